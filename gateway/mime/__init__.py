@@ -1,0 +1,1 @@
+"""Messages as values: parse, compose, thread headers, reply text, reports, authentication results."""

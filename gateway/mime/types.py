@@ -1,0 +1,126 @@
+"""What a parsed message is, in the words of RFC 5322 and RFC 2045. Plain values: no I/O, no laziness."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Address(msgspec.Struct, frozen=True, array_like=True):
+    """One mailbox: display name (decoded, may be empty) and addr-spec (RFC 5322 §3.4)."""
+
+    name: str
+    email: str
+
+    def __str__(self) -> str:
+        from gateway.mime.addresses import format_address
+
+        return format_address(self)
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """One leaf part that is not a body. ``part`` is the IMAP section (RFC 9051 §6.4.5.1), e.g. ``2.1``."""
+
+    id: str  # att_ + derived from the message digest and the part path
+    part: str
+    filename: str | None
+    content_type: str
+    content_disposition: Literal["inline", "attachment"]
+    content_id: str | None
+    size: int  # decoded octets
+    encoding: str  # content-transfer-encoding, lower case
+
+
+class ReportedRecipient(msgspec.Struct, frozen=True, kw_only=True):
+    """One per-recipient block of a DSN (RFC 3464 §2.3)."""
+
+    address: str
+    original: str | None
+    action: Literal["failed", "delayed", "delivered", "relayed", "expanded"]
+    status: str  # RFC 3463
+    diagnostic: str | None
+    remote_mta: str | None
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine-readable report inside a message: a DSN (RFC 3464/6533) or a feedback report (RFC 5965)."""
+
+    kind: Literal["dsn", "feedback"]
+    envelope_id: str | None  # Original-Envelope-Id, xtext decoded
+    original_message_id: str | None  # Message-ID of the returned message, with < >
+    recipients: list[ReportedRecipient]
+    feedback_type: str | None = None
+    complainants: list[str] = []  # Original-Rcpt-To of a feedback report
+
+
+class AuthVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What our own mail server found (RFC 8601); ``none`` when it said nothing."""
+
+    spf: str = "none"
+    dkim: str = "none"
+    dmarc: str = "none"
+
+
+class ParsedMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """All that could be read of a message. Every string is free of NUL and lone surrogates.
+
+    Times are microseconds since the epoch (UTC). ``identity`` is the digest from which the ids of foreign
+    messages are derived (DESIGN §1.2): hex SHA-256 over the immutable header fields and the body.
+    """
+
+    message_id: str | None  # with < >
+    in_reply_to: list[str]
+    references: list[str]
+    sender: Address | None  # the (first) From
+    reply_to: list[Address]
+    to: list[Address]
+    cc: list[Address]
+    bcc: list[Address]
+    subject: str
+    date: int | None
+    received: int | None  # topmost Received
+    delivered_to: str | None  # topmost Delivered-To
+    return_path: str | None
+    headers: dict[str, str]  # decoded; repeated fields joined by newline; capped
+    text: str | None
+    html: str | None
+    extracted_text: str | None
+    extracted_html: str | None
+    preview: str
+    attachments: list[Attachment]
+    size: int
+    identity: str
+    auto_submitted: bool
+    has_received: bool
+    report: Report | None = None
+    auth: AuthVerdict = AuthVerdict()
+    hidden_text: bool = False
+    truncated: bool = False  # text or html was cut to the limit for the index
+    defects: list[str] = []  # what could not be read, in words; empty = fully parsed
+
+
+class OutgoingAttachment(msgspec.Struct, frozen=True, kw_only=True):
+    filename: str
+    content_type: str
+    content: bytes
+    content_id: str | None = None
+    inline: bool = False
+
+
+class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """What is composed into MIME. ``bcc`` never reaches the bytes."""
+
+    message_id: str  # with < >
+    sender: Address
+    to: list[Address]
+    cc: list[Address]
+    reply_to: list[Address]
+    subject: str
+    text: str | None
+    html: str | None
+    attachments: list[OutgoingAttachment]
+    headers: dict[str, str]  # the caller's own, already validated
+    in_reply_to: str | None
+    references: list[str]
+    date: int  # µs

@@ -1,0 +1,1 @@
+"""The mail servers Postern can stand on. Imports nothing from gateway."""

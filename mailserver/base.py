@@ -1,0 +1,196 @@
+"""What Postern needs of a mail server: one protocol, whichever daemons stand behind it.
+
+Two implementations: :mod:`mailserver.embedded` (a private Dovecot child, an aiosmtpd receiver in front of
+its LMTP) and :mod:`mailserver.postfix_dovecot` (Postfix and Dovecot, provisioned through lookup tables both
+read without reload). The contract tests in ``tests/mailserver`` run on each.
+
+Nothing here imports from ``gateway``: what the gateway must decide (who may submit, what a hint leads to) is
+handed in as callbacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+Tls = Literal["none", "starttls", "implicit"]
+
+
+class MailServerError(Exception):
+    """The mail server refused or failed; the text says what to do next."""
+
+
+class MailServerDown(MailServerError):  # noqa: N818 - reads as the state it reports
+    """The mail server cannot be reached now; the same call may succeed later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A TCP service of the mail server."""
+
+    host: str
+    port: int
+    tls: Tls = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ImapLogin:
+    """How the gateway itself opens one mailbox (a master login, never a person's password)."""
+
+    endpoint: Endpoint
+    user: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A doorbell: a mailbox changed. May be lost, doubled or early; the catch-up is the truth."""
+
+    address: str
+    folder: str | None = None  # None: look at every folder
+    kind: Literal["new", "flags", "expunge", "folders", "unknown"] = "unknown"
+
+
+OnHint = Callable[[Hint], None]
+"""Called on the event loop; must only enqueue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One message on its way out, RFC 5321 terms.
+
+    ``token`` names the message for DSN matching (ENVID, RFC 3461) and in the return path (``mail_from``).
+    ``message_id`` is the RFC 5322 Message-ID (with < >), by which a doubtful submission is looked up.
+    """
+
+    mail_from: str
+    recipients: tuple[str, ...]
+    data: bytes = field(repr=False)
+    token: str = ""
+    message_id: str = ""
+    sender: str = ""  # the inbox address on whose behalf it is sent
+    dsn: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientReply:
+    """What the next hop said of one recipient (RFC 5321 reply code, RFC 3463 enhanced status)."""
+
+    code: int
+    status: str
+    text: str
+    remote: str = ""  # the host that said so
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.code < 300
+
+    @property
+    def permanent(self) -> bool:
+        return self.code >= 500
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A group of recipients that travel in one SMTP/LMTP transaction.
+
+    kind: ``lmtp`` final local delivery (a 250 is *delivered*); ``mx`` the recipient's own server (a 250 is
+    *delivered*); ``smarthost`` and ``submission`` a relay that takes over the queueing (a 250 is *sent*; a
+    DSN may say more later).
+    """
+
+    kind: Literal["lmtp", "mx", "smarthost", "submission"]
+    key: str  # next-hop name, for concurrency limits and logs
+    recipients: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A message a person's mail client handed to our submission service (already authenticated)."""
+
+    login: str  # the mailbox address that authenticated
+    mail_from: str
+    recipients: tuple[str, ...]
+    data: bytes = field(repr=False)
+
+
+OnSubmission = Callable[[Submission], Awaitable[str]]
+"""Makes a person's submission durable and answers a queue id; raises MailServerError to refuse (550)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartHealth:
+    ok: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAccess:
+    """What a person types into a mail client."""
+
+    imap: Endpoint
+    submission: Endpoint
+    smtp: Endpoint  # where the world delivers (MX)
+
+
+@runtime_checkable
+class MailServer(Protocol):
+    """A mail server under the gateway. Every method is safe to repeat (idempotent)."""
+
+    name: str
+    has_push: bool
+
+    async def start(self, on_hint: OnHint, on_submission: OnSubmission) -> None:
+        """Start or attach to the daemons; hints flow from now on. Raises MailServerError with the reason."""
+
+    async def stop(self) -> None:
+        """Stop what ``start`` started and leave no process behind."""
+
+    async def add_domain(self, domain: str) -> None:
+        """Accept mail for ``domain`` (lower case, A-label form)."""
+
+    async def remove_domain(self, domain: str) -> None:
+        """Stop accepting mail for ``domain``."""
+
+    async def add_mailbox(self, address: str, password: str | None = None) -> None:
+        """Make a real mailbox, openable at once. ``password`` is the person's credential (stored hashed);
+        None keeps the one there is. Re-creating a removed address gives an empty mailbox."""
+
+    async def set_password(self, address: str, password: str | None) -> None:
+        """Replace (or with None remove) the person's credential; running sessions of the old one end."""
+
+    async def remove_mailbox(self, address: str) -> None:
+        """Refuse its mail from now on, end its sessions, and delete every byte of its mail from disk."""
+
+    async def reconcile(self, domains: Sequence[str], mailboxes: Sequence[str]) -> None:
+        """Make the lookup tables hold exactly these (start-up repair). Removes mail of no mailbox that
+        is listed; mailboxes not listed are removed as by ``remove_mailbox``."""
+
+    def is_local(self, address: str) -> bool:
+        """Whether mail to ``address`` ends in a mailbox of this server (subaddress and case folded)."""
+
+    def imap_login(self, address: str) -> ImapLogin:
+        """How the gateway opens this mailbox."""
+
+    def sent_address(self, address: str) -> str:
+        """The extra envelope recipient that files a copy into ``address``'s Sent folder, \\Seen. It
+        cannot be guessed, and outsiders are refused it."""
+
+    def access(self) -> PersonAccess:
+        """Endpoints as a person's mail client sees them."""
+
+    def plan(self, recipients: Sequence[str]) -> list[Hop]:
+        """Group recipients by next hop. Postfix: one ``submission`` hop. Embedded: local ones (and the
+        sent address) in one ``lmtp`` hop, others by smarthost or by recipient domain."""
+
+    async def transmit(self, hop: Hop, envelope: Envelope) -> Mapping[str, RecipientReply]:
+        """One transaction. Answers a reply for each of ``hop.recipients``; connection-level failures are
+        replies too (code 4xx). Never raises for what a remote host did."""
+
+    async def was_submitted(self, envelope: Envelope) -> bool:
+        """After a crash left it open: did the last ``submission`` hop take this message? Looks at the Sent
+        copy by Message-ID and at the queue; only meaningful where ``plan`` gave ``submission``/``lmtp``."""
+
+    async def health(self) -> Mapping[str, PartHealth]:
+        """State of each daemon, by name, within two seconds."""
