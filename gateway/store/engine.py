@@ -1,0 +1,271 @@
+"""The database engine: one writer thread with group commit, two reader threads (dependencies.md measured it).
+
+``await store.write(fn)`` runs ``fn(tx)`` in the writer thread. What is queued meanwhile shares one
+``BEGIN IMMEDIATE`` … ``COMMIT`` (each in a savepoint of its own), so an awaited write is on disk and a burst
+pays few fsyncs. ``await store.read(fn)`` runs on a reader with a snapshot of its own. On PostgreSQL the same
+two calls run over a pool of connections, one transaction each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import lru_cache
+from typing import Any, TypeVar, cast
+
+import peewee
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+_MAX_GROUP = 200
+
+
+class StoreDown(Exception):
+    """The database cannot be written or read now (locked, disk full, gone); try again later."""
+
+
+class NotUnique(Exception):
+    """A unique value is taken already; nothing was written."""
+
+
+@lru_cache(maxsize=2048)
+def _postgres_style(sql: str) -> str:
+    return sql.replace("%", "%%").replace("?", "%s")
+
+
+class Tx:
+    """A transaction in the thread that runs it. SQL is written with ``?`` and works on both engines."""
+
+    def __init__(self, db: Any) -> None:  # peewee's own annotations stop short of strict
+        self._db = db
+        self.postgres = not isinstance(db, peewee.SqliteDatabase)
+        self.after_commit: list[Callable[[], None]] = []
+
+    def _execute(self, query: str | peewee.Query, args: Sequence[object]) -> Any:
+        if not isinstance(query, str):
+            sql, params = self._db.get_sql_context().sql(query).query()
+            return self._db.execute_sql(sql, params)
+        return self._db.execute_sql(_postgres_style(query) if self.postgres else query, tuple(args))
+
+    def run(self, query: str | peewee.Query, *args: object) -> int:
+        """Execute a statement; answers the number of rows it touched."""
+        return int(self._execute(query, args).rowcount)
+
+    def rows(self, query: str | peewee.Query, *args: object) -> list[Row]:
+        """All rows as dictionaries."""
+        cursor = self._execute(query, args)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def row(self, query: str | peewee.Query, *args: object) -> Row | None:
+        """The first row, or None."""
+        cursor = self._execute(query, args)
+        one = cursor.fetchone()
+        if one is None:
+            return None
+        return {column[0]: value for column, value in zip(cursor.description, one, strict=True)}
+
+    def value(self, query: str | peewee.Query, *args: object) -> Any:
+        """The first column of the first row, or None."""
+        one = self._execute(query, args).fetchone()
+        return None if one is None else one[0]
+
+    def insert(self, table: str, values: Row, *, ignore: bool = False) -> int:
+        """INSERT one row; with ``ignore`` a row that violates a unique index is left out (answers 0)."""
+        columns = ", ".join(f'"{name}"' for name in values)
+        marks = ", ".join("?" * len(values))
+        tail = " ON CONFLICT DO NOTHING" if ignore else ""
+        return self.run(f'INSERT INTO "{table}" ({columns}) VALUES ({marks}){tail}', *values.values())  # noqa: S608
+
+    def update(self, table: str, key: str, value: object, changes: Row) -> int:
+        """UPDATE the rows whose column ``key`` is ``value``; answers how many."""
+        if not changes:
+            return 0
+        sets = ", ".join(f'"{name}" = ?' for name in changes)
+        return self.run(f'UPDATE "{table}" SET {sets} WHERE "{key}" = ?', *changes.values(), value)  # noqa: S608
+
+
+class Store:
+    """The database by URL: ``sqlite:PATH`` or ``postgresql://…`` (peewee's psycopg 3 driver)."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.db: Any = _open(url)
+        self.postgres = not isinstance(self.db, peewee.SqliteDatabase)
+        self._queue: queue.SimpleQueue[tuple[Callable[[Tx], Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._readers = ThreadPoolExecutor(6 if self.postgres else 2, thread_name_prefix="store-read")
+        self._writers = ThreadPoolExecutor(4, thread_name_prefix="store-write") if self.postgres else None
+
+    def start(self) -> None:
+        """Start the writer. The schema must be there (see ``migrate``)."""
+        if not self.postgres:
+            self._writer = threading.Thread(target=self._write_loop, name="store-write", daemon=True)
+            self._writer.start()
+
+    def close(self) -> None:
+        """Finish what is queued and close."""
+        if self._writer is not None:
+            self._queue.put(None)
+            self._writer.join()
+            self._writer = None
+        if self._writers is not None:
+            self._writers.shutdown(wait=True)
+        self._readers.shutdown(wait=True)
+        if not self.db.is_closed():
+            self.db.close()
+
+    async def write(self, work: Callable[[Tx], T]) -> T:
+        """Run ``work`` in a transaction and return after it is durable.
+
+        Raises what ``work`` raises (nothing is written then), NotUnique, or StoreDown.
+        """
+        if self._writers is not None:
+            return await asyncio.get_running_loop().run_in_executor(self._writers, self._transact, work)
+        done: Future[T] = Future()
+        self._queue.put((work, done))
+        return await asyncio.wrap_future(done)
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """Run ``work`` on a reader. Raises what ``work`` raises, or StoreDown."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._look, work)
+
+    def write_now(self, work: Callable[[Tx], T]) -> T:
+        """``write`` for callers without an event loop (the command line)."""
+        if self._writer is None or self.postgres:
+            return self._transact(work)
+        done: Future[T] = Future()
+        self._queue.put((work, done))
+        return done.result()
+
+    def read_now(self, work: Callable[[Tx], T]) -> T:
+        """``read`` for callers without an event loop."""
+        return self._look(work)
+
+    def _look(self, work: Callable[[Tx], T]) -> T:
+        try:
+            self.db.connect(reuse_if_open=True)
+            with self.db.atomic() if self.postgres else nullcontext():
+                return work(Tx(self.db))
+        except (peewee.OperationalError, peewee.InterfaceError) as error:
+            raise StoreDown(str(error)) from error
+
+    def _transact(self, work: Callable[[Tx], T]) -> T:
+        try:
+            self.db.connect(reuse_if_open=True)
+            tx = Tx(self.db)
+            with self.db.atomic():
+                answer = work(tx)
+        except peewee.IntegrityError as error:
+            raise NotUnique(str(error)) from error
+        except (peewee.OperationalError, peewee.InterfaceError) as error:
+            raise StoreDown(str(error)) from error
+        for call in tx.after_commit:
+            call()
+        return answer
+
+    def _write_loop(self) -> None:
+        self.db.connect(reuse_if_open=True)
+        while True:
+            first = self._queue.get()
+            if first is None:
+                break
+            group = [first]
+            last = False
+            while len(group) < _MAX_GROUP:
+                try:
+                    more = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    last = True
+                    break
+                group.append(more)
+            self._commit_group(group)
+            if last:
+                break
+        self.db.close()
+
+    def _commit_group(self, group: list[tuple[Callable[[Tx], Any], Future[Any]]]) -> None:
+        settled: list[tuple[Future[Any], Any, BaseException | None]] = []
+        calls: list[Callable[[], None]] = []
+        try:
+            self.db.execute_sql("BEGIN IMMEDIATE")
+            for work, done in group:
+                tx = Tx(self.db)
+                self.db.execute_sql("SAVEPOINT one")
+                try:
+                    answer = work(tx)
+                except peewee.OperationalError as error:
+                    if not _in_transaction(self.db):  # disk full and the like roll everything back
+                        raise
+                    self._undo_one()
+                    settled.append((done, None, StoreDown(str(error))))
+                except BaseException as error:
+                    self._undo_one()
+                    if isinstance(error, peewee.IntegrityError):
+                        error = NotUnique(str(error))
+                    settled.append((done, None, error))
+                else:
+                    self.db.execute_sql("RELEASE one")
+                    settled.append((done, answer, None))
+                    calls += tx.after_commit
+            self.db.execute_sql("COMMIT")
+        except Exception as error:
+            try:
+                if _in_transaction(self.db):
+                    self.db.execute_sql("ROLLBACK")
+            except peewee.PeeweeException:
+                pass
+            for _, done in group:
+                _settle(done, None, StoreDown(f"database: {error}"))
+            return
+        for done, answer, failure in settled:
+            _settle(done, answer, failure)
+        for call in calls:
+            call()
+
+    def _undo_one(self) -> None:
+        self.db.execute_sql("ROLLBACK TO one")
+        self.db.execute_sql("RELEASE one")
+
+
+def _in_transaction(db: Any) -> bool:
+    return bool(cast(sqlite3.Connection, db.connection()).in_transaction)
+
+
+def _settle(done: Future[Any], answer: Any, failure: BaseException | None) -> None:
+    if not done.set_running_or_notify_cancel():
+        return
+    if failure is None:
+        done.set_result(answer)
+    else:
+        done.set_exception(failure)
+
+
+def _open(url: str) -> Any:
+    if url.startswith("sqlite:"):
+        return peewee.SqliteDatabase(
+            url.removeprefix("sqlite:"),
+            pragmas={
+                "journal_mode": "wal",
+                "synchronous": "full",
+                "busy_timeout": 15000,
+                "cache_size": -32768,
+                "temp_store": "memory",
+                "wal_autocheckpoint": 2000,
+                "mmap_size": 268435456,
+            },
+            autoconnect=False,
+        )
+    if url.startswith(("postgresql://", "postgres://")):
+        from playhouse.postgres_ext import PooledPsycopg3Database
+
+        return PooledPsycopg3Database(url, max_connections=16, timeout=10)
+    raise ValueError(f"database URL must start with sqlite: or postgresql:// (got {url.split(':', 1)[0]}:)")

@@ -1,0 +1,278 @@
+"""Indexing a message: everything one message changes, inside the caller's transaction (DESIGN §1.3).
+
+Identity (DESIGN §1.2): what we sent carries its ULID in its Message-ID; everything else gets a ULID derived
+from (inbox, direction, Message-ID, digest of header and body), so a move, a new UIDVALIDITY or a rebuild
+finds the row it had. The same mail delivered twice (a sender that missed our 250) is one message standing in
+two places; the same Message-ID with other content is two messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gateway.mime.types import ParsedMessage
+from gateway.store import labels as labelling
+from gateway.store import threads
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import derived_ulid, now_us, number_of, own_message_ulid
+from gateway.store.jsontext import dump
+from gateway.store.people import people_json
+
+SEARCHED_CHARS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where on the mail server a message was found."""
+
+    folder_id: int
+    role: str
+    folder: str
+    uid: int
+    flags: tuple[str, ...]
+    internal_date: int  # µs
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What indexing did: the message's ULID, its thread, and whether it was unknown before."""
+
+    message_id: str
+    thread_id: str
+    direction: str
+    new: bool
+
+
+def direction_of(parsed: ParsedMessage, inbox: Row, place: Place) -> str:
+    """``outbound`` for the sender's own copy, told by evidence that travels with the message."""
+    if place.role in ("sent", "drafts"):
+        return "outbound"
+    if parsed.delivered_to and "+sent-" in parsed.delivered_to.partition("@")[0]:
+        return "outbound"
+    own = parsed.sender is not None and parsed.sender.email.lower() == inbox["address"]
+    return "outbound" if own and not parsed.has_received else "inbound"
+
+
+def index_found(
+    tx: Tx, inbox: Row, place: Place, parsed: ParsedMessage, extra: Iterable[str] = ()
+) -> Indexed:
+    """Index a message found on the mail server, or bind one we know to this place.
+
+    ``extra``: labels decided on arrival (``blocked``, ``unauthenticated``). Idempotent.
+    """
+    direction = direction_of(parsed, inbox, place)
+    at = parsed.received or parsed.date or place.internal_date
+    message_id = None
+    if direction == "outbound" and parsed.message_id:
+        message_id = own_message_ulid(parsed.message_id)
+    if message_id is None:
+        message_id = derived_ulid(at, inbox["id"], direction, parsed.message_id or "", parsed.identity)
+    known = tx.row("SELECT seq, thread_id, direction, inbox_id FROM message WHERE id = ?", message_id)
+    if known is not None and known["inbox_id"] != inbox["id"]:
+        # our own Message-ID quoted by a stranger's mailbox: it keeps an id of its own
+        message_id = derived_ulid(at, inbox["id"], direction, parsed.message_id or "", parsed.identity)
+        known = tx.row("SELECT seq, thread_id, direction, inbox_id FROM message WHERE id = ?", message_id)
+    _bind(tx, inbox, place, message_id)
+    if known is not None:
+        apply_place(tx, inbox, message_id)
+        return Indexed(message_id, known["thread_id"], known["direction"], new=False)
+    bcc = people_json(parsed.bcc)
+    status = "received"
+    if direction == "outbound":
+        status, kept_bcc = _outcome(tx, message_id)
+        bcc = kept_bcc or bcc
+    thread_id = insert_message(
+        tx, inbox, message_id, parsed, direction=direction, status=status, at=at, bcc_json=bcc
+    )
+    set_labels(
+        tx,
+        inbox,
+        message_id,
+        labelling.of_place(direction, place.role, place.folder, place.flags) | set(extra),
+    )
+    threads.refresh(tx, thread_id, now_us())
+    return Indexed(message_id, thread_id, direction, new=True)
+
+
+def insert_message(
+    tx: Tx,
+    inbox: Row,
+    message_id: str,
+    parsed: ParsedMessage,
+    *,
+    direction: str,
+    status: str,
+    at: int,
+    bcc_json: str = "[]",
+    test: bool = False,
+) -> str:
+    """Write the rows of a message that is not there yet; answers its thread. The caller refreshes it."""
+    now = now_us()
+    thread_id = threads.find_or_make(
+        tx,
+        inbox,
+        own=parsed.message_id or message_id,
+        in_reply_to=parsed.in_reply_to,
+        references=parsed.references,
+        subject=parsed.subject,
+        at=at,
+        now=now,
+    )
+    sender = parsed.sender
+    tx.insert(
+        "message",
+        {
+            "id": message_id,
+            "number": number_of(message_id),
+            "organization_id": inbox["organization_id"],
+            "inbox_id": inbox["id"],
+            "thread_id": thread_id,
+            "direction": direction,
+            "rfc_message_id": parsed.message_id,
+            "rfc_ref": threads.ref_of(parsed.message_id) if parsed.message_id else None,
+            "from_json": dump([sender.name, sender.email]) if sender else None,
+            "from_email": sender.email.lower()[:320] if sender else None,
+            "reply_to_json": people_json(parsed.reply_to),
+            "to_json": people_json(parsed.to),
+            "cc_json": people_json(parsed.cc),
+            "bcc_json": bcc_json,
+            "subject": parsed.subject,
+            "preview": parsed.preview,
+            "in_reply_to": parsed.in_reply_to[0] if parsed.in_reply_to else None,
+            "references_json": dump(parsed.references[: threads.MAX_REFERENCES]),
+            "headers_json": dump(parsed.headers),
+            "attachments_json": dump(parsed.attachments),
+            "auth_json": dump(parsed.auth),
+            "defects_json": dump(parsed.defects),
+            "size": parsed.size,
+            "timestamp": at,
+            "status": status,
+            "seen": 1 if direction == "outbound" else 0,
+            "truncated": int(parsed.truncated),
+            "auto_submitted": int(parsed.auto_submitted),
+            "hidden_text": int(parsed.hidden_text),
+            "test": int(test),
+            "created_at": at,
+            "updated_at": now,
+        },
+    )
+    tx.insert(
+        "message_body",
+        {
+            "message_id": message_id,
+            "text": parsed.text,
+            "html": parsed.html,
+            "extracted_text": parsed.extracted_text,
+            "extracted_html": parsed.extracted_html,
+        },
+    )
+    people = " ".join(
+        f"{one.name} {one.email}" for one in [*([sender] if sender else []), *parsed.to[:50], *parsed.cc[:50]]
+    )
+    body = (parsed.text or parsed.extracted_text or parsed.preview or "")[:SEARCHED_CHARS]
+    seq = tx.value("SELECT seq FROM message WHERE id = ?", message_id)
+    tx.insert("message_search", {"rowid": seq, "subject": parsed.subject, "people": people, "body": body})
+    tx.run("UPDATE inbox SET active_at = ? WHERE id = ? AND active_at < ?", at, inbox["id"], at)
+    return thread_id
+
+
+def set_labels(tx: Tx, inbox: Row, message_id: str, labels: Iterable[str]) -> bool:
+    """Make these the labels of a message, with ``seen`` and ``hidden`` to match. Answers whether any changed."""
+    wanted = set(labels)
+    now = {row["label"] for row in tx.rows("SELECT label FROM label WHERE message_id = ?", message_id)}
+    for label in now - wanted:
+        tx.run("DELETE FROM label WHERE message_id = ? AND label = ?", message_id, label)
+    for label in wanted - now:
+        tx.insert("label", {"message_id": message_id, "inbox_id": inbox["id"], "label": label}, ignore=True)
+    seen = 0 if "unread" in wanted else 1
+    hidden = 1 if wanted & labelling.HIDDEN else 0
+    tx.run("UPDATE message SET seen = ?, hidden = ? WHERE id = ?", seen, hidden, message_id)
+    if wanted != now:
+        tx.run("UPDATE message SET updated_at = ? WHERE id = ?", now_us(), message_id)
+    return wanted != now
+
+
+def apply_place(tx: Tx, inbox: Row, message_id: str) -> bool:
+    """Recompute a message's labels from where it stands now. Answers whether any changed.
+
+    A message that stands in several places shows the one it came to last.
+    """
+    row = tx.row(
+        "SELECT location.flags, folder.role, folder.name, message.direction FROM location "
+        "JOIN folder ON folder.id = location.folder_id JOIN message ON message.id = location.message_id "
+        "WHERE location.message_id = ? ORDER BY location.id DESC LIMIT 1",
+        message_id,
+    )
+    if row is None:
+        return False
+    kept = {
+        one["label"]
+        for one in tx.rows(
+            "SELECT label FROM label WHERE message_id = ? AND label IN ('blocked', 'unauthenticated')",
+            message_id,
+        )
+    }
+    labels = labelling.of_place(row["direction"], row["role"], row["name"], row["flags"].split())
+    return set_labels(tx, inbox, message_id, labels | kept)
+
+
+def drop_location(tx: Tx, folder_id: int, uid: int) -> str | None:
+    """A UID vanished. Answers the ULID of its message when it stands nowhere any more."""
+    row = tx.row("SELECT message_id FROM location WHERE folder_id = ? AND uid = ?", folder_id, uid)
+    if row is None:
+        return None
+    tx.run("DELETE FROM location WHERE folder_id = ? AND uid = ?", folder_id, uid)
+    if tx.value("SELECT 1 FROM location WHERE message_id = ? LIMIT 1", row["message_id"]):
+        return None
+    return str(row["message_id"])
+
+
+def delete_message(tx: Tx, message_id: str) -> str | None:
+    """Forget a message that is gone from the mail server; answers its thread, or None if it was unknown.
+
+    The caller refreshes the thread.
+    """
+    row = tx.row("SELECT seq, thread_id FROM message WHERE id = ?", message_id)
+    if row is None:
+        return None
+    tx.run("DELETE FROM message_search WHERE rowid = ?", row["seq"])
+    for table in ("label", "message_body", "location"):
+        tx.run(f"DELETE FROM {table} WHERE message_id = ?", message_id)  # noqa: S608
+    tx.run("DELETE FROM message WHERE id = ?", message_id)
+    return str(row["thread_id"])
+
+
+def _bind(tx: Tx, inbox: Row, place: Place, message_id: str) -> None:
+    tx.run("DELETE FROM location WHERE folder_id = ? AND uid = ?", place.folder_id, place.uid)
+    tx.insert(
+        "location",
+        {
+            "folder_id": place.folder_id,
+            "uid": place.uid,
+            "message_id": message_id,
+            "inbox_id": inbox["id"],
+            "flags": " ".join(place.flags),
+        },
+    )
+
+
+def _outcome(tx: Tx, message_id: str) -> tuple[str, str | None]:
+    """Status and Bcc of a sent message whose row is being rebuilt, from the outbox that is kept."""
+    rows = tx.rows("SELECT address, role, state FROM outbox_recipient WHERE outbox_id = ?", message_id)
+    if not rows:
+        return "sent", None
+    states = {row["state"] for row in rows if row["role"] != "sent"}
+    bcc = [["", row["address"]] for row in rows if row["role"] == "bcc"]
+    return status_of(states), dump(bcc) if bcc else None
+
+
+def status_of(states: set[str]) -> str:
+    """A message's status from its recipients' states: the worst news first."""
+    if "bounced" in states:
+        return "bounced"
+    if states and states <= {"delivered"}:
+        return "delivered"
+    if states & {"sent", "delivered"}:
+        return "sent"
+    return "queued"

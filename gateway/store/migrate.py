@@ -1,0 +1,55 @@
+"""Bring the schema up to date: numbered scripts in ``migrations/``, run by playhouse under a lock."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import peewee
+from playhouse.migrations import Runner
+
+from gateway.store.engine import Store
+
+_DIRECTORY = Path(__file__).parent / "migrations"
+_ADVISORY = 0x706F7374  # "post"
+
+
+class SchemaTooNew(Exception):
+    """The database was written by a newer Postern; the text says what to do."""
+
+
+def migrate(store: Store) -> list[str]:
+    """Apply what is missing and answer the names applied. Raises SchemaTooNew instead of guessing."""
+    with _lock(store):
+        runner = Runner(store.db, str(_DIRECTORY))
+        known = {path.stem for path in _DIRECTORY.glob("[0-9]*.py")}
+        applied = set(runner.applied())
+        if applied - known:
+            raise SchemaTooNew(
+                f"a newer Postern wrote this database (it has {', '.join(sorted(applied - known))}); "
+                "install that version again, or restore the backup taken before the upgrade"
+            )
+        runner.up()
+        store.db.close()
+        return sorted(known - applied)
+
+
+@contextmanager
+def _lock(store: Store) -> Iterator[None]:
+    db: Any = store.db
+    if isinstance(db, peewee.SqliteDatabase):
+        with open(str(db.database) + ".migrate", "w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            db.connect(reuse_if_open=True)
+            yield
+    else:
+        db.connect(reuse_if_open=True)
+        db.execute_sql("SELECT pg_advisory_lock(%s)", (_ADVISORY,))
+        try:
+            yield
+        finally:
+            db.connect(reuse_if_open=True)
+            db.execute_sql("SELECT pg_advisory_unlock_all()")

@@ -1,0 +1,38 @@
+"""Who is asking: the one value that every query is filtered by (DESIGN §1.6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """An authenticated caller's reach. ``pod`` and ``inbox`` narrow it; None means not narrowed.
+
+    ``permissions`` None means everything inside the reach; otherwise the set of permission names granted.
+    """
+
+    organization: str
+    pod: str | None = None
+    inbox: str | None = None
+    permissions: frozenset[str] | None = None
+    test: bool = False
+    key_id: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """``organization``, ``pod`` or ``inbox``."""
+        return "inbox" if self.inbox else "pod" if self.pod else "organization"
+
+    def inbox_where(self, alias: str = "inbox") -> tuple[str, list[object]]:
+        """SQL condition and parameters that keep rows of table inbox (aliased) inside this reach."""
+        sql, args = f"{alias}.organization_id = ?", [self.organization]
+        if self.pod:
+            sql, args = f"{sql} AND {alias}.pod_id = ?", [*args, self.pod]
+        if self.inbox:
+            sql, args = f"{sql} AND {alias}.id = ?", [*args, self.inbox]
+        return sql, list(args)
+
+    def allows(self, permission: str) -> bool:
+        """Whether ``permission`` is granted."""
+        return self.permissions is None or permission in self.permissions

@@ -1,0 +1,158 @@
+"""Threading by Message-ID, In-Reply-To and References (RFC 5322 §3.6.4), within one inbox, never by subject.
+
+Every id a message mentions is remembered (table thread_ref), so an answer that arrives first and the mail it
+answers meet. A thread's id comes from its root Message-ID, so a rebuild finds the same; a deleted thread
+leaves a tombstone whose generation enters the next id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import derived_ulid, number_of
+from gateway.store.jsontext import dump
+
+MAX_REFERENCES = 100
+
+
+def ref_of(message_id: str) -> str:
+    """The digest under which a Message-ID is looked up."""
+    return hashlib.sha256(message_id.strip().encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def find_or_make(
+    tx: Tx,
+    inbox: Row,
+    *,
+    own: str,
+    in_reply_to: Sequence[str],
+    references: Sequence[str],
+    subject: str,
+    at: int,
+    now: int,
+) -> str:
+    """The thread of a message, made when it has none yet. ``own`` is its Message-ID (or its identity).
+
+    Long References keep their first and last ids; a cycle or a reference to itself changes nothing.
+    """
+    refs = list(dict.fromkeys(references))
+    if len(refs) > MAX_REFERENCES:
+        refs = refs[:1] + refs[-(MAX_REFERENCES - 1) :]
+    replies = list(dict.fromkeys(in_reply_to))[:10]
+    wanted = [ref_of(one) for one in dict.fromkeys([own, *replies, *reversed(refs)])]
+    marks = ", ".join("?" * len(wanted))
+    known = {
+        row["ref"]: row["thread_id"]
+        for row in tx.rows(
+            f"SELECT ref, thread_id FROM thread_ref WHERE inbox_id = ? AND ref IN ({marks})",  # noqa: S608
+            inbox["id"],
+            *wanted,
+        )
+    }
+    thread = next((known[ref] for ref in wanted if ref in known), None)
+    if thread is None:
+        root = ref_of((refs or replies or [own])[0])
+        generation = tx.value(
+            "SELECT generation FROM thread_tombstone WHERE inbox_id = ? AND root = ?", inbox["id"], root
+        )
+        identity = ["thread", inbox["id"], root] + ([str(generation)] if generation else [])
+        # the time part is fixed: the same root must give the same id whichever mail arrives first
+        thread = derived_ulid(inbox["created_at"], *identity)
+        tx.insert(
+            "thread",
+            {
+                "id": thread,
+                "number": number_of(thread),
+                "organization_id": inbox["organization_id"],
+                "inbox_id": inbox["id"],
+                "root": root,
+                "subject": subject,
+                "preview": "",
+                "last_message_id": "",
+                "message_count": 0,
+                "size": 0,
+                "timestamp": at,
+                "created_at": now,
+                "updated_at": now,
+            },
+            ignore=True,
+        )
+    for ref in wanted:
+        if ref not in known:
+            tx.insert("thread_ref", {"inbox_id": inbox["id"], "ref": ref, "thread_id": thread}, ignore=True)
+    return str(thread)
+
+
+_MAX_PEOPLE = 50
+
+
+def refresh(tx: Tx, thread_id: str, now: int) -> bool:
+    """Recompute a thread's summary from its messages; removes it when none is left (answers False)."""
+    sums = tx.row(
+        "SELECT count(*) AS n, coalesce(sum(size), 0) AS size, "
+        "max(CASE WHEN direction = 'inbound' THEN timestamp END) AS received_at, "
+        "max(CASE WHEN direction = 'outbound' THEN timestamp END) AS sent_at, "
+        "max(CASE WHEN direction = 'inbound' AND seen = 0 THEN 1 ELSE 0 END) AS unread "
+        "FROM message WHERE thread_id = ?",
+        thread_id,
+    )
+    if not sums or not sums["n"]:
+        tx.run("DELETE FROM thread_ref WHERE thread_id = ?", thread_id)
+        tx.run("DELETE FROM thread WHERE id = ?", thread_id)
+        return False
+    first = tx.row(
+        "SELECT subject FROM message WHERE thread_id = ? ORDER BY timestamp, id LIMIT 1", thread_id
+    )
+    last = tx.row(
+        "SELECT id, preview, timestamp FROM message WHERE thread_id = ? ORDER BY timestamp DESC, id DESC LIMIT 1",
+        thread_id,
+    )
+    assert first and last
+    senders: dict[str, None] = {}
+    recipients: dict[str, None] = {}
+    from gateway.store.people import emails_of, sender_text
+
+    for row in tx.rows(
+        "SELECT from_json, to_json, cc_json FROM message WHERE thread_id = ? "
+        "ORDER BY timestamp DESC, id DESC LIMIT 50",
+        thread_id,
+    ):
+        if row["from_json"]:
+            senders.setdefault(sender_text(row["from_json"]))
+        for email in emails_of(row["to_json"]) + emails_of(row["cc_json"]):
+            recipients.setdefault(email)
+    tx.update(
+        "thread",
+        "id",
+        thread_id,
+        {
+            "subject": first["subject"],
+            "preview": last["preview"],
+            "last_message_id": last["id"],
+            "message_count": sums["n"],
+            "size": sums["size"],
+            "timestamp": last["timestamp"],
+            "received_at": sums["received_at"],
+            "sent_at": sums["sent_at"],
+            "unread": sums["unread"],
+            "senders_json": dump(list(senders)[:_MAX_PEOPLE]),
+            "recipients_json": dump(list(recipients)[:_MAX_PEOPLE]),
+            "updated_at": now,
+        },
+    )
+    return True
+
+
+def bury(tx: Tx, inbox_id: str, thread_id: str) -> None:
+    """Remember that a thread was deleted, so that later mail naming it makes a new one."""
+    root = tx.value("SELECT root FROM thread WHERE id = ?", thread_id)
+    if root is not None:
+        tx.run(
+            "INSERT INTO thread_tombstone (inbox_id, root, generation) VALUES (?, ?, 1) "
+            "ON CONFLICT (inbox_id, root) DO UPDATE SET generation = thread_tombstone.generation + 1",
+            inbox_id,
+            root,
+        )
+    tx.run("DELETE FROM thread_ref WHERE thread_id = ?", thread_id)
