@@ -26,9 +26,7 @@ def _flag(default: int = 0) -> Any:
 
 
 def _text(default: str) -> Any:
-    return TextField(
-        default=default, null=null, constraints=[SQL("DEFAULT '" + default.replace("'", "''") + "'")]
-    )
+    return TextField(default=default, constraints=[SQL(f"DEFAULT '{default}'")])
 
 
 class Organization(Model):

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import derived_ulid, number_of
 from gateway.store.jsontext import dump
+from gateway.store.people import emails_of, sender_text
 
 MAX_REFERENCES = 100
 
@@ -106,14 +107,14 @@ def refresh(tx: Tx, thread_id: str, now: int) -> bool:
         "SELECT subject FROM message WHERE thread_id = ? ORDER BY timestamp, id LIMIT 1", thread_id
     )
     last = tx.row(
-        "SELECT id, preview, timestamp FROM message WHERE thread_id = ? ORDER BY timestamp DESC, id DESC LIMIT 1",
+        "SELECT id, preview, timestamp FROM message WHERE thread_id = ? "
+        "ORDER BY timestamp DESC, id DESC LIMIT 1",
         thread_id,
     )
-    assert first and last
+    assert first is not None
+    assert last is not None
     senders: dict[str, None] = {}
     recipients: dict[str, None] = {}
-    from gateway.store.people import emails_of, sender_text
-
     for row in tx.rows(
         "SELECT from_json, to_json, cc_json FROM message WHERE thread_id = ? "
         "ORDER BY timestamp DESC, id DESC LIMIT 50",

@@ -11,7 +11,8 @@ def up(migrator: Any, db: Any) -> None:
     tables = models.KEPT + models.DERIVED
     with db.bind_ctx(tables):
         db.create_tables(tables)
-    if isinstance(db, SqliteDatabase):
+    sqlite = isinstance(db, SqliteDatabase)
+    if sqlite:
         db.execute_sql(
             "CREATE VIRTUAL TABLE message_search USING fts5("
             "subject, people, body, tokenize='unicode61 remove_diacritics 2')"

@@ -1,0 +1,32 @@
+"""What every operation works with: one value, made once by ``gateway.app`` and handed down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.events.log import EventLog
+from gateway.mime.worker import ParserPool
+from gateway.net.client import SafeClient
+from gateway.settings import Settings
+from gateway.store.engine import Store
+from mailserver.base import MailServer
+from mailserver.imap import ImapPool
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The running parts an operation may use.
+
+    ``wake_outbox`` tells the outbox that a row waits; ``secret`` signs URLs and sender tokens.
+    """
+
+    settings: Settings
+    store: Store
+    mail: MailServer
+    imap: ImapPool
+    parser: ParserPool
+    fetcher: SafeClient
+    events: EventLog
+    secret: bytes
+    data_dir: Path

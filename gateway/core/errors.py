@@ -1,0 +1,91 @@
+"""What can go wrong, dialect-free. Each dialect maps these to its status codes and bodies.
+
+``message`` says what was wrong; ``fix`` what to do now; ``field`` where it was (a JSON path such as
+``to[0]`` or a query parameter's name).
+"""
+
+from __future__ import annotations
+
+
+class CoreError(Exception):
+    """Base of everything an operation refuses. ``code`` is stable snake_case."""
+
+    code = "error"
+
+    def __init__(
+        self, message: str, *, field: str | None = None, fix: str | None = None, code: str | None = None
+    ):
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.fix = fix
+        if code:
+            self.code = code
+
+
+class Invalid(CoreError):
+    """A value does not do: 400 or 422."""
+
+    code = "validation_error"
+
+
+class NotFound(CoreError):
+    """There is no such thing in the caller's organization: 404."""
+
+    code = "not_found"
+
+
+class Forbidden(CoreError):
+    """It exists in the caller's organization but outside this key's reach or permissions: 403."""
+
+    code = "missing_permission"
+
+
+class Taken(CoreError):
+    """The name or address is in use."""
+
+    code = "resource_taken"
+
+
+class LimitReached(CoreError):
+    """A count limit of the organization: 403 or 422."""
+
+    code = "limit_exceeded"
+
+
+class TooMany(CoreError):
+    """A rate limit: 429. ``retry_after`` in seconds."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, retry_after: int, **more: str | None):
+        super().__init__(message, **more)
+        self.retry_after = retry_after
+
+
+class Rejected(CoreError):
+    """A send refused by a rule (lists, suppressions): 403."""
+
+    code = "message_rejected"
+
+
+class Conflict(CoreError):
+    """The request contradicts an earlier one (an Idempotency-Key used for something else): 409."""
+
+    code = "conflict"
+
+
+class TooLarge(CoreError):
+    """A body, message or attachment over its limit: 413."""
+
+    code = "too_large"
+
+
+class Unavailable(CoreError):
+    """The mail server or the database is down: 503 with Retry-After."""
+
+    code = "unavailable"
+
+    def __init__(self, message: str, retry_after: int = 5, **more: str | None):
+        super().__init__(message, **more)
+        self.retry_after = retry_after

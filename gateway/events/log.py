@@ -1,0 +1,123 @@
+"""Appending to the event log, inside the transaction of what happened.
+
+Dialect-free payloads (``payload_json``) hold a snapshot: ``{"message": {...}, "thread": {...}}`` for
+message.received*, ``{"message_ref": {...}, ...}`` for the rest (see ``payload``); a dialect renders them
+when it delivers, so a retry has the same body.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import derived_ulid, now_us
+from gateway.store.jsontext import dump, load
+
+OPT_IN = frozenset({"message.received.spam", "message.received.blocked", "message.received.unauthenticated"})
+"""Event types a webhook gets only when it names them."""
+
+
+class EventLog:
+    """The log and who must be told when it grows. Listeners are called in the committing thread, after the
+    commit; they must only hand over (``loop.call_soon_threadsafe``)."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
+
+    def listen(self, call: Callable[[], None]) -> Callable[[], None]:
+        """Register ``call``; answers the function that takes it back."""
+        with self._lock:
+            self._listeners.append(call)
+
+        def remove() -> None:
+            with self._lock:
+                if call in self._listeners:
+                    self._listeners.remove(call)
+
+        return remove
+
+    def append(
+        self,
+        tx: Tx,
+        type: str,
+        *,
+        organization_id: str,
+        subject: str,
+        payload: object,
+        pod_id: str | None = None,
+        inbox_id: str | None = None,
+        message_id: str | None = None,
+        at: int | None = None,
+        test: bool = False,
+    ) -> str | None:
+        """Append one event and a delivery for every webhook that wants it; answers ``evt_`` id's ULID.
+
+        ``subject`` names the fact (message ULID, recipient, attempt): the same (type, subject) is the same
+        event, and appending it again does nothing and answers None. ``at``: when it happened, µs.
+        """
+        at = now_us() if at is None else at
+        event_id = derived_ulid(at, "event", organization_id, inbox_id or "", type, subject)
+        added = tx.insert(
+            "event",
+            {
+                "id": event_id,
+                "organization_id": organization_id,
+                "pod_id": pod_id,
+                "inbox_id": inbox_id,
+                "type": type,
+                "message_id": message_id,
+                "payload_json": dump(payload),
+                "test": int(test),
+                "created_at": at,
+            },
+            ignore=True,
+        )
+        if not added:
+            return None
+        seq = tx.value("SELECT seq FROM event WHERE id = ?", event_id)
+        for hook in tx.rows(
+            "SELECT id, pod_id, inbox_id, event_types_json, inbox_ids_json, pod_ids_json FROM webhook "
+            "WHERE organization_id = ? AND enabled = 1",
+            organization_id,
+        ):
+            if wants(hook, type, pod_id, inbox_id):
+                tx.insert(
+                    "delivery",
+                    {
+                        "event_seq": seq,
+                        "webhook_id": hook["id"],
+                        "inbox_id": inbox_id,
+                        "lane": f"{hook['id']}/{inbox_id or ''}",
+                        "state": "pending",
+                        "next_at": 0,
+                        "created_at": now_us(),
+                    },
+                )
+        tx.after_commit.append(self.ring)
+        return event_id
+
+    def ring(self) -> None:
+        """Tell every listener that there is something new."""
+        with self._lock:
+            listeners = list(self._listeners)
+        for call in listeners:
+            call()
+
+
+def wants(hook: Row, type: str, pod_id: str | None, inbox_id: str | None) -> bool:
+    """Whether a webhook row (its filters) asks for this event."""
+    types = load(hook["event_types_json"])
+    if types and type not in types:
+        return False
+    if type in OPT_IN and type not in types:
+        return False
+    if hook["inbox_id"] and hook["inbox_id"] != inbox_id:
+        return False
+    if hook["pod_id"] and hook["pod_id"] != pod_id:
+        return False
+    inboxes, pods = load(hook["inbox_ids_json"]), load(hook["pod_ids_json"])
+    if not inboxes and not pods:
+        return True
+    return inbox_id in inboxes or pod_id in pods

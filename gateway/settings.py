@@ -1,0 +1,274 @@
+"""Every setting, its default and what it means: the one list that the command line, the example file and
+``postern config`` are made from.
+
+Order of precedence: command line, environment (``POSTERN_SECTION_NAME``), the TOML file, the default. Secrets
+may be files: a value ``@NAME`` of a secret setting is read from ``$CREDENTIALS_DIRECTORY/NAME`` (systemd.exec(5)).
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+Doc = msgspec.Meta
+
+
+class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A table of the TOML file."""
+
+
+class Http(Section):
+    host: Annotated[str, Doc(description="address the API listens on")] = "127.0.0.1"
+    port: Annotated[int, Doc(description="port of the API; 0 takes any free one")] = 8025
+    unix_socket: Annotated[
+        str, Doc(description="listen on this Unix socket instead, for a reverse proxy")
+    ] = ""
+    public_url: Annotated[str, Doc(description="how clients reach the API; empty: http://host:port")] = ""
+    trusted_proxies: Annotated[list[str], Doc(description="addresses whose X-Forwarded-For is believed")] = []
+    max_body: Annotated[int, Doc(description="largest JSON request body, octets")] = 80 * 1024 * 1024
+    signed_url_seconds: Annotated[int, Doc(description="how long a download_url works")] = 3600
+
+
+class Database(Section):
+    url: Annotated[str, Doc(description="sqlite:PATH or postgresql://…; empty: DATA/postern.db")] = ""
+
+
+class Mail(Section):
+    server: Annotated[
+        Literal["embedded", "postfix_dovecot"], Doc(description="the mail server under the gateway")
+    ] = "embedded"
+    domain: Annotated[str, Doc(description="the platform's own domain, for inboxes that name none")] = (
+        "postern.test"
+    )
+    hostname: Annotated[
+        str, Doc(description="name in EHLO, Received and the MX record; empty: mail.DOMAIN")
+    ] = ""
+    host: Annotated[str, Doc(description="address the mail services listen on")] = "127.0.0.1"
+    smtp_port: Annotated[int, Doc(description="where the world delivers (MX); 0 takes any free one")] = 2525
+    submission_port: Annotated[int, Doc(description="where people's mail clients submit")] = 2587
+    imap_port: Annotated[int, Doc(description="where people's mail clients read")] = 2143
+    mailbox_format: Annotated[
+        Literal["sdbox", "maildir"],
+        Doc(description="Dovecot's format; Maildir keeps 26 labels a folder at most"),
+    ] = "sdbox"
+    manage: Annotated[
+        bool, Doc(description="postfix_dovecot: start private daemons (true) or use the system's (false)")
+    ] = True
+    push: Annotated[bool, Doc(description="use Dovecot's push notifications as the doorbell")] = True
+    smarthost: Annotated[str, Doc(description="host:port that relays outgoing mail; empty: direct MX")] = ""
+    smarthost_user: Annotated[str, Doc(description="login at the smarthost")] = ""
+    smarthost_password: Annotated[str, Doc(description="password at the smarthost (secret)")] = ""
+    smarthost_tls: Annotated[
+        Literal["none", "starttls", "implicit"], Doc(description="TLS towards the smarthost")
+    ] = "starttls"
+    max_message: Annotated[int, Doc(description="largest message in or out, octets")] = 35 * 1024 * 1024
+    verify_authentication: Annotated[
+        bool, Doc(description="embedded: check SPF, DKIM and DMARC of incoming mail")
+    ] = True
+    allow_private_relay: Annotated[
+        bool, Doc(description="let outgoing SMTP reach loopback and private addresses")
+    ] = False
+
+
+class Dns(Section):
+    nameservers: Annotated[list[str], Doc(description="resolvers to ask; empty: the system's")] = []
+    port: Annotated[int, Doc(description="their port")] = 53
+    timeout: Annotated[float, Doc(description="seconds a look-up may take")] = 5.0
+
+
+class Sync(Section):
+    idle_connections: Annotated[
+        int, Doc(description="inboxes, most recently active first, kept in IMAP IDLE")
+    ] = 100
+    catch_up_seconds: Annotated[
+        float, Doc(description="every inbox is looked at this often, hint or not")
+    ] = 60.0
+    connections: Annotated[int, Doc(description="IMAP connections kept open")] = 128
+    concurrency: Annotated[int, Doc(description="inboxes read at the same time")] = 8
+
+
+class Outbox(Section):
+    retry_days: Annotated[float, Doc(description="how long a message is tried before it bounces")] = 5.0
+    concurrency: Annotated[int, Doc(description="transactions at the same time")] = 8
+    retry_scale: Annotated[float, Doc(description="multiplies every waiting time (for tests)")] = 1.0
+    keep_days: Annotated[int, Doc(description="how long delivery records are kept")] = 90
+
+
+class Webhooks(Section):
+    concurrency: Annotated[int, Doc(description="posts at the same time")] = 32
+    timeout: Annotated[float, Doc(description="seconds an endpoint has to answer")] = 15.0
+    retry_scale: Annotated[float, Doc(description="multiplies every waiting time (for tests)")] = 1.0
+    allow_http: Annotated[bool, Doc(description="accept http:// URLs")] = False
+    allow_loopback: Annotated[
+        bool, Doc(description="let webhooks and attachment URLs reach this machine")
+    ] = False
+    allow_networks: Annotated[list[str], Doc(description="private networks (CIDR) that may be reached")] = []
+    disable_after_days: Annotated[
+        float, Doc(description="an endpoint that failed this long is switched off")
+    ] = 5.0
+    show_secret: Annotated[bool, Doc(description="show a webhook's secret on GET, as AgentMail does")] = False
+
+
+class Events(Section):
+    keep_days: Annotated[int, Doc(description="how long events can be replayed")] = 30
+
+
+class Limits(Section):
+    inboxes: Annotated[int, Doc(description="inboxes an organization may have; 0: no limit")] = 0
+    domains: Annotated[int, Doc(description="domains an organization may have; 0: no limit")] = 0
+    requests_per_minute: Annotated[int, Doc(description="API requests a key may make; 0: no limit")] = 0
+    sends_per_minute: Annotated[int, Doc(description="sends an inbox may make; 0: no limit")] = 0
+    sends_per_day: Annotated[int, Doc(description="sends an inbox may make; 0: no limit")] = 0
+    recipients: Annotated[int, Doc(description="recipients of one message")] = 100
+    attachments: Annotated[int, Doc(description="attachments of one message")] = 100
+    attachment_bytes: Annotated[int, Doc(description="all attachments of one message, octets")] = (
+        25 * 1024 * 1024
+    )
+    websockets: Annotated[int, Doc(description="open WebSockets of an organization")] = 100
+
+
+class Log(Section):
+    level: Annotated[Literal["debug", "info", "warning", "error"], Doc(description="least level logged")] = (
+        "info"
+    )
+    format: Annotated[Literal["json", "text"], Doc(description="one JSON object a line, or text")] = "json"
+
+
+class Settings(Section):
+    """All settings. ``profile`` development: loopback only, loose limits, anything accepted, said on screen."""
+
+    profile: Annotated[
+        Literal["development", "production"], Doc(description="development is for one machine, on loopback")
+    ] = "production"
+    data_dir: Annotated[str, Doc(description="where everything is kept")] = "data"
+    http: Http = Http()
+    database: Database = Database()
+    mail: Mail = Mail()
+    dns: Dns = Dns()
+    sync: Sync = Sync()
+    outbox: Outbox = Outbox()
+    webhooks: Webhooks = Webhooks()
+    events: Events = Events()
+    limits: Limits = Limits()
+    log: Log = Log()
+
+
+SECRETS = frozenset({"mail.smarthost_password", "database.url"})
+
+DEVELOPMENT: dict[str, Any] = {
+    "webhooks.allow_http": True,
+    "webhooks.allow_loopback": True,
+    "mail.verify_authentication": False,
+    "mail.allow_private_relay": True,
+}
+"""Defaults that differ in the development profile."""
+
+
+class BadSettings(Exception):
+    """A setting is unknown or has a wrong value; the text names it and what it takes."""
+
+
+def names() -> list[str]:
+    """Every setting's dotted name, in order."""
+    found: list[str] = []
+    for field in msgspec.structs.fields(Settings):
+        if isinstance(field.default, Section):
+            found += [f"{field.name}.{one.name}" for one in msgspec.structs.fields(type(field.default))]
+        else:
+            found.append(field.name)
+    return found
+
+
+def load_settings(
+    file: Path | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> tuple[Settings, dict[str, str]]:
+    """Read the settings. ``overrides`` are dotted names from the command line.
+
+    Answers the settings and, for each dotted name, where its value came from: ``default``, ``file``,
+    ``environment``, ``command line`` or ``profile``. Raises BadSettings.
+    """
+    environ = os.environ if environ is None else environ
+    known = set(names())
+    values: dict[str, Any] = {}
+    origin = dict.fromkeys(known, "default")
+    if file is not None:
+        try:
+            tree = tomllib.loads(file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise BadSettings(f"{file}: {error}") from error
+        for name, value in _flatten(tree):
+            if name not in known:
+                raise BadSettings(f"{file}: there is no setting {name}; `postern config` lists them all")
+            values[name], origin[name] = value, "file"
+    for name in known:
+        text = environ.get("POSTERN_" + name.replace(".", "_").upper())
+        if text is not None:
+            values[name], origin[name] = text, "environment"
+    for name, value in (overrides or {}).items():
+        if value is not None:
+            if name not in known:
+                raise BadSettings(f"there is no setting {name}")
+            values[name], origin[name] = value, "command line"
+    if values.get("profile") == "development":
+        for name, value in DEVELOPMENT.items():
+            if name not in values:
+                values[name], origin[name] = value, "profile"
+    for name in SECRETS:
+        value = values.get(name)
+        if isinstance(value, str) and value.startswith("@"):
+            path = Path(environ.get("CREDENTIALS_DIRECTORY", ".")) / value[1:]
+            try:
+                values[name] = path.read_text("utf-8").strip()
+            except OSError as error:
+                raise BadSettings(f"{name}: cannot read the credential {path}: {error}") from error
+    nested: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, str):
+            value = _from_text(name, value)
+        section, _, rest = name.partition(".")
+        if rest:
+            nested.setdefault(section, {})[rest] = value
+        else:
+            nested[section] = value
+    try:
+        return msgspec.convert(nested, Settings), origin
+    except msgspec.ValidationError as error:
+        raise BadSettings(f"settings: {error}") from error
+
+
+def _flatten(tree: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    flat: list[tuple[str, Any]] = []
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat += [(f"{name}.{one}", inner) for one, inner in value.items()]
+        else:
+            flat.append((name, value))
+    return flat
+
+
+def _from_text(name: str, text: str) -> Any:
+    section, _, rest = name.partition(".")
+    holder = Settings() if not rest else getattr(Settings(), section)
+    default = getattr(holder, rest or section)
+    if isinstance(default, bool):
+        if text.lower() not in ("1", "0", "true", "false", "yes", "no", "on", "off"):
+            raise BadSettings(f"{name} takes true or false, not {text!r}")
+        return text.lower() in ("1", "true", "yes", "on")
+    try:
+        if isinstance(default, int):
+            return int(text)
+        if isinstance(default, float):
+            return float(text)
+    except ValueError:
+        raise BadSettings(f"{name} takes a number, not {text!r}") from None
+    if isinstance(default, list):
+        return [one.strip() for one in text.split(",") if one.strip()]
+    return text
