@@ -1,8 +1,8 @@
 """Every setting, its default and what it means: the one list that the command line, the example file and
 ``postern config`` are made from.
 
-Order of precedence: command line, environment (``POSTERN_SECTION_NAME``), the TOML file, the default. Secrets
-may be files: a value ``@NAME`` of a secret setting is read from ``$CREDENTIALS_DIRECTORY/NAME`` (systemd.exec(5)).
+Order of precedence: command line, environment (``POSTERN_SECTION_NAME``), the TOML file, the default.
+Secrets may be files: a value ``@NAME`` of a secret setting is read from ``$CREDENTIALS_DIRECTORY/NAME`` (systemd.exec(5)).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
     """A table of the TOML file."""
 
 
-class Http(Section):
+class Http(Section, frozen=True, kw_only=True):
     host: Annotated[str, Doc(description="address the API listens on")] = "127.0.0.1"
     port: Annotated[int, Doc(description="port of the API; 0 takes any free one")] = 8025
     unix_socket: Annotated[
@@ -34,11 +34,11 @@ class Http(Section):
     signed_url_seconds: Annotated[int, Doc(description="how long a download_url works")] = 3600
 
 
-class Database(Section):
+class Database(Section, frozen=True, kw_only=True):
     url: Annotated[str, Doc(description="sqlite:PATH or postgresql://…; empty: DATA/postern.db")] = ""
 
 
-class Mail(Section):
+class Mail(Section, frozen=True, kw_only=True):
     server: Annotated[
         Literal["embedded", "postfix_dovecot"], Doc(description="the mail server under the gateway")
     ] = "embedded"
@@ -75,13 +75,13 @@ class Mail(Section):
     ] = False
 
 
-class Dns(Section):
+class Dns(Section, frozen=True, kw_only=True):
     nameservers: Annotated[list[str], Doc(description="resolvers to ask; empty: the system's")] = []
     port: Annotated[int, Doc(description="their port")] = 53
     timeout: Annotated[float, Doc(description="seconds a look-up may take")] = 5.0
 
 
-class Sync(Section):
+class Sync(Section, frozen=True, kw_only=True):
     idle_connections: Annotated[
         int, Doc(description="inboxes, most recently active first, kept in IMAP IDLE")
     ] = 100
@@ -92,14 +92,14 @@ class Sync(Section):
     concurrency: Annotated[int, Doc(description="inboxes read at the same time")] = 8
 
 
-class Outbox(Section):
+class Outbox(Section, frozen=True, kw_only=True):
     retry_days: Annotated[float, Doc(description="how long a message is tried before it bounces")] = 5.0
     concurrency: Annotated[int, Doc(description="transactions at the same time")] = 8
     retry_scale: Annotated[float, Doc(description="multiplies every waiting time (for tests)")] = 1.0
     keep_days: Annotated[int, Doc(description="how long delivery records are kept")] = 90
 
 
-class Webhooks(Section):
+class Webhooks(Section, frozen=True, kw_only=True):
     concurrency: Annotated[int, Doc(description="posts at the same time")] = 32
     timeout: Annotated[float, Doc(description="seconds an endpoint has to answer")] = 15.0
     retry_scale: Annotated[float, Doc(description="multiplies every waiting time (for tests)")] = 1.0
@@ -114,11 +114,11 @@ class Webhooks(Section):
     show_secret: Annotated[bool, Doc(description="show a webhook's secret on GET, as AgentMail does")] = False
 
 
-class Events(Section):
+class Events(Section, frozen=True, kw_only=True):
     keep_days: Annotated[int, Doc(description="how long events can be replayed")] = 30
 
 
-class Limits(Section):
+class Limits(Section, frozen=True, kw_only=True):
     inboxes: Annotated[int, Doc(description="inboxes an organization may have; 0: no limit")] = 0
     domains: Annotated[int, Doc(description="domains an organization may have; 0: no limit")] = 0
     requests_per_minute: Annotated[int, Doc(description="API requests a key may make; 0: no limit")] = 0
@@ -132,14 +132,14 @@ class Limits(Section):
     websockets: Annotated[int, Doc(description="open WebSockets of an organization")] = 100
 
 
-class Log(Section):
+class Log(Section, frozen=True, kw_only=True):
     level: Annotated[Literal["debug", "info", "warning", "error"], Doc(description="least level logged")] = (
         "info"
     )
     format: Annotated[Literal["json", "text"], Doc(description="one JSON object a line, or text")] = "json"
 
 
-class Settings(Section):
+class Settings(Section, frozen=True, kw_only=True):
     """All settings. ``profile`` development: loopback only, loose limits, anything accepted, said on screen."""
 
     profile: Annotated[

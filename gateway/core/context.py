@@ -9,6 +9,7 @@ from gateway.events.log import EventLog
 from gateway.mime.worker import ParserPool
 from gateway.net.client import SafeClient
 from gateway.settings import Settings
+from gateway.store.bell import Bell
 from gateway.store.engine import Store
 from mailserver.base import MailServer
 from mailserver.imap import ImapPool
@@ -18,7 +19,7 @@ from mailserver.imap import ImapPool
 class Core:
     """The running parts an operation may use.
 
-    ``wake_outbox`` tells the outbox that a row waits; ``secret`` signs URLs and sender tokens.
+    ``outbox_bell`` tells the outbox that a row waits; ``secret`` signs URLs and return-path tokens.
     """
 
     settings: Settings
@@ -28,5 +29,6 @@ class Core:
     parser: ParserPool
     fetcher: SafeClient
     events: EventLog
+    outbox_bell: Bell
     secret: bytes
     data_dir: Path

@@ -1,0 +1,30 @@
+"""A bell any thread can ring and one task waits for."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Bell:
+    """Made on the event loop that waits. Rings are not counted: a waiter that was busy is woken once."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake the waiter; safe from any thread, harmless after the loop has closed."""
+        try:
+            self._loop.call_soon_threadsafe(self._event.set)
+        except RuntimeError:
+            pass
+
+    async def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it rings or ``timeout`` seconds passed; answers whether it rang."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        self._event.clear()
+        return True
