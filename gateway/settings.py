@@ -2,7 +2,8 @@
 ``postern config`` are made from.
 
 Order of precedence: command line, environment (``POSTERN_SECTION_NAME``), the TOML file, the default.
-Secrets may be files: a value ``@NAME`` of a secret setting is read from ``$CREDENTIALS_DIRECTORY/NAME`` (systemd.exec(5)).
+Secrets may be files: a value ``@NAME`` of a secret setting is read from ``$CREDENTIALS_DIRECTORY/NAME``
+(systemd.exec(5)).
 """
 
 from __future__ import annotations

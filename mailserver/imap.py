@@ -58,6 +58,9 @@ class Client(IMAPClient):  # type: ignore[misc]
             self.starttls()
         self.login(login.user, login.secret)
         self.selected: str | None = None
+        self.qresync = self.has_capability("QRESYNC") and self.has_capability("ENABLE")
+        if self.qresync:
+            self.enable("QRESYNC")
 
     def fetch_set(
         self, uidset: str, items: list[str], modifiers: list[str] | None = None

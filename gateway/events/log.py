@@ -55,7 +55,8 @@ class EventLog:
         """Append one event and a delivery for every webhook that wants it; answers ``evt_`` id's ULID.
 
         ``subject`` names the fact (message ULID, recipient, attempt): the same (type, subject) is the same
-        event, and appending it again does nothing and answers None. ``at``: when it happened, µs.
+        event, and appending it again does nothing and answers None. ``at``: when it happened, µs; it enters
+        the id, so pass a time that a rebuild finds again.
         """
         at = now_us() if at is None else at
         event_id = derived_ulid(at, "event", organization_id, inbox_id or "", type, subject)
@@ -70,7 +71,7 @@ class EventLog:
                 "message_id": message_id,
                 "payload_json": dump(payload),
                 "test": int(test),
-                "created_at": at,
+                "created_at": now_us(),
             },
             ignore=True,
         )

@@ -1,0 +1,220 @@
+"""Writing what a pass read: messages, threads, events and the cursor in one transaction (DESIGN §1.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from gateway.events.log import EventLog
+from gateway.events.payload import message_snapshot
+from gateway.mime.types import ParsedMessage
+from gateway.outbox.reports import apply_report
+from gateway.store import index, threads
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us
+from gateway.sync.fetch import Cursor, Delta, FolderState, Found
+
+
+class DraftSink(Protocol):
+    """Who keeps the drafts that stand in the Drafts folder (``gateway.core`` hands itself in)."""
+
+    def note(self, tx: Tx, inbox: Row, uid: int, uidvalidity: int, parsed: ParsedMessage) -> None:
+        """A message stands in Drafts."""
+
+    def drop(self, tx: Tx, inbox: Row, uid: int) -> None:
+        """A UID vanished from Drafts."""
+
+
+def cursors_of(tx: Tx, inbox_id: str) -> dict[str, Cursor]:
+    """The cursors of an inbox by folder name."""
+    return {
+        row["name"]: Cursor(
+            row["id"], row["name"], row["role"], row["uidvalidity"], row["uidnext"], row["highestmodseq"]
+        )
+        for row in tx.rows("SELECT * FROM folder WHERE inbox_id = ?", inbox_id)
+    }
+
+
+def write_batch(
+    tx: Tx,
+    inbox: Row,
+    delta: Delta,
+    parsed: Sequence[ParsedMessage],
+    *,
+    events: EventLog,
+    drafts: DraftSink,
+    extra: Sequence[Iterable[str]],
+    announce_since: int | None,
+) -> list[index.Indexed]:
+    """Index one batch, apply its flag changes and move the cursor. Vanished UIDs are not touched here.
+
+    ``announce_since``: events for mail received since then (µs); None announces nothing.
+    """
+    folder_id = save_folder(tx, inbox["id"], delta.state, delta.uidnext, delta.modseq)
+    if delta.reset:
+        tx.run("DELETE FROM location WHERE folder_id = ?", folder_id)
+    done: list[index.Indexed] = []
+    if delta.state.role == "drafts":
+        for found, one in zip(delta.found, parsed, strict=True):
+            drafts.note(tx, inbox, found.uid, delta.state.uidvalidity, one)
+        return done
+    for found, one, labels in zip(delta.found, parsed, extra, strict=True):
+        done.append(index_one(tx, inbox, folder_id, delta.state, found, one, labels))
+        if announce_since is not None and found.internal_date >= announce_since:
+            _announce(tx, inbox, events, done[-1], delta.state.role)
+    touched = set()
+    for uid, flags in delta.flags.items():
+        row = tx.row(
+            "SELECT id, message_id, flags FROM location WHERE folder_id = ? AND uid = ?", folder_id, uid
+        )
+        text = " ".join(flags)
+        if row is None or row["flags"] == text:
+            continue
+        tx.run("UPDATE location SET flags = ? WHERE id = ?", text, row["id"])
+        if index.apply_place(tx, inbox, row["message_id"]):
+            touched.add(tx.value("SELECT thread_id FROM message WHERE id = ?", row["message_id"]))
+    for thread in touched:
+        threads.refresh(tx, thread, now_us())
+    return done
+
+
+def index_one(
+    tx: Tx,
+    inbox: Row,
+    folder_id: int,
+    state: FolderState,
+    found: Found,
+    parsed: ParsedMessage,
+    labels: Iterable[str],
+) -> index.Indexed:
+    """Index one message at its place."""
+    place = index.Place(folder_id, state.role, state.name, found.uid, found.flags, found.internal_date)
+    return index.index_found(tx, inbox, place, parsed, labels)
+
+
+def save_folder(tx: Tx, inbox_id: str, state: FolderState, uidnext: int, modseq: int) -> int:
+    """Write a folder's cursor; answers its row id."""
+    tx.run(
+        "INSERT INTO folder (inbox_id, name, role, uidvalidity, uidnext, highestmodseq, synced_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (inbox_id, name) DO UPDATE SET role = excluded.role, "
+        "uidvalidity = excluded.uidvalidity, uidnext = excluded.uidnext, "
+        "highestmodseq = excluded.highestmodseq, synced_at = excluded.synced_at",
+        inbox_id,
+        state.name,
+        state.role,
+        state.uidvalidity,
+        uidnext,
+        modseq,
+        now_us(),
+    )
+    return int(tx.value("SELECT id FROM folder WHERE inbox_id = ? AND name = ?", inbox_id, state.name))
+
+
+def write_vanished(tx: Tx, inbox: Row, deltas: Sequence[Delta], drafts: DraftSink) -> list[str]:
+    """Forget what stands nowhere any more; called when every folder was read. Answers the messages removed.
+
+    A message we are still sending keeps its row: its Sent copy may not be there yet.
+    """
+    orphans: list[str] = []
+    for delta in deltas:
+        folder_id = tx.value(
+            "SELECT id FROM folder WHERE inbox_id = ? AND name = ?", inbox["id"], delta.state.name
+        )
+        for uid in _gone(tx, folder_id, delta):
+            if delta.state.role == "drafts":
+                drafts.drop(tx, inbox, uid)
+                continue
+            orphan = index.drop_location(tx, folder_id, uid)
+            if orphan:
+                orphans.append(orphan)
+    return remove_orphans(tx, orphans)
+
+
+def remove_orphans(tx: Tx, candidates: Iterable[str]) -> list[str]:
+    """Delete those of ``candidates`` that stand nowhere; their threads are brought up to date."""
+    removed = []
+    touched = set()
+    for message_id in candidates:
+        if tx.value("SELECT 1 FROM location WHERE message_id = ? LIMIT 1", message_id):
+            continue
+        if tx.value("SELECT 1 FROM outbox WHERE id = ? AND state <> 'done'", message_id):
+            continue
+        thread = index.delete_message(tx, message_id)
+        if thread:
+            touched.add(thread)
+            removed.append(message_id)
+    for thread in touched:
+        threads.refresh(tx, thread, now_us())
+    return removed
+
+
+def drop_folders(tx: Tx, inbox: Row, names: Iterable[str], drafts: DraftSink) -> list[str]:
+    """Folders that are gone (deleted or renamed): their cursors and places go, and what stands nowhere else."""
+    orphans: list[str] = []
+    for name in names:
+        row = tx.row("SELECT id, role FROM folder WHERE inbox_id = ? AND name = ?", inbox["id"], name)
+        if row is None:
+            continue
+        orphans += [
+            one["message_id"]
+            for one in tx.rows("SELECT DISTINCT message_id FROM location WHERE folder_id = ?", row["id"])
+        ]
+        tx.run("DELETE FROM location WHERE folder_id = ?", row["id"])
+        tx.run("DELETE FROM folder WHERE id = ?", row["id"])
+    return remove_orphans(tx, orphans)
+
+
+def write_reports(
+    tx: Tx, inbox: Row, found: Sequence[Found], parsed: Sequence[ParsedMessage], events: EventLog
+) -> tuple[list[int], list[int]]:
+    """Apply delivery and feedback reports. Answers the UIDs that were ours, and those that are plain mail."""
+    ours: list[int] = []
+    foreign: list[int] = []
+    for one, message in zip(found, parsed, strict=True):
+        (ours if apply_report(tx, events, inbox, message, message.delivered_to) else foreign).append(one.uid)
+    return ours, foreign
+
+
+def _gone(tx: Tx, folder_id: int, delta: Delta) -> list[int]:
+    gone: list[int] = []
+    if delta.alive is not None:
+        alive = delta.alive
+        gone += [
+            row["uid"]
+            for row in tx.rows("SELECT uid FROM location WHERE folder_id = ?", folder_id)
+            if row["uid"] not in alive and row["uid"] < delta.uidnext
+        ]
+    for low, high in delta.vanished:
+        if delta.state.role == "drafts":
+            gone += range(low, min(high, low + 10_000) + 1)
+            continue
+        gone += [
+            row["uid"]
+            for row in tx.rows(
+                "SELECT uid FROM location WHERE folder_id = ? AND uid BETWEEN ? AND ?", folder_id, low, high
+            )
+        ]
+    return gone
+
+
+def _announce(tx: Tx, inbox: Row, events: EventLog, done: index.Indexed, role: str) -> None:
+    if not done.new or done.direction != "inbound" or role not in ("inbox", "junk"):
+        return
+    facts = message_snapshot(tx, done.message_id)
+    labels = set(facts["message"]["labels"])
+    kind = "message.received"
+    for label in ("spam", "blocked", "unauthenticated"):
+        if label in labels:
+            kind = f"message.received.{label}"
+            break
+    events.append(
+        tx,
+        kind,
+        organization_id=inbox["organization_id"],
+        pod_id=inbox["pod_id"],
+        inbox_id=inbox["id"],
+        message_id=done.message_id,
+        subject=done.message_id,
+        payload=facts,
+        at=facts["message"]["timestamp"],
+    )

@@ -1,0 +1,396 @@
+"""The sync engine: hints in, one pass at a time per inbox out (see the package's docstring)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from gateway.events.log import EventLog
+from gateway.mime.types import ParsedMessage
+from gateway.mime.worker import ParserPool
+from gateway.settings import Settings
+from gateway.store.engine import Row, Store, StoreDown, Tx
+from gateway.store.ids import now_us, own_message_ulid
+from gateway.store.labels import SYSTEM, to_keyword
+from gateway.sync import apply, fetch
+from gateway.sync.arrival import arrival_labels
+from gateway.sync.fetch import Cursor, Delta
+from mailserver.base import Hint, MailServer, MailServerDown
+from mailserver.imap import Client, ImapPool
+
+log = logging.getLogger("postern.sync")
+
+_BACKOFF_FIRST, _BACKOFF_MOST = 0.5, 60.0
+_SETTLED_US = 600 * 1_000_000
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What one inbox waits to have read."""
+
+    folders: set[str] = field(default_factory=set)
+    everything: bool = False
+    only_new: bool = True
+
+    def merge(self, hint: Hint) -> None:
+        if hint.folder is None or hint.kind in ("folders", "unknown"):
+            self.everything = True
+        else:
+            self.folders.add(hint.folder)
+        if hint.kind != "new":
+            self.only_new = False
+
+
+@dataclass(slots=True)
+class _Lane:
+    wanted: _Wanted | None = None
+    running: bool = False
+    failures: int = 0
+    checked: bool = False  # orphans looked for since the process started
+    waiters: list[asyncio.Future[None]] = field(default_factory=list)
+
+
+class Sync:
+    """Follows every mailbox. ``hint`` may be called from the event loop at any time."""
+
+    def __init__(
+        self,
+        store: Store,
+        mail: MailServer,
+        imap: ImapPool,
+        parser: ParserPool,
+        events: EventLog,
+        drafts: apply.DraftSink,
+        settings: Settings,
+    ) -> None:
+        self._store, self._mail, self._imap, self._parser = store, mail, imap, parser
+        self._events, self._drafts, self._settings = events, drafts, settings
+        self._lanes: dict[str, _Lane] = {}
+        self._queue: asyncio.Queue[str] = asyncio.Queue()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._oldest: dict[str, float] = {}  # address -> monotonic time of its first unanswered hint
+        self.announce = True
+        self._first_sweep_done = False
+
+    async def start(self) -> None:
+        """Start the workers and the catch-up clock; every inbox is looked at once."""
+        self._tasks = [
+            asyncio.create_task(self._work(), name=f"sync-{n}")
+            for n in range(max(1, self._settings.sync.concurrency))
+        ]
+        self._tasks.append(asyncio.create_task(self._catch_up(), name="sync-catch-up"))
+
+    async def stop(self) -> None:
+        """Stop after the batches in hand; nothing that was not committed is lost (the cursor tells)."""
+        for timer in self._timers:
+            timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    def hint(self, hint: Hint) -> None:
+        """A doorbell rang (see :class:`mailserver.base.Hint`)."""
+        address = hint.address.lower()
+        lane = self._lanes.setdefault(address, _Lane())
+        if lane.wanted is None:
+            lane.wanted = _Wanted()
+            self._oldest.setdefault(address, time.monotonic())
+            if not lane.running:
+                self._queue.put_nowait(address)
+        lane.wanted.merge(hint)
+
+    async def refresh(self, address: str, timeout: float = 30.0) -> None:
+        """Look at a whole inbox now and return when it was read. Raises TimeoutError."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.hint(Hint(address))
+        self._lanes[address.lower()].waiters.append(waiter)
+        async with asyncio.timeout(timeout):
+            await waiter
+
+    def forget(self, address: str) -> None:
+        """An inbox is gone: drop what waits for it."""
+        self._lanes.pop(address.lower(), None)
+        self._oldest.pop(address.lower(), None)
+
+    def lag(self) -> float:
+        """Seconds the oldest unanswered hint has waited."""
+        return time.monotonic() - min(self._oldest.values()) if self._oldest else 0.0
+
+    async def _work(self) -> None:
+        while True:
+            address = await self._queue.get()
+            lane = self._lanes.get(address)
+            if lane is None or lane.running or lane.wanted is None:
+                continue
+            wanted, lane.wanted, lane.running = lane.wanted, None, True
+            waiters, lane.waiters = lane.waiters, []
+            try:
+                await self._pass(address, lane, wanted)
+            except (MailServerDown, StoreDown, TimeoutError, OSError) as error:
+                self._later(address, lane, wanted, waiters, error)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log.exception("sync of %s failed; it is tried again, others go on", address)
+                self._later(address, lane, wanted, waiters, error)
+            else:
+                lane.failures = 0
+                for waiter in waiters:
+                    if not waiter.done():
+                        waiter.set_result(None)
+                if not self._waits(lane):
+                    self._oldest.pop(address, None)
+            finally:
+                lane.running = False
+            if self._waits(lane) and not lane.failures:  # a hint came meanwhile
+                self._queue.put_nowait(address)
+
+    @staticmethod
+    def _waits(lane: _Lane) -> bool:
+        return lane.wanted is not None
+
+    def _later(
+        self,
+        address: str,
+        lane: _Lane,
+        wanted: _Wanted,
+        waiters: list[asyncio.Future[None]],
+        error: Exception,
+    ) -> None:
+        lane.failures += 1
+        again = lane.wanted or _Wanted()
+        again.folders |= wanted.folders
+        again.everything |= wanted.everything
+        again.only_new &= wanted.only_new
+        lane.wanted = again
+        lane.waiters = waiters + lane.waiters
+        delay = min(_BACKOFF_FIRST * 2 ** (lane.failures - 1), _BACKOFF_MOST) * random.uniform(0.7, 1.3)  # noqa: S311
+        if lane.failures in (1, 5) or lane.failures % 50 == 0:
+            log.warning(
+                "sync of %s waits %.1f s after failure %d: %s; check the mail server's log if this goes on",
+                address,
+                delay,
+                lane.failures,
+                error,
+            )
+        loop = asyncio.get_running_loop()
+
+        def again_now() -> None:
+            self._timers.discard(timer)
+            if self._lanes.get(address) is lane:
+                self._queue.put_nowait(address)
+
+        timer = loop.call_later(delay, again_now)
+        self._timers.add(timer)
+
+    async def _catch_up(self) -> None:
+        while True:
+            try:
+                rows = await self._store.read(
+                    lambda tx: tx.rows(
+                        "SELECT address FROM inbox WHERE status IN ('active', 'suspended') "
+                        "ORDER BY active_at DESC"
+                    )
+                )
+            except StoreDown as error:
+                log.warning("catch-up cannot read the inboxes: %s", error)
+                rows = []
+            # a sweep never takes more than its share: with push the hints do the work
+            share = 1 / 10 if self._mail.has_push else 1 / 60
+            pause = max(self._settings.sync.catch_up_seconds / max(len(rows), 1), share)
+            for row in rows:
+                self.hint(Hint(row["address"]))
+                await asyncio.sleep(pause if self._first_sweep_done else min(pause, 0.002))
+            if not self._first_sweep_done:
+                self._first_sweep_done = True
+            if not rows:
+                await asyncio.sleep(min(self._settings.sync.catch_up_seconds, 5.0))
+            elif len(rows) * pause < self._settings.sync.catch_up_seconds:
+                await asyncio.sleep(self._settings.sync.catch_up_seconds - len(rows) * pause)
+
+    async def _pass(self, address: str, lane: _Lane, wanted: _Wanted) -> None:
+        inbox, cursors = await self._store.read(partial(_inbox_and_cursors, address=address))
+        if inbox is None:
+            self.forget(address)
+            return
+        everything = wanted.everything or not lane.checked
+        names = {name for name in wanted.folders if name in cursors}
+        if wanted.folders - names:
+            everything = True
+        gone: list[Delta] = []
+        resets = not lane.checked
+        if not everything:
+            for name in sorted(names):
+                delta = await self._folder(
+                    inbox, name, cursors[name].role, cursors[name], only_new=wanted.only_new
+                )
+                resets |= delta.reset
+                if delta.vanished or delta.alive is not None:
+                    gone.append(delta)
+            if not gone and not resets:
+                return
+        # whole look: every folder before anything is called gone
+        states = await self._imap.run(address, fetch.list_folders)
+        qresync = await self._imap.run(address, lambda client: client.qresync)
+        for state in states:
+            cursor = cursors.get(state.name)
+            if state.name in names and not everything:
+                continue
+            if not fetch.changed(state, cursor, qresync):
+                continue
+            delta = await self._folder(inbox, state.name, state.role, cursor, only_new=False)
+            resets |= delta.reset
+            if delta.vanished or delta.alive is not None:
+                gone.append(delta)
+        lost = set(cursors) - {state.name for state in states}
+        removed: list[str] = []
+        if gone:
+            removed = await self._store.write(
+                partial(apply.write_vanished, inbox=inbox, deltas=gone, drafts=self._drafts)
+            )
+        if lost:
+            removed += await self._store.write(
+                partial(apply.drop_folders, inbox=inbox, names=lost, drafts=self._drafts)
+            )
+        if resets:
+            removed += await self._store.write(partial(_sweep, inbox=inbox))
+        lane.checked = True
+        if removed:
+            log.info("inbox %s: %d messages are gone from the mail server", address, len(removed))
+
+    async def _folder(
+        self, inbox: Row, name: str, role: str, cursor: Cursor | None, *, only_new: bool
+    ) -> Delta:
+        """Read and write one folder, batch by batch; answers the last delta (with what vanished)."""
+        reset = False
+        while True:
+            if role == "reports":
+                return await self._reports(inbox, name, role, cursor)
+            delta = await self._imap.run(
+                inbox["address"],
+                partial(fetch.read, name=name, role=role, cursor=cursor, only_new=only_new),
+            )
+            reset |= delta.reset
+            await self._write(inbox, delta)
+            if not delta.more:
+                delta.reset = reset
+                return delta
+            rows = await self._store.read(partial(apply.cursors_of, inbox_id=inbox["id"]))
+            cursor = rows[name]
+
+    async def _write(self, inbox: Row, delta: Delta) -> None:
+        parsed = await self._parser.parse_many([one.raw for one in delta.found]) if delta.found else []
+        if delta.state.role == "sent" and parsed:
+            await self._push_labels(inbox, delta, parsed)
+        extra = (
+            await self._store.read(partial(arrival_labels, inbox=inbox, role=delta.state.role, parsed=parsed))
+            if parsed and delta.state.role in ("inbox", "junk")
+            else [()] * len(parsed)
+        )
+        since = now_us() - self._settings.events.keep_days * 86_400_000_000 if self.announce else None
+        await self._store.write(
+            partial(
+                apply.write_batch,
+                inbox=inbox,
+                delta=delta,
+                parsed=parsed,
+                events=self._events,
+                drafts=self._drafts,
+                extra=extra,
+                announce_since=since,
+            )
+        )
+
+    async def _push_labels(self, inbox: Row, delta: Delta, parsed: Sequence[ParsedMessage]) -> None:
+        """Labels given with a send stand in the index first; the Sent copy gets them as keywords here."""
+        own = {
+            ulid: found
+            for found, one in zip(delta.found, parsed, strict=True)
+            if (ulid := own_message_ulid(one.message_id or ""))
+        }
+        if not own:
+            return
+        marks = ", ".join("?" * len(own))
+        rows = await self._store.read(
+            lambda tx: tx.rows(
+                f"SELECT message_id, label FROM label WHERE inbox_id = ? AND message_id IN ({marks})",  # noqa: S608
+                inbox["id"],
+                *own,
+            )
+        )
+        wanted: dict[int, list[str]] = {}
+        for row in rows:
+            found = own[row["message_id"]]
+            keyword = to_keyword(row["label"])
+            if row["label"] not in SYSTEM and keyword not in found.flags:
+                wanted.setdefault(found.uid, []).append(keyword)
+        if not wanted:
+            return
+        name = delta.state.name
+
+        def store(client: Client) -> None:
+            client.open(name)
+            for uid, keywords in wanted.items():
+                client.add_flags([uid], keywords, silent=True)
+
+        await self._imap.run(inbox["address"], store)
+        delta.found = [
+            fetch.Found(one.uid, (*one.flags, *wanted.get(one.uid, [])), one.internal_date, one.raw)
+            for one in delta.found
+        ]
+
+    async def _reports(self, inbox: Row, name: str, role: str, cursor: Cursor | None) -> Delta:
+        """Delivery and feedback reports: applied, then removed; plain mail to a return path goes to INBOX."""
+        state, rows = await self._imap.run(inbox["address"], partial(fetch.overview, name=name))
+        uids = [uid for _, uid, _ in sorted(rows)]
+        for start in range(0, len(uids), 50):
+            found = await self._imap.run(
+                inbox["address"], partial(fetch.fetch_uids, name=name, uids=uids[start : start + 50])
+            )
+            parsed = await self._parser.parse_many([one.raw for one in found])
+            ours, foreign = await self._store.write(
+                partial(apply.write_reports, inbox=inbox, found=found, parsed=parsed, events=self._events)
+            )
+
+            def clear(client: Client, ours: list[int] = ours, foreign: list[int] = foreign) -> None:
+                client.open(name)
+                if foreign:
+                    client.move(foreign, "INBOX")
+                if ours:
+                    client.delete_messages(ours, silent=True)
+                    client.uid_expunge(ours)
+
+            await self._imap.run(inbox["address"], clear)
+            if foreign:
+                self.hint(Hint(inbox["address"], "INBOX", "new"))
+        final = fetch.FolderState(name, role, state.uidvalidity, state.uidnext, state.modseq)
+        await self._store.write(
+            lambda tx: apply.save_folder(tx, inbox["id"], final, state.uidnext, state.modseq)
+        )
+        return Delta(final, state.uidnext, state.modseq)
+
+
+def _inbox_and_cursors(tx: Tx, address: str) -> tuple[Row | None, dict[str, Cursor]]:
+    inbox = tx.row("SELECT * FROM inbox WHERE address = ? AND status IN ('active', 'suspended')", address)
+    return inbox, apply.cursors_of(tx, inbox["id"]) if inbox else {}
+
+
+def _sweep(tx: Tx, inbox: Row) -> list[str]:
+    """Remove rows that stand nowhere: left by a crash, or by a new UIDVALIDITY. Fresh sends are spared."""
+    rows = tx.rows(
+        "SELECT message.id FROM message LEFT JOIN location ON location.message_id = message.id "
+        "LEFT JOIN outbox ON outbox.id = message.id "
+        "WHERE message.inbox_id = ? AND location.id IS NULL AND message.test = 0 AND "
+        "(message.direction = 'inbound' OR (coalesce(outbox.state, 'done') = 'done' AND "
+        "coalesce(outbox.updated_at, message.updated_at) < ?))",
+        inbox["id"],
+        now_us() - _SETTLED_US,
+    )
+    return apply.remove_orphans(tx, [row["id"] for row in rows])

@@ -1,0 +1,261 @@
+"""Reading what changed in a mailbox: functions that run on an IMAP connection, in a pool thread.
+
+RFC 9051 (UIDVALIDITY, UIDNEXT), RFC 7162 (CHANGEDSINCE, VANISHED), RFC 6154 (special-use roles).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from mailserver.imap import Client
+
+BATCH_MESSAGES = 100
+BATCH_OCTETS = 8 * 1024 * 1024
+
+REPORTS = "Reports"
+"""The folder where the mail server files what comes back to a return path of ours."""
+
+_ROLES = {
+    b"\\sent": "sent",
+    b"\\drafts": "drafts",
+    b"\\trash": "trash",
+    b"\\junk": "junk",
+    b"\\archive": "archive",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a folder has been read. ``uidnext`` is the first UID not yet indexed."""
+
+    folder_id: int
+    name: str
+    role: str
+    uidvalidity: int
+    uidnext: int
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class FolderState:
+    """A folder as the server describes it now."""
+
+    name: str
+    role: str
+    uidvalidity: int
+    uidnext: int
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message on the server. ``internal_date`` in µs."""
+
+    uid: int
+    flags: tuple[str, ...]
+    internal_date: int
+    raw: bytes = field(repr=False)
+
+
+@dataclass(slots=True)
+class Delta:
+    """What changed in one folder since its cursor. ``more``: there is another batch to fetch."""
+
+    state: FolderState
+    uidnext: int
+    modseq: int
+    reset: bool = False
+    found: list[Found] = field(default_factory=list)
+    flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    vanished: list[tuple[int, int]] = field(default_factory=list)  # inclusive ranges
+    alive: set[int] | None = None  # without QRESYNC: every UID there is
+    more: bool = False
+
+
+def role_of(name: str, flags: Iterable[bytes]) -> str:
+    """The role of a folder by its special-use attributes (RFC 6154), INBOX by name."""
+    if name.upper() == "INBOX":
+        return "inbox"
+    if name == REPORTS:
+        return "reports"
+    for flag in flags:
+        role = _ROLES.get(flag.lower())
+        if role:
+            return role
+    return "other"
+
+
+def list_folders(client: Client) -> list[FolderState]:
+    """Every selectable folder with its state."""
+    states = []
+    for flags, _, name in client.list_folders():
+        lowered = {flag.lower() for flag in flags}
+        if b"\\noselect" in lowered or b"\\nonexistent" in lowered:
+            continue
+        states.append(status(client, str(name), role_of(str(name), flags)))
+    # a reply may quote what was sent: the sender's copy comes first
+    states.sort(key=lambda one: ("sent", "inbox").index(one.role) if one.role in ("sent", "inbox") else 2)
+    return states
+
+
+def status(client: Client, name: str, role: str) -> FolderState:
+    """STATUS of one folder."""
+    wanted = ["UIDVALIDITY", "UIDNEXT"] + (["HIGHESTMODSEQ"] if client.qresync else [])
+    answer: Mapping[bytes, int] = client.folder_status(name, wanted)
+    return FolderState(
+        name, role, answer[b"UIDVALIDITY"], answer[b"UIDNEXT"], answer.get(b"HIGHESTMODSEQ", 0)
+    )
+
+
+def changed(state: FolderState, cursor: Cursor | None, qresync: bool) -> bool:
+    """Whether a folder needs reading at all."""
+    if cursor is None:
+        return True
+    if (state.uidvalidity, state.uidnext) != (cursor.uidvalidity, cursor.uidnext):
+        return True
+    return state.modseq != cursor.modseq if qresync else True
+
+
+def read(client: Client, name: str, role: str, cursor: Cursor | None, *, only_new: bool) -> Delta:
+    """One batch of what is new in a folder, and (unless ``only_new``) its flag changes and vanished UIDs.
+
+    Flag changes come with the last batch, so the MODSEQ cursor only moves when everything before it is read.
+    """
+    opened = client.open(name, readonly=True)
+    validity, uidnext = int(opened[b"UIDVALIDITY"]), int(opened.get(b"UIDNEXT") or 0)
+    modseq = _first(opened.get(b"HIGHESTMODSEQ"))
+    if not uidnext:
+        uidnext = status(client, name, role).uidnext
+    reset = cursor is not None and cursor.uidvalidity != validity
+    start = 1 if cursor is None or reset else cursor.uidnext
+    known_modseq = 0 if cursor is None or reset else cursor.modseq
+    state = FolderState(name, role, validity, uidnext, modseq)
+    delta = Delta(state, uidnext=start, modseq=known_modseq, reset=reset)
+    if uidnext > start:
+        delta.found, delta.uidnext, delta.more = _new(client, start, uidnext)
+    if only_new or delta.more:
+        return delta
+    if cursor is not None and not reset:
+        if client.qresync and known_modseq:
+            if modseq > known_modseq:
+                _changes(client, delta, start, known_modseq)
+        elif start > 1:
+            _compare(client, delta, start)
+    delta.modseq = modseq
+    return delta
+
+
+def fetch_uids(client: Client, name: str, uids: list[int]) -> list[Found]:
+    """Whole messages by UID, in that order; those that are gone are left out."""
+    if client.selected != name:
+        client.open(name, readonly=True)
+    rows, _ = client.fetch_set(_set_of(uids), ["UID", "FLAGS", "INTERNALDATE", "BODY.PEEK[]"])
+    return [_found(uid, rows[uid]) for uid in uids if uid in rows and b"BODY[]" in rows[uid]]
+
+
+def overview(client: Client, name: str) -> tuple[FolderState, list[tuple[int, int, int]]]:
+    """(UIDVALIDITY and UIDNEXT now; ``(internal date µs, uid, size)`` of every message) of a folder."""
+    opened = client.open(name, readonly=True)
+    state = FolderState(
+        name, "", int(opened[b"UIDVALIDITY"]), int(opened[b"UIDNEXT"]), _first(opened.get(b"HIGHESTMODSEQ"))
+    )
+    if not opened.get(b"EXISTS"):
+        return state, []
+    rows, _ = client.fetch_set("1:*", ["UID", "INTERNALDATE", "RFC822.SIZE"])
+    return state, [
+        (_micros(row.get(b"INTERNALDATE")), uid, int(row.get(b"RFC822.SIZE", 0))) for uid, row in rows.items()
+    ]
+
+
+def _new(client: Client, start: int, uidnext: int) -> tuple[list[Found], int, bool]:
+    last = uidnext - 1
+    if last - start < 4:
+        wanted, until = f"{start}:{last}", uidnext
+    else:
+        sizes, _ = client.fetch_set(f"{start}:{last}", ["UID", "RFC822.SIZE"])
+        uids: list[int] = []
+        octets = 0
+        until = uidnext
+        for uid in sorted(uid for uid in sizes if start <= uid <= last):
+            size = int(sizes[uid].get(b"RFC822.SIZE", 0))
+            if uids and (len(uids) >= BATCH_MESSAGES or octets + size > BATCH_OCTETS):
+                until = uid
+                break
+            uids.append(uid)
+            octets += size
+        if not uids:
+            return [], uidnext, False
+        wanted = _set_of(uids)
+    rows, _ = client.fetch_set(wanted, ["UID", "FLAGS", "INTERNALDATE", "BODY.PEEK[]"])
+    found = [
+        _found(uid, row) for uid, row in sorted(rows.items()) if start <= uid < until and b"BODY[]" in row
+    ]
+    return found, until, until < uidnext
+
+
+def _changes(client: Client, delta: Delta, before: int, modseq: int) -> None:
+    rows, gone = client.fetch_set("1:*", ["UID", "FLAGS"], [f"CHANGEDSINCE {modseq}", "VANISHED"])
+    for uid, row in rows.items():
+        if uid < before and b"FLAGS" in row:
+            delta.flags[uid] = _flags(row[b"FLAGS"])
+    for one in gone:
+        delta.vanished += _ranges(one)
+
+
+def _compare(client: Client, delta: Delta, before: int) -> None:
+    rows, _ = client.fetch_set("1:*", ["UID", "FLAGS"])
+    delta.alive = set()
+    for uid, row in rows.items():
+        delta.alive.add(uid)
+        if uid < before and b"FLAGS" in row:
+            delta.flags[uid] = _flags(row[b"FLAGS"])
+
+
+def _found(uid: int, row: Mapping[bytes, Any]) -> Found:
+    return Found(uid, _flags(row.get(b"FLAGS", ())), _micros(row.get(b"INTERNALDATE")), row[b"BODY[]"] or b"")
+
+
+def _flags(flags: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(
+        one.decode("ascii", "replace") if isinstance(one, bytes) else str(one)
+        for one in flags
+        if one not in (b"\\Recent", "\\Recent")
+    )
+
+
+def _micros(when: Any) -> int:
+    if not isinstance(when, datetime):
+        return 0
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return int(when.timestamp() * 1_000_000)
+
+
+def _first(value: Any) -> int:
+    if isinstance(value, (list, tuple)):
+        value = value[0] if value else 0
+    return int(value or 0)
+
+
+def _set_of(uids: list[int]) -> str:
+    ranges: list[list[int]] = []
+    for uid in sorted(uids):
+        if ranges and uid == ranges[-1][1] + 1:
+            ranges[-1][1] = uid
+        else:
+            ranges.append([uid, uid])
+    return ",".join(f"{a}:{b}" if a != b else str(a) for a, b in ranges)
+
+
+def _ranges(raw: bytes) -> list[tuple[int, int]]:
+    """``(EARLIER) 41,43:116`` (RFC 7162 §3.2.10) as inclusive ranges."""
+    text = raw.decode("ascii", "replace").removeprefix("(EARLIER)").strip()
+    found = []
+    for one in text.split(","):
+        low, _, high = one.partition(":")
+        if low.isdigit():
+            found.append((int(low), int(high) if high.isdigit() else int(low)))
+    return found
