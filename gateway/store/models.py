@@ -347,6 +347,7 @@ class Thread(Model):
     senders_json = _text("[]")
     recipients_json = _text("[]")
     unread = _flag()  # OpenMail's is_read, inverted; see core.threads
+    hidden = _flag()  # 1 = every message of it is hidden
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
 

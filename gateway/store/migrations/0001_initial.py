@@ -4,7 +4,7 @@ from typing import Any
 
 from peewee import SqliteDatabase
 
-from gateway.store import models
+from gateway.store import models, totals
 
 
 def up(migrator: Any, db: Any) -> None:
@@ -12,6 +12,7 @@ def up(migrator: Any, db: Any) -> None:
     with db.bind_ctx(tables):
         db.create_tables(tables)
     sqlite = isinstance(db, SqliteDatabase)
+    totals.create(db, sqlite=sqlite)
     if sqlite:
         db.execute_sql(
             "CREATE VIRTUAL TABLE message_search USING fts5("
