@@ -84,18 +84,7 @@ class EventLog:
             organization_id,
         ):
             if wants(hook, type, pod_id, inbox_id):
-                tx.insert(
-                    "delivery",
-                    {
-                        "event_seq": seq,
-                        "webhook_id": hook["id"],
-                        "inbox_id": inbox_id,
-                        "lane": f"{hook['id']}/{inbox_id or ''}",
-                        "state": "pending",
-                        "next_at": 0,
-                        "created_at": now_us(),
-                    },
-                )
+                enqueue(tx, seq, hook["id"], inbox_id)
         tx.after_commit.append(self.ring)
         return event_id
 
@@ -105,6 +94,26 @@ class EventLog:
             listeners = list(self._listeners)
         for call in listeners:
             call()
+
+
+def enqueue(tx: Tx, seq: int, webhook_id: str, inbox_id: str | None) -> None:
+    """Queue one event for one webhook, behind what its lane waits for. A replay calls this again."""
+    lane = f"{webhook_id}/{inbox_id or ''}"
+    waits = tx.value(
+        "SELECT next_at FROM delivery WHERE lane = ? AND state = 'pending' ORDER BY id DESC LIMIT 1", lane
+    )
+    tx.insert(
+        "delivery",
+        {
+            "event_seq": seq,
+            "webhook_id": webhook_id,
+            "inbox_id": inbox_id,
+            "lane": lane,
+            "state": "pending",
+            "next_at": waits or 0,
+            "created_at": now_us(),
+        },
+    )
 
 
 def wants(hook: Row, type: str, pod_id: str | None, inbox_id: str | None) -> bool:

@@ -1,0 +1,210 @@
+"""Building the gateway and starting and stopping its parts, in order (one AsyncExitStack).
+
+Order: data directory and secret, database and migrations, parser workers, mail server, first organization,
+engines (outbox, webhook deliveries, sync, IDLE, scheduled drafts), then HTTP. Stopping runs the other way:
+HTTP refuses, engines finish what they hold, the mail server's children end, the database closes last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+
+from gateway.api.agentmail import agentmail_dialect
+from gateway.api.system import system_routes
+from gateway.core import bootstrap, inboxes
+from gateway.core.context import Core
+from gateway.core.draft_schedule import DraftScheduler
+from gateway.core.drafts_sync import MailboxDrafts
+from gateway.datadir import owned, secret_of
+from gateway.events.deliver import WebhookDelivery
+from gateway.events.log import EventLog
+from gateway.mail_choice import make_mail_server
+from gateway.mime.worker import ParserPool
+from gateway.net.client import SafeClient
+from gateway.net.policy import fetch_policy
+from gateway.outbox.engine import Outbox
+from gateway.settings import Settings
+from gateway.store.bell import Bell
+from gateway.store.engine import Store
+from gateway.store.migrate import migrate
+from gateway.sync.engine import Sync
+from gateway.sync.idle import IdleWatch
+from mailserver.base import Hint, MailServer, Submission
+from mailserver.imap import ImapPool
+
+log = logging.getLogger("postern")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A started gateway."""
+
+    core: Core
+    app: Starlette
+    sync: Sync
+    outbox: Outbox
+    deliveries: WebhookDelivery
+    idle: IdleWatch
+
+
+@asynccontextmanager
+async def ground(settings: Settings) -> AsyncIterator[Core]:
+    """The parts every command needs: database, parser, mail server; no engine, no HTTP.
+
+    Raises DataDirInUse, SchemaTooNew, MailServerError with words for the operator.
+    """
+    async with _core(settings, lambda hint: None, _refuse_submission) as core:
+        yield core
+
+
+async def _refuse_submission(submission: Submission) -> str:
+    raise RuntimeError("submissions need a running gateway")
+
+
+@asynccontextmanager
+async def _core(
+    settings: Settings, on_hint: Callable[[Hint], None], on_submission: Callable[[Submission], Awaitable[str]]
+) -> AsyncIterator[Core]:
+    async with AsyncExitStack() as stack:
+        data_dir = stack.enter_context(owned(Path(settings.data_dir)))
+        secret = secret_of(data_dir)
+        store = Store(settings.database.url or f"sqlite:{data_dir / 'postern.db'}")
+        applied = await asyncio.to_thread(migrate, store)
+        if applied:
+            log.info("database brought up to date: %s", ", ".join(applied))
+        store.start()
+        stack.callback(store.close)
+        parser = ParserPool()
+        await parser.start()
+        stack.push_async_callback(parser.close)
+        fetcher = SafeClient(fetch_policy(settings))
+        stack.push_async_callback(fetcher.close)
+        mail: MailServer = make_mail_server(settings, data_dir, secret)
+        stack.push_async_callback(mail.stop)
+        await mail.start(on_hint, on_submission)
+        imap = ImapPool(mail.imap_login, size=settings.sync.connections)
+        stack.push_async_callback(imap.close)
+        core = Core(
+            settings=settings,
+            store=store,
+            mail=mail,
+            imap=imap,
+            parser=parser,
+            fetcher=fetcher,
+            events=EventLog(),
+            outbox_bell=Bell(),
+            secret=secret,
+            data_dir=data_dir,
+        )
+        await bootstrap.ensure_first_run(core)
+        await inboxes.finish_deletions(core)
+        await bootstrap.reconcile_mail_server(core)
+        yield core
+
+
+@asynccontextmanager
+async def gateway(settings: Settings) -> AsyncIterator[Running]:
+    """Everything but the HTTP listener. ``settings.http.public_url`` must be the one clients use."""
+    late: dict[str, Sync | Outbox] = {}
+    early: list[Hint] = []
+
+    def on_hint(hint: Hint) -> None:
+        sync = late.get("sync")
+        if isinstance(sync, Sync):
+            sync.hint(hint)
+        else:
+            early.append(hint)
+
+    async def on_submission(submission: Submission) -> str:
+        outbox = late.get("outbox")
+        if not isinstance(outbox, Outbox):
+            raise RuntimeError("the gateway is still starting")
+        return await outbox.accept_submission(submission)
+
+    async with _core(settings, on_hint, on_submission) as core, AsyncExitStack() as stack:
+        drafts = MailboxDrafts(core.store)
+        sync = Sync(core.store, core.mail, core.imap, core.parser, core.events, drafts, settings)
+        outbox = Outbox(
+            core.store, core.mail, core.imap, core.events, settings, core.outbox_bell, core.secret
+        )
+        deliveries = WebhookDelivery(
+            core.store, core.events, core.fetcher, settings, agentmail_dialect.renderers
+        )
+        idle = IdleWatch(core.store, core.mail, sync.hint, settings)
+        scheduler = DraftScheduler(core)
+        for engine in (outbox, deliveries, sync, idle, scheduler):
+            await engine.start()
+            stack.push_async_callback(engine.stop)
+        late.update(sync=sync, outbox=outbox)
+        for hint in early:
+            sync.hint(hint)
+        app = Starlette(
+            routes=[
+                *system_routes(core, {"sync_lag": sync.lag, "outbox_age": outbox.age}),
+                *agentmail_dialect.routes(core),
+            ]
+        )
+        yield Running(core, app, sync, outbox, deliveries, idle)
+
+
+def bind(settings: Settings) -> tuple[socket.socket, str]:
+    """Open the HTTP listener; answers the socket and the URL clients reach it by. Raises OSError."""
+    http = settings.http
+    if http.unix_socket:
+        path = Path(http.unix_socket)
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(path))
+        return sock, http.public_url or "http://localhost"
+    family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
+    sock = socket.socket(family)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((http.host, http.port))
+    host = f"[{http.host}]" if ":" in http.host else http.host
+    return sock, http.public_url or f"http://{host}:{sock.getsockname()[1]}"
+
+
+async def serve(settings: Settings, on_ready: Callable[[Running], Awaitable[None]] | None = None) -> None:
+    """Run until SIGINT or SIGTERM. ``on_ready`` is called when requests are answered."""
+    sock, url = bind(settings)
+    settings = msgspec.structs.replace(
+        settings, http=msgspec.structs.replace(settings.http, public_url=url.rstrip("/"))
+    )
+    with sock:
+        async with gateway(settings) as running:
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    running.app,
+                    http="httptools",
+                    ws="websockets-sansio",
+                    ws_max_size=1 << 20,
+                    ws_ping_interval=30.0,
+                    ws_ping_timeout=10.0,
+                    lifespan="off",
+                    access_log=False,
+                    log_config=None,
+                    server_header=False,
+                    proxy_headers=bool(settings.http.trusted_proxies),
+                    forwarded_allow_ips=settings.http.trusted_proxies or None,
+                    timeout_graceful_shutdown=8,
+                )
+            )
+            job = asyncio.create_task(server.serve(sockets=[sock]), name="http")
+            while not server.started and not job.done():
+                await asyncio.sleep(0.01)
+            if not job.done() and on_ready is not None:
+                await on_ready(running)
+            await job
+    log.info("stopped")
