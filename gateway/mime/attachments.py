@@ -1,0 +1,95 @@
+"""Leaves that are not bodies: names made safe, ids that survive a rebuild, content by id."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from typing import NamedTuple
+
+from gateway.mime.headers import decode_words, parse_parameters, split_head
+from gateway.mime.limits import DEFAULT_LIMITS, Limits
+from gateway.mime.structure import Leaf, read_tree
+from gateway.mime.types import Attachment
+
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}\Z")
+MAX_FILENAME = 200  # octets of UTF-8: fits every file system with room for a suffix
+
+
+class Content(NamedTuple):
+    """Decoded octets of an attachment, and what they are."""
+
+    data: bytes
+    attachment: Attachment
+
+
+def safe_filename(name: str | None) -> str | None:
+    """The last path component without control, bidi and invisible characters; None when nothing is left."""
+    if not name:
+        return None
+    name = decode_words(name) if "=?" in name else name
+    name = _UNSAFE.sub("", unicodedata.normalize("NFC", name[:4096]))
+    name = re.split(r"[/\\]", name)[-1]
+    name = " ".join(name.split()).strip(" .") if set(name) <= set(" .") else " ".join(name.split())
+    name = name.lstrip("~").removeprefix("..")
+    if len(name) > 2 and name[1] == ":" and name[0].isalpha():
+        name = name[2:]
+    name = name.replace(":", "_").replace('"', "'")
+    octets = name.encode("utf-8", "ignore")
+    if len(octets) > MAX_FILENAME:
+        stem, dot, suffix = name.rpartition(".")
+        tail = f"{dot}{suffix}" if dot and len(suffix.encode()) <= 16 else ""
+        keep = (stem if tail else name).encode("utf-8", "ignore")[: MAX_FILENAME - len(tail.encode())]
+        name = keep.decode("utf-8", "ignore") + tail
+    return name.strip() or None
+
+
+def leaf_filename(leaf: Leaf) -> str | None:
+    """Safe name of a part: Content-Disposition filename (RFC 2183), else Content-Type name."""
+    _, params = parse_parameters(leaf.head.text("content-disposition"))
+    return safe_filename(params.get("filename") or leaf.params.get("name"))
+
+
+def disposition(leaf: Leaf) -> str:
+    """``inline``, ``attachment``, another token in lower case, or empty when the part has none."""
+    return parse_parameters(leaf.head.text("content-disposition"))[0]
+
+
+def describe(leaf: Leaf, identity: str) -> Attachment:
+    """The attachment value of a leaf. The id depends only on the message's digest and the section."""
+    content_id = leaf.head.text("content-id").strip().strip("<>").strip()[:500] or None
+    shown = disposition(leaf)
+    kind = leaf.content_type if _TYPE.match(leaf.content_type) else "application/octet-stream"
+    inline = shown == "inline" or (shown == "" and content_id is not None and leaf.parent == "related")
+    return Attachment(
+        id=attachment_id(identity, leaf.section),
+        part=leaf.section,
+        filename=leaf_filename(leaf),
+        content_type=kind,
+        content_disposition="inline" if inline else "attachment",
+        content_id=content_id,
+        size=len(leaf.content()),
+        encoding=leaf.encoding[:40],
+    )
+
+
+def attachment_id(identity: str, section: str) -> str:
+    """``att_`` and 96 bits derived from the message digest (hex) and the IMAP section."""
+    return "att_" + hashlib.sha256(f"{identity}:{section}".encode()).hexdigest()[:24]
+
+
+def attachment_content(raw: bytes, wanted: str, limits: Limits = DEFAULT_LIMITS) -> Content | None:
+    """Content of the attachment with id or IMAP section ``wanted`` in the whole message ``raw``; None if absent."""
+    from gateway.mime.bodies import sort_leaves
+    from gateway.mime.parse import message_identity
+
+    head = split_head(raw, limits)
+    identity = message_identity(raw, head)
+    for leaf in sort_leaves(read_tree(raw, head, limits).leaves).attached[: limits.attachments]:
+        if wanted in (leaf.section, attachment_id(identity, leaf.section)):
+            return Content(leaf.content(), describe(leaf, identity))
+    return None

@@ -1,0 +1,84 @@
+"""Which leaves are the text a person reads, and their decoding."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from gateway.mime.attachments import disposition, leaf_filename
+from gateway.mime.charset import codec_name, decode
+from gateway.mime.limits import Limits
+from gateway.mime.structure import Leaf
+
+_META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.I)
+# Characters no person sees, used to hide instructions: tag characters (except in flag emoji) and zero widths.
+_INVISIBLE = re.compile("(?<!\U0001f3f4)[\U000e0001-\U000e007f]{4,}|[\u200b\u2060\ufeff]")
+_TAGS = re.compile("[\U000e0001-\U000e007f]{4,}")
+
+
+class Sorted(NamedTuple):
+    """Leaves by use."""
+
+    plain: list[Leaf]
+    html: list[Leaf]
+    attached: list[Leaf]
+
+
+class Body(NamedTuple):
+    """A decoded body: text, cut to the limit or not, with characters nobody sees or not, defects in words."""
+
+    text: str | None
+    truncated: bool
+    hidden: bool
+    defects: list[str]
+
+
+def sort_leaves(leaves: list[Leaf]) -> Sorted:
+    """Text bodies, HTML bodies and the rest. A text part with a name or shown as attachment is not a body."""
+    plain: list[Leaf] = []
+    html: list[Leaf] = []
+    attached: list[Leaf] = []
+    for leaf in leaves:
+        is_text = leaf.content_type in ("text/plain", "text/html", "text/enriched")
+        named = disposition(leaf) == "attachment" or (leaf.section != "1" and leaf_filename(leaf) is not None)
+        if not is_text or named:
+            attached.append(leaf)
+        elif leaf.content_type == "text/html":
+            html.append(leaf)
+        else:
+            plain.append(leaf)
+    return Sorted(plain, html, attached)
+
+
+def read_body(leaves: list[Leaf], limits: Limits, *, html: bool) -> Body:
+    """Text of ``leaves`` joined, with ``\\n`` line ends, at most ``limits.text`` octets."""
+    pieces: list[str] = []
+    defects: list[str] = []
+    room = limits.text
+    truncated = False
+    for leaf in leaves[:100]:
+        if room <= 0:
+            truncated = True
+            break
+        data = leaf.content()
+        if len(data) > room:
+            data, truncated = data[:room], True
+        room -= len(data)
+        label = leaf.params.get("charset")
+        if html and label is None and (meta := _META_CHARSET.search(data[:2048])):
+            label = meta[1].decode("ascii")
+        if label and codec_name(label) is None:
+            defects.append(f"part {leaf.section}: unknown charset {label[:40]!r}")
+        text, _ = decode(data, label)
+        pieces.append(text)
+    if not pieces:
+        return Body(None, False, False, defects)
+    text = "\n".join(pieces) if len(pieces) > 1 else pieces[0]
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    hidden = False
+    if not text.isascii() and _INVISIBLE.search(text):
+        hidden = _TAGS.search(text) is not None
+        if not html:
+            text = _INVISIBLE.sub("", text)
+    return Body(text, truncated, hidden, defects)

@@ -1,0 +1,324 @@
+"""The MIME tree as IMAP numbers it (RFC 9051 §6.4.5.1), flattened to its leaves.
+
+fast-mail-parser reads the tree. Where its reading and the delimiter lines in the octets disagree (a boundary
+that is the prefix of another, too deep nesting, a parse error) our own bounded scanner decides, which follows
+Dovecot: the innermost longest boundary that begins the line wins. message/rfc822 is a leaf: its inside is
+never mixed with the outer message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import fast_mail_parser as fast
+
+from gateway.mime.headers import Head, head_end, parse_parameters, split_fields
+from gateway.mime.limits import Limits
+from gateway.mime.transfer import decode_part
+
+
+class Leaf(NamedTuple):
+    """One non-multipart part. ``content`` decodes the transfer encoding and never raises."""
+
+    section: str
+    content_type: str
+    params: dict[str, str]
+    encoding: str
+    head: Head
+    parent: str  # subtype of the multipart around it, "" at the root
+    content: Callable[[], bytes]
+
+
+class Tree(NamedTuple):
+    """Leaves in order, the root's content type, and what was left out."""
+
+    leaves: list[Leaf]
+    content_type: str
+    defects: list[str]
+
+
+def read_tree(raw: bytes, head: Head, limits: Limits) -> Tree:
+    """Leaves of ``raw`` (whose header block is ``head``), at most ``limits.parts``, ``limits.depth`` deep."""
+    content_type, params = parse_parameters(head.text("content-type"))
+    if not content_type.startswith("multipart/"):
+        kind = content_type if "/" in content_type else "text/plain"
+        leaf = _leaf(raw, "1", kind, params, head, "", head.body_start, len(raw))
+        return Tree([leaf], kind, [])
+    if len(head.raw("content-type")) == 1 and not head.truncated:
+        tree = _fast_tree(raw, head, params, content_type, limits)
+        if tree is not None:
+            return tree
+    return _Scan(raw, limits).run(head, content_type, params)
+
+
+def _leaf(
+    raw: bytes, section: str, kind: str, params: dict[str, str], head: Head, parent: str, start: int, end: int
+) -> Leaf:
+    encoding = _encoding(head)
+    return Leaf(section, kind, params, encoding, head, parent, lambda: decode_part(raw[start:end], encoding))
+
+
+def _encoding(head: Head) -> str:
+    return (
+        head.text("content-transfer-encoding").partition(";")[0].partition("(")[0].strip().lower() or "7bit"
+    )
+
+
+# ---- fast-mail-parser
+
+
+def _fast_tree(
+    raw: bytes, head: Head, params: dict[str, str], content_type: str, limits: Limits
+) -> Tree | None:
+    try:
+        root = fast.parse_email_tree(raw, mode="lazy")
+    except (fast.ParseError, ValueError):
+        return None
+    leaves: list[Leaf] = []
+    exact = _Exact(raw, head, content_type, params, limits)
+    if not _walk(raw, root, "", "", 0, head, content_type, params, leaves, limits, exact):
+        return None
+    return Tree(leaves, content_type, [])
+
+
+def _walk(
+    raw: bytes,
+    node: fast.PyLazyMimePart,
+    section: str,
+    parent: str,
+    depth: int,
+    head: Head,
+    kind: str,
+    params: dict[str, str],
+    leaves: list[Leaf],
+    limits: Limits,
+    exact: _Exact,
+) -> bool:
+    """Append the leaves under ``node``; False when its children are not what the delimiter lines say."""
+    if not kind.startswith("multipart/"):
+        if node.children and not node.is_message:
+            return False
+        leaves.append(
+            Leaf(section, kind, params, _encoding(head), head, parent, _fast_content(node, section, exact))
+        )
+        return True
+    boundary = params.get("boundary", "")
+    children = node.children
+    if not boundary or not children or depth >= limits.depth or len(leaves) + len(children) > limits.parts:
+        return False
+    if not _delimiters_agree(raw, boundary, len(children)):
+        return False
+    default = "message/rfc822" if kind == "multipart/digest" else "text/plain"
+    for number, child in enumerate(children, 1):
+        child_head = _fast_head(child)
+        if child_head is None:
+            return False
+        child_kind, child_params = parse_parameters(child_head.text("content-type"))
+        if "/" not in child_kind:
+            child_kind = default
+        path = f"{section}.{number}" if section else str(number)
+        if not _walk(
+            raw,
+            child,
+            path,
+            kind[10:],
+            depth + 1,
+            child_head,
+            child_kind,
+            child_params,
+            leaves,
+            limits,
+            exact,
+        ):
+            return False
+    return True
+
+
+def _fast_head(node: fast.PyLazyMimePart) -> Head | None:
+    fields: list[tuple[str, bytes]] = []
+    for name, values in node.headers.items():
+        if len(values) > 1 and name.lower().startswith("content-"):
+            return None  # ambiguous part: the scanner takes the first field, as Dovecot does
+        fields.extend((name, value.encode("utf-8", "replace")) for value in values)
+    return Head(fields, 0, False)
+
+
+class _Exact:
+    """Our scanner's reading of the same message, made once and only when a part cannot be decoded."""
+
+    def __init__(self, raw: bytes, head: Head, kind: str, params: dict[str, str], limits: Limits) -> None:
+        self.raw = raw
+        self.head = head
+        self.kind = kind
+        self.params = params
+        self.limits = limits
+        self.leaves: dict[str, Leaf] | None = None
+
+    def content(self, section: str) -> bytes:
+        if self.leaves is None:
+            self.leaves = {
+                leaf.section: leaf
+                for leaf in _Scan(self.raw, self.limits).run(self.head, self.kind, self.params).leaves
+            }
+        leaf = self.leaves.get(section)
+        return leaf.content() if leaf is not None else b""
+
+
+def _fast_content(node: fast.PyLazyMimePart, section: str, exact: _Exact) -> Callable[[], bytes]:
+    def content() -> bytes:
+        try:
+            return node.content or b""
+        except fast.DecodeError:
+            return exact.content(section)  # damaged base64: ours keeps what can be read
+
+    return content
+
+
+def _delimiters_agree(raw: bytes, boundary: str, children: int) -> bool:
+    try:
+        mark = b"--" + boundary.encode("ascii")
+    except UnicodeEncodeError:
+        return False
+    lines = re.findall(rb"(?:\A|\n)" + re.escape(mark) + rb"([^\n]*)", raw)
+    opened = 0
+    for position, rest in enumerate(lines):
+        tail = rest.strip(b" \t\r")
+        if not tail:
+            opened += 1
+        elif tail != b"--" or position != len(lines) - 1:
+            return False
+    return opened == children
+
+
+# ---- our own scanner
+
+
+class _Open:
+    """A multipart whose end has not been met: where it is numbered and what ends it."""
+
+    def __init__(self, section: str, kind: str, boundary: bytes) -> None:
+        self.section = section
+        self.kind = kind
+        self.mark = b"--" + boundary
+        self.count = 0
+
+
+class _Scan:
+    """One pass over the delimiter lines, with an explicit stack: depth and parts are bounded."""
+
+    def __init__(self, raw: bytes, limits: Limits) -> None:
+        self.raw = raw
+        self.limits = limits
+        self.leaves: list[Leaf] = []
+        self.defects: list[str] = []
+        self.open: list[_Open] = []
+        # the leaf being collected: (section, kind, params, head, parent, start)
+        self.leaf: tuple[str, str, dict[str, str], Head, str, int] | None = None
+
+    def run(self, head: Head, kind: str, params: dict[str, str]) -> Tree:
+        boundary = _boundary(params)
+        if boundary is None:
+            self.defects.append("multipart without a boundary: read as text")
+            leaf = _leaf(self.raw, "1", "text/plain", params, head, "", head.body_start, len(self.raw))
+            return Tree([leaf], kind, self.defects)
+        self.open.append(_Open("", kind, boundary))
+        position = head.body_start
+        while True:
+            line = (
+                position
+                if position == head.body_start and self._starts_mark(position)
+                else self._next(position)
+            )
+            if line < 0:
+                break
+            end = self.raw.find(b"\n", line)
+            end = len(self.raw) if end < 0 else end + 1
+            position = self._delimiter(line, end)
+            if position < 0:
+                break
+        self._close(len(self.raw))
+        if not self.leaves:
+            self.defects.append("multipart without a part: read as text")
+            self.leaves = [_leaf(self.raw, "1", "text/plain", {}, head, "", head.body_start, len(self.raw))]
+        return Tree(self.leaves, kind, self.defects)
+
+    def _starts_mark(self, position: int) -> bool:
+        return self.raw.startswith(b"--", position)
+
+    def _next(self, position: int) -> int:
+        found = self.raw.find(b"\n--", max(position - 1, 0))
+        return found + 1 if found >= 0 else -1
+
+    def _delimiter(self, line: int, end: int) -> int:
+        """Handle the line that begins with ``--``; returns where to go on, -1 to stop."""
+        text = self.raw[line:end].rstrip(b"\r\n \t")
+        level = -1
+        longest = 0
+        for index in range(len(self.open) - 1, -1, -1):
+            mark = self.open[index].mark
+            if len(mark) > longest and text.startswith(mark):
+                level, longest = index, len(mark)
+        if level < 0:
+            return end
+        self._close(line)
+        del self.open[level + 1 :]
+        here = self.open[level]
+        if text[longest:].startswith(b"--"):
+            self.open.pop()
+            return end if self.open else -1
+        if len(self.leaves) >= self.limits.parts:
+            self.defects.append(f"more than {self.limits.parts} parts: the rest is not listed")
+            return -1
+        here.count += 1
+        return self._part(here, end)
+
+    def _part(self, around: _Open, start: int) -> int:
+        stop, body = head_end(self.raw, start)
+        # A part may end inside its own header block: the delimiter comes first.
+        inside = self._mark_before(start, body)
+        if inside >= 0:
+            stop = body = inside
+        fields, cut = split_fields(self.raw[start : min(stop, start + self.limits.head)], self.limits.fields)
+        head = Head(fields, body, cut)
+        kind, params = parse_parameters(head.text("content-type"))
+        if "/" not in kind:
+            kind = "message/rfc822" if around.kind == "multipart/digest" else "text/plain"
+        section = f"{around.section}.{around.count}" if around.section else str(around.count)
+        boundary = _boundary(params)
+        if kind.startswith("multipart/") and boundary is not None:
+            if len(self.open) < self.limits.depth:
+                self.open.append(_Open(section, kind, boundary))
+                return body - 1 if inside < 0 and body > start else body
+            self.defects.append(f"nested deeper than {self.limits.depth}: the inner part is not read")
+            kind = "application/octet-stream"
+        elif kind.startswith("multipart/"):
+            kind = "text/plain"
+        self.leaf = (section, kind, params, head, around.kind[10:], body)
+        return body - 1 if inside < 0 and body > start else body
+
+    def _mark_before(self, start: int, body: int) -> int:
+        position = start if self.raw.startswith(b"--", start) else self._next(start)
+        while 0 <= position < body:
+            if any(self.raw.startswith(item.mark, position) for item in self.open):
+                return position
+            position = self._next(position + 1)
+        return -1
+
+    def _close(self, end: int) -> None:
+        if self.leaf is None:
+            return
+        section, kind, params, head, parent, start = self.leaf
+        self.leaf = None
+        # The line break before a delimiter belongs to the delimiter (RFC 2046 §5.1.1).
+        if end < len(self.raw) and end > start:
+            end -= 1
+            if end > start and self.raw[end - 1] == 13:
+                end -= 1
+        self.leaves.append(_leaf(self.raw, section, kind, params, head, parent, start, max(end, start)))
+
+
+def _boundary(params: dict[str, str]) -> bytes | None:
+    text = params.get("boundary", "")
+    return text.encode("utf-8", "replace") if text.strip() else None
