@@ -1,0 +1,42 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.store.engine import Row, Store
+from gateway.store.ids import new_ulid, now_us, number_of
+from gateway.store.migrate import migrate
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:{tmp_path / 'test.db'}")
+    migrate(store)
+    store.start()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def inbox(store: Store) -> Row:
+    return make_inbox(store, "agent@x.test")
+
+
+def make_inbox(store: Store, address: str) -> Row:
+    ulid = new_ulid()
+    row = {
+        "id": ulid,
+        "number": number_of(ulid),
+        "organization_id": new_ulid(),
+        "pod_id": new_ulid(),
+        "address": address,
+        "username": address.partition("@")[0],
+        "domain": address.partition("@")[2],
+        "active_at": 0,
+        "created_at": now_us(),
+        "updated_at": now_us(),
+    }
+    store.write_now(lambda tx: tx.insert("inbox", row))
+    found = store.read_now(lambda tx: tx.row("SELECT * FROM inbox WHERE id = ?", ulid))
+    assert found is not None
+    return found

@@ -1,0 +1,104 @@
+"""The writer's promises: one transaction per call, neighbours unharmed, durable settings."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from gateway.store.engine import NotUnique, Store, Tx
+from gateway.store.migrate import SchemaTooNew, migrate
+
+
+def _org(name: str) -> dict[str, object]:
+    return {"id": name, "name": name, "created_at": 1, "updated_at": 1}
+
+
+@pytest.mark.anyio
+async def test_a_failed_write_leaves_its_neighbours_in_the_group(store: Store) -> None:
+    async def one(n: int) -> str:
+        def work(tx: Tx) -> None:
+            tx.insert("organization", _org(f"o{n}"))
+            if n % 3 == 0:
+                raise LookupError(n)
+
+        try:
+            await store.write(work)
+        except LookupError:
+            return "failed"
+        return "written"
+
+    answers = await asyncio.gather(*(one(n) for n in range(60)))
+    assert answers.count("failed") == 20
+    assert await store.read(lambda tx: tx.value("SELECT count(*) FROM organization")) == 40
+
+
+@pytest.mark.anyio
+async def test_a_taken_unique_value_says_so_and_writes_nothing(store: Store) -> None:
+    await store.write(lambda tx: tx.insert("organization", _org("a")))
+
+    def twice(tx: Tx) -> None:
+        tx.insert("organization", _org("b"))
+        tx.insert("organization", _org("a"))
+
+    with pytest.raises(NotUnique):
+        await store.write(twice)
+    assert await store.read(lambda tx: tx.value("SELECT count(*) FROM organization")) == 1
+
+
+@pytest.mark.anyio
+async def test_after_commit_runs_only_for_what_was_committed(store: Store) -> None:
+    rung: list[str] = []
+
+    def good(tx: Tx) -> None:
+        tx.after_commit.append(lambda: rung.append("good"))
+
+    def bad(tx: Tx) -> None:
+        tx.after_commit.append(lambda: rung.append("bad"))
+        raise LookupError
+
+    results = await asyncio.gather(store.write(good), store.write(bad), return_exceptions=True)
+    assert isinstance(results[1], LookupError)
+    assert rung == ["good"]
+
+
+@pytest.mark.anyio
+async def test_what_is_acknowledged_is_synced_in_full(store: Store) -> None:
+    def pragmas(tx: Tx) -> tuple[object, object]:
+        return tx.value("PRAGMA synchronous"), tx.value("PRAGMA journal_mode")
+
+    assert await store.write(pragmas) == (2, "wal")
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_writer_does_not_stop_the_others(store: Store) -> None:
+    blocked = threading.Event()
+    first = asyncio.create_task(store.write(lambda tx: blocked.wait(5)))
+    await asyncio.sleep(0.05)
+    second = asyncio.create_task(store.write(lambda tx: tx.insert("organization", _org("second"))))
+    third = asyncio.create_task(store.write(lambda tx: tx.insert("organization", _org("third"))))
+    await asyncio.sleep(0.05)
+    second.cancel()
+    blocked.set()
+    await first
+    await third
+    assert await store.read(lambda tx: tx.value("SELECT count(*) FROM organization WHERE id = 'third'")) == 1
+
+
+def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
+    store = Store(f"sqlite:{tmp_path / 'a.db'}")
+    assert migrate(store) == ["0001_initial"]
+    assert migrate(store) == []
+    store.close()
+
+
+def test_a_newer_database_is_refused_with_words(tmp_path: Path) -> None:
+    store = Store(f"sqlite:{tmp_path / 'a.db'}")
+    migrate(store)
+    store.write_now(
+        lambda tx: tx.insert("schema_migration", {"name": "9999_later", "applied": "2030-01-01 00:00:00"})
+    )
+    store.db.close()
+    with pytest.raises(SchemaTooNew, match="9999_later"):
+        migrate(store)
+    store.close()

@@ -1,0 +1,85 @@
+"""Threading: by ids alone, in any order, finite on hostile references, per inbox."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.store import threads
+from gateway.store.engine import Row, Store, Tx
+from gateway.store.ids import now_us
+from tests.store.conftest import make_inbox
+
+
+def _thread(store: Store, inbox: Row, own: str, reply: str = "", refs: tuple[str, ...] = ()) -> str:
+    def work(tx: Tx) -> str:
+        return threads.find_or_make(
+            tx,
+            inbox,
+            own=own,
+            in_reply_to=[reply] if reply else [],
+            references=refs,
+            subject="s",
+            at=now_us(),
+            now=now_us(),
+        )
+
+    return store.write_now(work)
+
+
+def test_a_reply_joins_by_in_reply_to_alone_and_by_references_alone(store: Store, inbox: Row) -> None:
+    first = _thread(store, inbox, "<a@x>")
+    assert _thread(store, inbox, "<b@x>", reply="<a@x>") == first
+    assert _thread(store, inbox, "<c@x>", refs=("<a@x>", "<unknown@x>")) == first
+    assert _thread(store, inbox, "<d@x>") != first
+
+
+def test_an_answer_that_comes_first_and_its_original_meet(store: Store, inbox: Row) -> None:
+    answer = _thread(store, inbox, "<b@x>", reply="<a@x>", refs=("<a@x>",))
+    assert _thread(store, inbox, "<a@x>") == answer
+    assert _thread(store, inbox, "<c@x>", reply="<b@x>") == answer
+
+
+def test_the_same_ids_in_another_inbox_are_another_thread(store: Store, inbox: Row) -> None:
+    other = make_inbox(store, "other@x.test")
+    assert _thread(store, inbox, "<a@x>") != _thread(store, other, "<b@x>", reply="<a@x>")
+
+
+def test_hostile_references_end(store: Store, inbox: Row) -> None:
+    assert _thread(store, inbox, "<self@x>", reply="<self@x>", refs=("<self@x>",) * 5)
+    many = tuple(f"<r{n}@x>" for n in range(5000))
+    thread = _thread(store, inbox, "<m@x>", refs=many)
+    assert store.read_now(lambda tx: tx.value("SELECT count(*) FROM thread_ref")) < 150
+    # the root and the nearest ids are kept
+    assert _thread(store, inbox, "<n@x>", reply="<r4999@x>") == thread
+    assert _thread(store, inbox, "<o@x>", refs=("<r0@x>",)) == thread
+
+
+def test_mail_for_a_deleted_thread_makes_a_new_one(store: Store, inbox: Row) -> None:
+    first = _thread(store, inbox, "<a@x>")
+
+    def bury(tx: Tx) -> None:
+        threads.bury(tx, inbox["id"], first)
+        tx.run("DELETE FROM thread WHERE id = ?", first)
+
+    store.write_now(bury)
+    second = _thread(store, inbox, "<b@x>", reply="<a@x>", refs=("<a@x>",))
+    assert second != first
+    assert _thread(store, inbox, "<c@x>", reply="<b@x>", refs=("<a@x>", "<b@x>")) == second
+
+
+@settings(max_examples=25, deadline=None)
+@given(order=st.permutations(range(6)))
+def test_a_chain_with_full_references_is_one_thread_in_any_order(tmp_path_factory, order: list[int]) -> None:  # type: ignore[no-untyped-def]
+    from gateway.store.migrate import migrate
+
+    store = Store(f"sqlite:{tmp_path_factory.mktemp('chain') / 'a.db'}")
+    migrate(store)
+    store.start()
+    try:
+        inbox = make_inbox(store, "agent@x.test")
+        ids = [f"<{n}@x>" for n in range(6)]
+        seen = {
+            _thread(store, inbox, ids[n], reply=ids[n - 1] if n else "", refs=tuple(ids[:n])) for n in order
+        }
+        assert len(seen) == 1
+    finally:
+        store.close()
