@@ -1,0 +1,140 @@
+"""Indexing: identity from the message, copies and moves, deletion, counts (DESIGN §1.2)."""
+
+from gateway.mime.parse import parse
+from gateway.store import index, threads
+from gateway.store.engine import Row, Store, Tx
+from gateway.store.ids import message_id_header, new_ulid, now_us
+
+_RECEIVED = b"Received: from a by b; Fri, 20 Nov 2026 10:00:0%d +0000\r\n"
+
+
+def _mail(n: int = 1, *, body: bytes = b"hello", received: bytes = _RECEIVED % 1) -> bytes:
+    return (
+        received + b"From: Ann <ann@y.test>\r\nTo: agent@x.test\r\nSubject: Hi %d\r\n"
+        b"Date: Fri, 20 Nov 2026 10:00:00 +0000\r\nMessage-ID: <m%d@y.test>\r\n\r\n" % (n, n) + body + b"\r\n"
+    )
+
+
+def _folder(store: Store, inbox: Row, name: str = "INBOX", role: str = "inbox") -> int:
+    store.write_now(
+        lambda tx: tx.insert(
+            "folder",
+            {
+                "inbox_id": inbox["id"],
+                "name": name,
+                "role": role,
+                "uidvalidity": 1,
+                "uidnext": 1,
+                "highestmodseq": 1,
+                "synced_at": 1,
+            },
+        )
+    )
+    return int(store.read_now(lambda tx: tx.value("SELECT id FROM folder WHERE name = ?", name)))
+
+
+def _found(
+    store: Store,
+    inbox: Row,
+    raw: bytes,
+    uid: int,
+    folder: int,
+    role: str = "inbox",
+    flags: tuple[str, ...] = (),
+) -> index.Indexed:
+    place = index.Place(folder, role, role.upper(), uid, flags, now_us())
+    return store.write_now(lambda tx: index.index_found(tx, inbox, place, parse(raw)))
+
+
+def _labels(store: Store, message: str) -> set[str]:
+    return {
+        row["label"]
+        for row in store.read_now(lambda tx: tx.rows("SELECT label FROM label WHERE message_id = ?", message))
+    }
+
+
+def test_finding_the_same_place_again_changes_nothing(store: Store, inbox: Row) -> None:
+    folder = _folder(store, inbox)
+    first = _found(store, inbox, _mail(), 1, folder)
+    again = _found(store, inbox, _mail(), 1, folder)
+    assert first.new
+    assert not again.new
+    assert again.message_id == first.message_id
+    assert store.read_now(lambda tx: tx.value("SELECT count(*) FROM message")) == 1
+    assert store.read_now(lambda tx: tx.value("SELECT count(*) FROM location")) == 1
+
+
+def test_a_mail_delivered_twice_is_one_message_in_two_places(store: Store, inbox: Row) -> None:
+    folder = _folder(store, inbox)
+    first = _found(store, inbox, _mail(), 1, folder)
+    second = _found(store, inbox, _mail(), 2, folder)
+    assert second.message_id == first.message_id
+    assert store.read_now(lambda tx: tx.value("SELECT count(*) FROM location")) == 2
+
+
+def test_the_same_message_id_with_another_body_is_another_message(store: Store, inbox: Row) -> None:
+    folder = _folder(store, inbox)
+    first = _found(store, inbox, _mail(), 1, folder)
+    second = _found(store, inbox, _mail(body=b"other"), 2, folder)
+    assert second.new
+    assert second.message_id != first.message_id
+    assert second.thread_id == first.thread_id
+
+
+def test_our_own_message_id_names_the_sent_copy_but_no_stranger(store: Store, inbox: Row) -> None:
+    ulid = new_ulid()
+    own = message_id_header(ulid, "x.test").encode()
+    raw = b"From: agent@x.test\r\nTo: b@y.test\r\nSubject: s\r\nMessage-ID: " + own + b"\r\n\r\nhi\r\n"
+    sent = _found(store, inbox, raw, 1, _folder(store, inbox, "Sent", "sent"), "sent", ("\\Seen",))
+    assert sent.message_id == ulid
+    assert sent.direction == "outbound"
+    forged = _found(store, inbox, _RECEIVED % 2 + raw, 2, _folder(store, inbox), "inbox")
+    assert forged.direction == "inbound"
+    assert forged.message_id != ulid
+
+
+def test_a_move_keeps_the_message_and_changes_its_labels(store: Store, inbox: Row) -> None:
+    here, there = _folder(store, inbox), _folder(store, inbox, "Junk", "junk")
+    one = _found(store, inbox, _mail(), 1, here)
+    assert _labels(store, one.message_id) == {"received", "unread"}
+    _found(store, inbox, _mail(), 1, there, "junk", ("\\Seen",))
+    assert store.write_now(lambda tx: index.drop_location(tx, here, 1)) is None
+    assert _labels(store, one.message_id) == {"received", "spam"}
+    assert store.read_now(lambda tx: tx.value("SELECT hidden FROM message")) == 1
+    assert store.write_now(lambda tx: index.drop_location(tx, there, 1)) == one.message_id
+
+
+def test_deleting_leaves_nothing_and_the_thread_follows(store: Store, inbox: Row) -> None:
+    folder = _folder(store, inbox)
+    one = _found(store, inbox, _mail(1), 1, folder)
+    reply = _mail(2).replace(b"Subject: Hi 2", b"In-Reply-To: <m1@y.test>\r\nSubject: Re: Hi")
+    two = _found(store, inbox, reply, 2, folder)
+    assert two.thread_id == one.thread_id
+
+    def delete(tx: Tx, message: str) -> None:
+        thread = index.delete_message(tx, message)
+        assert thread is not None
+        threads.refresh(tx, thread, now_us())
+
+    store.write_now(lambda tx: delete(tx, two.message_id))
+    thread = store.read_now(lambda tx: tx.row("SELECT * FROM thread"))
+    assert thread is not None
+    assert (thread["message_count"], thread["last_message_id"]) == (1, one.message_id)
+    store.write_now(lambda tx: delete(tx, one.message_id))
+    for table in ("message", "message_body", "message_search", "label", "location", "thread", "thread_ref"):
+        assert store.read_now(lambda tx, t=table: tx.value(f"SELECT count(*) FROM {t}")) == 0, table
+
+
+def test_the_id_is_the_same_in_a_new_database(store: Store, inbox: Row, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    from gateway.store.migrate import migrate
+
+    first = _found(store, inbox, _mail(), 7, _folder(store, inbox))
+    other = Store(f"sqlite:{tmp_path / 'other.db'}")
+    migrate(other)
+    other.start()
+    try:
+        other.write_now(lambda tx: tx.insert("inbox", dict(inbox)))
+        again = _found(other, inbox, _mail(), 99, _folder(other, inbox))
+        assert (again.message_id, again.thread_id) == (first.message_id, first.thread_id)
+    finally:
+        other.close()
