@@ -166,13 +166,13 @@ def drop_folders(tx: Tx, inbox: Row, names: Iterable[str], drafts: DraftSink) ->
 
 def write_reports(
     tx: Tx, inbox: Row, found: Sequence[Found], parsed: Sequence[ParsedMessage], events: EventLog
-) -> tuple[list[int], list[int]]:
-    """Apply delivery and feedback reports. Answers the UIDs that were ours, and those that are plain mail."""
-    ours: list[int] = []
-    foreign: list[int] = []
-    for one, message in zip(found, parsed, strict=True):
-        (ours if apply_report(tx, events, inbox, message, message.delivered_to) else foreign).append(one.uid)
-    return ours, foreign
+) -> list[int]:
+    """Apply delivery and feedback reports (RFC 3464, RFC 5965); answers the UIDs of those that were ours."""
+    return [
+        one.uid
+        for one, message in zip(found, parsed, strict=True)
+        if apply_report(tx, events, inbox, message, message.delivered_to)
+    ]
 
 
 def _gone(tx: Tx, folder_id: int, delta: Delta) -> list[int]:

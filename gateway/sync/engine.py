@@ -25,6 +25,9 @@ from mailserver.imap import Client, ImapPool
 
 log = logging.getLogger("postern.sync")
 
+RETURN_PATH = "+b-"
+"""What the local part of our return paths holds (see gateway.core.sending)."""
+
 _BACKOFF_FIRST, _BACKOFF_MOST = 0.5, 60.0
 _SETTLED_US = 600 * 1_000_000
 
@@ -271,8 +274,6 @@ class Sync:
         """Read and write one folder, batch by batch; answers the last delta (with what vanished)."""
         reset = False
         while True:
-            if role == "reports":
-                return await self._reports(inbox, name, role, cursor)
             delta = await self._imap.run(
                 inbox["address"],
                 partial(fetch.read, name=name, role=role, cursor=cursor, only_new=only_new),
@@ -287,6 +288,8 @@ class Sync:
 
     async def _write(self, inbox: Row, delta: Delta) -> None:
         parsed = await self._parser.parse_many([one.raw for one in delta.found]) if delta.found else []
+        if delta.state.role == "inbox" and parsed:
+            parsed = await self._take_reports(inbox, delta, parsed)
         if delta.state.role == "sent" and parsed:
             await self._push_labels(inbox, delta, parsed)
         extra = (
@@ -346,35 +349,37 @@ class Sync:
             for one in delta.found
         ]
 
-    async def _reports(self, inbox: Row, name: str, role: str, cursor: Cursor | None) -> Delta:
-        """Delivery and feedback reports: applied, then removed; plain mail to a return path goes to INBOX."""
-        state, rows = await self._imap.run(inbox["address"], partial(fetch.overview, name=name))
-        uids = [uid for _, uid, _ in sorted(rows)]
-        for start in range(0, len(uids), 50):
-            found = await self._imap.run(
-                inbox["address"], partial(fetch.fetch_uids, name=name, uids=uids[start : start + 50])
+    async def _take_reports(
+        self, inbox: Row, delta: Delta, parsed: list[ParsedMessage]
+    ) -> list[ParsedMessage]:
+        """Reports sent to a return path of ours are applied and taken out of the mailbox: they speak to the
+        gateway, not to the agent. Before the cursor moves, so that a crash repeats it; anything else sent to
+        such an address is mail like any other. Answers what is left, and leaves only that in ``delta``."""
+        suspects = [n for n, one in enumerate(parsed) if RETURN_PATH in (one.delivered_to or "")]
+        if not suspects:
+            return parsed
+        ours = await self._store.write(
+            partial(
+                apply.write_reports,
+                inbox=inbox,
+                found=[delta.found[n] for n in suspects],
+                parsed=[parsed[n] for n in suspects],
+                events=self._events,
             )
-            parsed = await self._parser.parse_many([one.raw for one in found])
-            ours, foreign = await self._store.write(
-                partial(apply.write_reports, inbox=inbox, found=found, parsed=parsed, events=self._events)
-            )
-
-            def clear(client: Client, ours: list[int] = ours, foreign: list[int] = foreign) -> None:
-                client.open(name)
-                if foreign:
-                    client.move(foreign, "INBOX")
-                if ours:
-                    client.delete_messages(ours, silent=True)
-                    client.uid_expunge(ours)
-
-            await self._imap.run(inbox["address"], clear)
-            if foreign:
-                self.hint(Hint(inbox["address"], "INBOX", "new"))
-        final = fetch.FolderState(name, role, state.uidvalidity, state.uidnext, state.modseq)
-        await self._store.write(
-            lambda tx: apply.save_folder(tx, inbox["id"], final, state.uidnext, state.modseq)
         )
-        return Delta(final, state.uidnext, state.modseq)
+        if not ours:
+            return parsed
+        name = delta.state.name
+
+        def clear(client: Client) -> None:
+            client.open(name)
+            client.delete_messages(ours, silent=True)
+            client.uid_expunge(ours)
+
+        await self._imap.run(inbox["address"], clear)
+        left = [n for n, one in enumerate(delta.found) if one.uid not in ours]
+        delta.found = [delta.found[n] for n in left]
+        return [parsed[n] for n in left]
 
 
 def _inbox_and_cursors(tx: Tx, address: str) -> tuple[Row | None, dict[str, Cursor]]:

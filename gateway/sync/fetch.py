@@ -15,9 +15,6 @@ from mailserver.imap import Client
 BATCH_MESSAGES = 100
 BATCH_OCTETS = 8 * 1024 * 1024
 
-REPORTS = "Reports"
-"""The folder where the mail server files what comes back to a return path of ours."""
-
 _ROLES = {
     b"\\sent": "sent",
     b"\\drafts": "drafts",
@@ -79,8 +76,6 @@ def role_of(name: str, flags: Iterable[bytes]) -> str:
     """The role of a folder by its special-use attributes (RFC 6154), INBOX by name."""
     if name.upper() == "INBOX":
         return "inbox"
-    if name == REPORTS:
-        return "reports"
     for flag in flags:
         role = _ROLES.get(flag.lower())
         if role:

@@ -19,8 +19,6 @@ from gateway.sync import apply, fetch
 from gateway.sync.fetch import FolderState, Found
 from mailserver.imap import ImapPool
 
-_SKIPPED = ("drafts", "reports")
-
 
 async def rebuild(
     store: Store,
@@ -63,7 +61,7 @@ async def _rebuild_inbox(
     everything: list[tuple[int, str, int, int]] = []
     states: dict[str, FolderState] = {}
     for folder in folders:
-        if folder.role in _SKIPPED:
+        if folder.role == "drafts":
             continue
         now, rows = await imap.run(address, partial(fetch.overview, name=folder.name))
         states[folder.name] = FolderState(folder.name, folder.role, now.uidvalidity, now.uidnext, now.modseq)
