@@ -21,7 +21,7 @@ class MailServerError(Exception):
     """The mail server refused or failed; the text says what to do next."""
 
 
-class MailServerDown(MailServerError):  # noqa: N818 - reads as the state it reports
+class MailServerDown(MailServerError):
     """The mail server cannot be reached now; the same call may succeed later."""
 
 

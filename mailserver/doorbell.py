@@ -1,0 +1,164 @@
+"""The receiving end of Dovecot's push: a loopback HTTP listener that answers at once.
+
+Dovecot's hook (templates/push.lua) posts ``{"user": "a@x", "events": [{"event": "MessageNew", "mailbox":
+"INBOX"}]}`` inside the delivery itself, so nothing here may wait. The path carries a secret made at each
+start; whoever does not know it gets 404.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import secrets
+from typing import Literal
+
+import httptools
+import msgspec
+
+from mailserver.base import Hint, OnHint
+
+log = logging.getLogger(__name__)
+
+_MAX_BODY = 256 * 1024
+
+Kind = Literal["new", "flags", "expunge", "folders", "unknown"]
+
+_KINDS: dict[str, Kind] = {
+    "MessageNew": "new",
+    "MessageAppend": "new",
+    "FlagsSet": "flags",
+    "FlagsClear": "flags",
+    "MessageRead": "flags",
+    "MessageTrash": "flags",
+    "MessageExpunge": "expunge",
+    "MailboxCreate": "folders",
+    "MailboxDelete": "folders",
+    "MailboxRename": "folders",
+}
+
+
+class _Event(msgspec.Struct):
+    event: str
+    mailbox: str = ""
+
+
+class _Push(msgspec.Struct):
+    user: str
+    events: list[_Event] = []
+
+
+_decode = msgspec.json.Decoder(_Push).decode
+
+
+def hints_of(body: bytes) -> list[Hint]:
+    """The hints in one POST body; raises msgspec.DecodeError or ValidationError for anything else."""
+    push = _decode(body)
+    found: dict[Hint, None] = {}
+    for item in push.events:
+        kind = _KINDS.get(item.event, "unknown")
+        folder = None if kind == "folders" else item.mailbox or None
+        found[Hint(push.user, folder, kind)] = None
+    return list(found)
+
+
+class Doorbell:
+    """Listens between :meth:`start` and :meth:`stop`; ``on_hint`` is called on the event loop."""
+
+    def __init__(self, on_hint: OnHint, host: str = "127.0.0.1", port: int = 0, secret: str = "") -> None:
+        self._on_hint = on_hint
+        self._host = host
+        self._port = port
+        self.path = f"/{secret or secrets.token_urlsafe(24)}"
+        self._server: asyncio.Server | None = None
+        self._open: set[_Connection] = set()
+        self.rings = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://{self._host}:{self._port}{self.path}"
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), self._host, self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            for connection in list(self._open):
+                connection.close()
+            await self._server.wait_closed()
+            self._server = None
+
+    def ring(self, path: bytes, body: bytes) -> int:
+        """Handle one request; answers the HTTP status."""
+        if not hmac.compare_digest(path, self.path.encode()):
+            return 404
+        try:
+            hints = hints_of(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            log.warning("push not understood: %s", error)
+            return 400
+        self.rings += 1
+        for hint in hints:
+            try:
+                self._on_hint(hint)
+            except Exception:  # the delivery must not fail for what a consumer does
+                log.exception("hint refused: %s", hint)
+        return 200
+
+
+class _Connection(asyncio.Protocol):
+    """One kept-alive connection of a Dovecot process."""
+
+    def __init__(self, bell: Doorbell) -> None:
+        self._bell = bell
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._path = b""
+        self._body: list[bytes] = []
+        self._size = 0
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._bell._open.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._bell._open.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, OverflowError):
+            self.close()
+
+    # httptools
+
+    def on_url(self, url: bytes) -> None:
+        self._path += url
+
+    def on_body(self, body: bytes) -> None:
+        self._size += len(body)
+        if self._size > _MAX_BODY:
+            raise OverflowError
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        status = self._bell.ring(self._path, b"".join(self._body))
+        keep = self._parser.should_keep_alive()
+        self._reset()
+        if self._transport is not None:
+            self._transport.write(b"HTTP/1.1 %d .\r\nContent-Length: 0\r\n\r\n" % status)
+            if not keep:
+                self._transport.close()

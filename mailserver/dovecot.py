@@ -1,0 +1,202 @@
+"""Rendering the one Dovecot configuration that both mail servers use.
+
+What lives where, below ``data``: ``dovecot/`` the rendered configuration and logs, ``mail/`` one home for each
+mailbox (fsynced by Dovecot before its LMTP 250), ``lookup.db`` the rows of :mod:`mailserver.directory`. Sockets
+and the pid file are in ``run``, whose path must be short (108 bytes for a unix socket, unix(7)).
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from mailserver.base import MailServerError
+
+MailboxFormat = Literal["sdbox", "maildir"]
+MASTER = "postern"
+
+_PUSH_PLUGINS = ("notify", "push_notification", "mail_lua", "push_notification_lua")
+_FORBIDDEN = re.compile(r"[\x00-\x20\"'#{}\\]")
+
+
+@dataclass(frozen=True, slots=True)
+class DovecotConfig:
+    """What the template is filled with. Paths are absolute and free of blanks and quotes."""
+
+    data: Path
+    run: Path
+    hostname: str
+    user: str
+    group: str
+    imap_port: int
+    bind: str = "127.0.0.1"
+    imaps_port: int = 0
+    mailbox_format: MailboxFormat = "sdbox"
+    push_url: str | None = None
+    socket_group: str | None = None  # who besides us may speak to the LMTP and SASL sockets
+    sasl: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    master_secret: str = field(default="", repr=False)
+
+    @property
+    def etc(self) -> Path:
+        return self.data / "dovecot"
+
+    @property
+    def mail(self) -> Path:
+        return self.data / "mail"
+
+    @property
+    def lookup(self) -> Path:
+        return self.data / "lookup.db"
+
+    @property
+    def file(self) -> Path:
+        return self.etc / "dovecot.conf"
+
+    @property
+    def lmtp_socket(self) -> Path:
+        return self.run / "lmtp"
+
+    @property
+    def sent_socket(self) -> Path:
+        return self.run / "lmtp-sent"
+
+    @property
+    def sasl_socket(self) -> Path:
+        return self.run / "sasl"
+
+
+def dovecot_binary() -> str:
+    """Path of the dovecot master. Raises MailServerError naming the packages when there is none."""
+    found = shutil.which("dovecot") or shutil.which("dovecot", path="/usr/sbin:/usr/local/sbin")
+    if not found:
+        raise MailServerError(
+            "dovecot is not installed: apt install dovecot-imapd dovecot-lmtpd dovecot-sqlite dovecot-sieve"
+        )
+    return found
+
+
+def template_for(version: str) -> str:
+    """Name of the template for the output of ``dovecot --version``; MailServerError if none fits."""
+    match = re.match(r"(\d+)\.(\d+)", version)
+    if match and match[1] == "2" and match[2] == "3":
+        return "dovecot-2.3.conf"
+    raise MailServerError(
+        f"Dovecot {version.split()[0] if version.split() else '?'} is not supported: its configuration "
+        "syntax differs; use 2.3 (Debian 12)"
+    )
+
+
+def check_installation() -> str:
+    """The template's name, after checking version and plugins. Blocks (runs ``dovecot --version``)."""
+    version = subprocess.run([dovecot_binary(), "--version"], capture_output=True, text=True, timeout=10)
+    template = template_for(version.stdout.strip())
+    modules = Path("/usr/lib/dovecot/modules")
+    needed = {
+        "auth/libdriver_sqlite.so": "dovecot-sqlite",
+        "lib90_sieve_plugin.so": "dovecot-sieve",
+        "lib22_push_notification_lua_plugin.so": "dovecot-core",
+    }
+    missing = [
+        package for name, package in needed.items() if modules.is_dir() and not (modules / name).exists()
+    ]
+    if missing:
+        raise MailServerError("a Dovecot package is missing: apt install " + " ".join(missing))
+    return template
+
+
+def render(config: DovecotConfig, template: str) -> None:
+    """Write the configuration. Blocks. Ownership is the caller's job (:func:`give`)."""
+    for value in (config.data, config.run, config.hostname, config.bind, config.user, config.group):
+        if not str(value) or _FORBIDDEN.search(str(value)):
+            raise MailServerError(f"unfit for a Dovecot configuration: {str(value)!r}")
+    if len(str(config.run)) > 80:
+        raise MailServerError(f"path too long for unix sockets, set a shorter run directory: {config.run}")
+    for folder in (config.etc, config.mail, config.run, config.etc / "state"):
+        folder.mkdir(parents=True, exist_ok=True)
+    plugins = _PUSH_PLUGINS if config.push_url else ()
+    push = f"  push_notification_driver = lua:file={config.etc}/push.lua" if config.push_url else ""
+    ssl = "ssl = no"
+    if config.tls_cert and config.tls_key:
+        ssl = f"ssl = yes\nssl_cert = <{config.tls_cert}\nssl_key = <{config.tls_key}"
+    mode = "0660" if config.socket_group else "0600"
+    group = f"group = {config.socket_group}" if config.socket_group else ""
+    sasl = f"  unix_listener sasl {{\n    mode = {mode}\n    {group}\n  }}" if config.sasl else ""
+    values = {
+        "BIND": config.bind,
+        "RUN": str(config.run),
+        "STATE": str(config.etc / "state"),
+        "LOG": str(config.etc / "dovecot.log"),
+        "ETC": str(config.etc),
+        "MAIL": str(config.mail),
+        "LOOKUP": str(config.lookup),
+        "USER": config.user,
+        "GROUP": config.group,
+        "HOSTNAME": config.hostname,
+        "SSL": ssl,
+        "FORMAT": config.mailbox_format,
+        "IMAP": str(config.imap_port),
+        "IMAPS": str(config.imaps_port),
+        "PLUGINS": " ".join(plugins),
+        # commas: the executable's arguments are split at blanks
+        "SENT_PLUGINS": ",".join((*plugins, "sieve")),
+        "SOCKET_MODE": mode,
+        "SOCKET_GROUP": group,
+        "SASL": sasl,
+        "PUSH": push,
+        "EXTRA": "",
+        "URL": config.push_url or "",
+    }
+    _write(config.file, _fill(template, values), 0o644)
+    _write(config.etc / "dovecot-sql.conf.ext", _fill("dovecot-sql.conf.ext", values), 0o600)
+    _write(config.etc / "sent.sieve", _fill("sent.sieve", values), 0o644)
+    _write(config.etc / "push.lua", _fill("push.lua", values), 0o600)
+    _write(config.etc / "master-users", f"{MASTER}:{{PLAIN}}{config.master_secret}\n", 0o600)
+
+
+def give(config: DovecotConfig) -> None:
+    """Hand the directories Dovecot uses to its user (only when we are root). Blocks."""
+    if os.geteuid() != 0:
+        return
+    uid, gid = pwd.getpwnam(config.user).pw_uid, grp.getgrnam(config.group).gr_gid
+    own = [config.etc, config.mail, config.run, *config.etc.iterdir()]
+    for path in own:
+        os.chown(path, uid, gid)
+    os.chmod(config.mail, 0o700)
+    os.chmod(config.run, 0o755)
+
+
+def compile_sieve(config: DovecotConfig) -> None:
+    """Compile the Sent script once, so that no delivery has to. Blocks. Needs the rendered files."""
+    done = subprocess.run(
+        ["sievec", "-c", str(config.file), str(config.etc / "sent.sieve")],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    if done.returncode != 0:
+        raise MailServerError(f"sievec: {done.stderr.strip()[:500]}")
+
+
+def _fill(name: str, values: dict[str, str]) -> str:
+    text = files("mailserver").joinpath("templates", name).read_text(encoding="utf-8")
+    return re.sub(r"@([A-Z_]+)@", lambda match: values[match[1]], text)
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    fresh = path.with_name(path.name + ".new")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(fresh, mode)
+    os.replace(fresh, path)

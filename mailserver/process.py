@@ -1,0 +1,196 @@
+"""Keeping one daemon of ours alive as a child, and never killing a process that is not ours.
+
+The child dies with the gateway (PR_SET_PDEATHSIG through setpriv(1), because a preexec function may not run
+Python safely in a threaded parent). What a SIGKILL of everything still leaves is found at the next start by
+its working directory below our run directory, and ended before a new daemon starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import shutil
+import signal
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_FILES = 16384
+
+
+def wrapped(
+    command: Sequence[str], user: str | None = None, group: str | None = None, groups: Sequence[str] = ()
+) -> list[str]:
+    """``command`` that dies with us, under ``user`` (only when we are root), with enough descriptors."""
+    line: list[str] = []
+    if setpriv := shutil.which("setpriv"):
+        line += [setpriv]
+        if user and os.geteuid() == 0:
+            line += [f"--reuid={user}", f"--regid={group or user}"]
+            line += [f"--groups={','.join(groups)}"] if groups else ["--clear-groups"]
+        line += ["--pdeathsig", "TERM"]
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if prlimit := shutil.which("prlimit"):
+        limit = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+        line += [prlimit, f"--nofile={limit}"]
+    return [*line, *command]
+
+
+def below(directory: Path) -> list[int]:
+    """Pids of processes whose working directory is ``directory`` or below it (our daemons' children)."""
+    found = []
+    top = os.path.realpath(directory)
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        try:
+            cwd = os.readlink(f"/proc/{entry}/cwd").removesuffix(" (deleted)")
+        except OSError:
+            continue
+        if cwd == top or cwd.startswith(top + "/"):
+            found.append(int(entry))
+    return found
+
+
+def runs(pid: int, program: str, argument: str) -> bool:
+    """Whether ``pid`` is ``program`` started with ``argument`` on its command line."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return os.path.basename(words[0]).decode("utf-8", "replace") == program and argument.encode() in words
+
+
+def read_pid(path: Path) -> int | None:
+    try:
+        pid = int(path.read_text().strip())
+    except (OSError, ValueError):
+        return None
+    return pid if pid > 1 else None
+
+
+def end(pids: Callable[[], list[int]], patience: float = 5.0) -> None:
+    """SIGTERM what ``pids`` names, SIGKILL what is left after ``patience`` seconds. Blocks."""
+    deadline = time.monotonic() + patience
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        for pid in pids():
+            try:
+                os.kill(pid, sign)
+            except ProcessLookupError:
+                pass
+        while pids() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if not pids():
+            return
+        deadline = time.monotonic() + 2
+
+
+class Child:
+    """A daemon in the foreground under supervision: restarted with growing pauses when it dies."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        ready: Callable[[], Awaitable[bool]],
+        *,
+        before: Callable[[], None] | None = None,
+        output: Path | None = None,
+        first_pause: float = 0.2,
+        longest_pause: float = 30.0,
+    ) -> None:
+        """``before`` (blocking, run in a thread) clears the ground before each start."""
+        self.name = name
+        self._command = list(command)
+        self._ready = ready
+        self._before = before
+        self._output = output
+        self._pauses = (first_pause, longest_pause)
+        self._process: asyncio.subprocess.Process | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self.restarts = 0
+
+    @property
+    def pid(self) -> int | None:
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
+
+    async def start(self, timeout: float = 20.0) -> bool:
+        """Start it and wait until it is ready; False when it died or is not ready in time."""
+        await self._spawn()
+        up = await self._await_ready(timeout)
+        if up:
+            self._watch = asyncio.create_task(self._supervise(), name=f"supervise {self.name}")
+        else:
+            await self._end()
+        return up
+
+    async def stop(self) -> None:
+        """SIGTERM, then SIGKILL after ten seconds."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait([self._watch])
+            self._watch = None
+        await self._end()
+
+    async def _spawn(self) -> None:
+        if self._before is not None:
+            await asyncio.to_thread(self._before)
+        sink = await asyncio.to_thread(self._open_output)
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                cwd="/",
+                start_new_session=True,
+            )
+        finally:
+            os.close(sink)
+
+    def _open_output(self) -> int:
+        path = self._output or Path(os.devnull)
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    async def _await_ready(self, timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.returncode is not None:
+                return False
+            if await self._ready():
+                return True
+            await asyncio.sleep(0.02)
+        return False
+
+    async def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), 10)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def _supervise(self) -> None:
+        pause, longest = self._pauses
+        while True:
+            assert self._process is not None
+            started = time.monotonic()
+            code = await self._process.wait()
+            if time.monotonic() - started > 60:
+                pause = self._pauses[0]
+            log.error("%s ended with status %s; starting it again in %.1f s", self.name, code, pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, longest)
+            self.restarts += 1
+            try:
+                await self._spawn()
+            except OSError as error:
+                log.error("%s cannot be started: %s", self.name, error)

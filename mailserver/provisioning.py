@@ -1,0 +1,467 @@
+"""What both mail servers have in common: the lookup tables, a private Dovecot, the doorbell, mail on disk.
+
+Order of a removal, so that a crash anywhere is finished by the next :meth:`Provisioning.reconcile`: the row is
+disabled (from that commit on no login and no mail), sessions end, the home is deleted, the row is deleted. The
+next mailbox at the address gets another home, so nothing that lingers can reach it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import grp
+import hashlib
+import hmac
+import logging
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mailserver import dovecot, process
+from mailserver.addresses import fold, fold_domain, split_recipient
+from mailserver.base import Endpoint, Envelope, ImapLogin, MailServerError, OnHint, PartHealth
+from mailserver.directory import Directory, Mailbox, home_prefix, new_home
+from mailserver.doorbell import Doorbell
+from mailserver.imap import Client
+from mailserver.passwords import hash_password
+
+log = logging.getLogger(__name__)
+
+SENT_TAG = "sent-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DovecotSettings:
+    """Settings both mail servers share.
+
+    ``imap_port`` 0 takes any free one. ``run_dir`` None chooses one; ``mail_user`` None is the invoking user,
+    or, when that is root, the first of postern, vmail, dovecot, nobody. ``bind`` is where people's IMAP
+    listens; the gateway itself uses loopback.
+    """
+
+    data_dir: Path
+    hostname: str = "localhost"
+    bind: str = "127.0.0.1"
+    imap_port: int = 0
+    imaps_port: int = 0
+    mailbox_format: dovecot.MailboxFormat = "sdbox"
+    push: bool = True
+    run_dir: Path | None = None
+    mail_user: str | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+
+class Provisioning:
+    """Base of both implementations; everything here is the same for each."""
+
+    name = "dovecot"
+
+    def __init__(self, settings: DovecotSettings, *, peer_group: str | None = None) -> None:
+        """``peer_group``: a group besides us (Postfix) that reads the tables and speaks to the sockets."""
+        self._base = settings
+        self._data = settings.data_dir.absolute()
+        self._peer_group = peer_group
+        self.has_push = settings.push
+        self.directory = Directory(self._data / "lookup.db")
+        self._secret = b""
+        self._master_secret = ""
+        self._bell: Doorbell | None = None
+        self._dovecot: process.Child | None = None
+        self._config: dovecot.DovecotConfig | None = None
+        self._refresher: asyncio.Task[None] | None = None
+
+    # -- life ---------------------------------------------------------------------------------------
+
+    async def _start_store(self, on_hint: OnHint) -> None:
+        """Open the tables, ring the doorbell for ``on_hint``, start Dovecot."""
+        await asyncio.to_thread(self._prepare)
+        url = None
+        if self._base.push:
+            self._bell = Doorbell(on_hint)
+            await self._bell.start()
+            url = self._bell.url
+        await asyncio.to_thread(self._end_stale)
+        for attempt in range(4):
+            self._config = self._configure(url)
+            await asyncio.to_thread(self._render, self._config)
+            self._dovecot = self._child(self._config)
+            if await self._dovecot.start():
+                break
+            # another program may have taken the free port we had found
+            if self._base.imap_port or attempt == 3:
+                tail = await asyncio.to_thread(self._log_tail, self._config)
+                raise MailServerError(f"Dovecot did not start: {tail}")
+        self._refresher = asyncio.create_task(self._refresh(), name="lookup refresh")
+
+    async def _stop_store(self) -> None:
+        if self._refresher is not None:
+            self._refresher.cancel()
+            await asyncio.wait([self._refresher])
+            self._refresher = None
+        if self._dovecot is not None:
+            await self._dovecot.stop()
+            self._dovecot = None
+            await asyncio.to_thread(self._end_stale)
+        if self._bell is not None:
+            await self._bell.stop()
+            self._bell = None
+        await asyncio.to_thread(self.directory.close)
+
+    def _prepare(self) -> None:
+        self._template = dovecot.check_installation()
+        self._data.mkdir(parents=True, exist_ok=True)
+        self._user, self._group = _mail_user(self._base.mail_user)
+        if os.geteuid() == 0:
+            _check_reachable(self._data, self._user)
+            gid = grp.getgrnam(self._peer_group or self._group).gr_gid
+        else:
+            gid = -1
+        self.directory.open(group=gid)
+        self._secret = _kept_secret(self._data / "sent.key")
+        self._master_secret = secrets.token_urlsafe(32)
+        self._run = self._base.run_dir or _run_dir(self._data)
+
+    def _configure(self, url: str | None) -> dovecot.DovecotConfig:
+        base = self._base
+        return dovecot.DovecotConfig(
+            data=self._data,
+            run=self._run,
+            hostname=base.hostname,
+            user=self._user,
+            group=self._group,
+            imap_port=base.imap_port or free_port(base.bind),
+            bind=base.bind,
+            imaps_port=base.imaps_port,
+            mailbox_format=base.mailbox_format,
+            push_url=url,
+            socket_group=self._peer_group,
+            sasl=self._peer_group is not None,
+            tls_cert=base.tls_cert,
+            tls_key=base.tls_key,
+            master_secret=self._master_secret,
+        )
+
+    def _render(self, config: dovecot.DovecotConfig) -> None:
+        dovecot.render(config, self._template)
+        dovecot.compile_sieve(config)
+        dovecot.give(config)
+
+    def _child(self, config: dovecot.DovecotConfig) -> process.Child:
+        groups = [self._peer_group] if self._peer_group else []
+        command = process.wrapped(
+            [dovecot.dovecot_binary(), "-F", "-c", str(config.file)], self._user, self._group, groups
+        )
+        return process.Child(
+            "dovecot",
+            command,
+            lambda: _answers(Endpoint(_local(config.bind), config.imap_port), b"* OK"),
+            before=self._end_stale,
+            output=config.etc / "dovecot.out",
+        )
+
+    def _end_stale(self) -> None:
+        """End what an earlier run of ours left (its working directory is our run directory)."""
+        if self._run.is_dir():
+            process.end(lambda: process.below(self._run))
+            (self._run / "master.pid").unlink(missing_ok=True)
+
+    @staticmethod
+    def _log_tail(config: dovecot.DovecotConfig) -> str:
+        found = []
+        for name in ("dovecot.log", "dovecot.out"):
+            try:
+                found.append((config.etc / name).read_text("utf-8", "replace")[-800:])
+            except OSError:
+                pass
+        return " ".join(found) or "it said nothing"
+
+    async def _refresh(self) -> None:
+        """Notice what another gateway process wrote."""
+        while True:
+            await asyncio.sleep(1.0)
+            try:
+                await asyncio.to_thread(self.directory.refresh)
+            except Exception as error:
+                log.warning("lookup database: %s", error)
+
+    # -- provisioning -------------------------------------------------------------------------------
+
+    async def add_domain(self, domain: str) -> None:
+        await asyncio.to_thread(self.directory.add_domain, fold_domain(domain))
+
+    async def remove_domain(self, domain: str) -> None:
+        await asyncio.to_thread(self.directory.remove_domain, fold_domain(domain))
+
+    async def add_mailbox(self, address: str, password: str | None = None) -> None:
+        address = _plain(address)
+        row = self.directory.row(address)
+        if row is not None and not row.enabled:  # a removal that a crash cut short
+            await self._erase([row])
+            row = None
+        stored = await asyncio.to_thread(hash_password, password) if password is not None else None
+        if row is None:
+            fresh = Mailbox(address, new_home(address), stored)
+            await asyncio.to_thread(self.directory.add_mailboxes, [fresh])
+        elif stored is not None:
+            await self.set_password(address, password)
+
+    async def set_password(self, address: str, password: str | None) -> None:
+        address = _plain(address)
+        stored = await asyncio.to_thread(hash_password, password) if password is not None else None
+        row = self.directory.find(address)
+        if row is None:
+            raise MailServerError(f"no mailbox {address}")
+        await asyncio.to_thread(self.directory.set_password, address, stored)
+        if row.password is not None:
+            await self._kick([address])
+
+    async def remove_mailbox(self, address: str) -> None:
+        address = _plain(address)
+        row = self.directory.row(address)
+        if row is None:
+            return
+        await asyncio.to_thread(self.directory.disable, address)
+        await self._settle([address])
+        await self._erase([row])
+
+    async def reconcile(self, domains: Sequence[str], mailboxes: Sequence[str]) -> None:
+        wanted = {fold_domain(name) for name in domains}
+        held = self.directory.domains()
+        await asyncio.to_thread(self.directory.add_domain, *(wanted - held))
+        await asyncio.to_thread(self.directory.remove_domain, *(held - wanted))
+        keep = {_plain(address) for address in mailboxes}
+        rows = self.directory.mailboxes()
+        gone = [row for row in rows if row.address not in keep or not row.enabled]
+        if gone:
+            addresses = [row.address for row in gone]
+            await asyncio.to_thread(self.directory.disable, *addresses)
+            await self._settle(addresses)
+            await self._erase(gone)
+        missing = keep - {row.address for row in rows if row.enabled}
+        await asyncio.to_thread(self._adopt, missing)
+        await asyncio.to_thread(self._sweep)
+
+    def _adopt(self, addresses: set[str]) -> None:
+        """Rows for listed mailboxes that have none; a home found on disk (tables lost) is kept."""
+        if not addresses:
+            return
+        homes: dict[str, str] = {}
+        for path in sorted(self._homes(), key=lambda one: one.stat().st_mtime):
+            homes[path.name.rpartition("~")[0] + "~"] = path.name
+        self.directory.add_mailboxes(
+            [Mailbox(a, homes.get(home_prefix(a)) or new_home(a), None) for a in sorted(addresses)]
+        )
+
+    def _sweep(self) -> None:
+        """Delete homes that belong to no row."""
+        held = {row.home for row in self.directory.mailboxes()}
+        for path in self._homes():
+            if path.name not in held:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _homes(self) -> list[Path]:
+        mail = self._data / "mail"
+        return [path for path in mail.iterdir() if path.is_dir()] if mail.is_dir() else []
+
+    async def _settle(self, addresses: list[str]) -> None:
+        """Wait for deliveries in progress and end sessions of mailboxes just disabled."""
+        await self._kick(addresses)
+
+    async def _erase(self, rows: list[Mailbox]) -> None:
+        for row in rows:
+            home = self._data / "mail" / row.home
+            await asyncio.to_thread(_erase_tree, home)
+        await asyncio.to_thread(self.directory.forget, *rows)
+
+    async def _kick(self, addresses: list[str]) -> None:
+        """End IMAP sessions of these mailboxes. Others in the same Dovecot process must reconnect."""
+        if self._config is None or not addresses:
+            return
+        wanted = set(addresses)
+        for _ in range(20):
+            listing = await self._doveadm("who", "-1")
+            names = {line.split()[0] for line in listing.splitlines()[1:] if line.strip()}
+            online = wanted & names
+            if not online:
+                return
+            for address in online:
+                await self._doveadm("kick", "-f", address)
+            await asyncio.sleep(0.05)
+        log.warning("sessions did not end: %s", ", ".join(sorted(wanted)))
+
+    async def _doveadm(self, *words: str) -> str:
+        assert self._config is not None
+        command = process.wrapped(["doveadm", "-c", str(self._config.file), *words], self._user, self._group)
+        child = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        )
+        out, _ = await child.communicate()
+        return out.decode("utf-8", "replace")
+
+    # -- lookups ------------------------------------------------------------------------------------
+
+    def is_local(self, address: str) -> bool:
+        return self.directory.find(split_recipient(address)[0]) is not None
+
+    def imap_login(self, address: str) -> ImapLogin:
+        if self._config is None:
+            raise MailServerError("the mail server is not started")
+        end = Endpoint(_local(self._config.bind), self._config.imap_port)
+        return ImapLogin(end, f"{_plain(address)}*{dovecot.MASTER}", self._master_secret)
+
+    def sent_address(self, address: str) -> str:
+        address = _plain(address)
+        digest = hmac.new(self._secret, f"sent:{address}".encode(), hashlib.sha256).digest()
+        token = base64.b32encode(digest[:15]).decode("ascii").lower()
+        local, _, domain = address.rpartition("@")
+        return f"{local}+{SENT_TAG}{token}@{domain}"
+
+    def is_sent_address(self, recipient: str) -> str | None:
+        """The mailbox whose Sent folder ``recipient`` names, if it is a genuine one."""
+        address, tag = split_recipient(recipient)
+        if not tag.startswith(SENT_TAG) or self.directory.find(address) is None:
+            return None
+        same = hmac.compare_digest(recipient.lower().encode(), self.sent_address(address).encode())
+        return address if same else None
+
+    async def sent_copy_exists(self, envelope: Envelope) -> bool:
+        """Whether the sender's Sent folder holds this Message-ID."""
+        if not envelope.sender or not envelope.message_id:
+            return False
+        login = self.imap_login(envelope.sender)
+
+        def look() -> bool:
+            client = Client(login, 10)
+            try:
+                client.open("Sent", readonly=True)
+                return bool(client.find_message_id(envelope.message_id))
+            finally:
+                client.shutdown()
+
+        return await asyncio.to_thread(look)
+
+    async def _store_health(self) -> dict[str, PartHealth]:
+        config, child = self._config, self._dovecot
+        if config is None or child is None or child.pid is None:
+            return {"dovecot": PartHealth(False, "not running")}
+        up = await _answers(Endpoint(_local(config.bind), config.imap_port), b"* OK", 1.5)
+        found = {"dovecot": PartHealth(up, f"{child.restarts} restarts" if up else "IMAP does not answer")}
+        if self._base.push:
+            found["doorbell"] = PartHealth(
+                self._bell is not None, (self._bell and f"{self._bell.rings}") or ""
+            )
+        return found
+
+
+def _plain(address: str) -> str:
+    """A folded mailbox address; one with the delimiter would shadow another's subaddresses."""
+    folded = fold(address)
+    if "+" in folded.rpartition("@")[0]:
+        raise MailServerError(f"a mailbox address cannot contain '+': {address!r}")
+    return folded
+
+
+def _local(bind: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104
+
+
+def free_port(host: str) -> int:
+    """A TCP port free at this moment on ``host``."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.bind((host if host != "*" else "", 0))
+        return int(probe.getsockname()[1])
+
+
+async def _answers(end: Endpoint, greeting: bytes, timeout: float = 1.0) -> bool:
+    try:
+        async with asyncio.timeout(timeout):
+            reader, writer = await asyncio.open_connection(end.host, end.port)
+            try:
+                return (await reader.readline()).startswith(greeting)
+            finally:
+                writer.transport.abort()
+    except (OSError, TimeoutError):
+        return False
+
+
+def _mail_user(wanted: str | None) -> tuple[str, str]:
+    me = os.geteuid()
+    if me != 0:
+        user = pwd.getpwuid(me)
+        return user.pw_name, grp.getgrgid(os.getegid()).gr_name
+    for name in [wanted] if wanted else ["postern", "vmail", "dovecot", "nobody"]:
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        if user.pw_uid != 0:
+            return user.pw_name, grp.getgrgid(user.pw_gid).gr_name
+    raise MailServerError("Dovecot refuses to keep mail as root: create a user 'postern' or set mail_user")
+
+
+def _check_reachable(data: Path, user: str) -> None:
+    """Every directory above the mail must let its user pass."""
+    who = pwd.getpwnam(user)
+    for path in (data, *data.parents):
+        info = path.stat()
+        mode = stat.S_IXUSR if info.st_uid == who.pw_uid else stat.S_IXOTH
+        if info.st_gid == who.pw_gid and info.st_uid != who.pw_uid:
+            mode = stat.S_IXGRP
+        if not info.st_mode & mode:
+            raise MailServerError(
+                f"user {user} (who keeps the mail when Postern runs as root) cannot pass {path}: "
+                f"chmod o+x it, or choose another data directory"
+            )
+
+
+def _run_dir(data: Path) -> Path:
+    """Below the data directory, unless its path is too long for unix sockets."""
+    if len(str(data)) <= 60:
+        return data / "run"
+    name = hashlib.sha256(str(data).encode()).hexdigest()[:16]
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108
+    path = base / f"postern-{os.geteuid()}-{name}"
+    path.mkdir(mode=0o755, exist_ok=True)
+    if path.is_symlink() or (path.stat().st_uid != os.geteuid() and os.geteuid() != 0):
+        raise MailServerError(f"{path} is not ours; set run_dir")
+    return path
+
+
+def _kept_secret(path: Path) -> bytes:
+    """32 random bytes, made once."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return bytes.fromhex(path.read_text().strip())
+    with os.fdopen(fd, "w") as file:
+        file.write(secrets.token_hex(32))
+        file.flush()
+        os.fsync(file.fileno())
+    return bytes.fromhex(path.read_text())
+
+
+def _erase_tree(home: Path) -> None:
+    """Delete the tree; once more while a delivery in progress still writes into it."""
+
+    def missing(_function: Callable[..., Any], _path: str, info: Any) -> None:
+        if not isinstance(info[1], FileNotFoundError):
+            raise info[1]
+
+    for _ in range(50):
+        if not home.exists():
+            return
+        try:
+            shutil.rmtree(home, onerror=missing)
+        except OSError as error:
+            log.info("deleting %s again: %s", home.name, error)
+    if home.exists():
+        raise MailServerError(f"cannot delete {home}")

@@ -1,0 +1,3 @@
+require ["fileinto", "imap4flags", "mailbox"];
+fileinto :create :flags "\\Seen" "Sent";
+stop;
