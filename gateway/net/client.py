@@ -20,7 +20,6 @@ import aiohttp
 from yarl import URL
 
 from gateway import __version__
-from gateway.net.address_rules import AddressRules
 from gateway.net.connecting import Stopped, make_connector, permitted_addresses
 from gateway.net.errors import (
     BadAnswer,
@@ -33,7 +32,7 @@ from gateway.net.errors import (
     TooLarge,
 )
 from gateway.net.naming import file_name, media_type
-from gateway.net.resolver import Resolver
+from gateway.net.policy import FetchPolicy
 from gateway.net.url_rules import SafeUrl, check_url
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
@@ -100,29 +99,19 @@ class SafeClient:
     """One pool of connections under one policy. Create, use and close it in one event loop.
 
     Args:
-        addresses: which addresses may be reached.
-        resolver: the process's resolver.
-        allow_http: accept http:// URLs as well.
+        policy: what may be reached; see :mod:`gateway.net.policy`.
         tls: a context that trusts a private certificate authority; None trusts the system's.
         connections: open at once; a caller beyond that waits, and the wait counts into its timeout.
     """
 
     def __init__(
-        self,
-        addresses: AddressRules,
-        resolver: Resolver,
-        *,
-        allow_http: bool = False,
-        tls: ssl.SSLContext | None = None,
-        connections: int = 1024,
+        self, policy: FetchPolicy, *, tls: ssl.SSLContext | None = None, connections: int = 1024
     ) -> None:
-        self.addresses = addresses
-        self.allow_http = allow_http
-        self._resolver = resolver
+        self.policy = policy
         reuse = aiohttp.TraceConfig()
         reuse.on_connection_reuseconn.append(_mark_reused)
         self._session = aiohttp.ClientSession(
-            connector=make_connector(addresses, resolver, tls=tls, connections=connections),
+            connector=make_connector(policy.addresses, policy.resolver, tls=tls, connections=connections),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
@@ -150,10 +139,10 @@ class SafeClient:
         Raises:
             UrlRefused, TargetRefused, NameFailed, TimedOut: as :meth:`post` would.
         """
-        target = check_url(url, self.addresses, self.allow_http)
+        target = check_url(url, self.policy.addresses, self.policy.allow_http)
         with _typed(target.host):
             async with asyncio.timeout(timeout):
-                await permitted_addresses(self._resolver, self.addresses, target.host)
+                await permitted_addresses(self.policy.resolver, self.policy.addresses, target.host)
         return target
 
     async def post(
@@ -179,7 +168,7 @@ class SafeClient:
             NetError: one of its subclasses; see :mod:`gateway.net.errors`.
         """
         began = time.perf_counter()
-        target = check_url(url, self.addresses, self.allow_http)
+        target = check_url(url, self.policy.addresses, self.policy.allow_http)
         check_headers(headers)
         sent = dict(headers)
         if not any(name.lower() == "content-type" for name in sent):
@@ -203,7 +192,7 @@ class SafeClient:
             TooLarge: announced or turned out larger; reading stopped there.
             NetError: the others of :mod:`gateway.net.errors`.
         """
-        target = check_url(url, self.addresses, self.allow_http)
+        target = check_url(url, self.policy.addresses, self.policy.allow_http)
         with _typed(target.host):
             async with (
                 asyncio.timeout(timeout),

@@ -15,6 +15,8 @@ import dns.rcode
 import dns.rrset
 import pytest
 
+from gateway.net.address_rules import AddressRules
+from gateway.net.policy import FetchPolicy
 from gateway.net.resolver import Resolver
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -65,6 +67,9 @@ class Zone(asyncio.DatagramProtocol):
         options.setdefault("lifetime", 2.0)
         options.setdefault("hosts_file", None)
         return Resolver(["127.0.0.1"], port=self.port, **options)
+
+    def policy(self, addresses: AddressRules, *, allow_http: bool = True, **options: Any) -> FetchPolicy:
+        return FetchPolicy(addresses, self.resolver(**options), allow_http)
 
 
 @pytest.fixture

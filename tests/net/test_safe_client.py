@@ -33,6 +33,7 @@ from gateway.net.errors import (
     TooLarge,
     UrlRefused,
 )
+from gateway.net.policy import FetchPolicy, fetch_policy
 
 pytestmark = pytest.mark.anyio
 
@@ -58,7 +59,10 @@ LITERALS = [
 async def test_no_written_form_of_an_inner_address_is_connected_to(
     host: str, zone: Zone, connects: list[Any]
 ) -> None:
-    async with listening(answering(OK)) as sink, SafeClient(SHUT, zone.resolver(), allow_http=True) as client:
+    async with (
+        listening(answering(OK)) as sink,
+        SafeClient(zone.policy(SHUT)) as client,
+    ):
         for url in (f"http://{host}:{sink.port}/hook", f"https://{host}:{sink.port}/", f"http://{host}/"):
             with pytest.raises((TargetRefused, UrlRefused)):
                 await client.post(url, b"{}", {})
@@ -71,7 +75,10 @@ async def test_no_written_form_of_an_inner_address_is_connected_to(
 
 @pytest.mark.parametrize("scheme", ["file", "gopher", "ftp", "ws", "data", "unix", "dict", "ldap"])
 async def test_other_schemes_are_refused(scheme: str, zone: Zone, connects: list[Any]) -> None:
-    async with listening(answering(OK)) as sink, SafeClient(OPEN, zone.resolver(), allow_http=True) as client:
+    async with (
+        listening(answering(OK)) as sink,
+        SafeClient(zone.policy(OPEN)) as client,
+    ):
         with pytest.raises(UrlRefused):
             await client.post(f"{scheme}://127.0.0.1:{sink.port}/", b"", {})
         assert (sink.connections, connects) == (0, [])
@@ -94,7 +101,10 @@ async def test_a_name_with_any_inner_address_is_refused(
     records: dict[str, list[str]], zone: Zone, connects: list[Any]
 ) -> None:
     zone.records = {("evil.example", kind): values for kind, values in records.items()}
-    async with listening(answering(OK)) as sink, SafeClient(SHUT, zone.resolver(), allow_http=True) as client:
+    async with (
+        listening(answering(OK)) as sink,
+        SafeClient(zone.policy(SHUT)) as client,
+    ):
         with pytest.raises(TargetRefused, match=r"evil\.example"):
             await client.post(f"http://evil.example:{sink.port}/", b"", {})
         with pytest.raises(TargetRefused):
@@ -106,7 +116,10 @@ async def test_a_name_that_changes_between_check_and_use_is_refused(zone: Zone, 
     turns = itertools.chain([["8.8.8.8"]], itertools.repeat(["127.0.0.1"]))
     zone.ttl = 0
     zone.records = {("rebind.example", "A"): lambda: next(turns)}
-    async with listening(answering(OK)) as sink, SafeClient(SHUT, zone.resolver(), allow_http=True) as client:
+    async with (
+        listening(answering(OK)) as sink,
+        SafeClient(zone.policy(SHUT)) as client,
+    ):
         url = f"http://rebind.example:{sink.port}/"
         assert (await client.check(url)).host == "rebind.example"
         for _ in range(3):
@@ -140,7 +153,7 @@ async def test_a_failed_look_up_is_a_refusal(trouble: str, zone: Zone, connects:
         zone.silent = {"x.example"}
     elif trouble == "empty":
         zone.records = {("x.example", "TXT"): ["hello"]}
-    async with SafeClient(OPEN, zone.resolver(lifetime=0.5), allow_http=True) as client:
+    async with SafeClient(zone.policy(OPEN, lifetime=0.5)) as client:
         for call in (client.post("http://x.example/", b"", {}), client.check("http://x.example/")):
             with pytest.raises(NameFailed):
                 await call
@@ -149,7 +162,10 @@ async def test_a_failed_look_up_is_a_refusal(trouble: str, zone: Zone, connects:
 
 async def test_a_permitted_name_is_posted_to_over_one_kept_connection(zone: Zone) -> None:
     zone.records = {("hook.example", "A"): ["127.0.0.1"]}
-    async with listening(answering(OK)) as sink, SafeClient(OPEN, zone.resolver(), allow_http=True) as client:
+    async with (
+        listening(answering(OK)) as sink,
+        SafeClient(zone.policy(OPEN)) as client,
+    ):
         for n in range(5):
             answer = await client.post(
                 f"http://hook.example:{sink.port}/a%2Fb?c=%C3%A4", f"é{n}".encode(), {"X-Event": "1"}
@@ -172,8 +188,8 @@ async def test_two_policies_never_share_a_connection(zone: Zone) -> None:
     resolver = zone.resolver()
     async with (
         listening(answering(OK)) as sink,
-        SafeClient(OPEN, resolver, allow_http=True) as open_client,
-        SafeClient(SHUT, resolver, allow_http=True) as shut_client,
+        SafeClient(FetchPolicy(OPEN, resolver, allow_http=True)) as open_client,
+        SafeClient(FetchPolicy(SHUT, resolver, allow_http=True)) as shut_client,
     ):
         url = f"http://hook.example:{sink.port}/"
         await open_client.post(url, b"", {})
@@ -189,7 +205,7 @@ async def test_redirects_are_answers(status: int, zone: Zone) -> None:
         reply = f"HTTP/1.1 {status} Moved\r\n{target}\r\nContent-Length: 0\r\n\r\n".encode()
         async with (
             listening(answering(reply)) as outer,
-            SafeClient(OPEN, zone.resolver(), allow_http=True) as client,
+            SafeClient(zone.policy(OPEN)) as client,
         ):
             answer = await client.post(f"http://127.0.0.1:{outer.port}/", b"{}", {})
             assert (answer.status, answer.ok) == (status, False)
@@ -210,7 +226,7 @@ async def test_environment_proxies_cookies_and_compression_are_ignored(
     async with listening(answering(OK)) as proxy, listening(answering(reply)) as sink:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        async with SafeClient(OPEN, zone.resolver(), allow_http=True) as client:
+        async with SafeClient(zone.policy(OPEN)) as client:
             for _ in range(2):
                 answer = await client.post(f"http://127.0.0.1:{sink.port}/", b"", {})
                 assert answer.body_excerpt == squeezed
@@ -242,7 +258,7 @@ def flood(announce: bool) -> Callable[[Sink], Handler]:
 async def test_a_50_megabyte_answer_is_cut(announce: bool, zone: Zone) -> None:
     async with (
         listening(flood(announce)) as sink,
-        SafeClient(OPEN, zone.resolver(), allow_http=True) as client,
+        SafeClient(zone.policy(OPEN)) as client,
     ):
         answer = await client.post(f"http://127.0.0.1:{sink.port}/", b"", {})
         assert answer.body_excerpt == b"x" * 65536
@@ -273,7 +289,10 @@ def drip(in_head: bool) -> Callable[[Sink], Handler]:
 
 @pytest.mark.parametrize("in_head", [True, False])
 async def test_a_dripping_answer_ends_at_the_total_time(in_head: bool, zone: Zone) -> None:
-    async with listening(drip(in_head)) as sink, SafeClient(OPEN, zone.resolver(), allow_http=True) as client:
+    async with (
+        listening(drip(in_head)) as sink,
+        SafeClient(zone.policy(OPEN)) as client,
+    ):
         for call in (
             client.post(f"http://127.0.0.1:{sink.port}/", b"", {}, timeout=0.4),
             client.fetch(f"http://127.0.0.1:{sink.port}/", max_bytes=10_000, timeout=0.4),
@@ -312,7 +331,7 @@ def then_close(raw: bytes) -> Callable[[Sink], Handler]:
 async def test_what_is_not_http_is_a_typed_failure(raw: bytes, error: type[NetError], zone: Zone) -> None:
     async with (
         listening(then_close(raw)) as sink,
-        SafeClient(OPEN, zone.resolver(), allow_http=True) as client,
+        SafeClient(zone.policy(OPEN)) as client,
     ):
         with pytest.raises(error) as caught:
             await client.post(f"http://127.0.0.1:{sink.port}/secret-path", b"", {})
@@ -329,7 +348,10 @@ async def test_a_kept_connection_that_was_closed_is_replaced_at_once(zone: Zone)
 
         return handle
 
-    async with listening(make) as sink, SafeClient(OPEN, zone.resolver(), allow_http=True) as client:
+    async with (
+        listening(make) as sink,
+        SafeClient(zone.policy(OPEN)) as client,
+    ):
         for _ in range(4):
             assert (await client.post(f"http://127.0.0.1:{sink.port}/", b"", {})).ok
         assert sink.connections == 4
@@ -338,7 +360,7 @@ async def test_a_kept_connection_that_was_closed_is_replaced_at_once(zone: Zone)
 async def test_a_closed_port_is_a_typed_failure(zone: Zone) -> None:
     async with listening(answering(OK)) as sink:
         port = sink.port
-    async with SafeClient(OPEN, zone.resolver(), allow_http=True) as client:
+    async with SafeClient(zone.policy(OPEN)) as client:
         with pytest.raises(ConnectFailed) as caught:
             await client.post(f"http://127.0.0.1:{port}/", b"", {})
         assert caught.value.retryable
@@ -352,7 +374,7 @@ UNSAFE_HEADERS = [
 
 @pytest.mark.parametrize("headers", UNSAFE_HEADERS)
 async def test_unsafe_headers_are_refused(headers: dict[str, str], zone: Zone, connects: list[Any]) -> None:
-    async with SafeClient(OPEN, zone.resolver(), allow_http=True) as client:
+    async with SafeClient(zone.policy(OPEN)) as client:
         with pytest.raises(HeaderRefused):
             await client.post("http://127.0.0.1:9999/", b"", headers)
     assert connects == []
@@ -365,7 +387,7 @@ async def test_fetch_gives_body_type_and_name(zone: Zone) -> None:
     )
     async with (
         listening(answering(reply)) as sink,
-        SafeClient(OPEN, zone.resolver(), allow_http=True) as client,
+        SafeClient(zone.policy(OPEN)) as client,
     ):
         got = await client.fetch(f"http://127.0.0.1:{sink.port}/r", max_bytes=4)
         assert (got.body, got.content_type, got.filename) == (b"%PDF", "application/pdf", "x.pdf")
@@ -373,7 +395,7 @@ async def test_fetch_gives_body_type_and_name(zone: Zone) -> None:
             await client.fetch(f"http://127.0.0.1:{sink.port}/r", max_bytes=3)
     async with (
         listening(answering(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")) as sink,
-        SafeClient(OPEN, zone.resolver(), allow_http=True) as client,
+        SafeClient(zone.policy(OPEN)) as client,
     ):
         with pytest.raises(StatusRefused) as caught:
             await client.fetch(f"http://127.0.0.1:{sink.port}/r", max_bytes=3)
@@ -384,11 +406,11 @@ async def test_certificates_are_checked_against_the_name(zone: Zone, tmp_path: P
     zone.records = {(f"{n}.example", "A"): ["127.0.0.1"] for n in ("good", "other")}
     server, trusted = _authority(tmp_path, "good.example")
     async with listening(answering(OK), tls=server) as sink:
-        async with SafeClient(OPEN, zone.resolver(), tls=trusted) as client:
+        async with SafeClient(zone.policy(OPEN, allow_http=False), tls=trusted) as client:
             assert (await client.post(f"https://good.example:{sink.port}/", b"", {})).ok
             with pytest.raises(TlsFailed):
                 await client.post(f"https://other.example:{sink.port}/", b"", {})
-        async with SafeClient(OPEN, zone.resolver()) as client:
+        async with SafeClient(zone.policy(OPEN, allow_http=False)) as client:
             with pytest.raises(TlsFailed, match="certificate"):
                 await client.post(f"https://good.example:{sink.port}/", b"", {})
         assert len(sink.requests) == 1
@@ -404,7 +426,7 @@ async def test_a_hung_endpoint_does_not_slow_its_neighbours(zone: Zone) -> None:
     async with (
         listening(hang) as stuck,
         listening(answering(OK)) as fine,
-        SafeClient(OPEN, zone.resolver(), allow_http=True) as client,
+        SafeClient(zone.policy(OPEN)) as client,
     ):
         waiting = [
             asyncio.create_task(client.post(f"http://127.0.0.1:{stuck.port}/", b"", {}, timeout=1.0))
@@ -448,3 +470,21 @@ def _authority(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(folder / "chain.pem")
     return server, ssl.create_default_context(cadata=pem.decode())
+
+
+async def test_the_settings_make_the_policy() -> None:
+    from gateway.settings import Dns, Settings, Webhooks
+
+    shut = fetch_policy(Settings())
+    assert not shut.allow_http
+    assert not shut.addresses.permits("10.0.0.1")
+    made = fetch_policy(
+        Settings(
+            webhooks=Webhooks(allow_http=True, allow_loopback=True, allow_networks=["10.0.0.0/8"]),
+            dns=Dns(nameservers=["192.0.2.53"]),
+        )
+    )
+    assert made.allow_http
+    assert all(made.addresses.permits(address) for address in ("127.0.0.1", "10.0.0.1"))
+    with pytest.raises(ValueError, match="intranet"):
+        fetch_policy(Settings(webhooks=Webhooks(allow_networks=["intranet"])))
