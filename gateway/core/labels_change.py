@@ -1,0 +1,231 @@
+"""Changing labels: the mail server first, then the index in one transaction (DESIGN §1.1, §1.10).
+
+A message that stands nowhere yet (queued) keeps its labels in the index; the sync pushes them when its copy
+appears.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from gateway.core.context import Core
+from gateway.core.errors import Invalid, NotFound
+from gateway.core.lookup import find_inbox, find_message_id, find_thread, require
+from gateway.core.mailbox import Spot, on_server, spots_of
+from gateway.core.messages import MAX_BATCH, add_labels, see
+from gateway.core.placing import Moved, Plan, carry_out, changed_flags, check_folder, make_plan
+from gateway.store import index, threads
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us
+from gateway.store.labels import MAX_LABEL
+from gateway.store.scope import Scope
+
+MAX_LABELS = 100
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\u2028\u2029]")
+
+
+def check_labels(labels: Sequence[object], field: str) -> list[str]:
+    """The labels a caller gave, trimmed, each once. Raises Invalid naming ``field[n]``."""
+    if len(labels) > MAX_LABELS:
+        raise Invalid(f"{field} takes at most {MAX_LABELS} labels", field=field)
+    found: dict[str, None] = {}
+    for number, label in enumerate(labels):
+        where = f"{field}[{number}]"
+        if not isinstance(label, str):
+            raise Invalid(f"{where} is not a string", field=where)
+        text = label.strip()
+        if not text or len(text) > MAX_LABEL or _CONTROL.search(text):
+            raise Invalid(
+                f"{where} is not a label",
+                field=where,
+                fix=f"a label has 1 to {MAX_LABEL} characters and no control characters",
+            )
+        if text.startswith("folder:"):
+            check_folder(text.removeprefix("folder:"))
+        found[text] = None
+    return list(found)
+
+
+class Change:
+    """What is asked: a whole set (``replace``), or labels to add and remove (removal wins)."""
+
+    def __init__(
+        self,
+        *,
+        replace: Sequence[object] | None = None,
+        add: Sequence[object] = (),
+        remove: Sequence[object] = (),
+    ) -> None:
+        if replace is None and not add and not remove:
+            raise Invalid(
+                "nothing to change", field="labels", fix="give labels, or add_labels and remove_labels"
+            )
+        if replace is not None and (add or remove):
+            raise Invalid(
+                "labels replaces the set; add_labels and remove_labels cannot join it", field="labels"
+            )
+        self._replace = None if replace is None else frozenset(check_labels(replace, "labels"))
+        self._add = frozenset(check_labels(add, "add_labels"))
+        self._remove = frozenset(check_labels(remove, "remove_labels"))
+
+    def apply(self, current: frozenset[str]) -> frozenset[str]:
+        """The set that ``current`` becomes."""
+        if self._replace is not None:
+            return self._replace
+        return (current | self._add) - self._remove
+
+
+async def change_labels(core: Core, scope: Scope, inbox_ref: str, message_ref: str, change: Change) -> Row:
+    """Change one message's labels; answers its row with ``labels`` (no bodies).
+
+    Raises NotFound, Forbidden, Invalid, Unavailable (nothing changed).
+    """
+    require(scope, "message_update")
+    inbox, rows = await core.store.read(lambda tx: _chosen(tx, scope, inbox_ref, [message_ref], strict=True))
+    return (await relabel(core, inbox, rows, change))[0]
+
+
+async def change_many(
+    core: Core, scope: Scope, inbox_ref: str, refs: Sequence[str], change: Change
+) -> list[Row]:
+    """The same for several messages in one go; unknown ids are left out. Raises Invalid over MAX_BATCH."""
+    require(scope, "message_update")
+    if not 1 <= len(refs) <= MAX_BATCH:
+        raise Invalid(f"message_ids takes 1 to {MAX_BATCH} ids", field="message_ids")
+    inbox, rows = await core.store.read(lambda tx: _chosen(tx, scope, inbox_ref, refs, strict=False))
+    return await relabel(core, inbox, rows, change) if rows else []
+
+
+async def change_thread(
+    core: Core, scope: Scope, inbox_ref: str | None, thread_ref: str, change: Change
+) -> tuple[Row, list[str]]:
+    """Change the labels of every message of a thread; answers the thread row and its labels."""
+    require(scope, "message_update")
+
+    def read(tx: Tx) -> tuple[Row, Row, list[Row]]:
+        inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
+        thread = find_thread(tx, scope, inbox, thread_ref)
+        inbox = inbox or find_inbox(tx, scope, thread["inbox_id"])
+        rows = tx.rows("SELECT * FROM message WHERE thread_id = ? ORDER BY timestamp, id", thread["id"])
+        add_labels_in_steps(tx, rows)
+        return inbox, thread, rows
+
+    inbox, thread, rows = await core.store.read(read)
+    rows = await relabel(core, inbox, rows, change) if rows else []
+    return thread, sorted({label for row in rows for label in row["labels"]})
+
+
+def add_labels_in_steps(tx: Tx, rows: list[Row]) -> None:
+    """``add_labels`` for any number of rows."""
+    for start in range(0, len(rows), 500):
+        add_labels(tx, rows[start : start + 500])
+
+
+def _chosen(
+    tx: Tx, scope: Scope, inbox_ref: str, refs: Sequence[str], *, strict: bool
+) -> tuple[Row, list[Row]]:
+    inbox = find_inbox(tx, scope, inbox_ref)
+    found: dict[str, Row] = {}
+    for ref in refs:
+        try:
+            message_id = find_message_id(tx, inbox, ref)
+            row = tx.row("SELECT * FROM message WHERE id = ?", message_id)
+            if row is not None and message_id not in found:
+                add_labels(tx, [row])
+                see(scope, row)
+                found[message_id] = row
+        except NotFound:
+            if strict:
+                raise
+    return inbox, list(found.values())
+
+
+async def relabel(core: Core, inbox: Row, rows: Sequence[Row], change: Change) -> list[Row]:
+    """Bring the mail server and then the index to the changed labels. Answers fresh rows, same order."""
+
+    def plan(tx: Tx) -> list[Plan]:
+        return [
+            make_plan(
+                row["id"],
+                row["direction"],
+                spots_of(tx, row["id"]),
+                frozenset(row["labels"]),
+                change.apply(frozenset(row["labels"])),
+            )
+            for row in rows
+        ]
+
+    plans = await core.store.read(plan)
+    went: dict[str, Moved] = {}
+    if any(one.spots for one in plans):
+        went = await on_server(core, inbox["address"], lambda client: carry_out(client, plans))
+    return await core.store.write(lambda tx: _write(tx, inbox, plans, went))
+
+
+def _write(tx: Tx, inbox: Row, plans: Sequence[Plan], went: dict[str, Moved]) -> list[Row]:
+    answers: list[Row] = []
+    touched: set[str] = set()
+    for plan in plans:
+        row = tx.row("SELECT * FROM message WHERE id = ?", plan.message_id)
+        if row is None:  # deleted meanwhile
+            continue
+        for spot in plan.spots:
+            _relocate(tx, inbox, plan, spot, went.get(plan.target) if plan.target else None)
+        index.set_labels(tx, inbox, plan.message_id, plan.labels)
+        touched.add(row["thread_id"])
+        answers.append(row)
+    for thread in touched:
+        threads.refresh(tx, thread, now_us())
+    for row in answers:
+        row.update(
+            tx.row("SELECT seen, hidden, updated_at FROM message WHERE id = ?", row["id"]) or {},
+        )
+    add_labels_in_steps(tx, answers)
+    if not answers:
+        raise NotFound("the message was deleted just now")
+    return answers
+
+
+def _relocate(tx: Tx, inbox: Row, plan: Plan, spot: Spot, moved: Moved | None) -> None:
+    flags = changed_flags(spot.flags, plan)
+    if moved is None or moved.folder == spot.folder:
+        tx.run("UPDATE location SET flags = ? WHERE id = ?", flags, spot.location_id)
+        return
+    new = moved.uids.get((spot.folder, spot.uid))
+    tx.run("DELETE FROM location WHERE id = ?", spot.location_id)
+    if new is None:
+        return  # the sync finds it in its new folder
+    folder_id = _folder_row(tx, inbox["id"], moved)
+    if folder_id is None:
+        return
+    tx.run("DELETE FROM location WHERE folder_id = ? AND uid = ?", folder_id, new)
+    tx.insert(
+        "location",
+        {
+            "folder_id": folder_id,
+            "uid": new,
+            "message_id": plan.message_id,
+            "inbox_id": inbox["id"],
+            "flags": flags,
+        },
+    )
+
+
+def _folder_row(tx: Tx, inbox_id: str, moved: Moved) -> int | None:
+    """The folder's row, made with nothing read yet when the sync has not met it; None when it was rebuilt."""
+    tx.insert(
+        "folder",
+        {
+            "inbox_id": inbox_id,
+            "name": moved.folder,
+            "role": moved.role,
+            "uidvalidity": moved.uidvalidity,
+            "uidnext": 1,
+            "highestmodseq": 0,
+            "synced_at": 0,
+        },
+        ignore=True,
+    )
+    row = tx.row("SELECT id, uidvalidity FROM folder WHERE inbox_id = ? AND name = ?", inbox_id, moved.folder)
+    return int(row["id"]) if row and row["uidvalidity"] == moved.uidvalidity else None

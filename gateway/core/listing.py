@@ -1,0 +1,85 @@
+"""What a list is asked and what it answers, for page paging and keyset paging alike.
+
+A keyset position is (sort value, id) of the last row shown, so rows that come or go between two calls neither
+repeat nor hide another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.store.engine import Row
+
+Position = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """``limit`` rows, after ``offset`` rows (page paging) or after ``position`` (keyset, which wins)."""
+
+    limit: int = 20
+    offset: int = 0
+    position: Position | None = None
+    ascending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The rows, how many there are in all, and the position to go on from (None: that was the end)."""
+
+    rows: list[Any]
+    total: int
+    next: Position | None = None
+
+
+def keyset(window: Window, column: str, id_column: str) -> tuple[str, list[object], str]:
+    """(condition, its parameters, ORDER BY text) of a window over ``column`` and ``id_column``."""
+    way, sign = ("ASC", ">") if window.ascending else ("DESC", "<")
+    order = f"{column} {way}, {id_column} {way}"
+    if window.position is None:
+        return "", [], order
+    # written so that SQLite and PostgreSQL both walk the index from the position
+    value, last = window.position
+    return f" AND ({column}, {id_column}) {sign} (?, ?)", [value, last], order
+
+
+def cut(rows: list[Row], window: Window, column: str) -> tuple[list[Row], Position | None]:
+    """Cut the one row read too many; its being there says that another page follows."""
+    if len(rows) <= window.limit:
+        return rows, None
+    rows = rows[: window.limit]
+    return rows, (rows[-1][column], rows[-1]["id"]) if rows else None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list of messages or threads is narrowed to. Times in µs; substrings ignore case; labels AND."""
+
+    labels: tuple[str, ...] = ()
+    before: int | None = None
+    after: int | None = None
+    senders: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
+    subject: tuple[str, ...] = ()
+    include: frozenset[str] = field(default_factory=frozenset)  # of spam, trash, blocked, unauthenticated
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """Hidden labels that are to be shown: included ones and those asked for by name."""
+        from gateway.store.labels import HIDDEN
+
+        return HIDDEN & (self.include | set(self.labels))
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing narrows the list, so that kept totals hold."""
+        from gateway.store.labels import HIDDEN
+
+        shown = self.shown
+        return (
+            not (self.labels or self.senders or self.recipients or self.subject)
+            and self.before is None
+            and self.after is None
+            and (not shown or shown == HIDDEN)
+        )

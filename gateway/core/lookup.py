@@ -1,0 +1,125 @@
+"""Finding things by any id a dialect shows, inside the caller's reach (DESIGN §1.6).
+
+Another organization's things do not exist (NotFound); things of the own organization outside the key's pod
+or inbox are Forbidden.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+from gateway.core.errors import Forbidden, NotFound
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import parse_id
+from gateway.store.scope import Scope
+from gateway.store.threads import ref_of
+
+_MAX_REF = 2000
+_MAX_NUMBER = (1 << 53) - 1
+
+
+def require(scope: Scope, permission: str) -> None:
+    """Raise Forbidden unless the key has ``permission``."""
+    if not scope.allows(permission):
+        raise Forbidden(
+            f"this API key lacks the permission {permission}",
+            fix=f"use a key with {permission}, or grant it with PATCH /api-keys/{{key_id}}",
+        )
+
+
+def find_inbox(tx: Tx, scope: Scope, ref: str) -> Row:
+    """The inbox row by ``inb_…``, ULID, number or address. Raises NotFound or Forbidden."""
+    row = None
+    wanted = parse_id("inb", ref)
+    if wanted:
+        row = tx.row("SELECT * FROM inbox WHERE id = ?", wanted)
+    elif ref.isascii() and ref.isdigit() and int(ref[:20]) <= _MAX_NUMBER:
+        row = tx.row(
+            "SELECT * FROM inbox WHERE number = ? AND organization_id = ?", int(ref[:20]), scope.organization
+        )
+    elif "@" in ref or "%40" in ref:
+        for text in dict.fromkeys((ref, unquote(ref))):
+            row = tx.row(
+                "SELECT * FROM inbox WHERE address = ?", text.strip().lower()[:320].replace("\x00", "")
+            )
+            if row is not None:
+                break
+    if row is None or row["organization_id"] != scope.organization or row["status"] == "deleting":
+        raise NotFound(f"there is no inbox {ref[:320]!r}", fix="GET /inboxes lists the inboxes of this key")
+    if (scope.pod and row["pod_id"] != scope.pod) or (scope.inbox and row["id"] != scope.inbox):
+        raise Forbidden("this API key does not reach that inbox", fix="use a key of the organization")
+    return row
+
+
+def inbox_ids(tx: Tx, scope: Scope) -> list[str]:
+    """Every inbox inside the reach."""
+    where, args = scope.inbox_where("inbox")
+    return [
+        row["id"]
+        for row in tx.rows(f"SELECT id FROM inbox WHERE {where} AND status <> 'deleting'", *args)  # noqa: S608
+    ]
+
+
+def find_message_id(tx: Tx, inbox: Row, ref: str) -> str:
+    """The ULID of a message of ``inbox`` by ``msg_…``, ULID, number or RFC Message-ID (newest wins)."""
+    found = None
+    wanted = parse_id("msg", ref)
+    if wanted:
+        found = tx.value("SELECT id FROM message WHERE id = ? AND inbox_id = ?", wanted, inbox["id"])
+    elif ref.isascii() and ref.isdigit() and int(ref[:20]) <= _MAX_NUMBER:
+        found = tx.value(
+            "SELECT id FROM message WHERE number = ? AND inbox_id = ?", int(ref[:20]), inbox["id"]
+        )
+    if found is None and wanted is None and len(ref) <= _MAX_REF:
+        for text in dict.fromkeys((ref.strip(), unquote(ref).strip())):
+            for form in (text, f"<{text}>"):
+                found = found or tx.value(
+                    "SELECT id FROM message WHERE inbox_id = ? AND rfc_ref = ? "
+                    "ORDER BY timestamp DESC, id DESC LIMIT 1",
+                    inbox["id"],
+                    ref_of(form),
+                )
+    if found is None:
+        raise NotFound(
+            f"there is no message {ref[:320]!r} in this inbox",
+            fix="GET /inboxes/{inbox_id}/messages lists the messages; a deleted one is gone for good",
+        )
+    return str(found)
+
+
+def find_thread(tx: Tx, scope: Scope, inbox: Row | None, ref: str) -> Row:
+    """A thread row by ``thr_…``, ULID or number; with ``inbox`` None anywhere inside the reach."""
+    row = None
+    wanted = parse_id("thr", ref)
+    if wanted:
+        row = tx.row("SELECT * FROM thread WHERE id = ?", wanted)
+    elif ref.isascii() and ref.isdigit() and int(ref[:20]) <= _MAX_NUMBER:
+        row = tx.row(
+            "SELECT * FROM thread WHERE number = ? AND organization_id = ?",
+            int(ref[:20]),
+            scope.organization,
+        )
+    if row is None or row["organization_id"] != scope.organization:
+        row = None
+    elif inbox is None:
+        find_inbox(tx, scope, row["inbox_id"])
+    elif row["inbox_id"] != inbox["id"]:
+        row = None
+    if row is None:
+        raise NotFound(f"there is no thread {ref[:320]!r}", fix="GET /threads lists the threads of this key")
+    return row
+
+
+def find_draft(tx: Tx, scope: Scope, inbox: Row | None, ref: str) -> Row:
+    """A draft row by ``dft_…`` or ULID; with ``inbox`` None anywhere inside the reach."""
+    wanted = parse_id("dft", ref)
+    row = tx.row("SELECT * FROM draft WHERE id = ?", wanted) if wanted else None
+    if row is None or row["organization_id"] != scope.organization or row["send_status"] == "sent":
+        row = None
+    elif inbox is None:
+        find_inbox(tx, scope, row["inbox_id"])
+    elif row["inbox_id"] != inbox["id"]:
+        row = None
+    if row is None:
+        raise NotFound(f"there is no draft {ref[:320]!r}", fix="GET /drafts lists the drafts of this key")
+    return row

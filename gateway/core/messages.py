@@ -1,0 +1,191 @@
+"""Messages: listing and reading. Answers are message rows (see ``store.models``) with ``labels`` added.
+
+Deleting and labelling go to the mail server first: see ``labels_change`` and ``removal``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.core.context import Core
+from gateway.core.errors import Invalid, NotFound
+from gateway.core.listing import Filter, Listing, Window, cut, keyset
+from gateway.core.lookup import find_inbox, find_message_id, inbox_ids, require
+from gateway.core.mailbox import parse_whole, whole_message
+from gateway.core.narrowing import message_conditions, reach_condition
+from gateway.store.engine import Row, Tx
+from gateway.store.labels import HIDDEN
+from gateway.store.scope import Scope
+from gateway.store.totals import total
+
+ITEM = (
+    "id, number, organization_id, inbox_id, thread_id, direction, rfc_message_id, from_json, from_email, "
+    "reply_to_json, to_json, cc_json, bcc_json, subject, preview, in_reply_to, references_json, "
+    "attachments_json, size, timestamp, status, seen, hidden, auto_submitted, hidden_text, test, created_at, "
+    "updated_at"
+)
+_WHOLE = (
+    "SELECT message.*, message_body.text, message_body.html, message_body.extracted_text, "
+    "message_body.extracted_html FROM message LEFT JOIN message_body ON message_body.message_id = message.id "
+    "WHERE "
+)
+MAX_BATCH = 100
+
+
+def allowed(scope: Scope, wanted: Filter) -> Filter:
+    """The filter without hidden labels this key may not see (permissions ``label_*_read``)."""
+    if scope.permissions is None:
+        return wanted
+    may = {label for label in HIDDEN if scope.allows(f"label_{label}_read")}
+    if any(label in HIDDEN and label not in may for label in wanted.labels):
+        for label in wanted.labels:
+            if label in HIDDEN:
+                require(scope, f"label_{label}_read")
+    return Filter(
+        labels=wanted.labels,
+        before=wanted.before,
+        after=wanted.after,
+        senders=wanted.senders,
+        recipients=wanted.recipients,
+        subject=wanted.subject,
+        include=wanted.include & may,
+    )
+
+
+def add_labels(tx: Tx, rows: Sequence[Row]) -> None:
+    """Give each row its sorted ``labels``, with one query."""
+    if not rows:
+        return
+    by_id: dict[str, list[str]] = {}
+    for row in rows:
+        row["labels"] = by_id[row["id"]] = []
+    marks = ", ".join("?" * len(by_id))
+    for one in tx.rows(
+        f"SELECT message_id, label FROM label WHERE message_id IN ({marks}) ORDER BY label",  # noqa: S608
+        *by_id,
+    ):
+        by_id[one["message_id"]].append(one["label"])
+
+
+async def list_messages(
+    core: Core, scope: Scope, inbox_ref: str | None, wanted: Filter, window: Window
+) -> Listing:
+    """Messages of an inbox (or with None of every inbox in reach), newest first unless ``ascending``.
+
+    Raises NotFound, Forbidden.
+    """
+    require(scope, "message_read")
+    wanted = allowed(scope, wanted)
+
+    def read(tx: Tx) -> Listing:
+        inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
+        where, args, ids = reach(tx, scope, inbox, "message")
+        more, values = message_conditions(tx, wanted, inbox["id"] if inbox else None)
+        where, args = where + more, [*args, *values]
+        position, at, order = keyset(window, "timestamp", "id")
+        rows = tx.rows(
+            f"SELECT {ITEM} FROM message WHERE {where}{position} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
+            *args,
+            *at,
+            window.limit + 1,
+            0 if window.position else window.offset,
+        )
+        rows, following = cut(rows, window, "timestamp")
+        add_labels(tx, rows)
+        if wanted.plain:
+            count = total(tx, "message", ids, hidden=bool(wanted.shown))
+        else:
+            count = tx.value(f"SELECT count(*) FROM message WHERE {where}", *args)  # noqa: S608
+        return Listing(rows, count, following)
+
+    return await core.store.read(read)
+
+
+def reach(tx: Tx, scope: Scope, inbox: Row | None, table: str) -> tuple[str, list[object], list[str]]:
+    """(condition, parameters, inbox ids) of the rows of ``table`` that a list may show."""
+    if inbox is not None:
+        return f"{table}.inbox_id = ?", [inbox["id"]], [inbox["id"]]
+    ids = inbox_ids(tx, scope)
+    if scope.kind == "organization":
+        return f"{table}.organization_id = ?", [scope.organization], ids
+    sql, args = reach_condition(f"{table}.inbox_id", ids)
+    return sql, args, ids
+
+
+async def get_message(core: Core, scope: Scope, inbox_ref: str, message_ref: str) -> Row:
+    """One message with ``labels`` and its four bodies; what was cut for the index is read from the server.
+
+    Raises NotFound, Forbidden, Unavailable (only when the mail server is needed and down).
+    """
+    require(scope, "message_read")
+
+    def read(tx: Tx) -> tuple[Row, Row]:
+        inbox = find_inbox(tx, scope, inbox_ref)
+        row = tx.row(_WHOLE + "message.id = ?", find_message_id(tx, inbox, message_ref))
+        if row is None:
+            raise NotFound("the message was deleted just now")
+        add_labels(tx, [row])
+        see(scope, row)
+        return inbox, row
+
+    inbox, row = await core.store.read(read)
+    if row["truncated"]:
+        await fill_bodies(core, inbox, row)
+    return row
+
+
+def see(scope: Scope, row: Row) -> None:
+    """Raise NotFound for a message that bears a hidden label this key may not read."""
+    if scope.permissions is None:
+        return
+    for label in HIDDEN & set(row["labels"]):
+        if not scope.allows(f"label_{label}_read"):
+            raise NotFound("there is no such message for this key", fix=f"it needs label_{label}_read")
+
+
+async def fill_bodies(core: Core, inbox: Row, row: Row) -> None:
+    """Replace the bodies that were cut for the index by the whole ones, from the mail server."""
+    raw = await whole_message(core, inbox, row["id"])
+    parsed = await parse_whole(core, raw)
+    for name in ("text", "html", "extracted_text", "extracted_html"):
+        whole, cut_one = getattr(parsed, name), row[name]
+        if whole is not None and len(whole) >= len(cut_one or ""):
+            row[name] = whole
+
+
+async def get_messages(
+    core: Core, scope: Scope, inbox_ref: str, refs: Sequence[str], *, bodies: bool = False
+) -> list[Row]:
+    """Several messages in the order asked, unknown ones left out. Raises Invalid over ``MAX_BATCH``."""
+    require(scope, "message_read")
+    if not 1 <= len(refs) <= MAX_BATCH:
+        raise Invalid(f"message_ids takes 1 to {MAX_BATCH} ids", field="message_ids")
+
+    def read(tx: Tx) -> list[Row]:
+        inbox = find_inbox(tx, scope, inbox_ref)
+        found: dict[str, Row] = {}
+        for ref in refs:
+            try:
+                message_id = find_message_id(tx, inbox, ref)
+            except NotFound:
+                continue
+            if message_id not in found:
+                one = (
+                    tx.row(_WHOLE + "message.id = ?", message_id)
+                    if bodies
+                    else tx.row("SELECT * FROM message WHERE id = ?", message_id)
+                )
+                if one is not None:
+                    found[message_id] = one
+        rows = list(found.values())
+        add_labels(tx, rows)
+        kept = []
+        for row in rows:
+            try:
+                see(scope, row)
+            except NotFound:
+                continue
+            kept.append(row)
+        return kept
+
+    return await core.store.read(read)

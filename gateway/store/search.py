@@ -1,0 +1,115 @@
+"""Full text over subject, people and body: FTS5 on SQLite, tsvector on PostgreSQL, behind one function.
+
+The caller's words never reach the query language: each is quoted. A query in a script without spaces that
+finds nothing is tried as a substring, because such text is one long word to the tokenizer.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from gateway.store.engine import Row, Tx
+
+MAX_QUERY = 1000
+_MAX_TERMS = 32
+_PHRASE = re.compile(r'"([^"]*)"|(\S+)')
+_WORD = re.compile(r"\w", re.UNICODE)
+_CJK = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3040-\u30ff\u3100-\u312f\u3400-\u4dbf\u4e00-\u9fff"
+    "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+
+Order = Literal["rank", "newest", "oldest"]
+
+
+def terms_of(query: str) -> list[str]:
+    """The words and "phrases" of a query, without those that hold no letter or digit."""
+    text = query[:MAX_QUERY].replace("\x00", " ")
+    found = [quoted or word for quoted, word in _PHRASE.findall(text)]
+    return [one for one in dict.fromkeys(found) if _WORD.search(one)][:_MAX_TERMS]
+
+
+def search(
+    tx: Tx,
+    query: str,
+    *,
+    columns: str,
+    where: str,
+    args: list[object],
+    order: Order,
+    limit: int,
+    offset: int = 0,
+) -> tuple[list[Row], int]:
+    """Message rows (``columns`` of table message) that hold every term, and how many there are in all.
+
+    ``where``/``args`` narrow table ``message`` (scope and filters; ``tail`` positions included). A query
+    without a usable term finds nothing.
+    """
+    terms = terms_of(query)
+    if not terms:
+        return [], 0
+    match, values = _match(tx, terms)
+    rows, total = _run(tx, match, values, columns, where, args, order, limit, offset)
+    if not total and any(_CJK.search(one) for one in terms):
+        match, values = _substrings(terms)
+        rows, total = _run(tx, match, values, columns, where, args, order, limit, offset, ranked=False)
+    return rows, total
+
+
+def _match(tx: Tx, terms: list[str]) -> tuple[str, list[object]]:
+    quoted = " ".join('"' + one.replace('"', " ") + '"' for one in terms)
+    if tx.postgres:
+        return "message_search.document @@ websearch_to_tsquery('simple', ?)", [quoted]
+    return "message_search MATCH ?", [quoted]
+
+
+def _substrings(terms: list[str]) -> tuple[str, list[object]]:
+    sql, values = [], list[object]()
+    for one in terms:
+        pattern = "%" + one.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
+        sql.append(
+            "(lower(message_search.subject) LIKE ? ESCAPE '!' OR lower(message_search.people) LIKE ? ESCAPE '!' "
+            "OR lower(message_search.body) LIKE ? ESCAPE '!')"
+        )
+        values += [pattern] * 3
+    return " AND ".join(sql), values
+
+
+def _run(
+    tx: Tx,
+    match: str,
+    values: list[object],
+    columns: str,
+    where: str,
+    args: list[object],
+    order: Order,
+    limit: int,
+    offset: int,
+    *,
+    ranked: bool = True,
+) -> tuple[list[Row], int]:
+    source = (
+        f"FROM message_search JOIN message ON message.seq = message_search.rowid WHERE {match} AND {where}"
+    )
+    total = int(tx.value(f"SELECT count(*) {source}", *values, *args))
+    if not total:
+        return [], 0
+    by, rank_values = "message.timestamp DESC, message.id DESC", list[object]()
+    if order == "oldest":
+        by = "message.timestamp ASC, message.id ASC"
+    elif order == "rank" and ranked:
+        if tx.postgres:
+            by = f"ts_rank(message_search.document, websearch_to_tsquery('simple', ?)) DESC, {by}"
+            rank_values = list(values)
+        else:
+            by = f"bm25(message_search, 8.0, 4.0, 1.0), {by}"
+    rows = tx.rows(
+        f"SELECT {columns} {source} ORDER BY {by} LIMIT ? OFFSET ?",
+        *values,
+        *args,
+        *rank_values,
+        limit,
+        offset,
+    )
+    return rows, total
