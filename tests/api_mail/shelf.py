@@ -1,0 +1,129 @@
+"""An index filled without a mail server: for what only reads the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gateway.core.context import Core
+from gateway.events.log import EventLog
+from gateway.mime.parse import parse
+from gateway.settings import Settings
+from gateway.store import index
+from gateway.store.bell import Bell
+from gateway.store.engine import Row, Store, Tx
+from gateway.store.ids import new_ulid, now_us, number_of
+from gateway.store.migrate import migrate
+from gateway.store.scope import Scope
+
+BASE = 1_700_000_000_000_000
+
+
+def mail(
+    n: int,
+    *,
+    sender: str = "Ann <ann@far.example>",
+    subject: str | None = None,
+    text: str = "hello",
+    more: str = "",
+    to: str = "bot@postern.test",
+    message_id: str | None = None,
+) -> bytes:
+    return (
+        f"Received: from far by us; Tue, 14 Nov 2023 22:13:20 +0000\r\nFrom: {sender}\r\nTo: {to}\r\n"
+        f"Subject: {subject or f'mail {n}'}\r\nMessage-ID: {message_id or f'<m{n}@far.example>'}\r\n{more}"
+        f"Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n"
+    ).encode()
+
+
+class Shelf:
+    """A migrated store with one organization, and a Core that can read it."""
+
+    def __init__(self, path: Path) -> None:
+        self.store = Store(f"sqlite:{path / 'index.db'}")
+        migrate(self.store)
+        self.store.start()
+        self.organization = new_ulid()
+        self.pod = new_ulid()
+        self.scope = Scope(self.organization)
+        self.uid = 0
+
+    def core(self) -> Core:
+        """Must be called on the loop that uses it."""
+        missing: Any = None
+        return Core(
+            Settings(),
+            self.store,
+            missing,
+            missing,
+            missing,
+            missing,
+            EventLog(),
+            Bell(),
+            b"s" * 32,
+            Path("."),
+        )
+
+    def inbox(self, address: str, organization: str | None = None, pod: str | None = None) -> Row:
+        ulid = new_ulid()
+        row = {
+            "id": ulid,
+            "number": number_of(ulid),
+            "organization_id": organization or self.organization,
+            "pod_id": pod or self.pod,
+            "address": address,
+            "username": address.split("@")[0],
+            "domain": address.split("@")[1],
+            "active_at": 0,
+            "created_at": BASE,
+            "updated_at": BASE,
+        }
+        self.store.write_now(lambda tx: tx.insert("inbox", row))
+        for role, name in (("inbox", "INBOX"), ("junk", "Junk"), ("sent", "Sent")):
+            folder = {
+                "inbox_id": ulid,
+                "name": name,
+                "role": role,
+                "uidvalidity": 1,
+                "uidnext": 1,
+                "highestmodseq": 0,
+                "synced_at": 0,
+            }
+            self.store.write_now(lambda tx, folder=folder: tx.insert("folder", folder))
+        found = self.store.read_now(lambda tx: tx.row("SELECT * FROM inbox WHERE id = ?", ulid))
+        assert found is not None
+        return found
+
+    def put(
+        self,
+        inbox: Row,
+        raw: bytes,
+        *,
+        at: int | None = None,
+        folder: str = "INBOX",
+        flags: tuple[str, ...] = (),
+        extra: Iterable[str] = (),
+    ) -> index.Indexed:
+        parsed = parse(raw)
+        if at is not None:
+            parsed = msgspec.structs.replace(parsed, received=at, date=at)
+        self.uid += 1
+
+        def write(tx: Tx) -> index.Indexed:
+            row = tx.row("SELECT id, role FROM folder WHERE inbox_id = ? AND name = ?", inbox["id"], folder)
+            assert row is not None
+            place = index.Place(row["id"], row["role"], folder, self.uid, flags, at or now_us())
+            return index.index_found(tx, inbox, place, parsed, extra)
+
+        return self.store.write_now(write)
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def run(work: Any) -> Any:
+    return asyncio.run(work)
