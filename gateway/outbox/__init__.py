@@ -1,0 +1,21 @@
+"""The outbox: what was accepted and is on its way out (DESIGN §1.4).
+
+What is durable when: a message is accepted when its rows (``outbox``, ``outbox_recipient``) are committed; a
+recipient is marked ``attempting`` in a commit before the mail server is asked to take it, and gets its outcome
+in a commit together with the events that tell of it. A crash between the two leaves ``attempting``: towards our
+own mail server the answer is then looked up, towards a foreign one the attempt is repeated with the same
+Message-ID.
+
+=================  =====================================================================================
+``queue``          the rows: enqueue, claim (leased), put back; plain functions inside a transaction
+``record``         outcomes: recipient states, the message's status, events, what happens next
+``schedule``       how long until the next try, and when to give up
+``lanes``          who may transmit now: destinations do not wait for one another
+``doubt``          after a crash: did our mail server take it?
+``engine``         the loop that ties these together (class ``Outbox``)
+``submissions``    what people hand in with their mail clients
+``bounce``         delivery status notifications (RFC 3464) for people
+``reports``        delivery and feedback reports that come back
+``sweep``          forgetting settled rows
+=================  =====================================================================================
+"""

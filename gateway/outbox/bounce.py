@@ -1,0 +1,120 @@
+"""Telling a person that their mail did not arrive: a delivery status notification (RFC 3464).
+
+Agents hear it as an event; a person who sent with a mail client gets the mail they know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import Message
+from email.mime.multipart import MIMEMultipart
+from email.mime.nonmultipart import MIMENonMultipart
+from email.mime.text import MIMEText
+from email.utils import format_datetime
+
+from gateway.mime.policy import MAIL_POLICY
+from gateway.outbox.queue import Job, enqueue, mime_of
+from gateway.store.engine import Tx
+from gateway.store.ids import new_ulid, now_us
+from mailserver.base import RecipientReply
+
+_MAX_HEAD = 16 * 1024
+_MAX_TEXT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A recipient given up. ``expired``: the failures were temporary, but patience is over."""
+
+    address: str
+    reply: RecipientReply
+    expired: bool
+
+
+def bounce_person(tx: Tx, job: Job, failed: Sequence[Failed], hostname: str) -> None:
+    """Queue a notification to the sender of ``job``, from the null sender (it is never answered itself)."""
+    outbox_id = new_ulid()
+    mime = compose_dsn(
+        to=job.mail_from,
+        hostname=hostname,
+        message_id=f"<dsn_{outbox_id}@{hostname}>",
+        failed=failed,
+        accepted_at=job.created_at,
+        original=mime_of(tx, job.id) or b"",
+    )
+    enqueue(
+        tx,
+        outbox_id=outbox_id,
+        organization_id=job.organization_id,
+        inbox_id=job.inbox_id,
+        mail_from="",
+        message_id=f"<dsn_{outbox_id}@{hostname}>",
+        token=outbox_id,
+        mime=mime,
+        recipients=[(job.mail_from, "to")],
+    )
+
+
+def compose_dsn(
+    *, to: str, hostname: str, message_id: str, failed: Sequence[Failed], accepted_at: int, original: bytes
+) -> bytes:
+    """The notification as octets: for people, for programs, and the header of what came back."""
+    report = MIMEMultipart("report", report_type="delivery-status", policy=MAIL_POLICY)
+    report["From"] = f"Mail Delivery System <MAILER-DAEMON@{hostname}>"
+    report["To"] = to
+    report["Subject"] = "Undelivered mail returned to sender"
+    report["Date"] = format_datetime(datetime.now(UTC))
+    report["Message-ID"] = message_id
+    report["Auto-Submitted"] = "auto-replied"
+    lines = [f"Your message could not be delivered by {hostname} to:", ""]
+    for one in failed:
+        lines.append(f"<{_line(one.address)}>: {_why(one)}")
+    report.attach(MIMEText("\n".join([*lines, ""]), "plain", "utf-8", policy=MAIL_POLICY))
+    status = MIMENonMultipart("message", "delivery-status", policy=MAIL_POLICY)
+    status.set_payload("\n\n".join(_blocks(hostname, accepted_at, failed)) + "\n")
+    report.attach(status)
+    head = original[:_MAX_HEAD].partition(b"\r\n\r\n")[0].partition(b"\n\n")[0]
+    returned: Message = MIMEText(
+        head.decode("ascii", "replace").replace("\r\n", "\n").replace("\ufffd", "?") + "\n",
+        "rfc822-headers",
+        "us-ascii",
+        policy=MAIL_POLICY,
+    )
+    report.attach(returned)
+    return report.as_bytes(policy=MAIL_POLICY)
+
+
+def _blocks(hostname: str, accepted_at: int, failed: Sequence[Failed]) -> list[str]:
+    arrival = format_datetime(datetime.fromtimestamp(accepted_at / 1e6, UTC))
+    blocks = [f"Reporting-MTA: dns; {hostname}\nArrival-Date: {arrival}"]
+    last = format_datetime(datetime.fromtimestamp(now_us() / 1e6, UTC))
+    for one in failed:
+        # RFC 3464 §2.3: one block a recipient
+        block = f"Final-Recipient: rfc822; {_line(one.address)}\nAction: failed\nStatus: {_status(one)}"
+        if one.reply.remote:
+            block += f"\nRemote-MTA: dns; {_line(one.reply.remote)}"
+        block += (
+            f"\nDiagnostic-Code: smtp; {one.reply.code} {_line(one.reply.text)}\nLast-Attempt-Date: {last}"
+        )
+        blocks.append(block)
+    return blocks
+
+
+def _status(one: Failed) -> str:
+    status = _line(one.reply.status)[:20]
+    if one.expired:
+        return status or "4.4.7"  # delivery time expired (RFC 3463 §3.5)
+    return status or "5.0.0"
+
+
+def _why(one: Failed) -> str:
+    said = f"{one.reply.code} {_line(one.reply.text)}".strip()
+    where = f"{_line(one.reply.remote)} said: " if one.reply.remote else ""
+    return f"{where}{said}" + (" (tried for days, given up)" if one.expired else "")
+
+
+def _line(text: str) -> str:
+    """ASCII on one line: what a stranger's server said must not write header fields of ours."""
+    return " ".join("".join(c if " " <= c <= "~" else " " for c in text).split())[:_MAX_TEXT]

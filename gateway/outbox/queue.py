@@ -1,0 +1,222 @@
+"""The rows of the outbox: writing, claiming and putting them back, inside the caller's transaction."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us, own_message_ulid
+
+FAR = 1 << 62
+"""``next_at`` of settled rows, so that the index of what is due never walks over them."""
+LEASE_US = 30 * 60 * 1_000_000
+MAX_LOCAL_PART = 64  # RFC 5321 §4.5.3.1.1
+_TOKEN_CHARS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """An unsettled recipient of a claimed message. ``doubtful``: an attempt's outcome was never recorded."""
+
+    id: int
+    address: str
+    role: str
+    doubtful: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed message and its unsettled recipients. ``own``: accepted through the API (it has a message row)."""
+
+    id: str
+    organization_id: str
+    inbox_id: str
+    mail_from: str
+    message_id: str
+    token: str
+    size: int
+    attempts: int
+    created_at: int
+    recipients: tuple[Recipient, ...]
+
+    @property
+    def own(self) -> bool:
+        return own_message_ulid(self.message_id) == self.id
+
+
+def token_of(secret: bytes, outbox_id: str) -> str:
+    """The token that names a message in its return path and ENVID: lower-case base 32, 80 bits of HMAC."""
+    digest = hmac.digest(secret, b"return-path\x00" + outbox_id.encode(), hashlib.sha256)
+    return base64.b32encode(digest[:10]).decode().lower()[:_TOKEN_CHARS]
+
+
+def return_path(address: str, token: str) -> str:
+    """``local+b-TOKEN@domain``; the plain address where that would be longer than a local part may be."""
+    local, _, domain = address.rpartition("@")
+    tagged = f"{local}+b-{token}"
+    return f"{tagged}@{domain}" if len(tagged.encode()) <= MAX_LOCAL_PART else address
+
+
+def token_in(address: str | None) -> str | None:
+    """The token inside an address made by ``return_path``."""
+    local = (address or "").strip().strip("<>").rpartition("@")[0].lower()
+    _, mark, token = local.rpartition("+b-")
+    return token if mark and len(token) == _TOKEN_CHARS else None
+
+
+def enqueue(
+    tx: Tx,
+    *,
+    outbox_id: str,
+    organization_id: str,
+    inbox_id: str,
+    mail_from: str,
+    message_id: str,
+    token: str,
+    mime: bytes,
+    recipients: Iterable[tuple[str, str]],
+    delivered: bool = False,
+) -> None:
+    """Write a message and its (address, role) recipients; an address named twice is one recipient.
+
+    ``delivered``: nothing is to be sent (a sandbox send); the rows are only kept.
+    """
+    now = now_us()
+    tx.insert(
+        "outbox",
+        {
+            "id": outbox_id,
+            "organization_id": organization_id,
+            "inbox_id": inbox_id,
+            "mail_from": mail_from,
+            "message_id": message_id,
+            "token": token,
+            "mime": mime,
+            "size": len(mime),
+            "state": "done" if delivered else "queued",
+            "next_at": FAR if delivered else now,
+            "attempts": 0,
+            "claimed_until": None,
+            "created_at": now,
+            "updated_at": now,
+        },
+    )
+    seen: set[str] = set()
+    for address, role in recipients:
+        if address.lower() in seen:
+            continue
+        seen.add(address.lower())
+        tx.insert(
+            "outbox_recipient",
+            {
+                "outbox_id": outbox_id,
+                "address": address,
+                "role": role,
+                "state": "delivered" if delivered else "queued",
+                "attempts": 0,
+                "updated_at": now,
+            },
+        )
+
+
+def claim(tx: Tx, limit: int) -> list[Job]:
+    """Take up to ``limit`` due messages until the lease ends, and mark their recipients ``attempting``."""
+    now = now_us()
+    skip = " FOR UPDATE SKIP LOCKED" if tx.postgres else ""
+    rows = tx.rows(
+        "UPDATE outbox SET claimed_until = ?, next_at = ?, attempts = attempts + 1, updated_at = ? "  # noqa: S608
+        "WHERE id IN (SELECT id FROM outbox WHERE next_at <= ? AND state = 'queued' "
+        f"ORDER BY next_at LIMIT ?{skip}) "
+        "RETURNING id, organization_id, inbox_id, mail_from, message_id, token, size, attempts, created_at",
+        now + LEASE_US,
+        now + LEASE_US,
+        now,
+        now,
+        limit,
+    )
+    if not rows:
+        return []
+    marks = ", ".join("?" * len(rows))
+    ids = [row["id"] for row in rows]
+    by_id: dict[str, list[Recipient]] = {one: [] for one in ids}
+    for one in tx.rows(
+        "SELECT id, outbox_id, address, role, state FROM outbox_recipient "  # noqa: S608
+        f"WHERE outbox_id IN ({marks}) AND state IN ('queued', 'attempting') ORDER BY id",
+        *ids,
+    ):
+        by_id[one["outbox_id"]].append(
+            Recipient(one["id"], one["address"], one["role"], one["state"] == "attempting")
+        )
+    tx.run(
+        "UPDATE outbox_recipient SET state = 'attempting', attempts = attempts + 1, updated_at = ? "  # noqa: S608
+        f"WHERE outbox_id IN ({marks}) AND state = 'queued'",
+        now,
+        *ids,
+    )
+    rows.sort(key=lambda row: row["created_at"])
+    return [Job(**row, recipients=tuple(by_id[row["id"]])) for row in rows]
+
+
+def put_back(tx: Tx, job: Job, untried: Sequence[Recipient]) -> None:
+    """These recipients were claimed but not tried; what was in doubt before stays so."""
+    for one in untried:
+        if not one.doubtful:
+            tx.run(
+                "UPDATE outbox_recipient SET state = 'queued', attempts = attempts - 1 "
+                "WHERE id = ? AND state = 'attempting'",
+                one.id,
+            )
+
+
+def release(tx: Tx, job: Job, next_at: int, *, tried: bool) -> None:
+    """Give up the claim; the message is due again at ``next_at``."""
+    tx.run(
+        "UPDATE outbox SET claimed_until = NULL, next_at = ?, attempts = attempts - ?, updated_at = ? "
+        "WHERE id = ? AND state = 'queued'",
+        next_at,
+        0 if tried else 1,
+        now_us(),
+        job.id,
+    )
+
+
+def recover(tx: Tx) -> int:
+    """The claims of a process that is gone are void: what it held is due now. Answers how many.
+
+    Only where one process owns the outbox; elsewhere the leases run out.
+    """
+    return tx.run(
+        "UPDATE outbox SET claimed_until = NULL, next_at = ? WHERE state = 'queued' AND claimed_until IS NOT NULL",
+        now_us(),
+    )
+
+
+def next_due(tx: Tx) -> int | None:
+    """When the next queued message is due (µs)."""
+    value = tx.value("SELECT min(next_at) FROM outbox WHERE next_at < ?", FAR)
+    return None if value is None else int(value)
+
+
+def mime_of(tx: Tx, outbox_id: str) -> bytes | None:
+    """The message's octets; None when it is gone or settled."""
+    value = tx.value("SELECT mime FROM outbox WHERE id = ?", outbox_id)
+    return None if value is None else bytes(value)
+
+
+def inbox_of(tx: Tx, inbox_id: str) -> Row | None:
+    """What the events of an inbox need; None when it is gone or going."""
+    return tx.row(
+        "SELECT id, organization_id, pod_id, address FROM inbox WHERE id = ? AND status <> 'deleting'",
+        inbox_id,
+    )
+
+
+def load(tx: Tx, job: Job) -> tuple[bytes, str] | None:
+    """A message's octets and its inbox's address; None when either is gone."""
+    inbox = inbox_of(tx, job.inbox_id)
+    data = mime_of(tx, job.id) if inbox else None
+    return None if inbox is None or data is None else (data, str(inbox["address"]))

@@ -1,0 +1,234 @@
+"""Writing outcomes: recipient states, the message's status and the events, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gateway.events.log import EventLog
+from gateway.events.payload import message_ref
+from gateway.outbox import schedule
+from gateway.outbox.bounce import Failed, bounce_person
+from gateway.outbox.queue import FAR, Job, inbox_of
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us
+from gateway.store.index import status_of
+from mailserver.base import Hop, RecipientReply
+
+_MAX_TEXT = 1000
+_FINAL = ("lmtp", "mx")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a message is tried: ``days``, and ``scale`` on every waiting time."""
+
+    days: float
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """The outcome of one transaction, by recipient row id. ``near``: the job's recipients that our own mail
+    server takes (LMTP, submission)."""
+
+    hop: Hop
+    replies: Mapping[int, RecipientReply]
+    near: frozenset[int]
+
+
+def record(
+    tx: Tx, events: EventLog, job: Job, tried: Tried, *, patience: Patience, hostname: str, last: bool
+) -> None:
+    """Record one transaction's replies; with ``last`` also decide what becomes of the message.
+
+    A temporary failure leaves the recipient queued until patience is over.
+    """
+    if tx.value("SELECT 1 FROM outbox WHERE id = ? AND state = 'queued'", job.id) is None:
+        return  # its inbox was deleted meanwhile
+    now = now_us()
+    over = schedule.given_up(now, job.created_at, patience.days, patience.scale)
+    handed: list[str] = []
+    failed: list[Failed] = []
+    for one in job.recipients:
+        reply = tried.replies.get(one.id)
+        if reply is None:
+            continue
+        if reply.ok:
+            state = "delivered" if tried.hop.kind in _FINAL else "sent"
+        elif reply.permanent or over:
+            state = "bounced"
+        else:
+            state = "queued"
+        touched = tx.run(
+            "UPDATE outbox_recipient SET state = ?, code = ?, status = ?, diagnostic = ?, remote = ?, "
+            "updated_at = ? WHERE id = ? AND state = 'attempting'",
+            state,
+            reply.code,
+            _plain(reply.status, 20),
+            _plain(reply.text, _MAX_TEXT),
+            _plain(reply.remote, 255),
+            now,
+            one.id,
+        )
+        if one.role == "sent" or not touched:
+            continue  # (a report may have been faster than we are)
+        if reply.ok:
+            handed.append(one.address)
+        elif state == "bounced":
+            failed.append(Failed(one.address, reply, expired=not reply.permanent))
+    if job.own:
+        _tell(tx, events, job, tried.hop, handed, failed, now)
+    elif failed and job.mail_from:
+        bounce_person(tx, job, failed, hostname)
+    if last:
+        settle(tx, job, patience, tried.near, now)
+
+
+def settle(tx: Tx, job: Job, patience: Patience, near: frozenset[int], now: int) -> None:
+    """After every hop was tried: done when no recipient is left, else due again later."""
+    left = tx.rows(
+        "SELECT id FROM outbox_recipient WHERE outbox_id = ? AND state IN ('queued', 'attempting')",
+        job.id,
+    )
+    tx.run(
+        "UPDATE outbox_recipient SET state = 'queued' WHERE outbox_id = ? AND state = 'attempting'", job.id
+    )
+    if not left:
+        tx.run(
+            "UPDATE outbox SET state = 'done', mime = NULL, claimed_until = NULL, next_at = ?, updated_at = ? "
+            "WHERE id = ?",
+            FAR,
+            now,
+            job.id,
+        )
+        return
+    local = all(one["id"] in near for one in left)  # our own server is short of breath, not the world
+    tx.run(
+        "UPDATE outbox SET claimed_until = NULL, next_at = ?, updated_at = ? WHERE id = ? AND state = 'queued'",
+        schedule.next_try(now, job.attempts, patience.scale, local=local),
+        now,
+        job.id,
+    )
+
+
+def _tell(
+    tx: Tx, events: EventLog, job: Job, hop: Hop, handed: list[str], failed: list[Failed], now: int
+) -> None:
+    inbox = inbox_of(tx, job.inbox_id)
+    if inbox is None:
+        return
+    teller = Teller(tx, events, inbox, job.id)
+    states = _states(tx, job.id)
+    if handed:
+        teller.sent()
+    if hop.kind in _FINAL:
+        for address in handed:
+            teller.delivered(address, now)
+    relay = hop.kind in ("submission", "smarthost")
+    if failed and relay and states == {"bounced"} and not any(one.expired for one in failed):
+        # our own relay would have none of it: it never left
+        teller.rejected(failed[0].reply.text, now)
+    else:
+        for one in failed:
+            teller.bounced(one.address, one.reply.status, permanent=not one.expired, at=now)
+    refresh_status(tx, job.id)
+
+
+def _states(tx: Tx, outbox_id: str) -> set[str]:
+    return {
+        row["state"]
+        for row in tx.rows(
+            "SELECT DISTINCT state FROM outbox_recipient WHERE outbox_id = ? AND role <> 'sent'", outbox_id
+        )
+    }
+
+
+def refresh_status(tx: Tx, message_id: str) -> None:
+    """Bring a sent message's status in line with its recipients; a complaint stays on show."""
+    tx.run(
+        "UPDATE message SET status = ?, updated_at = ? WHERE id = ? AND status <> 'complained' AND status <> ?",
+        status := status_of(_states(tx, message_id)),
+        now_us(),
+        message_id,
+        status,
+    )
+
+
+class Teller:
+    """Appends the events of one sent message. Each fact has one id, so telling it twice adds nothing."""
+
+    def __init__(self, tx: Tx, events: EventLog, inbox: Row, message_id: str, *, test: bool = False) -> None:
+        self._tx, self._events, self._inbox, self._id, self._test = tx, events, inbox, message_id, test
+        self._ref = message_ref(tx, message_id)
+
+    def sent(self) -> None:
+        """The message left: ``recipients`` are all of its envelope's."""
+        people = [
+            row["address"]
+            for row in self._tx.rows(
+                "SELECT address FROM outbox_recipient WHERE outbox_id = ? AND role <> 'sent' ORDER BY id",
+                self._id,
+            )
+        ]
+        self._append("message.sent", "", {"recipients": people}, now_us())
+
+    def delivered(self, address: str, at: int) -> None:
+        """The recipient's server has it."""
+        self._append("message.delivered", address, {"recipients": [address]}, at)
+
+    def bounced(self, address: str, status: str, *, permanent: bool, at: int) -> None:
+        """It will not reach this recipient. ``status``: RFC 3463."""
+        status = _plain(status, 20)
+        facts = {
+            "type": "Permanent" if permanent else "Transient",
+            "sub_type": sub_type(status),
+            "recipients": [{"address": address, "status": status or "5.0.0"}],
+        }
+        self._append("message.bounced", address, facts, at)
+
+    def complained(self, kind: str, people: Iterable[str], subject: str, at: int) -> None:
+        """A recipient called it unwanted (RFC 5965)."""
+        facts = {"type": kind, "sub_type": "feedback-report", "recipients": list(people)}
+        self._append("message.complained", subject, facts, at)
+
+    def rejected(self, reason: str, at: int) -> None:
+        """It never left."""
+        self._append("message.rejected", "", {"reason": _plain(reason, _MAX_TEXT)}, at)
+
+    def _append(self, kind: str, subject: str, facts: Mapping[str, object], at: int) -> None:
+        if self._ref is None:
+            return
+        self._events.append(
+            self._tx,
+            kind,
+            organization_id=self._inbox["organization_id"],
+            pod_id=self._inbox["pod_id"],
+            inbox_id=self._inbox["id"],
+            message_id=self._id,
+            subject=f"{self._id}/{subject.lower()}" if subject else self._id,
+            payload={"message_ref": self._ref, "timestamp": at, **facts},
+            at=self._ref["timestamp"],
+            test=self._test,
+        )
+
+
+def sub_type(status: str) -> str:
+    """The kind of bounce, from the enhanced status code (RFC 3463 §3)."""
+    _, _, detail = status.partition(".")
+    subject = detail.partition(".")[0]
+    if detail in ("1.0", "1.1", "1.2", "1.3", "1.6", "1.10", "2.1"):
+        return "NoEmail"
+    if detail == "2.2":
+        return "MailboxFull"
+    if detail in ("2.3", "3.4"):
+        return "MessageTooLarge"
+    if subject in ("6", "7"):
+        return "ContentRejected"
+    return "General"
+
+
+def _plain(text: str, most: int) -> str:
+    """What a stranger's server said, fit for a database and a JSON text."""
+    scrubbed = "".join(c if c.isprintable() else " " for c in text[: most * 2])
+    return " ".join(scrubbed.split())[:most]

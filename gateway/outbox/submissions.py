@@ -1,0 +1,106 @@
+"""What people hand in with their mail clients, made fit to send (RFC 6409 §8): checked, completed, signed.
+
+Their client files its own Sent copy, so there is no ``sent`` recipient; their return path stays theirs, so
+bounces reach them as the mail they know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from gateway.mime.addresses import base_address, parse_address_list
+from gateway.mime.dkim_sign import sign
+from gateway.mime.headers import split_head, unfold
+from gateway.outbox.queue import enqueue, token_of
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import new_ulid, now_us
+from gateway.store.lists import verdict
+from mailserver.base import MailServerError, Submission
+
+_DROPPED = frozenset({b"bcc", b"resent-bcc", b"return-path", b"content-length"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A submission that may be queued."""
+
+    outbox_id: str
+    message_id: str
+    mime: bytes
+
+
+def check(tx: Tx, submission: Submission) -> tuple[Row, Row | None]:
+    """The sender's inbox and its domain row. Raises MailServerError with what the person should know."""
+    inbox = tx.row("SELECT * FROM inbox WHERE address = ?", base_address(submission.login))
+    if inbox is None or inbox["status"] == "deleting":
+        raise MailServerError("5.7.1 this mailbox does not exist any more")
+    if inbox["status"] != "active":
+        raise MailServerError("5.7.1 sending is suspended for this mailbox")
+    if not submission.recipients:
+        raise MailServerError("5.5.1 no recipients")
+    if base_address(submission.mail_from) != inbox["address"]:
+        raise MailServerError(f"5.7.1 the sender must be {inbox['address']}")
+    for recipient in submission.recipients:
+        if verdict(tx, inbox, ("send",), recipient) == "block":
+            raise MailServerError(f"5.7.1 sending to {recipient} is blocked by a rule of this inbox")
+    return inbox, tx.row(
+        "SELECT name, dkim_selector, dkim_private FROM domain WHERE name = ?", inbox["domain"]
+    )
+
+
+def prepare(submission: Submission, inbox: Row, domain: Row | None) -> Ready:
+    """Complete and sign the message. CPU only; run it in a thread.
+
+    Raises MailServerError when From is not the sender's own address (RFC 6409 §6.1).
+    """
+    head = split_head(submission.data)
+    outbox_id = new_ulid()
+    senders = [one.email for value in head.raw("from") for one in parse_address_list(unfold(value))]
+    if len(senders) != 1 or base_address(senders[0]) != inbox["address"]:
+        raise MailServerError(f"5.7.1 From must be {inbox['address']} and nothing else")
+    data = _without(submission.data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+    added = b""
+    message_id = head.text("message-id")
+    if not message_id:
+        message_id = f"<{outbox_id}@{inbox['domain']}>"
+        added += f"Message-ID: {message_id}\r\n".encode()
+    if not head.raw("date"):
+        added += f"Date: {format_datetime(datetime.now(UTC))}\r\n".encode()
+    data = added + data
+    if domain is not None:
+        data = sign(
+            data, domain=domain["name"], selector=domain["dkim_selector"], private_key=domain["dkim_private"]
+        )
+    return Ready(outbox_id, message_id[:998], data)
+
+
+def queue(tx: Tx, submission: Submission, inbox: Row, ready: Ready, secret: bytes) -> str:
+    """Write the rows; answers the queue id."""
+    enqueue(
+        tx,
+        outbox_id=ready.outbox_id,
+        organization_id=inbox["organization_id"],
+        inbox_id=inbox["id"],
+        mail_from=submission.mail_from,
+        message_id=ready.message_id,
+        token=token_of(secret, ready.outbox_id),
+        mime=ready.mime,
+        recipients=[(one, "to") for one in submission.recipients],
+    )
+    tx.run("UPDATE inbox SET active_at = ? WHERE id = ?", now_us(), inbox["id"])
+    return ready.outbox_id
+
+
+def _without(data: bytes) -> bytes:
+    """The message without the fields that must not leave (as Postfix's ``message_drop_headers``)."""
+    head, blank, body = data.partition(b"\r\n\r\n")
+    kept: list[bytes] = []
+    dropping = False
+    for line in head.split(b"\r\n"):
+        if not line.startswith((b" ", b"\t")):
+            dropping = line.partition(b":")[0].strip().lower() in _DROPPED
+        if not dropping:
+            kept.append(line)
+    return b"\r\n".join(kept) + blank + body

@@ -1,0 +1,24 @@
+"""Forgetting what is settled: delivery records after ``outbox.keep_days``, idempotency keys after a day."""
+
+from __future__ import annotations
+
+from gateway.store.engine import Tx
+from gateway.store.ids import now_us
+
+DAY_US = 86_400_000_000
+_AT_ONCE = 500
+
+
+def sweep(tx: Tx, keep_days: int) -> bool:
+    """Delete a bounded batch; answers whether there may be more."""
+    now = now_us()
+    rows = tx.rows(
+        "SELECT id FROM outbox WHERE state = 'done' AND updated_at < ? LIMIT ?",
+        now - keep_days * DAY_US,
+        _AT_ONCE,
+    )
+    for row in rows:
+        tx.run("DELETE FROM outbox_recipient WHERE outbox_id = ?", row["id"])
+        tx.run("DELETE FROM outbox WHERE id = ?", row["id"])
+    tx.run("DELETE FROM idempotency WHERE created_at < ?", now - DAY_US)
+    return len(rows) == _AT_ONCE
