@@ -56,7 +56,7 @@ def codec_name(label: str) -> str | None:
     name = _SUPERSETS.get(key, key)
     try:
         info = codecs.lookup(name)
-        b"".decode(name)  # refuses codecs that are not text (zip, rot13, ...)
+        b"a".decode(name, "replace")  # refuses codecs that are not text (zip, rot13, ...)
     except (LookupError, ValueError, TypeError):
         return None
     return None if info.name.replace("-", "_") in _FORBIDDEN else name

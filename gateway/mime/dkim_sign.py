@@ -13,8 +13,20 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 # Signed once more than they occur, so that nobody can add another one below our signature ("oversigning").
-_OVERSIGNED = (b"from", b"to", b"cc", b"subject", b"date", b"message-id", b"reply-to", b"in-reply-to")
-_OVERSIGNED += (b"references", b"mime-version", b"content-type", b"content-transfer-encoding")
+_OVERSIGNED: tuple[bytes, ...] = (
+    b"from",
+    b"to",
+    b"cc",
+    b"subject",
+    b"date",
+    b"message-id",
+    b"reply-to",
+    b"in-reply-to",
+    b"references",
+    b"mime-version",
+    b"content-type",
+    b"content-transfer-encoding",
+)
 _SIGNED = (b"list-unsubscribe", b"list-unsubscribe-post", b"list-id", b"feedback-id", b"auto-submitted")
 
 

@@ -1,8 +1,8 @@
 """Octets to ``ParsedMessage``: never raises, whatever the octets are.
 
-Hot path: our own linear header reader (0.1 ms), fast-mail-parser for structure, decoding with the charset
-table. mail-parser is asked where a header is damaged (an address or date our strict reading cannot get at),
-because its recovery is good and its price (1 ms) is then worth paying.
+Hot path: linear header reader, bounded structure scanner, decoding with the charset table. mail-parser is asked
+where a header is damaged (an address or date our strict reading cannot get at), because its recovery is good and
+its price (1 ms) is then worth paying.
 """
 
 from __future__ import annotations
@@ -205,7 +205,8 @@ def message_ids(text: str) -> list[str]:
 def message_identity(raw: bytes, head: Head) -> str:
     """Hex SHA-256 over the immutable header fields (raw, white space normalised) and the raw body (DESIGN §1.2).
 
-    Line ends are normalised to LF, so that a message appended with either kind is the same message.
+    Line ends are normalised to LF, and NUL to 0x80 as Dovecot does (NUL may not stand in an IMAP literal), so that
+    a message is the same before and after it was stored.
     """
     digest = hashlib.sha256()
     wanted: dict[str, list[bytes]] = {name: [] for name in _IDENTITY}
@@ -217,7 +218,8 @@ def message_identity(raw: bytes, head: Head) -> str:
         for value in wanted[name]:
             digest.update(name.encode() + b":" + value + b"\n")
     digest.update(b"\n")
-    digest.update(raw[head.body_start :].replace(b"\r\n", b"\n"))
+    body = raw[head.body_start :].replace(b"\r\n", b"\n")
+    digest.update(body.replace(b"\0", b"\x80") if b"\0" in body else body)
     return digest.hexdigest()
 
 

@@ -60,15 +60,17 @@ def extract_reply_text(text: str) -> str:
 def _cut(lines: list[str]) -> list[str]:
     kept: list[str] = []
     quoting = False  # an attribution was seen: lines with ">" are the history
+    starts = True
     index = 0
     while index < len(lines):
         line = lines[index]
         if quoting and line.startswith(">"):
             index += 1
+            starts = True
             continue
-        stripped = line.strip()
-        if stripped and len(line) < 1000:
-            size, quoted = _attribution(lines, index)
+        # An attribution or a header block begins a paragraph or follows a rule: other lines cost nothing.
+        if (starts or line[:1] in "-_=*") and line and len(line) < 1000 and not line.isspace():
+            size, quoted = _attribution(lines, index) if starts else (0, False)
             if size:
                 if not quoted:
                     break
@@ -77,6 +79,7 @@ def _cut(lines: list[str]) -> list[str]:
                 continue
             if _header_block(lines, index) and any(kept_line.strip() for kept_line in kept):
                 break
+        starts = not line or line[0] == ">" or line.isspace()
         kept.append(line)
         index += 1
     return kept
@@ -84,8 +87,6 @@ def _cut(lines: list[str]) -> list[str]:
 
 def _attribution(lines: list[str], index: int) -> tuple[int, bool]:
     """(lines of the attribution that begins at ``index`` or 0, True when ``>`` lines follow it)."""
-    if index and lines[index - 1].strip() and not lines[index - 1].startswith(">"):
-        return 0, False  # an attribution begins a paragraph
     block = ""
     for size in range(1, 4):
         if index + size > len(lines):

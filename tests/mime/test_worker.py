@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+from blockbuster import BlockBuster
+
+from gateway.mime.parse import parse
+from gateway.mime.worker import ParserPool
+
+GOOD = b"From: a@b.c\r\nSubject: good %d\r\nMessage-ID: <%d@x>\r\n\r\nhello"
+# Slow for real: a megabyte of text in many small lines costs more than the short deadlines below.
+SLOW = b"From: slow@b.c\r\nSubject: slow\r\nContent-Type: text/html\r\n\r\n" + b"<b><a href=x></a>" * 30_000
+
+
+def children() -> set[int]:
+    found = set()
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/children") as file:
+            found |= {int(pid) for pid in file.read().split()}
+    return found
+
+
+@pytest.mark.anyio
+async def test_results_equal_direct_parsing_in_order() -> None:
+    raws = [GOOD % (i, i) for i in range(100)]
+    async with ParserPool(2) as pool:
+        got = await pool.parse_many(raws)
+    assert got == [parse(raw) for raw in raws]
+
+
+@pytest.mark.anyio
+async def test_no_process_is_left_and_a_closed_pool_refuses() -> None:
+    before = children()
+    pool = ParserPool(2)
+    await pool.start()
+    assert len(children() - before) == 2
+    await pool.close()
+    assert children() - before == set()
+    with pytest.raises(RuntimeError):
+        await pool.parse(b"x")
+
+
+@pytest.mark.anyio
+async def test_a_slow_message_comes_back_minimal_and_its_neighbours_are_not_delayed() -> None:
+    raws = [GOOD % (i, i) for i in range(20)]
+    raws[3] = SLOW
+    async with ParserPool(1, deadline=0.4, patience=0.05) as pool:
+        tasks = [asyncio.create_task(pool.parse(raw)) for raw in raws]
+        begun = time.perf_counter()
+        others = await asyncio.gather(*(task for i, task in enumerate(tasks) if i != 3))
+        waited = time.perf_counter() - begun
+        slow = await tasks[3]
+        assert [m.subject for m in others] == [f"good {i}" for i in range(20) if i != 3]
+        assert waited < 3
+        again = await pool.parse(GOOD % (7, 7))
+    assert again.subject == "good 7"
+    if slow.defects:  # a fast machine may parse it in time
+        assert slow.defects == ["took too long to parse"]
+    assert slow.subject == "slow"
+    assert slow.sender is not None
+    assert slow.identity == parse(SLOW).identity
+
+
+@pytest.mark.anyio
+async def test_a_killed_process_is_replaced_and_only_its_message_suffers() -> None:
+    async with ParserPool(1, deadline=5, patience=5) as pool:
+        await pool.parse(b"From: a@b.c\r\n\r\nx")
+        task = asyncio.create_task(pool.parse_many([SLOW, *[GOOD % (i, i) for i in range(5)]]))
+        await asyncio.sleep(0.02)
+        for pid in children():
+            os.kill(pid, 9)
+        got = await task
+    assert got[0].defects == ["parser process died"]
+    assert [m.subject for m in got[1:]] == [f"good {i}" for i in range(5)]
+    assert all(not m.defects for m in got[1:])
+
+
+@pytest.mark.anyio
+async def test_memory_is_limited() -> None:
+    big = b"From: a@b.c\r\nSubject: big\r\n\r\n" + b"x" * 60_000_000
+    async with ParserPool(1, memory=160 * 1024 * 1024) as pool:
+        got = await pool.parse_many([big, GOOD % (1, 1)])
+    assert got[0].subject == "big"
+    assert got[0].defects
+    assert got[1].subject == "good 1"
+
+
+@pytest.mark.anyio
+async def test_the_event_loop_is_not_blocked() -> None:
+    blocker = BlockBuster()
+    async with ParserPool(2) as pool:
+        pids = children()
+        blocker.activate()
+        try:
+            await pool.parse_many([GOOD % (i, i) for i in range(50)])
+            for pid in pids:
+                os.kill(pid, 9)
+            await pool.parse_many([GOOD % (i, i) for i in range(50)])
+        finally:
+            blocker.deactivate()
+
+
+@pytest.mark.anyio
+async def test_round_trip_is_cheap() -> None:
+    raw = GOOD % (1, 1) + b"Some text here.\r\n" * 230
+    async with ParserPool(1) as pool:
+        await pool.parse(raw)
+        times = []
+        for _ in range(200):
+            begun = time.perf_counter()
+            await pool.parse(raw)
+            times.append(time.perf_counter() - begun)
+    assert sorted(times)[100] < 0.005
+
+
+def test_workers_end_when_the_parent_is_killed() -> None:
+    program = textwrap.dedent("""
+        import asyncio, os
+        from gateway.mime.worker import ParserPool
+        async def main():
+            pool = ParserPool(2)
+            await pool.start()
+            import glob
+            pids = " ".join(open(p).read() for p in glob.glob(f"/proc/{os.getpid()}/task/*/children"))
+            print(pids, flush=True)
+            await asyncio.sleep(60)
+        asyncio.run(main())
+    """)
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        parent.kill()
+    assert len(pids) == 2
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and any(alive(pid) for pid in pids):
+        time.sleep(0.05)
+    assert not any(alive(pid) for pid in pids)
+
+
+def alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
