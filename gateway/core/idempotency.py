@@ -1,0 +1,168 @@
+"""Idempotency keys: the same request twice is done once, and answered twice.
+
+A claim is a row in state ``running``; it becomes ``done``, with the answer, inside the transaction of what the
+request did. So ``running`` always means "not done", and a claim left behind by a crash may simply be retaken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from gateway.core.context import Core
+from gateway.core.errors import Conflict, Invalid, Unavailable
+from gateway.store.engine import Tx
+from gateway.store.ids import now_us
+
+T = TypeVar("T")
+
+_KEY = re.compile(r"[A-Za-z0-9._~-]{1,256}\Z")
+EXPIRY_US = 86_400_000_000
+_STALE_US = 60_000_000
+_WAIT_SECONDS = 30.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.25
+_STARTED_US = now_us()  # a claim older than this process is nobody's, where one process owns the database
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The request was answered before: with this status and body."""
+
+    status: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """This caller runs the request. ``complete`` or ``abandon`` it."""
+
+    id: int
+    taken_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """How an operation completes a claim in its own transaction: ``render`` makes (status, body) of its result."""
+
+    claim: Claim
+    render: Callable[[str, str], tuple[int, str]]  # message ULID, thread ULID
+
+
+def check_key(key: str) -> str:
+    """The key as given. Raises Invalid."""
+    if not _KEY.match(key):
+        raise Invalid(
+            "Idempotency-Key must be 1 to 256 characters of A-Z a-z 0-9 - . _ ~",
+            field="Idempotency-Key",
+            fix="use a fresh UUID for each request",
+        )
+    return key
+
+
+async def begin(core: Core, realm: str, key: str, fingerprint: str) -> Replay | Claim:
+    """Claim ``key`` in ``realm`` (an organization or key id), or answer what it was answered before.
+
+    ``fingerprint`` digests the request. While another caller runs the same request this waits for its answer.
+    Raises Invalid (syntax), Conflict (the key was used for another request), Unavailable (still running).
+    """
+    check_key(key)
+    pause = _FIRST_PAUSE
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _WAIT_SECONDS
+    stale_before = None if core.store.postgres else _STARTED_US
+    attempt = partial(_begin, realm=realm, key=key, fingerprint=fingerprint, started=stale_before)
+    outcome = await core.store.write(attempt)
+    while outcome is None:
+        if loop.time() >= deadline:
+            raise Unavailable(
+                "the same request is still being worked on",
+                retry_after=5,
+                fix="repeat it with the same Idempotency-Key",
+            )
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)
+        if await core.store.read(partial(_settled, realm=realm, key=key)):
+            outcome = await core.store.write(attempt)
+    return outcome
+
+
+def complete(tx: Tx, claim: Claim, status: int, body: str) -> None:
+    """Store the answer, in the transaction of what was done. Raises Conflict when the claim was lost."""
+    done = tx.run(
+        "UPDATE idempotency SET state = 'done', status = ?, body = ? "
+        "WHERE id = ? AND state = 'running' AND created_at = ?",
+        status,
+        body,
+        claim.id,
+        claim.taken_at,
+    )
+    if not done:
+        raise Conflict("another request with this Idempotency-Key took over", fix="repeat the request")
+
+
+async def abandon(core: Core, claim: Claim) -> None:
+    """The request failed: the key is free again."""
+    await core.store.write(
+        lambda tx: tx.run(
+            "DELETE FROM idempotency WHERE id = ? AND state = 'running' AND created_at = ?",
+            claim.id,
+            claim.taken_at,
+        )
+    )
+
+
+def _begin(tx: Tx, realm: str, key: str, fingerprint: str, started: int | None) -> Replay | Claim | None:
+    now = now_us()
+    row = tx.row(
+        "SELECT id, fingerprint, state, status, body, created_at FROM idempotency WHERE realm = ? AND key = ?",
+        realm,
+        key,
+    )
+    if row is not None and row["created_at"] < now - EXPIRY_US:
+        tx.run("DELETE FROM idempotency WHERE id = ?", row["id"])
+        row = None
+    if row is None:
+        added = tx.insert(
+            "idempotency",
+            {
+                "realm": realm,
+                "key": key,
+                "fingerprint": fingerprint,
+                "state": "running",
+                "created_at": now,
+            },
+            ignore=True,
+        )
+        if not added:
+            return None  # another process was faster
+        return Claim(int(tx.value("SELECT id FROM idempotency WHERE realm = ? AND key = ?", realm, key)), now)
+    if row["fingerprint"] != fingerprint:
+        raise Conflict(
+            "this Idempotency-Key was used for a different request",
+            field="Idempotency-Key",
+            fix="use a new key for a new request; a key is kept for 24 hours",
+            code="idempotency_key_reused",
+        )
+    if row["state"] == "done":
+        return Replay(int(row["status"]), row["body"])
+    taken = row["created_at"]
+    if taken >= now - _STALE_US and (started is None or taken >= started):
+        return None
+    # whoever ran it is gone, and had it been done the row would say so
+    retaken = tx.run(
+        "UPDATE idempotency SET created_at = ? WHERE id = ? AND state = 'running' AND created_at = ?",
+        now,
+        row["id"],
+        taken,
+    )
+    return Claim(int(row["id"]), now) if retaken else None
+
+
+def _settled(tx: Tx, realm: str, key: str) -> bool:
+    """Whether a look inside a transaction may bring news: done, gone, or stale."""
+    row = tx.row("SELECT state, created_at FROM idempotency WHERE realm = ? AND key = ?", realm, key)
+    return row is None or row["state"] == "done" or row["created_at"] < now_us() - _STALE_US

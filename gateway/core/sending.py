@@ -1,0 +1,324 @@
+"""Sending: from a request to rows that are durable (DESIGN §1.4, §3 Out).
+
+Validate, compose and sign (in a thread), read the result back with the parser (so the index holds what a reader
+of the mail sees), then one transaction: message, thread, labels, outbox, idempotency.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from gateway.core.context import Core
+from gateway.core.errors import Invalid, Rejected, TooLarge, Unavailable
+from gateway.core.idempotency import Completion, complete
+from gateway.core.labels_change import check_labels
+from gateway.core.lookup import require
+from gateway.core.rules import check_rate, check_recipients
+from gateway.mime.addresses import InvalidAddress, normalise, parse_user_address
+from gateway.mime.compose import compose
+from gateway.mime.dkim_sign import SigningError, sign
+from gateway.mime.header_rules import InvalidHeader, check_headers, check_subject
+from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage, ParsedMessage
+from gateway.outbox.queue import enqueue, return_path, token_of
+from gateway.outbox.record import Teller
+from gateway.outbox.submissions import signing_domain
+from gateway.settings import Settings
+from gateway.store import index, threads
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import message_id_header, new_ulid, now_us
+from gateway.store.labels import SYSTEM
+from gateway.store.people import people_json
+from gateway.store.scope import Scope
+
+MAX_REPLY_TO = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendRequest:
+    """What a caller wants sent. Addresses are text: ``a@b`` or ``Name <a@b>``; ids carry their ``< >``.
+
+    ``thread_id`` (a ULID) keeps the message in a thread that its References alone would not name.
+    """
+
+    to: Sequence[str] = ()
+    cc: Sequence[str] = ()
+    bcc: Sequence[str] = ()
+    reply_to: Sequence[str] = ()
+    subject: str = ""
+    text: str | None = None
+    html: str | None = None
+    labels: Sequence[str] = ()
+    attachments: Sequence[OutgoingAttachment] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    in_reply_to: str | None = None
+    references: Sequence[str] = ()
+    thread_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Bare ULIDs of the accepted message and its thread."""
+
+    message_id: str
+    thread_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    to: list[Address]
+    cc: list[Address]
+    bcc: list[Address]
+    reply_to: list[Address]
+    subject: str
+    headers: dict[str, str]
+    labels: list[str]
+
+    def fields(self) -> list[tuple[str, str]]:
+        """(JSON path, address) of every recipient."""
+        return [
+            (f"{name}[{number}]", one.email)
+            for name, people in (("to", self.to), ("cc", self.cc), ("bcc", self.bcc))
+            for number, one in enumerate(people)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """Composed, signed and read back: what the transaction writes."""
+
+    message_id: str
+    at: int
+    raw: bytes
+    parsed: ParsedMessage
+    checked: _Checked
+
+
+async def send(
+    core: Core,
+    scope: Scope,
+    inbox_row: Row,
+    request: SendRequest,
+    idempotency: Completion | None = None,
+    also: Callable[[Tx], None] | None = None,
+) -> Sent:
+    """Accept a message; when this returns it is on disk and will go out.
+
+    ``also`` runs in the same transaction (a draft goes when it is sent). Raises Invalid, TooLarge, Rejected,
+    TooMany, Forbidden, Unavailable, Conflict.
+    """
+    require(scope, "message_send")
+    if inbox_row["status"] != "active":
+        raise Rejected("sending is suspended for this inbox", code="inbox_suspended")
+    checked = check_request(core.settings, request)
+    reply = request.in_reply_to is not None
+
+    def look(tx: Tx) -> Row | None:
+        check_rate(tx, inbox_row, core.settings.limits)
+        check_recipients(tx, inbox_row, checked.fields(), reply=reply)
+        return signing_domain(tx, inbox_row["domain"])
+
+    domain = await core.store.read(look)
+    message_id, at = new_ulid(), now_us()
+    raw = await asyncio.to_thread(_compose, inbox_row, domain, request, checked, message_id, at)
+    if len(raw) > core.settings.mail.max_message:
+        raise TooLarge(
+            f"the message is {len(raw)} octets; at most {core.settings.mail.max_message} can be sent",
+            fix="send fewer or smaller attachments, or links to them",
+        )
+    parsed = await core.parser.parse(raw)
+    ready = _Ready(message_id, at, raw, parsed, checked)
+    sent = await core.store.write(partial(_accept, core, scope, inbox_row, request, ready, idempotency, also))
+    core.outbox_bell.ring()
+    return sent
+
+
+def check_request(settings: Settings, request: SendRequest) -> _Checked:
+    """Validate every value, naming the field that is wrong. Raises Invalid or TooLarge."""
+    limits = settings.limits
+    given = sum(len(people) for people in (request.to, request.cc, request.bcc))
+    if not given:
+        raise Invalid("at least one recipient is needed", field="to", fix="give to, cc or bcc")
+    if given > limits.recipients:
+        raise Invalid(
+            f"{given} recipients are too many: at most {limits.recipients}",
+            field="to",
+            code="too_many_recipients",
+        )
+    if len(request.reply_to) > MAX_REPLY_TO:
+        raise Invalid(f"reply_to takes at most {MAX_REPLY_TO} addresses", field="reply_to")
+    seen: set[str] = set()
+    people = {name: _people(getattr(request, name), name, seen) for name in ("to", "cc", "bcc")}
+    try:
+        subject = check_subject(request.subject)
+    except InvalidHeader as error:
+        raise Invalid(str(error), field="subject") from error
+    try:
+        headers = check_headers(dict(request.headers))
+    except InvalidHeader as error:
+        where = "headers" if error.field == "headers" else f"headers.{error.field}"
+        raise Invalid(str(error), field=where) from error
+    for name in ("text", "html"):
+        value = getattr(request, name)
+        if value is not None and "\x00" in value:
+            raise Invalid(f"{name} holds a NUL character", field=name)
+    _check_attachments(request, settings)
+    labels = check_labels(request.labels, "labels")
+    for number, label in enumerate(labels):
+        if label in SYSTEM or label.startswith("folder:"):
+            raise Invalid(
+                f"the label {label!r} says how a message stands; it cannot be given with a send",
+                field=f"labels[{number}]",
+            )
+    return _Checked(
+        to=people["to"],
+        cc=people["cc"],
+        bcc=people["bcc"],
+        reply_to=_people(request.reply_to, "reply_to", set()),
+        subject=subject,
+        headers=headers,
+        labels=labels,
+    )
+
+
+def _people(given: Sequence[str], name: str, seen: set[str]) -> list[Address]:
+    """The addresses of one field; an address that an earlier field (or place) names already is left out."""
+    people = []
+    for number, text in enumerate(given):
+        try:
+            one = parse_user_address(text)
+        except InvalidAddress as error:
+            raise Invalid(
+                f"{name}[{number}]: {error}",
+                field=f"{name}[{number}]",
+                fix="use name@example.com or Name <…>",
+            ) from error
+        key = normalise(one.email)
+        if key not in seen:
+            seen.add(key)
+            people.append(one)
+    return people
+
+
+def _check_attachments(request: SendRequest, settings: Settings) -> None:
+    limits = settings.limits
+    if len(request.attachments) > limits.attachments:
+        raise TooLarge(
+            f"{len(request.attachments)} attachments are too many: at most {limits.attachments}",
+            field="attachments",
+        )
+    octets = sum(len(one.content) for one in request.attachments)
+    if octets > limits.attachment_bytes:
+        raise TooLarge(
+            f"the attachments are {octets} octets; at most {limits.attachment_bytes} can be sent",
+            field="attachments",
+            fix="send fewer or smaller attachments, or links to them",
+        )
+    if len(request.text or "") + len(request.html or "") > settings.mail.max_message:
+        raise TooLarge("text and html are larger than a message may be", field="text")
+
+
+def _compose(
+    inbox: Row, domain: Row | None, request: SendRequest, checked: _Checked, message_id: str, at: int
+) -> bytes:
+    """The signed octets. Runs in a thread."""
+    message = OutgoingMessage(
+        message_id=message_id_header(message_id, inbox["domain"]),
+        sender=Address(inbox["display_name"] or "", inbox["address"]),
+        to=checked.to,
+        cc=checked.cc,
+        reply_to=checked.reply_to,
+        subject=checked.subject,
+        text=request.text,
+        html=request.html,
+        attachments=list(request.attachments),
+        headers=checked.headers,
+        in_reply_to=request.in_reply_to,
+        references=list(request.references),
+        date=at,
+    )
+    try:
+        raw = compose(message)
+    except InvalidHeader as error:
+        raise Invalid(str(error), field=error.field) from error
+    except ValueError as error:
+        raise Invalid(str(error)) from error
+    if domain is None:
+        return raw
+    try:
+        return sign(
+            raw, domain=domain["name"], selector=domain["dkim_selector"], private_key=domain["dkim_private"]
+        )
+    except SigningError as error:
+        raise Unavailable(
+            f"the message cannot be signed: {error}", fix="the operator must repair the domain's DKIM key"
+        ) from error
+
+
+def _accept(
+    core: Core,
+    scope: Scope,
+    inbox: Row,
+    request: SendRequest,
+    ready: _Ready,
+    completion: Completion | None,
+    also: Callable[[Tx], None] | None,
+    tx: Tx,
+) -> Sent:
+    """The one transaction (DESIGN §1.4)."""
+    if tx.value("SELECT status FROM inbox WHERE id = ?", inbox["id"]) != "active":
+        raise Rejected("the inbox was deleted or suspended just now", code="inbox_suspended")
+    rfc_id = message_id_header(ready.message_id, inbox["domain"])
+    if request.thread_id is not None:
+        tx.insert(
+            "thread_ref",
+            {"inbox_id": inbox["id"], "ref": threads.ref_of(rfc_id), "thread_id": request.thread_id},
+            ignore=True,
+        )
+    thread_id = index.insert_message(
+        tx,
+        inbox,
+        ready.message_id,
+        ready.parsed,
+        direction="outbound",
+        status="delivered" if scope.test else "queued",
+        at=ready.at,
+        bcc_json=people_json(ready.checked.bcc),
+        test=scope.test,
+    )
+    index.set_labels(tx, inbox, ready.message_id, ready.checked.labels)
+    threads.refresh(tx, thread_id, now_us())
+    token = token_of(core.secret, ready.message_id)
+    people = [(address, name.partition("[")[0]) for name, address in ready.checked.fields()]
+    if not scope.test:
+        people.append((core.mail.sent_address(inbox["address"]), "sent"))
+    enqueue(
+        tx,
+        outbox_id=ready.message_id,
+        organization_id=inbox["organization_id"],
+        inbox_id=inbox["id"],
+        mail_from=return_path(inbox["address"], token),
+        message_id=rfc_id,
+        token=token,
+        mime=ready.raw,
+        recipients=people,
+        delivered=scope.test,
+    )
+    if scope.test:
+        _pretend(core, tx, inbox, ready.message_id, people)
+    if also is not None:
+        also(tx)
+    sent = Sent(ready.message_id, thread_id)
+    if completion is not None:
+        complete(tx, completion.claim, *completion.render(sent.message_id, sent.thread_id))
+    return sent
+
+
+def _pretend(core: Core, tx: Tx, inbox: Row, message_id: str, people: Sequence[tuple[str, str]]) -> None:
+    """A sandbox send is recorded and told as if it had arrived; nothing leaves."""
+    teller = Teller(tx, core.events, inbox, message_id, test=True)
+    teller.sent()
+    for address, _ in people:
+        teller.delivered(address, now_us())
