@@ -45,9 +45,20 @@ def check(tx: Tx, submission: Submission) -> tuple[Row, Row | None]:
     for recipient in submission.recipients:
         if verdict(tx, inbox, ("send",), recipient) == "block":
             raise MailServerError(f"5.7.1 sending to {recipient} is blocked by a rule of this inbox")
-    return inbox, tx.row(
-        "SELECT name, dkim_selector, dkim_private FROM domain WHERE name = ?", inbox["domain"]
-    )
+    return inbox, signing_domain(tx, inbox["domain"])
+
+
+def signing_domain(tx: Tx, domain: str) -> Row | None:
+    """name, dkim_selector and dkim_private of ``domain`` or its nearest parent that is ours (a subdomain's mail
+    is signed by the domain it belongs to: relaxed alignment, RFC 7489 §3.1.1)."""
+    labels = domain.split(".")
+    for start in range(max(1, len(labels) - 1)):
+        row = tx.row(
+            "SELECT name, dkim_selector, dkim_private FROM domain WHERE name = ?", ".".join(labels[start:])
+        )
+        if row is not None:
+            return row
+    return None
 
 
 def prepare(submission: Submission, inbox: Row, domain: Row | None) -> Ready:
