@@ -15,7 +15,7 @@ from gateway.mime.attachments import describe
 from gateway.mime.auth_results import verdict_from_head
 from gateway.mime.bodies import read_body, sort_leaves
 from gateway.mime.dates import parse_date
-from gateway.mime.headers import Head, decode_value, header_map, split_head
+from gateway.mime.headers import Head, decode_value, header_map, split_head, unfold
 from gateway.mime.html_text import html_to_text, may_hide
 from gateway.mime.limits import DEFAULT_LIMITS, Limits
 from gateway.mime.recovery import recover_date, recover_from
@@ -192,8 +192,6 @@ def _addresses(head: Head, name: str, limits: Limits) -> list[Address]:
 
 def unfold_addresses(value: bytes) -> str:
     """Unfolded text of an address field, up to 256 KiB: 3,000 recipients are legal."""
-    from gateway.mime.headers import unfold
-
     return unfold(value, 256 * 1024)
 
 

@@ -3,9 +3,9 @@
 One pass over the delimiter lines with an explicit stack: depth and parts are bounded, nothing recurses. It
 follows Dovecot, from which parts are fetched by section: the innermost longest boundary that begins the line
 wins, the first Content-Type counts, a digest's parts are messages. Compared octet by octet with Dovecot over a
-thousand real mails; fast-mail-parser's tree was slower here (170 against 75 µs on a small multipart) and gave
-other octets for some parts, so it serves as an oracle in the tests only. message/rfc822 is a leaf: its inside is
-never mixed with the outer message.
+thousand real mails. (fast-mail-parser's tree was measured here first: 170 against 75 µs on a small multipart, and
+other octets for 13 more of 1,995 parts.) message/rfc822 is a leaf: its inside is never mixed with the outer
+message.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ def mail(*fields: str) -> bytes:
 @pytest.mark.parametrize(
     ("field", "spf", "dkim", "dmarc"),
     [
-        (f"{ME}; spf=pass smtp.mailfrom=a@b.c; dkim=pass header.d=b.c; dmarc=pass header.from=b.c", "pass", "pass", "pass"),
+        (f"{ME}; spf=pass smtp.mailfrom=a@b.c; dkim=pass header.d=b.c; dmarc=pass header.from=b.c", "pass", "pass", "pass"),  # noqa: E501
         (f"{ME}; dkim=fail reason=\"bad\" header.d=x.y; dkim=pass header.d=b.c", "none", "pass", "none"),
         (f"{ME};\r\n\tspf=softfail (mx: domain of (a) says) smtp.mailfrom=a@b.c;", "softfail", "none", "none"),
         (f"{ME}; none", "none", "none", "none"),

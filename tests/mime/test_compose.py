@@ -148,7 +148,7 @@ def test_identifiers_are_never_encoded() -> None:
     ("name", "value"),
     [
         ("From", "a@b.c"), ("bcc", "x@y.z"), ("Content-Type", "text/html"), ("DKIM-Signature", "x"), ("Received", "x"),
-        ("Resent-To", "x"), ("Sender", "x@y.z"), ("X Y", "v"), ("X:Y", "v"), ("X-Ä", "v"), ("", "v"), ("X-A\r\nBcc", "v"),
+        ("Resent-To", "x"), ("Sender", "x@y.z"), ("X Y", "v"), ("X:Y", "v"), ("X-Ä", "v"), ("", "v"), ("X-A\r\nBcc", "v"),  # noqa: E501
         ("X-A", "v\r\nBcc: x"), ("X-A", "v\n"), ("X-A", "v\0"), ("X-A", "v\u2028"), ("X-A", "v" * 3000), ("X-A", " "),
         ("Authentication-Results", "x"), ("Return-Path", "<>"), ("MIME-Version", "2.0"), ("Message-ID", "<a@b>"),
     ],

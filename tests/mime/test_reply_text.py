@@ -14,7 +14,7 @@ QUOTES = {
     "gmail ja": "2026年1月5日(月) 10:00 Bob <bob@x.test>:\n\n> old",
     "gmail zh": "Bob <bob@x.test> 于2026年1月5日周一 10:00写道：\n\n> old",
     "thunderbird": "On 1/5/26 10:00, Bob wrote:\n> old",
-    "outlook en": "From: Bob <bob@x.test>\nSent: Monday, January 5, 2026 10:00 AM\nTo: Me <me@h.test>\nSubject: old\n\nold",
+    "outlook en": "From: Bob <bob@x.test>\nSent: Monday, January 5, 2026 10:00 AM\nTo: Me <me@h.test>\nSubject: old\n\nold",  # noqa: E501
     "outlook rule": "________________________________\nFrom: Bob <bob@x.test>\nSent: Monday, January 5, 2026 10:00 AM\n"
     "To: Me <me@h.test>\nSubject: old\n\nold",
     "outlook de": "Von: Bob <bob@x.test>\nGesendet: Montag, 5. Januar 2026 10:00\nAn: Me\nBetreff: old\n\nold",
@@ -53,7 +53,7 @@ def test_what_is_kept(text: str, kept: str) -> None:
         '<div class="gmail_quote"><div class="gmail_attr">On ... wrote:</div><blockquote>old</blockquote></div>',
         '<blockquote type="cite">old</blockquote>',
         '<div id="appendonsend"></div><hr><div id="divRplyFwdMsg"><b>From:</b> Bob</div><div>old</div>',
-        '<div style="border:none;border-top:solid #E1E1E1 1.0pt"><p><b>From:</b> Bob &lt;b@x.y&gt;<br><b>Sent:</b> 5 January '
+        '<div style="border:none;border-top:solid #E1E1E1 1.0pt"><p><b>From:</b> Bob &lt;b@x.y&gt;<br><b>Sent:</b> 5 January '  # noqa: E501
         '2026 10:00<br><b>To:</b> me</p></div><p>old</p>',
         '<div class="yahoo_quoted">old</div>',
     ],

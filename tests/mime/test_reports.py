@@ -18,7 +18,7 @@ def test_dsn_of_postfix_shape() -> None:
     got = report(
         dsn(
             "Reporting-MTA: dns; mx.x.test\r\nOriginal-Envelope-Id: a+2Bb\r\n\r\n"
-            "Final-Recipient: rfc822; c@x.test\r\nOriginal-Recipient: rfc822;C@x.test\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+            "Final-Recipient: rfc822; c@x.test\r\nOriginal-Recipient: rfc822;C@x.test\r\nAction: failed\r\nStatus: 5.1.1\r\n"  # noqa: E501
             "Remote-MTA: dns; in.x.test\r\nDiagnostic-Code: smtp; 550 5.1.1 No\r\n such user\r\n\r\n"
             "Final-Recipient: rfc822; <d@x.test>\r\nAction: delayed\r\nStatus: 4.4.1 (timeout)\r\n"
         )
@@ -42,8 +42,8 @@ def test_dsn_of_postfix_shape() -> None:
         ("Final-Recipient: RFC822; c@x.test\r\nAction: Failed (bad)\r\nStatus: 5.0.0", "c@x.test", "failed", "5.0.0"),
         ("Final-Recipient: c@x.test\r\nAction: failure\r\nStatus: 550", "c@x.test", "failed", "5.0.0"),
         ("Original-Recipient: rfc822;c@x.test\r\nStatus: 4.2.2", "c@x.test", "delayed", "4.2.2"),
-        ("Final-Recipient: utf-8; J\\x{F6}rg@x.test\r\nAction: relayed\r\nStatus: 2.0.0", "Jörg@x.test", "relayed", "2.0.0"),
-        ("Final-Recipient: rfc822;c@x.test\r\nAction: failed\r\nDiagnostic-Code: smtp;550 5.7.1 no", "c@x.test", "failed", "5.7.1"),
+        ("Final-Recipient: utf-8; J\\x{F6}rg@x.test\r\nAction: relayed\r\nStatus: 2.0.0", "Jörg@x.test", "relayed", "2.0.0"),  # noqa: E501
+        ("Final-Recipient: rfc822;c@x.test\r\nAction: failed\r\nDiagnostic-Code: smtp;550 5.7.1 no", "c@x.test", "failed", "5.7.1"),  # noqa: E501
         ("Final-Recipient: rfc822;c@x.test\r\nAction: delivered\r\nStatus: 2.1.5", "c@x.test", "delivered", "2.1.5"),
     ],
 )  # fmt: skip
@@ -64,7 +64,7 @@ def test_prose_is_never_believed() -> None:
 
 def test_feedback_report() -> None:
     raw = (
-        b"From: fbl@x.test\r\nContent-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n--b\r\n\r\nhi\r\n"
+        b"From: fbl@x.test\r\nContent-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n--b\r\n\r\nhi\r\n"  # noqa: E501
         b"--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nVersion: 1\r\n"
         b"Original-Rcpt-To: <c@x.test>\r\nOriginal-Rcpt-To: d@x.test\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
         b"Message-ID: <msg_2@h.test>\r\n\r\nbody\r\n--b--\r\n"
