@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.core.key_ring import KeyRing
 from gateway.events.log import EventLog
 from gateway.mime.worker import ParserPool
 from gateway.net.client import SafeClient
@@ -19,7 +20,8 @@ from mailserver.imap import ImapPool
 class Core:
     """The running parts an operation may use.
 
-    ``outbox_bell`` tells the outbox that a row waits; ``secret`` signs URLs and return-path tokens.
+    ``outbox_bell`` tells the outbox that a row waits; ``secret`` signs URLs and return-path tokens; ``keys``
+    recognises API keys.
     """
 
     settings: Settings
@@ -32,3 +34,4 @@ class Core:
     outbox_bell: Bell
     secret: bytes
     data_dir: Path
+    keys: KeyRing = field(default_factory=KeyRing)

@@ -1,0 +1,47 @@
+"""One line a request: request id, key id, status, milliseconds. Never a key: it stands in a header or in
+``?api_key=``, and neither is logged."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from starlette.requests import Request
+
+_SECRET = re.compile(r"(?i)\b(api_key|token|signature|sig)=[^&]*")
+
+
+def log_request(
+    log: logging.Logger, request: Request, request_id: str, key_id: str | None, status: int, seconds: float
+) -> None:
+    """Log an answered request; the fields are attributes of the record, for the JSON formatter."""
+    if not log.isEnabledFor(logging.INFO):
+        return
+    path = printable(request.scope.get("raw_path") or request.url.path.encode())
+    query = redacted(request.scope.get("query_string", b""))
+    log.info(
+        "%s %s%s %d",
+        request.method,
+        path,
+        f"?{query}" if query else "",
+        status,
+        extra={
+            "request_id": request_id,
+            "key_id": f"key_{key_id}" if key_id else None,
+            "method": request.method,
+            "path": path,
+            "status": status,
+            "ms": round(seconds * 1000, 2),
+            "client": request.client.host if request.client else None,
+        },
+    )
+
+
+def redacted(query: bytes) -> str:
+    """A query string without keys and signatures."""
+    return _SECRET.sub(r"\1=…", printable(query))
+
+
+def printable(raw: bytes) -> str:
+    """Octets of a request line as one line of ASCII."""
+    return "".join(chr(b) if 32 < b < 127 else f"%{b:02X}" for b in raw[:2000])

@@ -1,0 +1,51 @@
+"""Errors as AgentMail says them: ``{name, code, message, fix?, errors[] on 400}``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.api.errors import Internal, Unauthorized, WrongMethod, field_path
+from gateway.core.errors import (
+    Conflict,
+    CoreError,
+    Forbidden,
+    Invalid,
+    LimitReached,
+    NotFound,
+    Rejected,
+    Taken,
+    TooLarge,
+    TooMany,
+    Unavailable,
+)
+
+# C7: a taken name is 403, since the Python SDK repeats a request that got 409
+_NAMES: list[tuple[type[CoreError], int, str]] = [
+    (Invalid, 400, "ValidationError"),
+    (Unauthorized, 401, "UnauthorizedError"),
+    (NotFound, 404, "NotFoundError"),
+    (Taken, 403, "IsTakenError"),
+    (Rejected, 403, "MessageRejectedError"),
+    (LimitReached, 403, "LimitExceededError"),
+    (Forbidden, 403, "ForbiddenError"),
+    (WrongMethod, 405, "MethodNotAllowedError"),
+    (Conflict, 409, "ConflictError"),
+    (TooLarge, 413, "PayloadTooLargeError"),
+    (TooMany, 429, "RateLimitError"),
+    (Unavailable, 503, "ServiceUnavailableError"),
+    (Internal, 500, "InternalServerError"),
+]
+
+
+def render_error(error: CoreError) -> tuple[int, dict[str, Any]]:
+    """Status code and body of an error."""
+    status, name = next(
+        ((status, name) for kind, status, name in _NAMES if isinstance(error, kind)), (400, "ValidationError")
+    )
+    body: dict[str, Any] = {"name": name, "code": error.code, "message": error.message}
+    if error.fix:
+        body["fix"] = error.fix
+    if status == 400:
+        field = error.field or ""
+        body["errors"] = [{"path": field_path(field), "field": field, "message": error.message}]
+    return status, body

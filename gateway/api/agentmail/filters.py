@@ -1,0 +1,124 @@
+"""Query parameters that narrow and page lists of messages, threads and drafts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from gateway.api.body import encode
+from gateway.api.paging import PageQuery, Paging, answer, read_paging
+from gateway.api.times import parse_time
+from gateway.core.errors import Invalid
+from gateway.core.listing import Filter, Listing
+from gateway.store.search import Order
+
+Doc = msgspec.Meta
+_MAX_TERMS = 50
+
+
+class Narrowing(PageQuery, kw_only=True):
+    """What every list of mail can be narrowed by."""
+
+    labels: Annotated[
+        list[str], Doc(description="all of these labels (a JSON array, repeats or one word)")
+    ] = []
+    before: Annotated[str | None, Doc(description="older than this time")] = None
+    after: Annotated[str | None, Doc(description="newer than this time")] = None
+    subject: Annotated[list[str], Doc(description="subject holds each of these")] = []
+    include_spam: Annotated[bool, Doc(description="show spam too")] = False
+    include_trash: Annotated[bool, Doc(description="show deleted mail too")] = False
+    include_blocked: Annotated[bool, Doc(description="show mail that a block list caught")] = False
+    include_unauthenticated: Annotated[bool, Doc(description="show mail that failed SPF, DKIM and DMARC")] = (
+        False
+    )
+
+
+class MessageQuery(Narrowing, kw_only=True):
+    """Narrowing a list of messages."""
+
+    from_: Annotated[list[str], Doc(description="sender's name or address holds each of these")] = (
+        msgspec.field(name="from", default_factory=list)
+    )
+    to: Annotated[list[str], Doc(description="a recipient's name or address holds each of these")] = []
+
+
+class ThreadQuery(Narrowing, kw_only=True):
+    """Narrowing a list of threads."""
+
+    senders: Annotated[list[str], Doc(description="a sender's name or address holds each of these")] = []
+    recipients: Annotated[list[str], Doc(description="a recipient's address holds each of these")] = []
+
+
+class SearchQuery(Narrowing, kw_only=True):
+    """A search and what narrows it."""
+
+    q: Annotated[str, Doc(description='words to find; "a phrase" in double quotes')] = ""
+    query: Annotated[str, Doc(description="the same as q")] = ""
+    sort: Annotated[Literal["rank", "newest", "oldest"], Doc(description="order of the results")] = "rank"
+
+    @property
+    def words(self) -> str:
+        """What is looked for."""
+        return self.q or self.query
+
+    @property
+    def order(self) -> Order:
+        """How the results are ordered."""
+        return self.sort
+
+
+def read_filter(query: Narrowing) -> Filter:
+    """The core filter of a list's parameters. Raises Invalid."""
+    senders: list[str] = []
+    recipients: list[str] = []
+    if isinstance(query, MessageQuery):
+        senders, recipients = query.from_, query.to
+    elif isinstance(query, ThreadQuery):
+        senders, recipients = query.senders, query.recipients
+    for name, words in (
+        ("labels", query.labels),
+        ("subject", query.subject),
+        ("from", senders),
+        ("to", recipients),
+    ):
+        if len(words) > _MAX_TERMS:
+            raise Invalid(f"{name} takes at most {_MAX_TERMS} values", field=name)
+    include = {
+        label
+        for label, wanted in (
+            ("spam", query.include_spam),
+            ("trash", query.include_trash),
+            ("blocked", query.include_blocked),
+            ("unauthenticated", query.include_unauthenticated),
+        )
+        if wanted
+    }
+    return Filter(
+        labels=tuple(query.labels),
+        before=parse_time(query.before, "before"),
+        after=parse_time(query.after, "after"),
+        senders=tuple(senders),
+        recipients=tuple(recipients),
+        subject=tuple(query.subject),
+        include=frozenset(include),
+    )
+
+
+def page_of(
+    listing: Listing, paging: Paging, plural: str, secret: bytes, view: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """The body of a list. Rows are encoded once, though they show under two names."""
+    return answer(listing, paging, plural, secret, lambda row: msgspec.Raw(encode(view(row))))
+
+
+__all__ = [
+    "MessageQuery",
+    "Narrowing",
+    "SearchQuery",
+    "ThreadQuery",
+    "page_of",
+    "read_filter",
+    "read_paging",
+]

@@ -1,0 +1,112 @@
+"""Messages of an inbox: list, read, label, delete, batches, the raw message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.api.agentmail.filters import MessageQuery, SearchQuery, page_of, read_filter
+from gateway.api.agentmail.labels_body import BatchIds, BatchLabels, LabelsBody, in_order
+from gateway.api.agentmail.links import raw_link
+from gateway.api.agentmail.views import (
+    Batch,
+    BatchUpdated,
+    MessageItem,
+    MessageView,
+    RawLink,
+    Updated,
+    message_item,
+    message_view,
+)
+from gateway.api.paging import read_paging
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.core import messages, removal, search
+from gateway.core.labels_change import change_labels, change_many
+
+table = Table("Messages")
+
+_ALL = "/inboxes/{inbox_id}/messages"
+_ONE = "/inboxes/{inbox_id}/messages/{message_id:rest}"
+
+
+@table.get(_ALL, permission="message_read", rows=("messages", MessageItem))
+async def list_messages(call: Call[NoBody, MessageQuery]) -> dict[str, Any]:
+    """List the messages of an inbox, sent and received, newest first."""
+    paging = read_paging(call.query, call.core.secret)
+    wanted = read_filter(call.query)
+    listing = await messages.list_messages(call.core, call.scope, call.ids["inbox_id"], wanted, paging.window)
+    return page_of(listing, paging, "messages", call.core.secret, message_item)
+
+
+@table.get(f"{_ALL}/search", permission="message_read", rows=("messages", MessageItem))
+async def search_messages(call: Call[NoBody, SearchQuery]) -> dict[str, Any]:
+    """Find messages by the words of subject, people and text, best match first."""
+    paging = read_paging(call.query, call.core.secret)
+    listing = await search.search_messages(
+        call.core,
+        call.scope,
+        call.ids["inbox_id"],
+        call.query.words,
+        read_filter(call.query),
+        paging.window,
+        call.query.order,
+    )
+    return page_of(listing, paging, "messages", call.core.secret, message_item)
+
+
+@table.get(_ONE, permission="message_read")
+async def get_message(call: Call[NoBody, NoQuery]) -> MessageView:
+    """Get a message with its full content."""
+    row = await messages.get_message(call.core, call.scope, call.ids["inbox_id"], call.ids["message_id"])
+    return message_view(row)
+
+
+@table.patch(_ONE, permission="message_update")
+async def update_message(call: Call[LabelsBody, NoQuery]) -> MessageView:
+    """Change a message's labels: replace them, or add and remove some."""
+    inbox_ref = call.ids["inbox_id"]
+    changed = await change_labels(
+        call.core, call.scope, inbox_ref, call.ids["message_id"], call.body.change()
+    )
+    labels = in_order(changed["labels"], call.body.labels)
+    if not call.scope.allows("message_read"):
+        view = message_view(changed, bodies=False)
+    else:
+        row = await messages.get_indexed(call.core, changed["id"])
+        view = message_view(row or changed, bodies=row is not None)
+    view.labels = labels
+    return view
+
+
+@table.delete(_ONE, permission="message_delete")
+async def delete_message(call: Call[NoBody, NoQuery]) -> None:
+    """Delete a message for good, from the mail server too."""
+    await removal.delete_message(call.core, call.scope, call.ids["inbox_id"], call.ids["message_id"])
+
+
+@table.get(f"{_ONE}/raw", permission="message_read")
+async def get_raw(call: Call[NoBody, NoQuery]) -> RawLink:
+    """Get a link to the whole message as it stands on the mail server (.eml)."""
+    row = (
+        await messages.get_messages(
+            call.core, call.scope, call.ids["inbox_id"], [call.ids["message_id"]], strict=True
+        )
+    )[0]
+    return raw_link(call, row)
+
+
+@table.post(f"{_ALL}/batch-get", permission="message_read")
+async def batch_get(call: Call[BatchIds, NoQuery]) -> Batch:
+    """Get up to 100 messages at once, without their bodies."""
+    asked = call.body.message_ids
+    rows = await messages.get_messages(call.core, call.scope, call.ids["inbox_id"], asked)
+    return Batch(messages.MAX_BATCH, len(rows), [message_view(row, bodies=False) for row in rows])
+
+
+@table.post(f"{_ALL}/batch-update", permission="message_update")
+async def batch_update(call: Call[BatchLabels, NoQuery]) -> BatchUpdated:
+    """Change the labels of up to 100 messages at once."""
+    rows = await change_many(
+        call.core, call.scope, call.ids["inbox_id"], call.body.message_ids, call.body.change()
+    )
+    updates = [Updated(f"msg_{row['id']}", in_order(row["labels"], call.body.labels)) for row in rows]
+    return BatchUpdated(messages.MAX_BATCH, len(updates), updates)

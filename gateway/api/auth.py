@@ -1,0 +1,44 @@
+"""From a request to the reach of its key. The key itself never enters a log, a URL we build or an answer."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from starlette.requests import HTTPConnection
+
+from gateway.api.errors import Unauthorized
+from gateway.core.context import Core
+from gateway.store.scope import Scope
+
+
+def key_of(connection: HTTPConnection, *, in_query: bool = False) -> str | None:
+    """The key of ``Authorization: Bearer KEY``; with ``in_query`` also of ``?api_key=`` (browsers cannot set
+    headers on a WebSocket)."""
+    scheme, _, key = connection.headers.get("authorization", "").strip().partition(" ")
+    if scheme.lower() == "bearer" and key.strip():
+        return key.strip()
+    if in_query:
+        query: str = connection.scope.get("query_string", b"").decode("latin-1")
+        for name, value in parse_qsl(query, max_num_fields=100, errors="replace"):
+            if name == "api_key":
+                return value
+    return None
+
+
+async def authenticate(core: Core, connection: HTTPConnection, *, in_query: bool = False) -> Scope:
+    """The caller's reach. Raises Unauthorized, the same for every wrong key."""
+    key = key_of(connection, in_query=in_query)
+    if key is None:
+        raise Unauthorized(
+            "there is no API key",
+            code="missing_api_key",
+            fix="send the header Authorization: Bearer <API_KEY>",
+        )
+    scope = await core.keys.identify(core.store, key)
+    if scope is None:
+        raise Unauthorized(
+            "this API key is not known here: it is wrong, expired or revoked",
+            code="unknown_api_key",
+            fix="make a new one with POST /api-keys, or with `postern keys create`",
+        )
+    return scope

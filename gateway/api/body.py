@@ -1,0 +1,62 @@
+"""Reading a JSON request body: bounded, tolerant of Content-Type, and naming the field that is wrong."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from gateway.api.errors import from_msgspec
+from gateway.core.errors import Invalid, TooLarge
+
+T = TypeVar("T")
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body. Raises TooLarge before reading more than ``limit`` octets."""
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and (len(announced) > 18 or int(announced) > limit):
+        raise _too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(limit)
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise Invalid("the request body ended early") from None
+    return b"".join(chunks)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(
+        f"the request body is larger than {limit} octets", fix="send fewer or smaller attachments"
+    )
+
+
+def decode(data: bytes, type: type[T]) -> T:
+    """JSON text as a value of ``type``; an empty body stands for ``{}``. Raises Invalid."""
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if not data.strip():
+        data = b"{}"
+    try:
+        return msgspec.json.decode(data, type=type)
+    except msgspec.ValidationError as error:
+        raise from_msgspec(error) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        words = str(error) if isinstance(error, msgspec.DecodeError) else "it is not UTF-8"
+        raise Invalid(
+            f"the request body is not JSON: {words}", field="body", fix="send a JSON object"
+        ) from error
+    except RecursionError:
+        raise Invalid(
+            "the request body is nested too deeply", field="body", fix="send a flat object"
+        ) from None
+
+
+def encode(value: Any) -> bytes:
+    """Compact UTF-8 JSON with unescaped non-ASCII (DESIGN §4)."""
+    return msgspec.json.encode(value)

@@ -1,0 +1,179 @@
+"""One dialect as an ASGI application under its prefix: authentication, limits, decoding, errors, logging.
+
+The order for each request: request id; path; key (401 before anything else, an unknown path included); rate
+limit; method; permission; body and query; handler. Whatever goes wrong is rendered in the dialect's own shape.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
+
+from gateway import metrics
+from gateway.api.access_log import log_request
+from gateway.api.auth import authenticate
+from gateway.api.body import decode, encode, read_body
+from gateway.api.errors import Internal, NoRoute, Renderer, core_error, error_headers
+from gateway.api.query import parse_query
+from gateway.api.ratelimit import rate_limit
+from gateway.api.routing import Call, Endpoint, NoBody, NoQuery, Router, Table, split_raw_path
+from gateway.core.context import Core
+from gateway.core.lookup import require
+from gateway.store.ids import new_ulid
+from gateway.store.scope import Scope as Reach
+
+log = logging.getLogger("postern.http")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+EventRenderer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Socket = Callable[[Core, Scope, Receive, Send], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """A dialect: its endpoints, how it says errors, how it renders events."""
+
+    name: str
+    prefix: str
+    title: str
+    table: Table
+    render_error: Renderer
+    renderers: Mapping[str, EventRenderer] = field(default_factory=dict)
+    socket: Socket | None = None  # takes WebSockets at the prefix itself
+
+    def routes(self, core: Core) -> list[BaseRoute]:
+        """What a Starlette application mounts."""
+        return [DialectRoute(self, core)]
+
+
+class DialectRoute(BaseRoute):
+    """Everything under a dialect's prefix."""
+
+    def __init__(self, dialect: Dialect, core: Core) -> None:
+        self.dialect = dialect
+        self.core = core
+        self.router = Router(dialect.table.endpoints)
+        self._skip = dialect.prefix.count("/")
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        path: str = scope.get("path", "")
+        prefix = self.dialect.prefix
+        if scope["type"] in ("http", "websocket") and (path == prefix or path.startswith(prefix + "/")):
+            return Match.FULL, {}
+        return Match.NONE, {}
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> Any:
+        raise LookupError(name)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            if self.dialect.socket is not None and scope["path"].rstrip("/") == self.dialect.prefix:
+                await self.dialect.socket(self.core, scope, receive, send)
+                return
+            await self.error_response(NoRoute("there is no WebSocket here"))(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        started = time.perf_counter()
+        given = request.headers.get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{new_ulid()}"
+        seen = _Seen()
+        try:
+            response = await self._answer(request, request_id, seen)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            refused = core_error(error)
+            if isinstance(refused, Internal):
+                log.exception("request %s failed", request_id, extra={"request_id": request_id})
+            response = self.error_response(refused)
+        response.headers["X-Request-Id"] = request_id
+        for name, value in seen.headers.items():
+            response.headers[name] = value
+        await response(scope, receive, send)
+        seconds = time.perf_counter() - started
+        route = seen.endpoint.path if seen.endpoint else "none"
+        method = request.method if seen.endpoint else "other"
+        metrics.requests.labels(self.dialect.name, method, route, str(response.status_code)).inc()
+        metrics.request_seconds.labels(self.dialect.name).observe(seconds)
+        log_request(log, request, request_id, seen.key_id, response.status_code, seconds)
+
+    def error_response(self, error: Exception) -> Response:
+        """An error as this dialect says it."""
+        refused = core_error(error)
+        status, body = self.dialect.render_error(refused)
+        return Response(encode(body), status, error_headers(refused), "application/json")
+
+    async def _answer(self, request: Request, request_id: str, seen: _Seen) -> Response:
+        endpoint: Endpoint | None = None
+        ids: dict[str, str] = {}
+        unknown: NoRoute | None = None
+        try:
+            endpoint, ids = self.router.find(request.method, split_raw_path(request.scope, self._skip))
+            seen.endpoint = endpoint
+        except NoRoute as error:
+            unknown = error
+        reach = NOBODY
+        if endpoint is None or endpoint.auth:
+            reach = await authenticate(self.core, request)
+            seen.key_id = reach.key_id
+            rate_limit(self.core, reach, seen.headers)
+        if endpoint is None:
+            raise unknown or NoRoute("there is no such path")
+        if endpoint.permission:
+            require(reach, endpoint.permission)
+        query: Any = None
+        if endpoint.query is not NoQuery:
+            query = parse_query(request.scope["query_string"], endpoint.query)
+        raw = b""
+        body: Any = None
+        if endpoint.method in ("POST", "PUT", "PATCH", "DELETE") and not endpoint.raw_body:
+            raw = await read_body(request, endpoint.max_body or self.core.settings.http.max_body)
+            if endpoint.body is not NoBody:
+                body = decode(raw, endpoint.body)
+        call: Call[Any, Any] = Call(
+            core=self.core,
+            scope=reach,
+            request=request,
+            ids=ids,
+            body=body,
+            query=query,
+            raw=raw,
+            request_id=request_id,
+            public_url=public_url(self.core, request),
+            headers=seen.headers,
+        )
+        answer = await endpoint.handler(call)
+        if isinstance(answer, Response):
+            return answer
+        if answer is None:
+            return Response(status_code=call.status or 204)
+        return Response(encode(answer), call.status or endpoint.status, media_type="application/json")
+
+
+NOBODY = Reach(organization="")
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was learnt of a request, for the log, whatever becomes of it."""
+
+    endpoint: Endpoint | None = None
+    key_id: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def public_url(core: Core, request: Request) -> str:
+    """How clients reach the API, without a trailing slash."""
+    if core.settings.http.public_url:
+        return core.settings.http.public_url.rstrip("/")
+    return f"{request.url.scheme}://{request.url.netloc}"

@@ -1,0 +1,107 @@
+"""From what went wrong to a status code and a dialect's body; never a traceback.
+
+A dialect brings a ``Renderer``; the headers that go with an error are the same in every dialect.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from gateway.core.errors import CoreError, Forbidden, Invalid, NotFound, TooLarge, TooMany, Unavailable
+from gateway.store.engine import NotUnique, StoreDown
+from mailserver.base import MailServerDown, MailServerError
+
+Renderer = Callable[[CoreError], tuple[int, dict[str, Any]]]
+"""Answers the status code and the JSON body of an error."""
+
+
+class Unauthorized(CoreError):
+    """No key, or one that is not known: 401."""
+
+    code = "unauthorized"
+
+
+class NoRoute(NotFound):
+    """There is no such path: 404."""
+
+
+class WrongMethod(CoreError):
+    """The path exists, the method does not: 405. ``allow`` lists the methods."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, allow: list[str]):
+        super().__init__(f"this path takes {', '.join(allow)}", fix=f"use {' or '.join(allow)}")
+        self.allow = allow
+
+
+class Internal(CoreError):
+    """A defect of ours: 500."""
+
+    code = "internal_error"
+
+
+def core_error(error: Exception) -> CoreError:
+    """The core error that an exception amounts to; Internal for what nobody expected."""
+    if isinstance(error, CoreError):
+        return error
+    if isinstance(error, MailServerDown):
+        return Unavailable("the mail server cannot be reached now", fix="try again in a few seconds")
+    if isinstance(error, StoreDown):
+        return Unavailable("the database cannot be reached now", fix="try again in a few seconds")
+    if isinstance(error, MailServerError):
+        return Unavailable(f"the mail server refused: {error}", fix="try again; /ready tells its state")
+    if isinstance(error, NotUnique):
+        return Unavailable("another request made the same thing just now", 1, fix="try again")
+    return Internal(
+        "an unexpected error; it is in the log", fix="report it with the X-Request-Id of this answer"
+    )
+
+
+def error_headers(error: CoreError) -> dict[str, str]:
+    """Headers that belong to an error in every dialect."""
+    if isinstance(error, TooMany | Unavailable):
+        return {"Retry-After": str(error.retry_after)}
+    if isinstance(error, WrongMethod):
+        return {"Allow": ", ".join(error.allow)}
+    if isinstance(error, Unauthorized):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, TooLarge):
+        return {"Connection": "close"}
+    return {}
+
+
+_AT = re.compile(r"^(?P<words>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `([^`]+)`")
+
+
+def from_msgspec(error: msgspec.ValidationError) -> Invalid:
+    """Name the field of a value that has the wrong type: ``$.to[0]`` becomes ``to[0]``."""
+    match = _AT.match(str(error))
+    words, path = (match["words"], match["path"] or "$") if match else (str(error), "$")
+    field = path.removeprefix("$").removeprefix(".").replace("[...]", "[]")
+    missing = _MISSING.search(words)
+    if missing:
+        field = f"{field}.{missing[1]}" if field else missing[1]
+        return Invalid(f"{field} is required", field=field, fix=f"give {field}")
+    words = words.replace("`", "").replace("Expected", "expected")
+    if not field or field == "body":
+        return Invalid(f"the request body does not do: {words}", field="body", fix="send a JSON object")
+    return Invalid(f"{field}: {words}", field=field, fix=f"correct {field}")
+
+
+def field_path(field: str) -> list[str | int]:
+    """``to[0].email`` as ``["to", 0, "email"]``."""
+    parts: list[str | int] = []
+    for name, index in re.findall(r"([^.\[\]]+)|\[(\d*)\]", field):
+        parts.append(name if name else int(index or 0))
+    return parts
+
+
+def forbidden(what: str) -> Forbidden:
+    """The key's reach or permissions do not include ``what``."""
+    return Forbidden(f"this API key may not {what}", fix="use a key with a wider reach")

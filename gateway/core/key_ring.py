@@ -1,0 +1,128 @@
+"""API keys as they come with a request: recognised, counted, remembered for a second.
+
+A key is found by its SHA-256 (256 bits of entropy need no slow hash). What was found is remembered for
+``REMEMBER`` seconds, so that a busy key costs no query; every removal in this process empties the memory at
+once, and another process's removal (the command line's, another server's) is seen within that second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import time
+from dataclasses import dataclass
+
+from gateway.core.buckets import Buckets
+from gateway.store.engine import Row, Store, StoreDown, Tx
+from gateway.store.ids import now_us
+from gateway.store.jsontext import load
+from gateway.store.scope import Scope
+
+log = logging.getLogger("postern.keys")
+
+REMEMBER = 1.0
+MAX_REMEMBERED = 10_000
+USED_EVERY_US = 60_000_000
+MAX_KEY = 512
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    scope: Scope
+    hash: str
+    expires_at: int | None
+    until: float
+
+
+def hash_of(key: str) -> str:
+    """The hex SHA-256 of a whole key."""
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+
+
+class KeyRing:
+    """Recognises keys. One for each running gateway; used on the event loop only."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Known] = {}
+        self._generation = 0
+        self._used: dict[str, int] = {}
+        self._jobs: set[asyncio.Task[None]] = set()
+        self.requests = Buckets()
+
+    async def identify(self, store: Store, key: str) -> Scope | None:
+        """The reach of a key; None for an unknown, revoked or expired one. Raises StoreDown."""
+        if not key or len(key) > MAX_KEY:
+            return None
+        digest = hash_of(key)
+        known = self._known.get(digest)
+        if known is None or known.until < time.monotonic():
+            generation = self._generation
+            row = await store.read(lambda tx: _find(tx, digest))
+            if row is None:
+                self._known.pop(digest, None)
+                return None
+            known = _Known(_scope(row), row["hash"], row["expires_at"], time.monotonic() + REMEMBER)
+            # a removal that happened while we were reading must not be undone by remembering
+            if generation == self._generation:
+                if len(self._known) >= MAX_REMEMBERED:
+                    self._known.clear()
+                self._known[digest] = known
+        if not hmac.compare_digest(known.hash, digest):
+            return None
+        if known.expires_at is not None and known.expires_at <= now_us():
+            return None
+        self._note_use(store, known.scope.key_id)
+        return known.scope
+
+    def forget(self) -> None:
+        """Keys were removed or changed: believe nothing that is remembered."""
+        self._generation += 1
+        self._known.clear()
+
+    def used_at(self, key_id: str) -> int | None:
+        """When the key was last used, as far as this process knows (µs)."""
+        return self._used.get(key_id)
+
+    async def settle(self) -> None:
+        """Wait for the writes of ``used_at`` that are under way."""
+        while self._jobs:
+            await asyncio.gather(*self._jobs)
+
+    def _note_use(self, store: Store, key_id: str | None) -> None:
+        if key_id is None:
+            return
+        at = now_us()
+        last = self._used.get(key_id)
+        if last is not None and at - last < USED_EVERY_US:
+            return
+        if len(self._used) >= MAX_REMEMBERED:
+            self._used.clear()
+        self._used[key_id] = at
+        job = asyncio.create_task(_write_use(store, key_id, at), name="key-used")
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+
+async def _write_use(store: Store, key_id: str, at: int) -> None:
+    try:
+        await store.write(lambda tx: tx.update("api_key", "id", key_id, {"used_at": at}))
+    except StoreDown as error:
+        log.warning("cannot note the use of a key: %s", error)
+
+
+def _find(tx: Tx, digest: str) -> Row | None:
+    return tx.row("SELECT * FROM api_key WHERE hash = ?", digest)
+
+
+def _scope(row: Row) -> Scope:
+    granted = load(row["permissions_json"])
+    return Scope(
+        organization=row["organization_id"],
+        pod=row["pod_id"],
+        inbox=row["inbox_id"],
+        permissions=None if granted is None else frozenset(granted),
+        test=bool(row["test"]),
+        key_id=row["id"],
+    )

@@ -1,0 +1,30 @@
+"""The counters of the gateway, in a registry of their own. Any room may increment them.
+
+No label ever holds an address or an id: the number of series stays small however many inboxes there are.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+requests = Counter(
+    "postern_http_requests",
+    "API requests answered",
+    ["dialect", "method", "route", "status"],
+    registry=REGISTRY,
+)
+request_seconds = Histogram(
+    "postern_http_request_seconds",
+    "Time to answer an API request",
+    ["dialect"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REGISTRY,
+)
+messages = Counter("postern_messages", "Messages indexed", ["direction"], registry=REGISTRY)
+sends = Counter("postern_sends", "Recipients settled by the outbox", ["outcome"], registry=REGISTRY)
+deliveries = Counter("postern_webhook_attempts", "Webhook posts", ["outcome"], registry=REGISTRY)
+sockets = Gauge("postern_websockets", "Open WebSockets", registry=REGISTRY)
+outbox_age = Gauge("postern_outbox_age_seconds", "Age of the oldest waiting message", registry=REGISTRY)
+sync_lag = Gauge("postern_sync_lag_seconds", "Age of the oldest unanswered doorbell", registry=REGISTRY)
