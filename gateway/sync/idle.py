@@ -115,6 +115,8 @@ class IdleWatch:
                 async with asyncio.timeout(_ANSWER):
                     await idle
         finally:
+            for task in list(client.tasks):  # a command that waits for a dead connection waits for ever
+                task.cancel()
             transport = client.protocol.transport if client.protocol else None
             if transport is not None:
                 transport.abort()
