@@ -43,6 +43,7 @@ class DovecotConfig:
     push_url: str | None = None
     socket_group: str | None = None  # who besides us may speak to the LMTP and SASL sockets
     sasl: bool = False
+    plain_auth: bool = False  # passwords without TLS from beyond loopback
     tls_cert: Path | None = None
     tls_key: Path | None = None
     master_secret: str = field(default="", repr=False)
@@ -144,6 +145,7 @@ def render(config: DovecotConfig, template: str) -> None:
         "GROUP": config.group,
         "HOSTNAME": config.hostname,
         "SSL": ssl,
+        "PLAIN_AUTH": "no" if config.plain_auth else "yes",
         "FORMAT": config.mailbox_format,
         "IMAP": str(config.imap_port),
         "IMAPS": str(config.imaps_port),
@@ -173,7 +175,7 @@ def give(config: DovecotConfig) -> None:
     for path in own:
         os.chown(path, uid, gid)
     os.chmod(config.mail, 0o700)
-    os.chmod(config.run, 0o755)
+    os.chmod(config.run, 0o755)  # noqa: S103 - the sockets in it have modes of their own
 
 
 def compile_sieve(config: DovecotConfig) -> None:

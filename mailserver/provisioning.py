@@ -57,6 +57,7 @@ class DovecotSettings:
     mail_user: str | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    insecure_dev: bool = False  # passwords without TLS from anywhere
 
 
 class Provisioning:
@@ -146,6 +147,7 @@ class Provisioning:
             sasl=self._peer_group is not None,
             tls_cert=base.tls_cert,
             tls_key=base.tls_key,
+            plain_auth=base.insecure_dev,
             master_secret=self._master_secret,
         )
 
@@ -331,6 +333,10 @@ class Provisioning:
             return None
         same = hmac.compare_digest(recipient.lower().encode(), self.sent_address(address).encode())
         return address if same else None
+
+    @staticmethod
+    def _looks_sent(recipient: str) -> bool:
+        return split_recipient(recipient)[1].startswith(SENT_TAG)
 
     async def sent_copy_exists(self, envelope: Envelope) -> bool:
         """Whether the sender's Sent folder holds this Message-ID."""

@@ -1,0 +1,125 @@
+"""The MX of the embedded server: mail from the world, answered 250 only after Dovecot's LMTP said 250.
+
+There is no queue here. A message for several mailboxes of which one failed for now is answered 451, and who
+already has it is remembered, so that the sender's retry stores it only where it is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mailserver.addresses import split_recipient
+from mailserver.base import RecipientReply
+from mailserver.embedded import wire
+from mailserver.embedded.local import LocalDelivery
+from mailserver.embedded.settings import Limits
+from mailserver.provisioning import SENT_TAG
+
+log = logging.getLogger(__name__)
+
+Verify = Callable[[bytes, str, str, str], Awaitable[bytes]]
+"""(message, peer address, EHLO name, MAIL FROM) → an Authentication-Results field with its CRLF."""
+
+_REMEMBERED = 1000
+
+
+class Receiver:
+    """aiosmtpd handler of the public listener."""
+
+    def __init__(
+        self,
+        delivery: LocalDelivery,
+        is_local: Callable[[str], bool],
+        has_domain: Callable[[str], bool],
+        hostname: str,
+        limits: Limits,
+        verify: Verify | None = None,
+    ) -> None:
+        self._delivery = delivery
+        self._is_local = is_local
+        self._has_domain = has_domain
+        self._hostname = hostname
+        self._limits = limits
+        self._verify = verify
+        self._partly: OrderedDict[bytes, set[str]] = OrderedDict()
+
+    async def handle_EHLO(
+        self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        kept = [line for line in responses if not line[4:].startswith(("AUTH", "HELP"))]
+        return [*kept, "250 ENHANCEDSTATUSCODES"]
+
+    async def handle_RCPT(
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        if len(envelope.rcpt_tos) >= self._limits.recipients:
+            return "452 4.5.3 too many recipients, send the others in another transaction"
+        mailbox, tag = split_recipient(address)
+        if not mailbox:
+            return "501 5.1.3 bad recipient address syntax"
+        if not self._has_domain(mailbox.rpartition("@")[2]):
+            return "554 5.7.1 relay access denied"
+        if not self._is_local(mailbox) or tag.startswith(SENT_TAG):
+            return "550 5.1.1 no such mailbox here"
+        if address not in envelope.rcpt_tos:
+            envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        data = wire.normalised(envelope.content)
+        fields, _ = wire.split(data)
+        if wire.hops(fields) > self._limits.hops:
+            return "554 5.4.6 too many hops, the message loops"
+        mail_from = "" if envelope.mail_from == "<>" else envelope.mail_from
+        peer = session.peer[0] if session.peer else "unknown"
+        queue_id = secrets.token_hex(6)
+        digest = hashlib.sha256(mail_from.encode("utf-8", "surrogateescape") + b"\0" + data).digest()
+        stored = self._partly.get(digest, set())
+        recipients = [one for one in envelope.rcpt_tos if one not in stored]
+        if not recipients:
+            return "250 2.0.0 OK, all of it was stored before"
+        extra = b""
+        if self._verify is not None:
+            extra = await self._verify(data, peer, session.host_name or "", mail_from)
+        message = wire.completed(
+            data,
+            hostname=self._hostname,
+            received=wire.received_field(
+                helo=session.host_name or "",
+                peer=peer,
+                hostname=self._hostname,
+                protocol=_protocol(session, envelope),
+                recipient=envelope.rcpt_tos[0] if len(envelope.rcpt_tos) == 1 else None,
+                queue_id=queue_id,
+            ),
+            extra=extra,
+        )
+        answers = await self._delivery.to_inbox(mail_from, recipients, message)
+        return self._verdict(digest, answers, queue_id)
+
+    def _verdict(self, digest: bytes, answers: dict[str, RecipientReply], queue_id: str) -> str:
+        failed = {address: reply for address, reply in answers.items() if not reply.ok}
+        if not failed:
+            self._partly.pop(digest, None)
+            return f"250 2.0.0 OK: stored as {queue_id}"
+        if len(failed) < len(answers):
+            self._partly.setdefault(digest, set()).update(set(answers) - set(failed))
+            while len(self._partly) > _REMEMBERED:
+                self._partly.popitem(last=False)
+            log.warning("stored for %d of %d recipients", len(answers) - len(failed), len(answers))
+            return "451 4.3.0 not all recipients could be stored, try again later"
+        worst = min(failed.values(), key=lambda reply: reply.code)  # a 4xx keeps the mail at the sender
+        text = worst.text.removeprefix(worst.status).strip().replace("\r", " ").replace("\n", " ")
+        return f"{worst.code} {worst.status} {text}"
+
+
+def _protocol(session: Any, envelope: Any) -> str:
+    """RFC 3848 and RFC 6531 §4.3 names."""
+    base = "UTF8SMTP" if envelope.smtp_utf8 else "ESMTP" if session.extended_smtp else "SMTP"
+    return base + ("S" if session.ssl and base != "SMTP" else "")

@@ -1,0 +1,206 @@
+"""The embedded mail server: a private Dovecot child, an SMTP receiver and a submission listener in-process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Mapping, Sequence
+
+from mailserver.addresses import split_recipient
+from mailserver.base import (
+    Endpoint,
+    Envelope,
+    Hop,
+    MailServer,
+    OnHint,
+    OnSubmission,
+    PartHealth,
+    PersonAccess,
+    RecipientReply,
+    Tls,
+)
+from mailserver.embedded.local import LocalDelivery
+from mailserver.embedded.outgoing import Outgoing
+from mailserver.embedded.receiver import Receiver, Verify
+from mailserver.embedded.route import Router, make_resolver
+from mailserver.embedded.session import Listener
+from mailserver.embedded.settings import EmbeddedSettings
+from mailserver.embedded.submission import SubmissionHandler, SubmissionSession
+from mailserver.provisioning import Provisioning
+
+_NO_MAILBOX = RecipientReply(550, "5.1.1", "5.1.1 no such mailbox here", "local")
+
+
+class EmbeddedServer(Provisioning):
+    """Implements :class:`mailserver.base.MailServer`."""
+
+    name = "embedded"
+
+    def __init__(self, settings: EmbeddedSettings) -> None:
+        super().__init__(settings)
+        self.settings = settings
+        self._delivery: LocalDelivery | None = None
+        self._outgoing: Outgoing | None = None
+        self._mx: Listener | None = None
+        self._submission: Listener | None = None
+        self._trimmer: asyncio.Task[None] | None = None
+
+    async def start(self, on_hint: OnHint, on_submission: OnSubmission) -> None:
+        try:
+            await self._start(on_hint, on_submission)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self, on_hint: OnHint, on_submission: OnSubmission) -> None:
+        settings, limits = self.settings, self.settings.limits
+        logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd logs each command
+        await self._start_store(on_hint)
+        assert self._config is not None
+        self._delivery = LocalDelivery(
+            self._config.lmtp_socket, self._config.sent_socket, settings.hostname, limits.deliveries
+        )
+        resolver = await asyncio.to_thread(make_resolver, settings.resolver)
+        self._outgoing = Outgoing(settings, Router(resolver, settings.allow_private_mx))
+        tls = await asyncio.to_thread(_tls_context, settings)
+        receiver = Receiver(
+            self._delivery,
+            self.is_local,
+            self.directory.has_domain,
+            settings.hostname,
+            limits,
+            self._verifier(),
+        )
+        self._mx = Listener(
+            receiver,
+            hostname=settings.hostname,
+            limits=limits,
+            tls=tls,
+            auth_exclude_mechanism=["PLAIN", "LOGIN"],
+        )
+        await self._mx.start(settings.bind, settings.smtp_port)
+        handler = SubmissionHandler(self.directory.find, on_submission, settings.hostname, limits)
+        self._submission = Listener(
+            handler,
+            hostname=settings.hostname,
+            limits=limits,
+            tls=tls,
+            make=SubmissionSession,
+            auth_require_tls=not (settings.insecure_dev or _is_loopback(settings.bind)),
+        )
+        await self._submission.start(settings.bind, settings.submission_port)
+        self._trimmer = asyncio.create_task(self._trim(), name="trim outgoing connections")
+
+    def _verifier(self) -> Verify | None:
+        return None
+
+    async def stop(self) -> None:
+        for listener in (self._mx, self._submission):
+            if listener is not None:
+                await listener.stop()
+        self._mx = self._submission = None
+        if self._trimmer is not None:
+            self._trimmer.cancel()
+            await asyncio.wait([self._trimmer])
+            self._trimmer = None
+        for part in (self._outgoing, self._delivery):
+            if part is not None:
+                await part.close()
+        self._outgoing = self._delivery = None
+        await self._stop_store()
+
+    async def _trim(self) -> None:
+        while True:
+            await asyncio.sleep(10)
+            if self._outgoing is not None:
+                self._outgoing.trim()
+
+    async def _settle(self, addresses: list[str]) -> None:
+        await super()._settle(addresses)
+        if self._delivery is not None:
+            await self._delivery.quiet(addresses)
+
+    def access(self) -> PersonAccess:
+        settings = self.settings
+        host = settings.bind if _is_loopback(settings.bind) else settings.hostname
+        tls: Tls = "starttls" if settings.tls_cert else "none"
+        imap = Endpoint(host, self._config.imap_port if self._config else settings.imap_port, tls)
+        if settings.imaps_port and settings.tls_cert:
+            imap = Endpoint(host, settings.imaps_port, "implicit")
+        submission = self._submission.port if self._submission else settings.submission_port
+        smtp = self._mx.port if self._mx else settings.smtp_port
+        return PersonAccess(imap, Endpoint(host, submission, tls), Endpoint(host, smtp, tls))
+
+    def plan(self, recipients: Sequence[str]) -> list[Hop]:
+        local: list[str] = []
+        domains: dict[str, list[str]] = {}
+        for recipient in dict.fromkeys(recipients):
+            mailbox = split_recipient(recipient)[0]
+            domain = mailbox.rpartition("@")[2]
+            if self.directory.has_domain(domain) or self.directory.find(mailbox) is not None:
+                local.append(recipient)  # unknown ones too: 550 without a loop through our own MX
+            else:
+                domains.setdefault(domain, []).append(recipient)
+        hops = [Hop("lmtp", "local", tuple(local))] if local else []
+        if self.settings.smarthost is not None:
+            away = tuple(one for group in domains.values() for one in group)
+            return [*hops, Hop("smarthost", self.settings.smarthost.host, away)] if away else hops
+        return [*hops, *(Hop("mx", domain, tuple(group)) for domain, group in domains.items())]
+
+    async def transmit(self, hop: Hop, envelope: Envelope) -> Mapping[str, RecipientReply]:
+        if self._outgoing is None or self._delivery is None:
+            down = RecipientReply(451, "4.3.0", "4.3.0 the mail server is not started", "local")
+            return dict.fromkeys(hop.recipients, down)
+        if hop.kind == "lmtp":
+            return await self._local(self._delivery, hop, envelope)
+        if hop.kind == "smarthost":
+            return await self._outgoing.to_smarthost(hop, envelope)
+        if not hop.key:
+            bad = RecipientReply(501, "5.1.3", "5.1.3 bad recipient address", "local")
+            return dict.fromkeys(hop.recipients, bad)
+        return await self._outgoing.to_domain(hop, envelope)
+
+    async def _local(
+        self, delivery: LocalDelivery, hop: Hop, envelope: Envelope
+    ) -> dict[str, RecipientReply]:
+        answers: dict[str, RecipientReply] = {}
+        inboxes = []
+        for recipient in hop.recipients:
+            owner = self.is_sent_address(recipient)
+            if owner is not None:
+                answers[recipient] = await delivery.to_sent(envelope.mail_from, owner, envelope.data)
+            elif self.is_local(recipient) and not self._looks_sent(recipient):
+                inboxes.append(recipient)
+            else:
+                answers[recipient] = _NO_MAILBOX
+        if inboxes:
+            answers |= await delivery.to_inbox(envelope.mail_from, inboxes, envelope.data)
+        return answers
+
+    async def was_submitted(self, envelope: Envelope) -> bool:
+        return await self.sent_copy_exists(envelope)
+
+    async def health(self) -> Mapping[str, PartHealth]:
+        found = await self._store_health()
+        found["receiver"] = PartHealth(
+            self._mx is not None, f"port {self._mx.port}" if self._mx else "stopped"
+        )
+        return found
+
+
+def _is_loopback(bind: str) -> bool:
+    return bind in ("127.0.0.1", "::1", "localhost") or bind.startswith("127.")
+
+
+def _tls_context(settings: EmbeddedSettings) -> ssl.SSLContext | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    return context
+
+
+def _typed(settings: EmbeddedSettings) -> MailServer:
+    """mypy's proof that the protocol is met."""
+    return EmbeddedServer(settings)

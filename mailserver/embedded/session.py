@@ -1,0 +1,142 @@
+"""What aiosmtpd lacks for a public listener: connection limits, tolerated parameters, honest failures.
+
+RFC 5321 §4.2.1: what we could not do now is 4xx; aiosmtpd alone would answer 500 to any exception, and the
+sender would bounce the mail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import ssl
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from aiosmtpd.smtp import SMTP
+
+from mailserver.embedded.settings import Limits
+
+log = logging.getLogger(__name__)
+
+# RFC 3461 (RET, ENVID, NOTIFY, ORCPT) and RFC 4954 (AUTH=): tolerated though not offered
+_TOLERATED = re.compile(r"\s(?:RET|ENVID|NOTIFY|ORCPT|AUTH|BY|MT-PRIORITY)=\S*", re.IGNORECASE)
+
+
+class Session(SMTP):
+    """One connection of a :class:`Listener`."""
+
+    # lines over 998 octets are wrong but common (RFC 5322 §2.1.1); refused only when absurd
+    line_length_limit = 1 << 20
+    # 255 octets of local part in the wild; RFC 5321 §4.5.3.1.3 has 256 for a path
+    command_size_limit = 2048
+
+    def __init__(self, listener: Listener, **options: Any) -> None:
+        super().__init__(listener.handler, **options)
+        self._listener = listener
+        self._counted: str | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._original_transport is None:  # not the second call, after STARTTLS
+            assert isinstance(transport, asyncio.Transport)
+            peer = transport.get_extra_info("peername")
+            address = peer[0] if peer else ""
+            self._counted = address
+            if not self._listener.admit(self, address):
+                transport.write(b"421 4.7.0 too many connections, try again later\r\n")
+                transport.close()
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._counted is not None:
+            self._listener.dismiss(self, self._counted)
+            self._counted = None
+        super().connection_lost(error)
+
+    async def smtp_MAIL(self, arg: str | None) -> None:
+        await super().smtp_MAIL(_TOLERATED.sub("", arg) if arg else arg)
+
+    async def smtp_RCPT(self, arg: str | None) -> None:
+        await super().smtp_RCPT(_TOLERATED.sub("", arg) if arg else arg)
+
+    async def smtp_VRFY(self, arg: str) -> None:
+        """Says nothing about who exists (RFC 5321 §7.3)."""
+        await self.push("252 2.5.2 send some mail, I will try")
+
+    async def handle_exception(self, error: Exception) -> str:
+        if isinstance(error, (ConnectionError, asyncio.IncompleteReadError)):
+            return "421 4.4.2 connection lost"
+        log.error("SMTP session failed", exc_info=error)
+        return "451 4.3.0 local error, try again later"
+
+
+class Listener:
+    """A listening socket and its sessions, counted."""
+
+    def __init__(
+        self,
+        handler: Any,
+        *,
+        hostname: str,
+        limits: Limits,
+        make: Callable[..., Session] = Session,
+        tls: ssl.SSLContext | None = None,
+        **options: Any,
+    ) -> None:
+        self.handler = handler
+        self._limits = limits
+        self._make = make
+        self._options: dict[str, Any] = {
+            "hostname": hostname,
+            "ident": "ESMTP",
+            "data_size_limit": limits.message_size,
+            "enable_SMTPUTF8": True,
+            "timeout": limits.command_timeout,
+            "tls_context": tls,
+            **options,
+        }
+        self._server: asyncio.Server | None = None
+        self._sessions: set[Session] = set()
+        self._by_address: Counter[str] = Counter()
+        self.port = 0
+
+    async def start(self, host: str, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: self._make(self, loop=loop, **self._options), host, port, backlog=512
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self, grace: float = 3.0) -> None:
+        """Accept nobody new; give transactions in progress ``grace`` seconds, then close."""
+        if self._server is None:
+            return
+        self._server.close()
+        deadline = asyncio.get_running_loop().time() + grace
+        while any(one.envelope is not None and one.envelope.content for one in self._sessions):
+            if asyncio.get_running_loop().time() > deadline:
+                break
+            await asyncio.sleep(0.02)
+        tasks = [one._handler_coroutine for one in self._sessions if one._handler_coroutine is not None]
+        for session in list(self._sessions):
+            if isinstance(session.transport, asyncio.Transport):
+                session.transport.abort()
+        if tasks:
+            await asyncio.wait(tasks, timeout=2)
+        await self._server.wait_closed()
+        self._server = None
+
+    def admit(self, session: Session, address: str) -> bool:
+        self._sessions.add(session)
+        self._by_address[address] += 1
+        return (
+            len(self._sessions) <= self._limits.connections
+            and self._by_address[address] <= self._limits.connections_per_address
+        )
+
+    def dismiss(self, session: Session, address: str) -> None:
+        self._sessions.discard(session)
+        self._by_address[address] -= 1
+        if self._by_address[address] <= 0:
+            del self._by_address[address]

@@ -1,0 +1,150 @@
+"""Submission for people's mail clients (RFC 6409): AUTH, their own address as sender, then the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from aiosmtpd.smtp import AuthResult, LoginPassword
+
+from mailserver.addresses import split_recipient
+from mailserver.base import MailServerDown, MailServerError, OnSubmission, Submission
+from mailserver.directory import Mailbox
+from mailserver.embedded import wire
+from mailserver.embedded.session import Session
+from mailserver.embedded.settings import Limits
+from mailserver.passwords import verify_password
+from mailserver.provisioning import SENT_TAG
+
+log = logging.getLogger(__name__)
+
+_MAX_FAILURES = 3
+
+
+def _unchecked(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
+    return AuthResult(success=True, auth_data=data)
+
+
+class SubmissionSession(Session):
+    """Checks the password in a thread: the hash costs 20 ms by intention."""
+
+    def __init__(self, listener: Any, **options: Any) -> None:
+        super().__init__(listener, authenticator=_unchecked, auth_required=True, **options)
+        self._failures = 0
+
+    async def auth_PLAIN(self, server: Any, args: list[str]) -> AuthResult:
+        return await self._checked(await super().auth_PLAIN(server, args))
+
+    async def auth_LOGIN(self, server: Any, args: list[str]) -> AuthResult:
+        return await self._checked(await super().auth_LOGIN(server, args))
+
+    async def _checked(self, result: AuthResult) -> AuthResult:
+        if not result.success or not isinstance(result.auth_data, LoginPassword):
+            return result
+        login, password = result.auth_data.login, result.auth_data.password
+        address = await self.event_handler.authenticate(login, password)
+        if address is not None:
+            return AuthResult(success=True, auth_data=LoginPassword(address.encode(), b""))
+        self._failures += 1
+        await asyncio.sleep(self._failures)  # make guessing slow
+        if self._failures >= _MAX_FAILURES:
+            await self.push("421 4.7.0 too many failed logins")
+            if self.transport is not None:
+                self.transport.close()
+            return AuthResult(success=False, handled=True)
+        return AuthResult(success=False, handled=False)
+
+
+class SubmissionHandler:
+    """aiosmtpd handler of the submission listener."""
+
+    def __init__(
+        self,
+        find: Callable[[str], Mailbox | None],
+        on_submission: OnSubmission,
+        hostname: str,
+        limits: Limits,
+    ) -> None:
+        self._find = find
+        self._on_submission = on_submission
+        self._hostname = hostname
+        self._limits = limits
+
+    async def authenticate(self, login: bytes, password: bytes) -> str | None:
+        """The mailbox address these credentials open, or None."""
+        row = self._find(login.decode("utf-8", "replace").strip().lower())
+        if row is None or row.password is None:
+            return None
+        return row.address if await asyncio.to_thread(verify_password, row.password, password) else None
+
+    async def handle_MAIL(
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        login = _login(session)
+        # looked up again: the mailbox may have been removed since the login
+        if self._find(login) is None:
+            return "535 5.7.8 this mailbox is gone"
+        if split_recipient(address)[0] != login:
+            return f"553 5.7.1 the sender must be {login}"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
+
+    async def handle_RCPT(
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        if len(envelope.rcpt_tos) >= self._limits.recipients:
+            return "452 4.5.3 too many recipients"
+        mailbox, tag = split_recipient(address)
+        if not mailbox or tag.startswith(SENT_TAG):
+            return "550 5.1.3 bad recipient address"
+        if address not in envelope.rcpt_tos:
+            envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        login = _login(session)
+        data = wire.normalised(envelope.content)
+        if not _from_is(data, login):
+            return f"550 5.7.1 the From field must be {login}"
+        peer = session.peer[0] if session.peer else "unknown"
+        received = wire.received_field(
+            helo=session.host_name or "",
+            peer=peer,
+            hostname=self._hostname,
+            protocol="ESMTPSA" if session.ssl else "ESMTPA",
+            recipient=None,
+            queue_id=secrets.token_hex(6),
+        )
+        message = wire.completed(data, hostname=self._hostname, received=received)
+        job = Submission(login, envelope.mail_from, tuple(envelope.rcpt_tos), message)
+        try:
+            queue_id = await self._on_submission(job)
+        except MailServerDown as error:
+            return f"451 4.3.0 {_line(error)}"
+        except MailServerError as error:
+            return f"550 5.7.1 {_line(error)}"
+        return f"250 2.0.0 OK: queued as {_line(queue_id)}"
+
+
+def _login(session: Any) -> str:
+    return session.login_data.decode() if session.login_data else ""
+
+
+def _line(value: object) -> str:
+    return " ".join(str(value).split())[:200]
+
+
+def _from_is(data: bytes, login: str) -> bool:
+    """Whether the one From field holds exactly the login's address (or a subaddress of it)."""
+    fields, _ = wire.split(data)
+    found = [field for field in fields if wire.name_of(field) == b"from"]
+    if len(found) != 1 or len(found[0]) > 10_000:
+        return False
+    text = found[0].partition(b":")[2].decode("utf-8", "replace").replace("\r\n", " ").strip()
+    pairs = email.utils.getaddresses([text])
+    return len(pairs) == 1 and split_recipient(pairs[0][1])[0] == login

@@ -1,0 +1,109 @@
+"""Octets of a message as it came in: normalised line ends, trace fields, loops (RFC 5321 §4.4, §6.3)."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from email.utils import formatdate
+
+_BARE = re.compile(rb"\r\n|\r|\n")
+_END = re.compile(rb"\r\n\r\n|\A\r\n")
+_NAME = re.compile(rb"([!-9;-~]+)[ \t]*:")
+
+
+def normalised(data: bytes) -> bytes:
+    """CRLF line ends only and no NUL, so that no later hop can see another end of data (smuggling)."""
+    if b"\0" in data:
+        data = data.replace(b"\0", b"")
+    if data.count(b"\r\n") != data.count(b"\n") or data.count(b"\r") != data.count(b"\n"):
+        data = _BARE.sub(b"\r\n", data)
+    return data if data.endswith(b"\r\n") or not data else data + b"\r\n"
+
+
+def split(data: bytes) -> tuple[list[bytes], bytes]:
+    """(header fields, each with its folded lines and CRLF; the rest from the empty line on)."""
+    match = _END.search(data)
+    if match is None:
+        head, body = data, b""
+    elif match.start() == 0 and data.startswith(b"\r\n") and match.end() == 2:
+        return [], data
+    else:
+        head, body = data[: match.start() + 2], data[match.start() + 2 :]
+    fields: list[bytes] = []
+    for line in head.splitlines(keepends=True) if head.isascii() else _lines(head):
+        if fields and line[:1] in (b" ", b"\t"):
+            fields[-1] += line
+        elif _NAME.match(line) or (not fields and line.startswith(b"From ")):
+            fields.append(line)
+        else:  # no header field: here the body begins (RFC 5322 §2.1, leniently)
+            taken = sum(map(len, fields))
+            return fields, b"\r\n" + data[taken:]
+    return fields, body
+
+
+def _lines(head: bytes) -> list[bytes]:
+    return [line + b"\r\n" for line in head.removesuffix(b"\r\n").split(b"\r\n")]
+
+
+def name_of(field: bytes) -> bytes:
+    """Lower-case field name, or b"" for an mbox ``From `` line."""
+    match = _NAME.match(field)
+    return match[1].lower() if match else b""
+
+
+def hops(fields: list[bytes]) -> int:
+    return sum(1 for field in fields if name_of(field) == b"received")
+
+
+def completed(data: bytes, *, hostname: str, received: str, extra: bytes = b"") -> bytes:
+    """The message to store: our Received field (and ``extra``) on top; a Message-ID and Date if missing;
+    Authentication-Results that claim to be ours removed (RFC 8601 §5)."""
+    fields, body = split(data)
+    if not body:
+        body = b"\r\n"
+    ours = hostname.lower().encode()
+    kept, names = [], set()
+    for field in fields:
+        name = name_of(field)
+        if name == b"" or (name == b"authentication-results" and claims(field, ours)):
+            continue
+        names.add(name)
+        kept.append(field)
+    head = [received.encode("utf-8", "replace"), extra]
+    if b"message-id" not in names:
+        head.append(f"Message-ID: <{secrets.token_hex(16)}@{hostname}>\r\n".encode())
+    if b"date" not in names:
+        head.append(f"Date: {formatdate(time.time())}\r\n".encode())
+    return b"".join([*head, *kept, body])
+
+
+def claims(field: bytes, authserv_id: bytes) -> bool:
+    """Whether an Authentication-Results field names ``authserv_id`` (comments before it skipped)."""
+    value = field.partition(b":")[2]
+    while True:
+        value = value.lstrip(b" \t\r\n")
+        if not value.startswith(b"("):
+            break
+        depth = 0
+        for at, octet in enumerate(value):
+            depth += {40: 1, 41: -1}.get(octet, 0)
+            if depth == 0:
+                value = value[at + 1 :]
+                break
+        else:
+            return True  # unclosed comment: not worth keeping
+    return re.split(rb"[\s;(/]", value, maxsplit=1)[0].strip(b'"').lower() == authserv_id
+
+
+def received_field(
+    *, helo: str, peer: str, hostname: str, protocol: str, recipient: str | None, queue_id: str
+) -> str:
+    """RFC 5321 §4.4. What the client said is reduced to harmless characters."""
+    said = re.sub(r"[^!-'*-~]", "?", helo)[:255] or "unknown"
+    literal = f"IPv6:{peer}" if ":" in peer else peer
+    goal = f"\r\n\tfor <{recipient}>" if recipient else ""
+    return (
+        f"Received: from {said} ([{literal}])\r\n\tby {hostname} with {protocol} id {queue_id}{goal};"
+        f"\r\n\t{formatdate(time.time())}\r\n"
+    )
