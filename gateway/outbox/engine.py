@@ -203,7 +203,7 @@ class Outbox:
             if replies is None:
                 await self._put_back(job, people, now_us() if not left[0] else None)
                 return
-            await self._store.write(
+            again = await self._store.write(
                 partial(
                     record,
                     events=self._events,
@@ -214,6 +214,8 @@ class Outbox:
                     last=not left[0],
                 )
             )
+        if again:
+            self._bell.ring()  # the loop may sleep past that time
 
     async def _transmit(
         self, job: Job, hop: Hop, people: Sequence[Recipient]
@@ -265,6 +267,8 @@ class Outbox:
                 queue.release(tx, job, next_at, tried=False)
 
         await self._store.write(back)
+        if next_at is not None:
+            self._bell.ring()
 
 
 def _aside(job: Job) -> int:

@@ -39,13 +39,14 @@ class Tried:
 
 def record(
     tx: Tx, events: EventLog, job: Job, tried: Tried, *, patience: Patience, hostname: str, last: bool
-) -> None:
+) -> bool:
     """Record one transaction's replies; with ``last`` also decide what becomes of the message.
 
-    A temporary failure leaves the recipient queued until patience is over.
+    A temporary failure leaves the recipient queued until patience is over. Answers whether the message was given
+    a new time to be tried at.
     """
     if tx.value("SELECT 1 FROM outbox WHERE id = ? AND state = 'queued'", job.id) is None:
-        return  # its inbox was deleted meanwhile
+        return False  # its inbox was deleted meanwhile
     now = now_us()
     over = schedule.given_up(now, job.created_at, patience.days, patience.scale)
     handed: list[str] = []
@@ -81,12 +82,11 @@ def record(
         _tell(tx, events, job, tried.hop, handed, failed, now)
     elif failed and job.mail_from:
         bounce_person(tx, job, failed, hostname)
-    if last:
-        settle(tx, job, patience, tried.near, now)
+    return last and not settle(tx, job, patience, tried.near, now)
 
 
-def settle(tx: Tx, job: Job, patience: Patience, near: frozenset[int], now: int) -> None:
-    """After every hop was tried: done when no recipient is left, else due again later."""
+def settle(tx: Tx, job: Job, patience: Patience, near: frozenset[int], now: int) -> bool:
+    """After every hop was tried: done (True) when no recipient is left, else due again later."""
     left = tx.rows(
         "SELECT id FROM outbox_recipient WHERE outbox_id = ? AND state IN ('queued', 'attempting')",
         job.id,
@@ -102,7 +102,7 @@ def settle(tx: Tx, job: Job, patience: Patience, near: frozenset[int], now: int)
             now,
             job.id,
         )
-        return
+        return True
     local = all(one["id"] in near for one in left)  # our own server is short of breath, not the world
     tx.run(
         "UPDATE outbox SET claimed_until = NULL, next_at = ?, updated_at = ? WHERE id = ? AND state = 'queued'",
@@ -110,6 +110,7 @@ def settle(tx: Tx, job: Job, patience: Patience, near: frozenset[int], now: int)
         now,
         job.id,
     )
+    return False
 
 
 def _tell(

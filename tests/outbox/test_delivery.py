@@ -1,0 +1,162 @@
+"""From the queue to the recipients: outcomes, events, retries, fairness."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.core.sending import SendRequest, send
+from gateway.settings import Outbox as OutboxSettings
+from tests.outbox.rig import SCOPE, rig, until
+from tests.outbox.sink import SinkMail
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_delivered_once_with_a_sent_copy(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        inbox = await r.inbox()
+        request = SendRequest(to=["friend@x.test"], cc=["bob@world.test"], subject="s", text="t")
+        sent = await send(r.core, SCOPE, inbox, request)
+        states = await r.settled(sent.message_id)
+        assert states == {"friend@x.test": "delivered", "bob@world.test": "delivered", "sent": "delivered"}
+        assert len(r.sink.copies("friend@x.test")) == 1
+        assert len(r.sink.copies("bob@world.test")) == 1
+        assert len(r.sink.copies("agent+sent-secret@x.test")) == 1
+        assert await r.status(sent.message_id) == "delivered"
+        assert await r.value("SELECT mime FROM outbox WHERE id = ?", sent.message_id) is None
+        events = await r.events(sent.message_id)
+        assert [kind for kind, _ in events].count("message.sent") == 1
+        told = [facts["recipients"] for kind, facts in events if kind == "message.delivered"]
+        assert sorted(told) == [["bob@world.test"], ["friend@x.test"]]
+        first = events[0][1]
+        assert events[0][0] == "message.sent"
+        assert first["recipients"] == ["friend@x.test", "bob@world.test"]
+        assert first["message_ref"]["message_id"] == sent.message_id
+        token = await r.value("SELECT token FROM outbox WHERE id = ?", sent.message_id)
+        assert {one.mail_from for one in r.sink.taken} == {f"agent+b-{token}@x.test"}
+
+
+async def test_smarthost_means_sent_not_delivered(tmp_path: Path) -> None:
+    async with rig(tmp_path, mail=lambda sink: SinkMail(sink, smarthost=True)) as r:
+        inbox = await r.inbox()
+        sent = await send(r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text="t"))
+        await r.settled(sent.message_id)
+        assert await r.status(sent.message_id) == "sent"
+        assert [kind for kind, _ in await r.events(sent.message_id)] == ["message.sent"]
+
+
+async def test_smarthost_refusing_all_is_rejected(tmp_path: Path) -> None:
+    async with rig(tmp_path, mail=lambda sink: SinkMail(sink, smarthost=True)) as r:
+        inbox = await r.inbox()
+        sent = await send(r.core, SCOPE, inbox, SendRequest(to=["refuse@world.test"], text="t"))
+        await r.settled(sent.message_id)
+        events = await r.events(sent.message_id)
+        assert [kind for kind, _ in events] == ["message.rejected"]
+        assert "no such person" in events[0][1]["reason"]
+
+
+async def test_one_of_three_refused(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        inbox = await r.inbox()
+        people = ["bob@world.test", "refuse@world.test", "carol@world.test"]
+        sent = await send(r.core, SCOPE, inbox, SendRequest(to=people, text="t"))
+        states = await r.settled(sent.message_id)
+        assert states == {
+            "bob@world.test": "delivered",
+            "refuse@world.test": "bounced",
+            "carol@world.test": "delivered",
+            "sent": "delivered",
+        }
+        assert await r.status(sent.message_id) == "bounced"
+        bounced = [facts for kind, facts in await r.events(sent.message_id) if kind == "message.bounced"]
+        assert len(bounced) == 1
+        assert bounced[0]["type"] == "Permanent"
+        assert bounced[0]["sub_type"] == "NoEmail"
+        assert bounced[0]["recipients"] == [{"address": "refuse@world.test", "status": "5.1.1"}]
+        assert r.sink.tries["refuse@world.test"] == 1
+
+
+async def test_temporary_failure_then_success(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        inbox = await r.inbox()
+        sent = await send(
+            r.core, SCOPE, inbox, SendRequest(to=["later@world.test", "bob@world.test"], text="t")
+        )
+        states = await r.settled(sent.message_id)
+        assert states["later@world.test"] == "delivered"
+        assert r.sink.tries["later@world.test"] == 3
+        assert r.sink.tries["bob@world.test"] == 1  # who has it is not asked again
+        assert len(r.sink.copies("agent+sent-secret@x.test")) == 1
+        assert [kind for kind, _ in await r.events(sent.message_id)].count("message.sent") == 1
+
+
+async def test_patience_ends(tmp_path: Path) -> None:
+    settings = OutboxSettings(retry_scale=0.0005, retry_days=0.01)
+    async with rig(tmp_path, outbox=settings) as r:
+        inbox = await r.inbox()
+        sent = await send(r.core, SCOPE, inbox, SendRequest(to=["full@world.test"], text="t"))
+        assert (await r.settled(sent.message_id))["full@world.test"] == "bounced"
+        assert r.sink.tries["full@world.test"] >= 2
+        kind, facts = (await r.events(sent.message_id))[-1]
+        assert kind == "message.bounced"
+        assert facts["type"] == "Transient"
+        assert facts["sub_type"] == "MailboxFull"
+
+
+async def test_a_slow_domain_does_not_hold_up_others(tmp_path: Path) -> None:
+    async with rig(tmp_path, outbox=OutboxSettings(concurrency=4)) as r:
+        inbox = await r.inbox()
+        for n in range(20):
+            await send(r.core, SCOPE, inbox, SendRequest(to=[f"slow{n}@tar.test"], text="t"))
+        await asyncio.sleep(0.3)
+        begun = time.monotonic()
+        ids = [
+            (await send(r.core, SCOPE, inbox, SendRequest(to=[f"bob{n}@world{n}.test"], text="t"))).message_id
+            for n in range(20)
+        ]
+        for one in ids:
+            await r.settled(one, 2.5)
+        assert time.monotonic() - begun < 2.9  # less than one slow transaction
+
+
+async def test_restart_takes_up_what_waits(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        r.sink.down = True
+        inbox = await r.inbox()
+        sent = await send(r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text="t"))
+
+        async def tried() -> bool:
+            return r.sink.tries["bob@world.test"] > 0
+
+        await until(tried)
+        assert await r.status(sent.message_id) == "queued"
+    async with rig(tmp_path) as r:
+        assert await r.settled(sent.message_id) == {"bob@world.test": "delivered", "sent": "delivered"}
+
+
+async def test_submission_that_may_have_happened_is_looked_up(tmp_path: Path) -> None:
+    """A row left ``attempting`` whose Sent copy is there: not filed a second time."""
+    async with rig(tmp_path) as r:
+        inbox = await r.inbox()
+        sent = await send(r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text="t"))
+        await r.settled(sent.message_id)
+        taken = list(r.sink.taken)
+        mime = r.sink.copies("bob@world.test")[0]
+        await r.outbox.stop()
+
+        def crash(tx):  # as if the process had died before it wrote the outcome
+            tx.run("UPDATE outbox SET state = 'queued', mime = ?, next_at = 0, claimed_until = 1", mime)
+            tx.run("UPDATE outbox_recipient SET state = 'attempting'")
+
+        await r.core.store.write(crash)
+        await r.outbox.start()
+        assert await r.settled(sent.message_id) == {"bob@world.test": "delivered", "sent": "delivered"}
+        assert len(r.sink.copies("agent+sent-secret@x.test")) == 1
+        # towards a foreign server nothing can be looked up: the same message again, never another
+        assert len(r.sink.copies("bob@world.test")) == 2
+        assert len(r.sink.taken) == len(taken) + 1
+        assert f"<msg_{sent.message_id}@x.test>".encode() in r.sink.copies("bob@world.test")[1]
