@@ -1,0 +1,105 @@
+"""One key, one send: concurrent callers, restarts, other bodies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.core import idempotency
+from gateway.core.errors import Conflict, Invalid
+from gateway.core.idempotency import Claim, Completion, Replay
+from gateway.core.sending import SendRequest, send
+from gateway.store.engine import Row
+from gateway.store.ids import now_us
+from tests.outbox.rig import ORG, SCOPE, Rig, rig
+
+pytestmark = pytest.mark.anyio
+
+
+async def _call(r: Rig, inbox: Row, key: str, body: str = "same") -> str:
+    """What a dialect does with a keyed request."""
+    begun = await idempotency.begin(r.core, ORG, key, body)
+    if isinstance(begun, Replay):
+        return begun.body
+
+    def render(message: str, thread: str) -> tuple[int, str]:
+        return 200, json.dumps({"message_id": message, "thread_id": thread})
+
+    try:
+        sent = await send(
+            r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text=body), Completion(begun, render)
+        )
+    except BaseException:
+        await idempotency.abandon(r.core, begun)
+        raise
+    return render(sent.message_id, sent.thread_id)[1]
+
+
+async def test_fifty_at_once_are_one(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        inbox = await r.inbox()
+        answers = await asyncio.gather(*(_call(r, inbox, "k-1") for _ in range(50)))
+        assert len(set(answers)) == 1
+        assert await r.value("SELECT count(*) FROM outbox") == 1
+        await r.settled(json.loads(answers[0])["message_id"])
+        assert len(r.sink.copies("bob@world.test")) == 1
+        assert await _call(r, inbox, "k-1") == answers[0]
+        assert await _call(r, inbox, "k-2") != answers[0]
+
+
+async def test_other_body_conflicts(tmp_path: Path) -> None:
+    async with rig(tmp_path, start=False) as r:
+        inbox = await r.inbox()
+        await _call(r, inbox, "k", "one")
+        with pytest.raises(Conflict):
+            await _call(r, inbox, "k", "two")
+        assert await idempotency.begin(r.core, "another-realm", "k", "two")
+
+
+@pytest.mark.parametrize("key", ["", "a b", "x" * 257, "ключ", "a\n", "a/b"])
+async def test_key_syntax(tmp_path: Path, key: str) -> None:
+    async with rig(tmp_path, start=False) as r:
+        with pytest.raises(Invalid):
+            await idempotency.begin(r.core, ORG, key, "f")
+
+
+async def test_failure_frees_the_key(tmp_path: Path) -> None:
+    async with rig(tmp_path, start=False) as r:
+        inbox = await r.inbox()
+        begun = await idempotency.begin(r.core, ORG, "k", "f")
+        assert isinstance(begun, Claim)
+        await idempotency.abandon(r.core, begun)
+        assert isinstance(await idempotency.begin(r.core, ORG, "k", "f"), Claim)
+        assert inbox
+
+
+async def test_claim_of_a_dead_process_is_retaken(tmp_path: Path) -> None:
+    async with rig(tmp_path, start=False) as r:
+        inbox = await r.inbox()
+        old = await idempotency.begin(r.core, ORG, "k", "same")
+        assert isinstance(old, Claim)
+        before = idempotency._STARTED_US - 1
+        await r.core.store.write(lambda tx: tx.run("UPDATE idempotency SET created_at = ?", before))
+        await asyncio.wait_for(_call(r, inbox, "k"), 5)
+        # were the old one alive after all, its send must not happen as well
+        with pytest.raises(Conflict):
+            await send(
+                r.core,
+                SCOPE,
+                inbox,
+                SendRequest(to=["bob@world.test"]),
+                Completion(Claim(old.id, before), lambda m, t: (200, "x")),
+            )
+        assert await r.value("SELECT count(*) FROM outbox") == 1
+
+
+async def test_a_key_is_forgotten_after_a_day(tmp_path: Path) -> None:
+    async with rig(tmp_path, start=False) as r:
+        inbox = await r.inbox()
+        first = await _call(r, inbox, "k")
+        old = now_us() - idempotency.EXPIRY_US - 1
+        await r.core.store.write(lambda tx: tx.run("UPDATE idempotency SET created_at = ?", old))
+        assert await _call(r, inbox, "k", "something else") != first
