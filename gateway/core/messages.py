@@ -134,6 +134,18 @@ async def get_message(core: Core, scope: Scope, inbox_ref: str, message_ref: str
     return row
 
 
+async def get_indexed(core: Core, message_id: str) -> Row | None:
+    """A message by its ULID with ``labels`` and the bodies the index holds. For callers that were let in."""
+
+    def read(tx: Tx) -> Row | None:
+        row = tx.row(_WHOLE + "message.id = ?", message_id)
+        if row is not None:
+            add_labels(tx, [row])
+        return row
+
+    return await core.store.read(read)
+
+
 def see(scope: Scope, row: Row) -> None:
     """Raise NotFound for a message that bears a hidden label this key may not read."""
     if scope.permissions is None:
@@ -154,9 +166,18 @@ async def fill_bodies(core: Core, inbox: Row, row: Row) -> None:
 
 
 async def get_messages(
-    core: Core, scope: Scope, inbox_ref: str, refs: Sequence[str], *, bodies: bool = False
+    core: Core,
+    scope: Scope,
+    inbox_ref: str,
+    refs: Sequence[str],
+    *,
+    bodies: bool = False,
+    strict: bool = False,
 ) -> list[Row]:
-    """Several messages in the order asked, unknown ones left out. Raises Invalid over ``MAX_BATCH``."""
+    """Several messages in the order asked, unknown ones left out (NotFound when ``strict``).
+
+    Raises Invalid over ``MAX_BATCH``.
+    """
     require(scope, "message_read")
     if not 1 <= len(refs) <= MAX_BATCH:
         raise Invalid(f"message_ids takes 1 to {MAX_BATCH} ids", field="message_ids")
@@ -168,6 +189,8 @@ async def get_messages(
             try:
                 message_id = find_message_id(tx, inbox, ref)
             except NotFound:
+                if strict:
+                    raise
                 continue
             if message_id not in found:
                 one = (
@@ -184,6 +207,8 @@ async def get_messages(
             try:
                 see(scope, row)
             except NotFound:
+                if strict:
+                    raise
                 continue
             kept.append(row)
         return kept

@@ -26,7 +26,9 @@ class Narrowing(PageQuery, kw_only=True):
     ] = []
     before: Annotated[str | None, Doc(description="older than this time")] = None
     after: Annotated[str | None, Doc(description="newer than this time")] = None
-    subject: Annotated[list[str], Doc(description="subject holds each of these")] = []
+    subject: Annotated[list[str], Doc(description="subject holds each of these")] = msgspec.field(
+        default_factory=list
+    )
     include_spam: Annotated[bool, Doc(description="show spam too")] = False
     include_trash: Annotated[bool, Doc(description="show deleted mail too")] = False
     include_blocked: Annotated[bool, Doc(description="show mail that a block list caught")] = False
@@ -41,14 +43,20 @@ class MessageQuery(Narrowing, kw_only=True):
     from_: Annotated[list[str], Doc(description="sender's name or address holds each of these")] = (
         msgspec.field(name="from", default_factory=list)
     )
-    to: Annotated[list[str], Doc(description="a recipient's name or address holds each of these")] = []
+    to: Annotated[list[str], Doc(description="a recipient's name or address holds each of these")] = (
+        msgspec.field(default_factory=list)
+    )
 
 
 class ThreadQuery(Narrowing, kw_only=True):
     """Narrowing a list of threads."""
 
-    senders: Annotated[list[str], Doc(description="a sender's name or address holds each of these")] = []
-    recipients: Annotated[list[str], Doc(description="a recipient's address holds each of these")] = []
+    senders: Annotated[list[str], Doc(description="a sender's name or address holds each of these")] = (
+        msgspec.field(default_factory=list)
+    )
+    recipients: Annotated[list[str], Doc(description="a recipient's address holds each of these")] = (
+        msgspec.field(default_factory=list)
+    )
 
 
 class SearchQuery(Narrowing, kw_only=True):

@@ -1,0 +1,159 @@
+"""Drafts of an inbox and of every inbox."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from gateway.api.agentmail.filters import Narrowing, page_of, read_filter
+from gateway.api.agentmail.labels_body import Labels, as_list
+from gateway.api.agentmail.sending import Addresses, once
+from gateway.api.agentmail.views import DraftItem, DraftView, Sent, draft_item, draft_view
+from gateway.api.paging import read_paging
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.api.times import parse_time
+from gateway.core import draft_send, drafts, sending
+from gateway.core.drafts import DraftChange, NewDraft
+from gateway.core.idempotency import Completion
+from gateway.core.request_files import FileGiven, load_files
+
+table = Table("Drafts")
+Doc = msgspec.Meta
+Unset = msgspec.UnsetType
+
+_INBOX = "/inboxes/{inbox_id}/drafts"
+_ONE = "/inboxes/{inbox_id}/drafts/{draft_id}"
+
+
+class DraftBody(msgspec.Struct):
+    """A new draft: plain, a reply (``in_reply_to``), or a forward (``forward_of``)."""
+
+    to: Addresses = None
+    cc: Addresses = None
+    bcc: Addresses = None
+    reply_to: Addresses = None
+    subject: str | None = None
+    text: str | None = None
+    html: str | None = None
+    labels: Labels = None
+    attachments: list[FileGiven] | None = None
+    in_reply_to: Annotated[str | None, Doc(description="message to answer")] = None
+    forward_of: Annotated[str | None, Doc(description="message to send on")] = None
+    reply_all: bool | None = None
+    send_at: Annotated[str | None, Doc(description="when to send it by itself, ISO 8601")] = None
+    client_id: Annotated[str | None, Doc(description="the same again answers the same draft")] = None
+
+
+class DraftPatch(msgspec.Struct):
+    """What to change; ``null`` clears a field, a field left out stays."""
+
+    to: Addresses | Unset = msgspec.UNSET
+    cc: Addresses | Unset = msgspec.UNSET
+    bcc: Addresses | Unset = msgspec.UNSET
+    reply_to: Addresses | Unset = msgspec.UNSET
+    subject: str | Unset | None = msgspec.UNSET
+    text: str | Unset | None = msgspec.UNSET
+    html: str | Unset | None = msgspec.UNSET
+    send_at: str | Unset | None = msgspec.UNSET
+    add_attachments: list[FileGiven] | None = None
+    remove_attachments: list[str] | None = None
+    add_labels: Labels = None
+    remove_labels: Labels = None
+
+
+class DraftSendBody(msgspec.Struct):
+    """Labels of the message that is sent, besides the draft's own."""
+
+    add_labels: Labels = None
+    remove_labels: Labels = None
+
+
+@table.get(_INBOX, permission="draft_read", rows=("drafts", DraftItem), also=["/drafts"])
+async def list_drafts(call: Call[NoBody, Narrowing]) -> dict[str, Any]:
+    """List drafts, last changed first, those that people write in a mail client included."""
+    paging = read_paging(call.query, call.core.secret)
+    wanted = read_filter(call.query)
+    listing = await drafts.list_drafts(call.core, call.scope, call.ids.get("inbox_id"), wanted, paging.window)
+    return page_of(listing, paging, "drafts", call.core.secret, draft_item)
+
+
+@table.post(_INBOX, permission="draft_create")
+async def create_draft(call: Call[DraftBody, NoQuery]) -> DraftView:
+    """Write a draft; it stands in the mailbox's Drafts folder too."""
+    body = call.body
+    new = NewDraft(
+        to=as_list(body.to),
+        cc=as_list(body.cc),
+        bcc=as_list(body.bcc),
+        reply_to=as_list(body.reply_to),
+        subject=body.subject,
+        text=body.text,
+        html=body.html,
+        labels=as_list(body.labels),
+        files=await load_files(call.core, body.attachments or []),
+        in_reply_to=body.in_reply_to,
+        forward_of=body.forward_of,
+        reply_all=bool(body.reply_all),
+        send_at=parse_time(body.send_at, "send_at"),
+        client_id=body.client_id,
+    )
+    return draft_view(await drafts.create_draft(call.core, call.scope, call.ids["inbox_id"], new))
+
+
+@table.get(_ONE, permission="draft_read", also=["/drafts/{draft_id}"])
+async def get_draft(call: Call[NoBody, NoQuery]) -> DraftView:
+    """Get a draft."""
+    row = await drafts.get_draft(call.core, call.scope, call.ids.get("inbox_id"), call.ids["draft_id"])
+    return draft_view(row)
+
+
+@table.patch(_ONE, permission="draft_update")
+async def update_draft(call: Call[DraftPatch, NoQuery]) -> DraftView:
+    """Change a draft; the copy in the Drafts folder follows."""
+    body = call.body
+    fields: dict[str, Any] = {}
+    for name in ("to", "cc", "bcc", "reply_to"):
+        value = getattr(body, name)
+        if not isinstance(value, Unset):
+            fields[name] = as_list(value)
+    for name in ("subject", "text", "html"):
+        value = getattr(body, name)
+        if not isinstance(value, Unset):
+            fields[name] = value
+    if not isinstance(body.send_at, Unset):
+        fields["send_at"] = parse_time(body.send_at, "send_at")
+    change = DraftChange(
+        fields=fields,
+        add_files=await load_files(call.core, body.add_attachments or [], "add_attachments"),
+        remove_files=body.remove_attachments or [],
+        add_labels=as_list(body.add_labels),
+        remove_labels=as_list(body.remove_labels),
+    )
+    row = await drafts.update_draft(call.core, call.scope, call.ids["inbox_id"], call.ids["draft_id"], change)
+    return draft_view(row)
+
+
+@table.delete(_ONE, permission="draft_delete")
+async def delete_draft(call: Call[NoBody, NoQuery]) -> None:
+    """Delete a draft."""
+    await drafts.delete_draft(call.core, call.scope, call.ids["inbox_id"], call.ids["draft_id"])
+
+
+@table.post(f"{_ONE}/send", permission="draft_send")
+async def send_draft(call: Call[DraftSendBody, NoQuery]) -> Sent:
+    """Send a draft; it is gone from the drafts then."""
+    inbox_ref, draft_ref = call.ids["inbox_id"], call.ids["draft_id"]
+
+    async def run(completion: Completion | None) -> sending.Sent:
+        return await draft_send.send_draft(
+            call.core,
+            call.scope,
+            inbox_ref,
+            draft_ref,
+            add_labels=as_list(call.body.add_labels),
+            remove_labels=as_list(call.body.remove_labels),
+            completion=completion,
+        )
+
+    return await once(call, f"draft {inbox_ref} {draft_ref}", run)  # type: ignore[return-value]

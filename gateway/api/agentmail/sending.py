@@ -1,0 +1,153 @@
+"""Send, reply, reply to all, forward: each once, whatever a client repeats with its Idempotency-Key."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import msgspec
+from starlette.responses import Response
+
+from gateway.api.agentmail.labels_body import Labels, as_list
+from gateway.api.agentmail.views import Sent
+from gateway.api.body import encode
+from gateway.api.routing import Call, NoQuery, Table
+from gateway.core import idempotency, messages, replies, sending
+from gateway.core.idempotency import Completion, Replay
+from gateway.core.lookup import find_inbox
+from gateway.core.replies import ReplyRequest
+from gateway.core.request_files import FileGiven, load_files
+from gateway.core.sending import SendRequest
+
+table = Table("Messages")
+Doc = msgspec.Meta
+Addresses = Annotated[str | list[str] | None, Doc(description="one address or several: a@b or Name <a@b>")]
+
+_ONE = "/inboxes/{inbox_id}/messages/{message_id:rest}"
+
+
+class SendBody(msgspec.Struct):
+    """A message to send."""
+
+    to: Addresses = None
+    cc: Addresses = None
+    bcc: Addresses = None
+    reply_to: Addresses = None
+    subject: str | None = None
+    text: str | None = None
+    html: str | None = None
+    labels: Labels = None
+    attachments: list[FileGiven] | None = None
+    headers: dict[str, str] | None = None
+
+
+class ReplyBody(SendBody):
+    """A reply: recipients and subject come from the original unless given."""
+
+    reply_all: bool | None = None
+
+
+Render = Callable[[str, str], tuple[int, str]]
+
+
+async def once(
+    call: Call[Any, Any], what: str, run: Callable[[Completion | None], Awaitable[sending.Sent]]
+) -> Response:
+    """Run a send under the request's Idempotency-Key, if it has one. ``what`` names the operation and target."""
+    key = call.request.headers.get("idempotency-key")
+    claim = None
+    if key is not None:
+        digest = hashlib.sha256(f"{what}\n".encode() + encode(call.body)).hexdigest()
+        begun = await idempotency.begin(call.core, call.scope.organization, key, digest)
+        if isinstance(begun, Replay):
+            return Response(begun.body, begun.status, media_type="application/json")
+        claim = begun
+    try:
+        sent = await run(Completion(claim, render) if claim else None)
+    except BaseException:
+        if claim is not None:
+            await idempotency.abandon(call.core, claim)
+        raise
+    status, body = render(sent.message_id, sent.thread_id)
+    return Response(body, status, media_type="application/json")
+
+
+def render(message_id: str, thread_id: str) -> tuple[int, str]:
+    """Status and body of an accepted message."""
+    return 200, encode(Sent(f"msg_{message_id}", f"thr_{thread_id}")).decode()
+
+
+@table.post("/inboxes/{inbox_id}/messages/send", permission="message_send")
+async def send_message(call: Call[SendBody, NoQuery]) -> Sent:
+    """Send a message from an inbox."""
+    body = call.body
+    inbox = await call.core.store.read(lambda tx: find_inbox(tx, call.scope, call.ids["inbox_id"]))
+
+    async def run(completion: Completion | None) -> sending.Sent:
+        request = SendRequest(
+            to=as_list(body.to),
+            cc=as_list(body.cc),
+            bcc=as_list(body.bcc),
+            reply_to=as_list(body.reply_to),
+            subject=body.subject or "",
+            text=body.text,
+            html=body.html,
+            labels=as_list(body.labels),
+            attachments=await load_files(call.core, body.attachments or []),
+            headers=body.headers or {},
+        )
+        return await sending.send(call.core, call.scope, inbox, request, completion)
+
+    return await once(call, f"send {inbox['id']}", run)  # type: ignore[return-value]
+
+
+@table.post(f"{_ONE}/reply", permission="message_send")
+async def reply(call: Call[ReplyBody, NoQuery]) -> Sent:
+    """Reply to a message, in its thread: to its Reply-To, else its sender."""
+    return await _answer(call, "reply", reply_all=bool(call.body.reply_all))
+
+
+@table.post(f"{_ONE}/reply-all", permission="message_send")
+async def reply_all(call: Call[ReplyBody, NoQuery]) -> Sent:
+    """Reply to a message's sender and all its recipients but the inbox itself."""
+    return await _answer(call, "reply-all", reply_all=True)
+
+
+@table.post(f"{_ONE}/forward", permission="message_send")
+async def forward(call: Call[SendBody, NoQuery]) -> Sent:
+    """Send a message on, with its attachments, as a new thread."""
+    return await _answer(call, "forward", reply_all=False)
+
+
+async def _answer(call: Call[Any, Any], kind: str, *, reply_all: bool) -> Sent:
+    core, body = call.core, call.body
+    inbox = await core.store.read(lambda tx: find_inbox(tx, call.scope, call.ids["inbox_id"]))
+    original = (
+        await messages.get_messages(
+            core, call.scope, inbox["id"], [call.ids["message_id"]], bodies=True, strict=True
+        )
+    )[0]
+
+    async def run(completion: Completion | None) -> sending.Sent:
+        request = ReplyRequest(
+            to=as_list(body.to),
+            cc=as_list(body.cc),
+            bcc=as_list(body.bcc),
+            reply_to=as_list(body.reply_to),
+            subject=body.subject,
+            text=body.text,
+            html=body.html,
+            labels=as_list(body.labels),
+            attachments=await load_files(core, body.attachments or []),
+            headers=body.headers or {},
+        )
+        if kind == "forward":
+            if original["truncated"]:
+                await messages.fill_bodies(core, inbox, original)
+            return await replies.forward(core, call.scope, inbox, original, request, idempotency=completion)
+        return await replies.reply(
+            core, call.scope, inbox, original, request, reply_all=reply_all, idempotency=completion
+        )
+
+    return await once(call, f"{kind} {inbox['id']} {original['id']}", run)  # type: ignore[return-value]

@@ -1,0 +1,39 @@
+"""The Drafts folder of a mailbox: filing a draft, taking one away (RFC 9051 APPEND, RFC 4315)."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.core.mailbox import folder_names
+from mailserver.imap import Client
+
+_APPENDUID = re.compile(rb"APPENDUID (\d+) (\d+)")
+
+
+def drafts_folder(client: Client) -> str:
+    """The name of the folder with the role drafts, made when there is none."""
+    known = folder_names(client)
+    name = str(known["roles"].get("drafts", "Drafts"))
+    if name not in known["names"]:
+        client.create_folder(name)
+        client.subscribe_folder(name)
+    return name
+
+
+def file_draft(client: Client, raw: bytes, message_id: str) -> tuple[int, int]:
+    """APPEND a draft; answers (uidvalidity, uid). A copy that a cut connection left is replaced."""
+    folder = drafts_folder(client)
+    answer = client.append(folder, raw, flags=[b"\\Draft", b"\\Seen"])
+    found = _APPENDUID.search(answer if isinstance(answer, bytes) else str(answer).encode())
+    if found:
+        return int(found[1]), int(found[2])
+    opened = client.open(folder, readonly=True)  # no UIDPLUS: the newest with our own Message-ID
+    return int(opened[b"UIDVALIDITY"]), max(client.find_message_id(message_id))
+
+
+def remove_draft(client: Client, uidvalidity: int, uid: int) -> None:
+    """Expunge one draft, if its UID still means it."""
+    opened = client.open(drafts_folder(client))
+    if int(opened.get(b"UIDVALIDITY") or 0) == uidvalidity:
+        client.add_flags([uid], [b"\\Deleted"], silent=True)
+        client.uid_expunge([uid])

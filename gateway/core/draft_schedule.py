@@ -1,0 +1,146 @@
+"""The engine that sends drafts when their time has come.
+
+``sending`` is only a display: a draft is sent when the transaction that accepts its mail marks it ``sent``, so a
+kill at any instruction leaves it due and unsent, or sent and swept later. Never both, never neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+
+from gateway.core.context import Core
+from gateway.core.draft_send import send_draft, sweep
+from gateway.core.errors import CoreError, NotFound, TooMany, Unavailable
+from gateway.store.engine import Row, StoreDown, Tx
+from gateway.store.ids import now_us
+from gateway.store.jsontext import dump, load
+from gateway.store.scope import Scope
+
+log = logging.getLogger("postern.drafts")
+
+_SWEEP_SECONDS = 30.0
+_LONGEST_PAUSE = 300.0
+_MAX_SURPRISES = 5
+
+
+class DraftScheduler:
+    """Sends due drafts, looking every ``interval`` seconds."""
+
+    def __init__(self, core: Core, interval: float = 1.0) -> None:
+        self._core = core
+        self._interval = interval
+        self._task: asyncio.Task[None] | None = None
+        self._again: dict[str, tuple[float, int]] = {}  # draft → (not before, failures)
+        self._swept = 0.0
+
+    async def start(self) -> None:
+        """Start looking; drafts that fell due while nothing ran go at once."""
+        self._task = asyncio.create_task(self._run(), name="draft-schedule")
+
+    async def stop(self) -> None:
+        """Finish nothing, lose nothing: what is under way is either accepted or still due."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.pass_once()
+            except (StoreDown, CoreError) as error:
+                log.warning("scheduled drafts wait: %s", error)
+            except Exception:
+                log.exception("a pass over scheduled drafts failed")
+            await asyncio.sleep(self._interval)
+
+    async def pass_once(self) -> int:
+        """Send everything due; answers how many went."""
+        now = time.monotonic()
+        due = await self._core.store.read(_due)
+        went = 0
+        for row in due:
+            if self._again.get(row["id"], (0.0, 0))[0] <= now:
+                went += await self._send(row)
+        if now - self._swept >= _SWEEP_SECONDS or not self._swept:
+            self._swept = now
+            for row, inbox in await self._core.store.read(_leftovers):
+                await sweep(self._core, inbox, row["id"])
+        return went
+
+    async def _send(self, row: Row) -> bool:
+        core, draft_id = self._core, row["id"]
+        await core.store.write(
+            lambda tx: tx.run(
+                "UPDATE draft SET send_status = 'sending' WHERE id = ? AND send_status = 'scheduled'",
+                draft_id,
+            )
+        )
+        failures = self._again.get(draft_id, (0.0, 0))[1] + 1
+        try:
+            await send_draft(core, Scope(row["organization_id"]), row["inbox_id"], draft_id)
+        except NotFound as error:
+            if await core.store.read(
+                lambda tx: tx.value("SELECT 1 FROM draft WHERE id = ? AND send_status = 'sending'", draft_id)
+            ):
+                await self._fail(draft_id, error.message)
+            self._again.pop(draft_id, None)
+            return False
+        except (Unavailable, TooMany) as error:
+            wait = max(float(error.retry_after), min(2.0**failures, _LONGEST_PAUSE))
+            self._again[draft_id] = (time.monotonic() + wait, failures)
+            log.info("draft %s waits %.0f s: %s", draft_id, wait, error)
+            return False
+        except CoreError as error:
+            await self._fail(draft_id, error.message)
+            self._again.pop(draft_id, None)
+            return False
+        except StoreDown:
+            raise
+        except Exception:
+            log.exception("draft %s could not be sent", draft_id)
+            self._again[draft_id] = (time.monotonic() + min(2.0**failures, _LONGEST_PAUSE), failures)
+            if failures >= _MAX_SURPRISES:
+                await self._fail(draft_id, "an unexpected error; it is in the log")
+            return False
+        self._again.pop(draft_id, None)
+        return True
+
+    async def _fail(self, draft_id: str, reason: str) -> None:
+        def write(tx: Tx) -> None:
+            row = tx.row("SELECT content_json, labels_json FROM draft WHERE id = ?", draft_id)
+            if row is None:
+                return
+            content = load(row["content_json"]) | {"failure": reason}
+            labels = [one for one in load(row["labels_json"]) if one != "scheduled"]
+            tx.run(
+                "UPDATE draft SET send_status = 'failed', content_json = ?, labels_json = ?, updated_at = ? "
+                "WHERE id = ? AND send_status = 'sending'",
+                dump(content),
+                dump(labels),
+                now_us(),
+                draft_id,
+            )
+
+        await self._core.store.write(write)
+
+
+def _due(tx: Tx) -> list[Row]:
+    return tx.rows(
+        "SELECT id, organization_id, inbox_id FROM draft WHERE send_at <= ? "
+        "AND send_status IN ('scheduled', 'sending') ORDER BY send_at LIMIT 100",
+        now_us(),
+    )
+
+
+def _leftovers(tx: Tx) -> list[tuple[Row, Row]]:
+    found = []
+    for row in tx.rows("SELECT id, inbox_id FROM draft WHERE send_status = 'sent' LIMIT 100"):
+        inbox = tx.row("SELECT * FROM inbox WHERE id = ?", row["inbox_id"])
+        if inbox is not None:
+            found.append((row, inbox))
+    return found

@@ -1,0 +1,110 @@
+"""Sending a draft: once, because the row is marked ``sent`` in the transaction that accepts the mail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.core import messages, replies, sending
+from gateway.core.context import Core
+from gateway.core.draft_files import files_of
+from gateway.core.draft_folder import remove_draft
+from gateway.core.drafts import SCHEDULED, _draft_labels, _found, as_texts, forget
+from gateway.core.errors import CoreError, NotFound
+from gateway.core.idempotency import Completion
+from gateway.core.lookup import require
+from gateway.core.mailbox import on_server
+from gateway.core.replies import ReplyRequest
+from gateway.core.sending import SendRequest, Sent
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us
+from gateway.store.jsontext import load
+from gateway.store.scope import Scope
+
+
+async def send_draft(
+    core: Core,
+    scope: Scope,
+    inbox_ref: str | None,
+    draft_ref: str,
+    *,
+    add_labels: Sequence[str] = (),
+    remove_labels: Sequence[str] = (),
+    completion: Completion | None = None,
+) -> Sent:
+    """Send a draft and remove it. Raises NotFound (sent or deleted already) and what ``sending.send`` raises."""
+    require(scope, "draft_send")
+    inbox, row = await core.store.read(lambda tx: _found(tx, scope, inbox_ref, draft_ref))
+    labels = set(load(row["labels_json"])) | set(_draft_labels(add_labels, "add_labels"))
+    labels -= {*_draft_labels(remove_labels, "remove_labels"), SCHEDULED}
+    inner = Scope(scope.organization, test=scope.test, key_id=scope.key_id)
+    sent = await _send(core, inner, inbox, row, sorted(labels), completion)
+    await sweep(core, inbox, row["id"])
+    return sent
+
+
+async def _send(
+    core: Core, scope: Scope, inbox: Row, row: Row, labels: list[str], completion: Completion | None
+) -> Sent:
+    content: dict[str, Any] = load(row["content_json"])
+    files = await files_of(core, inbox, row)
+    people: dict[str, Any] = {name: as_texts(content, name) for name in ("to", "cc", "bcc", "reply_to")}
+
+    def also(tx: Tx) -> None:
+        done = tx.run(
+            "UPDATE draft SET send_status = 'sent', updated_at = ? WHERE id = ? AND updated_at = ? "
+            "AND (send_status IS NULL OR send_status <> 'sent')",
+            now_us(),
+            row["id"],
+            row["updated_at"],
+        )
+        if not done:
+            raise NotFound("the draft was sent, changed or deleted just now")
+        tx.run("DELETE FROM draft_file WHERE draft_id = ?", row["id"])
+
+    if row["forward_of"]:
+        found = await messages.get_messages(
+            core, scope, inbox["id"], [row["forward_of"]], bodies=True, strict=True
+        )
+        request = ReplyRequest(
+            **people,
+            subject=content["subject"] or None,
+            text=content["text"],
+            html=content["html"],
+            labels=labels,
+            attachments=files,
+        )
+        return await replies.forward(core, scope, inbox, found[0], request, idempotency=completion, also=also)
+    thread_id = content.get("thread_id")
+    if thread_id and not await core.store.read(
+        lambda tx: tx.value("SELECT 1 FROM thread WHERE id = ?", thread_id)
+    ):
+        thread_id = None
+    wanted = SendRequest(
+        **people,
+        subject=content["subject"],
+        text=content["text"],
+        html=content["html"],
+        labels=labels,
+        attachments=files,
+        in_reply_to=content.get("in_reply_to"),
+        references=content.get("references") or (),
+        thread_id=thread_id,
+    )
+    return await sending.send(core, scope, inbox, wanted, completion, also)
+
+
+async def sweep(core: Core, inbox: Row, draft_id: str) -> None:
+    """Take a sent draft out of the Drafts folder, then forget it. Left for the scheduler when that fails."""
+    row = await core.store.read(
+        lambda tx: tx.row("SELECT * FROM draft WHERE id = ? AND send_status = 'sent'", draft_id)
+    )
+    if row is None:
+        return
+    if row["uid"] is not None:
+        validity, uid = row["uidvalidity"], row["uid"]
+        try:
+            await on_server(core, inbox["address"], lambda client: remove_draft(client, validity, uid))
+        except CoreError:
+            return
+    await core.store.write(lambda tx: forget(tx, draft_id))
