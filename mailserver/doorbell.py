@@ -122,6 +122,7 @@ class _Connection(asyncio.Protocol):
         self._path = b""
         self._body: list[bytes] = []
         self._size = 0
+        self._expects = False
 
     def close(self) -> None:
         if self._transport is not None:
@@ -147,6 +148,15 @@ class _Connection(asyncio.Protocol):
 
     def on_url(self, url: bytes) -> None:
         self._path += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"expect" and value.lower() == b"100-continue":
+            self._expects = True
+
+    def on_headers_complete(self) -> None:
+        # RFC 9110 §10.1.1: Dovecot's first request of a process waits for this, two seconds if in vain
+        if self._expects and self._transport is not None:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)

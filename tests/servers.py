@@ -179,7 +179,9 @@ class Sink:
     async def wait(self, count: int = 1, timeout: float = 20.0) -> list[Received]:
         """Wait until ``count`` messages are there."""
         async with asyncio.timeout(timeout):
-            while len(self.messages) < count:
+            while True:
+                if len(self.messages) >= count:
+                    break
                 await asyncio.sleep(0.02)
         return self.messages
 
