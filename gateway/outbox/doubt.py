@@ -45,7 +45,7 @@ async def taken_already(
             if one.id in taken:
                 continue
             if hop.kind == "submission" or one.role == "sent":
-                there = await mail.was_submitted(envelope)
+                there = await _filed(mail, envelope)
             else:
                 there = await _stands(store, imap, one.address, job.message_id)
             if there:
@@ -53,6 +53,13 @@ async def taken_already(
         if len(taken) == len(doubtful):
             break
     return taken
+
+
+async def _filed(mail: MailServer, envelope: Envelope) -> bool:
+    try:
+        return await mail.was_submitted(envelope)
+    except (OSError, EOFError, UnsafeValue, IMAPClientError) as error:
+        raise MailServerDown(f"cannot look for the Sent copy: {error}") from error
 
 
 async def _stands(store: Store, imap: ImapPool, recipient: str, message_id: str) -> bool:

@@ -97,7 +97,7 @@ class Outbox:
     async def accept_submission(self, submission: Submission) -> str:
         """Make a person's submission durable; answers its queue id.
 
-        Raises MailServerError (text begins with the RFC 3463 status) to refuse, MailServerDown to ask the
+        Raises MailServerError (in words for the person) to refuse, MailServerDown to ask the
         client to try again.
         """
         try:
@@ -109,9 +109,9 @@ class Outbox:
                 )
             )
         except StoreDown as error:
-            raise MailServerDown(f"4.3.0 the queue cannot be written now: {error}") from error
+            raise MailServerDown(f"the queue cannot be written now: {error}") from error
         except SigningError as error:
-            raise MailServerError(f"5.6.0 {error}") from error
+            raise MailServerError(f"{error}") from error
         self._bell.ring()
         return outbox_id
 

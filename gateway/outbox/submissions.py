@@ -35,16 +35,16 @@ def check(tx: Tx, submission: Submission) -> tuple[Row, Row | None]:
     """The sender's inbox and its domain row. Raises MailServerError with what the person should know."""
     inbox = tx.row("SELECT * FROM inbox WHERE address = ?", base_address(submission.login))
     if inbox is None or inbox["status"] == "deleting":
-        raise MailServerError("5.7.1 this mailbox does not exist any more")
+        raise MailServerError("this mailbox does not exist any more")
     if inbox["status"] != "active":
-        raise MailServerError("5.7.1 sending is suspended for this mailbox")
+        raise MailServerError("sending is suspended for this mailbox")
     if not submission.recipients:
-        raise MailServerError("5.5.1 no recipients")
+        raise MailServerError("no recipients")
     if base_address(submission.mail_from) != inbox["address"]:
-        raise MailServerError(f"5.7.1 the sender must be {inbox['address']}")
+        raise MailServerError(f"the sender must be {inbox['address']}")
     for recipient in submission.recipients:
         if verdict(tx, inbox, ("send",), recipient) == "block":
-            raise MailServerError(f"5.7.1 sending to {recipient} is blocked by a rule of this inbox")
+            raise MailServerError(f"sending to {recipient} is blocked by a rule of this inbox")
     return inbox, signing_domain(tx, inbox["domain"])
 
 
@@ -70,7 +70,7 @@ def prepare(submission: Submission, inbox: Row, domain: Row | None) -> Ready:
     outbox_id = new_ulid()
     senders = [one.email for value in head.raw("from") for one in parse_address_list(unfold(value))]
     if len(senders) != 1 or base_address(senders[0]) != inbox["address"]:
-        raise MailServerError(f"5.7.1 From must be {inbox['address']} and nothing else")
+        raise MailServerError(f"From must be {inbox['address']} and nothing else")
     data = _without(submission.data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
     added = b""
     message_id = head.text("message-id")
