@@ -23,7 +23,7 @@ class Narrowing(PageQuery, kw_only=True):
 
     labels: Annotated[
         list[str], Doc(description="all of these labels (a JSON array, repeats or one word)")
-    ] = []
+    ] = msgspec.field(default_factory=list)
     before: Annotated[str | None, Doc(description="older than this time")] = None
     after: Annotated[str | None, Doc(description="newer than this time")] = None
     subject: Annotated[list[str], Doc(description="subject holds each of these")] = msgspec.field(

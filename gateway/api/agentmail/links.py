@@ -15,8 +15,9 @@ from starlette.responses import Response, StreamingResponse
 from gateway.api.agentmail.views import AttachmentLink, RawLink, attachment
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
-from gateway.core import attachments, draft_files
+from gateway.core import attachments
 from gateway.core.attachments import Found
+from gateway.core.draft_files import open_file
 from gateway.core.errors import NotFound
 from gateway.core.signed import sign, verify
 from gateway.store.engine import Row
@@ -64,7 +65,7 @@ async def download(call: Call[NoBody, NoQuery]) -> Response:
     elif link.kind == "file":
         got = await attachments.open_attachment(call.core, link.id, link.part)
     elif link.kind == "draft":
-        got = await draft_files.open_file(call.core, link.id, link.part)
+        got = await open_file(call.core, link.id, link.part)
     else:
         raise NotFound("this link opens nothing")
     headers = {

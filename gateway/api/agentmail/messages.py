@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.api.agentmail import sending
 from gateway.api.agentmail.filters import MessageQuery, SearchQuery, page_of, read_filter
 from gateway.api.agentmail.labels_body import BatchIds, BatchLabels, LabelsBody, in_order
 from gateway.api.agentmail.links import raw_link
@@ -23,6 +24,7 @@ from gateway.core import messages, removal, search
 from gateway.core.labels_change import change_labels, change_many
 
 table = Table("Messages")
+table.include(sending.table)
 
 _ALL = "/inboxes/{inbox_id}/messages"
 _ONE = "/inboxes/{inbox_id}/messages/{message_id:rest}"
