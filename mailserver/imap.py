@@ -85,6 +85,15 @@ class Client(IMAPClient):  # type: ignore[misc]
         self.selected = folder
         return answer
 
+    def leave(self) -> None:
+        """Select nothing: STATUS of the selected folder answers from the session's old view (RFC 9051 §6.3.11)."""
+        if self.selected is not None:
+            if self.has_capability("UNSELECT"):
+                self.unselect_folder()
+            else:
+                self.noop()
+            self.selected = None
+
     def find_message_id(self, message_id: str) -> list[int]:
         """UIDs in the selected folder whose Message-ID is exactly this one."""
         found: list[int] = self.search(["HEADER", "Message-ID", checked(message_id)])

@@ -85,6 +85,7 @@ def role_of(name: str, flags: Iterable[bytes]) -> str:
 
 def list_folders(client: Client) -> list[FolderState]:
     """Every selectable folder with its state."""
+    client.leave()
     states = []
     for flags, _, name in client.list_folders():
         lowered = {flag.lower() for flag in flags}

@@ -1,0 +1,160 @@
+"""A sync engine on a real embedded mail server, with the doorbells a test wants."""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import imapclient
+import msgspec
+
+from gateway.events.log import EventLog
+from gateway.mime.types import ParsedMessage
+from gateway.mime.worker import ParserPool
+from gateway.settings import Settings
+from gateway.settings import Sync as SyncSettings
+from gateway.store.engine import Row, Store, Tx
+from gateway.store.ids import new_ulid, now_us, number_of
+from gateway.store.migrate import migrate
+from gateway.sync.engine import Sync
+from gateway.sync.idle import IdleWatch
+from mailserver.base import MailServer
+from mailserver.imap import ImapPool
+from tests.servers import embedded_server
+
+
+class NoDrafts:
+    """Drafts are the core's room; these tests write none."""
+
+    def note(self, tx: Tx, inbox: Row, uid: int, uidvalidity: int, parsed: ParsedMessage) -> None:
+        raise AssertionError("no draft was written")
+
+    def drop(self, tx: Tx, inbox: Row, uid: int) -> None:
+        """Nothing to drop."""
+
+
+@dataclass
+class Rig:
+    mail: MailServer
+    store: Store
+    imap: ImapPool
+    parser: ParserPool
+    sync: Sync
+    idle: IdleWatch
+    inboxes: dict[str, Row] = field(default_factory=dict)
+
+    async def inbox(self, address: str) -> Row:
+        await self.mail.add_mailbox(address, "secret")
+        ulid = new_ulid()
+        row = {
+            "id": ulid,
+            "number": number_of(ulid),
+            "organization_id": "o" * 26,
+            "pod_id": "p" * 26,
+            "address": address,
+            "username": address.partition("@")[0],
+            "domain": address.partition("@")[2],
+            "active_at": 0,
+            "created_at": now_us(),
+            "updated_at": now_us(),
+        }
+        await self.store.write(lambda tx: tx.insert("inbox", row))
+        found = await self.store.read(lambda tx: tx.row("SELECT * FROM inbox WHERE id = ?", ulid))
+        assert found is not None
+        self.inboxes[address] = found
+        await self.sync.refresh(address)
+        self.idle.consider(address)
+        return found
+
+    async def deliver(self, to: str, raw: bytes, sender: str = "ann@world.test") -> None:
+        end = self.mail.access().smtp
+
+        def send() -> None:
+            with smtplib.SMTP(end.host, end.port, timeout=20) as smtp:
+                smtp.sendmail(sender, [to], raw)
+
+        await asyncio.to_thread(send)
+
+    async def rows(self, sql: str, *args: object) -> list[Row]:
+        return await self.store.read(lambda tx: tx.rows(sql, *args))
+
+    async def labels(self, subject: str) -> set[str]:
+        return {
+            row["label"]
+            for row in await self.rows(
+                "SELECT label FROM label JOIN message ON message.id = label.message_id WHERE subject = ?",
+                subject,
+            )
+        }
+
+    async def person(self, address: str, work: Callable[[imapclient.IMAPClient], Any]) -> Any:
+        """Do something in the mailbox as its owner, with a mail client of their own."""
+        end = self.mail.access().imap
+
+        def run() -> Any:
+            with imapclient.IMAPClient(end.host, end.port, ssl=False) as client:
+                client.login(address, "secret")
+                return work(client)
+
+        return await asyncio.to_thread(run)
+
+
+async def until(check: Callable[[], Awaitable[object]], timeout: float = 20.0) -> Any:
+    """Wait until ``check`` answers something true; answers it."""
+    end = time.monotonic() + timeout
+    while True:
+        answer = await check()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError("it did not happen in time")
+        await asyncio.sleep(0.02)
+
+
+def mail(n: int | str, *, extra: str = "", body: str = "hello") -> bytes:
+    return (
+        f"From: Ann <ann@world.test>\r\nTo: agent@x.test\r\nSubject: mail {n}\r\n"
+        f"Date: Fri, 20 Nov 2026 10:00:00 +0000\r\nMessage-ID: <m{n}@world.test>\r\n{extra}\r\n{body} {n}\r\n"
+    ).encode()
+
+
+@asynccontextmanager
+async def rig(
+    tmp_path: Path, *, push: bool = True, idle: int = 0, catch_up: float = 3600.0
+) -> AsyncIterator[Rig]:
+    settings = msgspec.structs.replace(
+        Settings(), sync=SyncSettings(idle_connections=idle, catch_up_seconds=catch_up)
+    )
+    store = Store(f"sqlite:{tmp_path / 'rig.db'}")
+    migrate(store)
+    store.start()
+    late: dict[str, Sync] = {}
+
+    def on_hint(hint: object) -> None:
+        if push and "sync" in late:
+            late["sync"].hint(hint)  # type: ignore[arg-type]
+
+    async with (
+        embedded_server(tmp_path / "mail", push=push, on_hint=on_hint) as server,
+        ParserPool() as parser,
+    ):
+        await server.add_domain("x.test")
+        imap = ImapPool(server.imap_login)
+        sync = Sync(store, server, imap, parser, EventLog(), NoDrafts(), settings)
+        watch = IdleWatch(store, server, sync.hint, settings)
+        try:
+            await sync.start()
+            await watch.start()
+            late["sync"] = sync
+            yield Rig(server, store, imap, parser, sync, watch)
+        finally:
+            await watch.stop()
+            await sync.stop()
+            await imap.close()
+            await asyncio.to_thread(store.close)

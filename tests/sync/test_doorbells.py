@@ -1,0 +1,49 @@
+"""Each doorbell alone brings mail in (DESIGN §5)."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.sync.rig import mail, rig, until
+
+pytestmark = pytest.mark.anyio
+
+
+async def _two_arrive(tmp_path: Path, timeout: float, **doorbells: object) -> None:
+    async with rig(tmp_path, **doorbells) as one:  # type: ignore[arg-type]
+        inbox = await one.inbox("agent@x.test")
+        if doorbells.get("idle"):
+            import asyncio
+
+            await asyncio.sleep(1.0)  # the IDLE connection is up
+        for n in (1, 2):
+            await one.deliver("agent@x.test", mail(n))
+            await until(lambda n=n: one.rows("SELECT 1 FROM message WHERE subject = ?", f"mail {n}"), timeout)
+        events = await one.rows("SELECT * FROM event WHERE inbox_id = ?", inbox["id"])
+        assert [row["type"] for row in events] == ["message.received"] * 2
+
+
+async def test_push_alone(tmp_path: Path) -> None:
+    await _two_arrive(tmp_path, 3.0, push=True, idle=0, catch_up=3600.0)
+
+
+async def test_idle_alone(tmp_path: Path) -> None:
+    await _two_arrive(tmp_path, 5.0, push=False, idle=10, catch_up=3600.0)
+
+
+async def test_catch_up_alone(tmp_path: Path) -> None:
+    await _two_arrive(tmp_path, 10.0, push=False, idle=0, catch_up=1.0)
+
+
+async def test_push_and_idle_together_announce_once(tmp_path: Path) -> None:
+    async with rig(tmp_path, push=True, idle=10, catch_up=1.0) as one:
+        await one.inbox("agent@x.test")
+        for n in range(30):
+            await one.deliver("agent@x.test", mail(n))
+        await until(lambda: _count(one, 30))
+        await one.sync.refresh("agent@x.test")
+        assert len(await one.rows("SELECT 1 FROM event")) == 30
+
+
+async def _count(one, n: int) -> bool:  # type: ignore[no-untyped-def]
+    return len(await one.rows("SELECT 1 FROM message")) == n

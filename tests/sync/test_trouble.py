@@ -1,0 +1,82 @@
+"""One broken mailbox delays no other; hostile mail is listed and harms nothing."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.sync.rig import mail, rig, until
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_mailbox_that_cannot_be_opened_delays_no_other(tmp_path: Path) -> None:
+    async with rig(tmp_path) as one:
+        await one.inbox("broken@x.test")
+        await one.inbox("agent@x.test")
+        await one.deliver("broken@x.test", mail("before"))
+        await until(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'mail before'"))
+        homes = [
+            path for path in one.mail.settings.data_dir.rglob("*") if path.name.startswith("broken@x.test")
+        ]
+        assert homes
+        mode = homes[0].stat().st_mode
+        await one.imap.drop("broken@x.test")
+        os.rename(homes[0], homes[0].with_name("away"))
+        homes[0].write_text("not a directory")
+        for _ in range(3):
+            one.sync.hint(_hint("broken@x.test"))
+            await asyncio.sleep(0.05)
+        await one.deliver("agent@x.test", mail("after"))
+        await until(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'mail after'"), 3.0)
+        homes[0].unlink()
+        os.rename(homes[0].with_name("away"), homes[0])
+        os.chmod(homes[0], mode)
+        await one.deliver("broken@x.test", mail("mended"))
+        await until(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'mail mended'"), 60.0)
+
+
+async def test_imap_commands_in_a_message_id_stay_text(tmp_path: Path) -> None:
+    async with rig(tmp_path) as one:
+        await one.inbox("agent@x.test")
+        await one.deliver("agent@x.test", mail(1))
+        evil = (
+            b"From: e@world.test\r\nSubject: evil\r\n"
+            b"Message-ID: =?utf-8?q?=3Ca=0D=0AX1_UID_STORE_1=3A*_+FLAGS_=5CDeleted=0D=0AX2_EXPUNGE=3E?=\r\n"
+            b"In-Reply-To: =?utf-8?q?=3Ca=0D=0AX1_EXPUNGE=3E?=\r\n\r\nx\r\n"
+        )
+        await one.deliver("agent@x.test", evil)
+        await one.deliver("agent@x.test", mail(2))
+        await until(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'mail 2'"))
+        await until(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'evil'"))
+
+        def look(client):  # type: ignore[no-untyped-def]
+            client.select_folder("INBOX")
+            return client.get_flags(client.search("ALL"))
+
+        flags = await one.person("agent@x.test", look)
+        assert len(flags) == 3
+        assert not any(b"\\Deleted" in one for one in flags.values())
+
+
+async def test_mail_with_a_reused_message_id_is_shown(tmp_path: Path) -> None:
+    async with rig(tmp_path) as one:
+        await one.inbox("agent@x.test")
+        await one.deliver("agent@x.test", mail(1, body="one"))
+        await one.deliver("agent@x.test", mail(1, body="two"))
+        await one.deliver("agent@x.test", mail(1, body="two"))  # a sender that missed the 250
+        await until(lambda: _count(one, 2))
+        await one.sync.refresh("agent@x.test")
+        assert await _count(one, 2)
+        assert len(await one.rows("SELECT 1 FROM event")) == 2
+
+
+async def _count(one, n: int) -> bool:  # type: ignore[no-untyped-def]
+    return len(await one.rows("SELECT 1 FROM message")) == n
+
+
+def _hint(address: str):  # type: ignore[no-untyped-def]
+    from mailserver.base import Hint
+
+    return Hint(address)
