@@ -1,0 +1,274 @@
+"""Drafts in the API and in the mailbox, and sending them when their time has come, exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.core.draft_schedule import DraftScheduler
+from gateway.store.ids import now_us
+from mailserver.imap import Client
+from tests.api_mail.house import House, house
+from tests.api_mail.shelf import mail
+
+pytestmark = pytest.mark.anyio
+BOT = "bot@postern.test"
+FRIEND = "friend@postern.test"
+DRAFTS = f"/api/v0/inboxes/{BOT}/drafts"
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(tmp_path) as made:
+        await made.inbox(BOT)
+        await made.inbox(FRIEND)
+        yield made
+
+
+async def in_folder(home: House) -> list[bytes]:
+    def work(client: Client) -> list[bytes]:
+        if not client.open("Drafts", readonly=True)[b"EXISTS"]:
+            return []
+        rows, _ = client.fetch_set("1:*", ["UID", "FLAGS", "BODY.PEEK[]"])
+        assert all(b"\\Draft" in row[b"FLAGS"] for row in rows.values())
+        return [row[b"BODY[]"] for row in rows.values()]
+
+    return await home.imap(BOT, work)
+
+
+def later(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+
+
+async def test_a_draft_stands_in_the_mailbox_and_follows_edits(home: House) -> None:
+    body: dict[str, Any] = {
+        "to": ["Friend <friend@postern.test>"],
+        "bcc": "hidden@postern.test",
+        "subject": "Plan",
+        "text": "v1",
+        "labels": ["todo"],
+        "client_id": "c-1",
+        "attachments": [{"filename": "a.txt", "content": base64.b64encode(b"one").decode()}],
+    }
+    made = await home.api.post(DRAFTS, json=body)
+    assert made.status_code == 200, made.text
+    draft = made.json()
+    assert (draft["to"], draft["labels"], draft["send_status"]) == (body["to"], ["todo"], None)
+    assert (await home.api.post(DRAFTS, json=body)).json()["draft_id"] == draft["draft_id"]
+    (raw,) = await in_folder(home)
+    assert f"X-Postern-Draft: {draft['draft_id']}".encode() in raw
+    assert b"Bcc: hidden@postern.test" in raw
+    assert b"v1" in raw
+    one = f"{DRAFTS}/{draft['draft_id']}"
+    att = draft["attachments"][0]["attachment_id"]
+    link = (await home.api.get(f"{one}/attachments/{att}")).json()
+    assert (await home.api.get(link["download_url"])).content == b"one"
+
+    changed = await home.api.patch(
+        one,
+        json={
+            "text": "v2",
+            "bcc": None,
+            "add_labels": "x",
+            "remove_labels": ["todo"],
+            "remove_attachments": [att],
+            "add_attachments": [{"filename": "b.txt", "content": base64.b64encode(b"two").decode()}],
+        },
+    )
+    assert changed.status_code == 200, changed.text
+    assert (changed.json()["text"], changed.json()["labels"], changed.json()["bcc"]) == ("v2", ["x"], [])
+    assert [one["filename"] for one in changed.json()["attachments"]] == ["b.txt"]
+    (raw,) = await in_folder(home)
+    assert b"v2" in raw
+    assert b"Bcc" not in raw
+    await home.sync.refresh(BOT)
+    listed = (await home.api.get("/api/v0/drafts")).json()
+    assert (listed["total"], [one["draft_id"] for one in listed["drafts"]]) == (1, [draft["draft_id"]])
+    assert (await home.api.get("/api/v0/drafts", params={"labels": "x"})).json()["total"] == 1
+    assert (await home.api.get("/api/v0/drafts", params={"labels": "todo"})).json()["total"] == 0
+
+    for bad in (
+        {"to": "nobody"},
+        {"subject": "a\nb"},
+        {"send_at": "2001-01-01T00:00:00Z"},
+        {"send_at": "soon"},
+        {"remove_attachments": ["att_x"]},
+        {"add_labels": ["unread"]},
+    ):
+        assert (await home.api.patch(one, json=bad)).status_code == 400, bad
+    assert (await home.api.delete(one)).status_code == 204
+    assert (await home.api.get(one)).status_code == 404
+    assert await in_folder(home) == []
+
+
+async def test_sending_a_draft_once(home: House) -> None:
+    draft = (
+        await home.api.post(DRAFTS, json={"to": FRIEND, "subject": "Once", "text": "x", "labels": ["l"]})
+    ).json()
+    one = f"{DRAFTS}/{draft['draft_id']}/send"
+    answers = await asyncio.gather(*(home.api.post(one, json={"add_labels": "m"}) for _ in range(5)))
+    assert sorted(a.status_code for a in answers) == [200, 404, 404, 404, 404], [a.text for a in answers]
+    sent = next(a.json() for a in answers if a.status_code == 200)
+    whole = (await home.api.get(f"/api/v0/inboxes/{BOT}/messages/{sent['message_id']}")).json()
+    assert (whole["subject"], whole["labels"]) == ("Once", ["l", "m"])
+    assert await in_folder(home) == []
+    assert (await home.api.get(DRAFTS)).json()["total"] == 0
+
+    again = (await home.api.post(DRAFTS, json={"to": FRIEND, "subject": "Key"})).json()
+    one = f"{DRAFTS}/{again['draft_id']}/send"
+    key = {"Idempotency-Key": "draft-key"}
+    first = await home.api.post(one, headers=key)
+    assert first.status_code == 200, first.text
+    assert (await home.api.post(one, headers=key)).json() == first.json()
+
+    async def look() -> object:
+        return len(await home.messages(FRIEND)) == 2
+
+    await home.until(look)
+
+
+async def test_reply_and_forward_drafts(home: House) -> None:
+    got = await home.arrived(
+        BOT, mail(1, subject="Ask", sender=f"Friend <{FRIEND}>", to=f"{BOT}, third@postern.test"), "Ask"
+    )
+    made = await home.api.post(
+        DRAFTS, json={"in_reply_to": got["message_id"], "reply_all": True, "text": "answer"}
+    )
+    reply = made.json()
+    assert made.status_code == 200, made.text
+    assert (reply["subject"], reply["to"]) == ("Re: Ask", [f"Friend <{FRIEND}>"])
+    assert reply["cc"] == ["third@postern.test"]
+    assert reply["references"] == ["<m1@far.example>"]
+    sent = (await home.api.post(f"{DRAFTS}/{reply['draft_id']}/send")).json()
+    assert sent["thread_id"] == got["thread_id"]
+    whole = (await home.api.get(f"/api/v0/inboxes/{BOT}/messages/{sent['message_id']}")).json()
+    assert whole["in_reply_to"] == "<m1@far.example>"
+    forward = (
+        await home.api.post(DRAFTS, json={"forward_of": got["message_id"], "to": FRIEND, "text": "see"})
+    ).json()
+    sent = (await home.api.post(f"{DRAFTS}/{forward['draft_id']}/send")).json()
+    assert sent["thread_id"] != got["thread_id"]
+    whole = (await home.api.get(f"/api/v0/inboxes/{BOT}/messages/{sent['message_id']}")).json()
+    assert whole["subject"] == "Fwd: Ask"
+    assert "see" in whole["text"]
+    assert "hello" in whole["text"]
+    for bad in (
+        {"in_reply_to": got["message_id"], "forward_of": got["message_id"]},
+        {"reply_all": True},
+        {"in_reply_to": got["message_id"], "reply_all": True, "to": FRIEND},
+    ):
+        assert (await home.api.post(DRAFTS, json=bad)).status_code == 400, bad
+    assert (await home.api.post(DRAFTS, json={"in_reply_to": "msg_no"})).status_code == 404
+
+
+async def test_a_persons_draft_shows_changes_and_is_sent(home: House) -> None:
+    def raw(text: str) -> bytes:
+        return (
+            f"From: {BOT}\r\nTo: {FRIEND}\r\nSubject: By hand\r\nMessage-ID: <tb1@client>\r\n"
+            f"Content-Type: text/plain\r\n\r\n{text}\r\n"
+        ).encode()
+
+    await home.imap(BOT, lambda client: client.append("Drafts", raw("one"), flags=[b"\\Draft"]))
+
+    async def shown() -> Any:
+        return (await home.api.get(DRAFTS)).json()["drafts"]
+
+    (draft,) = await home.until(shown)
+    assert (draft["subject"], draft["to"]) == ("By hand", [FRIEND])
+
+    def edit(client: Client) -> None:
+        client.append("Drafts", raw("two"), flags=[b"\\Draft"])
+        client.open("Drafts")
+        first = min(client.search())
+        client.add_flags([first], [b"\\Deleted"])
+        client.uid_expunge([first])
+
+    await home.imap(BOT, edit)
+
+    async def edited() -> Any:
+        got = (await home.api.get(f"{DRAFTS}/{draft['draft_id']}")).json()
+        return got if (got.get("text") or "").strip() == "two" else None
+
+    await home.until(edited)
+    await home.sync.refresh(BOT)
+    assert [one["draft_id"] for one in await shown()] == [draft["draft_id"]]
+    sent = await home.api.post(f"{DRAFTS}/{draft['draft_id']}/send")
+    assert sent.status_code == 200, sent.text
+    assert await in_folder(home) == []
+
+    await home.imap(BOT, lambda client: client.append("Drafts", raw("three"), flags=[b"\\Draft"]))
+    await home.until(shown)
+
+    def wipe(client: Client) -> None:
+        client.open("Drafts")
+        client.add_flags(client.search(), [b"\\Deleted"])
+        client.expunge()
+
+    await home.imap(BOT, wipe)
+
+    async def none() -> bool:
+        return not await shown()
+
+    await home.until(none)
+
+
+async def test_scheduled_drafts_go_once_when_due(home: House) -> None:
+    made = await home.api.post(DRAFTS, json={"to": FRIEND, "subject": "Later", "send_at": later(0.6)})
+    draft = made.json()
+    assert (draft["send_status"], draft["labels"]) == ("scheduled", ["scheduled"]), made.text
+    bad = (await home.api.post(DRAFTS, json={"subject": "nobody", "send_at": later(0.6)})).json()
+    far = (await home.api.post(DRAFTS, json={"to": FRIEND, "subject": "Far", "send_at": later(600)})).json()
+    unset = await home.api.patch(f"{DRAFTS}/{far['draft_id']}", json={"send_at": None})
+    assert (unset.json()["send_status"], unset.json()["send_at"], unset.json()["labels"]) == (None, None, [])
+    assert await DraftScheduler(home.core).pass_once() == 0
+    await asyncio.sleep(0.8)
+    went = await asyncio.gather(*(DraftScheduler(home.core).pass_once() for _ in range(3)))
+    assert sum(went) == 1
+    assert (await home.api.get(f"{DRAFTS}/{draft['draft_id']}")).status_code == 404
+    failed = (await home.api.get(f"{DRAFTS}/{bad['draft_id']}")).json()
+    assert (failed["send_status"], failed["labels"]) == ("failed", [])
+    assert "recipient" in failed["send_error"]
+    assert len(await in_folder(home)) == 2
+
+    async def look() -> object:
+        return await home.messages(FRIEND)
+
+    assert len(await home.until(look)) == 1
+    again = await home.api.patch(f"{DRAFTS}/{bad['draft_id']}", json={"to": FRIEND, "send_at": later(0.1)})
+    assert (again.json()["send_status"], again.json()["send_error"]) == ("scheduled", None)
+    await asyncio.sleep(0.2)
+    assert await DraftScheduler(home.core).pass_once() == 1
+
+
+async def test_a_kill_leaves_a_draft_due_or_sent(home: House) -> None:
+    """What the rows look like after a kill: marked sending and unsent, or sent and not swept."""
+    first = (await home.api.post(DRAFTS, json={"to": FRIEND, "subject": "A", "send_at": later(600)})).json()
+    second = (await home.api.post(DRAFTS, json={"to": FRIEND, "subject": "B"})).json()
+
+    def crash(tx: Any) -> None:
+        tx.run(
+            "UPDATE draft SET send_status = 'sending', send_at = ? WHERE id = ?",
+            now_us(),
+            first["draft_id"][4:],
+        )
+        tx.run("UPDATE draft SET send_status = 'sent' WHERE id = ?", second["draft_id"][4:])
+
+    await home.core.store.write(crash)
+    assert (await home.api.get(f"{DRAFTS}/{second['draft_id']}")).status_code == 404
+    engine = DraftScheduler(home.core, interval=0.05)
+    await engine.start()
+
+    async def look() -> object:
+        rows = await home.core.store.read(lambda tx: tx.value("SELECT count(*) FROM draft"))
+        return rows == 0 and await in_folder(home) == []
+
+    await home.until(look)
+    await engine.stop()
+    sent = await home.messages(BOT, labels="sent")
+    assert [one["subject"] for one in sent] == ["A"]
