@@ -22,6 +22,7 @@ from mailserver.base import MailServerError
 
 MailboxFormat = Literal["sdbox", "maildir"]
 MASTER = "postern"
+SUBMITTER = "postern-submit"
 
 _PUSH_PLUGINS = ("notify", "push_notification", "mail_lua", "push_notification_lua")
 _FORBIDDEN = re.compile(r"[\x00-\x20\"'#{}\\]")
@@ -47,6 +48,7 @@ class DovecotConfig:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     master_secret: str = field(default="", repr=False)
+    submit_secret: str = field(default="", repr=False)  # Postfix only: the gateway's own SASL login
 
     @property
     def etc(self) -> Path:
@@ -133,7 +135,9 @@ def render(config: DovecotConfig, template: str) -> None:
     mode = "0660" if config.socket_group else "0600"
     group = f"group = {config.socket_group}" if config.socket_group else ""
     sasl = f"  unix_listener sasl {{\n    mode = {mode}\n    {group}\n  }}" if config.sasl else ""
+    submit = f"passdb {{\n  driver = passwd-file\n  args = {config.etc}/submit-users\n}}"
     values = {
+        "SUBMIT": submit if config.submit_secret else "",
         "BIND": config.bind,
         "RUN": str(config.run),
         "STATE": str(config.etc / "state"),
@@ -163,6 +167,8 @@ def render(config: DovecotConfig, template: str) -> None:
     _write(config.etc / "dovecot-sql.conf.ext", _fill("dovecot-sql.conf.ext", values), 0o600)
     _write(config.etc / "sent.sieve", _fill("sent.sieve", values), 0o644)
     _write(config.etc / "push.lua", _fill("push.lua", values), 0o600)
+    if config.submit_secret:
+        _write(config.etc / "submit-users", f"{SUBMITTER}:{{PLAIN}}{config.submit_secret}\n", 0o600)
     _write(config.etc / "master-users", f"{MASTER}:{{PLAIN}}{config.master_secret}\n", 0o600)
 
 

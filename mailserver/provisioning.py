@@ -58,6 +58,8 @@ class DovecotSettings:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     insecure_dev: bool = False  # passwords without TLS from anywhere
+    manage: bool = True  # False: others run the daemons, with the configuration written here
+    doorbell_port: int = 0
 
 
 class Provisioning:
@@ -86,9 +88,15 @@ class Provisioning:
         await asyncio.to_thread(self._prepare)
         url = None
         if self._base.push:
-            self._bell = Doorbell(on_hint)
+            secret = hmac.new(self._secret, b"doorbell", hashlib.sha256).hexdigest()
+            self._bell = Doorbell(on_hint, port=self._base.doorbell_port, secret=secret)
             await self._bell.start()
             url = self._bell.url
+        self._refresher = asyncio.create_task(self._refresh(), name="lookup refresh")
+        if not self._base.manage:
+            self._config = self._configure(url)
+            await asyncio.to_thread(self._render, self._config)
+            return
         await asyncio.to_thread(self._end_stale)
         for attempt in range(4):
             self._config = self._configure(url)
@@ -100,7 +108,6 @@ class Provisioning:
             if self._base.imap_port or attempt == 3:
                 tail = await asyncio.to_thread(self._log_tail, self._config)
                 raise MailServerError(f"Dovecot did not start: {tail}")
-        self._refresher = asyncio.create_task(self._refresh(), name="lookup refresh")
 
     async def _stop_store(self) -> None:
         if self._refresher is not None:
@@ -126,8 +133,9 @@ class Provisioning:
         else:
             gid = -1
         self.directory.open(group=gid)
-        self._secret = _kept_secret(self._data / "sent.key")
-        self._master_secret = secrets.token_urlsafe(32)
+        self._secret = _kept_secret(self._data / "server.key")
+        # stable, since daemons that others run read them from files written once
+        self._master_secret = hmac.new(self._secret, b"master", hashlib.sha256).hexdigest()
         self._run = self._base.run_dir or _run_dir(self._data)
 
     def _configure(self, url: str | None) -> dovecot.DovecotConfig:
@@ -149,7 +157,12 @@ class Provisioning:
             tls_key=base.tls_key,
             plain_auth=base.insecure_dev,
             master_secret=self._master_secret,
+            submit_secret=self._submit_secret() if self._peer_group else "",
         )
+
+    def _submit_secret(self) -> str:
+        """The gateway's own SASL password at Postfix's submission listener."""
+        return hmac.new(self._secret, b"submit", hashlib.sha256).hexdigest()
 
     def _render(self, config: dovecot.DovecotConfig) -> None:
         dovecot.render(config, self._template)
@@ -164,7 +177,7 @@ class Provisioning:
         return process.Child(
             "dovecot",
             command,
-            lambda: _answers(Endpoint(_local(config.bind), config.imap_port), b"* OK"),
+            lambda: answers(Endpoint(_local(config.bind), config.imap_port), b"* OK"),
             before=self._end_stale,
             output=config.etc / "dovecot.out",
         )
@@ -356,10 +369,14 @@ class Provisioning:
 
     async def _store_health(self) -> dict[str, PartHealth]:
         config, child = self._config, self._dovecot
-        if config is None or child is None or child.pid is None:
+        if config is None or (self._base.manage and (child is None or child.pid is None)):
             return {"dovecot": PartHealth(False, "not running")}
-        up = await _answers(Endpoint(_local(config.bind), config.imap_port), b"* OK", 1.5)
-        found = {"dovecot": PartHealth(up, f"{child.restarts} restarts" if up else "IMAP does not answer")}
+        up = await answers(Endpoint(_local(config.bind), config.imap_port), b"* OK", 1.5)
+        found = {
+            "dovecot": PartHealth(
+                up, f"{child.restarts if child else 0} restarts" if up else "IMAP does not answer"
+            )
+        }
         if self._base.push:
             found["doorbell"] = PartHealth(
                 self._bell is not None, (self._bell and f"{self._bell.rings}") or ""
@@ -387,7 +404,8 @@ def free_port(host: str) -> int:
         return int(probe.getsockname()[1])
 
 
-async def _answers(end: Endpoint, greeting: bytes, timeout: float = 1.0) -> bool:
+async def answers(end: Endpoint, greeting: bytes, timeout: float = 1.0) -> bool:
+    """Whether a service greets with ``greeting`` within ``timeout`` seconds."""
     try:
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(end.host, end.port)

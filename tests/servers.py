@@ -26,6 +26,7 @@ from aiosmtpd.smtp import SMTP
 from mailserver.base import Hint, MailServerError, OnHint, OnSubmission, Submission
 from mailserver.dovecot import check_installation
 from mailserver.embedded import EmbeddedServer, EmbeddedSettings
+from mailserver.postfix_dovecot import PostfixServer, PostfixSettings
 
 
 def dovecot_missing() -> str | None:
@@ -244,3 +245,26 @@ class _Datagrams(asyncio.DatagramProtocol):
         answer = self._server.answer(data)
         if answer is not None:
             self._transport.sendto(answer, addr)  # type: ignore[attr-defined]
+
+
+@asynccontextmanager
+async def postfix_server(
+    tmp_path: Path,
+    on_hint: OnHint | None = None,
+    on_submission: OnSubmission | None = None,
+    **overrides: Any,
+) -> AsyncIterator[PostfixServer]:
+    """A started private Postfix with Dovecot; as :func:`embedded_server`."""
+    reason = postfix_missing()
+    if reason:
+        pytest.skip(reason)
+    recorder = Recorder()
+    with data_directory(tmp_path) as data:
+        overrides.setdefault("data_dir", data)
+        server = PostfixServer(PostfixSettings(**overrides))
+        server.recorder = recorder  # type: ignore[attr-defined]
+        await server.start(on_hint or recorder.on_hint, on_submission or recorder.on_submission)
+        try:
+            yield server
+        finally:
+            await server.stop()

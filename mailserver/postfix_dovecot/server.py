@@ -1,0 +1,203 @@
+"""Postfix in front of Dovecot: Postfix queues, relays and receives; the gateway only submits and provisions."""
+
+from __future__ import annotations
+
+import asyncio
+import grp
+import json
+from collections.abc import Mapping, Sequence
+
+from mailserver import process
+from mailserver.base import (
+    Endpoint,
+    Envelope,
+    Hop,
+    MailServer,
+    MailServerError,
+    OnHint,
+    OnSubmission,
+    PartHealth,
+    PersonAccess,
+    RecipientReply,
+    Tls,
+)
+from mailserver.dovecot import SUBMITTER
+from mailserver.postfix_dovecot import config as postfix
+from mailserver.postfix_dovecot.config import PostfixPorts, PostfixSettings
+from mailserver.provisioning import Provisioning, answers, free_port
+from mailserver.smtp_client import Pool, Recipient, Target, Transaction, deliver, xtext
+
+
+class PostfixServer(Provisioning):
+    """Implements :class:`mailserver.base.MailServer`."""
+
+    name = "postfix"
+
+    def __init__(self, settings: PostfixSettings) -> None:
+        super().__init__(settings, peer_group=_group())
+        self.settings = settings
+        self._directory = self._data / "postfix"
+        self._ports: PostfixPorts | None = None
+        self._postfix: process.Child | None = None
+        self._pool: Pool | None = None
+
+    async def start(self, on_hint: OnHint, on_submission: OnSubmission) -> None:
+        """People submit to Postfix itself here, so ``on_submission`` is never called."""
+        try:
+            await self._start(on_hint)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self, on_hint: OnHint) -> None:
+        settings = self.settings
+        if settings.manage:
+            await asyncio.to_thread(postfix.check_installation)
+        elif not all(
+            (settings.imap_port, settings.smtp_port, settings.submission_port, settings.gateway_port)
+        ):
+            raise MailServerError("with manage = false every port must be given")
+        elif settings.push and not settings.doorbell_port:
+            raise MailServerError("with manage = false the doorbell needs a fixed port")
+        await self._start_store(on_hint)
+        assert self._config is not None
+        for attempt in range(4):
+            self._ports = PostfixPorts(
+                settings.smtp_port or free_port(settings.bind),
+                settings.submission_port or free_port(settings.bind),
+                settings.gateway_port or free_port("127.0.0.1"),
+            )
+            await asyncio.to_thread(
+                postfix.render,
+                settings,
+                self._directory,
+                self._config.lookup,
+                self._config.run,
+                self._ports,
+            )
+            if not settings.manage:
+                break
+            self._postfix = self._daemon(self._ports)
+            if await self._postfix.start():
+                break
+            await asyncio.to_thread(self._end_stale_postfix)
+            if attempt == 3:
+                tail = await asyncio.to_thread(self._tail)
+                raise MailServerError(f"Postfix did not start: {tail}")
+        self._pool = Pool(settings.hostname, width=settings.submit_connections, idle=60.0)
+
+    def _daemon(self, ports: PostfixPorts) -> process.Child:
+        gateway = Endpoint("127.0.0.1", ports.gateway)
+        return process.Child(
+            "postfix",
+            process.wrapped([postfix.postfix_binary(), "-c", str(self._directory), "start-fg"]),
+            lambda: answers(gateway, b"220"),
+            before=self._end_stale_postfix,
+            output=self._directory / "postfix.out",
+        )
+
+    def _end_stale_postfix(self) -> None:
+        spool = self._directory / "spool"
+        if spool.is_dir():
+            process.end(lambda: process.below(spool))
+
+    def _tail(self) -> str:
+        found = []
+        for name in ("postfix.log", "postfix.out"):
+            path = self._directory / name
+            if path.exists():
+                found.append(path.read_text("utf-8", "replace")[-800:])
+        return " ".join(found) or "it said nothing"
+
+    async def stop(self) -> None:
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+        if self._postfix is not None:
+            await self._postfix.stop()
+            self._postfix = None
+            await asyncio.to_thread(self._end_stale_postfix)
+        await self._stop_store()
+
+    def access(self) -> PersonAccess:
+        settings, ports = self.settings, self._ports
+        loopback = settings.bind.startswith("127.") or settings.bind == "::1"
+        host = settings.bind if loopback else settings.hostname
+        tls: Tls = "starttls" if settings.tls_cert else "none"
+        imap = Endpoint(host, self._config.imap_port if self._config else settings.imap_port, tls)
+        if settings.imaps_port and settings.tls_cert:
+            imap = Endpoint(host, settings.imaps_port, "implicit")
+        return PersonAccess(
+            imap,
+            Endpoint(host, ports.submission if ports else settings.submission_port, tls),
+            Endpoint(host, ports.smtp if ports else settings.smtp_port, tls),
+        )
+
+    def plan(self, recipients: Sequence[str]) -> list[Hop]:
+        return [Hop("submission", "postfix", tuple(dict.fromkeys(recipients)))] if recipients else []
+
+    async def transmit(self, hop: Hop, envelope: Envelope) -> Mapping[str, RecipientReply]:
+        if self._pool is None or self._ports is None:
+            down = RecipientReply(451, "4.3.0", "4.3.0 the mail server is not started", "local")
+            return dict.fromkeys(hop.recipients, down)
+        target = Target(
+            "127.0.0.1", self._ports.gateway, user=SUBMITTER, password=self._submit_secret(), name="postfix"
+        )
+        job = Transaction(
+            envelope.mail_from,
+            [self._recipient(one, envelope.dsn) for one in hop.recipients],
+            envelope.data,
+            envelope.token,
+            "HDRS" if envelope.dsn else "",
+        )
+        return await deliver(self._pool, target, job)
+
+    def _recipient(self, address: str, dsn: bool) -> Recipient:
+        if self.is_sent_address(address) is not None:
+            return Recipient(address, "NEVER")
+        if not dsn:
+            return Recipient(address)
+        kind = "rfc822" if address.isascii() else "utf-8"
+        return Recipient(address, "SUCCESS,FAILURE,DELAY", f"{kind};{xtext(address)}")
+
+    async def was_submitted(self, envelope: Envelope) -> bool:
+        # the queue first: a message leaves it for Sent, never the other way
+        if envelope.mail_from and await self._queued(envelope.mail_from):
+            return True
+        return await self.sent_copy_exists(envelope)
+
+    async def _queued(self, mail_from: str) -> bool:
+        child = await asyncio.create_subprocess_exec(
+            postfix.postfix_binary("postqueue"),
+            "-c",
+            str(self._directory),
+            "-j",
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, error = await child.communicate()
+        if child.returncode != 0:
+            raise MailServerError(f"postqueue: {error.decode('utf-8', 'replace').strip()[:300]}")
+        rows = (json.loads(line) for line in out.splitlines() if line.strip())
+        return any(row.get("sender") == mail_from for row in rows)
+
+    async def health(self) -> Mapping[str, PartHealth]:
+        found = await self._store_health()
+        up = self._ports is not None and await answers(
+            Endpoint("127.0.0.1", self._ports.gateway), b"220", 1.5
+        )
+        restarts = self._postfix.restarts if self._postfix else 0
+        found["postfix"] = PartHealth(up, f"{restarts} restarts" if up else "SMTP does not answer")
+        return found
+
+
+def _group() -> str:
+    try:
+        return grp.getgrnam(postfix.USER).gr_name
+    except KeyError as error:
+        raise MailServerError("postfix is not installed: apt install postfix postfix-sqlite") from error
+
+
+def _typed(settings: PostfixSettings) -> MailServer:
+    """mypy's proof that the protocol is met."""
+    return PostfixServer(settings)
