@@ -113,7 +113,7 @@ async def send(
     if inbox_row["status"] != "active":
         raise Rejected("sending is suspended for this inbox", code="inbox_suspended")
     checked = check_request(core.settings, request)
-    reply = request.in_reply_to is not None
+    reply = request.in_reply_to is not None or request.thread_id is not None
 
     def look(tx: Tx) -> Row | None:
         check_rate(tx, inbox_row, core.settings.limits)

@@ -5,16 +5,12 @@ Agents hear it as an event; a person who sent with a mail client gets the mail t
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.message import Message
-from email.mime.multipart import MIMEMultipart
-from email.mime.nonmultipart import MIMENonMultipart
-from email.mime.text import MIMEText
 from email.utils import format_datetime
 
-from gateway.mime.policy import MAIL_POLICY
 from gateway.outbox.queue import Job, enqueue, mime_of
 from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
@@ -22,6 +18,7 @@ from mailserver.base import RecipientReply
 
 _MAX_HEAD = 16 * 1024
 _MAX_TEXT = 500
+_MAX_LINE = 990
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,43 +58,53 @@ def compose_dsn(
     *, to: str, hostname: str, message_id: str, failed: Sequence[Failed], accepted_at: int, original: bytes
 ) -> bytes:
     """The notification as octets: for people, for programs, and the header of what came back."""
-    report = MIMEMultipart("report", report_type="delivery-status", policy=MAIL_POLICY)
-    report["From"] = f"Mail Delivery System <MAILER-DAEMON@{hostname}>"
-    report["To"] = to
-    report["Subject"] = "Undelivered mail returned to sender"
-    report["Date"] = format_datetime(datetime.now(UTC))
-    report["Message-ID"] = message_id
-    report["Auto-Submitted"] = "auto-replied"
-    lines = [f"Your message could not be delivered by {hostname} to:", ""]
-    for one in failed:
-        lines.append(f"<{_line(one.address)}>: {_why(one)}")
-    report.attach(MIMEText("\n".join([*lines, ""]), "plain", "utf-8", policy=MAIL_POLICY))
-    status = MIMENonMultipart("message", "delivery-status", policy=MAIL_POLICY)
-    status.set_payload("\n\n".join(_blocks(hostname, accepted_at, failed)) + "\n")
-    report.attach(status)
-    head = original[:_MAX_HEAD].partition(b"\r\n\r\n")[0].partition(b"\n\n")[0]
-    returned: Message = MIMEText(
-        head.decode("ascii", "replace").replace("\r\n", "\n").replace("\ufffd", "?") + "\n",
-        "rfc822-headers",
-        "us-ascii",
-        policy=MAIL_POLICY,
-    )
-    report.attach(returned)
-    return report.as_bytes(policy=MAIL_POLICY)
+    boundary = f"=_{secrets.token_hex(16)}"
+    people = [f"<{_line(one.address)}>: {_why(one)}" for one in failed]
+    head = original[:_MAX_HEAD].replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    returned = head.decode("ascii", "replace").replace("\ufffd", "?").split("\n")
+    lines = [
+        f"From: Mail Delivery System <MAILER-DAEMON@{hostname}>",
+        f"To: {_line(to)}",
+        "Subject: Undelivered mail returned to sender",
+        f"Date: {format_datetime(datetime.now(UTC))}",
+        f"Message-ID: {message_id}",
+        "Auto-Submitted: auto-replied",
+        "MIME-Version: 1.0",
+        f'Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="{boundary}"',
+        "",
+        f"--{boundary}",
+        "Content-Type: text/plain; charset=us-ascii",
+        "",
+        f"Your message could not be delivered by {hostname} to:",
+        "",
+        *people,
+        "",
+        f"--{boundary}",
+        "Content-Type: message/delivery-status",
+        "",
+        "\r\n\r\n".join(_blocks(hostname, accepted_at, failed)),
+        "",
+        f"--{boundary}",
+        "Content-Type: text/rfc822-headers",
+        "",
+        *(line[:_MAX_LINE] for line in returned),
+        "",
+        f"--{boundary}--",
+        "",
+    ]
+    return "\r\n".join(lines).encode("ascii", "replace")
 
 
 def _blocks(hostname: str, accepted_at: int, failed: Sequence[Failed]) -> list[str]:
     arrival = format_datetime(datetime.fromtimestamp(accepted_at / 1e6, UTC))
-    blocks = [f"Reporting-MTA: dns; {hostname}\nArrival-Date: {arrival}"]
+    blocks = [f"Reporting-MTA: dns; {hostname}\r\nArrival-Date: {arrival}"]
     last = format_datetime(datetime.fromtimestamp(now_us() / 1e6, UTC))
     for one in failed:
         # RFC 3464 §2.3: one block a recipient
-        block = f"Final-Recipient: rfc822; {_line(one.address)}\nAction: failed\nStatus: {_status(one)}"
+        block = f"Final-Recipient: rfc822; {_line(one.address)}\r\nAction: failed\r\nStatus: {_status(one)}"
         if one.reply.remote:
-            block += f"\nRemote-MTA: dns; {_line(one.reply.remote)}"
-        block += (
-            f"\nDiagnostic-Code: smtp; {one.reply.code} {_line(one.reply.text)}\nLast-Attempt-Date: {last}"
-        )
+            block += f"\r\nRemote-MTA: dns; {_line(one.reply.remote)}"
+        block += f"\r\nDiagnostic-Code: smtp; {one.reply.code} {_line(one.reply.text)}\r\nLast-Attempt-Date: {last}"
         blocks.append(block)
     return blocks
 

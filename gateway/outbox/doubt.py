@@ -6,7 +6,6 @@ a submission are asked of the mail server's own :meth:`~mailserver.base.MailServ
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from imapclient.exceptions import IMAPClientError
@@ -19,7 +18,6 @@ from mailserver.base import Envelope, Hop, MailServer, MailServerDown, Recipient
 from mailserver.imap import Client, ImapPool, UnsafeValue
 
 FOUND = RecipientReply(250, "2.0.0", "already there when looked up after a restart")
-_AGAIN = 0.4
 _FOLDERS = ("INBOX", "Junk")
 
 
@@ -34,24 +32,17 @@ async def taken_already(
 ) -> set[int]:
     """The ids of those ``doubtful`` recipients that have the message. Raises MailServerDown: ask again later.
 
-    A look that finds nothing is taken again after a moment: the mail server may be finishing what the dead
-    process had handed over.
+    The caller waits a moment after the start of the process, so that the mail server has finished what the dead
+    one had handed over.
     """
     taken: set[int] = set()
-    for attempt in (0, 1):
-        if attempt:
-            await asyncio.sleep(_AGAIN)
-        for one in doubtful:
-            if one.id in taken:
-                continue
-            if hop.kind == "submission" or one.role == "sent":
-                there = await _filed(mail, envelope)
-            else:
-                there = await _stands(store, imap, one.address, job.message_id)
-            if there:
-                taken.add(one.id)
-        if len(taken) == len(doubtful):
-            break
+    for one in doubtful:
+        if hop.kind == "submission" or one.role == "sent":
+            there = await _filed(mail, envelope)
+        else:
+            there = await _stands(store, imap, one.address, job.message_id)
+        if there:
+            taken.add(one.id)
     return taken
 
 

@@ -35,11 +35,13 @@ from mailserver.imap import ImapPool
 
 log = logging.getLogger("postern.outbox")
 
-_IN_HAND = 256
+_IN_HAND = 128
+_CALM = 0.5  # seconds after the start before anything in doubt is looked up
 _LOOK_AGAIN = 30.0
 _SWEEP_SECONDS = 3600.0
 _TRANSMIT_SECONDS = 20 * 60.0  # below the lease; RFC 5321 §4.5.3.2 allows 10 minutes for one reply
 _GRACE = 8.0
+_UNPLANNED_US = 60_000_000
 _ASIDE_US = (1_000_000, 4_000_000)
 
 
@@ -64,11 +66,13 @@ class Outbox:
         self._jobs: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._calm_at = 0.0
         self._due_since = 0  # µs; when the oldest message that is due became so
 
     async def start(self) -> None:
         """Take up what an earlier process left, and begin."""
         self._stopping = False
+        self._calm_at = asyncio.get_running_loop().time() + _CALM
         if not self._store.postgres:  # on PostgreSQL another process may hold live claims: leases end by time
             await self._store.write(queue.recover)
         self._tasks = [
@@ -128,6 +132,10 @@ class Outbox:
                 log.warning("the outbox cannot read its queue: %s; it tries again", error)
                 await asyncio.sleep(1.0)
                 continue
+            except Exception:
+                log.exception("the outbox failed to claim; it goes on")
+                await asyncio.sleep(1.0)
+                continue
             for job in jobs:
                 task = asyncio.create_task(self._job(job), name=f"outbox-{job.id}")
                 self._jobs.add(task)
@@ -151,7 +159,12 @@ class Outbox:
     async def _job(self, job: Job) -> None:
         """Every hop of one claimed message, at the same time; the last one settles it."""
         try:
-            hops = self._plan(job)
+            try:
+                hops = self._plan(job)
+            except Exception:
+                log.exception("no route could be planned for %s; it is tried again", job.id)
+                await self._put_back(job, job.recipients, now_us() + _UNPLANNED_US)
+                return
             aside = [hop for hop, _ in hops if self._lanes.congested(hop)]
             if aside and len(aside) == len(hops):
                 await self._put_back(job, job.recipients, _aside(job))
@@ -203,7 +216,10 @@ class Outbox:
             if replies is None:
                 await self._put_back(job, people, now_us() if not left[0] else None)
                 return
-            again = await self._store.write(
+            if not replies:
+                await self._store.write(partial(queue.drop, job=job))
+                return
+            await self._store.write(
                 partial(
                     record,
                     events=self._events,
@@ -212,10 +228,9 @@ class Outbox:
                     patience=self._patience,
                     hostname=self._hostname,
                     last=not left[0],
+                    wake=self._bell.ring,
                 )
             )
-        if again:
-            self._bell.ring()  # the loop may sleep past that time
 
     async def _transmit(
         self, job: Job, hop: Hop, people: Sequence[Recipient]
@@ -237,6 +252,7 @@ class Outbox:
         answers: dict[int, RecipientReply] = {}
         doubtful = [one for one in people if one.doubtful]
         if doubtful and hop.kind in ("lmtp", "submission"):
+            await asyncio.sleep(self._calm_at - asyncio.get_running_loop().time())
             try:
                 taken = await taken_already(self._store, self._mail, self._imap, job, hop, envelope, doubtful)
             except MailServerDown as error:

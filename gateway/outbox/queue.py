@@ -220,3 +220,10 @@ def load(tx: Tx, job: Job) -> tuple[bytes, str] | None:
     inbox = inbox_of(tx, job.inbox_id)
     data = mime_of(tx, job.id) if inbox else None
     return None if inbox is None or data is None else (data, str(inbox["address"]))
+
+
+def drop(tx: Tx, job: Job) -> None:
+    """Its inbox is gone or going, and takes what it had not sent along."""
+    if inbox_of(tx, job.inbox_id) is None:
+        tx.run("DELETE FROM outbox_recipient WHERE outbox_id = ?", job.id)
+        tx.run("DELETE FROM outbox WHERE id = ?", job.id)

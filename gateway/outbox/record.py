@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.events.log import EventLog
@@ -38,15 +38,23 @@ class Tried:
 
 
 def record(
-    tx: Tx, events: EventLog, job: Job, tried: Tried, *, patience: Patience, hostname: str, last: bool
-) -> bool:
+    tx: Tx,
+    events: EventLog,
+    job: Job,
+    tried: Tried,
+    *,
+    patience: Patience,
+    hostname: str,
+    last: bool,
+    wake: Callable[[], None],
+) -> None:
     """Record one transaction's replies; with ``last`` also decide what becomes of the message.
 
-    A temporary failure leaves the recipient queued until patience is over. Answers whether the message was given
-    a new time to be tried at.
+    A temporary failure leaves the recipient queued until patience is over. ``wake`` is called after
+    the commit when something waits that did not before.
     """
     if tx.value("SELECT 1 FROM outbox WHERE id = ? AND state = 'queued'", job.id) is None:
-        return False  # its inbox was deleted meanwhile
+        return  # its inbox was deleted meanwhile
     now = now_us()
     over = schedule.given_up(now, job.created_at, patience.days, patience.scale)
     handed: list[str] = []
@@ -82,7 +90,9 @@ def record(
         _tell(tx, events, job, tried.hop, handed, failed, now)
     elif failed and job.mail_from:
         bounce_person(tx, job, failed, hostname)
-    return last and not settle(tx, job, patience, tried.near, now)
+        tx.after_commit.append(wake)
+    if last and not settle(tx, job, patience, tried.near, now):
+        tx.after_commit.append(wake)
 
 
 def settle(tx: Tx, job: Job, patience: Patience, near: frozenset[int], now: int) -> bool:
@@ -130,6 +140,7 @@ def _tell(
     if failed and relay and states == {"bounced"} and not any(one.expired for one in failed):
         # our own relay would have none of it: it never left
         teller.rejected(failed[0].reply.text, now)
+        tx.run("UPDATE message SET status = 'rejected', updated_at = ? WHERE id = ?", now, job.id)
     else:
         for one in failed:
             teller.bounced(one.address, one.reply.status, permanent=not one.expired, at=now)
@@ -146,9 +157,9 @@ def _states(tx: Tx, outbox_id: str) -> set[str]:
 
 
 def refresh_status(tx: Tx, message_id: str) -> None:
-    """Bring a sent message's status in line with its recipients; a complaint stays on show."""
+    """Bring a sent message's status in line with its recipients; a complaint or rejection stays on show."""
     tx.run(
-        "UPDATE message SET status = ?, updated_at = ? WHERE id = ? AND status <> 'complained' AND status <> ?",
+        "UPDATE message SET status = ?, updated_at = ? WHERE id = ? AND status NOT IN ('complained', 'rejected', ?)",
         status := status_of(_states(tx, message_id)),
         now_us(),
         message_id,

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from gateway.core.sending import SendRequest, send
+from gateway.outbox.sweep import DAY_US, sweep
 from gateway.settings import Outbox as OutboxSettings
+from gateway.store.ids import now_us
 from tests.outbox.rig import SCOPE, rig, until
 from tests.outbox.sink import SinkMail
 
@@ -57,6 +59,7 @@ async def test_smarthost_refusing_all_is_rejected(tmp_path: Path) -> None:
         events = await r.events(sent.message_id)
         assert [kind for kind, _ in events] == ["message.rejected"]
         assert "no such person" in events[0][1]["reason"]
+        assert await r.status(sent.message_id) == "rejected"
 
 
 async def test_one_of_three_refused(tmp_path: Path) -> None:
@@ -160,3 +163,34 @@ async def test_submission_that_may_have_happened_is_looked_up(tmp_path: Path) ->
         assert len(r.sink.copies("bob@world.test")) == 2
         assert len(r.sink.taken) == len(taken) + 1
         assert f"<msg_{sent.message_id}@x.test>".encode() in r.sink.copies("bob@world.test")[1]
+
+
+async def test_a_deleted_inbox_sends_nothing_more(tmp_path: Path) -> None:
+    async with rig(tmp_path, start=False) as r:
+        inbox = await r.inbox()
+        await send(r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text="t"))
+        await r.core.store.write(lambda tx: tx.run("UPDATE inbox SET status = 'deleting'"))
+        await r.outbox.start()
+
+        async def gone() -> bool:
+            return not await r.value("SELECT count(*) FROM outbox") and not await r.value(
+                "SELECT count(*) FROM outbox_recipient"
+            )
+
+        await until(gone)
+        assert r.sink.taken == []
+        assert await r.events() == []
+
+
+async def test_settled_rows_are_swept(tmp_path: Path) -> None:
+    async with rig(tmp_path, outbox=OutboxSettings(keep_days=1)) as r:
+        inbox = await r.inbox()
+        sent = await send(r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text="t"))
+        await r.settled(sent.message_id)
+        assert not await r.core.store.write(lambda tx: sweep(tx, 1))
+        assert await r.value("SELECT count(*) FROM outbox") == 1
+        old = now_us() - 2 * DAY_US
+        await r.core.store.write(lambda tx: tx.run("UPDATE outbox SET updated_at = ?", old))
+        await r.core.store.write(lambda tx: sweep(tx, 1))
+        assert await r.value("SELECT count(*) FROM outbox") == 0
+        assert await r.value("SELECT count(*) FROM outbox_recipient") == 0

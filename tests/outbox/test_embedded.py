@@ -24,7 +24,10 @@ from mailserver.embedded.settings import Smarthost
 from tests.outbox.rig import SCOPE, Rig, rig, until
 from tests.servers import Sink, embedded_server
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS"),  # loopback only
+]
 
 
 @asynccontextmanager
