@@ -151,7 +151,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Running]:
             sync.hint(hint)
         app = Starlette(
             routes=[
-                *system_routes(core, {"sync_lag": sync.lag, "outbox_age": outbox.age}),
+                *system_routes(core, {"sync_lag": sync.lag, "outbox_age": outbox.age}, [agentmail_dialect]),
                 *agentmail_dialect.routes(core),
             ]
         )

@@ -1,0 +1,93 @@
+"""``/health``, ``/ready`` and ``/metrics``: for load balancers, systemd and Prometheus.
+
+``/health`` answers 200 while the process lives. ``/ready`` asks each part within two seconds: 200 when all are
+well, 503 with the same body when one is not, so that whoever looks sees which part and what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway import __version__, metrics
+from gateway.core.context import Core
+
+Lag = Callable[[], float | Awaitable[float]]
+
+SYNC_LAG_LIMIT = 60.0
+OUTBOX_AGE_LIMIT = 900.0
+_PATIENCE = 2.0
+
+
+def health_routes(core: Core, parts: Mapping[str, Lag]) -> list[Route]:
+    """``parts``: ``sync_lag`` and ``outbox_age``, each answering seconds."""
+
+    async def health(request: Request) -> Response:
+        return _json({"status": "ok", "version": __version__})
+
+    async def ready(request: Request) -> Response:
+        found = await readiness(core, parts)
+        well = all(part["ok"] for part in found.values())
+        return _json({"status": "ready" if well else "degraded", "parts": found}, 200 if well else 503)
+
+    async def exposition(request: Request) -> Response:
+        for name, gauge in (("sync_lag", metrics.sync_lag), ("outbox_age", metrics.outbox_age)):
+            if name in parts:
+                gauge.set(await _seconds(parts[name]))
+        text = await asyncio.to_thread(generate_latest, metrics.REGISTRY)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+    return [
+        Route("/health", health, methods=["GET"]),
+        Route("/ready", ready, methods=["GET"]),
+        Route("/metrics", exposition, methods=["GET"]),
+    ]
+
+
+async def readiness(core: Core, parts: Mapping[str, Lag]) -> dict[str, dict[str, Any]]:
+    """Each part: ``{"ok": bool, "detail": str}``, and ``seconds`` where a time is measured."""
+    database, mail = await asyncio.gather(_database(core), _mail_server(core))
+    found: dict[str, dict[str, Any]] = {"database": database, **mail}
+    for name, limit, fix in (
+        ("sync_lag", SYNC_LAG_LIMIT, "see the log of postern.sync for the mailbox that fails"),
+        ("outbox_age", OUTBOX_AGE_LIMIT, "see the log of postern.outbox for the destination that defers"),
+    ):
+        if name in parts:
+            seconds = await _seconds(parts[name])
+            late = seconds > limit
+            found[name] = {"ok": not late, "detail": fix if late else "", "seconds": round(seconds, 3)}
+    return found
+
+
+async def _database(core: Core) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await core.store.read(lambda tx: tx.value("SELECT 1"))
+    except Exception as error:
+        return {"ok": False, "detail": f"{type(error).__name__}: {error}"}
+    return {"ok": True, "detail": ""}
+
+
+async def _mail_server(core: Core) -> dict[str, dict[str, Any]]:
+    try:
+        async with asyncio.timeout(_PATIENCE + 0.5):
+            health = await core.mail.health()
+    except Exception as error:
+        return {"mail_server": {"ok": False, "detail": f"{type(error).__name__}: {error}"}}
+    return {f"mail_{name}": {"ok": part.ok, "detail": part.detail} for name, part in health.items()}
+
+
+async def _seconds(lag: Lag) -> float:
+    value = lag()
+    return float(await value) if isinstance(value, Awaitable) else float(value)
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
