@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from gateway.core.errors import Invalid
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 _MAX_US = 253402300799_999_999
 
 
@@ -15,10 +17,12 @@ def iso(us: int | None) -> str | None:
     return None if us is None else iso_of(us)
 
 
+@lru_cache(maxsize=16384)
 def iso_of(us: int) -> str:
     """Milliseconds-wide text of a time in µs."""
-    at = _EPOCH + timedelta(microseconds=max(0, min(us, _MAX_US)))
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
+    # isoformat of a naive time: ten times faster than strftime, and a list shows sixty of these
+    at = _NAIVE_EPOCH + timedelta(microseconds=max(0, min(us, _MAX_US)))
+    return at.isoformat(timespec="milliseconds") + "Z"
 
 
 def parse_time(text: str | None, field: str) -> int | None:
