@@ -107,7 +107,7 @@ async def change_thread(
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         thread = find_thread(tx, scope, inbox, thread_ref)
         inbox = inbox or find_inbox(tx, scope, thread["inbox_id"])
-        rows = tx.rows("SELECT * FROM message WHERE thread_id = ? ORDER BY timestamp, id", thread["id"])
+        rows = tx.rows("SELECT * FROM message WHERE thread_id = ? ORDER BY timestamp, seq", thread["id"])
         add_labels_in_steps(tx, rows)
         return inbox, thread, rows
 

@@ -41,15 +41,19 @@ def keyset(window: Window, column: str, id_column: str) -> tuple[str, list[objec
         return "", [], order
     # written so that SQLite and PostgreSQL both walk the index from the position
     value, last = window.position
-    return f" AND ({column}, {id_column}) {sign} (?, ?)", [value, last], order
+    # a mail's time is whole seconds: ``seq``, the order of arrival, tells apart what came in the same one
+    tie: object = int(last) if id_column.endswith("seq") and last.isdigit() else last
+    return f" AND ({column}, {id_column}) {sign} (?, ?)", [value, tie], order
 
 
-def cut(rows: list[Row], window: Window, column: str) -> tuple[list[Row], Position | None]:
+def cut(
+    rows: list[Row], window: Window, column: str, id_column: str = "id"
+) -> tuple[list[Row], Position | None]:
     """Cut the one row read too many; its being there says that another page follows."""
     if len(rows) <= window.limit:
         return rows, None
     rows = rows[: window.limit]
-    return rows, (rows[-1][column], rows[-1]["id"]) if rows else None
+    return rows, (rows[-1][column], str(rows[-1][id_column])) if rows else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def find_message_id(tx: Tx, inbox: Row, ref: str) -> str:
             for form in (text, f"<{text}>"):
                 found = found or tx.value(
                     "SELECT id FROM message WHERE inbox_id = ? AND rfc_ref = ? "
-                    "ORDER BY timestamp DESC, id DESC LIMIT 1",
+                    "ORDER BY timestamp DESC, seq DESC LIMIT 1",
                     inbox["id"],
                     ref_of(form),
                 )

@@ -19,7 +19,7 @@ from gateway.store.scope import Scope
 from gateway.store.totals import total
 
 ITEM = (
-    "id, number, organization_id, inbox_id, thread_id, direction, rfc_message_id, from_json, from_email, "
+    "id, seq, number, organization_id, inbox_id, thread_id, direction, rfc_message_id, from_json, from_email, "
     "reply_to_json, to_json, cc_json, bcc_json, subject, preview, in_reply_to, references_json, "
     "attachments_json, size, timestamp, status, seen, hidden, auto_submitted, hidden_text, test, created_at, "
     "updated_at"
@@ -82,7 +82,7 @@ async def list_messages(
         where, args, ids = reach(tx, scope, inbox, "message")
         more, values = message_conditions(tx, wanted, inbox["id"] if inbox else None)
         where, args = where + more, [*args, *values]
-        position, at, order = keyset(window, "timestamp", "id")
+        position, at, order = keyset(window, "timestamp", "seq")
         rows = tx.rows(
             f"SELECT {ITEM} FROM message WHERE {where}{position} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
             *args,
@@ -90,7 +90,7 @@ async def list_messages(
             window.limit + 1,
             0 if window.position else window.offset,
         )
-        rows, following = cut(rows, window, "timestamp")
+        rows, following = cut(rows, window, "timestamp", "seq")
         add_labels(tx, rows)
         if wanted.plain:
             count = total(tx, "message", ids, hidden=bool(wanted.shown))

@@ -39,7 +39,7 @@ def dress_threads(tx: Tx, rows: Sequence[Row]) -> None:
         by_id[one["thread_id"]]["labels"].append(one["label"])
     for one in tx.rows(
         "SELECT thread_id, attachments_json FROM message "  # noqa: S608
-        f"WHERE thread_id IN ({marks}) AND attachments_json <> '[]' ORDER BY timestamp, id",
+        f"WHERE thread_id IN ({marks}) AND attachments_json <> '[]' ORDER BY timestamp, seq",
         *by_id,
     ):
         by_id[one["thread_id"]]["attachments"] += load(one["attachments_json"])
@@ -90,14 +90,14 @@ async def get_thread(
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         thread = find_thread(tx, scope, inbox, thread_ref)
         inbox = inbox or find_inbox(tx, scope, thread["inbox_id"])
-        position, at, order = keyset(window, "message.timestamp", "message.id")
+        position, at, order = keyset(window, "message.timestamp", "message.seq")
         rows = tx.rows(
             f"{_WHOLE}message.thread_id = ?{position} ORDER BY {order} LIMIT ?",
             thread["id"],
             *at,
             window.limit + 1,
         )
-        rows, following = cut(rows, window, "timestamp")
+        rows, following = cut(rows, window, "timestamp", "seq")
         add_labels(tx, rows)
         seen: list[Any] = []
         for row in rows:

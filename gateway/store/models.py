@@ -409,10 +409,10 @@ class Message(Model):
 
     class Meta:
         indexes = (
-            (("inbox_id", "timestamp", "id"), False),
-            (("organization_id", "timestamp", "id"), False),
+            (("inbox_id", "timestamp", "seq"), False),
+            (("organization_id", "timestamp", "seq"), False),
             (("inbox_id", "rfc_ref"), False),
-            (("thread_id", "timestamp", "id"), False),
+            (("thread_id", "timestamp", "seq"), False),
         )
 
 

@@ -100,9 +100,9 @@ def _run(
     total = int(tx.value(counted, *values, *args))
     if not total:
         return [], 0
-    by, rank_values = "message.timestamp DESC, message.id DESC", list[object]()
+    by, rank_values = "message.timestamp DESC, message.seq DESC", list[object]()
     if order == "oldest":
-        by = "message.timestamp ASC, message.id ASC"
+        by = "message.timestamp ASC, message.seq ASC"
     if total > COUNTED:
         # a common word: walk the full-text index from its end instead of ranking every hit
         by = f"message_search.rowid {'ASC' if order == 'oldest' else 'DESC'}"

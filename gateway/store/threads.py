@@ -105,11 +105,11 @@ def refresh(tx: Tx, thread_id: str, now: int) -> bool:
         tx.run("DELETE FROM thread WHERE id = ?", thread_id)
         return False
     first = tx.row(
-        "SELECT subject FROM message WHERE thread_id = ? ORDER BY timestamp, id LIMIT 1", thread_id
+        "SELECT subject FROM message WHERE thread_id = ? ORDER BY timestamp, seq LIMIT 1", thread_id
     )
     last = tx.row(
         "SELECT id, preview, timestamp FROM message WHERE thread_id = ? "
-        "ORDER BY timestamp DESC, id DESC LIMIT 1",
+        "ORDER BY timestamp DESC, seq DESC LIMIT 1",
         thread_id,
     )
     assert first is not None
@@ -118,7 +118,7 @@ def refresh(tx: Tx, thread_id: str, now: int) -> bool:
     recipients: dict[str, None] = {}
     for row in tx.rows(
         "SELECT from_json, to_json, cc_json FROM message WHERE thread_id = ? "
-        "ORDER BY timestamp DESC, id DESC LIMIT 50",
+        "ORDER BY timestamp DESC, seq DESC LIMIT 50",
         thread_id,
     ):
         if row["from_json"]:
