@@ -14,6 +14,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -90,7 +91,7 @@ async def _core(
         stack.push_async_callback(parser.close)
         fetcher = SafeClient(fetch_policy(settings))
         stack.push_async_callback(fetcher.close)
-        mail: MailServer = make_mail_server(settings, data_dir, secret)
+        mail: MailServer = make_mail_server(settings, data_dir)
         stack.push_async_callback(mail.stop)
         await mail.start(on_hint, on_submission)
         imap = ImapPool(mail.imap_login, size=settings.sync.connections)
@@ -176,6 +177,19 @@ def bind(settings: Settings) -> tuple[socket.socket, str]:
     return sock, http.public_url or f"http://{host}:{sock.getsockname()[1]}"
 
 
+class _Server(uvicorn.Server):
+    """uvicorn, telling when requests are answered."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], Awaitable[None]] | None) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._on_ready is not None and not self.should_exit:
+            await self._on_ready()
+
+
 async def serve(settings: Settings, on_ready: Callable[[Running], Awaitable[None]] | None = None) -> None:
     """Run until SIGINT or SIGTERM. ``on_ready`` is called when requests are answered."""
     sock, url = bind(settings)
@@ -184,7 +198,7 @@ async def serve(settings: Settings, on_ready: Callable[[Running], Awaitable[None
     )
     with sock:
         async with gateway(settings) as running:
-            server = uvicorn.Server(
+            server = _Server(
                 uvicorn.Config(
                     running.app,
                     http="httptools",
@@ -199,12 +213,8 @@ async def serve(settings: Settings, on_ready: Callable[[Running], Awaitable[None
                     proxy_headers=bool(settings.http.trusted_proxies),
                     forwarded_allow_ips=settings.http.trusted_proxies or None,
                     timeout_graceful_shutdown=8,
-                )
+                ),
+                partial(on_ready, running) if on_ready else None,
             )
-            job = asyncio.create_task(server.serve(sockets=[sock]), name="http")
-            while not server.started and not job.done():
-                await asyncio.sleep(0.01)
-            if not job.done() and on_ready is not None:
-                await on_ready(running)
-            await job
+            await server.serve(sockets=[sock])
     log.info("stopped")
