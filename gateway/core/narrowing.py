@@ -72,7 +72,7 @@ def _label(tx: Tx, label: str, inbox_id: str | None, alias: str) -> Condition:
         return f" AND ({alias}.direction = ? OR {probe})", [_DIRECTION[label], label]
     if inbox_id is not None:
         many = tx.value(
-            "SELECT count(*) FROM (SELECT 1 FROM label WHERE inbox_id = ? AND label = ? LIMIT ?) AS some",
+            "SELECT count(*) FROM (SELECT 1 FROM label WHERE inbox_id = ? AND label = ? LIMIT ?) AS few",
             inbox_id,
             label,
             _FEW + 1,

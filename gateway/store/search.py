@@ -96,7 +96,7 @@ def _run(
         "FROM message_search CROSS JOIN message "
         f"WHERE message.seq = message_search.rowid AND {match} AND {where}"
     )
-    counted = f"SELECT count(*) FROM (SELECT 1 {source} LIMIT {COUNTED + 1}) AS some"  # noqa: S608
+    counted = f"SELECT count(*) FROM (SELECT 1 {source} LIMIT {COUNTED + 1}) AS few"  # noqa: S608
     total = int(tx.value(counted, *values, *args))
     if not total:
         return [], 0
