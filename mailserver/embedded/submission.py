@@ -33,7 +33,9 @@ class SubmissionSession(Session):
     """Checks the password in a thread: the hash costs 20 ms by intention."""
 
     def __init__(self, listener: Any, **options: Any) -> None:
-        super().__init__(listener, authenticator=_unchecked, auth_required=True, **options)
+        super().__init__(listener, authenticator=_unchecked, **options)
+        # set here, because aiosmtpd warns at each connection when AUTH without TLS is allowed (loopback)
+        self._auth_required = True
         self._failures = 0
 
     async def auth_PLAIN(self, server: Any, args: list[str]) -> AuthResult:

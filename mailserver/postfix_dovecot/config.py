@@ -27,8 +27,8 @@ TABLES = {
     "domains.cf": "SELECT name FROM domain WHERE name = '%s'",
     "mailboxes.cf": "SELECT home FROM mailbox WHERE address = '%s' AND enabled = 1",
     "logins.cf": "SELECT address FROM mailbox WHERE address = '%s' AND enabled = 1",
-    "sent-guard.cf": "SELECT '550 5.1.1 no such mailbox here' FROM mailbox " + _SENT,
-    "sent-transport.cf": "SELECT 'lmtp:unix:@RUN@/lmtp-sent' FROM mailbox " + _SENT + " AND enabled = 1",
+    "sent-guard.cf": "SELECT '550 5.1.1 no such mailbox here' FROM mailbox " + _SENT,  # noqa: S608
+    "sent-transport.cf": "SELECT 'lmtp:unix:@RUN@/lmtp-sent' FROM mailbox " + _SENT + " AND enabled = 1",  # noqa: S608
 }
 
 

@@ -1,0 +1,279 @@
+"""What every mail server must do, run on each implementation."""
+
+from __future__ import annotations
+
+import asyncio
+import imaplib
+import smtplib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailserver.base import Envelope, MailServerError
+from mailserver.imap import Client, ImapPool
+from tests.servers import Sink, embedded_server, postfix_server
+
+pytestmark = pytest.mark.anyio
+ALICE, BOB = "alice@x.test", "bob@x.test"
+MAIL = b"From: Eve <eve@far.test>\r\nTo: alice@x.test\r\nSubject: hello\r\nMessage-ID: <%d@far.test>\r\n\r\nHi.\r\n"
+
+
+class House:
+    """A started server with two mailboxes, and shorthands."""
+
+    def __init__(self, server: Any, pool: ImapPool) -> None:
+        self.server = server
+        self.pool = pool
+        self.recorder = server.recorder
+
+    async def smtp(self, rcpt: list[str] | str, data: bytes = MAIL % 1, sender: str = "eve@far.test") -> Any:
+        end = self.server.access().smtp
+
+        def go() -> Any:
+            with smtplib.SMTP(end.host, end.port, timeout=20) as client:
+                return client.sendmail(sender, rcpt, data)
+
+        return await asyncio.to_thread(go)
+
+    async def raw(
+        self, address: str, folder: str = "INBOX", count: int = 1
+    ) -> list[tuple[bytes, tuple[bytes, ...]]]:
+        """(bytes, flags) of each message, waited for until ``count`` are there."""
+
+        def look(client: Client) -> list[tuple[bytes, tuple[bytes, ...]]]:
+            client.open(folder, readonly=True)
+            rows, _ = client.fetch_set("1:*", ["UID", "BODY.PEEK[]", "FLAGS"])
+            return [(row[b"BODY[]"], row[b"FLAGS"]) for _, row in sorted(rows.items())]
+
+        async with asyncio.timeout(15):
+            while True:
+                found = await self.pool.run(address, look)
+                if len(found) >= count:
+                    return found
+                await asyncio.sleep(0.05)
+
+
+Start = Callable[..., AbstractAsyncContextManager[House]]
+
+
+@pytest.fixture(params=["embedded", pytest.param("postfix", marks=pytest.mark.root)])
+def start(request: pytest.FixtureRequest, tmp_path: Path) -> Start:
+    make = embedded_server if request.param == "embedded" else postfix_server
+
+    @asynccontextmanager
+    async def started(**overrides: Any) -> AsyncIterator[House]:
+        async with make(tmp_path, **overrides) as server:
+            pool = ImapPool(server.imap_login)
+            try:
+                await server.add_domain("x.test")
+                await server.add_mailbox(ALICE, "secret-a")
+                await server.add_mailbox(BOB)
+                yield House(server, pool)
+            finally:
+                await pool.close()
+
+    return started
+
+
+def envelope(data: bytes, *recipients: str, token: str = "t1", message_id: str = "<m1@x.test>") -> Envelope:
+    return Envelope(ALICE, recipients, data, token, message_id, ALICE)
+
+
+OUT = (
+    b"From: alice@x.test\r\nTo: bob@x.test\r\nSubject: out\r\nMessage-ID: <m1@x.test>\r\n\r\nbody\r\n.dot\r\n"
+)
+
+
+async def test_mail_comes_in_and_everyone_sees_it(start: Start) -> None:
+    async with start() as house:
+        await house.smtp([ALICE, "Alice+Tag@X.test"])
+        (data, flags), *_ = await house.raw(ALICE)
+        assert b"Subject: hello\r\n" in data
+        assert data.endswith(b"\r\n\r\nHi.\r\n")
+        assert b"\\Seen" not in flags
+        hint = await house.recorder.hint(lambda h: h.kind == "new")
+        assert (hint.address, hint.folder) == (ALICE, "INBOX")
+        imap = house.server.access().imap
+
+        def person() -> tuple[str, Any]:
+            client = imaplib.IMAP4(imap.host, imap.port)
+            client.login("alice@x.test", "secret-a")
+            client.select("INBOX")
+            answer = client.store("1", "+FLAGS", "(\\Flagged)")
+            folders = b" ".join(client.list()[1])
+            client.logout()
+            return answer[0], folders
+
+        answer, folders = await asyncio.to_thread(person)
+        assert answer == "OK"
+        for use in (b"\\Sent", b"\\Drafts", b"\\Trash", b"\\Junk"):
+            assert use in folders
+        await house.recorder.hint(lambda h: h.kind == "flags" and h.address == ALICE)
+
+
+async def test_wrong_password_or_none_opens_nothing(start: Start) -> None:
+    async with start() as house:
+        imap = house.server.access().imap
+
+        def login(user: str, password: str) -> str:
+            client = imaplib.IMAP4(imap.host, imap.port)
+            try:
+                return client.login(user, password)[0]
+            except imaplib.IMAP4.error:
+                return "refused"
+            finally:
+                client.shutdown()
+
+        tries = [(ALICE, "wrong"), (BOB, "None"), ("alice@x.test*postern", "wrong")]
+        found = await asyncio.gather(*(asyncio.to_thread(login, *one) for one in tries))
+        assert found == ["refused"] * len(tries)
+        await house.server.set_password(ALICE, None)
+        assert await asyncio.to_thread(login, ALICE, "secret-a") == "refused"
+        await house.server.set_password(ALICE, "other")
+        assert await asyncio.to_thread(login, ALICE, "other") == "OK"
+
+
+async def test_many_labels_and_long_ones(start: Start) -> None:
+    async with start() as house:
+        await house.smtp(ALICE)
+        await house.raw(ALICE)
+        labels = [f"label-{number}-{'x' * 180}".encode() for number in range(60)]
+
+        def store(client: Client) -> Any:
+            client.open("INBOX")
+            client.add_flags([1], labels)
+            return client.fetch_set("1", ["FLAGS"])[0][1][b"FLAGS"]
+
+        assert set(labels) <= set(await house.pool.run(ALICE, store))
+
+
+async def test_unknown_recipient_relay_and_sent_folder_are_refused(start: Start) -> None:
+    async with start() as house:
+        sent = house.server.sent_address(ALICE)
+        for recipient in ("nobody@x.test", sent, sent.upper(), "a@elsewhere.test"):
+            with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+                await house.smtp(recipient)
+            code, text = refused.value.recipients[recipient]
+            assert code in (550, 554), text
+            if "x.test" in recipient:
+                assert (code, b"5.1.1" in text) == (550, True)
+        assert house.server.is_local("ALICE+x@X.TEST")
+        assert not house.server.is_local("nobody@x.test")
+
+
+async def test_removed_mailbox_leaves_no_byte_and_comes_back_empty(start: Start) -> None:
+    async with start() as house:
+        await house.smtp(ALICE, MAIL.replace(b"Hi.", b"needle-in-the-mail") % 1)
+        await house.raw(ALICE)
+        mail = house.server.settings.data_dir / "mail"
+
+        def holders() -> list[Path]:
+            return [p for p in mail.rglob("*") if p.is_file() and b"needle-in-the-mail" in p.read_bytes()]
+
+        assert holders()
+        imap = house.server.access().imap
+        person = await asyncio.to_thread(imaplib.IMAP4, imap.host, imap.port)
+        await asyncio.to_thread(person.login, ALICE, "secret-a")
+        await asyncio.to_thread(person.select, "INBOX")
+        await house.server.remove_mailbox(ALICE)
+        assert not [path for path in mail.iterdir() if path.name.startswith("alice")]
+        with pytest.raises((imaplib.IMAP4.abort, OSError)):  # the session ended with the mailbox
+            await asyncio.to_thread(
+                person.append, "INBOX", None, None, b"Subject: late\r\n\r\nneedle-in-the-mail\r\n"
+            )
+        person.shutdown()
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
+            await house.smtp(ALICE)
+        again = await asyncio.to_thread(imaplib.IMAP4, imap.host, imap.port)
+        with pytest.raises(imaplib.IMAP4.error):
+            await asyncio.to_thread(again.login, ALICE, "secret-a")
+        again.shutdown()
+        await house.server.remove_mailbox(ALICE)  # safe to repeat
+        await house.pool.drop(ALICE)
+        await house.server.add_mailbox(ALICE)
+        assert await house.raw(ALICE, count=0) == []
+        assert holders() == []
+
+
+async def test_local_transmit_delivers_and_files_a_seen_copy(start: Start) -> None:
+    async with start() as house:
+        sent = house.server.sent_address(ALICE)
+        out = envelope(OUT, BOB, sent, "nobody@x.test")
+        assert not await house.server.was_submitted(out)
+        replies: dict[str, Any] = {}
+        for hop in house.server.plan(out.recipients):
+            replies |= await house.server.transmit(hop, out)
+        assert replies[BOB].ok
+        assert replies[sent].ok
+        assert (replies["nobody@x.test"].code, replies["nobody@x.test"].status) == (550, "5.1.1")
+        (copy, flags), *_ = await house.raw(ALICE, "Sent")
+        assert b"\\Seen" in flags
+        assert copy.endswith(OUT.partition(b"\r\n\r\n")[2])
+        assert b"+sent-" not in copy
+        assert b"Subject: out" in (await house.raw(BOB))[0][0]
+        inbox = await house.raw(ALICE, "INBOX", count=0)  # Postfix's own DSN may be there
+        assert [one for one, _ in inbox if b"\r\nSubject: out" in one.partition(b"\r\n\r\n")[0]] == []
+        assert await house.server.was_submitted(out)
+        await house.recorder.hint(lambda h: h.folder == "Sent" and h.kind == "new")
+
+
+async def test_remote_transmit_by_smarthost(start: Start) -> None:
+    from mailserver.embedded import Smarthost
+
+    async with (
+        Sink({"bad@far.test": "550 5.1.1 who?"}) as sink,
+        start(smarthost=Smarthost(host="127.0.0.1", port=sink.port, tls="none")) as house,
+    ):
+        out = envelope(OUT, "eve@far.test", house.server.sent_address(ALICE))
+        replies: dict[str, Any] = {}
+        for hop in house.server.plan(out.recipients):
+            replies |= await house.server.transmit(hop, out)
+        assert all(reply.ok for reply in replies.values()), replies
+        (got,) = await sink.wait(1)
+        assert (got.mail_from, got.recipients) == (ALICE, ("eve@far.test",))
+        assert got.data.endswith(b"body\r\n.dot\r\n")
+        await house.raw(ALICE, "Sent")
+
+
+async def test_reconcile_makes_the_tables_as_listed(start: Start) -> None:
+    async with start() as house:
+        await house.smtp(ALICE)
+        await house.raw(ALICE)
+        await house.server.reconcile(["x.test", "y.test"], [ALICE, "carol@y.test"])
+        assert len(await house.raw(ALICE)) == 1
+        await house.smtp("carol@y.test")
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
+            await house.smtp(BOB)
+        await house.server.reconcile(["x.test"], [ALICE])
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
+            await house.smtp("carol@y.test")
+        homes = [path.name for path in (house.server.settings.data_dir / "mail").iterdir()]
+        assert [name.partition("~")[0] for name in homes] == [ALICE]
+
+
+async def test_works_without_push(start: Start) -> None:
+    async with start(push=False) as house:
+        assert not house.server.has_push
+        await house.smtp(ALICE)
+        assert len(await house.raw(ALICE)) == 1
+        assert house.recorder.hints == []
+
+
+async def test_health_names_each_daemon(start: Start) -> None:
+    async with start() as house:
+        parts = await house.server.health()
+        assert all(part.ok for part in parts.values()), parts
+        assert "dovecot" in parts
+
+
+async def test_addresses_no_table_may_hold_are_refused(start: Start) -> None:
+    async with start() as house:
+        for bad in ("a+b@x.test", "no-at", "a b@x.test", "a'\r\n@x.test", "@x.test", "../../etc@x..test"):
+            with pytest.raises(MailServerError):
+                await house.server.add_mailbox(bad)
+        await house.server.add_mailbox("o'brien/../x@x.test")
+        await house.smtp("o'brien/../x@x.test")
+        assert len(await house.raw("o'brien/../x@x.test")) == 1

@@ -1,0 +1,120 @@
+"""Small parts that need no server: addresses, tables, doorbell, wire format, version choice."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from mailserver.addresses import fold, split_recipient
+from mailserver.base import Hint, MailServerError
+from mailserver.directory import Directory, Mailbox, home_prefix, new_home
+from mailserver.doorbell import Doorbell
+from mailserver.dovecot import template_for
+from mailserver.embedded import wire
+from mailserver.passwords import hash_password, verify_password
+from mailserver.smtp_client import dot_stuffed, xtext
+
+
+def test_addresses_fold_and_split() -> None:
+    assert fold("Alice@Bücher.Test") == "alice@xn--bcher-kva.test"
+    assert split_recipient("Alice+A+b@X.test") == ("alice@x.test", "a+b")
+    assert split_recipient("no-at") == ("", "")
+    assert split_recipient("a\r\n@x.test") == ("", "")
+
+
+def test_home_names_are_fresh_safe_and_told_apart() -> None:
+    assert new_home("a@x.test") != new_home("a@x.test")
+    assert "/" not in home_prefix("../a/b@x.test")
+    assert home_prefix("a=2fb@x.test") != home_prefix("a/b@x.test")
+    assert len(new_home("é" * 60 + "@" + "d" * 180 + ".test")) < 255
+
+
+def test_passwords() -> None:
+    stored = hash_password("pä")
+    assert verify_password(stored, "pä".encode())
+    assert not verify_password(stored, b"other")
+    assert not verify_password("{PLAIN}pa", b"pa")
+
+
+def test_directory_is_read_by_others_and_sees_their_changes(tmp_path: Path) -> None:
+    path = tmp_path / "lookup.db"
+    one, two = Directory(path), Directory(path)
+    one.open()
+    two.open()
+    one.add_domain("x.test")
+    one.add_mailboxes([Mailbox("a@x.test", "h1", None), Mailbox("b@x.test", "h2", "pw")])
+    assert two.find("a@x.test") is None
+    assert two.refresh()
+    assert two.find("a@x.test") == one.find("a@x.test")
+    assert two.has_domain("x.test")
+    two.disable("a@x.test")
+    assert one.refresh()
+    assert one.find("a@x.test") is None
+    held = one.row("a@x.test")
+    assert held is not None
+    one.forget(held)
+    assert one.row("a@x.test") is None
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as reader:
+        assert reader.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert reader.execute("SELECT address FROM mailbox").fetchall() == [("b@x.test",)]
+    reader.close()
+    one.close()
+    two.close()
+    assert path.stat().st_mode & 0o007 == 0
+
+
+@pytest.mark.anyio
+async def test_doorbell_knows_its_secret_and_survives_rubbish() -> None:
+    hints: list[Hint] = []
+    bell = Doorbell(hints.append)
+    await bell.start()
+    host, port = "127.0.0.1", int(bell.url.rpartition(":")[2].partition("/")[0])
+
+    async def post(path: str, body: bytes, extra: bytes = b"") -> bytes:
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(
+            b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n%s\r\n" % (path.encode(), len(body), extra)
+        )
+        if extra:
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(body)
+        answer = await asyncio.wait_for(reader.readline(), 5)
+        writer.close()
+        await writer.wait_closed()
+        return answer[9:12]
+
+    events = b'{"event":"MessageNew","mailbox":"IN\\u000aX"},{"event":"MailboxRename"},{"event":"??"}'
+    event = b'{"user":"a@x","events":[' + events + b"]}"
+    assert await post(bell.path, event, b"Expect: 100-continue\r\n") == b"200"
+    assert hints == [Hint("a@x", "IN\nX", "new"), Hint("a@x", None, "folders"), Hint("a@x", None, "unknown")]
+    assert await post("/wrong", event) == b"404"
+    assert await post(bell.path, b"\xff{") == b"400"
+    assert await post(bell.path, b'{"user":5}') == b"400"
+    assert len(hints) == 3
+    await bell.stop()
+
+
+def test_versions() -> None:
+    assert template_for("2.3.19.1 (9b53102964)") == "dovecot-2.3.conf"
+    for other in ("2.4.1", "3.0", ""):
+        with pytest.raises(MailServerError, match="not supported"):
+            template_for(other)
+
+
+def test_wire() -> None:
+    assert wire.normalised(b"a\nb\rc\r\nd\0") == b"a\r\nb\r\nc\r\nd\r\n"
+    assert wire.split(b"A: 1\r\n 2\r\nB: 3\r\n\r\nbody") == ([b"A: 1\r\n 2\r\n", b"B: 3\r\n"], b"\r\nbody")
+    assert wire.split(b"\r\nbody") == ([], b"\r\nbody")
+    assert wire.split(b"no header here\r\n\r\nx") == ([], b"\r\nno header here\r\n\r\nx")
+    assert wire.claims(b"Authentication-Results: ((a) b) mx.x; spf=pass", b"mx.x")
+    assert not wire.claims(b"Authentication-Results: mx.xy; spf=pass", b"mx.x")
+    assert dot_stuffed(b".a\n..\r\nb") == b"..a\r\n...\r\nb\r\n.\r\n"
+    assert dot_stuffed(b"") == b"\r\n.\r\n"
+    assert xtext("a+b=c é") == "a+2Bb+3Dc+20+C3+A9"
+    field = wire.received_field(
+        helo="x\r\nBcc: y", peer="::1", hostname="h", protocol="ESMTP", recipient=None, queue_id="q"
+    )
+    assert "Bcc" not in [line.partition(":")[0] for line in field.splitlines()]
