@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -184,6 +185,11 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._on_ready = on_ready
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are ours: uvicorn would raise them again after HTTP ended, before the rest was closed."""
+        yield
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self._on_ready is not None and not self.should_exit:
@@ -191,15 +197,18 @@ class _Server(uvicorn.Server):
 
 
 async def serve(settings: Settings, on_ready: Callable[[Running], Awaitable[None]] | None = None) -> None:
-    """Run until SIGINT or SIGTERM. ``on_ready`` is called when requests are answered."""
-    sock, url = bind(settings)
-    settings = msgspec.structs.replace(
-        settings, http=msgspec.structs.replace(settings.http, public_url=url.rstrip("/"))
-    )
-    with sock:
-        async with gateway(settings) as running:
-            server = _Server(
-                uvicorn.Config(
+    """Run until SIGINT or SIGTERM. ``on_ready`` is called when requests are answered.
+
+    A signal before that gives up starting (CancelledError); a second one does not wait for open requests.
+    """
+    with _stoppable() as stop:
+        sock, url = bind(settings)
+        settings = msgspec.structs.replace(
+            settings, http=msgspec.structs.replace(settings.http, public_url=url.rstrip("/"))
+        )
+        with sock:
+            async with gateway(settings) as running:
+                config = uvicorn.Config(
                     running.app,
                     http="httptools",
                     ws="websockets-sansio",
@@ -213,8 +222,36 @@ async def serve(settings: Settings, on_ready: Callable[[Running], Awaitable[None
                     proxy_headers=bool(settings.http.trusted_proxies),
                     forwarded_allow_ips=settings.http.trusted_proxies or None,
                     timeout_graceful_shutdown=8,
-                ),
-                partial(on_ready, running) if on_ready else None,
-            )
-            await server.serve(sockets=[sock])
+                )
+                stop.server = _Server(config, partial(on_ready, running) if on_ready else None)
+                await stop.server.serve(sockets=[sock])
     log.info("stopped")
+
+
+class _Stop:
+    """What a signal does: cancel the start, then end HTTP, then end it at once."""
+
+    def __init__(self) -> None:
+        self.server: _Server | None = None
+        self._task = asyncio.current_task()
+
+    def __call__(self) -> None:
+        if self.server is not None:
+            self.server.force_exit = self.server.should_exit
+            self.server.should_exit = True
+        elif self._task is not None:
+            self._task.cancel()
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[_Stop]:
+    stop = _Stop()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for one in signals:
+        loop.add_signal_handler(one, stop)
+    try:
+        yield stop
+    finally:
+        for one in signals:
+            loop.remove_signal_handler(one)
