@@ -35,7 +35,8 @@ log = logging.getLogger("postern.http")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
-EventRenderer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+EventRenderer = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+"""An event row into what the dialect's webhooks get; None: the dialect has no such event."""
 Socket = Callable[[Core, Scope, Receive, Send], Awaitable[None]]
 
 

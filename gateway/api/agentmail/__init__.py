@@ -6,24 +6,52 @@ translation lives here: request structs to core calls, rows to response shapes.
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-
 from starlette.routing import BaseRoute
 
+from gateway.api.agentmail import (
+    api_keys,
+    attachments,
+    domains,
+    drafts,
+    events,
+    inboxes,
+    links,
+    lists,
+    messages,
+    organizations,
+    pods,
+    sending,
+    threads,
+    webhooks,
+)
 from gateway.api.agentmail.errors import render_error
+from gateway.api.agentmail.events_view import render
+from gateway.api.agentmail.events_view import render
+from gateway.api.agentmail.socket import SocketDoor
 from gateway.api.dialect import Dialect
 from gateway.api.routing import Table
 from gateway.core.context import Core
 
-_RESOURCES = ("messages", "batch", "attachments", "threads", "drafts", "search")
-
 
 def _table() -> Table:
     table = Table()
-    for name in _RESOURCES:
-        if find_spec(f"{__name__}.{name}") is not None:
-            table.include(import_module(f"{__name__}.{name}").table)
+    for part in (
+        api_keys.table,
+        attachments.table,
+        domains.table,
+        drafts.table,
+        events.table,
+        inboxes.table,
+        links.table,
+        lists.table,
+        messages.table,
+        organizations.table,
+        pods.table,
+        sending.table,
+        threads.table,
+        webhooks.table,
+    ):
+        table.include(part)
     return table
 
 
@@ -33,6 +61,8 @@ agentmail_dialect = Dialect(
     title="agentmail",
     table=_table(),
     render_error=render_error,
+    renderers={"agentmail": render},
+    socket=SocketDoor(),
 )
 
 
