@@ -15,7 +15,6 @@ from gateway.api.agentmail import (
     drafts,
     events,
     inboxes,
-    links,
     lists,
     messages,
     organizations,
@@ -25,7 +24,6 @@ from gateway.api.agentmail import (
     webhooks,
 )
 from gateway.api.agentmail.errors import render_error
-from gateway.api.agentmail.events_view import render
 from gateway.api.agentmail.events_view import render
 from gateway.api.agentmail.socket import SocketDoor
 from gateway.api.dialect import Dialect
@@ -42,7 +40,6 @@ def _table() -> Table:
         drafts.table,
         events.table,
         inboxes.table,
-        links.table,
         lists.table,
         messages.table,
         organizations.table,

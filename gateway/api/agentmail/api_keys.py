@@ -1,0 +1,105 @@
+"""API keys of the organization, a pod or an inbox."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from gateway.api.agentmail.manage_views import KeyView, NewKeyView, key_view, new_key_view
+from gateway.api.paging import PageQuery, answer, read_paging
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.api.times import parse_time
+from gateway.core import keys
+from gateway.core.errors import Invalid
+from gateway.core.lookup import find_inbox
+
+table = Table("api-keys")
+
+Doc = msgspec.Meta
+Permissions = dict[str, bool | None]
+
+
+class CreateKey(msgspec.Struct):
+    name: Annotated[str | None, Doc(description="required; the SDKs may leave it out")] = None
+    permissions: Annotated[Permissions | None, Doc(description="the permissions granted; default: all")] = (
+        None
+    )
+    expires_at: str | None = None
+
+
+class UpdateKey(msgspec.Struct):
+    name: str | UnsetType = UNSET
+    permissions: Permissions | UnsetType | None = UNSET
+
+
+_ALSO = ["/pods/{pod_id}/api-keys", "/inboxes/{inbox_id}/api-keys"]
+_ONE = [f"{path}/{{key_id}}" for path in _ALSO]
+
+
+def _granted(permissions: Permissions | None) -> list[str] | None:
+    return None if permissions is None else [name for name, yes in permissions.items() if yes]
+
+
+@table.post("/api-keys", status=201, also=_ALSO)
+async def create_key(call: Call[CreateKey, NoQuery]) -> NewKeyView:
+    """Create an API key; the key itself is shown only here."""
+    name = call.body.name
+    if name is None and call.from_sdk:
+        name = "API key"  # C8: the SDKs need no name
+    if not name or not name.strip():
+        raise Invalid("name is required", field="name", fix="give the key a name")
+    row, key = await keys.create(
+        call.core,
+        call.scope,
+        name=name,
+        pod=call.ids.get("pod_id"),
+        inbox=call.ids.get("inbox_id"),
+        permissions=_granted(call.body.permissions),
+        expires_at=parse_time(call.body.expires_at, "expires_at"),
+    )
+    return new_key_view(row, key)
+
+
+@table.get("/api-keys", rows=("api_keys", KeyView), also=_ALSO)
+async def list_keys(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
+    """List API keys; only prefixes are shown."""
+    paging = read_paging(call.query, call.core.secret)
+    found = await keys.list_keys(
+        call.core, call.scope, paging.window, pod=call.ids.get("pod_id"), inbox=call.ids.get("inbox_id")
+    )
+    return answer(found, paging, "api_keys", call.core.secret, key_view)
+
+
+@table.get("/api-keys/{key_id}", also=_ONE)
+async def get_key(call: Call[NoBody, NoQuery]) -> KeyView:
+    """Get an API key's record."""
+    await _check_inbox(call)
+    return key_view(await keys.get(call.core, call.scope, call.ids["key_id"]))
+
+
+@table.patch("/api-keys/{key_id}", also=_ONE)
+async def update_key(call: Call[UpdateKey, NoQuery]) -> KeyView:
+    """Change an API key's name or permissions."""
+    await _check_inbox(call)
+    changes: dict[str, Any] = {}
+    if call.body.name is not UNSET:
+        changes["name"] = call.body.name
+    if not isinstance(call.body.permissions, UnsetType):
+        changes["permissions"] = _granted(call.body.permissions)
+    return key_view(await keys.update(call.core, call.scope, call.ids["key_id"], changes))
+
+
+@table.delete("/api-keys/{key_id}", also=_ONE)
+async def delete_key(call: Call[NoBody, NoQuery]) -> None:
+    """Revoke an API key, at once."""
+    await _check_inbox(call)
+    await keys.delete(call.core, call.scope, call.ids["key_id"])
+
+
+async def _check_inbox(call: Call[Any, Any]) -> None:
+    """A key named under an inbox or pod is looked for in the whole reach; the inbox must exist."""
+    ref = call.ids.get("inbox_id")
+    if ref is not None:
+        await call.core.store.read(lambda tx: find_inbox(tx, call.scope, ref))

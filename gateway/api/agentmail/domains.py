@@ -1,0 +1,94 @@
+"""Domains: DNS records to publish, and verification against live DNS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.responses import PlainTextResponse, Response
+
+from gateway.api.agentmail.manage_views import DomainView, domain_view
+from gateway.api.paging import PageQuery, answer, read_paging
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.core import domains
+
+table = Table("domains")
+
+
+class CreateDomain(msgspec.Struct):
+    domain: str
+    feedback_enabled: bool | None = True
+    subdomains_enabled: bool | None = False
+    client_id: str | None = None
+
+
+class UpdateDomain(msgspec.Struct):
+    feedback_enabled: bool | None = None
+    subdomains_enabled: bool | None = None
+
+
+@table.post("/domains", status=201, also=["/pods/{pod_id}/domains"])
+async def create_domain(call: Call[CreateDomain, NoQuery]) -> DomainView:
+    """Add a domain; the answer names the DNS records to publish."""
+    body = call.body
+    row, new = await domains.create(
+        call.core,
+        call.scope,
+        body.domain,
+        feedback=body.feedback_enabled is not False,
+        subdomains=bool(body.subdomains_enabled),
+        client_id=body.client_id,
+        pod=call.ids.get("pod_id"),
+    )
+    if not new:
+        call.status = 200
+    return domain_view(row, call.core.settings)
+
+
+@table.get("/domains", rows=("domains", DomainView), also=["/pods/{pod_id}/domains"])
+async def list_domains(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
+    """List domains with their records and status."""
+    paging = read_paging(call.query, call.core.secret)
+    found = await domains.list_domains(call.core, call.scope, paging.window, pod=call.ids.get("pod_id"))
+    settings = call.core.settings
+    return answer(found, paging, "domains", call.core.secret, lambda row: domain_view(row, settings))
+
+
+@table.get("/domains/{domain_id}", also=["/pods/{pod_id}/domains/{domain_id}"])
+async def get_domain(call: Call[NoBody, NoQuery]) -> DomainView:
+    """Get a domain with its DNS records."""
+    return domain_view(await domains.get(call.core, call.scope, call.ids["domain_id"]), call.core.settings)
+
+
+@table.patch("/domains/{domain_id}", also=["/pods/{pod_id}/domains/{domain_id}"])
+async def update_domain(call: Call[UpdateDomain, NoQuery]) -> DomainView:
+    """Change feedback_enabled or subdomains_enabled."""
+    changes = {
+        name: value
+        for name in ("feedback_enabled", "subdomains_enabled")
+        if (value := getattr(call.body, name)) is not None
+    }
+    row = await domains.update(call.core, call.scope, call.ids["domain_id"], changes)
+    return domain_view(row, call.core.settings)
+
+
+@table.delete("/domains/{domain_id}", also=["/pods/{pod_id}/domains/{domain_id}"])
+async def delete_domain(call: Call[NoBody, NoQuery]) -> None:
+    """Delete a domain that has no inboxes left."""
+    await domains.delete(call.core, call.scope, call.ids["domain_id"])
+
+
+@table.post("/domains/{domain_id}/verify", also=["/pods/{pod_id}/domains/{domain_id}/verify"])
+async def verify_domain(call: Call[NoBody, NoQuery]) -> DomainView:
+    """Ask DNS about every record now; VERIFIED only when all are valid."""
+    return domain_view(await domains.verify(call.core, call.scope, call.ids["domain_id"]), call.core.settings)
+
+
+@table.get("/domains/{domain_id}/zone-file", also=["/pods/{pod_id}/domains/{domain_id}/zone-file"])
+async def get_zone_file(call: Call[NoBody, NoQuery]) -> Response:
+    """The records as a zone file."""
+    row = await domains.get(call.core, call.scope, call.ids["domain_id"])
+    name = f'attachment; filename="{row["name"]}.zone"'
+    return PlainTextResponse(
+        domains.zone_file(call.core.settings, row), headers={"Content-Disposition": name}
+    )

@@ -1,0 +1,151 @@
+"""Inboxes, also under a pod; the id or the address is taken wherever an inbox is named."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from gateway.api.agentmail.manage_views import (
+    CredentialsView,
+    EndpointView,
+    InboxView,
+    inbox_view,
+)
+from gateway.api.paging import PageQuery, answer, read_paging
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.core import inboxes
+from gateway.core.errors import Invalid, NotFound
+from gateway.store.ids import parse_id
+from mailserver.base import Endpoint
+
+table = Table("inboxes")
+
+Doc = msgspec.Meta
+
+
+class CreateInbox(msgspec.Struct):
+    username: Annotated[
+        str | None, Doc(description="letters, digits and . _ % -; the SDKs may leave it out")
+    ] = None
+    domain: Annotated[str | None, Doc(description="default: the platform's domain")] = None
+    display_name: str | None = None
+    client_id: Annotated[str | None, Doc(description="the same one again answers the inbox there is")] = None
+    pod_id: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class UpdateInbox(msgspec.Struct):
+    display_name: str | UnsetType | None = UNSET
+    status: Annotated[str | UnsetType, Doc(description="active or paused")] = UNSET
+    metadata: Annotated[dict[str, Any] | UnsetType | None, Doc(description="merged; null removes a key")] = (
+        UNSET
+    )
+
+
+class InboxSearch(PageQuery):
+    q: Annotated[str | None, Doc(description="part of the address or display name")] = None
+
+
+@table.post("/inboxes", status=201, also=["/pods/{pod_id}/inboxes"])
+async def create_inbox(call: Call[CreateInbox, NoQuery]) -> InboxView:
+    """Create an inbox: a real mailbox on the mail server.
+
+    The same client_id with the same (or no) username answers the existing inbox with 200.
+    """
+    body = call.body
+    # C5: the spec document requires a username, the SDKs' quick start sends nothing at all
+    if body.username is None and call.raw.strip() and not call.from_sdk:
+        raise Invalid("username is required", field="username", fix="give a username such as agent-1")
+    row, new = await inboxes.create(
+        call.core,
+        call.scope,
+        inboxes.NewInbox(
+            username=body.username,
+            domain=body.domain,
+            display_name=body.display_name,
+            client_id=body.client_id or None,
+            pod=call.ids.get("pod_id") or body.pod_id,
+            metadata=body.metadata or {},
+        ),
+    )
+    if not new:
+        call.status = 200
+    return inbox_view(row)
+
+
+@table.get("/inboxes", rows=("inboxes", InboxView), also=["/pods/{pod_id}/inboxes"])
+async def list_inboxes(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
+    """List inboxes, newest first."""
+    paging = read_paging(call.query, call.core.secret)
+    found = await inboxes.list_inboxes(call.core, call.scope, paging.window, pod=call.ids.get("pod_id"))
+    return answer(found, paging, "inboxes", call.core.secret, inbox_view)
+
+
+@table.get("/inboxes/search", rows=("inboxes", InboxView), also=["/pods/{pod_id}/inboxes/search"])
+async def search_inboxes(call: Call[NoBody, InboxSearch]) -> dict[str, Any]:
+    """Inboxes whose address or display name holds ``q``."""
+    paging = read_paging(call.query, call.core.secret)
+    found = await inboxes.list_inboxes(
+        call.core, call.scope, paging.window, pod=call.ids.get("pod_id"), text=call.query.q
+    )
+    return answer(found, paging, "inboxes", call.core.secret, inbox_view)
+
+
+@table.get("/inboxes/{inbox_id}", also=["/pods/{pod_id}/inboxes/{inbox_id}"])
+async def get_inbox(call: Call[NoBody, NoQuery]) -> InboxView:
+    """Get an inbox by id or address."""
+    row = await inboxes.get(call.core, call.scope, call.ids["inbox_id"])
+    await _in_pod(call, row)
+    return inbox_view(row)
+
+
+@table.patch("/inboxes/{inbox_id}", also=["/pods/{pod_id}/inboxes/{inbox_id}"])
+async def update_inbox(call: Call[UpdateInbox, NoQuery]) -> InboxView:
+    """Update display name, status or metadata."""
+    if "pod_id" in call.ids:
+        await _in_pod(call, await inboxes.get(call.core, call.scope, call.ids["inbox_id"]))
+    changes = {
+        name: value
+        for name in ("display_name", "status", "metadata")
+        if (value := getattr(call.body, name)) is not UNSET
+    }
+    return inbox_view(await inboxes.update(call.core, call.scope, call.ids["inbox_id"], changes))
+
+
+@table.delete("/inboxes/{inbox_id}", also=["/pods/{pod_id}/inboxes/{inbox_id}"])
+async def delete_inbox(call: Call[NoBody, NoQuery]) -> None:
+    """Delete an inbox, its mailbox and everything that belongs to it."""
+    if "pod_id" in call.ids:
+        await _in_pod(call, await inboxes.get(call.core, call.scope, call.ids["inbox_id"]))
+    await inboxes.delete(call.core, call.scope, call.ids["inbox_id"])
+
+
+@table.post("/inboxes/{inbox_id}/credentials")
+async def set_credentials(call: Call[NoBody, NoQuery]) -> CredentialsView:
+    """Make (or replace) the password with which a person opens this inbox in a mail client; shown once."""
+    row, password, access = await inboxes.set_credentials(call.core, call.scope, call.ids["inbox_id"])
+    return CredentialsView(
+        f"inb_{row['id']}", row["address"], password, _end(access.imap), _end(access.submission)
+    )
+
+
+@table.delete("/inboxes/{inbox_id}/credentials")
+async def remove_credentials(call: Call[NoBody, NoQuery]) -> None:
+    """Take the person's password away; mail clients are logged out."""
+    await inboxes.remove_credentials(call.core, call.scope, call.ids["inbox_id"])
+
+
+def _end(end: Endpoint) -> EndpointView:
+    return EndpointView(end.host, end.port, end.tls)
+
+
+async def _in_pod(call: Call[Any, Any], row: dict[str, Any]) -> None:
+    """An inbox of another pod does not exist under this one."""
+    if "pod_id" not in call.ids:
+        return
+    ref = call.ids["pod_id"]
+    pod = await call.core.store.read(lambda tx: inboxes.find_pod(tx, call.scope, ref))
+    if pod["id"] != row["pod_id"] and parse_id("pod", ref) != row["pod_id"]:
+        raise NotFound(f"there is no inbox {call.ids['inbox_id'][:100]!r} in this pod")

@@ -1,0 +1,67 @@
+"""Allow and block lists, of the organization, a pod or an inbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gateway.api.agentmail.manage_views import ListEntryView, entry_view
+from gateway.api.paging import PageQuery, answer, read_paging
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.core import list_entries
+
+table = Table("lists")
+
+
+class CreateEntry(msgspec.Struct):
+    entry: str
+    reason: str | None = None
+
+
+_LIST = "/lists/{direction}/{type}"
+_ENTRY = _LIST + "/{entry}"
+
+
+def _also(path: str) -> list[str]:
+    return [f"/pods/{{pod_id}}{path}", f"/inboxes/{{inbox_id}}{path}"]
+
+
+def _which(call: Call[Any, Any]) -> dict[str, Any]:
+    return {
+        "direction": call.ids["direction"],
+        "list_type": call.ids["type"],
+        "pod": call.ids.get("pod_id"),
+        "inbox": call.ids.get("inbox_id"),
+    }
+
+
+@table.post(_LIST, status=201, also=_also(_LIST))
+async def add_entry(call: Call[CreateEntry, NoQuery]) -> ListEntryView:
+    """Put an address or a domain on a list."""
+    row, new = await list_entries.add(
+        call.core, call.scope, entry=call.body.entry, reason=call.body.reason, **_which(call)
+    )
+    if not new:
+        call.status = 200
+    return entry_view(row)
+
+
+@table.get(_LIST, rows=("entries", ListEntryView), also=_also(_LIST))
+async def list_list(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
+    """The entries of a list, newest first."""
+    paging = read_paging(call.query, call.core.secret)
+    found = await list_entries.list_entries(call.core, call.scope, window=paging.window, **_which(call))
+    return answer(found, paging, "entries", call.core.secret, entry_view)
+
+
+@table.get(_ENTRY, also=_also(_ENTRY))
+async def get_entry(call: Call[NoBody, NoQuery]) -> ListEntryView:
+    """One entry of a list."""
+    return entry_view(await list_entries.get(call.core, call.scope, entry=call.ids["entry"], **_which(call)))
+
+
+@table.delete(_ENTRY, also=_also(_ENTRY))
+async def delete_entry(call: Call[NoBody, NoQuery]) -> None:
+    """Take an entry off a list."""
+    await list_entries.delete(call.core, call.scope, entry=call.ids["entry"], **_which(call))

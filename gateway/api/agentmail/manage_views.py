@@ -1,0 +1,314 @@
+"""The management resources as both contracts show them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gateway.api.times import iso, iso_of
+from gateway.core.domains import records_of
+from gateway.core.keys import permissions_of
+from gateway.settings import Settings
+from gateway.store.engine import Row
+from gateway.store.jsontext import load
+
+
+class OrganizationView(msgspec.Struct):
+    """The organization of the key."""
+
+    org_id: str
+    organization_id: str
+    name: str
+    inbox_count: int
+    inbox_limit: int | None
+    domain_count: int
+    domain_limit: int | None
+    created_at: str
+    updated_at: str
+
+
+class InboxView(msgspec.Struct):
+    """An inbox: a real mailbox. ``email`` is ``email_address``, as the SDKs call it."""
+
+    inbox_id: str
+    pod_id: str
+    email: str
+    email_address: str
+    username: str
+    domain: str
+    display_name: str | None
+    client_id: str | None
+    status: str
+    metadata: dict[str, Any]
+    created_at: str
+    updated_at: str
+
+
+class EndpointView(msgspec.Struct):
+    """Where a mail client connects."""
+
+    host: str
+    port: int
+    tls: str
+
+
+class CredentialsView(msgspec.Struct):
+    """What a person types into a mail client; the password is shown only now."""
+
+    inbox_id: str
+    username: str
+    password: str
+    imap: EndpointView
+    smtp: EndpointView
+
+
+class RecordView(msgspec.Struct):
+    """A DNS record to publish; ``status``: VALID, INVALID or MISSING when DNS was last asked."""
+
+    type: str
+    name: str
+    value: str
+    status: str
+    priority: int | None
+
+
+class DomainView(msgspec.Struct):
+    """A mail domain with its DNS records."""
+
+    domain_id: str
+    domain: str
+    pod_id: str | None
+    client_id: str | None
+    status: str
+    feedback_enabled: bool
+    subdomains_enabled: bool
+    tracking_enabled: bool
+    records: list[RecordView]
+    created_at: str
+    updated_at: str
+
+
+class WebhookView(msgspec.Struct, omit_defaults=True):
+    """A webhook. ``secret`` is there when it was just made."""
+
+    webhook_id: str
+    url: str
+    event_types: list[str]
+    inbox_ids: list[str]
+    pod_ids: list[str]
+    enabled: bool
+    client_id: str | None
+    created_at: str
+    updated_at: str
+    pod_id: str | msgspec.UnsetType = msgspec.UNSET
+    inbox_id: str | msgspec.UnsetType = msgspec.UNSET
+    disabled_reason: str | msgspec.UnsetType = msgspec.UNSET
+    secret: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class AttemptView(msgspec.Struct):
+    """One try to post an event."""
+
+    attempt: int
+    event_id: str | None
+    event_type: str | None
+    url: str
+    status: int | None
+    response: str | None
+    error: str | None
+    duration_ms: int | None
+    delivery_state: str | None
+    created_at: str
+
+
+class KeyView(msgspec.Struct):
+    """An API key without the key. ``key_id`` is ``api_key_id``, as the SDKs call it."""
+
+    key_id: str
+    api_key_id: str
+    type: str
+    name: str | None
+    prefix: str
+    pod_id: str | None
+    inbox_id: str | None
+    permissions: dict[str, bool] | None
+    used_at: str | None
+    expires_at: str | None
+    created_at: str
+    updated_at: str
+
+
+class NewKeyView(KeyView):
+    """A key just made: the only time it is shown."""
+
+    key: str
+    api_key: str
+
+
+class PodView(msgspec.Struct):
+    """A group of inboxes."""
+
+    pod_id: str
+    name: str
+    client_id: str | None
+    created_at: str
+    updated_at: str
+
+
+class ListEntryView(msgspec.Struct):
+    """An allow or block rule."""
+
+    entry: str
+    organization_id: str
+    pod_id: str | None
+    inbox_id: str | None
+    direction: str
+    list_type: str
+    entry_type: str
+    reason: str | None
+    read_only: bool
+    created_at: str
+
+
+def _public(prefix: str, ulid: str | None) -> str | None:
+    return None if ulid is None else f"{prefix}_{ulid}"
+
+
+def organization_view(row: Row) -> OrganizationView:
+    return OrganizationView(
+        org_id=f"org_{row['id']}",
+        organization_id=f"org_{row['id']}",
+        name=row["name"],
+        inbox_count=row["inbox_count"],
+        inbox_limit=row["inbox_limit"],
+        domain_count=row["domain_count"],
+        domain_limit=row["domain_limit"],
+        created_at=iso_of(row["created_at"]),
+        updated_at=iso_of(row["updated_at"]),
+    )
+
+
+def inbox_view(row: Row) -> InboxView:
+    return InboxView(
+        inbox_id=f"inb_{row['id']}",
+        pod_id=f"pod_{row['pod_id']}",
+        email=row["address"],
+        email_address=row["address"],
+        username=row["username"],
+        domain=row["domain"],
+        display_name=row["display_name"],
+        client_id=row["client_id"],
+        status="paused" if row["status"] == "suspended" else "active",
+        metadata=load(row["metadata_json"]),
+        created_at=iso_of(row["created_at"]),
+        updated_at=iso_of(row["updated_at"]),
+    )
+
+
+def domain_view(row: Row, settings: Settings) -> DomainView:
+    return DomainView(
+        domain_id=row["name"],
+        domain=row["name"],
+        pod_id=_public("pod", row["pod_id"]),
+        client_id=row["client_id"],
+        status=row["status"],
+        feedback_enabled=bool(row["feedback_enabled"]),
+        subdomains_enabled=bool(row["subdomains_enabled"]),
+        tracking_enabled=False,
+        records=[
+            RecordView(one.type, one.name, one.value, one.status, one.priority)
+            for one in records_of(settings, row)
+        ],
+        created_at=iso_of(row["created_at"]),
+        updated_at=iso_of(row["updated_at"]),
+    )
+
+
+def webhook_view(row: Row, *, secret: bool = False) -> WebhookView:
+    view = WebhookView(
+        webhook_id=f"wh_{row['id']}",
+        url=row["url"],
+        event_types=load(row["event_types_json"]),
+        inbox_ids=[f"inb_{one}" for one in load(row["inbox_ids_json"])],
+        pod_ids=[f"pod_{one}" for one in load(row["pod_ids_json"])],
+        enabled=bool(row["enabled"]),
+        client_id=row["client_id"],
+        created_at=iso_of(row["created_at"]),
+        updated_at=iso_of(row["updated_at"]),
+    )
+    if row["pod_id"]:
+        view.pod_id = f"pod_{row['pod_id']}"
+    if row["inbox_id"]:
+        view.inbox_id = f"inb_{row['inbox_id']}"
+    if row.get("disabled_reason"):
+        view.disabled_reason = row["disabled_reason"]
+    if secret:
+        view.secret = row["secret"]
+    return view
+
+
+def attempt_view(row: Row) -> AttemptView:
+    return AttemptView(
+        attempt=row["number"],
+        event_id=_public("evt", row["event_id"]),
+        event_type=row["event_type"],
+        url=row["url"],
+        status=row["status"],
+        response=row["response"],
+        error=row["error"],
+        duration_ms=row["duration_ms"],
+        delivery_state=row["state"],
+        created_at=iso_of(row["created_at"]),
+    )
+
+
+def _key_fields(row: Row) -> dict[str, Any]:
+    granted = permissions_of(row)
+    return {
+        "key_id": f"key_{row['id']}",
+        "api_key_id": f"key_{row['id']}",
+        "type": "bearer",
+        "name": row["name"],
+        "prefix": row["prefix"],
+        "pod_id": _public("pod", row["pod_id"]),
+        "inbox_id": _public("inb", row["inbox_id"]),
+        "permissions": None if granted is None else dict.fromkeys(granted, True),
+        "used_at": iso(row["used_at"]),
+        "expires_at": iso(row["expires_at"]),
+        "created_at": iso_of(row["created_at"]),
+        "updated_at": iso_of(row["updated_at"]),
+    }
+
+
+def key_view(row: Row) -> KeyView:
+    return KeyView(**_key_fields(row))
+
+
+def new_key_view(row: Row, key: str) -> NewKeyView:
+    return NewKeyView(**_key_fields(row), key=key, api_key=key)
+
+
+def pod_view(row: Row) -> PodView:
+    return PodView(
+        pod_id=f"pod_{row['id']}",
+        name=row["name"] or "",
+        client_id=row["client_id"],
+        created_at=iso_of(row["created_at"]),
+        updated_at=iso_of(row["updated_at"]),
+    )
+
+
+def entry_view(row: Row) -> ListEntryView:
+    return ListEntryView(
+        entry=row["entry"],
+        organization_id=f"org_{row['organization_id']}",
+        pod_id=_public("pod", row["pod_id"]),
+        inbox_id=_public("inb", row["inbox_id"]),
+        direction=row["direction"],
+        list_type=row["list_type"],
+        entry_type=row["entry_type"],
+        reason=row["reason"],
+        read_only=False,
+        created_at=iso_of(row["created_at"]),
+    )

@@ -1,0 +1,47 @@
+"""GET /organizations and GET /auth/me."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.api.agentmail.manage_views import OrganizationView, organization_view
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.core import organizations
+
+table = Table("organizations")
+
+
+class Identity(msgspec.Struct):
+    """Whom a key speaks for."""
+
+    scope_type: str
+    scope_id: str
+    organization_id: str
+    pod_id: str | None
+    inbox_id: str | None
+    api_key_id: str | None
+
+
+@table.get("/organizations")
+async def get_organization(call: Call[NoBody, NoQuery]) -> OrganizationView:
+    """The current organization, with usage counts and limits."""
+    return organization_view(await organizations.get(call.core, call.scope))
+
+
+@table.get("/auth/me")
+async def who_am_i(call: Call[NoBody, NoQuery]) -> Identity:
+    """What the key reaches."""
+    scope = call.scope
+    ids = {
+        "organization": f"org_{scope.organization}",
+        "pod": f"pod_{scope.pod}",
+        "inbox": f"inb_{scope.inbox}",
+    }
+    return Identity(
+        scope_type=scope.kind,
+        scope_id=ids[scope.kind],
+        organization_id=ids["organization"],
+        pod_id=ids["pod"] if scope.pod else None,
+        inbox_id=ids["inbox"] if scope.inbox else None,
+        api_key_id=f"key_{scope.key_id}" if scope.key_id else None,
+    )

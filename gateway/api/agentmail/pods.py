@@ -1,0 +1,58 @@
+"""Pods: groups of inboxes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gateway.api.agentmail.manage_views import PodView, pod_view
+from gateway.api.paging import PageQuery, answer, read_paging
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.core import pods
+
+table = Table("pods")
+
+
+class CreatePod(msgspec.Struct):
+    name: str | None = None
+    client_id: str | None = None
+
+
+class UpdatePod(msgspec.Struct):
+    name: str | None = None
+
+
+@table.post("/pods", status=201)
+async def create_pod(call: Call[CreatePod, NoQuery]) -> PodView:
+    """Create a pod; the same client_id answers the existing one with 200."""
+    row, new = await pods.create(call.core, call.scope, name=call.body.name, client_id=call.body.client_id)
+    if not new:
+        call.status = 200
+    return pod_view(row)
+
+
+@table.get("/pods", rows=("pods", PodView))
+async def list_pods(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
+    """List pods, newest first."""
+    paging = read_paging(call.query, call.core.secret)
+    found = await pods.list_pods(call.core, call.scope, paging.window)
+    return answer(found, paging, "pods", call.core.secret, pod_view)
+
+
+@table.get("/pods/{pod_id}")
+async def get_pod(call: Call[NoBody, NoQuery]) -> PodView:
+    """Get a pod."""
+    return pod_view(await pods.get(call.core, call.scope, call.ids["pod_id"]))
+
+
+@table.patch("/pods/{pod_id}")
+async def update_pod(call: Call[UpdatePod, NoQuery]) -> PodView:
+    """Rename a pod."""
+    return pod_view(await pods.update(call.core, call.scope, call.ids["pod_id"], call.body.name))
+
+
+@table.delete("/pods/{pod_id}")
+async def delete_pod(call: Call[NoBody, NoQuery]) -> None:
+    """Delete an empty pod."""
+    await pods.delete(call.core, call.scope, call.ids["pod_id"])

@@ -1,0 +1,193 @@
+"""Webhooks of the organization, a pod or an inbox; their headers, secret, attempts and replay."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from gateway.api.agentmail.manage_views import AttemptView, WebhookView, attempt_view, webhook_view
+from gateway.api.paging import PageQuery, answer, read_paging
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.api.times import parse_time
+from gateway.core import webhooks
+from gateway.core.errors import Invalid
+from gateway.store.jsontext import load
+
+table = Table("webhooks")
+
+Doc = msgspec.Meta
+Names = list[str] | None
+
+
+class CreateWebhook(msgspec.Struct):
+    url: str
+    event_types: Annotated[Names, Doc(description="the events to post; required, may be empty for all")] = (
+        None
+    )
+    inbox_ids: Annotated[Names, Doc(description="ids or addresses; empty: every inbox")] = None
+    pod_ids: Names = None
+    client_id: str | None = None
+    headers: dict[str, str] | None = None
+
+
+class UpdateWebhook(msgspec.Struct):
+    url: str | None = None
+    event_types: Names = None
+    inbox_ids: Names = None
+    add_inbox_ids: Names = None
+    remove_inbox_ids: Names = None
+    pod_ids: Names = None
+    add_pod_ids: Names = None
+    remove_pod_ids: Names = None
+    enabled: bool | None = None
+
+
+class Headers(msgspec.Struct):
+    headers: dict[str, str] | None = None
+    remove_headers: Names = None
+
+
+class HeaderNames(msgspec.Struct):
+    """The names of the extra headers; their values are secrets and not shown."""
+
+    header_names: list[str]
+
+
+class Replay(msgspec.Struct):
+    since: Annotated[str | None, Doc(description="every event since this time")] = None
+    event_ids: Names = None
+    failed: Annotated[bool, Doc(description="the deliveries that were given up")] = False
+
+
+class Replayed(msgspec.Struct):
+    count: int
+
+
+def _also(path: str) -> list[str]:
+    return [f"/pods/{{pod_id}}{path}", f"/inboxes/{{inbox_id}}{path}"]
+
+
+def _under(call: Call[Any, Any]) -> dict[str, str | None]:
+    return {"pod": call.ids.get("pod_id"), "inbox": call.ids.get("inbox_id")}
+
+
+def _secret(call: Call[Any, Any]) -> bool:
+    return call.core.settings.webhooks.show_secret
+
+
+@table.post("/webhooks", status=201, also=_also("/webhooks"))
+async def create_webhook(call: Call[CreateWebhook, NoQuery]) -> WebhookView:
+    """Create a webhook; its signing secret is shown only here."""
+    body = call.body
+    if body.event_types is None:
+        raise Invalid("event_types is required", field="event_types", fix='write ["message.received"]')
+    row, new = await webhooks.create(
+        call.core,
+        call.scope,
+        webhooks.NewWebhook(
+            url=body.url,
+            event_types=body.event_types,
+            inbox_ids=body.inbox_ids or (),
+            pod_ids=body.pod_ids or (),
+            headers=body.headers or {},
+            client_id=body.client_id,
+            pod=call.ids.get("pod_id"),
+            inbox=call.ids.get("inbox_id"),
+        ),
+    )
+    if not new:
+        call.status = 200
+    return webhook_view(row, secret=new or _secret(call))
+
+
+@table.get("/webhooks", rows=("webhooks", WebhookView), also=_also("/webhooks"))
+async def list_webhooks(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
+    """List webhooks, newest first."""
+    paging = read_paging(call.query, call.core.secret)
+    found = await webhooks.list_webhooks(call.core, call.scope, paging.window, **_under(call))
+    return answer(found, paging, "webhooks", call.core.secret, webhook_view)
+
+
+@table.get("/webhooks/{webhook_id}", also=_also("/webhooks/{webhook_id}"))
+async def get_webhook(call: Call[NoBody, NoQuery]) -> WebhookView:
+    """Get a webhook."""
+    row = await webhooks.get(call.core, call.scope, call.ids["webhook_id"], **_under(call))
+    return webhook_view(row, secret=_secret(call))
+
+
+@table.patch("/webhooks/{webhook_id}", also=_also("/webhooks/{webhook_id}"))
+async def update_webhook(call: Call[UpdateWebhook, NoQuery]) -> WebhookView:
+    """Change URL, event types, filters or whether it is enabled."""
+    body = call.body
+    change = webhooks.WebhookChange(
+        url=body.url,
+        event_types=body.event_types,
+        inbox_ids=body.inbox_ids,
+        add_inbox_ids=body.add_inbox_ids or (),
+        remove_inbox_ids=body.remove_inbox_ids or (),
+        pod_ids=body.pod_ids,
+        add_pod_ids=body.add_pod_ids or (),
+        remove_pod_ids=body.remove_pod_ids or (),
+        enabled=body.enabled,
+    )
+    row = await webhooks.update(call.core, call.scope, call.ids["webhook_id"], change, **_under(call))
+    return webhook_view(row, secret=_secret(call))
+
+
+@table.delete("/webhooks/{webhook_id}", also=_also("/webhooks/{webhook_id}"))
+async def delete_webhook(call: Call[NoBody, NoQuery]) -> None:
+    """Delete a webhook and what waits for it."""
+    await webhooks.delete(call.core, call.scope, call.ids["webhook_id"], **_under(call))
+
+
+@table.get("/webhooks/{webhook_id}/headers", also=_also("/webhooks/{webhook_id}/headers"))
+async def get_headers(call: Call[NoBody, NoQuery]) -> HeaderNames:
+    """The names of the extra headers."""
+    row = await webhooks.get(call.core, call.scope, call.ids["webhook_id"], **_under(call))
+    return HeaderNames(sorted(load(row["headers_json"])))
+
+
+@table.patch("/webhooks/{webhook_id}/headers", also=_also("/webhooks/{webhook_id}/headers"))
+async def update_headers(call: Call[Headers, NoQuery]) -> HeaderNames:
+    """Set and remove extra headers."""
+    row = await webhooks.update_headers(
+        call.core,
+        call.scope,
+        call.ids["webhook_id"],
+        call.body.headers or {},
+        call.body.remove_headers or (),
+        **_under(call),
+    )
+    return HeaderNames(sorted(load(row["headers_json"])))
+
+
+@table.post("/webhooks/{webhook_id}/rotate-secret")
+async def rotate_secret(call: Call[NoBody, NoQuery]) -> WebhookView:
+    """A new signing secret, shown only here; the old one signs along for 24 hours."""
+    return webhook_view(
+        await webhooks.rotate_secret(call.core, call.scope, call.ids["webhook_id"]), secret=True
+    )
+
+
+@table.get("/webhooks/{webhook_id}/attempts", rows=("attempts", AttemptView))
+async def list_attempts(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
+    """Every try to post an event to this webhook, newest first."""
+    paging = read_paging(call.query, call.core.secret)
+    found = await webhooks.list_attempts(call.core, call.scope, call.ids["webhook_id"], paging.window)
+    return answer(found, paging, "attempts", call.core.secret, attempt_view)
+
+
+@table.post("/webhooks/{webhook_id}/replay")
+async def replay(call: Call[Replay, NoQuery]) -> Replayed:
+    """Post events again: since a time, by id, or those that were given up."""
+    body = call.body
+    count = await webhooks.replay(
+        call.core,
+        call.scope,
+        call.ids["webhook_id"],
+        since=parse_time(body.since, "since"),
+        event_ids=body.event_ids or (),
+        failed=body.failed,
+    )
+    return Replayed(count)

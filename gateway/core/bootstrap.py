@@ -1,0 +1,78 @@
+"""The first start, and bringing the mail server in line with the database at every start."""
+
+from __future__ import annotations
+
+import logging
+
+from gateway.core.context import Core
+from gateway.core.domains import domain_row
+from gateway.core.keys import key_row, new_secret
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import new_ulid, now_us
+from mailserver.addresses import fold_domain
+
+log = logging.getLogger("postern.bootstrap")
+
+
+async def ensure_first_run(core: Core) -> None:
+    """Make what every gateway has: an organization with its default pod, the platform domain with its key.
+
+    Safe to repeat; also adds the platform domain when ``mail.domain`` has changed.
+    """
+    name = fold_domain(core.settings.mail.domain)
+    if await core.store.read(lambda tx: tx.value("SELECT 1 FROM domain WHERE name = ?", name)) is None:
+        row = await domain_row(name, None)
+        await core.store.write(lambda tx: tx.insert("domain", row, ignore=True))
+        log.info("the platform domain is %s", name)
+    await core.store.write(_first_organization)
+    await core.mail.add_domain(name)
+
+
+def _first_organization(tx: Tx) -> str:
+    """The first organization's ULID, made if there is none."""
+    held = tx.value("SELECT id FROM organization ORDER BY created_at, id LIMIT 1")
+    if held is None:
+        held = add_organization(tx, "Default")["id"]
+    return str(held)
+
+
+def add_organization(tx: Tx, name: str) -> Row:
+    """A new organization with its default pod."""
+    now = now_us()
+    row = {"id": new_ulid(), "name": name, "created_at": now, "updated_at": now}
+    tx.insert("organization", row)
+    tx.insert(
+        "pod",
+        {
+            "id": new_ulid(),
+            "organization_id": row["id"],
+            "name": "Default",
+            "is_default": 1,
+            "created_at": now,
+            "updated_at": now,
+        },
+    )
+    return row
+
+
+async def make_key(core: Core, name: str, *, organization: str | None = None) -> str:
+    """An organization key for the operator; the first organization's when none is named. Shown once."""
+    key = new_secret()
+
+    def write(tx: Tx) -> None:
+        tx.insert("api_key", key_row(key, organization or _first_organization(tx), name=name))
+
+    await core.store.write(write)
+    return key
+
+
+async def reconcile_mail_server(core: Core) -> None:
+    """Tell the mail server exactly which domains and mailboxes there are (start-up repair)."""
+
+    def read(tx: Tx) -> tuple[list[str], list[str]]:
+        domains = [row["name"] for row in tx.rows("SELECT name FROM domain")]
+        boxes = [row["address"] for row in tx.rows("SELECT address FROM inbox WHERE status <> 'deleting'")]
+        return domains, boxes
+
+    domains, boxes = await core.store.read(read)
+    await core.mail.reconcile(domains, boxes)

@@ -1,0 +1,204 @@
+"""API keys: made once, shown once, kept as a hash."""
+
+from __future__ import annotations
+
+import secrets
+from functools import partial
+
+from gateway.core.context import Core
+from gateway.core.errors import Forbidden, Invalid, NotFound
+from gateway.core.inboxes import find_pod
+from gateway.core.key_ring import hash_of
+from gateway.core.listing import Listing, Window
+from gateway.core.lookup import find_inbox, require
+from gateway.core.paged import clean_text, page_of
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import new_ulid, now_us, parse_id
+from gateway.store.jsontext import dump, load
+from gateway.store.scope import Scope
+
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+MAX_PERMISSIONS = 100
+
+
+def new_secret(prefix: str = "inai_") -> str:
+    """A fresh key: the prefix and 43 characters of base 62 (256 bits)."""
+    return prefix + "".join(secrets.choice(_DIGITS) for _ in range(43))
+
+
+def key_row(
+    key: str,
+    organization: str,
+    *,
+    name: str | None,
+    pod: str | None = None,
+    inbox: str | None = None,
+    permissions: list[str] | None = None,
+    test: bool = False,
+    expires_at: int | None = None,
+    prefix: str = "inai_",
+) -> Row:
+    """The row of a new key."""
+    now = now_us()
+    return {
+        "id": new_ulid(),
+        "organization_id": organization,
+        "pod_id": pod,
+        "inbox_id": inbox,
+        "name": name,
+        "prefix": f"{key[: len(prefix) + 4]}_...",
+        "last4": key[-4:],
+        "hash": hash_of(key),
+        "permissions_json": None if permissions is None else dump(sorted(set(permissions))),
+        "test": int(test),
+        "expires_at": expires_at,
+        "used_at": None,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+async def create(
+    core: Core,
+    scope: Scope,
+    *,
+    name: str | None,
+    pod: str | None = None,
+    inbox: str | None = None,
+    permissions: list[str] | None = None,
+    expires_at: int | None = None,
+    prefix: str = "inai_",
+    test: bool = False,
+) -> tuple[Row, str]:
+    """Make a key inside the caller's reach; answers its row and the key itself, which is never shown again.
+
+    A key can grant no more than the key that makes it.
+    """
+    require(scope, "api_key_create")
+    name = clean_text(name, "name")
+    if expires_at is not None and expires_at <= now_us():
+        raise Invalid("expires_at has passed already", field="expires_at", fix="give a time in the future")
+    granted = check_permissions(scope, permissions)
+    key = new_secret(prefix)
+
+    def write(tx: Tx) -> Row:
+        pod_id = find_pod(tx, scope, pod)["id"] if pod is not None else scope.pod
+        inbox_id = find_inbox(tx, scope, inbox)["id"] if inbox is not None else scope.inbox
+        row = key_row(
+            key,
+            scope.organization,
+            name=name,
+            pod=pod_id,
+            inbox=inbox_id,
+            permissions=granted,
+            test=test or scope.test,
+            expires_at=expires_at,
+            prefix=prefix,
+        )
+        tx.insert("api_key", row)
+        return row
+
+    return await core.store.write(write), key
+
+
+async def list_keys(
+    core: Core, scope: Scope, window: Window, *, pod: str | None = None, inbox: str | None = None
+) -> Listing:
+    """The keys inside the reach, newest first."""
+    require(scope, "api_key_read")
+
+    def read(tx: Tx) -> Listing:
+        where, args = _reach(scope)
+        if pod is not None:
+            where, args = f"{where} AND pod_id = ?", [*args, find_pod(tx, scope, pod)["id"]]
+        if inbox is not None:
+            where, args = f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, inbox)["id"]]
+        return page_of(tx, "api_key", where, args, window)
+
+    listing = await core.store.read(read)
+    for row in listing.rows:
+        row["used_at"] = core.keys.used_at(row["id"]) or row["used_at"]
+    return listing
+
+
+async def get(core: Core, scope: Scope, ref: str) -> Row:
+    """A key's row. Raises NotFound."""
+    require(scope, "api_key_read")
+    row = await core.store.read(lambda tx: find_key(tx, scope, ref))
+    return {**row, "used_at": core.keys.used_at(row["id"]) or row["used_at"]}
+
+
+async def update(core: Core, scope: Scope, ref: str, changes: Row) -> Row:
+    """Change ``name`` or ``permissions``."""
+    require(scope, "api_key_update")
+    columns: Row = {"updated_at": now_us()}
+    if "name" in changes:
+        columns["name"] = clean_text(changes["name"], "name")
+    if "permissions" in changes:
+        granted = check_permissions(scope, changes["permissions"])
+        columns["permissions_json"] = None if granted is None else dump(granted)
+
+    def write(tx: Tx) -> Row:
+        row = find_key(tx, scope, ref)
+        tx.update("api_key", "id", row["id"], columns)
+        return {**row, **columns}
+
+    row = await core.store.write(write)
+    core.keys.forget()
+    return row
+
+
+async def delete(core: Core, scope: Scope, ref: str) -> None:
+    """Revoke a key: refused from this moment on."""
+    require(scope, "api_key_delete")
+    await core.store.write(partial(_delete, scope=scope, ref=ref))
+    core.keys.forget()
+
+
+def _delete(tx: Tx, scope: Scope, ref: str) -> None:
+    tx.run("DELETE FROM api_key WHERE id = ?", find_key(tx, scope, ref)["id"])
+
+
+def find_key(tx: Tx, scope: Scope, ref: str) -> Row:
+    """A key's row by ``key_…`` or ULID inside the reach. Raises NotFound, Forbidden."""
+    row = tx.row(
+        "SELECT * FROM api_key WHERE id = ? AND organization_id = ?",
+        parse_id("key", ref) or "",
+        scope.organization,
+    )
+    if row is None:
+        raise NotFound(f"there is no API key {ref[:100]!r}", fix="GET /api-keys lists the keys")
+    if (scope.pod and row["pod_id"] != scope.pod) or (scope.inbox and row["inbox_id"] != scope.inbox):
+        raise Forbidden("this API key does not reach that one", fix="use a key of the organization")
+    return row
+
+
+def _reach(scope: Scope) -> tuple[str, list[object]]:
+    where, args = "organization_id = ?", [scope.organization]
+    if scope.pod:
+        where, args = f"{where} AND pod_id = ?", [*args, scope.pod]
+    if scope.inbox:
+        where, args = f"{where} AND inbox_id = ?", [*args, scope.inbox]
+    return where, list(args)
+
+
+def check_permissions(scope: Scope, permissions: list[str] | None) -> list[str] | None:
+    """The names granted; None for all. Raises Forbidden when the caller does not hold one of them."""
+    if permissions is None:
+        return None if scope.permissions is None else sorted(scope.permissions)
+    if len(permissions) > MAX_PERMISSIONS or any(len(one) > 64 for one in permissions):
+        raise Invalid("permissions names too many or too long things", field="permissions")
+    for one in permissions:
+        if not scope.allows(one):
+            raise Forbidden(
+                f"this API key lacks the permission {one} and cannot grant it",
+                field="permissions",
+                fix="leave it out, or use a key that has it",
+            )
+    return sorted(set(permissions))
+
+
+def permissions_of(row: Row) -> list[str] | None:
+    """The permission names of a key's row; None for all."""
+    granted = load(row["permissions_json"])
+    return None if granted is None else list(granted)
