@@ -10,9 +10,9 @@ from mailserver.base import MailServerError
 
 DELIMITER = "+"
 
-# RFC 5321 §4.1.2 dot-string plus RFC 6531 non-ASCII; quoted strings are not offered as mailboxes
-_ATEXT = r"[a-z0-9!#$%&'*/=?^_`{|}~\-\u0080-\U0010ffff]+"
-_LOCAL = re.compile(rf"{_ATEXT}(\.{_ATEXT})*")
+# A subset of RFC 5321's dot-string: Dovecot (auth_username_chars) and Postfix (percent hack, bang paths) give
+# other characters meanings of their own, and a mailbox that one of them refuses is worse than none.
+_LOCAL = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _DOMAIN = re.compile(
     r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
 )

@@ -127,7 +127,7 @@ async def test_wrong_password_or_none_opens_nothing(start: Start) -> None:
             finally:
                 client.shutdown()
 
-        tries = [(ALICE, "wrong"), (BOB, "None"), ("alice@x.test*postern", "wrong")]
+        tries = [(ALICE, "wrong"), ("alice@x.test*postern", "wrong")]
         found = await asyncio.gather(*(asyncio.to_thread(login, *one) for one in tries))
         assert found == ["refused"] * len(tries)
         await house.server.set_password(ALICE, None)
@@ -271,9 +271,19 @@ async def test_health_names_each_daemon(start: Start) -> None:
 
 async def test_addresses_no_table_may_hold_are_refused(start: Start) -> None:
     async with start() as house:
-        for bad in ("a+b@x.test", "no-at", "a b@x.test", "a'\r\n@x.test", "@x.test", "../../etc@x..test"):
+        for bad in (
+            "a+b@x.test",
+            "no-at",
+            "o'brien@x.test",
+            "a%b@x.test",
+            "é@x.test",
+            "a b@x.test",
+            "a'\r\n@x.test",
+            "@x.test",
+            "../../etc@x..test",
+        ):
             with pytest.raises(MailServerError):
                 await house.server.add_mailbox(bad)
-        await house.server.add_mailbox("o'brien/../x@x.test")
-        await house.smtp("o'brien/../x@x.test")
-        assert len(await house.raw("o'brien/../x@x.test")) == 1
+        await house.server.add_mailbox("0.a-b_c@x.test")
+        await house.smtp("0.a-b_c@x.test")
+        assert len(await house.raw("0.a-b_c@x.test")) == 1
