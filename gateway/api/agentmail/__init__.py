@@ -19,7 +19,6 @@ from gateway.api.agentmail import (
     messages,
     organizations,
     pods,
-    sending,
     threads,
     webhooks,
 )
@@ -44,7 +43,6 @@ def _table() -> Table:
         messages.table,
         organizations.table,
         pods.table,
-        sending.table,
         threads.table,
         webhooks.table,
     ):
