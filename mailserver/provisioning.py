@@ -14,15 +14,10 @@ import hashlib
 import hmac
 import logging
 import os
-import pwd
-import secrets
 import shutil
-import socket
-import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mailserver import dovecot, process
 from mailserver.addresses import fold, fold_domain, split_recipient
@@ -30,6 +25,16 @@ from mailserver.base import Endpoint, Envelope, ImapLogin, MailServerError, OnHi
 from mailserver.directory import Directory, Mailbox, home_prefix, new_home
 from mailserver.doorbell import Doorbell
 from mailserver.imap import Client
+from mailserver.machine import (
+    answers,
+    check_reachable,
+    erase_tree,
+    free_port,
+    kept_secret,
+    local_host,
+    mail_user,
+    run_dir_for,
+)
 from mailserver.passwords import hash_password
 
 log = logging.getLogger(__name__)
@@ -126,17 +131,17 @@ class Provisioning:
     def _prepare(self) -> None:
         self._template = dovecot.check_installation()
         self._data.mkdir(parents=True, exist_ok=True)
-        self._user, self._group = _mail_user(self._base.mail_user)
+        self._user, self._group = mail_user(self._base.mail_user)
         if os.geteuid() == 0:
-            _check_reachable(self._data, self._user)
+            check_reachable(self._data, self._user)
             gid = grp.getgrnam(self._peer_group or self._group).gr_gid
         else:
             gid = -1
         self.directory.open(group=gid)
-        self._secret = _kept_secret(self._data / "server.key")
+        self._secret = kept_secret(self._data / "server.key")
         # stable, since daemons that others run read them from files written once
         self._master_secret = hmac.new(self._secret, b"master", hashlib.sha256).hexdigest()
-        self._run = self._base.run_dir or _run_dir(self._data)
+        self._run = self._base.run_dir or run_dir_for(self._data)
 
     def _configure(self, url: str | None) -> dovecot.DovecotConfig:
         base = self._base
@@ -177,7 +182,7 @@ class Provisioning:
         return process.Child(
             "dovecot",
             command,
-            lambda: answers(Endpoint(_local(config.bind), config.imap_port), b"* OK"),
+            lambda: answers(Endpoint(local_host(config.bind), config.imap_port), b"* OK"),
             before=self._end_stale,
             output=config.etc / "dovecot.out",
         )
@@ -293,7 +298,7 @@ class Provisioning:
     async def _erase(self, rows: list[Mailbox]) -> None:
         for row in rows:
             home = self._data / "mail" / row.home
-            await asyncio.to_thread(_erase_tree, home)
+            await asyncio.to_thread(erase_tree, home)
         await asyncio.to_thread(self.directory.forget, *rows)
 
     async def _kick(self, addresses: list[str]) -> None:
@@ -329,7 +334,7 @@ class Provisioning:
     def imap_login(self, address: str) -> ImapLogin:
         if self._config is None:
             raise MailServerError("the mail server is not started")
-        end = Endpoint(_local(self._config.bind), self._config.imap_port)
+        end = Endpoint(local_host(self._config.bind), self._config.imap_port)
         return ImapLogin(end, f"{_plain(address)}*{dovecot.MASTER}", self._master_secret)
 
     def sent_address(self, address: str) -> str:
@@ -371,7 +376,7 @@ class Provisioning:
         config, child = self._config, self._dovecot
         if config is None or (self._base.manage and (child is None or child.pid is None)):
             return {"dovecot": PartHealth(False, "not running")}
-        up = await answers(Endpoint(_local(config.bind), config.imap_port), b"* OK", 1.5)
+        up = await answers(Endpoint(local_host(config.bind), config.imap_port), b"* OK", 1.5)
         found = {
             "dovecot": PartHealth(
                 up, f"{child.restarts if child else 0} restarts" if up else "IMAP does not answer"
@@ -390,102 +395,3 @@ def _plain(address: str) -> str:
     if "+" in folded.rpartition("@")[0]:
         raise MailServerError(f"a mailbox address cannot contain '+': {address!r}")
     return folded
-
-
-def _local(bind: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104
-
-
-def free_port(host: str) -> int:
-    """A TCP port free at this moment on ``host``."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((host if host != "*" else "", 0))
-        return int(probe.getsockname()[1])
-
-
-async def answers(end: Endpoint, greeting: bytes, timeout: float = 1.0) -> bool:
-    """Whether a service greets with ``greeting`` within ``timeout`` seconds."""
-    try:
-        async with asyncio.timeout(timeout):
-            reader, writer = await asyncio.open_connection(end.host, end.port)
-            try:
-                return (await reader.readline()).startswith(greeting)
-            finally:
-                writer.transport.abort()
-    except (OSError, TimeoutError):
-        return False
-
-
-def _mail_user(wanted: str | None) -> tuple[str, str]:
-    me = os.geteuid()
-    if me != 0:
-        user = pwd.getpwuid(me)
-        return user.pw_name, grp.getgrgid(os.getegid()).gr_name
-    for name in [wanted] if wanted else ["postern", "vmail", "dovecot", "nobody"]:
-        try:
-            user = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        if user.pw_uid != 0:
-            return user.pw_name, grp.getgrgid(user.pw_gid).gr_name
-    raise MailServerError("Dovecot refuses to keep mail as root: create a user 'postern' or set mail_user")
-
-
-def _check_reachable(data: Path, user: str) -> None:
-    """Every directory above the mail must let its user pass."""
-    who = pwd.getpwnam(user)
-    for path in (data, *data.parents):
-        info = path.stat()
-        mode = stat.S_IXUSR if info.st_uid == who.pw_uid else stat.S_IXOTH
-        if info.st_gid == who.pw_gid and info.st_uid != who.pw_uid:
-            mode = stat.S_IXGRP
-        if not info.st_mode & mode:
-            raise MailServerError(
-                f"user {user} (who keeps the mail when Postern runs as root) cannot pass {path}: "
-                f"chmod o+x it, or choose another data directory"
-            )
-
-
-def _run_dir(data: Path) -> Path:
-    """Below the data directory, unless its path is too long for unix sockets."""
-    if len(str(data)) <= 60:
-        return data / "run"
-    name = hashlib.sha256(str(data).encode()).hexdigest()[:16]
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108
-    path = base / f"postern-{os.geteuid()}-{name}"
-    path.mkdir(mode=0o755, exist_ok=True)
-    if path.is_symlink() or (path.stat().st_uid != os.geteuid() and os.geteuid() != 0):
-        raise MailServerError(f"{path} is not ours; set run_dir")
-    return path
-
-
-def _kept_secret(path: Path) -> bytes:
-    """32 random bytes, made once."""
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return bytes.fromhex(path.read_text().strip())
-    with os.fdopen(fd, "w") as file:
-        file.write(secrets.token_hex(32))
-        file.flush()
-        os.fsync(file.fileno())
-    return bytes.fromhex(path.read_text())
-
-
-def _erase_tree(home: Path) -> None:
-    """Delete the tree; once more while a delivery in progress still writes into it."""
-
-    def missing(_function: Callable[..., Any], _path: str, info: Any) -> None:
-        if not isinstance(info[1], FileNotFoundError):
-            raise info[1]
-
-    for _ in range(50):
-        if not home.exists():
-            return
-        try:
-            shutil.rmtree(home, onerror=missing)
-        except OSError as error:
-            log.info("deleting %s again: %s", home.name, error)
-    if home.exists():
-        raise MailServerError(f"cannot delete {home}")

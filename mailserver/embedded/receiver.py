@@ -10,7 +10,7 @@ import hashlib
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from mailserver.addresses import split_recipient
@@ -21,9 +21,6 @@ from mailserver.embedded.settings import Limits
 from mailserver.provisioning import SENT_TAG
 
 log = logging.getLogger(__name__)
-
-Verify = Callable[[bytes, str, str, str], Awaitable[bytes]]
-"""(message, peer address, EHLO name, MAIL FROM) → an Authentication-Results field with its CRLF."""
 
 _REMEMBERED = 1000
 
@@ -38,14 +35,12 @@ class Receiver:
         has_domain: Callable[[str], bool],
         hostname: str,
         limits: Limits,
-        verify: Verify | None = None,
     ) -> None:
         self._delivery = delivery
         self._is_local = is_local
         self._has_domain = has_domain
         self._hostname = hostname
         self._limits = limits
-        self._verify = verify
         self._partly: OrderedDict[bytes, set[str]] = OrderedDict()
 
     async def handle_EHLO(
@@ -84,9 +79,6 @@ class Receiver:
         recipients = [one for one in envelope.rcpt_tos if one not in stored]
         if not recipients:
             return "250 2.0.0 OK, all of it was stored before"
-        extra = b""
-        if self._verify is not None:
-            extra = await self._verify(data, peer, session.host_name or "", mail_from)
         message = wire.completed(
             data,
             hostname=self._hostname,
@@ -98,7 +90,6 @@ class Receiver:
                 recipient=envelope.rcpt_tos[0] if len(envelope.rcpt_tos) == 1 else None,
                 queue_id=queue_id,
             ),
-            extra=extra,
         )
         answers = await self._delivery.to_inbox(mail_from, recipients, message)
         return self._verdict(digest, answers, queue_id)

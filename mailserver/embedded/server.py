@@ -22,7 +22,7 @@ from mailserver.base import (
 )
 from mailserver.embedded.local import LocalDelivery
 from mailserver.embedded.outgoing import Outgoing
-from mailserver.embedded.receiver import Receiver, Verify
+from mailserver.embedded.receiver import Receiver
 from mailserver.embedded.route import Router, make_resolver
 from mailserver.embedded.session import Listener
 from mailserver.embedded.settings import EmbeddedSettings
@@ -70,7 +70,6 @@ class EmbeddedServer(Provisioning):
             self.directory.has_domain,
             settings.hostname,
             limits,
-            self._verifier(),
         )
         self._mx = Listener(
             receiver,
@@ -91,9 +90,6 @@ class EmbeddedServer(Provisioning):
         )
         await self._submission.start(settings.bind, settings.submission_port)
         self._trimmer = asyncio.create_task(self._trim(), name="trim outgoing connections")
-
-    def _verifier(self) -> Verify | None:
-        return None
 
     async def stop(self) -> None:
         for listener in (self._mx, self._submission):

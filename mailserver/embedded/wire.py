@@ -56,8 +56,8 @@ def hops(fields: list[bytes]) -> int:
     return sum(1 for field in fields if name_of(field) == b"received")
 
 
-def completed(data: bytes, *, hostname: str, received: str, extra: bytes = b"") -> bytes:
-    """The message to store: our Received field (and ``extra``) on top; a Message-ID and Date if missing;
+def completed(data: bytes, *, hostname: str, received: str) -> bytes:
+    """The message to store: our Received field on top; a Message-ID and Date if missing;
     Authentication-Results that claim to be ours removed (RFC 8601 §5)."""
     fields, body = split(data)
     if not body:
@@ -70,7 +70,7 @@ def completed(data: bytes, *, hostname: str, received: str, extra: bytes = b"") 
             continue
         names.add(name)
         kept.append(field)
-    head = [received.encode("utf-8", "replace"), extra]
+    head = [received.encode("utf-8", "replace")]
     if b"message-id" not in names:
         head.append(f"Message-ID: <{secrets.token_hex(16)}@{hostname}>\r\n".encode())
     if b"date" not in names:

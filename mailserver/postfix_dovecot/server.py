@@ -22,9 +22,10 @@ from mailserver.base import (
     Tls,
 )
 from mailserver.dovecot import SUBMITTER
+from mailserver.machine import answers, free_port
 from mailserver.postfix_dovecot import config as postfix
 from mailserver.postfix_dovecot.config import PostfixPorts, PostfixSettings
-from mailserver.provisioning import Provisioning, answers, free_port
+from mailserver.provisioning import Provisioning
 from mailserver.smtp_client import Pool, Recipient, Target, Transaction, deliver, xtext
 
 

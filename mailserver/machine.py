@@ -1,0 +1,120 @@
+"""What the mail servers ask of the machine: a user for the mail, ports, short paths, secrets, deletion."""
+
+from __future__ import annotations
+
+import asyncio
+import grp
+import hashlib
+import logging
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mailserver.base import Endpoint, MailServerError
+
+log = logging.getLogger(__name__)
+
+
+def local_host(bind: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104
+
+
+def free_port(host: str) -> int:
+    """A TCP port free at this moment on ``host``."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.bind((host if host != "*" else "", 0))
+        return int(probe.getsockname()[1])
+
+
+async def answers(end: Endpoint, greeting: bytes, timeout: float = 1.0) -> bool:
+    """Whether a service greets with ``greeting`` within ``timeout`` seconds."""
+    try:
+        async with asyncio.timeout(timeout):
+            reader, writer = await asyncio.open_connection(end.host, end.port)
+            try:
+                return (await reader.readline()).startswith(greeting)
+            finally:
+                writer.transport.abort()
+    except (OSError, TimeoutError):
+        return False
+
+
+def mail_user(wanted: str | None) -> tuple[str, str]:
+    me = os.geteuid()
+    if me != 0:
+        user = pwd.getpwuid(me)
+        return user.pw_name, grp.getgrgid(os.getegid()).gr_name
+    for name in [wanted] if wanted else ["postern", "vmail", "dovecot", "nobody"]:
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        if user.pw_uid != 0:
+            return user.pw_name, grp.getgrgid(user.pw_gid).gr_name
+    raise MailServerError("Dovecot refuses to keep mail as root: create a user 'postern' or set mail_user")
+
+
+def check_reachable(data: Path, user: str) -> None:
+    """Every directory above the mail must let its user pass."""
+    who = pwd.getpwnam(user)
+    for path in (data, *data.parents):
+        info = path.stat()
+        mode = stat.S_IXUSR if info.st_uid == who.pw_uid else stat.S_IXOTH
+        if info.st_gid == who.pw_gid and info.st_uid != who.pw_uid:
+            mode = stat.S_IXGRP
+        if not info.st_mode & mode:
+            raise MailServerError(
+                f"user {user} (who keeps the mail when Postern runs as root) cannot pass {path}: "
+                f"chmod o+x it, or choose another data directory"
+            )
+
+
+def run_dir_for(data: Path) -> Path:
+    """Below the data directory, unless its path is too long for unix sockets."""
+    if len(str(data)) <= 60:
+        return data / "run"
+    name = hashlib.sha256(str(data).encode()).hexdigest()[:16]
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108
+    path = base / f"postern-{os.geteuid()}-{name}"
+    path.mkdir(mode=0o755, exist_ok=True)
+    if path.is_symlink() or (path.stat().st_uid != os.geteuid() and os.geteuid() != 0):
+        raise MailServerError(f"{path} is not ours; set run_dir")
+    return path
+
+
+def kept_secret(path: Path) -> bytes:
+    """32 random bytes, made once."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return bytes.fromhex(path.read_text().strip())
+    with os.fdopen(fd, "w") as file:
+        file.write(secrets.token_hex(32))
+        file.flush()
+        os.fsync(file.fileno())
+    return bytes.fromhex(path.read_text())
+
+
+def erase_tree(home: Path) -> None:
+    """Delete the tree; once more while a delivery in progress still writes into it."""
+
+    def missing(_function: Callable[..., Any], _path: str, info: Any) -> None:
+        if not isinstance(info[1], FileNotFoundError):
+            raise info[1]
+
+    for _ in range(50):
+        if not home.exists():
+            return
+        try:
+            shutil.rmtree(home, onerror=missing)
+        except OSError as error:
+            log.info("deleting %s again: %s", home.name, error)
+    if home.exists():
+        raise MailServerError(f"cannot delete {home}")
