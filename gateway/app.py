@@ -196,12 +196,28 @@ class _Server(uvicorn.Server):
             await self._on_ready()
 
 
-async def serve(settings: Settings, on_ready: Callable[[Running], Awaitable[None]] | None = None) -> None:
-    """Run until SIGINT or SIGTERM. ``on_ready`` is called when requests are answered.
+def local_url(sock: socket.socket) -> str:
+    """How a program on this machine reaches the listener: ``http://host:port`` or ``unix:PATH``."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return f"unix:{Path(name).resolve()}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name[0], name[0])  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{name[1]}" if ":" in host else f"http://{host}:{name[1]}"
 
-    A signal before that gives up starting (CancelledError); a second one does not wait for open requests.
+
+OnReady = Callable[[Running, str], Awaitable[None]]
+"""Called when requests are answered, with the URL that programs on this machine reach the gateway by."""
+
+
+async def serve(
+    settings: Settings, on_ready: OnReady | None = None, until: asyncio.Event | None = None
+) -> None:
+    """Run until SIGINT or SIGTERM, or until ``until`` is set.
+
+    A signal before requests are answered gives up starting (CancelledError); a second one does not wait for
+    open requests.
     """
-    with _stoppable() as stop:
+    with _stoppable(until) as stop:
         sock, url = bind(settings)
         settings = msgspec.structs.replace(
             settings, http=msgspec.structs.replace(settings.http, public_url=url.rstrip("/"))
@@ -223,7 +239,9 @@ async def serve(settings: Settings, on_ready: Callable[[Running], Awaitable[None
                     forwarded_allow_ips=settings.http.trusted_proxies or None,
                     timeout_graceful_shutdown=8,
                 )
-                stop.server = _Server(config, partial(on_ready, running) if on_ready else None)
+                stop.server = _Server(
+                    config, partial(on_ready, running, local_url(sock)) if on_ready else None
+                )
                 await stop.server.serve(sockets=[sock])
     log.info("stopped")
 
@@ -244,14 +262,19 @@ class _Stop:
 
 
 @contextlib.contextmanager
-def _stoppable() -> Iterator[_Stop]:
+def _stoppable(until: asyncio.Event | None) -> Iterator[_Stop]:
     stop = _Stop()
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
     for one in signals:
         loop.add_signal_handler(one, stop)
+    waiter = until and asyncio.create_task(until.wait(), name="until")
+    if waiter:
+        waiter.add_done_callback(lambda task: None if task.cancelled() else stop())
     try:
         yield stop
     finally:
+        if waiter:
+            waiter.cancel()
         for one in signals:
             loop.remove_signal_handler(one)

@@ -1,0 +1,106 @@
+"""The HTTP side of the command line: one call, its answer, and API errors as plain words."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from gateway.cli.failure import FAILED, REFUSED, UNAVAILABLE, Failure
+
+PREFIX = "/api/v0"
+_PAGE = 100
+
+
+class Client:
+    """Calls to one gateway's ``/api/v0`` with one key. Use as an async context manager."""
+
+    def __init__(self, base_url: str, key: str, *, unix_socket: str | None = None) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {key}", "User-Agent": "postern-cli"}
+        self._unix_socket = unix_socket
+        self.session: aiohttp.ClientSession
+
+    async def __aenter__(self) -> Client:
+        connector = aiohttp.UnixConnector(self._unix_socket) if self._unix_socket else None
+        self.session = aiohttp.ClientSession(
+            headers=self._headers, connector=connector, timeout=aiohttp.ClientTimeout(total=120, connect=10)
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.session.close()
+
+    def url(self, path: str) -> str:
+        return f"{self.base_url}{PREFIX}{path}"
+
+    async def call(
+        self, method: str, path: str, body: Any = None, query: dict[str, str] | None = None
+    ) -> Any:
+        """One request; answers the decoded JSON (None for an empty answer). Raises Failure."""
+        try:
+            async with self.session.request(method, self.url(path), json=body, params=query) as response:
+                raw = await response.read()
+                status, kind = response.status, response.content_type
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise unreachable(self.base_url, error) from error
+        answer = await asyncio.to_thread(_decode, raw) if kind.endswith("json") else None
+        if status >= 400:
+            raise refused(status, answer)
+        if raw and answer is None:
+            raise Failure(
+                f"{self.base_url} does not answer as a Postern does", UNAVAILABLE, fix="check --url"
+            )
+        return answer
+
+    async def rows(self, path: str, limit: int | None = None) -> list[dict[str, Any]]:
+        """Every row of a list, page after page; at most ``limit``."""
+        found: list[dict[str, Any]] = []
+        token: str | None = None
+        while True:
+            query = {"limit": str(_PAGE)} | ({"page_token": token} if token else {})
+            page = await self.call("GET", path, query=query)
+            found += page["data"]
+            token = page.get("next_page_token")
+            if not token or (limit is not None and len(found) >= limit):
+                return found[:limit]
+
+
+def segment(value: str) -> str:
+    """A value as one segment of a path."""
+    return quote(value, safe="")
+
+
+def _decode(raw: bytes) -> Any:
+    import json
+
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return None
+
+
+def unreachable(base_url: str, error: BaseException) -> Failure:
+    """Nothing answers at ``base_url``."""
+    words = str(error) or type(error).__name__
+    return Failure(
+        f"no gateway answers at {base_url}: {words}", UNAVAILABLE, fix="is it running? check --url"
+    )
+
+
+def refused(status: int, answer: Any) -> Failure:
+    """An error answer of the API as words; the exit code follows the status."""
+    body = answer if isinstance(answer, dict) else {}
+    message = str(body.get("message") or f"the gateway answered {status}")
+    field = next((one.get("field") for one in body.get("errors") or [] if one.get("field")), None)
+    if field and str(field) not in message:
+        message = f"{field}: {message}"
+    code = REFUSED if status in (401, 403, 404) else UNAVAILABLE if status in (502, 503, 504) else FAILED
+    if status == 403 and body.get("code") in ("resource_taken", "limit_exceeded", "message_rejected"):
+        code = FAILED
+    return Failure(message, code, fix=body.get("fix"))

@@ -1,0 +1,132 @@
+"""The ``postern`` command and its error handling."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from gateway import __version__
+from gateway.cli import failure
+from gateway.cli.failure import EXIT_CODES, Failure
+from gateway.cli.options import Place, common_group
+from gateway.datadir import DataDirInUse
+from gateway.settings import BadSettings
+from gateway.store.engine import StoreDown
+from gateway.store.migrate import SchemaTooNew
+from mailserver.base import MailServerError
+
+# command or group: the module that holds it. Imported when used, so that --help is quick.
+_COMMANDS = {
+    "serve": "serve",
+    "init": "init",
+    "inbox": "inboxes",
+    "key": "keys",
+    "domain": "domains",
+    "send": "send",
+    "tail": "tail",
+    "rebuild": "rebuild",
+    "config": "config",
+}
+_PLURALS = {"inboxes": "inbox", "keys": "key", "domains": "domain"}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        name = _PLURALS.get(cmd_name, cmd_name)
+        if name not in _COMMANDS:
+            return None
+        found: click.Command = import_module(f"gateway.cli.{_COMMANDS[name]}").command
+        return found
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
+@click.version_option(__version__, prog_name="postern")
+@common_group
+def postern() -> None:
+    """Postern: an email gateway for AI agents, on your own mail server.
+
+    Commands work on the gateway that runs on --data (default ./data), on one elsewhere with --url and --key, or,
+    when none runs, on one started for the time of the command. Every command takes --json.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; ends the process with one of the documented exit codes."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command; answers its exit code, having said on standard error what went wrong."""
+    place = Place()
+    try:
+        code = postern.main(args=arguments, prog_name="postern", standalone_mode=False, obj=place)
+        return code if isinstance(code, int) else failure.OK
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.UsageError as error:
+        error.show()
+        return failure.USAGE
+    except click.ClickException as error:
+        error.show()
+        return failure.FAILED
+    except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
+        click.echo("stopped", err=True)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return failure.FAILED
+    except Exception as error:
+        found = failure_of(error)
+        if found is None:
+            # a defect of ours: its traceback goes to the log, which serve writes and other commands need not
+            if os.environ.get("POSTERN_TRACEBACK") or "serve" in (arguments or sys.argv[1:]):
+                logging.getLogger("postern").critical("stopped by a defect", exc_info=error)
+            found = Failure(
+                f"a defect in Postern: {type(error).__name__}: {error}",
+                fix="with POSTERN_TRACEBACK=1 the command shows where; please report it",
+            )
+        tell(place, found)
+        return found.code
+
+
+def failure_of(error: Exception) -> Failure | None:
+    """What an expected exception means to the operator; None for a defect of ours."""
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, BadSettings):
+        return Failure(str(error), failure.USAGE)
+    if isinstance(error, DataDirInUse | MailServerError | StoreDown):
+        return Failure(str(error), failure.UNAVAILABLE)
+    if isinstance(error, SchemaTooNew):
+        return Failure(str(error), failure.FAILED)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return Failure(f"{where}{error.strerror or error}", failure.UNAVAILABLE)
+    return None
+
+
+def tell(place: Place, found: Failure) -> None:
+    """Say a failure on standard error: JSON with ``--json``, else words."""
+    if place.as_json:
+        body: dict[str, Any] = {"error": found.message, "exit_code": found.code}
+        if found.fix:
+            body["fix"] = found.fix
+        click.echo(json.dumps(body, ensure_ascii=False), err=True)
+        return
+    click.echo(f"postern: {found.message}", err=True)
+    if found.fix:
+        click.echo(f"  {found.fix}", err=True)
+
+
+if __name__ == "__main__":
+    main()

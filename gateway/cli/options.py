@@ -1,0 +1,124 @@
+"""What every command takes: where the gateway is, and whether to answer in JSON."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gateway.settings import Settings, load_settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Place:
+    """Which gateway is meant, and how to answer. Filled by options before and after the command's name."""
+
+    data: str | None = None
+    config: Path | None = None
+    url: str | None = None
+    key: str | None = None
+    as_json: bool = False
+
+    def settings(self, **overrides: Any) -> tuple[Settings, dict[str, str]]:
+        """The settings and their origins; overrides use ``__`` for the dot. Raises BadSettings."""
+        given = {name.replace("__", "."): value for name, value in overrides.items() if value is not None}
+        if self.data is not None:
+            given["data_dir"] = self.data
+        return load_settings(self.file(), overrides=given)
+
+    def data_dir(self, settings: Settings) -> Path:
+        """The data directory, absolute."""
+        return Path(settings.data_dir).resolve()
+
+    def file(self) -> Path | None:
+        """The configuration file: ``--config``, else ``POSTERN_CONFIG``, else ``DATA/postern.toml`` if there."""
+        if self.config is not None:
+            return self.config
+        named = os.environ.get("POSTERN_CONFIG")
+        if named:
+            return Path(named)
+        data = self.data or os.environ.get("POSTERN_DATA_DIR") or Settings().data_dir
+        found = Path(data) / "postern.toml"
+        return found if found.is_file() else None
+
+
+def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def callback(context: click.Context, _: click.Parameter, value: Any) -> Any:
+        if value is not None and value is not False:
+            setattr(context.ensure_object(Place), name, value)
+        return value
+
+    return callback
+
+
+_OPTIONS = [
+    click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        expose_value=False,
+        callback=_store("as_json"),
+        help="Answer in JSON.",
+    ),
+    click.option(
+        "--key",
+        envvar="POSTERN_KEY",
+        expose_value=False,
+        callback=_store("key"),
+        help="API key for --url (better in POSTERN_KEY: other users see a command's arguments).",
+    ),
+    click.option(
+        "--url",
+        envvar="POSTERN_URL",
+        expose_value=False,
+        callback=_store("url"),
+        help="Base URL of a gateway elsewhere.",
+    ),
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        expose_value=False,
+        callback=_store("config"),
+        help="Configuration file (default: POSTERN_CONFIG, else DATA/postern.toml where it exists).",
+    ),
+    click.option(
+        "--data",
+        type=click.Path(file_okay=False),
+        expose_value=False,
+        callback=_store("data"),
+        help="Data directory.",
+    ),
+]
+
+
+def common(command: F) -> F:
+    """Add the options of every command, and hand the command a :class:`Place` first."""
+    decorated: Any = click.pass_context(_with_place(command))
+    for option in _OPTIONS:
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]
+
+
+def _with_place(command: Callable[..., Any]) -> Callable[..., Any]:
+    def run(context: click.Context, /, *args: Any, **values: Any) -> Any:
+        return command(context.ensure_object(Place), *args, **values)
+
+    run.__name__ = command.__name__
+    run.__doc__ = command.__doc__
+    if hasattr(command, "__click_params__"):
+        run.__click_params__ = command.__click_params__  # type: ignore[attr-defined]
+    return run
+
+
+def common_group(group: F) -> F:
+    """The same options before a command's name."""
+    decorated: Any = group
+    for option in _OPTIONS:
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]

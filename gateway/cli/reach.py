@@ -1,0 +1,89 @@
+"""From ``--data`` or ``--url`` to a client of the gateway that is meant."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gateway import app, logs
+from gateway.cli import operator
+from gateway.cli.client import Client
+from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
+from gateway.cli.options import Place
+from gateway.settings import Settings
+
+_STARTING = 20.0
+
+
+@asynccontextmanager
+async def reach(place: Place, *, start: bool = True) -> AsyncIterator[Client]:
+    """A client of the remote gateway, of the one running on the data directory, or of one started for this
+    command (``start`` False: then Failure). Raises Failure, BadSettings, MailServerError."""
+    if place.url:
+        if not place.key:
+            raise Failure("--url needs a key", USAGE, fix="give --key, or set POSTERN_KEY")
+        async with Client(place.url.removesuffix("/api/v0"), place.key) as client:
+            yield client
+        return
+    settings, _ = place.settings()
+    data_dir = place.data_dir(settings)
+    if operator.running(data_dir):
+        found = await _answering(data_dir)
+        async with Client(
+            found.base_url, place.key or found.api_key, unix_socket=found.unix_socket
+        ) as client:
+            yield client
+        return
+    if not start:
+        raise Failure(f"no gateway runs on {data_dir}", UNAVAILABLE, fix="start it with `postern serve`")
+    async with _started(settings) as found, Client(found.base_url, place.key or found.api_key) as client:
+        yield client
+
+
+async def _answering(data_dir: Path) -> operator.Operator:
+    """The operator file of a running gateway, waited for while it starts."""
+    end = asyncio.get_running_loop().time() + _STARTING
+    while True:
+        found = operator.operator_of(data_dir)
+        if found is not None and operator.lives(found):
+            return found
+        if asyncio.get_running_loop().time() > end:
+            raise Failure(
+                f"the gateway on {data_dir} holds its lock but does not answer yet",
+                UNAVAILABLE,
+                fix="try again",
+            )
+        await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def _started(settings: Settings) -> AsyncIterator[operator.Operator]:
+    """A gateway of our own on a free loopback port, for the time of the block."""
+    logs.configure("warning", "text")
+    http = msgspec.structs.replace(settings.http, host="127.0.0.1", port=0, unix_socket="")
+    settings = msgspec.structs.replace(settings, http=http)
+    ready: asyncio.Future[operator.Operator] = asyncio.get_running_loop().create_future()
+
+    async def on_ready(running: app.Running, local_url: str) -> None:
+        ready.set_result(await operator.announce(running.core, local_url))
+
+    until = asyncio.Event()
+    job = asyncio.create_task(app.serve(settings, on_ready, until), name="gateway")
+    try:
+        waited: set[asyncio.Future[Any]] = {job, ready}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if not ready.done():
+            await job  # raises what went wrong
+            raise Failure("the gateway stopped while starting", UNAVAILABLE)
+        yield ready.result()
+    finally:
+        ready.cancel()
+        until.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await job

@@ -1,0 +1,81 @@
+"""``postern serve``: the gateway itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import click
+
+from gateway import app, logs
+from gateway.cli import operator, quickstart
+from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
+from gateway.cli.options import Place, common
+from gateway.settings import Settings
+
+log = logging.getLogger("postern")
+
+_PORT = click.IntRange(0, 65535)
+
+
+@click.command(name="serve")
+@click.option(
+    "--quickstart",
+    "quick",
+    is_flag=True,
+    help="Development profile, with a first key and inbox in DATA/quickstart.json.",
+)
+@click.option("--port", type=_PORT, help="HTTP port; 0: any free one.")
+@click.option("--smtp-port", type=_PORT, help="Port the world delivers to; 0: any free one.")
+@click.option("--imap-port", type=_PORT, help="Port people's mail clients read at; 0: any free one.")
+@click.option(
+    "--submission-port", type=_PORT, help="Port people's mail clients send through; 0: any free one."
+)
+@common
+def command(
+    place: Place,
+    quick: bool,
+    port: int | None,
+    smtp_port: int | None,
+    imap_port: int | None,
+    submission_port: int | None,
+) -> None:
+    """Run the gateway and its mail server until SIGINT or SIGTERM."""
+    if place.url:
+        raise Failure("serve runs a gateway here", USAGE, fix="leave --url out")
+    settings, origin = place.settings(
+        http__port=port,
+        mail__smtp_port=smtp_port,
+        mail__imap_port=imap_port,
+        mail__submission_port=submission_port,
+        profile="development" if quick else None,
+    )
+    form = "text" if quick and origin["log.format"] == "default" else settings.log.format
+    logs.configure(settings.log.level, form)
+    if quick:
+        quickstart.check(settings)
+
+    async def on_ready(running: app.Running, local_url: str) -> None:
+        if quick:
+            found = await quickstart.prepare(running.core)
+            click.echo(quickstart.screen(found, running.core.data_dir))
+        # last: whoever waits for a start waits for this file
+        await operator.announce(running.core, local_url)
+        log.info("answering at %s", running.core.settings.http.public_url)
+
+    try:
+        asyncio.run(app.serve(settings, on_ready))
+    except OSError as error:
+        raise _not_started(settings, error) from error
+    except asyncio.CancelledError:
+        log.info("stopped while starting")
+
+
+def _not_started(settings: Settings, error: OSError) -> Failure:
+    words = error.strerror or str(error)
+    where = settings.http.unix_socket or f"{settings.http.host}:{settings.http.port}"
+    return Failure(
+        f"cannot start: {words} (the API listens on {where})",
+        UNAVAILABLE,
+        fix="if the port is taken, choose another with --port; 0 takes any free one",
+    )

@@ -1,0 +1,27 @@
+"""Fixtures of every room: anyio's back end, one shared running gateway, a fresh organization on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.gateway_process import GatewayProcess, Organization, running_gateway
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """One running gateway (embedded mail server) for the whole run. Do not stop it."""
+    with running_gateway(tmp_path_factory.mktemp("gateway"), webhooks__retry_scale=0.01) as running:
+        yield running
+
+
+@pytest.fixture
+def organization(gateway: GatewayProcess) -> Organization:
+    """A fresh, empty organization on the shared gateway: ``new_inbox()``, ``client()``, ``call()``."""
+    return gateway.new_organization()
