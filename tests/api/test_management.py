@@ -1,0 +1,492 @@
+"""The management resources on the real embedded mail server: one contract test or more for each endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import imaplib
+import itertools
+import re
+import smtplib
+from typing import Any
+
+import pytest
+
+from gateway.core import inboxes
+from gateway.store.ids import now_us
+from tests.api.rig import Rig, rig
+from tests.servers import NameServer
+
+pytestmark = pytest.mark.anyio
+V0 = "/api/v0"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+names = (f"agent-{n}" for n in itertools.count(1))
+
+
+async def inbox(house: Rig, **body: Any) -> dict[str, Any]:
+    answer = await house.api.post(f"{V0}/inboxes", json={"username": next(names), **body})
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def refused_at_smtp(house: Rig, address: str) -> int:
+    end = house.core.mail.access().smtp
+    with smtplib.SMTP(end.host, end.port, timeout=10) as smtp:
+        smtp.ehlo()
+        smtp.mail("a@far.example")
+        return smtp.rcpt(address)[0]
+
+
+async def test_organization_and_identity(house: Rig) -> None:
+    got = (await house.api.get(f"{V0}/organizations")).json()
+    assert got["org_id"] == got["organization_id"] == f"org_{house.scope.organization}"
+    assert set(got) >= {"name", "inbox_count", "inbox_limit", "domain_count", "domain_limit"}
+    assert TIME.fullmatch(got["created_at"])
+    me = (await house.api.get(f"{V0}/auth/me")).json()
+    assert me["scope_type"] == "organization"
+    assert me["scope_id"] == got["org_id"]
+
+
+async def test_inbox_life(house: Rig) -> None:
+    made = await inbox(house, display_name="Agent Øne", metadata={"team": "a", "n": 1})
+    assert made["email"] == made["email_address"] == f"{made['username']}@postern.test"
+    assert made["display_name"] == "Agent Øne"
+    assert made["client_id"] is None
+    assert made["inbox_id"].startswith("inb_")
+    assert TIME.fullmatch(made["created_at"])
+    for ref in (made["inbox_id"], made["email"], made["email"].upper(), made["email"].replace("@", "%40")):
+        assert (await house.api.get(f"{V0}/inboxes/{ref}")).json() == made
+    changed = (
+        await house.api.patch(
+            f"{V0}/inboxes/{made['inbox_id']}",
+            json={"display_name": "B", "metadata": {"team": None, "x": True}, "unknown": 1},
+        )
+    ).json()
+    assert changed["display_name"] == "B"
+    assert changed["metadata"] == {"n": 1, "x": True}
+    assert changed["updated_at"] > made["updated_at"]
+    listed = (await house.api.get(f"{V0}/inboxes")).json()
+    assert listed["data"] == listed["inboxes"]
+    assert changed in listed["data"]
+    found = (await house.api.get(f"{V0}/inboxes/search", params={"q": made["username"].upper()})).json()
+    assert [one["inbox_id"] for one in found["inboxes"]] == [made["inbox_id"]]
+    assert await asyncio.to_thread(refused_at_smtp, house, made["email"]) == 250
+    gone = await house.api.delete(f"{V0}/inboxes/{made['inbox_id']}")
+    assert (gone.status_code, gone.content) == (204, b"")
+    assert (await house.api.get(f"{V0}/inboxes/{made['inbox_id']}")).status_code == 404
+    assert await asyncio.to_thread(refused_at_smtp, house, made["email"]) == 550
+
+
+async def test_eight_creates_have_one_winner(house: Rig) -> None:
+    name = next(names)
+    answers = await asyncio.gather(
+        *(house.api.post(f"{V0}/inboxes", json={"username": name}) for _ in range(8))
+    )
+    codes = sorted(one.status_code for one in answers)
+    assert codes == [201] + [403] * 7
+    taken = next(one.json() for one in answers if one.status_code == 403)
+    assert (taken["name"], taken["code"]) == ("IsTakenError", "resource_taken")
+    assert taken["fix"]
+
+
+async def test_client_id_is_idempotent(house: Rig) -> None:
+    name = next(names)
+    body = {"username": name, "client_id": f"c-{name}"}
+    first = await house.api.post(f"{V0}/inboxes", json=body)
+    again = await house.api.post(f"{V0}/inboxes", json=body)
+    unnamed = await house.api.post(
+        f"{V0}/inboxes", json={"client_id": f"c-{name}"}, headers={"X-Fern-SDK-Name": "agentmail"}
+    )
+    other = await house.api.post(f"{V0}/inboxes", json={"username": next(names), "client_id": f"c-{name}"})
+    assert (first.status_code, again.status_code, unnamed.status_code, other.status_code) == (
+        201,
+        200,
+        200,
+        201,
+    )
+    ids = [one.json()["inbox_id"] for one in (first, again, unnamed, other)]
+    assert ids[0] == ids[1] == ids[2] != ids[3]
+
+
+async def test_a_missing_username_is_drawn_only_for_the_sdk_or_no_body(house: Rig) -> None:
+    assert (await house.api.post(f"{V0}/inboxes")).status_code == 201
+    sdk = await house.api.post(f"{V0}/inboxes", json={}, headers={"X-Fern-SDK-Name": "agentmail"})
+    assert sdk.status_code == 201
+    bare = await house.api.post(f"{V0}/inboxes", json={"display_name": "x"})
+    assert bare.status_code == 400
+    assert bare.json()["errors"][0]["path"] == ["username"]
+
+
+@pytest.mark.parametrize(
+    ("field", "body"),
+    [
+        ("username", {"username": ""}),
+        ("username", {"username": "a b"}),
+        ("username", {"username": "a@b"}),
+        ("username", {"username": "ünï"}),
+        ("username", {"username": ".a"}),
+        ("username", {"username": "x" * 65}),
+        ("username", {"username": "a\r\nb"}),
+        ("username", {"username": 5}),
+        ("domain", {"username": "ok", "domain": "not a domain"}),
+        ("domain", {"username": "ok", "domain": "unknown.example"}),
+        ("display_name", {"username": "ok", "display_name": "a\r\nBcc: x@y.z"}),
+        ("metadata.a", {"username": "ok", "metadata": {"a": {"b": 1}}}),
+    ],
+)
+async def test_bad_inboxes_name_the_field(house: Rig, field: str, body: dict[str, Any]) -> None:
+    answer = await house.api.post(f"{V0}/inboxes", json=body)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["errors"][0]["field"] == field
+    assert answer.json()["name"] == "ValidationError"
+
+
+async def test_credentials_open_the_mailbox(house: Rig) -> None:
+    made = await inbox(house)
+    answer = await house.api.post(f"{V0}/inboxes/{made['email']}/credentials")
+    got = answer.json()
+
+    def login(password: str) -> bool:
+        client = imaplib.IMAP4(got["imap"]["host"], got["imap"]["port"], timeout=10)
+        try:
+            return client.login(got["username"], password)[0] == "OK"
+        except imaplib.IMAP4.error:
+            return False
+        finally:
+            client.shutdown()
+
+    assert await asyncio.to_thread(login, got["password"])
+    assert (await house.api.delete(f"{V0}/inboxes/{made['email']}/credentials")).status_code == 204
+    assert not await asyncio.to_thread(login, got["password"])
+
+
+async def test_deletion_leaves_nothing(house: Rig) -> None:
+    made = await inbox(house)
+    ulid = made["inbox_id"][4:]
+    ref = made["inbox_id"]
+    await house.api.post(f"{V0}/inboxes/{ref}/api-keys", json={"name": "mine"})
+    await house.api.post(
+        f"{V0}/inboxes/{ref}/webhooks",
+        json={"url": "http://127.0.0.1:9/x", "event_types": ["message.received"]},
+    )
+    await house.api.post(f"{V0}/inboxes/{ref}/lists/send/allow", json={"entry": "a.example"})
+    await house.core.store.write(
+        lambda tx: house.core.events.append(
+            tx,
+            "message.sent",
+            organization_id=house.scope.organization,
+            inbox_id=ulid,
+            subject="s",
+            payload={},
+        )
+    )
+    assert (await house.api.delete(f"{V0}/inboxes/{ref}")).status_code == 204
+    for table in ("api_key", "webhook", "list_entry", "event", "delivery", "folder", "message", "row_total"):
+        count = await house.core.store.read(
+            lambda tx, table=table: tx.value(f"SELECT count(*) FROM {table} WHERE inbox_id = ?", ulid)
+        )
+        assert count == 0, table
+
+
+async def test_a_crash_in_a_creation_or_deletion_is_finished(house: Rig) -> None:
+    half, gone = await inbox(house), await inbox(house)
+    await house.core.mail.remove_mailbox(half["email"])
+
+    def crash(tx: Any) -> None:
+        tx.run("UPDATE inbox SET status = 'creating' WHERE id = ?", half["inbox_id"][4:])
+        tx.run("UPDATE inbox SET status = 'deleting' WHERE id = ?", gone["inbox_id"][4:])
+
+    await house.core.store.write(crash)
+    assert (await house.api.get(f"{V0}/inboxes/{gone['inbox_id']}")).status_code == 404
+    await inboxes.finish_deletions(house.core)
+    assert await asyncio.to_thread(refused_at_smtp, house, half["email"]) == 250
+    assert await asyncio.to_thread(refused_at_smtp, house, gone["email"]) == 550
+    assert (await house.api.get(f"{V0}/inboxes/{half['inbox_id']}")).json()["status"] == "active"
+
+
+async def test_pods(house: Rig) -> None:
+    pod = (await house.api.post(f"{V0}/pods", json={"name": "Team", "client_id": "team"})).json()
+    again = await house.api.post(f"{V0}/pods", json={"client_id": "team"})
+    assert (again.status_code, again.json()["pod_id"]) == (200, pod["pod_id"])
+    made = (await house.api.post(f"{V0}/pods/{pod['pod_id']}/inboxes", json={"username": next(names)})).json()
+    assert made["pod_id"] == pod["pod_id"]
+    inside = (await house.api.get(f"{V0}/pods/{pod['pod_id']}/inboxes")).json()
+    assert [one["inbox_id"] for one in inside["data"]] == [made["inbox_id"]]
+    elsewhere = await inbox(house)
+    assert (
+        await house.api.get(f"{V0}/pods/{pod['pod_id']}/inboxes/{elsewhere['inbox_id']}")
+    ).status_code == 404
+    used = await house.api.delete(f"{V0}/pods/{pod['pod_id']}")
+    assert (used.status_code, used.json()["name"]) == (409, "ConflictError")
+    assert (await house.api.patch(f"{V0}/pods/{pod['pod_id']}", json={"name": "T2"})).json()["name"] == "T2"
+    assert pod["pod_id"] in [one["pod_id"] for one in (await house.api.get(f"{V0}/pods")).json()["pods"]]
+    key = (await house.api.post(f"{V0}/pods/{pod['pod_id']}/api-keys", json={"name": "pod"})).json()
+    async with house.as_key(key["key"]) as narrow:
+        seen = (await narrow.get(f"{V0}/inboxes")).json()
+        assert [one["inbox_id"] for one in seen["data"]] == [made["inbox_id"]]
+        assert (await narrow.get(f"{V0}/inboxes/{elsewhere['inbox_id']}")).status_code == 403
+        assert (await narrow.get(f"{V0}/auth/me")).json()["scope_id"] == pod["pod_id"]
+    await house.api.delete(f"{V0}/inboxes/{made['inbox_id']}")
+    assert (await house.api.delete(f"{V0}/pods/{pod['pod_id']}")).status_code == 204
+    async with house.as_key(key["key"]) as narrow:
+        assert (await narrow.get(f"{V0}/inboxes")).status_code == 401
+
+
+async def test_domains_without_dns(house: Rig) -> None:
+    answer = await house.api.post(f"{V0}/domains", json={"domain": "Example-A.test"})
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    assert made["domain_id"] == made["domain"] == "example-a.test"
+    assert (made["status"], made["feedback_enabled"], made["tracking_enabled"]) == ("PENDING", True, False)
+    kinds = [(one["type"], one["name"], one["status"], one["priority"]) for one in made["records"]]
+    assert kinds == [
+        ("MX", "example-a.test", "MISSING", 10),
+        ("TXT", "example-a.test", "MISSING", None),
+        ("TXT", "dkim._domainkey.example-a.test", "MISSING", None),
+        ("TXT", "_dmarc.example-a.test", "MISSING", None),
+    ]
+    assert "private" not in answer.text.lower()
+    assert (await house.api.post(f"{V0}/domains", json={"domain": "example-a.test"})).status_code == 403
+    checked = (await house.api.post(f"{V0}/domains/example-a.test/verify")).json()
+    assert checked["status"] == "PENDING"
+    zone = await house.api.get(f"{V0}/domains/example-a.test/zone-file")
+    assert zone.text.startswith("example-a.test.\t3600\tIN\tMX\t10 ")
+    assert "domains" in (await house.api.get(f"{V0}/domains")).json()
+    made = await inbox(house, domain="example-a.test")
+    assert (await house.api.delete(f"{V0}/domains/example-a.test")).status_code == 409
+    await house.api.delete(f"{V0}/inboxes/{made['inbox_id']}")
+    assert (await house.api.delete(f"{V0}/domains/example-a.test")).status_code == 204
+    assert (await house.api.get(f"{V0}/domains/example-a.test")).status_code == 404
+    for bad in ("", "nodot", "a b.c", "-", "x" * 300 + ".test"):
+        assert (await house.api.post(f"{V0}/domains", json={"domain": bad})).status_code == 400, bad
+
+
+async def test_verification_asks_dns_and_tells(tmp_path: Any) -> None:
+    zones: dict[Any, Any] = {}
+    async with NameServer(zones, ()) as dns, rig(tmp_path, dns__port=dns.port) as house:
+        made = (await house.api.post(f"{V0}/domains", json={"domain": "real.test"})).json()
+        for one in made["records"]:
+            value = one["value"]
+            parts = " ".join(f'"{value[at : at + 250]}"' for at in range(0, len(value), 250))
+            zones[(one["name"], one["type"])] = [f"10 {value}."] if one["type"] == "MX" else [parts]
+        checked = (await house.api.post(f"{V0}/domains/real.test/verify")).json()
+        assert checked["status"] == "VERIFIED", checked
+        assert {one["status"] for one in checked["records"]} == {"VALID"}
+        await house.api.post(f"{V0}/domains/real.test/verify")
+        events = (await house.api.get(f"{V0}/events")).json()["events"]
+        assert [one["event_type"] for one in events] == ["domain.verified"]
+        assert events[0]["domain"]["domain_id"] == "real.test"
+        zones[("_dmarc.real.test", "TXT")] = ['"v=DMARC1; p=nonsense"']
+        assert (await house.api.post(f"{V0}/domains/real.test/verify")).json()["status"] == "INVALID"
+
+
+HOOK = {"url": "https://hooks.example/in", "event_types": ["message.received"]}
+
+
+async def test_webhook_life(house: Rig) -> None:
+    box = await inbox(house)
+    answer = await house.api.post(f"{V0}/webhooks", json={**HOOK, "inbox_ids": [box["email"]]})
+    made = answer.json()
+    assert answer.status_code == 201
+    assert made["secret"].startswith("whsec_")
+    assert made["inbox_ids"] == [box["inbox_id"]]
+    path = f"{V0}/webhooks/{made['webhook_id']}"
+    shown = (await house.api.get(path)).json()
+    assert "secret" not in shown
+    assert shown == {name: value for name, value in made.items() if name != "secret"}
+    assert "secret" not in (await house.api.get(f"{V0}/webhooks")).text
+    changed = (
+        await house.api.patch(path, json={"event_types": [], "inbox_ids": [], "enabled": False})
+    ).json()
+    assert (changed["event_types"], changed["inbox_ids"], changed["enabled"]) == (
+        ["message.received"],
+        [],
+        False,
+    )
+    added = (await house.api.patch(path, json={"add_inbox_ids": [box["inbox_id"]], "enabled": True})).json()
+    assert (added["inbox_ids"], added["enabled"]) == ([box["inbox_id"]], True)
+    removed = (await house.api.patch(path, json={"remove_inbox_ids": [box["email"]]})).json()
+    assert removed["inbox_ids"] == []
+    turned = (await house.api.post(f"{path}/rotate-secret")).json()
+    assert turned["secret"] != made["secret"]
+    row = await house.core.store.read(
+        lambda tx: tx.row("SELECT * FROM webhook WHERE id = ?", made["webhook_id"][3:])
+    )
+    assert row is not None
+    assert row["old_secret"] == made["secret"]
+    assert 23 * 3600e6 < row["old_secret_until"] - now_us() <= 24 * 3600e6
+    names_ = (await house.api.patch(f"{path}/headers", json={"headers": {"X-Token": "t"}})).json()
+    assert names_ == {"header_names": ["X-Token"]}
+    bad = await house.api.patch(f"{path}/headers", json={"headers": {"X-A": "a\r\nb"}})
+    assert bad.status_code == 400
+    assert (await house.api.get(f"{path}/headers")).json() == names_
+    assert (await house.api.get(f"{path}/attempts")).json()["attempts"] == []
+    assert (await house.api.delete(path)).status_code == 204
+    assert (await house.api.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("url", {"url": "ftp://x.example"}),
+        ("url", {"url": "https://10.0.0.1/"}),
+        ("url", {"url": "https://user:pw@x.example/"}),
+        ("event_types[0]", {"event_types": ["message.nonsense"]}),
+        ("event_types", {"event_types": None}),
+        ("inbox_ids[0]", {"inbox_ids": ["inb_01arz3ndektsv4rrffq69g5fav"]}),
+    ],
+)
+async def test_bad_webhooks_name_the_field(house: Rig, field: str, change: dict[str, Any]) -> None:
+    answer = await house.api.post(f"{V0}/webhooks", json={**HOOK, **change})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == field
+
+
+async def test_replay_queues_each_event_once(house: Rig) -> None:
+    since = now_us()
+    hook = (await house.api.post(f"{V0}/webhooks", json={**HOOK, "event_types": ["message.sent"]})).json()
+    path = f"{V0}/webhooks/{hook['webhook_id']}"
+    box = await inbox(house)
+    ref = {
+        "message_ref": {"inbox_id": box["inbox_id"][4:], "thread_id": "t", "message_id": "m", "timestamp": 1}
+    }
+    event = await house.core.store.write(
+        lambda tx: house.core.events.append(
+            tx,
+            "message.sent",
+            organization_id=house.scope.organization,
+            inbox_id=box["inbox_id"][4:],
+            subject="x",
+            payload={**ref, "timestamp": 1, "recipients": ["a@b.c"]},
+        )
+    )
+    for body in ({"event_ids": [f"evt_{event}"]}, {"since": "2020-01-01T00:00:00Z"}):
+        answer = await house.api.post(f"{path}/replay", json=body)
+        assert answer.json() == {"count": 1}, (answer.text, since)
+    rows = await house.core.store.read(
+        lambda tx: tx.rows("SELECT state FROM delivery WHERE webhook_id = ?", hook["webhook_id"][3:])
+    )
+    assert [row["state"] for row in rows] == ["pending"]
+    assert (await house.api.post(f"{path}/replay", json={"failed": True})).json() == {"count": 0}
+    assert (await house.api.post(f"{path}/replay", json={})).status_code == 400
+    await house.api.delete(path)
+
+
+async def test_api_keys(house: Rig) -> None:
+    answer = await house.api.post(f"{V0}/api-keys", json={"name": "my-key"})
+    made = answer.json()
+    assert made["key"] == made["api_key"]
+    assert re.fullmatch(r"inai_[0-9A-Za-z]{43}", made["key"])
+    assert re.fullmatch(r"inai_[0-9A-Za-z]{4}_\.\.\.", made["prefix"])
+    assert made["used_at"] is None
+    async with house.as_key(made["key"]) as mine:
+        assert (await mine.get(f"{V0}/inboxes")).status_code == 200
+        listed = await house.api.get(f"{V0}/api-keys")
+        assert made["key"] not in listed.text
+        row = next(one for one in listed.json()["api_keys"] if one["key_id"] == made["key_id"])
+        assert row["used_at"]
+        assert (await house.api.delete(f"{V0}/api-keys/{made['key_id']}")).status_code == 204
+        assert (await mine.get(f"{V0}/inboxes")).status_code == 401
+    assert (await house.api.post(f"{V0}/api-keys", json={})).status_code == 400
+    sdk = await house.api.post(f"{V0}/api-keys", json={}, headers={"X-Fern-SDK-Name": "agentmail"})
+    assert sdk.json()["name"] == "API key"
+
+
+async def test_permissions_and_reach_of_an_inbox_key(house: Rig) -> None:
+    box, other = await inbox(house), await inbox(house)
+    made = (
+        await house.api.post(
+            f"{V0}/inboxes/{box['email']}/api-keys",
+            json={
+                "name": "narrow",
+                "permissions": {"inbox_read": True, "api_key_create": True, "inbox_delete": False},
+            },
+        )
+    ).json()
+    assert made["inbox_id"] == box["inbox_id"]
+    async with house.as_key(made["key"]) as narrow:
+        assert (await narrow.get(f"{V0}/inboxes/{box['inbox_id']}")).status_code == 200
+        assert (await narrow.get(f"{V0}/inboxes/{other['inbox_id']}")).status_code == 403
+        refused = await narrow.delete(f"{V0}/inboxes/{box['inbox_id']}")
+        assert (refused.status_code, refused.json()["code"]) == (403, "missing_permission")
+        more = await narrow.post(f"{V0}/api-keys", json={"name": "x", "permissions": {"inbox_delete": True}})
+        assert more.status_code == 403
+        child = (await narrow.post(f"{V0}/api-keys", json={"name": "child"})).json()
+        assert child["inbox_id"] == box["inbox_id"]
+        assert set(child["permissions"]) == {"inbox_read", "api_key_create"}
+
+
+async def test_an_expired_key_is_refused(house: Rig) -> None:
+    soon = (
+        await house.api.post(f"{V0}/api-keys", json={"name": "soon", "expires_at": "2999-01-01T00:00:00Z"})
+    ).json()
+    await house.core.store.write(
+        lambda tx: tx.run("UPDATE api_key SET expires_at = 1 WHERE id = ?", soon["key_id"][4:])
+    )
+    async with house.as_key(soon["key"]) as late:
+        assert (await late.get(f"{V0}/inboxes")).status_code == 401
+    past = await house.api.post(f"{V0}/api-keys", json={"name": "x", "expires_at": "2001-01-01T00:00:00Z"})
+    assert past.status_code == 400
+
+
+async def test_lists(house: Rig) -> None:
+    box = await inbox(house)
+    for base in (V0, f"{V0}/inboxes/{box['email']}"):
+        path = f"{base}/lists/send/allow"
+        made = await house.api.post(path, json={"entry": "A@Example.test", "reason": "why"})
+        assert made.status_code == 201
+        assert made.json()["entry"] == "a@example.test"
+        assert made.json()["entry_type"] == "email"
+        assert (await house.api.post(path, json={"entry": "a@example.test"})).status_code == 200
+        assert (await house.api.post(path, json={"entry": "example.test"})).json()["entry_type"] == "domain"
+        got = (await house.api.get(path)).json()
+        assert sorted(one["entry"] for one in got["entries"]) == ["a@example.test", "example.test"]
+        assert (await house.api.get(f"{path}/a@example.test")).json()["reason"] == "why"
+        assert (await house.api.delete(f"{path}/a%40example.test")).status_code == 204
+        assert (await house.api.get(f"{path}/a@example.test")).status_code == 404
+        assert (await house.api.post(path, json={"entry": "not an entry"})).status_code == 400
+        await house.api.delete(f"{path}/example.test")
+    assert (await house.api.get(f"{V0}/lists/sideways/allow")).status_code == 404
+
+
+async def test_another_organization_sees_nothing(house: Rig) -> None:
+    box = await inbox(house)
+    hook = (await house.api.post(f"{V0}/webhooks", json=HOOK)).json()
+    key = (await house.api.post(f"{V0}/api-keys", json={"name": "k"})).json()
+    await house.api.post(f"{V0}/domains", json={"domain": "mine.test"})
+    async with await house.other_organization() as other:
+        for path in (
+            f"inboxes/{box['inbox_id']}",
+            f"inboxes/{box['email']}",
+            f"webhooks/{hook['webhook_id']}",
+            f"api-keys/{key['key_id']}",
+            f"pods/{box['pod_id']}",
+            "domains/mine.test",
+        ):
+            assert (await other.get(f"{V0}/{path}")).status_code == 404, path
+            assert (await other.delete(f"{V0}/{path}")).status_code == 404, path
+        for plural in ("inboxes", "webhooks", "domains", "events"):
+            assert (await other.get(f"{V0}/{plural}")).json()["total"] == 0, plural
+        assert (await other.post(f"{V0}/domains", json={"domain": "mine.test"})).status_code == 403
+
+
+async def test_limits(tmp_path: Any) -> None:
+    async with rig(tmp_path, limits__inboxes=1, limits__domains=1, limits__requests_per_minute=7) as house:
+        assert (await house.api.post(f"{V0}/inboxes", json={"username": "a"})).status_code == 201
+        full = await house.api.post(f"{V0}/inboxes", json={"username": "b"})
+        assert (full.status_code, full.json()["code"]) == (403, "limit_exceeded")
+        assert (await house.api.post(f"{V0}/domains", json={"domain": "a.test"})).status_code == 201
+        assert (await house.api.post(f"{V0}/domains", json={"domain": "b.test"})).status_code == 403
+        org = (await house.api.get(f"{V0}/organizations")).json()
+        assert (org["inbox_limit"], org["inbox_count"], org["domain_limit"], org["domain_count"]) == (
+            1,
+            1,
+            1,
+            1,
+        )
+        for _ in range(2):
+            last = await house.api.get(f"{V0}/inboxes")
+        assert last.headers["X-RateLimit-Remaining"] == "0"
+        over = await house.api.get(f"{V0}/inboxes")
+        assert (over.status_code, over.json()["name"]) == (429, "RateLimitError")
+        assert 1 <= int(over.headers["Retry-After"]) <= 10
