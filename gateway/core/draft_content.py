@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.core.errors import Invalid
+from gateway.core.errors import Invalid, Unavailable
 from gateway.mime.addresses import InvalidAddress, parse_user_address
-from gateway.mime.compose import compose
 from gateway.mime.header_rules import InvalidHeader, check_subject
+from gateway.mime.jobs import ComposeFailed
 from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage
+from gateway.mime.worker import ParserPool
 from gateway.store.engine import Row
 
 HEADER = "X-Postern-Draft"
@@ -52,30 +53,36 @@ def people(content: dict[str, Any], name: str) -> list[Address]:
     return [Address(*pair) for pair in content[name]]
 
 
-def draft_mime(
-    inbox: Row, draft_id: str, content: dict[str, Any], files: Sequence[OutgoingAttachment], at: int
+async def draft_mime(
+    parser: ParserPool,
+    inbox: Row,
+    draft_id: str,
+    content: dict[str, Any],
+    files: Sequence[OutgoingAttachment],
+    at: int,
 ) -> bytes:
-    """The draft as a mail client shows it. Unlike a sent mail it names its Bcc. Raises Invalid."""
+    """The draft as a mail client shows it. Unlike a sent mail it names its Bcc. Raises Invalid, Unavailable."""
+    message = OutgoingMessage(
+        message_id=f"<dft_{draft_id}@{inbox['domain']}>",
+        sender=Address(inbox["display_name"] or "", inbox["address"]),
+        to=people(content, "to"),
+        cc=people(content, "cc"),
+        reply_to=people(content, "reply_to"),
+        subject=content["subject"],
+        text=content["text"],
+        html=content["html"],
+        attachments=list(files),
+        headers={},
+        in_reply_to=content.get("in_reply_to"),
+        references=content.get("references") or [],
+        date=at,
+    )
     try:
-        raw = compose(
-            OutgoingMessage(
-                message_id=f"<dft_{draft_id}@{inbox['domain']}>",
-                sender=Address(inbox["display_name"] or "", inbox["address"]),
-                to=people(content, "to"),
-                cc=people(content, "cc"),
-                reply_to=people(content, "reply_to"),
-                subject=content["subject"],
-                text=content["text"],
-                html=content["html"],
-                attachments=list(files),
-                headers={},
-                in_reply_to=content.get("in_reply_to"),
-                references=content.get("references") or [],
-                date=at,
-            )
-        )
+        raw, _ = await parser.compose(message)
     except ValueError as error:
         raise Invalid(str(error)) from error
+    except ComposeFailed as error:
+        raise Unavailable(f"the draft cannot be written now: {error}", fix="try again") from error
     head = f"{HEADER}: dft_{draft_id}\r\n"
     hidden = [one.email for one in people(content, "bcc")]
     if hidden:

@@ -82,7 +82,7 @@ async def create_draft(core: Core, scope: Scope, inbox_ref: str, new: NewDraft) 
         check_send_at(new.send_at)
         labels.add(SCHEDULED)
     draft_id, at = new_ulid(), now_us()
-    raw = draft_mime(inbox, draft_id, content, new.files, at)
+    raw = await draft_mime(core.parser, inbox, draft_id, content, new.files, at)
     facts = new_facts(new.files)
     validity, uid = await _file(core, inbox, draft_id, raw)
 
@@ -197,7 +197,7 @@ async def update_draft(
     if sum(len(one.content) for one in files) > core.settings.limits.attachment_bytes:
         raise Invalid("the attachments are too large together", field="add_attachments")
     at = max(now_us(), row["updated_at"] + 1)
-    raw = draft_mime(inbox, row["id"], content, files, at)
+    raw = await draft_mime(core.parser, inbox, row["id"], content, files, at)
     validity, uid = await _file(core, inbox, row["id"], raw)
 
     def write(tx: Tx) -> Row:

@@ -1,12 +1,11 @@
 """Sending: from a request to rows that are durable (DESIGN §1.4, §3 Out).
 
-Validate, compose and sign (in a thread), read the result back with the parser (so the index holds what a reader
-of the mail sees), then one transaction: message, thread, labels, outbox, idempotency.
+Validate, then compose, sign and read the result back in a worker (so the index holds what a reader of the mail
+sees), then one transaction: message, thread, labels, outbox, idempotency.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,9 +17,9 @@ from gateway.core.labels_change import check_labels
 from gateway.core.lookup import require
 from gateway.core.rules import check_rate, check_recipients
 from gateway.mime.addresses import InvalidAddress, normalise, parse_user_address
-from gateway.mime.compose import compose
-from gateway.mime.dkim_sign import SigningError, sign
+from gateway.mime.dkim_sign import SigningError
 from gateway.mime.header_rules import InvalidHeader, check_headers, check_subject
+from gateway.mime.jobs import ComposeFailed, Signing
 from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage, ParsedMessage
 from gateway.outbox.queue import enqueue, return_path, token_of
 from gateway.outbox.record import Teller
@@ -122,13 +121,12 @@ async def send(
 
     domain = await core.store.read(look)
     message_id, at = new_ulid(), now_us()
-    raw = await asyncio.to_thread(_compose, inbox_row, domain, request, checked, message_id, at)
+    raw, parsed = await _compose(core, inbox_row, domain, request, checked, message_id, at)
     if len(raw) > core.settings.mail.max_message:
         raise TooLarge(
             f"the message is {len(raw)} octets; at most {core.settings.mail.max_message} can be sent",
             fix="send fewer or smaller attachments, or links to them",
         )
-    parsed = await core.parser.parse(raw)
     ready = _Ready(message_id, at, raw, parsed, checked)
     sent = await core.store.write(partial(_accept, core, scope, inbox_row, request, ready, idempotency, also))
     core.outbox_bell.ring()
@@ -220,10 +218,16 @@ def _check_attachments(request: SendRequest, settings: Settings) -> None:
         raise TooLarge("text and html are larger than a message may be", field="text")
 
 
-def _compose(
-    inbox: Row, domain: Row | None, request: SendRequest, checked: _Checked, message_id: str, at: int
-) -> bytes:
-    """The signed octets. Runs in a thread."""
+async def _compose(
+    core: Core,
+    inbox: Row,
+    domain: Row | None,
+    request: SendRequest,
+    checked: _Checked,
+    message_id: str,
+    at: int,
+) -> tuple[bytes, ParsedMessage]:
+    """The signed octets and what a reader sees of them."""
     message = OutgoingMessage(
         message_id=message_id_header(message_id, inbox["domain"]),
         sender=Address(inbox["display_name"] or "", inbox["address"]),
@@ -239,22 +243,19 @@ def _compose(
         references=list(request.references),
         date=at,
     )
+    signing = Signing(domain["name"], domain["dkim_selector"], domain["dkim_private"]) if domain else None
     try:
-        raw = compose(message)
+        return await core.parser.compose(message, signing)
     except InvalidHeader as error:
         raise Invalid(str(error), field=error.field) from error
-    except ValueError as error:
-        raise Invalid(str(error)) from error
-    if domain is None:
-        return raw
-    try:
-        return sign(
-            raw, domain=domain["name"], selector=domain["dkim_selector"], private_key=domain["dkim_private"]
-        )
     except SigningError as error:
         raise Unavailable(
             f"the message cannot be signed: {error}", fix="the operator must repair the domain's DKIM key"
         ) from error
+    except ValueError as error:
+        raise Invalid(str(error)) from error
+    except ComposeFailed as error:
+        raise Unavailable(f"the message cannot be written now: {error}", fix="try again") from error
 
 
 def _accept(

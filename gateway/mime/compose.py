@@ -20,6 +20,8 @@ _ID = re.compile(r"<[!-;=?-~]{1,900}>\Z")
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}\Z")
 _CONTENT_ID = re.compile(r"[!-;=?-~]{1,500}\Z")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_RISKY = re.compile(r"^(?:From |\.$)|[\x01-\x08\x0b-\x1f]| $", re.M)
+_NOT_ASCII = re.compile(r"[^\x00-\x7e]+")
 _TEXT_CONTROLS = re.compile(r"[\x00\ud800-\udfff]")
 
 
@@ -88,10 +90,10 @@ def _set_content(mail: EmailMessage, message: OutgoingMessage) -> None:
 
 def _set_text(part: MIMEPart, text: str, subtype: str) -> None:
     text = _TEXT_CONTROLS.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
-    short = all(len(line) <= 900 for line in text.split("\n"))
     # Quoted-printable or base64 for everything a relay might touch: 8-bit, long lines, "From ", a lone dot.
-    plain = text.isascii() and short and not re.search(r"^(?:From |\.$)|[\x01-\x08\x0b-\x1f]| $", text, re.M)
-    ascii_share = sum(1 for c in text[:4000] if c < "\x7f") >= len(text[:4000]) * 0.6
+    plain = text.isascii() and max(map(len, text.split("\n"))) <= 900 and not _RISKY.search(text)
+    start = text[:4000]
+    ascii_share = len(start) - len(_NOT_ASCII.sub("", start)) <= len(start) * 0.4
     encoding = "7bit" if plain else "quoted-printable" if ascii_share else "base64"
     part.set_content(text, subtype=subtype, charset="us-ascii" if plain else "utf-8", cte=encoding)
 

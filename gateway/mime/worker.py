@@ -1,14 +1,16 @@
-"""Parsing off the event loop, in processes that can be killed (DESIGN §1.7).
+"""Parsing and composing off the event loop, in processes that can be killed (DESIGN §1.7).
 
 Each slot owns one process and takes small runs of messages from one queue. A message that keeps its process busy
 past ``patience`` is taken aside with that process: a fresh process serves the slot and the neighbours go on,
-while the slow one has until ``deadline``. What then has no answer comes back with what its header block tells.
+while the slow one has until ``deadline``. What then has no answer comes back with what its header block tells;
+a message that was to be composed, as ComposeFailed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -19,21 +21,14 @@ from collections import deque
 
 import msgspec
 
+from gateway.mime.jobs import ComposeJob, Job, Order, ParseJob, Signing
 from gateway.mime.limits import DEFAULT_LIMITS, Limits
-from gateway.mime.parse import minimal
-from gateway.mime.types import ParsedMessage
+from gateway.mime.types import OutgoingMessage, ParsedMessage
 from gateway.mime.worker_main import WorkerSettings
 
+_START_SECONDS = 30.0
 _RUN_MESSAGES = 16
 _RUN_OCTETS = 256 * 1024
-
-
-class _Job:
-    __slots__ = ("raw", "result")
-
-    def __init__(self, raw: bytes, result: asyncio.Future[ParsedMessage]) -> None:
-        self.raw = raw
-        self.result = result
 
 
 class _Process:
@@ -45,7 +40,6 @@ class _Process:
         self.child = child
         self.reader = reader
         self.writer = writer
-        self.decoder = msgspec.msgpack.Decoder(ParsedMessage)
         self.size: int | None = None  # of the frame whose header was read: a timeout may fall between the two
 
     @classmethod
@@ -60,19 +54,33 @@ class _Process:
             theirs.close()
         ours.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=ours, limit=1 << 20)
-        return cls(child, reader, writer)
+        process = cls(child, reader, writer)
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await reader.readexactly(
+                    1
+                )  # its imports are done: no message pays for them with its patience
+        except BaseException as error:
+            await asyncio.shield(process.stop())
+            if isinstance(error, TimeoutError | asyncio.IncompleteReadError):
+                raise ChildProcessError(errno.ECHILD, "it did not start") from error
+            raise
+        return process
 
-    def send(self, raw: bytes) -> None:
+    def send(self, job: Job) -> None:
         # No drain: what a run may hold is bounded, and waiting here while the child waits to answer would lock.
-        self.writer.write(struct.pack(">I", len(raw)))
-        self.writer.write(raw)
+        self.writer.write(struct.pack(">I", 1 + len(job.payload)) + job.kind)
+        self.writer.write(job.payload)
 
-    async def receive(self) -> ParsedMessage:
-        if self.size is None:
-            self.size = struct.unpack(">I", await self.reader.readexactly(4))[0]
-        answer = await self.reader.readexactly(self.size)  # consumes all or nothing
-        self.size = None
-        return self.decoder.decode(answer)
+    async def serve(self, job: Job) -> None:
+        """Settle ``job`` with its answer; may be cancelled and called again."""
+        done = False
+        while not done:
+            if self.size is None:
+                self.size = struct.unpack(">I", await self.reader.readexactly(4))[0]
+            frame = await self.reader.readexactly(self.size)  # consumes all or nothing
+            self.size = None
+            done = job.take(frame)
 
     async def stop(self) -> None:
         self.writer.close()
@@ -119,7 +127,8 @@ class ParserPool:
         self.patience = min(patience, deadline)
         self.limits = limits
         self.settings = WorkerSettings(memory, deadline, limits, authserv_id)
-        self._queue: deque[_Job] = deque()
+        self._queue: deque[Job] = deque()
+        self._urgent: deque[Job] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._slow: set[asyncio.Task[None]] = set()
@@ -160,8 +169,10 @@ class ParserPool:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(self._stop_process(process) for process in list(self._processes)))
-        while self._queue:
-            self._queue.popleft().result.cancel()
+        for job in (*self._urgent, *self._queue):
+            job.result.cancel()
+        self._urgent.clear()
+        self._queue.clear()
         self._tasks.clear()
 
     async def parse(self, raw: bytes) -> ParsedMessage:
@@ -177,7 +188,7 @@ class ParserPool:
         if not self._open:
             raise RuntimeError("the parser pool is not open")
         loop = asyncio.get_running_loop()
-        jobs = [_Job(raw, loop.create_future()) for raw in raws]
+        jobs = [ParseJob(raw, loop.create_future()) for raw in raws]
         self._queue.extend(jobs)
         self._wake(len(jobs))
         try:
@@ -186,6 +197,28 @@ class ParserPool:
             for job in jobs:
                 job.result.cancel()  # no effect on those done
 
+    async def compose(
+        self, message: OutgoingMessage, signing: Signing | None = None
+    ) -> tuple[bytes, ParsedMessage]:
+        """The octets of ``message``, DKIM-signed when ``signing`` is given, and what they parse to.
+
+        Goes before what waits to be parsed: somebody waits for the answer.
+
+        Raises:
+            InvalidHeader, InvalidAddress, SigningError: as ``compose`` and ``sign`` do; all are ValueError.
+            ComposeFailed: no time, no memory, or the process died; it may be tried again.
+            RuntimeError: the pool is not open.
+        """
+        if not self._open:
+            raise RuntimeError("the parser pool is not open")
+        job = ComposeJob(Order(message, signing), asyncio.get_running_loop().create_future())
+        self._urgent.append(job)
+        self._wake(1)
+        try:
+            return await job.result
+        finally:
+            job.result.cancel()  # no effect when done
+
     def _wake(self, count: int) -> None:
         while self._waiting and count > 0:
             sleeper = self._waiting.popleft()
@@ -193,17 +226,20 @@ class ParserPool:
                 sleeper.set_result(None)
                 count -= 1
 
-    async def _next_run(self) -> list[_Job]:
+    async def _next_run(self) -> list[Job]:
         while True:
-            run: list[_Job] = []
+            run: list[Job] = []
             octets = 0
             # Leave the other slots their share of a batch.
-            share = max(1, min(_RUN_MESSAGES, -(-len(self._queue) // self.processes)))
-            while self._queue and len(run) < share and octets < _RUN_OCTETS:
-                job = self._queue.popleft()
+            waiting = len(self._urgent) + len(self._queue)
+            share = max(1, min(_RUN_MESSAGES, -(-waiting // self.processes)))
+            while (self._urgent or self._queue) and len(run) < share and octets < _RUN_OCTETS:
+                # The last place of a run goes to the queue, so that many sends cannot starve the arrivals.
+                first = self._urgent and not (self._queue and share > 1 and len(run) == share - 1)
+                job = (self._urgent if first else self._queue).popleft()
                 if not job.result.done():
                     run.append(job)
-                    octets += len(job.raw)
+                    octets += len(job.payload)
             if run:
                 return run
             sleeper: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -217,22 +253,22 @@ class ParserPool:
                 if process is None:
                     process = await self._start_process()
             except OSError as error:
-                await self._give_up(run.pop(0), f"no parser process: {error.strerror}")
+                await run.pop(0).give_up(f"no parser process: {error.strerror}", self.limits)
                 self._requeue(run)
                 continue
             if not await self._serve(process, run):
                 process = None
 
-    async def _serve(self, process: _Process, run: list[_Job]) -> bool:
+    async def _serve(self, process: _Process, run: list[Job]) -> bool:
         """Answer ``run``; False when the process is gone (dead, or taken aside with the message it is at)."""
         for job in run:
-            process.send(job.raw)
+            process.send(job)
         for index, job in enumerate(run):
-            patience = min(self.patience + len(job.raw) / 20_000_000, self.deadline)
+            patience = min(self.patience + len(job.payload) / 20_000_000, self.deadline)
             begun = time.monotonic()
             try:
                 async with asyncio.timeout(patience):
-                    answer = await process.receive()
+                    await process.serve(job)
             except TimeoutError:
                 self._requeue(run[index + 1 :])
                 self._take_aside(process, job, begun)
@@ -240,17 +276,16 @@ class ParserPool:
             except (asyncio.IncompleteReadError, OSError, msgspec.MsgspecError):
                 self._requeue(run[index + 1 :])
                 await self._stop_process(process)
-                await self._give_up(job, "parser process died")
+                await job.give_up("parser process died", self.limits)
                 return False
-            if not job.result.done():
-                job.result.set_result(answer)
         return True
 
-    def _requeue(self, jobs: list[_Job]) -> None:
-        self._queue.extendleft(reversed(jobs))
+    def _requeue(self, jobs: list[Job]) -> None:
+        for job in reversed(jobs):
+            (self._urgent if isinstance(job, ComposeJob) else self._queue).appendleft(job)
         self._wake(len(jobs))
 
-    def _take_aside(self, process: _Process, job: _Job, begun: float) -> None:
+    def _take_aside(self, process: _Process, job: Job, begun: float) -> None:
         # So many at once that the machine would suffer: the newest is given up at once.
         left = self.deadline - (time.monotonic() - begun)
         if len(self._slow) >= 2 * self.processes:
@@ -259,13 +294,11 @@ class ParserPool:
         self._slow.add(task)
         task.add_done_callback(self._slow.discard)
 
-    async def _wait_slow(self, process: _Process, job: _Job, left: float) -> None:
+    async def _wait_slow(self, process: _Process, job: Job, left: float) -> None:
         reason = "took too long to parse"
         try:
             async with asyncio.timeout(max(left, 0)):
-                answer = await process.receive()
-            if not job.result.done():
-                job.result.set_result(answer)
+                await process.serve(job)
             return
         except TimeoutError:
             pass
@@ -273,10 +306,4 @@ class ParserPool:
             reason = "parser process died"
         finally:
             await asyncio.shield(self._stop_process(process))
-        await self._give_up(job, reason)
-
-    async def _give_up(self, job: _Job, reason: str) -> None:
-        if not job.result.done():
-            result = await asyncio.to_thread(minimal, job.raw, self.limits, reason)
-            if not job.result.done():
-                job.result.set_result(result)
+        await job.give_up(reason, self.limits)
