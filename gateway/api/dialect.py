@@ -22,7 +22,7 @@ from gateway import metrics
 from gateway.api.access_log import log_request
 from gateway.api.auth import authenticate
 from gateway.api.body import decode, encode, read_body
-from gateway.api.errors import Internal, NoRoute, Renderer, core_error, error_headers
+from gateway.api.errors import Internal, NoRoute, Renderer, WrongMethod, core_error, error_headers
 from gateway.api.query import parse_query
 from gateway.api.ratelimit import rate_limit
 from gateway.api.routing import Call, Endpoint, NoBody, NoQuery, Router, Table, split_raw_path
@@ -117,11 +117,11 @@ class DialectRoute(BaseRoute):
     async def _answer(self, request: Request, request_id: str, seen: _Seen) -> Response:
         endpoint: Endpoint | None = None
         ids: dict[str, str] = {}
-        unknown: NoRoute | None = None
+        unknown: NoRoute | WrongMethod | None = None
         try:
             endpoint, ids = self.router.find(request.method, split_raw_path(request.scope, self._skip))
             seen.endpoint = endpoint
-        except NoRoute as error:
+        except (NoRoute, WrongMethod) as error:  # told only to those with a key
             unknown = error
         reach = NOBODY
         if endpoint is None or endpoint.auth:
