@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.core.key_ring import KeyRing
+from gateway.events.live import LiveEvents
 from gateway.events.log import EventLog
 from gateway.mime.worker import ParserPool
 from gateway.net.client import SafeClient
@@ -21,7 +22,7 @@ class Core:
     """The running parts an operation may use.
 
     ``outbox_bell`` tells the outbox that a row waits; ``secret`` signs URLs and return-path tokens; ``keys``
-    recognises API keys.
+    recognises API keys; ``live`` tells open sockets of new events.
     """
 
     settings: Settings
@@ -35,3 +36,4 @@ class Core:
     secret: bytes
     data_dir: Path
     keys: KeyRing = field(default_factory=KeyRing)
+    live: LiveEvents = field(default_factory=LiveEvents)

@@ -24,7 +24,7 @@ from gateway.api.agentmail import (
 )
 from gateway.api.agentmail.errors import render_error
 from gateway.api.agentmail.events_view import render
-from gateway.api.agentmail.socket import SocketDoor
+from gateway.api.agentmail.socket import serve_socket
 from gateway.api.dialect import Dialect
 from gateway.api.routing import Table
 from gateway.core.context import Core
@@ -57,7 +57,7 @@ agentmail_dialect = Dialect(
     table=_table(),
     render_error=render_error,
     renderers={"agentmail": render},
-    socket=SocketDoor(),
+    socket=serve_socket,
 )
 
 

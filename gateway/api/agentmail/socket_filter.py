@@ -1,0 +1,79 @@
+"""What a WebSocket asks to hear, resolved to ids of the organization, and what its key lets it hear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+
+from gateway.core.inboxes import find_pod
+from gateway.core.lookup import find_inbox, require
+from gateway.core.webhooks import MAX_IDS, check_types
+from gateway.events.log import OPT_IN
+from gateway.store.engine import Row, Tx
+from gateway.store.scope import Scope
+
+_NEVER_YET = frozenset({"message.opened"})  # AgentMail has it, we track nobody: it may be named
+
+_Refs = Annotated[list[Annotated[str, msgspec.Meta(max_length=320)]], msgspec.Meta(max_length=MAX_IDS)]
+
+
+class Subscribe(msgspec.Struct):
+    """The one frame a client sends. Each adds to what it hears. ``last_event_id`` (ours): first what came after."""
+
+    type: Literal["subscribe"]
+    event_types: Annotated[list[str], msgspec.Meta(max_length=100)] | None = None
+    inbox_ids: _Refs | None = None
+    pod_ids: _Refs | None = None
+    last_event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One subscription. Empty ``types``: all but those one must name; no ``inboxes`` and ``pods``: all in reach."""
+
+    types: frozenset[str]
+    inboxes: frozenset[str]
+    pods: frozenset[str]
+
+    def wants(self, row: Row) -> bool:
+        """Whether an event row is asked for."""
+        kind = row["type"]
+        if kind not in self.types if self.types else kind in OPT_IN:
+            return False
+        if not self.inboxes and not self.pods:
+            return True
+        return row["inbox_id"] in self.inboxes or row["pod_id"] in self.pods
+
+
+def choose(tx: Tx, scope: Scope, frame: Subscribe) -> Choice:
+    """Resolve a frame: inboxes by id or address, pods by id. Raises Invalid, NotFound, Forbidden."""
+    named = frame.event_types or []
+    check_types([one for one in named if one not in _NEVER_YET])
+    for kind in named or ["message.received"]:
+        for permission in _permissions(kind):
+            require(scope, permission)
+    return Choice(
+        frozenset(named),
+        frozenset(find_inbox(tx, scope, ref)["id"] for ref in frame.inbox_ids or ()),
+        frozenset(find_pod(tx, scope, ref)["id"] for ref in frame.pod_ids or ()),
+    )
+
+
+def may_hear(scope: Scope, row: Row) -> bool:
+    """Whether an event row is inside the key's reach and permissions."""
+    if row["organization_id"] != scope.organization:
+        return False
+    if (scope.pod and row["pod_id"] != scope.pod) or (scope.inbox and row["inbox_id"] != scope.inbox):
+        return False
+    return scope.permissions is None or all(scope.allows(one) for one in _permissions(row["type"]))
+
+
+def _permissions(kind: str) -> Sequence[str]:
+    if kind.startswith("domain."):
+        return ("domain_read",)
+    if kind in OPT_IN:
+        return ("message_read", f"label_{kind.rpartition('.')[2]}_read")
+    return ("message_read",)
