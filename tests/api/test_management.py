@@ -490,3 +490,45 @@ async def test_limits(tmp_path: Any) -> None:
         over = await house.api.get(f"{V0}/inboxes")
         assert (over.status_code, over.json()["name"]) == (429, "RateLimitError")
         assert 1 <= int(over.headers["Retry-After"]) <= 10
+
+
+async def test_metrics(house: Rig) -> None:
+    box = await inbox(house)
+    ref = {"inbox_id": box["inbox_id"][4:], "thread_id": "t", "message_id": "m", "timestamp": 1}
+    for subject in ("one", "two"):
+        await house.core.store.write(
+            lambda tx, subject=subject: house.core.events.append(
+                tx,
+                "message.bounced",
+                organization_id=house.scope.organization,
+                pod_id=box["pod_id"][4:],
+                inbox_id=box["inbox_id"][4:],
+                subject=subject,
+                payload={"message_ref": ref, "timestamp": 1, "recipients": [], "type": "x", "sub_type": "y"},
+            )
+        )
+    for base in (f"{V0}/inboxes/{box['inbox_id']}", f"{V0}/pods/{box['pod_id']}", V0):
+        counted = (await house.api.get(f'{base}/metrics/events?event_types=["message.bounced"]')).json()
+        assert [one["count"] for one in counted["message.bounced"]] == [2], base
+        rates = (await house.api.get(f"{base}/metrics/rates?rate_types=bounce")).json()
+        assert rates["bounce"][-1] == {"timestamp": rates["bounce"][-1]["timestamp"], "sent": 0, "rate": None}
+    usage = (await house.api.get(f"{V0}/metrics/usage?descending=true")).json()
+    total = (await house.api.get(f"{V0}/inboxes")).json()["total"]
+    assert usage["inbox_count"][0]["value"] == total
+    assert usage["inbox_count"][-1]["value"] == 0
+    for bad in (
+        "period=1",
+        "start=x",
+        "usage_types=x",
+        "start=2026-01-02&end=2026-01-01",
+        "period=60&start=2020-01-01",
+    ):
+        assert (await house.api.get(f"{V0}/metrics/usage?{bad}")).status_code == 400, bad
+
+
+async def test_threads_and_drafts_of_a_pod(house: Rig) -> None:
+    pod = (await house.api.get(f"{V0}/pods")).json()["pods"][-1]["pod_id"]
+    for plural in ("threads", "drafts"):
+        got = (await house.api.get(f"{V0}/pods/{pod}/{plural}")).json()
+        assert (got[plural], got["total"]) == ([], 0)
+    assert (await house.api.get(f"{V0}/pods/pod_x/threads")).status_code == 404
