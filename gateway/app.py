@@ -28,7 +28,7 @@ from gateway.core import bootstrap, inboxes
 from gateway.core.context import Core
 from gateway.core.draft_schedule import DraftScheduler
 from gateway.core.drafts_sync import MailboxDrafts
-from gateway.datadir import owned, secret_of
+from gateway.datadir import owned, private_file, secret_of
 from gateway.events.deliver import WebhookDelivery
 from gateway.events.log import EventLog
 from gateway.mail_choice import make_mail_server
@@ -81,7 +81,7 @@ async def _core(
     async with AsyncExitStack() as stack:
         data_dir = stack.enter_context(owned(Path(settings.data_dir)))
         secret = secret_of(data_dir)
-        store = Store(settings.database.url or f"sqlite:{data_dir / 'postern.db'}")
+        store = Store(settings.database.url or f"sqlite:{private_file(data_dir / 'postern.db')}")
         applied = await asyncio.to_thread(migrate, store)
         if applied:
             log.info("database brought up to date: %s", ", ".join(applied))

@@ -21,7 +21,7 @@ def owned(path: Path) -> Iterator[Path]:
     path.mkdir(parents=True, exist_ok=True)
     if path.stat().st_uid == os.getuid():
         path.chmod(0o711)  # Postfix and Dovecot's own users pass through to their folders; files are private
-    with open(path / "postern.lock", "w") as lock:
+    with open(private_file(path / "postern.lock"), "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -29,6 +29,12 @@ def owned(path: Path) -> Iterator[Path]:
                 f"another Postern is running on {path}; stop it, or choose another directory with --data"
             ) from error
         yield path
+
+
+def private_file(path: Path) -> Path:
+    """Make an empty file that only we may read, unless it is there; SQLite gives its -wal and -shm the same mode."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    return path
 
 
 def secret_of(path: Path) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from gateway.mail_place import mail_directory
 from gateway.settings import BadSettings, Settings
 from mailserver.base import MailServer
 from mailserver.embedded import EmbeddedServer, EmbeddedSettings
@@ -19,10 +20,11 @@ def make_mail_server(settings: Settings, data_dir: Path) -> MailServer:
     mail = settings.mail
     hostname = mail.hostname or f"mail.{mail.domain}"
     development = settings.profile == "development"
+    directory = mail_directory(data_dir, development=development)
     if mail.server == "postfix_dovecot":
         return PostfixServer(
             PostfixSettings(
-                data_dir=data_dir,
+                data_dir=directory,
                 hostname=hostname,
                 bind=mail.host,
                 imap_port=mail.imap_port,
@@ -38,7 +40,7 @@ def make_mail_server(settings: Settings, data_dir: Path) -> MailServer:
         )
     return EmbeddedServer(
         EmbeddedSettings(
-            data_dir=data_dir,
+            data_dir=directory,
             hostname=hostname,
             bind=mail.host,
             imap_port=mail.imap_port,
