@@ -87,7 +87,7 @@ async def _core(
             log.info("database brought up to date: %s", ", ".join(applied))
         store.start()
         stack.callback(store.close)
-        parser = ParserPool()
+        parser = ParserPool(authserv_id=settings.mail.hostname or f"mail.{settings.mail.domain}")
         await parser.start()
         stack.push_async_callback(parser.close)
         fetcher = SafeClient(fetch_policy(settings))

@@ -15,6 +15,18 @@ from gateway.store.ids import now_us
 from gateway.sync.fetch import Cursor, Delta, FolderState, Found
 
 
+class InboxGone(Exception):  # noqa: N818
+    """The inbox was deleted while it was being read; nothing was written."""
+
+
+def _still_there(tx: Tx, inbox: Row) -> None:
+    if (
+        tx.value("SELECT 1 FROM inbox WHERE id = ? AND status IN ('active', 'suspended')", inbox["id"])
+        is None
+    ):
+        raise InboxGone(inbox["address"])
+
+
 class DraftSink(Protocol):
     """Who keeps the drafts that stand in the Drafts folder (``gateway.core`` hands itself in)."""
 
@@ -50,6 +62,7 @@ def write_batch(
 
     ``announce_since``: events for mail received since then (µs); None announces nothing.
     """
+    _still_there(tx, inbox)
     folder_id = save_folder(tx, inbox["id"], delta.state, delta.uidnext, delta.modseq)
     if delta.reset:
         tx.run("DELETE FROM location WHERE folder_id = ?", folder_id)

@@ -140,6 +140,8 @@ class Sync:
                 self._later(address, lane, wanted, waiters, error)
             except asyncio.CancelledError:
                 raise
+            except apply.InboxGone:
+                self.forget(address)
             except Exception as error:
                 log.exception("sync of %s failed; it is tried again, others go on", address)
                 self._later(address, lane, wanted, waiters, error)
