@@ -15,7 +15,7 @@ from gateway.store.ids import now_us
 from gateway.sync.fetch import Cursor, Delta, FolderState, Found
 
 
-class InboxGone(Exception):  # noqa: N818
+class InboxGone(Exception):
     """The inbox was deleted while it was being read; nothing was written."""
 
 
