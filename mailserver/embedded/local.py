@@ -33,9 +33,9 @@ class LocalDelivery:
     ) -> dict[str, RecipientReply]:
         return await self._send(self._inbox, mail_from, recipients, data)
 
-    async def to_sent(self, mail_from: str, mailbox: str, data: bytes) -> RecipientReply:
-        answers = await self._send(self._sent, mail_from, [mailbox], data)
-        return answers[mailbox]
+    async def to_sent(self, mail_from: str, recipient: str, data: bytes) -> RecipientReply:
+        answers = await self._send(self._sent, mail_from, [recipient], data)
+        return answers[recipient]
 
     async def quiet(self, mailboxes: Sequence[str], timeout: float = 5.0) -> None:
         """Wait until no delivery to these mailboxes is in progress."""

@@ -18,6 +18,7 @@ from mailserver.base import RecipientReply
 from mailserver.embedded import wire
 from mailserver.embedded.local import LocalDelivery
 from mailserver.embedded.settings import Limits
+from mailserver.embedded.verify import Verifier
 from mailserver.provisioning import SENT_TAG
 
 log = logging.getLogger(__name__)
@@ -35,12 +36,14 @@ class Receiver:
         has_domain: Callable[[str], bool],
         hostname: str,
         limits: Limits,
+        verifier: Verifier | None = None,
     ) -> None:
         self._delivery = delivery
         self._is_local = is_local
         self._has_domain = has_domain
         self._hostname = hostname
         self._limits = limits
+        self._verifier = verifier
         self._partly: OrderedDict[bytes, set[str]] = OrderedDict()
 
     async def handle_EHLO(
@@ -79,8 +82,12 @@ class Receiver:
         recipients = [one for one in envelope.rcpt_tos if one not in stored]
         if not recipients:
             return "250 2.0.0 OK, all of it was stored before"
+        checked = b""
+        if self._verifier is not None:
+            checked = await self._verifier.field(data, peer, session.host_name or "", mail_from)
         message = wire.completed(
             data,
+            checked=checked,
             hostname=self._hostname,
             received=wire.received_field(
                 helo=session.host_name or "",

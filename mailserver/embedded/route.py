@@ -35,6 +35,18 @@ class Host:
 def make_resolver(settings: Resolver) -> dns.asyncresolver.Resolver:
     """A caching resolver. Blocks (reads /etc/resolv.conf) when no name servers are given."""
     resolver = dns.asyncresolver.Resolver(configure=not settings.nameservers)
+    _set_up(resolver, settings)
+    return resolver
+
+
+def make_blocking_resolver(settings: Resolver) -> dns.resolver.Resolver:
+    """The same for threads."""
+    resolver = dns.resolver.Resolver(configure=not settings.nameservers)
+    _set_up(resolver, settings)
+    return resolver
+
+
+def _set_up(resolver: dns.resolver.BaseResolver, settings: Resolver) -> None:
     if settings.nameservers:
         resolver.nameservers = list(settings.nameservers)
         resolver.port = settings.port
@@ -42,7 +54,6 @@ def make_resolver(settings: Resolver) -> dns.asyncresolver.Resolver:
     resolver.lifetime = settings.timeout
     resolver.cache = dns.resolver.LRUCache(10_000)
     resolver.search = []
-    return resolver
 
 
 class Router:

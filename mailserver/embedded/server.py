@@ -20,6 +20,7 @@ from mailserver.base import (
     RecipientReply,
     Tls,
 )
+from mailserver.embedded import wire
 from mailserver.embedded.local import LocalDelivery
 from mailserver.embedded.outgoing import Outgoing
 from mailserver.embedded.receiver import Receiver
@@ -27,6 +28,7 @@ from mailserver.embedded.route import Router, make_resolver
 from mailserver.embedded.session import Listener
 from mailserver.embedded.settings import EmbeddedSettings
 from mailserver.embedded.submission import SubmissionHandler, SubmissionSession
+from mailserver.embedded.verify import Verifier
 from mailserver.provisioning import Provisioning
 
 _NO_MAILBOX = RecipientReply(550, "5.1.1", "5.1.1 no such mailbox here", "local")
@@ -42,6 +44,7 @@ class EmbeddedServer(Provisioning):
         self.settings = settings
         self._delivery: LocalDelivery | None = None
         self._outgoing: Outgoing | None = None
+        self._verifier: Verifier | None = None
         self._mx: Listener | None = None
         self._submission: Listener | None = None
         self._trimmer: asyncio.Task[None] | None = None
@@ -64,12 +67,15 @@ class EmbeddedServer(Provisioning):
         resolver = await asyncio.to_thread(make_resolver, settings.resolver)
         self._outgoing = Outgoing(settings, Router(resolver, settings.allow_private_mx))
         tls = await asyncio.to_thread(_tls_context, settings)
+        if settings.verify:
+            self._verifier = await asyncio.to_thread(Verifier, settings.resolver, settings.hostname)
         receiver = Receiver(
             self._delivery,
             self.is_local,
             self.directory.has_domain,
             settings.hostname,
             limits,
+            self._verifier,
         )
         self._mx = Listener(
             receiver,
@@ -100,6 +106,9 @@ class EmbeddedServer(Provisioning):
             self._trimmer.cancel()
             await asyncio.wait([self._trimmer])
             self._trimmer = None
+        if self._verifier is not None:
+            self._verifier.close()
+            self._verifier = None
         for part in (self._outgoing, self._delivery):
             if part is not None:
                 await part.close()
@@ -163,15 +172,15 @@ class EmbeddedServer(Provisioning):
         answers: dict[str, RecipientReply] = {}
         inboxes = []
         for recipient in hop.recipients:
-            owner = self.is_sent_address(recipient)
-            if owner is not None:
-                answers[recipient] = await delivery.to_sent(envelope.mail_from, owner, envelope.data)
+            if self.is_sent_address(recipient) is not None:
+                answers[recipient] = await delivery.to_sent(envelope.mail_from, recipient, envelope.data)
             elif self.is_local(recipient) and not self._looks_sent(recipient):
                 inboxes.append(recipient)
             else:
                 answers[recipient] = _NO_MAILBOX
         if inboxes:
-            answers |= await delivery.to_inbox(envelope.mail_from, inboxes, envelope.data)
+            trace = wire.local_trace(self.settings.hostname)
+            answers |= await delivery.to_inbox(envelope.mail_from, inboxes, trace + envelope.data)
         return answers
 
     async def was_submitted(self, envelope: Envelope) -> bool:

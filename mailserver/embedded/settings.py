@@ -49,6 +49,7 @@ class EmbeddedSettings(DovecotSettings):
 
     Ports of 0 take any free one. ``allow_private_mx`` lets outgoing mail connect to loopback and private
     addresses (tests, closed networks); ``mx_port`` is 25 but for tests.
+    ``verify`` checks SPF, DKIM and DMARC of incoming mail and says so in Authentication-Results.
     """
 
     smtp_port: int = 0
@@ -59,4 +60,5 @@ class EmbeddedSettings(DovecotSettings):
     allow_private_mx: bool = False
     mx_port: int = 25
     mx_connections: int = 8  # at once to one host
+    verify: bool = False
     timeouts: Timeouts = field(default_factory=Timeouts)

@@ -56,9 +56,9 @@ def hops(fields: list[bytes]) -> int:
     return sum(1 for field in fields if name_of(field) == b"received")
 
 
-def completed(data: bytes, *, hostname: str, received: str) -> bytes:
-    """The message to store: our Received field on top; a Message-ID and Date if missing;
-    Authentication-Results that claim to be ours removed (RFC 8601 §5)."""
+def completed(data: bytes, *, hostname: str, received: str, checked: bytes = b"") -> bytes:
+    """The message to store: ``checked`` (Authentication-Results) and our Received field on top; a Message-ID
+    and Date if missing; Authentication-Results that claim to be ours removed (RFC 8601 §5)."""
     fields, body = split(data)
     if not body:
         body = b"\r\n"
@@ -70,7 +70,7 @@ def completed(data: bytes, *, hostname: str, received: str) -> bytes:
             continue
         names.add(name)
         kept.append(field)
-    head = [received.encode("utf-8", "replace")]
+    head = [checked, received.encode("utf-8", "replace")]
     if b"message-id" not in names:
         head.append(f"Message-ID: <{secrets.token_hex(16)}@{hostname}>\r\n".encode())
     if b"date" not in names:
@@ -107,3 +107,8 @@ def received_field(
         f"Received: from {said} ([{literal}])\r\n\tby {hostname} with {protocol} id {queue_id}{goal};"
         f"\r\n\t{formatdate(time.time())}\r\n"
     )
+
+
+def local_trace(hostname: str) -> bytes:
+    """The Received field of mail from one mailbox here to another."""
+    return f"Received: by {hostname} id {secrets.token_hex(6)};\r\n\t{formatdate(time.time())}\r\n".encode()

@@ -212,7 +212,8 @@ async def test_local_transmit_delivers_and_files_a_seen_copy(start: Start) -> No
         (copy, flags), *_ = await house.raw(ALICE, "Sent")
         assert b"\\Seen" in flags
         assert copy.endswith(OUT.partition(b"\r\n\r\n")[2])
-        assert b"+sent-" not in copy
+        assert b"\r\nDelivered-To: " + sent.encode() + b"\r\n" in copy  # marks it as the sender's own
+        assert b"\r\nReceived:" in (await house.raw(BOB))[0][0]
         assert b"Subject: out" in (await house.raw(BOB))[0][0]
         inbox = await house.raw(ALICE, "INBOX", count=0)  # Postfix's own DSN may be there
         assert [one for one, _ in inbox if b"\r\nSubject: out" in one.partition(b"\r\n\r\n")[0]] == []

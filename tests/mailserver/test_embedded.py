@@ -80,6 +80,7 @@ async def test_receiver_normalises_and_completes(tmp_path: Path) -> None:
         assert b"far.test; spf=pass" in mail
         assert mail.startswith(b"Return-Path: <>\r\nDelivered-To: alice@x.test\r\n")
         assert b"by mx.x.test with ESMTP id " in mail
+        assert mail.count(b"\r\nReceived: ") == 1
         assert b"\r\nMessage-ID: <" in mail
         assert b"\r\nDate: " in mail
 

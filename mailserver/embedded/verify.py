@@ -1,0 +1,235 @@
+"""SPF (RFC 7208), DKIM (RFC 6376) and DMARC (RFC 7489) of incoming mail, as one Authentication-Results field.
+
+It informs and never refuses. Everything here is hostile input to libraries that block and that can be slow, so
+it runs in a few threads with a deadline; what is not known by then is ``temperror`` (RFC 8601 §2.7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from email.utils import getaddresses
+from typing import Any
+
+import dkim
+import dkim.canonicalization
+import dns.exception
+import dns.resolver
+import spf
+from publicsuffixlist import PublicSuffixList
+
+from mailserver.addresses import fold_domain
+from mailserver.base import MailServerError
+from mailserver.embedded import wire
+from mailserver.embedded.route import make_blocking_resolver
+from mailserver.embedded.settings import Resolver
+
+log = logging.getLogger(__name__)
+logging.getLogger("dkimpy").setLevel(logging.CRITICAL)  # it reports each bad signature as an error
+
+_DEADLINE = 8.0
+_SIGNATURES = 5
+_MAX_SIZE = 30 * 1024 * 1024
+_TOKEN = re.compile(r"[^A-Za-z0-9.@_+=/-]")
+_asking = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    result: str
+    domain: str
+    selector: str
+
+
+def _stripped(content: bytes) -> bytes:
+    """dkimpy's ``strip_trailing_whitespace``, linear: its own needs a minute for a megabyte of blanks."""
+    *lines, last = content.split(b"\r\n")
+    return b"\r\n".join([*(line.rstrip(b"\t ") for line in lines), last])
+
+
+def _spf_lookup(name: str, kind: str, tcpfallback: bool = True, timeout: float = 30) -> list[Any]:
+    """pyspf's resolver hook, asking ours (of the verifier whose thread this is)."""
+    try:
+        answer = _asking.resolver.resolve(f"{str(name).rstrip('.')}.", kind, search=False)
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return []
+    except (dns.exception.DNSException, OSError) as error:
+        raise spf.TempError(f"DNS {type(error).__name__}") from error
+    key = (name, kind)
+    if kind in ("A", "AAAA"):
+        return [(key, one.address) for one in answer]
+    if kind == "MX":
+        return [(key, (one.preference, one.exchange.to_text(omit_final_dot=True))) for one in answer]
+    if kind == "PTR":
+        return [(key, one.target.to_text(omit_final_dot=True)) for one in answer]
+    return [(key, one.strings) for one in answer]
+
+
+class Verifier:
+    """Makes the Authentication-Results field of one message."""
+
+    def __init__(self, settings: Resolver, authserv_id: str) -> None:
+        """Blocks briefly (resolver configuration, public suffix list)."""
+        self._resolver = make_blocking_resolver(settings)
+        self._id = authserv_id
+        self._suffixes = PublicSuffixList()
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="verify")
+        # both libraries offer no other way in
+        spf.DNSLookup = _spf_lookup
+        dkim.canonicalization.strip_trailing_whitespace = _stripped
+
+    async def field(self, data: bytes, peer: str, helo: str, mail_from: str) -> bytes:
+        """The field, folded, with its CRLF."""
+        job = asyncio.get_running_loop().run_in_executor(
+            self._threads, self._results, data, peer, helo, mail_from
+        )
+        try:
+            results = await asyncio.wait_for(job, _DEADLINE)
+        except TimeoutError:
+            results = ["spf=temperror", "dkim=temperror", "dmarc=temperror"]
+        except Exception as error:
+            log.warning("verification failed: %r", error)
+            results = ["none"]
+        return (f"Authentication-Results: {self._id};\r\n\t" + ";\r\n\t".join(results) + "\r\n").encode(
+            "ascii"
+        )
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _results(self, data: bytes, peer: str, helo: str, mail_from: str) -> list[str]:
+        _asking.resolver = self._resolver
+        spf_result, spf_domain = self._spf(peer, helo, mail_from)
+        identity = f"smtp.mailfrom={_safe(mail_from)}" if mail_from else f"smtp.helo={_safe(helo)}"
+        results = [f"spf={spf_result} {identity}"]
+        signatures = self._signatures(data)
+        results += [
+            f"dkim={s.result} header.d={_safe(s.domain)} header.s={_safe(s.selector)}" for s in signatures
+        ]
+        if not signatures:
+            results.append("dkim=none")
+        author = _author_domain(data)
+        if author is None:
+            return [*results, "dmarc=permerror"]
+        passed = [s.domain for s in signatures if s.result == "pass"]
+        outcome = self._dmarc(author, spf_domain if spf_result == "pass" else None, passed)
+        return [*results, f"dmarc={outcome} header.from={_safe(author)}"]
+
+    def _spf(self, peer: str, helo: str, mail_from: str) -> tuple[str, str | None]:
+        try:
+            query = spf.query(i=peer, s=mail_from, h=helo, strict=True, timeout=5, querytime=6)
+            found = str(query.check()[0])
+            domain = (mail_from or helo).rpartition("@")[2].lower()
+        except Exception as error:  # hostile names reach deep into the library
+            log.info("SPF: %r", error)
+            return "permerror", None
+        return (found if found in _SPF else "none"), domain
+
+    def _signatures(self, data: bytes) -> list[_Signature]:
+        fields, _ = wire.split(data)
+        raw = [one for one in fields if wire.name_of(one) == b"dkim-signature"]
+        found = []
+        for index, field in enumerate(raw[:_SIGNATURES]):
+            tags = _tags(field.partition(b":")[2].decode("ascii", "replace"))
+            result = self._signature(data, index, tags, fields)
+            found.append(_Signature(result, tags.get("d", "").lower(), tags.get("s", "")))
+        return found
+
+    def _signature(self, data: bytes, index: int, tags: dict[str, str], fields: list[bytes]) -> str:
+        if len(data) > _MAX_SIZE:
+            return "temperror"
+        # RFC 8301 §3.1 forbids rsa-sha1; l= signs only a part, to which anyone may append
+        if tags.get("a", "").lower() not in ("rsa-sha256", "ed25519-sha256") or "l" in tags:
+            return "policy"
+        if sum(wire.name_of(one) == b"from" for one in fields) != 1:
+            return "policy"
+        silent = False
+
+        def key(name: bytes, timeout: float = 3) -> bytes | None:
+            nonlocal silent
+            try:
+                texts = self._texts(name.decode("ascii").rstrip("."))
+            except dkim.DnsTimeoutError:  # dkimpy would call it a failure
+                silent = True
+                raise
+            return texts[0].encode() if texts else None
+
+        try:
+            passed = dkim.DKIM(data, timeout=3).verify(index, key)
+            return "pass" if passed else "temperror" if silent else "fail"
+        except dkim.ValidationError:
+            return "fail"
+        except dkim.DnsTimeoutError:
+            return "temperror"
+        except Exception as error:
+            log.info("DKIM: %r", error)
+            return "permerror"
+
+    def _texts(self, name: str) -> list[str]:
+        try:
+            answer = self._resolver.resolve(f"{name}.", "TXT", search=False)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return []
+        except (dns.exception.DNSException, OSError, UnicodeError) as error:
+            raise dkim.DnsTimeoutError(f"DNS {type(error).__name__}") from error
+        return [b"".join(one.strings).decode("utf-8", "replace") for one in answer]
+
+    def _dmarc(self, author: str, spf_domain: str | None, signed: list[str]) -> str:
+        organization = self._organization(author)
+        try:
+            policy = self._policy(author) or (self._policy(organization) if organization != author else None)
+        except dkim.DnsTimeoutError:
+            return "temperror"
+        if policy is None:
+            return "none"
+        if policy.get("p", "").lower() not in ("none", "quarantine", "reject"):
+            return "permerror"
+
+        def aligned(domain: str, mode: str) -> bool:
+            if policy.get(mode, "r").lower() == "s":
+                return domain == author
+            return self._organization(domain) == organization
+
+        if spf_domain is not None and aligned(spf_domain, "aspf"):
+            return "pass"
+        return "pass" if any(aligned(domain, "adkim") for domain in signed) else "fail"
+
+    def _policy(self, domain: str) -> dict[str, str] | None:
+        found = [one for one in self._texts(f"_dmarc.{domain}") if re.match(r"v\s*=\s*DMARC1\s*(;|$)", one)]
+        return _tags(found[0]) if len(found) == 1 else None  # RFC 7489 §6.6.3: several are none
+
+    def _organization(self, domain: str) -> str:
+        return str(self._suffixes.privatesuffix(domain) or domain)
+
+
+_SPF = frozenset({"pass", "fail", "softfail", "neutral", "none", "temperror", "permerror"})
+
+
+def _safe(value: str) -> str:
+    """A value that cannot end its token (RFC 8601 §2.2)."""
+    return _TOKEN.sub("?", value)[:255] or '""'
+
+
+def _tags(text: str) -> dict[str, str]:
+    pairs = (part.partition("=") for part in text.split(";"))
+    return {name.strip(): "".join(value.split()) for name, equals, value in pairs if equals}
+
+
+def _author_domain(data: bytes) -> str | None:
+    """The domain of the one From address; None where there is not exactly one (RFC 7489 §6.6.1)."""
+    fields, _ = wire.split(data)
+    found = [one for one in fields if wire.name_of(one) == b"from"]
+    if len(found) != 1 or len(found[0]) > 10_000:
+        return None
+    text = found[0].partition(b":")[2].decode("utf-8", "replace").replace("\r\n", " ").strip()
+    domains = set()
+    for _, address in getaddresses([text]):
+        try:
+            domains.add(fold_domain(address.rpartition("@")[2]))
+        except MailServerError:
+            return None
+    return domains.pop() if len(domains) == 1 else None

@@ -1,0 +1,116 @@
+"""SPF, DKIM and DMARC against a real name server, with messages signed here."""
+
+from __future__ import annotations
+
+import base64
+import time
+from pathlib import Path
+
+import dkim
+import pytest
+from nacl.signing import SigningKey
+
+from mailserver.embedded.settings import Resolver
+from mailserver.embedded.verify import Verifier, _stripped
+from tests.servers import NameServer, embedded_server
+
+pytestmark = pytest.mark.anyio
+Records = dict[str, list[str] | None]
+KEY = SigningKey(b"k" * 32)
+MAIL = b"From: Eve <eve@far.test>\r\nTo: a@x.test\r\nSubject: s\r\n\r\nbody  \r\n"
+
+
+def zones(changes: Records | None = None) -> dict[tuple[str, str], list[str] | None]:
+    public = base64.b64encode(bytes(KEY.verify_key)).decode()
+    names: Records = {
+        "far.test": ['"v=spf1 ip4:192.0.2.1 -all"'],
+        "s1._domainkey.far.test": [f'"v=DKIM1; k=ed25519; p={public}"'],
+        "_dmarc.far.test": ['"v=DMARC1; p=reject"'],
+    } | (changes or {})
+    return {(name, "TXT"): value for name, value in names.items()}
+
+
+def signed(mail: bytes = MAIL, **options: bool) -> bytes:
+    key = base64.b64encode(bytes(KEY))
+    signature = dkim.sign(
+        mail,
+        b"s1",
+        b"far.test",
+        key,
+        canonicalize=(b"relaxed", b"relaxed"),
+        signature_algorithm=b"ed25519-sha256",
+        **options,
+    )
+    return bytes(signature) + mail
+
+
+async def results(
+    mail: bytes, changes: Records | None = None, peer: str = "192.0.2.1", sender: str = "eve@far.test"
+) -> str:
+    async with NameServer(zones(changes)) as names:
+        verifier = Verifier(Resolver(nameservers=("127.0.0.1",), port=names.port, timeout=1), "mx.x.test")
+        try:
+            return (await verifier.field(mail, peer, "c.far.test", sender)).decode()
+        finally:
+            verifier.close()
+
+
+async def test_good_mail_passes_all_three() -> None:
+    found = await results(signed())
+    assert found.startswith("Authentication-Results: mx.x.test;\r\n\t")
+    assert "spf=pass smtp.mailfrom=eve@far.test" in found
+    assert "dkim=pass header.d=far.test header.s=s1" in found
+    assert "dmarc=pass header.from=far.test" in found
+
+
+async def test_one_aligned_method_is_enough_and_none_is_a_failure() -> None:
+    found = await results(signed(), peer="198.51.100.7")
+    assert ("spf=fail" in found, "dkim=pass" in found, "dmarc=pass" in found) == (True, True, True)
+    found = await results(signed().replace(b"body", b"hody"), peer="198.51.100.7")
+    assert ("dkim=fail" in found, "dmarc=fail" in found) == (True, True)
+    assert "dkim=none" in await results(MAIL)
+
+
+async def test_signature_of_another_domain_does_not_align() -> None:
+    forged = signed(MAIL.replace(b"eve@far.test", b"boss@bank.test"))
+    found = await results(forged, {"_dmarc.bank.test": ['"v=DMARC1; p=reject"']})
+    assert ("dkim=pass" in found, "dmarc=fail header.from=bank.test" in found) == (True, True)
+
+
+async def test_part_signed_doubled_from_and_broken_dns() -> None:
+    assert "dkim=policy" in await results(signed(length=True))
+    doubled = b"From: Boss <boss@far.test>\r\n" + signed()
+    found = await results(doubled)
+    assert ("dkim=policy" in found, "dmarc=permerror" in found) == (True, True)
+    found = await results(signed(), {"s1._domainkey.far.test": None, "far.test": None})
+    assert ("spf=temperror" in found, "dkim=temperror" in found) == (True, True)
+
+
+async def test_a_megabyte_of_blanks_is_quick() -> None:
+    assert _stripped(b"a \t\r\n b\r\n \r\nc ") == b"a\r\n b\r\n\r\nc "
+    start = time.monotonic()
+    tags = b"v=1; a=ed25519-sha256; c=relaxed/relaxed; d=far.test; s=s1; h=from; bh=AA==; b=AA=="
+    header = b"DKIM-Signature: " + tags + b"\r\n"
+    await results(header + MAIL + b" " * 1_000_000 + b"x\r\n")
+    assert time.monotonic() - start < 2
+
+
+async def test_field_cannot_be_broken_by_names() -> None:
+    found = await results(MAIL, sender="e\r\nX: y;dmarc=pass@far.test")
+    assert len(found.splitlines()) == 4
+
+
+async def test_receiver_stamps_and_drops_forged(tmp_path: Path) -> None:
+    from tests.mailserver.test_embedded import HEAD, RCPT, provisioned, stored, talk
+
+    async with NameServer(zones()) as names:
+        resolver = Resolver(nameservers=("127.0.0.1",), port=names.port, timeout=1)
+        async with embedded_server(tmp_path, hostname="mx.x.test", verify=True, resolver=resolver) as server:
+            await provisioned(server)
+            forged = b"Authentication-Results: mx.x.test; dmarc=pass\r\n" + signed()
+            await talk(server, *HEAD, RCPT, b"DATA\r\n", forged + b".\r\n")
+            (mail,) = await stored(server)
+            assert mail.count(b"Authentication-Results:") == 1
+            assert b"\r\nAuthentication-Results: mx.x.test;\r\n\tspf=" in mail
+            assert b"dkim=pass header.d=far.test" in mail
+            assert mail.index(b"Authentication-Results:") < mail.index(b"Received:")
