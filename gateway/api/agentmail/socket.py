@@ -112,6 +112,7 @@ async def _deny(socket: WebSocket, error: Exception) -> None:
         if "websocket.http.response" in socket.scope.get("extensions", {}):
             answer = Response(encode(body), status, error_headers(refused), "application/json")
             await socket.send_denial_response(answer)
+            await asyncio.sleep(0.01)  # uvicorn logs an error if we return before the connection is closed
         else:
             await socket.close(REVOKED if status == 401 else 1008)
 
@@ -201,10 +202,11 @@ class _Session:
             rows = await self._core.store.read(
                 partial(_after, organization=self._scope.organization, seq=position)
             )
+            read_at = time.monotonic()
             for row in rows:
                 position = row["seq"]
                 if choice.wants(row) and may_hear(self._scope, row):
-                    await self._tell(Happened(row))
+                    await self._tell(Happened(row, read_at))
             if len(rows) == _PAGE:
                 continue
             if last_look:

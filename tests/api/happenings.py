@@ -1,0 +1,130 @@
+"""Events as the engines append them, in a store without a mail server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.core.domains import domain_row, snapshot
+from gateway.core.key_ring import hash_of
+from gateway.events.log import EventLog
+from gateway.events.payload import message_snapshot
+from gateway.outbox.record import Teller
+from gateway.settings import Settings
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import new_ulid, now_us
+from gateway.store.jsontext import dump
+from tests.api_mail.shelf import Shelf
+
+
+def add_key(shelf: Shelf, key: str, **columns: Any) -> str:
+    """A key of the shelf's organization; answers its id."""
+    ulid, now = new_ulid(), now_us()
+    row = {
+        "id": ulid,
+        "organization_id": shelf.organization,
+        "name": "test",
+        "prefix": key[:8],
+        "last4": key[-4:],
+        "hash": hash_of(key),
+        "created_at": now,
+        "updated_at": now,
+        **columns,
+    }
+    shelf.store.write_now(lambda tx: tx.insert("api_key", row))
+    return ulid
+
+
+def add_pod(shelf: Shelf) -> str:
+    ulid, now = new_ulid(), now_us()
+    row = {"id": ulid, "organization_id": shelf.organization, "created_at": now, "updated_at": now}
+    shelf.store.write_now(lambda tx: tx.insert("pod", row))
+    return ulid
+
+
+def received(
+    shelf: Shelf, events: EventLog, inbox: Row, raw: bytes, kind: str = "message.received", **where: Any
+) -> str:
+    """Index a mail and announce it as the sync engine does; answers the message's ULID."""
+    done = shelf.put(inbox, raw, **where)
+
+    def write(tx: Tx) -> None:
+        events.append(
+            tx,
+            kind,
+            organization_id=inbox["organization_id"],
+            pod_id=inbox["pod_id"],
+            inbox_id=inbox["id"],
+            message_id=done.message_id,
+            subject=done.message_id,
+            payload=message_snapshot(tx, done.message_id),
+        )
+
+    shelf.store.write_now(write)
+    return str(done.message_id)
+
+
+def tell(shelf: Shelf, events: EventLog, inbox: Row, message_id: str) -> None:
+    """Everything the outbox and the reports can say of one message."""
+
+    def write(tx: Tx) -> None:
+        recipient = {"outbox_id": message_id, "address": "ann@far.example", "role": "to", "state": "sent"}
+        tx.insert("outbox_recipient", {**recipient, "attempts": 0, "updated_at": 1})
+        teller = Teller(tx, events, inbox, message_id)
+        teller.sent()
+        teller.delivered("ann@far.example", now_us())
+        teller.bounced("bob@far.example", "5.1.1", permanent=True, at=now_us())
+        teller.complained("abuse", ["ann@far.example"], "ann@far.example", now_us())
+        teller.rejected("550 no", now_us())
+        ref = {"inbox_id": inbox["id"], "thread_id": new_ulid(), "message_id": message_id}
+        events.append(
+            tx,
+            "message.opened",
+            organization_id=inbox["organization_id"],
+            pod_id=inbox["pod_id"],
+            inbox_id=inbox["id"],
+            subject=message_id,
+            payload={"message_ref": ref, "timestamp": now_us()},
+        )
+
+    shelf.store.write_now(write)
+
+
+async def domain_verified(shelf: Shelf, events: EventLog, pod: str | None = None) -> None:
+    row = {**await domain_row("mail.example", shelf.organization), "status": "VERIFIED", "pod_id": pod}
+    payload = {"domain": snapshot(Settings(), row)}
+    await shelf.store.write(
+        lambda tx: events.append(
+            tx,
+            "domain.verified",
+            organization_id=shelf.organization,
+            pod_id=pod,
+            subject="mail.example",
+            payload=payload,
+        )
+    )
+
+
+def small_event(shelf: Shelf, events: EventLog, inbox: Row, subject: str, kind: str = "message.sent") -> str:
+    """A quick delivery event; answers its public id."""
+    ref = {"inbox_id": inbox["id"], "thread_id": new_ulid(), "message_id": new_ulid()}
+    made = shelf.store.write_now(
+        lambda tx: events.append(
+            tx,
+            kind,
+            organization_id=inbox["organization_id"],
+            pod_id=inbox["pod_id"],
+            inbox_id=inbox["id"],
+            subject=subject,
+            payload={"message_ref": ref, "timestamp": 1, "recipients": [subject]},
+        )
+    )
+    return f"evt_{made}"
+
+
+def event_rows(shelf: Shelf) -> dict[str, Row]:
+    """The log by event type."""
+    return {row["type"]: row for row in shelf.store.read_now(lambda tx: tx.rows("SELECT * FROM event"))}
+
+
+def plain_row(kind: str, payload: object) -> Row:
+    return {"id": new_ulid(), "type": kind, "payload_json": dump(payload)}
