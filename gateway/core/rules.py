@@ -8,7 +8,7 @@ from gateway.core.errors import Rejected, TooMany
 from gateway.settings import Limits
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
-from gateway.store.lists import verdict
+from gateway.store.lists import decide, entries
 
 _MINUTE_US = 60_000_000
 _DAY_US = 86_400_000_000
@@ -20,8 +20,9 @@ def check_recipients(tx: Tx, inbox: Row, recipients: Iterable[tuple[str, str]], 
     Raises Rejected naming the first one.
     """
     directions = ("send", "reply") if reply else ("send",)
-    for field, address in recipients:
-        if verdict(tx, inbox, directions, address) == "block":
+    rows = entries(tx, inbox, directions)
+    for field, address in recipients if rows else ():
+        if decide(rows, inbox, address) == "block":
             raise Rejected(
                 f"sending to {address} is blocked by a list of this inbox, its pod or the organization",
                 field=field,

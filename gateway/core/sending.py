@@ -289,7 +289,8 @@ def _accept(
         bcc_json=people_json(ready.checked.bcc),
         test=scope.test,
     )
-    index.set_labels(tx, inbox, ready.message_id, ready.checked.labels)
+    if ready.checked.labels:  # a new row has none, and is seen and not hidden
+        index.set_labels(tx, inbox, ready.message_id, ready.checked.labels)
     threads.refresh(tx, thread_id, now_us())
     token = token_of(core.secret, ready.message_id)
     people = [(address, name.partition("[")[0]) for name, address in ready.checked.fields()]

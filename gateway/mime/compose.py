@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from datetime import UTC, datetime
 from email.headerregistry import Address as WireAddress
 from email.headerregistry import Group
@@ -78,14 +79,23 @@ def _set_content(mail: EmailMessage, message: OutgoingMessage) -> None:
     others = [item for item in message.attachments if item not in inline]
     _set_text(mail, text or "", "plain")
     if html is not None:
-        mail.add_alternative("", subtype="html")
-        part: MIMEPart = mail.get_payload()[-1]  # type: ignore[assignment, index]
-        part.clear_content()
+        mail.make_alternative(boundary=_boundary())
+        part = MIMEPart(policy=MAIL_POLICY)
         _set_text(part, html, "html")
+        mail.attach(part)  # type: ignore[arg-type]  # the stub wants EmailMessage
+        if inline:
+            part.make_related(boundary=_boundary())
         for item in inline:
             _add(part, item, related=True)
+    if others:
+        mail.make_mixed(boundary=_boundary())
     for item in others:
         _add(mail, item, related=False)
+
+
+def _boundary() -> str:
+    """128 bits nobody can foresee; given, because the stdlib's own is looked for in the whole text."""
+    return f"=_{secrets.token_hex(16)}"
 
 
 def _set_text(part: MIMEPart, text: str, subtype: str) -> None:

@@ -217,9 +217,13 @@ def inbox_of(tx: Tx, inbox_id: str) -> Row | None:
 
 def load(tx: Tx, job: Job) -> tuple[bytes, str] | None:
     """A message's octets and its inbox's address; None when either is gone."""
-    inbox = inbox_of(tx, job.inbox_id)
-    data = mime_of(tx, job.id) if inbox else None
-    return None if inbox is None or data is None else (data, str(inbox["address"]))
+    row = tx.row(
+        "SELECT outbox.mime, inbox.address FROM outbox JOIN inbox ON inbox.id = ? "
+        "WHERE outbox.id = ? AND outbox.mime IS NOT NULL AND inbox.status <> 'deleting'",
+        job.inbox_id,
+        job.id,
+    )
+    return None if row is None else (bytes(row["mime"]), str(row["address"]))
 
 
 def drop(tx: Tx, job: Job) -> None:

@@ -109,6 +109,10 @@ def insert_message(
 ) -> str:
     """Write the rows of a message that is not there yet; answers its thread. The caller refreshes it."""
     now = now_us()
+    if direction == "outbound":
+        # Received and Date have whole seconds: with a finer time, our mail would be listed after an answer to it
+        # that came in the same second. Within a second the order of arrival (seq) decides.
+        at -= at % 1_000_000
     thread_id = threads.find_or_make(
         tx,
         inbox,
@@ -187,9 +191,23 @@ def set_labels(tx: Tx, inbox: Row, message_id: str, labels: Iterable[str]) -> bo
         tx.insert("label", {"message_id": message_id, "inbox_id": inbox["id"], "label": label}, ignore=True)
     seen = 0 if "unread" in wanted else 1
     hidden = 1 if wanted & labelling.HIDDEN else 0
-    tx.run("UPDATE message SET seen = ?, hidden = ? WHERE id = ?", seen, hidden, message_id)
     if wanted != now:
-        tx.run("UPDATE message SET updated_at = ? WHERE id = ?", now_us(), message_id)
+        tx.run(
+            "UPDATE message SET seen = ?, hidden = ?, updated_at = ? WHERE id = ?",
+            seen,
+            hidden,
+            now_us(),
+            message_id,
+        )
+    else:
+        tx.run(
+            "UPDATE message SET seen = ?, hidden = ? WHERE id = ? AND (seen <> ? OR hidden <> ?)",
+            seen,
+            hidden,
+            message_id,
+            seen,
+            hidden,
+        )
     return wanted != now
 
 

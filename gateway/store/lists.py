@@ -11,19 +11,32 @@ from typing import Literal
 
 from gateway.store.engine import Row, Tx
 
+Verdict = Literal["allow", "block", "none"]
 
-def verdict(tx: Tx, inbox: Row, directions: Sequence[str], email: str) -> Literal["allow", "block", "none"]:
+
+def verdict(tx: Tx, inbox: Row, directions: Sequence[str], email: str) -> Verdict:
     """What the lists of ``directions`` (send, receive, reply) say of ``email`` for this inbox."""
-    email = email.strip().lower()
-    domain = email.rpartition("@")[2]
+    return decide(entries(tx, inbox, directions), inbox, email)
+
+
+def entries(tx: Tx, inbox: Row, directions: Sequence[str]) -> list[Row]:
+    """The list entries that may concern this inbox; for ``decide``, when there are several addresses."""
     wanted = tuple(dict.fromkeys(directions))
     marks = ", ".join("?" * len(wanted))
-    rows = tx.rows(
+    return tx.rows(
         "SELECT pod_id, inbox_id, list_type, entry FROM list_entry "  # noqa: S608
         f"WHERE organization_id = ? AND direction IN ({marks})",
         inbox["organization_id"],
         *wanted,
     )
+
+
+def decide(rows: Sequence[Row], inbox: Row, email: str) -> Verdict:
+    """What ``entries`` say of ``email``."""
+    if not rows:
+        return "none"
+    email = email.strip().lower()
+    domain = email.rpartition("@")[2]
     scopes: list[list[Row]] = [
         [row for row in rows if row["inbox_id"] == inbox["id"]],
         [row for row in rows if row["inbox_id"] is None and row["pod_id"] == inbox["pod_id"]],

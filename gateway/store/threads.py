@@ -104,23 +104,19 @@ def refresh(tx: Tx, thread_id: str, now: int) -> bool:
         tx.run("DELETE FROM thread_ref WHERE thread_id = ?", thread_id)
         tx.run("DELETE FROM thread WHERE id = ?", thread_id)
         return False
-    first = tx.row(
-        "SELECT subject FROM message WHERE thread_id = ? ORDER BY timestamp, seq LIMIT 1", thread_id
-    )
-    last = tx.row(
-        "SELECT id, preview, timestamp FROM message WHERE thread_id = ? "
-        "ORDER BY timestamp DESC, seq DESC LIMIT 1",
+    newest = tx.rows(
+        "SELECT id, subject, preview, timestamp, from_json, to_json, cc_json FROM message "  # noqa: S608
+        f"WHERE thread_id = ? ORDER BY timestamp DESC, seq DESC LIMIT {_MAX_PEOPLE}",
         thread_id,
     )
-    assert first is not None
-    assert last is not None
+    last, first = newest[0], newest[-1]
+    if sums["n"] > len(newest):
+        first = tx.rows(
+            "SELECT subject FROM message WHERE thread_id = ? ORDER BY timestamp, seq LIMIT 1", thread_id
+        )[0]
     senders: dict[str, None] = {}
     recipients: dict[str, None] = {}
-    for row in tx.rows(
-        "SELECT from_json, to_json, cc_json FROM message WHERE thread_id = ? "
-        "ORDER BY timestamp DESC, seq DESC LIMIT 50",
-        thread_id,
-    ):
+    for row in newest:
         if row["from_json"]:
             senders.setdefault(sender_text(row["from_json"]))
         for email in emails_of(row["to_json"]) + emails_of(row["cc_json"]):
