@@ -57,6 +57,7 @@ def make_mail_server(settings: Settings, data_dir: Path) -> MailServer:
             ),
             limits=Limits(message_size=mail.max_message),
             allow_private_mx=mail.allow_private_relay,
+            verify=mail.verify_authentication,
         )
     )
 
