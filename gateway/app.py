@@ -23,7 +23,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from gateway.api.agentmail import agentmail_dialect
-from gateway.api.system import system_routes
+from gateway.api.system import no_such_path, system_routes
 from gateway.core import bootstrap, inboxes
 from gateway.core.context import Core
 from gateway.core.draft_schedule import DraftScheduler
@@ -155,7 +155,8 @@ async def gateway(settings: Settings) -> AsyncIterator[Running]:
             routes=[
                 *system_routes(core, {"sync_lag": sync.lag, "outbox_age": outbox.age}, [agentmail_dialect]),
                 *agentmail_dialect.routes(core),
-            ]
+            ],
+            exception_handlers={404: no_such_path, 405: no_such_path},
         )
         yield Running(core, app, sync, outbox, deliveries, idle)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -14,6 +15,20 @@ from gateway.api.docs import docs_page
 from gateway.api.health import Lag, health_routes
 from gateway.api.openapi import describe
 from gateway.core.context import Core
+
+
+async def no_such_path(request: Request, error: Exception) -> Response:
+    """What answers outside every dialect: JSON as everywhere, saying where the paths are listed."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    what = "there is no such path" if status == 404 else f"{request.method} is not for this path"
+    body = {
+        "name": "NotFoundError" if status == 404 else "MethodNotAllowedError",
+        "code": "not_found" if status == 404 else "method_not_allowed",
+        "message": what,
+        "fix": "/openapi.json lists every path",
+    }
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return Response(msgspec.json.encode(body), status, headers, "application/json")
 
 
 def system_routes(core: Core, parts: Mapping[str, Lag], dialects: Sequence[Dialect]) -> list[BaseRoute]:
