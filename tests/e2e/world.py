@@ -8,7 +8,6 @@ import asyncio
 import imaplib
 import json
 import smtplib
-import socket
 import threading
 import time
 from collections import Counter
@@ -35,13 +34,6 @@ def until(probe: Callable[[], T], timeout: float = 20.0, why: str = "", pause: f
         if time.monotonic() > end:
             raise AssertionError(f"{why or 'waited in vain'} ({timeout:g} s): last answer {found!r}")
         time.sleep(pause)
-
-
-def free_port() -> int:
-    """A TCP port that was free a moment ago."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @dataclass(frozen=True)
