@@ -174,6 +174,8 @@ def bind(settings: Settings) -> tuple[socket.socket, str]:
     family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
     sock = socket.socket(family)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # a WebSocket peer that vanished or never reads must not hold its descriptor for ever (tcp(7), ms)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 120_000)
     sock.bind((http.host, http.port))
     host = f"[{http.host}]" if ":" in http.host else http.host
     return sock, http.public_url or f"http://{host}:{sock.getsockname()[1]}"
