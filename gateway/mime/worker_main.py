@@ -7,6 +7,7 @@ is left to kill it.
 
 from __future__ import annotations
 
+import gc
 import resource
 import signal
 import socket
@@ -59,6 +60,7 @@ def main() -> None:
     encoder = msgspec.msgpack.Encoder()
     orders = msgspec.msgpack.Decoder(Order)
     try:
+        gc.freeze()  # the collector need not walk the modules again and again
         stream.sendall(b"!")
         while (header := _read(stream, 4)) is not None:
             request = _read(stream, struct.unpack(">I", header)[0])
