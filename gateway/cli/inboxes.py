@@ -90,6 +90,18 @@ def password(place: Place, inbox: str) -> None:
     async def run() -> None:
         async with reach(place) as client:
             made = await client.call("POST", f"/inboxes/{segment(inbox)}/credentials")
-        show(place, made, *(f"{name}: {value}" for name, value in made.items()))
+        show(
+            place,
+            made,
+            f"user      {made['username']}",
+            f"password  {made['password']}",
+            f"IMAP      {_where(made['imap'])}",
+            f"SMTP      {_where(made['smtp'])}",
+        )
 
     asyncio.run(run())
+
+
+def _where(endpoint: dict[str, Any]) -> str:
+    tls = endpoint.get("tls") or "none"
+    return f"{endpoint['host']}, port {endpoint['port']}" + (f", TLS: {tls}" if tls != "none" else "")

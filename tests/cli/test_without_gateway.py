@@ -1,0 +1,110 @@
+"""Commands when no gateway runs: each starts one for its own time and leaves no process behind."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailserver.process import below
+from tests.gateway_process import GatewayProcess
+from tests.servers import data_directory, dovecot_missing
+
+
+@pytest.fixture
+def idle(tmp_path: Path) -> Iterator[GatewayProcess]:
+    """A data directory on which nothing runs."""
+    reason = dovecot_missing()
+    if reason:
+        pytest.skip(reason)
+    with data_directory(tmp_path) as data:
+        ports = {f"mail.{name}_port": 0 for name in ("smtp", "imap", "submission")}
+        gateway = GatewayProcess(data / "gateway", settings={"profile": "development", **ports})
+        yield gateway
+        if gateway.process is not None and gateway.process.poll() is None:
+            gateway.stop()
+        assert below(data) == []
+
+
+def answer(gateway: GatewayProcess, *arguments: str) -> Any:
+    done = gateway.postern(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_init_then_work_then_serve(idle: GatewayProcess) -> None:
+    made = answer(idle, "init", "--domain", "agents.test")
+    config = (idle.data / "postern.toml").read_text("utf-8")
+    assert 'domain = "agents.test"' in config.splitlines()
+    assert made["config"] == str(idle.data / "postern.toml")
+    again = idle.postern("init")
+    assert again.returncode == 0
+    assert "was there already" in again.stdout
+    assert answer(idle, "init")["api_key"] is None
+
+    inbox = answer(idle, "inbox", "create", "first")
+    assert inbox["email_address"] == "first@agents.test"
+    key = answer(idle, "key", "create", "more")
+    assert {one["name"] for one in answer(idle, "key", "list")} == {"first", "operator", "more"}
+
+    idle.start()
+    assert idle.organization.call("GET", "inboxes/first@agents.test")["inbox_id"] == inbox["inbox_id"]
+    assert key["key"] not in idle.log
+
+
+def test_what_is_sent_without_a_gateway_goes_out_with_it_or_with_the_next(idle: GatewayProcess) -> None:
+    answer(idle, "inbox", "create", "a")
+    sent = answer(idle, "send", "--from", "a@postern.test", "--to", "a@postern.test", "--text", "kept")
+    idle.start()
+    rows = received(idle, "a@postern.test")
+    assert rows[0]["preview"] == "kept"
+    listed = idle.organization.call("GET", "inboxes/a@postern.test/messages")["messages"]
+    assert sent["message_id"] in [one["message_id"] for one in listed]
+
+
+def received(gateway: GatewayProcess, inbox: str, count: int = 1) -> list[dict[str, Any]]:
+    end = time.monotonic() + 20
+    while True:
+        rows = gateway.organization.call("GET", f"inboxes/{inbox}/messages")["messages"]
+        found = [one for one in rows if one["direction"] == "inbound"]
+        if len(found) >= count:
+            return found
+        assert time.monotonic() < end, rows
+        time.sleep(0.1)
+
+
+def test_rebuild_gives_the_same_index(idle: GatewayProcess) -> None:
+    idle.data.mkdir()
+    idle.data.chmod(0o711)
+    idle.start()
+    inbox = idle.inbox["address"]
+    for number in range(3):
+        body = {"to": inbox, "subject": f"Nr {number}", "text": f"text {number}", "labels": ["kept"]}
+        idle.organization.call("POST", f"inboxes/{inbox}/messages/send", json=body)
+    received(idle, inbox, 3)
+    before = index(idle)
+    idle.stop()
+    shown = idle.postern("rebuild")
+    assert shown.returncode == 0, shown.stderr
+    assert "6 messages of 1 inboxes" in shown.stdout
+    assert answer(idle, "rebuild", "--inbox", inbox)["messages"] == 6
+    assert idle.postern("rebuild", "--inbox", "nobody@postern.test").returncode == 3
+    idle.start()
+    assert index(idle) == before
+
+
+def index(gateway: GatewayProcess) -> list[tuple[Any, ...]]:
+    rows = gateway.organization.call("GET", f"inboxes/{gateway.inbox['address']}/messages")["messages"]
+    return sorted((one["message_id"], one["thread_id"], one["subject"], tuple(one["labels"])) for one in rows)
+
+
+@pytest.mark.parametrize("command", [["tail"], ["rebuild"]])
+def test_what_needs_a_gateway_or_its_data_says_so(idle: GatewayProcess, command: list[str]) -> None:
+    done = idle.postern(*command)
+    assert done.returncode in (3, 4)
+    assert str(idle.data) in done.stderr
+    assert not idle.data.exists()
