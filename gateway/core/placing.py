@@ -81,10 +81,12 @@ def make_plan(
             add.append(labelling.to_keyword(label))
     borne = {flag for spot in spots for flag in spot.flags}
     keywords = {labelling.to_keyword(one) for one in current if not is_place(one)} | borne
-    kept = {one.lower() for one in add}
+    done = {one.lower() for one in add}
     for keyword in sorted(keywords):
         label = labelling.from_keyword(keyword) or ""
-        if label and label not in labelling.SYSTEM and keyword.lower() not in kept:
+        if label and label not in labelling.SYSTEM and keyword.lower() not in done:
+            # each once, whatever its case: Dovecot leaves a later keyword of a -FLAGS that names one twice
+            done.add(keyword.lower())
             remove.append(keyword)
     (add if "starred" in wanted else remove).append("\\Flagged")
     if direction == "inbound":
