@@ -6,6 +6,7 @@ import imaplib
 import json
 import os
 import shlex
+import shutil
 import signal
 import smtplib
 import socket
@@ -19,6 +20,7 @@ import httpx
 import pytest
 
 from gateway.cli.main import run
+from gateway.mail_place import LINK, STATE, mail_directory
 from tests.gateway_process import GatewayProcess, running_gateway
 
 
@@ -177,10 +179,9 @@ def test_blanks_in_the_path_and_a_closed_directory(tmp_path: Path) -> None:
 
 
 def _forget_moved_mail(data: Path) -> None:
-    import shutil
-
-    from gateway.mail_place import LINK, STATE
-
+    used = mail_directory(data, development=True)
+    if used.is_symlink():
+        used.unlink()
     link = data / LINK
     if link.is_symlink():
         place = link.readlink()
