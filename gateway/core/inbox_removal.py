@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from gateway.core.context import Core
+from gateway.store.erase import erase_deleted
 from gateway.store.engine import Row, Tx
 
 _CHUNK = 1000
@@ -30,6 +31,7 @@ _STATEMENTS = (
 _DERIVED = (
     "DELETE FROM location WHERE inbox_id = ?",
     "DELETE FROM label WHERE inbox_id = ?",
+    "DELETE FROM label_change WHERE inbox_id = ?",
     "DELETE FROM folder WHERE inbox_id = ?",
     "DELETE FROM thread_ref WHERE inbox_id = ?",
     "DELETE FROM thread WHERE inbox_id = ?",
@@ -47,6 +49,7 @@ async def remove(core: Core, inbox: Row) -> None:
     while await core.store.write(partial(_some_messages, inbox_id=inbox["id"])):
         pass
     await core.store.write(partial(_last, inbox_id=inbox["id"]))
+    await erase_deleted(core.store)
 
 
 def _run(tx: Tx, statements: tuple[str, ...], inbox_id: str) -> None:

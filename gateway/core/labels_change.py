@@ -172,7 +172,7 @@ def _write(tx: Tx, inbox: Row, plans: Sequence[Plan], went: dict[str, Moved]) ->
             continue
         for spot in plan.spots:
             _relocate(tx, inbox, plan, spot, went.get(plan.target) if plan.target else None)
-        index.set_labels(tx, inbox, plan.message_id, plan.labels)
+        index.set_labels(tx, inbox, plan.message_id, plan.labels, note=True)
         touched.add(row["thread_id"])
         answers.append(row)
     for thread in touched:

@@ -301,6 +301,7 @@ def _excerpt(answer: Answer | None) -> str | None:
 def _sweep(tx: Tx, before: int) -> None:
     """Forget what can no longer be replayed."""
     tx.run("DELETE FROM attempt WHERE created_at < ?", before)
+    tx.run("DELETE FROM label_change WHERE created_at < ?", before)
     tx.run("DELETE FROM delivery WHERE created_at < ? AND state <> 'pending'", before)
     tx.run(
         "DELETE FROM event WHERE created_at < ? AND NOT EXISTS "

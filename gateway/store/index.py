@@ -15,7 +15,7 @@ from gateway.mime.types import ParsedMessage
 from gateway.store import labels as labelling
 from gateway.store import threads
 from gateway.store.engine import Row, Tx
-from gateway.store.ids import derived_ulid, now_us, number_of, own_message_ulid
+from gateway.store.ids import derived_ulid, new_ulid, now_us, number_of, own_message_ulid
 from gateway.store.jsontext import dump
 from gateway.store.people import people_json
 
@@ -181,14 +181,21 @@ def insert_message(
     return thread_id
 
 
-def set_labels(tx: Tx, inbox: Row, message_id: str, labels: Iterable[str]) -> bool:
-    """Make these the labels of a message, with ``seen`` and ``hidden`` to match. Answers whether any changed."""
+def set_labels(tx: Tx, inbox: Row, message_id: str, labels: Iterable[str], *, note: bool = False) -> bool:
+    """Make these the labels of a message, with ``seen`` and ``hidden`` to match. Answers whether any changed.
+
+    ``note``: write the change into the inbox's log of labels (the labels a message begins with are none).
+    """
     wanted = set(labels)
     now = {row["label"] for row in tx.rows("SELECT label FROM label WHERE message_id = ?", message_id)}
     for label in now - wanted:
         tx.run("DELETE FROM label WHERE message_id = ? AND label = ?", message_id, label)
     for label in wanted - now:
         tx.insert("label", {"message_id": message_id, "inbox_id": inbox["id"], "label": label}, ignore=True)
+    if note:
+        for label in sorted(wanted ^ now):
+            change = {"id": new_ulid(), "inbox_id": inbox["id"], "message_id": message_id, "label": label}
+            tx.insert("label_change", {**change, "added": int(label in wanted), "created_at": now_us()})
     seen = 0 if "unread" in wanted else 1
     hidden = 1 if wanted & labelling.HIDDEN else 0
     if wanted != now:
@@ -232,7 +239,7 @@ def apply_place(tx: Tx, inbox: Row, message_id: str) -> bool:
         )
     }
     labels = labelling.of_place(row["direction"], row["role"], row["name"], row["flags"].split())
-    return set_labels(tx, inbox, message_id, labels | kept)
+    return set_labels(tx, inbox, message_id, labels | kept, note=True)
 
 
 def drop_location(tx: Tx, folder_id: int, uid: int) -> str | None:

@@ -298,6 +298,22 @@ class Attempt(Model):
         indexes = ((("webhook_id", "id"), False),)
 
 
+class LabelChange(Model):
+    """A label that was put on or taken off a message: the log behind GET /inboxes/{id}/events."""
+
+    seq = BigAutoField()
+    id = CharField(unique=True)
+    inbox_id = CharField()
+    message_id = CharField()
+    label = TextField()
+    added = _flag()
+    created_at = BigIntegerField(index=True)
+
+    class Meta:
+        table_name = "label_change"
+        indexes = ((("inbox_id", "seq"), False),)
+
+
 class ThreadTombstone(Model):
     """A deleted thread: mail that later names it makes a new one (``generation`` enters the new id)."""
 
@@ -455,6 +471,6 @@ class Location(Model):
 
 KEPT: list[type[Model]] = [
     Organization, Pod, ApiKey, Domain, Inbox, Webhook, ListEntry, Draft, DraftFile, Outbox, OutboxRecipient,
-    Idempotency, Event, Delivery, Attempt, ThreadTombstone,
+    Idempotency, Event, Delivery, Attempt, LabelChange, ThreadTombstone,
 ]  # fmt: skip
 DERIVED: list[type[Model]] = [Folder, Thread, ThreadRef, Message, MessageBody, Label, Location]

@@ -9,7 +9,10 @@ import msgspec
 from gateway.api.agentmail.events_view import render
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, Table
+from gateway.api.times import iso_of
 from gateway.core.event_log import list_events
+from gateway.core.label_log import list_label_changes
+from gateway.store.engine import Row
 
 table = Table("events")
 
@@ -37,3 +40,49 @@ async def list_the_events(call: Call[NoBody, EventsQuery]) -> dict[str, Any]:
         offset=window.offset,
     )
     return answer(found, paging, "events", call.core.secret, render)
+
+
+class LabelEvent(msgspec.Struct):
+    """A label put on or taken off a message."""
+
+    organization_id: str
+    pod_id: str
+    inbox_id: str
+    event_id: str
+    event_type: str
+    message_id: str
+    label: str
+    event_at: str
+    created_at: str
+
+
+def _label_event(row: Row) -> LabelEvent:
+    at = iso_of(row["created_at"])
+    return LabelEvent(
+        organization_id=f"org_{row['organization_id']}",
+        pod_id=f"pod_{row['pod_id']}",
+        inbox_id=f"inb_{row['inbox_id']}",
+        event_id=f"evt_{row['id']}",
+        event_type="label.added" if row["added"] else "label.removed",
+        message_id=f"msg_{row['message_id']}",
+        label=row["label"],
+        event_at=at,
+        created_at=at,
+    )
+
+
+@table.get("/inboxes/{inbox_id}/events", rows=("events", LabelEvent))
+async def list_inbox_events(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
+    """Labels added and removed in an inbox, newest first; by the API or by a person's mail client."""
+    paging = read_paging(call.query, call.core.secret)
+    window = paging.window
+    found = await list_label_changes(
+        call.core,
+        call.scope,
+        call.ids["inbox_id"],
+        limit=window.limit,
+        ascending=window.ascending,
+        position=window.position[0] if window.position else None,
+        offset=window.offset,
+    )
+    return answer(found, paging, "events", call.core.secret, _label_event)
