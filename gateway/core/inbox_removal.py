@@ -8,8 +8,8 @@ from __future__ import annotations
 from functools import partial
 
 from gateway.core.context import Core
-from gateway.store.erase import erase_deleted
 from gateway.store.engine import Row, Tx
+from gateway.store.erase import erase_deleted
 
 _CHUNK = 1000
 

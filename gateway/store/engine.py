@@ -259,6 +259,7 @@ def _open(url: str) -> Any:
                 "busy_timeout": 15000,
                 "cache_size": -32768,
                 "temp_store": "memory",
+                "secure_delete": "on",
                 "wal_autocheckpoint": 2000,
                 "mmap_size": 268435456,
             },
