@@ -15,6 +15,7 @@ import shutil
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -22,19 +23,25 @@ log = logging.getLogger(__name__)
 _FILES = 16384
 
 
+@cache
+def _tool(name: str) -> str | None:
+    """Where a program is; looked up once, because callers are on the event loop."""
+    return shutil.which(name)
+
+
 def wrapped(
     command: Sequence[str], user: str | None = None, group: str | None = None, groups: Sequence[str] = ()
 ) -> list[str]:
     """``command`` that dies with us, under ``user`` (only when we are root), with enough descriptors."""
     line: list[str] = []
-    if setpriv := shutil.which("setpriv"):
+    if setpriv := _tool("setpriv"):
         line += [setpriv]
         if user and os.geteuid() == 0:
             line += [f"--reuid={user}", f"--regid={group or user}"]
             line += [f"--groups={','.join(groups)}"] if groups else ["--clear-groups"]
         line += ["--pdeathsig", "TERM"]
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if prlimit := shutil.which("prlimit"):
+    if prlimit := _tool("prlimit"):
         limit = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
         line += [prlimit, f"--nofile={limit}"]
     return [*line, *command]

@@ -62,7 +62,7 @@ async def _a_day_in_the_life(client: httpx.AsyncClient, smtp_port: int) -> None:
 
     await asyncio.to_thread(deliver)
     async with asyncio.timeout(20):
-        while not (rows := (await _ok(client.get(f"/inboxes/{inbox}/messages")))["messages"]):
+        while not (rows := (await _ok(client.get(f"/inboxes/{inbox}/messages")))["messages"]):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     one = f"/inboxes/{inbox}/messages/{rows[0]['message_id']}"
     whole = await _ok(client.get(one))
