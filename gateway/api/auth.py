@@ -39,6 +39,6 @@ async def authenticate(core: Core, connection: HTTPConnection, *, in_query: bool
         raise Unauthorized(
             "this API key is not known here: it is wrong, expired or revoked",
             code="unknown_api_key",
-            fix="make a new one with POST /api-keys, or with `postern keys create`",
+            fix="make a new one with POST /api-keys, or with `postern key create`",
         )
     return scope

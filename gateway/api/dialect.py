@@ -28,6 +28,7 @@ from gateway.api.ratelimit import rate_limit
 from gateway.api.routing import Call, Endpoint, NoBody, NoQuery, Router, Table, split_raw_path
 from gateway.core.context import Core
 from gateway.core.lookup import require
+from gateway.logs import current_request
 from gateway.store.ids import new_ulid
 from gateway.store.scope import Scope as Reach
 
@@ -87,6 +88,7 @@ class DialectRoute(BaseRoute):
         started = time.perf_counter()
         given = request.headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{new_ulid()}"
+        current_request.set(request_id)
         seen = _Seen()
         try:
             response = await self._answer(request, request_id, seen)
