@@ -172,7 +172,8 @@ def bind(settings: Settings) -> tuple[socket.socket, str]:
         sock.bind(str(path))
         return sock, http.public_url or "http://localhost"
     family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
-    sock = socket.socket(family)
+    # the protocol is named because asyncio sets TCP_NODELAY only then: without it each answer waits for an ACK
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # a WebSocket peer that vanished or never reads must not hold its descriptor for ever (tcp(7), ms)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 120_000)
