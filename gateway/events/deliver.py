@@ -275,8 +275,9 @@ class WebhookDelivery:
 
 def _due_lanes(tx: Tx) -> list[Row]:
     rows = tx.rows(
-        "SELECT lane, webhook_id FROM delivery WHERE state = 'pending' AND next_at <= ? "
-        "ORDER BY next_at, id LIMIT ?",
+        "SELECT delivery.lane, delivery.webhook_id FROM delivery JOIN webhook ON webhook.id = delivery.webhook_id "
+        "WHERE delivery.state = 'pending' AND delivery.next_at <= ? AND webhook.enabled = 1 "
+        "ORDER BY delivery.next_at, delivery.id LIMIT ?",
         now_us(),
         _LOOK_AHEAD,
     )

@@ -1,0 +1,251 @@
+"""The delivery engine on a real endpoint: at least once, in order per inbox, whatever the endpoint does."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from standardwebhooks import Webhook
+
+from gateway.events.log import EventLog
+from gateway.store.engine import Row, Store
+from gateway.store.ids import now_us
+from tests.events.endpoint import Post, endpoint, engine, happen, hook, open_store, settings_of, until
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def db(tmp_path: Path):  # type: ignore[no-untyped-def]
+    store = open_store(tmp_path / "events.db")
+    yield store
+    store.close()
+
+
+async def _webhook(db: Store, ulid: str) -> Row:
+    row = await db.read(lambda tx: tx.row("SELECT * FROM webhook WHERE id = ?", ulid))
+    assert row is not None
+    return row
+
+
+async def _states(db: Store) -> Counter[str]:
+    rows = await db.read(lambda tx: tx.rows("SELECT state FROM delivery"))
+    return Counter(row["state"] for row in rows)
+
+
+async def test_events_arrive_signed_and_in_order_per_inbox(db: Store) -> None:
+    log = EventLog()
+    async with endpoint() as end, engine(db, log):
+        ulid = await hook(db, end.url + "/hook")
+        for n in range(60):
+            await happen(db, log, n, inbox="ab"[n % 2])
+        await until(lambda: len(end.posts) == 60)
+        for inbox in "ab":
+            mine = [one.number for one in end.posts if f'"inbox":"{inbox}"'.encode() in one.body]
+            assert mine == sorted(mine)
+        secret = (await _webhook(db, ulid))["secret"]
+        for one in end.posts:
+            assert Webhook(secret).verify(one.body, one.headers)["n"] == one.number
+        assert "grüße \u2028 日本".encode() in end.posts[0].body
+        await asyncio.sleep(0.1)
+        assert await _states(db) == {"done": 60}
+
+
+async def test_a_failing_endpoint_gets_everything_in_order_when_it_is_back(db: Store) -> None:
+    log, down = EventLog(), True
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=503 if down else 200)
+
+    async with endpoint() as end, engine(db, log):
+        end.answers["/hook"] = answer
+        await hook(db, end.url + "/hook")
+        for n in range(10):
+            await happen(db, log, n)
+        await until(lambda: len(end.posts) >= 2)
+        assert {one.number for one in end.posts} == {0}  # the lane waits with its head
+        assert len({(one.id, one.body) for one in end.posts}) == 1
+        down = False
+        refused = len(end.posts)
+        await until(lambda: len(end.posts) >= refused + 10, 20)
+        assert [one.number for one in end.posts[-10:]] == list(range(10))
+
+
+async def test_a_hanging_endpoint_delays_no_other(db: Store) -> None:
+    log = EventLog()
+
+    async def hang(request: web.Request) -> web.Response:
+        await asyncio.sleep(30)
+        return web.Response()
+
+    async with endpoint() as end, engine(db, log):
+        end.answers["/hang"] = hang
+        await hook(db, end.url + "/hang")
+        await hook(db, end.url + "/well")
+        for n in range(40):
+            await happen(db, log, n, inbox=f"i{n}")
+        await until(lambda: len(end.at("/well")) == 40, 2.0)
+        assert len(end.at("/hang")) <= 8
+
+
+async def test_gone_switches_the_webhook_off_and_redirects_are_not_followed(db: Store) -> None:
+    log = EventLog()
+
+    async def gone(request: web.Request) -> web.Response:
+        return web.Response(status=410)
+
+    async def moved(request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": "/secret"})
+
+    async with endpoint() as end, engine(db, log):
+        end.answers.update({"/gone": gone, "/moved": moved})
+        first, second = await hook(db, end.url + "/gone"), await hook(db, end.url + "/moved")
+        await happen(db, log, 1)
+        await happen(db, log, 2)
+        await until(lambda: len(end.at("/moved")) >= 2)
+        row = await _webhook(db, first)
+        assert (row["enabled"], len(end.at("/gone"))) == (0, 1)
+        assert "410" in row["disabled_reason"]
+        assert end.at("/secret") == []
+        assert (await _webhook(db, second))["enabled"] == 1
+        attempts = await db.read(lambda tx: tx.rows("SELECT * FROM attempt WHERE webhook_id = ?", second))
+        assert {row["status"] for row in attempts} == {302}
+
+
+async def test_retry_after_is_waited_for(db: Store) -> None:
+    log = EventLog()
+
+    async def busy(request: web.Request) -> web.Response:
+        return web.Response(status=429, headers={"Retry-After": "120"})
+
+    settings = settings_of(**{"webhooks.retry_scale": 1.0})
+    async with endpoint() as end, engine(db, log, settings):
+        end.answers["/hook"] = busy
+        await hook(db, end.url + "/hook")
+        await happen(db, log, 1)
+        await until(lambda: end.posts)
+        await asyncio.sleep(0.2)
+        due = await db.read(lambda tx: tx.value("SELECT next_at FROM delivery"))
+        assert 100e6 < due - now_us() <= 150e6
+
+
+async def test_a_switched_off_webhook_hears_nothing_more(db: Store) -> None:
+    log, down = EventLog(), True
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=503 if down else 200)
+
+    async with endpoint() as end, engine(db, log):
+        end.answers["/hook"] = answer
+        ulid = await hook(db, end.url + "/hook")
+        await happen(db, log, 1)
+        await until(lambda: end.posts)
+        await db.write(lambda tx: tx.run("UPDATE webhook SET enabled = 0 WHERE id = ?", ulid))
+        down = False
+        await asyncio.sleep(0.1)
+        heard = len(end.posts)
+        await happen(db, log, 2)
+        await asyncio.sleep(1.0)
+        assert len(end.posts) <= heard
+
+
+async def test_during_rotation_both_secrets_verify(db: Store) -> None:
+    from gateway.events.webhook_signing import new_secret
+
+    log, old = EventLog(), new_secret()
+    async with endpoint() as end, engine(db, log):
+        ulid = await hook(db, end.url + "/hook", old_secret=old, old_secret_until=now_us() + 60_000_000)
+        await happen(db, log, 1)
+        await until(lambda: end.posts)
+        post = end.posts[0]
+        for secret in (old, (await _webhook(db, ulid))["secret"]):
+            Webhook(secret).verify(post.body, post.headers)
+
+
+_CHILD = """
+import asyncio, sys
+from pathlib import Path
+from gateway.events.log import EventLog
+from tests.events.endpoint import append, engine, open_store
+
+async def main():
+    store, log = open_store(Path(sys.argv[1])), EventLog()
+    async with engine(store, log):
+        start = await store.read(lambda tx: tx.value("SELECT count(*) FROM event"))
+        for n in range(start, 500):
+            await store.write(lambda tx, n=n: append(tx, log, n, "abcde"[n % 5]))
+        print("written", flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+async def test_kill_9_in_the_middle_loses_nothing_and_keeps_ids(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    store = open_store(path)
+    async with endpoint() as end:
+        await hook(store, end.url + "/hook")
+        store.close()
+        for stop_at in (60, 170, 330, None):
+            child = await asyncio.to_thread(
+                subprocess.Popen, [sys.executable, "-c", _CHILD, str(path)], stdout=subprocess.DEVNULL
+            )
+            try:
+                if stop_at is None:
+                    await until(lambda: len({one.id for one in end.posts}) == 500, 60)
+                else:
+                    await until(lambda stop_at=stop_at: len(end.posts) >= stop_at, 60)  # type: ignore[misc]
+            finally:
+                child.send_signal(signal.SIGKILL)
+                await asyncio.to_thread(child.wait)
+        by_id: dict[str, set[bytes]] = {}
+        for one in end.posts:
+            by_id.setdefault(one.id, set()).add(one.body)
+        assert all(len(bodies) == 1 for bodies in by_id.values())
+        assert len(end.posts) - 500 <= 3 * 8 * 5  # at most what was in flight is repeated
+        for inbox in "abcde":
+            first: dict[int, Post] = {}
+            for one in end.posts:
+                if f'"inbox":"{inbox}"'.encode() in one.body:
+                    first.setdefault(one.number, one)
+            assert list(first) == sorted(first)
+            assert len(first) == 100
+
+
+async def test_finding_what_is_due_stays_flat_with_a_long_queue(db: Store) -> None:
+    log = EventLog()
+    async with endpoint() as end:
+        slow, quick = await hook(db, "http://127.0.0.1:9099/down"), await hook(db, end.url + "/quick")
+
+        def pile(tx) -> None:  # type: ignore[no-untyped-def]
+            tx.run("UPDATE webhook SET enabled = 0 WHERE id = ?", quick)
+            for n in range(20_000):
+                tx.insert(
+                    "delivery",
+                    {
+                        "event_seq": n,
+                        "webhook_id": slow,
+                        "inbox_id": "a",
+                        "lane": f"{slow}/a",
+                        "state": "pending",
+                        "next_at": now_us() + 3_600_000_000,
+                        "created_at": now_us(),
+                    },
+                )
+            tx.run("UPDATE webhook SET enabled = 1 WHERE id = ?", quick)
+
+        await db.write(pile)
+        async with engine(db, log):
+            started = time.monotonic()
+            for n in range(50):
+                await happen(db, log, n, inbox="b")
+            await until(lambda: len(end.at("/quick")) == 50)
+            print(f"50 events behind 20,000 waiting: {time.monotonic() - started:.2f} s")
