@@ -29,7 +29,7 @@ from mailserver.base import MailServerError, PersonAccess
 
 log = logging.getLogger("postern.inboxes")
 
-_USERNAME = re.compile(r"[A-Za-z0-9_%-]+(?:\.[A-Za-z0-9_%-]+)*")
+_USERNAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 MAX_USERNAME = 64  # RFC 5321 §4.5.3.1.1
 MAX_METADATA = 50
 _SHOWN = "status <> 'deleting'"
@@ -252,7 +252,7 @@ def check_username(username: str) -> str:
         )
     if len(username) > MAX_USERNAME or not _USERNAME.fullmatch(username):
         raise Invalid(
-            "username takes letters, digits and . _ % - (no dot at an end or doubled), 64 at most",
+            "username takes letters, digits and . _ - (no dot at an end or doubled), 64 at most",
             field="username",
             fix="choose a username such as agent-1",
         )

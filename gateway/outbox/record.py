@@ -136,7 +136,9 @@ def _tell(
     if hop.kind in _FINAL:
         for address in handed:
             teller.delivered(address, now)
-    relay = hop.kind in ("submission", "smarthost")
+    # our own server knows its mailboxes: "no such user" there is a bounce, as when we deliver to them ourselves
+    known = hop.kind == "submission" and all(sub_type(one.reply.status) == "NoEmail" for one in failed)
+    relay = hop.kind in ("submission", "smarthost") and not known
     if failed and relay and states == {"bounced"} and not any(one.expired for one in failed):
         # our own relay would have none of it: it never left
         teller.rejected(failed[0].reply.text, now)
