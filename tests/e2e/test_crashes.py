@@ -106,7 +106,7 @@ def test_killed_twice_in_a_burst_of_500(house: House) -> None:
         burst.start()
         for part in (120, 300):
             until(lambda part=part: len(burst.accepted) >= part, 60, "the burst goes on", 0.002)
-            house.kill()
+            house.crash()
             house.start()
         burst.join()
         assert len(burst.accepted) >= 450
@@ -148,7 +148,7 @@ def test_killed_in_the_middle_of_200_sends(house: House) -> None:
         jobs = [pool.submit(send, number) for number in range(200)]
         for part in (50, 120):
             until(lambda part=part: len(answers) >= part, 60, "the sends go on", 0.002)
-            house.kill()
+            house.crash()
             house.start()
         for job in jobs:
             job.result()
