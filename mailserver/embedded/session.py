@@ -23,6 +23,10 @@ log = logging.getLogger(__name__)
 # RFC 3461 (RET, ENVID, NOTIFY, ORCPT) and RFC 4954 (AUTH=): tolerated though not offered
 _TOLERATED = re.compile(r"\s(?:RET|ENVID|NOTIFY|ORCPT|AUTH|BY|MT-PRIORITY)=\S*", re.IGNORECASE)
 
+# the paths nearly all mail has: dot-atoms (RFC 5322 §3.2.3) in angle brackets, no comment behind
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_PLAIN_PATH = re.compile(rf"<({_ATOM}(?:\.{_ATOM})*@{_ATOM}(?:\.{_ATOM})*)>(?:[ \t]+([^()]*))?")
+
 
 class Session(SMTP):
     """One connection of a :class:`Listener`."""
@@ -59,6 +63,13 @@ class Session(SMTP):
 
     async def smtp_RCPT(self, arg: str | None) -> None:
         await super().smtp_RCPT(_TOLERATED.sub("", arg) if arg else arg)
+
+    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        # aiosmtpd takes every path apart with email's full grammar: an eighth of the time a mail takes here
+        plain = None if self.local_part_limit else _PLAIN_PATH.fullmatch(arg or "")
+        if plain is None:
+            return super()._getaddr(arg)
+        return plain[1], plain[2] or ""
 
     async def smtp_VRFY(self, arg: str) -> None:
         """Says nothing about who exists (RFC 5321 §7.3)."""
