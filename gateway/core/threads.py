@@ -57,7 +57,7 @@ async def list_threads(
         where, args, ids = reach(tx, scope, inbox, "thread")
         more, values = thread_conditions(wanted)
         where, args = where + more, [*args, *values]
-        position, at, order = keyset(window, "timestamp", "id")
+        position, at, order = keyset(window, "timestamp", "last_seq")
         rows = tx.rows(
             f"SELECT * FROM thread WHERE {where}{position} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
             *args,
@@ -65,7 +65,7 @@ async def list_threads(
             window.limit + 1,
             0 if window.position else window.offset,
         )
-        rows, following = cut(rows, window, "timestamp")
+        rows, following = cut(rows, window, "timestamp", "last_seq")
         dress_threads(tx, rows)
         if wanted.plain:
             count = total(tx, "thread", ids, hidden=bool(wanted.shown))

@@ -358,6 +358,7 @@ class Thread(Model):
     message_count = IntegerField()
     size = BigIntegerField()
     timestamp = BigIntegerField()
+    last_seq = BigIntegerField()  # of the last message: the order of threads active in the same second
     received_at = BigIntegerField(null=True)
     sent_at = BigIntegerField(null=True)
     senders_json = _text("[]")
@@ -369,8 +370,8 @@ class Thread(Model):
 
     class Meta:
         indexes = (
-            (("inbox_id", "timestamp", "id"), False),
-            (("organization_id", "timestamp", "id"), False),
+            (("inbox_id", "timestamp", "last_seq"), False),
+            (("organization_id", "timestamp", "last_seq"), False),
         )
 
 

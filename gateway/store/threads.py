@@ -75,6 +75,7 @@ def find_or_make(
                 "message_count": 0,
                 "size": 0,
                 "timestamp": at,
+                "last_seq": 0,
                 "created_at": now,
                 "updated_at": now,
             },
@@ -105,7 +106,7 @@ def refresh(tx: Tx, thread_id: str, now: int) -> bool:
         tx.run("DELETE FROM thread WHERE id = ?", thread_id)
         return False
     newest = tx.rows(
-        "SELECT id, subject, preview, timestamp, from_json, to_json, cc_json FROM message "  # noqa: S608
+        "SELECT id, seq, subject, preview, timestamp, from_json, to_json, cc_json FROM message "  # noqa: S608
         f"WHERE thread_id = ? ORDER BY timestamp DESC, seq DESC LIMIT {_MAX_PEOPLE}",
         thread_id,
     )
@@ -132,6 +133,7 @@ def refresh(tx: Tx, thread_id: str, now: int) -> bool:
             "message_count": sums["n"],
             "size": sums["size"],
             "timestamp": last["timestamp"],
+            "last_seq": last["seq"],
             "received_at": sums["received_at"],
             "sent_at": sums["sent_at"],
             "unread": sums["unread"],
