@@ -226,10 +226,10 @@ class Store:
             for _, done in group:
                 _settle(done, None, StoreDown(f"database: {error}"))
             return
+        for call in calls:  # first, so that who awaited the write finds it called
+            call()
         for done, answer, failure in settled:
             _settle(done, answer, failure)
-        for call in calls:
-            call()
 
     def _undo_one(self) -> None:
         self.db.execute_sql("ROLLBACK TO one")
