@@ -33,6 +33,10 @@ def new_ulid(at_us: int | None = None) -> str:
     return _encode((ms << 80) | secrets.randbits(80))
 
 
+ULID_TIME = 10
+"""How many of a ULID's characters are its time; the rest is random, or a digest."""
+
+
 def derived_ulid(at_us: int, *identity: str) -> str:
     """The ULID of something that exists on the mail server: its time and its identity, never the clock."""
     ms = min(max(at_us // 1000, 0), _MAX_MS)

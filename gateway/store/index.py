@@ -15,7 +15,7 @@ from gateway.mime.types import ParsedMessage
 from gateway.store import labels as labelling
 from gateway.store import threads
 from gateway.store.engine import Row, Tx
-from gateway.store.ids import derived_ulid, new_ulid, now_us, number_of, own_message_ulid
+from gateway.store.ids import ULID_TIME, derived_ulid, new_ulid, now_us, number_of, own_message_ulid
 from gateway.store.jsontext import dump
 from gateway.store.people import people_json
 
@@ -73,6 +73,8 @@ def index_found(
         # our own Message-ID quoted by a stranger's mailbox: it keeps an id of its own
         message_id = derived_ulid(at, inbox["id"], direction, parsed.message_id or "", parsed.identity)
         known = tx.row("SELECT seq, thread_id, direction, inbox_id FROM message WHERE id = ?", message_id)
+    if known is None and (twin := _twin(tx, inbox, direction, parsed, message_id)):
+        message_id, known = twin["id"], twin
     _bind(tx, inbox, place, message_id)
     if known is not None:
         apply_place(tx, inbox, message_id)
@@ -266,6 +268,23 @@ def delete_message(tx: Tx, message_id: str) -> str | None:
         tx.run(f"DELETE FROM {table} WHERE message_id = ?", message_id)  # noqa: S608
     tx.run("DELETE FROM message WHERE id = ?", message_id)
     return str(row["thread_id"])
+
+
+def _twin(tx: Tx, inbox: Row, direction: str, parsed: ParsedMessage, message_id: str) -> Row | None:
+    """The row of the same mail that came at another time: a sender that missed our 250 repeats it minutes later.
+
+    Its id has the same digest and only another time (``derived_ulid``).
+    """
+    if direction != "inbound" or not parsed.message_id:
+        return None
+    rows = tx.rows(
+        "SELECT id, seq, thread_id, direction, inbox_id FROM message "
+        "WHERE inbox_id = ? AND rfc_ref = ? AND direction = ? ORDER BY seq LIMIT 100",
+        inbox["id"],
+        threads.ref_of(parsed.message_id),
+        direction,
+    )
+    return next((row for row in rows if row["id"][ULID_TIME:] == message_id[ULID_TIME:]), None)
 
 
 def _bind(tx: Tx, inbox: Row, place: Place, message_id: str) -> None:
