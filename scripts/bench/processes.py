@@ -38,7 +38,9 @@ def family(pid: int) -> list[int]:
 def command_line(pid: int) -> str:
     """The words of its command line, '' when it is gone."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        return (
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        )
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return ""
 
