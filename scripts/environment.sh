@@ -89,9 +89,13 @@ need_venv() { # need_venv LOCK
         say "Postern needs Python 3.11 or newer with venv; set PYTHON to one."
         exit 4
     fi
+    # two starts at once: the second waits, then finds it made
+    exec 9>".venv.lock"
+    flock 9
     stamp=$venv/postern-stamp
     wanted="$(cat requirements-build.lock "$lock" pyproject.toml | sha256sum) $PWD $("$python" -VV)"
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && [ -x "$venv/bin/postern" ]; then
+        exec 9>&-
         return
     fi
     say "Making the Python environment in $venv"
@@ -103,4 +107,5 @@ need_venv() { # need_venv LOCK
     "${pip[@]}" --require-hashes --no-build-isolation --use-pep517 -r "$lock"
     "${pip[@]}" --no-deps --no-build-isolation -e .
     printf '%s\n' "$wanted" >"$stamp"
+    exec 9>&-
 }

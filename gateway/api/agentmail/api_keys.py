@@ -27,6 +27,8 @@ class CreateKey(msgspec.Struct):
         None
     )
     expires_at: str | None = None
+    pod_id: Annotated[str | None, Doc(description="narrow the key to a pod")] = None
+    inbox_id: Annotated[str | None, Doc(description="narrow the key to an inbox")] = None
 
 
 class UpdateKey(msgspec.Struct):
@@ -54,8 +56,8 @@ async def create_key(call: Call[CreateKey, NoQuery]) -> NewKeyView:
         call.core,
         call.scope,
         name=name,
-        pod=call.ids.get("pod_id"),
-        inbox=call.ids.get("inbox_id"),
+        pod=call.ids.get("pod_id", call.body.pod_id),
+        inbox=call.ids.get("inbox_id", call.body.inbox_id),
         permissions=_granted(call.body.permissions),
         expires_at=parse_time(call.body.expires_at, "expires_at"),
     )
