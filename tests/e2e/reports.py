@@ -31,7 +31,9 @@ def feedback_report(original: Message, recipient: str) -> bytes:
 
 def _report(kind: str, facts: str, sender: str, original: Message) -> bytes:
     fields = "".join(
-        f"{name}: {original[name]}\r\n" for name in ("From", "To", "Subject", "Date", "Message-ID") if original[name]
+        f"{name}: {original[name]}\r\n"
+        for name in ("From", "To", "Subject", "Date", "Message-ID")
+        if original[name]
     )
     return (
         f"From: {sender}\r\nTo: someone@abroad.test\r\nSubject: A report\r\nMIME-Version: 1.0\r\n"

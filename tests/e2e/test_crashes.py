@@ -197,7 +197,9 @@ def test_dead_mailbox_server_is_said_and_healed(house: House) -> None:
             answer = httpx.get(link, timeout=30)
             if answer.status_code != 200:
                 refusals.append(answer)
-                lists = [client.get(f"inboxes/{address}/{kind}").status_code for kind in ("messages", "threads")]
+                lists = [
+                    client.get(f"inboxes/{address}/{kind}").status_code for kind in ("messages", "threads")
+                ]
                 assert lists == [200, 200]
             return answer.status_code == 200
 

@@ -71,7 +71,9 @@ def test_mail_from_outside_is_seen_on_every_side(house: House, send: Any) -> Non
             assert len(sees(client, "INBOX", "SUBJECT", subject)) == 1
             client.store("1", "+FLAGS", "(\\Seen)")
         until(
-            lambda: "unread" not in house.get(f"/inboxes/{address}/messages/{message['message_id']}")["labels"],
+            lambda: (
+                "unread" not in house.get(f"/inboxes/{address}/messages/{message['message_id']}")["labels"]
+            ),
             why="what a person read is read",
         )
 
@@ -97,7 +99,10 @@ def test_a_reply_threads_at_both_ends(house: House) -> None:
     assert second["thread_id"] == sent["thread_id"]
     thanks = house.abroad.wait(customer, 2)[1]
     assert thanks.header("In-Reply-To") == str(answer["Message-ID"])
-    assert thanks.header("References").split()[-2:] == [question.header("Message-ID"), str(answer["Message-ID"])]
+    assert thanks.header("References").split()[-2:] == [
+        question.header("Message-ID"),
+        str(answer["Message-ID"]),
+    ]
     assert thanks.header("Subject") == f"Re: {subject}"
     assert b"DKIM-Signature:" in thanks.data
     thread = until(
@@ -116,7 +121,9 @@ def test_agent_to_agent(house: House) -> None:
         )
         (got,) = until(lambda: house.messages(two["inbox_id"]), why="the mail at the other agent")
         assert got["subject"] == subject
-        back = house.post(f"/inboxes/{two['inbox_id']}/messages/{got['message_id']}/reply", {"text": "hi too"})
+        back = house.post(
+            f"/inboxes/{two['inbox_id']}/messages/{got['message_id']}/reply", {"text": "hi too"}
+        )
         assert back["thread_id"] == got["thread_id"]
         until(lambda: len(house.messages(one["inbox_id"])) == 2, why="the reply at the first agent")
         assert len(house.get(f"/threads/{sent['thread_id']}")["messages"]) == 2
@@ -195,7 +202,9 @@ def test_reports_from_abroad(house: House) -> None:
                 report = feedback_report(original, to)
             else:
                 report = delivery_report(original, to, "failed" if kind == "late" else "delivered")
-            deliver(house.smtp_port, report, mail.mail_from, sender="" if kind != "spam" else "fbl@abroad.test")
+            deliver(
+                house.smtp_port, report, mail.mail_from, sender="" if kind != "spam" else "fbl@abroad.test"
+            )
         bounced = verified(endpoint.wait("message.bounced")[0], secret)["bounce"]
         assert bounced["message_id"] == made["late"][0]["message_id"]
         assert bounced["recipients"] == [{"address": made["late"][1], "status": "5.2.1"}]

@@ -37,7 +37,10 @@ def head(subject: str, *more: str) -> str:
 
 
 def nested(depth: int) -> str:
-    lines = [head("deep multipart", "MIME-Version: 1.0", 'Content-Type: multipart/mixed; boundary="b0"'), "\r\n"]
+    lines = [
+        head("deep multipart", "MIME-Version: 1.0", 'Content-Type: multipart/mixed; boundary="b0"'),
+        "\r\n",
+    ]
     for level in range(depth):
         lines.append(f'--b{level}\r\nContent-Type: multipart/mixed; boundary="b{level + 1}"\r\n\r\n')
     return "".join(lines) + "the end\r\n"
@@ -49,7 +52,11 @@ def folded(text: str) -> str:
 
 def many_parts(count: int) -> str:
     part = '--p\r\nContent-Type: text/plain; name="x.txt"\r\nContent-Disposition: attachment\r\n\r\nx\r\n'
-    return head("many parts", "MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=p") + "\r\n" + part * count
+    return (
+        head("many parts", "MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=p")
+        + "\r\n"
+        + part * count
+    )
 
 
 HOSTILE: dict[str, str | bytes] = {
@@ -122,7 +129,9 @@ def test_hostile_mail(house: House, name: str) -> None:
     if refused:
         return
     rows = until(
-        lambda: [one for one in house.messages(address) if one["subject"] != "the neighbour"], 30, "the hostile mail"
+        lambda: [one for one in house.messages(address) if one["subject"] != "the neighbour"],
+        30,
+        "the hostile mail",
     )
     assert len(rows) == 1
     with house.api as client:

@@ -138,7 +138,11 @@ def test_received_message(sdk: AgentMail, house: House, inbox: Inbox) -> None:
     assert by_rfc_id.message_id == item.message_id
 
     (attachment,) = got.attachments or []
-    assert (attachment.filename, attachment.content_type, attachment.size) == ("Über.pdf", "application/pdf", 5)
+    assert (attachment.filename, attachment.content_type, attachment.size) == (
+        "Über.pdf",
+        "application/pdf",
+        5,
+    )
     link = sdk.inboxes.messages.get_attachment(inbox.inbox_id, item.message_id, attachment.attachment_id)
     assert link.expires_at > dt.datetime.now(dt.UTC)
     answer = httpx.get(link.download_url)
@@ -160,7 +164,10 @@ def test_received_message(sdk: AgentMail, house: House, inbox: Inbox) -> None:
     assert [one.message_id for one in listed.messages] == [item.message_id]
     assert sdk.inboxes.messages.list(inbox.inbox_id, labels=["unread"]).messages == []
     log = until(lambda: sdk.inboxes.events.list(inbox.inbox_id).events, why="label events")
-    assert {(one.event_type, one.label) for one in log} >= {("label.added", "done"), ("label.removed", "unread")}
+    assert {(one.event_type, one.label) for one in log} >= {
+        ("label.added", "done"),
+        ("label.removed", "unread"),
+    }
 
     sdk.inboxes.messages.delete(inbox.inbox_id, item.message_id)
     left = sdk.inboxes.messages.list(inbox.inbox_id).messages
@@ -188,7 +195,9 @@ def test_send_reply_forward(sdk: AgentMail, house: House, inbox: Inbox) -> None:
     mine = sdk.inboxes.messages.get(inbox.inbox_id, sent.message_id)
     assert mine.labels == ["campaign"]
     assert mine.bcc == ["ben@abroad.test"]
-    assert sdk.inboxes.messages.list(inbox.inbox_id, labels=["sent"]).messages[0].message_id == sent.message_id
+    assert (
+        sdk.inboxes.messages.list(inbox.inbox_id, labels=["sent"]).messages[0].message_id == sent.message_id
+    )
     got = arrived(sdk, friend.inbox_id, subject)
     assert got.from_.endswith(f"{inbox.email}>") or got.from_ == inbox.email
     whole = sdk.inboxes.messages.get(friend.inbox_id, got.message_id)
@@ -211,7 +220,9 @@ def test_send_reply_forward(sdk: AgentMail, house: House, inbox: Inbox) -> None:
     assert sent.message_id.removeprefix("msg_") in back.in_reply_to
     again = sdk.inboxes.messages.reply(inbox.inbox_id, back.message_id, text="and so on")
     assert again.thread_id == sent.thread_id
-    until(lambda: sdk.inboxes.threads.get(friend.inbox_id, got.thread_id).message_count == 3, why="3 in thread")
+    until(
+        lambda: sdk.inboxes.threads.get(friend.inbox_id, got.thread_id).message_count == 3, why="3 in thread"
+    )
 
     everyone = sdk.inboxes.messages.reply_all(friend.inbox_id, got.message_id, text="to all")
     to_all = sdk.inboxes.messages.get(friend.inbox_id, everyone.message_id)
@@ -270,7 +281,10 @@ def test_threads(sdk: AgentMail, house: House, inbox: Inbox) -> None:
     first = arrived(sdk, inbox.inbox_id, subject)
     answer = letter(inbox.email, f"Re: {subject}", References=str(root["Message-ID"]))
     deliver(house.smtp_port, answer, inbox.email)
-    until(lambda: sdk.inboxes.threads.get(inbox.email, first.thread_id).message_count == 2, why="both in the thread")
+    until(
+        lambda: sdk.inboxes.threads.get(inbox.email, first.thread_id).message_count == 2,
+        why="both in the thread",
+    )
     listed = sdk.inboxes.threads.list(inbox.inbox_id, subject=[subject]).threads
     assert [one.thread_id for one in listed] == [first.thread_id]
     assert listed[0].senders
@@ -377,7 +391,9 @@ def test_websocket(sdk: AgentMail, house: House, inbox: Inbox) -> None:
     from agentmail.websockets.types import Subscribe, Subscribed
 
     with sdk.websockets.connect() as socket:
-        socket.send_subscribe(Subscribe(inbox_ids=[inbox.email], event_types=["message.received", "message.sent"]))
+        socket.send_subscribe(
+            Subscribe(inbox_ids=[inbox.email], event_types=["message.received", "message.sent"])
+        )
         first = socket.recv()
         assert isinstance(first, Subscribed)
         subject = token("Socket")
@@ -452,9 +468,7 @@ def test_pods(sdk: AgentMail) -> None:
 
 
 def test_lists(sdk: AgentMail, house: House, inbox: Inbox) -> None:
-    made = sdk.inboxes.lists.create(
-        inbox.inbox_id, "send", "block", entry="enemy@abroad.test", reason="no"
-    )
+    made = sdk.inboxes.lists.create(inbox.inbox_id, "send", "block", entry="enemy@abroad.test", reason="no")
     assert (made.entry, made.entry_type, made.direction, made.list_type) == (
         "enemy@abroad.test",
         "email",
@@ -471,7 +485,12 @@ def test_lists(sdk: AgentMail, house: House, inbox: Inbox) -> None:
     sdk.inboxes.messages.send(inbox.inbox_id, to="enemy@abroad.test", subject="s", text="t")
     domain = f"{token('bad')}.test"
     assert sdk.lists.create("receive", "block", entry=domain).entry_type == "domain"
-    deliver(house.smtp_port, letter(inbox.email, "blocked", sender=f"x@{domain}"), inbox.email, sender=f"x@{domain}")
+    deliver(
+        house.smtp_port,
+        letter(inbox.email, "blocked", sender=f"x@{domain}"),
+        inbox.email,
+        sender=f"x@{domain}",
+    )
     until(
         lambda: sdk.inboxes.messages.list(inbox.inbox_id, include_blocked=True, subject=["blocked"]).messages,
         why="the blocked mail, asked for",
