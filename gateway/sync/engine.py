@@ -30,6 +30,8 @@ RETURN_PATH = "+b-"
 
 _BACKOFF_FIRST, _BACKOFF_MOST = 0.5, 60.0
 _SETTLED_US = 600 * 1_000_000
+_SWEPT = 200
+"""Rows removed in one transaction: other writers, and a stop, wait for that long and no longer."""
 
 
 @dataclass(slots=True)
@@ -264,8 +266,10 @@ class Sync:
             removed += await self._store.write(
                 partial(apply.drop_folders, inbox=inbox, names=lost, drafts=self._drafts)
             )
-        if resets:
-            removed += await self._store.write(partial(_sweep, inbox=inbox))
+        while resets:
+            swept = await self._store.write(partial(_sweep, inbox=inbox))
+            removed += swept
+            resets = len(swept) == _SWEPT
         lane.checked = True
         if removed:
             log.info("inbox %s: %d messages are gone from the mail server", address, len(removed))
@@ -396,8 +400,9 @@ def _sweep(tx: Tx, inbox: Row) -> list[str]:
         "LEFT JOIN outbox ON outbox.id = message.id "
         "WHERE message.inbox_id = ? AND location.id IS NULL AND message.test = 0 AND "
         "(message.direction = 'inbound' OR (coalesce(outbox.state, 'done') = 'done' AND "
-        "coalesce(outbox.updated_at, message.updated_at) < ?))",
+        "coalesce(outbox.updated_at, message.updated_at) < ?)) LIMIT ?",
         inbox["id"],
         now_us() - _SETTLED_US,
+        _SWEPT,
     )
     return apply.remove_orphans(tx, [row["id"] for row in rows])
