@@ -82,7 +82,13 @@ def render(settings: PostfixSettings, directory: Path, lookup: Path, run: Path, 
     for folder in (directory, directory / "spool", directory / "data"):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)
-    os.chown(directory / "data", pwd.getpwnam(USER).pw_uid, -1)
+    postfix = pwd.getpwnam(USER).pw_uid
+    os.chown(directory / "data", postfix, -1)
+    # before postlogd runs, postsuper logs for itself and as this user: after a crash it has queue files to
+    # complain of, and could it not, Postfix would refuse to start
+    log = directory / "postfix.log"
+    log.touch(mode=0o640)
+    os.chown(log, postfix, -1)
     relay_auth = cert = ""
     next_hop = f"[{relay.host}]:{relay.port}" if relay else ""
     if relay and relay.user:
