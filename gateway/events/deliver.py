@@ -1,34 +1,29 @@
 """The delivery engine: posts events to webhooks, at least once, in order per inbox (DESIGN §1.5).
 
-A *lane* is one webhook and one inbox (see ``lanes``). Posts of a lane go one after another; while one batch of
-outcomes is being written (``settle``) the next post is already under way.
+A *lane* is one webhook and one inbox. Within a lane the oldest pending delivery goes first; while it waits
+for a retry the lane waits with it (``append`` gives new rows the lane's next time). A head that keeps failing
+while its endpoint takes other events, or that has failed for hours, no longer holds its lane up.
 
-Crash safety: a delivery row stays pending until its outcome is committed, so a kill repeats at most the posts in
-flight and the few (``_UNSETTLED``) answered but not yet written, with the same id and body.
-
-Silence: what is posted was read from the database at most ``_FRESH`` seconds before, so a webhook switched off or
-deleted, or an inbox deleted, hears nothing later than that.
+Crash safety: a delivery row stays pending until its outcome is committed, so a kill repeats at most the posts
+that were in flight, with the same id and body. Retries are scheduled before a row's second try, so a crash
+loop cannot hammer an endpoint.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeVar
 
-from gateway.events import lanes
-from gateway.events.lanes import Ahead, Kind
+import msgspec
+
 from gateway.events.log import EventLog
-from gateway.events.settle import DAY, SECOND, Ledger, Posted, sweep
-from gateway.events.slots import SLOW_AFTER, Slots
-from gateway.events.webhook_signing import sign, sign_mailboxkit, sign_openmail
-from gateway.events.wire import body_bytes
-from gateway.net.client import SafeClient
-from gateway.net.errors import NetError, TimedOut
+from gateway.events.schedule import Outcome, next_try
+from gateway.events.webhook_signing import sign
+from gateway.net.client import Answer, SafeClient
+from gateway.net.errors import NetError
 from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.engine import Row, Store, StoreDown, Tx
@@ -36,16 +31,24 @@ from gateway.store.ids import now_us
 from gateway.store.jsontext import load
 
 log = logging.getLogger("postern.webhooks")
-T = TypeVar("T")
 
 Render = Callable[[Row], object]
 """An event row into the JSON value a dialect's webhooks get."""
 
-_UNSETTLED = 8
-_FRESH = 0.02
-_TURN = 1.0
-_GRACE = 3.0
-_LEGACY = {"openmail": sign_openmail, "mailboxkit": sign_mailboxkit}
+_SECOND = 1_000_000
+_DAY = 86_400 * _SECOND
+_PER_WEBHOOK = 8
+_LOOK_AHEAD = 400
+_EXCERPT = 2048
+
+_HEAD = (
+    "SELECT delivery.id, delivery.webhook_id, delivery.inbox_id, delivery.lane, delivery.attempts, "
+    "delivery.first_failed_at, webhook.url, webhook.dialect, webhook.secret, webhook.old_secret, "
+    "webhook.old_secret_until, webhook.headers_json, webhook.failing_since, webhook.succeeded_at, "
+    "event.id AS event_id, event.type AS event_type, event.payload_json, event.organization_id, event.pod_id, "
+    "event.message_id, event.created_at AS event_at, event.test "
+    "FROM delivery JOIN webhook ON webhook.id = delivery.webhook_id JOIN event ON event.seq = delivery.event_seq "
+)
 
 
 class WebhookDelivery:
@@ -60,226 +63,249 @@ class WebhookDelivery:
         renderers: Mapping[str, Render],
     ) -> None:
         self._store, self._events, self._client = store, events, client
-        self._timeout, self._renderers = settings.webhooks.timeout, renderers
-        self._keep_us = settings.events.keep_days * DAY
-        scale = settings.webhooks.retry_scale
-        self._ledger = Ledger(scale, settings.webhooks.disable_after_days * DAY * scale)
-        self._slots = Slots(settings.webhooks.concurrency)
+        self._settings, self._renderers = settings.webhooks, renderers
+        self._keep_us = settings.events.keep_days * _DAY
         self._lanes: dict[str, asyncio.Task[None]] = {}
-        self._settles: set[asyncio.Task[Ahead]] = set()
-        self._fresh: set[str] = set()
-        self._everywhere = True
-        self._stopping = False
+        self._busy: Counter[str] = Counter()
+        self._slow: set[str] = set()
         self._bell: Bell | None = None
         self._loop: asyncio.Task[None] | None = None
-        self._unlisten: list[Callable[[], None]] = []
+        self._unlisten: Callable[[], None] | None = None
 
     async def start(self) -> None:
         """Start; whatever was pending when the last process ended is taken up at once."""
-        self._stopping, self._everywhere = False, True
-        bell = self._bell = Bell()
-        loop = asyncio.get_running_loop()
-
-        def grown(webhooks: frozenset[str]) -> None:
-            try:
-                loop.call_soon_threadsafe(self._grown, webhooks)
-            except RuntimeError:  # the loop has closed
-                pass
-
-        self._unlisten = [self._events.listen_deliveries(grown)]
-        self._loop = asyncio.create_task(self._run(bell), name="webhooks")
+        self._bell = Bell()
+        self._unlisten = self._events.listen(self._bell.ring)
+        self._loop = asyncio.create_task(self._run(self._bell), name="webhooks")
 
     async def stop(self) -> None:
         """Let posts in flight end (a few seconds at most), then stop."""
-        self._stopping = True
-        for unlisten in self._unlisten:
-            unlisten()
+        if self._unlisten:
+            self._unlisten()
         if self._loop:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
         tasks = list(self._lanes.values())
         if tasks:
-            await asyncio.wait(tasks, timeout=_GRACE)
+            await asyncio.wait(tasks, timeout=3.0)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._settles:
-            await asyncio.wait(self._settles, timeout=_GRACE)
-        for settle in list(self._settles):
-            settle.cancel()
-
-    def _grown(self, webhooks: frozenset[str]) -> None:
-        if webhooks:
-            self._fresh |= webhooks
-        else:
-            self._everywhere = True
-        if self._bell is not None:
-            self._bell.ring()
 
     async def _run(self, bell: Bell) -> None:
-        look_at = mend_at = sweep_at = 0.0
+        swept = 0
         while True:
             pause = 1.0
             try:
-                now = time.monotonic()
-                if now >= mend_at:
-                    if lost := await self._store.read(lanes.headless):
-                        await self._store.write(partial(lanes.mend, lane_names=lost))
-                    mend_at = now + 600
-                if now >= sweep_at:
-                    while await self._store.write(partial(sweep, before=now_us() - self._keep_us)):
-                        pass
-                    sweep_at = now + 3600
-                hooks, self._fresh = self._fresh, set()
-                if self._everywhere or now >= look_at:
-                    self._everywhere = False
-                    waiting = await self._store.read(lanes.waiting_webhooks)
-                    hooks |= {hook for hook, at in waiting if at <= now_us()}
-                    soonest = min((at for hook, at in waiting if hook not in hooks), default=lanes.BEHIND)
-                    look_at = time.monotonic() + min(1.0, max((soonest - now_us()) / SECOND, 0.005))
-                await self._open(hooks)
-                pause = max(0.0, look_at - time.monotonic())
+                due = await self._store.read(_due_lanes)
+                for row in due:
+                    self._open_lane(row["lane"], row["webhook_id"])
+                if now_us() - swept > 3600 * _SECOND:
+                    await self._store.write(partial(_sweep, before=now_us() - self._keep_us))
+                    swept = now_us()
+                upcoming = await self._store.read(
+                    lambda tx: tx.value(
+                        "SELECT min(next_at) FROM delivery WHERE state = 'pending' AND next_at > ?", now_us()
+                    )
+                )
+                if upcoming is not None:
+                    pause = min(pause, max((upcoming - now_us()) / _SECOND, 0.005))
             except StoreDown as error:
-                self._everywhere = True
                 log.warning("webhook deliveries wait for the database: %s", error)
-            except Exception:
-                self._everywhere = True
-                log.exception("looking for webhook deliveries failed; it is tried again")
             await bell.wait(pause)
 
-    async def _open(self, hooks: set[str]) -> None:
-        """Open lanes of these webhooks as far as there is room."""
-        opened = len(self._lanes)
-        asked = [(hook, 2 * room + opened) for hook in hooks if (room := self._slots.room(hook))]
-        if not asked:
+    def _open_lane(self, lane: str, webhook: str) -> None:
+        limit = 1 if webhook in self._slow else _PER_WEBHOOK
+        if lane in self._lanes or self._busy[webhook] >= limit:
             return
-        for lane, hook, crowd in await self._store.read(partial(lanes.due_lanes, asked=asked)):
-            if lane in self._lanes or not self._slots.room(hook):
-                continue
-            self._slots.enter(hook)
-            task = asyncio.create_task(self._drain(lane, hook, crowd), name=f"lane-{lane}")
-            self._lanes[lane] = task
-            task.add_done_callback(partial(self._closed, lane, hook))
+        if len(self._lanes) >= self._settings.concurrency * _PER_WEBHOOK:
+            return
+        self._busy[webhook] += 1
+        task = asyncio.create_task(self._drain(lane, webhook), name=f"lane-{lane}")
+        self._lanes[lane] = task
+        task.add_done_callback(partial(self._closed, lane, webhook))
 
-    def _closed(self, lane: str, hook: str, task: asyncio.Task[None]) -> None:
+    def _closed(self, lane: str, webhook: str, task: asyncio.Task[None]) -> None:
         self._lanes.pop(lane, None)
-        self._slots.leave(hook)
-        self._fresh |= {hook, *self._slots.crowded}
-        self._slots.crowded.clear()
+        self._busy[webhook] -= 1
+        if self._busy[webhook] <= 0:
+            del self._busy[webhook]
         if not task.cancelled() and task.exception() is not None:
             log.error("webhook lane %s stopped; it is opened again", lane, exc_info=task.exception())
-            if self._loop is not None:  # at the next look, not at once
-                self._fresh.discard(hook)
         if self._bell is not None:
             self._bell.ring()
 
-    async def _drain(self, lane: str, hook: str, crowd: bool) -> None:
-        """Post what the lane has to post, for a turn of about a second, then let other lanes have the slot."""
-        turn = time.monotonic() + _TURN
-        ahead = Ahead(tidy=True) if crowd else await self._store.read(partial(lanes.look, lane=lane))
-        if not ahead.rows:  # something was due, yet not what comes first
-            ahead = Ahead(tidy=True)
-        while not self._stopping:
-            if ahead.tidy:
-                while await self._write(partial(lanes.tidy, lane=lane, webhook_id=hook)):
-                    pass
-                ahead = await self._store.read(partial(lanes.look, lane=lane))
-                if ahead.tidy:
-                    return
-            if not ahead.rows or time.monotonic() > turn:
-                return
-            ahead = await self._post_all(lane, ahead)
+    async def _drain(self, lane: str, webhook: str) -> None:
+        row = await self._store.read(partial(_next_in_lane, lane=lane))
+        while row is not None:
+            answer, error = await self._post(row)
+            row = await self._store.write(partial(self._settle, row=row, answer=answer, error=error))
 
-    async def _post_all(self, lane: str, ahead: Ahead) -> Ahead:
-        """Post the rows in order, writing outcomes while the next post runs; answers what comes next."""
-        queue, kind = deque(ahead.rows), ahead.kind
-        read_at = time.monotonic()
-        answered: list[Posted] = []
-        writing: asyncio.Task[Ahead] | None = None
+    async def _post(self, row: Row) -> tuple[Answer | None, str | None]:
+        body = self.body_of(row)
+        if body is None:
+            return None, None
+        secrets = [row["secret"]]
+        if row["old_secret"] and (row["old_secret_until"] or 0) > now_us():
+            secrets.append(row["old_secret"])
+        headers = {
+            **(load(row["headers_json"]) or {}),
+            "Content-Type": "application/json",
+            "User-Agent": "Postern-Webhooks/1",
+            **sign(secrets, f"evt_{row['event_id']}", now_us() // _SECOND, body),
+        }
         try:
-            while queue:
-                posted = await self._post(queue.popleft())
-                answered.append(posted)
-                stale = time.monotonic() - read_at > _FRESH
-                last = not posted.ok or not queue or stale or self._stopping or len(answered) >= _UNSETTLED
-                if writing is not None and (last or writing.done()):
-                    ahead = await asyncio.shield(writing)
-                    writing, read_at = None, time.monotonic()
-                    done = {one.row["id"] for one in answered}
-                    queue = deque(row for row in ahead.rows if row["id"] not in done)
-                if writing is None:
-                    writing = self._settling(lane, answered, kind)
-                    answered = []
-                if last:
-                    break
-            if writing is None:
-                return Ahead()
-            return await asyncio.shield(writing)
-        finally:
-            if answered:  # cancelled: what was answered is still written down
-                self._settling(lane, answered, kind)
-
-    def _settling(self, lane: str, posts: list[Posted], kind: Kind) -> asyncio.Task[Ahead]:
-        work = partial(self._ledger.settle, lane=lane, posts=posts, kind=kind)
-        task = asyncio.create_task(self._write(work), name=f"settle-{lane}")
-        self._settles.add(task)
-        task.add_done_callback(self._settles.discard)
-        return task
-
-    async def _write(self, work: Callable[[Tx], T]) -> T:
-        """Write, however long the database is away: posting again what was answered would hammer the endpoint."""
-        pause = 0.1
-        while True:
-            try:
-                return await self._store.write(work)
-            except StoreDown as error:
-                log.warning("webhook outcomes wait for the database: %s", error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, 5.0)
-
-    async def _post(self, row: Row) -> Posted:
-        hook, at = row["webhook_id"], now_us()
-        try:
-            body = self.body_of(row)
-            if body is None:
-                return Posted(row, None, None, at)
-            headers = _headers(row, body, at)
-        except Exception as error:  # one event that cannot be shown must not stop its lane
-            log.exception("event evt_%s cannot be rendered for webhook wh_%s", row["event_id"], hook)
-            return Posted(row, None, f"not rendered: {type(error).__name__}", at)
-        alarm = asyncio.get_running_loop().call_later(SLOW_AFTER, self._slots.slow, hook)
-        try:
-            answer = await self._client.post(row["url"], body, headers, timeout=self._timeout)
-        except TimedOut as error:
-            self._slots.slow(hook)
-            return Posted(row, None, f"{error.code}: {error.message}", at)
+            answer = await self._client.post(row["url"], body, headers, timeout=self._settings.timeout)
         except NetError as error:
-            return Posted(row, None, f"{error.code}: {error.message}", at)
-        finally:
-            alarm.cancel()
-        if answer.duration_ms < SLOW_AFTER * 500:
-            self._slots.quick(hook)
-        return Posted(row, answer, None, at)
+            self._slow.add(row["webhook_id"])
+            return None, f"{type(error).__name__}: {error}"
+        if answer.ok and answer.duration_ms < 5000:
+            self._slow.discard(row["webhook_id"])
+        return answer, None
 
     def body_of(self, row: Row) -> bytes | None:
         """The exact bytes posted for a joined delivery row; None when its dialect has no such event."""
         value = self._renderers[row["dialect"]](
-            {**row, "id": row["event_id"], "type": row["event_type"], "created_at": row["event_at"]}
+            {
+                **row,
+                "id": row["event_id"],
+                "type": row["event_type"],
+                "created_at": row["event_at"],
+            }
         )
-        return None if value is None else body_bytes(value)
+        return None if value is None else msgspec.json.encode(value)
+
+    def _settle(self, tx: Tx, row: Row, answer: Answer | None, error: str | None) -> Row | None:
+        now = now_us()
+        number = row["attempts"] + 1
+        if answer is None and error is None:  # nothing to say in this dialect
+            tx.run("UPDATE delivery SET state = 'done' WHERE id = ?", row["id"])
+            return _next_in_lane(tx, row["lane"])
+        tx.insert(
+            "attempt",
+            {
+                "delivery_id": row["id"],
+                "webhook_id": row["webhook_id"],
+                "number": number,
+                "url": row["url"],
+                "status": answer.status if answer else None,
+                "response": _excerpt(answer),
+                "error": error,
+                "duration_ms": int(answer.duration_ms) if answer else None,
+                "created_at": now,
+            },
+        )
+        if answer is not None and answer.ok:
+            tx.run(
+                "UPDATE delivery SET state = 'done', attempts = ? WHERE id = ?",
+                number,
+                row["id"],
+            )
+            if row["failing_since"] is not None or (row["succeeded_at"] or 0) < now - 5 * _SECOND:
+                tx.run(
+                    "UPDATE webhook SET succeeded_at = ?, failing_since = NULL WHERE id = ?",
+                    now,
+                    row["webhook_id"],
+                )
+            return _next_in_lane(tx, row["lane"])
+        outcome = next_try(
+            number,
+            status=answer.status if answer else None,
+            retry_after=answer.headers.get("retry-after") if answer else None,
+            now=now / _SECOND,
+            scale=self._settings.retry_scale,
+        )
+        self._failed(tx, row, outcome, number, now, error or f"HTTP {answer.status if answer else '?'}")
+        return _next_in_lane(tx, row["lane"])
+
+    def _failed(self, tx: Tx, row: Row, outcome: Outcome, number: int, now: int, why: str) -> None:
+        since = row["failing_since"] or now
+        if row["failing_since"] is None:
+            tx.run("UPDATE webhook SET failing_since = ? WHERE id = ?", now, row["webhook_id"])
+        limit = self._settings.disable_after_days * _DAY * self._settings.retry_scale
+        if outcome.disable or now - since > limit:
+            reason = "the endpoint answered 410 Gone" if outcome.disable else f"it kept failing: {why}"
+            log.warning(
+                "webhook wh_%s (%s) is switched off: %s; PATCH it with enabled true and replay when it is mended",
+                row["webhook_id"],
+                row["url"],
+                reason,
+            )
+            tx.run(
+                "UPDATE webhook SET enabled = 0, disabled_reason = ?, updated_at = ? WHERE id = ?",
+                reason,
+                now,
+                row["webhook_id"],
+            )
+            tx.run("UPDATE delivery SET state = 'failed', attempts = attempts + 1 WHERE id = ?", row["id"])
+            tx.run(
+                "UPDATE delivery SET state = 'failed' WHERE webhook_id = ? AND state = 'pending'",
+                row["webhook_id"],
+            )
+            return
+        if outcome.delay is None:
+            log.warning(
+                "webhook wh_%s: event evt_%s failed for good after %d tries (%s); replay it when the endpoint is back",
+                row["webhook_id"],
+                row["event_id"],
+                number,
+                why,
+            )
+            tx.run("UPDATE delivery SET state = 'failed', attempts = ? WHERE id = ?", number, row["id"])
+            tx.run("UPDATE delivery SET next_at = 0 WHERE lane = ? AND state = 'pending'", row["lane"])
+            return
+        first = row["first_failed_at"] or now
+        at = now + int(outcome.delay * _SECOND)
+        tx.run(
+            "UPDATE delivery SET attempts = ?, first_failed_at = ?, next_at = ? WHERE id = ?",
+            number,
+            first,
+            at,
+            row["id"],
+        )
+        poison = number >= 5 and (row["succeeded_at"] or 0) > first
+        if not poison and number < 8:  # the lane waits with its head
+            tx.run("UPDATE delivery SET next_at = ? WHERE lane = ? AND state = 'pending'", at, row["lane"])
+        else:
+            tx.run(
+                "UPDATE delivery SET next_at = 0 WHERE lane = ? AND state = 'pending' AND attempts = 0",
+                row["lane"],
+            )
 
 
-def _headers(row: Row, body: bytes, now: int) -> dict[str, str]:
-    """The owner's extra headers, then ours, which win whatever the case of their names."""
-    secrets = [row["secret"]]
-    if row["old_secret"] and (row["old_secret_until"] or 0) > now:
-        secrets.append(row["old_secret"])
-    event, seconds = f"evt_{row['event_id']}", now // SECOND
-    ours = {"Content-Type": "application/json", "User-Agent": "Postern-Webhooks/1"}
-    ours |= sign(secrets, event, seconds, body)
-    legacy = _LEGACY.get(row["dialect"])
-    if legacy is not None:
-        ours |= legacy(row["secret"], event, seconds, body)
-    taken = {name.lower() for name in ours}
-    theirs: dict[str, str] = load(row["headers_json"]) or {}
-    return {**{name: value for name, value in theirs.items() if name.lower() not in taken}, **ours}
+def _due_lanes(tx: Tx) -> list[Row]:
+    rows = tx.rows(
+        "SELECT delivery.lane, delivery.webhook_id FROM delivery JOIN webhook ON webhook.id = delivery.webhook_id "
+        "WHERE delivery.state = 'pending' AND delivery.next_at <= ? AND webhook.enabled = 1 "
+        "ORDER BY delivery.next_at, delivery.id LIMIT ?",
+        now_us(),
+        _LOOK_AHEAD,
+    )
+    return list({row["lane"]: row for row in rows}.values())
+
+
+def _next_in_lane(tx: Tx, lane: str) -> Row | None:
+    return tx.row(
+        _HEAD + "WHERE delivery.lane = ? AND delivery.state = 'pending' AND delivery.next_at <= ? "
+        "AND webhook.enabled = 1 ORDER BY delivery.id LIMIT 1",
+        lane,
+        now_us(),
+    )
+
+
+def _excerpt(answer: Answer | None) -> str | None:
+    if answer is None:
+        return None
+    return answer.body_excerpt[:_EXCERPT].decode("utf-8", "replace").replace("\x00", "")
+
+
+def _sweep(tx: Tx, before: int) -> None:
+    """Forget what can no longer be replayed."""
+    tx.run("DELETE FROM attempt WHERE created_at < ?", before)
+    tx.run("DELETE FROM label_change WHERE created_at < ?", before)
+    tx.run("DELETE FROM delivery WHERE created_at < ? AND state <> 'pending'", before)
+    tx.run(
+        "DELETE FROM event WHERE created_at < ? AND NOT EXISTS "
+        "(SELECT 1 FROM delivery WHERE delivery.event_seq = event.seq AND delivery.state = 'pending')",
+        before,
+    )

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import partial
 
-from gateway.events.lanes import enqueue
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import derived_ulid, now_us
 from gateway.store.jsontext import dump, load
@@ -26,7 +24,6 @@ class EventLog:
 
     def __init__(self) -> None:
         self._listeners: list[Callable[[], None]] = []
-        self._delivering: list[Callable[[frozenset[str]], None]] = []
         self._lock = threading.Lock()
 
     def listen(self, call: Callable[[], None]) -> Callable[[], None]:
@@ -38,18 +35,6 @@ class EventLog:
             with self._lock:
                 if call in self._listeners:
                     self._listeners.remove(call)
-
-        return remove
-
-    def listen_deliveries(self, call: Callable[[frozenset[str]], None]) -> Callable[[], None]:
-        """As ``listen``; ``call`` gets the ids of the webhooks something was queued for, none when unknown."""
-        with self._lock:
-            self._delivering.append(call)
-
-        def remove() -> None:
-            with self._lock:
-                if call in self._delivering:
-                    self._delivering.remove(call)
 
         return remove
 
@@ -93,30 +78,42 @@ class EventLog:
         if not added:
             return None
         seq = tx.value("SELECT seq FROM event WHERE id = ?", event_id)
-        queued: set[str] = set()
         for hook in tx.rows(
             "SELECT id, pod_id, inbox_id, event_types_json, inbox_ids_json, pod_ids_json FROM webhook "
-            "WHERE organization_id = ? AND enabled = 1 ORDER BY id",
+            "WHERE organization_id = ? AND enabled = 1",
             organization_id,
         ):
             if wants(hook, type, pod_id, inbox_id):
                 enqueue(tx, seq, hook["id"], inbox_id)
-                queued.add(hook["id"])
-        tx.after_commit.append(partial(self._tell, frozenset(queued), bool(queued)))
+        tx.after_commit.append(self.ring)
         return event_id
 
     def ring(self) -> None:
         """Tell every listener that there is something new."""
-        self._tell(frozenset(), True)
-
-    def _tell(self, webhooks: frozenset[str], deliveries: bool) -> None:
         with self._lock:
             listeners = list(self._listeners)
-            delivering = list(self._delivering) if deliveries else []
         for call in listeners:
             call()
-        for told in delivering:
-            told(webhooks)
+
+
+def enqueue(tx: Tx, seq: int, webhook_id: str, inbox_id: str | None) -> None:
+    """Queue one event for one webhook, behind what its lane waits for. A replay calls this again."""
+    lane = f"{webhook_id}/{inbox_id or ''}"
+    waits = tx.value(
+        "SELECT next_at FROM delivery WHERE lane = ? AND state = 'pending' ORDER BY id DESC LIMIT 1", lane
+    )
+    tx.insert(
+        "delivery",
+        {
+            "event_seq": seq,
+            "webhook_id": webhook_id,
+            "inbox_id": inbox_id,
+            "lane": lane,
+            "state": "pending",
+            "next_at": waits or 0,
+            "created_at": now_us(),
+        },
+    )
 
 
 def wants(hook: Row, type: str, pod_id: str | None, inbox_id: str | None) -> bool:

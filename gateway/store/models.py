@@ -265,7 +265,7 @@ class Delivery(Model):
     event_seq = BigIntegerField(index=True)
     webhook_id = CharField()
     inbox_id = CharField(null=True, index=True)
-    lane = CharField()  # webhook id / inbox id; with # and a row id: left the lane, see events.lanes
+    lane = CharField()  # webhook id / inbox id
     state = CharField()  # pending done failed
     attempts = _flag()
     first_failed_at = BigIntegerField(null=True)
@@ -274,7 +274,7 @@ class Delivery(Model):
 
     class Meta:
         indexes = (
-            (("state", "webhook_id", "next_at"), False),
+            (("state", "next_at"), False),
             (("lane", "state", "id"), False),
             (("webhook_id", "id"), False),
         )

@@ -127,25 +127,7 @@ async def happen(store: Store, log: EventLog, n: int, inbox: str = "a") -> None:
     await store.write(lambda tx: append(tx, log, n, inbox))
 
 
-def make_inbox(tx: Tx, inbox: str) -> None:
-    """An inbox of that id, once: an inbox that does not exist hears nothing."""
-    row = {
-        "id": inbox,
-        "number": 1,
-        "organization_id": ORGANIZATION,
-        "pod_id": "p",
-        "address": f"{inbox}@x.test",
-        "username": inbox,
-        "domain": "x.test",
-        "active_at": 0,
-        "created_at": 0,
-        "updated_at": 0,
-    }
-    tx.insert("inbox", row, ignore=True)
-
-
 def append(tx: Tx, log: EventLog, n: int, inbox: str) -> None:
-    make_inbox(tx, inbox)
     log.append(
         tx,
         "message.received",
