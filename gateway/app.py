@@ -23,6 +23,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from gateway.api.agentmail import agentmail_dialect
+from gateway.api.openmail import openmail_dialect
 from gateway.api.system import no_such_path, system_routes
 from gateway.core import bootstrap, inboxes
 from gateway.core.context import Core
@@ -46,6 +47,8 @@ from mailserver.base import Hint, MailServer, Submission
 from mailserver.imap import ImapPool
 
 log = logging.getLogger("postern")
+
+DIALECTS = [agentmail_dialect, openmail_dialect]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +143,9 @@ async def gateway(settings: Settings) -> AsyncIterator[Running]:
         outbox = Outbox(
             core.store, core.mail, core.imap, core.events, settings, core.outbox_bell, core.secret
         )
+        wires = {one.name: one.wire for one in DIALECTS}
         deliveries = WebhookDelivery(
-            core.store, core.events, core.fetcher, settings, agentmail_dialect.renderers
+            core.store, core.events, core.fetcher, settings, wires, core.live.heard_by
         )
         idle = IdleWatch(core.store, core.mail, sync.hint, settings)
         scheduler = DraftScheduler(core)
@@ -153,8 +157,8 @@ async def gateway(settings: Settings) -> AsyncIterator[Running]:
             sync.hint(hint)
         app = Starlette(
             routes=[
-                *system_routes(core, {"sync_lag": sync.lag, "outbox_age": outbox.age}, [agentmail_dialect]),
-                *agentmail_dialect.routes(core),
+                *system_routes(core, {"sync_lag": sync.lag, "outbox_age": outbox.age}, DIALECTS),
+                *(route for one in DIALECTS for route in one.routes(core)),
             ],
             exception_handlers={404: no_such_path, 405: no_such_path},
         )

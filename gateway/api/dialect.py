@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ from gateway.api.ratelimit import rate_limit
 from gateway.api.routing import Call, Endpoint, NoBody, NoQuery, Router, Table, split_raw_path
 from gateway.core.context import Core
 from gateway.core.lookup import require
+from gateway.events.wire import Wire
 from gateway.logs import current_request
 from gateway.store.ids import new_ulid
 from gateway.store.scope import Scope as Reach
@@ -36,22 +37,24 @@ log = logging.getLogger("postern.http")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
-EventRenderer = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
-"""An event row into what the dialect's webhooks get; None: the dialect has no such event."""
 Socket = Callable[[Core, Scope, Receive, Send], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """A dialect: its endpoints, how it says errors, how it renders events."""
+    """A dialect: its endpoints, how it says errors, how its webhooks look, where its WebSocket is.
+
+    ``socket_path`` is the WebSocket's path below the prefix.
+    """
 
     name: str
     prefix: str
     title: str
     table: Table
     render_error: Renderer
-    renderers: Mapping[str, EventRenderer] = field(default_factory=dict)
-    socket: Socket | None = None  # takes WebSockets at the prefix itself
+    wire: Wire
+    socket: Socket | None = None
+    socket_path: str = ""
 
     def routes(self, core: Core) -> list[BaseRoute]:
         """What a Starlette application mounts."""
@@ -66,6 +69,7 @@ class DialectRoute(BaseRoute):
         self.core = core
         self.router = Router(dialect.table.endpoints)
         self._skip = dialect.prefix.count("/")
+        self._socket_path = dialect.prefix + dialect.socket_path
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         path: str = scope.get("path", "")
@@ -79,7 +83,7 @@ class DialectRoute(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            if self.dialect.socket is not None and scope["path"].rstrip("/") == self.dialect.prefix:
+            if self.dialect.socket is not None and scope["path"].rstrip("/") == self._socket_path:
                 await self.dialect.socket(self.core, scope, receive, send)
                 return
             await self.error_response(NoRoute("there is no WebSocket here"))(scope, receive, send)

@@ -1,10 +1,14 @@
 """What can go wrong, dialect-free. Each dialect maps these to its status codes and bodies.
 
 ``message`` says what was wrong; ``fix`` what to do now; ``field`` where it was (a JSON path such as
-``to[0]`` or a query parameter's name).
+``to[0]`` or a query parameter's name); ``facts`` what a dialect documents beside a code (OpenMail: the
+``type`` of a suppression, the ``scope`` of a limit).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 
 class CoreError(Exception):
@@ -13,12 +17,19 @@ class CoreError(Exception):
     code = "error"
 
     def __init__(
-        self, message: str, *, field: str | None = None, fix: str | None = None, code: str | None = None
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        fix: str | None = None,
+        code: str | None = None,
+        facts: Mapping[str, object] | None = None,
     ):
         super().__init__(message)
         self.message = message
         self.field = field
         self.fix = fix
+        self.facts = dict(facts or {})
         if code:
             self.code = code
 
@@ -58,7 +69,7 @@ class TooMany(CoreError):
 
     code = "rate_limited"
 
-    def __init__(self, message: str, retry_after: int, **more: str | None):
+    def __init__(self, message: str, retry_after: int, **more: Any):
         super().__init__(message, **more)
         self.retry_after = retry_after
 
@@ -86,6 +97,6 @@ class Unavailable(CoreError):
 
     code = "unavailable"
 
-    def __init__(self, message: str, retry_after: int = 5, **more: str | None):
+    def __init__(self, message: str, retry_after: int = 5, **more: Any):
         super().__init__(message, **more)
         self.retry_after = retry_after

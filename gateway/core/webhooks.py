@@ -13,6 +13,7 @@ from gateway.core.inboxes import find_pod
 from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_inbox, require
 from gateway.core.paged import clean_text, page_of
+from gateway.events.lanes import enqueue, withdraw
 from gateway.events.log import OPT_IN, wants
 from gateway.events.webhook_signing import new_secret
 from gateway.net.client import check_headers
@@ -322,19 +323,8 @@ def _replay(
             )
         chosen[event["seq"]] = event
     for seq in sorted(chosen):
-        tx.run("DELETE FROM delivery WHERE webhook_id = ? AND event_seq = ?", hook["id"], seq)
-        tx.insert(
-            "delivery",
-            {
-                "event_seq": seq,
-                "webhook_id": hook["id"],
-                "inbox_id": chosen[seq]["inbox_id"],
-                "lane": f"{hook['id']}/{chosen[seq]['inbox_id'] or ''}",
-                "state": "pending",
-                "next_at": 0,
-                "created_at": now_us(),
-            },
-        )
+        withdraw(tx, seq, hook["id"])
+        enqueue(tx, seq, hook["id"], hook["dialect"], chosen[seq]["inbox_id"])
     return len(chosen)
 
 

@@ -62,8 +62,9 @@ class Happened:
 class Stream:
     """One listener. ``wants`` judges an event row of the organization; ``lost`` is set when it must be cut."""
 
-    def __init__(self, organization: str, wants: Callable[[Row], bool]) -> None:
+    def __init__(self, organization: str, wants: Callable[[Row], bool], dialect: str = "agentmail") -> None:
         self.organization = organization
+        self.dialect = dialect
         self.wants = wants
         self.lost = asyncio.Event()
         self._waiting: deque[Happened] = deque()
@@ -122,6 +123,16 @@ class LiveEvents:
         if not self._streams and self._job is not None:
             self._job.cancel()
             self._job = None
+
+    def heard_by(self, dialect: str, row: Row) -> bool:
+        """Whether an open stream of ``dialect`` takes this event row."""
+        return any(
+            one.dialect == dialect
+            and one.organization == row["organization_id"]
+            and not one.lost.is_set()
+            and one.wants(row)
+            for one in self._streams
+        )
 
     async def _run(self, store: Store, events: EventLog, start: list[Row]) -> None:
         bell = Bell()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from gateway.events.lanes import enqueue
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import derived_ulid, now_us
 from gateway.store.jsontext import dump, load
@@ -78,13 +79,8 @@ class EventLog:
         if not added:
             return None
         seq = tx.value("SELECT seq FROM event WHERE id = ?", event_id)
-        for hook in tx.rows(
-            "SELECT id, pod_id, inbox_id, event_types_json, inbox_ids_json, pod_ids_json FROM webhook "
-            "WHERE organization_id = ? AND enabled = 1",
-            organization_id,
-        ):
-            if wants(hook, type, pod_id, inbox_id):
-                enqueue(tx, seq, hook["id"], inbox_id)
+        for hook in _listening(tx, organization_id, type, pod_id, inbox_id):
+            enqueue(tx, seq, hook["id"], hook["dialect"], inbox_id)
         tx.after_commit.append(self.ring)
         return event_id
 
@@ -96,24 +92,21 @@ class EventLog:
             call()
 
 
-def enqueue(tx: Tx, seq: int, webhook_id: str, inbox_id: str | None) -> None:
-    """Queue one event for one webhook, behind what its lane waits for. A replay calls this again."""
-    lane = f"{webhook_id}/{inbox_id or ''}"
-    waits = tx.value(
-        "SELECT next_at FROM delivery WHERE lane = ? AND state = 'pending' ORDER BY id DESC LIMIT 1", lane
-    )
-    tx.insert(
-        "delivery",
-        {
-            "event_seq": seq,
-            "webhook_id": webhook_id,
-            "inbox_id": inbox_id,
-            "lane": lane,
-            "state": "pending",
-            "next_at": waits or 0,
-            "created_at": now_us(),
-        },
-    )
+def _listening(
+    tx: Tx, organization_id: str, type: str, pod_id: str | None, inbox_id: str | None
+) -> list[Row]:
+    """The webhooks that get an event. OpenMail: an inbox's own URL replaces the account's."""
+    hooks = [
+        row
+        for row in tx.rows(
+            "SELECT id, dialect, pod_id, inbox_id, event_types_json, inbox_ids_json, pod_ids_json "
+            "FROM webhook WHERE organization_id = ? AND enabled = 1 ORDER BY id",
+            organization_id,
+        )
+        if wants(row, type, pod_id, inbox_id)
+    ]
+    own = any(row["dialect"] == "openmail" and row["inbox_id"] for row in hooks)
+    return [row for row in hooks if not (own and row["dialect"] == "openmail" and not row["inbox_id"])]
 
 
 def wants(hook: Row, type: str, pod_id: str | None, inbox_id: str | None) -> bool:

@@ -106,8 +106,6 @@ class Inbox(Model):
     client_id = TextField(null=True)
     external_id = TextField(null=True)
     metadata_json = _text("{}")
-    webhook_url = TextField(null=True)
-    webhook_secret = TextField(null=True)
     status = _text("active")  # creating active suspended deleting
     active_at = BigIntegerField()  # last mail in or out: who gets an IDLE connection
     created_at = BigIntegerField()

@@ -14,7 +14,6 @@ import msgspec
 import pytest
 
 from gateway.api.agentmail.events_view import MAX_PAYLOAD, render
-from gateway.events.deliver import WebhookDelivery
 from gateway.events.log import EventLog
 from gateway.store.engine import Row
 from gateway.store.jsontext import dump, load
@@ -189,11 +188,11 @@ async def test_javascript_reads_back_the_same_octets(shelf: Shelf) -> None:
 
 async def test_the_delivery_engine_posts_this_rendering(shelf: Shelf) -> None:
     from gateway.api.agentmail import agentmail_dialect
-    from gateway.settings import Settings
+    from gateway.events.deliver import body_of, event_of
+    from gateway.events.wire import Try
 
     received(shelf, EventLog(), shelf.inbox("bot@postern.test"), mail(1))
     row = event_rows(shelf)["message.received"]
-    engine = WebhookDelivery(shelf.store, EventLog(), None, Settings(), agentmail_dialect.renderers)  # type: ignore[arg-type]
     joined = {
         **row,
         "event_id": row["id"],
@@ -202,4 +201,5 @@ async def test_the_delivery_engine_posts_this_rendering(shelf: Shelf) -> None:
         "id": 1,
         "dialect": "agentmail",
     }
-    assert engine.body_of(joined) == msgspec.json.encode(shown(row))
+    body = body_of(agentmail_dialect.wire, event_of(joined), Try(1, 0))
+    assert body == msgspec.json.encode(shown(row))

@@ -14,7 +14,8 @@ from aiohttp import web
 
 from gateway.events.deliver import WebhookDelivery
 from gateway.events.log import EventLog
-from gateway.events.webhook_signing import new_secret
+from gateway.events.webhook_signing import new_secret, sign
+from gateway.events.wire import Try, Wire
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
 from gateway.settings import Settings, load_settings
@@ -95,7 +96,7 @@ async def engine(
     """A running delivery engine whose one dialect posts an event's payload as it is."""
     settings = settings or settings_of()
     async with SafeClient(fetch_policy(settings)) as client:
-        one = WebhookDelivery(store, log, client, settings, {"agentmail": payload_of})
+        one = WebhookDelivery(store, log, client, settings, {"agentmail": Wire(render=payload_of, sign=sign)})
         await one.start()
         try:
             yield one
@@ -103,7 +104,7 @@ async def engine(
             await one.stop()
 
 
-def payload_of(row: Row) -> object:
+def payload_of(row: Row, attempt: Try) -> Any:
     return msgspec.json.decode(row["payload_json"])
 
 

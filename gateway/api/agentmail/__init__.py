@@ -30,6 +30,8 @@ from gateway.api.agentmail.socket import serve_socket
 from gateway.api.dialect import Dialect
 from gateway.api.routing import Table
 from gateway.core.context import Core
+from gateway.events.webhook_signing import sign
+from gateway.events.wire import Wire
 
 
 def _table() -> Table:
@@ -60,7 +62,7 @@ agentmail_dialect = Dialect(
     title="agentmail",
     table=_table(),
     render_error=render_error,
-    renderers={"agentmail": render},
+    wire=Wire(render=lambda event, attempt: render(event), sign=sign),
     socket=serve_socket,
 )
 

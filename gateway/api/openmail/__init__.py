@@ -1,0 +1,31 @@
+"""OpenMail's API at ``/v1``: mailboxes for agents, in the shapes of its documents and clients.
+
+One module a resource, each with a ``table`` of endpoints; this package joins them into one dialect. Only
+translation lives here: request structs to core calls, rows to response shapes.
+"""
+
+from __future__ import annotations
+
+from gateway.api.dialect import Dialect
+from gateway.api.openmail.errors import render_error
+from gateway.api.openmail.wire import WIRE
+from gateway.api.routing import Table
+
+_PARTS: tuple[Table, ...] = ()
+
+
+def _table() -> Table:
+    table = Table()
+    for part in _PARTS:
+        table.include(part)
+    return table
+
+
+openmail_dialect = Dialect(
+    name="openmail",
+    prefix="/v1",
+    title="OpenMail",
+    table=_table(),
+    render_error=render_error,
+    wire=WIRE,
+)

@@ -1,0 +1,122 @@
+"""What waits for delivery: rows in lanes, each lane with one head.
+
+A *lane* keeps the order of one webhook and one inbox. Its oldest pending row is the head and holds the time of
+the next try; the rows behind it bear ``BEHIND`` until the head is settled and the next one is promoted. So a lane
+waits with its head without a write to any other row, nothing behind can overtake, and what is due is a range of
+an index however long the lanes are. A dialect that promises no order has a lane for each event; a row that is
+set aside (a head that keeps failing) moves into a lane of its own.
+"""
+
+from __future__ import annotations
+
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us
+
+BEHIND = 1 << 62
+"""``next_at`` of a row that waits for those before it."""
+
+UNORDERED = frozenset({"openmail"})
+"""Dialects whose events go each for itself (OpenMail: "at least once, unordered")."""
+
+_JOINED = (
+    "SELECT delivery.id, delivery.webhook_id, delivery.inbox_id, delivery.lane, delivery.attempts, "
+    "delivery.first_failed_at, delivery.next_at, webhook.url, webhook.dialect, webhook.secret, "
+    "webhook.old_secret, webhook.old_secret_until, webhook.headers_json, webhook.failing_since, "
+    "webhook.succeeded_at, webhook.enabled, event.seq, event.id AS event_id, event.type AS event_type, "
+    "event.payload_json, event.organization_id, event.pod_id, event.message_id, event.created_at AS event_at, "
+    "event.test FROM delivery JOIN webhook ON webhook.id = delivery.webhook_id "
+    "JOIN event ON event.seq = delivery.event_seq "
+)
+
+
+def enqueue(tx: Tx, seq: int, webhook_id: str, dialect: str, inbox_id: str | None) -> None:
+    """Queue one event for one webhook, behind what its lane holds. A replay calls this again."""
+    lane = f"{webhook_id}/{inbox_id or ''}"
+    if dialect in UNORDERED:
+        lane = f"{lane}#{seq}"
+    waits = tx.value("SELECT 1 FROM delivery WHERE lane = ? AND state = 'pending' LIMIT 1", lane)
+    tx.insert(
+        "delivery",
+        {
+            "event_seq": seq,
+            "webhook_id": webhook_id,
+            "inbox_id": inbox_id,
+            "lane": lane,
+            "state": "pending",
+            "next_at": BEHIND if waits else 0,
+            "created_at": now_us(),
+        },
+    )
+
+
+def withdraw(tx: Tx, seq: int, webhook_id: str) -> None:
+    """Forget an event's delivery to a webhook, whatever its state; its lane goes on."""
+    for row in tx.rows(
+        "SELECT id, lane FROM delivery WHERE webhook_id = ? AND event_seq = ?", webhook_id, seq
+    ):
+        tx.run("DELETE FROM delivery WHERE id = ?", row["id"])
+        promote(tx, row["lane"])
+
+
+def promote(tx: Tx, lane: str) -> None:
+    """See that the oldest pending row of a lane is its head. To be called when a head left."""
+    tx.run(
+        "UPDATE delivery SET next_at = 0 WHERE next_at = ? AND id = "
+        "(SELECT min(id) FROM delivery WHERE lane = ? AND state = 'pending')",
+        BEHIND,
+        lane,
+    )
+
+
+def promote_all(tx: Tx) -> None:
+    """As ``promote``, for every lane: where several processes write, one can queue behind what another settles."""
+    tx.run(
+        "UPDATE delivery SET next_at = 0 WHERE next_at = ? AND id IN "
+        "(SELECT min(id) FROM delivery WHERE state = 'pending' GROUP BY lane)",
+        BEHIND,
+    )
+
+
+def set_aside(tx: Tx, row: Row) -> None:
+    """Give a head a lane of its own, so that those behind it go on without it."""
+    if not alone(row["lane"]):
+        tx.run("UPDATE delivery SET lane = ? WHERE id = ?", f"{row['lane']}#{row['id']}", row["id"])
+        promote(tx, row["lane"])
+
+
+def alone(lane: str) -> bool:
+    """Whether a lane holds one delivery only, by its name."""
+    return "#" in lane
+
+
+def due(tx: Tx, now: int, busy: list[str], most: int) -> list[Row]:
+    """(lane, webhook_id) of heads whose time has come, longest due first, without those of ``busy`` webhooks."""
+    marks = ", ".join("?" * len(busy))
+    without = f"AND delivery.webhook_id NOT IN ({marks}) " if busy else ""
+    return tx.rows(
+        "SELECT delivery.lane, delivery.webhook_id FROM delivery "  # noqa: S608
+        "JOIN webhook ON webhook.id = delivery.webhook_id "
+        f"WHERE delivery.state = 'pending' AND delivery.next_at <= ? AND webhook.enabled = 1 {without}"
+        "ORDER BY delivery.next_at, delivery.id LIMIT ?",
+        now,
+        *busy,
+        most,
+    )
+
+
+def head(tx: Tx, lane: str, now: int) -> Row | None:
+    """The joined row of a lane's head, if its time has come and its webhook is enabled."""
+    row = tx.row(
+        _JOINED + "WHERE delivery.lane = ? AND delivery.state = 'pending' ORDER BY delivery.id LIMIT 1", lane
+    )
+    return row if row and row["enabled"] and row["next_at"] <= now else None
+
+
+def next_due(tx: Tx, now: int) -> int | None:
+    """When the next head's time comes, µs; None when nothing waits for a time."""
+    at = tx.value(
+        "SELECT min(next_at) FROM delivery WHERE state = 'pending' AND next_at > ? AND next_at < ?",
+        now,
+        BEHIND,
+    )
+    return None if at is None else int(at)

@@ -1,0 +1,48 @@
+"""How a dialect's webhooks look on the wire: the body of an event, the headers that sign it, when to try again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.events.schedule import Outcome, next_try
+from gateway.store.engine import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One attempt: ``number`` from 1, ``at`` in µs."""
+
+    number: int
+    at: int
+
+
+class Plan(Protocol):
+    """What follows a failed try; see :func:`gateway.events.schedule.next_try`."""
+
+    def __call__(
+        self, number: int, *, status: int | None, retry_after: str | None, now: float, scale: float
+    ) -> Outcome: ...
+
+
+Render = Callable[[Row, Try], Mapping[str, object] | None]
+"""An event row, and which attempt it is, into the JSON object posted; None: the dialect has no such event."""
+
+Sign = Callable[[Sequence[str], str, int, bytes], dict[str, str]]
+"""(secrets, newest first; ``evt_…``; Unix seconds; the exact body) into headers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """A dialect's side of webhook delivery.
+
+    ``prefer_socket``: an event that an open, subscribed socket of the dialect takes is not posted.
+    ``disables``: an endpoint that fails for days is switched off.
+    """
+
+    render: Render
+    sign: Sign
+    plan: Plan = next_try
+    prefer_socket: bool = False
+    disables: bool = True
