@@ -12,7 +12,8 @@ import secrets
 import shutil
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,30 @@ def local_host(bind: str) -> str:
 
 def free_port(host: str) -> int:
     """A TCP port free at this moment on ``host``."""
+    return choose_ports(host, [0])[0]
+
+
+def choose_ports(host: str, wanted: Sequence[int]) -> list[int]:
+    """The ports as wanted, and for each 0 one that is free at this moment; no port twice.
+
+    Two services of one port would be one service: Postfix keeps the last of two equal lines in master.cf.
+    Raises MailServerError when a port is wanted twice.
+    """
+    fixed = [port for port in wanted if port]
+    if len(set(fixed)) < len(fixed):
+        raise MailServerError(f"two mail services are to listen on the same port: {fixed}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((host if host != "*" else "", 0))
-        return int(probe.getsockname()[1])
+    with ExitStack() as held:  # all held until the last is chosen: one given back could be drawn again
+
+        def draw() -> int:
+            while True:
+                probe = held.enter_context(socket.socket(family, socket.SOCK_STREAM))
+                probe.bind((host if host != "*" else "", 0))
+                port = int(probe.getsockname()[1])
+                if port not in fixed:
+                    return port
+
+        return [port or draw() for port in wanted]
 
 
 async def answers(end: Endpoint, greeting: bytes, timeout: float = 1.0) -> bool:

@@ -22,7 +22,7 @@ from mailserver.base import (
     Tls,
 )
 from mailserver.dovecot import SUBMITTER
-from mailserver.machine import answers, free_port
+from mailserver.machine import answers, choose_ports
 from mailserver.postfix_dovecot import config as postfix
 from mailserver.postfix_dovecot.config import PostfixPorts, PostfixSettings
 from mailserver.provisioning import Provisioning
@@ -63,11 +63,8 @@ class PostfixServer(Provisioning):
         await self._start_store(on_hint)
         assert self._config is not None
         for attempt in range(4):
-            self._ports = PostfixPorts(
-                settings.smtp_port or free_port(settings.bind),
-                settings.submission_port or free_port(settings.bind),
-                settings.gateway_port or free_port("127.0.0.1"),
-            )
+            wanted = (settings.smtp_port, settings.submission_port, settings.gateway_port)
+            self._ports = PostfixPorts(*choose_ports(settings.bind, wanted))
             await asyncio.to_thread(
                 postfix.render,
                 settings,

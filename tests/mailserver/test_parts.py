@@ -14,6 +14,7 @@ from mailserver.directory import Directory, Mailbox, home_prefix, new_home
 from mailserver.doorbell import Doorbell
 from mailserver.dovecot import template_for
 from mailserver.embedded import wire
+from mailserver.machine import choose_ports
 from mailserver.passwords import hash_password, verify_password
 from mailserver.smtp_client import dot_stuffed, xtext
 
@@ -102,6 +103,15 @@ def test_versions() -> None:
     for other in ("2.4.1", "3.0", ""):
         with pytest.raises(MailServerError, match="not supported"):
             template_for(other)
+
+
+def test_no_port_is_chosen_twice() -> None:
+    # drawn one after the other, 400 of the kernel's some 14,000 hold the same port twice nearly always
+    chosen = choose_ports("127.0.0.1", [0, 25025, *[0] * 400])
+    assert chosen[1] == 25025
+    assert len(set(chosen)) == len(chosen)
+    with pytest.raises(MailServerError, match="same port"):
+        choose_ports("127.0.0.1", [25025, 0, 25025])
 
 
 def test_wire() -> None:
