@@ -10,12 +10,14 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
+from gateway.events import lanes
 from gateway.events.log import EventLog
-from gateway.store.engine import Row, Store
+from gateway.store.engine import Row, Store, Tx
 from gateway.store.ids import now_us
 from tests.events.endpoint import Post, endpoint, engine, happen, hook, open_store, settings_of, until
 
@@ -249,3 +251,80 @@ async def test_finding_what_is_due_stays_flat_with_a_long_queue(db: Store) -> No
                 await happen(db, log, n, inbox="b")
             await until(lambda: len(end.at("/quick")) == 50)
             print(f"50 events behind 20,000 waiting: {time.monotonic() - started:.2f} s")
+
+
+async def test_what_is_queued_beside_a_failing_head_never_overtakes(db: Store) -> None:
+    """Every event is refused twice, at any moment of the others' being queued: the order of acceptance stays."""
+    log = EventLog()
+    refused: Counter[bytes] = Counter()
+    accepted: list[bytes] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        body = await request.read()
+        if refused[body] < 2:
+            refused[body] += 1
+            return web.Response(status=503)
+        accepted.append(body)
+        return web.Response()
+
+    settings = settings_of(**{"webhooks.retry_scale": 0.0002})  # 1 ms, 6 ms
+    async with endpoint() as end, engine(db, log, settings):
+        end.answers["/hook"] = answer
+        await hook(db, end.url + "/hook")
+        for n in range(240):
+            await happen(db, log, n, inbox="abc"[n % 3])
+            await asyncio.sleep(0.002 if n % 7 else 0.02)
+        await until(lambda: len(accepted) >= 240, 60)
+        for inbox in "abc":
+            numbers = [one["n"] for one in map(msgspec.json.decode, accepted) if one["inbox"] == inbox]
+            assert numbers == sorted(numbers)
+            assert len(numbers) == 80
+        assert await _states(db) == {"done": 240}
+
+
+async def test_an_event_its_endpoint_never_takes_does_not_hold_up_the_others(db: Store) -> None:
+    log = EventLog()
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=500 if b'"n":3,' in await request.read() else 200)
+
+    async with endpoint() as end, engine(db, log, settings_of(**{"webhooks.retry_scale": 0.0001})):
+        end.answers["/hook"] = answer
+        ulid = await hook(db, end.url + "/hook")
+        for n in range(10):
+            await happen(db, log, n)
+        await until(lambda: {one.number for one in end.posts} == set(range(10)), 30)
+        taken = list(dict.fromkeys(one.number for one in end.posts))
+        assert taken == list(range(10))
+        assert sum(one.number == 3 for one in end.posts) >= 5
+        # and an event that comes while it is still tried is not held up either
+        await happen(db, log, 10)
+        await until(lambda: end.posts[-1].number == 10 or any(one.number == 10 for one in end.posts))
+        left = await db.read(
+            lambda tx: tx.rows("SELECT lane FROM delivery WHERE webhook_id = ? AND state = 'pending'", ulid)
+        )
+        assert [row["lane"] for row in left if "#" not in row["lane"]] == []
+
+
+async def test_a_replayed_event_goes_behind_what_waits(db: Store) -> None:
+    log, down = EventLog(), True
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=503 if down else 200)
+
+    async with endpoint() as end, engine(db, log):
+        end.answers["/hook"] = answer
+        ulid = await hook(db, end.url + "/hook")
+        for n in range(4):
+            await happen(db, log, n)
+        await until(lambda: end.posts)
+
+        def again(tx: Tx) -> None:
+            seq = tx.value("SELECT seq FROM event ORDER BY seq LIMIT 1")
+            lanes.withdraw(tx, seq, ulid)  # the head itself, perhaps while it is being posted
+            lanes.enqueue(tx, seq, ulid, "agentmail", "a")
+
+        await db.write(again)
+        down = False
+        log.ring()
+        await until(lambda: [one.number for one in end.posts[-4:]] == [1, 2, 3, 0], 20)
