@@ -117,7 +117,7 @@ class Webhook(Model):
     number = BigIntegerField()
     organization_id = CharField(index=True)
     pod_id = CharField(null=True)  # made under /pods/{id}
-    inbox_id = CharField(null=True)  # made under /inboxes/{id}
+    inbox_id = CharField(null=True, index=True)  # made under /inboxes/{id}
     dialect = _text("agentmail")
     name = TextField(null=True)
     url = TextField()
