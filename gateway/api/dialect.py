@@ -138,6 +138,8 @@ class DialectRoute(BaseRoute):
             raise unknown or NoRoute("there is no such path")
         if endpoint.permission:
             require(reach, endpoint.permission)
+        if endpoint.guard:
+            await endpoint.guard(self.core, reach, ids)
         query: Any = None
         if endpoint.query is not NoQuery:
             query = parse_query(request.scope["query_string"], endpoint.query)

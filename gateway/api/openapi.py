@@ -66,6 +66,7 @@ def describe(dialects: Sequence[Dialect], public_url: str) -> dict[str, Any]:
 def _is_schema(kind: Any) -> bool:
     if kind in (None, NoBody, NoQuery, type(None)):
         return False
+    kind = typing.get_origin(kind) or kind  # Page[PodView]
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -71,6 +71,9 @@ class Call(Generic[B, Q]):
 
 
 Handler = Callable[[Call[Any, Any]], Awaitable[Any]]
+Guard = Callable[[Core, Scope, Mapping[str, str]], Awaitable[None]]
+"""Refuses (by raising) a key that may not use an endpoint; told the path's parameters."""
+
 _H = TypeVar("_H", bound=Callable[..., Awaitable[Any]])
 
 
@@ -87,6 +90,7 @@ class Endpoint:
     status: int
     auth: bool
     permission: str | None
+    guard: Guard | None
     summary: str
     description: str
     tag: str
@@ -110,6 +114,7 @@ class Table:
         status: int = 200,
         auth: bool = True,
         permission: str | None = None,
+        guard: Guard | None = None,
         rows: tuple[str, Any] | None = None,
         max_body: int | None = None,
         raw_body: bool = False,
@@ -117,8 +122,9 @@ class Table:
     ) -> Callable[[_H], _H]:
         """Declare an endpoint (and the same under the paths of ``also``).
 
-        ``permission``: what a restricted key must have. ``rows``: the plural name and item type of a list.
-        ``max_body``: octets, instead of ``http.max_body``. ``raw_body``: the handler reads the stream itself.
+        ``permission``: what a restricted key must have. ``guard``: asked before the body is read.
+        ``rows``: the plural name and item type of a list. ``max_body``: octets, instead of ``http.max_body``.
+        ``raw_body``: the handler reads the stream itself.
         A handler that answers None means 204.
         """
 
@@ -139,6 +145,7 @@ class Table:
                         status=204 if hints.get("return") is type(None) else status,
                         auth=auth,
                         permission=permission,
+                        guard=guard,
                         summary=summary.strip().rstrip("."),
                         description=description.strip(),
                         tag=self.tag,
