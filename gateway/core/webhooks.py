@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from gateway.core.context import Core
@@ -13,8 +12,7 @@ from gateway.core.inboxes import find_pod
 from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_inbox, require
 from gateway.core.paged import clean_text, page_of
-from gateway.events.lanes import enqueue, withdraw
-from gateway.events.log import OPT_IN, wants
+from gateway.events.log import OPT_IN
 from gateway.events.webhook_signing import new_secret
 from gateway.net.client import check_headers
 from gateway.net.errors import NetError
@@ -37,6 +35,15 @@ EVENT_TYPES = (
 ROTATION_US = 24 * 3600 * 1_000_000
 MAX_HEADERS = 20
 MAX_IDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """Which webhooks are meant: a dialect shows and touches its own, under a pod or inbox those made there."""
+
+    dialect: str
+    pod: str | None = None
+    inbox: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Row, bool]:
 
     def write(tx: Tx) -> tuple[Row, bool]:
         if client_id:
-            where, args = _reach(scope)
+            where, args = _reach(scope, new.dialect)
             held = tx.row(
                 f"SELECT * FROM webhook WHERE {where} AND client_id = ? AND url = ?",  # noqa: S608
                 *args,
@@ -106,24 +113,22 @@ async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Row, bool]:
     return await core.store.write(write)
 
 
-async def get(core: Core, scope: Scope, ref: str, *, pod: str | None = None, inbox: str | None = None) -> Row:
+async def get(core: Core, scope: Scope, among: Among, ref: str) -> Row:
     """A webhook's row. Raises NotFound, Forbidden."""
     require(scope, "webhook_read")
-    return await core.store.read(lambda tx: find_webhook(tx, scope, ref, pod=pod, inbox=inbox))
+    return await core.store.read(lambda tx: find_webhook(tx, scope, among, ref))
 
 
-async def list_webhooks(
-    core: Core, scope: Scope, window: Window, *, pod: str | None = None, inbox: str | None = None
-) -> Listing:
+async def list_webhooks(core: Core, scope: Scope, among: Among, window: Window) -> Listing:
     """The webhooks inside the reach."""
     require(scope, "webhook_read")
 
     def read(tx: Tx) -> Listing:
-        where, args = _reach(scope)
-        if pod is not None:
-            where, args = f"{where} AND pod_id = ?", [*args, find_pod(tx, scope, pod)["id"]]
-        if inbox is not None:
-            where, args = f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, inbox)["id"]]
+        where, args = _reach(scope, among.dialect)
+        if among.pod is not None:
+            where, args = f"{where} AND pod_id = ?", [*args, find_pod(tx, scope, among.pod)["id"]]
+        if among.inbox is not None:
+            where, args = f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, among.inbox)["id"]]
         return page_of(tx, "webhook", where, args, window)
 
     return await core.store.read(read)
@@ -144,22 +149,14 @@ class WebhookChange:
     enabled: bool | None = None
 
 
-async def update(
-    core: Core,
-    scope: Scope,
-    ref: str,
-    change: WebhookChange,
-    *,
-    pod: str | None = None,
-    inbox: str | None = None,
-) -> Row:
+async def update(core: Core, scope: Scope, among: Among, ref: str, change: WebhookChange) -> Row:
     """Change a webhook. Disabling drops what waits for it; enabling forgives its failures."""
     require(scope, "webhook_update")
     url = checked_url(core, change.url) if change.url is not None else None
     types = check_types(change.event_types) if change.event_types else None
 
     def write(tx: Tx) -> Row:
-        row = find_webhook(tx, scope, ref, pod=pod, inbox=inbox)
+        row = find_webhook(tx, scope, among, ref)
         columns: Row = {"updated_at": max(now_us(), row["updated_at"] + 1000)}
         if url is not None:
             columns["url"] = url
@@ -187,14 +184,12 @@ async def update(
     return await core.store.write(write)
 
 
-async def delete(
-    core: Core, scope: Scope, ref: str, *, pod: str | None = None, inbox: str | None = None
-) -> None:
+async def delete(core: Core, scope: Scope, among: Among, ref: str) -> None:
     """Delete a webhook and what waits for it."""
     require(scope, "webhook_delete")
 
     def write(tx: Tx) -> None:
-        row = find_webhook(tx, scope, ref, pod=pod, inbox=inbox)
+        row = find_webhook(tx, scope, among, ref)
         tx.run("DELETE FROM webhook WHERE id = ?", row["id"])
         tx.run("DELETE FROM delivery WHERE webhook_id = ?", row["id"])
         tx.run("DELETE FROM attempt WHERE webhook_id = ?", row["id"])
@@ -202,12 +197,12 @@ async def delete(
     await core.store.write(write)
 
 
-async def rotate_secret(core: Core, scope: Scope, ref: str) -> Row:
+async def rotate_secret(core: Core, scope: Scope, among: Among, ref: str) -> Row:
     """A new secret; for 24 hours every request is signed with the old one as well."""
     require(scope, "webhook_update")
 
     def write(tx: Tx) -> Row:
-        row = find_webhook(tx, scope, ref)
+        row = find_webhook(tx, scope, among, ref)
         now = now_us()
         columns: Row = {
             "secret": new_secret(),
@@ -222,20 +217,13 @@ async def rotate_secret(core: Core, scope: Scope, ref: str) -> Row:
 
 
 async def update_headers(
-    core: Core,
-    scope: Scope,
-    ref: str,
-    headers: dict[str, str],
-    remove: Iterable[str] = (),
-    *,
-    pod: str | None = None,
-    inbox: str | None = None,
+    core: Core, scope: Scope, among: Among, ref: str, headers: dict[str, str], remove: Iterable[str] = ()
 ) -> Row:
     """Set and remove the extra headers that go with every post."""
     require(scope, "webhook_update")
 
     def write(tx: Tx) -> Row:
-        row = find_webhook(tx, scope, ref, pod=pod, inbox=inbox)
+        row = find_webhook(tx, scope, among, ref)
         low = {name.lower() for name in [*remove, *headers]}
         kept = {name: value for name, value in load(row["headers_json"]).items() if name.lower() not in low}
         columns = {"headers_json": dump(checked_headers({**kept, **headers})), "updated_at": now_us()}
@@ -245,12 +233,12 @@ async def update_headers(
     return await core.store.write(write)
 
 
-async def list_attempts(core: Core, scope: Scope, ref: str, window: Window) -> Listing:
+async def list_attempts(core: Core, scope: Scope, among: Among, ref: str, window: Window) -> Listing:
     """The tries of a webhook's deliveries, newest first, each with its event's id and type."""
     require(scope, "webhook_read")
 
     def read(tx: Tx) -> Listing:
-        row = find_webhook(tx, scope, ref)
+        row = find_webhook(tx, scope, among, ref)
         listing = page_of(tx, "attempt", "webhook_id = ?", [row["id"]], window)
         for one in listing.rows:
             event = tx.row(
@@ -264,79 +252,17 @@ async def list_attempts(core: Core, scope: Scope, ref: str, window: Window) -> L
     return await core.store.read(read)
 
 
-async def replay(
-    core: Core,
-    scope: Scope,
-    ref: str,
-    *,
-    since: int | None = None,
-    event_ids: Sequence[str] = (),
-    failed: bool = False,
-) -> int:
-    """Deliver events again: the named ones, all since a time (µs), or those that failed; answers how many.
-
-    A replayed event has the same id and body as before.
-    """
-    require(scope, "webhook_update")
-    if not (event_ids or failed or since is not None):
-        raise Invalid("nothing names what to replay", field="since", fix="give since, event_ids or failed")
-    count = await core.store.write(
-        partial(_replay, scope=scope, ref=ref, since=since, event_ids=event_ids, failed=failed)
-    )
-    core.events.ring()
-    return count
-
-
-def _replay(
-    tx: Tx, *, scope: Scope, ref: str, since: int | None, event_ids: Sequence[str], failed: bool
-) -> int:
-    hook = find_webhook(tx, scope, ref)
-    if not hook["enabled"]:
-        raise Invalid("the webhook is disabled", field="webhook_id", fix="PATCH it with enabled true first")
-    chosen: dict[int, Row] = {}
-    columns = "event.seq, event.inbox_id, event.pod_id, event.type"
-    if failed:
-        for row in tx.rows(
-            f"SELECT {columns} FROM delivery JOIN event ON event.seq = delivery.event_seq "  # noqa: S608
-            "WHERE delivery.webhook_id = ? AND delivery.state = 'failed' AND delivery.created_at >= ?",
-            hook["id"],
-            since or 0,
-        ):
-            chosen[row["seq"]] = row
-    elif since is not None:
-        for row in tx.rows(
-            f"SELECT {columns} FROM event WHERE organization_id = ? AND created_at >= ?",  # noqa: S608
-            scope.organization,
-            since,
-        ):
-            if wants(hook, row["type"], row["pod_id"], row["inbox_id"]):
-                chosen[row["seq"]] = row
-    for one in event_ids:
-        event = tx.row(
-            f"SELECT {columns} FROM event WHERE id = ? AND organization_id = ?",  # noqa: S608
-            parse_id("evt", one) or "",
-            scope.organization,
-        )
-        if event is None:
-            raise NotFound(
-                f"there is no event {one[:100]!r}", field="event_ids", fix="GET /events lists them"
-            )
-        chosen[event["seq"]] = event
-    for seq in sorted(chosen):
-        withdraw(tx, seq, hook["id"])
-        enqueue(tx, seq, hook["id"], hook["dialect"], chosen[seq]["inbox_id"])
-    return len(chosen)
-
-
-def find_webhook(tx: Tx, scope: Scope, ref: str, *, pod: str | None = None, inbox: str | None = None) -> Row:
-    """A webhook's row by ``wh_…`` or ULID, under a pod or inbox if named. Raises NotFound, Forbidden."""
+def find_webhook(tx: Tx, scope: Scope, among: Among, ref: str) -> Row:
+    """A webhook's row by ``wh_…`` or ULID. Raises NotFound, Forbidden."""
     row = tx.row(
-        "SELECT * FROM webhook WHERE id = ? AND organization_id = ?",
+        "SELECT * FROM webhook WHERE id = ? AND organization_id = ? AND dialect = ?",
         parse_id("wh", ref) or "",
         scope.organization,
+        among.dialect,
     )
-    if row is not None and pod is not None and row["pod_id"] != find_pod(tx, scope, pod)["id"]:
+    if row is not None and among.pod is not None and row["pod_id"] != find_pod(tx, scope, among.pod)["id"]:
         row = None
+    inbox = among.inbox
     if row is not None and inbox is not None and row["inbox_id"] != find_inbox(tx, scope, inbox)["id"]:
         row = None
     if row is None:
@@ -378,8 +304,8 @@ def checked_headers(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
-def _reach(scope: Scope) -> tuple[str, list[Any]]:
-    where, args = "organization_id = ?", [scope.organization]
+def _reach(scope: Scope, dialect: str) -> tuple[str, list[Any]]:
+    where, args = "organization_id = ? AND dialect = ?", [scope.organization, dialect]
     if scope.pod:
         where, args = f"{where} AND pod_id = ?", [*args, scope.pod]
     if scope.inbox:

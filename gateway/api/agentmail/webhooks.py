@@ -10,7 +10,7 @@ from gateway.api.agentmail.manage_views import AttemptView, WebhookView, attempt
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import parse_time
-from gateway.core import webhooks
+from gateway.core import webhook_replay, webhooks
 from gateway.core.errors import Invalid
 from gateway.store.jsontext import load
 
@@ -68,8 +68,8 @@ def _also(path: str) -> list[str]:
     return [f"/pods/{{pod_id}}{path}", f"/inboxes/{{inbox_id}}{path}"]
 
 
-def _under(call: Call[Any, Any]) -> dict[str, str | None]:
-    return {"pod": call.ids.get("pod_id"), "inbox": call.ids.get("inbox_id")}
+def _among(call: Call[Any, Any]) -> webhooks.Among:
+    return webhooks.Among("agentmail", call.ids.get("pod_id"), call.ids.get("inbox_id"))
 
 
 def _secret(call: Call[Any, Any]) -> bool:
@@ -105,14 +105,14 @@ async def create_webhook(call: Call[CreateWebhook, NoQuery]) -> WebhookView:
 async def list_webhooks(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     """List webhooks, newest first."""
     paging = read_paging(call.query, call.core.secret)
-    found = await webhooks.list_webhooks(call.core, call.scope, paging.window, **_under(call))
+    found = await webhooks.list_webhooks(call.core, call.scope, _among(call), paging.window)
     return answer(found, paging, "webhooks", call.core.secret, webhook_view)
 
 
 @table.get("/webhooks/{webhook_id}", also=_also("/webhooks/{webhook_id}"))
 async def get_webhook(call: Call[NoBody, NoQuery]) -> WebhookView:
     """Get a webhook."""
-    row = await webhooks.get(call.core, call.scope, call.ids["webhook_id"], **_under(call))
+    row = await webhooks.get(call.core, call.scope, _among(call), call.ids["webhook_id"])
     return webhook_view(row, secret=_secret(call))
 
 
@@ -131,20 +131,20 @@ async def update_webhook(call: Call[UpdateWebhook, NoQuery]) -> WebhookView:
         remove_pod_ids=body.remove_pod_ids or (),
         enabled=body.enabled,
     )
-    row = await webhooks.update(call.core, call.scope, call.ids["webhook_id"], change, **_under(call))
+    row = await webhooks.update(call.core, call.scope, _among(call), call.ids["webhook_id"], change)
     return webhook_view(row, secret=_secret(call))
 
 
 @table.delete("/webhooks/{webhook_id}", also=_also("/webhooks/{webhook_id}"))
 async def delete_webhook(call: Call[NoBody, NoQuery]) -> None:
     """Delete a webhook and what waits for it."""
-    await webhooks.delete(call.core, call.scope, call.ids["webhook_id"], **_under(call))
+    await webhooks.delete(call.core, call.scope, _among(call), call.ids["webhook_id"])
 
 
 @table.get("/webhooks/{webhook_id}/headers", also=_also("/webhooks/{webhook_id}/headers"))
 async def get_headers(call: Call[NoBody, NoQuery]) -> HeaderNames:
     """The names of the extra headers."""
-    row = await webhooks.get(call.core, call.scope, call.ids["webhook_id"], **_under(call))
+    row = await webhooks.get(call.core, call.scope, _among(call), call.ids["webhook_id"])
     return HeaderNames(sorted(load(row["headers_json"])))
 
 
@@ -154,10 +154,10 @@ async def update_headers(call: Call[Headers, NoQuery]) -> HeaderNames:
     row = await webhooks.update_headers(
         call.core,
         call.scope,
+        _among(call),
         call.ids["webhook_id"],
         call.body.headers or {},
         call.body.remove_headers or (),
-        **_under(call),
     )
     return HeaderNames(sorted(load(row["headers_json"])))
 
@@ -166,7 +166,7 @@ async def update_headers(call: Call[Headers, NoQuery]) -> HeaderNames:
 async def rotate_secret(call: Call[NoBody, NoQuery]) -> WebhookView:
     """A new signing secret, shown only here; the old one signs along for 24 hours."""
     return webhook_view(
-        await webhooks.rotate_secret(call.core, call.scope, call.ids["webhook_id"]), secret=True
+        await webhooks.rotate_secret(call.core, call.scope, _among(call), call.ids["webhook_id"]), secret=True
     )
 
 
@@ -174,7 +174,9 @@ async def rotate_secret(call: Call[NoBody, NoQuery]) -> WebhookView:
 async def list_attempts(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     """Every try to post an event to this webhook, newest first."""
     paging = read_paging(call.query, call.core.secret)
-    found = await webhooks.list_attempts(call.core, call.scope, call.ids["webhook_id"], paging.window)
+    found = await webhooks.list_attempts(
+        call.core, call.scope, _among(call), call.ids["webhook_id"], paging.window
+    )
     return answer(found, paging, "attempts", call.core.secret, attempt_view)
 
 
@@ -182,9 +184,10 @@ async def list_attempts(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
 async def replay(call: Call[Replay, NoQuery]) -> Replayed:
     """Post events again: since a time, by id, or those that were given up."""
     body = call.body
-    count = await webhooks.replay(
+    count = await webhook_replay.replay(
         call.core,
         call.scope,
+        _among(call),
         call.ids["webhook_id"],
         since=parse_time(body.since, "since"),
         event_ids=body.event_ids or (),

@@ -1,0 +1,88 @@
+"""Posting events to a webhook again: named ones, all since a time, or those that were given up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from gateway.core.context import Core
+from gateway.core.errors import Invalid, NotFound
+from gateway.core.lookup import require
+from gateway.core.webhooks import Among, find_webhook
+from gateway.events.lanes import enqueue, withdraw
+from gateway.events.log import wants
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import parse_id
+from gateway.store.scope import Scope
+
+
+async def replay(
+    core: Core,
+    scope: Scope,
+    among: Among,
+    ref: str,
+    *,
+    since: int | None = None,
+    event_ids: Sequence[str] = (),
+    failed: bool = False,
+) -> int:
+    """Deliver events again: the named ones, all since a time (µs), or those that failed; answers how many.
+
+    A replayed event has the same id and body as before.
+    """
+    require(scope, "webhook_update")
+    if not (event_ids or failed or since is not None):
+        raise Invalid("nothing names what to replay", field="since", fix="give since, event_ids or failed")
+    count = await core.store.write(
+        partial(_replay, scope=scope, among=among, ref=ref, since=since, event_ids=event_ids, failed=failed)
+    )
+    core.events.ring()
+    return count
+
+
+def _replay(
+    tx: Tx,
+    *,
+    scope: Scope,
+    among: Among,
+    ref: str,
+    since: int | None,
+    event_ids: Sequence[str],
+    failed: bool,
+) -> int:
+    hook = find_webhook(tx, scope, among, ref)
+    if not hook["enabled"]:
+        raise Invalid("the webhook is disabled", field="webhook_id", fix="PATCH it with enabled true first")
+    chosen: dict[int, Row] = {}
+    columns = "event.seq, event.inbox_id, event.pod_id, event.type"
+    if failed:
+        for row in tx.rows(
+            f"SELECT {columns} FROM delivery JOIN event ON event.seq = delivery.event_seq "  # noqa: S608
+            "WHERE delivery.webhook_id = ? AND delivery.state = 'failed' AND delivery.created_at >= ?",
+            hook["id"],
+            since or 0,
+        ):
+            chosen[row["seq"]] = row
+    elif since is not None:
+        for row in tx.rows(
+            f"SELECT {columns} FROM event WHERE organization_id = ? AND created_at >= ?",  # noqa: S608
+            scope.organization,
+            since,
+        ):
+            if wants(hook, row["type"], row["pod_id"], row["inbox_id"]):
+                chosen[row["seq"]] = row
+    for one in event_ids:
+        event = tx.row(
+            f"SELECT {columns} FROM event WHERE id = ? AND organization_id = ?",  # noqa: S608
+            parse_id("evt", one) or "",
+            scope.organization,
+        )
+        if event is None:
+            raise NotFound(
+                f"there is no event {one[:100]!r}", field="event_ids", fix="GET /events lists them"
+            )
+        chosen[event["seq"]] = event
+    for seq in sorted(chosen):
+        withdraw(tx, seq, hook["id"])
+        enqueue(tx, seq, hook["id"], hook["dialect"], chosen[seq]["inbox_id"])
+    return len(chosen)
