@@ -12,6 +12,7 @@ from gateway.core.lookup import find_inbox, require
 from gateway.core.paged import clean_text, page_of
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us
+from gateway.store.lists import MODE
 from gateway.store.scope import Scope
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
@@ -47,28 +48,43 @@ def check_entry(entry: str) -> tuple[str, str]:
     return (f"{local}@{domain}", "email") if at else (domain, "domain")
 
 
-def _where(
-    tx: Tx, scope: Scope, direction: str, list_type: str, pod: str | None, inbox: str | None
-) -> tuple[str, list[object], Row]:
-    """The condition of one list, and the columns its rows bear."""
-    check_list(direction, list_type)
+def place_of(tx: Tx, scope: Scope, direction: str, pod: str | None, inbox: str | None) -> Row:
+    """The columns that say whose list a row is on. Raises NotFound, Forbidden."""
     pod_id = find_pod(tx, scope, pod)["id"] if pod is not None else scope.pod
     inbox_id = None
     if inbox is not None or scope.inbox:
         row = find_inbox(tx, scope, inbox or f"inb_{scope.inbox}")
         inbox_id, pod_id = row["id"], row["pod_id"]
-    columns: Row = {
+    return {
         "organization_id": scope.organization,
         "pod_id": pod_id,
         "inbox_id": inbox_id,
         "direction": direction,
-        "list_type": list_type,
     }
-    where, args = [], []
-    for name, value in columns.items():
-        where.append(f"{name} IS NULL" if value is None else f"{name} = ?")
-        args += [] if value is None else [value]
-    return " AND ".join(where), args, columns
+
+
+def matching(columns: Row) -> tuple[str, list[object]]:
+    """The condition that these columns have these values, and its parameters."""
+    where = [f"{name} IS NULL" if value is None else f"{name} = ?" for name, value in columns.items()]
+    return " AND ".join(where), [value for value in columns.values() if value is not None]
+
+
+def put(tx: Tx, columns: Row, text: str, kind: str, reason: str | None = None) -> tuple[Row, bool]:
+    """The row of ``text`` among those with ``columns``, and whether it was made now."""
+    where, args = matching({**columns, "entry": text})
+    held = tx.row(f"SELECT * FROM list_entry WHERE {where}", *args)  # noqa: S608
+    if held is not None:
+        return held, False
+    row = {
+        "id": new_ulid(),
+        **columns,
+        "entry": text,
+        "entry_type": kind,
+        "reason": reason,
+        "created_at": now_us(),
+    }
+    tx.insert("list_entry", row)
+    return row, True
 
 
 async def add(
@@ -89,20 +105,13 @@ async def add(
     reason = clean_text(reason, "reason", 1000)
 
     def write(tx: Tx) -> tuple[Row, bool]:
-        where, args, columns = _where(tx, scope, direction, list_type, pod, inbox)
-        held = tx.row(f"SELECT * FROM list_entry WHERE {where} AND entry = ?", *args, text)  # noqa: S608
-        if held is not None:
-            return held, False
-        row = {
-            "id": new_ulid(),
-            **columns,
-            "entry": text,
-            "entry_type": kind,
-            "reason": reason,
-            "created_at": now_us(),
-        }
-        tx.insert("list_entry", row)
-        return row, True
+        place = place_of(tx, scope, direction, pod, inbox)
+        row, new = put(tx, {**place, "list_type": list_type}, text, kind, reason)
+        if new and list_type == "allow":
+            # this allow list is meant to be complete, whatever a mode said before
+            where, args = matching({**place, "list_type": MODE, "entry": "none"})
+            tx.run(f"DELETE FROM list_entry WHERE {where}", *args)  # noqa: S608
+        return row, new
 
     return await core.store.write(write)
 
@@ -120,8 +129,11 @@ async def list_entries(
     """The entries of one list, of exactly that scope."""
     require(scope, "list_entry_read")
 
+    check_list(direction, list_type)
+
     def read(tx: Tx) -> Listing:
-        where, args, _ = _where(tx, scope, direction, list_type, pod, inbox)
+        place = place_of(tx, scope, direction, pod, inbox)
+        where, args = matching({**place, "list_type": list_type})
         return page_of(tx, "list_entry", where, args, window)
 
     return await core.store.read(read)
@@ -165,9 +177,11 @@ async def delete(
 def _find(
     tx: Tx, scope: Scope, direction: str, list_type: str, entry: str, pod: str | None, inbox: str | None
 ) -> Row:
-    where, args, _ = _where(tx, scope, direction, list_type, pod, inbox)
+    check_list(direction, list_type)
     text = entry.strip().lower().removeprefix("@")[:400]
-    row = tx.row(f"SELECT * FROM list_entry WHERE {where} AND entry = ?", *args, text)  # noqa: S608
+    place = place_of(tx, scope, direction, pod, inbox)
+    where, args = matching({**place, "list_type": list_type, "entry": text})
+    row = tx.row(f"SELECT * FROM list_entry WHERE {where}", *args)  # noqa: S608
     if row is None:
         raise NotFound(f"{text[:320]!r} is not on this list", fix="GET the list for its entries")
     return row

@@ -49,3 +49,34 @@ def test_the_inbox_overrules_the_organization(store: Store, inbox: Row) -> None:
 def test_subdomains_are_not_the_domain(store: Store, inbox: Row) -> None:
     _entry(store, inbox, "block", "y.test")
     assert _verdict(store, inbox, "a@sub.y.test") == "none"
+
+
+def _mode(store: Store, inbox: Row, mode: str, *, scope: str = "inbox") -> None:
+    _entry(store, inbox, "mode", mode, scope=scope)
+
+
+def test_with_mode_none_an_allow_rule_only_names_a_friend(store: Store, inbox: Row) -> None:
+    _mode(store, inbox, "none")
+    _entry(store, inbox, "allow", "y.test")
+    assert _verdict(store, inbox, "a@y.test") == "allow"
+    assert _verdict(store, inbox, "a@z.test") == "none"
+
+
+def test_an_allowlist_without_entries_lets_nobody_in(store: Store, inbox: Row) -> None:
+    _mode(store, inbox, "allowlist", scope="organization")
+    assert _verdict(store, inbox, "a@y.test") == "block"
+
+
+def test_with_modes_a_block_wins_in_every_scope(store: Store, inbox: Row) -> None:
+    _mode(store, inbox, "none")
+    _mode(store, inbox, "allowlist", scope="organization")
+    _entry(store, inbox, "block", "bad@y.test", scope="organization")
+    _entry(store, inbox, "allow", "y.test")
+    assert _verdict(store, inbox, "a@y.test") == "allow"
+    assert _verdict(store, inbox, "bad@y.test") == "block"
+    assert _verdict(store, inbox, "a@z.test") == "block"
+
+
+def test_a_domain_is_compared_in_its_ascii_form(store: Store, inbox: Row) -> None:
+    _entry(store, inbox, "block", "xn--bcher-kva.test")
+    assert _verdict(store, inbox, "a@B\u00fccher.test") == "block"

@@ -1,0 +1,122 @@
+"""Sender rules: whose mail comes through, for the account or one inbox (contract §11).
+
+Upstream keeps these in its dashboard; the routes are ours. Filtered mail does not exist for ``/v1``: no
+message, no event, no bounce.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
+from gateway.api.openmail.reach import account_only
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.api.times import iso_of
+from gateway.core import sender_rules
+from gateway.core.sender_rules import Action
+from gateway.store.engine import Row
+from gateway.store.lists import Mode
+
+table = Table("sender rules")
+
+Doc = msgspec.Meta
+_INBOX = Doc(description="an inbox: only its own rules; without it the account's")
+
+
+class NewRule(msgspec.Struct, rename="camel"):
+    action: Action
+    sender: Annotated[str, Doc(description="an address, or an exact domain; compared with the From header")]
+    inbox_id: Annotated[str | None, _INBOX] = None
+    reason: str | None = None
+
+
+class RulesQuery(OffsetQuery, rename="camel"):
+    inbox_id: Annotated[str | None, _INBOX] = None
+    action: Action | None = None
+
+
+class ModeQuery(msgspec.Struct, rename="camel"):
+    inbox_id: Annotated[str | None, _INBOX] = None
+
+
+class SetMode(msgspec.Struct, rename="camel"):
+    mode: Mode
+    inbox_id: Annotated[str | None, _INBOX] = None
+
+
+class RuleView(msgspec.Struct, rename="camel"):
+    """A sender rule. ``type`` is address or domain; ``inboxId`` null: a rule of the account."""
+
+    id: str
+    action: str
+    type: str
+    sender: str
+    inbox_id: str | None
+    reason: str | None
+    created_at: str
+
+
+class ModeView(msgspec.Struct, rename="camel"):
+    """none: everybody but the blocked; allowlist: only whom an allow rule names."""
+
+    mode: Mode
+    inbox_id: str | None
+
+
+def rule_view(row: Row) -> RuleView:
+    return RuleView(
+        id=f"rule_{row['id']}",
+        action=row["list_type"],
+        type="address" if row["entry_type"] == "email" else "domain",
+        sender=row["entry"],
+        inbox_id=f"inb_{row['inbox_id']}" if row["inbox_id"] else None,
+        reason=row["reason"],
+        created_at=iso_of(row["created_at"]),
+    )
+
+
+def mode_view(mode: Mode, inbox_id: str | None) -> ModeView:
+    return ModeView(mode, f"inb_{inbox_id}" if inbox_id else None)
+
+
+@table.get("/sender-rules", guard=account_only)
+async def list_rules(call: Call[NoBody, RulesQuery]) -> Page[RuleView]:
+    """List sender rules, newest first."""
+    query = call.query
+    found = await sender_rules.list_rules(
+        call.core, call.scope, window_of(query), inbox=query.inbox_id, action=query.action
+    )
+    return page(found, rule_view)
+
+
+@table.post("/sender-rules", status=201, guard=account_only)
+async def create_rule(call: Call[NewRule, NoQuery]) -> RuleView:
+    """Block or allow a sender. A block always wins; a rule there is already is answered with 200."""
+    body = call.body
+    row, new = await sender_rules.add(
+        call.core, call.scope, body.action, body.sender, inbox=body.inbox_id, reason=body.reason
+    )
+    if not new:
+        call.status = 200
+    return rule_view(row)
+
+
+@table.delete("/sender-rules/{rule_id}", guard=account_only)
+async def delete_rule(call: Call[NoBody, NoQuery]) -> None:
+    """Take a sender rule away. Mail it filtered stays filtered."""
+    await sender_rules.delete(call.core, call.scope, call.ids["rule_id"])
+
+
+@table.get("/sender-rules/mode", guard=account_only)
+async def get_mode(call: Call[NoBody, ModeQuery]) -> ModeView:
+    """Whether an allow rule is needed to come through."""
+    return mode_view(*await sender_rules.get_mode(call.core, call.scope, inbox=call.query.inbox_id))
+
+
+@table.put("/sender-rules/mode", guard=account_only)
+async def set_mode(call: Call[SetMode, NoQuery]) -> ModeView:
+    """Switch the allow list on (allowlist) or off (none)."""
+    body = call.body
+    return mode_view(*await sender_rules.set_mode(call.core, call.scope, body.mode, inbox=body.inbox_id))
