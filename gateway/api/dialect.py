@@ -30,6 +30,7 @@ from gateway.core.context import Core
 from gateway.core.lookup import require
 from gateway.events.wire import Wire
 from gateway.logs import current_request
+from gateway.settings import Settings
 from gateway.store.ids import new_ulid
 from gateway.store.scope import Scope as Reach
 
@@ -52,7 +53,7 @@ class Dialect:
     title: str
     table: Table
     render_error: Renderer
-    wire: Wire
+    wire: Callable[[Settings], Wire]
     socket: Socket | None = None
     socket_path: str = ""
 

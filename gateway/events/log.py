@@ -1,8 +1,8 @@
 """Appending to the event log, inside the transaction of what happened.
 
-Dialect-free payloads (``payload_json``) hold a snapshot: ``{"message": {...}, "thread": {...}}`` for
-message.received*, ``{"message_ref": {...}, ...}`` for the rest (see ``payload``); a dialect renders them
-when it delivers, so a retry has the same body.
+Dialect-free payloads (``payload_json``) hold a snapshot: ``{"message": {...}, "thread": {...}, "inbox": {...}}``
+for message.received*, ``{"message_ref": {...}, ...}`` for the rest (see ``payload``); a dialect renders them
+when it delivers, so a retry tells the same.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def message_facts(row: Row) -> dict[str, Any]:
 
 
 def message_snapshot(tx: Tx, message_id: str) -> dict[str, Any]:
-    """``{"message": …, "thread": …}`` of a message that was just indexed in this transaction."""
+    """``{"message": …, "thread": …, "inbox": …}`` of a message that was just indexed in this transaction."""
     row = tx.row(
         "SELECT message.*, message_body.text, message_body.html, message_body.extracted_text, "
         "message_body.extracted_html FROM message LEFT JOIN message_body ON message_body.message_id = message.id "
@@ -44,7 +44,8 @@ def message_snapshot(tx: Tx, message_id: str) -> dict[str, Any]:
     if len(facts["text"] or "") + len(facts["html"] or "") > MAX_BODY:
         facts["text"] = facts["html"] = None
     thread = tx.row("SELECT * FROM thread WHERE id = ?", row["thread_id"])
-    return {"message": facts, "thread": thread and thread_facts(tx, thread)}
+    inbox = tx.row("SELECT id, pod_id, address, external_id FROM inbox WHERE id = ?", row["inbox_id"])
+    return {"message": facts, "thread": thread and thread_facts(tx, thread), "inbox": inbox}
 
 
 def thread_facts(tx: Tx, row: Row) -> dict[str, Any]:

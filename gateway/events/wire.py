@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,8 +26,8 @@ class Plan(Protocol):
     ) -> Outcome: ...
 
 
-Render = Callable[[Row, Try], Mapping[str, object] | None]
-"""An event row, and which attempt it is, into the JSON object posted; None: the dialect has no such event."""
+Render = Callable[[Row, Try], object | None]
+"""An event row, and which attempt it is, into what is posted as JSON; None: the dialect has no such event."""
 
 Sign = Callable[[Sequence[str], str, int, bytes], dict[str, str]]
 """(secrets, newest first; ``evt_…``; Unix seconds; the exact body) into headers."""

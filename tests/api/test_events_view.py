@@ -190,6 +190,7 @@ async def test_the_delivery_engine_posts_this_rendering(shelf: Shelf) -> None:
     from gateway.api.agentmail import agentmail_dialect
     from gateway.events.deliver import body_of, event_of
     from gateway.events.wire import Try
+    from gateway.settings import Settings
 
     received(shelf, EventLog(), shelf.inbox("bot@postern.test"), mail(1))
     row = event_rows(shelf)["message.received"]
@@ -201,5 +202,5 @@ async def test_the_delivery_engine_posts_this_rendering(shelf: Shelf) -> None:
         "id": 1,
         "dialect": "agentmail",
     }
-    body = body_of(agentmail_dialect.wire, event_of(joined), Try(1, 0))
+    body = body_of(agentmail_dialect.wire(Settings()), event_of(joined), Try(1, 0))
     assert body == msgspec.json.encode(shown(row))

@@ -62,7 +62,7 @@ agentmail_dialect = Dialect(
     title="agentmail",
     table=_table(),
     render_error=render_error,
-    wire=Wire(render=lambda event, attempt: render(event), sign=sign),
+    wire=lambda settings: Wire(render=lambda event, attempt: render(event), sign=sign),
     socket=serve_socket,
 )
 

@@ -7,11 +7,12 @@ translation lives here: request structs to core calls, rows to response shapes.
 from __future__ import annotations
 
 from gateway.api.dialect import Dialect
+from gateway.api.openmail import sender_rules
 from gateway.api.openmail.errors import render_error
-from gateway.api.openmail.wire import WIRE
+from gateway.api.openmail.wire import openmail_wire
 from gateway.api.routing import Table
 
-_PARTS: tuple[Table, ...] = ()
+_PARTS: tuple[Table, ...] = (sender_rules.table,)
 
 
 def _table() -> Table:
@@ -27,5 +28,5 @@ openmail_dialect = Dialect(
     title="OpenMail",
     table=_table(),
     render_error=render_error,
-    wire=WIRE,
+    wire=openmail_wire,
 )

@@ -1,13 +1,103 @@
-"""Events as OpenMail's webhooks and WebSocket show them (contract §8)."""
+"""Events as OpenMail's webhooks and WebSocket show them (contract §8): rendered from the snapshot in the event's
+row alone, so that a try months later still shows what happened then, whatever became of the message."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
+from gateway.api.openmail.attachment_view import AttachmentView, attachment_views
+from gateway.api.times import iso_of
 from gateway.events.wire import Try
-from gateway.store.engine import Row
+from gateway.store.jsontext import load
+
+REPUTATION = frozenset({"inbox.suspended", "inbox.reactivated", "pod.suspended", "pod.reactivated"})
+"""Events of webhooks only; no WebSocket shows them."""
+
+Maybe = str | None | msgspec.UnsetType
 
 
-def render(event: Row, attempt: Try) -> dict[str, Any] | None:
-    """An event row as JSON; None for a type OpenMail does not have."""
+class MessageFacts(msgspec.Struct, kw_only=True):
+    """The message in a ``message.received``; addresses are bare."""
+
+    id: str
+    rfc_message_id: str | None
+    from_: str = msgspec.field(name="from")
+    to: str
+    cc: list[str]
+    subject: str
+    body_text: str
+    attachments: list[AttachmentView]
+    received_at: str
+
+
+class EventView(msgspec.Struct, kw_only=True):
+    """Any event; what a type does not have is left out."""
+
+    event: str
+    event_id: str
+    occurred_at: str
+    delivered_at: Maybe = msgspec.UNSET
+    attempt: int | msgspec.UnsetType = msgspec.UNSET
+    inbox_id: Maybe = msgspec.UNSET
+    external_id: Maybe = msgspec.UNSET
+    inbox_address: Maybe = msgspec.UNSET
+    pod_id: Maybe = msgspec.UNSET
+    thread_id: Maybe = msgspec.UNSET
+    message: MessageFacts | msgspec.UnsetType = msgspec.UNSET
+    reason: Maybe = msgspec.UNSET
+
+
+def render(event: Mapping[str, Any], attempt: Try, public_url: str) -> EventView | None:
+    """An event row as it is posted; None for a type OpenMail does not have.
+
+    ``public_url``: how clients reach the API, for the attachments' links.
+    """
+    if event["type"] == "message.received":
+        return _received(event, attempt, public_url)
+    if event["type"] in REPUTATION:
+        return _reputation(event)
     return None
+
+
+def _received(event: Mapping[str, Any], attempt: Try, public_url: str) -> EventView:
+    facts = load(event["payload_json"])
+    message, inbox = facts["message"], facts["inbox"]
+    return EventView(
+        event=event["type"],
+        event_id=f"evt_{event['id']}",
+        occurred_at=iso_of(event["created_at"]),
+        delivered_at=iso_of(attempt.at),
+        attempt=attempt.number,
+        inbox_id=f"inb_{message['inbox_id']}",
+        external_id=inbox["external_id"] or msgspec.UNSET,
+        thread_id=f"thr_{message['thread_id']}",
+        message=MessageFacts(
+            id=f"msg_{message['id']}",
+            rfc_message_id=message["rfc_message_id"],
+            from_=message["from"][1] if message["from"] else "",
+            to=inbox["address"],
+            cc=[email for _, email in message["cc"]],
+            subject=message["subject"],
+            # a text too long for the snapshot still shows its reply part or its beginning
+            body_text=message["text"] or message["extracted_text"] or message["preview"],
+            attachments=attachment_views(message["attachments"], message["id"], public_url),
+            received_at=iso_of(message["timestamp"]),
+        ),
+    )
+
+
+def _reputation(event: Mapping[str, Any]) -> EventView:
+    facts = load(event["payload_json"])
+    inbox = facts["inbox"]
+    return EventView(
+        event=event["type"],
+        event_id=f"evt_{event['id']}",
+        occurred_at=iso_of(event["created_at"]),
+        inbox_id=f"inb_{inbox['id']}" if inbox else None,
+        inbox_address=inbox["address"] if inbox else None,
+        pod_id=f"pod_{facts['pod_id']}",
+        reason=facts["reason"],
+    )

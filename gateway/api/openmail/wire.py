@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from gateway.api.openmail.events_view import render
 from gateway.events.schedule import Outcome
 from gateway.events.webhook_signing import sign_openmail
-from gateway.events.wire import Wire
+from gateway.events.wire import Try, Wire
+from gateway.settings import Settings
+from gateway.store.engine import Row
 
 WAITS = (30.0, 60.0, 120.0, 240.0)
 """Seconds from the n-th failed try to the next: five tries in all."""
@@ -23,4 +25,11 @@ def sign(secrets: Sequence[str], event_id: str, timestamp: int, body: bytes) -> 
     return sign_openmail(secrets[0], event_id, timestamp, body)
 
 
-WIRE = Wire(render=render, sign=sign, plan=plan, prefer_socket=True, disables=False)
+def openmail_wire(settings: Settings) -> Wire:
+    """The dialect's side of webhook delivery; ``http.public_url`` enters the attachments' links."""
+    public_url = settings.http.public_url.rstrip("/")
+
+    def shown(event: Row, attempt: Try) -> object | None:
+        return render(event, attempt, public_url)
+
+    return Wire(render=shown, sign=sign, plan=plan, prefer_socket=True, disables=False)
