@@ -1,0 +1,165 @@
+"""Sender rules: whose mail comes through, and that the rest does not exist for /v1 (contract §11)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.api_openmail.calls import call
+from tests.e2e.world import deliver, letter, until
+from tests.gateway_process import GatewayProcess, Organization
+
+
+class Desk:
+    """One inbox that hears from several senders."""
+
+    def __init__(self, gateway: GatewayProcess, organization: Organization) -> None:
+        self.gateway, self.organization = gateway, organization
+        self.inbox = organization.new_inbox()
+        self.address = self.inbox["email_address"]
+
+    def rule(self, action: str, sender: str, **more: Any) -> dict[str, Any]:
+        made: dict[str, Any] = call(
+            self.organization, "POST", "sender-rules", {"action": action, "sender": sender, **more}
+        )
+        return made
+
+    def mode(self, mode: str, **more: Any) -> None:
+        call(self.organization, "PUT", "sender-rules/mode", {"mode": mode, **more})
+
+    def hear(self, *senders: str) -> dict[str, set[str]]:
+        """Deliver one mail of each sender; answers its labels by sender, when all are there."""
+        for sender in senders:
+            mail = letter(self.address, f"From {uuid.uuid4().hex}", sender=sender)
+            deliver(self.gateway.port("smtp"), mail, self.address, sender="bounces@abroad.test")
+        path = f"inboxes/{self.address}/messages?include_blocked=true"
+
+        def all_there() -> dict[str, set[str]] | None:
+            rows = self.organization.call("GET", path)["data"]
+            found = {row["from"].lower(): set(row["labels"]) for row in rows}
+            return found if len(rows) >= len(senders) else None
+
+        return until(all_there, why=f"mail of {senders}")
+
+
+@pytest.fixture
+def desk(gateway: GatewayProcess, organization: Organization) -> Desk:
+    return Desk(gateway, organization)
+
+
+def blocked(heard: dict[str, set[str]]) -> set[str]:
+    return {sender for sender, labels in heard.items() if "blocked" in labels}
+
+
+def test_a_blocked_address_and_domain_vanish_whatever_their_case(desk: Desk) -> None:
+    desk.rule("block", "Eve@Abroad.Test")
+    desk.rule("block", "spam.test")
+    heard = desk.hear("EVE@abroad.test", "x@Spam.test", "y@sub.spam.test", "ann@abroad.test")
+    assert blocked(heard) == {"eve@abroad.test", "x@spam.test"}
+
+
+def test_the_allowlist_lets_in_only_whom_it_names_and_block_wins(desk: Desk) -> None:
+    desk.rule("allow", "abroad.test")
+    desk.rule("block", "eve@abroad.test")
+    desk.mode("allowlist")
+    heard = desk.hear("ann@abroad.test", "eve@abroad.test", "bob@else.test")
+    assert blocked(heard) == {"eve@abroad.test", "bob@else.test"}
+
+
+def test_without_the_mode_an_allow_rule_keeps_nobody_out(desk: Desk) -> None:
+    desk.rule("allow", "abroad.test")
+    assert blocked(desk.hear("ann@abroad.test", "bob@else.test")) == set()
+
+
+def test_a_rule_of_one_inbox_is_for_that_inbox(desk: Desk) -> None:
+    other = Desk(desk.gateway, desk.organization)
+    desk.rule("block", "abroad.test", inboxId=desk.inbox["inbox_id"])
+    assert blocked(desk.hear("ann@abroad.test")) == {"ann@abroad.test"}
+    assert blocked(other.hear("ann@abroad.test")) == set()
+
+
+def test_rules_are_listed_and_taken_away(organization: Organization) -> None:
+    inbox = organization.new_inbox()
+    first = call(
+        organization, "POST", "sender-rules", {"action": "block", "sender": "a@x.test", "reason": "rude"}
+    )
+    again = call(organization, "POST", "sender-rules", {"action": "block", "sender": "A@x.test"}, status=200)
+    own = call(
+        organization,
+        "POST",
+        "sender-rules",
+        {"action": "allow", "sender": "y.test", "inboxId": inbox["inbox_id"]},
+    )
+    assert again["id"] == first["id"]
+    assert first["reason"] == "rude"
+    assert (first["type"], own["type"]) == ("address", "domain")
+    listed = call(organization, "GET", "sender-rules")
+    assert [row["id"] for row in listed["data"]] == [own["id"], first["id"]]
+    assert listed["total"] == 2
+    assert call(organization, "GET", f"sender-rules?inboxId={inbox['inbox_id']}")["data"] == [own]
+    assert call(organization, "GET", "sender-rules?action=block&limit=1")["data"] == [first]
+    call(organization, "DELETE", f"sender-rules/{first['id']}", status=204)
+    call(organization, "DELETE", f"sender-rules/{first['id']}", status=404)
+    assert call(organization, "GET", "sender-rules")["total"] == 1
+
+
+def test_the_mode_is_none_until_it_is_set(organization: Organization) -> None:
+    inbox = organization.new_inbox()["inbox_id"]
+    assert call(organization, "GET", "sender-rules/mode") == {"mode": "none", "inboxId": None}
+    call(organization, "POST", "sender-rules", {"action": "allow", "sender": "y.test"})
+    assert call(organization, "GET", "sender-rules/mode")["mode"] == "none"
+    call(organization, "PUT", "sender-rules/mode", {"mode": "allowlist", "inboxId": inbox})
+    assert call(organization, "GET", "sender-rules/mode")["mode"] == "none"
+    assert call(organization, "GET", f"sender-rules/mode?inboxId={inbox}") == {
+        "mode": "allowlist",
+        "inboxId": inbox,
+    }
+
+
+def test_an_allow_list_of_the_other_dialect_is_an_allowlist(organization: Organization) -> None:
+    call(organization, "POST", "sender-rules", {"action": "allow", "sender": "y.test"})
+    organization.call("POST", "lists/receive/allow", json={"entry": "z.test"})
+    assert call(organization, "GET", "sender-rules/mode")["mode"] == "allowlist"
+    entries = organization.call("GET", "lists/receive/allow")["data"]
+    assert {row["entry"] for row in entries} == {"y.test", "z.test"}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"action": "block"}, "sender"),
+        ({"action": "drop", "sender": "a@x.test"}, "action"),
+        ({"action": "block", "sender": "not a domain"}, "sender"),
+        ({"action": "block", "sender": "@"}, "sender"),
+        ({"action": "block", "sender": 7}, "sender"),
+        ({"action": "block", "sender": "a@x.test", "reason": "x" * 1001}, "reason"),
+    ],
+)
+def test_a_bad_rule_is_refused_by_name(organization: Organization, body: Any, field: str) -> None:
+    refused = call(organization, "POST", "sender-rules", body, status=400)
+    assert (refused["error"], refused["field"]) == ("bad_request", field)
+
+
+def test_rules_are_the_account_keys_business(organization: Organization, gateway: GatewayProcess) -> None:
+    inbox = organization.new_inbox()["inbox_id"]
+    key = organization.call("POST", f"inboxes/{inbox}/api-keys", json={"name": "one"})["api_key"]
+    for method, path, body in (
+        ("GET", "sender-rules", None),
+        ("POST", "sender-rules", {"action": "block", "sender": "a@x.test"}),
+        ("GET", "sender-rules/mode", None),
+        ("PUT", "sender-rules/mode", {"mode": "allowlist"}),
+    ):
+        assert call(organization, method, path, body, key=key, status=403)["error"] == "forbidden"
+    rule = call(organization, "POST", "sender-rules", {"action": "block", "sender": "a@x.test"})
+    call(organization, "DELETE", f"sender-rules/{rule['id']}", key=key, status=403)
+    stranger = gateway.new_organization()
+    call(stranger, "DELETE", f"sender-rules/{rule['id']}", status=404)
+    call(
+        stranger,
+        "POST",
+        "sender-rules",
+        {"action": "block", "sender": "a@x.test", "inboxId": inbox},
+        status=404,
+    )
