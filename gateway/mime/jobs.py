@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import ClassVar, Literal
+from typing import Literal
 
 import msgspec
 
@@ -18,8 +18,9 @@ from gateway.mime.addresses import InvalidAddress
 from gateway.mime.compose import compose
 from gateway.mime.dkim_sign import SigningError, sign
 from gateway.mime.header_rules import InvalidHeader, check_headers, check_subject
-from gateway.mime.limits import Limits
+from gateway.mime.limits import DEFAULT_LIMITS, Limits
 from gateway.mime.parse import minimal
+from gateway.mime.pool import WorkerDied
 from gateway.mime.types import OutgoingMessage, ParsedMessage
 
 PARSE, COMPOSE = b"P", b"C"
@@ -113,15 +114,24 @@ def encode(order: Order) -> bytes:
     return _encoder.encode(Order(message, order.signing))
 
 
+def _words(why: WorkerDied | TimeoutError | OSError) -> str:
+    if isinstance(why, TimeoutError):
+        return "took too long to parse"
+    return "parser process died" if isinstance(why, WorkerDied) else f"no parser process: {why.strerror}"
+
+
 class ParseJob:
     """One message to read."""
 
-    __slots__ = ("payload", "result")
-    kind: ClassVar[bytes] = PARSE
+    kind: bytes = PARSE
+    urgent = False
 
-    def __init__(self, raw: bytes, result: asyncio.Future[ParsedMessage]) -> None:
+    def __init__(
+        self, raw: bytes, result: asyncio.Future[ParsedMessage], limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self.payload = raw
         self.result = result
+        self.limits = limits
 
     def take(self, frame: bytes) -> bool:
         """One frame of the answer; True when it was the last one."""
@@ -130,10 +140,10 @@ class ParseJob:
             self.result.set_result(parsed)
         return True
 
-    async def give_up(self, reason: str, limits: Limits) -> None:
+    async def give_up(self, why: WorkerDied | TimeoutError | OSError) -> None:
         """There is no answer: settle with what the header block tells."""
         if not self.result.done():
-            parsed = await asyncio.to_thread(minimal, self.payload, limits, reason)
+            parsed = await asyncio.to_thread(minimal, self.payload, self.limits, _words(why))
             if not self.result.done():
                 self.result.set_result(parsed)
 
@@ -141,13 +151,19 @@ class ParseJob:
 class ComposeJob:
     """One message to write, sign and read back."""
 
-    __slots__ = ("payload", "raw", "result")
-    kind: ClassVar[bytes] = COMPOSE
+    kind: bytes = COMPOSE
+    urgent = True
 
-    def __init__(self, order: Order, result: asyncio.Future[tuple[bytes, ParsedMessage]]) -> None:
+    def __init__(
+        self,
+        order: Order,
+        result: asyncio.Future[tuple[bytes, ParsedMessage]],
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
         self.payload = encode(order)
         self.raw: bytes | None = None
         self.result = result
+        self.limits = limits
 
     def take(self, frame: bytes) -> bool:
         """One frame of the answer; True when it was the last one."""
@@ -164,16 +180,13 @@ class ComposeJob:
             self.result.set_result((self.raw, parsed))
         return True
 
-    async def give_up(self, reason: str, limits: Limits) -> None:
+    async def give_up(self, why: WorkerDied | TimeoutError | OSError) -> None:
         """There is no (whole) answer: what was composed is sent though it could not be read back."""
         if self.result.done():
             return
         if self.raw is None:
-            self.result.set_exception(ComposeFailed(reason))
+            self.result.set_exception(ComposeFailed(_words(why)))
             return
-        parsed = await asyncio.to_thread(minimal, self.raw, limits, reason)
+        parsed = await asyncio.to_thread(minimal, self.raw, self.limits, _words(why))
         if not self.result.done():
             self.result.set_result((self.raw, parsed))
-
-
-Job = ParseJob | ComposeJob

@@ -1,106 +1,21 @@
-"""Parsing and composing off the event loop, in processes that can be killed (DESIGN §1.7).
+"""Parsing and composing in processes that can be killed: what ``gateway.mime.pool`` does for messages.
 
-Each slot owns one process and takes small runs of messages from one queue. A message that keeps its process busy
-past ``patience`` is taken aside with that process: a fresh process serves the slot and the neighbours go on,
-while the slow one has until ``deadline``. What then has no answer comes back with what its header block tells;
-a message that was to be composed, as ComposeFailed.
+What has no answer in time comes back with what its header block tells; a message that was to be composed, as
+ComposeFailed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
-import os
-import socket
-import struct
-import subprocess
-import sys
-import time
-from collections import deque
 
-import msgspec
-
-from gateway.mime.jobs import ComposeJob, Job, Order, ParseJob, Signing
+from gateway.mime.jobs import ComposeJob, Order, ParseJob, Signing
 from gateway.mime.limits import DEFAULT_LIMITS, Limits
+from gateway.mime.pool import WorkerPool
 from gateway.mime.types import OutgoingMessage, ParsedMessage
 from gateway.mime.worker_main import WorkerSettings
 
-_START_SECONDS = 30.0
-_RUN_MESSAGES = 16
-_RUN_OCTETS = 256 * 1024
 
-
-class _Process:
-    """One child and the socket to it."""
-
-    def __init__(
-        self, child: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self.child = child
-        self.reader = reader
-        self.writer = writer
-        self.size: int | None = None  # of the frame whose header was read: a timeout may fall between the two
-
-    @classmethod
-    async def start(cls, settings: WorkerSettings) -> _Process:
-        ours, theirs = socket.socketpair()
-        try:
-            child = await asyncio.to_thread(_spawn, settings, theirs)
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        ours.setblocking(False)
-        reader, writer = await asyncio.open_connection(sock=ours, limit=1 << 20)
-        process = cls(child, reader, writer)
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                await reader.readexactly(
-                    1
-                )  # its imports are done: no message pays for them with its patience
-        except BaseException as error:
-            await asyncio.shield(process.stop())
-            if isinstance(error, TimeoutError | asyncio.IncompleteReadError):
-                raise ChildProcessError(errno.ECHILD, "it did not start") from error
-            raise
-        return process
-
-    def send(self, job: Job) -> None:
-        # No drain: what a run may hold is bounded, and waiting here while the child waits to answer would lock.
-        self.writer.write(struct.pack(">I", 1 + len(job.payload)) + job.kind)
-        self.writer.write(job.payload)
-
-    async def serve(self, job: Job) -> None:
-        """Settle ``job`` with its answer; may be cancelled and called again."""
-        done = False
-        while not done:
-            if self.size is None:
-                self.size = struct.unpack(">I", await self.reader.readexactly(4))[0]
-            frame = await self.reader.readexactly(self.size)  # consumes all or nothing
-            self.size = None
-            done = job.take(frame)
-
-    async def stop(self) -> None:
-        self.writer.close()
-        self.child.kill()
-        with contextlib.suppress(OSError):
-            await self.writer.wait_closed()
-        await asyncio.to_thread(self.child.wait)
-
-
-def _spawn(settings: WorkerSettings, theirs: socket.socket) -> subprocess.Popen[bytes]:
-    path = os.pathsep.join(entry for entry in sys.path if entry)
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "gateway.mime.worker_main", msgspec.json.encode(settings).decode()],
-        stdin=theirs.fileno(),
-        stdout=subprocess.DEVNULL,
-        env={"PYTHONPATH": path, "PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"},
-    )
-
-
-class ParserPool:
+class ParserPool(WorkerPool):
     """Parser processes behind one queue. Use as an async context manager, or ``start`` and ``close``.
 
     Args:
@@ -122,58 +37,14 @@ class ParserPool:
         limits: Limits = DEFAULT_LIMITS,
         authserv_id: str | None = None,
     ) -> None:
-        self.processes = processes
-        self.deadline = deadline
-        self.patience = min(patience, deadline)
+        super().__init__(
+            "gateway.mime.worker_main",
+            WorkerSettings(memory, deadline, limits, authserv_id),
+            processes=processes,
+            deadline=deadline,
+            patience=patience,
+        )
         self.limits = limits
-        self.settings = WorkerSettings(memory, deadline, limits, authserv_id)
-        self._queue: deque[Job] = deque()
-        self._urgent: deque[Job] = deque()
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._slow: set[asyncio.Task[None]] = set()
-        self._processes: set[_Process] = set()
-        self._open = False
-
-    async def __aenter__(self) -> ParserPool:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def start(self) -> None:
-        """Start every process (about 0.2 s of CPU each)."""
-        self._open = True
-        try:
-            started = await asyncio.gather(*(self._start_process() for _ in range(self.processes)))
-        except BaseException:
-            await self.close()
-            raise
-        self._tasks = {asyncio.create_task(self._slot(process)) for process in started}
-
-    async def _start_process(self) -> _Process:
-        process = await _Process.start(self.settings)
-        self._processes.add(process)
-        return process
-
-    async def _stop_process(self, process: _Process) -> None:
-        await process.stop()
-        self._processes.discard(process)
-
-    async def close(self) -> None:
-        """Stop: no process is left when this returns; calls still waiting raise CancelledError."""
-        self._open = False
-        tasks = [*self._tasks, *self._slow]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(self._stop_process(process) for process in list(self._processes)))
-        for job in (*self._urgent, *self._queue):
-            job.result.cancel()
-        self._urgent.clear()
-        self._queue.clear()
-        self._tasks.clear()
 
     async def parse(self, raw: bytes) -> ParsedMessage:
         """One message. Never raises for what is in it."""
@@ -185,17 +56,8 @@ class ParserPool:
         Raises:
             RuntimeError: the pool is not open.
         """
-        if not self._open:
-            raise RuntimeError("the parser pool is not open")
         loop = asyncio.get_running_loop()
-        jobs = [ParseJob(raw, loop.create_future()) for raw in raws]
-        self._queue.extend(jobs)
-        self._wake(len(jobs))
-        try:
-            return [await job.result for job in jobs]
-        finally:
-            for job in jobs:
-                job.result.cancel()  # no effect on those done
+        return await self.run([ParseJob(raw, loop.create_future(), self.limits) for raw in raws])
 
     async def compose(
         self, message: OutgoingMessage, signing: Signing | None = None
@@ -209,101 +71,7 @@ class ParserPool:
             ComposeFailed: no time, no memory, or the process died; it may be tried again.
             RuntimeError: the pool is not open.
         """
-        if not self._open:
-            raise RuntimeError("the parser pool is not open")
-        job = ComposeJob(Order(message, signing), asyncio.get_running_loop().create_future())
-        self._urgent.append(job)
-        self._wake(1)
-        try:
-            return await job.result
-        finally:
-            job.result.cancel()  # no effect when done
-
-    def _wake(self, count: int) -> None:
-        while self._waiting and count > 0:
-            sleeper = self._waiting.popleft()
-            if not sleeper.done():
-                sleeper.set_result(None)
-                count -= 1
-
-    async def _next_run(self) -> list[Job]:
-        while True:
-            run: list[Job] = []
-            octets = 0
-            # Leave the other slots their share of a batch.
-            waiting = len(self._urgent) + len(self._queue)
-            share = max(1, min(_RUN_MESSAGES, -(-waiting // self.processes)))
-            while (self._urgent or self._queue) and len(run) < share and octets < _RUN_OCTETS:
-                # The last place of a run goes to the queue, so that many sends cannot starve the arrivals.
-                first = self._urgent and not (self._queue and share > 1 and len(run) == share - 1)
-                job = (self._urgent if first else self._queue).popleft()
-                if not job.result.done():
-                    run.append(job)
-                    octets += len(job.payload)
-            if run:
-                return run
-            sleeper: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(sleeper)
-            await sleeper
-
-    async def _slot(self, process: _Process | None) -> None:
-        while True:
-            run = await self._next_run()
-            try:
-                if process is None:
-                    process = await self._start_process()
-            except OSError as error:
-                await run.pop(0).give_up(f"no parser process: {error.strerror}", self.limits)
-                self._requeue(run)
-                continue
-            if not await self._serve(process, run):
-                process = None
-
-    async def _serve(self, process: _Process, run: list[Job]) -> bool:
-        """Answer ``run``; False when the process is gone (dead, or taken aside with the message it is at)."""
-        for job in run:
-            process.send(job)
-        for index, job in enumerate(run):
-            patience = min(self.patience + len(job.payload) / 20_000_000, self.deadline)
-            begun = time.monotonic()
-            try:
-                async with asyncio.timeout(patience):
-                    await process.serve(job)
-            except TimeoutError:
-                self._requeue(run[index + 1 :])
-                self._take_aside(process, job, begun)
-                return False
-            except (asyncio.IncompleteReadError, OSError, msgspec.MsgspecError):
-                self._requeue(run[index + 1 :])
-                await self._stop_process(process)
-                await job.give_up("parser process died", self.limits)
-                return False
-        return True
-
-    def _requeue(self, jobs: list[Job]) -> None:
-        for job in reversed(jobs):
-            (self._urgent if isinstance(job, ComposeJob) else self._queue).appendleft(job)
-        self._wake(len(jobs))
-
-    def _take_aside(self, process: _Process, job: Job, begun: float) -> None:
-        # So many at once that the machine would suffer: the newest is given up at once.
-        left = self.deadline - (time.monotonic() - begun)
-        if len(self._slow) >= 2 * self.processes:
-            left = 0.0
-        task = asyncio.create_task(self._wait_slow(process, job, left))
-        self._slow.add(task)
-        task.add_done_callback(self._slow.discard)
-
-    async def _wait_slow(self, process: _Process, job: Job, left: float) -> None:
-        reason = "took too long to parse"
-        try:
-            async with asyncio.timeout(max(left, 0)):
-                await process.serve(job)
-            return
-        except TimeoutError:
-            pass
-        except (asyncio.IncompleteReadError, OSError, msgspec.MsgspecError):
-            reason = "parser process died"
-        finally:
-            await asyncio.shield(self._stop_process(process))
-        await job.give_up(reason, self.limits)
+        answer = asyncio.get_running_loop().create_future()
+        job = ComposeJob(Order(message, signing), answer, self.limits)
+        made: tuple[bytes, ParsedMessage] = (await self.run([job]))[0]
+        return made
