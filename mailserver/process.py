@@ -21,6 +21,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 _FILES = 16384
+_GRACE_SECONDS = 3.0
 
 
 @cache
@@ -72,6 +73,14 @@ def runs(pid: int, program: str, argument: str) -> bool:
     return os.path.basename(words[0]).decode("utf-8", "replace") == program and argument.encode() in words
 
 
+def program_of(pid: int) -> str:
+    """The name a process runs under, for the log."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").strip()
+    except OSError:
+        return "a process"
+
+
 def read_pid(path: Path) -> int | None:
     try:
         pid = int(path.read_text().strip())
@@ -80,11 +89,17 @@ def read_pid(path: Path) -> int | None:
     return pid if pid > 1 else None
 
 
-def end(pids: Callable[[], list[int]], patience: float = 5.0) -> None:
-    """SIGTERM what ``pids`` names, SIGKILL what is left after ``patience`` seconds. Blocks."""
+def end(pids: Callable[[], list[int]], patience: float = 1.5) -> None:
+    """SIGTERM what ``pids`` names, SIGKILL what is left after ``patience`` seconds. Blocks.
+
+    Both daemons are made to survive a SIGKILL (what was not acknowledged is sent again), and some of their
+    processes answer SIGTERM late: Dovecot's auth waits up to 30 s for its clients.
+    """
     deadline = time.monotonic() + patience
     for sign in (signal.SIGTERM, signal.SIGKILL):
         for pid in pids():
+            if sign == signal.SIGKILL:
+                log.warning("%s (pid %d) did not end in %g s; it is killed", program_of(pid), pid, patience)
             try:
                 os.kill(pid, sign)
             except ProcessLookupError:
@@ -137,7 +152,7 @@ class Child:
         return up
 
     async def stop(self) -> None:
-        """SIGTERM, then SIGKILL after ten seconds."""
+        """SIGTERM, then SIGKILL after three seconds."""
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait([self._watch])
@@ -180,7 +195,7 @@ class Child:
             return
         process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), 10)
+            await asyncio.wait_for(process.wait(), _GRACE_SECONDS)
         except TimeoutError:
             process.kill()
             await process.wait()
