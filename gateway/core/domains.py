@@ -100,13 +100,15 @@ async def create(
     except MailServerError:
         name = ""
     if "." not in name or len(name) > 253:
-        raise Invalid("domain is not a domain name", field="domain", fix="write example.com")
+        raise Invalid(
+            "domain is not a domain name", field="domain", code="invalid_domain", fix="write example.com"
+        )
     client_id = clean_text(client_id, "client_id")
     held = await core.store.read(lambda tx: tx.row("SELECT * FROM domain WHERE name = ?", name))
     if held is not None:
         if held["organization_id"] == scope.organization and client_id and held["client_id"] == client_id:
             return held, False
-        raise Taken(f"the domain {name} is taken", field="domain", fix="GET /domains lists your domains")
+        raise _taken(name)
     row = await domain_row(name, scope.organization)
     row.update(feedback_enabled=int(feedback), subdomains_enabled=int(subdomains), client_id=client_id)
 
@@ -122,13 +124,22 @@ async def create(
     try:
         await core.store.write(write)
     except NotUnique:
-        raise Taken(f"the domain {name} is taken", field="domain", fix="choose another domain") from None
+        raise _taken(name) from None
     try:
         await core.mail.add_domain(name)
     except MailServerError:
         await core.store.write(lambda tx: tx.run("DELETE FROM domain WHERE name = ?", name))
         raise
     return row, True
+
+
+def _taken(name: str) -> Taken:
+    return Taken(
+        f"the domain {name} is taken",
+        field="domain",
+        code="domain_taken",
+        fix="GET /domains lists your domains; choose another",
+    )
 
 
 async def get(core: Core, scope: Scope, ref: str) -> Row:

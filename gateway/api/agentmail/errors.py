@@ -36,13 +36,25 @@ _NAMES: list[tuple[type[CoreError], int, str]] = [
     (Internal, 500, "InternalServerError"),
 ]
 
+_CODES = {
+    # core tells these apart for other dialects
+    "pod_not_empty": "pod_in_use",
+    "pod_has_domains": "pod_in_use",
+    "inbox_limit_reached": "limit_exceeded",
+    "api_key_limit_reached": "limit_exceeded",
+    "domain_taken": "resource_taken",
+    "invalid_domain": "validation_error",
+    "invalid_pod": "not_found",
+    "domain_of_another_pod": "missing_permission",
+}
+
 
 def render_error(error: CoreError) -> tuple[int, dict[str, Any]]:
     """Status code and body of an error."""
     status, name = next(
         ((status, name) for kind, status, name in _NAMES if isinstance(error, kind)), (400, "ValidationError")
     )
-    body: dict[str, Any] = {"name": name, "code": error.code, "message": error.message}
+    body: dict[str, Any] = {"name": name, "code": _CODES.get(error.code, error.code), "message": error.message}
     if error.fix:
         body["fix"] = error.fix
     if status == 400:

@@ -57,6 +57,8 @@ _CODES: dict[str, int] = {
     "pod_has_domains": 409,
     "default_pod": 409,
     "inbox_has_no_pod": 409,
+    "domain_taken": 409,
+    "domain_in_use": 409,
     "duplicate_client_id": 409,
     "idempotency_key_reused": 409,
     "recipient_suppressed": 422,

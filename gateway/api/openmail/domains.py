@@ -1,0 +1,96 @@
+"""Custom domains: the DNS records to publish, and verification against live DNS (contract §11).
+
+Upstream keeps these in its dashboard; the routes are ours. A domain serves the whole account, or one pod.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
+from gateway.api.openmail.reach import account_only
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.api.times import iso, iso_of
+from gateway.core import domains
+from gateway.settings import Settings
+from gateway.store.engine import Row
+
+table = Table("domains")
+
+Doc = msgspec.Meta
+
+
+class NewDomain(msgspec.Struct, rename="camel"):
+    domain: str
+    pod_id: Annotated[str | None, Doc(description="serve only this pod; by default the whole account")] = None
+
+
+class RecordView(msgspec.Struct):
+    """A DNS record to publish. ``status``: valid, invalid or missing when DNS was last asked."""
+
+    type: str
+    name: str
+    value: str
+    priority: int | None
+    status: str
+
+
+class DomainView(msgspec.Struct, rename="camel"):
+    """A custom domain. ``status``: pending, invalid (a record is wrong) or verified."""
+
+    id: str
+    domain: str
+    pod_id: str | None
+    status: str
+    records: list[RecordView]
+    verified_at: str | None
+    created_at: str
+
+
+def domain_view(row: Row, settings: Settings) -> DomainView:
+    return DomainView(
+        id=row["name"],
+        domain=row["name"],
+        pod_id=f"pod_{row['pod_id']}" if row["pod_id"] else None,
+        status=row["status"].lower(),
+        records=[
+            RecordView(one.type, one.name, one.value, one.priority, one.status.lower())
+            for one in domains.records_of(settings, row)
+        ],
+        verified_at=iso(row["verified_at"]),
+        created_at=iso_of(row["created_at"]),
+    )
+
+
+@table.post("/domains", status=201, guard=account_only)
+async def create_domain(call: Call[NewDomain, NoQuery]) -> DomainView:
+    """Add a domain; the answer names the DNS records to publish."""
+    row, _ = await domains.create(call.core, call.scope, call.body.domain, pod=call.body.pod_id)
+    return domain_view(row, call.core.settings)
+
+
+@table.get("/domains", guard=account_only)
+async def list_domains(call: Call[NoBody, OffsetQuery]) -> Page[DomainView]:
+    """List the account's domains, newest first."""
+    found = await domains.list_domains(call.core, call.scope, window_of(call.query))
+    return page(found, lambda row: domain_view(row, call.core.settings))
+
+
+@table.get("/domains/{domain}", guard=account_only)
+async def get_domain(call: Call[NoBody, NoQuery]) -> DomainView:
+    """Get a domain with its DNS records."""
+    return domain_view(await domains.get(call.core, call.scope, call.ids["domain"]), call.core.settings)
+
+
+@table.post("/domains/{domain}/verify", guard=account_only)
+async def verify_domain(call: Call[NoBody, NoQuery]) -> DomainView:
+    """Ask DNS about every record now; verified only when all are valid."""
+    return domain_view(await domains.verify(call.core, call.scope, call.ids["domain"]), call.core.settings)
+
+
+@table.delete("/domains/{domain}", guard=account_only)
+async def delete_domain(call: Call[NoBody, NoQuery]) -> None:
+    """Delete a domain that has no inboxes left."""
+    await domains.delete(call.core, call.scope, call.ids["domain"])
