@@ -65,13 +65,26 @@ class LimitReached(CoreError):
 
 
 class TooMany(CoreError):
-    """A rate limit: 429. ``retry_after`` in seconds."""
+    """A rate limit: 429. ``retry_after`` in seconds; ``limit`` of what has ``remaining`` until ``reset`` (epoch
+    seconds), where that can be said."""
 
     code = "rate_limited"
 
-    def __init__(self, message: str, retry_after: int, **more: Any):
+    def __init__(
+        self,
+        message: str,
+        retry_after: int,
+        *,
+        limit: int | None = None,
+        remaining: int = 0,
+        reset: int | None = None,
+        **more: Any,
+    ):
         super().__init__(message, **more)
         self.retry_after = retry_after
+        self.limit = limit
+        self.remaining = remaining
+        self.reset = reset
 
 
 class Rejected(CoreError):
@@ -90,6 +103,12 @@ class TooLarge(CoreError):
     """A body, message or attachment over its limit: 413."""
 
     code = "too_large"
+
+
+class WebhookFailed(CoreError):
+    """The endpoint of a webhook did not take what was posted while the caller waited: 502."""
+
+    code = "webhook_failed"
 
 
 class Unavailable(CoreError):

@@ -11,17 +11,21 @@ from collections.abc import Iterable
 
 from gateway.core import single_webhook
 from gateway.core.context import Core
+from gateway.core.listing import Listing, Window
+from gateway.core.lookup import find_inbox, require
 from gateway.core.single_webhook import DIALECT, Owner, checked_url
+from gateway.core.webhook_attempts import attempts_of
 from gateway.store.engine import Row, Tx
+from gateway.store.scope import Scope
 
-__all__ = ["checked_url", "owner_of", "set_url", "url_of", "urls_of"]
+__all__ = ["attempts", "checked_url", "owner_of", "rotate_secret", "set_url", "to_test", "url_of", "urls_of"]
 
 _MARKS = 500
 
 
 def owner_of(inbox: Row) -> Owner:
     """The owner of an inbox row's webhook."""
-    return Owner(inbox["organization_id"], inbox["id"], inbox["created_at"])
+    return Owner(inbox["organization_id"], inbox["id"])
 
 
 def set_url(tx: Tx, core: Core, inbox: Row, url: str | None) -> str | None:
@@ -32,6 +36,36 @@ def set_url(tx: Tx, core: Core, inbox: Row, url: str | None) -> str | None:
     names that lead to forbidden addresses.
     """
     return single_webhook.put(tx, core, owner_of(inbox), url)
+
+
+async def rotate_secret(core: Core, scope: Scope, ref: str) -> str:
+    """A new secret for an inbox's webhook; the old one is dead. Raises NotFound, Forbidden, Invalid
+    ``no_webhook_url``."""
+    require(scope, "webhook_update")
+
+    def write(tx: Tx) -> str:
+        return single_webhook.rotate(tx, owner_of(find_inbox(tx, scope, ref)))
+
+    return await core.store.write(write)
+
+
+async def to_test(core: Core, scope: Scope, ref: str) -> tuple[Row, Row]:
+    """An inbox's row and its webhook's, to post a test event to. Raises as :func:`rotate_secret`."""
+    require(scope, "webhook_update")
+
+    def read(tx: Tx) -> tuple[Row, Row]:
+        inbox = find_inbox(tx, scope, ref)
+        return inbox, single_webhook.found(tx, owner_of(inbox))
+
+    return await core.store.read(read)
+
+
+async def attempts(core: Core, scope: Scope, ref: str, window: Window) -> Listing:
+    """What was posted to an inbox's own URL, newest first; see ``webhook_attempts``."""
+    require(scope, "webhook_read")
+    return await core.store.read(
+        lambda tx: attempts_of(tx, owner_of(find_inbox(tx, scope, ref)).webhook_id, window)
+    )
 
 
 def url_of(tx: Tx, inbox_id: str) -> str | None:

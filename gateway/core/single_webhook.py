@@ -16,7 +16,7 @@ from gateway.core.errors import Invalid
 from gateway.net.errors import NetError, TargetRefused
 from gateway.net.url_rules import check_url
 from gateway.store.engine import Row, Tx
-from gateway.store.ids import derived_ulid, now_us, number_of
+from gateway.store.ids import derived_ulid, now_us, number_of, ulid_time_us
 from gateway.store.jsontext import dump
 
 DIALECT = "openmail"
@@ -35,32 +35,31 @@ _SECRET_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose webhook it is: an inbox's, or with ``inbox`` None the organization's. ``since`` is the owner's
-    ``created_at``, µs."""
+    """Whose webhook it is: an inbox's, or with ``inbox`` None the organization's (ULIDs)."""
 
     organization: str
-    inbox: str | None
-    since: int
+    inbox: str | None = None
 
     @property
     def webhook_id(self) -> str:
-        return derived_ulid(self.since, "webhook", DIALECT, self.organization, self.inbox or "")
+        since = ulid_time_us(self.inbox or self.organization)
+        return derived_ulid(since, "webhook", DIALECT, self.organization, self.inbox or "")
 
 
-async def checked_url(core: Core, url: str | None) -> str | None:
+async def checked_url(core: Core, url: str | None, field: str = "webhookUrl") -> str | None:
     """The URL as it will be called, None for one that clears (None or empty). For before the transaction: looks
-    the name up.
+    the name up. ``field``: what the caller named it.
 
     A name that cannot be resolved now is let pass: it may be tomorrow, and every post is judged by the address it
     connects to anyway. Raises Invalid ``invalid_webhook_url``.
     """
     if not url:
         return None
-    text = _formed(core, url)
+    text = _formed(core, url, field)
     try:
         await core.fetcher.check(text, timeout=_CHECK_SECONDS)
     except TargetRefused as error:
-        raise _refused(error) from error
+        raise _refused(error, field) from error
     except NetError:
         pass
     return text
@@ -74,8 +73,7 @@ def put(tx: Tx, core: Core, owner: Owner, url: str | None) -> str | None:
     if not url:
         _clear(tx, owner)
         return None
-    text, now = _formed(core, url), now_us()
-    secret = new_secret()
+    text, now, secret = _formed(core, url), now_us(), new_secret()
     made = tx.insert(
         "webhook",
         {
@@ -133,18 +131,18 @@ def _clear(tx: Tx, owner: Owner) -> None:
         tx.run("DELETE FROM delivery WHERE webhook_id = ? AND state = 'pending'", owner.webhook_id)
 
 
-def _formed(core: Core, url: str) -> str:
+def _formed(core: Core, url: str, field: str = "webhookUrl") -> str:
     policy = core.fetcher.policy
     try:
         return str(check_url(url, policy.addresses, policy.allow_http))
     except NetError as error:
-        raise _refused(error) from error
+        raise _refused(error, field) from error
 
 
-def _refused(error: NetError) -> Invalid:
+def _refused(error: NetError, field: str) -> Invalid:
     return Invalid(
-        f"the webhook URL does not do: {error}",
-        field="webhookUrl",
+        f"{field}: {error}",
+        field=field,
         code="invalid_webhook_url",
         fix="give a public https:// URL",
     )

@@ -12,6 +12,7 @@ from gateway.core.inboxes import find_pod
 from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_inbox, require
 from gateway.core.paged import clean_text, page_of
+from gateway.core.webhook_attempts import attempts_of
 from gateway.events.log import OPT_IN
 from gateway.events.webhook_signing import new_secret
 from gateway.net.client import check_headers
@@ -236,20 +237,9 @@ async def update_headers(
 async def list_attempts(core: Core, scope: Scope, among: Among, ref: str, window: Window) -> Listing:
     """The tries of a webhook's deliveries, newest first, each with its event's id and type."""
     require(scope, "webhook_read")
-
-    def read(tx: Tx) -> Listing:
-        row = find_webhook(tx, scope, among, ref)
-        listing = page_of(tx, "attempt", "webhook_id = ?", [row["id"]], window)
-        for one in listing.rows:
-            event = tx.row(
-                "SELECT event.id AS event_id, event.type AS event_type, delivery.state FROM delivery "
-                "JOIN event ON event.seq = delivery.event_seq WHERE delivery.id = ?",
-                one["delivery_id"],
-            )
-            one.update(event or {"event_id": None, "event_type": None, "state": None})
-        return listing
-
-    return await core.store.read(read)
+    return await core.store.read(
+        lambda tx: attempts_of(tx, find_webhook(tx, scope, among, ref)["id"], window)
+    )
 
 
 def find_webhook(tx: Tx, scope: Scope, among: Among, ref: str) -> Row:

@@ -14,7 +14,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -35,8 +35,8 @@ from gateway.store.jsontext import load
 log = logging.getLogger("postern.webhooks")
 
 T = TypeVar("T")
-Heard = Callable[[str, Row], bool]
-"""Whether an open socket of a dialect takes an event."""
+Heard = Callable[[str, Row], Awaitable[bool]]
+"""Whether an open socket of a dialect was sent an event; may wait for one that is about to be."""
 
 _PER_WEBHOOK = 8
 _LOOK_AHEAD = 400
@@ -166,16 +166,23 @@ class WebhookDelivery:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 5.0)
 
+    async def _taken_by_socket(self, wire: Wire, row: Row, event: Row) -> bool:
+        """Whether an open socket was sent the event; waits for one that is about to be. Asked before the first try
+        only: an event that has been posted, perhaps taken, is not told on another channel."""
+        first = row["event_type"] in wire.prefer_socket and not row["attempts"]
+        return first and self._heard is not None and await self._heard(row["dialect"], event)
+
     async def _post(self, row: Row) -> Posted:
-        hook, wire, at = row["webhook_id"], self._wires[row["dialect"]], now_us()
+        hook, wire = row["webhook_id"], self._wires[row["dialect"]]
         event = event_of(row)
-        if wire.prefer_socket and not row["attempts"] and self._heard and self._heard(row["dialect"], event):
+        if await self._taken_by_socket(wire, row, event):
             return Posted(row, None, None)
+        at = now_us()
         try:
             body = body_of(wire, event, Try(row["attempts"] + 1, at))
             if body is None:
                 return Posted(row, None, None)
-            headers = _headers(wire, row, body, at)
+            headers = headers_of(wire, row, body, at)
         except Exception as error:  # one event that cannot be shown must not stop its lane
             log.exception("event evt_%s cannot be rendered for webhook wh_%s", row["event_id"], hook)
             return Posted(row, None, f"not rendered: {type(error).__name__}")
@@ -200,8 +207,9 @@ def body_of(wire: Wire, event: Row, attempt: Try) -> bytes | None:
     return None if value is None else msgspec.json.encode(value)
 
 
-def _headers(wire: Wire, row: Row, body: bytes, at: int) -> dict[str, str]:
-    """The owner's extra headers, then ours, which win whatever the case of their names."""
+def headers_of(wire: Wire, row: Row, body: bytes, at: int) -> dict[str, str]:
+    """The owner's extra headers, then ours, which win whatever the case of their names. ``row``: the webhook's columns
+    and ``event_id``; ``at``: this attempt, µs."""
     secrets = [row["secret"]]
     if row["old_secret"] and (row["old_secret_until"] or 0) > at:
         secrets.append(row["old_secret"])

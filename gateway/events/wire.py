@@ -37,12 +37,12 @@ Sign = Callable[[Sequence[str], str, int, bytes], dict[str, str]]
 class Wire:
     """A dialect's side of webhook delivery.
 
-    ``prefer_socket``: an event that an open, subscribed socket of the dialect takes is not posted.
+    ``prefer_socket``: an event of these types that an open, subscribed socket of the dialect takes is not posted.
     ``disables``: an endpoint that fails for days is switched off.
     """
 
     render: Render
     sign: Sign
     plan: Plan = next_try
-    prefer_socket: bool = False
+    prefer_socket: frozenset[str] = frozenset()
     disables: bool = True

@@ -7,12 +7,17 @@ translation lives here: request structs to core calls, rows to response shapes.
 from __future__ import annotations
 
 from gateway.api.dialect import Dialect
-from gateway.api.openmail import domains, sender_rules
+from gateway.api.openmail import account_webhook, domains, inbox_webhook, sender_rules
 from gateway.api.openmail.errors import render_error
 from gateway.api.openmail.wire import openmail_wire
 from gateway.api.routing import Table
 
-_PARTS: tuple[Table, ...] = (domains.table, sender_rules.table)
+_PARTS: tuple[Table, ...] = (
+    account_webhook.table,
+    domains.table,
+    inbox_webhook.table,
+    sender_rules.table,
+)
 
 
 def _table() -> Table:

@@ -13,8 +13,10 @@ from gateway.api.times import iso_of
 from gateway.events.wire import Try
 from gateway.store.jsontext import load
 
-REPUTATION = frozenset({"inbox.suspended", "inbox.reactivated", "pod.suspended", "pod.reactivated"})
-"""Events of webhooks only; no WebSocket shows them."""
+ON_SOCKETS = frozenset({"message.received"})
+"""The types that a WebSocket shows too; the others are for webhooks only."""
+
+_REPUTATION = frozenset({"inbox.suspended", "inbox.reactivated", "pod.suspended", "pod.reactivated"})
 
 Maybe = str | None | msgspec.UnsetType
 
@@ -57,9 +59,22 @@ def render(event: Mapping[str, Any], attempt: Try, public_url: str) -> EventView
     """
     if event["type"] == "message.received":
         return _received(event, attempt, public_url)
-    if event["type"] in REPUTATION:
+    if event["type"] in _REPUTATION:
         return _reputation(event)
     return None
+
+
+def render_test(event_id: str, attempt: Try, inbox: Mapping[str, Any] | None) -> EventView:
+    """The body of a test event: to an inbox's webhook, or with ``inbox`` None to the account's."""
+    return EventView(
+        event="setup.test",
+        event_id=f"evt_{event_id}",
+        occurred_at=iso_of(attempt.at),
+        delivered_at=iso_of(attempt.at),
+        attempt=attempt.number,
+        inbox_id=f"inb_{inbox['id']}" if inbox else None,
+        inbox_address=inbox["address"] if inbox else None,
+    )
 
 
 def _received(event: Mapping[str, Any], attempt: Try, public_url: str) -> EventView:

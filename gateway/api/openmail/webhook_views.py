@@ -1,0 +1,56 @@
+"""What the routes of both kinds of webhook, an inbox's and the account's, answer."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.api.times import iso_of
+from gateway.core.webhook_trial import Taken
+from gateway.store.engine import Row
+
+
+class SecretView(msgspec.Struct, rename="camel"):
+    """A new signing secret: shown here and never again."""
+
+    webhook_secret: str
+
+
+class TestedView(msgspec.Struct):
+    """The endpoint took the test event."""
+
+    ok: bool
+    message: str
+
+
+class AttemptView(msgspec.Struct, rename="camel"):
+    """One try to post an event. ``state`` of the delivery: pending, done, failed; null when it is gone."""
+
+    event_id: str | None
+    event: str | None
+    attempt: int
+    url: str
+    status: int | None
+    response: str | None
+    error: str | None
+    duration_ms: int | None
+    state: str | None
+    created_at: str
+
+
+def tested_view(taken: Taken) -> TestedView:
+    return TestedView(True, f"the endpoint answered HTTP {taken.status} after {taken.duration_ms} ms")
+
+
+def attempt_view(row: Row) -> AttemptView:
+    return AttemptView(
+        event_id=f"evt_{row['event_id']}" if row["event_id"] else None,
+        event=row["event_type"],
+        attempt=row["number"],
+        url=row["url"],
+        status=row["status"],
+        response=row["response"],
+        error=row["error"],
+        duration_ms=row["duration_ms"],
+        state=row["state"],
+        created_at=iso_of(row["created_at"]),
+    )
