@@ -16,7 +16,10 @@ _PAGE = 100
 
 
 class Client:
-    """Calls to one gateway's ``/api/v0`` with one key. Use as an async context manager."""
+    """Calls to one gateway with one key. Use as an async context manager.
+
+    A path below ``/v1/`` is that dialect's; every other is below ``/api/v0``.
+    """
 
     def __init__(self, base_url: str, key: str, *, unix_socket: str | None = None) -> None:
         self.base_url = base_url.rstrip("/")
@@ -37,7 +40,7 @@ class Client:
         await self.session.close()
 
     def url(self, path: str) -> str:
-        return f"{self.base_url}{PREFIX}{path}"
+        return f"{self.base_url}{'' if path.startswith('/v1/') else PREFIX}{path}"
 
     async def call(
         self, method: str, path: str, body: Any = None, query: dict[str, str] | None = None
@@ -61,13 +64,15 @@ class Client:
     async def rows(self, path: str, limit: int | None = None) -> list[dict[str, Any]]:
         """Every row of a list, page after page; at most ``limit``."""
         found: list[dict[str, Any]] = []
-        token: str | None = None
+        where: dict[str, str] = {}
         while True:
-            query = {"limit": str(_PAGE)} | ({"page_token": token} if token else {})
-            page = await self.call("GET", path, query=query)
+            page = await self.call("GET", path, query={"limit": str(_PAGE), **where})
             found += page["data"]
-            token = page.get("next_page_token")
-            if not token or (limit is not None and len(found) >= limit):
+            if path.startswith("/v1/"):
+                where = {"offset": str(len(found))} if page["data"] and len(found) < page["total"] else {}
+            else:
+                where = {"page_token": page["next_page_token"]} if page.get("next_page_token") else {}
+            if not where or (limit is not None and len(found) >= limit):
                 return found[:limit]
 
 
@@ -97,7 +102,9 @@ def refused(status: int, answer: Any) -> Failure:
     """An error answer of the API as words; the exit code follows the status."""
     body = answer if isinstance(answer, dict) else {}
     message = str(body.get("message") or f"the gateway answered {status}")
-    field = next((one.get("field") for one in body.get("errors") or [] if one.get("field")), None)
+    field = next(
+        (one.get("field") for one in body.get("errors") or [] if one.get("field")), body.get("field")
+    )
     if field and str(field) not in message:
         message = f"{field}: {message}"
     code = REFUSED if status in (401, 403, 404) else UNAVAILABLE if status in (502, 503, 504) else FAILED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -163,3 +164,23 @@ def test_rules_are_the_account_keys_business(organization: Organization, gateway
         {"action": "block", "sender": "a@x.test", "inboxId": inbox},
         status=404,
     )
+
+
+def test_the_command_line_makes_lists_and_removes_rules(gateway: GatewayProcess) -> None:
+    organization = gateway.new_organization()
+    inbox = organization.new_inbox()["email_address"]
+    place = ("--url", organization.base_url, "--key", organization.api_key, "--json")
+
+    def postern(*arguments: str, code: int = 0) -> Any:
+        done = gateway.postern("rule", *arguments, *place)
+        assert done.returncode == code, done.stderr
+        return json.loads(done.stdout if code == 0 else done.stderr)
+
+    made = postern("add", "block", "eve@abroad.test", "--inbox", inbox)
+    assert [row["id"] for row in postern("list", "--inbox", inbox)] == [made["id"]]
+    assert postern("mode")["mode"] == "none"
+    assert postern("mode", "allowlist")["mode"] == "allowlist"
+    assert call(organization, "GET", "sender-rules/mode")["mode"] == "allowlist"
+    postern("remove", made["id"])
+    assert postern("list") == []
+    assert "sender" in postern("add", "block", "no domain", code=1)["error"]
