@@ -25,6 +25,7 @@ from starlette.applications import Starlette
 from gateway.api.agentmail import agentmail_dialect
 from gateway.api.openmail import openmail_dialect
 from gateway.api.system import no_such_path, system_routes
+from gateway.api.unsubscribe import unsubscribe_routes
 from gateway.core import bootstrap, inboxes
 from gateway.core.context import Core
 from gateway.core.draft_schedule import DraftScheduler
@@ -158,6 +159,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Running]:
         app = Starlette(
             routes=[
                 *system_routes(core, {"sync_lag": sync.lag, "outbox_age": outbox.age}, DIALECTS),
+                *unsubscribe_routes(core),
                 *(route for one in DIALECTS for route in one.routes(core)),
             ],
             exception_handlers={404: no_such_path, 405: no_such_path},

@@ -120,17 +120,47 @@ class Events(Section, frozen=True, kw_only=True):
 
 
 class Limits(Section, frozen=True, kw_only=True):
+    """What is generous by default, and OpenMail's numbers with ``profile = "openmail"``. Days are UTC days."""
+
+    profile: Annotated[
+        Literal["none", "openmail"], Doc(description="take OpenMail's limits where none is set here")
+    ] = "none"
     inboxes: Annotated[int, Doc(description="inboxes an organization may have; 0: no limit")] = 0
+    inboxes_per_day: Annotated[
+        int, Doc(description="inboxes an organization may create a day; 0: no limit")
+    ] = 0
     domains: Annotated[int, Doc(description="domains an organization may have; 0: no limit")] = 0
     requests_per_minute: Annotated[int, Doc(description="API requests a key may make; 0: no limit")] = 0
-    sends_per_minute: Annotated[int, Doc(description="sends an inbox may make; 0: no limit")] = 0
-    sends_per_day: Annotated[int, Doc(description="sends an inbox may make; 0: no limit")] = 0
+    sends_per_minute: Annotated[
+        int, Doc(description="sends an inbox may make in any 60 seconds; 0: no limit")
+    ] = 0
+    sends_per_day: Annotated[int, Doc(description="sends an inbox may make a day; 0: no limit")] = 0
+    organization_sends_per_day: Annotated[
+        int, Doc(description="sends an organization may make a day; 0: no limit")
+    ] = 0
+    cold_days: Annotated[
+        int, Doc(description="days after creation in which an inbox or organization counts as new for cold_…")
+    ] = 30
+    cold_new_inbox: Annotated[
+        int,
+        Doc(description="recipients who never wrote to it that a new inbox may write to a day; 0: no limit"),
+    ] = 0
+    cold_inbox: Annotated[int, Doc(description="the same for an inbox that is not new; 0: no limit")] = 0
+    cold_new_organization: Annotated[
+        int, Doc(description="the same for all inboxes of a new organization together; 0: no limit")
+    ] = 0
+    cold_organization: Annotated[
+        int, Doc(description="the same for an organization that is not new; 0: no limit")
+    ] = 0
     recipients: Annotated[int, Doc(description="recipients of one message")] = 100
     attachments: Annotated[int, Doc(description="attachments of one message")] = 100
     attachment_bytes: Annotated[int, Doc(description="all attachments of one message, octets")] = (
         25 * 1024 * 1024
     )
     websockets: Annotated[int, Doc(description="open WebSockets of an organization")] = 100
+    websocket_messages: Annotated[
+        int, Doc(description="messages a client may send on a WebSocket in 10 seconds; 0: no limit")
+    ] = 0
 
 
 class Log(Section, frozen=True, kw_only=True):
@@ -168,6 +198,26 @@ DEVELOPMENT: dict[str, Any] = {
     "mail.allow_private_relay": True,
 }
 """Defaults that differ in the development profile."""
+
+OPENMAIL_LIMITS: dict[str, Any] = {
+    "limits.inboxes": 10,
+    "limits.inboxes_per_day": 100,
+    "limits.sends_per_minute": 10,
+    "limits.sends_per_day": 200,
+    "limits.cold_new_inbox": 20,
+    "limits.cold_inbox": 200,
+    "limits.cold_new_organization": 150,
+    "limits.cold_organization": 500,
+    "limits.websockets": 10,
+    "limits.websocket_messages": 30,
+}
+"""Defaults with ``limits.profile = "openmail"``: the numbers of its Pro plan."""
+
+PROFILES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("profile", "development", DEVELOPMENT),
+    ("limits.profile", "openmail", OPENMAIL_LIMITS),
+)
+"""(setting, its value, the defaults that go with it)."""
 
 
 class BadSettings(Exception):
@@ -218,8 +268,8 @@ def load_settings(
             if name not in known:
                 raise BadSettings(f"there is no setting {name}")
             values[name], origin[name] = value, "command line"
-    if values.get("profile") == "development":
-        for name, value in DEVELOPMENT.items():
+    for profile, chosen, defaults in PROFILES:
+        for name, value in defaults.items() if values.get(profile) == chosen else ():
             if name not in values:
                 values[name], origin[name] = value, "profile"
     for name in SECRETS:

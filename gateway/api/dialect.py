@@ -106,7 +106,7 @@ class DialectRoute(BaseRoute):
             response = self.error_response(refused)
         response.headers["X-Request-Id"] = request_id
         for name, value in seen.headers.items():
-            response.headers[name] = value
+            response.headers.setdefault(name, value)  # an error's own say more
         await response(scope, receive, send)
         seconds = time.perf_counter() - started
         route = seen.endpoint.path if seen.endpoint else "none"

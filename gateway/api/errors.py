@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from gateway.core.errors import CoreError, Forbidden, Invalid, NotFound, TooLarge, TooMany, Unavailable
+from gateway.core.limits import Allowance
 from gateway.store.engine import NotUnique, StoreDown
 from mailserver.base import MailServerDown, MailServerError
 
@@ -65,7 +66,10 @@ def core_error(error: Exception) -> CoreError:
 def error_headers(error: CoreError) -> dict[str, str]:
     """Headers that belong to an error in every dialect."""
     if isinstance(error, TooMany | Unavailable):
-        return {"Retry-After": str(error.retry_after)}
+        told = {"Retry-After": str(error.retry_after)}
+        if isinstance(error, TooMany) and error.limit is not None and error.reset is not None:
+            told |= limit_headers(error.limit, error.remaining, error.reset)
+        return told
     if isinstance(error, WrongMethod):
         return {"Allow": ", ".join(error.allow)}
     if isinstance(error, Unauthorized):
@@ -73,6 +77,22 @@ def error_headers(error: CoreError) -> dict[str, str]:
     if isinstance(error, TooLarge):
         return {"Connection": "close"}
     return {}
+
+
+def limit_headers(limit: int, remaining: int, reset: int) -> dict[str, str]:
+    """How much of a limit is left; ``reset``: epoch seconds."""
+    return {
+        "X-RateLimit-Limit": str(limit),
+        "X-RateLimit-Remaining": str(remaining),
+        "X-RateLimit-Reset": str(reset),
+    }
+
+
+def allowance_headers(allowance: Allowance | None) -> dict[str, str]:
+    """What a send's answer tells of its tightest limit; nothing when there is none."""
+    if allowance is None:
+        return {}
+    return limit_headers(allowance.limit, allowance.remaining, allowance.reset)
 
 
 _AT = re.compile(r"^(?P<words>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)

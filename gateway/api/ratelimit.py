@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from gateway.api.errors import limit_headers
 from gateway.core.context import Core
 from gateway.core.errors import TooMany
 from gateway.store.scope import Scope
@@ -15,9 +16,7 @@ def rate_limit(core: Core, scope: Scope, headers: dict[str, str]) -> None:
     if not most:
         return
     grant = core.keys.requests.take(scope.key_id or scope.organization, most)
-    headers["X-RateLimit-Limit"] = str(most)
-    headers["X-RateLimit-Remaining"] = str(grant.left)
-    headers["X-RateLimit-Reset"] = str(int(time.time()) + grant.wait)
+    headers.update(limit_headers(most, grant.left, int(time.time()) + grant.wait))
     if not grant.allowed:
         raise TooMany(
             f"this API key made more than {most} requests a minute",

@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
-from gateway.settings import DEVELOPMENT, SECRETS, Section, Settings
+from gateway.settings import PROFILES, SECRETS, Section, Settings
 
 
 @click.command(name="config")
@@ -105,8 +105,9 @@ def _sentence(one: Described) -> str:
     words = one.meaning
     if get_origin(one.kind) is Literal:
         words += f" (one of {', '.join(get_args(one.kind))})"
-    if one.name in DEVELOPMENT:
-        words += f"; in the development profile {_toml(DEVELOPMENT[one.name])}"
+    for setting, profile, defaults in PROFILES:
+        if one.name in defaults:
+            words += f"; with {setting} = {profile}: {_toml(defaults[one.name])}"
     return words
 
 

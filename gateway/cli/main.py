@@ -29,12 +29,13 @@ _COMMANDS = {
     "inbox": "inboxes",
     "key": "keys",
     "domain": "domains",
+    "suppression": "suppressions",
     "send": "send",
     "tail": "tail",
     "rebuild": "rebuild",
     "config": "config",
 }
-_PLURALS = {"inboxes": "inbox", "keys": "key", "domains": "domain"}
+_PLURALS = {"inboxes": "inbox", "keys": "key", "domains": "domain", "suppressions": "suppression"}
 
 
 class _Commands(click.Group):

@@ -18,6 +18,7 @@ from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound, Take
 from gateway.core.inbox_removal import remove
 from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_inbox, require
+from gateway.core.limits import charge_creation
 from gateway.core.narrowing import containing
 from gateway.core.paged import clean_text, page_of
 from gateway.store.engine import NotUnique, Row, Tx
@@ -26,6 +27,7 @@ from gateway.store.jsontext import dump, load
 from gateway.store.scope import Scope
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError, PersonAccess
+from gateway.store.suppressions import lift_bounce
 
 log = logging.getLogger("postern.inboxes")
 
@@ -134,6 +136,8 @@ def _insert(
             "pod_id": pod,
             "address": f"{username.lower()}@{domain}",
             "username": username,
+    charge_creation(tx, scope.organization, core.settings.limits)
+    lift_bounce(tx, f"{username.lower()}@{domain}")
             "domain": domain,
             **values,
             "status": "creating",

@@ -61,6 +61,7 @@ class ReplyRequest:
     attachments: Sequence[OutgoingAttachment] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     quote: bool = False
+    unsubscribe: bool = False
 
 
 async def reply(
@@ -132,6 +133,7 @@ def reply_request(
         labels=request.labels,
         attachments=request.attachments,
         headers=request.headers,
+        unsubscribe=request.unsubscribe,
         in_reply_to=in_reply_to,
         references=reply_references(original),
         thread_id=original_row["thread_id"],
@@ -157,6 +159,7 @@ def forward_request(original_row: Row, request: ReplyRequest) -> SendRequest:
         labels=request.labels,
         attachments=request.attachments,
         headers=request.headers,
+        unsubscribe=request.unsubscribe,
     )
 
 

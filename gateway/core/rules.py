@@ -1,17 +1,17 @@
-"""The send rules: allow and block lists, and how much an inbox may send."""
+"""The rules a send must pass: allow and block lists, suppressions, limits, cold outreach."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from gateway.core.errors import Rejected, TooMany
+from gateway.core.cold_outreach import check_cold
+from gateway.core.errors import Rejected
+from gateway.core.limits import Allowance, check_sends, tightest
+from gateway.core.suppressions import check_suppressed
 from gateway.settings import Limits
 from gateway.store.engine import Row, Tx
-from gateway.store.ids import now_us
 from gateway.store.lists import decide, entries
-
-_MINUTE_US = 60_000_000
-_DAY_US = 86_400_000_000
+from gateway.store.scope import Scope
 
 
 def check_recipients(tx: Tx, inbox: Row, recipients: Iterable[tuple[str, str]], *, reply: bool) -> None:
@@ -30,24 +30,22 @@ def check_recipients(tx: Tx, inbox: Row, recipients: Iterable[tuple[str, str]], 
             )
 
 
-def check_rate(tx: Tx, inbox: Row, limits: Limits) -> None:
-    """Raise TooMany when the inbox has sent its share (``limits.sends_per_minute``, ``.sends_per_day``)."""
-    now = now_us()
-    for most, span, words in (
-        (limits.sends_per_minute, _MINUTE_US, "a minute"),
-        (limits.sends_per_day, _DAY_US, "a day"),
-    ):
-        if not most:
-            continue
-        nth = tx.value(
-            "SELECT created_at FROM outbox WHERE inbox_id = ? AND created_at > ? "
-            "ORDER BY created_at DESC LIMIT 1 OFFSET ?",
-            inbox["id"],
-            now - span,
-            most - 1,
-        )
-        if nth is not None:
-            wait = max(1, (int(nth) + span - now) // 1_000_000 + 1)
-            raise TooMany(
-                f"this inbox may send {most} messages {words}", int(wait), code="send_limit_reached"
-            )
+def admit(
+    tx: Tx,
+    scope: Scope,
+    inbox: Row,
+    limits: Limits,
+    recipients: Sequence[tuple[str, str]],
+    *,
+    charge: bool,
+) -> Allowance | None:
+    """Suppressions and limits: whether a message to these (field, address) pairs may go out.
+
+    With ``charge`` it does: the caller's transaction accepts it, and it counts. Answers the limit that has least
+    left; None when there is none. Raises Rejected ``recipient_suppressed`` or TooMany.
+    """
+    check_suppressed(tx, inbox["organization_id"], recipients)
+    standing = check_sends(tx, inbox, limits, sandbox=scope.test, charge=charge)
+    if not scope.test:
+        standing += check_cold(tx, inbox, limits, [address for _, address in recipients], charge=charge)
+    return tightest(standing)

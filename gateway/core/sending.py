@@ -14,8 +14,10 @@ from gateway.core.context import Core
 from gateway.core.errors import Invalid, Rejected, TooLarge, Unavailable
 from gateway.core.idempotency import Completion, complete
 from gateway.core.labels_change import check_labels
+from gateway.core.limits import Allowance
 from gateway.core.lookup import require
-from gateway.core.rules import check_rate, check_recipients
+from gateway.core.rules import admit, check_recipients
+from gateway.core.unsubscribe import unsubscribe_headers
 from gateway.mime.addresses import InvalidAddress, normalise, parse_user_address
 from gateway.mime.dkim_sign import SigningError
 from gateway.mime.header_rules import InvalidHeader, check_headers, check_subject
@@ -40,6 +42,7 @@ class SendRequest:
     """What a caller wants sent. Addresses are text: ``a@b`` or ``Name <a@b>``; ids carry their ``< >``.
 
     ``thread_id`` (a ULID) keeps the message in a thread that its References alone would not name.
+    ``unsubscribe``: offer its one recipient the one-click way out (``core.unsubscribe``).
     """
 
     to: Sequence[str] = ()
@@ -55,14 +58,16 @@ class SendRequest:
     in_reply_to: str | None = None
     references: Sequence[str] = ()
     thread_id: str | None = None
+    unsubscribe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Bare ULIDs of the accepted message and its thread."""
+    """Bare ULIDs of the accepted message and its thread; ``allowance``: how the tightest limit stands now."""
 
     message_id: str
     thread_id: str
+    allowance: Allowance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +117,20 @@ async def send(
     if inbox_row["status"] != "active":
         raise Rejected("sending is suspended for this inbox", code="inbox_suspended")
     checked = check_request(core.settings, request)
+    at = now_us()
+    message_id = new_ulid(at)
+    if request.unsubscribe:
+        checked.headers.update(
+            unsubscribe_headers(core, inbox_row, message_id, checked.fields(), checked.headers)
+        )
     reply = request.in_reply_to is not None or request.thread_id is not None
 
     def look(tx: Tx) -> Row | None:
-        check_rate(tx, inbox_row, core.settings.limits)
         check_recipients(tx, inbox_row, checked.fields(), reply=reply)
+        admit(tx, scope, inbox_row, core.settings.limits, checked.fields(), charge=False)
         return signing_domain(tx, inbox_row["domain"])
 
     domain = await core.store.read(look)
-    message_id, at = new_ulid(), now_us()
     raw, parsed = await _compose(core, inbox_row, domain, request, checked, message_id, at)
     if len(raw) > core.settings.mail.max_message:
         raise TooLarge(
@@ -271,6 +281,7 @@ def _accept(
     """The one transaction (DESIGN §1.4)."""
     if tx.value("SELECT status FROM inbox WHERE id = ?", inbox["id"]) != "active":
         raise Rejected("the inbox was deleted or suspended just now", code="inbox_suspended")
+    allowance = admit(tx, scope, inbox, core.settings.limits, ready.checked.fields(), charge=True)
     rfc_id = message_id_header(ready.message_id, inbox["domain"])
     if request.thread_id is not None:
         tx.insert(
@@ -312,7 +323,7 @@ def _accept(
         _pretend(core, tx, inbox, ready.message_id, people)
     if also is not None:
         also(tx)
-    sent = Sent(ready.message_id, thread_id)
+    sent = Sent(ready.message_id, thread_id, allowance)
     if completion is not None:
         complete(tx, completion.claim, *completion.render(sent.message_id, sent.thread_id))
     return sent

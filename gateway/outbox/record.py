@@ -13,6 +13,7 @@ from gateway.outbox.queue import FAR, Job, inbox_of
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
 from gateway.store.index import status_of
+from gateway.store.suppressions import HARD_BOUNCES, Type, is_hard_bounce, suppress, type_of_feedback
 from mailserver.base import Hop, RecipientReply
 
 _MAX_TEXT = 1000
@@ -170,7 +171,10 @@ def refresh_status(tx: Tx, message_id: str) -> None:
 
 
 class Teller:
-    """Appends the events of one sent message. Each fact has one id, so telling it twice adds nothing."""
+    """Appends the events of one sent message, and suppresses whom the news say not to write to again.
+
+    Each fact has one id, so telling it twice adds nothing.
+    """
 
     def __init__(self, tx: Tx, events: EventLog, inbox: Row, message_id: str, *, test: bool = False) -> None:
         self._tx, self._events, self._inbox, self._id, self._test = tx, events, inbox, message_id, test
@@ -194,6 +198,8 @@ class Teller:
     def bounced(self, address: str, status: str, *, permanent: bool, at: int) -> None:
         """It will not reach this recipient. ``status``: RFC 3463."""
         status = _plain(status, 20)
+        if permanent and is_hard_bounce(status):
+            self._suppress(address, "bounce", f"permanent failure {status}")
         facts = {
             "type": "Permanent" if permanent else "Transient",
             "sub_type": sub_type(status),
@@ -203,12 +209,20 @@ class Teller:
 
     def complained(self, kind: str, people: Iterable[str], subject: str, at: int) -> None:
         """A recipient called it unwanted (RFC 5965)."""
-        facts = {"type": kind, "sub_type": "feedback-report", "recipients": list(people)}
+        people = list(people)
+        suppression = type_of_feedback(kind)
+        if suppression:
+            for address in people:
+                self._suppress(address, suppression, f"feedback report: {_plain(kind, 60)}")
+        facts = {"type": kind, "sub_type": "feedback-report", "recipients": people}
         self._append("message.complained", subject, facts, at)
 
     def rejected(self, reason: str, at: int) -> None:
         """It never left."""
         self._append("message.rejected", "", {"reason": _plain(reason, _MAX_TEXT)}, at)
+
+    def _suppress(self, address: str, type: Type, reason: str) -> None:
+        suppress(self._tx, self._inbox["organization_id"], address, type, reason=reason, message_id=self._id)
 
     def _append(self, kind: str, subject: str, facts: Mapping[str, object], at: int) -> None:
         if self._ref is None:
@@ -231,7 +245,7 @@ def sub_type(status: str) -> str:
     """The kind of bounce, from the enhanced status code (RFC 3463 §3)."""
     _, _, detail = status.partition(".")
     subject = detail.partition(".")[0]
-    if detail in ("1.0", "1.1", "1.2", "1.3", "1.6", "1.10", "2.1"):
+    if detail in HARD_BOUNCES:
         return "NoEmail"
     if detail == "2.2":
         return "MailboxFull"

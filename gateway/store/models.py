@@ -217,6 +217,9 @@ class OutboxRecipient(Model):
     status = TextField(null=True)
     diagnostic = TextField(null=True)
     remote = TextField(null=True)
+    class Meta:
+        indexes = ((("inbox_id", "created_at"), False),)  # what an inbox sent lately: store.tally
+
     attempts = _flag()
     updated_at = BigIntegerField()
 
@@ -235,6 +238,37 @@ class Idempotency(Model):
     created_at = BigIntegerField(index=True)
 
     class Meta:
+class Suppression(Model):
+    """An address that an organization must not write to any more: see ``store.suppressions``."""
+
+    id = BigAutoField()
+    organization_id = CharField()
+    address = CharField(index=True)  # lower case
+    type = CharField()  # bounce unsub complaint
+    reason = TextField(null=True)
+    message_id = CharField(null=True)  # bare ULID of the mail that led to it
+    created_at = BigIntegerField()
+
+    class Meta:
+        indexes = (
+            (("organization_id", "address"), True),
+            (("organization_id", "created_at", "id"), False),
+        )
+
+
+class Tally(Model):
+    """How often something was done on a UTC day: what daily limits are held against (``store.tally``)."""
+
+    id = BigAutoField()
+    subject = CharField()  # ULID of the organization or inbox
+    what = CharField()
+    day = IntegerField(index=True)  # days since the epoch
+    n = BigIntegerField()
+
+    class Meta:
+        indexes = ((("subject", "what", "day"), True),)
+
+
         indexes = ((("realm", "key"), True),)
 
 
@@ -460,6 +494,12 @@ class Location(Model):
     id = BigAutoField()
     folder_id = IntegerField()
     uid = BigIntegerField()
+# who wrote to an inbox: whom a send is no cold outreach to (core.cold_outreach)
+Message.add_index(
+    Message.inbox_id, Message.from_email, where=(Message.direction == "inbound"), name="message_writer"
+)
+
+
     message_id = CharField(index=True)
     inbox_id = CharField(index=True)
     flags = _text("")  # space separated, as the server gave them
@@ -470,6 +510,6 @@ class Location(Model):
 
 KEPT: list[type[Model]] = [
     Organization, Pod, ApiKey, Domain, Inbox, Webhook, ListEntry, Draft, DraftFile, Outbox, OutboxRecipient,
-    Idempotency, Event, Delivery, Attempt, LabelChange, ThreadTombstone,
+    Suppression, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, ThreadTombstone,
 ]  # fmt: skip
 DERIVED: list[type[Model]] = [Folder, Thread, ThreadRef, Message, MessageBody, Label, Location]

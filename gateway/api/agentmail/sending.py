@@ -12,6 +12,7 @@ from starlette.responses import Response
 from gateway.api.agentmail.labels_body import Labels, as_list
 from gateway.api.agentmail.views import Sent
 from gateway.api.body import encode
+from gateway.api.errors import allowance_headers
 from gateway.api.routing import Call, NoQuery, Table
 from gateway.core import idempotency, messages, replies, sending
 from gateway.core.idempotency import Completion, Replay
@@ -40,6 +41,9 @@ class SendBody(msgspec.Struct):
     labels: Labels = None
     attachments: list[FileGiven] | None = None
     headers: dict[str, str] | None = None
+    unsubscribe: Annotated[
+        bool | None, Doc(description="give the one recipient a one-click unsubscribe link (RFC 8058)")
+    ] = None
 
 
 class ReplyBody(SendBody):
@@ -69,6 +73,7 @@ async def once(
         if claim is not None:
             await idempotency.abandon(call.core, claim)
         raise
+    call.headers.update(allowance_headers(sent.allowance))
     status, body = render(sent.message_id, sent.thread_id)
     return Response(body, status, media_type="application/json")
 
@@ -96,6 +101,7 @@ async def send_message(call: Call[SendBody, NoQuery]) -> Sent:
             labels=as_list(body.labels),
             attachments=await load_files(call.core, body.attachments or []),
             headers=body.headers or {},
+            unsubscribe=bool(body.unsubscribe),
         )
         return await sending.send(call.core, call.scope, inbox, request, completion)
 
@@ -141,6 +147,7 @@ async def _answer(call: Call[Any, Any], kind: str, *, reply_all: bool) -> Sent:
             labels=as_list(body.labels),
             attachments=await load_files(core, body.attachments or []),
             headers=body.headers or {},
+            unsubscribe=bool(body.unsubscribe),
         )
         if kind == "forward":
             if original["truncated"]:

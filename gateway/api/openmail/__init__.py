@@ -7,7 +7,7 @@ translation lives here: request structs to core calls, rows to response shapes.
 from __future__ import annotations
 
 from gateway.api.dialect import Dialect
-from gateway.api.openmail import account_webhook, domains, inbox_webhook, sender_rules
+from gateway.api.openmail import account_webhook, domains, inbox_webhook, sender_rules, suppressions
 from gateway.api.openmail.errors import render_error
 from gateway.api.openmail.wire import openmail_wire
 from gateway.api.routing import Table
@@ -17,6 +17,7 @@ _PARTS: tuple[Table, ...] = (
     domains.table,
     inbox_webhook.table,
     sender_rules.table,
+    suppressions.table,
 )
 
 

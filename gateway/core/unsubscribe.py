@@ -1,0 +1,118 @@
+"""One-click unsubscribe (RFC 8058): the two header fields of a send that asks for it, and what their URL means.
+
+The URL ends in a token that names organization, message and recipient and is signed with the gateway's secret. It
+does not expire and needs no row, so it works after the inbox, the message and its delivery records are gone. Whoever
+unsubscribes is suppressed for the whole organization, not for one inbox: they know the sender, not its mailboxes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.core.context import Core
+from gateway.core.errors import Invalid, NotFound
+from gateway.mime.addresses import normalise
+from gateway.store import suppressions
+from gateway.store.engine import Row
+
+PATH = "/unsubscribe"
+_MAC = 16
+_MAX_TOKEN = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Who wants no more mail of which organization, and the message that made them (bare ULIDs)."""
+
+    organization: str
+    message_id: str
+    address: str
+
+
+def unsubscribe_headers(
+    core: Core,
+    inbox: Row,
+    message_id: str,
+    recipients: Sequence[tuple[str, str]],
+    given: Mapping[str, str],
+) -> dict[str, str]:
+    """The header fields of a message; DKIM signs both (RFC 8058 §4). ``given``: the caller's own headers.
+
+    Raises Invalid: several recipients (the URL acts for one, and all would get the same), fields of the caller's
+    own, or a server that mail programs cannot reach by https.
+    """
+    if len(recipients) != 1:
+        raise Invalid(
+            f"unsubscribe takes one recipient, this message has {len(recipients)}: its link acts for one person",
+            field="unsubscribe",
+            fix="send one message to each recipient, without cc and bcc",
+        )
+    for name in given:
+        if name.lower().startswith("list-unsubscribe"):
+            raise Invalid(
+                f"unsubscribe writes {name} itself",
+                field=f"headers.{name}",
+                fix="leave out the header, or unsubscribe",
+            )
+    base = core.settings.http.public_url.rstrip("/")
+    if not base.startswith("https://") and core.settings.profile != "development":
+        raise Invalid(
+            "unsubscribe needs a link that starts with https:// (RFC 8058 §3.1), and this server's does not",
+            field="unsubscribe",
+            fix="the operator sets http.public_url to the https:// URL that reaches this server",
+        )
+    token = token_of(core.secret, Wish(inbox["organization_id"], message_id, recipients[0][1]))
+    return {
+        "List-Unsubscribe": f"<{base}{PATH}/{token}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
+
+
+def token_of(secret: bytes, wish: Wish) -> str:
+    """The token that stands for a wish: base64url of it and 128 bits of HMAC-SHA256."""
+    text = f"{wish.organization}/{wish.message_id}/{normalise(wish.address)}".encode()
+    return _encode(text + _mac(secret, text))
+
+
+def wish_of(secret: bytes, token: str) -> Wish:
+    """What a token stands for. Raises NotFound for one that we did not make."""
+    try:
+        if len(token) > _MAX_TOKEN:
+            raise ValueError
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        text, mac = raw[:-_MAC], raw[-_MAC:]
+        # base64 has spare bits at its end: only the one spelling we gave out counts
+        if not hmac.compare_digest(mac, _mac(secret, text)) or _encode(raw) != token:
+            raise ValueError
+        organization, message_id, address = text.decode().split("/", 2)
+    except (ValueError, binascii.Error):
+        raise NotFound("this link is not one of ours", fix="use the link of the mail, whole") from None
+    return Wish(organization, message_id, address)
+
+
+async def unsubscribe(core: Core, wish: Wish) -> None:
+    """Suppress the address for the organization; once or many times is the same."""
+    await core.store.write(
+        lambda tx: suppressions.suppress(
+            tx,
+            wish.organization,
+            wish.address,
+            "unsub",
+            reason="one-click unsubscribe",
+            message_id=wish.message_id,
+        )
+    )
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _mac(secret: bytes, text: bytes) -> bytes:
+    key = hashlib.sha256(b"postern unsubscribe link\x00" + secret).digest()
+    return hmac.digest(key, text, "sha256")[:_MAC]

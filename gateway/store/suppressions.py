@@ -1,0 +1,91 @@
+"""Addresses that an organization must not write to any more, and which news puts one there.
+
+One row an organization and address. The graver type stands: a complaint over an unsubscribe over a bounce, so that
+a bounce which is sorted out never hides that somebody wanted no more mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, cast, get_args
+
+from gateway.mime.addresses import normalise
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us
+
+Type = Literal["bounce", "unsub", "complaint"]
+TYPES: tuple[Type, ...] = get_args(Type)  # the graver the later
+
+HARD_BOUNCES = frozenset(["1.0", "1.1", "1.2", "1.3", "1.6", "1.10", "2.1"])
+"""Enhanced codes (RFC 3463, without the class 5) that say: nobody takes mail at this address. Not among them: full
+mailboxes and sizes (2.2, 2.3), systems and routes (3, 4), protocol (5), content (6), policy (7), a bare 5.0.0."""
+
+_NO_COMPLAINTS = frozenset(["not-spam", "auth-failure", "virus"])
+
+
+def is_hard_bounce(status: str) -> bool:
+    """Whether a delivery status such as ``5.1.1`` is a permanent failure of the recipient's address."""
+    kind, _, detail = status.partition(".")
+    return kind == "5" and detail in HARD_BOUNCES
+
+
+def type_of_feedback(kind: str) -> Type | None:
+    """What a feedback report (RFC 5965) of this type puts its recipient under; None for one that is no complaint."""
+    if kind in _NO_COMPLAINTS:
+        return None
+    return "unsub" if kind == "opt-out" else "complaint"
+
+
+def suppress(
+    tx: Tx, organization: str, address: str, type: Type, *, reason: str | None, message_id: str | None = None
+) -> tuple[Row, bool]:
+    """Put an address on the list; answers its row and whether it is new. A graver type replaces the other."""
+    address = normalise(address)
+    new = tx.insert(
+        "suppression",
+        {
+            "organization_id": organization,
+            "address": address,
+            "type": type,
+            "reason": reason,
+            "message_id": message_id,
+            "created_at": now_us(),
+        },
+        ignore=True,
+    )
+    row = find(tx, organization, address)
+    assert row is not None
+    if TYPES.index(type) > TYPES.index(cast(Type, row["type"])):
+        changes = {"type": type, "reason": reason, "message_id": message_id, "created_at": now_us()}
+        tx.update("suppression", "id", row["id"], changes)
+        row |= changes
+    return row, bool(new)
+
+
+def find(tx: Tx, organization: str, address: str) -> Row | None:
+    """The row of an address."""
+    return tx.row(
+        "SELECT * FROM suppression WHERE organization_id = ? AND address = ?",
+        organization,
+        normalise(address),
+    )
+
+
+def suppressed(tx: Tx, organization: str, addresses: Sequence[str]) -> dict[str, str]:
+    """Those of ``addresses`` (as ``normalise`` gives them) that are suppressed, with the type."""
+    if not addresses:
+        return {}
+    marks = ", ".join("?" * len(addresses))
+    return {
+        row["address"]: row["type"]
+        for row in tx.rows(
+            f"SELECT address, type FROM suppression WHERE organization_id = ? AND address IN ({marks})",  # noqa: S608
+            organization,
+            *addresses,
+        )
+    }
+
+
+def lift_bounce(tx: Tx, address: str) -> None:
+    """A mailbox was made at this address: that it did not exist holds no more, for no organization."""
+    tx.run("DELETE FROM suppression WHERE address = ? AND type = 'bounce'", address)

@@ -1,0 +1,70 @@
+"""How much was done lately: sends from the outbox's own rows, the rest counted per UTC day in table ``tally``.
+
+What outlives its inbox (an organization's sends, cold recipients, creations) is counted, so that deleting an inbox
+does not give the quota back; the counts of past days go when a new day begins.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gateway.store.engine import Tx
+from gateway.store.ids import now_us
+
+What = Literal["sends", "cold", "inboxes"]
+
+DAY_US = 86_400_000_000
+
+
+def day_start(at: int) -> int:
+    """The UTC midnight (µs) before or at ``at``."""
+    return at - at % DAY_US
+
+
+def count(tx: Tx, subject: str, what: What, by: int) -> int:
+    """Add ``by`` to today's count; answers the new one. Others that count the same wait for this transaction."""
+    day = now_us() // DAY_US
+    n = int(
+        tx.value(
+            "INSERT INTO tally (subject, what, day, n) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (subject, what, day) DO UPDATE SET n = tally.n + excluded.n RETURNING n",
+            subject,
+            what,
+            day,
+            by,
+        )
+    )
+    if n == by:
+        tx.run("DELETE FROM tally WHERE subject = ? AND what = ? AND day < ?", subject, what, day)
+    return n
+
+
+def counted(tx: Tx, subject: str, what: What) -> int:
+    """Today's count."""
+    found = tx.value(
+        "SELECT n FROM tally WHERE subject = ? AND what = ? AND day = ?", subject, what, now_us() // DAY_US
+    )
+    return int(found or 0)
+
+
+def sent_since(tx: Tx, inbox_id: str, since: int, most: int) -> tuple[int, int | None]:
+    """(how many sends the inbox made after ``since``, counted up to ``most``; when the oldest of them was, µs).
+
+    Notifications of our own (a null return path) are no sends. For a count that holds until the commit, the
+    caller has locked the inbox (``lock_inbox``).
+    """
+    row = tx.row(
+        "SELECT count(*) AS n, min(created_at) AS oldest FROM (SELECT created_at FROM outbox "
+        "WHERE inbox_id = ? AND created_at > ? AND mail_from <> '' ORDER BY created_at DESC LIMIT ?) AS lately",
+        inbox_id,
+        since,
+        most,
+    )
+    assert row is not None
+    return int(row["n"]), row["oldest"]
+
+
+def lock_inbox(tx: Tx, inbox_id: str) -> None:
+    """Make other sends of this inbox wait for this transaction; SQLite has one writer at a time anyway."""
+    if tx.postgres:
+        tx.row("SELECT id FROM inbox WHERE id = ? FOR UPDATE", inbox_id)
