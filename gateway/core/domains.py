@@ -8,9 +8,8 @@ from functools import partial
 
 from gateway.core.context import Core
 from gateway.core.errors import Conflict, Forbidden, Invalid, LimitReached, NotFound, Taken
-from gateway.core.inboxes import find_pod
 from gateway.core.listing import Listing, Window
-from gateway.core.lookup import require
+from gateway.core.lookup import find_pod, require
 from gateway.core.paged import clean_text, page_of
 from gateway.mime.dkim_sign import generate_key
 from gateway.settings import Settings

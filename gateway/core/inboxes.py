@@ -9,25 +9,25 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from gateway.core import inbox_webhook
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound, Taken
 from gateway.core.inbox_removal import remove
 from gateway.core.listing import Listing, Window
-from gateway.core.lookup import find_inbox, require
-from gateway.core.limits import charge_creation
+from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.narrowing import containing
 from gateway.core.paged import clean_text, page_of
 from gateway.store.engine import NotUnique, Row, Tx
-from gateway.store.ids import new_ulid, now_us, number_of, parse_id
+from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.jsontext import dump, load
 from gateway.store.scope import Scope
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError, PersonAccess
-from gateway.store.suppressions import lift_bounce
 
 log = logging.getLogger("postern.inboxes")
 
@@ -40,11 +40,21 @@ PAUSED = {"active": "active", "paused": "suspended", "suspended": "suspended"}
 Metadata = dict[str, Any]
 
 
+def draw_username() -> str:
+    """A name for an inbox that was given none."""
+    return f"agent-{secrets.token_hex(5)}"
+
+
 @dataclass(frozen=True, slots=True)
 class NewInbox:
-    """What an inbox is made from. ``username`` None draws one; ``domain`` None is the platform's."""
+    """What an inbox is made from. ``username`` None draws one with ``draw``; ``domain`` None is the platform's.
+
+    ``verified_only``: a domain whose DNS records have not been seen does not do. ``webhook_url``: the inbox's own
+    (see ``inbox_webhook``).
+    """
 
     username: str | None = None
+    draw: Callable[[], str] = draw_username
     domain: str | None = None
     display_name: str | None = None
     client_id: str | None = None
@@ -52,19 +62,25 @@ class NewInbox:
     metadata: Metadata = field(default_factory=dict)
     password: str | None = None
     external_id: str | None = None
+    verified_only: bool = False
+    webhook_url: str | None = None
 
 
 async def create(core: Core, scope: Scope, new: NewInbox) -> tuple[Row, bool]:
     """Make an inbox with its mailbox; answers its row and whether it is new.
 
+    The row of a new one with ``webhook_url`` has ``webhook_secret`` beside its columns, to be shown now or never.
     The same ``client_id`` with the same (or no) username answers the inbox there is. Raises Invalid, Taken,
     LimitReached, Forbidden, or MailServerError (nothing is left then).
     """
     require(scope, "inbox_create")
     if scope.inbox:
         raise Forbidden("a key of one inbox cannot make another", fix="use a key of the organization or pod")
+    if new.webhook_url:
+        require(scope, "inbox_webhook")
     username = None if new.username is None else check_username(new.username)
     domain = _domain_name(new.domain or core.settings.mail.domain)
+    await inbox_webhook.checked_url(core, new.webhook_url)
     values = {
         "display_name": clean_text(new.display_name, "display_name"),
         "client_id": clean_text(new.client_id, "client_id"),
@@ -72,7 +88,7 @@ async def create(core: Core, scope: Scope, new: NewInbox) -> tuple[Row, bool]:
         "metadata_json": dump(check_metadata(new.metadata)),
     }
     for _ in range(5):
-        chosen = username or f"agent-{secrets.token_hex(5)}"
+        chosen = username or new.draw()
         try:
             row, made = await core.store.write(
                 partial(_insert, core=core, scope=scope, new=new, values=values, username=chosen, domain=domain,
@@ -82,18 +98,16 @@ async def create(core: Core, scope: Scope, new: NewInbox) -> tuple[Row, bool]:
         except NotUnique:
             if username is not None:
                 raise Taken(
-                    f"the address {username.lower()}@{domain} is taken",
-                    field="username",
-                    fix="choose another username",
+                    f"the address {username.lower()}@{domain} is taken", fix="choose another name"
                 ) from None
     else:
-        raise Taken("no free name was found", fix="give a username")
+        raise Taken("no free name was found", fix="give a name")
     if not made:
         return row, False
     try:
         await core.mail.add_mailbox(row["address"], new.password)
     except MailServerError:
-        await core.store.write(lambda tx: tx.run("DELETE FROM inbox WHERE id = ?", row["id"]))
+        await core.store.write(partial(_unmake, inbox_id=row["id"]))
         raise
     await core.store.write(lambda tx: tx.update("inbox", "id", row["id"], {"status": "active"}))
     return {**row, "status": "active"}, True
@@ -112,19 +126,13 @@ def _insert(
             same_name = not named or row["username"].lower() == username.lower()
             if same_name and (new.domain is None or row["domain"] == domain) and row["pod_id"] == pod:
                 return row, False
-    held = tx.row("SELECT organization_id, pod_id FROM domain WHERE name = ?", domain)
-    if held is None or held["organization_id"] not in (None, scope.organization):
-        raise Invalid(
-            f"the domain {domain} is not one of this organization's",
-            field="domain",
-            fix="add it with POST /domains first, or leave domain out",
-        )
-    if held["pod_id"] not in (None, pod):
-        raise Forbidden(f"the domain {domain} belongs to another pod", fix="make the inbox in that pod")
+    _check_domain(tx, scope, domain, pod, new.verified_only)
     most = inbox_limit(tx, core, scope.organization)
     if most and inbox_count(tx, scope.organization) >= most:
         raise LimitReached(
-            f"the organization has its {most} inboxes", fix="delete one, or raise limits.inboxes"
+            f"the organization has its {most} inboxes",
+            code="inbox_limit_reached",
+            fix="delete one, or raise limits.inboxes",
         )
     ulid, now = new_ulid(), now_us()
     tx.insert(
@@ -136,8 +144,6 @@ def _insert(
             "pod_id": pod,
             "address": f"{username.lower()}@{domain}",
             "username": username,
-    charge_creation(tx, scope.organization, core.settings.limits)
-    lift_bounce(tx, f"{username.lower()}@{domain}")
             "domain": domain,
             **values,
             "status": "creating",
@@ -148,7 +154,38 @@ def _insert(
     )
     made = tx.row("SELECT * FROM inbox WHERE id = ?", ulid)
     assert made is not None
+    if new.webhook_url:
+        made["webhook_secret"] = inbox_webhook.set_url(tx, core, made, new.webhook_url)
     return made, True
+
+
+def _unmake(tx: Tx, inbox_id: str) -> None:
+    tx.run("DELETE FROM webhook WHERE inbox_id = ?", inbox_id)
+    tx.run("DELETE FROM inbox WHERE id = ?", inbox_id)
+
+
+def _check_domain(tx: Tx, scope: Scope, domain: str, pod: str, verified_only: bool) -> None:
+    held = tx.row("SELECT organization_id, pod_id, status FROM domain WHERE name = ?", domain)
+    if held is None or held["organization_id"] not in (None, scope.organization):
+        raise Invalid(
+            f"the domain {domain} is not one of this organization's",
+            code="invalid_domain",
+            field="domain",
+            fix="add it with POST /domains first, or leave domain out",
+        )
+    if held["pod_id"] not in (None, pod):
+        raise Forbidden(
+            f"the domain {domain} belongs to another pod",
+            code="domain_of_another_pod",
+            fix="make the inbox in that pod",
+        )
+    if verified_only and held["organization_id"] is not None and held["status"] != "VERIFIED":
+        raise Invalid(
+            f"the domain {domain} is not verified yet",
+            code="invalid_domain",
+            field="domain",
+            fix="publish its DNS records and have them checked first",
+        )
 
 
 async def get(core: Core, scope: Scope, ref: str) -> Row:
@@ -178,8 +215,13 @@ async def list_inboxes(
 
 
 async def update(core: Core, scope: Scope, ref: str, changes: Row) -> Row:
-    """Change ``display_name``, ``status`` (active, paused) or ``metadata`` (merged; null takes a key away)."""
+    """Change ``display_name``, ``status`` (active, paused), ``metadata`` (merged; null takes a key away) or
+    ``webhook_url`` (None clears; the answer then has ``webhook_secret``, None unless one was made).
+    """
     require(scope, "inbox_update")
+    if "webhook_url" in changes:
+        require(scope, "webhook_update")
+        await inbox_webhook.checked_url(core, changes["webhook_url"])
 
     def write(tx: Tx) -> Row:
         inbox = find_inbox(tx, scope, ref)
@@ -196,6 +238,8 @@ async def update(core: Core, scope: Scope, ref: str, changes: Row) -> Row:
             columns["metadata_json"] = dump(check_metadata(kept))
         columns["updated_at"] = max(now_us(), inbox["updated_at"] + 1000)
         tx.update("inbox", "id", inbox["id"], columns)
+        if "webhook_url" in changes:
+            columns["webhook_secret"] = inbox_webhook.set_url(tx, core, inbox, changes["webhook_url"])
         return {**inbox, **columns}
 
     return await core.store.write(write)
@@ -232,7 +276,7 @@ def _activate(tx: Tx, inbox_id: str) -> None:
 
 async def set_credentials(core: Core, scope: Scope, ref: str) -> tuple[Row, str, PersonAccess]:
     """Give the person behind an inbox a new password for mail clients; it can be read only now."""
-    require(scope, "inbox_update")
+    require(scope, "inbox_credentials")
     inbox = await core.store.read(lambda tx: find_inbox(tx, scope, ref))
     password = secrets.token_urlsafe(18)
     await core.mail.set_password(inbox["address"], password)
@@ -241,7 +285,7 @@ async def set_credentials(core: Core, scope: Scope, ref: str) -> tuple[Row, str,
 
 async def remove_credentials(core: Core, scope: Scope, ref: str) -> None:
     """Take the person's password away; mail clients are logged out."""
-    require(scope, "inbox_update")
+    require(scope, "inbox_credentials")
     inbox = await core.store.read(lambda tx: find_inbox(tx, scope, ref))
     await core.mail.set_password(inbox["address"], None)
 
@@ -283,7 +327,9 @@ def _domain_name(domain: str) -> str:
     try:
         return fold_domain(domain)
     except MailServerError:
-        raise Invalid("domain is not a domain name", field="domain", fix="write example.com") from None
+        raise Invalid(
+            "domain is not a domain name", code="invalid_domain", field="domain", fix="write example.com"
+        ) from None
 
 
 def inbox_count(tx: Tx, organization: str) -> int:
@@ -298,25 +344,17 @@ def inbox_limit(tx: Tx, core: Core, organization: str) -> int | None:
     return own if own is not None else core.settings.limits.inboxes or None
 
 
-def find_pod(tx: Tx, scope: Scope, ref: str) -> Row:
-    """A pod by ``pod_…``, ULID or the client's own id. Raises NotFound, Forbidden."""
-    row = tx.row(
-        "SELECT * FROM pod WHERE organization_id = ? AND (id = ? OR client_id = ?)",
-        scope.organization,
-        parse_id("pod", ref) or "",
-        ref[:256],
-    )
-    if row is None:
-        raise NotFound(f"there is no pod {ref[:100]!r}", fix="GET /pods lists the pods of this key")
-    if scope.pod and row["id"] != scope.pod:
-        raise Forbidden("this API key does not reach that pod", fix="use a key of the organization")
-    return row
-
-
 def pod_for(tx: Tx, scope: Scope, ref: str | None) -> str:
-    """The ULID of the pod a new thing goes to: the named one, the key's own, else the default."""
+    """The ULID of the pod a new thing goes to: the named one, the key's own, else the default.
+
+    Raises NotFound ``invalid_pod``, Forbidden.
+    """
     if ref is not None:
-        return str(find_pod(tx, scope, ref)["id"])
+        try:
+            return str(find_pod(tx, scope, ref)["id"])
+        except NotFound as error:
+            error.code, error.field = "invalid_pod", "pod_id"
+            raise
     if scope.pod:
         return scope.pod
     return str(

@@ -6,11 +6,10 @@ import secrets
 from functools import partial
 
 from gateway.core.context import Core
-from gateway.core.errors import Forbidden, Invalid, NotFound
-from gateway.core.inboxes import find_pod
+from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound
 from gateway.core.key_ring import hash_of
 from gateway.core.listing import Listing, Window
-from gateway.core.lookup import find_inbox, require
+from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.paged import clean_text, page_of
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us, parse_id
@@ -46,7 +45,7 @@ def key_row(
         "pod_id": pod,
         "inbox_id": inbox,
         "name": name,
-        "prefix": f"{key[: len(prefix) + 4]}_...",
+        "prefix": key[: len(prefix) + 4],
         "last4": key[-4:],
         "hash": hash_of(key),
         "permissions_json": None if permissions is None else dump(sorted(set(permissions))),
@@ -69,10 +68,12 @@ async def create(
     expires_at: int | None = None,
     prefix: str = "inai_",
     test: bool = False,
+    most: int | None = None,
 ) -> tuple[Row, str]:
     """Make a key inside the caller's reach; answers its row and the key itself, which is never shown again.
 
-    A key can grant no more than the key that makes it.
+    A key can grant no more than the key that makes it. ``most``: how many a pod, or an inbox, may have in force;
+    raises LimitReached ``api_key_limit_reached``.
     """
     require(scope, "api_key_create")
     name = clean_text(name, "name")
@@ -95,10 +96,29 @@ async def create(
             expires_at=expires_at,
             prefix=prefix,
         )
+        if most is not None:
+            _check_count(tx, pod_id, inbox_id, most)
         tx.insert("api_key", row)
         return row
 
     return await core.store.write(write), key
+
+
+def _check_count(tx: Tx, pod_id: str | None, inbox_id: str | None, most: int) -> None:
+    owner, owner_id = ("inbox", inbox_id) if inbox_id else ("pod", pod_id)
+    if tx.postgres:  # two at once would count the same; SQLite has one writer
+        tx.run(f"SELECT 1 FROM {owner} WHERE id = ? FOR UPDATE", owner_id)  # noqa: S608
+    alone = "" if inbox_id else " AND inbox_id IS NULL"
+    held = tx.value(
+        f"SELECT count(*) FROM api_key WHERE {owner}_id = ?{alone} "  # noqa: S608
+        "AND (expires_at IS NULL OR expires_at > ?)",
+        owner_id,
+        now_us(),
+    )
+    if held >= most:
+        raise LimitReached(
+            f"this {owner} has its {most} API keys", code="api_key_limit_reached", fix="revoke one first"
+        )
 
 
 async def list_keys(

@@ -6,9 +6,8 @@ import re
 
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
-from gateway.core.inboxes import find_pod
 from gateway.core.listing import Listing, Window
-from gateway.core.lookup import find_inbox, require
+from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.paged import clean_text, page_of
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us

@@ -14,6 +14,7 @@ from gateway.store.ids import parse_id
 from gateway.store.scope import Scope
 from gateway.store.threads import ref_of
 
+MAX_CLIENT_ID = 256
 _MAX_REF = 2000
 _MAX_NUMBER = (1 << 53) - 1
 
@@ -48,6 +49,26 @@ def find_inbox(tx: Tx, scope: Scope, ref: str) -> Row:
         raise NotFound(f"there is no inbox {ref[:320]!r}", fix="GET /inboxes lists the inboxes of this key")
     if (scope.pod and row["pod_id"] != scope.pod) or (scope.inbox and row["id"] != scope.inbox):
         raise Forbidden("this API key does not reach that inbox", fix="use a key of the organization")
+    return row
+
+
+def find_pod(tx: Tx, scope: Scope, ref: str) -> Row:
+    """A pod's row by ``pod_…``, ULID or the client's own id. Raises NotFound or Forbidden."""
+    row = None
+    wanted = parse_id("pod", ref)
+    if wanted:
+        row = tx.row("SELECT * FROM pod WHERE id = ? AND organization_id = ?", wanted, scope.organization)
+    if row is None and len(ref) <= MAX_CLIENT_ID and "\x00" not in ref:
+        row = tx.row(
+            "SELECT * FROM pod WHERE client_id = ? AND organization_id = ?", ref.strip(), scope.organization
+        )
+    if row is None:
+        raise NotFound(f"there is no pod {ref[:100]!r}", fix="GET /pods lists the pods of this key")
+    home = scope.pod
+    if scope.inbox:
+        home = tx.value("SELECT pod_id FROM inbox WHERE id = ?", scope.inbox) or ""
+    if home is not None and row["id"] != home:
+        raise Forbidden("this API key does not reach that pod", fix="use a key of the organization")
     return row
 
 

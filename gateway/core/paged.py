@@ -10,15 +10,24 @@ from gateway.store.engine import Tx
 
 
 def page_of(
-    tx: Tx, table: str, where: str, args: Sequence[object], window: Window, id_column: str = "id"
+    tx: Tx,
+    table: str,
+    where: str,
+    args: Sequence[object],
+    window: Window,
+    id_column: str = "id",
+    lead: str = "",
 ) -> Listing:
-    """Rows of ``table`` (columns ``created_at`` and ``id_column``) that satisfy ``where``."""
+    """Rows of ``table`` (columns ``created_at`` and ``id_column``) that satisfy ``where``.
+
+    ``lead``: what they are ordered by first, with a trailing comma; not for keyset paging.
+    """
     total = int(tx.value(f"SELECT count(*) FROM {table} WHERE {where}", *args))  # noqa: S608
     more, values, order = keyset(window, "created_at", id_column)
     rows = tx.rows(
-        f"SELECT *, {id_column} AS id FROM {table} WHERE {where}{more} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
+        f"SELECT *, {id_column} AS id FROM {table} WHERE {where}{more} ORDER BY {lead}{order} LIMIT ? OFFSET ?"  # noqa: S608
         if id_column != "id"
-        else f"SELECT * FROM {table} WHERE {where}{more} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
+        else f"SELECT * FROM {table} WHERE {where}{more} ORDER BY {lead}{order} LIMIT ? OFFSET ?",  # noqa: S608
         *args,
         *values,
         window.limit + 1,

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from gateway.core.context import Core
 from gateway.core.errors import Invalid
-from gateway.core.inboxes import find_pod
-from gateway.core.lookup import find_inbox, require
+from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.webhooks import check_types
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us

@@ -8,9 +8,8 @@ from typing import Any
 
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, NotFound
-from gateway.core.inboxes import find_pod
 from gateway.core.listing import Listing, Window
-from gateway.core.lookup import find_inbox, require
+from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.paged import clean_text, page_of
 from gateway.core.webhook_attempts import attempts_of
 from gateway.events.log import OPT_IN

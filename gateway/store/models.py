@@ -75,6 +75,17 @@ class ApiKey(Model):
         table_name = "api_key"
 
 
+class RevokedKey(Model):
+    """An account-wide key that was revoked, so that revoking it again is no error."""
+
+    id = CharField(primary_key=True)
+    organization_id = CharField()
+    revoked_at = BigIntegerField()
+
+    class Meta:
+        table_name = "revoked_key"
+
+
 class Domain(Model):
     """A mail domain. ``organization_id`` null: the platform's own, usable by everyone."""
 
@@ -509,7 +520,7 @@ Message.add_index(
 
 
 KEPT: list[type[Model]] = [
-    Organization, Pod, ApiKey, Domain, Inbox, Webhook, ListEntry, Draft, DraftFile, Outbox, OutboxRecipient,
+    Organization, Pod, ApiKey, RevokedKey, Domain, Inbox, Webhook, ListEntry, Draft, DraftFile, Outbox, OutboxRecipient,
     Suppression, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, ThreadTombstone,
 ]  # fmt: skip
 DERIVED: list[type[Model]] = [Folder, Thread, ThreadRef, Message, MessageBody, Label, Location]

@@ -17,6 +17,7 @@ from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import inboxes
 from gateway.core.errors import Invalid, NotFound
+from gateway.core.lookup import find_pod
 from gateway.store.ids import parse_id
 from mailserver.base import Endpoint
 
@@ -146,6 +147,6 @@ async def _in_pod(call: Call[Any, Any], row: dict[str, Any]) -> None:
     if "pod_id" not in call.ids:
         return
     ref = call.ids["pod_id"]
-    pod = await call.core.store.read(lambda tx: inboxes.find_pod(tx, call.scope, ref))
+    pod = await call.core.store.read(lambda tx: find_pod(tx, call.scope, ref))
     if pod["id"] != row["pod_id"] and parse_id("pod", ref) != row["pod_id"]:
         raise NotFound(f"there is no inbox {call.ids['inbox_id'][:100]!r} in this pod")

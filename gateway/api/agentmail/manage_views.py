@@ -270,7 +270,7 @@ def _key_fields(row: Row) -> dict[str, Any]:
         "api_key_id": f"key_{row['id']}",
         "type": "bearer",
         "name": row["name"],
-        "prefix": row["prefix"],
+        "prefix": f"{row['prefix']}_...",
         "pod_id": _public("pod", row["pod_id"]),
         "inbox_id": _public("inb", row["inbox_id"]),
         "permissions": None if granted is None else dict.fromkeys(granted, True),
@@ -292,7 +292,7 @@ def new_key_view(row: Row, key: str) -> NewKeyView:
 def pod_view(row: Row) -> PodView:
     return PodView(
         pod_id=f"pod_{row['id']}",
-        name=row["name"] or "",
+        name=row["name"] or f"pod {row['id'][-6:]}",
         client_id=row["client_id"],
         created_at=iso_of(row["created_at"]),
         updated_at=iso_of(row["updated_at"]),

@@ -11,7 +11,7 @@ from gateway.api.agentmail.labels_body import LabelsBody
 from gateway.api.agentmail.views import DraftItem, DraftView, ThreadItem, ThreadUpdated, ThreadView
 from gateway.api.paging import PageQuery
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core.inboxes import find_pod
+from gateway.core.lookup import find_pod
 
 table = Table("pods")
 

@@ -49,7 +49,8 @@ async def get_pod(call: Call[NoBody, NoQuery]) -> PodView:
 @table.patch("/pods/{pod_id}")
 async def update_pod(call: Call[UpdatePod, NoQuery]) -> PodView:
     """Rename a pod."""
-    return pod_view(await pods.update(call.core, call.scope, call.ids["pod_id"], call.body.name))
+    changes = {"name": call.body.name} if call.body.name and call.body.name.strip() else {}
+    return pod_view(await pods.update(call.core, call.scope, call.ids["pod_id"], changes))
 
 
 @table.delete("/pods/{pod_id}")

@@ -7,17 +7,29 @@ translation lives here: request structs to core calls, rows to response shapes.
 from __future__ import annotations
 
 from gateway.api.dialect import Dialect
-from gateway.api.openmail import account_webhook, domains, inbox_webhook, sender_rules, suppressions
+from gateway.api.openmail import (
+    account_keys,
+    account_webhook,
+    api_keys,
+    domains,
+    inbox_webhook,
+    inboxes,
+    pods,
+    sender_rules,
+)
 from gateway.api.openmail.errors import render_error
 from gateway.api.openmail.wire import openmail_wire
 from gateway.api.routing import Table
 
 _PARTS: tuple[Table, ...] = (
+    account_keys.table,
     account_webhook.table,
+    api_keys.table,
     domains.table,
     inbox_webhook.table,
+    inboxes.table,
+    pods.table,
     sender_rules.table,
-    suppressions.table,
 )
 
 

@@ -75,20 +75,33 @@ _CODES: dict[str, int] = {
     "webhook_failed": 502,
 }
 
+_SAME = {"domain_of_another_pod": "invalid_domain"}
+"""What core tells apart and OpenMail does not."""
+
+_FIELDS = {
+    "client_id": "clientId",
+    "display_name": "displayName",
+    "external_id": "externalId",
+    "pod_id": "podId",
+    "username": "mailboxName",
+}
+"""Core's words for fields that are spelt otherwise here."""
+
 
 def render_error(error: CoreError) -> tuple[int, dict[str, Any]]:
     """Status code and body of an error."""
     status, code = next(
         ((status, code) for kind, status, code in _KINDS if isinstance(error, kind)), (400, "bad_request")
     )
-    if error.code in _CODES:
-        status, code = _CODES[error.code], error.code
+    known = _SAME.get(error.code, error.code)
+    if known in _CODES:
+        status, code = _CODES[known], known
     message = error.message
     if code == "unauthorized":
         message = "Missing or invalid Authorization header"
     body: dict[str, Any] = {"error": code, "message": message, **error.facts}
     if error.field:
-        body["field"] = error.field
+        body["field"] = _FIELDS.get(error.field, error.field)
     if error.fix:
         body["fix"] = error.fix
     return status, body

@@ -14,6 +14,9 @@ Where a field of the body decides, the handler asks the same guard::
 
     if call.body.webhook_url is not UNSET:
         await account_only(call.core, call.scope, call.ids)
+
+Guards speak for ``/v1`` whatever dialect a key was made in. The other way round, a pod's or inbox's key made here
+carries ``POD_KEY`` or ``INBOX_KEY`` as its permissions, so that it can do no more in another dialect either.
 """
 
 from __future__ import annotations
@@ -23,9 +26,8 @@ from dataclasses import dataclass, replace
 
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden
-from gateway.core.inboxes import find_pod
 from gateway.core.keys import find_key
-from gateway.core.lookup import find_inbox, find_thread
+from gateway.core.lookup import find_inbox, find_pod, find_thread
 from gateway.store.engine import Row, Tx
 from gateway.store.scope import Scope
 
@@ -35,6 +37,22 @@ _FINDERS: dict[str, Callable[[Tx, Scope, str], Row]] = {
     "thread_id": lambda tx, scope, ref: find_thread(tx, scope, None, ref),
     "key_id": find_key,
 }
+
+INBOX_KEY = (
+    "inbox_read",
+    "message_read",
+    "message_send",
+    "message_update",
+    "draft_read",
+    "draft_create",
+    "draft_update",
+    "draft_delete",
+    "draft_send",
+)
+"""What an inbox's key may do (core's permission names): read, mark and send."""
+
+POD_KEY = (*INBOX_KEY, "inbox_create", "inbox_webhook", "inbox_update", "pod_read")
+"""What a pod's key may do. ``inbox_webhook`` is a new inbox's URL; changing one takes ``webhook_update``."""
 
 
 @dataclass(frozen=True, slots=True)
