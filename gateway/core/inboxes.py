@@ -18,6 +18,7 @@ from gateway.core import inbox_webhook
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound, Taken
 from gateway.core.inbox_removal import remove
+from gateway.core.limits import charge_creation
 from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.narrowing import containing
@@ -26,6 +27,7 @@ from gateway.store.engine import NotUnique, Row, Tx
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.jsontext import dump, load
 from gateway.store.scope import Scope
+from gateway.store.suppressions import lift_bounce
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError, PersonAccess
 
@@ -134,6 +136,8 @@ def _insert(
             code="inbox_limit_reached",
             fix="delete one, or raise limits.inboxes",
         )
+    charge_creation(tx, scope.organization, core.settings.limits)
+    lift_bounce(tx, f"{username.lower()}@{domain}")
     ulid, now = new_ulid(), now_us()
     tx.insert(
         "inbox",

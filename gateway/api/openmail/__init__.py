@@ -16,6 +16,8 @@ from gateway.api.openmail import (
     inboxes,
     pods,
     sender_rules,
+    suppressions,
+    usage,
 )
 from gateway.api.openmail.errors import render_error
 from gateway.api.openmail.wire import openmail_wire
@@ -30,6 +32,8 @@ _PARTS: tuple[Table, ...] = (
     inboxes.table,
     pods.table,
     sender_rules.table,
+    suppressions.table,
+    usage.table,
 )
 
 
