@@ -149,16 +149,16 @@ class Webhook(Model):
 
 
 class ListEntry(Model):
-    """An allow or block rule: an address or a domain, for send, receive or reply."""
+    """An allow or block rule: an address or a domain, for send, receive or reply; or a scope's mode."""
 
     id = CharField(primary_key=True)
     organization_id = CharField(index=True)
     pod_id = CharField(null=True)
     inbox_id = CharField(null=True)
     direction = CharField()  # send receive reply
-    list_type = CharField()  # allow block
-    entry = CharField()  # lower case address or domain
-    entry_type = CharField()  # email domain
+    list_type = CharField()  # allow block, or mode: how the allow list is meant (store.lists)
+    entry = CharField()  # lower case address or domain; of a mode: none allowlist
+    entry_type = CharField()  # email domain mode
     reason = TextField(null=True)
     created_at = BigIntegerField()
 
@@ -204,7 +204,7 @@ class Outbox(Model):
 
     id = CharField(primary_key=True)
     organization_id = CharField(index=True)
-    inbox_id = CharField(index=True)
+    inbox_id = CharField()
     mail_from = TextField()
     message_id = CharField(index=True)
     token = CharField(unique=True)  # in the return path and the ENVID
@@ -217,6 +217,9 @@ class Outbox(Model):
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
 
+    class Meta:
+        indexes = ((("inbox_id", "created_at"), False),)  # what an inbox sent lately: store.tally
+
 
 class OutboxRecipient(Model):
     id = BigAutoField()
@@ -228,9 +231,6 @@ class OutboxRecipient(Model):
     status = TextField(null=True)
     diagnostic = TextField(null=True)
     remote = TextField(null=True)
-    class Meta:
-        indexes = ((("inbox_id", "created_at"), False),)  # what an inbox sent lately: store.tally
-
     attempts = _flag()
     updated_at = BigIntegerField()
 
@@ -238,17 +238,6 @@ class OutboxRecipient(Model):
         table_name = "outbox_recipient"
 
 
-class Idempotency(Model):
-    id = BigAutoField()
-    realm = CharField()  # organization or key, as the dialect scopes it
-    key = CharField()
-    fingerprint = TextField()
-    state = CharField()  # running done
-    status = IntegerField(null=True)
-    body = TextField(null=True)
-    created_at = BigIntegerField(index=True)
-
-    class Meta:
 class Suppression(Model):
     """An address that an organization must not write to any more: see ``store.suppressions``."""
 
@@ -280,6 +269,17 @@ class Tally(Model):
         indexes = ((("subject", "what", "day"), True),)
 
 
+class Idempotency(Model):
+    id = BigAutoField()
+    realm = CharField()  # organization or key, as the dialect scopes it
+    key = CharField()
+    fingerprint = TextField()
+    state = CharField()  # running done
+    status = IntegerField(null=True)
+    body = TextField(null=True)
+    created_at = BigIntegerField(index=True)
+
+    class Meta:
         indexes = ((("realm", "key"), True),)
 
 
@@ -357,6 +357,18 @@ class LabelChange(Model):
         indexes = ((("inbox_id", "seq"), False),)
 
 
+class SeenOwed(Model):
+    """A message that is read here and not yet on the mail server: an answer marked its thread read, and the
+    flag follows (``sync.seen_owed``)."""
+
+    message_id = CharField(primary_key=True)
+    inbox_id = CharField(index=True)
+    created_at = BigIntegerField()
+
+    class Meta:
+        table_name = "seen_owed"
+
+
 class ThreadTombstone(Model):
     """A deleted thread: mail that later names it makes a new one (``generation`` enters the new id)."""
 
@@ -406,8 +418,9 @@ class Thread(Model):
     sent_at = BigIntegerField(null=True)
     senders_json = _text("[]")
     recipients_json = _text("[]")
-    unread = _flag()  # OpenMail's is_read, inverted; see core.threads
+    unread = _flag()  # 1 = a message of it that is not hidden is unread
     hidden = _flag()  # 1 = every message of it is hidden
+    hidden_count = _flag()
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
 
@@ -456,6 +469,7 @@ class Message(Model):
     auth_json = TextField(null=True)
     defects_json = _text("[]")
     size = BigIntegerField()
+    attachment_bytes = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0")])  # decoded octets, together
     timestamp = BigIntegerField()
     status = CharField()  # received queued sent delivered bounced rejected complained
     seen = _flag()
@@ -470,10 +484,20 @@ class Message(Model):
     class Meta:
         indexes = (
             (("inbox_id", "timestamp", "seq"), False),
-            (("organization_id", "timestamp", "seq"), False),
+            # with what core.metering adds up, so that it reads the index alone
+            (
+                ("organization_id", "timestamp", "seq", "inbox_id", "direction", "attachment_bytes", "size", "hidden"),
+                False,
+            ),
             (("inbox_id", "rfc_ref"), False),
             (("thread_id", "timestamp", "seq"), False),
         )
+
+
+# who wrote to an inbox: whom a send is no cold outreach to (core.cold_outreach)
+Message.add_index(
+    Message.inbox_id, Message.from_email, where=(Message.direction == "inbound"), name="message_writer"
+)
 
 
 class MessageBody(Model):
@@ -505,12 +529,6 @@ class Location(Model):
     id = BigAutoField()
     folder_id = IntegerField()
     uid = BigIntegerField()
-# who wrote to an inbox: whom a send is no cold outreach to (core.cold_outreach)
-Message.add_index(
-    Message.inbox_id, Message.from_email, where=(Message.direction == "inbound"), name="message_writer"
-)
-
-
     message_id = CharField(index=True)
     inbox_id = CharField(index=True)
     flags = _text("")  # space separated, as the server gave them
@@ -521,6 +539,7 @@ Message.add_index(
 
 KEPT: list[type[Model]] = [
     Organization, Pod, ApiKey, RevokedKey, Domain, Inbox, Webhook, ListEntry, Draft, DraftFile, Outbox, OutboxRecipient,
-    Suppression, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, ThreadTombstone,
+    Suppression, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, SeenOwed,
+    ThreadTombstone,
 ]  # fmt: skip
 DERIVED: list[type[Model]] = [Folder, Thread, ThreadRef, Message, MessageBody, Label, Location]
