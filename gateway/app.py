@@ -189,11 +189,16 @@ def bind(settings: Settings) -> tuple[socket.socket, str]:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, telling when requests are answered."""
+    """uvicorn, telling when requests are answered, and before it ends connections."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], Awaitable[None]] | None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        on_ready: Callable[[], Awaitable[None]] | None,
+        on_stop: Callable[[], Awaitable[None]],
+    ) -> None:
         super().__init__(config)
-        self._on_ready = on_ready
+        self._on_ready, self._on_stop = on_ready, on_stop
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -204,6 +209,10 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self._on_ready is not None and not self.should_exit:
             await self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._on_stop()
+        await super().shutdown(sockets)
 
 
 def local_url(sock: socket.socket) -> str:
@@ -249,9 +258,8 @@ async def serve(
                     forwarded_allow_ips=settings.http.trusted_proxies or None,
                     timeout_graceful_shutdown=8,
                 )
-                stop.server = _Server(
-                    config, partial(on_ready, running, local_url(sock)) if on_ready else None
-                )
+                ready = partial(on_ready, running, local_url(sock)) if on_ready else None
+                stop.server = _Server(config, ready, running.core.live.close)
                 await stop.server.serve(sockets=[sock])
     log.info("stopped")
 

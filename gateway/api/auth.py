@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from urllib.parse import parse_qsl
 
 from starlette.requests import HTTPConnection
@@ -11,21 +12,22 @@ from gateway.core.context import Core
 from gateway.store.scope import Scope
 
 
-def key_of(connection: HTTPConnection, *, in_query: bool = False) -> str | None:
-    """The key of ``Authorization: Bearer KEY``; with ``in_query`` also of ``?api_key=`` (browsers cannot set
-    headers on a WebSocket)."""
+def key_of(connection: HTTPConnection, *, in_query: str = "") -> str | None:
+    """The key of ``Authorization: Bearer KEY``; with ``in_query`` also of the parameter of that name (browsers
+    cannot set headers on a WebSocket)."""
     scheme, _, key = connection.headers.get("authorization", "").strip().partition(" ")
     if scheme.lower() == "bearer" and key.strip():
         return key.strip()
     if in_query:
         query: str = connection.scope.get("query_string", b"").decode("latin-1")
-        for name, value in parse_qsl(query, max_num_fields=100, errors="replace"):
-            if name == "api_key":
-                return value
+        with contextlib.suppress(ValueError):  # a hundred parameters and more
+            for name, value in parse_qsl(query, max_num_fields=100, errors="replace"):
+                if name == in_query:
+                    return value
     return None
 
 
-async def authenticate(core: Core, connection: HTTPConnection, *, in_query: bool = False) -> Scope:
+async def authenticate(core: Core, connection: HTTPConnection, *, in_query: str = "") -> Scope:
     """The caller's reach. Raises Unauthorized, the same for every wrong key."""
     key = key_of(connection, in_query=in_query)
     if key is None:

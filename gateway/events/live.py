@@ -6,18 +6,21 @@ behind a bounded queue is cut; its reader resumes from the log, which is the tru
 
 What is new is told by id, not by ``seq`` alone: each look goes back a little, because PostgreSQL can commit a lower
 ``seq`` after a higher one, and SQLite gives the highest one out again when its row was deleted.
+
+A dialect may prefer its sockets to its webhooks: ``heard_by`` then keeps a delivery waiting until some socket was
+written the event, so that a socket that dies first, or this process, leaves it to the webhook.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from gateway.events.log import EventLog
 from gateway.store.bell import Bell
@@ -35,12 +38,16 @@ MAX_WAITING = 1000
 MAX_WAITING_SIZE = 8 * 1024 * 1024
 """Characters of payload a stream may be behind."""
 
+PATIENCE = 30.0
+"""Seconds a webhook waits for a socket that promised to tell an event; longer than a socket may take over one."""
+
+_MAX_TOLD = 10_000
 _BATCH = 1000
 _LATE_US = 20_000_000
 _POLL = 1.0
 _CHUNK = 50
 
-Render = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+Render = Callable[[Row], object | None]
 
 
 @dataclass(slots=True)
@@ -60,13 +67,17 @@ class Happened:
 
 
 class Stream:
-    """One listener. ``wants`` judges an event row of the organization; ``lost`` is set when it must be cut."""
+    """One listener. ``wants`` judges an event row of the organization; ``lost`` is set when it must be cut.
+
+    ``since`` is its promise: it will be told every row it wants above that ``seq``; None promises nothing.
+    """
 
     def __init__(self, organization: str, wants: Callable[[Row], bool], dialect: str = "agentmail") -> None:
         self.organization = organization
         self.dialect = dialect
         self.wants = wants
         self.lost = asyncio.Event()
+        self.since: int | None = None
         self._waiting: deque[Happened] = deque()
         self._size = 0
         self._some = asyncio.Event()
@@ -88,11 +99,28 @@ class Stream:
         self.lost.set()
         self._waiting.clear()
 
-    async def next(self) -> Happened:
-        """The next event; waits for it."""
-        while not self._waiting:
+    def will_tell(self, dialect: str, row: Row) -> bool:
+        """Whether its client is sure to be sent this event of ``dialect``, unless the socket ends."""
+        return (
+            self.since is not None
+            and row["seq"] > self.since
+            and self.dialect == dialect
+            and self.organization == row["organization_id"]
+            and not self.lost.is_set()
+            and self.wants(row)
+        )
+
+    def wake(self) -> None:
+        """Let ``next`` answer None: its caller has something else to do."""
+        self._some.set()
+
+    async def next(self) -> Happened | None:
+        """The next event; waits for it, or for ``wake``."""
+        if not self._waiting:
             self._some.clear()
             await self._some.wait()
+        if not self._waiting:
+            return None
         happened = self._waiting.popleft()
         self._size -= len(happened.row["payload_json"])
         return happened
@@ -101,38 +129,87 @@ class Stream:
 class LiveEvents:
     """Follows the log while anyone listens. One for each running gateway; used on the event loop only.
 
-    ``open`` counts the open sockets by organization, for their limit.
+    ``open`` counts the open sockets by organization, for their limit. ``closing`` is set when the gateway stops.
     """
 
     def __init__(self) -> None:
         self.open: Counter[str] = Counter()
+        self.closing = asyncio.Event()
         self._streams: set[Stream] = set()
+        self._promised: set[Stream] = set()
+        self._told: dict[tuple[str, str], None] = {}
+        self._pulse = asyncio.Event()
+        self._passed = 0
         self._job: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def counted(self, organization: str) -> Iterator[None]:
+        """Count an open socket of an organization while it is."""
+        self.open[organization] += 1
+        try:
+            yield
+        finally:
+            self.open[organization] -= 1
+            if not self.open[organization]:
+                del self.open[organization]
+            self.stir()
 
     async def join(self, stream: Stream, store: Store, events: EventLog) -> None:
         """Start listening: whatever is committed after this call returned is heard. Raises StoreDown."""
         if self._job is None or self._job.done():
             start = await store.read(_start)
             if self._job is None or self._job.done():  # (another may have started it meanwhile)
+                self._passed = start[-1]["seq"] if start else 0
                 self._job = asyncio.create_task(self._run(store, events, start), name="live-events")
         self._streams.add(stream)
+
+    def promise(self, stream: Stream, position: int | None = None) -> None:
+        """Note that the stream's client will be told what it wants: what comes from now on, or after the log's
+        ``position``, when its socket replays from there. To be called again whenever it wants more."""
+        if position is None:
+            stream.since = self._passed
+        else:
+            stream.since = max(position, stream.since or 0)
+        self._promised.add(stream)
+        self.stir()
+
+    def told(self, stream: Stream, event_id: str) -> None:
+        """Note that a client was sent an event."""
+        self._told[stream.dialect, event_id] = None
+        if len(self._told) > _MAX_TOLD:
+            del self._told[next(iter(self._told))]
+        self.stir()
 
     def leave(self, stream: Stream) -> None:
         """Stop listening; harmless when it never joined."""
         self._streams.discard(stream)
+        self._promised.discard(stream)
+        self.stir()
         if not self._streams and self._job is not None:
             self._job.cancel()
             self._job = None
 
-    def heard_by(self, dialect: str, row: Row) -> bool:
-        """Whether an open stream of ``dialect`` takes this event row."""
-        return any(
-            one.dialect == dialect
-            and one.organization == row["organization_id"]
-            and not one.lost.is_set()
-            and one.wants(row)
-            for one in self._streams
-        )
+    async def heard_by(self, dialect: str, row: Row) -> bool:
+        """Whether a socket of ``dialect`` was sent this event row; waits while one is about to be."""
+        key = (dialect, row["id"])
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while key not in self._told and any(one.will_tell(dialect, row) for one in self._promised):
+                    await self._pulse.wait()
+        return key in self._told
+
+    async def close(self, seconds: float = 3.0) -> None:
+        """End every socket, as the gateway stops; answers when they are closed."""
+        self.closing.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.open:
+                    await self._pulse.wait()
+
+    def stir(self) -> None:
+        """Something changed that others may wait for: a filter, what was told, who is open."""
+        self._pulse.set()
+        self._pulse = asyncio.Event()
 
     async def _run(self, store: Store, events: EventLog, start: list[Row]) -> None:
         bell = Bell()
@@ -154,9 +231,10 @@ class LiveEvents:
                 news = place.news(heads)
                 for at in range(0, len(news), _CHUNK):
                     # who listens is asked here, after the look: who joined before an event's commit hears it
+                    self._passed = max(self._passed, news[at : at + _CHUNK][-1]["seq"])
                     heard = {one.organization for one in self._streams}
                     ids = [one["id"] for one in news[at : at + _CHUNK] if one["organization_id"] in heard]
-                    self._offer(await store.read(partial(_whole, ids=ids)) if ids else [])
+                    self._offer(await store.read(partial(whole, ids=ids)) if ids else [])
                     place.pass_by(news[at : at + _CHUNK])
             except StoreDown as error:
                 log.warning("live events wait for the database: %s", error)
@@ -217,6 +295,7 @@ def _heads(tx: Tx, last: int) -> list[Row]:
     return tx.rows(_HEAD, min(last, top) - OVERLAP, _BATCH + OVERLAP)
 
 
-def _whole(tx: Tx, ids: list[str]) -> list[Row]:
+def whole(tx: Tx, ids: list[str]) -> list[Row]:
+    """The event rows with these ids, in the order of the log."""
     marks = ", ".join("?" * len(ids))
     return tx.rows(f"SELECT * FROM event WHERE id IN ({marks}) ORDER BY seq", *ids)  # noqa: S608

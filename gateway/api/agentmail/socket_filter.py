@@ -1,15 +1,14 @@
-"""What a WebSocket asks to hear, resolved to ids of the organization, and what its key lets it hear."""
+"""What a WebSocket asks to hear, resolved to ids of the organization."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
 
-from gateway.core.inboxes import find_pod
-from gateway.core.lookup import find_inbox, require
+from gateway.core.event_reach import permissions_of
+from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.webhooks import MAX_IDS, check_types
 from gateway.events.log import OPT_IN
 from gateway.store.engine import Row, Tx
@@ -53,27 +52,10 @@ def choose(tx: Tx, scope: Scope, frame: Subscribe) -> Choice:
     named = frame.event_types or []
     check_types([one for one in named if one not in _NEVER_YET])
     for kind in named or ["message.received"]:
-        for permission in _permissions(kind):
+        for permission in permissions_of(kind):
             require(scope, permission)
     return Choice(
         frozenset(named),
         frozenset(find_inbox(tx, scope, ref)["id"] for ref in frame.inbox_ids or ()),
         frozenset(find_pod(tx, scope, ref)["id"] for ref in frame.pod_ids or ()),
     )
-
-
-def may_hear(scope: Scope, row: Row) -> bool:
-    """Whether an event row is inside the key's reach and permissions."""
-    if row["organization_id"] != scope.organization:
-        return False
-    if (scope.pod and row["pod_id"] != scope.pod) or (scope.inbox and row["inbox_id"] != scope.inbox):
-        return False
-    return scope.permissions is None or all(scope.allows(one) for one in _permissions(row["type"]))
-
-
-def _permissions(kind: str) -> Sequence[str]:
-    if kind.startswith("domain."):
-        return ("domain_read",)
-    if kind in OPT_IN:
-        return ("message_read", f"label_{kind.rpartition('.')[2]}_read")
-    return ("message_read",)
