@@ -48,8 +48,9 @@ INBOX_KEY = (
     "draft_update",
     "draft_delete",
     "draft_send",
+    "metrics_read",
 )
-"""What an inbox's key may do (core's permission names): read, mark and send."""
+"""What an inbox's key may do (core's permission names): read, mark, send, and count what was sent and received."""
 
 POD_KEY = (*INBOX_KEY, "inbox_create", "inbox_webhook", "inbox_update", "pod_read")
 """What a pod's key may do. ``inbox_webhook`` is a new inbox's URL; changing one takes ``webhook_update``."""
