@@ -20,6 +20,7 @@ from gateway.api.openmail import (
     usage,
 )
 from gateway.api.openmail.errors import render_error
+from gateway.api.openmail.socket import serve_socket
 from gateway.api.openmail.wire import openmail_wire
 from gateway.api.routing import Table
 
@@ -51,4 +52,6 @@ openmail_dialect = Dialect(
     table=_table(),
     render_error=render_error,
     wire=openmail_wire,
+    socket=serve_socket,
+    socket_path="/ws",
 )
