@@ -27,6 +27,8 @@ _STATEMENTS = (
     "DELETE FROM outbox WHERE inbox_id = ?",
     "DELETE FROM list_entry WHERE inbox_id = ?",
     "DELETE FROM thread_tombstone WHERE inbox_id = ?",
+    "DELETE FROM reputation WHERE subject = ?",
+    "DELETE FROM seen_owed WHERE inbox_id = ?",
 )
 _DERIVED = (
     "DELETE FROM location WHERE inbox_id = ?",

@@ -173,6 +173,8 @@ def _write(tx: Tx, inbox: Row, plans: Sequence[Plan], went: dict[str, Moved]) ->
         for spot in plan.spots:
             _relocate(tx, inbox, plan, spot, went.get(plan.target) if plan.target else None)
         index.set_labels(tx, inbox, plan.message_id, plan.labels, note=True)
+        if "unread" in plan.labels:  # the later wish holds
+            tx.run("DELETE FROM seen_owed WHERE message_id = ?", plan.message_id)
         touched.add(row["thread_id"])
         answers.append(row)
     for thread in touched:

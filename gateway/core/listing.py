@@ -58,7 +58,10 @@ def cut(
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list of messages or threads is narrowed to. Times in µs; substrings ignore case; labels AND."""
+    """What a list of messages or threads is narrowed to. Times in µs; substrings ignore case; labels AND.
+
+    ``direction`` (inbound, outbound) narrows messages, ``unread`` threads.
+    """
 
     labels: tuple[str, ...] = ()
     before: int | None = None
@@ -67,6 +70,8 @@ class Filter:
     recipients: tuple[str, ...] = ()
     subject: tuple[str, ...] = ()
     include: frozenset[str] = field(default_factory=frozenset)  # of spam, trash, blocked, unauthenticated
+    direction: str | None = None
+    unread: bool | None = None
 
     @property
     def shown(self) -> frozenset[str]:
@@ -85,5 +90,7 @@ class Filter:
             not (self.labels or self.senders or self.recipients or self.subject)
             and self.before is None
             and self.after is None
+            and self.direction is None
+            and self.unread is None
             and (not shown or shown == HIDDEN)
         )

@@ -6,6 +6,7 @@ Deleting and labelling go to the mail server first: see ``labels_change`` and ``
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
@@ -24,10 +25,14 @@ ITEM = (
     "attachments_json, size, timestamp, status, seen, hidden, auto_submitted, hidden_text, test, created_at, "
     "updated_at"
 )
-_WHOLE = (
+WHOLE = (
     "SELECT message.*, message_body.text, message_body.html, message_body.extracted_text, "
     "message_body.extracted_html FROM message LEFT JOIN message_body ON message_body.message_id = message.id "
     "WHERE "
+)
+_TEXTS = (
+    ", message_body.text, message_body.html FROM message "
+    "LEFT JOIN message_body ON message_body.message_id = message.id"
 )
 MAX_BATCH = 100
 
@@ -41,15 +46,7 @@ def allowed(scope: Scope, wanted: Filter) -> Filter:
         for label in wanted.labels:
             if label in HIDDEN:
                 require(scope, f"label_{label}_read")
-    return Filter(
-        labels=wanted.labels,
-        before=wanted.before,
-        after=wanted.after,
-        senders=wanted.senders,
-        recipients=wanted.recipients,
-        subject=wanted.subject,
-        include=wanted.include & may,
-    )
+    return replace(wanted, include=wanted.include & may)
 
 
 def add_labels(tx: Tx, rows: Sequence[Row]) -> None:
@@ -68,11 +65,11 @@ def add_labels(tx: Tx, rows: Sequence[Row]) -> None:
 
 
 async def list_messages(
-    core: Core, scope: Scope, inbox_ref: str | None, wanted: Filter, window: Window
+    core: Core, scope: Scope, inbox_ref: str | None, wanted: Filter, window: Window, *, bodies: bool = False
 ) -> Listing:
     """Messages of an inbox (or with None of every inbox in reach), newest first unless ``ascending``.
 
-    Raises NotFound, Forbidden.
+    ``bodies``: with the text and html that the index holds. Raises NotFound, Forbidden.
     """
     require(scope, "message_read")
     wanted = allowed(scope, wanted)
@@ -84,7 +81,8 @@ async def list_messages(
         where, args = where + more, [*args, *values]
         position, at, order = keyset(window, "timestamp", "seq")
         rows = tx.rows(
-            f"SELECT {ITEM} FROM message WHERE {where}{position} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
+            f"SELECT {ITEM}{_TEXTS if bodies else ' FROM message'} "  # noqa: S608
+            f"WHERE {where}{position} ORDER BY {order} LIMIT ? OFFSET ?",
             *args,
             *at,
             window.limit + 1,
@@ -121,7 +119,7 @@ async def get_message(core: Core, scope: Scope, inbox_ref: str, message_ref: str
 
     def read(tx: Tx) -> tuple[Row, Row]:
         inbox = find_inbox(tx, scope, inbox_ref)
-        row = tx.row(_WHOLE + "message.id = ?", find_message_id(tx, inbox, message_ref))
+        row = tx.row(WHOLE + "message.id = ?", find_message_id(tx, inbox, message_ref))
         if row is None:
             raise NotFound("the message was deleted just now")
         add_labels(tx, [row])
@@ -138,7 +136,7 @@ async def get_indexed(core: Core, message_id: str) -> Row | None:
     """A message by its ULID with ``labels`` and the bodies the index holds. For callers that were let in."""
 
     def read(tx: Tx) -> Row | None:
-        row = tx.row(_WHOLE + "message.id = ?", message_id)
+        row = tx.row(WHOLE + "message.id = ?", message_id)
         if row is not None:
             add_labels(tx, [row])
         return row
@@ -194,7 +192,7 @@ async def get_messages(
                 continue
             if message_id not in found:
                 one = (
-                    tx.row(_WHOLE + "message.id = ?", message_id)
+                    tx.row(WHOLE + "message.id = ?", message_id)
                     if bodies
                     else tx.row("SELECT * FROM message WHERE id = ?", message_id)
                 )

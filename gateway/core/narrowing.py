@@ -44,6 +44,8 @@ def message_conditions(tx: Tx, wanted: Filter, inbox_id: str | None, alias: str 
         args = [*args, *[_in_json(text)] * 3]
     for text in wanted.subject:
         sql, args = f"{sql} AND lower({alias}.subject) LIKE ? ESCAPE '!'", [*args, containing(text)]
+    if wanted.direction is not None:
+        sql, args = f"{sql} AND {alias}.direction = ?", [*args, wanted.direction]
     return sql, args
 
 
@@ -123,6 +125,8 @@ def thread_conditions(wanted: Filter, alias: str = "thread") -> Condition:
 
 def reach_condition(column: str, ids: Iterable[str]) -> Condition:
     """``column IN (…)`` for the inboxes of a narrowed key."""
+    if wanted.unread is not None:
+        sql, args = f"{sql} AND {alias}.unread = ?", [*args, int(wanted.unread)]
     wanted = list(ids)
     if not wanted:
         return "1 = 0", []

@@ -92,6 +92,8 @@ def make_plan(
     if direction == "inbound":
         (remove if "unread" in wanted else add).append("\\Seen")
         (remove if "received" in wanted else add).append(labelling.NOT_RECEIVED)
+    else:
+        (add if "unread" in wanted else remove).append(labelling.NOT_SEEN)
     return Plan(message_id, spots, tuple(add), tuple(remove), target, wanted)
 
 

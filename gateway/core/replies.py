@@ -82,7 +82,7 @@ async def reply(
     wanted = reply_request(inbox_row, original_row, request, reply_all=reply_all)
     sent = await send(core, scope, inbox_row, wanted, idempotency, also)
     if not scope.test:
-        await _mark_answered(core, inbox_row, original_row["id"])
+        await mark_answered(core, inbox_row, original_row["id"])
     return sent
 
 
@@ -125,7 +125,7 @@ def reply_request(
         reply_to=request.reply_to,
         subject=reply_subject(original.subject) if request.subject is None else request.subject,
         text=quote_text(original, request.text or "")
-        if request.quote and request.html is None
+        if request.quote and (request.html is None or request.text is not None)
         else request.text,
         html=quote_html(original, request.html)
         if request.quote and request.html is not None
@@ -166,13 +166,13 @@ def forward_request(original_row: Row, request: ReplyRequest) -> SendRequest:
 def original_of(row: Row) -> Original:
     """What replying needs of a message row (with ``text`` and ``html``). Ids no header can hold are left out."""
     own = row["rfc_message_id"]
-    own = own if own and _ID.match(own) else None
+    own = own if own and usable_id(own) else None
     answered = row["in_reply_to"]
     sender = person_of(row["from_json"])
     return Original(
         message_id=own,
-        references=[one for one in load(row["references_json"]) if _ID.match(one)],
-        in_reply_to=[answered] if answered and _ID.match(answered) else [],
+        references=[one for one in load(row["references_json"]) if usable_id(one)],
+        in_reply_to=[answered] if answered and usable_id(answered) else [],
         subject=_one_line(row["subject"]),
         sender=_usable(sender) if sender else None,
         reply_to=[_usable(one) for one in people_of(row["reply_to_json"])],
@@ -182,6 +182,11 @@ def original_of(row: Row) -> Original:
         text=row.get("text"),
         html=row.get("html"),
     )
+
+
+def usable_id(message_id: str) -> bool:
+    """Whether a Message-ID of a mail can stand in a header of ours."""
+    return _ID.match(message_id) is not None
 
 
 async def original_attachments(core: Core, inbox_row: Row, original_row: Row) -> list[OutgoingAttachment]:
@@ -210,8 +215,11 @@ async def original_attachments(core: Core, inbox_row: Row, original_row: Row) ->
     return await asyncio.to_thread(take)
 
 
-async def _mark_answered(core: Core, inbox: Row, message_id: str) -> None:
-    """A flag people see in their mail client; the reply stands without it, so failure is only logged."""
+async def mark_answered(core: Core, inbox: Row, message_id: str) -> None:
+    """Mark a message answered on the mail server, if it is there: a flag people see in their mail client.
+
+    The reply stands without it, so failure is only logged.
+    """
     spots = await core.store.read(lambda tx: spots_of(tx, message_id))
     if not spots:
         return

@@ -35,9 +35,12 @@ class FileGiven(msgspec.Struct):
 
 
 async def load_files(
-    core: Core, given: Sequence[FileGiven], field: str = "attachments"
+    core: Core, given: Sequence[FileGiven], field: str = "attachments", content_name: str = "content"
 ) -> list[OutgoingAttachment]:
-    """The files themselves. Raises Invalid naming ``attachments[n]…`` and TooLarge; nothing is kept then."""
+    """The files themselves; nothing is kept when one does not do. ``content_name``: what the caller calls ``content``.
+
+    Raises Invalid naming ``attachments[n]…`` and TooLarge.
+    """
     limits = core.settings.limits
     if len(given) > limits.attachments:
         raise TooLarge(f"{len(given)} attachments are too many: at most {limits.attachments}", field=field)
@@ -50,7 +53,7 @@ async def load_files(
         where = f"{field}[{number}]"
         name, kind = one.filename, one.content_type
         if one.content is not None:
-            data = await asyncio.to_thread(_from_base64, one.content, where)
+            data = await asyncio.to_thread(_from_base64, one.content, f"{where}.{content_name}")
         else:
             left = min(_FETCH_SECONDS, deadline - asyncio.get_running_loop().time())
             data, fetched_name, fetched_kind = await _fetch(core, one.url or "", where, room, max(left, 0.1))
@@ -72,6 +75,18 @@ async def load_files(
             )
         )
     return files
+
+
+def uploaded(filename: str, content_type: str, content: bytes, where: str) -> OutgoingAttachment:
+    """A file that came as octets. ``where``: its place, for what is wrong with its name. Raises Invalid."""
+    kind = content_type.partition(";")[0].strip().lower()
+    one = FileGiven(filename=filename, content_type=kind if _TYPE.fullmatch(kind) else None, content="")
+    _check(one, where)
+    return OutgoingAttachment(
+        filename=filename or "attachment",
+        content_type=one.content_type or mimetypes.guess_type(filename)[0] or "application/octet-stream",
+        content=content,
+    )
 
 
 def _check(one: FileGiven, where: str) -> None:
@@ -97,8 +112,8 @@ def _from_base64(text: str, where: str) -> bytes:
         return base64.b64decode(clean + "=" * (-len(clean) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise Invalid(
-            f"{where}.content is not base64",
-            field=f"{where}.content",
+            f"{where} is not base64",
+            field=where,
             fix="encode the file's octets as base64",
         ) from None
 

@@ -283,7 +283,7 @@ def _accept(
         raise Rejected("the inbox was deleted or suspended just now", code="inbox_suspended")
     allowance = admit(tx, scope, inbox, core.settings.limits, ready.checked.fields(), charge=True)
     rfc_id = message_id_header(ready.message_id, inbox["domain"])
-    if request.thread_id is not None:
+    if request.thread_id is not None and tx.value("SELECT 1 FROM thread WHERE id = ?", request.thread_id):
         tx.insert(
             "thread_ref",
             {"inbox_id": inbox["id"], "ref": threads.ref_of(rfc_id), "thread_id": request.thread_id},

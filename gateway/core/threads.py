@@ -11,7 +11,7 @@ from gateway.core.context import Core
 from gateway.core.errors import NotFound
 from gateway.core.listing import Filter, Listing, Window, cut, keyset
 from gateway.core.lookup import find_inbox, find_thread, require
-from gateway.core.messages import _WHOLE, add_labels, allowed, fill_bodies, reach, see
+from gateway.core.messages import WHOLE, add_labels, allowed, fill_bodies, reach, see
 from gateway.core.narrowing import thread_conditions
 from gateway.store.engine import Row, Tx
 from gateway.store.jsontext import load
@@ -77,9 +77,15 @@ async def list_threads(
 
 
 async def get_thread(
-    core: Core, scope: Scope, inbox_ref: str | None, thread_ref: str, window: Window | None = None
+    core: Core,
+    scope: Scope,
+    inbox_ref: str | None,
+    thread_ref: str,
+    window: Window | None = None,
+    *,
+    hidden: bool = True,
 ) -> tuple[Row, Listing]:
-    """A thread row and its whole messages, oldest first.
+    """A thread row and its whole messages, oldest first; those in spam and trash too, unless not ``hidden``.
 
     The window pages from the newest messages to the older ones (the default holds ``MAX_MESSAGES``).
     """
@@ -92,7 +98,8 @@ async def get_thread(
         inbox = inbox or find_inbox(tx, scope, thread["inbox_id"])
         position, at, order = keyset(window, "message.timestamp", "message.seq")
         rows = tx.rows(
-            f"{_WHOLE}message.thread_id = ?{position} ORDER BY {order} LIMIT ?",
+            f"{WHOLE}message.thread_id = ?{'' if hidden else ' AND message.hidden = 0'}{position} "
+            f"ORDER BY {order} LIMIT ?",
             thread["id"],
             *at,
             window.limit + 1,

@@ -77,7 +77,8 @@ def index_found(
         message_id, known = twin["id"], twin
     _bind(tx, inbox, place, message_id)
     if known is not None:
-        apply_place(tx, inbox, message_id)
+        if apply_place(tx, inbox, message_id):
+            threads.refresh(tx, known["thread_id"], now_us())
         return Indexed(message_id, known["thread_id"], known["direction"], new=False)
     bcc = people_json(parsed.bcc)
     status = "received"
@@ -87,12 +88,8 @@ def index_found(
     thread_id = insert_message(
         tx, inbox, message_id, parsed, direction=direction, status=status, at=at, bcc_json=bcc
     )
-    set_labels(
-        tx,
-        inbox,
-        message_id,
-        labelling.of_place(direction, place.role, place.folder, place.flags) | set(extra),
-    )
+    labels = _labels_at(tx, message_id, direction, place.role, place.folder, place.flags)
+    set_labels(tx, inbox, message_id, labels | set(extra))
     threads.refresh(tx, thread_id, now_us())
     return Indexed(message_id, thread_id, direction, new=True)
 
@@ -240,11 +237,21 @@ def apply_place(tx: Tx, inbox: Row, message_id: str) -> bool:
             message_id,
         )
     }
-    labels = labelling.of_place(row["direction"], row["role"], row["name"], row["flags"].split())
+    labels = _labels_at(tx, message_id, row["direction"], row["role"], row["name"], row["flags"].split())
     return set_labels(tx, inbox, message_id, labels | kept, note=True)
 
 
 def drop_location(tx: Tx, folder_id: int, uid: int) -> str | None:
+def _labels_at(
+    tx: Tx, message_id: str, direction: str, role: str, folder: str, flags: Iterable[str]
+) -> set[str]:
+    """The labels that a place and its flags give, with the ``\\Seen`` that is still owed to the mail server."""
+    labels = labelling.of_place(direction, role, folder, flags)
+    if "unread" in labels and tx.value("SELECT 1 FROM seen_owed WHERE message_id = ?", message_id):
+        labels.discard("unread")
+    return labels
+
+
     """A UID vanished. Answers the ULID of its message when it stands nowhere any more."""
     row = tx.row("SELECT message_id FROM location WHERE folder_id = ? AND uid = ?", folder_id, uid)
     if row is None:
@@ -264,7 +271,7 @@ def delete_message(tx: Tx, message_id: str) -> str | None:
     if row is None:
         return None
     tx.run("DELETE FROM message_search WHERE rowid = ?", row["seq"])
-    for table in ("label", "message_body", "location"):
+    for table in ("label", "message_body", "location", "seen_owed"):
         tx.run(f"DELETE FROM {table} WHERE message_id = ?", message_id)  # noqa: S608
     tx.run("DELETE FROM message WHERE id = ?", message_id)
     return str(row["thread_id"])

@@ -3,7 +3,7 @@
 ============================  =====================================================================
 label                         on the mail server
 ============================  =====================================================================
-``unread``                    no ``\\Seen``
+``unread``                    no ``\\Seen``; of what we sent, keyword ``$NotSeen``
 ``starred``                   ``\\Flagged``
 ``spam`` / ``trash``          the message stands in Junk / Trash
 ``archive``                   the message stands in Archive
@@ -21,6 +21,8 @@ import re
 from collections.abc import Iterable
 
 NOT_RECEIVED = "$NotReceived"
+NOT_SEEN = "$NotSeen"
+"""What was sent is filed as read; this keeps the wish that it counts as unread (a thread without any answer)."""
 MAX_LABEL = 64
 HIDDEN = frozenset({"spam", "trash", "blocked", "unauthenticated"})
 FOLDER_LABELS = {"junk": "spam", "trash": "trash", "archive": "archive"}
@@ -61,6 +63,8 @@ def of_place(direction: str, role: str, folder: str, flags: Iterable[str]) -> se
             labels.add("unread")
         if NOT_RECEIVED.lower() not in lowered:
             labels.add("received")
+    elif NOT_SEEN.lower() in lowered:
+        labels.add("unread")
     if "\\flagged" in lowered:
         labels.add("starred")
     if role in FOLDER_LABELS:

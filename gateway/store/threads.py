@@ -96,8 +96,8 @@ def refresh(tx: Tx, thread_id: str, now: int) -> bool:
         "SELECT count(*) AS n, coalesce(sum(size), 0) AS size, "
         "max(CASE WHEN direction = 'inbound' THEN timestamp END) AS received_at, "
         "max(CASE WHEN direction = 'outbound' THEN timestamp END) AS sent_at, "
-        "max(CASE WHEN direction = 'inbound' AND seen = 0 THEN 1 ELSE 0 END) AS unread, "
-        "min(hidden) AS hidden "
+        "max(CASE WHEN seen = 0 AND hidden = 0 THEN 1 ELSE 0 END) AS unread, "
+        "min(hidden) AS hidden, sum(hidden) AS hidden_count "
         "FROM message WHERE thread_id = ?",
         thread_id,
     )
@@ -138,6 +138,7 @@ def refresh(tx: Tx, thread_id: str, now: int) -> bool:
             "sent_at": sums["sent_at"],
             "unread": sums["unread"],
             "hidden": sums["hidden"],
+            "hidden_count": sums["hidden_count"],
             "senders_json": dump(list(senders)[:_MAX_PEOPLE]),
             "recipients_json": dump(list(recipients)[:_MAX_PEOPLE]),
             "updated_at": now,

@@ -16,8 +16,8 @@ from gateway.mime.worker import ParserPool
 from gateway.settings import Settings
 from gateway.store.engine import Row, Store, StoreDown, Tx
 from gateway.store.ids import now_us, own_message_ulid
-from gateway.store.labels import SYSTEM, to_keyword
-from gateway.sync import apply, fetch
+from gateway.store.labels import NOT_SEEN, SYSTEM, to_keyword
+from gateway.sync import apply, fetch, seen_owed
 from gateway.sync.arrival import arrival_labels
 from gateway.sync.fetch import Cursor, Delta
 from mailserver.base import Hint, MailServer, MailServerDown
@@ -223,10 +223,12 @@ class Sync:
                 await asyncio.sleep(self._settings.sync.catch_up_seconds - len(rows) * pause)
 
     async def _pass(self, address: str, lane: _Lane, wanted: _Wanted) -> None:
-        inbox, cursors = await self._store.read(partial(_inbox_and_cursors, address=address))
+        inbox, cursors, owed = await self._store.read(partial(_inbox_and_cursors, address=address))
         if inbox is None:
             self.forget(address)
             return
+        if owed:
+            await seen_owed.pay(self._store, self._imap, inbox)
         everything = wanted.everything or not lane.checked
         names = {name for name in wanted.folders if name in cursors}
         if wanted.folders - names:
@@ -337,8 +339,9 @@ class Sync:
         wanted: dict[int, list[str]] = {}
         for row in rows:
             found = own[row["message_id"]]
-            keyword = to_keyword(row["label"])
-            if row["label"] not in SYSTEM and keyword not in found.flags:
+            label = row["label"]
+            keyword = NOT_SEEN if label == "unread" else to_keyword(label)
+            if (label == "unread" or label not in SYSTEM) and keyword not in found.flags:
                 wanted.setdefault(found.uid, []).append(keyword)
         if not wanted:
             return
@@ -388,9 +391,13 @@ class Sync:
         return [parsed[n] for n in left]
 
 
-def _inbox_and_cursors(tx: Tx, address: str) -> tuple[Row | None, dict[str, Cursor]]:
+def _inbox_and_cursors(tx: Tx, address: str) -> tuple[Row | None, dict[str, Cursor], bool]:
+    """The inbox, how far its folders are read, and whether flags are owed to the mail server."""
     inbox = tx.row("SELECT * FROM inbox WHERE address = ? AND status IN ('active', 'suspended')", address)
-    return inbox, apply.cursors_of(tx, inbox["id"]) if inbox else {}
+    if inbox is None:
+        return None, {}, False
+    owed = tx.value("SELECT 1 FROM seen_owed WHERE inbox_id = ? LIMIT 1", inbox["id"]) is not None
+    return inbox, apply.cursors_of(tx, inbox["id"]), owed
 
 
 def _sweep(tx: Tx, inbox: Row) -> list[str]:

@@ -196,7 +196,7 @@ def _changes(client: Client, delta: Delta, before: int, modseq: int) -> None:
     rows, gone = client.fetch_set("1:*", ["UID", "FLAGS"], [f"CHANGEDSINCE {modseq}", "VANISHED"])
     for uid, row in rows.items():
         if uid < before and b"FLAGS" in row:
-            delta.flags[uid] = _flags(row[b"FLAGS"])
+            delta.flags[uid] = flag_words(row[b"FLAGS"])
     for one in gone:
         delta.vanished += _ranges(one)
 
@@ -207,14 +207,17 @@ def _compare(client: Client, delta: Delta, before: int) -> None:
     for uid, row in rows.items():
         delta.alive.add(uid)
         if uid < before and b"FLAGS" in row:
-            delta.flags[uid] = _flags(row[b"FLAGS"])
+            delta.flags[uid] = flag_words(row[b"FLAGS"])
 
 
 def _found(uid: int, row: Mapping[bytes, Any]) -> Found:
-    return Found(uid, _flags(row.get(b"FLAGS", ())), _micros(row.get(b"INTERNALDATE")), row[b"BODY[]"] or b"")
+    return Found(
+        uid, flag_words(row.get(b"FLAGS", ())), _micros(row.get(b"INTERNALDATE")), row[b"BODY[]"] or b""
+    )
 
 
-def _flags(flags: Iterable[Any]) -> tuple[str, ...]:
+def flag_words(flags: Iterable[Any]) -> tuple[str, ...]:
+    """Flags as IMAPClient gives them, as text; what only this session saw is left out."""
     return tuple(
         one.decode("ascii", "replace") if isinstance(one, bytes) else str(one)
         for one in flags

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -12,10 +11,10 @@ from starlette.responses import Response
 from gateway.api.agentmail.labels_body import Labels, as_list
 from gateway.api.agentmail.views import Sent
 from gateway.api.body import encode
-from gateway.api.errors import allowance_headers
+from gateway.api.once import Run, send_once
 from gateway.api.routing import Call, NoQuery, Table
-from gateway.core import idempotency, messages, replies, sending
-from gateway.core.idempotency import Completion, Replay
+from gateway.core import messages, replies, sending
+from gateway.core.idempotency import Completion
 from gateway.core.lookup import find_inbox
 from gateway.core.replies import ReplyRequest
 from gateway.core.request_files import FileGiven, load_files
@@ -52,30 +51,11 @@ class ReplyBody(SendBody):
     reply_all: bool | None = None
 
 
-Render = Callable[[str, str], tuple[int, str]]
-
-
-async def once(
-    call: Call[Any, Any], what: str, run: Callable[[Completion | None], Awaitable[sending.Sent]]
-) -> Response:
+async def once(call: Call[Any, Any], what: str, run: Run) -> Response:
     """Run a send under the request's Idempotency-Key, if it has one. ``what`` names the operation and target."""
     key = call.request.headers.get("idempotency-key")
-    claim = None
-    if key is not None:
-        digest = hashlib.sha256(f"{what}\n".encode() + encode(call.body)).hexdigest()
-        begun = await idempotency.begin(call.core, call.scope.organization, key, digest)
-        if isinstance(begun, Replay):
-            return Response(begun.body, begun.status, media_type="application/json")
-        claim = begun
-    try:
-        sent = await run(Completion(claim, render) if claim else None)
-    except BaseException:
-        if claim is not None:
-            await idempotency.abandon(call.core, claim)
-        raise
-    call.headers.update(allowance_headers(sent.allowance))
-    status, body = render(sent.message_id, sent.thread_id)
-    return Response(body, status, media_type="application/json")
+    digest = hashlib.sha256(f"{what}\n".encode() + encode(call.body)).hexdigest() if key else ""
+    return await send_once(call, call.scope.organization, key, digest, render, run)
 
 
 def render(message_id: str, thread_id: str) -> tuple[int, str]:

@@ -1,0 +1,44 @@
+"""An operation that a client may repeat with its Idempotency-Key: done once, answered as often as asked."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.responses import Response
+
+from gateway.api.errors import allowance_headers
+from gateway.api.routing import Call
+from gateway.core import idempotency
+from gateway.core.idempotency import Completion, Replay
+from gateway.core.sending import Sent
+
+Render = Callable[[str, str], tuple[int, str]]
+"""Status and JSON text of the answer, from the ULIDs of the message and its thread."""
+
+Run = Callable[[Completion | None], Awaitable[Sent]]
+
+
+async def send_once(
+    call: Call[Any, Any], realm: str, key: str | None, fingerprint: str, render: Render, run: Run
+) -> Response:
+    """Run a send under ``key``, or answer as it was answered before; without a key just run it.
+
+    ``realm``: whose keys these are. ``fingerprint`` digests the request. What fails leaves the key free.
+    Raises what ``idempotency.begin`` and ``run`` raise.
+    """
+    claim = None
+    if key is not None:
+        begun = await idempotency.begin(call.core, realm, key, fingerprint)
+        if isinstance(begun, Replay):
+            return Response(begun.body, begun.status, media_type="application/json")
+        claim = begun
+    try:
+        sent = await run(Completion(claim, render) if claim else None)
+    except BaseException:
+        if claim is not None:
+            await idempotency.abandon(call.core, claim)
+        raise
+    call.headers.update(allowance_headers(sent.allowance))
+    status, body = render(sent.message_id, sent.thread_id)
+    return Response(body, status, allowance_headers(sent.allowance), "application/json")

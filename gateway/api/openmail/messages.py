@@ -1,0 +1,35 @@
+"""The messages of an inbox, across its threads (contract §2)."""
+
+from __future__ import annotations
+
+from gateway.api.openmail.message_view import Direction, MessageView, message_view
+from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
+from gateway.api.routing import Call, NoBody, Table
+from gateway.core import messages
+from gateway.core.listing import Filter
+from gateway.core.lookup import find_inbox
+
+table = Table("messages")
+
+
+class MessageQuery(OffsetQuery, kw_only=True):
+    direction: Direction | None = None
+
+
+@table.get("/inboxes/{inbox_id}/messages", permission="message_read")
+async def list_messages(call: Call[NoBody, MessageQuery]) -> Page[MessageView]:
+    """List an inbox's messages, newest first.
+
+    Spam and trash are left out. A body over 512 KiB is cut here and whole in its thread.
+    """
+    core = call.core
+    inbox = await core.store.read(lambda tx: find_inbox(tx, call.scope, call.ids["inbox_id"]))
+    found = await messages.list_messages(
+        core,
+        call.scope,
+        inbox["id"],
+        Filter(direction=call.query.direction),
+        window_of(call.query),
+        bodies=True,
+    )
+    return page(found, lambda row: message_view(row, inbox, call.public_url))

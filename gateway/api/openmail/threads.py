@@ -1,0 +1,68 @@
+"""Threads: list, read whole, mark read and unread (contract §2, §5)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from gateway.api.openmail.message_view import ThreadMessages, ThreadView, message_view, thread_view
+from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.core import read_state, threads
+from gateway.core.listing import Filter
+from gateway.core.lookup import find_inbox
+
+table = Table("threads")
+
+Doc = msgspec.Meta
+
+
+class ThreadQuery(OffsetQuery, kw_only=True):
+    is_read: Annotated[
+        Literal["true", "false"] | None, Doc(description="only read threads, or only unread ones")
+    ] = None
+
+
+class ThreadPatch(msgspec.Struct):
+    is_read: bool
+
+
+class Done(msgspec.Struct):
+    ok: bool = True
+
+
+@table.get("/inboxes/{inbox_id}/threads", permission="message_read")
+async def list_threads(call: Call[NoBody, ThreadQuery]) -> Page[ThreadView]:
+    """List an inbox's threads, latest activity first.
+
+    A thread is unread as long as a message of it is, also for a person who reads it in a mail client.
+    """
+    wanted = Filter(unread=None if call.query.is_read is None else call.query.is_read == "false")
+    found = await threads.list_threads(
+        call.core, call.scope, call.ids["inbox_id"], wanted, window_of(call.query)
+    )
+    return page(found, thread_view)
+
+
+@table.get("/threads/{thread_id}/messages", permission="message_read")
+async def get_thread_messages(call: Call[NoBody, NoQuery]) -> ThreadMessages:
+    """Get a thread with its messages, oldest first; reading changes nothing.
+
+    All of them, or the newest 500 of a longer thread; spam and trash are left out.
+    """
+    row, found = await threads.get_thread(call.core, call.scope, None, call.ids["thread_id"], hidden=False)
+    inbox = await call.core.store.read(lambda tx: find_inbox(tx, call.scope, row["inbox_id"]))
+    return ThreadMessages(
+        thread_id=f"thr_{row['id']}",
+        subject=row["subject"],
+        is_read=not row["unread"],
+        data=[message_view(one, inbox, call.public_url) for one in found.rows],
+    )
+
+
+@table.patch("/threads/{thread_id}", permission="message_update")
+async def update_thread(call: Call[ThreadPatch, NoQuery]) -> Done:
+    """Mark a thread read or unread: all its messages, or the last one that came in."""
+    await read_state.mark_thread(call.core, call.scope, call.ids["thread_id"], read=call.body.is_read)
+    return Done()

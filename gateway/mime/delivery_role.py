@@ -1,0 +1,22 @@
+"""As what a mailbox got a mail: written to, or only copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from gateway.mime.addresses import base_address
+from gateway.mime.types import Address
+
+
+def delivery_role(own: str, to: Iterable[Address], cc: Iterable[Address]) -> Literal["to", "cc"] | None:
+    """``to`` when the mailbox ``own`` (with any subaddress) stands in To, ``cc`` when only in Cc.
+
+    None when it stands in neither: a blind copy, a list, a forward.
+    """
+    me = base_address(own)
+    if any(base_address(one.email) == me for one in to):
+        return "to"
+    if any(base_address(one.email) == me for one in cc):
+        return "cc"
+    return None

@@ -1,0 +1,14 @@
+"""Fixtures of the /v1 tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api_openmail.household import Household, settle
+from tests.gateway_process import GatewayProcess
+
+
+@pytest.fixture(scope="package")
+def household(gateway: GatewayProcess) -> Household:
+    """One account with a key of every kind, shared: leave what it holds as it is."""
+    return settle(gateway)
