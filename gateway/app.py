@@ -1,7 +1,7 @@
 """Building the gateway and starting and stopping its parts, in order (one AsyncExitStack).
 
 Order: data directory and secret, database and migrations, parser workers, mail server, first organization,
-engines (outbox, webhook deliveries, sync, IDLE, scheduled drafts), then HTTP. Stopping runs the other way:
+engines (outbox, webhook deliveries, sync, IDLE, scheduled drafts, reputations), then HTTP. Stopping runs the other way:
 HTTP refuses, engines finish what they hold, the mail server's children end, the database closes last.
 """
 
@@ -30,6 +30,7 @@ from gateway.core import bootstrap, inboxes
 from gateway.core.context import Core
 from gateway.core.draft_schedule import DraftScheduler
 from gateway.core.drafts_sync import MailboxDrafts
+from gateway.core.reputation_watch import ReputationWatch
 from gateway.datadir import owned, private_file, secret_of
 from gateway.events.deliver import WebhookDelivery
 from gateway.events.log import EventLog
@@ -150,7 +151,8 @@ async def gateway(settings: Settings) -> AsyncIterator[Running]:
         )
         idle = IdleWatch(core.store, core.mail, sync.hint, settings)
         scheduler = DraftScheduler(core)
-        for engine in (outbox, deliveries, sync, idle, scheduler):
+        reputation = ReputationWatch(core)
+        for engine in (outbox, deliveries, sync, idle, scheduler, reputation):
             await engine.start()
             stack.push_async_callback(engine.stop)
         late.update(sync=sync, outbox=outbox)

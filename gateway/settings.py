@@ -163,6 +163,26 @@ class Limits(Section, frozen=True, kw_only=True):
     ] = 0
 
 
+class Reputation(Section, frozen=True, kw_only=True):
+    """When an inbox that is bounced or complained about may not send any more. It never lifts itself:
+    ``postern inbox reactivate``."""
+
+    bounce_rate: Annotated[
+        float,
+        Doc(
+            description="share of an inbox's recipients that may bounce (0.1: one in ten), else it is suspended; 0: off"
+        ),
+    ] = 0.0
+    complaint_rate: Annotated[
+        float,
+        Doc(description="share of its messages that may be complained about (0.003: three in 1000); 0: off"),
+    ] = 0.0
+    minimum: Annotated[int, Doc(description="recipients or messages before a rate counts")] = 50
+    days: Annotated[
+        float, Doc(description="how far back both are counted; at most since its reactivation")
+    ] = 7.0
+
+
 class Log(Section, frozen=True, kw_only=True):
     level: Annotated[Literal["debug", "info", "warning", "error"], Doc(description="least level logged")] = (
         "info"
@@ -186,6 +206,7 @@ class Settings(Section, frozen=True, kw_only=True):
     webhooks: Webhooks = Webhooks()
     events: Events = Events()
     limits: Limits = Limits()
+    reputation: Reputation = Reputation()
     log: Log = Log()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from gateway.cli import reputation
 from gateway.cli.client import segment
 from gateway.cli.options import Place, common
 from gateway.cli.output import show, show_rows
@@ -15,7 +16,7 @@ from gateway.cli.reach import reach
 
 @click.group(name="inbox")
 def command() -> None:
-    """Make, list and delete inboxes."""
+    """Make, list and delete inboxes, suspend and reactivate them."""
 
 
 @command.command()
@@ -100,6 +101,9 @@ def password(place: Place, inbox: str) -> None:
         )
 
     asyncio.run(run())
+
+
+reputation.add_to(command, "inbox")
 
 
 def _where(endpoint: dict[str, Any]) -> str:

@@ -27,15 +27,25 @@ _COMMANDS = {
     "serve": "serve",
     "init": "init",
     "inbox": "inboxes",
+    "pod": "pods",
     "key": "keys",
     "domain": "domains",
+    "rule": "rules",
     "suppression": "suppressions",
+    "webhook": "webhook",
     "send": "send",
     "tail": "tail",
     "rebuild": "rebuild",
     "config": "config",
 }
-_PLURALS = {"inboxes": "inbox", "keys": "key", "domains": "domain", "suppressions": "suppression"}
+_PLURALS = {
+    "inboxes": "inbox",
+    "pods": "pod",
+    "keys": "key",
+    "domains": "domain",
+    "rules": "rule",
+    "suppressions": "suppression",
+}
 
 
 class _Commands(click.Group):

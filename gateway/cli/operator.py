@@ -58,9 +58,10 @@ def read_private(path: Path) -> dict[str, Any]:
 async def announce(core: Core, local_url: str) -> Operator:
     """Write the file of a gateway that answers at ``local_url`` (``unix:PATH`` for a Unix socket)."""
     held = read_private(core.data_dir / NAME).get("api_key")
-    key = str(held) if held and await core.keys.identify(core.store, str(held)) else None
+    scope = await core.keys.identify(core.store, str(held)) if held else None
+    key = str(held) if scope is not None and scope.operator else None
     if key is None:
-        key = await bootstrap.make_key(core, "operator")
+        key = await bootstrap.make_key(core, "operator", operator=True)
     path = local_url.removeprefix("unix:") if local_url.startswith("unix:") else None
     made = Operator("http://localhost" if path else local_url, key, os.getpid(), path)
     value = {"base_url": made.base_url, "api_key": made.api_key, "pid": made.pid}

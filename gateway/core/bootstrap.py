@@ -55,12 +55,14 @@ def add_organization(tx: Tx, name: str) -> Row:
     return row
 
 
-async def make_key(core: Core, name: str, *, organization: str | None = None) -> str:
-    """An organization key for the operator; the first organization's when none is named. Shown once."""
+async def make_key(core: Core, name: str, *, organization: str | None = None, operator: bool = False) -> str:
+    """An organization key; the first organization's when none is named. Shown once. ``operator``: see ``Scope``."""
     key = new_secret()
 
     def write(tx: Tx) -> None:
-        tx.insert("api_key", key_row(key, organization or _first_organization(tx), name=name))
+        tx.insert(
+            "api_key", key_row(key, organization or _first_organization(tx), name=name, operator=operator)
+        )
 
     await core.store.write(write)
     return key

@@ -125,4 +125,5 @@ def _scope(row: Row) -> Scope:
         permissions=None if granted is None else frozenset(granted),
         test=bool(row["test"]),
         key_id=row["id"],
+        operator=bool(row["operator"]),
     )

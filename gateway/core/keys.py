@@ -36,8 +36,9 @@ def key_row(
     test: bool = False,
     expires_at: int | None = None,
     prefix: str = "inai_",
+    operator: bool = False,
 ) -> Row:
-    """The row of a new key."""
+    """The row of a new key. ``operator``: see ``Scope``; only ``bootstrap`` makes such a one."""
     now = now_us()
     return {
         "id": new_ulid(),
@@ -50,6 +51,7 @@ def key_row(
         "hash": hash_of(key),
         "permissions_json": None if permissions is None else dump(sorted(set(permissions))),
         "test": int(test),
+        "operator": int(operator),
         "expires_at": expires_at,
         "used_at": None,
         "created_at": now,

@@ -121,6 +121,7 @@ async def delete(core: Core, scope: Scope, ref: str) -> None:
         )
         tx.run("DELETE FROM webhook WHERE pod_id = ?", row["id"])
         tx.run("DELETE FROM list_entry WHERE pod_id = ?", row["id"])
+        tx.run("DELETE FROM reputation WHERE subject = ?", row["id"])
         tx.run("DELETE FROM pod WHERE id = ?", row["id"])
 
     await core.store.write(write)

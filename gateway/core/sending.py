@@ -16,6 +16,7 @@ from gateway.core.idempotency import Completion, complete
 from gateway.core.labels_change import check_labels
 from gateway.core.limits import Allowance
 from gateway.core.lookup import require
+from gateway.core.reputation import check_standing
 from gateway.core.rules import admit, check_recipients
 from gateway.core.unsubscribe import unsubscribe_headers
 from gateway.mime.addresses import InvalidAddress, normalise, parse_user_address
@@ -126,6 +127,7 @@ async def send(
     reply = request.in_reply_to is not None or request.thread_id is not None
 
     def look(tx: Tx) -> Row | None:
+        check_standing(tx, inbox_row)
         check_recipients(tx, inbox_row, checked.fields(), reply=reply)
         admit(tx, scope, inbox_row, core.settings.limits, checked.fields(), charge=False)
         return signing_domain(tx, inbox_row["domain"])
@@ -281,6 +283,7 @@ def _accept(
     """The one transaction (DESIGN §1.4)."""
     if tx.value("SELECT status FROM inbox WHERE id = ?", inbox["id"]) != "active":
         raise Rejected("the inbox was deleted or suspended just now", code="inbox_suspended")
+    check_standing(tx, inbox)
     allowance = admit(tx, scope, inbox, core.settings.limits, ready.checked.fields(), charge=True)
     rfc_id = message_id_header(ready.message_id, inbox["domain"])
     if request.thread_id is not None and tx.value("SELECT 1 FROM thread WHERE id = ?", request.thread_id):

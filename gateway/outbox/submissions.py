@@ -17,6 +17,7 @@ from gateway.outbox.queue import enqueue, token_of
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.lists import verdict
+from gateway.store.suspension import suspension_of
 from mailserver.base import MailServerError, Submission
 
 _DROPPED = frozenset({b"bcc", b"resent-bcc", b"return-path", b"content-length"})
@@ -38,6 +39,9 @@ def check(tx: Tx, submission: Submission) -> tuple[Row, Row | None]:
         raise MailServerError("this mailbox does not exist any more")
     if inbox["status"] != "active":
         raise MailServerError("sending is suspended for this mailbox")
+    held = suspension_of(tx, inbox["id"], inbox["pod_id"])
+    if held is not None:
+        raise MailServerError(held.words)
     if not submission.recipients:
         raise MailServerError("no recipients")
     if base_address(submission.mail_from) != inbox["address"]:

@@ -66,6 +66,7 @@ class ApiKey(Model):
     hash = CharField(unique=True)
     permissions_json = TextField(null=True)
     test = _flag()
+    operator = _flag()  # of the gateway's machine: reaches what no organization may do for itself
     expires_at = BigIntegerField(null=True)
     used_at = BigIntegerField(null=True)
     created_at = BigIntegerField()
@@ -84,6 +85,23 @@ class RevokedKey(Model):
 
     class Meta:
         table_name = "revoked_key"
+
+
+class CliLogin(Model):
+    """A program that waits to be given a key: see ``core.cli_login``. ``organization_id`` null: not approved."""
+
+    id = CharField(primary_key=True)
+    hash = CharField(unique=True)  # of what the program holds, hex SHA-256
+    user_code = CharField(unique=True)
+    origin = TextField()
+    organization_id = CharField(null=True)
+    permissions_json = TextField(null=True)  # of the key that approved, as its test flag
+    test = _flag()
+    created_at = BigIntegerField()
+    expires_at = BigIntegerField(index=True)
+
+    class Meta:
+        table_name = "cli_login"
 
 
 class Domain(Model):
@@ -254,6 +272,14 @@ class Suppression(Model):
             (("organization_id", "address"), True),
             (("organization_id", "created_at", "id"), False),
         )
+
+
+class Reputation(Model):
+    """Whether an inbox, or a whole pod, was suspended from sending; see ``store.suspension``."""
+
+    subject = CharField(primary_key=True)  # ULID of the inbox or pod
+    reason = TextField(null=True)  # null: it may send, and was reactivated at ``since``
+    since = BigIntegerField()
 
 
 class Tally(Model):
@@ -484,9 +510,19 @@ class Message(Model):
     class Meta:
         indexes = (
             (("inbox_id", "timestamp", "seq"), False),
+            (("inbox_id", "seen", "hidden", "timestamp", "seq"), False),  # what is unread, and how many
             # with what core.metering adds up, so that it reads the index alone
             (
-                ("organization_id", "timestamp", "seq", "inbox_id", "direction", "attachment_bytes", "size", "hidden"),
+                (
+                    "organization_id",
+                    "timestamp",
+                    "seq",
+                    "inbox_id",
+                    "direction",
+                    "attachment_bytes",
+                    "size",
+                    "hidden",
+                ),
                 False,
             ),
             (("inbox_id", "rfc_ref"), False),
@@ -538,8 +574,8 @@ class Location(Model):
 
 
 KEPT: list[type[Model]] = [
-    Organization, Pod, ApiKey, RevokedKey, Domain, Inbox, Webhook, ListEntry, Draft, DraftFile, Outbox, OutboxRecipient,
-    Suppression, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, SeenOwed,
+    Organization, Pod, ApiKey, RevokedKey, CliLogin, Domain, Inbox, Webhook, ListEntry, Draft, DraftFile, Outbox, OutboxRecipient,
+    Suppression, Reputation, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, SeenOwed,
     ThreadTombstone,
 ]  # fmt: skip
 DERIVED: list[type[Model]] = [Folder, Thread, ThreadRef, Message, MessageBody, Label, Location]

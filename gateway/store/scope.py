@@ -10,6 +10,7 @@ class Scope:
     """An authenticated caller's reach. ``pod`` and ``inbox`` narrow it; None means not narrowed.
 
     ``permissions`` None means everything inside the reach; otherwise the set of permission names granted.
+    ``operator``: the key of the gateway's own machine, which may also do what no organization may do for itself.
     """
 
     organization: str
@@ -18,6 +19,7 @@ class Scope:
     permissions: frozenset[str] | None = None
     test: bool = False
     key_id: str | None = None
+    operator: bool = False
 
     @property
     def kind(self) -> str:

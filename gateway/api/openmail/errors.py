@@ -75,7 +75,7 @@ _CODES: dict[str, int] = {
     "webhook_failed": 502,
 }
 
-_SAME = {"domain_of_another_pod": "invalid_domain"}
+_SAME = {"domain_of_another_pod": "invalid_domain", "inbox_suspended": "reputation_suspended"}
 """What core tells apart and OpenMail does not."""
 
 _FIELDS = {

@@ -1,0 +1,185 @@
+"""Suspending an inbox or a pod from sending for its reputation, and lifting that again (contract §8).
+
+The operator does both; a suspension may also come by itself, when too many of an inbox's recipients bounce or complain
+(settings ``reputation``; see ``reputation_watch``), but never goes by itself. Only sending is refused, with
+``inbox_suspended``; receiving goes on. Each change is an event for webhooks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from gateway.core.context import Core
+from gateway.core.errors import Forbidden, NotFound, Rejected
+from gateway.core.lookup import find_inbox, require
+from gateway.settings import Reputation
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us, parse_id
+from gateway.store.scope import Scope
+from gateway.store.suspension import (
+    Suspension,
+    reactivated_at,
+    set_reason,
+    suspended,
+    suspension_of,
+)
+
+Reason = Literal["high_bounce_rate", "high_complaint_rate", "abuse", "pod_degraded", "manual_review", "other"]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+
+_DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What came back of an inbox's mail since ``since`` (µs). ``sent`` counts recipients whose server was reached."""
+
+    since: int
+    sent: int
+    bounced: int
+    messages: int
+    complained: int
+
+    @property
+    def bounce_rate(self) -> float:
+        return self.bounced / self.sent if self.sent else 0.0
+
+    @property
+    def complaint_rate(self) -> float:
+        return self.complained / self.messages if self.messages else 0.0
+
+    def too_high(self, settings: Reputation) -> Reason | None:
+        """What an inbox with these rates is suspended for."""
+        if settings.bounce_rate and self.sent >= settings.minimum and self.bounce_rate > settings.bounce_rate:
+            return "high_bounce_rate"
+        enough = self.messages >= settings.minimum
+        if settings.complaint_rate and enough and self.complaint_rate > settings.complaint_rate:
+            return "high_complaint_rate"
+        return None
+
+
+def check_standing(tx: Tx, inbox: Row) -> None:
+    """Raise Rejected ``inbox_suspended`` when the inbox, or its pod, may not send."""
+    held = suspension_of(tx, inbox["id"], inbox["pod_id"])
+    if held is not None:
+        raise Rejected(
+            held.words,
+            code="inbox_suspended",
+            facts={"reason": held.reason},
+            fix="ask the operator of this server; a suspension is lifted by hand",
+        )
+
+
+async def standing(core: Core, scope: Scope, ref: str) -> tuple[Rates, Suspension | None]:
+    """An inbox's rates, and the suspension it is under. Raises NotFound, Forbidden."""
+    require(scope, "inbox_read")
+
+    def read(tx: Tx) -> tuple[Rates, Suspension | None]:
+        inbox = find_inbox(tx, scope, ref)
+        return rates_of(tx, inbox, core.settings.reputation), suspension_of(tx, inbox["id"], inbox["pod_id"])
+
+    return await core.store.read(read)
+
+
+async def set_inbox(core: Core, scope: Scope, ref: str, reason: Reason | None) -> Row:
+    """As the operator, suspend an inbox of any organization, or with None reactivate it; answers its row.
+
+    Nothing happens, and nothing is told, when it is so already. Raises NotFound, Forbidden.
+    """
+    _operator_only(scope)
+
+    def write(tx: Tx) -> Row:
+        inbox = tx.row(
+            "SELECT * FROM inbox WHERE (id = ? OR address = ?) AND status <> 'deleting'",
+            parse_id("inb", ref) or "",
+            ref.strip().lower()[:320].replace("\x00", ""),
+        )
+        if inbox is None:
+            raise NotFound(f"there is no inbox {ref[:320]!r}", fix="give its id or address")
+        change_inbox(tx, core, inbox, reason)
+        return inbox
+
+    return await core.store.write(write)
+
+
+async def set_pod(core: Core, scope: Scope, ref: str, reason: Reason | None) -> Row:
+    """As :func:`set_inbox`, a pod by its id: none of its inboxes may send."""
+    _operator_only(scope)
+
+    def write(tx: Tx) -> Row:
+        pod = tx.row("SELECT * FROM pod WHERE id = ?", parse_id("pod", ref) or "")
+        if pod is None:
+            raise NotFound(f"there is no pod {ref[:100]!r}", fix="give its id: pod_…")
+        _change(tx, core, "pod", pod["id"], pod["organization_id"], pod["id"], None, reason)
+        return pod
+
+    return await core.store.write(write)
+
+
+def change_inbox(tx: Tx, core: Core, inbox: Row, reason: Reason | None) -> bool:
+    """Suspend an inbox (None: reactivate it) and tell it; False when it was so already."""
+    facts = {"id": inbox["id"], "address": inbox["address"]}
+    return _change(tx, core, "inbox", inbox["id"], inbox["organization_id"], inbox["pod_id"], facts, reason)
+
+
+def rates_of(tx: Tx, inbox: Row, settings: Reputation) -> Rates:
+    """The rates of the last ``settings.days``, or since the inbox was last reactivated."""
+    since = max(now_us() - int(settings.days * _DAY_US), reactivated_at(tx, inbox["id"]))
+    sent, bounced = 0, 0
+    for row in tx.rows(
+        "SELECT outbox_recipient.state, count(*) AS n FROM outbox "
+        "JOIN outbox_recipient ON outbox_recipient.outbox_id = outbox.id "
+        "WHERE outbox.inbox_id = ? AND outbox.created_at > ? AND outbox.mail_from <> '' "
+        "AND outbox_recipient.role <> 'sent' AND outbox_recipient.state IN ('sent', 'delivered', 'bounced') "
+        "GROUP BY outbox_recipient.state",
+        inbox["id"],
+        since,
+    ):
+        sent += row["n"]
+        bounced += row["n"] if row["state"] == "bounced" else 0
+    messages, complained = 0, 0
+    for row in tx.rows(
+        "SELECT status, count(*) AS n FROM message WHERE inbox_id = ? AND timestamp > ? "
+        "AND direction = 'outbound' AND status <> 'rejected' AND test = 0 GROUP BY status",
+        inbox["id"],
+        since,
+    ):
+        messages += row["n"]
+        complained += row["n"] if row["status"] == "complained" else 0
+    return Rates(since, sent, bounced, messages, complained)
+
+
+def _change(
+    tx: Tx,
+    core: Core,
+    kind: str,
+    subject: str,
+    organization_id: str,
+    pod_id: str,
+    inbox: dict[str, str] | None,
+    reason: Reason | None,
+) -> bool:
+    if suspended(tx, subject) == (reason is not None):
+        return False
+    at = now_us()
+    set_reason(tx, subject, reason, at)
+    core.events.append(
+        tx,
+        f"{kind}.{'suspended' if reason else 'reactivated'}",
+        organization_id=organization_id,
+        pod_id=pod_id,
+        inbox_id=subject if kind == "inbox" else None,
+        subject=f"{subject}/{at}",
+        payload={"inbox": inbox, "pod_id": pod_id, "reason": reason},
+        at=at,
+    )
+    return True
+
+
+def _operator_only(scope: Scope) -> None:
+    if not scope.operator:
+        raise Forbidden(
+            "only the operator of this server suspends and reactivates",
+            fix="run `postern inbox suspend` or `reactivate` on the gateway's machine",
+        )
