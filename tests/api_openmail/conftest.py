@@ -5,10 +5,17 @@ from __future__ import annotations
 import pytest
 
 from tests.api_openmail.household import Household, settle
-from tests.gateway_process import GatewayProcess
+from tests.api_openmail.post import Post
+from tests.gateway_process import GatewayProcess, Organization
 
 
 @pytest.fixture(scope="package")
 def household(gateway: GatewayProcess) -> Household:
     """One account with a key of every kind, shared: leave what it holds as it is."""
     return settle(gateway)
+
+
+@pytest.fixture
+def post(gateway: GatewayProcess, organization: Organization) -> Post:
+    """Inboxes and mail of a fresh organization."""
+    return Post(gateway, organization)
