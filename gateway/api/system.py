@@ -10,10 +10,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from gateway.api.cli_auth import cli_auth_routes
 from gateway.api.dialect import Dialect
 from gateway.api.docs import docs_page
 from gateway.api.health import Lag, health_routes
 from gateway.api.openapi import describe
+from gateway.api.skill import skill_routes
 from gateway.core.context import Core
 
 
@@ -32,7 +34,8 @@ async def no_such_path(request: Request, error: Exception) -> Response:
 
 
 def system_routes(core: Core, parts: Mapping[str, Lag], dialects: Sequence[Dialect]) -> list[BaseRoute]:
-    """Routes of ``/health``, ``/ready``, ``/metrics``, ``/openapi.json``, ``/docs`` and ``/``."""
+    """Routes of ``/health``, ``/ready``, ``/metrics``, ``/openapi.json``, ``/docs``, the texts for agents,
+    ``/auth/cli`` and ``/``."""
     document = msgspec.json.encode(describe(dialects, core.settings.http.public_url))
 
     async def openapi(request: Request) -> Response:
@@ -43,6 +46,8 @@ def system_routes(core: Core, parts: Mapping[str, Lag], dialects: Sequence[Diale
 
     return [
         *health_routes(core, parts),
+        *skill_routes(core, dialects),
+        *cli_auth_routes(core),
         Route("/openapi.json", openapi, methods=["GET"]),
         Route("/docs", docs_page, methods=["GET"]),
         Route("/", front, methods=["GET"]),

@@ -29,6 +29,7 @@ _COMMANDS = {
     "inbox": "inboxes",
     "pod": "pods",
     "key": "keys",
+    "auth": "auth",
     "domain": "domains",
     "rule": "rules",
     "suppression": "suppressions",

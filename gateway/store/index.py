@@ -149,6 +149,7 @@ def insert_message(
             "auth_json": dump(parsed.auth),
             "defects_json": dump(parsed.defects),
             "size": parsed.size,
+            "attachment_bytes": sum(one.size for one in parsed.attachments),
             "timestamp": at,
             "status": status,
             "seen": 1 if direction == "outbound" else 0,
@@ -241,7 +242,6 @@ def apply_place(tx: Tx, inbox: Row, message_id: str) -> bool:
     return set_labels(tx, inbox, message_id, labels | kept, note=True)
 
 
-def drop_location(tx: Tx, folder_id: int, uid: int) -> str | None:
 def _labels_at(
     tx: Tx, message_id: str, direction: str, role: str, folder: str, flags: Iterable[str]
 ) -> set[str]:
@@ -252,6 +252,7 @@ def _labels_at(
     return labels
 
 
+def drop_location(tx: Tx, folder_id: int, uid: int) -> str | None:
     """A UID vanished. Answers the ULID of its message when it stands nowhere any more."""
     row = tx.row("SELECT message_id FROM location WHERE folder_id = ? AND uid = ?", folder_id, uid)
     if row is None:

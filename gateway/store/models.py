@@ -574,7 +574,8 @@ class Location(Model):
 
 
 KEPT: list[type[Model]] = [
-    Organization, Pod, ApiKey, RevokedKey, CliLogin, Domain, Inbox, Webhook, ListEntry, Draft, DraftFile, Outbox, OutboxRecipient,
+    Organization, Pod, ApiKey, RevokedKey, CliLogin, Domain, Inbox, Webhook, ListEntry, Draft, DraftFile,
+    Outbox, OutboxRecipient,
     Suppression, Reputation, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, SeenOwed,
     ThreadTombstone,
 ]  # fmt: skip

@@ -1,0 +1,82 @@
+"""Signing a program in with a code, as OpenMail's command line does (contract §2, "Outside /v1")."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+
+from tests.api_openmail.calls import call
+from tests.gateway_process import GatewayProcess, Organization
+
+
+def start(base_url: str) -> dict[str, Any]:
+    answer = httpx.post(f"{base_url}/auth/cli/start", json={}, trust_env=False)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    begun: dict[str, Any] = answer.json()
+    return begun
+
+
+def poll(base_url: str, request_id: str) -> httpx.Response:
+    return httpx.get(f"{base_url}/auth/cli/poll", params={"requestId": request_id}, trust_env=False)
+
+
+def test_the_operator_lets_a_program_in(gateway: GatewayProcess) -> None:
+    begun = start(gateway.base_url)
+    assert set(begun) == {"requestId", "userCode", "verifyUrl", "expiresInSeconds"}
+    page = httpx.get(begun["verifyUrl"], trust_env=False)
+    assert f"postern auth approve {begun['userCode']}" in page.text
+    pending = poll(gateway.base_url, begun["requestId"])
+    assert (pending.status_code, pending.json()) == (202, {"status": "pending"})
+    done = gateway.postern("auth", "approve", begun["userCode"].replace("-", " ").lower(), "--json")
+    assert done.returncode == 0, done.stderr
+    assert "127.0.0.1" in json.loads(done.stdout)["origin"]
+    ready = poll(gateway.base_url, begun["requestId"])
+    assert ready.status_code == 200
+    assert ready.json()["status"] == "ready"
+    key = ready.json()["apiKey"]
+    assert key.startswith("om_")
+    call(gateway.organization, "GET", "sender-rules", key=key)
+    again = poll(gateway.base_url, begun["requestId"])
+    assert (again.status_code, again.json()["error"]) == (404, "not_found")
+    refused = gateway.postern("auth", "approve", begun["userCode"])
+    assert refused.returncode == 3
+    assert begun["userCode"] in refused.stderr
+
+
+def test_the_key_reaches_the_account_that_approved_and_no_other(
+    gateway: GatewayProcess, organization: Organization
+) -> None:
+    inbox = organization.new_inbox()
+    begun = start(gateway.base_url)
+    call(organization, "POST", f"cli-logins/{begun['userCode']}/approve")
+    stranger = gateway.new_organization()
+    call(stranger, "POST", f"cli-logins/{begun['userCode']}/approve", status=404)
+    key = poll(gateway.base_url, begun["requestId"]).json()["apiKey"]
+    with httpx.Client(headers={"Authorization": f"Bearer {key}"}, trust_env=False) as client:
+        listed = client.get(f"{gateway.base_url}/api/v0/inboxes").json()
+    assert [row["inbox_id"] for row in listed["data"]] == [inbox["inbox_id"]]
+
+
+def test_a_narrow_key_lets_nobody_in(gateway: GatewayProcess, organization: Organization) -> None:
+    inbox = organization.new_inbox()["inbox_id"]
+    key = organization.call("POST", f"inboxes/{inbox}/api-keys", json={"name": "one"})["api_key"]
+    begun = start(gateway.base_url)
+    refused = call(organization, "POST", f"cli-logins/{begun['userCode']}/approve", key=key, status=403)
+    assert refused["error"] == "forbidden"
+    assert poll(gateway.base_url, begun["requestId"]).status_code == 202
+
+
+def test_what_nobody_asked_for_is_not_found(gateway: GatewayProcess, organization: Organization) -> None:
+    for request_id in ("", "x", "\u00e9" * 500):
+        answer = poll(gateway.base_url, request_id)
+        assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
+    for code in ("AAAA-AAAA", "x", "%00"):
+        call(organization, "POST", f"cli-logins/{code}/approve", status=404)
+    hostile = httpx.get(
+        f"{gateway.base_url}/auth/cli", params={"code": "<script>alert(1)</script>"}, trust_env=False
+    )
+    assert hostile.headers["content-type"].startswith("text/plain")
+    assert "<script>" not in hostile.text
