@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import smtplib
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -118,14 +117,12 @@ def test_hostile_mail(house: House, name: str) -> None:
         code = error.smtp_code
     refused = code != 250
     assert code == 250 or 500 <= code < 600
-    started = time.monotonic()
     deliver(house.smtp_port, letter(address, "the neighbour"), address)
     until(
         lambda: [one for one in house.messages(address) if one["subject"] == "the neighbour"],
-        5,
-        "the neighbour within 5 s",
+        9,
+        "the neighbour, before the worker's ten seconds are over",
     )
-    assert time.monotonic() - started < 5
     if refused:
         return
     rows = until(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 import dkim
 import pytest
@@ -55,14 +54,12 @@ def test_bad_key_and_no_from_are_typed_errors(key: tuple[str, str]) -> None:
 def test_stripping_equals_dkimpys_own_and_is_linear() -> None:
     for text in (b"", b"a \r\n", b"a \t\r\n b \r\n\r\n  ", b" \r\n \r\n", b"a\r \r\n", b"x  \n \r\n\t"):
         assert _strip_trailing_whitespace(text) == re.sub(b"[\t ]+\r\n", b"\r\n", text)
-    begun = time.perf_counter()
-    _strip_trailing_whitespace(b" " * 2_000_000 + b"x")
-    assert time.perf_counter() - begun < 0.5
+    _strip_trailing_whitespace(b" " * 2_000_000 + b"x")  # hours, were it quadratic
 
 
-def test_signing_is_fast(key: tuple[str, str]) -> None:
-    sign(MAIL, domain="x.test", selector="s1", private_key=key[0])
-    begun = time.process_time()
-    for _ in range(20):
-        sign(MAIL, domain="x.test", selector="s1", private_key=key[0])
-    assert (time.process_time() - begun) / 20 < 0.008  # pure Python takes 24 ms
+def test_the_key_is_used_by_openssl(key: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object, **__: object) -> bytes:
+        raise AssertionError("dkimpy's own integers take 24 ms")
+
+    monkeypatch.setattr("dkim.crypto.rsa_decrypt", slow)
+    assert check(sign(MAIL, domain="x.test", selector="s1", private_key=key[0]), key[1])

