@@ -129,6 +129,8 @@ class WorkerPool:
         deadline: seconds of wall clock a job may take.
         patience: seconds (plus 50 ms per megabyte) after which a job is taken aside.
         eager: start the processes with the pool, and not with the first jobs.
+        hold: what to do when as many are aside as the machine bears: let the slow one keep its slot (the queue
+            waits), and not give it up.
     """
 
     def __init__(
@@ -140,6 +142,7 @@ class WorkerPool:
         deadline: float,
         patience: float,
         eager: bool = True,
+        hold: bool = False,
     ) -> None:
         self.module = module
         self.settings = settings
@@ -147,6 +150,7 @@ class WorkerPool:
         self.deadline = deadline
         self.patience = min(patience, deadline)
         self._eager = eager
+        self._hold = hold
         self._queue: deque[Job] = deque()
         self._urgent: deque[Job] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -266,7 +270,13 @@ class WorkerPool:
                     await process.serve(job)
             except TimeoutError:
                 self._requeue(run[index + 1 :])
-                self._take_aside(process, job, begun)
+                left = self.deadline - (time.monotonic() - begun)
+                crowded = len(self._slow) >= 2 * self.processes
+                if crowded and self._hold:
+                    await self._wait_slow(process, job, left)
+                else:
+                    # so many at once that the machine would suffer: the newest is given up at once
+                    self._take_aside(process, job, 0.0 if crowded else left)
                 return False
             except (asyncio.IncompleteReadError, OSError, msgspec.MsgspecError):
                 self._requeue(run[index + 1 :])
@@ -280,11 +290,7 @@ class WorkerPool:
             (self._urgent if job.urgent else self._queue).appendleft(job)
         self._wake(len(jobs))
 
-    def _take_aside(self, process: _Process, job: Job, begun: float) -> None:
-        # So many at once that the machine would suffer: the newest is given up at once.
-        left = self.deadline - (time.monotonic() - begun)
-        if len(self._slow) >= 2 * self.processes:
-            left = 0.0
+    def _take_aside(self, process: _Process, job: Job, left: float) -> None:
         task = asyncio.create_task(self._wait_slow(process, job, left))
         self._slow.add(task)
         task.add_done_callback(self._slow.discard)
