@@ -83,9 +83,20 @@ _FIELDS = {
     "display_name": "displayName",
     "external_id": "externalId",
     "pod_id": "podId",
-    "username": "mailboxName",
 }
 """Core's words for fields that are spelt otherwise here."""
+
+ERROR_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "What was wrong and what to do now; some codes bring more (type, scope, feature).",
+    "required": ["error", "message"],
+    "properties": {
+        "error": {"type": "string"},
+        "message": {"type": "string"},
+        "field": {"type": "string"},
+        "fix": {"type": "string"},
+    },
+}
 
 
 def render_error(error: CoreError) -> tuple[int, dict[str, Any]]:

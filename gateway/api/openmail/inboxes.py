@@ -129,7 +129,7 @@ async def _shown(core: Core, row: Row) -> InboxView:
 
 def _mailbox_name(text: str) -> str:
     name = text.strip().lower()
-    if not _MAILBOX_NAME.fullmatch(name):
+    if not text.isascii() or not _MAILBOX_NAME.fullmatch(name):
         raise Invalid(
             "mailboxName takes 3 to 30 letters, digits, dots and hyphens; it starts and ends with a letter or "
             "digit and has no two dots in a row",
