@@ -45,7 +45,7 @@ Socket = Callable[[Core, Scope, Receive, Send], Awaitable[None]]
 class Dialect:
     """A dialect: its endpoints, how it says errors, how its webhooks look, where its WebSocket is.
 
-    ``socket_path`` is the WebSocket's path below the prefix.
+    ``error_schema`` is the JSON Schema of an error's body, ``socket_path`` is the WebSocket's path below the prefix.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Dialect:
     title: str
     table: Table
     render_error: Renderer
+    error_schema: dict[str, Any]
     wire: Callable[[Settings], Wire]
     socket: Socket | None = None
     socket_path: str = ""

@@ -97,6 +97,8 @@ class Endpoint:
     rows: tuple[str, Any] | None
     max_body: int | None
     raw_body: bool
+    files: str
+    headers: tuple[str, ...]
 
 
 class Table:
@@ -118,13 +120,16 @@ class Table:
         rows: tuple[str, Any] | None = None,
         max_body: int | None = None,
         raw_body: bool = False,
+        files: str = "",
+        headers: tuple[str, ...] = (),
         also: Iterable[str] = (),
     ) -> Callable[[_H], _H]:
         """Declare an endpoint (and the same under the paths of ``also``).
 
         ``permission``: what a restricted key must have. ``guard``: asked before the body is read.
         ``rows``: the plural name and item type of a list. ``max_body``: octets, instead of ``http.max_body``.
-        ``raw_body``: the handler reads the stream itself.
+        ``raw_body``: the handler reads the stream itself. ``files``: it takes forms too, with files in this field.
+        ``headers``: request headers that are required.
         A handler that answers None means 204.
         """
 
@@ -152,6 +157,8 @@ class Table:
                         rows=rows,
                         max_body=max_body,
                         raw_body=raw_body,
+                        files=files,
+                        headers=headers,
                     )
                 )
             return handler

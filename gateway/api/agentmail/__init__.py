@@ -24,7 +24,7 @@ from gateway.api.agentmail import (
     threads,
     webhooks,
 )
-from gateway.api.agentmail.errors import render_error
+from gateway.api.agentmail.errors import ERROR_SCHEMA, render_error
 from gateway.api.agentmail.events_view import render
 from gateway.api.agentmail.socket import serve_socket
 from gateway.api.dialect import Dialect
@@ -59,9 +59,10 @@ def _table() -> Table:
 agentmail_dialect = Dialect(
     name="agentmail",
     prefix="/api/v0",
-    title="agentmail",
+    title="AgentMail",
     table=_table(),
     render_error=render_error,
+    error_schema=ERROR_SCHEMA,
     wire=lambda settings: Wire(render=lambda event, attempt: render(event), sign=sign),
     socket=serve_socket,
 )

@@ -48,13 +48,30 @@ _CODES = {
     "domain_of_another_pod": "missing_permission",
 }
 
+ERROR_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "What was wrong, where, and what to do now.",
+    "required": ["name", "message"],
+    "properties": {
+        "name": {"type": "string"},
+        "code": {"type": "string"},
+        "message": {"type": "string"},
+        "fix": {"type": "string"},
+        "errors": {"type": "array", "items": {"type": "object"}},
+    },
+}
+
 
 def render_error(error: CoreError) -> tuple[int, dict[str, Any]]:
     """Status code and body of an error."""
     status, name = next(
         ((status, name) for kind, status, name in _NAMES if isinstance(error, kind)), (400, "ValidationError")
     )
-    body: dict[str, Any] = {"name": name, "code": _CODES.get(error.code, error.code), "message": error.message}
+    body: dict[str, Any] = {
+        "name": name,
+        "code": _CODES.get(error.code, error.code),
+        "message": error.message,
+    }
     if error.fix:
         body["fix"] = error.fix
     if status == 400:

@@ -24,7 +24,7 @@ from gateway.api.openmail import (
     threads,
     usage,
 )
-from gateway.api.openmail.errors import render_error
+from gateway.api.openmail.errors import ERROR_SCHEMA, render_error
 from gateway.api.openmail.socket import serve_socket
 from gateway.api.openmail.wire import openmail_wire
 from gateway.api.routing import Table
@@ -61,6 +61,7 @@ openmail_dialect = Dialect(
     title="OpenMail",
     table=_table(),
     render_error=render_error,
+    error_schema=ERROR_SCHEMA,
     wire=openmail_wire,
     socket=serve_socket,
     socket_path="/ws",

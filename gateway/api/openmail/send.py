@@ -50,7 +50,13 @@ class SentView(msgspec.Struct, rename="camel"):
     created_at: str
 
 
-@table.post("/inboxes/{inbox_id}/send", permission="message_send", raw_body=True)
+@table.post(
+    "/inboxes/{inbox_id}/send",
+    permission="message_send",
+    raw_body=True,
+    files="attachments",
+    headers=("Idempotency-Key",),
+)
 async def send_email(call: Call[SendBody, NoQuery]) -> SentView:
     """Send an email from an inbox, as JSON or multipart/form-data; the header Idempotency-Key is required.
 
