@@ -61,9 +61,9 @@ class Post:
 
 @dataclass
 class Endpoint:
-    """A webhook endpoint. ``answer`` gives the status for a post (default 200)."""
+    """A webhook endpoint. ``answer`` gives the status for a post (default 200), or status and headers."""
 
-    answer: Callable[[Post], int] = lambda post: 200
+    answer: Callable[[Post], int | tuple[int, dict[str, str]]] = lambda post: 200
     posts: list[Post] = field(default_factory=list)
     url: str = ""
 
@@ -102,7 +102,11 @@ def webhook_endpoint() -> Iterator[Endpoint]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             post = Post(time.time(), self.path, {k.lower(): v for k, v in self.headers.items()}, body)
             endpoint.posts.append(post)
-            self.send_response(endpoint.answer(post))
+            answer = endpoint.answer(post)
+            status, headers = answer if isinstance(answer, tuple) else (answer, {})
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
