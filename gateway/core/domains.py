@@ -174,6 +174,26 @@ async def update(core: Core, scope: Scope, ref: str, changes: Row) -> Row:
     return await core.store.write(write)
 
 
+async def assign(core: Core, scope: Scope, ref: str, pod: str | None) -> Row:
+    """Give a domain to one pod, or to the whole account. Raises Conflict while another pod has inboxes on it."""
+    require(scope, "domain_update")
+
+    def write(tx: Tx) -> Row:
+        row = _own(find_domain(tx, scope, ref))
+        pod_id = find_pod(tx, scope, pod)["id"] if pod is not None else scope.pod
+        if pod_id is not None and tx.value(
+            "SELECT 1 FROM inbox WHERE domain = ? AND pod_id <> ? LIMIT 1", row["name"], pod_id
+        ):
+            raise Conflict(
+                "another pod has inboxes on this domain", code="domain_in_use", fix="delete its inboxes first"
+            )
+        columns = {"pod_id": pod_id, "updated_at": now_us()}
+        tx.update("domain", "name", row["name"], columns)
+        return {**row, **columns}
+
+    return await core.store.write(write)
+
+
 async def delete(core: Core, scope: Scope, ref: str) -> None:
     """Delete a domain without inboxes. Raises Conflict while it has some."""
     require(scope, "domain_delete")

@@ -27,6 +27,10 @@ class NewDomain(msgspec.Struct, rename="camel"):
     pod_id: Annotated[str | None, Doc(description="serve only this pod; by default the whole account")] = None
 
 
+class AssignDomain(msgspec.Struct, rename="camel"):
+    pod_id: Annotated[str | None, Doc(description="null: the whole account")]
+
+
 class RecordView(msgspec.Struct):
     """A DNS record to publish. ``status``: valid, invalid or missing when DNS was last asked."""
 
@@ -82,6 +86,13 @@ async def list_domains(call: Call[NoBody, OffsetQuery]) -> Page[DomainView]:
 async def get_domain(call: Call[NoBody, NoQuery]) -> DomainView:
     """Get a domain with its DNS records."""
     return domain_view(await domains.get(call.core, call.scope, call.ids["domain"]), call.core.settings)
+
+
+@table.patch("/domains/{domain}", guard=account_only)
+async def assign_domain(call: Call[AssignDomain, NoQuery]) -> DomainView:
+    """Give a domain to one pod, or to the whole account."""
+    row = await domains.assign(call.core, call.scope, call.ids["domain"], call.body.pod_id)
+    return domain_view(row, call.core.settings)
 
 
 @table.post("/domains/{domain}/verify", guard=account_only)
