@@ -245,7 +245,7 @@ def sub_type(status: str) -> str:
     """The kind of bounce, from the enhanced status code (RFC 3463 §3)."""
     _, _, detail = status.partition(".")
     subject = detail.partition(".")[0]
-    if detail in HARD_BOUNCES:
+    if detail == "1.2" or detail in HARD_BOUNCES:
         return "NoEmail"
     if detail == "2.2":
         return "MailboxFull"

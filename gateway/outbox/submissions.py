@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from gateway.mime.addresses import base_address, parse_address_list
+from gateway.mime.addresses import base_address, normalise, parse_address_list
 from gateway.mime.dkim_sign import sign
 from gateway.mime.headers import split_head, unfold
 from gateway.outbox.queue import enqueue, token_of
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.lists import verdict
+from gateway.store.suppressions import suppressed
 from gateway.store.suspension import suspension_of
 from mailserver.base import MailServerError, Submission
 
@@ -49,6 +50,9 @@ def check(tx: Tx, submission: Submission) -> tuple[Row, Row | None]:
     for recipient in submission.recipients:
         if verdict(tx, inbox, ("send",), recipient) == "block":
             raise MailServerError(f"sending to {recipient} is blocked by a rule of this inbox")
+    gone = suppressed(tx, inbox["organization_id"], [normalise(one) for one in submission.recipients])
+    for address, kind in gone.items():
+        raise MailServerError(f"{address} is suppressed ({kind}): it gets no more mail from this account")
     return inbox, signing_domain(tx, inbox["domain"])
 
 

@@ -16,9 +16,10 @@ from gateway.store.ids import now_us
 Type = Literal["bounce", "unsub", "complaint"]
 TYPES: tuple[Type, ...] = get_args(Type)  # the graver the later
 
-HARD_BOUNCES = frozenset(["1.0", "1.1", "1.2", "1.3", "1.6", "1.10", "2.1"])
-"""Enhanced codes (RFC 3463, without the class 5) that say: nobody takes mail at this address. Not among them: full
-mailboxes and sizes (2.2, 2.3), systems and routes (3, 4), protocol (5), content (6), policy (7), a bare 5.0.0."""
+HARD_BOUNCES = frozenset(["1.0", "1.1", "1.3", "1.6", "1.10", "2.1"])
+"""Enhanced codes (RFC 3463, without the class 5) that say: nobody takes mail at this address. Not among them: a
+domain that was not found (1.2: one bad resolver would suppress everybody), full mailboxes and sizes (2.2, 2.3),
+systems and routes (3, 4), protocol (5), content (6), policy (7), a bare 5.0.0."""
 
 _NO_COMPLAINTS = frozenset(["not-spam", "auth-failure", "virus"])
 
