@@ -34,6 +34,7 @@ from gateway.core.reputation_watch import ReputationWatch
 from gateway.datadir import owned, private_file, secret_of
 from gateway.events.deliver import WebhookDelivery
 from gateway.events.log import EventLog
+from gateway.extract.pool import ExtractPool
 from gateway.mail_choice import make_mail_server
 from gateway.mime.worker import ParserPool
 from gateway.net.client import SafeClient
@@ -95,6 +96,13 @@ async def _core(
         parser = ParserPool(authserv_id=settings.mail.hostname or f"mail.{settings.mail.domain}")
         await parser.start()
         stack.push_async_callback(parser.close)
+        extractor = None
+        if settings.attachments.extract:
+            extractor = ExtractPool(
+                settings.attachments.processes, languages=settings.attachments.ocr_languages
+            )
+            await extractor.start()
+            stack.push_async_callback(extractor.close)
         fetcher = SafeClient(fetch_policy(settings))
         stack.push_async_callback(fetcher.close)
         mail: MailServer = make_mail_server(settings, data_dir)
@@ -113,6 +121,7 @@ async def _core(
             outbox_bell=Bell(),
             secret=secret,
             data_dir=data_dir,
+            extractor=extractor,
         )
         await bootstrap.ensure_first_run(core)
         await inboxes.finish_deletions(core)
@@ -141,7 +150,9 @@ async def gateway(settings: Settings) -> AsyncIterator[Running]:
 
     async with _core(settings, on_hint, on_submission) as core, AsyncExitStack() as stack:
         drafts = MailboxDrafts(core.store)
-        sync = Sync(core.store, core.mail, core.imap, core.parser, core.events, drafts, settings)
+        sync = Sync(
+            core.store, core.mail, core.imap, core.parser, core.events, drafts, settings, core.extractor
+        )
         outbox = Outbox(
             core.store, core.mail, core.imap, core.events, settings, core.outbox_bell, core.secret
         )

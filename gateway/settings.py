@@ -119,6 +119,14 @@ class Events(Section, frozen=True, kw_only=True):
     keep_days: Annotated[int, Doc(description="how long events can be replayed")] = 30
 
 
+class Attachments(Section, frozen=True, kw_only=True):
+    extract: Annotated[bool, Doc(description="read the text of attachments when mail arrives")] = True
+    processes: Annotated[int, Doc(description="messages whose attachments are read at the same time")] = 2
+    ocr_languages: Annotated[
+        str, Doc(description="of pictures, as tesseract names them, joined by +; needs tesseract-ocr-LANG")
+    ] = "eng"
+
+
 class Limits(Section, frozen=True, kw_only=True):
     """What is generous by default, and OpenMail's numbers with ``profile = "openmail"``. Days are UTC days."""
 
@@ -205,6 +213,7 @@ class Settings(Section, frozen=True, kw_only=True):
     outbox: Outbox = Outbox()
     webhooks: Webhooks = Webhooks()
     events: Events = Events()
+    attachments: Attachments = Attachments()
     limits: Limits = Limits()
     reputation: Reputation = Reputation()
     log: Log = Log()

@@ -57,7 +57,14 @@ async def _run(place: Place, addresses: list[str] | None) -> None:
                 bar.length = max(1, sum(whole for _, whole in sizes.values()))
                 bar.update(sum(part for part, _ in sizes.values()) - bar.pos)
 
-            count = await rebuild(core.store, core.imap, core.parser, addresses, on_progress=progress)
+            count = await rebuild(
+                core.store,
+                core.imap,
+                core.parser,
+                addresses,
+                extractor=core.extractor,
+                on_progress=progress,
+            )
             bar.length = max(1, count)
             bar.update(bar.length - bar.pos)
     seconds = time.monotonic() - started

@@ -8,6 +8,7 @@ from pathlib import Path
 from gateway.core.key_ring import KeyRing
 from gateway.events.live import LiveEvents
 from gateway.events.log import EventLog
+from gateway.extract.pool import ExtractPool
 from gateway.mime.worker import ParserPool
 from gateway.net.client import SafeClient
 from gateway.settings import Settings
@@ -22,7 +23,8 @@ class Core:
     """The running parts an operation may use.
 
     ``outbox_bell`` tells the outbox that a row waits; ``secret`` signs URLs and return-path tokens; ``keys``
-    recognises API keys; ``live`` tells open sockets of new events.
+    recognises API keys; ``live`` tells open sockets of new events; ``extractor`` reads
+    attachments (None: switched off).
     """
 
     settings: Settings
@@ -37,3 +39,4 @@ class Core:
     data_dir: Path
     keys: KeyRing = field(default_factory=KeyRing)
     live: LiveEvents = field(default_factory=LiveEvents)
+    extractor: ExtractPool | None = None

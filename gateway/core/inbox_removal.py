@@ -38,6 +38,7 @@ _DERIVED = (
     "DELETE FROM thread_ref WHERE inbox_id = ?",
     "DELETE FROM thread WHERE inbox_id = ?",
     "DELETE FROM row_total WHERE inbox_id = ?",
+    "DELETE FROM attachment_text WHERE inbox_id = ?",
 )
 
 
@@ -65,6 +66,7 @@ def _some_messages(tx: Tx, inbox_id: str) -> int:
     for row in rows:
         tx.run("DELETE FROM message_search WHERE rowid = ?", row["seq"])
         tx.run("DELETE FROM message_body WHERE message_id = ?", row["id"])
+        tx.run("DELETE FROM attachment_text WHERE message_id = ?", row["id"])
         tx.run("DELETE FROM message WHERE seq = ?", row["seq"])
     return len(rows)
 

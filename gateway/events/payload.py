@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.store.attachment_text import add_attachments
 from gateway.store.engine import Row, Tx
 from gateway.store.jsontext import load
 
@@ -37,6 +38,8 @@ def message_snapshot(tx: Tx, message_id: str) -> dict[str, Any]:
     if row is None:
         raise LookupError(message_id)
     facts = message_facts(row)
+    add_attachments(tx, [row])
+    facts["attachments"] = row["attachments"]
     facts["labels"] = [
         one["label"]
         for one in tx.rows("SELECT label FROM label WHERE message_id = ? ORDER BY label", message_id)

@@ -272,7 +272,7 @@ def delete_message(tx: Tx, message_id: str) -> str | None:
     if row is None:
         return None
     tx.run("DELETE FROM message_search WHERE rowid = ?", row["seq"])
-    for table in ("label", "message_body", "location", "seen_owed"):
+    for table in ("label", "message_body", "attachment_text", "location", "seen_owed"):
         tx.run(f"DELETE FROM {table} WHERE message_id = ?", message_id)  # noqa: S608
     tx.run("DELETE FROM message WHERE id = ?", message_id)
     return str(row["thread_id"])

@@ -549,6 +549,21 @@ class MessageBody(Model):
         table_name = "message_body"
 
 
+class AttachmentText(Model):
+    """What was read in an attachment of a message: ``method`` and text, or a reason and none (gateway.extract)."""
+
+    id = BigAutoField()
+    inbox_id = CharField()
+    message_id = CharField()
+    attachment_id = CharField()
+    method = CharField()
+    text = TextField(null=True)
+
+    class Meta:
+        table_name = "attachment_text"
+        indexes = ((("message_id", "attachment_id"), True), (("inbox_id", "attachment_id"), False))
+
+
 class Label(Model):
     id = BigAutoField()
     message_id = CharField()
@@ -579,4 +594,6 @@ KEPT: list[type[Model]] = [
     Suppression, Reputation, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, SeenOwed,
     ThreadTombstone,
 ]  # fmt: skip
-DERIVED: list[type[Model]] = [Folder, Thread, ThreadRef, Message, MessageBody, Label, Location]
+DERIVED: list[type[Model]] = [
+    Folder, Thread, ThreadRef, Message, MessageBody, AttachmentText, Label, Location,
+]  # fmt: skip

@@ -10,8 +10,10 @@ from gateway.events.payload import message_snapshot
 from gateway.mime.types import ParsedMessage
 from gateway.outbox.reports import apply_report
 from gateway.store import index, threads
+from gateway.store.attachment_text import save_texts
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
+from gateway.sync.extraction import Texts
 from gateway.sync.fetch import Cursor, Delta, FolderState, Found
 
 
@@ -56,6 +58,7 @@ def write_batch(
     events: EventLog,
     drafts: DraftSink,
     extra: Sequence[Iterable[str]],
+    texts: Texts,
     announce_since: int | None,
 ) -> list[index.Indexed]:
     """Index one batch, apply its flag changes and move the cursor. Vanished UIDs are not touched here.
@@ -72,7 +75,7 @@ def write_batch(
             drafts.note(tx, inbox, found.uid, delta.state.uidvalidity, one)
         return done
     for found, one, labels in zip(delta.found, parsed, extra, strict=True):
-        done.append(index_one(tx, inbox, folder_id, delta.state, found, one, labels))
+        done.append(index_one(tx, inbox, folder_id, delta.state, found, one, labels, texts))
         if announce_since is not None and found.internal_date >= announce_since:
             _announce(tx, inbox, events, done[-1], delta.state.role)
     touched = set()
@@ -99,10 +102,13 @@ def index_one(
     found: Found,
     parsed: ParsedMessage,
     labels: Iterable[str],
+    texts: Texts,
 ) -> index.Indexed:
-    """Index one message at its place."""
+    """Index one message at its place, with what was found in its attachments."""
     place = index.Place(folder_id, state.role, state.name, found.uid, found.flags, found.internal_date)
-    return index.index_found(tx, inbox, place, parsed, labels)
+    done = index.index_found(tx, inbox, place, parsed, labels)
+    save_texts(tx, inbox["id"], done.message_id, parsed.attachments, texts)
+    return done
 
 
 def save_folder(tx: Tx, inbox_id: str, state: FolderState, uidnext: int, modseq: int) -> int:

@@ -7,10 +7,12 @@ import logging
 import random
 import time
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 
 from gateway.events.log import EventLog
+from gateway.extract.pool import ExtractPool
 from gateway.mime.types import ParsedMessage
 from gateway.mime.worker import ParserPool
 from gateway.settings import Settings
@@ -19,7 +21,9 @@ from gateway.store.ids import now_us, own_message_ulid
 from gateway.store.labels import NOT_SEEN, SYSTEM, to_keyword
 from gateway.sync import apply, fetch, seen_owed
 from gateway.sync.arrival import arrival_labels
+from gateway.sync.extraction import Piece, pieces
 from gateway.sync.fetch import Cursor, Delta
+from gateway.sync.slots import Slots
 from mailserver.base import Hint, MailServer, MailServerDown
 from mailserver.imap import Client, ImapPool
 
@@ -72,9 +76,13 @@ class Sync:
         events: EventLog,
         drafts: apply.DraftSink,
         settings: Settings,
+        extractor: ExtractPool | None = None,
     ) -> None:
         self._store, self._mail, self._imap, self._parser = store, mail, imap, parser
         self._events, self._drafts, self._settings = events, drafts, settings
+        self._extractor = extractor
+        self._slots = Slots(max(1, settings.sync.concurrency))
+        self._passes: set[asyncio.Task[None]] = set()
         self._lanes: dict[str, _Lane] = {}
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
@@ -84,20 +92,20 @@ class Sync:
         self._first_sweep_done = False
 
     async def start(self) -> None:
-        """Start the workers and the catch-up clock; every inbox is looked at once."""
+        """Start the passes and the catch-up clock; every inbox is looked at once."""
         self._tasks = [
-            asyncio.create_task(self._work(), name=f"sync-{n}")
-            for n in range(max(1, self._settings.sync.concurrency))
+            asyncio.create_task(self._work(), name="sync"),
+            asyncio.create_task(self._catch_up(), name="sync-catch-up"),
         ]
-        self._tasks.append(asyncio.create_task(self._catch_up(), name="sync-catch-up"))
 
     async def stop(self) -> None:
         """Stop after the batches in hand; nothing that was not committed is lost (the cursor tells)."""
         for timer in self._timers:
             timer.cancel()
-        for task in self._tasks:
+        running = [*self._tasks, *self._passes]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         self._tasks = []
 
     def hint(self, hint: Hint) -> None:
@@ -131,9 +139,16 @@ class Sync:
     async def _work(self) -> None:
         while True:
             address = await self._queue.get()
+            await self._slots.take()
+            one = asyncio.create_task(self._serve(address), name=f"sync of {address}")
+            self._passes.add(one)
+            one.add_done_callback(self._passes.discard)
+
+    async def _serve(self, address: str) -> None:
+        try:
             lane = self._lanes.get(address)
             if lane is None or lane.running or lane.wanted is None:
-                continue
+                return
             wanted, lane.wanted, lane.running = lane.wanted, None, True
             waiters, lane.waiters = lane.waiters, []
             try:
@@ -158,6 +173,8 @@ class Sync:
                 lane.running = False
             if self._waits(lane) and not lane.failures:  # a hint came meanwhile
                 self._queue.put_nowait(address)
+        finally:
+            self._slots.give()
 
     @staticmethod
     def _waits(lane: _Lane) -> bool:
@@ -287,34 +304,43 @@ class Sync:
                 partial(fetch.read, name=name, role=role, cursor=cursor, only_new=only_new),
             )
             reset |= delta.reset
-            await self._write(inbox, delta)
+            await self._write(inbox, delta, 0 if cursor is None or delta.reset else cursor.modseq)
             if not delta.more:
                 delta.reset = reset
                 return delta
             rows = await self._store.read(partial(apply.cursors_of, inbox_id=inbox["id"]))
             cursor = rows[name]
 
-    async def _write(self, inbox: Row, delta: Delta) -> None:
+    async def _write(self, inbox: Row, delta: Delta, modseq: int) -> None:
         parsed = await self._parser.parse_many([one.raw for one in delta.found]) if delta.found else []
         if delta.state.role == "inbox" and parsed:
             parsed = await self._take_reports(inbox, delta, parsed)
         if delta.state.role == "sent" and parsed:
             await self._push_labels(inbox, delta, parsed)
-        extra = (
-            await self._store.read(partial(arrival_labels, inbox=inbox, role=delta.state.role, parsed=parsed))
-            if parsed and delta.state.role in ("inbox", "junk")
-            else [()] * len(parsed)
-        )
         since = now_us() - self._settings.events.keep_days * 86_400_000_000 if self.announce else None
+        async with aclosing(
+            pieces(self._store, self._extractor, self._slots, inbox, delta, parsed, modseq)
+        ) as batch:
+            async for one in batch:
+                await self._write_piece(inbox, one, since)
+
+    async def _write_piece(self, inbox: Row, one: Piece, since: int | None) -> None:
+        role = one.delta.state.role
+        extra = (
+            await self._store.read(partial(arrival_labels, inbox=inbox, role=role, parsed=one.parsed))
+            if one.parsed and role in ("inbox", "junk")
+            else [()] * len(one.parsed)
+        )
         await self._store.write(
             partial(
                 apply.write_batch,
                 inbox=inbox,
-                delta=delta,
-                parsed=parsed,
+                delta=one.delta,
+                parsed=one.parsed,
                 events=self._events,
                 drafts=self._drafts,
                 extra=extra,
+                texts=one.texts,
                 announce_since=since,
             )
         )

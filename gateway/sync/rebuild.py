@@ -1,7 +1,8 @@
 """``postern rebuild``: throw away every derived row and read them all again from the mailboxes.
 
 Messages are indexed in the order they came in (INTERNALDATE, then folder and UID), so threads grow as they
-grew; ids come from the messages themselves (DESIGN §1.2). No event is announced again.
+grew; ids come from the messages themselves (DESIGN §1.2). No event is announced again. The text of attachments that
+were read before is kept: their ids are digests of what they were read from.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from gateway.extract.pool import ExtractPool
+from gateway.extract.types import Extracted
 from gateway.mime.types import ParsedMessage
 from gateway.mime.worker import ParserPool
 from gateway.store import models, threads
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.ids import now_us
 from gateway.sync import apply, fetch
+from gateway.sync.extraction import Texts, read_attachments
 from gateway.sync.fetch import FolderState, Found
 from mailserver.imap import ImapPool
 
@@ -26,6 +30,7 @@ async def rebuild(
     parser: ParserPool,
     addresses: Sequence[str] | None = None,
     *,
+    extractor: ExtractPool | None = None,
     on_progress: Callable[[str, int, int], None] = lambda address, done, total: None,
     concurrency: int = 4,
 ) -> int:
@@ -42,7 +47,7 @@ async def rebuild(
 
     async def one(inbox: Row) -> int:
         async with gate:
-            return await _rebuild_inbox(store, imap, parser, inbox, on_progress)
+            return await _rebuild_inbox(store, imap, parser, extractor, inbox, on_progress)
 
     return sum(await asyncio.gather(*(one(inbox) for inbox in inboxes)))
 
@@ -51,6 +56,7 @@ async def _rebuild_inbox(
     store: Store,
     imap: ImapPool,
     parser: ParserPool,
+    extractor: ExtractPool | None,
     inbox: Row,
     on_progress: Callable[[str, int, int], None],
 ) -> int:
@@ -76,7 +82,14 @@ async def _rebuild_inbox(
                 found[name, one.uid] = one
         present = [(name, found[name, uid]) for _, name, uid, _ in batch if (name, uid) in found]
         parsed = await parser.parse_many([one.raw for _, one in present])
-        await store.write(partial(_write, inbox=inbox, states=states, present=present, parsed=parsed))
+        texts: dict[str, Extracted] = {}
+        if extractor is not None:
+            messages = [(one.raw, what) for (_, one), what in zip(present, parsed, strict=True)]
+            for task in (await read_attachments(store, extractor, inbox, messages)).values():
+                texts |= await task
+        await store.write(
+            partial(_write, inbox=inbox, states=states, present=present, parsed=parsed, texts=texts)
+        )
         done += len(batch)
         on_progress(address, done, len(everything))
     await store.write(partial(_finish, inbox=inbox, states=states))
@@ -91,7 +104,7 @@ def forget_inbox(tx: Tx, inbox_id: str) -> None:
     )
     for model in models.DERIVED:
         name = model._meta.table_name
-        if name != "message_body":
+        if name not in ("message_body", "attachment_text"):  # texts are read once: see _finish
             tx.run(f'DELETE FROM "{name}" WHERE inbox_id = ?', inbox_id)  # noqa: S608
 
 
@@ -101,11 +114,12 @@ def _write(
     states: dict[str, FolderState],
     present: list[tuple[str, Found]],
     parsed: Sequence[ParsedMessage],
+    texts: Texts,
 ) -> None:
     for (name, found), one in zip(present, parsed, strict=True):
         state = states[name]
         folder_id = apply.save_folder(tx, inbox["id"], state, 1, 0)
-        apply.index_one(tx, inbox, folder_id, state, found, one, ())
+        apply.index_one(tx, inbox, folder_id, state, found, one, (), texts)
 
 
 def _finish(tx: Tx, inbox: Row, states: dict[str, FolderState]) -> None:
@@ -114,6 +128,12 @@ def _finish(tx: Tx, inbox: Row, states: dict[str, FolderState]) -> None:
         apply.save_folder(tx, inbox["id"], state, state.uidnext, state.modseq)
     for row in tx.rows("SELECT id FROM thread WHERE inbox_id = ?", inbox["id"]):
         threads.refresh(tx, row["id"], now_us())
+    tx.run(
+        "DELETE FROM attachment_text WHERE inbox_id = ? AND message_id NOT IN "
+        "(SELECT id FROM message WHERE inbox_id = ?)",
+        inbox["id"],
+        inbox["id"],
+    )
 
 
 def _batches(rows: list[tuple[int, str, int, int]]) -> list[list[tuple[int, str, int, int]]]:
