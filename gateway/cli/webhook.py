@@ -33,14 +33,14 @@ def show_(place: Place) -> None:
 
 
 @command.command(name="set")
-@click.argument("url")
+@click.argument("endpoint", metavar="URL")
 @common
-def set_(place: Place, url: str) -> None:
+def set_(place: Place, endpoint: str) -> None:
     """Post events to URL. The first URL ever answers with the signing secret, shown once."""
 
     async def run() -> None:
         async with reach(place) as client:
-            held = await client.call("PUT", _PATH, {"url": url})
+            held = await client.call("PUT", _PATH, {"url": endpoint})
         secret = held.get("webhookSecret")
         show(place, held, *_lines(held), *([f"secret        {secret}"] if secret else []))
 
