@@ -195,9 +195,16 @@ async def _sink(
     server = await loop.create_server(protocol, "127.0.0.1", 0, backlog=256)
     pipe.send(server.sockets[0].getsockname()[1])
     asked: asyncio.Queue[str] = asyncio.Queue()
-    loop.add_reader(pipe.fileno(), lambda: asked.put_nowait(pipe.recv()))
-    while True:
-        question = await asked.get()
+
+    def hear() -> None:
+        try:
+            asked.put_nowait(pipe.recv())
+        except EOFError:  # whoever measures is gone
+            loop.remove_reader(pipe.fileno())
+            asked.put_nowait("end")
+
+    loop.add_reader(pipe.fileno(), hear)
+    while (question := await asked.get()) != "end":
         pipe.send(len(seen) if question == "count" else seen)
 
 
