@@ -1,0 +1,152 @@
+"""OpenMail's dialect served in this process without a mail server: events are put into the index by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket as sockets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from gateway.api.openmail import openmail_dialect
+from gateway.core.context import Core
+from gateway.settings import Settings, load_settings
+from gateway.store.engine import Row
+from tests.api.happenings import add_key, received, small_event
+from tests.api_mail.shelf import Shelf, mail
+
+KEY = "om_socket_test_key_of_the_account"
+
+
+class Place:
+    """A served gateway; its events are ``message.received`` of mails that ``happen`` names by subject."""
+
+    def __init__(self, shelf: Shelf, core: Core, port: int) -> None:
+        self.shelf, self.core, self.port = shelf, core, port
+        self.url = f"ws://127.0.0.1:{port}/v1/ws"
+        self.box = shelf.inbox("bot@postern.test")
+        self.key_id = add_key(shelf, KEY)
+        self._count = 0
+
+    def connect(self, key: str = KEY, **more: Any) -> connect:
+        return connect(self.url, additional_headers={"Authorization": f"Bearer {key}"}, **more)
+
+    def happen(self, subject: str, inbox: Row | None = None, *, text: str = "hello") -> str:
+        """A mail arrives; answers the event's id."""
+        self._count += 1
+        raw = mail(self._count, subject=subject, text=text, message_id=f"<{self._count}@far.example>")
+        message = received(self.shelf, self.core.events, inbox or self.box, raw)
+        found = self.shelf.store.read_now(
+            lambda tx: tx.value("SELECT id FROM event WHERE message_id = ?", message)
+        )
+        return f"evt_{found}"
+
+    def sent(self, inbox: Row | None = None) -> str:
+        """Something happens that OpenMail's sockets do not tell."""
+        self._count += 1
+        return small_event(self.shelf, self.core.events, inbox or self.box, str(self._count))
+
+
+def settings_with(**overrides: Any) -> Settings:
+    """Development settings; ``limits__websockets=2`` sets ``limits.websockets``."""
+    named = {name.replace("__", "."): value for name, value in overrides.items()}
+    return load_settings(overrides={"profile": "development", **named}, environ={})[0]
+
+
+@asynccontextmanager
+async def serving(shelf: Shelf, **settings: Any) -> AsyncIterator[Place]:
+    """A served gateway; afterwards no socket may be left."""
+    core = replace(shelf.core(), settings=settings_with(**settings))
+    config = uvicorn.Config(
+        Starlette(routes=openmail_dialect.routes(core)),
+        port=0,
+        ws="websockets-sansio",
+        ws_max_size=1 << 20,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=2,
+    )
+    server = uvicorn.Server(config)
+    with sockets.socket() as listener:
+        listener.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, 32_768)  # a client that is stuck shows soon
+        listener.bind(("127.0.0.1", 0))
+        job = asyncio.create_task(server._serve(sockets=[listener]))
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        try:
+            yield Place(shelf, core, listener.getsockname()[1])
+        finally:
+            await core.live.close()
+            server.should_exit = True
+            await job
+            await core.keys.settle()
+    assert not core.live.open
+    assert not core.live._streams
+    assert not core.live._promised
+    assert core.live._job is None
+
+
+async def hear(socket: ClientConnection, timeout: float = 10.0) -> dict[str, Any]:
+    """The next frame."""
+    async with asyncio.timeout(timeout):
+        frame: dict[str, Any] = json.loads(await socket.recv())
+        return frame
+
+
+async def ask(socket: ClientConnection, kind: str, **fields: Any) -> dict[str, Any]:
+    """Send a frame; answers the next one that comes."""
+    await socket.send(json.dumps({"type": kind, **fields}))
+    return await hear(socket)
+
+
+async def subscribe(socket: ClientConnection, **fields: Any) -> dict[str, Any]:
+    return await ask(socket, "subscribe", **fields)
+
+
+async def subjects(socket: ClientConnection, count: int) -> list[str]:
+    """The subjects of the next events."""
+    return [(await hear(socket))["message"]["subject"] for _ in range(count)]
+
+
+async def ending(socket: ClientConnection, within: float = 10.0) -> tuple[list[dict[str, Any]], int]:
+    """What still comes, and the close code."""
+    frames: list[dict[str, Any]] = []
+    async with asyncio.timeout(within):
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                frames.append(json.loads(await socket.recv()))
+    return frames, socket.close_code or 1006
+
+
+async def until(probe: Callable[[], object], within: float = 10.0) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(within):
+        while not probe():  # noqa: ASYNC110 - whatever the probe looks at has no event
+            await asyncio.sleep(0.01)
+
+
+def encoded(value: object) -> Any:
+    """A view as JSON shows it."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+async def stuck(place: Place, **fields: Any) -> ClientConnection:
+    """A client that subscribed and reads no more, with small buffers on its side."""
+    raw = sockets.socket()
+    raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    raw.connect(("127.0.0.1", place.port))
+    raw.setblocking(False)
+    socket = await place.connect(sock=raw, max_queue=1, ping_interval=None, compression=None)
+    await subscribe(socket, **fields)
+    socket.transport.pause_reading()
+    return socket
