@@ -43,6 +43,7 @@ def decode(data: bytes, type: type[T]) -> T:
     if not data.strip():
         data = b"{}"
     try:
+        str(data, "utf-8")  # msgspec looks at the fields of ``type`` only
         return msgspec.json.decode(data, type=type)
     except msgspec.ValidationError as error:
         raise from_msgspec(error) from error
