@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from gateway.events.deliver import WebhookDelivery
+from gateway.events.deliver import Heard, WebhookDelivery
 from gateway.events.log import EventLog
 from gateway.events.webhook_signing import new_secret, sign
 from gateway.events.wire import Try, Wire
@@ -91,12 +91,18 @@ def open_store(path: Path) -> Store:
 
 @asynccontextmanager
 async def engine(
-    store: Store, log: EventLog, settings: Settings | None = None
+    store: Store,
+    log: EventLog,
+    settings: Settings | None = None,
+    *,
+    wires: Mapping[str, Wire] | None = None,
+    heard: Heard | None = None,
 ) -> AsyncIterator[WebhookDelivery]:
-    """A running delivery engine whose one dialect posts an event's payload as it is."""
+    """A running delivery engine; without ``wires`` its one dialect posts an event's payload as it is."""
     settings = settings or settings_of()
+    wires = wires or {"agentmail": Wire(render=payload_of, sign=sign)}
     async with SafeClient(fetch_policy(settings)) as client:
-        one = WebhookDelivery(store, log, client, settings, {"agentmail": Wire(render=payload_of, sign=sign)})
+        one = WebhookDelivery(store, log, client, settings, wires, heard)
         await one.start()
         try:
             yield one

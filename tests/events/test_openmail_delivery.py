@@ -1,0 +1,140 @@
+"""What the delivery engine does for OpenMail alone: each event for itself, an inbox's URL before the account's, a
+socket before both, and never switched off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from gateway.api.openmail.wire import openmail_wire
+from gateway.events.log import EventLog
+from gateway.events.wire import Wire
+from gateway.settings import Settings
+from gateway.store.engine import Row, Store
+from gateway.store.jsontext import load
+from tests.events.endpoint import (
+    ORGANIZATION,
+    Post,
+    endpoint,
+    engine,
+    happen,
+    hook,
+    open_store,
+    payload_of,
+    settings_of,
+    until,
+)
+
+pytestmark = pytest.mark.anyio
+
+# the real wire, but for the body: these events are not of real messages
+WIRES: dict[str, Wire] = {"openmail": replace(openmail_wire(Settings()), render=payload_of)}
+
+
+@pytest.fixture
+def db(tmp_path: Path):  # type: ignore[no-untyped-def]
+    store = open_store(tmp_path / "events.db")
+    yield store
+    store.close()
+
+
+async def openmail(db: Store, url: str, **more: Any) -> str:
+    return await hook(db, url, dialect="openmail", **more)
+
+
+def numbers(posts: list[Post]) -> list[int]:
+    return [one.number for one in posts]
+
+
+async def test_an_event_that_fails_holds_no_other_up(db: Store) -> None:
+    log = EventLog()
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=500 if (await request.json())["n"] == 1 else 200)
+
+    async with endpoint() as end, engine(db, log, settings_of(**{"webhooks.retry_scale": 1.0}), wires=WIRES):
+        end.answers["/hook"] = answer
+        await openmail(db, end.url + "/hook")
+        await happen(db, log, 1)
+        await until(lambda: numbers(end.posts) == [1])
+        for n in (2, 3):
+            await happen(db, log, n)
+        await until(lambda: len(end.posts) == 3)
+        assert sorted(numbers(end.posts)) == [1, 2, 3]
+        first = await db.read(lambda tx: tx.row("SELECT * FROM delivery ORDER BY id LIMIT 1"))
+        assert first is not None
+        assert (first["state"], first["attempts"]) == ("pending", 1)  # it waits half a minute
+
+
+async def test_an_inbox_url_replaces_the_account_url_for_that_inbox_only(db: Store) -> None:
+    log = EventLog()
+    async with endpoint() as end, engine(db, log, wires=WIRES):
+        await openmail(db, end.url + "/account")
+        own = await openmail(db, end.url + "/own", inbox_id="a")
+        await happen(db, log, 1, inbox="a")
+        await happen(db, log, 2, inbox="b")
+        await until(lambda: len(end.posts) == 2)
+        assert (numbers(end.at("/own")), numbers(end.at("/account"))) == ([1], [2])
+        await db.write(lambda tx: tx.update("webhook", "id", own, {"enabled": 0, "url": ""}))
+        await happen(db, log, 3, inbox="a")
+        await until(lambda: numbers(end.at("/account")) == [2, 3])
+
+
+async def test_both_dialects_hear_of_an_inbox_with_a_url_of_its_own(db: Store) -> None:
+    log = EventLog()
+    wires = {**WIRES, "agentmail": replace(WIRES["openmail"], prefer_socket=frozenset())}
+    async with endpoint() as end, engine(db, log, wires=wires):
+        await hook(db, end.url + "/other")
+        await openmail(db, end.url + "/own", inbox_id="a")
+        await happen(db, log, 1, inbox="a")
+        await until(lambda: len(end.posts) == 2)
+        assert (numbers(end.at("/own")), numbers(end.at("/other"))) == ([1], [1])
+
+
+async def test_what_a_socket_took_is_not_posted_but_a_suspension_always_is(db: Store) -> None:
+    log = EventLog()
+    asked: list[tuple[str, str]] = []
+
+    async def heard(dialect: str, row: Row) -> bool:
+        asked.append((dialect, row["type"]))
+        return bool(load(row["payload_json"])["n"] == 1)
+
+    async with endpoint() as end, engine(db, log, wires=WIRES, heard=heard):
+        await openmail(db, end.url + "/hook")
+        await happen(db, log, 1)
+        await happen(db, log, 2)
+        payload = {"n": 1}
+        await db.write(
+            lambda tx: log.append(
+                tx, "inbox.suspended", organization_id=ORGANIZATION, subject="s", payload=payload
+            )
+        )
+        await until(lambda: sorted(numbers(end.posts)) == [1, 2])
+        assert [one for one in asked if one[1] == "inbox.suspended"] == []
+        assert asked.count(("openmail", "message.received")) == 2
+
+
+async def test_an_endpoint_that_is_gone_stays_switched_on(db: Store) -> None:
+    log = EventLog()
+
+    async def gone(request: web.Request) -> web.Response:
+        return web.Response(status=410)
+
+    settings = settings_of(**{"webhooks.retry_scale": 0.0001, "webhooks.disable_after_days": 0.000001})
+    async with endpoint() as end, engine(db, log, settings, wires=WIRES):
+        end.answers["/hook"] = gone
+        ulid = await openmail(db, end.url + "/hook")
+        await happen(db, log, 1)
+        await until(lambda: len(end.posts) == 5)
+        await happen(db, log, 2)
+        await until(lambda: len(end.posts) == 10)
+        row = await db.read(lambda tx: tx.row("SELECT * FROM webhook WHERE id = ?", ulid))
+        assert row is not None
+        assert row["enabled"] == 1
+        assert {one.headers["x-event-id"] for one in end.posts[:5]} != {
+            one.headers["x-event-id"] for one in end.posts[5:]
+        }
