@@ -68,7 +68,12 @@ _DIRECTION = {"sent": "outbound", "received": "inbound"}
 
 
 def _label(tx: Tx, label: str, inbox_id: str | None, alias: str) -> Condition:
-    """``sent`` and ``received`` match the direction too. A rare label is looked up, a common one probed."""
+    """``sent`` and ``received`` match the direction too. A rare label is looked up, a common one probed.
+
+    ``unread``, which agents ask for again and again, stands in the message's row too (``store.index.set_labels``).
+    """
+    if label == "unread":
+        return f" AND {alias}.seen = 0", []
     probe = f"EXISTS (SELECT 1 FROM label AS one WHERE one.message_id = {alias}.id AND one.label = ?)"  # noqa: S608
     if label in _DIRECTION:
         return f" AND ({alias}.direction = ? OR {probe})", [_DIRECTION[label], label]
@@ -120,13 +125,13 @@ def thread_conditions(wanted: Filter, alias: str = "thread") -> Condition:
             sql, args = f"{sql} AND lower({alias}.{column}) LIKE ? ESCAPE '!'", [*args, _in_json(text)]
     for text in wanted.subject:
         sql, args = f"{sql} AND lower({alias}.subject) LIKE ? ESCAPE '!'", [*args, containing(text)]
+    if wanted.unread is not None:
+        sql, args = f"{sql} AND {alias}.unread = ?", [*args, int(wanted.unread)]
     return sql, args
 
 
 def reach_condition(column: str, ids: Iterable[str]) -> Condition:
     """``column IN (…)`` for the inboxes of a narrowed key."""
-    if wanted.unread is not None:
-        sql, args = f"{sql} AND {alias}.unread = ?", [*args, int(wanted.unread)]
     wanted = list(ids)
     if not wanted:
         return "1 = 0", []
