@@ -13,6 +13,7 @@ from gateway.core.errors import NotFound
 from gateway.core.lookup import find_draft, find_inbox, find_message_id, find_thread, require
 from gateway.core.mailbox import open_stream, whole_message
 from gateway.core.messages import add_labels, see
+from gateway.mime.attachment_names import unique_names
 from gateway.mime.attachments import attachment_content
 from gateway.mime.transfer import decode_part
 from gateway.store.engine import Row, Tx
@@ -114,7 +115,9 @@ async def open_attachment(core: Core, message_id: str, attachment_id: str) -> Do
     """One attachment, decoded. For holders of a signed link. Raises NotFound, Unavailable."""
     row, inbox = await core.store.read(lambda tx: _owner(tx, message_id))
     facts = _pick([row], attachment_id).facts
-    name, kind = facts["filename"] or "attachment", facts["content_type"]
+    entries = load(row["attachments_json"])
+    name = dict(zip((one["id"] for one in entries), unique_names(entries), strict=True))[facts["id"]]
+    kind = facts["content_type"]
     queued = await core.store.read(lambda tx: tx.value("SELECT mime FROM outbox WHERE id = ?", message_id))
     if queued is None and facts["encoding"] in _STREAMED:
         try:

@@ -108,6 +108,27 @@ def find_message_id(tx: Tx, inbox: Row, ref: str) -> str:
     return str(found)
 
 
+def find_message(tx: Tx, scope: Scope, ref: str) -> Row:
+    """A message row anywhere inside the reach, by ``msg_…``, ULID or number. Raises NotFound or Forbidden."""
+    row = None
+    wanted = parse_id("msg", ref)
+    if wanted:
+        row = tx.row("SELECT * FROM message WHERE id = ?", wanted)
+    elif ref.isascii() and ref.isdigit() and int(ref[:20]) <= _MAX_NUMBER:
+        row = tx.row(
+            "SELECT * FROM message WHERE number = ? AND organization_id = ?",
+            int(ref[:20]),
+            scope.organization,
+        )
+    if row is None or row["organization_id"] != scope.organization:
+        raise NotFound(
+            f"there is no message {ref[:320]!r}",
+            fix="GET /inboxes/{inbox_id}/messages lists the messages; a deleted one is gone for good",
+        )
+    find_inbox(tx, scope, row["inbox_id"])
+    return row
+
+
 def find_thread(tx: Tx, scope: Scope, inbox: Row | None, ref: str) -> Row:
     """A thread row by ``thr_…``, ULID or number; with ``inbox`` None anywhere inside the reach."""
     row = None

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.api.agentmail.links import disposition
+from gateway.api.downloads import disposition
 from gateway.core.attachments import decoded
 from gateway.core.errors import Forbidden
 from gateway.core.signed import sign, verify

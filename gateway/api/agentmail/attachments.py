@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from gateway.api.agentmail import links
+from gateway.api import downloads
 from gateway.api.agentmail.links import file_link
 from gateway.api.agentmail.views import AttachmentLink
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import attachments
 
 table = Table("Attachments")
-table.include(links.table)
+table.include(downloads.table)
 
 
 @table.get(

@@ -10,7 +10,6 @@ from gateway.api.openmail.attachment_view import AttachmentView, attachment_view
 from gateway.api.times import iso_of
 from gateway.mime.delivery_role import delivery_role
 from gateway.store.engine import Row
-from gateway.store.jsontext import load
 from gateway.store.people import emails_of, people_of, person_of
 
 Status = Literal["pending", "sent", "received", "failed"]
@@ -70,7 +69,7 @@ class ThreadMessages(msgspec.Struct, rename="camel"):
 
 
 def message_view(row: Row, inbox: Row, public_url: str) -> MessageView:
-    """A message row with ``text`` and ``html``, of ``inbox``."""
+    """A message row with ``text``, ``html`` and ``attachments`` (``core.attachment_text``), of ``inbox``."""
     sender = person_of(row["from_json"])
     to, cc = people_of(row["to_json"]), people_of(row["cc_json"])
     inbound = row["direction"] == "inbound"
@@ -89,7 +88,7 @@ def message_view(row: Row, inbox: Row, public_url: str) -> MessageView:
         subject=row["subject"],
         body_text=row["text"] or "",
         body_html=row["html"],
-        attachments=attachment_views(load(row["attachments_json"]), row["id"], public_url),
+        attachments=attachment_views(row["attachments"], row["id"], public_url),
         status=_STATUS[row["status"]],
         created_at=iso_of(row["created_at"]),
     )

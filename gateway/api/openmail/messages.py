@@ -6,6 +6,7 @@ from gateway.api.openmail.message_view import Direction, MessageView, message_vi
 from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
 from gateway.api.routing import Call, NoBody, Table
 from gateway.core import messages
+from gateway.core.attachment_text import fill_texts
 from gateway.core.listing import Filter
 from gateway.core.lookup import find_inbox
 
@@ -32,4 +33,5 @@ async def list_messages(call: Call[NoBody, MessageQuery]) -> Page[MessageView]:
         window_of(call.query),
         bodies=True,
     )
+    await fill_texts(core, found.rows)
     return page(found, lambda row: message_view(row, inbox, call.public_url))

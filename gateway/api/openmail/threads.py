@@ -10,6 +10,7 @@ from gateway.api.openmail.message_view import ThreadMessages, ThreadView, messag
 from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import read_state, threads
+from gateway.core.attachment_text import fill_texts
 from gateway.core.listing import Filter
 from gateway.core.lookup import find_inbox
 
@@ -53,6 +54,7 @@ async def get_thread_messages(call: Call[NoBody, NoQuery]) -> ThreadMessages:
     """
     row, found = await threads.get_thread(call.core, call.scope, None, call.ids["thread_id"], hidden=False)
     inbox = await call.core.store.read(lambda tx: find_inbox(tx, call.scope, row["inbox_id"]))
+    await fill_texts(call.core, found.rows)
     return ThreadMessages(
         thread_id=f"thr_{row['id']}",
         subject=row["subject"],

@@ -1,0 +1,79 @@
+"""Links that open one file without a key for a while, and what opens them: shared by the dialects.
+
+What comes out is data, never a page: ``attachment`` disposition, ``nosniff`` and a sandboxing policy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote
+
+from starlette.responses import Response, StreamingResponse
+
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.core import attachments
+from gateway.core.draft_files import open_file
+from gateway.core.errors import NotFound
+from gateway.core.signed import sign, verify
+
+_PLAIN = re.compile(r"[^A-Za-z0-9._ -]")
+_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
+
+table = Table("Downloads")
+
+
+def signed_url(
+    call: Call[Any, Any], prefix: str, kind: str, owner: str, part: str, seconds: int
+) -> tuple[str, int]:
+    """(URL, expiry in epoch seconds) of a file; ``prefix`` is the dialect's, which includes ``table``.
+
+    ``kind``, ``owner`` and ``part`` as in ``core.signed.Link``.
+    """
+    token, expires = sign(call.core.secret, kind, owner, part, seconds)
+    return f"{call.public_url}{prefix}/files/{token}", expires
+
+
+@table.get("/files/{token}", auth=False)
+async def download(call: Call[NoBody, NoQuery]) -> Response:
+    """Download what a signed link names; it needs no key and expires."""
+    link = verify(call.core.secret, call.ids["token"])
+    if link.kind == "raw":
+        got = await attachments.open_raw(call.core, link.id)
+    elif link.kind == "file":
+        got = await attachments.open_attachment(call.core, link.id, link.part)
+    elif link.kind == "draft":
+        got = await open_file(call.core, link.id, link.part)
+    else:
+        raise NotFound("this link opens nothing")
+    headers = {
+        "Content-Disposition": disposition(got.filename),
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Cross-Origin-Resource-Policy": "same-site",
+        "Cache-Control": "private, no-store",
+        "Referrer-Policy": "no-referrer",
+    }
+    if got.size is not None:
+        headers["Content-Length"] = str(got.size)
+    kind = got.content_type if _TYPE.fullmatch(got.content_type) else "application/octet-stream"
+    if call.request.method == "HEAD":
+        await _close(got.chunks)
+        return Response(headers=headers, media_type=kind)
+    response = StreamingResponse(got.chunks, headers=headers)
+    response.headers["Content-Type"] = kind  # no charset is added: the octets are the sender's
+    return response
+
+
+async def _close(chunks: AsyncIterator[bytes]) -> None:
+    close = getattr(chunks, "aclose", None)
+    if close is not None:
+        await close()
+
+
+def disposition(filename: str) -> str:
+    """``attachment`` with the name twice: for old readers in ASCII, for the rest as RFC 5987 has it (RFC 6266)."""
+    plain = _PLAIN.sub("_", filename).strip(" .") or "attachment"
+    encoded = quote(filename.encode("utf-8", "replace"), safe="")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
