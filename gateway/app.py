@@ -23,6 +23,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from gateway.api.agentmail import agentmail_dialect
+from gateway.api.mailboxkit import mailboxkit_dialect
 from gateway.api.openmail import openmail_dialect
 from gateway.api.system import no_such_path, system_routes
 from gateway.api.unsubscribe import unsubscribe_routes
@@ -51,7 +52,7 @@ from mailserver.imap import ImapPool
 
 log = logging.getLogger("postern")
 
-DIALECTS = [agentmail_dialect, openmail_dialect]
+DIALECTS = [agentmail_dialect, openmail_dialect, mailboxkit_dialect]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -38,6 +39,8 @@ log = logging.getLogger("postern.http")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
+Around = Callable[[Endpoint, Call[Any, Any], Callable[[], Awaitable[Response]]], Awaitable[Response]]
+"""Called in place of each endpoint, with the call and the function that runs it (repeats of a POST, say)."""
 Socket = Callable[[Core, Scope, Receive, Send], Awaitable[None]]
 
 
@@ -55,6 +58,7 @@ class Dialect:
     render_error: Renderer
     error_schema: dict[str, Any]
     wire: Callable[[Settings], Wire]
+    around: Around | None = None
     socket: Socket | None = None
     socket_path: str = ""
 
@@ -163,12 +167,18 @@ class DialectRoute(BaseRoute):
             public_url=public_url(self.core, request),
             headers=seen.headers,
         )
-        answer = await endpoint.handler(call)
-        if isinstance(answer, Response):
-            return answer
-        if answer is None:
-            return Response(status_code=call.status or 204)
-        return Response(encode(answer), call.status or endpoint.status, media_type="application/json")
+        if self.dialect.around is not None:
+            return await self.dialect.around(endpoint, call, partial(_run, endpoint, call))
+        return await _run(endpoint, call)
+
+
+async def _run(endpoint: Endpoint, call: Call[Any, Any]) -> Response:
+    answer = await endpoint.handler(call)
+    if isinstance(answer, Response):
+        return answer
+    if answer is None:
+        return Response(status_code=call.status or 204)
+    return Response(encode(answer), call.status or endpoint.status, media_type="application/json")
 
 
 NOBODY = Reach(organization="")

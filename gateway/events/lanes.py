@@ -15,8 +15,8 @@ from gateway.store.ids import now_us
 BEHIND = 1 << 62
 """``next_at`` of a row that waits for those before it."""
 
-UNORDERED = frozenset({"openmail"})
-"""Dialects whose events go each for itself (OpenMail: "at least once, unordered")."""
+UNORDERED = frozenset({"openmail", "mailboxkit"})
+"""Dialects whose events go each for itself (OpenMail: "at least once, unordered"; MailboxKit promises no order)."""
 
 _JOINED = (
     "SELECT delivery.id, delivery.webhook_id, delivery.inbox_id, delivery.lane, delivery.attempts, "

@@ -1,0 +1,32 @@
+"""MailboxKit's API at ``/api/v1``: success under ``data``, lists with ``meta`` and ``links``, numbers as ids.
+
+One module a resource, each with a ``table`` of endpoints; this package joins them into one dialect. Only
+translation lives here: request structs to core calls, rows to response shapes.
+"""
+
+from __future__ import annotations
+
+from gateway.api.dialect import Dialect
+from gateway.api.mailboxkit.errors import ERROR_SCHEMA, render_error
+from gateway.api.mailboxkit.wire import mailboxkit_wire
+from gateway.api.routing import Table
+
+_PARTS: tuple[Table, ...] = ()
+
+
+def _table() -> Table:
+    table = Table()
+    for part in _PARTS:
+        table.include(part)
+    return table
+
+
+mailboxkit_dialect = Dialect(
+    name="mailboxkit",
+    prefix="/api/v1",
+    title="MailboxKit",
+    table=_table(),
+    render_error=render_error,
+    error_schema=ERROR_SCHEMA,
+    wire=mailboxkit_wire,
+)
