@@ -19,6 +19,12 @@ OPT_IN = frozenset({"message.received.spam", "message.received.blocked", "messag
 """Event types a webhook gets only when it names them."""
 
 
+_HOOKS = (
+    "SELECT id, dialect, pod_id, inbox_id, event_types_json, inbox_ids_json, pod_ids_json "
+    "FROM webhook WHERE organization_id = ? AND enabled = 1 AND "
+)
+
+
 class EventLog:
     """The log and who must be told when it grows. Listeners are called in the committing thread, after the
     commit; they must only hand over (``loop.call_soon_threadsafe``)."""
@@ -98,10 +104,9 @@ def _listening(
     """The webhooks that get an event. OpenMail: an inbox's own URL replaces the account's."""
     hooks = [
         row
-        for row in tx.rows(
-            "SELECT id, dialect, pod_id, inbox_id, event_types_json, inbox_ids_json, pod_ids_json "
-            "FROM webhook WHERE organization_id = ? AND enabled = 1 ORDER BY id",
-            organization_id,
+        for row in (
+            *tx.rows(_HOOKS + "inbox_id IS NULL ORDER BY id", organization_id),
+            *(tx.rows(_HOOKS + "inbox_id = ? ORDER BY id", organization_id, inbox_id) if inbox_id else ()),
         )
         if wants(row, type, pod_id, inbox_id)
     ]

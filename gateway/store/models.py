@@ -144,7 +144,7 @@ class Inbox(Model):
 class Webhook(Model):
     id = CharField(primary_key=True)
     number = BigIntegerField()
-    organization_id = CharField(index=True)
+    organization_id = CharField()
     pod_id = CharField(null=True)  # made under /pods/{id}
     inbox_id = CharField(null=True, index=True)  # made under /inboxes/{id}
     dialect = _text("agentmail")
@@ -164,6 +164,10 @@ class Webhook(Model):
     disabled_reason = TextField(null=True)
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
+
+    class Meta:
+        # each event looks for those of its inbox and those of no inbox; thousands of inboxes may have one
+        indexes = ((("organization_id", "inbox_id"), False),)
 
 
 class ListEntry(Model):

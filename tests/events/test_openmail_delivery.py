@@ -3,6 +3,7 @@ socket before both, and never switched off."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from gateway.api.openmail.wire import openmail_wire
 from gateway.events.log import EventLog
 from gateway.events.wire import Wire
 from gateway.settings import Settings
-from gateway.store.engine import Row, Store
+from gateway.store.engine import Row, Store, Tx
 from gateway.store.jsontext import load
 from tests.events.endpoint import (
     ORGANIZATION,
@@ -46,6 +47,10 @@ async def openmail(db: Store, url: str, **more: Any) -> str:
     return await hook(db, url, dialect="openmail", **more)
 
 
+def _first(tx: Tx) -> Row | None:
+    return tx.row("SELECT state, attempts FROM delivery ORDER BY id LIMIT 1")
+
+
 def numbers(posts: list[Post]) -> list[int]:
     return [one.number for one in posts]
 
@@ -65,9 +70,9 @@ async def test_an_event_that_fails_holds_no_other_up(db: Store) -> None:
             await happen(db, log, n)
         await until(lambda: len(end.posts) == 3)
         assert sorted(numbers(end.posts)) == [1, 2, 3]
-        first = await db.read(lambda tx: tx.row("SELECT * FROM delivery ORDER BY id LIMIT 1"))
-        assert first is not None
-        assert (first["state"], first["attempts"]) == ("pending", 1)  # it waits half a minute
+        async with asyncio.timeout(10):  # its failure is written down; it waits half a minute
+            while await db.read(_first) != {"state": "pending", "attempts": 1}:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
 
 
 async def test_an_inbox_url_replaces_the_account_url_for_that_inbox_only(db: Store) -> None:
