@@ -41,7 +41,7 @@ class MessageView(msgspec.Struct, rename="camel"):
     cc: list[str]
     subject: str
     body_text: str
-    body_html: str | None
+    body_html: str
     attachments: list[AttachmentView]
     status: Status
     created_at: str
@@ -87,7 +87,7 @@ def message_view(row: Row, inbox: Row, public_url: str) -> MessageView:
         cc=emails_of(row["cc_json"]),
         subject=row["subject"],
         body_text=row["text"] or "",
-        body_html=row["html"],
+        body_html=row["html"] or "",
         attachments=attachment_views(row["attachments"], row["id"], public_url),
         status=_STATUS[row["status"]],
         created_at=iso_of(row["created_at"]),
