@@ -59,7 +59,8 @@ def charge_creation(tx: Tx, organization: str, limits: Limits) -> None:
     """Count the creation of an inbox. Raises TooMany."""
     if most := limits.inboxes_per_day:
         used = _add(tx, organization, "inboxes", 1, True)
-        allow("daily", f"the organization may create {most} inboxes a day", most, used)
+        words = f"the organization may create {most} inboxes a day"
+        allow("daily", words, most, used, code="creation_limit_reached")
 
 
 def _add(tx: Tx, subject: str, what: tally.What, by: int, charge: bool) -> int:

@@ -143,6 +143,8 @@ def _tell(
     if failed and relay and states == {"bounced"} and not any(one.expired for one in failed):
         # our own relay would have none of it: it never left
         teller.rejected(failed[0].reply.text, now)
+        for one in failed:
+            teller.suppress_dead(one.address, one.reply.status)
         tx.run("UPDATE message SET status = 'rejected', updated_at = ? WHERE id = ?", now, job.id)
     else:
         for one in failed:
@@ -198,8 +200,8 @@ class Teller:
     def bounced(self, address: str, status: str, *, permanent: bool, at: int) -> None:
         """It will not reach this recipient. ``status``: RFC 3463."""
         status = _plain(status, 20)
-        if permanent and is_hard_bounce(status):
-            self._suppress(address, "bounce", f"permanent failure {status}")
+        if permanent:
+            self.suppress_dead(address, status)
         facts = {
             "type": "Permanent" if permanent else "Transient",
             "sub_type": sub_type(status),
@@ -220,6 +222,11 @@ class Teller:
     def rejected(self, reason: str, at: int) -> None:
         """It never left."""
         self._append("message.rejected", "", {"reason": _plain(reason, _MAX_TEXT)}, at)
+
+    def suppress_dead(self, address: str, status: str) -> None:
+        """Suppress an address when a permanent failure says that nobody takes mail there."""
+        if is_hard_bounce(status):
+            self._suppress(address, "bounce", f"permanent failure {status}")
 
     def _suppress(self, address: str, type: Type, reason: str) -> None:
         suppress(self._tx, self._inbox["organization_id"], address, type, reason=reason, message_id=self._id)

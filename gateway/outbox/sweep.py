@@ -1,4 +1,5 @@
-"""Forgetting what is settled: delivery records after ``outbox.keep_days``, idempotency keys after a day."""
+"""Forgetting what is settled: delivery records after ``outbox.keep_days``, idempotency keys after a day, the
+counts of daily limits with their day."""
 
 from __future__ import annotations
 
@@ -21,4 +22,5 @@ def sweep(tx: Tx, keep_days: int) -> bool:
         tx.run("DELETE FROM outbox_recipient WHERE outbox_id = ?", row["id"])
         tx.run("DELETE FROM outbox WHERE id = ?", row["id"])
     tx.run("DELETE FROM idempotency WHERE created_at < ?", now - DAY_US)
+    tx.run("DELETE FROM tally WHERE day < ?", now // DAY_US)
     return len(rows) == _AT_ONCE

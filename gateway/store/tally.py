@@ -1,7 +1,7 @@
 """How much was done lately: sends from the outbox's own rows, the rest counted per UTC day in table ``tally``.
 
 What outlives its inbox (an organization's sends, cold recipients, creations) is counted, so that deleting an inbox
-does not give the quota back; the counts of past days go when a new day begins.
+does not give the quota back. The outbox's sweep forgets past days.
 """
 
 from __future__ import annotations
@@ -23,20 +23,16 @@ def day_start(at: int) -> int:
 
 def count(tx: Tx, subject: str, what: What, by: int) -> int:
     """Add ``by`` to today's count; answers the new one. Others that count the same wait for this transaction."""
-    day = now_us() // DAY_US
-    n = int(
+    return int(
         tx.value(
             "INSERT INTO tally (subject, what, day, n) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (subject, what, day) DO UPDATE SET n = tally.n + excluded.n RETURNING n",
             subject,
             what,
-            day,
+            now_us() // DAY_US,
             by,
         )
     )
-    if n == by:
-        tx.run("DELETE FROM tally WHERE subject = ? AND what = ? AND day < ?", subject, what, day)
-    return n
 
 
 def counted(tx: Tx, subject: str, what: What) -> int:

@@ -266,3 +266,15 @@ def test_a_person_with_a_mail_client_is_held_back_too(house: House, account: Org
         assert b"suppressed" in refused.value.smtp_error
         smtp.sendmail(address, [stranger()], letter("x@abroad.test", sender=address).as_bytes())
     assert house.abroad.to(gone) == []
+
+
+def test_what_the_smarthost_says_of_the_mailbox_counts(house: House, account: Organization) -> None:
+    inbox, unknown, unwanted = account.new_inbox()["inbox_id"], stranger(), stranger()
+    house.abroad.refuse |= {unknown: "550 5.1.1 no such user", unwanted: "550 5.7.1 not from you"}
+    for to in (unwanted, unknown):
+        assert send(account, inbox, to).status_code == 200
+    wait_for(account, unknown)
+    until(
+        lambda: account.call("GET", "events?event_types=message.rejected")["total"] == 2, why="both refusals"
+    )
+    assert set(listed(account)) == {unknown}
