@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.core.limits import Allowance, allow
+from gateway.core.limits import Allowance, add, allow
 from gateway.settings import Limits
 from gateway.store import tally
 from gateway.store.engine import Row, Tx
@@ -23,12 +23,14 @@ def check_cold(
     tx: Tx, inbox: Row, limits: Limits, recipients: Sequence[str], *, charge: bool
 ) -> list[Allowance]:
     """Whether the inbox may write to these addresses; with ``charge`` it does. Raises TooMany."""
-    inbox_cap = _cap(limits, limits.cold_new_inbox, limits.cold_inbox, inbox["created_at"])
+    if not (
+        limits.cold_new_inbox or limits.cold_inbox or limits.cold_new_organization or limits.cold_organization
+    ):
+        return []
     organization = inbox["organization_id"]
     since = tx.value("SELECT created_at FROM organization WHERE id = ?", organization)
     organization_cap = _cap(limits, limits.cold_new_organization, limits.cold_organization, since)
-    if not inbox_cap and not organization_cap:
-        return []
+    inbox_cap = _cap(limits, limits.cold_new_inbox, limits.cold_inbox, inbox["created_at"])
     cold = sum(not wrote_to(tx, inbox["id"], address) for address in recipients)
     if not cold:
         return []
@@ -38,11 +40,7 @@ def check_cold(
         (inbox["id"], inbox_cap, "this inbox"),
     ):
         if most:
-            used = (
-                tally.count(tx, subject, "cold", cold)
-                if charge
-                else tally.counted(tx, subject, "cold") + cold
-            )
+            used = add(tx, subject, "cold", cold, charge)
             words = f"{whose} may write to {most} people a day who never wrote to it"
             if used - cold < most < used:
                 words += f"; this message has {cold} of them, {most - used + cold} are left"

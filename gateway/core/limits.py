@@ -50,7 +50,7 @@ def check_sends(tx: Tx, inbox: Row, limits: Limits, *, sandbox: bool, charge: bo
         used, _ = tally.sent_since(tx, inbox["id"], tally.day_start(now) - 1, most)
         found.append(allow("daily", f"this inbox may send {most} messages a day", most, used + 1))
     if (most := limits.organization_sends_per_day) and not sandbox:
-        used = _add(tx, inbox["organization_id"], "sends", 1, charge)
+        used = add(tx, inbox["organization_id"], "sends", 1, charge)
         found.append(allow("global", f"the organization may send {most} messages a day", most, used))
     return found
 
@@ -58,12 +58,13 @@ def check_sends(tx: Tx, inbox: Row, limits: Limits, *, sandbox: bool, charge: bo
 def charge_creation(tx: Tx, organization: str, limits: Limits) -> None:
     """Count the creation of an inbox. Raises TooMany."""
     if most := limits.inboxes_per_day:
-        used = _add(tx, organization, "inboxes", 1, True)
+        used = add(tx, organization, "inboxes", 1, True)
         words = f"the organization may create {most} inboxes a day"
         allow("daily", words, most, used, code="creation_limit_reached")
 
 
-def _add(tx: Tx, subject: str, what: tally.What, by: int, charge: bool) -> int:
+def add(tx: Tx, subject: str, what: tally.What, by: int, charge: bool) -> int:
+    """Today's count with ``by`` more; with ``charge`` they are counted."""
     return tally.count(tx, subject, what, by) if charge else tally.counted(tx, subject, what) + by
 
 
