@@ -41,4 +41,4 @@ async def send_once(
         raise
     call.headers.update(allowance_headers(sent.allowance))
     status, body = render(sent.message_id, sent.thread_id)
-    return Response(body, status, allowance_headers(sent.allowance), "application/json")
+    return Response(body, status, media_type="application/json")
