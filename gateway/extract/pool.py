@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from gateway.extract.job import ExtractJob, Read
 from gateway.extract.kinds import hopeless
-from gateway.extract.limits import FILE_OCTETS, MEMORY, MESSAGE_SECONDS, QUEUE_SECONDS
+from gateway.extract.limits import CPU_SECONDS, FILE_OCTETS, MEMORY, MESSAGE_SECONDS, QUEUE_SECONDS
 from gateway.extract.types import TOO_LARGE, UNSUPPORTED, Extracted, Wanted, WorkerSettings
 from gateway.mime.pool import WorkerPool
 from gateway.mime.types import Attachment
@@ -19,6 +19,7 @@ class ExtractPool(WorkerPool):
     Args:
         processes: how many messages' attachments are read at once (slow ones are taken aside, as many again twice).
         languages: of pictures, as tesseract takes them.
+        cpu_seconds: processor time an attachment may take.
         deadline: seconds of wall clock the attachments of one message may take.
         patience: seconds after which a message is taken aside.
         queue_seconds: how long a message waits for its turn before it is left unread.
@@ -29,13 +30,14 @@ class ExtractPool(WorkerPool):
         processes: int = 2,
         *,
         languages: str = "eng",
+        cpu_seconds: int = CPU_SECONDS,
         deadline: float = MESSAGE_SECONDS,
         patience: float = 1.0,
         queue_seconds: float = QUEUE_SECONDS,
     ) -> None:
         super().__init__(
             "gateway.extract.worker_main",
-            WorkerSettings(MEMORY, deadline, languages),
+            WorkerSettings(MEMORY, cpu_seconds, deadline, languages),
             processes=processes,
             deadline=deadline,
             patience=patience,

@@ -16,8 +16,6 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from gateway.extract.limits import CPU_SECONDS
-
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 4, 22, 38
 _SECCOMP_MODE_FILTER = 2
@@ -50,10 +48,10 @@ def confine() -> None:
         _close_calls()
 
 
-def next_file() -> None:
-    """Start the clock for one more file: past ``CPU_SECONDS`` from now the kernel ends the process (SIGXCPU)."""
+def next_file(seconds: int) -> None:
+    """Start the clock for one more file: after ``seconds`` of processor time the kernel ends the process (SIGXCPU)."""
     spent = resource.getrusage(resource.RUSAGE_SELF)
-    until = int(spent.ru_utime + spent.ru_stime) + CPU_SECONDS
+    until = int(spent.ru_utime + spent.ru_stime) + seconds
     resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
 
 

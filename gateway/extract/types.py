@@ -30,9 +30,11 @@ class Wanted(msgspec.Struct, frozen=True, array_like=True):
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
-    """How a process is started. Memory in octets, deadline in seconds, languages as tesseract takes them."""
+    """How a process is started: octets of memory, seconds of processor time for a file, seconds of wall clock for
+    a message, languages as tesseract takes them."""
 
     memory: int
+    cpu: int
     deadline: float
     languages: str
 

@@ -31,7 +31,7 @@ def main() -> None:
     encoder = msgspec.msgpack.Encoder()
 
     def answer(request: memoryview) -> Iterator[tuple[bytes, bytes]]:
-        next_file()
+        next_file(settings.cpu)
         (length,) = struct.unpack(">I", request[1:5])
         wanted = requests.decode(request[5 : 5 + length])
         raw = bytes(request[5 + length :])
@@ -39,7 +39,7 @@ def main() -> None:
         leaves = {leaf.section: leaf for leaf in tree.leaves}
         room = MESSAGE_CHARS
         for one in wanted:
-            next_file()
+            next_file(settings.cpu)
             leaf = leaves.get(one.section)
             done = UNSUPPORTED
             try:
