@@ -1,8 +1,9 @@
 """The suppression list of an organization (contract: OpenMail §11): whom no inbox of it writes to any more.
 
 Hard bounces, complaints and one-click unsubscribes put addresses there by themselves; people with an account-wide
-key add, list and remove. Nothing else takes an address off: not time, and not a mail from that person, who may well
-answer one mail and want no more of the others.
+key add, list and remove. Nothing else takes an address off: not time, not the deletion of the inbox that wrote to it,
+and not a mail from that person, who may well answer one mail and want no more of the others. (One exception: a bounced
+address of our own at which an inbox is made.)
 """
 
 from __future__ import annotations
