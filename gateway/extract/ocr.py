@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import warnings
+from functools import partial
 
 from PIL import Image, ImageSequence
 
@@ -59,6 +60,7 @@ def read_image(data: bytes, languages: str) -> str:
     if TESSERACT is None:
         raise Absent("tesseract is not installed")
     texts = []
+    until = _spent() + CPU_SECONDS
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
             warnings.simplefilter("ignore")
@@ -70,7 +72,7 @@ def read_image(data: bytes, languages: str) -> str:
                 if frame.width * frame.height > PIXELS:
                     raise TooMuch(f"{frame.width} x {frame.height} pixels")
                 if min(frame.size) >= OCR_LEAST_SIDE:
-                    texts.append(_recognise(_grey(frame), languages))
+                    texts.append(_recognise(_grey(frame), languages, until))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise Unreadable(str(error)) from error
     return "\n\n".join(text for text in texts if text)
@@ -93,14 +95,17 @@ def _grey(frame: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def _recognise(picture: bytes, languages: str) -> str:
+def _recognise(picture: bytes, languages: str, until: float) -> str:
+    left = int(until - _spent())
+    if left < 1:
+        raise TooMuch("its pages take too long to read")
     child = subprocess.Popen(
         [TESSERACT or "", "stdin", "stdout", "-l", languages, "--dpi", "200", "--psm", "3"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=_null,
         env={"OMP_THREAD_LIMIT": "1", "LANG": "C.UTF-8"},
-        preexec_fn=_tied,
+        preexec_fn=partial(_tied, left),
     )
     out, _ = child.communicate(picture)
     if child.returncode == -signal.SIGXCPU:
@@ -110,9 +115,15 @@ def _recognise(picture: bytes, languages: str) -> str:
     return out.decode("utf-8", "replace").replace("\f", "").strip()
 
 
-def _tied() -> None:
+def _spent() -> float:
+    """Seconds of processor time this process and its children have used."""
+    return sum(
+        used.ru_utime + used.ru_stime
+        for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
+
+
+def _tied(seconds: int) -> None:
     """In the child: it ends with its parent, and has what is left of the file's processor time."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    left = max(1, CPU_SECONDS - int(spent.ru_utime + spent.ru_stime))
-    resource.setrlimit(resource.RLIMIT_CPU, (left, left))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
