@@ -124,17 +124,17 @@ class EventSocket:
             if position is None:
                 await self._join()
             adopt()
-            self._core.live.promise(self._stream, position)
-            await self.say(confirmation)
             if position is not None:
                 self._replays.append((wants, position))
+                self._core.live.replay(self._stream, position)
                 self._stream.wake()
+            await self.say(confirmation)
 
     async def hear_less(self, confirmation: Frame, adopt: Callable[[], None]) -> None:
         """Narrow the filter (``adopt`` does it) and confirm: nothing of what left it comes after that."""
         async with self._turn:
             adopt()
-            self._core.live.stir()
+            self._core.live.stir()  # what it wanted may be a webhook's now
             await self.say(confirmation)
 
     async def say(self, frame: Frame) -> None:
@@ -159,6 +159,8 @@ class EventSocket:
         while True:
             while self._replays:
                 await self._replay(*self._replays.popleft())
+                if not self._replays:
+                    self._core.live.replay(self._stream, None)
             happened = await self._stream.next()
             if happened is not None:
                 await self._tell(happened)
@@ -217,23 +219,29 @@ class EventSocket:
 
     async def _tell(self, happened: Happened) -> None:
         event_id = happened.row["id"]
-        if event_id in self._sent or not await self._still_there(happened):
-            return
+        told = event_id in self._sent
+        if not told and await self._told_now(happened):
+            told = True
+            self._sent[event_id] = None
+            if len(self._sent) > self._manner.remember:
+                del self._sent[next(iter(self._sent))]
+        self._core.live.settle(self._stream, event_id, told=told)
+
+    async def _told_now(self, happened: Happened) -> bool:
+        if not await self._still_there(happened):
+            return False
         try:
             text = happened.text(self._manner.dialect, self._manner.render)
         except Exception:  # one event that cannot be shown must not end the socket each time it is replayed
-            log.exception("event evt_%s cannot be rendered for a WebSocket", event_id)
-            return
+            log.exception("event evt_%s cannot be rendered for a WebSocket", happened.row["id"])
+            return False
         if text is None:
-            return
+            return False
         async with self._turn:
             if not self._wants(happened.row):  # it unsubscribed meanwhile, or its key reaches less
-                return
+                return False
             await self._send(text)
-        self._sent[event_id] = None
-        if len(self._sent) > self._manner.remember:
-            del self._sent[next(iter(self._sent))]
-        self._core.live.told(self._stream, event_id)
+        return True
 
     async def _still_there(self, happened: Happened) -> bool:
         """Of an inbox that was deleted while its event waited nothing more is said."""

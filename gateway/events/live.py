@@ -39,7 +39,7 @@ MAX_WAITING_SIZE = 8 * 1024 * 1024
 """Characters of payload a stream may be behind."""
 
 PATIENCE = 30.0
-"""Seconds a webhook waits for a socket that promised to tell an event; longer than a socket may take over one."""
+"""Seconds a webhook waits for a socket that is about to tell an event; longer than a socket may take over one."""
 
 _MAX_TOLD = 10_000
 _BATCH = 1000
@@ -69,7 +69,8 @@ class Happened:
 class Stream:
     """One listener. ``wants`` judges an event row of the organization; ``lost`` is set when it must be cut.
 
-    ``since`` is its promise: it will be told every row it wants above that ``seq``; None promises nothing.
+    ``held``: events it was offered and has not told yet. ``replaying``: its socket is reading the log and tells what
+    it wants above this ``seq``; None: it is not.
     """
 
     def __init__(self, organization: str, wants: Callable[[Row], bool], dialect: str = "agentmail") -> None:
@@ -77,7 +78,8 @@ class Stream:
         self.dialect = dialect
         self.wants = wants
         self.lost = asyncio.Event()
-        self.since: int | None = None
+        self.held: set[str] = set()
+        self.replaying: int | None = None
         self._waiting: deque[Happened] = deque()
         self._size = 0
         self._some = asyncio.Event()
@@ -99,16 +101,11 @@ class Stream:
         self.lost.set()
         self._waiting.clear()
 
-    def will_tell(self, dialect: str, row: Row) -> bool:
-        """Whether its client is sure to be sent this event of ``dialect``, unless the socket ends."""
-        return (
-            self.since is not None
-            and row["seq"] > self.since
-            and self.dialect == dialect
-            and self.organization == row["organization_id"]
-            and not self.lost.is_set()
-            and self.wants(row)
-        )
+    def may_tell(self, row: Row) -> bool:
+        """Whether an event it was offered, or one of its replay, is still to be told."""
+        if row["id"] in self.held:
+            return True
+        return self.replaying is not None and row["seq"] > self.replaying and self.wants(row)
 
     def wake(self) -> None:
         """Let ``next`` answer None: its caller has something else to do."""
@@ -136,10 +133,10 @@ class LiveEvents:
         self.open: Counter[str] = Counter()
         self.closing = asyncio.Event()
         self._streams: set[Stream] = set()
-        self._promised: set[Stream] = set()
+        self._replaying: set[Stream] = set()
+        self._place = _Place([])
         self._told: dict[tuple[str, str], None] = {}
         self._pulse = asyncio.Event()
-        self._passed = 0
         self._job: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
@@ -159,44 +156,54 @@ class LiveEvents:
         if self._job is None or self._job.done():
             start = await store.read(_start)
             if self._job is None or self._job.done():  # (another may have started it meanwhile)
-                self._passed = start[-1]["seq"] if start else 0
-                self._job = asyncio.create_task(self._run(store, events, start), name="live-events")
+                self._place = _Place(start)
+                self._job = asyncio.create_task(self._run(store, events), name="live-events")
         self._streams.add(stream)
 
-    def promise(self, stream: Stream, position: int | None = None) -> None:
-        """Note that the stream's client will be told what it wants: what comes from now on, or after the log's
-        ``position``, when its socket replays from there. To be called again whenever it wants more."""
+    def replay(self, stream: Stream, position: int | None) -> None:
+        """Note that the stream's socket tells what is stored after ``position``; None: no longer."""
         if position is None:
-            stream.since = self._passed
+            stream.replaying = None
+            self._replaying.discard(stream)
         else:
-            stream.since = max(position, stream.since or 0)
-        self._promised.add(stream)
+            stream.replaying = position if stream.replaying is None else min(position, stream.replaying)
+            self._replaying.add(stream)
         self.stir()
 
-    def told(self, stream: Stream, event_id: str) -> None:
-        """Note that a client was sent an event."""
-        self._told[stream.dialect, event_id] = None
-        if len(self._told) > _MAX_TOLD:
-            del self._told[next(iter(self._told))]
+    def settle(self, stream: Stream, event_id: str, *, told: bool) -> None:
+        """Note what became of an event: the stream's client was sent it, or it was passed over."""
+        stream.held.discard(event_id)
+        if told:
+            self._told[stream.dialect, event_id] = None
+            if len(self._told) > _MAX_TOLD:
+                del self._told[next(iter(self._told))]
         self.stir()
 
     def leave(self, stream: Stream) -> None:
         """Stop listening; harmless when it never joined."""
         self._streams.discard(stream)
-        self._promised.discard(stream)
+        self._replaying.discard(stream)
         self.stir()
         if not self._streams and self._job is not None:
             self._job.cancel()
             self._job = None
 
     async def heard_by(self, dialect: str, row: Row) -> bool:
-        """Whether a socket of ``dialect`` was sent this event row; waits while one is about to be."""
+        """Whether a socket of ``dialect`` was sent this event row; waits while one is still about to be."""
         key = (dialect, row["id"])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
-                while key not in self._told and any(one.will_tell(dialect, row) for one in self._promised):
+                while key not in self._told and self._may_be_told(dialect, row):
                     await self._pulse.wait()
         return key in self._told
+
+    def _may_be_told(self, dialect: str, row: Row) -> bool:
+        comes = self._place.is_new(row)
+        return any(
+            one.may_tell(row) or (comes and one in self._streams and one.wants(row))
+            for one in self._streams | self._replaying
+            if one.dialect == dialect and one.organization == row["organization_id"] and not one.lost.is_set()
+        )
 
     async def close(self, seconds: float = 3.0) -> None:
         """End every socket, as the gateway stops; answers when they are closed."""
@@ -211,11 +218,11 @@ class LiveEvents:
         self._pulse.set()
         self._pulse = asyncio.Event()
 
-    async def _run(self, store: Store, events: EventLog, start: list[Row]) -> None:
+    async def _run(self, store: Store, events: EventLog) -> None:
         bell = Bell()
         stop_listening = events.listen(bell.ring)
         try:
-            await self._follow(store, bell, _Place(start))
+            await self._follow(store, bell, self._place)
         except Exception:
             log.exception("the live stream of events broke; its listeners are cut and can resume")
             for one in self._streams:
@@ -231,11 +238,11 @@ class LiveEvents:
                 news = place.news(heads)
                 for at in range(0, len(news), _CHUNK):
                     # who listens is asked here, after the look: who joined before an event's commit hears it
-                    self._passed = max(self._passed, news[at : at + _CHUNK][-1]["seq"])
                     heard = {one.organization for one in self._streams}
                     ids = [one["id"] for one in news[at : at + _CHUNK] if one["organization_id"] in heard]
                     self._offer(await store.read(partial(whole, ids=ids)) if ids else [])
                     place.pass_by(news[at : at + _CHUNK])
+                    self.stir()
             except StoreDown as error:
                 log.warning("live events wait for the database: %s", error)
             if len(heads) < _BATCH:
@@ -246,6 +253,7 @@ class LiveEvents:
             happened = Happened(row)
             for one in self._streams:
                 if one.organization == row["organization_id"] and one.wants(row):
+                    one.held.add(row["id"])
                     one.offer(happened)
 
 
@@ -262,12 +270,12 @@ class _Place:
         """Those of ``heads`` (ascending) that were not passed yet."""
         if heads and heads[-1]["seq"] < self.last:
             self.last = heads[-1]["seq"]  # the newest rows were deleted
-        return [
-            one
-            for one in heads
-            if one["id"] not in self._passed
-            and (one["seq"] > self.last or one["created_at"] > self._newest - _LATE_US)
-        ]
+        return [one for one in heads if self.is_new(one)]
+
+    def is_new(self, row: Row) -> bool:
+        """Whether an event row was not passed yet: the next look finds it."""
+        late = row["seq"] > self.last - OVERLAP and row["created_at"] > self._newest - _LATE_US
+        return row["id"] not in self._passed and (row["seq"] > self.last or late)
 
     def pass_by(self, heads: list[Row]) -> None:
         """Note that these were offered."""

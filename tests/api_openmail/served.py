@@ -78,7 +78,9 @@ async def serving(shelf: Shelf, **settings: Any) -> AsyncIterator[Place]:
     )
     server = uvicorn.Server(config)
     with sockets.socket() as listener:
-        listener.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, 32_768)  # a client that is stuck shows soon
+        listener.setsockopt(
+            sockets.SOL_SOCKET, sockets.SO_SNDBUF, 32_768
+        )  # a client that is stuck shows soon
         listener.bind(("127.0.0.1", 0))
         job = asyncio.create_task(server._serve(sockets=[listener]))
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
@@ -92,7 +94,7 @@ async def serving(shelf: Shelf, **settings: Any) -> AsyncIterator[Place]:
             await core.keys.settle()
     assert not core.live.open
     assert not core.live._streams
-    assert not core.live._promised
+    assert not core.live._replaying
     assert core.live._job is None
 
 

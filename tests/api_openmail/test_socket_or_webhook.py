@@ -13,13 +13,16 @@ import pytest
 from aiohttp import web
 
 from gateway.api import event_socket
+from gateway.api.event_socket import Manner
 from gateway.api.openmail import socket as socket_module
 from gateway.api.openmail.wire import openmail_wire
 from gateway.core import single_webhook
+from gateway.core.context import Core
 from gateway.events import live
 from gateway.events.deliver import WebhookDelivery
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
+from gateway.store.engine import Row
 from tests.api_mail.shelf import Shelf
 from tests.api_openmail.served import Place, ask, ending, serving, stuck, subjects, subscribe, until
 from tests.events.endpoint import Endpoint, endpoint
@@ -178,6 +181,51 @@ async def test_events_of_during_a_replay_wait_for_it(hooked: Hooked, monkeypatch
         await hooked.settled(205)
     assert heard[-5:] == [f"new {n}" for n in range(5)]
     assert sorted(hooked.posted) == sorted(old)
+
+
+async def test_a_number_given_out_again_is_kept_from_the_webhook(hooked: Hooked) -> None:
+    """Deleting an inbox takes its events away; SQLite then gives their numbers to others."""
+    place = hooked.place
+    async with place.connect() as socket:
+        await subscribe(socket)
+        gone = [place.happen(f"goes {n}").removeprefix("evt_") for n in range(10)]
+        await subjects(socket, 10)
+        await hooked.settled(10)
+        marks = ", ".join("?" * len(gone))
+        await place.core.store.write(lambda tx: tx.run(f"DELETE FROM event WHERE id IN ({marks})", *gone))
+        for n in range(5):
+            place.happen(f"new {n}")
+        assert await subjects(socket, 5) == [f"new {n}" for n in range(5)]
+        await hooked.settled(5)
+    assert hooked.posted == []
+
+
+async def test_an_event_that_cannot_be_shown_stops_nothing(
+    hooked: Hooked, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain = socket_module._manner
+
+    def manner(core: Core) -> Manner:
+        made = plain(core)
+
+        def shown(row: Row) -> object | None:
+            if '"poison"' in row["payload_json"]:
+                raise KeyError("inbox")
+            return made.render(row)
+
+        return replace(made, render=shown)
+
+    monkeypatch.setattr(socket_module, "_manner", manner)
+    async with hooked.place.connect() as socket:
+        await subscribe(socket)
+        poison = hooked.place.happen("poison")
+        hooked.place.happen("next")
+        assert await subjects(socket, 1) == ["next"]
+        await hooked.settled(2)
+    assert hooked.posted == [poison]
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == [
+        f"event {poison} cannot be rendered for a WebSocket"
+    ]
 
 
 @pytest.mark.usefixtures("_impatient")

@@ -105,19 +105,18 @@ class _Listener:
     async def _subscribe(self, frame: Subscribe) -> None:
         scope = self._events.scope
 
-        def read(tx: Tx) -> tuple[Filter, int | None, NotFound | None]:
-            wanted = asked(tx, scope, frame)
+        def read(tx: Tx) -> tuple[Filter, int | None]:
+            wanted, after = asked(tx, scope, frame), frame.last_event_id
             try:
-                after = frame.last_event_id
-                return wanted, None if after is None else position_of(tx, scope, after), None
-            except NotFound as unknown:
-                return wanted, None, unknown  # told, but it hears on: clients only log the error
+                return wanted, None if after is None else position_of(tx, scope, after)
+            except NotFound:
+                return wanted, None  # it hears on all the same: clients only log the error
 
-        wanted, position, unknown = await self._core.store.read(read)
+        wanted, position = await self._core.store.read(read)
         new = self._filter.plus(wanted)
         await self._events.hear(wanted.wants, position, subscribed(*new.shown()), lambda: self._adopt(new))
-        if unknown is not None:
-            raise unknown
+        if frame.last_event_id is not None and position is None:
+            await self._events.say(error_frame(_unknown(frame.last_event_id)))
 
     async def _unsubscribe(self, frame: Unsubscribe) -> None:
         scope, current = self._events.scope, self._filter
@@ -127,6 +126,13 @@ class _Listener:
 
     def _adopt(self, new: Filter) -> None:
         self._filter = new
+
+
+def _unknown(event_id: str) -> NotFound:
+    return NotFound(
+        f"last_event_id {event_id[:100]!r} names no event that is kept: you hear only what comes from now on",
+        fix="list the messages to find what was missed",
+    )
 
 
 class _Pace:
