@@ -71,6 +71,12 @@ class Mail(Section, frozen=True, kw_only=True):
     verify_authentication: Annotated[
         bool, Doc(description="embedded: check SPF, DKIM and DMARC of incoming mail")
     ] = True
+    check_recipient_domains: Annotated[
+        bool,
+        Doc(
+            description="refuse at once to send to a domain that, by DNS, takes no mail; asks DNS for each send"
+        ),
+    ] = False
     allow_private_relay: Annotated[
         bool, Doc(description="let outgoing SMTP reach loopback and private addresses")
     ] = False

@@ -16,6 +16,7 @@ from gateway.core.idempotency import Completion, complete
 from gateway.core.labels_change import check_labels
 from gateway.core.limits import Allowance
 from gateway.core.lookup import require
+from gateway.core.mail_domains import check_domains
 from gateway.core.reputation import check_standing
 from gateway.core.rules import admit, check_recipients
 from gateway.core.unsubscribe import unsubscribe_headers
@@ -133,6 +134,7 @@ async def send(
         return signing_domain(tx, inbox_row["domain"])
 
     domain = await core.store.read(look)
+    await check_domains(core, checked.fields())
     raw, parsed = await _compose(core, inbox_row, domain, request, checked, message_id, at)
     if len(raw) > core.settings.mail.max_message:
         raise TooLarge(

@@ -1,0 +1,58 @@
+"""Whether the domains of a send take mail at all, by what DNS says (RFC 5321 §5.1, RFC 7505).
+
+Only a definite answer refuses: no such domain, a null MX, or neither MX nor address. A name server that does not
+answer refuses nothing; the outbox tries for days. Our own domains are not asked, and with a smarthost none is: it
+may know domains that the DNS here does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from gateway.core.context import Core
+from gateway.core.errors import Rejected
+from gateway.net.resolver import Outcome, Resolver
+from gateway.store.engine import Tx
+
+_DEFINITE = (Outcome.NO_NAME, Outcome.NO_DATA, Outcome.BAD_NAME)
+
+
+async def check_domains(core: Core, recipients: Sequence[tuple[str, str]]) -> None:
+    """Refuse (field, address) pairs whose domain takes no mail, when ``mail.check_recipient_domains`` is set.
+
+    Raises Rejected (``no_mx_records``) naming the first one.
+    """
+    if not core.settings.mail.check_recipient_domains or core.settings.mail.smarthost:
+        return
+    fields: dict[str, str] = {}
+    for field, address in recipients:
+        fields.setdefault(address.rpartition("@")[2].lower(), field)
+
+    def ours(tx: Tx) -> set[str]:
+        marks = ", ".join("?" * len(fields))
+        return {row["name"] for row in tx.rows(f"SELECT name FROM domain WHERE name IN ({marks})", *fields)}  # noqa: S608
+
+    known = await core.store.read(ours)
+    asked = [domain for domain in fields if domain not in known]
+    reasons = await asyncio.gather(*(_takes_none(core.fetcher.policy.resolver, one) for one in asked))
+    for domain, reason in zip(asked, reasons, strict=True):
+        if reason is not None:
+            raise Rejected(
+                f"{domain} takes no mail: {reason}",
+                code="no_mx_records",
+                field=fields[domain],
+                fix="correct the address",
+            )
+
+
+async def _takes_none(resolver: Resolver, domain: str) -> str | None:
+    """Why no mail can ever reach a domain; None when it can, or when DNS did not say."""
+    outcome, hosts = await resolver.mail_hosts(domain)
+    if outcome is Outcome.OK:
+        return "its MX record says so (RFC 7505)" if [name for _, name in hosts] == ["."] else None
+    if outcome in (Outcome.NO_NAME, Outcome.BAD_NAME):
+        return "there is no such domain"
+    if outcome is Outcome.NO_DATA and (await resolver.addresses(domain)).outcome in _DEFINITE:
+        return "it has neither an MX record nor an address"
+    return None
