@@ -98,6 +98,14 @@ def _number(name: str, text: str) -> int:
     return max(-MAX_NUMBER, min(int(text), MAX_NUMBER))
 
 
+def whole_number(value: object) -> int | None:
+    """A whole number of at least 0, from a number or its text; None for anything else. Never too large to add to."""
+    text = str(value).strip().removeprefix("+")
+    if not (text.isascii() and text.isdigit()):
+        return None
+    return int(text[:400].lstrip("0")[:20] or 0)
+
+
 def _flag(name: str, text: str) -> bool:
     low = text.strip().lower()
     if low not in _YES | _NO:

@@ -29,6 +29,7 @@ from starlette.responses import Response
 
 from gateway.api.errors import NoRoute, WrongMethod
 from gateway.core.context import Core
+from gateway.core.idempotency import Claim
 from gateway.store.scope import Scope
 
 
@@ -63,6 +64,7 @@ class Call(Generic[B, Q]):
     public_url: str
     headers: dict[str, str] = field(default_factory=dict)  # to add to the answer
     status: int | None = None  # to answer with, instead of the endpoint's own
+    claim: Claim | None = None  # of its Idempotency-Key, where the dialect takes one around each call
 
     @property
     def from_sdk(self) -> bool:

@@ -25,6 +25,13 @@ def iso_of(us: int) -> str:
     return at.isoformat(timespec="milliseconds") + "Z"
 
 
+@lru_cache(maxsize=16384)
+def to_seconds(us: int) -> str:
+    """Text of a time in µs without fractions, ``2025-01-15T10:30:00Z``: all have one width, in order as text."""
+    at = _NAIVE_EPOCH + timedelta(microseconds=max(0, min(us, _MAX_US)))
+    return at.isoformat(timespec="seconds") + "Z"
+
+
 def parse_time(text: str | None, field: str) -> int | None:
     """µs of an ISO 8601 time; without a zone it is UTC. Raises Invalid naming ``field``."""
     if text is None:

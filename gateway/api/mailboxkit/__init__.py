@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gateway.api.dialect import Dialect
 from gateway.api.mailboxkit.errors import ERROR_SCHEMA, render_error
+from gateway.api.mailboxkit.repeats import once
 from gateway.api.mailboxkit.wire import mailboxkit_wire
 from gateway.api.routing import Table
 
@@ -29,4 +30,5 @@ mailboxkit_dialect = Dialect(
     render_error=render_error,
     error_schema=ERROR_SCHEMA,
     wire=mailboxkit_wire,
+    around=once,
 )

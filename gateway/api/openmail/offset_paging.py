@@ -17,6 +17,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
+from gateway.api.query import whole_number
 from gateway.core.listing import Listing, Window
 
 DEFAULT_LIMIT = 50
@@ -49,10 +50,10 @@ class Page(msgspec.Struct, Generic[Item]):
 
 def window_of(query: OffsetQuery, *, ascending: bool = False) -> Window:
     """The window that core's lists take. ``ascending``: the list's own order is oldest first."""
-    limit = _number(query.limit)
+    limit = whole_number(query.limit)
     return Window(
         limit=DEFAULT_LIMIT if limit is None or limit < 1 else min(limit, MAX_LIMIT),
-        offset=min(_number(query.offset) or 0, MAX_OFFSET),
+        offset=min(whole_number(query.offset) or 0, MAX_OFFSET),
         ascending=ascending,
     )
 
@@ -60,11 +61,3 @@ def window_of(query: OffsetQuery, *, ascending: bool = False) -> Window:
 def page(listing: Listing, render: Callable[[Any], Item]) -> Page[Item]:
     """The body of a list."""
     return Page([render(row) for row in listing.rows], listing.total)
-
-
-def _number(value: Any) -> int | None:
-    """A whole number of at least 0; None for anything else."""
-    text = str(value).strip().removeprefix("+")
-    if not (text.isascii() and text.isdigit()):
-        return None
-    return int(text[:400].lstrip("0")[:20] or 0)

@@ -1,0 +1,123 @@
+"""What answers are wrapped in (contract, "Conventions"): ``{"data": …}``; lists by page with ``meta`` and ``links``.
+
+::
+
+    @table.get("/inboxes")
+    async def list_inboxes(call: Call[NoBody, PageQuery]) -> Rows[InboxView]:
+        window = window_of(call.query)
+        return listed(call, window, await inboxes.list_inboxes(call.core, call.scope, window), inbox_view)
+
+Paging never refuses: a number that is none counts as absent, a ``per_page`` over 100 as 100, and a page past the
+end is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Generic, TypeVar
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+
+from gateway.api.query import whole_number
+from gateway.api.routing import Call
+from gateway.api.times import to_seconds
+from gateway.core.listing import Listing, Window
+
+DEFAULT_PER_PAGE = 15
+MAX_PER_PAGE = 100
+MAX_PAGE = 10**13
+
+Item = TypeVar("Item")
+
+
+def _doc(description: str, **schema: Any) -> msgspec.Meta:
+    return msgspec.Meta(
+        description=description, extra_json_schema={"type": "integer", "minimum": 1, **schema}
+    )
+
+
+class PageQuery(msgspec.Struct, kw_only=True):
+    """Query parameters of every list; one with filters adds its own by inheriting."""
+
+    # read as text: a word here must not be an error
+    page: Annotated[Any, _doc("page number, from 1")] = 1
+    per_page: Annotated[Any, _doc("rows a page, clamped to 100", maximum=MAX_PER_PAGE)] = DEFAULT_PER_PAGE
+
+
+class Data(msgspec.Struct, Generic[Item]):
+    """One thing."""
+
+    data: Item
+
+
+class Meta(msgspec.Struct):
+    """Where a page stands; ``total`` counts every row of the list."""
+
+    current_page: int
+    last_page: int
+    per_page: int
+    total: int
+
+
+class Links(msgspec.Struct):
+    """Other pages, as absolute URLs; null where there is none."""
+
+    first: str
+    last: str
+    prev: str | None
+    next: str | None
+
+
+class Rows(msgspec.Struct, Generic[Item]):
+    """One page of a list."""
+
+    data: list[Item]
+    meta: Meta
+    links: Links
+
+
+def window_of(query: PageQuery, *, ascending: bool = False) -> Window:
+    """The window that core's lists take. ``ascending``: the list's own order is oldest first."""
+    per_page = min(whole_number(query.per_page) or DEFAULT_PER_PAGE, MAX_PER_PAGE)
+    page = min(whole_number(query.page) or 1, MAX_PAGE)
+    return Window(per_page, (page - 1) * per_page, None, ascending)
+
+
+def listed(
+    call: Call[Any, Any], window: Window, listing: Listing, render: Callable[[Any], Item]
+) -> Rows[Item]:
+    """The body of a list; ``window`` is what ``window_of`` answered."""
+    page, last = window.offset // window.limit + 1, max(1, -(-listing.total // window.limit))
+
+    def link(number: int) -> str:
+        kept = [one for one in _query(call) if one[0] not in ("page", "per_page")]
+        query = urlencode([*kept, ("page", number), ("per_page", window.limit)])
+        return f"{call.public_url}{_path(call)}?{query}"
+
+    return Rows(
+        [render(row) for row in listing.rows],
+        Meta(page, last, window.limit, listing.total),
+        Links(
+            first=link(1),
+            last=link(last),
+            prev=link(min(page - 1, last)) if page > 1 else None,
+            next=link(page + 1) if page < last else None,
+        ),
+    )
+
+
+def _path(call: Call[Any, Any]) -> str:
+    raw: bytes | None = call.request.scope.get("raw_path")
+    path = raw.partition(b"?")[0].decode("latin-1") if raw is not None else call.request.url.path
+    return path
+
+
+def _query(call: Call[Any, Any]) -> list[tuple[str, str]]:
+    raw: bytes = call.request.scope["query_string"]
+    return parse_qsl(raw.decode("latin-1"), keep_blank_values=True, errors="replace")
+
+
+def shown_time(us: int | None) -> str | None:
+    """``2026-02-20T12:00:00Z``; None for None."""
+    return None if us is None else to_seconds(us)
