@@ -10,7 +10,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -49,6 +49,7 @@ class Dialect:
     """A dialect: its endpoints, how it says errors, how its webhooks look, where its WebSocket is.
 
     ``error_schema`` is the JSON Schema of an error's body, ``socket_path`` is the WebSocket's path below the prefix.
+    ``blind``: labels whose mail does not exist for this dialect.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Dialect:
     around: Around | None = None
     socket: Socket | None = None
     socket_path: str = ""
+    blind: frozenset[str] = frozenset()
 
     def routes(self, core: Core) -> list[BaseRoute]:
         """What a Starlette application mounts."""
@@ -137,7 +139,7 @@ class DialectRoute(BaseRoute):
             unknown = error
         reach = NOBODY
         if endpoint is None or endpoint.auth:
-            reach = await authenticate(self.core, request)
+            reach = replace(await authenticate(self.core, request), blind=self.dialect.blind)
             seen.key_id = reach.key_id
             rate_limit(self.core, reach, seen.headers)
         if endpoint is None:

@@ -34,7 +34,7 @@ def skill_routes(core: Core, dialects: Sequence[Dialect]) -> list[BaseRoute]:
 
     async def llms(request: Request) -> Response:
         base = public_url(core, request)
-        lines = [f"- [{one.title}]({base}{one.prefix}): {_about(one)}" for one in dialects]
+        lines = [_about(one, base) for one in dialects if one.table.endpoints]
         return Response(
             LLMS.safe_substitute(base_url=base, dialects="\n".join(lines)), media_type="text/plain"
         )
@@ -42,6 +42,6 @@ def skill_routes(core: Core, dialects: Sequence[Dialect]) -> list[BaseRoute]:
     return [Route("/skill.md", skill, methods=["GET"]), Route("/llms.txt", llms, methods=["GET"])]
 
 
-def _about(dialect: Dialect) -> str:
-    socket = f", a WebSocket at {dialect.prefix}{dialect.socket_path}" if dialect.socket else ""
-    return f"the API of {dialect.title}, {len(dialect.table.endpoints)} calls{socket}"
+def _about(dialect: Dialect, base: str) -> str:
+    socket = f", WebSocket at `{dialect.prefix}{dialect.socket_path}`" if dialect.socket else ""
+    return f"- `{base}{dialect.prefix}`: the API of {dialect.title}, {len(dialect.table.endpoints)} calls{socket}"

@@ -112,13 +112,15 @@ def find_message(tx: Tx, scope: Scope, ref: str) -> Row:
     """A message row anywhere inside the reach, by ``msg_…``, ULID or number. Raises NotFound or Forbidden."""
     row = None
     wanted = parse_id("msg", ref)
+    seen, args = scope.sight()
     if wanted:
-        row = tx.row("SELECT * FROM message WHERE id = ?", wanted)
+        row = tx.row(f"SELECT * FROM message WHERE id = ?{seen}", wanted, *args)  # noqa: S608
     elif ref.isascii() and ref.isdigit() and int(ref[:20]) <= _MAX_NUMBER:
         row = tx.row(
-            "SELECT * FROM message WHERE number = ? AND organization_id = ?",
+            f"SELECT * FROM message WHERE number = ? AND organization_id = ?{seen}",  # noqa: S608
             int(ref[:20]),
             scope.organization,
+            *args,
         )
     if row is None or row["organization_id"] != scope.organization:
         raise NotFound(
@@ -141,7 +143,7 @@ def find_thread(tx: Tx, scope: Scope, inbox: Row | None, ref: str) -> Row:
             int(ref[:20]),
             scope.organization,
         )
-    if row is None or row["organization_id"] != scope.organization:
+    if row is None or row["organization_id"] != scope.organization or not _seen(tx, scope, row):
         row = None
     elif inbox is None:
         find_inbox(tx, scope, row["inbox_id"])
@@ -150,6 +152,15 @@ def find_thread(tx: Tx, scope: Scope, inbox: Row | None, ref: str) -> Row:
     if row is None:
         raise NotFound(f"there is no thread {ref[:320]!r}", fix="GET /threads lists the threads of this key")
     return row
+
+
+def _seen(tx: Tx, scope: Scope, thread: Row) -> bool:
+    """Whether a thread holds a message that the caller is not blind to."""
+    if not (scope.blind and thread["hidden"]):
+        return True
+    seen, args = scope.sight()
+    query = f"SELECT 1 FROM message WHERE thread_id = ?{seen} LIMIT 1"  # noqa: S608
+    return tx.value(query, thread["id"], *args) is not None
 
 
 def find_draft(tx: Tx, scope: Scope, inbox: Row | None, ref: str) -> Row:

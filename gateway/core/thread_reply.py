@@ -105,21 +105,27 @@ async def _flag(core: Core, scope: Scope, inbox: Row, last: Row) -> None:
 
 def _look(tx: Tx, scope: Scope, inbox: Row, ref: str) -> _Thread:
     row = find_thread(tx, scope, inbox, ref)
+    seen, args = scope.sight()
     last = tx.row(
-        f"{WHOLE}message.thread_id = ? ORDER BY message.hidden, message.timestamp DESC, message.seq DESC LIMIT 1",
+        f"{WHOLE}message.thread_id = ?{seen} "
+        "ORDER BY message.hidden, message.timestamp DESC, message.seq DESC LIMIT 1",
         row["id"],
+        *args,
     )
     assert last is not None  # a thread goes with its last message, in one transaction
     add_labels(tx, [last])
     see(scope, last)
-    return _Thread(row, last, _references(tx, row["id"], last), _copied_by(tx, inbox, row["id"]))
+    return _Thread(row, last, _references(tx, scope, row["id"], last), _copied_by(tx, inbox, row["id"]))
 
 
-def _references(tx: Tx, thread_id: str, last: Row) -> list[str]:
+def _references(tx: Tx, scope: Scope, thread_id: str, last: Row) -> list[str]:
     """Every Message-ID of the thread that a header can hold, oldest first, the answered one at the end."""
-    known = "SELECT rfc_message_id AS id FROM message WHERE thread_id = ? AND rfc_message_id IS NOT NULL "
-    first = tx.rows(f"{known}ORDER BY timestamp, seq LIMIT 1", thread_id)
-    newest = tx.rows(f"{known}ORDER BY timestamp DESC, seq DESC LIMIT {MAX_REFERENCES}", thread_id)
+    seen, args = scope.sight()
+    known = (
+        f"SELECT rfc_message_id AS id FROM message WHERE thread_id = ? AND rfc_message_id IS NOT NULL{seen} "  # noqa: S608
+    )
+    first = tx.rows(f"{known}ORDER BY timestamp, seq LIMIT 1", thread_id, *args)
+    newest = tx.rows(f"{known}ORDER BY timestamp DESC, seq DESC LIMIT {MAX_REFERENCES}", thread_id, *args)
     chain = [*load(last["references_json"]), *(one["id"] for one in [*first, *reversed(newest)])]
     own = last["rfc_message_id"]
     chain = [one for one in dict.fromkeys(chain) if usable_id(one) and one != own]

@@ -11,6 +11,7 @@ class Scope:
 
     ``permissions`` None means everything inside the reach; otherwise the set of permission names granted.
     ``operator``: the key of the gateway's own machine, which may also do what no organization may do for itself.
+    ``blind``: labels whose mail does not exist for the caller.
     """
 
     organization: str
@@ -20,6 +21,7 @@ class Scope:
     test: bool = False
     key_id: str | None = None
     operator: bool = False
+    blind: frozenset[str] = frozenset()
 
     @property
     def kind(self) -> str:
@@ -34,6 +36,17 @@ class Scope:
         if self.inbox:
             sql, args = f"{sql} AND {alias}.id = ?", [*args, self.inbox]
         return sql, list(args)
+
+    def sight(self, alias: str = "message") -> tuple[str, list[object]]:
+        """SQL condition (with a leading AND) and parameters that leave out messages the caller is blind to."""
+        if not self.blind:
+            return "", []
+        marks = ", ".join("?" * len(self.blind))
+        return (
+            f" AND ({alias}.hidden = 0 OR NOT EXISTS (SELECT 1 FROM label AS veil "  # noqa: S608
+            f"WHERE veil.message_id = {alias}.id AND veil.label IN ({marks})))",
+            sorted(self.blind),
+        )
 
     def allows(self, permission: str) -> bool:
         """Whether ``permission`` is granted."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.api_openmail.calls import call
-from tests.e2e.world import deliver, letter, until
+from tests.e2e.world import deliver, letter, until, webhook_endpoint
 from tests.gateway_process import GatewayProcess, Organization
 
 
@@ -59,6 +59,48 @@ def test_a_blocked_address_and_domain_vanish_whatever_their_case(desk: Desk) -> 
     desk.rule("block", "spam.test")
     heard = desk.hear("EVE@abroad.test", "x@Spam.test", "y@sub.spam.test", "ann@abroad.test")
     assert blocked(heard) == {"eve@abroad.test", "x@spam.test"}
+
+
+def test_filtered_mail_does_not_exist(desk: Desk) -> None:
+    inbox, organization = desk.inbox["inbox_id"], desk.organization
+    body = {"to": "eve@abroad.test", "subject": "Hi", "body": "first"}
+    with webhook_endpoint() as endpoint:
+        call(organization, "PUT", "webhook", {"url": endpoint.url})
+        sent = call(organization, "POST", f"inboxes/{inbox}/send", body, headers={"Idempotency-Key": "1"})
+        desk.rule("block", "eve@abroad.test")
+        for number, answers in enumerate(({"In_Reply_To": sent["providerMessageId"]}, {})):
+            mail = letter(desk.address, f"Filtered {number}", sender="eve@abroad.test", **answers)
+            mail.add_attachment("a,b\n", subtype="csv", filename="x.csv")
+            deliver(desk.gateway.port("smtp"), mail, desk.address)
+        deliver(desk.gateway.port("smtp"), letter(desk.address, "Seen"), desk.address)
+        until(lambda: endpoint.posts, why="the event of the mail that came through")
+    path = f"inboxes/{desk.address}/messages?include_blocked=true"
+    rows = organization.call("GET", path)["data"]
+    filtered = {row["subject"]: row for row in rows if "blocked" in row["labels"]}
+    assert set(filtered) == {"Filtered 0", "Filtered 1"}
+
+    messages = call(organization, "GET", f"inboxes/{inbox}/messages")
+    assert ([row["subject"] for row in messages["data"]], messages["total"]) == (["Seen", "Hi"], 2)
+    threads = call(organization, "GET", f"inboxes/{inbox}/threads")
+    assert threads["total"] == 2
+    shown = {row["subject"]: (row["messageCount"], row["isRead"]) for row in threads["data"]}
+    assert shown == {"Seen": (1, False), "Hi": (1, True)}
+    assert len(call(organization, "GET", f"threads/{sent['threadId']}/messages")["data"]) == 1
+    whole = organization.call(
+        "GET", f"inboxes/{desk.address}/messages/{filtered['Filtered 1']['message_id']}"
+    )
+    for method, gone, body in (
+        ("GET", f"threads/{whole['thread_id']}/messages", None),
+        ("PATCH", f"threads/{whole['thread_id']}", {"is_read": True}),
+        ("GET", f"attachments/{whole['message_id']}/x.csv", None),
+        ("GET", f"attachments/{filtered['Filtered 0']['message_id']}/x.csv/text", None),
+    ):
+        assert call(organization, method, gone, body, status=404)["error"] == "not_found"
+    body = {"to": "ann@abroad.test", "threadId": sent["threadId"], "body": "more"}
+    more = call(organization, "POST", f"inboxes/{inbox}/send", body, headers={"Idempotency-Key": "2"})
+    reply = organization.call("GET", f"inboxes/{desk.address}/messages/{more['messageId']}")
+    assert reply["references"] == [sent["providerMessageId"]]
+    assert {post.json["message"]["subject"] for post in endpoint.posts} == {"Seen"}
 
 
 def test_the_allowlist_lets_in_only_whom_it_names_and_block_wins(desk: Desk) -> None:

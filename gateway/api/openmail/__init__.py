@@ -64,6 +64,7 @@ openmail_dialect = Dialect(
     table=_table(),
     render_error=render_error,
     error_schema=ERROR_SCHEMA,
+    blind=frozenset({"blocked"}),  # what a sender rule filters vanishes
     wire=openmail_wire,
     socket=serve_socket,
     socket_path="/ws",
