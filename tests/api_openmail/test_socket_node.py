@@ -182,6 +182,16 @@ def test_an_agent_stops_when_its_key_is_revoked(house: GatewayProcess, agent: An
         listener.wait(exit=0)
 
 
+def test_deleting_an_inbox_ends_the_sockets_of_its_keys(house: GatewayProcess) -> None:
+    organization = house.new_organization()
+    inbox = call(organization, "POST", "inboxes", {})
+    key = call(organization, "POST", f"inboxes/{inbox['id']}/api-keys", {})
+    with in_python(socket_url(organization), key["token"]) as listener:
+        listener.wait(told="subscribed")
+        call(organization, "DELETE", f"inboxes/{inbox['id']}")
+        listener.wait(closed=4001)
+
+
 def test_one_channel(house: GatewayProcess) -> None:
     """B8: with an agent on the socket the webhook is silent; without one it is called; both can be replayed."""
     organization = house.new_organization()
