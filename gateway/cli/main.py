@@ -36,6 +36,7 @@ _COMMANDS = {
     "webhook": "webhook",
     "send": "send",
     "tail": "tail",
+    "usage": "usage",
     "rebuild": "rebuild",
     "config": "config",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -88,3 +89,16 @@ def test_the_window_is_thirty_days_unless_said(organization: Organization) -> No
 def test_a_bad_range_is_refused(organization: Organization, query: dict[str, str], field: str) -> None:
     refused = call(organization, "GET", "usage", params=query, status=400)
     assert (refused["error"], refused["field"]) == ("bad_request", field)
+
+
+def test_the_command_line_shows_usage(gateway: GatewayProcess, organization: Organization) -> None:
+    address = organization.new_inbox()["email_address"]
+    place = ("--url", organization.base_url, "--key", organization.api_key)
+    shown = gateway.postern("usage", *place)
+    assert shown.returncode == 0, shown.stderr
+    assert address in shown.stdout
+    done = gateway.postern("usage", "--from", "2026-01-01", "--to", "2026-02-01", "--json", *place)
+    found = json.loads(done.stdout)
+    assert [row["address"] for row in found["inboxes"]] == [address]
+    refused = gateway.postern("usage", "--from", "yesterday", *place)
+    assert (refused.returncode, "from" in refused.stderr) == (1, True)
