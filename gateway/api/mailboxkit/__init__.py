@@ -6,13 +6,14 @@ translation lives here: request structs to core calls, rows to response shapes.
 
 from __future__ import annotations
 
+from gateway.api import downloads
 from gateway.api.dialect import Dialect
 from gateway.api.mailboxkit.errors import ERROR_SCHEMA, render_error
 from gateway.api.mailboxkit.repeats import once
 from gateway.api.mailboxkit.wire import mailboxkit_wire
 from gateway.api.routing import Table
 
-_PARTS: tuple[Table, ...] = ()
+_PARTS: tuple[Table, ...] = (downloads.table,)
 
 
 def _table() -> Table:
