@@ -36,10 +36,16 @@ def _first_organization(tx: Tx) -> str:
     return str(held)
 
 
-def add_organization(tx: Tx, name: str) -> Row:
+def add_organization(tx: Tx, name: str, owner_email: str | None = None) -> Row:
     """A new organization with its default pod."""
     now = now_us()
-    row = {"id": new_ulid(), "name": name, "created_at": now, "updated_at": now}
+    row = {
+        "id": new_ulid(),
+        "name": name,
+        "owner_email": owner_email,
+        "created_at": now,
+        "updated_at": now,
+    }
     tx.insert("organization", row)
     tx.insert(
         "pod",

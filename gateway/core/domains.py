@@ -14,7 +14,7 @@ from gateway.core.paged import clean_text, page_of
 from gateway.mime.dkim_sign import generate_key
 from gateway.settings import Settings
 from gateway.store.engine import NotUnique, Row, Tx
-from gateway.store.ids import now_us
+from gateway.store.ids import new_ulid, now_us, number_in, number_of
 from gateway.store.jsontext import dump, load
 from gateway.store.scope import Scope
 from mailserver.addresses import fold_domain
@@ -64,6 +64,7 @@ async def domain_row(name: str, organization: str | None) -> Row:
     now = now_us()
     return {
         "name": name,
+        "number": number_of(new_ulid()),
         "organization_id": organization,
         "pod_id": None,
         "client_id": None,
@@ -75,6 +76,7 @@ async def domain_row(name: str, organization: str | None) -> Row:
         "dkim_public": public,
         "checked_json": None,
         "verified_at": None,
+        "ready_at": None,
         "created_at": now,
         "updated_at": now,
     }
@@ -229,12 +231,14 @@ def _note_check(tx: Tx, *, core: Core, scope: Scope, name: str, found: list[Reco
     row = find_domain(tx, scope, name)
     statuses = [one.status for one in found]
     verified = all(status == "VALID" for status in statuses)
+    ready = all(one.status == "VALID" for one in found if not one.name.startswith("_dmarc."))
     now = now_us()
     since = row["verified_at"] if row["status"] == "VERIFIED" else now
     columns: Row = {
         "checked_json": dump({_key(one): one.status for one in found}),
         "status": "VERIFIED" if verified else "INVALID" if "INVALID" in statuses else "PENDING",
         "verified_at": since if verified else row["verified_at"],
+        "ready_at": (row["ready_at"] or now) if ready else None,
         "updated_at": now,
     }
     tx.update("domain", "name", name, columns)
@@ -271,8 +275,13 @@ def snapshot(settings: Settings, row: Row) -> Row:
 
 
 def find_domain(tx: Tx, scope: Scope, ref: str) -> Row:
-    """A domain row by name; the platform's own is visible to all. Raises NotFound, Forbidden."""
-    row = tx.row("SELECT * FROM domain WHERE name = ?", ref.strip().lower().rstrip(".")[:255])
+    """A domain row by name or number; the platform's own is visible to all. Raises NotFound, Forbidden."""
+    number = number_in(ref)
+    if number is not None:
+        row = tx.row("SELECT * FROM domain WHERE number = ?", number)
+    else:
+        name = ref.strip().lower().rstrip(".")[:255].replace("\x00", "")
+        row = tx.row("SELECT * FROM domain WHERE name = ?", name)
     if row is None or row["organization_id"] not in (None, scope.organization):
         raise NotFound(f"there is no domain {ref[:255]!r}", fix="GET /domains lists the domains of this key")
     if scope.pod and row["pod_id"] not in (None, scope.pod):

@@ -16,7 +16,7 @@ from typing import TypeVar
 from gateway.core.context import Core
 from gateway.core.errors import Conflict, Invalid, Unavailable
 from gateway.store.engine import Tx
-from gateway.store.ids import now_us
+from gateway.store.ids import new_ulid, now_us
 
 T = TypeVar("T")
 
@@ -38,10 +38,14 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """This caller runs the request. ``complete`` or ``abandon`` it."""
+    """This caller runs the request. ``complete`` or ``abandon`` it.
+
+    ``work``: a ULID, the same for whoever retakes the claim after a crash.
+    """
 
     id: int
     taken_at: int
+    work: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ async def abandon(core: Core, claim: Claim) -> None:
 def _begin(tx: Tx, realm: str, key: str, fingerprint: str, started: int | None) -> Replay | Claim | None:
     now = now_us()
     row = tx.row(
-        "SELECT id, fingerprint, state, status, body, created_at FROM idempotency WHERE realm = ? AND key = ?",
+        "SELECT * FROM idempotency WHERE realm = ? AND key = ?",
         realm,
         key,
     )
@@ -133,13 +137,15 @@ def _begin(tx: Tx, realm: str, key: str, fingerprint: str, started: int | None) 
                 "key": key,
                 "fingerprint": fingerprint,
                 "state": "running",
+                "work": (work := new_ulid()),
                 "created_at": now,
             },
             ignore=True,
         )
         if not added:
             return None  # another process was faster
-        return Claim(int(tx.value("SELECT id FROM idempotency WHERE realm = ? AND key = ?", realm, key)), now)
+        made = tx.value("SELECT id FROM idempotency WHERE realm = ? AND key = ?", realm, key)
+        return Claim(int(made), now, work)
     if row["fingerprint"] != fingerprint:
         raise Conflict(
             "this Idempotency-Key was used for a different request",
@@ -159,7 +165,7 @@ def _begin(tx: Tx, realm: str, key: str, fingerprint: str, started: int | None) 
         row["id"],
         taken,
     )
-    return Claim(int(row["id"]), now) if retaken else None
+    return Claim(int(row["id"]), now, row["work"]) if retaken else None
 
 
 def _settled(tx: Tx, realm: str, key: str) -> bool:

@@ -12,7 +12,7 @@ from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.paged import clean_text, page_of
 from gateway.store.engine import Row, Tx
-from gateway.store.ids import new_ulid, now_us, parse_id
+from gateway.store.ids import new_ulid, now_us, number_in, number_of, parse_id
 from gateway.store.jsontext import dump, load
 from gateway.store.scope import Scope
 
@@ -39,9 +39,10 @@ def key_row(
     operator: bool = False,
 ) -> Row:
     """The row of a new key. ``operator``: see ``Scope``; only ``bootstrap`` makes such a one."""
-    now = now_us()
+    ulid, now = new_ulid(), now_us()
     return {
-        "id": new_ulid(),
+        "id": ulid,
+        "number": number_of(ulid),
         "organization_id": organization,
         "pod_id": pod,
         "inbox_id": inbox,
@@ -182,10 +183,11 @@ def _delete(tx: Tx, scope: Scope, ref: str) -> None:
 
 
 def find_key(tx: Tx, scope: Scope, ref: str) -> Row:
-    """A key's row by ``key_…`` or ULID inside the reach. Raises NotFound, Forbidden."""
+    """A key's row by ``key_…``, ULID or number inside the reach. Raises NotFound, Forbidden."""
+    number = number_in(ref)
     row = tx.row(
-        "SELECT * FROM api_key WHERE id = ? AND organization_id = ?",
-        parse_id("key", ref) or "",
+        f"SELECT * FROM api_key WHERE {'id' if number is None else 'number'} = ? AND organization_id = ?",  # noqa: S608
+        parse_id("key", ref) or "" if number is None else number,
         scope.organization,
     )
     if row is None:

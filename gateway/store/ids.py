@@ -16,6 +16,7 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _ULID = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")
 _PREFIXED = re.compile(r"(?:[a-z]{2,5}_)?([0-7][0-9a-hjkmnp-tv-z]{25})")
 _MAX_MS = (1 << 48) - 1
+_MAX_NUMBER = (1 << 53) - 1
 
 
 def _encode(value: int) -> str:
@@ -55,6 +56,14 @@ def parse_id(prefix: str, text: str) -> str | None:
     if low.startswith(prefix + "_"):
         low = low[len(prefix) + 1 :]
     return low if _ULID.fullmatch(low) else None
+
+
+def number_in(text: str) -> int | None:
+    """The number that ``text`` writes in decimal digits; None for anything else, too large ones included."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 16):
+        return None
+    number = int(text)
+    return number if number <= _MAX_NUMBER else None
 
 
 def ulid_time_us(ulid: str) -> int:

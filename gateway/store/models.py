@@ -32,10 +32,21 @@ def _text(default: str) -> Any:
 class Organization(Model):
     id = CharField(primary_key=True)
     name = TextField()
+    owner_email = TextField(null=True)  # whom mail about the account goes to: see ``core.register``
     inbox_limit = IntegerField(null=True)
     domain_limit = IntegerField(null=True)
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
+
+
+class Registration(Model):
+    """An organization that somebody made for himself lately: what ``core.register`` holds its limits against."""
+
+    id = BigAutoField()
+    network = CharField()  # whence: an IPv4 address or an IPv6 /64
+    owner = CharField()  # the owner's address, case-folded
+    organization_id = CharField()
+    created_at = BigIntegerField(index=True)
 
 
 class Pod(Model):
@@ -57,6 +68,7 @@ class ApiKey(Model):
     """A bearer key. ``hash`` is the hex SHA-256 of the whole key (256 bits of entropy, so no slow hash)."""
 
     id = CharField(primary_key=True)
+    number = BigIntegerField(index=True)
     organization_id = CharField(index=True)
     pod_id = CharField(null=True, index=True)
     inbox_id = CharField(null=True, index=True)
@@ -108,6 +120,7 @@ class Domain(Model):
     """A mail domain. ``organization_id`` null: the platform's own, usable by everyone."""
 
     name = CharField(primary_key=True)
+    number = BigIntegerField(index=True)
     organization_id = CharField(null=True, index=True)
     pod_id = CharField(null=True)
     client_id = TextField(null=True)
@@ -119,6 +132,7 @@ class Domain(Model):
     dkim_public = TextField()  # the DNS TXT value
     checked_json = TextField(null=True)  # last statuses by record name+type
     verified_at = BigIntegerField(null=True)
+    ready_at = BigIntegerField(null=True)  # since when MX, SPF and DKIM are all there, DMARC or not
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
 
@@ -307,6 +321,7 @@ class Idempotency(Model):
     state = CharField()  # running done
     status = IntegerField(null=True)
     body = TextField(null=True)
+    work = CharField()  # ULID; what the request makes can be known by it, should it have to run again
     created_at = BigIntegerField(index=True)
 
     class Meta:
@@ -593,7 +608,7 @@ class Location(Model):
 
 
 KEPT: list[type[Model]] = [
-    Organization, Pod, ApiKey, RevokedKey, CliLogin, Domain, Inbox, Webhook, ListEntry, Draft, DraftFile,
+    Organization, Registration, Pod, ApiKey, RevokedKey, CliLogin, Domain, Inbox, Webhook, ListEntry, Draft, DraftFile,
     Outbox, OutboxRecipient,
     Suppression, Reputation, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, SeenOwed,
     ThreadTombstone,

@@ -148,7 +148,8 @@ async def house(tmp_path: Path, **overrides: Any) -> AsyncIterator[House]:
         organization, foreign = new_ulid(), new_ulid()
         for one, key in ((organization, KEY), (foreign, FOREIGN_KEY)):
             row = {
-                "id": new_ulid(),
+                "id": (key_id := new_ulid()),
+                "number": number_of(key_id),
                 "organization_id": one,
                 "prefix": key[:9],
                 "last4": key[-4:],

@@ -110,6 +110,7 @@ def open_store(path: Path) -> Store:
         private, public = key()
         row = {
             "name": "x.test",
+            "number": 1,
             "organization_id": ORG,
             "dkim_selector": "p1",
             "dkim_private": private,

@@ -91,7 +91,7 @@ async def test_claim_of_a_dead_process_is_retaken(tmp_path: Path) -> None:
                 SCOPE,
                 inbox,
                 SendRequest(to=["bob@world.test"]),
-                Completion(Claim(old.id, before), lambda m, t: (200, "x")),
+                Completion(Claim(old.id, before, old.work), lambda m, t: (200, "x")),
             )
         assert await r.value("SELECT count(*) FROM outbox") == 1
 
