@@ -90,13 +90,22 @@ async def list_messages(
         )
         rows, following = cut(rows, window, "timestamp", "seq")
         add_labels(tx, rows)
-        if wanted.plain:
-            count = total(tx, "message", ids, hidden=bool(wanted.shown))
+        if replace(wanted, direction=None).plain:
+            count = _total(tx, wanted, ids)
         else:
             count = tx.value(f"SELECT count(*) FROM message WHERE {where}", *args)  # noqa: S608
         return Listing(rows, count, following)
 
     return await core.store.read(read)
+
+
+def _total(tx: Tx, wanted: Filter, ids: Sequence[str]) -> int:
+    """The kept total of a list that only its direction narrows."""
+    hidden = bool(wanted.shown)
+    if wanted.direction == "inbound":
+        return total(tx, "inbound", ids, hidden=hidden)
+    count = total(tx, "message", ids, hidden=hidden)
+    return count - total(tx, "inbound", ids, hidden=hidden) if wanted.direction else count
 
 
 def reach(tx: Tx, scope: Scope, inbox: Row | None, table: str) -> tuple[str, list[object], list[str]]:

@@ -45,7 +45,7 @@ def message_conditions(tx: Tx, wanted: Filter, inbox_id: str | None, alias: str 
     for text in wanted.subject:
         sql, args = f"{sql} AND lower({alias}.subject) LIKE ? ESCAPE '!'", [*args, containing(text)]
     if wanted.direction is not None:
-        sql, args = f"{sql} AND {alias}.direction = ?", [*args, wanted.direction]
+        sql += _ONE_WAY[wanted.direction].format(alias)
     return sql, args
 
 
@@ -64,6 +64,8 @@ def _hidden(wanted: Filter, alias: str) -> Condition:
     )
 
 
+# literals, for the partial indexes of store.models
+_ONE_WAY = {"inbound": " AND {}.direction = 'inbound'", "outbound": " AND {}.direction = 'outbound'"}
 _DIRECTION = {"sent": "outbound", "received": "inbound"}
 
 
@@ -126,7 +128,7 @@ def thread_conditions(wanted: Filter, alias: str = "thread") -> Condition:
     for text in wanted.subject:
         sql, args = f"{sql} AND lower({alias}.subject) LIKE ? ESCAPE '!'", [*args, containing(text)]
     if wanted.unread is not None:
-        sql, args = f"{sql} AND {alias}.unread = ?", [*args, int(wanted.unread)]
+        sql += f" AND {alias}.unread = {int(wanted.unread)}"
     return sql, args
 
 

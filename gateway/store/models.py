@@ -476,6 +476,17 @@ class Thread(Model):
         )
 
 
+# the threads that wait for their reader: few, among many that do not
+Thread.add_index(
+    Thread.inbox_id,
+    Thread.timestamp,
+    Thread.last_seq,
+    Thread.hidden,
+    where=(Thread.unread == 1),
+    name="thread_unread",
+)
+
+
 class ThreadRef(Model):
     """Which thread of an inbox a Message-ID belongs to (``ref`` is its hex digest)."""
 
@@ -547,6 +558,19 @@ class Message(Model):
             (("inbox_id", "rfc_ref"), False),
             (("thread_id", "timestamp", "seq"), False),
         )
+
+
+# the messages of one direction, and how many; each row stands in one of the two. A condition reaches them with a
+# literal, not a parameter (SQLite, "Partial Indexes", §3)
+for _way in ("inbound", "outbound"):
+    Message.add_index(
+        Message.inbox_id,
+        Message.timestamp,
+        Message.seq,
+        Message.hidden,
+        where=(Message.direction == _way),
+        name=f"message_{_way}",
+    )
 
 
 # who wrote to an inbox: whom a send is no cold outreach to (core.cold_outreach)

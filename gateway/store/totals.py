@@ -1,7 +1,8 @@
 """How many messages and threads an inbox holds, kept by triggers, so that a list of 100,000 costs no count.
 
-Table ``row_total`` (kind ``message`` or ``thread``, inbox_id, hidden 0|1, n). Triggers and not the callers keep
-it: whatever inserts, hides or deletes a row (sync, rebuild, deletion of an inbox) cannot forget it.
+Table ``row_total`` (kind, inbox_id, hidden 0|1, n); the kinds are ``message``, ``thread`` and ``inbound`` (of the
+messages those that came in). Triggers and not the callers keep it: whatever inserts, hides or deletes a row (sync,
+rebuild, deletion of an inbox) cannot forget it.
 """
 
 from __future__ import annotations
@@ -11,19 +12,26 @@ from typing import Any, Literal
 
 from gateway.store.engine import Tx
 
-Kind = Literal["message", "thread"]
+Kind = Literal["message", "thread", "inbound"]
 
 _TABLE = (
     "CREATE TABLE row_total (kind VARCHAR(10) NOT NULL, inbox_id VARCHAR(255) NOT NULL, hidden INTEGER NOT NULL, "
     "n BIGINT NOT NULL, PRIMARY KEY (kind, inbox_id, hidden))"
 )
 
+# kind, its table, and the condition on a row (``{}``: old or new) for what it counts; it never changes for a row
+_KINDS: tuple[tuple[Kind, str, str], ...] = (
+    ("message", "message", "1 = 1"),
+    ("inbound", "message", "{}.direction = 'inbound'"),
+    ("thread", "thread", "1 = 1"),
+)
+
 
 def create(db: Any, *, sqlite: bool) -> None:
     """Make the table and its triggers (called by the first migration)."""
     db.execute_sql(_TABLE)
-    for kind in ("message", "thread"):
-        for statement in _sqlite(kind) if sqlite else _postgres(kind):
+    for kind, table, only in _KINDS:
+        for statement in _sqlite(kind, table, only) if sqlite else _postgres(kind, table, only):
             db.execute_sql(statement)
 
 
@@ -54,23 +62,26 @@ def _add(kind: str, side: str, by: int) -> str:
     )
 
 
-def _sqlite(kind: str) -> list[str]:
+def _sqlite(kind: str, table: str, only: str) -> list[str]:
     plus, minus = _add(kind, "new", 1), _add(kind, "old", -1)
+    old, new = only.format("old"), only.format("new")
     return [
-        f"CREATE TRIGGER {kind}_total_insert AFTER INSERT ON {kind} BEGIN {plus} END",
-        f"CREATE TRIGGER {kind}_total_delete AFTER DELETE ON {kind} BEGIN {minus} END",
-        f"CREATE TRIGGER {kind}_total_hide AFTER UPDATE OF hidden ON {kind} WHEN old.hidden <> new.hidden "
-        f"BEGIN {minus} {plus} END",
+        f"CREATE TRIGGER {kind}_total_insert AFTER INSERT ON {table} WHEN {new} BEGIN {plus} END",
+        f"CREATE TRIGGER {kind}_total_delete AFTER DELETE ON {table} WHEN {old} BEGIN {minus} END",
+        f"CREATE TRIGGER {kind}_total_hide AFTER UPDATE OF hidden ON {table} "
+        f"WHEN old.hidden <> new.hidden AND {new} BEGIN {minus} {plus} END",
     ]
 
 
-def _postgres(kind: str) -> list[str]:
+def _postgres(kind: str, table: str, only: str) -> list[str]:
     plus, minus = _add(kind, "NEW", 1), _add(kind, "OLD", -1)
+    old, new = only.format("OLD"), only.format("NEW")
+    run = f"FOR EACH ROW WHEN (%s) EXECUTE FUNCTION {kind}_total()"
     return [
         f"CREATE FUNCTION {kind}_total() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         f"IF TG_OP <> 'INSERT' THEN {minus} END IF; IF TG_OP <> 'DELETE' THEN {plus} END IF; RETURN NULL; END $$",
-        f"CREATE TRIGGER {kind}_total_rows AFTER INSERT OR DELETE ON {kind} "
-        f"FOR EACH ROW EXECUTE FUNCTION {kind}_total()",
-        f"CREATE TRIGGER {kind}_total_hide AFTER UPDATE OF hidden ON {kind} FOR EACH ROW "
-        f"WHEN (OLD.hidden <> NEW.hidden) EXECUTE FUNCTION {kind}_total()",
+        f"CREATE TRIGGER {kind}_total_insert AFTER INSERT ON {table} {run % new}",
+        f"CREATE TRIGGER {kind}_total_delete AFTER DELETE ON {table} {run % old}",
+        f"CREATE TRIGGER {kind}_total_hide AFTER UPDATE OF hidden ON {table} "
+        f"{run % f'OLD.hidden <> NEW.hidden AND {new}'}",
     ]
