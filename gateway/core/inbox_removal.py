@@ -1,4 +1,5 @@
-"""Removing an inbox: after it no byte of its mail is left, no key, no event, no pending webhook.
+"""Removing an inbox: after it no byte of its mail is left, no key, no event, no pending webhook, save the one that
+says so (``inbox_events``).
 
 The row stands in state ``deleting`` until the very end, so that a crash anywhere is finished at the next start.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from gateway.core.context import Core
+from gateway.core.inbox_events import tell_deleted
 from gateway.store.engine import Row, Tx
 from gateway.store.erase import erase_deleted
 
@@ -51,7 +53,7 @@ async def remove(core: Core, inbox: Row) -> None:
     await core.imap.drop(inbox["address"])
     while await core.store.write(partial(_some_messages, inbox_id=inbox["id"])):
         pass
-    await core.store.write(partial(_last, inbox_id=inbox["id"]))
+    await core.store.write(partial(_last, core=core, inbox=inbox))
     await erase_deleted(core.store)
 
 
@@ -71,10 +73,12 @@ def _some_messages(tx: Tx, inbox_id: str) -> int:
     return len(rows)
 
 
-def _last(tx: Tx, inbox_id: str) -> None:
+def _last(tx: Tx, core: Core, inbox: Row) -> None:
+    inbox_id = inbox["id"]
     # once more: what was under way while the mailbox went may have written an event or a message
     _run(tx, _STATEMENTS, inbox_id)
     while _some_messages(tx, inbox_id):
         pass
     _run(tx, _DERIVED, inbox_id)
-    tx.run("DELETE FROM inbox WHERE id = ?", inbox_id)
+    if tx.run("DELETE FROM inbox WHERE id = ?", inbox_id):
+        tell_deleted(tx, core.events, inbox)

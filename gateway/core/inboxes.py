@@ -17,6 +17,7 @@ from typing import Any
 from gateway.core import inbox_webhook
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound, Taken
+from gateway.core.inbox_events import tell_created
 from gateway.core.inbox_removal import remove
 from gateway.core.limits import charge_creation
 from gateway.core.listing import Listing, Window
@@ -111,7 +112,7 @@ async def create(core: Core, scope: Scope, new: NewInbox) -> tuple[Row, bool]:
     except MailServerError:
         await core.store.write(partial(_unmake, inbox_id=row["id"]))
         raise
-    await core.store.write(lambda tx: tx.update("inbox", "id", row["id"], {"status": "active"}))
+    await core.store.write(partial(_activate, core=core, inbox=row))
     return {**row, "status": "active"}, True
 
 
@@ -271,11 +272,12 @@ async def finish_deletions(core: Core) -> None:
         await remove(core, inbox)
     for inbox in await core.store.read(lambda tx: tx.rows("SELECT * FROM inbox WHERE status = 'creating'")):
         await core.mail.add_mailbox(inbox["address"])
-        await core.store.write(partial(_activate, inbox_id=inbox["id"]))
+        await core.store.write(partial(_activate, core=core, inbox=inbox))
 
 
-def _activate(tx: Tx, inbox_id: str) -> None:
-    tx.update("inbox", "id", inbox_id, {"status": "active"})
+def _activate(tx: Tx, core: Core, inbox: Row) -> None:
+    if tx.run("UPDATE inbox SET status = 'active' WHERE id = ? AND status = 'creating'", inbox["id"]):
+        tell_created(tx, core.events, inbox)
 
 
 async def set_credentials(core: Core, scope: Scope, ref: str) -> tuple[Row, str, PersonAccess]:

@@ -1,0 +1,47 @@
+"""``inbox.created`` and ``inbox.deleted``: told in the transaction that makes an inbox usable, and the one that
+takes its last row.
+
+Everything of an inbox goes with it, what its webhooks had still to hear included. The one thing said after it is
+that it is gone: ``inbox.deleted`` is the organization's event, in no inbox's lane, and holds who the inbox was and
+nothing of its mail.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.events.log import EventLog
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us
+
+
+def tell_created(tx: Tx, events: EventLog, inbox: Row) -> None:
+    """The inbox takes mail from now on."""
+    events.append(
+        tx,
+        "inbox.created",
+        organization_id=inbox["organization_id"],
+        pod_id=inbox["pod_id"],
+        inbox_id=inbox["id"],
+        subject=inbox["id"],
+        payload={"inbox": _facts(inbox)},
+        at=inbox["created_at"],
+    )
+
+
+def tell_deleted(tx: Tx, events: EventLog, inbox: Row) -> None:
+    """Nothing is left of the inbox but this."""
+    events.append(
+        tx,
+        "inbox.deleted",
+        organization_id=inbox["organization_id"],
+        pod_id=inbox["pod_id"],
+        subject=inbox["id"],
+        payload={"inbox": _facts(inbox)},
+        at=now_us(),
+    )
+
+
+def _facts(inbox: Row) -> dict[str, Any]:
+    names = ("id", "organization_id", "pod_id", "address", "display_name", "created_at")
+    return {name: inbox[name] for name in names}
