@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -107,6 +107,8 @@ class Sync:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         self._tasks = []
+        self._lanes.clear()  # what they wait for is found again by looking
+        self._oldest.clear()
 
     def hint(self, hint: Hint) -> None:
         """A doorbell rang (see :class:`mailserver.base.Hint`)."""
@@ -331,6 +333,15 @@ class Sync:
             if one.parsed and role in ("inbox", "junk")
             else [()] * len(one.parsed)
         )
+        await self._keep(
+            inbox,
+            one.delta,
+            {
+                found.uid: [to_keyword(label) for label in sorted(labels)]
+                for found, labels in zip(one.delta.found, extra, strict=True)
+                if labels
+            },
+        )
         await self._store.write(
             partial(
                 apply.write_batch,
@@ -369,18 +380,28 @@ class Sync:
             keyword = NOT_SEEN if label == "unread" else to_keyword(label)
             if (label == "unread" or label not in SYSTEM) and keyword not in found.flags:
                 wanted.setdefault(found.uid, []).append(keyword)
-        if not wanted:
+        await self._keep(inbox, delta, wanted)
+
+    async def _keep(self, inbox: Row, delta: Delta, keywords: Mapping[int, Sequence[str]]) -> None:
+        """Give new messages these keywords (by UID), on the mail server and in ``delta``: what was decided when
+        they came is known to a rebuild."""
+        if not keywords:
             return
         name = delta.state.name
 
         def store(client: Client) -> None:
             client.open(name)
-            for uid, keywords in wanted.items():
-                client.add_flags([uid], keywords, silent=True)
+            for uid, words in keywords.items():
+                client.add_flags([uid], list(words), silent=True)
 
         await self._imap.run(inbox["address"], store)
         delta.found = [
-            fetch.Found(one.uid, (*one.flags, *wanted.get(one.uid, [])), one.internal_date, one.raw)
+            fetch.Found(
+                one.uid,
+                tuple(dict.fromkeys((*one.flags, *keywords.get(one.uid, ())))),
+                one.internal_date,
+                one.raw,
+            )
             for one in delta.found
         ]
 

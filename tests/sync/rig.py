@@ -15,6 +15,7 @@ import imapclient
 import msgspec
 
 from gateway.events.log import EventLog
+from gateway.extract.pool import ExtractPool
 from gateway.mime.types import ParsedMessage
 from gateway.mime.worker import ParserPool
 from gateway.settings import Settings
@@ -126,10 +127,17 @@ def mail(n: int | str, *, extra: str = "", body: str = "hello") -> bytes:
 
 @asynccontextmanager
 async def rig(
-    tmp_path: Path, *, push: bool = True, idle: int = 0, catch_up: float = 3600.0
+    tmp_path: Path,
+    *,
+    push: bool = True,
+    idle: int = 0,
+    catch_up: float = 3600.0,
+    concurrency: int = 8,
+    extractor: ExtractPool | None = None,
 ) -> AsyncIterator[Rig]:
     settings = msgspec.structs.replace(
-        Settings(), sync=SyncSettings(idle_connections=idle, catch_up_seconds=catch_up)
+        Settings(),
+        sync=SyncSettings(idle_connections=idle, catch_up_seconds=catch_up, concurrency=concurrency),
     )
     store = Store(f"sqlite:{tmp_path / 'rig.db'}")
     migrate(store)
@@ -146,7 +154,7 @@ async def rig(
     ):
         await server.add_domain("x.test")
         imap = ImapPool(server.imap_login)
-        sync = Sync(store, server, imap, parser, EventLog(), NoDrafts(), settings)
+        sync = Sync(store, server, imap, parser, EventLog(), NoDrafts(), settings, extractor)
         watch = IdleWatch(store, server, sync.hint, settings)
         try:
             await sync.start()
