@@ -333,16 +333,7 @@ class Sync:
             if one.parsed and role in ("inbox", "junk")
             else [()] * len(one.parsed)
         )
-        await self._keep(
-            inbox,
-            one.delta,
-            {
-                found.uid: [to_keyword(label) for label in sorted(labels)]
-                for found, labels in zip(one.delta.found, extra, strict=True)
-                if labels
-            },
-        )
-        await self._store.write(
+        done = await self._store.write(
             partial(
                 apply.write_batch,
                 inbox=inbox,
@@ -355,6 +346,13 @@ class Sync:
                 announce_since=since,
             )
         )
+        if any(extra):
+            decided = {
+                found.uid: [to_keyword(label) for label in sorted(labels)]
+                for found, labels, indexed in zip(one.delta.found, extra, done, strict=True)
+                if labels and indexed.new
+            }
+            await self._store_keywords(inbox, one.delta.state.name, decided)
 
     async def _push_labels(self, inbox: Row, delta: Delta, parsed: Sequence[ParsedMessage]) -> None:
         """Labels given with a send stand in the index first; the Sent copy gets them as keywords here."""
@@ -380,30 +378,23 @@ class Sync:
             keyword = NOT_SEEN if label == "unread" else to_keyword(label)
             if (label == "unread" or label not in SYSTEM) and keyword not in found.flags:
                 wanted.setdefault(found.uid, []).append(keyword)
-        await self._keep(inbox, delta, wanted)
+        await self._store_keywords(inbox, delta.state.name, wanted)
+        delta.found = [
+            fetch.Found(one.uid, (*one.flags, *wanted.get(one.uid, [])), one.internal_date, one.raw)
+            for one in delta.found
+        ]
 
-    async def _keep(self, inbox: Row, delta: Delta, keywords: Mapping[int, Sequence[str]]) -> None:
-        """Give new messages these keywords (by UID), on the mail server and in ``delta``: what was decided when
-        they came is known to a rebuild."""
-        if not keywords:
+    async def _store_keywords(self, inbox: Row, name: str, wanted: Mapping[int, Sequence[str]]) -> None:
+        """Give messages of a folder keywords, by UID: what was decided here is known to a rebuild."""
+        if not wanted:
             return
-        name = delta.state.name
 
         def store(client: Client) -> None:
             client.open(name)
-            for uid, words in keywords.items():
-                client.add_flags([uid], list(words), silent=True)
+            for uid, keywords in wanted.items():
+                client.add_flags([uid], list(keywords), silent=True)
 
         await self._imap.run(inbox["address"], store)
-        delta.found = [
-            fetch.Found(
-                one.uid,
-                tuple(dict.fromkeys((*one.flags, *keywords.get(one.uid, ())))),
-                one.internal_date,
-                one.raw,
-            )
-            for one in delta.found
-        ]
 
     async def _take_reports(
         self, inbox: Row, delta: Delta, parsed: list[ParsedMessage]

@@ -60,3 +60,38 @@ async def test_a_rebuild_finds_everything_as_it_was(tmp_path: Path) -> None:
 
 async def _count(one: Rig, n: int) -> bool:
     return len(await one.rows("SELECT 1 FROM message")) == n
+
+
+async def test_a_rebuild_keeps_what_was_decided_on_arrival(tmp_path: Path) -> None:
+    async with rig(tmp_path) as one:
+        inbox = await one.inbox("agent@x.test")
+        rule = {
+            "id": "r" * 26,
+            "organization_id": inbox["organization_id"],
+            "direction": "receive",
+            "list_type": "block",
+            "entry": "world.test",
+            "entry_type": "domain",
+            "created_at": 1,
+        }
+        await one.deliver("agent@x.test", mail("before"))
+        await until(lambda: _count(one, 1))
+        await one.store.write(lambda tx: tx.insert("list_entry", rule))
+        await one.deliver("agent@x.test", mail("under the rule"))
+        await until(lambda: _count(one, 2))
+
+        def back_and_forth(client) -> None:  # type: ignore[no-untyped-def]
+            client.select_folder("INBOX")
+            client.move([1], "Junk")
+            client.select_folder("Junk")
+            client.move([1], "INBOX")
+
+        await one.person("agent@x.test", back_and_forth)
+        await one.sync.refresh("agent@x.test")
+        await one.store.write(lambda tx: tx.run("DELETE FROM list_entry"))
+        before = await _facts(one)
+        assert "blocked" in await one.labels("mail under the rule")
+        assert "blocked" not in await one.labels("mail before")
+        await one.sync.stop()
+        await rebuild(one.store, one.imap, one.parser)
+        assert await _facts(one) == before
