@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from openapi_spec_validator import validate
 
 from gateway.store.ids import new_ulid
 from tests.api_openmail import openapi_file
@@ -279,6 +280,7 @@ def test_the_answers_are_as_the_file_describes(answers: Answers, operation: str)
 
 def test_our_own_description_lists_every_operation(gateway: GatewayProcess) -> None:
     document = httpx.get(f"{gateway.base_url}/openapi.json", trust_env=False).json()
+    validate(document)
     ours = {
         f"{method.upper()} {re.sub(r'{[^}]+}', '{}', path)}"
         for path, methods in document["paths"].items()

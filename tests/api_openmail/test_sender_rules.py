@@ -138,6 +138,8 @@ def test_rules_are_listed_and_taken_away(organization: Organization) -> None:
     assert again["id"] == first["id"]
     assert first["reason"] == "rude"
     assert (first["type"], own["type"]) == ("address", "domain")
+    assert (first["podId"], first["inboxId"]) == (None, None)
+    assert (own["podId"], own["inboxId"]) == (inbox["pod_id"], inbox["inbox_id"])
     listed = call(organization, "GET", "sender-rules")
     assert [row["id"] for row in listed["data"]] == [own["id"], first["id"]]
     assert listed["total"] == 2

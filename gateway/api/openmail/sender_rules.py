@@ -47,12 +47,13 @@ class SetMode(msgspec.Struct, rename="camel"):
 
 
 class RuleView(msgspec.Struct, rename="camel"):
-    """A sender rule. ``type`` is address or domain; ``inboxId`` null: a rule of the account."""
+    """A sender rule. ``type`` is address or domain; ``podId`` and ``inboxId`` null: a rule of the account."""
 
     id: str
     action: str
     type: str
     sender: str
+    pod_id: str | None
     inbox_id: str | None
     reason: str | None
     created_at: str
@@ -71,6 +72,7 @@ def rule_view(row: Row) -> RuleView:
         action=row["list_type"],
         type="address" if row["entry_type"] == "email" else "domain",
         sender=row["entry"],
+        pod_id=f"pod_{row['pod_id']}" if row["pod_id"] else None,
         inbox_id=f"inb_{row['inbox_id']}" if row["inbox_id"] else None,
         reason=row["reason"],
         created_at=iso_of(row["created_at"]),
