@@ -11,10 +11,10 @@ from gateway.api.errors import allowance_headers
 from gateway.api.routing import Call
 from gateway.core import idempotency
 from gateway.core.idempotency import Completion, Replay
-from gateway.core.sending import Sent
+from gateway.core.sent import Sent
 
-Render = Callable[[str, str], tuple[int, str]]
-"""Status and JSON text of the answer, from the ULIDs of the message and its thread."""
+Render = Callable[[Sent], tuple[int, str]]
+"""Status and JSON text of the answer."""
 
 Run = Callable[[Completion | None], Awaitable[Sent]]
 
@@ -40,5 +40,5 @@ async def send_once(
             await idempotency.abandon(call.core, claim)
         raise
     call.headers.update(allowance_headers(sent.allowance))
-    status, body = render(sent.message_id, sent.thread_id)
+    status, body = render(sent)
     return Response(body, status, media_type="application/json")

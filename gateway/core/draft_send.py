@@ -15,7 +15,8 @@ from gateway.core.idempotency import Completion
 from gateway.core.lookup import require
 from gateway.core.mailbox import on_server
 from gateway.core.replies import ReplyRequest
-from gateway.core.sending import SendRequest, Sent
+from gateway.core.sending import SendRequest
+from gateway.core.sent import Sent
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
 from gateway.store.jsontext import load

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from gateway.core.context import Core
 from gateway.core.errors import Conflict, Invalid, Unavailable
+from gateway.core.sent import Sent
 from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
 
@@ -50,10 +51,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """How an operation completes a claim in its own transaction: ``render`` makes (status, body) of its result."""
+    """How a send completes a claim in its own transaction: ``render`` makes (status, body) of what was sent."""
 
     claim: Claim
-    render: Callable[[str, str], tuple[int, str]]  # message ULID, thread ULID
+    render: Callable[[Sent], tuple[int, str]]
 
 
 def check_key(key: str) -> str:

@@ -14,7 +14,8 @@ from gateway.core.context import Core
 from gateway.core.errors import Invalid
 from gateway.core.idempotency import Completion
 from gateway.core.mailbox import spots_of, whole_message
-from gateway.core.sending import SendRequest, Sent, send
+from gateway.core.sending import SendRequest, send
+from gateway.core.sent import Sent
 from gateway.mime.addresses import format_address
 from gateway.mime.attachments import attachment_content
 from gateway.mime.reply import (
@@ -173,7 +174,7 @@ def original_of(row: Row) -> Original:
         message_id=own,
         references=[one for one in load(row["references_json"]) if usable_id(one)],
         in_reply_to=[answered] if answered and usable_id(answered) else [],
-        subject=_one_line(row["subject"]),
+        subject=one_line(row["subject"]),
         sender=_usable(sender) if sender else None,
         reply_to=[_usable(one) for one in people_of(row["reply_to_json"])],
         to=[_usable(one) for one in people_of(row["to_json"])],
@@ -240,13 +241,14 @@ async def mark_answered(core: Core, inbox: Row, message_id: str) -> None:
     await asyncio.wait([asyncio.create_task(try_it())], timeout=_FLAG_SECONDS)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """What a mail says in a field, fit for a field of ours: printable, on one line, not too long."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:900]
 
 
 def _usable(one: Address) -> Address:
     """An address from a mail, its name fit for an address field of ours."""
-    return Address(_one_line(one.name)[:300], one.email)
+    return Address(one_line(one.name)[:300], one.email)
 
 
 def _as_html(text: str) -> str:

@@ -14,11 +14,11 @@ from gateway.core.context import Core
 from gateway.core.errors import Invalid, Rejected, TooLarge, Unavailable
 from gateway.core.idempotency import Completion, complete
 from gateway.core.labels_change import check_labels
-from gateway.core.limits import Allowance
 from gateway.core.lookup import require
 from gateway.core.mail_domains import check_domains
 from gateway.core.reputation import check_standing
 from gateway.core.rules import admit, check_recipients
+from gateway.core.sent import Sent
 from gateway.core.unsubscribe import unsubscribe_headers
 from gateway.mime.addresses import InvalidAddress, normalise, parse_user_address
 from gateway.mime.dkim_sign import SigningError
@@ -61,15 +61,6 @@ class SendRequest:
     references: Sequence[str] = ()
     thread_id: str | None = None
     unsubscribe: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """Bare ULIDs of the accepted message and its thread; ``allowance``: how the tightest limit stands now."""
-
-    message_id: str
-    thread_id: str
-    allowance: Allowance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,9 +319,9 @@ def _accept(
         _pretend(core, tx, inbox, ready.message_id, people)
     if also is not None:
         also(tx)
-    sent = Sent(ready.message_id, thread_id, allowance)
+    sent = Sent(ready.message_id, thread_id, ready.at, ready.parsed, ready.checked.bcc, allowance)
     if completion is not None:
-        complete(tx, completion.claim, *completion.render(sent.message_id, sent.thread_id))
+        complete(tx, completion.claim, *completion.render(sent))
     return sent
 
 

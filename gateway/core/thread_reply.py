@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,17 +14,20 @@ from gateway.core.idempotency import Completion
 from gateway.core.lookup import find_thread
 from gateway.core.messages import WHOLE, add_labels, see
 from gateway.core.read_state import note_answered
-from gateway.core.replies import ReplyRequest, mark_answered, reply_request, usable_id
-from gateway.core.sending import Sent, send
+from gateway.core.replies import ReplyRequest, mark_answered, one_line, reply_request, usable_id
+from gateway.core.sending import send
+from gateway.core.sent import Sent
 from gateway.mime.addresses import InvalidAddress, base_address, check_address
 from gateway.mime.delivery_role import delivery_role
 from gateway.mime.reply import MAX_REFERENCES, reply_subject
 from gateway.mime.types import OutgoingAttachment
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Row, StoreDown, Tx
 from gateway.store.jsontext import load
 from gateway.store.people import people_of, person_of
 from gateway.store.scope import Scope
 from gateway.sync.seen_owed import pay
+
+log = logging.getLogger("postern.replies")
 
 _FLAG_SECONDS = 2.0
 _COPIES_LOOKED_AT = 50
@@ -76,7 +80,7 @@ async def reply_in_thread(
             to=[answer.to],
             cc=[*answer.cc, *([thread.copied_by] if thread.copied_by else [])],
             reply_to=answer.reply_to,
-            subject=reply_subject(" ".join(thread.row["subject"].split())[:900]),
+            subject=reply_subject(one_line(thread.row["subject"])),
             text=answer.text,
             html=answer.html,
             attachments=answer.attachments,
@@ -98,7 +102,10 @@ async def reply_in_thread(
 
 
 async def _flag(core: Core, scope: Scope, inbox: Row, last: Row) -> None:
-    await pay(core.store, core.imap, inbox)
+    try:
+        await pay(core.store, core.imap, inbox)
+    except StoreDown as error:
+        log.info("the flags of %s are owed until the next pass: %s", inbox["address"], error)
     if last["direction"] == "inbound" and not scope.test:
         await mark_answered(core, inbox, last["id"])
 

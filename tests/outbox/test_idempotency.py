@@ -12,6 +12,7 @@ from gateway.core import idempotency
 from gateway.core.errors import Conflict, Invalid
 from gateway.core.idempotency import Claim, Completion, Replay
 from gateway.core.sending import SendRequest, send
+from gateway.core.sent import Sent
 from gateway.store.engine import Row
 from gateway.store.ids import now_us
 from tests.outbox.rig import ORG, SCOPE, Rig, rig
@@ -25,8 +26,8 @@ async def _call(r: Rig, inbox: Row, key: str, body: str = "same") -> str:
     if isinstance(begun, Replay):
         return begun.body
 
-    def render(message: str, thread: str) -> tuple[int, str]:
-        return 200, json.dumps({"message_id": message, "thread_id": thread})
+    def render(sent: Sent) -> tuple[int, str]:
+        return 200, json.dumps({"message_id": sent.message_id, "thread_id": sent.thread_id})
 
     try:
         sent = await send(
@@ -35,7 +36,7 @@ async def _call(r: Rig, inbox: Row, key: str, body: str = "same") -> str:
     except BaseException:
         await idempotency.abandon(r.core, begun)
         raise
-    return render(sent.message_id, sent.thread_id)[1]
+    return render(sent)[1]
 
 
 async def test_fifty_at_once_are_one(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ async def test_claim_of_a_dead_process_is_retaken(tmp_path: Path) -> None:
                 SCOPE,
                 inbox,
                 SendRequest(to=["bob@world.test"]),
-                Completion(Claim(old.id, before, old.work), lambda m, t: (200, "x")),
+                Completion(Claim(old.id, before, old.work), lambda sent: (200, "x")),
             )
         assert await r.value("SELECT count(*) FROM outbox") == 1
 

@@ -13,10 +13,11 @@ from gateway.api.agentmail.views import DraftItem, DraftView, Sent, draft_item, 
 from gateway.api.paging import read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import parse_time
-from gateway.core import draft_send, drafts, sending
+from gateway.core import draft_send, drafts
 from gateway.core.drafts import DraftChange, NewDraft
 from gateway.core.idempotency import Completion
 from gateway.core.request_files import FileGiven, load_files
+from gateway.core.sent import Sent as Accepted
 
 table = Table("Drafts")
 Doc = msgspec.Meta
@@ -145,7 +146,7 @@ async def send_draft(call: Call[DraftSendBody, NoQuery]) -> Sent:
     """Send a draft; it is gone from the drafts then."""
     inbox_ref, draft_ref = call.ids["inbox_id"], call.ids["draft_id"]
 
-    async def run(completion: Completion | None) -> sending.Sent:
+    async def run(completion: Completion | None) -> Accepted:
         return await draft_send.send_draft(
             call.core,
             call.scope,

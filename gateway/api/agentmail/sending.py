@@ -19,6 +19,7 @@ from gateway.core.lookup import find_inbox
 from gateway.core.replies import ReplyRequest
 from gateway.core.request_files import FileGiven, load_files
 from gateway.core.sending import SendRequest
+from gateway.core.sent import Sent as Accepted
 
 table = Table("Messages")
 Doc = msgspec.Meta
@@ -58,9 +59,9 @@ async def once(call: Call[Any, Any], what: str, run: Run) -> Response:
     return await send_once(call, call.scope.organization, key, digest, render, run)
 
 
-def render(message_id: str, thread_id: str) -> tuple[int, str]:
+def render(sent: Accepted) -> tuple[int, str]:
     """Status and body of an accepted message."""
-    return 200, encode(Sent(f"msg_{message_id}", f"thr_{thread_id}")).decode()
+    return 200, encode(Sent(f"msg_{sent.message_id}", f"thr_{sent.thread_id}")).decode()
 
 
 @table.post("/inboxes/{inbox_id}/messages/send", permission="message_send")
@@ -69,7 +70,7 @@ async def send_message(call: Call[SendBody, NoQuery]) -> Sent:
     body = call.body
     inbox = await call.core.store.read(lambda tx: find_inbox(tx, call.scope, call.ids["inbox_id"]))
 
-    async def run(completion: Completion | None) -> sending.Sent:
+    async def run(completion: Completion | None) -> Accepted:
         request = SendRequest(
             to=as_list(body.to),
             cc=as_list(body.cc),
@@ -115,7 +116,7 @@ async def _answer(call: Call[Any, Any], kind: str, *, reply_all: bool) -> Sent:
         )
     )[0]
 
-    async def run(completion: Completion | None) -> sending.Sent:
+    async def run(completion: Completion | None) -> Accepted:
         request = ReplyRequest(
             to=as_list(body.to),
             cc=as_list(body.cc),

@@ -26,9 +26,10 @@ from gateway.core import idempotency
 from gateway.core.errors import Conflict
 from gateway.core.idempotency import Completion, Replay
 from gateway.core.sealed import Unreadable, seal, unseal
+from gateway.core.sent import Sent
 
-Render = Callable[[str, str], tuple[int, str]]
-"""Status and JSON text of a send's answer, from the ULIDs of the message and its thread."""
+Render = Callable[[Sent], tuple[int, str]]
+"""Status and JSON text of a send's answer."""
 
 
 async def once(endpoint: Endpoint, call: Call[Any, Any], run: Callable[[], Awaitable[Response]]) -> Response:
@@ -61,8 +62,8 @@ def completion(call: Call[Any, Any], render: Render) -> Completion | None:
     if claim is None:
         return None
 
-    def sealed(message_id: str, thread_id: str) -> tuple[int, str]:
-        status, body = render(message_id, thread_id)
+    def sealed(sent: Sent) -> tuple[int, str]:
+        status, body = render(sent)
         return status, seal(call.core.secret, body)
 
     return Completion(claim, sealed)
@@ -72,7 +73,7 @@ def own_id(call: Call[Any, Any]) -> str | None:
     """The ``client_id`` for what this call makes, the same in each repeat; None without a key."""
     if call.claim is None:
         return None
-    return f"repeat-{hashlib.sha256(f'{call.scope.key_id}/{_key(call)}'.encode()).hexdigest()[:32]}"
+    return f"repeat-{call.claim.work}"
 
 
 def _realm(endpoint: Endpoint, call: Call[Any, Any]) -> str:

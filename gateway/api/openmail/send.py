@@ -23,12 +23,13 @@ from gateway.core import sending
 from gateway.core.errors import CoreError, Invalid
 from gateway.core.idempotency import Completion
 from gateway.core.lookup import find_inbox
+from gateway.core.sent import Sent
 from gateway.core.thread_reply import ThreadReply, reply_in_thread
 from gateway.mime.addresses import InvalidAddress, parse_user_address
 from gateway.mime.html_guess import looks_like_html
 from gateway.mime.html_text import html_to_text
 from gateway.store.engine import Row
-from gateway.store.ids import message_id_header, ulid_time_us
+from gateway.store.ids import message_id_header
 
 table = Table("messages")
 
@@ -108,11 +109,11 @@ def _fingerprint(inbox_id: str, given: SendGiven) -> str:
     return hashlib.sha256(encode([inbox_id, body, files])).hexdigest()
 
 
-def _answer(inbox: Row, test: bool, message_id: str, thread_id: str) -> tuple[int, str]:
-    at = ulid_time_us(message_id)
+def _answer(inbox: Row, test: bool, sent: Sent) -> tuple[int, str]:
+    message_id, at = sent.message_id, sent.at
     view = SentView(
         message_id=f"msg_{message_id}",
-        thread_id=f"thr_{thread_id}",
+        thread_id=f"thr_{sent.thread_id}",
         provider_message_id=message_id_header(message_id, inbox["domain"]),
         status="sent" if test else "pending",
         id=f"msg_{message_id}",
@@ -125,7 +126,7 @@ def _answer(inbox: Row, test: bool, message_id: str, thread_id: str) -> tuple[in
 
 async def _send(
     call: Call[SendBody, NoQuery], inbox: Row, given: SendGiven, completion: Completion | None
-) -> sending.Sent:
+) -> Sent:
     body, core = given.body, call.core
     _check(body, core.settings.limits.recipients)
     text, html = await asyncio.to_thread(_texts, body)
