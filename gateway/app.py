@@ -157,7 +157,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Running]:
         outbox = Outbox(
             core.store, core.mail, core.imap, core.events, settings, core.outbox_bell, core.secret
         )
-        wires = {one.name: one.wire(settings) for one in DIALECTS}
+        wires = {one.name: one.wire(core) for one in DIALECTS}
         deliveries = WebhookDelivery(
             core.store, core.events, core.fetcher, settings, wires, core.live.heard_by
         )

@@ -58,7 +58,7 @@ class Dialect:
     table: Table
     render_error: Renderer
     error_schema: dict[str, Any]
-    wire: Callable[[Settings], Wire]
+    wire: Callable[[Core], Wire]
     around: Around | None = None
     socket: Socket | None = None
     socket_path: str = ""

@@ -43,5 +43,5 @@ def tell_deleted(tx: Tx, events: EventLog, inbox: Row) -> None:
 
 
 def _facts(inbox: Row) -> dict[str, Any]:
-    names = ("id", "organization_id", "pod_id", "address", "display_name", "created_at")
+    names = ("id", "number", "organization_id", "pod_id", "address", "username", "display_name", "created_at")
     return {name: inbox[name] for name in names}

@@ -187,7 +187,8 @@ class WebhookDelivery:
             log.exception("event evt_%s cannot be rendered for webhook wh_%s", row["event_id"], hook)
             return Posted(row, None, f"not rendered: {type(error).__name__}")
         try:
-            answer = await self._client.post(row["url"], body, headers, timeout=self._settings.timeout)
+            seconds = wire.timeout or self._settings.timeout
+            answer = await self._client.post(row["url"], body, headers, timeout=seconds)
         except NetError as error:
             self._slow.add(hook)
             return Posted(row, None, f"{type(error).__name__}: {error}")

@@ -52,7 +52,7 @@ class EventLog:
         *,
         organization_id: str,
         subject: str,
-        payload: object,
+        payload: object | Callable[[], object],
         pod_id: str | None = None,
         inbox_id: str | None = None,
         message_id: str | None = None,
@@ -63,10 +63,14 @@ class EventLog:
 
         ``subject`` names the fact (message ULID, recipient, attempt): the same (type, subject) is the same
         event, and appending it again does nothing and answers None. ``at``: when it happened, µs; it enters
-        the id, so pass a time that a rebuild finds again.
+        the id, so pass a time that a rebuild finds again. ``payload``: or what makes it, called only for a new event.
         """
         at = now_us() if at is None else at
         event_id = derived_ulid(at, "event", organization_id, inbox_id or "", type, subject)
+        if callable(payload):
+            if tx.value("SELECT 1 FROM event WHERE id = ?", event_id):
+                return None
+            payload = payload()
         added = tx.insert(
             "event",
             {

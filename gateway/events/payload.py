@@ -1,7 +1,8 @@
 """The dialect-free snapshots that event rows hold, made from message rows.
 
 ``message_snapshot``: every public fact of a message at the moment of the event (ids bare, times in µs,
-people as [name, email] pairs). ``message_ref``: just what the delivery events need.
+people as [name, email] pairs). ``message_ref``: what the delivery events need, of which each recipient has one;
+``message_texts``: what ``message.sent`` has beside it, once a message.
 """
 
 from __future__ import annotations
@@ -44,8 +45,7 @@ def message_snapshot(tx: Tx, message_id: str) -> dict[str, Any]:
         one["label"]
         for one in tx.rows("SELECT label FROM label WHERE message_id = ? ORDER BY label", message_id)
     ]
-    if len(facts["text"] or "") + len(facts["html"] or "") > MAX_BODY:
-        facts["text"] = facts["html"] = None
+    _cap(facts)
     thread = tx.row("SELECT * FROM thread WHERE id = ?", row["thread_id"])
     inbox = tx.row("SELECT id, pod_id, address, external_id FROM inbox WHERE id = ?", row["inbox_id"])
     return {"message": facts, "thread": thread and thread_facts(tx, thread), "inbox": inbox}
@@ -68,11 +68,23 @@ def thread_facts(tx: Tx, row: Row) -> dict[str, Any]:
 
 
 def message_ref(tx: Tx, message_id: str) -> dict[str, Any] | None:
-    """``{inbox_id, thread_id, message_id, rfc_message_id, subject, to, timestamp}`` of a message."""
+    """A message without its texts: ``message_id``, ``inbox_id``, ``thread_id``, ``rfc_message_id``, ``direction``,
+    ``from``, ``to``, ``cc``, ``bcc``, ``subject``, ``attachments``, ``status``, ``test``, ``timestamp``."""
     row = tx.row(
-        "SELECT inbox_id, thread_id, id, rfc_message_id, subject, timestamp FROM message WHERE id = ?",
+        "SELECT id AS message_id, inbox_id, thread_id, rfc_message_id, direction, from_json, to_json, cc_json, "
+        "bcc_json, subject, attachments_json, status, test, timestamp FROM message WHERE id = ?",
         message_id,
     )
-    if row is None:
-        return None
-    return {**{k: v for k, v in row.items() if k != "id"}, "message_id": row["id"]}
+    return None if row is None else message_facts(row)
+
+
+def message_texts(tx: Tx, message_id: str) -> dict[str, Any]:
+    """``text``, ``html`` and ``extracted_text`` of a message; the first two None when they are too long."""
+    texts = tx.row("SELECT text, html, extracted_text FROM message_body WHERE message_id = ?", message_id)
+    return _cap(texts or {"text": None, "html": None, "extracted_text": None})
+
+
+def _cap(facts: dict[str, Any]) -> dict[str, Any]:
+    if len(facts["text"] or "") + len(facts["html"] or "") > MAX_BODY:
+        facts["text"] = facts["html"] = None
+    return facts

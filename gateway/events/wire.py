@@ -38,7 +38,8 @@ class Wire:
     """A dialect's side of webhook delivery.
 
     ``prefer_socket``: an event of these types that an open, subscribed socket of the dialect takes is not posted.
-    ``disables``: an endpoint that fails for days is switched off.
+    ``disables``: an endpoint that fails for days is switched off. ``timeout``: seconds it has to answer; None: what
+    the setting ``webhooks.timeout`` says.
     """
 
     render: Render
@@ -46,3 +47,4 @@ class Wire:
     plan: Plan = next_try
     prefer_socket: frozenset[str] = frozenset()
     disables: bool = True
+    timeout: float | None = None

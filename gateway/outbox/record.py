@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.events.log import EventLog
-from gateway.events.payload import message_ref
+from gateway.events.payload import message_ref, message_texts
 from gateway.outbox import schedule
 from gateway.outbox.bounce import Failed, bounce_person
 from gateway.outbox.queue import FAR, Job, inbox_of
@@ -183,7 +183,10 @@ class Teller:
         self._ref = message_ref(tx, message_id)
 
     def sent(self) -> None:
-        """The message left: ``recipients`` are all of its envelope's."""
+        """The message left: ``recipients`` are all of its envelope's, ``texts`` what it says."""
+        self._append("message.sent", "", self._what_left, now_us())
+
+    def _what_left(self) -> Mapping[str, object]:
         people = [
             row["address"]
             for row in self._tx.rows(
@@ -191,7 +194,11 @@ class Teller:
                 self._id,
             )
         ]
-        self._append("message.sent", "", {"recipients": people}, now_us())
+        return {"recipients": people, "texts": message_texts(self._tx, self._id)}
+
+    def opened(self, at: int) -> None:
+        """Somebody's mail program fetched the message's tracking pixel."""
+        self._append("message.opened", "", {}, at)
 
     def delivered(self, address: str, at: int) -> None:
         """The recipient's server has it."""
@@ -231,8 +238,16 @@ class Teller:
     def _suppress(self, address: str, type: Type, reason: str) -> None:
         suppress(self._tx, self._inbox["organization_id"], address, type, reason=reason, message_id=self._id)
 
-    def _append(self, kind: str, subject: str, facts: Mapping[str, object], at: int) -> None:
-        if self._ref is None:
+    def _append(
+        self,
+        kind: str,
+        subject: str,
+        facts: Mapping[str, object] | Callable[[], Mapping[str, object]],
+        at: int,
+    ) -> None:
+        """``facts``: or what makes them, for news told more than once."""
+        ref = self._ref
+        if ref is None:
             return
         self._events.append(
             self._tx,
@@ -242,8 +257,12 @@ class Teller:
             inbox_id=self._inbox["id"],
             message_id=self._id,
             subject=f"{self._id}/{subject.lower()}" if subject else self._id,
-            payload={"message_ref": self._ref, "timestamp": at, **facts},
-            at=self._ref["timestamp"],
+            payload=lambda: {
+                "message_ref": ref,
+                "timestamp": at,
+                **(facts() if callable(facts) else facts),
+            },
+            at=ref["timestamp"],
             test=self._test,
         )
 

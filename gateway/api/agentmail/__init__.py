@@ -63,7 +63,7 @@ agentmail_dialect = Dialect(
     table=_table(),
     render_error=render_error,
     error_schema=ERROR_SCHEMA,
-    wire=lambda settings: Wire(render=lambda event, attempt: render(event), sign=sign),
+    wire=lambda core: Wire(render=lambda event, attempt: render(event), sign=sign),
     socket=serve_socket,
 )
 

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from gateway.api import downloads
 from gateway.api.dialect import Dialect
+from gateway.api.mailboxkit import api_keys, domains, inboxes, organization, register
 from gateway.api.mailboxkit.errors import ERROR_SCHEMA, render_error
+from gateway.api.mailboxkit.limits import request_limits
 from gateway.api.mailboxkit.repeats import once
 from gateway.api.mailboxkit.wire import mailboxkit_wire
 from gateway.api.routing import Table
 
-_PARTS: tuple[Table, ...] = (downloads.table,)
+_PARTS: tuple[Table, ...] = (
+    api_keys.table,
+    domains.table,
+    downloads.table,
+    inboxes.table,
+    organization.table,
+    register.table,
+)
 
 
 def _table() -> Table:
@@ -30,6 +39,7 @@ mailboxkit_dialect = Dialect(
     table=_table(),
     render_error=render_error,
     error_schema=ERROR_SCHEMA,
-    wire=mailboxkit_wire,
+    wire=lambda core: mailboxkit_wire(core.settings, core.secret),
     around=once,
+    limits=request_limits,
 )

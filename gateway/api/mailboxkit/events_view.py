@@ -1,13 +1,59 @@
-"""Events as MailboxKit's webhooks show them (contract, "Webhooks")."""
+"""Events as MailboxKit's webhooks show them (contract, "Webhooks"): rendered from the snapshot in the event's row
+alone, so that every try, and the list of attempts, has the same octets.
+
+``message.sent`` is told when a mail server took the message for delivery, and has the message's texts. The news that
+follow are about a recipient and leave the texts out.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from gateway.events.wire import Try
-from gateway.store.engine import Row
+import msgspec
+
+from gateway.api.mailboxkit.file_links import FileLinks
+from gateway.api.mailboxkit.inbox_view import InboxView, inbox_view
+from gateway.api.mailboxkit.message_event import message_news
+from gateway.api.mailboxkit.message_view import MessageView, message_view
+from gateway.api.times import to_seconds
+from gateway.store.ids import number_of
+from gateway.store.jsontext import load
+
+MESSAGE_EVENTS = (
+    "message.received",
+    "message.sent",
+    "message.delivered",
+    "message.bounced",
+    "message.opened",
+    "message.complained",
+    "message.rejected",
+)
+INBOX_EVENTS = ("inbox.created", "inbox.deleted")
+EVENTS = (*MESSAGE_EVENTS, *INBOX_EVENTS)
+"""All there are; mail that a filter caught (spam, blocked) is not told of."""
 
 
-def render(event: Row, attempt: Try) -> dict[str, Any] | None:
+class EventView(msgspec.Struct):
+    """An event as it is posted."""
+
+    event: str
+    timestamp: str
+    inbox_id: int
+    data: MessageView | InboxView
+
+
+def render(event: Mapping[str, Any], links: FileLinks) -> EventView | None:
     """An event row as JSON; None for a type MailboxKit does not have."""
-    return None
+    kind = event["type"]
+    if kind not in EVENTS:
+        return None
+    facts = load(event["payload_json"])
+    data: MessageView | InboxView
+    if kind in INBOX_EVENTS:
+        data, inbox = inbox_view(facts["inbox"]), facts["inbox"]["id"]
+    elif kind == "message.received":
+        data, inbox = message_view(facts["message"], links), facts["message"]["inbox_id"]
+    else:
+        data, inbox = message_news(kind, facts, links), facts["message_ref"]["inbox_id"]
+    return EventView(kind, to_seconds(event["created_at"]), number_of(inbox), data)

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from gateway.api.mailboxkit.events_view import render
+from gateway.api.mailboxkit.file_links import FileLinks
 from gateway.events.schedule import Outcome
 from gateway.events.webhook_signing import sign as sign_standard
 from gateway.events.webhook_signing import sign_mailboxkit
-from gateway.events.wire import Wire
+from gateway.events.wire import Try, Wire
 from gateway.settings import Settings
+from gateway.store.engine import Row
 
-WAITS = (30.0, 120.0, 600.0, 3600.0, 21_600.0, 86_400.0)
-"""Seconds from the n-th failed try to the next: seven tries in all."""
+TRIES_AT = (0.0, 30.0, 120.0, 600.0, 3600.0, 21_600.0, 86_400.0)
+"""Seconds from the first try to each of the seven."""
+
+WAITS = tuple(later - earlier for earlier, later in pairwise(TRIES_AT))
+"""Seconds from the n-th failed try to the next."""
+
+TIMEOUT = 10.0
+"""Seconds an endpoint has to answer, at the most."""
+
+LINK_SECONDS = 7 * 86_400
+"""How long an event's attachment URLs work. They are the same in each try, and the last is a day after the first."""
 
 
 def plan(number: int, *, status: int | None, retry_after: str | None, now: float, scale: float) -> Outcome:
@@ -28,6 +40,17 @@ def sign(secrets: Sequence[str], event_id: str, timestamp: int, body: bytes) -> 
     }
 
 
-def mailboxkit_wire(settings: Settings) -> Wire:
-    """The dialect's side of webhook delivery."""
-    return Wire(render=render, sign=sign, plan=plan, disables=False)
+def mailboxkit_wire(settings: Settings, secret: bytes) -> Wire:
+    """The dialect's side of webhook delivery; ``http.public_url`` and ``secret`` enter the attachments' links."""
+    public_url = settings.http.public_url.rstrip("/")
+
+    def shown(event: Row, attempt: Try) -> object | None:
+        return render(event, FileLinks(public_url, secret, event["created_at"] // 1_000_000 + LINK_SECONDS))
+
+    return Wire(
+        render=shown,
+        sign=sign,
+        plan=plan,
+        disables=False,
+        timeout=min(TIMEOUT, settings.webhooks.timeout),
+    )

@@ -65,7 +65,7 @@ openmail_dialect = Dialect(
     render_error=render_error,
     error_schema=ERROR_SCHEMA,
     blind=frozenset({"blocked"}),  # what a sender rule filters vanishes
-    wire=openmail_wire,
+    wire=lambda core: openmail_wire(core.settings),
     socket=serve_socket,
     socket_path="/ws",
 )
