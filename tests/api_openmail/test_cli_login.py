@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
+from gateway.core import cli_login
+from gateway.core.errors import NotFound, TooMany
+from tests.api.rig import rig
 from tests.api_openmail.calls import call
 from tests.gateway_process import GatewayProcess, Organization
 
@@ -80,3 +86,28 @@ def test_what_nobody_asked_for_is_not_found(gateway: GatewayProcess, organizatio
     )
     assert hostile.headers["content-type"].startswith("text/plain")
     assert "<script>" not in hostile.text
+
+
+@pytest.mark.anyio
+async def test_requests_expire_and_only_so_many_wait(tmp_path: Path) -> None:
+    async with rig(tmp_path) as house:
+        core = house.core
+        first = await cli_login.start(core, "somewhere")
+        for _ in range(cli_login.MAX_PENDING - 1):
+            await cli_login.start(core, "somewhere")
+        with pytest.raises(TooMany) as refused:
+            await cli_login.start(core, "somewhere")
+        assert refused.value.retry_after == cli_login.SECONDS
+        await core.store.write(lambda tx: tx.run("UPDATE cli_login SET expires_at = 1"))
+        with pytest.raises(NotFound):
+            await cli_login.approve(core, house.scope, first.user_code)
+        with pytest.raises(NotFound):
+            await cli_login.fetch(core, first.request_id)
+        again = await cli_login.start(core, "somewhere")
+        assert await core.store.read(lambda tx: tx.value("SELECT count(*) FROM cli_login")) == 1
+        narrow = replace(house.scope, permissions=frozenset({"api_key_create", "inbox_read"}))
+        await cli_login.approve(core, narrow, again.user_code)
+        key = await cli_login.fetch(core, again.request_id)
+        reach = await core.keys.identify(core.store, key or "")
+        assert reach is not None
+        assert reach.permissions == {"api_key_create", "inbox_read"}
