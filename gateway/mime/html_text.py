@@ -1,7 +1,6 @@
 """HTML to the text a person sees: hidden text is dropped and reported, structure becomes lines.
 
-Iterative walk over selectolax's tree (20,000 nested divs are only 20,000 steps). Tags with absurd numbers of
-attributes are emptied first: every HTML5 tokenizer is quadratic in them.
+Iterative walk over selectolax's tree; what would cost its parser quadratic time is taken out first (html_safe).
 """
 
 from __future__ import annotations
@@ -10,6 +9,9 @@ import re
 from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from gateway.mime.html_safe import safe_for_parser
+from gateway.mime.html_style import WHITE, Look, Sheet, conceals, look_of, read_sheet
 
 _DROPPED = frozenset(
     [
@@ -71,103 +73,95 @@ _BLOCKS = frozenset(
     ]
 )
 _SPACED = frozenset(("p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "ul", "ol", "table"))
-_HIDING = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|opacity\s*:\s*0*\.?0+(?![.\d])"
-    r"|font-size\s*:\s*0*\.?0+\s*(?![.\d])|font-size\s*:\s*1px|max-height\s*:\s*0+(?![.\d])|mso-hide\s*:\s*all"
-    r"|(?:left|top|text-indent)\s*:\s*-\d{3,}|clip\s*:\s*rect\(\s*0|(?<!-)(?:width|height)\s*:\s*0+(?:px)?\s*(?:;|$)"
-    r"|(?<!-)color\s*:\s*transparent",
-    re.I,
-)
-_MAYBE_HIDDEN = re.compile(
-    r"display\s*:|visibility|opacity|font-size\s*:\s*[01.]|hidden|height\s*:\s*0|width\s*:\s*0|mso-hide|:\s*-\d{3}"
-    r"|clip\s*:|transparent|[\U000e0001-\U000e007f]",
-    re.I,
-)
-_LONG_TAG = re.compile(r"<[A-Za-z][^<>]{2000,}")
 _SPACE = re.compile(r"[ \t\r\n\f\u00a0]+")
 _BLANKS = re.compile(r"\n{3,}")
 _INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\u2063\ufeff]|(?<!\U0001f3f4)[\U000e0001-\U000e007f]{4,}")
-_MAX_ATTRIBUTES = 256
+# what mails put behind their hidden preview line, so that nothing of the mail shows there
+_PADDING = re.compile("(?:[\u200c\u200d\u2007\u00a0] ?){4,}")
 _MAX_NODES = 200_000
 
 
 class HtmlText(NamedTuple):
-    """What a person sees, and whether something readable was hidden from people."""
+    """What a person sees, whether something readable was hidden from people, and the words set in large type."""
 
     text: str
     hidden: bool
-
-
-def safe_for_parser(html: str) -> str:
-    """``html`` with tags of more than 256 attributes emptied (they cost quadratic time in any tokenizer)."""
-
-    def shorten(match: re.Match[str]) -> str:
-        tag = match[0]
-        if tag.count("=") + len(tag.split()) > 2 * _MAX_ATTRIBUTES:
-            return tag.split(None, 1)[0][:40]
-        return tag
-
-    return _LONG_TAG.sub(shorten, html)
-
-
-def may_hide(html: str) -> bool:
-    """Cheap test: False means nothing in ``html`` can be hidden text."""
-    return _MAYBE_HIDDEN.search(html) is not None
+    large: frozenset[str] = frozenset()
 
 
 def html_to_text(html: str) -> HtmlText:
     """Visible text of ``html``: lines for blocks, ``- `` for list items, ``text <url>`` for links. Linear."""
-    root = LexborHTMLParser(safe_for_parser(html)).body
+    tree = LexborHTMLParser(safe_for_parser(html))
+    root = tree.body
     if root is None:
         return HtmlText("", False)
-    return _Walk().run(root)
+    sheet = Sheet()
+    if "<style" in html or "<STYLE" in html:
+        sheet = read_sheet("\n".join(node.text(deep=True) for node in tree.css("style")[:50]))
+    return _Walk(sheet).run(root)
 
 
 class _Walk:
-    def __init__(self) -> None:
+    def __init__(self, sheet: Sheet) -> None:
+        self.sheet = sheet
         self.out: list[str] = []
         self.hidden = False
+        self.large: set[str] = set()
 
     def run(self, root: LexborNode) -> HtmlText:
-        # (node, True) = entering; (node, False) = leaving an element that was entered
-        stack: list[tuple[LexborNode, bool]] = [(root, True)]
+        # (node, the look around it) = entering; (node, None) = leaving an element that was entered
+        look = Look(ground=None if self.sheet.paints else WHITE)
+        stack: list[tuple[LexborNode, Look | None]] = [(root, look)]
         steps = 0
         pre = 0
         while stack and steps < _MAX_NODES:
             steps += 1
-            node, entering = stack.pop()
-            if not entering:
+            node, around = stack.pop()
+            if around is None:
                 pre -= node.tag == "pre"
                 self.leave(node)
                 continue
             following = node.next if node is not root else None
             if following is not None:
-                stack.append((following, True))
+                stack.append((following, around))
             if node.is_text_node:
-                self.write(node.text_content or "", pre > 0)
+                self.write(node.text_content or "", pre > 0, around)
                 continue
-            if not node.is_element_node or not self.enter(node):
+            if not node.is_element_node:
                 continue
-            stack.append((node, False))
+            inside = self.enter(node, around)
+            if inside is None:
+                continue
+            stack.append((node, None))
             pre += node.tag == "pre"
             child = node.first_child
             if child is not None:
-                stack.append((child, True))
+                stack.append((child, inside))
         text = "".join(self.out)
-        if not text.isascii() and _INVISIBLE.search(text):
-            text = _INVISIBLE.sub("", text)
+        if not text.isascii():
+            text = _PADDING.sub(" ", _INVISIBLE.sub("", text))
         lines = [line.strip() if not line.startswith("    ") else line.rstrip() for line in text.split("\n")]
-        return HtmlText(_BLANKS.sub("\n\n", "\n".join(lines)).strip(), self.hidden)
+        seen = _BLANKS.sub("\n\n", "\n".join(lines)).strip()
+        return HtmlText(seen, self.hidden, frozenset(self.large))
 
-    def enter(self, node: LexborNode) -> bool:
+    def enter(self, node: LexborNode, around: Look) -> Look | None:
+        """What opens an element is written; the look inside it, None when there is nothing in it to see."""
         tag = node.tag or ""
         if tag in _DROPPED:
-            return False
+            return None
         attributes = node.attributes
-        if attributes and self.conceals(attributes):
-            if (node.text(deep=True) if node.first_child is not None else "").strip():
+        look = around
+        if attributes:
+            if self.conceals(attributes):
+                if (node.text(deep=True) if node.first_child is not None else "").strip():
+                    self.hidden = True
+                return None
+            look = look_of(tag, attributes, around, self.sheet)
+            if tag == "a" and look.colour is not None and look.unseen:
                 self.hidden = True
-            return False
+                return None
+        elif tag in ("h1", "h2"):
+            look = look_of(tag, {}, around, self.sheet)
         if tag == "br":
             self.out.append("\n")
         elif tag == "li":
@@ -176,14 +170,14 @@ class _Walk:
         elif tag == "img":
             alt = (attributes.get("alt") or "").strip()
             if alt:
-                self.write(f"[{alt[:200]}]", False)
+                self.write(f"[{alt[:200]}]", False, around)
         elif tag in ("td", "th"):
             self.out.append(" ")
         elif tag in _BLOCKS:
             self.line()
             if tag in _SPACED:
                 self.out.append("\n")
-        return True
+        return look
 
     def leave(self, node: LexborNode) -> None:
         tag = node.tag or ""
@@ -196,20 +190,27 @@ class _Walk:
             if url.startswith(("http://", "https://")) and url not in "".join(self.out[-3:]):
                 self.out.append(f" <{url[:2000]}>")
 
-    @staticmethod
-    def conceals(attributes: dict[str, str | None]) -> bool:
+    def conceals(self, attributes: dict[str, str | None]) -> bool:
         if "hidden" in attributes:
             return True
         style = attributes.get("style")
-        if not style:
+        if style and conceals(style):
+            return True
+        if not self.sheet.hiding:
             return False
-        return _HIDING.search(style[:4000]) is not None
+        names = [f".{name}" for name in (attributes.get("class") or "")[:1000].split()]
+        if identity := attributes.get("id"):
+            names.append(f"#{identity}")
+        return not self.sheet.hiding.isdisjoint(names)
 
     def line(self) -> None:
         if self.out and not self.out[-1].endswith("\n"):
             self.out.append("\n")
 
-    def write(self, text: str, pre: bool) -> None:
+    def write(self, text: str, pre: bool, look: Look) -> None:
+        if look.colour is not None and look.unseen:
+            self.hidden = self.hidden or bool(text.strip())
+            return
         if not pre:
             text = _SPACE.sub(" ", text)
             if text == " " and (not self.out or self.out[-1].endswith(("\n", " "))):
@@ -218,3 +219,5 @@ class _Walk:
                 text = text[1:]
         if text:
             self.out.append(text)
+            if look.large and len(text) <= 80 and len(self.large) < 200:
+                self.large.update(text.split())

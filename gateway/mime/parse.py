@@ -16,10 +16,12 @@ from gateway.mime.auth_results import verdict_from_head
 from gateway.mime.bodies import read_body, sort_leaves
 from gateway.mime.dates import parse_date
 from gateway.mime.headers import Head, decode_value, header_map, split_head, unfold
-from gateway.mime.html_text import html_to_text, may_hide
+from gateway.mime.html_text import html_to_text
 from gateway.mime.limits import DEFAULT_LIMITS, Limits
 from gateway.mime.recovery import recover_date, recover_from
-from gateway.mime.reply_text import extract_reply_html, extract_reply_text
+from gateway.mime.reply import is_forward
+from gateway.mime.reply_html import extract_reply_html
+from gateway.mime.reply_text import extract_reply_text
 from gateway.mime.reports import report_from
 from gateway.mime.structure import read_tree
 from gateway.mime.types import Address, AuthVerdict, ParsedMessage
@@ -70,18 +72,19 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
     markup = read_body(html_leaves, limits, html=True)
     defects += body.defects + markup.defects
     hidden = body.hidden or markup.hidden
-    text, extracted_html, extracted = body.text, None, None
+    text, extracted_html, extracted = body.text, None, ""
+    forward = is_forward(head.first("subject"))
     if markup.text is not None:
-        extracted_html = extract_reply_html(markup.text)
+        # What people are shown is the HTML, and it says better than the text where a quotation begins.
+        extracted_html = extract_reply_html(markup.text, forward=forward)
+        seen = html_to_text(markup.text)
+        hidden = hidden or seen.hidden
         if text is None or not text.strip():
-            seen = html_to_text(markup.text)
-            text, hidden = seen.text, hidden or seen.hidden
-            source = text if extracted_html == markup.text else html_to_text(extracted_html).text
-            extracted = extract_reply_text(source)
-        elif may_hide(markup.text):
-            hidden = hidden or html_to_text(markup.text).hidden
-    if extracted is None and text is not None:
-        extracted = extract_reply_text(text)
+            text = seen.text
+        source = seen if extracted_html == markup.text else html_to_text(extracted_html)
+        extracted = extract_reply_text(source.text, forward=forward)
+    if not extracted and text is not None:
+        extracted = extract_reply_text(text, forward=forward)
     fields, capped = header_map(head, limits)
     if capped:
         defects.append("headers cut")
@@ -99,7 +102,7 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
         headers=fields,
         text=text,
         html=markup.text,
-        extracted_text=extracted,
+        extracted_text=None if text is None else extracted,
         extracted_html=extracted_html,
         preview=make_preview(extracted or text or "", limits.preview),
         attachments=[describe(leaf, identity) for leaf in attached[: limits.attachments]],

@@ -58,6 +58,11 @@ def forward_subject(subject: str) -> str:
     return f"Fwd: {rest}".rstrip() if rest else "Fwd:"
 
 
+def is_forward(subject: str) -> bool:
+    """Whether the subject's first prefix says that a message is passed on (``Fwd:``, ``WG:``, ``TR:``, ``转发:``)."""
+    return _FORWARD.match(subject[:200]) is not None
+
+
 def base_subject(subject: str) -> str:
     """The subject without any reply and forward prefixes, white space joined (RFC 5256 §2.1, simplified)."""
     text = " ".join(subject.split())

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.mime.html_text import html_to_text
-from gateway.mime.reply_text import extract_reply_html, extract_reply_text
+from gateway.mime.reply_html import extract_reply_html
+from gateway.mime.reply_text import extract_reply_text
 
 QUOTES = {
     "gmail en": "On Mon, Jan 5, 2026 at 10:00 AM Bob <bob@x.test> wrote:\n\n> old\n> text",
@@ -32,7 +33,7 @@ def test_quotation_is_cut(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
-        ("> old\n\nnew below", "> old\n\nnew below"),
+        ("> old\n\nnew below", "new below"),
         ("On 1/5/26 10:00, Bob <b@x.y> wrote:\n> old one\n\nnew below", "new below"),
         ("Hi\n-- \nBob\nCEO", "Hi"),
         ("Hi\n\nSent from my iPhone", "Hi"),
