@@ -1,0 +1,168 @@
+"""One batch of mail on its way into the index: parsed, sorted, its attachments read, written.
+
+Reports that speak to the gateway are taken out of the mailbox; what is decided or known here about a message (labels)
+goes to the mail server as keywords, so that a rebuild finds it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from functools import partial
+
+from gateway.events.log import EventLog
+from gateway.extract.pool import ExtractPool
+from gateway.mime.types import ParsedMessage
+from gateway.mime.worker import ParserPool
+from gateway.settings import Settings
+from gateway.store.engine import Row, Store
+from gateway.store.ids import now_us, own_message_ulid
+from gateway.store.labels import NOT_SEEN, SYSTEM, to_keyword
+from gateway.sync import apply, fetch
+from gateway.sync.arrival import arrival_labels
+from gateway.sync.extraction import Piece, pieces
+from gateway.sync.fetch import Delta
+from gateway.sync.slots import Slots
+from mailserver.imap import Client, ImapPool
+
+RETURN_PATH = "+b-"
+"""What the local part of our return paths holds (see gateway.core.sending)."""
+
+
+class Intake:
+    """What takes batches. The pass that calls it holds one of ``slots``."""
+
+    def __init__(
+        self,
+        store: Store,
+        imap: ImapPool,
+        parser: ParserPool,
+        extractor: ExtractPool | None,
+        slots: Slots,
+        events: EventLog,
+        drafts: apply.DraftSink,
+        settings: Settings,
+    ) -> None:
+        self._store, self._imap, self._parser = store, imap, parser
+        self._extractor, self._slots = extractor, slots
+        self._events, self._drafts, self._settings = events, drafts, settings
+
+    async def take(self, inbox: Row, delta: Delta, modseq: int, *, announce: bool) -> None:
+        """Write a batch, with the events of its mail unless not ``announce``.
+
+        ``modseq``: the folder's cursor before this batch. Raises InboxGone, StoreDown, MailServerDown: what was not
+        written is read again.
+        """
+        parsed = await self._parser.parse_many([one.raw for one in delta.found]) if delta.found else []
+        if delta.state.role == "inbox" and parsed:
+            parsed = await self._take_reports(inbox, delta, parsed)
+        if delta.state.role == "sent" and parsed:
+            await self._push_labels(inbox, delta, parsed)
+        since = now_us() - self._settings.events.keep_days * 86_400_000_000 if announce else None
+        async with aclosing(
+            pieces(self._store, self._extractor, self._slots, inbox, delta, parsed, modseq)
+        ) as batch:
+            async for one in batch:
+                await self._write_piece(inbox, one, since)
+
+    async def _write_piece(self, inbox: Row, one: Piece, since: int | None) -> None:
+        role = one.delta.state.role
+        extra = (
+            await self._store.read(partial(arrival_labels, inbox=inbox, role=role, parsed=one.parsed))
+            if one.parsed and role in ("inbox", "junk")
+            else [()] * len(one.parsed)
+        )
+        done = await self._store.write(
+            partial(
+                apply.write_batch,
+                inbox=inbox,
+                delta=one.delta,
+                parsed=one.parsed,
+                events=self._events,
+                drafts=self._drafts,
+                extra=extra,
+                texts=one.texts,
+                announce_since=since,
+            )
+        )
+        if any(extra):
+            decided = {
+                found.uid: [to_keyword(label) for label in sorted(labels)]
+                for found, labels, indexed in zip(one.delta.found, extra, done, strict=True)
+                if labels and indexed.new
+            }
+            await self._store_keywords(inbox, one.delta.state.name, decided)
+
+    async def _push_labels(self, inbox: Row, delta: Delta, parsed: Sequence[ParsedMessage]) -> None:
+        """Labels given with a send stand in the index first; the Sent copy gets them as keywords here."""
+        own = {
+            ulid: found
+            for found, one in zip(delta.found, parsed, strict=True)
+            if (ulid := own_message_ulid(one.message_id or ""))
+        }
+        if not own:
+            return
+        marks = ", ".join("?" * len(own))
+        rows = await self._store.read(
+            lambda tx: tx.rows(
+                f"SELECT message_id, label FROM label WHERE inbox_id = ? AND message_id IN ({marks})",  # noqa: S608
+                inbox["id"],
+                *own,
+            )
+        )
+        wanted: dict[int, list[str]] = {}
+        for row in rows:
+            found = own[row["message_id"]]
+            label = row["label"]
+            keyword = NOT_SEEN if label == "unread" else to_keyword(label)
+            if (label == "unread" or label not in SYSTEM) and keyword not in found.flags:
+                wanted.setdefault(found.uid, []).append(keyword)
+        await self._store_keywords(inbox, delta.state.name, wanted)
+        delta.found = [
+            fetch.Found(one.uid, (*one.flags, *wanted.get(one.uid, [])), one.internal_date, one.raw)
+            for one in delta.found
+        ]
+
+    async def _store_keywords(self, inbox: Row, name: str, wanted: Mapping[int, Sequence[str]]) -> None:
+        """Give messages of a folder keywords, by UID: what was decided here is known to a rebuild."""
+        if not wanted:
+            return
+
+        def store(client: Client) -> None:
+            client.open(name)
+            for uid, keywords in wanted.items():
+                client.add_flags([uid], list(keywords), silent=True)
+
+        await self._imap.run(inbox["address"], store)
+
+    async def _take_reports(
+        self, inbox: Row, delta: Delta, parsed: list[ParsedMessage]
+    ) -> list[ParsedMessage]:
+        """Reports sent to a return path of ours are applied and taken out of the mailbox: they speak to the
+        gateway, not to the agent. Before the cursor moves, so that a crash repeats it; anything else sent to
+        such an address is mail like any other. Answers what is left, and leaves only that in ``delta``."""
+        suspects = [n for n, one in enumerate(parsed) if RETURN_PATH in (one.delivered_to or "")]
+        if not suspects:
+            return parsed
+        ours = await self._store.write(
+            partial(
+                apply.write_reports,
+                inbox=inbox,
+                found=[delta.found[n] for n in suspects],
+                parsed=[parsed[n] for n in suspects],
+                events=self._events,
+            )
+        )
+        if not ours:
+            return parsed
+        name = delta.state.name
+
+        def clear(client: Client) -> None:
+            client.open(name)
+            client.delete_messages(ours, silent=True)
+            client.uid_expunge(ours)
+
+        await self._imap.run(inbox["address"], clear)
+        left = [n for n, one in enumerate(delta.found) if one.uid not in ours]
+        delta.found = [delta.found[n] for n in left]
+        return [parsed[n] for n in left]
