@@ -197,6 +197,29 @@ class Reputation(Section, frozen=True, kw_only=True):
     ] = 7.0
 
 
+class Register(Section, frozen=True, kw_only=True):
+    """``POST /api/v1/register``: anybody who can reach the API gets an organization, an inbox and a key."""
+
+    enabled: Annotated[bool, Doc(description="let anybody register an organization, without a key")] = False
+    per_address: Annotated[
+        int, Doc(description="registrations from one IP address (IPv6: /64) in any hour; 0: no limit")
+    ] = 5
+    per_owner: Annotated[
+        int, Doc(description="registrations for one owner's address in any hour; 0: no limit")
+    ] = 3
+
+
+class Mailboxkit(Section, frozen=True, kw_only=True):
+    """What MailboxKit documents of its API, for ``/api/v1`` alone."""
+
+    requests_per_minute: Annotated[
+        int, Doc(description="requests a key may make at /api/v1 a minute; 0: no limit")
+    ] = 1000
+    requests_per_day: Annotated[
+        int, Doc(description="requests a key may make at /api/v1 a UTC day; 0: no limit")
+    ] = 50_000
+
+
 class Log(Section, frozen=True, kw_only=True):
     level: Annotated[Literal["debug", "info", "warning", "error"], Doc(description="least level logged")] = (
         "info"
@@ -222,6 +245,8 @@ class Settings(Section, frozen=True, kw_only=True):
     attachments: Attachments = Attachments()
     limits: Limits = Limits()
     reputation: Reputation = Reputation()
+    register: Register = Register()
+    mailboxkit: Mailboxkit = Mailboxkit()
     log: Log = Log()
 
 
@@ -232,6 +257,7 @@ DEVELOPMENT: dict[str, Any] = {
     "webhooks.allow_loopback": True,
     "mail.verify_authentication": False,
     "mail.allow_private_relay": True,
+    "register.enabled": True,
 }
 """Defaults that differ in the development profile."""
 

@@ -17,7 +17,8 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """One running gateway (embedded mail server) for the whole run. Do not stop it."""
-    with running_gateway(tmp_path_factory.mktemp("gateway"), webhooks__retry_scale=0.01) as running:
+    loose = {"webhooks__retry_scale": 0.01, "register__per_address": 0}
+    with running_gateway(tmp_path_factory.mktemp("gateway"), **loose) as running:
         yield running
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from inspect import isclass
 from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from gateway.api.errors import from_msgspec
-from gateway.core.errors import Invalid, TooLarge
+from gateway.core.errors import Invalid, Missing, TooLarge
 
 T = TypeVar("T")
+
+_LOOKED_THROUGH = 1_000_000
+"""Octets of a wrong body that is read a second time, to name every field that is wrong."""
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -46,7 +51,10 @@ def decode(data: bytes, type: type[T]) -> T:
         str(data, "utf-8")  # msgspec looks at the fields of ``type`` only
         return msgspec.json.decode(data, type=type)
     except msgspec.ValidationError as error:
-        raise from_msgspec(error) from error
+        wrong = from_msgspec(error)
+        if len(data) <= _LOOKED_THROUGH:
+            wrong.also = [one for one in _wrong_fields(data, type) if one.field != wrong.field]
+        raise wrong from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         words = str(error) if isinstance(error, msgspec.DecodeError) else "it is not UTF-8"
         raise Invalid(
@@ -56,6 +64,26 @@ def decode(data: bytes, type: type[T]) -> T:
         raise Invalid(
             "the request body is nested too deeply", field="body", fix="send a flat object"
         ) from None
+
+
+def _wrong_fields(data: bytes, type: Any) -> Iterator[Invalid]:
+    """Each field of a struct that does not do; msgspec stops at the first."""
+    try:
+        given = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError):  # what comes after the first wrong field is no JSON
+        return
+    if not (isinstance(given, dict) and isclass(type) and issubclass(type, msgspec.Struct)):
+        return
+    for field in msgspec.structs.fields(type):
+        name = field.encode_name
+        if name not in given:
+            if field.required:
+                yield Missing(name)
+            continue
+        try:
+            msgspec.convert(given[name], field.type)
+        except msgspec.ValidationError as error:
+            yield from_msgspec(error, name)
 
 
 def encode(value: Any) -> bytes:

@@ -25,7 +25,7 @@ from gateway.api.auth import authenticate
 from gateway.api.body import decode, encode, read_body
 from gateway.api.errors import Internal, NoRoute, Renderer, WrongMethod, core_error, error_headers
 from gateway.api.query import parse_query
-from gateway.api.ratelimit import rate_limit
+from gateway.api.ratelimit import RequestLimits, gateway_limits, rate_limit
 from gateway.api.routing import Call, Endpoint, NoBody, NoQuery, Router, Table, split_raw_path
 from gateway.core.context import Core
 from gateway.core.lookup import require
@@ -60,6 +60,7 @@ class Dialect:
     error_schema: dict[str, Any]
     wire: Callable[[Core], Wire]
     around: Around | None = None
+    limits: Callable[[Settings], RequestLimits] = gateway_limits
     socket: Socket | None = None
     socket_path: str = ""
     blind: frozenset[str] = frozenset()
@@ -141,7 +142,7 @@ class DialectRoute(BaseRoute):
         if endpoint is None or endpoint.auth:
             reach = replace(await authenticate(self.core, request), blind=self.dialect.blind)
             seen.key_id = reach.key_id
-            rate_limit(self.core, reach, seen.headers)
+            rate_limit(self.core, reach, seen.headers, self.dialect.limits(self.core.settings))
         if endpoint is None:
             raise unknown or NoRoute("there is no such path")
         if endpoint.permission:

@@ -11,7 +11,16 @@ from typing import Any
 
 import msgspec
 
-from gateway.core.errors import CoreError, Forbidden, Invalid, NotFound, TooLarge, TooMany, Unavailable
+from gateway.core.errors import (
+    CoreError,
+    Forbidden,
+    Invalid,
+    Missing,
+    NotFound,
+    TooLarge,
+    TooMany,
+    Unavailable,
+)
 from gateway.core.limits import Allowance
 from gateway.store.engine import NotUnique, StoreDown
 from mailserver.base import MailServerDown, MailServerError
@@ -99,15 +108,16 @@ _AT = re.compile(r"^(?P<words>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")
 
 
-def from_msgspec(error: msgspec.ValidationError) -> Invalid:
-    """Name the field of a value that has the wrong type: ``$.to[0]`` becomes ``to[0]``."""
+def from_msgspec(error: msgspec.ValidationError, within: str = "") -> Invalid:
+    """Name the field of a value that has the wrong type: ``$.to[0]`` becomes ``to[0]``. ``within``: the field of
+    what was looked at, when that is not the whole."""
     match = _AT.match(str(error))
     words, path = (match["words"], match["path"] or "$") if match else (str(error), "$")
-    field = path.removeprefix("$").removeprefix(".").replace("[...]", "[]")
+    field = (within + path.removeprefix("$")).removeprefix(".").replace("[...]", "[]")
     missing = _MISSING.search(words)
     if missing:
         field = f"{field}.{missing[1]}" if field else missing[1]
-        return Invalid(f"{field} is required", field=field, fix=f"give {field}")
+        return Missing(field)
     words = words.replace("`", "").replace("Expected", "expected")
     if not field or field == "body":
         return Invalid(f"the request body does not do: {words}", field="body", fix="send a JSON object")

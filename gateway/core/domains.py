@@ -41,6 +41,12 @@ def records_of(settings: Settings, row: Row) -> list[Record]:
     return [replace(one, status=known.get(_key(one), "MISSING")) for one in wanted]
 
 
+def named_records(settings: Settings, row: Row) -> dict[str, Record]:
+    """The same by what they are for: ``mx``, ``spf``, ``dkim``, ``dmarc``."""
+    mx, spf, dkim, dmarc = records_of(settings, row)
+    return {"mx": mx, "spf": spf, "dkim": dkim, "dmarc": dmarc}
+
+
 def _key(record: Record) -> str:
     return f"{record.type} {record.name}"
 

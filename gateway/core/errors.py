@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -35,9 +35,17 @@ class CoreError(Exception):
 
 
 class Invalid(CoreError):
-    """A value does not do: 400 or 422."""
+    """A value does not do: 400 or 422. ``also``: what else of the request does not do, other fields of it."""
 
     code = "validation_error"
+    also: Sequence[Invalid] = ()
+
+
+class Missing(Invalid):
+    """A required value is not there; ``field`` is its name."""
+
+    def __init__(self, field: str):
+        super().__init__(f"{field} is required", field=field, fix=f"give {field}")
 
 
 class NotFound(CoreError):

@@ -14,7 +14,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from gateway.core.buckets import Buckets
+from gateway.core.buckets import Buckets, Days
 from gateway.store.engine import Row, Store, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.jsontext import load
@@ -50,6 +50,7 @@ class KeyRing:
         self._used: dict[str, int] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         self.requests = Buckets()
+        self.requests_today = Days()
 
     async def identify(self, store: Store, key: str) -> Scope | None:
         """The reach of a key; None for an unknown, revoked or expired one. Raises StoreDown."""

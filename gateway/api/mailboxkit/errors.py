@@ -6,6 +6,9 @@ not do (422); ``{"message": …, "error": "not_found"}`` for the rest; what a co
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from gateway.api.errors import Internal, Unauthorized, WrongMethod
@@ -15,6 +18,7 @@ from gateway.core.errors import (
     Forbidden,
     Invalid,
     LimitReached,
+    Missing,
     NotFound,
     Rejected,
     Taken,
@@ -56,6 +60,20 @@ ERROR_SCHEMA: dict[str, Any] = {
 }
 
 
+@contextmanager
+def fields(otherwise: str | None = None, /, **names: str) -> Iterator[None]:
+    """Say core's words for fields (left) in this API's (right); ``otherwise``: where core names none."""
+    try:
+        yield
+    except CoreError as error:
+        name, bracket, rest = (error.field or "").partition("[")
+        if name in names:
+            error.field = names[name] + bracket + rest
+        elif not name:
+            error.field = otherwise
+        raise
+
+
 def render_error(error: CoreError) -> tuple[int, dict[str, Any]]:
     """Status code and body of an error."""
     status, code = next(
@@ -63,12 +81,27 @@ def render_error(error: CoreError) -> tuple[int, dict[str, Any]]:
     )
     if error.code in _CODES:
         status, code = _CODES[error.code], error.code
-    message = _WORDS.get(status, error.message)
+    message = _WORDS.get(status) or _words(error)
     body: dict[str, Any] = {"message": message, **error.facts}
     if code:
         body = {"error": code, **body}
     if status == 422:
-        body["errors"] = {error.field or "request": [error.message]}
+        wrong = [error, *error.also] if isinstance(error, Invalid) else [error]
+        body["errors"] = {_dotted(one.field or "request"): [_words(one)] for one in wrong}
+        if len(wrong) > 1:
+            body["message"] += f" (and {len(wrong) - 1} more error{'s' * (len(wrong) > 2)})"
     if error.fix:
         body["fix"] = error.fix
     return status, body
+
+
+def _words(error: CoreError) -> str:
+    """What was wrong, a missing field in the words clients know."""
+    if isinstance(error, Missing):
+        return f"The {(error.field or '').replace('_', ' ')} field is required."
+    return error.message
+
+
+def _dotted(field: str) -> str:
+    """``to[0]`` as ``to.0``."""
+    return re.sub(r"\[(\w*)\]", r".\1", field)

@@ -16,8 +16,6 @@ from typing import Annotated
 
 import msgspec
 
-from gateway.store.ids import number_of
-
 Id = Annotated[int | str, msgspec.Meta(description="a number, as number or text, or a ULID")]
 
 
@@ -26,6 +24,6 @@ def ref_of(value: int | str) -> str:
     return str(value).strip()
 
 
-def number_or_none(ulid: str | None) -> int | None:
-    """The number of a ULID that may be missing."""
-    return None if ulid is None else number_of(ulid)
+def shown_ulid(ulid: str) -> str:
+    """A ULID as MailboxKit writes them, in capitals; it is taken in any case."""
+    return ulid.upper()

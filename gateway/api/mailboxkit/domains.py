@@ -1,0 +1,64 @@
+"""Domains (contract, "Domains"): added, checked against live DNS, and the records to publish.
+
+``{domain_id}`` is a domain's id, or its name.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.api.mailboxkit.errors import fields
+from gateway.api.mailboxkit.listing import Data, PageQuery, Rows, listed, window_of
+from gateway.api.mailboxkit.repeats import own_id
+from gateway.api.mailboxkit.resource_views import DnsView, DomainView, dns_view, domain_view
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.core import domains
+
+table = Table("domains")
+
+
+class CreateDomain(msgspec.Struct):
+    name: str
+
+
+@table.post("/domains", status=201)
+async def create_domain(call: Call[CreateDomain, NoQuery]) -> Data[DomainView]:
+    """Add a domain; ``GET /domains/{id}/dns`` names the records to publish."""
+    with fields(domain="name"):
+        row, _ = await domains.create(call.core, call.scope, call.body.name, client_id=own_id(call))
+    return Data(domain_view(row, call.core.settings))
+
+
+@table.get("/domains")
+async def list_domains(call: Call[NoBody, PageQuery]) -> Rows[DomainView]:
+    """List domains, newest first."""
+    window = window_of(call.query)
+    found = await domains.list_domains(call.core, call.scope, window)
+    return listed(call, window, found, lambda row: domain_view(row, call.core.settings))
+
+
+@table.get("/domains/{domain_id}")
+async def get_domain(call: Call[NoBody, NoQuery]) -> Data[DomainView]:
+    """Get a domain and what DNS said of it last."""
+    row = await domains.get(call.core, call.scope, call.ids["domain_id"])
+    return Data(domain_view(row, call.core.settings))
+
+
+@table.delete("/domains/{domain_id}")
+async def delete_domain(call: Call[NoBody, NoQuery]) -> None:
+    """Delete a domain that has no inboxes left."""
+    await domains.delete(call.core, call.scope, call.ids["domain_id"])
+
+
+@table.post("/domains/{domain_id}/verify")
+async def verify_domain(call: Call[NoBody, NoQuery]) -> Data[DomainView]:
+    """Ask DNS for the MX, SPF, DKIM and DMARC records now; verified without DMARC."""
+    row = await domains.verify(call.core, call.scope, call.ids["domain_id"])
+    return Data(domain_view(row, call.core.settings))
+
+
+@table.get("/domains/{domain_id}/dns")
+async def get_domain_dns(call: Call[NoBody, NoQuery]) -> Data[DnsView]:
+    """Get the DNS records to publish."""
+    row = await domains.get(call.core, call.scope, call.ids["domain_id"])
+    return Data(dns_view(row, call.core.settings))

@@ -1,0 +1,86 @@
+"""Inboxes (contract, "Endpoints"). ``{inbox_id}`` is an inbox's id in any spelling, or its address."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from gateway.api.mailboxkit.errors import fields
+from gateway.api.mailboxkit.listing import Data, PageQuery, Rows, listed, window_of
+from gateway.api.mailboxkit.repeats import own_id
+from gateway.api.mailboxkit.resource_views import InboxView, inbox_view
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.core import inboxes
+from gateway.core.errors import Invalid, Missing
+from gateway.core.paged import clean_text
+
+table = Table("inboxes")
+
+Doc = msgspec.Meta
+MAX_NAME = 255
+
+
+class CreateInbox(msgspec.Struct):
+    name: Annotated[str, Doc(description="shown as the sender's name")]
+    email: Annotated[
+        str | None,
+        Doc(description="its address, on a domain of yours or the server's own; default: a random one there"),
+    ] = None
+
+
+@table.post("/inboxes", status=201)
+async def create_inbox(call: Call[CreateInbox, NoQuery]) -> Data[InboxView]:
+    """Create an inbox: a real mailbox on the mail server."""
+    username, domain = _address(call.body.email)
+    with fields("email", username="email", domain="email", display_name="name"):
+        row, _ = await inboxes.create(
+            call.core,
+            call.scope,
+            inboxes.NewInbox(
+                username=username,
+                domain=domain,
+                display_name=required_name(call.body.name),
+                client_id=own_id(call),
+            ),
+        )
+    return Data(inbox_view(row))
+
+
+@table.get("/inboxes")
+async def list_inboxes(call: Call[NoBody, PageQuery]) -> Rows[InboxView]:
+    """List inboxes, newest first."""
+    window = window_of(call.query)
+    return listed(call, window, await inboxes.list_inboxes(call.core, call.scope, window), inbox_view)
+
+
+@table.get("/inboxes/{inbox_id}")
+async def get_inbox(call: Call[NoBody, NoQuery]) -> Data[InboxView]:
+    """Get an inbox."""
+    return Data(inbox_view(await inboxes.get(call.core, call.scope, call.ids["inbox_id"])))
+
+
+@table.delete("/inboxes/{inbox_id}")
+async def delete_inbox(call: Call[NoBody, NoQuery]) -> None:
+    """Delete an inbox and all its messages."""
+    await inboxes.delete(call.core, call.scope, call.ids["inbox_id"])
+
+
+def required_name(text: str) -> str:
+    """A name that must be given, without blanks around it. Raises Invalid."""
+    name = clean_text(text, "name", MAX_NAME)
+    if not name:
+        raise Missing("name")
+    return name
+
+
+def _address(email: str | None) -> tuple[str | None, str | None]:
+    """Local part and domain. Raises Invalid."""
+    if email is None:
+        return None, None
+    username, at, domain = email.strip().partition("@")
+    if not username or not at or not domain:
+        raise Invalid(
+            "email is not an address", field="email", fix="write support@yourdomain.com, or leave email out"
+        )
+    return username, domain
