@@ -45,7 +45,7 @@ class Scope:
         return (
             f" AND ({alias}.hidden = 0 OR NOT EXISTS (SELECT 1 FROM label AS veil "  # noqa: S608
             f"WHERE veil.message_id = {alias}.id AND veil.label IN ({marks})))",
-            sorted(self.blind),
+            [*sorted(self.blind)],
         )
 
     def allows(self, permission: str) -> bool:
