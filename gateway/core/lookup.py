@@ -10,13 +10,12 @@ from urllib.parse import unquote
 
 from gateway.core.errors import Forbidden, NotFound
 from gateway.store.engine import Row, Tx
-from gateway.store.ids import parse_id
+from gateway.store.ids import number_in, parse_id
 from gateway.store.scope import Scope
 from gateway.store.threads import ref_of
 
 MAX_CLIENT_ID = 256
 _MAX_REF = 2000
-_MAX_NUMBER = (1 << 53) - 1
 
 
 def require(scope: Scope, permission: str) -> None:
@@ -34,9 +33,9 @@ def find_inbox(tx: Tx, scope: Scope, ref: str) -> Row:
     wanted = parse_id("inb", ref)
     if wanted:
         row = tx.row("SELECT * FROM inbox WHERE id = ?", wanted)
-    elif ref.isascii() and ref.isdigit() and int(ref[:20]) <= _MAX_NUMBER:
+    elif (number := number_in(ref)) is not None:
         row = tx.row(
-            "SELECT * FROM inbox WHERE number = ? AND organization_id = ?", int(ref[:20]), scope.organization
+            "SELECT * FROM inbox WHERE number = ? AND organization_id = ?", number, scope.organization
         )
     elif "@" in ref or "%40" in ref:
         for text in dict.fromkeys((ref, unquote(ref))):
@@ -87,10 +86,8 @@ def find_message_id(tx: Tx, inbox: Row, ref: str) -> str:
     wanted = parse_id("msg", ref)
     if wanted:
         found = tx.value("SELECT id FROM message WHERE id = ? AND inbox_id = ?", wanted, inbox["id"])
-    elif ref.isascii() and ref.isdigit() and int(ref[:20]) <= _MAX_NUMBER:
-        found = tx.value(
-            "SELECT id FROM message WHERE number = ? AND inbox_id = ?", int(ref[:20]), inbox["id"]
-        )
+    elif (number := number_in(ref)) is not None:
+        found = tx.value("SELECT id FROM message WHERE number = ? AND inbox_id = ?", number, inbox["id"])
     if found is None and wanted is None and len(ref) <= _MAX_REF:
         for text in dict.fromkeys((ref.strip(), unquote(ref).strip())):
             for form in (text, f"<{text}>"):
@@ -115,10 +112,10 @@ def find_message(tx: Tx, scope: Scope, ref: str) -> Row:
     seen, args = scope.sight()
     if wanted:
         row = tx.row(f"SELECT * FROM message WHERE id = ?{seen}", wanted, *args)  # noqa: S608
-    elif ref.isascii() and ref.isdigit() and int(ref[:20]) <= _MAX_NUMBER:
+    elif (number := number_in(ref)) is not None:
         row = tx.row(
             f"SELECT * FROM message WHERE number = ? AND organization_id = ?{seen}",  # noqa: S608
-            int(ref[:20]),
+            number,
             scope.organization,
             *args,
         )
@@ -137,10 +134,10 @@ def find_thread(tx: Tx, scope: Scope, inbox: Row | None, ref: str) -> Row:
     wanted = parse_id("thr", ref)
     if wanted:
         row = tx.row("SELECT * FROM thread WHERE id = ?", wanted)
-    elif ref.isascii() and ref.isdigit() and int(ref[:20]) <= _MAX_NUMBER:
+    elif (number := number_in(ref)) is not None:
         row = tx.row(
             "SELECT * FROM thread WHERE number = ? AND organization_id = ?",
-            int(ref[:20]),
+            number,
             scope.organization,
         )
     if row is None or row["organization_id"] != scope.organization or not _seen(tx, scope, row):
