@@ -11,7 +11,7 @@ from gateway.events.payload import message_snapshot
 from gateway.outbox.record import Teller
 from gateway.settings import Settings
 from gateway.store.engine import Row, Tx
-from gateway.store.ids import new_ulid, now_us
+from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.jsontext import dump
 from tests.api_mail.shelf import Shelf
 
@@ -21,6 +21,7 @@ def add_key(shelf: Shelf, key: str, **columns: Any) -> str:
     ulid, now = new_ulid(), now_us()
     row = {
         "id": ulid,
+        "number": number_of(ulid),
         "organization_id": shelf.organization,
         "name": "test",
         "prefix": key[:8],

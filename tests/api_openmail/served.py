@@ -25,6 +25,8 @@ from tests.api.happenings import add_key, received, small_event
 from tests.api_mail.shelf import Shelf, mail
 
 KEY = "om_socket_test_key_of_the_account"
+ALL = {"type": "subscribed", "inbox_ids": [], "event_types": []}
+"""How a subscription to everything is confirmed."""
 
 
 class Place:
@@ -54,6 +56,11 @@ class Place:
         """Something happens that OpenMail's sockets do not tell."""
         self._count += 1
         return small_event(self.shelf, self.core.events, inbox or self.box, str(self._count))
+
+
+def public(inbox: Row) -> str:
+    """An inbox's id as clients know it."""
+    return f"inb_{inbox['id']}"
 
 
 def settings_with(**overrides: Any) -> Settings:
