@@ -119,7 +119,7 @@ def from_msgspec(error: msgspec.ValidationError, within: str = "") -> Invalid:
         field = f"{field}.{missing[1]}" if field else missing[1]
         return Missing(field)
     words = words.replace("`", "").replace("Expected", "expected")
-    if not field or field == "body":
+    if not field:
         return Invalid(f"the request body does not do: {words}", field="body", fix="send a JSON object")
     return Invalid(f"{field}: {words}", field=field, fix=f"correct {field}")
 

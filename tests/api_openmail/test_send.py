@@ -173,6 +173,7 @@ def test_a_wrong_value_is_refused_and_named(post: Post, change: dict[str, Any], 
     assert error["error"] == "bad_request"
     assert error["field"] == field
     assert error["message"]
+    assert "request body" not in error["message"]  # the field called body is told from the whole
     assert post.total(ours) == 0
 
 
