@@ -17,7 +17,7 @@ _CHUNK = 1000
 
 # attempts and deliveries first: they are found through rows that go later
 _STATEMENTS = (
-    "DELETE FROM attempt WHERE delivery_id IN (SELECT delivery.id FROM delivery WHERE delivery.inbox_id = ?)",
+    "DELETE FROM attempt WHERE event_id IN (SELECT id FROM event WHERE inbox_id = ?)",
     "DELETE FROM delivery WHERE inbox_id = ?",
     "DELETE FROM delivery WHERE webhook_id IN (SELECT id FROM webhook WHERE inbox_id = ?)",
     "DELETE FROM webhook WHERE inbox_id = ?",
@@ -30,7 +30,7 @@ _STATEMENTS = (
     "DELETE FROM list_entry WHERE inbox_id = ?",
     "DELETE FROM thread_tombstone WHERE inbox_id = ?",
     "DELETE FROM reputation WHERE subject = ?",
-    "DELETE FROM seen_owed WHERE inbox_id = ?",
+    "DELETE FROM flags_owed WHERE inbox_id = ?",
 )
 _DERIVED = (
     "DELETE FROM location WHERE inbox_id = ?",

@@ -4,17 +4,37 @@ from __future__ import annotations
 
 from gateway.core.listing import Listing, Window
 from gateway.core.paged import page_of
-from gateway.store.engine import Tx
+from gateway.events.lanes import BEHIND
+from gateway.store.engine import Row, Tx
 
 
-def attempts_of(tx: Tx, webhook_id: str, window: Window) -> Listing:
-    """The tries of a webhook (ULID), newest first, each with its event's id and type and its delivery's state."""
+def attempts_of(tx: Tx, webhook_id: str, window: Window, *, payloads: bool = False) -> Listing:
+    """The tries of a webhook (ULID), newest first, each with ``event_type``, the ``state`` of its delivery, and
+    ``retry_at`` (µs) on the latest of a delivery that is tried again.
+
+    ``payloads``: each with its ``event`` row too. What is kept no more is None.
+    """
     listing = page_of(tx, "attempt", "webhook_id = ?", [webhook_id], window)
     for one in listing.rows:
-        event = tx.row(
-            "SELECT event.id AS event_id, event.type AS event_type, delivery.state FROM delivery "
-            "JOIN event ON event.seq = delivery.event_seq WHERE delivery.id = ?",
-            one["delivery_id"],
-        )
-        one.update(event or {"event_id": None, "event_type": None, "state": None})
+        complete(tx, one, payloads=payloads)
     return listing
+
+
+def complete(tx: Tx, attempt: Row, *, payloads: bool) -> Row:
+    """Give an attempt's row what ``attempts_of`` says of it."""
+    columns = "*" if payloads else "type"
+    event = tx.row(f"SELECT {columns} FROM event WHERE id = ?", attempt["event_id"])  # noqa: S608
+    delivery = tx.row("SELECT id, state, next_at FROM delivery WHERE id = ?", attempt["delivery_id"])
+    attempt["event_type"] = event and event["type"]
+    attempt["state"] = delivery and delivery["state"]
+    attempt["retry_at"] = _retry_at(tx, attempt, delivery)
+    if payloads:
+        attempt["event"] = event
+    return attempt
+
+
+def _retry_at(tx: Tx, attempt: Row, delivery: Row | None) -> int | None:
+    if delivery is None or delivery["state"] != "pending" or delivery["next_at"] >= BEHIND:
+        return None
+    latest = tx.value("SELECT max(id) FROM attempt WHERE delivery_id = ?", delivery["id"])
+    return max(delivery["next_at"], attempt["created_at"]) if latest == attempt["id"] else None

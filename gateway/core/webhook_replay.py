@@ -1,4 +1,4 @@
-"""Posting events to a webhook again: named ones, all since a time, or those that were given up."""
+"""Posting events to a webhook again: named ones, all since a time, those that were given up, or that of a try."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.lookup import require
 from gateway.core.webhooks import Among, find_webhook
-from gateway.events.lanes import enqueue, withdraw
+from gateway.events.lanes import BEHIND, enqueue, withdraw
 from gateway.events.log import wants
 from gateway.store.engine import Row, Tx
-from gateway.store.ids import parse_id
+from gateway.store.ids import number_in, parse_id
 from gateway.store.scope import Scope
 
 
@@ -38,6 +38,42 @@ async def replay(
     )
     core.events.ring()
     return count
+
+
+async def resend(core: Core, scope: Scope, among: Among, ref: str, attempt: str) -> Row:
+    """Post the event of one attempt again now, with the same id and body; answers the attempt's row.
+
+    The delivery goes on: a failure counts on from its tries, and after the last one nothing follows. Raises NotFound.
+    """
+    require(scope, "webhook_update")
+
+    def write(tx: Tx) -> Row:
+        hook = find_webhook(tx, scope, among, ref)
+        row = tx.row(
+            "SELECT * FROM attempt WHERE id = ? AND webhook_id = ?", number_in(attempt) or 0, hook["id"]
+        )
+        if row is None:
+            raise NotFound(
+                f"there is no attempt {attempt[:100]!r} of this webhook",
+                fix="GET /webhooks/{webhook_id}/attempts lists them",
+            )
+        event = tx.row("SELECT seq, inbox_id FROM event WHERE id = ?", row["event_id"])
+        if event is None:
+            raise NotFound("the event of this attempt is kept no more")
+        held = tx.row(
+            "SELECT id, state, next_at FROM delivery WHERE event_seq = ? AND webhook_id = ? ORDER BY id DESC",
+            event["seq"],
+            hook["id"],
+        )
+        if held is None:
+            enqueue(tx, event["seq"], hook["id"], hook["dialect"], event["inbox_id"])
+        elif held["state"] != "pending" or held["next_at"] < BEHIND:  # (else its turn comes by itself)
+            tx.update("delivery", "id", held["id"], {"state": "pending", "next_at": 0})
+        return row
+
+    attempted = await core.store.write(write)
+    core.events.ring()
+    return attempted
 
 
 def _replay(

@@ -18,7 +18,7 @@ from gateway.net.client import check_headers
 from gateway.net.errors import NetError
 from gateway.net.url_rules import check_url
 from gateway.store.engine import Row, Tx
-from gateway.store.ids import new_ulid, now_us, number_of, parse_id
+from gateway.store.ids import new_ulid, now_us, number_in, number_of, parse_id
 from gateway.store.jsontext import dump, load
 from gateway.store.scope import Scope
 
@@ -48,7 +48,8 @@ class Among:
 
 @dataclass(frozen=True, slots=True)
 class NewWebhook:
-    """What a webhook is made from. ``pod``/``inbox``: it hears of that one only, for good."""
+    """What a webhook is made from. ``pod``/``inbox``: it hears of that one only, for good. ``known``: the event types
+    its dialect has."""
 
     url: str
     event_types: Sequence[str] = ()
@@ -61,6 +62,7 @@ class NewWebhook:
     dialect: str = "agentmail"
     name: str | None = None
     enabled: bool = True
+    known: Sequence[str] = EVENT_TYPES
 
 
 async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Row, bool]:
@@ -70,7 +72,7 @@ async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Row, bool]:
     """
     require(scope, "webhook_create")
     url = checked_url(core, new.url)
-    types = check_types(new.event_types)
+    types = check_types(new.event_types, new.known)
     headers = checked_headers(new.headers)
     client_id = clean_text(new.client_id, "client_id") or None
 
@@ -233,19 +235,23 @@ async def update_headers(
     return await core.store.write(write)
 
 
-async def list_attempts(core: Core, scope: Scope, among: Among, ref: str, window: Window) -> Listing:
-    """The tries of a webhook's deliveries, newest first, each with its event's id and type."""
+async def list_attempts(
+    core: Core, scope: Scope, among: Among, ref: str, window: Window, *, payloads: bool = False
+) -> Listing:
+    """The tries of a webhook's deliveries, newest first; see ``attempts_of``."""
     require(scope, "webhook_read")
     return await core.store.read(
-        lambda tx: attempts_of(tx, find_webhook(tx, scope, among, ref)["id"], window)
+        lambda tx: attempts_of(tx, find_webhook(tx, scope, among, ref)["id"], window, payloads=payloads)
     )
 
 
 def find_webhook(tx: Tx, scope: Scope, among: Among, ref: str) -> Row:
-    """A webhook's row by ``wh_…`` or ULID. Raises NotFound, Forbidden."""
+    """A webhook's row by ``wh_…``, ULID or number. Raises NotFound, Forbidden."""
+    number = number_in(ref)
     row = tx.row(
-        "SELECT * FROM webhook WHERE id = ? AND organization_id = ? AND dialect = ?",
-        parse_id("wh", ref) or "",
+        f"SELECT * FROM webhook WHERE {'id' if number is None else 'number'} = ? AND organization_id = ? "  # noqa: S608
+        "AND dialect = ?",
+        (parse_id("wh", ref) or "") if number is None else number,
         scope.organization,
         among.dialect,
     )
@@ -270,14 +276,14 @@ def checked_url(core: Core, url: str) -> str:
         raise Invalid(f"url: {error}", field="url", fix="give a public https:// URL") from error
 
 
-def check_types(types: Sequence[str]) -> list[str]:
-    """Event types, each once. Raises Invalid for an unknown one."""
+def check_types(types: Sequence[str], known: Sequence[str] = EVENT_TYPES) -> list[str]:
+    """Event types, each once. Raises Invalid for one that is not ``known``."""
     for at, one in enumerate(types):
-        if one not in EVENT_TYPES:
+        if one not in known:
             raise Invalid(
                 f"there is no event type {one[:100]!r}",
                 field=f"event_types[{at}]",
-                fix=f"choose from {', '.join(EVENT_TYPES)}",
+                fix=f"choose from {', '.join(known)}",
             )
     return list(dict.fromkeys(types))
 

@@ -56,21 +56,21 @@ def settle(tx: Tx, posted: Posted, wire: Wire, settings: Webhooks) -> Row | None
 
 
 def _record(tx: Tx, posted: Posted, now: int) -> None:
-    row, answer = posted.row, posted.answer
-    tx.insert(
-        "attempt",
-        {
-            "delivery_id": row["id"],
-            "webhook_id": row["webhook_id"],
-            "number": row["attempts"] + 1,
-            "url": row["url"],
-            "status": answer.status if answer else None,
-            "response": _excerpt(answer),
-            "error": posted.error,
-            "duration_ms": int(answer.duration_ms) if answer else None,
-            "created_at": now,
-        },
-    )
+    row = posted.row
+    facts = attempt_facts(row["url"], posted.answer, posted.error)
+    keys = {"delivery_id": row["id"], "event_id": row["event_id"], "webhook_id": row["webhook_id"]}
+    tx.insert("attempt", {**keys, "number": row["attempts"] + 1, **facts, "created_at": now})
+
+
+def attempt_facts(url: str, answer: Answer | None, error: str | None) -> Row:
+    """The columns of an attempt's outcome."""
+    return {
+        "url": url,
+        "status": answer.status if answer else None,
+        "response": _excerpt(answer),
+        "error": error,
+        "duration_ms": int(answer.duration_ms) if answer else None,
+    }
 
 
 def _done(tx: Tx, posted: Posted, now: int) -> None:

@@ -369,10 +369,11 @@ class Delivery(Model):
 
 
 class Attempt(Model):
-    """One try of a delivery, written with its outcome."""
+    """One try to post an event, written with its outcome. ``delivery_id`` null: a test, which is tried once."""
 
     id = BigAutoField()
-    delivery_id = BigIntegerField(index=True)
+    delivery_id = BigIntegerField(null=True, index=True)
+    event_id = CharField(index=True)  # the delivery may be withdrawn: a replay is another one
     webhook_id = CharField()
     number = IntegerField()
     url = TextField()
@@ -402,16 +403,17 @@ class LabelChange(Model):
         indexes = ((("inbox_id", "seq"), False),)
 
 
-class SeenOwed(Model):
-    """A message that is read here and not yet on the mail server: an answer marked its thread read, and the
-    flag follows (``sync.seen_owed``)."""
+class FlagsOwed(Model):
+    """Flags that the index says of a message and its copies on the mail server do not bear yet."""
 
     message_id = CharField(primary_key=True)
     inbox_id = CharField(index=True)
-    created_at = BigIntegerField()
+    added = _text("")  # space separated
+    removed = _text("")
+    noted_at = BigIntegerField()
 
     class Meta:
-        table_name = "seen_owed"
+        table_name = "flags_owed"
 
 
 class ThreadTombstone(Model):
@@ -634,7 +636,7 @@ class Location(Model):
 KEPT: list[type[Model]] = [
     Organization, Registration, Pod, ApiKey, RevokedKey, CliLogin, Domain, Inbox, Webhook, ListEntry, Draft, DraftFile,
     Outbox, OutboxRecipient,
-    Suppression, Reputation, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, SeenOwed,
+    Suppression, Reputation, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, FlagsOwed,
     ThreadTombstone,
 ]  # fmt: skip
 DERIVED: list[type[Model]] = [

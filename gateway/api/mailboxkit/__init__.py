@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from gateway.api import downloads
 from gateway.api.dialect import Dialect
-from gateway.api.mailboxkit import api_keys, domains, inboxes, organization, register
+from gateway.api.mailboxkit import api_keys, domains, inboxes, organization, register, webhooks
 from gateway.api.mailboxkit.errors import ERROR_SCHEMA, render_error
 from gateway.api.mailboxkit.limits import request_limits
 from gateway.api.mailboxkit.repeats import once
@@ -22,6 +22,7 @@ _PARTS: tuple[Table, ...] = (
     inboxes.table,
     organization.table,
     register.table,
+    webhooks.table,
 )
 
 

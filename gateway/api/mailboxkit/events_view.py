@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 
 from gateway.api.mailboxkit.file_links import FileLinks
-from gateway.api.mailboxkit.inbox_view import InboxView, inbox_view
 from gateway.api.mailboxkit.message_event import message_news
 from gateway.api.mailboxkit.message_view import MessageView, message_view
+from gateway.api.mailboxkit.resource_views import InboxView, inbox_view
 from gateway.api.times import to_seconds
+from gateway.core.webhook_trial import TEST_EVENT
 from gateway.store.ids import number_of
 from gateway.store.jsontext import load
 
@@ -46,10 +47,12 @@ class EventView(msgspec.Struct):
 def render(event: Mapping[str, Any], links: FileLinks) -> EventView | None:
     """An event row as JSON; None for a type MailboxKit does not have."""
     kind = event["type"]
-    if kind not in EVENTS:
+    if kind not in EVENTS and kind != TEST_EVENT:
         return None
     facts = load(event["payload_json"])
     data: MessageView | InboxView
+    if kind == TEST_EVENT:
+        return EventView(kind, to_seconds(event["created_at"]), 0, _sample(to_seconds(event["created_at"])))
     if kind in INBOX_EVENTS:
         data, inbox = inbox_view(facts["inbox"]), facts["inbox"]["id"]
     elif kind == "message.received":
@@ -57,3 +60,26 @@ def render(event: Mapping[str, Any], links: FileLinks) -> EventView | None:
     else:
         data, inbox = message_news(kind, facts, links), facts["message_ref"]["inbox_id"]
     return EventView(kind, to_seconds(event["created_at"]), number_of(inbox), data)
+
+
+def _sample(at: str) -> MessageView:
+    """The message of a test event: the shape of one, and the ids of none."""
+    return MessageView(
+        id=0,
+        ulid="0" * 26,
+        inbox_id=0,
+        message_id="<test@example.com>",
+        from_email="sender@example.com",
+        from_name="Test Sender",
+        to_emails=["inbox@example.com"],
+        cc_emails=[],
+        subject="Test of your webhook",
+        text_body="This is a test. No mail was received.",
+        html_body="<p>This is a test. No mail was received.</p>",
+        extracted_text="This is a test. No mail was received.",
+        status="received",
+        thread_id=0,
+        attachments=[],
+        test=True,
+        created_at=at,
+    )
