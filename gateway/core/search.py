@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from gateway.core.context import Core
 from gateway.core.errors import Invalid
 from gateway.core.listing import Filter, Listing, Window
 from gateway.core.lookup import find_inbox, require
-from gateway.core.messages import ITEM, add_labels, allowed, reach
+from gateway.core.messages import ITEM, add_bodies, add_labels, allowed, reach
 from gateway.core.narrowing import message_conditions
 from gateway.core.threads import dress_threads
 from gateway.store.engine import Tx
 from gateway.store.scope import Scope
-from gateway.store.search import MAX_QUERY, Order, search
+from gateway.store.search import MAX_QUERY, Column, Order, search
 
 _COLUMNS = ", ".join(f"message.{name.strip()}" for name in ITEM.split(","))
 _MAX_THREADS = 2000
@@ -33,10 +35,14 @@ async def search_messages(
     wanted: Filter,
     window: Window,
     order: Order = "rank",
+    *,
+    within: Collection[Column] = (),
+    bodies: bool = False,
 ) -> Listing:
     """Messages that hold every word of ``query``, best first (or ``newest``, ``oldest``).
 
-    Paging goes by offset: ``Listing.next`` is (offset, "").
+    ``within``: only in these columns. ``bodies``: with the texts that the index holds. Paging goes by offset:
+    ``Listing.next`` is (offset, "").
     """
     require(scope, "message_read")
     query, wanted = check_query(query), allowed(scope, wanted)
@@ -55,8 +61,11 @@ async def search_messages(
             order=order,
             limit=window.limit,
             offset=offset,
+            within=within,
         )
         add_labels(tx, rows)
+        if bodies:
+            add_bodies(tx, rows)
         end = offset + len(rows)
         return Listing(rows, total, (end, "") if rows and end < total else None)
 

@@ -7,7 +7,8 @@ finds nothing is tried as a substring, because such text is one long word to the
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Collection, Sequence
+from typing import Literal, get_args
 
 from gateway.store.engine import Row, Tx
 
@@ -23,6 +24,8 @@ _CJK = re.compile(
 )
 
 Order = Literal["rank", "newest", "oldest"]
+Column = Literal["subject", "people", "body"]
+_COLUMNS: tuple[Column, ...] = get_args(Column)
 
 
 def terms_of(query: str) -> list[str]:
@@ -42,39 +45,45 @@ def search(
     order: Order,
     limit: int,
     offset: int = 0,
+    within: Collection[Column] = (),
 ) -> tuple[list[Row], int]:
     """Message rows (``columns`` of table message) that hold every term, and how many there are in all.
 
-    The count stops at ``COUNTED`` + 1. ``where``/``args`` narrow table ``message`` (scope and filters). A query
-    without a usable term finds nothing.
+    The count stops at ``COUNTED`` + 1. ``where``/``args`` narrow table ``message`` (scope and filters), ``within``
+    where the terms may stand. A query without a usable term finds nothing.
     """
     terms = terms_of(query)
     if not terms:
         return [], 0
-    match, values = _match(tx, terms)
+    asked = [one for one in _COLUMNS if one in within or not within]
+    match, values = _match(tx, terms, asked)
     rows, total = _run(tx, match, values, columns, where, args, order, limit, offset)
     if not total and any(_CJK.search(one) for one in terms):
-        match, values = _substrings(terms)
+        match, values = _substrings(terms, asked)
         rows, total = _run(tx, match, values, columns, where, args, order, limit, offset, ranked=False)
     return rows, total
 
 
-def _match(tx: Tx, terms: list[str]) -> tuple[str, list[object]]:
+def _match(tx: Tx, terms: list[str], columns: Sequence[Column]) -> tuple[str, list[object]]:
     quoted = " ".join('"' + one.replace('"', " ") + '"' for one in terms)
-    if tx.postgres:
-        return "message_search.document @@ websearch_to_tsquery('simple', ?)", [quoted]
-    return "message_search MATCH ?", [quoted]
+    everywhere = len(columns) == len(_COLUMNS)
+    if not tx.postgres:
+        return "message_search MATCH ?", [quoted if everywhere else f"{{{' '.join(columns)}}} : ({quoted})"]
+    sql = "message_search.document @@ websearch_to_tsquery('simple', ?)"
+    if everywhere:
+        return sql, [quoted]
+    # what the index finds, looked at again: its entries do not say where a word stands
+    there = " || ' ' || ".join(f"coalesce(message_search.{one}, '')" for one in columns)
+    return f"{sql} AND to_tsvector('simple', {there}) @@ websearch_to_tsquery('simple', ?)", [quoted, quoted]
 
 
-def _substrings(terms: list[str]) -> tuple[str, list[object]]:
+def _substrings(terms: list[str], columns: Sequence[Column]) -> tuple[str, list[object]]:
     sql, values = [], list[object]()
     for one in terms:
         pattern = "%" + one.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
-        sql.append(
-            "(lower(message_search.subject) LIKE ? ESCAPE '!' OR lower(message_search.people) LIKE ? ESCAPE '!' "
-            "OR lower(message_search.body) LIKE ? ESCAPE '!')"
-        )
-        values += [pattern] * 3
+        places = " OR ".join(f"lower(message_search.{name}) LIKE ? ESCAPE '!'" for name in columns)
+        sql.append(f"({places})")
+        values += [pattern] * len(columns)
     return " AND ".join(sql), values
 
 
@@ -109,7 +118,7 @@ def _run(
     elif order == "rank" and ranked:
         if tx.postgres:
             by = f"ts_rank(message_search.document, websearch_to_tsquery('simple', ?)) DESC, {by}"
-            rank_values = list(values)
+            rank_values = values[:1]
         else:
             by = f"bm25(message_search, 8.0, 4.0, 1.0), {by}"
     rows = tx.rows(

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from gateway.api import downloads
 from gateway.api.dialect import Dialect
-from gateway.api.mailboxkit import api_keys, domains, inboxes, organization, register, webhooks
+from gateway.api.mailboxkit import (
+    api_keys,
+    domains,
+    inboxes,
+    messages,
+    organization,
+    register,
+    search,
+    send,
+    threads,
+    webhooks,
+)
 from gateway.api.mailboxkit.errors import ERROR_SCHEMA, render_error
 from gateway.api.mailboxkit.limits import request_limits
 from gateway.api.mailboxkit.repeats import once
@@ -20,8 +31,12 @@ _PARTS: tuple[Table, ...] = (
     domains.table,
     downloads.table,
     inboxes.table,
+    messages.table,
     organization.table,
     register.table,
+    search.table,
+    send.table,
+    threads.table,
     webhooks.table,
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from gateway.api.mailboxkit.file_links import FileLinks
+from gateway.api.mailboxkit.ids import shown_ulid
 from gateway.api.times import to_seconds
 from gateway.mime.attachment_names import unique_names
 from gateway.store.ids import number_of
@@ -56,7 +57,7 @@ def message_view(facts: Mapping[str, Any], links: FileLinks) -> MessageView:
     outbound = facts["direction"] == "outbound"
     return MessageView(
         id=number_of(facts["id"]),
-        ulid=facts["id"],
+        ulid=shown_ulid(facts["id"]),
         inbox_id=number_of(facts["inbox_id"]),
         message_id=facts["rfc_message_id"],
         from_email=email,

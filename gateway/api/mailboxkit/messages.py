@@ -1,0 +1,34 @@
+"""The messages of an inbox, sent and received in one list (contract, "Message")."""
+
+from __future__ import annotations
+
+from gateway.api.mailboxkit.file_links import file_links
+from gateway.api.mailboxkit.listing import Data, PageQuery, Rows, listed, window_of
+from gateway.api.mailboxkit.message_view import MessageView, message_view
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.core import messages
+from gateway.core.listing import Filter
+from gateway.events.payload import message_facts
+
+table = Table("messages")
+
+
+@table.get("/inboxes/{inbox_id}/messages", permission="message_read")
+async def list_messages(call: Call[NoBody, PageQuery]) -> Rows[MessageView]:
+    """List an inbox's messages, newest first: what it received and what it sent.
+
+    Spam and trash are left out. A body over 512 KiB is cut here and whole in the message itself.
+    """
+    window = window_of(call.query)
+    found = await messages.list_messages(
+        call.core, call.scope, call.ids["inbox_id"], Filter(), window, bodies=True
+    )
+    links = file_links(call)
+    return listed(call, window, found, lambda row: message_view(message_facts(row), links))
+
+
+@table.get("/inboxes/{inbox_id}/messages/{message_id:rest}", permission="message_read")
+async def get_message(call: Call[NoBody, NoQuery]) -> Data[MessageView]:
+    """Get a message whole, with its attachments; their URLs work for a while and are renewed on each read."""
+    row = await messages.get_message(call.core, call.scope, call.ids["inbox_id"], call.ids["message_id"])
+    return Data(message_view(message_facts(row), file_links(call)))

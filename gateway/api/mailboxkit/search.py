@@ -1,0 +1,90 @@
+"""Search for words over every inbox in reach, or in one (contract, "Endpoints")."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from gateway.api.mailboxkit.errors import fields
+from gateway.api.mailboxkit.file_links import file_links
+from gateway.api.mailboxkit.ids import Id, ref_of
+from gateway.api.mailboxkit.listing import PageQuery, Rows, listed, window_of
+from gateway.api.mailboxkit.message_view import MessageView, message_view
+from gateway.api.routing import Call, Table
+from gateway.api.times import parse_time
+from gateway.core.errors import Invalid
+from gateway.core.listing import Filter
+from gateway.core.search import search_messages
+from gateway.events.payload import message_facts
+
+table = Table("messages")
+
+Doc = msgspec.Meta
+_DAY_US = 86_400_000_000
+_EPOCH = date(1970, 1, 1)
+_DATE = "a day, YYYY-MM-DD, in UTC; a time of day may follow it"
+
+
+class SearchBody(msgspec.Struct, kw_only=True):
+    """What to look for."""
+
+    query: Annotated[
+        str, Doc(description='words, all of which a message must hold; "words in quotes" in a row')
+    ]
+    inbox_id: Annotated[Id | None, Doc(description="only in this inbox")] = None
+    fields: Annotated[
+        list[Literal["subject", "body"]] | None,
+        Doc(description="only there; otherwise in names and addresses too"),
+    ] = None
+    date_from: Annotated[str | None, Doc(description=f"first day: {_DATE}")] = None
+    date_to: Annotated[str | None, Doc(description=f"last day, which counts whole: {_DATE}")] = None
+    page: Annotated[Any, Doc(description="as in the query string")] = None
+    per_page: Annotated[Any, Doc(description="as in the query string")] = None
+
+
+@table.post("/messages/search", permission="message_read")
+async def search(call: Call[SearchBody, PageQuery]) -> Rows[MessageView]:
+    """Search messages, sent and received, newest first."""
+    body, asked = call.body, call.query
+    window = window_of(
+        PageQuery(
+            page=asked.page if body.page is None else body.page,
+            per_page=asked.per_page if body.per_page is None else body.per_page,
+        )
+    )
+    first, last = _moment(body.date_from, "date_from"), _moment(body.date_to, "date_to", last=True)
+    if first is not None and last is not None and first > last:
+        raise Invalid(
+            "date_from is after date_to", field="date_from", fix="give the earlier day as date_from"
+        )
+    with fields(q="query"):
+        found = await search_messages(
+            call.core,
+            call.scope,
+            None if body.inbox_id is None else ref_of(body.inbox_id),
+            body.query,
+            Filter(after=None if first is None else first - 1, before=None if last is None else last + 1),
+            window,
+            "newest",
+            within=body.fields or (),
+            bodies=True,
+        )
+    links = file_links(call)
+    return listed(call, window, found, lambda row: message_view(message_facts(row), links))
+
+
+def _moment(text: str | None, field: str, *, last: bool = False) -> int | None:
+    """µs at which a day begins (``last``: ends), or of a time; None for none. Raises Invalid."""
+    if text is None or not text.strip():
+        return None
+    try:
+        day = date.fromisoformat(text.strip())
+    except ValueError:
+        try:
+            return parse_time(text, field)
+        except Invalid as error:
+            error.fix = f"write {field} as {datetime.now(UTC):%Y-%m-%d}"
+            raise
+    return (day - _EPOCH) // timedelta(microseconds=1) + (_DAY_US - 1 if last else 0)

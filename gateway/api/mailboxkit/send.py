@@ -1,0 +1,150 @@
+"""Send an email, and reply to one (contract, "Send"); each once, whatever is repeated (``repeats``)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import msgspec
+from starlette.responses import Response
+
+from gateway.api.body import encode
+from gateway.api.errors import allowance_headers
+from gateway.api.mailboxkit.ids import shown_ulid
+from gateway.api.mailboxkit.listing import Data
+from gateway.api.mailboxkit.repeats import completion
+from gateway.api.mailboxkit.send_form import ReplyBody, SendBody, addresses, read_given
+from gateway.api.routing import Call, NoQuery, Table
+from gateway.api.times import to_seconds
+from gateway.core import messages, replies, sending
+from gateway.core.idempotency import Completion
+from gateway.core.lookup import find_inbox
+from gateway.core.replies import ReplyRequest
+from gateway.core.sending import SendRequest
+from gateway.core.sent import Sent
+from gateway.mime.attachment_names import unique_names
+from gateway.store.engine import Row
+from gateway.store.ids import number_of
+
+table = Table("messages")
+
+
+class SentFile(msgspec.Struct):
+    """An attachment of an accepted email."""
+
+    id: int
+    filename: str
+    mime_type: str
+    size: int
+
+
+class SentView(msgspec.Struct):
+    """An accepted email: as ``GET`` shows it, without its texts. ``status`` goes on from here."""
+
+    id: int
+    ulid: str
+    inbox_id: int
+    message_id: str | None
+    from_email: str
+    from_name: str | None
+    to_emails: list[str]
+    cc_emails: list[str]
+    bcc_emails: list[str]
+    subject: str
+    status: str
+    thread_id: int
+    attachments: list[SentFile]
+    test: bool
+    created_at: str
+
+
+@table.post(
+    "/inboxes/{inbox_id}/messages/send",
+    status=201,
+    permission="message_send",
+    raw_body=True,
+    files="attachments",
+)
+async def send_message(call: Call[SendBody, NoQuery]) -> Data[SentView]:
+    """Send an email from an inbox, as JSON or multipart/form-data; at most 5 files of 10 MB."""
+    inbox = await call.core.store.read(lambda tx: find_inbox(tx, call.scope, call.ids["inbox_id"]))
+    given = await read_given(call, SendBody)
+    body = given.body
+    request = SendRequest(
+        to=addresses(body.to),
+        cc=addresses(body.cc),
+        bcc=addresses(body.bcc),
+        subject=body.subject or "",
+        text=body.text,
+        html=body.html,
+        attachments=given.files,
+    )
+    return await _accept(  # type: ignore[return-value]
+        call, inbox, lambda once: sending.send(call.core, call.scope, inbox, request, once)
+    )
+
+
+@table.post(
+    "/inboxes/{inbox_id}/messages/{message_id:rest}/reply",
+    status=201,
+    permission="message_send",
+    raw_body=True,
+    files="attachments",
+)
+async def reply(call: Call[ReplyBody, NoQuery]) -> Data[SentView]:
+    """Reply to a message, in its thread: to its Reply-To, else its sender; to a sent one's recipients."""
+    core, ids = call.core, call.ids
+    inbox = await core.store.read(lambda tx: find_inbox(tx, call.scope, ids["inbox_id"]))
+    found = await messages.get_messages(core, call.scope, inbox["id"], [ids["message_id"]], strict=True)
+    given = await read_given(call, ReplyBody)
+    body = given.body
+    request = ReplyRequest(
+        cc=addresses(body.cc),
+        bcc=addresses(body.bcc),
+        text=body.text,
+        html=body.html,
+        attachments=given.files,
+    )
+    return await _accept(  # type: ignore[return-value]
+        call,
+        inbox,
+        lambda once: replies.reply(core, call.scope, inbox, found[0], request, idempotency=once),
+    )
+
+
+async def _accept(
+    call: Call[SendBody, NoQuery] | Call[ReplyBody, NoQuery],
+    inbox: Row,
+    run: Callable[[Completion | None], Awaitable[Sent]],
+) -> Response:
+    render = partial(_answer, inbox, call.scope.test)
+    sent = await run(completion(call, render))
+    call.headers.update(allowance_headers(sent.allowance))
+    status, text = render(sent)
+    return Response(text, status, media_type="application/json")
+
+
+def _answer(inbox: Row, test: bool, sent: Sent) -> tuple[int, str]:
+    message = sent.message
+    entries = [msgspec.structs.asdict(one) for one in message.attachments]
+    view = SentView(
+        id=number_of(sent.message_id),
+        ulid=shown_ulid(sent.message_id),
+        inbox_id=inbox["number"],
+        message_id=message.message_id,
+        from_email=inbox["address"],
+        from_name=inbox["display_name"] or None,
+        to_emails=[one.email for one in message.to],
+        cc_emails=[one.email for one in message.cc],
+        bcc_emails=[one.email for one in sent.bcc],
+        subject=message.subject,
+        status="queued",
+        thread_id=number_of(sent.thread_id),
+        attachments=[
+            SentFile(number_of(one["id"]), name, one["content_type"], one["size"])
+            for one, name in zip(entries, unique_names(entries), strict=True)
+        ],
+        test=test,
+        created_at=to_seconds(sent.at),
+    )
+    return 201, encode(Data(view)).decode()

@@ -1,0 +1,152 @@
+"""The request of a send or reply, whichever way it comes: JSON, or multipart/form-data with its files (contract,
+"Send"). A list in a form may be ``to[0]``, ``to[1]``, ``to[]`` or ``to`` again and again, its files likewise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+
+from gateway.api.body import decode, read_body
+from gateway.api.multipart import Form, is_form, read_form
+from gateway.api.routing import Call
+from gateway.core.errors import Invalid, Missing
+from gateway.core.request_files import FileGiven, load_files, uploaded
+from gateway.mime.types import OutgoingAttachment
+
+MAX_FILES = 5
+MAX_FILE = 10 * 1024 * 1024
+_MAX_FORM_TEXT = 4 * 1024 * 1024
+_LISTS = ("to", "cc", "bcc")
+_TEXTS = ("subject", "text", "html")
+
+Doc = msgspec.Meta
+Addresses = Annotated[
+    list[str] | str | None, Doc(description="addresses: a@b or Name <a@b>; one may be text")
+]
+
+
+class FileBody(msgspec.Struct):
+    """A file in a JSON body, 10 MiB at most."""
+
+    filename: str
+    content: Annotated[str, Doc(description="base64")]
+    content_type: str | None = None
+    mime_type: Annotated[str | None, Doc(description="the same as content_type")] = None
+
+
+class ReplyBody(msgspec.Struct, kw_only=True):
+    """An answer to a message: text, HTML or both, and at most 5 files."""
+
+    text: str | None = None
+    html: str | None = None
+    cc: Addresses = None
+    bcc: Addresses = None
+    attachments: list[FileBody] | None = None
+
+
+class SendBody(ReplyBody, kw_only=True):
+    """An email to send."""
+
+    to: Annotated[Addresses, Doc(description="required: addresses, or one as text")] = None
+    subject: str | None = None
+
+
+Body = TypeVar("Body", bound=ReplyBody)
+
+
+@dataclass(frozen=True, slots=True)
+class Given(Generic[Body]):
+    """A send as it was asked: ``body`` without its files, which are ready to go."""
+
+    body: Body
+    files: list[OutgoingAttachment]
+
+
+async def read_given(call: Call[Any, Any], type: type[Body]) -> Given[Body]:
+    """Read and decode the request, and check what core does not. Raises Invalid and TooLarge."""
+    core, request = call.core, call.request
+    if is_form(request):
+        room = core.settings.limits.attachment_bytes
+        form = await read_form(request, max_text=_MAX_FORM_TEXT, max_files=room)
+        body = _body_of(form, type)
+        _check(body)
+        files = _files_of(form)
+    else:
+        body = decode(await read_body(request, core.settings.http.max_body), type)
+        _check(body)
+        asked = body.attachments or []
+        _check_count(asked)
+        body.attachments = None
+        files = await load_files(
+            core,
+            [
+                FileGiven(one.filename, one.content_type or one.mime_type, content=one.content)
+                for one in asked
+            ],
+        )
+    for number, one in enumerate(files):
+        if len(one.content) > MAX_FILE:
+            raise Invalid(
+                f"attachments[{number}] is larger than {MAX_FILE} octets (10 MB)",
+                field=f"attachments[{number}]",
+                fix="send a smaller file, or a link to it",
+            )
+    return Given(body, files)
+
+
+def addresses(given: list[str] | str | None) -> list[str]:
+    """A field of addresses as a list; blanks are nobody."""
+    return [one for one in ([given] if isinstance(given, str) else given or []) if one.strip()]
+
+
+def _check(body: ReplyBody) -> None:
+    """What must be given. Raises Invalid naming all that is not."""
+    wrong: list[Invalid] = []
+    if isinstance(body, SendBody) and not addresses(body.to):
+        wrong.append(Missing("to"))
+    if not (body.text or "").strip() and not (body.html or "").strip():
+        words = "The text field is required when html is not present."
+        wrong.append(Invalid(words, field="text", fix="give text, html or both"))
+    if wrong:
+        wrong[0].also = wrong[1:]
+        raise wrong[0]
+
+
+def _body_of(form: Form, type: type[Body]) -> Body:
+    """The text fields; one that was left empty was not given."""
+    if form.all("attachments"):
+        raise Invalid(
+            "attachments holds text, not a file",
+            field="attachments",
+            fix="with curl: -F 'attachments[0]=@path/to/file'",
+        )
+    names = type.__struct_fields__
+    values: dict[str, Any] = {name: form.all(name) for name in _LISTS if name in names}
+    values |= {name: form.one(name) or None for name in _TEXTS if name in names}
+    return type(**values)
+
+
+def _files_of(form: Form) -> list[OutgoingAttachment]:
+    stray = next((one.field for one in form.files if one.field != "attachments"), None)
+    if stray is not None:
+        raise Invalid(
+            f"{stray[:100]!r} is no field for files", field=stray[:100], fix="call it attachments[0]"
+        )
+    _check_count(form.files)
+    return [
+        uploaded(one.filename, one.content_type, one.content, f"attachments[{number}]")
+        for number, one in enumerate(form.files)
+    ]
+
+
+def _check_count(files: Sequence[object]) -> None:
+    if len(files) > MAX_FILES:
+        raise Invalid(
+            f"The attachments field must not have more than {MAX_FILES} items.",
+            field="attachments",
+            fix="send several emails, or links to the files",
+        )

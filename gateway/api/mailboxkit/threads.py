@@ -1,0 +1,67 @@
+"""Threads: conversations held together by References and In-Reply-To, within an inbox (contract, "Endpoints")."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.api.mailboxkit.file_links import file_links
+from gateway.api.mailboxkit.ids import shown_ulid
+from gateway.api.mailboxkit.listing import Data, PageQuery, Rows, listed, window_of
+from gateway.api.mailboxkit.message_view import MessageView, message_view
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.api.times import to_seconds
+from gateway.core import threads
+from gateway.core.listing import Filter
+from gateway.events.payload import message_facts
+from gateway.store.engine import Row
+from gateway.store.ids import number_of
+
+table = Table("threads")
+
+
+class ThreadView(msgspec.Struct):
+    """A conversation of one inbox."""
+
+    id: int
+    ulid: str
+    inbox_id: int
+    subject: str
+    message_count: int
+    last_message_at: str
+    created_at: str
+
+
+class WholeThread(ThreadView):
+    """A thread with its messages, oldest first."""
+
+    messages: list[MessageView]
+
+
+@table.get("/inboxes/{inbox_id}/threads", permission="message_read")
+async def list_threads(call: Call[NoBody, PageQuery]) -> Rows[ThreadView]:
+    """List an inbox's threads, latest activity first; what stands in spam and trash does not count."""
+    window = window_of(call.query)
+    found = await threads.list_threads(call.core, call.scope, call.ids["inbox_id"], Filter(), window)
+    return listed(call, window, found, thread_view)
+
+
+@table.get("/threads/{thread_id}", permission="message_read")
+async def get_thread(call: Call[NoBody, NoQuery]) -> Data[WholeThread]:
+    """Get a thread with its messages, oldest first: all of them, or the newest 500 of a longer one."""
+    row, found = await threads.get_thread(call.core, call.scope, None, call.ids["thread_id"], hidden=False)
+    links = file_links(call)
+    shown = [message_view(message_facts(one), links) for one in found.rows]
+    return Data(WholeThread(**msgspec.structs.asdict(thread_view(row)), messages=shown))
+
+
+def thread_view(row: Row) -> ThreadView:
+    """A thread row."""
+    return ThreadView(
+        id=number_of(row["id"]),
+        ulid=shown_ulid(row["id"]),
+        inbox_id=number_of(row["inbox_id"]),
+        subject=row["subject"],
+        message_count=row["message_count"] - row["hidden_count"],
+        last_message_at=to_seconds(row["timestamp"]),
+        created_at=to_seconds(row["created_at"]),
+    )
