@@ -13,7 +13,7 @@ from functools import partial
 from typing import NamedTuple
 
 from gateway.extract.pool import ExtractPool
-from gateway.extract.types import Extracted
+from gateway.extract.types import UNSUPPORTED, Extracted
 from gateway.mime.types import ParsedMessage
 from gateway.store.attachment_text import known_texts
 from gateway.store.engine import Row, Store
@@ -61,10 +61,14 @@ async def pieces(
 ) -> AsyncGenerator[Piece, None]:
     """A batch in pieces, in order, each as soon as its attachments are read; most often there is one.
 
+    Without an ``extractor`` (``attachments.extract`` is off) every attachment is ``unsupported``, and stays so.
     ``modseq``: the folder's cursor before this batch. It moves, with everything else but new messages, in the last.
     """
+    if extractor is None:
+        yield Piece(delta, parsed, {file.id: UNSUPPORTED for one in parsed for file in one.attachments})
+        return
     tasks: dict[int, asyncio.Task[dict[str, Extracted]]] = {}
-    if extractor is not None and delta.state.role != "drafts":
+    if delta.state.role != "drafts":
         raws = [one.raw for one in delta.found]
         tasks = await read_attachments(store, extractor, inbox, list(zip(raws, parsed, strict=True)))
     if not tasks:

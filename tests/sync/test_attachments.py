@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.extract.pool import ExtractPool
+from gateway.store.jsontext import load
 from gateway.sync.rebuild import rebuild
 from gateway.sync.slots import LENT_OCTETS, Slots
 from tests.extract import files
@@ -132,6 +133,17 @@ async def test_a_rebuild_keeps_what_was_read_and_reads_what_is_missing(tmp_path:
 
 async def _count(one: Rig, wanted: int) -> bool:
     return len(await one.rows("SELECT id FROM message")) == wanted
+
+
+async def test_with_reading_switched_off_attachments_are_unsupported(tmp_path: Path) -> None:
+    async with rig(tmp_path) as one:
+        await one.inbox("agent@x.test")
+        await one.deliver("agent@x.test", files.mail(PDF))
+        await until(lambda: subjects(one, "agent@x.test"))
+        (event,) = await one.rows("SELECT payload_json FROM event")
+        (shown,) = load(event["payload_json"])["message"]["attachments"]
+        assert shown["extraction_method"] == "unsupported"
+        assert "parsed_text" not in shown
 
 
 async def test_a_slot_is_lent_only_while_memory_lasts() -> None:
