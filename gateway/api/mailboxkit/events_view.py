@@ -8,7 +8,7 @@ follow are about a recipient and leave the texts out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -41,7 +41,8 @@ class EventView(msgspec.Struct):
     event: str
     timestamp: str
     inbox_id: int
-    data: MessageView | InboxView
+    # msgspec describes no union of structs
+    data: Annotated[Any, msgspec.Meta(description="the message, or the inbox, as the API answers it")]
 
 
 def render(event: Mapping[str, Any], links: FileLinks) -> EventView | None:
