@@ -24,6 +24,7 @@ from starlette.applications import Starlette
 
 from gateway.api.agentmail import agentmail_dialect
 from gateway.api.mailboxkit import mailboxkit_dialect
+from gateway.api.opened_pixel import opened_routes
 from gateway.api.openmail import openmail_dialect
 from gateway.api.system import no_such_path, system_routes
 from gateway.api.unsubscribe import unsubscribe_routes
@@ -174,6 +175,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Running]:
             routes=[
                 *system_routes(core, {"sync_lag": sync.lag, "outbox_age": outbox.age}, DIALECTS),
                 *unsubscribe_routes(core),
+                *opened_routes(core),
                 *(route for one in DIALECTS for route in one.routes(core)),
             ],
             exception_handlers={404: no_such_path, 405: no_such_path},

@@ -68,6 +68,13 @@ class Mail(Section, frozen=True, kw_only=True):
         Literal["none", "starttls", "implicit"], Doc(description="TLS towards the smarthost")
     ] = "starttls"
     max_message: Annotated[int, Doc(description="largest message in or out, octets")] = 35 * 1024 * 1024
+    open_tracking: Annotated[
+        Literal["off", "asked", "always"],
+        Doc(
+            description="put a tracking pixel into HTML mail sent by the API and tell message.opened: never, where "
+            "the send has track_opens, or always but where it has track_opens false"
+        ),
+    ] = "off"
     verify_authentication: Annotated[
         bool, Doc(description="embedded: check SPF, DKIM and DMARC of incoming mail")
     ] = True
@@ -220,6 +227,18 @@ class Mailboxkit(Section, frozen=True, kw_only=True):
     ] = 50_000
 
 
+class Wallet(Section, frozen=True, kw_only=True):
+    """Prepaid sending, as MailboxKit bills it: 1000 mills are a dollar. `postern wallet add` tops up."""
+
+    enabled: Annotated[bool, Doc(description="charge organizations for what they send through the API")] = False
+    mail_mills: Annotated[int, Doc(description="price of a message, to however many it goes")] = 2
+    attachment_mills: Annotated[int, Doc(description="price of each of its attachments")] = 1
+    new_account_mills: Annotated[int, Doc(description="what an organization begins with")] = 1000
+    billing_url: Annotated[
+        str, Doc(description="where an owner tops up, told in refusals; empty: PUBLIC_URL/billing")
+    ] = ""
+
+
 class Log(Section, frozen=True, kw_only=True):
     level: Annotated[Literal["debug", "info", "warning", "error"], Doc(description="least level logged")] = (
         "info"
@@ -247,6 +266,7 @@ class Settings(Section, frozen=True, kw_only=True):
     reputation: Reputation = Reputation()
     register: Register = Register()
     mailboxkit: Mailboxkit = Mailboxkit()
+    wallet: Wallet = Wallet()
     log: Log = Log()
 
 

@@ -63,6 +63,7 @@ class ReplyRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     quote: bool = False
     unsubscribe: bool = False
+    track_opens: bool | None = None
 
 
 async def reply(
@@ -135,6 +136,7 @@ def reply_request(
         attachments=request.attachments,
         headers=request.headers,
         unsubscribe=request.unsubscribe,
+        track_opens=request.track_opens,
         in_reply_to=in_reply_to,
         references=reply_references(original),
         thread_id=original_row["thread_id"],
@@ -161,6 +163,7 @@ def forward_request(original_row: Row, request: ReplyRequest) -> SendRequest:
         attachments=request.attachments,
         headers=request.headers,
         unsubscribe=request.unsubscribe,
+        track_opens=request.track_opens,
     )
 
 

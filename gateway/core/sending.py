@@ -7,7 +7,7 @@ sees), then one transaction: message, thread, labels, outbox, idempotency.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from gateway.core.context import Core
@@ -16,6 +16,7 @@ from gateway.core.idempotency import Completion, complete
 from gateway.core.labels_change import check_labels
 from gateway.core.lookup import require
 from gateway.core.mail_domains import check_domains
+from gateway.core.opened import tracks, with_pixel
 from gateway.core.reputation import check_standing
 from gateway.core.rules import admit, check_recipients
 from gateway.core.sent import Sent
@@ -44,7 +45,8 @@ class SendRequest:
     """What a caller wants sent. Addresses are text: ``a@b`` or ``Name <a@b>``; ids carry their ``< >``.
 
     ``thread_id`` (a ULID) keeps the message in a thread that its References alone would not name.
-    ``unsubscribe``: offer its one recipient the one-click way out (``core.unsubscribe``).
+    ``unsubscribe``: offer its one recipient the one-click way out (``core.unsubscribe``). ``track_opens``: tell
+    ``message.opened``, or not; None leaves it to the server (``core.opened``).
     """
 
     to: Sequence[str] = ()
@@ -61,6 +63,7 @@ class SendRequest:
     references: Sequence[str] = ()
     thread_id: str | None = None
     unsubscribe: bool = False
+    track_opens: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,8 @@ async def send(
         checked.headers.update(
             unsubscribe_headers(core, inbox_row, message_id, checked.fields(), checked.headers)
         )
+    if tracks(core.settings, request.track_opens) and request.html is not None and not scope.test:
+        request = replace(request, html=with_pixel(core, request.html, message_id))
     reply = request.in_reply_to is not None or request.thread_id is not None
 
     def look(tx: Tx) -> Row | None:

@@ -66,7 +66,9 @@ class EventLog:
         the id, so pass a time that a rebuild finds again. ``payload``: or what makes it, called only for a new event.
         """
         at = now_us() if at is None else at
-        event_id = derived_ulid(at, "event", organization_id, inbox_id or "", type, subject)
+        event_id = event_id_of(
+            type, organization_id=organization_id, inbox_id=inbox_id, subject=subject, at=at
+        )
         if callable(payload):
             if tx.value("SELECT 1 FROM event WHERE id = ?", event_id):
                 return None
@@ -100,6 +102,11 @@ class EventLog:
             listeners = list(self._listeners)
         for call in listeners:
             call()
+
+
+def event_id_of(type: str, *, organization_id: str, inbox_id: str | None, subject: str, at: int) -> str:
+    """The id (ULID) that ``EventLog.append`` gives a fact."""
+    return derived_ulid(at, "event", organization_id, inbox_id or "", type, subject)
 
 
 def _listening(

@@ -77,6 +77,7 @@ async def send_message(call: Call[SendBody, NoQuery]) -> Data[SentView]:
         subject=body.subject or "",
         text=body.text,
         html=body.html,
+        track_opens=body.track_opens,
         attachments=given.files,
     )
     return await _accept(  # type: ignore[return-value]
@@ -103,6 +104,7 @@ async def reply(call: Call[ReplyBody, NoQuery]) -> Data[SentView]:
         bcc=addresses(body.bcc),
         text=body.text,
         html=body.html,
+        track_opens=body.track_opens,
         attachments=given.files,
     )
     return await _accept(  # type: ignore[return-value]

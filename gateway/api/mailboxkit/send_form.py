@@ -22,6 +22,7 @@ MAX_FILE = 10 * 1024 * 1024
 _MAX_FORM_TEXT = 4 * 1024 * 1024
 _LISTS = ("to", "cc", "bcc")
 _TEXTS = ("subject", "text", "html")
+_FLAGS = {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}
 
 Doc = msgspec.Meta
 Addresses = Annotated[
@@ -46,6 +47,9 @@ class ReplyBody(msgspec.Struct, kw_only=True):
     cc: Addresses = None
     bcc: Addresses = None
     attachments: list[FileBody] | None = None
+    track_opens: Annotated[
+        bool | None, Doc(description="tell message.opened, where the server allows it; HTML only")
+    ] = None
 
 
 class SendBody(ReplyBody, kw_only=True):
@@ -127,7 +131,14 @@ def _body_of(form: Form, type: type[Body]) -> Body:
     names = type.__struct_fields__
     values: dict[str, Any] = {name: form.all(name) for name in _LISTS if name in names}
     values |= {name: form.one(name) or None for name in _TEXTS if name in names}
-    return type(**values)
+    return type(**values, track_opens=_flag(form, "track_opens"))
+
+
+def _flag(form: Form, name: str) -> bool | None:
+    text = form.one(name)
+    if text and text.lower() not in _FLAGS:
+        raise Invalid(f"{name} is true or false", field=name, fix=f"send {name}=true")
+    return _FLAGS[text.lower()] if text else None
 
 
 def _files_of(form: Form) -> list[OutgoingAttachment]:

@@ -1,0 +1,116 @@
+"""``message.opened``: whether a mail was looked at, as far as a picture can tell.
+
+An HTML mail that is tracked ends with a picture of one pixel, whose URL on our own host names the message and is
+signed. The first time it is fetched, ``message.opened`` is told; never again for that message. Off unless the
+operator allows it (``mail.open_tracking``); what a sandbox key sends bears no picture.
+
+What it cannot know: programs that fetch pictures beforehand (Apple Mail, Gmail's proxy, virus scanners) count as
+opening, whoever blocks pictures never opens, and looking at one's own copy in Sent counts too. Of several recipients
+it does not say which.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+
+from gateway.core.context import Core
+from gateway.core.errors import Invalid, NotFound
+from gateway.events.log import event_id_of
+from gateway.outbox.queue import inbox_of
+from gateway.outbox.record import Teller
+from gateway.settings import Settings
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us
+
+PATH = "/opened"
+_MAC = 16
+_ULID = 26
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{56}")
+_END = re.compile(r"</body\s*>", re.I)
+_DAY = 86_400 * 1_000_000
+
+
+def tracks(settings: Settings, wish: bool | None) -> bool:
+    """Whether a send is tracked. ``wish``: what the sender said, None for nothing. Raises Invalid for one that may
+    not be."""
+    mode = settings.mail.open_tracking
+    if mode == "off" and wish:
+        raise Invalid(
+            "this server does not track who opens mail",
+            field="track_opens",
+            fix="leave track_opens out; the operator can allow it with mail.open_tracking",
+        )
+    return mode != "off" and (mode == "always" if wish is None else wish)
+
+
+def with_pixel(core: Core, html: str, message_id: str) -> str:
+    """The HTML of a message (its ULID) with the picture at its end."""
+    url = f"{core.settings.http.public_url.rstrip('/')}{PATH}/{token_of(core.secret, message_id)}.gif"
+    picture = f'<img src="{url}" width="1" height="1" alt="" style="border:0">'
+    ends = [found.start() for found in _END.finditer(html)]
+    at = ends[-1] if ends else len(html)
+    return html[:at] + picture + html[at:]
+
+
+def token_of(secret: bytes, message_id: str) -> str:
+    """The token that names a message: base64url of its ULID and 128 bits of HMAC-SHA256."""
+    name = message_id.encode("ascii")
+    return base64.urlsafe_b64encode(name + _mac(secret, name)).decode()
+
+
+def message_of(secret: bytes, token: str) -> str:
+    """The ULID that a token names. Raises NotFound for one that we did not make."""
+    try:
+        raw = base64.urlsafe_b64decode(token) if _TOKEN.fullmatch(token) else b""
+    except binascii.Error:
+        raw = b""
+    name, mac = raw[:_ULID], raw[_ULID:]
+    if not hmac.compare_digest(mac, _mac(secret, name)):
+        raise NotFound("this picture is not one of ours")
+    return name.decode("ascii")
+
+
+async def tell_opened(core: Core, token: str) -> None:
+    """The picture was fetched. Raises NotFound for a forged token; what is past telling is passed over."""
+    message_id = message_of(core.secret, token)
+    if core.settings.mail.open_tracking == "off":
+        return
+    # a message is looked up without a write: who fetches the picture a thousand times costs a thousand reads
+    if await core.store.read(lambda tx: _untold(tx, core.settings, message_id)) is None:
+        return
+
+    def write(tx: Tx) -> None:
+        inbox = _untold(tx, core.settings, message_id)
+        if inbox is not None:
+            Teller(tx, core.events, inbox, message_id).opened(now_us())
+
+    await core.store.write(write)
+
+
+def _untold(tx: Tx, settings: Settings, message_id: str) -> Row | None:
+    """The inbox of a message whose opening is news: it is there, it was sent, and its events are still kept."""
+    row = tx.row("SELECT inbox_id, timestamp, direction, test FROM message WHERE id = ?", message_id)
+    if row is None or row["direction"] != "outbound" or row["test"]:
+        return None
+    if row["timestamp"] < now_us() - settings.events.keep_days * _DAY:
+        return None  # what was told then is forgotten: it would be told twice
+    inbox = inbox_of(tx, row["inbox_id"])
+    if inbox is None:
+        return None
+    told = event_id_of(
+        "message.opened",
+        organization_id=inbox["organization_id"],
+        inbox_id=inbox["id"],
+        subject=message_id,
+        at=row["timestamp"],
+    )
+    return None if tx.value("SELECT 1 FROM event WHERE id = ?", told) else inbox
+
+
+def _mac(secret: bytes, name: bytes) -> bytes:
+    key = hashlib.sha256(b"postern tracking pixel\x00" + secret).digest()
+    return hmac.digest(key, name, "sha256")[:_MAC]
