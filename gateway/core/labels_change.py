@@ -1,7 +1,6 @@
 """Changing labels: the mail server first, then the index in one transaction (DESIGN §1.1, §1.10).
 
-A message that stands nowhere yet (queued) keeps its labels in the index; the sync pushes them when its copy
-appears.
+A message that stands nowhere yet (queued) keeps its labels in the index; its copy is owed them.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from gateway.core.messages import MAX_BATCH, add_labels, see
 from gateway.core.placing import Moved, Plan, carry_out, changed_flags, check_folder, make_plan
 from gateway.store import index, threads
 from gateway.store.engine import Row, Tx
+from gateway.store.flags_owed import forgive, owe
 from gateway.store.ids import now_us
 from gateway.store.labels import MAX_LABEL
 from gateway.store.scope import Scope
@@ -173,8 +173,10 @@ def _write(tx: Tx, inbox: Row, plans: Sequence[Plan], went: dict[str, Moved]) ->
         for spot in plan.spots:
             _relocate(tx, inbox, plan, spot, went.get(plan.target) if plan.target else None)
         index.set_labels(tx, inbox, plan.message_id, plan.labels, note=True)
-        if "unread" in plan.labels:  # the later wish holds
-            tx.run("DELETE FROM seen_owed WHERE message_id = ?", plan.message_id)
+        if plan.spots:
+            forgive(tx, plan.message_id, (*plan.add, *plan.remove))
+        else:
+            owe(tx, inbox["id"], plan.message_id, add=plan.add, remove=plan.remove)
         touched.add(row["thread_id"])
         answers.append(row)
     for thread in touched:

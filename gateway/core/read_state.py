@@ -13,10 +13,13 @@ from gateway.core.labels_change import Change, add_labels_in_steps, relabel
 from gateway.core.lookup import find_inbox, find_thread, require
 from gateway.store import index, threads
 from gateway.store.engine import Row, Tx
+from gateway.store.flags_owed import owe
 from gateway.store.ids import now_us
+from gateway.store.labels import NOT_SEEN
 from gateway.store.scope import Scope
 
 UNREAD = "unread"
+_AT_ONCE = 500  # a command line on the mail server has its limits
 
 _UNREAD_OF = (
     "SELECT message.* FROM message JOIN label ON label.message_id = message.id AND label.label = 'unread' "
@@ -44,8 +47,9 @@ async def mark_thread(core: Core, scope: Scope, thread_ref: str, *, read: bool) 
         return inbox, rows
 
     inbox, rows = await core.store.read(look)
-    if rows:
-        await relabel(core, inbox, rows, Change(remove=[UNREAD]) if read else Change(add=[UNREAD]))
+    change = Change(remove=[UNREAD]) if read else Change(add=[UNREAD])
+    for start in range(0, len(rows), _AT_ONCE):
+        await relabel(core, inbox, rows[start : start + _AT_ONCE], change)
 
 
 def _bearer(tx: Tx, thread_id: str) -> list[Row]:
@@ -58,14 +62,15 @@ def _bearer(tx: Tx, thread_id: str) -> list[Row]:
 
 
 def note_answered(tx: Tx, inbox: Row, thread_id: str) -> None:
-    """Mark a thread read in the transaction that accepts an answer to it. The flags follow
-    (``sync.seen_owed``)."""
+    """Mark a thread read in the transaction that accepts an answer to it. Its flags on the
+    mail server are owed (``store.flags_owed``)."""
     rows = tx.rows(_UNREAD_OF, thread_id)
     add_labels_in_steps(tx, rows)
-    now = now_us()
     for row in rows:
         index.set_labels(tx, inbox, row["id"], set(row["labels"]) - {UNREAD}, note=True)
-        owed = {"message_id": row["id"], "inbox_id": inbox["id"], "created_at": now}
-        tx.insert("seen_owed", owed, ignore=True)
+        if row["direction"] == "inbound":
+            owe(tx, inbox["id"], row["id"], add=["\\Seen"])
+        else:
+            owe(tx, inbox["id"], row["id"], remove=[NOT_SEEN])
     if rows:
-        threads.refresh(tx, thread_id, now)
+        threads.refresh(tx, thread_id, now_us())

@@ -32,8 +32,9 @@ from gateway.outbox.submissions import signing_domain
 from gateway.settings import Settings
 from gateway.store import index, threads
 from gateway.store.engine import Row, Tx
+from gateway.store.flags_owed import owe
 from gateway.store.ids import message_id_header, new_ulid, now_us
-from gateway.store.labels import SYSTEM
+from gateway.store.labels import SYSTEM, to_keyword
 from gateway.store.people import people_json
 from gateway.store.scope import Scope
 
@@ -303,6 +304,9 @@ def _accept(
     )
     if ready.checked.labels:  # a new row has none, and is seen and not hidden
         index.set_labels(tx, inbox, ready.message_id, ready.checked.labels)
+        if not scope.test:  # its copy in Sent gets them
+            keywords = [to_keyword(label) for label in ready.checked.labels]
+            owe(tx, inbox["id"], ready.message_id, add=keywords)
     threads.refresh(tx, thread_id, now_us())
     token = token_of(core.secret, ready.message_id)
     people = [(address, name.partition("[")[0]) for name, address in ready.checked.fields()]

@@ -25,7 +25,7 @@ from gateway.store.engine import Row, StoreDown, Tx
 from gateway.store.jsontext import load
 from gateway.store.people import people_of, person_of
 from gateway.store.scope import Scope
-from gateway.sync.seen_owed import pay
+from gateway.sync.flags_owed import pay
 
 log = logging.getLogger("postern.replies")
 

@@ -15,6 +15,7 @@ from gateway.mime.types import ParsedMessage
 from gateway.store import labels as labelling
 from gateway.store import threads
 from gateway.store.engine import Row, Tx
+from gateway.store.flags_owed import with_owed
 from gateway.store.ids import ULID_TIME, derived_ulid, new_ulid, now_us, number_of, own_message_ulid
 from gateway.store.jsontext import dump
 from gateway.store.people import people_json
@@ -245,11 +246,8 @@ def apply_place(tx: Tx, inbox: Row, message_id: str) -> bool:
 def _labels_at(
     tx: Tx, message_id: str, direction: str, role: str, folder: str, flags: Iterable[str]
 ) -> set[str]:
-    """The labels that a place and its flags give, with the ``\\Seen`` that is still owed to the mail server."""
-    labels = labelling.of_place(direction, role, folder, flags)
-    if "unread" in labels and tx.value("SELECT 1 FROM seen_owed WHERE message_id = ?", message_id):
-        labels.discard("unread")
-    return labels
+    """The labels that a place and its flags give, with the flags that are still owed to the mail server."""
+    return labelling.of_place(direction, role, folder, with_owed(tx, message_id, flags))
 
 
 def drop_location(tx: Tx, folder_id: int, uid: int) -> str | None:
@@ -272,7 +270,7 @@ def delete_message(tx: Tx, message_id: str) -> str | None:
     if row is None:
         return None
     tx.run("DELETE FROM message_search WHERE rowid = ?", row["seq"])
-    for table in ("label", "message_body", "attachment_text", "location", "seen_owed"):
+    for table in ("label", "message_body", "attachment_text", "location", "flags_owed"):
         tx.run(f"DELETE FROM {table} WHERE message_id = ?", message_id)  # noqa: S608
     tx.run("DELETE FROM message WHERE id = ?", message_id)
     return str(row["thread_id"])

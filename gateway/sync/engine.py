@@ -15,7 +15,7 @@ from gateway.mime.worker import ParserPool
 from gateway.settings import Settings
 from gateway.store.engine import Row, Store, StoreDown, Tx
 from gateway.store.ids import now_us
-from gateway.sync import apply, fetch, seen_owed
+from gateway.sync import apply, fetch, flags_owed
 from gateway.sync.fetch import Cursor, Delta
 from gateway.sync.intake import Intake
 from gateway.sync.slots import Slots
@@ -234,12 +234,16 @@ class Sync:
                 await asyncio.sleep(self._settings.sync.catch_up_seconds - len(rows) * pause)
 
     async def _pass(self, address: str, lane: _Lane, wanted: _Wanted) -> None:
-        inbox, cursors, owed = await self._store.read(partial(_inbox_and_cursors, address=address))
+        inbox, cursors = await self._store.read(partial(_inbox_and_cursors, address=address))
         if inbox is None:
             self.forget(address)
             return
-        if owed:
-            await seen_owed.pay(self._store, self._imap, inbox)
+        await self._look(inbox, cursors, lane, wanted)
+        await flags_owed.pay(self._store, self._imap, inbox)
+
+    async def _look(self, inbox: Row, cursors: dict[str, Cursor], lane: _Lane, wanted: _Wanted) -> None:
+        """Read what is wanted, folder by folder, then forget what is gone."""
+        address = inbox["address"]
         everything = wanted.everything or not lane.checked
         names = {name for name in wanted.folders if name in cursors}
         if wanted.folders - names:
@@ -307,13 +311,9 @@ class Sync:
             cursor = rows[name]
 
 
-def _inbox_and_cursors(tx: Tx, address: str) -> tuple[Row | None, dict[str, Cursor], bool]:
-    """The inbox, how far its folders are read, and whether flags are owed to the mail server."""
+def _inbox_and_cursors(tx: Tx, address: str) -> tuple[Row | None, dict[str, Cursor]]:
     inbox = tx.row("SELECT * FROM inbox WHERE address = ? AND status IN ('active', 'suspended')", address)
-    if inbox is None:
-        return None, {}, False
-    owed = tx.value("SELECT 1 FROM seen_owed WHERE inbox_id = ? LIMIT 1", inbox["id"]) is not None
-    return inbox, apply.cursors_of(tx, inbox["id"]), owed
+    return inbox, apply.cursors_of(tx, inbox["id"]) if inbox else {}
 
 
 def _sweep(tx: Tx, inbox: Row) -> list[str]:

@@ -1,7 +1,7 @@
 """One batch of mail on its way into the index: parsed, sorted, its attachments read, written.
 
-Reports that speak to the gateway are taken out of the mailbox; what is decided or known here about a message (labels)
-goes to the mail server as keywords, so that a rebuild finds it there.
+Reports that speak to the gateway are taken out of the mailbox; what is decided here about a message (labels) goes to
+the mail server as keywords, so that a rebuild finds it there.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from gateway.mime.types import ParsedMessage
 from gateway.mime.worker import ParserPool
 from gateway.settings import Settings
 from gateway.store.engine import Row, Store
-from gateway.store.ids import now_us, own_message_ulid
-from gateway.store.labels import NOT_SEEN, SYSTEM, to_keyword
-from gateway.sync import apply, fetch
+from gateway.store.ids import now_us
+from gateway.store.labels import to_keyword
+from gateway.sync import apply
 from gateway.sync.arrival import arrival_labels
 from gateway.sync.extraction import Piece, pieces
 from gateway.sync.fetch import Delta
@@ -56,8 +56,6 @@ class Intake:
         parsed = await self._parser.parse_many([one.raw for one in delta.found]) if delta.found else []
         if delta.state.role == "inbox" and parsed:
             parsed = await self._take_reports(inbox, delta, parsed)
-        if delta.state.role == "sent" and parsed:
-            await self._push_labels(inbox, delta, parsed)
         since = now_us() - self._settings.events.keep_days * 86_400_000_000 if announce else None
         async with aclosing(
             pieces(self._store, self._extractor, self._slots, inbox, delta, parsed, modseq)
@@ -92,36 +90,6 @@ class Intake:
                 if labels and indexed.new
             }
             await self._store_keywords(inbox, one.delta.state.name, decided)
-
-    async def _push_labels(self, inbox: Row, delta: Delta, parsed: Sequence[ParsedMessage]) -> None:
-        """Labels given with a send stand in the index first; the Sent copy gets them as keywords here."""
-        own = {
-            ulid: found
-            for found, one in zip(delta.found, parsed, strict=True)
-            if (ulid := own_message_ulid(one.message_id or ""))
-        }
-        if not own:
-            return
-        marks = ", ".join("?" * len(own))
-        rows = await self._store.read(
-            lambda tx: tx.rows(
-                f"SELECT message_id, label FROM label WHERE inbox_id = ? AND message_id IN ({marks})",  # noqa: S608
-                inbox["id"],
-                *own,
-            )
-        )
-        wanted: dict[int, list[str]] = {}
-        for row in rows:
-            found = own[row["message_id"]]
-            label = row["label"]
-            keyword = NOT_SEEN if label == "unread" else to_keyword(label)
-            if (label == "unread" or label not in SYSTEM) and keyword not in found.flags:
-                wanted.setdefault(found.uid, []).append(keyword)
-        await self._store_keywords(inbox, delta.state.name, wanted)
-        delta.found = [
-            fetch.Found(one.uid, (*one.flags, *wanted.get(one.uid, [])), one.internal_date, one.raw)
-            for one in delta.found
-        ]
 
     async def _store_keywords(self, inbox: Row, name: str, wanted: Mapping[int, Sequence[str]]) -> None:
         """Give messages of a folder keywords, by UID: what was decided here is known to a rebuild."""

@@ -100,7 +100,7 @@ async def test_an_answer_is_accepted_and_marks_read_while_imap_is_down(home: Hou
     await home.sync.refresh(ADDRESS)
     assert await unread(home, thread) == 0
     assert await seen(home) == 2
-    assert await rows_of(home, "SELECT * FROM seen_owed") == []
+    assert await rows_of(home, "SELECT * FROM flags_owed") == []
 
 
 async def test_old_flags_do_not_undo_what_is_owed(home: House) -> None:
@@ -111,7 +111,7 @@ async def test_old_flags_do_not_undo_what_is_owed(home: House) -> None:
     for row in await rows_of(home, "SELECT id FROM message"):
         await home.core.store.write(lambda tx, row=row: index.apply_place(tx, inbox, row["id"]))
     assert await rows_of(home, "SELECT * FROM label WHERE label = 'unread'") == []
-    assert len(await rows_of(home, "SELECT * FROM seen_owed")) == 2
+    assert len(await rows_of(home, "SELECT * FROM flags_owed")) == 2
     assert await seen(home) == 0
 
 
@@ -129,7 +129,7 @@ async def test_what_is_owed_is_paid_wherever_the_message_went(home: House) -> No
     await home.core.imap.run(ADDRESS, move)
     await passes(home, 2)  # the first one learns where it is, the next one pays
     assert await unread(home, thread) == 0
-    assert await rows_of(home, "SELECT * FROM seen_owed") == []
+    assert await rows_of(home, "SELECT * FROM flags_owed") == []
     assert await rows_of(home, "SELECT flags FROM location WHERE flags NOT LIKE '%Seen%'") == []
 
 
@@ -139,7 +139,7 @@ async def test_a_later_wish_cancels_what_is_owed(home: House) -> None:
     await answered(home, thread)
     first, second = await rows_of(home, "SELECT id FROM message ORDER BY seq")
     await change_labels(home.core, home.scope, ADDRESS, f"msg_{second['id']}", Change(add=["unread"]))
-    assert [row["message_id"] for row in await rows_of(home, "SELECT * FROM seen_owed")] == [first["id"]]
+    assert [row["message_id"] for row in await rows_of(home, "SELECT * FROM flags_owed")] == [first["id"]]
     await passes(home)
     assert await unread(home, thread) == 1
     assert await seen(home) == 1
@@ -158,7 +158,7 @@ async def test_a_deleted_message_is_owed_nothing(home: House) -> None:
 
     await home.core.imap.run(ADDRESS, clear)
     await passes(home)
-    assert await rows_of(home, "SELECT * FROM seen_owed") == []
+    assert await rows_of(home, "SELECT * FROM flags_owed") == []
     assert await rows_of(home, "SELECT * FROM thread") == []
 
 

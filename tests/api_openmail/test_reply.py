@@ -193,7 +193,7 @@ def test_a_hostile_original_still_gets_its_answer(post: Post) -> None:
     inbox, other = post.inbox(), post.inbox()
     raw = (
         f"From: =?utf-8?q?=0D=0ABcc:_x=40evil.test?= <{other['address']}>\r\nTo: {inbox['address']}\r\n"
-        "Subject: =?utf-8?q?a=0D=0ABcc:_x=40evil.test?=\r\nMessage-ID: <bad id with spaces>\r\n"
+        "Subject: =?utf-8?q?a=0D=0ABcc:_x=40evil.test=01=1B=00?=\r\nMessage-ID: <bad id with spaces>\r\n"
         "References: <ok@abroad.test> <" + "y" * 2000 + "@abroad.test>\r\n\r\n\x00\xff> quoted\r\n"
     ).encode("latin-1")
     post.deliver(raw, inbox["address"])
