@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from gateway.api.billing_page import billing_routes
 from gateway.api.cli_auth import cli_auth_routes
 from gateway.api.dialect import Dialect
 from gateway.api.docs import docs_page
@@ -35,7 +36,7 @@ async def no_such_path(request: Request, error: Exception) -> Response:
 
 def system_routes(core: Core, parts: Mapping[str, Lag], dialects: Sequence[Dialect]) -> list[BaseRoute]:
     """Routes of ``/health``, ``/ready``, ``/metrics``, ``/openapi.json``, ``/docs``, the texts for agents,
-    ``/auth/cli`` and ``/``."""
+    ``/auth/cli``, ``/billing`` and ``/``."""
     document = msgspec.json.encode(describe(dialects, core.settings.http.public_url))
 
     async def openapi(request: Request) -> Response:
@@ -48,6 +49,7 @@ def system_routes(core: Core, parts: Mapping[str, Lag], dialects: Sequence[Diale
         *health_routes(core, parts),
         *skill_routes(core, dialects),
         *cli_auth_routes(core),
+        *billing_routes(core),
         Route("/openapi.json", openapi, methods=["GET"]),
         Route("/docs", docs_page, methods=["GET"]),
         Route("/", front, methods=["GET"]),

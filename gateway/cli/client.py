@@ -12,13 +12,14 @@ import aiohttp
 from gateway.cli.failure import FAILED, REFUSED, UNAVAILABLE, Failure
 
 PREFIX = "/api/v0"
+_OTHERS = ("/v1/", "/api/v1/")
 _PAGE = 100
 
 
 class Client:
     """Calls to one gateway with one key. Use as an async context manager.
 
-    A path below ``/v1/`` is that dialect's; every other is below ``/api/v0``.
+    A path below ``/v1/`` or ``/api/v1/`` is that dialect's; every other is below ``/api/v0``.
     """
 
     def __init__(self, base_url: str, key: str, *, unix_socket: str | None = None) -> None:
@@ -40,7 +41,7 @@ class Client:
         await self.session.close()
 
     def url(self, path: str) -> str:
-        return f"{self.base_url}{'' if path.startswith('/v1/') else PREFIX}{path}"
+        return f"{self.base_url}{'' if path.startswith(_OTHERS) else PREFIX}{path}"
 
     async def call(
         self, method: str, path: str, body: Any = None, query: dict[str, str] | None = None
@@ -102,9 +103,9 @@ def refused(status: int, answer: Any) -> Failure:
     """An error answer of the API as words; the exit code follows the status."""
     body = answer if isinstance(answer, dict) else {}
     message = str(body.get("message") or f"the gateway answered {status}")
-    field = next(
-        (one.get("field") for one in body.get("errors") or [] if one.get("field")), body.get("field")
-    )
+    errors = body.get("errors") or []  # MailboxKit's go by field
+    fields = errors if isinstance(errors, dict) else [one.get("field") for one in errors]
+    field = next((one for one in fields if one), body.get("field"))
     if field and str(field) not in message:
         message = f"{field}: {message}"
     code = REFUSED if status in (401, 403, 404) else UNAVAILABLE if status in (502, 503, 504) else FAILED

@@ -33,6 +33,7 @@ _COMMANDS = {
     "domain": "domains",
     "rule": "rules",
     "suppression": "suppressions",
+    "wallet": "wallet",
     "webhook": "webhook",
     "send": "send",
     "tail": "tail",

@@ -72,6 +72,18 @@ class LimitReached(CoreError):
     code = "limit_exceeded"
 
 
+class Unpaid(LimitReached):
+    """The organization's wallet holds less than the send costs: 402. Mills; ``remaining``: mails it still pays."""
+
+    code = "insufficient_balance"
+
+    def __init__(self, message: str, *, balance: int, cost: int, remaining: int, **more: Any):
+        super().__init__(message, **more)
+        self.balance = balance
+        self.cost = cost
+        self.remaining = remaining
+
+
 class TooMany(CoreError):
     """A rate limit: 429. ``retry_after`` in seconds; ``limit`` of what has ``remaining`` until ``reset`` (epoch
     seconds), where that can be said."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from gateway.core import wallet
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, Rejected, TooLarge, Unavailable
 from gateway.core.idempotency import Completion, complete
@@ -21,6 +22,7 @@ from gateway.core.reputation import check_standing
 from gateway.core.rules import admit, check_recipients
 from gateway.core.sent import Sent
 from gateway.core.unsubscribe import unsubscribe_headers
+from gateway.core.wallet_notice import owner_told
 from gateway.mime.addresses import InvalidAddress, normalise, parse_user_address
 from gateway.mime.dkim_sign import SigningError
 from gateway.mime.header_rules import InvalidHeader, check_headers, check_subject
@@ -108,7 +110,7 @@ async def send(
     """Accept a message; when this returns it is on disk and will go out.
 
     ``also`` runs in the same transaction (a draft goes when it is sent). Raises Invalid, TooLarge, Rejected,
-    TooMany, Forbidden, Unavailable, Conflict.
+    TooMany, Unpaid, Forbidden, Unavailable, Conflict.
     """
     require(scope, "message_send")
     if inbox_row["status"] != "active":
@@ -128,9 +130,11 @@ async def send(
         check_standing(tx, inbox_row)
         check_recipients(tx, inbox_row, checked.fields(), reply=reply)
         admit(tx, scope, inbox_row, core.settings.limits, checked.fields(), charge=False)
+        wallet.afford(tx, core.settings.wallet, scope, len(request.attachments))
         return signing_domain(tx, inbox_row["domain"])
 
-    domain = await core.store.read(look)
+    async with owner_told(core, inbox_row):
+        domain = await core.store.read(look)
     await check_domains(core, checked.fields())
     raw, parsed = await _compose(core, inbox_row, domain, request, checked, message_id, at)
     if len(raw) > core.settings.mail.max_message:
@@ -139,7 +143,9 @@ async def send(
             fix="send fewer or smaller attachments, or links to them",
         )
     ready = _Ready(message_id, at, raw, parsed, checked)
-    sent = await core.store.write(partial(_accept, core, scope, inbox_row, request, ready, idempotency, also))
+    accept = partial(_accept, core, scope, inbox_row, request, ready, idempotency, also)
+    async with owner_told(core, inbox_row):
+        sent = await core.store.write(accept)
     core.outbox_bell.ring()
     return sent
 
@@ -284,6 +290,7 @@ def _accept(
         raise Rejected("the inbox was deleted or suspended just now", code="inbox_suspended")
     check_standing(tx, inbox)
     allowance = admit(tx, scope, inbox, core.settings.limits, ready.checked.fields(), charge=True)
+    wallet.charge(tx, core.settings.wallet, scope, len(request.attachments))
     rfc_id = message_id_header(ready.message_id, inbox["domain"])
     if request.thread_id is not None and tx.value("SELECT 1 FROM thread WHERE id = ?", request.thread_id):
         tx.insert(

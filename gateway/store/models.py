@@ -300,6 +300,18 @@ class Reputation(Model):
     since = BigIntegerField()
 
 
+class Wallet(Model):
+    """What an organization may still spend, in mills: see ``core.wallet``."""
+
+    organization_id = CharField(primary_key=True)
+    balance = BigIntegerField()
+    spent = BigIntegerField()
+    told_at = BigIntegerField(
+        null=True
+    )  # when its owner was told that it is empty; null since it was topped up
+    updated_at = BigIntegerField()
+
+
 class Tally(Model):
     """How often something was done on a UTC day: what daily limits are held against (``store.tally``)."""
 
@@ -636,7 +648,7 @@ class Location(Model):
 KEPT: list[type[Model]] = [
     Organization, Registration, Pod, ApiKey, RevokedKey, CliLogin, Domain, Inbox, Webhook, ListEntry, Draft, DraftFile,
     Outbox, OutboxRecipient,
-    Suppression, Reputation, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, FlagsOwed,
+    Suppression, Reputation, Wallet, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, FlagsOwed,
     ThreadTombstone,
 ]  # fmt: skip
 DERIVED: list[type[Model]] = [

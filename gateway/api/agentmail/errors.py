@@ -41,6 +41,7 @@ _CODES = {
     "pod_not_empty": "pod_in_use",
     "pod_has_domains": "pod_in_use",
     "inbox_limit_reached": "limit_exceeded",
+    "insufficient_balance": "limit_exceeded",
     "api_key_limit_reached": "limit_exceeded",
     "domain_taken": "resource_taken",
     "invalid_domain": "validation_error",

@@ -18,6 +18,7 @@ from gateway.api.mailboxkit import (
     search,
     send,
     threads,
+    wallet,
     webhooks,
 )
 from gateway.api.mailboxkit.errors import ERROR_SCHEMA, render_error
@@ -37,6 +38,7 @@ _PARTS: tuple[Table, ...] = (
     search.table,
     send.table,
     threads.table,
+    wallet.table,
     webhooks.table,
 )
 

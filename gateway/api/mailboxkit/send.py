@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from gateway.api.body import encode
 from gateway.api.errors import allowance_headers
+from gateway.api.mailboxkit.billing import billed
 from gateway.api.mailboxkit.ids import shown_ulid
 from gateway.api.mailboxkit.listing import Data
 from gateway.api.mailboxkit.repeats import completion
@@ -120,7 +121,8 @@ async def _accept(
     run: Callable[[Completion | None], Awaitable[Sent]],
 ) -> Response:
     render = partial(_answer, inbox, call.scope.test)
-    sent = await run(completion(call, render))
+    with billed(call):
+        sent = await run(completion(call, render))
     call.headers.update(allowance_headers(sent.allowance))
     status, text = render(sent)
     return Response(text, status, media_type="application/json")

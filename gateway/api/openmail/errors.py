@@ -75,7 +75,11 @@ _CODES: dict[str, int] = {
     "webhook_failed": 502,
 }
 
-_SAME = {"domain_of_another_pod": "invalid_domain", "inbox_suspended": "reputation_suspended"}
+_SAME = {
+    "domain_of_another_pod": "invalid_domain",
+    "inbox_suspended": "reputation_suspended",
+    "insufficient_balance": "spend_cap_paused",
+}
 """What core tells apart and OpenMail does not."""
 
 _FIELDS = {

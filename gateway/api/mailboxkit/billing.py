@@ -1,0 +1,33 @@
+"""What a send is answered with when the wallet holds too little: 402 and all a client documents of it (contract,
+"Errors"), on send and reply only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gateway.api.routing import Call
+from gateway.core.errors import Unpaid
+from gateway.core.wallet_notice import billing_url, dollars
+
+
+@contextmanager
+def billed(call: Call[Any, Any]) -> Iterator[None]:
+    """Give a refusal for want of credit its documented facts."""
+    try:
+        yield
+    except Unpaid as error:
+        error.fix = None  # ``action`` says it
+        error.facts = {
+            "action": "Top up your wallet to continue sending.",
+            "billing_url": billing_url(call.core, call.public_url),
+            "docs_url": f"{call.public_url}/api-docs#billing-errors",
+            "balance_mills": error.balance,
+            "balance_dollars": dollars(error.balance),
+            "cost_mills": error.cost,
+            "cost_dollars": dollars(error.cost),
+            "emails_remaining": error.remaining,
+        }
+        raise

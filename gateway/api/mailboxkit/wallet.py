@@ -1,0 +1,76 @@
+"""The wallet: what an organization may still spend, and the operator's topping up. The routes are ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+
+from gateway.api.mailboxkit.listing import Data
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.core import wallet
+from gateway.core.context import Core
+from gateway.core.errors import Forbidden
+from gateway.core.wallet import Standing
+from gateway.core.wallet_notice import dollars
+from gateway.store.ids import number_of
+from gateway.store.scope import Scope
+
+table = Table("wallet")
+
+
+class WalletView(msgspec.Struct):
+    """A wallet. ``emails_remaining``: how many more without attachments it pays."""
+
+    organization_id: int
+    organization: str
+    balance_mills: int
+    balance_dollars: str
+    spent_mills: int
+    emails_remaining: int
+
+
+class TopUp(msgspec.Struct):
+    mills: Annotated[
+        int, msgspec.Meta(description="to add, 1000 a dollar; a negative amount takes back what is there")
+    ]
+
+
+async def operator_only(core: Core, scope: Scope, ids: Mapping[str, str]) -> None:
+    """Guard: the operator's key."""
+    if not scope.operator:
+        raise Forbidden(
+            "this is the operator's",
+            fix="run `postern wallet` on the gateway's machine; GET /wallet is yours",
+        )
+
+
+@table.get("/wallet")
+async def get_wallet(call: Call[NoBody, NoQuery]) -> Data[WalletView]:
+    """Get your organization's wallet; 404 on a server that charges nothing."""
+    return Data(_view(await wallet.standing(call.core, call.scope)))
+
+
+@table.get("/organizations/{organization_id}/wallet", guard=operator_only)
+async def get_wallet_of(call: Call[NoBody, NoQuery]) -> Data[WalletView]:
+    """Get the wallet of an organization, by its id or an address of its inboxes."""
+    return Data(_view(await wallet.standing_of(call.core, call.scope, call.ids["organization_id"])))
+
+
+@table.post("/organizations/{organization_id}/wallet", guard=operator_only)
+async def top_up(call: Call[TopUp, NoQuery]) -> Data[WalletView]:
+    """Add to the wallet of an organization."""
+    found = await wallet.add(call.core, call.scope, call.ids["organization_id"], call.body.mills)
+    return Data(_view(found))
+
+
+def _view(found: Standing) -> WalletView:
+    return WalletView(
+        organization_id=number_of(found.organization["id"]),
+        organization=found.organization["name"],
+        balance_mills=found.balance,
+        balance_dollars=dollars(found.balance),
+        spent_mills=found.spent,
+        emails_remaining=found.messages,
+    )

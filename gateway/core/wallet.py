@@ -1,0 +1,198 @@
+"""The prepaid wallet of an organization (contract: MailboxKit "Errors", billing), off unless ``wallet.enabled``.
+
+Amounts are mills, thousandths of a dollar. A message costs once, whoever and however many it goes to, and each of its
+attachments costs too. It is charged in the transaction that accepts it, so that no number of sends at once
+overdraws, and what is answered again under an Idempotency-Key is not charged again. A sandbox send is free. Only
+sending waits for credit: receiving, reading and everything else go on at zero.
+
+An organization that was never charged has no row yet; its balance is ``wallet.new_account_mills``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.core.context import Core
+from gateway.core.errors import Forbidden, Invalid, NotFound, Unpaid
+from gateway.settings import Wallet
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us, number_in, number_of, parse_id
+from gateway.store.scope import Scope
+
+MAX_MILLS = 10**12
+"""More than this is in no wallet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """``balance`` and what was ``spent`` since the account was made, in mills; ``messages``: how many more it pays."""
+
+    organization: Row
+    balance: int
+    spent: int
+    messages: int
+
+
+def cost_of(prices: Wallet, attachments: int) -> int:
+    """What a message with so many attachments costs."""
+    return prices.mail_mills + attachments * prices.attachment_mills
+
+
+def afford(tx: Tx, prices: Wallet, scope: Scope, attachments: int) -> None:
+    """Whether the wallet holds enough, before any work is done. Raises Unpaid."""
+    if not prices.enabled or scope.test:
+        return
+    balance, _ = _held(tx, prices, scope.organization)
+    if balance < cost_of(prices, attachments):
+        raise _unpaid(prices, balance, attachments)
+
+
+def charge(tx: Tx, prices: Wallet, scope: Scope, attachments: int) -> None:
+    """Take a message's price, in the transaction that accepts it. Raises Unpaid."""
+    if not prices.enabled or scope.test:
+        return
+    open_wallet(tx, prices, scope.organization)
+    cost = cost_of(prices, attachments)
+    paid = tx.run(
+        "UPDATE wallet SET balance = balance - ?, spent = spent + ?, updated_at = ? "
+        "WHERE organization_id = ? AND balance >= ?",
+        cost,
+        cost,
+        now_us(),
+        scope.organization,
+        cost,
+    )
+    if not paid:
+        raise _unpaid(prices, _held(tx, prices, scope.organization)[0], attachments)
+
+
+async def standing(core: Core, scope: Scope) -> Standing:
+    """The wallet of the key's organization. Raises NotFound when the server charges nothing."""
+    prices = _prices(core)
+    return await core.store.read(lambda tx: _standing(tx, prices, _organization(tx, scope.organization)))
+
+
+async def standing_of(core: Core, scope: Scope, ref: str) -> Standing:
+    """As the operator, the wallet of any organization, by an id of it or an address of its inboxes.
+
+    Raises NotFound, Forbidden.
+    """
+    _operator_only(scope)
+    prices = _prices(core)
+    return await core.store.read(lambda tx: _standing(tx, prices, _find(tx, ref)))
+
+
+async def add(core: Core, scope: Scope, ref: str, mills: int) -> Standing:
+    """As the operator, add to a wallet, or with a negative amount take from it what is there.
+
+    Its owner is told again when it is empty the next time. Raises NotFound, Forbidden, Invalid.
+    """
+    _operator_only(scope)
+    prices = _prices(core)
+    if not mills or abs(mills) > MAX_MILLS:
+        raise Invalid(
+            f"mills takes a whole number up to {MAX_MILLS}, not 0", field="mills", fix="correct mills"
+        )
+
+    def write(tx: Tx) -> Standing:
+        organization = _find(tx, ref)
+        open_wallet(tx, prices, organization["id"])
+        added = tx.run(
+            "UPDATE wallet SET balance = balance + ?, told_at = NULL, updated_at = ? "
+            "WHERE organization_id = ? AND balance + ? BETWEEN 0 AND ?",
+            mills,
+            now_us(),
+            organization["id"],
+            mills,
+            MAX_MILLS,
+        )
+        if not added:
+            balance = _held(tx, prices, organization["id"])[0]
+            raise Invalid(
+                f"the wallet holds {balance} mills, which cannot become {balance + mills}",
+                field="mills",
+                fix="correct mills",
+            )
+        return _standing(tx, prices, organization)
+
+    return await core.store.write(write)
+
+
+def claim_notice(tx: Tx, organization: str) -> bool:
+    """Whether the owner is to be told now that the wallet is empty: once until it is topped up."""
+    done = tx.run(
+        "UPDATE wallet SET told_at = ? WHERE organization_id = ? AND told_at IS NULL", now_us(), organization
+    )
+    return bool(done)
+
+
+def open_wallet(tx: Tx, prices: Wallet, organization: str) -> None:
+    """Make the row of an organization that was never charged."""
+    row = {
+        "organization_id": organization,
+        "balance": prices.new_account_mills,
+        "spent": 0,
+        "told_at": None,
+        "updated_at": now_us(),
+    }
+    tx.insert("wallet", row, ignore=True)
+
+
+def _held(tx: Tx, prices: Wallet, organization: str) -> tuple[int, int]:
+    """Balance, and what was spent."""
+    row = tx.row("SELECT balance, spent FROM wallet WHERE organization_id = ?", organization)
+    return (int(row["balance"]), int(row["spent"])) if row else (prices.new_account_mills, 0)
+
+
+def _standing(tx: Tx, prices: Wallet, organization: Row) -> Standing:
+    balance, spent = _held(tx, prices, organization["id"])
+    return Standing(organization, balance, spent, balance // max(prices.mail_mills, 1))
+
+
+def _unpaid(prices: Wallet, balance: int, attachments: int) -> Unpaid:
+    return Unpaid(
+        "Your organization does not have enough credit to send this email.",
+        balance=balance,
+        cost=cost_of(prices, attachments),
+        remaining=balance // max(prices.mail_mills, 1),
+        fix="top up the wallet; the operator of this server does it with `postern wallet add`",
+    )
+
+
+def _prices(core: Core) -> Wallet:
+    if not core.settings.wallet.enabled:
+        raise NotFound("there are no wallets: this server charges nothing", fix="set wallet.enabled")
+    return core.settings.wallet
+
+
+def _operator_only(scope: Scope) -> None:
+    if not scope.operator:
+        raise Forbidden(
+            "only the operator of this server looks into wallets and tops them up",
+            fix="run `postern wallet` on the machine of the gateway",
+        )
+
+
+def _organization(tx: Tx, organization: str) -> Row:
+    row = tx.row("SELECT * FROM organization WHERE id = ?", organization)
+    if row is None:
+        raise NotFound("the organization of this key is gone")
+    return row
+
+
+def _find(tx: Tx, ref: str) -> Row:
+    """Any organization, by ``org_…``, ULID or number, or by the address of one of its inboxes."""
+    found: str | None = parse_id("org", ref)
+    number = number_in(ref)
+    if number is not None:  # it stands in no column: only the operator asks, and seldom
+        ids = [row["id"] for row in tx.rows("SELECT id FROM organization")]
+        found = next((one for one in ids if number_of(one) == number), None)
+    elif "@" in ref:
+        address = ref.strip().lower()[:320].replace("\x00", "")
+        found = tx.value("SELECT organization_id FROM inbox WHERE address = ?", address)
+    row = tx.row("SELECT * FROM organization WHERE id = ?", found) if found else None
+    if row is None:
+        raise NotFound(
+            f"there is no organization {ref[:320]!r}", fix="give its id (org_…), or an address of its inboxes"
+        )
+    return row
