@@ -8,17 +8,20 @@ long at the most; what came before it is written at once. Other inboxes go on: t
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from gateway.extract.pool import ExtractPool
 from gateway.extract.types import UNSUPPORTED, Extracted
-from gateway.mime.types import ParsedMessage
+from gateway.mime.types import Attachment, ParsedMessage
 from gateway.store.attachment_text import known_texts
 from gateway.store.engine import Row, Store
 from gateway.sync.fetch import Delta
 from gateway.sync.slots import Slots
+
+log = logging.getLogger("postern.sync")
 
 Texts = Mapping[str, Extracted]
 """By attachment id."""
@@ -45,9 +48,20 @@ async def read_attachments(
     ids = [one.id for _, attachments in wanted.values() for one in attachments]
     known = await store.read(partial(known_texts, inbox_id=inbox["id"], attachment_ids=ids))
     return {
-        n: asyncio.create_task(extractor.extract(raw, attachments, known))
+        n: asyncio.create_task(_read(extractor, raw, attachments, known))
         for n, (raw, attachments) in wanted.items()
     }
+
+
+async def _read(
+    extractor: ExtractPool, raw: bytes, attachments: Sequence[Attachment], known: Texts
+) -> dict[str, Extracted]:
+    try:
+        return await extractor.extract(raw, attachments, known)
+    except Exception:
+        # a defect of ours must not keep a mail from being shown: its attachments are read when they are asked for
+        log.exception("attachments could not be read")
+        return {}
 
 
 async def pieces(

@@ -76,13 +76,15 @@ async def test_mail_before_a_slow_one_is_told_of_at_once_and_mail_after_it_in_or
         assert sorted((await texts(one)).values(), key=str) == ["", "Invoice 4711"]
 
 
-async def test_a_move_reads_nothing_again_and_a_deletion_takes_the_text(tmp_path: Path) -> None:
+async def test_a_move_reads_nothing_again_and_a_deletion_takes_the_text(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with ExtractPool(1) as pool, rig(tmp_path, extractor=pool) as one:
         await one.inbox("agent@x.test")
         await one.deliver("agent@x.test", files.mail(PDF))
         await until(lambda: subjects(one, "agent@x.test"))
         before = await texts(one)
-        await pool.close()  # from here on reading would fail
+        await pool.close()  # from here on reading would fail, and be logged
 
         def move(client) -> None:  # type: ignore[no-untyped-def]
             client.select_folder("INBOX")
@@ -93,6 +95,7 @@ async def test_a_move_reads_nothing_again_and_a_deletion_takes_the_text(tmp_path
         (folder,) = await one.rows("SELECT folder.name FROM location JOIN folder ON folder.id = folder_id")
         assert folder["name"] == "Junk"
         assert await texts(one) == before
+        assert "could not be read" not in caplog.text
 
         def delete(client) -> None:  # type: ignore[no-untyped-def]
             client.select_folder("Junk")
@@ -105,7 +108,9 @@ async def test_a_move_reads_nothing_again_and_a_deletion_takes_the_text(tmp_path
         assert await texts(one) == {}
 
 
-async def test_a_rebuild_keeps_what_was_read_and_reads_what_is_missing(tmp_path: Path) -> None:
+async def test_a_rebuild_keeps_what_was_read_and_reads_what_is_missing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with ExtractPool(1) as pool, rig(tmp_path, extractor=pool) as one:
         inbox = await one.inbox("agent@x.test")
         for n in range(3):
@@ -125,6 +130,7 @@ async def test_a_rebuild_keeps_what_was_read_and_reads_what_is_missing(tmp_path:
         await rebuild(
             one.store, one.imap, one.parser, extractor=ExtractPool()
         )  # not open: it must not be asked
+        assert "could not be read" not in caplog.text
         assert await texts(one) == before
         await one.store.write(lambda tx: tx.run("DELETE FROM attachment_text"))
         await rebuild(one.store, one.imap, one.parser, extractor=pool)
@@ -133,6 +139,17 @@ async def test_a_rebuild_keeps_what_was_read_and_reads_what_is_missing(tmp_path:
 
 async def _count(one: Rig, wanted: int) -> bool:
     return len(await one.rows("SELECT id FROM message")) == wanted
+
+
+async def test_a_defect_in_reading_keeps_no_mail_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with rig(tmp_path, extractor=ExtractPool()) as one:  # it was never started
+        await one.inbox("agent@x.test")
+        await one.deliver("agent@x.test", files.mail(PDF))
+        await until(lambda: subjects(one, "agent@x.test"))
+        assert await texts(one) == {}
+    assert "could not be read" in caplog.text
 
 
 async def test_with_reading_switched_off_attachments_are_unsupported(tmp_path: Path) -> None:
