@@ -70,7 +70,7 @@ def test_an_html_body_is_rendered_with_a_text_fallback(post: Post) -> None:
     assert "Hello Ann" in text
     assert "https://a.test/x" in text
     assert "<b>" not in text
-    (row,) = post.messages(theirs)
+    (row,) = post.messages(theirs, 1)
     assert (row["bodyHtml"] or "").strip() == html
 
 
