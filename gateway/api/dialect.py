@@ -108,10 +108,10 @@ class DialectRoute(BaseRoute):
         except ClientDisconnect:
             return
         except Exception as error:
-            refused = core_error(error)
-            if isinstance(refused, Internal):
+            # no name may outlive this block: the error's frames hold the body, and would hold it for long
+            if isinstance(core_error(error), Internal):
                 log.exception("request %s failed", request_id, extra={"request_id": request_id})
-            response = self.error_response(refused)
+            response = self.error_response(error)
         response.headers["X-Request-Id"] = request_id
         for name, value in seen.headers.items():
             response.headers.setdefault(name, value)  # an error's own say more
