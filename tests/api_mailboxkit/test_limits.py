@@ -1,0 +1,190 @@
+"""How many requests and how large, at /api/v1: told in headers, refused with 429 and 413."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from gateway.api.mailboxkit.limits import request_limits
+from gateway.api.ratelimit import RequestLimits
+from gateway.core.buckets import Days
+from gateway.settings import load_settings
+from tests.api_mailboxkit.calls import answer, call, client, made
+from tests.gateway_process import GatewayProcess, Organization, running_gateway
+
+MB = 1024 * 1024
+PER_MINUTE, PER_DAY = 6, 9
+
+
+@pytest.fixture(scope="module")
+def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    with running_gateway(tmp_path_factory.mktemp("limited"), mailboxkit__requests_per_day=PER_DAY) as running:
+        yield running
+
+
+def told(got: httpx.Response) -> tuple[int, int, int]:
+    """Limit, remaining and reset."""
+    return tuple(int(got.headers[f"X-RateLimit-{name}"]) for name in ("Limit", "Remaining", "Reset"))  # type: ignore[return-value]
+
+
+def test_every_answer_to_a_key_tells_of_the_minute(organization: Organization) -> None:
+    got = [
+        answer(organization, "GET", "inboxes"),
+        answer(organization, "POST", "inboxes", {}),
+        answer(organization, "GET", "inboxes/none"),
+        answer(organization, "GET", "no/such/path"),
+        answer(organization, "PATCH", "inboxes"),
+    ]
+    assert [one.status_code for one in got] == [200, 422, 404, 404, 405]
+    for one in got:
+        limit, remaining, reset = told(one)
+        assert limit == 1000
+        assert 0 < remaining < 1000
+        assert abs(reset - time.time()) < 3600
+    assert told(got[1])[1] <= told(got[0])[1]
+
+
+def test_without_a_key_nothing_is_told(organization: Organization) -> None:
+    got = answer(organization, "GET", "inboxes", key="mbk_wrong")
+    assert got.status_code == 401
+    assert not [name for name in got.headers if name.startswith("x-ratelimit")]
+
+
+def test_each_key_has_its_own_minute(organization: Organization) -> None:
+    other = made(organization, "api_keys", {"name": "b"})["key"]
+    for _ in range(5):
+        answer(organization, "GET", "inboxes")
+    assert told(answer(organization, "GET", "inboxes", key=other))[1] == 999
+
+
+def test_a_day_has_an_exact_end(limited: GatewayProcess) -> None:
+    organization = limited.new_organization()
+    got = [answer(organization, "GET", "inboxes") for _ in range(PER_DAY + 2)]
+    assert [one.status_code for one in got] == [200] * PER_DAY + [429] * 2
+    assert [told(one)[:2] for one in got] == [
+        (PER_DAY, max(0, PER_DAY - number)) for number in range(1, PER_DAY + 3)
+    ]
+    assert got[-1].json()["message"] == "Too Many Attempts."
+    assert got[-1].json()["error"] == "rate_limited"
+    assert 0 < int(got[-1].headers["Retry-After"]) <= 86_400
+    call(limited.new_organization(), "GET", "inboxes")
+    with organization.client() as http:  # other dialects have limits of their own
+        assert http.get("inboxes").status_code == 200
+
+
+def test_a_minute_has_an_end(limited: GatewayProcess) -> None:
+    limited.settings |= {"mailboxkit__requests_per_minute": PER_MINUTE, "mailboxkit__requests_per_day": 0}
+    limited.restart()
+    organization = limited.new_organization()
+    got = [answer(organization, "GET", "inboxes") for _ in range(PER_MINUTE)]
+    assert [one.status_code for one in got] == [200] * PER_MINUTE
+    while (got[-1].status_code, len(got)) < (429, 3 * PER_MINUTE):  # a token comes back every ten seconds
+        got.append(answer(organization, "GET", "inboxes"))
+    assert told(got[-1])[:2] == (PER_MINUTE, 0)
+    assert 0 < int(got[-1].headers["Retry-After"]) <= 10
+
+
+def test_no_limit_tells_nothing(limited: GatewayProcess) -> None:
+    limited.settings |= {"mailboxkit__requests_per_minute": 0, "mailboxkit__requests_per_day": 0}
+    limited.restart()
+    got = answer(limited.new_organization(), "GET", "inboxes")
+    assert not [name for name in got.headers if name.startswith("x-ratelimit")]
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "here", "minute"),
+    [(0, 1000, 1000), (60, 1000, 60), (5000, 1000, 1000), (60, 0, 60), (0, 0, 0)],
+)
+def test_the_lower_of_two_limits_holds(everywhere: int, here: int, minute: int) -> None:
+    settings, _ = load_settings(
+        overrides={"limits.requests_per_minute": everywhere, "mailboxkit.requests_per_minute": here},
+        environ={},
+    )
+    assert request_limits(settings) == RequestLimits(minute, 50_000)
+
+
+def test_a_new_day_begins_at_midnight() -> None:
+    days, midnight = Days(), 20_000 * 86_400.0
+    assert [days.take("a", 2, midnight - 10).allowed for _ in range(3)] == [True, True, False]
+    assert days.take("a", 2, midnight - 10).wait == 10
+    assert days.take("b", 2, midnight - 10).left == 1
+    assert days.take("a", 2, midnight).left == 1
+
+
+def resident(gateway: GatewayProcess, what: str = "VmRSS") -> int:
+    """Octets of memory that the gateway's process holds; ``VmHWM``: that it held at most."""
+    lines = Path(f"/proc/{gateway.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
+
+
+def head(organization: Organization, *more: str) -> bytes:
+    lines = [
+        "POST /api/v1/inboxes HTTP/1.1",
+        "Host: localhost",
+        f"Authorization: Bearer {organization.api_key}",
+        "Content-Type: application/json",
+        *more,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def connect(organization: Organization) -> socket.socket:
+    url = urlsplit(organization.base_url)
+    assert url.hostname is not None
+    return socket.create_connection((url.hostname, url.port or 80), timeout=60)
+
+
+def status_of(connection: socket.socket) -> int:
+    """The status of the answer; what follows is read to its end."""
+    data = b""
+    try:
+        while more := connection.recv(65_536):
+            data += more
+    except ConnectionResetError:
+        pass
+    return int(data.split(b" ", 2)[1])
+
+
+def test_a_json_body_of_70_mb_is_taken(limited: GatewayProcess) -> None:
+    body = b'{"name": "large", "more": "' + b"A" * (70 * MB) + b'"}'
+    with client(limited.new_organization(), timeout=120) as http:
+        got = http.post("inboxes", content=body, headers={"Content-Type": "application/json"})
+    assert got.status_code == 201, got.text
+
+
+def test_100_mb_are_refused_before_they_are_sent(limited: GatewayProcess) -> None:
+    organization = limited.new_organization()
+    before = resident(limited)
+    for _ in range(20):
+        with connect(organization) as connection:
+            connection.sendall(head(organization, f"Content-Length: {100 * MB}"))
+            assert status_of(connection) == 413
+    assert resident(limited) - before < 20 * MB
+
+
+def test_100_mb_of_unknown_length_are_refused_and_forgotten(limited: GatewayProcess) -> None:
+    organization = limited.new_organization()
+    limit = 80 * MB
+    call(organization, "GET", "inboxes")
+    before = resident(limited)
+    chunk = b"%x\r\n" % MB + b"A" * MB + b"\r\n"
+    for _ in range(4):
+        sent = 0
+        with connect(organization) as connection:
+            connection.sendall(head(organization, "Transfer-Encoding: chunked"))
+            try:
+                for _ in range(150):
+                    connection.sendall(chunk)
+                    sent += MB
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+            assert status_of(connection) == 413
+        assert limit <= sent < 150 * MB
+    assert resident(limited) - before < limit
+    call(organization, "GET", "inboxes")
