@@ -27,10 +27,11 @@ ITEM = (
 )
 WHOLE = (
     "SELECT message.*, message_body.text, message_body.html, message_body.extracted_text, "
-    "message_body.extracted_html FROM message LEFT JOIN message_body ON message_body.message_id = message.id "
+    "message_body.extracted_html, message_body.one_time_code, message_body.one_time_link FROM message "
+    "LEFT JOIN message_body ON message_body.message_id = message.id "
     "WHERE "
 )
-TEXTS = ("text", "html", "extracted_text", "extracted_html")
+TEXTS = ("text", "html", "extracted_text", "extracted_html", "one_time_code", "one_time_link")
 MAX_BATCH = 100
 
 

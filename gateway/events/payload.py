@@ -32,7 +32,8 @@ def message_snapshot(tx: Tx, message_id: str) -> dict[str, Any]:
     """``{"message": …, "thread": …, "inbox": …}`` of a message that was just indexed in this transaction."""
     row = tx.row(
         "SELECT message.*, message_body.text, message_body.html, message_body.extracted_text, "
-        "message_body.extracted_html FROM message LEFT JOIN message_body ON message_body.message_id = message.id "
+        "message_body.extracted_html, message_body.one_time_code, message_body.one_time_link FROM message "
+        "LEFT JOIN message_body ON message_body.message_id = message.id "
         "WHERE message.id = ?",
         message_id,
     )

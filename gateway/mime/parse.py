@@ -16,8 +16,9 @@ from gateway.mime.auth_results import verdict_from_head
 from gateway.mime.bodies import read_body, sort_leaves
 from gateway.mime.dates import parse_date
 from gateway.mime.headers import Head, decode_value, header_map, split_head, unfold
-from gateway.mime.html_text import html_to_text
+from gateway.mime.html_text import HtmlText, html_to_text
 from gateway.mime.limits import DEFAULT_LIMITS, Limits
+from gateway.mime.one_time import find_seen
 from gateway.mime.recovery import recover_date, recover_from
 from gateway.mime.reply import is_forward
 from gateway.mime.reply_html import extract_reply_html
@@ -73,6 +74,7 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
     defects += body.defects + markup.defects
     hidden = body.hidden or markup.hidden
     text, extracted_html, extracted = body.text, None, ""
+    news: list[HtmlText] = []  # what was written, as HTML and as text: where one-time codes are looked for
     forward = is_forward(head.first("subject"))
     if markup.text is not None:
         # What people are shown is the HTML, and it says better than the text where a quotation begins.
@@ -83,8 +85,12 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
             text = seen.text
         source = seen if extracted_html == markup.text else html_to_text(extracted_html)
         extracted = extract_reply_text(source.text, forward=forward)
-    if not extracted and text is not None:
-        extracted = extract_reply_text(text, forward=forward)
+        news.append(source._replace(text=extracted))
+    if body.text is not None:
+        written = extract_reply_text(body.text, forward=forward)
+        news.append(HtmlText(written, False))
+        extracted = extracted or written
+    once = find_seen(head.first("subject"), news, _sender_of(head, limits))
     fields, capped = header_map(head, limits)
     if capped:
         defects.append("headers cut")
@@ -105,6 +111,8 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
         extracted_text=None if text is None else extracted,
         extracted_html=extracted_html,
         preview=make_preview(extracted or text or "", limits.preview),
+        one_time_code=once.code,
+        one_time_link=once.link,
         attachments=[describe(leaf, identity) for leaf in attached[: limits.attachments]],
         size=len(raw),
         identity=identity,
@@ -191,6 +199,11 @@ def _addresses(head: Head, name: str, limits: Limits) -> list[Address]:
         if name == "from":
             break  # one documented choice: the topmost From
     return found
+
+
+def _sender_of(head: Head, limits: Limits) -> str | None:
+    senders = _addresses(head, "from", limits)
+    return senders[0].email if senders else None
 
 
 def unfold_addresses(value: bytes) -> str:

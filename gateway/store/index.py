@@ -170,6 +170,8 @@ def insert_message(
             "html": parsed.html,
             "extracted_text": parsed.extracted_text,
             "extracted_html": parsed.extracted_html,
+            "one_time_code": parsed.one_time_code,
+            "one_time_link": parsed.one_time_link,
         },
     )
     people = " ".join(

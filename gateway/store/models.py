@@ -601,6 +601,8 @@ class MessageBody(Model):
     html = TextField(null=True)
     extracted_text = TextField(null=True)
     extracted_html = TextField(null=True)
+    one_time_code = TextField(null=True)
+    one_time_link = TextField(null=True)
 
     class Meta:
         table_name = "message_body"
