@@ -23,8 +23,10 @@ from gateway.mime.reply import MAX_REFERENCES, reply_subject
 from gateway.mime.types import OutgoingAttachment
 from gateway.store.engine import Row, StoreDown, Tx
 from gateway.store.jsontext import load
+from gateway.store.lists import decide, entries
 from gateway.store.people import people_of, person_of
 from gateway.store.scope import Scope
+from gateway.store.suppressions import suppressed
 from gateway.sync.flags_owed import pay
 
 log = logging.getLogger("postern.replies")
@@ -159,5 +161,12 @@ def _copied_by(tx: Tx, inbox: Row, thread_id: str) -> str | None:
         except InvalidAddress:
             continue  # nobody can be copied there
         if address and base_address(address) != base_address(inbox["address"]):
-            return address
+            return address if _may_be_written_to(tx, inbox, address) else None
     return None
+
+
+def _may_be_written_to(tx: Tx, inbox: Row, address: str) -> bool:
+    """Whether no suppression and no list is against it: nobody asked for a copy to it, so none fails for it."""
+    if suppressed(tx, inbox["organization_id"], [address]):
+        return False
+    return decide(entries(tx, inbox, ("send", "reply")), inbox, address) != "block"

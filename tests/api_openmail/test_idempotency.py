@@ -91,6 +91,22 @@ def test_b2_the_scope_is_the_account_not_the_inbox(post: Post) -> None:
     foreign.send(foreign.inbox(), body(theirs), key)
 
 
+def test_b2_a_send_in_the_sandbox_stands_for_no_real_one(post: Post) -> None:
+    ours, theirs, key = post.inbox(), post.inbox(), fresh()
+    database_path = post.gateway.data / "postern.db"
+    token = post.call("POST", f"inboxes/{ours['id']}/api-keys", {})
+    with closing(sqlite3.connect(database_path, timeout=30)) as database:
+        database.execute("UPDATE api_key SET test = 1 WHERE id = ?", (token["id"].rpartition("_")[2],))
+        database.commit()
+    path, headers = f"inboxes/{ours['id']}/send", {"Idempotency-Key": key}
+    tried = post.call("POST", path, body(theirs), key=token["token"], headers=headers)
+    assert tried["status"] == "sent"
+    real = post.send(ours, body(theirs), key)
+    assert real["messageId"] != tried["messageId"]
+    (got,) = post.messages(theirs, 1)
+    assert got["subject"] == "s"
+
+
 def test_b2_content_is_compared_a_form_with_a_new_boundary_is_the_same(post: Post) -> None:
     ours, theirs = post.inbox(), post.inbox()
     key, files = fresh(), [("attachments", ("a.txt", b"one", "text/plain"))]

@@ -167,6 +167,18 @@ def test_b5_a_copied_inbox_keeps_the_original_sender_in_cc(post: Post) -> None:
     assert post.mail(writer, "HEADER", "Message-ID", plain["providerMessageId"])["Cc"] is None
 
 
+def test_b5_nobody_is_copied_who_must_not_be_written_to(post: Post) -> None:
+    writer, main, copied = (post.inbox() for _ in range(3))
+    post.send(writer, {"to": main["address"], "cc": [copied["address"]], "subject": "Both", "body": "b"})
+    (got,) = post.messages(copied, 1)
+    post.call("POST", "suppressions", {"address": writer["address"], "type": "unsub"})
+    body = {"to": got["headerTo"], "body": "my view", "threadId": got["threadId"]}
+    sent = post.send(copied, body)
+    assert post.mail(main, "HEADER", "Message-ID", sent["providerMessageId"])["Cc"] is None
+    error = post.send(copied, {**body, "cc": [writer["address"]]}, status=422)
+    assert error["error"] == "recipient_suppressed"
+
+
 def test_b5_an_inbox_that_was_written_to_copies_nobody(post: Post) -> None:
     ours, theirs, _, got = conversation(post)
     other = post.inbox()
