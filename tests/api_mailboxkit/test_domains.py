@@ -4,40 +4,22 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from anyio.from_thread import start_blocking_portal
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from tests.api_mailboxkit.calls import answer, call, made
-from tests.gateway_process import GatewayProcess, Organization, running_gateway
-from tests.servers import NameServer
+from tests.api_mailboxkit.conftest import Zones
+from tests.gateway_process import GatewayProcess, Organization
 
-Zones = dict[tuple[str, str], list[str] | None]
 FLAGS = ("mx_verified", "spf_verified", "dkim_verified", "dmarc_verified")
 
 
-@pytest.fixture(scope="module")
-def zones() -> Zones:
-    return {}
-
-
-@pytest.fixture(scope="module")
-def gateway(zones: Zones, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """A gateway that asks a name server with these zones, and does not wait long for an answer."""
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(NameServer(zones, silent=("silent.test",))) as dns,
-        running_gateway(
-            tmp_path_factory.mktemp("domains"),
-            dns__nameservers=["127.0.0.1"],
-            dns__port=dns.port,
-            dns__timeout=1,
-        ) as running,
-    ):
-        yield running
+@pytest.fixture
+def organization(proxied: GatewayProcess) -> Organization:
+    """A fresh one, on the gateway that asks our name server."""
+    return proxied.new_organization()
 
 
 def new_name() -> str:
@@ -75,7 +57,7 @@ def test_a_new_domain_is_not_verified(organization: Organization) -> None:
 
 
 def test_the_records_have_relative_hosts_and_the_key_that_signs(
-    gateway: GatewayProcess, organization: Organization
+    proxied: GatewayProcess, organization: Organization
 ) -> None:
     domain = made(organization, "domains", {"name": f"email.{new_name()}"})
     dns = call(organization, "GET", f"domains/{domain['id']}/dns")["data"]
@@ -153,23 +135,23 @@ def test_a_name_is_required(organization: Organization) -> None:
 
 
 def test_a_taken_name_is_refused_whoever_holds_it(
-    gateway: GatewayProcess, organization: Organization
+    proxied: GatewayProcess, organization: Organization
 ) -> None:
     name = new_name()
     made(organization, "domains", {"name": name})
-    for other in (organization, gateway.new_organization()):
+    for other in (organization, proxied.new_organization()):
         refused = call(other, "POST", "domains", {"name": name}, status=422)
         assert list(refused["errors"]) == ["name"]
         assert "taken" in refused["message"]
     call(organization, "POST", "domains", {"name": "postern.test"}, status=422)
 
 
-def test_inboxes_live_on_a_domain_of_ones_own(gateway: GatewayProcess, organization: Organization) -> None:
+def test_inboxes_live_on_a_domain_of_ones_own(proxied: GatewayProcess, organization: Organization) -> None:
     name = new_name()
     domain = made(organization, "domains", {"name": name})
     inbox = made(organization, "inboxes", {"name": "a", "email": f"Support@{name.upper()}"})
     assert inbox["email"] == f"support@{name}"
-    stranger = gateway.new_organization()
+    stranger = proxied.new_organization()
     refused = call(stranger, "POST", "inboxes", {"name": "a", "email": f"b@{name}"}, status=422)
     assert list(refused["errors"]) == ["email"]
     call(organization, "DELETE", f"domains/{domain['id']}", status=409)

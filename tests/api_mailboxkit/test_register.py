@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -12,23 +11,9 @@ import pytest
 from gateway.core.register import network_of
 from gateway.settings import load_settings
 from tests.api_mailboxkit.calls import call
-from tests.gateway_process import GatewayProcess, Organization, running_gateway
+from tests.gateway_process import GatewayProcess, Organization
 
 PER_ADDRESS, PER_OWNER = 5, 3
-
-
-@pytest.fixture(scope="module")
-def direct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """Reached without a proxy, with the documented limits."""
-    with running_gateway(tmp_path_factory.mktemp("direct")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """Behind a proxy whose word it takes."""
-    with running_gateway(tmp_path_factory.mktemp("proxied"), http__trusted_proxies=["127.0.0.1"]) as running:
-        yield running
 
 
 def register(
@@ -134,25 +119,31 @@ def test_one_ipv6_network_is_one_caller(proxied: GatewayProcess) -> None:
     organization_of(proxied, register(proxied, "v9@a.example", x_forwarded_for="2001:db8:0:2::1"))
 
 
-def test_a_forged_header_does_not_evade_and_a_restart_forgets_nothing(direct: GatewayProcess) -> None:
-    for number in range(PER_ADDRESS):
-        organization_of(
-            direct, register(direct, f"d{number}@a.example", x_forwarded_for=f"203.0.113.{number}")
-        )
-    for number, header in enumerate(("x_forwarded_for", "forwarded", "x_real_ip", "cf_connecting_ip")):
-        value = f"for=203.0.113.{number + 9}" if header == "forwarded" else f"203.0.113.{number + 9}"
-        refused(register(direct, f"e{number}@a.example", **{header: value}), PER_ADDRESS)
-    direct.restart()
-    refused(register(direct, "late@a.example"), PER_ADDRESS)
+def reopen(gateway: GatewayProcess, enabled: bool) -> None:
+    """Let it register, or not."""
+    if gateway.settings["register__enabled"] is not enabled:
+        gateway.settings["register__enabled"] = enabled
+        gateway.restart()
 
 
-def test_it_can_be_switched_off(direct: GatewayProcess) -> None:
-    direct.settings["register__enabled"] = False
-    direct.restart()
-    got = register(direct)
+def test_it_can_be_switched_off(strict: GatewayProcess) -> None:
+    reopen(strict, False)
+    got = register(strict)
     assert got.status_code == 403
     assert got.json()["error"] == "forbidden"
     assert "register.enabled" in got.json()["fix"]
+
+
+def test_a_forged_header_does_not_evade_and_a_restart_forgets_nothing(strict: GatewayProcess) -> None:
+    reopen(strict, True)
+    for number in range(PER_ADDRESS):
+        got = register(strict, f"d{number}@a.example", x_forwarded_for=f"203.0.113.{number}")
+        organization_of(strict, got)
+    for number, header in enumerate(("x_forwarded_for", "forwarded", "x_real_ip", "cf_connecting_ip")):
+        value = f"for=203.0.113.{number + 9}" if header == "forwarded" else f"203.0.113.{number + 9}"
+        refused(register(strict, f"e{number}@a.example", **{header: value}), PER_ADDRESS)
+    strict.restart()
+    refused(register(strict, "late@a.example"), PER_ADDRESS)
 
 
 def test_it_is_closed_unless_the_operator_opens_it() -> None:
