@@ -67,7 +67,7 @@ class Mail(Section, frozen=True, kw_only=True):
     smarthost_tls: Annotated[
         Literal["none", "starttls", "implicit"], Doc(description="TLS towards the smarthost")
     ] = "starttls"
-    max_message: Annotated[int, Doc(description="largest message in or out, octets")] = 35 * 1024 * 1024
+    max_message: Annotated[int, Doc(description="largest message in or out, octets")] = 75 * 1024 * 1024
     open_tracking: Annotated[
         Literal["off", "asked", "always"],
         Doc(

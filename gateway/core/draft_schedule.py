@@ -82,7 +82,8 @@ class DraftScheduler:
         )
         failures = self._again.get(draft_id, (0.0, 0))[1] + 1
         try:
-            await send_draft(core, Scope(row["organization_id"]), row["inbox_id"], draft_id)
+            scope = Scope(row["organization_id"], test=bool(row["test"]))
+            await send_draft(core, scope, row["inbox_id"], draft_id)
         except NotFound as error:
             if await core.store.read(
                 lambda tx: tx.value("SELECT 1 FROM draft WHERE id = ? AND send_status = 'sending'", draft_id)
@@ -131,7 +132,7 @@ class DraftScheduler:
 
 def _due(tx: Tx) -> list[Row]:
     return tx.rows(
-        "SELECT id, organization_id, inbox_id FROM draft WHERE send_at <= ? "
+        "SELECT id, organization_id, inbox_id, test FROM draft WHERE send_at <= ? "
         "AND send_status IN ('scheduled', 'sending') ORDER BY send_at LIMIT 100",
         now_us(),
     )

@@ -106,6 +106,7 @@ async def create_draft(core: Core, scope: Scope, inbox_ref: str, new: NewDraft) 
                 "reply_all": int(new.reply_all),
                 "send_at": new.send_at,
                 "send_status": SCHEDULED if new.send_at is not None else None,
+                "test": int(scope.test),
                 "uid": uid,
                 "uidvalidity": validity,
                 "created_at": at,
@@ -203,13 +204,14 @@ async def update_draft(
     def write(tx: Tx) -> Row:
         done = tx.run(
             "UPDATE draft SET content_json = ?, attachments_json = ?, labels_json = ?, send_at = ?, "
-            "send_status = ?, uid = ?, uidvalidity = ?, updated_at = ? WHERE id = ? AND updated_at = ? "
+            "send_status = ?, test = ?, uid = ?, uidvalidity = ?, updated_at = ? WHERE id = ? AND updated_at = ? "
             "AND (send_status IS NULL OR send_status NOT IN ('sending', 'sent'))",
             dump(content),
             dump([*(fact for fact, _ in kept), *added]),
             dump(sorted(labels)),
             send_at,
             status,
+            int(scope.test) if "send_at" in change.fields else row["test"],
             uid,
             validity,
             at,

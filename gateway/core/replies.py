@@ -60,6 +60,7 @@ class ReplyRequest:
     html: str | None = None
     labels: Sequence[str] = ()
     attachments: Sequence[OutgoingAttachment] = ()
+    attachment_bytes: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     quote: bool = False
     unsubscribe: bool = False
@@ -134,6 +135,7 @@ def reply_request(
         else request.html,
         labels=request.labels,
         attachments=request.attachments,
+        attachment_bytes=request.attachment_bytes,
         headers=request.headers,
         unsubscribe=request.unsubscribe,
         track_opens=request.track_opens,

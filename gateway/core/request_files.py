@@ -35,18 +35,24 @@ class FileGiven(msgspec.Struct):
 
 
 async def load_files(
-    core: Core, given: Sequence[FileGiven], field: str = "attachments", content_name: str = "content"
+    core: Core,
+    given: Sequence[FileGiven],
+    field: str = "attachments",
+    content_name: str = "content",
+    most: int | None = None,
 ) -> list[OutgoingAttachment]:
     """The files themselves; nothing is kept when one does not do. ``content_name``: what the caller calls ``content``.
 
-    Raises Invalid naming ``attachments[n]…`` and TooLarge.
+    ``most``: octets of all together, instead of ``limits.attachment_bytes``. What was decoded is taken out of
+    ``given``. Raises Invalid naming ``attachments[n]…`` and TooLarge.
     """
     limits = core.settings.limits
     if len(given) > limits.attachments:
         raise TooLarge(f"{len(given)} attachments are too many: at most {limits.attachments}", field=field)
     for number, one in enumerate(given):
         _check(one, f"{field}[{number}]")
-    room = limits.attachment_bytes
+    most = limits.attachment_bytes if most is None else most
+    room = most
     files: list[OutgoingAttachment] = []
     deadline = asyncio.get_running_loop().time() + 2 * _FETCH_SECONDS
     for number, one in enumerate(given):
@@ -54,6 +60,7 @@ async def load_files(
         name, kind = one.filename, one.content_type
         if one.content is not None:
             data = await asyncio.to_thread(_from_base64, one.content, f"{where}.{content_name}")
+            one.content = ""  # a large file need not be held twice
         else:
             left = min(_FETCH_SECONDS, deadline - asyncio.get_running_loop().time())
             data, fetched_name, fetched_kind = await _fetch(core, one.url or "", where, room, max(left, 0.1))
@@ -61,7 +68,7 @@ async def load_files(
         room -= len(data)
         if room < 0:
             raise TooLarge(
-                f"the attachments are larger than {limits.attachment_bytes} octets",
+                f"the attachments are larger than {most} octets",
                 field=where,
                 fix="send fewer or smaller attachments, or links to them",
             )

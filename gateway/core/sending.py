@@ -47,6 +47,7 @@ MAX_REPLY_TO = 25
 class SendRequest:
     """What a caller wants sent. Addresses are text: ``a@b`` or ``Name <a@b>``; ids carry their ``< >``.
 
+    ``attachment_bytes``: what all attachments may have together, instead of ``limits.attachment_bytes``.
     ``thread_id`` (a ULID) keeps the message in a thread that its References alone would not name.
     ``unsubscribe``: offer its one recipient the one-click way out (``core.unsubscribe``). ``track_opens``: tell
     ``message.opened``, or not; None leaves it to the server (``core.opened``).
@@ -61,6 +62,7 @@ class SendRequest:
     html: str | None = None
     labels: Sequence[str] = ()
     attachments: Sequence[OutgoingAttachment] = ()
+    attachment_bytes: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     in_reply_to: str | None = None
     references: Sequence[str] = ()
@@ -225,9 +227,10 @@ def _check_attachments(request: SendRequest, settings: Settings) -> None:
             field="attachments",
         )
     octets = sum(len(one.content) for one in request.attachments)
-    if octets > limits.attachment_bytes:
+    most = limits.attachment_bytes if request.attachment_bytes is None else request.attachment_bytes
+    if octets > most:
         raise TooLarge(
-            f"the attachments are {octets} octets; at most {limits.attachment_bytes} can be sent",
+            f"the attachments are {octets} octets; at most {most} can be sent",
             field="attachments",
             fix="send fewer or smaller attachments, or links to them",
         )

@@ -217,6 +217,7 @@ class Draft(Model):
     reply_all = _flag()
     send_at = BigIntegerField(null=True, index=True)
     send_status = TextField(null=True)  # scheduled sending failed
+    test = _flag()  # scheduled with a sandbox key: what goes at ``send_at`` is never delivered
     uid = BigIntegerField(null=True)  # in the Drafts folder
     uidvalidity = BigIntegerField(null=True)
     origin = _text("api")  # api, or imap: a person's

@@ -24,6 +24,13 @@ class AttachmentView(msgspec.Struct):
     url: str
 
 
+class Extracted(msgspec.Struct):
+    """What a person would copy out of a mail that confirms something: the one-time code, the link; null if none."""
+
+    code: str | None = None
+    link: str | None = None
+
+
 class MessageView(msgspec.Struct, kw_only=True):
     """A message. Addresses are bare, the sender's name is ``from_name``; ``message_id`` has its angle brackets.
 
@@ -43,6 +50,7 @@ class MessageView(msgspec.Struct, kw_only=True):
     text_body: str | None
     html_body: str | None
     extracted_text: str | None
+    extracted: Extracted = msgspec.field(default_factory=Extracted)
     status: str
     thread_id: int
     attachments: list[AttachmentView]
@@ -60,7 +68,7 @@ def message_view(facts: Mapping[str, Any], links: FileLinks) -> MessageView:
         ulid=shown_ulid(facts["id"]),
         inbox_id=number_of(facts["inbox_id"]),
         message_id=facts["rfc_message_id"],
-        from_email=email,
+        from_email=email.lower() if outbound else email,  # as the inbox is shown, however a person writes it
         from_name=name or None,
         to_emails=_bare(facts["to"]),
         cc_emails=_bare(facts["cc"]),
@@ -69,6 +77,7 @@ def message_view(facts: Mapping[str, Any], links: FileLinks) -> MessageView:
         text_body=facts.get("text"),
         html_body=facts.get("html"),
         extracted_text=facts.get("extracted_text"),
+        extracted=Extracted(facts.get("one_time_code"), facts.get("one_time_link")),
         status=facts["status"],
         thread_id=number_of(facts["thread_id"]),
         attachments=attachment_views(facts["attachments"], facts["id"], links),

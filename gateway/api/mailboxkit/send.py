@@ -14,7 +14,7 @@ from gateway.api.mailboxkit.billing import billed
 from gateway.api.mailboxkit.ids import shown_ulid
 from gateway.api.mailboxkit.listing import Data
 from gateway.api.mailboxkit.repeats import completion
-from gateway.api.mailboxkit.send_form import ReplyBody, SendBody, addresses, read_given
+from gateway.api.mailboxkit.send_form import MAX_FILES_TOGETHER, ReplyBody, SendBody, addresses, read_given
 from gateway.api.routing import Call, NoQuery, Table
 from gateway.api.times import to_seconds
 from gateway.core import messages, replies, sending
@@ -80,6 +80,7 @@ async def send_message(call: Call[SendBody, NoQuery]) -> Data[SentView]:
         html=body.html,
         track_opens=body.track_opens,
         attachments=given.files,
+        attachment_bytes=MAX_FILES_TOGETHER,
     )
     return await _accept(  # type: ignore[return-value]
         call, inbox, lambda once: sending.send(call.core, call.scope, inbox, request, once)
@@ -107,6 +108,7 @@ async def reply(call: Call[ReplyBody, NoQuery]) -> Data[SentView]:
         html=body.html,
         track_opens=body.track_opens,
         attachments=given.files,
+        attachment_bytes=MAX_FILES_TOGETHER,
     )
     return await _accept(  # type: ignore[return-value]
         call,

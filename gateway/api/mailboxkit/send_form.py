@@ -19,6 +19,7 @@ from gateway.mime.types import OutgoingAttachment
 
 MAX_FILES = 5
 MAX_FILE = 10 * 1024 * 1024
+MAX_FILES_TOGETHER = MAX_FILES * MAX_FILE
 _MAX_FORM_TEXT = 4 * 1024 * 1024
 _LISTS = ("to", "cc", "bcc")
 _TEXTS = ("subject", "text", "html")
@@ -74,8 +75,7 @@ async def read_given(call: Call[Any, Any], type: type[Body]) -> Given[Body]:
     """Read and decode the request, and check what core does not. Raises Invalid and TooLarge."""
     core, request = call.core, call.request
     if is_form(request):
-        room = core.settings.limits.attachment_bytes
-        form = await read_form(request, max_text=_MAX_FORM_TEXT, max_files=room)
+        form = await read_form(request, max_text=_MAX_FORM_TEXT, max_files=MAX_FILES_TOGETHER)
         body = _body_of(form, type)
         _check(body)
         files = _files_of(form)
@@ -85,13 +85,10 @@ async def read_given(call: Call[Any, Any], type: type[Body]) -> Given[Body]:
         asked = body.attachments or []
         _check_count(asked)
         body.attachments = None
-        files = await load_files(
-            core,
-            [
-                FileGiven(one.filename, one.content_type or one.mime_type, content=one.content)
-                for one in asked
-            ],
-        )
+        named = [
+            FileGiven(one.filename, one.content_type or one.mime_type, content=one.content) for one in asked
+        ]
+        files = await load_files(core, named, most=core.settings.http.max_body)
     for number, one in enumerate(files):
         if len(one.content) > MAX_FILE:
             raise Invalid(
