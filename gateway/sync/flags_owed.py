@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-from imapclient.exceptions import IMAPClientError
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 
 from gateway.store.engine import Row, Store, Tx
 from gateway.sync.fetch import flag_words
@@ -61,15 +61,26 @@ def _flag(client: Client, rows: list[Row]) -> Paid:
         groups: dict[tuple[str, str], list[int]] = {}
         for uid, row in here.items():
             groups.setdefault((row["added"], row["removed"]), []).append(uid)
-        for (added, removed), uids in groups.items():
-            if added:
-                client.add_flags(uids, added.split(), silent=True)
-            if removed:
-                client.remove_flags(uids, removed.split(), silent=True)
-        for uid, flags in client.get_flags(list(here)).items():
+        done = [uid for flags, uids in groups.items() if _store(client, *flags, uids) for uid in uids]
+        for uid, flags in client.get_flags(done).items() if done else ():
             if uid in here:
                 paid.append((here[uid], flag_words(flags)))
     return paid
+
+
+def _store(client: Client, added: str, removed: str, uids: list[int]) -> bool:
+    """Set and clear flags; False when the server will not (it takes no more keywords, for one)."""
+    try:
+        if added:
+            client.add_flags(uids, added.split(), silent=True)
+        if removed:
+            client.remove_flags(uids, removed.split(), silent=True)
+    except IMAPClientAbortError:
+        raise
+    except IMAPClientError as error:
+        log.info("the mail server does not take the flags %s: %s", added or removed, error)
+        return False
+    return True
 
 
 def _settle(tx: Tx, paid: Paid) -> None:

@@ -17,6 +17,7 @@ from gateway.core.read_state import mark_thread, note_answered
 from gateway.core.thread_reply import ThreadReply, reply_in_thread
 from gateway.store import index
 from gateway.store.engine import Row
+from gateway.store.flags_owed import owe
 from gateway.sync.engine import Sync
 from gateway.sync.rebuild import rebuild
 from mailserver.base import Endpoint, ImapLogin
@@ -143,6 +144,19 @@ async def test_a_later_wish_cancels_what_is_owed(home: House) -> None:
     await passes(home)
     assert await unread(home, thread) == 1
     assert await seen(home) == 1
+
+
+async def test_a_flag_that_the_mail_server_does_not_take_holds_up_no_other(home: House) -> None:
+    thread = await thread_of_two(home)
+    await home.sync.stop()
+    await answered(home, thread)
+    first, _ = await rows_of(home, "SELECT id FROM message ORDER BY seq")
+    inbox = home.inboxes[ADDRESS]
+    await home.core.store.write(lambda tx: owe(tx, inbox["id"], first["id"], add=["\\Bogus"]))
+    await passes(home)
+    assert await seen(home) == 1
+    assert [row["message_id"] for row in await rows_of(home, "SELECT * FROM flags_owed")] == [first["id"]]
+    assert await unread(home, thread) == 0
 
 
 async def test_a_deleted_message_is_owed_nothing(home: House) -> None:

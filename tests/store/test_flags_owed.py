@@ -1,0 +1,42 @@
+"""What is owed to the mail server: wishes one after the other, and what a copy will bear when all is paid."""
+
+from __future__ import annotations
+
+from gateway.store.engine import Row, Store, Tx
+from gateway.store.flags_owed import forgive, owe, with_owed
+
+
+def test_the_later_wish_wins(store: Store, inbox: Row) -> None:
+    def work(tx: Tx) -> None:
+        owe(tx, inbox["id"], "m", add=["\\Seen", "blue"])
+        owe(tx, inbox["id"], "m", add=["red"], remove=["blue", "green"])
+        assert with_owed(tx, "m", ["Blue", "GREEN", "\\Answered"]) == ["\\Answered", "\\Seen", "red"]
+        owe(tx, inbox["id"], "m", remove=["\\Seen"])
+        assert with_owed(tx, "m", ["\\seen"]) == ["red"]
+        assert with_owed(tx, "other", ["\\Seen", "x"]) == ["\\Seen", "x"]
+
+    store.write_now(work)
+
+
+def test_what_was_done_another_way_is_forgiven(store: Store, inbox: Row) -> None:
+    def work(tx: Tx) -> None:
+        owe(tx, inbox["id"], "m", add=["\\Seen"], remove=["red"])
+        forgive(tx, "m", ["\\Seen"])
+        assert with_owed(tx, "m", ["red"]) == []
+        forgive(tx, "m", ["red", "blue"])
+        assert with_owed(tx, "m", ["red"]) == ["red"]
+        assert tx.value("SELECT count(*) FROM flags_owed") == 0
+        forgive(tx, "m", ["red"])
+
+    store.write_now(work)
+
+
+def test_every_wish_has_a_later_time(store: Store, inbox: Row) -> None:
+    def work(tx: Tx) -> None:
+        times = []
+        for _ in range(50):
+            owe(tx, inbox["id"], "m", add=["a"])
+            times.append(tx.value("SELECT noted_at FROM flags_owed"))
+        assert times == sorted(set(times))
+
+    store.write_now(work)
