@@ -1,5 +1,5 @@
 """Forgetting what is settled: delivery records after ``outbox.keep_days``, idempotency keys after a day, the
-counts of daily limits with their day."""
+counts of daily limits with their day, who registered after the hour that counts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 
 DAY_US = 86_400_000_000
+_HOUR_US = 3_600_000_000
 _AT_ONCE = 500
 
 
@@ -23,4 +24,5 @@ def sweep(tx: Tx, keep_days: int) -> bool:
         tx.run("DELETE FROM outbox WHERE id = ?", row["id"])
     tx.run("DELETE FROM idempotency WHERE created_at < ?", now - DAY_US)
     tx.run("DELETE FROM tally WHERE day < ?", now // DAY_US)
+    tx.run("DELETE FROM registration WHERE created_at < ?", now - _HOUR_US)
     return len(rows) == _AT_ONCE

@@ -89,6 +89,45 @@ def test_of_repeats_at_the_same_time_one_runs(organization: Organization) -> Non
     same(*got)
 
 
+def test_parallel_retries_send_one_mail(organization: Organization) -> None:
+    inbox = made(organization, "inboxes", {"name": "a"})
+    body = {"to": [inbox["email"]], "subject": "once", "text": "t"}
+    path = f"inboxes/{inbox['id']}/messages/send"
+    with ThreadPoolExecutor(5) as pool:
+        jobs = [pool.submit(post, organization, path, body, "send") for _ in range(5)]
+        got = sorted((job.result() for job in jobs), key=lambda one: REPLAYED in one.headers)
+    assert got[0].status_code == 201
+    same(*got)
+    # the same inbox in another spelling is the same operation
+    same(got[0], post(organization, f"inboxes/{inbox['ulid']}/messages/send", body, "send"))
+    assert [one["id"] for one in sent_by(organization, inbox)] == [got[0].json()["data"]["id"]]
+
+
+def test_a_repeated_form_has_another_boundary(organization: Organization) -> None:
+    inbox = made(organization, "inboxes", {"name": "a"})
+    fields = {"to[0]": inbox["email"], "subject": "form", "text": "t"}
+    got = [
+        answer(
+            organization,
+            "POST",
+            f"inboxes/{inbox['id']}/messages/send",
+            headers={"Idempotency-Key": "form"},
+            data=fields,
+            files={"attachments[0]": ("a.txt", b"A" * 200_000, "text/plain")},
+        )
+        for _ in range(2)
+    ]
+    assert got[0].status_code == 201, got[0].text
+    same(*got)
+    assert len(sent_by(organization, inbox)) == 1
+
+
+def sent_by(organization: Organization, inbox: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the inbox holds of its own making."""
+    rows = call(organization, "GET", f"inboxes/{inbox['id']}/messages?per_page=100")["data"]
+    return [one for one in rows if one["status"] != "received"]
+
+
 def test_a_key_belongs_to_the_api_key(organization: Organization) -> None:
     other = made(organization, "api_keys", {"name": "other"})["key"]
     first = post(organization, "inboxes", {"name": "a"}, "shared")

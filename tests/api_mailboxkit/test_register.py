@@ -55,6 +55,15 @@ def test_one_call_gives_all_that_sending_takes(proxied: GatewayProcess) -> None:
         assert http.get("inboxes").json()["count"] == 1
 
 
+def test_the_quick_start_runs(proxied: GatewayProcess) -> None:
+    got = register(proxied, "quick@company.example", x_forwarded_for="198.51.100.3")
+    mine, inbox = organization_of(proxied, got), got.json()["inbox_id"]
+    body = {"to": ["customer@postern.test"], "subject": "Hello from your AI agent!", "text": "This was sent."}
+    sent = call(mine, "POST", f"inboxes/{inbox}/messages/send", body, status=201)["data"]
+    assert (sent["status"], sent["from_email"]) == ("queued", got.json()["email"])
+    assert sent["id"] in [one["id"] for one in call(mine, "GET", f"inboxes/{inbox}/messages")["data"]]
+
+
 def test_each_registration_is_an_organization_of_its_own(proxied: GatewayProcess) -> None:
     one, two = (
         organization_of(proxied, register(proxied, "twice@company.example", x_forwarded_for="198.51.100.2"))
