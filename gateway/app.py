@@ -26,6 +26,7 @@ from gateway.api.agentmail import agentmail_dialect
 from gateway.api.mailboxkit import mailboxkit_dialect
 from gateway.api.opened_pixel import opened_routes
 from gateway.api.openmail import openmail_dialect
+from gateway.api.proxies import behind_proxies
 from gateway.api.system import no_such_path, system_routes
 from gateway.api.unsubscribe import unsubscribe_routes
 from gateway.core import bootstrap, inboxes
@@ -260,7 +261,7 @@ async def serve(
         with sock:
             async with gateway(settings) as running:
                 config = uvicorn.Config(
-                    running.app,
+                    behind_proxies(running.app, settings.http),
                     http="httptools",
                     ws="websockets-sansio",
                     ws_max_size=1 << 20,
@@ -270,8 +271,7 @@ async def serve(
                     access_log=False,
                     log_config=None,
                     server_header=False,
-                    proxy_headers=bool(settings.http.trusted_proxies),
-                    forwarded_allow_ips=settings.http.trusted_proxies or None,
+                    proxy_headers=False,
                     timeout_graceful_shutdown=8,
                 )
                 ready = partial(on_ready, running, local_url(sock)) if on_ready else None

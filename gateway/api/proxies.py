@@ -1,0 +1,33 @@
+"""Whose request it is: the address of the client itself, where a reverse proxy stands in front.
+
+``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed of ``http.trusted_proxies``, and of whoever may open
+``http.unix_socket``: that is the proxy, for which alone it is there. The rightmost address that is no trusted proxy
+counts; what stands left of it the client may have written itself. Never ``*``: it takes the leftmost.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from gateway.settings import Http
+
+ON_SOCKET = "unix"
+"""What stands for the address of a client on the Unix socket that no proxy speaks for."""
+
+
+def behind_proxies(app: ASGIApp, http: Http) -> ASGIApp:
+    """``app``, told its clients' own addresses."""
+    trusted = [*http.trusted_proxies, *([ON_SOCKET] if http.unix_socket else [])]
+    if not trusted:
+        return app
+    told = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, app), trusted))
+
+    async def named(scope: Scope, receive: Receive, send: Send) -> None:
+        if http.unix_socket and scope.get("client") is None:
+            scope["client"] = (ON_SOCKET, 0)
+        await told(scope, receive, send)
+
+    return named
