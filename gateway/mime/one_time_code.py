@@ -12,11 +12,13 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from gateway.mime.one_time_words import (
+    BUSINESS,
     CODE_STEMS,
     CONNECTOR,
     CONNECTOR_BACK,
     DISCOUNT,
     EXPIRES,
+    LEADS_UP,
     MARKS,
     MONEY_BEFORE,
     OTHER_CODE,
@@ -89,6 +91,7 @@ class _Search:
         self.about = 2 if "strong" in kinds else 1 if "weak" in kinds else 0
         self.expires = 1 if EXPIRES.search(text[:20_000]) else 0
         self.discounts = DISCOUNT.search(f"{self.subject}\n{text[:20_000]}") is not None
+        self.business = BUSINESS.search(f"{self.subject}\n{text[:20_000]}") is not None
         self.marks: dict[int, tuple[str, ...]] = {}
 
     def best(self) -> str | None:
@@ -132,6 +135,8 @@ class _Search:
             score += 2
         if self.discounts and one.shape in ("mixed", "letters"):
             score -= 6
+        if self.business and self.about < 2:
+            score -= 3
         return score + _weight_of(one)
 
     def beside(self, one: _Candidate, line: str) -> tuple[int | None, bool]:
@@ -149,10 +154,13 @@ class _Search:
                 if len(gap) <= _OTHER_REACH and not _DIGITS.search(gap):
                     return None, False
             elif not _DIGITS.search(gap):
-                weight = _STRONG_WEIGHT if kind == "strong" else _WEAK_WEIGHT
-                touching = CONNECTOR.fullmatch(gap) is not None
-                # "code" far before a number says little about it
-                return (weight if touching or weight == _STRONG_WEIGHT or len(gap) <= 30 else 0), touching
+                if CONNECTOR.fullmatch(gap):
+                    return (_STRONG_WEIGHT if kind == "strong" else _WEAK_WEIGHT), True
+                # with other words between, a number says less, and a word for any code says little
+                if kind == "strong":
+                    sure = len(one.raw) == 6 or one.shape == "grouped" or LEADS_UP.search(gap)
+                    return (_STRONG_WEIGHT if sure else _WEAK_WEIGHT), False
+                return (_WEAK_WEIGHT if len(gap) <= _OTHER_REACH else 0), False
         after = line[one.end : one.end + _REACH]
         first = MARKS.search(after)
         if first is None:
@@ -248,6 +256,10 @@ def _stands_free(line: str, start: int, end: int) -> bool:
         r" [0-9]{2,}(?![0-9]* ?(?:min|sec|hour|sek|stund|分))", line[end : end + 20]
     ):
         return False
+    if further.isdigit() and left == " " and line[start + 1 : start + 2] == " ":
+        return False  # a row of single digits that began before
+    if right == " " and beyond.isdigit() and line[end - 2 : end - 1] == " ":
+        return False  # or goes on
     return not (UNIT_AFTER.match(line, end) or MONEY_BEFORE.search(line[max(start - 5, 0) : start]))
 
 

@@ -105,7 +105,7 @@ def _score(link: _Link, about: int, domain: str) -> int:
         or OTHER_LINK.search(link.label)
     ):
         return 0
-    said = _said(link)
+    said = _said(link, about)
     if not said:
         return 0
     score = (
@@ -117,17 +117,16 @@ def _score(link: _Link, about: int, domain: str) -> int:
     return score + (1 if domain and _same_site(host, domain) else 0)
 
 
-def _said(link: _Link) -> int:
-    """How clearly the words on and before a link say that following it does something for its reader."""
-    around = f"{link.above} {link.label}"
+def _said(link: _Link, about: int) -> int:
+    """How clearly the words on and before a link, or the subject, say that following it does something."""
     if ACTION.search(link.label):
         return 5
-    asked = ACTION.search(around) is not None
+    asked = about == 2 or ACTION.search(f"{link.above} {link.label}") is not None
     if BUTTON.search(link.label):
-        return 4 if asked else 3
-    if asked:
+        return 4 if asked else 2
+    if ACTION.search(link.above):
         return 4 if ENTER.search(link.label) else 3
-    return 0
+    return 3 if asked and ENTER.search(link.label) else 0
 
 
 def _token(path: str, query: str, fragment: str) -> int:

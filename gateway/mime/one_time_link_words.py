@@ -14,7 +14,7 @@ _ACTION = {
     r"|sign-?\s?up|log-?\s?in|sign-?\s?in|device"
     r"|profile|membership|newsletter|link)"
     r"|(?:reset|recover|change|set|create|choose)(?:\s(?:up|your|my|a|the|new))*\s?password"
-    r"|password\sreset|magic\s(?:sign-?\s?in\s|log-?\s?in\s)?link"
+    r"|password\sreset|link\sto\s(?:sign|log)[\s-]?in|magic\s(?:sign-?\s?in\s|log-?\s?in\s)?link"
     r"|(?:sign|log)[\s-]?in\s?(?:link|url)|(?:one|single)-?\s?(?:time|use)\s(?:[\w-]{1,10}\s)?link"
     r"|(?:click|tap|follow|use|open|press).{1,60}?\bto\s(?:sign|log)\s?in|(?:complete"
     r"|finish)(?:\syour)?\s(?:registration|sign-?\s?up|signing\sup"
@@ -87,7 +87,8 @@ ACTION_STEMS = (
 """One of these is in every text in which a link can be found (lower case)."""
 
 OTHER_LINK = re.compile(
-    r"unsubscrib|opt-?\s?out|preference|manage\s(?:your\s)?(?:notification|subscription|email)|abmelden"
+    r"unsubscrib|discount|coupon|voucher|\boffer|\bdeal|rabatt|gutschein|remise|descuento|desconto|sconto|korting|クーポン|优惠|할인"
+    r"|opt-?\s?out|preference|manage\s(?:your\s)?(?:notification|subscription|email)|abmelden"
     r"|abbestell|désabonn|désinscri|darse\sde\sbaja"
     r"|cancelar\s(?:la\s)?suscripci|cancelar\s(?:a\s)?inscri|disiscri|cancella|afmelden|uitschrijven"
     r"|wypisz|отписа|配信停止|退订|退訂|수신\s?거부|購読解除"

@@ -23,25 +23,25 @@ _STRONG = {
     r"|aktivierungs"
     r"|authentifizierungs|freischalt|prüf|registrierungs|zugriffs)-?\s?(?:code|pin|kennwort|passwort"
     r"|nummer|schlüssel)"
-    r"|\b(?:ihr|dein|der|folgenden|diesen)\s(?:[\w.&-]{1,20}\s){0,2}code\b|\bcode\slautet|\bmtan\b|\bm?tan:",
+    r"|\b(?:ihr|dein|der|folgenden|diesen)\s(?:[\w.&-]{1,20}\s){0,2}code\b|\bcode\slautet|\bm?tan:|\b(?:ihre|deine)\s(?:m?tan|pin)\b",
     "fr": r"\bcode\s(?:de\s(?:vérification|confirmation|sécurité|validation|connexion|passe)"
     r"|d['’]\s?(?:accès|activation"
     r"|authentification|identification)|à\susage\sunique|temporaire|unique|secret)"
     r"|mot\sde\spasse\sà\susage\sunique"
-    r"|\b(?:votre|ton|ce|le)\scode\b|\bcode\s(?:suivant|ci-dessous)",
+    r"|\b(?:votre|ton|ce|le)\scode\b(?:\sà\susage\sunique|\sde\s(?:vérif|confirm|sécur|valid)\w+|\sd['’]\w+)?|\bcode\s(?:suivant|ci-dessous)",
     "es": r"\b(?:código|codigo|clave|contraseña|pin)\s(?:[\w]{1,12}\s)?(?:de\s(?:verificación"
     r"|verificacion|confirmación"
     r"|confirmacion|seguridad|acceso|inicio|activación|un\s(?:solo|único)|uso|validación|autenticación"
     r"|registro)"
     r"|temporal|dinámica|único)|\b(?:tu|su|este|el\ssiguiente)\s(?:código"
-    r"|codigo)\b(?!\s(?:de\s(?:barras|desc)|postal))",
+    r"|codigo)\b(?:\sde\s(?:verif|confirm|seg|acc|un)\w*)?(?!\s(?:de\s(?:barras|desc)|postal))",
     "pt": r"\bcódigo\s(?:[\w]{1,12}\s)?(?:de\s(?:verificação|confirmação|segurança|acesso|ativação|uso"
     r"|validação"
-    r"|autenticação|login)|único)|\b(?:seu|teu|este|o)\scódigo\b(?!\s(?:de\s(?:barras|rast|desc)"
+    r"|autenticação|login)|único)|\b(?:seu|teu|este|o)\scódigo\b(?:\sde\s(?:verif|confirm|seg|ac|uso)\w*)?(?!\s(?:de\s(?:barras|rast|desc)"
     r"|postal))|senha\s(?:única|de\suso|temporária)",
     "it": r"\bcodice\s(?:[\w]{1,12}\s)?(?:di\s(?:verifica|conferma|sicurezza|accesso|attivazione"
     r"|autenticazione|login)|monouso"
-    r"|usa\se\sgetta|otp|temporaneo)|\b(?:tuo|suo|questo|seguente)\scodice\b(?!\s(?:fiscale|sconto"
+    r"|usa\se\sgetta|otp|temporaneo)|\b(?:tuo|suo|questo|seguente)\scodice\b(?:\sdi\s(?:verif|conf|sic|acc)\w*)?(?!\s(?:fiscale|sconto"
     r"|cliente|prom))",
     "nl": r"(?:verificatie|bevestigings|beveiligings|inlog|toegangs|activerings|activatie|aanmeld"
     r"|eenmalige?\s?)-?code"
@@ -141,6 +141,11 @@ CONNECTOR = re.compile(
     r"|이|가|을|를|below|now)(?:[\s:：=*_\"'“”„«»()\[\]「」『』【】-]{1,8}"
     r"|(?<=[はがをって为為是은는이가을를:])))?"
 )
+# what such a sentence ends with, when other words come between: "your code for Acme is"
+LEADS_UP = re.compile(
+    r"(?:[:：=]|\b(?:is|lautet|ist|est|es|é|è|to|jest|er|är)|[はが为為是은는])[\s\"'“„«(\[「『【*_]{0,4}\Z",
+    re.I,
+)
 # between a code and a word for it that comes later: "123456 is your code"
 CONNECTOR_BACK = re.compile(
     r"[\s=:：(（\[\"'”»*_–—-]{0,6}(?:(?:is|are|lautet|ist|est|es|é|è|jest|as"
@@ -148,7 +153,7 @@ CONNECTOR_BACK = re.compile(
 )
 USED_BEFORE = re.compile(r"\b(?:use|enter|type|input)\s(?:in\s)?[\"'“*]?\Z", re.I)
 USED_AFTER = re.compile(
-    r"[\"'”*]?\s(?:to|as)\s(?:verify|confirm|complete|sign|log|continue|finish|authenticate|access"
+    r"[\"'”*]?\s(?:(?:in|on|at)\s[\w\s.]{1,30}?\s)?(?:to|as)\s(?:verify|confirm|complete|sign|log|continue|finish|authenticate|access"
     r"|your\s(?:pass|code|pin|one))",
     re.I,
 )
@@ -156,6 +161,12 @@ DISCOUNT = re.compile(
     r"discount|coupon|promo|voucher|%\soff|\boff\s(?:your|on)|rabatt|gutschein|réduction|remise"
     r"|descuento|cupón|desconto|cupom|sconto"
     r"|korting|rabat\b|скидк|クーポン|割引|优惠|優惠|折扣|할인|쿠폰",
+    re.I,
+)
+# meetings and slips have codes too, which nobody waits for
+BUSINESS = re.compile(
+    r"meeting\sid|webinar|conference\scall|dial-?\s?in|besprechungs-id|reunión\sde\szoom|ミーティングid|会议号|會議號"
+    r"|\breceipt\b|\bmerchant\b|subtotal|\bterminal\b|kassenbon|\bbeleg\b|ticket\sde\scaisse|pull\srequest|\bcommit\b",
     re.I,
 )
 UNIT_AFTER = re.compile(
