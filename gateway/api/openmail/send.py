@@ -68,6 +68,7 @@ async def send_email(call: Call[SendBody, NoQuery]) -> SentView:
     inbox = await core.store.read(lambda tx: find_inbox(tx, call.scope, call.ids["inbox_id"]))
     key = idempotency_key(call.request.headers.get("idempotency-key"))
     given = await read_send(call)
+    _check(given.body, core.settings.limits.recipients)
     fingerprint = await asyncio.to_thread(_fingerprint, inbox["id"], given)
     answer = await send_once(
         call,
@@ -128,7 +129,6 @@ async def _send(
     call: Call[SendBody, NoQuery], inbox: Row, given: SendGiven, completion: Completion | None
 ) -> Sent:
     body, core = given.body, call.core
-    _check(body, core.settings.limits.recipients)
     text, html = await asyncio.to_thread(_texts, body)
     reply_to = [body.reply_to] if body.reply_to is not None else []
     try:

@@ -37,7 +37,7 @@ class SendBody(msgspec.Struct, rename="camel"):
 
     to: Annotated[str, Doc(description="one email address")]
     body: Annotated[
-        str, Doc(min_length=1, max_length=MAX_BODY, description="plain text or HTML, told by itself")
+        str, Doc(min_length=1, max_length=MAX_BODY, description="plain text or HTML; which, is recognised")
     ]
     subject: Annotated[
         str | None,
