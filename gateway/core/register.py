@@ -41,8 +41,8 @@ async def register(
 ) -> Registered:
     """Make an organization with an inbox and a key that starts with ``prefix``.
 
-    ``address``: the IP address that asks, None when it has none (a Unix socket). Raises Forbidden
-    ``registration_disabled``, Invalid, TooMany; MailServerError (nothing is left then).
+    ``address``: the IP address that asks, None when it has none. Raises Forbidden ``registration_disabled``,
+    Invalid, TooMany. Should the inbox fail, an empty organization is left whose key nobody was told.
     """
     if not core.settings.register.enabled:
         raise Forbidden(
@@ -70,11 +70,7 @@ async def register(
         return made
 
     organization = await core.store.write(write)
-    try:
-        inbox, _ = await inboxes.create(core, Scope(organization["id"]), inboxes.NewInbox(display_name=name))
-    except Exception:
-        await core.store.write(lambda tx: _unmake(tx, organization["id"]))
-        raise
+    inbox, _ = await inboxes.create(core, Scope(organization["id"]), inboxes.NewInbox(display_name=name))
     return Registered(organization, inbox, key)
 
 
@@ -143,9 +139,3 @@ def _charge(tx: Tx, limits: Register, network: str, owner: str) -> None:
                 reset=math.ceil(free_at / 1_000_000),
                 fix="wait as long as Retry-After says; one organization may have many inboxes and keys",
             )
-
-
-def _unmake(tx: Tx, organization: str) -> None:
-    for table in ("registration", "api_key", "pod"):
-        tx.run(f"DELETE FROM {table} WHERE organization_id = ?", organization)  # noqa: S608
-    tx.run("DELETE FROM organization WHERE id = ?", organization)

@@ -75,6 +75,25 @@ def test_keys_work_in_every_dialect(organization: Organization) -> None:
     assert "from v0" in [one["name"] for one in call(organization, "GET", "api_keys")["data"]]
 
 
+def test_a_key_of_one_inbox_reaches_that_inbox_only(organization: Organization) -> None:
+    own, other = (made(organization, "inboxes", {"name": name}) for name in ("own", "other"))
+    narrow = organization.call("POST", f"inboxes/{own['email']}/api-keys", json={"name": "narrow"})["api_key"]
+    assert [one["id"] for one in call(organization, "GET", "inboxes", key=narrow)["data"]] == [own["id"]]
+    call(organization, "GET", f"inboxes/{own['id']}", key=narrow)
+    for method, path, body in (
+        ("GET", f"inboxes/{other['id']}", None),
+        ("DELETE", f"inboxes/{other['id']}", None),
+        ("POST", "inboxes", {"name": "a"}),
+        ("POST", "domains", {"name": f"n{own['id']}.example"}),
+    ):
+        assert call(organization, method, path, body, key=narrow, status=403)["error"] == "forbidden"
+    child = made(organization, "api_keys", {"name": "child"}, key=narrow)
+    assert [one["id"] for one in call(organization, "GET", "inboxes", key=child["key"])["data"]] == [
+        own["id"]
+    ]
+    assert len(call(organization, "GET", "api_keys", key=narrow)["data"]) == 2
+
+
 def test_the_organization_counts_what_it_has(organization: Organization) -> None:
     before = call(organization, "GET", "organization")["data"]
     counts = ("inboxes_count", "messages_count", "domains_count")

@@ -69,6 +69,11 @@ def test_a_body_that_is_no_json_object_is_422(organization: Organization, path: 
     assert all(isinstance(one, str) for one in words)
 
 
+def test_what_to_do_is_said_in_this_apis_paths(organization: Organization) -> None:
+    assert "/api_keys" in call(organization, "GET", "api_keys/7", status=404)["fix"]
+    assert "/api_keys" in call(organization, "GET", "inboxes", key="mbk_wrong", status=401)["fix"]
+
+
 def test_all_that_is_wrong_is_said_at_once(organization: Organization) -> None:
     refused = call(organization, "POST", "inboxes", {"email": 5}, status=422)
     assert set(refused["errors"]) == {"name", "email"}

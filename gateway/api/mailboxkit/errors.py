@@ -91,7 +91,7 @@ def render_error(error: CoreError) -> tuple[int, dict[str, Any]]:
         if len(wrong) > 1:
             body["message"] += f" (and {len(wrong) - 1} more error{'s' * (len(wrong) > 2)})"
     if error.fix:
-        body["fix"] = error.fix
+        body["fix"] = error.fix.replace("/api-keys", "/api_keys")  # core spells it as the other dialects do
     return status, body
 
 
