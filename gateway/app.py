@@ -39,6 +39,7 @@ from gateway.events.deliver import WebhookDelivery
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
 from gateway.mail_choice import make_mail_server
+from gateway.mcp.door import McpDoor
 from gateway.mime.worker import ParserPool
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
@@ -172,11 +173,14 @@ async def gateway(settings: Settings) -> AsyncIterator[Running]:
         late.update(sync=sync, outbox=outbox)
         for hint in early:
             sync.hint(hint)
+        mcp = McpDoor(core)
+        stack.push_async_callback(mcp.stop)
         app = Starlette(
             routes=[
                 *system_routes(core, {"sync_lag": sync.lag, "outbox_age": outbox.age}, DIALECTS),
                 *unsubscribe_routes(core),
                 *opened_routes(core),
+                *([mcp] if settings.mcp.enabled else []),
                 *(route for one in DIALECTS for route in one.routes(core)),
             ],
             exception_handlers={404: no_such_path, 405: no_such_path},

@@ -21,9 +21,12 @@ QUIET = (
     "aiosmtpd",
     "asyncio",
     "dkim",
+    "httpx2",
     "imapclient",
     "mail.log",
     "mailparser",
+    "mcp",
+    "sse_starlette",
     "uvicorn",
     "websockets",
 )

@@ -140,6 +140,19 @@ class Attachments(Section, frozen=True, kw_only=True):
     ] = "eng"
 
 
+class Mcp(Section, frozen=True, kw_only=True):
+    enabled: Annotated[
+        bool, Doc(description="answer MCP clients at /mcp; it takes memory when one comes")
+    ] = True
+    origins: Annotated[
+        list[str],
+        Doc(
+            description="web pages beside http.public_url and those of this machine that may use it, such as "
+            "https://app.example.com"
+        ),
+    ] = []
+
+
 class Limits(Section, frozen=True, kw_only=True):
     """What is generous by default, and OpenMail's numbers with ``profile = "openmail"``. Days are UTC days."""
 
@@ -230,7 +243,9 @@ class Mailboxkit(Section, frozen=True, kw_only=True):
 class Wallet(Section, frozen=True, kw_only=True):
     """Prepaid sending, as MailboxKit bills it: 1000 mills are a dollar. `postern wallet add` tops up."""
 
-    enabled: Annotated[bool, Doc(description="charge organizations for what they send through the API")] = False
+    enabled: Annotated[bool, Doc(description="charge organizations for what they send through the API")] = (
+        False
+    )
     mail_mills: Annotated[int, Doc(description="price of a message, to however many it goes")] = 2
     attachment_mills: Annotated[int, Doc(description="price of each of its attachments")] = 1
     new_account_mills: Annotated[int, Doc(description="what an organization begins with")] = 1000
@@ -262,6 +277,7 @@ class Settings(Section, frozen=True, kw_only=True):
     webhooks: Webhooks = Webhooks()
     events: Events = Events()
     attachments: Attachments = Attachments()
+    mcp: Mcp = Mcp()
     limits: Limits = Limits()
     reputation: Reputation = Reputation()
     register: Register = Register()

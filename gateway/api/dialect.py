@@ -99,8 +99,7 @@ class DialectRoute(BaseRoute):
             return
         request = Request(scope, receive)
         started = time.perf_counter()
-        given = request.headers.get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{new_ulid()}"
+        request_id = request_id_of(request)
         current_request.set(request_id)
         seen = _Seen()
         try:
@@ -194,6 +193,12 @@ class _Seen:
     endpoint: Endpoint | None = None
     key_id: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+
+
+def request_id_of(request: Request) -> str:
+    """The id a request is logged by: the client's own where it does as one, else a new one."""
+    given = request.headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else f"req_{new_ulid()}"
 
 
 def public_url(core: Core, request: Request) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 from gateway.core.errors import Invalid
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
+_FIRST_DAY = _EPOCH.date()
+_DAY_US = 86_400_000_000
 _MAX_US = 253402300799_999_999
 
 
@@ -45,3 +47,19 @@ def parse_time(text: str | None, field: str) -> int | None:
         raise Invalid(
             f"{field} is not an ISO 8601 time", field=field, fix=f"write {field}=2025-01-15T10:30:00Z"
         ) from None
+
+
+def parse_day(text: str | None, field: str, *, last: bool = False) -> int | None:
+    """µs at which a day (``2025-01-15``, UTC) begins, or ``last``: ends; of a time, that time. None for none or
+    blanks. Raises Invalid naming ``field``."""
+    if text is None or not text.strip():
+        return None
+    try:
+        day = date.fromisoformat(text.strip())
+    except ValueError:
+        try:
+            return parse_time(text, field)
+        except Invalid as error:
+            error.fix = f"write {field} as {datetime.now(UTC):%Y-%m-%d}"
+            raise
+    return (day - _FIRST_DAY) // timedelta(microseconds=1) + (_DAY_US - 1 if last else 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,7 +12,7 @@ from gateway.api.mailboxkit.ids import Id, ref_of
 from gateway.api.mailboxkit.listing import PageQuery, Rows, listed, window_of
 from gateway.api.mailboxkit.message_view import MessageView, message_view
 from gateway.api.routing import Call, Table
-from gateway.api.times import parse_time
+from gateway.api.times import parse_day
 from gateway.core.errors import Invalid
 from gateway.core.listing import Filter
 from gateway.core.search import search_messages
@@ -22,8 +21,6 @@ from gateway.events.payload import message_facts
 table = Table("messages")
 
 Doc = msgspec.Meta
-_DAY_US = 86_400_000_000
-_EPOCH = date(1970, 1, 1)
 _DATE = "a day, YYYY-MM-DD, in UTC; a time of day may follow it"
 
 
@@ -54,7 +51,7 @@ async def search(call: Call[SearchBody, PageQuery]) -> Rows[MessageView]:
             per_page=asked.per_page if body.per_page is None else body.per_page,
         )
     )
-    first, last = _moment(body.date_from, "date_from"), _moment(body.date_to, "date_to", last=True)
+    first, last = parse_day(body.date_from, "date_from"), parse_day(body.date_to, "date_to", last=True)
     if first is not None and last is not None and first > last:
         raise Invalid(
             "date_from is after date_to", field="date_from", fix="give the earlier day as date_from"
@@ -73,18 +70,3 @@ async def search(call: Call[SearchBody, PageQuery]) -> Rows[MessageView]:
         )
     links = file_links(call)
     return listed(call, window, found, lambda row: message_view(message_facts(row), links))
-
-
-def _moment(text: str | None, field: str, *, last: bool = False) -> int | None:
-    """µs at which a day begins (``last``: ends), or of a time; None for none. Raises Invalid."""
-    if text is None or not text.strip():
-        return None
-    try:
-        day = date.fromisoformat(text.strip())
-    except ValueError:
-        try:
-            return parse_time(text, field)
-        except Invalid as error:
-            error.fix = f"write {field} as {datetime.now(UTC):%Y-%m-%d}"
-            raise
-    return (day - _EPOCH) // timedelta(microseconds=1) + (_DAY_US - 1 if last else 0)

@@ -1,0 +1,178 @@
+"""``/mcp``: who may enter, and the server behind it, made when the first client comes.
+
+The order for each request: origin; key (401 with WWW-Authenticate, asked for on every POST, so a revoked key ends with
+the next call); rate limit; then the protocol. GET and DELETE are 405, for there are no sessions.
+
+DNS rebinding: a page that makes a browser talk to a gateway on the reader's machine or network names its own site as
+Origin, and is refused unless that is ``http.public_url``, a loopback name or one of ``mcp.origins``. ``Host`` is not
+looked at: a gateway stands behind proxies and is called by many names, and no request does anything without a key,
+which no browser sends by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway import metrics
+from gateway.api.access_log import log_request
+from gateway.api.auth import authenticate
+from gateway.api.body import encode
+from gateway.api.dialect import public_url, request_id_of
+from gateway.api.errors import Internal, Unauthorized, WrongMethod, core_error, error_headers
+from gateway.api.ratelimit import rate_limit
+from gateway.core.context import Core
+from gateway.core.errors import CoreError, Forbidden, TooMany, Unavailable
+from gateway.logs import current_request
+from gateway.mcp.limits import CALLER
+from gateway.mcp.toolbox import Caller
+
+log = logging.getLogger("postern.http")
+
+PATH = "/mcp"
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_STATUS: list[tuple[type[CoreError], int]] = [
+    (Unauthorized, 401),
+    (Forbidden, 403),
+    (WrongMethod, 405),
+    (TooMany, 429),
+    (Unavailable, 503),
+    (Internal, 500),
+]
+
+
+class McpDoor(BaseRoute):
+    """The route. ``stop`` ends what runs behind it."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._opening: asyncio.Task[Any] | None = None
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["type"] == "http" and scope.get("path", "").rstrip("/") == PATH:
+            return Match.FULL, {}
+        return Match.NONE, {}
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> Any:
+        raise LookupError(name)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, and log it."""
+        request = Request(scope, receive)
+        started = time.perf_counter()
+        seen = _Seen(send, request_id_of(request))
+        current_request.set(seen.request_id)
+        try:
+            await self._answer(request, scope, receive, seen)
+        except Exception as error:
+            refused = core_error(error)
+            if isinstance(refused, Internal):
+                log.exception("request %s failed", seen.request_id, extra={"request_id": seen.request_id})
+            if seen.status:
+                raise
+            await _refusal(refused)(scope, receive, seen)
+        seconds = time.perf_counter() - started
+        metrics.requests.labels("mcp", request.method, PATH, str(seen.status)).inc()
+        metrics.request_seconds.labels("mcp").observe(seconds)
+        log_request(log, request, seen.request_id, seen.key_id, seen.status, seconds)
+
+    async def _answer(self, request: Request, scope: Scope, receive: Receive, seen: _Seen) -> None:
+        origin = request.headers.get("origin")
+        if origin is not None:
+            self._admit(origin, seen)
+        if request.method == "OPTIONS":
+            await Response(status_code=204)(scope, receive, seen)
+            return
+        reach = await authenticate(self._core, request)
+        seen.key_id = reach.key_id
+        rate_limit(self._core, reach, seen.headers)
+        if request.method != "POST":
+            raise WrongMethod(["POST"])
+        scope[CALLER] = Caller(
+            scope=reach,
+            inbox=request.headers.get("x-postern-inbox") or request.query_params.get("inbox") or None,
+            public_url=public_url(self._core, request),
+            request_id=seen.request_id,
+        )
+        server = await self._server()
+        accepts = request.headers.get("accept", "")
+        await server.handle(scope, receive, seen, stream="text/event-stream" in accepts)
+
+    def _admit(self, origin: str, seen: _Seen) -> None:
+        """Raise Forbidden for a page of another site; let a page of ours read the answer (CORS)."""
+        http, ours = self._core.settings.http, self._core.settings.mcp.origins
+        try:
+            host = urlsplit(origin).hostname
+        except ValueError:
+            host = None
+        own = urlsplit(http.public_url)
+        if host not in _LOOPBACK and origin != f"{own.scheme}://{own.netloc}" and origin not in ours:
+            raise Forbidden(
+                f"pages of {origin[:200]} may not use this server",
+                code="origin_not_allowed",
+                fix="the operator can add the page's origin to mcp.origins",
+            )
+        seen.headers |= {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Methods": "POST",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, Mcp-Protocol-Version, Mcp-Session-Id, "
+            "Mcp-Method, Mcp-Name, X-Postern-Inbox",
+            "Access-Control-Expose-Headers": "Mcp-Session-Id, WWW-Authenticate, X-Request-Id",
+            "Vary": "Origin",
+        }
+
+    async def _server(self) -> Any:
+        """The server, started; all who come at once wait for the same start."""
+        if self._opening is None or (self._opening.done() and self._opening.exception()):
+            self._opening = asyncio.create_task(self._open(), name="mcp-opening")
+        return await asyncio.shield(self._opening)
+
+    async def _open(self) -> Any:
+        module = await asyncio.to_thread(import_module, "gateway.mcp.server")
+        server = module.McpServer(self._core)
+        await server.start()
+        return server
+
+    async def stop(self) -> None:
+        """End the server and what it still does."""
+        if self._opening is not None:
+            await (await self._opening).stop()
+
+
+class _Seen:
+    """The client's ``send``, with our headers on the answer, noting what became of it."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self.request_id = request_id
+        self.key_id: str | None = None
+        self.status = 0
+        self.headers: dict[str, str] = {}
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self.request_id
+            for name, value in self.headers.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+
+def _refusal(error: CoreError) -> Response:
+    """What is answered before the protocol has a word."""
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 400)
+    body = {"error": error.code, "message": error.message}
+    if error.fix:
+        body["fix"] = error.fix
+    return Response(encode(body), status, error_headers(error), "application/json")

@@ -1,0 +1,93 @@
+"""Which inbox, message, thread or draft a call means, inside the reach of its key.
+
+The inbox, when a call names none: the one named for the connection, else the key's own, else the only one in reach.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from gateway.core.errors import Invalid, NotFound
+from gateway.core.lookup import find_draft, find_inbox, find_message, find_message_id, find_thread
+from gateway.mcp.arguments import Id, ref_of
+from gateway.mcp.toolbox import Call
+from gateway.store.engine import Row, Tx
+from gateway.store.scope import Scope
+
+_NAMED = 10
+
+
+async def inbox_of(call: Call[Any], given: Id | None) -> Row:
+    """The inbox row that is meant. Raises Invalid when several might be, NotFound, Forbidden."""
+    ref = ref_of(given) or call.caller.inbox
+    return await call.core.store.read(partial(_inbox, scope=call.scope, ref=ref))
+
+
+async def message_of(call: Call[Any], given: Id | None, message: Id) -> tuple[str, str]:
+    """(inbox ULID, message ULID) of a message; found without an inbox too, except by its RFC Message-ID."""
+    return await call.core.store.read(
+        partial(
+            _message,
+            scope=call.scope,
+            inbox=ref_of(given),
+            otherwise=call.caller.inbox,
+            ref=ref_of(message) or "",
+        )
+    )
+
+
+async def thread_of(call: Call[Any], given: Id | None, thread: Id) -> Row:
+    """The thread row that is meant."""
+
+    def read(tx: Tx) -> Row:
+        ref = ref_of(given)
+        inbox = find_inbox(tx, call.scope, ref) if ref else None
+        return find_thread(tx, call.scope, inbox, ref_of(thread) or "")
+
+    return await call.core.store.read(read)
+
+
+async def draft_of(call: Call[Any], draft: Id) -> tuple[Row, Row]:
+    """(inbox row, draft row) of a draft."""
+
+    def read(tx: Tx) -> tuple[Row, Row]:
+        row = find_draft(tx, call.scope, None, ref_of(draft) or "")
+        return find_inbox(tx, call.scope, row["inbox_id"]), row
+
+    return await call.core.store.read(read)
+
+
+def _inbox(tx: Tx, scope: Scope, ref: str | None) -> Row:
+    ref = ref or scope.inbox
+    if ref:
+        return find_inbox(tx, scope, ref)
+    where, args = scope.inbox_where("inbox")
+    rows = tx.rows(
+        f"SELECT * FROM inbox WHERE {where} AND status <> 'deleting' ORDER BY created_at DESC LIMIT ?",  # noqa: S608
+        *args,
+        _NAMED + 1,
+    )
+    if len(rows) == 1:
+        return rows[0]
+    if not rows:
+        raise Invalid("there is no inbox yet", field="inbox_id", fix="make one with create_inbox")
+    some = ", ".join(row["address"] for row in rows[:_NAMED])
+    more = "; list_inboxes shows them all" if len(rows) > _NAMED else ""
+    raise Invalid(
+        "inbox_id is needed, because this key reaches several inboxes",
+        field="inbox_id",
+        fix=f"give one of: {some}{more}",
+    )
+
+
+def _message(tx: Tx, scope: Scope, inbox: str | None, otherwise: str | None, ref: str) -> tuple[str, str]:
+    if inbox is None:
+        try:
+            row = find_message(tx, scope, ref)
+            return row["inbox_id"], row["id"]
+        except NotFound:
+            if not (otherwise or scope.inbox):
+                raise
+    row = find_inbox(tx, scope, inbox or otherwise or scope.inbox or "")
+    return row["id"], find_message_id(tx, row, ref)

@@ -1,0 +1,174 @@
+"""Drafts: written by an agent, seen by people in the Drafts folder of their mail program, and sent by either."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from gateway.api.times import to_seconds
+from gateway.core import draft_send, drafts
+from gateway.core.drafts import NewDraft, as_texts
+from gateway.core.errors import Invalid
+from gateway.core.listing import Filter
+from gateway.mcp.arguments import (
+    Doc,
+    Files,
+    Id,
+    InboxId,
+    Page,
+    addresses,
+    bounded,
+    files,
+    ref_of,
+    window,
+)
+from gateway.mcp.fence import Fence, one_line
+from gateway.mcp.places import draft_of, inbox_of, message_of
+from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
+from gateway.mcp.tools_send import Bcc, Cc, Html, Text, To, accepted
+from gateway.store.engine import Row
+from gateway.store.jsontext import load
+
+box = Toolbox()
+
+_TEXT = 2_000
+DraftId = Annotated[Id, Doc(description="Id of the draft, as create_draft or list_drafts shows it.")]
+
+
+class CreateDraft(Arguments):
+    to: To = None
+    subject: Annotated[
+        str | None, Doc(description="The subject line (default for a reply: that of the message).")
+    ] = None
+    text: Text = None
+    html: Html = None
+    cc: Cc = None
+    bcc: Bcc = None
+    reply_to_message_id: Annotated[
+        Id | None,
+        Doc(description="Make it an answer to this message, in its thread; recipients come from it."),
+    ] = None
+    reply_all: Annotated[
+        bool, Doc(description="With reply_to_message_id: answer everyone who got it (default false).")
+    ] = False
+    attachments: Files = None
+    inbox_id: InboxId = None
+
+
+@box.tool("Create a draft")
+async def create_draft(call: Call[CreateDraft]) -> Answer:
+    """Write an email without sending it, for a person to look at. It stands in the Drafts folder of the inbox;
+    send_draft sends it."""
+    args = call.args
+    answered = ref_of(args.reply_to_message_id)
+    if answered is not None:
+        inbox_id, answered = await message_of(call, args.inbox_id, answered)
+        inbox = await inbox_of(call, inbox_id)
+    else:
+        inbox = await inbox_of(call, args.inbox_id)
+    try:
+        row = await drafts.create_draft(
+            call.core,
+            call.scope,
+            inbox["id"],
+            NewDraft(
+                to=addresses(args.to),
+                cc=addresses(args.cc),
+                bcc=addresses(args.bcc),
+                subject=args.subject,
+                text=args.text,
+                html=args.html,
+                files=await files(call.core, args.attachments),
+                in_reply_to=answered,
+                reply_all=args.reply_all,
+            ),
+        )
+    except Invalid as error:
+        if error.field == "reply_all" and answered is None:
+            error.message, error.fix = (
+                "reply_all needs reply_to_message_id",
+                "give it, or leave reply_all out",
+            )
+        raise
+    fence = Fence()
+    text = f"Draft dft_{row['id']} is in the Drafts folder of {inbox['address']}; send_draft sends it."
+    return Answer(text, {"draft": _draft(row, fence), "notice": fence.notice})
+
+
+class ListDrafts(Arguments):
+    inbox_id: InboxId = None
+    limit: Annotated[int, bounded("How many drafts (default 10).", 1, 50)] = 10
+    page: Page = 1
+
+
+@box.tool("List drafts", read_only=True)
+async def list_drafts(call: Call[ListDrafts]) -> Answer:
+    """List the drafts of an inbox with their text, last changed first: yours, and those that people began."""
+    inbox = await inbox_of(call, call.args.inbox_id)
+    wanted = window(call.args.limit, call.args.page)
+    found = await drafts.list_drafts(call.core, call.scope, inbox["id"], Filter(), wanted)
+    page = wanted.offset // wanted.limit + 1
+    following = page + 1 if wanted.offset + len(found.rows) < found.total else None
+    fence = Fence()
+    data: dict[str, Any] = {
+        "drafts": [_draft(row, fence) for row in found.rows],
+        "page": page,
+        "total": found.total,
+        "next_page": following,
+        "notice": fence.notice,
+    }
+    if not found.rows:
+        return Answer(f"Drafts in {inbox['address']}: none.", data)
+    lines = [f"Drafts in {inbox['address']}: {len(found.rows)} of {found.total}."]
+    if following:
+        lines.append(f"list_drafts with page={following} shows more.")
+    listed = []
+    for row, one in zip(found.rows, data["drafts"], strict=True):
+        theirs = one["untrusted"]
+        listed.append(
+            f"{one['id']} (changed {one['updated_at']}) to {', '.join(theirs['to']) or 'nobody yet'}"
+        )
+        listed += [f"Subject: {theirs['subject']}", _body(row), ""]
+    return Answer("\n".join([*lines, fence.notice, fence.around("\n".join(listed).rstrip())]), data)
+
+
+class SendDraft(Arguments):
+    draft_id: DraftId
+
+
+@box.tool("Send a draft", open_world=True)
+async def send_draft(call: Call[SendDraft]) -> Answer:
+    """Send a draft as it stands now. It is sent once: afterwards there is no draft."""
+    inbox, row = await draft_of(call, call.args.draft_id)
+    sent = await draft_send.send_draft(call.core, call.scope, inbox["id"], row["id"])
+    return accepted(call, inbox, sent)
+
+
+class DeleteDraft(Arguments):
+    draft_id: DraftId
+
+
+@box.tool("Delete a draft", destructive=True)
+async def delete_draft(call: Call[DeleteDraft]) -> Answer:
+    """Delete a draft for good. To change one, make a new draft and delete the old."""
+    inbox, row = await draft_of(call, call.args.draft_id)
+    await drafts.delete_draft(call.core, call.scope, inbox["id"], row["id"])
+    return Answer(f"Draft dft_{row['id']} is deleted.", {"id": f"dft_{row['id']}", "deleted": True})
+
+
+def _draft(row: Row, fence: Fence) -> dict[str, Any]:
+    content = load(row["content_json"])
+    people = {name: [one_line(one, 420) for one in as_texts(content, name)] for name in ("to", "cc", "bcc")}
+    return {
+        "id": f"dft_{row['id']}",
+        "inbox_id": f"inb_{row['inbox_id']}",
+        "reply_to_message_id": f"msg_{row['in_reply_to']}" if row["in_reply_to"] else None,
+        "attachments": len(load(row["attachments_json"])),
+        "updated_at": to_seconds(row["updated_at"]),
+        "untrusted": {**people, "subject": one_line(content["subject"]), "text": fence.around(_body(row))},
+    }
+
+
+def _body(row: Row) -> str:
+    content = load(row["content_json"])
+    text = content["text"] or content["html"] or ""
+    return text if len(text) <= _TEXT else f"{text[:_TEXT]}… ({len(text)} characters)"

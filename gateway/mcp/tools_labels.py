@@ -1,0 +1,56 @@
+"""Labels: read and unread, starred, archive, spam, trash, and any of one's own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from gateway.core import labels_change
+from gateway.core.errors import Invalid
+from gateway.core.labels_change import Change
+from gateway.mcp.arguments import Doc, Id, InboxId, ref_of
+from gateway.mcp.fence import one_line
+from gateway.mcp.places import message_of, thread_of
+from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
+
+box = Toolbox()
+
+
+class SetLabels(Arguments):
+    message_id: Annotated[Id | None, Doc(description="The message; or give thread_id.")] = None
+    thread_id: Annotated[Id | None, Doc(description="Every message of this thread.")] = None
+    add: Annotated[list[str] | None, Doc(description="Labels to add, such as unread, starred or done.")] = (
+        None
+    )
+    remove: Annotated[list[str] | None, Doc(description="Labels to take away.")] = None
+    inbox_id: InboxId = None
+
+
+@box.tool("Set labels", idempotent=True)
+async def set_labels(call: Call[SetLabels]) -> Answer:
+    """Add and remove labels of a message or a thread. Remove unread to mark it read; add starred, archive, spam or
+    trash to do what a mail program does; any other word is a label of your own."""
+    args = call.args
+    message, thread = ref_of(args.message_id), ref_of(args.thread_id)
+    if (message is None) == (thread is None):
+        raise Invalid(
+            "give message_id or thread_id, one of them", field="message_id", fix="leave the other out"
+        )
+    if not args.add and not args.remove:
+        raise Invalid("nothing to change", field="add", fix="give labels in add, in remove or in both")
+    try:
+        change = Change(add=args.add or (), remove=args.remove or ())
+    except Invalid as error:
+        error.field = (error.field or "add").replace("_labels", "")
+        raise
+    if message is not None:
+        inbox, ulid = await message_of(call, args.inbox_id, message)
+        row = await labels_change.change_labels(call.core, call.scope, inbox, ulid, change)
+        shown, labels = f"msg_{ulid}", row["labels"]
+    else:
+        found = await thread_of(call, args.inbox_id, thread or "")
+        row, labels = await labels_change.change_thread(
+            call.core, call.scope, found["inbox_id"], found["id"], change
+        )
+        shown = f"thr_{row['id']}"
+    words = ", ".join(one_line(label, 64) for label in labels) or "none"
+    return Answer(f"Labels of {shown}: {words}.", {"id": shown, "labels": list(labels)})
