@@ -29,8 +29,8 @@ WROTE = re.compile(
 LEAD = re.compile(
     r"[\s>*_\"']*(?:(?:On|Am|Le|El|Il|Op|Em|Den|Dnia|W dniu|A|Dne|At|Em)\b|\d{1,4}[./年-]|\d{1,2}\.? [^\W\d]"
     r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Mo|Di|Mi|Do|Fr|Sa|So|lun|mar|mer|jeu|ven|sam|dim|mié|jue|vie|sáb|dom|gio|sab"
-    r"|seg|ter|qua|qui|sex|ma|wo|vr|za|zo|pon|wt|śr|czw|pt|sob|niedz|пн|вт|ср|чт|пт|сб|вс|tis|ons|tor|fre|lör|sön)"
-    r"\b[.,]?)",
+    r"|seg|ter|qua|qui|sex|ma|wo|vr|za|zo|pon|wt|śr|czw|pt|sob|niedz|пн|вт|ср|чт|пт|сб|вс|поне|втор|сред|четв|пятн|субб|воск|tis|ons|tor|fre|lör|sön)"
+    r"\w{0,9}\b[.,]?)",
     re.I,
 )
 # Yahoo's program for phones writes the quotation behind its attribution, on one line
@@ -111,6 +111,11 @@ def is_attribution(text: str, *, quoted: bool) -> bool:
     return (
         dated and addressed and LEAD.match(text) is not None and text.rstrip("*_ :：")[-1:] in (">", ")", "]")
     )
+
+
+def is_header_label(label: str) -> bool:
+    """Whether a label is one that mail programs write over a message they quote."""
+    return FROM.match(label) is not None or SENT.match(label) is not None
 
 
 def is_header_block(labels: list[str], values: str, *, banner: bool, apart: bool) -> bool:

@@ -24,6 +24,7 @@ from gateway.mime.reply_marks import (
     is_attribution,
     is_device_line,
     is_header_block,
+    is_header_label,
 )
 
 _LONG = 1000  # characters: no mark is on a longer line
@@ -97,7 +98,7 @@ class _History:
                         return kept, lines[index:]
                     if wrote and (starts or self.may_begin(index)) and self.header_block(index, starts):
                         break
-                wrote = wrote or not RULE.match(line.strip())
+                wrote = wrote or not _heads(line)
             starts = not line or line.isspace()
             kept.append(line)
             index += 1
@@ -133,12 +134,10 @@ class _History:
     def begins_later(self, index: int, size: int, quoted: bool) -> bool:
         """Whether the lines from ``index`` are somebody's words with an attribution below them, no blank between."""
         lines = self.lines[index : index + size]
-        if LEAD.match(lines[0]):
+        if LEAD.match(lines[0]) or DATE.search(lines[0]):
             return False
         return any(
-            LEAD.match(lines[at])
-            and DATE.search(lines[at])
-            and is_attribution(" ".join(lines[at:]), quoted=quoted)
+            DATE.search(lines[at]) and is_attribution(" ".join(lines[at:]), quoted=quoted)
             for at in range(1, size)
         )
 
@@ -185,6 +184,15 @@ class _History:
             labels.append(found["label"].strip(" *_"))
             values += f"{found['value']}\n"
         return is_header_block(labels, values, banner=banner, apart=starts or start > index)
+
+
+def _heads(line: str) -> bool:
+    """Whether a line is of the head of a message and says nothing itself: a rule, ``From: …``, ``Subject: …``."""
+    line = line.strip()
+    if RULE.match(line):
+        return True
+    label = LABEL.match(line[:300])
+    return label is not None and is_header_label(label["label"].strip(" *_"))
 
 
 def _without_rules(lines: list[str]) -> list[str]:

@@ -1,33 +1,52 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.mime.html_text import html_to_text
-from gateway.mime.reply_html import extract_reply_html
 from gateway.mime.reply_text import extract_reply_text
-
-QUOTES = {
-    "gmail en": "On Mon, Jan 5, 2026 at 10:00 AM Bob <bob@x.test> wrote:\n\n> old\n> text",
-    "gmail en folded": "On Mon, Jan 5, 2026 at 10:00 AM Bob Longname\n<bob@x.test> wrote:\n\n> old",
-    "gmail de": "Am Mo., 5. Jan. 2026 um 10:00 Uhr schrieb Bob <bob@x.test>:\n\n> old",
-    "gmail fr": "Le lun. 5 janv. 2026 à 10:00, Bob <bob@x.test> a écrit :\n\n> old",
-    "gmail es": "El lun, 5 ene 2026 a las 10:00, Bob (<bob@x.test>) escribió:\n\n> old",
-    "gmail ja": "2026年1月5日(月) 10:00 Bob <bob@x.test>:\n\n> old",
-    "gmail zh": "Bob <bob@x.test> 于2026年1月5日周一 10:00写道：\n\n> old",
-    "thunderbird": "On 1/5/26 10:00, Bob wrote:\n> old",
-    "outlook en": "From: Bob <bob@x.test>\nSent: Monday, January 5, 2026 10:00 AM\nTo: Me <me@h.test>\nSubject: old\n\nold",  # noqa: E501
-    "outlook rule": "________________________________\nFrom: Bob <bob@x.test>\nSent: Monday, January 5, 2026 10:00 AM\n"
-    "To: Me <me@h.test>\nSubject: old\n\nold",
-    "outlook de": "Von: Bob <bob@x.test>\nGesendet: Montag, 5. Januar 2026 10:00\nAn: Me\nBetreff: old\n\nold",
-    "outlook ja": "差出人: Bob <bob@x.test>\n送信日時: 2026年1月5日 10:00\n宛先: me@h.test\n件名: old\n\nold",
-    "original": "-----Original Message-----\nFrom: Bob <bob@x.test>\nSent: Monday, January 5, 2026 10:00 AM\n"
-    "To: Me\nSubject: old\n\nold",
-}  # fmt: skip
+from tests.mime.quotations import ATTRIBUTIONS, DEVICES, FORWARDS, HEADER_BLOCKS
 
 
-@pytest.mark.parametrize("name", QUOTES)
-def test_quotation_is_cut(name: str) -> None:
-    assert extract_reply_text(f"Yes, at 10:30.\n\nBye\n\n{QUOTES[name]}\n") == "Yes, at 10:30.\n\nBye"
+@pytest.mark.parametrize("name", ATTRIBUTIONS)
+@pytest.mark.parametrize(
+    "above", ["Yes, at 10:30.\n\nBye\n\n", "Yes, at 10:30.\n\nBye\n"], ids=["apart", "below"]
+)
+def test_what_an_attribution_introduces_is_cut(name: str, above: str) -> None:
+    assert extract_reply_text(f"{above}{ATTRIBUTIONS[name]}\n\n> old\n> text\n") == "Yes, at 10:30.\n\nBye"
+
+
+@pytest.mark.parametrize("name", ATTRIBUTIONS)
+def test_an_attribution_over_an_unmarked_quotation_ends_the_mail(name: str) -> None:
+    if "<bob@x.test>" in ATTRIBUTIONS[name]:
+        assert extract_reply_text(f"Yes.\n\n{ATTRIBUTIONS[name]}\n\nold\n") == "Yes."
+
+
+@pytest.mark.parametrize("name", HEADER_BLOCKS)
+def test_what_a_header_block_introduces_is_cut(name: str) -> None:
+    assert (
+        extract_reply_text(f"Yes, at 10:30.\n\nBye\n\n{HEADER_BLOCKS[name]}\n\nold\n")
+        == "Yes, at 10:30.\n\nBye"
+    )
+    assert "old" in extract_reply_text(f"{HEADER_BLOCKS[name]}\n\nold\n"), "it is all there is"
+
+
+@pytest.mark.parametrize("line", DEVICES)
+def test_the_line_of_a_phone_is_cut(line: str) -> None:
+    assert extract_reply_text(f"Fine.\n\n{line}\n") == "Fine."
+    assert extract_reply_text(f"Fine.\n\n{line}\n\n{ATTRIBUTIONS['gmail en']}\n\n> old\n") == "Fine."
+
+
+@pytest.mark.parametrize("name", FORWARDS)
+def test_a_forward_keeps_what_it_forwards(name: str) -> None:
+    forward = f"{FORWARDS[name]}\n\nthe content\n\n{HEADER_BLOCKS['outlook en']}\n\nolder content\n-- \nBob"
+    found = extract_reply_text(f"See below.\n-- \nMe\n\n{forward}")
+    assert found == f"See below.\n\n{forward}"
+
+
+def test_a_forward_told_by_its_subject_is_kept_whole() -> None:
+    text = f"See below.\n\n{HEADER_BLOCKS['outlook de']}\n\nthe content"
+    assert extract_reply_text(text, forward=True) == text
 
 
 @pytest.mark.parametrize(
@@ -35,39 +54,63 @@ def test_quotation_is_cut(name: str) -> None:
     [
         ("> old\n\nnew below", "new below"),
         ("On 1/5/26 10:00, Bob <b@x.y> wrote:\n> old one\n\nnew below", "new below"),
+        (f"{ATTRIBUTIONS['gmail en']}\n> Q1?\nA1\n> Q2?\nA2\n\nBob", "A1\nA2\n\nBob"),
+        ("Hello\n> On 22 Aug 2015, at 19:21, Bob <bob@x.test> wrote:\n>\n> Hi there!", "Hello"),
         ("Hi\n-- \nBob\nCEO", "Hi"),
-        ("Hi\n\nSent from my iPhone", "Hi"),
+        ("Hi\n--\nBob\nCEO", "Hi"),
+        ("Hi\n-- \n" + "an address\n" * 30, "Hi"),
+        ("Hi\n\n" + "_" * 47 + "\nthe list\nhttps://lists.x.test/a", "Hi"),
         ("-- \nonly a signature", "-- \nonly a signature"),
+        ("> only\n> a quotation", "> only\n> a quotation"),
         ("The steps are these:\n1. go\n2. stop", "The steps are these:\n1. go\n2. stop"),
-        ("Name: Bob\nAge: 7\nCity: Rome", "Name: Bob\nAge: 7\nCity: Rome"),
-        (QUOTES["original"], QUOTES["original"]),
+        (HEADER_BLOCKS["original"], HEADER_BLOCKS["original"]),
         ("", ""),
+        ("  \n ", ""),
     ],
-)
+)  # fmt: skip
 def test_what_is_kept(text: str, kept: str) -> None:
     assert extract_reply_text(text) == kept
 
 
 @pytest.mark.parametrize(
-    "quoted",
+    "text",
     [
-        '<div class="gmail_quote"><div class="gmail_attr">On ... wrote:</div><blockquote>old</blockquote></div>',
-        '<blockquote type="cite">old</blockquote>',
-        '<div id="appendonsend"></div><hr><div id="divRplyFwdMsg"><b>From:</b> Bob</div><div>old</div>',
-        '<div style="border:none;border-top:solid #E1E1E1 1.0pt"><p><b>From:</b> Bob &lt;b@x.y&gt;<br><b>Sent:</b> 5 January '  # noqa: E501
-        '2026 10:00<br><b>To:</b> me</p></div><p>old</p>',
-        '<div class="yahoo_quoted">old</div>',
+        "Trip:\n\nFrom: Berlin\nTo: Paris\nDate: 2026-01-05\n\nok?",
+        "With bob@x.test on 2026-01-05 at 10:00, agenda:\n\n1. one",
+        "Try:\n>>> print(1)\n1",
+        "Hi\n\nSent from my desk, which is easier than my mobile phone.",
+        "Hi\n\nSent: yes",
+        "Name: Bob\nAge: 7\nCity: Rome",
+        "Shopping list:\n\n- milk",
     ],
+)
+def test_what_only_looks_like_a_mark_is_kept(text: str) -> None:
+    assert extract_reply_text(text) == text
+
+
+PIECES = st.sampled_from(
+    [
+        *ATTRIBUTIONS.values(), *HEADER_BLOCKS.values(), *DEVICES, *FORWARDS.values(), "", " ", "-- ", "--", "_____",
+        "> old", ">", ">>> x", "From: a", "a:", "10:00 a@b.c wrote:", "-----Original Message-----",
+    ]
 )  # fmt: skip
-def test_html_quotation_is_cut(quoted: str) -> None:
-    result = extract_reply_html(f"<html><body><div>new</div>{quoted}</body></html>")
-    assert html_to_text(result).text == "new"
-    only = f"<html><body>{quoted}</body></html>"
-    assert "old" in extract_reply_html(only)
+LETTERS = st.one_of(PIECES, st.text(max_size=60))
 
 
-def test_html_to_text_structure() -> None:
-    html = "<h1>T</h1><p>a  b<br>c</p><ul><li>x<li>y</ul><a href='https://h.test/1'>here</a><table><tr><td>1<td>2</table>"
-    assert html_to_text(html).text == "T\n\na b\nc\n\n- x\n- y\n\nhere <https://h.test/1>\n\n1 2"
-    assert html_to_text("<script>x</script><style>y</style>&lt;b&gt;").text == "<b>"
-    assert html_to_text("").text == ""
+@given(st.lists(LETTERS, max_size=30))
+def test_the_result_is_made_of_lines_of_the_mail(pieces: list[str]) -> None:
+    text = "\n".join(pieces)
+    lines = {line.strip() for line in text.split("\n")} | {""}
+    found = extract_reply_text(text)
+    assert {line.strip() for line in found.split("\n")} <= lines
+    assert bool(found) == bool(text.strip())
+
+
+@given(
+    st.lists(PIECES, max_size=8),
+    st.text("abcdefgh ", min_size=3).filter(str.strip),
+    st.lists(PIECES, max_size=8),
+)
+def test_words_above_all_quotation_are_never_lost(before: list[str], words: str, after: list[str]) -> None:
+    text = "\n".join([words, "", *before, *after])
+    assert words.strip() in extract_reply_text(text)
