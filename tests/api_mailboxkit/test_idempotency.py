@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.core.sealed import Unreadable, seal, unseal
 from gateway.store.ids import now_us
 from tests.api_mailboxkit.calls import answer, call, made
 from tests.gateway_process import GatewayProcess, Organization
@@ -184,7 +185,9 @@ def test_a_kept_secret_cannot_be_read_in_the_database(
     gateway: GatewayProcess, organization: Organization
 ) -> None:
     key = post(organization, "api_keys", {"name": "sealed"}, "k").json()["data"]["key"]
-    assert post(organization, "api_keys", {"name": "sealed"}, "k").json()["data"]["key"] == key
+    again = post(organization, "api_keys", {"name": "sealed"}, "k")
+    assert again.json()["data"]["key"] == key
+    assert again.headers["Cache-Control"] == "no-store"
     for file in gateway.data.glob("postern.db*"):
         assert key.encode() not in file.read_bytes(), file.name
 
@@ -218,3 +221,13 @@ def test_after_a_crash_the_repeat_finds_what_was_made(
         assert REPLAYED not in again.headers
     same(first, post(organization, path, body, "crash"))
     assert call(organization, "GET", path)["meta"]["total"] == 1
+
+
+def test_what_is_sealed_opens_with_its_secret_only() -> None:
+    sealed = seal(b"s" * 32, "mbk_live_ü")
+    assert "mbk_live" not in sealed
+    assert seal(b"s" * 32, "mbk_live_ü") != sealed
+    assert unseal(b"s" * 32, sealed) == "mbk_live_ü"
+    for secret, text in ((b"t" * 32, sealed), (b"s" * 32, sealed[:-4] + "AAA="), (b"s" * 32, "plain")):
+        with pytest.raises(Unreadable):
+            unseal(secret, text)

@@ -62,6 +62,22 @@ def test_the_ids_of_the_other_dialects_do_here(organization: Organization) -> No
     assert call(organization, "GET", f"api_keys/{keys[0]['api_key_id']}")["data"]["name"] == "test"
 
 
+def test_an_id_in_a_body_does_in_every_spelling(gateway: GatewayProcess, organization: Organization) -> None:
+    inbox = made(organization, "inboxes", {"name": "a"})
+    foreign = made(gateway.new_organization(), "inboxes", {"name": "a"})
+
+    def search(inbox_id: object, status: int) -> None:
+        body = {"query": "word", "inbox_id": inbox_id}
+        call(organization, "POST", "messages/search", body, status=status)
+
+    for one in (inbox["id"], str(inbox["id"]), inbox["ulid"], f"inb_{inbox['ulid'].lower()}"):
+        search(one, 200)
+    for one in (foreign["id"], foreign["ulid"], 10**39, "9" * 40, "not-an-id", "\x00", -1, 0, ""):
+        search(one, 404)
+    for one in (True, 1.5, [inbox["id"]], {"id": inbox["id"]}):
+        search(one, 422)
+
+
 def test_a_number_in_an_answer_can_be_held_by_javascript(organization: Organization) -> None:
     found = [made(organization, "inboxes", {"name": "a"}), made(organization, "api_keys", {"name": "k"})]
     found += [made(organization, "domains", {"name": f"{new_ulid()}.example"})]

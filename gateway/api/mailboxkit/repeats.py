@@ -108,6 +108,6 @@ def _replayed(call: Call[Any, Any], before: Replay) -> Response:
     return Response(
         body or None,
         before.status,
-        {"X-Idempotent-Replayed": "true"},
+        {"X-Idempotent-Replayed": "true", "Cache-Control": "no-store"},
         "application/json" if body else None,
     )
