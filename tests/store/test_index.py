@@ -138,3 +138,14 @@ def test_the_id_is_the_same_in_a_new_database(store: Store, inbox: Row, tmp_path
         assert (again.message_id, again.thread_id) == (first.message_id, first.thread_id)
     finally:
         other.close()
+
+
+def test_what_a_mail_carries_to_be_used_once_is_kept_with_its_texts(store: Store, inbox: Row) -> None:
+    body = b"Your verification code is 482 913.\r\n\r\nOn 1/5/26 10:00, Bob wrote:\r\n> old\r\n"
+    found = _found(store, inbox, _mail(body=body), 1, _folder(store, inbox))
+    row = store.read_now(
+        lambda tx: tx.row("SELECT * FROM message_body WHERE message_id = ?", found.message_id)
+    )
+    assert row is not None
+    assert row["extracted_text"] == "Your verification code is 482 913."
+    assert (row["one_time_code"], row["one_time_link"]) == ("482913", None)
