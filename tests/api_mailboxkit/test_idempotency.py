@@ -51,6 +51,14 @@ def crashed(gateway: GatewayProcess) -> None:
     )
 
 
+def fresh(body: dict[str, Any]) -> dict[str, Any]:
+    """The same with a name of its own for NEW."""
+    drawn = f"n{uuid.uuid4().hex[:10]}"
+    return {
+        name: value.replace("NEW", drawn) if isinstance(value, str) else value for name, value in body.items()
+    }
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -58,12 +66,13 @@ def crashed(gateway: GatewayProcess) -> None:
         ("inboxes", {"name": "a", "email": "NEW@postern.test"}),
         ("api_keys", {"name": "a"}),
         ("domains", {"name": "NEW.example"}),
+        ("webhooks", {"url": "https://example.com/NEW", "events": ["message.received"]}),
     ],
 )
 def test_a_repeat_is_answered_as_before_and_does_nothing(
-    organization: Organization, path: str, body: dict[str, str]
+    organization: Organization, path: str, body: dict[str, Any]
 ) -> None:
-    body = {name: value.replace("NEW", f"n{uuid.uuid4().hex[:10]}") for name, value in body.items()}
+    body = fresh(body)
     before = call(organization, "GET", path)["meta"]["total"]
     key = str(uuid.uuid4())
     first, *others = [post(organization, path, body, key) for _ in range(3)]
@@ -207,12 +216,13 @@ def test_a_key_is_free_again_after_a_day(gateway: GatewayProcess, organization: 
         ("inboxes", {"name": "a"}),
         ("inboxes", {"name": "a", "email": "NEW@postern.test"}),
         ("domains", {"name": "NEW.example"}),
+        ("webhooks", {"url": "https://example.com/NEW", "events": ["message.received"]}),
     ],
 )
 def test_after_a_crash_the_repeat_finds_what_was_made(
-    gateway: GatewayProcess, organization: Organization, path: str, body: dict[str, str]
+    gateway: GatewayProcess, organization: Organization, path: str, body: dict[str, Any]
 ) -> None:
-    body = {name: value.replace("NEW", f"n{uuid.uuid4().hex[:10]}") for name, value in body.items()}
+    body = fresh(body)
     first = post(organization, path, body, "crash")
     for _ in range(2):
         crashed(gateway)
