@@ -60,13 +60,13 @@ class _Cutter:
             self.cut_at_headers()
         for node in self.nodes(_MIXED):
             self.open_mixed(node)
-        for node in self.nodes(_QUOTES):
-            if not _forwards(node):
-                self.drop(node)
         for node in self.nodes("blockquote", _MAX_LOOKED_AT):
             before = _before(node)
             if before is not None and _attributes(before):
                 self.drop(before)
+                self.drop(node)
+        for node in self.nodes(_QUOTES):
+            if not _forwards(node):
                 self.drop(node)
         for node in self.nodes(_SIGNATURES):
             self.drop(node)

@@ -22,7 +22,8 @@ LIST_FOOTER = re.compile(r"_{20,}\s*$")
 WROTE = re.compile(
     r"wrote|writes|schrieb|geschrieben|[ée]crit|escribi[óo]|escreveu|ha scritto|scrisse|schreef|geschreven|napisa[łl]"
     r"|написа|пишет|пише|skrev|kirjoitti|napsal|írta|yazd[ıi]|a scris|έγραψε|כתב|كتب|写道|寫道|書きました|さんは書"
-    r"|のメール|작성|님이|씀",
+    r"|のメール|작성|님이|씀|nap[íi]sal|napisao|va escriure|raš[ėe]|rakstīja|kirjutas|menulis|đã viết|เขียน|लिखा"
+    r"|napisala|schreven|написа|escrito",
     re.I,
 )
 # what an attribution begins with: a preposition before the date, a weekday, or the date itself
@@ -77,11 +78,15 @@ _DEVICE = re.compile(
     r"|Verzonden (?:vanaf|met|via)|Verstuurd vanaf|Outlook voor (?:iOS|Android)|Skickat från|Hämta Outlook"
     r"|Wysłan[eo] z|Pobierz (?:program )?Outlook|Отправлено (?:с|из|от)|Надіслано з|Sendt fra|Hent Outlook"
     r"|Lähetetty|Odesláno z|Trimis de pe|iPhone'umdan gönderildi|.{1,20}(?:から送信|より送信)|(?:发|發)自(?:我的)?"
-    r"|从我的.{1,20}发送|從我的.{1,20}(?:傳送|寄出)|나의 .{1,20}에서 보냄|내 .{1,20}에서 보냄|.{1,20}에서 보냈)",
+    r"|从我的.{1,20}发送|從我的.{1,20}(?:傳送|寄出)"
+    r"|נשלח מ|Στάλθηκε από|Được gửi từ|ส่งจาก|Dikirim dari|أُ?رسلت? من|Enviat des|Poslano s|Odoslané z"
+    r"|나의 .{1,20}에서 보냄|내 .{1,20}에서 보냄|.{1,20}에서 보냈)",
     re.I,
 )
 _DEVICE_NAMES = re.compile(
-    r"phone|ipad|ipod|watch|mobile|android|galaxy|samsung|blackberry|pixel|outlook|mail|tablet|handy|handset"
+    r"phone|iphon|ipad|ipod|watch|mobile|android|galaxy|samsung|blackberry|pixel|outlook|tablet|handy\b|handset"
+    r"|mail for|mail app|mail auf|mail pour|mail para|yahoo|proton|gmail|gmx|web\.de|aol|superhuman"
+    r"|mailspring|spark\b|sparrow"
     r"|smartphone|móvil|portable|cellulare|telefoon|telefon|ios|huawei|xiaomi|nokia|htc|lg|windows",
     re.I,
 )
@@ -97,7 +102,9 @@ def is_device_line(line: str) -> bool:
         return len(line) < 60
     if len(line.split()) > 7 and line.endswith((".", "!", "?")):
         return False  # a sentence that somebody wrote
-    return _DEVICE_NAMES.search(line) is not None or len(line.split()) <= 7
+    return _DEVICE_NAMES.search(line) is not None or (
+        line.lower().startswith("sent from") and len(line.split()) <= 7
+    )
 
 
 def is_attribution(text: str, *, quoted: bool) -> bool:

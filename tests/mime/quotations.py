@@ -26,6 +26,13 @@ ATTRIBUTIONS = {
     "apple zh": "在 2026年1月5日，10:00，Bob <bob@x.test> 写道：",
     "thunderbird": "On 1/5/26 10:00, Bob wrote:",
     "thunderbird de": "Am 05.01.26 um 10:00 schrieb Bob:",
+    "gmail fi": "pe 16. lokak. 2026 klo 12.37 Bob (bob@x.test) kirjoitti:",
+    "gmail tr": "Bob <bob@x.test>, 5 Oca 2026 Pzt, 14:46 tarihinde şunu yazdı:",
+    "gmail uk": "пн, 5 січ. 2026 р. о 10:00 Bob <bob@x.test> пише:",
+    "gmail cs": "po 5. 1. 2026 v 10:00 odesílatel Bob <bob@x.test> napsal:",
+    "gmail hu": "Bob <bob@x.test> ezt írta (időpont: 2026. jan. 5., H, 10:00):",
+    "gmail vi": "Vào Th 2, 5 thg 1, 2026 vào lúc 10:00 Bob <bob@x.test> đã viết:",
+    "notes": "Bob <bob@x.test> wrote on 01/05/2026 10:00:00 AM:",
     "yandex": '05.01.2026, 10:00, "Bob" <bob@x.test>:',
     "mail.ru": "Понедельник, 5 января 2026, 10:00 +03:00 от Bob <bob@x.test>:",
     "netease": 'At 2026-01-05 10:00:00, "Bob" <bob@x.test> wrote:',
@@ -60,6 +67,7 @@ DEVICES = [
     "Get Outlook for iOS<https://aka.test/o>", "Von meinem iPhone gesendet", "Gesendet mit der GMX Mail App", "Envoyé de mon iPhone",
     "Envoyé depuis mon téléphone Samsung", "Enviado desde mi iPhone", "Enviado do meu iPhone", "Inviato da iPhone", "Verstuurd vanaf mijn iPhone",
     "Verzonden vanaf mijn iPad", "Wysłane z iPhone'a", "Отправлено с iPhone", "iPhoneから送信", "发自我的iPhone", "從我的 iPhone 傳送", "나의 iPhone에서 보냄",
+    "Sent with Proton Mail secure email.", "Lähetetty iPhonesta", "Sendt fra min iPhone", "Skickat från min iPhone", "Odesláno z iPhonu",
 ]  # fmt: skip
 
 FORWARDS = {

@@ -20,6 +20,7 @@ SAID = "On Mon, Jan 5, 2026 at 10:00 AM Bob &lt;bob@x.test&gt; wrote:"
         f'<div><br><blockquote type="cite"><div>{SAID}</div><div>old</div></blockquote></div>',
         f'<div class="moz-cite-prefix">{SAID}</div><blockquote type="cite" cite="mid:a">old</blockquote>',
         f"<div>{SAID}</div><blockquote>old</blockquote>",
+        f'<div>{SAID}<br></div><blockquote type="cite" id="qt">old</blockquote>',
         '<div id="appendonsend"></div><hr><div id="divRplyFwdMsg"><b>From:</b> Bob</div><div>old</div>',
         '<div><div style="border:none;border-top:solid #E1E1E1 1.0pt"><p><b><span>Von:</span></b><span> Bob'
         " &lt;b@x.y&gt;<br><b>Gesendet:</b> Montag, 5. Januar 2026 10:00<br><b>An:</b> me<br><b>Betreff:</b> x"

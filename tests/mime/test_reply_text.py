@@ -80,6 +80,7 @@ def test_what_is_kept(text: str, kept: str) -> None:
         "Try:\n>>> print(1)\n1",
         "Hi\n\nSent from my desk, which is easier than my mobile phone.",
         "Hi\n\nSent: yes",
+        "The parcel?\n\nSent via courier yesterday.",
         "Name: Bob\nAge: 7\nCity: Rome",
         "Shopping list:\n\n- milk",
     ],
