@@ -211,7 +211,7 @@ def test_an_inbox_key_hears_of_its_inbox_only(gateway: GatewayProcess, organizat
 
 
 def test_seven_tries_within_a_day() -> None:
-    waits = []
+    waits: list[float] = []
     while (wait := plan(len(waits) + 1, status=500, retry_after=None, now=0.0, scale=1.0).delay) is not None:
         waits.append(wait)
     at = [sum(waits[:number]) for number in range(len(waits) + 1)]
