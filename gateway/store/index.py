@@ -16,7 +16,15 @@ from gateway.store import labels as labelling
 from gateway.store import threads
 from gateway.store.engine import Row, Tx
 from gateway.store.flags_owed import with_owed
-from gateway.store.ids import ULID_TIME, derived_ulid, new_ulid, now_us, number_of, own_message_ulid
+from gateway.store.ids import (
+    ULID_TIME,
+    derived_ulid,
+    new_ulid,
+    now_us,
+    number_of,
+    own_message_ulid,
+    ulid_time_us,
+)
 from gateway.store.jsontext import dump
 from gateway.store.people import people_json
 
@@ -93,6 +101,22 @@ def index_found(
     set_labels(tx, inbox, message_id, labels | set(extra))
     threads.refresh(tx, thread_id, now_us())
     return Indexed(message_id, thread_id, direction, new=True)
+
+
+def index_sandbox(tx: Tx, inbox: Row, message_id: str, parsed: ParsedMessage) -> str:
+    """Index a sandbox send again, which stands on no mail server; answers its thread. The caller refreshes it."""
+    status, bcc = _outcome(tx, message_id)
+    return insert_message(
+        tx,
+        inbox,
+        message_id,
+        parsed,
+        direction="outbound",
+        status=status,
+        at=ulid_time_us(message_id),
+        bcc_json=bcc or "[]",
+        test=True,
+    )
 
 
 def insert_message(
@@ -275,6 +299,7 @@ def delete_message(tx: Tx, message_id: str) -> str | None:
     for table in ("label", "message_body", "attachment_text", "location", "flags_owed"):
         tx.run(f"DELETE FROM {table} WHERE message_id = ?", message_id)  # noqa: S608
     tx.run("DELETE FROM message WHERE id = ?", message_id)
+    tx.run("UPDATE outbox SET mime = NULL WHERE id = ? AND state = 'done'", message_id)  # of a sandbox send
     return str(row["thread_id"])
 
 

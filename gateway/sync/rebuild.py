@@ -1,8 +1,9 @@
 """``postern rebuild``: throw away every derived row and read them all again from the mailboxes.
 
 Messages are indexed in the order they came in (INTERNALDATE, then folder and UID), so threads grow as they
-grew; ids come from the messages themselves (DESIGN §1.2). No event is announced again. The text of attachments that
-were read before is kept: their ids are digests of what they were read from.
+grew; ids come from the messages themselves (DESIGN §1.2). Sandbox sends stand in no mailbox: the outbox has them.
+No event is announced again. The text of attachments that were read before is kept: their ids are digests of what
+they were read from.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from gateway.extract.pool import ExtractPool
 from gateway.extract.types import Extracted
 from gateway.mime.types import ParsedMessage
 from gateway.mime.worker import ParserPool
+from gateway.outbox.queue import mime_of
 from gateway.store import models, threads
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.ids import now_us
+from gateway.store.index import index_sandbox
 from gateway.sync import apply, fetch
 from gateway.sync.extraction import Texts, read_attachments
 from gateway.sync.fetch import FolderState, Found
@@ -92,8 +95,21 @@ async def _rebuild_inbox(
         )
         done += len(batch)
         on_progress(address, done, len(everything))
+    done += await _sandbox(store, parser, inbox)
     await store.write(partial(_finish, inbox=inbox, states=states))
     return done
+
+
+async def _sandbox(store: Store, parser: ParserPool, inbox: Row) -> int:
+    """Index what sandbox keys sent: it was filed nowhere, so its octets are kept in the outbox."""
+    kept = "SELECT id FROM outbox WHERE inbox_id = ? AND state = 'done' AND mime IS NOT NULL ORDER BY id"
+    rows = await store.read(lambda tx: tx.rows(kept, inbox["id"]))
+    for row in rows:
+        mime = await store.read(partial(mime_of, outbox_id=row["id"]))
+        if mime is not None:
+            parsed = await parser.parse(mime)
+            await store.write(partial(index_sandbox, inbox=inbox, message_id=row["id"], parsed=parsed))
+    return len(rows)
 
 
 def forget_inbox(tx: Tx, inbox_id: str) -> None:

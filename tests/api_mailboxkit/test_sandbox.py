@@ -26,7 +26,7 @@ from tests.api_mailboxkit.mailing import (
 )
 from tests.e2e.house import House
 from tests.e2e.world import until
-from tests.gateway_process import Organization
+from tests.gateway_process import GatewayProcess, Organization
 
 
 class Sandbox:
@@ -148,3 +148,25 @@ def test_a_scheduled_draft_of_a_live_key_goes(house: House) -> None:
     organization.call("POST", f"inboxes/{box_of(box)}/drafts", json=body)
     house.abroad.wait(to)
     assert [one["test"] for one in listed(organization, box)] == [False]
+
+
+def test_sandbox_sends_survive_a_rebuild_and_deleted_ones_do_not(strict: GatewayProcess) -> None:
+    live = strict.new_organization()
+    key = made(live, "api_keys", {"name": "Test Key", "test": True})["key"]
+    test, box = Organization(live.id, key, live.base_url), new_box(live)
+    first = send(test, box, [stranger()], bcc=[stranger()], attachments=[file_of(b"the file", "a.txt")])
+    reply(test, box, first["id"], {"text": "and again"})
+    gone = send(test, box, [stranger()])["ulid"].lower()
+    live.call("DELETE", f"inboxes/{box['email']}/messages/msg_{gone}")
+    assert looked_up(strict, "SELECT mime FROM outbox WHERE id = ?", gone) is None
+    before = listed(live, box)
+    strict.stop()
+    rebuilt = strict.postern("rebuild", "--inbox", str(box["email"]))
+    assert rebuilt.returncode == 0, rebuilt.stderr
+    strict.start()
+    after = listed(live, box)
+    for row in [*before, *after]:
+        for file in row["attachments"]:
+            file["url"] = None  # new on each read
+    assert after == before
+    assert [one["test"] for one in after] == [True, True]
