@@ -70,15 +70,25 @@ def _links(text: str) -> list[_Link]:
     above: list[str] = []
     for line in text.split("\n"):
         end = 0
+        whole = True  # the link before this one on the line
         for match in _URL.finditer(line):
             url = match[0].rstrip(_TRAILING)
             label = line[max(end, match.start() - _LABEL) : match.start()].strip(" <([*_")
+            if not label and end and whole and line[match.start() - 1] == "<":
+                # the words of the one before are a URL themselves: following it leads to the one in brackets
+                shown = found.pop()
+                end = match.end()
+                whole = len(match[0]) < _MAX_URL
+                if whole:
+                    found.append(shown._replace(url=url))
+                continue
             if not label and above and len(above[-1]) <= 60 and "://" not in above[-1]:
                 # a button made of blocks: its words stand on a line of their own
                 label, higher = above[-1], above[-3:-1]
             else:
                 higher = above[-2:]
-            if len(match[0]) < _MAX_URL:
+            whole = len(match[0]) < _MAX_URL
+            if whole:
                 found.append(_Link(url, label, " ".join(one[-_CONTEXT:] for one in higher)))
             if len(found) >= _MAX_LINKS:
                 return found

@@ -174,6 +174,7 @@ POSITIVE = [
     Sample("w claude", "Secure link to log in to Claude.ai", None, page("Let's get you signed in", button("Sign in to Claude.ai", MAGIC), "If you didn't request this email, there's nothing to worry about."), None, MAGIC),
     Sample("w mailchimp", "Acme News: Please Confirm Subscription", None, page("Please Confirm Subscription", button("Yes, subscribe me to this list.", "https://acme.us1.list-manage.test/subscribe/confirm?u=5f2b8d7a6c4e3f1a&id=9c8d7e6f5a&e=4b3c2d1e0f")), None, "https://acme.us1.list-manage.test/subscribe/confirm?u=5f2b8d7a6c4e3f1a&id=9c8d7e6f5a&e=4b3c2d1e0f"),
     Sample("w vercel", "Verify your email to log in to Vercel", None, page("To complete the login process, please click the button below:", button("VERIFY", "https://vercel.test/confirm?email=bob%40h.test&token=Zt8kQ2vLx9RmN4pW7sYb&mode=login")), None, "https://vercel.test/confirm?email=bob%40h.test&token=Zt8kQ2vLx9RmN4pW7sYb&mode=login"),
+    Sample("w shown url", "Verify your email address", None, page("To verify your email address, open", f'<a href="{TRACK}">https://acme.test/verify</a>'), None, TRACK),
     Sample("w discourse", "[Forum] Confirm your new account", "Welcome to Forum!\n\nClick the following link to confirm and activate your new account:\nhttps://forum.test/u/activate-account/5f2b8d7a6c4e3f1a0b9c8d7e\n\nIf the above link is not clickable, try copying and pasting it.", None, None, "https://forum.test/u/activate-account/5f2b8d7a6c4e3f1a0b9c8d7e"),
 ]  # fmt: skip
 
