@@ -31,6 +31,7 @@ _MAC = 16
 _ULID = 26
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{56}")
 _END = re.compile(r"</body\s*>", re.I)
+_TAIL = 65_536
 _DAY = 86_400 * 1_000_000
 
 
@@ -47,11 +48,16 @@ def tracks(settings: Settings, wish: bool | None) -> bool:
     return mode != "off" and (mode == "always" if wish is None else wish)
 
 
-def with_pixel(core: Core, html: str, message_id: str) -> str:
-    """The HTML of a message (its ULID) with the picture at its end."""
-    url = f"{core.settings.http.public_url.rstrip('/')}{PATH}/{token_of(core.secret, message_id)}.gif"
-    picture = f'<img src="{url}" width="1" height="1" alt="" style="border:0">'
-    ends = [found.start() for found in _END.finditer(html)]
+def with_pixel(core: Core, html: str, message_id: str, *, tracked: bool) -> str:
+    """The HTML of a message (its ULID) with the picture at its end if it is ``tracked``, and without those of
+    earlier messages of ours that it quotes: reading this one is not reading those."""
+    base = f"{core.settings.http.public_url.rstrip('/')}{PATH}/"
+    if base in html:
+        html = re.sub(f'<img src="{re.escape(base)}[^"<>]*"[^<>]*>', "", html)
+    if not tracked:
+        return html
+    picture = f'<img src="{base}{token_of(core.secret, message_id)}.gif" width="1" height="1" alt="" style="border:0">'
+    ends = [found.start() for found in _END.finditer(html, max(0, len(html) - _TAIL))]
     at = ends[-1] if ends else len(html)
     return html[:at] + picture + html[at:]
 

@@ -124,8 +124,9 @@ async def send(
         checked.headers.update(
             unsubscribe_headers(core, inbox_row, message_id, checked.fields(), checked.headers)
         )
-    if tracks(core.settings, request.track_opens) and request.html is not None and not scope.test:
-        request = replace(request, html=with_pixel(core, request.html, message_id))
+    tracked = tracks(core.settings, request.track_opens) and not scope.test
+    if request.html is not None:
+        request = replace(request, html=with_pixel(core, request.html, message_id, tracked=tracked))
     reply = request.in_reply_to is not None or request.thread_id is not None
 
     def look(tx: Tx) -> Row | None:

@@ -7,16 +7,23 @@ from gateway.core.paged import page_of
 from gateway.events.lanes import BEHIND
 from gateway.store.engine import Row, Tx
 
+PAYLOADS = 16_000_000
+"""Characters of payloads that one list shows: a hundred tries of mails of a megabyte are too many to hold."""
+
 
 def attempts_of(tx: Tx, webhook_id: str, window: Window, *, payloads: bool = False) -> Listing:
     """The tries of a webhook (ULID), newest first, each with ``event_type``, the ``state`` of its delivery, and
     ``retry_at`` (µs) on the latest of a delivery that is tried again.
 
-    ``payloads``: each with its ``event`` row too. What is kept no more is None.
+    ``payloads``: each with its ``event`` row too, the first and as many more as come to ``PAYLOADS``. What is kept no
+    more is None.
     """
     listing = page_of(tx, "attempt", "webhook_id = ?", [webhook_id], window)
+    left = PAYLOADS
     for one in listing.rows:
-        complete(tx, one, payloads=payloads)
+        complete(tx, one, payloads=payloads and left > 0)
+        if one.get("event"):
+            left -= len(one["event"]["payload_json"])
     return listing
 
 
@@ -28,8 +35,7 @@ def complete(tx: Tx, attempt: Row, *, payloads: bool) -> Row:
     attempt["event_type"] = event and event["type"]
     attempt["state"] = delivery and delivery["state"]
     attempt["retry_at"] = _retry_at(tx, attempt, delivery)
-    if payloads:
-        attempt["event"] = event
+    attempt["event"] = event if payloads else None
     return attempt
 
 

@@ -28,6 +28,7 @@ EVENT_TYPES = (
     "message.sent",
     "message.delivered",
     "message.bounced",
+    "message.opened",
     "message.complained",
     "message.rejected",
     "domain.verified",

@@ -72,6 +72,7 @@ def test_opening_is_told_once(house: House) -> None:
             assert post.json["timestamp"] >= sent["created_at"]
             http.get(found[1])
         send(house, organization, inbox, "later@abroad.test")
+        assert len(organization.call("GET", "events?event_types=message.opened")["events"]) == 1
         hook.heard("message.sent", 2)  # later: a second opening would have come before
         assert len(hook.heard("message.opened")) == 1
 
@@ -95,6 +96,18 @@ def test_a_form_and_a_reply_can_ask(house: House) -> None:
         made(organization, f"{path}/{came.json['data']['id']}/reply", reply)
     (mail,) = house.abroad.wait("copy@abroad.test")
     assert len(PIXEL.findall(html_of(mail))) == 1
+
+
+def test_a_picture_is_not_passed_on(house: House) -> None:
+    organization = house.new_organization()
+    inbox = new_inbox(organization)
+    sent = send(house, organization, inbox, "first@abroad.test", track_opens=True)
+    house.abroad.wait("first@abroad.test")
+    path = f"inboxes/{inbox['email']}/messages/msg_{sent['ulid'].lower()}/forward"
+    organization.call("POST", path, json={"to": "second@abroad.test", "html": "<p>See below</p>"})
+    (mail,) = house.abroad.wait("second@abroad.test")
+    assert "Hello" in html_of(mail)
+    assert "/opened/" not in html_of(mail)
 
 
 def test_only_what_asks_bears_the_picture(house: House) -> None:

@@ -14,8 +14,6 @@ from gateway.events.log import OPT_IN
 from gateway.store.engine import Row, Tx
 from gateway.store.scope import Scope
 
-_NEVER_YET = frozenset({"message.opened"})  # AgentMail has it, we track nobody: it may be named
-
 _Refs = Annotated[list[Annotated[str, msgspec.Meta(max_length=320)]], msgspec.Meta(max_length=MAX_IDS)]
 
 
@@ -50,7 +48,7 @@ class Choice:
 def choose(tx: Tx, scope: Scope, frame: Subscribe) -> Choice:
     """Resolve a frame: inboxes by id or address, pods by id. Raises Invalid, NotFound, Forbidden."""
     named = frame.event_types or []
-    check_types([one for one in named if one not in _NEVER_YET])
+    check_types(named)
     for kind in named or ["message.received"]:
         for permission in permissions_of(kind):
             require(scope, permission)

@@ -27,8 +27,9 @@ class WebhookView(msgspec.Struct):
 
 
 class AttemptView(msgspec.Struct):
-    """One try to post an event. ``payload``: the body as it was posted; ``event`` and ``payload`` are null once the
-    event is kept no more. ``next_retry_at``: when the event is tried again, on its latest try."""
+    """One try to post an event. ``payload``: the body as it was posted, null where a page has grown very large; both
+    it and ``event`` are null once the event is kept no more. ``next_retry_at``: when the event is tried again, on its
+    latest try."""
 
     id: int
     webhook_id: int
