@@ -296,6 +296,7 @@ async def _content_of(
     )
     content["to"] = _pairs(wanted.to, "to")
     content["cc"] = _pairs(wanted.cc, "cc")
+    content["bcc"] = _pairs(wanted.bcc, "bcc")
     content["subject"] = wanted.subject
     content["in_reply_to"] = wanted.in_reply_to
     content["references"] = list(wanted.references)

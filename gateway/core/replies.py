@@ -116,15 +116,16 @@ def reply_request(
     """The send that answers ``original_row``. Raises Invalid when there is nobody to answer."""
     original = original_of(original_row)
     people = reply_recipients(original, inbox_row["address"], reply_all=reply_all)
-    to = list(request.to) or [format_address(one) for one in people.to]
+    blind = [] if request.to else _blind(original_row)
+    to = list(request.to) or [format_address(one) for one in people.to if not blind]
     cc = [] if request.to and not reply_all else [format_address(one) for one in people.cc]
-    if not to and not cc and not request.cc and not request.bcc:
+    if not to and not cc and not blind and not request.cc and not request.bcc:
         raise Invalid("the message names nobody to answer", field="to", fix="give to")
     in_reply_to = original.message_id
     return SendRequest(
         to=to,
         cc=[*cc, *request.cc],
-        bcc=request.bcc,
+        bcc=[*blind, *request.bcc],
         reply_to=request.reply_to,
         subject=reply_subject(original.subject) if request.subject is None else request.subject,
         text=quote_text(original, request.text or "")
@@ -143,6 +144,14 @@ def reply_request(
         references=reply_references(original),
         thread_id=original_row["thread_id"],
     )
+
+
+def _blind(original_row: Row) -> list[str]:
+    """Whom one's own message went to when it named nobody: an answer goes to them, and they stay unnamed."""
+    named = people_of(original_row["to_json"]) + people_of(original_row["cc_json"])
+    if original_row["direction"] != "outbound" or named:
+        return []
+    return [format_address(_usable(one)) for one in people_of(original_row["bcc_json"])]
 
 
 def forward_request(original_row: Row, request: ReplyRequest) -> SendRequest:

@@ -79,6 +79,20 @@ def test_a_reply_to_ones_own_goes_to_its_recipients(organization: Organization) 
     assert (again["subject"], again["thread_id"]) == ("Re: Order", first["thread_id"])
 
 
+def test_a_reply_to_ones_own_blind_copies_names_nobody(house: House) -> None:
+    organization = house.new_organization()
+    box, blind = new_box(organization), [stranger(), stranger()]
+    sent = organization.call(
+        "POST", f"inboxes/{box['email']}/messages/send", json={"bcc": blind, "text": "t", "subject": "s"}
+    )
+    again = reply(organization, box, sent["message_id"], {"text": "more"})
+    assert (again["to_emails"], again["cc_emails"], again["bcc_emails"]) == ([], [], blind)
+    (first, second) = house.abroad.wait(blind[0], 2)
+    assert second.header("To") == "undisclosed-recipients:;"
+    assert blind[1].encode() not in first.data + second.data
+    assert all(one["from_email"] == box["email"] for one in listed(organization, box))
+
+
 def test_a_reply_joins_the_thread_at_both_ends(organization: Organization) -> None:
     ours, theirs = new_box(organization), new_box(organization)
     first = send(organization, ours, theirs["email"], subject=word("Order "))
