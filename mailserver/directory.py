@@ -31,17 +31,20 @@ CREATE TABLE IF NOT EXISTS mailbox (
 ) WITHOUT ROWID;
 """
 
+_MAKING = 2  # in column ``enabled``: Dovecot opens what is not 0, Postfix and people want 1
 _PLAIN = re.compile(r"[a-z0-9@._-]")
 
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """One row. ``home`` is a directory name; ``enabled`` is False while the mailbox is being removed."""
+    """One row. ``home`` is a directory name; ``enabled`` is False while the mailbox is being removed, or made
+    (``making``: the gateway alone can open it, no mail is accepted for it)."""
 
     address: str
     home: str
     password: str | None = field(repr=False)
     enabled: bool = True
+    making: bool = False
 
 
 def home_prefix(address: str) -> str:
@@ -132,7 +135,7 @@ class Directory:
             for row in rows:
                 added = db.execute(
                     "INSERT OR IGNORE INTO mailbox VALUES (?, ?, ?, ?)",
-                    (row.address, row.home, row.password, int(row.enabled)),
+                    (row.address, row.home, row.password, _MAKING if row.making else int(row.enabled)),
                 )
                 if added.rowcount:
                     self._pending.append(row)
@@ -143,13 +146,21 @@ class Directory:
             if (row := self._mailboxes.get(address)) is not None:
                 self._pending.append(replace(row, password=stored))
 
+    def enable(self, row: Mailbox) -> None:
+        """From this commit on a mailbox that was being made takes mail and its person logs in."""
+        with self._change() as db:
+            db.execute(
+                "UPDATE mailbox SET enabled = 1 WHERE address = ? AND home = ?", (row.address, row.home)
+            )
+            self._pending.append(replace(row, enabled=True, making=False))
+
     def disable(self, *addresses: str) -> None:
         """From this commit on nobody logs in and no mail is accepted; the row remembers the home."""
         with self._change() as db:
             for address in addresses:
                 db.execute("UPDATE mailbox SET enabled = 0, password = NULL WHERE address = ?", (address,))
                 if (row := self._mailboxes.get(address)) is not None:
-                    self._pending.append(replace(row, password=None, enabled=False))
+                    self._pending.append(replace(row, password=None, enabled=False, making=False))
 
     def forget(self, *rows: Mailbox) -> None:
         """Delete rows whose mail is gone from disk."""
@@ -193,4 +204,4 @@ class Directory:
         (self._version,) = self._db.execute("PRAGMA data_version").fetchone()
         self._domains = frozenset(name for (name,) in self._db.execute("SELECT name FROM domain"))
         rows = self._db.execute("SELECT address, home, password, enabled FROM mailbox")
-        self._mailboxes = {a: Mailbox(a, home, pw, bool(on)) for a, home, pw, on in rows}
+        self._mailboxes = {a: Mailbox(a, home, pw, on == 1, on == _MAKING) for a, home, pw, on in rows}

@@ -19,9 +19,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from imapclient.exceptions import IMAPClientError
+
 from mailserver import dovecot, process
 from mailserver.addresses import fold, fold_domain, split_recipient
-from mailserver.base import Endpoint, Envelope, ImapLogin, MailServerError, OnHint, PartHealth
+from mailserver.base import (
+    Endpoint,
+    Envelope,
+    ImapLogin,
+    MailServerDown,
+    MailServerError,
+    OnHint,
+    PartHealth,
+)
 from mailserver.directory import Directory, Mailbox, home_prefix, new_home
 from mailserver.doorbell import Doorbell
 from mailserver.imap import Client
@@ -223,15 +233,29 @@ class Provisioning:
     async def add_mailbox(self, address: str, password: str | None = None) -> None:
         address = _plain(address)
         row = self.directory.row(address)
-        if row is not None and not row.enabled:  # a removal that a crash cut short
+        if row is not None and not row.enabled:  # its removal, or its making, was cut short
             await self._erase([row])
             row = None
         stored = await asyncio.to_thread(hash_password, password) if password is not None else None
         if row is None:
-            fresh = Mailbox(address, new_home(address), stored)
+            fresh = Mailbox(address, new_home(address), stored, enabled=False, making=True)
             await asyncio.to_thread(self.directory.add_mailboxes, [fresh])
+            await self._make_folders(address)
+            await asyncio.to_thread(self.directory.enable, fresh)
         elif stored is not None:
             await self.set_password(address, password)
+
+    async def _make_folders(self, address: str) -> None:
+        """Raises MailServerDown; the next try, or the next start, begins anew."""
+        login = self.imap_login(address)
+        for pause in (0.1, 0.5, None):  # while many are made at once, a look-up can find the tables locked
+            try:
+                await asyncio.to_thread(_make_folders, login)
+                return
+            except (OSError, EOFError, IMAPClientError) as error:
+                if pause is None:
+                    raise MailServerDown(f"the mailbox {address} could not be made: {error}") from error
+                await asyncio.sleep(pause)
 
     async def set_password(self, address: str, password: str | None) -> None:
         address = _plain(address)
@@ -387,6 +411,21 @@ class Provisioning:
                 self._bell is not None, (self._bell and f"{self._bell.rings}") or ""
             )
         return found
+
+
+def _make_folders(login: ImapLogin) -> None:
+    """Have Dovecot make a mailbox's folders and their index in one session, before mail can come.
+
+    Left to the first mail and the first reader, who come at the same instant, each locks what the other waits for:
+    Dovecot panics ("Resource deadlock avoided") or says "Mailbox already exists", and the mail is told 451.
+    """
+    client = Client(login, 20)
+    try:
+        for folder in client.list_folders():
+            client.folder_status(folder[2], ["UIDNEXT", "HIGHESTMODSEQ"])
+        client.open("INBOX", readonly=True)
+    finally:
+        client.shutdown()
 
 
 def _plain(address: str) -> str:

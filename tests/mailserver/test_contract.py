@@ -288,3 +288,34 @@ async def test_addresses_no_table_may_hold_are_refused(start: Start) -> None:
         await house.server.add_mailbox("0.a-b_c@x.test")
         await house.smtp("0.a-b_c@x.test")
         assert len(await house.raw("0.a-b_c@x.test")) == 1
+
+
+async def test_a_new_mailbox_takes_mail_and_readers_at_the_same_instant(start: Start) -> None:
+    """Whoever comes first to a mailbox makes its folders: two at once made Dovecot panic over its own locks."""
+    async with start() as house:
+        names = [f"box{number}@x.test" for number in range(40)]
+
+        def look(client: Client) -> int:
+            for folder in ("INBOX", "Sent", "INBOX"):
+                client.open(folder)
+                client.folder_status(folder, ["MESSAGES", "HIGHESTMODSEQ"])
+            return len(client.list_folders())
+
+        at_once = asyncio.Semaphore(4)
+
+        async def use(name: str) -> None:
+            async with at_once:
+                await house.server.add_mailbox(name)
+                await asyncio.gather(
+                    house.smtp(name, MAIL % 1),
+                    house.pool.run(name, look),
+                    house.smtp(name, MAIL % 2),
+                    house.pool.run(name, look),
+                )
+
+        await asyncio.gather(*(use(name) for name in names))
+        for name in names:
+            assert len(await house.raw(name, count=2)) == 2
+        log = (house.server._config.etc / "dovecot.log").read_text("utf-8", "replace")
+        assert "Panic" not in log
+        assert "deadlock" not in log
