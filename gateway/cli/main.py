@@ -37,6 +37,7 @@ _COMMANDS = {
     "webhook": "webhook",
     "send": "send",
     "tail": "tail",
+    "mcp": "mcp",
     "usage": "usage",
     "rebuild": "rebuild",
     "config": "config",

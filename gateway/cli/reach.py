@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,27 +24,33 @@ _STARTING = 20.0
 
 @asynccontextmanager
 async def reach(place: Place, *, start: bool = True) -> AsyncIterator[Client]:
-    """A client of the remote gateway, of the one running on the data directory, or of one started for this
-    command (``start`` False: then Failure). Raises Failure, BadSettings, MailServerError."""
+    """A client of the gateway that is meant (``located``)."""
+    async with (
+        located(place, start=start) as found,
+        Client(found.base_url, found.api_key, unix_socket=found.unix_socket) as client,
+    ):
+        yield client
+
+
+@asynccontextmanager
+async def located(place: Place, *, start: bool = True) -> AsyncIterator[operator.Operator]:
+    """How to reach the remote gateway, the one running on the data directory, or one started for this command
+    (``start`` False: then Failure), and with which key. Raises Failure, BadSettings, MailServerError."""
     if place.url:
         if not place.key:
             raise Failure("--url needs a key", USAGE, fix="give --key, or set POSTERN_KEY")
-        async with Client(place.url.removesuffix("/api/v0"), place.key) as client:
-            yield client
+        yield operator.Operator(place.url.removesuffix("/api/v0"), place.key)
         return
     settings, _ = place.settings()
     data_dir = place.data_dir(settings)
     if operator.running(data_dir):
         found = await _answering(data_dir)
-        async with Client(
-            found.base_url, place.key or found.api_key, unix_socket=found.unix_socket
-        ) as client:
-            yield client
+        yield replace(found, api_key=place.key or found.api_key)
         return
     if not start:
         raise Failure(f"no gateway runs on {data_dir}", UNAVAILABLE, fix="start it with `postern serve`")
-    async with _started(settings) as found, Client(found.base_url, place.key or found.api_key) as client:
-        yield client
+    async with _started(settings) as found:
+        yield replace(found, api_key=place.key or found.api_key)
 
 
 async def _answering(data_dir: Path) -> operator.Operator:

@@ -40,6 +40,7 @@ from gateway.mcp.toolbox import Caller
 log = logging.getLogger("postern.http")
 
 PATH = "/mcp"
+_SERVER_ERROR = -32000  # JSON-RPC 2.0 §5.1
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _STATUS: list[tuple[type[CoreError], int]] = [
     (Unauthorized, 401),
@@ -170,9 +171,8 @@ class _Seen:
 
 
 def _refusal(error: CoreError) -> Response:
-    """What is answered before the protocol has a word."""
+    """What is answered before the protocol has a word: its words in JSON-RPC, so that clients show them."""
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 400)
-    body = {"error": error.code, "message": error.message}
-    if error.fix:
-        body["fix"] = error.fix
+    told = {"code": _SERVER_ERROR, "message": f"{error.message}; {error.fix}" if error.fix else error.message}
+    body = {"jsonrpc": "2.0", "id": None, "error": {**told, "data": {"code": error.code}}}
     return Response(encode(body), status, error_headers(error), "application/json")

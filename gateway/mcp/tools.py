@@ -9,10 +9,11 @@ from gateway.mcp import (
     tools_read,
     tools_send,
     tools_threads,
+    tools_wait,
 )
 from gateway.mcp.toolbox import Tool, Toolbox
 
-_PARTS = (tools_send, tools_read, tools_inboxes, tools_threads, tools_labels, tools_drafts)
+_PARTS = (tools_send, tools_read, tools_wait, tools_inboxes, tools_threads, tools_labels, tools_drafts)
 
 
 def all_tools() -> dict[str, Tool]:
