@@ -26,5 +26,6 @@ messages = Counter("postern_messages", "Messages indexed", ["direction"], regist
 sends = Counter("postern_sends", "Recipients settled by the outbox", ["outcome"], registry=REGISTRY)
 deliveries = Counter("postern_webhook_attempts", "Webhook posts", ["outcome"], registry=REGISTRY)
 sockets = Gauge("postern_websockets", "Open WebSockets", registry=REGISTRY)
+waits = Gauge("postern_waits", "Open waits for mail", registry=REGISTRY)
 outbox_age = Gauge("postern_outbox_age_seconds", "Age of the oldest waiting message", registry=REGISTRY)
 sync_lag = Gauge("postern_sync_lag_seconds", "Age of the oldest unanswered doorbell", registry=REGISTRY)

@@ -195,6 +195,7 @@ class Limits(Section, frozen=True, kw_only=True):
     websocket_messages: Annotated[
         int, Doc(description="messages a client may send on a WebSocket in 10 seconds; 0: no limit")
     ] = 0
+    waits: Annotated[int, Doc(description="open waits for mail of an organization; 0: no limit")] = 1000
 
 
 class Reputation(Section, frozen=True, kw_only=True):

@@ -1,151 +1,249 @@
-"""Waiting for mail: the first message received that matches, as soon as it is indexed. The mail server is not asked.
+"""Waiting for mail: what an inbox receives, as soon as it is indexed. The mail server is not asked.
 
 A waiter listens to the log first and then looks at what is there since its ``since``, so that nothing falls between.
-Spam and what the lists blocked is not waited for.
+Spam and what the lists blocked is not waited for. ``limits.waits`` bounds the waits of an organization.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
 
-import re2
-
+from gateway import metrics
 from gateway.core.context import Core
-from gateway.core.errors import Invalid, Unavailable
+from gateway.core.errors import NotFound, TooMany, Unavailable
 from gateway.core.event_reach import may_hear
-from gateway.core.listing import Filter, Position, Window
-from gateway.core.lookup import find_inbox, require
-from gateway.core.messages import get_indexed, list_messages
-from gateway.events.live import Stream
-from gateway.store.engine import Row
-from gateway.store.people import person_of
+from gateway.core.lookup import find_inbox, find_message_id, require
+from gateway.core.mail_match import Match
+from gateway.core.messages import ITEM, add_bodies, get_message
+from gateway.events.live import MAX_WAITING, Stream
+from gateway.events.log import event_id_of
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import parse_id, ulid_time_us
 from gateway.store.scope import Scope
+
+__all__ = ["MAX_WAIT", "Match", "Watch", "received_event", "wait_for", "watch"]
 
 MAX_WAIT = 300.0
 """Seconds that one wait may take."""
 
+RECEIVED = "message.received"
 _SECOND_US = 1_000_000
-_PAGE = 100
-_MAX_PATTERN = 500
-_FLAGS = frozenset("gimsu")
+_HEADS = 200
+_REMEMBERED = 2 * MAX_WAITING
 
-
-class Match:
-    """Which message is waited for: all that is given must hold, case aside; blanks are not given.
-
-    ``sender``: in the address or the name. ``subject``: in the subject, or ``/regex/`` (RE2, which takes linear time
-    whatever the mail). ``text``: in the body. Raises Invalid.
-    """
-
-    def __init__(
-        self, sender: str | None = None, subject: str | None = None, text: str | None = None
-    ) -> None:
-        self._sender, self._text = _folded(sender), _folded(text)
-        self._pattern = _pattern(subject.strip()) if subject else None
-        self._subject = _folded(subject) if self._pattern is None else ""
-
-    def accepts(self, row: Row) -> bool:
-        """Whether a message row with its bodies matches."""
-        one = person_of(row["from_json"])
-        sender = f"{one.name} <{one.email}>".casefold() if one else ""
-        bodies = (row.get("text"), row.get("extracted_text"))
-        return (
-            self._sender in sender
-            and self._subject in row["subject"].casefold()
-            and (self._pattern is None or self._pattern.search(row["subject"]) is not None)
-            and (not self._text or any(self._text in (body or "").casefold() for body in bodies))
-        )
+Place = tuple[int, int]
+"""Where a message stands in its inbox: (timestamp, seq)."""
 
 
 async def wait_for(
-    core: Core, scope: Scope, inbox_ref: str, match: Match, since: int | None, timeout: float
+    core: Core, scope: Scope, inbox_ref: str, match: Match, since: int | str | None, timeout: float
 ) -> Row | None:
     """The first matching message with ``labels`` and bodies, or None after ``timeout`` seconds (``MAX_WAIT`` at most).
 
-    ``since``: µs; what came from its second on counts too, oldest first. None: only what comes from now on.
-    Raises NotFound, Forbidden, and Unavailable when the gateway stops.
+    ``since`` as in ``watch``. Raises NotFound, Forbidden, TooMany, and Unavailable when the gateway stops.
+    """
+    wanted = await watch(core, scope, inbox_ref, match, since)
+    limit = asyncio.timeout(max(0.0, min(timeout, MAX_WAIT)))
+    try:
+        async with limit, aclosing(wanted.arrivals()) as found:
+            async for row in found:
+                return row
+    except TimeoutError:
+        if not limit.expired():
+            raise
+    return None
+
+
+async def watch(core: Core, scope: Scope, inbox_ref: str, match: Match, since: int | str | None) -> Watch:
+    """What is asked of an inbox, checked before anything waits.
+
+    ``since``: a time in µs, and what came from its second on counts too; or a message of the inbox, sent or received
+    (any id), or an event (``evt_…``), and what came after it counts; of one that is gone its id tells the time.
+    None: only what comes from now on. Raises NotFound, Forbidden, TooMany.
     """
     require(scope, "message_read")
-    inbox = await core.store.read(lambda tx: find_inbox(tx, scope, inbox_ref))
 
-    def wants(event: Row) -> bool:
-        return (
-            event["type"] == "message.received"
-            and event["inbox_id"] == inbox["id"]
-            and may_hear(scope, event)
-        )
+    def read(tx: Tx) -> tuple[Row, Place]:
+        inbox = find_inbox(tx, scope, inbox_ref)
+        if since is None:
+            return inbox, _newest(tx, inbox)
+        return inbox, _place_of(tx, scope, inbox, since)
 
-    stream = Stream(scope.organization, wants, "wait")
-    try:
-        async with asyncio.timeout(max(0.0, min(timeout, MAX_WAIT))):
-            await core.live.join(stream, core.store, core.events)
-            found = await _there(core, scope, inbox, match, since) if since is not None else None
-            return found or await _coming(core, stream, match)
-    except TimeoutError:
-        return None
-    finally:
-        core.live.leave(stream)
+    inbox, start = await core.store.read(read)
+    _check_open(core, scope)
+    return Watch(core, scope, inbox, match, start, since is None)
 
 
-async def _there(core: Core, scope: Scope, inbox: Row, match: Match, since: int) -> Row | None:
-    """The first match among what came already."""
-    wanted = Filter(direction="inbound", after=since // _SECOND_US * _SECOND_US - 1)
-    position: Position | None = None
-    while True:
-        page = await list_messages(
-            core, scope, inbox["id"], wanted, Window(_PAGE, 0, position, True), bodies=True
-        )
-        for row in page.rows:
-            if match.accepts(row):
-                return await get_indexed(core, row["id"])
-        position = page.next
-        if position is None:
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A checked wait at an inbox. ``start``: what stands after it counts; ``fresh``: that was the newest."""
+
+    core: Core
+    scope: Scope
+    inbox: Row
+    match: Match
+    start: Place
+    fresh: bool
+
+    async def arrivals(self) -> AsyncGenerator[Row]:
+        """Every matching message with ``labels`` and bodies, first what is there, then what comes, each once.
+
+        It never ends; close it (``aclosing``). Raises TooMany, and Unavailable when the gateway stops.
+        """
+        live, place = self.core.live, self.start
+        passed: dict[str, None] = {}
+        _check_open(self.core, self.scope)
+        with live.counted(_counter(self.scope)), metrics.waits.track_inprogress():
+            while True:
+                stream = Stream(self.scope.organization, self._wants, "wait")
+                try:
+                    await live.join(stream, self.core.store, self.core.events)
+                    async with aclosing(self._candidates(stream, place)) as candidates:
+                        async for row, at in candidates:
+                            place = max(place, at)
+                            if row["id"] in passed:
+                                continue
+                            passed[row["id"]] = None
+                            if len(passed) > _REMEMBERED:
+                                del passed[next(iter(passed))]
+                            if self.match.accepts_head(row) and (whole := await self._whole(row)):
+                                yield whole
+                finally:
+                    live.leave(stream)
+
+    async def resume_id(self) -> str:
+        """An event's id (ULID) that as ``since`` means ``start``; of an inbox without mail, its own."""
+
+        def read(tx: Tx) -> str:
+            row = tx.row(
+                "SELECT id, organization_id, inbox_id, timestamp FROM message WHERE inbox_id = ? AND seq = ?",
+                self.inbox["id"],
+                self.start[1],
+            )
+            return received_event(row) if row else str(self.inbox["id"])
+
+        return await self.core.store.read(read)
+
+    async def _candidates(self, stream: Stream, place: Place) -> AsyncGenerator[tuple[Row, Place]]:
+        """Heads of received mail and their places, until the stream has fallen behind: then another goes on."""
+        while rows := await self.core.store.read(partial(_stored, inbox=self.inbox["id"], place=place)):
+            for row in rows:
+                place = (row["timestamp"], row["seq"])
+                yield row, place
+        while not stream.lost.is_set():
+            if self.core.live.closing.is_set():
+                raise Unavailable(
+                    "the gateway stops, and the wait with it",
+                    1,
+                    fix="wait again, with since, and miss nothing",
+                )
+            happened = await stream.next()
+            if happened is None:
+                continue
+            self.core.live.settle(stream, happened.row["id"], told=False)
+            found = await self.core.store.read(partial(_head, message_id=happened.row["message_id"]))
+            if found is not None:
+                yield found, (found["timestamp"], found["seq"])
+
+    async def _whole(self, row: Row) -> Row | None:
+        """The message, when its text matches too and it is still there."""
+        if self.match.reads_text:
+            await self.core.store.read(partial(add_bodies, rows=[row]))
+            if not self.match.accepts_text(row):
+                return None
+        try:
+            return await get_message(self.core, self.scope, self.inbox["id"], f"msg_{row['id']}")
+        except NotFound:  # deleted meanwhile, or made spam
             return None
 
+    def _wants(self, event: Row) -> bool:
+        ours = event["type"] == RECEIVED and event["inbox_id"] == self.inbox["id"]
+        return ours and may_hear(self.scope, event)
 
-async def _coming(core: Core, stream: Stream, match: Match) -> Row:
-    """The first match among what comes."""
-    closing = asyncio.create_task(core.live.closing.wait(), name="wait-closing")
-    closing.add_done_callback(lambda _: stream.wake())
-    lost = asyncio.create_task(stream.lost.wait(), name="wait-lost")
-    lost.add_done_callback(lambda _: stream.wake())
+
+def received_event(row: Row) -> str:
+    """The id (ULID) of the event that told of a received message."""
+    return event_id_of(
+        RECEIVED,
+        organization_id=row["organization_id"],
+        inbox_id=row["inbox_id"],
+        subject=row["id"],
+        at=row["timestamp"],
+    )
+
+
+def _check_open(core: Core, scope: Scope) -> None:
+    most = core.settings.limits.waits
+    if most and core.live.open[_counter(scope)] >= most:
+        raise TooMany(f"{most} waits for mail are open", 5, fix="let one end, or raise limits.waits")
+
+
+def _counter(scope: Scope) -> str:
+    """Waits are counted apart from WebSockets."""
+    return f"wait:{scope.organization}"
+
+
+# --- places ---
+
+
+def _newest(tx: Tx, inbox: Row) -> Place:
+    row = tx.row(
+        "SELECT timestamp, seq FROM message WHERE inbox_id = ? AND direction = 'inbound' "
+        "ORDER BY timestamp DESC, seq DESC LIMIT 1",
+        inbox["id"],
+    )
+    return (row["timestamp"], row["seq"]) if row else (0, 0)
+
+
+def _place_of(tx: Tx, scope: Scope, inbox: Row, since: int | str) -> Place:
+    if isinstance(since, int):
+        return _second(since)
+    ref = since.strip()
+    if ref.lower().startswith("evt_"):
+        event = parse_id("evt", ref)
+        if event is None:
+            raise NotFound(f"there is no event {ref[:100]!r}", field="since", fix=_SINCE)
+        told = tx.value("SELECT message_id FROM event WHERE id = ? AND inbox_id = ?", event, inbox["id"])
+        return _of_message(tx, inbox, told) if told else _second(ulid_time_us(event))
+    ulid = parse_id("msg", ref)
+    if ulid is not None:
+        return _of_message(tx, inbox, ulid)
     try:
-        while not (core.live.closing.is_set() or stream.lost.is_set()):
-            happened = await stream.next()
-            if happened is not None:
-                core.live.settle(stream, happened.row["id"], told=False)
-                row = await get_indexed(core, happened.row["message_id"])
-                if row is not None and match.accepts(row):
-                    return row
-        raise Unavailable("the wait was cut short", fix="wait again, with the same since")
-    finally:
-        closing.cancel()
-        lost.cancel()
+        return _of_message(tx, inbox, find_message_id(tx, inbox, ref))
+    except NotFound as error:
+        error.field, error.fix = "since", _SINCE
+        raise
 
 
-def _folded(text: str | None) -> str:
-    return (text or "").strip().casefold()
+def _of_message(tx: Tx, inbox: Row, ulid: str) -> Place:
+    row = tx.row("SELECT timestamp, seq FROM message WHERE id = ? AND inbox_id = ?", ulid, inbox["id"])
+    # an agent deletes what it has read: the id of a message tells when it came
+    return (row["timestamp"], row["seq"]) if row else _second(ulid_time_us(ulid))
 
 
-def _pattern(subject: str) -> re2._Regexp | None:
-    """The expression of ``/…/`` or ``/…/i``; None for plain text."""
-    if not subject.startswith("/") or len(subject) < 3:
-        return None
-    expression, slash, flags = subject[1:].rpartition("/")
-    if not slash or not expression or not _FLAGS.issuperset(flags):
-        return None
-    if len(expression) > _MAX_PATTERN:
-        raise Invalid(f"the expression is longer than {_MAX_PATTERN} characters", field="subject")
-    options = re2.Options()
-    options.case_sensitive = False
-    options.log_errors = False
-    options.max_mem = 1 << 20
-    try:
-        return re2.compile(expression, options)
-    except re2.error as error:
-        words = error.args[0].decode("utf-8", "replace") if error.args else "it is none"
-        raise Invalid(
-            f"subject is not a regular expression that can be used here: {words}",
-            field="subject",
-            fix="use RE2 syntax (no look-around, no back-references), or plain text",
-        ) from None
+def _second(at: int) -> Place:
+    """Before all that came in the second of ``at``: mail has whole seconds."""
+    return at // _SECOND_US * _SECOND_US, -1
+
+
+_SINCE = "give a message of this inbox, an event (evt_…) or an ISO 8601 time"
+
+_COMES = "direction = 'inbound' AND hidden = 0"
+
+
+def _stored(tx: Tx, inbox: str, place: Place) -> Sequence[Row]:
+    return tx.rows(
+        f"SELECT {ITEM} FROM message WHERE inbox_id = ? AND {_COMES} AND (timestamp, seq) > (?, ?) "  # noqa: S608
+        "ORDER BY timestamp, seq LIMIT ?",
+        inbox,
+        *place,
+        _HEADS,
+    )
+
+
+def _head(tx: Tx, message_id: str) -> Row | None:
+    return tx.row(f"SELECT {ITEM} FROM message WHERE id = ? AND {_COMES}", message_id)  # noqa: S608

@@ -97,9 +97,10 @@ class Stream:
         self._some.set()
 
     def lose(self) -> None:
-        """Give the stream up."""
+        """Give the stream up; ``next`` answers None."""
         self.lost.set()
         self._waiting.clear()
+        self._some.set()
 
     def may_tell(self, row: Row) -> bool:
         """Whether an event it was offered, or one of its replay, is still to be told."""
@@ -126,7 +127,8 @@ class Stream:
 class LiveEvents:
     """Follows the log while anyone listens. One for each running gateway; used on the event loop only.
 
-    ``open`` counts the open sockets by organization, for their limit. ``closing`` is set when the gateway stops.
+    ``open`` counts the open sockets by organization, for their limit, and the waits for mail (``core.waiting``).
+    ``closing`` is set when the gateway stops.
     """
 
     def __init__(self) -> None:
@@ -208,6 +210,8 @@ class LiveEvents:
     async def close(self, seconds: float = 3.0) -> None:
         """End every socket, as the gateway stops; answers when they are closed."""
         self.closing.set()
+        for one in self._streams:
+            one.wake()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self.open:

@@ -22,6 +22,7 @@ from gateway.api.agentmail import (
     pod_mail,
     pods,
     threads,
+    wait,
     webhooks,
 )
 from gateway.api.agentmail.errors import ERROR_SCHEMA, render_error
@@ -50,6 +51,7 @@ def _table() -> Table:
         pod_mail.table,
         pods.table,
         threads.table,
+        wait.table,
         webhooks.table,
     ):
         table.include(part)

@@ -18,6 +18,7 @@ from gateway.api.mailboxkit import (
     search,
     send,
     threads,
+    wait,
     wallet,
     webhooks,
 )
@@ -38,6 +39,7 @@ _PARTS: tuple[Table, ...] = (
     search.table,
     send.table,
     threads.table,
+    wait.table,
     wallet.table,
     webhooks.table,
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.api.extracted import Extracted
 from gateway.api.mailboxkit.file_links import FileLinks
 from gateway.api.mailboxkit.ids import shown_ulid
 from gateway.api.times import to_seconds
@@ -22,13 +23,6 @@ class AttachmentView(msgspec.Struct):
     mime_type: str
     size: int
     url: str
-
-
-class Extracted(msgspec.Struct):
-    """What a person would copy out of a mail that confirms something: the one-time code, the link; null if none."""
-
-    code: str | None = None
-    link: str | None = None
 
 
 class MessageView(msgspec.Struct, kw_only=True):

@@ -24,6 +24,7 @@ from gateway.api.openmail import (
     suppressions,
     threads,
     usage,
+    wait,
 )
 from gateway.api.openmail.errors import ERROR_SCHEMA, render_error
 from gateway.api.openmail.socket import serve_socket
@@ -47,6 +48,7 @@ _PARTS: tuple[Table, ...] = (
     suppressions.table,
     threads.table,
     usage.table,
+    wait.table,
 )
 
 

@@ -1,0 +1,42 @@
+"""Waiting for a message of an inbox: our own extra, as a long poll or over SSE (``gateway.api.waiting``)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.api.agentmail.views import MessageView, message_view
+from gateway.api.extracted import Extracted
+from gateway.api.routing import Call, NoBody, Table
+from gateway.api.waiting import WaitQuery, await_mail
+from gateway.store.engine import Row
+
+table = Table("Messages")
+
+
+class ReceivedView(MessageView, kw_only=True):
+    """A whole message, with what a person would copy out of it."""
+
+    extracted: Extracted
+
+
+class Waited(msgspec.Struct):
+    """The message that came; null: nothing came in time, ask again."""
+
+    message: ReceivedView | None
+
+
+@table.get("/inboxes/{inbox_id}/messages/wait", permission="message_read")
+async def wait_for_message(call: Call[NoBody, WaitQuery]) -> Waited:
+    """Wait until the inbox receives a message that matches.
+
+    Answers the moment it comes, or `{"message": null}` after `timeout` seconds. With `Accept: text/event-stream` each
+    matching message is a server-sent event; `Last-Event-ID` resumes.
+    """
+    return await await_mail(call, _shown, Waited)
+
+
+async def _shown(row: Row) -> ReceivedView:
+    return ReceivedView(
+        **msgspec.structs.asdict(message_view(row)),
+        extracted=Extracted(row["one_time_code"], row["one_time_link"]),
+    )

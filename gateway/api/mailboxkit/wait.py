@@ -1,0 +1,27 @@
+"""Waiting for a message of an inbox, what ``waitFor`` stands on: a long poll, or SSE (``gateway.api.waiting``)."""
+
+from __future__ import annotations
+
+from gateway.api.mailboxkit.file_links import file_links
+from gateway.api.mailboxkit.listing import Data
+from gateway.api.mailboxkit.message_view import MessageView, message_view
+from gateway.api.routing import Call, NoBody, Table
+from gateway.api.waiting import WaitQuery, await_mail
+from gateway.events.payload import message_facts
+from gateway.store.engine import Row
+
+table = Table("messages")
+
+
+@table.get("/inboxes/{inbox_id}/messages/wait", permission="message_read")
+async def wait_for_message(call: Call[NoBody, WaitQuery]) -> Data[MessageView | None]:
+    """Wait until the inbox receives a message that matches.
+
+    Answers the moment it comes, or `{"data": null}` after `timeout` seconds. With `Accept: text/event-stream` each
+    matching message is a server-sent event; `Last-Event-ID` resumes.
+    """
+
+    async def shown(row: Row) -> MessageView:
+        return message_view(message_facts(row), file_links(call))
+
+    return await await_mail(call, shown, Data)

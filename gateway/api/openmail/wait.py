@@ -1,0 +1,46 @@
+"""Waiting for a message of an inbox: our own extra, as a long poll or over SSE (``gateway.api.waiting``)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.api.extracted import Extracted
+from gateway.api.openmail.message_view import MessageView, message_view
+from gateway.api.routing import Call, NoBody, Table
+from gateway.api.waiting import WaitQuery, await_mail
+from gateway.core.attachment_text import fill_texts
+from gateway.core.lookup import find_inbox
+from gateway.store.engine import Row
+
+table = Table("messages")
+
+
+class ReceivedView(MessageView, rename="camel", kw_only=True):
+    """A message, with what a person would copy out of it."""
+
+    extracted: Extracted
+
+
+class Waited(msgspec.Struct):
+    """The message that came; null: nothing came in time, ask again."""
+
+    message: ReceivedView | None
+
+
+@table.get("/inboxes/{inbox_id}/messages/wait", permission="message_read")
+async def wait_for_message(call: Call[NoBody, WaitQuery]) -> Waited:
+    """Wait until the inbox receives a message that matches.
+
+    Answers the moment it comes, or `{"message": null}` after `timeout` seconds. With `Accept: text/event-stream` each
+    matching message is a server-sent event; `Last-Event-ID` resumes.
+    """
+
+    async def shown(row: Row) -> ReceivedView:
+        inbox = await call.core.store.read(lambda tx: find_inbox(tx, call.scope, row["inbox_id"]))
+        await fill_texts(call.core, [row])
+        return ReceivedView(
+            **msgspec.structs.asdict(message_view(row, inbox, call.public_url)),
+            extracted=Extracted(row["one_time_code"], row["one_time_link"]),
+        )
+
+    return await await_mail(call, shown, Waited)
