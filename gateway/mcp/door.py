@@ -32,20 +32,22 @@ from gateway.api.dialect import public_url, request_id_of
 from gateway.api.errors import Internal, Unauthorized, WrongMethod, core_error, error_headers
 from gateway.api.ratelimit import rate_limit
 from gateway.core.context import Core
-from gateway.core.errors import CoreError, Forbidden, TooMany, Unavailable
+from gateway.core.errors import CoreError, Forbidden, TooLarge, TooMany, Unavailable
 from gateway.logs import current_request
-from gateway.mcp.limits import CALLER
+from gateway.mcp.limits import CALLER, MAX_BODY
 from gateway.mcp.toolbox import Caller
 
 log = logging.getLogger("postern.http")
 
 PATH = "/mcp"
 _SERVER_ERROR = -32000  # JSON-RPC 2.0 §5.1
+_CLIENT_LEFT = 499  # as nginx logs it
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _STATUS: list[tuple[type[CoreError], int]] = [
     (Unauthorized, 401),
     (Forbidden, 403),
     (WrongMethod, 405),
+    (TooLarge, 413),
     (TooMany, 429),
     (Unavailable, 503),
     (Internal, 500),
@@ -82,6 +84,7 @@ class McpDoor(BaseRoute):
             if seen.status:
                 raise
             await _refusal(refused)(scope, receive, seen)
+        seen.status = seen.status or _CLIENT_LEFT
         seconds = time.perf_counter() - started
         metrics.requests.labels("mcp", request.method, PATH, str(seen.status)).inc()
         metrics.request_seconds.labels("mcp").observe(seconds)
@@ -99,6 +102,12 @@ class McpDoor(BaseRoute):
         rate_limit(self._core, reach, seen.headers)
         if request.method != "POST":
             raise WrongMethod(["POST"])
+        announced = request.headers.get("content-length", "")
+        if announced.isascii() and announced.isdigit() and (len(announced) > 18 or int(announced) > MAX_BODY):
+            raise TooLarge(
+                f"the request is larger than {MAX_BODY} octets",
+                fix="send smaller attachments, or links to them",
+            )
         scope[CALLER] = Caller(
             scope=reach,
             inbox=request.headers.get("x-postern-inbox") or request.query_params.get("inbox") or None,

@@ -19,7 +19,7 @@ from gateway.store.ids import now_us
 
 box = Toolbox()
 
-_BEAT = 5.0
+_BEAT = 2.0
 """Seconds between two signs of life: clients that count on them wait on."""
 
 
@@ -33,7 +33,7 @@ class WaitForEmail(Arguments, rename={"sender": "from"}):
         str | None,
         Doc(
             description="Also mail that came since this time (ISO 8601), such as the sent_at of the email you await an "
-            "answer to. Default: only mail that comes from now on."
+            "answer to, or after the message of this id. Default: only mail that comes from now on."
         ),
     ] = None
     timeout: Annotated[int, bounded("Seconds to wait (default 50).", 1, int(MAX_WAIT))] = 50
@@ -47,12 +47,12 @@ async def wait_for_email(call: Call[WaitForEmail]) -> Answer:
     args = call.args
     match = Match(args.sender, args.subject, args.text)
     began = now_us()
-    since = parse_time(args.since.strip(), "since") if args.since and args.since.strip() else None
+    since = _since(args.since)
     inbox = await inbox_of(call, args.inbox_id)
     seconds = within(args.timeout, 1, int(MAX_WAIT))
     async with _beating(call, seconds):
         row = await wait_for(call.core, call.scope, inbox["id"], match, since, seconds)
-    again = to_seconds(since if since is not None else began)
+    again = since if isinstance(since, str) else to_seconds(began if since is None else since)
     if row is None:
         data: dict[str, Any] = {"found": False, "inbox_id": f"inb_{inbox['id']}", "since": again}
         return Answer(
@@ -66,6 +66,12 @@ async def wait_for_email(call: Call[WaitForEmail]) -> Answer:
         "\n".join(["An email came.", fence.notice, text]),
         {"found": True, "message": message, "since": again, "notice": fence.notice},
     )
+
+
+def _since(given: str | None) -> int | str | None:
+    """A time in µs, or the id of a message. Raises Invalid."""
+    text = (given or "").strip()
+    return text if text.startswith(("msg_", "evt_")) else parse_time(text or None, "since")
 
 
 @contextlib.asynccontextmanager

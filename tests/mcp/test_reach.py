@@ -1,0 +1,221 @@
+"""Who may use ``/mcp``: keys and their reach, revoked keys, pages of other sites; and which inbox is meant."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from mcp.shared.exceptions import MCPError
+
+from tests.e2e.world import deliver, letter
+from tests.gateway_process import GatewayProcess, Organization
+from tests.mcp.clients import (
+    TRANSPORTS,
+    Transport,
+    arrived,
+    done,
+    inbox_key,
+    over_http,
+    over_stdio,
+    refused,
+)
+
+pytestmark = pytest.mark.anyio
+
+LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+
+
+def post(
+    organization: Organization, body: Any = LIST, *, key: str | None = None, **headers: str
+) -> httpx.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    bearer = {"Authorization": f"Bearer {key}"} if key else {}
+    return httpx.post(
+        f"{organization.base_url}/mcp",
+        json=body,
+        headers=HEADERS | bearer | named,
+        trust_env=False,
+        timeout=30,
+    )
+
+
+@pytest.mark.parametrize("transport", ["http", "stdio"])
+async def test_a_key_of_one_inbox_sees_that_inbox_alone(
+    gateway: GatewayProcess, organization: Organization, transport: Transport
+) -> None:
+    mine, other = organization.new_inbox(), organization.new_inbox()
+    for inbox in (mine, other):
+        deliver(gateway.port("smtp"), letter(inbox["email"], f"For {inbox['email']}"), inbox["email"])
+    async with over_http(organization.base_url, organization.api_key) as client:
+        theirs = await arrived(client, other["email"], f"For {other['email']}")
+        draft = await done(client, "create_draft", inbox_id=other["email"], to="a@b.test", text="x")
+    key = inbox_key(organization, mine)["api_key"]
+    async with TRANSPORTS[transport](organization.base_url, key) as client:
+        assert [one["address"] for one in (await done(client, "list_inboxes"))["inboxes"]] == [mine["email"]]
+        message = await arrived(client, "", f"For {mine['email']}")
+        await done(client, "read_message", message_id=message["id"])
+        await done(client, "search_messages", query="outside")
+        await done(client, "send_email", to="a@abroad.test", subject="x", text="y")
+        outside: list[tuple[str, dict[str, Any]]] = [
+            ("check_inbox", {"inbox_id": other["email"]}),
+            ("list_threads", {"inbox_id": other["inbox_id"]}),
+            ("list_drafts", {"inbox_id": other["email"]}),
+            ("wait_for_email", {"inbox_id": other["email"], "timeout": 1}),
+            ("search_messages", {"query": "x", "inbox_id": other["email"]}),
+            ("send_email", {"inbox_id": other["email"], "to": "a@b.test", "subject": "x", "text": "y"}),
+            ("create_draft", {"inbox_id": other["email"], "to": "a@b.test", "text": "y"}),
+            ("read_message", {"message_id": theirs["id"]}),
+            ("read_attachment", {"message_id": theirs["id"], "filename": "a"}),
+            ("reply_to_email", {"message_id": theirs["id"], "text": "y"}),
+            ("forward_email", {"message_id": theirs["id"], "to": "a@b.test"}),
+            ("read_thread", {"thread_id": theirs["thread_id"]}),
+            ("set_labels", {"message_id": theirs["id"], "add": ["x"]}),
+            ("set_labels", {"thread_id": theirs["thread_id"], "add": ["x"]}),
+            ("send_draft", {"draft_id": draft["draft"]["id"]}),
+            ("delete_draft", {"draft_id": draft["draft"]["id"]}),
+            ("create_inbox", {"name": "More"}),
+        ]
+        for tool, arguments in outside:
+            text, error = await refused(client, tool, **arguments)
+            assert "out of reach of this API key" in text, (tool, text)
+            assert error["code"] == "missing_permission"
+            assert "What to do now: ask your user for a key" in text
+
+
+async def test_things_of_another_organization_do_not_exist(
+    gateway: GatewayProcess, organization: Organization
+) -> None:
+    stranger = gateway.new_organization()
+    inbox = stranger.new_inbox()["email"]
+    deliver(gateway.port("smtp"), letter(inbox, "Secret"), inbox)
+    async with over_http(stranger.base_url, stranger.api_key) as client:
+        secret = await arrived(client, inbox, "Secret")
+    organization.new_inbox()
+    async with over_http(organization.base_url, organization.api_key) as client:
+        for tool, arguments in (
+            ("read_message", {"message_id": secret["id"]}),
+            ("read_thread", {"thread_id": secret["thread_id"]}),
+            ("check_inbox", {"inbox_id": inbox}),
+        ):
+            text, error = await refused(client, tool, **arguments)
+            assert error["code"] == "not_found"
+            assert "What to do now: " in text
+            assert "GET" not in text
+
+
+async def test_a_key_without_a_permission_is_told_so(organization: Organization) -> None:
+    inbox = organization.new_inbox()
+    made = inbox_key(organization, inbox, permissions={"message_read": True, "inbox_read": True})
+    async with over_http(organization.base_url, made["api_key"]) as client:
+        await done(client, "check_inbox")
+        text, _ = await refused(client, "send_email", to="a@b.test", subject="x", text="y")
+    assert "message_send" in text
+
+
+@pytest.mark.parametrize("transport", ["http", "stdio"])
+async def test_a_revoked_key_ends_with_the_next_call(
+    organization: Organization, transport: Transport
+) -> None:
+    inbox = organization.new_inbox()
+    made = inbox_key(organization, inbox)
+    async with TRANSPORTS[transport](organization.base_url, made["api_key"]) as client:
+        await done(client, "check_inbox")
+        organization.call("DELETE", f"api-keys/{made['api_key_id']}")
+        with pytest.raises(MCPError, match="wrong, expired or revoked"):
+            await client.call_tool("check_inbox", {})
+
+
+def test_without_a_key_nothing_is_told(organization: Organization) -> None:
+    for key in (None, "inai_wrong"):
+        answer = post(organization, key=key)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert answer.json()["error"]["message"]
+        assert "tools" not in answer.text
+
+
+def test_pages_of_other_sites_are_refused(organization: Organization) -> None:
+    def status(origin: str) -> int:
+        return post(organization, key=organization.api_key, Origin=origin).status_code
+
+    assert status("https://evil.test") == 403
+    assert status("http://127.0.0.1.evil.test:8025") == 403
+    assert status("null") == 403
+    assert status("http://localhost:6274") == 200
+    assert status(organization.base_url) == 200
+    preflight = httpx.request(
+        "OPTIONS",
+        f"{organization.base_url}/mcp",
+        headers={"Origin": "http://localhost:6274"},
+        trust_env=False,
+    )
+    assert preflight.status_code == 204
+    assert preflight.headers["access-control-allow-origin"] == "http://localhost:6274"
+    assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
+
+
+def test_there_are_no_sessions(organization: Organization) -> None:
+    key = {"Authorization": f"Bearer {organization.api_key}"}
+    for method in ("GET", "DELETE"):
+        answer = httpx.request(method, f"{organization.base_url}/mcp", headers=key, trust_env=False)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+def test_a_client_that_reads_no_streams_gets_json(organization: Organization) -> None:
+    plain = post(organization, key=organization.api_key, Accept="application/json")
+    assert plain.headers["content-type"] == "application/json"
+    assert plain.json()["result"]["tools"]
+    assert plain.headers["x-request-id"]
+    streamed = post(organization, key=organization.api_key)
+    assert streamed.headers["content-type"].startswith("text/event-stream")
+
+
+def test_what_is_no_json_rpc_is_refused_in_words(organization: Organization) -> None:
+    for body in ([], {"jsonrpc": "2.0"}, "text"):
+        answer = post(organization, body, key=organization.api_key)
+        assert answer.status_code == 400
+        assert answer.json()["error"]["message"]
+
+
+def test_a_body_that_is_too_large_is_refused_early(organization: Organization) -> None:
+    host = urlsplit(organization.base_url).netloc
+    with closing(HTTPConnection(host, timeout=20)) as connection:
+        connection.putrequest("POST", "/mcp")
+        for name, value in (HEADERS | organization.headers | {"Content-Length": "99999999"}).items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        assert answer.status == 413
+        assert b"smaller attachments" in answer.read()
+
+
+async def test_the_inbox_that_is_meant(organization: Organization) -> None:
+    """Named in the call, for the connection, or the only one; else the call says which there are."""
+    key, base = organization.api_key, organization.base_url
+    async with over_http(base, key) as client:
+        text, error = await refused(client, "check_inbox")
+        assert "create_inbox" in text
+        first = organization.new_inbox()
+        assert (await done(client, "check_inbox"))["total"] == 0
+        second = organization.new_inbox()
+        text, error = await refused(client, "check_inbox")
+        assert error["argument"] == "inbox_id"
+        assert first["email"] in text
+        assert second["email"] in text
+    listed = (await _drafted(base, key, first)), (await _drafted(base, key, second))
+    assert listed == ([first["email"]], [second["email"]])
+    async with over_stdio(base, key, inbox=second["email"]) as client:
+        made = await done(client, "create_draft", to="a@b.test", subject="x", text="y")
+        shown = (await done(client, "list_inboxes"))["inboxes"]
+        assert made["draft"]["inbox_id"] in [one["id"] for one in shown if one["address"] == second["email"]]
+
+
+async def _drafted(base: str, key: str, inbox: dict[str, Any]) -> list[str]:
+    async with over_http(base, key, inbox=inbox["email"]) as client:
+        sent = await done(client, "send_email", to="a@abroad.test", subject="x", text="y")
+        return [sent["from"]]
