@@ -15,7 +15,6 @@ from gateway.core.listing import Listing, Window
 from gateway.mcp.fence import Fence, one_line
 from gateway.mcp.toolbox import Answer
 from gateway.mime.attachment_names import unique_names
-from gateway.mime.html_text import html_to_text
 from gateway.store.engine import Row
 from gateway.store.jsontext import load
 from gateway.store.people import people_of, person_of
@@ -163,13 +162,9 @@ def authentication(row: Row) -> dict[str, str]:
 
 
 def body_of(row: Row, *, full: bool) -> str:
-    """The text of a message: what is new in it, or with the quoted history. Of HTML, what people see."""
-    new, text, html = row.get("extracted_text"), row.get("text"), row.get("html")
-    if not full and new and new.strip():
-        return str(new)
-    if text and text.strip():
-        return str(text)
-    return html_to_text(html).text if html else str(new or "")
+    """The text of a message: what is new in it, or with the quoted history (of HTML, what people see)."""
+    new, text = row.get("extracted_text") or "", row.get("text") or ""
+    return str(text if full or not new.strip() else new)
 
 
 def _people(row: Row) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import msgspec
 from gateway.core import idempotency
 from gateway.core.errors import Conflict
 from gateway.core.idempotency import Completion, Replay
+from gateway.core.sealed import Unreadable, seal, unseal
 from gateway.core.sent import Sent
 from gateway.mcp.toolbox import Answer, Call
 from gateway.store.jsontext import dump, load
@@ -48,13 +49,13 @@ async def send_once(
         error.fix = "if this is another email, call again with a new idempotency_key"
         raise
     if isinstance(begun, Replay):
-        kept = load(begun.body)
+        kept = _kept(call, begun)
         text = f"This was done before, and was not done again. {kept['text']}"
         return Answer(text, {**kept["data"], "replayed": True})
 
     def keep(sent: Sent) -> tuple[int, str]:
         answer = render(sent)
-        return 200, dump({"text": answer.text, "data": answer.data})
+        return 200, seal(call.core.secret, dump({"text": answer.text, "data": answer.data}))
 
     try:
         sent = await run(Completion(begun, keep))
@@ -62,3 +63,15 @@ async def send_once(
         await idempotency.abandon(call.core, begun)
         raise
     return render(sent)
+
+
+def _kept(call: Call[Any], before: Replay) -> Any:
+    """The answer that was kept, sealed because it names people. Raises Conflict."""
+    try:
+        return load(unseal(call.core.secret, before.body))
+    except Unreadable:
+        raise Conflict(
+            "the answer kept for this idempotency_key can be read no more, but the email was sent",
+            field="idempotency_key",
+            fix="do not send it again; check_inbox with include_sent shows it",
+        ) from None

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from tests.api_mailboxkit.calls import made as mailboxkit
 from tests.e2e.world import deliver, letter
 from tests.gateway_process import GatewayProcess, Organization
 from tests.mcp.clients import (
@@ -115,6 +116,19 @@ async def test_a_key_without_a_permission_is_told_so(organization: Organization)
         await done(client, "check_inbox")
         text, _ = await refused(client, "send_email", to="a@b.test", subject="x", text="y")
     assert "message_send" in text
+
+
+async def test_a_sandbox_key_sends_nothing(gateway: GatewayProcess, organization: Organization) -> None:
+    inbox = organization.new_inbox()["email"]
+    made = mailboxkit(organization, "api_keys", {"name": "sandbox", "test": True})
+    async with over_http(organization.base_url, made["key"]) as client:
+        sent = await done(client, "send_email", inbox_id=inbox, to=inbox, subject="Trial", text="x")
+        assert sent["test"] is True
+        deliver(gateway.port("smtp"), letter(inbox, "Real"), inbox)
+        await arrived(client, inbox, "Real")
+        listed = await done(client, "check_inbox", inbox_id=inbox, include_sent=True)
+        kinds = {one["untrusted"]["subject"]: (one["direction"], one["test"]) for one in listed["messages"]}
+    assert kinds == {"Real": ("received", False), "Trial": ("sent", True)}
 
 
 @pytest.mark.parametrize("transport", ["http", "stdio"])
