@@ -1,9 +1,11 @@
 """The lookup database: which domains and mailboxes there are, for Dovecot, Postfix and our receiver.
 
-One SQLite file of its own in rollback-journal mode, because its readers are other programs under other users
-and WAL would need them to write its shared memory. Written by provisioning only, fsynced at each change
-(synchronous=FULL), never by the mail flow. All rows are mirrored in memory, so that a lookup in the gateway
-costs no disk access; a writer in another process is noticed by :meth:`Directory.refresh`.
+One SQLite file of its own, whose readers are other programs under other users. Postfix has no patience with a
+locked table: a process that meets one ends, and master(8) holds its service back for a minute. So it is in WAL
+mode, where a writer never locks readers out; they may read the file and the log, and mark their place in the shared
+memory. Written by provisioning only, fsynced at each change (synchronous=FULL), never by the mail flow. All rows
+are mirrored in memory, so that a lookup in the gateway costs no disk access; a writer in another process is noticed
+by :meth:`Directory.refresh`.
 
 Every method but the in-memory lookups blocks: call them in a thread.
 """
@@ -81,18 +83,27 @@ class Directory:
                 if fresh:
                     os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, mode))
                 db = sqlite3.connect(self.path, timeout=10, check_same_thread=False, isolation_level=None)
-                db.execute("PRAGMA journal_mode = DELETE")
+                db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = FULL")
                 db.executescript(_TABLES)
                 self._db = db
-            os.chmod(self.path, mode)
-            if group >= 0:
-                os.chown(self.path, -1, group)
             self._load()
+            # the shared memory holds where each reader stands in the log, so readers write it; it is no data
+            for more, bits in (("", mode), ("-wal", mode), ("-shm", mode | (mode & 0o040) >> 1)):
+                os.chmod(f"{self.path}{more}", bits)
+                if group >= 0:
+                    os.chown(f"{self.path}{more}", -1, group)
 
     def close(self) -> None:
         with self._lock:
             if self._db is not None:
+                try:
+                    # nobody reads it now: leave one file, that can be opened without the right to make the others.
+                    # Somebody does: then SQLite leaves the others too
+                    self._db.execute("PRAGMA busy_timeout = 0")
+                    self._db.execute("PRAGMA journal_mode = DELETE")
+                except sqlite3.OperationalError:
+                    pass
                 self._db.close()
                 self._db = None
 
