@@ -25,5 +25,4 @@ The inbox that is meant where a call names none: the header ``X-Postern-Inbox``,
 
 Ids are shown as ``msg_…``, ``thr_…``, ``inb_…``, ``dft_…`` and taken in any form. A call that is not done is a result
 with ``isError`` and ``{"error": {code, message, argument, fix}}``, never a protocol error, so that the model reads it.
-A cancelled call ends when its HTTP request does; ``notifications/cancelled`` names no session, so it ends nothing.
 """

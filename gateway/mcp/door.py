@@ -1,7 +1,9 @@
 """``/mcp``: who may enter, and the server behind it, made when the first client comes.
 
 The order for each request: origin; key (401 with WWW-Authenticate, asked for on every POST, so a revoked key ends with
-the next call); rate limit; then the protocol. GET and DELETE are 405, for there are no sessions.
+the next call); rate limit; then the protocol. GET and DELETE are 405, for there are no sessions: the
+``Mcp-Session-Id`` that a client gets is a name to know its calls by (so that it can cancel them), nothing is kept under
+it, and any will do.
 
 DNS rebinding: a page that makes a browser talk to a gateway on the reader's machine or network names its own site as
 Origin, and is refused unless that is ``http.public_url``, a loopback name or one of ``mcp.origins``. ``Host`` is not
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from importlib import import_module
 from typing import Any
@@ -41,6 +44,7 @@ log = logging.getLogger("postern.http")
 
 PATH = "/mcp"
 _SERVER_ERROR = -32000  # JSON-RPC 2.0 §5.1
+_SESSION, _VERSION = "mcp-session-id", "mcp-protocol-version"
 _CLIENT_LEFT = 499  # as nginx logs it
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _STATUS: list[tuple[type[CoreError], int]] = [
@@ -113,7 +117,10 @@ class McpDoor(BaseRoute):
             inbox=request.headers.get("x-postern-inbox") or request.query_params.get("inbox") or None,
             public_url=public_url(self._core, request),
             request_id=seen.request_id,
+            session=request.headers.get(_SESSION),
         )
+        if _SESSION not in request.headers and _VERSION not in request.headers:  # it comes for the first time
+            seen.headers["Mcp-Session-Id"] = secrets.token_hex(16)
         server = await self._server()
         accepts = request.headers.get("accept", "")
         await server.handle(scope, receive, seen, stream="text/event-stream" in accepts)

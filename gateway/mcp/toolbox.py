@@ -40,13 +40,14 @@ Progress = Callable[[float, float, str], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: the reach of the key, the ``inbox`` named for the connection (any id, or an address), and how the
-    client reaches us, for links."""
+    """Who calls: the reach of the key, the ``inbox`` named for the connection (any id, or an address), how the client
+    reaches us, and the name it was given when it came, by which its calls are told from those of others."""
 
     scope: Scope
     inbox: str | None
     public_url: str
     request_id: str
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

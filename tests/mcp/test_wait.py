@@ -12,7 +12,7 @@ from mcp import Client
 
 from tests.e2e.world import deliver, letter
 from tests.gateway_process import GatewayProcess, Organization, running_gateway
-from tests.mcp.clients import TRANSPORTS, Transport, arrived, done, eventually, over_http, refused
+from tests.mcp.clients import TRANSPORTS, Era, Transport, arrived, done, eventually, over_http, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -106,7 +106,9 @@ async def test_an_expression_that_would_run_for_ever_does_not(
             assert not none["found"]
 
 
-async def test_a_client_that_gives_up_frees_the_wait(organization: Organization) -> None:
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_client_that_gives_up_frees_the_wait(organization: Organization, mode: Era) -> None:
+    """By closing its request, or as clients of 2025 do it, by saying so in another one."""
     organization.new_inbox()
     before = _waits(organization)
 
@@ -116,7 +118,7 @@ async def test_a_client_that_gives_up_frees_the_wait(organization: Organization)
     async def ended() -> bool:
         return _waits(organization) == before
 
-    async with over_http(organization.base_url, organization.api_key) as client:
+    async with over_http(organization.base_url, organization.api_key, mode=mode) as client:
         async with anyio.create_task_group() as group:
             group.start_soon(client.call_tool, "wait_for_email", {"timeout": 300})
             await eventually(waits, "it did not wait")
