@@ -41,6 +41,7 @@ async def set_labels(call: Call[SetLabels]) -> Answer:
         change = Change(add=args.add or (), remove=args.remove or ())
     except Invalid as error:
         error.field = (error.field or "add").replace("_labels", "")
+        error.message = error.message.replace("_labels", "")
         raise
     if message is not None:
         inbox, ulid = await message_of(call, args.inbox_id, message)
