@@ -10,6 +10,7 @@ A client that goes frees its place; one whose key is revoked is told no more.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Annotated, Any, TypeVar, cast
@@ -23,7 +24,8 @@ from gateway.api.body import encode
 from gateway.api.errors import Unauthorized
 from gateway.api.routing import Call, NoBody
 from gateway.api.times import parse_time
-from gateway.core.errors import Invalid, Unavailable
+from gateway.core.errors import Forbidden, Invalid, Unavailable
+from gateway.core.lookup import require
 from gateway.core.waiting import MAX_WAIT, Match, Watch, received_event, wait_for, watch
 from gateway.store.engine import Row, StoreDown
 
@@ -33,7 +35,6 @@ BEAT_SECONDS = 15.0
 """So often a silent stream says that it lives: proxies end what is silent for a minute."""
 
 _RETRY_MS = 1000
-_UNTIL_FOREVER = 10 * 365 * 86_400
 
 Doc = msgspec.Meta
 View = TypeVar("View")
@@ -89,7 +90,7 @@ async def await_mail(
     row = await _while_there(call.request, wait)
     if row is None:
         return wrap(None)
-    await authenticate(call.core, call.request)  # the key may have been revoked meanwhile
+    await _still_may(call)
     return wrap(await show(row))
 
 
@@ -101,6 +102,11 @@ def read_since(text: str | None) -> int | str | None:
     if text[:4].isdigit() and text[4:5] == "-":
         return parse_time(text, "since")
     return text
+
+
+async def _still_may(call: Call[NoBody, WaitQuery]) -> None:
+    """Raise Unauthorized or Forbidden when the key was revoked meanwhile, or may not read mail any more."""
+    require(await authenticate(call.core, call.request), "message_read")
 
 
 async def _while_there(request: Request, wait: Any) -> Row | None:
@@ -132,20 +138,20 @@ async def _events(call: Call[NoBody, WaitQuery], wanted: Watch, show: Show[Any])
         head += f"id: evt_{await wanted.resume_id()}\n"
     yield f"{head}: waiting for mail\n\n".encode()
     loop = asyncio.get_running_loop()
-    end = loop.time() + (call.query.timeout or _UNTIL_FOREVER)
+    end = loop.time() + (call.query.timeout or math.inf)
     async with aclosing(wanted.arrivals()) as found:
         coming = asyncio.ensure_future(anext(found))
         try:
             while (left := end - loop.time()) > 0:
                 await asyncio.wait({coming}, timeout=min(BEAT_SECONDS, left))
-                await authenticate(call.core, call.request)
+                await _still_may(call)
                 if not coming.done():
                     yield b": still here\n\n"
                     continue
                 row = coming.result()
                 coming = asyncio.ensure_future(anext(found))
                 yield _frame(row, encode(await show(row)))
-        except (Unauthorized, Unavailable, StoreDown):
+        except (Unauthorized, Forbidden, Unavailable, StoreDown):
             return  # the client comes again with Last-Event-ID, and is told there what is wrong
         finally:
             coming.cancel()

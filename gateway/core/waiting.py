@@ -151,10 +151,8 @@ class Watch:
 
     async def _whole(self, row: Row) -> Row | None:
         """The message, when its text matches too and it is still there."""
-        if self.match.reads_text:
-            await self.core.store.read(partial(add_bodies, rows=[row]))
-            if not self.match.accepts_text(row):
-                return None
+        if self.match.reads_text and not await self.core.store.read(partial(_accepts_text, self.match, row)):
+            return None
         try:
             return await get_message(self.core, self.scope, self.inbox["id"], f"msg_{row['id']}")
         except NotFound:  # deleted meanwhile, or made spam
@@ -192,7 +190,7 @@ def _counter(scope: Scope) -> str:
 
 def _newest(tx: Tx, inbox: Row) -> Place:
     row = tx.row(
-        "SELECT timestamp, seq FROM message WHERE inbox_id = ? AND direction = 'inbound' "
+        f"SELECT timestamp, seq FROM message WHERE inbox_id = ? AND {_COMES} "  # noqa: S608
         "ORDER BY timestamp DESC, seq DESC LIMIT 1",
         inbox["id"],
     )
@@ -243,6 +241,12 @@ def _stored(tx: Tx, inbox: str, place: Place) -> Sequence[Row]:
         *place,
         _HEADS,
     )
+
+
+def _accepts_text(match: Match, row: Row, tx: Tx) -> bool:
+    """In a reader's thread: a body may be long, and waits are many."""
+    add_bodies(tx, [row])
+    return match.accepts_text(row)
 
 
 def _head(tx: Tx, message_id: str) -> Row | None:

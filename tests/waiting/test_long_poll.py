@@ -177,18 +177,18 @@ def test_a_client_that_goes_frees_its_place(desk: Desk) -> None:
     until(lambda: desk.open == 0, why="the wait is still open")
 
 
-def test_a_hundred_waits_and_then_the_limit(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_two_hundred_waits_and_then_the_limit(tmp_path_factory: pytest.TempPathFactory) -> None:
     with (
-        running_gateway(tmp_path_factory.mktemp("waits"), limits__waits=100) as gateway,
-        a_desk(gateway, threads=101) as desk,
+        running_gateway(tmp_path_factory.mktemp("waits"), limits__waits=200) as gateway,
+        a_desk(gateway, threads=201) as desk,
     ):
-        jobs = desk.start(count=100)
+        jobs = desk.start(count=200)
         refused = desk.ask()
         assert refused.status_code == 429
         assert "limits.waits" in refused.text
         assert int(refused.headers["retry-after"]) >= 1
-        desk.receive("for a hundred")
-        assert {one.result(60)["subject"] for one in jobs} == {"for a hundred"}
+        desk.receive("for two hundred")
+        assert {one.result(60)["subject"] for one in jobs} == {"for two hundred"}
         until(lambda: desk.open == 0)
         _stops_at_once(desk, gateway)
 

@@ -1,0 +1,47 @@
+"""A waiter that falls behind its stream goes on from where it was: nothing is lost, nothing told twice."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from pathlib import Path
+
+import anyio
+import pytest
+
+from gateway.core.errors import Unavailable
+from gateway.core.waiting import Match, watch
+from gateway.events import live
+from tests.api.happenings import received
+from tests.api_mail.shelf import Shelf, mail
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_more_mail_than_a_stream_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "MAX_WAITING", 3)
+    shelf = Shelf(tmp_path)
+    core = shelf.core()
+    try:
+        inbox = shelf.inbox("bot@postern.test")
+        wanted = await watch(core, shelf.scope, inbox["id"], Match(), None)
+        told = []
+        async with aclosing(wanted.arrivals()) as found:
+            received(shelf, core.events, inbox, mail(0))
+            told.append((await anext(found))["subject"])
+            (stream,) = core.live._streams
+            for number in range(1, 40):
+                received(shelf, core.events, inbox, mail(number))
+            with anyio.fail_after(20):
+                await stream.lost.wait()  # nobody reads: more came than it holds
+                while len(told) < 40:
+                    told.append((await anext(found))["subject"])
+            assert told == [f"mail {number}" for number in range(40)]
+            assert list(core.live.open) == [f"wait:{shelf.organization}"]
+            core.live.closing.set()
+            for one in core.live._streams:
+                one.wake()
+            with pytest.raises(Unavailable):
+                await anext(found)
+        assert not core.live.open
+    finally:
+        shelf.store.close()
