@@ -21,6 +21,7 @@ EVERY_KEY = {
     "GET /inboxes/{inbox_id}",
     "POST /inboxes/{inbox_id}/send",
     "GET /inboxes/{inbox_id}/messages",
+    "GET /inboxes/{inbox_id}/messages/wait",
     "GET /inboxes/{inbox_id}/threads",
     "GET /inboxes/{inbox_id}/reputation",
     "GET /threads/{thread_id}/messages",
