@@ -72,8 +72,11 @@ class Home:
         path = path.lstrip("/").format_map(self.places[where] if isinstance(where, str) else where)
         headers = {"Idempotency-Key": uuid.uuid4().hex}
         body = BODIES.get(route, REASON if method != "GET" else None) if body is None else body
+        brief = {"timeout": 1} if path.endswith("/wait") else None
         with client(self.household.organization, self.household.keys[key]) as http:
-            found = http.request(method, path, json=body, headers=headers, follow_redirects=False)
+            found = http.request(
+                method, path, params=brief, json=body, headers=headers, follow_redirects=False
+            )
         is_json = found.headers.get("content-type", "").startswith("application/json")
         return found.status_code, found.json() if is_json else None
 
