@@ -215,7 +215,8 @@ class GatewayProcess:
                 ) from None
         else:
             left, code, expected = set(), self.process.returncode, 0
-        end = time.monotonic() + 10
+        # after a SIGKILL nobody ends Dovecot's processes: they notice, and auth waits up to 30 s for its clients
+        end = time.monotonic() + (10 if how == signal.SIGTERM else 45)
         while gone := [pid for pid in left | set(below(self.data)) if _alive(pid)]:
             if time.monotonic() > end:
                 raise AssertionError(f"left behind after {how.name}: {[_command(pid) for pid in gone]}")

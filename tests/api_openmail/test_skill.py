@@ -102,6 +102,8 @@ def test_every_curl_line_of_the_skill_runs(
     )
     answer.add_attachment(b"x,y\n3,4\n", maintype="text", subtype="csv", filename="table 1.csv")
     deliver(gateway.port("smtp"), answer, inbox["address"])
+    waited = agent.run("/messages/wait", MESSAGE=sent["messageId"])["message"]
+    assert (waited["threadId"], waited["fromAddr"]) == (sent["threadId"], friend)
     unread = until(lambda: agent.run("threads?is_read=false")["data"], why="the answer")
     assert [row["id"] for row in unread] == [sent["threadId"]]
     message = agent.run("/messages -H")["data"][-1]

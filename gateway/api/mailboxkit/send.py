@@ -9,7 +9,6 @@ import msgspec
 from starlette.responses import Response
 
 from gateway.api.body import encode
-from gateway.api.errors import allowance_headers
 from gateway.api.mailboxkit.billing import billed
 from gateway.api.mailboxkit.ids import shown_ulid
 from gateway.api.mailboxkit.listing import Data
@@ -125,7 +124,6 @@ async def _accept(
     render = partial(_answer, inbox, call.scope.test)
     with billed(call):
         sent = await run(completion(call, render))
-    call.headers.update(allowance_headers(sent.allowance))
     status, text = render(sent)
     return Response(text, status, media_type="application/json")
 
