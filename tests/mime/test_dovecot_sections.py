@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,40 +17,36 @@ from gateway.mime.limits import DEFAULT_LIMITS
 from gateway.mime.parse import parse
 from gateway.mime.structure import read_tree
 from gateway.mime.transfer import decode_part
+from tests.servers import data_directory
 
 IMAP = Path("/usr/lib/dovecot/imap")
 
 
 @pytest.fixture
-def imap(tmp_path: Path, corpus_messages: list[Path]) -> imaplib.IMAP4_stream:
+def imap(tmp_path: Path, corpus_messages: list[Path]) -> Iterator[imaplib.IMAP4_stream]:
     if not IMAP.exists():
         pytest.skip("Dovecot is not installed")
-    root = tmp_path / "dc"
-    for name in ("cur", "new", "tmp"):
-        (root / "m" / name).mkdir(parents=True)
-    for name in ("run", "home"):
-        (root / name).mkdir()
-    for number, path in enumerate(corpus_messages):
-        octets = re.sub(rb"\r?\n", b"\r\n", path.read_bytes())
-        (root / "m" / "cur" / f"{1_000_000 + number}.x:2,").write_bytes(octets)
-    user = "nobody" if os.geteuid() == 0 else os.environ.get("USER", "me")
-    (root / "d.conf").write_text(
-        f"mail_location = maildir:{root}/m\nbase_dir = {root}/run\nlog_path = {root}/log\nmail_home = {root}/home\n"
-        "first_valid_uid = 0\nfirst_valid_gid = 0\nprotocols = imap\nssl = no\ndefault_vsz_limit = 1 G\n"
-        + ("mail_uid = nobody\nmail_gid = nogroup\n" if user == "nobody" else "")
-    )
-    prefix = ""
-    if user == "nobody":
-        if shutil.which("setpriv") is None:
-            pytest.skip("setpriv is not installed")
-        prefix = "setpriv --reuid=nobody --regid=nogroup --clear-groups "
-        for path in [root, *root.rglob("*")]:
-            shutil.chown(path, "nobody", "nogroup")
-        for parent in list(root.parents)[:3]:
-            if parent != Path("/") and parent.stat().st_uid == 0:
-                parent.chmod(parent.stat().st_mode | 0o011)
-    command = f"{prefix}env USER={user} HOME={root}/home {IMAP} -c {shlex.quote(str(root / 'd.conf'))}"
-    return imaplib.IMAP4_stream(command + " 2>/dev/null")
+    with data_directory(tmp_path) as root:
+        for name in ("m/cur", "m/new", "m/tmp", "run", "home"):
+            (root / name).mkdir(parents=True)
+        for number, path in enumerate(corpus_messages):
+            octets = re.sub(rb"\r?\n", b"\r\n", path.read_bytes())
+            (root / "m" / "cur" / f"{1_000_000 + number}.x:2,").write_bytes(octets)
+        user = "nobody" if os.geteuid() == 0 else os.environ.get("USER", "me")
+        (root / "d.conf").write_text(
+            f"mail_location = maildir:{root}/m\nbase_dir = {root}/run\nlog_path = {root}/log\nmail_home = {root}/home\n"
+            "first_valid_uid = 0\nfirst_valid_gid = 0\nprotocols = imap\nssl = no\ndefault_vsz_limit = 1 G\n"
+            + ("mail_uid = nobody\nmail_gid = nogroup\n" if user == "nobody" else "")
+        )
+        prefix = ""
+        if user == "nobody":
+            if shutil.which("setpriv") is None:
+                pytest.skip("setpriv is not installed")
+            prefix = "setpriv --reuid=nobody --regid=nogroup --clear-groups "
+            for path in [root, *root.rglob("*")]:
+                shutil.chown(path, "nobody", "nogroup")
+        command = f"{prefix}env USER={user} HOME={root}/home {IMAP} -c {shlex.quote(str(root / 'd.conf'))}"
+        yield imaplib.IMAP4_stream(command + " 2>/dev/null")
 
 
 def test_every_attachment_section_gives_dovecots_octets(
