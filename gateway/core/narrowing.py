@@ -64,7 +64,7 @@ def _hidden(wanted: Filter, alias: str) -> Condition:
     )
 
 
-# literals, for the partial indexes of store.models
+# literals, for the partial indexes of store.derived
 _ONE_WAY = {"inbound": " AND {}.direction = 'inbound'", "outbound": " AND {}.direction = 'outbound'"}
 _DIRECTION = {"sent": "outbound", "received": "inbound"}
 
