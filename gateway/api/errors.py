@@ -6,7 +6,7 @@ A dialect brings a ``Renderer``; the headers that go with an error are the same 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -53,6 +53,15 @@ class Internal(CoreError):
     """A defect of ours: 500."""
 
     code = "internal_error"
+
+
+Kinds = Sequence[tuple[type[CoreError], int, str]]
+"""Which kind of core error has which status and name in a dialect; the first that fits counts."""
+
+
+def kind_of(error: CoreError, kinds: Kinds, otherwise: tuple[int, str]) -> tuple[int, str]:
+    """Status and name of an error."""
+    return next(((status, name) for kind, status, name in kinds if isinstance(error, kind)), otherwise)
 
 
 def core_error(error: Exception) -> CoreError:

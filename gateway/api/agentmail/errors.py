@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.api.errors import Internal, Unauthorized, WrongMethod, field_path
+from gateway.api.errors import Internal, Kinds, Unauthorized, WrongMethod, field_path, kind_of
 from gateway.core.errors import (
     Conflict,
     CoreError,
@@ -20,7 +20,7 @@ from gateway.core.errors import (
 )
 
 # C7: a taken name is 403, since the Python SDK repeats a request that got 409
-_NAMES: list[tuple[type[CoreError], int, str]] = [
+_NAMES: Kinds = [
     (Invalid, 400, "ValidationError"),
     (Unauthorized, 401, "UnauthorizedError"),
     (NotFound, 404, "NotFoundError"),
@@ -65,9 +65,7 @@ ERROR_SCHEMA: dict[str, Any] = {
 
 def render_error(error: CoreError) -> tuple[int, dict[str, Any]]:
     """Status code and body of an error."""
-    status, name = next(
-        ((status, name) for kind, status, name in _NAMES if isinstance(error, kind)), (400, "ValidationError")
-    )
+    status, name = kind_of(error, _NAMES, (400, "ValidationError"))
     body: dict[str, Any] = {
         "name": name,
         "code": _CODES.get(error.code, error.code),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gateway.api.errors import Internal, Unauthorized, WrongMethod
+from gateway.api.errors import Internal, Kinds, Unauthorized, WrongMethod, kind_of
 from gateway.core.errors import (
     Conflict,
     CoreError,
@@ -27,7 +27,7 @@ from gateway.core.errors import (
     Unavailable,
 )
 
-_KINDS: list[tuple[type[CoreError], int, str]] = [
+_KINDS: Kinds = [
     (Invalid, 422, ""),
     (Taken, 422, ""),
     (Unauthorized, 401, "unauthenticated"),
@@ -76,9 +76,7 @@ def fields(otherwise: str | None = None, /, **names: str) -> Iterator[None]:
 
 def render_error(error: CoreError) -> tuple[int, dict[str, Any]]:
     """Status code and body of an error."""
-    status, code = next(
-        ((status, code) for kind, status, code in _KINDS if isinstance(error, kind)), (422, "")
-    )
+    status, code = kind_of(error, _KINDS, (422, ""))
     if error.code in _CODES:
         status, code = _CODES[error.code], error.code
     message = _WORDS.get(status) or _words(error)

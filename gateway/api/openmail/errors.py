@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.api.errors import Internal, Unauthorized, WrongMethod
+from gateway.api.errors import Internal, Kinds, Unauthorized, WrongMethod, kind_of
 from gateway.core.errors import (
     Conflict,
     CoreError,
@@ -21,7 +21,7 @@ from gateway.core.errors import (
     Unavailable,
 )
 
-_KINDS: list[tuple[type[CoreError], int, str]] = [
+_KINDS: Kinds = [
     (Invalid, 400, "bad_request"),
     (Unauthorized, 401, "unauthorized"),
     (NotFound, 404, "not_found"),
@@ -105,9 +105,7 @@ ERROR_SCHEMA: dict[str, Any] = {
 
 def render_error(error: CoreError) -> tuple[int, dict[str, Any]]:
     """Status code and body of an error."""
-    status, code = next(
-        ((status, code) for kind, status, code in _KINDS if isinstance(error, kind)), (400, "bad_request")
-    )
+    status, code = kind_of(error, _KINDS, (400, "bad_request"))
     known = _SAME.get(error.code, error.code)
     if known in _CODES:
         status, code = _CODES[known], known
