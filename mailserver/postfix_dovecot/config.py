@@ -17,19 +17,10 @@ from pathlib import Path
 from mailserver.base import MailServerError
 from mailserver.dovecot import SUBMITTER
 from mailserver.embedded.settings import Smarthost
+from mailserver.postfix_dovecot.tables import TABLES
 from mailserver.provisioning import DovecotSettings
 
 USER = "postfix"
-
-_SENT = "WHERE instr('%u', '+sent-') > 1 AND address = substr('%u', 1, instr('%u', '+sent-') - 1) || '@%d'"
-
-TABLES = {
-    "domains.cf": "SELECT name FROM domain WHERE name = '%s'",
-    "mailboxes.cf": "SELECT home FROM mailbox WHERE address = '%s' AND enabled = 1",
-    "logins.cf": "SELECT address FROM mailbox WHERE address = '%s' AND enabled = 1",
-    "sent-guard.cf": "SELECT '550 5.1.1 no such mailbox here' FROM mailbox " + _SENT,  # noqa: S608
-    "sent-transport.cf": "SELECT 'lmtp:unix:@RUN@/lmtp-sent' FROM mailbox " + _SENT + " AND enabled = 1",  # noqa: S608
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
