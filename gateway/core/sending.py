@@ -24,15 +24,15 @@ from gateway.core.sent import Sent
 from gateway.core.unsubscribe import unsubscribe_headers
 from gateway.core.wallet_notice import owner_told
 from gateway.mime.addresses import InvalidAddress, normalise, parse_user_address
-from gateway.mime.dkim_sign import SigningError
+from gateway.mime.dkim_sign import Signing, SigningError
 from gateway.mime.header_rules import InvalidHeader, check_headers, check_subject
-from gateway.mime.jobs import ComposeFailed, Signing
+from gateway.mime.jobs import ComposeFailed
 from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage, ParsedMessage
 from gateway.outbox.queue import enqueue, return_path, token_of
 from gateway.outbox.record import Teller
-from gateway.outbox.submissions import signing_domain
 from gateway.settings import Settings
 from gateway.store import index, threads
+from gateway.store.dkim_keys import active_key
 from gateway.store.engine import Row, Tx
 from gateway.store.flags_owed import owe
 from gateway.store.ids import message_id_header, new_ulid, now_us
@@ -129,17 +129,17 @@ async def send(
         request = replace(request, html=with_pixel(core, request.html, message_id, tracked=tracked))
     reply = request.in_reply_to is not None or request.thread_id is not None
 
-    def look(tx: Tx) -> Row | None:
+    def look(tx: Tx) -> Signing | None:
         check_standing(tx, inbox_row)
         check_recipients(tx, inbox_row, checked.fields(), reply=reply)
         admit(tx, scope, inbox_row, core.settings.limits, checked.fields(), charge=False)
         wallet.afford(tx, core.settings.wallet, scope, len(request.attachments))
-        return signing_domain(tx, inbox_row["domain"])
+        return active_key(tx, inbox_row["domain"])
 
     async with owner_told(core, inbox_row):
-        domain = await core.store.read(look)
+        signing = await core.store.read(look)
     await check_domains(core, checked.fields())
-    raw, parsed = await _compose(core, inbox_row, domain, request, checked, message_id, at)
+    raw, parsed = await _compose(core, inbox_row, signing, request, checked, message_id, at)
     if len(raw) > core.settings.mail.max_message:
         raise TooLarge(
             f"the message is {len(raw)} octets; at most {core.settings.mail.max_message} can be sent",
@@ -242,7 +242,7 @@ def _check_attachments(request: SendRequest, settings: Settings) -> None:
 async def _compose(
     core: Core,
     inbox: Row,
-    domain: Row | None,
+    signing: Signing | None,
     request: SendRequest,
     checked: _Checked,
     message_id: str,
@@ -264,7 +264,6 @@ async def _compose(
         references=list(request.references),
         date=at,
     )
-    signing = Signing(domain["name"], domain["dkim_selector"], domain["dkim_private"]) if domain else None
     try:
         return await core.parser.compose(message, signing)
     except InvalidHeader as error:

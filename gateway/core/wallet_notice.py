@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from gateway.core import wallet
 from gateway.core.context import Core
 from gateway.core.errors import Unpaid
-from gateway.mime.jobs import ComposeFailed, Signing
+from gateway.mime.jobs import ComposeFailed
 from gateway.mime.types import Address, OutgoingMessage
 from gateway.outbox.queue import enqueue
-from gateway.outbox.submissions import signing_domain
+from gateway.store.dkim_keys import active_key
 from gateway.store.engine import Row, StoreDown, Tx
 from gateway.store.ids import new_ulid, now_us
 from mailserver.addresses import fold_domain
@@ -60,10 +60,10 @@ async def tell_owner(core: Core, inbox: Row, refused: Unpaid) -> None:
     if await core.store.read(lambda tx: tx.value(told, organization_id)):
         return
     domain = fold_domain(core.settings.mail.domain)
-    row, signer = await core.store.read(
+    row, signing = await core.store.read(
         lambda tx: (
             tx.row("SELECT * FROM organization WHERE id = ?", organization_id),
-            signing_domain(tx, domain),
+            active_key(tx, domain),
         )
     )
     if row is None or not row["owner_email"]:
@@ -89,7 +89,6 @@ async def tell_owner(core: Core, inbox: Row, refused: Unpaid) -> None:
         references=[],
         date=at,
     )
-    signing = Signing(signer["name"], signer["dkim_selector"], signer["dkim_private"]) if signer else None
     raw, _ = await core.parser.compose(message, signing)
 
     def write(tx: Tx) -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import dkim
 import dkim.canonicalization
+import msgspec
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -28,6 +29,14 @@ _OVERSIGNED: tuple[bytes, ...] = (
     b"content-transfer-encoding",
 )
 _SIGNED = (b"list-unsubscribe", b"list-unsubscribe-post", b"list-id", b"feedback-id", b"auto-submitted")
+
+
+class Signing(msgspec.Struct, frozen=True, array_like=True):
+    """What a message is DKIM-signed with: d=, s=, and the RSA key in PEM."""
+
+    domain: str
+    selector: str
+    private_key: str
 
 
 class SigningError(ValueError):

@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.mime.addresses import InvalidAddress
 from gateway.mime.compose import compose
-from gateway.mime.dkim_sign import SigningError, sign
+from gateway.mime.dkim_sign import Signing, SigningError, sign
 from gateway.mime.header_rules import InvalidHeader, check_headers, check_subject
 from gateway.mime.limits import DEFAULT_LIMITS, Limits
 from gateway.mime.parse import minimal
@@ -29,14 +29,6 @@ DONE, REFUSED = b"+", b"-"
 
 class ComposeFailed(RuntimeError):
     """A message could not be composed for a reason of ours (time, memory, a dead process), not of its content."""
-
-
-class Signing(msgspec.Struct, frozen=True, array_like=True):
-    """What a message is DKIM-signed with: d=, s=, and the RSA key in PEM."""
-
-    domain: str
-    selector: str
-    private_key: str
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True):

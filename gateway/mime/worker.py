@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.mime.jobs import ComposeJob, Order, ParseJob, Signing
+from gateway.mime.dkim_sign import Signing
+from gateway.mime.jobs import ComposeJob, Order, ParseJob
 from gateway.mime.limits import DEFAULT_LIMITS, Limits
 from gateway.mime.pool import WorkerPool
 from gateway.mime.types import OutgoingMessage, ParsedMessage

@@ -105,8 +105,8 @@ class Outbox:
         client to try again.
         """
         try:
-            inbox, domain = await self._store.read(partial(submissions.check, submission=submission))
-            ready = await asyncio.to_thread(submissions.prepare, submission, inbox, domain)
+            inbox, signing = await self._store.read(partial(submissions.check, submission=submission))
+            ready = await asyncio.to_thread(submissions.prepare, submission, inbox, signing)
             outbox_id = await self._store.write(
                 partial(
                     submissions.queue, submission=submission, inbox=inbox, ready=ready, secret=self._secret

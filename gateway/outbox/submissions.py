@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from gateway.mime.addresses import base_address, normalise, parse_address_list
-from gateway.mime.dkim_sign import sign
+from gateway.mime.dkim_sign import Signing, sign
 from gateway.mime.headers import split_head, unfold
 from gateway.outbox.queue import enqueue, token_of
+from gateway.store.dkim_keys import active_key
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.lists import verdict
@@ -33,8 +34,8 @@ class Ready:
     mime: bytes
 
 
-def check(tx: Tx, submission: Submission) -> tuple[Row, Row | None]:
-    """The sender's inbox and its domain row. Raises MailServerError with what the person should know."""
+def check(tx: Tx, submission: Submission) -> tuple[Row, Signing | None]:
+    """The sender's inbox and what its mail is signed with. Raises MailServerError with what the person should know."""
     inbox = tx.row("SELECT * FROM inbox WHERE address = ?", base_address(submission.login))
     if inbox is None or inbox["status"] == "deleting":
         raise MailServerError("this mailbox does not exist any more")
@@ -53,23 +54,10 @@ def check(tx: Tx, submission: Submission) -> tuple[Row, Row | None]:
     gone = suppressed(tx, inbox["organization_id"], [normalise(one) for one in submission.recipients])
     for address, kind in gone.items():
         raise MailServerError(f"{address} is suppressed ({kind}): it gets no more mail from this account")
-    return inbox, signing_domain(tx, inbox["domain"])
+    return inbox, active_key(tx, inbox["domain"])
 
 
-def signing_domain(tx: Tx, domain: str) -> Row | None:
-    """name, dkim_selector and dkim_private of ``domain`` or its nearest parent that is ours (a subdomain's mail
-    is signed by the domain it belongs to: relaxed alignment, RFC 7489 §3.1.1)."""
-    labels = domain.split(".")
-    for start in range(max(1, len(labels) - 1)):
-        row = tx.row(
-            "SELECT name, dkim_selector, dkim_private FROM domain WHERE name = ?", ".".join(labels[start:])
-        )
-        if row is not None:
-            return row
-    return None
-
-
-def prepare(submission: Submission, inbox: Row, domain: Row | None) -> Ready:
+def prepare(submission: Submission, inbox: Row, signing: Signing | None) -> Ready:
     """Complete and sign the message. CPU only; run it in a thread.
 
     Raises MailServerError when From is not the sender's own address (RFC 6409 §6.1).
@@ -88,10 +76,8 @@ def prepare(submission: Submission, inbox: Row, domain: Row | None) -> Ready:
     if not head.raw("date"):
         added += f"Date: {format_datetime(datetime.now(UTC))}\r\n".encode()
     data = added + data
-    if domain is not None:
-        data = sign(
-            data, domain=domain["name"], selector=domain["dkim_selector"], private_key=domain["dkim_private"]
-        )
+    if signing is not None:
+        data = sign(data, domain=signing.domain, selector=signing.selector, private_key=signing.private_key)
     return Ready(outbox_id, message_id[:998], data)
 
 

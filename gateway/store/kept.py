@@ -115,6 +115,22 @@ class Domain(Model):
     updated_at = BigIntegerField()
 
 
+class DkimKey(Model):
+    """A key of a domain beside the one that signs: see ``store.dkim_keys``."""
+
+    id = BigAutoField()
+    domain = CharField()
+    selector = TextField()
+    private = TextField()  # empty once retired
+    public = TextField()  # the DNS TXT value
+    state = CharField()  # next retired
+    since = BigIntegerField()
+
+    class Meta:
+        table_name = "dkim_key"
+        indexes = ((("domain", "selector"), True),)
+
+
 class Inbox(Model):
     id = CharField(primary_key=True)
     number = BigIntegerField(index=True)
@@ -421,7 +437,8 @@ class ThreadTombstone(Model):
 
 
 KEPT: list[type[Model]] = [
-    Organization, Registration, Pod, ApiKey, RevokedKey, CliLogin, Domain, Inbox, Webhook, ListEntry, Draft, DraftFile,
+    Organization, Registration, Pod, ApiKey, RevokedKey, CliLogin, Domain, DkimKey, Inbox, Webhook, ListEntry, Draft,
+    DraftFile,
     Outbox, OutboxRecipient,
     Suppression, Reputation, Wallet, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, FlagsOwed,
     ThreadTombstone,

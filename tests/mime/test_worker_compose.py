@@ -9,9 +9,9 @@ import pytest
 
 from gateway.mime.addresses import InvalidAddress
 from gateway.mime.compose import compose
-from gateway.mime.dkim_sign import SigningError, generate_key, txt_record
+from gateway.mime.dkim_sign import Signing, SigningError, generate_key, txt_record
 from gateway.mime.header_rules import InvalidHeader
-from gateway.mime.jobs import ComposeFailed, ComposeJob, Order, Signing
+from gateway.mime.jobs import ComposeFailed, ComposeJob, Order
 from gateway.mime.parse import parse
 from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage
 from gateway.mime.worker import ParserPool
