@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.gateway_process import GatewayProcess, Organization, running_gateway
+from tests.postgres_server import PostgresCluster, postgres_cluster
 
 
 @pytest.fixture
@@ -26,3 +27,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess
 def organization(gateway: GatewayProcess) -> Organization:
     """A fresh, empty organization on the shared gateway: ``new_inbox()``, ``client()``, ``call()``."""
     return gateway.new_organization()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresCluster]:
+    """One PostgreSQL cluster for the whole run: ``new_database()`` answers a URL. Do not stop it."""
+    with postgres_cluster(tmp_path_factory.mktemp("postgres")) as cluster:
+        yield cluster
