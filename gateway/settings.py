@@ -49,17 +49,68 @@ class Mail(Section, frozen=True, kw_only=True):
     hostname: Annotated[
         str, Doc(description="name in EHLO, Received and the MX record; empty: mail.DOMAIN")
     ] = ""
-    host: Annotated[str, Doc(description="address the mail services listen on")] = "127.0.0.1"
+    host: Annotated[
+        str, Doc(description="address the mail services listen on; * for every one, IPv4 and IPv6")
+    ] = "127.0.0.1"
     smtp_port: Annotated[int, Doc(description="where the world delivers (MX); 0 takes any free one")] = 2525
-    submission_port: Annotated[int, Doc(description="where people's mail clients submit")] = 2587
-    imap_port: Annotated[int, Doc(description="where people's mail clients read")] = 2143
+    submission_port: Annotated[
+        int, Doc(description="where people's mail clients submit (STARTTLS, once there is a certificate)")
+    ] = 2587
+    submissions_port: Annotated[
+        int, Doc(description="the same with TLS from the start; open once there is a certificate")
+    ] = 465
+    imap_port: Annotated[
+        int, Doc(description="where people's mail clients read (STARTTLS, once there is a certificate)")
+    ] = 2143
+    imaps_port: Annotated[
+        int, Doc(description="the same with TLS from the start; open once there is a certificate")
+    ] = 993
+    sieve_port: Annotated[
+        int,
+        Doc(
+            description="postfix_dovecot: where people manage their mail filters (ManageSieve); 0: no filters"
+        ),
+    ] = 4190
+    tls_cert: Annotated[
+        str, Doc(description="certificate of the mail services and its chain, PEM; empty: no TLS")
+    ] = ""
+    tls_key: Annotated[str, Doc(description="its private key, PEM")] = ""
     mailbox_format: Annotated[
         Literal["sdbox", "maildir"],
         Doc(description="Dovecot's format; Maildir keeps 26 labels a folder at most"),
     ] = "sdbox"
     manage: Annotated[
-        bool, Doc(description="postfix_dovecot: start private daemons (true) or use the system's (false)")
+        bool,
+        Doc(
+            description="postfix_dovecot: start the daemons (true, needs root) or use those that systemd runs with "
+            "the configuration of `postern mail render` (false)"
+        ),
     ] = True
+    gateway_port: Annotated[
+        int, Doc(description="where Postfix takes the gateway's mail, on loopback; only with manage = false")
+    ] = 2588
+    doorbell_port: Annotated[
+        int, Doc(description="where Dovecot tells the gateway of changes; only with manage = false")
+    ] = 8026
+    run_dir: Annotated[
+        str, Doc(description="Dovecot's sockets; empty: DATA/run, or below /tmp when that path is too long")
+    ] = ""
+    postfix_dir: Annotated[
+        str, Doc(description="Postfix's configuration; empty: DATA/postfix, where the gateway starts it")
+    ] = ""
+    postfix_spool: Annotated[str, Doc(description="Postfix's queue; empty: POSTFIX_DIR/spool")] = ""
+    postfix_data: Annotated[str, Doc(description="Postfix's own state; empty: POSTFIX_DIR/data")] = ""
+    milter: Annotated[
+        str,
+        Doc(
+            description="milter that signs what people submit and checks what comes in, unix:PATH or inet:HOST:PORT; "
+            "empty: none"
+        ),
+    ] = ""
+    quota: Annotated[
+        int,
+        Doc(description="octets a mailbox may hold where it has no quota of its own; 0: no limit"),
+    ] = 0
     push: Annotated[bool, Doc(description="use Dovecot's push notifications as the doorbell")] = True
     smarthost: Annotated[str, Doc(description="host:port that relays outgoing mail; empty: direct MX")] = ""
     smarthost_user: Annotated[str, Doc(description="login at the smarthost")] = ""
