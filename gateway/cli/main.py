@@ -40,6 +40,7 @@ _COMMANDS = {
     "mcp": "mcp",
     "usage": "usage",
     "rebuild": "rebuild",
+    "backup": "backup",
     "config": "config",
 }
 _PLURALS = {

@@ -25,7 +25,7 @@ def migrate(store: Store) -> list[str]:
     """Apply what is missing and answer the names applied. Raises SchemaTooNew instead of guessing."""
     with _lock(store):
         runner = Runner(store.db, str(_DIRECTORY))
-        known = {path.stem for path in _DIRECTORY.glob("[0-9]*.py")}
+        known = known_levels()
         applied = set(runner.applied())
         if applied - known:
             raise SchemaTooNew(
@@ -35,6 +35,11 @@ def migrate(store: Store) -> list[str]:
         runner.up()
         store.db.close()
         return sorted(known - applied)
+
+
+def known_levels() -> set[str]:
+    """The names of the migrations that this version knows."""
+    return {path.stem for path in _DIRECTORY.glob("[0-9]*.py")}
 
 
 @contextmanager

@@ -1,0 +1,168 @@
+"""Making a backup: into a directory beside its place, then renamed (or packed) into it."""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import hashlib
+import os
+import shutil
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from gateway import __version__
+from gateway.backup import catalog, postgres
+from gateway.backup.catalog import MailCount, Manifest
+from gateway.backup.records import BackupError, check_records, copy_records, levels_of
+from gateway.mail_place import LINK
+
+CopyMail = Callable[[Path, Path | None], MailCount]
+"""Copies every mailbox into a new directory; the second is that of an earlier backup, whose files may be linked."""
+
+_LEFT_OUT = [
+    "systemd credentials (/etc/postern/credentials): keep a copy of them elsewhere",
+    "TLS certificates: they are obtained again",
+    "mail still queued in Postfix",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is backed up. ``url``: PostgreSQL's, or empty; ``settings`` the settings file, if there is one."""
+
+    data: Path
+    database: Path
+    url: str
+    settings: Path | None
+
+    def find(self, name: str) -> Path | None:
+        """A file of the gateway or of the mail server under it, which may have a directory of its own."""
+        places = (self.data, self.data / "lookup", self.data / LINK, self.data / LINK / "lookup")
+        return next((place / name for place in places if (place / name).is_file()), None)
+
+
+def make(source: Source, target: Path, copy_mail: CopyMail | None = None) -> tuple[Path, Manifest]:
+    """Make a backup; answers where it stands. Blocks. Raises BackupError, OSError.
+
+    ``target``: a directory, which gets one more backup, or a file ``….tar.gz``, which is replaced.
+    """
+    archive = catalog.is_archive(target)
+    parent = target.parent if archive else target
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _one_at_a_time(parent):
+        place = target if archive else _free_name(parent)
+        partial = parent / f".{place.name}.new"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(mode=0o700)
+        try:
+            earlier = None if archive else next(iter(reversed(catalog.backups_in(parent))), None)
+            manifest = _fill(source, partial, copy_mail, earlier)
+            if archive:
+                _pack(partial, place)
+            else:
+                catalog.sync_tree(partial)
+                os.replace(partial, place)
+            catalog.sync_file(parent)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return place, manifest
+
+
+def _fill(source: Source, into: Path, copy_mail: CopyMail | None, earlier: Path | None) -> Manifest:
+    lock = source.data / "postern.lock"
+    if source.url:
+        postgres.dump(source.url, into / catalog.DUMP)
+        rows: dict[str, int] = {}
+        levels: list[str] = []
+    else:
+        copy_records(source.database, into / catalog.RECORDS, lock)
+        rows, levels = check_records(into / catalog.RECORDS), levels_of(into / catalog.RECORDS)
+    for name in catalog.SECRETS:
+        found = source.find(name)
+        if found is not None:
+            _copy_private(found, into / name)
+    lookup = source.find(catalog.LOOKUP)
+    if lookup is not None:
+        copy_records(lookup, into / catalog.LOOKUP, lock)
+    if source.settings is not None:
+        _copy_private(source.settings, into / catalog.SETTINGS)
+    files = {one.name: digest(one) for one in sorted(into.iterdir())}
+    count = None
+    if copy_mail is not None:
+        mail = into / catalog.MAIL
+        mail.mkdir(mode=0o700)
+        before = earlier / catalog.MAIL if earlier is not None else None
+        count = copy_mail(mail, before if before is not None and before.is_dir() else None)
+    manifest = Manifest(
+        made_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        postern=__version__,
+        database="postgresql" if source.url else "sqlite",
+        schema=levels,
+        rows=rows,
+        files=files,
+        mail=count,
+        left_out=[*([] if copy_mail else ["the mail itself (--mail takes it too)"]), *_LEFT_OUT],
+    )
+    text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+    (into / catalog.MANIFEST).write_bytes(text + b"\n")
+    return manifest
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, hex. Blocks."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _copy_private(source: Path, target: Path) -> None:
+    with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        out.write(source.read_bytes())
+
+
+def _free_name(parent: Path) -> Path:
+    place = parent / catalog.name_now()
+    if place.exists():
+        raise BackupError(f"{place} was made this very second; try again")
+    return place
+
+
+def _pack(folder: Path, place: Path) -> None:
+    partial = folder.with_name(folder.name + ".tar.gz")
+    try:
+        with (
+            open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out,
+            gzip.GzipFile(fileobj=out, mode="wb", compresslevel=6) as small,
+            tarfile.open(fileobj=small, mode="w|") as tar,
+        ):
+            for one in sorted(folder.iterdir(), key=lambda path: (path.name != catalog.MANIFEST, path.name)):
+                tar.add(one, one.name, filter=_nobody)
+        catalog.sync_file(partial)
+        os.replace(partial, place)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _nobody(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    info.uid = info.gid = 0
+    info.uname = info.gname = ""
+    return info
+
+
+@contextmanager
+def _one_at_a_time(parent: Path) -> Iterator[None]:
+    handle = os.open(parent, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise BackupError(f"another backup to {parent} is under way") from error
+    try:
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,68 @@
+"""Checking a backup: everything its manifest names is there, whole, and readable by this version."""
+
+from __future__ import annotations
+
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway.backup import catalog, postgres
+from gateway.backup.catalog import Manifest
+from gateway.backup.make import digest
+from gateway.backup.records import BackupError, check_records, levels_of
+from gateway.store.migrate import known_levels
+
+
+def verify(backup: Path) -> Manifest:
+    """Verify a backup, a directory or a file; answers its manifest. Blocks. Raises BackupError, OSError."""
+    with opened(backup) as folder:
+        manifest = catalog.manifest_of(folder)
+        for name, wanted in manifest.files.items():
+            if not (folder / name).is_file():
+                raise BackupError(f"{backup}: {name} is missing")
+            if digest(folder / name) != wanted:
+                raise BackupError(f"{backup}: {name} is not what it was when the backup was made")
+        for name in catalog.SECRETS:
+            if name not in manifest.files:
+                raise BackupError(f"{backup}: {name} is missing")
+        if manifest.database == "sqlite":
+            _check_sqlite(backup, folder, manifest)
+        else:
+            postgres.check(folder / catalog.DUMP)
+        if catalog.LOOKUP in manifest.files:
+            check_records(folder / catalog.LOOKUP)
+        return manifest
+
+
+def _check_sqlite(backup: Path, folder: Path, manifest: Manifest) -> None:
+    rows = check_records(folder / catalog.RECORDS)
+    if rows != manifest.rows:
+        wrong = sorted(
+            name for name in rows.keys() | manifest.rows if rows.get(name) != manifest.rows.get(name)
+        )
+        raise BackupError(f"{backup}: rows of {', '.join(wrong)} are not those of the manifest")
+    newer = sorted(set(levels_of(folder / catalog.RECORDS)) - known_levels())
+    if newer:
+        raise BackupError(
+            f"{backup} was made by Postern {manifest.postern}, which is newer ({', '.join(newer)}): "
+            "restore it with that version"
+        )
+
+
+@contextmanager
+def opened(backup: Path) -> Iterator[Path]:
+    """A backup as a directory; an archive is unpacked beside itself for the time of the block. Blocks."""
+    if backup.is_dir():
+        yield backup
+        return
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix=".postern-", dir=backup.parent) as place,
+            tarfile.open(backup, mode="r|gz") as tar,
+        ):
+            tar.extractall(place, filter="data")
+            yield Path(place)
+    except (tarfile.TarError, EOFError) as error:
+        raise BackupError(f"{backup} is damaged, or no backup of Postern: {error}") from error

@@ -1,0 +1,86 @@
+"""``postern backup``: copy what cannot be made again, while the gateway works.
+
+The command reads the database and the secrets itself, so it works with the gateway running or stopped, and needs the
+right to write nowhere but at its target. Only ``--mail`` asks the running gateway how mailboxes are opened.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gateway.backup import catalog
+from gateway.backup.catalog import Manifest
+from gateway.backup.make import Source, make
+from gateway.backup.records import BackupError
+from gateway.backup.verify import verify
+from gateway.cli.failure import FAILED, REFUSED, USAGE, Failure
+from gateway.cli.options import Place, common
+from gateway.cli.output import show
+from gateway.settings import Settings
+
+
+@click.command(name="backup")
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--mail", is_flag=True, help="Copy every mailbox too; what the last backup holds is linked.")
+@click.option("--keep", type=click.IntRange(min=1), help="Of the backups in TARGET keep only the newest N.")
+@click.option("--verify", "check", is_flag=True, help="Open the backup when it is made, and check all of it.")
+@click.option("--verify-only", is_flag=True, help="Make none: check the backup TARGET.")
+@common
+def command(place: Place, target: Path, mail: bool, keep: int | None, check: bool, verify_only: bool) -> None:
+    """Back up to TARGET: a directory, which gets one more backup, or a file ending in .tar.gz.
+
+    In it: the records of the database, people's passwords (hashed), the secrets, the settings; with --mail every
+    mailbox as Maildir. It opens every inbox: keep it where only you can read it.
+    """
+    if place.url:
+        raise Failure("backup works on a data directory on this machine", USAGE, fix="leave --url out")
+    if keep is not None and catalog.is_archive(target):
+        raise Failure("--keep is for a directory of backups", USAGE, fix="name a directory, or leave it out")
+    try:
+        if verify_only:
+            where, manifest = target, verify(target)
+            _tell(place, where, manifest, [], checked=True)
+            return
+        settings, _ = place.settings()
+        where, manifest = make(source_of(place, settings), target.absolute(), None)
+        if check:
+            verify(where)
+        gone = catalog.remove_old(where.parent, keep) if keep is not None else []
+    except BackupError as error:
+        raise Failure(str(error), FAILED) from error
+    _tell(place, where, manifest, gone, checked=check)
+
+
+def source_of(place: Place, settings: Settings) -> Source:
+    """What a backup of this gateway is made from. Raises Failure when there is none."""
+    data = place.data_dir(settings)
+    url = settings.database.url
+    database = Path(url.removeprefix("sqlite:")) if url.startswith("sqlite:") else data / "postern.db"
+    postgres = url if url.startswith(("postgres://", "postgresql://")) else ""
+    if not (data / "secret").exists() or not (postgres or database.exists()):
+        raise Failure(f"there is no gateway in {data}", REFUSED, fix="check --data")
+    return Source(data, database, postgres, place.file())
+
+
+def _tell(place: Place, where: Path, manifest: Manifest, gone: list[str], *, checked: bool) -> None:
+    mail = manifest.mail
+    octets = sum(one.stat().st_size for one in where.iterdir() if one.is_file()) if where.is_dir() else None
+    show(
+        place,
+        {
+            "backup": str(where),
+            "made_at": manifest.made_at,
+            "verified": checked,
+            "rows": sum(manifest.rows.values()),
+            "mail": None if mail is None else {"inboxes": mail.inboxes, "messages": mail.messages},
+            "removed": gone,
+            "left_out": manifest.left_out,
+        },
+        f"backup    {where}" + (", verified" if checked else ""),
+        f"records   {sum(manifest.rows.values())} rows" + (f", {octets} octets" if octets else ""),
+        "mail      " + (f"{mail.messages} messages of {mail.inboxes} inboxes" if mail else "not in it"),
+        *([f"removed   {', '.join(gone)}"] if gone else []),
+        *(f"left out  {one}" for one in manifest.left_out),
+    )
