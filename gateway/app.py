@@ -26,6 +26,7 @@ from gateway.api.agentmail import agentmail_dialect
 from gateway.api.mailboxkit import mailboxkit_dialect
 from gateway.api.opened_pixel import opened_routes
 from gateway.api.openmail import openmail_dialect
+from gateway.api.operator_door import operator_routes
 from gateway.api.proxies import behind_proxies
 from gateway.api.system import no_such_path, system_routes
 from gateway.api.unsubscribe import unsubscribe_routes
@@ -177,6 +178,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Running]:
         stack.push_async_callback(mcp.stop)
         app = Starlette(
             routes=[
+                *operator_routes(core, sync.refresh),
                 *system_routes(core, {"sync_lag": sync.lag, "outbox_age": outbox.age}, DIALECTS),
                 *unsubscribe_routes(core),
                 *opened_routes(core),

@@ -96,10 +96,11 @@ def remove_old(directory: Path, keep: int) -> list[str]:
 
 
 def sync_tree(path: Path) -> None:
-    """fsync every file and directory below ``path``. Blocks."""
+    """fsync every new file and every directory below ``path``. Blocks."""
     for folder, _, files in os.walk(path):
         for name in files:
-            sync_file(Path(folder, name))
+            if os.lstat(os.path.join(folder, name)).st_nlink == 1:  # what is linked was synced before
+                sync_file(Path(folder, name))
         sync_file(Path(folder))
 
 

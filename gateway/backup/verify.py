@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -9,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.backup import catalog, postgres
-from gateway.backup.catalog import Manifest
+from gateway.backup.catalog import MailCount, Manifest
 from gateway.backup.make import digest
 from gateway.backup.records import BackupError, check_records, levels_of
 from gateway.store.migrate import known_levels
+
+_SIZE = re.compile(r",S=(\d+)(?:,|:|$)")
 
 
 def verify(backup: Path) -> Manifest:
@@ -33,7 +36,26 @@ def verify(backup: Path) -> Manifest:
             postgres.check(folder / catalog.DUMP)
         if catalog.LOOKUP in manifest.files:
             check_records(folder / catalog.LOOKUP)
+        if manifest.mail is not None:
+            _check_mail(backup, folder / catalog.MAIL, manifest.mail)
         return manifest
+
+
+def _check_mail(backup: Path, mail: Path, wanted: MailCount) -> None:
+    """Every message is there with all its octets, as its file's name says (Maildir's ``S=``, with CRLF)."""
+    inboxes = messages = 0
+    for inbox in sorted(mail.iterdir()):
+        inboxes += 1
+        for file in inbox.glob("**/cur/*"):
+            data = file.read_bytes()
+            size = _SIZE.search(file.name)
+            if size is None or len(data) + data.count(b"\n") != int(size[1]):
+                raise BackupError(f"{backup}: {file.relative_to(mail)} is not whole")
+            messages += 1
+    if (inboxes, messages) != (wanted.inboxes, wanted.messages):
+        raise BackupError(
+            f"{backup}: {messages} messages of {inboxes} inboxes are there, not {wanted.messages} of {wanted.inboxes}"
+        )
 
 
 def _check_sqlite(backup: Path, folder: Path, manifest: Manifest) -> None:

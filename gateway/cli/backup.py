@@ -6,9 +6,13 @@ right to write nowhere but at its target. Only ``--mail`` asks the running gatew
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from functools import partial
 from pathlib import Path
 
 import click
+from click.termui import progressbar
 
 from gateway.backup import catalog
 from gateway.backup.catalog import Manifest
@@ -16,9 +20,11 @@ from gateway.backup.make import Source, make
 from gateway.backup.records import BackupError
 from gateway.backup.verify import verify
 from gateway.cli.failure import FAILED, REFUSED, USAGE, Failure
+from gateway.cli.mailroom import mailroom
 from gateway.cli.options import Place, common
 from gateway.cli.output import show
 from gateway.settings import Settings
+from gateway.transfer.mailroom import copy_all
 
 
 @click.command(name="backup")
@@ -44,13 +50,25 @@ def command(place: Place, target: Path, mail: bool, keep: int | None, check: boo
             _tell(place, where, manifest, [], checked=True)
             return
         settings, _ = place.settings()
-        where, manifest = make(source_of(place, settings), target.absolute(), None)
+        source = source_of(place, settings)
+        where, manifest = make(source, target.absolute(), partial(_copy_mail, place) if mail else None)
         if check:
             verify(where)
         gone = catalog.remove_old(where.parent, keep) if keep is not None else []
     except BackupError as error:
         raise Failure(str(error), FAILED) from error
     _tell(place, where, manifest, gone, checked=check)
+
+
+def _copy_mail(place: Place, into: Path, before: Path | None) -> catalog.MailCount:
+    """Copy every mailbox (``make`` calls it when the records are copied)."""
+
+    async def run() -> tuple[int, int, int]:
+        async with mailroom(place) as (_, room):
+            with progressbar(length=len(room.logins), label="Copying mailboxes", file=sys.stderr) as bar:
+                return await copy_all(room, into, before, lambda address, messages: bar.update(1))
+
+    return catalog.MailCount(*asyncio.run(run()))
 
 
 def source_of(place: Place, settings: Settings) -> Source:

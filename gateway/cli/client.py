@@ -12,14 +12,15 @@ import aiohttp
 from gateway.cli.failure import FAILED, REFUSED, UNAVAILABLE, Failure
 
 PREFIX = "/api/v0"
-_OTHERS = ("/v1/", "/api/v1/")
+_OTHERS = ("/v1/", "/api/v1/", "/operator/")
 _PAGE = 100
 
 
 class Client:
     """Calls to one gateway with one key. Use as an async context manager.
 
-    A path below ``/v1/`` or ``/api/v1/`` is that dialect's; every other is below ``/api/v0``.
+    A path below ``/v1/`` or ``/api/v1/`` is that dialect's, one below ``/operator/`` the operator's door; every other
+    is below ``/api/v0``.
     """
 
     def __init__(self, base_url: str, key: str, *, unix_socket: str | None = None) -> None:

@@ -1,0 +1,117 @@
+"""``/operator/…``: what commands on the gateway's own machine ask of the gateway that runs.
+
+Only the operator's key opens it (``DATA/operator.json``); for every other key these paths do not exist.
+
+``POST /operator/imap`` ``{"addresses": [...]}`` (absent: every inbox) answers how their mailboxes are opened.
+``POST /operator/read`` ``{"addresses": [...]}`` answers when each was read as it stands now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from gateway.api.auth import authenticate
+from gateway.api.body import decode, encode, read_body
+from gateway.api.errors import NoRoute, Unauthorized, core_error
+from gateway.core.context import Core
+from gateway.core.errors import CoreError, Invalid, NotFound
+from gateway.store.engine import Row, StoreDown
+from mailserver.base import MailServerError
+
+Refresh = Callable[[str, float], Awaitable[None]]
+"""Reads a mailbox now, within so many seconds. Raises TimeoutError."""
+
+_REFUSED = (CoreError, StoreDown, MailServerError)
+_BODY = 4 * 1024 * 1024
+_READ_SECONDS = 600.0
+
+
+class Addresses(msgspec.Struct, forbid_unknown_fields=True):
+    """Which inboxes are meant."""
+
+    addresses: list[str] | None = None
+
+
+def operator_routes(core: Core, refresh: Refresh) -> list[BaseRoute]:
+    """The routes; ``refresh`` is the sync's."""
+
+    async def imap(request: Request) -> Response:
+        wanted = decode(await _body(core, request), Addresses)
+        found = {}
+        for row in await _inboxes(core, wanted.addresses):
+            login = core.mail.imap_login(row["address"])
+            end = login.endpoint
+            found[row["address"]] = {
+                "host": end.host,
+                "port": end.port,
+                "tls": end.tls,
+                "user": login.user,
+                "secret": login.secret,
+            }
+        return _answer(200, {"logins": found})
+
+    async def read(request: Request) -> Response:
+        wanted = decode(await _body(core, request), Addresses)
+        rows = await _inboxes(core, wanted.addresses)
+        await asyncio.gather(*(refresh(row["address"], _READ_SECONDS) for row in rows))
+        return _answer(200, {"inboxes": len(rows)})
+
+    return [
+        Route("/operator/imap", _guarded(imap), methods=["POST"]),
+        Route("/operator/read", _guarded(read), methods=["POST"]),
+    ]
+
+
+async def _body(core: Core, request: Request) -> bytes:
+    scope = await authenticate(core, request)
+    if not scope.operator:
+        raise NoRoute("there is no such path", fix="/openapi.json lists every path")
+    return await read_body(request, _BODY)
+
+
+async def _inboxes(core: Core, addresses: list[str] | None) -> list[Row]:
+    rows = await core.store.read(
+        lambda tx: tx.rows("SELECT id, address FROM inbox WHERE status IN ('active', 'suspended')")
+    )
+    if addresses is None:
+        return rows
+    wanted = {one.strip().lower() for one in addresses}
+    missing = wanted - {row["address"] for row in rows}
+    if missing:
+        raise NotFound(
+            f"there is no inbox {', '.join(sorted(missing)[:5])}", fix="`postern inbox create` makes one"
+        )
+    return [row for row in rows if row["address"] in wanted]
+
+
+def _guarded(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    async def run(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except TimeoutError:
+            return _answer(503, {"code": "unavailable", "message": "a mailbox was not read in time"})
+        except _REFUSED as error:
+            refused = core_error(error)
+            status = (
+                401
+                if isinstance(refused, Unauthorized)
+                else 404
+                if isinstance(refused, NotFound)
+                else 400
+                if isinstance(refused, Invalid)
+                else 503
+            )
+            return _answer(status, {"code": refused.code, "message": refused.message, "fix": refused.fix})
+
+    return run
+
+
+def _answer(status: int, body: dict[str, Any]) -> Response:
+    return Response(encode(body), status, {"Cache-Control": "no-store"}, "application/json")

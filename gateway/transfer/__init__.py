@@ -1,0 +1,12 @@
+"""Mail on its way in and out of mailboxes: export, import, and the mail of backups. A room of floor 3.
+
+``item`` is one message with what a mailbox says of it (folder, flags, date), whatever it came from or goes to.
+``mailbox_out`` reads mailboxes over IMAP; ``maildir_write`` and ``mbox_write`` write what it reads; ``facts`` is what
+the database knows beside it, as JSON; ``export`` puts them together.
+``sources`` tells what an import is given; ``maildir_read``, ``mbox_read``, ``eml_read``, ``imap_source``,
+``mailpit`` and ``agentmail`` read it; ``known`` knows what the mailbox holds already; ``append`` puts the rest there.
+
+Mail goes in by IMAP APPEND alone: the mail server is the truth, and the sync indexes it from there. History bears the
+keyword ``IMPORTED``, by which the sync knows that it is not news: the keyword comes with the message, in one act, so
+there is no moment in which an event could slip out, whichever process imports.
+"""
