@@ -41,6 +41,7 @@ from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
 from gateway.mail_choice import make_mail_server
 from gateway.mcp.door import McpDoor
+from gateway.milter.key_mirror import KeyMirror
 from gateway.mime.worker import ParserPool
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
@@ -168,7 +169,9 @@ async def gateway(settings: Settings) -> AsyncIterator[Running]:
         idle = IdleWatch(core.store, core.mail, sync.hint, settings)
         scheduler = DraftScheduler(core)
         reputation = ReputationWatch(core)
-        for engine in (outbox, deliveries, sync, idle, scheduler, reputation):
+        # the milter signs while we are down, with keys as we last wrote them
+        keys = [KeyMirror(core.store, core.data_dir)] if settings.mail.milter else []
+        for engine in (*keys, outbox, deliveries, sync, idle, scheduler, reputation):
             await engine.start()
             stack.push_async_callback(engine.stop)
         late.update(sync=sync, outbox=outbox)

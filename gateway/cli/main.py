@@ -40,7 +40,9 @@ _COMMANDS = {
     "mcp": "mcp",
     "usage": "usage",
     "rebuild": "rebuild",
+    "milter": "milter",
     "backup": "backup",
+    "restore": "restore",
     "config": "config",
 }
 _PLURALS = {

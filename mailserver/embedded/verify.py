@@ -31,7 +31,7 @@ from mailserver.embedded.settings import Resolver
 log = logging.getLogger(__name__)
 logging.getLogger("dkimpy").setLevel(logging.CRITICAL)  # it reports each bad signature as an error
 
-_DEADLINE = 8.0
+DEADLINE = 8.0
 _SIGNATURES = 5
 _MAX_SIZE = 30 * 1024 * 1024
 _TOKEN = re.compile(r"[^A-Za-z0-9.@_+=/-]")
@@ -85,18 +85,21 @@ class Verifier:
     async def field(self, data: bytes, peer: str, helo: str, mail_from: str) -> bytes:
         """The field, folded, with its CRLF."""
         job = asyncio.get_running_loop().run_in_executor(
-            self._threads, self._results, data, peer, helo, mail_from
+            self._threads, self.check, data, peer, helo, mail_from
         )
         try:
-            results = await asyncio.wait_for(job, _DEADLINE)
+            return await asyncio.wait_for(job, DEADLINE)
         except TimeoutError:
-            results = ["spf=temperror", "dkim=temperror", "dmarc=temperror"]
+            return unknown_results(self._id)
+
+    def check(self, data: bytes, peer: str, helo: str, mail_from: str) -> bytes:
+        """The same, blocking for as long as name servers take."""
+        try:
+            results = self._results(data, peer, helo, mail_from)
         except Exception as error:
             log.warning("verification failed: %r", error)
             results = ["none"]
-        return (f"Authentication-Results: {self._id};\r\n\t" + ";\r\n\t".join(results) + "\r\n").encode(
-            "ascii"
-        )
+        return _field(self._id, results)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -204,6 +207,16 @@ class Verifier:
 
     def _organization(self, domain: str) -> str:
         return str(self._suffixes.privatesuffix(domain) or domain)
+
+
+def unknown_results(authserv_id: str) -> bytes:
+    """The field of mail that could not be checked in time."""
+    return _field(authserv_id, ["spf=temperror", "dkim=temperror", "dmarc=temperror"])
+
+
+def _field(authserv_id: str, results: list[str]) -> bytes:
+    lines = ";\r\n\t".join([authserv_id, *results])
+    return f"Authentication-Results: {lines}\r\n".encode("ascii")
 
 
 _SPF = frozenset({"pass", "fail", "softfail", "neutral", "none", "temperror", "permerror"})

@@ -1,0 +1,68 @@
+"""What becomes of a message that Postfix shows us."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from gateway.milter.key_files import KeyFiles, KeyUnreadable
+from gateway.milter.tasks import SignTask, VerifyTask
+from gateway.milter.workers import MilterWorkers, NoAnswer, Refused
+from mailserver.addresses import split_recipient
+from mailserver.dovecot import SUBMITTER
+from mailserver.embedded import wire
+from mailserver.embedded.verify import unknown_results
+from mailserver.milter import Mail, Verdict
+
+log = logging.getLogger("postern.milter")
+
+
+class Judge:
+    """Implements :class:`mailserver.milter.Filter`. ``authserv_id`` is the mail host's name."""
+
+    def __init__(self, workers: MilterWorkers, keys: KeyFiles, authserv_id: str) -> None:
+        self._workers = workers
+        self._keys = keys
+        self._id = authserv_id
+
+    def passes(self, login: str) -> bool:
+        """The gateway signs what it submits itself."""
+        return login == SUBMITTER
+
+    async def judge(self, mail: Mail) -> Verdict:
+        """Checked when it comes from the world, signed when a person hands it in. Bounded in time."""
+        return await (self._signed(mail) if mail.login else self._checked(mail))
+
+    async def _checked(self, mail: Mail) -> Verdict:
+        ours = self._id.lower().encode()
+        forged = tuple(at for at, field in enumerate(mail.claims, 1) if wire.claims(field, ours))
+        task = VerifyTask(mail.address or "unknown", mail.helo, mail.mail_from, bytes(mail.data))
+        mail.data.clear()
+        try:
+            field = await self._workers.verify(task)
+        except NoAnswer as error:
+            log.warning("%s from %s: not checked: %s", mail.queue_id, mail.address, error)
+            field = unknown_results(self._id)
+        return Verdict(top=field, drop=forged)
+
+    async def _signed(self, mail: Mail) -> Verdict:
+        try:
+            # who hands it in, and whoever else Postfix lets that login send as
+            senders = dict.fromkeys(
+                split_recipient(one)[0] for one in (mail.login, mail.mail_from) if "@" in one
+            )
+            keys = await asyncio.to_thread(
+                lambda: {one: self._keys.find(one.rpartition("@")[2]) for one in senders}
+            )
+            task = SignTask(keys, bytes(mail.data))
+            mail.data.clear()
+            return Verdict(top=await self._workers.sign(task))
+        except Refused as error:
+            log.warning("%s of %s: refused: %s", mail.queue_id, mail.login, error)
+            return Verdict(refuse=str(error))
+        except KeyUnreadable as error:
+            log.error("%s of %s cannot be signed: %s", mail.queue_id, mail.login, error)
+            return Verdict(refuse="451 4.3.5 the key that signs this mail cannot be read, try again later")
+        except NoAnswer as error:
+            log.error("%s of %s cannot be signed: %s", mail.queue_id, mail.login, error)
+            return Verdict(refuse="451 4.3.0 the message could not be signed in time, try again later")

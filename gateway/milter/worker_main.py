@@ -1,0 +1,72 @@
+"""A process that checks and signs, one message at a time. Started by ``gateway.milter.workers`` only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from email.utils import getaddresses
+
+import msgspec
+
+from gateway.milter.tasks import DONE, REFUSED, SIGN, SignTask, VerifyTask, WorkerSettings
+from gateway.mime.dkim_sign import SigningError, sign
+from gateway.mime.serving import serve
+from mailserver.addresses import split_recipient
+from mailserver.embedded import wire
+from mailserver.embedded.settings import Resolver
+from mailserver.embedded.verify import Verifier
+
+_FROM = 10_000  # octets of a From field that are read
+
+
+def main() -> None:
+    """Serve until end of file."""
+    settings = msgspec.json.decode(sys.argv[1], type=WorkerSettings)
+    resolver = Resolver(
+        nameservers=tuple(settings.nameservers), port=settings.dns_port, timeout=settings.dns_timeout
+    )
+    verifier = Verifier(resolver, settings.authserv_id)
+    verifications = msgspec.msgpack.Decoder(VerifyTask)
+    signings = msgspec.msgpack.Decoder(SignTask)
+
+    def answer(request: memoryview) -> Iterator[tuple[bytes, bytes]]:
+        if request[:1] == SIGN:
+            yield _signed(signings.decode(request[1:]))
+            return
+        task = verifications.decode(request[1:])
+        yield DONE, verifier.check(task.data, task.address, task.helo, task.mail_from)
+
+    serve(answer, memory=settings.memory, deadline=settings.deadline)
+
+
+def _signed(task: SignTask) -> tuple[bytes, bytes]:
+    """The DKIM-Signature field, or why the message is refused (an SMTP reply)."""
+    author = _author(task.data)
+    signing = task.keys.get(author)
+    if signing is None:
+        return REFUSED, f"550 5.7.1 the From field must be {' or '.join(task.keys)} and nothing else".encode()
+    try:
+        made = sign(
+            task.data,
+            domain=signing.domain,
+            selector=signing.selector,
+            private_key=signing.private_key,
+        )
+    except SigningError:
+        return REFUSED, b"451 4.3.5 the message cannot be signed: its domain's key is unusable"
+    return DONE, made[: len(made) - len(task.data)]
+
+
+def _author(data: bytes) -> str:
+    """The mailbox of the one address in the one From field, folded, without subaddress; "" where there is none."""
+    fields, _ = wire.split(data)
+    found = [one for one in fields if wire.name_of(one) == b"from"]
+    if len(found) != 1 or len(found[0]) > _FROM:
+        return ""
+    text = found[0].partition(b":")[2].decode("utf-8", "replace").replace("\r\n", " ").strip()
+    pairs = getaddresses([text])
+    return split_recipient(pairs[0][1])[0] if len(pairs) == 1 else ""
+
+
+if __name__ == "__main__":
+    main()
