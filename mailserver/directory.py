@@ -29,7 +29,8 @@ CREATE TABLE IF NOT EXISTS mailbox (
     address TEXT PRIMARY KEY,
     home TEXT NOT NULL UNIQUE,
     password TEXT,
-    enabled INTEGER NOT NULL DEFAULT 1
+    enabled INTEGER NOT NULL DEFAULT 1,
+    quota INTEGER
 ) WITHOUT ROWID;
 """
 
@@ -40,13 +41,15 @@ _PLAIN = re.compile(r"[a-z0-9@._-]")
 @dataclass(frozen=True, slots=True)
 class Mailbox:
     """One row. ``home`` is a directory name; ``enabled`` is False while the mailbox is being removed, or made
-    (``making``: the gateway alone can open it, no mail is accepted for it)."""
+    (``making``: the gateway alone can open it, no mail is accepted for it). ``quota`` is in octets of mail; None is
+    the mail server's default."""
 
     address: str
     home: str
     password: str | None = field(repr=False)
     enabled: bool = True
     making: bool = False
+    quota: int | None = None
 
 
 def home_prefix(address: str) -> str:
@@ -86,6 +89,8 @@ class Directory:
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = FULL")
                 db.executescript(_TABLES)
+                if not any(name == "quota" for _, name, *_ in db.execute("PRAGMA table_info (mailbox)")):
+                    db.execute("ALTER TABLE mailbox ADD COLUMN quota INTEGER")
                 self._db = db
             self._load()
             # the shared memory holds where each reader stands in the log, so readers write it; it is no data
@@ -145,8 +150,14 @@ class Directory:
         with self._change() as db:
             for row in rows:
                 added = db.execute(
-                    "INSERT OR IGNORE INTO mailbox VALUES (?, ?, ?, ?)",
-                    (row.address, row.home, row.password, _MAKING if row.making else int(row.enabled)),
+                    "INSERT OR IGNORE INTO mailbox VALUES (?, ?, ?, ?, ?)",
+                    (
+                        row.address,
+                        row.home,
+                        row.password,
+                        _MAKING if row.making else int(row.enabled),
+                        row.quota,
+                    ),
                 )
                 if added.rowcount:
                     self._pending.append(row)
@@ -156,6 +167,13 @@ class Directory:
             db.execute("UPDATE mailbox SET password = ? WHERE address = ?", (stored, address))
             if (row := self._mailboxes.get(address)) is not None:
                 self._pending.append(replace(row, password=stored))
+
+    def set_quota(self, address: str, octets: int | None) -> None:
+        """How much mail the mailbox may hold, from the next delivery on; None is the mail server's default."""
+        with self._change() as db:
+            db.execute("UPDATE mailbox SET quota = ? WHERE address = ?", (octets, address))
+            if (row := self._mailboxes.get(address)) is not None:
+                self._pending.append(replace(row, quota=octets))
 
     def enable(self, row: Mailbox) -> None:
         """From this commit on a mailbox that was being made takes mail and its person logs in."""
@@ -214,5 +232,8 @@ class Directory:
         assert self._db is not None
         (self._version,) = self._db.execute("PRAGMA data_version").fetchone()
         self._domains = frozenset(name for (name,) in self._db.execute("SELECT name FROM domain"))
-        rows = self._db.execute("SELECT address, home, password, enabled FROM mailbox")
-        self._mailboxes = {a: Mailbox(a, home, pw, on == 1, on == _MAKING) for a, home, pw, on in rows}
+        rows = self._db.execute("SELECT address, home, password, enabled, quota FROM mailbox")
+        self._mailboxes = {
+            a: Mailbox(a, home, password, on == 1, on == _MAKING, quota)
+            for a, home, password, on, quota in rows
+        }
