@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from gateway.backup import catalog, postgres
 from gateway.backup.catalog import Manifest
 from gateway.backup.records import BackupError
+from gateway.core.context import Core
+from gateway.store.engine import Tx
+from gateway.transfer.append import Appender, Refusal, Report
+from gateway.transfer.maildir_read import folders_of, read_maildir
+from gateway.transfer.mailroom import at_once
+from mailserver.imap import Client
 
-_TAKEN = (catalog.RECORDS, "mail", "lookup.db", "lookup/lookup.db", *catalog.SECRETS)
+_TAKEN = (catalog.RECORDS, catalog.LOOKUP, f"lookup/{catalog.LOOKUP}", *catalog.SECRETS)
 
 
-def refuse_occupied(data: Path) -> None:
-    """Raise BackupError when there is anything of a gateway in ``data`` already."""
-    for name in _TAKEN:
-        if (data / name).exists():
+def refuse_occupied(data: Path, *, with_mail: bool) -> None:
+    """Raise BackupError when there is anything of a gateway in ``data`` already. Mail may be there when the backup
+    has none: it was put back by other means, and will be indexed."""
+    for name in (*_TAKEN, *(["mail"] if with_mail else [])):
+        if (data / name).is_file() or ((data / name).is_dir() and any((data / name).iterdir())):
             raise BackupError(
                 f"{data} holds a gateway already ({name}): restore into an empty directory, "
                 "or move this one away first"
@@ -37,7 +43,6 @@ def put_back(folder: Path, manifest: Manifest, data: Path, url: str, lookup: Pat
             f"the backup is of a {manifest.database} database: set database.url "
             + ("to an empty PostgreSQL database" if not url else "empty")
         )
-    data.mkdir(mode=0o711, parents=True, exist_ok=True)
     lookup.parent.mkdir(parents=True, exist_ok=True)
     for name in catalog.SECRETS:
         # the mail server's key stands beside its tables, wherever those are
@@ -53,21 +58,48 @@ def put_back(folder: Path, manifest: Manifest, data: Path, url: str, lookup: Pat
     catalog.sync_file(data)
 
 
-def give_to_owner(data: Path, made: Iterable[Path]) -> None:
-    """As root, hand the files to whom the data directory belongs."""
-    if os.geteuid() != 0:
-        return
-    owner = data.stat()
-    for path in made:
-        if path.exists():
-            os.chown(path, owner.st_uid, owner.st_gid)
+def put_settings(folder: Path, data: Path) -> None:
+    """Put the settings file of a backup into the data directory. Blocks."""
+    data.mkdir(mode=0o711, parents=True, exist_ok=True)
+    _copy(folder / catalog.SETTINGS, data / catalog.SETTINGS)
 
 
-def waiting(data: Path) -> int:
-    """How many messages the restored outbox still means to send. Blocks."""
-    with closing(sqlite3.connect(data / catalog.RECORDS)) as db:
-        (count,) = db.execute("SELECT count(*) FROM outbox WHERE state = 'queued'").fetchone()
-        return int(count)
+async def fill_mailboxes(core: Core, mail: Path, on_done: Callable[[str], None]) -> list[Refusal]:
+    """Put the mail of a backup into the mailboxes, which must be empty; answers what the mail server refused."""
+    refused: list[Refusal] = []
+
+    async def one(address: str) -> None:
+        # in one call over one connection; were it repeated, it would find the mailbox half full
+        report = await core.imap.run(address, partial(_fill, root=mail / address))
+        refused.extend(report.refused)
+        on_done(address)
+
+    rows = await core.store.read(lambda tx: tx.rows("SELECT address FROM inbox WHERE status <> 'deleting'"))
+    await at_once([row["address"] for row in rows if (mail / row["address"]).is_dir()], one)
+    return refused
+
+
+def _fill(client: Client, root: Path) -> Report:
+    appender = Appender(client)
+    if any(
+        client.folder_status(str(name), ["MESSAGES"])[b"MESSAGES"] for _, _, name in client.list_folders()
+    ):
+        raise BackupError(f"the mailbox {root.name} is not empty: restore onto a mail server without mail")
+    for folder, role in folders_of(root):
+        if role in ("other", "archive"):
+            appender.make(folder)
+    appender.add_all(read_maildir(root))
+    return appender.report
+
+
+def doubt_what_waits(tx: Tx) -> int:
+    """What the outbox meant to send may have left after the backup was made: it is looked up before it is sent
+    (``outbox.doubt``), as after a crash. Answers how many messages wait."""
+    tx.run(
+        "UPDATE outbox_recipient SET state = 'attempting' WHERE state = 'queued' "
+        "AND outbox_id IN (SELECT id FROM outbox WHERE state = 'queued')"
+    )
+    return int(tx.value("SELECT count(*) FROM outbox WHERE state = 'queued'"))
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -42,7 +42,7 @@ def _about(place: Path, directory: str) -> tuple[str, str]:
     name, role = folder_of(directory), ""
     said = _json(place / FOLDER)
     if isinstance(said.get("name"), str):
-        name, role = said["name"], str(said.get("role"))
+        name, role = str(said["name"]), str(said.get("role"))
     if role not in ROLES:
         role = role_by_name(name)
     return name, role

@@ -9,7 +9,9 @@ _NAMES = {
         "envoyés", "éléments envoyés", "messages envoyés", "enviados", "elementos enviados", "posta inviata",
         "inviata", "verzonden", "verzonden items", "itens enviados", "送信済み", "已发送", "отправленные",
     ),
-    "drafts": ("draft", "drafts", "entwürfe", "brouillons", "borradores", "bozze", "concepten", "rascunhos", "черновики"),
+    "drafts": (
+        "draft", "drafts", "entwürfe", "brouillons", "borradores", "bozze", "concepten", "rascunhos", "черновики",
+    ),
     "junk": (
         "junk", "spam", "junk e-mail", "junk email", "junk mail", "bulk mail", "spamverdacht", "courrier indésirable",
         "correo no deseado", "posta indesiderata", "ongewenste e-mail", "спам",

@@ -1,0 +1,113 @@
+"""``postern restore``: a gateway from its backup, in an empty data directory.
+
+No gateway can run there yet, so the command starts the parts it needs itself (database, parser, mail server; nothing
+that sends or tells), puts the mail into the mailboxes and has the index made from them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from click.termui import progressbar
+
+from gateway import app, logs
+from gateway.backup import catalog, restore
+from gateway.backup.records import BackupError
+from gateway.backup.verify import opened, verify
+from gateway.cli import operator
+from gateway.cli.failure import FAILED, UNAVAILABLE, USAGE, Failure
+from gateway.cli.options import Place, common
+from gateway.cli.output import clean, show
+from gateway.mail_choice import make_mail_server
+from gateway.sync.rebuild import rebuild
+from mailserver.provisioning import Provisioning
+
+
+@click.command(name="restore")
+@click.argument("backup", type=click.Path(path_type=Path, exists=True))
+@common
+def command(place: Place, backup: Path) -> None:
+    """Restore BACKUP (a directory or a .tar.gz that `postern backup` made) into the empty data directory --data.
+
+    Keys, ids, threads and read state are as they were. The settings of the backup are taken when --config names none
+    and the directory has none.
+    """
+    if place.url:
+        raise Failure("restore works on a data directory on this machine", USAGE, fix="leave --url out")
+    if os.geteuid() == 0 and not _ours(place):
+        raise Failure(
+            "the data directory belongs to another user",
+            USAGE,
+            fix="run the command as that user (sudo -u postern)",
+        )
+    backup = backup.absolute()
+    if backup.is_dir() and not (backup / catalog.MANIFEST).exists():
+        held = catalog.backups_in(backup)
+        if not held:
+            raise Failure(f"there is no backup in {backup}", USAGE)
+        raise Failure(f"{backup} holds several backups", USAGE, fix=f"name one, such as {held[-1]}")
+    try:
+        asyncio.run(_run(place, backup))
+    except BackupError as error:
+        raise Failure(str(error), FAILED) from error
+
+
+def _ours(place: Place) -> bool:
+    data = place.data_dir(place.settings()[0])
+    return not data.exists() or data.stat().st_uid == 0
+
+
+async def _run(place: Place, backup: Path) -> None:
+    manifest = verify(backup)
+    settings, _ = place.settings()
+    data = place.data_dir(settings)
+    if operator.running(data):
+        raise Failure(f"a gateway is running on {data}", UNAVAILABLE, fix="restore into an empty directory")
+    restore.refuse_occupied(data, with_mail=manifest.mail is not None)
+    logs.configure("warning", "text")
+    with opened(backup) as folder:
+        if place.file() is None and catalog.SETTINGS in manifest.files:
+            restore.put_settings(folder, data)
+            place.config = data / catalog.SETTINGS
+            place.data = str(data)
+            settings, _ = place.settings()
+        data.mkdir(mode=0o711, parents=True, exist_ok=True)
+        server = make_mail_server(settings, data)
+        if not isinstance(server, Provisioning):
+            raise Failure("this mail server's tables cannot be restored", FAILED)
+        url = settings.database.url
+        restore.put_back(
+            folder, manifest, data, url if url.startswith("postgres") else "", server.directory.path
+        )
+        async with app.ground(settings) as core:
+            refused = []
+            if manifest.mail is not None:
+                label = "Restoring mailboxes"
+                with progressbar(length=manifest.mail.inboxes, label=label, file=sys.stderr) as bar:
+                    mail = folder / catalog.MAIL
+                    refused = await restore.fill_mailboxes(core, mail, lambda address: bar.update(1))
+            waiting = await core.store.write(restore.doubt_what_waits)
+            count = await rebuild(core.store, core.imap, core.parser, extractor=core.extractor)
+    answer: dict[str, Any] = {
+        "data_dir": str(data),
+        "backup": str(backup),
+        "made_at": manifest.made_at,
+        "messages": count,
+        "refused": [{"origin": one.origin, "reason": one.reason} for one in refused],
+        "waiting": waiting,
+    }
+    show(
+        place,
+        answer,
+        f"restored  {data}, as it was at {manifest.made_at}",
+        f"mail      {count} messages indexed" + ("" if manifest.mail else "; the backup had no mail in it"),
+        *([f"waiting   {waiting} messages go out when the gateway starts"] if waiting else []),
+        *(f"refused   {clean(one.origin)}: {clean(one.reason)}" for one in refused[:20]),
+    )
+    if refused:
+        raise Failure(f"the mail server refused {len(refused)} messages of the backup", FAILED)

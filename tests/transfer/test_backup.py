@@ -1,0 +1,210 @@
+"""Backup while mail flows, wipe, restore: the same gateway."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gateway_process import GatewayProcess, Organization, running_gateway
+from tests.transfer.house import deliver, empty_place, mail, person, shown, until
+
+
+def answer(gateway: GatewayProcess, *arguments: str, code: int = 0, **options: Any) -> Any:
+    done = gateway.postern(*arguments, "--json", **options)
+    assert done.returncode == code, (done.stdout, done.stderr)
+    return json.loads(done.stdout if code == 0 else done.stderr.splitlines()[-1])
+
+
+def test_backup_under_traffic_then_wipe_then_restore(tmp_path: Path) -> None:
+    target = tmp_path / "backups"
+    with running_gateway(tmp_path) as gateway, empty_place(tmp_path) as other:
+        organization, inbox = gateway.organization, gateway.inbox
+        address = inbox["address"]
+        second = organization.new_inbox("second")["email_address"]
+        organization.call(
+            "POST",
+            f"inboxes/{address}/messages/send",
+            json={"to": [second], "subject": "to a neighbour", "text": "hi"},
+        )
+        deliver(
+            gateway,
+            *(mail(address, f"history {n}", Message_ID=f"<h{n}@outside.example>") for n in range(30)),
+            mail(address, "Re: history 0", In_Reply_To="<h0@outside.example>"),
+        )
+        # beside the 31: the Sent copy
+        until(lambda: len(shown(organization, address)) >= 32 and len(shown(organization, second)) == 1)
+        with person(gateway, address, inbox["password"]) as client:
+            client.create('"Kunden/M&APw-ller.GmbH"')
+            client.select("INBOX")
+            client.store("1:3", "+FLAGS", "(\\Seen \\Flagged)")
+            client.store("2", "+FLAGS", "(" + " ".join(f"label-{n}" for n in range(30)) + ")")
+            client.uid("MOVE", "4", '"Kunden/M&APw-ller.GmbH"')
+            client.uid("MOVE", "5", "Junk")
+        hook = organization.call(
+            "POST", "webhooks", json={"url": "http://127.0.0.1:8099/x", "event_types": ["message.received"]}
+        )
+        draft = organization.call(
+            "POST",
+            f"inboxes/{address}/drafts",
+            json={
+                "to": ["x@outside.example"],
+                "subject": "not yet",
+                "text": "…",
+                "attachments": [{"filename": "a.txt", "content": "aGVsbG8="}],
+            },
+        )
+        settled: dict[str, Any] = {}
+
+        def moved() -> bool:
+            settled.update(shown(organization, address))
+            labels = [label for one in settled.values() for label in one["labels"]]
+            return "folder:Kunden/Müller.GmbH" in labels and "spam" in labels and "label-29" in labels
+
+        until(moved)
+        neighbour = shown(organization, second)
+
+        stop = threading.Event()
+
+        def traffic() -> None:
+            n = 0
+            while not stop.is_set():
+                deliver(gateway, mail(address, f"meanwhile {n}"))
+                n += 1
+
+        flow = threading.Thread(target=traffic)
+        flow.start()
+        try:
+            made = answer(gateway, "backup", str(target), "--mail", "--verify", "--keep", "1")
+        finally:
+            stop.set()
+            flow.join()
+        assert made["verified"] is True
+        assert made["mail"]["inboxes"] == 2
+        assert made["mail"]["messages"] >= len(settled) + 1
+        key, password, first_id = gateway.api_key, inbox["password"], draft["draft_id"]
+        gateway.stop()
+        told = events_of(Path(made["backup"]))
+        assert told
+        shutil.rmtree(gateway.data)
+        gateway.data.mkdir(mode=0o711)
+
+        restored = answer(other, "restore", made["backup"])
+        assert restored["refused"] == []
+        occupied = answer(other, "restore", made["backup"], code=1)
+        assert "holds a gateway already" in occupied["error"]
+        other.start()
+        same = Organization(organization.id, key, other.base_url)
+        after = shown(same, address)
+        assert {one: after.get(one) for one in settled} == settled
+        assert shown(same, second) == neighbour
+        assert [one["webhook_id"] for one in same.call("GET", "webhooks")["webhooks"]] == [hook["webhook_id"]]
+        there = same.call("GET", f"inboxes/{address}/drafts/{first_id}")
+        assert there["subject"] == "not yet"
+        assert len(same.call("GET", f"inboxes/{address}/drafts")["drafts"]) == 1
+        with person(other, address, password) as client:
+            found = client.select('"Kunden/M&APw-ller.GmbH"')[1][0]
+            assert found == b"1"
+        # nothing that was known is told again, and what came in during the backup is there but no news
+        assert events_of(other.data) == told
+        deliver(other, mail(address, "after"))
+        until(lambda: any(one["subject"] == "after" for one in shown(same, address).values()))
+
+
+def events_of(folder: Path) -> list[str]:
+    """The ids of all events in a database."""
+    with closing(sqlite3.connect(folder / "postern.db")) as database:
+        return [one for (one,) in database.execute("SELECT id FROM event ORDER BY seq")]
+
+
+def test_the_next_backup_links_what_the_last_one_holds_and_old_ones_go(
+    gateway: GatewayProcess, organization: Organization, tmp_path: Path
+) -> None:
+    address = organization.new_inbox()["email_address"]
+    deliver(gateway, mail(address, "kept"))
+    until(lambda: shown(organization, address))
+    first = Path(answer(gateway, "backup", str(tmp_path / "b"), "--mail")["backup"])
+    deliver(gateway, mail(address, "newer"))
+    until(lambda: len(shown(organization, address)) == 2)
+    until(lambda: not (first.parent / first.name).samefile("/") and _second_has_passed(first))
+    second = Path(answer(gateway, "backup", str(tmp_path / "b"), "--mail", "--keep", "2")["backup"])
+    old = {one.name.rpartition(":")[0]: one for one in (first / "mail" / address / "cur").iterdir()}
+    new = {one.name.rpartition(":")[0]: one for one in (second / "mail" / address / "cur").iterdir()}
+    assert len(old) == 1
+    assert len(new) == 2
+    assert all(new[name].samefile(path) for name, path in old.items())
+    until(lambda: _second_has_passed(second))
+    third = answer(gateway, "backup", str(tmp_path / "b"), "--keep", "1")
+    assert third["removed"] == [first.name, second.name]
+    assert [one.name for one in (tmp_path / "b").iterdir()] == [Path(third["backup"]).name]
+
+
+def _second_has_passed(backup: Path) -> bool:
+    from gateway.backup.catalog import name_now
+
+    return name_now() > backup.name
+
+
+def test_one_file_and_what_is_damaged_does_not_verify(gateway: GatewayProcess, tmp_path: Path) -> None:
+    file = tmp_path / "one.tar.gz"
+    made = answer(gateway, "backup", str(file), "--verify")
+    assert made["backup"] == str(file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert answer(gateway, "backup", str(file), "--verify-only")["verified"] is True
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    file.write_bytes(data)
+    assert str(file) in answer(gateway, "backup", str(file), "--verify-only", code=1)["error"]
+
+    folder = Path(answer(gateway, "backup", str(tmp_path / "dir"))["backup"])
+    with closing(sqlite3.connect(folder / "postern.db")) as database, database:
+        database.execute("DELETE FROM api_key")
+    assert (
+        "postern.db is not what it was"
+        in answer(gateway, "backup", str(folder), "--verify-only", code=1)["error"]
+    )
+    (folder / "secret").unlink()
+    assert answer(gateway, "backup", str(folder), "--verify-only", code=1)["error"]
+
+
+def test_a_backup_is_secret_and_holds_no_deleted_row(
+    gateway: GatewayProcess, organization: Organization, tmp_path: Path
+) -> None:
+    inbox = organization.new_inbox("vanishing-name-of-an-inbox")
+    organization.call("DELETE", f"inboxes/{inbox['inbox_id']}")
+    folder = Path(answer(gateway, "backup", str(tmp_path / "b"))["backup"])
+    assert (folder.parent.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o700, 0o700)
+    with closing(sqlite3.connect(folder / "postern.db")) as database:
+        assert database.execute("SELECT count(*) FROM message").fetchone() == (0,)  # derived: made by rebuild
+        assert database.execute("SELECT count(*) FROM organization").fetchone()[0] > 0
+        said = database.execute("SELECT count(*) FROM event WHERE type = 'inbox.deleted'").fetchone()[0]
+    left = (folder / "postern.db").read_bytes().count(b"vanishing-name-of-an-inbox")
+    assert left <= 3 * said  # the event that says so, in its row and indexes
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+@pytest.mark.parametrize("state", ["running", "stopped", "killed"])
+def test_nothing_but_the_target_is_written(tmp_path: Path, state: str) -> None:
+    """As the systemd unit runs it: the data directory cannot be written, and the gateway need not run."""
+    with running_gateway(tmp_path) as gateway:
+        gateway.organization.new_inbox("late")
+        if state == "stopped":
+            gateway.stop()
+        elif state == "killed":
+            gateway.kill()
+        readonly = f"mount --bind {gateway.data} {gateway.data} && mount -o remount,ro,bind {gateway.data}"
+        inside = ["unshare", "-m", "sh", "-c", readonly + ' && exec "$@"', "sh"]
+        command = gateway.command("backup", str(tmp_path / "b"), "--verify", "--json")
+        done = subprocess.run([*inside, *command], env=gateway.environment(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        with closing(sqlite3.connect(Path(json.loads(done.stdout)["backup"]) / "postern.db")) as database:
+            names = [name for (name,) in database.execute("SELECT username FROM inbox")]
+        assert "late" in names
