@@ -49,6 +49,10 @@ class Mail(Section, frozen=True, kw_only=True):
     hostname: Annotated[
         str, Doc(description="name in EHLO, Received and the MX record; empty: mail.DOMAIN")
     ] = ""
+    public_ipv4: Annotated[
+        str, Doc(description="address of HOSTNAME in DNS; empty: this machine's, unless it is behind NAT")
+    ] = ""
+    public_ipv6: Annotated[str, Doc(description="the same for IPv6")] = ""
     host: Annotated[
         str, Doc(description="address the mail services listen on; * for every one, IPv4 and IPv6")
     ] = "127.0.0.1"
@@ -144,6 +148,16 @@ class Dns(Section, frozen=True, kw_only=True):
     nameservers: Annotated[list[str], Doc(description="resolvers to ask; empty: the system's")] = []
     port: Annotated[int, Doc(description="their port")] = 53
     timeout: Annotated[float, Doc(description="seconds a look-up may take")] = 5.0
+    recheck_hours: Annotated[
+        float,
+        Doc(description="longest time until a domain's records are looked at again by itself; 0: never"),
+    ] = 24.0
+    dkim_overlap_days: Annotated[
+        float,
+        Doc(
+            description="how long the record of a DKIM key stays after its last use; more than outbox.retry_days"
+        ),
+    ] = 14.0
 
 
 class Sync(Section, frozen=True, kw_only=True):
@@ -345,6 +359,7 @@ DEVELOPMENT: dict[str, Any] = {
     "webhooks.allow_loopback": True,
     "mail.verify_authentication": False,
     "mail.allow_private_relay": True,
+    "dns.recheck_hours": 0.0,
     "register.enabled": True,
 }
 """Defaults that differ in the development profile."""

@@ -21,7 +21,7 @@ async def ensure_first_run(core: Core) -> None:
     """
     name = fold_domain(core.settings.mail.domain)
     if await core.store.read(lambda tx: tx.value("SELECT 1 FROM domain WHERE name = ?", name)) is None:
-        row = await domain_row(name, None)
+        row = await domain_row(core.settings, name, None)
         await core.store.write(lambda tx: tx.insert("domain", row, ignore=True))
         log.info("the platform domain is %s", name)
     await core.store.write(_first_organization)
@@ -78,7 +78,7 @@ async def reconcile_mail_server(core: Core) -> None:
     """Tell the mail server exactly which domains and mailboxes there are (start-up repair)."""
 
     def read(tx: Tx) -> tuple[list[str], list[str]]:
-        domains = [row["name"] for row in tx.rows("SELECT name FROM domain")]
+        domains = [row["name"] for row in tx.rows("SELECT name FROM domain WHERE proven_at IS NOT NULL")]
         boxes = [row["address"] for row in tx.rows("SELECT address FROM inbox WHERE status <> 'deleting'")]
         return domains, boxes
 

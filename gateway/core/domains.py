@@ -1,12 +1,15 @@
-"""Mail domains: the key that signs, the records to publish, and whether DNS has them."""
+"""Mail domains: adding, listing, changing and deleting them.
+
+Beside it: ``domains_records`` (what is to be published), ``domains_check`` (whether DNS has it), ``domains_proof``
+(from when on mail for a domain is ours), ``domains_keys`` (rotation), ``domains_watch`` (all of it, by itself).
+"""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
-from functools import partial
 
 from gateway.core.context import Core
+from gateway.core.domains_proof import proven_at_birth
 from gateway.core.errors import Conflict, Forbidden, Invalid, LimitReached, NotFound, Taken
 from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_pod, require
@@ -15,56 +18,14 @@ from gateway.mime.dkim_sign import generate_key
 from gateway.settings import Settings
 from gateway.store.engine import NotUnique, Row, Tx
 from gateway.store.ids import new_ulid, now_us, number_in, number_of
-from gateway.store.jsontext import dump, load
 from gateway.store.scope import Scope
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
-from mailserver.dns import Checker, Record, ResolverSettings, records_for
 
 SELECTOR = "dkim"
 
 
-def hostname_of(settings: Settings) -> str:
-    """The name of the mail host, as MX and SPF give it."""
-    return settings.mail.hostname or f"mail.{settings.mail.domain}"
-
-
-def records_of(settings: Settings, row: Row) -> list[Record]:
-    """The records of a domain row (MX, SPF, DKIM, DMARC) with their last known statuses."""
-    known = load(row["checked_json"]) or {}
-    wanted = records_for(
-        row["name"],
-        mail_host=hostname_of(settings),
-        dkim_selector=row["dkim_selector"],
-        dkim_public_key=row["dkim_public"].rpartition("p=")[2],
-    )
-    return [replace(one, status=known.get(_key(one), "MISSING")) for one in wanted]
-
-
-def named_records(settings: Settings, row: Row) -> dict[str, Record]:
-    """The same by what they are for: ``mx``, ``spf``, ``dkim``, ``dmarc``."""
-    mx, spf, dkim, dmarc = records_of(settings, row)
-    return {"mx": mx, "spf": spf, "dkim": dkim, "dmarc": dmarc}
-
-
-def _key(record: Record) -> str:
-    return f"{record.type} {record.name}"
-
-
-def zone_file(settings: Settings, row: Row) -> str:
-    """The records in master file format (RFC 1035 §5); long texts in strings of 255 octets."""
-    lines = []
-    for one in records_of(settings, row):
-        if one.type == "MX":
-            lines.append(f"{one.name}.\t3600\tIN\tMX\t{one.priority} {one.value}.")
-            continue
-        parts = [one.value[at : at + 255] for at in range(0, len(one.value), 255)]
-        text = " ".join('"' + part.replace("\\", "\\\\").replace('"', '\\"') + '"' for part in parts)
-        lines.append(f"{one.name}.\t3600\tIN\tTXT\t{text}")
-    return "\n".join(lines) + "\n"
-
-
-async def domain_row(name: str, organization: str | None) -> Row:
+async def domain_row(settings: Settings, name: str, organization: str | None) -> Row:
     """A fresh domain row with its own signing key (made off the event loop: it takes a tenth of a second)."""
     private, public = await asyncio.to_thread(generate_key)
     now = now_us()
@@ -83,6 +44,10 @@ async def domain_row(name: str, organization: str | None) -> Row:
         "checked_json": None,
         "verified_at": None,
         "ready_at": None,
+        "proven_at": now if proven_at_birth(settings, organization) else None,
+        "mta_sts": "testing",
+        "checked_at": None,
+        "changed_at": None,
         "created_at": now,
         "updated_at": now,
     }
@@ -116,7 +81,7 @@ async def create(
         if held["organization_id"] == scope.organization and client_id and held["client_id"] == client_id:
             return held, False
         raise _taken(name)
-    row = await domain_row(name, scope.organization)
+    row = await domain_row(core.settings, name, scope.organization)
     row.update(feedback_enabled=int(feedback), subdomains_enabled=int(subdomains), client_id=client_id)
 
     def write(tx: Tx) -> None:
@@ -132,6 +97,8 @@ async def create(
         await core.store.write(write)
     except NotUnique:
         raise _taken(name) from None
+    if row["proven_at"] is None:
+        return row, True
     try:
         await core.mail.add_domain(name)
     except MailServerError:
@@ -174,7 +141,7 @@ async def update(core: Core, scope: Scope, ref: str, changes: Row) -> Row:
     require(scope, "domain_update")
 
     def write(tx: Tx) -> Row:
-        row = _own(find_domain(tx, scope, ref))
+        row = own_domain(find_domain(tx, scope, ref))
         columns = {name: int(bool(value)) for name, value in changes.items()} | {"updated_at": now_us()}
         tx.update("domain", "name", row["name"], columns)
         return {**row, **columns}
@@ -187,7 +154,7 @@ async def assign(core: Core, scope: Scope, ref: str, pod: str | None) -> Row:
     require(scope, "domain_update")
 
     def write(tx: Tx) -> Row:
-        row = _own(find_domain(tx, scope, ref))
+        row = own_domain(find_domain(tx, scope, ref))
         pod_id = find_pod(tx, scope, pod)["id"] if pod is not None else scope.pod
         if pod_id is not None and tx.value(
             "SELECT 1 FROM inbox WHERE domain = ? AND pod_id <> ? LIMIT 1", row["name"], pod_id
@@ -207,77 +174,17 @@ async def delete(core: Core, scope: Scope, ref: str) -> None:
     require(scope, "domain_delete")
 
     def write(tx: Tx) -> str:
-        row = _own(find_domain(tx, scope, ref))
+        row = own_domain(find_domain(tx, scope, ref))
         used = tx.value("SELECT count(*) FROM inbox WHERE domain = ?", row["name"])
         if used:
             raise Conflict(
                 f"the domain has {used} inboxes", code="domain_in_use", fix="delete its inboxes first"
             )
+        tx.run("DELETE FROM dkim_key WHERE domain = ?", row["name"])
         tx.run("DELETE FROM domain WHERE name = ?", row["name"])
         return str(row["name"])
 
     await core.mail.remove_domain(await core.store.write(write))
-
-
-async def verify(core: Core, scope: Scope, ref: str) -> Row:
-    """Ask DNS about every record now; VERIFIED only when all are there. Event ``domain.verified`` on the change.
-
-    What DNS cannot answer counts as missing.
-    """
-    require(scope, "domain_update")
-    row = await core.store.read(lambda tx: find_domain(tx, scope, ref))
-    dns = core.settings.dns
-    asked = ResolverSettings(tuple(dns.nameservers), dns.port, dns.timeout)
-    checker = await asyncio.to_thread(Checker, asked)  # reads /etc/resolv.conf
-    found = await checker.check(records_of(core.settings, row))
-    return await core.store.write(partial(_note_check, core=core, scope=scope, name=row["name"], found=found))
-
-
-def _note_check(tx: Tx, *, core: Core, scope: Scope, name: str, found: list[Record]) -> Row:
-    row = find_domain(tx, scope, name)
-    statuses = [one.status for one in found]
-    verified = all(status == "VALID" for status in statuses)
-    ready = all(one.status == "VALID" for one in found if not one.name.startswith("_dmarc."))
-    now = now_us()
-    since = row["verified_at"] if row["status"] == "VERIFIED" else now
-    columns: Row = {
-        "checked_json": dump({_key(one): one.status for one in found}),
-        "status": "VERIFIED" if verified else "INVALID" if "INVALID" in statuses else "PENDING",
-        "verified_at": since if verified else row["verified_at"],
-        "ready_at": (row["ready_at"] or now) if ready else None,
-        "updated_at": now,
-    }
-    tx.update("domain", "name", name, columns)
-    row = {**row, **columns}
-    if verified and row["organization_id"]:
-        core.events.append(
-            tx,
-            "domain.verified",
-            organization_id=row["organization_id"],
-            pod_id=row["pod_id"],
-            subject=f"{name}/{since}",
-            payload={"domain": snapshot(core.settings, row)},
-            at=int(since),
-        )
-    return row
-
-
-def snapshot(settings: Settings, row: Row) -> Row:
-    """A domain as the event log keeps it: no private key."""
-    kept = {
-        name: value for name, value in row.items() if not name.startswith("dkim_") and name != "checked_json"
-    }
-    kept["records"] = [
-        {
-            "type": one.type,
-            "name": one.name,
-            "value": one.value,
-            "priority": one.priority,
-            "status": one.status,
-        }
-        for one in records_of(settings, row)
-    ]
-    return kept
 
 
 def find_domain(tx: Tx, scope: Scope, ref: str) -> Row:
@@ -295,7 +202,8 @@ def find_domain(tx: Tx, scope: Scope, ref: str) -> Row:
     return row
 
 
-def _own(row: Row) -> Row:
+def own_domain(row: Row) -> Row:
+    """The row again. Raises Forbidden for the platform's own domain."""
     if row["organization_id"] is None:
         raise Forbidden("this is the platform's own domain", fix="the operator changes mail.domain instead")
     return row

@@ -170,7 +170,7 @@ def _unmake(tx: Tx, inbox_id: str) -> None:
 
 
 def _check_domain(tx: Tx, scope: Scope, domain: str, pod: str, verified_only: bool) -> None:
-    held = tx.row("SELECT organization_id, pod_id, status FROM domain WHERE name = ?", domain)
+    held = tx.row("SELECT organization_id, pod_id, status, proven_at FROM domain WHERE name = ?", domain)
     if held is None or held["organization_id"] not in (None, scope.organization):
         raise Invalid(
             f"the domain {domain} is not one of this organization's",
@@ -183,6 +183,13 @@ def _check_domain(tx: Tx, scope: Scope, domain: str, pod: str, verified_only: bo
             f"the domain {domain} belongs to another pod",
             code="domain_of_another_pod",
             fix="make the inbox in that pod",
+        )
+    if held["proven_at"] is None:
+        raise Invalid(
+            f"DNS has not shown yet that the domain {domain} is yours",
+            code="invalid_domain",
+            field="domain",
+            fix="publish its MX and DKIM records and have them checked (POST /domains/{domain}/verify)",
         )
     if verified_only and held["organization_id"] is not None and held["status"] != "VERIFIED":
         raise Invalid(

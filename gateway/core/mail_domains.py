@@ -31,7 +31,8 @@ async def check_domains(core: Core, recipients: Sequence[tuple[str, str]]) -> No
 
     def ours(tx: Tx) -> set[str]:
         marks = ", ".join("?" * len(fields))
-        return {row["name"] for row in tx.rows(f"SELECT name FROM domain WHERE name IN ({marks})", *fields)}  # noqa: S608
+        sql = f"SELECT name FROM domain WHERE name IN ({marks}) AND proven_at IS NOT NULL"  # noqa: S608
+        return {row["name"] for row in tx.rows(sql, *fields)}
 
     known = await core.store.read(ours)
     asked = [domain for domain in fields if domain not in known]

@@ -111,6 +111,10 @@ class Domain(Model):
     checked_json = TextField(null=True)  # last statuses by record name+type
     verified_at = BigIntegerField(null=True)
     ready_at = BigIntegerField(null=True)  # since when MX, SPF and DKIM are all there, DMARC or not
+    proven_at = BigIntegerField(null=True)  # since when mail for it is ours: see ``core.domains_proof``
+    mta_sts = text("testing")  # enforce none
+    checked_at = BigIntegerField(null=True)
+    changed_at = BigIntegerField(null=True)  # when DNS last answered otherwise than before
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
 

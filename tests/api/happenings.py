@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.core.domains import domain_row, snapshot
+from gateway.core.domains import domain_row
+from gateway.core.domains_check import snapshot
 from gateway.core.key_ring import hash_of
 from gateway.events.log import EventLog
 from gateway.events.payload import message_snapshot
@@ -91,7 +92,11 @@ def tell(shelf: Shelf, events: EventLog, inbox: Row, message_id: str) -> None:
 
 
 async def domain_verified(shelf: Shelf, events: EventLog, pod: str | None = None) -> None:
-    row = {**await domain_row("mail.example", shelf.organization), "status": "VERIFIED", "pod_id": pod}
+    row = {
+        **await domain_row(Settings(), "mail.example", shelf.organization),
+        "status": "VERIFIED",
+        "pod_id": pod,
+    }
     payload = {"domain": snapshot(Settings(), row)}
     await shelf.store.write(
         lambda tx: events.append(

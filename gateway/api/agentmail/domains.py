@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from gateway.api.agentmail.manage_views import DomainView, domain_view
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import domains
+from gateway.core import domains, domains_check, domains_records
 
 table = Table("domains")
 
@@ -81,7 +81,9 @@ async def delete_domain(call: Call[NoBody, NoQuery]) -> None:
 @table.post("/domains/{domain_id}/verify", also=["/pods/{pod_id}/domains/{domain_id}/verify"])
 async def verify_domain(call: Call[NoBody, NoQuery]) -> DomainView:
     """Ask DNS about every record now; VERIFIED only when all are valid."""
-    return domain_view(await domains.verify(call.core, call.scope, call.ids["domain_id"]), call.core.settings)
+    return domain_view(
+        await domains_check.verify(call.core, call.scope, call.ids["domain_id"]), call.core.settings
+    )
 
 
 @table.get("/domains/{domain_id}/zone-file", also=["/pods/{pod_id}/domains/{domain_id}/zone-file"])
@@ -90,5 +92,5 @@ async def get_zone_file(call: Call[NoBody, NoQuery]) -> Response:
     row = await domains.get(call.core, call.scope, call.ids["domain_id"])
     name = f'attachment; filename="{row["name"]}.zone"'
     return PlainTextResponse(
-        domains.zone_file(call.core.settings, row), headers={"Content-Disposition": name}
+        domains_records.zone_file(call.core.settings, row), headers={"Content-Disposition": name}
     )

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from gateway.api.times import iso, iso_of
-from gateway.core.domains import records_of
+from gateway.core.domains_records import records_of
 from gateway.core.keys import permissions_of
 from gateway.settings import Settings
 from gateway.store.engine import Row

@@ -12,7 +12,7 @@ from gateway.api.mailboxkit.listing import Data, PageQuery, Rows, listed, window
 from gateway.api.mailboxkit.repeats import own_id
 from gateway.api.mailboxkit.resource_views import DnsView, DomainView, dns_view, domain_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import domains
+from gateway.core import domains, domains_check
 
 table = Table("domains")
 
@@ -53,7 +53,7 @@ async def delete_domain(call: Call[NoBody, NoQuery]) -> None:
 @table.post("/domains/{domain_id}/verify")
 async def verify_domain(call: Call[NoBody, NoQuery]) -> Data[DomainView]:
     """Ask DNS for the MX, SPF, DKIM and DMARC records now; verified without DMARC."""
-    row = await domains.verify(call.core, call.scope, call.ids["domain_id"])
+    row = await domains_check.verify(call.core, call.scope, call.ids["domain_id"])
     return Data(domain_view(row, call.core.settings))
 
 

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from gateway.api.mailboxkit.ids import shown_ulid
 from gateway.api.mailboxkit.listing import shown_time
 from gateway.api.times import to_seconds
-from gateway.core import domains
+from gateway.core import domains_records
 from gateway.settings import Settings
 from gateway.store.engine import Row
 from gateway.store.ids import number_of
@@ -123,7 +123,7 @@ def organization_view(row: Row) -> OrganizationView:
 
 
 def domain_view(row: Row, settings: Settings) -> DomainView:
-    seen = {name: one.status == "VALID" for name, one in domains.named_records(settings, row).items()}
+    seen = {name: one.status == "VALID" for name, one in domains_records.named_records(settings, row).items()}
     return DomainView(
         id=row["number"],
         name=row["name"],
@@ -145,6 +145,6 @@ def dns_view(row: Row, settings: Settings) -> DnsView:
             one.value,
             UNSET if one.priority is None else one.priority,
         )
-        for name, one in domains.named_records(settings, row).items()
+        for name, one in domains_records.named_records(settings, row).items()
     }
     return DnsView(**shown)

@@ -13,7 +13,7 @@ from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_o
 from gateway.api.openmail.reach import account_only
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso, iso_of
-from gateway.core import domains
+from gateway.core import domains, domains_check, domains_records
 from gateway.settings import Settings
 from gateway.store.engine import Row
 
@@ -61,7 +61,7 @@ def domain_view(row: Row, settings: Settings) -> DomainView:
         status=row["status"].lower(),
         records=[
             RecordView(one.type, one.name, one.value, one.priority, one.status.lower())
-            for one in domains.records_of(settings, row)
+            for one in domains_records.records_of(settings, row)
         ],
         verified_at=iso(row["verified_at"]),
         created_at=iso_of(row["created_at"]),
@@ -98,7 +98,9 @@ async def assign_domain(call: Call[AssignDomain, NoQuery]) -> DomainView:
 @table.post("/domains/{domain}/verify", guard=account_only)
 async def verify_domain(call: Call[NoBody, NoQuery]) -> DomainView:
     """Ask DNS about every record now; verified only when all are valid."""
-    return domain_view(await domains.verify(call.core, call.scope, call.ids["domain"]), call.core.settings)
+    return domain_view(
+        await domains_check.verify(call.core, call.scope, call.ids["domain"]), call.core.settings
+    )
 
 
 @table.delete("/domains/{domain}", guard=account_only)

@@ -1,0 +1,54 @@
+"""From when on mail for a domain is ours.
+
+Any organization may add any domain, and mail between inboxes of this server never asks DNS. So that nobody takes the
+mail that others here send to a domain he only named, or writes to them in its name, a domain counts only once DNS
+has shown that its owner wants it here: the MX record names this host, and the DKIM record holds the key that was
+made for this very row. Until then the mail server does not know the domain and it can have no inbox. Once shown it
+stays: a DNS failure must not turn mail away. The platform's own domain needs no proof, nor does any in the
+development profile, nor one that the operator trusts (``postern domain trust``: MX at a filter in front of us, say).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.core.context import Core
+from gateway.core.errors import NotFound
+from gateway.settings import Settings
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us
+from mailserver.dns import Record
+
+
+def proven_at_birth(settings: Settings, organization: str | None) -> bool:
+    """Whether a domain of this organization (None: the platform's) needs no proof."""
+    return organization is None or settings.profile == "development"
+
+
+def shows_proof(records: Sequence[Record]) -> bool:
+    """Whether these answers of DNS prove it."""
+    valid = {one.purpose for one in records if one.status == "VALID"}
+    return {"mx", "dkim"} <= valid
+
+
+async def trust(core: Core, name: str) -> Row:
+    """Take the operator's word for a domain. Raises NotFound."""
+
+    def write(tx: Tx) -> Row:
+        row = tx.row("SELECT * FROM domain WHERE name = ?", name)
+        if row is None:
+            raise NotFound(f"there is no domain {name!r}", fix="`postern domain add` adds one")
+        return prove(tx, row)
+
+    row = await core.store.write(write)
+    await core.mail.add_domain(row["name"])
+    return row
+
+
+def prove(tx: Tx, row: Row) -> Row:
+    """Note that the domain is proven; the caller then tells the mail server (at the latest the next start does)."""
+    if row["proven_at"] is not None:
+        return row
+    columns = {"proven_at": now_us(), "updated_at": now_us()}
+    tx.update("domain", "name", row["name"], columns)
+    return {**row, **columns}
