@@ -114,9 +114,8 @@ class Host:
             },
         )
         if check and done.returncode != 0:
-            raise HostFailed(
-                f"on {self.name}: {' '.join(command)}: exit {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
-            )
+            said = f"{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+            raise HostFailed(f"on {self.name}: {' '.join(command)}: exit {done.returncode}\n{said}")
         return done
 
     def path(self, its: str) -> Path:
@@ -144,7 +143,7 @@ class Host:
                 "--mount",
                 "bash",
                 "-c",
-                'mount --make-rprivate /; mount -t cgroup2 cgroup2 "$1" && find "$1/$2" -depth -type d -exec rmdir {} +',
+                "mount --make-rprivate /; mount -t cgroup2 cgroup2 $1 && find $1/$2 -depth -type d -exec rmdir {} +",
                 "-",
                 str(self._directory / "cgroup"),
                 self._cgroup,

@@ -29,8 +29,10 @@ def binds(wheel: Path) -> dict[str, str]:
 def build_wheel(into: Path) -> Path:
     """The project's wheel, built from this tree."""
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-index", "--no-build-isolation"]
-        + ["--wheel-dir", str(into), str(_ROOT)],
+        [
+            *(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-index", "--no-build-isolation"),
+            *("--wheel-dir", str(into), str(_ROOT)),
+        ],
         check=True,
         capture_output=True,
         text=True,
@@ -43,7 +45,7 @@ def build_wheel(into: Path) -> Path:
 def install(host: Host, wheel: Path) -> str:
     """Install the wheel; answers the path of the executable there."""
     host.run("/usr/bin/python3", "-m", "venv", "--without-pip", VENV)
-    [packages] = [one for one in host.path(f"{VENV}/lib").glob("python3.*/site-packages")]
+    [packages] = host.path(f"{VENV}/lib").glob("python3.*/site-packages")
     (packages / "libraries.pth").write_text(f"{LIBRARIES}\n")
     host.run(
         f"{VENV}/bin/python",
