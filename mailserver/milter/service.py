@@ -117,15 +117,15 @@ def _bound(path: Path) -> socket.socket:
 
 
 def _give(path: Path) -> None:
+    """Open the socket to Postfix. Nothing is to be done where the process, or a setgid directory, has its group
+    already; in a user namespace (systemd's PrivateUsers=) that is the only way."""
     try:
         group = grp.getgrnam(_GROUP).gr_gid
     except KeyError:
         return
-    if group in os.getgroups() or os.geteuid() == 0:
+    if path.stat().st_gid == group or path.parent.stat().st_mode & stat.S_ISGID:
+        return
+    try:
         os.chown(path, -1, group)
-    elif path.stat().st_gid != group:
-        log.warning(
-            "%s is not open to Postfix: run with SupplementaryGroups=%s (systemd), or add the user to that group",
-            path,
-            _GROUP,
-        )
+    except OSError:
+        log.warning("%s is not open to Postfix: run with Group=%s (systemd)", path, _GROUP)
