@@ -11,15 +11,12 @@ import asyncio
 import contextlib
 import logging
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import msgspec
-import uvicorn
 from starlette.applications import Starlette
 
 from gateway.api.agentmail import agentmail_dialect
@@ -39,6 +36,8 @@ from gateway.datadir import owned, private_file, secret_of
 from gateway.events.deliver import WebhookDelivery
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
+from gateway.http_server import HttpServer
+from gateway.listeners import listening
 from gateway.mail_choice import make_mail_server
 from gateway.mcp.door import McpDoor
 from gateway.milter.key_mirror import KeyMirror
@@ -46,6 +45,8 @@ from gateway.mime.worker import ParserPool
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
 from gateway.outbox.engine import Outbox
+from gateway.service.notify import Manager
+from gateway.service.watchdog import signs_of_life, status_told
 from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.engine import Store
@@ -57,6 +58,7 @@ from mailserver.imap import ImapPool
 
 log = logging.getLogger("postern")
 
+_STOPPING = 60.0  # seconds that stopping may take beyond what the unit allows
 DIALECTS = [agentmail_dialect, openmail_dialect, mailboxkit_dialect]
 
 
@@ -78,7 +80,7 @@ async def ground(settings: Settings) -> AsyncIterator[Core]:
 
     Raises DataDirInUse, SchemaTooNew, MailServerError with words for the operator.
     """
-    async with _core(settings, lambda hint: None, _refuse_submission) as core:
+    async with _core(settings, lambda hint: None, _refuse_submission, Manager()) as core:
         yield core
 
 
@@ -88,13 +90,18 @@ async def _refuse_submission(submission: Submission) -> str:
 
 @asynccontextmanager
 async def _core(
-    settings: Settings, on_hint: Callable[[Hint], None], on_submission: Callable[[Submission], Awaitable[str]]
+    settings: Settings,
+    on_hint: Callable[[Hint], None],
+    on_submission: Callable[[Submission], Awaitable[str]],
+    manager: Manager,
 ) -> AsyncIterator[Core]:
     async with AsyncExitStack() as stack:
         data_dir = stack.enter_context(owned(Path(settings.data_dir)))
         secret = secret_of(data_dir)
         store = Store(settings.database.url or f"sqlite:{private_file(data_dir / 'postern.db')}")
-        applied = await asyncio.to_thread(migrate, store)
+        manager.status("starting: bringing the database up to date")
+        async with manager.busy():
+            applied = await asyncio.to_thread(migrate, store)
         if applied:
             log.info("database brought up to date: %s", ", ".join(applied))
         store.start()
@@ -113,6 +120,7 @@ async def _core(
         stack.push_async_callback(fetcher.close)
         mail: MailServer = make_mail_server(settings, data_dir)
         stack.push_async_callback(mail.stop)
+        manager.status("starting: waiting for the mail server")
         await mail.start(on_hint, on_submission)
         imap = ImapPool(mail.imap_login, size=settings.sync.connections)
         stack.push_async_callback(imap.close)
@@ -130,14 +138,17 @@ async def _core(
             extractor=extractor,
         )
         await bootstrap.ensure_first_run(core)
-        await inboxes.finish_deletions(core)
-        await bootstrap.reconcile_mail_server(core)
+        manager.status("starting: telling the mail server its domains and mailboxes")
+        async with manager.busy():
+            await inboxes.finish_deletions(core)
+            await bootstrap.reconcile_mail_server(core)
         yield core
 
 
 @asynccontextmanager
-async def gateway(settings: Settings) -> AsyncIterator[Running]:
+async def gateway(settings: Settings, manager: Manager | None = None) -> AsyncIterator[Running]:
     """Everything but the HTTP listener. ``settings.http.public_url`` must be the one clients use."""
+    manager = manager or Manager()
     late: dict[str, Sync | Outbox] = {}
     early: list[Hint] = []
 
@@ -154,7 +165,8 @@ async def gateway(settings: Settings) -> AsyncIterator[Running]:
             raise RuntimeError("the gateway is still starting")
         return await outbox.accept_submission(submission)
 
-    async with _core(settings, on_hint, on_submission) as core, AsyncExitStack() as stack:
+    async with _core(settings, on_hint, on_submission, manager) as core, AsyncExitStack() as stack:
+        await stack.enter_async_context(signs_of_life(manager, core.store))
         drafts = MailboxDrafts(core.store)
         sync = Sync(
             core.store, core.mail, core.imap, core.parser, core.events, drafts, settings, core.extractor
@@ -193,99 +205,46 @@ async def gateway(settings: Settings) -> AsyncIterator[Running]:
         yield Running(core, app, sync, outbox, deliveries, idle)
 
 
-def bind(settings: Settings) -> tuple[socket.socket, str]:
-    """Open the HTTP listener; answers the socket and the URL clients reach it by. Raises OSError."""
-    http = settings.http
-    if http.unix_socket:
-        path = Path(http.unix_socket)
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-        sock = socket.socket(socket.AF_UNIX)
-        sock.bind(str(path))
-        return sock, http.public_url or "http://localhost"
-    family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
-    # the protocol is named because asyncio sets TCP_NODELAY only then: without it each answer waits for an ACK
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # a WebSocket peer that vanished or never reads must not hold its descriptor for ever (tcp(7), ms)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 120_000)
-    sock.bind((http.host, http.port))
-    host = f"[{http.host}]" if ":" in http.host else http.host
-    return sock, http.public_url or f"http://{host}:{sock.getsockname()[1]}"
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, telling when requests are answered, and before it ends connections."""
-
-    def __init__(
-        self,
-        config: uvicorn.Config,
-        on_ready: Callable[[], Awaitable[None]] | None,
-        on_stop: Callable[[], Awaitable[None]],
-    ) -> None:
-        super().__init__(config)
-        self._on_ready, self._on_stop = on_ready, on_stop
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals are ours: uvicorn would raise them again after HTTP ended, before the rest was closed."""
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self._on_ready is not None and not self.should_exit:
-            await self._on_ready()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._on_stop()
-        await super().shutdown(sockets)
-
-
-def local_url(sock: socket.socket) -> str:
-    """How a program on this machine reaches the listener: ``http://host:port`` or ``unix:PATH``."""
-    name = sock.getsockname()
-    if sock.family == socket.AF_UNIX:
-        return f"unix:{Path(name).resolve()}"
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name[0], name[0])  # noqa: S104 - compared, not bound
-    return f"http://[{host}]:{name[1]}" if ":" in host else f"http://{host}:{name[1]}"
-
-
 OnReady = Callable[[Running, str], Awaitable[None]]
 """Called when requests are answered, with the URL that programs on this machine reach the gateway by."""
 
 
 async def serve(
-    settings: Settings, on_ready: OnReady | None = None, until: asyncio.Event | None = None
+    settings: Settings,
+    on_ready: OnReady | None = None,
+    until: asyncio.Event | None = None,
+    manager: Manager | None = None,
 ) -> None:
-    """Run until SIGINT or SIGTERM, or until ``until`` is set.
+    """Run until SIGINT or SIGTERM, or until ``until`` is set; ``manager`` is told how it goes.
 
     A signal before requests are answered gives up starting (CancelledError); a second one does not wait for
     open requests.
     """
-    with _stoppable(until) as stop:
-        sock, url = bind(settings)
-        settings = msgspec.structs.replace(
-            settings, http=msgspec.structs.replace(settings.http, public_url=url.rstrip("/"))
+    manager = manager or Manager()
+    with _stoppable(until) as stop, listening(settings.http) as listeners:
+        http = msgspec.structs.replace(
+            settings.http, public_url=(settings.http.public_url or listeners.url).rstrip("/")
         )
-        with sock:
-            async with gateway(settings) as running:
-                config = uvicorn.Config(
-                    behind_proxies(running.app, settings.http),
-                    http="httptools",
-                    ws="websockets-sansio",
-                    ws_max_size=1 << 20,
-                    ws_ping_interval=30.0,
-                    ws_ping_timeout=10.0,
-                    lifespan="off",
-                    access_log=False,
-                    log_config=None,
-                    server_header=False,
-                    proxy_headers=False,
-                    timeout_graceful_shutdown=8,
-                )
-                ready = partial(on_ready, running, local_url(sock)) if on_ready else None
-                stop.server = _Server(config, ready, running.core.live.close)
-                await stop.server.serve(sockets=[sock])
+        settings = msgspec.structs.replace(settings, http=http)
+        async with AsyncExitStack() as ending, gateway(settings, manager) as running:
+            telling = AsyncExitStack()
+
+            async def ready() -> None:
+                if on_ready is not None:
+                    await on_ready(running, listeners.local_url)
+                manager.ready()
+                await telling.enter_async_context(status_told(manager, running.core.store))
+
+            async def stopping() -> None:
+                manager.stopping()
+                await ending.enter_async_context(manager.busy(_STOPPING))
+                await telling.aclose()
+                manager.status("stopping: open requests and what is being sent are finished")
+                await running.core.live.close()
+
+            app = behind_proxies(running.app, settings.http, unix=listeners.unix)
+            stop.server = HttpServer(app, ready, stopping)
+            await stop.server.serve(sockets=listeners.sockets)
     log.info("stopped")
 
 
@@ -293,7 +252,7 @@ class _Stop:
     """What a signal does: cancel the start, then end HTTP, then end it at once."""
 
     def __init__(self) -> None:
-        self.server: _Server | None = None
+        self.server: HttpServer | None = None
         self._task = asyncio.current_task()
 
     def __call__(self) -> None:

@@ -1,4 +1,5 @@
-"""Logging: one JSON object a line (or text for people), on standard error, with no key and no password in it.
+"""Logging: one JSON object a line (or text for people) on standard error, or entries of systemd's journal, with no key
+and no password in it.
 
 Whatever code passes as ``extra`` becomes a field. ``request_id`` names the request a line belongs to: set
 :data:`current_request` while serving one. Third-party loggers that write mail or commands are kept at WARNING.
@@ -13,6 +14,10 @@ import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import IO, Any, Literal
+
+from gateway.service import journal
+
+Form = Literal["auto", "json", "text", "journal"]
 
 current_request: ContextVar[str | None] = ContextVar("current_request", default=None)
 
@@ -39,12 +44,16 @@ _SECRET = re.compile(
 _SECRET_FIELD = re.compile(r"(?i)(^|_)(password|secret|api_key|authorization)$")
 
 
-def configure(
-    level: str = "info", form: Literal["json", "text"] = "json", stream: IO[str] | None = None
-) -> None:
-    """Set the process's logging up; a second call replaces the first."""
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonLines() if form == "json" else TextLines())
+def configure(level: str = "info", form: Form = "json", stream: IO[str] | None = None) -> None:
+    """Set the process's logging up; a second call replaces the first. ``auto``: the journal where standard error is
+    the journal, else JSON."""
+    if form == "auto":
+        form = "journal" if stream is None and journal.is_standard_error() else "json"
+    handler: logging.Handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(TextLines() if form == "text" else JsonLines())
+    if form == "journal":
+        handler = journal.JournalHandler(fields_of, fallback=handler)
+        handler.setFormatter(Words())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -99,6 +108,14 @@ class TextLines(logging.Formatter):
         if record.exc_info:
             line += "\n" + scrubbed(self.formatException(record.exc_info))
         return line
+
+
+class Words(logging.Formatter):
+    """The message alone, then a traceback where there is one: time, level and fields stand beside it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        words = scrubbed(record.getMessage())
+        return words + "\n" + scrubbed(self.formatException(record.exc_info)) if record.exc_info else words
 
 
 def _time(record: logging.LogRecord) -> str:

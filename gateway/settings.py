@@ -2,8 +2,7 @@
 ``postern config`` are made from.
 
 Order of precedence: command line, environment (``POSTERN_SECTION_NAME``), the TOML file, the default.
-Secrets may be files: a value ``@NAME`` of a secret setting is read from ``$CREDENTIALS_DIRECTORY/NAME``
-(systemd.exec(5)).
+Secrets may be files: a value ``@NAME`` of a secret setting is the credential of that name (``_credential``).
 """
 
 from __future__ import annotations
@@ -24,11 +23,15 @@ class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
 
 
 class Http(Section, frozen=True, kw_only=True):
-    host: Annotated[str, Doc(description="address the API listens on")] = "127.0.0.1"
+    host: Annotated[str, Doc(description="address the API listens on; empty: no TCP port")] = "127.0.0.1"
     port: Annotated[int, Doc(description="port of the API; 0 takes any free one")] = 8025
     unix_socket: Annotated[
-        str, Doc(description="listen on this Unix socket instead, for a reverse proxy")
+        str, Doc(description="listen on this Unix socket too, for a reverse proxy, which is believed there")
     ] = ""
+    unix_socket_mode: Annotated[
+        str, Doc(description="its permissions, octal: who may speak as the proxy", pattern="^[0-7]{3,4}$")
+    ] = "0660"
+    unix_socket_group: Annotated[str, Doc(description="its group; empty: the gateway's own")] = ""
     public_url: Annotated[str, Doc(description="how clients reach the API; empty: http://host:port")] = ""
     trusted_proxies: Annotated[list[str], Doc(description="addresses whose X-Forwarded-For is believed")] = []
     max_body: Annotated[int, Doc(description="largest JSON request body, octets")] = 80 * 1024 * 1024
@@ -324,7 +327,13 @@ class Log(Section, frozen=True, kw_only=True):
     level: Annotated[Literal["debug", "info", "warning", "error"], Doc(description="least level logged")] = (
         "info"
     )
-    format: Annotated[Literal["json", "text"], Doc(description="one JSON object a line, or text")] = "json"
+    format: Annotated[
+        Literal["auto", "json", "text", "journal"],
+        Doc(
+            description="on standard error, one JSON object a line, or text; or to systemd's journal, with fields; "
+            "auto: journal where standard error is the journal, else json"
+        ),
+    ] = "auto"
 
 
 class Settings(Section, frozen=True, kw_only=True):
@@ -440,11 +449,7 @@ def load_settings(
     for name in SECRETS:
         value = values.get(name)
         if isinstance(value, str) and value.startswith("@"):
-            path = Path(environ.get("CREDENTIALS_DIRECTORY", ".")) / value[1:]
-            try:
-                values[name] = path.read_text("utf-8").strip()
-            except OSError as error:
-                raise BadSettings(f"{name}: cannot read the credential {path}: {error}") from error
+            values[name] = _credential(name, value[1:], file, environ)
     nested: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, str):
@@ -458,6 +463,22 @@ def load_settings(
         return msgspec.convert(nested, Settings), origin
     except msgspec.ValidationError as error:
         raise BadSettings(f"settings: {error}") from error
+
+
+def _credential(setting: str, name: str, file: Path | None, environ: Mapping[str, str]) -> str:
+    """The content of a credential: below systemd ``$CREDENTIALS_DIRECTORY/NAME`` (systemd.exec(5)), where
+    ``LoadCredential=postern:DIRECTORY`` puts a file NAME as ``postern_NAME``; elsewhere what that is loaded from:
+    ``credentials/NAME`` beside the settings file. Raises BadSettings."""
+    given = environ.get("CREDENTIALS_DIRECTORY")
+    folder = Path(given) if given else (file.parent if file else Path()) / "credentials"
+    path = folder / name
+    try:
+        if not path.exists() and (loaded := folder / f"postern_{name}").exists():
+            path = loaded
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "; run this as root" if isinstance(error, PermissionError) and not given else ""
+        raise BadSettings(f"{setting}: cannot read the credential {path}: {error}{hint}") from error
 
 
 def _flatten(tree: Mapping[str, Any]) -> list[tuple[str, Any]]:

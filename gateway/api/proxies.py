@@ -1,7 +1,7 @@
 """Whose request it is: the address of the client itself, where a reverse proxy stands in front.
 
-``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed of ``http.trusted_proxies``, and of whoever may open
-``http.unix_socket``: that is the proxy, for which alone it is there. The rightmost address that is no trusted proxy
+``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed of ``http.trusted_proxies``, and of whoever may open the
+Unix socket: that is the proxy, for which alone it is there. The rightmost address that is no trusted proxy
 counts; what stands left of it the client may have written itself. Never ``*``: it takes the leftmost.
 """
 
@@ -18,15 +18,15 @@ ON_SOCKET = "unix"
 """What stands for the address of a client on the Unix socket that no proxy speaks for."""
 
 
-def behind_proxies(app: ASGIApp, http: Http) -> ASGIApp:
-    """``app``, told its clients' own addresses."""
-    trusted = [*http.trusted_proxies, *([ON_SOCKET] if http.unix_socket else [])]
+def behind_proxies(app: ASGIApp, http: Http, *, unix: bool) -> ASGIApp:
+    """``app``, told its clients' own addresses; ``unix``: it is reached by a Unix socket too."""
+    trusted = [*http.trusted_proxies, *([ON_SOCKET] if unix else [])]
     if not trusted:
         return app
     told = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, app), trusted))
 
     async def named(scope: Scope, receive: Receive, send: Send) -> None:
-        if http.unix_socket and scope.get("client") is None:
+        if unix and scope.get("client") is None:
             scope["client"] = (ON_SOCKET, 0)
         await told(scope, receive, send)
 

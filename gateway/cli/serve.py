@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 
 import click
 
@@ -11,6 +12,7 @@ from gateway import app, logs
 from gateway.cli import operator, quickstart
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
+from gateway.service.notify import Manager
 from gateway.settings import Settings
 
 log = logging.getLogger("postern")
@@ -50,7 +52,7 @@ def command(
         mail__submission_port=submission_port,
         profile="development" if quick else None,
     )
-    form = "text" if quick and origin["log.format"] == "default" else settings.log.format
+    form: logs.Form = "text" if quick and origin["log.format"] == "default" else settings.log.format
     logs.configure(settings.log.level, form)
     if quick:
         quickstart.check(settings)
@@ -64,7 +66,7 @@ def command(
         log.info("answering at %s", running.core.settings.http.public_url)
 
     try:
-        asyncio.run(app.serve(settings, on_ready))
+        asyncio.run(app.serve(settings, on_ready, manager=Manager.of(os.environ)))
     except OSError as error:
         raise _not_started(settings, error) from error
     except asyncio.CancelledError:
@@ -73,7 +75,8 @@ def command(
 
 def _not_started(settings: Settings, error: OSError) -> Failure:
     words = error.strerror or str(error)
-    where = settings.http.unix_socket or f"{settings.http.host}:{settings.http.port}"
+    port = f"{settings.http.host}:{settings.http.port}" if settings.http.host else ""
+    where = " and ".join(filter(None, (port, settings.http.unix_socket)))
     return Failure(
         f"cannot start: {words} (the API listens on {where})",
         UNAVAILABLE,

@@ -7,13 +7,17 @@ when it delivers, so a retry tells the same.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 
-from gateway.events.lanes import enqueue
+from gateway.events.lanes import enqueue, in_order
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import derived_ulid, now_us
 from gateway.store.jsontext import dump, load
+
+log = logging.getLogger("postern.events")
 
 OPT_IN = frozenset({"message.received.spam", "message.received.blocked", "message.received.unauthenticated"})
 """Event types a webhook gets only when it names them."""
@@ -73,6 +77,7 @@ class EventLog:
             if tx.value("SELECT 1 FROM event WHERE id = ?", event_id):
                 return None
             payload = payload()
+        in_order(tx, organization_id, inbox_id)
         added = tx.insert(
             "event",
             {
@@ -94,6 +99,9 @@ class EventLog:
         for hook in _listening(tx, organization_id, type, pod_id, inbox_id):
             enqueue(tx, seq, hook["id"], hook["dialect"], inbox_id)
         tx.after_commit.append(self.ring)
+        if log.isEnabledFor(logging.INFO):
+            inbox = tx.value("SELECT address FROM inbox WHERE id = ?", inbox_id) if inbox_id else None
+            tx.after_commit.append(partial(_note, type, inbox, event_id, message_id))
         return event_id
 
     def ring(self) -> None:
@@ -102,6 +110,14 @@ class EventLog:
             listeners = list(self._listeners)
         for call in listeners:
             call()
+
+
+def _note(type: str, inbox: str | None, event_id: str, message_id: str | None) -> None:
+    """One line an event: whose it is and what it is called elsewhere, and nothing that a stranger wrote."""
+    fields = {"event": type, "event_id": f"evt_{event_id}", "inbox": inbox}
+    if message_id:
+        fields["message_id"] = f"msg_{message_id}"
+    log.info("%s %s", type, inbox or "", extra=fields)
 
 
 def event_id_of(type: str, *, organization_id: str, inbox_id: str | None, subject: str, at: int) -> str:

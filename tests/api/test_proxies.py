@@ -22,7 +22,7 @@ async def seen(http: Http, peer: str | None, *forwarded: str) -> str:
         client = Request(scope).client
         await PlainTextResponse(client.host if client else "none")(scope, receive, send)
 
-    wrapped = behind_proxies(app, http)
+    wrapped = behind_proxies(app, http, unix=bool(http.unix_socket))
 
     async def connection(scope: Scope, receive: Receive, send: Send) -> None:
         scope["client"] = (peer, 5000) if peer else None

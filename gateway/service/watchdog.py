@@ -1,0 +1,79 @@
+"""When the gateway says that it lives: while its event loop turns and its database answers.
+
+A database that refuses (full disk, locked, gone) has answered: a restart would not mend it, and ``/ready`` tells it.
+One that says nothing for half of the time that systemd allows is a hung gateway: no sign of life, and systemd ends
+and restarts it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+
+from gateway.service.notify import Manager
+from gateway.store.engine import Store, StoreDown, Tx
+from gateway.store.ids import now_us
+
+log = logging.getLogger("postern.service")
+
+_STATUS_SECONDS = 30.0
+_SOME_DAY = 365 * 86_400_000_000  # µs
+
+
+@asynccontextmanager
+async def signs_of_life(manager: Manager, store: Store) -> AsyncIterator[None]:
+    """Give them while the block runs, where systemd waits for them."""
+    async with _running(_give_signs(manager, store) if manager.watchdog_seconds else None):
+        yield
+
+
+@asynccontextmanager
+async def status_told(manager: Manager, store: Store) -> AsyncIterator[None]:
+    """Keep what ``systemctl status`` shows up to date while the block runs."""
+    async with _running(_tell_status(manager, store) if manager.there else None):
+        yield
+
+
+@asynccontextmanager
+async def _running(job: Coroutine[None, None, None] | None) -> AsyncIterator[None]:
+    task = asyncio.create_task(job, name="watchdog") if job is not None else None
+    try:
+        yield
+    finally:
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+async def _give_signs(manager: Manager, store: Store) -> None:
+    while True:
+        try:
+            async with asyncio.timeout(manager.watchdog_seconds / 2):
+                with contextlib.suppress(StoreDown):
+                    await store.write(lambda tx: tx.value("SELECT 1"))  # takes the write lock; writes nothing
+        except TimeoutError:
+            log.error(
+                "the database has not answered for %g s: without an answer systemd restarts the gateway",
+                manager.watchdog_seconds / 2,
+            )
+            continue
+        manager.alive()
+        await asyncio.sleep(manager.watchdog_seconds / 4)
+
+
+async def _tell_status(manager: Manager, store: Store) -> None:
+    while True:
+        with contextlib.suppress(StoreDown):
+            manager.status(await store.read(_status))
+        await asyncio.sleep(_STATUS_SECONDS)
+
+
+def _status(tx: Tx) -> str:
+    inboxes = tx.value("SELECT count(*) FROM inbox WHERE status <> 'deleting'")
+    # settled ones are due never; the index of what is due spares reading months of them
+    queued = tx.value("SELECT count(*) FROM outbox WHERE next_at < ?", now_us() + _SOME_DAY)
+    return f"running: {inboxes} inboxes, {queued} messages to send"
