@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
-from gateway.mail_place import mail_directory
+from gateway.mail_place import PLAIN, mail_directory
 from gateway.settings import BadSettings, Settings
 from mailserver.base import MailServer
 from mailserver.embedded import EmbeddedServer, EmbeddedSettings
@@ -17,49 +18,95 @@ _HOST_PORT = re.compile(r"\[?([^\[\]\s/]+?)\]?:([0-9]{1,5})")
 
 def make_mail_server(settings: Settings, data_dir: Path) -> MailServer:
     """The mail server of ``mail.server``; nothing is started yet. Raises BadSettings."""
+    if settings.mail.server == "postfix_dovecot":
+        return PostfixServer(postfix_settings(settings, data_dir))
+    return EmbeddedServer(_embedded(settings, data_dir))
+
+
+def postfix_settings(settings: Settings, data_dir: Path) -> PostfixSettings:
+    """What Postfix and Dovecot are set to. Raises BadSettings, MailServerError."""
     mail = settings.mail
-    hostname = mail.hostname or f"mail.{mail.domain}"
-    development = settings.profile == "development"
-    directory = mail_directory(data_dir, development=development)
-    if mail.server == "postfix_dovecot":
-        return PostfixServer(
-            PostfixSettings(
-                data_dir=directory,
-                hostname=hostname,
-                bind=mail.host,
-                imap_port=mail.imap_port,
-                smtp_port=mail.smtp_port,
-                submission_port=mail.submission_port,
-                mailbox_format=mail.mailbox_format,
-                push=mail.push,
-                insecure_dev=development,
-                manage=mail.manage,
-                smarthost=_smarthost(settings),
-                message_size=mail.max_message,
-            )
-        )
-    return EmbeddedServer(
-        EmbeddedSettings(
-            data_dir=directory,
-            hostname=hostname,
-            bind=mail.host,
-            imap_port=mail.imap_port,
-            smtp_port=mail.smtp_port,
-            submission_port=mail.submission_port,
-            mailbox_format=mail.mailbox_format,
-            push=mail.push,
-            insecure_dev=development,
-            smarthost=_smarthost(settings),
-            resolver=Resolver(
-                nameservers=tuple(settings.dns.nameservers),
-                port=settings.dns.port,
-                timeout=settings.dns.timeout,
-            ),
-            limits=Limits(message_size=mail.max_message),
-            allow_private_mx=mail.allow_private_relay,
-            verify=mail.verify_authentication,
-        )
+    production = settings.profile == "production"
+    own: dict[str, Any] = {}
+    if not mail.manage:  # only what others start needs a place and ports that are known beforehand
+        own = {
+            "gateway_port": mail.gateway_port,
+            "doorbell_port": mail.doorbell_port,
+            "sieve_port": mail.sieve_port,
+            "syslog": True,
+        }
+    return PostfixSettings(
+        **_shared(settings, data_dir),
+        **own,
+        manage=mail.manage,
+        run_dir=_path("mail.run_dir", mail.run_dir),
+        postfix_dir=_path("mail.postfix_dir", mail.postfix_dir),
+        postfix_spool=_path("mail.postfix_spool", mail.postfix_spool),
+        postfix_data=_path("mail.postfix_data", mail.postfix_data),
+        milter=mail.milter,
+        message_size=mail.max_message,
+        strict=production,
     )
+
+
+def _embedded(settings: Settings, data_dir: Path) -> EmbeddedSettings:
+    mail = settings.mail
+    return EmbeddedSettings(
+        **_shared(settings, data_dir),
+        run_dir=_path("mail.run_dir", mail.run_dir),
+        resolver=Resolver(
+            nameservers=tuple(settings.dns.nameservers),
+            port=settings.dns.port,
+            timeout=settings.dns.timeout,
+        ),
+        limits=Limits(message_size=mail.max_message),
+        allow_private_mx=mail.allow_private_relay,
+        verify=mail.verify_authentication,
+    )
+
+
+def _shared(settings: Settings, data_dir: Path) -> dict[str, Any]:
+    mail = settings.mail
+    if bool(mail.tls_cert) != bool(mail.tls_key):
+        raise BadSettings("mail.tls_cert and mail.tls_key go together: set both or neither")
+    return {
+        "data_dir": _place(settings, data_dir),
+        "hostname": mail.hostname or f"mail.{mail.domain}",
+        "bind": mail.host,
+        "imap_port": mail.imap_port,
+        "imaps_port": mail.imaps_port,
+        "smtp_port": mail.smtp_port,
+        "submission_port": mail.submission_port,
+        "submissions_port": mail.submissions_port,
+        "tls_cert": _path("mail.tls_cert", mail.tls_cert),
+        "tls_key": _path("mail.tls_key", mail.tls_key),
+        "mailbox_format": mail.mailbox_format,
+        "quota": mail.quota,
+        "push": mail.push,
+        "insecure_dev": settings.profile == "development",
+        "smarthost": _smarthost(settings),
+    }
+
+
+def _place(settings: Settings, data_dir: Path) -> Path:
+    if settings.mail.server == "embedded" or settings.mail.manage:
+        return mail_directory(data_dir, development=settings.profile == "development")
+    # daemons that others start must find it at this very path, whoever asks
+    if not PLAIN.fullmatch(str(data_dir)):
+        raise BadSettings(
+            f"data_dir {str(data_dir)!r}: with mail.manage = false it takes a path without blanks"
+        )
+    return data_dir
+
+
+def _path(name: str, text: str) -> Path | None:
+    """A path setting; None when it is empty. Raises BadSettings for one that is not absolute."""
+    if not text:
+        return None
+    path = Path(text)
+    if not path.is_absolute():
+        raise BadSettings(f"{name} takes an absolute path, not {text!r}")
+    return path
 
 
 def _smarthost(settings: Settings) -> Smarthost | None:

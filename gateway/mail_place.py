@@ -19,7 +19,7 @@ from mailserver.machine import check_reachable, mail_user
 
 log = logging.getLogger("postern.mail")
 
-_PLAIN = re.compile(r"[A-Za-z0-9@%+=:,./_-]+")
+PLAIN = re.compile(r"[A-Za-z0-9@%+=:,./_-]+")
 STATE = Path("/var/lib/postern")
 LINK = "mail-server"
 
@@ -35,7 +35,7 @@ def mail_directory(data_dir: Path, *, development: bool) -> Path:
         if not link.is_symlink():
             link.symlink_to(place)
         log.info("%s is closed to the mail server's user: the mail is kept in %s", data_dir, place)
-    return place if _PLAIN.fullmatch(str(place)) else _alias(place)
+    return place if PLAIN.fullmatch(str(place)) else _alias(place)
 
 
 def _passable(data_dir: Path) -> bool:
@@ -49,7 +49,7 @@ def _passable(data_dir: Path) -> bool:
 def _alias(path: Path) -> Path:
     """A symbolic link to ``path`` with a plain and stable name; only we may change it."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    base = Path("/run" if os.geteuid() == 0 else runtime if _PLAIN.fullmatch(runtime) else "/tmp")  # noqa: S108
+    base = Path("/run" if os.geteuid() == 0 else runtime if PLAIN.fullmatch(runtime) else "/tmp")  # noqa: S108
     link = base / f"postern-{os.geteuid()}-{_digest(path)}.data"
     try:
         link.symlink_to(path)

@@ -16,7 +16,7 @@ from typing import Literal
 import httptools
 import msgspec
 
-from mailserver.base import Hint, OnHint
+from mailserver.base import Hint, MailServerDown, OnHint
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,11 @@ def hints_of(body: bytes) -> list[Hint]:
     return list(found)
 
 
+def doorbell_url(port: int, secret: str, host: str = "127.0.0.1") -> str:
+    """What Dovecot posts to."""
+    return f"http://{host}:{port}/{secret}"
+
+
 class Doorbell:
     """Listens between :meth:`start` and :meth:`stop`; ``on_hint`` is called on the event loop."""
 
@@ -69,18 +74,30 @@ class Doorbell:
         self._on_hint = on_hint
         self._host = host
         self._port = port
-        self.path = f"/{secret or secrets.token_urlsafe(24)}"
+        self._secret = secret or secrets.token_urlsafe(24)
+        self.path = f"/{self._secret}"
         self._server: asyncio.Server | None = None
         self._open: set[_Connection] = set()
         self.rings = 0
 
     @property
     def url(self) -> str:
-        return f"http://{self._host}:{self._port}{self.path}"
+        return doorbell_url(self._port, self._secret, self._host)
+
+    @property
+    def port(self) -> int:
+        return self._port
 
     async def start(self) -> None:
+        """Raises MailServerDown when the port is taken."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), self._host, self._port)
+        try:
+            self._server = await loop.create_server(lambda: _Connection(self), self._host, self._port)
+        except OSError as error:
+            raise MailServerDown(
+                f"the doorbell cannot listen on {self._host}:{self._port} ({error.strerror}): choose another "
+                "mail.doorbell_port, and start Dovecot anew"
+            ) from error
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

@@ -1,7 +1,7 @@
 """Rendering the one Dovecot configuration that both mail servers use.
 
 What lives where, below ``data``: ``dovecot/`` the rendered configuration and logs, ``mail/`` one home for each
-mailbox (fsynced by Dovecot before its LMTP 250), ``lookup.db`` the rows of :mod:`mailserver.directory`. Sockets
+mailbox (fsynced by Dovecot before its LMTP 250), ``lookup/`` the rows of :mod:`mailserver.directory`. Sockets
 and the pid file are in ``run``, whose path must be short (108 bytes for a unix socket, unix(7)).
 """
 
@@ -13,12 +13,16 @@ import pwd
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
+from mailserver import tls
 from mailserver.base import MailServerError
+from mailserver.machine import is_loopback
+from mailserver.rendering import Rendered
+from mailserver.rendering import template as fill_template
 
 MailboxFormat = Literal["sdbox", "maildir"]
 MASTER = "postern"
@@ -26,6 +30,12 @@ SUBMITTER = "postern-submit"
 
 _PUSH_PLUGINS = ("notify", "push_notification", "mail_lua", "push_notification_lua")
 _FORBIDDEN = re.compile(r"[\x00-\x20\"'#{}\\]")
+
+
+def lookup_path(data: Path) -> Path:
+    """Where :class:`mailserver.directory.Directory` keeps its rows: in a directory of its own, since its readers
+    (group postfix) may enter that and nothing else."""
+    return data / "lookup" / "lookup.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +50,16 @@ class DovecotConfig:
     imap_port: int
     bind: str = "127.0.0.1"
     imaps_port: int = 0
+    sieve_port: int = 0
     mailbox_format: MailboxFormat = "sdbox"
+    quota: int = 0
     push_url: str | None = None
     socket_group: str | None = None  # who besides us may speak to the LMTP and SASL sockets
     sasl: bool = False
     plain_auth: bool = False  # passwords without TLS from beyond loopback
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    syslog: bool = False
     master_secret: str = field(default="", repr=False)
     submit_secret: str = field(default="", repr=False)  # Postfix only: the gateway's own SASL login
 
@@ -60,7 +73,7 @@ class DovecotConfig:
 
     @property
     def lookup(self) -> Path:
-        return self.data / "lookup.db"
+        return lookup_path(self.data)
 
     @property
     def file(self) -> Path:
@@ -118,37 +131,33 @@ def check_installation() -> str:
     return template
 
 
-def render(config: DovecotConfig, template: str) -> None:
-    """Write the configuration. Blocks. Ownership is the caller's job (:func:`give`)."""
-    for value in (config.data, config.run, config.hostname, config.bind, config.user, config.group):
+def rendered(config: DovecotConfig, template: str) -> list[Rendered]:
+    """The files of the configuration. Raises MailServerError for values that no configuration can hold."""
+    paths = (config.data, config.run, config.tls_cert, config.tls_key)
+    for value in (config.hostname, config.bind, config.user, config.group, *filter(None, paths)):
         if not str(value) or _FORBIDDEN.search(str(value)):
             raise MailServerError(f"unfit for a Dovecot configuration: {str(value)!r}")
     if len(str(config.run)) > 80:
         raise MailServerError(f"path too long for unix sockets, set a shorter run directory: {config.run}")
-    for folder in (config.etc, config.mail, config.run, config.etc / "state"):
-        folder.mkdir(parents=True, exist_ok=True)
     plugins = _PUSH_PLUGINS if config.push_url else ()
     push = f"  push_notification_driver = lua:file={config.etc}/push.lua" if config.push_url else ""
-    ssl = "ssl = no"
-    if config.tls_cert and config.tls_key:
-        ssl = f"ssl = yes\nssl_cert = <{config.tls_cert}\nssl_key = <{config.tls_key}"
     mode = "0660" if config.socket_group else "0600"
     group = f"group = {config.socket_group}" if config.socket_group else ""
     sasl = f"  unix_listener sasl {{\n    mode = {mode}\n    {group}\n  }}" if config.sasl else ""
     submit = f"passdb {{\n  driver = passwd-file\n  args = {config.etc}/submit-users\n}}"
     values = {
         "SUBMIT": submit if config.submit_secret else "",
-        "BIND": config.bind,
+        "BIND": listen(config.bind),
         "RUN": str(config.run),
         "STATE": str(config.etc / "state"),
-        "LOG": str(config.etc / "dovecot.log"),
+        "LOG": "syslog" if config.syslog else str(config.etc / "dovecot.log"),
         "ETC": str(config.etc),
         "MAIL": str(config.mail),
         "LOOKUP": str(config.lookup),
         "USER": config.user,
         "GROUP": config.group,
         "HOSTNAME": config.hostname,
-        "SSL": ssl,
+        "SSL": _ssl(config),
         "PLAIN_AUTH": "no" if config.plain_auth else "yes",
         "FORMAT": config.mailbox_format,
         "IMAP": str(config.imap_port),
@@ -163,28 +172,60 @@ def render(config: DovecotConfig, template: str) -> None:
         "EXTRA": "",
         "URL": config.push_url or "",
     }
-    _write(config.file, _fill(template, values), 0o644)
-    _write(config.etc / "dovecot-sql.conf.ext", _fill("dovecot-sql.conf.ext", values), 0o600)
-    _write(config.etc / "sent.sieve", _fill("sent.sieve", values), 0o644)
-    _write(config.etc / "push.lua", _fill("push.lua", values), 0o600)
+    names = {"dovecot-sql.conf.ext": 0o600, "sent.sieve": 0o644, "push.lua": 0o600}
+    found = [Rendered(config.file, fill_template(template, values))]
+    found += [Rendered(config.etc / name, fill_template(name, values), mode) for name, mode in names.items()]
     if config.submit_secret:
-        _write(config.etc / "submit-users", f"{SUBMITTER}:{{PLAIN}}{config.submit_secret}\n", 0o600)
-    _write(config.etc / "master-users", f"{MASTER}:{{PLAIN}}{config.master_secret}\n", 0o600)
+        users = f"{SUBMITTER}:{{PLAIN}}{config.submit_secret}\n"
+        found.append(Rendered(config.etc / "submit-users", users, 0o600))
+    users = f"{MASTER}:{{PLAIN}}{config.master_secret}\n"
+    return [*found, Rendered(config.etc / "master-users", users, 0o600)]
 
 
-def give(config: DovecotConfig) -> None:
-    """Hand the directories Dovecot uses to its user (only when we are root). Blocks."""
+def listen(bind: str) -> str:
+    """Dovecot's ``listen``: where people come, and loopback for the gateway."""
+    if bind == "*":
+        return "*, ::"
+    return bind if bind == "0.0.0.0" or is_loopback(bind) else f"{bind}, 127.0.0.1"  # noqa: S104
+
+
+def _ssl(config: DovecotConfig) -> str:
+    if not (config.tls_cert and config.tls_key):
+        return "ssl = no"
+    lines = [
+        # the gateway on loopback counts as secured, whoever else comes must use TLS before the login
+        "ssl = yes" if config.plain_auth else "ssl = required",
+        f"ssl_cert = <{config.tls_cert}",
+        f"ssl_key = <{config.tls_key}",
+        "ssl_min_protocol = TLSv1.2",
+        f"ssl_cipher_list = {tls.CIPHERS}",
+        "ssl_prefer_server_ciphers = no",
+        "ssl_options = no_ticket",
+    ]
+    return "\n".join(lines)
+
+
+def write(config: DovecotConfig, wanted: Iterable[Rendered]) -> None:
+    """Make the directories, write the files, give them to Dovecot's user (when we are root). Blocks."""
+    for folder in (config.etc, config.mail, config.run, config.etc / "state"):
+        folder.mkdir(parents=True, exist_ok=True)
+    for one in wanted:
+        one.write()
+    _compile_sieve(config)
+    _give(config)
+
+
+def _give(config: DovecotConfig) -> None:
     if os.geteuid() != 0:
         return
     uid, gid = pwd.getpwnam(config.user).pw_uid, grp.getgrnam(config.group).gr_gid
-    own = [config.etc, config.mail, config.run, *config.etc.iterdir()]
-    for path in own:
-        os.chown(path, uid, gid)
+    for path in (config.etc, config.mail, config.run, *config.etc.iterdir()):
+        os.chown(path, uid, gid, follow_symlinks=False)
     os.chmod(config.mail, 0o700)
     os.chmod(config.run, 0o755)  # noqa: S103 - the sockets in it have modes of their own
 
 
-def compile_sieve(config: DovecotConfig) -> None:
+def _compile_sieve(config: DovecotConfig) -> None:
     """Compile the Sent script once, so that no delivery has to. Blocks. Needs the rendered files."""
     done = subprocess.run(
         ["sievec", "-c", str(config.file), str(config.etc / "sent.sieve")],
@@ -194,17 +235,3 @@ def compile_sieve(config: DovecotConfig) -> None:
     )
     if done.returncode != 0:
         raise MailServerError(f"sievec: {done.stderr.strip()[:500]}")
-
-
-def _fill(name: str, values: dict[str, str]) -> str:
-    text = files("mailserver").joinpath("templates", name).read_text(encoding="utf-8")
-    return re.sub(r"@([A-Z_]+)@", lambda match: values[match[1]], text)
-
-
-def _write(path: Path, text: str, mode: int) -> None:
-    fresh = path.with_name(path.name + ".new")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(fresh, mode)
-    os.replace(fresh, path)

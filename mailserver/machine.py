@@ -8,7 +8,6 @@ import hashlib
 import logging
 import os
 import pwd
-import secrets
 import shutil
 import socket
 import stat
@@ -22,8 +21,13 @@ from mailserver.base import Endpoint, MailServerError
 log = logging.getLogger(__name__)
 
 
-def local_host(bind: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104
+def is_loopback(bind: str) -> bool:
+    return bind == "localhost" or bind == "::1" or bind.startswith("127.")
+
+
+def gateway_host(bind: str) -> str:
+    """Where the gateway reaches a service that listens at ``bind`` (``*``: everywhere), and on loopback besides."""
+    return bind if is_loopback(bind) else "127.0.0.1"
 
 
 def free_port(host: str) -> int:
@@ -108,19 +112,6 @@ def run_dir_for(data: Path) -> Path:
     if path.is_symlink() or (path.stat().st_uid != os.geteuid() and os.geteuid() != 0):
         raise MailServerError(f"{path} is not ours; set run_dir")
     return path
-
-
-def kept_secret(path: Path) -> bytes:
-    """32 random bytes, made once."""
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return bytes.fromhex(path.read_text().strip())
-    with os.fdopen(fd, "w") as file:
-        file.write(secrets.token_hex(32))
-        file.flush()
-        os.fsync(file.fileno())
-    return bytes.fromhex(path.read_text())
 
 
 def erase_tree(home: Path) -> None:

@@ -8,20 +8,16 @@ next mailbox at the address gets another home, so nothing that lingers can reach
 from __future__ import annotations
 
 import asyncio
-import base64
 import grp
-import hashlib
 import hmac
 import logging
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from imapclient.exceptions import IMAPClientError
 
-from mailserver import dovecot, process
 from mailserver.addresses import fold, fold_domain, split_recipient
 from mailserver.base import (
     Endpoint,
@@ -31,50 +27,21 @@ from mailserver.base import (
     MailServerError,
     OnHint,
     PartHealth,
+    PersonAccess,
+    Tls,
 )
 from mailserver.directory import Directory, Mailbox, home_prefix, new_home
 from mailserver.doorbell import Doorbell
+from mailserver.dovecot import MASTER, lookup_path
 from mailserver.imap import Client
-from mailserver.machine import (
-    answers,
-    check_reachable,
-    erase_tree,
-    free_port,
-    kept_secret,
-    local_host,
-    mail_user,
-    run_dir_for,
-)
+from mailserver.machine import erase_tree, is_loopback, mail_user
 from mailserver.passwords import hash_password
+from mailserver.private_dovecot import DovecotSettings, PrivateDovecot
+from mailserver.server_key import ServerKey, server_key
 
 log = logging.getLogger(__name__)
 
 SENT_TAG = "sent-"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DovecotSettings:
-    """Settings both mail servers share.
-
-    ``imap_port`` 0 takes any free one. ``run_dir`` None chooses one; ``mail_user`` None is the invoking user,
-    or, when that is root, the first of postern, vmail, dovecot, nobody. ``bind`` is where people's IMAP
-    listens; the gateway itself uses loopback.
-    """
-
-    data_dir: Path
-    hostname: str = "localhost"
-    bind: str = "127.0.0.1"
-    imap_port: int = 0
-    imaps_port: int = 0
-    mailbox_format: dovecot.MailboxFormat = "sdbox"
-    push: bool = True
-    run_dir: Path | None = None
-    mail_user: str | None = None
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    insecure_dev: bool = False  # passwords without TLS from anywhere
-    manage: bool = True  # False: others run the daemons, with the configuration written here
-    doorbell_port: int = 0
 
 
 class Provisioning:
@@ -88,41 +55,28 @@ class Provisioning:
         self._data = settings.data_dir.absolute()
         self._peer_group = peer_group
         self.has_push = settings.push
-        self.directory = Directory(self._data / "lookup.db")
-        self._secret = b""
-        self._master_secret = ""
+        self.directory = Directory(lookup_path(self._data))
+        self._key = ServerKey(b"")
         self._bell: Doorbell | None = None
-        self._dovecot: process.Child | None = None
-        self._config: dovecot.DovecotConfig | None = None
+        self._dovecot: PrivateDovecot | None = None
         self._refresher: asyncio.Task[None] | None = None
 
     # -- life ---------------------------------------------------------------------------------------
 
     async def _start_store(self, on_hint: OnHint) -> None:
-        """Open the tables, ring the doorbell for ``on_hint``, start Dovecot."""
-        await asyncio.to_thread(self._prepare)
-        url = None
+        """Open the tables, ring the doorbell for ``on_hint``, start Dovecot (or know where it runs)."""
+        await asyncio.to_thread(self._open)
+        port = 0
         if self._base.push:
-            secret = hmac.new(self._secret, b"doorbell", hashlib.sha256).hexdigest()
-            self._bell = Doorbell(on_hint, port=self._base.doorbell_port, secret=secret)
+            self._bell = Doorbell(on_hint, port=self._base.doorbell_port, secret=self._key.doorbell)
             await self._bell.start()
-            url = self._bell.url
+            port = self._bell.port
         self._refresher = asyncio.create_task(self._refresh(), name="lookup refresh")
-        if not self._base.manage:
-            self._config = self._configure(url)
-            await asyncio.to_thread(self._render, self._config)
-            return
-        await asyncio.to_thread(self._end_stale)
-        for attempt in range(4):
-            self._config = self._configure(url)
-            await asyncio.to_thread(self._render, self._config)
-            self._dovecot = self._child(self._config)
-            if await self._dovecot.start():
-                break
-            # another program may have taken the free port we had found
-            if self._base.imap_port or attempt == 3:
-                tail = await asyncio.to_thread(self._log_tail, self._config)
-                raise MailServerError(f"Dovecot did not start: {tail}")
+        self._dovecot = await asyncio.to_thread(
+            PrivateDovecot, self._base, self._key, peer_group=self._peer_group, bell_port=port
+        )
+        if self._base.manage:
+            await self._dovecot.start()
 
     async def _stop_store(self) -> None:
         if self._refresher is not None:
@@ -132,86 +86,22 @@ class Provisioning:
         if self._dovecot is not None:
             await self._dovecot.stop()
             self._dovecot = None
-            await asyncio.to_thread(self._end_stale)
         if self._bell is not None:
             await self._bell.stop()
             self._bell = None
         await asyncio.to_thread(self.directory.close)
 
-    def _prepare(self) -> None:
-        self._template = dovecot.check_installation()
+    def _open(self) -> None:
         self._data.mkdir(parents=True, exist_ok=True)
-        self._user, self._group = mail_user(self._base.mail_user)
+        gid = -1
+        place = lookup_path(self._data).parent
+        place.mkdir(mode=0o750, exist_ok=True)
         if os.geteuid() == 0:
-            check_reachable(self._data, self._user)
-            gid = grp.getgrnam(self._peer_group or self._group).gr_gid
-        else:
-            gid = -1
+            gid = grp.getgrnam(self._peer_group or mail_user(self._base.mail_user)[1]).gr_gid
+            os.chown(place, -1, gid)
+            place.chmod(0o2750)  # what an unprivileged gateway makes in it belongs to the group too
         self.directory.open(group=gid)
-        self._secret = kept_secret(self._data / "server.key")
-        # stable, since daemons that others run read them from files written once
-        self._master_secret = hmac.new(self._secret, b"master", hashlib.sha256).hexdigest()
-        self._run = self._base.run_dir or run_dir_for(self._data)
-
-    def _configure(self, url: str | None) -> dovecot.DovecotConfig:
-        base = self._base
-        return dovecot.DovecotConfig(
-            data=self._data,
-            run=self._run,
-            hostname=base.hostname,
-            user=self._user,
-            group=self._group,
-            imap_port=base.imap_port or free_port(base.bind),
-            bind=base.bind,
-            imaps_port=base.imaps_port,
-            mailbox_format=base.mailbox_format,
-            push_url=url,
-            socket_group=self._peer_group,
-            sasl=self._peer_group is not None,
-            tls_cert=base.tls_cert,
-            tls_key=base.tls_key,
-            plain_auth=base.insecure_dev,
-            master_secret=self._master_secret,
-            submit_secret=self._submit_secret() if self._peer_group else "",
-        )
-
-    def _submit_secret(self) -> str:
-        """The gateway's own SASL password at Postfix's submission listener."""
-        return hmac.new(self._secret, b"submit", hashlib.sha256).hexdigest()
-
-    def _render(self, config: dovecot.DovecotConfig) -> None:
-        dovecot.render(config, self._template)
-        dovecot.compile_sieve(config)
-        dovecot.give(config)
-
-    def _child(self, config: dovecot.DovecotConfig) -> process.Child:
-        groups = [self._peer_group] if self._peer_group else []
-        command = process.wrapped(
-            [dovecot.dovecot_binary(), "-F", "-c", str(config.file)], self._user, self._group, groups
-        )
-        return process.Child(
-            "dovecot",
-            command,
-            lambda: answers(Endpoint(local_host(config.bind), config.imap_port), b"* OK"),
-            before=self._end_stale,
-            output=config.etc / "dovecot.out",
-        )
-
-    def _end_stale(self) -> None:
-        """End what an earlier run of ours left (its working directory is our run directory)."""
-        if self._run.is_dir():
-            process.end(lambda: process.below(self._run))
-            (self._run / "master.pid").unlink(missing_ok=True)
-
-    @staticmethod
-    def _log_tail(config: dovecot.DovecotConfig) -> str:
-        found = []
-        for name in ("dovecot.log", "dovecot.out"):
-            try:
-                found.append((config.etc / name).read_text("utf-8", "replace")[-800:])
-            except OSError:
-                pass
-        return " ".join(found) or "it said nothing"
+        self._key = server_key(self._data / "server.key")
 
     async def _refresh(self) -> None:
         """Notice what another gateway process wrote."""
@@ -326,29 +216,8 @@ class Provisioning:
         await asyncio.to_thread(self.directory.forget, *rows)
 
     async def _kick(self, addresses: list[str]) -> None:
-        """End IMAP sessions of these mailboxes. Others in the same Dovecot process must reconnect."""
-        if self._config is None or not addresses:
-            return
-        wanted = set(addresses)
-        for _ in range(20):
-            listing = await self._doveadm("who", "-1")
-            names = {line.split()[0] for line in listing.splitlines()[1:] if line.strip()}
-            online = wanted & names
-            if not online:
-                return
-            for address in online:
-                await self._doveadm("kick", "-f", address)
-            await asyncio.sleep(0.05)
-        log.warning("sessions did not end: %s", ", ".join(sorted(wanted)))
-
-    async def _doveadm(self, *words: str) -> str:
-        assert self._config is not None
-        command = process.wrapped(["doveadm", "-c", str(self._config.file), *words], self._user, self._group)
-        child = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-        )
-        out, _ = await child.communicate()
-        return out.decode("utf-8", "replace")
+        if self._dovecot is not None:
+            await self._dovecot.kick(addresses)
 
     # -- lookups ------------------------------------------------------------------------------------
 
@@ -356,17 +225,31 @@ class Provisioning:
         return self.directory.find(split_recipient(address)[0]) is not None
 
     def imap_login(self, address: str) -> ImapLogin:
-        if self._config is None:
+        if self._dovecot is None:
             raise MailServerError("the mail server is not started")
-        end = Endpoint(local_host(self._config.bind), self._config.imap_port)
-        return ImapLogin(end, f"{_plain(address)}*{dovecot.MASTER}", self._master_secret)
+        return ImapLogin(self._dovecot.imap, f"{_plain(address)}*{MASTER}", self._key.master)
 
     def sent_address(self, address: str) -> str:
         address = _plain(address)
-        digest = hmac.new(self._secret, f"sent:{address}".encode(), hashlib.sha256).digest()
-        token = base64.b32encode(digest[:15]).decode("ascii").lower()
         local, _, domain = address.rpartition("@")
-        return f"{local}+{SENT_TAG}{token}@{domain}"
+        return f"{local}+{SENT_TAG}{self._key.sent_token(address)}@{domain}"
+
+    def _access(self, smtp: int, submission: int, submissions: int) -> PersonAccess:
+        """Endpoints for people, given the ports of our own listeners; with TLS from the start where we have it."""
+        base, store = self._base, self._dovecot.config if self._dovecot else self._base
+        host = base.bind if is_loopback(base.bind) else base.hostname
+        tls: Tls = "starttls" if base.has_tls else "none"
+
+        def best(implicit: int, plain: int) -> Endpoint:
+            return (
+                Endpoint(host, implicit, "implicit")
+                if base.has_tls and implicit
+                else Endpoint(host, plain, tls)
+            )
+
+        return PersonAccess(
+            best(store.imaps_port, store.imap_port), best(submissions, submission), Endpoint(host, smtp, tls)
+        )
 
     def is_sent_address(self, recipient: str) -> str | None:
         """The mailbox whose Sent folder ``recipient`` names, if it is a genuine one."""
@@ -397,15 +280,9 @@ class Provisioning:
         return await asyncio.to_thread(look)
 
     async def _store_health(self) -> dict[str, PartHealth]:
-        config, child = self._config, self._dovecot
-        if config is None or (self._base.manage and (child is None or child.pid is None)):
+        if self._dovecot is None:
             return {"dovecot": PartHealth(False, "not running")}
-        up = await answers(Endpoint(local_host(config.bind), config.imap_port), b"* OK", 1.5)
-        found = {
-            "dovecot": PartHealth(
-                up, f"{child.restarts if child else 0} restarts" if up else "IMAP does not answer"
-            )
-        }
+        found = {"dovecot": await self._dovecot.health()}
         if self._base.push:
             found["doorbell"] = PartHealth(
                 self._bell is not None, (self._bell and f"{self._bell.rings}") or ""

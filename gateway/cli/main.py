@@ -26,6 +26,7 @@ from mailserver.base import MailServerError
 _COMMANDS = {
     "serve": "serve",
     "init": "init",
+    "setup": "setup",
     "inbox": "inboxes",
     "pod": "pods",
     "key": "keys",
@@ -43,6 +44,8 @@ _COMMANDS = {
     "milter": "milter",
     "backup": "backup",
     "restore": "restore",
+    "import": "import_",
+    "mail": "mail",
     "config": "config",
 }
 _PLURALS = {

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Mapping, Sequence
 
 from mailserver.addresses import split_recipient
 from mailserver.base import (
-    Endpoint,
     Envelope,
     Hop,
     MailServer,
@@ -18,7 +16,6 @@ from mailserver.base import (
     PartHealth,
     PersonAccess,
     RecipientReply,
-    Tls,
 )
 from mailserver.embedded import wire
 from mailserver.embedded.local import LocalDelivery
@@ -29,7 +26,9 @@ from mailserver.embedded.session import Listener
 from mailserver.embedded.settings import EmbeddedSettings
 from mailserver.embedded.submission import SubmissionHandler, SubmissionSession
 from mailserver.embedded.verify import Verifier
+from mailserver.machine import is_loopback
 from mailserver.provisioning import Provisioning
+from mailserver.tls import Certificate
 
 _NO_MAILBOX = RecipientReply(550, "5.1.1", "5.1.1 no such mailbox here", "local")
 
@@ -47,6 +46,8 @@ class EmbeddedServer(Provisioning):
         self._verifier: Verifier | None = None
         self._mx: Listener | None = None
         self._submission: Listener | None = None
+        self._submissions: Listener | None = None
+        self._certificate: Certificate | None = None
         self._trimmer: asyncio.Task[None] | None = None
 
     async def start(self, on_hint: OnHint, on_submission: OnSubmission) -> None:
@@ -60,13 +61,16 @@ class EmbeddedServer(Provisioning):
         settings, limits = self.settings, self.settings.limits
         logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd logs each command
         await self._start_store(on_hint)
-        assert self._config is not None
+        assert self._dovecot is not None
+        store = self._dovecot.config
         self._delivery = LocalDelivery(
-            self._config.lmtp_socket, self._config.sent_socket, settings.hostname, limits.deliveries
+            store.lmtp_socket, store.sent_socket, settings.hostname, limits.deliveries
         )
         resolver = await asyncio.to_thread(make_resolver, settings.resolver)
         self._outgoing = Outgoing(settings, Router(resolver, settings.allow_private_mx))
-        tls = await asyncio.to_thread(_tls_context, settings)
+        if settings.tls_cert and settings.tls_key:
+            self._certificate = await asyncio.to_thread(Certificate, settings.tls_cert, settings.tls_key)
+        tls = self._certificate.context if self._certificate else None
         if settings.verify:
             self._verifier = await asyncio.to_thread(Verifier, settings.resolver, settings.hostname)
         receiver = Receiver(
@@ -86,22 +90,32 @@ class EmbeddedServer(Provisioning):
         )
         await self._mx.start(settings.bind, settings.smtp_port)
         handler = SubmissionHandler(self.directory.find, on_submission, settings.hostname, limits)
+        if tls is not None:
+            self._submissions = Listener(
+                handler,
+                hostname=settings.hostname,
+                limits=limits,
+                implicit=tls,
+                make=SubmissionSession,
+                auth_require_tls=False,  # there is no other way in
+            )
+            await self._submissions.start(settings.bind, settings.submissions_port)
         self._submission = Listener(
             handler,
             hostname=settings.hostname,
             limits=limits,
             tls=tls,
             make=SubmissionSession,
-            auth_require_tls=not (settings.insecure_dev or _is_loopback(settings.bind)),
+            auth_require_tls=not (settings.insecure_dev or is_loopback(settings.bind)),
         )
         await self._submission.start(settings.bind, settings.submission_port)
         self._trimmer = asyncio.create_task(self._trim(), name="trim outgoing connections")
 
     async def stop(self) -> None:
-        for listener in (self._mx, self._submission):
+        for listener in (self._mx, self._submission, self._submissions):
             if listener is not None:
                 await listener.stop()
-        self._mx = self._submission = None
+        self._mx = self._submission = self._submissions = None
         if self._trimmer is not None:
             self._trimmer.cancel()
             await asyncio.wait([self._trimmer])
@@ -120,6 +134,8 @@ class EmbeddedServer(Provisioning):
             await asyncio.sleep(10)
             if self._outgoing is not None:
                 self._outgoing.trim()
+            if self._certificate is not None:
+                await asyncio.to_thread(self._certificate.refresh)
 
     async def _settle(self, addresses: list[str]) -> None:
         await super()._settle(addresses)
@@ -128,14 +144,11 @@ class EmbeddedServer(Provisioning):
 
     def access(self) -> PersonAccess:
         settings = self.settings
-        host = settings.bind if _is_loopback(settings.bind) else settings.hostname
-        tls: Tls = "starttls" if settings.tls_cert else "none"
-        imap = Endpoint(host, self._config.imap_port if self._config else settings.imap_port, tls)
-        if settings.imaps_port and settings.tls_cert:
-            imap = Endpoint(host, settings.imaps_port, "implicit")
-        submission = self._submission.port if self._submission else settings.submission_port
-        smtp = self._mx.port if self._mx else settings.smtp_port
-        return PersonAccess(imap, Endpoint(host, submission, tls), Endpoint(host, smtp, tls))
+        return self._access(
+            self._mx.port if self._mx else settings.smtp_port,
+            self._submission.port if self._submission else settings.submission_port,
+            self._submissions.port if self._submissions else 0,
+        )
 
     def plan(self, recipients: Sequence[str]) -> list[Hop]:
         local: list[str] = []
@@ -192,18 +205,6 @@ class EmbeddedServer(Provisioning):
             self._mx is not None, f"port {self._mx.port}" if self._mx else "stopped"
         )
         return found
-
-
-def _is_loopback(bind: str) -> bool:
-    return bind in ("127.0.0.1", "::1", "localhost") or bind.startswith("127.")
-
-
-def _tls_context(settings: EmbeddedSettings) -> ssl.SSLContext | None:
-    if settings.tls_cert is None or settings.tls_key is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(settings.tls_cert, settings.tls_key)
-    return context
 
 
 def _typed(settings: EmbeddedSettings) -> MailServer:

@@ -51,6 +51,8 @@ class Session(SMTP):
                 transport.write(b"421 4.7.0 too many connections, try again later\r\n")
                 transport.close()
         super().connection_made(transport)
+        if self._listener.implicit is not None and self.session is not None:
+            self.session.ssl = {"implicit": True}  # what aiosmtpd sets after STARTTLS
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._counted is not None:
@@ -93,9 +95,12 @@ class Listener:
         limits: Limits,
         make: Callable[..., Session] = Session,
         tls: ssl.SSLContext | None = None,
+        implicit: ssl.SSLContext | None = None,
         **options: Any,
     ) -> None:
+        """``tls`` is for STARTTLS; with ``implicit`` TLS begins with the connection (RFC 8314 §3.3)."""
         self.handler = handler
+        self.implicit = implicit
         self._limits = limits
         self._make = make
         self._options: dict[str, Any] = {
@@ -115,7 +120,11 @@ class Listener:
     async def start(self, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: self._make(self, loop=loop, **self._options), host, port, backlog=512
+            lambda: self._make(self, loop=loop, **self._options),
+            None if host == "*" else host,
+            port,
+            backlog=512,
+            ssl=self.implicit,
         )
         self.port = self._server.sockets[0].getsockname()[1]
 

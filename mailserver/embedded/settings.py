@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mailserver.base import Tls
-from mailserver.provisioning import DovecotSettings
+from mailserver.private_dovecot import DovecotSettings
 from mailserver.smtp_client import Timeouts
 
 

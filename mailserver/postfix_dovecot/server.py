@@ -19,12 +19,18 @@ from mailserver.base import (
     PartHealth,
     PersonAccess,
     RecipientReply,
-    Tls,
 )
 from mailserver.dovecot import SUBMITTER
 from mailserver.machine import answers, choose_ports
-from mailserver.postfix_dovecot import config as postfix
-from mailserver.postfix_dovecot.config import PostfixPorts, PostfixSettings
+from mailserver.postfix_dovecot import render
+from mailserver.postfix_dovecot.config import (
+    USER,
+    PostfixPorts,
+    PostfixSettings,
+    check_installation,
+    fixed_ports,
+    postfix_binary,
+)
 from mailserver.provisioning import Provisioning
 from mailserver.smtp_client import Pool, Recipient, Target, Transaction, deliver, xtext
 
@@ -37,7 +43,6 @@ class PostfixServer(Provisioning):
     def __init__(self, settings: PostfixSettings) -> None:
         super().__init__(settings, peer_group=_group())
         self.settings = settings
-        self._directory = self._data / "postfix"
         self._ports: PostfixPorts | None = None
         self._postfix: process.Child | None = None
         self._pool: Pool | None = None
@@ -53,56 +58,56 @@ class PostfixServer(Provisioning):
     async def _start(self, on_hint: OnHint) -> None:
         settings = self.settings
         if settings.manage:
-            await asyncio.to_thread(postfix.check_installation)
-        elif not all(
-            (settings.imap_port, settings.smtp_port, settings.submission_port, settings.gateway_port)
-        ):
-            raise MailServerError("with manage = false every port must be given")
-        elif settings.push and not settings.doorbell_port:
-            raise MailServerError("with manage = false the doorbell needs a fixed port")
-        await self._start_store(on_hint)
-        assert self._config is not None
+            await asyncio.to_thread(check_installation)
+            await self._start_store(on_hint)
+            await self._start_postfix()
+        else:
+            self._ports = fixed_ports(settings)
+            await self._start_store(on_hint)
+        self._pool = Pool(settings.hostname, width=settings.submit_connections, idle=60.0)
+
+    async def _start_postfix(self) -> None:
+        settings = self.settings
+        assert self._dovecot is not None
+        store = self._dovecot.config
         for attempt in range(4):
-            wanted = (settings.smtp_port, settings.submission_port, settings.gateway_port)
-            self._ports = PostfixPorts(*choose_ports(settings.bind, wanted))
-            await asyncio.to_thread(
-                postfix.render,
-                settings,
-                self._directory,
-                self._config.lookup,
-                self._config.run,
-                self._ports,
+            wanted = (
+                settings.smtp_port,
+                settings.submission_port,
+                settings.submissions_port,
+                settings.gateway_port,
             )
-            if not settings.manage:
-                break
-            self._postfix = self._daemon(self._ports)
+            smtp, submission, submissions, gateway = choose_ports(settings.bind, wanted)
+            ports = PostfixPorts(smtp, submission, submissions if settings.has_tls else 0, gateway)
+            await asyncio.to_thread(render.render, settings, store, ports)
+            self._ports = ports
+            self._postfix = self._daemon(ports)
             if await self._postfix.start():
-                break
+                return
             await asyncio.to_thread(self._end_stale_postfix)
             if attempt == 3:
                 tail = await asyncio.to_thread(self._tail)
                 raise MailServerError(f"Postfix did not start: {tail}")
-        self._pool = Pool(settings.hostname, width=settings.submit_connections, idle=60.0)
 
     def _daemon(self, ports: PostfixPorts) -> process.Child:
         gateway = Endpoint("127.0.0.1", ports.gateway)
         return process.Child(
             "postfix",
-            process.wrapped([postfix.postfix_binary(), "-c", str(self._directory), "start-fg"]),
+            process.wrapped([postfix_binary(), "-c", str(self.settings.config_dir), "start-fg"]),
             lambda: answers(gateway, b"220"),
             before=self._end_stale_postfix,
-            output=self._directory / "postfix.out",
+            output=self.settings.config_dir / "postfix.out",
         )
 
     def _end_stale_postfix(self) -> None:
-        spool = self._directory / "spool"
+        spool = self.settings.spool
         if spool.is_dir():
             process.end(lambda: process.below(spool))
 
     def _tail(self) -> str:
         found = []
         for name in ("postfix.log", "postfix.out"):
-            path = self._directory / name
+            path = self.settings.config_dir / name
             if path.exists():
                 found.append(path.read_text("utf-8", "replace")[-800:])
         return " ".join(found) or "it said nothing"
@@ -119,17 +124,9 @@ class PostfixServer(Provisioning):
 
     def access(self) -> PersonAccess:
         settings, ports = self.settings, self._ports
-        loopback = settings.bind.startswith("127.") or settings.bind == "::1"
-        host = settings.bind if loopback else settings.hostname
-        tls: Tls = "starttls" if settings.tls_cert else "none"
-        imap = Endpoint(host, self._config.imap_port if self._config else settings.imap_port, tls)
-        if settings.imaps_port and settings.tls_cert:
-            imap = Endpoint(host, settings.imaps_port, "implicit")
-        return PersonAccess(
-            imap,
-            Endpoint(host, ports.submission if ports else settings.submission_port, tls),
-            Endpoint(host, ports.smtp if ports else settings.smtp_port, tls),
-        )
+        if ports is None:
+            return self._access(settings.smtp_port, settings.submission_port, settings.submissions_port)
+        return self._access(ports.smtp, ports.submission, ports.submissions)
 
     def plan(self, recipients: Sequence[str]) -> list[Hop]:
         return [Hop("submission", "postfix", tuple(dict.fromkeys(recipients)))] if recipients else []
@@ -139,7 +136,7 @@ class PostfixServer(Provisioning):
             down = RecipientReply(451, "4.3.0", "4.3.0 the mail server is not started", "local")
             return dict.fromkeys(hop.recipients, down)
         target = Target(
-            "127.0.0.1", self._ports.gateway, user=SUBMITTER, password=self._submit_secret(), name="postfix"
+            "127.0.0.1", self._ports.gateway, user=SUBMITTER, password=self._key.submit, name="postfix"
         )
         job = Transaction(
             envelope.mail_from,
@@ -166,9 +163,9 @@ class PostfixServer(Provisioning):
 
     async def _queued(self, mail_from: str) -> bool:
         child = await asyncio.create_subprocess_exec(
-            postfix.postfix_binary("postqueue"),
+            postfix_binary("postqueue"),
             "-c",
-            str(self._directory),
+            str(self.settings.config_dir),
             "-j",
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -191,7 +188,7 @@ class PostfixServer(Provisioning):
 
 def _group() -> str:
     try:
-        return grp.getgrnam(postfix.USER).gr_name
+        return grp.getgrnam(USER).gr_name
     except KeyError as error:
         raise MailServerError("postfix is not installed: apt install postfix postfix-sqlite") from error
 

@@ -17,6 +17,7 @@ from mailserver import process
 from mailserver.base import Envelope, MailServerError
 from mailserver.embedded import EmbeddedServer, EmbeddedSettings, Limits, Resolver
 from mailserver.imap import Client, ImapPool
+from mailserver.machine import run_dir_for
 from tests.servers import NameServer, Recorder, Sink, data_directory, dovecot_missing, embedded_server
 
 pytestmark = pytest.mark.anyio
@@ -112,7 +113,7 @@ async def test_dovecot_down_is_451_then_it_comes_back(tmp_path: Path) -> None:
         assert server._dovecot is not None
         pid = server._dovecot.pid
         assert pid is not None
-        for one in process.below(server._run):
+        for one in process.below(server._dovecot.config.run):
             if one == pid:
                 os.kill(one, 9)
         replies = await talk(server, *HEAD, RCPT, b"DATA\r\n", b"Subject: x\r\n\r\nx\r\n.\r\n")
@@ -221,11 +222,11 @@ async def test_nothing_is_left_after_stop_and_mail_survives(tmp_path: Path) -> N
             await talk(server, *HEAD, RCPT, b"DATA\r\n", b"Subject: x\r\n\r\nx\r\n.\r\n")
             assert len(await stored(server)) == round
             sent = server.sent_address(ALICE)
-            run = server._run
+            run = server._dovecot.config.run
             await server.stop()
             assert process.below(run) == []
         server = EmbeddedServer(EmbeddedSettings(data_dir=data))
-        server._prepare()
+        server._open()
         assert server.sent_address(ALICE) == sent  # the secret is kept
         server.directory.close()
 
@@ -293,4 +294,4 @@ async def test_a_taken_port_is_an_error_and_leaves_nothing(tmp_path: Path) -> No
         recorder = Recorder()
         with pytest.raises(MailServerError):
             await server.start(recorder.on_hint, recorder.on_submission)
-        assert process.below(server._run) == []
+        assert process.below(run_dir_for(data)) == []

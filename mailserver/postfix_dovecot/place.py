@@ -1,0 +1,85 @@
+"""Postfix and Dovecot that others run: everything about them that follows from the settings alone.
+
+``postern mail render`` writes it, an attached gateway knows it, ``postern setup --dry-run`` shows it. The database
+is never asked.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from mailserver import dovecot
+from mailserver.base import MailServerError
+from mailserver.postfix_dovecot import render
+from mailserver.postfix_dovecot.config import (
+    USER,
+    PostfixSettings,
+    check_installation,
+    fixed_ports,
+    postfix_binary,
+)
+from mailserver.private_dovecot import PrivateDovecot
+from mailserver.rendering import Rendered
+from mailserver.server_key import server_key
+
+Daemon = Literal["dovecot", "postfix"]
+
+
+def private_dovecot(settings: PostfixSettings) -> PrivateDovecot:
+    """The Dovecot of these settings. Makes ``server.key`` if there is none. Blocks. Raises MailServerError."""
+    fixed_ports(settings)
+    key = server_key(settings.data_dir / "server.key")
+    return PrivateDovecot(settings, key, peer_group=USER, bell_port=settings.doorbell_port)
+
+
+def files(settings: PostfixSettings, daemon: Daemon) -> list[Rendered]:
+    """The daemon's configuration as it should be on disk. Blocks. Raises MailServerError for unfit settings."""
+    if settings.manage:
+        raise MailServerError("with mail.manage = true the gateway itself writes the daemons' configurations")
+    if daemon == "dovecot":
+        return private_dovecot(settings).rendered()
+    ports = fixed_ports(settings)
+    lookup = dovecot.lookup_path(settings.data_dir)
+    return render.rendered(settings, lookup, settings.run_dir or settings.data_dir / "run", ports)
+
+
+def write(settings: PostfixSettings, daemon: Daemon) -> list[Rendered]:
+    """Write it, and answer what was written. Blocks.
+
+    Dovecot's as the user that the gateway runs as, Postfix's as root. Raises MailServerError.
+    """
+    wanted = files(settings, daemon)
+    if daemon == "postfix":
+        check_installation()
+        render.write(settings, wanted)
+        return wanted
+    owner = settings.data_dir.stat().st_uid
+    if os.geteuid() != owner:
+        raise MailServerError(
+            f"{settings.data_dir} belongs to user {owner}: render Dovecot's configuration as him"
+        )
+    dovecot.write(private_dovecot(settings).config, wanted)
+    return wanted
+
+
+def check(settings: PostfixSettings, daemon: Daemon) -> list[Rendered]:
+    """Have the daemon's own parser read the configuration, from copies; answers it. Blocks. Raises MailServerError."""
+    wanted = files(settings, daemon)
+    with tempfile.TemporaryDirectory(prefix="postern-check-") as scratch:
+        for one in wanted:
+            Rendered(Path(scratch) / one.path.name, one.text, one.mode).write()
+        if daemon == "dovecot":
+            commands = [["doveconf", "-n", "-c", f"{scratch}/dovecot.conf"]]
+        else:
+            tool = postfix_binary("postconf")
+            commands = [[tool, "-c", scratch, "-n"], [tool, "-c", scratch, "-M"]]
+        for command in commands:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+            if done.returncode != 0 or done.stderr.strip():
+                words = done.stderr.strip().replace(scratch, "…")[:800]
+                raise MailServerError(f"{daemon} does not take this configuration: {words}")
+    return wanted

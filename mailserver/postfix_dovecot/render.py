@@ -1,0 +1,112 @@
+"""The rendering of Postfix's private configuration: pure text first, then written to disk (as root)."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from mailserver.base import MailServerError
+from mailserver.dovecot import SUBMITTER, DovecotConfig
+from mailserver.machine import is_loopback
+from mailserver.postfix_dovecot.config import (
+    USER,
+    PostfixPorts,
+    PostfixSettings,
+    check_owned_by_root,
+    check_passable,
+)
+from mailserver.postfix_dovecot.relay import relay_files, relay_lines
+from mailserver.postfix_dovecot.tables import TABLES
+from mailserver.rendering import Rendered, fill, template
+
+_UNFIT = re.compile(r"[\x00-\x20$#,{}\"']")
+_MILTER = re.compile(r"unix:/[^\x00-\x20$#,{}\"']+|inet:[^\x00-\x20$#,{}\"']+:[0-9]+")
+
+
+def render(settings: PostfixSettings, store: DovecotConfig, ports: PostfixPorts) -> None:
+    """Write the configuration of a Postfix in front of ``store``. Blocks."""
+    write(settings, rendered(settings, store.lookup, store.run, ports))
+
+
+def rendered(settings: PostfixSettings, lookup: Path, run: Path, ports: PostfixPorts) -> list[Rendered]:
+    """The files of the configuration. Raises MailServerError for values that no configuration can hold.
+
+    Blocks (reads the templates and resolv.conf).
+    """
+    directory, relay = settings.config_dir, settings.smarthost
+    paths = (directory, settings.spool, settings.state, run, lookup, settings.tls_cert, settings.tls_key)
+    for value in (settings.hostname, settings.bind, relay.host if relay else "x", *filter(None, paths)):
+        if _UNFIT.search(str(value)) or not str(value):
+            raise MailServerError(f"unfit for a Postfix configuration: {str(value)!r}")
+    if settings.milter and not _MILTER.fullmatch(settings.milter):
+        raise MailServerError(f"mail.milter takes unix:PATH or inet:HOST:PORT, not {settings.milter!r}")
+    values = _values(settings, run, ports)
+    found = [
+        Rendered(directory / "main.cf", template("postfix-main.cf", values)),
+        Rendered(directory / "master.cf", template("postfix-master.cf", values)),
+        Rendered(directory / "gateway-login", f"{SUBMITTER} OK\n"),
+        *relay_files(relay, directory),
+    ]
+    for name, query in TABLES.items():
+        found.append(Rendered(directory / name, f"dbpath = {lookup}\nquery = {fill(query, values)}\n"))
+    return found
+
+
+def _values(settings: PostfixSettings, run: Path, ports: PostfixPorts) -> dict[str, str]:
+    directory, bind = settings.config_dir, settings.bind
+    own_log = not settings.syslog
+    at = "" if bind == "*" else f"[{bind}]:" if ":" in bind else f"{bind}:"
+    return {
+        "DIR": str(directory),
+        "SPOOL": str(settings.spool),
+        "DATA": str(settings.state),
+        "RUN": str(run),
+        # before postlogd runs, programs log through syslog, else to this file
+        "LOG": f"maillog_file = {directory}/postfix.log\nmaillog_file_prefixes = {directory}"
+        if own_log
+        else "",
+        "HOSTNAME": settings.hostname,
+        "INTERFACES": "loopback-only" if is_loopback(bind) else "all",
+        "SMTP": f"{at}{ports.smtp}",
+        "SUBMISSION": f"{at}{ports.submission}",
+        "SUBMISSIONS": f"{at}{ports.submissions}" if ports.submissions else "",
+        "GATEWAY": str(ports.gateway),
+        "SIZE": str(settings.message_size),
+        "RELAY": "\n".join(relay_lines(settings.smarthost, directory)),
+        "TLS": "\n".join(_tls_lines(settings)),
+        "TLS_ONLY": "no" if settings.insecure_dev or is_loopback(bind) else "yes",
+    }
+
+
+def _tls_lines(settings: PostfixSettings) -> list[str]:
+    if not settings.has_tls:
+        return ["smtpd_tls_security_level = none"]
+    return [
+        "smtpd_tls_security_level = may",
+        f"smtpd_tls_cert_file = {settings.tls_cert}",
+        f"smtpd_tls_key_file = {settings.tls_key}",
+    ]
+
+
+def write(settings: PostfixSettings, wanted: Iterable[Rendered]) -> None:
+    """Make the directories and write the files, owned by root as Postfix demands. Blocks."""
+    directory = settings.config_dir
+    if not settings.manage:
+        check_owned_by_root(directory)
+    for folder in (directory, settings.spool, settings.state):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)
+        check_passable(folder, USER)
+    postfix = pwd.getpwnam(USER).pw_uid
+    os.chown(settings.state, postfix, -1)
+    if not settings.syslog:
+        # before postlogd runs, postsuper logs for itself and as this user: after a crash it has queue files to
+        # complain of, and could it not, Postfix would refuse to start
+        log = directory / "postfix.log"
+        log.touch(mode=0o640)
+        os.chown(log, postfix, -1)
+    for one in wanted:
+        one.write()

@@ -1,0 +1,213 @@
+"""A Dovecot of our own: what it is set to, its configuration on disk, its process where we run it.
+
+With ``manage`` the gateway renders the configuration and keeps the daemon as its child. Without it others (systemd)
+run ``dovecot -F -c DATA/dovecot/dovecot.conf`` after ``postern mail render dovecot``, as the gateway's own user, and
+the gateway only knows where everything is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mailserver import dovecot, process
+from mailserver.base import Endpoint, MailServerError, PartHealth
+from mailserver.doorbell import doorbell_url
+from mailserver.machine import answers, check_reachable, choose_ports, gateway_host, mail_user, run_dir_for
+from mailserver.rendering import Rendered
+from mailserver.server_key import ServerKey
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DovecotSettings:
+    """Settings both mail servers share.
+
+    ``imap_port`` 0 takes any free one; the ports with TLS from the start are open where there is a certificate.
+    ``run_dir`` None chooses one; ``mail_user`` None is the invoking user, or, when that is root, the first of
+    postern, vmail, dovecot, nobody. ``bind`` is where people's IMAP listens (``*``: everywhere); the gateway itself
+    uses loopback. ``sieve_port`` 0: people have no filters of their own. ``quota`` in octets, 0 without limit.
+    """
+
+    data_dir: Path
+    hostname: str = "localhost"
+    bind: str = "127.0.0.1"
+    imap_port: int = 0
+    imaps_port: int = 0
+    submissions_port: int = 0
+    sieve_port: int = 0
+    mailbox_format: dovecot.MailboxFormat = "sdbox"
+    quota: int = 0
+    push: bool = True
+    run_dir: Path | None = None
+    mail_user: str | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    insecure_dev: bool = False  # passwords without TLS from anywhere
+    manage: bool = True  # False: others run the daemons
+    doorbell_port: int = 0
+    syslog: bool = False  # else the daemons log to files beside their configuration
+
+    @property
+    def has_tls(self) -> bool:
+        return self.tls_cert is not None and self.tls_key is not None
+
+
+class PrivateDovecot:
+    """One Dovecot. ``config`` says where everything of it is."""
+
+    def __init__(
+        self, settings: DovecotSettings, key: ServerKey, *, peer_group: str | None, bell_port: int
+    ) -> None:
+        """``peer_group``: who besides us (Postfix) speaks to its sockets. Blocks (looks for a free port)."""
+        self._settings = settings
+        self._key = key
+        self._peer_group = peer_group
+        self._bell_port = bell_port
+        self._child: process.Child | None = None
+        self.config = self._configure()
+
+    def _configure(self) -> dovecot.DovecotConfig:
+        settings = self._settings
+        data = settings.data_dir.absolute()
+        user, group = mail_user(settings.mail_user)
+        peer = self._peer_group
+        imap, imaps = choose_ports(settings.bind, (settings.imap_port, settings.imaps_port))
+        return dovecot.DovecotConfig(
+            data=data,
+            run=settings.run_dir or run_dir_for(data),
+            hostname=settings.hostname,
+            user=user,
+            group=group,
+            imap_port=imap,
+            bind=settings.bind,
+            imaps_port=imaps if settings.has_tls else 0,
+            sieve_port=settings.sieve_port,
+            mailbox_format=settings.mailbox_format,
+            quota=settings.quota,
+            push_url=doorbell_url(self._bell_port, self._key.doorbell) if settings.push else None,
+            socket_group=peer,
+            sasl=peer is not None,
+            tls_cert=settings.tls_cert,
+            tls_key=settings.tls_key,
+            plain_auth=settings.insecure_dev,
+            syslog=settings.syslog,
+            master_secret=self._key.master,
+            submit_secret=self._key.submit if peer else "",
+        )
+
+    @property
+    def imap(self) -> Endpoint:
+        """Where the gateway reads."""
+        return Endpoint(gateway_host(self.config.bind), self.config.imap_port)
+
+    @property
+    def pid(self) -> int | None:
+        """The process, where it is our child."""
+        return self._child.pid if self._child else None
+
+    # -- configuration on disk ----------------------------------------------------------------------
+
+    def rendered(self) -> list[Rendered]:
+        """Its files as they should be. Raises MailServerError for settings that no Dovecot can have."""
+        return dovecot.rendered(self.config, dovecot.check_installation())
+
+    def render(self) -> None:
+        """Write its files and make its directories. Blocks."""
+        config = self.config
+        if os.geteuid() == 0:
+            check_reachable(config.data, config.user)
+        dovecot.write(config, self.rendered())
+
+    # -- its process --------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Render and run it. Raises MailServerError with the end of its log."""
+        await asyncio.to_thread(self._end_stale)
+        for attempt in range(4):
+            if attempt:
+                self.config = await asyncio.to_thread(self._configure)
+            await asyncio.to_thread(self.render)
+            self._child = self._daemon()
+            if await self._child.start():
+                return
+            # another program may have taken the free port we had found
+            if self._settings.imap_port or attempt == 3:
+                tail = await asyncio.to_thread(self._log_tail)
+                raise MailServerError(f"Dovecot did not start: {tail}")
+
+    async def stop(self) -> None:
+        if self._child is not None:
+            await self._child.stop()
+            self._child = None
+            await asyncio.to_thread(self._end_stale)
+
+    def _daemon(self) -> process.Child:
+        config = self.config
+        groups = [self._peer_group] if self._peer_group else []
+        command = process.wrapped(
+            [dovecot.dovecot_binary(), "-F", "-c", str(config.file)], config.user, config.group, groups
+        )
+        return process.Child(
+            "dovecot",
+            command,
+            lambda: answers(self.imap, b"* OK"),
+            before=self._end_stale,
+            output=config.etc / "dovecot.out",
+        )
+
+    def _end_stale(self) -> None:
+        """End what an earlier run of ours left (its working directory is our run directory)."""
+        run = self.config.run
+        if run.is_dir():
+            process.end(lambda: process.below(run))
+            (run / "master.pid").unlink(missing_ok=True)
+
+    def _log_tail(self) -> str:
+        found = []
+        for name in ("dovecot.log", "dovecot.out"):
+            try:
+                found.append((self.config.etc / name).read_text("utf-8", "replace")[-800:])
+            except OSError:
+                pass
+        return " ".join(found) or "it said nothing"
+
+    # -- while it runs ------------------------------------------------------------------------------
+
+    async def kick(self, addresses: list[str]) -> None:
+        """End IMAP sessions of these mailboxes. Others in the same Dovecot process must reconnect."""
+        wanted = set(addresses)
+        if not wanted:
+            return
+        for _ in range(20):
+            listing = await self.doveadm("who", "-1")
+            names = {line.split()[0] for line in listing.splitlines()[1:] if line.strip()}
+            online = wanted & names
+            if not online:
+                return
+            for address in online:
+                await self.doveadm("kick", "-f", address)
+            await asyncio.sleep(0.05)
+        log.warning("sessions did not end: %s", ", ".join(sorted(wanted)))
+
+    async def doveadm(self, *words: str) -> str:
+        """What doveadm(1) says on standard output."""
+        config = self.config
+        command = process.wrapped(["doveadm", "-c", str(config.file), *words], config.user, config.group)
+        child = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        )
+        out, _ = await child.communicate()
+        return out.decode("utf-8", "replace")
+
+    async def health(self) -> PartHealth:
+        child = self._child
+        if self._settings.manage and (child is None or child.pid is None):
+            return PartHealth(False, "not running")
+        if not await answers(self.imap, b"* OK", 1.5):
+            return PartHealth(False, f"IMAP does not answer at {self.imap.host}:{self.imap.port}")
+        return PartHealth(True, f"{child.restarts} restarts" if child else "")
