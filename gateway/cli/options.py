@@ -12,6 +12,9 @@ import click
 
 from gateway.settings import Settings, load_settings
 
+SERVER_FILE = Path("/etc/postern/postern.toml")
+"""Settings of the server that `postern setup` made."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -37,14 +40,17 @@ class Place:
         return Path(settings.data_dir).resolve()
 
     def file(self) -> Path | None:
-        """The configuration file: ``--config``, else ``POSTERN_CONFIG``, else ``DATA/postern.toml`` if there."""
+        """The configuration file: ``--config``, else ``POSTERN_CONFIG``, else the data directory's ``postern.toml``
+        where one is named, else the server's (of ``postern setup``), else ``./data/postern.toml``."""
         if self.config is not None:
             return self.config
         named = os.environ.get("POSTERN_CONFIG")
         if named:
             return Path(named)
-        data = self.data or os.environ.get("POSTERN_DATA_DIR") or Settings().data_dir
-        found = Path(data) / "postern.toml"
+        data = self.data or os.environ.get("POSTERN_DATA_DIR")
+        if not data and SERVER_FILE.is_file():
+            return SERVER_FILE
+        found = Path(data or Settings().data_dir) / "postern.toml"
         return found if found.is_file() else None
 
 
@@ -85,7 +91,8 @@ _OPTIONS = [
         type=click.Path(path_type=Path, dir_okay=False),
         expose_value=False,
         callback=_store("config"),
-        help="Configuration file (default: POSTERN_CONFIG, else DATA/postern.toml where it exists).",
+        help="Configuration file (default: POSTERN_CONFIG, else DATA/postern.toml with --data, else "
+        "/etc/postern/postern.toml, else ./data/postern.toml).",
     ),
     click.option(
         "--data",

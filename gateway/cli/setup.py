@@ -1,0 +1,256 @@
+"""``postern setup``: production on this server, or below --root; ``--remove`` undoes it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import click
+import msgspec
+
+from gateway.cli import setup_first, setup_questions, setup_screen
+from gateway.cli.config import described
+from gateway.cli.failure import FAILED, REFUSED, USAGE, Failure
+from gateway.cli.options import Place, common
+from gateway.cli.output import show
+from gateway.settings import BadSettings, load_settings
+from gateway.setup import apply, layout, machine, manifest, plan, preflight, proxy, remove, sources, tls
+from gateway.setup.answers import SMARTHOST_TLS, Answers, BadAnswer, Secrets, check
+from gateway.setup.hands import CommandFailed, DryHands, Hands
+from gateway.setup.manifest import Manifest
+from gateway.setup.steps import Plan
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command(name="setup")
+@click.option("--domain", help="Your mail domain, such as example.org.")
+@click.option("--hostname", help="The server's name, for MX and certificate (default: mail.DOMAIN).")
+@click.option(
+    "--public-address",
+    "addresses",
+    multiple=True,
+    help="The server's address in DNS; once for IPv4 and IPv6 each (default: found).",
+)
+@click.option("--tls-cert", type=_FILE, help="Certificate with its chain, PEM; copied to the services.")
+@click.option("--tls-key", type=_FILE, help="Its private key, PEM.")
+@click.option("--certbot", "certbot_email", metavar="EMAIL", help="Get a certificate with certbot.")
+@click.option("--certbot-webroot", metavar="DIR", help="What the web server on port 80 serves files from.")
+@click.option("--certbot-argument", "certbot_arguments", multiple=True, help="One more argument for certbot.")
+@click.option("--self-signed", is_flag=True, help="Make a certificate for trying out.")
+@click.option(
+    "--smarthost", metavar="HOST:PORT", help="Relay that outgoing mail goes through; none: directly."
+)
+@click.option("--smarthost-profile", metavar="NAME", help="Kind of relay: see mail.smarthost_profile.")
+@click.option("--smarthost-user", help="Login at the relay.")
+@click.option("--smarthost-password-file", type=_FILE, help="File that holds the password.")
+@click.option("--smarthost-tls", type=click.Choice(SMARTHOST_TLS), help="TLS towards the relay.")
+@click.option("--database", metavar="URL", help="postgresql://… (default: SQLite); kept as a credential.")
+@click.option(
+    "--instead", is_flag=True, default=None, help="Stop and disable the distribution's mail servers."
+)
+@click.option(
+    "--mail-address", metavar="IP", help="Address the mail services listen on (default: every one)."
+)
+@click.option("--smtp-port", type=int, help="Where the world delivers (default: 25).")
+@click.option("--http-host", metavar="IP", help="Address the API listens on (default: 127.0.0.1).")
+@click.option("--http-port", type=int, help="Port of the API (default: 8025).")
+@click.option("--unix-socket", is_flag=True, default=None, help=f"API on {layout.HTTP_SOCKET} alone.")
+@click.option("--public-url", metavar="URL", help="How clients reach the API.")
+@click.option("--proxy", type=click.Choice(["caddy", "nginx", "none"]), help="Write a proxy's configuration.")
+@click.option("--inbox", metavar="NAME", help="First inbox, NAME@DOMAIN.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; repeatable.")
+@click.option("--open-firewall", is_flag=True, default=None, help="Open the ports in ufw or firewalld.")
+@click.option("--start/--no-start", default=None, help="Start the services (default), or only enable them.")
+@click.option(
+    "--root", type=click.Path(path_type=Path, file_okay=False), help="Set up the tree at DIR, an image."
+)
+@click.option("--remove", "removing", is_flag=True, help="Undo what setup did; data stays.")
+@click.option("--purge", is_flag=True, help="With --remove: delete mail, database and keys too.")
+@click.option("--dry-run", is_flag=True, help="Show every file, command and user; change nothing.")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@common
+def command(place: Place, removing: bool, purge: bool, dry_run: bool, yes: bool, **given: Any) -> None:
+    """Set this Debian server up: Postfix, Dovecot, the gateway, TLS, systemd, DNS records.
+
+    On a terminal it asks for what no option gives; with options (or --yes) it asks nothing. It may be run again at any
+    time: it changes only what differs, keeps what was edited by hand, and after an upgrade brings the services up to
+    date. Earlier answers hold until others are given.
+    """
+    root = given.pop("root")
+    hands: Hands = (DryHands if dry_run else Hands)(
+        (root or Path("/")).resolve(), say=lambda words: click.echo(f"… {words}", err=True)
+    )
+    if root is not None and not hands.root.is_dir():
+        raise Failure(f"--root: there is no directory {root}", USAGE)
+    if purge and not removing:
+        raise Failure("--purge goes with --remove", USAGE)
+    ask = not yes and not place.as_json and sys.stdin.isatty() and sys.stdout.isatty()
+    try:
+        book = manifest.load(hands.at(layout.MANIFEST))
+        if removing:
+            _remove(place, hands, book, purge=purge, ask=ask, yes=yes)
+        else:
+            _setup(place, hands, book, given, ask=ask)
+    except BadAnswer as error:
+        raise Failure(str(error), USAGE, fix="`postern setup --help` lists the options") from error
+    except PermissionError as error:
+        raise Failure(f"{error.filename}: {error.strerror}", REFUSED, fix="run it as root") from error
+    except apply.Refused as error:
+        raise Failure(str(error), FAILED, fix=error.fix) from error
+    except (manifest.Unusable, sources.Missing) as error:
+        raise Failure(str(error), FAILED) from error
+    except (CommandFailed, LookupError) as error:
+        raise Failure(
+            str(error),
+            FAILED,
+            fix="when that is mended, the same command goes on where it stopped; `postern setup --remove` undoes it",
+        ) from error
+
+
+def _setup(place: Place, hands: Hands, book: Manifest, given: dict[str, Any], *, ask: bool) -> None:
+    secrets = _secrets(given)
+    answers = _answers(book.answers or Answers(), given)
+    facts = machine.look(hands)
+    if not answers.addresses:
+        answers = msgspec.structs.replace(answers, addresses=facts.addresses)
+    if ask:
+        answers, secrets = setup_questions.ask(answers, secrets, facts, known=book.answers is not None)
+    answers = check(answers)
+    _check_settings(answers, secrets, book)
+    found = preflight.problems(answers, facts)
+    if found and not hands.dry:
+        raise Failure(
+            "; ".join(words for words, _ in found), FAILED, fix="\n  ".join(fix for _, fix in found)
+        )
+    made, notes = _plan(answers, secrets, facts, hands)
+    if ask and not hands.dry:
+        setup_screen.summary(answers)
+        click.confirm("Go on?", default=True, abort=True)
+    book.answers = answers
+    doing = apply.Applying(hands, book, layout.MANIFEST, facts.fingerprint)
+    doing.run(made)
+    if isinstance(hands, DryHands):
+        setup_screen.dry(place, hands, doing, [*notes, *(f"{words}: {fix}" for words, fix in found)])
+        return
+    first = None
+    if hands.live and answers.start:
+        place.data = str(layout.DATA)
+        first = asyncio.run(setup_first.make(place, book, answers.inbox, doing.save))
+    setup_screen.done(place, answers, doing, first, notes)
+
+
+def _plan(answers: Answers, secrets: Secrets, facts: machine.Facts, hands: Hands) -> tuple[Plan, list[str]]:
+    pair, notes = None, list[str]()
+    if answers.tls == "files":
+        if Path(answers.tls_cert).exists() or hands.read(layout.TLS_CHAIN) is None:
+            pair = tls.read_pair(Path(answers.tls_cert), Path(answers.tls_key), answers.hostname)
+            notes += pair.notes
+        else:
+            notes.append(f"{answers.tls_cert} is gone: the copy in {layout.TLS} stays in use.")
+    texts = plan.Sources(
+        units=sources.units(facts.program),
+        sysusers=sources.sysusers(),
+        tmpfiles=sources.tmpfiles(),
+        proxy=proxy.example(answers) if answers.proxy in ("caddy", "nginx") else "",
+        pair=pair,
+        meanings={one.name: one.meaning for one in described()},
+    )
+    made = plan.make(answers, secrets, facts, texts)
+    return made, [*made.notes, *notes]
+
+
+def _remove(place: Place, hands: Hands, book: Manifest, *, purge: bool, ask: bool, yes: bool) -> None:
+    if book == Manifest():
+        show(place, {"removed": []}, "setup has made nothing here: there is nothing to remove")
+        return
+    if purge and not hands.dry and not yes:
+        if not ask:
+            raise Failure("--purge deletes every mail on this server", USAGE, fix="add --yes")
+        click.confirm("Delete every mail, the database and all keys on this server for good?", abort=True)
+    gone = remove.remove(hands, book, layout.MANIFEST, purge=purge)
+    if isinstance(hands, DryHands):
+        setup_screen.dry_removal(place, hands, gone)
+        return
+    setup_screen.removed(place, gone)
+
+
+def _secrets(given: dict[str, Any]) -> Secrets:
+    """Taken out of the options."""
+    file, database = given.pop("smarthost_password_file"), given.pop("database")
+    password = None
+    if file is not None:
+        try:
+            password = file.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadAnswer("--smarthost-password-file", f"cannot read {file}: {error}") from error
+        if not password or "\n" in password:
+            raise BadAnswer("--smarthost-password-file", f"{file} is to hold one line, the password")
+    if database is not None and not database.startswith(("postgresql://", "postgres://")):
+        if database not in ("sqlite", "none"):
+            raise BadAnswer("--database", "takes postgresql://USER:PASSWORD@HOST/NAME, or sqlite")
+        given["postgresql"], database = False, None
+    elif database is not None:
+        given["postgresql"] = True
+    return Secrets(smarthost_password=password, database=database)
+
+
+def _answers(held: Answers, given: Mapping[str, Any]) -> Answers:
+    """The answers held before, with the options given now."""
+    values = {
+        name: value for name, value in given.items() if value not in (None, (), False) or name == "start"
+    }
+    values = {name: value for name, value in values.items() if value is not None}
+    if "postgresql" in given:
+        values["postgresql"] = given["postgresql"]
+    ways = {"files": given["tls_cert"] or given["tls_key"], "certbot": given["certbot_email"]}
+    ways["self-signed"] = values.pop("self_signed", False)
+    chosen = [way for way, flag in ways.items() if flag]
+    if len(chosen) > 1:
+        raise BadAnswer(
+            "--tls-cert", "--tls-cert with --tls-key, --certbot and --self-signed exclude each other"
+        )
+    if chosen:
+        values["tls"] = cast(Literal["files", "certbot", "self-signed"], chosen[0])
+    for name in ("tls_cert", "tls_key"):
+        if name in values:
+            values[name] = str(values[name].resolve())
+    if values.get("smarthost") == "none":
+        values |= {"smarthost": "", "smarthost_user": "", "smarthost_profile": "", "smarthost_tls": ""}
+    if "settings" in values:
+        values["settings"] = held.settings | _settings(values["settings"])
+    if "domain" in values and "hostname" not in values and values["domain"] != held.domain:
+        values["hostname"] = ""
+    return msgspec.structs.replace(held, **values)
+
+
+def _settings(given: tuple[str, ...]) -> dict[str, Any]:
+    import tomllib
+
+    found: dict[str, Any] = {}
+    for one in given:
+        name, equals, text = one.partition("=")
+        if not equals:
+            raise BadAnswer("--set", f"takes NAME=VALUE, not {one!r}")
+        try:
+            found[name.strip()] = tomllib.loads(f"x = {text}")["x"]
+        except tomllib.TOMLDecodeError:
+            found[name.strip()] = text.strip()
+    return found
+
+
+def _check_settings(answers: Answers, secrets: Secrets, book: Manifest) -> None:
+    """The settings as the gateway will read them; and every secret is there."""
+    values = plan.settings(answers)
+    try:
+        load_settings(overrides=values | {"mail.smarthost_password": "", "database.url": ""}, environ={})
+    except BadSettings as error:
+        raise BadAnswer("--set", str(error)) from error
+    held = {Path(one).name for one in book.files if Path(one).parent == layout.CREDENTIALS}
+    if answers.smarthost_user and secrets.smarthost_password is None and plan.PASSWORD not in held:
+        raise BadAnswer("--smarthost-password-file", "the relay's login needs its password")
+    if answers.postgresql and secrets.database is None and plan.DATABASE not in held:
+        raise BadAnswer("--database", "the URL of the PostgreSQL database is needed once more")

@@ -1,0 +1,68 @@
+"""The end of a setup: the gateway answers, the first key and inbox are there, and the DNS zone can be shown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+
+from gateway.cli.client import Client, segment
+from gateway.cli.failure import UNAVAILABLE, Failure
+from gateway.cli.options import Place
+from gateway.cli.reach import reach
+from gateway.setup.manifest import Manifest
+
+_READY = 60.0
+
+
+async def make(place: Place, book: Manifest, inbox: str, save: Callable[[], None]) -> dict[str, Any]:
+    """Wait until the gateway is ready; make a key and an inbox unless an earlier run did.
+
+    Answers ``{api_key?, inbox?, zone, base_url}``. The key is shown this once. Raises Failure.
+    """
+    assert book.answers is not None
+    domain = book.answers.domain
+    async with reach(place, start=False) as client:
+        await _ready(client)
+        found: dict[str, Any] = {"base_url": client.base_url}
+        if not book.first_key:
+            made = await client.call("POST", "/api-keys", {"name": "first"})
+            found["api_key"] = made["key"]
+            book.first_key = True
+            save()
+        if inbox and book.first_inbox != f"{inbox}@{domain}":
+            body = {"username": inbox, "domain": domain, "client_id": f"postern-setup-{inbox}"}
+            made = await client.call("POST", "/inboxes", body)
+            found["inbox"] = book.first_inbox = str(made["email_address"])
+            save()
+        found["zone"] = await _zone(client, domain)
+    return found
+
+
+async def _ready(client: Client) -> None:
+    """Wait until every part of the gateway works. Raises Failure naming the one that does not."""
+    end = asyncio.get_running_loop().time() + _READY
+    words = "it does not answer"
+    while asyncio.get_running_loop().time() < end:
+        try:
+            async with client.session.get(f"{client.base_url}/ready") as response:
+                if response.status == 200:
+                    return
+                words = (await response.text())[:1000]
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            words = str(error) or type(error).__name__
+        await asyncio.sleep(0.2)
+    raise Failure(
+        f"the gateway is not ready after {_READY:.0f} s: {words}",
+        UNAVAILABLE,
+        fix="journalctl -u 'postern*' -n 50 tells more; `postern setup` goes on when it is ready",
+    )
+
+
+async def _zone(client: Client, domain: str) -> str:
+    async with client.session.get(client.url(f"/domains/{segment(domain)}/zone-file")) as response:
+        if response.status != 200:
+            raise Failure(f"no DNS zone of {domain}: the gateway answered {response.status}", UNAVAILABLE)
+        return await response.text()

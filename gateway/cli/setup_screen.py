@@ -1,0 +1,120 @@
+"""What ``postern setup`` shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gateway.cli.options import Place
+from gateway.cli.output import show
+from gateway.setup import apply, layout
+from gateway.setup.answers import Answers
+from gateway.setup.hands import DryHands
+
+
+def summary(answers: Answers) -> None:
+    """The answers, before anything is done."""
+    out = (
+        f"by {answers.smarthost}"
+        if answers.smarthost
+        else "straight to the recipients' servers (port 25 out)"
+    )
+    tls = {
+        "files": answers.tls_cert,
+        "certbot": f"certbot, {answers.certbot_email}",
+        "self-signed": "self-signed",
+    }
+    rows = {
+        "mail for": answers.domain,
+        "server": answers.hostname,
+        "addresses": ", ".join(answers.addresses) or "not known",
+        "certificate": tls[answers.tls or "self-signed"],
+        "outgoing mail": out,
+        "database": "PostgreSQL" if answers.postgresql else f"SQLite in {layout.DATA}",
+        "first inbox": f"{answers.inbox}@{answers.domain}" if answers.inbox else "none",
+    }
+    click.echo()
+    for name, value in rows.items():
+        click.echo(f"  {name:<14} {value}")
+
+
+def dry(place: Place, hands: DryHands, doing: apply.Applying, notes: list[str]) -> None:
+    """Everything a run would do."""
+    kept = [one for one in doing.changes if one[0] == apply.KEPT]
+    answer = {"dry_run": True, "acts": hands.acts, "kept": _rows(kept), "notes": notes}
+    lines = [*_acts(hands), *_told(kept), *_notes(notes)]
+    if not hands.acts:
+        lines.insert(0, "unchanged: everything is as these answers want it")
+    show(place, answer, *lines, "", "nothing was changed (--dry-run)")
+
+
+def dry_removal(place: Place, hands: DryHands, found: list[tuple[str, str, str]]) -> None:
+    """Everything a removal would do."""
+    answer = {"dry_run": True, "acts": hands.acts, "result": _rows(found)}
+    show(place, answer, *_acts(hands), *_told(found), "", "nothing was changed (--dry-run)")
+
+
+def removed(place: Place, found: list[tuple[str, str, str]]) -> None:
+    """What a removal did."""
+    show(place, {"result": _rows(found)}, *_told(found))
+
+
+def done(
+    place: Place, answers: Answers, doing: apply.Applying, first: dict[str, Any] | None, notes: list[str]
+) -> None:
+    """What a run did, the key (this once), the DNS zone, and what comes next."""
+    answer = {
+        "changes": _rows(doing.changes),
+        "unchanged": not doing.changes,
+        "notes": notes,
+        **(first or {}),
+    }
+    lines = _told(doing.changes) or ["unchanged: everything was as these answers want it"]
+    show(place, answer, *lines, *_notes(notes), *(_first(answers, first) if first else _later(answers)))
+
+
+def _first(answers: Answers, first: dict[str, Any]) -> list[str]:
+    lines = ["", "Publish in DNS:", "", first["zone"].rstrip(), ""]
+    for address in answers.addresses:
+        lines.append(
+            f"Ask the owner of {address} (your provider) for its reverse name (PTR): {answers.hostname}"
+        )
+    if "api_key" in first:
+        lines += ["", f"API key      {first['api_key']}", "             Keep it: it is not shown again."]
+    if "inbox" in first:
+        lines += [f"Inbox        {first['inbox']}"]
+        lines += [f"             for a mail client: postern inbox password {first['inbox']}"]
+    return [*lines, "", "Next:  postern doctor   tells what is still missing, DNS first"]
+
+
+def _later(answers: Answers) -> list[str]:
+    return [
+        "",
+        "Not started. `systemctl start postern postern-dovecot postern-milter postern-postfix` does it, or",
+        f"`postern setup --start`, which also makes the first key and prints the DNS zone of {answers.domain}.",
+    ]
+
+
+def _acts(hands: DryHands) -> list[str]:
+    lines: list[str] = []
+    for act in hands.acts:
+        if act["act"] == "run":
+            lines.append(f"run    {act['command']}")
+            continue
+        shape = f"  {act['owner']}:{act['group']} {act['mode']}" if "mode" in act else ""
+        lines.append(f"{act['act']:<6} {act['path']}{shape}")
+        lines += [f"       | {line}" for line in act.get("content", "").splitlines()]
+    return lines
+
+
+def _told(changes: list[tuple[str, str, str]]) -> list[str]:
+    return [f"{what:<8} {to}" + (f"  ({words})" if words else "") for what, to, words in changes]
+
+
+def _rows(changes: list[tuple[str, str, str]]) -> list[dict[str, str]]:
+    return [{"what": what, "to": to, "words": words} for what, to, words in changes]
+
+
+def _notes(notes: list[str]) -> list[str]:
+    return [line for note in notes for line in ("", note)]

@@ -1,0 +1,309 @@
+"""Each step compared with what is there, and the difference made. The manifest is written before every act."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gateway.setup import firewall, machine, manifest, packages, settings_file, tls
+from gateway.setup.hands import CommandFailed, Hands
+from gateway.setup.manifest import FileEntry, Manifest
+from gateway.setup.steps import (
+    Account,
+    Certbot,
+    Command,
+    Directory,
+    File,
+    Packages,
+    Plan,
+    SelfSigned,
+    SettingsFile,
+    StockUnits,
+    Units,
+)
+
+MADE, CHANGED, KEPT, DONE = "made", "changed", "kept", "done"
+
+
+class Refused(Exception):
+    """The machine is not as it must be; ``fix`` says what to do."""
+
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.fix = fix
+
+
+@dataclass(slots=True)
+class Applying:
+    """One run. ``changes`` grows by (what happened, to what, words); it stays empty when all was as planned."""
+
+    hands: Hands
+    book: Manifest
+    manifest_path: Path
+    fingerprint: str = ""
+    changes: list[tuple[str, str, str]] = field(default_factory=list)
+    reloaded: bool = False
+
+    def run(self, plan: Plan) -> None:
+        """Do every step, in order. Raises CommandFailed, Refused, OSError: run it again to go on."""
+        self.book.done = False
+        for step in plan.steps:
+            _DO[type(step)](self, step)
+        self.book.done = True
+        self.save()
+
+    def save(self) -> None:
+        """The manifest, on disk."""
+        if not self.hands.dry:
+            manifest.save(self.hands.at(self.manifest_path), self.book)
+
+    def note(self, what: str, to: object, words: str = "") -> None:
+        self.changes.append((what, str(to), words))
+
+    def affect(self, units: tuple[str, ...]) -> None:
+        """Units to restart before this run counts as done."""
+        self.book.pending += [one for one in units if one not in self.book.pending]
+
+    # packages, units, accounts
+
+    def packages(self, step: Packages) -> None:
+        wanted = packages.missing(self.hands, step.names)
+        if not wanted:
+            return
+        if not self.hands.live:
+            raise Refused(
+                f"{self.hands.root} lacks packages: {' '.join(wanted)}",
+                f"chroot {self.hands.root} apt-get install --no-install-recommends {' '.join(wanted)}",
+            )
+        self.hands.say(f"installing {' '.join(wanted)}")
+        self.book.packages += [one for one in wanted if one not in self.book.packages]
+        self.save()
+        packages.install(self.hands, wanted)
+        self.note(DONE, "packages", f"installed {' '.join(wanted)}")
+
+    def stock(self, step: StockUnits) -> None:
+        for unit in step.names:
+            state = machine.unit_state(self.hands, unit)
+            if not (state.enabled or state.active):
+                continue
+            self.book.stock.setdefault(unit, state)
+            self.save()
+            if state.enabled:
+                self.hands.run("systemctl", "disable", unit)
+            if state.active:
+                self.hands.run("systemctl", "stop", unit)
+            self.note(DONE, unit, "stopped and disabled; its configuration is as it was")
+
+    def account(self, step: Account) -> None:
+        try:
+            self.hands.ids(step.name, step.name)
+            return
+        except LookupError:
+            pass
+        self.book.account = True
+        self.save()
+        self.hands.run("systemd-sysusers", str(step.source))
+        self.note(MADE, f"user {step.name}", "a system user without login")
+
+    def units(self, step: Units) -> None:
+        run = self.hands.run
+        fresh = [one for one in step.enable if not machine.unit_state(self.hands, one).enabled]
+        if fresh:
+            self.book.units += [one for one in fresh if one not in self.book.units]
+            self.save()
+            run("systemctl", "enable", *fresh)
+            self.note(DONE, " ".join(fresh), "enabled")
+        if not self.hands.live or not step.start:
+            self.book.pending = []
+            return
+        if self.reloaded:
+            run("systemctl", "daemon-reload")
+        if self.book.program and self.book.program != self.fingerprint:
+            self.affect(tuple(one for one in step.enable if one.endswith(".service")))
+        self.save()
+        active = {one for one in step.enable if machine.unit_state(self.hands, one).active}
+        # a socket cannot be restarted under its running service
+        again = [one for one in step.enable if one in self.book.pending and one in active]
+        if "postern.socket" in again:
+            run("systemctl", "stop", "postern.service")
+            active.discard("postern.service")
+        start = [one for one in step.enable if one not in active]
+        again = [one for one in again if one not in start]
+        if again:
+            self.hands.say(f"restarting {' '.join(again)}")
+            self._start("restart", again)
+            self.note(DONE, " ".join(again), "restarted")
+        if start:
+            self.hands.say(f"starting {' '.join(start)}")
+            self._start("start", start)
+            self.note(DONE, " ".join(start), "started")
+        self.book.pending, self.book.program = [], self.fingerprint
+
+    def _start(self, verb: str, units: list[str]) -> None:
+        try:
+            self.hands.run("systemctl", verb, *units)
+        except CommandFailed as error:
+            ill = [one for one in units if not machine.unit_state(self.hands, one).active]
+            logs = [
+                self.hands.ask("journalctl", "-u", one, "-n", "15", "--no-pager", "-o", "cat") for one in ill
+            ]
+            words = "\n".join(f"{one}:\n{log}" for one, log in zip(ill, logs, strict=True))
+            raise CommandFailed(f"{error}\n{words}") from error
+
+    # files
+
+    def directory(self, step: Directory) -> None:
+        if not self.hands.live and step.path.is_relative_to("/run"):
+            return
+        found = self.hands.status(step.path)
+        if found is None:
+            for one in (*reversed(step.path.parents), step.path):
+                held = self.book.data if step.data else self.book.directories
+                if self.hands.status(one) is None and str(one) not in held:
+                    held.append(str(one))
+            self.save()
+            self.hands.mkdir(step.path, step.mode, step.owner, step.group)
+            self.note(MADE, step.path)
+            return
+        if not stat.S_ISDIR(found.st_mode):
+            raise Refused(f"{step.path} is in the way: a directory is to be there", "move it away")
+        self._shape(step)
+
+    def _shape(self, step: Directory | File | SettingsFile) -> None:
+        """The owner and mode of what is there."""
+        found = self.hands.status(step.path)
+        if found is None:
+            return
+        try:
+            ids: tuple[int, int] | None = self.hands.ids(step.owner, step.group)
+        except LookupError:
+            if not self.hands.dry:
+                raise
+            ids = None  # the account would be there by now
+        if (found.st_uid, found.st_gid) != ids or stat.S_IMODE(found.st_mode) != step.mode:
+            self.hands.own(step.path, step.mode, step.owner, step.group)
+            self.note(CHANGED, step.path, f"owner {step.owner}:{step.group}, mode {step.mode:04o}")
+
+    def file(self, step: File) -> None:
+        wanted = step.content.encode()
+        held = self.hands.read(step.path)
+        entry = self.book.files.get(str(step.path)) or FileEntry(copy=step.copy, existed=held is not None)
+        ours = held is None or step.copy or manifest.digest(held) in entry.ours
+        if held == wanted:
+            self._known(step.path, entry, wanted)
+            self._shape(step)
+            return
+        if not ours:
+            self._keep(step, entry, wanted)
+            return
+        manifest.remember(entry, wanted)
+        self.book.files[str(step.path)] = entry
+        self.affect(step.affects)
+        self.save()
+        self.hands.write(step.path, wanted, step.mode, step.owner, step.group, secret=step.secret)
+        self._after(step.path)
+        self.note(MADE if held is None else CHANGED, step.path)
+
+    def _known(self, path: Path, entry: FileEntry, content: bytes) -> None:
+        if manifest.digest(content) not in entry.ours or str(path) not in self.book.files:
+            manifest.remember(entry, content)
+            self.book.files[str(path)] = entry
+
+    def _keep(self, step: File, entry: FileEntry, wanted: bytes) -> None:
+        """An edited file stays; what setup would have written is put beside it, once."""
+        beside = step.path.with_name(f"{step.path.name}.new")
+        if entry.ours and entry.ours[-1] == manifest.digest(wanted):
+            self._shape(step)
+            return
+        manifest.remember(entry, wanted)
+        self.book.files[str(step.path)] = entry
+        self.book.files[str(beside)] = FileEntry(ours=[manifest.digest(wanted)], copy=True)
+        self.save()
+        # not executable: it must not run as a hook
+        self.hands.write(beside, wanted, step.mode & ~0o111, step.owner, step.group, secret=step.secret)
+        self.note(
+            KEPT,
+            step.path,
+            f"edited by hand; setup's is in {beside}: merge it, or delete {step.path} and repeat",
+        )
+
+    def _after(self, path: Path) -> None:
+        if path.suffix in (".service", ".socket", ".timer", ".path", ".slice", ".conf"):
+            self.reloaded = True
+
+    def settings(self, step: SettingsFile) -> None:
+        raw = self.hands.read(step.path)
+        held = raw.decode("utf-8", "replace") if raw is not None else None
+        try:
+            merged = settings_file.merge(held, step.values, self.book.settings, step.meanings)
+        except settings_file.NotToml as error:
+            raise Refused(
+                f"{step.path}: {error}", "correct it: `postern config` tells when it is right"
+            ) from error
+        for name, (value, wanted) in merged.kept.items():
+            self.note(
+                KEPT, f"{step.path}: {name} = {value!r}", f"edited by hand; setup would write {wanted!r}"
+            )
+        entry = self.book.files.get(str(step.path)) or FileEntry(existed=held is not None)
+        text = merged.text.encode()
+        self.book.settings = settings_file.remember(self.book.settings, step.values)
+        if held is not None and not merged.changed:
+            self.book.files.setdefault(str(step.path), entry)
+            self._shape(step)
+            return
+        if held is None or manifest.digest(held.encode()) in entry.ours:
+            manifest.remember(entry, text)  # otherwise it holds the administrator's edits, and stays theirs
+        self.book.files[str(step.path)] = entry
+        self.affect(step.affects)
+        self.save()
+        self.hands.write(step.path, text, step.mode, step.owner, step.group)
+        self.note(MADE if held is None else CHANGED, step.path, ", ".join(merged.changed))
+
+    # certificates
+
+    def self_signed(self, step: SelfSigned) -> None:
+        if tls.fits(self.hands.read(step.chain), self.hands.read(step.key), step.names):
+            return
+        pair = tls.self_signed(step.names)
+        shape: dict[str, Any] = {"mode": 0o640, "group": step.group, "copy": True, "affects": step.affects}
+        self.file(File(step.key, content=pair.key, secret=True, **shape))
+        self.file(File(step.chain, content=pair.chain, **shape))
+
+    def certbot(self, step: Certbot) -> None:
+        source = step.lineage / step.chain.name
+        if self.hands.read(source) is None:
+            self.hands.say(f"asking for a certificate: {' '.join(step.command)}")
+            self.hands.run(*step.command)
+            self.note(DONE, step.lineage, "certificate from certbot")
+        if self.hands.read(source) != self.hands.read(step.chain) or self.hands.dry:
+            for path in (step.chain, step.chain.with_name("privkey.pem")):
+                self.book.files.setdefault(str(path), FileEntry(copy=True))
+            self.save()
+            self.hands.run(str(step.hook), environ={"RENEWED_LINEAGE": str(step.lineage)})
+            self.note(DONE, step.chain, "copied from certbot")
+
+    def command(self, step: Command) -> None:
+        undo = " ".join(firewall.undo(step.argv))
+        if undo in self.book.firewall:
+            return
+        self.book.firewall.append(undo)
+        self.save()
+        self.hands.run(*step.argv)
+        self.note(DONE, " ".join(step.argv), step.why)
+
+
+_DO: dict[type, Callable[[Applying, Any], None]] = {
+    Packages: Applying.packages,
+    StockUnits: Applying.stock,
+    Account: Applying.account,
+    Directory: Applying.directory,
+    File: Applying.file,
+    SettingsFile: Applying.settings,
+    SelfSigned: Applying.self_signed,
+    Certbot: Applying.certbot,
+    Command: Applying.command,
+    Units: Applying.units,
+}

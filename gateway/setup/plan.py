@@ -1,0 +1,244 @@
+"""From answers and facts to steps. Pure: it reads nothing and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.setup import firewall, layout, packages, sources, tls
+from gateway.setup.answers import Answers, Secrets
+from gateway.setup.machine import Facts
+from gateway.setup.steps import (
+    Account,
+    Certbot,
+    Directory,
+    File,
+    Packages,
+    Plan,
+    SelfSigned,
+    SettingsFile,
+    Step,
+    StockUnits,
+    Units,
+)
+
+DAEMONS = ("postern-dovecot.service", "postern-milter.service", "postern-postfix.service")
+SERVICES = (*DAEMONS, "postern.service")
+ENABLED = (
+    "postern.socket",
+    *SERVICES,
+    "postern-tls.path",
+    "postern-backup.timer",
+    "postern-doctor.timer",
+)
+PEOPLE = {
+    "mail.submissions_port": 465,
+    "mail.submission_port": 587,
+    "mail.imap_port": 143,
+    "mail.imaps_port": 993,
+    "mail.sieve_port": 4190,
+}
+"""Ports people's mail clients use."""
+PASSWORD = "smarthost"  # noqa: S105
+DATABASE = "database"
+"""Names of credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Texts of files that come with Postern, read by the caller."""
+
+    units: Mapping[str, str]
+    sysusers: str
+    tmpfiles: str
+    proxy: str = ""
+    pair: tls.Pair | None = None
+    """The certificate and key that were given."""
+    meanings: Mapping[str, str] = field(default_factory=dict)
+
+
+def make(answers: Answers, secrets: Secrets, facts: Facts, given: Sources) -> Plan:
+    """The steps that lead from any state to the one the answers describe."""
+    steps: list[Step] = []
+    if answers.instead and facts.stock:
+        steps.append(StockUnits(tuple(facts.stock)))
+    steps.append(Packages(wanted_packages(answers)))
+    steps.append(File(layout.SYSUSERS, 0o644, given.sysusers))
+    steps.append(Account(layout.USER, layout.SYSUSERS))
+    steps.append(File(layout.TMPFILES, 0o644, given.tmpfiles))
+    steps += sources.directories(given.tmpfiles)
+    steps += _certificate(answers, given)
+    steps += _credentials(secrets)
+    steps.append(
+        SettingsFile(
+            layout.SETTINGS, 0o640, settings(answers), given.meanings, group=layout.USER, affects=SERVICES
+        )
+    )
+    steps += [
+        File(layout.UNITS / name, 0o644, text, affects=(name,) if name in ENABLED else ())
+        for name, text in given.units.items()
+    ]
+    steps += _socket(answers)
+    if given.proxy:
+        name = "Caddyfile" if answers.proxy == "caddy" else "nginx.conf"
+        steps += [Directory(layout.PROXY, 0o755), File(layout.PROXY / name, 0o644, given.proxy)]
+    if facts.firewall and answers.open_firewall:
+        steps += firewall.steps(facts.firewall, ports(answers))
+    steps.append(Units(tuple(one for one in ENABLED if one in given.units), answers.start))
+    return Plan(tuple(steps), tuple(_notes(answers, facts)))
+
+
+def wanted_packages(answers: Answers) -> tuple[str, ...]:
+    """Debian packages that the answers need."""
+    return (*packages.MAIL, *(packages.CERTBOT if answers.tls == "certbot" else ()))
+
+
+def mail_ports(answers: Answers) -> tuple[int, ...]:
+    """TCP ports that the mail services listen on."""
+    people = (answers.settings.get(name, port) for name, port in PEOPLE.items())
+    return tuple(sorted({answers.smtp_port, *(port for port in people if port)}))
+
+
+def ports(answers: Answers) -> tuple[int, ...]:
+    """TCP ports that the world must be able to reach."""
+    web = (80, 443) if answers.proxy in ("caddy", "nginx") else ()
+    proof = (80,) if answers.tls == "certbot" else ()
+    return tuple(sorted({*mail_ports(answers), *web, *proof}))
+
+
+def settings(answers: Answers) -> dict[str, Any]:
+    """What goes into postern.toml: only what differs from the defaults."""
+    found: dict[str, Any] = {
+        "data_dir": str(layout.DATA),
+        "mail.server": "postfix_dovecot",
+        "mail.manage": False,
+        "mail.domain": answers.domain,
+        "mail.hostname": answers.hostname,
+        "mail.host": answers.mail_address or "*",
+        "mail.smtp_port": answers.smtp_port,
+        "mail.submission_port": PEOPLE["mail.submission_port"],
+        "mail.imap_port": PEOPLE["mail.imap_port"],
+        "mail.tls_cert": str(layout.TLS_CHAIN),
+        "mail.tls_key": str(layout.TLS_KEY),
+        "mail.run_dir": str(layout.RUN / "dovecot"),
+        "mail.postfix_dir": str(layout.POSTFIX_CONFIG),
+        "mail.postfix_spool": str(layout.POSTFIX_SPOOL),
+        "mail.postfix_data": str(layout.POSTFIX_DATA),
+        "mail.milter": f"unix:{layout.RUN}/milter/milter.sock",
+    }
+    for address in answers.addresses:
+        found["mail.public_ipv6" if ":" in address else "mail.public_ipv4"] = address
+    if answers.smarthost:
+        found["mail.smarthost"] = answers.smarthost
+        if answers.smarthost_profile:
+            found["mail.smarthost_profile"] = answers.smarthost_profile
+        if answers.smarthost_user:
+            found["mail.smarthost_user"] = answers.smarthost_user
+            found["mail.smarthost_password"] = f"@{PASSWORD}"
+        if answers.smarthost_tls:
+            found["mail.smarthost_tls"] = answers.smarthost_tls
+    if answers.postgresql:
+        found["database.url"] = f"@{DATABASE}"
+    found["http.unix_socket"] = str(layout.HTTP_SOCKET)
+    if answers.unix_socket:
+        found["http.host"] = ""
+    elif (answers.http_host, answers.http_port) != ("127.0.0.1", 8025):
+        found |= {"http.host": answers.http_host, "http.port": answers.http_port}
+    public = answers.public_url or (
+        f"https://{answers.hostname}" if answers.proxy in ("caddy", "nginx") else ""
+    )
+    if public:
+        found["http.public_url"] = public
+    return found | answers.settings
+
+
+def _certificate(answers: Answers, given: Sources) -> list[Step]:
+    shape = {"owner": "root", "group": layout.USER, "copy": True}
+    affects = DAEMONS
+    if answers.tls == "files" and given.pair is not None:
+        return [  # the key first: the path unit watches the chain
+            File(layout.TLS_KEY, 0o640, given.pair.key, secret=True, affects=affects, **shape),  # type: ignore[arg-type]
+            File(layout.TLS_CHAIN, 0o640, given.pair.chain, affects=affects, **shape),  # type: ignore[arg-type]
+        ]
+    if answers.tls == "self-signed":
+        names = (answers.hostname,)
+        return [SelfSigned(names, layout.TLS_CHAIN, layout.TLS_KEY, layout.USER, affects=affects)]
+    if answers.tls == "certbot":
+        lineage = layout.CERTBOT_LIVE / answers.hostname
+        return [
+            Directory(layout.CERTBOT_HOOK.parent, 0o755),
+            File(layout.CERTBOT_HOOK, 0o755, tls.hook(lineage)),
+            Certbot(tls.certbot(answers), lineage, layout.CERTBOT_HOOK, layout.TLS_CHAIN),
+        ]
+    return []
+
+
+def _credentials(secrets: Secrets) -> list[Step]:
+    held = {PASSWORD: secrets.smarthost_password, DATABASE: secrets.database}
+    return [
+        File(layout.CREDENTIALS / name, 0o600, f"{value}\n", secret=True, copy=True, affects=SERVICES)
+        for name, value in held.items()
+        if value is not None
+    ]
+
+
+def _socket(answers: Answers) -> list[Step]:
+    """Other listeners than the unit's own."""
+    place = layout.UNITS / "postern.socket.d"
+    standard = (answers.http_host, answers.http_port) == ("127.0.0.1", 8025)
+    if standard and not answers.unix_socket:
+        return []
+    host = f"[{answers.http_host}]" if ":" in answers.http_host else answers.http_host
+    where = [] if answers.unix_socket else [f"ListenStream={host}:{answers.http_port}"]
+    lines = [
+        "# of `postern setup`",
+        "[Socket]",
+        "ListenStream=",
+        *where,
+        f"ListenStream={layout.HTTP_SOCKET}",
+    ]
+    return [
+        Directory(place, 0o755),
+        File(
+            place / "setup.conf",
+            0o644,
+            "\n".join(lines) + "\n",
+            affects=("postern.socket", "postern.service"),
+        ),
+    ]
+
+
+def _notes(answers: Answers, facts: Facts) -> list[str]:
+    notes = []
+    if facts.firewall and not answers.open_firewall:
+        notes += firewall.words(facts.firewall, ports(answers))
+    if answers.tls == "self-signed":
+        notes.append(
+            "The certificate is self-signed: mail clients will warn, other servers will not verify it. Good for trying "
+            "out; run `postern setup --certbot EMAIL` (or --tls-cert, --tls-key) before people use it."
+        )
+    if answers.smtp_port != 25:
+        notes.append(
+            f"The world delivers to port 25, and Postern takes mail on port {answers.smtp_port}: what listens on port "
+            f"25 must pass mail for {answers.domain} on. For an existing Postfix:\n{relay_lines(answers)}"
+        )
+    if not answers.addresses:
+        notes.append(
+            "No public address was found on this machine (it is behind NAT?): give --public-address, so that the DNS "
+            "zone has the A and AAAA records."
+        )
+    return notes
+
+
+def relay_lines(answers: Answers) -> str:
+    """What an existing Postfix on this machine needs to pass our mail on; it must not know the domain otherwise."""
+    host = answers.mail_address or "127.0.0.1"
+    port = answers.smtp_port if answers.smtp_port != 25 or answers.mail_address else 2525
+    return (
+        f"    postconf -e 'relay_domains = {answers.domain}' \\\n"
+        f"        'transport_maps = inline:{{ {answers.domain}=smtp:[{host}]:{port} }}' \\\n"
+        "        'relay_recipient_maps =' 'smtpd_recipient_restrictions = reject_unverified_recipient'\n"
+        "    systemctl reload postfix\n"
+        "  (merge these with what they hold already; the last asks Postern whether a recipient exists)"
+    )

@@ -1,0 +1,120 @@
+"""What a plan is made of. Each step says what is to be there, not how to get there; paths are the server's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """Debian packages that must be installed; their own daemons are neither started nor enabled by it."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StockUnits:
+    """Units of the distribution to stop and disable; how they were is remembered."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The system user, made by systemd-sysusers from a file that an earlier step writes."""
+
+    name: str
+    source: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    path: Path
+    mode: int
+    owner: str = "root"
+    group: str = "root"
+    data: bool = False
+    """What administrators and users put there is theirs: removed by ``--purge`` alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file with its whole content. One that was edited by hand is kept, and the new one put beside it."""
+
+    path: Path
+    mode: int
+    content: str
+    owner: str = "root"
+    group: str = "root"
+    secret: bool = False
+    copy: bool = False
+    """A copy of a file kept elsewhere: nobody edits it here, so it is always brought up to date."""
+    affects: tuple[str, ...] = ()
+    """Units to restart when it changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsFile:
+    """postern.toml: each setting that setup owns, merged into the file so that comments and edits stay."""
+
+    path: Path
+    mode: int
+    values: dict[str, Any]
+    meanings: Mapping[str, str]
+    """Words above a new line, by the setting's name."""
+    owner: str = "root"
+    group: str = "root"
+    affects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SelfSigned:
+    """A certificate of our own for trying out, made once for these names."""
+
+    names: tuple[str, ...]
+    chain: Path
+    key: Path
+    group: str
+    affects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Certbot:
+    """A certificate from certbot, and its first copy to where the services read it (by the deploy hook)."""
+
+    command: tuple[str, ...]
+    lineage: Path
+    hook: Path
+    chain: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that opens the firewall; what undoes it is remembered."""
+
+    argv: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Units to enable, and to start or restart, in this order."""
+
+    enable: tuple[str, ...]
+    start: bool = True
+
+
+Step = (
+    Packages | StockUnits | Account | Directory | File | SettingsFile | SelfSigned | Certbot | Command | Units
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps in order, and words the administrator should read."""
+
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...] = field(default=())
