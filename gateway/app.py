@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from starlette.applications import Starlette
@@ -27,8 +28,10 @@ from gateway.api.operator_door import operator_routes
 from gateway.api.proxies import behind_proxies
 from gateway.api.system import no_such_path, system_routes
 from gateway.api.unsubscribe import unsubscribe_routes
+from gateway.api.well_known import well_known_routes
 from gateway.core import bootstrap, inboxes
 from gateway.core.context import Core
+from gateway.core.domains_watch import DomainWatch
 from gateway.core.draft_schedule import DraftScheduler
 from gateway.core.drafts_sync import MailboxDrafts
 from gateway.core.reputation_watch import ReputationWatch
@@ -60,6 +63,16 @@ log = logging.getLogger("postern")
 
 _STOPPING = 60.0  # seconds that stopping may take beyond what the unit allows
 DIALECTS = [agentmail_dialect, openmail_dialect, mailboxkit_dialect]
+
+
+class Engine(Protocol):
+    """A loop that can be killed at any instruction."""
+
+    async def start(self) -> None:
+        """Begin."""
+
+    async def stop(self) -> None:
+        """Finish what is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +194,11 @@ async def gateway(settings: Settings, manager: Manager | None = None) -> AsyncIt
         idle = IdleWatch(core.store, core.mail, sync.hint, settings)
         scheduler = DraftScheduler(core)
         reputation = ReputationWatch(core)
+        domains = DomainWatch(core)
         # the milter signs while we are down, with keys as we last wrote them
         keys = [KeyMirror(core.store, core.data_dir)] if settings.mail.milter else []
-        for engine in (*keys, outbox, deliveries, sync, idle, scheduler, reputation):
+        engines: list[Engine] = [*keys, outbox, deliveries, sync, idle, scheduler, reputation, domains]
+        for engine in engines:
             await engine.start()
             stack.push_async_callback(engine.stop)
         late.update(sync=sync, outbox=outbox)
@@ -196,6 +211,7 @@ async def gateway(settings: Settings, manager: Manager | None = None) -> AsyncIt
                 *operator_routes(core, sync.refresh),
                 *system_routes(core, {"sync_lag": sync.lag, "outbox_age": outbox.age}, DIALECTS),
                 *unsubscribe_routes(core),
+                *well_known_routes(core),
                 *opened_routes(core),
                 *([mcp] if settings.mcp.enabled else []),
                 *(route for one in DIALECTS for route in one.routes(core)),

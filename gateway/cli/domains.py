@@ -1,4 +1,4 @@
-"""``postern domain``: the organization's own mail domains and the DNS records they need."""
+"""``postern domain``: mail domains, the DNS records they need, and the keys that sign their mail."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from gateway.cli.failure import FAILED
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show, show_rows
 from gateway.cli.reach import reach
+
+_MARKS = {"VALID": "OK"}
 
 
 @click.group(name="domain")
@@ -28,9 +30,26 @@ def add(place: Place, domain: str) -> None:
     async def run() -> None:
         async with reach(place) as client:
             made = await client.call("POST", "/domains", {"domain": domain})
-        show(place, made, *lines_of(made))
+            found = await client.call("GET", _path(made["domain_id"], "setup"))
+        name = clean(found["domain_id"])
+        show(
+            place,
+            found,
+            *records_to_publish(found),
+            "",
+            f"As a zone file: postern domain zone {name}. When they are published: postern domain verify {name}",
+        )
 
     asyncio.run(run())
+
+
+@command.command(name="show")
+@click.argument("domain")
+@common
+def show_(place: Place, domain: str) -> None:
+    """Show DOMAIN with its records as they were last seen."""
+    found = _call(place, "GET", domain, "setup")
+    show(place, found, *findings(found))
 
 
 @command.command()
@@ -38,16 +57,100 @@ def add(place: Place, domain: str) -> None:
 @common
 @click.pass_context
 def verify(context: click.Context, place: Place, domain: str) -> None:
-    """Ask DNS for the records of DOMAIN. Exit code 1 while one is missing or wrong."""
-
-    async def run() -> dict[str, Any]:
-        async with reach(place) as client:
-            found: dict[str, Any] = await client.call("POST", f"/domains/{segment(domain)}/verify")
-        show(place, found, *lines_of(found))
-        return found
-
-    if asyncio.run(run())["status"] != "VERIFIED":
+    """Ask DNS for the records of DOMAIN. Exit code 1 while a required one is missing or wrong."""
+    found = _call(place, "POST", domain, "setup/check")
+    show(place, found, *findings(found))
+    if any(one["required"] and one["status"] != "VALID" for one in found["records"]):
         context.exit(FAILED)
+
+
+@command.command()
+@click.argument("domain")
+@click.option(
+    "--ns",
+    "name_servers",
+    multiple=True,
+    help="Name server of the zone; with it a whole zone is made, with SOA and NS. May be repeated.",
+)
+@common
+def zone(place: Place, domain: str, name_servers: tuple[str, ...]) -> None:
+    """Print the records of DOMAIN as a zone file (RFC 1035), to import or include, or a whole zone with --ns."""
+
+    async def run() -> None:
+        async with reach(place) as client:
+            query = {"ns": ",".join(name_servers)}
+            found = await client.call("GET", _path(domain, "setup/zone"), query=query)
+        show(place, found, *map(clean, found["zone"].splitlines()))
+
+    asyncio.run(run())
+
+
+@command.command()
+@click.argument("domain")
+@click.option("--force", is_flag=True, help="Sign with the new key though its record is not seen in DNS.")
+@common
+def rotate(place: Place, domain: str, force: bool) -> None:
+    """Give DOMAIN a new DKIM key. The first call shows its record; once DNS has it, mail is signed with it.
+
+    The gateway looks for the record by itself; calling this again looks at once. The old record has to stay for
+    dns.dkim_overlap_days; `postern domain verify` says when it may go.
+    """
+    found = _call(place, "POST", domain, "rotate", {"force": force})
+    lines = []
+    if found["rotated"]:
+        lines.append(
+            f"mail of {clean(found['domain_id'])} is signed with {clean(found['selector'])} from now on"
+        )
+        lines += [
+            f"keep until told otherwise: {clean(one['name'])} {one['type']}"
+            for one in found["records"]
+            if one["purpose"] == "dkim_retired"
+        ]
+    else:
+        lines.append("publish this record; mail is signed with its key once DNS has it:")
+        lines += [_line(one) for one in found["records"] if one["purpose"] == "dkim_next"]
+    show(place, found, *lines, *_obsolete(found))
+
+
+@command.command(name="mta-sts")
+@click.argument("domain")
+@click.argument("mode", type=click.Choice(["testing", "enforce", "none"]))
+@common
+def mta_sts(place: Place, domain: str, mode: str) -> None:
+    """Set the MTA-STS policy of DOMAIN (RFC 8461).
+
+    testing: senders report what would fail. enforce: they send only over TLS with a certificate valid for the mail
+    host; see first that `postern doctor` finds it good. none: no policy any more. The TXT record changes with it.
+    """
+    found = _call(place, "POST", domain, "mta-sts", {"mode": mode})
+    lines = [_line(one) for one in found["records"] if one["purpose"] == "mta_sts"]
+    show(place, found, f"mode {mode}; publish:", *lines)
+
+
+@command.command()
+@click.argument("domain")
+@common
+def trust(place: Place, domain: str) -> None:
+    """Take mail for DOMAIN though DNS does not show that it belongs here (its MX is a filter in front, say).
+
+    Only the operator may. Mail that inboxes of this server send to DOMAIN then stays here.
+    """
+    found = _call(place, "POST", domain, "trust")
+    show(place, found, f"mail for {clean(found['domain_id'])} is taken here")
+
+
+@command.command()
+@click.argument("domain")
+@common
+def remove(place: Place, domain: str) -> None:
+    """Remove DOMAIN and its keys. It must have no inboxes left."""
+
+    async def run() -> None:
+        async with reach(place) as client:
+            await client.call("DELETE", _path(domain))
+        show(place, {"domain_id": domain, "removed": True}, f"{clean(domain)} is removed")
+
+    asyncio.run(run())
 
 
 @command.command(name="list")
@@ -65,12 +168,58 @@ def list_(place: Place) -> None:
     asyncio.run(run())
 
 
-def lines_of(domain: dict[str, Any]) -> list[str]:
-    """A domain and its records as lines a zone file could hold."""
-    found = [f"{clean(domain['domain_id'])}: {clean(domain['status'])}"]
-    for record in domain.get("records") or []:
-        priority = f"{record['priority']} " if record.get("priority") is not None else ""
-        value = clean(record["value"])
-        text = f'"{value}"' if record["type"] == "TXT" else value
-        found.append(f"  {clean(record['name'])} {record['type']} {priority}{text}  [{record['status']}]")
-    return found
+def records_to_publish(found: dict[str, Any]) -> list[str]:
+    """The records by what they are good for, each as a line of a zone file."""
+    own = [one for one in found["records"] if one["type"] != "PTR"]
+    lines = [f"{clean(found['domain_id'])}: {clean(found['status'])}", "", "Required:"]
+    lines += [_line(one) for one in own if one["required"]]
+    lines += ["", "Recommended (TLS, reports, mail clients):"]
+    lines += [_line(one) for one in own if not one["required"]]
+    reverse = [one for one in found["records"] if one["type"] == "PTR"]
+    if reverse:
+        lines += ["", "Reverse names, set by whoever gave you the address (the panel of your provider):"]
+        lines += [_line(one) for one in reverse]
+    return lines
+
+
+def findings(found: dict[str, Any]) -> list[str]:
+    """A line a record: OK, MISSING or INVALID, what DNS has instead, and the fix."""
+    taken = (
+        "mail for it is taken" if found["proven"] else "no mail for it is taken until MX and DKIM are there"
+    )
+    lines = [f"{clean(found['domain_id'])}: {clean(found['status'])}; {taken}"]
+    for one in found["records"]:
+        mark = _MARKS.get(one["status"], one["status"])
+        need = "" if one["required"] or mark == "OK" else "  (recommended)"
+        lines.append(f"  {mark:8}{one['type']:6}{clean(one['name'])}{need}")
+        if one["found"] and one["status"] == "INVALID":
+            lines += [f"          found: {clean(text)}" for text in one["found"]]
+        if one["fix"]:
+            lines.append(f"          {clean(one['fix'])}")
+    return [*lines, *_obsolete(found)]
+
+
+def _obsolete(found: dict[str, Any]) -> list[str]:
+    return [
+        f"  no longer needed, take it out of DNS: {clean(one['name'])} {one['type']}"
+        for one in found["obsolete"]
+    ]
+
+
+def _line(record: dict[str, Any]) -> str:
+    return f"  {clean(record['name'])}. {record['type']} {clean(record['data'])}"
+
+
+def _path(domain: str, what: str = "") -> str:
+    return f"/domains/{segment(domain)}" + (f"/{what}" if what else "")
+
+
+def _call(
+    place: Place, method: str, domain: str, what: str, body: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    async def run() -> dict[str, Any]:
+        async with reach(place) as client:
+            found: dict[str, Any] = await client.call(method, _path(domain, what), body)
+        return found
+
+    return asyncio.run(run())

@@ -21,6 +21,7 @@ from gateway.store.ids import new_ulid, now_us, number_in, number_of
 from gateway.store.scope import Scope
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
+from mailserver.dns.mta_sts import Mode
 
 SELECTOR = "dkim"
 
@@ -53,6 +54,14 @@ async def domain_row(settings: Settings, name: str, organization: str | None) ->
     }
 
 
+def is_domain(name: str) -> bool:
+    """Whether this can be the name of a mail domain: two labels at least."""
+    try:
+        return "." in fold_domain(name) and len(fold_domain(name)) <= 253
+    except MailServerError:
+        return False
+
+
 async def create(
     core: Core,
     scope: Scope,
@@ -67,11 +76,9 @@ async def create(
     require(scope, "domain_create")
     if scope.inbox:
         raise Forbidden("a key of one inbox cannot add domains", fix="use a key of the organization")
-    try:
+    if is_domain(name):
         name = fold_domain(name)
-    except MailServerError:
-        name = ""
-    if "." not in name or len(name) > 253:
+    else:
         raise Invalid(
             "domain is not a domain name", field="domain", code="invalid_domain", fix="write example.com"
         )
@@ -144,6 +151,19 @@ async def update(core: Core, scope: Scope, ref: str, changes: Row) -> Row:
         row = own_domain(find_domain(tx, scope, ref))
         columns = {name: int(bool(value)) for name, value in changes.items()} | {"updated_at": now_us()}
         tx.update("domain", "name", row["name"], columns)
+        return {**row, **columns}
+
+    return await core.store.write(write)
+
+
+async def set_mta_sts(core: Core, scope: Scope, ref: str, mode: Mode) -> Row:
+    """Choose the MTA-STS policy of a domain; the platform's own is the operator's. Raises NotFound, Forbidden."""
+    require(scope, "domain_update")
+
+    def write(tx: Tx) -> Row:
+        row = find_domain(tx, scope, ref)
+        columns = {"mta_sts": mode, "updated_at": now_us()}
+        tx.update("domain", "name", (row if scope.operator else own_domain(row))["name"], columns)
         return {**row, **columns}
 
     return await core.store.write(write)

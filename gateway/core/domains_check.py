@@ -50,6 +50,13 @@ async def examine(core: Core, name: str) -> tuple[Row, list[Record], Keys]:
     return row, found, keys
 
 
+async def examine_own(core: Core, scope: Scope, ref: str) -> tuple[Row, list[Record], Keys]:
+    """:func:`examine` for whoever may see the domain. Raises NotFound, Forbidden."""
+    require(scope, "domain_update")
+    row = await core.store.read(lambda tx: find_domain(tx, scope, ref))
+    return await examine(core, row["name"])
+
+
 async def facts(core: Core, name: str) -> tuple[Row, Keys, Site]:
     """What the records of a domain are made from. Raises NotFound."""
     site = await asyncio.to_thread(site_of, core.settings)

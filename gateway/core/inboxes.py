@@ -24,6 +24,7 @@ from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.narrowing import containing
 from gateway.core.paged import clean_text, page_of
+from gateway.core.reserved_names import check_reserved
 from gateway.store.engine import NotUnique, Row, Tx
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.jsontext import dump, load
@@ -130,6 +131,7 @@ def _insert(
             if same_name and (new.domain is None or row["domain"] == domain) and row["pod_id"] == pod:
                 return row, False
     _check_domain(tx, scope, domain, pod, new.verified_only)
+    check_reserved(core, scope, username, domain)
     most = inbox_limit(tx, core, scope.organization)
     if most and inbox_count(tx, scope.organization) >= most:
         raise LimitReached(

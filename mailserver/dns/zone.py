@@ -13,7 +13,7 @@ _NAMES = frozenset({"MX", "CNAME", "PTR"})
 
 def line_of(record: Record) -> str:
     """One record; long texts in strings of 255 octets."""
-    return f"{record.name}.\t{TTL}\tIN\t{record.type}\t{rdata_of(record)}"
+    return f"{record.name}. {TTL} IN {record.type} {rdata_of(record)}"
 
 
 def rdata_of(record: Record) -> str:
@@ -40,10 +40,8 @@ def zone_of(
         lines.append(f"$ORIGIN {domain}.")
         lines.append(f"$TTL {TTL}")
         first = name_servers[0].rstrip(".")
-        lines.append(
-            f"{domain}.\t{TTL}\tIN\tSOA\t{first}. hostmaster.{domain}. {serial} 7200 1800 1209600 {TTL}"
-        )
-        lines += [f"{domain}.\t{TTL}\tIN\tNS\t{one.rstrip('.')}." for one in name_servers]
+        lines.append(f"{domain}. {TTL} IN SOA {first}. hostmaster.{domain}. {serial} 7200 1800 1209600 {TTL}")
+        lines += [f"{domain}. {TTL} IN NS {one.rstrip('.')}." for one in name_servers]
     lines += [line_of(one) for one in inside]
     for one in records:
         if one.type == "PTR":

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from gateway.api.agentmail import (
     api_keys,
     attachments,
+    domain_setup,
     domains,
     drafts,
     events,
@@ -40,6 +41,7 @@ def _table() -> Table:
     for part in (
         api_keys.table,
         attachments.table,
+        domain_setup.table,
         domains.table,
         drafts.table,
         events.table,

@@ -1,0 +1,175 @@
+"""Everything about a domain's DNS that AgentMail's API does not know: all records, zone, key rotation. The routes are
+ours; the ``postern domain`` command uses them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+import msgspec
+
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.api.times import iso_of
+from gateway.core import domains, domains_check, domains_keys, domains_proof
+from gateway.core.context import Core
+from gateway.core.domains_records import REQUIRED, Keys, all_records, policy_of, whole_zone
+from gateway.core.errors import Forbidden, Invalid
+from gateway.settings import Settings
+from gateway.store.engine import Row
+from gateway.store.scope import Scope
+from mailserver.dns import Record
+from mailserver.dns.advice import fix_of
+from mailserver.dns.zone import rdata_of
+
+table = Table("domains")
+
+
+class SetupRecordView(msgspec.Struct):
+    """A record the domain should have. ``data`` is what stands behind the type in a zone file; ``found`` what DNS has
+    now; ``fix`` says what to do, null when all is well."""
+
+    purpose: str
+    type: str
+    name: str
+    data: str
+    required: Annotated[bool, msgspec.Meta(description="without it the domain is not VERIFIED")]
+    status: Literal["VALID", "INVALID", "MISSING"]
+    found: list[str]
+    fix: str | None
+
+
+class ObsoleteView(msgspec.Struct):
+    """A record that may be taken out of DNS."""
+
+    type: str
+    name: str
+
+
+class SetupView(msgspec.Struct):
+    """How far a domain is. ``proven``: since when mail for it is taken here; ``next_selector``: of the key that signs
+    once its record is seen."""
+
+    domain_id: str
+    status: str
+    proven: str | None
+    mta_sts: str
+    selector: str
+    next_selector: str | None
+    records: list[SetupRecordView]
+    obsolete: list[ObsoleteView]
+
+
+class RotatedView(SetupView):
+    """``rotated``: the new key signs; false: its record is not seen yet."""
+
+    rotated: bool
+
+
+class ZoneView(msgspec.Struct):
+    """A zone file."""
+
+    domain_id: str
+    zone: str
+
+
+class ZoneQuery(msgspec.Struct):
+    ns: Annotated[
+        str, msgspec.Meta(description="name servers, with commas: answer a whole zone with SOA and NS")
+    ] = ""
+
+
+class Rotate(msgspec.Struct):
+    force: Annotated[bool, msgspec.Meta(description="sign with the new key before its record is seen")] = (
+        False
+    )
+
+
+class SetPolicy(msgspec.Struct):
+    mode: Literal["testing", "enforce", "none"]
+
+
+async def operator_only(core: Core, scope: Scope, ids: Mapping[str, str]) -> None:
+    """Guard: the operator's key."""
+    if not scope.operator:
+        raise Forbidden("this is the operator's", fix="`postern domain trust` on the gateway's machine")
+
+
+@table.get("/domains/{domain_id}/setup")
+async def get_domain_setup(call: Call[NoBody, NoQuery]) -> SetupView:
+    """Get every record a domain should have, with its last known status."""
+    row = await domains.get(call.core, call.scope, call.ids["domain_id"])
+    row, keys, site = await domains_check.facts(call.core, row["name"])
+    return setup_view(call.core.settings, row, all_records(call.core.settings, row, keys, site), keys)
+
+
+@table.post("/domains/{domain_id}/setup/check")
+async def check_domain_setup(call: Call[NoBody, NoQuery]) -> SetupView:
+    """Ask DNS about every record now."""
+    row, found, keys = await domains_check.examine_own(call.core, call.scope, call.ids["domain_id"])
+    return setup_view(call.core.settings, row, found, keys)
+
+
+@table.get("/domains/{domain_id}/setup/zone")
+async def get_domain_setup_zone(call: Call[NoBody, ZoneQuery]) -> ZoneView:
+    """Get every record in master file format (RFC 1035): to include into a zone, or a whole one."""
+    names = [one.strip() for one in call.query.ns.split(",") if one.strip()]
+    for one in names:
+        if not domains.is_domain(one):
+            raise Invalid(
+                f"{one!r} is not a host name", field="ns", fix="write ns1.example.net,ns2.example.net"
+            )
+    row = await domains.get(call.core, call.scope, call.ids["domain_id"])
+    row, keys, site = await domains_check.facts(call.core, row["name"])
+    records = all_records(call.core.settings, row, keys, site)
+    return ZoneView(row["name"], whole_zone(call.core.settings, row, records, names))
+
+
+@table.post("/domains/{domain_id}/rotate")
+async def rotate_domain_key(call: Call[Rotate, NoQuery]) -> RotatedView:
+    """Make a new DKIM key, or use the one made before if DNS has its record by now. Safe to repeat."""
+    made = await domains_keys.rotate(call.core, call.scope, call.ids["domain_id"], force=call.body.force)
+    row, keys, site = await domains_check.facts(call.core, made.row["name"])
+    shown = setup_view(call.core.settings, row, all_records(call.core.settings, row, keys, site), keys)
+    return RotatedView(**{name: getattr(shown, name) for name in shown.__struct_fields__}, rotated=made.done)
+
+
+@table.post("/domains/{domain_id}/mta-sts")
+async def set_domain_policy(call: Call[SetPolicy, NoQuery]) -> SetupView:
+    """Set the MTA-STS policy (RFC 8461) of a domain; its TXT record then needs another id."""
+    row = await domains.set_mta_sts(call.core, call.scope, call.ids["domain_id"], call.body.mode)
+    row, keys, site = await domains_check.facts(call.core, row["name"])
+    return setup_view(call.core.settings, row, all_records(call.core.settings, row, keys, site), keys)
+
+
+@table.post("/domains/{domain_id}/trust", guard=operator_only)
+async def trust_domain(call: Call[NoBody, NoQuery]) -> SetupView:
+    """Take mail for a domain though DNS does not show that it belongs here."""
+    row = await domains_proof.trust(call.core, call.ids["domain_id"])
+    row, keys, site = await domains_check.facts(call.core, row["name"])
+    return setup_view(call.core.settings, row, all_records(call.core.settings, row, keys, site), keys)
+
+
+def setup_view(settings: Settings, row: Row, records: Sequence[Record], keys: Keys) -> SetupView:
+    return SetupView(
+        domain_id=row["name"],
+        status=row["status"],
+        proven=iso_of(row["proven_at"]) if row["proven_at"] is not None else None,
+        mta_sts=policy_of(settings, row).mode,
+        selector=row["dkim_selector"],
+        next_selector=keys.coming.name.partition("._domainkey.")[0] if keys.coming else None,
+        records=[
+            SetupRecordView(
+                purpose=one.purpose,
+                type=one.type,
+                name=one.name,
+                data=rdata_of(one),
+                required=one.purpose in REQUIRED,
+                status=one.status,
+                found=list(one.found),
+                fix=fix_of(one) or None,
+            )
+            for one in records
+        ],
+        obsolete=[ObsoleteView(one.type, one.name) for one in keys.outlived],
+    )
