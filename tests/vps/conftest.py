@@ -1,0 +1,117 @@
+"""One server and one world for the tests of this folder: what they share takes seconds to make."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.vps.certificates import Certificate, certificate_for
+from tests.vps.host import Host, booted
+from tests.vps.install import binds, build_wheel, install
+from tests.vps.network import Place, connect
+from tests.vps.world import ADDRESS as WORLD_ADDRESS
+from tests.vps.world import NAME_SERVER, World, world_host, world_missing
+
+ADDRESS = "192.0.2.10"
+DOMAIN = "agents.test"
+HOSTNAME = "mail.agents.test"
+REVERSE = f"""$TTL 60
+$ORIGIN 2.0.192.in-addr.arpa.
+@ SOA ns.world.test. hostmaster.world.test. 1 60 60 60 5
+@ NS ns.world.test.
+10 PTR {HOSTNAME}.
+20 PTR mx.world.test.
+"""
+SETUP = [
+    *("postern", "setup", "--domain", DOMAIN, "--hostname", HOSTNAME, "--public-address", ADDRESS),
+    *("--tls-cert", "/root/chain.pem", "--tls-key", "/root/key.pem", "--inbox", "agent", "--yes", "--json"),
+]
+
+
+@dataclass
+class Server:
+    """A server that `postern setup` made, its zone published, and the world it writes to."""
+
+    host: Host
+    world: World
+    here: Place
+    """Calls as from a program on the server."""
+    abroad: Place
+    """Calls as from the world."""
+    certificate: Certificate
+    told: dict[str, Any]
+    """What setup printed."""
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cadata=self.certificate.authority)
+
+    def postern(self, *words: str, **options: Any) -> Any:
+        """What a command says with --json, run as root on the server."""
+        return json.loads(self.host.run("postern", *words, "--json", **options).stdout)
+
+    def client(self) -> httpx.Client:
+        """Of /api/v0 with the first key; use it through ``here``."""
+        return httpx.Client(
+            base_url="http://127.0.0.1:8025/api/v0/",
+            headers={"Authorization": f"Bearer {self.told['api_key']}"},
+            timeout=30,
+            trust_env=False,
+        )
+
+    def api(self, method: str, path: str, **options: Any) -> Any:
+        """A request from the server itself; answers the JSON and fails on a status over 299."""
+
+        def call() -> Any:
+            with self.client() as client:
+                answer = client.request(method, path, **options)
+            assert answer.is_success, f"{answer.status_code} {answer.text}"
+            return answer.json() if answer.content else None
+
+        return self.here(call)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's wheel."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def bare(wheel: Path) -> Iterator[tuple[Host, World, Certificate]]:
+    """A server with the wheel installed and nothing else done, and a started world."""
+    if missing := world_missing():
+        pytest.skip(missing)
+    with booted("server", binds(wheel)) as host, world_host() as far:
+        connect(host, [ADDRESS], far, [WORLD_ADDRESS, NAME_SERVER])
+        world = World(far)
+        world.start()
+        world.publish("2.0.192.in-addr.arpa", REVERSE)
+        world.point_resolver(host)
+        install(host, wheel)
+        certificate = certificate_for(HOSTNAME, f"mta-sts.{DOMAIN}")
+        host.path("/root/chain.pem").write_text(certificate.chain)
+        host.path("/root/key.pem").write_text(certificate.key)
+        yield host, world, certificate
+
+
+@pytest.fixture(scope="module")
+def server(bare: tuple[Host, World, Certificate]) -> Iterator[Server]:
+    """The same after `postern setup`."""
+    host, world, certificate = bare
+    told = json.loads(host.run(*SETUP, timeout=300).stdout)
+    with ExitStack() as stack:
+        here, abroad = Place(host), Place(world.host)
+        stack.callback(here.close)
+        stack.callback(abroad.close)
+        made = Server(host, world, here, abroad, certificate, told)
+        world.publish(DOMAIN, host.run("postern", "domain", "zone", DOMAIN).stdout)
+        yield made

@@ -1,0 +1,184 @@
+"""A bare server becomes a mail server by `postern setup`, and exchanges mail with a stock Postfix of the world."""
+
+from __future__ import annotations
+
+import imaplib
+import smtplib
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+
+from tests.e2e.world import until, verified, webhook_endpoint
+from tests.vps.conftest import ADDRESS, DOMAIN, HOSTNAME, SETUP, Server
+
+AGENT = f"agent@{DOMAIN}"
+
+
+def letter(sender: str, to: str, subject: str) -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = sender, to, subject
+    message.set_content(f"{subject}, said in more words.\n")
+    return message
+
+
+def listed(server: Server, subject: str) -> list[dict[str, Any]]:
+    found = server.api("GET", f"inboxes/{AGENT}/messages", params={"limit": 100})["messages"]
+    return [one for one in found if one["subject"] == subject]
+
+
+def raw_of(server: Server, message_id: str) -> str:
+    def call() -> str:
+        with server.client() as client:
+            answer = client.get(f"inboxes/{AGENT}/messages/{message_id}/raw", follow_redirects=True)
+            if answer.headers["content-type"].startswith("application/json"):
+                answer = client.get(answer.json()["download_url"])
+            return answer.text
+
+    return server.here(call)
+
+
+def seen_by(server: Server, person: str, subject: str) -> EmailMessage:
+    """The mail as it lies in a person's mailbox in the world."""
+    [found] = until(
+        lambda: [one for one in server.world.mail_of(person) if one["Subject"] == subject],
+        60,
+        f"{subject!r} for {person}: {server.host.journal('postern-postfix')}",
+    )
+    return found
+
+
+def test_setup_again_changes_nothing(server: Server) -> None:
+    before = server.host.run("systemctl", "show", "-P", "MainPID", "postern.service").stdout
+    again = server.host.run(*[one for one in SETUP if one != "--json"], timeout=300)
+    assert "unchanged" in again.stdout
+    assert server.host.run("systemctl", "show", "-P", "MainPID", "postern.service").stdout == before
+
+
+def test_mail_from_the_world_is_checked_and_shown(server: Server) -> None:
+    server.world.send(letter("alice@world.test", AGENT, "in from abroad"), "alice@world.test", AGENT)
+    [message] = until(lambda: listed(server, "in from abroad"), 60, server.host.journal())
+    text = raw_of(server, message["message_id"])
+    head = text.split("\n\n")[0].split("\r\n\r\n")[0]
+    results = [
+        line
+        for line in head.replace("\r\n\t", " ").replace("\r\n ", " ").splitlines()
+        if "Authentication-R" in line
+    ]
+    ours = [one for one in results if HOSTNAME in one.split(";")[0]]
+    assert ours, head
+    for verdict in ("spf=pass", "dkim=pass", "dmarc=pass"):
+        assert any(verdict in one for one in ours), (verdict, results)
+
+
+def test_mail_to_the_world_passes_its_checks(server: Server) -> None:
+    server.api(
+        "POST",
+        f"inboxes/{AGENT}/messages/send",
+        json={"to": ["alice@world.test"], "subject": "out from here", "text": "Hello."},
+    )
+    found = seen_by(server, "alice", "out from here")
+    results = " ".join(str(one) for one in found.get_all("Authentication-Results", []))
+    assert "dkim=pass" in results, results
+    assert f"dmarc=pass (p=none dis=none) header.from={DOMAIN}" in results, results
+    assert "TLS" not in str(found.get_all("Received-SPF", []))
+
+
+def test_a_bounce_is_an_event(server: Server) -> None:
+    with_place = server.here(lambda: webhook_endpoint())
+    endpoint = server.here(with_place.__enter__)
+    try:
+        hook = server.api(
+            "POST",
+            "webhooks",
+            json={"url": endpoint.url, "event_types": ["message.bounced"]},
+        )
+        server.api(
+            "POST",
+            f"inboxes/{AGENT}/messages/send",
+            json={"to": ["nobody@world.test"], "subject": "to nobody", "text": "Is there anybody?"},
+        )
+        [post] = endpoint.wait("message.bounced", timeout=60)
+        bounce = verified(post, hook["secret"])["bounce"]
+        assert bounce["recipients"][0]["address"] == "nobody@world.test"
+        assert bounce["recipients"][0]["status"].startswith("5.1.1")
+    finally:
+        server.here(with_place.__exit__, None, None, None)
+
+
+@pytest.fixture(scope="module")
+def password(server: Server) -> str:
+    return str(server.postern("inbox", "password", AGENT)["password"])
+
+
+def test_a_person_reads_and_sends_with_a_mail_client(server: Server, password: str) -> None:
+    def read() -> list[bytes]:
+        context = server.tls
+        context.check_hostname = False  # the client is given an address; the chain is checked all the same
+        with imaplib.IMAP4_SSL(ADDRESS, 993, ssl_context=context, timeout=30) as client:
+            client.login(AGENT, password)
+            client.select("INBOX")
+            _, found = client.search(None, "ALL")
+            return list(found[0].split())
+
+    def send(port: int, subject: str) -> None:
+        context = server.tls
+        context.check_hostname = False
+        if port == 465:
+            client: smtplib.SMTP = smtplib.SMTP_SSL(ADDRESS, port, timeout=30, context=context)
+        else:
+            client = smtplib.SMTP(ADDRESS, port, timeout=30)
+            client.starttls(context=context)
+        with client:
+            client.login(AGENT, password)
+            client.send_message(letter(AGENT, "bob@world.test", subject))
+
+    server.world.send(letter("bob@world.test", AGENT, "to a person"), "bob@world.test", AGENT)
+    until(lambda: listed(server, "to a person"), 60)
+    assert server.abroad(read)
+    for port in (465, 587):
+        server.abroad(send, port, f"from a person by {port}")
+        found = seen_by(server, "bob", f"from a person by {port}")
+        results = " ".join(str(one) for one in found.get_all("Authentication-Results", []))
+        assert "dkim=pass" in results, results
+        assert "dmarc=pass" in results, results
+
+
+def test_mail_flows_while_the_gateway_is_down(server: Server) -> None:
+    server.host.run("systemctl", "stop", "postern.service", "postern.socket")
+    try:
+        server.world.send(letter("alice@world.test", AGENT, "while it slept"), "alice@world.test", AGENT)
+        until(
+            lambda: not server.world.host.run("postqueue", "-j").stdout.strip(),
+            60,
+            "mail still waits in the world's queue",
+        )
+    finally:
+        server.host.run("systemctl", "start", "postern.socket", "postern.service")
+    assert len(until(lambda: listed(server, "while it slept"), 60)) == 1
+
+
+def test_nobody_relays_through_it(server: Server) -> None:
+    def try_relay() -> int:
+        with smtplib.SMTP(ADDRESS, 25, timeout=30) as client:
+            client.ehlo("mx.world.test")
+            client.mail("alice@world.test")
+            return client.rcpt("bob@elsewhere.test")[0]
+
+    assert server.abroad(try_relay) >= 450
+
+
+def test_every_unit_is_well(server: Server) -> None:
+    failed = server.host.run("systemctl", "list-units", "--failed", "--plain", "--no-legend").stdout
+    assert "postern" not in failed, failed
+    for unit in ("postern", "postern-dovecot", "postern-postfix", "postern-milter"):
+        assert server.host.run("systemctl", "is-active", f"{unit}.service").stdout.strip() == "active"
+        assert (
+            server.host.run("systemctl", "show", "-P", "NRestarts", f"{unit}.service").stdout.strip() == "0"
+        )
+
+
+def test_doctor_finds_nothing_broken(server: Server) -> None:
+    done = server.host.run("postern", "doctor", check=False, timeout=180)
+    assert "FAIL" not in done.stdout, done.stdout
+    assert done.returncode in (0, 1), done.stdout + done.stderr
