@@ -1,38 +1,30 @@
-"""The lookup database: which domains and mailboxes there are, for Dovecot, Postfix and our receiver.
+"""The lookup tables: which domains, mailboxes and aliases there are, for Dovecot, Postfix and our receiver.
 
-One SQLite file of its own, whose readers are other programs under other users. Postfix has no patience with a
-locked table: a process that meets one ends, and master(8) holds its service back for a minute. So it is in WAL
-mode, where a writer never locks readers out; they may read the file and the log, and mark their place in the shared
-memory. Written by provisioning only, fsynced at each change (synchronous=FULL), never by the mail flow. All rows
-are mirrored in memory, so that a lookup in the gateway costs no disk access; a writer in another process is noticed
-by :meth:`Directory.refresh`.
+Where they live is a :class:`mailserver.lookup_storage.Storage`. Written by provisioning only, durable at each change,
+never by the mail flow. All rows are mirrored in memory, so that a lookup in the gateway costs no disk access; a
+writer in another process is noticed by :meth:`Directory.refresh`.
+
+Who gets mail to an address, its subaddress left out (RFC 5233): the mailbox of that name; else the targets of the
+alias of that name; else the domain's catch-all. The first of these that has a row decides, so an address whose mailbox
+is being removed, or that is refused, takes no mail even in a domain with a catch-all. ``postfix_dovecot.tables`` says
+the same in SQL.
 
 Every method but the in-memory lookups blocks: call them in a thread.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
-import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS domain (name TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS mailbox (
-    address TEXT PRIMARY KEY,
-    home TEXT NOT NULL UNIQUE,
-    password TEXT,
-    enabled INTEGER NOT NULL DEFAULT 1,
-    quota INTEGER
-) WITHOUT ROWID;
-"""
+from mailserver.lookup_sqlite import SqliteStorage
+from mailserver.lookup_storage import REFUSED, Execute, Rows, Storage
 
 _MAKING = 2  # in column ``enabled``: Dovecot opens what is not 0, Postfix and people want 1
 _PLAIN = re.compile(r"[a-z0-9@._-]")
@@ -68,49 +60,25 @@ def new_home(address: str) -> str:
 class Directory:
     """The lookup tables. Thread-safe."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, storage: Storage | Path) -> None:
+        """``storage``: a path is that of a SQLite file."""
+        self._storage: Storage = SqliteStorage(storage) if isinstance(storage, Path) else storage
+        self.path = storage if isinstance(storage, Path) else Path()
         self._lock = threading.Lock()
-        self._db: sqlite3.Connection | None = None
-        self._version = -1
         self._domains: frozenset[str] = frozenset()
         self._mailboxes: dict[str, Mailbox] = {}
+        self._aliases: dict[str, tuple[str, ...]] = {}
         self._pending: list[Mailbox] = []
 
     def open(self, mode: int = 0o640, group: int = -1) -> None:
-        """Create or open the file, give ``group`` (a gid) read access, load the rows."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Make or open the tables, load the rows. ``group`` (a gid) may read them where they are a file."""
         with self._lock:
-            if self._db is None:
-                fresh = not self.path.exists()
-                if fresh:
-                    os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, mode))
-                db = sqlite3.connect(self.path, timeout=10, check_same_thread=False, isolation_level=None)
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA synchronous = FULL")
-                db.executescript(_TABLES)
-                if not any(name == "quota" for _, name, *_ in db.execute("PRAGMA table_info (mailbox)")):
-                    db.execute("ALTER TABLE mailbox ADD COLUMN quota INTEGER")
-                self._db = db
-            self._load()
-            # the shared memory holds where each reader stands in the log, so readers write it; it is no data
-            for more, bits in (("", mode), ("-wal", mode), ("-shm", mode | (mode & 0o040) >> 1)):
-                os.chmod(f"{self.path}{more}", bits)
-                if group >= 0:
-                    os.chown(f"{self.path}{more}", -1, group)
+            self._storage.open(mode, group)
+            self._mirror(self._storage.rows())
 
     def close(self) -> None:
         with self._lock:
-            if self._db is not None:
-                try:
-                    # nobody reads it now: leave one file, that can be opened without the right to make the others.
-                    # Somebody does: then SQLite leaves the others too
-                    self._db.execute("PRAGMA busy_timeout = 0")
-                    self._db.execute("PRAGMA journal_mode = DELETE")
-                except sqlite3.OperationalError:
-                    pass
-                self._db.close()
-                self._db = None
+            self._storage.close()
 
     # -- lookups, in memory -------------------------------------------------------------------------
 
@@ -126,6 +94,25 @@ class Directory:
         """The row at ``address``, being removed or not."""
         return self._mailboxes.get(address)
 
+    def targets(self, address: str) -> tuple[str, ...]:
+        """The mailboxes that mail to ``address`` (folded, no subaddress) reaches, in order; none: it is refused."""
+        held = self._mailboxes.get(address)
+        if held is not None:
+            return (address,) if held.enabled else ()
+        found = self._aliases.get(address)
+        if found is None:
+            found = self._aliases.get(catch_all_of(address), ())
+        return tuple(one for one in found if self.find(one) is not None)
+
+    def may_send(self, mailbox: str, address: str) -> bool:
+        """Whether a mailbox's person may write as ``address`` (folded): his own, or an alias that reaches him.
+
+        A catch-all makes no one the owner of every name.
+        """
+        if address == mailbox or address in self._mailboxes or address.startswith("@"):
+            return address == mailbox
+        return mailbox in self._aliases.get(address, ())
+
     def domains(self) -> frozenset[str]:
         return self._domains
 
@@ -133,24 +120,35 @@ class Directory:
         """Every row, those being removed included."""
         return list(self._mailboxes.values())
 
+    def aliases(self) -> dict[str, tuple[str, ...]]:
+        """Every alias and catch-all (``@domain``) with its targets."""
+        return dict(self._aliases)
+
     # -- changes: committed first, then mirrored ----------------------------------------------------
 
     def add_domain(self, *names: str) -> None:
-        with self._change() as db:
-            db.executemany("INSERT OR IGNORE INTO domain VALUES (?)", [(name,) for name in names])
+        with self._change() as run:
+            for name in names:
+                run("INSERT INTO domain VALUES (?) ON CONFLICT DO NOTHING", (name,))
         self._domains |= set(names)
 
     def remove_domain(self, *names: str) -> None:
-        with self._change() as db:
-            db.executemany("DELETE FROM domain WHERE name = ?", [(name,) for name in names])
+        """The domains with their aliases; mailboxes are removed by themselves."""
+        gone = [address for address in self._aliases if address.rpartition("@")[2] in names]
+        with self._change() as run:
+            for name in names:
+                run("DELETE FROM domain WHERE name = ?", (name,))
+            _delete_aliases(run, gone)
         self._domains -= set(names)
+        self._aliases = {address: to for address, to in self._aliases.items() if address not in gone}
 
     def add_mailboxes(self, rows: list[Mailbox]) -> None:
         """Insert rows; an address that has one keeps it."""
-        with self._change() as db:
+        with self._change() as run:
             for row in rows:
-                added = db.execute(
-                    "INSERT OR IGNORE INTO mailbox VALUES (?, ?, ?, ?, ?)",
+                added = run(
+                    "INSERT INTO mailbox (address, home, password, enabled, quota) VALUES (?, ?, ?, ?, ?)"
+                    " ON CONFLICT DO NOTHING",
                     (
                         row.address,
                         row.home,
@@ -159,81 +157,101 @@ class Directory:
                         row.quota,
                     ),
                 )
-                if added.rowcount:
+                if added:
                     self._pending.append(row)
 
     def set_password(self, address: str, stored: str | None) -> None:
-        with self._change() as db:
-            db.execute("UPDATE mailbox SET password = ? WHERE address = ?", (stored, address))
+        with self._change() as run:
+            run("UPDATE mailbox SET password = ? WHERE address = ?", (stored, address))
             if (row := self._mailboxes.get(address)) is not None:
                 self._pending.append(replace(row, password=stored))
 
     def set_quota(self, address: str, octets: int | None) -> None:
         """How much mail the mailbox may hold, from the next delivery on; None is the mail server's default."""
-        with self._change() as db:
-            db.execute("UPDATE mailbox SET quota = ? WHERE address = ?", (octets, address))
+        with self._change() as run:
+            run("UPDATE mailbox SET quota = ? WHERE address = ?", (octets, address))
             if (row := self._mailboxes.get(address)) is not None:
                 self._pending.append(replace(row, quota=octets))
 
     def enable(self, row: Mailbox) -> None:
         """From this commit on a mailbox that was being made takes mail and its person logs in."""
-        with self._change() as db:
-            db.execute(
-                "UPDATE mailbox SET enabled = 1 WHERE address = ? AND home = ?", (row.address, row.home)
-            )
+        with self._change() as run:
+            run("UPDATE mailbox SET enabled = 1 WHERE address = ? AND home = ?", (row.address, row.home))
             self._pending.append(replace(row, enabled=True, making=False))
 
     def disable(self, *addresses: str) -> None:
         """From this commit on nobody logs in and no mail is accepted; the row remembers the home."""
-        with self._change() as db:
+        with self._change() as run:
             for address in addresses:
-                db.execute("UPDATE mailbox SET enabled = 0, password = NULL WHERE address = ?", (address,))
+                run("UPDATE mailbox SET enabled = 0, password = NULL WHERE address = ?", (address,))
                 if (row := self._mailboxes.get(address)) is not None:
                     self._pending.append(replace(row, password=None, enabled=False, making=False))
 
     def forget(self, *rows: Mailbox) -> None:
-        """Delete rows whose mail is gone from disk."""
-        with self._change() as db:
+        """Delete rows whose mail is gone from disk; no alias leads to them any more."""
+        with self._change() as run:
             for row in rows:
-                db.execute("DELETE FROM mailbox WHERE address = ? AND home = ?", (row.address, row.home))
+                run("DELETE FROM alias WHERE mailbox = ?", (row.address,))
+                run("DELETE FROM mailbox WHERE address = ? AND home = ?", (row.address, row.home))
+        gone = {row.address for row in rows}
+        left = {one: tuple(to for to in all_ if to not in gone) for one, all_ in self._aliases.items()}
+        self._aliases = {address: to for address, to in left.items() if to}
         for row in rows:
             held = self._mailboxes.get(row.address)
             if held is not None and held.home == row.home:
                 del self._mailboxes[row.address]
 
+    def set_aliases(self, wanted: Mapping[str, Sequence[str]]) -> None:
+        """Give each address exactly these targets (folded mailbox addresses, or REFUSED); none takes it away."""
+        changed = {address: _ordered(to) for address, to in wanted.items()}
+        changed = {one: to for one, to in changed.items() if self._aliases.get(one, ()) != to}
+        if not changed:
+            return
+        with self._change() as run:
+            _delete_aliases(run, changed)
+            for address, to in changed.items():
+                for one in to:
+                    run("INSERT INTO alias (address, mailbox) VALUES (?, ?)", (address, one))
+        self._aliases = {address: to for address, to in (self._aliases | changed).items() if to}
+
     def refresh(self) -> bool:
-        """Reload if another process changed the file; True if it did."""
+        """Reload if another process changed the tables; True if it did."""
         with self._lock:
-            if self._db is None:
+            if not self._storage.changed():
                 return False
-            (version,) = self._db.execute("PRAGMA data_version").fetchone()
-            if version == self._version:
-                return False
-            self._load()
+            self._mirror(self._storage.rows())
             return True
 
     @contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
+    def _change(self) -> Iterator[Execute]:
         with self._lock:
-            if self._db is None:
-                raise RuntimeError("lookup database is not open")
             self._pending = []
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+            with self._storage.change() as run:
+                yield run
             self._mailboxes.update((row.address, row) for row in self._pending)
 
-    def _load(self) -> None:
-        assert self._db is not None
-        (self._version,) = self._db.execute("PRAGMA data_version").fetchone()
-        self._domains = frozenset(name for (name,) in self._db.execute("SELECT name FROM domain"))
-        rows = self._db.execute("SELECT address, home, password, enabled, quota FROM mailbox")
+    def _mirror(self, rows: Rows) -> None:
+        self._domains = frozenset(rows.domains)
         self._mailboxes = {
-            a: Mailbox(a, home, password, on == 1, on == _MAKING, quota)
-            for a, home, password, on, quota in rows
+            address: Mailbox(address, home, password, enabled == 1, enabled == _MAKING, quota)
+            for address, home, password, enabled, quota in rows.mailboxes
         }
+        aliases: dict[str, list[str]] = {}
+        for address, target in rows.aliases:
+            aliases.setdefault(address, []).append(target)
+        self._aliases = {address: _ordered(to) for address, to in aliases.items()}
+
+
+def catch_all_of(address: str) -> str:
+    """The alias that takes what nobody else in the domain of ``address`` does."""
+    return "@" + address.rpartition("@")[2]
+
+
+def _ordered(targets: Iterable[str]) -> tuple[str, ...]:
+    unique = sorted(set(targets))
+    return (REFUSED,) if REFUSED in unique else tuple(unique)
+
+
+def _delete_aliases(run: Execute, addresses: Iterable[str]) -> None:
+    for address in addresses:
+        run("DELETE FROM alias WHERE address = ?", (address,))

@@ -1,13 +1,48 @@
-"""What Postfix asks of the lookup database: one query a table. ``@RUN@`` is filled in by the rendering."""
+"""What Postfix asks of the lookup tables: one query a table, in the words of either engine.
+
+The rule they follow is that of :meth:`mailserver.directory.Directory.targets`. Postfix itself would look for
+``name+tag@domain``, ``name@domain`` and ``@domain`` in turn, and take a catch-all for a mailbox that is being removed;
+so the whole rule is in one query, which is asked with the first of these and answers the others the same, or nothing:
+Postfix does not ask at all where ``%u`` would be empty. It also puts quotes into what it fills in for ``%``.
+
+Mail for one mailbox goes to Dovecot under the address it was sent to, and Dovecot's own query finds the mailbox
+(:mod:`mailserver.lookup_dovecot`): so Delivered-To says the alias, and so does every report about the delivery. Only
+an alias of several mailboxes is taken apart by Postfix.
+"""
+
+# ruff: noqa: S608 - what is put together here are expressions of this module; Postfix and Dovecot quote values
 
 from __future__ import annotations
 
-_SENT = "WHERE instr('%u', '+sent-') > 1 AND address = substr('%u', 1, instr('%u', '+sent-') - 1) || '@%d'"
+from pathlib import Path
 
-TABLES = {
-    "domains.cf": "SELECT name FROM domain WHERE name = '%s'",
-    "mailboxes.cf": "SELECT home FROM mailbox WHERE address = '%s' AND enabled = 1",
-    "logins.cf": "SELECT address FROM mailbox WHERE address = '%s' AND enabled = 1",
-    "sent-guard.cf": "SELECT '550 5.1.1 no such mailbox here' FROM mailbox " + _SENT,  # noqa: S608
-    "sent-transport.cf": "SELECT 'lmtp:unix:@RUN@/lmtp-sent' FROM mailbox " + _SENT + " AND enabled = 1",  # noqa: S608
-}
+from mailserver.lookup import Lookup
+from mailserver.lookup_rule import reached
+
+SENT_TAG = "+sent-"
+
+
+def tables(lookup: Lookup, run: str) -> dict[str, str]:
+    """File name -> query of each table. ``run``: the directory of Dovecot's sockets."""
+    t = lookup.prefix
+    local = f"substr('%u', 1, {lookup.locate}('%u+', '+') - 1)"
+    base = f"lower({local} || '@%d')"
+    sent = f"lower(substr('%u', {lookup.locate}('%u+', '+'), {len(SENT_TAG)})) = '{SENT_TAG}'"
+    takers = reached(lookup, base, "lower('@%d')")
+    return {
+        "domains.cf": f"SELECT name FROM {t}domain WHERE name = lower('%s')",
+        "mailboxes.cf": f"{takers} ORDER BY address LIMIT 1",
+        "aliases.cf": "SELECT address FROM (SELECT address, count(*) OVER () AS many"
+        f" FROM ({takers}) AS reached) AS counted WHERE many > 1 ORDER BY address",
+        "logins.cf": f"SELECT address FROM {t}mailbox WHERE address = lower('%s') AND enabled = 1"
+        f" UNION SELECT a.mailbox FROM {t}alias AS a JOIN {t}mailbox AS m ON m.address = a.mailbox"
+        " WHERE a.address = lower('%u@%d') AND m.enabled = 1"
+        f" AND NOT EXISTS (SELECT 1 FROM {t}mailbox WHERE address = a.address)",
+        "sent-guard.cf": f"SELECT '550 5.1.1 no such mailbox here' FROM {t}domain"
+        f" WHERE name = lower('%d') AND {sent}",
+        "sent-transport.cf": f"SELECT 'lmtp:unix:{run}/lmtp-sent' FROM {t}mailbox"
+        f" WHERE address = {base} AND enabled = 1 AND {sent}",
+    }
+
+
+TABLES = tables(Lookup(Path()), "@RUN@")
