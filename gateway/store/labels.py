@@ -23,6 +23,8 @@ from collections.abc import Iterable
 NOT_RECEIVED = "$NotReceived"
 NOT_SEEN = "$NotSeen"
 """What was sent is filed as read; this keeps the wish that it counts as unread (a thread without any answer)."""
+IMPORTED = "$PosternImported"
+"""History that ``postern import`` filed: indexed like any mail, but no news, so there is no event."""
 MAX_LABEL = 64
 HIDDEN = frozenset({"spam", "trash", "blocked", "unauthenticated"})
 FOLDER_LABELS = {"junk": "spam", "trash": "trash", "archive": "archive"}

@@ -13,6 +13,7 @@ from gateway.store import index, threads
 from gateway.store.attachment_text import save_texts
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
+from gateway.store.labels import IMPORTED
 from gateway.sync.extraction import Texts
 from gateway.sync.fetch import Cursor, Delta, FolderState, Found
 
@@ -76,7 +77,8 @@ def write_batch(
         return done
     for found, one, labels in zip(delta.found, parsed, extra, strict=True):
         done.append(index_one(tx, inbox, folder_id, delta.state, found, one, labels, texts))
-        if announce_since is not None and found.internal_date >= announce_since:
+        news = announce_since is not None and found.internal_date >= announce_since
+        if news and IMPORTED not in found.flags:
             _announce(tx, inbox, events, done[-1], delta.state.role)
     touched = set()
     for uid, flags in delta.flags.items():

@@ -17,7 +17,7 @@ from gateway.mime.worker import ParserPool
 from gateway.settings import Settings
 from gateway.store.engine import Row, Store
 from gateway.store.ids import now_us
-from gateway.store.labels import to_keyword
+from gateway.store.labels import IMPORTED, to_keyword
 from gateway.sync import apply
 from gateway.sync.arrival import arrival_labels
 from gateway.sync.extraction import Piece, pieces
@@ -70,6 +70,11 @@ class Intake:
             if one.parsed and role in ("inbox", "junk")
             else [()] * len(one.parsed)
         )
+        # history is filed as it was: nothing is decided about it anew
+        extra = [
+            () if IMPORTED in found.flags else labels
+            for found, labels in zip(one.delta.found, extra, strict=True)
+        ]
         done = await self._store.write(
             partial(
                 apply.write_batch,
