@@ -89,7 +89,7 @@ def _reader(
 ) -> Callable[[Known], Iterable[Item]]:
     most = place.settings()[0].mail.max_message
     if source.kind == "imap":
-        account = account_of(source.url, _secret(password_file, "Password of the account"))
+        account = account_of(source.url, lambda: _secret(password_file, "Password of the account"))
         return lambda known: read_account(account, known.may_hold, lambda count: None, most)
     if source.kind == "mailpit":
         login = (user, _secret(password_file, "Password of Mailpit")) if user else None

@@ -36,10 +36,10 @@ class Account:
     folder: str  # only this one, or "" for all
 
 
-def account_of(url: str, password: str) -> Account:
+def account_of(url: str, password: Callable[[], str]) -> Account:
     """From ``imaps://user@host[:port][/folder]`` (``imap://`` is STARTTLS, or plain on loopback; RFC 5092).
 
-    The user's own ``@`` may stand as it is or as ``%40``. Raises BadSource.
+    The user's own ``@`` may stand as it is or as ``%40``; ``password`` is asked when all else does. Raises BadSource.
     """
     parts = urlsplit(url)
     user, _, host = parts.netloc.rpartition("@")
@@ -57,7 +57,7 @@ def account_of(url: str, password: str) -> Account:
         raise BadSource(f"no port: {parts.netloc.rpartition(':')[2]}") from error
     local = host in ("localhost", "::1") or host.startswith("127.")
     tls = "implicit" if secure else "none" if local else "starttls"
-    login = ImapLogin(Endpoint(host, port, tls), unquote(user), password)  # type: ignore[arg-type]
+    login = ImapLogin(Endpoint(host, port, tls), unquote(user), password())  # type: ignore[arg-type]
     return Account(login, unquote(parts.path.strip("/")))
 
 
