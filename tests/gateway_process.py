@@ -16,24 +16,26 @@ import json
 import os
 import secrets
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import httpx
 import pytest
 
 from gateway.core.keys import key_row, new_secret
+from gateway.store.engine import Store, Tx
 from gateway.store.ids import new_ulid, now_us
 from mailserver.process import below
+from tests.databases import database_url, on_postgres
 from tests.servers import data_directory, dovecot_missing, postfix_missing
 
+T = TypeVar("T")
 Server = Literal["embedded", "postfix_dovecot"]
 _ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
@@ -122,6 +124,8 @@ class GatewayProcess:
         """The settings as ``POSTERN_…``, for other ``postern`` commands on the same data."""
         found = {name: value for name, value in os.environ.items() if not name.startswith("POSTERN_")}
         wanted: dict[str, Any] = {"mail.server": self.server, "log.level": "info"}
+        if on_postgres():
+            wanted["database.url"] = database_url(self.data)
         wanted |= {name.replace("__", "."): value for name, value in self.settings.items()}
         for name, value in wanted.items():
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -194,11 +198,23 @@ class GatewayProcess:
         now, key = now_us(), new_secret()
         organization = {"id": new_ulid(), "name": name, "created_at": now, "updated_at": now}
         pod = {"id": new_ulid(), "organization_id": organization["id"], "name": "Default", "is_default": 1}
-        with closing(sqlite3.connect(self.data / "postern.db", timeout=20)) as database, database:
-            _insert(database, "organization", organization)
-            _insert(database, "pod", pod | {"created_at": now, "updated_at": now})
-            _insert(database, "api_key", key_row(key, organization["id"], name="test"))
+
+        def write(tx: Tx) -> None:
+            tx.insert("organization", organization)
+            tx.insert("pod", pod | {"created_at": now, "updated_at": now})
+            tx.insert("api_key", key_row(key, str(organization["id"]), name="test"))
+
+        self.database(write)
         return Organization(f"org_{organization['id']}", key, self.base_url)
+
+    def database(self, work: Callable[[Tx], T]) -> T:
+        """Run ``work`` in a transaction on the gateway's own database, from outside."""
+        url = self.environment().get("POSTERN_DATABASE_URL") or f"sqlite:{self.data / 'postern.db'}"
+        store = Store(url, connections=2)
+        try:
+            return store.write_now(work)
+        finally:
+            store.close()
 
     def _end(self, how: signal.Signals, expected: int) -> None:
         assert self.process is not None
@@ -252,13 +268,6 @@ def _read(path: Path) -> dict[str, Any]:
         return value
     except (OSError, ValueError):
         return {}
-
-
-def _insert(database: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
-    names = ", ".join(row)
-    database.execute(
-        f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values())
-    )
 
 
 def _descendants(pid: int) -> set[int]:

@@ -9,7 +9,7 @@ from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.lookup import require
 from gateway.core.webhooks import Among, find_webhook
-from gateway.events.lanes import BEHIND, enqueue, withdraw
+from gateway.events.lanes import BEHIND, enqueue, in_order, withdraw
 from gateway.events.log import wants
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import number_in, parse_id
@@ -60,6 +60,7 @@ async def resend(core: Core, scope: Scope, among: Among, ref: str, attempt: str)
         event = tx.row("SELECT seq, inbox_id FROM event WHERE id = ?", row["event_id"])
         if event is None:
             raise NotFound("the event of this attempt is kept no more")
+        in_order(tx, scope.organization, event["inbox_id"])
         held = tx.row(
             "SELECT id, state, next_at FROM delivery WHERE event_seq = ? AND webhook_id = ? ORDER BY id DESC",
             event["seq"],
@@ -118,6 +119,8 @@ def _replay(
                 f"there is no event {one[:100]!r}", field="event_ids", fix="GET /events lists them"
             )
         chosen[event["seq"]] = event
+    for inbox_id in sorted({row["inbox_id"] or "" for row in chosen.values()}):
+        in_order(tx, scope.organization, inbox_id)
     for seq in sorted(chosen):
         withdraw(tx, seq, hook["id"])
         enqueue(tx, seq, hook["id"], hook["dialect"], chosen[seq]["inbox_id"])

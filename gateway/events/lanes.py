@@ -29,8 +29,14 @@ _JOINED = (
 )
 
 
+def in_order(tx: Tx, organization_id: str, inbox_id: str | None) -> None:
+    """Whoever adds to the events of an inbox, or to its lanes, or takes from them, does so one after another: what is
+    committed first stands first."""
+    tx.lock(f"events/{inbox_id or organization_id}")
+
+
 def enqueue(tx: Tx, seq: int, webhook_id: str, dialect: str, inbox_id: str | None) -> None:
-    """Queue one event for one webhook, behind what its lane holds. A replay calls this again."""
+    """Queue one event for one webhook, behind what its lane holds. A replay calls this again. After ``in_order``."""
     lane = f"{webhook_id}/{inbox_id or ''}"
     if dialect in UNORDERED:
         lane = f"{lane}#{seq}"
@@ -50,7 +56,7 @@ def enqueue(tx: Tx, seq: int, webhook_id: str, dialect: str, inbox_id: str | Non
 
 
 def withdraw(tx: Tx, seq: int, webhook_id: str) -> None:
-    """Forget an event's delivery to a webhook, whatever its state; its lane goes on."""
+    """Forget an event's delivery to a webhook, whatever its state; its lane goes on. After ``in_order``."""
     for row in tx.rows(
         "SELECT id, lane FROM delivery WHERE webhook_id = ? AND event_seq = ?", webhook_id, seq
     ):
@@ -69,7 +75,7 @@ def promote(tx: Tx, lane: str) -> None:
 
 
 def promote_all(tx: Tx) -> None:
-    """As ``promote``, for every lane: where several processes write, one can queue behind what another settles."""
+    """As ``promote``, for every lane: what an earlier version, or a hand in the tables, left without a head."""
     tx.run(
         "UPDATE delivery SET next_at = 0 WHERE next_at = ? AND id IN "
         "(SELECT min(id) FROM delivery WHERE state = 'pending' GROUP BY lane)",

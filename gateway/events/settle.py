@@ -44,6 +44,7 @@ class Posted:
 def settle(tx: Tx, posted: Posted, wire: Wire, settings: Webhooks) -> Row | None:
     """Write an outcome; answers the lane's next row if it is due."""
     row, now = posted.row, now_us()
+    lanes.in_order(tx, row["organization_id"], row["inbox_id"])
     if tx.value("SELECT state FROM delivery WHERE id = ?", row["id"]) == "pending":
         if posted.answer is not None or posted.error is not None:
             _record(tx, posted, now)

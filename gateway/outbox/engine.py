@@ -22,6 +22,7 @@ from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.ids import now_us
+from gateway.store.leases import Leases, LocalLeases
 from mailserver.base import (
     Envelope,
     Hop,
@@ -39,6 +40,7 @@ _IN_HAND = 128
 _CALM = 0.5  # seconds after the start before anything in doubt is looked up
 _LOOK_AGAIN = 30.0
 _SWEEP_SECONDS = 3600.0
+_ADOPT_SECONDS = 2.0
 _TRANSMIT_SECONDS = 20 * 60.0  # below the lease; RFC 5321 §4.5.3.2 allows 10 minutes for one reply
 _GRACE = 8.0
 _UNPLANNED_US = 60_000_000
@@ -57,9 +59,11 @@ class Outbox:
         settings: Settings,
         bell: Bell,
         secret: bytes,
+        leases: Leases | None = None,
     ) -> None:
         self._store, self._mail, self._imap, self._events = store, mail, imap, events
         self._settings, self._bell, self._secret = settings, bell, secret
+        self._leases = leases or LocalLeases()
         self._patience = Patience(settings.outbox.retry_days, settings.outbox.retry_scale)
         self._hostname = settings.mail.hostname or f"mail.{settings.mail.domain}"
         self._lanes = Lanes(settings.outbox.concurrency)
@@ -73,12 +77,13 @@ class Outbox:
         """Take up what an earlier process left, and begin."""
         self._stopping = False
         self._calm_at = asyncio.get_running_loop().time() + _CALM
-        if not self._store.postgres:  # on PostgreSQL another process may hold live claims: leases end by time
-            await self._store.write(queue.recover)
+        await self._store.write(queue.recover if self._leases.alone else queue.recover_dead)
         self._tasks = [
             asyncio.create_task(self._run(), name="outbox"),
             asyncio.create_task(self._sweep(), name="outbox-sweep"),
         ]
+        if not self._leases.alone:
+            self._tasks.append(asyncio.create_task(self._adopt(), name="outbox-adopt"))
 
     async def stop(self) -> None:
         """Claim nothing more, let transactions that run finish for a few seconds, then drop the rest: their
@@ -126,7 +131,7 @@ class Outbox:
                 await asyncio.wait(self._jobs, return_when=asyncio.FIRST_COMPLETED)
                 continue
             try:
-                jobs = await self._store.write(partial(queue.claim, limit=room))
+                jobs = await self._store.write(partial(queue.claim, limit=room, by=self._leases.process))
                 due = await self._store.read(queue.next_due) if len(jobs) < room else 0
             except StoreDown as error:
                 log.warning("the outbox cannot read its queue: %s; it tries again", error)
@@ -149,12 +154,28 @@ class Outbox:
     async def _sweep(self) -> None:
         while True:
             try:
-                again = True
+                again = self._leases.holds(("sweep", 0))
                 while again:
                     again = await self._store.write(partial(sweep, keep_days=self._settings.outbox.keep_days))
             except StoreDown as error:
                 log.warning("old delivery records stay for now: %s", error)
             await asyncio.sleep(_SWEEP_SECONDS)
+
+    async def _adopt(self) -> None:
+        """Take over what processes had claimed that died."""
+        while True:
+            await asyncio.sleep(_ADOPT_SECONDS)
+            try:
+                found = await self._store.write(queue.recover_dead)
+            except StoreDown as error:
+                log.warning("claims of dead processes wait for the database: %s", error)
+                continue
+            except Exception:
+                log.exception("looking for claims of dead processes failed; it is tried again")
+                continue
+            if found:
+                log.warning("%d messages were claimed by a process that is gone; they go on here", found)
+                self._bell.ring()
 
     async def _job(self, job: Job) -> None:
         """Every hop of one claimed message, at the same time; the last one settles it."""

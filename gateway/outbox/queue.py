@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us, own_message_ulid
+from gateway.store.leases import living_processes
 
 FAR = 1 << 62
 """``next_at`` of settled rows, so that the index of what is due never walks over them."""
@@ -30,7 +31,8 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A claimed message and its unsettled recipients. ``own``: accepted through the API (it has a message row)."""
+    """A claimed message and its unsettled recipients. ``own``: accepted through the API (it has a message row);
+    ``by``: the process that claimed it."""
 
     id: str
     organization_id: str
@@ -42,6 +44,7 @@ class Job:
     attempts: int
     created_at: int
     recipients: tuple[Recipient, ...]
+    by: str = ""
 
     @property
     def own(self) -> bool:
@@ -123,16 +126,18 @@ def enqueue(
         )
 
 
-def claim(tx: Tx, limit: int) -> list[Job]:
-    """Take up to ``limit`` due messages until the lease ends, and mark their recipients ``attempting``."""
+def claim(tx: Tx, limit: int, by: str = "") -> list[Job]:
+    """Take up to ``limit`` due messages until the lease ends, and mark their recipients ``attempting``. ``by``: this
+    process, where there are several."""
     now = now_us()
     skip = " FOR UPDATE SKIP LOCKED" if tx.postgres else ""
     rows = tx.rows(
-        "UPDATE outbox SET claimed_until = ?, next_at = ?, attempts = attempts + 1, updated_at = ? "  # noqa: S608
+        "UPDATE outbox SET claimed_until = ?, claimed_by = ?, next_at = ?, attempts = attempts + 1, updated_at = ? "  # noqa: S608
         "WHERE id IN (SELECT id FROM outbox WHERE next_at <= ? AND state = 'queued' "
         f"ORDER BY next_at LIMIT ?{skip}) "
         "RETURNING id, organization_id, inbox_id, mail_from, message_id, token, size, attempts, created_at",
         now + LEASE_US,
+        by,
         now + LEASE_US,
         now,
         now,
@@ -158,12 +163,12 @@ def claim(tx: Tx, limit: int) -> list[Job]:
         *ids,
     )
     rows.sort(key=lambda row: row["created_at"])
-    return [Job(**row, recipients=tuple(by_id[row["id"]])) for row in rows]
+    return [Job(**row, recipients=tuple(by_id[row["id"]]), by=by) for row in rows]
 
 
 def put_back(tx: Tx, job: Job, untried: Sequence[Recipient]) -> None:
     """These recipients were claimed but not tried; what was in doubt before stays so."""
-    for one in untried:
+    for one in untried if is_ours(tx, job) else ():
         if not one.doubtful:
             tx.run(
                 "UPDATE outbox_recipient SET state = 'queued', attempts = attempts - 1 "
@@ -174,6 +179,8 @@ def put_back(tx: Tx, job: Job, untried: Sequence[Recipient]) -> None:
 
 def release(tx: Tx, job: Job, next_at: int, *, tried: bool) -> None:
     """Give up the claim; the message is due again at ``next_at``."""
+    if not is_ours(tx, job):
+        return
     tx.run(
         "UPDATE outbox SET claimed_until = NULL, next_at = ?, attempts = attempts - ?, updated_at = ? "
         "WHERE id = ? AND state = 'queued'",
@@ -187,11 +194,43 @@ def release(tx: Tx, job: Job, next_at: int, *, tried: bool) -> None:
 def recover(tx: Tx) -> int:
     """The claims of a process that is gone are void: what it held is due now. Answers how many.
 
-    Only where one process owns the outbox; elsewhere the leases run out.
+    Only where one process owns the outbox; elsewhere ``recover_dead``.
     """
     return tx.run(
         "UPDATE outbox SET claimed_until = NULL, next_at = ? WHERE state = 'queued' AND claimed_until IS NOT NULL",
         now_us(),
+    )
+
+
+def recover_dead(tx: Tx) -> int:
+    """The same for the claims of processes that do not live any more (``store.leases``), on PostgreSQL."""
+    living = {row["id"] for row in living_processes(tx)}
+    claimed = tx.rows(
+        "SELECT id, claimed_by FROM outbox WHERE next_at < ? AND state = 'queued' AND claimed_until IS NOT NULL",
+        FAR,
+    )
+    dead = [row for row in claimed if row["claimed_by"] not in living]
+    return sum(
+        tx.run(
+            "UPDATE outbox SET claimed_until = NULL, next_at = ? WHERE id = ? AND state = 'queued' "
+            "AND claimed_until IS NOT NULL AND claimed_by = ?",
+            now_us(),
+            row["id"],
+            row["claimed_by"],
+        )
+        for row in dead
+    )
+
+
+def is_ours(tx: Tx, job: Job) -> bool:
+    """Whether the claim still stands: else another process took ours for dead, and it is that one's."""
+    return bool(
+        tx.value(
+            "SELECT 1 FROM outbox WHERE id = ? AND state = 'queued' AND claimed_by = ? AND attempts = ?",
+            job.id,
+            job.by,
+            job.attempts,
+        )
     )
 
 
@@ -216,7 +255,9 @@ def inbox_of(tx: Tx, inbox_id: str) -> Row | None:
 
 
 def load(tx: Tx, job: Job) -> tuple[bytes, str] | None:
-    """A message's octets and its inbox's address; None when either is gone."""
+    """A message's octets and its inbox's address; None when either is gone, or the claim."""
+    if not is_ours(tx, job):
+        return None
     row = tx.row(
         "SELECT outbox.mime, inbox.address FROM outbox JOIN inbox ON inbox.id = ? "
         "WHERE outbox.id = ? AND outbox.mime IS NOT NULL AND inbox.status <> 'deleting'",

@@ -9,7 +9,8 @@ from gateway.events.log import EventLog
 from gateway.events.payload import message_ref, message_texts
 from gateway.outbox import schedule
 from gateway.outbox.bounce import Failed, bounce_person
-from gateway.outbox.queue import FAR, Job, inbox_of
+from gateway.outbox.queue import FAR, Job, inbox_of, is_ours
+from gateway.store import sent_aliases
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
 from gateway.store.index import status_of
@@ -85,6 +86,10 @@ def record(
             continue  # (a report may have been faster than we are)
         if reply.ok:
             handed.append(one.address)
+            if tried.hop.kind == "smarthost":
+                renamed = sent_aliases.told(reply.text, reply.remote)
+                outbox = {"id": job.id, "inbox_id": job.inbox_id, "message_id": job.message_id}
+                sent_aliases.note(tx, outbox, renamed)
         elif state == "bounced":
             failed.append(Failed(one.address, reply, expired=not reply.permanent))
     if job.own:
@@ -98,6 +103,8 @@ def record(
 
 def settle(tx: Tx, job: Job, patience: Patience, near: frozenset[int], now: int) -> bool:
     """After every hop was tried: done (True) when no recipient is left, else due again later."""
+    if not is_ours(tx, job):
+        return True
     left = tx.rows(
         "SELECT id FROM outbox_recipient WHERE outbox_id = ? AND state IN ('queued', 'attempting')",
         job.id,

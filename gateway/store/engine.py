@@ -2,8 +2,9 @@
 
 ``await store.write(fn)`` runs ``fn(tx)`` in the writer thread. What is queued meanwhile shares one
 ``BEGIN IMMEDIATE`` … ``COMMIT`` (each in a savepoint of its own), so an awaited write is on disk and a burst
-pays few fsyncs. ``await store.read(fn)`` runs on a reader with a snapshot of its own. On PostgreSQL the same
-two calls run over a pool of connections, one transaction each.
+pays few fsyncs. ``await store.read(fn)`` runs on a reader. On PostgreSQL the same two calls run over connections of
+their own threads, and a write is a transaction of its own, which runs again when PostgreSQL ended it for another's
+sake: ``fn`` must not change anything but its transaction.
 """
 
 from __future__ import annotations
@@ -12,18 +13,22 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 import peewee
+from playhouse.pool import MaxConnectionsExceeded
+
+from gateway.store import postgres
 
 T = TypeVar("T")
 Row = dict[str, Any]
 
 _MAX_GROUP = 200
+_LOST = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
 
 
 class StoreDown(Exception):
@@ -32,6 +37,11 @@ class StoreDown(Exception):
 
 class NotUnique(Exception):
     """A unique value is taken already; nothing was written."""
+
+
+def _without_nul(value: object) -> object:
+    """PostgreSQL's text holds no NUL (SQLite's does): what asks for one finds nothing."""
+    return value.replace("\x00", "\ufffd") if isinstance(value, str) and "\x00" in value else value
 
 
 @lru_cache(maxsize=2048)
@@ -51,7 +61,15 @@ class Tx:
         if not isinstance(query, str):
             sql, params = self._db.get_sql_context().sql(query).query()
             return self._db.execute_sql(sql, params)
-        return self._db.execute_sql(_postgres_style(query) if self.postgres else query, tuple(args))
+        if self.postgres:
+            return self._db.execute_sql(_postgres_style(query), tuple(map(_without_nul, args)))
+        return self._db.execute_sql(query, tuple(args))
+
+    def lock(self, name: str) -> None:
+        """Make other transactions that lock ``name`` wait for the end of this one; what they wrote is seen from here
+        on. SQLite has one writer at a time anyway."""
+        if self.postgres:
+            self._execute("SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", (name,))
 
     def run(self, query: str | peewee.Query, *args: object) -> int:
         """Execute a statement; answers the number of rows it touched."""
@@ -92,16 +110,20 @@ class Tx:
 
 
 class Store:
-    """The database by URL: ``sqlite:PATH`` or ``postgresql://…`` (peewee's psycopg 3 driver)."""
+    """The database by URL: ``sqlite:PATH`` or ``postgresql://…`` (``connections`` of them at the most)."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connections: int = 12) -> None:
         self.url = url
-        self.db: Any = _open(url)
-        self.postgres = not isinstance(self.db, peewee.SqliteDatabase)
+        self.postgres = postgres.is_postgres(url)
+        self.db: Any = postgres.open_database(url, connections + 4) if self.postgres else _open(url)
         self._queue: queue.SimpleQueue[tuple[Callable[[Tx], Any], Future[Any]] | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
-        self._readers = ThreadPoolExecutor(6 if self.postgres else 2, thread_name_prefix="store-read")
-        self._writers = ThreadPoolExecutor(4, thread_name_prefix="store-write") if self.postgres else None
+        writers = max(1, connections // 2)
+        readers = max(1, connections - writers) if self.postgres else 2
+        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="store-read")
+        self._writers = (
+            ThreadPoolExecutor(writers, thread_name_prefix="store-write") if self.postgres else None
+        )
 
     def start(self) -> None:
         """Start the writer. The schema must be there (see ``migrate``)."""
@@ -118,7 +140,9 @@ class Store:
         if self._writers is not None:
             self._writers.shutdown(wait=True)
         self._readers.shutdown(wait=True)
-        if not self.db.is_closed():
+        if self.postgres:
+            self.db.close_all()
+        elif not self.db.is_closed():
             self.db.close()
 
     async def write(self, work: Callable[[Tx], T]) -> T:
@@ -138,7 +162,9 @@ class Store:
 
     def write_now(self, work: Callable[[Tx], T]) -> T:
         """``write`` for callers without an event loop (the command line)."""
-        if self._writer is None or self.postgres:
+        if self.postgres:
+            return self._and_give_back(self._transact, work)
+        if self._writer is None:
             return self._transact(work)
         done: Future[T] = Future()
         self._queue.put((work, done))
@@ -146,29 +172,59 @@ class Store:
 
     def read_now(self, work: Callable[[Tx], T]) -> T:
         """``read`` for callers without an event loop."""
-        return self._look(work)
+        return self._and_give_back(self._look, work) if self.postgres else self._look(work)
+
+    def _and_give_back(self, how: Callable[[Callable[[Tx], T]], T], work: Callable[[Tx], T]) -> T:
+        """A thread that is none of ours does not keep the connection."""
+        try:
+            return how(work)
+        finally:
+            self.db.close()
 
     def _look(self, work: Callable[[Tx], T]) -> T:
-        try:
-            self.db.connect(reuse_if_open=True)
-            with self.db.atomic() if self.postgres else nullcontext():
-                return work(Tx(self.db))
-        except (peewee.OperationalError, peewee.InterfaceError) as error:
-            raise StoreDown(str(error)) from error
+        return self._attempt(work, write=False)
 
     def _transact(self, work: Callable[[Tx], T]) -> T:
-        try:
-            self.db.connect(reuse_if_open=True)
-            tx = Tx(self.db)
-            with self.db.atomic():
-                answer = work(tx)
-        except peewee.IntegrityError as error:
-            raise NotUnique(str(error)) from error
-        except (peewee.OperationalError, peewee.InterfaceError) as error:
-            raise StoreDown(str(error)) from error
+        return self._attempt(work, write=True)
+
+    def _attempt(self, work: Callable[[Tx], T], *, write: bool) -> T:
+        attempt = 0
+        while True:
+            attempt += 1
+            committing = False
+            try:
+                self.db.connect(reuse_if_open=True)
+                tx = Tx(self.db)
+                if write:
+                    with self.db.atomic():
+                        answer = work(tx)
+                        committing = True
+                else:
+                    answer = work(tx)
+                break
+            except peewee.IntegrityError as error:
+                raise NotUnique(str(error)) from error
+            except _LOST as error:
+                lost = self.postgres and self._drop_lost()
+                pause = None
+                if self.postgres:
+                    pause = postgres.pause_before(error, attempt, lost=lost, committing=committing)
+                if pause is None:
+                    raise StoreDown(f"database: {str(error).strip()}") from error
+                time.sleep(pause)
+            except MaxConnectionsExceeded as error:
+                raise StoreDown("every connection to the database is taken") from error
         for call in tx.after_commit:
             call()
         return answer
+
+    def _drop_lost(self) -> bool:
+        """Give up this thread's connection if it is broken; answers whether it was."""
+        if not self.db.is_closed() and self.db.is_connection_usable():
+            return False
+        if not self.db.is_closed():
+            self.db.manual_close()
+        return True
 
     def _write_loop(self) -> None:
         self.db.connect(reuse_if_open=True)
@@ -265,8 +321,4 @@ def _open(url: str) -> Any:
             },
             autoconnect=False,
         )
-    if url.startswith(("postgresql://", "postgres://")):
-        from playhouse.postgres_ext import PooledPsycopg3Database
-
-        return PooledPsycopg3Database(url, max_connections=16, timeout=10)
     raise ValueError(f"database URL must start with sqlite: or postgresql:// (got {url.split(':', 1)[0]}:)")

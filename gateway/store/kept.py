@@ -5,6 +5,7 @@ from __future__ import annotations
 from peewee import BigAutoField, BigIntegerField, BlobField, CharField, IntegerField, Model, TextField
 
 from gateway.store.columns import flag, text
+from gateway.store.passing import PASSING
 
 
 class Organization(Model):
@@ -249,6 +250,7 @@ class Outbox(Model):
     next_at = BigIntegerField(index=True)
     attempts = flag()
     claimed_until = BigIntegerField(null=True)
+    claimed_by = CharField(null=True)  # the process, where there are several (store.leases)
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
 
@@ -271,6 +273,22 @@ class OutboxRecipient(Model):
 
     class Meta:
         table_name = "outbox_recipient"
+
+
+class SentAlias(Model):
+    """Another Message-ID of what we sent, that a relay gave it: see ``store.sent_aliases``."""
+
+    id = BigAutoField()
+    outbox_id = CharField(index=True)
+    inbox_id = CharField()
+    message_id = TextField()  # ours, which outlives the outbox row
+    ref = CharField(index=True)  # digest of the alias
+    alias = TextField()
+    created_at = BigIntegerField()
+
+    class Meta:
+        table_name = "sent_alias"
+        indexes = ((("inbox_id", "ref"), True),)
 
 
 class Suppression(Model):
@@ -443,7 +461,8 @@ class ThreadTombstone(Model):
 KEPT: list[type[Model]] = [
     Organization, Registration, Pod, ApiKey, RevokedKey, CliLogin, Domain, DkimKey, Inbox, Webhook, ListEntry, Draft,
     DraftFile,
-    Outbox, OutboxRecipient,
+    Outbox, OutboxRecipient, SentAlias,
     Suppression, Reputation, Wallet, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, FlagsOwed,
     ThreadTombstone,
+    *PASSING,
 ]  # fmt: skip

@@ -10,8 +10,9 @@ from typing import Any
 
 import peewee
 from playhouse.migrations import Runner
+from playhouse.pool import MaxConnectionsExceeded
 
-from gateway.store.engine import Store
+from gateway.store.engine import Store, StoreDown
 
 _DIRECTORY = Path(__file__).parent / "migrations"
 _ADVISORY = 0x706F7374  # "post"
@@ -51,10 +52,16 @@ def _lock(store: Store) -> Iterator[None]:
             db.connect(reuse_if_open=True)
             yield
     else:
-        db.connect(reuse_if_open=True)
-        db.execute_sql("SELECT pg_advisory_lock(%s)", (_ADVISORY,))
+        try:
+            db.connect(reuse_if_open=True)
+            db.execute_sql("SET lock_timeout = 0")  # another process may migrate for minutes
+            db.execute_sql("SELECT pg_advisory_lock(%s)", (_ADVISORY,))
+        except (peewee.OperationalError, peewee.InterfaceError, MaxConnectionsExceeded) as error:
+            raise StoreDown(f"the database cannot be reached: {str(error).strip()}") from error
         try:
             yield
         finally:
             db.connect(reuse_if_open=True)
             db.execute_sql("SELECT pg_advisory_unlock_all()")
+            db.execute_sql("RESET lock_timeout")
+            db.close()

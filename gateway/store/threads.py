@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from gateway.store import sent_aliases
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import derived_ulid, number_of
 from gateway.store.jsontext import dump
@@ -42,6 +43,10 @@ def find_or_make(
     if len(refs) > MAX_REFERENCES:
         refs = refs[:1] + refs[-(MAX_REFERENCES - 1) :]
     replies = list(dict.fromkeys(in_reply_to))[:10]
+    renamed = sent_aliases.ours(tx, inbox["id"], {*refs, *replies})
+    if renamed:
+        refs = list(dict.fromkeys(renamed.get(one, one) for one in refs))
+        replies = list(dict.fromkeys(renamed.get(one, one) for one in replies))
     wanted = [ref_of(one) for one in dict.fromkeys([own, *replies, *reversed(refs)])]
     marks = ", ".join("?" * len(wanted))
     known = {
@@ -92,6 +97,7 @@ _MAX_PEOPLE = 50
 
 def refresh(tx: Tx, thread_id: str, now: int) -> bool:
     """Recompute a thread's summary from its messages; removes it when none is left (answers False)."""
+    tx.lock(f"thread/{thread_id}")  # who changed it meanwhile has refreshed it without what we changed
     sums = tx.row(
         "SELECT count(*) AS n, coalesce(sum(size), 0) AS size, "
         "max(CASE WHEN direction = 'inbound' THEN timestamp END) AS received_at, "

@@ -26,6 +26,7 @@ from gateway.store.engine import Store
 from gateway.store.migrate import migrate
 from gateway.store.scope import Scope
 from mailserver.imap import ImapPool
+from tests.databases import database_url
 from tests.servers import embedded_server
 
 
@@ -66,7 +67,7 @@ async def rig(tmp_path: Path, **settings: Any) -> AsyncIterator[Rig]:
             },
             environ={},
         )
-        store = Store(f"sqlite:{tmp_path / 'postern.db'}")
+        store = Store(database_url(tmp_path / "postern.db"))
         await asyncio.to_thread(migrate, store)
         store.start()
         stack.callback(store.close)

@@ -31,6 +31,7 @@ from gateway.store.scope import Scope
 from gateway.sync.engine import Sync
 from mailserver.base import Hint
 from mailserver.imap import Client, ImapPool
+from tests.databases import database_url
 from tests.servers import embedded_server
 
 KEY = "inai_" + "k" * 40
@@ -135,7 +136,7 @@ async def house(tmp_path: Path, **overrides: Any) -> AsyncIterator[House]:
 
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(embedded_server(tmp_path, on_hint, refuse))
-        store = Store(f"sqlite:{tmp_path / 'house.db'}")
+        store = Store(database_url(tmp_path / "house.db"))
         migrate(store)
         store.start()
         stack.callback(store.close)

@@ -19,6 +19,7 @@ from gateway.store.engine import Row, Store, Tx
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
 from gateway.store.scope import Scope
+from tests.databases import database_url
 
 BASE = 1_700_000_000_000_000
 
@@ -44,7 +45,7 @@ class Shelf:
     """A migrated store with one organization, and a Core that can read it."""
 
     def __init__(self, path: Path) -> None:
-        self.store = Store(f"sqlite:{path / 'index.db'}")
+        self.store = Store(database_url(path / "index.db"))
         migrate(self.store)
         self.store.start()
         self.organization = new_ulid()

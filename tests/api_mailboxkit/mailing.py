@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import sqlite3
 import uuid
-from contextlib import closing
 from email.message import EmailMessage
 from typing import Any
 
@@ -108,12 +106,9 @@ def receive(
 
 def change(gateway: GatewayProcess, sql: str, *args: object) -> int:
     """Change the gateway's database, as passing time would; answers the rows touched."""
-    with closing(sqlite3.connect(gateway.data / "postern.db", timeout=20)) as database, database:
-        return database.execute(sql, args).rowcount
+    return gateway.database(lambda tx: tx.run(sql, *args))
 
 
 def looked_up(gateway: GatewayProcess, sql: str, *args: object) -> Any:
     """One value of the gateway's database."""
-    with closing(sqlite3.connect(gateway.data / "postern.db", timeout=20)) as database:
-        row = database.execute(sql, args).fetchone()
-    return row and row[0]
+    return gateway.database(lambda tx: tx.value(sql, *args))

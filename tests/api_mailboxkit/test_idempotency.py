@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from typing import Any
 
 import httpx
@@ -37,8 +35,7 @@ def same(first: httpx.Response, *others: httpx.Response) -> None:
 
 def change(gateway: GatewayProcess, sql: str, *args: object) -> None:
     """Change rows of the running gateway's database, as time or a crash would."""
-    with closing(sqlite3.connect(gateway.data / "postern.db", timeout=20)) as database, database:
-        assert database.execute(sql, args).rowcount == 1
+    assert gateway.database(lambda tx: tx.run(sql, *args)) == 1
 
 
 def crashed(gateway: GatewayProcess) -> None:

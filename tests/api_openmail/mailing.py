@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from typing import Any
 
 import httpx
@@ -54,5 +52,4 @@ def told(answer: httpx.Response) -> dict[str, int]:
 
 def change(gateway: GatewayProcess, sql: str, *args: object) -> int:
     """Change the gateway's database, as passing time would; answers the rows touched."""
-    with closing(sqlite3.connect(gateway.data / "postern.db", timeout=20)) as database, database:
-        return database.execute(sql, args).rowcount
+    return gateway.database(lambda tx: tx.run(sql, *args))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -129,8 +127,8 @@ def test_twenty_keys_each_and_one_more_when_one_is_revoked(
 def test_an_inbox_whose_pod_is_gone_gets_no_key(gateway: GatewayProcess, organization: Organization) -> None:
     pod = call(organization, "POST", "pods", {})
     inbox = call(organization, "POST", "inboxes", {"podId": pod["id"]})
-    with closing(sqlite3.connect(gateway.data / "postern.db", timeout=20)) as database, database:
-        database.execute("DELETE FROM pod WHERE id = ?", [pod["id"][4:]])  # nothing of ours does this
+    # nothing of ours does this
+    gateway.database(lambda tx: tx.run("DELETE FROM pod WHERE id = ?", pod["id"][4:]))
     refused = call(organization, "POST", f"inboxes/{inbox['id']}/api-keys", {}, status=409)
     assert refused["error"] == "inbox_has_no_pod"
     call(organization, "DELETE", f"inboxes/{inbox['id']}", status=204)

@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +91,9 @@ def test_b2_the_scope_is_the_account_not_the_inbox(post: Post) -> None:
 
 def test_b2_a_send_in_the_sandbox_stands_for_no_real_one(post: Post) -> None:
     ours, theirs, key = post.inbox(), post.inbox(), fresh()
-    database_path = post.gateway.data / "postern.db"
     token = post.call("POST", f"inboxes/{ours['id']}/api-keys", {})
-    with closing(sqlite3.connect(database_path, timeout=30)) as database:
-        database.execute("UPDATE api_key SET test = 1 WHERE id = ?", (token["id"].rpartition("_")[2],))
-        database.commit()
+    bare = token["id"].rpartition("_")[2]
+    post.gateway.database(lambda tx: tx.run("UPDATE api_key SET test = 1 WHERE id = ?", bare))
     path, headers = f"inboxes/{ours['id']}/send", {"Idempotency-Key": key}
     tried = post.call("POST", path, body(theirs), key=token["token"], headers=headers)
     assert tried["status"] == "sent"
@@ -147,13 +143,14 @@ def test_b2_after_24_hours_the_key_is_new(post: Post) -> None:
     ours, theirs = post.inbox(), post.inbox()
     key = fresh()
     first = post.send(ours, body(theirs), key)
-    with closing(sqlite3.connect(post.gateway.data / "postern.db", timeout=30)) as database:
-        aged = database.execute(
+    aged = post.gateway.database(
+        lambda tx: tx.run(
             "UPDATE idempotency SET created_at = created_at - ? WHERE realm LIKE ?",
-            (86_401 * 1_000_000, f"%{post.organization.id.rpartition('_')[2]}%"),
+            86_401 * 1_000_000,
+            f"%{post.organization.id.rpartition('_')[2]}%",
         )
-        database.commit()
-        assert aged.rowcount == 1
+    )
+    assert aged == 1
     second = post.send(ours, body(theirs, subject="other"), key)
     assert second["messageId"] != first["messageId"]
     assert post.total(ours) == 2
@@ -169,9 +166,7 @@ def test_b2_the_key_comes_before_rate_limits_and_a_429_is_not_remembered(tmp_pat
         error = post.call("POST", path, body(theirs), headers={"Idempotency-Key": refused}, status=429)
         assert error["error"] == "rate_limit_exceeded"
         assert post.send(ours, body(theirs), key) == first
-        with closing(sqlite3.connect(gateway.data / "postern.db", timeout=30)) as database:
-            database.execute("UPDATE outbox SET created_at = created_at - 61000000")
-            database.commit()
+        gateway.database(lambda tx: tx.run("UPDATE outbox SET created_at = created_at - 61000000"))
         later = call(post.organization, "POST", path, body(theirs), headers={"Idempotency-Key": refused})
         assert later["messageId"] != first["messageId"]
         assert post.total(ours) == 2

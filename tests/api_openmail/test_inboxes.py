@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 import smtplib
-import sqlite3
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -27,8 +25,7 @@ def word() -> str:
 
 def change(gateway: GatewayProcess, statement: str, *values: Any) -> None:
     """Change a row of the gateway's database."""
-    with closing(sqlite3.connect(gateway.data / "postern.db", timeout=20)) as database, database:
-        assert database.execute(statement, values).rowcount
+    assert gateway.database(lambda tx: tx.run(statement, *values))
 
 
 def verified(gateway: GatewayProcess, organization: Organization, where: str = "") -> str:

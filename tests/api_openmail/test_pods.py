@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from gateway.store.engine import Tx
 from tests.api_openmail.calls import call, client
 from tests.gateway_process import GatewayProcess, Organization
 
@@ -61,15 +60,23 @@ def test_paging_clamps_and_never_refuses(organization: Organization) -> None:
 def test_a_page_has_fifty_rows_unless_asked_and_a_hundred_at_most(
     gateway: GatewayProcess, organization: Organization
 ) -> None:
-    with closing(sqlite3.connect(gateway.data / "postern.db", timeout=20)) as database, database:
-        (row,) = database.execute(
-            "SELECT id, organization_id FROM pod WHERE organization_id = ?", [organization.id[4:]]
-        )
+
+    def more(tx: Tx) -> None:
+        row = tx.row("SELECT id, organization_id FROM pod WHERE organization_id = ?", organization.id[4:])
+        assert row is not None
         for n in range(110):
-            database.execute(
-                "INSERT INTO pod (id, organization_id, is_default, created_at, updated_at) VALUES (?, ?, 0, ?, 0)",
-                [f"{row[0][:20]}{n:06}", row[1], n],
+            tx.insert(
+                "pod",
+                {
+                    "id": f"{row['id'][:20]}{n:06}",
+                    "organization_id": row["organization_id"],
+                    "is_default": 0,
+                    "created_at": n,
+                    "updated_at": 0,
+                },
             )
+
+    gateway.database(more)
     for query, shown in {"": 50, "?limit=500": 100, "?limit=100&offset=100": 11}.items():
         found = call(organization, "GET", f"pods{query}")
         assert (len(found["data"]), found["total"]) == (shown, 111), query

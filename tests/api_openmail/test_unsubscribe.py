@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import email
 import email.policy
-import sqlite3
-from contextlib import closing
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -153,8 +151,9 @@ def test_an_altered_link_is_none(gateway: GatewayProcess, reader: Reader) -> Non
 def test_dkim_signs_both_fields(gateway: GatewayProcess, organization: Organization) -> None:
     reader = Reader(gateway, organization, "r" + "e" * 55 + stranger()[9:15])  # too long for one line
     raw = reader.gets(unsubscribe=True)
-    with closing(sqlite3.connect(gateway.data / "postern.db")) as database:
-        public = database.execute("SELECT dkim_public FROM domain WHERE name = 'postern.test'").fetchone()[0]
+    public = gateway.database(
+        lambda tx: tx.value("SELECT dkim_public FROM domain WHERE name = 'postern.test'")
+    )
 
     def lookup(name: bytes, timeout: int = 5) -> bytes:
         return str(public).encode()

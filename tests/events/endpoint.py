@@ -22,6 +22,7 @@ from gateway.settings import Settings, load_settings
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
+from tests.databases import database_url
 
 ORGANIZATION = "0" * 26
 
@@ -83,7 +84,7 @@ def settings_of(**overrides: Any) -> Settings:
 
 
 def open_store(path: Path) -> Store:
-    store = Store(f"sqlite:{path}")
+    store = Store(database_url(path))
     migrate(store)
     store.start()
     return store

@@ -27,6 +27,7 @@ from gateway.store.jsontext import load
 from gateway.store.migrate import migrate
 from gateway.store.scope import Scope
 from mailserver.imap import ImapPool
+from tests.databases import database_url
 from tests.outbox.sink import Sink, SinkMail
 
 ORG = "0rg" + "0" * 23
@@ -103,7 +104,7 @@ async def until(check: Callable[[], Awaitable[object]], timeout: float = 15.0) -
 
 
 def open_store(path: Path) -> Store:
-    store = Store(f"sqlite:{path}")
+    store = Store(database_url(path))
     migrate(store)
     store.start()
     if not store.read_now(lambda tx: tx.value("SELECT 1 FROM domain")):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
-import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,11 @@ from imapclient import IMAPClient
 from gateway.core.replies import ReplyRequest, reply
 from gateway.core.sending import SendRequest, send
 from gateway.store import index, threads
-from gateway.store.engine import Row
+from gateway.store.engine import Row, Store
 from gateway.store.ids import new_ulid, now_us
 from mailserver.base import MailServerError, Submission
 from mailserver.embedded.settings import Smarthost
+from tests.databases import database_url
 from tests.outbox.rig import SCOPE, Rig, rig, until
 from tests.servers import Sink, embedded_server
 
@@ -259,13 +259,15 @@ async def test_kill_9_in_the_middle_of_200_sends(tmp_path: Path) -> None:
         )
         kills = 0
         marks = [20, 55, 90, 130, 165]
-        with sqlite3.connect(tmp_path / "rig.db") as look:
+        with closing(Store(database_url(tmp_path / "rig.db"))) as look:
             while True:
                 child = await asyncio.create_subprocess_exec(
                     sys.executable, "-c", CHILD, str(tmp_path), cwd=Path(__file__).parents[2]
                 )
                 while child.returncode is None:
-                    sent = look.execute("SELECT count(*) FROM outbox WHERE state = 'done'").fetchone()[0]
+                    sent = await look.read(
+                        lambda tx: tx.value("SELECT count(*) FROM outbox WHERE state = 'done'")
+                    )
                     if marks and sent >= marks[0]:
                         child.kill()
                         marks = [one for one in marks if one > sent + 10]
@@ -276,7 +278,6 @@ async def test_kill_9_in_the_middle_of_200_sends(tmp_path: Path) -> None:
                 else:
                     assert child.returncode == 0
                     break
-        look.close()
         async with rig(tmp_path, mail=server, start=False) as r:
             assert await r.value("SELECT count(*) FROM outbox WHERE state <> 'done'") == 0
             wanted = [f"n{n:03}" for n in range(200)]

@@ -6,11 +6,12 @@ import pytest
 from gateway.store.engine import Row, Store
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
+from tests.databases import database_url
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:{tmp_path / 'test.db'}")
+    store = Store(database_url(tmp_path / "test.db"))
     migrate(store)
     store.start()
     yield store

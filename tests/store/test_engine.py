@@ -8,6 +8,7 @@ import pytest
 
 from gateway.store.engine import NotUnique, Store, Tx
 from gateway.store.migrate import SchemaTooNew, migrate
+from tests.databases import database_url
 
 
 def _org(name: str) -> dict[str, object]:
@@ -67,7 +68,10 @@ async def test_what_is_acknowledged_is_synced_in_full(store: Store) -> None:
     def pragmas(tx: Tx) -> tuple[object, object]:
         return tx.value("PRAGMA synchronous"), tx.value("PRAGMA journal_mode")
 
-    assert await store.write(pragmas) == (2, "wal")
+    if store.postgres:
+        assert await store.write(lambda tx: tx.value("SHOW synchronous_commit")) == "on"
+    else:
+        assert await store.write(pragmas) == (2, "wal")
 
 
 @pytest.mark.anyio
@@ -86,19 +90,18 @@ async def test_a_cancelled_writer_does_not_stop_the_others(store: Store) -> None
 
 
 def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
-    store = Store(f"sqlite:{tmp_path / 'a.db'}")
+    store = Store(database_url(tmp_path / "a.db"))
     assert migrate(store) == ["0001_initial"]
     assert migrate(store) == []
     store.close()
 
 
 def test_a_newer_database_is_refused_with_words(tmp_path: Path) -> None:
-    store = Store(f"sqlite:{tmp_path / 'a.db'}")
+    store = Store(database_url(tmp_path / "a.db"))
     migrate(store)
     store.write_now(
         lambda tx: tx.insert("schema_migration", {"name": "9999_later", "applied": "2030-01-01 00:00:00"})
     )
-    store.db.close()
     with pytest.raises(SchemaTooNew, match="9999_later"):
         migrate(store)
     store.close()

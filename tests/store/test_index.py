@@ -4,6 +4,7 @@ from gateway.mime.parse import parse
 from gateway.store import index, threads
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.ids import message_id_header, new_ulid, now_us
+from tests.databases import database_url
 
 _RECEIVED = b"Received: from a by b; Fri, 20 Nov 2026 10:00:0%d +0000\r\n"
 
@@ -129,7 +130,7 @@ def test_the_id_is_the_same_in_a_new_database(store: Store, inbox: Row, tmp_path
     from gateway.store.migrate import migrate
 
     first = _found(store, inbox, _mail(), 7, _folder(store, inbox))
-    other = Store(f"sqlite:{tmp_path / 'other.db'}")
+    other = Store(database_url(tmp_path / "other.db"))
     migrate(other)
     other.start()
     try:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from gateway.store import threads
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.ids import now_us
+from tests.databases import database_url
 from tests.store.conftest import make_inbox
 
 
@@ -71,7 +72,7 @@ def test_mail_for_a_deleted_thread_makes_a_new_one(store: Store, inbox: Row) -> 
 def test_a_chain_with_full_references_is_one_thread_in_any_order(tmp_path_factory, order: list[int]) -> None:  # type: ignore[no-untyped-def]
     from gateway.store.migrate import migrate
 
-    store = Store(f"sqlite:{tmp_path_factory.mktemp('chain') / 'a.db'}")
+    store = Store(database_url(tmp_path_factory.mktemp("chain") / "a.db"))
     migrate(store)
     store.start()
     try:

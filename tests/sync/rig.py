@@ -27,6 +27,7 @@ from gateway.sync.engine import Sync
 from gateway.sync.idle import IdleWatch
 from mailserver.base import MailServer
 from mailserver.imap import ImapPool
+from tests.databases import database_url
 from tests.servers import embedded_server
 
 
@@ -139,7 +140,7 @@ async def rig(
         Settings(),
         sync=SyncSettings(idle_connections=idle, catch_up_seconds=catch_up, concurrency=concurrency),
     )
-    store = Store(f"sqlite:{tmp_path / 'rig.db'}")
+    store = Store(database_url(tmp_path / "rig.db"))
     migrate(store)
     store.start()
     late: dict[str, Sync] = {}

@@ -1,0 +1,282 @@
+"""Who does what, where several gateway processes share a database: work that only one may do at a time is leased.
+
+A *duty* is a kind of work, cut into a fixed number of shares (``DUTIES``): the mailboxes that are followed and the
+lanes of webhooks into many, by the hash of their name, so that processes can split them; what needs no splitting has
+one. A share is a row with a holder and an expiry. Each process says every second that it lives, which renews all it
+holds in one statement, whatever the number of mailboxes; it takes shares that are free, or whose holder is silent for
+``TTL`` seconds, up to its even part of them, and gives back what it has too many of once nothing of it is under way.
+
+``token`` grows with each change of holder. A transaction that must not be written by a process that was taken for
+dead calls ``fence``: it fails unless the share is still held with the same token, and holds up a take-over until it
+is committed. All times are the database server's; a process trusts its shares only ``TTL`` seconds by its own clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import time
+import zlib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from gateway.store.engine import Row, Store, StoreDown, Tx
+from gateway.store.ids import new_ulid
+from gateway.store.wakeups import Wakeups
+
+log = logging.getLogger("postern.leases")
+
+Duty = Literal["mailboxes", "lanes", "drafts", "reputation", "sweep", "repair"]
+
+DUTIES: Mapping[Duty, tuple[str, int]] = {
+    "mailboxes": ("sync", 64),
+    "lanes": ("events", 64),
+    "drafts": ("outbox", 1),
+    "sweep": ("outbox", 1),
+    "reputation": ("events", 1),
+    "repair": ("sync", 1),
+}
+"""The role whose processes do it, and its shares. Both are part of the schema: all processes must agree."""
+
+TTL = 5.0
+BEAT = 1.0
+_NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+Share = tuple[Duty, int]
+
+
+class LeaseLost(Exception):
+    """Another process has taken this work over; nothing was written."""
+
+
+def share_of(duty: Duty, name: str) -> Share:
+    """The share of a duty that a name falls into."""
+    return duty, zlib.crc32(name.encode()) % DUTIES[duty][1]
+
+
+class Leases(Protocol):
+    """What this process may do. Used on the event loop, but for ``fence``."""
+
+    alone: bool
+    """Whether no other process can be there: everything is held, always."""
+
+    process: str
+    """This process's id."""
+
+    def holds(self, share: Share) -> bool:
+        """Whether it is this process's, for now."""
+
+    def fence(self, tx: Tx, share: Share) -> None:
+        """Have the transaction written only if the share is held still. Raises LeaseLost."""
+
+    def others(self, role: str) -> int:
+        """How many other processes have a role."""
+
+    def on_gain(self, call: Callable[[Collection[Share]], None]) -> None:
+        """Have ``call`` called with shares that were just taken."""
+
+    def while_busy(self, call: Callable[[Share], bool]) -> None:
+        """Ask ``call`` whether work on a share is under way, before it is given to another process."""
+
+
+class LocalLeases:
+    """The only process there is."""
+
+    alone = True
+    process = ""
+
+    def holds(self, share: Share) -> bool:
+        return True
+
+    def fence(self, tx: Tx, share: Share) -> None: ...
+
+    def others(self, role: str) -> int:
+        return 0
+
+    def on_gain(self, call: Callable[[Collection[Share]], None]) -> None: ...
+
+    def while_busy(self, call: Callable[[Share], bool]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Beat:
+    """What the database said at a beat: our shares with their tokens, and who lives."""
+
+    shares: dict[Share, int]
+    living: dict[str, frozenset[str]] = field(default_factory=dict)
+
+
+class PostgresLeases:
+    """Shares by rows of table ``lease``."""
+
+    alone = False
+
+    def __init__(self, store: Store, wakeups: Wakeups, roles: Collection[str]) -> None:
+        self.process = new_ulid()
+        self._store, self._wakeups, self._roles = store, wakeups, frozenset(roles)
+        self._duties = [duty for duty, (role, _) in DUTIES.items() if role in self._roles]
+        self._held: dict[Share, int] = {}
+        self._leaving: set[Share] = set()
+        self._living: dict[str, frozenset[str]] = {}
+        self._until = 0.0
+        self._soon = asyncio.Event()
+        self._gained: list[Callable[[Collection[Share]], None]] = []
+        self._busy: list[Callable[[Share], bool]] = []
+        self._task: asyncio.Task[None] | None = None
+        wakeups.hear("leases", lambda text: self._soon.set())
+
+    async def start(self) -> None:
+        """Make this process known and take its part of the work. Raises StoreDown."""
+        await self._store.write(_prepare)
+        await self._beat()
+        self._wakeups.tell("leases")
+        self._task = asyncio.create_task(self._run(), name="leases")
+
+    async def stop(self) -> None:
+        """Give everything back, for others to take at once."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        self._held.clear()
+        with contextlib.suppress(StoreDown):
+            await self._store.write(self._sign_off)
+            self._wakeups.tell("leases")
+
+    def holds(self, share: Share) -> bool:
+        return share in self._held and share not in self._leaving and time.monotonic() < self._until
+
+    def fence(self, tx: Tx, share: Share) -> None:
+        token = self._held.get(share)
+        held = tx.value(
+            "SELECT 1 FROM lease WHERE name = ? AND holder = ? AND token = ? FOR SHARE",
+            _name(share),
+            self.process,
+            token,
+        )
+        if held is None:
+            raise LeaseLost(f"{_name(share)} is another process's now")
+
+    def others(self, role: str) -> int:
+        return sum(role in roles for id, roles in self._living.items() if id != self.process)
+
+    def on_gain(self, call: Callable[[Collection[Share]], None]) -> None:
+        self._gained.append(call)
+
+    def while_busy(self, call: Callable[[Share], bool]) -> None:
+        self._busy.append(call)
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BEAT):
+                    await self._soon.wait()
+            self._soon.clear()
+            try:
+                await self._beat()
+            except StoreDown as error:
+                log.warning("leases wait for the database, and work with them: %s", error)
+            except Exception:
+                log.exception("leases could not be renewed; it is tried again")
+
+    async def _beat(self) -> None:
+        begun = time.monotonic()
+        free = [one for one in self._leaving if not any(busy(one) for busy in self._busy)]
+        beat = await self._store.write(lambda tx: self._renew(tx, free))
+        self._until = begun + TTL
+        self._leaving.difference_update(free)
+        lost = self._held.keys() - beat.shares.keys() - set(free)
+        if lost:
+            log.warning("%d shares of work were taken over by another process", len(lost))
+        gained = [one for one, token in beat.shares.items() if self._held.get(one) != token]
+        self._held, self._living = beat.shares, beat.living
+        self._leaving &= self._held.keys()
+        if free:
+            self._wakeups.tell("leases")
+        for duty in self._duties:
+            mine = sorted(one for one in self._held if one[0] == duty and one not in self._leaving)
+            self._leaving.update(mine[self._part(duty, beat.living) :])
+        if gained:
+            log.info("took %d shares of work", len(gained))
+            for call in self._gained:
+                call(gained)
+
+    def _part(self, duty: Duty, living: Mapping[str, frozenset[str]]) -> int:
+        """How many shares of a duty are this process's even part, rounded up."""
+        role, shares = DUTIES[duty]
+        return -(-shares // max(1, sum(role in roles for roles in living.values())))
+
+    def _renew(self, tx: Tx, free: Collection[Share]) -> _Beat:
+        ttl = int(TTL * 1_000_000)
+        tx.run(
+            "INSERT INTO process (id, roles, host, pid, started_at, expires_at) "  # noqa: S608
+            f"VALUES (?, ?, ?, ?, {_NOW}, {_NOW} + ?) "
+            "ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at",
+            self.process,
+            " ".join(sorted(self._roles)),
+            socket.gethostname(),
+            os.getpid(),
+            ttl,
+        )
+        for share in free:
+            tx.run("UPDATE lease SET holder = NULL WHERE name = ? AND holder = ?", _name(share), self.process)
+        # in the order of their names, as every process: two that renew and take never wait for each other
+        held = tx.rows(
+            f"UPDATE lease SET expires_at = {_NOW} + ? WHERE name IN "  # noqa: S608
+            "(SELECT name FROM lease WHERE holder = ? ORDER BY name FOR UPDATE) RETURNING name, kind, token",
+            ttl,
+            self.process,
+        )
+        living = {
+            row["id"]: frozenset(row["roles"].split())
+            for row in tx.rows(f"SELECT id, roles FROM process WHERE expires_at > {_NOW}")  # noqa: S608
+        }
+        shares = {_share(row): int(row["token"]) for row in held}
+        for duty in self._duties:
+            room = self._part(duty, living) - sum(one[0] == duty for one in shares)
+            if room > 0:
+                shares |= {_share(row): int(row["token"]) for row in self._take(tx, duty, room, ttl)}
+        return _Beat(shares, living)
+
+    def _take(self, tx: Tx, duty: Duty, most: int, ttl: int) -> list[Row]:
+        return tx.rows(
+            f"UPDATE lease SET holder = ?, token = token + 1, expires_at = {_NOW} + ? WHERE name IN "  # noqa: S608
+            f"(SELECT name FROM lease WHERE kind = ? AND (holder IS NULL OR expires_at < {_NOW}) "
+            "ORDER BY name LIMIT ? FOR UPDATE SKIP LOCKED) RETURNING name, kind, token",
+            self.process,
+            ttl,
+            duty,
+            most,
+        )
+
+    def _sign_off(self, tx: Tx) -> None:
+        tx.run(
+            "UPDATE lease SET holder = NULL WHERE name IN "
+            "(SELECT name FROM lease WHERE holder = ? ORDER BY name FOR UPDATE)",
+            self.process,
+        )
+        tx.run("DELETE FROM process WHERE id = ?", self.process)
+        tx.run(f"DELETE FROM process WHERE expires_at < {_NOW} - 86400000000")  # noqa: S608
+
+
+def _prepare(tx: Tx) -> None:
+    for duty, (_, shares) in DUTIES.items():
+        for number in range(shares):
+            tx.insert("lease", {"name": _name((duty, number)), "kind": duty}, ignore=True)
+
+
+def living_processes(tx: Tx) -> list[Row]:
+    """The processes that live: their host, pid and roles."""
+    return tx.rows(f"SELECT id, host, pid, roles FROM process WHERE expires_at > {_NOW} ORDER BY id")  # noqa: S608
+
+
+def _name(share: Share) -> str:
+    return f"{share[0]}/{share[1]:03}"
+
+
+def _share(row: Row) -> Share:
+    return row["kind"], int(row["name"].rpartition("/")[2])
