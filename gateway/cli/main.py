@@ -45,6 +45,7 @@ _COMMANDS = {
     "backup": "backup",
     "restore": "restore",
     "import": "import_",
+    "export": "export",
     "mail": "mail",
     "config": "config",
 }
