@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from gateway.milter.judge import Judge
 from gateway.milter.key_files import KeyFiles
 from gateway.milter.key_mirror import DIRECTORY
 from gateway.milter.workers import MilterWorkers
+from gateway.service.notify import Manager
 from gateway.settings import Settings
 from mailserver.milter import MilterService
 
@@ -46,7 +48,7 @@ def command(place: Place, address: str | None) -> None:
 
 
 async def _serve(settings: Settings, data_dir: Path) -> None:
-    stop = asyncio.Event()
+    stop, manager = asyncio.Event(), Manager.of(os.environ)
     for one in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(one, stop.set)
     hostname = settings.mail.hostname or f"mail.{settings.mail.domain}"
@@ -54,8 +56,10 @@ async def _serve(settings: Settings, data_dir: Path) -> None:
         judge = Judge(workers, KeyFiles(data_dir / DIRECTORY), hostname)
         service = MilterService(settings.mail.milter, judge, largest=settings.mail.max_message + 1024 * 1024)
         await service.start()
+        manager.ready()
         log.info("answering at %s", settings.mail.milter if not service.port else f"port {service.port}")
         try:
             await stop.wait()
         finally:
+            manager.stopping()
             await service.stop()
