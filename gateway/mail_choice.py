@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.mail_place import PLAIN, mail_directory
 from gateway.settings import BadSettings, Settings
+from gateway.smarthost.profiles import profile_of, relay_of
 from mailserver.base import MailServer
 from mailserver.embedded import EmbeddedServer, EmbeddedSettings
 from mailserver.embedded.settings import Limits, Resolver, Smarthost
@@ -110,16 +111,17 @@ def _path(name: str, text: str) -> Path | None:
 
 
 def _smarthost(settings: Settings) -> Smarthost | None:
-    mail = settings.mail
-    if not mail.smarthost:
+    mail, profile = settings.mail, profile_of(settings)
+    relay = relay_of(settings)
+    if not relay:
         return None
-    match = _HOST_PORT.fullmatch(mail.smarthost)
+    match = _HOST_PORT.fullmatch(relay)
     if match is None or not 0 < int(match[2]) < 65536:
-        raise BadSettings(f"mail.smarthost takes host:port, not {mail.smarthost!r}")
+        raise BadSettings(f"mail.smarthost takes host:port, not {relay!r}")
     return Smarthost(
         host=match[1],
         port=int(match[2]),
         tls=mail.smarthost_tls,
-        user=mail.smarthost_user,
+        user=mail.smarthost_user or (mail.smarthost_password if profile.user_is_password else ""),
         password=mail.smarthost_password,
     )

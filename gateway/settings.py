@@ -125,6 +125,24 @@ class Mail(Section, frozen=True, kw_only=True):
     smarthost_tls: Annotated[
         Literal["none", "starttls", "implicit"], Doc(description="TLS towards the smarthost")
     ] = "starttls"
+    smarthost_profile: Annotated[
+        Literal["own", "generic", "ses", "postmark", "brevo", "mailgun"],
+        Doc(
+            description="which relay mail.smarthost is, for what each does to Message-ID, DKIM and bounces; own "
+            "delivers directly even where one is named"
+        ),
+    ] = "generic"
+    smarthost_stream: Annotated[
+        str,
+        Doc(description="SES: configuration set; Postmark: message stream; Brevo, Mailgun: tag of each message"),
+    ] = ""
+    smarthost_hook_secret: Annotated[
+        str,
+        Doc(
+            description="proves that a webhook at /hooks/… is the relay's: Mailgun's signing key, else the password in "
+            "the webhook's URL; empty: none is taken (secret)"
+        ),
+    ] = ""
     max_message: Annotated[int, Doc(description="largest message in or out, octets")] = 75 * 1024 * 1024
     open_tracking: Annotated[
         Literal["off", "asked", "always"],
@@ -361,7 +379,7 @@ class Settings(Section, frozen=True, kw_only=True):
     log: Log = Log()
 
 
-SECRETS = frozenset({"mail.smarthost_password", "database.url"})
+SECRETS = frozenset({"mail.smarthost_password", "mail.smarthost_hook_secret", "database.url"})
 
 DEVELOPMENT: dict[str, Any] = {
     "webhooks.allow_http": True,

@@ -31,11 +31,12 @@ from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage, Par
 from gateway.outbox.queue import enqueue, return_path, token_of
 from gateway.outbox.record import Teller
 from gateway.settings import Settings
-from gateway.store import index, threads
+from gateway.smarthost.profiles import profile_of, relay_headers
+from gateway.store import index, sent_aliases, threads
 from gateway.store.dkim_keys import active_key
 from gateway.store.engine import Row, Tx
 from gateway.store.flags_owed import owe
-from gateway.store.ids import message_id_header, new_ulid, now_us
+from gateway.store.ids import message_id_header, new_ulid, now_us, own_message_ulid
 from gateway.store.labels import SYSTEM, to_keyword
 from gateway.store.people import people_json
 from gateway.store.scope import Scope
@@ -129,20 +130,23 @@ async def send(
         request = replace(request, html=with_pixel(core, request.html, message_id, tracked=tracked))
     reply = request.in_reply_to is not None or request.thread_id is not None
 
-    def look(tx: Tx) -> Signing | None:
+    profile = profile_of(core.settings)
+
+    def look(tx: Tx) -> tuple[Signing | None, SendRequest]:
         check_standing(tx, inbox_row)
         check_recipients(tx, inbox_row, checked.fields(), reply=reply)
         admit(tx, scope, inbox_row, core.settings.limits, checked.fields(), charge=False)
         wallet.afford(tx, core.settings.wallet, scope, len(request.attachments))
-        return active_key(tx, inbox_row["domain"])
+        return profile.signing(active_key(tx, inbox_row["domain"])), as_known_outside(tx, request)
 
     async with owner_told(core, inbox_row):
-        signing = await core.store.read(look)
+        signing, request = await core.store.read(look)
     await check_domains(core, checked.fields())
     raw, parsed = await _compose(core, inbox_row, signing, request, checked, message_id, at)
-    if len(raw) > core.settings.mail.max_message:
+    most = min(core.settings.mail.max_message, profile.max_message or len(raw))
+    if len(raw) > most:
         raise TooLarge(
-            f"the message is {len(raw)} octets; at most {core.settings.mail.max_message} can be sent",
+            f"the message is {len(raw)} octets; at most {most} can be sent",
             fix="send fewer or smaller attachments, or links to them",
         )
     ready = _Ready(message_id, at, raw, parsed, checked)
@@ -151,6 +155,22 @@ async def send(
         sent = await core.store.write(accept)
     core.outbox_bell.ring()
     return sent
+
+
+def as_known_outside(tx: Tx, request: SendRequest) -> SendRequest:
+    """``request`` naming what we sent as its recipients know it, where a relay gave it another Message-ID."""
+    names = [*request.references, *([request.in_reply_to] if request.in_reply_to else [])]
+    outside = {}
+    for one in dict.fromkeys(names):
+        ulid = own_message_ulid(one)
+        if ulid is not None and (alias := sent_aliases.known_outside(tx, ulid)):
+            outside[one] = alias
+    if not outside:
+        return request
+    # ours stays beside it: recipients on this server, and the copy in Sent, have that one
+    references = [name for one in request.references for name in (one, outside.get(one)) if name]
+    in_reply_to = outside.get(request.in_reply_to or "", request.in_reply_to)
+    return replace(request, in_reply_to=in_reply_to, references=references)
 
 
 def check_request(settings: Settings, request: SendRequest) -> _Checked:
@@ -259,7 +279,10 @@ async def _compose(
         text=request.text,
         html=request.html,
         attachments=list(request.attachments),
-        headers=checked.headers,
+        headers={
+            **checked.headers,
+            **relay_headers(core.settings, message_id_header(message_id, inbox["domain"])),
+        },
         in_reply_to=request.in_reply_to,
         references=list(request.references),
         date=at,

@@ -51,6 +51,7 @@ def _signed(task: SignTask) -> tuple[bytes, bytes]:
             domain=signing.domain,
             selector=signing.selector,
             private_key=signing.private_key,
+            changed=signing.changed,
         )
     except SigningError:
         return REFUSED, b"451 4.3.5 the message cannot be signed: its domain's key is unusable"

@@ -32,18 +32,22 @@ _SIGNED = (b"list-unsubscribe", b"list-unsubscribe-post", b"list-id", b"feedback
 
 
 class Signing(msgspec.Struct, frozen=True, array_like=True):
-    """What a message is DKIM-signed with: d=, s=, and the RSA key in PEM."""
+    """What a message is DKIM-signed with: d=, s=, the RSA key in PEM, and the fields (lower case) that a relay will
+    replace, so that the signature must not cover them."""
 
     domain: str
     selector: str
     private_key: str
+    changed: tuple[str, ...] = ()
 
 
 class SigningError(ValueError):
     """The key or the message cannot be used for signing; the message says which."""
 
 
-def sign(raw: bytes, *, domain: str, selector: str, private_key: str) -> bytes:
+def sign(
+    raw: bytes, *, domain: str, selector: str, private_key: str, changed: tuple[str, ...] = ()
+) -> bytes:
     """``raw`` (CRLF) with a DKIM-Signature field put on top: rsa-sha256, relaxed/relaxed, no ``l=``.
 
     Args:
@@ -51,6 +55,7 @@ def sign(raw: bytes, *, domain: str, selector: str, private_key: str) -> bytes:
         domain: the signing domain (d=), A-labels.
         selector: the DNS selector (s=).
         private_key: PEM, PKCS#1 or PKCS#8, RSA.
+        changed: fields (lower case) that are left out, because a relay replaces them.
 
     Raises:
         SigningError: unusable key, or a message without From.
@@ -59,6 +64,9 @@ def sign(raw: bytes, *, domain: str, selector: str, private_key: str) -> bytes:
         signer = dkim.DKIM(raw)
         present = [name.lower() for name, _ in signer.headers]
         include = [name for name in present if name in _OVERSIGNED or name in _SIGNED] + list(_OVERSIGNED)
+        if changed:
+            left = {name.encode("ascii") for name in changed}
+            include = [name for name in include if name not in left]
         field = signer.sign(
             selector.encode("ascii"),
             domain.encode("ascii"),

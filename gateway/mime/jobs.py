@@ -63,6 +63,7 @@ def carry_out(order: Order) -> bytes | Refusal:
             domain=order.signing.domain,
             selector=order.signing.selector,
             private_key=order.signing.private_key,
+            changed=order.signing.changed,
         )
     except InvalidHeader as error:
         return Refusal("header", error.field, error.problem)

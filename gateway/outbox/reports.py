@@ -12,6 +12,7 @@ from gateway.mime.addresses import normalise
 from gateway.mime.types import ParsedMessage, Report, ReportedRecipient
 from gateway.outbox.queue import inbox_of, token_in
 from gateway.outbox.record import Teller, refresh_status
+from gateway.store import sent_aliases
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us, own_message_ulid
 
@@ -27,8 +28,12 @@ def apply_report(
     if report is None:
         return False
     sent = _sent_message(tx, inbox_row, parsed, report, delivered_to)
-    if sent is None:
-        return False
+    return sent is not None and apply_news(tx, events, sent, report)
+
+
+def apply_news(tx: Tx, events: EventLog, sent: Row, report: Report) -> bool:
+    """Apply what a report says of ``sent`` (``id``, ``inbox_id``, ``message_id`` of the outbox), whoever brought it;
+    False: its inbox is gone."""
     inbox = inbox_of(tx, sent["inbox_id"])
     if inbox is None:
         return False
@@ -41,6 +46,8 @@ def apply_report(
         _complaint(tx, teller, sent, report, people)
         return True
     for one in report.recipients:
+        if one.action == "relayed":  # taken by a smarthost, which may have told what it calls the message
+            sent_aliases.note(tx, sent, sent_aliases.told(one.diagnostic or "", one.remote_mta or ""))
         person = _person(people, one)
         if person is not None:
             _delivery_news(tx, teller, person, one)
@@ -63,6 +70,7 @@ def _sent_message(
         if row is not None:
             named = report.original_message_id
             # a report that carries another message's header is not about this one
+            named = sent_aliases.ours(tx, row["inbox_id"], [named]).get(named, named) if named else None
             return row if (named is None or named == row["message_id"]) and _own(row) else None
     if report.kind != "feedback" or not report.original_message_id or parsed.auth.dmarc == "fail":
         return None
@@ -72,7 +80,9 @@ def _sent_message(
         ulid,
         inbox["organization_id"],
     )
-    return row if row is not None and row["message_id"] == report.original_message_id else None
+    if row is not None and row["message_id"] == report.original_message_id:
+        return row
+    return sent_aliases.sent_as(tx, inbox["organization_id"], report.original_message_id)
 
 
 def _own(row: Row) -> bool:

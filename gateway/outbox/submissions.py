@@ -77,7 +77,13 @@ def prepare(submission: Submission, inbox: Row, signing: Signing | None) -> Read
         added += f"Date: {format_datetime(datetime.now(UTC))}\r\n".encode()
     data = added + data
     if signing is not None:
-        data = sign(data, domain=signing.domain, selector=signing.selector, private_key=signing.private_key)
+        data = sign(
+            data,
+            domain=signing.domain,
+            selector=signing.selector,
+            private_key=signing.private_key,
+            changed=signing.changed,
+        )
     return Ready(outbox_id, message_id[:998], data)
 
 

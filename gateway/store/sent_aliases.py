@@ -1,0 +1,102 @@
+"""Other Message-IDs of what we sent: relays such as Amazon SES replace ours, and answers name only theirs.
+
+A relay tells its id when it takes the message, in words of its own (``told``), or later in a webhook. Kept for as
+long as the inbox lives: an answer may come years later, and a rebuild has to find the same threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us, own_message_ulid
+
+_SES = re.compile(r"\b([0-9a-f]{16}-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[0-9]{6})\b")
+_SES_HOST = re.compile(r"email-smtp(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
+_SES_ID = re.compile(r"<?([0-9a-f-]{60,70})(?:@[a-z0-9.-]+\.amazonses\.com)?>?")
+_ANGLE = re.compile(r"<([^<>@\s]{1,200}@[^<>@\s]{1,200})>")
+
+
+def told(text: str, remote: str = "") -> str | None:
+    """The Message-ID that a relay gave a message, from its 250 reply; None when it told none.
+
+    Amazon SES tells the part before the @ (what follows is the region's, known from the name of the host that was
+    spoken to); others tell it whole, in angle brackets.
+    """
+    if found := _SES.search(text):
+        region = _SES_HOST.search(remote.lower())
+        if region is None:
+            return found[1]
+        return ses_message_id(found[1], region[1])
+    if found := _ANGLE.search(text):
+        return f"<{found[1]}>"
+    return None
+
+
+def ses_message_id(id: str, region: str) -> str:
+    """The Message-ID that Amazon SES puts into a message."""
+    return f"<{id}@{'email' if region == 'us-east-1' else region}.amazonses.com>"
+
+
+def note(tx: Tx, outbox: Row, alias: str | None) -> None:
+    """Remember ``alias`` of a message of the outbox (``id``, ``inbox_id``, ``message_id``); once is enough."""
+    if not alias or alias == outbox["message_id"] or own_message_ulid(outbox["message_id"]) != outbox["id"]:
+        return
+    row = {
+        "outbox_id": outbox["id"],
+        "inbox_id": outbox["inbox_id"],
+        "message_id": outbox["message_id"],
+        "ref": _ref(alias),
+        "alias": alias[:500],
+        "created_at": now_us(),
+    }
+    tx.insert("sent_alias", row, ignore=True)
+
+
+def ours(tx: Tx, inbox_id: str, message_ids: Iterable[str]) -> dict[str, str]:
+    """Which of ``message_ids`` are other names of what this inbox sent, and the Message-ID we gave it."""
+    refs = {_ref(one): one for one in message_ids}
+    if not refs:
+        return {}
+    marks = ", ".join("?" * len(refs))
+    rows = tx.rows(
+        f"SELECT ref, message_id FROM sent_alias WHERE inbox_id = ? AND ref IN ({marks})",  # noqa: S608
+        inbox_id,
+        *refs,
+    )
+    return {refs[row["ref"]]: row["message_id"] for row in rows}
+
+
+def sent_as(tx: Tx, organization: str, message_id: str) -> Row | None:
+    """The outbox row of what the organization sent and a relay named ``message_id``."""
+    return tx.row(
+        "SELECT outbox.id, outbox.inbox_id, outbox.message_id FROM sent_alias "
+        "JOIN outbox ON outbox.id = sent_alias.outbox_id "
+        "WHERE sent_alias.ref = ? AND outbox.organization_id = ? LIMIT 1",
+        _ref(message_id),
+        organization,
+    )
+
+
+def sent_by_relay(tx: Tx, message_id: str) -> Row | None:
+    """The same for news that the relay itself brings, of whichever organization the message is."""
+    return tx.row(
+        "SELECT outbox.id, outbox.inbox_id, outbox.message_id FROM sent_alias "
+        "JOIN outbox ON outbox.id = sent_alias.outbox_id WHERE sent_alias.ref = ? LIMIT 1",
+        _ref(message_id),
+    )
+
+
+def known_outside(tx: Tx, outbox_id: str) -> str | None:
+    """The Message-ID under which recipients know what we sent, when it is not ours and known whole."""
+    rows = tx.rows("SELECT alias FROM sent_alias WHERE outbox_id = ? ORDER BY id", outbox_id)
+    return next((row["alias"] for row in rows if _ANGLE.fullmatch(row["alias"])), None)
+
+
+def _ref(message_id: str) -> str:
+    text = message_id.strip()
+    if found := _SES_ID.fullmatch(text):
+        text = f"ses:{found[1]}"  # with or without its region: the 250 does not tell it
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
