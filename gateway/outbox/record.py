@@ -11,7 +11,6 @@ from gateway.outbox import schedule
 from gateway.outbox.bounce import Failed, bounce_person
 from gateway.outbox.queue import FAR, Job, inbox_of, is_ours
 from gateway.store import sent_aliases
-from gateway.store import sent_aliases
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
 from gateway.store.index import status_of

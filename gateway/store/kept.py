@@ -291,22 +291,6 @@ class SentAlias(Model):
         indexes = ((("inbox_id", "ref"), True),)
 
 
-class SentAlias(Model):
-    """Another Message-ID of what we sent, that a relay gave it: see ``store.sent_aliases``."""
-
-    id = BigAutoField()
-    outbox_id = CharField(index=True)
-    inbox_id = CharField()
-    message_id = TextField()  # ours, which outlives the outbox row
-    ref = CharField(index=True)  # digest of the alias
-    alias = TextField()
-    created_at = BigIntegerField()
-
-    class Meta:
-        table_name = "sent_alias"
-        indexes = ((("inbox_id", "ref"), True),)
-
-
 class Suppression(Model):
     """An address that an organization must not write to any more: see ``store.suppressions``."""
 

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Sequence
 
 from gateway.store import sent_aliases
-from gateway.store import sent_aliases
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import derived_ulid, number_of
 from gateway.store.jsontext import dump
@@ -44,10 +43,6 @@ def find_or_make(
     if len(refs) > MAX_REFERENCES:
         refs = refs[:1] + refs[-(MAX_REFERENCES - 1) :]
     replies = list(dict.fromkeys(in_reply_to))[:10]
-    renamed = sent_aliases.ours(tx, inbox["id"], {*refs, *replies})
-    if renamed:
-        refs = list(dict.fromkeys(renamed.get(one, one) for one in refs))
-        replies = list(dict.fromkeys(renamed.get(one, one) for one in replies))
     renamed = sent_aliases.ours(tx, inbox["id"], {*refs, *replies})
     if renamed:
         refs = list(dict.fromkeys(renamed.get(one, one) for one in refs))
