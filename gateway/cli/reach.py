@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -49,8 +50,19 @@ async def located(place: Place, *, start: bool = True) -> AsyncIterator[operator
         return
     if not start:
         raise Failure(f"no gateway runs on {data_dir}", UNAVAILABLE, fix="start it with `postern serve`")
+    _may_start(data_dir)
     async with _started(settings) as found:
         yield replace(found, api_key=place.key or found.api_key)
+
+
+def _may_start(data_dir: Path) -> None:
+    """Refuse to run a gateway for a command on the data directory of another user: its files would become ours."""
+    if data_dir.exists() and (owner := data_dir.stat().st_uid) != os.geteuid():
+        raise Failure(
+            f"no gateway runs on {data_dir}, which belongs to another user (uid {owner})",
+            UNAVAILABLE,
+            fix="start it: systemctl start postern",
+        )
 
 
 async def _answering(data_dir: Path) -> operator.Operator:

@@ -132,7 +132,11 @@ def _setup(place: Place, hands: Hands, book: Manifest, given: dict[str, Any], *,
         click.confirm("Go on?", default=True, abort=True)
     book.answers = answers
     doing = apply.Applying(hands, book, layout.MANIFEST, facts.fingerprint)
-    doing.run(made)
+    try:
+        doing.run(made)
+    finally:
+        if not hands.dry:
+            setup_screen.changes(place, doing)
     if isinstance(hands, DryHands):
         setup_screen.dry(place, hands, doing, [*notes, *(f"{words}: {fix}" for words, fix in found)])
         return

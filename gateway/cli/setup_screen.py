@@ -60,17 +60,24 @@ def removed(place: Place, found: list[tuple[str, str, str]]) -> None:
     show(place, {"result": _rows(found)}, *_told(found))
 
 
+def changes(place: Place, doing: apply.Applying) -> None:
+    """What a run did so far, as lines; with ``--json`` it comes with the rest."""
+    if not place.as_json:
+        for line in _told(doing.changes):
+            click.echo(line)
+
+
 def done(
     place: Place, answers: Answers, doing: apply.Applying, first: dict[str, Any] | None, notes: list[str]
 ) -> None:
-    """What a run did, the key (this once), the DNS zone, and what comes next."""
+    """After the changes: the key (this once), the DNS zone, and what comes next. With ``--json`` all of it."""
     answer = {
         "changes": _rows(doing.changes),
         "unchanged": not doing.changes,
         "notes": notes,
         **(first or {}),
     }
-    lines = _told(doing.changes) or ["unchanged: everything was as these answers want it"]
+    lines = [] if doing.changes else ["unchanged: everything was as these answers want it"]
     show(place, answer, *lines, *_notes(notes), *(_first(answers, first) if first else _later(answers)))
 
 

@@ -268,7 +268,7 @@ class Applying:
         if tls.fits(self.hands.read(step.chain), self.hands.read(step.key), step.names):
             return
         pair = tls.self_signed(step.names)
-        shape: dict[str, Any] = {"mode": 0o640, "group": step.group, "copy": True, "affects": step.affects}
+        shape: dict[str, Any] = {"mode": 0o640, "group": step.group, "copy": True}
         self.file(File(step.key, content=pair.key, secret=True, **shape))
         self.file(File(step.chain, content=pair.chain, **shape))
 

@@ -32,6 +32,8 @@ MANIFEST = STATE / "manifest.json"
 
 USER = "postern"
 """The system user and group of the gateway and of the mail."""
+HTTP_GROUP = "postern-http"
+"""Who may open the gateway's Unix socket: the reverse proxy."""
 
 CLOSED_TO_SERVICES = (Path("/home"), Path("/root"), Path("/run/user"), Path("/tmp"), Path("/var/tmp"))  # noqa: S108
 """Where services see nothing (ProtectHome, PrivateTmp): a program there cannot be started by them."""

@@ -23,8 +23,12 @@ from gateway.setup.steps import (
     Units,
 )
 
-DAEMONS = ("postern-dovecot.service", "postern-milter.service", "postern-postfix.service")
-SERVICES = (*DAEMONS, "postern.service")
+SERVICES = (
+    "postern-dovecot.service",
+    "postern-milter.service",
+    "postern-postfix.service",
+    "postern.service",
+)
 ENABLED = (
     "postern.socket",
     *SERVICES,
@@ -154,16 +158,15 @@ def settings(answers: Answers) -> dict[str, Any]:
 
 
 def _certificate(answers: Answers, given: Sources) -> list[Step]:
-    shape = {"owner": "root", "group": layout.USER, "copy": True}
-    affects = DAEMONS
+    shape: dict[str, Any] = {"mode": 0o640, "group": layout.USER, "copy": True}
     if answers.tls == "files" and given.pair is not None:
-        return [  # the key first: the path unit watches the chain
-            File(layout.TLS_KEY, 0o640, given.pair.key, secret=True, affects=affects, **shape),  # type: ignore[arg-type]
-            File(layout.TLS_CHAIN, 0o640, given.pair.chain, affects=affects, **shape),  # type: ignore[arg-type]
+        return [  # the key first: postern-tls.path watches the chain, and reloads
+            File(layout.TLS_KEY, content=given.pair.key, secret=True, **shape),
+            File(layout.TLS_CHAIN, content=given.pair.chain, **shape),
         ]
     if answers.tls == "self-signed":
         names = (answers.hostname,)
-        return [SelfSigned(names, layout.TLS_CHAIN, layout.TLS_KEY, layout.USER, affects=affects)]
+        return [SelfSigned(names, layout.TLS_CHAIN, layout.TLS_KEY, layout.USER)]
     if answers.tls == "certbot":
         lineage = layout.CERTBOT_LIVE / answers.hostname
         return [

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from gateway.setup import plan as planning
 from gateway.setup.answers import Answers
 from gateway.setup.machine import STOCK, Facts, Listener
+from gateway.setup.tls import own_way
 
 _INSTANCE = re.compile(r"@[^.]*")
 
@@ -45,7 +46,7 @@ def _program(facts: Facts) -> Iterator[tuple[str, str]]:
 
 def _ports(answers: Answers, facts: Facts) -> Iterator[tuple[str, str]]:
     taken = [one for one in facts.listeners if _in_the_way(one, answers, facts)]
-    if answers.tls == "certbot" and not (answers.certbot_webroot or answers.certbot_arguments):
+    if answers.tls == "certbot" and not (answers.certbot_webroot or own_way(answers)):
         busy = [one for one in facts.listeners if one.port == 80 and not one.ours]
         if busy:
             yield (

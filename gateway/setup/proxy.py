@@ -14,9 +14,10 @@ _BODY = "80m"
 """As ``http.max_body``: attachments come as base64 in JSON."""
 
 
-def host(answers: Answers) -> str:
-    """The name clients use."""
-    return urlsplit(answers.public_url).hostname or answers.hostname
+def hosts(answers: Answers) -> tuple[str, ...]:
+    """The names it answers to: the API's, and those where mail servers and clients look for policy and settings."""
+    api = urlsplit(answers.public_url).hostname or answers.hostname
+    return tuple(dict.fromkeys((api, f"mta-sts.{answers.domain}", f"autoconfig.{answers.domain}")))
 
 
 def example(answers: Answers) -> str:
@@ -28,7 +29,7 @@ def _caddy(answers: Answers) -> str:
     return f"""\
 # For Caddy 2. In /etc/caddy/Caddyfile:  import {layout.PROXY}/Caddyfile
 # The socket is for the group postern-http:  usermod -aG postern-http caddy && systemctl restart caddy
-{host(answers)} {{
+{", ".join(hosts(answers))} {{
 	request_body {{
 		max_size {_BODY}b
 	}}
@@ -41,7 +42,7 @@ def _caddy(answers: Answers) -> str:
 
 
 def _nginx(answers: Answers) -> str:
-    name = host(answers)
+    names = " ".join(hosts(answers))
     return f"""\
 # For nginx:  ln -s {layout.PROXY}/nginx.conf /etc/nginx/conf.d/postern.conf
 # The socket is for the group postern-http:  usermod -aG postern-http www-data && systemctl restart nginx
@@ -58,7 +59,8 @@ map $http_upgrade $postern_connection {{
 server {{
     listen 443 ssl;
     listen [::]:443 ssl;
-    server_name {name};
+    server_name {names};
+    # it must be for all of these names: `certbot --expand`, or `postern setup --certbot-argument=--domain …`
     ssl_certificate     {layout.TLS_CHAIN};
     ssl_certificate_key {layout.TLS_KEY};
 

@@ -123,6 +123,7 @@ def _account(hands: Hands, book: Manifest, found: list[tuple[str, str, str]]) ->
     try:
         hands.ids(layout.USER, layout.USER)
         hands.run("userdel", *options, layout.USER)
+        hands.run("groupdel", *options, layout.HTTP_GROUP)
         found.append((GONE, f"user {layout.USER}", ""))
     except LookupError:
         pass

@@ -78,7 +78,6 @@ class SelfSigned:
     chain: Path
     key: Path
     group: str
-    affects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

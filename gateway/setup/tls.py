@@ -119,11 +119,17 @@ def self_signed(names: tuple[str, ...]) -> Pair:
     return Pair(cert.public_bytes(serialization.Encoding.PEM).decode(), text.decode())
 
 
+def own_way(answers: Answers) -> bool:
+    """Whether the further arguments for certbot say how the domain is proved."""
+    ways = ("--dns-", "--nginx", "--apache", "--webroot", "--standalone", "--manual", "--authenticator", "-a")
+    return any(one.startswith(ways) for one in answers.certbot_arguments)
+
+
 def certbot(answers: Answers) -> tuple[str, ...]:
     """The command that gets a certificate for the mail host, or keeps the one there is until it is due."""
     if answers.certbot_webroot:
         way: tuple[str, ...] = ("--webroot", "--webroot-path", answers.certbot_webroot)
-    elif answers.certbot_arguments:
+    elif own_way(answers):
         way = ()
     else:
         way = ("--standalone",)
