@@ -14,6 +14,7 @@ from gateway.net.client import SafeClient
 from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.engine import Store
+from gateway.store.leases import Leases, LocalLeases
 from mailserver.base import MailServer
 from mailserver.imap import ImapPool
 
@@ -24,7 +25,7 @@ class Core:
 
     ``outbox_bell`` tells the outbox that a row waits; ``secret`` signs URLs and return-path tokens; ``keys``
     recognises API keys; ``live`` tells open sockets of new events; ``extractor`` reads
-    attachments (None: switched off).
+    attachments (None: switched off); ``leases`` say what this process may do where there are several.
     """
 
     settings: Settings
@@ -37,6 +38,7 @@ class Core:
     outbox_bell: Bell
     secret: bytes
     data_dir: Path
+    leases: Leases = field(default_factory=LocalLeases)
     keys: KeyRing = field(default_factory=KeyRing)
     live: LiveEvents = field(default_factory=LiveEvents)
     extractor: ExtractPool | None = None

@@ -60,6 +60,8 @@ class DraftScheduler:
 
     async def pass_once(self) -> int:
         """Send everything due; answers how many went."""
+        if not self._core.leases.holds(("drafts", 0)):
+            return 0
         now = time.monotonic()
         due = await self._core.store.read(_due)
         went = 0

@@ -2,7 +2,7 @@
 
 A key is found by its SHA-256 (256 bits of entropy need no slow hash). What was found is remembered for
 ``REMEMBER`` seconds, so that a busy key costs no query; every removal in this process empties the memory at
-once, and another process's removal (the command line's, another server's) is seen within that second.
+once, and those of other servers within milliseconds; the command line's is seen within that second.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from gateway.store.engine import Row, Store, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.jsontext import load
 from gateway.store.scope import Scope
+from gateway.store.wakeups import LocalWakeups, Wakeups
 
 log = logging.getLogger("postern.keys")
 
@@ -44,7 +45,9 @@ def hash_of(key: str) -> str:
 class KeyRing:
     """Recognises keys. One for each running gateway; used on the event loop only."""
 
-    def __init__(self) -> None:
+    def __init__(self, wakeups: Wakeups | None = None) -> None:
+        self._wakeups: Wakeups = wakeups or LocalWakeups()
+        self._wakeups.hear("keys", lambda text: self._forget_here())
         self._known: dict[str, _Known] = {}
         self._generation = 0
         self._used: dict[str, int] = {}
@@ -78,7 +81,11 @@ class KeyRing:
         return known.scope
 
     def forget(self) -> None:
-        """Keys were removed or changed: believe nothing that is remembered."""
+        """Keys were removed or changed: believe nothing that is remembered, in any process."""
+        self._forget_here()
+        self._wakeups.tell("keys")
+
+    def _forget_here(self) -> None:
         self._generation += 1
         self._known.clear()
 

@@ -51,7 +51,8 @@ class ReputationWatch:
         try:
             while True:
                 try:
-                    seen = await self._look(seen)
+                    mine = self._core.leases.holds(("reputation", 0))
+                    seen = await self._look(seen) if mine else None
                 except StoreDown as error:
                     log.warning("looking after reputations waits for the database: %s", error)
                 except Exception:

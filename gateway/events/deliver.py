@@ -1,7 +1,8 @@
 """The delivery engine: posts events to webhooks, at least once, in order per inbox (DESIGN §1.5).
 
 It opens a task for each lane whose head is due (see ``lanes``); the task posts head after head until the lane is
-empty or waits. One task a lane at a time, so two events of a lane are never on their way at once.
+empty or waits. One task a lane at a time, so two events of a lane are never on their way at once; where several
+processes deliver, each has the lanes of the shares it has leased (``store.leases``).
 
 Crash safety: a delivery row stays pending until its outcome is committed, so a kill repeats at most the posts
 that were in flight, with the same id and body. Retries are scheduled before a row's second try, so a crash
@@ -31,6 +32,7 @@ from gateway.store.bell import Bell
 from gateway.store.engine import Row, Store, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.jsontext import load
+from gateway.store.leases import DUTIES, Leases, LocalLeases, Share
 
 log = logging.getLogger("postern.webhooks")
 
@@ -57,11 +59,14 @@ class WebhookDelivery:
         settings: Settings,
         wires: Mapping[str, Wire],
         heard: Heard | None = None,
+        leases: Leases | None = None,
     ) -> None:
+        self._leases = leases or LocalLeases()
         self._store, self._events, self._client = store, events, client
         self._settings, self._wires, self._heard = settings.webhooks, wires, heard
         self._keep_us = settings.events.keep_days * DAY
         self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._shares: dict[str, Share] = {}
         self._busy: Counter[str] = Counter()
         self._slow: set[str] = set()
         self._bell: Bell | None = None
@@ -73,7 +78,10 @@ class WebhookDelivery:
         """Start; whatever was pending when the last process ended is taken up at once."""
         self._bell = Bell()
         self._stopping = False
-        self._unlisten = self._events.listen(self._bell.ring)
+        bell = self._bell
+        self._unlisten = self._events.listen(bell.ring)
+        self._leases.on_gain(lambda shares: bell.ring())
+        self._leases.while_busy(lambda share: share in self._shares.values())
         self._loop = asyncio.create_task(self._run(self._bell), name="webhooks")
 
     async def stop(self) -> None:
@@ -96,11 +104,12 @@ class WebhookDelivery:
         while True:
             pause, began = 1.0, time.monotonic()
             try:
-                if began - tidied > _TIDY_EVERY:
+                keeper = self._leases.holds(("lanes", 0))
+                if began - tidied > _TIDY_EVERY and keeper:
                     await self._store.write(lanes.promote_all)
                     tidied = began
                 pause = await self._look()
-                if began - swept > _SWEEP_EVERY:
+                if began - swept > _SWEEP_EVERY and keeper:
                     await self._store.write(partial(_sweep, before=now_us() - self._keep_us))
                     swept = began
             except StoreDown as error:
@@ -112,14 +121,17 @@ class WebhookDelivery:
     async def _look(self) -> float:
         """Open a lane for each head that is due; answers the seconds until the next one is."""
         began, now = time.monotonic(), now_us()
+        shares = self._held()
+        if shares == []:
+            return 1.0
         full = [hook for hook, open_ in self._busy.items() if open_ >= self._width(hook)]
 
         def look(tx: Tx) -> tuple[list[Row], int | None]:
-            return lanes.due(tx, now, full, _LOOK_AHEAD), lanes.next_due(tx, now)
+            return lanes.due(tx, now, full, _LOOK_AHEAD, shares), lanes.next_due(tx, now)
 
         due, upcoming = await self._store.read(look)
         for row in due:
-            self._open_lane(row["lane"], row["webhook_id"])
+            self._open_lane(row["lane"], row["webhook_id"], ("lanes", row["share"]))
         # a long queue of a busy endpoint makes looking dear: it must not take all our time
         await asyncio.sleep(min(time.monotonic() - began, 0.2) if len(due) == _LOOK_AHEAD else 0)
         return 1.0 if upcoming is None else min(1.0, max((upcoming - now_us()) / SECOND, 0.005))
@@ -127,18 +139,25 @@ class WebhookDelivery:
     def _width(self, webhook: str) -> int:
         return 1 if webhook in self._slow else _PER_WEBHOOK
 
-    def _open_lane(self, lane: str, webhook: str) -> None:
+    def _held(self) -> list[int] | None:
+        """The shares of the lanes that are this process's; None: every one."""
+        if self._leases.alone:
+            return None
+        return [n for n in range(DUTIES["lanes"][1]) if self._leases.holds(("lanes", n))]
+
+    def _open_lane(self, lane: str, webhook: str, share: Share) -> None:
         if lane in self._lanes or self._busy[webhook] >= self._width(webhook):
             return
         if len(self._lanes) >= self._settings.concurrency * _PER_WEBHOOK:
             return
         self._busy[webhook] += 1
-        task = asyncio.create_task(self._drain(lane), name=f"lane-{lane}")
-        self._lanes[lane] = task
+        task = asyncio.create_task(self._drain(lane, share), name=f"lane-{lane}")
+        self._lanes[lane], self._shares[lane] = task, share
         task.add_done_callback(partial(self._closed, lane, webhook))
 
     def _closed(self, lane: str, webhook: str, task: asyncio.Task[None]) -> None:
         self._lanes.pop(lane, None)
+        self._shares.pop(lane, None)
         self._busy[webhook] -= 1
         if self._busy[webhook] <= 0:
             del self._busy[webhook]
@@ -148,9 +167,9 @@ class WebhookDelivery:
         elif self._bell is not None:
             self._bell.ring()
 
-    async def _drain(self, lane: str) -> None:
+    async def _drain(self, lane: str, share: Share) -> None:
         row = await self._store.read(lambda tx: lanes.head(tx, lane, now_us()))
-        while row is not None and not self._stopping:
+        while row is not None and not self._stopping and self._leases.holds(share):
             posted = await self._post(row)
             wire = self._wires[row["dialect"]]
             row = await self._write(partial(settle, posted=posted, wire=wire, settings=self._settings))

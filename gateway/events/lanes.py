@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
+from gateway.store.leases import DUTIES
 
 BEHIND = 1 << 62
 """``next_at`` of a row that waits for those before it."""
@@ -95,17 +96,23 @@ def alone(lane: str) -> bool:
     return "#" in lane
 
 
-def due(tx: Tx, now: int, busy: list[str], most: int) -> list[Row]:
-    """(lane, webhook_id) of heads whose time has come, longest due first, without those of ``busy`` webhooks."""
+def due(tx: Tx, now: int, busy: list[str], most: int, shares: list[int] | None = None) -> list[Row]:
+    """(lane, webhook_id, share) of heads whose time has come, longest due first, without those of ``busy`` webhooks.
+
+    ``shares``: of all lanes those of these shares (``store.leases``), on PostgreSQL; None: every lane, share 0.
+    """
+    share = "0" if shares is None else f"(hashtext(delivery.lane) & {DUTIES['lanes'][1] - 1})"
+    ours = f"AND {share} IN ({', '.join('?' * len(shares))}) " if shares else ""
     marks = ", ".join("?" * len(busy))
     without = f"AND delivery.webhook_id NOT IN ({marks}) " if busy else ""
     return tx.rows(
-        "SELECT delivery.lane, delivery.webhook_id FROM delivery "  # noqa: S608
+        f"SELECT delivery.lane, delivery.webhook_id, {share} AS share FROM delivery "  # noqa: S608
         "JOIN webhook ON webhook.id = delivery.webhook_id "
-        f"WHERE delivery.state = 'pending' AND delivery.next_at <= ? AND webhook.enabled = 1 {without}"
+        f"WHERE delivery.state = 'pending' AND delivery.next_at <= ? AND webhook.enabled = 1 {without}{ours}"
         "ORDER BY delivery.next_at, delivery.id LIMIT ?",
         now,
         *busy,
+        *(shares or ()),
         most,
     )
 

@@ -190,6 +190,10 @@ class LiveEvents:
             self._job.cancel()
             self._job = None
 
+    def listens(self, dialect: str) -> bool:
+        """Whether any socket of a dialect is open."""
+        return any(one.dialect == dialect for one in self._streams | self._replaying)
+
     async def heard_by(self, dialect: str, row: Row) -> bool:
         """Whether a socket of ``dialect`` was sent this event row; waits while one is still about to be."""
         key = (dialect, row["id"])

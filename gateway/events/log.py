@@ -16,6 +16,7 @@ from gateway.events.lanes import enqueue, in_order
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import derived_ulid, now_us
 from gateway.store.jsontext import dump, load
+from gateway.store.wakeups import LocalWakeups, Wakeups
 
 log = logging.getLogger("postern.events")
 
@@ -33,7 +34,9 @@ class EventLog:
     """The log and who must be told when it grows. Listeners are called in the committing thread, after the
     commit; they must only hand over (``loop.call_soon_threadsafe``)."""
 
-    def __init__(self) -> None:
+    def __init__(self, wakeups: Wakeups | None = None) -> None:
+        self._wakeups: Wakeups = wakeups or LocalWakeups()
+        self._wakeups.hear("events", lambda text: self._ring_here())
         self._listeners: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
@@ -105,7 +108,11 @@ class EventLog:
         return event_id
 
     def ring(self) -> None:
-        """Tell every listener that there is something new."""
+        """Tell every listener that there is something new, in every process."""
+        self._ring_here()
+        self._wakeups.tell("events")
+
+    def _ring_here(self) -> None:
         with self._lock:
             listeners = list(self._listeners)
         for call in listeners:

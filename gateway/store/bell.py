@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+
+from gateway.store.wakeups import Topic, Wakeups
 
 
 class Bell:
@@ -11,6 +14,13 @@ class Bell:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._event = asyncio.Event()
+        self._tell: Callable[[], None] = lambda: None
+
+    def shared(self, wakeups: Wakeups, topic: Topic) -> Bell:
+        """Have it ring in every process: our rings there, theirs here."""
+        self._tell = lambda: wakeups.tell(topic)
+        wakeups.hear(topic, lambda text: self._event.set())
+        return self
 
     def ring(self) -> None:
         """Wake the waiter; safe from any thread, harmless after the loop has closed."""
@@ -18,6 +28,7 @@ class Bell:
             self._loop.call_soon_threadsafe(self._event.set)
         except RuntimeError:
             pass
+        self._tell()
 
     async def wait(self, timeout: float | None = None) -> bool:
         """Wait until it rings or ``timeout`` seconds passed; answers whether it rang."""

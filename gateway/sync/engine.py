@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,10 +17,12 @@ from gateway.mime.worker import ParserPool
 from gateway.settings import Settings
 from gateway.store.engine import Row, Store, StoreDown, Tx
 from gateway.store.ids import now_us
+from gateway.store.leases import LeaseLost, Share
 from gateway.sync import apply, fetch, flags_owed
 from gateway.sync.fetch import Cursor, Delta
 from gateway.sync.intake import Intake
 from gateway.sync.slots import Slots
+from gateway.sync.turns import Turns
 from mailserver.base import Hint, MailServer, MailServerDown
 from mailserver.imap import ImapPool
 
@@ -69,12 +73,17 @@ class Sync:
         drafts: apply.DraftSink,
         settings: Settings,
         extractor: ExtractPool | None = None,
+        turns: Turns | None = None,
     ) -> None:
+        self._turns = turns or Turns(store)
         self._store, self._mail, self._imap = store, mail, imap
         self._drafts, self._settings = drafts, settings
         self._slots = Slots(max(1, settings.sync.concurrency))
-        self._intake = Intake(store, imap, parser, extractor, self._slots, events, drafts, settings)
+        self._intake = Intake(
+            store, imap, parser, extractor, self._slots, events, drafts, settings, self._turns
+        )
         self._passes: set[asyncio.Task[None]] = set()
+        self._looks: set[asyncio.Task[None]] = set()
         self._lanes: dict[str, _Lane] = {}
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
@@ -85,6 +94,10 @@ class Sync:
 
     async def start(self) -> None:
         """Start the passes and the catch-up clock; every inbox is looked at once."""
+        self._turns.on_hint(self._told)
+        self._turns.leases.on_gain(self._gained)
+        self._turns.leases.while_busy(self._busy)
+        self._turns.wakeups.answer("refresh", self._refreshed)
         self._tasks = [
             asyncio.create_task(self._work(), name="sync"),
             asyncio.create_task(self._catch_up(), name="sync-catch-up"),
@@ -94,7 +107,7 @@ class Sync:
         """Stop after the batches in hand; nothing that was not committed is lost (the cursor tells)."""
         for timer in self._timers:
             timer.cancel()
-        running = [*self._tasks, *self._passes]
+        running = [*self._tasks, *self._passes, *self._looks]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -104,6 +117,40 @@ class Sync:
 
     def hint(self, hint: Hint) -> None:
         """A doorbell rang (see :class:`mailserver.base.Hint`)."""
+        if self._turns.mine(hint.address.lower()):
+            self._want(hint)
+        else:
+            self._turns.pass_on(hint)
+
+    def _told(self, hint: Hint | None) -> None:
+        if hint is None:
+            self._look_soon(lambda address: True)
+        elif self._turns.mine(hint.address.lower()):
+            self._want(hint)
+
+    def _gained(self, shares: Collection[Share]) -> None:
+        """Mailboxes are ours now: what we knew of them may be old."""
+        for address in [one for one in self._lanes if self._turns.share(one) in shares]:
+            if not self._lanes[address].running:
+                self.forget(address)
+        self._look_soon(lambda address: self._turns.share(address) in shares)
+
+    def _busy(self, share: Share) -> bool:
+        return any(lane.running and self._turns.share(one) == share for one, lane in self._lanes.items())
+
+    def _look_soon(self, which: Callable[[str], bool]) -> None:
+        look = asyncio.create_task(self._look_at(which), name="sync-look")
+        self._looks.add(look)
+        look.add_done_callback(self._looks.discard)
+
+    async def _look_at(self, which: Callable[[str], bool]) -> None:
+        with contextlib.suppress(StoreDown):  # the catch-up comes to them too
+            for row in await self._store.read(_followed):
+                if which(row["address"]) and self._turns.mine(row["address"]):
+                    self._want(Hint(row["address"]))
+                    await asyncio.sleep(0.002)
+
+    def _want(self, hint: Hint) -> None:
         address = hint.address.lower()
         lane = self._lanes.setdefault(address, _Lane())
         if lane.wanted is None:
@@ -115,11 +162,21 @@ class Sync:
 
     async def refresh(self, address: str, timeout: float = 30.0) -> None:
         """Look at a whole inbox now and return when it was read. Raises TimeoutError."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.hint(Hint(address))
-        self._lanes[address.lower()].waiters.append(waiter)
         async with asyncio.timeout(timeout):
+            if not self._turns.mine(address.lower()):
+                await self._turns.refresh(address)
+                return
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._want(Hint(address))
+            self._lanes[address.lower()].waiters.append(waiter)
             await waiter
+
+    async def _refreshed(self, address: str) -> str:
+        """Another process asks for ``refresh``; an empty answer when the mailbox is not ours."""
+        if not self._turns.mine(address.lower()):
+            return ""
+        await self.refresh(address)
+        return "read"
 
     def forget(self, address: str) -> None:
         """An inbox is gone: drop what waits for it."""
@@ -143,6 +200,10 @@ class Sync:
             lane = self._lanes.get(address)
             if lane is None or lane.running or lane.wanted is None:
                 return
+            if not self._turns.mine(address):
+                self.forget(address)
+                self._turns.pass_on(Hint(address))
+                return
             wanted, lane.wanted, lane.running = lane.wanted, None, True
             waiters, lane.waiters = lane.waiters, []
             try:
@@ -152,6 +213,9 @@ class Sync:
             except asyncio.CancelledError:
                 raise
             except apply.InboxGone:
+                self.forget(address)
+            except LeaseLost as error:
+                log.info("%s: %s", address, error)
                 self.forget(address)
             except Exception as error:
                 log.exception("sync of %s failed; it is tried again, others go on", address)
@@ -211,20 +275,17 @@ class Sync:
     async def _catch_up(self) -> None:
         while True:
             try:
-                rows = await self._store.read(
-                    lambda tx: tx.rows(
-                        "SELECT address FROM inbox WHERE status IN ('active', 'suspended') "
-                        "ORDER BY active_at DESC"
-                    )
-                )
+                rows = await self._store.read(_followed)
             except StoreDown as error:
                 log.warning("catch-up cannot read the inboxes: %s", error)
                 rows = []
+            rows = [row for row in rows if self._turns.mine(row["address"])]
             # a sweep never takes more than its share: with push the hints do the work
             share = 1 / 10 if self._mail.has_push else 1 / 60
             pause = max(self._settings.sync.catch_up_seconds / max(len(rows), 1), share)
             for row in rows:
-                self.hint(Hint(row["address"]))
+                if self._turns.mine(row["address"]):
+                    self._want(Hint(row["address"]))
                 await asyncio.sleep(pause if self._first_sweep_done else min(pause, 0.002))
             if not self._first_sweep_done:
                 self._first_sweep_done = True
@@ -239,7 +300,7 @@ class Sync:
             self.forget(address)
             return
         await self._look(inbox, cursors, lane, wanted)
-        await flags_owed.pay(self._store, self._imap, inbox)
+        await flags_owed.pay(self._store, self._imap, inbox, partial(self._turns.write, address))
 
     async def _look(self, inbox: Row, cursors: dict[str, Cursor], lane: _Lane, wanted: _Wanted) -> None:
         """Read what is wanted, folder by folder, then forget what is gone."""
@@ -276,15 +337,15 @@ class Sync:
         lost = set(cursors) - {state.name for state in states}
         removed: list[str] = []
         if gone:
-            removed = await self._store.write(
-                partial(apply.write_vanished, inbox=inbox, deltas=gone, drafts=self._drafts)
+            removed = await self._turns.write(
+                address, partial(apply.write_vanished, inbox=inbox, deltas=gone, drafts=self._drafts)
             )
         if lost:
-            removed += await self._store.write(
-                partial(apply.drop_folders, inbox=inbox, names=lost, drafts=self._drafts)
+            removed += await self._turns.write(
+                address, partial(apply.drop_folders, inbox=inbox, names=lost, drafts=self._drafts)
             )
         while resets:
-            swept = await self._store.write(partial(_sweep, inbox=inbox))
+            swept = await self._turns.write(address, partial(_sweep, inbox=inbox))
             removed += swept
             resets = len(swept) == _SWEPT
         lane.checked = True
@@ -309,6 +370,12 @@ class Sync:
                 return delta
             rows = await self._store.read(partial(apply.cursors_of, inbox_id=inbox["id"]))
             cursor = rows[name]
+
+
+def _followed(tx: Tx) -> list[Row]:
+    return tx.rows(
+        "SELECT address FROM inbox WHERE status IN ('active', 'suspended') ORDER BY active_at DESC"
+    )
 
 
 def _inbox_and_cursors(tx: Tx, address: str) -> tuple[Row | None, dict[str, Cursor]]:

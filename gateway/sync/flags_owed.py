@@ -7,6 +7,7 @@ at the end of a pass over the inbox.
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
@@ -20,12 +21,14 @@ log = logging.getLogger("postern.sync")
 
 _BATCH = 500
 
+Write = Callable[[Callable[[Tx], None]], Awaitable[None]]
 Paid = list[tuple[Row, tuple[str, ...]]]
 """Copies with the flags they bear now."""
 
 
-async def pay(store: Store, imap: ImapPool, inbox: Row) -> None:
-    """Set and clear what an inbox is owed; what cannot be done now stays owed. Raises StoreDown."""
+async def pay(store: Store, imap: ImapPool, inbox: Row, write: Write | None = None) -> None:
+    """Set and clear what an inbox is owed; what cannot be done now stays owed. Raises StoreDown, and
+    what ``write`` raises (None: the store's own)."""
     rows = await store.read(partial(_owed, inbox_id=inbox["id"]))
     if not rows:
         return
@@ -34,7 +37,7 @@ async def pay(store: Store, imap: ImapPool, inbox: Row) -> None:
     except (MailServerError, IMAPClientError) as error:
         log.info("%d copies in %s do not bear their flags yet: %s", len(rows), inbox["address"], error)
         return
-    await store.write(partial(_settle, paid=paid))
+    await (write or store.write)(partial(_settle, paid=paid))
 
 
 def _owed(tx: Tx, inbox_id: str) -> list[Row]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 
 from aioimaplib import IMAP4, IMAP4_SSL
 
@@ -25,10 +26,19 @@ _REVIEW = 20.0
 
 
 class IdleWatch:
-    """Keeps up to ``sync.idle_connections`` inboxes in IDLE; a push on INBOX becomes a hint."""
+    """Keeps up to ``sync.idle_connections`` inboxes in IDLE; a push on INBOX becomes a hint. ``mine``: whose they are,
+    where several processes share them."""
 
-    def __init__(self, store: Store, mail: MailServer, on_hint: OnHint, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        mail: MailServer,
+        on_hint: OnHint,
+        settings: Settings,
+        mine: Callable[[str], bool] = lambda address: True,
+    ) -> None:
         self._store, self._mail, self._hint = store, mail, on_hint
+        self._mine = mine
         self._most = settings.sync.idle_connections
         self._watched: dict[str, asyncio.Task[None]] = {}
         self._review: asyncio.Task[None] | None = None
@@ -68,7 +78,7 @@ class IdleWatch:
             except StoreDown as error:
                 log.warning("cannot review the watched inboxes: %s", error)
                 rows = []
-            wanted = {row["address"] for row in rows}
+            wanted = {row["address"] for row in rows if self._mine(row["address"])}
             for address in [one for one in self._watched if one not in wanted]:
                 self._watched.pop(address).cancel()
             for address in wanted - self._watched.keys():

@@ -23,6 +23,7 @@ from gateway.sync.arrival import arrival_labels
 from gateway.sync.extraction import Piece, pieces
 from gateway.sync.fetch import Delta
 from gateway.sync.slots import Slots
+from gateway.sync.turns import Turns
 from mailserver.imap import Client, ImapPool
 
 RETURN_PATH = "+b-"
@@ -42,7 +43,9 @@ class Intake:
         events: EventLog,
         drafts: apply.DraftSink,
         settings: Settings,
+        turns: Turns,
     ) -> None:
+        self._turns = turns
         self._store, self._imap, self._parser = store, imap, parser
         self._extractor, self._slots = extractor, slots
         self._events, self._drafts, self._settings = events, drafts, settings
@@ -51,7 +54,7 @@ class Intake:
         """Write a batch, with the events of its mail unless not ``announce``.
 
         ``modseq``: the folder's cursor before this batch. Raises InboxGone, StoreDown, MailServerDown: what was not
-        written is read again.
+        written is read again. LeaseLost: it is another process's to read.
         """
         parsed = await self._parser.parse_many([one.raw for one in delta.found]) if delta.found else []
         if delta.state.role == "inbox" and parsed:
@@ -75,7 +78,8 @@ class Intake:
             () if IMPORTED in found.flags else labels
             for found, labels in zip(one.delta.found, extra, strict=True)
         ]
-        done = await self._store.write(
+        done = await self._turns.write(
+            inbox["address"],
             partial(
                 apply.write_batch,
                 inbox=inbox,
@@ -86,7 +90,7 @@ class Intake:
                 extra=extra,
                 texts=one.texts,
                 announce_since=since,
-            )
+            ),
         )
         if any(extra):
             decided = {
@@ -117,14 +121,15 @@ class Intake:
         suspects = [n for n, one in enumerate(parsed) if RETURN_PATH in (one.delivered_to or "")]
         if not suspects:
             return parsed
-        ours = await self._store.write(
+        ours = await self._turns.write(
+            inbox["address"],
             partial(
                 apply.write_reports,
                 inbox=inbox,
                 found=[delta.found[n] for n in suspects],
                 parsed=[parsed[n] for n in suspects],
                 events=self._events,
-            )
+            ),
         )
         if not ours:
             return parsed

@@ -1,0 +1,51 @@
+"""Whether an event was told on an open socket, of this process or of another.
+
+A dialect that prefers its sockets to its webhooks asks this before the first post of an event. Every process that
+serves the API is asked at once; each answers for its own sockets, after waiting for one that is about to tell. One
+that does not answer has none, as far as the webhook is concerned: an event told twice has one id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.events.live import PATIENCE, LiveEvents, whole
+from gateway.store.engine import Row, Store
+from gateway.store.leases import Leases
+from gateway.store.wakeups import Wakeups
+
+_SLACK = 2.0
+
+
+class Hearing:
+    """``heard_by`` of all processes together."""
+
+    def __init__(self, live: LiveEvents, store: Store, leases: Leases, wakeups: Wakeups) -> None:
+        self._live, self._store, self._leases, self._wakeups = live, store, leases, wakeups
+        wakeups.answer("heard", self._answer)
+
+    async def heard_by(self, dialect: str, row: Row) -> bool:
+        """As ``LiveEvents.heard_by``; ``row`` is an event's."""
+        here = asyncio.ensure_future(self._live.heard_by(dialect, row))
+        there = asyncio.ensure_future(self._elsewhere(dialect, row))
+        try:
+            for one in asyncio.as_completed((here, there)):
+                if await one:
+                    return True
+            return False
+        finally:
+            here.cancel()
+            there.cancel()
+
+    async def _elsewhere(self, dialect: str, row: Row) -> bool:
+        others = self._leases.others("api")
+        if not others:
+            return False
+        return any(await self._wakeups.ask("heard", f"{dialect} {row['id']}", others, PATIENCE + _SLACK))
+
+    async def _answer(self, text: str) -> str:
+        dialect, _, event_id = text.partition(" ")
+        if not self._live.listens(dialect):
+            return ""
+        rows = await self._store.read(lambda tx: whole(tx, [event_id]))
+        return "heard" if rows and await self._live.heard_by(dialect, rows[0]) else ""

@@ -1,0 +1,66 @@
+"""Whose turn a mailbox is: where several processes share the database, each follows the mailboxes it has leased.
+
+What the doorbell says of another's mailbox is passed on to all; who follows it takes it. Every transaction of a pass
+is fenced, so that a process that was taken for dead, and goes on, writes nothing (``store.leases``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from gateway.store.engine import Store, Tx
+from gateway.store.leases import Leases, LocalLeases, Share, share_of
+from gateway.store.wakeups import LocalWakeups, Wakeups
+from mailserver.base import Hint
+
+T = TypeVar("T")
+
+_ASK_SECONDS = 5.0
+_decode = msgspec.json.Decoder(Hint).decode
+
+
+class Turns:
+    """The mailboxes of this process, by address (lower case). Without other processes: all."""
+
+    def __init__(self, store: Store, leases: Leases | None = None, wakeups: Wakeups | None = None) -> None:
+        self._store = store
+        self.leases: Leases = leases or LocalLeases()
+        self.wakeups: Wakeups = wakeups or LocalWakeups()
+
+    def share(self, address: str) -> Share:
+        """The share of the work that a mailbox falls into."""
+        return share_of("mailboxes", address)
+
+    def mine(self, address: str) -> bool:
+        """Whether this process follows the mailbox now."""
+        return self.leases.alone or self.leases.holds(self.share(address))
+
+    async def write(self, address: str, work: Callable[[Tx], T]) -> T:
+        """``Store.write`` for the reader of a mailbox. Raises LeaseLost too."""
+        share = self.share(address)
+
+        def fenced(tx: Tx) -> T:
+            self.leases.fence(tx, share)
+            return work(tx)
+
+        return await self._store.write(work if self.leases.alone else fenced)
+
+    def pass_on(self, hint: Hint) -> None:
+        """Tell who follows the mailbox."""
+        self.wakeups.tell("hint", msgspec.json.encode(hint).decode())
+
+    def on_hint(self, call: Callable[[Hint | None], None]) -> None:
+        """Have ``call`` called with what others pass on; None when some may have been missed."""
+        self.wakeups.hear("hint", lambda text: call(_decode(text) if text else None))
+
+    async def refresh(self, address: str) -> None:
+        """Have another process look at a mailbox and return when it was read. It may take for ever."""
+        while True:
+            others = self.leases.others("sync")
+            if any(await self.wakeups.ask("refresh", address, others, _ASK_SECONDS)) or self.mine(address):
+                return
+            await asyncio.sleep(0.2)
