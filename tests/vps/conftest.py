@@ -30,9 +30,24 @@ $ORIGIN 2.0.192.in-addr.arpa.
 10 PTR {HOSTNAME}.
 20 PTR mx.world.test.
 """
+HEAD = f"""$TTL 60
+{DOMAIN}. SOA ns.world.test. hostmaster.world.test. 1 60 60 60 5
+{DOMAIN}. NS ns.world.test.
+"""
+"""What the registrar's name server has already; Postern prints the records to add."""
 SETUP = [
     *("postern", "setup", "--domain", DOMAIN, "--hostname", HOSTNAME, "--public-address", ADDRESS),
-    *("--tls-cert", "/root/chain.pem", "--tls-key", "/root/key.pem", "--inbox", "agent", "--yes", "--json"),
+    *(
+        "--tls-cert",
+        "/root/chain.pem",
+        "--tls-key",
+        "/root/key.pem",
+        "--inbox",
+        "agent",
+        "--instead",
+        "--yes",
+    ),
+    "--json",
 ]
 
 
@@ -113,5 +128,5 @@ def server(bare: tuple[Host, World, Certificate]) -> Iterator[Server]:
         stack.callback(here.close)
         stack.callback(abroad.close)
         made = Server(host, world, here, abroad, certificate, told)
-        world.publish(DOMAIN, host.run("postern", "domain", "zone", DOMAIN).stdout)
+        world.publish(DOMAIN, HEAD + host.run("postern", "domain", "zone", DOMAIN).stdout)
         yield made
