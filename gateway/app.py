@@ -26,6 +26,7 @@ from gateway.api.opened_pixel import opened_routes
 from gateway.api.openmail import openmail_dialect
 from gateway.api.operator_door import operator_routes
 from gateway.api.proxies import behind_proxies
+from gateway.api.relay_hooks import relay_hook_routes
 from gateway.api.system import no_such_path, system_routes
 from gateway.api.unsubscribe import unsubscribe_routes
 from gateway.api.well_known import well_known_routes
@@ -213,6 +214,7 @@ async def gateway(settings: Settings, manager: Manager | None = None) -> AsyncIt
                 *unsubscribe_routes(core),
                 *well_known_routes(core),
                 *opened_routes(core),
+                *relay_hook_routes(core),
                 *([mcp] if settings.mcp.enabled else []),
                 *(route for one in DIALECTS for route in one.routes(core)),
             ],

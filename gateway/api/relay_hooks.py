@@ -1,0 +1,43 @@
+"""``POST /hooks/PROFILE``: what the relay posts of deliveries, bounces and complaints (``core.relay_news``)."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gateway.api.body import read_body
+from gateway.core.context import Core
+from gateway.core.errors import Invalid, NotFound, TooLarge, Unavailable
+from gateway.core.relay_news import NotTheirs, RelayNews
+from gateway.store.engine import StoreDown
+
+_MOST = 1024 * 1024
+
+
+def relay_hook_routes(core: Core) -> list[Route]:
+    """The route."""
+    news = RelayNews(core)
+
+    async def answer(request: Request) -> Response:
+        try:
+            body = await read_body(request, _MOST)
+            given = request.headers.get("authorization", "")
+            count = await news.take(request.path_params["profile"], given, body)
+        except NotFound as error:
+            return _told(404, error)
+        except NotTheirs as error:
+            return _told(401, error, {"WWW-Authenticate": 'Basic realm="postern"'})
+        except (Invalid, TooLarge) as error:
+            return _told(413 if isinstance(error, TooLarge) else 400, error)
+        except (Unavailable, StoreDown) as error:
+            return _told(503, error, {"Retry-After": "60"})
+        return JSONResponse({"messages": count})
+
+    return [Route("/hooks/{profile}", answer, methods=["POST"])]
+
+
+def _told(status: int, error: Exception, headers: dict[str, str] | None = None) -> Response:
+    body = {"message": str(error)}
+    fix = getattr(error, "fix", None)
+    return JSONResponse({**body, "fix": fix} if fix else body, status, headers)
