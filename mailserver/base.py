@@ -163,6 +163,9 @@ class MailServer(Protocol):
     async def remove_mailbox(self, address: str) -> None:
         """Refuse its mail from now on, end its sessions, and delete every byte of its mail from disk."""
 
+    async def purge(self, address: str) -> None:
+        """Make what was expunged from a mailbox unreadable on disk (caches of header fields)."""
+
     async def reconcile(self, domains: Sequence[str], mailboxes: Sequence[str]) -> None:
         """Make the lookup tables hold exactly these (start-up repair). Removes mail of no mailbox that
         is listed; mailboxes not listed are removed as by ``remove_mailbox``."""

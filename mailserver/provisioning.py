@@ -166,6 +166,11 @@ class Provisioning:
         await self._settle([address])
         await self._erase([row])
 
+    async def purge(self, address: str) -> None:
+        """Make what was expunged from a mailbox unreadable: Dovecot keeps header fields of it in its index caches."""
+        if self._dovecot is not None:
+            await self._dovecot.doveadm("mailbox", "cache", "purge", "-u", _plain(address), "*")
+
     async def reconcile(self, domains: Sequence[str], mailboxes: Sequence[str]) -> None:
         wanted = {fold_domain(name) for name in domains}
         held = self.directory.domains()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
@@ -63,12 +64,26 @@ class Client:
             )
         return answer
 
-    async def rows(self, path: str, limit: int | None = None) -> list[dict[str, Any]]:
+    async def lines(self, path: str, body: Any) -> AsyncIterator[Any]:
+        """POST, and each line of the answer as it comes, decoded. Raises Failure; it may take its time."""
+        patient = aiohttp.ClientTimeout(total=None, connect=10)
+        try:
+            async with self.session.post(self.url(path), json=body, timeout=patient) as response:
+                if response.status >= 400:
+                    raise refused(response.status, await asyncio.to_thread(_decode, await response.read()))
+                async for line in response.content:
+                    yield await asyncio.to_thread(_decode, line)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise unreachable(self.base_url, error) from error
+
+    async def rows(
+        self, path: str, limit: int | None = None, query: dict[str, str] | None = None
+    ) -> list[dict[str, Any]]:
         """Every row of a list, page after page; at most ``limit``."""
         found: list[dict[str, Any]] = []
         where: dict[str, str] = {}
         while True:
-            page = await self.call("GET", path, query={"limit": str(_PAGE), **where})
+            page = await self.call("GET", path, query={**(query or {}), "limit": str(_PAGE), **where})
             found += page["data"]
             if path.startswith("/v1/"):
                 where = {"offset": str(len(found))} if page["data"] and len(found) < page["total"] else {}

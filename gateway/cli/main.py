@@ -46,6 +46,7 @@ _COMMANDS = {
     "restore": "restore",
     "import": "import_",
     "export": "export",
+    "erase": "erase",
     "mail": "mail",
     "config": "config",
 }

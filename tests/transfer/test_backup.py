@@ -27,8 +27,9 @@ def answer(gateway: GatewayProcess, *arguments: str, code: int = 0, **options: A
 def test_backup_under_traffic_then_wipe_then_restore(tmp_path: Path) -> None:
     target = tmp_path / "backups"
     with running_gateway(tmp_path) as gateway, empty_place(tmp_path) as other:
-        organization, inbox = gateway.organization, gateway.inbox
-        address = inbox["address"]
+        organization = gateway.organization
+        address = organization.new_inbox("main")["email_address"]
+        password = organization.call("POST", f"inboxes/{address}/credentials")["password"]
         second = organization.new_inbox("second")["email_address"]
         organization.call(
             "POST",
@@ -42,7 +43,7 @@ def test_backup_under_traffic_then_wipe_then_restore(tmp_path: Path) -> None:
         )
         # beside the 31: the Sent copy
         until(lambda: len(shown(organization, address)) >= 32 and len(shown(organization, second)) == 1)
-        with person(gateway, address, inbox["password"]) as client:
+        with person(gateway, address, password) as client:
             client.create('"Kunden/M&APw-ller.GmbH"')
             client.select("INBOX")
             client.store("1:3", "+FLAGS", "(\\Seen \\Flagged)")
@@ -88,9 +89,9 @@ def test_backup_under_traffic_then_wipe_then_restore(tmp_path: Path) -> None:
             stop.set()
             flow.join()
         assert made["verified"] is True
-        assert made["mail"]["inboxes"] == 2
+        assert made["mail"]["inboxes"] == 3
         assert made["mail"]["messages"] >= len(settled) + 1
-        key, password, first_id = gateway.api_key, inbox["password"], draft["draft_id"]
+        key, first_id = gateway.api_key, draft["draft_id"]
         gateway.stop()
         told = events_of(Path(made["backup"]))
         assert told
