@@ -21,18 +21,18 @@ from tests.vps.world import ADDRESS as WORLD_ADDRESS
 from tests.vps.world import NAME_SERVER, World, world_host, world_missing
 
 ADDRESS = "192.0.2.10"
-DOMAIN = "agents.test"
-HOSTNAME = "mail.agents.test"
+DOMAIN = "agents.example"
+HOSTNAME = "mail.agents.example"
 REVERSE = f"""$TTL 60
 $ORIGIN 2.0.192.in-addr.arpa.
-@ SOA ns.world.test. hostmaster.world.test. 1 60 60 60 5
-@ NS ns.world.test.
+@ SOA ns.world.example. hostmaster.world.example. 1 60 60 60 5
+@ NS ns.world.example.
 10 PTR {HOSTNAME}.
-20 PTR mx.world.test.
+20 PTR mx.world.example.
 """
 HEAD = f"""$TTL 60
-{DOMAIN}. SOA ns.world.test. hostmaster.world.test. 1 60 60 60 5
-{DOMAIN}. NS ns.world.test.
+{DOMAIN}. SOA ns.world.example. hostmaster.world.example. 1 60 60 60 5
+{DOMAIN}. NS ns.world.example.
 """
 """What the registrar's name server has already; Postern prints the records to add."""
 SETUP = [
@@ -47,7 +47,8 @@ SETUP = [
         "--instead",
         "--yes",
     ),
-    "--json",
+    # the test's webhook endpoint is a program on the server
+    *("--set", "webhooks.allow_http=true", "--set", "webhooks.allow_loopback=true", "--json"),
 ]
 
 

@@ -56,7 +56,7 @@ def test_setup_again_changes_nothing(server: Server) -> None:
 
 
 def test_mail_from_the_world_is_checked_and_shown(server: Server) -> None:
-    server.world.send(letter("alice@world.test", AGENT, "in from abroad"), "alice@world.test", AGENT)
+    server.world.send(letter("alice@world.example", AGENT, "in from abroad"), "alice@world.example", AGENT)
     [message] = until(lambda: listed(server, "in from abroad"), 60, server.host.journal())
     text = raw_of(server, message["message_id"])
     head = text.split("\n\n")[0].split("\r\n\r\n")[0]
@@ -75,7 +75,7 @@ def test_mail_to_the_world_passes_its_checks(server: Server) -> None:
     server.api(
         "POST",
         f"inboxes/{AGENT}/messages/send",
-        json={"to": ["alice@world.test"], "subject": "out from here", "text": "Hello."},
+        json={"to": ["alice@world.example"], "subject": "out from here", "text": "Hello."},
     )
     found = seen_by(server, "alice", "out from here")
     results = " ".join(str(one) for one in found.get_all("Authentication-Results", []))
@@ -96,11 +96,11 @@ def test_a_bounce_is_an_event(server: Server) -> None:
         server.api(
             "POST",
             f"inboxes/{AGENT}/messages/send",
-            json={"to": ["nobody@world.test"], "subject": "to nobody", "text": "Is there anybody?"},
+            json={"to": ["nobody@world.example"], "subject": "to nobody", "text": "Is there anybody?"},
         )
         [post] = endpoint.wait("message.bounced", timeout=60)
         bounce = verified(post, hook["secret"])["bounce"]
-        assert bounce["recipients"][0]["address"] == "nobody@world.test"
+        assert bounce["recipients"][0]["address"] == "nobody@world.example"
         assert bounce["recipients"][0]["status"].startswith("5.1.1")
     finally:
         server.here(with_place.__exit__, None, None, None)
@@ -131,9 +131,9 @@ def test_a_person_reads_and_sends_with_a_mail_client(server: Server, password: s
             client.starttls(context=context)
         with client:
             client.login(AGENT, password)
-            client.send_message(letter(AGENT, "bob@world.test", subject))
+            client.send_message(letter(AGENT, "bob@world.example", subject))
 
-    server.world.send(letter("bob@world.test", AGENT, "to a person"), "bob@world.test", AGENT)
+    server.world.send(letter("bob@world.example", AGENT, "to a person"), "bob@world.example", AGENT)
     until(lambda: listed(server, "to a person"), 60)
     assert server.abroad(read)
     for port in (465, 587):
@@ -147,7 +147,9 @@ def test_a_person_reads_and_sends_with_a_mail_client(server: Server, password: s
 def test_mail_flows_while_the_gateway_is_down(server: Server) -> None:
     server.host.run("systemctl", "stop", "postern.service", "postern.socket")
     try:
-        server.world.send(letter("alice@world.test", AGENT, "while it slept"), "alice@world.test", AGENT)
+        server.world.send(
+            letter("alice@world.example", AGENT, "while it slept"), "alice@world.example", AGENT
+        )
         until(
             lambda: not server.world.host.run("postqueue", "-j").stdout.strip(),
             60,
@@ -161,9 +163,9 @@ def test_mail_flows_while_the_gateway_is_down(server: Server) -> None:
 def test_nobody_relays_through_it(server: Server) -> None:
     def try_relay() -> int:
         with smtplib.SMTP(ADDRESS, 25, timeout=30) as client:
-            client.ehlo("mx.world.test")
-            client.mail("alice@world.test")
-            return client.rcpt("bob@elsewhere.test")[0]
+            client.ehlo("mx.world.example")
+            client.mail("alice@world.example")
+            return client.rcpt("bob@elsewhere.example")[0]
 
     assert server.abroad(try_relay) >= 450
 

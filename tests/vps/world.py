@@ -16,16 +16,16 @@ from email.message import EmailMessage
 
 from tests.vps.host import Host, booted, hosts_missing
 
-DOMAIN = "world.test"
+DOMAIN = "world.example"  # not .test: OpenDKIM's resolver knows that there is no such name
 ADDRESS = "192.0.2.20"
 NAME_SERVER = "192.0.2.53"
 PEOPLE = ("alice", "bob")
 
 _ROOT_ZONE = """$TTL 60
-. SOA ns.world.test. hostmaster.world.test. 1 60 60 60 5
-. NS ns.world.test.
+. SOA ns.world.example. hostmaster.world.example. 1 60 60 60 5
+. NS ns.world.example.
 """
-_ZONE = f"""$ORIGIN world.test.
+_ZONE = f"""$ORIGIN world.example.
 $TTL 60
 @ SOA ns hostmaster 1 60 60 60 5
 @ NS ns
@@ -62,6 +62,7 @@ Canonicalization relaxed/simple
 AuthservID mx.{DOMAIN}
 AlwaysAddARHeader yes
 UMask 007
+Nameservers {NAME_SERVER}
 """
 _DMARC = f"""AuthservID mx.{DOMAIN}
 TrustedAuthservIDs mx.{DOMAIN}
