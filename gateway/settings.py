@@ -181,6 +181,30 @@ class Dns(Section, frozen=True, kw_only=True):
     ] = 14.0
 
 
+class Doctor(Section, frozen=True, kw_only=True):
+    """What ``postern doctor`` asks of others, and from when on it warns."""
+
+    mx_hosts: Annotated[
+        list[str],
+        Doc(
+            description="host:port of others' mail servers, to see whether port 25 is open outwards; empty: those of "
+            "three large providers"
+        ),
+    ] = []
+    ntp_server: Annotated[
+        str, Doc(description="host:port of a time server to compare the clock with; empty: ask the system")
+    ] = "pool.ntp.org:123"
+    blocklists: Annotated[
+        list[str], Doc(description="DNS blocklists that --blocklists asks; empty: the three most used")
+    ] = []
+    queue_minutes: Annotated[
+        float, Doc(description="minutes for which a message may wait before it is of note; 24 times as long fails")
+    ] = 60.0
+    disk_free: Annotated[
+        float, Doc(description="share of a disk that should be free (0.1: a tenth); a quarter of it fails")
+    ] = 0.1
+
+
 class Sync(Section, frozen=True, kw_only=True):
     idle_connections: Annotated[
         int, Doc(description="inboxes, most recently active first, kept in IMAP IDLE")
@@ -365,6 +389,7 @@ class Settings(Section, frozen=True, kw_only=True):
     database: Database = Database()
     mail: Mail = Mail()
     dns: Dns = Dns()
+    doctor: Doctor = Doctor()
     sync: Sync = Sync()
     outbox: Outbox = Outbox()
     webhooks: Webhooks = Webhooks()

@@ -48,6 +48,7 @@ _COMMANDS = {
     "export": "export",
     "erase": "erase",
     "mail": "mail",
+    "doctor": "doctor",
     "config": "config",
 }
 _PLURALS = {

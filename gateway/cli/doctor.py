@@ -1,0 +1,96 @@
+"""``postern doctor``: what could keep mail from flowing, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+import msgspec
+
+from gateway import logs
+from gateway.cli import operator
+from gateway.cli.failure import USAGE, Failure
+from gateway.cli.options import Place, common
+from gateway.cli.output import clean, show
+from gateway.doctor.arrive import arrived
+from gateway.doctor.checks import CHECKS
+from gateway.doctor.examination import Check, Report, examine
+from gateway.doctor.finding import worst
+from gateway.doctor.scene import Door
+
+_NAMES = click.Choice([one.name for one in CHECKS])
+_EPILOG = """\b
+Exit codes:
+  0  all is well
+  1  something is of note (WARN)
+  2  something is wrong (FAIL)
+"""
+
+
+@click.command(name="doctor", epilog=_EPILOG)
+@click.option("--only", type=_NAMES, multiple=True, help="Only this check; may be repeated.")
+@click.option("--skip", type=_NAMES, multiple=True, help="Leave this check out; may be repeated.")
+@click.option("--blocklists", is_flag=True, help="Also ask DNS blocklists for this machine's addresses.")
+@common
+@click.pass_context
+def command(
+    context: click.Context, place: Place, only: tuple[str, ...], skip: tuple[str, ...], blocklists: bool
+) -> None:
+    """Look at DNS, ports, TLS, clock, disk, queues, daemons, database and files, and send a mail round.
+
+    Each line is OK, WARN or FAIL, with what to do. Run it as root to see everything, with the gateway running or not.
+    """
+    if place.url:
+        raise Failure("doctor looks at this machine", USAGE, fix="leave --url out")
+    wanted = [
+        one
+        for one in CHECKS
+        if one.name not in skip
+        and (one.name in only if only else not one.optional or (blocklists and one.name == "blocklists"))
+    ]
+    reports = asyncio.run(_run(place, wanted))
+    levels = [one.level for report in reports for one in report.findings]
+    show(place, _json(reports), *_lines(reports))
+    context.exit(worst(levels))
+
+
+async def _run(place: Place, checks: list[Check]) -> list[Report]:
+    settings, _ = place.settings()
+    logs.configure("error", "text")
+    data_dir = place.data_dir(settings)
+    door = None
+    if operator.running(data_dir):
+        found = operator.operator_of(data_dir)
+        door = Door(found.base_url, found.api_key, found.unix_socket) if found is not None else None
+    try:
+        async with arrived(settings, data_dir, place.file(), door) as scene:
+            return await examine(scene, checks)
+    except ValueError as error:
+        raise Failure(
+            f"mail.public_ipv4 or mail.public_ipv6: {error}", USAGE, fix="give one address each"
+        ) from error
+
+
+def _json(reports: list[Report]) -> dict[str, Any]:
+    levels = [one.level for report in reports for one in report.findings]
+    return {
+        "status": ("ok", "warn", "fail")[worst(levels)],
+        "checks": [
+            {"check": report.check, "findings": msgspec.to_builtins(list(report.findings))}
+            for report in reports
+        ],
+    }
+
+
+def _lines(reports: list[Report]) -> list[str]:
+    lines = []
+    for report in reports:
+        for one in report.findings:
+            lines.append(f"{one.level.upper():5} {report.check:12} {clean(one.subject)}: {clean(one.text)}")
+            if one.fix:
+                lines.append(f"      fix: {clean(one.fix)}")
+    counts = [
+        sum(one.level == level for each in reports for one in each.findings) for level in ("fail", "warn")
+    ]
+    return [*lines, f"{counts[0]} wrong, {counts[1]} of note"]

@@ -1,0 +1,40 @@
+"""From the settings to what the checks look at: the database if there is one, the gateway if it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from gateway.core.domains_check import checker_of
+from gateway.core.domains_records import site_of
+from gateway.doctor.scene import Door, Scene
+from gateway.settings import Settings
+from gateway.store.engine import Store
+
+
+@asynccontextmanager
+async def arrived(
+    settings: Settings, data_dir: Path, config: Path | None, door: Door | None
+) -> AsyncIterator[Scene]:
+    """The scene. Raises ValueError for a public address that is none."""
+    site = await asyncio.to_thread(site_of, settings)
+    checker = await checker_of(settings)
+    store = await asyncio.to_thread(_store, settings, data_dir)
+    try:
+        yield Scene(settings, config, data_dir, store, door, checker, site)
+    finally:
+        if store is not None:
+            await asyncio.to_thread(store.close)
+
+
+def _store(settings: Settings, data_dir: Path) -> Store | None:
+    """Opened to look only; nothing is made or migrated."""
+    url = settings.database.url
+    path = Path(url.removeprefix("sqlite:")) if url else data_dir / "postern.db"
+    if (not url or url.startswith("sqlite:")) and not path.exists():
+        return None
+    store = Store(url or f"sqlite:{path}")
+    store.start()
+    return store

@@ -1,0 +1,58 @@
+"""The database: whole, and of the version that this program writes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.doctor.finding import Finding, fail, ok
+from gateway.doctor.scene import NoDatabase, Scene, apart
+from gateway.store.engine import Tx
+from gateway.store.migrate import known_levels
+
+_RESTORE = "stop the gateway, keep a copy of the file, and restore the last backup (postern restore)"
+
+
+async def database(scene: Scene) -> Sequence[Finding]:
+    """Its migrations are the ones we know, and SQLite finds no damage."""
+    if scene.store is None:
+        raise NoDatabase(f"there is no database in {scene.data_dir}")
+    applied = set(await scene.read(_applied))
+    known = known_levels()
+    if applied - known:
+        text = f"a newer Postern wrote it ({', '.join(sorted(applied - known))})"
+        return [
+            fail(
+                "database", text, "install that version again, or restore the backup from before the upgrade"
+            )
+        ]
+    findings = []
+    if known - applied:
+        text = f"not brought up to date yet ({', '.join(sorted(known - applied))})"
+        findings.append(
+            fail("database", text, "start the gateway: it does that first (systemctl restart postern)")
+        )
+    if scene.store.postgres:
+        return findings or [ok("database", "PostgreSQL answers, and is up to date")]
+    path = Path(str(scene.store.db.database))
+    damage = await apart(lambda: _damage(path))
+    if damage:
+        findings.append(fail("database", f"{path} is damaged: {damage}", _RESTORE))
+    return findings or [ok("database", "whole, and up to date")]
+
+
+def _applied(tx: Tx) -> list[str]:
+    return [row["name"] for row in tx.rows("SELECT name FROM schema_migration")]
+
+
+def _damage(path: Path) -> str:
+    """What SQLite's own quick check says; empty when it is well. On a connection of its own, so readers are free."""
+    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+    try:
+        said = [str(row[0]) for row in db.execute("PRAGMA quick_check(3)")]
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    finally:
+        db.close()
+    return "" if said == ["ok"] else "; ".join(said)[:300]

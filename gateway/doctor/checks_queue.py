@@ -1,0 +1,107 @@
+"""Queues: what waits to go out, here and in Postfix, and webhooks that fail."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gateway.doctor.examination import well
+from gateway.doctor.finding import Finding, fail, ok, warn
+from gateway.doctor.scene import Scene, apart
+from gateway.store.ids import now_us
+
+_QUEUES = ("maildrop", "incoming", "active", "deferred")
+_HOLD = "hold"
+
+
+async def outbox(scene: Scene) -> Sequence[Finding]:
+    """Accepted messages that are not settled."""
+    count, oldest = await scene.read(
+        lambda tx: (
+            int(tx.value("SELECT count(*) FROM outbox WHERE state <> 'done'")),
+            tx.value("SELECT min(created_at) FROM outbox WHERE state <> 'done'"),
+        )
+    )
+    age = (now_us() - oldest) / 1e6 if oldest is not None else 0.0
+    fix = "journalctl -u postern shows what each destination says; see the checks named outbound and ports"
+    return [_judged("outbox", count, age, scene.settings.doctor.queue_minutes, fix)]
+
+
+async def postfix(scene: Scene) -> Sequence[Finding]:
+    """Postfix's queue, by its files. Raises PermissionError for whoever may not look."""
+    mail = scene.settings.mail
+    if mail.server != "postfix_dovecot":
+        return [ok("postfix", "not in use")]
+    spool = Path(mail.postfix_spool) if mail.postfix_spool else scene.data_dir / "postfix" / "spool"
+    if not spool.is_dir():
+        return [warn("postfix", f"{spool} is not there", "start Postfix once, or set mail.postfix_spool")]
+    config = f" -c {mail.postfix_dir}" if mail.postfix_dir else ""
+    count, age = await apart(lambda: _files(spool, _QUEUES))
+    fix = f"postqueue{config} -p lists it with what each destination says"
+    findings = [_judged("postfix queue", count, age, scene.settings.doctor.queue_minutes, fix)]
+    held, _ = await apart(lambda: _files(spool, (_HOLD,)))
+    if held:
+        fix = f"look at it (postcat{config} -q ID), then postsuper{config} -H ALL lets it go"
+        findings.append(warn("postfix hold", f"{held} messages are held", fix))
+    return findings
+
+
+def _files(spool: Path, queues: Sequence[str]) -> tuple[int, float]:
+    """How many there are, and the age of the oldest in seconds. Postfix sets the time of a deferred file to its next
+    try, so its change time counts."""
+    count, oldest = 0, time.time()
+    for name in queues:
+        if not (spool / name).is_dir():
+            continue
+
+        def refuse(error: OSError) -> None:
+            raise error
+
+        for folder, _, files in os.walk(spool / name, onerror=refuse):
+            for file in files:
+                try:
+                    info = os.stat(os.path.join(folder, file))
+                except FileNotFoundError:
+                    continue  # delivered just now
+                count, oldest = count + 1, min(oldest, info.st_mtime, info.st_ctime)
+    return count, time.time() - oldest
+
+
+def _judged(name: str, count: int, age: float, minutes: float, fix: str) -> Finding:
+    if not count:
+        return ok(name, "empty")
+    text = f"{count} messages wait, the oldest for {_span(age)}"
+    if age < minutes * 60:
+        return ok(name, text)
+    return (fail if age >= 24 * minutes * 60 else warn)(name, text, fix)
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+async def webhooks(scene: Scene) -> Sequence[Finding]:
+    """Endpoints that were switched off for failing, and those that fail now."""
+    rows = await scene.read(
+        lambda tx: tx.rows(
+            "SELECT id, url, enabled, disabled_reason, failing_since FROM webhook WHERE "
+            "(enabled = 0 AND disabled_reason IS NOT NULL) OR (enabled = 1 AND failing_since IS NOT NULL)"
+        )
+    )
+    findings = []
+    for row in rows:
+        host = urlsplit(row["url"]).netloc.rpartition("@")[2]  # the rest may hold secrets
+        if not row["enabled"]:
+            text = f"the endpoint at {host} is switched off: {row['disabled_reason']}"
+            fix = "have its owner mend the endpoint and enable the webhook again"
+        else:
+            text = f"the endpoint at {host} fails for {_span((now_us() - row['failing_since']) / 1e6)}"
+            fix = "it is tried again by itself; the webhook's attempts say what it answers"
+        findings.append(warn(f"wh_{row['id']}", text, fix))
+    return well(findings, "webhooks", "none fails")
