@@ -20,7 +20,7 @@ _READY = 60.0
 async def make(place: Place, book: Manifest, inbox: str, save: Callable[[], None]) -> dict[str, Any]:
     """Wait until the gateway is ready; make a key and an inbox unless an earlier run did.
 
-    Answers ``{api_key?, inbox?, zone, base_url}``. The key is shown this once. Raises Failure.
+    Answers ``{api_key?, inbox?, dns, zone, base_url}``. The key is shown this once. Raises Failure.
     """
     assert book.answers is not None
     domain = book.answers.domain
@@ -37,7 +37,9 @@ async def make(place: Place, book: Manifest, inbox: str, save: Callable[[], None
             made = await client.call("POST", "/inboxes", body)
             found["inbox"] = book.first_inbox = str(made["email_address"])
             save()
-        found["zone"] = await _zone(client, domain)
+        where = f"/domains/{segment(domain)}/setup"
+        found["dns"] = await client.call("GET", where)
+        found["zone"] = (await client.call("GET", f"{where}/zone"))["zone"]
     return found
 
 
@@ -59,10 +61,3 @@ async def _ready(client: Client) -> None:
         UNAVAILABLE,
         fix="journalctl -u 'postern*' -n 50 tells more; `postern setup` goes on when it is ready",
     )
-
-
-async def _zone(client: Client, domain: str) -> str:
-    async with client.session.get(client.url(f"/domains/{segment(domain)}/zone-file")) as response:
-        if response.status != 200:
-            raise Failure(f"no DNS zone of {domain}: the gateway answered {response.status}", UNAVAILABLE)
-        return await response.text()

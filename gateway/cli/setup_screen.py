@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from gateway.cli.domains import records_to_publish
 from gateway.cli.options import Place
 from gateway.cli.output import show
 from gateway.setup import apply, layout
@@ -82,11 +83,8 @@ def done(
 
 
 def _first(answers: Answers, first: dict[str, Any]) -> list[str]:
-    lines = ["", "Publish in DNS:", "", first["zone"].rstrip(), ""]
-    for address in answers.addresses:
-        lines.append(
-            f"Ask the owner of {address} (your provider) for its reverse name (PTR): {answers.hostname}"
-        )
+    lines = ["", f"Publish in DNS (`postern domain zone {answers.domain}` prints a zone file):", ""]
+    lines += records_to_publish(first["dns"])[2:]
     if "api_key" in first:
         lines += ["", f"API key      {first['api_key']}", "             Keep it: it is not shown again."]
     if "inbox" in first:

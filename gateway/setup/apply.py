@@ -25,7 +25,7 @@ from gateway.setup.steps import (
     Units,
 )
 
-MADE, CHANGED, KEPT, DONE = "made", "changed", "kept", "done"
+MADE, CHANGED, KEPT, DONE, GONE = "made", "changed", "kept", "done", "removed"
 
 
 class Refused(Exception):
@@ -51,6 +51,8 @@ class Applying:
         """Do every step, in order. Raises CommandFailed, Refused, OSError: run it again to go on."""
         self.book.done = False
         for step in plan.steps:
+            if isinstance(step, Units):
+                self.outdated(plan)  # before they start again
             _DO[type(step)](self, step)
         self.book.done = True
         self.save()
@@ -105,7 +107,7 @@ class Applying:
             pass
         self.book.account = True
         self.save()
-        self.hands.run("systemd-sysusers", str(step.source))
+        self.hands.run("systemd-sysusers", step.source.name)
         self.note(MADE, f"user {step.name}", "a system user without login")
 
     def units(self, step: Units) -> None:
@@ -191,6 +193,7 @@ class Applying:
         wanted = step.content.encode()
         held = self.hands.read(step.path)
         entry = self.book.files.get(str(step.path)) or FileEntry(copy=step.copy, existed=held is not None)
+        entry.affects = step.affects
         ours = held is None or step.copy or manifest.digest(held) in entry.ours
         if held == wanted:
             self._known(step.path, entry, wanted)
@@ -206,6 +209,27 @@ class Applying:
         self.hands.write(step.path, wanted, step.mode, step.owner, step.group, secret=step.secret)
         self._after(step.path)
         self.note(MADE if held is None else CHANGED, step.path)
+
+    def outdated(self, plan: Plan) -> None:
+        """Take away what earlier answers needed and these do not."""
+        wanted = {str(one.path) for one in plan.steps if isinstance(one, File | SettingsFile)}
+        wanted |= {str(one) for one in plan.holds}
+        for name in [
+            one for one in self.book.files if one not in wanted and one.removesuffix(".new") not in wanted
+        ]:
+            path, entry = Path(name), self.book.files[name]
+            held = self.hands.read(path)
+            if held is not None and not entry.copy and manifest.digest(held) not in entry.ours:
+                continue  # edited: --remove speaks of it
+            self.affect(entry.affects)
+            self.save()
+            if held is not None and not entry.existed:
+                self.hands.remove(path)
+                self.note(GONE, path, "not needed any more")
+                self._after(path)
+            del self.book.files[name]
+            if str(path.parent) in self.book.directories and self.hands.rmdir(path.parent):
+                self.book.directories.remove(str(path.parent))
 
     def _known(self, path: Path, entry: FileEntry, content: bytes) -> None:
         if manifest.digest(content) not in entry.ours or str(path) not in self.book.files:

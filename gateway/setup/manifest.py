@@ -29,6 +29,8 @@ class FileEntry(msgspec.Struct, forbid_unknown_fields=True):
     ours: list[str] = []
     """SHA-256 of what setup wrote or was about to write, newest last."""
     copy: bool = False
+    affects: tuple[str, ...] = ()
+    """Units to restart when it goes."""
     existed: bool = False
     """It was there before setup, which adopted it: ``--remove`` leaves it."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from gateway.setup import firewall, layout, packages, sources, tls
@@ -90,7 +91,17 @@ def make(answers: Answers, secrets: Secrets, facts: Facts, given: Sources) -> Pl
     if facts.firewall and answers.open_firewall:
         steps += firewall.steps(facts.firewall, ports(answers))
     steps.append(Units(tuple(one for one in ENABLED if one in given.units), answers.start))
-    return Plan(tuple(steps), tuple(_notes(answers, facts)))
+    return Plan(tuple(steps), _holds(answers), tuple(_notes(answers, facts)))
+
+
+def _holds(answers: Answers) -> frozenset[Path]:
+    """Certificates and secrets of earlier runs, as long as the answers speak of them."""
+    found = {layout.TLS_CHAIN, layout.TLS_KEY}
+    if answers.smarthost_user:
+        found.add(layout.CREDENTIALS / PASSWORD)
+    if answers.postgresql:
+        found.add(layout.CREDENTIALS / DATABASE)
+    return frozenset(found)
 
 
 def wanted_packages(answers: Answers) -> tuple[str, ...]:

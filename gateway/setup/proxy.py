@@ -17,7 +17,8 @@ _BODY = "80m"
 def hosts(answers: Answers) -> tuple[str, ...]:
     """The names it answers to: the API's, and those where mail servers and clients look for policy and settings."""
     api = urlsplit(answers.public_url).hostname or answers.hostname
-    return tuple(dict.fromkeys((api, f"mta-sts.{answers.domain}", f"autoconfig.{answers.domain}")))
+    further = (f"{label}.{answers.domain}" for label in ("mta-sts", "autoconfig", "autodiscover"))
+    return tuple(dict.fromkeys((api, *further)))
 
 
 def example(answers: Answers) -> str:

@@ -120,11 +120,18 @@ def _account(hands: Hands, book: Manifest, found: list[tuple[str, str, str]]) ->
     if not book.account:
         return
     options = () if hands.live else ("--root", str(hands.root))
-    try:
-        hands.ids(layout.USER, layout.USER)
+    if _there(hands, layout.USER, "root"):
         hands.run("userdel", *options, layout.USER)
-        hands.run("groupdel", *options, layout.HTTP_GROUP)
         found.append((GONE, f"user {layout.USER}", ""))
-    except LookupError:
-        pass
+    for group in (layout.USER, layout.HTTP_GROUP):  # userdel takes its own only where login.defs says so
+        if _there(hands, "root", group):
+            hands.run("groupdel", *options, group)
     book.account = False
+
+
+def _there(hands: Hands, owner: str, group: str) -> bool:
+    try:
+        hands.ids(owner, group)
+    except LookupError:
+        return False
+    return True

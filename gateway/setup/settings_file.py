@@ -119,6 +119,11 @@ def _put(holder: Any, key: str, value: Any, meaning: str | None) -> None:
     elif key in holder:
         holder[key] = value
     else:
+        # comments at a table's end are about what follows it
+        body = holder.value.body if isinstance(holder, Table) else []
+        end = max((at + 1 for at, (one, _) in enumerate(body) if one is not None), default=0)
+        rest, body[end:] = body[end:], []
         if meaning:
             holder.add(tomlkit.comment(meaning))
         holder.add(key, value)
+        body.extend(rest)

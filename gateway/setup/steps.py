@@ -116,4 +116,6 @@ class Plan:
     """The steps in order, and words the administrator should read."""
 
     steps: tuple[Step, ...]
+    holds: frozenset[Path] = frozenset()
+    """Files that stay though no step writes them this time."""
     notes: tuple[str, ...] = field(default=())

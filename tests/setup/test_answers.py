@@ -1,0 +1,285 @@
+"""What answers are accepted, what each leads to, and how a certificate that was given is looked at."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography import x509
+
+from gateway.cli.config import described
+from gateway.settings import load_settings
+from gateway.setup import firewall, layout, plan, preflight, proxy, settings_file, tls
+from gateway.setup.answers import Answers, BadAnswer, Secrets, check
+from gateway.setup.machine import Listener, UnitState
+from gateway.setup.steps import Certbot, File, Packages, StockUnits
+from tests.setup.conftest import ANSWERS, FACTS
+
+with_ = msgspec.structs.replace
+
+
+@pytest.mark.parametrize(
+    ("changes", "flag"),
+    [
+        ({"domain": ""}, "--domain"),
+        ({"domain": "localhost"}, "--domain"),
+        ({"domain": "exa mple.org"}, "--domain"),
+        ({"hostname": "mail_.example.org;rm"}, "--hostname"),
+        ({"tls": ""}, "--tls-cert"),
+        ({"tls": "files", "tls_cert": "a"}, "--tls-key"),
+        ({"tls": "certbot", "certbot_email": "-x"}, "--certbot"),
+        ({"smarthost": "relay"}, "--smarthost"),
+        ({"smarthost": "relay:99999"}, "--smarthost"),
+        ({"mail_address": "example.org"}, "--mail-address"),
+        ({"addresses": ("here",)}, "--public-address"),
+        ({"smtp_port": 0}, "--smtp-port"),
+        ({"http_host": "*"}, "--http-host"),
+        ({"public_url": "ftp://x"}, "--public-url"),
+        ({"inbox": "a@b"}, "--inbox"),
+    ],
+)
+def test_a_wrong_answer_is_refused_by_the_name_of_its_option(changes: dict[str, Any], flag: str) -> None:
+    with pytest.raises(BadAnswer) as caught:
+        check(with_(ANSWERS, **changes))
+    assert caught.value.flag == flag
+
+
+def test_names_are_folded() -> None:
+    found = check(with_(ANSWERS, domain="Bücher.Example."))
+    assert (found.domain, found.hostname) == ("xn--bcher-kva.example", "mail.xn--bcher-kva.example")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"smarthost": "relay.example.net:587", "smarthost_user": "u", "smarthost_tls": "starttls"},
+        {"postgresql": True},
+        {"unix_socket": True, "proxy": "nginx"},
+        {"http_host": "::1", "http_port": 9000},
+        {"mail_address": "192.0.2.11", "smtp_port": 2525},
+        {"settings": {"limits.inboxes": 7}},
+    ],
+)
+def test_settings_are_ones_the_gateway_takes(changes: dict[str, Any]) -> None:
+    values = plan.settings(check(with_(ANSWERS, **changes)))
+    load_settings(overrides=values | {"mail.smarthost_password": "", "database.url": ""}, environ={})
+
+
+def test_only_settings_that_differ_from_the_defaults_are_written() -> None:
+    values, defaults = plan.settings(check(ANSWERS)), {one.name: one.default for one in described()}
+    assert {name: value for name, value in values.items() if defaults[name] == value} == {}
+
+
+def ports(*held: tuple[str, int, str]) -> tuple[Listener, ...]:
+    return tuple(Listener(address, port, unit, unit.split(".")[0]) for address, port, unit in held)
+
+
+STOCK = {"postfix.service": UnitState(True, True), "dovecot.service": UnitState(True, True)}
+
+
+def facts(**changes: Any) -> Any:
+    return replace(FACTS, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "held", "fine"),
+    [
+        ({}, (), True),
+        ({}, (("0.0.0.0", 25, "postfix@-.service"),), False),
+        ({"instead": True}, (("0.0.0.0", 25, "postfix@-.service"),), True),
+        ({"instead": True}, (("0.0.0.0", 25, "haraka.service"),), False),
+        ({}, (("0.0.0.0", 25, "postern-postfix.service"),), True),
+        ({"mail_address": "192.0.2.11"}, (("192.0.2.10", 25, "postfix@-.service"),), True),
+        ({"mail_address": "192.0.2.11"}, (("::", 25, "postfix@-.service"),), False),
+        ({}, (("127.0.0.1", 8025, "other.service"),), False),
+        ({"http_port": 9000}, (("127.0.0.1", 8025, "other.service"),), True),
+        ({"settings": {"mail.imap_port": 1143}}, (("0.0.0.0", 143, "uw-imapd.service"),), True),
+    ],
+)
+def test_ports_that_others_hold(changes: dict[str, Any], held: tuple[Any, ...], fine: bool) -> None:
+    stock = {one: state for one, state in STOCK.items() if any(one[:7] == unit[:7] for *_, unit in held)}
+    found = preflight.problems(check(with_(ANSWERS, **changes)), facts(listeners=ports(*held), stock=stock))
+    assert (found == []) is fine, found
+
+
+def test_a_stock_server_in_the_way_is_refused_with_both_ways_out() -> None:
+    held = ports(("0.0.0.0", 25, "postfix@-.service"))
+    [(words, fix)] = preflight.problems(check(ANSWERS), facts(listeners=held, stock=STOCK))
+    assert "postfix@- (postfix@-.service) listens on 0.0.0.0:25" in words
+    assert "dovecot.service" not in words  # it runs, elsewhere
+    assert "--instead stops and disables postfix.service dovecot.service" in fix
+    assert "--mail-address IP" in fix
+    assert "transport_maps = inline:{ example.org=smtp:[127.0.0.1]:2525 }" in fix
+
+
+def test_a_stock_server_that_comes_at_the_next_boot_is_seen() -> None:
+    stopped = {"dovecot.service": UnitState(enabled=True, active=False)}
+    [(words, _)] = preflight.problems(check(ANSWERS), facts(stock=stopped))
+    assert "dovecot.service is enabled" in words
+    assert preflight.problems(check(with_(ANSWERS, instead=True)), facts(stock=stopped)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"root": False}, "needs root"),
+        ({"systemd": False}, "systemd does not run"),
+        ({"release": "debian 13"}, "Dovecot 2.3"),
+        ({"program_problem": "it is below /root"}, "services cannot run"),
+    ],
+)
+def test_a_machine_that_cannot_take_it(changes: dict[str, Any], words: str) -> None:
+    [(found, fix)] = preflight.problems(check(ANSWERS), facts(**changes))
+    assert words in found
+    assert fix
+
+
+def sources_of(**given: Any) -> plan.Sources:
+    return plan.Sources(units={}, sysusers="", tmpfiles="", **given)
+
+
+def test_instead_stops_only_what_is_there() -> None:
+    answers = check(with_(ANSWERS, instead=True))
+    steps = plan.make(answers, Secrets(), facts(stock=STOCK), sources_of()).steps
+    assert steps[0] == StockUnits(("postfix.service", "dovecot.service"))
+    steps = plan.make(answers, Secrets(), FACTS, sources_of()).steps
+    assert not any(isinstance(one, StockUnits) for one in steps)
+
+
+@pytest.mark.parametrize(
+    ("changes", "way"),
+    [
+        ({}, ("--standalone",)),
+        ({"certbot_webroot": "/var/www/html"}, ("--webroot", "--webroot-path", "/var/www/html")),
+        ({"certbot_arguments": ("--dns-rfc2136",)}, ("--dns-rfc2136",)),
+        ({"certbot_arguments": ("--test-cert",)}, ("--standalone", "--test-cert")),
+    ],
+)
+def test_the_command_for_certbot(changes: dict[str, Any], way: tuple[str, ...]) -> None:
+    answers = check(with_(ANSWERS, tls="certbot", certbot_email="me@example.org", **changes))
+    made = plan.make(answers, Secrets(), FACTS, sources_of())
+    [step] = [one for one in made.steps if isinstance(one, Certbot)]
+    head = ("certbot", "certonly", "--non-interactive", "--agree-tos", "--email", "me@example.org")
+    assert step.command[: len(head)] == head
+    assert step.command[-len(way) :] == way
+    [packages] = [one for one in made.steps if isinstance(one, Packages)]
+    assert "certbot" in packages.names
+    assert 80 in plan.ports(answers)
+
+
+def test_the_hook_copies_its_own_lineage_alone(tmp_path: Path) -> None:
+    lineage, copies = tmp_path / "live/mail.example.org", tmp_path / "tls"
+    lineage.mkdir(parents=True), copies.mkdir()
+    for name in ("fullchain.pem", "privkey.pem"):
+        (lineage / name).write_text(f"new {name}")
+    # the hook as shipped, but for the place it copies to and the owner, which this machine lacks
+    text = tls.hook(lineage).replace(str(layout.TLS), str(copies)).replace("-o root -g postern ", "")
+    hook = tmp_path / "hook"
+    hook.write_text(text)
+    for other in ({}, {"RENEWED_LINEAGE": "/etc/letsencrypt/live/www.example.org"}):
+        subprocess.run(["sh", str(hook)], env={"PATH": "/usr/bin:/bin", **other}, check=True)
+        assert list(copies.iterdir()) == []
+    subprocess.run(
+        ["sh", str(hook)], env={"PATH": "/usr/bin:/bin", "RENEWED_LINEAGE": str(lineage)}, check=True
+    )
+    assert {one.name: one.read_text() for one in copies.iterdir()} == {
+        "fullchain.pem": "new fullchain.pem",
+        "privkey.pem": "new privkey.pem",
+    }
+    assert {one.stat().st_mode & 0o777 for one in copies.iterdir()} == {0o640}
+
+
+def test_a_certificate_is_looked_at_before_it_is_copied(tmp_path: Path) -> None:
+    pair, other = tls.self_signed(("mail.example.org",)), tls.self_signed(("mail.example.org",))
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    cert.write_text(pair.chain), key.write_text(pair.key)
+    assert tls.read_pair(cert, key, "mail.example.org").notes == ()
+    [note] = tls.read_pair(cert, key, "mx.example.org").notes
+    assert "not for mx.example.org" in note
+    key.write_text(other.key)
+    with pytest.raises(BadAnswer, match="not the key of the first certificate"):
+        tls.read_pair(cert, key, "mail.example.org")
+    key.write_text("no key")
+    with pytest.raises(BadAnswer, match="holds no PEM private key"):
+        tls.read_pair(cert, key, "mail.example.org")
+    cert.write_text("no certificate")
+    with pytest.raises(BadAnswer, match="holds no PEM certificate"):
+        tls.read_pair(cert, key, "mail.example.org")
+    with pytest.raises(BadAnswer, match="cannot read"):
+        tls.read_pair(tmp_path / "none", key, "mail.example.org")
+
+
+def test_wildcards_cover_one_label() -> None:
+    assert tls.covers(("*.example.org",), "mail.example.org")
+    assert not tls.covers(("*.example.org",), "a.mail.example.org")
+    assert not tls.covers(("*.example.org",), "example.org")
+
+
+def test_a_self_signed_certificate_is_kept_while_it_does() -> None:
+    pair = tls.self_signed(("mail.example.org",))
+    chain, key = pair.chain.encode(), pair.key.encode()
+    assert tls.fits(chain, key, ("mail.example.org",))
+    assert not tls.fits(chain, key, ("mx.example.org",))
+    assert not tls.fits(chain, tls.self_signed(("mail.example.org",)).key.encode(), ("mail.example.org",))
+    assert not tls.fits(None, None, ("mail.example.org",))
+    held = x509.load_pem_x509_certificate(chain)
+    assert held.not_valid_after_utc > dt.datetime.now(dt.UTC) + dt.timedelta(days=3000)
+
+
+@pytest.mark.parametrize("kind", ["ufw", "firewalld", "nftables"])
+def test_a_firewall_is_told_of_and_opened_only_when_asked(kind: str) -> None:
+    made = plan.make(check(ANSWERS), Secrets(), facts(firewall=kind), sources_of())
+    [note] = [one for one in made.notes if "firewall" in one]
+    assert "25, 143, 465, 587, 993, 4190" in note
+    opened = plan.make(
+        check(with_(ANSWERS, open_firewall=True)), Secrets(), facts(firewall=kind), sources_of()
+    )
+    commands = [one.argv for one in opened.steps if hasattr(one, "argv")]
+    assert bool(commands) is (kind != "nftables")
+    for argv in commands:
+        assert firewall.undo(argv) != argv or "--reload" in argv
+
+
+def test_the_proxys_configuration_names_the_hosts_and_the_socket() -> None:
+    for kind in ("caddy", "nginx"):
+        text = proxy.example(check(with_(ANSWERS, proxy=kind, public_url="https://api.example.org")))
+        for host in ("api.example.org", "mta-sts.example.org", "autoconfig.example.org"):
+            assert host in text
+        assert str(layout.HTTP_SOCKET) in text
+
+
+def test_other_credentials_than_given_stay_as_they_are() -> None:
+    answers = check(with_(ANSWERS, smarthost="r.example:587", smarthost_user="u", postgresql=True))
+    made = plan.make(answers, Secrets(database="postgresql://h/d"), FACTS, sources_of())
+    written = {one.path for one in made.steps if isinstance(one, File)}
+    assert layout.CREDENTIALS / "database" in written
+    assert layout.CREDENTIALS / "smarthost" not in written
+    assert layout.CREDENTIALS / "smarthost" in made.holds
+
+
+def test_settings_are_merged_one_by_one() -> None:
+    first = settings_file.merge(None, {"mail.domain": "a.org", "data_dir": "/d"}, {})
+    assert settings_file.values_in(first.text) == {"mail.domain": "a.org", "data_dir": "/d"}
+    assert first.text.startswith("# Settings of this server")
+    written = settings_file.remember({}, {"mail.domain": "a.org", "data_dir": "/d"})
+    same = settings_file.merge(first.text, {"mail.domain": "a.org", "data_dir": "/d"}, written)
+    assert (same.text, same.changed, same.kept) == (first.text, (), {})
+    # taken out by the administrator: it stays out, until the answer changes
+    out = first.text.replace('data_dir = "/d"\n', "")
+    assert settings_file.merge(out, {"mail.domain": "a.org", "data_dir": "/d"}, written).text == out
+    # set before setup came: kept, and said
+    kept = settings_file.merge('[mail]\ndomain = "b.org"\n', {"mail.domain": "a.org"}, {})
+    assert kept.kept == {"mail.domain": ("b.org", "a.org")}
+    with pytest.raises(settings_file.NotToml):
+        settings_file.merge("[mail\n", {"mail.domain": "a.org"}, {})
+
+
+def test_answers_hold_no_secret_and_survive_the_manifest() -> None:
+    answers = check(with_(ANSWERS, smarthost="r.example:587", settings={"limits.inboxes": 3}))
+    assert msgspec.json.decode(msgspec.json.encode(answers), type=Answers) == answers

@@ -1,0 +1,229 @@
+"""The whole of setup on a booted Debian: what it refuses, makes, keeps, brings up to date and takes away.
+
+Two programs of other people's services are stood in for: ``apt-get`` (no host has the internet) and ``certbot``.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.world import until
+from tests.vps.conftest import wheel  # noqa: F401
+from tests.vps.host import Host, HostFailed, booted, hosts_missing
+from tests.vps.install import VENV, binds, install
+from tests.vps.network import Place
+
+DOMAIN, HOSTNAME, ADDRESS = "example.org", "mail.example.org", "192.0.2.10"
+LIVE = f"/etc/letsencrypt/live/{HOSTNAME}"
+FLAGS = [
+    *("postern", "setup", "--domain", DOMAIN, "--certbot", "me@example.org", "--public-address", ADDRESS),
+    *("--inbox", "agent", "--yes"),
+]
+APT_GET = """#!/bin/sh
+# notes what it was asked, and whether daemons were forbidden to start
+echo "$* policy=$(/usr/sbin/policy-rc.d; echo $?)" >>/root/apt-get.log
+case "$*" in *install*)
+    for last; do :; done
+    {
+        printf '\\nPackage: %s\\nStatus: install ok installed\\n' "$last"
+        printf 'Version: 1\\nArchitecture: all\\nMaintainer: x\\nDescription: x\\n'
+    } >>/var/lib/dpkg/status
+esac
+"""
+CERTBOT = f"""#!/bin/sh
+echo "$*" >>/root/certbot.log
+mkdir -p {LIVE}
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN={HOSTNAME} \
+    -addext subjectAltName=DNS:{HOSTNAME} -keyout {LIVE}/privkey.pem -out {LIVE}/fullchain.pem
+"""
+
+
+@pytest.fixture(scope="module")
+def host(wheel: Path) -> Iterator[Host]:  # noqa: F811
+    if missing := hosts_missing():
+        pytest.skip(missing)
+    with booted("setup", binds(wheel)) as host:
+        for name, text in {"apt-get": APT_GET, "certbot": CERTBOT}.items():
+            host.path(f"/usr/local/bin/{name}").write_text(text)
+            host.run("chmod", "755", f"/usr/local/bin/{name}")
+        install(host, wheel)
+        host.run("ip", "address", "add", f"{ADDRESS}/24", "dev", "lo")
+        host.run("postconf", "-e", "inet_interfaces=all", "mynetworks=127.0.0.0/8")
+        host.run("systemctl", "enable", "--now", "postfix")
+        host.run("systemctl", "disable", "--now", "dovecot.service", "dovecot.socket")
+        host.run("postern", "--version")  # its bytecode is there from now on
+        yield host
+
+
+@pytest.fixture(scope="module")
+def server(host: Host) -> dict[str, Any]:
+    """What the first setup told. Tests that ask for it come after those of the bare host."""
+    told: dict[str, Any] = json.loads(host.run(*FLAGS, "--instead", "--json", timeout=300).stdout)
+    return told
+
+
+def files(host: Host) -> str:
+    places = ["/etc", "/usr/sbin", "/usr/local", "/var/lib", "/var/spool", "/var/backups", "/opt", "/root"]
+    return host.run("find", *places, "-xdev", "-type", "f", "-printf", "%p %m %u %g %s %T@\n").stdout
+
+
+def main_pid(host: Host, unit: str) -> str:
+    return host.run("systemctl", "show", "-P", "MainPID", unit).stdout.strip()
+
+
+def active(host: Host, unit: str) -> bool:
+    return host.run("systemctl", "is-active", "-q", unit, check=False).returncode == 0
+
+
+def served_certificate(host: Host) -> str:
+    place = Place(host)
+    try:
+        return place(ssl.get_server_certificate, (ADDRESS, 993))
+    finally:
+        place.close()
+
+
+def test_a_stock_server_in_the_way_is_refused(host: Host) -> None:
+    before = files(host)
+    done = host.run(*FLAGS, check=False)
+    assert done.returncode == 1
+    assert "master (postfix@-.service) listens on 0.0.0.0:25" in done.stderr
+    assert "--instead stops and disables postfix.service" in done.stderr
+    assert files(host) == before
+    assert active(host, "postfix@-.service")
+
+
+def test_a_dry_run_shows_it_all_and_touches_nothing(host: Host) -> None:
+    before = files(host)
+    users = host.run("getent", "passwd").stdout
+    acts = json.loads(host.run(*FLAGS, "--instead", "--dry-run", "--json").stdout)["acts"]
+    assert files(host) == before
+    assert host.run("getent", "passwd").stdout == users
+    assert active(host, "postfix@-.service")
+    commands = [one["command"] for one in acts if one["act"] == "run"]
+    for wanted in (
+        "systemctl stop postfix.service",
+        "systemd-sysusers",
+        "apt-get install",
+        "certbot certonly",
+    ):
+        assert any(wanted in one for one in commands), wanted
+    assert {"/etc/postern/postern.toml", "/etc/systemd/system/postern.service"} <= {
+        one.get("path") for one in acts
+    }
+
+
+def test_a_server_is_set_up(host: Host, server: dict[str, Any]) -> None:
+    assert server["api_key"].startswith("inai_")
+    assert server["inbox"] == f"agent@{DOMAIN}"
+    assert f"{HOSTNAME}" in server["zone"]
+    for unit in ("postern", "postern-dovecot", "postern-postfix", "postern-milter", "postern-tls.path"):
+        assert active(host, unit), unit
+    assert not active(host, "postfix@-.service")
+    asked = host.path("/root/apt-get.log").read_text().splitlines()
+    assert [one.split()[0] for one in asked] == ["update", "install"]
+    assert all(one.endswith("policy=101") for one in asked), "nothing may start while packages are installed"
+    assert not host.path("/usr/sbin/policy-rc.d").exists()
+    assert f"--domain {HOSTNAME}" in host.path("/root/certbot.log").read_text()
+    chain = host.path("/etc/postern/tls/fullchain.pem").read_text()
+    assert served_certificate(host).split() == chain.split()
+
+
+def test_commands_find_the_server_without_options(host: Host, server: dict[str, Any]) -> None:
+    [inbox] = json.loads(host.run("postern", "inbox", "list", "--json").stdout)
+    assert inbox["email_address"] == server["inbox"]
+
+
+def test_a_second_setup_changes_nothing(host: Host, server: dict[str, Any]) -> None:
+    units = ("postern", "postern-dovecot", "postern-postfix", "postern-milter")
+    before, pids = (
+        host.run("find", "/etc", "-printf", "%p %m %T@\n").stdout,
+        [main_pid(host, u) for u in units],
+    )
+    told = host.run(*FLAGS, "--instead").stdout
+    assert told.startswith("unchanged")
+    assert server["api_key"] not in told
+    told = json.loads(host.run("postern", "setup", "--yes", "--json").stdout)
+    assert told["unchanged"] is True, "the answers are remembered"
+    assert host.run("find", "/etc", "-printf", "%p %m %T@\n").stdout == before
+    assert [main_pid(host, unit) for unit in units] == pids
+
+
+def test_edits_stay_and_changed_flags_change_what_follows(host: Host, server: dict[str, Any]) -> None:
+    settings = host.path("/etc/postern/postern.toml")
+    settings.write_text(settings.read_text() + "\n# quiet\n[log]\nlevel = 'warning'\n")
+    milter = main_pid(host, "postern-milter")
+    told = json.loads(host.run("postern", "setup", "--yes", "--http-port", "8099", "--json").stdout)
+    assert {one["to"] for one in told["changes"] if one["what"] != "done"} == {
+        "/etc/postern/postern.toml",
+        "/etc/systemd/system/postern.socket.d",
+        "/etc/systemd/system/postern.socket.d/setup.conf",
+    }
+    assert "# quiet\n[log]\nlevel = 'warning'" in settings.read_text()
+    assert "port = 8099" in settings.read_text()
+    assert host.run("curl", "-fsS", "http://127.0.0.1:8099/health").stdout
+    assert main_pid(host, "postern-milter") != milter, "a service reads the settings when it starts"
+
+
+def test_another_wheel_brings_the_services_up_to_date(host: Host, server: dict[str, Any]) -> None:
+    [record] = host.path(f"{VENV}/lib").glob("python3*/site-packages/postern-*.dist-info/RECORD")
+    record.write_text(record.read_text() + "gateway/new.py,,\n")
+    before = main_pid(host, "postern")
+    told = json.loads(host.run("postern", "setup", "--yes", "--json").stdout)
+    assert [one["words"] for one in told["changes"]] == ["restarted"]
+    assert main_pid(host, "postern") != before
+    assert json.loads(host.run("postern", "setup", "--yes", "--json").stdout)["unchanged"] is True
+
+
+def test_a_renewed_certificate_is_served_without_a_restart(host: Host, server: dict[str, Any]) -> None:
+    before = main_pid(host, "postern-dovecot")
+    host.run("certbot", "renew")
+    host.run("/etc/letsencrypt/renewal-hooks/deploy/postern", environment={"RENEWED_LINEAGE": LIVE})
+    renewed = host.path(f"{LIVE}/fullchain.pem").read_text().split()
+    until(lambda: served_certificate(host).split() == renewed, 60, "the renewed certificate")
+    assert main_pid(host, "postern-dovecot") == before
+
+
+def test_no_gateway_is_started_as_root_on_the_servers_data(host: Host, server: dict[str, Any]) -> None:
+    host.run("systemctl", "stop", "postern.socket", "postern.service")
+    try:
+        with pytest.raises(HostFailed, match="systemctl start postern"):
+            host.run("postern", "inbox", "list")
+    finally:
+        host.run("systemctl", "start", "postern.socket", "postern.service")
+    strangers = host.run("find", "/var/lib/postern", "-user", "root").stdout
+    assert strangers == ""
+
+
+def test_removal_gives_the_stock_server_back_and_keeps_the_mail(host: Host, server: dict[str, Any]) -> None:
+    host.run("postern", "setup", "--remove", "--yes")
+    assert active(host, "postfix@-.service")
+    assert host.run("systemctl", "is-enabled", "postfix").stdout.strip() == "enabled"
+    units = host.run("systemctl", "list-unit-files", "postern*", "--no-legend", "-q", check=False).stdout
+    assert units == ""
+    assert not host.path("/etc/postern/credentials").exists()
+    assert host.path("/var/lib/postern/postern.db").exists()
+    told = json.loads(host.run("postern", "setup", "--yes", "--json", timeout=300).stdout)
+    assert "api_key" not in told, "the first key still works"
+    [inbox] = json.loads(host.run("postern", "inbox", "list", "--json").stdout)
+    assert inbox["email_address"] == server["inbox"]
+
+
+def test_purging_leaves_nothing(host: Host, server: dict[str, Any]) -> None:
+    assert host.run("postern", "setup", "--remove", "--purge", "--json", check=False).returncode == 2
+    host.run("postern", "setup", "--remove", "--purge", "--yes")
+    left = host.run(
+        "find", "/etc", "/var/lib", "/var/spool", "/var/backups", "/run", "-xdev", "-name", "*postern*"
+    )
+    assert left.stdout.split() == ["/etc/postern", "/etc/postern/postern.toml"], (
+        "only what was edited by hand"
+    )
+    assert "postern" not in host.run("getent", "passwd").stdout
+    assert "postern" not in host.run("getent", "group").stdout
+    assert active(host, "postfix@-.service")

@@ -1,0 +1,331 @@
+"""Setup of a tree (as for an image): what is made, what a second run does, what was edited by hand, removal."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway.cli.config import described
+from gateway.settings import load_settings
+from gateway.setup import apply, layout, manifest
+from gateway.setup.answers import Secrets
+from gateway.setup.hands import CommandFailed, Hands
+from gateway.setup.steps import File
+from tests.setup.conftest import ANSWERS, PROGRAM, Tree, snapshot
+
+UNIT = layout.UNITS / "postern.service"
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def ids(tree: Tree, owner: str, group: str) -> tuple[int, int]:
+    return Hands(tree.root).ids(owner, group)
+
+
+def owner(path: Path) -> tuple[int, int]:
+    return path.stat().st_uid, path.stat().st_gid
+
+
+def test_everything_is_made_with_its_owner_and_mode(tree: Tree) -> None:
+    tree.apply(tree.plan(secrets=Secrets(smarthost_password="hush")))
+    root, postern = ids(tree, "root", "root"), ids(tree, "postern", "postern")
+    postfix = ids(tree, "postfix", "postfix")
+    wanted = {
+        layout.SETTINGS: (0o640, (root[0], postern[1])),
+        layout.CREDENTIALS: (0o700, root),
+        layout.CREDENTIALS / "smarthost": (0o600, root),
+        layout.TLS_CHAIN: (0o640, (root[0], postern[1])),
+        layout.TLS_KEY: (0o640, (root[0], postern[1])),
+        layout.POSTFIX_CONFIG: (0o755, root),
+        layout.DATA: (0o711, postern),
+        layout.LOOKUP: (0o2750, (postern[0], postfix[1])),
+        layout.DATA / "mail": (0o700, postern),
+        layout.POSTFIX_DATA: (0o700, postfix),
+        UNIT: (0o644, root),
+        layout.MANIFEST: (0o600, root),
+        layout.STATE: (0o700, root),
+    }
+    assert {path: (mode(tree.at(path)), owner(tree.at(path))) for path in wanted} == wanted
+    assert tree.at(layout.CREDENTIALS / "smarthost").read_text() == "hush\n"
+    assert "hush" not in tree.at(layout.MANIFEST).read_text()
+    text = tree.at(UNIT).read_text()
+    assert f"ExecStart={PROGRAM} serve" in text
+    assert "@POSTERN@" not in text
+    enabled = {one.name for one in tree.at(layout.UNITS).rglob("*.wants/*")}
+    assert {"postern.service", "postern.socket", "postern-dovecot.service", "postern-backup.timer"} <= enabled
+
+
+def test_the_settings_are_valid_and_of_this_server(tree: Tree) -> None:
+    tree.apply()
+    settings, origin = load_settings(tree.at(layout.SETTINGS), environ={})
+    assert settings.data_dir == str(layout.DATA)
+    assert settings.mail.domain == "example.org"
+    assert settings.mail.hostname == "mail.example.org"
+    assert (settings.mail.server, settings.mail.manage) == ("postfix_dovecot", False)
+    assert (settings.mail.smtp_port, settings.mail.public_ipv4) == (25, "192.0.2.10")
+    assert origin["limits.inboxes"] == "default"
+
+
+def test_a_second_run_changes_nothing(tree: Tree) -> None:
+    assert tree.apply()
+    before = tree.where()
+    assert tree.apply() == []
+    after = tree.where()
+    state = str(layout.MANIFEST).lstrip("/")  # written anew, the same
+    assert before.pop(state)[4] == after.pop(state)[4]
+    folder = str(layout.STATE).lstrip("/")
+    before.pop(folder), after.pop(folder)
+    assert before == after
+
+
+def test_a_dry_run_shows_everything_and_touches_nothing(tree: Tree) -> None:
+    before = tree.where()
+    acts = tree.dry(tree.plan(secrets=Secrets(smarthost_password="hush", database="postgresql://u:hush@h/d")))
+    assert tree.where() == before
+    shown = {one["path"]: one for one in acts if one["act"] == "write"}
+    commands = [one["command"] for one in acts if one["act"] == "run"]
+    assert "hush" not in repr(acts)
+    assert "PRIVATE KEY" not in repr(acts)
+    tree.apply(tree.plan(secrets=Secrets(smarthost_password="hush", database="postgresql://u:hush@h/d")))
+    made = {
+        f"/{path}": content
+        for path, (*_, content) in tree.where().items()
+        if path not in before and content is not None and ".wants/" not in path
+    }
+    del made[str(layout.MANIFEST)]
+    # what the commands make, not setup itself
+    made = {
+        path: content for path, content in made.items() if not path.startswith(("/etc/.pwd", "/etc/group-"))
+    }
+    made = {
+        path: c for path, c in made.items() if path not in ("/etc/passwd-", "/etc/shadow", "/etc/gshadow")
+    }
+    assert set(shown) == set(made)
+    for path, act in shown.items():
+        real = tree.at(path)
+        assert act["mode"] == f"{mode(real):04o}", path
+        assert owner(real) == ids(tree, act["owner"], act["group"]), path
+        if act["content"] != "********" and "CERTIFICATE" not in act["content"]:
+            assert act["content"].encode() == made[path], path
+    assert any("systemd-sysusers" in one for one in commands)
+    assert any(one.startswith("systemctl enable postern.socket") for one in commands)
+
+
+def test_an_edited_file_stays_and_the_new_one_is_put_beside_it_once(tree: Tree) -> None:
+    tree.apply()
+    edited = tree.edit(UNIT, lambda text: text + "# mine\n")
+    assert tree.apply() == []  # nothing new to write: the edit stands, without a word
+    upgraded = tree.plan()
+    newer = replace(
+        upgraded,
+        steps=tuple(
+            replace(one, content=one.content + "# newer\n")
+            if isinstance(one, File) and one.path == UNIT
+            else one
+            for one in upgraded.steps
+        ),
+    )
+    [(what, to, words)] = tree.apply(newer)
+    assert (what, to) == (apply.KEPT, str(UNIT))
+    assert f"{UNIT}.new" in words
+    assert tree.at(UNIT).read_text() == edited
+    assert tree.at(f"{UNIT}.new").read_text().endswith("# newer\n")
+    assert tree.apply(newer) == []
+    tree.at(UNIT).unlink()
+    assert tree.apply(newer) == [(apply.MADE, str(UNIT), "")]
+
+
+def test_a_file_that_was_there_before_is_never_overwritten(tree: Tree) -> None:
+    tree.at(UNIT).write_text("[Service]\nExecStart=/bin/true\n")
+    kept = [to for what, to, _ in tree.apply() if what == apply.KEPT]
+    assert kept == [str(UNIT)]
+    assert tree.at(UNIT).read_text() == "[Service]\nExecStart=/bin/true\n"
+    tree.remove(purge=True)
+    assert tree.at(UNIT).read_text() == "[Service]\nExecStart=/bin/true\n"
+
+
+def test_settings_keep_comments_and_edits_and_take_changed_answers(tree: Tree) -> None:
+    meanings = {one.name: one.meaning for one in described()}
+    tree.apply(tree.plan(meanings=meanings))
+    tree.edit(
+        layout.SETTINGS,
+        lambda text: (
+            text.replace("smtp_port = 25", "smtp_port = 26 # mine").replace("[http]", "# API\n[http]")
+            + '\n[log]\nlevel = "debug"\n'
+        ),
+    )
+    relay = msgspec.structs.replace(ANSWERS, smarthost="relay.example.net:587", smtp_port=2525)
+    changes = {to: what for what, to, _ in tree.apply(tree.plan(relay, meanings=meanings))}
+    assert changes[str(layout.SETTINGS)] == apply.CHANGED
+    assert changes[f"{layout.SETTINGS}: mail.smtp_port = 26"] == apply.KEPT
+    text = tree.at(layout.SETTINGS).read_text()
+    assert "smtp_port = 26 # mine" in text
+    assert "# API\n[http]" in text
+    values = tomllib.loads(text)
+    assert values["log"] == {"level": "debug"}
+    assert values["mail"]["smarthost"] == "relay.example.net:587"
+    tree.apply(tree.plan(meanings=meanings))
+    values = tomllib.loads(tree.at(layout.SETTINGS).read_text())
+    assert "smarthost" not in values["mail"]
+    assert values["mail"]["smtp_port"] == 26
+    tree.remove()
+    assert tree.at(layout.SETTINGS).exists(), "edited by hand: it stays"
+
+
+def test_changed_answers_change_what_follows_from_them_and_nothing_else(tree: Tree) -> None:
+    tree.apply()
+    before = tree.where()
+    tree.apply(tree.plan(msgspec.structs.replace(ANSWERS, http_port=9000)))
+    after = tree.where()
+    changed = {path for path in after if after[path][4] != before.get(path, [None] * 5)[4]}
+    assert changed == {
+        "etc/postern/postern.toml",
+        "etc/systemd/system/postern.socket.d/setup.conf",
+        "var/lib/postern-setup/manifest.json",
+    }
+    assert (
+        "ListenStream=\nListenStream=127.0.0.1:9000\n"
+        in tree.at(layout.UNITS / "postern.socket.d/setup.conf").read_text()
+    )
+    tree.apply()
+    assert not tree.at(layout.UNITS / "postern.socket.d/setup.conf").exists(), "and back"
+
+
+def test_removal_leaves_the_tree_as_it_was(tree: Tree) -> None:
+    before = {path: one[4] for path, one in tree.where().items()}
+    tree.apply(tree.plan(msgspec.structs.replace(ANSWERS, unix_socket=True)))
+    tree.at(layout.DATA / "postern.db").write_text("mail")
+    told = tree.remove(purge=True)
+    after = {path: one[4] for path, one in tree.where().items()}
+    for path in {*before, *after}:
+        if path in ("etc/passwd", "etc/group") or (path.startswith("etc/") and path.endswith("-")):
+            continue  # the tools of shadow keep copies
+        if path in ("etc/.pwd.lock", "etc/shadow", "etc/gshadow", "etc/sysusers.d", "etc/tmpfiles.d"):
+            continue
+        assert before.get(path) == after.get(path), path
+    assert "postern" not in (tree.root / "etc/passwd").read_text()
+    assert "postern" not in (tree.root / "etc/group").read_text()
+    assert ("removed", "user postern", "") in told
+
+
+def test_removal_keeps_the_data_unless_purged(tree: Tree) -> None:
+    tree.apply()
+    tree.at(layout.DATA / "mail/letter").write_text("dear")
+    told = tree.remove()
+    assert any("--purge" in words for *_, words in told)
+    assert tree.at(layout.DATA / "mail/letter").read_text() == "dear"
+    assert not tree.at(UNIT).exists()
+    assert not tree.at(layout.TLS_KEY).exists()
+    assert tree.apply(), "and it can be set up again"
+    assert tree.at(layout.DATA / "mail/letter").read_text() == "dear"
+    tree.remove()
+    tree.remove(purge=True)
+    assert not tree.at(layout.DATA).exists()
+    assert not tree.at(layout.STATE).exists()
+
+
+class PowerCut(BaseException):
+    """The machine stops here."""
+
+
+class Cut(Hands):
+    """Hands of which the n-th act does not happen, or happens and is the last."""
+
+    left: int
+    after: bool
+
+    def _tick(self, act: Any) -> Any:
+        self.left -= 1
+        if self.left > 0:
+            return act()
+        if self.after:
+            act()
+        raise PowerCut
+
+    def write(self, *args: Any, **named: Any) -> None:
+        self._tick(lambda: Hands.write(self, *args, **named))
+
+    def mkdir(self, *args: Any) -> None:
+        self._tick(lambda: Hands.mkdir(self, *args))
+
+    def run(self, *argv: str, **named: Any) -> str:
+        return str(self._tick(lambda: Hands.run(self, *argv, **named)))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["not done", "done but not told"])
+def test_an_interrupted_setup_goes_on_and_can_be_removed(tree: Tree, after: bool) -> None:
+    before = set(tree.where())
+    for count in (1, 3, 5, 14, 18, 28):
+        hands = Cut(tree.root)
+        hands.left, hands.after = count, after
+        with pytest.raises(PowerCut):
+            tree.apply(hands=hands)
+        if count % 2:
+            tree.apply()
+            assert not [one for one in tree.apply() if one[0] != apply.KEPT]
+        tree.remove(purge=True)
+        left = {one for one in set(tree.where()) - before if "postern" in one}
+        assert left == set(), f"after {count} acts"
+
+
+def test_changed_answers_that_were_interrupted_are_not_taken_for_edits(tree: Tree) -> None:
+    tree.apply()
+    changed = tree.plan(msgspec.structs.replace(ANSWERS, hostname="mx.example.org"))
+    for after in (False, True):
+        hands = Cut(tree.root)
+        hands.left, hands.after = 3, after  # key, chain, then the settings
+        with pytest.raises(PowerCut):
+            tree.apply(changed, hands=hands)
+        assert not [one for one in tree.apply(changed) if one[0] == apply.KEPT]
+        assert tomllib.loads(tree.at(layout.SETTINGS).read_text())["mail"]["hostname"] == "mx.example.org"
+        tree.apply()
+
+
+def test_a_missing_package_in_an_image_is_named(tree: Tree) -> None:
+    status = tree.at("/var/lib/dpkg/status")
+    status.write_text(status.read_text().replace("Package: postfix-sqlite\n", "Package: other\n"))
+    with pytest.raises(apply.Refused, match="lacks packages: postfix-sqlite"):
+        tree.apply()
+
+
+def test_a_link_in_the_way_of_a_directory_is_not_followed(tree: Tree) -> None:
+    victim = tree.at("/etc/victim")
+    victim.mkdir()
+    tree.apply()
+    lookup = tree.at(layout.LOOKUP)
+    lookup.rmdir()
+    lookup.symlink_to(victim)
+    with pytest.raises(apply.Refused, match="in the way"):
+        tree.apply()
+    with pytest.raises(OSError, match="symbolic links"):
+        Hands(tree.root).own(layout.LOOKUP, 0o777, "postern", "postern")
+    assert victim.stat().st_uid == 0
+
+
+def test_a_manifest_of_another_version_is_refused(tree: Tree) -> None:
+    tree.apply()
+    tree.edit(layout.MANIFEST, lambda text: text.replace('"version": 1', '"version": 9'))
+    with pytest.raises(manifest.Unusable, match="version 9"):
+        tree.book()
+
+
+def test_a_failed_command_says_its_last_words(tree: Tree) -> None:
+    with pytest.raises(CommandFailed, match=r"ended with 3\n  sorry"):
+        Hands(tree.root).run("sh", "-c", "echo sorry >&2; exit 3")
+
+
+def test_nothing_outside_of_the_root_is_touched(tree: Tree) -> None:
+    before = snapshot(Path("/etc/systemd/system"))
+    tree.apply()
+    tree.remove(purge=True)
+    assert snapshot(Path("/etc/systemd/system")) == before
+    assert not os.path.exists(layout.MANIFEST)
