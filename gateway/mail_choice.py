@@ -85,7 +85,7 @@ def _shared(settings: Settings, data_dir: Path) -> dict[str, Any]:
         "quota": mail.quota,
         "push": mail.push,
         "insecure_dev": settings.profile == "development",
-        "smarthost": _smarthost(settings),
+        "smarthost": smarthost_of(settings),
     }
 
 
@@ -110,7 +110,8 @@ def _path(name: str, text: str) -> Path | None:
     return path
 
 
-def _smarthost(settings: Settings) -> Smarthost | None:
+def smarthost_of(settings: Settings) -> Smarthost | None:
+    """The relay that takes all mail for the outside; None: direct delivery. Raises BadSettings."""
     mail, profile = settings.mail, profile_of(settings)
     relay = relay_of(settings)
     if not relay:

@@ -42,6 +42,7 @@ _COMMANDS = {
     "usage": "usage",
     "rebuild": "rebuild",
     "milter": "milter",
+    "smarthost": "smarthost",
     "backup": "backup",
     "restore": "restore",
     "import": "import_",
