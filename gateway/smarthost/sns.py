@@ -77,11 +77,12 @@ class Certificates:
                 found = x509.load_pem_x509_certificate(await self._fetch(url))
             except ValueError:
                 raise NotSns("there is no certificate at the address") from None
-            if len(self._kept) >= _MOST_KEPT:
-                self._kept.clear()
-            self._kept[url] = found
         if not found.not_valid_before_utc <= datetime.now(UTC) <= found.not_valid_after_utc:
+            self._kept.pop(url, None)
             raise NotSns("the certificate is not valid now")
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept.clear()
+        self._kept[url] = found
         return found
 
 

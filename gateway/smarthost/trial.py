@@ -179,22 +179,24 @@ def _sent(client: smtplib.SMTP, profile: Profile, letter: Letter) -> Step:
     message.set_content("This mail was sent by `postern smarthost test`.\n")
     try:
         client.ehlo_or_helo_if_needed()
-        for what, (code, words) in (
-            (f"sender {letter.sender}", client.mail(letter.sender)),
-            (f"recipient {letter.recipient}", client.rcpt(letter.recipient)),
-            ("message", client.data(message.as_bytes())),
+        for what, say in (
+            (f"sender {letter.sender}", lambda: client.mail(letter.sender)),
+            (f"recipient {letter.recipient}", lambda: client.rcpt(letter.recipient)),
+            ("message", lambda: client.data(message.as_bytes())),
         ):
+            code, words = say()
             if code >= 400:
-                fix = f"verify the domain of {letter.sender} at {profile.title}; " + "; ".join(
-                    profile.setup[:1]
-                )
-                return Step("mail", False, f"{what}: {code} {_text(words)}", fix.rstrip("; "))
+                return Step("mail", False, f"{what}: {code} {_text(words)}", _sender_fix(profile, letter))
     except smtplib.SMTPDataError as error:
-        fix = f"what the relay says; verify the domain of {letter.sender} there"
-        return Step("mail", False, f"{error.smtp_code} {_text(error.smtp_error)}", fix)
+        refused = f"{error.smtp_code} {_text(error.smtp_error)}"
+        return Step("mail", False, refused, _sender_fix(profile, letter))
     except (OSError, smtplib.SMTPException) as error:
         return Step("mail", False, str(error), "try again")
     return Step("mail", True, f"taken for {letter.recipient}: {_text(words)[:120]}")
+
+
+def _sender_fix(profile: Profile, letter: Letter) -> str:
+    return f"verify the domain of {letter.sender} at {profile.title}, and do what it says"
 
 
 def _text(words: bytes | str) -> str:

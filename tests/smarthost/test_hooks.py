@@ -1,0 +1,231 @@
+"""What relays post becomes the events and suppressions that a report by mail makes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.core.errors import Invalid, NotFound, Unavailable
+from gateway.core.relay_news import NotTheirs
+from gateway.net.client import Fetched
+from gateway.net.errors import TimedOut
+from tests.smarthost import posted
+from tests.smarthost.posted import basic
+from tests.smarthost.relay import SECRET, Relay, relay
+from tests.smarthost.test_names import BREVO_ID, SES, SES_ID
+
+pytestmark = pytest.mark.anyio
+BOB = "bob@world.test"
+
+
+async def post(house: Relay, name: str, news: Any, authorization: str | None = None) -> int:
+    given = basic(SECRET) if authorization is None else authorization
+    return await house.news.take(name, given, json.dumps(news).encode())
+
+
+async def suppressed(house: Relay) -> list[tuple[str, str]]:
+    rows = await house.rig.rows("SELECT address, type FROM suppression ORDER BY id")
+    return [(row["address"], row["type"]) for row in rows]
+
+
+async def bounce_of(house: Relay, ulid: str) -> tuple[str, str, str]:
+    (facts,) = [facts for kind, facts in await house.rig.events(ulid) if kind == "message.bounced"]
+    return facts["type"], facts["sub_type"], facts["recipients"][0]["status"]
+
+
+def ours(ulid: str) -> str:
+    return f"<msg_{ulid}@x.test>"
+
+
+async def test_postmark(tmp_path: Path) -> None:
+    async with relay(tmp_path, "postmark") as house:
+        good, bad, full, spam = [await house.send() for _ in range(4)]
+
+        def news(kind: str, ulid: str, **more: Any) -> dict[str, Any]:
+            meta = {
+                "MessageID": "883953f4-6105-42a2-a16a-77a8eac79483",
+                "Metadata": {"postern": ours(ulid)[1:-1]},
+            }
+            return {"RecordType": kind, **meta, "MessageStream": "outbound", **more}
+
+        delivered = news("Delivery", good, Recipient=BOB, Details="250 2.0.0 OK")
+        assert await post(house, "postmark", delivered) == 1
+        assert await house.rig.states(good) == {BOB: "delivered", "sent": "delivered"}
+        count = len(await house.rig.events())
+        assert await post(house, "postmark", delivered) == 1  # told twice
+        assert len(await house.rig.events()) == count
+        soft = {"Type": "SoftBounce", "Email": BOB, "Details": "smtp;552 5.2.2 mailbox full"}
+        await post(house, "postmark", news("Bounce", full, **soft))
+        assert await bounce_of(house, full) == ("Transient", "MailboxFull", "4.2.2")
+        assert await suppressed(house) == []
+        hard = {
+            "Type": "HardBounce",
+            "Email": BOB,
+            "Details": "smtp;550 5.1.1 no such user",
+            "Inactive": True,
+        }
+        await post(house, "postmark", news("Bounce", bad, **hard))
+        assert await bounce_of(house, bad) == ("Permanent", "NoEmail", "5.1.1")
+        assert await suppressed(house) == [(BOB, "bounce")]
+        await post(house, "postmark", news("SpamComplaint", spam, Type="SpamComplaint", Email=BOB))
+        assert "message.complained" in await house.kinds(spam)
+        assert await suppressed(house) == [(BOB, "complaint")]
+        # what is not news of a delivery, or of nothing we sent
+        assert await post(house, "postmark", news("Open", good, Recipient=BOB)) == 0
+        assert await post(house, "postmark", news("Delivery", "0" * 26, Recipient=BOB)) == 0
+
+
+async def test_mailgun(tmp_path: Path) -> None:
+    async with relay(tmp_path, "mailgun") as house:
+        good, bad, late = [await house.send() for _ in range(3)]
+
+        async def tell(ulid: str, stamp: int | None = None, secret: str = SECRET, **event: Any) -> int:
+            return await post(house, "mailgun", posted.mailgun(secret, event, ours(ulid), stamp), "")
+
+        await tell(good, event="delivered", **{"delivery-status": {"code": 250, "message": "OK"}})
+        assert (await house.rig.states(good))[BOB] == "delivered"
+        await tell(late, event="failed", severity="temporary", reason="generic")
+        assert (await house.rig.states(late))[BOB] == "sent"
+        status = {"code": 550, "message": "5.1.1 The email account does not exist"}
+        await tell(bad, event="failed", severity="permanent", reason="bounce", **{"delivery-status": status})
+        assert await bounce_of(house, bad) == ("Permanent", "NoEmail", "5.1.1")
+        with pytest.raises(NotTheirs):
+            await tell(good, secret="another", event="delivered")
+        with pytest.raises(NotTheirs):
+            await tell(good, stamp=1_500_000_000, event="delivered")
+        with pytest.raises(NotTheirs):
+            await post(house, "mailgun", {"event-data": {"event": "delivered"}}, basic(SECRET))
+        with pytest.raises(Invalid):
+            await house.news.take("mailgun", "", b"{")
+
+
+async def test_brevo(tmp_path: Path) -> None:
+    async with relay(tmp_path, "brevo") as house:
+        first, second, third = [await house.send() for _ in range(3)]
+
+        def news(event: str, ulid: str, name: str = BREVO_ID, **more: Any) -> dict[str, Any]:
+            custom = {"X-Mailin-custom": f"postern:{ours(ulid)[1:-1]}"} if ulid else {}
+            return {"event": event, "email": BOB, "message-id": name, "ts_event": 1, **custom, **more}
+
+        # the first news teach what Brevo calls the message, then its name alone is enough
+        assert await post(house, "brevo", news("request", first)) == 1
+        assert await house.receive(BREVO_ID) == await house.thread_of(first)
+        assert await post(house, "brevo", news("delivered", "")) == 1
+        assert (await house.rig.states(first))[BOB] == "delivered"
+        batch = [
+            news("soft_bounce", second, "<b@mailin.fr>", reason="452 4.2.2 over quota"),
+            news("spam", third, "<c@mailin.fr>"),
+        ]
+        assert await post(house, "brevo", batch) == 2
+        assert await bounce_of(house, second) == ("Transient", "MailboxFull", "4.2.2")
+        assert await suppressed(house) == [(BOB, "complaint")]
+
+
+def amazon(house: Relay, fetched: list[str], *, fail: bool = False, days: int = 30) -> None:
+    class Fetcher:
+        async def fetch(self, url: str, *, max_bytes: int, timeout: float) -> Fetched:
+            fetched.append(url)
+            if fail:
+                raise TimedOut("no answer")
+            return Fetched(posted.sns_certificate(days), "application/x-pem-file", "a.pem")
+
+    object.__setattr__(house.core, "fetcher", Fetcher())
+
+
+async def test_amazon_ses(tmp_path: Path) -> None:
+    async with relay(tmp_path, "ses", answer=f"Ok {SES}") as house:
+        fetched: list[str] = []
+        amazon(house, fetched)
+        first = await house.send()
+        assert await post(house, "ses", posted.sns("hello", "SubscriptionConfirmation")) == 0
+        assert fetched[0] == posted.CERTIFICATE_URL
+        assert fetched[1].startswith("https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&")
+        # a notification tells no header fields unless asked: Amazon's name for it does
+        body = {"recipients": [BOB], "smtpResponse": "250 ok", "timestamp": "2026-11-21T10:00:01.000Z"}
+        assert (
+            await post(
+                house, "ses", posted.sns(posted.ses("Delivery", body, id=SES, publishing=False), version="1")
+            )
+            == 1
+        )
+        assert (await house.rig.states(first))[BOB] == "delivered"
+        assert len(fetched) == 2  # the certificate is kept
+
+        house.core.mail.answer = ""
+        second, third, fourth = [await house.send() for _ in range(3)]
+        people = [{"emailAddress": BOB, "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 unknown user"}]
+        body = {"bounceType": "Permanent", "bounceSubType": "General", "bouncedRecipients": people}
+        other = SES.replace("0102", "0107")
+        assert await post(house, "ses", posted.sns(posted.ses("Bounce", body, ours(second), id=other))) == 1
+        assert await bounce_of(house, second) == ("Permanent", "NoEmail", "5.1.1")
+        assert await house.receive(SES_ID.replace("0102", "0107")) == await house.thread_of(second)
+        people = [{"emailAddress": BOB, "status": "5.2.2"}]
+        body = {"bounceType": "Transient", "bounceSubType": "MailboxFull", "bouncedRecipients": people}
+        await post(house, "ses", posted.sns(posted.ses("Bounce", body, ours(third), id="x")))
+        assert await bounce_of(house, third) == ("Transient", "MailboxFull", "4.2.2")
+        body = {"complainedRecipients": [{"emailAddress": BOB}], "complaintFeedbackType": "abuse"}
+        await post(house, "ses", posted.sns(posted.ses("Complaint", body, ours(fourth), id="y")))
+        assert await suppressed(house) == [(BOB, "complaint")]
+
+
+async def test_only_amazon_itself_is_believed(tmp_path: Path) -> None:
+    async with relay(tmp_path, "ses") as house:
+        fetched: list[str] = []
+        amazon(house, fetched)
+        good = posted.sns(posted.ses("Delivery", {"recipients": [BOB]}, ours(await house.send())))
+        for changed in (
+            {"Message": "{}"},
+            {"Signature": "AAAA"},
+            {"Signature": "not base64"},
+            {
+                "SigningCertURL": "https://sns.eu-west-1.amazonaws.com.evil.test/SimpleNotificationService-a.pem"
+            },
+            {"SigningCertURL": "https://evil.test/SimpleNotificationService-a.pem"},
+            {"SigningCertURL": "http://sns.eu-west-1.amazonaws.com/SimpleNotificationService-a.pem"},
+            {"SignatureVersion": "3"},
+            {"Type": "Other"},
+            {"Timestamp": None},
+        ):
+            with pytest.raises(NotTheirs):
+                await post(house, "ses", {**good, **changed})
+        assert set(fetched) <= {posted.CERTIFICATE_URL}
+        away = posted.sns(
+            "x", "SubscriptionConfirmation", SubscribeURL="https://evil.test/?Action=ConfirmSubscription&x"
+        )
+        with pytest.raises(NotTheirs, match="SubscribeURL"):
+            await post(house, "ses", away)
+        with pytest.raises(Invalid):
+            await post(house, "ses", [1])
+        assert await post(house, "ses", good) == 1
+    (tmp_path / "old").mkdir()
+    async with relay(tmp_path / "old", "ses") as house:
+        amazon(house, [], days=-1)
+        with pytest.raises(NotTheirs, match="not valid now"):
+            await post(house, "ses", good)
+        amazon(house, [], fail=True)
+        with pytest.raises(Unavailable):
+            await post(house, "ses", good)
+
+
+async def test_who_does_not_know_the_secret_changes_nothing(tmp_path: Path) -> None:
+    async with relay(tmp_path, "postmark") as house:
+        news = {
+            "RecordType": "Delivery",
+            "Recipient": BOB,
+            "Metadata": {"postern": ours(await house.send())[1:-1]},
+        }
+        for wrong in ("", basic("another"), basic(""), "Bearer another", "Basic ###", f"Digest {SECRET}"):
+            with pytest.raises(NotTheirs):
+                await post(house, "postmark", news, wrong)
+        with pytest.raises(NotFound):
+            await post(house, "mailgun", news)
+        assert await post(house, "postmark", news, f"Bearer {SECRET}") == 1
+        for odd in (None, [], "x", {"RecordType": "Bounce"}, {"RecordType": 7, "Metadata": []}):
+            assert await post(house, "postmark", odd) == 0
+    (tmp_path / "off").mkdir()
+    async with relay(tmp_path / "off", "postmark", smarthost_hook_secret="") as house:
+        with pytest.raises(NotFound):
+            await post(house, "postmark", news, basic(""))
