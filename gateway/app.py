@@ -19,6 +19,7 @@ from typing import Protocol
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from gateway.api.agentmail import agentmail_dialect
 from gateway.api.mailboxkit import mailboxkit_dialect
@@ -36,9 +37,12 @@ from gateway.core.context import Core
 from gateway.core.domains_watch import DomainWatch
 from gateway.core.draft_schedule import DraftScheduler
 from gateway.core.drafts_sync import MailboxDrafts
+from gateway.core.key_ring import KeyRing
+from gateway.core.repair import Repair
 from gateway.core.reputation_watch import ReputationWatch
-from gateway.datadir import owned, private_file, secret_of
+from gateway.datadir import mail_owned, owned, private_file, secret_of
 from gateway.events.deliver import WebhookDelivery
+from gateway.events.hearing import Hearing
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
 from gateway.http_server import HttpServer
@@ -50,14 +54,17 @@ from gateway.mime.worker import ParserPool
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
 from gateway.outbox.engine import Outbox
+from gateway.roles import ROLES, Company, Role, check_roles, company
 from gateway.service.notify import Manager
 from gateway.service.watchdog import signs_of_life, status_told
 from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.engine import Store
 from gateway.store.migrate import migrate
+from gateway.store.postgres import is_postgres
 from gateway.sync.engine import Sync
 from gateway.sync.idle import IdleWatch
+from gateway.sync.turns import Turns
 from mailserver.base import Hint, MailServer, Submission
 from mailserver.imap import ImapPool
 
@@ -95,7 +102,7 @@ async def ground(settings: Settings) -> AsyncIterator[Core]:
 
     Raises DataDirInUse, SchemaTooNew, MailServerError with words for the operator.
     """
-    async with _core(settings, lambda hint: None, _refuse_submission, Manager()) as core:
+    async with _core(settings, lambda hint: None, _refuse_submission, Manager(), None) as (core, _):
         yield core
 
 
@@ -109,11 +116,18 @@ async def _core(
     on_hint: Callable[[Hint], None],
     on_submission: Callable[[Submission], Awaitable[str]],
     manager: Manager,
-) -> AsyncIterator[Core]:
+    roles: frozenset[Role] | None,
+) -> AsyncIterator[tuple[Core, Company]]:
+    """``roles`` None: for a command, which is alone."""
+    attach = roles is not None and "mail" not in roles
     async with AsyncExitStack() as stack:
-        data_dir = stack.enter_context(owned(Path(settings.data_dir)))
+        shared = roles is not None and is_postgres(settings.database.url)
+        data_dir = stack.enter_context(owned(Path(settings.data_dir), shared=shared))
+        if not attach and (settings.mail.server == "embedded" or settings.mail.manage):
+            stack.enter_context(mail_owned(data_dir))
         secret = secret_of(data_dir)
-        store = Store(settings.database.url or f"sqlite:{private_file(data_dir / 'postern.db')}")
+        url = settings.database.url or f"sqlite:{private_file(data_dir / 'postern.db')}"
+        store = Store(url, settings.database.connections)
         manager.status("starting: bringing the database up to date")
         async with manager.busy():
             applied = await asyncio.to_thread(migrate, store)
@@ -121,6 +135,7 @@ async def _core(
             log.info("database brought up to date: %s", ", ".join(applied))
         store.start()
         stack.callback(store.close)
+        among = await stack.enter_async_context(company(store, roles))
         parser = ParserPool(authserv_id=settings.mail.hostname or f"mail.{settings.mail.domain}")
         await parser.start()
         stack.push_async_callback(parser.close)
@@ -133,7 +148,7 @@ async def _core(
             stack.push_async_callback(extractor.close)
         fetcher = SafeClient(fetch_policy(settings))
         stack.push_async_callback(fetcher.close)
-        mail: MailServer = make_mail_server(settings, data_dir)
+        mail: MailServer = make_mail_server(settings, data_dir, attach=attach)
         stack.push_async_callback(mail.stop)
         manager.status("starting: waiting for the mail server")
         await mail.start(on_hint, on_submission)
@@ -146,23 +161,32 @@ async def _core(
             imap=imap,
             parser=parser,
             fetcher=fetcher,
-            events=EventLog(),
-            outbox_bell=Bell(),
+            events=EventLog(among.wakeups),
+            outbox_bell=Bell().shared(among.wakeups, "outbox"),
             secret=secret,
             data_dir=data_dir,
             extractor=extractor,
+            leases=among.leases,
+            keys=KeyRing(among.wakeups),
         )
         await bootstrap.ensure_first_run(core)
         manager.status("starting: telling the mail server its domains and mailboxes")
         async with manager.busy():
-            await inboxes.finish_deletions(core)
-            await bootstrap.reconcile_mail_server(core)
-        yield core
+            if among.first:
+                await inboxes.finish_deletions(core)
+                await bootstrap.reconcile_mail_server(core)
+        yield core, among
 
 
 @asynccontextmanager
-async def gateway(settings: Settings, manager: Manager | None = None) -> AsyncIterator[Running]:
-    """Everything but the HTTP listener. ``settings.http.public_url`` must be the one clients use."""
+async def gateway(
+    settings: Settings, manager: Manager | None = None, roles: frozenset[Role] = ROLES
+) -> AsyncIterator[Running]:
+    """Everything but the HTTP listener. ``settings.http.public_url`` must be the one clients use.
+
+    Raises BadSettings for roles that cannot be had.
+    """
+    check_roles(settings, roles)
     manager = manager or Manager()
     late: dict[str, Sync | Outbox] = {}
     early: list[Hint] = []
@@ -180,29 +204,52 @@ async def gateway(settings: Settings, manager: Manager | None = None) -> AsyncIt
             raise RuntimeError("the gateway is still starting")
         return await outbox.accept_submission(submission)
 
-    async with _core(settings, on_hint, on_submission, manager) as core, AsyncExitStack() as stack:
+    async with (
+        _core(settings, on_hint, on_submission, manager, roles) as (core, among),
+        AsyncExitStack() as stack,
+    ):
         await stack.enter_async_context(signs_of_life(manager, core.store))
         drafts = MailboxDrafts(core.store)
+        turns = Turns(core.store, among.leases, among.wakeups)
         sync = Sync(
-            core.store, core.mail, core.imap, core.parser, core.events, drafts, settings, core.extractor
+            core.store,
+            core.mail,
+            core.imap,
+            core.parser,
+            core.events,
+            drafts,
+            settings,
+            core.extractor,
+            turns,
         )
         outbox = Outbox(
-            core.store, core.mail, core.imap, core.events, settings, core.outbox_bell, core.secret
+            *(core.store, core.mail, core.imap, core.events),
+            *(settings, core.outbox_bell, core.secret, among.leases),
         )
         wires = {one.name: one.wire(core) for one in DIALECTS}
+        hearing = Hearing(core.live, core.store, among.leases, among.wakeups)
         deliveries = WebhookDelivery(
-            core.store, core.events, core.fetcher, settings, wires, core.live.heard_by
+            core.store, core.events, core.fetcher, settings, wires, hearing.heard_by, among.leases
         )
-        idle = IdleWatch(core.store, core.mail, sync.hint, settings)
-        scheduler = DraftScheduler(core)
-        reputation = ReputationWatch(core)
-        domains = DomainWatch(core)
+        idle = IdleWatch(core.store, core.mail, sync.hint, settings, turns.mine)
         # the milter signs while we are down, with keys as we last wrote them
         keys = [KeyMirror(core.store, core.data_dir)] if settings.mail.milter else []
-        engines: list[Engine] = [*keys, outbox, deliveries, sync, idle, scheduler, reputation, domains]
-        for engine in engines:
-            await engine.start()
-            stack.push_async_callback(engine.stop)
+        engines: list[tuple[Role, Engine]] = [
+            *(("mail", one) for one in keys),
+            ("outbox", outbox),
+            ("events", deliveries),
+            ("sync", sync),
+            ("sync", idle),
+            ("outbox", DraftScheduler(core)),
+            ("events", ReputationWatch(core)),
+            ("events", DomainWatch(core)),
+            ("sync", Repair(core)),
+        ]
+        for role, engine in engines:
+            if role in roles:
+                await engine.start()
+                stack.push_async_callback(engine.stop)
+        await among.take_part()
         late.update(sync=sync, outbox=outbox)
         for hint in early:
             sync.hint(hint)
@@ -213,16 +260,23 @@ async def gateway(settings: Settings, manager: Manager | None = None) -> AsyncIt
                 *operator_routes(core, sync.refresh),
                 *self_test_routes(core),
                 *system_routes(core, {"sync_lag": sync.lag, "outbox_age": outbox.age}, DIALECTS),
-                *unsubscribe_routes(core),
-                *well_known_routes(core),
-                *opened_routes(core),
-                *relay_hook_routes(core),
-                *([mcp] if settings.mcp.enabled else []),
-                *(route for one in DIALECTS for route in one.routes(core)),
+                *(_api_routes(core, mcp) if "api" in roles else []),
             ],
             exception_handlers={404: no_such_path, 405: no_such_path},
         )
         yield Running(core, app, sync, outbox, deliveries, idle)
+
+
+def _api_routes(core: Core, mcp: McpDoor) -> list[BaseRoute]:
+    """What clients ask for."""
+    return [
+        *unsubscribe_routes(core),
+        *well_known_routes(core),
+        *opened_routes(core),
+        *relay_hook_routes(core),
+        *([mcp] if core.settings.mcp.enabled else []),
+        *(route for one in DIALECTS for route in one.routes(core)),
+    ]
 
 
 OnReady = Callable[[Running, str], Awaitable[None]]
@@ -234,6 +288,7 @@ async def serve(
     on_ready: OnReady | None = None,
     until: asyncio.Event | None = None,
     manager: Manager | None = None,
+    roles: frozenset[Role] = ROLES,
 ) -> None:
     """Run until SIGINT or SIGTERM, or until ``until`` is set; ``manager`` is told how it goes.
 
@@ -246,7 +301,7 @@ async def serve(
             settings.http, public_url=(settings.http.public_url or listeners.url).rstrip("/")
         )
         settings = msgspec.structs.replace(settings, http=http)
-        async with AsyncExitStack() as ending, gateway(settings, manager) as running:
+        async with AsyncExitStack() as ending, gateway(settings, manager, roles) as running:
             telling = AsyncExitStack()
 
             async def ready() -> None:

@@ -1,10 +1,15 @@
-"""The data directory: one owner at a time, private to it, with the secret that signs URLs and tokens."""
+"""The data directory: private to its owner, with the secret that signs URLs and tokens.
+
+One process has it for itself, or several share it, whose database is PostgreSQL (``gateway.roles``). The mail server's
+files in it belong to one process either way.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,20 +20,48 @@ class DataDirInUse(Exception):
 
 
 @contextmanager
-def owned(path: Path) -> Iterator[Path]:
-    """Create ``path`` (mode 0700) if needed and hold its lock; raises DataDirInUse if someone else does."""
+def owned(path: Path, *, shared: bool = False) -> Iterator[Path]:
+    """Create ``path`` (mode 0711) if needed and hold its lock; raises DataDirInUse if someone else does.
+
+    ``shared``: with others that share it too.
+    """
     path = path.resolve()
     path.mkdir(parents=True, exist_ok=True)
     if path.stat().st_uid == os.getuid():
         path.chmod(0o711)  # Postfix and Dovecot's own users pass through to their folders; files are private
-    with open(private_file(path / "postern.lock"), "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise DataDirInUse(
-                f"another Postern is running on {path}; stop it, or choose another directory with --data"
-            ) from error
+    words = (
+        f"a command or gateway that needs {path} for itself runs on it; wait for its end, or stop it"
+        if shared
+        else f"another Postern is running on {path}; stop it, or choose another directory with --data (several on "
+        "one directory need a PostgreSQL database: set database.url)"
+    )
+    with _locked(path / "postern.lock", fcntl.LOCK_SH if shared else fcntl.LOCK_EX, words):
         yield path
+
+
+@contextmanager
+def mail_owned(path: Path) -> Iterator[None]:
+    """Hold the lock of the mail server's files. Raises DataDirInUse."""
+    words = (
+        f"another process runs the mail server on {path}; leave the role mail out: "
+        "--roles api,sync,outbox,events"
+    )
+    with _locked(path / "mail.lock", fcntl.LOCK_EX, words):
+        yield
+
+
+@contextmanager
+def _locked(file: Path, how: int, words: str) -> Iterator[None]:
+    with open(private_file(file), "w") as lock:
+        for last in (False, False, True):
+            try:
+                fcntl.flock(lock, how | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if last:
+                    raise DataDirInUse(words) from error
+                time.sleep(0.05)  # a command that looks whether a gateway runs holds it for an instant
+        yield
 
 
 def private_file(path: Path) -> Path:
@@ -45,10 +78,15 @@ def secret_of(path: Path) -> bytes:
     except FileNotFoundError:
         pass
     value = secrets.token_bytes(32)
-    temporary = path / "secret.new"
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
+    temporary = path / f"secret.{secrets.token_hex(4)}"
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
         handle.write(value.hex() + "\n")
         handle.flush()
         os.fsync(handle.fileno())
-    os.replace(temporary, file)
+    try:
+        os.link(temporary, file)  # the first of several processes makes it
+    except FileExistsError:
+        return bytes.fromhex(file.read_text().strip())
+    finally:
+        temporary.unlink()
     return value

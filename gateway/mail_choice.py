@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,21 @@ from mailserver.postfix_dovecot import PostfixServer, PostfixSettings
 _HOST_PORT = re.compile(r"\[?([^\[\]\s/]+?)\]?:([0-9]{1,5})")
 
 
-def make_mail_server(settings: Settings, data_dir: Path) -> MailServer:
-    """The mail server of ``mail.server``; nothing is started yet. Raises BadSettings."""
-    if settings.mail.server == "postfix_dovecot":
-        return PostfixServer(postfix_settings(settings, data_dir))
-    return EmbeddedServer(_embedded(settings, data_dir))
+def make_mail_server(settings: Settings, data_dir: Path, *, attach: bool = False) -> MailServer:
+    """The mail server of ``mail.server``; nothing is started yet. Raises BadSettings.
+
+    ``attach``: to one that another process of the gateway runs, or hears the doorbell of.
+    """
+    mail = settings.mail
+    if attach and (mail.server == "embedded" or mail.manage) and not mail.imap_port:
+        raise BadSettings("without the role mail, mail.imap_port must say where the mail server is")
+    if mail.server == "postfix_dovecot":
+        if attach and mail.manage:
+            raise BadSettings(
+                "without the role mail, Postfix and Dovecot must be run by systemd: set mail.manage = false"
+            )
+        return PostfixServer(replace(postfix_settings(settings, data_dir), hear=not attach))
+    return EmbeddedServer(replace(_embedded(settings, data_dir), manage=not attach, hear=not attach))
 
 
 def postfix_settings(settings: Settings, data_dir: Path) -> PostfixSettings:

@@ -40,6 +40,10 @@ class Http(Section, frozen=True, kw_only=True):
 
 class Database(Section, frozen=True, kw_only=True):
     url: Annotated[str, Doc(description="sqlite:PATH or postgresql://…; empty: DATA/postern.db")] = ""
+    connections: Annotated[
+        int,
+        Doc(description="PostgreSQL: connections that each process works with; it keeps two more for wake-ups"),
+    ] = 12
 
 
 class Mail(Section, frozen=True, kw_only=True):

@@ -70,7 +70,17 @@ def doorbell_url(port: int, secret: str, host: str = "127.0.0.1") -> str:
 class Doorbell:
     """Listens between :meth:`start` and :meth:`stop`; ``on_hint`` is called on the event loop."""
 
-    def __init__(self, on_hint: OnHint, host: str = "127.0.0.1", port: int = 0, secret: str = "") -> None:
+    def __init__(
+        self,
+        on_hint: OnHint,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        secret: str = "",
+        *,
+        share: bool = False,
+    ) -> None:
+        """``share``: other processes of ours may listen on the same port; each ring reaches one of them."""
+        self._share = share
         self._on_hint = on_hint
         self._host = host
         self._port = port
@@ -92,7 +102,9 @@ class Doorbell:
         """Raises MailServerDown when the port is taken."""
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: _Connection(self), self._host, self._port)
+            self._server = await loop.create_server(
+                lambda: _Connection(self), self._host, self._port, reuse_port=self._share
+            )
         except OSError as error:
             raise MailServerDown(
                 f"the doorbell cannot listen on {self._host}:{self._port} ({error.strerror}): choose another "

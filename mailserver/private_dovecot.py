@@ -50,6 +50,7 @@ class DovecotSettings:
     insecure_dev: bool = False  # passwords without TLS from anywhere
     manage: bool = True  # False: others run the daemons
     doorbell_port: int = 0
+    hear: bool = True  # False: another process of the gateway has the doorbell
     syslog: bool = False  # else the daemons log to files beside their configuration
 
     @property

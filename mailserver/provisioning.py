@@ -67,8 +67,14 @@ class Provisioning:
         """Open the tables, ring the doorbell for ``on_hint``, start Dovecot (or know where it runs)."""
         await asyncio.to_thread(self._open)
         port = 0
-        if self._base.push:
-            self._bell = Doorbell(on_hint, port=self._base.doorbell_port, secret=self._key.doorbell)
+        if self._base.push and self._base.hear:
+            # where others run Dovecot, several processes may listen on the port it knows
+            self._bell = Doorbell(
+                on_hint,
+                port=self._base.doorbell_port,
+                secret=self._key.doorbell,
+                share=not self._base.manage,
+            )
             await self._bell.start()
             port = self._bell.port
         self._refresher = asyncio.create_task(self._refresh(), name="lookup refresh")
@@ -102,6 +108,10 @@ class Provisioning:
             place.chmod(0o2750)  # what an unprivileged gateway makes in it belongs to the group too
         self.directory.open(group=gid)
         self._key = server_key(self._data / "server.key")
+
+    async def look_again(self) -> None:
+        """Know at once what another gateway process wrote: before somebody is told that a mailbox is not there."""
+        await asyncio.to_thread(self.directory.refresh)
 
     async def _refresh(self) -> None:
         """Notice what another gateway process wrote."""
@@ -288,7 +298,7 @@ class Provisioning:
         if self._dovecot is None:
             return {"dovecot": PartHealth(False, "not running")}
         found = {"dovecot": await self._dovecot.health()}
-        if self._base.push:
+        if self._base.push and self._base.hear:
             found["doorbell"] = PartHealth(
                 self._bell is not None, (self._bell and f"{self._bell.rings}") or ""
             )

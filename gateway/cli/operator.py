@@ -76,7 +76,7 @@ def running(data_dir: Path) -> bool:
     try:
         with open(data_dir / "postern.lock") as lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # several gateways may share it
             except OSError:
                 return True
     except FileNotFoundError:

@@ -12,6 +12,7 @@ from gateway import app, logs
 from gateway.cli import operator, quickstart
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
+from gateway.roles import roles_of
 from gateway.service.notify import Manager
 from gateway.settings import Settings
 
@@ -33,6 +34,13 @@ _PORT = click.IntRange(0, 65535)
 @click.option(
     "--submission-port", type=_PORT, help="Port people's mail clients send through; 0: any free one."
 )
+@click.option(
+    "--roles",
+    envvar="POSTERN_ROLES",
+    default="all",
+    show_default=True,
+    help="What this process does: some of api,sync,outbox,events,mail, beside others on the same PostgreSQL.",
+)
 @common
 def command(
     place: Place,
@@ -41,6 +49,7 @@ def command(
     smtp_port: int | None,
     imap_port: int | None,
     submission_port: int | None,
+    roles: str,
 ) -> None:
     """Run the gateway and its mail server until SIGINT or SIGTERM."""
     if place.url:
@@ -66,7 +75,7 @@ def command(
         log.info("answering at %s", running.core.settings.http.public_url)
 
     try:
-        asyncio.run(app.serve(settings, on_ready, manager=Manager.of(os.environ)))
+        asyncio.run(app.serve(settings, on_ready, manager=Manager.of(os.environ), roles=roles_of(roles)))
     except OSError as error:
         raise _not_started(settings, error) from error
     except asyncio.CancelledError:

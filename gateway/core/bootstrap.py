@@ -30,6 +30,7 @@ async def ensure_first_run(core: Core) -> None:
 
 def _first_organization(tx: Tx) -> str:
     """The first organization's ULID, made if there is none."""
+    tx.lock("first organization")
     held = tx.value("SELECT id FROM organization ORDER BY created_at, id LIMIT 1")
     if held is None:
         held = add_organization(tx, "Default")["id"]

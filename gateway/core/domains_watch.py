@@ -50,7 +50,8 @@ class DomainWatch:
     async def _run(self) -> None:
         while True:
             try:
-                await self.look()
+                if self._core.leases.holds(("domains", 0)):
+                    await self.look()
             except StoreDown as error:
                 log.warning("looking at domains waits for the database: %s", error)
             except Exception:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -274,12 +274,22 @@ async def delete(core: Core, scope: Scope, ref: str) -> None:
     await remove(core, inbox)
 
 
-async def finish_deletions(core: Core) -> None:
-    """At start: finish what a crash left half done, creations as well as removals."""
-    for inbox in await core.store.read(lambda tx: tx.rows("SELECT * FROM inbox WHERE status = 'deleting'")):
+def half_done(tx: Tx) -> list[str]:
+    """The ids of inboxes that are being made or removed, or were when a process died."""
+    return [row["id"] for row in tx.rows("SELECT id FROM inbox WHERE status IN ('creating', 'deleting')")]
+
+
+async def finish_deletions(core: Core, only: Collection[str] | None = None) -> None:
+    """Finish what a crash left half done, creations as well as removals; ``only``: of these inboxes."""
+
+    def left(tx: Tx, status: str) -> list[Row]:
+        rows = tx.rows("SELECT * FROM inbox WHERE status = ?", status)
+        return [row for row in rows if only is None or row["id"] in only]
+
+    for inbox in await core.store.read(partial(left, status="deleting")):
         log.info("finishing the removal of an inbox", extra={"inbox_id": inbox["id"]})
         await remove(core, inbox)
-    for inbox in await core.store.read(lambda tx: tx.rows("SELECT * FROM inbox WHERE status = 'creating'")):
+    for inbox in await core.store.read(partial(left, status="creating")):
         await core.mail.add_mailbox(inbox["address"])
         await core.store.write(partial(_activate, core=core, inbox=inbox))
 

@@ -30,7 +30,7 @@ from gateway.store.wakeups import Wakeups
 
 log = logging.getLogger("postern.leases")
 
-Duty = Literal["mailboxes", "lanes", "drafts", "reputation", "sweep", "repair"]
+Duty = Literal["mailboxes", "lanes", "drafts", "reputation", "domains", "sweep", "repair"]
 
 DUTIES: Mapping[Duty, tuple[str, int]] = {
     "mailboxes": ("sync", 64),
@@ -38,6 +38,7 @@ DUTIES: Mapping[Duty, tuple[str, int]] = {
     "drafts": ("outbox", 1),
     "sweep": ("outbox", 1),
     "reputation": ("events", 1),
+    "domains": ("events", 1),
     "repair": ("sync", 1),
 }
 """The role whose processes do it, and its shares. Both are part of the schema: all processes must agree."""
@@ -118,23 +119,31 @@ class PostgresLeases:
     def __init__(self, store: Store, wakeups: Wakeups, roles: Collection[str]) -> None:
         self.process = new_ulid()
         self._store, self._wakeups, self._roles = store, wakeups, frozenset(roles)
-        self._duties = [duty for duty, (role, _) in DUTIES.items() if role in self._roles]
+        self._duties: list[Duty] = []
+        self.first = False
         self._held: dict[Share, int] = {}
         self._leaving: set[Share] = set()
         self._living: dict[str, frozenset[str]] = {}
         self._until = 0.0
         self._soon = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
         self._gained: list[Callable[[Collection[Share]], None]] = []
         self._busy: list[Callable[[Share], bool]] = []
         self._task: asyncio.Task[None] | None = None
         wakeups.hear("leases", lambda text: self._soon.set())
 
     async def start(self) -> None:
-        """Make this process known and take its part of the work. Raises StoreDown."""
+        """Make this process known, as one that does nothing yet; ``first`` is whether no other is. Raises StoreDown."""
         await self._store.write(_prepare)
         await self._beat()
-        self._wakeups.tell("leases")
+        self.first = not self._living.keys() - {self.process}
         self._task = asyncio.create_task(self._run(), name="leases")
+
+    async def take_part(self) -> None:
+        """Have this process's roles counted, and take its part of the work. Raises StoreDown."""
+        self._duties = [duty for duty, (role, _) in DUTIES.items() if role in self._roles]
+        await self._beat()
+        self._wakeups.tell("leases")
 
     async def stop(self) -> None:
         """Give everything back, for others to take at once."""
@@ -184,6 +193,10 @@ class PostgresLeases:
                 log.exception("leases could not be renewed; it is tried again")
 
     async def _beat(self) -> None:
+        async with self._one_at_a_time:
+            await self._beat_now()
+
+    async def _beat_now(self) -> None:
         begun = time.monotonic()
         free = [one for one in self._leaving if not any(busy(one) for busy in self._busy)]
         beat = await self._store.write(lambda tx: self._renew(tx, free))
@@ -212,19 +225,19 @@ class PostgresLeases:
 
     def _renew(self, tx: Tx, free: Collection[Share]) -> _Beat:
         ttl = int(TTL * 1_000_000)
+        tx.lock("processes")
         tx.run(
             "INSERT INTO process (id, roles, host, pid, started_at, expires_at) "  # noqa: S608
             f"VALUES (?, ?, ?, ?, {_NOW}, {_NOW} + ?) "
-            "ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at",
+            "ON CONFLICT (id) DO UPDATE SET roles = excluded.roles, expires_at = excluded.expires_at",
             self.process,
-            " ".join(sorted(self._roles)),
+            " ".join(sorted(self._roles)) if self._duties else "",
             socket.gethostname(),
             os.getpid(),
             ttl,
         )
         for share in free:
             tx.run("UPDATE lease SET holder = NULL WHERE name = ? AND holder = ?", _name(share), self.process)
-        # in the order of their names, as every process: two that renew and take never wait for each other
         held = tx.rows(
             f"UPDATE lease SET expires_at = {_NOW} + ? WHERE name IN "  # noqa: S608
             "(SELECT name FROM lease WHERE holder = ? ORDER BY name FOR UPDATE) RETURNING name, kind, token",
@@ -266,7 +279,11 @@ class PostgresLeases:
 def _prepare(tx: Tx) -> None:
     for duty, (_, shares) in DUTIES.items():
         for number in range(shares):
-            tx.insert("lease", {"name": _name((duty, number)), "kind": duty}, ignore=True)
+            tx.insert(
+                "lease",
+                {"name": _name((duty, number)), "kind": duty, "token": 0, "expires_at": 0},
+                ignore=True,
+            )
 
 
 def living_processes(tx: Tx) -> list[Row]:

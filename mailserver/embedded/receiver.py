@@ -10,7 +10,7 @@ import hashlib
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mailserver.addresses import split_recipient
@@ -34,6 +34,7 @@ class Receiver:
         delivery: LocalDelivery,
         is_local: Callable[[str], bool],
         has_domain: Callable[[str], bool],
+        look_again: Callable[[], Awaitable[None]],
         hostname: str,
         limits: Limits,
         verifier: Verifier | None = None,
@@ -41,6 +42,7 @@ class Receiver:
         self._delivery = delivery
         self._is_local = is_local
         self._has_domain = has_domain
+        self._look_again = look_again
         self._hostname = hostname
         self._limits = limits
         self._verifier = verifier
@@ -61,6 +63,8 @@ class Receiver:
         mailbox, tag = split_recipient(address)
         if not mailbox:
             return "501 5.1.3 bad recipient address syntax"
+        if not self._is_local(mailbox):
+            await self._look_again()
         if not self._has_domain(mailbox.rpartition("@")[2]):
             return "554 5.7.1 relay access denied"
         if not self._is_local(mailbox) or tag.startswith(SENT_TAG):

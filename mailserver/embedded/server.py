@@ -68,6 +68,9 @@ class EmbeddedServer(Provisioning):
         )
         resolver = await asyncio.to_thread(make_resolver, settings.resolver)
         self._outgoing = Outgoing(settings, Router(resolver, settings.allow_private_mx))
+        self._trimmer = asyncio.create_task(self._trim(), name="trim outgoing connections")
+        if not settings.manage:  # another process of the gateway runs Dovecot and takes mail in
+            return
         if settings.tls_cert and settings.tls_key:
             self._certificate = await asyncio.to_thread(Certificate, settings.tls_cert, settings.tls_key)
         tls = self._certificate.context if self._certificate else None
@@ -77,6 +80,7 @@ class EmbeddedServer(Provisioning):
             self._delivery,
             self.is_local,
             self.directory.has_domain,
+            self.look_again,
             settings.hostname,
             limits,
             self._verifier,
@@ -109,7 +113,6 @@ class EmbeddedServer(Provisioning):
             auth_require_tls=not (settings.insecure_dev or is_loopback(settings.bind)),
         )
         await self._submission.start(settings.bind, settings.submission_port)
-        self._trimmer = asyncio.create_task(self._trim(), name="trim outgoing connections")
 
     async def stop(self) -> None:
         for listener in (self._mx, self._submission, self._submissions):
@@ -184,6 +187,8 @@ class EmbeddedServer(Provisioning):
     ) -> dict[str, RecipientReply]:
         answers: dict[str, RecipientReply] = {}
         inboxes = []
+        if not all(map(self.is_local, hop.recipients)):
+            await self.look_again()
         for recipient in hop.recipients:
             if self.is_sent_address(recipient) is not None:
                 answers[recipient] = await delivery.to_sent(envelope.mail_from, recipient, envelope.data)
@@ -201,9 +206,10 @@ class EmbeddedServer(Provisioning):
 
     async def health(self) -> Mapping[str, PartHealth]:
         found = await self._store_health()
-        found["receiver"] = PartHealth(
-            self._mx is not None, f"port {self._mx.port}" if self._mx else "stopped"
-        )
+        if self.settings.manage:
+            found["receiver"] = PartHealth(
+                self._mx is not None, f"port {self._mx.port}" if self._mx else "stopped"
+            )
         return found
 
 
