@@ -5,7 +5,7 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -179,11 +179,12 @@ def _sent(client: smtplib.SMTP, profile: Profile, letter: Letter) -> Step:
     message.set_content("This mail was sent by `postern smarthost test`.\n")
     try:
         client.ehlo_or_helo_if_needed()
-        for what, say in (
+        commands: list[tuple[str, Callable[[], tuple[int, bytes]]]] = [
             (f"sender {letter.sender}", lambda: client.mail(letter.sender)),
             (f"recipient {letter.recipient}", lambda: client.rcpt(letter.recipient)),
             ("message", lambda: client.data(message.as_bytes())),
-        ):
+        ]
+        for what, say in commands:
             code, words = say()
             if code >= 400:
                 return Step("mail", False, f"{what}: {code} {_text(words)}", _sender_fix(profile, letter))

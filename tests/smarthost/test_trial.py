@@ -84,8 +84,10 @@ async def listening(
     def check(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         return AuthResult(success=data.password == b"right", handled=False)
 
+    opened: list[SMTP] = []
+
     def session() -> SMTP:
-        return SMTP(
+        made = SMTP(
             handler,
             hostname="relay.test",
             tls_context=None if implicit else tls,
@@ -93,6 +95,8 @@ async def listening(
             auth_require_tls=not implicit,
             loop=loop,
         )
+        opened.append(made)
+        return made
 
     server = await loop.create_server(session, "127.0.0.1", 0, ssl=tls if implicit else None)
     port = server.sockets[0].getsockname()[1]
@@ -100,6 +104,14 @@ async def listening(
         yield handler, replace(HERE, port=port, tls="implicit" if implicit else "starttls")
     finally:
         server.close()
+        for one in opened:
+            for transport in (one.transport, one._original_transport):
+                if transport is not None:
+                    transport.abort()
+        tasks = [one._handler_coroutine for one in opened if one._handler_coroutine is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=5)
+        await asyncio.sleep(0)
 
 
 async def tried(
