@@ -1,0 +1,95 @@
+"""Scenes for single checks: settings, a migrated database, a name server of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from gateway.core.domains import domain_row
+from gateway.doctor.arrive import arrived
+from gateway.doctor.finding import Finding
+from gateway.doctor.scene import Door, Scene
+from gateway.settings import load_settings
+from gateway.store.engine import Store
+from gateway.store.migrate import migrate
+from tests.databases import database_url
+from tests.servers import NameServer
+
+Zones = dict[tuple[str, str], list[str] | None]
+NOWHERE = "127.0.0.1:9"
+
+
+@asynccontextmanager
+async def scene(
+    folder: Path,
+    *,
+    zones: Zones | None = None,
+    door: Door | None = None,
+    database: bool = True,
+    **settings: Any,
+) -> AsyncIterator[Scene]:
+    """A scene in the production profile on ``folder``; ``settings``: dotted names with __ for the dot."""
+    async with NameServer(zones if zones is not None else {}) as dns:
+        wanted = {
+            "data_dir": str(folder),
+            "mail.domain": "shop.test",
+            "mail.hostname": "mail.shop.test",
+            "mail.public_ipv4": "192.0.2.10",
+            "mail.public_ipv6": "2001:db8::10",
+            "dns.nameservers": ["127.0.0.1"],
+            "dns.port": dns.port,
+            "dns.timeout": 5.0,
+            "doctor.ntp_server": "",
+            **({"database.url": database_url(folder / "postern.db")} if database else {}),
+            **{name.replace("__", "."): value for name, value in settings.items()},
+        }
+        chosen, _ = load_settings(overrides=wanted, environ={})
+        if database:
+            store = Store(chosen.database.url)
+            migrate(store)
+            store.start()
+            row = await domain_row(chosen, "shop.test", None)
+            await store.write(lambda tx: tx.insert("domain", row, ignore=True))
+            store.close()
+        async with arrived(chosen, folder, None, door) as made:
+            yield made
+
+
+@asynccontextmanager
+async def says(
+    line: bytes, context: ssl.SSLContext | None = None, *, path: Path | None = None
+) -> AsyncIterator[int]:
+    """A server that greets with a line and hangs up; yields its port (0 for a Unix socket at ``path``)."""
+    jobs: set[asyncio.Task[None]] = set()
+
+    async def talk(writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            writer.write(line)
+            await writer.drain()
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+    def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        jobs.add(asyncio.create_task(talk(writer)))
+
+    if path is not None:
+        server = await asyncio.start_unix_server(greet, str(path))
+    else:
+        server = await asyncio.start_server(greet, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield 0 if path is not None else server.sockets[0].getsockname()[1]
+        await asyncio.sleep(0)  # a connection just made gets its task
+        await asyncio.gather(*jobs)
+
+
+async def told(check: Callable[[Scene], Awaitable[Sequence[Finding]]], of: Scene) -> list[tuple[str, str]]:
+    """(level, subject) of each finding; every one that is not ok has a fix, and no ok one has."""
+    findings = await check(of)
+    assert all(bool(one.fix) == (one.level != "ok") for one in findings), findings
+    return [(one.level, one.subject) for one in findings]

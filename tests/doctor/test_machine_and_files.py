@@ -1,0 +1,189 @@
+"""Clock, disks, the database and files."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pwd
+import sqlite3
+import struct
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.doctor import checks_database, checks_files, checks_machine
+from tests.databases import on_postgres
+from tests.doctor.scenes import scene, told
+from tests.servers import data_directory
+from tests.vps.certificates import certificate_for
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def time_server(ahead: float, *, stratum: int = 2) -> AsyncIterator[str]:
+    """An SNTP server whose clock is so many seconds ahead of ours; yields host:port."""
+
+    class Server(asyncio.DatagramProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, addr: object) -> None:
+            now = time.time() + ahead + 2_208_988_800
+            stamp = struct.pack("!II", int(now), int(now % 1 * 2**32))
+            answer = bytes([0x24, stratum, 0, 0]) + b"\0" * 12 + stamp + data[40:48] + stamp + stamp
+            self.transport.sendto(answer, addr)  # type: ignore[attr-defined]
+
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Server, local_addr=("127.0.0.1", 0))
+    try:
+        yield f"127.0.0.1:{transport.get_extra_info('sockname')[1]}"
+    finally:
+        transport.close()
+
+
+@pytest.mark.parametrize(
+    ("ahead", "level", "text"),
+    [(0.0, "ok", "127.0.0.1"), (20.0, "warn", "20.0"), (-3600.0, "fail", "ahead of")],
+)
+async def test_the_clock_against_a_time_server(tmp_path: Path, ahead: float, level: str, text: str) -> None:
+    async with (
+        time_server(ahead) as server,
+        scene(tmp_path, database=False, doctor__ntp_server=server) as made,
+    ):
+        (found,) = await checks_machine.clock(made)
+    assert found.level == level, found.text
+    assert text in found.text
+
+
+async def test_the_clock_by_what_the_system_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "timedatectl"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    async with (
+        time_server(9e6, stratum=0) as unsure,
+        scene(tmp_path, database=False, doctor__ntp_server=unsure) as made,
+    ):
+        assert await told(checks_machine.clock, made) == [("warn", "clock")]  # there is no such command
+        for said, level in (("yes", "ok"), ("no", "warn"), ("what", "warn")):
+            tool.write_text(f"#!/bin/sh\necho {said}\n")
+            tool.chmod(0o755)
+            assert await told(checks_machine.clock, made) == [(level, "clock")]
+
+
+async def test_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = str(tmp_path)
+    for least, level in ((0.0, "ok"), (1.0, None), (4.1, "fail")):
+        async with scene(tmp_path, database=False, doctor__disk_free=least) as made:
+            found = await told(checks_machine.disk, made)
+        assert [subject for _, subject in found] == [place, f"{place} fsync"]
+        if level is not None:
+            assert found[0][0] == level
+        else:
+            assert found[0][0] != "ok"
+    slow = os.fsync
+
+    def sleepy(fd: int) -> None:
+        time.sleep(0.11)
+        slow(fd)
+
+    monkeypatch.setattr(os, "fsync", sleepy)
+    async with scene(tmp_path, database=False, doctor__disk_free=0.0) as made:
+        (_, found_) = await checks_machine.disk(made)
+    assert found_.level in ("warn", "fail")
+    assert "an fsync takes" in found_.text
+
+
+async def test_the_database_is_of_this_version(tmp_path: Path) -> None:
+    async with scene(tmp_path) as made:
+        assert await told(checks_database.database, made) == [("ok", "database")]
+        assert made.store is not None
+        await made.store.write(lambda tx: tx.run("UPDATE schema_migration SET name = '9999_later'"))
+        found = await checks_database.database(made)
+        assert [one.level for one in found] == ["fail"]
+        assert "newer" in found[0].text
+        await made.store.write(lambda tx: tx.run("DELETE FROM schema_migration"))
+        (found_,) = await checks_database.database(made)
+        assert found_.level == "fail"
+        assert "not brought up to date" in found_.text
+
+
+@pytest.mark.skipif(on_postgres(), reason="a SQLite file is damaged here")
+async def test_a_damaged_database_is_told(tmp_path: Path) -> None:
+    async with scene(tmp_path) as made:
+        path = tmp_path / "postern.db"
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        whole = path.read_bytes()
+        path.write_bytes(whole[: -4096 * 3] + b"\xff" * 4096 * 3)
+        (found,) = await checks_database.database(made)
+    assert found.level == "fail"
+    assert "postern restore" in found.fix
+
+
+async def test_secrets_that_others_can_read(tmp_path: Path) -> None:
+    config = tmp_path / "etc" / "postern.toml"
+    (config.parent / "credentials").mkdir(parents=True)
+    files = {
+        tmp_path / "secret": (0o640, "chmod 600"),
+        tmp_path / "operator.json": (0o604, "chmod 600"),
+        config: (0o644, "chmod 640"),
+        config.parent / "credentials" / "smarthost": (0o660, "chmod 600"),
+        tmp_path / "key.pem": (0o644, "chmod 640"),
+    }
+    async with scene(
+        tmp_path, database=False, mail__tls_cert="/c", mail__tls_key=str(tmp_path / "key.pem")
+    ) as made:
+        object.__setattr__(made, "config", config)
+        for path in files:
+            path.write_text("x")
+            path.chmod(0o600)
+        assert await told(checks_files.secrets, made) == [("ok", "secrets")]
+        for path, (mode, _) in files.items():
+            path.chmod(mode)
+        found = {one.subject: one for one in await checks_files.secrets(made)}
+    assert set(found) == {str(path) for path in files}
+    for path, (_, fix) in files.items():
+        assert found[str(path)].level == "fail"
+        assert found[str(path)].fix == f"{fix} {path}"
+
+
+async def test_certificate_files_are_there_and_fit(tmp_path: Path) -> None:
+    made_of, other = certificate_for("a.test"), certificate_for("b.test")
+    cert, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    async with scene(tmp_path, database=False, mail__tls_cert=str(cert), mail__tls_key=str(key)) as made:
+        assert await told(checks_files.certificate_files, made) == [("fail", str(cert))]
+        cert.write_text(made_of.chain)
+        assert await told(checks_files.certificate_files, made) == [("fail", str(key))]
+        key.write_text(other.key)
+        (found,) = await checks_files.certificate_files(made)
+        assert "cannot be used with" in found.text
+        key.write_text(made_of.key)
+        assert await told(checks_files.certificate_files, made) == [("ok", str(cert))]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+async def test_certificate_files_can_be_read_by_the_gateways_user(tmp_path: Path) -> None:
+    made_of, nobody = certificate_for("a.test"), pwd.getpwnam("nobody")
+    with data_directory(tmp_path) as place:
+        cert, key, data = place / "chain.pem", place / "key.pem", place / "data"
+        cert.write_text(made_of.chain)
+        key.write_text(made_of.key)
+        key.chmod(0o600)
+        data.mkdir()
+        os.chown(data, nobody.pw_uid, nobody.pw_gid)
+        async with scene(data, database=False, mail__tls_cert=str(cert), mail__tls_key=str(key)) as made:
+            (found,) = await checks_files.certificate_files(made)
+            assert (found.level, found.subject) == ("fail", str(key))
+            assert "nobody cannot read it" in found.text
+            key.chmod(0o640)
+            os.chown(key, 0, nobody.pw_gid)
+            assert await told(checks_files.certificate_files, made) == [("ok", str(cert))]
+            place.chmod(0o700)
+            assert [level for level, _ in await told(checks_files.certificate_files, made)] == [
+                "fail",
+                "fail",
+            ]
