@@ -179,7 +179,8 @@ class Provisioning:
     async def purge(self, address: str) -> None:
         """Make what was expunged from a mailbox unreadable: Dovecot keeps header fields of it in its index caches."""
         if self._dovecot is not None:
-            await self._dovecot.doveadm("mailbox", "cache", "purge", "-u", _plain(address), "*")
+            folders = (await self._dovecot.doveadm("mailbox", "list", "-u", _plain(address))).splitlines()
+            await self._dovecot.doveadm("mailbox", "cache", "purge", "-u", _plain(address), "--", *folders)
 
     async def reconcile(self, domains: Sequence[str], mailboxes: Sequence[str]) -> None:
         wanted = {fold_domain(name) for name in domains}

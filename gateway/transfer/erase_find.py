@@ -6,6 +6,7 @@ of them (in its text, quoted, in a header) is somebody else's: it is counted, an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,21 +21,27 @@ _SCAN = 2000
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One address in every form it may be written in, folded. ``like`` are the patterns that find any of them."""
+    """One address in every form it may be written in, folded."""
 
     address: str
     forms: tuple[str, ...]
 
     @property
     def like(self) -> tuple[str, ...]:
+        """Patterns that find any form, and addresses it is a part of: ``named_in`` tells them apart."""
         return tuple(
             "%" + one.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%" for one in self.forms
         )
 
     @property
-    def octets(self) -> tuple[bytes, ...]:
-        """What a file that holds the address has in it, ASCII in lower case."""
-        return tuple(one.encode() for one in self.forms)
+    def pattern(self) -> re.Pattern[str]:
+        """The address in text, where it is not the end or the beginning of a longer one."""
+        forms = "|".join(map(re.escape, self.forms))
+        return re.compile(rf"(?<![a-z0-9._+-])(?:{forms})(?![a-z0-9-]|\.[a-z0-9])", re.IGNORECASE)
+
+    def named_in(self, text: object) -> bool:
+        """Whether a text names the person."""
+        return text is not None and self.pattern.search(str(text)) is not None
 
 
 @dataclass(slots=True)
@@ -89,7 +96,7 @@ def find(tx: Tx, person: Person, organizations: Sequence[str]) -> Found:
             theirs.add(row["id"])
             found.messages.setdefault(row["inbox_id"], []).append(row["id"])
     for row in _mentions(tx, person, organizations):
-        if row["id"] not in theirs:
+        if row["id"] not in theirs and (person.named_in(row["text"]) or person.named_in(row["attached"])):
             found.mentions.setdefault(row["inbox_id"], []).append(row["id"])
     _others(tx, person, organizations, theirs, found)
     return found
@@ -106,11 +113,14 @@ def _mentions(tx: Tx, person: Person, organizations: Sequence[str]) -> list[Row]
         )
     )  # fmt: skip
     return tx.rows(
-        "SELECT message.id, message.inbox_id FROM message "  # noqa: S608
+        f"SELECT message.id, message.inbox_id, {text} AS text, (SELECT max(attachment_text.text) "  # noqa: S608
+        "FROM attachment_text WHERE attachment_text.message_id = message.id "
+        f"AND ({_any('lower(attachment_text.text)', person)})) AS attached FROM message "
         "LEFT JOIN message_body ON message_body.message_id = message.id "
         f"WHERE message.organization_id IN ({marks}) AND (({_any(f'lower({text})', person)}) OR EXISTS ("
         "SELECT 1 FROM attachment_text WHERE attachment_text.message_id = message.id "
         f"AND ({_any('lower(attachment_text.text)', person)})))",
+        *person.like,
         *organizations,
         *person.like,
         *person.like,
@@ -120,19 +130,20 @@ def _mentions(tx: Tx, person: Person, organizations: Sequence[str]) -> list[Row]
 def _others(tx: Tx, person: Person, organizations: Sequence[str], theirs: set[str], found: Found) -> None:
     marks = ", ".join("?" * len(organizations))
     for row in tx.rows(
-        f"SELECT id, inbox_id FROM draft WHERE organization_id IN ({marks}) "  # noqa: S608
+        f"SELECT id, inbox_id, content_json FROM draft WHERE organization_id IN ({marks}) "  # noqa: S608
         f"AND ({_any('lower(content_json)', person)})",
         *organizations,
         *person.like,
     ):
-        found.drafts.setdefault(row["inbox_id"], []).append(row["id"])
+        if person.named_in(row["content_json"]):
+            found.drafts.setdefault(row["inbox_id"], []).append(row["id"])
     named = tx.rows(
-        f"SELECT id, message_id FROM event WHERE organization_id IN ({marks}) "  # noqa: S608
+        f"SELECT id, payload_json FROM event WHERE organization_id IN ({marks}) "  # noqa: S608
         f"AND ({_any('lower(payload_json)', person)})",
         *organizations,
         *person.like,
     )
-    events = {row["id"] for row in named}
+    events = {row["id"] for row in named if person.named_in(row["payload_json"])}
     ids = sorted(theirs)
     for start in range(0, len(ids), _SCAN):
         some = ids[start : start + _SCAN]

@@ -55,7 +55,7 @@ def erase_lists(tx: Tx, person: Person, organizations: Sequence[str]) -> dict[st
         ("suppressions", "rules", "registrations", "kept_answers", "webhook_answers", "delivery_answers"), 0
     )
     marks = ", ".join("?" * len(organizations))
-    for form, like in zip(person.forms, person.like, strict=True):
+    for form in person.forms:
         counts["suppressions"] += tx.run(
             f"DELETE FROM suppression WHERE lower(address) = ? AND organization_id IN ({marks})",  # noqa: S608
             form,
@@ -71,18 +71,29 @@ def erase_lists(tx: Tx, person: Person, organizations: Sequence[str]) -> dict[st
             form,
             *organizations,
         )
-        # answers to repeats of a request: of any organization, since a realm may be a key that is gone
-        counts["kept_answers"] += tx.run(
-            "DELETE FROM idempotency WHERE state = 'done' AND lower(body) LIKE ? ESCAPE '!'", like
-        )
-        counts["webhook_answers"] += tx.run(
-            "UPDATE attempt SET response = NULL, error = NULL WHERE lower(coalesce(response, '') || ' ' || "
-            "coalesce(error, '')) LIKE ? ESCAPE '!'",
-            like,
-        )
-        counts["delivery_answers"] += tx.run(
-            "UPDATE outbox_recipient SET diagnostic = NULL WHERE lower(diagnostic) LIKE ? ESCAPE '!'", like
-        )
+    # of any organization, since the realm of a kept answer may be a key that is gone
+    counts["kept_answers"] = _naming(
+        tx,
+        person,
+        "DELETE FROM idempotency",
+        "idempotency",
+        "coalesce(body, '') || ' ' || key",
+        "state = 'done'",
+    )
+    counts["webhook_answers"] = _naming(
+        tx,
+        person,
+        "UPDATE attempt SET response = NULL, error = NULL",
+        "attempt",
+        "coalesce(response, '') || ' ' || coalesce(error, '')",
+    )
+    counts["delivery_answers"] = _naming(
+        tx,
+        person,
+        "UPDATE outbox_recipient SET diagnostic = NULL",
+        "outbox_recipient",
+        "coalesce(diagnostic, '')",
+    )
     return counts
 
 
@@ -112,6 +123,16 @@ def erase_organization(tx: Tx, organization: str) -> dict[str, int]:
         )
     counts["organization"] = tx.run("DELETE FROM organization WHERE id = ?", organization)
     return {name: count for name, count in counts.items() if count}
+
+
+def _naming(tx: Tx, person: Person, change: str, table: str, text: str, only: str = "1 = 1") -> int:
+    """Run ``change`` on the rows of a table whose text names the person; answers how many."""
+    marks = " OR ".join([f"lower({text}) LIKE ? ESCAPE '!'"] * len(person.forms))
+    rows = tx.rows(f"SELECT id, {text} AS said FROM {table} WHERE {only} AND ({marks})", *person.like)  # noqa: S608
+    ids = [row["id"] for row in rows if person.named_in(row["said"])]
+    for one in ids:
+        tx.run(f"{change} WHERE id = ?", one)
+    return len(ids)
 
 
 def _tables_of_organizations(tx: Tx) -> list[str]:

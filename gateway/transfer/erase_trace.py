@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from gateway.store.engine import Tx
@@ -16,10 +17,12 @@ def left_in_rows(tx: Tx, person: Person) -> dict[str, int]:
     """Rows of any table that name the person, as ``table.column``."""
     found: dict[str, int] = {}
     for table, column in _columns(tx):
-        where = " OR ".join([f"lower(CAST(\"{column}\" AS TEXT)) LIKE ? ESCAPE '!'"] * len(person.forms))
-        count = tx.value(f'SELECT count(*) FROM "{table}" WHERE {where}', *person.like)  # noqa: S608
+        text = f'CAST("{column}" AS TEXT)'
+        where = " OR ".join([f"lower({text}) LIKE ? ESCAPE '!'"] * len(person.forms))
+        rows = tx.rows(f'SELECT {text} AS said FROM "{table}" WHERE {where}', *person.like)  # noqa: S608
+        count = sum(person.named_in(row["said"]) for row in rows)
         if count:
-            found[f"{table}.{column}"] = int(count)
+            found[f"{table}.{column}"] = count
     return found
 
 
@@ -46,26 +49,26 @@ def _columns(tx: Tx) -> list[tuple[str, str]]:
 def left_in_files(root: Path, person: Person, *, mail: bool) -> list[str]:
     """Files below a directory that hold the address, by their path; those of mailboxes only with ``mail``. Blocks."""
     found = []
+    pattern = re.compile(person.pattern.pattern.encode(), re.IGNORECASE)
+    longest = max(len(one.encode()) for one in person.forms) + 2
     for place, folders, files in os.walk(root):
         if not mail and Path(place) == root:
             folders[:] = [one for one in folders if one != "mail"]
         for name in sorted(files):
             path = Path(place, name)
-            if path.is_file() and not path.is_symlink() and _holds(path, person.octets):
+            if path.is_file() and not path.is_symlink() and _holds(path, pattern, longest):
                 found.append(path.relative_to(root).as_posix())
     return sorted(found)
 
 
-def _holds(path: Path, wanted: tuple[bytes, ...]) -> bool:
-    overlap = max(len(one) for one in wanted) - 1
-    tail = b""
+def _holds(path: Path, pattern: re.Pattern[bytes], overlap: int) -> bool:
+    window = b""
     try:
         with open(path, "rb") as file:
             while chunk := file.read(_CHUNK):
-                window = (tail + chunk).lower()
-                if any(one in window for one in wanted):
+                window = window[-overlap:] + chunk
+                if pattern.search(window):
                     return True
-                tail = (tail + chunk)[-overlap:]
     except OSError:
         return False
     return False

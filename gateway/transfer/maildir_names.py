@@ -26,7 +26,7 @@ _LETTERS = {
     "T": "\\Deleted",
     "P": "$Forwarded",
 }
-_UNPLAIN = re.compile(r"[\x00-\x1f\x7f./\\]")
+_UNPLAIN = re.compile(r"[\x00-\x1f\x7f.\\]")
 _MOST = 200
 
 
@@ -34,9 +34,12 @@ def directory_of(folder: str) -> str:
     """The directory of a folder below that of the mailbox; "" for INBOX."""
     if folder.upper() == "INBOX":
         return ""
-    name = "".join("." + _level(one) for one in folder.split("/"))
-    if len(name) > _MOST:  # a file name has 255 octets; postern-folder.json keeps the whole
-        name = name[:_MOST].rstrip("&") + "~" + hashlib.sha256(folder.encode()).hexdigest()[:16]
+    encoded = [bytes(imap_utf7.encode(one)).decode("ascii", "replace") for one in folder.split("/")]
+    name = "".join("." + _UNPLAIN.sub("_", one) for one in encoded)
+    if _UNPLAIN.search("".join(encoded)) or len(name) > _MOST:
+        # a dot would be a level, and a file name has 255 octets; postern-folder.json keeps the true name
+        name = name[:_MOST] if "&" not in name[_MOST - 60 : _MOST] else name[:_MOST].rpartition("&")[0]
+        name += "~" + hashlib.sha256(folder.encode()).hexdigest()[:8]
     return name
 
 
@@ -46,18 +49,6 @@ def folder_of(directory: str) -> str:
         return "INBOX"
     levels = [imap_utf7.decode(one.encode("utf-8", "surrogateescape")) for one in directory[1:].split(".")]
     return "/".join(str(one).replace("/", "-") for one in levels if one) or "INBOX"
-
-
-def _level(name: str) -> str:
-    # what would be a separator is written in base64 though it need not be: RFC 3501 §5.1.3 decoders read it
-    encoded = bytes(imap_utf7.encode(name)).decode("ascii", "replace")
-    return _UNPLAIN.sub(lambda match: str(_base64(match[0])), encoded)
-
-
-def _base64(char: str) -> str:
-    import base64
-
-    return "&" + base64.b64encode(char.encode("utf-16-be")).rstrip(b"=").decode().replace("/", ",") + "-"
 
 
 def file_name(date: int, uidvalidity: int, uid: int, size: int) -> str:
