@@ -80,7 +80,7 @@ def zone(place: Place, domain: str, name_servers: tuple[str, ...]) -> None:
         async with reach(place) as client:
             query = {"ns": ",".join(name_servers)}
             found = await client.call("GET", _path(domain, "setup/zone"), query=query)
-        show(place, found, *map(clean, found["zone"].splitlines()))
+        show(place, found, *(clean(line.replace("\t", " ")) for line in found["zone"].splitlines()))
 
     asyncio.run(run())
 

@@ -13,7 +13,7 @@ _NAMES = frozenset({"MX", "CNAME", "PTR"})
 
 def line_of(record: Record) -> str:
     """One record; long texts in strings of 255 octets."""
-    return f"{record.name}. {TTL} IN {record.type} {rdata_of(record)}"
+    return f"{record.name}.\t{TTL}\tIN\t{record.type}\t{rdata_of(record)}"
 
 
 def rdata_of(record: Record) -> str:
