@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,12 +17,13 @@ from gateway.cli.config import described
 from gateway.cli.failure import FAILED, REFUSED, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import show
-from gateway.settings import BadSettings, load_settings
+from gateway.settings import SECRETS, BadSettings, load_settings
 from gateway.setup import apply, layout, machine, manifest, plan, preflight, proxy, remove, sources, tls
 from gateway.setup.answers import SMARTHOST_TLS, Answers, BadAnswer, Secrets, check
 from gateway.setup.hands import CommandFailed, DryHands, Hands
 from gateway.setup.manifest import Manifest
 from gateway.setup.steps import Plan
+from gateway.smarthost.profiles import PROFILES
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -44,7 +46,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--smarthost", metavar="HOST:PORT", help="Relay that outgoing mail goes through; none: directly."
 )
-@click.option("--smarthost-profile", metavar="NAME", help="Kind of relay: see mail.smarthost_profile.")
+@click.option(
+    "--smarthost-profile", type=click.Choice(tuple(PROFILES)), help="Which relay it is (default: generic)."
+)
 @click.option("--smarthost-user", help="Login at the relay.")
 @click.option("--smarthost-password-file", type=_FILE, help="File that holds the password.")
 @click.option("--smarthost-tls", type=click.Choice(SMARTHOST_TLS), help="TLS towards the relay.")
@@ -63,6 +67,13 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--proxy", type=click.Choice(["caddy", "nginx", "none"]), help="Write a proxy's configuration.")
 @click.option("--inbox", metavar="NAME", help="First inbox, NAME@DOMAIN.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; repeatable.")
+@click.option(
+    "--credential",
+    "credentials",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="A secret for a setting @NAME, such as mail.smarthost_hook_secret; repeatable.",
+)
 @click.option("--open-firewall", is_flag=True, default=None, help="Open the ports in ufw or firewalld.")
 @click.option("--start/--no-start", default=None, help="Start the services (default), or only enable them.")
 @click.option(
@@ -159,7 +170,7 @@ def _plan(answers: Answers, secrets: Secrets, facts: machine.Facts, hands: Hands
         units=sources.units(facts.program),
         sysusers=sources.sysusers(),
         tmpfiles=sources.tmpfiles(),
-        proxy=proxy.example(answers) if answers.proxy in ("caddy", "nginx") else "",
+        proxy=sources.example(proxy.FILES[answers.proxy]) if answers.proxy in proxy.FILES else "",
         pair=pair,
         meanings={one.name: one.meaning for one in described()},
     )
@@ -185,21 +196,32 @@ def _remove(place: Place, hands: Hands, book: Manifest, *, purge: bool, ask: boo
 def _secrets(given: dict[str, Any]) -> Secrets:
     """Taken out of the options."""
     file, database = given.pop("smarthost_password_file"), given.pop("database")
-    password = None
-    if file is not None:
-        try:
-            password = file.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadAnswer("--smarthost-password-file", f"cannot read {file}: {error}") from error
-        if not password or "\n" in password:
-            raise BadAnswer("--smarthost-password-file", f"{file} is to hold one line, the password")
+    password = _secret_in("--smarthost-password-file", file) if file is not None else None
     if database is not None and not database.startswith(("postgresql://", "postgres://")):
         if database not in ("sqlite", "none"):
             raise BadAnswer("--database", "takes postgresql://USER:PASSWORD@HOST/NAME, or sqlite")
         given["postgresql"], database = False, None
     elif database is not None:
         given["postgresql"] = True
-    return Secrets(smarthost_password=password, database=database)
+    further = {}
+    for one in given.pop("credentials"):
+        name, _, path = one.partition("=")
+        if not re.fullmatch(r"[a-z][a-z0-9-]*", name) or not path:
+            raise BadAnswer("--credential", f"takes NAME=FILE, not {one!r}")
+        further[name] = _secret_in("--credential", Path(path))
+    given["credentials"] = tuple(further)
+    return Secrets(smarthost_password=password, database=database, further=further)
+
+
+def _secret_in(flag: str, file: Path) -> str:
+    """The one line of a file."""
+    try:
+        secret = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadAnswer(flag, f"cannot read {file}: {error}") from error
+    if not secret or "\n" in secret:
+        raise BadAnswer(flag, f"{file} is to hold one line, the secret")
+    return secret
 
 
 def _answers(held: Answers, given: Mapping[str, Any]) -> Answers:
@@ -217,6 +239,7 @@ def _answers(held: Answers, given: Mapping[str, Any]) -> Answers:
         raise BadAnswer(
             "--tls-cert", "--tls-cert with --tls-key, --certbot and --self-signed exclude each other"
         )
+    values["credentials"] = tuple(dict.fromkeys((*held.credentials, *given["credentials"])))
     if chosen:
         values["tls"] = cast(Literal["files", "certbot", "self-signed"], chosen[0])
     for name in ("tls_cert", "tls_key"):
@@ -249,12 +272,17 @@ def _settings(given: tuple[str, ...]) -> dict[str, Any]:
 def _check_settings(answers: Answers, secrets: Secrets, book: Manifest) -> None:
     """The settings as the gateway will read them; and every secret is there."""
     values = plan.settings(answers)
+    readable = {name: "" if name in SECRETS else value for name, value in values.items()}
     try:
-        load_settings(overrides=values | {"mail.smarthost_password": "", "database.url": ""}, environ={})
+        load_settings(overrides=readable, environ={})
     except BadSettings as error:
         raise BadAnswer("--set", str(error)) from error
     held = {Path(one).name for one in book.files if Path(one).parent == layout.CREDENTIALS}
-    if answers.smarthost_user and secrets.smarthost_password is None and plan.PASSWORD not in held:
+    if (
+        "mail.smarthost_password" in values
+        and secrets.smarthost_password is None
+        and plan.PASSWORD not in held
+    ):
         raise BadAnswer("--smarthost-password-file", "the relay's login needs its password")
     if answers.postgresql and secrets.database is None and plan.DATABASE not in held:
         raise BadAnswer("--database", "the URL of the PostgreSQL database is needed once more")

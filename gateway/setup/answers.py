@@ -61,6 +61,8 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     open_firewall: bool = False
     settings: dict[str, Any] = {}
     """Further settings for postern.toml, by dotted name."""
+    credentials: tuple[str, ...] = ()
+    """Names of further credentials."""
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +70,8 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
 
     smarthost_password: str | None = None
     database: str | None = None
+    further: dict[str, str] = {}
+    """Credentials by name, for settings that say ``@NAME``."""
 
 
 def check(answers: Answers) -> Answers:

@@ -17,6 +17,8 @@ MAIL = (
     "postfix",
     "postfix-sqlite",
 )
+LOOKUP_POSTGRESQL = ("dovecot-pgsql", "postfix-pgsql")
+"""For mail.lookup = postgresql."""
 CERTBOT = ("certbot",)
 
 DAEMONS = {"postfix": ("postfix.service",), "dovecot-core": ("dovecot.service", "dovecot.socket")}

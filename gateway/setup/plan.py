@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.setup import firewall, layout, packages, sources, tls
+from gateway.setup import firewall, layout, packages, proxy, sources, tls
 from gateway.setup.answers import Answers, Secrets
 from gateway.setup.machine import Facts
 from gateway.setup.steps import (
@@ -23,6 +23,7 @@ from gateway.setup.steps import (
     StockUnits,
     Units,
 )
+from gateway.smarthost.profiles import PROFILES
 
 SERVICES = (
     "postern-dovecot.service",
@@ -58,6 +59,7 @@ class Sources:
     sysusers: str
     tmpfiles: str
     proxy: str = ""
+    """The example configuration of the proxy that was chosen."""
     pair: tls.Pair | None = None
     """The certificate and key that were given."""
     meanings: Mapping[str, str] = field(default_factory=dict)
@@ -86,12 +88,12 @@ def make(answers: Answers, secrets: Secrets, facts: Facts, given: Sources) -> Pl
     ]
     steps += _socket(answers)
     if given.proxy:
-        name = "Caddyfile" if answers.proxy == "caddy" else "nginx.conf"
-        steps += [Directory(layout.PROXY, 0o755), File(layout.PROXY / name, 0o644, given.proxy)]
+        file = layout.PROXY / proxy.FILES[answers.proxy]
+        steps += [Directory(layout.PROXY, 0o755), File(file, 0o644, proxy.fill(given.proxy, answers))]
     if facts.firewall and answers.open_firewall:
         steps += firewall.steps(facts.firewall, ports(answers))
     steps.append(Units(tuple(one for one in ENABLED if one in given.units), answers.start))
-    return Plan(tuple(steps), _holds(answers), tuple(_notes(answers, facts)))
+    return Plan(tuple(steps), _holds(answers), tuple(_notes(answers, facts, given)))
 
 
 def _holds(answers: Answers) -> frozenset[Path]:
@@ -101,12 +103,14 @@ def _holds(answers: Answers) -> frozenset[Path]:
         found.add(layout.CREDENTIALS / PASSWORD)
     if answers.postgresql:
         found.add(layout.CREDENTIALS / DATABASE)
+    found |= {layout.CREDENTIALS / name for name in answers.credentials}
     return frozenset(found)
 
 
 def wanted_packages(answers: Answers) -> tuple[str, ...]:
     """Debian packages that the answers need."""
-    return (*packages.MAIL, *(packages.CERTBOT if answers.tls == "certbot" else ()))
+    lookup = packages.LOOKUP_POSTGRESQL if answers.settings.get("mail.lookup") == "postgresql" else ()
+    return (*packages.MAIL, *lookup, *(packages.CERTBOT if answers.tls == "certbot" else ()))
 
 
 def mail_ports(answers: Answers) -> tuple[int, ...]:
@@ -146,13 +150,14 @@ def settings(answers: Answers) -> dict[str, Any]:
         found["mail.public_ipv6" if ":" in address else "mail.public_ipv4"] = address
     if answers.smarthost:
         found["mail.smarthost"] = answers.smarthost
-        if answers.smarthost_profile:
-            found["mail.smarthost_profile"] = answers.smarthost_profile
-        if answers.smarthost_user:
-            found["mail.smarthost_user"] = answers.smarthost_user
+    if answers.smarthost_profile:
+        found["mail.smarthost_profile"] = answers.smarthost_profile
+    if answers.smarthost_user:
+        found["mail.smarthost_user"] = answers.smarthost_user
+        if not PROFILES[answers.smarthost_profile or "generic"].user_is_password:
             found["mail.smarthost_password"] = f"@{PASSWORD}"
-        if answers.smarthost_tls:
-            found["mail.smarthost_tls"] = answers.smarthost_tls
+    if answers.smarthost_tls:
+        found["mail.smarthost_tls"] = answers.smarthost_tls
     if answers.postgresql:
         found["database.url"] = f"@{DATABASE}"
     found["http.unix_socket"] = str(layout.HTTP_SOCKET)
@@ -189,7 +194,7 @@ def _certificate(answers: Answers, given: Sources) -> list[Step]:
 
 
 def _credentials(secrets: Secrets) -> list[Step]:
-    held = {PASSWORD: secrets.smarthost_password, DATABASE: secrets.database}
+    held = {PASSWORD: secrets.smarthost_password, DATABASE: secrets.database, **secrets.further}
     return [
         File(layout.CREDENTIALS / name, 0o600, f"{value}\n", secret=True, copy=True, affects=SERVICES)
         for name, value in held.items()
@@ -223,10 +228,13 @@ def _socket(answers: Answers) -> list[Step]:
     ]
 
 
-def _notes(answers: Answers, facts: Facts) -> list[str]:
+def _notes(answers: Answers, facts: Facts, given: Sources) -> list[str]:
     notes = []
     if facts.firewall and not answers.open_firewall:
         notes += firewall.words(facts.firewall, ports(answers))
+    if given.proxy:
+        name = proxy.FILES[answers.proxy]
+        notes.append(f"{layout.PROXY / name} is for the reverse proxy: the first lines of it say what to do.")
     if answers.tls == "self-signed":
         notes.append(
             "The certificate is self-signed: mail clients will warn, other servers will not verify it. Good for trying "
@@ -236,6 +244,14 @@ def _notes(answers: Answers, facts: Facts) -> list[str]:
         notes.append(
             f"The world delivers to port 25, and Postern takes mail on port {answers.smtp_port}: what listens on port "
             f"25 must pass mail for {answers.domain} on. For an existing Postfix:\n{relay_lines(answers)}"
+        )
+    if answers.smarthost_profile:
+        relay = PROFILES[answers.smarthost_profile]
+        lines = (*relay.setup, *(one.format(domain=answers.domain) for one in relay.records))
+        notes.append(
+            "\n".join(
+                [f"To do at {relay.title}, and records it needs in DNS:", *(f"    {one}" for one in lines)]
+            )
         )
     if not answers.addresses:
         notes.append(

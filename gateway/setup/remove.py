@@ -59,6 +59,8 @@ def _units(hands: Hands, book: Manifest, found: list[tuple[str, str, str]]) -> N
         ]
         if running:
             hands.run("systemctl", "stop", *running)
+        for timer in sorted(one for one in files if one.endswith(".timer")):
+            hands.run("systemctl", "clean", "--what=state", timer)  # when it ran last
     enabled = [one for one in ours if machine.unit_state(hands, one).enabled]
     if enabled:
         hands.run("systemctl", "disable", *enabled)

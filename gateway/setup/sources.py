@@ -49,6 +49,15 @@ def tmpfiles(place: Path | None = None) -> str:
     return ((place or folder()) / "tmpfiles.d" / "postern.conf").read_text("utf-8")
 
 
+def example(name: str) -> str:
+    """An example of ``config/``. Raises Missing."""
+    package = Path(gateway.__file__).resolve().parent
+    for place in (package / "_data" / "config", package.parent / "config"):
+        if (place / name).is_file():
+            return (place / name).read_text("utf-8")
+    raise Missing(f"there is no example {name} in {package}: install Postern again")
+
+
 def directories(text: str) -> list[Directory]:
     """The directories a tmpfiles.d file asks for; those below /var hold data."""
     found = []

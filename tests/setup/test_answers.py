@@ -14,7 +14,7 @@ from cryptography import x509
 
 from gateway.cli.config import described
 from gateway.settings import load_settings
-from gateway.setup import firewall, layout, plan, preflight, proxy, settings_file, tls
+from gateway.setup import firewall, layout, plan, preflight, proxy, settings_file, sources, tls
 from gateway.setup.answers import Answers, BadAnswer, Secrets, check
 from gateway.setup.machine import Listener, UnitState
 from gateway.setup.steps import Certbot, File, Packages, StockUnits
@@ -248,7 +248,10 @@ def test_a_firewall_is_told_of_and_opened_only_when_asked(kind: str) -> None:
 
 def test_the_proxys_configuration_names_the_hosts_and_the_socket() -> None:
     for kind in ("caddy", "nginx"):
-        text = proxy.example(check(with_(ANSWERS, proxy=kind, public_url="https://api.example.org")))
+        answers = check(with_(ANSWERS, proxy=kind, public_url="https://api.example.org"))
+        text = proxy.fill(sources.example(proxy.FILES[kind]), answers)
+        assert "example.com" not in text
+        assert "public_url" not in text
         for host in ("api.example.org", "mta-sts.example.org", "autoconfig.example.org"):
             assert host in text
         assert str(layout.HTTP_SOCKET) in text

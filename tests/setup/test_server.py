@@ -53,6 +53,7 @@ def host(wheel: Path) -> Iterator[Host]:  # noqa: F811
             host.path(f"/usr/local/bin/{name}").write_text(text)
             host.run("chmod", "755", f"/usr/local/bin/{name}")
         install(host, wheel)
+        host.run("rm", "-f", "/usr/sbin/policy-rc.d")
         host.run("ip", "address", "add", f"{ADDRESS}/24", "dev", "lo")
         host.run("postconf", "-e", "inet_interfaces=all", "mynetworks=127.0.0.0/8")
         host.run("systemctl", "enable", "--now", "postfix")
@@ -69,7 +70,7 @@ def server(host: Host) -> dict[str, Any]:
 
 
 def files(host: Host) -> str:
-    places = ["/etc", "/usr/sbin", "/usr/local", "/var/lib", "/var/spool", "/var/backups", "/opt", "/root"]
+    places = ["/etc", "/usr/sbin", "/usr/local/bin", "/var/lib", "/var/spool", "/var/backups"]
     return host.run("find", *places, "-xdev", "-type", "f", "-printf", "%p %m %u %g %s %T@\n").stdout
 
 

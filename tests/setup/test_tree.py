@@ -49,7 +49,7 @@ def test_everything_is_made_with_its_owner_and_mode(tree: Tree) -> None:
         layout.DATA: (0o711, postern),
         layout.LOOKUP: (0o2750, (postern[0], postfix[1])),
         layout.DATA / "mail": (0o700, postern),
-        layout.POSTFIX_DATA: (0o700, postfix),
+        layout.POSTFIX_DATA: (0o755, postfix),
         UNIT: (0o644, root),
         layout.MANIFEST: (0o600, root),
         layout.STATE: (0o700, root),
