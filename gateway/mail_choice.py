@@ -95,9 +95,24 @@ def _shared(settings: Settings, data_dir: Path) -> dict[str, Any]:
         "mailbox_format": mail.mailbox_format,
         "quota": mail.quota,
         "push": mail.push,
+        "lookup_url": _lookup_url(settings),
+        "lookup_reader_url": mail.lookup_reader_url if mail.lookup == "postgresql" else "",
         "insecure_dev": settings.profile == "development",
         "smarthost": smarthost_of(settings),
     }
+
+
+def _lookup_url(settings: Settings) -> str:
+    """The PostgreSQL database of the lookup tables; empty: they are in SQLite. Raises BadSettings."""
+    if settings.mail.lookup == "sqlite":
+        return ""
+    url = settings.mail.lookup_url or settings.database.url
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise BadSettings(
+            'mail.lookup = "postgresql" needs mail.lookup_url = postgresql://USER:PASSWORD@HOST/NAME, '
+            "or such a database.url"
+        )
+    return url
 
 
 def _place(settings: Settings, data_dir: Path) -> Path:

@@ -118,6 +118,16 @@ class Mail(Section, frozen=True, kw_only=True):
             "empty: none"
         ),
     ] = ""
+    lookup: Annotated[
+        Literal["sqlite", "postgresql"],
+        Doc(description="where domains, mailboxes and aliases stand for Postfix and Dovecot to read"),
+    ] = "sqlite"
+    lookup_url: Annotated[
+        str, Doc(description="postgresql: postgresql://USER:PASSWORD@HOST/NAME; empty: database.url")
+    ] = ""
+    lookup_reader_url: Annotated[
+        str, Doc(description="postgresql: the same for Postfix and Dovecot, who only read; empty: lookup_url")
+    ] = ""
     quota: Annotated[
         int,
         Doc(description="octets a mailbox may hold where it has no quota of its own; 0: no limit"),
@@ -138,7 +148,9 @@ class Mail(Section, frozen=True, kw_only=True):
     ] = "generic"
     smarthost_stream: Annotated[
         str,
-        Doc(description="SES: configuration set; Postmark: message stream; Brevo, Mailgun: tag of each message"),
+        Doc(
+            description="SES: configuration set; Postmark: message stream; Brevo, Mailgun: tag of each message"
+        ),
     ] = ""
     smarthost_hook_secret: Annotated[
         str,
@@ -278,6 +290,7 @@ class Limits(Section, frozen=True, kw_only=True):
         int, Doc(description="inboxes an organization may create a day; 0: no limit")
     ] = 0
     domains: Annotated[int, Doc(description="domains an organization may have; 0: no limit")] = 0
+    aliases: Annotated[int, Doc(description="aliases an organization may have; 0: no limit")] = 0
     requests_per_minute: Annotated[int, Doc(description="API requests a key may make; 0: no limit")] = 0
     sends_per_minute: Annotated[
         int, Doc(description="sends an inbox may make in any 60 seconds; 0: no limit")
@@ -408,7 +421,15 @@ class Settings(Section, frozen=True, kw_only=True):
     log: Log = Log()
 
 
-SECRETS = frozenset({"mail.smarthost_password", "mail.smarthost_hook_secret", "database.url"})
+SECRETS = frozenset(
+    {
+        "mail.lookup_url",
+        "mail.lookup_reader_url",
+        "mail.smarthost_password",
+        "mail.smarthost_hook_secret",
+        "database.url",
+    }
+)
 
 DEVELOPMENT: dict[str, Any] = {
     "webhooks.allow_http": True,

@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from mailserver.addresses import fold, fold_domain, split_recipient
-from mailserver.base import MailServerError
+from mailserver.base import REFUSED, MailServerError
 from mailserver.directory import Directory
-from mailserver.lookup_storage import REFUSED
 
 
 class Aliasing:

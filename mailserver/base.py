@@ -14,6 +14,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
+REFUSED = ""
+"""As the target of an alias: the address takes no mail."""
+
 Tls = Literal["none", "starttls", "implicit"]
 
 
@@ -166,12 +169,20 @@ class MailServer(Protocol):
     async def purge(self, address: str) -> None:
         """Make what was expunged from a mailbox unreadable on disk (caches of header fields)."""
 
-    async def reconcile(self, domains: Sequence[str], mailboxes: Sequence[str]) -> None:
+    async def set_alias(self, address: str, mailboxes: Sequence[str]) -> None:
+        """Deliver mail for ``address`` to these mailboxes, or for ``@domain`` (a catch-all) what no other address
+        of the domain takes; none takes the alias away. ``REFUSED`` as a mailbox refuses the address, whatever a
+        catch-all would do. A mailbox of the same name goes before; a subaddress of an alias reaches it too."""
+
+    async def reconcile(
+        self, domains: Sequence[str], mailboxes: Sequence[str], aliases: Mapping[str, Sequence[str]]
+    ) -> None:
         """Make the lookup tables hold exactly these (start-up repair). Removes mail of no mailbox that
-        is listed; mailboxes not listed are removed as by ``remove_mailbox``."""
+        is listed; mailboxes not listed are removed as by ``remove_mailbox``. ``aliases`` as in ``set_alias``."""
 
     def is_local(self, address: str) -> bool:
-        """Whether mail to ``address`` ends in a mailbox of this server (subaddress and case folded)."""
+        """Whether mail to ``address`` ends in a mailbox of this server (subaddress and case folded, its own or by an
+        alias or catch-all)."""
 
     def imap_login(self, address: str) -> ImapLogin:
         """How the gateway opens this mailbox."""

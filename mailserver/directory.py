@@ -21,10 +21,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from pathlib import Path
 
-from mailserver.lookup_sqlite import SqliteStorage
-from mailserver.lookup_storage import REFUSED, Execute, Rows, Storage
+from mailserver.base import REFUSED
+from mailserver.lookup_storage import Execute, Rows, Storage
 
 _MAKING = 2  # in column ``enabled``: Dovecot opens what is not 0, Postfix and people want 1
 _PLAIN = re.compile(r"[a-z0-9@._-]")
@@ -60,10 +59,8 @@ def new_home(address: str) -> str:
 class Directory:
     """The lookup tables. Thread-safe."""
 
-    def __init__(self, storage: Storage | Path) -> None:
-        """``storage``: a path is that of a SQLite file."""
-        self._storage: Storage = SqliteStorage(storage) if isinstance(storage, Path) else storage
-        self.path = storage if isinstance(storage, Path) else Path()
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
         self._lock = threading.Lock()
         self._domains: frozenset[str] = frozenset()
         self._mailboxes: dict[str, Mailbox] = {}
@@ -133,14 +130,11 @@ class Directory:
         self._domains |= set(names)
 
     def remove_domain(self, *names: str) -> None:
-        """The domains with their aliases; mailboxes are removed by themselves."""
-        gone = [address for address in self._aliases if address.rpartition("@")[2] in names]
+        """Mailboxes and aliases are removed by themselves."""
         with self._change() as run:
             for name in names:
                 run("DELETE FROM domain WHERE name = ?", (name,))
-            _delete_aliases(run, gone)
         self._domains -= set(names)
-        self._aliases = {address: to for address, to in self._aliases.items() if address not in gone}
 
     def add_mailboxes(self, rows: list[Mailbox]) -> None:
         """Insert rows; an address that has one keeps it."""

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from mailserver import tls
+from mailserver import lookup_dovecot, tls
 from mailserver.base import MailServerError
+from mailserver.lookup import Lookup
 from mailserver.machine import is_loopback
 from mailserver.rendering import Rendered
 from mailserver.rendering import template as fill_template
@@ -48,6 +49,7 @@ class DovecotConfig:
     user: str
     group: str
     imap_port: int
+    lookup: Lookup
     bind: str = "127.0.0.1"
     imaps_port: int = 0
     sieve_port: int = 0
@@ -70,10 +72,6 @@ class DovecotConfig:
     @property
     def mail(self) -> Path:
         return self.data / "mail"
-
-    @property
-    def lookup(self) -> Path:
-        return lookup_path(self.data)
 
     @property
     def file(self) -> Path:
@@ -113,13 +111,13 @@ def template_for(version: str) -> str:
     )
 
 
-def check_installation() -> str:
+def check_installation(lookup_driver: str = "sqlite") -> str:
     """The template's name, after checking version and plugins. Blocks (runs ``dovecot --version``)."""
     version = subprocess.run([dovecot_binary(), "--version"], capture_output=True, text=True, timeout=10)
     template = template_for(version.stdout.strip())
     modules = Path("/usr/lib/dovecot/modules")
     needed = {
-        "auth/libdriver_sqlite.so": "dovecot-sqlite",
+        f"auth/libdriver_{lookup_driver}.so": f"dovecot-{lookup_driver}",
         "lib90_sieve_plugin.so": "dovecot-sieve",
         "lib22_push_notification_lua_plugin.so": "dovecot-core",
     }
@@ -153,7 +151,7 @@ def rendered(config: DovecotConfig, template: str) -> list[Rendered]:
         "LOG": "syslog" if config.syslog else str(config.etc / "dovecot.log"),
         "ETC": str(config.etc),
         "MAIL": str(config.mail),
-        "LOOKUP": str(config.lookup),
+        **lookup_dovecot.settings(config.lookup, str(config.mail)),
         "USER": config.user,
         "GROUP": config.group,
         "HOSTNAME": config.hostname,

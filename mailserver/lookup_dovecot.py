@@ -8,17 +8,29 @@ from mailserver.lookup import Lookup
 from mailserver.lookup_rule import reached
 
 
-def user_query(lookup: Lookup, mail: str) -> str:
-    """Whose mailbox a user's is. To LMTP an alias or a stranger is the mailbox that takes the mail: an alias of several
-    is taken apart before, and would be the first's. ``mail``: the directory of the homes.
+def settings(lookup: Lookup, mail: str) -> dict[str, str]:
+    """What the template is filled with."""
+    return {
+        "DRIVER": lookup.driver,
+        "CONNECT": lookup.connect,
+        "PASSWORD_QUERY": password_query(lookup),
+        "USER_QUERY": user_query(lookup, mail),
+        "ITERATE_QUERY": iterate_query(lookup),
+    }
 
+
+def user_query(lookup: Lookup, mail: str) -> str:
+    """Whose mailbox a user's is. ``mail``: the directory of the homes.
+
+    To LMTP, and to the quota service that is asked before it, an alias or a stranger is the mailbox that takes his
+    mail: an alias of several is taken apart before, and would be the first's.
     Anyone else is asked for himself only: a login never opens another's mailbox, nor brings a removed one back.
     """
     t = lookup.prefix
     takers = reached(lookup, "'%Lu'", "'@%Ld'")
     return (
         f"SELECT address AS user, '{mail}/' || home AS home, '*:storage=' || quota || 'B' AS quota_rule"
-        f" FROM {t}mailbox WHERE enabled > 0 AND address = CASE '%s' WHEN 'lmtp'"
+        f" FROM {t}mailbox WHERE enabled > 0 AND address = CASE WHEN '%s' IN ('lmtp', 'quota-status')"
         f" THEN (SELECT min(address) FROM ({takers}) AS takers) ELSE '%Lu' END"
     )
 

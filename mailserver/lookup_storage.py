@@ -17,9 +17,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
-REFUSED = ""
-"""The target of an address that takes no mail."""
-
 Execute = Callable[[str, Sequence[object]], int]
 """Runs a statement in the transaction at hand; answers how many rows it touched."""
 

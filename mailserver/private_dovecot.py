@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailserver import dovecot, process
 from mailserver.base import Endpoint, MailServerError, PartHealth
 from mailserver.doorbell import doorbell_url
+from mailserver.lookup import Lookup
 from mailserver.machine import answers, check_reachable, choose_ports, gateway_host, mail_user, run_dir_for
 from mailserver.rendering import Rendered
 from mailserver.server_key import ServerKey
@@ -31,6 +32,7 @@ class DovecotSettings:
     ``run_dir`` None chooses one; ``mail_user`` None is the invoking user, or, when that is root, the first of
     postern, vmail, dovecot, nobody. ``bind`` is where people's IMAP listens (``*``: everywhere); the gateway itself
     uses loopback. ``sieve_port`` 0: people have no filters of their own. ``quota`` in octets, 0 without limit.
+    ``lookup_url``: the PostgreSQL database of the lookup tables, empty for a SQLite file; see :class:`Lookup`.
     """
 
     data_dir: Path
@@ -42,6 +44,8 @@ class DovecotSettings:
     sieve_port: int = 0
     mailbox_format: dovecot.MailboxFormat = "sdbox"
     quota: int = 0
+    lookup_url: str = field(default="", repr=False)
+    lookup_reader_url: str = field(default="", repr=False)
     push: bool = True
     run_dir: Path | None = None
     mail_user: str | None = None
@@ -52,6 +56,12 @@ class DovecotSettings:
     doorbell_port: int = 0
     hear: bool = True  # False: another process of the gateway has the doorbell
     syslog: bool = False  # else the daemons log to files beside their configuration
+
+    @property
+    def lookup(self) -> Lookup:
+        """Where the lookup tables are."""
+        path = dovecot.lookup_path(self.data_dir.absolute())
+        return Lookup(path, self.lookup_url, self.lookup_reader_url)
 
     @property
     def has_tls(self) -> bool:
@@ -85,6 +95,7 @@ class PrivateDovecot:
             user=user,
             group=group,
             imap_port=imap,
+            lookup=settings.lookup,
             bind=settings.bind,
             imaps_port=imaps if settings.has_tls else 0,
             sieve_port=settings.sieve_port,
@@ -115,7 +126,7 @@ class PrivateDovecot:
 
     def rendered(self) -> list[Rendered]:
         """Its files as they should be. Raises MailServerError for settings that no Dovecot can have."""
-        return dovecot.rendered(self.config, dovecot.check_installation())
+        return dovecot.rendered(self.config, dovecot.check_installation(self.config.lookup.driver))
 
     def render(self) -> None:
         """Write its files and make its directories. Blocks."""

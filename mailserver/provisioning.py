@@ -13,12 +13,13 @@ import hmac
 import logging
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from imapclient.exceptions import IMAPClientError
 
 from mailserver.addresses import fold, fold_domain, split_recipient
+from mailserver.aliasing import Aliasing
 from mailserver.base import (
     Endpoint,
     Envelope,
@@ -32,7 +33,7 @@ from mailserver.base import (
 )
 from mailserver.directory import Directory, Mailbox, home_prefix, new_home
 from mailserver.doorbell import Doorbell
-from mailserver.dovecot import MASTER, lookup_path
+from mailserver.dovecot import MASTER
 from mailserver.imap import Client
 from mailserver.machine import erase_tree, is_loopback, mail_user
 from mailserver.passwords import hash_password
@@ -44,7 +45,7 @@ log = logging.getLogger(__name__)
 SENT_TAG = "sent-"
 
 
-class Provisioning:
+class Provisioning(Aliasing):
     """Base of both implementations; everything here is the same for each."""
 
     name = "dovecot"
@@ -55,7 +56,8 @@ class Provisioning:
         self._data = settings.data_dir.absolute()
         self._peer_group = peer_group
         self.has_push = settings.push
-        self.directory = Directory(lookup_path(self._data))
+        self.lookup = settings.lookup
+        self.directory = Directory(self.lookup.storage())
         self._key = ServerKey(b"")
         self._bell: Doorbell | None = None
         self._dovecot: PrivateDovecot | None = None
@@ -100,7 +102,7 @@ class Provisioning:
     def _open(self) -> None:
         self._data.mkdir(parents=True, exist_ok=True)
         gid = -1
-        place = lookup_path(self._data).parent
+        place = self.lookup.path.parent
         place.mkdir(mode=0o750, exist_ok=True)
         if os.geteuid() == 0:
             gid = grp.getgrnam(self._peer_group or mail_user(self._base.mail_user)[1]).gr_gid
@@ -182,7 +184,9 @@ class Provisioning:
             folders = (await self._dovecot.doveadm("mailbox", "list", "-u", _plain(address))).splitlines()
             await self._dovecot.doveadm("mailbox", "cache", "purge", "-u", _plain(address), "--", *folders)
 
-    async def reconcile(self, domains: Sequence[str], mailboxes: Sequence[str]) -> None:
+    async def reconcile(
+        self, domains: Sequence[str], mailboxes: Sequence[str], aliases: Mapping[str, Sequence[str]]
+    ) -> None:
         wanted = {fold_domain(name) for name in domains}
         held = self.directory.domains()
         await asyncio.to_thread(self.directory.add_domain, *(wanted - held))
@@ -197,6 +201,7 @@ class Provisioning:
             await self._erase(gone)
         missing = keep - {row.address for row in rows if row.enabled}
         await asyncio.to_thread(self._adopt, missing)
+        await self._reconcile_aliases(aliases)
         await asyncio.to_thread(self._sweep)
 
     def _adopt(self, addresses: set[str]) -> None:
@@ -236,9 +241,6 @@ class Provisioning:
             await self._dovecot.kick(addresses)
 
     # -- lookups ------------------------------------------------------------------------------------
-
-    def is_local(self, address: str) -> bool:
-        return self.directory.find(split_recipient(address)[0]) is not None
 
     def imap_login(self, address: str) -> ImapLogin:
         if self._dovecot is None:

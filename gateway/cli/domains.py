@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from gateway.cli.aliases import targets_of
 from gateway.cli.client import segment
-from gateway.cli.failure import FAILED
+from gateway.cli.failure import FAILED, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show, show_rows
 from gateway.cli.reach import reach
@@ -137,6 +138,36 @@ def trust(place: Place, domain: str) -> None:
     """
     found = _call(place, "POST", domain, "trust")
     show(place, found, f"mail for {clean(found['domain_id'])} is taken here")
+
+
+@command.command(name="catch-all")
+@click.argument("domain")
+@click.argument("inbox", required=False)
+@click.option("--off", is_flag=True, help="Refuse mail for unknown addresses again.")
+@common
+def catch_all(place: Place, domain: str, inbox: str | None, off: bool) -> None:
+    """Give INBOX (id or address) the mail for every unknown address of DOMAIN; without INBOX, show who gets it.
+
+    Inboxes and aliases of DOMAIN go first. The address of an inbox that is deleted meanwhile stays refused, until
+    `postern alias remove` leaves it to the catch-all.
+    """
+    if off and inbox:
+        raise Failure("give an INBOX, or --off", USAGE, fix=f"postern domain catch-all {clean(domain)} --off")
+    method, body = ("DELETE", None) if off else ("PUT", {"inbox_id": inbox}) if inbox else ("GET", None)
+
+    async def run() -> None:
+        async with reach(place) as client:
+            found = await client.call(method, _path(domain, "catch-all"), body)
+        if found is None:
+            show(
+                place,
+                {"domain": domain, "catch_all": None},
+                f"{clean(domain)}: unknown addresses are refused",
+            )
+        else:
+            show(place, found, f"{clean(found['domain'])}: unknown addresses reach {targets_of(found)}")
+
+    asyncio.run(run())
 
 
 @command.command()

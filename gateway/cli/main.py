@@ -32,6 +32,7 @@ _COMMANDS = {
     "key": "keys",
     "auth": "auth",
     "domain": "domains",
+    "alias": "aliases",
     "rule": "rules",
     "suppression": "suppressions",
     "wallet": "wallet",
@@ -57,6 +58,7 @@ _PLURALS = {
     "pods": "pod",
     "keys": "key",
     "domains": "domain",
+    "aliases": "alias",
     "rules": "rule",
     "suppressions": "suppression",
 }

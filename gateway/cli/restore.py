@@ -82,7 +82,7 @@ async def _run(place: Place, backup: Path) -> None:
             raise Failure("this mail server's tables cannot be restored", FAILED)
         url = settings.database.url
         restore.put_back(
-            folder, manifest, data, url if url.startswith("postgres") else "", server.directory.path
+            folder, manifest, data, url if url.startswith("postgres") else "", server.lookup.path
         )
         async with app.ground(settings) as core:
             refused = []

@@ -7,6 +7,7 @@ import logging
 from gateway.core.context import Core
 from gateway.core.domains import domain_row
 from gateway.core.keys import key_row, new_secret
+from gateway.store import aliases
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us
 from mailserver.addresses import fold_domain
@@ -76,12 +77,11 @@ async def make_key(core: Core, name: str, *, organization: str | None = None, op
 
 
 async def reconcile_mail_server(core: Core) -> None:
-    """Tell the mail server exactly which domains and mailboxes there are (start-up repair)."""
+    """Tell the mail server exactly which domains, mailboxes and aliases there are (start-up repair)."""
 
-    def read(tx: Tx) -> tuple[list[str], list[str]]:
+    def read(tx: Tx) -> tuple[list[str], list[str], dict[str, list[str]]]:
         domains = [row["name"] for row in tx.rows("SELECT name FROM domain WHERE proven_at IS NOT NULL")]
         boxes = [row["address"] for row in tx.rows("SELECT address FROM inbox WHERE status <> 'deleting'")]
-        return domains, boxes
+        return domains, boxes, aliases.table(tx)
 
-    domains, boxes = await core.store.read(read)
-    await core.mail.reconcile(domains, boxes)
+    await core.mail.reconcile(*await core.store.read(read))

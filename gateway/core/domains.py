@@ -16,6 +16,7 @@ from gateway.core.lookup import find_pod, require
 from gateway.core.paged import clean_text, page_of
 from gateway.mime.dkim_sign import generate_key
 from gateway.settings import Settings
+from gateway.store import aliases
 from gateway.store.engine import NotUnique, Row, Tx
 from gateway.store.ids import new_ulid, now_us, number_in, number_of
 from gateway.store.scope import Scope
@@ -193,7 +194,7 @@ async def delete(core: Core, scope: Scope, ref: str) -> None:
     """Delete a domain without inboxes. Raises Conflict while it has some."""
     require(scope, "domain_delete")
 
-    def write(tx: Tx) -> str:
+    def write(tx: Tx) -> tuple[str, list[str]]:
         row = own_domain(find_domain(tx, scope, ref))
         used = tx.value("SELECT count(*) FROM inbox WHERE domain = ?", row["name"])
         if used:
@@ -202,9 +203,12 @@ async def delete(core: Core, scope: Scope, ref: str) -> None:
             )
         tx.run("DELETE FROM dkim_key WHERE domain = ?", row["name"])
         tx.run("DELETE FROM domain WHERE name = ?", row["name"])
-        return str(row["name"])
+        return str(row["name"]), aliases.forget_domain(tx, row["name"])
 
-    await core.mail.remove_domain(await core.store.write(write))
+    name, gone = await core.store.write(write)
+    await core.mail.remove_domain(name)
+    for address in gone:
+        await core.mail.set_alias(address, [])
 
 
 def find_domain(tx: Tx, scope: Scope, ref: str) -> Row:

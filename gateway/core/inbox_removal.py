@@ -10,8 +10,10 @@ from functools import partial
 
 from gateway.core.context import Core
 from gateway.core.inbox_events import tell_deleted
+from gateway.store import aliases
 from gateway.store.engine import Row, Tx
 from gateway.store.erase import erase_deleted
+from mailserver.base import REFUSED
 
 _CHUNK = 1000
 
@@ -48,14 +50,22 @@ _DERIVED = (
 async def remove(core: Core, inbox: Row) -> None:
     """Remove an inbox whose row is in state ``deleting``. Raises MailServerError, StoreDown: call again."""
     # first what could still act: no webhook, send or draft leaves after this commit
-    await core.store.write(partial(_run, statements=_STATEMENTS, inbox_id=inbox["id"]))
+    refused = await core.store.write(partial(_first, inbox=inbox))
     core.keys.forget()
+    if refused:
+        await core.mail.set_alias(inbox["address"], [REFUSED])
     await core.mail.remove_mailbox(inbox["address"])
     await core.imap.drop(inbox["address"])
     while await core.store.write(partial(_some_messages, inbox_id=inbox["id"])):
         pass
     await core.store.write(partial(_last, core=core, inbox=inbox))
     await erase_deleted(core.store)
+
+
+def _first(tx: Tx, inbox: Row) -> bool:
+    """Whether the address is refused from now on."""
+    _run(tx, _STATEMENTS, inbox["id"])
+    return aliases.forget_inbox(tx, inbox)
 
 
 def _run(tx: Tx, statements: tuple[str, ...], inbox_id: str) -> None:

@@ -25,6 +25,7 @@ from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.narrowing import containing
 from gateway.core.paged import clean_text, page_of
 from gateway.core.reserved_names import check_reserved
+from gateway.store import aliases
 from gateway.store.engine import NotUnique, Row, Tx
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.jsontext import dump, load
@@ -109,6 +110,7 @@ async def create(core: Core, scope: Scope, new: NewInbox) -> tuple[Row, bool]:
     if not made:
         return row, False
     try:
+        await core.mail.set_alias(row["address"], [])  # it was refused while there was no inbox
         await core.mail.add_mailbox(row["address"], new.password)
     except MailServerError:
         await core.store.write(partial(_unmake, inbox_id=row["id"]))
@@ -139,6 +141,8 @@ def _insert(
             code="inbox_limit_reached",
             fix="delete one, or raise limits.inboxes",
         )
+    if not aliases.lift_refusal(tx, f"{username.lower()}@{domain}"):
+        raise NotUnique("an alias")
     charge_creation(tx, scope.organization, core.settings.limits)
     lift_bounce(tx, f"{username.lower()}@{domain}")
     ulid, now = new_ulid(), now_us()

@@ -107,8 +107,9 @@ def _delivery_news(tx: Tx, teller: Teller, person: Row, one: ReportedRecipient) 
         tx.update("outbox_recipient", "id", person["id"], {"state": "bounced", "updated_at": now, **settled})
         teller.sent()
         teller.bounced(person["address"], one.status, permanent=not one.status.startswith("4"), at=now)
-    elif one.action in ("delivered", "relayed"):
-        # relayed (RFC 3464 §2.3.3): taken by a server that sends no success reports, as with a direct 250
+    elif one.action in ("delivered", "relayed", "expanded"):
+        # RFC 3464 §2.3.3. relayed: taken by a server that sends no success reports, as with a direct 250; expanded:
+        # an alias of several took it, and no more reports follow
         if person["state"] == "delivered":
             return
         tx.update(

@@ -14,6 +14,7 @@ from gateway.mime.addresses import base_address, normalise, parse_address_list
 from gateway.mime.dkim_sign import Signing, sign
 from gateway.mime.headers import split_head, unfold
 from gateway.outbox.queue import enqueue, token_of
+from gateway.store.aliases import may_send
 from gateway.store.dkim_keys import active_key
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us
@@ -46,27 +47,29 @@ def check(tx: Tx, submission: Submission) -> tuple[Row, Signing | None]:
         raise MailServerError(held.words)
     if not submission.recipients:
         raise MailServerError("no recipients")
-    if base_address(submission.mail_from) != inbox["address"]:
-        raise MailServerError(f"the sender must be {inbox['address']}")
+    if not may_send(tx, inbox, submission.mail_from):
+        raise MailServerError(f"the sender must be {inbox['address']} or an alias of it")
     for recipient in submission.recipients:
         if verdict(tx, inbox, ("send",), recipient) == "block":
             raise MailServerError(f"sending to {recipient} is blocked by a rule of this inbox")
     gone = suppressed(tx, inbox["organization_id"], [normalise(one) for one in submission.recipients])
     for address, kind in gone.items():
         raise MailServerError(f"{address} is suppressed ({kind}): it gets no more mail from this account")
-    return inbox, active_key(tx, inbox["domain"])
+    return inbox, active_key(tx, base_address(submission.mail_from).rpartition("@")[2])
 
 
 def prepare(submission: Submission, inbox: Row, signing: Signing | None) -> Ready:
     """Complete and sign the message. CPU only; run it in a thread.
 
-    Raises MailServerError when From is not the sender's own address (RFC 6409 §6.1).
+    Raises MailServerError when From is not the envelope's sender, whom ``check`` has seen to be the inbox or an
+    alias of it (RFC 6409 §6.1).
     """
     head = split_head(submission.data)
     outbox_id = new_ulid()
     senders = [one.email for value in head.raw("from") for one in parse_address_list(unfold(value))]
-    if len(senders) != 1 or base_address(senders[0]) != inbox["address"]:
-        raise MailServerError(f"From must be {inbox['address']} and nothing else")
+    sender = base_address(submission.mail_from)
+    if len(senders) != 1 or base_address(senders[0]) != sender:
+        raise MailServerError(f"From must be {sender}, as the envelope says, and nothing else")
     data = _without(submission.data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
     added = b""
     message_id = head.text("message-id")

@@ -154,6 +154,30 @@ class Inbox(Model):
     updated_at = BigIntegerField()
 
 
+class Alias(Model):
+    """An address besides the inboxes' own; ``@domain`` is a catch-all. See ``store.aliases``."""
+
+    id = CharField(primary_key=True)
+    organization_id = CharField(index=True)
+    address = CharField(unique=True)  # lower case
+    domain = CharField(index=True)
+    refused = flag()  # takes no mail, and has no targets
+    created_at = BigIntegerField()
+    updated_at = BigIntegerField()
+
+
+class AliasTarget(Model):
+    """An inbox that gets an alias's mail."""
+
+    id = BigAutoField()
+    alias_id = CharField()
+    inbox_id = CharField(index=True)
+
+    class Meta:
+        table_name = "alias_target"
+        indexes = ((("alias_id", "inbox_id"), True),)
+
+
 class Webhook(Model):
     id = CharField(primary_key=True)
     number = BigIntegerField()
@@ -459,8 +483,8 @@ class ThreadTombstone(Model):
 
 
 KEPT: list[type[Model]] = [
-    Organization, Registration, Pod, ApiKey, RevokedKey, CliLogin, Domain, DkimKey, Inbox, Webhook, ListEntry, Draft,
-    DraftFile,
+    Organization, Registration, Pod, ApiKey, RevokedKey, CliLogin, Domain, DkimKey, Inbox, Alias, AliasTarget,
+    Webhook, ListEntry, Draft, DraftFile,
     Outbox, OutboxRecipient, SentAlias,
     Suppression, Reputation, Wallet, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, FlagsOwed,
     ThreadTombstone,

@@ -7,31 +7,84 @@ keeps the message.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 
+from mailserver.addresses import split_recipient
 from mailserver.base import RecipientReply
 from mailserver.smtp_client import Pool, Recipient, Target, Transaction, deliver
+
+log = logging.getLogger(__name__)
 
 _DOWN = RecipientReply(451, "4.3.0", "4.3.0 mailbox storage is not available now, try again later", "local")
 _FULL = RecipientReply(452, "4.3.1", "4.3.1 insufficient system storage", "local")
 _MISSING = RecipientReply(550, "5.1.1", "5.1.1 no such mailbox here", "local")
 
 
-class LocalDelivery:
-    """LMTP over kept connections, ``width`` at once; knows which mailboxes it is writing to now."""
+_STORED = RecipientReply(250, "2.0.0", "2.0.0 stored before", "local")
+_REMEMBERED = 1000
 
-    def __init__(self, lmtp: Path, sent: Path, hostname: str, width: int) -> None:
+
+def itself(recipient: str) -> tuple[str, ...]:
+    """The mailbox that a recipient names."""
+    return (split_recipient(recipient)[0],)
+
+
+class LocalDelivery:
+    """LMTP over kept connections, ``width`` at once; knows which mailboxes it is writing to now.
+
+    ``targets`` says which mailboxes take mail to a recipient. An alias of one is left for Dovecot to find, so that
+    Delivered-To names it; one of several is taken apart here.
+    """
+
+    def __init__(
+        self,
+        lmtp: Path,
+        sent: Path,
+        hostname: str,
+        width: int,
+        targets: Callable[[str], Sequence[str]] = itself,
+    ) -> None:
         self._inbox = Target(unix=str(lmtp), lmtp=True, name="dovecot")
         self._sent = Target(unix=str(sent), lmtp=True, name="dovecot")
         self._pool = Pool(hostname, width=width, idle=60.0, uses=10_000)
+        self._targets = targets
         self._busy: Counter[str] = Counter()
+        self._partly: OrderedDict[bytes, set[str]] = OrderedDict()
 
     async def to_inbox(
-        self, mail_from: str, recipients: Sequence[str], data: bytes
+        self, mail_from: str, recipients: Sequence[str], data: bytes, key: bytes = b""
     ) -> dict[str, RecipientReply]:
-        return await self._send(self._inbox, mail_from, recipients, data)
+        """Store a message; answers a reply for each of ``recipients``.
+
+        ``key`` names the message: where some copies could not be stored, another try with it stores only those.
+        """
+        copies = {one: self._copies(one) for one in recipients}
+        stored = self._partly.get(key, set())
+        missing = [one for one in dict.fromkeys(chain(*copies.values())) if one not in stored]
+        answers = dict.fromkeys(stored, _STORED)
+        if missing:
+            answers |= await self._send(self._inbox, mail_from, missing, data)
+        if key:
+            self._remember(key, answers)
+        return {one: _of_all([answers[copy] for copy in copies[one]]) for one in recipients}
+
+    def _copies(self, recipient: str) -> Sequence[str]:
+        targets = self._targets(recipient)
+        return targets if len(targets) > 1 else (recipient,)
+
+    def _remember(self, key: bytes, answers: dict[str, RecipientReply]) -> None:
+        done = {one for one, reply in answers.items() if reply.ok}
+        if not done or len(done) == len(answers):
+            self._partly.pop(key, None)
+            return
+        log.warning("stored %d of %d copies", len(done), len(answers))
+        self._partly[key] = done
+        while len(self._partly) > _REMEMBERED:
+            self._partly.popitem(last=False)
 
     async def to_sent(self, mail_from: str, recipient: str, data: bytes) -> RecipientReply:
         answers = await self._send(self._sent, mail_from, [recipient], data)
@@ -51,7 +104,7 @@ class LocalDelivery:
     async def _send(
         self, target: Target, mail_from: str, recipients: Sequence[str], data: bytes
     ) -> dict[str, RecipientReply]:
-        names = [_mailbox(one) for one in recipients]
+        names = [name for one in recipients for name in self._targets(one)]
         self._busy.update(names)
         try:
             job = Transaction(mail_from, [Recipient(one) for one in recipients], data)
@@ -62,9 +115,9 @@ class LocalDelivery:
         return {address: _mapped(reply) for address, reply in answers.items()}
 
 
-def _mailbox(recipient: str) -> str:
-    local, _, domain = recipient.lower().rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"
+def _of_all(replies: Sequence[RecipientReply]) -> RecipientReply:
+    """What the sender is told of several copies: the least hopeless failure, so that he tries again."""
+    return min((one for one in replies if not one.ok), key=lambda one: one.code, default=replies[0])
 
 
 def _mapped(reply: RecipientReply) -> RecipientReply:

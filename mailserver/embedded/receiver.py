@@ -1,15 +1,13 @@
 """The MX of the embedded server: mail from the world, answered 250 only after Dovecot's LMTP said 250.
 
-There is no queue here. A message for several mailboxes of which one failed for now is answered 451, and who
-already has it is remembered, so that the sender's retry stores it only where it is missing.
+There is no queue here. A message for several mailboxes of which one failed for now is answered 451; delivery
+remembers who already has it, so that the sender's retry stores it only where it is missing.
 """
 
 from __future__ import annotations
 
 import hashlib
-import logging
 import secrets
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -20,10 +18,6 @@ from mailserver.embedded.local import LocalDelivery
 from mailserver.embedded.settings import Limits
 from mailserver.embedded.verify import Verifier
 from mailserver.provisioning import SENT_TAG
-
-log = logging.getLogger(__name__)
-
-_REMEMBERED = 1000
 
 
 class Receiver:
@@ -46,7 +40,6 @@ class Receiver:
         self._hostname = hostname
         self._limits = limits
         self._verifier = verifier
-        self._partly: OrderedDict[bytes, set[str]] = OrderedDict()
 
     async def handle_EHLO(
         self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]
@@ -82,10 +75,6 @@ class Receiver:
         peer = session.peer[0] if session.peer else "unknown"
         queue_id = secrets.token_hex(6)
         digest = hashlib.sha256(mail_from.encode("utf-8", "surrogateescape") + b"\0" + data).digest()
-        stored = self._partly.get(digest, set())
-        recipients = [one for one in envelope.rcpt_tos if one not in stored]
-        if not recipients:
-            return "250 2.0.0 OK, all of it was stored before"
         checked = b""
         if self._verifier is not None:
             checked = await self._verifier.field(data, peer, session.host_name or "", mail_from)
@@ -102,23 +91,19 @@ class Receiver:
                 queue_id=queue_id,
             ),
         )
-        answers = await self._delivery.to_inbox(mail_from, recipients, message)
-        return self._verdict(digest, answers, queue_id)
+        answers = await self._delivery.to_inbox(mail_from, envelope.rcpt_tos, message, digest)
+        return _verdict(answers, queue_id)
 
-    def _verdict(self, digest: bytes, answers: dict[str, RecipientReply], queue_id: str) -> str:
-        failed = {address: reply for address, reply in answers.items() if not reply.ok}
-        if not failed:
-            self._partly.pop(digest, None)
-            return f"250 2.0.0 OK: stored as {queue_id}"
-        if len(failed) < len(answers):
-            self._partly.setdefault(digest, set()).update(set(answers) - set(failed))
-            while len(self._partly) > _REMEMBERED:
-                self._partly.popitem(last=False)
-            log.warning("stored for %d of %d recipients", len(answers) - len(failed), len(answers))
-            return "451 4.3.0 not all recipients could be stored, try again later"
-        worst = min(failed.values(), key=lambda reply: reply.code)  # a 4xx keeps the mail at the sender
-        text = worst.text.removeprefix(worst.status).strip().replace("\r", " ").replace("\n", " ")
-        return f"{worst.code} {worst.status} {text}"
+
+def _verdict(answers: dict[str, RecipientReply], queue_id: str) -> str:
+    failed = {address: reply for address, reply in answers.items() if not reply.ok}
+    if not failed:
+        return f"250 2.0.0 OK: stored as {queue_id}"
+    if len(failed) < len(answers):
+        return "451 4.3.0 not all recipients could be stored, try again later"
+    worst = min(failed.values(), key=lambda reply: reply.code)  # a 4xx keeps the mail at the sender
+    text = worst.text.removeprefix(worst.status).strip().replace("\r", " ").replace("\n", " ")
+    return f"{worst.code} {worst.status} {text}"
 
 
 def _protocol(session: Any, envelope: Any) -> str:

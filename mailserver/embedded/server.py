@@ -64,7 +64,7 @@ class EmbeddedServer(Provisioning):
         assert self._dovecot is not None
         store = self._dovecot.config
         self._delivery = LocalDelivery(
-            store.lmtp_socket, store.sent_socket, settings.hostname, limits.deliveries
+            store.lmtp_socket, store.sent_socket, settings.hostname, limits.deliveries, self.targets
         )
         resolver = await asyncio.to_thread(make_resolver, settings.resolver)
         self._outgoing = Outgoing(settings, Router(resolver, settings.allow_private_mx))
@@ -93,7 +93,7 @@ class EmbeddedServer(Provisioning):
             auth_exclude_mechanism=["PLAIN", "LOGIN"],
         )
         await self._mx.start(settings.bind, settings.smtp_port)
-        handler = SubmissionHandler(self.directory.find, on_submission, settings.hostname, limits)
+        handler = SubmissionHandler(self.directory, on_submission, settings.hostname, limits)
         if tls is not None:
             self._submissions = Listener(
                 handler,
@@ -198,7 +198,8 @@ class EmbeddedServer(Provisioning):
                 answers[recipient] = _NO_MAILBOX
         if inboxes:
             trace = wire.local_trace(self.settings.hostname)
-            answers |= await delivery.to_inbox(envelope.mail_from, inboxes, trace + envelope.data)
+            data, key = trace + envelope.data, envelope.token.encode()
+            answers |= await delivery.to_inbox(envelope.mail_from, inboxes, data, key)
         return answers
 
     async def was_submitted(self, envelope: Envelope) -> bool:

@@ -6,14 +6,13 @@ import asyncio
 import email.utils
 import logging
 import secrets
-from collections.abc import Callable
 from typing import Any
 
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from mailserver.addresses import split_recipient
 from mailserver.base import MailServerDown, MailServerError, OnSubmission, Submission
-from mailserver.directory import Mailbox
+from mailserver.directory import Directory
 from mailserver.embedded import wire
 from mailserver.embedded.session import Session
 from mailserver.embedded.settings import Limits
@@ -66,19 +65,19 @@ class SubmissionHandler:
 
     def __init__(
         self,
-        find: Callable[[str], Mailbox | None],
+        directory: Directory,
         on_submission: OnSubmission,
         hostname: str,
         limits: Limits,
     ) -> None:
-        self._find = find
+        self._directory = directory
         self._on_submission = on_submission
         self._hostname = hostname
         self._limits = limits
 
     async def authenticate(self, login: bytes, password: bytes) -> str | None:
         """The mailbox address these credentials open, or None."""
-        row = self._find(login.decode("utf-8", "replace").strip().lower())
+        row = self._directory.find(login.decode("utf-8", "replace").strip().lower())
         if row is None or row.password is None:
             return None
         return row.address if await asyncio.to_thread(verify_password, row.password, password) else None
@@ -88,10 +87,10 @@ class SubmissionHandler:
     ) -> str:
         login = _login(session)
         # looked up again: the mailbox may have been removed since the login
-        if self._find(login) is None:
+        if self._directory.find(login) is None:
             return "535 5.7.8 this mailbox is gone"
-        if split_recipient(address)[0] != login:
-            return f"553 5.7.1 the sender must be {login}"
+        if not self._directory.may_send(login, split_recipient(address)[0]):
+            return f"553 5.7.1 the sender must be {login} or an alias of it"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 2.1.0 OK"
@@ -111,8 +110,8 @@ class SubmissionHandler:
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         login = _login(session)
         data = wire.normalised(envelope.content)
-        if not _from_is(data, login):
-            return f"550 5.7.1 the From field must be {login}"
+        if not self._directory.may_send(login, _from(data)):
+            return f"550 5.7.1 the From field must be {login} or an alias of it"
         peer = session.peer[0] if session.peer else "unknown"
         received = wire.received_field(
             helo=session.host_name or "",
@@ -141,12 +140,12 @@ def _line(value: object) -> str:
     return " ".join(str(value).split())[:200]
 
 
-def _from_is(data: bytes, login: str) -> bool:
-    """Whether the one From field holds exactly the login's address (or a subaddress of it)."""
+def _from(data: bytes) -> str:
+    """The address in the one From field, folded and without its subaddress; empty when there is not exactly one."""
     fields, _ = wire.split(data)
     found = [field for field in fields if wire.name_of(field) == b"from"]
     if len(found) != 1 or len(found[0]) > 10_000:
-        return False
+        return ""
     text = found[0].partition(b":")[2].decode("utf-8", "replace").replace("\r\n", " ").strip()
     pairs = email.utils.getaddresses([text])
-    return len(pairs) == 1 and split_recipient(pairs[0][1])[0] == login
+    return split_recipient(pairs[0][1])[0] if len(pairs) == 1 else ""

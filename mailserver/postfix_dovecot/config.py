@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mailserver.base import MailServerError
 from mailserver.embedded.settings import Smarthost
+from mailserver.lookup import Lookup
 from mailserver.private_dovecot import DovecotSettings
 
 USER = "postfix"
@@ -93,13 +94,15 @@ def postfix_binary(name: str = "postfix") -> str:
     return found
 
 
-def check_installation() -> None:
+def check_installation(lookup: Lookup) -> None:
+    """Raise MailServerError for what is missing: rights, or a package."""
     postfix_binary()
     if os.geteuid() != 0:
         raise MailServerError("Postfix can only be started by root; use the embedded server otherwise")
-    libraries = [Path("/usr/lib/postfix/postfix-sqlite.so"), Path("/usr/lib/postfix/sqlite.so")]
+    driver = lookup.map_type.removeprefix("proxy:")
+    libraries = [Path(f"/usr/lib/postfix/{name}.so") for name in (f"postfix-{driver}", driver)]
     if libraries[0].parent.is_dir() and not any(one.exists() for one in libraries):
-        raise MailServerError("a Postfix package is missing: apt install postfix-sqlite")
+        raise MailServerError(f"a Postfix package is missing: apt install postfix-{driver}")
 
 
 def check_owned_by_root(path: Path) -> None:

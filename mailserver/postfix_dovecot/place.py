@@ -43,8 +43,7 @@ def files(settings: PostfixSettings, daemon: Daemon) -> list[Rendered]:
     if daemon == "dovecot":
         return private_dovecot(settings).rendered()
     ports = fixed_ports(settings)
-    lookup = dovecot.lookup_path(settings.data_dir)
-    return render.rendered(settings, lookup, settings.run_dir or settings.data_dir / "run", ports)
+    return render.rendered(settings, settings.run_dir or settings.data_dir / "run", ports)
 
 
 def write(settings: PostfixSettings, daemon: Daemon) -> list[Rendered]:
@@ -54,7 +53,7 @@ def write(settings: PostfixSettings, daemon: Daemon) -> list[Rendered]:
     """
     wanted = files(settings, daemon)
     if daemon == "postfix":
-        check_installation()
+        check_installation(settings.lookup)
         render.write(settings, wanted)
         return wanted
     owner = settings.data_dir.stat().st_uid

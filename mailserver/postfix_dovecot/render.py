@@ -19,8 +19,8 @@ from mailserver.postfix_dovecot.config import (
     check_passable,
 )
 from mailserver.postfix_dovecot.relay import relay_files, relay_lines
-from mailserver.postfix_dovecot.tables import TABLES
-from mailserver.rendering import Rendered, fill, template
+from mailserver.postfix_dovecot.tables import tables
+from mailserver.rendering import Rendered, template
 
 _UNFIT = re.compile(r"[\x00-\x20$#,{}\"']")
 _MILTER = re.compile(r"unix:/[^\x00-\x20$#,{}\"']+|inet:[^\x00-\x20$#,{}\"']+:[0-9]+")
@@ -28,16 +28,16 @@ _MILTER = re.compile(r"unix:/[^\x00-\x20$#,{}\"']+|inet:[^\x00-\x20$#,{}\"']+:[0
 
 def render(settings: PostfixSettings, store: DovecotConfig, ports: PostfixPorts) -> None:
     """Write the configuration of a Postfix in front of ``store``. Blocks."""
-    write(settings, rendered(settings, store.lookup, store.run, ports))
+    write(settings, rendered(settings, store.run, ports))
 
 
-def rendered(settings: PostfixSettings, lookup: Path, run: Path, ports: PostfixPorts) -> list[Rendered]:
+def rendered(settings: PostfixSettings, run: Path, ports: PostfixPorts) -> list[Rendered]:
     """The files of the configuration. Raises MailServerError for values that no configuration can hold.
 
     Blocks (reads the templates and resolv.conf).
     """
-    directory, relay = settings.config_dir, settings.smarthost
-    paths = (directory, settings.spool, settings.state, run, lookup, settings.tls_cert, settings.tls_key)
+    directory, relay, lookup = settings.config_dir, settings.smarthost, settings.lookup
+    paths = (directory, settings.spool, settings.state, run, lookup.path, settings.tls_cert, settings.tls_key)
     for value in (settings.hostname, settings.bind, relay.host if relay else "x", *filter(None, paths)):
         if _UNFIT.search(str(value)) or not str(value):
             raise MailServerError(f"unfit for a Postfix configuration: {str(value)!r}")
@@ -50,8 +50,8 @@ def rendered(settings: PostfixSettings, lookup: Path, run: Path, ports: PostfixP
         Rendered(directory / "gateway-login", f"{SUBMITTER} OK\n"),
         *relay_files(relay, directory),
     ]
-    for name, query in TABLES.items():
-        found.append(Rendered(directory / name, f"dbpath = {lookup}\nquery = {fill(query, values)}\n"))
+    for name, query in tables(lookup, str(run)).items():
+        found.append(Rendered(directory / name, lookup.map_file(query), lookup.map_mode))
     return found
 
 
@@ -61,6 +61,7 @@ def _values(settings: PostfixSettings, run: Path, ports: PostfixPorts) -> dict[s
     at = "" if bind == "*" else f"[{bind}]:" if ":" in bind else f"{bind}:"
     return {
         "DIR": str(directory),
+        "MAP": settings.lookup.map_type,
         "SPOOL": str(settings.spool),
         "DATA": str(settings.state),
         "RUN": str(run),

@@ -58,7 +58,7 @@ class PostfixServer(Provisioning):
     async def _start(self, on_hint: OnHint) -> None:
         settings = self.settings
         if settings.manage:
-            await asyncio.to_thread(check_installation)
+            await asyncio.to_thread(check_installation, settings.lookup)
             await self._start_store(on_hint)
             await self._start_postfix()
         else:

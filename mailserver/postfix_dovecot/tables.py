@@ -14,8 +14,6 @@ an alias of several mailboxes is taken apart by Postfix.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from mailserver.lookup import Lookup
 from mailserver.lookup_rule import reached
 
@@ -43,6 +41,3 @@ def tables(lookup: Lookup, run: str) -> dict[str, str]:
         "sent-transport.cf": f"SELECT 'lmtp:unix:{run}/lmtp-sent' FROM {t}mailbox"
         f" WHERE address = {base} AND enabled = 1 AND {sent}",
     }
-
-
-TABLES = tables(Lookup(Path()), "@RUN@")

@@ -243,12 +243,12 @@ async def test_reconcile_makes_the_tables_as_listed(start: Start) -> None:
     async with start() as house:
         await house.smtp(ALICE)
         await house.raw(ALICE)
-        await house.server.reconcile(["x.test", "y.test"], [ALICE, "carol@y.test"])
+        await house.server.reconcile(["x.test", "y.test"], [ALICE, "carol@y.test"], {})
         assert len(await house.raw(ALICE)) == 1
         await house.smtp("carol@y.test")
         with pytest.raises(smtplib.SMTPRecipientsRefused):
             await house.smtp(BOB)
-        await house.server.reconcile(["x.test"], [ALICE])
+        await house.server.reconcile(["x.test"], [ALICE], {})
         with pytest.raises(smtplib.SMTPRecipientsRefused):
             await house.smtp("carol@y.test")
         homes = [path.name for path in (house.server.settings.data_dir / "mail").iterdir()]

@@ -17,6 +17,7 @@ from mailserver.directory import Directory, Mailbox, home_prefix, new_home
 from mailserver.doorbell import Doorbell
 from mailserver.dovecot import template_for
 from mailserver.embedded import wire
+from mailserver.lookup_sqlite import SqliteStorage
 from mailserver.machine import choose_ports
 from mailserver.passwords import hash_password, verify_password
 from mailserver.smtp_client import dot_stuffed, xtext
@@ -46,7 +47,7 @@ def test_passwords() -> None:
 
 def test_directory_is_read_by_others_and_sees_their_changes(tmp_path: Path) -> None:
     path = tmp_path / "lookup.db"
-    one, two = Directory(path), Directory(path)
+    one, two = Directory(SqliteStorage(path)), Directory(SqliteStorage(path))
     one.open()
     two.open()
     one.add_domain("x.test")
@@ -87,7 +88,7 @@ while len(seen) < 300:
 def test_readers_without_rights_never_meet_a_lock(tmp_path: Path) -> None:
     with data_directory(tmp_path) as data:
         path, group = data / "lookup.db", grp.getgrnam("nogroup").gr_gid
-        directory = Directory(path)
+        directory = Directory(SqliteStorage(path))
         directory.open(group=group)
         command = ["setpriv", "--reuid=nobody", f"--regid={group}", "--clear-groups"]
         command += ["/usr/bin/python3", "-c", _READER, str(path)]

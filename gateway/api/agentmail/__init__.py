@@ -9,6 +9,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from gateway.api.agentmail import (
+    aliases,
     api_keys,
     attachments,
     domain_setup,
@@ -39,6 +40,7 @@ from gateway.events.wire import Wire
 def _table() -> Table:
     table = Table()
     for part in (
+        aliases.table,
         api_keys.table,
         attachments.table,
         domain_setup.table,

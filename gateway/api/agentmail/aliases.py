@@ -1,0 +1,139 @@
+"""Aliases and catch-alls, which no documented dialect knows. The routes are ours; ``postern alias`` uses them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from gateway.api.paging import PageQuery, answer, read_paging
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.api.times import iso_of
+from gateway.core import aliases
+from gateway.core.aliases import Alias
+from gateway.core.errors import Invalid
+
+table = Table("aliases")
+
+_Inboxes = Annotated[list[str], msgspec.Meta(description="ids or addresses of the inboxes that get its mail")]
+_Refused = Annotated[
+    bool, msgspec.Meta(description="take no mail for the address, even where a catch-all would")
+]
+
+
+class CreateAlias(msgspec.Struct):
+    address: str
+    inbox_ids: _Inboxes = []
+    refused: _Refused = False
+
+
+class ReplaceAlias(msgspec.Struct):
+    inbox_ids: _Inboxes = []
+    refused: _Refused = False
+
+
+class SetCatchAll(msgspec.Struct):
+    inbox_id: Annotated[str, msgspec.Meta(description="id or address of the inbox")]
+
+
+class AliasQuery(PageQuery):
+    domain: str | None = None
+    inbox_id: str | None = None
+
+
+class AliasTargetView(msgspec.Struct):
+    """An inbox that gets the mail."""
+
+    inbox_id: str
+    email: str
+
+
+class AliasView(msgspec.Struct):
+    """``address`` is ``@domain`` for a catch-all; ``refused``: no mail is taken for it, and there are no inboxes."""
+
+    address: str
+    domain: str
+    catch_all: bool
+    refused: bool
+    inboxes: list[AliasTargetView]
+    created_at: str
+    updated_at: str
+
+
+@table.post("/aliases", status=201)
+async def create_alias(call: Call[CreateAlias, NoQuery]) -> AliasView:
+    """Deliver mail for another address into one or more inboxes, or refuse it."""
+    inboxes = _inboxes(call.body.inbox_ids, call.body.refused)
+    return alias_view(await aliases.create(call.core, call.scope, call.body.address, inboxes))
+
+
+@table.get("/aliases", rows=("aliases", AliasView))
+async def list_aliases(call: Call[NoBody, AliasQuery]) -> dict[str, Any]:
+    """The aliases and catch-alls, newest first."""
+    paging = read_paging(call.query, call.core.secret)
+    found = await aliases.list_aliases(
+        call.core, call.scope, paging.window, domain=call.query.domain, inbox=call.query.inbox_id
+    )
+    return answer(found, paging, "aliases", call.core.secret, alias_view)
+
+
+@table.get("/aliases/{address}")
+async def get_alias(call: Call[NoBody, NoQuery]) -> AliasView:
+    """One alias; ``@example.com`` is a catch-all."""
+    return alias_view(await aliases.get(call.core, call.scope, call.ids["address"]))
+
+
+@table.put("/aliases/{address}")
+async def replace_alias(call: Call[ReplaceAlias, NoQuery]) -> AliasView:
+    """Set what an alias leads to; it is made when there is none."""
+    inboxes = _inboxes(call.body.inbox_ids, call.body.refused)
+    return alias_view(await aliases.replace(call.core, call.scope, call.ids["address"], inboxes))
+
+
+@table.delete("/aliases/{address}")
+async def delete_alias(call: Call[NoBody, NoQuery]) -> None:
+    """Take an alias away; its mail is refused from now on, or is the catch-all's."""
+    await aliases.delete(call.core, call.scope, call.ids["address"])
+
+
+@table.get("/domains/{domain_id}/catch-all")
+async def get_catch_all(call: Call[NoBody, NoQuery]) -> AliasView:
+    """Which inbox gets mail for unknown addresses of a domain."""
+    return alias_view(await aliases.get_catch_all(call.core, call.scope, call.ids["domain_id"]))
+
+
+@table.put("/domains/{domain_id}/catch-all")
+async def set_catch_all(call: Call[SetCatchAll, NoQuery]) -> AliasView:
+    """Give mail for every unknown address of a domain to an inbox."""
+    made = await aliases.set_catch_all(call.core, call.scope, call.ids["domain_id"], call.body.inbox_id)
+    return alias_view(made)
+
+
+@table.delete("/domains/{domain_id}/catch-all")
+async def delete_catch_all(call: Call[NoBody, NoQuery]) -> None:
+    """Refuse mail for unknown addresses of a domain again."""
+    await aliases.delete_catch_all(call.core, call.scope, call.ids["domain_id"])
+
+
+def _inboxes(inboxes: list[str], refused: bool) -> list[str]:
+    """Nobody is meant only when it is said. Raises Invalid."""
+    if refused == bool(inboxes):
+        raise Invalid(
+            "name the inboxes that get the mail, or refuse it",
+            field="inbox_ids",
+            fix='send {"inbox_ids": ["..."]} or {"refused": true}',
+        )
+    return inboxes
+
+
+def alias_view(alias: Alias) -> AliasView:
+    row = alias.row
+    return AliasView(
+        address=row["address"],
+        domain=row["domain"],
+        catch_all=row["address"].startswith("@"),
+        refused=bool(row["refused"]),
+        inboxes=[AliasTargetView(f"inb_{one['id']}", one["address"]) for one in alias.inboxes],
+        created_at=iso_of(row["created_at"]),
+        updated_at=iso_of(row["updated_at"]),
+    )
