@@ -14,8 +14,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from gateway.store.models import DERIVED
+from gateway.store.passing import PASSING
 
-_DERIVED = {model._meta.table_name for model in DERIVED} | {"message_search", "row_total"}
+EMPTY = frozenset(model._meta.table_name for model in DERIVED + PASSING) | {"message_search", "row_total"}
+"""Tables that a backup has without their rows: what is derived, and who runs just now."""
 _SHADOW = ("message_search_",)  # what FTS5 keeps its index in
 MIGRATIONS = "schema_migration"
 
@@ -55,7 +57,7 @@ def _copy(db: sqlite3.Connection) -> dict[str, int]:
     counts: dict[str, int] = {}
     for name, sql in tables:
         db.execute(sql)
-        if name not in _DERIVED:
+        if name not in EMPTY:
             quoted = '"' + name.replace('"', '""') + '"'
             done = db.execute(f"INSERT INTO main.{quoted} SELECT * FROM source.{quoted}")  # noqa: S608
             counts[name] = done.rowcount
@@ -96,7 +98,7 @@ def check_records(path: Path) -> dict[str, int]:
             rows = db.execute(
                 "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
             ).fetchall()
-            names = [name for (name,) in rows if name not in _DERIVED and not name.startswith(_SHADOW)]
+            names = [name for (name,) in rows if name not in EMPTY and not name.startswith(_SHADOW)]
             count = 'SELECT count(*) FROM "{}"'
             return {name: db.execute(count.format(name.replace('"', '""'))).fetchone()[0] for name in names}
     except sqlite3.Error as error:
