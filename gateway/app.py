@@ -58,6 +58,7 @@ from gateway.roles import ROLES, Company, Role, check_roles, company
 from gateway.service.notify import Manager
 from gateway.service.watchdog import signs_of_life, status_told
 from gateway.settings import Settings
+from gateway.smarthost.profiles import profile_of
 from gateway.store.bell import Bell
 from gateway.store.engine import Store
 from gateway.store.migrate import migrate
@@ -233,7 +234,8 @@ async def gateway(
         )
         idle = IdleWatch(core.store, core.mail, sync.hint, settings, turns.mine)
         # the milter signs while we are down, with keys as we last wrote them
-        keys = [KeyMirror(core.store, core.data_dir)] if settings.mail.milter else []
+        changed = profile_of(settings).changed
+        keys = [KeyMirror(core.store, core.data_dir, changed)] if settings.mail.milter else []
         engines: list[tuple[Role, Engine]] = [
             *(("mail", one) for one in keys),
             ("outbox", outbox),

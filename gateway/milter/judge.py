@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import cast
 
 from gateway.milter.key_files import KeyFiles, KeyUnreadable
-from gateway.milter.tasks import SignTask, VerifyTask
+from gateway.milter.tasks import SignTask, VerifyTask, encoded
 from gateway.milter.workers import MilterWorkers, NoAnswer, Refused
 from mailserver.addresses import split_recipient
 from mailserver.dovecot import SUBMITTER
@@ -36,8 +37,8 @@ class Judge:
     async def _checked(self, mail: Mail) -> Verdict:
         ours = self._id.lower().encode()
         forged = tuple(at for at, field in enumerate(mail.claims, 1) if wire.claims(field, ours))
-        task = VerifyTask(mail.address or "unknown", mail.helo, mail.mail_from, bytes(mail.data))
-        mail.data.clear()
+        task = encoded(VerifyTask(mail.address or "unknown", mail.helo, mail.mail_from, _octets(mail)))
+        mail.data = bytearray()  # it may be large, and is held once already
         try:
             field = await self._workers.verify(task)
         except NoAnswer as error:
@@ -54,8 +55,8 @@ class Judge:
             keys = await asyncio.to_thread(
                 lambda: {one: self._keys.find(one.rpartition("@")[2]) for one in senders}
             )
-            task = SignTask(keys, bytes(mail.data))
-            mail.data.clear()
+            task = encoded(SignTask(keys, _octets(mail)))
+            mail.data = bytearray()
             return Verdict(top=await self._workers.sign(task))
         except Refused as error:
             log.warning("%s of %s: refused: %s", mail.queue_id, mail.login, error)
@@ -66,3 +67,7 @@ class Judge:
         except NoAnswer as error:
             log.error("%s of %s cannot be signed: %s", mail.queue_id, mail.login, error)
             return Verdict(refuse="451 4.3.0 the message could not be signed in time, try again later")
+
+
+def _octets(mail: Mail) -> bytes:
+    return cast(bytes, mail.data)  # a bytearray is encoded as bytes are, without a copy

@@ -20,6 +20,7 @@ _END = ".json"
 class _Key(msgspec.Struct, frozen=True):
     selector: str
     private_key: str
+    changed: tuple[str, ...] = ()
 
 
 class KeyUnreadable(Exception):
@@ -46,7 +47,7 @@ class KeyFiles:
                 continue
             except (OSError, msgspec.MsgspecError) as error:
                 raise KeyUnreadable(f"{path}: {error}; start the gateway, which writes it anew") from error
-            return Signing(name, key.selector, key.private_key)
+            return Signing(name, key.selector, key.private_key, key.changed)
         raise KeyUnreadable(
             f"no key of {domain} in {self._directory}: the gateway writes it when it is started"
         )
@@ -55,18 +56,20 @@ class KeyFiles:
         """Make the files those of ``keys``: write what is new or changed, remove the others. Raises OSError."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         wanted = {
-            f"{one.domain}{_END}": msgspec.json.encode(_Key(one.selector, one.private_key)) for one in keys
+            f"{one.domain}{_END}": msgspec.json.encode(_Key(one.selector, one.private_key, one.changed))
+            for one in keys
         }
         for path in self._directory.iterdir():
             if path.name not in wanted:
-                path.unlink()
+                if not path.name.startswith("."):  # another process of the gateway may be writing it
+                    path.unlink(missing_ok=True)
             elif _content(path) == wanted[path.name]:
                 del wanted[path.name]
         for name, content in wanted.items():
             self._write(name, content)
 
     def _write(self, name: str, content: bytes) -> None:
-        temporary = self._directory / f".{name}.new"
+        temporary = self._directory / f".{name}.{os.getpid()}"
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(content)
             file.flush()

@@ -17,17 +17,19 @@ DIRECTORY = "dkim"
 _PAUSE = 5.0
 
 
-def _read(tx: Tx) -> list[Signing]:
-    rows = tx.rows("SELECT name, dkim_selector, dkim_private FROM domain")
-    return [Signing(row["name"], row["dkim_selector"], row["dkim_private"]) for row in rows]
+def _read(tx: Tx, changed: tuple[str, ...]) -> list[Signing]:
+    rows = tx.rows("SELECT name, dkim_selector, dkim_private FROM domain ORDER BY name")
+    return [Signing(row["name"], row["dkim_selector"], row["dkim_private"], changed) for row in rows]
 
 
 class KeyMirror:
     """Keeps the files as the table is. A key that another process of the gateway made is there seconds later, which
-    is soon enough: before it signs, its record has to be seen in DNS."""
+    is soon enough: before it signs, its record has to be seen in DNS. ``changed``: fields that the relay of this
+    gateway replaces, so that no signature covers them."""
 
-    def __init__(self, store: Store, data_dir: Path) -> None:
+    def __init__(self, store: Store, data_dir: Path, changed: tuple[str, ...] = ()) -> None:
         self._store = store
+        self._changed = changed
         self._files = KeyFiles(data_dir / DIRECTORY)
         self._last: list[Signing] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -46,7 +48,7 @@ class KeyMirror:
 
     async def refresh(self) -> None:
         """Make the files as the table is now. Raises OSError, StoreDown."""
-        keys = await self._store.read(_read)
+        keys = await self._store.read(lambda tx: _read(tx, self._changed))
         if keys != self._last:
             await asyncio.to_thread(self._files.replace, keys)
             self._last = keys

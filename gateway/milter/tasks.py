@@ -40,3 +40,8 @@ class SignTask(msgspec.Struct, frozen=True, array_like=True):
 
     keys: dict[str, Signing]
     data: bytes
+
+
+def encoded(task: VerifyTask | SignTask) -> bytes:
+    """A task as it goes to a worker."""
+    return msgspec.msgpack.encode(task)

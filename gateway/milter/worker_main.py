@@ -41,13 +41,14 @@ def main() -> None:
 
 def _signed(task: SignTask) -> tuple[bytes, bytes]:
     """The DKIM-Signature field, or why the message is refused (an SMTP reply)."""
-    author = _author(task.data)
+    data = task.data
+    author = _author(data)
     signing = task.keys.get(author)
     if signing is None:
         return REFUSED, f"550 5.7.1 the From field must be {' or '.join(task.keys)} and nothing else".encode()
     try:
         made = sign(
-            task.data,
+            data,
             domain=signing.domain,
             selector=signing.selector,
             private_key=signing.private_key,
@@ -55,7 +56,7 @@ def _signed(task: SignTask) -> tuple[bytes, bytes]:
         )
     except SigningError:
         return REFUSED, b"451 4.3.5 the message cannot be signed: its domain's key is unusable"
-    return DONE, made[: len(made) - len(task.data)]
+    return DONE, made[: len(made) - len(data)]
 
 
 def _author(data: bytes) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import msgspec
-
-from gateway.milter.tasks import DONE, SIGN, VERIFY, SignTask, VerifyTask, WorkerSettings
+from gateway.milter.tasks import DONE, SIGN, VERIFY, WorkerSettings
 from gateway.mime.pool import WorkerDied, WorkerPool
 from gateway.settings import Settings
 from mailserver.embedded.verify import DEADLINE
@@ -67,16 +65,17 @@ class MilterWorkers(WorkerPool):
             patience=1.0,
         )
 
-    async def verify(self, task: VerifyTask) -> bytes:
-        """The Authentication-Results field. Raises NoAnswer."""
-        return await self._answer(_TaskJob(VERIFY, msgspec.msgpack.encode(task), urgent=False), DEADLINE)
+    async def verify(self, task: bytes) -> bytes:
+        """The Authentication-Results field that answers an encoded VerifyTask. Raises NoAnswer."""
+        return await self._answer(_TaskJob(VERIFY, task, urgent=False), DEADLINE)
 
-    async def sign(self, task: SignTask) -> bytes:
-        """The DKIM-Signature field. Somebody waits for it, so it goes before what is to be checked.
+    async def sign(self, task: bytes) -> bytes:
+        """The DKIM-Signature field that answers an encoded SignTask. Somebody waits for it, so it goes before what is
+        to be checked.
 
         Raises NoAnswer, Refused.
         """
-        return await self._answer(_TaskJob(SIGN, msgspec.msgpack.encode(task), urgent=True), _SIGN_SECONDS)
+        return await self._answer(_TaskJob(SIGN, task, urgent=True), _SIGN_SECONDS)
 
     async def _answer(self, job: _TaskJob, seconds: float) -> bytes:
         try:

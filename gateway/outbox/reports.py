@@ -18,20 +18,26 @@ from gateway.store.ids import now_us, own_message_ulid
 
 
 def apply_report(
-    tx: Tx, events: EventLog, inbox_row: Row, parsed: ParsedMessage, delivered_to: str | None
+    tx: Tx,
+    events: EventLog,
+    inbox_row: Row,
+    parsed: ParsedMessage,
+    delivered_to: str | None,
+    relay: str = "",
 ) -> bool:
     """Apply a report found in ``inbox_row``'s mailbox; False: it is none of ours, and nothing was changed.
 
-    ``delivered_to``: the envelope recipient it came to (with the return path's tag).
+    ``delivered_to``: the envelope recipient it came to (with the return path's tag). ``relay``: the host that posts
+    news of deliveries itself, so that having reached it is not having been delivered.
     """
     report = parsed.report
     if report is None:
         return False
     sent = _sent_message(tx, inbox_row, parsed, report, delivered_to)
-    return sent is not None and apply_news(tx, events, sent, report)
+    return sent is not None and apply_news(tx, events, sent, report, relay)
 
 
-def apply_news(tx: Tx, events: EventLog, sent: Row, report: Report) -> bool:
+def apply_news(tx: Tx, events: EventLog, sent: Row, report: Report, relay: str = "") -> bool:
     """Apply what a report says of ``sent`` (``id``, ``inbox_id``, ``message_id`` of the outbox), whoever brought it;
     False: its inbox is gone."""
     inbox = inbox_of(tx, sent["inbox_id"])
@@ -48,6 +54,8 @@ def apply_news(tx: Tx, events: EventLog, sent: Row, report: Report) -> bool:
     for one in report.recipients:
         if one.action == "relayed":  # taken by a smarthost, which may have told what it calls the message
             sent_aliases.note(tx, sent, sent_aliases.told(one.diagnostic or "", one.remote_mta or ""))
+            if relay and (one.remote_mta or "").lower() == relay:
+                continue
         person = _person(people, one)
         if person is not None:
             _delivery_news(tx, teller, person, one)

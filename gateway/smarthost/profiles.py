@@ -221,3 +221,10 @@ def relay_of(settings: Settings) -> str:
 def relay_headers(settings: Settings, message_id: str) -> dict[str, str]:
     """The header fields that the relay of ``settings`` wants in a message of ours."""
     return profile_of(settings).headers(message_id, settings.mail.smarthost_stream)
+
+
+def telling_relay(settings: Settings) -> str:
+    """The host of the relay when it posts news of deliveries to us; "" when a 250 is the last that is heard."""
+    if not profile_of(settings).hooks or not settings.mail.smarthost_hook_secret:
+        return ""
+    return relay_of(settings).rpartition(":")[0].strip("[]").lower()

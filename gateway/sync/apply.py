@@ -186,13 +186,21 @@ def drop_folders(tx: Tx, inbox: Row, names: Iterable[str], drafts: DraftSink) ->
 
 
 def write_reports(
-    tx: Tx, inbox: Row, found: Sequence[Found], parsed: Sequence[ParsedMessage], events: EventLog
+    tx: Tx,
+    inbox: Row,
+    found: Sequence[Found],
+    parsed: Sequence[ParsedMessage],
+    events: EventLog,
+    relay: str = "",
 ) -> list[int]:
-    """Apply delivery and feedback reports (RFC 3464, RFC 5965); answers the UIDs of those that were ours."""
+    """Apply delivery and feedback reports (RFC 3464, RFC 5965); answers the UIDs of those that were ours.
+
+    ``relay``: as ``apply_report`` takes it.
+    """
     return [
         one.uid
         for one, message in zip(found, parsed, strict=True)
-        if apply_report(tx, events, inbox, message, message.delivered_to)
+        if apply_report(tx, events, inbox, message, message.delivered_to, relay)
     ]
 
 

@@ -15,6 +15,7 @@ from gateway.extract.pool import ExtractPool
 from gateway.mime.types import ParsedMessage
 from gateway.mime.worker import ParserPool
 from gateway.settings import Settings
+from gateway.smarthost.profiles import telling_relay
 from gateway.store.engine import Row, Store
 from gateway.store.ids import now_us
 from gateway.store.labels import IMPORTED, to_keyword
@@ -129,6 +130,7 @@ class Intake:
                 found=[delta.found[n] for n in suspects],
                 parsed=[parsed[n] for n in suspects],
                 events=self._events,
+                relay=telling_relay(self._settings),
             ),
         )
         if not ours:

@@ -8,6 +8,7 @@ import dkim
 import pytest
 
 from gateway.outbox.reports import apply_report
+from gateway.smarthost.profiles import telling_relay
 from gateway.store import sent_aliases
 from tests.outbox.rig import key, until
 from tests.outbox.test_reports import arf
@@ -105,8 +106,17 @@ async def test_postfix_reports_what_its_relay_said(tmp_path: Path) -> None:
         ).encode()
         parsed = await house.core.parser.parse(raw)
         assert await house.core.store.write(
-            lambda tx: apply_report(tx, house.core.events, house.inbox, parsed, row["mail_from"])
+            lambda tx: apply_report(
+                tx,
+                house.core.events,
+                house.inbox,
+                parsed,
+                row["mail_from"],
+                telling_relay(house.core.settings),
+            )
         )
+        # the relay will post what becomes of it
+        assert (await house.rig.states(ulid))["bob@world.test"] == "sent"
         assert await house.receive(SES_ID) == await house.thread_of(ulid)
 
 
