@@ -45,5 +45,6 @@ ip link set lo up
 cd "$root"
 pivot_root . . # one over the other; the upper one is the old
 umount -l .
+mount --make-rshared / # as systemd has it on every machine: the credentials that it mounts for a unit are seen there
 exec env -i container=postern-test PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     /lib/systemd/systemd --system --unit=basic.target --log-target=journal

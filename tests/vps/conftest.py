@@ -48,7 +48,8 @@ SETUP = [
         "--yes",
     ),
     # the test's webhook endpoint is a program on the server
-    *("--set", "webhooks.allow_http=true", "--set", "webhooks.allow_loopback=true", "--json"),
+    *("--set", "webhooks.allow_http=true", "--set", "webhooks.allow_loopback=true"),
+    *("--set", "doctor.mx_hosts=mx.world.example:25", "--set", "doctor.ntp_server=", "--json"),
 ]
 
 
@@ -114,6 +115,8 @@ def bare(wheel: Path) -> Iterator[tuple[Host, World, Certificate]]:
         world.point_resolver(host)
         install(host, wheel)
         certificate = certificate_for(HOSTNAME, f"mta-sts.{DOMAIN}")
+        host.path("/usr/local/share/ca-certificates/test.crt").write_text(certificate.authority)
+        host.run("update-ca-certificates")
         host.path("/root/chain.pem").write_text(certificate.chain)
         host.path("/root/key.pem").write_text(certificate.key)
         yield host, world, certificate

@@ -84,7 +84,17 @@ def test_mail_to_the_world_passes_its_checks(server: Server) -> None:
     assert "TLS" not in str(found.get_all("Received-SPF", []))
 
 
-def test_a_bounce_is_an_event(server: Server) -> None:
+@pytest.mark.parametrize(
+    ("person", "status"),
+    [
+        ("stranger", "5.1.1"),  # refused while we speak to it
+        (
+            "nobody",
+            "5.2.0",
+        ),  # a user of its system without a home: taken, then told by a report that comes back
+    ],
+)
+def test_a_bounce_is_an_event(server: Server, person: str, status: str) -> None:
     with_place = server.here(lambda: webhook_endpoint())
     endpoint = server.here(with_place.__enter__)
     try:
@@ -96,12 +106,13 @@ def test_a_bounce_is_an_event(server: Server) -> None:
         server.api(
             "POST",
             f"inboxes/{AGENT}/messages/send",
-            json={"to": ["nobody@world.example"], "subject": "to nobody", "text": "Is there anybody?"},
+            json={"to": [f"{person}@world.example"], "subject": "to nobody", "text": "Is there anybody?"},
         )
         [post] = endpoint.wait("message.bounced", timeout=60)
         bounce = verified(post, hook["secret"])["bounce"]
-        assert bounce["recipients"][0]["address"] == "nobody@world.example"
-        assert bounce["recipients"][0]["status"].startswith("5.1.1")
+        assert [(one["address"], one["status"]) for one in bounce["recipients"]] == [
+            (f"{person}@world.example", status)
+        ]
     finally:
         server.here(with_place.__exit__, None, None, None)
 
