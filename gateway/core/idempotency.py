@@ -16,8 +16,9 @@ from typing import TypeVar
 from gateway.core.context import Core
 from gateway.core.errors import Conflict, Invalid, Unavailable
 from gateway.core.sent import Sent
-from gateway.store.engine import Tx
+from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us
+from gateway.store.leases import Leases, living_processes
 
 T = TypeVar("T")
 
@@ -78,8 +79,7 @@ async def begin(core: Core, realm: str, key: str, fingerprint: str) -> Replay | 
     pause = _FIRST_PAUSE
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _WAIT_SECONDS
-    stale_before = None if core.store.postgres else _STARTED_US
-    attempt = partial(_begin, realm=realm, key=key, fingerprint=fingerprint, started=stale_before)
+    attempt = partial(_begin, realm=realm, key=key, fingerprint=fingerprint, leases=core.leases)
     outcome = await core.store.write(attempt)
     while outcome is None:
         if loop.time() >= deadline:
@@ -90,7 +90,7 @@ async def begin(core: Core, realm: str, key: str, fingerprint: str) -> Replay | 
             )
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)
-        if await core.store.read(partial(_settled, realm=realm, key=key)):
+        if await core.store.read(partial(_settled, realm=realm, key=key, leases=core.leases)):
             outcome = await core.store.write(attempt)
     return outcome
 
@@ -120,7 +120,7 @@ async def abandon(core: Core, claim: Claim) -> None:
     )
 
 
-def _begin(tx: Tx, realm: str, key: str, fingerprint: str, started: int | None) -> Replay | Claim | None:
+def _begin(tx: Tx, realm: str, key: str, fingerprint: str, leases: Leases) -> Replay | Claim | None:
     now = now_us()
     row = tx.row(
         "SELECT * FROM idempotency WHERE realm = ? AND key = ?",
@@ -139,6 +139,7 @@ def _begin(tx: Tx, realm: str, key: str, fingerprint: str, started: int | None) 
                 "fingerprint": fingerprint,
                 "state": "running",
                 "work": (work := new_ulid()),
+                "claimed_by": leases.process,
                 "created_at": now,
             },
             ignore=True,
@@ -156,20 +157,31 @@ def _begin(tx: Tx, realm: str, key: str, fingerprint: str, started: int | None) 
         )
     if row["state"] == "done":
         return Replay(int(row["status"]), row["body"])
-    taken = row["created_at"]
-    if taken >= now - _STALE_US and (started is None or taken >= started):
+    if not _abandoned(tx, row, leases):
         return None
+    taken = row["created_at"]
     # whoever ran it is gone, and had it been done the row would say so
     retaken = tx.run(
-        "UPDATE idempotency SET created_at = ? WHERE id = ? AND state = 'running' AND created_at = ?",
+        "UPDATE idempotency SET created_at = ?, claimed_by = ? "
+        "WHERE id = ? AND state = 'running' AND created_at = ?",
         now,
+        leases.process,
         row["id"],
         taken,
     )
     return Claim(int(row["id"]), now, row["work"]) if retaken else None
 
 
-def _settled(tx: Tx, realm: str, key: str) -> bool:
-    """Whether a look inside a transaction may bring news: done, gone, or stale."""
-    row = tx.row("SELECT state, created_at FROM idempotency WHERE realm = ? AND key = ?", realm, key)
-    return row is None or row["state"] == "done" or row["created_at"] < now_us() - _STALE_US
+def _abandoned(tx: Tx, row: Row, leases: Leases) -> bool:
+    """Whether nobody works on a running claim any more."""
+    if row["created_at"] < now_us() - _STALE_US:
+        return True
+    if leases.alone:
+        return bool(row["created_at"] < _STARTED_US)
+    return row["claimed_by"] not in {one["id"] for one in living_processes(tx)}
+
+
+def _settled(tx: Tx, realm: str, key: str, leases: Leases) -> bool:
+    """Whether a look inside a transaction may bring news: done, gone, or abandoned."""
+    row = tx.row("SELECT * FROM idempotency WHERE realm = ? AND key = ?", realm, key)
+    return row is None or row["state"] == "done" or _abandoned(tx, row, leases)

@@ -375,6 +375,7 @@ class Idempotency(Model):
     status = IntegerField(null=True)
     body = TextField(null=True)
     work = CharField()  # ULID; what the request makes can be known by it, should it have to run again
+    claimed_by = CharField(null=True)  # the process, where there are several (store.leases)
     created_at = BigIntegerField(index=True)
 
     class Meta:
