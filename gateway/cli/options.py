@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gateway.settings import Settings, load_settings
+from gateway.settings import BadSettings, Settings, load_settings
 
 SERVER_FILE = Path("/etc/postern/postern.toml")
 """Settings of the server that `postern setup` made."""
@@ -33,7 +33,12 @@ class Place:
         given = {name.replace("__", "."): value for name, value in overrides.items() if value is not None}
         if self.data is not None:
             given["data_dir"] = self.data
-        return load_settings(self.file(), overrides=given)
+        file = self.file()
+        if file == SERVER_FILE and not os.access(file, os.R_OK):
+            raise BadSettings(
+                f"{file} is for root and the gateway alone: run this as root (or name another gateway by --data, --url)"
+            )
+        return load_settings(file, overrides=given)
 
     def data_dir(self, settings: Settings) -> Path:
         """The data directory, absolute."""

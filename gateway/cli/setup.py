@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -14,7 +17,7 @@ import msgspec
 
 from gateway.cli import setup_first, setup_questions, setup_screen
 from gateway.cli.config import described
-from gateway.cli.failure import FAILED, REFUSED, USAGE, Failure
+from gateway.cli.failure import FAILED, REFUSED, UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import show
 from gateway.settings import SECRETS, BadSettings, load_settings
@@ -101,11 +104,12 @@ def command(place: Place, removing: bool, purge: bool, dry_run: bool, yes: bool,
         raise Failure("--purge goes with --remove", USAGE)
     ask = not yes and not place.as_json and sys.stdin.isatty() and sys.stdout.isatty()
     try:
-        book = manifest.load(hands.at(layout.MANIFEST))
-        if removing:
-            _remove(place, hands, book, purge=purge, ask=ask, yes=yes)
-        else:
-            _setup(place, hands, book, given, ask=ask)
+        with _alone(hands):
+            book = manifest.load(hands.at(layout.MANIFEST))
+            if removing:
+                _remove(place, hands, book, purge=purge, ask=ask, yes=yes)
+            else:
+                _setup(place, hands, book, given, ask=ask)
     except BadAnswer as error:
         raise Failure(str(error), USAGE, fix="`postern setup --help` lists the options") from error
     except PermissionError as error:
@@ -120,6 +124,19 @@ def command(place: Place, removing: bool, purge: bool, dry_run: bool, yes: bool,
             FAILED,
             fix="when that is mended, the same command goes on where it stopped; `postern setup --remove` undoes it",
         ) from error
+
+
+@contextmanager
+def _alone(hands: Hands) -> Iterator[None]:
+    """One setup at a time. The lock is on a directory that is there, so that a dry run leaves no file."""
+    handle = os.open(hands.at(Path("/etc")), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise Failure("another `postern setup` is running", UNAVAILABLE, fix="wait for its end") from None
+    finally:
+        os.close(handle)
 
 
 def _setup(place: Place, hands: Hands, book: Manifest, given: dict[str, Any], *, ask: bool) -> None:
@@ -244,7 +261,7 @@ def _answers(held: Answers, given: Mapping[str, Any]) -> Answers:
         values["tls"] = cast(Literal["files", "certbot", "self-signed"], chosen[0])
     for name in ("tls_cert", "tls_key"):
         if name in values:
-            values[name] = str(values[name].resolve())
+            values[name] = str(values[name].absolute())  # as named: a link may lead elsewhere tomorrow
     if values.get("smarthost") == "none":
         values |= {"smarthost": "", "smarthost_user": "", "smarthost_profile": "", "smarthost_tls": ""}
     if "settings" in values:

@@ -49,6 +49,7 @@ class Applying:
 
     def run(self, plan: Plan) -> None:
         """Do every step, in order. Raises CommandFailed, Refused, OSError: run it again to go on."""
+        self.reloaded = not self.book.done  # a run that was interrupted may have written units
         self.book.done = False
         for step in plan.steps:
             if isinstance(step, Units):

@@ -176,7 +176,9 @@ def settings(answers: Answers) -> dict[str, Any]:
 def _certificate(answers: Answers, given: Sources) -> list[Step]:
     shape: dict[str, Any] = {"mode": 0o640, "group": layout.USER, "copy": True}
     if answers.tls == "files" and given.pair is not None:
-        return [  # the key first: postern-tls.path watches the chain, and reloads
+        return [
+            *_hook(Path(answers.tls_cert).parent),
+            # the key first: postern-tls.path watches the chain, and reloads
             File(layout.TLS_KEY, content=given.pair.key, secret=True, **shape),
             File(layout.TLS_CHAIN, content=given.pair.chain, **shape),
         ]
@@ -186,11 +188,20 @@ def _certificate(answers: Answers, given: Sources) -> list[Step]:
     if answers.tls == "certbot":
         lineage = layout.CERTBOT_LIVE / answers.hostname
         return [
-            Directory(layout.CERTBOT_HOOK.parent, 0o755),
-            File(layout.CERTBOT_HOOK, 0o755, tls.hook(lineage)),
+            *_hook(lineage),
             Certbot(tls.certbot(answers), lineage, layout.CERTBOT_HOOK, layout.TLS_CHAIN),
         ]
     return []
+
+
+def _hook(lineage: Path) -> list[Step]:
+    """What copies a certificate of certbot's when it is renewed; nothing for one from elsewhere."""
+    if lineage.parent != layout.CERTBOT_LIVE:
+        return []
+    return [
+        Directory(layout.CERTBOT_HOOK.parent, 0o755),
+        File(layout.CERTBOT_HOOK, 0o755, tls.hook(lineage)),
+    ]
 
 
 def _credentials(secrets: Secrets) -> list[Step]:
@@ -235,6 +246,11 @@ def _notes(answers: Answers, facts: Facts, given: Sources) -> list[str]:
     if given.proxy:
         name = proxy.FILES[answers.proxy]
         notes.append(f"{layout.PROXY / name} is for the reverse proxy: the first lines of it say what to do.")
+    if answers.tls == "files" and Path(answers.tls_cert).parent.parent != layout.CERTBOT_LIVE:
+        notes.append(
+            "The certificate was copied: run `postern setup --yes` again whenever it was renewed (from the hook of "
+            "whatever renews it)."
+        )
     if answers.tls == "self-signed":
         notes.append(
             "The certificate is self-signed: mail clients will warn, other servers will not verify it. Good for trying "

@@ -6,6 +6,7 @@ Two programs of other people's services are stood in for: ``apt-get`` (no host h
 from __future__ import annotations
 
 import json
+import smtplib
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -227,4 +228,47 @@ def test_purging_leaves_nothing(host: Host, server: dict[str, Any]) -> None:
     )
     assert "postern" not in host.run("getent", "passwd").stdout
     assert "postern" not in host.run("getent", "group").stdout
+    assert active(host, "postfix@-.service")
+
+
+def test_beside_a_stock_postfix_that_passes_the_mail_on(host: Host) -> None:
+    host.run("rm", "-rf", "/etc/postern")
+    # what was edited by hand and kept is gone: a new server, on another port, beside the one on port 25
+    flags = [
+        "postern",
+        "setup",
+        "--domain",
+        DOMAIN,
+        "--self-signed",
+        "--smtp-port",
+        "2525",
+        "--inbox",
+        "agent",
+    ]
+    told = json.loads(host.run(*flags, "--yes", "--json", timeout=300).stdout)
+    [note] = [one for one in told["notes"] if "For an existing Postfix" in one]
+    lines = note.split("For an existing Postfix:\n")[1].rpartition("\n")[0]
+    host.run("sh", "-ec", lines)
+    host.run("postconf", "-e", "unverified_recipient_reject_code=550", "smtp_tls_security_level=may")
+    host.run("systemctl", "reload", "postfix")
+    place = Place(host)
+    try:
+        with place(smtplib.SMTP, "127.0.0.1", 25, timeout=60) as client:
+            letter = "From: a@world.test\r\nTo: agent@example.org\r\nSubject: passed on\r\n\r\nhello\r\n"
+            client.sendmail("", [f"agent@{DOMAIN}"], letter)
+            with pytest.raises(smtplib.SMTPRecipientsRefused):
+                client.sendmail("", [f"nobody@{DOMAIN}"], letter)
+    finally:
+        place.close()
+
+    def subjects() -> str:
+        return host.run(
+            "curl",
+            "-fsS",
+            "-H",
+            f"Authorization: Bearer {told['api_key']}",
+            f"http://127.0.0.1:8025/api/v0/inboxes/agent@{DOMAIN}/messages",
+        ).stdout
+
+    until(lambda: "passed on" in subjects(), 60, host.journal())
     assert active(host, "postfix@-.service")
