@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway_process import GatewayProcess, running_gateway
+from tests.gateway_process import GatewayProcess, Server, running_gateway
 from tests.servers import Sink
 from tests.smarthost.relay import SECRET
 from tests.smarthost.test_names import BREVO_ID
@@ -34,7 +34,9 @@ def answer_to(gateway: GatewayProcess, address: str, in_reply_to: str) -> None:
         client.sendmail("bob@world.test", [address], raw.encode())
 
 
-async def test_replies_and_news_find_what_was_sent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("server", ["embedded", pytest.param("postfix_dovecot", marks=pytest.mark.root)])
+async def test_replies_and_news_find_what_was_sent(tmp_path: Path, server: Server) -> None:
+    """Postfix tells what its relay said in a report on having relayed it."""
     async with Brevo() as sink:
         relay = {
             "mail__smarthost": f"127.0.0.1:{sink.port}",
@@ -42,7 +44,7 @@ async def test_replies_and_news_find_what_was_sent(tmp_path: Path) -> None:
             "mail__smarthost_profile": "brevo",
             "mail__smarthost_hook_secret": SECRET,
         }
-        with running_gateway(tmp_path, **relay) as gateway:
+        with running_gateway(tmp_path, server, **relay) as gateway:
             await asyncio.to_thread(_talk, gateway)
             (mail,) = sink.messages
             assert b"X-Mailin-custom: postern:msg_" in mail.data
