@@ -55,6 +55,7 @@ class DovecotConfig:
     sieve_port: int = 0
     mailbox_format: MailboxFormat = "sdbox"
     quota: int = 0
+    postfix: Path | None = None  # the configuration of the Postfix that sends what filters send
     push_url: str | None = None
     socket_group: str | None = None  # who besides us may speak to the LMTP and SASL sockets
     sasl: bool = False
@@ -111,7 +112,7 @@ def template_for(version: str) -> str:
     )
 
 
-def check_installation(lookup_driver: str = "sqlite") -> str:
+def check_installation(lookup_driver: str = "sqlite", *, sieve: bool = False) -> str:
     """The template's name, after checking version and plugins. Blocks (runs ``dovecot --version``)."""
     version = subprocess.run([dovecot_binary(), "--version"], capture_output=True, text=True, timeout=10)
     template = template_for(version.stdout.strip())
@@ -124,6 +125,8 @@ def check_installation(lookup_driver: str = "sqlite") -> str:
     missing = [
         package for name, package in needed.items() if modules.is_dir() and not (modules / name).exists()
     ]
+    if sieve and modules.is_dir() and not (modules / "settings/libmanagesieve_settings.so").exists():
+        missing.append("dovecot-managesieved")
     if missing:
         raise MailServerError("a Dovecot package is missing: apt install " + " ".join(missing))
     return template
@@ -131,7 +134,7 @@ def check_installation(lookup_driver: str = "sqlite") -> str:
 
 def rendered(config: DovecotConfig, template: str) -> list[Rendered]:
     """The files of the configuration. Raises MailServerError for values that no configuration can hold."""
-    paths = (config.data, config.run, config.tls_cert, config.tls_key)
+    paths = (config.data, config.run, config.postfix, config.tls_cert, config.tls_key)
     for value in (config.hostname, config.bind, config.user, config.group, *filter(None, paths)):
         if not str(value) or _FORBIDDEN.search(str(value)):
             raise MailServerError(f"unfit for a Dovecot configuration: {str(value)!r}")
@@ -161,6 +164,7 @@ def rendered(config: DovecotConfig, template: str) -> list[Rendered]:
         "IMAP": str(config.imap_port),
         "IMAPS": str(config.imaps_port),
         "PLUGINS": " ".join(plugins),
+        "LMTP_PLUGINS": " ".join((*plugins, "quota", *(["sieve"] if config.sieve_port else []))),
         # commas: the executable's arguments are split at blanks
         "SENT_PLUGINS": ",".join((*plugins, "sieve")),
         "SOCKET_MODE": mode,
@@ -169,7 +173,14 @@ def rendered(config: DovecotConfig, template: str) -> list[Rendered]:
         "PUSH": push,
         "EXTRA": "",
         "URL": config.push_url or "",
+        "QUOTA": f"{config.quota}B",
+        "SIEVE": str(config.sieve_port),
+        "SIEVE_PROTOCOL": " sieve" if config.sieve_port else "",
+        "SENDMAIL": _sendmail(config.postfix),
     }
+    for part in ("service", "plugin"):
+        text = fill_template(f"dovecot-sieve-{part}.conf", values) if config.sieve_port else ""
+        values[f"SIEVE_{part.upper()}"] = text.rstrip()
     names = {"dovecot-sql.conf.ext": 0o600, "sent.sieve": 0o644, "push.lua": 0o600}
     found = [Rendered(config.file, fill_template(template, values))]
     found += [Rendered(config.etc / name, fill_template(name, values), mode) for name, mode in names.items()]
@@ -185,6 +196,18 @@ def listen(bind: str) -> str:
     if bind == "*":
         return "*, ::"
     return bind if bind == "0.0.0.0" or is_loopback(bind) else f"{bind}, 127.0.0.1"  # noqa: S104
+
+
+def _sendmail(postfix: Path | None) -> str:
+    """How filters send mail (vacation, redirect): into the queue of our Postfix, with no rights but group postdrop's.
+
+    Without new privileges postdrop(1) is not set-gid, and so believes whoever starts it which Postfix is meant.
+    """
+    return (
+        f"  sendmail_path = /usr/bin/setpriv --no-new-privs /usr/bin/env MAIL_CONFIG={postfix} /usr/sbin/sendmail"
+        if postfix
+        else ""
+    )
 
 
 def _ssl(config: DovecotConfig) -> str:

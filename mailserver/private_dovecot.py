@@ -64,6 +64,11 @@ class DovecotSettings:
         return Lookup(path, self.lookup_url, self.lookup_reader_url)
 
     @property
+    def sends_by(self) -> Path | None:
+        """The configuration of the Postfix that takes what people's filters send, if there is one."""
+        return None
+
+    @property
     def has_tls(self) -> bool:
         return self.tls_cert is not None and self.tls_key is not None
 
@@ -101,6 +106,7 @@ class PrivateDovecot:
             sieve_port=settings.sieve_port,
             mailbox_format=settings.mailbox_format,
             quota=settings.quota,
+            postfix=settings.sends_by,
             push_url=doorbell_url(self._bell_port, self._key.doorbell) if settings.push else None,
             socket_group=peer,
             sasl=peer is not None,
@@ -126,7 +132,11 @@ class PrivateDovecot:
 
     def rendered(self) -> list[Rendered]:
         """Its files as they should be. Raises MailServerError for settings that no Dovecot can have."""
-        return dovecot.rendered(self.config, dovecot.check_installation(self.config.lookup.driver))
+        return dovecot.rendered(self.config, self._template())
+
+    def _template(self) -> str:
+        config = self.config
+        return dovecot.check_installation(config.lookup.driver, sieve=bool(config.sieve_port))
 
     def render(self) -> None:
         """Write its files and make its directories. Blocks."""
@@ -160,7 +170,7 @@ class PrivateDovecot:
 
     def _daemon(self) -> process.Child:
         config = self.config
-        groups = [self._peer_group] if self._peer_group else []
+        groups = [self._peer_group, "postdrop"] if self._peer_group else []
         command = process.wrapped(
             [dovecot.dovecot_binary(), "-F", "-c", str(config.file)], config.user, config.group, groups
         )

@@ -39,6 +39,7 @@ from mailserver.machine import erase_tree, is_loopback, mail_user
 from mailserver.passwords import hash_password
 from mailserver.private_dovecot import DovecotSettings, PrivateDovecot
 from mailserver.server_key import ServerKey, server_key
+from mailserver.tls import Certificate
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Provisioning(Aliasing):
         self._key = ServerKey(b"")
         self._bell: Doorbell | None = None
         self._dovecot: PrivateDovecot | None = None
+        self._certificate: Certificate | None = None  # where we run the daemons that show it
         self._refresher: asyncio.Task[None] | None = None
 
     # -- life ---------------------------------------------------------------------------------------
@@ -68,6 +70,9 @@ class Provisioning(Aliasing):
     async def _start_store(self, on_hint: OnHint) -> None:
         """Open the tables, ring the doorbell for ``on_hint``, start Dovecot (or know where it runs)."""
         await asyncio.to_thread(self._open)
+        cert, key = self._base.tls_cert, self._base.tls_key
+        if cert and key and self._base.manage:
+            self._certificate = await asyncio.to_thread(Certificate, cert, key)
         port = 0
         if self._base.push and self._base.hear:
             # where others run Dovecot, several processes may listen on the port it knows
@@ -116,13 +121,20 @@ class Provisioning(Aliasing):
         await asyncio.to_thread(self.directory.refresh)
 
     async def _refresh(self) -> None:
-        """Notice what another gateway process wrote."""
+        """Notice what another gateway process wrote, and a certificate that was renewed."""
         while True:
             await asyncio.sleep(1.0)
             try:
                 await asyncio.to_thread(self.directory.refresh)
             except Exception as error:
                 log.warning("lookup database: %s", error)
+            if self._certificate is not None and await asyncio.to_thread(self._certificate.refresh):
+                await self._show_certificate()
+
+    async def _show_certificate(self) -> None:
+        """Have the daemons we run read the certificate again; no connection ends for it."""
+        if self._dovecot is not None:
+            await self._dovecot.doveadm("reload")
 
     # -- provisioning -------------------------------------------------------------------------------
 

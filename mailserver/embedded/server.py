@@ -28,7 +28,6 @@ from mailserver.embedded.submission import SubmissionHandler, SubmissionSession
 from mailserver.embedded.verify import Verifier
 from mailserver.machine import is_loopback
 from mailserver.provisioning import Provisioning
-from mailserver.tls import Certificate
 
 _NO_MAILBOX = RecipientReply(550, "5.1.1", "5.1.1 no such mailbox here", "local")
 
@@ -47,7 +46,6 @@ class EmbeddedServer(Provisioning):
         self._mx: Listener | None = None
         self._submission: Listener | None = None
         self._submissions: Listener | None = None
-        self._certificate: Certificate | None = None
         self._trimmer: asyncio.Task[None] | None = None
 
     async def start(self, on_hint: OnHint, on_submission: OnSubmission) -> None:
@@ -71,8 +69,6 @@ class EmbeddedServer(Provisioning):
         self._trimmer = asyncio.create_task(self._trim(), name="trim outgoing connections")
         if not settings.manage:  # another process of the gateway runs Dovecot and takes mail in
             return
-        if settings.tls_cert and settings.tls_key:
-            self._certificate = await asyncio.to_thread(Certificate, settings.tls_cert, settings.tls_key)
         tls = self._certificate.context if self._certificate else None
         if settings.verify:
             self._verifier = await asyncio.to_thread(Verifier, settings.resolver, settings.hostname)
@@ -137,8 +133,6 @@ class EmbeddedServer(Provisioning):
             await asyncio.sleep(10)
             if self._outgoing is not None:
                 self._outgoing.trim()
-            if self._certificate is not None:
-                await asyncio.to_thread(self._certificate.refresh)
 
     async def _settle(self, addresses: list[str]) -> None:
         await super()._settle(addresses)

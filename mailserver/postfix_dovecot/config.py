@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from mailserver.base import MailServerError
@@ -44,6 +45,10 @@ class PostfixSettings(DovecotSettings):
     @property
     def config_dir(self) -> Path:
         return (self.postfix_dir or self.data_dir / "postfix").absolute()
+
+    @property
+    def sends_by(self) -> Path | None:
+        return self.config_dir
 
     @property
     def spool(self) -> Path:
@@ -86,6 +91,7 @@ def fixed_ports(settings: PostfixSettings) -> PostfixPorts:
     )
 
 
+@cache
 def postfix_binary(name: str = "postfix") -> str:
     """Path of a Postfix command. Raises MailServerError naming the packages when there is none."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin")

@@ -52,6 +52,8 @@ def write(settings: PostfixSettings, daemon: Daemon) -> list[Rendered]:
     Dovecot's as the user that the gateway runs as, Postfix's as root. Raises MailServerError.
     """
     wanted = files(settings, daemon)
+    if not settings.lookup.postgresql:
+        _make_tables(settings.lookup.path)
     if daemon == "postfix":
         check_installation(settings.lookup)
         render.write(settings, wanted)
@@ -63,6 +65,26 @@ def write(settings: PostfixSettings, daemon: Daemon) -> list[Rendered]:
         )
     dovecot.write(private_dovecot(settings).config, wanted)
     return wanted
+
+
+def _make_tables(path: Path) -> None:
+    """An empty file for the lookup tables, of the gateway's. Postfix opens it first as root, and SQLite would make it
+    root's own, where the gateway could not write."""
+    if not path.parent.is_dir():
+        raise MailServerError(
+            f"there is no {path.parent}: make it for the gateway's user, group {USER}, mode 2750"
+        )
+    try:
+        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW, 0o640)
+    except FileExistsError:
+        return
+    try:
+        os.fchmod(file, 0o640)
+        if os.geteuid() == 0:
+            owner = path.parent.stat()
+            os.fchown(file, owner.st_uid, owner.st_gid)
+    finally:
+        os.close(file)
 
 
 def check(settings: PostfixSettings, daemon: Daemon) -> list[Rendered]:

@@ -7,7 +7,9 @@ import pwd
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
+from mailserver import tls
 from mailserver.base import MailServerError
 from mailserver.dovecot import SUBMITTER, DovecotConfig
 from mailserver.machine import is_loopback
@@ -48,6 +50,10 @@ def rendered(settings: PostfixSettings, run: Path, ports: PostfixPorts) -> list[
         Rendered(directory / "main.cf", template("postfix-main.cf", values)),
         Rendered(directory / "master.cf", template("postfix-master.cf", values)),
         Rendered(directory / "gateway-login", f"{SUBMITTER} OK\n"),
+        *(
+            Rendered(directory / name, template(name, values))
+            for name in ("incoming-headers", "submitted-headers")
+        ),
         *relay_files(relay, directory),
     ]
     for name, query in tables(lookup, str(run)).items():
@@ -59,7 +65,7 @@ def _values(settings: PostfixSettings, run: Path, ports: PostfixPorts) -> dict[s
     directory, bind = settings.config_dir, settings.bind
     own_log = not settings.syslog
     at = "" if bind == "*" else f"[{bind}]:" if ":" in bind else f"{bind}:"
-    return {
+    values = {
         "DIR": str(directory),
         "MAP": settings.lookup.map_type,
         "SPOOL": str(settings.spool),
@@ -72,24 +78,45 @@ def _values(settings: PostfixSettings, run: Path, ports: PostfixPorts) -> dict[s
         "HOSTNAME": settings.hostname,
         "INTERFACES": "loopback-only" if is_loopback(bind) else "all",
         "SMTP": f"{at}{ports.smtp}",
-        "SUBMISSION": f"{at}{ports.submission}",
-        "SUBMISSIONS": f"{at}{ports.submissions}" if ports.submissions else "",
         "GATEWAY": str(ports.gateway),
         "SIZE": str(settings.message_size),
         "RELAY": "\n".join(relay_lines(settings.smarthost, directory)),
-        "TLS": "\n".join(_tls_lines(settings)),
-        "TLS_ONLY": "no" if settings.insecure_dev or is_loopback(bind) else "yes",
+        "MX_MILTERS": _milter(settings, "accept"),
+        "SUBMISSION_MILTERS": _milter(settings, "tempfail"),
+        "CIPHERS": tls.CIPHERS,
+        "CERT": str(settings.tls_cert),
+        "KEY": str(settings.tls_key),
+    }
+    people = [_people(settings, f"{at}{ports.submission}", "submission")]
+    if ports.submissions:
+        people.append(_people(settings, f"{at}{ports.submissions}", "submissions"))
+    return {
+        **values,
+        "HOSTNAME_RE": re.escape(settings.hostname).replace("\\-", "-"),
+        "PEOPLE": "\n".join(people).rstrip(),
+        "POLICY": template("postfix-strict.cf" if settings.strict else "postfix-lenient.cf", values).rstrip(),
+        "TLS": template("postfix-tls.cf", values).rstrip()
+        if settings.has_tls
+        else "smtpd_tls_security_level = none",
     }
 
 
-def _tls_lines(settings: PostfixSettings) -> list[str]:
-    if not settings.has_tls:
-        return ["smtpd_tls_security_level = none"]
-    return [
-        "smtpd_tls_security_level = may",
-        f"smtpd_tls_cert_file = {settings.tls_cert}",
-        f"smtpd_tls_key_file = {settings.tls_key}",
-    ]
+def _people(settings: PostfixSettings, port: str, name: Literal["submission", "submissions"]) -> str:
+    """A submission service: STARTTLS (RFC 6409), or TLS from the start (RFC 8314)."""
+    optional = settings.insecure_dev or (is_loopback(settings.bind) and not settings.has_tls)
+    level = "none" if not settings.has_tls else "may" if optional else "encrypt"
+    values = {
+        "PORT": port,
+        "NAME": name,
+        "WRAPPED": "yes" if name == "submissions" else "no",
+        "LEVEL": level,
+        "TLS_ONLY": "no" if optional else "yes",
+    }
+    return template("postfix-people.cf", values)
+
+
+def _milter(settings: PostfixSettings, when_away: Literal["accept", "tempfail"]) -> str:
+    return f"{{ {settings.milter}, default_action={when_away} }}" if settings.milter else ""
 
 
 def write(settings: PostfixSettings, wanted: Iterable[Rendered]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import grp
-import json
 from collections.abc import Mapping, Sequence
 
 from mailserver import process
@@ -31,6 +30,7 @@ from mailserver.postfix_dovecot.config import (
     fixed_ports,
     postfix_binary,
 )
+from mailserver.postfix_dovecot.queue import QueueState, queue_state, queued_from
 from mailserver.provisioning import Provisioning
 from mailserver.smtp_client import Pool, Recipient, Target, Transaction, deliver, xtext
 
@@ -122,6 +122,14 @@ class PostfixServer(Provisioning):
             await asyncio.to_thread(self._end_stale_postfix)
         await self._stop_store()
 
+    async def _show_certificate(self) -> None:
+        await super()._show_certificate()
+        if self._postfix is not None:
+            command = (postfix_binary(), "-c", str(self.settings.config_dir), "reload")
+            quiet = asyncio.subprocess.DEVNULL
+            child = await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet)
+            await child.wait()
+
     def access(self) -> PersonAccess:
         settings, ports = self.settings, self._ports
         if ports is None:
@@ -157,24 +165,13 @@ class PostfixServer(Provisioning):
 
     async def was_submitted(self, envelope: Envelope) -> bool:
         # the queue first: a message leaves it for Sent, never the other way
-        if envelope.mail_from and await self._queued(envelope.mail_from):
+        if envelope.mail_from and await queued_from(self.settings.config_dir, envelope.mail_from):
             return True
         return await self.sent_copy_exists(envelope)
 
-    async def _queued(self, mail_from: str) -> bool:
-        child = await asyncio.create_subprocess_exec(
-            postfix_binary("postqueue"),
-            "-c",
-            str(self.settings.config_dir),
-            "-j",
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, error = await child.communicate()
-        if child.returncode != 0:
-            raise MailServerError(f"postqueue: {error.decode('utf-8', 'replace').strip()[:300]}")
-        rows = (json.loads(line) for line in out.splitlines() if line.strip())
-        return any(row.get("sender") == mail_from for row in rows)
+    async def queue(self) -> QueueState:
+        """What waits in Postfix's queue. Raises MailServerError when it cannot be asked."""
+        return await queue_state(self.settings.config_dir)
 
     async def health(self) -> Mapping[str, PartHealth]:
         found = await self._store_health()

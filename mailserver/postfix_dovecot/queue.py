@@ -1,0 +1,95 @@
+"""What is in Postfix's queue, asked without any right but the group ``postdrop``.
+
+postqueue(1) is set-gid, and then takes no configuration directory but the system's. Without new privileges (as in the
+gateway's unit) the kernel ignores that bit, postqueue is a program like any other and believes us; what it reads is
+then open to the caller's own groups alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mailserver.base import MailServerError
+from mailserver.postfix_dovecot.config import postfix_binary
+
+_LINE = 1 << 20  # a message of 2000 recipients, each with its reason, is one line
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """Messages that wait in Postfix's queue; ``queues`` counts them by queue (active, deferred, …)."""
+
+    count: int = 0
+    oldest_seconds: float = 0.0
+    size: int = 0  # octets
+    queues: dict[str, int] = field(default_factory=dict)
+    reason: str = ""  # why the oldest waits, in the words of whoever made it wait
+
+
+async def queue_state(directory: Path) -> QueueState:
+    """The queue of the Postfix configured in ``directory``. Raises MailServerError when it cannot be asked."""
+    count = size = 0
+    queues: Counter[str] = Counter()
+    oldest: dict[str, Any] = {}
+    async with aclosing(_messages(directory)) as messages:
+        async for one in messages:
+            count += 1
+            size += int(one.get("message_size", 0))
+            queues[str(one.get("queue_name", ""))] += 1
+            if one.get("arrival_time", 0) < oldest.get("arrival_time", float("inf")):
+                oldest = one
+    if not count:
+        return QueueState()
+    reasons = (str(to.get("delay_reason", "")) for to in oldest.get("recipients", []))
+    age = max(0.0, time.time() - oldest.get("arrival_time", 0))
+    return QueueState(count, age, size, dict(queues), next(filter(None, reasons), ""))
+
+
+async def queued_from(directory: Path, sender: str) -> bool:
+    """Whether a message of this envelope sender waits. Raises MailServerError when it cannot be asked."""
+    found = False
+    async with aclosing(_messages(directory)) as messages:
+        async for one in messages:
+            found = found or one.get("sender") == sender
+    return found
+
+
+async def _messages(directory: Path) -> AsyncGenerator[dict[str, Any]]:
+    """Each message in the queue as postqueue(1) shows it, one at a time however many there are."""
+    child = await asyncio.create_subprocess_exec(
+        "setpriv",
+        "--no-new-privs",
+        postfix_binary("postqueue"),
+        "-c",
+        str(directory),
+        "-j",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=_LINE,
+    )
+    assert child.stdout is not None
+    assert child.stderr is not None
+    errors = asyncio.create_task(child.stderr.read())
+    try:
+        async for line in child.stdout:
+            if line.strip():
+                yield json.loads(line)
+        words = (await errors).decode("utf-8", "replace").strip()[:300]
+        if await child.wait() != 0:
+            raise MailServerError(
+                f"Postfix's queue cannot be read: {words}; the gateway's user must be in the group postdrop"
+            )
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+        await asyncio.wait([errors])

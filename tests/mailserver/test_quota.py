@@ -1,0 +1,83 @@
+"""Quotas: refused at RCPT, shown to IMAP, never in the way of the copy in Sent."""
+
+from __future__ import annotations
+
+import imaplib
+import smtplib
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from mailserver.base import Envelope
+from tests.mailserver.started import ALICE, BOB, Started, started
+
+SIZE = 300_000
+
+
+@pytest.fixture(scope="module", params=["embedded", pytest.param("postfix", marks=pytest.mark.root)])
+def house(request: pytest.FixtureRequest) -> Iterator[Started]:
+    with started(request.param, quota=SIZE) as house:
+        yield house
+
+
+def send(house: Started, recipient: str, size: int) -> tuple[int, bytes]:
+    """The last answer to a mail of about ``size`` octets: to RCPT or to its data."""
+    with smtplib.SMTP(house.smtp.host, house.smtp.port, "far.test", timeout=30) as client:
+        client.ehlo()
+        client.mail("eve@far.test", [f"size={size}"])  # as servers do: nobody has to send it all in vain
+        code, words = client.rcpt(recipient)
+        if code != 250:
+            return code, words
+        return client.data(
+            b"Subject: big\r\n\r\n" + b"x" * 70 + b"\r\n" * 1 + (b"y" * 70 + b"\r\n") * (size // 72)
+        )
+
+
+def person(house: Started, address: str) -> imaplib.IMAP4:
+    client = imaplib.IMAP4(house.imap.host, house.imap.port)
+    client.login(address, "secret")
+    return client
+
+
+def test_a_full_mailbox_refuses_while_the_sender_waits(house: Started) -> None:
+    for _ in range(20):
+        code, words = send(house, ALICE, 100_000)
+        if code != 250:
+            break
+        count_until(house, ALICE)
+    assert code == 552, words
+    assert b"5.2.2" in words
+    with person(house, ALICE) as imap:
+        usage = imap.getquotaroot("INBOX")[1][1][0]
+        assert b"STORAGE" in usage, usage
+        used, limit = map(int, usage.split(b"STORAGE ")[1].rstrip(b")").split())
+        assert limit == -(-SIZE // 1024)
+        assert 0 < used <= limit * 1.2
+        imap.select("INBOX")
+        status, answer = imap.append("Drafts", "", "", b"Subject: x\r\n\r\n" + b"y" * SIZE)
+        assert (status, answer[0][:11]) == ("NO", b"[OVERQUOTA]")
+    assert send(house, BOB, 1000)[0] == 250  # of no concern to others
+    server = house.server
+    sent = server.sent_address(ALICE)
+    copy = Envelope(ALICE, (BOB, sent), b"From: alice@x.test\r\nSubject: s\r\n\r\n" + b"z" * 50_000 + b"\r\n")
+    for hop in server.plan(copy.recipients):
+        replies = house.call(server.transmit, hop, copy)
+        assert all(one.ok for one in replies.values()), replies
+    assert count_until(house, ALICE, "Sent") == 1
+
+
+_seen: dict[tuple[str, str, str], int] = {}
+
+
+def count_until(house: Started, address: str, folder: str = "INBOX") -> int:
+    """Wait until the folder holds one message more than at the last call; answers how many."""
+    key = (house.server.name, address, folder)
+    with person(house, address) as imap:
+        for _ in range(400):
+            count = int(imap.select(folder, readonly=True)[1][0] or 0)
+            if count > _seen.get(key, 0):
+                _seen[key] = count
+                return count
+            time.sleep(0.05)
+    raise AssertionError(f"nothing came to {folder}")
