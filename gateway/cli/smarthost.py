@@ -13,7 +13,7 @@ from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
 from gateway.mail_choice import smarthost_of
 from gateway.settings import Settings
-from gateway.smarthost.profiles import Profile, profile_of, relay_headers
+from gateway.smarthost.profiles import PROFILES, Profile, looks_like, profile_of, relay_headers
 from gateway.smarthost.trial import Letter, Step, try_relay
 from mailserver.embedded.settings import Smarthost
 
@@ -24,12 +24,14 @@ def command() -> None:
 
 
 @command.command(name="show")
+@click.option("--domain", metavar="NAME", help="Whose DNS records to tell (default: mail.domain).")
 @common
-def shown(place: Place) -> None:
+def shown(place: Place, domain: str | None) -> None:
     """Show which relay is used, what it does to mail, and what it and your domains need."""
     settings, _ = place.settings()
     profile, relay = profile_of(settings), smarthost_of(settings)
-    domain = settings.mail.domain
+    domain = domain or settings.mail.domain
+    other = _mistaken(profile, relay)
     records = [one.replace("{domain}", domain) for one in profile.records]
     answer = {
         "profile": profile.name,
@@ -42,13 +44,14 @@ def shown(place: Place) -> None:
         "webhook": _webhook(settings, profile),
         "records": records,
         "setup": list(profile.setup),
+        "warning": other,
     }
     lines = [f"{profile.title}: {answer['relay'] or 'to each recipient’s own server, port 25'}"]
     lines += [f"Message-ID: {_MESSAGE_ID[profile.message_id]}", f"DKIM: {_DKIM[profile.dkim]}"]
     lines.append(f"Bounces: {'by webhook to ' + _webhook(settings, profile) if profile.hooks else 'by mail'}")
     lines += ["Publish in DNS:", *(f"  - {one}" for one in records)] if records else []
     lines += ["At the relay:", *(f"  - {one}" for one in profile.setup)] if profile.setup else []
-    show(place, answer, *lines)
+    show(place, answer, *lines, *([f"WARN  {other}"] if other else []))
 
 
 _MESSAGE_ID = {
@@ -92,10 +95,25 @@ def tested(place: Place, to: str | None, sender: str | None) -> None:
         if not place.as_json:
             click.echo(f"{'OK  ' if step.ok else 'FAIL'}  {step.name}: {clean(step.detail)}")
     last = steps[-1]
+    other = _mistaken(profile, relay)
     if place.as_json:
-        show(place, {"ok": last.ok, "steps": [asdict(one) for one in steps]})
+        show(place, {"ok": last.ok, "steps": [asdict(one) for one in steps], "warning": other})
+    elif other:
+        click.echo(f"WARN  {other}")
     if not last.ok:
         raise Failure(f"the relay does not work yet: {last.name}", FAILED, fix=last.fix)
+
+
+def _mistaken(profile: Profile, relay: Smarthost | None) -> str | None:
+    """What to set when the host is of another relay than the profile says."""
+    seems = looks_like(relay.host) if relay else None
+    if seems in (None, profile.name):
+        return None
+    title = PROFILES[str(seems)].title
+    return (
+        f"{relay.host if relay else ''} seems to be {title}: set mail.smarthost_profile = {seems}, or answers and "
+        "bounces may not find what was sent"
+    )
 
 
 def _own_server(settings: Settings, domain: str) -> Smarthost:

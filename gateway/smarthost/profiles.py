@@ -218,6 +218,21 @@ def relay_of(settings: Settings) -> str:
     return settings.mail.smarthost or f"{profile.host}:{profile.ports[0]}"
 
 
+_KNOWN = {
+    "amazonaws.com": "ses",
+    "postmarkapp.com": "postmark",
+    "brevo.com": "brevo",
+    "sendinblue.com": "brevo",
+    "mailgun.org": "mailgun",
+}
+
+
+def looks_like(host: str) -> str | None:
+    """The profile of the relay whose host this seems to be, by its name."""
+    labels = host.lower().rstrip(".").split(".")
+    return _KNOWN.get(".".join(labels[-2:]))
+
+
 def relay_headers(settings: Settings, message_id: str) -> dict[str, str]:
     """The header fields that the relay of ``settings`` wants in a message of ours."""
     return profile_of(settings).headers(message_id, settings.mail.smarthost_stream)

@@ -220,6 +220,8 @@ async def test_the_command(tmp_path: Path) -> None:
         "theirs",
     )
     assert any("pm-bounces.x.test CNAME pm.mtasv.net" in one for one in answer["records"])
+    code, answer = run(tmp_path, "show", "--domain", "y.test", mail_smarthost="smtp.eu.mailgun.org:587")
+    assert "set mail.smarthost_profile = mailgun" in answer["warning"]
     code, answer = run(tmp_path, "show", mail_smarthost_profile="ses")
     assert (code, "names the region's host" in answer["error"]) == (2, True)
     code, answer = run(tmp_path, "test")
