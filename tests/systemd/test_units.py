@@ -18,7 +18,7 @@ EXPOSURE = {
     "postern.service": 1.3,
     "postern-milter.service": 1.3,
     "postern-backup.service": 1.3,
-    "postern-doctor.service": 1.4,
+    "postern-doctor.service": 1.8,
     "postern-tls.service": 0.9,
     "postern-dovecot.service": 1.7,
     "postern-postfix.service": 2.6,
