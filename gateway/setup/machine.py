@@ -10,6 +10,7 @@ import stat
 import sys
 from dataclasses import dataclass, field
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import gateway
@@ -68,6 +69,8 @@ class Facts:
     """``ufw``, ``firewalld``, ``nftables`` when one is active."""
     program: str = ""
     program_problem: str = ""
+    postgresql_driver: bool = True
+    """psycopg is installed beside Postern."""
     fingerprint: str = ""
     """Changes when another Postern is installed."""
 
@@ -86,6 +89,7 @@ def look(hands: Hands) -> Facts:
         firewall=_firewall(hands) if hands.live else "",
         program=program,
         program_problem=problem,
+        postgresql_driver=find_spec("psycopg") is not None,
         fingerprint=fingerprint(),
     )
 

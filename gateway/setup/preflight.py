@@ -15,7 +15,7 @@ _INSTANCE = re.compile(r"@[^.]*")
 
 def problems(answers: Answers, facts: Facts) -> list[tuple[str, str]]:
     """(what is wrong, what to do now), the most basic first; empty when setup can go on."""
-    return [*_basics(facts), *_program(facts), *port_problems(answers, facts)]
+    return [*_basics(facts), *_program(facts), *_driver(answers, facts), *port_problems(answers, facts)]
 
 
 def port_problems(answers: Answers, facts: Facts) -> list[tuple[str, str]]:
@@ -41,6 +41,16 @@ def _program(facts: Facts) -> Iterator[tuple[str, str]]:
             f"services cannot run {facts.program}: {facts.program_problem}",
             "install it where every user can read it: `PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install "
             "postern`, then /usr/local/bin/postern setup",
+        )
+
+
+def _driver(answers: Answers, facts: Facts) -> Iterator[tuple[str, str]]:
+    if (
+        answers.postgresql or answers.settings.get("mail.lookup") == "postgresql"
+    ) and not facts.postgresql_driver:
+        yield (
+            "the Python driver for PostgreSQL is not installed",
+            "put it beside Postern: `pipx inject postern 'psycopg[binary]'`",
         )
 
 

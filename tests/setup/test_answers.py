@@ -140,6 +140,14 @@ def test_a_machine_that_cannot_take_it(changes: dict[str, Any], words: str) -> N
     assert fix
 
 
+def test_postgresql_needs_its_driver() -> None:
+    without = facts(postgresql_driver=False)
+    assert preflight.problems(check(ANSWERS), without) == []
+    [(words, fix)] = preflight.problems(check(with_(ANSWERS, postgresql=True)), without)
+    assert "PostgreSQL" in words
+    assert "pipx inject" in fix
+
+
 def sources_of(**given: Any) -> plan.Sources:
     return plan.Sources(units={}, sysusers="", tmpfiles="", **given)
 
