@@ -5,6 +5,7 @@ from __future__ import annotations
 import imaplib
 import smtplib
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 
@@ -65,6 +66,32 @@ def test_relays_for_no_stranger(house: Started, recipient: str) -> None:
             if client.docmd("MAIL", f"FROM:{sender}")[0] == 250:
                 code, words = client.docmd("RCPT", f"TO:{recipient}")
                 assert code >= 500, (sender, recipient, words)
+
+
+def test_recipients_over_the_limit_are_for_another_time(house: Started) -> None:
+    with stranger(house) as client:
+        client.docmd("MAIL", "FROM:<>")
+        codes = [client.docmd("RCPT", f"TO:<alice+{number}@x.test>")[0] for number in range(101)]
+    assert codes == [250] * 100 + [452]
+
+
+def test_who_comes_too_often_is_told_to_come_later() -> None:
+    with started(strict=True, hostname=HOST) as house:
+        postfix = str(house.data / "postfix")
+        # loopback is let off: here it stands for the world
+        lines = ["smtpd_client_event_limit_exceptions=", "smtpd_client_connection_rate_limit=3"]
+        subprocess.run(["postconf", "-c", postfix, "-e", *lines], check=True)
+        subprocess.run(["postfix", "-c", postfix, "reload"], check=True, capture_output=True)
+        codes = []
+        while (
+            421 not in codes and len(codes) < 40
+        ):  # the last process that began before the change may answer once
+            with smtplib.SMTP(timeout=20) as client:
+                codes.append(client.connect(house.smtp.host, house.smtp.port)[0])
+        assert codes[:3] == [220] * 3
+        assert codes[-1] == 421
+        health = house.call(house.server.health)
+        assert all(part.ok for part in health.values()), health  # the gateway's own door has no limit
 
 
 def test_says_who_it_is_to_no_one(house: Started) -> None:
