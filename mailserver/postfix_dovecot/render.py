@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import re
@@ -128,7 +129,7 @@ def write(settings: PostfixSettings, wanted: Iterable[Rendered]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)
         check_passable(folder, USER)
-    postfix = pwd.getpwnam(USER).pw_uid
+    postfix, group = pwd.getpwnam(USER).pw_uid, grp.getgrnam(USER).gr_gid
     os.chown(settings.state, postfix, -1)
     if not settings.syslog:
         # before postlogd runs, postsuper logs for itself and as this user: after a crash it has queue files to
@@ -138,3 +139,5 @@ def write(settings: PostfixSettings, wanted: Iterable[Rendered]) -> None:
         os.chown(log, postfix, -1)
     for one in wanted:
         one.write()
+        if one.mode & 0o044 == 0o040:  # tables that hold a password: for proxymap(8), which runs as Postfix
+            os.chown(one.path, -1, group)

@@ -6,8 +6,9 @@ so the whole rule is in one query, which is asked with the first of these and an
 Postfix does not ask at all where ``%u`` would be empty. It also puts quotes into what it fills in for ``%``.
 
 Mail for one mailbox goes to Dovecot under the address it was sent to, and Dovecot's own query finds the mailbox
-(:mod:`mailserver.lookup_dovecot`): so Delivered-To says the alias, and so does every report about the delivery. Only
-an alias of several mailboxes is taken apart by Postfix.
+(:mod:`mailserver.lookup_dovecot`): so every report about the delivery names the alias, and so does Delivered-To (which
+Dovecot adds where a mail comes for one recipient at a time). Only an alias of several mailboxes is taken apart by
+Postfix.
 """
 
 # ruff: noqa: S608 - what is put together here are expressions of this module; Postfix and Dovecot quote values
