@@ -45,11 +45,13 @@ class Applying:
     manifest_path: Path
     fingerprint: str = ""
     changes: list[tuple[str, str, str]] = field(default_factory=list)
+    interrupted: bool = False
+    """The run before this one did not come to its end."""
     reloaded: bool = False
 
     def run(self, plan: Plan) -> None:
         """Do every step, in order. Raises CommandFailed, Refused, OSError: run it again to go on."""
-        self.reloaded = not self.book.done  # a run that was interrupted may have written units
+        self.interrupted = self.reloaded = not self.book.done  # it may have written units
         self.book.done = False
         for step in plan.steps:
             if isinstance(step, Units):
@@ -113,7 +115,11 @@ class Applying:
 
     def units(self, step: Units) -> None:
         run = self.hands.run
-        fresh = [one for one in step.enable if not machine.unit_state(self.hands, one).enabled]
+        enabled = {one for one in step.enable if machine.unit_state(self.hands, one).enabled}
+        # one that setup enabled before and that is not enabled now was disabled by the administrator
+        known = () if self.interrupted else tuple(self.book.units)
+        fresh = [one for one in step.enable if one not in enabled and one not in known]
+        off = {one for one in step.enable if one not in enabled and one in known}
         if fresh:
             self.book.units += [one for one in fresh if one not in self.book.units]
             self.save()
@@ -133,7 +139,7 @@ class Applying:
         if "postern.socket" in again:
             run("systemctl", "stop", "postern.service")
             active.discard("postern.service")
-        start = [one for one in step.enable if one not in active]
+        start = [one for one in step.enable if one not in active and one not in off]
         again = [one for one in again if one not in start]
         if again:
             self.hands.say(f"restarting {' '.join(again)}")

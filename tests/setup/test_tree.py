@@ -14,7 +14,7 @@ import pytest
 
 from gateway.cli.config import described
 from gateway.settings import load_settings
-from gateway.setup import apply, layout, manifest
+from gateway.setup import apply, layout, machine, manifest
 from gateway.setup.answers import Secrets
 from gateway.setup.hands import CommandFailed, Hands
 from gateway.setup.steps import File
@@ -85,6 +85,13 @@ def test_a_second_run_changes_nothing(tree: Tree) -> None:
     folder = str(layout.STATE).lstrip("/")
     before.pop(folder), after.pop(folder)
     assert before == after
+
+
+def test_a_unit_that_was_disabled_stays_so(tree: Tree) -> None:
+    tree.apply()
+    Hands(tree.root).run("systemctl", "disable", "postern-doctor.timer")
+    assert tree.apply() == []
+    assert not machine.unit_state(Hands(tree.root), "postern-doctor.timer").enabled
 
 
 def test_a_dry_run_shows_everything_and_touches_nothing(tree: Tree) -> None:
