@@ -16,6 +16,7 @@ from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound, Take
 from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_inbox, require
 from gateway.core.paged import page_of
+from gateway.core.reserved_names import check_reserved
 from gateway.store import aliases
 from gateway.store.engine import NotUnique, Row, Tx
 from gateway.store.scope import Scope
@@ -124,6 +125,7 @@ async def _put(core: Core, scope: Scope, address: str, inboxes: list[str], *, fr
 
 def _write(tx: Tx, *, core: Core, scope: Scope, address: str, inboxes: list[str], fresh: bool) -> Alias:
     _check_domain(tx, scope, address)
+    check_reserved(core, scope, *address.rsplit("@", 1))
     held = aliases.find(tx, address)
     if held is not None:
         if fresh or held["organization_id"] != scope.organization:
@@ -153,6 +155,13 @@ def _check_domain(tx: Tx, scope: Scope, address: str) -> None:
             code="invalid_domain",
             field="address",
             fix="add it with POST /domains first",
+        )
+    if row["proven_at"] is None:
+        raise Invalid(
+            f"DNS has not shown yet that the domain {domain} is yours",
+            code="invalid_domain",
+            field="address",
+            fix="publish its MX and DKIM records and have them checked (POST /domains/{domain}/verify)",
         )
     if scope.pod and row["pod_id"] not in (None, scope.pod):
         raise Forbidden(f"the domain {domain} belongs to another pod", fix="use a key of the organization")

@@ -120,13 +120,19 @@ async def hostname(scene: Scene) -> Sequence[Finding]:
 async def postmaster(scene: Scene) -> Sequence[Finding]:
     """RFC 5321 §4.5.1: somebody reads postmaster's mail; DMARC and TLS reports go there too."""
     address = f"postmaster@{fold_domain(scene.settings.mail.domain)}"
-    held = await scene.read(lambda tx: tx.value("SELECT 1 FROM inbox WHERE address = ?", address))
-    if held:
+
+    def taken(tx: Tx) -> bool:
+        everything = f"@{address.rpartition('@')[2]}"
+        alias = "SELECT 1 FROM alias WHERE address IN (?, ?) AND refused = 0"
+        inbox = "SELECT 1 FROM inbox WHERE address = ?"
+        return bool(tx.value(inbox, address) or tx.value(alias, address, everything))
+
+    if await scene.read(taken):
         return [ok(address, "takes mail")]
     return [
         warn(
             address,
-            "there is no such mailbox: what others report of this server, and DMARC reports, bounce",
-            "postern inbox create postmaster",
+            "there is no such mailbox or alias: what others report of this server, and DMARC reports, bounce",
+            "postern inbox create postmaster, or postern alias add postmaster@DOMAIN INBOX",
         )
     ]

@@ -60,3 +60,13 @@ async def test_names_of_the_operator_on_the_platform_domain(place: Place) -> Non
     made = await place.operator.post("/api/v0/inboxes", json={"username": "postmaster"})
     assert made.status_code == 201, made.text
     await place.call("POST", "inboxes", {"username": "post-master"}, status=201)
+
+
+async def test_an_alias_is_no_way_around_it(place: Place) -> None:
+    """Neither into a domain that is only named, nor to a name of the operator's."""
+    await place.call("POST", "domains", {"domain": "bank.test"}, status=201)
+    inbox = (await place.call("POST", "inboxes", {"username": "mallory"}, status=201))["inbox_id"]
+    for address, status in (("ceo@bank.test", 400), ("postmaster@postern.test", 403)):
+        await place.call("POST", "aliases", {"address": address, "inbox_ids": [inbox]}, status=status)
+    assert [hop.kind for hop in place.rig.server.plan(["ceo@bank.test"])] == ["mx"]
+    await place.call("POST", "aliases", {"address": "m@postern.test", "inbox_ids": [inbox]}, status=201)
