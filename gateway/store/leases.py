@@ -120,6 +120,7 @@ class PostgresLeases:
         self.process = new_ulid()
         self._store, self._wakeups, self._roles = store, wakeups, frozenset(roles)
         self._duties: list[Duty] = []
+        self._ready = False
         self.first = False
         self._held: dict[Share, int] = {}
         self._leaving: set[Share] = set()
@@ -142,6 +143,7 @@ class PostgresLeases:
     async def take_part(self) -> None:
         """Have this process's roles counted, and take its part of the work. Raises StoreDown."""
         self._duties = [duty for duty, (role, _) in DUTIES.items() if role in self._roles]
+        self._ready = True
         await self._beat()
         self._wakeups.tell("leases")
 
@@ -231,7 +233,7 @@ class PostgresLeases:
             f"VALUES (?, ?, ?, ?, {_NOW}, {_NOW} + ?) "
             "ON CONFLICT (id) DO UPDATE SET roles = excluded.roles, expires_at = excluded.expires_at",
             self.process,
-            " ".join(sorted(self._roles)) if self._duties else "",
+            " ".join(sorted(self._roles)) if self._ready else "",
             socket.gethostname(),
             os.getpid(),
             ttl,

@@ -73,7 +73,6 @@ def pause_before(
         return None
     if lost:
         return 0.0 if attempt == 1 else None
-    cause = error.args[0] if error.args else None
-    if getattr(cause, "sqlstate", None) in _AGAIN:
+    if getattr(getattr(error, "orig", None), "sqlstate", None) in _AGAIN:
         return random.uniform(0.0, 0.01 * 2**attempt)  # noqa: S311 - spreads the tries
     return None

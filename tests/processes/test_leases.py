@@ -1,0 +1,141 @@
+"""Leases: work is shared evenly, taken over from the dead, and fenced against those who do not know that they are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gateway.roles import ROLES
+from gateway.store import leases
+from gateway.store.engine import Store, Tx
+from gateway.store.leases import LeaseLost, PostgresLeases, Share, living_processes, share_of
+from gateway.store.wakeups import LocalWakeups
+from gateway.sync.turns import Turns
+
+pytestmark = pytest.mark.anyio
+
+ALL = 64
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "TTL", 1.5)
+    monkeypatch.setattr(leases, "BEAT", 0.1)
+
+
+@asynccontextmanager
+async def process(store: Store, roles: Collection[str] = ROLES) -> AsyncIterator[PostgresLeases]:
+    one = PostgresLeases(store, LocalWakeups(), roles)
+    await one.start()
+    await one.take_part()
+    try:
+        yield one
+    finally:
+        await one.stop()
+
+
+async def until(check: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not check():  # noqa: ASYNC110 - it waits for what others do
+            await asyncio.sleep(0.02)
+
+
+def held(one: PostgresLeases) -> set[Share]:
+    return {("mailboxes", n) for n in range(ALL) if one.holds(("mailboxes", n))}
+
+
+def _silence(one: PostgresLeases) -> None:
+    """As SIGKILL would: it says nothing any more."""
+    assert one._task is not None
+    one._task.cancel()
+
+
+async def test_work_is_split_evenly_and_given_back_at_the_end(store: Store) -> None:
+    async with process(store) as one:
+        assert len(held(one)) == ALL
+        async with process(store) as two, process(store, {"api"}) as other:
+            await until(lambda: len(held(one)) == len(held(two)) == ALL // 2)
+            assert not held(one) & held(two)
+            assert not held(other)
+            await until(lambda: (one.others("sync"), one.others("api"), other.others("sync")) == (1, 2, 2))
+            assert sum(each.holds(("drafts", 0)) for each in (one, two, other)) == 1
+        await until(lambda: len(held(one)) == ALL)
+    assert await store.read(living_processes) == []
+
+
+async def test_a_process_that_is_still_starting_takes_nothing_and_costs_others_nothing(store: Store) -> None:
+    async with process(store) as one:
+        two = PostgresLeases(store, LocalWakeups(), ROLES)
+        await two.start()
+        assert one.first
+        assert not two.first
+        await asyncio.sleep(0.5)
+        assert len(held(one)) == ALL
+        await two.stop()
+
+
+async def test_what_a_dead_process_held_is_taken_over_with_a_new_token(store: Store) -> None:
+    gained: list[Share] = []
+    async with process(store) as one, process(store) as two:
+        await until(lambda: len(held(one)) == len(held(two)) == ALL // 2)
+        two.on_gain(gained.extend)
+        mine = held(one)
+        _silence(one)
+        await until(lambda: len(held(two)) == ALL)
+        assert mine <= set(gained)
+        assert held(one) == set(), "it does not trust its shares longer than others respect them"
+        for share in mine:
+            with pytest.raises(LeaseLost):
+                await store.write(lambda tx, share=share: one.fence(tx, share))
+            await store.write(lambda tx, share=share: two.fence(tx, share))
+
+
+async def test_a_process_that_lost_a_mailbox_writes_nothing_of_it(store: Store) -> None:
+    address = "agent@x.test"
+
+    def work(tx: Tx) -> None:
+        tx.insert("organization", {"id": "late", "name": "late", "created_at": 1, "updated_at": 1})
+
+    async with process(store) as one:
+        turns = Turns(store, one)
+        _silence(one)
+        async with process(store) as two:
+            await until(lambda: two.holds(share_of("mailboxes", address)))
+            assert not turns.mine(address)
+            with pytest.raises(LeaseLost):
+                await turns.write(address, work)
+            assert await store.read(lambda tx: tx.value("SELECT count(*) FROM organization")) == 0
+            await Turns(store, two).write(address, work)
+            assert await store.read(lambda tx: tx.value("SELECT count(*) FROM organization")) == 1
+
+
+async def test_a_share_is_given_away_only_when_nothing_of_it_is_under_way(store: Store) -> None:
+    async with process(store) as one:
+        busy = {("mailboxes", n) for n in range(ALL)}
+        one.while_busy(lambda share: share in busy)
+        async with process(store) as two:
+            await until(lambda: len(held(one)) == ALL // 2)
+            await asyncio.sleep(0.5)
+            assert held(two) == set()
+            busy.clear()
+            await until(lambda: len(held(two)) == ALL // 2)
+
+
+async def test_a_database_that_is_away_ends_every_trust_and_its_return_renews_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with process(store) as one:
+        away = True
+
+        def renew(tx: Tx, free: Collection[Share]) -> leases._Beat:
+            if away:
+                raise leases.StoreDown("away")
+            return PostgresLeases._renew(one, tx, free)
+
+        monkeypatch.setattr(one, "_renew", renew)
+        await until(lambda: held(one) == set())
+        away = False
+        await until(lambda: len(held(one)) == ALL)
