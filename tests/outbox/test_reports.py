@@ -136,3 +136,14 @@ async def test_complaint(tmp_path: Path) -> None:
         assert facts["type"] == "abuse"
         assert facts["recipients"] == ["carol@world.test"]
         assert await r.status(ulid) == "complained"
+
+
+async def test_what_an_alias_of_several_took_is_delivered(tmp_path: Path) -> None:
+    """Action "expanded" (RFC 3464 §2.3.3) is the last that is said of the address written to."""
+    async with rig(tmp_path, mail=smart) as r:
+        inbox = await r.inbox()
+        ulid, path, _ = await _sent(r, inbox, "team@world.test")
+        assert await _apply(
+            r, inbox, dsn("expanded", "team@world.test", f"<msg_{ulid}@x.test>", "2.0.0"), path
+        )
+        assert await _kinds(r, ulid) == ["message.sent", "message.delivered"]
