@@ -109,6 +109,7 @@ def _failed(tx: Tx, posted: Posted, wire: Wire, settings: Webhooks, now: int) ->
             "webhook wh_%s: event evt_%s of inbox inb_%s (message msg_%s) failed for good after %d tries (%s); "
             "replay it when the endpoint is back",
             *(row["webhook_id"], row["event_id"], row["inbox_id"], row["message_id"], number, posted.why),
+            extra={"webhook_id": f"wh_{row['webhook_id']}", "event_id": f"evt_{row['event_id']}"},
         )
         tx.run("UPDATE delivery SET state = 'failed' WHERE id = ?", row["id"])
         lanes.promote(tx, row["lane"])
@@ -134,6 +135,7 @@ def _switch_off(tx: Tx, posted: Posted, outcome: Outcome, now: int) -> None:
         row["webhook_id"],
         row["url"],
         reason,
+        extra={"webhook_id": f"wh_{row['webhook_id']}"},
     )
     tx.run(
         "UPDATE webhook SET enabled = 0, disabled_reason = ?, updated_at = ? WHERE id = ?",

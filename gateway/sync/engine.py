@@ -218,7 +218,9 @@ class Sync:
                 log.info("%s: %s", address, error)
                 self.forget(address)
             except Exception as error:
-                log.exception("sync of %s failed; it is tried again, others go on", address)
+                log.exception(
+                    "sync of %s failed; it is tried again, others go on", address, extra={"inbox": address}
+                )
                 self._later(address, lane, wanted, waiters, error)
             else:
                 lane.failures = 0
@@ -261,6 +263,7 @@ class Sync:
                 delay,
                 lane.failures,
                 error,
+                extra={"inbox": address},
             )
         loop = asyncio.get_running_loop()
 
@@ -350,7 +353,12 @@ class Sync:
             resets = len(swept) == _SWEPT
         lane.checked = True
         if removed:
-            log.info("inbox %s: %d messages are gone from the mail server", address, len(removed))
+            log.info(
+                "inbox %s: %d messages are gone from the mail server",
+                address,
+                len(removed),
+                extra={"inbox": address},
+            )
 
     async def _folder(
         self, inbox: Row, name: str, role: str, cursor: Cursor | None, *, only_new: bool
