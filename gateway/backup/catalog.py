@@ -22,6 +22,7 @@ MANIFEST = "manifest.json"
 RECORDS = "postern.db"
 DUMP = "postern.pgdump"
 LOOKUP = "lookup.db"
+LOOKUP_DUMP = "lookup.pgdump"
 SETTINGS = "postern.toml"
 SECRETS = ("secret", "server.key")
 MAIL = "mail"

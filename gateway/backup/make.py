@@ -40,6 +40,7 @@ class Source:
     database: Path
     url: str
     settings: Path | None
+    lookup_url: str = ""  # PostgreSQL's with the lookup tables, when that is another database
 
     def find(self, name: str) -> Path | None:
         """A file of the gateway or of the mail server under it, which may have a directory of its own."""
@@ -90,6 +91,8 @@ def _fill(source: Source, into: Path, copy_mail: CopyMail | None, earlier: Path 
     lookup = source.find(catalog.LOOKUP)
     if lookup is not None:
         copy_records(lookup, into / catalog.LOOKUP, lock)
+    if source.lookup_url:
+        postgres.dump(source.lookup_url, into / catalog.LOOKUP_DUMP)
     if source.settings is not None:
         _copy_private(source.settings, into / catalog.SETTINGS)
     files = {one.name: digest(one) for one in sorted(into.iterdir())}

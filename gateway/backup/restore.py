@@ -58,6 +58,13 @@ def put_back(folder: Path, manifest: Manifest, data: Path, url: str, lookup: Pat
     catalog.sync_file(data)
 
 
+def put_lookup_back(folder: Path, url: str) -> None:
+    """Put lookup tables that stand in PostgreSQL into the empty database at ``url``. Blocks. Raises BackupError."""
+    if not url:
+        raise BackupError("the backup has lookup tables in PostgreSQL: set mail.lookup and mail.lookup_url")
+    postgres.put_back(url, folder / catalog.LOOKUP_DUMP)
+
+
 def put_settings(folder: Path, data: Path) -> None:
     """Put the settings file of a backup into the data directory. Blocks."""
     data.mkdir(mode=0o711, parents=True, exist_ok=True)

@@ -36,6 +36,8 @@ def verify(backup: Path) -> Manifest:
             postgres.check(folder / catalog.DUMP)
         if catalog.LOOKUP in manifest.files:
             check_records(folder / catalog.LOOKUP)
+        if catalog.LOOKUP_DUMP in manifest.files:
+            postgres.check(folder / catalog.LOOKUP_DUMP)
         if manifest.mail is not None:
             _check_mail(backup, folder / catalog.MAIL, manifest.mail)
         return manifest

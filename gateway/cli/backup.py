@@ -79,7 +79,8 @@ def source_of(place: Place, settings: Settings) -> Source:
     postgres = url if url.startswith(("postgres://", "postgresql://")) else ""
     if not (data / "secret").exists() or not (postgres or database.exists()):
         raise Failure(f"there is no gateway in {data}", REFUSED, fix="check --data")
-    return Source(data, database, postgres, place.file())
+    lookup = settings.mail.lookup_url if settings.mail.lookup == "postgresql" else ""
+    return Source(data, database, postgres, place.file(), lookup if lookup != postgres else "")
 
 
 def _tell(place: Place, where: Path, manifest: Manifest, gone: list[str], *, checked: bool) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from click.termui import progressbar
 
 from gateway import app, logs
@@ -24,6 +25,7 @@ from gateway.cli.failure import FAILED, UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
 from gateway.mail_choice import make_mail_server
+from gateway.settings import Settings
 from gateway.sync.rebuild import rebuild
 from mailserver.provisioning import Provisioning
 
@@ -68,6 +70,7 @@ async def _run(place: Place, backup: Path) -> None:
     data = place.data_dir(settings)
     if operator.running(data):
         raise Failure(f"a gateway is running on {data}", UNAVAILABLE, fix="restore into an empty directory")
+    _refuse_running_dovecot(settings)
     restore.refuse_occupied(data, with_mail=manifest.mail is not None)
     logs.configure("warning", "text")
     with opened(backup) as folder:
@@ -77,6 +80,7 @@ async def _run(place: Place, backup: Path) -> None:
             place.data = str(data)
             settings, _ = place.settings()
         data.mkdir(mode=0o711, parents=True, exist_ok=True)
+        settings = _alone(settings)
         server = make_mail_server(settings, data)
         if not isinstance(server, Provisioning):
             raise Failure("this mail server's tables cannot be restored", FAILED)
@@ -111,3 +115,32 @@ async def _run(place: Place, backup: Path) -> None:
     )
     if refused:
         raise Failure(f"the mail server refused {len(refused)} messages of the backup", FAILED)
+
+
+def _refuse_running_dovecot(settings: Settings) -> None:
+    pid = Path(settings.mail.run_dir, "master.pid")
+    if settings.mail.run_dir and pid.exists():
+        raise Failure(
+            f"Dovecot is running ({pid})",
+            UNAVAILABLE,
+            fix="systemctl stop postern-dovecot, and start it again after",
+        )
+
+
+def _alone(settings: Settings) -> Settings:
+    """Whatever daemons there are otherwise: a Dovecot of our own on the same mailboxes, for the time of the command,
+    that nobody but us can reach. It needs no root and no unit of systemd."""
+    mail = msgspec.structs.replace(
+        settings.mail,
+        server="embedded",
+        manage=True,
+        host="127.0.0.1",
+        smtp_port=0,
+        submission_port=0,
+        imap_port=0,
+        run_dir="",
+        tls_cert="",
+        tls_key="",
+        push=False,
+    )
+    return msgspec.structs.replace(settings, mail=mail)
