@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from gateway.core.context import Core
 from gateway.core.errors import Rejected
 from gateway.net.resolver import Outcome, Resolver
+from gateway.smarthost.profiles import relay_of
 from gateway.store.engine import Tx
 
 _DEFINITE = (Outcome.NO_NAME, Outcome.NO_DATA, Outcome.BAD_NAME)
@@ -23,7 +24,7 @@ async def check_domains(core: Core, recipients: Sequence[tuple[str, str]]) -> No
 
     Raises Rejected (``no_mx_records``) naming the first one.
     """
-    if not core.settings.mail.check_recipient_domains or core.settings.mail.smarthost:
+    if not core.settings.mail.check_recipient_domains or relay_of(core.settings):
         return
     fields: dict[str, str] = {}
     for field, address in recipients:

@@ -12,6 +12,7 @@ from gateway.core.errors import Unpaid
 from gateway.mime.jobs import ComposeFailed
 from gateway.mime.types import Address, OutgoingMessage
 from gateway.outbox.queue import enqueue
+from gateway.smarthost.profiles import profile_of
 from gateway.store.dkim_keys import active_key
 from gateway.store.engine import Row, StoreDown, Tx
 from gateway.store.ids import new_ulid, now_us
@@ -63,7 +64,7 @@ async def tell_owner(core: Core, inbox: Row, refused: Unpaid) -> None:
     row, signing = await core.store.read(
         lambda tx: (
             tx.row("SELECT * FROM organization WHERE id = ?", organization_id),
-            active_key(tx, domain),
+            profile_of(core.settings).signing(active_key(tx, domain)),
         )
     )
     if row is None or not row["owner_email"]:

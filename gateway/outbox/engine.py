@@ -19,6 +19,7 @@ from gateway.outbox.queue import Job, Recipient
 from gateway.outbox.record import Patience, Tried, record
 from gateway.outbox.sweep import sweep
 from gateway.settings import Settings
+from gateway.smarthost.profiles import profile_of, relay_headers
 from gateway.store.bell import Bell
 from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.ids import now_us
@@ -111,7 +112,13 @@ class Outbox:
         """
         try:
             inbox, signing = await self._store.read(partial(submissions.check, submission=submission))
-            ready = await asyncio.to_thread(submissions.prepare, submission, inbox, signing)
+            ready = await asyncio.to_thread(
+                submissions.prepare,
+                submission,
+                inbox,
+                profile_of(self._settings).signing(signing),
+                partial(relay_headers, self._settings),
+            )
             outbox_id = await self._store.write(
                 partial(
                     submissions.queue, submission=submission, inbox=inbox, ready=ready, secret=self._secret

@@ -6,6 +6,8 @@ bounces reach them as the mail they know.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -23,6 +25,7 @@ from gateway.store.suppressions import suppressed
 from gateway.store.suspension import suspension_of
 from mailserver.base import MailServerError, Submission
 
+_PLAIN_ID = re.compile(r"<[!-;=?-~]{1,200}>")
 _DROPPED = frozenset({b"bcc", b"resent-bcc", b"return-path", b"content-length"})
 
 
@@ -58,8 +61,14 @@ def check(tx: Tx, submission: Submission) -> tuple[Row, Signing | None]:
     return inbox, active_key(tx, base_address(submission.mail_from).rpartition("@")[2])
 
 
-def prepare(submission: Submission, inbox: Row, signing: Signing | None) -> Ready:
-    """Complete and sign the message. CPU only; run it in a thread.
+def prepare(
+    submission: Submission,
+    inbox: Row,
+    signing: Signing | None,
+    relay_headers: Callable[[str], dict[str, str]],
+) -> Ready:
+    """Complete and sign the message. CPU only; run it in a thread. ``relay_headers``: what the relay wants added to a
+    message, by its Message-ID.
 
     Raises MailServerError when From is not the envelope's sender, whom ``check`` has seen to be the inbox or an
     alias of it (RFC 6409 §6.1).
@@ -78,6 +87,8 @@ def prepare(submission: Submission, inbox: Row, signing: Signing | None) -> Read
         added += f"Message-ID: {message_id}\r\n".encode()
     if not head.raw("date"):
         added += f"Date: {format_datetime(datetime.now(UTC))}\r\n".encode()
+    wanted = relay_headers(message_id if _PLAIN_ID.fullmatch(message_id) else "")
+    added += "".join(f"{name}: {value}\r\n" for name, value in wanted.items()).encode("ascii")
     data = added + data
     if signing is not None:
         data = sign(

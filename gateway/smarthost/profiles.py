@@ -199,7 +199,9 @@ PROFILES: dict[str, Profile] = {
 
 def profile_of(settings: Settings) -> Profile:
     """What ``mail.smarthost_profile`` names; ``own`` when there is no relay at all."""
-    found = PROFILES[settings.mail.smarthost_profile]
+    found, stream = PROFILES[settings.mail.smarthost_profile], settings.mail.smarthost_stream
+    if not (stream.isascii() and stream.isprintable()):
+        raise BadSettings(f"mail.smarthost_stream goes into a header field: it cannot be {stream!r}")
     if found.name == "generic" and not settings.mail.smarthost:
         return PROFILES["own"]
     if found.name != "own" and not settings.mail.smarthost and not found.host:

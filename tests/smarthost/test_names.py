@@ -7,9 +7,11 @@ from pathlib import Path
 import dkim
 import pytest
 
+from gateway.outbox.engine import Outbox
 from gateway.outbox.reports import apply_report
 from gateway.smarthost.profiles import telling_relay
 from gateway.store import sent_aliases
+from mailserver.base import Submission
 from tests.outbox.rig import key, until
 from tests.outbox.test_reports import arf
 from tests.smarthost.relay import SES_HOST, head_of, relay
@@ -164,3 +166,27 @@ async def test_what_the_relay_will_not_take_is_refused_at_once(tmp_path: Path) -
         with pytest.raises(TooLarge, match="at most 10485760"):
             await house.send(attachments=[big])
         assert await until(lambda: house.rig.value("SELECT count(*) + 1 FROM outbox")) == 1
+
+
+async def test_what_people_submit_is_fit_for_the_relay_too(tmp_path: Path) -> None:
+    data = b"From: agent@x.test\r\nTo: bob@world.test\r\nSubject: s\r\nMessage-ID: %s\r\n\r\nhi\r\n"
+    async with relay(tmp_path, "brevo") as house:
+        engine = Outbox(
+            house.core.store,
+            house.core.mail,
+            house.core.imap,
+            house.core.events,
+            house.core.settings,
+            house.core.outbox_bell,
+            house.core.secret,
+        )
+        for message_id, custom in (
+            (b"<mine@x.test>", b"postern:mine@x.test"),
+            ("<ü@x.test>".encode(), b"postern:"),
+        ):
+            submission = Submission("agent@x.test", "agent@x.test", ("bob@world.test",), data % message_id)
+            queued = await engine.accept_submission(submission)
+            await house.rig.settled(queued)
+            taken = house.rig.sink.taken[-1].data
+            assert head_of(taken, b"X-Mailin-custom") == custom
+            assert _verified(taken.replace(message_id, b"<theirs@mailin.fr>"))
