@@ -17,10 +17,11 @@ def fresh(what: str = "a") -> str:
 
 
 @pytest.fixture
-def domain(organization: Organization) -> str:
-    """A domain of the organization's own."""
+def domain(gateway: GatewayProcess, organization: Organization) -> str:
+    """A domain of the organization's own, for which mail is taken."""
     name = f"{fresh('d')}.test"
     organization.call("POST", "domains", json={"domain": name})
+    assert gateway.postern("domain", "trust", name).returncode == 0
     return name
 
 
