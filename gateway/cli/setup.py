@@ -90,9 +90,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 def command(place: Place, removing: bool, purge: bool, dry_run: bool, yes: bool, **given: Any) -> None:
     """Set this Debian server up: Postfix, Dovecot, the gateway, TLS, systemd, DNS records.
 
-    On a terminal it asks for what no option gives; with options (or --yes) it asks nothing. It may be run again at any
-    time: it changes only what differs, keeps what was edited by hand, and after an upgrade brings the services up to
-    date. Earlier answers hold until others are given.
+    Without options it asks, on a terminal; with them it asks only whether to go on, and with --yes nothing. It may be
+    run again at any time: it changes only what differs, keeps what was edited by hand, and after an upgrade brings the
+    services up to date. Earlier answers hold until others are given.
     """
     root = given.pop("root")
     hands: Hands = (DryHands if dry_run else Hands)(
@@ -140,12 +140,13 @@ def _alone(hands: Hands) -> Iterator[None]:
 
 
 def _setup(place: Place, hands: Hands, book: Manifest, given: dict[str, Any], *, ask: bool) -> None:
+    told = any(value not in (None, (), False) for value in given.values())
     secrets = _secrets(given)
     answers = _answers(book.answers or Answers(), given)
     facts = machine.look(hands)
     if not answers.addresses:
         answers = msgspec.structs.replace(answers, addresses=facts.addresses)
-    if ask:
+    if ask and not (told and answers.domain and answers.tls):
         answers, secrets = setup_questions.ask(answers, secrets, facts, known=book.answers is not None)
     answers = check(answers)
     _check_settings(answers, secrets, book)
@@ -156,7 +157,8 @@ def _setup(place: Place, hands: Hands, book: Manifest, given: dict[str, Any], *,
         )
     made, notes = _plan(answers, secrets, facts, hands)
     if ask and not hands.dry:
-        setup_screen.summary(answers)
+        if answers != book.answers:
+            setup_screen.summary(answers)
         click.confirm("Go on?", default=True, abort=True)
     book.answers = answers
     doing = apply.Applying(hands, book, layout.MANIFEST, facts.fingerprint)
