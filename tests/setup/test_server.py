@@ -56,7 +56,9 @@ def host(wheel: Path) -> Iterator[Host]:  # noqa: F811
         install(host, wheel)
         host.run("rm", "-f", "/usr/sbin/policy-rc.d")
         host.run("ip", "address", "add", f"{ADDRESS}/24", "dev", "lo")
-        host.run("postconf", "-e", "inet_interfaces=all", "mynetworks=127.0.0.0/8")
+        host.run(
+            "postconf", "-e", "inet_interfaces=all", "mynetworks=127.0.0.0/8", "myhostname=mx.example.net"
+        )
         host.run("systemctl", "enable", "--now", "postfix")
         host.run("systemctl", "disable", "--now", "dovecot.service", "dovecot.socket")
         host.run("postern", "--version")  # its bytecode is there from now on
