@@ -1,3 +1,4 @@
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -6,13 +7,30 @@ import pytest
 from gateway.store.engine import Row, Store
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
-from tests.databases import database_url
+from tests.postgres_server import PostgresCluster
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(database_url(tmp_path / "test.db"))
+@pytest.fixture(scope="session")
+def template(postgres: PostgresCluster) -> str:
+    """A migrated, empty PostgreSQL database to copy."""
+    url = postgres.new_database()
+    store = Store(url, connections=2)
     migrate(store)
+    store.close()
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """On both databases, whichever the other tests run on."""
+    if request.param == "sqlite":
+        store = Store(f"sqlite:{tmp_path / 'test.db'}")
+        migrate(store)
+    else:
+        cluster: PostgresCluster = request.getfixturevalue("postgres")
+        name = f"copy_{secrets.token_hex(6)}"
+        cluster.run(f"CREATE DATABASE {name} TEMPLATE {request.getfixturevalue('template')}")
+        store = Store(cluster.url(name), connections=4)
     store.start()
     yield store
     store.close()
