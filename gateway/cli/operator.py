@@ -6,8 +6,10 @@ listens on one. The key is an organization key named ``operator``; it stays the 
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +18,12 @@ from typing import Any
 from gateway.cli.failure import REFUSED, Failure
 from gateway.core import bootstrap
 from gateway.core.context import Core
+from gateway.store.engine import StoreDown
+
+log = logging.getLogger("postern.operator")
 
 NAME = "operator.json"
+_LOOK_EVERY = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,19 @@ async def announce(core: Core, local_url: str) -> Operator:
         value["unix_socket"] = made.unix_socket
     write_private(core.data_dir / NAME, value)
     return made
+
+
+async def stand_in(core: Core, local_url: str) -> None:
+    """Where several gateways share the directory: announce this one when the one that is announced is gone. Never
+    ends; cancel it."""
+    while True:
+        await asyncio.sleep(_LOOK_EVERY)
+        try:
+            found = await asyncio.to_thread(operator_of, core.data_dir)
+            if found is None or not lives(found):
+                await announce(core, local_url)
+        except (StoreDown, Failure, OSError) as error:
+            log.warning("%s cannot be kept: %s", NAME, error)
 
 
 def running(data_dir: Path) -> bool:

@@ -66,16 +66,24 @@ def command(
     if quick:
         quickstart.check(settings)
 
+    wanted = roles_of(roles)
+    standing: list[asyncio.Task[None]] = []
+
     async def on_ready(running: app.Running, local_url: str) -> None:
         if quick:
             found = await quickstart.prepare(running.core)
             click.echo(quickstart.screen(found, running.core.data_dir))
         # last: whoever waits for a start waits for this file
-        await operator.announce(running.core, local_url)
+        if "api" in wanted:
+            await operator.announce(running.core, local_url)
+            if not running.core.leases.alone:
+                standing.append(
+                    asyncio.create_task(operator.stand_in(running.core, local_url), name="operator")
+                )
         log.info("answering at %s", running.core.settings.http.public_url)
 
     try:
-        asyncio.run(app.serve(settings, on_ready, manager=Manager.of(os.environ), roles=roles_of(roles)))
+        asyncio.run(app.serve(settings, on_ready, manager=Manager.of(os.environ), roles=wanted))
     except OSError as error:
         raise _not_started(settings, error) from error
     except asyncio.CancelledError:

@@ -22,7 +22,8 @@ import time
 import zlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
 
 from gateway.store.engine import Row, Store, StoreDown, Tx
 from gateway.store.ids import new_ulid
@@ -30,6 +31,7 @@ from gateway.store.wakeups import Wakeups
 
 log = logging.getLogger("postern.leases")
 
+T = TypeVar("T")
 Duty = Literal["mailboxes", "lanes", "drafts", "reputation", "domains", "sweep", "repair"]
 
 DUTIES: Mapping[Duty, tuple[str, int]] = {
@@ -118,6 +120,7 @@ class PostgresLeases:
 
     def __init__(self, store: Store, wakeups: Wakeups, roles: Collection[str]) -> None:
         self.process = new_ulid()
+        self._place = _here()
         self._store, self._wakeups, self._roles = store, wakeups, frozenset(roles)
         self._duties: list[Duty] = []
         self._ready = False
@@ -135,7 +138,7 @@ class PostgresLeases:
 
     async def start(self) -> None:
         """Make this process known, as one that does nothing yet; ``first`` is whether no other is. Raises StoreDown."""
-        await self._store.write(_prepare)
+        await self._write(_prepare)
         await self._beat()
         self.first = not self._living.keys() - {self.process}
         self._task = asyncio.create_task(self._run(), name="leases")
@@ -155,7 +158,7 @@ class PostgresLeases:
             self._task = None
         self._held.clear()
         with contextlib.suppress(StoreDown):
-            await self._store.write(self._sign_off)
+            await self._write(self._sign_off)
             self._wakeups.tell("leases")
 
     def holds(self, share: Share) -> bool:
@@ -181,6 +184,10 @@ class PostgresLeases:
     def while_busy(self, call: Callable[[Share], bool]) -> None:
         self._busy.append(call)
 
+    async def _write(self, work: Callable[[Tx], T]) -> T:
+        """Beside the queue of other writes: however long it is, this process lives."""
+        return await asyncio.to_thread(self._store.write_now, work)
+
     async def _run(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
@@ -201,7 +208,7 @@ class PostgresLeases:
     async def _beat_now(self) -> None:
         begun = time.monotonic()
         free = [one for one in self._leaving if not any(busy(one) for busy in self._busy)]
-        beat = await self._store.write(lambda tx: self._renew(tx, free))
+        beat = await self._write(lambda tx: self._renew(tx, free))
         self._until = begun + TTL
         self._leaving.difference_update(free)
         lost = self._held.keys() - beat.shares.keys() - set(free)
@@ -229,15 +236,17 @@ class PostgresLeases:
         ttl = int(TTL * 1_000_000)
         tx.lock("processes")
         tx.run(
-            "INSERT INTO process (id, roles, host, pid, started_at, expires_at) "  # noqa: S608
-            f"VALUES (?, ?, ?, ?, {_NOW}, {_NOW} + ?) "
+            "INSERT INTO process (id, roles, host, pid, place, started_at, expires_at) "  # noqa: S608
+            f"VALUES (?, ?, ?, ?, ?, {_NOW}, {_NOW} + ?) "
             "ON CONFLICT (id) DO UPDATE SET roles = excluded.roles, expires_at = excluded.expires_at",
             self.process,
             " ".join(sorted(self._roles)) if self._ready else "",
             socket.gethostname(),
             os.getpid(),
+            self._place,
             ttl,
         )
+        self._bury(tx)
         for share in free:
             tx.run("UPDATE lease SET holder = NULL WHERE name = ? AND holder = ?", _name(share), self.process)
         held = tx.rows(
@@ -257,6 +266,14 @@ class PostgresLeases:
                 shares |= {_share(row): int(row["token"]) for row in self._take(tx, duty, room, ttl)}
         return _Beat(shares, living)
 
+    def _bury(self, tx: Tx) -> None:
+        """Neighbours on this machine that were killed: nobody need wait for their expiry."""
+        for row in tx.rows(
+            "SELECT id, pid FROM process WHERE place = ? AND id <> ?", self._place, self.process
+        ):
+            if not Path(f"/proc/{row['pid']}").exists():
+                self._end(tx, row["id"])
+
     def _take(self, tx: Tx, duty: Duty, most: int, ttl: int) -> list[Row]:
         return tx.rows(
             f"UPDATE lease SET holder = ?, token = token + 1, expires_at = {_NOW} + ? WHERE name IN "  # noqa: S608
@@ -269,13 +286,26 @@ class PostgresLeases:
         )
 
     def _sign_off(self, tx: Tx) -> None:
+        tx.lock("processes")
+        self._end(tx, self.process)
+        tx.run(f"DELETE FROM process WHERE expires_at < {_NOW} - 86400000000")  # noqa: S608
+
+    @staticmethod
+    def _end(tx: Tx, process: str) -> None:
         tx.run(
             "UPDATE lease SET holder = NULL WHERE name IN "
             "(SELECT name FROM lease WHERE holder = ? ORDER BY name FOR UPDATE)",
-            self.process,
+            process,
         )
-        tx.run("DELETE FROM process WHERE id = ?", self.process)
-        tx.run(f"DELETE FROM process WHERE expires_at < {_NOW} - 86400000000")  # noqa: S608
+        tx.run("DELETE FROM process WHERE id = ?", process)
+
+
+def _here() -> str:
+    """Where our pids mean what we think: this boot of this machine, this pid namespace (pid_namespaces(7))."""
+    try:
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return f"unknown to {new_ulid()}"
 
 
 def _prepare(tx: Tx) -> None:

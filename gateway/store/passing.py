@@ -15,6 +15,7 @@ class Process(Model):
     roles = TextField()  # separated by blanks
     host = TextField()
     pid = BigIntegerField()
+    place = TextField()  # where a pid means something: boot and pid namespace
     started_at = BigIntegerField()
     expires_at = BigIntegerField()
 
