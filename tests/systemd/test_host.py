@@ -178,7 +178,7 @@ def test_systemd_gives_the_figures_that_are_promised(box: Box) -> None:
         ),
         (
             "postern-dovecot",
-            ["/etc", "/etc/postern", "/var/log", "/var/spool/postern-postfix"],
+            ["/etc", "/etc/postern", "/var/log", "/var/lib/postern-postfix"],
         ),
         ("postern-postfix", ["/etc", "/etc/postern", "/etc/postern/tls", "/var/lib/postern"]),
     ],
