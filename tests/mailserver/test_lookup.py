@@ -237,6 +237,8 @@ def test_sql_and_memory_agree(
         engine.fill(*world)
         for question in questions:
             base, tag = split_recipient(question)
+            if not base:
+                continue  # no address to the embedded receiver, which answers 501 (blanks in quotes)
             reached = list(engine.directory.targets(base))
             where = f"{engine.lookup.driver} {question}"
             assert engine.postfix("mailboxes.cf", question) == reached[:1], where
