@@ -155,7 +155,8 @@ class Outbox:
             now = now_us()
             self._due_since = due if due is not None and 0 < due < now else 0
             if due != 0:
-                wait = _LOOK_AGAIN if due is None else max(0.005, min((due - now) / 1e6, _LOOK_AGAIN))
+                again = _LOOK_AGAIN if self._leases.alone else _ADOPT_SECONDS
+                wait = again if due is None else max(0.005, min((due - now) / 1e6, again))
                 await self._bell.wait(wait)
 
     async def _sweep(self) -> None:

@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
+import httpx
 import pytest
 
-from gateway.roles import ROLES
+from gateway.datadir import DataDirInUse
+from gateway.roles import ROLES, company
 from gateway.store import leases
 from gateway.store.engine import Store, Tx
 from gateway.store.leases import LeaseLost, PostgresLeases, Share, living_processes, share_of
 from gateway.store.wakeups import LocalWakeups
 from gateway.sync.turns import Turns
+from mailserver.doorbell import Doorbell
 
 pytestmark = pytest.mark.anyio
 
@@ -139,3 +142,43 @@ async def test_a_database_that_is_away_ends_every_trust_and_its_return_renews_it
         await until(lambda: held(one) == set())
         away = False
         await until(lambda: len(held(one)) == ALL)
+
+
+async def test_a_command_that_must_be_alone_is_told_who_else_runs(store: Store) -> None:
+    async with process(store):
+        with pytest.raises(DataDirInUse, match=r"the gateway runs on this database \(process \d+ on "):
+            async with company(store, None):
+                pass
+    async with company(store, None) as alone:
+        assert alone.leases.alone
+
+
+async def test_a_neighbour_that_was_killed_is_not_waited_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "TTL", 600.0)
+    async with process(store) as one:
+        _silence(one)
+        dead = await asyncio.create_subprocess_exec("true")
+        await dead.wait()
+        await store.write(lambda tx: tx.update("process", "id", one.process, {"pid": dead.pid}))
+        async with process(store) as two:
+            await until(lambda: len(held(two)) == ALL)
+
+
+async def test_two_processes_hear_one_doorbell() -> None:
+    heard: list[str] = []
+    bells = [Doorbell(lambda hint: heard.append(hint.address), secret="s", share=True)]
+    await bells[0].start()
+    bells.append(
+        Doorbell(lambda hint: heard.append(hint.address), port=bells[0].port, secret="s", share=True)
+    )
+    await bells[1].start()
+    push = {"user": "a@x.test", "events": [{"event": "MessageNew", "mailbox": "INBOX"}]}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        await client.post(bells[0].url, json=push)
+    await bells[0].stop()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        await client.post(bells[1].url, json=push)
+    await bells[1].stop()
+    assert heard == ["a@x.test", "a@x.test"]
