@@ -94,6 +94,7 @@ async def create(
 
     def write(tx: Tx) -> None:
         row["pod_id"] = find_pod(tx, scope, pod)["id"] if pod is not None else scope.pod
+        tx.lock(f"domains/{scope.organization}")
         most = domain_limit(tx, core, scope.organization)
         if most and domain_count(tx, scope.organization) >= most:
             raise LimitReached(

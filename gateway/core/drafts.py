@@ -87,6 +87,7 @@ async def create_draft(core: Core, scope: Scope, inbox_ref: str, new: NewDraft) 
     validity, uid = await _file(core, inbox, draft_id, raw)
 
     def write(tx: Tx) -> Row:
+        tx.lock(f"drafts/{inbox['id']}")
         known = _by_client_id(tx, inbox, new.client_id) if new.client_id is not None else None
         if known is not None:
             return known

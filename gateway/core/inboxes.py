@@ -122,6 +122,7 @@ async def create(core: Core, scope: Scope, new: NewInbox) -> tuple[Row, bool]:
 def _insert(
     tx: Tx, *, core: Core, scope: Scope, new: NewInbox, values: Row, username: str, domain: str, named: bool
 ) -> tuple[Row, bool]:
+    tx.lock(f"inboxes/{scope.organization}")  # what is looked up and counted here holds until the commit
     pod = pod_for(tx, scope, new.pod)
     if values["client_id"]:
         for row in tx.rows(

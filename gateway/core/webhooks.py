@@ -79,6 +79,7 @@ async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Row, bool]:
 
     def write(tx: Tx) -> tuple[Row, bool]:
         if client_id:
+            tx.lock(f"webhooks/{scope.organization}")
             where, args = _reach(scope, new.dialect)
             held = tx.row(
                 f"SELECT * FROM webhook WHERE {where} AND client_id = ? AND url = ?",  # noqa: S608

@@ -8,6 +8,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,37 @@ def test_what_is_made_at_one_is_there_at_the_other(pair: tuple[Member, Member, s
         there.call("DELETE", path, key)
         gone = httpx.get(here.base_url + path, headers={"Authorization": f"Bearer {key}"}, trust_env=False)
         assert gone.status_code == 404
+
+
+def test_one_client_id_makes_one_thing_wherever_it_is_asked_for(pair: tuple[Member, Member, str]) -> None:
+    a, b, key = pair
+    inbox = a.call("POST", "/api/v0/inboxes", key, json={"username": f"box-{uuid.uuid4().hex[:8]}"})
+    wanted: list[tuple[str, str, dict[str, Any]]] = [
+        ("/v1/inboxes", "id", {"mailboxName": f"box-{uuid.uuid4().hex[:8]}"}),
+        (
+            "/api/v0/webhooks",
+            "webhook_id",
+            {"url": "http://127.0.0.1:9000/x", "event_types": ["message.received"]},
+        ),
+        (f"/api/v0/inboxes/{inbox['inbox_id']}/drafts", "draft_id", {"subject": "once"}),
+        ("/api/v0/pods", "pod_id", {"name": "once"}),
+    ]
+    for path, name, body in wanted:
+        if path != "/v1/inboxes":
+            body["client_id"] = uuid.uuid4().hex
+
+        def make(
+            member: Member, path: str = path, name: str = name, body: dict[str, Any] = body
+        ) -> str | None:
+            headers = {"Authorization": f"Bearer {key}"}
+            answer = httpx.post(
+                member.base_url + path, headers=headers, json=body, trust_env=False, timeout=30
+            )
+            return str(answer.json()[name]) if answer.is_success else None
+
+        with ThreadPoolExecutor(6) as pool:
+            made = set(pool.map(make, [a, b] * 3)) - {None}
+        assert len(made) == 1, path
 
 
 def test_a_revoked_key_is_refused_everywhere(pair: tuple[Member, Member, str]) -> None:
