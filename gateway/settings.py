@@ -42,7 +42,9 @@ class Database(Section, frozen=True, kw_only=True):
     url: Annotated[str, Doc(description="sqlite:PATH or postgresql://…; empty: DATA/postern.db")] = ""
     connections: Annotated[
         int,
-        Doc(description="PostgreSQL: connections that each process works with; it keeps two more for wake-ups"),
+        Doc(
+            description="PostgreSQL: connections that each process works with; it keeps two more for wake-ups"
+        ),
     ] = 12
 
 
@@ -214,7 +216,8 @@ class Doctor(Section, frozen=True, kw_only=True):
         list[str], Doc(description="DNS blocklists that --blocklists asks; empty: the three most used")
     ] = []
     queue_minutes: Annotated[
-        float, Doc(description="minutes for which a message may wait before it is of note; 24 times as long fails")
+        float,
+        Doc(description="minutes for which a message may wait before it is of note; 24 times as long fails"),
     ] = 60.0
     disk_free: Annotated[
         float, Doc(description="share of a disk that should be free (0.1: a tenth); a quarter of it fails")

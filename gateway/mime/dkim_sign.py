@@ -45,9 +45,7 @@ class SigningError(ValueError):
     """The key or the message cannot be used for signing; the message says which."""
 
 
-def sign(
-    raw: bytes, *, domain: str, selector: str, private_key: str, changed: tuple[str, ...] = ()
-) -> bytes:
+def sign(raw: bytes, *, domain: str, selector: str, private_key: str, changed: tuple[str, ...] = ()) -> bytes:
     """``raw`` (CRLF) with a DKIM-Signature field put on top: rsa-sha256, relaxed/relaxed, no ``l=``.
 
     Args:
