@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway import __version__, metrics
+from gateway.api.gauges import Gauges
 from gateway.core.context import Core
 
 Lag = Callable[[], float | Awaitable[float]]
@@ -37,11 +38,16 @@ def health_routes(core: Core, parts: Mapping[str, Lag]) -> list[Route]:
         well = all(part["ok"] for part in found.values())
         return _json({"status": "ready" if well else "degraded", "parts": found}, 200 if well else 503)
 
+    gauges = Gauges(core)
+
     async def exposition(request: Request) -> Response:
+        await gauges.refresh()
         for name, gauge in (("sync_lag", metrics.sync_lag), ("outbox_age", metrics.outbox_age)):
             if name in parts:
                 gauge.set(await _seconds(parts[name]))
-        text = await asyncio.to_thread(generate_latest, metrics.REGISTRY)
+        text = await asyncio.to_thread(
+            lambda: generate_latest(metrics.REGISTRY) + generate_latest(gauges.registry)
+        )
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     return [

@@ -125,6 +125,11 @@ def head(tx: Tx, lane: str, now: int) -> Row | None:
     return row if row and row["enabled"] and row["next_at"] <= now else None
 
 
+def waiting(tx: Tx) -> int:
+    """How many deliveries no endpoint has taken yet."""
+    return int(tx.value("SELECT count(*) FROM delivery WHERE state = 'pending'"))
+
+
 def next_due(tx: Tx, now: int) -> int | None:
     """When the next head's time comes, µs; None when nothing waits for a time."""
     at = tx.value(

@@ -240,6 +240,11 @@ def next_due(tx: Tx) -> int | None:
     return None if value is None else int(value)
 
 
+def waiting(tx: Tx) -> int:
+    """How many messages are not settled."""
+    return int(tx.value("SELECT count(*) FROM outbox WHERE next_at < ?", FAR))
+
+
 def mime_of(tx: Tx, outbox_id: str) -> bytes | None:
     """The message's octets; None when it is gone or settled."""
     value = tx.value("SELECT mime FROM outbox WHERE id = ?", outbox_id)
