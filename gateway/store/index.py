@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from gateway.mime.types import ParsedMessage
 from gateway.store import labels as labelling
-from gateway.store import threads
+from gateway.store import search, threads
 from gateway.store.engine import Row, Tx
 from gateway.store.flags_owed import with_owed
 from gateway.store.ids import (
@@ -203,7 +203,7 @@ def insert_message(
     )
     body = (parsed.text or parsed.extracted_text or parsed.preview or "")[:SEARCHED_CHARS]
     seq = tx.value("SELECT seq FROM message WHERE id = ?", message_id)
-    tx.insert("message_search", {"rowid": seq, "subject": parsed.subject, "people": people, "body": body})
+    search.add(tx, int(seq), parsed.subject, people, body)
     tx.run("UPDATE inbox SET active_at = ? WHERE id = ? AND active_at < ?", at, inbox["id"], at)
     return thread_id
 

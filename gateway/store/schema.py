@@ -36,8 +36,9 @@ _SEARCH: dict[str, list[str]] = {
     ],
     "postgresql": [
         "CREATE TABLE message_search (rowid BIGINT PRIMARY KEY, subject TEXT, people TEXT, body TEXT, "
-        "document TSVECTOR GENERATED ALWAYS AS (to_tsvector('simple', "
-        "coalesce(subject,'') || ' ' || coalesce(people,'') || ' ' || coalesce(body,''))) STORED)",
+        "document TSVECTOR GENERATED ALWAYS AS (setweight(to_tsvector('simple', coalesce(subject,'')), 'A') || "
+        "setweight(to_tsvector('simple', coalesce(people,'')), 'B') || to_tsvector('simple', coalesce(body,''))) "
+        "STORED)",
         "CREATE INDEX message_search_document ON message_search USING GIN (document)",
     ],
 }

@@ -7,6 +7,7 @@ finds nothing is tried as a substring, because such text is one long word to the
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Sequence
 from typing import Literal, get_args
 
@@ -16,6 +17,8 @@ MAX_QUERY = 1000
 COUNTED = 5_000
 """More hits than this are neither counted nor ranked: they come in the order they were indexed."""
 _MAX_TERMS = 32
+_ACCENTS = re.compile("[\u0300-\u036f]")
+_BETWEEN = re.compile(r"[\W_]+")
 _PHRASE = re.compile(r'"([^"]*)"|(\S+)')
 _WORD = re.compile(r"\w", re.UNICODE)
 _CJK = re.compile(
@@ -26,6 +29,21 @@ _CJK = re.compile(
 Order = Literal["rank", "newest", "oldest"]
 Column = Literal["subject", "people", "body"]
 _COLUMNS: tuple[Column, ...] = get_args(Column)
+
+
+def folded(text: str) -> str:
+    """Text as PostgreSQL keeps it for searching: small letters without their accents, words without what joins them.
+    FTS5's tokenizer does the same by itself."""
+    bare = _ACCENTS.sub("", unicodedata.normalize("NFD", text))
+    return _BETWEEN.sub(" ", unicodedata.normalize("NFC", bare).lower()).strip()
+
+
+def add(tx: Tx, seq: int, subject: str, people: str, body: str) -> None:
+    """Have a message found by these words."""
+    words = {"subject": subject, "people": people, "body": body}
+    if tx.postgres:
+        words = {name: folded(text) for name, text in words.items()}
+    tx.insert("message_search", {"rowid": seq, **words})
 
 
 def terms_of(query: str) -> list[str]:
@@ -53,6 +71,8 @@ def search(
     where the terms may stand. A query without a usable term finds nothing.
     """
     terms = terms_of(query)
+    if tx.postgres:
+        terms = list(dict.fromkeys(filter(None, map(folded, terms))))
     if not terms:
         return [], 0
     asked = [one for one in _COLUMNS if one in within or not within]
@@ -117,7 +137,8 @@ def _run(
         by = f"message_search.rowid {'ASC' if order == 'oldest' else 'DESC'}"
     elif order == "rank" and ranked:
         if tx.postgres:
-            by = f"ts_rank(message_search.document, websearch_to_tsquery('simple', ?)) DESC, {by}"
+            rank = "ts_rank('{0.125, 0.125, 0.5, 1}', message_search.document, websearch_to_tsquery('simple', ?))"
+            by = f"{rank} DESC, {by}"
             rank_values = values[:1]
         else:
             by = f"bm25(message_search, 8.0, 4.0, 1.0), {by}"
