@@ -31,6 +31,7 @@ from gateway.store.engine import Row
 from gateway.store.ids import new_ulid
 from tests.api.happenings import add_key, add_pod, domain_verified, received, small_event
 from tests.api_mail.shelf import Shelf, mail
+from tests.databases import on_postgres
 
 pytestmark = pytest.mark.anyio
 KEY = "inai_socket_test_key_of_the_organization"
