@@ -67,6 +67,7 @@ def make(source: Source, target: Path, copy_mail: CopyMail | None = None) -> tup
             if archive:
                 _pack(partial, place)
             else:
+                _give(partial, parent)
                 catalog.sync_tree(partial)
                 os.replace(partial, place)
             catalog.sync_file(parent)
@@ -145,10 +146,25 @@ def _pack(folder: Path, place: Path) -> None:
         ):
             for one in sorted(folder.iterdir(), key=lambda path: (path.name != catalog.MANIFEST, path.name)):
                 tar.add(one, one.name, filter=_nobody)
+        _give(partial, folder.parent)
         catalog.sync_file(partial)
         os.replace(partial, place)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _give(made: Path, parent: Path) -> None:
+    """What root makes in a directory of another's belongs to that one: the nightly backup, which is not root, links to
+    it and rotates it away."""
+    owner = parent.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    if made.is_dir():
+        # from the leaves up: until the top is given, nobody else can come in between
+        for _, folders, files, handle in os.fwalk(made, topdown=False):
+            for name in (*files, *folders):
+                os.chown(name, owner.st_uid, owner.st_gid, dir_fd=handle, follow_symlinks=False)
+    os.chown(made, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _nobody(info: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -215,3 +215,20 @@ def test_nothing_but_the_target_is_written(tmp_path: Path) -> None:
         gateway.organization.new_inbox("late-2")
         gateway.kill()
         assert "late-2" in names("killed")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving away needs root")
+def test_what_root_makes_in_a_directory_of_anothers_is_that_ones(
+    gateway: GatewayProcess, organization: Organization, tmp_path: Path
+) -> None:
+    address = organization.new_inbox()["email_address"]
+    deliver(gateway, mail(address, "kept"))
+    until(lambda: shown(organization, address))
+    target = tmp_path / "b"
+    target.mkdir()
+    os.chown(target, 12345, 12346)
+    made = Path(answer(gateway, "backup", str(target), "--mail")["backup"])
+    packed = Path(answer(gateway, "backup", str(target / "one.tar.gz"))["backup"])
+    everything = [made, *made.rglob("*"), packed]
+    assert len(everything) > 5
+    assert {(one.stat().st_uid, one.stat().st_gid) for one in everything} == {(12345, 12346)}
