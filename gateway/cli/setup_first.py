@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from gateway.cli.client import Client, segment
-from gateway.cli.failure import UNAVAILABLE, Failure
+from gateway.cli.failure import REFUSED, UNAVAILABLE, Failure
 from gateway.cli.options import Place
 from gateway.cli.reach import reach
 from gateway.setup.manifest import Manifest
@@ -20,7 +20,7 @@ _READY = 60.0
 async def make(place: Place, book: Manifest, inbox: str, save: Callable[[], None]) -> dict[str, Any]:
     """Wait until the gateway is ready; make a key and an inbox unless an earlier run did.
 
-    Answers ``{api_key?, inbox?, dns, zone, base_url}``. The key is shown this once. Raises Failure.
+    Answers ``{api_key?, inbox?, postmaster?, dns, zone, base_url}``. The key is shown this once. Raises Failure.
     """
     assert book.answers is not None
     domain = book.answers.domain
@@ -37,10 +37,27 @@ async def make(place: Place, book: Manifest, inbox: str, save: Callable[[], None
             made = await client.call("POST", "/inboxes", body)
             found["inbox"] = book.first_inbox = str(made["email_address"])
             save()
+        if made := await _postmaster(client, domain):
+            found["postmaster"] = made
         where = f"/domains/{segment(domain)}/setup"
         found["dns"] = await client.call("GET", where)
         found["zone"] = (await client.call("GET", f"{where}/zone"))["zone"]
     return found
+
+
+async def _postmaster(client: Client, domain: str) -> str | None:
+    """RFC 5321 §4.5.1: somebody reads postmaster's mail. Make the operator's inbox for it, unless there is one,
+    an alias (one that refuses too: that was somebody's choice), or a catch-all."""
+    for path in (f"/inboxes/postmaster@{domain}", f"/aliases/postmaster@{domain}", f"/aliases/@{domain}"):
+        try:
+            await client.call("GET", path)
+        except Failure as failure:
+            if failure.code != REFUSED:
+                raise
+        else:
+            return None
+    body = {"username": "postmaster", "domain": domain, "client_id": "postern-setup-postmaster"}
+    return str((await client.call("POST", "/inboxes", body))["email_address"])
 
 
 async def _ready(client: Client) -> None:

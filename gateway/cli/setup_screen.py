@@ -90,6 +90,11 @@ def _first(answers: Answers, first: dict[str, Any]) -> list[str]:
     if "inbox" in first:
         lines += [f"Inbox        {first['inbox']}"]
         lines += [f"             for a mail client: postern inbox password {first['inbox']}"]
+    if "postmaster" in first:
+        lines += [f"Inbox        {first['postmaster']}"]
+        lines += [
+            "             others write to it about this server (RFC 5321); an alias will do in its place"
+        ]
     return [*lines, "", "Next:  postern doctor   tells what is still missing, DNS first"]
 
 

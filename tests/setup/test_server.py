@@ -140,8 +140,15 @@ def test_a_server_is_set_up(host: Host, server: dict[str, Any]) -> None:
 
 
 def test_commands_find_the_server_without_options(host: Host, server: dict[str, Any]) -> None:
-    [inbox] = json.loads(host.run("postern", "inbox", "list", "--json").stdout)
-    assert inbox["email_address"] == server["inbox"]
+    found = json.loads(host.run("postern", "inbox", "list", "--json").stdout)
+    assert {one["email_address"] for one in found} == {server["inbox"], f"postmaster@{DOMAIN}"}
+
+
+def test_somebody_reads_postmasters_mail(host: Host, server: dict[str, Any]) -> None:
+    assert server["postmaster"] == f"postmaster@{DOMAIN}"
+    checks = json.loads(host.run("postern", "doctor", "--json", check=False, timeout=180).stdout)["checks"]
+    [found] = [one["findings"] for one in checks if one["check"] == "postmaster"]
+    assert [one["level"] for one in found] == ["ok"], found
 
 
 def test_a_second_setup_changes_nothing(host: Host, server: dict[str, Any]) -> None:
@@ -155,6 +162,7 @@ def test_a_second_setup_changes_nothing(host: Host, server: dict[str, Any]) -> N
     assert server["api_key"] not in told
     told = json.loads(host.run("postern", "setup", "--yes", "--json").stdout)
     assert told["unchanged"] is True, "the answers are remembered"
+    assert "postmaster" not in told, "there is one"
     assert host.run("find", "/etc", "-printf", "%p %m %T@\n").stdout == before
     assert [main_pid(host, unit) for unit in units] == pids
 
@@ -215,8 +223,8 @@ def test_removal_gives_the_stock_server_back_and_keeps_the_mail(host: Host, serv
     assert host.path("/var/lib/postern/postern.db").exists()
     told = json.loads(host.run("postern", "setup", "--yes", "--json", timeout=300).stdout)
     assert "api_key" not in told, "the first key still works"
-    [inbox] = json.loads(host.run("postern", "inbox", "list", "--json").stdout)
-    assert inbox["email_address"] == server["inbox"]
+    found = json.loads(host.run("postern", "inbox", "list", "--json").stdout)
+    assert {one["email_address"] for one in found} == {server["inbox"], f"postmaster@{DOMAIN}"}
 
 
 def test_purging_leaves_nothing(host: Host, server: dict[str, Any]) -> None:
