@@ -307,7 +307,7 @@ class SentAlias(Model):
     inbox_id = CharField()
     message_id = TextField()  # ours, which outlives the outbox row
     ref = CharField(index=True)  # digest of the alias
-    alias = TextField()
+    other_id = TextField()  # as the relay named it
     created_at = BigIntegerField()
 
     class Meta:

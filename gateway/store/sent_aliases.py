@@ -49,7 +49,7 @@ def note(tx: Tx, outbox: Row, alias: str | None) -> None:
         "inbox_id": outbox["inbox_id"],
         "message_id": outbox["message_id"],
         "ref": _ref(alias),
-        "alias": alias[:500],
+        "other_id": alias[:500],
         "created_at": now_us(),
     }
     tx.insert("sent_alias", row, ignore=True)
@@ -91,8 +91,8 @@ def sent_by_relay(tx: Tx, message_id: str) -> Row | None:
 
 def known_outside(tx: Tx, outbox_id: str) -> str | None:
     """The Message-ID under which recipients know what we sent, when it is not ours and known whole."""
-    rows = tx.rows("SELECT alias FROM sent_alias WHERE outbox_id = ? ORDER BY id", outbox_id)
-    return next((row["alias"] for row in rows if _ANGLE.fullmatch(row["alias"])), None)
+    rows = tx.rows("SELECT other_id FROM sent_alias WHERE outbox_id = ? ORDER BY id", outbox_id)
+    return next((row["other_id"] for row in rows if _ANGLE.fullmatch(row["other_id"])), None)
 
 
 def _ref(message_id: str) -> str:
