@@ -62,11 +62,16 @@ async def queued_from(directory: Path, sender: str) -> bool:
     return found
 
 
+def _unprivileged() -> bool:
+    """Whether we, and so what we start, are without new privileges already; where a unit forbids capset(2), setpriv
+    ends even if nothing is left to do for it. Blocks."""
+    return "\nNoNewPrivs:\t1\n" in Path("/proc/self/status").read_text("ascii", "replace")
+
+
 async def _messages(directory: Path) -> AsyncGenerator[dict[str, Any]]:
     """Each message in the queue as postqueue(1) shows it, one at a time however many there are."""
     child = await asyncio.create_subprocess_exec(
-        "setpriv",
-        "--no-new-privs",
+        *([] if await asyncio.to_thread(_unprivileged) else ["setpriv", "--no-new-privs"]),
         postfix_binary("postqueue"),
         "-c",
         str(directory),

@@ -7,6 +7,7 @@ import smtplib
 from email.message import EmailMessage
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.e2e.world import until, verified, webhook_endpoint
@@ -195,3 +196,35 @@ def test_doctor_finds_nothing_broken(server: Server) -> None:
     done = server.host.run("postern", "doctor", check=False, timeout=180)
     assert "FAIL" not in done.stdout, done.stdout
     assert done.returncode in (0, 1), done.stdout + done.stderr
+
+
+def test_the_doctors_unit_sees_what_the_administrator_sees(server: Server) -> None:
+    # it exits with what it found: 0 or, for warnings, 1
+    server.host.run("systemctl", "start", "postern-doctor.service", timeout=300)
+    server.host.run("journalctl", "--sync", check=False)
+    told = server.host.run("journalctl", "-q", "--no-pager", "-o", "cat", "-u", "postern-doctor").stdout
+    by_hand = server.host.run("postern", "doctor", check=False, timeout=180).stdout
+
+    def levels(text: str) -> set[tuple[str, ...]]:
+        words = (line.split(":")[0].split() for line in text.splitlines())
+        return {tuple(one) for one in words if one and one[0] in ("OK", "WARN", "FAIL")}
+
+    assert ("OK", "postfix", "postfix", "queue") in levels(told), told
+    assert ("OK", "postmaster", f"postmaster@{DOMAIN}") in levels(told), told
+    assert levels(told) == levels(by_hand), (told, by_hand)
+
+
+def test_metrics_tell_of_the_queue_and_the_certificate(server: Server) -> None:
+    def scraped() -> str:
+        return httpx.get("http://127.0.0.1:8025/metrics", timeout=30, trust_env=False).text
+
+    def found() -> str:
+        text = server.here(scraped)
+        return text if "postern_mail_queue_messages " in text else ""
+
+    # looked up by the unit, in its sandbox
+    text = until(found, 60, server.host.journal("postern"))
+    assert "postern_mail_queue_oldest_seconds " in text
+    assert "postern_certificate_expiry_seconds " in text
+    for part in ("database", "dovecot", "postfix"):
+        assert f'postern_part_up{{part="{part}"}} 1.0' in text, text
