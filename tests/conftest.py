@@ -9,6 +9,18 @@ import pytest
 from tests.gateway_process import GatewayProcess, Organization, running_gateway
 from tests.postgres_server import PostgresCluster, postgres_cluster
 
+_LONGEST_FIRST = ("vps", "systemd", "setup", "processes", "aliases", "transfer", "mailserver", "e2e")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Folders whose tests boot machines and kill servers first: begun last, they would keep one core waiting."""
+
+    def rank(item: pytest.Item) -> int:
+        folder = item.nodeid.split("/")[1]
+        return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
+
+    items.sort(key=rank)
+
 
 @pytest.fixture
 def anyio_backend() -> str:
