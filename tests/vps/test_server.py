@@ -156,6 +156,19 @@ def test_a_person_reads_and_sends_with_a_mail_client(server: Server, password: s
         assert "dmarc=pass" in results, results
 
 
+def test_a_persons_filter_answers_the_world(server: Server) -> None:
+    server.postern("inbox", "create", "away", "--domain", DOMAIN)
+    [home] = server.host.run(
+        "find", "/var/lib/postern/mail", "-maxdepth", "3", "-type", "d", "-name", "away*"
+    ).stdout.split()
+    script = server.host.path(f"{home}/.dovecot.sieve")
+    script.write_text('require "vacation";\nvacation :subject "I am away" "Back on Monday.";\n')
+    server.host.run("chown", "postern:postern", f"{home}/.dovecot.sieve")
+    away = f"away@{DOMAIN}"
+    server.world.send(letter("alice@world.example", away, "are you there?"), "alice@world.example", away)
+    seen_by(server, "alice", "I am away")
+
+
 def test_mail_flows_while_the_gateway_is_down(server: Server) -> None:
     server.host.run("systemctl", "stop", "postern.service", "postern.socket")
     try:
