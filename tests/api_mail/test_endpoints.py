@@ -100,6 +100,7 @@ async def test_reading_labelling_and_deleting(home: House) -> None:
         ("folder:Kunden", "Kunden"),
     ):
         there = await home.api.patch(one, json={"add_labels": [label]})
+        assert there.status_code == 200, there.text
         assert label in there.json()["labels"], there.text
         assert len(await home.flags(BOT, folder)) == 1
         assert len(await home.flags(BOT, "INBOX")) == 0
