@@ -68,7 +68,7 @@ install_packages() {
     fi
     if [ -d /run/systemd/system ]; then
         local one
-        for one in dovecot postfix postgresql; do
+        for one in dovecot postfix postgresql nginx caddy nsd opendkim opendmarc; do
             case " $* " in *" $one"*) systemctl disable --quiet --now "$one" 2>/dev/null || true ;; esac
         done
     fi
