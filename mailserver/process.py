@@ -64,6 +64,18 @@ def below(directory: Path) -> list[int]:
     return found
 
 
+def exists(pid: int) -> bool:
+    """Whether there is a process ``pid``, of whatever user. Not by /proc, which in a unit's sandbox
+    (``ProtectProc=`` of systemd.exec(5)) shows less than there is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def runs(pid: int, program: str, argument: str) -> bool:
     """Whether ``pid`` is ``program`` started with ``argument`` on its command line."""
     try:

@@ -19,6 +19,7 @@ from gateway.cli.failure import REFUSED, Failure
 from gateway.core import bootstrap
 from gateway.core.context import Core
 from gateway.store.engine import StoreDown
+from mailserver.process import exists
 
 log = logging.getLogger("postern.operator")
 
@@ -111,7 +112,7 @@ def running(data_dir: Path) -> bool:
 
 def lives(found: Operator) -> bool:
     """Whether the process that wrote the file is still there; a file of an earlier run stays behind."""
-    return not found.pid or Path(f"/proc/{found.pid}").exists()
+    return not found.pid or exists(found.pid)
 
 
 def operator_of(data_dir: Path) -> Operator | None:

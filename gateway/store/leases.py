@@ -28,6 +28,7 @@ from typing import Literal, Protocol, TypeVar
 from gateway.store.engine import Row, Store, StoreDown, Tx
 from gateway.store.ids import new_ulid
 from gateway.store.wakeups import Wakeups
+from mailserver.process import exists
 
 log = logging.getLogger("postern.leases")
 
@@ -271,7 +272,7 @@ class PostgresLeases:
         for row in tx.rows(
             "SELECT id, pid FROM process WHERE place = ? AND id <> ?", self._place, self.process
         ):
-            if not Path(f"/proc/{row['pid']}").exists():
+            if not exists(row["pid"]):
                 self._end(tx, row["id"])
 
     def _take(self, tx: Tx, duty: Duty, most: int, ttl: int) -> list[Row]:
