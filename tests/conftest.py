@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
 
+from gateway.logs import QUIET
 from tests.gateway_process import GatewayProcess, Organization, running_gateway
 from tests.postgres_server import PostgresCluster, postgres_cluster
 
@@ -20,6 +22,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
 
     items.sort(key=rank)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """A test that sets the process's logging up (every command does) leaves the next test its own."""
+    root = logging.getLogger()
+    handlers = root.handlers[:]
+    levels = [(one, one.level) for one in (root, *map(logging.getLogger, QUIET))]
+    yield
+    root.handlers[:] = handlers
+    for one, level in levels:
+        one.setLevel(level)
 
 
 @pytest.fixture

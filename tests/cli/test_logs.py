@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,12 +14,8 @@ KEY = "inai_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP"
 
 
 @pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level)
-    yield io.StringIO()
-    root.handlers[:], _ = before
-    root.setLevel(before[1])
+def stream() -> io.StringIO:
+    return io.StringIO()
 
 
 def test_a_line_is_one_json_object_with_its_fields(stream: io.StringIO) -> None:

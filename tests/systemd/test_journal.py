@@ -23,14 +23,10 @@ KEY = "inai_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP"
 def journald(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Datagrams]:
     made = Datagrams(short_directory(tmp_path) / "journal")
     monkeypatch.setattr(journal.JournalHandler.__init__, "__defaults__", (str(made.path),))
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level)
     yield made
-    for one in root.handlers:
+    for one in logging.getLogger().handlers:
         if isinstance(one, journal.JournalHandler):
             one.close()
-    root.handlers[:], _ = before
-    root.setLevel(before[1])
     made.close()
 
 
