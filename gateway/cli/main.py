@@ -18,8 +18,6 @@ from gateway.cli.failure import EXIT_CODES, Failure
 from gateway.cli.options import Place, common_group
 from gateway.datadir import DataDirInUse
 from gateway.settings import BadSettings
-from gateway.store.engine import StoreDown
-from gateway.store.migrate import SchemaTooNew
 from mailserver.base import MailServerError
 
 # command or group: the module that holds it. Imported when used, so that --help is quick.
@@ -130,6 +128,10 @@ def failure_of(error: Exception) -> Failure | None:
     """What an expected exception means to the operator; None for a defect of ours."""
     if isinstance(error, Failure):
         return error
+    # read only now: the database drivers are a tenth of a second of every command's start
+    from gateway.store.engine import StoreDown
+    from gateway.store.migrate import SchemaTooNew
+
     if isinstance(error, BadSettings):
         return Failure(str(error), failure.USAGE)
     if isinstance(error, DataDirInUse | MailServerError | StoreDown):

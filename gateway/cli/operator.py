@@ -6,25 +6,17 @@ listens on one. The key is an organization key named ``operator``; it stays the 
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import json
-import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gateway.cli.failure import REFUSED, Failure
-from gateway.core import bootstrap
-from gateway.core.context import Core
-from gateway.store.engine import StoreDown
 from mailserver.process import exists
 
-log = logging.getLogger("postern.operator")
-
 NAME = "operator.json"
-_LOOK_EVERY = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +52,6 @@ def read_private(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
-
-
-async def announce(core: Core, local_url: str) -> Operator:
-    """Write the file of a gateway that answers at ``local_url`` (``unix:PATH`` for a Unix socket)."""
-    held = read_private(core.data_dir / NAME).get("api_key")
-    scope = await core.keys.identify(core.store, str(held)) if held else None
-    key = str(held) if scope is not None and scope.operator else None
-    if key is None:
-        key = await bootstrap.make_key(core, "operator", operator=True)
-    path = local_url.removeprefix("unix:") if local_url.startswith("unix:") else None
-    made = Operator("http://localhost" if path else local_url, key, os.getpid(), path)
-    value = {"base_url": made.base_url, "api_key": made.api_key, "pid": made.pid}
-    if made.unix_socket:
-        value["unix_socket"] = made.unix_socket
-    write_private(core.data_dir / NAME, value)
-    return made
-
-
-async def stand_in(core: Core, local_url: str) -> None:
-    """Where several gateways share the directory: announce this one when the one that is announced is gone. Never
-    ends; cancel it."""
-    while True:
-        await asyncio.sleep(_LOOK_EVERY)
-        try:
-            found = await asyncio.to_thread(operator_of, core.data_dir)
-            if found is None or not lives(found):
-                await announce(core, local_url)
-        except (StoreDown, Failure, OSError) as error:
-            log.warning("%s cannot be kept: %s", NAME, error)
 
 
 def running(data_dir: Path) -> bool:

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from gateway import app, logs
 from gateway.cli import operator
 from gateway.cli.client import Client
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place
-from gateway.settings import Settings
 
 _STARTING = 20.0
 
@@ -51,7 +45,9 @@ async def located(place: Place, *, start: bool = True) -> AsyncIterator[operator
     if not start:
         raise Failure(f"no gateway runs on {data_dir}", UNAVAILABLE, fix="start it with `postern serve`")
     _may_start(data_dir)
-    async with _started(settings) as found:
+    from gateway.cli.own_gateway import started  # most commands never need the whole house
+
+    async with started(settings) as found:
         yield replace(found, api_key=place.key or found.api_key)
 
 
@@ -79,30 +75,3 @@ async def _answering(data_dir: Path) -> operator.Operator:
                 fix="try again",
             )
         await asyncio.sleep(0.1)
-
-
-@asynccontextmanager
-async def _started(settings: Settings) -> AsyncIterator[operator.Operator]:
-    """A gateway of our own on a free loopback port, for the time of the block."""
-    logs.configure("warning", "text")
-    http = msgspec.structs.replace(settings.http, host="127.0.0.1", port=0, unix_socket="")
-    settings = msgspec.structs.replace(settings, http=http)
-    ready: asyncio.Future[operator.Operator] = asyncio.get_running_loop().create_future()
-
-    async def on_ready(running: app.Running, local_url: str) -> None:
-        ready.set_result(await operator.announce(running.core, local_url))
-
-    until = asyncio.Event()
-    job = asyncio.create_task(app.serve(settings, on_ready, until), name="gateway")
-    try:
-        waited: set[asyncio.Future[Any]] = {job, ready}
-        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        if not ready.done():
-            await job  # raises what went wrong
-            raise Failure("the gateway stopped while starting", UNAVAILABLE)
-        yield ready.result()
-    finally:
-        ready.cancel()
-        until.set()
-        with contextlib.suppress(asyncio.CancelledError):
-            await job

@@ -9,7 +9,7 @@ import os
 import click
 
 from gateway import app, logs
-from gateway.cli import operator, quickstart
+from gateway.cli import announcing, quickstart
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.roles import roles_of
@@ -75,10 +75,10 @@ def command(
             click.echo(quickstart.screen(found, running.core.data_dir))
         # last: whoever waits for a start waits for this file
         if "api" in wanted:
-            await operator.announce(running.core, local_url)
+            await announcing.announce(running.core, local_url)
             if not running.core.leases.alone:
                 standing.append(
-                    asyncio.create_task(operator.stand_in(running.core, local_url), name="operator")
+                    asyncio.create_task(announcing.stand_in(running.core, local_url), name="operator")
                 )
         log.info("answering at %s", running.core.settings.http.public_url)
 

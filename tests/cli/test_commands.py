@@ -5,6 +5,7 @@ from __future__ import annotations
 import imaplib
 import json
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -138,6 +139,8 @@ def test_tail_for_people_and_ctrl_c(gateway: GatewayProcess) -> None:
         stderr=subprocess.PIPE,
         text=True,
         bufsize=1,
+        # where the tests run in the background of a script, interrupts are ignored, and that is inherited
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert tail.stderr is not None
     assert tail.stdout is not None
@@ -145,7 +148,7 @@ def test_tail_for_people_and_ctrl_c(gateway: GatewayProcess) -> None:
     answer(gateway, "send", "--from", inbox, "--to", inbox, "--subject", "x\tred", "--text", "hi")
     line = tail.stdout.readline()
     assert line.startswith("message.")
-    tail.send_signal(2)
+    tail.send_signal(signal.SIGINT)
     _, err = tail.communicate(timeout=60)
     assert tail.returncode == 130
     assert "Traceback" not in err
