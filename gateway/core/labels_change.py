@@ -197,7 +197,7 @@ def _relocate(tx: Tx, inbox: Row, plan: Plan, spot: Spot, moved: Moved | None) -
         tx.run("UPDATE location SET flags = ? WHERE id = ?", flags, spot.location_id)
         return
     new = moved.uids.get((spot.folder, spot.uid))
-    tx.run("DELETE FROM location WHERE id = ?", spot.location_id)
+    tx.run("UPDATE location SET message_id = ? WHERE id = ?", index.LEFT, spot.location_id)
     if new is None:
         return  # the sync finds it in its new folder
     folder_id = _folder_row(tx, inbox["id"], moved)

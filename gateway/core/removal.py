@@ -73,14 +73,19 @@ async def _delete(core: Core, inbox: Row, ids: Sequence[str], thread_id: str | N
         return spots, homeless
 
     spots, homeless = await core.store.read(read)
+    strays: list[Spot] = []
     if spots or homeless:
 
-        def work(client: Client) -> None:
-            expunge(client, [*spots, *(one for rfc in homeless for one in look_for(client, rfc))])
+        def work(client: Client) -> list[Spot]:
+            strays = [one for rfc in homeless for one in look_for(client, rfc)]
+            expunge(client, [*spots, *strays])
+            return strays
 
-        await on_server(core, inbox["address"], work)
+        strays = await on_server(core, inbox["address"], work)
 
     def write(tx: Tx) -> None:
+        for one in strays:
+            index.leave_unread(tx, inbox["id"], one.folder, one.uidvalidity, one.uid)
         touched = {index.delete_message(tx, message_id) for message_id in ids}
         for thread in touched:
             if thread == thread_id and thread is not None:

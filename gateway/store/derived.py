@@ -197,7 +197,10 @@ class Label(Model):
 
 
 class Location(Model):
-    """Where a message stands on the mail server; a copy stands in several places."""
+    """Where a message stands on the mail server; a copy stands in several places.
+
+    With ``message_id`` '' it stood there until we took it away (``index.LEFT``).
+    """
 
     id = BigAutoField()
     folder_id = IntegerField()

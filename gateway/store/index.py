@@ -29,6 +29,9 @@ from gateway.store.jsontext import dump
 from gateway.store.people import people_json
 
 SEARCHED_CHARS = 100_000
+LEFT = ""
+"""The ``message_id`` of a place whose message we expunged or moved away: a pass that read it just before must not
+bring the message back. The row goes when the mail server reports the UID as vanished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,14 @@ def direction_of(parsed: ParsedMessage, inbox: Row, place: Place) -> str:
 
 def index_found(
     tx: Tx, inbox: Row, place: Place, parsed: ParsedMessage, extra: Iterable[str] = ()
-) -> Indexed:
+) -> Indexed | None:
     """Index a message found on the mail server, or bind one we know to this place.
 
-    ``extra``: labels decided on arrival (``blocked``, ``unauthenticated``). Idempotent.
+    ``extra``: labels decided on arrival (``blocked``, ``unauthenticated``). Idempotent. None: it was read there, and
+    we have taken it away since.
     """
+    if _left(tx, place):
+        return None
     direction = direction_of(parsed, inbox, place)
     at = parsed.received or parsed.date or place.internal_date
     message_id = None
@@ -282,6 +288,8 @@ def drop_location(tx: Tx, folder_id: int, uid: int) -> str | None:
     if row is None:
         return None
     tx.run("DELETE FROM location WHERE folder_id = ? AND uid = ?", folder_id, uid)
+    if row["message_id"] == LEFT:
+        return None
     if tx.value("SELECT 1 FROM location WHERE message_id = ? LIMIT 1", row["message_id"]):
         return None
     return str(row["message_id"])
@@ -290,14 +298,15 @@ def drop_location(tx: Tx, folder_id: int, uid: int) -> str | None:
 def delete_message(tx: Tx, message_id: str) -> str | None:
     """Forget a message that is gone from the mail server; answers its thread, or None if it was unknown.
 
-    The caller refreshes the thread.
+    Its places are left (``LEFT``). The caller refreshes the thread.
     """
     row = tx.row("SELECT seq, thread_id FROM message WHERE id = ?", message_id)
     if row is None:
         return None
     tx.run("DELETE FROM message_search WHERE rowid = ?", row["seq"])
-    for table in ("label", "message_body", "attachment_text", "location", "flags_owed"):
+    for table in ("label", "message_body", "attachment_text", "flags_owed"):
         tx.run(f"DELETE FROM {table} WHERE message_id = ?", message_id)  # noqa: S608
+    tx.run("UPDATE location SET message_id = ? WHERE message_id = ?", LEFT, message_id)
     tx.run("DELETE FROM message WHERE id = ?", message_id)
     tx.run("UPDATE outbox SET mime = NULL WHERE id = ? AND state = 'done'", message_id)  # of a sandbox send
     return str(row["thread_id"])
@@ -318,6 +327,35 @@ def _twin(tx: Tx, inbox: Row, direction: str, parsed: ParsedMessage, message_id:
         direction,
     )
     return next((row for row in rows if row["id"][ULID_TIME:] == message_id[ULID_TIME:]), None)
+
+
+def leave_unread(tx: Tx, inbox_id: str, folder: str, uidvalidity: int, uid: int) -> None:
+    """A message was expunged where the index did not know it: a pass that is reading it finds the place left.
+
+    What the cursor has passed is not read again, and needs no row."""
+    tx.run(
+        "INSERT INTO location (folder_id, uid, message_id, inbox_id, flags) "
+        "SELECT id, ?, ?, inbox_id, '' FROM folder "
+        "WHERE inbox_id = ? AND name = ? AND uidvalidity = ? AND uidnext <= ? "
+        "ON CONFLICT (folder_id, uid) DO UPDATE SET message_id = excluded.message_id",
+        uid,
+        LEFT,
+        inbox_id,
+        folder,
+        uidvalidity,
+        uid,
+    )
+
+
+def _left(tx: Tx, place: Place) -> bool:
+    return bool(
+        tx.value(
+            "SELECT 1 FROM location WHERE folder_id = ? AND uid = ? AND message_id = ?",
+            place.folder_id,
+            place.uid,
+            LEFT,
+        )
+    )
 
 
 def _bind(tx: Tx, inbox: Row, place: Place, message_id: str) -> None:

@@ -61,8 +61,10 @@ def write_batch(
     extra: Sequence[Iterable[str]],
     texts: Texts,
     announce_since: int | None,
-) -> list[index.Indexed]:
+) -> list[index.Indexed | None]:
     """Index one batch, apply its flag changes and move the cursor. Vanished UIDs are not touched here.
+
+    Answers what became of each message; None of one that we have deleted or moved since it was read.
 
     ``announce_since``: events for mail received since then (µs); None announces nothing.
     """
@@ -70,16 +72,17 @@ def write_batch(
     folder_id = save_folder(tx, inbox["id"], delta.state, delta.uidnext, delta.modseq)
     if delta.reset:
         tx.run("DELETE FROM location WHERE folder_id = ?", folder_id)
-    done: list[index.Indexed] = []
+    done: list[index.Indexed | None] = []
     if delta.state.role == "drafts":
         for found, one in zip(delta.found, parsed, strict=True):
             drafts.note(tx, inbox, found.uid, delta.state.uidvalidity, one)
         return done
     for found, one, labels in zip(delta.found, parsed, extra, strict=True):
-        done.append(index_one(tx, inbox, folder_id, delta.state, found, one, labels, texts))
+        indexed = index_one(tx, inbox, folder_id, delta.state, found, one, labels, texts)
+        done.append(indexed)
         news = announce_since is not None and found.internal_date >= announce_since
-        if news and IMPORTED not in found.flags:
-            _announce(tx, inbox, events, done[-1], delta.state.role)
+        if indexed and news and IMPORTED not in found.flags:
+            _announce(tx, inbox, events, indexed, delta.state.role)
     touched = set()
     for uid, flags in delta.flags.items():
         row = tx.row(
@@ -105,11 +108,12 @@ def index_one(
     parsed: ParsedMessage,
     labels: Iterable[str],
     texts: Texts,
-) -> index.Indexed:
-    """Index one message at its place, with what was found in its attachments."""
+) -> index.Indexed | None:
+    """Index one message at its place, with what was found in its attachments. None: as ``index_found``."""
     place = index.Place(folder_id, state.role, state.name, found.uid, found.flags, found.internal_date)
     done = index.index_found(tx, inbox, place, parsed, labels)
-    save_texts(tx, inbox["id"], done.message_id, parsed.attachments, texts)
+    if done is not None:
+        save_texts(tx, inbox["id"], done.message_id, parsed.attachments, texts)
     return done
 
 
@@ -178,7 +182,11 @@ def drop_folders(tx: Tx, inbox: Row, names: Iterable[str], drafts: DraftSink) ->
             continue
         orphans += [
             one["message_id"]
-            for one in tx.rows("SELECT DISTINCT message_id FROM location WHERE folder_id = ?", row["id"])
+            for one in tx.rows(
+                "SELECT DISTINCT message_id FROM location WHERE folder_id = ? AND message_id <> ?",
+                row["id"],
+                index.LEFT,
+            )
         ]
         tx.run("DELETE FROM location WHERE folder_id = ?", row["id"])
         tx.run("DELETE FROM folder WHERE id = ?", row["id"])

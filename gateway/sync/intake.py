@@ -97,7 +97,7 @@ class Intake:
             decided = {
                 found.uid: [to_keyword(label) for label in sorted(labels)]
                 for found, labels, indexed in zip(one.delta.found, extra, done, strict=True)
-                if labels and indexed.new
+                if labels and indexed and indexed.new
             }
             await self._store_keywords(inbox, one.delta.state.name, decided)
 

@@ -118,7 +118,9 @@ class Shelf:
             row = tx.row("SELECT id, role FROM folder WHERE inbox_id = ? AND name = ?", inbox["id"], folder)
             assert row is not None
             place = index.Place(row["id"], row["role"], folder, self.uid, flags, at or now_us())
-            return index.index_found(tx, inbox, place, parsed, extra)
+            done = index.index_found(tx, inbox, place, parsed, extra)
+            assert done is not None
+            return done
 
         return self.store.write_now(write)
 

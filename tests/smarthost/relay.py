@@ -79,6 +79,7 @@ class Relay:
         self._uid += 1
         place = index.Place(1, "inbox", "INBOX", self._uid, (), 1)
         done = await self.core.store.write(lambda tx: index.index_found(tx, self.inbox, place, parsed))
+        assert done is not None
         return done.thread_id
 
     async def thread_of(self, ulid: str) -> str:

@@ -44,7 +44,9 @@ def _found(
     flags: tuple[str, ...] = (),
 ) -> index.Indexed:
     place = index.Place(folder, role, role.upper(), uid, flags, now_us())
-    return store.write_now(lambda tx: index.index_found(tx, inbox, place, parse(raw)))
+    done = store.write_now(lambda tx: index.index_found(tx, inbox, place, parse(raw)))
+    assert done is not None
+    return done
 
 
 def _labels(store: Store, message: str) -> set[str]:
@@ -122,8 +124,39 @@ def test_deleting_leaves_nothing_and_the_thread_follows(store: Store, inbox: Row
     assert thread is not None
     assert (thread["message_count"], thread["last_message_id"]) == (1, one.message_id)
     store.write_now(lambda tx: delete(tx, one.message_id))
+    # what the mail server then reports as vanished
+    assert [store.write_now(lambda tx, uid=uid: index.drop_location(tx, folder, uid)) for uid in (1, 2)] == [
+        None,
+        None,
+    ]
     for table in ("message", "message_body", "message_search", "label", "location", "thread", "thread_ref"):
         assert store.read_now(lambda tx, t=table: tx.value(f"SELECT count(*) FROM {t}")) == 0, table
+
+
+def test_a_pass_that_read_a_message_before_its_deletion_does_not_bring_it_back(
+    store: Store, inbox: Row
+) -> None:
+    folder = _folder(store, inbox)
+    place = index.Place(folder, "inbox", "INBOX", 1, (), now_us())
+    one = _found(store, inbox, _mail(), 1, folder)
+    store.write_now(lambda tx: index.delete_message(tx, one.message_id))
+    assert store.write_now(lambda tx: index.index_found(tx, inbox, place, parse(_mail()))) is None
+    assert store.read_now(lambda tx: tx.value("SELECT count(*) FROM message")) == 0
+    # the same mail under another UID is there again: somebody put it back
+    assert _found(store, inbox, _mail(), 2, folder).new
+
+
+def test_what_was_expunged_before_it_was_indexed_does_not_come_back(store: Store, inbox: Row) -> None:
+    folder = _folder(store, inbox)
+    place = index.Place(folder, "inbox", "INBOX", 4, (), now_us())
+    store.write_now(lambda tx: tx.run("UPDATE folder SET uidnext = 4"))
+    for uid, validity in ((3, 1), (4, 2), (4, 1)):
+        store.write_now(lambda tx, v=validity, u=uid: index.leave_unread(tx, inbox["id"], "INBOX", v, u))
+    # below the cursor nothing is read again, and another UIDVALIDITY means other messages
+    assert store.read_now(lambda tx: tx.rows("SELECT uid, message_id FROM location")) == [
+        {"uid": 4, "message_id": ""}
+    ]
+    assert store.write_now(lambda tx: index.index_found(tx, inbox, place, parse(_mail()))) is None
 
 
 def test_the_id_is_the_same_in_a_new_database(store: Store, inbox: Row, tmp_path) -> None:  # type: ignore[no-untyped-def]
