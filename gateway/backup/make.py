@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -130,9 +131,9 @@ def _copy_private(source: Path, target: Path) -> None:
 
 
 def _free_name(parent: Path) -> Path:
-    place = parent / catalog.name_now()
-    if place.exists():
-        raise BackupError(f"{place} was made this very second; try again")
+    """A name is a second: where this one is taken, the next one. Blocks."""
+    while (place := parent / catalog.name_now()).exists():
+        time.sleep(0.1)
     return place
 
 

@@ -18,6 +18,12 @@ async def database(scene: Scene) -> Sequence[Finding]:
     """Its migrations are the ones we know, and SQLite finds no damage."""
     if scene.store is None:
         raise NoDatabase(f"there is no database in {scene.data_dir}")
+    if not scene.store.postgres:
+        # first: of a damaged file nothing else that is read means anything
+        path = Path(str(scene.store.db.database))
+        damage = await apart(lambda: _damage(path))
+        if damage:
+            return [fail("database", f"{path} is damaged: {damage}", _RESTORE)]
     applied = set(await scene.read(_applied))
     known = known_levels()
     if applied - known:
@@ -35,10 +41,6 @@ async def database(scene: Scene) -> Sequence[Finding]:
         )
     if scene.store.postgres:
         return findings or [ok("database", "PostgreSQL answers, and is up to date")]
-    path = Path(str(scene.store.db.database))
-    damage = await apart(lambda: _damage(path))
-    if damage:
-        findings.append(fail("database", f"{path} is damaged: {damage}", _RESTORE))
     return findings or [ok("database", "whole, and up to date")]
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 
+from imapclient.exceptions import IMAPClientError
+
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
 from gateway.mime.worker import ParserPool
@@ -302,6 +304,16 @@ class Sync:
         if inbox is None:
             self.forget(address)
             return
+        try:
+            await self._read(inbox, cursors, lane, wanted)
+        except IMAPClientError:
+            inbox, _ = await self._store.read(partial(_inbox_and_cursors, address=address))
+            if inbox is None:  # its mailbox was taken away while we read it
+                raise apply.InboxGone(address) from None
+            raise
+
+    async def _read(self, inbox: Row, cursors: dict[str, Cursor], lane: _Lane, wanted: _Wanted) -> None:
+        address = inbox["address"]
         await self._look(inbox, cursors, lane, wanted)
         await flags_owed.pay(self._store, self._imap, inbox, partial(self._turns.write, address))
 

@@ -116,7 +116,7 @@ async def test_a_damaged_database_is_told(tmp_path: Path) -> None:
     async with scene(tmp_path) as made:
         path = tmp_path / "postern.db"
         with contextlib.closing(sqlite3.connect(path)) as db:
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            assert db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
         whole = path.read_bytes()
         path.write_bytes(whole[: -4096 * 3] + b"\xff" * 4096 * 3)
         (found,) = await checks_database.database(made)

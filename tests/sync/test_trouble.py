@@ -2,10 +2,13 @@
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway.store.engine import Row
 from tests.sync.rig import mail, rig, until
 
 pytestmark = pytest.mark.anyio
@@ -35,6 +38,29 @@ async def test_a_mailbox_that_cannot_be_opened_delays_no_other(tmp_path: Path) -
         os.chmod(homes[0], mode)
         await one.deliver("broken@x.test", mail("mended"))
         await until(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'mail mended'"), 60.0)
+
+
+async def test_a_mailbox_that_is_deleted_while_it_is_read_is_no_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with rig(tmp_path) as one:
+        await one.inbox("agent@x.test")
+        look = one.sync._look
+
+        async def too_late(inbox: Row, *rest: Any) -> None:
+            homes = [
+                path for path in one.mail.settings.data_dir.rglob("*") if path.name.startswith("agent@x.test")
+            ]
+            await one.imap.drop("agent@x.test")
+            shutil.rmtree(homes[0])
+            homes[0].write_text("not a directory")
+            await one.store.write(lambda tx: tx.run("UPDATE inbox SET status = 'deleting'"))
+            await look(inbox, *rest)
+
+        monkeypatch.setattr(one.sync, "_look", too_late)
+        one.sync.hint(_hint("agent@x.test"))
+        await until(lambda: asyncio.sleep(0, "agent@x.test" not in one.sync._lanes))
+        assert not [record for record in caplog.records if record.name == "postern.sync"]
 
 
 async def test_imap_commands_in_a_message_id_stay_text(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import threading
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -135,23 +136,29 @@ def test_the_next_backup_links_what_the_last_one_holds_and_old_ones_go(
     first = Path(answer(gateway, "backup", str(tmp_path / "b"), "--mail")["backup"])
     deliver(gateway, mail(address, "newer"))
     until(lambda: len(shown(organization, address)) == 2)
-    until(lambda: not (first.parent / first.name).samefile("/") and _second_has_passed(first))
     second = Path(answer(gateway, "backup", str(tmp_path / "b"), "--mail", "--keep", "2")["backup"])
     old = {one.name.rpartition(":")[0]: one for one in (first / "mail" / address / "cur").iterdir()}
     new = {one.name.rpartition(":")[0]: one for one in (second / "mail" / address / "cur").iterdir()}
     assert len(old) == 1
     assert len(new) == 2
     assert all(new[name].samefile(path) for name, path in old.items())
-    until(lambda: _second_has_passed(second))
     third = answer(gateway, "backup", str(tmp_path / "b"), "--keep", "1")
     assert third["removed"] == [first.name, second.name]
     assert [one.name for one in (tmp_path / "b").iterdir()] == [Path(third["backup"]).name]
 
 
-def _second_has_passed(backup: Path) -> bool:
+def test_a_backup_made_in_the_same_second_gets_the_next_ones_name(
+    gateway: GatewayProcess, tmp_path: Path
+) -> None:
     from gateway.backup.catalog import name_now
 
-    return name_now() > backup.name
+    taken = name_now()
+    for stamp in range(5):
+        later = datetime.strptime(taken, "postern-%Y%m%dT%H%M%SZ") + timedelta(seconds=stamp)
+        (tmp_path / later.strftime("postern-%Y%m%dT%H%M%SZ")).mkdir()
+    assert Path(answer(gateway, "backup", str(tmp_path))["backup"]).name > later.strftime(
+        "postern-%Y%m%dT%H%M%SZ"
+    )
 
 
 def test_one_file_and_what_is_damaged_does_not_verify(gateway: GatewayProcess, tmp_path: Path) -> None:
