@@ -36,7 +36,7 @@ def make(running: Any, wanted: int, names: list[str]) -> None:
         def one(number: int) -> str:
             answer = client.post("inboxes", json={"username": f"box{number}"})
             answer.raise_for_status()
-            return str(answer.json()["inbox_id"])
+            return str(answer.json()["email_address"])
 
         names += pool.map(one, range(len(names), wanted))
     show(
