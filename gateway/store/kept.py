@@ -139,8 +139,8 @@ class DkimKey(Model):
 class Inbox(Model):
     id = CharField(primary_key=True)
     number = BigIntegerField(index=True)
-    organization_id = CharField(index=True)
-    pod_id = CharField(index=True)
+    organization_id = CharField()
+    pod_id = CharField()
     address = CharField(unique=True)  # lower case
     username = TextField()
     domain = CharField(index=True)
@@ -152,6 +152,18 @@ class Inbox(Model):
     active_at = BigIntegerField()  # last mail in or out: who gets an IDLE connection
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
+
+    class Meta:
+        indexes = (
+            # lists of ten thousand, and how many there are, read off the index
+            (("organization_id", "created_at", "id", "status"), False),
+            (("pod_id", "created_at", "id", "status"), False),
+        )
+
+
+Inbox.add_index(
+    Inbox.organization_id, Inbox.client_id, where=Inbox.client_id.is_null(False), name="inbox_client"
+)
 
 
 class Alias(Model):

@@ -112,13 +112,15 @@ CREATE TABLE "inbox" ("id" VARCHAR(255) NOT NULL PRIMARY KEY, "number" BIGINT NO
 
 CREATE INDEX "inbox_number" ON "inbox" ("number")
 
-CREATE INDEX "inbox_organization_id" ON "inbox" ("organization_id")
-
-CREATE INDEX "inbox_pod_id" ON "inbox" ("pod_id")
-
 CREATE UNIQUE INDEX "inbox_address" ON "inbox" ("address")
 
 CREATE INDEX "inbox_domain" ON "inbox" ("domain")
+
+CREATE INDEX "inbox_organization_id_created_at_id_status" ON "inbox" ("organization_id", "created_at", "id", "status")
+
+CREATE INDEX "inbox_pod_id_created_at_id_status" ON "inbox" ("pod_id", "created_at", "id", "status")
+
+CREATE INDEX "inbox_client" ON "inbox" ("organization_id", "client_id") WHERE ("client_id" IS NOT NULL)
 
 CREATE TABLE "label" ("id" BIGSERIAL NOT NULL PRIMARY KEY, "message_id" VARCHAR(255) NOT NULL, "inbox_id" VARCHAR(255) NOT NULL, "label" VARCHAR(255) NOT NULL)
 

@@ -1,0 +1,51 @@
+"""What SQLite reads to answer the questions that are asked all the time: an index from its place, never a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.store.engine import Store
+from gateway.store.migrate import migrate
+
+ORGANIZATION = "organization_id = 'o' AND status <> 'deleting'"
+
+
+@pytest.mark.parametrize(
+    ("sql", "index"),
+    [
+        (
+            f"SELECT count(*) FROM inbox WHERE {ORGANIZATION}",
+            "COVERING INDEX inbox_organization_id_created_at",
+        ),
+        (
+            f"SELECT * FROM inbox WHERE {ORGANIZATION} ORDER BY created_at DESC, id DESC LIMIT 21 OFFSET 0",
+            "INDEX inbox_organization_id_created_at",
+        ),
+        (
+            f"SELECT * FROM inbox WHERE {ORGANIZATION} AND client_id = ?",
+            "INDEX inbox_client (organization_id=? AND client_id=?)",
+        ),
+        (
+            "SELECT id FROM message WHERE inbox_id = 'i' AND hidden = 0 ORDER BY timestamp DESC, seq DESC LIMIT 21",
+            "INDEX message_inbox_id_timestamp_seq",
+        ),
+        (
+            "SELECT * FROM thread WHERE inbox_id = 'i' AND hidden = 0 ORDER BY timestamp DESC, last_seq DESC LIMIT 21",
+            "INDEX thread_inbox_id_timestamp_last_seq",
+        ),
+    ],
+)
+def test_a_list_walks_its_index(tmp_path: Path, sql: str, index: str) -> None:
+    store = Store(
+        f"sqlite:{tmp_path / 'a.db'}"
+    )  # PostgreSQL plans by statistics, which an empty database has not
+    migrate(store)
+    arguments = ("c",) if "?" in sql else ()
+    plan = store.read_now(
+        lambda tx: [row["detail"] for row in tx.rows(f"EXPLAIN QUERY PLAN {sql}", *arguments)]
+    )
+    store.close()
+    assert len(plan) == 1, plan  # nothing is sorted afterwards
+    assert index in plan[0]
