@@ -210,7 +210,7 @@ def _check_domain(tx: Tx, scope: Scope, domain: str, pod: str, verified_only: bo
 async def get(core: Core, scope: Scope, ref: str) -> Row:
     """An inbox by id or address. Raises NotFound, Forbidden."""
     require(scope, "inbox_read")
-    return await core.store.read(lambda tx: find_inbox(tx, scope, ref))
+    return await core.store.glance(lambda tx: find_inbox(tx, scope, ref))
 
 
 async def list_inboxes(

@@ -63,7 +63,7 @@ class KeyRing:
         known = self._known.get(digest)
         if known is None or known.until < time.monotonic():
             generation = self._generation
-            row = await store.read(lambda tx: _find(tx, digest))
+            row = await store.glance(lambda tx: _find(tx, digest))
             if row is None:
                 self._known.pop(digest, None)
                 return None

@@ -12,6 +12,8 @@ from typing import Any
 from gateway.store.engine import Row
 
 Position = tuple[int, str]
+NEAR = 1000
+"""An offset below it is walked at a glance (``Store.glance``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
-from gateway.core.listing import Filter, Listing, Window, cut, keyset
+from gateway.core.listing import NEAR, Filter, Listing, Window, cut, keyset
 from gateway.core.lookup import find_inbox, find_message_id, inbox_ids, require
 from gateway.core.mailbox import parse_whole, whole_message
 from gateway.core.narrowing import message_conditions, reach_condition
@@ -106,7 +106,8 @@ async def list_messages(
             count = tx.value(f"SELECT count(*) FROM message WHERE {where}", *args)  # noqa: S608
         return Listing(rows, count, following)
 
-    return await core.store.read(read)
+    short = inbox_ref is not None and window.offset < NEAR and replace(wanted, direction=None).plain
+    return await (core.store.glance(read) if short else core.store.read(read))
 
 
 def _total(tx: Tx, wanted: Filter, ids: Sequence[str]) -> int:
@@ -145,7 +146,7 @@ async def get_message(core: Core, scope: Scope, inbox_ref: str, message_ref: str
         see(scope, row)
         return inbox, row
 
-    inbox, row = await core.store.read(read)
+    inbox, row = await core.store.glance(read)
     if row["truncated"]:
         await fill_bodies(core, inbox, row)
     return row

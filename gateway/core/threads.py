@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.core.context import Core
 from gateway.core.errors import NotFound
-from gateway.core.listing import Filter, Listing, Window, cut, keyset
+from gateway.core.listing import NEAR, Filter, Listing, Window, cut, keyset
 from gateway.core.lookup import find_inbox, find_thread, require
 from gateway.core.messages import WHOLE, add_labels, allowed, fill_bodies, reach, see
 from gateway.core.narrowing import thread_conditions
@@ -73,7 +73,8 @@ async def list_threads(
             count = tx.value(f"SELECT count(*) FROM thread WHERE {where}", *args)  # noqa: S608
         return Listing(rows, count, following)
 
-    return await core.store.read(read)
+    short = inbox_ref is not None and window.offset < NEAR and wanted.plain
+    return await (core.store.glance(read) if short else core.store.read(read))
 
 
 async def get_thread(

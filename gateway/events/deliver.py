@@ -168,7 +168,7 @@ class WebhookDelivery:
             self._bell.ring()
 
     async def _drain(self, lane: str, share: Share) -> None:
-        row = await self._store.read(lambda tx: lanes.head(tx, lane, now_us()))
+        row = await self._store.glance(lambda tx: lanes.head(tx, lane, now_us()))
         while row is not None and not self._stopping and self._leases.holds(share):
             posted = await self._post(row)
             wire = self._wires[row["dialect"]]

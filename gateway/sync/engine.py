@@ -300,7 +300,7 @@ class Sync:
                 await asyncio.sleep(self._settings.sync.catch_up_seconds - len(rows) * pause)
 
     async def _pass(self, address: str, lane: _Lane, wanted: _Wanted) -> None:
-        inbox, cursors = await self._store.read(partial(_inbox_and_cursors, address=address))
+        inbox, cursors = await self._store.glance(partial(_inbox_and_cursors, address=address))
         if inbox is None:
             self.forget(address)
             return
@@ -388,7 +388,7 @@ class Sync:
             if not delta.more:
                 delta.reset = reset
                 return delta
-            rows = await self._store.read(partial(apply.cursors_of, inbox_id=inbox["id"]))
+            rows = await self._store.glance(partial(apply.cursors_of, inbox_id=inbox["id"]))
             cursor = rows[name]
 
 

@@ -29,7 +29,7 @@ Paid = list[tuple[Row, tuple[str, ...]]]
 async def pay(store: Store, imap: ImapPool, inbox: Row, write: Write | None = None) -> None:
     """Set and clear what an inbox is owed; what cannot be done now stays owed. Raises StoreDown, and
     what ``write`` raises (None: the store's own)."""
-    rows = await store.read(partial(_owed, inbox_id=inbox["id"]))
+    rows = await store.glance(partial(_owed, inbox_id=inbox["id"]))
     if not rows:
         return
     try:
