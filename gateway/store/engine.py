@@ -259,28 +259,36 @@ class Store:
     def _commit_group(self, group: list[tuple[Callable[[Tx], Any], Future[Any]]]) -> None:
         settled: list[tuple[Future[Any], Any, BaseException | None]] = []
         calls: list[Callable[[], None]] = []
+        undo: tuple[str, ...] = ("ROLLBACK TO one", "RELEASE one")
+        keep: tuple[str, ...] = ("RELEASE one",)
+        if (
+            len(group) == 1
+        ):  # nobody to protect from it; a savepoint keeps a copy of every page a large write touches
+            undo, keep = ("ROLLBACK",), ()
         try:
             self.db.execute_sql("BEGIN IMMEDIATE")
             for work, done in group:
                 tx = Tx(self.db)
-                self.db.execute_sql("SAVEPOINT one")
+                if keep:
+                    self.db.execute_sql("SAVEPOINT one")
                 try:
                     answer = work(tx)
                 except peewee.OperationalError as error:
                     if not _in_transaction(self.db):  # disk full and the like roll everything back
                         raise
-                    self._undo_one()
+                    self._each(undo)
                     settled.append((done, None, StoreDown(str(error))))
                 except BaseException as error:
-                    self._undo_one()
+                    self._each(undo)
                     if isinstance(error, peewee.IntegrityError):
                         error = NotUnique(str(error))
                     settled.append((done, None, error))
                 else:
-                    self.db.execute_sql("RELEASE one")
+                    self._each(keep)
                     settled.append((done, answer, None))
                     calls += tx.after_commit
-            self.db.execute_sql("COMMIT")
+            if _in_transaction(self.db):
+                self.db.execute_sql("COMMIT")
         except Exception as error:
             try:
                 if _in_transaction(self.db):
@@ -295,9 +303,9 @@ class Store:
         for done, answer, failure in settled:
             _settle(done, answer, failure)
 
-    def _undo_one(self) -> None:
-        self.db.execute_sql("ROLLBACK TO one")
-        self.db.execute_sql("RELEASE one")
+    def _each(self, statements: Sequence[str]) -> None:
+        for one in statements:
+            self.db.execute_sql(one)
 
 
 def _in_transaction(db: Any) -> bool:
