@@ -286,7 +286,7 @@ class Sync:
                 rows = []
             rows = [row for row in rows if self._turns.mine(row["address"])]
             # a sweep never takes more than its share: with push the hints do the work
-            share = 1 / 10 if self._mail.has_push else 1 / 60
+            share = 1 / 8 if self._mail.has_push else 1 / 60
             pause = max(self._settings.sync.catch_up_seconds / max(len(rows), 1), share)
             for row in rows:
                 if self._turns.mine(row["address"]):
