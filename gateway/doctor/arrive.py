@@ -30,11 +30,9 @@ async def arrived(
 
 
 def _store(settings: Settings, data_dir: Path) -> Store | None:
-    """Opened to look only; nothing is made or migrated."""
+    """Opened to look only: it has no writer, and nothing is made or migrated."""
     url = settings.database.url
     path = Path(url.removeprefix("sqlite:")) if url else data_dir / "postern.db"
     if (not url or url.startswith("sqlite:")) and not path.exists():
         return None
-    store = Store(url or f"sqlite:{path}")
-    store.start()
-    return store
+    return Store(url or f"sqlite:{path}")

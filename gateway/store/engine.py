@@ -1,4 +1,4 @@
-"""The database engine: one writer thread with group commit, two reader threads (dependencies.md measured it).
+"""The database engine: one writer thread with group commit, two reader threads and one for short look-ups.
 
 ``await store.write(fn)`` runs ``fn(tx)`` in the writer thread. What is queued meanwhile shares one
 ``BEGIN IMMEDIATE`` … ``COMMIT`` (each in a savepoint of its own), so an awaited write is on disk and a burst
@@ -16,13 +16,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar, cast
 
 import peewee
 from playhouse.pool import MaxConnectionsExceeded
 
 from gateway.store import postgres
+from gateway.store.glances import Glances
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -121,6 +122,7 @@ class Store:
         writers = max(1, connections // 2)
         readers = max(1, connections - writers) if self.postgres else 2
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="store-read")
+        self._glances = Glances(at_end=self.db.close)
         self._writers = (
             ThreadPoolExecutor(writers, thread_name_prefix="store-write") if self.postgres else None
         )
@@ -140,6 +142,7 @@ class Store:
         if self._writers is not None:
             self._writers.shutdown(wait=True)
         self._readers.shutdown(wait=True)
+        self._glances.close()
         if self.postgres:
             self.db.close_all()
         elif not self.db.is_closed():
@@ -161,12 +164,12 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._look, work)
 
     async def glance(self, work: Callable[[Tx], T]) -> T:
-        """``read`` for look-ups by key and short walks of an index, quicker than the way to a thread and back.
+        """``read`` for look-ups by key and short walks of an index, which do not wait behind long ones.
 
-        On SQLite they run right here, where nothing waits for the GIL between two rows. Whatever may walk far (a count,
-        a filter, a large offset) takes ``read``: it would hold up everybody.
+        On SQLite those asked at a time are answered together (``gateway.store.glances``). Whatever may walk far (a
+        count, a filter, a large offset) takes ``read``: it would hold up everybody.
         """
-        return await self.read(work) if self.postgres else self._look(work)
+        return await (self.read(work) if self.postgres else self._glances.look(partial(self._look, work)))
 
     def write_now(self, work: Callable[[Tx], T]) -> T:
         """``write`` for callers without an event loop (the command line)."""

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from gateway.doctor import checks_database, checks_files, checks_machine
+from gateway.doctor.arrive import arrived
 from tests.databases import on_postgres
 from tests.doctor.scenes import scene, told
 from tests.servers import data_directory
@@ -112,16 +113,24 @@ async def test_the_database_is_of_this_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(on_postgres(), reason="a SQLite file is damaged here")
-async def test_a_damaged_database_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("whole_pages", [-3, 1, 0], ids=["its end", "all but its head", "everything"])
+async def test_a_damaged_database_is_told(
+    tmp_path: Path, whole_pages: int, capfd: pytest.CaptureFixture[str]
+) -> None:
     async with scene(tmp_path) as made:
-        path = tmp_path / "postern.db"
-        with contextlib.closing(sqlite3.connect(path)) as db:
-            assert db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
-        whole = path.read_bytes()
-        path.write_bytes(whole[: -4096 * 3] + b"\xff" * 4096 * 3)
+        settings = made.settings
+    path = tmp_path / "postern.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(whole_pages * 4096 % size)
+        file.write(b"\xff" * (size - file.tell()))
+    async with arrived(settings, tmp_path, None, None) as made:
         (found,) = await checks_database.database(made)
     assert found.level == "fail"
     assert "postern restore" in found.fix
+    assert "Traceback" not in capfd.readouterr().err
 
 
 async def test_secrets_that_others_can_read(tmp_path: Path) -> None:
