@@ -31,6 +31,7 @@ import pytest
 from gateway.core.keys import key_row, new_secret
 from gateway.store.engine import Store, Tx
 from gateway.store.ids import new_ulid, now_us
+from mailserver.machine import choose_ports
 from mailserver.process import below
 from tests.databases import database_url, on_postgres
 from tests.servers import data_directory, dovecot_missing, postfix_missing
@@ -38,6 +39,7 @@ from tests.servers import data_directory, dovecot_missing, postfix_missing
 T = TypeVar("T")
 Server = Literal["embedded", "postfix_dovecot"]
 _ROOT = Path(__file__).resolve().parent.parent
+_PORTS = ("--port", "--smtp-port", "--imap-port", "--submission-port")
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
@@ -83,6 +85,7 @@ class GatewayProcess:
     server: Server = "embedded"
     settings: dict[str, Any] = field(default_factory=dict)
     quickstart: dict[str, Any] = field(default_factory=dict)
+    ports: list[int] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -151,12 +154,10 @@ class GatewayProcess:
     def start(self) -> None:
         """Start and wait until requests are answered. Ports stay those of the first start."""
         assert self.process is None or self.process.poll() is not None, "it runs already"
-        ports = ["--port", "0", "--smtp-port", "0", "--imap-port", "0", "--submission-port", "0"]
-        if self.quickstart:
-            services = {"--smtp-port": "smtp", "--imap-port": "imap", "--submission-port": "submission"}
-            ports = ["--port", self.base_url.rsplit(":", 1)[1]]
-            for option, service in services.items():
-                ports += [option, str(self.quickstart[service]["port"])]
+        self.ports = self.ports or choose_ports("127.0.0.1", [0] * len(_PORTS))
+        ports = [
+            word for option, port in zip(_PORTS, self.ports, strict=True) for word in (option, str(port))
+        ]
         with open(self.data / "gateway.log", "ab") as log:
             self.process = subprocess.Popen(
                 self.command("serve", "--quickstart", *ports),

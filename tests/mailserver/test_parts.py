@@ -156,6 +156,12 @@ def test_no_port_is_chosen_twice() -> None:
         choose_ports("127.0.0.1", [25025, 0, 25025])
 
 
+def test_a_chosen_port_is_none_that_the_kernel_gives_away() -> None:
+    # a service that is down for a second must find its port again
+    kept = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    assert all(port < int(kept[0]) for port in choose_ports("127.0.0.1", [0] * 50))
+
+
 def test_wire() -> None:
     assert wire.normalised(b"a\nb\rc\r\nd\0") == b"a\r\nb\r\nc\r\nd\r\n"
     assert wire.split(b"A: 1\r\n 2\r\nB: 3\r\n\r\nbody") == ([b"A: 1\r\n 2\r\n", b"B: 3\r\n"], b"\r\nbody")
