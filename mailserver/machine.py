@@ -20,6 +20,7 @@ from typing import Any
 from mailserver.base import Endpoint, MailServerError
 
 log = logging.getLogger(__name__)
+_DRAWS = 100
 
 
 def is_loopback(bind: str) -> bool:
@@ -40,7 +41,7 @@ def choose_ports(host: str, wanted: Sequence[int]) -> list[int]:
     """The ports as wanted, and for each 0 one that is free at this moment; no port twice.
 
     Two services of one port would be one service: Postfix keeps the last of two equal lines in master.cf.
-    Raises MailServerError when a port is wanted twice.
+    Raises MailServerError when a port is wanted twice, or none is free.
     """
     fixed = [port for port in wanted if port]
     if len(set(fixed)) < len(fixed):
@@ -54,13 +55,16 @@ def choose_ports(host: str, wanted: Sequence[int]) -> list[int]:
             return int(probe.getsockname()[1])
 
         def draw() -> int:
-            while True:
+            why: OSError | None = None
+            for attempt in range(_DRAWS):
                 try:
-                    port = taken(_quiet_port())
-                except OSError:  # somebody has it
-                    port = taken(0)
+                    port = taken(_quiet_port() if attempt < _DRAWS // 2 else 0)
+                except OSError as error:  # somebody has it, most likely
+                    why = error
+                    continue
                 if port not in fixed:
                     return port
+            raise MailServerError(f"no port to listen on at {host}: {why}")
 
         return [port or draw() for port in wanted]
 

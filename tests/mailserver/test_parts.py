@@ -154,6 +154,8 @@ def test_no_port_is_chosen_twice() -> None:
     assert len(set(chosen)) == len(chosen)
     with pytest.raises(MailServerError, match="same port"):
         choose_ports("127.0.0.1", [25025, 0, 25025])
+    with pytest.raises(MailServerError, match=r"192\.0\.2\.1: .*assign"):
+        choose_ports("192.0.2.1", [0])
 
 
 def test_a_chosen_port_is_none_that_the_kernel_gives_away() -> None:
