@@ -38,16 +38,15 @@ async def _run(place: Place, given: dict[str, str | None]) -> None:
     if operator.running(data_dir):
         raise Failure(f"a gateway is running on {data_dir}: it is set up already", UNAVAILABLE)
     file = data_dir / "postern.toml"
-    known = (data_dir / "postern.db").exists()
     async with app.ground(settings) as core:
         if not file.exists() and place.file() is None:
             _write(file, example({name: value for name, value in given.items() if value is not None}))
-        key = None if known else await bootstrap.make_key(core, "first")
+        key = await bootstrap.make_first_key(core, "first")
         answer = {"data_dir": str(data_dir), "config": str(place.file() or file), "api_key": key}
     show(
         place,
         answer,
-        f"data directory  {data_dir}" + (" (was there already)" if known else ""),
+        f"data directory  {data_dir}" + (" (was there already)" if key is None else ""),
         f"configuration   {answer['config']}",
         f"API key         {key or '`postern key create NAME` makes another'}",
         f"next            postern serve --data {data_dir}",

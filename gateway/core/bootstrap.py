@@ -76,6 +76,20 @@ async def make_key(core: Core, name: str, *, organization: str | None = None, op
     return key
 
 
+async def make_first_key(core: Core, name: str) -> str | None:
+    """A key of the first organization for a database that holds none; None when it holds one. Shown once."""
+    key = new_secret()
+
+    def write(tx: Tx) -> bool:
+        organization = _first_organization(tx)
+        if tx.value("SELECT 1 FROM api_key LIMIT 1"):
+            return False
+        tx.insert("api_key", key_row(key, organization, name=name))
+        return True
+
+    return key if await core.store.write(write) else None
+
+
 async def reconcile_mail_server(core: Core) -> None:
     """Tell the mail server exactly which domains, mailboxes and aliases there are (start-up repair)."""
 
