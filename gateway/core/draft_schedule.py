@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from functools import partial
 
 from gateway.core.context import Core
 from gateway.core.draft_send import send_draft, sweep
@@ -23,15 +24,17 @@ log = logging.getLogger("postern.drafts")
 
 _SWEEP_SECONDS = 30.0
 _LONGEST_PAUSE = 300.0
+_GRACE_SECONDS = 120.0
 _MAX_SURPRISES = 5
 
 
 class DraftScheduler:
-    """Sends due drafts, looking every ``interval`` seconds."""
+    """Sends due drafts, looking every ``interval`` seconds, and deletes those put away ``grace`` seconds ago."""
 
-    def __init__(self, core: Core, interval: float = 1.0) -> None:
+    def __init__(self, core: Core, interval: float = 1.0, grace: float = _GRACE_SECONDS) -> None:
         self._core = core
         self._interval = interval
+        self._grace_us = int(grace * 1_000_000)
         self._task: asyncio.Task[None] | None = None
         self._again: dict[str, tuple[float, int]] = {}  # draft → (not before, failures)
         self._swept = 0.0
@@ -72,6 +75,9 @@ class DraftScheduler:
             self._swept = now
             for row, inbox in await self._core.store.read(_leftovers):
                 await sweep(self._core, inbox, row["id"])
+            old = partial(_old, before=now_us() - self._grace_us)
+            if await self._core.store.read(old):
+                await self._core.store.write(lambda tx: _delete(tx, old(tx)))
         return went
 
     async def _send(self, row: Row) -> bool:
@@ -141,9 +147,22 @@ def _due(tx: Tx) -> list[Row]:
 
 
 def _leftovers(tx: Tx) -> list[tuple[Row, Row]]:
+    """Sent drafts whose copy may stand in the folder yet, each with its inbox."""
     found = []
     for row in tx.rows("SELECT id, inbox_id FROM draft WHERE send_status = 'sent' LIMIT 100"):
         inbox = tx.row("SELECT * FROM inbox WHERE id = ?", row["inbox_id"])
         if inbox is not None:
             found.append((row, inbox))
     return found
+
+
+def _old(tx: Tx, before: int) -> list[str]:
+    """Those put away by the time ``before`` (µs)."""
+    query = "SELECT id FROM draft WHERE send_status = 'gone' AND updated_at <= ? LIMIT 1000"
+    return [row["id"] for row in tx.rows(query, before)]
+
+
+def _delete(tx: Tx, draft_ids: list[str]) -> None:
+    for draft_id in draft_ids:
+        tx.run("DELETE FROM draft_file WHERE draft_id = ?", draft_id)
+        tx.run("DELETE FROM draft WHERE id = ?", draft_id)

@@ -9,7 +9,7 @@ from gateway.core import messages, replies, sending
 from gateway.core.context import Core
 from gateway.core.draft_files import files_of
 from gateway.core.draft_folder import remove_draft
-from gateway.core.drafts import SCHEDULED, _draft_labels, _found, as_texts, forget
+from gateway.core.drafts import SCHEDULED, _draft_labels, _found, as_texts, put_away
 from gateway.core.errors import CoreError, NotFound
 from gateway.core.idempotency import Completion
 from gateway.core.lookup import require
@@ -54,7 +54,7 @@ async def _send(
     def also(tx: Tx) -> None:
         done = tx.run(
             "UPDATE draft SET send_status = 'sent', updated_at = ? WHERE id = ? AND updated_at = ? "
-            "AND (send_status IS NULL OR send_status <> 'sent')",
+            "AND (send_status IS NULL OR send_status NOT IN ('sent', 'gone'))",
             now_us(),
             row["id"],
             row["updated_at"],
@@ -96,7 +96,7 @@ async def _send(
 
 
 async def sweep(core: Core, inbox: Row, draft_id: str) -> None:
-    """Take a sent draft out of the Drafts folder, then forget it. Left for the scheduler when that fails."""
+    """Take a sent draft out of the Drafts folder, then put it away. Left for the scheduler when that fails."""
     row = await core.store.read(
         lambda tx: tx.row("SELECT * FROM draft WHERE id = ? AND send_status = 'sent'", draft_id)
     )
@@ -108,4 +108,4 @@ async def sweep(core: Core, inbox: Row, draft_id: str) -> None:
             await on_server(core, inbox["address"], lambda client: remove_draft(client, validity, uid))
         except CoreError:
             return
-    await core.store.write(lambda tx: forget(tx, draft_id))
+    await core.store.write(lambda tx: put_away(tx, draft_id))

@@ -15,15 +15,24 @@ from gateway.store.jsontext import dump
 
 def note_person_draft(tx: Tx, inbox: Row, uid: int, uidvalidity: int, parsed: ParsedMessage) -> None:
     """A message stands in Drafts. Idempotent."""
+    tx.lock(f"drafts/{inbox['id']}")  # whoever files or puts away one is through with its row
     own = _own_id(parsed)
-    known = tx.row("SELECT id, uid, uidvalidity, inbox_id FROM draft WHERE id = ?", own) if own else None
-    if known is not None and known["inbox_id"] == inbox["id"]:
+    known = _known(tx, own) if own else None
+    if known is not None and known["inbox_id"] == inbox["id"] and known["send_status"] != "gone":
         if known["uidvalidity"] != uidvalidity or (known["uid"] or 0) < uid:
             tx.update("draft", "id", own, {"uid": uid, "uidvalidity": uidvalidity})
+        return
+    if known is not None and _was_there(known, inbox, uid, uidvalidity):
         return
     at = parsed.date or now_us()
     if own is None or known is not None:
         own = derived_ulid(inbox["created_at"], inbox["id"], "draft", parsed.message_id or parsed.identity)
+        known = _known(tx, own)
+        if known is not None and _was_there(known, inbox, uid, uidvalidity):
+            return
+        if known is not None and known["send_status"] == "gone":
+            tx.run("DELETE FROM draft WHERE id = ?", own)  # written anew
+            known = None
     content = empty() | {
         "to": [[one.name, one.email] for one in parsed.to],
         "cc": [[one.name, one.email] for one in parsed.cc],
@@ -42,7 +51,7 @@ def note_person_draft(tx: Tx, inbox: Row, uid: int, uidvalidity: int, parsed: Pa
         "uidvalidity": uidvalidity,
         "updated_at": now_us(),
     }
-    if tx.value("SELECT 1 FROM draft WHERE id = ?", own):
+    if known is not None:
         tx.update("draft", "id", own, changes)
         return
     tx.insert(
@@ -60,10 +69,27 @@ def note_person_draft(tx: Tx, inbox: Row, uid: int, uidvalidity: int, parsed: Pa
 
 def drop_person_draft(tx: Tx, inbox: Row, uid: int) -> None:
     """A UID vanished from Drafts: the draft goes with it, unless it stands under a newer UID by now."""
-    row = tx.row("SELECT id FROM draft WHERE inbox_id = ? AND uid = ?", inbox["id"], uid)
+    row = tx.row(
+        "SELECT id FROM draft WHERE inbox_id = ? AND uid = ? AND (send_status IS NULL OR send_status <> 'gone')",
+        inbox["id"],
+        uid,
+    )
     if row is not None:
         tx.run("DELETE FROM draft_file WHERE draft_id = ?", row["id"])
         tx.run("DELETE FROM draft WHERE id = ?", row["id"])
+
+
+def _known(tx: Tx, draft_id: str) -> Row | None:
+    return tx.row("SELECT id, uid, uidvalidity, inbox_id, send_status FROM draft WHERE id = ?", draft_id)
+
+
+def _was_there(known: Row, inbox: Row, uid: int, uidvalidity: int) -> bool:
+    """Whether this copy was read before its draft was taken out of the folder. A newer one was put there since."""
+    return (
+        known["send_status"] == "gone"
+        and (known["inbox_id"], known["uidvalidity"]) == (inbox["id"], uidvalidity)
+        and uid <= (known["uid"] or 0)
+    )
 
 
 def _own_id(parsed: ParsedMessage) -> str | None:

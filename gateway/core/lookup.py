@@ -164,7 +164,7 @@ def find_draft(tx: Tx, scope: Scope, inbox: Row | None, ref: str) -> Row:
     """A draft row by ``dft_…`` or ULID; with ``inbox`` None anywhere inside the reach."""
     wanted = parse_id("dft", ref)
     row = tx.row("SELECT * FROM draft WHERE id = ?", wanted) if wanted else None
-    if row is None or row["organization_id"] != scope.organization or row["send_status"] == "sent":
+    if row is None or row["organization_id"] != scope.organization or row["send_status"] in ("sent", "gone"):
         row = None
     elif inbox is None:
         find_inbox(tx, scope, row["inbox_id"])

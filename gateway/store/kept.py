@@ -251,7 +251,9 @@ class Draft(Model):
     forward_of = TextField(null=True)
     reply_all = flag()
     send_at = BigIntegerField(null=True, index=True)
-    send_status = TextField(null=True)  # scheduled sending failed
+    send_status = TextField(
+        null=True
+    )  # scheduled, sending, failed; hidden: sent, gone (from the folder, too)
     test = flag()  # scheduled with a sandbox key: what goes at ``send_at`` is never delivered
     uid = BigIntegerField(null=True)  # in the Drafts folder
     uidvalidity = BigIntegerField(null=True)

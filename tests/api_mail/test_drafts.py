@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.core.draft_schedule import DraftScheduler
+from gateway.core.drafts_sync import note_person_draft
 from gateway.store.ids import now_us
 from mailserver.imap import Client
 from tests.api_mail.house import House, house
@@ -261,7 +262,7 @@ async def test_a_kill_leaves_a_draft_due_or_sent(home: House) -> None:
 
     await home.core.store.write(crash)
     assert (await home.api.get(f"{DRAFTS}/{second['draft_id']}")).status_code == 404
-    engine = DraftScheduler(home.core, interval=0.05)
+    engine = DraftScheduler(home.core, interval=0.05, grace=0)
     await engine.start()
 
     async def look() -> object:
@@ -272,3 +273,41 @@ async def test_a_kill_leaves_a_draft_due_or_sent(home: House) -> None:
     await engine.stop()
     sent = await home.messages(BOT, labels="sent")
     assert [one["subject"] for one in sent] == ["A"]
+
+
+@pytest.mark.parametrize("way", ["sent", "deleted"])
+async def test_a_pass_that_had_read_a_draft_does_not_bring_it_back(home: House, way: str) -> None:
+    made = (await home.api.post(DRAFTS, json={"to": FRIEND, "subject": "Gone", "text": "once"})).json()
+    one, ulid = f"{DRAFTS}/{made['draft_id']}", made["draft_id"][4:]
+    await home.api.patch(one, json={"text": "twice"})
+    inbox = await home.core.store.read(lambda tx: tx.row("SELECT * FROM inbox WHERE address = ?", BOT))
+    filed = await home.core.store.read(lambda tx: tx.row("SELECT * FROM draft WHERE id = ?", ulid))
+    assert inbox is not None
+    assert filed is not None
+    read = await home.core.parser.parse((await in_folder(home))[0])
+    answer = await (home.api.post(f"{one}/send", json={}) if way == "sent" else home.api.delete(one))
+    assert answer.is_success
+    for uid in (filed["uid"] - 1, filed["uid"]):  # the copy before the change, too
+        await home.core.store.write(
+            lambda tx, uid=uid: note_person_draft(tx, inbox, uid, filed["uidvalidity"], read)
+        )
+    assert (await home.api.get(DRAFTS)).json()["drafts"] == []
+    assert (await home.api.get(one)).status_code == 404
+    engine = DraftScheduler(home.core, grace=0)
+    await engine.pass_once()
+    assert await home.core.store.read(lambda tx: tx.value("SELECT count(*) FROM draft")) == 0
+
+
+async def test_a_draft_put_away_keeps_nothing_but_its_name_and_frees_its_client_id(home: House) -> None:
+    new = {"to": FRIEND, "subject": "zebra", "text": "zebra", "labels": ["zebra"], "client_id": "one"}
+    first = (await home.api.post(DRAFTS, json=new)).json()
+    await home.api.delete(f"{DRAFTS}/{first['draft_id']}")
+    rows = await home.core.store.read(lambda tx: tx.rows("SELECT * FROM draft"))
+    assert [row["id"] for row in rows] == [first["draft_id"][4:]]
+    assert "zebra" not in str(rows)
+    second = (await home.api.post(DRAFTS, json=new)).json()
+    assert second["draft_id"] != first["draft_id"]
+    await DraftScheduler(home.core).pass_once()
+    assert await home.core.store.read(lambda tx: tx.value("SELECT count(*) FROM draft")) == 2
+    await DraftScheduler(home.core, grace=0).pass_once()
+    assert await home.core.store.read(lambda tx: tx.value("SELECT count(*) FROM draft")) == 1
