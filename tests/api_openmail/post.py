@@ -125,7 +125,9 @@ class Post:
             numbers = until(lambda: sees(imap, folder, *criteria), why=f"{criteria} in {folder}")
             assert len(numbers) == 1, numbers
             _, rows = imap.fetch(numbers[0].decode(), "(BODY.PEEK[])")
-        return email.message_from_bytes(rows[0][1], policy=email.policy.default)  # type: ignore[return-value]
+        # beside the mail, the server may tell that its flags were changed just now (RFC 9051 §7.5.2)
+        octets = next(row[1] for row in rows if isinstance(row, tuple))
+        return email.message_from_bytes(octets, policy=email.policy.default)  # type: ignore[return-value]
 
     def flags(self, inbox: dict[str, Any], *criteria: str, folder: str = "INBOX") -> str:
         """The flags of the one mail that matches, in lower case."""
@@ -133,4 +135,4 @@ class Post:
             numbers = sees(imap, folder, *criteria)
             assert len(numbers) == 1, numbers
             _, rows = imap.fetch(numbers[0].decode(), "(FLAGS)")
-        return bytes(rows[0]).decode().lower()
+        return bytes(rows[-1]).decode().lower()
