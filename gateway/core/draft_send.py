@@ -17,6 +17,7 @@ from gateway.core.mailbox import on_server
 from gateway.core.replies import ReplyRequest
 from gateway.core.sending import SendRequest
 from gateway.core.sent import Sent
+from gateway.store.drafts import SHOWN
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
 from gateway.store.jsontext import load
@@ -53,8 +54,8 @@ async def _send(
 
     def also(tx: Tx) -> None:
         done = tx.run(
-            "UPDATE draft SET send_status = 'sent', updated_at = ? WHERE id = ? AND updated_at = ? "
-            "AND (send_status IS NULL OR send_status NOT IN ('sent', 'gone'))",
+            "UPDATE draft SET send_status = 'sent', updated_at = ? WHERE id = ? AND updated_at = ? "  # noqa: S608
+            f"AND {SHOWN}",
             now_us(),
             row["id"],
             row["updated_at"],

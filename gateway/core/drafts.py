@@ -25,6 +25,7 @@ from gateway.core.replies import ReplyRequest, original_of, reply_request
 from gateway.mime.addresses import format_address
 from gateway.mime.reply import forward_subject
 from gateway.mime.types import Address, OutgoingAttachment
+from gateway.store.drafts import SHOWN
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.jsontext import dump, load
@@ -138,7 +139,7 @@ async def list_drafts(
     def read(tx: Tx) -> Listing:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         where, args, _ = reach(tx, scope, inbox, "draft")
-        where += " AND (send_status IS NULL OR send_status NOT IN ('sent', 'gone'))"
+        where += f" AND {SHOWN}"
         for label in wanted.labels:
             where, args = f"{where} AND replace(labels_json, ?, '') <> labels_json", [*args, dump(label)]
         for sign, at in (("<", wanted.before), (">", wanted.after)):
@@ -204,9 +205,9 @@ async def update_draft(
 
     def write(tx: Tx) -> Row:
         done = tx.run(
-            "UPDATE draft SET content_json = ?, attachments_json = ?, labels_json = ?, send_at = ?, "
+            "UPDATE draft SET content_json = ?, attachments_json = ?, labels_json = ?, send_at = ?, "  # noqa: S608
             "send_status = ?, test = ?, uid = ?, uidvalidity = ?, updated_at = ? WHERE id = ? AND updated_at = ? "
-            "AND (send_status IS NULL OR send_status NOT IN ('sending', 'sent', 'gone'))",
+            f"AND {SHOWN} AND (send_status IS NULL OR send_status <> 'sending')",
             dump(content),
             dump([*(fact for fact, _ in kept), *added]),
             dump(sorted(labels)),
@@ -325,8 +326,7 @@ def as_texts(content: dict[str, Any], name: str) -> list[str]:
 
 def _by_client_id(tx: Tx, inbox: Row, client_id: str | None) -> Row | None:
     return tx.row(
-        "SELECT * FROM draft WHERE inbox_id = ? AND client_id = ? "
-        "AND (send_status IS NULL OR send_status NOT IN ('sent', 'gone'))",
+        f"SELECT * FROM draft WHERE inbox_id = ? AND client_id = ? AND {SHOWN}",  # noqa: S608
         inbox["id"],
         client_id,
     )

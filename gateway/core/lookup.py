@@ -9,6 +9,7 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 from gateway.core.errors import Forbidden, NotFound
+from gateway.store.drafts import SHOWN
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import number_in, parse_id
 from gateway.store.scope import Scope
@@ -163,8 +164,8 @@ def _seen(tx: Tx, scope: Scope, thread: Row) -> bool:
 def find_draft(tx: Tx, scope: Scope, inbox: Row | None, ref: str) -> Row:
     """A draft row by ``dft_…`` or ULID; with ``inbox`` None anywhere inside the reach."""
     wanted = parse_id("dft", ref)
-    row = tx.row("SELECT * FROM draft WHERE id = ?", wanted) if wanted else None
-    if row is None or row["organization_id"] != scope.organization or row["send_status"] in ("sent", "gone"):
+    row = tx.row(f"SELECT * FROM draft WHERE id = ? AND {SHOWN}", wanted) if wanted else None  # noqa: S608
+    if row is None or row["organization_id"] != scope.organization:
         row = None
     elif inbox is None:
         find_inbox(tx, scope, row["inbox_id"])

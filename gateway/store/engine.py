@@ -264,9 +264,8 @@ class Store:
         calls: list[Callable[[], None]] = []
         undo: tuple[str, ...] = ("ROLLBACK TO one", "RELEASE one")
         keep: tuple[str, ...] = ("RELEASE one",)
-        if (
-            len(group) == 1
-        ):  # nobody to protect from it; a savepoint keeps a copy of every page a large write touches
+        if len(group) == 1:
+            # nobody to protect from it; a savepoint keeps a copy of every page that a large write touches
             undo, keep = ("ROLLBACK",), ()
         try:
             self.db.execute_sql("BEGIN IMMEDIATE")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.store.drafts import SHOWN
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.jsontext import load
 
@@ -149,10 +150,7 @@ def threads(store: Store, inbox: str) -> Iterator[Facts]:
 def drafts(store: Store, inbox: str) -> Iterator[tuple[Facts, list[tuple[str, bytes]]]]:
     """Every draft of an inbox, with the octets of its attachments by their ids. Blocks."""
     last = ""
-    query = (
-        "SELECT * FROM draft WHERE inbox_id = ? AND id > ? "
-        "AND (send_status IS NULL OR send_status NOT IN ('sent', 'gone')) ORDER BY id LIMIT 20"
-    )
+    query = f"SELECT * FROM draft WHERE inbox_id = ? AND id > ? AND {SHOWN} ORDER BY id LIMIT 20"  # noqa: S608
     while rows := store.read_now(lambda tx, last=last: tx.rows(query, inbox, last)):  # type: ignore[misc]
         for row in rows:
             files = store.read_now(

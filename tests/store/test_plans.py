@@ -38,9 +38,8 @@ ORGANIZATION = "organization_id = 'o' AND status <> 'deleting'"
     ],
 )
 def test_a_list_walks_its_index(tmp_path: Path, sql: str, index: str) -> None:
-    store = Store(
-        f"sqlite:{tmp_path / 'a.db'}"
-    )  # PostgreSQL plans by statistics, which an empty database has not
+    # PostgreSQL plans by statistics, which an empty database has not
+    store = Store(f"sqlite:{tmp_path / 'a.db'}")
     migrate(store)
     arguments = ("c",) if "?" in sql else ()
     plan = store.read_now(
