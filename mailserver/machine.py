@@ -1,4 +1,4 @@
-"""What the mail servers ask of the machine: a user for the mail, ports, short paths, secrets, deletion."""
+"""What the mail servers ask of the machine: a user for the mail, short paths, secrets, deletion."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ import hashlib
 import logging
 import os
 import pwd
-import random
 import shutil
-import socket
 import stat
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mailserver.base import Endpoint, MailServerError
 
 log = logging.getLogger(__name__)
-_DRAWS = 100
 
 
 def is_loopback(bind: str) -> bool:
@@ -30,56 +26,6 @@ def is_loopback(bind: str) -> bool:
 def gateway_host(bind: str) -> str:
     """Where the gateway reaches a service that listens at ``bind`` (``*``: everywhere), and on loopback besides."""
     return bind if is_loopback(bind) else "127.0.0.1"
-
-
-def free_port(host: str) -> int:
-    """A TCP port free at this moment on ``host``."""
-    return choose_ports(host, [0])[0]
-
-
-def choose_ports(host: str, wanted: Sequence[int]) -> list[int]:
-    """The ports as wanted, and for each 0 one that is free at this moment; no port twice.
-
-    Two services of one port would be one service: Postfix keeps the last of two equal lines in master.cf.
-    Raises MailServerError when a port is wanted twice, or none is free.
-    """
-    fixed = [port for port in wanted if port]
-    if len(set(fixed)) < len(fixed):
-        raise MailServerError(f"two mail services are to listen on the same port: {fixed}")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with ExitStack() as held:  # all held until the last is chosen: one given back could be drawn again
-
-        def taken(port: int) -> int:
-            probe = held.enter_context(socket.socket(family, socket.SOCK_STREAM))
-            probe.bind((host if host != "*" else "", port))
-            return int(probe.getsockname()[1])
-
-        def draw() -> int:
-            why: OSError | None = None
-            for attempt in range(_DRAWS):
-                try:
-                    port = taken(_quiet_port() if attempt < _DRAWS // 2 else 0)
-                except OSError as error:  # somebody has it, most likely
-                    why = error
-                    continue
-                if port not in fixed:
-                    return port
-            raise MailServerError(f"no port to listen on at {host}: {why}")
-
-        return [port or draw() for port in wanted]
-
-
-def _quiet_port() -> int:
-    """A port that the kernel gives to nobody by itself, or 0 where it keeps none back.
-
-    Of those it gives to outgoing connections, one may be taken while its service is down for a second.
-    """
-    try:
-        kept = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii")
-        end = int(kept.split()[0])
-    except (OSError, ValueError, IndexError):
-        return 0
-    return random.randrange(10_000, end) if end > 11_000 else 0  # noqa: S311
 
 
 async def answers(end: Endpoint, greeting: bytes, timeout: float = 1.0) -> bool:

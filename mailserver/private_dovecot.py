@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mailserver import dovecot, process
 from mailserver.base import Endpoint, MailServerError, PartHealth
 from mailserver.doorbell import doorbell_url
 from mailserver.lookup import Lookup
-from mailserver.machine import answers, check_reachable, choose_ports, gateway_host, mail_user, run_dir_for
+from mailserver.machine import answers, check_reachable, gateway_host, mail_user, run_dir_for
+from mailserver.ports import held_ports
 from mailserver.rendering import Rendered
 from mailserver.server_key import ServerKey
 
@@ -79,7 +80,7 @@ class PrivateDovecot:
     def __init__(
         self, settings: DovecotSettings, key: ServerKey, *, peer_group: str | None, bell_port: int
     ) -> None:
-        """``peer_group``: who besides us (Postfix) speaks to its sockets. Blocks (looks for a free port)."""
+        """``peer_group``: who besides us (Postfix) speaks to its sockets."""
         self._settings = settings
         self._key = key
         self._peer_group = peer_group
@@ -92,17 +93,16 @@ class PrivateDovecot:
         data = settings.data_dir.absolute()
         user, group = mail_user(settings.mail_user)
         peer = self._peer_group
-        imap, imaps = choose_ports(settings.bind, (settings.imap_port, settings.imaps_port))
         return dovecot.DovecotConfig(
             data=data,
             run=settings.run_dir or run_dir_for(data),
             hostname=settings.hostname,
             user=user,
             group=group,
-            imap_port=imap,
+            imap_port=settings.imap_port,
             lookup=settings.lookup,
             bind=settings.bind,
-            imaps_port=imaps if settings.has_tls else 0,
+            imaps_port=settings.imaps_port if settings.has_tls else 0,
             sieve_port=settings.sieve_port,
             mailbox_format=settings.mailbox_format,
             quota=settings.quota,
@@ -150,15 +150,17 @@ class PrivateDovecot:
     async def start(self) -> None:
         """Render and run it. Raises MailServerError with the end of its log."""
         await asyncio.to_thread(self._end_stale)
+        settings = self._settings
         for attempt in range(4):
-            if attempt:
-                self.config = await asyncio.to_thread(self._configure)
-            await asyncio.to_thread(self.render)
-            self._child = self._daemon()
-            if await self._child.start():
-                return
+            with held_ports(settings.bind, (settings.imap_port, settings.imaps_port)) as (imap, imaps):
+                tls = imaps if settings.has_tls else 0
+                self.config = replace(self.config, imap_port=imap, imaps_port=tls)
+                await asyncio.to_thread(self.render)
+                self._child = self._daemon()
+                if await self._child.start():
+                    return
             # another program may have taken the free port we had found
-            if self._settings.imap_port or attempt == 3:
+            if settings.imap_port or attempt == 3:
                 tail = await asyncio.to_thread(self._log_tail)
                 raise MailServerError(f"Dovecot did not start: {tail}")
 

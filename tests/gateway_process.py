@@ -31,9 +31,9 @@ import pytest
 from gateway.core.keys import key_row, new_secret
 from gateway.store.engine import Store, Tx
 from gateway.store.ids import new_ulid, now_us
-from mailserver.machine import choose_ports
 from mailserver.process import below
 from tests.databases import database_url, on_postgres
+from tests.ports import keep_ports
 from tests.servers import data_directory, dovecot_missing, postfix_missing
 
 T = TypeVar("T")
@@ -154,7 +154,7 @@ class GatewayProcess:
     def start(self) -> None:
         """Start and wait until requests are answered. Ports stay those of the first start."""
         assert self.process is None or self.process.poll() is not None, "it runs already"
-        self.ports = self.ports or choose_ports("127.0.0.1", [0] * len(_PORTS))
+        self.ports = self.ports or keep_ports(len(_PORTS), self)
         ports = [
             word for option, port in zip(_PORTS, self.ports, strict=True) for word in (option, str(port))
         ]

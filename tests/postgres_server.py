@@ -29,7 +29,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mailserver.machine import free_port
+from tests.ports import keep_port
 
 _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
 _START_SECONDS = 60.0
@@ -134,7 +134,7 @@ def postgres_cluster(tmp_path: Path) -> Iterator[PostgresCluster]:
     # pytest's own directories are closed to other users, so root gets another
     home = Path(tempfile.mkdtemp(prefix="postern-pg-", dir=None if os.geteuid() == 0 else tmp_path))
     try:
-        cluster = PostgresCluster(home, free_port("127.0.0.1"), secrets.token_hex(12))
+        cluster = PostgresCluster(home, keep_port(), secrets.token_hex(12))
         given = home / "password"
         given.write_text(cluster.password)
         if os.geteuid() == 0:

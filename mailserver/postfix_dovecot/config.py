@@ -15,6 +15,7 @@ from pathlib import Path
 from mailserver.base import MailServerError
 from mailserver.embedded.settings import Smarthost
 from mailserver.lookup import Lookup
+from mailserver.ports import check_distinct
 from mailserver.private_dovecot import DovecotSettings
 
 USER = "postfix"
@@ -68,7 +69,10 @@ class PostfixPorts:
 
 
 def fixed_ports(settings: PostfixSettings) -> PostfixPorts:
-    """The ports when others run the daemons. Raises MailServerError naming the setting that is missing."""
+    """The ports when others run the daemons.
+
+    Raises MailServerError naming the setting that is missing, or the port that two services want.
+    """
     needed = {
         "mail.smtp_port": settings.smtp_port,
         "mail.submission_port": settings.submission_port,
@@ -81,6 +85,7 @@ def fixed_ports(settings: PostfixSettings) -> PostfixPorts:
     missing = [name for name, port in needed.items() if not port]
     if missing:
         raise MailServerError(f"with mail.manage = false every port must be given: set {', '.join(missing)}")
+    check_distinct([port for port in needed.values() if port is not True] + [settings.sieve_port])
     if settings.postfix_dir is None:
         raise MailServerError("with mail.manage = false set mail.postfix_dir, such as /etc/postern/postfix")
     return PostfixPorts(

@@ -20,7 +20,8 @@ from mailserver.base import (
     RecipientReply,
 )
 from mailserver.dovecot import SUBMITTER
-from mailserver.machine import answers, choose_ports
+from mailserver.machine import answers
+from mailserver.ports import held_ports
 from mailserver.postfix_dovecot import render
 from mailserver.postfix_dovecot.config import (
     USER,
@@ -77,13 +78,13 @@ class PostfixServer(Provisioning):
                 settings.submissions_port,
                 settings.gateway_port,
             )
-            smtp, submission, submissions, gateway = choose_ports(settings.bind, wanted)
-            ports = PostfixPorts(smtp, submission, submissions if settings.has_tls else 0, gateway)
-            await asyncio.to_thread(render.render, settings, store, ports)
-            self._ports = ports
-            self._postfix = self._daemon(ports)
-            if await self._postfix.start():
-                return
+            with held_ports(settings.bind, wanted) as (smtp, submission, submissions, gateway):
+                ports = PostfixPorts(smtp, submission, submissions if settings.has_tls else 0, gateway)
+                await asyncio.to_thread(render.render, settings, store, ports)
+                self._ports = ports
+                self._postfix = self._daemon(ports)
+                if await self._postfix.start():
+                    return
             await asyncio.to_thread(self._end_stale_postfix)
             if attempt == 3:
                 tail = await asyncio.to_thread(self._tail)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,8 @@ import dns.exception
 import dns.query
 import pytest
 from dns.message import make_query
+
+from tests.ports import keep_port
 
 _PROGRAMS = ("nsd", "nsd-checkzone")
 
@@ -32,9 +33,7 @@ def nsd(zones: dict[str, str]) -> Iterator[int]:
     binaries = {name: program(name) for name in _PROGRAMS}
     folder = Path(tempfile.mkdtemp(prefix="postern-nsd-"))
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
+        port = keep_port()
         lines = [
             "server:",
             f'  ip-address: 127.0.0.1@{port}\n  username: ""\n  chroot: ""\n  server-count: 1',

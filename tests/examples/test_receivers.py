@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 
@@ -14,14 +13,9 @@ from tests.e2e.world import deliver, letter, until
 from tests.examples.conftest import EXAMPLES
 from tests.gateway_process import GatewayProcess, Organization
 from tests.node_receiver import Receiver, node
+from tests.ports import keep_port
 
 PROGRAMS = {"python": [sys.executable, "webhook_receiver.py"], "node": [node or "", "webhook_receiver.mjs"]}
-
-
-def _free_port() -> int:
-    """A port for a program that must be told the secret of a webhook whose URL names its port."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 @pytest.mark.parametrize("language", PROGRAMS)
@@ -30,7 +24,8 @@ def test_a_receiver_takes_what_is_signed_once(
 ) -> None:
     if language == "node" and node is None:
         pytest.skip("Node is not installed")
-    url = f"http://127.0.0.1:{(port := _free_port())}/webhooks"
+    port = keep_port()  # the program must be told the secret of a webhook whose URL names its port
+    url = f"http://127.0.0.1:{port}/webhooks"
     inbox = organization.new_inbox()
     with httpx.Client(
         base_url=f"{gateway.base_url}/api/v1/", headers=organization.headers, trust_env=False, verify=False

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from mailserver.machine import choose_ports
+from tests.ports import keep_ports
 from tests.servers import postfix_missing
 
 pytestmark = pytest.mark.root
@@ -137,7 +137,7 @@ def place() -> Iterator[Place]:
 def laid_out(top: Path) -> Place:
     owner = pwd.getpwnam(USER)
     names = ("smtp", "submission", "submissions", "imap", "imaps", "gateway", "doorbell", "sieve")
-    ports = dict(zip(names, choose_ports("127.0.0.1", [0] * len(names)), strict=True))
+    ports = dict(zip(names, keep_ports(len(names)), strict=True))
     lines = [
         f'data_dir = "{top}/data"',
         "[mail]",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import grp
 import os
+import socket
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -18,8 +19,8 @@ from mailserver.doorbell import Doorbell
 from mailserver.dovecot import template_for
 from mailserver.embedded import wire
 from mailserver.lookup_sqlite import SqliteStorage
-from mailserver.machine import choose_ports
 from mailserver.passwords import hash_password, verify_password
+from mailserver.ports import held_ports
 from mailserver.smtp_client import dot_stuffed, xtext
 from tests.servers import data_directory
 
@@ -149,19 +150,35 @@ def test_versions() -> None:
 
 def test_no_port_is_chosen_twice() -> None:
     # drawn one after the other, 400 of the kernel's some 14,000 hold the same port twice nearly always
-    chosen = choose_ports("127.0.0.1", [0, 25025, *[0] * 400])
-    assert chosen[1] == 25025
-    assert len(set(chosen)) == len(chosen)
-    with pytest.raises(MailServerError, match="same port"):
-        choose_ports("127.0.0.1", [25025, 0, 25025])
-    with pytest.raises(MailServerError, match=r"192\.0\.2\.1: .*assign"):
-        choose_ports("192.0.2.1", [0])
+    with held_ports("127.0.0.1", [0, 25025, *[0] * 400]) as chosen:
+        assert chosen[1] == 25025
+        assert len(set(chosen)) == len(chosen)
+    with pytest.raises(MailServerError, match="same port"), held_ports("127.0.0.1", [25025, 0, 25025]):
+        pass
+    with pytest.raises(MailServerError, match=r"192\.0\.2\.1: .*assign"), held_ports("192.0.2.1", [0]):
+        pass
 
 
 def test_a_chosen_port_is_none_that_the_kernel_gives_away() -> None:
     # a service that is down for a second must find its port again
     kept = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
-    assert all(port < int(kept[0]) for port in choose_ports("127.0.0.1", [0] * 50))
+    with held_ports("127.0.0.1", [0] * 50) as chosen:
+        assert all(port < int(kept[0]) for port in chosen)
+
+
+def test_a_chosen_port_is_kept_for_its_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    with held_ports("127.0.0.1", [0]) as (port,):
+        drawn = iter([port, port, 0])  # as unlucky as can be
+        monkeypatch.setattr("mailserver.ports._quiet_port", lambda: next(drawn))
+        with held_ports("127.0.0.1", [0]) as (other,):
+            assert other != port
+        for _ in range(2):  # a start, and another after a stop with a connection left in TIME_WAIT
+            with (
+                socket.create_server(("127.0.0.1", port)) as service,
+                socket.create_connection(("127.0.0.1", port)) as caller,
+            ):
+                service.accept()[0].close()
+                assert caller.recv(1) == b""
 
 
 def test_wire() -> None:

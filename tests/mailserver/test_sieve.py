@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from mailserver.base import Envelope
-from mailserver.machine import free_port
 from tests.mailserver.started import ALICE, BOB, Started, started
+from tests.ports import keep_port
 
 pytestmark = pytest.mark.root
 
@@ -30,7 +30,7 @@ if header :contains "subject" "invoice" {
 
 @pytest.fixture(scope="module")
 def house() -> Iterator[Started]:
-    with started(hostname="mail.x.test", sieve_port=free_port("127.0.0.1")) as house:
+    with started(hostname="mail.x.test", sieve_port=keep_port()) as house:
         upload(house.server.settings.sieve_port, ALICE, SCRIPT)
         yield house
 

@@ -23,7 +23,7 @@ from gateway.core.keys import key_row, new_secret
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.migrate import migrate
-from mailserver.machine import free_port
+from tests.ports import keep_port
 from tests.postgres_server import PostgresCluster
 from tests.servers import data_directory, dovecot_missing
 
@@ -39,7 +39,7 @@ class Member:
     fleet: Fleet
     name: str
     roles: str
-    port: int = field(default_factory=lambda: free_port("127.0.0.1"))
+    port: int = field(default_factory=keep_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -105,8 +105,8 @@ class Fleet:
     data: Path
     url: str
     settings: dict[str, Any]
-    imap_port: int = field(default_factory=lambda: free_port("127.0.0.1"))
-    smtp_port: int = field(default_factory=lambda: free_port("127.0.0.1"))
+    imap_port: int = field(default_factory=keep_port)
+    smtp_port: int = field(default_factory=keep_port)
     members: list[Member] = field(default_factory=list)
 
     def environment(self) -> dict[str, str]:

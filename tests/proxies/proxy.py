@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from tests.e2e.world import until
+from tests.ports import keep_ports
 from tests.vps.certificates import certificate_for
 
 Kind = Literal["caddy", "nginx"]
@@ -67,8 +68,7 @@ def running_proxy(kind: Kind, place: Path, unix_socket: Path) -> Iterator[Proxy]
     """The proxy in front of ``unix_socket``; stopped at the end."""
     program = _program(kind)
     assert program is not None
-    with _free_port() as first, _free_port() as second:
-        https, http = first.getsockname()[1], second.getsockname()[1]
+    https, http = keep_ports(2)
     certificate = certificate_for(*NAMES)
     (place / "chain.pem").write_text(certificate.chain)
     (place / "key.pem").write_text(certificate.key)
@@ -125,10 +125,6 @@ def _program(kind: Kind) -> str | None:
 
 def _environment(place: Path) -> dict[str, str]:
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(place), "XDG_CONFIG_HOME": str(place)}
-
-
-def _free_port() -> socket.socket:
-    return socket.create_server(("127.0.0.1", 0))
 
 
 def _answers(port: int) -> bool:
