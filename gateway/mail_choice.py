@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gateway.configuration import BadSettings
 from gateway.mail_place import PLAIN, mail_directory
-from gateway.settings import BadSettings, Settings
+from gateway.settings import Settings
 from gateway.smarthost.profiles import profile_of, relay_of
 from mailserver.base import MailServer
 from mailserver.embedded import EmbeddedServer, EmbeddedSettings

@@ -12,8 +12,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from gateway.configuration import BadSettings
 from gateway.datadir import DataDirInUse
-from gateway.settings import BadSettings, Settings
+from gateway.settings import Settings
 from gateway.store.engine import Store
 from gateway.store.leases import TTL, Leases, LocalLeases, PostgresLeases, living_processes
 from gateway.store.postgres import is_postgres

@@ -16,8 +16,8 @@ from gateway import __version__
 from gateway.cli import failure
 from gateway.cli.failure import EXIT_CODES, Failure
 from gateway.cli.options import Place, common_group
+from gateway.configuration import BadSettings
 from gateway.datadir import DataDirInUse
-from gateway.settings import BadSettings
 from mailserver.base import MailServerError
 
 # command or group: the module that holds it. Imported when used, so that --help is quick.

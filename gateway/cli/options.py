@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from gateway.settings import BadSettings, Settings, load_settings
+from gateway.configuration import BadSettings, load_settings
+from gateway.settings import Settings
 
 SERVER_FILE = Path("/etc/postern/postern.toml")
 """Settings of the server that `postern setup` made."""

@@ -20,7 +20,8 @@ from gateway.cli.config import described
 from gateway.cli.failure import FAILED, REFUSED, UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import show
-from gateway.settings import SECRETS, BadSettings, load_settings
+from gateway.configuration import BadSettings, load_settings
+from gateway.settings import SECRETS
 from gateway.setup import apply, layout, machine, manifest, plan, preflight, proxy, remove, sources, tls
 from gateway.setup.answers import SMARTHOST_TLS, Answers, BadAnswer, Secrets, check
 from gateway.setup.hands import CommandFailed, DryHands, Hands

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gateway.configuration import BadSettings
 from gateway.mime.dkim_sign import Signing
-from gateway.settings import BadSettings, Settings
+from gateway.settings import Settings
 
 _MB = 1024 * 1024
 

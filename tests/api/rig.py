@@ -14,13 +14,13 @@ from starlette.applications import Starlette
 
 from gateway.api.agentmail import agentmail_dialect
 from gateway.api.system import system_routes
+from gateway.configuration import load_settings
 from gateway.core import bootstrap, inboxes
 from gateway.core.context import Core
 from gateway.events.log import EventLog
 from gateway.mime.worker import ParserPool
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
-from gateway.settings import load_settings
 from gateway.store.bell import Bell
 from gateway.store.engine import Store
 from gateway.store.migrate import migrate

@@ -15,6 +15,7 @@ import httpx
 from starlette.applications import Starlette
 
 from gateway.api.agentmail import agentmail_dialect
+from gateway.configuration import load_settings
 from gateway.core.context import Core
 from gateway.core.drafts_sync import MailboxDrafts
 from gateway.events.log import EventLog
@@ -22,7 +23,6 @@ from gateway.mime.worker import ParserPool
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
 from gateway.outbox.engine import Outbox
-from gateway.settings import load_settings
 from gateway.store.bell import Bell
 from gateway.store.engine import Row, Store
 from gateway.store.ids import new_ulid, now_us, number_of

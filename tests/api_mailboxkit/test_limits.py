@@ -14,11 +14,11 @@ import pytest
 
 from gateway.api.mailboxkit.limits import request_limits
 from gateway.api.ratelimit import RequestLimits, rate_limit
+from gateway.configuration import load_settings
 from gateway.core.buckets import Days
 from gateway.core.context import Core
 from gateway.core.errors import TooMany
 from gateway.core.key_ring import KeyRing
-from gateway.settings import load_settings
 from gateway.store.scope import Scope
 from tests.api_mailboxkit.calls import answer, call, client, made
 from tests.api_mailboxkit.conftest import PER_DAY

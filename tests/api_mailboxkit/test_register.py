@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.configuration import load_settings
 from gateway.core.register import network_of
-from gateway.settings import load_settings
 from tests.api_mailboxkit.calls import call
 from tests.gateway_process import GatewayProcess, Organization
 

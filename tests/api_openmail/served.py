@@ -18,8 +18,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from gateway.api.openmail import openmail_dialect
+from gateway.configuration import load_settings
 from gateway.core.context import Core
-from gateway.settings import Settings, load_settings
+from gateway.settings import Settings
 from gateway.store.engine import Row
 from tests.api.happenings import add_key, received, small_event
 from tests.api_mail.shelf import Shelf, mail

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.settings import OPENMAIL_LIMITS, BadSettings, Settings, load_settings
+from gateway.configuration import BadSettings, load_settings
+from gateway.settings import OPENMAIL_LIMITS, Settings
 from tests.api_openmail.calls import call, client
 from tests.api_openmail.mailing import accepted, change, send, send_at_once, stranger, told
 from tests.gateway_process import GatewayProcess, running_gateway

@@ -10,7 +10,8 @@ import pytest
 
 from gateway.cli.config import described, example, table
 from gateway.cli.main import run
-from gateway.settings import DEVELOPMENT, SECRETS, Settings, load_settings, names
+from gateway.configuration import load_settings
+from gateway.settings import DEVELOPMENT, SECRETS, Settings, names
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from gateway.configuration import load_settings
 from gateway.core.domains import domain_row
 from gateway.doctor.arrive import arrived
 from gateway.doctor.finding import Finding
 from gateway.doctor.scene import Door, Scene
-from gateway.settings import load_settings
 from gateway.store.engine import Store
 from gateway.store.migrate import migrate
 from tests.databases import database_url

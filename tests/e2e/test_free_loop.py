@@ -13,8 +13,8 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 from gateway.app import gateway
+from gateway.configuration import load_settings
 from gateway.core.bootstrap import make_key
-from gateway.settings import load_settings
 from tests.servers import data_directory, dovecot_missing
 
 pytestmark = pytest.mark.anyio

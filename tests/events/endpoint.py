@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from gateway.configuration import load_settings
 from gateway.events.deliver import Heard, WebhookDelivery
 from gateway.events.log import EventLog
 from gateway.events.webhook_signing import new_secret, sign
 from gateway.events.wire import Try, Wire
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
-from gateway.settings import Settings, load_settings
+from gateway.settings import Settings
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate

@@ -31,7 +31,7 @@ GATEWAY = """
 import asyncio, json, os, sys
 from pathlib import Path
 from gateway.mail_choice import make_mail_server
-from gateway.settings import load_settings
+from gateway.configuration import load_settings
 from mailserver.base import Envelope
 
 async def main():

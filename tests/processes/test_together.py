@@ -16,8 +16,8 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
+from gateway.configuration import BadSettings
 from gateway.roles import ROLES, roles_of
-from gateway.settings import BadSettings
 from tests.databases import on_postgres
 from tests.e2e.world import deliver, letter, until, webhook_endpoint
 from tests.gateway_process import GatewayProcess

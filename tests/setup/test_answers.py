@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 
 from gateway.cli.config import described
-from gateway.settings import load_settings
+from gateway.configuration import load_settings
 from gateway.setup import firewall, layout, plan, preflight, proxy, settings_file, sources, tls
 from gateway.setup.answers import Answers, BadAnswer, Secrets, check
 from gateway.setup.machine import Listener, UnitState

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from gateway.cli import options, setup_questions
 from gateway.cli.main import run
 from gateway.cli.options import Place
-from gateway.settings import BadSettings
+from gateway.configuration import BadSettings
 from gateway.setup.answers import Answers, Secrets, check
 from gateway.setup.machine import Facts, Listener, UnitState
 from tests.setup.conftest import ANSWERS, FACTS, Tree

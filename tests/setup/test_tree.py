@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from gateway.cli.config import described
-from gateway.settings import load_settings
+from gateway.configuration import load_settings
 from gateway.setup import apply, layout, machine, manifest
 from gateway.setup.answers import Secrets
 from gateway.setup.hands import CommandFailed, Hands

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.configuration import BadSettings, load_settings
 from gateway.listeners import listening
-from gateway.settings import BadSettings, Http, load_settings
+from gateway.settings import Http
 from tests.systemd.manager import short_directory
 
 
