@@ -17,12 +17,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from mailserver.provisioning import Provisioning
 from scripts.bench.rig import Far, Line, bare, flood, gateway, mail, milliseconds, show, webhook_sink
+from tests.gateway_process import GatewayProcess, Server
 
 BOXES = [f"box{number}@postern.test" for number in range(50)]
 
 
-def latency(server: Any, label: str, count: int, **settings: Any) -> None:
+def latency(server: Server, label: str, count: int, **settings: Any) -> None:
     """SMTP 250 to the webhook at the endpoint, one mail at a time."""
     sink = Far(webhook_sink)
     with gateway(server, **settings) as running:
@@ -46,7 +48,7 @@ def latency(server: Any, label: str, count: int, **settings: Any) -> None:
     show(f"latency idle, {label}: SMTP 250 -> webhook, p50 / p99", milliseconds(values), "ms")
 
 
-def throughput(server: Any, count: int, boxes: int) -> float:
+def throughput(server: Server, count: int, boxes: int) -> float:
     """Mails a second, first connection to last webhook."""
     sink = Far(webhook_sink)
     with gateway(server) as running:
@@ -66,22 +68,24 @@ def throughput(server: Any, count: int, boxes: int) -> float:
     return rate
 
 
-def _hook(running: Any, sink: Far) -> None:
+def _hook(running: GatewayProcess, sink: Far) -> None:
     body = {"url": f"http://127.0.0.1:{sink.port}/hook", "event_types": ["message.received"]}
     running.organization.call("POST", "webhooks", json=body)
 
 
-async def bare_rate(server: str, count: int, boxes: int, lmtp: bool = False) -> float:
+async def bare_rate(server: Server, count: int, boxes: int, lmtp: bool = False) -> float:
     """Mails a second of the mail server alone, first connection to last mail stored."""
     names = BOXES[:boxes]
     async with bare(server, names) as made:
-        port: int | str = str(made._config.lmtp_socket) if lmtp else made.access().smtp.port
+        dovecot = made._dovecot
+        assert dovecot is not None
+        port: int | str = str(dovecot.config.lmtp_socket) if lmtp else made.access().smtp.port
         stored = await asyncio.to_thread(_measure, made, port, names, count, lmtp)
     show(f"bare {'Dovecot LMTP' if lmtp else server}, {boxes} inbox(es): stored", f"{stored:.0f}", "mails/s")
     return stored
 
 
-def _measure(made: Any, port: int | str, names: Sequence[str], count: int, lmtp: bool) -> float:
+def _measure(made: Provisioning, port: int | str, names: Sequence[str], count: int, lmtp: bool) -> float:
     flood(port, names, 50, "warm", lmtp)
     _stored(made, names, 50)
     started = flood(port, names, count, "mail", lmtp)
@@ -89,7 +93,7 @@ def _measure(made: Any, port: int | str, names: Sequence[str], count: int, lmtp:
     return count / (time.monotonic() - started)
 
 
-def _stored(made: Any, names: Sequence[str], wanted: int) -> None:
+def _stored(made: Provisioning, names: Sequence[str], wanted: int) -> None:
     held: dict[str, int] = {}
     clients = {}
     for name in names:

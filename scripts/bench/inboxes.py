@@ -13,19 +13,22 @@ import argparse
 import random
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+
+import httpx
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from scripts.bench.processes import family, processor_seconds, resident
 from scripts.bench.rig import Far, Line, flood, gateway, mail, milliseconds, show, webhook_sink
+from tests.gateway_process import GatewayProcess
 
 MAKERS = 4
 
 
-def make(running: Any, wanted: int, names: list[str]) -> None:
+def make(running: GatewayProcess, wanted: int, names: list[str]) -> None:
     """Inboxes over the API, some at a time, until there are ``wanted``."""
     missing = wanted - len(names)
     if missing <= 0:
@@ -46,7 +49,7 @@ def make(running: Any, wanted: int, names: list[str]) -> None:
     )
 
 
-def settled(running: Any, number: int) -> None:
+def settled(running: GatewayProcess, number: int) -> None:
     """A start with so many, and how long until each of them was looked at once: until little is done any more."""
     started = time.monotonic()
     running.restart()
@@ -61,7 +64,7 @@ def settled(running: Any, number: int) -> None:
     show(f"{number:>6}: then every inbox looked at once", f"{calm - answering:.0f}", "s")
 
 
-def at_rest(running: Any, number: int, seconds: float) -> None:
+def at_rest(running: GatewayProcess, number: int, seconds: float) -> None:
     """Memory, and processor time with nothing to do."""
     everyone = family(running.pid)
     before = {one: processor_seconds(one) for one in everyone}
@@ -81,7 +84,7 @@ def at_rest(running: Any, number: int, seconds: float) -> None:
     )
 
 
-def arrival(running: Any, number: int, names: list[str], sink: Far, seen: int) -> int:
+def arrival(running: GatewayProcess, number: int, names: list[str], sink: Far, seen: int) -> int:
     """SMTP 250 to webhook, then a burst into 50 inboxes. Answers how many webhooks came in all."""
     line, accepted = Line(running.port("smtp")), {}
     for count in range(55):
@@ -109,19 +112,17 @@ def arrival(running: Any, number: int, names: list[str], sink: Far, seen: int) -
     return seen
 
 
-def asked(running: Any, number: int, names: list[str]) -> None:
+def asked(running: GatewayProcess, number: int, names: list[str]) -> None:
     """Listing 20 inboxes, and sending from one, over the API."""
     with running.organization.client() as client:
-        for what, call in (
-            ("list of 20 inboxes", lambda: client.get("inboxes", params={"limit": 20})),
-            (
-                "send to its answer",
-                lambda: client.post(
-                    f"inboxes/{random.choice(names)}/messages/send",
-                    json={"to": [random.choice(names)], "subject": "a send", "text": "Hello."},
-                ),
+        calls: dict[str, Callable[[], httpx.Response]] = {
+            "list of 20 inboxes": lambda: client.get("inboxes", params={"limit": 20}),
+            "send to its answer": lambda: client.post(
+                f"inboxes/{random.choice(names)}/messages/send",
+                json={"to": [random.choice(names)], "subject": "a send", "text": "Hello."},
             ),
-        ):
+        }
+        for what, call in calls.items():
             values = []
             for _ in range(60):
                 started = time.monotonic()

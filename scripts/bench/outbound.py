@@ -12,16 +12,16 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from scripts.bench.rig import BODY, Far, gateway, mail_sink, milliseconds, show
+from tests.gateway_process import GatewayProcess, Server
 
 
-async def _sends(running: Any, inbox: str, count: int, domains: int) -> tuple[float, list[float]]:
+async def _sends(running: GatewayProcess, inbox: str, count: int, domains: int) -> tuple[float, list[float]]:
     """Send over 10 connections; answers when it began and how long each answer took."""
     todo, took = iter(range(count)), []
     url = f"{running.base_url}/api/v0/inboxes/{inbox}/messages/send"
@@ -48,7 +48,7 @@ async def _sends(running: Any, inbox: str, count: int, domains: int) -> tuple[fl
     return started, took
 
 
-def sending(server: Any, count: int, domains: int) -> None:
+def sending(server: Server, count: int, domains: int) -> None:
     sink = Far(mail_sink)
     with gateway(server, mail__smarthost=f"127.0.0.1:{sink.port}", mail__smarthost_tls="none") as running:
         inbox = running.organization.new_inbox()["inbox_id"]

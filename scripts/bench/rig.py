@@ -25,6 +25,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from mailserver.embedded import EmbeddedServer, EmbeddedSettings  # noqa: E402
+from mailserver.postfix_dovecot import PostfixServer, PostfixSettings  # noqa: E402
 from tests.gateway_process import GatewayProcess, Server, start_gateway  # noqa: E402
 from tests.servers import data_directory  # noqa: E402
 
@@ -62,16 +64,14 @@ def gateway(server: Server = "embedded", **settings: Any) -> Iterator[GatewayPro
 
 
 @asynccontextmanager
-async def bare(server: str, inboxes: Sequence[str]) -> AsyncIterator[Any]:
+async def bare(server: str, inboxes: Sequence[str]) -> AsyncIterator[EmbeddedServer | PostfixServer]:
     """The mail server alone, with mailboxes but no gateway and no push: ``postfix_dovecot`` or ``embedded``."""
-    from mailserver.embedded import EmbeddedServer, EmbeddedSettings
-    from mailserver.postfix_dovecot import PostfixServer, PostfixSettings
 
     async def nothing(_: Any) -> str:
         return ""
 
     with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder, data_directory(Path(folder)) as data:
-        made: Any
+        made: EmbeddedServer | PostfixServer
         if server == "postfix_dovecot":
             made = PostfixServer(PostfixSettings(data_dir=data, hostname="mail.postern.test", push=False))
         else:
@@ -95,6 +95,7 @@ class Far:
             target=target, args=(theirs,), daemon=True
         )
         self._process.start()
+        theirs.close()  # so that a sink that dies is an EOFError here
         self.port: int = self._pipe.recv()
 
     def times(self) -> dict[str, list[float]]:
