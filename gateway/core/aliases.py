@@ -126,6 +126,7 @@ async def _put(core: Core, scope: Scope, address: str, inboxes: list[str], *, fr
 def _write(tx: Tx, *, core: Core, scope: Scope, address: str, inboxes: list[str], fresh: bool) -> Alias:
     _check_domain(tx, scope, address)
     check_reserved(core, scope, *address.rsplit("@", 1))
+    aliases.claim(tx, address)
     held = aliases.find(tx, address)
     if held is not None:
         if fresh or held["organization_id"] != scope.organization:

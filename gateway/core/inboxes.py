@@ -142,6 +142,7 @@ def _insert(
             code="inbox_limit_reached",
             fix="delete one, or raise limits.inboxes",
         )
+    aliases.claim(tx, f"{username.lower()}@{domain}")
     if not aliases.lift_refusal(tx, f"{username.lower()}@{domain}"):
         raise NotUnique("an alias")
     charge_creation(tx, scope.organization, core.settings.limits)

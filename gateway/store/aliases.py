@@ -12,6 +12,14 @@ from gateway.store.ids import new_ulid, now_us
 from mailserver.base import REFUSED
 
 
+def claim(tx: Tx, address: str) -> None:
+    """Before an address is looked up to be taken, as an inbox or as an alias: whoever takes it now is waited for.
+
+    No constraint of the database spans the two tables.
+    """
+    tx.lock(f"address/{address}")
+
+
 def find(tx: Tx, address: str) -> Row | None:
     """The alias of that address, or None."""
     return tx.row("SELECT * FROM alias WHERE address = ?", address)

@@ -92,6 +92,30 @@ def test_one_client_id_makes_one_thing_wherever_it_is_asked_for(pair: tuple[Memb
         assert len(made) == 1, path
 
 
+def test_an_address_is_an_inbox_or_an_alias_and_never_both(pair: tuple[Member, Member, str]) -> None:
+    a, b, key = pair
+    inbox = a.call("POST", "/api/v0/inboxes", key, json={"username": f"box-{uuid.uuid4().hex[:8]}"})
+    domain = inbox["email"].partition("@")[2]
+
+    def make(member: Member, path: str, body: dict[str, Any]) -> int:
+        headers = {"Authorization": f"Bearer {key}"}
+        url = f"{member.base_url}/api/v0/{path}"
+        return httpx.post(url, headers=headers, json=body, trust_env=False, timeout=30).status_code
+
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(20):
+            name = f"box-{uuid.uuid4().hex[:8]}"
+            alias = {"address": f"{name}@{domain}", "inbox_ids": [inbox["inbox_id"]]}
+            here, there = (a, b) if number % 2 else (b, a)
+            answers = [
+                pool.submit(make, here, "inboxes", {"username": name}),
+                pool.submit(make, there, "aliases", alias),
+            ]
+            codes = sorted(one.result() for one in answers)
+            assert codes[0] in (200, 201), codes
+            assert codes[1] in (403, 409), codes
+
+
 def test_a_revoked_key_is_refused_everywhere(pair: tuple[Member, Member, str]) -> None:
     a, b, key = pair
     made = a.call("POST", "/api/v0/api-keys", key, json={"name": "short"})
