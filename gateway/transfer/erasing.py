@@ -143,7 +143,16 @@ async def _leftovers(core: Core, person: Person, found: Found, report: Report, *
         notes.append(f"{count} messages of other people mention the address: --mentions erases them too")
     if left.get("organization.owner_email"):
         notes.append("the address owns an organization here: `postern erase --organization` erases it")
-    notes += _beyond(core)
+    notes += _alias(left, person) + _beyond(core)
+
+
+def _alias(left: dict[str, int], person: Person) -> list[str]:
+    """An alias stays: without it a catch-all would take the address's mail."""
+    if "alias.address" not in left:
+        return []
+    return [
+        f"the address is an alias or refused here: `postern alias remove {person.address}` takes that away"
+    ]
 
 
 def _beyond(core: Core) -> list[str]:
@@ -190,7 +199,7 @@ async def erase_inbox(core: Core, address: str, *, dry_run: bool) -> AsyncIterat
             f"other inboxes hold mail with this address, and an event says it was deleted: `postern erase --person "
             f"{row['address']}` erases those too"
         )
-    report["not_erased"] += _beyond(core)
+    report["not_erased"] += _alias(left, person) + _beyond(core)
     yield {"report": report}
 
 

@@ -108,7 +108,11 @@ def test_an_inbox_and_an_organization(alone: GatewayProcess) -> None:
     until(lambda: shown(organization, first) and shown(organization, second))
     done = answer(alone, "erase", "--inbox", first, "--yes")
     assert done["erased"] == {"messages": 1, "inboxes": 1}
+    assert not any("alias" in one for one in done["not_erased"])
     assert answer(alone, "erase", "--inbox", first, "--yes", code=3)["error"].startswith("there is no inbox")
+    organization.call("POST", "aliases", json={"address": first, "refused": True})
+    refused = answer(alone, "erase", "--person", first, "--yes")
+    assert f"postern alias remove {first}" in " ".join(refused["not_erased"])
     gone = answer(alone, "erase", "--organization", organization.id, "--yes")
     assert gone["erased"]["organization"] == 1
     assert gone["erased"]["api_key"] == 1
