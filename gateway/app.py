@@ -62,6 +62,7 @@ from gateway.smarthost.profiles import profile_of
 from gateway.store.bell import Bell
 from gateway.store.engine import Store
 from gateway.store.migrate import migrate
+from gateway.store.place import database_url, sqlite_file
 from gateway.store.postgres import is_postgres
 from gateway.sync.engine import Sync
 from gateway.sync.idle import IdleWatch
@@ -127,7 +128,9 @@ async def _core(
         if not attach and (settings.mail.server == "embedded" or settings.mail.manage):
             stack.enter_context(mail_owned(data_dir))
         secret = secret_of(data_dir)
-        url = settings.database.url or f"sqlite:{private_file(data_dir / 'postern.db')}"
+        url = database_url(settings.database.url, data_dir)
+        if file := sqlite_file(url):
+            private_file(file)
         store = Store(url, settings.database.connections)
         manager.status("starting: bringing the database up to date")
         async with manager.busy():

@@ -22,6 +22,7 @@ from gateway.backup import catalog, postgres
 from gateway.backup.catalog import MailCount, Manifest
 from gateway.backup.records import BackupError, check_records, copy_records, levels_of
 from gateway.mail_place import LINK
+from gateway.store.place import sqlite_file
 
 CopyMail = Callable[[Path, Path | None], MailCount]
 """Copies every mailbox into a new directory; the second is that of an earlier backup, whose files may be linked."""
@@ -35,10 +36,9 @@ _LEFT_OUT = [
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is backed up. ``url``: PostgreSQL's, or empty; ``settings`` the settings file, if there is one."""
+    """What is backed up. ``url``: the database's; ``settings`` the settings file, if there is one."""
 
     data: Path
-    database: Path
     url: str
     settings: Path | None
     lookup_url: str = ""  # PostgreSQL's with the lookup tables, when that is another database
@@ -79,12 +79,13 @@ def make(source: Source, target: Path, copy_mail: CopyMail | None = None) -> tup
 
 def _fill(source: Source, into: Path, copy_mail: CopyMail | None, earlier: Path | None) -> Manifest:
     lock = source.data / "postern.lock"
-    if source.url:
+    file = sqlite_file(source.url)
+    if file is None:
         postgres.dump(source.url, into / catalog.DUMP)
         rows: dict[str, int] = {}
         levels: list[str] = []
     else:
-        copy_records(source.database, into / catalog.RECORDS, lock)
+        copy_records(file, into / catalog.RECORDS, lock)
         rows, levels = check_records(into / catalog.RECORDS), levels_of(into / catalog.RECORDS)
     for name in catalog.SECRETS:
         found = source.find(name)
@@ -107,7 +108,7 @@ def _fill(source: Source, into: Path, copy_mail: CopyMail | None, earlier: Path 
     manifest = Manifest(
         made_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         postern=__version__,
-        database="postgresql" if source.url else "sqlite",
+        database="postgresql" if file is None else "sqlite",
         schema=levels,
         rows=rows,
         files=files,

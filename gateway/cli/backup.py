@@ -19,11 +19,12 @@ from gateway.backup.catalog import Manifest
 from gateway.backup.make import Source, make
 from gateway.backup.records import BackupError
 from gateway.backup.verify import verify
-from gateway.cli.failure import FAILED, REFUSED, USAGE, Failure
+from gateway.cli.failure import FAILED, USAGE, Failure
 from gateway.cli.mailroom import mailroom
 from gateway.cli.options import Place, common
 from gateway.cli.output import show
 from gateway.settings import Settings
+from gateway.store.place import database_url
 from gateway.transfer.mailroom import copy_all
 
 
@@ -73,14 +74,10 @@ def _copy_mail(place: Place, into: Path, before: Path | None) -> catalog.MailCou
 
 def source_of(place: Place, settings: Settings) -> Source:
     """What a backup of this gateway is made from. Raises Failure when there is none."""
-    data = place.data_dir(settings)
-    url = settings.database.url
-    database = Path(url.removeprefix("sqlite:")) if url.startswith("sqlite:") else data / "postern.db"
-    postgres = url if url.startswith(("postgres://", "postgresql://")) else ""
-    if not (data / "secret").exists() or not (postgres or database.exists()):
-        raise Failure(f"there is no gateway in {data}", REFUSED, fix="check --data")
+    data = place.gateway_dir(settings)
+    url = database_url(settings.database.url, data)
     lookup = settings.mail.lookup_url if settings.mail.lookup == "postgresql" else ""
-    return Source(data, database, postgres, place.file(), lookup if lookup != postgres else "")
+    return Source(data, url, place.file(), lookup if lookup != url else "")
 
 
 def _tell(place: Place, where: Path, manifest: Manifest, gone: list[str], *, checked: bool) -> None:

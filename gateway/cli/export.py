@@ -20,6 +20,7 @@ from gateway.cli.options import Place, common
 from gateway.cli.output import show
 from gateway.store.engine import Row, Store
 from gateway.store.ids import parse_id
+from gateway.store.place import database_url
 from gateway.transfer.export import export
 from gateway.transfer.facts import chosen_inboxes
 from mailserver.addresses import fold_domain
@@ -83,7 +84,7 @@ async def _run(
 ) -> tuple[list[Row], tuple[int, int]]:
     async with mailroom(place) as (_, room):
         settings, _origins = place.settings()
-        store = Store(settings.database.url or f"sqlite:{place.data_dir(settings) / 'postern.db'}")
+        store = Store(database_url(settings.database.url, place.data_dir(settings)))
         try:
             addresses = [one.strip().lower() for one in inboxes]
             names = [fold_domain(one) for one in domains]

@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 import click
 
+from gateway.cli.failure import REFUSED, Failure
 from gateway.configuration import BadSettings, load_settings
 from gateway.settings import Settings
+from gateway.store.place import database_url, sqlite_file
 
 SERVER_FILE = Path("/etc/postern/postern.toml")
 """Settings of the server that `postern setup` made."""
@@ -44,6 +46,14 @@ class Place:
     def data_dir(self, settings: Settings) -> Path:
         """The data directory, absolute."""
         return Path(settings.data_dir).resolve()
+
+    def gateway_dir(self, settings: Settings) -> Path:
+        """The data directory of a gateway that was started before. Raises Failure when there is none."""
+        data = self.data_dir(settings)
+        file = sqlite_file(database_url(settings.database.url, data))
+        if not (data / "secret").exists() or (file is not None and not file.exists()):
+            raise Failure(f"there is no gateway in {data}", REFUSED, fix="check --data")
+        return data
 
     def file(self) -> Path | None:
         """The configuration file: ``--config``, else ``POSTERN_CONFIG``, else the data directory's ``postern.toml``

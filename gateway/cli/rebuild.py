@@ -33,15 +33,13 @@ def command(place: Place, inboxes: tuple[str, ...]) -> None:
 async def _run(place: Place, addresses: list[str] | None) -> None:
     settings, _ = place.settings()
     logs.configure("warning", "text")
-    data_dir = place.data_dir(settings)
+    data_dir = place.gateway_dir(settings)
     if operator.running(data_dir):
         raise Failure(
             f"a gateway is running on {data_dir}",
             UNAVAILABLE,
             fix="stop it first; mail that comes meanwhile is kept",
         )
-    if not settings.database.url and not (data_dir / "postern.db").exists():
-        raise Failure(f"there is no gateway in {data_dir}", REFUSED, fix="check --data")
     started = time.monotonic()
     sizes: dict[str, tuple[int, int]] = {}
     async with app.ground(settings) as core:

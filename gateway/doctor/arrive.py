@@ -12,6 +12,7 @@ from gateway.core.domains_records import site_of
 from gateway.doctor.scene import Door, Scene
 from gateway.settings import Settings
 from gateway.store.engine import Store
+from gateway.store.place import database_url, sqlite_file
 
 
 @asynccontextmanager
@@ -31,8 +32,6 @@ async def arrived(
 
 def _store(settings: Settings, data_dir: Path) -> Store | None:
     """Opened to look only: it has no writer, and nothing is made or migrated."""
-    url = settings.database.url
-    path = Path(url.removeprefix("sqlite:")) if url else data_dir / "postern.db"
-    if (not url or url.startswith("sqlite:")) and not path.exists():
-        return None
-    return Store(url or f"sqlite:{path}")
+    url = database_url(settings.database.url, data_dir)
+    file = sqlite_file(url)
+    return Store(url) if file is None or file.exists() else None

@@ -12,6 +12,7 @@ from pathlib import Path
 from gateway.doctor.examination import well
 from gateway.doctor.finding import Finding, fail
 from gateway.doctor.scene import Scene, apart
+from gateway.store.place import database_url, sqlite_file
 
 _OTHERS = stat.S_IRWXO
 _GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -25,7 +26,9 @@ async def secrets(scene: Scene) -> Sequence[Finding]:
 
 def _open_secrets(scene: Scene) -> Iterator[Finding]:
     data = scene.data_dir
-    private = [data / name for name in ("secret", "server.key", "operator.json", "postern.db")]
+    private = [data / name for name in ("secret", "server.key", "operator.json")]
+    if file := sqlite_file(database_url(scene.settings.database.url, data)):
+        private.append(file)
     if (data / "dkim").is_dir():
         yield from _too_open(sorted((data / "dkim").iterdir()), _OTHERS)
     yield from _too_open(private, _GROUP_AND_OTHERS)

@@ -24,6 +24,7 @@ from playhouse.pool import MaxConnectionsExceeded
 
 from gateway.store import postgres
 from gateway.store.glances import Glances
+from gateway.store.place import sqlite_file
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -324,9 +325,9 @@ def _settle(done: Future[Any], answer: Any, failure: BaseException | None) -> No
 
 
 def _open(url: str) -> Any:
-    if url.startswith("sqlite:"):
+    if file := sqlite_file(url):
         return peewee.SqliteDatabase(
-            url.removeprefix("sqlite:"),
+            str(file),
             pragmas={
                 "journal_mode": "wal",
                 "synchronous": "full",

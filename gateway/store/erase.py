@@ -13,6 +13,7 @@ import time
 from contextlib import closing
 
 from gateway.store.engine import Store, Tx
+from gateway.store.place import sqlite_file
 
 _PAGES = 500
 """Pages one merge step writes: other writers wait some ten milliseconds."""
@@ -29,7 +30,7 @@ async def erase_deleted(store: Store, seconds: float = 3.0) -> bool:
     merged = False
     while not merged and time.monotonic() < end:
         merged = await store.write(_merge_step)
-    return await asyncio.to_thread(_cut_log, store.url.removeprefix("sqlite:")) and merged
+    return await asyncio.to_thread(_cut_log, str(sqlite_file(store.url))) and merged
 
 
 def _merge_step(tx: Tx) -> bool:

@@ -102,6 +102,19 @@ def index(gateway: GatewayProcess) -> list[tuple[Any, ...]]:
     return sorted((one["message_id"], one["thread_id"], one["subject"], tuple(one["labels"])) for one in rows)
 
 
+def test_a_database_elsewhere_is_private_too_and_must_be_there(idle: GatewayProcess) -> None:
+    elsewhere = idle.data.parent / "elsewhere.db"
+    idle.settings["database.url"] = f"sqlite:{elsewhere}"
+    answer(idle, "init")
+    assert elsewhere.stat().st_mode & 0o777 == 0o600
+    assert not (idle.data / "postern.db").exists()
+    assert idle.postern("rebuild").returncode == 0
+    elsewhere.unlink()
+    gone = idle.postern("rebuild")
+    assert gone.returncode == 3
+    assert str(idle.data) in gone.stderr
+
+
 @pytest.mark.parametrize("command", [["tail"], ["rebuild"]])
 def test_what_needs_a_gateway_or_its_data_says_so(idle: GatewayProcess, command: list[str]) -> None:
     done = idle.postern(*command)

@@ -5,13 +5,19 @@ from __future__ import annotations
 import imaplib
 import secrets
 import smtplib
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
+from gateway.backup import catalog
+from gateway.backup.postgres import put_back
+from tests.databases import database_url
 from tests.gateway_process import GatewayProcess, Organization
 from tests.servers import data_directory
 
@@ -89,3 +95,15 @@ def empty_place(tmp_path: Path, name: str = "other", **settings: Any) -> Iterato
         finally:
             if gateway.process is not None and gateway.process.poll() is None:
                 gateway.stop()
+
+
+def rows_of(backup: Path, query: str) -> list[tuple[Any, ...]]:
+    """Rows of the records in a backup, of either engine."""
+    dump = backup / catalog.DUMP
+    if not dump.exists():
+        with closing(sqlite3.connect(f"file:{backup / catalog.RECORDS}?mode=ro", uri=True)) as database:
+            return database.execute(query).fetchall()
+    url = database_url(backup / secrets.token_hex(8))  # a fresh one
+    put_back(url, dump)
+    with psycopg.connect(url) as connection:
+        return connection.execute(query.encode()).fetchall()

@@ -52,16 +52,11 @@ class Newcomer:
         with self.organization.client() as client:
             answer = client.get(f"{self.organization.base_url}/api/v0/inboxes/{self.address}/messages")
             assert answer.is_success
-        import sqlite3
-        from contextlib import closing
-
-        with closing(sqlite3.connect(self.gateway.data / "postern.db")) as database:
-            rows = database.execute(
-                "SELECT event.type FROM event JOIN inbox ON inbox.id = event.inbox_id WHERE inbox.address = ? "
-                "AND event.type LIKE 'message%'",
-                (self.address,),
-            )
-            return [{"type": kind} for (kind,) in rows]
+        query = (
+            "SELECT event.type FROM event JOIN inbox ON inbox.id = event.inbox_id WHERE inbox.address = ? "
+            "AND event.type LIKE 'message%'"
+        )
+        return self.gateway.database(lambda tx: tx.rows(query, self.address))
 
 
 @pytest.fixture
