@@ -38,10 +38,15 @@ ULID_TIME = 10
 """How many of a ULID's characters are its time; the rest is random, or a digest."""
 
 
+def _without_nul(part: str) -> str:
+    """``part`` so that a NUL ends it and nothing else: a hostile Message-ID may hold one."""
+    return part.replace("\x01", "\x01\x01").replace("\x00", "\x01\x02")
+
+
 def derived_ulid(at_us: int, *identity: str) -> str:
     """The ULID of something that exists on the mail server: its time and its identity, never the clock."""
     ms = min(max(at_us // 1000, 0), _MAX_MS)
-    digest = hashlib.sha256("\x00".join(identity).encode("utf-8", "replace")).digest()
+    digest = hashlib.sha256("\x00".join(map(_without_nul, identity)).encode("utf-8", "replace")).digest()
     return _encode((ms << 80) | int.from_bytes(digest[:10], "big"))
 
 

@@ -1,11 +1,13 @@
 """Ids: one value, every form, derived where the thing exists on the mail server."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.store import ids
 
 
+@example(0, "", "\x00")
+@example(0, "a\x00b", "\x01c")
 @given(st.integers(0, 2**47 * 1000), st.text(), st.text())
 def test_a_derived_id_depends_on_its_identity_and_time_alone(at: int, a: str, b: str) -> None:
     one = ids.derived_ulid(at, a, b)
