@@ -6,10 +6,15 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from gateway.logs import QUIET
 from tests.gateway_process import GatewayProcess, Organization, running_gateway
 from tests.postgres_server import PostgresCluster, postgres_cluster
+
+# hypothesis' own is 200 ms an example, which a busy machine takes for nothing
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _LONGEST_FIRST = ("vps", "systemd", "setup", "processes", "aliases", "transfer", "mailserver", "e2e")
 
