@@ -39,6 +39,6 @@ def tables(lookup: Lookup, run: str) -> dict[str, str]:
         f" AND NOT EXISTS (SELECT 1 FROM {t}mailbox WHERE address = a.address)",
         "sent-guard.cf": f"SELECT '550 5.1.1 no such mailbox here' FROM {t}domain"
         f" WHERE name = lower('%d') AND {sent}",
-        "sent-transport.cf": f"SELECT 'lmtp:unix:{run}/lmtp-sent' FROM {t}mailbox"
+        "sent-transport.cf": f"SELECT 'sent:unix:{run}/lmtp-sent' FROM {t}mailbox"
         f" WHERE address = {base} AND enabled = 1 AND {sent}",
     }

@@ -7,6 +7,7 @@ Times are ``time.monotonic()``, which all processes of one machine share.
 from __future__ import annotations
 
 import asyncio
+import base64
 import multiprocessing
 import os
 import re
@@ -32,6 +33,7 @@ from tests.servers import data_directory  # noqa: E402
 
 BODY = ("A line of ordinary text that somebody may have written to an agent.\r\n" * 60)[:3600]
 """With its header a mail of about 4 KB."""
+PASSWORD = "correct horse battery"
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -64,23 +66,26 @@ def gateway(server: Server = "embedded", **settings: Any) -> Iterator[GatewayPro
 
 
 @asynccontextmanager
-async def bare(server: str, inboxes: Sequence[str]) -> AsyncIterator[EmbeddedServer | PostfixServer]:
-    """The mail server alone, with mailboxes but no gateway and no push: ``postfix_dovecot`` or ``embedded``."""
+async def bare(
+    server: Server, inboxes: Sequence[str], **settings: Any
+) -> AsyncIterator[EmbeddedServer | PostfixServer]:
+    """The mail server alone, with mailboxes (``PASSWORD`` opens each) but no gateway and no push."""
 
     async def nothing(_: Any) -> str:
         return ""
 
     with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder, data_directory(Path(folder)) as data:
+        settings |= {"data_dir": data, "hostname": "mail.postern.test", "push": False}
         made: EmbeddedServer | PostfixServer
         if server == "postfix_dovecot":
-            made = PostfixServer(PostfixSettings(data_dir=data, hostname="mail.postern.test", push=False))
+            made = PostfixServer(PostfixSettings(**settings))
         else:
-            made = EmbeddedServer(EmbeddedSettings(data_dir=data, hostname="mail.postern.test", push=False))
+            made = EmbeddedServer(EmbeddedSettings(**settings))
         await made.start(lambda hint: None, nothing)
         try:
             await made.add_domain("postern.test")
             for address in inboxes:
-                await made.add_mailbox(address)
+                await made.add_mailbox(address, PASSWORD)
             yield made
         finally:
             await made.stop()
@@ -219,9 +224,9 @@ def mail(to: str, subject: str) -> bytes:
 
 
 class Line:
-    """One SMTP or LMTP connection that sends as fast as the server answers."""
+    """One SMTP or LMTP connection that sends as fast as the server answers; ``login``: an inbox that submits."""
 
-    def __init__(self, port: int | str, lmtp: bool = False) -> None:
+    def __init__(self, port: int | str, lmtp: bool = False, login: str | None = None) -> None:
         if isinstance(port, str):
             self._socket = socket.socket(socket.AF_UNIX)
             self._socket.connect(port)
@@ -231,10 +236,14 @@ class Line:
         self._file = self._socket.makefile("rb")
         self._reply(b"220")
         self._ask(b"LHLO abroad.test\r\n" if lmtp else b"EHLO abroad.test\r\n", b"250")
+        self._sender = (login or "ann@abroad.test").encode()
+        if login:
+            plain = base64.b64encode(f"\0{login}\0{PASSWORD}".encode())
+            self._ask(b"AUTH PLAIN " + plain + b"\r\n", b"235")
 
     def send(self, to: str, raw: bytes) -> None:
         """Hand over one mail; returns with its 250."""
-        self._ask(b"MAIL FROM:<ann@abroad.test>\r\n", b"250")
+        self._ask(b"MAIL FROM:<" + self._sender + b">\r\n", b"250")
         self._ask(b"RCPT TO:<" + to.encode() + b">\r\n", b"250")
         self._ask(b"DATA\r\n", b"354")
         self._ask(raw + b".\r\n", b"250")
@@ -256,7 +265,14 @@ class Line:
             raise smtplib.SMTPException(f"{line!r}, not {wanted!r}")
 
 
-def flood(port: int | str, recipients: Sequence[str], count: int, prefix: str, lmtp: bool = False) -> float:
+def flood(
+    port: int | str,
+    recipients: Sequence[str],
+    count: int,
+    prefix: str,
+    lmtp: bool = False,
+    login: str | None = None,
+) -> float:
     """Send ``count`` mails over 10 connections; answers when it began."""
     todo = iter(range(count))
     lock = threading.Lock()
@@ -264,7 +280,7 @@ def flood(port: int | str, recipients: Sequence[str], count: int, prefix: str, l
 
     def run() -> None:
         try:
-            line = Line(port, lmtp)
+            line = Line(port, lmtp, login)
             while True:
                 with lock:
                     number = next(todo, None)
