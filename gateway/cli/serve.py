@@ -92,6 +92,12 @@ def command(
 
 def _not_started(settings: Settings, error: OSError) -> Failure:
     words = error.strerror or str(error)
+    if error.filename:
+        return Failure(
+            f"cannot start: {error.filename}: {words}",
+            UNAVAILABLE,
+            fix="let the gateway's user read and write there, or name another place (data_dir, database.url)",
+        )
     port = f"{settings.http.host}:{settings.http.port}" if settings.http.host else ""
     where = " and ".join(filter(None, (port, settings.http.unix_socket)))
     return Failure(

@@ -115,6 +115,15 @@ def test_a_database_elsewhere_is_private_too_and_must_be_there(idle: GatewayProc
     assert str(idle.data) in gone.stderr
 
 
+def test_a_place_that_cannot_be_written_is_named(idle: GatewayProcess) -> None:
+    idle.settings["database.url"] = f"sqlite:{idle.data.parent / 'missing' / 'postern.db'}"
+    done = idle.postern("serve", "--port", "0")
+    assert done.returncode == 4
+    assert str(idle.data.parent / "missing" / "postern.db") in done.stderr
+    assert "database.url" in done.stderr
+    assert "--port" not in done.stderr
+
+
 @pytest.mark.parametrize("command", [["tail"], ["rebuild"]])
 def test_what_needs_a_gateway_or_its_data_says_so(idle: GatewayProcess, command: list[str]) -> None:
     done = idle.postern(*command)
