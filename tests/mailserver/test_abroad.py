@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,8 @@ def elsewhere() -> Iterator[None]:
     """A network namespace joined to this one by a cable; it is gone afterwards."""
     if os.geteuid() != 0 or not shutil.which("ip"):
         pytest.skip("making a network namespace needs root and iproute2")
-    near, far = f"p{os.getpid() % 10**6}a", f"p{os.getpid() % 10**6}b"
+    cable = f"p{secrets.token_hex(4)}"
+    near, far = f"{cable}a", f"{cable}b"
     made = subprocess.run(["ip", "netns", "add", NAME], capture_output=True, text=True)
     if made.returncode != 0:
         pytest.skip(f"no network namespaces here: {made.stderr.strip()}")
@@ -40,6 +42,8 @@ def elsewhere() -> Iterator[None]:
             subprocess.run(command.split(), check=True, capture_output=True)
         yield
     finally:
+        # its end here goes at once; left to the namespace, it goes some time after it
+        subprocess.run(["ip", "link", "del", near], capture_output=True)
         subprocess.run(["ip", "netns", "del", NAME], check=True)
 
 

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
+from mailserver.process import program_of
+
 _BOOT = Path(__file__).with_name("boot.sh")
 BOOT_SECONDS = 60.0
 
@@ -81,7 +83,7 @@ class Host:
                 raise HostFailed(f"{self.name} did not boot: {log.read_text('utf-8', 'replace')[-2000:]}")
             children = Path(f"/proc/{self._unshare.pid}/task/{self._unshare.pid}/children")
             for child in children.read_text().split() if children.exists() else ():
-                if Path(f"/proc/{child}/comm").read_text().strip() != "systemd":
+                if program_of(int(child)) != "systemd":
                     continue
                 self.pid = int(child)
                 state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
