@@ -13,6 +13,7 @@ from gateway.backup.catalog import Manifest
 from gateway.backup.records import BackupError
 from gateway.core.context import Core
 from gateway.store.engine import Tx
+from gateway.store.place import sqlite_file
 from gateway.transfer.append import Appender, Refusal, Report
 from gateway.transfer.maildir_read import folders_of, read_maildir
 from gateway.transfer.mailroom import at_once
@@ -35,14 +36,17 @@ def refuse_occupied(data: Path, *, with_mail: bool) -> None:
 def put_back(folder: Path, manifest: Manifest, data: Path, url: str, lookup: Path) -> None:
     """Put the records, secrets and lookup tables of an opened backup in place; all are fsynced.
 
-    ``url``: the PostgreSQL database, which must be empty; otherwise empty. ``lookup``: where the mail server has
-    its tables. The database comes last, so that what was cut short is no gateway. Blocks. Raises BackupError.
+    ``url``: the database, which must be empty. ``lookup``: where the mail server has its tables. The
+    database comes last, so that what was cut short is no gateway. Blocks. Raises BackupError.
     """
-    if bool(url) != (manifest.database == "postgresql"):
+    file = sqlite_file(url)
+    if (file is None) != (manifest.database == "postgresql"):
         raise BackupError(
             f"the backup is of a {manifest.database} database: set database.url "
-            + ("to an empty PostgreSQL database" if not url else "empty")
+            + ("to an empty PostgreSQL database" if file is not None else "empty")
         )
+    if file is not None and file.exists():
+        raise BackupError(f"{file} is a database already: move it away, or set database.url to another file")
     lookup.parent.mkdir(parents=True, exist_ok=True)
     for name in catalog.SECRETS:
         # the mail server's key stands beside its tables, wherever those are
@@ -51,10 +55,12 @@ def put_back(folder: Path, manifest: Manifest, data: Path, url: str, lookup: Pat
         )
     if (folder / catalog.LOOKUP).exists():
         _copy(folder / catalog.LOOKUP, lookup)
-    if url:
+    if file is None:
         postgres.put_back(url, folder / catalog.DUMP)
     else:
-        _copy(folder / catalog.RECORDS, data / catalog.RECORDS)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _copy(folder / catalog.RECORDS, file)
+        catalog.sync_file(file.parent)
     catalog.sync_file(data)
 
 

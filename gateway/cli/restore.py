@@ -26,6 +26,7 @@ from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
 from gateway.mail_choice import make_mail_server
 from gateway.settings import Settings
+from gateway.store.place import database_url
 from gateway.sync.rebuild import rebuild
 from mailserver.provisioning import Provisioning
 
@@ -84,10 +85,8 @@ async def _run(place: Place, backup: Path) -> None:
         server = make_mail_server(settings, data)
         if not isinstance(server, Provisioning):
             raise Failure("this mail server's tables cannot be restored", FAILED)
-        url = settings.database.url
-        restore.put_back(
-            folder, manifest, data, url if url.startswith("postgres") else "", server.lookup.path
-        )
+        url = database_url(settings.database.url, data)
+        restore.put_back(folder, manifest, data, url, server.lookup.path)
         async with app.ground(settings) as core:
             refused = []
             if manifest.mail is not None:

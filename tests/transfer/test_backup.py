@@ -198,6 +198,25 @@ def test_a_backup_is_secret_and_holds_no_deleted_row(
         assert left <= 3 * said  # the event that says so, in its row and indexes
 
 
+@pytest.mark.skipif(on_postgres(), reason="a SQLite file is put elsewhere here")
+def test_a_database_elsewhere_comes_back_to_where_the_settings_say(tmp_path: Path) -> None:
+    first, second = (f"sqlite:{tmp_path / name / 'records.db'}" for name in ("first", "second"))
+    (tmp_path / "first").mkdir()
+    with (
+        running_gateway(tmp_path, database__url=first) as gateway,
+        empty_place(tmp_path, database__url=second) as other,
+    ):
+        gateway.organization.new_inbox("elsewhere")
+        made = answer(gateway, "backup", str(tmp_path / "b"), "--mail", "--verify")
+        answer(other, "restore", made["backup"])
+        assert not (other.data / "postern.db").exists()
+        assert other.database(lambda tx: tx.value("SELECT 1 FROM inbox WHERE username = 'elsewhere'")) == 1
+        shutil.rmtree(other.data)
+        occupied = answer(other, "restore", made["backup"], code=1)
+        assert "records.db is a database already" in occupied["error"]
+        assert not (other.data / "secret").exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 def test_nothing_but_the_target_is_written(tmp_path: Path) -> None:
     """As the systemd unit runs it: the data directory cannot be written, and the gateway need not run."""
