@@ -17,6 +17,7 @@ import httptools
 import msgspec
 
 from mailserver.base import Hint, MailServerDown, OnHint
+from mailserver.listening import Listening, listen
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +87,7 @@ class Doorbell:
         self._port = port
         self._secret = secret or secrets.token_urlsafe(24)
         self.path = f"/{self._secret}"
-        self._server: asyncio.Server | None = None
-        self._open: set[_Connection] = set()
+        self._listening: Listening | None = None
         self.rings = 0
 
     @property
@@ -100,25 +100,21 @@ class Doorbell:
 
     async def start(self) -> None:
         """Raises MailServerDown when the port is taken."""
-        loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(
-                lambda: _Connection(self), self._host, self._port, reuse_port=self._share
+            self._listening = await listen(
+                lambda: _Connection(self), self._host, self._port, share=self._share
             )
         except OSError as error:
             raise MailServerDown(
                 f"the doorbell cannot listen on {self._host}:{self._port} ({error.strerror}): choose another "
                 "mail.doorbell_port, and start Dovecot anew"
             ) from error
-        self._port = self._server.sockets[0].getsockname()[1]
+        self._port = self._listening.port
 
     async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            for connection in list(self._open):
-                connection.close()
-            await self._server.wait_closed()
-            self._server = None
+        if self._listening is not None:
+            await self._listening.close()
+            self._listening = None
 
     def ring(self, path: bytes, body: bytes) -> int:
         """Handle one request; answers the HTTP status."""
@@ -162,10 +158,6 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._bell._open.add(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._bell._open.discard(self)
 
     def data_received(self, data: bytes) -> None:
         try:

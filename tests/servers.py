@@ -26,6 +26,7 @@ from aiosmtpd.smtp import SMTP
 from mailserver.base import Hint, MailServerError, OnHint, OnSubmission, Submission
 from mailserver.dovecot import check_installation
 from mailserver.embedded import EmbeddedServer, EmbeddedSettings
+from mailserver.listening import Listening, listen
 from mailserver.postfix_dovecot import PostfixServer, PostfixSettings
 
 
@@ -133,34 +134,22 @@ class Sink:
         self.port = port
         self.messages: list[Received] = []
         self.connections = 0
-        self._server: asyncio.Server | None = None
-        self._open: set[SMTP] = set()
+        self._listening: Listening | None = None
 
     async def __aenter__(self) -> Sink:
         loop = asyncio.get_running_loop()
 
         def session() -> SMTP:
             self.connections += 1
-            made = SMTP(self, hostname="sink.test", enable_SMTPUTF8=True, loop=loop)
-            self._open.add(made)
-            return made
+            return SMTP(self, hostname="sink.test", enable_SMTPUTF8=True, loop=loop)
 
-        self._server = await loop.create_server(session, self.host, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._listening = await listen(session, self.host, self.port)
+        self.port = self._listening.port
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        tasks = []
-        for one in self._open:
-            if one.transport is not None:
-                one.transport.abort()
-            if one._handler_coroutine is not None:
-                tasks.append(one._handler_coroutine)
-        if tasks:
-            await asyncio.wait(tasks, timeout=2)
-        await self._server.wait_closed()
+        assert self._listening is not None
+        await self._listening.close()
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         if address in self.answers:

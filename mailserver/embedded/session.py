@@ -17,6 +17,7 @@ from typing import Any
 from aiosmtpd.smtp import SMTP
 
 from mailserver.embedded.settings import Limits
+from mailserver.listening import Listening, listen
 
 log = logging.getLogger(__name__)
 
@@ -112,27 +113,23 @@ class Listener:
             "tls_context": tls,
             **options,
         }
-        self._server: asyncio.Server | None = None
+        self._listening: Listening | None = None
         self._sessions: set[Session] = set()
         self._by_address: Counter[str] = Counter()
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: self._make(self, loop=loop, **self._options),
-            None if host == "*" else host,
-            port,
-            backlog=512,
-            ssl=self.implicit,
+        self._listening = await listen(
+            lambda: self._make(self, loop=loop, **self._options), host, port, tls=self.implicit, backlog=512
         )
-        self.port = self._server.sockets[0].getsockname()[1]
+        self.port = self._listening.port
 
     async def stop(self, grace: float = 3.0) -> None:
         """Accept nobody new; give transactions in progress ``grace`` seconds, then close."""
-        if self._server is None:
+        if self._listening is None:
             return
-        self._server.close()
+        await self._listening.refuse()
         deadline = asyncio.get_running_loop().time() + grace
         while any(one.envelope is not None and one.envelope.content for one in self._sessions):
             if asyncio.get_running_loop().time() > deadline:
@@ -144,8 +141,8 @@ class Listener:
                 session.transport.abort()
         if tasks:
             await asyncio.wait(tasks, timeout=2)
-        await self._server.wait_closed()
-        self._server = None
+        await self._listening.close()
+        self._listening = None
 
     def admit(self, session: Session, address: str) -> bool:
         self._sessions.add(session)

@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 
 from mailserver.base import MailServerError
+from mailserver.listening import Listening, ListeningSocket, listen, listen_at
 from mailserver.milter.connection import Connection
 from mailserver.milter.mail import Filter
 from mailserver.milter.protocol import ProtocolError
@@ -40,7 +41,7 @@ class MilterService:
         self._filter = judge
         self._largest = largest
         self._large = asyncio.Semaphore(1)
-        self._server: asyncio.Server | None = None
+        self._listening: Listening | None = None
         self._open: set[asyncio.Task[None]] = set()
 
     @property
@@ -51,25 +52,28 @@ class MilterService:
     async def start(self) -> None:
         """Listen. Raises OSError, MailServerError."""
         if self._path is None:
-            self._server = await asyncio.start_server(self._on_connect, self._host, self._port)
-            self._port = self._server.sockets[0].getsockname()[1]
+            self._listening = await listen(self._connection, self._host, self._port)
+            self._port = self._listening.port
             return
         listener = await asyncio.to_thread(_bound, self._path)
-        self._server = await asyncio.start_unix_server(self._on_connect, sock=listener)
+        self._listening = await listen_at([listener], self._connection)
 
     async def stop(self) -> None:
         """Take no more conversations, end those that are open; the MTA treats their mail as its settings say."""
-        if self._server is None:
+        if self._listening is None:
             return
-        self._server.close()
+        await self._listening.refuse()
         for task in list(self._open):
             task.cancel()
         if self._open:
             await asyncio.wait(list(self._open), timeout=5)
-        await self._server.wait_closed()
-        self._server = None
+        await self._listening.close()
+        self._listening = None
         if self._path is not None:
             self._path.unlink(missing_ok=True)
+
+    def _connection(self) -> asyncio.StreamReaderProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(), self._on_connect)
 
     async def _on_connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -94,7 +98,7 @@ class MilterService:
             writer.close()
 
 
-def _bound(path: Path) -> socket.socket:
+def _bound(path: Path) -> ListeningSocket:
     """A socket listening nowhere yet, that the group of its file may connect to. Blocks."""
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     try:
@@ -102,7 +106,7 @@ def _bound(path: Path) -> socket.socket:
             path.unlink()  # left by a run that was killed
     except FileNotFoundError:
         pass
-    listener = socket.socket(socket.AF_UNIX)
+    listener = ListeningSocket(socket.AF_UNIX)
     try:
         mask = os.umask(0o117)
         try:

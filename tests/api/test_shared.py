@@ -8,7 +8,6 @@ import logging
 from typing import Any
 
 import pytest
-import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 from openapi_spec_validator import validate
@@ -23,6 +22,7 @@ from gateway.api.routing import Pattern, split_raw_path
 from gateway.core.buckets import Buckets
 from gateway.core.errors import CoreError, Invalid
 from tests.api.rig import Rig
+from tests.http_server import served
 
 pytestmark = pytest.mark.anyio
 V0 = "/api/v0"
@@ -283,19 +283,6 @@ async def test_system_routes(house: Rig) -> None:
         assert "https://" not in page.text
 
 
-async def _serve(house: Rig) -> tuple[uvicorn.Server, asyncio.Task[None], int]:
-    server = uvicorn.Server(
-        uvicorn.Config(
-            house.app, port=0, ws="websockets-sansio", lifespan="off", log_config=None, access_log=False
-        )
-    )
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    job = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
-    return server, job, server.servers[0].sockets[0].getsockname()[1]
-
-
 async def test_the_socket(house: Rig) -> None:
     key = (await house.api.post(f"{V0}/api-keys", json={"name": "socket"})).json()
     box = (await house.api.post(f"{V0}/inboxes", json={"username": "socket-box"})).json()
@@ -315,9 +302,8 @@ async def test_the_socket(house: Rig) -> None:
             )
         )
 
-    server, job, port = await _serve(house)
-    url = f"ws://127.0.0.1:{port}/api/v0"
-    try:
+    async with served(house.app) as port:
+        url = f"ws://127.0.0.1:{port}/api/v0"
         with pytest.raises(InvalidStatus) as refused:
             async with connect(url, additional_headers={"Authorization": "Bearer inai_wrong"}):
                 pass
@@ -342,6 +328,3 @@ async def test_the_socket(house: Rig) -> None:
                     await socket.recv()
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 4401
-    finally:
-        server.should_exit = True
-        await job

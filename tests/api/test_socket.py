@@ -17,7 +17,6 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -32,6 +31,7 @@ from gateway.store.ids import new_ulid
 from tests.api.happenings import add_key, add_pod, domain_verified, received, small_event
 from tests.api_mail.shelf import Shelf, mail
 from tests.databases import on_postgres
+from tests.http_server import served
 
 pytestmark = pytest.mark.anyio
 KEY = "inai_socket_test_key_of_the_organization"
@@ -60,28 +60,11 @@ async def serving(shelf: Shelf, settings: Settings | None = None) -> AsyncIterat
     if settings is not None:
         core = replace(core, settings=settings)
     app = Starlette(routes=agentmail_dialect.routes(core))
-    config = uvicorn.Config(
-        app,
-        port=0,
-        ws="websockets-sansio",
-        ws_max_size=1 << 20,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=2,
-    )
-    server = uvicorn.Server(config)
-    with sockets.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        job = asyncio.create_task(server._serve(sockets=[listener]))
-        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        try:
-            yield Place(shelf, core, listener.getsockname()[1])
-        finally:
-            server.should_exit = True
-            await job
-            await core.keys.settle()
+    try:
+        async with served(app) as port:
+            yield Place(shelf, core, port)
+    finally:
+        await core.keys.settle()
     assert not core.live.open
     assert not core.live._streams
     assert core.live._job is None

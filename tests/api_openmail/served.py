@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-import uvicorn
 from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -24,6 +23,7 @@ from gateway.settings import Settings
 from gateway.store.engine import Row
 from tests.api.happenings import add_key, received, small_event
 from tests.api_mail.shelf import Shelf, mail
+from tests.http_server import served
 
 KEY = "om_socket_test_key_of_the_account"
 ALL = {"type": "subscribed", "inbox_ids": [], "event_types": []}
@@ -74,32 +74,15 @@ def settings_with(**overrides: Any) -> Settings:
 async def serving(shelf: Shelf, **settings: Any) -> AsyncIterator[Place]:
     """A served gateway; afterwards no socket may be left."""
     core = replace(shelf.core(), settings=settings_with(**settings))
-    config = uvicorn.Config(
-        Starlette(routes=openmail_dialect.routes(core)),
-        port=0,
-        ws="websockets-sansio",
-        ws_max_size=1 << 20,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=2,
-    )
-    server = uvicorn.Server(config)
-    with sockets.socket() as listener:
-        listener.setsockopt(
-            sockets.SOL_SOCKET, sockets.SO_SNDBUF, 32_768
-        )  # a client that is stuck shows soon
-        listener.bind(("127.0.0.1", 0))
-        job = asyncio.create_task(server._serve(sockets=[listener]))
-        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        try:
-            yield Place(shelf, core, listener.getsockname()[1])
-        finally:
-            await core.live.close()
-            server.should_exit = True
-            await job
-            await core.keys.settle()
+    app = Starlette(routes=openmail_dialect.routes(core))
+    try:
+        async with served(app, send_buffer=32_768) as port:  # a client that is stuck shows soon
+            try:
+                yield Place(shelf, core, port)
+            finally:
+                await core.live.close()
+    finally:
+        await core.keys.settle()
     assert not core.live.open
     assert not core.live._streams
     assert not core.live._replaying

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +17,7 @@ from gateway.doctor.finding import Finding
 from gateway.doctor.scene import Door, Scene
 from gateway.store.engine import Store
 from gateway.store.migrate import migrate
+from mailserver.listening import ListeningSocket, listen, listen_at
 from tests.databases import database_url
 from tests.servers import NameServer
 
@@ -67,27 +68,23 @@ async def says(
     line: bytes, context: ssl.SSLContext | None = None, *, path: Path | None = None
 ) -> AsyncIterator[int]:
     """A server that greets with a line and hangs up; yields its port (0 for a Unix socket at ``path``)."""
-    jobs: set[asyncio.Task[None]] = set()
 
-    async def talk(writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            writer.write(line)
-            await writer.drain()
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-
-    def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        jobs.add(asyncio.create_task(talk(writer)))
+    class Greeting(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            transport.write(line)
+            transport.close()
 
     if path is not None:
-        server = await asyncio.start_unix_server(greet, str(path))
+        there = ListeningSocket(socket.AF_UNIX)
+        there.bind(str(path))
+        listening = await listen_at([there], Greeting)
     else:
-        server = await asyncio.start_server(greet, "127.0.0.1", 0, ssl=context)
-    async with server:
-        yield 0 if path is not None else server.sockets[0].getsockname()[1]
-        await asyncio.sleep(0)  # a connection just made gets its task
-        await asyncio.gather(*jobs)
+        listening = await listen(Greeting, "127.0.0.1", 0, tls=context)
+    try:
+        yield listening.port
+    finally:
+        await listening.close()
 
 
 async def told(check: Callable[[Scene], Awaitable[Sequence[Finding]]], of: Scene) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ import pytest
 from aiosmtpd.smtp import SMTP
 
 from gateway.doctor import checks_ports, checks_tls
+from mailserver.listening import listen
 from tests.doctor.scenes import NOWHERE, says, scene, told
 from tests.servers import Sink
 from tests.vps.certificates import Certificate, certificate_for
@@ -24,9 +25,11 @@ NAME = "mail.shop.test"
 async def smtp(context: ssl.SSLContext | None) -> AsyncIterator[int]:
     """An SMTP server, with STARTTLS where there is a certificate."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(object(), tls_context=context, loop=loop), "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    listening = await listen(lambda: SMTP(object(), tls_context=context, loop=loop), "127.0.0.1", 0)
+    try:
+        yield listening.port
+    finally:
+        await listening.close()
 
 
 def context_of(made: Certificate, folder: Path) -> ssl.SSLContext:

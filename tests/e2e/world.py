@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 from aiosmtpd.smtp import SMTP
 from standardwebhooks import Webhook
 
+from mailserver.listening import listen
+
 T = TypeVar("T")
 
 
@@ -199,27 +201,18 @@ def foreign_server() -> Iterator[Abroad]:
     abroad = Abroad()
     loop = asyncio.new_event_loop()
     ready = threading.Event()
-    sessions: list[SMTP] = []
 
     def session() -> SMTP:
-        made = SMTP(abroad, hostname="abroad.test", enable_SMTPUTF8=True, loop=loop)
-        sessions.append(made)
-        return made
+        return SMTP(abroad, hostname="abroad.test", enable_SMTPUTF8=True, loop=loop)
 
     async def main() -> None:
-        server = await loop.create_server(session, "127.0.0.1", 0, backlog=256)
-        abroad.port = server.sockets[0].getsockname()[1]
+        listening = await listen(session, "127.0.0.1", 0, backlog=256)
+        abroad.port = listening.port
         ready.set()
         try:
             await asyncio.get_running_loop().create_future()
         finally:
-            server.close()
-            for one in sessions:
-                if one.transport is not None:
-                    one.transport.abort()
-            tasks = [one._handler_coroutine for one in sessions if one._handler_coroutine is not None]
-            if tasks:
-                await asyncio.wait(tasks, timeout=2)
+            await listening.close()
 
     def run() -> None:
         asyncio.set_event_loop(loop)

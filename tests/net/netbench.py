@@ -18,6 +18,7 @@ import pytest
 from gateway.net.address_rules import AddressRules
 from gateway.net.policy import FetchPolicy
 from gateway.net.resolver import Resolver
+from mailserver.listening import listen
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -110,19 +111,24 @@ async def listening(handler: Callable[[Sink], Handler], tls: Any = None) -> Asyn
             writer.close()
             tasks.discard(task)
 
-    four = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    sink.port = four.sockets[0].getsockname()[1]
-    six = await asyncio.start_server(serve, "::1", sink.port, ssl=tls) if socket.has_ipv6 else None
+    def conversation() -> asyncio.StreamReaderProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(), serve)
+
+    both = [await listen(conversation, "127.0.0.1", 0, tls=tls)]
+    sink.port = both[0].port
+    if socket.has_ipv6:
+        both.append(await listen(conversation, "::1", sink.port, tls=tls))
     try:
         yield sink
     finally:
-        for server in (four, six):
-            if server is not None:
-                server.close()
+        for one in both:
+            await one.refuse()
         for task in list(tasks):
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=5)
+        for one in both:
+            await one.close()
 
 
 async def read_request(reader: asyncio.StreamReader, sink: Sink) -> bytes:

@@ -15,6 +15,7 @@ from typing import Any
 from aiosmtpd.smtp import SMTP
 
 from mailserver.base import Endpoint, Envelope, Hop, ImapLogin, RecipientReply
+from mailserver.listening import Listening, listen
 from mailserver.smtp_client import Pool, Recipient, Target, Transaction, deliver
 
 
@@ -32,7 +33,7 @@ class Sink:
     down: bool = False
     patient: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
-    server: Any = None
+    server: Listening | None = None
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         self.tries[address] += 1
@@ -54,13 +55,14 @@ class Sink:
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
-        self.server = await loop.create_server(
+        self.server = await listen(
             lambda: SMTP(self, hostname="sink.test", loop=loop, enable_SMTPUTF8=False), "127.0.0.1", 0
         )
-        self.port = self.server.sockets[0].getsockname()[1]
+        self.port = self.server.port
 
     async def stop(self) -> None:
-        self.server.close()
+        assert self.server is not None
+        await self.server.close()
 
     def copies(self, address: str) -> list[bytes]:
         return [one.data for one in self.taken if address in one.recipients]

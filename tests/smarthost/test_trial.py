@@ -25,6 +25,7 @@ from cryptography.x509.oid import NameOID
 from gateway.smarthost.profiles import PROFILES, Profile
 from gateway.smarthost.trial import Letter, Step, try_relay
 from mailserver.embedded.settings import Smarthost
+from mailserver.listening import listen
 from tests.smarthost.posted import sns_key
 
 pytestmark = pytest.mark.anyio
@@ -84,10 +85,8 @@ async def listening(
     def check(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         return AuthResult(success=data.password == b"right", handled=False)
 
-    opened: list[SMTP] = []
-
     def session() -> SMTP:
-        made = SMTP(
+        return SMTP(
             handler,
             hostname="relay.test",
             tls_context=None if implicit else tls,
@@ -95,23 +94,12 @@ async def listening(
             auth_require_tls=not implicit,
             loop=loop,
         )
-        opened.append(made)
-        return made
 
-    server = await loop.create_server(session, "127.0.0.1", 0, ssl=tls if implicit else None)
-    port = server.sockets[0].getsockname()[1]
+    listening = await listen(session, "127.0.0.1", 0, tls=tls if implicit else None)
     try:
-        yield handler, replace(HERE, port=port, tls="implicit" if implicit else "starttls")
+        yield handler, replace(HERE, port=listening.port, tls="implicit" if implicit else "starttls")
     finally:
-        server.close()
-        for one in opened:
-            for transport in (one.transport, one._original_transport):
-                if transport is not None:
-                    transport.abort()
-        tasks = [one._handler_coroutine for one in opened if one._handler_coroutine is not None]
-        if tasks:
-            await asyncio.wait(tasks, timeout=5)
-        await asyncio.sleep(0)
+        await listening.close()
 
 
 async def tried(
