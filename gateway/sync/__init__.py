@@ -7,5 +7,5 @@ batch with events and cursor; ``idle`` is the IDLE doorbell; ``rebuild`` makes e
 
 A hint may be lost, doubled or early. The cursor per folder (UIDVALIDITY, UIDNEXT, HIGHESTMODSEQ) is written
 in the same transaction as what was read, so a pass can be killed anywhere and repeated. A UID that vanished
-removes its message only after every other folder was looked at in the same pass: a move is not a deletion.
+removes its message only after the mailbox stood still, from the first folder to the last: a move is not a deletion.
 """

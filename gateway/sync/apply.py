@@ -22,6 +22,10 @@ class InboxGone(Exception):
     """The inbox was deleted while it was being read; nothing was written."""
 
 
+class MayHaveMoved(Exception):
+    """A message stands nowhere that we know of; it may stand where we have not looked since."""
+
+
 def _still_there(tx: Tx, inbox: Row) -> None:
     if (
         tx.value("SELECT 1 FROM inbox WHERE id = ? AND status IN ('active', 'suspended')", inbox["id"])
@@ -43,9 +47,7 @@ class DraftSink(Protocol):
 def cursors_of(tx: Tx, inbox_id: str) -> dict[str, Cursor]:
     """The cursors of an inbox by folder name."""
     return {
-        row["name"]: Cursor(
-            row["id"], row["name"], row["role"], row["uidvalidity"], row["uidnext"], row["highestmodseq"]
-        )
+        row["name"]: Cursor(row["role"], row["uidvalidity"], row["uidnext"], row["highestmodseq"])
         for row in tx.rows("SELECT * FROM folder WHERE inbox_id = ?", inbox_id)
     }
 
@@ -135,10 +137,13 @@ def save_folder(tx: Tx, inbox_id: str, state: FolderState, uidnext: int, modseq:
     return int(tx.value("SELECT id FROM folder WHERE inbox_id = ? AND name = ?", inbox_id, state.name))
 
 
-def write_vanished(tx: Tx, inbox: Row, deltas: Sequence[Delta], drafts: DraftSink) -> list[str]:
-    """Forget what stands nowhere any more; called when every folder was read. Answers the messages removed.
+def write_vanished(
+    tx: Tx, inbox: Row, deltas: Sequence[Delta], drafts: DraftSink, *, stood_still: bool
+) -> list[str]:
+    """Forget what stands nowhere any more, and that we were told so. Answers the messages removed.
 
-    A message we are still sending keeps its row: its Sent copy may not be there yet.
+    A message we are still sending keeps its row: its Sent copy may not be there yet. Raises MayHaveMoved, and
+    nothing is written, when a message would go and the mailbox was not seen to have ``stood_still``.
     """
     orphans: list[str] = []
     for delta in deltas:
@@ -152,6 +157,9 @@ def write_vanished(tx: Tx, inbox: Row, deltas: Sequence[Delta], drafts: DraftSin
             orphan = index.drop_location(tx, folder_id, uid)
             if orphan:
                 orphans.append(orphan)
+        tx.run("UPDATE folder SET highestmodseq = ? WHERE id = ?", delta.modseq, folder_id)
+    if orphans and not stood_still:
+        raise MayHaveMoved(inbox["address"])
     return remove_orphans(tx, orphans)
 
 

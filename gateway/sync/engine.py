@@ -8,7 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from imapclient.exceptions import IMAPClientError
@@ -34,6 +34,8 @@ _BACKOFF_FIRST, _BACKOFF_MOST = 0.5, 60.0
 _SETTLED_US = 600 * 1_000_000
 _SWEPT = 200
 """Rows removed in one transaction: other writers, and a stop, wait for that long and no longer."""
+_LOOKS = 8
+"""How often a pass reads on while mail keeps coming, before it leaves what is gone to the next."""
 
 
 @dataclass(slots=True)
@@ -60,6 +62,22 @@ class _Lane:
     failures: int = 0
     checked: bool = False  # orphans looked for since the process started
     waiters: list[asyncio.Future[None]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Look:
+    """What one pass has read."""
+
+    inbox: Row
+    seen: dict[str, Cursor]  # by folder
+    gone: dict[str, list[Delta]] = field(default_factory=dict)  # what vanished, by folder
+    held: dict[str, int] = field(default_factory=dict)  # the MODSEQ of those folders as the index has it
+    lost: set[str] = field(default_factory=set)  # folders that are no more
+    reset: bool = False  # a folder has another UIDVALIDITY
+
+    @property
+    def address(self) -> str:
+        return str(self.inbox["address"])
 
 
 class Sync:
@@ -318,78 +336,116 @@ class Sync:
         await flags_owed.pay(self._store, self._imap, inbox, partial(self._turns.write, address))
 
     async def _look(self, inbox: Row, cursors: dict[str, Cursor], lane: _Lane, wanted: _Wanted) -> None:
-        """Read what is wanted, folder by folder, then forget what is gone."""
-        address = inbox["address"]
-        everything = wanted.everything or not lane.checked
+        """Read what is wanted, then forget what is gone."""
+        look = _Look(inbox, cursors)
         names = {name for name in wanted.folders if name in cursors}
-        if wanted.folders - names:
-            everything = True
-        gone: list[Delta] = []
-        resets = not lane.checked
-        if not everything:
+        if wanted.everything or not lane.checked or wanted.folders - names:
+            await self._folders(look)
+        else:
             for name in sorted(names):
-                delta = await self._folder(
-                    inbox, name, cursors[name].role, cursors[name], only_new=wanted.only_new
-                )
-                resets |= delta.reset
-                if delta.vanished or delta.alive is not None:
-                    gone.append(delta)
-            if not gone and not resets:
-                return
-        # whole look: every folder before anything is called gone
-        states = await self._imap.run(address, fetch.list_folders)
-        qresync = await self._imap.run(address, lambda client: client.qresync)
-        for state in states:
-            cursor = cursors.get(state.name)
-            if state.name in names and not everything:
-                continue
-            if not fetch.changed(state, cursor, qresync):
-                continue
-            delta = await self._folder(inbox, state.name, state.role, cursor, only_new=False)
-            resets |= delta.reset
-            if delta.vanished or delta.alive is not None:
-                gone.append(delta)
-        lost = set(cursors) - {state.name for state in states}
+                await self._folder(look, name, cursors[name].role, only_new=wanted.only_new)
+        if look.reset:
+            lane.checked = False
+        if await self._forget(look, lane):
+            lane.checked = True
+        else:
+            self._want(Hint(inbox["address"]))
+
+    async def _forget(self, look: _Look, lane: _Lane) -> bool:
+        """Take out of the index what is gone from the mail server; False when that has to wait.
+
+        A message may have been moved to where we had looked already. It is gone if it is nowhere once the mailbox
+        stood still: from the first folder to the last, none had got mail since it was read.
+        """
         removed: list[str] = []
-        if gone:
-            removed = await self._turns.write(
-                address, partial(apply.write_vanished, inbox=inbox, deltas=gone, drafts=self._drafts)
-            )
-        if lost:
-            removed += await self._turns.write(
-                address, partial(apply.drop_folders, inbox=inbox, names=lost, drafts=self._drafts)
-            )
-        while resets:
-            swept = await self._turns.write(address, partial(_sweep, inbox=inbox))
+        whole = look.reset or bool(look.lost)
+        if look.gone and not whole:
+            try:
+                removed = await self._write_vanished(look, stood_still=False)
+            except apply.MayHaveMoved:
+                whole = True
+        if whole:
+            for _ in range(_LOOKS):
+                if not await self._folders(look, only_grown=True):
+                    break
+            else:
+                return False
+            removed = await self._write_vanished(look, stood_still=True)
+            if look.lost:
+                removed += await self._turns.write(
+                    look.address,
+                    partial(apply.drop_folders, inbox=look.inbox, names=look.lost, drafts=self._drafts),
+                )
+        more = not lane.checked
+        while more:
+            swept = await self._turns.write(look.address, partial(_sweep, inbox=look.inbox))
             removed += swept
-            resets = len(swept) == _SWEPT
-        lane.checked = True
+            more = len(swept) == _SWEPT
         if removed:
             log.info(
                 "inbox %s: %d messages are gone from the mail server",
-                address,
+                look.address,
                 len(removed),
-                extra={"inbox": address},
+                extra={"inbox": look.address},
             )
+        return True
 
-    async def _folder(
-        self, inbox: Row, name: str, role: str, cursor: Cursor | None, *, only_new: bool
-    ) -> Delta:
-        """Read and write one folder, batch by batch; answers the last delta (with what vanished)."""
-        reset = False
+    async def _write_vanished(self, look: _Look, *, stood_still: bool) -> list[str]:
+        deltas = [delta for folder in look.gone.values() for delta in folder]
+        return await self._turns.write(
+            look.address,
+            partial(
+                apply.write_vanished,
+                inbox=look.inbox,
+                deltas=deltas,
+                drafts=self._drafts,
+                stood_still=stood_still,
+            ),
+        )
+
+    async def _folders(self, look: _Look, *, only_grown: bool = False) -> bool:
+        """Read those folders that are not as we know them; whether there were any."""
+        states, qresync = await self._imap.run(
+            look.address, lambda client: (fetch.list_folders(client), client.qresync)
+        )
+        behind = [
+            state
+            for state in states
+            if fetch.grown(state, look.seen.get(state.name))
+            or (not only_grown and fetch.changed(state, look.seen[state.name], qresync))
+        ]
+        for state in behind:
+            await self._folder(look, state.name, state.role, only_new=False)
+        look.lost = set(look.seen) - {state.name for state in states}
+        return bool(behind)
+
+    async def _folder(self, look: _Look, name: str, role: str, *, only_new: bool) -> None:
+        """Read and write one folder, batch by batch.
+
+        Its MODSEQ stands still in the index until what vanished is written: who ends in between is told again.
+        """
         while True:
+            cursor = look.seen.get(name)
             delta = await self._imap.run(
-                inbox["address"],
-                partial(fetch.read, name=name, role=role, cursor=cursor, only_new=only_new),
+                look.address, partial(fetch.read, name=name, role=role, cursor=cursor, only_new=only_new)
             )
-            reset |= delta.reset
-            modseq = 0 if cursor is None or delta.reset else cursor.modseq
-            await self._intake.take(inbox, delta, modseq, announce=self.announce)
+            if delta.reset:
+                look.reset = True
+                look.gone.pop(name, None)
+                look.held.pop(name, None)
+            before = 0 if cursor is None or delta.reset else cursor.modseq
+            if delta.vanished:
+                look.held.setdefault(name, before)
+            held = look.held.get(name)
+            if held is None:
+                await self._intake.take(look.inbox, delta, before, announce=self.announce)
+            else:
+                await self._intake.take(look.inbox, replace(delta, modseq=held), held, announce=self.announce)
+            look.seen[name] = Cursor(role, delta.state.uidvalidity, delta.uidnext, delta.modseq)
+            if delta.vanished or delta.alive is not None:
+                look.gone.setdefault(name, []).append(delta)
             if not delta.more:
-                delta.reset = reset
-                return delta
-            rows = await self._store.glance(partial(apply.cursors_of, inbox_id=inbox["id"]))
-            cursor = rows[name]
+                return
 
 
 def _followed(tx: Tx) -> list[Row]:

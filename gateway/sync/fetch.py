@@ -28,8 +28,6 @@ _ROLES = {
 class Cursor:
     """How far a folder has been read. ``uidnext`` is the first UID not yet indexed."""
 
-    folder_id: int
-    name: str
     role: str
     uidvalidity: int
     uidnext: int
@@ -106,12 +104,13 @@ def status(client: Client, name: str, role: str) -> FolderState:
     )
 
 
-def changed(state: FolderState, cursor: Cursor | None, qresync: bool) -> bool:
-    """Whether a folder needs reading at all."""
-    if cursor is None:
-        return True
-    if (state.uidvalidity, state.uidnext) != (cursor.uidvalidity, cursor.uidnext):
-        return True
+def grown(state: FolderState, cursor: Cursor | None) -> bool:
+    """Whether mail may have come to a folder."""
+    return cursor is None or (state.uidvalidity, state.uidnext) != (cursor.uidvalidity, cursor.uidnext)
+
+
+def changed(state: FolderState, cursor: Cursor, qresync: bool) -> bool:
+    """Whether flags may have changed in a folder, or mail may have gone."""
     return state.modseq != cursor.modseq if qresync else True
 
 
