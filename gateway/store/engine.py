@@ -22,7 +22,7 @@ from typing import Any, TypeVar, cast
 import peewee
 from playhouse.pool import MaxConnectionsExceeded
 
-from gateway.store import postgres
+from gateway.store import postgres, sqlite
 from gateway.store.glances import Glances
 from gateway.store.place import sqlite_file
 
@@ -144,10 +144,7 @@ class Store:
             self._writers.shutdown(wait=True)
         self._readers.shutdown(wait=True)
         self._glances.close()
-        if self.postgres:
-            self.db.close_all()
-        elif not self.db.is_closed():
-            self.db.close()
+        self.db.close_all()
 
     async def write(self, work: Callable[[Tx], T]) -> T:
         """Run ``work`` in a transaction and return after it is durable.
@@ -326,18 +323,5 @@ def _settle(done: Future[Any], answer: Any, failure: BaseException | None) -> No
 
 def _open(url: str) -> Any:
     if file := sqlite_file(url):
-        return peewee.SqliteDatabase(
-            str(file),
-            pragmas={
-                "journal_mode": "wal",
-                "synchronous": "full",
-                "busy_timeout": 15000,
-                "cache_size": -32768,
-                "temp_store": "memory",
-                "secure_delete": "on",
-                "wal_autocheckpoint": 2000,
-                "mmap_size": 268435456,
-            },
-            autoconnect=False,
-        )
+        return sqlite.open_database(file)
     raise ValueError(f"database URL must start with sqlite: or postgresql:// (got {url.split(':', 1)[0]}:)")

@@ -1,6 +1,7 @@
 """The writer's promises: one transaction per call, neighbours unharmed, durable settings."""
 
 import asyncio
+import os
 import threading
 from pathlib import Path
 
@@ -105,3 +106,36 @@ def test_a_newer_database_is_refused_with_words(tmp_path: Path) -> None:
     with pytest.raises(SchemaTooNew, match="9999_later"):
         migrate(store)
     store.close()
+
+
+@pytest.mark.anyio
+async def test_closing_closes_the_file_for_every_thread(tmp_path: Path) -> None:
+    """Also for one that goes on, and looked something up in between."""
+    file = tmp_path / "all.db"
+    store = Store(f"sqlite:{file}")
+    migrate(store)
+    store.start()
+    looked, may_end = threading.Event(), threading.Event()
+
+    def look_and_stay() -> None:
+        store.read_now(lambda tx: tx.value("SELECT 1"))
+        looked.set()
+        may_end.wait(10)
+
+    other = threading.Thread(target=look_and_stay)
+    other.start()
+    assert looked.wait(10)
+    await asyncio.gather(*(store.read(lambda tx: tx.value("SELECT 1")) for _ in range(8)))
+    await store.glance(lambda tx: tx.value("SELECT 1"))
+
+    def opened() -> list[str]:
+        found = (os.readlink(one) for one in Path("/proc/self/fd").iterdir() if one.is_symlink())
+        return [one for one in found if one.startswith(str(file))]
+
+    try:
+        assert opened()
+        await asyncio.to_thread(store.close)
+        assert [one for one in opened() if not one.endswith(".migrate")] == []
+    finally:
+        may_end.set()
+        other.join()

@@ -40,12 +40,15 @@ def certificate_for(*names: str, days: int = 90) -> Certificate:
     authority = (
         builder(issuer, top.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(top.public_key()), critical=False)
         .sign(top, hashes.SHA256())
     )
     host = (
         builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])]), leaf.public_key())
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(one) for one in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        # as every public authority does; Python 3.13 insists (RFC 5280 §4.2.1.1)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(top.public_key()), critical=False)
         .sign(top, hashes.SHA256())
     )
     key = leaf.private_bytes(
