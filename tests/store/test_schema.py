@@ -23,7 +23,8 @@ def _plain(sql: str) -> str:
 
 
 def test_sqlite_migrations_come_to_the_models(tmp_path: Path) -> None:
-    migrate(Store(f"sqlite:{tmp_path / 'one.db'}"))
+    with closing(Store(f"sqlite:{tmp_path / 'one.db'}")) as store:
+        migrate(store)
     with closing(sqlite3.connect(tmp_path / "one.db")) as db:
         made = {
             name: _plain(sql)
@@ -71,10 +72,12 @@ def test_postgresql_migrations_come_to_the_models(postgres: PostgresCluster) -> 
 
 def test_a_database_of_a_newer_release_is_refused_with_words(tmp_path: Path) -> None:
     url = f"sqlite:{tmp_path / 'one.db'}"
-    assert migrate(Store(url))
-    assert migrate(Store(url)) == []
+    for made in (True, False):
+        with closing(Store(url)) as store:
+            assert bool(migrate(store)) == made
     with closing(sqlite3.connect(tmp_path / "one.db")) as db:
         db.execute(f"INSERT INTO {_HISTORY} (name, applied) VALUES ('9999_future', '2030-01-01')")
         db.commit()
-    with pytest.raises(SchemaTooNew, match=r"newer Postern wrote this database.*9999_future"):
-        migrate(Store(url))
+    told = pytest.raises(SchemaTooNew, match=r"newer Postern wrote this database.*9999_future")
+    with closing(Store(url)) as store, told:
+        migrate(store)

@@ -20,8 +20,21 @@ class Certificate:
     authority: str
 
 
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 def certificate_for(*names: str, days: int = 90) -> Certificate:
-    """A chain for ``names``, from an authority made for it."""
+    """A chain for ``names``, from an authority made for it, with all that Python 3.13 insists on (RFC 5280)."""
     now = datetime.datetime.now(datetime.UTC)
     top, leaf = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "the test's authority")])
@@ -41,13 +54,13 @@ def certificate_for(*names: str, days: int = 90) -> Certificate:
         builder(issuer, top.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(top.public_key()), critical=False)
+        .add_extension(_SIGNS_CERTIFICATES, critical=True)
         .sign(top, hashes.SHA256())
     )
     host = (
         builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])]), leaf.public_key())
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(one) for one in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        # as every public authority does; Python 3.13 insists (RFC 5280 §4.2.1.1)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(top.public_key()), critical=False)
         .sign(top, hashes.SHA256())
     )
