@@ -3,6 +3,7 @@
 Each slot owns one process and takes small runs of jobs from one queue. A job that keeps its process busy past
 ``patience`` is taken aside with that process: a fresh process serves the slot and the neighbours go on, while
 the slow one has until ``deadline``. A job that then has no answer is told why and settles as it sees fit.
+Both are processor time where a job is all computing: on a busy machine it is not the job that is slow.
 
 ``gateway.mime.serving`` is the other end of the socket.
 """
@@ -27,6 +28,8 @@ import msgspec
 _START_SECONDS = 30.0
 _RUN_JOBS = 16
 _RUN_OCTETS = 256 * 1024
+_CPU_CLOCK = 2  # CPUCLOCK_SCHED of a whole process
+_GRAIN = 0.005
 
 
 class WorkerDied(Exception):
@@ -86,6 +89,13 @@ class _Process:
             raise
         return process
 
+    def cpu_seconds(self) -> float:
+        """Processor time the child has used. Its clock has a number made of its pid (clock_getcpuclockid(3))."""
+        try:
+            return time.clock_gettime((~self.child.pid << 3) | _CPU_CLOCK)
+        except OSError:  # it ended: the socket tells
+            return 0.0
+
     def send(self, job: Job) -> None:
         # No drain: what a run may hold is bounded, and waiting here while the child waits to answer would lock.
         self.writer.write(struct.pack(">I", 1 + len(job.payload)) + job.kind)
@@ -119,6 +129,29 @@ def _spawn(module: str, settings: msgspec.Struct, theirs: socket.socket) -> subp
     )
 
 
+class _Meter:
+    """What a job has used of its time since it was begun."""
+
+    def __init__(self, process: _Process, wall_share: float) -> None:
+        self._process, self._wall_share = process, wall_share
+        self._begun, self._cpu = time.monotonic(), process.cpu_seconds()
+
+    def spent(self) -> float:
+        """Seconds: processor time, or the share of wall clock that counts where that is more."""
+        wall = (time.monotonic() - self._begun) * self._wall_share
+        return max(wall, self._process.cpu_seconds() - self._cpu)
+
+    async def serve(self, job: Job, limit: float) -> None:
+        """Settle ``job``. Raises TimeoutError when it has used ``limit`` seconds; it may be served on."""
+        while (left := limit - self.spent()) > 0:
+            try:
+                async with asyncio.timeout(left + _GRAIN):  # it cannot have used them sooner
+                    return await self._process.serve(job)
+            except TimeoutError:
+                continue
+        raise TimeoutError
+
+
 class WorkerPool:
     """Processes behind one queue. Use as an async context manager, or ``start`` and ``close``.
 
@@ -126,8 +159,9 @@ class WorkerPool:
         module: what a process runs: it calls ``gateway.mime.serving.serve``.
         settings: the process' only argument, as JSON.
         processes: how many jobs are worked on at once.
-        deadline: seconds of wall clock a job may take.
-        patience: seconds (plus 50 ms per megabyte) after which a job is taken aside.
+        deadline: seconds a job may take: of processor time, or of wall clock times ``wall_share``.
+        patience: such seconds (plus 50 ms per megabyte) after which a job is taken aside.
+        wall_share: 1 where the wall clock counts in full, as for jobs that start programs of their own.
         eager: start the processes with the pool, and not with the first jobs.
         hold: what to do when as many are aside as the machine bears: let the slow one keep its slot (the queue
             waits), and not give it up.
@@ -141,6 +175,7 @@ class WorkerPool:
         processes: int,
         deadline: float,
         patience: float,
+        wall_share: float = 1.0,
         eager: bool = True,
         hold: bool = False,
     ) -> None:
@@ -149,6 +184,7 @@ class WorkerPool:
         self.processes = processes
         self.deadline = deadline
         self.patience = min(patience, deadline)
+        self._wall_share = wall_share
         self._eager = eager
         self._hold = hold
         self._queue: deque[Job] = deque()
@@ -264,19 +300,17 @@ class WorkerPool:
             process.send(job)
         for index, job in enumerate(run):
             patience = min(self.patience + len(job.payload) / 20_000_000, self.deadline)
-            begun = time.monotonic()
+            meter = _Meter(process, self._wall_share)
             try:
-                async with asyncio.timeout(patience):
-                    await process.serve(job)
+                await meter.serve(job, patience)
             except TimeoutError:
                 self._requeue(run[index + 1 :])
-                left = self.deadline - (time.monotonic() - begun)
                 crowded = len(self._slow) >= 2 * self.processes
                 if crowded and self._hold:
-                    await self._wait_slow(process, job, left)
+                    await self._wait_slow(process, job, meter, self.deadline)
                 else:
                     # so many at once that the machine would suffer: the newest is given up at once
-                    self._take_aside(process, job, 0.0 if crowded else left)
+                    self._take_aside(process, job, meter, 0.0 if crowded else self.deadline)
                 return False
             except (asyncio.IncompleteReadError, OSError, msgspec.MsgspecError):
                 self._requeue(run[index + 1 :])
@@ -290,16 +324,15 @@ class WorkerPool:
             (self._urgent if job.urgent else self._queue).appendleft(job)
         self._wake(len(jobs))
 
-    def _take_aside(self, process: _Process, job: Job, left: float) -> None:
-        task = asyncio.create_task(self._wait_slow(process, job, left))
+    def _take_aside(self, process: _Process, job: Job, meter: _Meter, limit: float) -> None:
+        task = asyncio.create_task(self._wait_slow(process, job, meter, limit))
         self._slow.add(task)
         task.add_done_callback(self._slow.discard)
 
-    async def _wait_slow(self, process: _Process, job: Job, left: float) -> None:
+    async def _wait_slow(self, process: _Process, job: Job, meter: _Meter, limit: float) -> None:
         why: TimeoutError | WorkerDied
         try:
-            async with asyncio.timeout(max(left, 0)):
-                await process.serve(job)
+            await meter.serve(job, limit)
             return
         except TimeoutError as error:
             why = error

@@ -15,14 +15,17 @@ from gateway.mime.pool import WorkerPool
 from gateway.mime.types import OutgoingMessage, ParsedMessage
 from gateway.mime.worker_main import WorkerSettings
 
+_WALL_SHARE = 0.1
+"""How much of the wall clock counts as a message's time, should it wait for something else than the processor."""
+
 
 class ParserPool(WorkerPool):
     """Parser processes behind one queue. Use as an async context manager, or ``start`` and ``close``.
 
     Args:
         processes: how many messages are parsed at once.
-        deadline: seconds of wall clock a message may take.
-        patience: seconds (plus 50 ms per megabyte) after which a message is taken aside.
+        deadline: seconds of processor time a message may take, or ten times that of wall clock.
+        patience: the same (plus 50 ms per megabyte) after which a message is taken aside.
         memory: octets of address space of a process.
         limits: of the parser.
         authserv_id: our mail server's name in Authentication-Results, None to ignore them.
@@ -40,10 +43,11 @@ class ParserPool(WorkerPool):
     ) -> None:
         super().__init__(
             "gateway.mime.worker_main",
-            WorkerSettings(memory, deadline, limits, authserv_id),
+            WorkerSettings(memory, deadline / _WALL_SHARE, limits, authserv_id),
             processes=processes,
             deadline=deadline,
             patience=patience,
+            wall_share=_WALL_SHARE,
         )
         self.limits = limits
 

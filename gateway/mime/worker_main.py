@@ -14,7 +14,7 @@ from gateway.mime.serving import serve
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
-    """What a worker is started with: JSON in its only argument. Memory in octets, deadline in seconds."""
+    """What a worker is started with: JSON in its only argument. Memory in octets, deadline in seconds of wall clock."""
 
     memory: int
     deadline: float

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -68,6 +69,36 @@ async def test_a_slow_message_comes_back_minimal_and_its_neighbours_are_not_dela
     assert slow.subject == "slow"
     assert slow.sender is not None
     assert slow.identity == parse(SLOW).identity
+
+
+@pytest.mark.anyio
+async def test_a_message_is_not_slow_because_the_machine_is_busy() -> None:
+    """Stopped for longer than it may compute, the process has used nothing of its time."""
+    before = children()
+    async with ParserPool(1, deadline=0.5, patience=0.5) as pool:
+        assert (await pool.parse(GOOD % (1, 1))).subject == "good 1"
+        (pid,) = children() - before
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            asked = asyncio.create_task(pool.parse(GOOD % (2, 2)))
+            await asyncio.sleep(1.0)
+            assert not asked.done()
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        parsed = await asked
+        assert (parsed.subject, parsed.defects) == ("good 2", [])
+        assert children() - before == {pid}
+
+
+@pytest.mark.anyio
+async def test_a_process_that_only_waits_is_given_up_too() -> None:
+    before = children()
+    async with ParserPool(1, deadline=0.1, patience=0.05) as pool:
+        (pid,) = children() - before
+        os.kill(pid, signal.SIGSTOP)
+        parsed = await pool.parse(GOOD % (1, 1))
+        assert parsed.defects == ["took too long to parse"]
+        assert (await pool.parse(GOOD % (2, 2))).subject == "good 2"
 
 
 @pytest.mark.anyio
