@@ -177,8 +177,9 @@ def daemons(place: Place) -> Iterator[Place]:
             until_open(place.ports[name], place.top / "out")
         yield place
     finally:
-        for one in running:
-            one.terminate()
+        # "start-fg" is a shell that waits for the master, which outlives it
+        subprocess.run([*postfix[:3], "stop"], capture_output=True)
+        running[0].terminate()
         for one in running:
             one.wait(30)
 
