@@ -95,16 +95,29 @@ class Rig:
             )
         }
 
+    async def block(self, inbox: Row) -> None:
+        """From here on mail of ``mail()`` is blocked on arrival: what is taken for new shows."""
+        rule = {
+            "id": "r" * 26,
+            "organization_id": inbox["organization_id"],
+            "direction": "receive",
+            "list_type": "block",
+            "entry": "world.test",
+            "entry_type": "domain",
+            "created_at": 1,
+        }
+        await self.store.write(lambda tx: tx.insert("list_entry", rule))
+
     async def person(self, address: str, work: Callable[[imapclient.IMAPClient], Any]) -> Any:
         """Do something in the mailbox as its owner, with a mail client of their own."""
+        return await asyncio.to_thread(self.person_now, address, work)
+
+    def person_now(self, address: str, work: Callable[[imapclient.IMAPClient], Any]) -> Any:
+        """``person`` for a thread that is none of the event loop's."""
         end = self.mail.access().imap
-
-        def run() -> Any:
-            with imapclient.IMAPClient(end.host, end.port, ssl=False) as client:
-                client.login(address, "secret")
-                return work(client)
-
-        return await asyncio.to_thread(run)
+        with imapclient.IMAPClient(end.host, end.port, ssl=False) as client:
+            client.login(address, "secret")
+            return work(client)
 
 
 async def until(check: Callable[[], Awaitable[object]], timeout: float = 20.0) -> Any:

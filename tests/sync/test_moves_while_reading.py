@@ -31,33 +31,18 @@ def meddle(patch: pytest.MonkeyPatch, before: Callable[[str], Any]) -> None:
     patch.setattr(fetch, "read", meddled)
 
 
-def as_person(one: Rig, work: Callable[[imapclient.IMAPClient], Any]) -> None:
-    end = one.mail.access().imap
-    with imapclient.IMAPClient(end.host, end.port, ssl=False) as client:
-        client.login(AGENT, "secret")
-        work(client)
-
-
 def mover(one: Rig, source: str, target: str) -> Callable[[], None]:
     def move(client: imapclient.IMAPClient) -> None:
         client.select_folder(source)
         client.move("1:*", target)
 
-    return lambda: as_person(one, move)
+    return lambda: one.person_now(AGENT, move)
 
 
-async def block(one: Rig, inbox: Row) -> None:
-    """From here on mail like ours is blocked on arrival: what is taken for new shows."""
-    rule = {
-        "id": "r" * 26,
-        "organization_id": inbox["organization_id"],
-        "direction": "receive",
-        "list_type": "block",
-        "entry": "world.test",
-        "entry_type": "domain",
-        "created_at": 1,
-    }
-    await one.store.write(lambda tx: tx.insert("list_entry", rule))
+def delete(client: imapclient.IMAPClient) -> None:
+    client.select_folder("INBOX")
+    client.delete_messages([1])
+    client.expunge([1])
 
 
 async def told(one: Rig) -> list[str]:
@@ -97,7 +82,7 @@ async def test_a_move_behind_the_reader_is_told_once(tmp_path: Path, monkeypatch
         await asyncio.to_thread(mover(one, "INBOX", "Later"))
         await one.sync.refresh(AGENT)
         await settled(one, "Later")
-        await block(one, inbox)
+        await one.block(inbox)
         await one.deliver(AGENT, mail(2))  # so that INBOX is read at all
         await one.person(
             AGENT, lambda client: (client.select_folder("Later"), client.add_flags([1], ["\\Flagged"]))
@@ -115,7 +100,7 @@ async def test_a_move_back_and_forth_is_told_once(tmp_path: Path, monkeypatch: p
         inbox = await one.inbox(AGENT)
         await one.deliver(AGENT, mail(1))
         await one.sync.refresh(AGENT)
-        await block(one, inbox)
+        await one.block(inbox)
         await asyncio.to_thread(mover(one, "INBOX", "Junk"))
         meddle(monkeypatch, once(mover(one, "Junk", "INBOX"), "Junk"))
         await one.sync.refresh(AGENT)
@@ -133,11 +118,6 @@ async def test_mail_that_keeps_coming_only_puts_a_deletion_off(
         await one.deliver(AGENT, mail(1))
         await one.sync.refresh(AGENT)
 
-        def delete(client: imapclient.IMAPClient) -> None:
-            client.select_folder("INBOX")
-            client.delete_messages([1])
-            client.expunge([1])
-
         await one.person(AGENT, delete)
         count = [0]
         folders = fetch.list_folders
@@ -145,7 +125,7 @@ async def test_mail_that_keeps_coming_only_puts_a_deletion_off(
         def never_still(client: Any) -> Any:
             if count[0] < 40:
                 count[0] += 1
-                as_person(one, lambda person: person.append("Sent", mail(f"n{count[0]}")))
+                one.person_now(AGENT, lambda person: person.append("Sent", mail(f"n{count[0]}")))
             return folders(client)
 
         monkeypatch.setattr(fetch, "list_folders", never_still)
@@ -167,11 +147,6 @@ async def test_a_deletion_outlives_a_pass_that_ends_before_it_is_written(
         await one.inbox(AGENT)
         await one.deliver(AGENT, mail(1))
         await one.sync.refresh(AGENT)
-
-        def delete(client: imapclient.IMAPClient) -> None:
-            client.select_folder("INBOX")
-            client.delete_messages([1])
-            client.expunge([1])
 
         await one.person(AGENT, delete)
         write, failed = apply.write_vanished, asyncio.Event()

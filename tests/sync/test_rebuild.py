@@ -65,18 +65,9 @@ async def _count(one: Rig, n: int) -> bool:
 async def test_a_rebuild_keeps_what_was_decided_on_arrival(tmp_path: Path) -> None:
     async with rig(tmp_path) as one:
         inbox = await one.inbox("agent@x.test")
-        rule = {
-            "id": "r" * 26,
-            "organization_id": inbox["organization_id"],
-            "direction": "receive",
-            "list_type": "block",
-            "entry": "world.test",
-            "entry_type": "domain",
-            "created_at": 1,
-        }
         await one.deliver("agent@x.test", mail("before"))
         await until(lambda: _count(one, 1))
-        await one.store.write(lambda tx: tx.insert("list_entry", rule))
+        await one.block(inbox)
         await one.deliver("agent@x.test", mail("under the rule"))
         await until(lambda: _count(one, 2))
 

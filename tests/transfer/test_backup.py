@@ -198,7 +198,6 @@ def test_a_backup_is_secret_and_holds_no_deleted_row(
         assert left <= 3 * said  # the event that says so, in its row and indexes
 
 
-@pytest.mark.skipif(on_postgres(), reason="a SQLite file is put elsewhere here")
 def test_a_database_elsewhere_comes_back_to_where_the_settings_say(tmp_path: Path) -> None:
     first, second = (f"sqlite:{tmp_path / name / 'records.db'}" for name in ("first", "second"))
     (tmp_path / "first").mkdir()
