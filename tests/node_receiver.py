@@ -16,6 +16,16 @@ from tests.e2e.world import letter
 
 node = shutil.which("node")
 
+# What each program begins with: the secret is what its standard input said last. It says so, since Node may read the
+# post that comes after that line before the line.
+_TRUST = """
+let secret = "";
+require("readline").createInterface({ input: process.stdin }).on("line", (line) => {
+  secret = line;
+  console.log(JSON.stringify({ trusts: secret }));
+});
+"""
+
 
 class Receiver:
     """A running program. Its first line of output is ``{"port": …}``, each further one what it made of a post."""
@@ -36,17 +46,20 @@ class Receiver:
         return json.loads(self._lines.get(timeout=20))
 
     def trust(self, secret: str) -> None:
-        """Tell it the secret, on its standard input."""
+        """Tell it the secret, on its standard input; it has taken it on return."""
         assert self._process.stdin is not None
         self._process.stdin.write(secret + "\n")
         self._process.stdin.flush()
+        assert self.next() == {"trusts": secret}
 
 
 @contextmanager
 def receiver(script: str) -> Iterator[Receiver]:
-    """A started program."""
+    """A started program that may read ``secret``, which is what it was last told to trust."""
     assert node is not None
-    process = subprocess.Popen([node, "-e", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [node, "-e", _TRUST + script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         yield Receiver(process)
     finally:

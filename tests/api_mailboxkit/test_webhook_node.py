@@ -16,8 +16,6 @@ pytestmark = pytest.mark.skipif(node is None, reason="Node is not installed")
 RECEIVER = """
 const crypto = require("crypto");
 const http = require("http");
-let secret = "";
-require("readline").createInterface({ input: process.stdin }).on("line", (line) => { secret = line; });
 const verify = (body, signature) => crypto.timingSafeEqual(
   Buffer.from(crypto.createHmac("sha256", secret).update(body).digest("hex")), Buffer.from(signature));
 const server = http.createServer((request, response) => {

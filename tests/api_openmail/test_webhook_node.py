@@ -15,8 +15,6 @@ pytestmark = pytest.mark.skipif(node is None, reason="Node is not installed")
 RECEIVER = """
 const http = require("http");
 const crypto = require("crypto");
-let secret = "";
-require("readline").createInterface({ input: process.stdin }).on("line", (line) => { secret = line; });
 const server = http.createServer((request, response) => {
   const chunks = [];
   request.on("data", (chunk) => chunks.push(chunk));
