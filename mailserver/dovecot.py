@@ -21,7 +21,6 @@ from typing import Literal
 from mailserver import lookup_dovecot, tls
 from mailserver.base import MailServerError
 from mailserver.lookup import Lookup
-from mailserver.machine import is_loopback
 from mailserver.rendering import Rendered
 from mailserver.rendering import template as fill_template
 
@@ -148,7 +147,7 @@ def rendered(config: DovecotConfig, template: str) -> list[Rendered]:
     submit = f"passdb {{\n  driver = passwd-file\n  args = {config.etc}/submit-users\n}}"
     values = {
         "SUBMIT": submit if config.submit_secret else "",
-        "BIND": listen(config.bind),
+        "BIND": "*, ::" if config.bind == "*" else config.bind,
         "RUN": str(config.run),
         "STATE": str(config.etc / "state"),
         "LOG": "syslog" if config.syslog else str(config.etc / "dovecot.log"),
@@ -191,13 +190,6 @@ def rendered(config: DovecotConfig, template: str) -> list[Rendered]:
     return [*found, Rendered(config.etc / "master-users", users, 0o600)]
 
 
-def listen(bind: str) -> str:
-    """Dovecot's ``listen``: where people come, and loopback for the gateway."""
-    if bind == "*":
-        return "*, ::"
-    return bind if bind == "0.0.0.0" or is_loopback(bind) else f"{bind}, 127.0.0.1"  # noqa: S104
-
-
 def _sendmail(postfix: Path | None) -> str:
     """How filters send mail (vacation, redirect): into the queue of our Postfix, with no rights but group postdrop's.
 
@@ -214,7 +206,7 @@ def _ssl(config: DovecotConfig) -> str:
     if not (config.tls_cert and config.tls_key):
         return "ssl = no"
     lines = [
-        # the gateway on loopback counts as secured, whoever else comes must use TLS before the login
+        # the gateway, from the address it goes to, counts as secured; whoever else comes must use TLS before the login
         "ssl = yes" if config.plain_auth else "ssl = required",
         f"ssl_cert = <{config.tls_cert}",
         f"ssl_key = <{config.tls_key}",

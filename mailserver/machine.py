@@ -24,8 +24,8 @@ def is_loopback(bind: str) -> bool:
 
 
 def gateway_host(bind: str) -> str:
-    """Where the gateway reaches a service that listens at ``bind`` (``*``: everywhere), and on loopback besides."""
-    return bind if is_loopback(bind) else "127.0.0.1"
+    """Where a client on this machine reaches a service that listens at ``bind`` (``*``: everywhere)."""
+    return {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104
 
 
 async def answers(end: Endpoint, greeting: bytes, timeout: float = 1.0) -> bool:

@@ -157,7 +157,11 @@ class Applying:
         except CommandFailed as error:
             ill = [one for one in units if not machine.unit_state(self.hands, one).active]
             logs = [
-                self.hands.ask("journalctl", "-u", one, "-n", "15", "--no-pager", "-o", "cat") for one in ill
+                # with its socket's: a port that is taken is told there
+                self.hands.ask(
+                    "journalctl", "-u", f"{one.rpartition('.')[0]}.*", "-n", "15", "--no-pager", "-o", "cat"
+                )
+                for one in ill
             ]
             words = "\n".join(f"{one}:\n{log}" for one, log in zip(ill, logs, strict=True))
             raise CommandFailed(f"{error}\n{words}") from error

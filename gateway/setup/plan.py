@@ -46,6 +46,8 @@ PEOPLE = {
     "mail.sieve_port": 4190,
 }
 """Ports people's mail clients use."""
+DOVECOT_PORTS = ("mail.imap_port", "mail.imaps_port", "mail.sieve_port")
+"""Those of them that postern-dovecot.socket opens."""
 PASSWORD = "smarthost"  # noqa: S105
 DATABASE = "database"
 """Names of credentials."""
@@ -83,10 +85,10 @@ def make(answers: Answers, secrets: Secrets, facts: Facts, given: Sources) -> Pl
         )
     )
     steps += [
-        File(layout.UNITS / name, 0o644, text, affects=(name,) if name in ENABLED else ())
-        for name, text in given.units.items()
+        File(layout.UNITS / name, 0o644, text, affects=_affects(name)) for name, text in given.units.items()
     ]
-    steps += _socket(answers)
+    steps += _http_socket(answers)
+    steps += _dovecot_socket(answers)
     if given.proxy:
         file = layout.PROXY / proxy.FILES[answers.proxy]
         steps += [Directory(layout.PROXY, 0o755), File(file, 0o644, proxy.fill(given.proxy, answers))]
@@ -213,29 +215,47 @@ def _credentials(secrets: Secrets) -> list[Step]:
     ]
 
 
-def _socket(answers: Answers) -> list[Step]:
-    """Other listeners than the unit's own."""
-    place = layout.UNITS / "postern.socket.d"
+def _affects(unit: str) -> tuple[str, ...]:
+    """What is to be started again when a unit's file has changed."""
+    if unit == "postern-dovecot.socket":
+        return ("postern-dovecot.service",)  # a part of it
+    return (unit,) if unit in ENABLED else ()
+
+
+def _http_socket(answers: Answers) -> list[Step]:
+    """Where the gateway is spoken to, if it is not where the unit says."""
     standard = (answers.http_host, answers.http_port) == ("127.0.0.1", 8025)
     if standard and not answers.unix_socket:
         return []
-    host = f"[{answers.http_host}]" if ":" in answers.http_host else answers.http_host
-    where = [] if answers.unix_socket else [f"ListenStream={host}:{answers.http_port}"]
-    lines = [
-        "# of `postern setup`",
-        "[Socket]",
-        "ListenStream=",
-        *where,
-        f"ListenStream={layout.HTTP_SOCKET}",
-    ]
+    where = [] if answers.unix_socket else [_at(answers.http_host, answers.http_port)]
+    return _listeners(
+        "postern.socket", [*where, str(layout.HTTP_SOCKET)], ("postern.socket", "postern.service")
+    )
+
+
+def _dovecot_socket(answers: Answers) -> list[Step]:
+    """Where Dovecot is spoken to, if it is not where the unit says."""
+    given = settings(answers)
+    ports = [given.get(name, PEOPLE[name]) for name in DOVECOT_PORTS]
+    if given["mail.host"] == "*" and ports == [PEOPLE[name] for name in DOVECOT_PORTS]:
+        return []
+    # Dovecot takes a socket by its port and family alone: there can be one address of each
+    addresses = ("0.0.0.0", "::") if given["mail.host"] == "*" else (given["mail.host"],)  # noqa: S104
+    where = [_at(address, port) for port in ports if port for address in addresses]
+    return _listeners("postern-dovecot.socket", where, _affects("postern-dovecot.socket"))
+
+
+def _at(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _listeners(unit: str, where: list[str], affects: tuple[str, ...]) -> list[Step]:
+    """A drop-in for other listeners than the unit's own."""
+    place = layout.UNITS / f"{unit}.d"
+    lines = ["# of `postern setup`", "[Socket]", "ListenStream=", *(f"ListenStream={one}" for one in where)]
     return [
         Directory(place, 0o755),
-        File(
-            place / "setup.conf",
-            0o644,
-            "\n".join(lines) + "\n",
-            affects=("postern.socket", "postern.service"),
-        ),
+        File(place / "setup.conf", 0o644, "\n".join(lines) + "\n", affects=affects),
     ]
 
 

@@ -19,6 +19,8 @@ HEADER = """\
 # Settings of this server, written by `postern setup` and yours to edit: setup changes only the lines it wrote, and
 # never one you changed. `postern config` shows every setting with its value; config/postern.toml explains them all.
 # After an edit: systemctl restart postern postern-dovecot postern-postfix
+# Where HTTP, IMAP and ManageSieve listen is systemd's to know too: `postern setup` with --http-host, --http-port,
+# --mail-address or --set mail.imap_port=1143 changes it in both places.
 """
 _KEPT = 4
 

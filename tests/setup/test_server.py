@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import smtplib
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -181,6 +182,29 @@ def test_edits_stay_and_changed_flags_change_what_follows(host: Host, server: di
     assert "port = 8099" in settings.read_text()
     assert host.run("curl", "-fsS", "http://127.0.0.1:8099/health").stdout
     assert main_pid(host, "postern-milter") != milter, "a service reads the settings when it starts"
+
+
+def test_dovecot_moves_to_another_port_and_back(host: Host, server: dict[str, Any]) -> None:
+    def greeting(port: int) -> bytes:
+        place = Place(host)
+        try:
+            with place(socket.create_connection, (ADDRESS, port), 20) as client:
+                return bytes(client.recv(5))
+        finally:
+            place.close()
+
+    host.run("postern", "setup", "--yes", "--set", "mail.imap_port=144", "--mail-address", ADDRESS)
+    assert greeting(144) == b"* OK "
+    with pytest.raises(ConnectionRefusedError):
+        greeting(143)
+    checks = json.loads(host.run("postern", "doctor", "--json", check=False, timeout=180).stdout)["checks"]
+    found = [one for each in checks if each["check"] in ("ports", "round-trip") for one in each["findings"]]
+    assert len(found) > 5
+    assert {one["level"] for one in found} == {"ok"}, found
+    host.run("postern", "setup", "--yes", "--set", "mail.imap_port=143", "--mail-address", "")
+    assert greeting(143) == b"* OK "
+    with pytest.raises(ConnectionRefusedError):
+        greeting(144)
 
 
 def test_another_wheel_brings_the_services_up_to_date(host: Host, server: dict[str, Any]) -> None:

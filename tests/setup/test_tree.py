@@ -14,7 +14,7 @@ import pytest
 
 from gateway.cli.config import described
 from gateway.configuration import load_settings
-from gateway.setup import apply, layout, machine, manifest
+from gateway.setup import apply, layout, machine, manifest, sources
 from gateway.setup.answers import Secrets
 from gateway.setup.hands import CommandFailed, Hands
 from gateway.setup.steps import File
@@ -205,6 +205,25 @@ def test_changed_answers_change_what_follows_from_them_and_nothing_else(tree: Tr
     )
     tree.apply()
     assert not tree.at(layout.UNITS / "postern.socket.d/setup.conf").exists(), "and back"
+
+
+def test_dovecots_ports_are_opened_where_it_listens(tree: Tree) -> None:
+    unit = sources.folder() / "postern-dovecot.socket"
+    opened = [one for one in unit.read_text().splitlines() if one.startswith("ListenStream=")]
+    assert opened == [f"ListenStream={at}:{port}" for port in (143, 993, 4190) for at in ("0.0.0.0", "[::]")]
+    tree.apply()
+    drop_in = tree.at(layout.UNITS / "postern-dovecot.socket.d/setup.conf")
+    assert not drop_in.exists()
+    others = {"mail.imap_port": 1143, "mail.sieve_port": 0}
+    tree.apply(tree.plan(msgspec.structs.replace(ANSWERS, mail_address="2001:db8::5", settings=others)))
+    assert drop_in.read_text().splitlines()[1:] == [
+        "[Socket]",
+        "ListenStream=",
+        "ListenStream=[2001:db8::5]:1143",
+        "ListenStream=[2001:db8::5]:993",
+    ]
+    tree.apply()
+    assert not drop_in.exists()
 
 
 def test_removal_leaves_the_tree_as_it_was(tree: Tree) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import smtplib
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -201,6 +202,43 @@ def test_dovecot_cannot_read_what_is_the_gateways_own(box: Box) -> None:
         assert box.host.run("test", "-s", f"/var/lib/postern/{name}")
         done = box.host.run(*inside, "wc", "-c", f"/var/lib/postern/{name}", check=False)
         assert done.stdout.split()[:1] in ([], ["0"]), done.stdout
+
+
+def test_dovecot_has_no_right_of_roots_and_its_ports_are_open(box: Box) -> None:
+    status = box.host.run("cat", f"/proc/{box.pid('postern-dovecot')}/status").stdout
+    capabilities = dict(line.split(":") for line in status.splitlines() if line.startswith("Cap"))
+    assert {int(one, 16) for one in capabilities.values()} == {0}, capabilities
+
+    context = ssl.create_default_context(cadata=box.certificate.chain)
+
+    def greeted() -> list[bytes]:
+        found = []
+        for address in ("127.0.0.1", ADDRESS, "::1"):
+            for port in (143, 4190):
+                with socket.create_connection((address, port), 20) as client:
+                    found.append(client.recv(5))
+            with (
+                socket.create_connection((address, 993), 20) as client,
+                context.wrap_socket(client, server_hostname=HOSTNAME) as secured,
+            ):
+                found.append(secured.recv(5))
+        return found
+
+    assert box.here(greeted) == [b"* OK ", b'"IMPL', b"* OK "] * 3
+    box.host.run("systemctl", "reload", "postern-dovecot")
+    assert box.here(greeted) == [b"* OK ", b'"IMPL', b"* OK "] * 3
+
+
+def test_a_stopped_dovecot_is_not_started_by_whoever_connects(box: Box) -> None:
+    box.host.run("systemctl", "stop", "postern-dovecot")
+    try:
+        with pytest.raises(ConnectionRefusedError):
+            box.here(socket.create_connection, ("127.0.0.1", 143), 20)
+        assert box.show("postern-dovecot", "ActiveState")[0] == "inactive"
+    finally:
+        box.host.run("systemctl", "start", "postern-dovecot")
+    with box.here(socket.create_connection, ("127.0.0.1", 143), 20) as client:
+        assert client.recv(5) == b"* OK "
 
 
 def test_attachments_are_read_inside_the_sandbox(box: Box) -> None:
