@@ -21,6 +21,7 @@ from typing import Literal
 from mailserver import lookup_dovecot, tls
 from mailserver.base import MailServerError
 from mailserver.lookup import Lookup
+from mailserver.machine import has_ipv6
 from mailserver.rendering import Rendered
 from mailserver.rendering import template as fill_template
 
@@ -147,7 +148,7 @@ def rendered(config: DovecotConfig, template: str) -> list[Rendered]:
     submit = f"passdb {{\n  driver = passwd-file\n  args = {config.etc}/submit-users\n}}"
     values = {
         "SUBMIT": submit if config.submit_secret else "",
-        "BIND": "*, ::" if config.bind == "*" else config.bind,
+        "BIND": "*, ::" if config.bind == "*" and has_ipv6() else config.bind,
         "RUN": str(config.run),
         "STATE": str(config.etc / "state"),
         "LOG": "syslog" if config.syslog else str(config.etc / "dovecot.log"),

@@ -9,6 +9,7 @@ import logging
 import os
 import pwd
 import shutil
+import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,15 @@ def is_loopback(bind: str) -> bool:
 def gateway_host(bind: str) -> str:
     """Where a client on this machine reaches a service that listens at ``bind`` (``*``: everywhere)."""
     return {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104
+
+
+def has_ipv6() -> bool:
+    """Whether the kernel knows IPv6 (not after ``ipv6.disable=1``). Without, nothing can listen at ``::``."""
+    try:
+        socket.socket(socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 async def answers(end: Endpoint, greeting: bytes, timeout: float = 1.0) -> bool:

@@ -17,6 +17,7 @@ import gateway
 from gateway.setup import layout
 from gateway.setup.hands import Hands
 from gateway.setup.manifest import UnitState
+from mailserver.machine import has_ipv6
 
 STOCK = {
     "postfix.service": (25, 465, 587),
@@ -62,6 +63,7 @@ class Facts:
     hostname: str = ""
     addresses: tuple[str, ...] = ()
     """Public ones of its own, IPv4 first."""
+    ipv6: bool = True
     listeners: tuple[Listener, ...] = ()
     stock: dict[str, UnitState] = field(default_factory=dict)
     """Mail units of the distribution that are enabled or running."""
@@ -84,6 +86,7 @@ def look(hands: Hands) -> Facts:
         systemd=not hands.live or Path("/run/systemd/system").is_dir(),
         hostname=socket.getfqdn().lower().rstrip(".") if hands.live else "",
         addresses=own_addresses() if hands.live else (),
+        ipv6=not hands.live or has_ipv6(),
         listeners=tuple(listeners()) if hands.live else (),
         stock=_stock(hands),
         firewall=_firewall(hands) if hands.live else "",

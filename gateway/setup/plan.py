@@ -70,6 +70,7 @@ class Sources:
 def make(answers: Answers, secrets: Secrets, facts: Facts, given: Sources) -> Plan:
     """The steps that lead from any state to the one the answers describe."""
     steps: list[Step] = []
+    values = settings(answers, ipv6=facts.ipv6)
     if answers.instead and facts.stock:
         steps.append(StockUnits(tuple(facts.stock)))
     steps.append(Packages(wanted_packages(answers)))
@@ -80,15 +81,13 @@ def make(answers: Answers, secrets: Secrets, facts: Facts, given: Sources) -> Pl
     steps += _certificate(answers, given)
     steps += _credentials(secrets)
     steps.append(
-        SettingsFile(
-            layout.SETTINGS, 0o640, settings(answers), given.meanings, group=layout.USER, affects=SERVICES
-        )
+        SettingsFile(layout.SETTINGS, 0o640, values, given.meanings, group=layout.USER, affects=SERVICES)
     )
     steps += [
         File(layout.UNITS / name, 0o644, text, affects=_affects(name)) for name, text in given.units.items()
     ]
     steps += _http_socket(answers)
-    steps += _dovecot_socket(answers)
+    steps += _dovecot_socket(values)
     if given.proxy:
         file = layout.PROXY / proxy.FILES[answers.proxy]
         steps += [Directory(layout.PROXY, 0o755), File(file, 0o644, proxy.fill(given.proxy, answers))]
@@ -128,15 +127,16 @@ def ports(answers: Answers) -> tuple[int, ...]:
     return tuple(sorted({*mail_ports(answers), *web, *proof}))
 
 
-def settings(answers: Answers) -> dict[str, Any]:
+def settings(answers: Answers, *, ipv6: bool = True) -> dict[str, Any]:
     """What goes into postern.toml: only what differs from the defaults."""
+    everywhere = "*" if ipv6 else "0.0.0.0"  # noqa: S104
     found: dict[str, Any] = {
         "data_dir": str(layout.DATA),
         "mail.server": "postfix_dovecot",
         "mail.manage": False,
         "mail.domain": answers.domain,
         "mail.hostname": answers.hostname,
-        "mail.host": answers.mail_address or "*",
+        "mail.host": answers.mail_address or everywhere,
         "mail.smtp_port": answers.smtp_port,
         "mail.submission_port": PEOPLE["mail.submission_port"],
         "mail.imap_port": PEOPLE["mail.imap_port"],
@@ -233,14 +233,13 @@ def _http_socket(answers: Answers) -> list[Step]:
     )
 
 
-def _dovecot_socket(answers: Answers) -> list[Step]:
+def _dovecot_socket(values: Mapping[str, Any]) -> list[Step]:
     """Where Dovecot is spoken to, if it is not where the unit says."""
-    given = settings(answers)
-    ports = [given.get(name, PEOPLE[name]) for name in DOVECOT_PORTS]
-    if given["mail.host"] == "*" and ports == [PEOPLE[name] for name in DOVECOT_PORTS]:
+    ports = [values.get(name, PEOPLE[name]) for name in DOVECOT_PORTS]
+    if values["mail.host"] == "*" and ports == [PEOPLE[name] for name in DOVECOT_PORTS]:
         return []
     # Dovecot takes a socket by its port and family alone: there can be one address of each
-    addresses = ("0.0.0.0", "::") if given["mail.host"] == "*" else (given["mail.host"],)  # noqa: S104
+    addresses = ("0.0.0.0", "::") if values["mail.host"] == "*" else (values["mail.host"],)  # noqa: S104
     where = [_at(address, port) for port in ports if port for address in addresses]
     return _listeners("postern-dovecot.socket", where, _affects("postern-dovecot.socket"))
 

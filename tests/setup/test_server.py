@@ -20,6 +20,7 @@ from tests.vps.conftest import wheel  # noqa: F401
 from tests.vps.host import Host, HostFailed, booted, hosts_missing
 from tests.vps.install import VENV, binds, install
 from tests.vps.network import Place
+from tests.without_ipv6 import SOCKET, without_ipv6
 
 DOMAIN, HOSTNAME, ADDRESS = "example.org", "mail.example.org", "192.0.2.10"
 LIVE = f"/etc/letsencrypt/live/{HOSTNAME}"
@@ -314,3 +315,33 @@ def test_beside_a_stock_postfix_that_passes_the_mail_on(host: Host) -> None:
 
     until(lambda: "passed on" in subjects(), 60, host.journal())
     assert active(host, "postfix@-.service")
+
+
+@pytest.mark.skipif(SOCKET is None, reason="the number of socket(2) is not known for this processor")
+def test_a_machine_without_ipv6(host: Host) -> None:
+    host.run("postern", "setup", "--remove", "--purge", "--yes")
+    for name in ("postern", "postern-dovecot", "postern-postfix", "postern-milter"):
+        folder = host.path(f"/etc/systemd/system/{name}.service.d")
+        folder.mkdir(exist_ok=True)
+        (folder / "old.conf").write_text("[Service]\nRestrictAddressFamilies=~AF_INET6\n")
+    flags = [
+        "--domain",
+        DOMAIN,
+        "--self-signed",
+        "--instead",
+        "--inbox",
+        "agent",
+        "--public-address",
+        ADDRESS,
+    ]
+    told = json.loads(
+        host.run(*without_ipv6("postern", "setup", *flags, "--yes", "--json"), timeout=300).stdout
+    )
+    assert told["inbox"] == f"agent@{DOMAIN}"
+    assert 'host = "0.0.0.0"' in host.path("/etc/postern/postern.toml").read_text()
+    listening = host.run("ss", "-ltnH6").stdout
+    assert listening == ""
+    checks = json.loads(host.run("postern", "doctor", "--json", check=False, timeout=180).stdout)["checks"]
+    found = [one for each in checks if each["check"] in ("ports", "round-trip") for one in each["findings"]]
+    assert len(found) > 5
+    assert {one["level"] for one in found} == {"ok"}, found
