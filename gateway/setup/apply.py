@@ -141,6 +141,12 @@ class Applying:
             active.discard("postern.service")
         start = [one for one in step.enable if one not in active and one not in off]
         again = [one for one in again if one not in start]
+        # all gateways are of one version: the further ones wait until the first has started
+        renewed = {machine.FURTHER, "postern.service"} & set(self.book.pending)
+        further = machine.further_gateways(self.hands) if renewed else []
+        if further:
+            run("systemctl", "stop", *further)
+            start += further
         if again:
             self.hands.say(f"restarting {' '.join(again)}")
             self._start("restart", again)

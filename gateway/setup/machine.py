@@ -28,6 +28,8 @@ STOCK = {
     "dovecot.socket": (143, 993),
 }
 """The distribution's mail units and the ports they take with their usual configuration."""
+FURTHER = "postern@.service"
+"""The template of gateways beside the first, which the administrator enables."""
 
 _LISTEN = "0A"
 _UNIT = re.compile(r"([^/]+\.(?:service|scope|socket))$")
@@ -209,6 +211,16 @@ def unit_state(hands: Hands, unit: str) -> UnitState:
     return UnitState(
         enabled, hands.live and hands.ask("systemctl", "is-active", unit) in ("active", "reloading")
     )
+
+
+def further_gateways(hands: Hands) -> list[str]:
+    """Instances of postern@.service that run or are enabled."""
+    running = set()
+    if hands.live:
+        listed = hands.ask("systemctl", "list-units", "--plain", "--no-legend", FURTHER.replace("@", "@*"))
+        running = {line.split()[0] for line in listed.splitlines()}
+    links = hands.at(layout.UNITS).glob("*.wants/postern@?*.service")
+    return sorted(running | {one.name for one in links})
 
 
 def _stock(hands: Hands) -> dict[str, UnitState]:

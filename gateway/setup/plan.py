@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.setup import firewall, layout, packages, proxy, sources, tls
+from gateway.setup import firewall, layout, machine, packages, proxy, sources, tls
 from gateway.setup.answers import Answers, Secrets
 from gateway.setup.machine import Facts
 from gateway.setup.steps import (
@@ -219,7 +219,7 @@ def _affects(unit: str) -> tuple[str, ...]:
     """What is to be started again when a unit's file has changed."""
     if unit == "postern-dovecot.socket":
         return ("postern-dovecot.service",)  # a part of it
-    return (unit,) if unit in ENABLED else ()
+    return (unit,) if unit in ENABLED or unit == machine.FURTHER else ()
 
 
 def _http_socket(answers: Answers) -> list[Step]:

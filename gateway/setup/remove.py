@@ -54,14 +54,15 @@ def _units(hands: Hands, book: Manifest, found: list[tuple[str, str, str]]) -> N
     if hands.live:
         # timers and paths may have started others meanwhile
         files = {Path(one).name for one in book.files if Path(one).parent == layout.UNITS}
-        running = [
-            one for one in (*ours, *sorted(files - set(ours))) if machine.unit_state(hands, one).active
-        ]
+        others = [*machine.further_gateways(hands), *sorted(files - set(ours))]
+        running = [one for one in (*others, *ours) if machine.unit_state(hands, one).active]
         if running:
             hands.run("systemctl", "stop", *running)
         for timer in sorted(one for one in files if one.endswith(".timer")):
             hands.run("systemctl", "clean", "--what=state", timer)  # when it ran last
     enabled = [one for one in ours if machine.unit_state(hands, one).enabled]
+    if machine.further_gateways(hands):
+        enabled.append(machine.FURTHER)  # that is each of them
     if enabled:
         hands.run("systemctl", "disable", *enabled)
     if ours:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +17,7 @@ UNITS = sorted(
 )
 EXPOSURE = {
     "postern.service": 1.1,
+    "postern@.service": 1.1,
     "postern-milter.service": 1.1,
     "postern-backup.service": 1.1,
     "postern-doctor.service": 1.5,
@@ -62,6 +64,17 @@ def test_none_is_more_exposed_than_said(root: Path, name: str) -> None:
     limit = str(round(EXPOSURE[name] * 10))
     done = analyze("security", "--offline=yes", f"--threshold={limit}", str(root / name))
     assert done.returncode == 0, done.stdout[-300:]
+
+
+def test_a_further_gateway_differs_in_where_it_is_spoken_to_alone() -> None:
+    first, further = (
+        (SOURCES / name).read_text().splitlines() for name in ("postern.service", "postern@.service")
+    )
+    both = [line.split("=")[0] for line in difflib.ndiff(first, further) if line[0] in "-+"]
+    assert [one for one in both if one[2] != "#"] == [
+        *("- Description", "+ Description", "- Requires", "- After", "+ After"),
+        *("+ Environment", "- ExecStart", "+ ExecStart"),
+    ]
 
 
 def test_users_directories_and_timers_are_understood(tmp_path: Path) -> None:
