@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from gateway.backup import catalog, restore
 from gateway.backup.records import BackupError
 from gateway.backup.verify import opened, verify
 from gateway.cli import operator
-from gateway.cli.failure import FAILED, UNAVAILABLE, USAGE, Failure
+from gateway.cli.failure import FAILED, REFUSED, UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
 from gateway.mail_choice import make_mail_server
@@ -38,36 +39,44 @@ def command(place: Place, backup: Path) -> None:
     """Restore BACKUP (a directory or a .tar.gz that `postern backup` made) into the empty data directory --data.
 
     Keys, ids, threads and read state are as they were. The settings of the backup are taken when --config names none
-    and the directory has none.
+    and the directory has none. Root goes on as the user whose directory it is, once it has read the settings.
     """
     if place.url:
         raise Failure("restore works on a data directory on this machine", USAGE, fix="leave --url out")
-    if os.geteuid() == 0 and not _ours(place):
-        raise Failure(
-            "the data directory belongs to another user",
-            USAGE,
-            fix="run the command as that user (sudo -u postern)",
-        )
+    settings, _ = place.settings()  # the secrets of a server are root's to read
+    _become_owner(place.data_dir(settings))
     backup = backup.absolute()
+    if not os.access(backup, os.R_OK | os.X_OK if backup.is_dir() else os.R_OK):
+        raise Failure(
+            f"{backup} cannot be read by the user of the data directory",
+            REFUSED,
+            fix=f"copy it to /var/tmp and give it to {pwd.getpwuid(os.geteuid()).pw_name} (chown -R)",
+        )
     if backup.is_dir() and not (backup / catalog.MANIFEST).exists():
         held = catalog.backups_in(backup)
         if not held:
             raise Failure(f"there is no backup in {backup}", USAGE)
         raise Failure(f"{backup} holds several backups", USAGE, fix=f"name one, such as {held[-1]}")
     try:
-        asyncio.run(_run(place, backup))
+        asyncio.run(_run(place, settings, backup))
     except BackupError as error:
         raise Failure(str(error), FAILED) from error
 
 
-def _ours(place: Place) -> bool:
-    data = place.data_dir(place.settings()[0])
-    return not data.exists() or data.stat().st_uid == 0
+def _become_owner(data: Path) -> None:
+    """As root: what is made in the data directory is to be its owner's."""
+    owner = data.stat().st_uid if data.exists() else 0
+    if os.geteuid() != 0 or owner == 0:
+        return
+    user = pwd.getpwuid(owner)
+    os.initgroups(user.pw_name, user.pw_gid)
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
+    os.environ["HOME"] = user.pw_dir
 
 
-async def _run(place: Place, backup: Path) -> None:
+async def _run(place: Place, settings: Settings, backup: Path) -> None:
     manifest = verify(backup)
-    settings, _ = place.settings()
     data = place.data_dir(settings)
     if operator.running(data):
         raise Failure(f"a gateway is running on {data}", UNAVAILABLE, fix="restore into an empty directory")

@@ -167,7 +167,9 @@ def test_all_is_up_and_says_so(box: Box) -> None:
 def test_systemd_gives_the_figures_that_are_promised(box: Box) -> None:
     for unit, most in EXPOSURE.items():
         limit = f"--threshold={round(most * 10)}"
-        done = box.host.run("systemd-analyze", "security", "--no-pager", limit, unit.replace("@.", "@8027."), check=False)
+        done = box.host.run(
+            "systemd-analyze", "security", "--no-pager", limit, unit.replace("@.", "@8027."), check=False
+        )
         assert done.returncode == 0, f"{unit} {done.stdout[-120:]}"
 
 

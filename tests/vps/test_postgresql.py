@@ -73,6 +73,12 @@ class Server:
         return self.host.run("systemctl", "show", "-P", "MainPID", unit).stdout.strip()
 
 
+def sql(host: Host, *statements: str) -> None:
+    """Run SQL as PostgreSQL's administrator."""
+    words = [word for one in statements for word in ("-c", one)]
+    host.run("runuser", "-u", "postgres", "--", "psql", "-p", "5499", *words)
+
+
 @pytest.fixture(scope="module")
 def server(wheel: Path) -> Iterator[Server]:
     if missing := hosts_missing() or postgres_missing():
@@ -84,8 +90,7 @@ def server(wheel: Path) -> Iterator[Server]:
         version = max(host.path("/usr/lib/postgresql").iterdir(), key=lambda one: int(one.name)).name
         host.run("pg_createcluster", version, "mail", "-p", "5499")
         host.run("systemctl", "enable", "--now", f"postgresql@{version}-mail")
-        for words in ("CREATE ROLE postern LOGIN PASSWORD 'choose'", "CREATE DATABASE postern OWNER postern"):
-            host.run("runuser", "-u", "postgres", "--", "psql", "-p", "5499", "-c", words)
+        sql(host, "CREATE ROLE postern LOGIN PASSWORD 'choose'", "CREATE DATABASE postern OWNER postern")
         flags = ["--domain", DOMAIN, "--self-signed", "--public-address", ADDRESS, "--inbox", "agent"]
         flags += ["--database", DATABASE, "--instead", "--yes", "--json"]
         told = json.loads(host.run("postern", "setup", *flags, timeout=300).stdout)
@@ -154,6 +159,25 @@ def test_what_setup_changes_reaches_them_all(server: Server) -> None:
     for port, unit in GATEWAYS.items():
         assert server.pid(unit) not in ("0", before[unit])
         assert server.call(port, "GET", f"/api/v0/inboxes/agent@{DOMAIN}")
+
+
+def test_a_backup_is_restored_as_root_onto_an_empty_database(server: Server) -> None:
+    run, units = server.host.run, ["postern.socket", *GATEWAYS.values()]
+    mail = ["postern-postfix", "postern-dovecot", "postern-milter"]
+    before = {port: server.subjects(port, f"made-at-{port}@{DOMAIN}") for port in GATEWAYS}
+    run("postern", "backup", "/var/backups/postern", "--mail", timeout=120)
+    [backup] = run("find", "/var/backups/postern", "-mindepth", "1", "-maxdepth", "1").stdout.split()
+    run("systemctl", "stop", *units, *mail)
+    sql(server.host, "DROP DATABASE postern", "CREATE DATABASE postern OWNER postern")
+    run("mv", "/var/lib/postern", "/var/lib/postern.before")
+    run("systemd-tmpfiles", "--create")
+    told = json.loads(run("postern", "restore", backup, "--json", timeout=120).stdout)
+    assert (told["refused"], told["waiting"]) == ([], 0)
+    assert run("find", "/var/lib/postern", "-user", "root").stdout == ""
+    run("systemctl", "start", *mail, *units)
+    assert {port: server.subjects(port, f"made-at-{port}@{DOMAIN}") for port in GATEWAYS} == before
+    server.deliver(f"made-at-8025@{DOMAIN}", "after all")
+    until(lambda: server.subjects(8027, f"made-at-8025@{DOMAIN}")["after all"] == 1, 30, "new mail")
 
 
 def test_removal_takes_them_along(server: Server) -> None:
