@@ -65,6 +65,11 @@ class Provisioning(Aliasing):
         self._certificate: Certificate | None = None  # where we run the daemons that show it
         self._refresher: asyncio.Task[None] | None = None
 
+    @property
+    def place(self) -> Path:
+        """The directory of its mail, its tables and ``server.key``."""
+        return self._data
+
     # -- life ---------------------------------------------------------------------------------------
 
     async def _start_store(self, on_hint: OnHint) -> None:

@@ -24,7 +24,7 @@ DUMP = "postern.pgdump"
 LOOKUP = "lookup.db"
 LOOKUP_DUMP = "lookup.pgdump"
 SETTINGS = "postern.toml"
-SECRETS = ("secret", "server.key")
+SECRETS = ("secret", "server.key")  # the gateway's, the mail server's
 MAIL = "mail"
 
 _NAME = re.compile(r"postern-\d{8}T\d{6}Z")

@@ -33,11 +33,11 @@ def refuse_occupied(data: Path, *, with_mail: bool) -> None:
             )
 
 
-def put_back(folder: Path, manifest: Manifest, data: Path, url: str, lookup: Path) -> None:
+def put_back(folder: Path, manifest: Manifest, data: Path, url: str, place: Path, lookup: Path) -> None:
     """Put the records, secrets and lookup tables of an opened backup in place; all are fsynced.
 
-    ``url``: the database, which must be empty. ``lookup``: where the mail server has its tables. The
-    database comes last, so that what was cut short is no gateway. Blocks. Raises BackupError.
+    ``url``: the database, which must be empty. ``place``: the mail server's directory; ``lookup``: where it has its
+    tables. The database comes last, so that what was cut short is no gateway. Blocks. Raises BackupError.
     """
     file = sqlite_file(url)
     if (file is None) != (manifest.database == "postgresql"):
@@ -48,11 +48,8 @@ def put_back(folder: Path, manifest: Manifest, data: Path, url: str, lookup: Pat
     if file is not None and file.exists():
         raise BackupError(f"{file} is a database already: move it away, or set database.url to another file")
     lookup.parent.mkdir(parents=True, exist_ok=True)
-    for name in catalog.SECRETS:
-        # the mail server's key stands beside its tables, wherever those are
-        _copy(
-            folder / name, (lookup.parent if name == "server.key" and lookup.parent != data else data) / name
-        )
+    for name, where in zip(catalog.SECRETS, (data, place), strict=True):
+        _copy(folder / name, where / name)
     if (folder / catalog.LOOKUP).exists():
         _copy(folder / catalog.LOOKUP, lookup)
     if file is None:

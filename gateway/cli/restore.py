@@ -95,7 +95,7 @@ async def _run(place: Place, settings: Settings, backup: Path) -> None:
         if not isinstance(server, Provisioning):
             raise Failure("this mail server's tables cannot be restored", FAILED)
         url = database_url(settings.database.url, data)
-        restore.put_back(folder, manifest, data, url, server.lookup.path)
+        restore.put_back(folder, manifest, data, url, server.place, server.lookup.path)
         async with app.ground(settings) as core:
             refused = []
             if manifest.mail is not None:

@@ -174,6 +174,7 @@ def test_a_backup_is_restored_as_root_onto_an_empty_database(server: Server) -> 
     told = json.loads(run("postern", "restore", backup, "--json", timeout=120).stdout)
     assert (told["refused"], told["waiting"]) == ([], 0)
     assert run("find", "/var/lib/postern", "-user", "root").stdout == ""
+    run("cmp", "/var/lib/postern.before/server.key", "/var/lib/postern/server.key")
     run("systemctl", "start", *mail, *units)
     assert {port: server.subjects(port, f"made-at-{port}@{DOMAIN}") for port in GATEWAYS} == before
     server.deliver(f"made-at-8025@{DOMAIN}", "after all")
