@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.backup import catalog, postgres
 from gateway.backup.catalog import Manifest
+from gateway.backup.moving import put_into_postgresql
 from gateway.backup.records import BackupError
 from gateway.core.context import Core
 from gateway.store.engine import Tx
@@ -36,14 +37,14 @@ def refuse_occupied(data: Path, *, with_mail: bool) -> None:
 def put_back(folder: Path, manifest: Manifest, data: Path, url: str, place: Path, lookup: Path) -> None:
     """Put the records, secrets and lookup tables of an opened backup in place; all are fsynced.
 
-    ``url``: the database, which must be empty. ``place``: the mail server's directory; ``lookup``: where it has its
-    tables. The database comes last, so that what was cut short is no gateway. Blocks. Raises BackupError.
+    ``url``: the database, which must be empty; records of SQLite go into PostgreSQL, too. ``place``: the mail server's
+    directory; ``lookup``: where it has its tables. The database comes last, so that what was cut short is no gateway.
+    Blocks. Raises BackupError, StoreDown.
     """
     file = sqlite_file(url)
-    if (file is None) != (manifest.database == "postgresql"):
+    if file is not None and manifest.database == "postgresql":
         raise BackupError(
-            f"the backup is of a {manifest.database} database: set database.url "
-            + ("to an empty PostgreSQL database" if file is not None else "empty")
+            "the backup is of a PostgreSQL database: set database.url to an empty PostgreSQL database"
         )
     if file is not None and file.exists():
         raise BackupError(f"{file} is a database already: move it away, or set database.url to another file")
@@ -52,7 +53,9 @@ def put_back(folder: Path, manifest: Manifest, data: Path, url: str, place: Path
         _copy(folder / name, where / name)
     if (folder / catalog.LOOKUP).exists():
         _copy(folder / catalog.LOOKUP, lookup)
-    if file is None:
+    if file is None and manifest.database == "sqlite":
+        put_into_postgresql(folder / catalog.RECORDS, url)
+    elif file is None:
         postgres.put_back(url, folder / catalog.DUMP)
     else:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -151,6 +151,8 @@ def _setup(place: Place, hands: Hands, book: Manifest, given: dict[str, Any], *,
         answers, secrets = setup_questions.ask(answers, secrets, facts, known=book.answers is not None)
     answers = check(answers)
     _check_settings(answers, secrets, book)
+    if answers.postgresql and book.answers is not None and not book.answers.postgresql:
+        _refuse_to_leave_records(hands)
     found = preflight.problems(answers, facts)
     if found and not hands.dry:
         raise Failure(
@@ -287,6 +289,16 @@ def _settings(given: tuple[str, ...]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             found[name.strip()] = text.strip()
     return found
+
+
+def _refuse_to_leave_records(hands: Hands) -> None:
+    records = layout.DATA / "postern.db"
+    if hands.status(records) is not None:
+        raise BadAnswer(
+            "--database",
+            f"would leave this server's records behind in {records}: move them by a backup, as systemd/README.md says "
+            "(PostgreSQL), or move that file away to begin anew",
+        )
 
 
 def _check_settings(answers: Answers, secrets: Secrets, book: Manifest) -> None:

@@ -208,6 +208,15 @@ def test_dovecot_moves_to_another_port_and_back(host: Host, server: dict[str, An
         greeting(144)
 
 
+def test_records_are_not_left_behind_in_another_database(host: Host, server: dict[str, Any]) -> None:
+    before = host.path("/etc/postern/postern.toml").read_text()
+    done = host.run("postern", "setup", "--yes", "--database", "postgresql://p:p@127.0.0.1/p", check=False)
+    assert done.returncode == 2
+    assert "records behind in /var/lib/postern/postern.db" in done.stderr
+    assert host.path("/etc/postern/postern.toml").read_text() == before
+    assert not host.path("/etc/postern/credentials/database").exists()
+
+
 def test_another_wheel_brings_the_services_up_to_date(host: Host, server: dict[str, Any]) -> None:
     [record] = host.path(f"{VENV}/lib").glob("python3*/site-packages/postern-*.dist-info/RECORD")
     record.write_text(record.read_text() + "gateway/new.py,,\n")
