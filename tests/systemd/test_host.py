@@ -248,6 +248,15 @@ def test_a_stopped_dovecot_is_not_started_by_whoever_connects(box: Box) -> None:
         assert client.recv(5) == b"* OK "
 
 
+def test_a_dovecot_that_was_killed_comes_back_with_its_ports(box: Box) -> None:
+    before = box.pid("postern-dovecot")
+    os.kill(box.ours(before), signal.SIGKILL)
+    until(lambda: box.pid("postern-dovecot") not in (0, before), 30, "it is not restarted")
+    until(lambda: box.show("postern-dovecot", "ActiveState")[0] == "active", 30, "it does not come back")
+    with box.here(socket.create_connection, ("127.0.0.1", 143), 20) as client:
+        assert client.recv(5) == b"* OK "
+
+
 def test_attachments_are_read_inside_the_sandbox(box: Box) -> None:
     """Word by our reader, a PDF by pypdf, a picture by tesseract."""
     wanted = {
