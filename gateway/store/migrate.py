@@ -23,7 +23,8 @@ class SchemaTooNew(Exception):
 
 
 def migrate(store: Store) -> list[str]:
-    """Apply what is missing and answer the names applied. Raises SchemaTooNew instead of guessing."""
+    """Apply what is missing and answer the names applied. Raises SchemaTooNew instead of guessing, StoreDown for a
+    database that cannot be reached or has another encoding than UTF-8."""
     with _lock(store):
         runner = Runner(store.db, str(_DIRECTORY))
         known = known_levels()
@@ -43,6 +44,17 @@ def known_levels() -> set[str]:
     return {path.stem for path in _DIRECTORY.glob("[0-9]*.py")}
 
 
+def _check_encoding(db: Any) -> None:
+    """Raise StoreDown for a database that does not know what a letter is: a cluster that was made without a locale."""
+    (encoding,) = db.execute_sql("SHOW server_encoding").fetchone()
+    if encoding not in ("UTF8", b"UTF8"):
+        name = encoding.decode() if isinstance(encoding, bytes) else encoding
+        raise StoreDown(
+            f"the database's encoding is {name}, and it must be UTF8: make it anew with "
+            "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        )
+
+
 @contextmanager
 def _lock(store: Store) -> Iterator[None]:
     db: Any = store.db
@@ -54,6 +66,7 @@ def _lock(store: Store) -> Iterator[None]:
     else:
         try:
             db.connect(reuse_if_open=True)
+            _check_encoding(db)
             db.execute_sql("SET lock_timeout = 0")  # another process may migrate for minutes
             db.execute_sql("SELECT pg_advisory_lock(%s)", (_ADVISORY,))
         except (peewee.OperationalError, peewee.InterfaceError, MaxConnectionsExceeded) as error:

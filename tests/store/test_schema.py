@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from gateway.store import schema
-from gateway.store.engine import Store
+from gateway.store.engine import Store, StoreDown
 from gateway.store.migrate import SchemaTooNew, migrate
 from tests.postgres_server import PostgresCluster
 
@@ -68,6 +68,16 @@ def test_postgresql_migrations_come_to_the_models(postgres: PostgresCluster) -> 
     ours = _described(migrated)
     assert ours == _described(wanted)
     assert len(ours) > 200
+
+
+def test_a_database_without_letters_is_refused_with_words(postgres: PostgresCluster) -> None:
+    """What `createdb` makes where PostgreSQL was installed without a locale: its text would come back as octets."""
+    postgres.run("CREATE DATABASE plain_ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    with (
+        closing(Store(postgres.url("plain_ascii"))) as store,
+        pytest.raises(StoreDown, match=r"SQL_ASCII.*CREATE DATABASE … ENCODING 'UTF8'"),
+    ):
+        migrate(store)
 
 
 def test_a_database_of_a_newer_release_is_refused_with_words(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 DOMAIN, ADDRESS = "agents.test", "192.0.2.10"
 DATABASE = "postgresql://postern:choose@127.0.0.1:5499/postern"
+DATABASE_MADE = "CREATE DATABASE postern OWNER postern ENCODING 'UTF8' TEMPLATE template0"
 GATEWAYS = {8025: "postern.service", 8027: "postern@8027.service", 8028: "postern@8028.service"}
 
 
@@ -90,7 +91,7 @@ def server(wheel: Path) -> Iterator[Server]:
         version = max(host.path("/usr/lib/postgresql").iterdir(), key=lambda one: int(one.name)).name
         host.run("pg_createcluster", version, "mail", "-p", "5499")
         host.run("systemctl", "enable", "--now", f"postgresql@{version}-mail")
-        sql(host, "CREATE ROLE postern LOGIN PASSWORD 'choose'", "CREATE DATABASE postern OWNER postern")
+        sql(host, "CREATE ROLE postern LOGIN PASSWORD 'choose'", DATABASE_MADE)
         flags = ["--domain", DOMAIN, "--self-signed", "--public-address", ADDRESS, "--inbox", "agent"]
         flags += ["--database", DATABASE, "--instead", "--yes", "--json"]
         told = json.loads(host.run("postern", "setup", *flags, timeout=300).stdout)
@@ -168,7 +169,7 @@ def test_a_backup_is_restored_as_root_onto_an_empty_database(server: Server) -> 
     run("postern", "backup", "/var/backups/postern", "--mail", timeout=120)
     [backup] = run("find", "/var/backups/postern", "-mindepth", "1", "-maxdepth", "1").stdout.split()
     run("systemctl", "stop", *units, *mail)
-    sql(server.host, "DROP DATABASE postern", "CREATE DATABASE postern OWNER postern")
+    sql(server.host, "DROP DATABASE postern", DATABASE_MADE)
     run("mv", "/var/lib/postern", "/var/lib/postern.before")
     run("systemd-tmpfiles", "--create")
     told = json.loads(run("postern", "restore", backup, "--json", timeout=120).stdout)
