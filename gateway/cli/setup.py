@@ -28,6 +28,7 @@ from gateway.setup.hands import CommandFailed, DryHands, Hands
 from gateway.setup.manifest import Manifest
 from gateway.setup.steps import Plan
 from gateway.smarthost.profiles import PROFILES
+from gateway.store.place import database_url, sqlite_file
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -151,8 +152,7 @@ def _setup(place: Place, hands: Hands, book: Manifest, given: dict[str, Any], *,
         answers, secrets = setup_questions.ask(answers, secrets, facts, known=book.answers is not None)
     answers = check(answers)
     _check_settings(answers, secrets, book)
-    if answers.postgresql and book.answers is not None and not book.answers.postgresql:
-        _refuse_to_leave_records(hands)
+    _check_records(answers, book, hands)
     found = preflight.problems(answers, facts)
     if found and not hands.dry:
         raise Failure(
@@ -291,9 +291,11 @@ def _settings(given: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def _refuse_to_leave_records(hands: Hands) -> None:
-    records = layout.DATA / "postern.db"
-    if hands.status(records) is not None:
+def _check_records(answers: Answers, book: Manifest, hands: Hands) -> None:
+    """A server that has its records in SQLite is not put onto a database without them."""
+    begins = answers.postgresql and book.answers is not None and not book.answers.postgresql
+    records = sqlite_file(database_url("", layout.DATA))
+    if begins and records is not None and hands.status(records) is not None:
         raise BadAnswer(
             "--database",
             f"would leave this server's records behind in {records}: move them by a backup, as systemd/README.md says "

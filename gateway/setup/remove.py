@@ -51,17 +51,18 @@ def remove(hands: Hands, book: Manifest, path: Path, *, purge: bool) -> list[tup
 
 def _units(hands: Hands, book: Manifest, found: list[tuple[str, str, str]]) -> None:
     ours = list(reversed(book.units))
+    further = machine.further_gateways(hands)
     if hands.live:
         # timers and paths may have started others meanwhile
         files = {Path(one).name for one in book.files if Path(one).parent == layout.UNITS}
-        others = [*machine.further_gateways(hands), *sorted(files - set(ours))]
+        others = [*further, *sorted(files - set(ours))]
         running = [one for one in (*others, *ours) if machine.unit_state(hands, one).active]
         if running:
             hands.run("systemctl", "stop", *running)
         for timer in sorted(one for one in files if one.endswith(".timer")):
             hands.run("systemctl", "clean", "--what=state", timer)  # when it ran last
     enabled = [one for one in ours if machine.unit_state(hands, one).enabled]
-    if machine.further_gateways(hands):
+    if further:
         enabled.append(machine.FURTHER)  # that is each of them
     if enabled:
         hands.run("systemctl", "disable", *enabled)

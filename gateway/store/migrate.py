@@ -46,11 +46,10 @@ def known_levels() -> set[str]:
 
 def _check_encoding(db: Any) -> None:
     """Raise StoreDown for a database that does not know what a letter is: a cluster that was made without a locale."""
-    (encoding,) = db.execute_sql("SHOW server_encoding").fetchone()
-    if encoding not in ("UTF8", b"UTF8"):
-        name = encoding.decode() if isinstance(encoding, bytes) else encoding
+    encoding = db.connection().info.parameter_status("server_encoding")
+    if encoding != "UTF8":
         raise StoreDown(
-            f"the database's encoding is {name}, and it must be UTF8: make it anew with "
+            f"the database's encoding is {encoding}, and it must be UTF8: make it anew with "
             "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
         )
 
