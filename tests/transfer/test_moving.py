@@ -65,6 +65,13 @@ def files_named(data: Path, *names: str) -> dict[str, str]:
     }
 
 
+def records_of(release: Path, into: Path) -> Path:
+    """The SQLite file of a release's data directory."""
+    with tarfile.open(release) as tar:
+        tar.extractall(into, filter="tar")
+    return into / "data" / "postern.db"
+
+
 def rows(found: list[tuple[object, ...]]) -> Counter[tuple[object, ...]]:
     return Counter(tuple(bytes(one) if isinstance(one, memoryview) else one for one in row) for row in found)
 
@@ -73,9 +80,7 @@ def rows(found: list[tuple[object, ...]]) -> Counter[tuple[object, ...]]:
 def test_every_row_of_an_older_release_arrives_as_it_is(
     release: Path, tmp_path: Path, postgres: PostgresCluster
 ) -> None:
-    with tarfile.open(release) as tar:
-        tar.extractall(tmp_path, filter="tar")
-    file, url = tmp_path / "data" / "postern.db", postgres.new_database()
+    file, url = records_of(release, tmp_path), postgres.new_database()
     counts = put_into_postgresql(file, url)
     store = Store(url)
     try:
@@ -96,10 +101,7 @@ def test_every_row_of_an_older_release_arrives_as_it_is(
 
 
 def test_what_is_cut_short_leaves_nothing(tmp_path: Path, postgres: PostgresCluster) -> None:
-    [release] = list(RELEASES.glob("0.1.0.tar.xz"))
-    with tarfile.open(release) as tar:
-        tar.extractall(tmp_path, filter="tar")
-    file, url = tmp_path / "data" / "postern.db", postgres.new_database()
+    file, url = records_of(RELEASES / "0.1.0.tar.xz", tmp_path), postgres.new_database()
     with closing(sqlite3.connect(file)) as db:
         db.execute("UPDATE organization SET created_at = 'yesterday'")
         db.commit()

@@ -5,12 +5,14 @@ The dependencies are those of the tests' own environment, shown to the host read
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import sysconfig
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from tests.vps.host import Host
 
@@ -40,6 +42,12 @@ def build_wheel(into: Path) -> Path:
     )
     [wheel] = into.glob("postern-*.whl")
     return wheel
+
+
+def doctor(host: Host) -> dict[str, list[dict[str, Any]]]:
+    """What `postern doctor` finds, by check."""
+    found = json.loads(host.run("postern", "doctor", "--json", check=False, timeout=180).stdout)
+    return {one["check"]: one["findings"] for one in found["checks"]}
 
 
 def install(host: Host, wheel: Path) -> str:
