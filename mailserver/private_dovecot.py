@@ -132,11 +132,11 @@ class PrivateDovecot:
 
     def rendered(self) -> list[Rendered]:
         """Its files as they should be. Raises MailServerError for settings that no Dovecot can have."""
-        return dovecot.rendered(self.config, self._template())
+        return dovecot.rendered(self.config, self._dialect())
 
-    def _template(self) -> str:
+    def _dialect(self) -> dovecot.Dialect:
         config = self.config
-        return dovecot.check_installation(config.lookup.driver, sieve=bool(config.sieve_port))
+        return dovecot.check_installation(config.lookup.driver, sieve=config.has_filters)
 
     def render(self) -> None:
         """Write its files and make its directories. Blocks."""
