@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from mailserver import tls
+from mailserver.base import MailServerError
 from mailserver.dovecot import queries
 from mailserver.dovecot.config import DovecotConfig
 from mailserver.dovecot.dialect import only_if
@@ -49,16 +51,20 @@ class Dovecot24:
         }
 
     def further_files(self, config: DovecotConfig, values: Mapping[str, str]) -> list[Rendered]:
-        lookup = config.lookup
+        lookup, passfile = config.lookup, config.etc / "pgpass"
         asked = {
             "DRIVER": lookup.driver,
-            "DATABASE": _database(lookup),
+            "DATABASE": _database(lookup, passfile),
             "PASSWORD_QUERY": queries.password_query(lookup, VARIABLES),
             "USER_QUERY": queries.user_query(lookup, str(config.mail), VARIABLES),
             "ITERATE_QUERY": queries.iterate_query(lookup),
         }
         text = template("dovecot-2.4-sql.conf", {**values, **asked})
-        return [Rendered(config.etc / "dovecot-sql.conf", text, 0o600)]
+        files = [Rendered(config.etc / "dovecot-sql.conf", text, 0o600)]
+        if lookup.postgresql:
+            password = lookup.reader_parameters().get("password", "")
+            files.append(Rendered(passfile, _pgpass(password), 0o600))
+        return files
 
 
 # ~ is the mailbox's home, so they go with it
@@ -72,18 +78,28 @@ sieve_quota_script_count = 20
 sieve_quota_storage_size = 1M"""
 
 
-def _database(lookup: Lookup) -> str:
+def _database(lookup: Lookup, passfile: Path) -> str:
+    """How to reach the lookup tables. A password stays out: Dovecot would look for its variables in it."""
     if not lookup.postgresql:
         return f"sqlite_path = {lookup.path}"
     parameters = lookup.reader_parameters()
-    lines = [f"  host = {_quoted(parameters.pop('host', ''))}", "  parameters {"]
-    lines += [f"    {name} = {_quoted(value)}" for name, value in parameters.items()]
-    return "\n".join(["pgsql lookup {", *lines, "  }", "}"])
+    host = parameters.pop("host", "")
+    if parameters.pop("password", ""):
+        parameters["passfile"] = str(passfile)
+    lines = [f"    {name} = {_quoted(value)}" for name, value in parameters.items()]
+    return "\n".join(["pgsql lookup {", f"  host = {_quoted(host)}", "  parameters {", *lines, "  }", "}"])
 
 
 def _quoted(value: str) -> str:
-    """A value in Dovecot's quotes; a percent sign begins a variable."""
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
+    """A value in Dovecot's quotes. Raises MailServerError for one that Dovecot would read as a variable."""
+    if "%{" in value:
+        raise MailServerError(f"mail.lookup_url: Dovecot 2.4 cannot take {value!r}: leave out the %{{")
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _pgpass(password: str) -> str:
+    """libpq's password file: one password for whatever it connects to."""
+    return "*:*:*:*:" + password.replace("\\", "\\\\").replace(":", "\\:") + "\n"
 
 
 def _ssl(config: DovecotConfig) -> str:

@@ -16,6 +16,8 @@ from mailserver.dovecot.dialect import Dialect, only_if
 from mailserver.machine import has_ipv6
 from mailserver.rendering import Rendered, template
 
+# may hold the lookup database's password, and must not stay when another version of Dovecot is installed
+_OF_ONE_VERSION = {"dovecot-sql.conf.ext", "dovecot-sql.conf", "pgpass"}
 _FORBIDDEN = re.compile(r"[\x00-\x20\"'#{}\\]")
 
 
@@ -99,8 +101,11 @@ def write(config: DovecotConfig, wanted: Iterable[Rendered]) -> None:
     """Make the directories, write the files, give them to Dovecot's user (when we are root). Blocks."""
     for folder in (config.etc, config.mail, config.run, config.etc / "state"):
         folder.mkdir(parents=True, exist_ok=True)
+    wanted = list(wanted)
     for one in wanted:
         one.write()
+    for name in _OF_ONE_VERSION - {one.path.name for one in wanted}:
+        (config.etc / name).unlink(missing_ok=True)
     _compile_sieve(config)
     _give(config)
 
