@@ -92,7 +92,9 @@ def check(settings: PostfixSettings, daemon: Daemon) -> list[Rendered]:
     wanted = files(settings, daemon)
     with tempfile.TemporaryDirectory(prefix="postern-check-") as scratch:
         for one in wanted:
-            Rendered(Path(scratch) / one.path.name, one.text, one.mode).write()
+            # main.cf names the tables beside it, which need not be there yet, or may still read otherwise
+            text = one.text.replace(f"{settings.config_dir}/", f"{scratch}/")
+            Rendered(Path(scratch) / one.path.name, text, one.mode).write()
         if daemon == "dovecot":
             commands = [["doveconf", "-n", "-c", f"{scratch}/dovecot.conf"]]
         else:
