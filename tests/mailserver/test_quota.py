@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import re
 import smtplib
 import time
 from collections.abc import Iterator
@@ -65,6 +66,29 @@ def test_a_full_mailbox_refuses_while_the_sender_waits(house: Started) -> None:
         replies = house.call(server.transmit, hop, copy)
         assert all(one.ok for one in replies.values()), replies
     assert count_until(house, ALICE, "Sent") == 1
+
+
+def test_a_mailbox_may_have_a_quota_of_its_own(house: Started) -> None:
+    for address, octets in {"small@x.test": 20_480, "any@x.test": 0}.items():
+        house.call(house.server.add_mailbox, address, "secret")
+        house.server.directory.set_quota(address, octets)
+    assert limit_of(house, "small@x.test") == 20
+    assert limit_of(house, "any@x.test") is None
+    code, words = send(house, "small@x.test", 50_000)
+    assert (code, words[:5]) == (552, b"5.2.2")
+    assert send(house, "small@x.test", 5_000)[0] == 250
+    assert send(house, "any@x.test", SIZE + 50_000)[0] == 250
+    # what changes holds from the next delivery on
+    house.server.directory.set_quota("small@x.test", None)
+    assert limit_of(house, "small@x.test") == -(-SIZE // 1024)
+    assert send(house, "small@x.test", 50_000)[0] == 250
+
+
+def limit_of(house: Started, address: str) -> int | None:
+    """The quota IMAP shows, in KiB (RFC 9208), or None without one."""
+    with person(house, address) as imap:
+        shown = re.search(rb"STORAGE \d+ (\d+)", imap.getquotaroot("INBOX")[1][1][0] or b"")
+    return int(shown[1]) if shown else None
 
 
 _seen: dict[tuple[str, str, str], int] = {}
