@@ -70,7 +70,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--unix-socket", is_flag=True, default=None, help=f"API on {layout.HTTP_SOCKET} alone.")
 @click.option("--public-url", metavar="URL", help="How clients reach the API.")
 @click.option("--proxy", type=click.Choice(["caddy", "nginx", "none"]), help="Write a proxy's configuration.")
-@click.option("--inbox", metavar="NAME", help="First inbox, NAME@DOMAIN.")
+@click.option("--inbox", metavar="NAME", help="First inbox: NAME, or NAME@DOMAIN.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; repeatable.")
 @click.option(
     "--credential",
