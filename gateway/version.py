@@ -27,6 +27,8 @@ class Build(NamedTuple):
 
     def __str__(self) -> str:
         """``0.2.1.dev12 (commit d004496)``, and what else there is to know."""
+        if self.version == _UNKNOWN:
+            return "of unknown version: it is not installed"
         public, _, local = self.version.partition("+")
         notes = [f"commit {self.commit}"] if self.commit else []
         if local.endswith("dirty"):

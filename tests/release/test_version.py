@@ -88,7 +88,7 @@ def test_uncommitted_changes_are_said(repository: Repository) -> None:
     commit = released(repository)
     repository.write("new", "not part of git: no change\n")
     assert decide(repository.root).version == "0.2.0"
-    repository.write("count", "changed\n")
+    repository.write(".gitattributes", "# changed\n")
     assert decide(repository.root) == (f"0.2.1.dev0+g{commit[:7]}.dirty", commit)
 
 
