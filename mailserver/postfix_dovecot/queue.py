@@ -114,6 +114,26 @@ async def flush(directory: Path, queue_id: str | None = None) -> None:
         raise MailServerError(_no_entry(errors))
 
 
+async def expire(directory: Path, queue_id: str) -> None:
+    """Have Postfix give up on a message now and return it to its sender, as when its time is over (``postsuper -e``,
+    Postfix 3.5); who has it already keeps it. Needs root. Raises MailServerError."""
+    child = await asyncio.create_subprocess_exec(
+        postfix_binary("postsuper"),
+        "-c",
+        str(directory),
+        "-e",
+        queue_id,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await child.communicate()
+    if child.returncode != 0:
+        words = errors.decode("utf-8", "replace").strip()[:300]
+        raise MailServerError(f"Postfix did not give up on {queue_id}: {words}")
+    await flush(directory, queue_id)
+
+
 async def queued_from(directory: Path, sender: str) -> bool:
     """Whether a message of this envelope sender waits. Raises MailServerError when it cannot be asked."""
     found = False
