@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import click
@@ -17,6 +19,29 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _PAGE = 100
 _HIDDEN = ("spam", "trash", "blocked", "unauthenticated")
+
+
+_AGO = re.compile(r"(\d{1,6})\s*(min|h|d|w)")
+_UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def moment(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """A time as the API takes it. What was typed is meant in the terminal's own zone, as times are shown; ``3d`` is
+    three days ago."""
+    if text is None:
+        return None
+    try:
+        if ago := _AGO.fullmatch(text.strip().lower()):
+            at = datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        else:
+            at = datetime.fromisoformat(text.strip()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(
+            f"{text[:40]!r} is no time; write 2026-11-29, 2026-11-29T10:00, or 3d for three days ago",
+            context,
+            option,
+        ) from None
+    return f"{at:%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +67,13 @@ _OPTIONS = [
     click.option(
         "--search", metavar="WORDS", help='Holds all these words ("a phrase" in quotes), best first.'
     ),
-    click.option("--after", metavar="TIME", help="Newer than this: 2026-11-29, or 2026-11-29T10:00:00Z."),
-    click.option("--before", metavar="TIME", help="Older than this."),
+    click.option(
+        "--after",
+        metavar="TIME",
+        callback=moment,
+        help="Newer than this: 2026-11-29, 2026-11-29T10:00, or 3d (ago; min, h, d, w).",
+    ),
+    click.option("--before", metavar="TIME", callback=moment, help="Older than this."),
     click.option("--all", "everything", is_flag=True, help="Spam, trash and blocked mail, too."),
     click.option(
         "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at the most."
@@ -79,11 +109,23 @@ async def read(client: Client, kind: str, what: Wanted) -> dict[str, Any]:
     ``kind`` and ``next_page_token`` when there are more. Raises Failure."""
     path = f"/inboxes/{segment(what.inbox)}/{kind}" if what.inbox else f"/{kind}"
     path += "/search" if what.search else ""
+    return await pages(client, path, kind, what.query, what.limit, what.page_token)
+
+
+async def pages(
+    client: Client, path: str, kind: str, query: dict[str, str], limit: int, token: str | None
+) -> dict[str, Any]:
+    """Up to ``limit`` rows of a list, from page ``token`` on, as one answer. Raises Failure."""
     rows: list[dict[str, Any]] = []
-    token, total = what.page_token, 0
-    while len(rows) < what.limit:
-        more = {"limit": str(min(_PAGE, what.limit - len(rows)))} | ({"page_token": token} if token else {})
-        page = await client.call("GET", path, query={**what.query, **more})
+    total = 0
+    while len(rows) < limit:
+        more = {"limit": str(min(_PAGE, limit - len(rows)))} | ({"page_token": token} if token else {})
+        try:
+            page = await client.call("GET", path, query={**query, **more})
+        except Failure as failure:
+            if failure.code == REFUSED and failure.message.startswith("there is no inbox"):
+                raise Failure(failure.message, REFUSED, fix="`postern inbox list` shows them") from None
+            raise
         rows += page["data"]
         token, total = page.get("next_page_token"), page["total"]
         if not token:

@@ -10,15 +10,13 @@ import click
 
 from gateway.cli.client import Client, segment
 from gateway.cli.failure import REFUSED, USAGE, Failure
-from gateway.cli.mail_query import footer
+from gateway.cli.mail_query import footer, pages
 from gateway.cli.options import Place, common, pageable
 from gateway.cli.output import show
 from gateway.cli.queue_view import queue_lines
 from gateway.cli.reach import reach
 from gateway.cli.screen import Screen
 from gateway.cli.visible import visible
-
-_PAGE = 100
 
 
 @click.group(name="queue")
@@ -46,7 +44,8 @@ def list_(place: Place, inbox: str | None, limit: int, page_token: str | None) -
 
     async def run() -> dict[str, Any]:
         async with reach(place) as client:
-            answer = await _read(client, inbox, limit, page_token)
+            query = {"inbox_id": inbox} if inbox else {}
+            answer = await pages(client, "/queue", "queue", query, limit, page_token)
             if inbox is None and page_token is None:
                 answer["postfix"] = await _postfix(client)
             return answer
@@ -132,21 +131,6 @@ _RETRIED = {
 def _ours(ref: str) -> bool:
     """Whether this names a message of the gateway's queue, and not one of Postfix's (5 to 20 characters)."""
     return len(ref) >= 26
-
-
-async def _read(client: Client, inbox: str | None, limit: int, page_token: str | None) -> dict[str, Any]:
-    rows: list[dict[str, Any]] = []
-    token, total = page_token, 0
-    where = {"inbox_id": inbox} if inbox else {}
-    while len(rows) < limit:
-        query = {**where, "limit": str(min(_PAGE, limit - len(rows)))}
-        page = await client.call("GET", "/queue", query=query | ({"page_token": token} if token else {}))
-        rows += page["data"]
-        token, total = page.get("next_page_token"), page["total"]
-        if not token:
-            break
-    answer = {"count": len(rows), "total": total, "queue": rows}
-    return answer | ({"next_page_token": token} if token else {})
 
 
 async def _postfix(client: Client) -> dict[str, Any] | None:

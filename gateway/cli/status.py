@@ -129,7 +129,7 @@ def _lines(screen: Screen, found: dict[str, Any]) -> list[str]:
         facts.append(("", visible(found["fix"])))
     facts += _queue(screen, found) + _mail(found)
     facts += _database(screen, found) + _disks(screen, found) + _certificate(screen, found)
-    return [f"{screen.dim(f'{name:<12}')}{text}" for name, text in facts]
+    return [f"{screen.dim(f'{name:<13}')}{text}" for name, text in facts]
 
 
 def _parts(screen: Screen, parts: dict[str, Any]) -> list[tuple[str, str]]:
@@ -185,7 +185,7 @@ def _mail(found: dict[str, Any]) -> list[tuple[str, str]]:
         for name in ("messages", "inboxes", "organizations")
         if mail.get(name) is not None
     ]
-    lines = [("Mail", " in ".join(parts))] if parts else []
+    lines = [("Mail", ", ".join(parts))] if parts else []
     for heading, name in (("Last in", "last_received_at"), ("Last out", "last_sent_at")):
         if name in mail:
             at = mail[name]
