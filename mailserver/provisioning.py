@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from imapclient.exceptions import IMAPClientError
 
@@ -201,8 +202,16 @@ class Provisioning(Aliasing):
             folders = (await self._dovecot.doveadm("mailbox", "list", "-u", _plain(address))).splitlines()
             await self._dovecot.doveadm("mailbox", "cache", "purge", "-u", _plain(address), "--", *folders)
 
+    async def set_quota(self, address: str, octets: int | None) -> None:
+        await self.look_again()  # what is compared must be what another process wrote last
+        await asyncio.to_thread(self.directory.set_quotas, {_plain(address): octets})
+
     async def reconcile(
-        self, domains: Sequence[str], mailboxes: Sequence[str], aliases: Mapping[str, Sequence[str]]
+        self,
+        domains: Sequence[str],
+        mailboxes: Sequence[str],
+        aliases: Mapping[str, Sequence[str]],
+        quotas: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         wanted = {fold_domain(name) for name in domains}
         held = self.directory.domains()
@@ -218,6 +227,8 @@ class Provisioning(Aliasing):
             await self._erase(gone)
         missing = keep - {row.address for row in rows if row.enabled}
         await asyncio.to_thread(self._adopt, missing)
+        own = {_plain(address): octets for address, octets in quotas.items()}
+        await asyncio.to_thread(self.directory.set_quotas, {address: own.get(address) for address in keep})
         await self._reconcile_aliases(aliases)
         await asyncio.to_thread(self._sweep)
 

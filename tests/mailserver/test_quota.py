@@ -91,6 +91,32 @@ def limit_of(house: Started, address: str) -> int | None:
     return int(shown[1]) if shown else None
 
 
+def test_a_quota_of_its_own_holds_from_the_next_look_on(house: Started) -> None:
+    server, everything = house.server, (["x.test"], [ALICE, BOB], {})
+
+    def limit() -> int | None:
+        """Of Bob's mailbox, in kibibytes, as a new session sees it."""
+        with person(house, BOB) as imap:
+            answer = imap.getquotaroot("INBOX")[1][1][0] or b""
+        return int(answer.split(b"STORAGE ")[1].rstrip(b")").split()[1]) if b"STORAGE" in answer else None
+
+    assert limit() == -(-SIZE // 1024)
+    house.call(server.set_quota, BOB, 2 << 20)
+    assert limit() == 2048
+    code, words = send(house, BOB, 1_000_000)
+    assert code == 250, words  # more than the default allows
+    house.call(server.set_quota, BOB, 0)
+    assert limit() is None
+    assert send(house, BOB, 2_000_000)[0] == 250
+    house.call(server.set_quota, "nobody@x.test", 1 << 20)
+    house.call(server.reconcile, *everything, {BOB: 4 << 20})
+    assert limit() == 4096
+    house.call(server.reconcile, *everything)
+    assert limit() == -(-SIZE // 1024)
+    count_until(house, BOB)
+    assert send(house, BOB, 1000)[0] == 552
+
+
 _seen: dict[tuple[str, str, str], int] = {}
 
 
