@@ -132,11 +132,11 @@ class PrivateDovecot:
 
     def rendered(self) -> list[Rendered]:
         """Its files as they should be. Raises MailServerError for settings that no Dovecot can have."""
-        return dovecot.rendered(self.config, self._template())
+        return dovecot.rendered(self.config, self._dialect())
 
-    def _template(self) -> str:
+    def _dialect(self) -> dovecot.Dialect:
         config = self.config
-        return dovecot.check_installation(config.lookup.driver, sieve=bool(config.sieve_port))
+        return dovecot.check_installation(config.lookup.driver, sieve=config.has_filters)
 
     def render(self) -> None:
         """Write its files and make its directories. Blocks."""
@@ -203,10 +203,12 @@ class PrivateDovecot:
     # -- while it runs ------------------------------------------------------------------------------
 
     async def kick(self, addresses: list[str]) -> None:
-        """End IMAP sessions of these mailboxes. Others in the same Dovecot process must reconnect."""
+        """End IMAP sessions of these mailboxes. With 2.3, others in the same Dovecot process must reconnect."""
         wanted = set(addresses)
         if not wanted:
             return
+        # asked each time: where others run Dovecot, it may be upgraded while we run
+        kick = (await asyncio.to_thread(self._dialect)).kick
         for _ in range(20):
             listing = await self.doveadm("who", "-1")
             names = {line.split()[0] for line in listing.splitlines()[1:] if line.strip()}
@@ -214,7 +216,7 @@ class PrivateDovecot:
             if not online:
                 return
             for address in online:
-                await self.doveadm("kick", "-f", address)
+                await self.doveadm(*kick, address)
             await asyncio.sleep(0.05)
         log.warning("sessions did not end: %s", ", ".join(sorted(wanted)))
 

@@ -12,6 +12,7 @@ from gateway.cli.client import segment
 from gateway.cli.options import Place, common
 from gateway.cli.output import show, show_rows
 from gateway.cli.reach import reach
+from gateway.cli.username import username_and_domain
 
 
 @click.group(name="inbox")
@@ -20,15 +21,21 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("username", required=False)
-@click.option("--domain", help="Domain of the address (default: the platform's).")
+@click.argument("name", required=False, metavar="[USERNAME|ADDRESS]")
+@click.option(
+    "--domain", help="Domain of the address, when the argument does not name one (default: the platform's)."
+)
 @click.option("--display-name", help="Name beside the address in From.")
 @click.option("--client-id", help="Your own id; the same id answers the same inbox.")
 @common
 def create(
-    place: Place, username: str | None, domain: str | None, display_name: str | None, client_id: str | None
+    place: Place, name: str | None, domain: str | None, display_name: str | None, client_id: str | None
 ) -> None:
-    """Make an inbox USERNAME@DOMAIN; without USERNAME a name is drawn."""
+    """Make an inbox: bot is bot@ the platform's domain, bot@second.example is on a domain that was added.
+
+    Without a name, one is made up.
+    """
+    username, domain = username_and_domain(name, domain)
 
     async def run() -> None:
         body = {

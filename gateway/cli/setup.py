@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import fcntl
 import os
 import re
@@ -22,7 +23,19 @@ from gateway.cli.options import Place, common
 from gateway.cli.output import show
 from gateway.configuration import BadSettings, load_settings
 from gateway.settings import SECRETS
-from gateway.setup import apply, layout, machine, manifest, plan, preflight, proxy, remove, sources, tls
+from gateway.setup import (
+    apply,
+    layout,
+    machine,
+    manifest,
+    packages,
+    plan,
+    preflight,
+    proxy,
+    remove,
+    sources,
+    tls,
+)
 from gateway.setup.answers import SMARTHOST_TLS, Answers, BadAnswer, Secrets, check
 from gateway.setup.hands import CommandFailed, DryHands, Hands
 from gateway.setup.manifest import Manifest
@@ -70,7 +83,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--unix-socket", is_flag=True, default=None, help=f"API on {layout.HTTP_SOCKET} alone.")
 @click.option("--public-url", metavar="URL", help="How clients reach the API.")
 @click.option("--proxy", type=click.Choice(["caddy", "nginx", "none"]), help="Write a proxy's configuration.")
-@click.option("--inbox", metavar="NAME", help="First inbox, NAME@DOMAIN.")
+@click.option("--inbox", metavar="NAME", help="First inbox: NAME, or NAME@DOMAIN.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; repeatable.")
 @click.option(
     "--credential",
@@ -146,6 +159,10 @@ def _setup(place: Place, hands: Hands, book: Manifest, given: dict[str, Any], *,
     secrets = _secrets(given)
     answers = _answers(book.answers or Answers(), given)
     facts = machine.look(hands)
+    if not book.done:  # a set-up that was cut short may have left daemons enabled that it installed itself
+        own = packages.daemons(book.packages)
+        stock = {unit: state for unit, state in facts.stock.items() if unit not in own or state.active}
+        facts = dataclasses.replace(facts, stock=stock)
     if not answers.addresses:
         answers = msgspec.structs.replace(answers, addresses=facts.addresses)
     if ask and not (told and answers.domain and answers.tls):

@@ -132,6 +132,8 @@ def rates_of(tx: Tx, inbox: Row, settings: Reputation) -> Rates:
         "JOIN outbox_recipient ON outbox_recipient.outbox_id = outbox.id "
         "WHERE outbox.inbox_id = ? AND outbox.created_at > ? AND outbox.mail_from <> '' "
         "AND outbox_recipient.role <> 'sent' AND outbox_recipient.state IN ('sent', 'delivered', 'bounced') "
+        # whom the operator gave up (outbox.by_hand) says nothing about the inbox: no server answered for good
+        "AND NOT (outbox_recipient.state = 'bounced' AND outbox_recipient.code IS NULL) "
         "GROUP BY outbox_recipient.state",
         inbox["id"],
         since,

@@ -9,6 +9,7 @@ from gateway.doctor.examination import well
 from gateway.doctor.finding import Finding, fail, ok, warn
 from gateway.doctor.probe import Service, Unwilling, connected, greeting
 from gateway.doctor.scene import Scene
+from mailserver.machine import is_loopback
 
 MX_HOSTS = ["aspmx.l.google.com:25", "outlook-com.olc.protection.outlook.com:25", "mta5.am0.yahoodns.net:25"]
 _TROUBLE = (OSError, TimeoutError, Unwilling)
@@ -31,7 +32,8 @@ def services(scene: Scene) -> list[Service]:
 
 
 async def listening(scene: Scene) -> Sequence[Finding]:
-    """Each mail port greets as it should, here and at the public addresses."""
+    """Each mail port greets as it should, here and at the public addresses (a development gateway has none)."""
+    alone = scene.development and is_loopback(scene.settings.mail.host)
 
     async def one(service: Service) -> list[Finding]:
         subject = f"{service.name} {service.port}"
@@ -44,7 +46,7 @@ async def listening(scene: Scene) -> Sequence[Finding]:
                 )
             ]
         findings = []
-        for address in scene.site.addresses:
+        for address in () if alone else scene.site.addresses:
             try:
                 await greeting(address, service)
             except _TROUBLE as error:
@@ -72,7 +74,7 @@ async def listening(scene: Scene) -> Sequence[Finding]:
 
 def _whose(scene: Scene, service: Service) -> str:
     if scene.settings.mail.server == "embedded" or scene.settings.mail.manage:
-        return "start the gateway (systemctl start postern); if it runs, its log says why the port is closed"
+        return f"start the gateway ({scene.start_command}); if it runs, its log says why the port is closed"
     daemon = "dovecot" if service.speaks == "imap" else "postfix"
     return f"systemctl status postern-{daemon}; journalctl -u postern-{daemon} says why"
 

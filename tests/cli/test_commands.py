@@ -76,6 +76,42 @@ def test_inboxes(gateway: GatewayProcess) -> None:
     assert gone.returncode == 3
 
 
+def test_an_inbox_is_named_by_its_whole_address(gateway: GatewayProcess) -> None:
+    answer(gateway, "domain", "add", "second.example")
+    made = answer(gateway, "inbox", "create", "Bot@Second.example")
+    assert made["email_address"] == "bot@second.example"
+    assert answer(gateway, "inbox", "create", "two@second.example", "--domain", "second.example.")[
+        "domain"
+    ] == ("second.example")
+    assert answer(gateway, "inbox", "create", "three@postern.test")["email_address"] == "three@postern.test"
+    for name in ("bot@second.example", "two@second.example", "three@postern.test"):
+        answer(gateway, "inbox", "delete", name, "--yes")
+    answer(gateway, "domain", "remove", "second.example")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["bot@unknown.example"], 1, "postern domain add unknown.example"),
+        (
+            ["bot@first.example", "--domain", "other.example"],
+            2,
+            "the address is at first.example, but --domain says",
+        ),
+        (["bot@"], 2, "neither a username nor an address"),
+        (["@postern.test"], 2, "neither a username nor an address"),
+        (["a@b@postern.test"], 2, "neither a username nor an address"),
+        (["bot@not a domain"], 1, "not a domain name"),
+    ],
+)
+def test_an_address_that_cannot_be_an_inbox_says_why(
+    gateway: GatewayProcess, arguments: list[str], code: int, words: str
+) -> None:
+    refused = gateway.postern("inbox", "create", *arguments)
+    assert refused.returncode == code, refused.stderr
+    assert words in refused.stderr
+
+
 def test_many_rows_come_page_after_page(gateway: GatewayProcess) -> None:
     organization = gateway.new_organization()
     keys = [organization.call("POST", "api-keys", json={"name": f"k{n}"}) for n in range(101)]
@@ -97,7 +133,11 @@ def test_domains(gateway: GatewayProcess) -> None:
     assert shown.returncode == 1
     for kind in ("MX", "TXT"):
         assert kind in shown.stdout
-    assert "cli-domain.test" in gateway.postern("domain", "list").stdout
+    listed = gateway.postern("domain", "list").stdout.splitlines()
+    assert listed[1].split()[:2] == ["postern.test", "platform"]
+    assert ["cli-domain.test", "organization"] in [line.split()[:2] for line in listed]
+    rows = answer(gateway, "domain", "list")
+    assert [one["domain"] for one in rows if one.get("platform")] == ["postern.test"]
     again = gateway.postern("domain", "verify", "other.test")
     assert again.returncode == 3
 

@@ -73,8 +73,8 @@ class RecordView(msgspec.Struct):
     priority: int | None
 
 
-class DomainView(msgspec.Struct):
-    """A mail domain with its DNS records."""
+class DomainView(msgspec.Struct, omit_defaults=True):
+    """A mail domain with its DNS records. ``platform``: true for the platform's own, and left out of all others."""
 
     domain_id: str
     domain: str
@@ -87,6 +87,7 @@ class DomainView(msgspec.Struct):
     records: list[RecordView]
     created_at: str
     updated_at: str
+    platform: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class WebhookView(msgspec.Struct, omit_defaults=True):
@@ -222,6 +223,7 @@ def domain_view(row: Row, settings: Settings) -> DomainView:
         ],
         created_at=iso_of(row["created_at"]),
         updated_at=iso_of(row["updated_at"]),
+        platform=True if row["organization_id"] is None else msgspec.UNSET,
     )
 
 
