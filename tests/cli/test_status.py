@@ -21,6 +21,8 @@ from gateway import __version__
 from tests.cli.terminal import in_terminal
 from tests.databases import on_postgres
 from tests.gateway_process import GatewayProcess, running_gateway
+from tests.ports import keep_port
+from tests.servers import data_directory
 
 
 def certificate(folder: Path, days: int) -> tuple[Path, Path]:
@@ -50,11 +52,11 @@ def certificate(folder: Path, days: int) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     folder = tmp_path_factory.mktemp("status")
-    for one in (folder, folder.parent):
-        one.chmod(0o755)
-    cert, key = certificate(folder, 40)
-    with running_gateway(folder, mail__tls_cert=cert, mail__tls_key=key) as gateway:
-        yield gateway
+    with data_directory(folder) as open_to_dovecot:
+        cert, key = certificate(open_to_dovecot, 40)
+        ports = {f"mail__{name}_port": keep_port() for name in ("imaps", "submissions")}
+        with running_gateway(folder, mail__tls_cert=cert, mail__tls_key=key, **ports) as gateway:
+            yield gateway
 
 
 def status(gateway: GatewayProcess, code: int, **options: Any) -> dict[str, Any]:
