@@ -281,20 +281,24 @@ class Provisioning(Aliasing):
         return f"{local}+{SENT_TAG}{self._key.sent_token(address)}@{domain}"
 
     def _access(self, smtp: int, submission: int, submissions: int) -> PersonAccess:
-        """Endpoints for people, given the ports of our own listeners; with TLS from the start where we have it."""
+        """Endpoints for people, given the ports of our own listeners; with TLS from the start where we have it, and by
+        the ports outside where a container or router hands connections on."""
         base, store = self._base, self._dovecot.config if self._dovecot else self._base
         host = base.bind if is_loopback(base.bind) else base.hostname
         tls: Tls = "starttls" if base.has_tls else "none"
 
+        def outside(port: int) -> int:
+            return base.outside_ports.get(port, 0) if base.outside_ports else port
+
         def best(implicit: int, plain: int) -> Endpoint:
-            return (
-                Endpoint(host, implicit, "implicit")
-                if base.has_tls and implicit
-                else Endpoint(host, plain, tls)
-            )
+            if base.has_tls and implicit and (port := outside(implicit)):
+                return Endpoint(host, port, "implicit")
+            return Endpoint(host, outside(plain) or plain, tls)
 
         return PersonAccess(
-            best(store.imaps_port, store.imap_port), best(submissions, submission), Endpoint(host, smtp, tls)
+            best(store.imaps_port, store.imap_port),
+            best(submissions, submission),
+            Endpoint(host, outside(smtp) or smtp, tls),
         )
 
     def is_sent_address(self, recipient: str) -> str | None:

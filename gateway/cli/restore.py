@@ -21,7 +21,7 @@ from gateway import app, logs
 from gateway.backup import catalog, restore
 from gateway.backup.records import BackupError
 from gateway.backup.verify import opened, verify
-from gateway.cli import operator
+from gateway.cli import container, operator
 from gateway.cli.failure import FAILED, REFUSED, UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
@@ -46,6 +46,8 @@ def command(place: Place, backup: Path) -> None:
         raise Failure("restore works on a data directory on this machine", USAGE, fix="leave --url out")
     settings, _ = place.settings()  # the secrets of a server are root's to read
     _become_owner(place.data_dir(settings))
+    if container.inside():
+        container.check(settings, place.data_dir(settings))
     backup = backup.absolute()
     if not os.access(backup, os.R_OK | os.X_OK if backup.is_dir() else os.R_OK):
         raise Failure(

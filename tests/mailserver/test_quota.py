@@ -71,7 +71,7 @@ def test_a_full_mailbox_refuses_while_the_sender_waits(house: Started) -> None:
 def test_a_mailbox_may_have_a_quota_of_its_own(house: Started) -> None:
     for address, octets in {"small@x.test": 20_480, "any@x.test": 0}.items():
         house.call(house.server.add_mailbox, address, "secret")
-        house.server.directory.set_quota(address, octets)
+        house.call(house.server.set_quota, address, octets)
     assert limit_of(house, "small@x.test") == 20
     assert limit_of(house, "any@x.test") is None
     code, words = send(house, "small@x.test", 50_000)
@@ -79,7 +79,7 @@ def test_a_mailbox_may_have_a_quota_of_its_own(house: Started) -> None:
     assert send(house, "small@x.test", 5_000)[0] == 250
     assert send(house, "any@x.test", SIZE + 50_000)[0] == 250
     # what changes holds from the next delivery on
-    house.server.directory.set_quota("small@x.test", None)
+    house.call(house.server.set_quota, "small@x.test", None)
     assert limit_of(house, "small@x.test") == -(-SIZE // 1024)
     assert send(house, "small@x.test", 50_000)[0] == 250
 
