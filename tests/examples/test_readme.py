@@ -80,6 +80,8 @@ class Reader:
         """Run the block by what its language says; answers its standard output. Fails with what it said."""
         text = self.here(block.text)
         environment = {
+            **self.gateway.environment(),
+            "POSTERN_DATA_DIR": str(self.gateway.data),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(self.directory),
             "LANG": "C.UTF-8",
@@ -131,8 +133,6 @@ def reader(
     started: GatewayProcess, endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory
 ) -> Reader:
     directory = tmp_path_factory.mktemp("reader")
-    # what the README has in .venv/bin, on this gateway
-    started.settings.setdefault("log.level", "info")
     return Reader(started, endpoint.url, directory)
 
 
