@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -33,7 +34,9 @@ class DovecotSettings:
     ``run_dir`` None chooses one; ``mail_user`` None is the invoking user, or, when that is root, the first of
     postern, vmail, dovecot, nobody. ``bind`` is where people's IMAP listens (``*``: everywhere); the gateway itself
     uses loopback. ``sieve_port`` 0: people have no filters of their own. ``quota`` in octets, 0 without limit.
-    ``lookup_url``: the PostgreSQL database of the lookup tables, empty for a SQLite file; see :class:`Lookup`.
+    ``outside_ports``: by which port others reach each of ours, where a container or router hands
+    connections on; empty: as they are. ``lookup_url``: the PostgreSQL database of the lookup tables, empty for a SQLite
+    file; see :class:`Lookup`.
     """
 
     data_dir: Path
@@ -43,6 +46,7 @@ class DovecotSettings:
     imaps_port: int = 0
     submissions_port: int = 0
     sieve_port: int = 0
+    outside_ports: Mapping[int, int] = field(default_factory=dict)
     mailbox_format: dovecot.MailboxFormat = "sdbox"
     quota: int = 0
     lookup_url: str = field(default="", repr=False)

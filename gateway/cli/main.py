@@ -52,6 +52,7 @@ _COMMANDS = {
     "erase": "erase",
     "mail": "mail",
     "doctor": "doctor",
+    "ready": "ready",
     "config": "config",
 }
 _PLURALS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from gateway.cli.moments import parse, since, span
@@ -10,6 +11,8 @@ from gateway.cli.visible import cells, fit, visible
 
 _INDENT = "    "
 _WIDEST = 40
+_TOKEN = re.compile(r"\+b-[a-z2-7]{16}(?=@)")
+"""What a return path has beside the inbox's address."""
 
 
 def queue_lines(screen: Screen, answer: dict[str, Any]) -> list[str]:
@@ -58,7 +61,7 @@ _SETTLED = {"sent": "sent on", "delivered": "delivered", "bounced": "bounced"}
 
 
 def _relayed(screen: Screen, one: dict[str, Any]) -> list[str]:
-    head = f"{screen.bold(one['queue_id'])}  {visible(one['sender'] or '<>')}"
+    head = f"{screen.bold(one['queue_id'])}  {visible(_TOKEN.sub('', one['sender']) or '<>')}"
     facts = f"waits {span(since(one['created_at']))}, {visible(one['queue'])}"
     facts += f", {one['message_id']}" if one["message_id"] else ""
     people = [

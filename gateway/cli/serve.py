@@ -9,7 +9,7 @@ import os
 import click
 
 from gateway import app, logs
-from gateway.cli import announcing, quickstart
+from gateway.cli import announcing, container, quickstart
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.roles import roles_of
@@ -67,6 +67,8 @@ def command(
     logs.configure(settings.log.level, form)
     if quick:
         quickstart.check(settings)
+    if container.inside():
+        container.check(settings, place.data_dir(settings))
 
     wanted = roles_of(roles)
     standing: list[asyncio.Task[None]] = []
@@ -82,6 +84,8 @@ def command(
                 standing.append(
                     asyncio.create_task(announcing.stand_in(running.core, local_url), name="operator")
                 )
+        if container.inside():
+            await container.tell_ready(running.core)
         log.info("answering at %s", running.core.settings.http.public_url)
 
     try:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from gateway import __version__
 from gateway.cli import operator
 from gateway.cli.client import Client
 from gateway.cli.failure import FAILED, OK, REFUSED, UNAVAILABLE, Failure
@@ -48,8 +49,13 @@ def command(context: click.Context, place: Place) -> None:
 
 async def _found(place: Place) -> dict[str, Any]:
     if place.url:
-        async with reach(place) as client:
-            return await _running(client)
+        try:
+            async with reach(place) as client:
+                return await _running(client)
+        except Failure as failure:
+            if failure.code != UNAVAILABLE:
+                raise
+            return _down(failure.message, failure.fix or "check --url") | {"version": None}
     settings, _ = place.settings()
     data_dir = place.data_dir(settings)
     if not data_dir.is_dir():
@@ -111,7 +117,7 @@ async def _count(client: Client, path: str) -> int | None:
 
 
 def _down(why: str, fix: str) -> dict[str, Any]:
-    return {"running": False, "ready": False, "error": why, "fix": fix}
+    return {"running": False, "ready": False, "error": why, "fix": fix, "version": __version__}
 
 
 def _lines(screen: Screen, found: dict[str, Any]) -> list[str]:
@@ -127,6 +133,8 @@ def _lines(screen: Screen, found: dict[str, Any]) -> list[str]:
     else:
         facts.append(("Gateway", f"{screen.style('down', fg='red')}  {visible(found['error'])}"))
         facts.append(("", visible(found["fix"])))
+        if found["version"]:
+            facts.append(("Installed", visible(f"Postern {found['version']}")))
     facts += _queue(screen, found) + _mail(found)
     facts += _database(screen, found) + _disks(screen, found) + _certificate(screen, found)
     return [f"{screen.dim(f'{name:<13}')}{text}" for name, text in facts]
@@ -137,7 +145,7 @@ def _parts(screen: Screen, parts: dict[str, Any]) -> list[tuple[str, str]]:
     lines = [("Works", ", ".join(well))] if well else []
     for name, part in parts.items():
         if not part["ok"]:
-            text = f"{screen.style(_part(name), fg='red')}: {visible(part['detail'] or 'no reason given')}"
+            text = f"{screen.style(_part(name), fg='red')}: {_one_line(part['detail'] or 'no reason given')}"
             lines.append(("Fails", text))
     return lines
 
@@ -150,18 +158,13 @@ def _part(name: str) -> str:
 def _queue(screen: Screen, found: dict[str, Any]) -> list[tuple[str, str]]:
     if found.get("queue") is None:
         return []
-    text = _waiting(found["queue"], "message")
+    hint = screen.dim("  (postern queue list)")
+    lines = [("Queue", _waiting(found["queue"], "message") + (hint if found["queue"]["waiting"] else ""))]
     relay = found.get("postfix_queue")
-    if relay is not None:
-        there = (
-            screen.style(visible(relay["error"]), fg="red")
-            if relay.get("error")
-            else _waiting(relay, "message")
-        )
-        text += f"; in Postfix: {there}"
-    if found["queue"]["waiting"] or (relay and relay.get("waiting")):
-        text += screen.dim("  (postern queue list)")
-    lines = [("Queue", text)]
+    if relay is not None and relay.get("error"):
+        lines.append(("Postfix", screen.style(_one_line(relay["error"]), fg="red")))
+    elif relay is not None:
+        lines.append(("Postfix", _waiting(relay, "message") + (hint if relay["waiting"] else "")))
     if found.get("webhooks"):
         lines.append(("Webhooks", _waiting(found["webhooks"], "event")))
     return lines
@@ -203,9 +206,13 @@ def _database(screen: Screen, found: dict[str, Any]) -> list[tuple[str, str]]:
     if database is None:
         return []
     if database.get("error"):
-        return [("Database", f"{database['kind']}: {screen.style(visible(database['error']), fg='red')}")]
+        return [("Database", f"{database['kind']}: {screen.style(_one_line(database['error']), fg='red')}")]
     known = f", {size(database['size'])}" if database["size"] is not None else ""
     return [("Database", f"{database['kind']}{known}")]
+
+
+def _one_line(text: str) -> str:
+    return visible(" ".join(text.split()))
 
 
 def _disks(screen: Screen, found: dict[str, Any]) -> list[tuple[str, str]]:

@@ -166,8 +166,9 @@ def _dress(tx: Tx, rows: Sequence[Row]) -> None:
         *by_id,
     ):
         row = by_id[one.pop("outbox_id")]
-        if one["role"] == "sent":
-            one["address"] = row["inbox"]  # its own address is the mail server's secret
+        if one["role"] == "sent":  # its own address is the mail server's secret, and replies name it
+            secret, one["address"] = one["address"], row["inbox"] or ""
+            one["diagnostic"] = (one["diagnostic"] or "").replace(secret, one["address"])
         row["recipients"].append(one)
 
 

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, NotFound, Rejected
-from gateway.core.lookup import find_inbox, require
+from gateway.core.lookup import find_any_inbox, find_inbox, require
 from gateway.settings import Reputation
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us, parse_id
@@ -90,13 +90,7 @@ async def set_inbox(core: Core, scope: Scope, ref: str, reason: Reason | None) -
     _operator_only(scope)
 
     def write(tx: Tx) -> Row:
-        inbox = tx.row(
-            "SELECT * FROM inbox WHERE (id = ? OR address = ?) AND status <> 'deleting'",
-            parse_id("inb", ref) or "",
-            ref.strip().lower()[:320].replace("\x00", ""),
-        )
-        if inbox is None:
-            raise NotFound(f"there is no inbox {ref[:320]!r}", fix="give its id or address")
+        inbox = find_any_inbox(tx, ref)
         change_inbox(tx, core, inbox, reason)
         return inbox
 

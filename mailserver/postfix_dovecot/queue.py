@@ -115,13 +115,13 @@ async def flush(directory: Path, queue_id: str | None = None) -> None:
 
 
 async def expire(directory: Path, queue_id: str) -> None:
-    """Have Postfix give up on a message now and return it to its sender, as when its time is over (``postsuper -e``,
-    Postfix 3.5); who has it already keeps it. Needs root. Raises MailServerError."""
+    """Have Postfix give up on a message now, held or not, and return it to its sender, as when its time is over
+    (``postsuper -f``, Postfix 3.5); who has it already keeps it. Needs root. Raises MailServerError."""
     child = await asyncio.create_subprocess_exec(
         postfix_binary("postsuper"),
         "-c",
         str(directory),
-        "-e",
+        "-f",
         queue_id,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,

@@ -112,6 +112,29 @@ def test_an_address_that_cannot_be_an_inbox_says_why(
     assert words in refused.stderr
 
 
+def test_quotas(gateway: GatewayProcess) -> None:
+    inbox = answer(gateway, "inbox", "create", "limited")
+    shown = gateway.postern("inbox", "quota", "limited@postern.test", "1.5M")
+    assert shown.stdout == "limited@postern.test  0 of 1.5M used (0 %)  (quota: 1.5M)\n", shown.stderr
+    assert answer(gateway, "inbox", "quota", inbox["inbox_id"])["quota_bytes"] == 3 << 19
+    (line,) = [one for one in gateway.postern("inbox", "list").stdout.splitlines() if "limited@" in one]
+    assert line.split()[3] == "1.5M"
+    assert "storage   0 of 1.5M used" in gateway.postern("inbox", "show", "limited@postern.test").stdout
+    assert answer(gateway, "inbox", "show", inbox["inbox_id"])["quota"]["limit_bytes"] == 3 << 19
+    # the operator's command reaches every organization's
+    other = gateway.new_organization().new_inbox("quota-elsewhere")["email_address"]
+    assert answer(gateway, "inbox", "quota", other, "2g")["limit_bytes"] == 2 << 30
+    none = gateway.postern("inbox", "quota", "limited@postern.test", "none").stdout
+    assert none == "limited@postern.test  0 used, no limit  (quota: none)\n"
+    assert answer(gateway, "inbox", "quota", "limited@postern.test", "default")["quota_bytes"] is None
+    for size, code, words in (("big", 2, "not a size"), ("-5M", 2, ""), ("10", 1, "1048576")):
+        refused = gateway.postern("inbox", "quota", "limited@postern.test", size)
+        assert refused.returncode == code, refused.stderr
+        assert words in refused.stderr
+    assert gateway.postern("inbox", "quota", "nobody@postern.test", "1G").returncode == 3
+    answer(gateway, "inbox", "delete", "limited@postern.test", "--yes")
+
+
 def test_many_rows_come_page_after_page(gateway: GatewayProcess) -> None:
     organization = gateway.new_organization()
     keys = [organization.call("POST", "api-keys", json={"name": f"k{n}"}) for n in range(101)]

@@ -49,7 +49,7 @@ def test_rows_come_back(place: Lookup, directory: Directory) -> None:
     rows = [Mailbox("a@x.test", "h1", None), Mailbox("b@x.test", "h2", "pw", quota=5_000_000_000)]
     directory.add_mailboxes([*rows, Mailbox("a@x.test", "h3", "other")])
     directory.set_aliases({"info@x.test": ["b@x.test", "a@x.test"], "@x.test": ["a@x.test"]})
-    directory.set_quota("a@x.test", 1000)
+    directory.set_quotas({"a@x.test": 1000})
     again = Directory(place.storage())
     again.open()
     assert again.domains() == {"x.test", "y.test"}
