@@ -232,8 +232,12 @@ def delete(place: Place, message_ids: tuple[str, ...], yes: bool) -> None:
                 if len(messages) > 10:
                     click.echo(f"  and {len(messages) - 10} more", err=True)
                 click.confirm(f"Delete {_count(messages)} for good?", abort=True, err=True)
-            for message in messages:
-                await client.call("DELETE", _path(message))
+            for number, message in enumerate(messages):
+                try:
+                    await client.call("DELETE", _path(message))
+                except Failure as failure:
+                    told = f"{failure.message} ({number} of {len(messages)} were deleted before)"
+                    raise Failure(told, failure.code, fix=failure.fix) from None
         answer = {"deleted": [one["message_id"] for one in messages]}
         show(place, answer, f"deleted {_count(messages)}")
 

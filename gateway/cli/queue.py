@@ -108,16 +108,15 @@ def drop(place: Place, ids: tuple[str, ...], yes: bool) -> None:
 
     async def run() -> None:
         dropped: list[dict[str, Any]] = []
-        lines: list[str] = []
         async with reach(place) as client:
             for one in dict.fromkeys(ids):
                 done = await (
                     _drop(client, one, yes) if _ours(one) else _drop_postfix(place, client, one, yes)
                 )
                 dropped.append(done)
-                people = ", ".join(map(visible, done["dropped"]))
-                lines.append(f"{done['id']}: gave up on {people}")
-        show(place, {"dropped": dropped}, *lines)
+                if not place.as_json:  # at once: the next one may be refused
+                    click.echo(f"{done['id']}: gave up on {', '.join(map(visible, done['dropped']))}")
+        show(place, {"dropped": dropped})
 
     asyncio.run(run())
 

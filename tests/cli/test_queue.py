@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mailserver.postfix_dovecot.config import postfix_binary
 from tests.cli.terminal import in_terminal
 from tests.cli.test_commands import answer
 from tests.gateway_process import GatewayProcess, running_gateway
@@ -142,11 +143,14 @@ def test_drop_asks_and_bounces_who_waits(cut_off: GatewayProcess) -> None:
         "dora@far.example": "bounced",
         neighbour: "delivered",
     }
-    again = cut_off.postern("queue", "drop", message, "--yes")
+    other = send(cut_off, "dora2@far.example")
+    again = cut_off.postern("queue", "drop", other, message, "--yes")
     assert again.returncode == 3
+    assert again.stdout == f"{other}: gave up on dora2@far.example\n"  # though the next one is refused
     assert "postern queue list" in again.stderr
 
 
+@pytest.mark.slow
 def test_what_waits_survives_and_is_seen_without_a_running_gateway(tmp_path: Path) -> None:
     settings = {"mail__smarthost": f"127.0.0.1:{keep_port()}", "mail__smarthost_tls": "none"}
     with running_gateway(tmp_path, **settings) as gateway:
@@ -209,6 +213,7 @@ def test_an_ordinary_key_sees_its_own_and_changes_nothing(cut_off: GatewayProces
     answer(cut_off, "queue", "drop", message, "--yes")
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_postfix_queue_is_listed_tried_and_given_up(tmp_path: Path) -> None:
     settings = {"mail__smarthost": f"127.0.0.1:{keep_port()}", "mail__smarthost_tls": "none"}
@@ -233,6 +238,9 @@ def test_postfix_queue_is_listed_tried_and_given_up(tmp_path: Path) -> None:
         assert asked.returncode == 130
         assert "bob@far.example" in asked.stderr
         until(deferred)
+        hold = [postfix_binary("postsuper"), "-c", str(gateway.data / "postfix"), "-h", waits["queue_id"]]
+        subprocess.run(hold, check=True, capture_output=True, timeout=60)
+        assert answer(gateway, "queue", "list")["postfix"]["messages"][0]["queue"] == "hold"
         done = answer(gateway, "queue", "drop", waits["queue_id"], "--yes")
         assert done["dropped"] == [{"id": waits["queue_id"], "dropped": ["bob@far.example"]}]
         until(lambda: status_of(gateway, message) == "bounced")
