@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import fcntl
 import os
 import re
@@ -22,7 +23,19 @@ from gateway.cli.options import Place, common
 from gateway.cli.output import show
 from gateway.configuration import BadSettings, load_settings
 from gateway.settings import SECRETS
-from gateway.setup import apply, layout, machine, manifest, plan, preflight, proxy, remove, sources, tls
+from gateway.setup import (
+    apply,
+    layout,
+    machine,
+    manifest,
+    packages,
+    plan,
+    preflight,
+    proxy,
+    remove,
+    sources,
+    tls,
+)
 from gateway.setup.answers import SMARTHOST_TLS, Answers, BadAnswer, Secrets, check
 from gateway.setup.hands import CommandFailed, DryHands, Hands
 from gateway.setup.manifest import Manifest
@@ -70,7 +83,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--unix-socket", is_flag=True, default=None, help=f"API on {layout.HTTP_SOCKET} alone.")
 @click.option("--public-url", metavar="URL", help="How clients reach the API.")
 @click.option("--proxy", type=click.Choice(["caddy", "nginx", "none"]), help="Write a proxy's configuration.")
-@click.option("--inbox", metavar="NAME", help="First inbox, NAME@DOMAIN.")
+@click.option("--inbox", metavar="NAME", help="First inbox: NAME, or NAME@DOMAIN.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; repeatable.")
 @click.option(
     "--credential",
@@ -86,10 +99,13 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--remove", "removing", is_flag=True, help="Undo what setup did; data stays.")
 @click.option("--purge", is_flag=True, help="With --remove: delete mail, database and keys too.")
-@click.option("--dry-run", is_flag=True, help="Show every file, command and user; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")
+@click.option("--full", is_flag=True, help="With --dry-run: the text of every file, too.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @common
-def command(place: Place, removing: bool, purge: bool, dry_run: bool, yes: bool, **given: Any) -> None:
+def command(
+    place: Place, removing: bool, purge: bool, dry_run: bool, full: bool, yes: bool, **given: Any
+) -> None:
     """Set this Debian server up: Postfix, Dovecot, the gateway, TLS, systemd, DNS records.
 
     Without options it asks, on a terminal; with them it asks only whether to go on, and with --yes nothing. It may be
@@ -98,20 +114,22 @@ def command(place: Place, removing: bool, purge: bool, dry_run: bool, yes: bool,
     """
     root = given.pop("root")
     hands: Hands = (DryHands if dry_run else Hands)(
-        (root or Path("/")).resolve(), say=lambda words: click.echo(f"… {words}", err=True)
+        (root or Path("/")).resolve(), say=_quiet if dry_run else _say
     )
     if root is not None and not hands.root.is_dir():
         raise Failure(f"--root: there is no directory {root}", USAGE)
     if purge and not removing:
         raise Failure("--purge goes with --remove", USAGE)
+    if full and not dry_run:
+        raise Failure("--full goes with --dry-run", USAGE)
     ask = not yes and not place.as_json and sys.stdin.isatty() and sys.stdout.isatty()
     try:
         with _alone(hands):
             book = manifest.load(hands.at(layout.MANIFEST))
             if removing:
-                _remove(place, hands, book, purge=purge, ask=ask, yes=yes)
+                _remove(place, hands, book, purge=purge, ask=ask, yes=yes, full=full)
             else:
-                _setup(place, hands, book, given, ask=ask)
+                _setup(place, hands, book, given, ask=ask, full=full)
     except BadAnswer as error:
         raise Failure(str(error), USAGE, fix="`postern setup --help` lists the options") from error
     except PermissionError as error:
@@ -128,6 +146,14 @@ def command(place: Place, removing: bool, purge: bool, dry_run: bool, yes: bool,
         ) from error
 
 
+def _say(words: str) -> None:
+    click.echo(f"… {words}", err=True)
+
+
+def _quiet(_: str) -> None:
+    """A dry run does nothing that takes long."""
+
+
 @contextmanager
 def _alone(hands: Hands) -> Iterator[None]:
     """One setup at a time. The lock is on a directory that is there, so that a dry run leaves no file."""
@@ -141,11 +167,17 @@ def _alone(hands: Hands) -> Iterator[None]:
         os.close(handle)
 
 
-def _setup(place: Place, hands: Hands, book: Manifest, given: dict[str, Any], *, ask: bool) -> None:
+def _setup(
+    place: Place, hands: Hands, book: Manifest, given: dict[str, Any], *, ask: bool, full: bool
+) -> None:
     told = any(value not in (None, (), False) for value in given.values())
     secrets = _secrets(given)
     answers = _answers(book.answers or Answers(), given)
     facts = machine.look(hands)
+    if not book.done:  # a set-up that was cut short may have left daemons enabled that it installed itself
+        own = packages.daemons(book.packages)
+        stock = {unit: state for unit, state in facts.stock.items() if unit not in own or state.active}
+        facts = dataclasses.replace(facts, stock=stock)
     if not answers.addresses:
         answers = msgspec.structs.replace(answers, addresses=facts.addresses)
     if ask and not (told and answers.domain and answers.tls):
@@ -171,7 +203,7 @@ def _setup(place: Place, hands: Hands, book: Manifest, given: dict[str, Any], *,
         if not hands.dry:
             setup_screen.changes(place, doing)
     if isinstance(hands, DryHands):
-        setup_screen.dry(place, hands, doing, [*notes, *(f"{words}: {fix}" for words, fix in found)])
+        setup_screen.dry(place, hands, doing, notes, found, full=full)
         return
     first = None
     if hands.live and answers.start:
@@ -200,7 +232,9 @@ def _plan(answers: Answers, secrets: Secrets, facts: machine.Facts, hands: Hands
     return made, [*made.notes, *notes]
 
 
-def _remove(place: Place, hands: Hands, book: Manifest, *, purge: bool, ask: bool, yes: bool) -> None:
+def _remove(
+    place: Place, hands: Hands, book: Manifest, *, purge: bool, ask: bool, yes: bool, full: bool
+) -> None:
     if book == Manifest():
         show(place, {"removed": []}, "setup has made nothing here: there is nothing to remove")
         return
@@ -210,7 +244,7 @@ def _remove(place: Place, hands: Hands, book: Manifest, *, purge: bool, ask: boo
         click.confirm("Delete every mail, the database and all keys on this server for good?", abort=True)
     gone = remove.remove(hands, book, layout.MANIFEST, purge=purge)
     if isinstance(hands, DryHands):
-        setup_screen.dry_removal(place, hands, gone)
+        setup_screen.dry_removal(place, hands, gone, full=full)
         return
     setup_screen.removed(place, gone)
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import click
 
+from gateway.cli import setup_dry
 from gateway.cli.domains import records_to_publish
 from gateway.cli.options import Place
 from gateway.cli.output import show
+from gateway.cli.wrapping import wrapped
 from gateway.setup import apply, layout
 from gateway.setup.answers import Answers
 from gateway.setup.hands import DryHands
@@ -40,20 +42,47 @@ def summary(answers: Answers) -> None:
         click.echo(f"  {name:<14} {value}")
 
 
-def dry(place: Place, hands: DryHands, doing: apply.Applying, notes: list[str]) -> None:
-    """Everything a run would do."""
+def dry(
+    place: Place,
+    hands: DryHands,
+    doing: apply.Applying,
+    notes: list[str],
+    problems: list[tuple[str, str]],
+    *,
+    full: bool = False,
+) -> None:
+    """What a run would do. With ``--json`` all of it, else in summary or, with ``full``, with every text."""
     kept = [one for one in doing.changes if one[0] == apply.KEPT]
-    answer = {"dry_run": True, "acts": hands.acts, "kept": _rows(kept), "notes": notes}
-    lines = [*_acts(hands), *_told(kept), *_notes(notes)]
+    refused = [{"problem": words, "fix": fix} for words, fix in problems]
+    answer = {
+        "dry_run": True,
+        "acts": hands.acts,
+        "kept": _rows(kept),
+        "notes": notes,
+        "problems": refused,
+    }
+    lines = [*_acts(hands, full), *_told(kept), *_notes(notes), *setup_dry.refusals(problems)]
     if not hands.acts:
         lines.insert(0, "unchanged: everything is as these answers want it")
-    show(place, answer, *lines, "", "nothing was changed (--dry-run)")
+    show(place, answer, *lines, "", _nothing_done(full))
 
 
-def dry_removal(place: Place, hands: DryHands, found: list[tuple[str, str, str]]) -> None:
-    """Everything a removal would do."""
+def dry_removal(
+    place: Place, hands: DryHands, found: list[tuple[str, str, str]], *, full: bool = False
+) -> None:
+    """What a removal would do."""
     answer = {"dry_run": True, "acts": hands.acts, "result": _rows(found)}
-    show(place, answer, *_acts(hands), *_told(found), "", "nothing was changed (--dry-run)")
+    kept = [one for one in found if full or one[0] == apply.KEPT]
+    show(place, answer, *_acts(hands, full), *_told(kept), "", _nothing_done(full))
+
+
+def _acts(hands: DryHands, full: bool) -> list[str]:
+    return setup_dry.full(hands) if full else setup_dry.summary(hands)
+
+
+def _nothing_done(full: bool) -> str:
+    more = "" if full else "; with --full the text of every file is shown"
+    return f"Nothing was changed (--dry-run){more}."
 
 
 def removed(place: Place, found: list[tuple[str, str, str]]) -> None:
@@ -106,18 +135,6 @@ def _later(answers: Answers) -> list[str]:
     ]
 
 
-def _acts(hands: DryHands) -> list[str]:
-    lines: list[str] = []
-    for act in hands.acts:
-        if act["act"] == "run":
-            lines.append(f"run    {act['command']}")
-            continue
-        shape = f"  {act['owner']}:{act['group']} {act['mode']}" if "mode" in act else ""
-        lines.append(f"{act['act']:<6} {act['path']}{shape}")
-        lines += [f"       | {line}" for line in act.get("content", "").splitlines()]
-    return lines
-
-
 def _told(changes: list[tuple[str, str, str]]) -> list[str]:
     return [f"{what:<8} {to}" + (f"  ({words})" if words else "") for what, to, words in changes]
 
@@ -127,4 +144,4 @@ def _rows(changes: list[tuple[str, str, str]]) -> list[dict[str, str]]:
 
 
 def _notes(notes: list[str]) -> list[str]:
-    return [line for note in notes for line in ("", note)]
+    return [line for note in notes for line in ("", *wrapped(note))]

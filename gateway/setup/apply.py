@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.setup import firewall, machine, manifest, packages, settings_file, tls
+from gateway.setup import firewall, layout, machine, manifest, packages, settings_file, tls
 from gateway.setup.hands import CommandFailed, Hands
 from gateway.setup.manifest import FileEntry, Manifest
 from gateway.setup.steps import (
@@ -19,6 +19,7 @@ from gateway.setup.steps import (
     File,
     Packages,
     Plan,
+    Rehearsal,
     SelfSigned,
     SettingsFile,
     StockUnits,
@@ -77,6 +78,8 @@ class Applying:
     def packages(self, step: Packages) -> None:
         wanted = packages.missing(self.hands, step.names)
         if not wanted:
+            if self.interrupted and self.hands.live:  # perhaps just after it had installed them
+                self._without_daemons(one for one in self.book.packages if one in step.names)
             return
         if not self.hands.live:
             raise Refused(
@@ -86,8 +89,38 @@ class Applying:
         self.hands.say(f"installing {' '.join(wanted)}")
         self.book.packages += [one for one in wanted if one not in self.book.packages]
         self.save()
-        packages.install(self.hands, wanted)
+        try:
+            packages.install(self.hands, wanted)
+        except packages.CannotInstall as error:
+            raise Refused(str(error), error.fix) from error
         self.note(DONE, "packages", f"installed {' '.join(wanted)}")
+        self._without_daemons(wanted)
+
+    def _without_daemons(self, names: Iterable[str]) -> None:
+        """The daemons of packages that setup installed do not start at the next boot."""
+        units = [one for one in packages.daemons(names) if self.hands.dry or self._enabled(one)]
+        if units:
+            self.hands.run("systemctl", "disable", *units)
+
+    def _enabled(self, unit: str) -> bool:
+        return machine.unit_state(self.hands, unit).enabled
+
+    def rehearsal(self, step: Rehearsal) -> None:
+        """Refuses before anything is stopped for a configuration that would not work. Not repeated for services that
+        stay as they are."""
+        same = self.book.program == self.fingerprint and not self.book.pending
+        if not self.hands.live or (same and not self.interrupted):
+            return
+        self.hands.say("checking the configuration of Dovecot and Postfix")
+        for daemon, user in (("dovecot", layout.USER), ("postfix", "root")):
+            self.hands.run(
+                # as in its unit: with the secrets, which its user cannot read otherwise
+                *("systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--property=User={user}"),
+                f"--property=LoadCredential=postern:{layout.CREDENTIALS}",
+                f"--setenv=POSTERN_CONFIG={layout.SETTINGS}",
+                *(step.program, "mail", "render", daemon, "--check"),
+                good=(0, 1),  # 1: it is not on disk yet
+            )
 
     def stock(self, step: StockUnits) -> None:
         for unit in step.names:
@@ -338,6 +371,7 @@ class Applying:
 
 _DO: dict[type, Callable[[Applying, Any], None]] = {
     Packages: Applying.packages,
+    Rehearsal: Applying.rehearsal,
     StockUnits: Applying.stock,
     Account: Applying.account,
     Directory: Applying.directory,

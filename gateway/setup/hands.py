@@ -142,8 +142,14 @@ class Hands:
         if self.status(path) is not None:
             shutil.rmtree(self.at(path))
 
-    def run(self, *argv: str, environ: Mapping[str, str] | None = None, stdin: str | None = None) -> str:
-        """Run a command to its end; answers its output. Raises CommandFailed."""
+    def run(
+        self,
+        *argv: str,
+        environ: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        good: tuple[int, ...] = (0,),
+    ) -> str:
+        """Run a command to its end; answers its output. Raises CommandFailed for another exit code than ``good``."""
         try:
             done = subprocess.run(
                 self._rooted(argv),
@@ -156,7 +162,7 @@ class Hands:
             )
         except OSError as error:
             raise CommandFailed(f"{argv[0]}: {error.strerror}") from error
-        if done.returncode:
+        if done.returncode not in good:
             words = (done.stderr.strip() or done.stdout.strip()).splitlines()[-15:]
             raise CommandFailed("\n  ".join([f"`{' '.join(argv)}` ended with {done.returncode}", *words]))
         return done.stdout
@@ -203,7 +209,13 @@ class DryHands(Hands):
     def remove_tree(self, path: Path) -> None:
         self._note("remove_tree", path=path)
 
-    def run(self, *argv: str, environ: Mapping[str, str] | None = None, stdin: str | None = None) -> str:
+    def run(
+        self,
+        *argv: str,
+        environ: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        good: tuple[int, ...] = (0,),
+    ) -> str:
         given = [f"{name}={value}" for name, value in (environ or {}).items()]
         self._note("run", command=" ".join([*given, *argv]))
         return ""

@@ -8,13 +8,14 @@ import re
 import socket
 import stat
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 import gateway
-from gateway.setup import layout
+from gateway.setup import layout, releases
 from gateway.setup.hands import Hands
 from gateway.setup.manifest import UnitState
 from mailserver.machine import has_ipv6
@@ -60,6 +61,8 @@ class Facts:
 
     release: str = ""
     """``debian 12``, of os-release."""
+    packages: dict[str, str] | None = field(default_factory=dict)
+    """Versions that are installed or that apt would install (``releases.offered``); None: there is no apt."""
     root: bool = False
     systemd: bool = False
     hostname: str = ""
@@ -84,12 +87,13 @@ def look(hands: Hands) -> Facts:
     program, problem = our_program()
     return Facts(
         release=_release(hands),
+        packages=releases.offered(hands),
         root=os.geteuid() == 0,
         systemd=not hands.live or Path("/run/systemd/system").is_dir(),
         hostname=socket.getfqdn().lower().rstrip(".") if hands.live else "",
         addresses=own_addresses() if hands.live else (),
         ipv6=not hands.live or has_ipv6(),
-        listeners=tuple(listeners()) if hands.live else (),
+        listeners=tuple(listeners(activated=_activated(hands))) if hands.live else (),
         stock=_stock(hands),
         firewall=_firewall(hands) if hands.live else "",
         program=program,
@@ -153,8 +157,13 @@ def own_addresses() -> tuple[str, ...]:
     return tuple(found)
 
 
-def listeners(proc: Path = Path("/proc")) -> list[Listener]:
-    """Every TCP port that is listened on, with the unit and program where they can be seen (as root)."""
+def listeners(
+    proc: Path = Path("/proc"), *, activated: Mapping[tuple[str, int], str] | None = None
+) -> list[Listener]:
+    """Every TCP port that is listened on, with the unit and program where they can be seen (as root).
+
+    ``activated``: {(address, port): socket unit} of what systemd itself listens on while a service is down.
+    """
     found: dict[str, tuple[str, int]] = {}
     for table in ("tcp", "tcp6"):
         try:
@@ -167,7 +176,27 @@ def listeners(proc: Path = Path("/proc")) -> list[Listener]:
                 host, _, port = fields[1].partition(":")
                 found[fields[9]] = (_address(host), int(port, 16))
     owners = _owners(proc, set(found))
-    return [Listener(*where, *owners.get(inode, ("", ""))) for inode, where in found.items()]
+    listening = []
+    for inode, where in found.items():
+        unit, program = owners.get(inode, ("", ""))
+        if program in ("", "systemd"):
+            unit = (activated or {}).get(where, unit)
+        listening.append(Listener(*where, unit, program))
+    return listening
+
+
+def _activated(hands: Hands) -> dict[tuple[str, int], str]:
+    """{(address, port): unit} of systemd's socket units."""
+    found = {}
+    for line in hands.ask("systemctl", "list-sockets", "--no-legend", "--full", "--no-pager").splitlines():
+        fields = line.split()
+        address, _, port = fields[0].rpartition(":") if len(fields) > 1 else ("", "", "")
+        if port.isdecimal():
+            unit = next((one for one in fields[1:] if one.endswith(".socket")), "")
+            # a socket that is bound to no address of either family shows as `[::]:PORT` or `*:PORT`
+            host = "0.0.0.0" if address == "*" else address.strip("[]")  # noqa: S104
+            found[host, int(port)] = unit
+    return found
 
 
 def _address(text: str) -> str:

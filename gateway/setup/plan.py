@@ -17,6 +17,7 @@ from gateway.setup.steps import (
     File,
     Packages,
     Plan,
+    Rehearsal,
     SelfSigned,
     SettingsFile,
     Step,
@@ -71,8 +72,6 @@ def make(answers: Answers, secrets: Secrets, facts: Facts, given: Sources) -> Pl
     """The steps that lead from any state to the one the answers describe."""
     steps: list[Step] = []
     values = settings(answers, ipv6=facts.ipv6)
-    if answers.instead and facts.stock:
-        steps.append(StockUnits(tuple(facts.stock)))
     steps.append(Packages(wanted_packages(answers)))
     steps.append(File(layout.SYSUSERS, 0o644, given.sysusers))
     steps.append(Account(layout.USER, layout.SYSUSERS))
@@ -93,6 +92,10 @@ def make(answers: Answers, secrets: Secrets, facts: Facts, given: Sources) -> Pl
         steps += [Directory(layout.PROXY, 0o755), File(file, 0o644, proxy.fill(given.proxy, answers))]
     if facts.firewall and answers.open_firewall:
         steps += firewall.steps(facts.firewall, ports(answers))
+    # what serves mail now goes on until all that could fail has been tried
+    steps.append(Rehearsal(facts.program))
+    if answers.instead and facts.stock:
+        steps.append(StockUnits(tuple(facts.stock)))
     steps.append(Units(tuple(one for one in ENABLED if one in given.units), answers.start))
     return Plan(tuple(steps), _holds(answers), tuple(_notes(answers, facts, given)))
 
@@ -260,6 +263,11 @@ def _listeners(unit: str, where: list[str], affects: tuple[str, ...]) -> list[St
 
 def _notes(answers: Answers, facts: Facts, given: Sources) -> list[str]:
     notes = []
+    if replaced := sorted({"exim4.service", "sendmail.service", "opensmtpd.service"} & set(facts.stock)):
+        notes.append(
+            f"apt takes {' '.join(one.partition('.')[0] for one in replaced)} away when it installs Postfix (a system "
+            "has one such package), and --remove does not bring it back."
+        )
     if facts.firewall and not answers.open_firewall:
         notes += firewall.words(facts.firewall, ports(answers))
     if given.proxy:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from gateway.setup import plan as planning
+from gateway.setup import releases
 from gateway.setup.answers import Answers
 from gateway.setup.machine import STOCK, Facts, Listener
 from gateway.setup.tls import own_way
@@ -28,11 +29,7 @@ def _basics(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "setup needs root", "run it with sudo, or as root; --dry-run works as any user"
     if not facts.systemd:
         yield "systemd does not run this machine", "boot it with systemd; for an image use --root DIR"
-    if facts.release.startswith("debian") and facts.release != "debian 12":
-        yield (
-            f"this is {facts.release}: Postern's mail configuration is for Debian 12 (Dovecot 2.3)",
-            "use Debian 12",
-        )
+    yield from releases.problems(facts.release, facts.packages)
 
 
 def _program(facts: Facts) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,13 @@ class Packages:
 
 
 @dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """The daemons' own parsers read the configuration that their units will write. Nothing is started."""
+
+    program: str
+
+
+@dataclass(frozen=True, slots=True)
 class StockUnits:
     """Units of the distribution to stop and disable; how they were is remembered."""
 
@@ -107,7 +114,17 @@ class Units:
 
 
 Step = (
-    Packages | StockUnits | Account | Directory | File | SettingsFile | SelfSigned | Certbot | Command | Units
+    Packages
+    | Rehearsal
+    | StockUnits
+    | Account
+    | Directory
+    | File
+    | SettingsFile
+    | SelfSigned
+    | Certbot
+    | Command
+    | Units
 )
 
 

@@ -92,7 +92,13 @@ def check(settings: PostfixSettings, daemon: Daemon) -> list[Rendered]:
     wanted = files(settings, daemon)
     with tempfile.TemporaryDirectory(prefix="postern-check-") as scratch:
         for one in wanted:
-            Rendered(Path(scratch) / one.path.name, one.text, one.mode).write()
+            # files that name each other name the copies: those on disk may be older, or not be there yet
+            text = (
+                one.text.replace(f"{settings.config_dir}/", f"{scratch}/")
+                if daemon == "postfix"
+                else one.text
+            )
+            Rendered(Path(scratch) / one.path.name, text, one.mode).write()
         if daemon == "dovecot":
             commands = [["doveconf", "-n", "-c", f"{scratch}/dovecot.conf"]]
         else:

@@ -17,7 +17,7 @@ from gateway.configuration import load_settings
 from gateway.setup import firewall, layout, plan, preflight, proxy, settings_file, sources, tls
 from gateway.setup.answers import Answers, BadAnswer, Secrets, check
 from gateway.setup.machine import Listener, UnitState
-from gateway.setup.steps import Certbot, File, Packages, StockUnits
+from gateway.setup.steps import Certbot, File, Packages, Rehearsal, StockUnits, Units
 from tests.setup.conftest import ANSWERS, FACTS
 
 with_ = msgspec.structs.replace
@@ -41,12 +41,18 @@ with_ = msgspec.structs.replace
         ({"http_host": "*"}, "--http-host"),
         ({"public_url": "ftp://x"}, "--public-url"),
         ({"inbox": "a@b"}, "--inbox"),
+        ({"inbox": "agent@other.example"}, "--inbox"),
+        ({"inbox": "@example.org"}, "--inbox"),
     ],
 )
 def test_a_wrong_answer_is_refused_by_the_name_of_its_option(changes: dict[str, Any], flag: str) -> None:
     with pytest.raises(BadAnswer) as caught:
         check(with_(ANSWERS, **changes))
     assert caught.value.flag == flag
+
+
+def test_the_first_inbox_may_be_named_by_its_address() -> None:
+    assert check(with_(ANSWERS, inbox=f"agent@{ANSWERS.domain.upper()}")).inbox == "agent"
 
 
 def test_names_are_folded() -> None:
@@ -130,7 +136,17 @@ def test_a_stock_server_that_comes_at_the_next_boot_is_seen() -> None:
     [
         ({"root": False}, "needs root"),
         ({"systemd": False}, "systemd does not run"),
-        ({"release": "debian 13"}, "Dovecot 2.3"),
+        ({"release": "fedora 40", "packages": None}, "this is fedora 40, which has no apt"),
+        ({"packages": {"dovecot-core": "", "postfix": "3.7.11"}}, "apt knows no package dovecot-core"),
+        (
+            {
+                "release": "debian 11",
+                "packages": {"dovecot-core": "1:2.3.13+dfsg1-2", "postfix": "3.5.24-0+deb11u1"},
+            },
+            "Postfix 3.5.24-0+deb11u1 (package postfix of debian 11) is too old",
+        ),
+        ({"packages": {"dovecot-core": "1:2.2.36", "postfix": "3.7"}}, "Dovecot 1:2.2.36"),
+        ({"packages": {"dovecot-core": "1:2.5.0-1", "postfix": "3.11"}}, "newer than this Postern knows"),
         ({"program_problem": "it is below /root"}, "services cannot run"),
     ],
 )
@@ -138,6 +154,21 @@ def test_a_machine_that_cannot_take_it(changes: dict[str, Any], words: str) -> N
     [(found, fix)] = preflight.problems(check(ANSWERS), facts(**changes))
     assert words in found
     assert fix
+
+
+@pytest.mark.parametrize(
+    ("release", "dovecot", "postfix"),
+    [
+        ("debian 12", "1:2.3.19.1+dfsg1-2.1+deb12u7", "3.7.11-0+deb12u1"),
+        ("debian 13", "1:2.4.1+dfsg1-6+deb13u7", "3.10.13-0+deb13u1"),
+        ("ubuntu 24.04", "1:2.3.21+dfsg1-2ubuntu6", "3.8.6-1build2"),
+        ("ubuntu 26.04", "1:2.4.2+dfsg1-3ubuntu1", "3.10.6-4ubuntu1"),
+        ("linuxmint 22", "1:2.3.21+dfsg1-2ubuntu6", "3.8.6-1build2"),
+    ],
+)
+def test_a_release_is_taken_by_its_packages(release: str, dovecot: str, postfix: str) -> None:
+    found = facts(release=release, packages={"dovecot-core": dovecot, "postfix": postfix})
+    assert preflight.problems(check(ANSWERS), found) == []
 
 
 def test_postgresql_needs_its_driver() -> None:
@@ -155,9 +186,16 @@ def sources_of(**given: Any) -> plan.Sources:
 def test_instead_stops_only_what_is_there() -> None:
     answers = check(with_(ANSWERS, instead=True))
     steps = plan.make(answers, Secrets(), facts(stock=STOCK), sources_of()).steps
-    assert steps[0] == StockUnits(("postfix.service", "dovecot.service"))
+    assert StockUnits(("postfix.service", "dovecot.service")) in steps
     steps = plan.make(answers, Secrets(), FACTS, sources_of()).steps
     assert not any(isinstance(one, StockUnits) for one in steps)
+
+
+def test_the_stock_servers_run_until_everything_that_can_fail_was_done() -> None:
+    answers = check(with_(ANSWERS, instead=True, tls="certbot", certbot_email="me@example.org"))
+    kinds = [type(one) for one in plan.make(answers, Secrets(), facts(stock=STOCK), sources_of()).steps]
+    assert kinds[0] == Packages
+    assert kinds[-3:] == [Rehearsal, StockUnits, Units]
 
 
 @pytest.mark.parametrize(

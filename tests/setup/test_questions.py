@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -108,6 +109,7 @@ def test_known_answers_may_all_stay() -> None:
         ),
         (["--domain", "example.org", "--self-signed", "--credential", "x"], "takes NAME=FILE"),
         (["--purge"], "--purge goes with --remove"),
+        (["--full"], "--full goes with --dry-run"),
     ],
 )
 def test_wrong_options_are_told_by_name(
@@ -132,14 +134,46 @@ def test_a_dry_run_from_the_command_line(tree: Tree, capsys: pytest.CaptureFixtu
         "postmark",
     ]
     flags += ["--smarthost-user", "token", "--credential", f"hook={secret}"]
-    assert run(["setup", "--root", str(tree.root), "--yes", "--dry-run", *flags]) == 0
+    command = ["setup", "--root", str(tree.root), "--yes", "--dry-run", *flags]
+    assert run(command) == 0
+    summary = capsys.readouterr().out
+    assert "/etc/postern/credentials/hook" in summary
+    assert "a secret" in summary
+    assert "smarthost_profile" not in summary, "no text of a file"
+    assert "To do at Postmark" in summary
+    assert "with --full the text of every file" in summary
+    assert max(len(line) for line in summary.split("To do at")[0].splitlines()) < 160
+    assert run([*command, "--full"]) == 0
     out = capsys.readouterr().out
     assert "write  /etc/postern/credentials/hook  root:root 0600\n       | ********" in out
     assert 'smarthost_profile = "postmark"' in out
     assert "server_name mail.example.org mta-sts.example.org" in out
-    assert "To do at Postmark" in out
-    assert "hush" not in out
+    assert "hush" not in out + summary
     assert tree.where() == before
+
+
+def test_a_dry_run_names_each_file_once_and_what_it_is_for(
+    tree: Tree, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [
+        "setup",
+        "--root",
+        str(tree.root),
+        "--yes",
+        "--dry-run",
+        "--domain",
+        "example.org",
+        "--self-signed",
+    ]
+    assert run([*command, "--json"]) == 0
+    acts = json.loads(capsys.readouterr().out)["acts"]
+    assert run(command) == 0
+    lines = capsys.readouterr().out.splitlines()
+    written = [one["path"] for one in acts if one["act"] == "write"]
+    assert len(written) > 15
+    for path in written:
+        [line] = [one for one in lines if one.startswith(f"  {path} ")]
+        assert len(line.split(maxsplit=3)) == 4, f"nothing is said about {path}"
 
 
 def test_without_setup_there_is_nothing_to_remove(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,6 +56,7 @@ def host(wheel: Path) -> Iterator[Host]:  # noqa: F811
             host.path(f"/usr/local/bin/{name}").write_text(text)
             host.run("chmod", "755", f"/usr/local/bin/{name}")
         install(host, wheel)
+        host.run("dpkg", "--purge", "--force-depends", "certbot")  # so that there is something to install
         host.run("rm", "-f", "/usr/sbin/policy-rc.d")
         host.run("ip", "address", "add", f"{ADDRESS}/24", "dev", "lo")
         # Debian's own configuration, as after an installation that asked; ours asked for none
@@ -252,6 +253,16 @@ def test_no_gateway_is_started_as_root_on_the_servers_data(host: Host, server: d
         host.run("systemctl", "start", "postern.socket", "postern.service")
     strangers = host.run("find", "/var/lib/postern", "-user", "root").stdout
     assert strangers == ""
+
+
+def test_set_up_knows_its_own_sockets_while_the_gateway_is_down(host: Host, server: dict[str, Any]) -> None:
+    host.run("systemctl", "stop", "postern.service")
+    assert active(host, "postern.socket")
+    try:
+        host.run("postern", "setup", "--yes", timeout=300)
+        assert active(host, "postern.service")
+    finally:
+        host.run("systemctl", "start", "postern.service")
 
 
 def test_removal_gives_the_stock_server_back_and_keeps_the_mail(host: Host, server: dict[str, Any]) -> None:
