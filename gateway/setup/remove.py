@@ -60,7 +60,8 @@ def _units(hands: Hands, book: Manifest, found: list[tuple[str, str, str]]) -> N
         if running:
             hands.run("systemctl", "stop", *running)
         for timer in sorted(one for one in files if one.endswith(".timer")):
-            hands.run("systemctl", "clean", "--what=state", timer)  # when it ran last
+            # when it ran last; not `systemctl clean`, which needs dbus: a small installation has none
+            hands.remove(Path(f"/var/lib/systemd/timers/stamp-{timer}"))
     enabled = [one for one in ours if machine.unit_state(hands, one).enabled]
     if further:
         enabled.append(machine.FURTHER)  # that is each of them
