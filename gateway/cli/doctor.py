@@ -49,13 +49,14 @@ def command(
         if one.name not in skip
         and (one.name in only if only else not one.optional or (blocklists and one.name == "blocklists"))
     ]
-    reports = asyncio.run(_run(place, wanted))
+    reports = asyncio.run(look(place, wanted))
     levels = [one.level for report in reports for one in report.findings]
     show(place, _json(reports), *_lines(reports))
     context.exit(worst(levels))
 
 
-async def _run(place: Place, checks: list[Check]) -> list[Report]:
+async def look(place: Place, checks: list[Check]) -> list[Report]:
+    """Run ``checks`` on the gateway that is meant, running or not. Raises Failure for addresses that are none."""
     settings, _ = place.settings()
     logs.configure("error", "text")
     data_dir = place.data_dir(settings)
