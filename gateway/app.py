@@ -27,6 +27,7 @@ from gateway.api.opened_pixel import opened_routes
 from gateway.api.openmail import openmail_dialect
 from gateway.api.operator_door import operator_routes
 from gateway.api.operator_self_test import self_test_routes
+from gateway.api.operator_status import status_routes
 from gateway.api.proxies import behind_proxies
 from gateway.api.relay_hooks import relay_hook_routes
 from gateway.api.system import no_such_path, system_routes
@@ -264,6 +265,7 @@ async def gateway(
             routes=[
                 *operator_routes(core, sync.refresh),
                 *self_test_routes(core),
+                *status_routes(core),
                 *system_routes(core, {"sync_lag": sync.lag, "outbox_age": outbox.age}, DIALECTS),
                 *(_api_routes(core, mcp) if "api" in roles else []),
             ],

@@ -89,8 +89,11 @@ def _credential(setting: str, name: str, file: Path | None, environ: Mapping[str
             path = loaded
         return path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        hint = "; run this as root" if isinstance(error, PermissionError) and not given else ""
-        raise BadSettings(f"{setting}: cannot read the credential {path}: {error}{hint}") from error
+        words = getattr(error, "strerror", None) or str(error)
+        hint = ""
+        if isinstance(error, PermissionError):
+            hint = f"; let user {os.geteuid()} read it" if given else "; run this as root"
+        raise BadSettings(f"{setting}: cannot read the credential {path}: {words}{hint}") from error
 
 
 def _flatten(tree: Mapping[str, Any]) -> list[tuple[str, Any]]:

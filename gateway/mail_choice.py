@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.configuration import BadSettings
 from gateway.mail_place import PLAIN, mail_directory
+from gateway.published_ports import outside_ports
 from gateway.settings import Settings
 from gateway.smarthost.profiles import profile_of, relay_of
 from mailserver.base import MailServer
@@ -91,6 +92,7 @@ def _shared(settings: Settings, data_dir: Path) -> dict[str, Any]:
         "smtp_port": mail.smtp_port,
         "submission_port": mail.submission_port,
         "submissions_port": mail.submissions_port,
+        "outside_ports": outside_ports(mail),
         "tls_cert": _path("mail.tls_cert", mail.tls_cert),
         "tls_key": _path("mail.tls_key", mail.tls_key),
         "mailbox_format": mail.mailbox_format,

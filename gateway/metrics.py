@@ -5,10 +5,11 @@ No label ever holds an address or an id: the number of series stays small howeve
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 REGISTRY = CollectorRegistry()
 
+build = Info("postern_build", "The Postern that runs: always 1", registry=REGISTRY)
 requests = Counter(
     "postern_http_requests",
     "API requests answered",

@@ -73,6 +73,13 @@ class Mail(Section, frozen=True, kw_only=True):
     imaps_port: Annotated[
         int, Doc(description="the same with TLS from the start; open once there is a certificate")
     ] = 993
+    published_ports: Annotated[
+        list[str],
+        Doc(
+            description="OUTSIDE:INSIDE for each of these ports that a container or router hands on, such as 25:2525: "
+            "DNS records and mail clients name OUTSIDE, and no port that is not listed; empty: none is handed on"
+        ),
+    ] = []
     sieve_port: Annotated[
         int,
         Doc(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, Protocol, runtime_checkable
 
 REFUSED = ""
@@ -174,11 +175,20 @@ class MailServer(Protocol):
         of the domain takes; none takes the alias away. ``REFUSED`` as a mailbox refuses the address, whatever a
         catch-all would do. A mailbox of the same name goes before; a subaddress of an alias reaches it too."""
 
+    async def set_quota(self, address: str, octets: int | None) -> None:
+        """How much mail a mailbox may hold, from the next delivery on: 0 for no limit, None for the server's
+        default. Nothing happens where there is no such mailbox."""
+
     async def reconcile(
-        self, domains: Sequence[str], mailboxes: Sequence[str], aliases: Mapping[str, Sequence[str]]
+        self,
+        domains: Sequence[str],
+        mailboxes: Sequence[str],
+        aliases: Mapping[str, Sequence[str]],
+        quotas: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """Make the lookup tables hold exactly these (start-up repair). Removes mail of no mailbox that
-        is listed; mailboxes not listed are removed as by ``remove_mailbox``. ``aliases`` as in ``set_alias``."""
+        is listed; mailboxes not listed are removed as by ``remove_mailbox``. ``aliases`` as in ``set_alias``;
+        a mailbox without an entry in ``quotas`` has the server's default."""
 
     def is_local(self, address: str) -> bool:
         """Whether mail to ``address`` ends in a mailbox of this server (subaddress and case folded, its own or by an

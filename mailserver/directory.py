@@ -160,12 +160,17 @@ class Directory:
             if (row := self._mailboxes.get(address)) is not None:
                 self._pending.append(replace(row, password=stored))
 
-    def set_quota(self, address: str, octets: int | None) -> None:
-        """How much mail the mailbox may hold, from the next delivery on; None is the mail server's default."""
+    def set_quotas(self, wanted: Mapping[str, int | None]) -> None:
+        """How much mail mailboxes may hold, from the next delivery on: octets, 0 for no limit, None for the mail
+        server's default. Addresses without a mailbox are passed over."""
+        rows = [(self._mailboxes.get(address), octets) for address, octets in wanted.items()]
+        changed = [replace(row, quota=octets) for row, octets in rows if row and row.quota != octets]
+        if not changed:
+            return
         with self._change() as run:
-            run("UPDATE mailbox SET quota = ? WHERE address = ?", (octets, address))
-            if (row := self._mailboxes.get(address)) is not None:
-                self._pending.append(replace(row, quota=octets))
+            for row in changed:
+                run("UPDATE mailbox SET quota = ? WHERE address = ?", (row.quota, row.address))
+            self._pending += changed
 
     def enable(self, row: Mailbox) -> None:
         """From this commit on a mailbox that was being made takes mail and its person logs in."""

@@ -25,6 +25,7 @@ from mailserver.base import ImapLogin, MailServerDown
 
 T = TypeVar("T")
 
+_STORAGE = re.compile(rb"\bSTORAGE (\d+) \d+", re.IGNORECASE)
 _SET = re.compile(r"[0-9*]+(:[0-9*]+)?(,[0-9*]+(:[0-9*]+)?)*")
 _UNSAFE = re.compile(r"[\x00\r\n]")
 
@@ -93,6 +94,13 @@ class Client(IMAPClient):  # type: ignore[misc]
             else:
                 self.noop()
             self.selected = None
+
+    def storage_used(self) -> int | None:
+        """Octets that count against the mailbox's quota (RFC 9208 §4: in units of 1024); None where it has no limit."""
+        typ, data = self._imap.getquotaroot("INBOX")
+        self._checkok("getquotaroot", typ, data)
+        found = [_STORAGE.search(line) for line in data[1] if line]
+        return next((1024 * int(match[1]) for match in found if match), None)
 
     def find_message_id(self, message_id: str) -> list[int]:
         """UIDs in the selected folder whose Message-ID is exactly this one."""

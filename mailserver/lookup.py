@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from mailserver.base import MailServerError
-from mailserver.lookup_postgresql import SCHEMA, PostgresqlStorage
+from mailserver.lookup_postgresql import SCHEMA, PostgresqlStorage, connection_parameters
 from mailserver.lookup_sqlite import SqliteStorage
 from mailserver.lookup_storage import Storage
 
@@ -77,8 +77,12 @@ class Lookup:
 
     @property
     def connect(self) -> str:
-        """``connect`` there."""
+        """``connect`` there, as Dovecot 2.3 takes it."""
         return self._reader() if self.url else str(self.path)
+
+    def reader_parameters(self) -> dict[str, str]:
+        """The readers' URL taken apart into libpq's parameters, as Dovecot 2.4 takes them. Raises MailServerError."""
+        return connection_parameters(self._reader())
 
     def _reader(self) -> str:
         """The readers' URL with every octet that could end a value in their files percent-encoded."""

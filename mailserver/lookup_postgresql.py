@@ -141,6 +141,17 @@ class _Run:
         return self._db.execute(statement.replace("?", "%s"), tuple(values)).rowcount
 
 
+def connection_parameters(url: str) -> dict[str, str]:
+    """What libpq reads from a URL: ``host``, ``user``, ``password``, ... Raises MailServerError."""
+    psycopg = _driver()
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        return {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    except psycopg.Error as error:
+        raise MailServerError(f"mail.lookup_url or mail.lookup_reader_url: {str(error).strip()}") from error
+
+
 def _driver() -> Any:
     try:
         import psycopg

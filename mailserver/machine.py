@@ -54,7 +54,12 @@ async def answers(end: Endpoint, greeting: bytes, timeout: float = 1.0) -> bool:
 def mail_user(wanted: str | None) -> tuple[str, str]:
     me = os.geteuid()
     if me != 0:
-        user = pwd.getpwuid(me)
+        try:
+            user = pwd.getpwuid(me)
+        except KeyError:
+            raise MailServerError(
+                f"user {me} has no name on this machine, and Dovecot needs one: run Postern as a user of the system"
+            ) from None
         return user.pw_name, grp.getgrgid(os.getegid()).gr_name
     for name in [wanted] if wanted else ["postern", "vmail", "dovecot", "nobody"]:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -33,7 +34,9 @@ class DovecotSettings:
     ``run_dir`` None chooses one; ``mail_user`` None is the invoking user, or, when that is root, the first of
     postern, vmail, dovecot, nobody. ``bind`` is where people's IMAP listens (``*``: everywhere); the gateway itself
     uses loopback. ``sieve_port`` 0: people have no filters of their own. ``quota`` in octets, 0 without limit.
-    ``lookup_url``: the PostgreSQL database of the lookup tables, empty for a SQLite file; see :class:`Lookup`.
+    ``outside_ports``: by which port others reach each of ours, where a container or router hands
+    connections on; empty: as they are. ``lookup_url``: the PostgreSQL database of the lookup tables, empty for a SQLite
+    file; see :class:`Lookup`.
     """
 
     data_dir: Path
@@ -43,6 +46,7 @@ class DovecotSettings:
     imaps_port: int = 0
     submissions_port: int = 0
     sieve_port: int = 0
+    outside_ports: Mapping[int, int] = field(default_factory=dict)
     mailbox_format: dovecot.MailboxFormat = "sdbox"
     quota: int = 0
     lookup_url: str = field(default="", repr=False)
@@ -132,11 +136,11 @@ class PrivateDovecot:
 
     def rendered(self) -> list[Rendered]:
         """Its files as they should be. Raises MailServerError for settings that no Dovecot can have."""
-        return dovecot.rendered(self.config, self._template())
+        return dovecot.rendered(self.config, self._dialect())
 
-    def _template(self) -> str:
+    def _dialect(self) -> dovecot.Dialect:
         config = self.config
-        return dovecot.check_installation(config.lookup.driver, sieve=bool(config.sieve_port))
+        return dovecot.check_installation(config.lookup.driver, sieve=config.has_filters)
 
     def render(self) -> None:
         """Write its files and make its directories. Blocks."""
@@ -203,10 +207,12 @@ class PrivateDovecot:
     # -- while it runs ------------------------------------------------------------------------------
 
     async def kick(self, addresses: list[str]) -> None:
-        """End IMAP sessions of these mailboxes. Others in the same Dovecot process must reconnect."""
+        """End IMAP sessions of these mailboxes. With 2.3, others in the same Dovecot process must reconnect."""
         wanted = set(addresses)
         if not wanted:
             return
+        # asked each time: where others run Dovecot, it may be upgraded while we run
+        kick = (await asyncio.to_thread(self._dialect)).kick
         for _ in range(20):
             listing = await self.doveadm("who", "-1")
             names = {line.split()[0] for line in listing.splitlines()[1:] if line.strip()}
@@ -214,7 +220,7 @@ class PrivateDovecot:
             if not online:
                 return
             for address in online:
-                await self.doveadm("kick", "-f", address)
+                await self.doveadm(*kick, address)
             await asyncio.sleep(0.05)
         log.warning("sessions did not end: %s", ", ".join(sorted(wanted)))
 

@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from imapclient.exceptions import IMAPClientError
 
@@ -201,8 +202,16 @@ class Provisioning(Aliasing):
             folders = (await self._dovecot.doveadm("mailbox", "list", "-u", _plain(address))).splitlines()
             await self._dovecot.doveadm("mailbox", "cache", "purge", "-u", _plain(address), "--", *folders)
 
+    async def set_quota(self, address: str, octets: int | None) -> None:
+        await self.look_again()  # what is compared must be what another process wrote last
+        await asyncio.to_thread(self.directory.set_quotas, {_plain(address): octets})
+
     async def reconcile(
-        self, domains: Sequence[str], mailboxes: Sequence[str], aliases: Mapping[str, Sequence[str]]
+        self,
+        domains: Sequence[str],
+        mailboxes: Sequence[str],
+        aliases: Mapping[str, Sequence[str]],
+        quotas: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         wanted = {fold_domain(name) for name in domains}
         held = self.directory.domains()
@@ -218,6 +227,8 @@ class Provisioning(Aliasing):
             await self._erase(gone)
         missing = keep - {row.address for row in rows if row.enabled}
         await asyncio.to_thread(self._adopt, missing)
+        own = {_plain(address): octets for address, octets in quotas.items()}
+        await asyncio.to_thread(self.directory.set_quotas, {address: own.get(address) for address in keep})
         await self._reconcile_aliases(aliases)
         await asyncio.to_thread(self._sweep)
 
@@ -270,20 +281,24 @@ class Provisioning(Aliasing):
         return f"{local}+{SENT_TAG}{self._key.sent_token(address)}@{domain}"
 
     def _access(self, smtp: int, submission: int, submissions: int) -> PersonAccess:
-        """Endpoints for people, given the ports of our own listeners; with TLS from the start where we have it."""
+        """Endpoints for people, given the ports of our own listeners; with TLS from the start where we have it, and by
+        the ports outside where a container or router hands connections on."""
         base, store = self._base, self._dovecot.config if self._dovecot else self._base
         host = base.bind if is_loopback(base.bind) else base.hostname
         tls: Tls = "starttls" if base.has_tls else "none"
 
+        def outside(port: int) -> int:
+            return base.outside_ports.get(port, 0) if base.outside_ports else port
+
         def best(implicit: int, plain: int) -> Endpoint:
-            return (
-                Endpoint(host, implicit, "implicit")
-                if base.has_tls and implicit
-                else Endpoint(host, plain, tls)
-            )
+            if base.has_tls and implicit and (port := outside(implicit)):
+                return Endpoint(host, port, "implicit")
+            return Endpoint(host, outside(plain) or plain, tls)
 
         return PersonAccess(
-            best(store.imaps_port, store.imap_port), best(submissions, submission), Endpoint(host, smtp, tls)
+            best(store.imaps_port, store.imap_port),
+            best(submissions, submission),
+            Endpoint(host, outside(smtp) or smtp, tls),
         )
 
     def is_sent_address(self, recipient: str) -> str | None:

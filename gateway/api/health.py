@@ -7,6 +7,7 @@ well, 503 with the same body when one is not, so that whoever looks sees which p
 from __future__ import annotations
 
 import asyncio
+import platform
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -16,9 +17,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway import __version__, metrics
+from gateway import metrics
 from gateway.api.gauges import Gauges
 from gateway.core.context import Core
+from gateway.version import installed
 
 Lag = Callable[[], float | Awaitable[float]]
 
@@ -30,8 +32,13 @@ _PATIENCE = 2.0
 def health_routes(core: Core, parts: Mapping[str, Lag]) -> list[Route]:
     """``parts``: ``sync_lag`` and ``outbox_age``, each answering seconds."""
 
+    build = installed()
+    metrics.build.info(
+        {"version": build.version, "commit": build.commit, "python": platform.python_version()}
+    )
+
     async def health(request: Request) -> Response:
-        return _json({"status": "ok", "version": __version__})
+        return _json({"status": "ok", "version": build.version, "commit": build.commit})
 
     async def ready(request: Request) -> Response:
         found = await readiness(core, parts)

@@ -58,11 +58,6 @@ def name_now() -> str:
     return datetime.now(UTC).strftime("postern-%Y%m%dT%H%M%SZ")
 
 
-def is_archive(path: Path) -> bool:
-    """Whether a path means one file rather than a directory of backups."""
-    return path.name.endswith((".tar.gz", ".tgz"))
-
-
 def backups_in(directory: Path) -> list[Path]:
     """The whole backups in a directory, oldest first."""
     if not directory.is_dir():

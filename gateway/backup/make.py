@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from gateway import __version__
+from gateway.archive import is_archive, without_owner
 from gateway.backup import catalog, postgres
 from gateway.backup.catalog import MailCount, Manifest
 from gateway.backup.records import BackupError, check_records, copy_records, levels_of
@@ -54,7 +55,7 @@ def make(source: Source, target: Path, copy_mail: CopyMail | None = None) -> tup
 
     ``target``: a directory, which gets one more backup, or a file ``….tar.gz``, which is replaced.
     """
-    archive = catalog.is_archive(target)
+    archive = is_archive(target)
     parent = target.parent if archive else target
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _one_at_a_time(parent):
@@ -147,7 +148,7 @@ def _pack(folder: Path, place: Path) -> None:
             tarfile.open(fileobj=small, mode="w|") as tar,
         ):
             for one in sorted(folder.iterdir(), key=lambda path: (path.name != catalog.MANIFEST, path.name)):
-                tar.add(one, one.name, filter=_nobody)
+                tar.add(one, one.name, filter=without_owner)
         _give(partial, folder.parent)
         catalog.sync_file(partial)
         os.replace(partial, place)
@@ -167,12 +168,6 @@ def _give(made: Path, parent: Path) -> None:
             for name in (*files, *folders):
                 os.chown(name, owner.st_uid, owner.st_gid, dir_fd=handle, follow_symlinks=False)
     os.chown(made, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-
-def _nobody(info: tarfile.TarInfo) -> tarfile.TarInfo:
-    info.uid = info.gid = 0
-    info.uname = info.gname = ""
-    return info
 
 
 @contextmanager

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gateway.archive import ArchiveError, unpack
 from gateway.backup import catalog, postgres
 from gateway.backup.catalog import MailCount, Manifest
 from gateway.backup.make import digest
@@ -81,12 +81,9 @@ def opened(backup: Path) -> Iterator[Path]:
     if backup.is_dir():
         yield backup
         return
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix=".postern-", dir=backup.parent) as place,
-            tarfile.open(backup, mode="r|gz") as tar,
-        ):
-            tar.extractall(place, filter="data")
-            yield Path(place)
-    except (tarfile.TarError, EOFError) as error:
-        raise BackupError(f"{backup} is damaged, or no backup of Postern: {error}") from error
+    with tempfile.TemporaryDirectory(prefix=".postern-", dir=backup.parent) as place:
+        try:
+            unpack(backup, Path(place))
+        except ArchiveError as error:
+            raise BackupError(f"{backup} cannot be read as a backup: {error}") from error
+        yield Path(place)

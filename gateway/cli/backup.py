@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 from click.termui import progressbar
 
+from gateway.archive import is_archive
 from gateway.backup import catalog
 from gateway.backup.catalog import Manifest
 from gateway.backup.make import Source, make
@@ -43,7 +44,7 @@ def command(place: Place, target: Path, mail: bool, keep: int | None, check: boo
     """
     if place.url:
         raise Failure("backup works on a data directory on this machine", USAGE, fix="leave --url out")
-    if keep is not None and catalog.is_archive(target):
+    if keep is not None and is_archive(target):
         raise Failure("--keep is for a directory of backups", USAGE, fix="name a directory, or leave it out")
     try:
         if verify_only:

@@ -13,15 +13,15 @@ import aiohttp
 from gateway.cli.failure import FAILED, REFUSED, UNAVAILABLE, Failure
 
 PREFIX = "/api/v0"
-_OTHERS = ("/v1/", "/api/v1/", "/operator/")
+_OTHERS = ("/v1/", "/api/v1/", "/operator/", "/health", "/ready")
 _PAGE = 100
 
 
 class Client:
     """Calls to one gateway with one key. Use as an async context manager.
 
-    A path below ``/v1/`` or ``/api/v1/`` is that dialect's, one below ``/operator/`` the operator's door; every other
-    is below ``/api/v0``.
+    A path below ``/v1/`` or ``/api/v1/`` is that dialect's, one below ``/operator/`` the operator's door, ``/health``
+    and ``/ready`` are the gateway's; every other is below ``/api/v0``.
     """
 
     def __init__(self, base_url: str, key: str, *, unix_socket: str | None = None) -> None:
@@ -63,6 +63,30 @@ class Client:
                 f"{self.base_url} does not answer as a Postern does", UNAVAILABLE, fix="check --url"
             )
         return answer
+
+    async def ready(self) -> dict[str, Any]:
+        """What ``/ready`` says of each part, be it well or not. Raises Failure when nothing answers."""
+        try:
+            async with self.session.get(self.url("/ready")) as response:
+                answer = await asyncio.to_thread(_decode, await response.read())
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise unreachable(self.base_url, error) from error
+        if not isinstance(answer, dict) or "parts" not in answer:
+            raise Failure(
+                f"{self.base_url} does not answer as a Postern does", UNAVAILABLE, fix="check --url"
+            )
+        return answer
+
+    async def octets(self, path: str) -> bytes:
+        """GET a file. Raises Failure."""
+        try:
+            async with self.session.get(self.url(path)) as response:
+                raw = await response.read()
+                if response.status >= 400:
+                    raise refused(response.status, await asyncio.to_thread(_decode, raw))
+                return raw
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise unreachable(self.base_url, error) from error
 
     async def lines(self, path: str, body: Any) -> AsyncIterator[Any]:
         """POST, and each line of the answer as it comes, decoded. Raises Failure; it may take its time."""

@@ -60,6 +60,9 @@ async def look(place: Place, checks: list[Check]) -> list[Report]:
     settings, _ = place.settings()
     logs.configure("error", "text")
     data_dir = place.data_dir(settings)
+    # a gateway of `postern serve --quickstart` has its profile and perhaps its ports from the command line alone
+    given = operator.settings_of(data_dir)
+    settings, _ = place.settings(**{name.replace(".", "__"): value for name, value in given.items()})
     door = None
     if operator.running(data_dir):
         found = operator.operator_of(data_dir)

@@ -187,14 +187,15 @@ def remove(place: Place, domain: str) -> None:
 @command.command(name="list")
 @common
 def list_(place: Place) -> None:
-    """List the domains."""
+    """List the domains: the platform's own (setting mail.domain) first, then those that were added."""
 
     async def run() -> None:
         async with reach(place) as client:
-            rows = await client.rows("/domains")
-        show_rows(
-            place, rows, {"DOMAIN": "domain_id", "STATUS": "status", "CREATED": "created_at"}, "no domains"
-        )
+            rows = await client.rows("/domains", query={"platform": "true"})
+        rows.sort(key=lambda row: not row.get("platform", False))
+        shown = [{**row, "owner": "platform" if row.get("platform") else "organization"} for row in rows]
+        columns = {"DOMAIN": "domain_id", "OWNER": "owner", "STATUS": "status", "CREATED": "created_at"}
+        show_rows(place, rows if place.as_json else shown, columns, "no domains")
 
     asyncio.run(run())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from gateway import app, logs
-from gateway.cli import operator
+from gateway.cli import container, operator
 from gateway.cli.config import example
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
@@ -35,6 +35,8 @@ async def _run(place: Place, given: dict[str, str | None]) -> None:
     settings, _ = place.settings(**named)
     logs.configure("warning", "text")
     data_dir = place.data_dir(settings)
+    if container.inside():
+        container.check(settings, data_dir)
     if operator.running(data_dir):
         raise Failure(f"a gateway is running on {data_dir}: it is set up already", UNAVAILABLE)
     file = data_dir / "postern.toml"

@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from gateway import __version__
 from gateway.cli import failure
 from gateway.cli.failure import EXIT_CODES, Failure
 from gateway.cli.options import Place, common_group
@@ -36,6 +35,10 @@ _COMMANDS = {
     "wallet": "wallet",
     "webhook": "webhook",
     "send": "send",
+    "message": "messages",
+    "thread": "threads",
+    "queue": "queue",
+    "status": "status",
     "tail": "tail",
     "mcp": "mcp",
     "usage": "usage",
@@ -49,6 +52,7 @@ _COMMANDS = {
     "erase": "erase",
     "mail": "mail",
     "doctor": "doctor",
+    "ready": "ready",
     "config": "config",
 }
 _PLURALS = {
@@ -57,6 +61,8 @@ _PLURALS = {
     "keys": "key",
     "domains": "domain",
     "aliases": "alias",
+    "messages": "message",
+    "threads": "thread",
     "rules": "rule",
     "suppressions": "suppression",
 }
@@ -74,8 +80,24 @@ class _Commands(click.Group):
         return found
 
 
+def _show_version(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
+    if not asked or ctx.resilient_parsing:
+        return
+    from gateway.version import installed  # a hundredth of a second that only this option needs
+
+    click.echo(f"postern {installed()}")
+    ctx.exit()
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
-@click.version_option(__version__, prog_name="postern")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and the commit it was built from.",
+)
 @common_group
 def postern() -> None:
     """Postern: an email gateway for AI agents, on your own mail server.

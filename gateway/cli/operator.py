@@ -1,7 +1,8 @@
 """``DATA/operator.json``: how commands on this machine reach the gateway that runs on the data directory.
 
 Written (mode 0600) when the gateway answers requests: ``{base_url, api_key, pid}``, and ``unix_socket`` where it
-listens on one. The key is an organization key named ``operator``; it stays the same from start to start.
+listens on one. The key is an organization key named ``operator``; it stays the same from start to start. ``settings``
+are those that ``postern serve`` had from its command line, which no file and no environment names.
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ class Operator:
     api_key: str
     pid: int = 0
     unix_socket: str | None = None
+
+
+def settings_of(data_dir: Path) -> dict[str, Any]:
+    """Settings by dotted name that the gateway on this directory had from its command line when it last started."""
+    held = read_private(data_dir / NAME).get("settings")
+    return held if isinstance(held, dict) else {}
 
 
 def write_private(path: Path, value: dict[str, Any]) -> None:

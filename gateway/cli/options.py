@@ -30,6 +30,7 @@ class Place:
     url: str | None = None
     key: str | None = None
     as_json: bool = False
+    no_pager: bool = False
 
     def settings(self, **overrides: Any) -> tuple[Settings, dict[str, str]]:
         """The settings and their origins; overrides use ``__`` for the dot. Raises BadSettings."""
@@ -126,6 +127,16 @@ def common(command: F) -> F:
     for option in _OPTIONS:
         decorated = option(decorated)
     return decorated  # type: ignore[no-any-return]
+
+
+pageable = click.option(
+    "--no-pager",
+    is_flag=True,
+    expose_value=False,
+    callback=_store("no_pager"),
+    help="Print a long answer as it is, not through PAGER.",
+)
+"""Of commands whose answer may be longer than the screen; above ``common``."""
 
 
 def _with_place(command: Callable[..., Any]) -> Callable[..., Any]:

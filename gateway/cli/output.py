@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from gateway.cli.options import Place
+from gateway.cli.screen import Screen
+from gateway.cli.table import Column, Line, table
+from gateway.cli.visible import visible
 
-_CONTROL = dict.fromkeys((*range(32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
+_RAW = re.compile(
+    r"[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\U000e0000-\U000e0fff]"
+)
 
 
 def show(place: Place, value: Any, *lines: str) -> None:
     """``value`` as JSON with ``--json``, else the lines."""
     if place.as_json:
-        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+        click.echo(as_json(value))
         return
     for line in lines:
         click.echo(line)
@@ -30,16 +36,21 @@ def show_rows(place: Place, rows: Sequence[dict[str, Any]], columns: dict[str, s
     if not rows:
         click.echo(empty)
         return
-    cells = [list(columns)] + [[clean(row.get(key)) for key in columns.values()] for row in rows]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
-    for line in cells:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    lines = [Line([clean(row.get(key)) for key in columns.values()]) for row in rows]
+    for line in table(Screen(), [Column(heading) for heading in columns], lines):
+        click.echo(line)
+
+
+def as_json(value: Any) -> str:
+    """JSON for people and programs: what a terminal would obey or hide stands in it as an escape."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _RAW.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def clean(value: Any) -> str:
-    """A value on one line; control characters of foreign mail cannot reach the terminal."""
+    """A value on one line, safe for a terminal (``visible``); - for none."""
     if value is None:
         return "-"
     if isinstance(value, list):
         value = ", ".join(str(one) for one in value)
-    return str(value).translate(_CONTROL)
+    return visible(str(value))

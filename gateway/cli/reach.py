@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from gateway.cli import operator
+from gateway.cli import container, operator
 from gateway.cli.client import Client
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place
@@ -38,7 +39,7 @@ async def located(place: Place, *, start: bool = True) -> AsyncIterator[operator
         return
     settings, _ = place.settings()
     data_dir = place.data_dir(settings)
-    if operator.running(data_dir):
+    if operator.running(data_dir) or (container.inside() and container.serves()):
         found = await _answering(data_dir)
         yield replace(found, api_key=place.key or found.api_key)
         return
@@ -62,16 +63,32 @@ def _may_start(data_dir: Path) -> None:
 
 
 async def _answering(data_dir: Path) -> operator.Operator:
-    """The operator file of a running gateway, waited for while it starts."""
+    """The operator file of a running gateway, waited for while it starts.
+
+    The process that wrote it may be gone and its number given anew, in a container even to the gateway that starts
+    now: the file counts once something listens there."""
     end = asyncio.get_running_loop().time() + _STARTING
     while True:
         found = operator.operator_of(data_dir)
-        if found is not None and operator.lives(found):
+        if found is not None and operator.lives(found) and await _listens(found):
             return found
         if asyncio.get_running_loop().time() > end:
             raise Failure(
-                f"the gateway on {data_dir} holds its lock but does not answer yet",
+                f"the gateway on {data_dir} is starting and does not answer yet",
                 UNAVAILABLE,
                 fix="try again",
             )
         await asyncio.sleep(0.1)
+
+
+async def _listens(found: operator.Operator) -> bool:
+    at = urlsplit(found.base_url)
+    try:
+        if found.unix_socket:
+            _, writer = await asyncio.open_unix_connection(found.unix_socket)
+        else:
+            _, writer = await asyncio.open_connection(at.hostname, at.port or 80)
+    except OSError:
+        return False
+    writer.transport.abort()
+    return True

@@ -21,10 +21,11 @@ from gateway import app, logs
 from gateway.backup import catalog, restore
 from gateway.backup.records import BackupError
 from gateway.backup.verify import opened, verify
-from gateway.cli import operator
+from gateway.cli import container, operator
 from gateway.cli.failure import FAILED, REFUSED, UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
+from gateway.core import bootstrap, quotas
 from gateway.mail_choice import make_mail_server
 from gateway.settings import Settings
 from gateway.store.place import database_url
@@ -45,6 +46,8 @@ def command(place: Place, backup: Path) -> None:
         raise Failure("restore works on a data directory on this machine", USAGE, fix="leave --url out")
     settings, _ = place.settings()  # the secrets of a server are root's to read
     _become_owner(place.data_dir(settings))
+    if container.inside():
+        container.check(settings, place.data_dir(settings))
     backup = backup.absolute()
     if not os.access(backup, os.R_OK | os.X_OK if backup.is_dir() else os.R_OK):
         raise Failure(
@@ -102,7 +105,9 @@ async def _run(place: Place, settings: Settings, backup: Path) -> None:
                 label = "Restoring mailboxes"
                 with progressbar(length=manifest.mail.inboxes, label=label, file=sys.stderr) as bar:
                     mail = folder / catalog.MAIL
+                    await quotas.suspend(core)  # a mailbox over its quota comes back whole, too
                     refused = await restore.fill_mailboxes(core, mail, lambda address: bar.update(1))
+                    await bootstrap.reconcile_mail_server(core)
             waiting = await core.store.write(restore.doubt_what_waits)
             count = await rebuild(core.store, core.imap, core.parser, extractor=core.extractor)
     answer: dict[str, Any] = {
@@ -150,5 +155,6 @@ def _alone(settings: Settings) -> Settings:
         tls_cert="",
         tls_key="",
         push=False,
+        quota=0,
     )
     return msgspec.structs.replace(settings, mail=mail)

@@ -9,7 +9,7 @@ import os
 import click
 
 from gateway import app, logs
-from gateway.cli import announcing, quickstart
+from gateway.cli import announcing, container, quickstart
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.roles import roles_of
@@ -54,17 +54,21 @@ def command(
     """Run the gateway and its mail server until SIGINT or SIGTERM."""
     if place.url:
         raise Failure("serve runs a gateway here", USAGE, fix="leave --url out")
-    settings, origin = place.settings(
-        http__port=port,
-        mail__smtp_port=smtp_port,
-        mail__imap_port=imap_port,
-        mail__submission_port=submission_port,
-        profile="development" if quick else None,
-    )
+    options = {
+        "http.port": port,
+        "mail.smtp_port": smtp_port,
+        "mail.imap_port": imap_port,
+        "mail.submission_port": submission_port,
+        "profile": "development" if quick else None,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    settings, origin = place.settings(**{name.replace(".", "__"): value for name, value in given.items()})
     form: logs.Form = "text" if quick and origin["log.format"] == "default" else settings.log.format
     logs.configure(settings.log.level, form)
     if quick:
         quickstart.check(settings)
+    if container.inside():
+        container.check(settings, place.data_dir(settings))
 
     wanted = roles_of(roles)
     standing: list[asyncio.Task[None]] = []
@@ -75,11 +79,13 @@ def command(
             click.echo(quickstart.screen(found, running.core.data_dir))
         # last: whoever waits for a start waits for this file
         if "api" in wanted:
-            await announcing.announce(running.core, local_url)
+            await announcing.announce(running.core, local_url, given)
             if not running.core.leases.alone:
                 standing.append(
                     asyncio.create_task(announcing.stand_in(running.core, local_url), name="operator")
                 )
+        if container.inside():
+            await container.tell_ready(running.core)
         log.info("answering at %s", running.core.settings.http.public_url)
 
     try:

@@ -88,7 +88,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     type=click.Choice(["caddy", "nginx", "none"]),
     help="Install a reverse proxy and put it in front: HTTPS.",
 )
-@click.option("--inbox", metavar="NAME", help="First inbox, NAME@DOMAIN.")
+@click.option("--inbox", metavar="NAME", help="First inbox: NAME, or NAME@DOMAIN.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; repeatable.")
 @click.option(
     "--credential",

@@ -155,14 +155,15 @@ def _check_domain(tx: Tx, scope: Scope, address: str) -> None:
             f"the domain {domain} is not one of this organization's",
             code="invalid_domain",
             field="address",
-            fix="add it with POST /domains first",
+            fix=f"add it first (POST /domains, or `postern domain add {domain}`)",
         )
     if row["proven_at"] is None:
         raise Invalid(
             f"DNS has not shown yet that the domain {domain} is yours",
             code="invalid_domain",
             field="address",
-            fix="publish its MX and DKIM records and have them checked (POST /domains/{domain}/verify)",
+            fix="publish its MX and DKIM records, then have them checked (POST /domains/{domain}/verify, or "
+            f"`postern domain verify {domain}`)",
         )
     if scope.pod and row["pod_id"] not in (None, scope.pod):
         raise Forbidden(f"the domain {domain} belongs to another pod", fix="use a key of the organization")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from gateway.core import quotas
 from gateway.core.context import Core
 from gateway.core.domains import domain_row
 from gateway.core.keys import key_row, new_secret
@@ -91,11 +92,11 @@ async def make_first_key(core: Core, name: str) -> str | None:
 
 
 async def reconcile_mail_server(core: Core) -> None:
-    """Tell the mail server exactly which domains, mailboxes and aliases there are (start-up repair)."""
+    """Tell the mail server exactly which domains, mailboxes, aliases and quotas there are (start-up repair)."""
 
-    def read(tx: Tx) -> tuple[list[str], list[str], dict[str, list[str]]]:
+    def read(tx: Tx) -> tuple[list[str], list[str], dict[str, list[str]], dict[str, int]]:
         domains = [row["name"] for row in tx.rows("SELECT name FROM domain WHERE proven_at IS NOT NULL")]
         boxes = [row["address"] for row in tx.rows("SELECT address FROM inbox WHERE status <> 'deleting'")]
-        return domains, boxes, aliases.table(tx)
+        return domains, boxes, aliases.table(tx), quotas.of_inboxes(tx)
 
     await core.mail.reconcile(*await core.store.read(read))

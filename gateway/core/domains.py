@@ -131,8 +131,10 @@ async def get(core: Core, scope: Scope, ref: str) -> Row:
     return await core.store.read(lambda tx: find_domain(tx, scope, ref))
 
 
-async def list_domains(core: Core, scope: Scope, window: Window, *, pod: str | None = None) -> Listing:
-    """The organization's own domains."""
+async def list_domains(
+    core: Core, scope: Scope, window: Window, *, pod: str | None = None, platform: bool = False
+) -> Listing:
+    """The organization's own domains; with ``platform`` the platform's as well, which everybody may use."""
     require(scope, "domain_read")
 
     def read(tx: Tx) -> Listing:
@@ -140,6 +142,8 @@ async def list_domains(core: Core, scope: Scope, window: Window, *, pod: str | N
         wanted = find_pod(tx, scope, pod)["id"] if pod is not None else scope.pod
         if wanted is not None:
             where, args = f"{where} AND pod_id = ?", [*args, wanted]
+        if platform:
+            where = f"({where} OR organization_id IS NULL)"
         return page_of(tx, "domain", where, args, window, id_column="name")
 
     return await core.store.read(read)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from gateway.published_ports import outside_port
 from gateway.settings import Settings
 from gateway.store.dkim_keys import next_key, retired_keys
 from gateway.store.engine import Row, Tx
@@ -44,10 +45,10 @@ def services_of(settings: Settings) -> tuple[Service, ...]:
     mail = settings.mail
     secure = bool(mail.tls_cert)
     return (
-        Service("_imaps", mail.imaps_port if secure else 0),
-        Service("_imap", mail.imap_port, priority=10),
-        Service("_submissions", mail.submissions_port if secure else 0),
-        Service("_submission", mail.submission_port, priority=10),
+        Service("_imaps", outside_port(mail, mail.imaps_port) if secure else 0),
+        Service("_imap", outside_port(mail, mail.imap_port), priority=10),
+        Service("_submissions", outside_port(mail, mail.submissions_port) if secure else 0),
+        Service("_submission", outside_port(mail, mail.submission_port), priority=10),
         Service("_pop3s", 0),
         Service("_pop3", 0),
     )

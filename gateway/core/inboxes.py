@@ -184,7 +184,7 @@ def _check_domain(tx: Tx, scope: Scope, domain: str, pod: str, verified_only: bo
             f"the domain {domain} is not one of this organization's",
             code="invalid_domain",
             field="domain",
-            fix="add it with POST /domains first, or leave domain out",
+            fix=f"add it first (POST /domains, or `postern domain add {domain}`), or leave the domain out",
         )
     if held["pod_id"] not in (None, pod):
         raise Forbidden(
@@ -197,7 +197,8 @@ def _check_domain(tx: Tx, scope: Scope, domain: str, pod: str, verified_only: bo
             f"DNS has not shown yet that the domain {domain} is yours",
             code="invalid_domain",
             field="domain",
-            fix="publish its MX and DKIM records and have them checked (POST /domains/{domain}/verify)",
+            fix="publish its MX and DKIM records, then have them checked (POST /domains/{domain}/verify, or "
+            f"`postern domain verify {domain}`)",
         )
     if verified_only and held["organization_id"] is not None and held["status"] != "VERIFIED":
         raise Invalid(
@@ -328,6 +329,12 @@ def check_username(username: str) -> str:
             "username must not hold a plus sign: what follows it is a tag, and mail to name+tag reaches name",
             field="username",
             fix="leave the plus sign out",
+        )
+    if "@" in username:
+        raise Invalid(
+            "username is the part of the address before the @",
+            field="username",
+            fix="give what follows the @ as domain",
         )
     if len(username) > MAX_USERNAME or not _USERNAME.fullmatch(username):
         raise Invalid(

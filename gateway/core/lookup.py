@@ -52,6 +52,18 @@ def find_inbox(tx: Tx, scope: Scope, ref: str) -> Row:
     return row
 
 
+def find_any_inbox(tx: Tx, ref: str) -> Row:
+    """An inbox of any organization by ``inb_…``, ULID or address, for the operator. Raises NotFound."""
+    row = tx.row(
+        "SELECT * FROM inbox WHERE (id = ? OR address = ?) AND status <> 'deleting'",
+        parse_id("inb", ref) or "",
+        ref.strip().lower()[:320].replace("\x00", ""),
+    )
+    if row is None:
+        raise NotFound(f"there is no inbox {ref[:320]!r}", fix="give its address, or its id: inb_…")
+    return row
+
+
 def find_pod(tx: Tx, scope: Scope, ref: str) -> Row:
     """A pod's row by ``pod_…``, ULID or the client's own id. Raises NotFound or Forbidden."""
     row = None

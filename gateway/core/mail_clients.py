@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gateway.core.context import Core
 from gateway.core.domains_records import hostname_of
+from gateway.published_ports import outside_port
 from gateway.settings import Settings
 from gateway.store.engine import Row
 from mailserver.addresses import fold_domain
@@ -34,7 +35,8 @@ def client_services(settings: Settings) -> list[ClientService]:
         ClientService("smtp", host, mail.submissions_port if secure else 0, "tls"),
         ClientService("smtp", host, mail.submission_port, later),
     ]
-    return [one for one in found if one.port]
+    outside = [replace(one, port=outside_port(mail, one.port)) for one in found]
+    return [one for one in outside if one.port]
 
 
 async def our_domain(core: Core, name: str) -> Row | None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.listing import NEAR, Filter, Listing, Window, cut, keyset
-from gateway.core.lookup import find_inbox, find_message_id, inbox_ids, require
+from gateway.core.lookup import find_inbox, find_message, find_message_id, inbox_ids, require
 from gateway.core.mailbox import parse_whole, whole_message
 from gateway.core.narrowing import message_conditions, reach_condition
 from gateway.store.engine import Row, Tx
@@ -130,16 +130,22 @@ def reach(tx: Tx, scope: Scope, inbox: Row | None, table: str) -> tuple[str, lis
     return sql, args, ids
 
 
-async def get_message(core: Core, scope: Scope, inbox_ref: str, message_ref: str) -> Row:
+async def get_message(core: Core, scope: Scope, inbox_ref: str | None, message_ref: str) -> Row:
     """One message with ``labels`` and its four bodies; what was cut for the index is read from the server.
 
+    ``inbox_ref`` None: of any inbox in reach, by its id (not by its Message-ID, which several inboxes may have).
     Raises NotFound, Forbidden, Unavailable (only when the mail server is needed and down).
     """
     require(scope, "message_read")
 
     def read(tx: Tx) -> tuple[Row, Row]:
-        inbox = find_inbox(tx, scope, inbox_ref)
-        row = tx.row(WHOLE + "message.id = ?", find_message_id(tx, inbox, message_ref))
+        if inbox_ref is None:
+            known = find_message(tx, scope, message_ref)
+            inbox, message_id = find_inbox(tx, scope, known["inbox_id"]), known["id"]
+        else:
+            inbox = find_inbox(tx, scope, inbox_ref)
+            message_id = find_message_id(tx, inbox, message_ref)
+        row = tx.row(WHOLE + "message.id = ?", message_id)
         if row is None:
             raise NotFound("the message was deleted just now")
         add_labels(tx, [row])

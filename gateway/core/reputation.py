@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, NotFound, Rejected
-from gateway.core.lookup import find_inbox, require
+from gateway.core.lookup import find_any_inbox, find_inbox, require
 from gateway.settings import Reputation
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us, parse_id
@@ -90,13 +90,7 @@ async def set_inbox(core: Core, scope: Scope, ref: str, reason: Reason | None) -
     _operator_only(scope)
 
     def write(tx: Tx) -> Row:
-        inbox = tx.row(
-            "SELECT * FROM inbox WHERE (id = ? OR address = ?) AND status <> 'deleting'",
-            parse_id("inb", ref) or "",
-            ref.strip().lower()[:320].replace("\x00", ""),
-        )
-        if inbox is None:
-            raise NotFound(f"there is no inbox {ref[:320]!r}", fix="give its id or address")
+        inbox = find_any_inbox(tx, ref)
         change_inbox(tx, core, inbox, reason)
         return inbox
 
@@ -132,6 +126,8 @@ def rates_of(tx: Tx, inbox: Row, settings: Reputation) -> Rates:
         "JOIN outbox_recipient ON outbox_recipient.outbox_id = outbox.id "
         "WHERE outbox.inbox_id = ? AND outbox.created_at > ? AND outbox.mail_from <> '' "
         "AND outbox_recipient.role <> 'sent' AND outbox_recipient.state IN ('sent', 'delivered', 'bounced') "
+        # whom the operator gave up (outbox.by_hand) says nothing about the inbox: no server answered for good
+        "AND NOT (outbox_recipient.state = 'bounced' AND outbox_recipient.code IS NULL) "
         "GROUP BY outbox_recipient.state",
         inbox["id"],
         since,

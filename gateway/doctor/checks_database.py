@@ -37,7 +37,7 @@ async def database(scene: Scene) -> Sequence[Finding]:
     if known - applied:
         text = f"not brought up to date yet ({', '.join(sorted(known - applied))})"
         findings.append(
-            fail("database", text, "start the gateway: it does that first (systemctl restart postern)")
+            fail("database", text, f"start the gateway: it does that first ({scene.start_command})")
         )
     if scene.store.postgres:
         return findings or [ok("database", "PostgreSQL answers, and is up to date")]

@@ -20,17 +20,8 @@ _OF_THE_HOST = ("address", "helo_spf", "ptr")
 _AT_ONCE = 4
 
 
-def _unasked(scene: Scene) -> list[Finding]:
-    """Nobody publishes anything for a development gateway."""
-    if scene.development and not scene.settings.dns.nameservers:
-        return [ok("dns", "not asked in the development profile")]
-    return []
-
-
 async def domains(scene: Scene) -> Sequence[Finding]:
     """Every record of every domain."""
-    if unasked := _unasked(scene):
-        return unasked
 
     def read(tx: Tx) -> list[tuple[Row, Keys]]:
         rows = tx.rows("SELECT * FROM domain ORDER BY organization_id IS NOT NULL, name")
@@ -85,8 +76,6 @@ def _said(one: Record) -> str:
 
 async def hostname(scene: Scene) -> Sequence[Finding]:
     """A and AAAA of the mail host, SPF of its name, and PTR that leads back."""
-    if unasked := _unasked(scene):
-        return unasked
     host = scene.hostname
     in_dns, answered = await scene.checker.addresses(host)
     if not in_dns:

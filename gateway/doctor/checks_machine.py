@@ -40,6 +40,8 @@ async def clock(scene: Scene) -> Sequence[Finding]:
             return [ok("clock", "kept by time servers, the system says")]
         case False:
             return [warn("clock", "not kept by time servers, the system says", fix)]
+    if scene.development:
+        return [ok("clock", "nobody to compare it with")]
     return [warn("clock", "neither a time server nor timedatectl says whether it is right", fix)]
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gateway.doctor.examination import well
 from gateway.doctor.finding import Finding, fail, ok, warn
 from gateway.doctor.probe import Service, Unwilling, connected, greeting
 from gateway.doctor.scene import Scene
+from gateway.published_ports import outside_port
+from mailserver.machine import is_loopback
 
 MX_HOSTS = ["aspmx.l.google.com:25", "outlook-com.olc.protection.outlook.com:25", "mta5.am0.yahoodns.net:25"]
 _TROUBLE = (OSError, TimeoutError, Unwilling)
@@ -31,7 +34,8 @@ def services(scene: Scene) -> list[Service]:
 
 
 async def listening(scene: Scene) -> Sequence[Finding]:
-    """Each mail port greets as it should, here and at the public addresses."""
+    """Each mail port greets as it should, here and at the public addresses (a development gateway has none)."""
+    alone = scene.development and is_loopback(scene.settings.mail.host)
 
     async def one(service: Service) -> list[Finding]:
         subject = f"{service.name} {service.port}"
@@ -44,27 +48,31 @@ async def listening(scene: Scene) -> Sequence[Finding]:
                 )
             ]
         findings = []
-        for address in scene.site.addresses:
+        port = outside_port(scene.settings.mail, service.port)
+        for address in () if alone or not port else scene.site.addresses:
             try:
-                await greeting(address, service)
+                await greeting(address, replace(service, port=port))
             except _TROUBLE as error:
                 findings.append(
                     fail(
                         subject,
-                        f"answers at {scene.mail_host} and not at {address}: {_words(error)}",
-                        'set mail.host = "*", and let the port through the firewall of this machine and the provider',
+                        f"answers at {scene.mail_host} and not at {address} port {port}: {_words(error)}",
+                        'set mail.host = "*", publish the port of a container, and let it through the firewalls of '
+                        "this machine and the provider",
                     )
                 )
         return well(findings, subject, "answers")
 
     done = await asyncio.gather(*(one(each) for each in services(scene)))
     findings = [finding for each in done for finding in each]
-    if scene.settings.mail.smtp_port != 25 and not scene.development:
+    smtp = scene.settings.mail.smtp_port
+    if outside_port(scene.settings.mail, smtp) != 25 and not scene.development:
         findings.append(
             warn(
-                f"smtp {scene.settings.mail.smtp_port}",
+                f"smtp {smtp}",
                 "the world delivers to port 25 only",
-                "set mail.smtp_port = 25, unless something in front hands port 25 on to it",
+                f"set mail.smtp_port = 25; if something in front hands port 25 on to it, say so by "
+                f"mail.published_ports = 25:{smtp}",
             )
         )
     return findings
@@ -72,7 +80,7 @@ async def listening(scene: Scene) -> Sequence[Finding]:
 
 def _whose(scene: Scene, service: Service) -> str:
     if scene.settings.mail.server == "embedded" or scene.settings.mail.manage:
-        return "start the gateway (systemctl start postern); if it runs, its log says why the port is closed"
+        return f"start the gateway ({scene.start_command}); if it runs, its log says why the port is closed"
     daemon = "dovecot" if service.speaks == "imap" else "postfix"
     return f"systemctl status postern-{daemon}; journalctl -u postern-{daemon} says why"
 

@@ -26,7 +26,7 @@ async def outbox(scene: Scene) -> Sequence[Finding]:
         )
     )
     age = (now_us() - oldest) / 1e6 if oldest is not None else 0.0
-    fix = "journalctl -u postern shows what each destination says; see the checks named outbound and ports"
+    fix = f"{scene.log_command} shows what each destination says; see the checks named outbound and ports"
     return [_judged("outbox", count, age, scene.settings.doctor.queue_minutes, fix)]
 
 

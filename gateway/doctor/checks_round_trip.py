@@ -21,6 +21,6 @@ async def round_trip(scene: Scene) -> Sequence[Finding]:
         fail(
             "round trip",
             str(said or f"the gateway answered {status}"),
-            "see the checks named gateway, ports and outbox; journalctl -u 'postern*' shows where the mail stands",
+            f"see the checks named gateway, ports and outbox; {scene.log_command} shows where the mail is",
         )
     ]

@@ -13,13 +13,11 @@ async def gateway(scene: Scene) -> Sequence[Finding]:
     """Whether it runs, and what it says of its parts (``/ready``): database, daemons, sync, outbox."""
     if scene.door is None:
         text = f"none runs on {scene.data_dir}: nothing is sent by API or told to webhooks"
-        return [fail("gateway", text, "systemctl start postern; journalctl -u postern says why it ended")]
+        return [fail("gateway", text, f"{scene.start_command}; {scene.log_command} says why it ended")]
     try:
         status, found = await scene.ask("GET", "/ready")
     except NoGateway as error:
-        return [
-            fail("gateway", str(error), "systemctl restart postern; journalctl -u postern says what it does")
-        ]
+        return [fail("gateway", str(error), f"restart it; {scene.log_command} says what it does")]
     if not isinstance(found, dict) or not isinstance(found.get("parts"), dict):
         fix = "see what listens there (ss -ltnp)"
         return [fail("gateway", f"answers {status} to /ready, and not as a gateway does", fix)]
@@ -29,7 +27,7 @@ async def gateway(scene: Scene) -> Sequence[Finding]:
         if part.get("ok"):
             findings.append(ok(name, detail or "well"))
         else:
-            fix = "journalctl -u 'postern*' says more"
+            fix = f"{scene.log_command} says more"
             findings.append(fail(name, detail or "not well", fix))
     return findings
 

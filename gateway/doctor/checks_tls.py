@@ -30,11 +30,10 @@ async def certificates(scene: Scene) -> Sequence[Finding]:
         service = Service("https", url.port or 443, "http", implicit=True)
         found.append(_one(url.hostname or name, service, url.hostname or name))
     findings = list(await asyncio.gather(*found))
-    if not scene.settings.mail.tls_cert:
+    if not scene.settings.mail.tls_cert and not scene.development:
         text = "the mail ports have no certificate: mail comes in the clear, and people cannot log in safely"
         fix = "set mail.tls_cert and mail.tls_key (postern setup --certbot, or --tls-cert and --tls-key)"
-        level = warn if scene.development else fail
-        findings.append(level("mail.tls_cert", text, fix))
+        findings.append(fail("mail.tls_cert", text, fix))
     return findings
 
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from gateway.doctor.development import applies, left_out
 from gateway.doctor.finding import Finding, fail, ok, warn
 from gateway.doctor.scene import NoDatabase, NoGateway, Scene
 from gateway.store.engine import StoreDown
@@ -33,8 +34,11 @@ class Report:
 
 
 async def examine(scene: Scene, checks: Sequence[Check]) -> list[Report]:
-    """The reports, in the order of the checks."""
-    return list(await asyncio.gather(*(_one(scene, one) for one in checks)))
+    """The reports, in the order of the checks; first, as check ``profile``, which of them do not apply."""
+    applying = [one for one in checks if applies(scene, one.name)]
+    others = [one.name for one in checks if one not in applying]
+    reports = await asyncio.gather(*(_one(scene, one) for one in applying))
+    return [*([Report("profile", (left_out(scene, others),))] if others else []), *reports]
 
 
 async def _one(scene: Scene, check: Check) -> Report:
@@ -60,7 +64,7 @@ async def _findings(scene: Scene, check: Check) -> Sequence[Finding]:
     except NoDatabase as error:
         return [warn(check.name, f"not looked at: {error}", "start the gateway once, or check --data")]
     except NoGateway as error:
-        return [warn(check.name, f"not looked at: {error}", "systemctl start postern, then run this again")]
+        return [warn(check.name, f"not looked at: {error}", f"{scene.start_command}, then run this again")]
     except StoreDown as error:
         return [fail(check.name, f"the database does not answer: {error}", "see the check named database")]
     except PermissionError as error:

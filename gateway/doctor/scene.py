@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,6 +62,18 @@ class Scene:
     @property
     def development(self) -> bool:
         return self.settings.profile == "development"
+
+    @property
+    def start_command(self) -> str:
+        """What starts the gateway here."""
+        if not self.development:
+            return "systemctl start postern"
+        return f"postern serve --quickstart --data {shlex.quote(str(self.data_dir))}"
+
+    @property
+    def log_command(self) -> str:
+        """What shows the log of the gateway and its mail server, as the beginning of a sentence."""
+        return "the output of `postern serve`" if self.development else "journalctl -u 'postern*'"
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Look into the database. Raises NoDatabase, StoreDown."""

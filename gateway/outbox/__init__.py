@@ -9,6 +9,7 @@ Message-ID.
 =================  =====================================================================================
 ``queue``          the rows: enqueue, claim (leased), put back; plain functions inside a transaction
 ``record``         outcomes: recipient states, the message's status, events, what happens next
+``undelivered``    the log line of each delivery that failed
 ``schedule``       how long until the next try, and when to give up
 ``lanes``          who may transmit now: destinations do not wait for one another
 ``doubt``          after a crash: did our mail server take it?

@@ -10,6 +10,7 @@ from gateway.events.payload import message_ref, message_texts
 from gateway.outbox import schedule
 from gateway.outbox.bounce import Failed, bounce_person
 from gateway.outbox.queue import FAR, Job, inbox_of, is_ours
+from gateway.outbox.undelivered import after_failure, note_undelivered, one_line
 from gateway.store import sent_aliases
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
@@ -61,6 +62,7 @@ def record(
     over = schedule.given_up(now, job.created_at, patience.days, patience.scale)
     handed: list[str] = []
     failed: list[Failed] = []
+    deferred: list[Failed] = []
     for one in job.recipients:
         reply = tried.replies.get(one.id)
         if reply is None:
@@ -76,9 +78,9 @@ def record(
             "updated_at = ? WHERE id = ? AND state = 'attempting'",
             state,
             reply.code,
-            _plain(reply.status, 20),
-            _plain(reply.text, _MAX_TEXT),
-            _plain(reply.remote, 255),
+            one_line(reply.status, 20),
+            one_line(reply.text, _MAX_TEXT),
+            one_line(reply.remote, 255),
             now,
             one.id,
         )
@@ -92,13 +94,46 @@ def record(
                 sent_aliases.note(tx, outbox, renamed)
         elif state == "bounced":
             failed.append(Failed(one.address, reply, expired=not reply.permanent))
+        else:
+            deferred.append(Failed(one.address, reply, expired=False))
+    event = ""
     if job.own:
-        _tell(tx, events, job, tried.hop, handed, failed, now)
+        event = _tell(tx, events, job, tried.hop, handed, failed, now)
     elif failed and job.mail_from:
         bounce_person(tx, job, failed, hostname)
         tx.after_commit.append(wake)
+    if failed or deferred:
+        _note(tx, job, tried.hop, failed, deferred, event)
     if last and not settle(tx, job, patience, tried.near, now):
         tx.after_commit.append(wake)
+
+
+def _note(tx: Tx, job: Job, hop: Hop, failed: list[Failed], deferred: list[Failed], event: str) -> None:
+    """Log what was not delivered. ``event``: what was told of a message of the API."""
+    inbox = inbox_of(tx, job.inbox_id)
+    sender = str(inbox["address"]) if inbox is not None else None
+    for one in (*failed, *deferred):
+        final = one in failed
+        if not final:
+            step = "it stays in the queue and is tried again"
+        elif job.own:
+            step = after_failure(event, one.reply.status, permanent=not one.expired)
+        elif job.mail_from:
+            step = f"given up, a bounce mail goes to {job.mail_from}"
+        else:
+            step = "given up, nobody is told: it was a bounce mail itself"
+        note_undelivered(
+            tx,
+            inbox=sender,
+            message=f"msg_{job.id}" if job.own else job.id,
+            recipient=one.address,
+            code=one.reply.code,
+            status=one_line(one.reply.status, 20),
+            said=one.reply.text,
+            remote=one.reply.remote or hop.key,
+            next_step=step,
+            final=final,
+        )
 
 
 def settle(tx: Tx, job: Job, patience: Patience, near: frozenset[int], now: int) -> bool:
@@ -133,10 +168,12 @@ def settle(tx: Tx, job: Job, patience: Patience, near: frozenset[int], now: int)
 
 def _tell(
     tx: Tx, events: EventLog, job: Job, hop: Hop, handed: list[str], failed: list[Failed], now: int
-) -> None:
+) -> str:
+    """Append the events; answers which one tells of the failed recipients."""
+    told = "message.bounced"
     inbox = inbox_of(tx, job.inbox_id)
     if inbox is None:
-        return
+        return told
     teller = Teller(tx, events, inbox, job.id)
     states = _states(tx, job.id)
     if handed:
@@ -149,6 +186,7 @@ def _tell(
     relay = hop.kind in ("submission", "smarthost") and not known
     if failed and relay and states == {"bounced"} and not any(one.expired for one in failed):
         # our own relay would have none of it: it never left
+        told = "message.rejected"
         teller.rejected(failed[0].reply.text, now)
         for one in failed:
             teller.suppress_dead(one.address, one.reply.status)
@@ -157,6 +195,7 @@ def _tell(
         for one in failed:
             teller.bounced(one.address, one.reply.status, permanent=not one.expired, at=now)
     refresh_status(tx, job.id)
+    return told
 
 
 def _states(tx: Tx, outbox_id: str) -> set[str]:
@@ -213,7 +252,7 @@ class Teller:
 
     def bounced(self, address: str, status: str, *, permanent: bool, at: int) -> None:
         """It will not reach this recipient. ``status``: RFC 3463."""
-        status = _plain(status, 20)
+        status = one_line(status, 20)
         if permanent:
             self.suppress_dead(address, status)
         facts = {
@@ -229,13 +268,13 @@ class Teller:
         suppression = type_of_feedback(kind)
         if suppression:
             for address in people:
-                self._suppress(address, suppression, f"feedback report: {_plain(kind, 60)}")
+                self._suppress(address, suppression, f"feedback report: {one_line(kind, 60)}")
         facts = {"type": kind, "sub_type": "feedback-report", "recipients": people}
         self._append("message.complained", subject, facts, at)
 
     def rejected(self, reason: str, at: int) -> None:
         """It never left."""
-        self._append("message.rejected", "", {"reason": _plain(reason, _MAX_TEXT)}, at)
+        self._append("message.rejected", "", {"reason": one_line(reason, _MAX_TEXT)}, at)
 
     def suppress_dead(self, address: str, status: str) -> None:
         """Suppress an address when a permanent failure says that nobody takes mail there."""
@@ -287,9 +326,3 @@ def sub_type(status: str) -> str:
     if subject in ("6", "7"):
         return "ContentRejected"
     return "General"
-
-
-def _plain(text: str, most: int) -> str:
-    """What a stranger's server said, fit for a database and a JSON text."""
-    scrubbed = "".join(c if c.isprintable() else " " for c in text[: most * 2])
-    return " ".join(scrubbed.split())[:most]

@@ -7,11 +7,14 @@ ours (80 random bits) must do, and the report itself must not have failed authen
 
 from __future__ import annotations
 
+import re
+
 from gateway.events.log import EventLog
 from gateway.mime.addresses import normalise
 from gateway.mime.types import ParsedMessage, Report, ReportedRecipient
 from gateway.outbox.queue import inbox_of, token_in
 from gateway.outbox.record import Teller, refresh_status
+from gateway.outbox.undelivered import after_failure, note_undelivered, one_line
 from gateway.store import sent_aliases
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us, own_message_ulid
@@ -59,6 +62,8 @@ def apply_news(tx: Tx, events: EventLog, sent: Row, report: Report, relay: str =
         person = _person(people, one)
         if person is not None:
             _delivery_news(tx, teller, person, one)
+            if person["state"] != "bounced" and one.action in ("failed", "delayed"):
+                _note(tx, inbox["address"], sent["id"], person["address"], one)
     refresh_status(tx, sent["id"])
     return True
 
@@ -127,6 +132,28 @@ def _delivery_news(tx: Tx, teller: Teller, person: Row, one: ReportedRecipient) 
         teller.delivered(person["address"], now)
     elif person["state"] == "sent":
         tx.update("outbox_recipient", "id", person["id"], {"updated_at": now, **settled})
+
+
+def _note(tx: Tx, inbox: str, message: str, recipient: str, one: ReportedRecipient) -> None:
+    """Log what a report says was not delivered, or not yet."""
+    said = one.diagnostic or ""
+    code = re.match(r"[245]\d\d\b[ -]?", said)
+    status = one_line(one.status, 20)
+    failed = one.action == "failed"
+    note_undelivered(
+        tx,
+        inbox=inbox,
+        message=f"msg_{message}",
+        recipient=recipient,
+        code=int(code[0][:3]) if code else None,
+        status=status,
+        said=said[code.end() :] if code else said,
+        remote=one.remote_mta or "",
+        next_step=after_failure("message.bounced", status, permanent=not status.startswith("4"))
+        if failed
+        else "the server that took it tries again",
+        final=failed,
+    )
 
 
 def _complaint(tx: Tx, teller: Teller, sent: Row, report: Report, people: list[Row]) -> None:

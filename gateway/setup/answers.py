@@ -122,10 +122,25 @@ def check(answers: Answers) -> Answers:
         _address("--http-host", answers.http_host)
     if answers.public_url:
         _url("--public-url", answers.public_url)
-    if answers.inbox and not _LOCAL.fullmatch(answers.inbox):
-        raise BadAnswer("--inbox", f"takes the part before the @, such as agent, not {answers.inbox!r}")
+    inbox = _first_inbox(answers.inbox, domain)
     addresses = tuple(dict.fromkeys(_address("--public-address", one) for one in answers.addresses))
-    return msgspec.structs.replace(answers, domain=domain, hostname=hostname, addresses=addresses)
+    return msgspec.structs.replace(
+        answers, domain=domain, hostname=hostname, addresses=addresses, inbox=inbox
+    )
+
+
+def _first_inbox(name: str, domain: str) -> str:
+    """The part before the @ of ``agent`` or ``agent@DOMAIN``. Raises BadAnswer."""
+    local, at, of_address = name.partition("@")
+    if at and host_name("--inbox", of_address) != domain:
+        raise BadAnswer(
+            "--inbox",
+            f"the first inbox is on {domain}, not {of_address}: give agent or agent@{domain} here, and add inboxes "
+            "on other domains after set-up (postern domain add, postern inbox create)",
+        )
+    if name and not _LOCAL.fullmatch(local):
+        raise BadAnswer("--inbox", f"takes a name such as agent, or agent@{domain}, not {name!r}")
+    return local
 
 
 def own_way(answers: Answers) -> bool:

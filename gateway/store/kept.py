@@ -152,6 +152,7 @@ class Inbox(Model):
     active_at = BigIntegerField()  # last mail in or out: who gets an IDLE connection
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
+    quota = BigIntegerField(null=True)  # octets, 0 for no limit; null: the mail server's default
 
     class Meta:
         indexes = (

@@ -12,6 +12,7 @@ import peewee
 from playhouse.migrations import Runner
 from playhouse.pool import MaxConnectionsExceeded
 
+from gateway import __version__
 from gateway.store.engine import Store, StoreDown
 
 _DIRECTORY = Path(__file__).parent / "migrations"
@@ -31,8 +32,9 @@ def migrate(store: Store) -> list[str]:
         applied = set(runner.applied())
         if applied - known:
             raise SchemaTooNew(
-                f"a newer Postern wrote this database (it has {', '.join(sorted(applied - known))}); "
-                "install that version again, or restore the backup taken before the upgrade"
+                f"a newer Postern wrote this database (it has {', '.join(sorted(applied - known))}, which Postern "
+                f"{__version__} does not know); install the newer version again, or restore the backup taken "
+                "before the upgrade"
             )
         runner.up()
         store.db.close()

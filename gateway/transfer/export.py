@@ -30,7 +30,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gateway import __version__
-from gateway.backup.catalog import is_archive, sync_file, sync_tree
+from gateway.archive import is_archive, without_owner
+from gateway.backup.catalog import sync_file, sync_tree
 from gateway.store.engine import Row, Store
 from gateway.transfer import facts
 from gateway.transfer.maildir_write import write_mailbox
@@ -70,7 +71,7 @@ class Target:
         """A file or directory below ``folder`` is whole. Blocks."""
         if self._tar is not None:
             with self._lock:
-                self._tar.add(part, part.relative_to(self.folder), filter=_nobody)
+                self._tar.add(part, part.relative_to(self.folder), filter=without_owner)
             if part.is_dir():
                 shutil.rmtree(part)
 
@@ -169,9 +170,3 @@ def _write_json(path: Path, value: dict[str, Any]) -> None:
 def _private(path: Path) -> Any:
     # lone surrogates cannot come from the database, which has none
     return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8")
-
-
-def _nobody(info: tarfile.TarInfo) -> tarfile.TarInfo:
-    info.uid = info.gid = 0
-    info.uname = info.gname = ""
-    return info

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from gateway.archive import ArchiveError, is_archive, unpack
 from gateway.transfer import eml_read
 from gateway.transfer.imap_source import BadSource
 from gateway.transfer.item import ROLES, Item
@@ -62,7 +62,7 @@ def _kind_of(path: Path) -> Kind:
         ):
             return "mboxes"
         return "directory"
-    if path.name.endswith((".tar.gz", ".tgz")):
+    if is_archive(path):
         return "postern"
     if zipfile.is_zipfile(path):
         return "zip"
@@ -141,10 +141,9 @@ def _unpacked(path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix=".postern-", dir=path.parent) as place:
         try:
-            with tarfile.open(path, mode="r|gz") as tar:
-                tar.extractall(place, filter="data")
-        except (tarfile.TarError, EOFError) as error:
-            raise BadSource(f"{path} is damaged, or no export of Postern: {error}") from error
+            unpack(path, Path(place))
+        except ArchiveError as error:
+            raise BadSource(f"{path} cannot be read as an export: {error}") from error
         yield Path(place)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import Session as SessionState
 
 from mailserver.embedded.settings import Limits
 from mailserver.listening import Listening, listen
@@ -29,6 +30,13 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _PLAIN_PATH = re.compile(rf"<({_ATOM}(?:\.{_ATOM})*@{_ATOM}(?:\.{_ATOM})*)>(?:[ \t]+([^()]*))?")
 
 
+class _State(SessionState):
+    """What is known of a connection. aiosmtpd sets ``login_data`` at each login, and warns in the log each time that it
+    is deprecated; we read ``auth_data``, so here it is a plain attribute that nobody needs to hear of."""
+
+    login_data: Any = None
+
+
 class Session(SMTP):
     """One connection of a :class:`Listener`."""
 
@@ -41,6 +49,9 @@ class Session(SMTP):
         super().__init__(listener.handler, **options)
         self._listener = listener
         self._counted: str | None = None
+
+    def _create_session(self) -> SessionState:
+        return _State(self.loop)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if self._original_transport is None:  # not the second call, after STARTTLS

@@ -133,7 +133,9 @@ class SubmissionHandler:
 
 
 def _login(session: Any) -> str:
-    return session.login_data.decode() if session.login_data else ""
+    """The mailbox address that logged in; empty before that."""
+    found = session.auth_data
+    return found.login.decode() if isinstance(found, LoginPassword) else ""
 
 
 def _line(value: object) -> str:

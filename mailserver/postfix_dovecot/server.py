@@ -22,6 +22,7 @@ from mailserver.base import (
 from mailserver.dovecot import SUBMITTER
 from mailserver.machine import answers
 from mailserver.ports import held_ports
+from mailserver.postfix_dovecot import queue as postfix_queue
 from mailserver.postfix_dovecot import render
 from mailserver.postfix_dovecot.config import (
     USER,
@@ -31,7 +32,7 @@ from mailserver.postfix_dovecot.config import (
     fixed_ports,
     postfix_binary,
 )
-from mailserver.postfix_dovecot.queue import QueueState, queue_state, queued_from
+from mailserver.postfix_dovecot.queue import Queued, QueueState, queue_state, queued_from
 from mailserver.provisioning import Provisioning
 from mailserver.smtp_client import Pool, Recipient, Target, Transaction, deliver, xtext
 
@@ -173,6 +174,18 @@ class PostfixServer(Provisioning):
     async def queue(self) -> QueueState:
         """What waits in Postfix's queue. Raises MailServerError when it cannot be asked."""
         return await queue_state(self.settings.config_dir)
+
+    async def queued(self, most: int) -> tuple[int, list[Queued]]:
+        """How many messages wait in Postfix's queue, and the ``most`` oldest. Raises MailServerError."""
+        return await postfix_queue.queued(self.settings.config_dir, most)
+
+    async def is_queued(self, queue_id: str) -> bool:
+        """Whether a message of this id waits in Postfix's queue. Raises MailServerError."""
+        return await postfix_queue.is_queued(self.settings.config_dir, queue_id)
+
+    async def flush(self, queue_id: str | None = None) -> None:
+        """Have Postfix try one message of its queue, or with None all, now. Raises MailServerError."""
+        await postfix_queue.flush(self.settings.config_dir, queue_id)
 
     async def health(self) -> Mapping[str, PartHealth]:
         found = await self._store_health()

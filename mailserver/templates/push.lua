@@ -1,6 +1,6 @@
 -- One POST to the gateway's doorbell for each mailbox transaction, from deliveries and IMAP sessions alike.
--- It runs inside the delivery, so its HTTP limits must be short. Unknown option names are ignored silently:
--- these are the ones that Dovecot 2.3 knows.
+-- It runs inside the delivery, so its HTTP limits must be short. Dovecot 2.3 and 2.4 name them differently, and 2.3
+-- ignores names that it does not know.
 local doorbell = "@URL@"
 local http
 
@@ -38,13 +38,7 @@ function dovecot_lua_notify_end_txn(ctx, success)
     return
   end
   if http == nil then
-    http = dovecot.http.client({
-      request_timeout_msecs = 1000,
-      request_absolute_timeout_msecs = 1500,
-      max_attempts = 1,
-      no_auto_retry = true,
-      max_connect_attempts = 1,
-    })
+    http = dovecot.http.client({ @HTTP_OPTIONS@, max_connect_attempts = 1 })
   end
   local request = http:request({ url = doorbell, method = "POST" })
   request:add_header("content-type", "application/json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import platform
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from gateway.api.query import parse_query
 from gateway.api.routing import Pattern, split_raw_path
 from gateway.core.buckets import Buckets
 from gateway.core.errors import CoreError, Invalid
+from gateway.version import installed
 from tests.api.rig import Rig
 from tests.http_server import served
 
@@ -268,6 +270,16 @@ def test_buckets_refill_evenly() -> None:
     assert buckets.take("k", 2, now=0.0).wait == 30
     assert buckets.take("k", 2, now=31.0).allowed
     assert buckets.take("other", 2, now=0.0).allowed
+
+
+async def test_which_postern_runs_is_told_in_one_way_everywhere(house: Rig) -> None:
+    build = installed()
+    async with house.as_key(None) as anyone:
+        told = (await anyone.get("/health")).json()
+        assert told == {"status": "ok", "version": build.version, "commit": build.commit}
+        labels = f'commit="{build.commit}",python="{platform.python_version()}",version="{build.version}"'
+        assert f"postern_build_info{{{labels}}} 1.0" in (await anyone.get("/metrics")).text.splitlines()
+        assert (await anyone.get("/openapi.json")).json()["info"]["version"] == build.version
 
 
 async def test_system_routes(house: Rig) -> None:

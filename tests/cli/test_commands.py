@@ -76,6 +76,65 @@ def test_inboxes(gateway: GatewayProcess) -> None:
     assert gone.returncode == 3
 
 
+def test_an_inbox_is_named_by_its_whole_address(gateway: GatewayProcess) -> None:
+    answer(gateway, "domain", "add", "second.example")
+    made = answer(gateway, "inbox", "create", "Bot@Second.example")
+    assert made["email_address"] == "bot@second.example"
+    assert answer(gateway, "inbox", "create", "two@second.example", "--domain", "second.example.")[
+        "domain"
+    ] == ("second.example")
+    assert answer(gateway, "inbox", "create", "three@postern.test")["email_address"] == "three@postern.test"
+    for name in ("bot@second.example", "two@second.example", "three@postern.test"):
+        answer(gateway, "inbox", "delete", name, "--yes")
+    answer(gateway, "domain", "remove", "second.example")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["bot@unknown.example"], 1, "postern domain add unknown.example"),
+        (
+            ["bot@first.example", "--domain", "other.example"],
+            2,
+            "the address is at first.example, but --domain says",
+        ),
+        (["bot@"], 2, "neither a username nor an address"),
+        (["@postern.test"], 2, "neither a username nor an address"),
+        (["a@b@postern.test"], 2, "neither a username nor an address"),
+        (["bot@not a domain"], 1, "not a domain name"),
+    ],
+)
+def test_an_address_that_cannot_be_an_inbox_says_why(
+    gateway: GatewayProcess, arguments: list[str], code: int, words: str
+) -> None:
+    refused = gateway.postern("inbox", "create", *arguments)
+    assert refused.returncode == code, refused.stderr
+    assert words in refused.stderr
+
+
+def test_quotas(gateway: GatewayProcess) -> None:
+    inbox = answer(gateway, "inbox", "create", "limited")
+    shown = gateway.postern("inbox", "quota", "limited@postern.test", "1.5M")
+    assert shown.stdout == "limited@postern.test  0 of 1.5M used (0 %)  (quota: 1.5M)\n", shown.stderr
+    assert answer(gateway, "inbox", "quota", inbox["inbox_id"])["quota_bytes"] == 3 << 19
+    (line,) = [one for one in gateway.postern("inbox", "list").stdout.splitlines() if "limited@" in one]
+    assert line.split()[3] == "1.5M"
+    assert "storage   0 of 1.5M used" in gateway.postern("inbox", "show", "limited@postern.test").stdout
+    assert answer(gateway, "inbox", "show", inbox["inbox_id"])["quota"]["limit_bytes"] == 3 << 19
+    # the operator's command reaches every organization's
+    other = gateway.new_organization().new_inbox("quota-elsewhere")["email_address"]
+    assert answer(gateway, "inbox", "quota", other, "2g")["limit_bytes"] == 2 << 30
+    none = gateway.postern("inbox", "quota", "limited@postern.test", "none").stdout
+    assert none == "limited@postern.test  0 used, no limit  (quota: none)\n"
+    assert answer(gateway, "inbox", "quota", "limited@postern.test", "default")["quota_bytes"] is None
+    for size, code, words in (("big", 2, "not a size"), ("-5M", 2, ""), ("10", 1, "1048576")):
+        refused = gateway.postern("inbox", "quota", "limited@postern.test", size)
+        assert refused.returncode == code, refused.stderr
+        assert words in refused.stderr
+    assert gateway.postern("inbox", "quota", "nobody@postern.test", "1G").returncode == 3
+    answer(gateway, "inbox", "delete", "limited@postern.test", "--yes")
+
+
 def test_many_rows_come_page_after_page(gateway: GatewayProcess) -> None:
     organization = gateway.new_organization()
     keys = [organization.call("POST", "api-keys", json={"name": f"k{n}"}) for n in range(101)]
@@ -97,7 +156,11 @@ def test_domains(gateway: GatewayProcess) -> None:
     assert shown.returncode == 1
     for kind in ("MX", "TXT"):
         assert kind in shown.stdout
-    assert "cli-domain.test" in gateway.postern("domain", "list").stdout
+    listed = gateway.postern("domain", "list").stdout.splitlines()
+    assert listed[1].split()[:2] == ["postern.test", "platform"]
+    assert ["cli-domain.test", "organization"] in [line.split()[:2] for line in listed]
+    rows = answer(gateway, "domain", "list")
+    assert [one["domain"] for one in rows if one.get("platform")] == ["postern.test"]
     again = gateway.postern("domain", "verify", "other.test")
     assert again.returncode == 3
 

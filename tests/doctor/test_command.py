@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,6 +65,23 @@ def test_with_a_running_gateway(gateway: GatewayProcess) -> None:
     assert gateway.postern("doctor", "--url", "http://x.test").returncode == 2
 
 
+def test_a_development_gateway_is_not_judged_as_a_server(gateway: GatewayProcess) -> None:
+    """Without a name server or servers of others in its settings, and with an address that the world knows."""
+    settings = {"doctor__ntp_server": "127.0.0.1:9", "mail__public_ipv4": "192.0.2.10"}
+    plain = replace(gateway, settings=settings)
+    code, found = doctor(plain, "--skip", "clock")
+    assert code == 0, found
+    (profile,) = found["profile"]
+    left_out = ("outbound", "tls", "certificates", "dns", "hostname", "postmaster")
+    assert profile["level"] == "ok"
+    assert profile["text"].endswith(": " + ", ".join(left_out))
+    assert not set(left_out) & set(found)
+    assert {"gateway", "ports", "database", "round-trip"} <= set(found)
+    shown = plain.postern("doctor", "--skip", "clock", timeout=120).stdout
+    assert shown.splitlines()[0].startswith("OK    profile      development profile: ")
+    assert shown.endswith("0 wrong, 0 of note\n")
+
+
 def test_the_round_trip_is_the_operators(gateway: GatewayProcess) -> None:
     with gateway.organization.client() as client:
         answer = client.post(f"{gateway.base_url}/operator/round-trip", json={})
@@ -76,6 +94,7 @@ def test_without_a_gateway(gateway: GatewayProcess) -> None:
         code, found = doctor(gateway, "--skip", "dns", "--skip", "hostname")
         assert code == 2
         assert [one["level"] for one in found["gateway"]] == ["fail"]
+        assert "postern serve --quickstart --data" in found["gateway"][0]["fix"]
         assert [one["level"] for one in found["round-trip"]] == ["warn"]
         assert [one["level"] for one in found["database"]] == ["ok"]
     finally:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,45 @@ async def test_without_anything_every_check_says_something_or_nothing_to_say(tmp
         for one in report.findings:
             assert "the check itself failed" not in one.text, (report.check, one.text)
     assert worst([one.level for report in reports for one in report.findings]) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "applying"),
+    [
+        ({"dns__nameservers": []}, set()),
+        ({}, {"dns", "hostname", "postmaster"}),
+        ({"dns__nameservers": [], "mail__smarthost": "relay.test:587"}, {"outbound"}),
+        ({"dns__nameservers": [], "doctor__mx_hosts": ["127.0.0.1:9"]}, {"outbound"}),
+        ({"dns__nameservers": [], "mail__tls_cert": "/c", "mail__tls_key": "/k"}, {"tls", "certificates"}),
+        ({"dns__nameservers": [], "http__public_url": "https://x.test"}, {"tls"}),
+    ],
+)
+async def test_in_the_development_profile_only_what_was_set_up_is_judged(
+    tmp_path: Path, settings: dict[str, Any], applying: set[str]
+) -> None:
+    asked: set[str] = set()
+
+    def check(name: str) -> Check:
+        async def look(made: Scene) -> Sequence[Finding]:
+            asked.add(name)
+            return []
+
+        return Check(name, look)
+
+    only_servers = ["outbound", "tls", "certificates", "dns", "hostname", "postmaster"]
+    checks = [check(name) for name in (*only_servers, "disk")]
+    async with scene(tmp_path, database=False, profile="development", **settings) as made:
+        first, *_ = await examine(made, checks)
+    assert asked == {*applying, "disk"}
+    assert first.check == "profile"
+    assert first.findings[0].text.endswith(
+        ": " + ", ".join(one for one in only_servers if one not in applying)
+    )
+    asked.clear()
+    async with scene(tmp_path, database=False, **settings) as made:
+        reports = await examine(made, checks)
+    assert asked == {*only_servers, "disk"}
+    assert "profile" not in [one.check for one in reports]
 
 
 async def test_a_gateway_that_does_not_answer(tmp_path: Path) -> None:

@@ -155,3 +155,17 @@ async def test_https_of_the_api_is_looked_at(tmp_path: Path, monkeypatch: pytest
     ):
         found = await told(checks_tls.certificates, made)
     assert found[0] == ("ok", f"https {port}")
+
+
+async def test_the_world_is_asked_at_the_published_ports(tmp_path: Path) -> None:
+    async with Sink() as sink, says(b"* OK ready\r\n") as imap:
+        ports = {"mail__smtp_port": sink.port, "mail__submission_port": sink.port, "mail__imap_port": imap}
+        own = {"mail__public_ipv4": "127.0.0.1", "mail__public_ipv6": ""}
+        published = [f"25:{sink.port}"]  # where nothing hands on to it
+        async with scene(tmp_path, database=False, mail__published_ports=published, **own, **ports) as made:
+            object.__setattr__(made.site, "addresses", ("127.0.0.2",))
+            found = {one.subject: one for one in await checks_ports.listening(made)}
+    assert found[f"smtp {sink.port}"].level == "fail"
+    assert "not at 127.0.0.2 port 25" in found[f"smtp {sink.port}"].text
+    assert "publish the port of a container" in found[f"smtp {sink.port}"].fix
+    assert found[f"imap {imap}"].level == "ok"  # not published, so nobody outside is to reach it

@@ -15,6 +15,7 @@ async def test_nobody_takes_the_mail_of_a_domain_he_only_named(place: Place) -> 
     assert [hop.kind for hop in place.rig.server.plan(["ceo@bank.test"])] == ["mx"]
     refused = await place.call("POST", "inboxes", {"username": "ceo", "domain": "bank.test"}, status=400)
     assert "DNS has not shown" in refused["message"]
+    assert "postern domain verify bank.test" in refused["fix"]
     await bootstrap.reconcile_mail_server(place.rig.core)
     assert [hop.kind for hop in place.rig.server.plan(["ceo@bank.test"])] == ["mx"]
 

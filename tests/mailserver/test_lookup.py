@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
@@ -17,8 +18,10 @@ from hypothesis import strategies as st
 from mailserver.addresses import split_recipient
 from mailserver.base import REFUSED, MailServerDown
 from mailserver.directory import Directory, Mailbox
+from mailserver.dovecot.dovecot_2_3 import VARIABLES as VARIABLES_2_3
+from mailserver.dovecot.dovecot_2_4 import VARIABLES as VARIABLES_2_4
+from mailserver.dovecot.queries import user_query
 from mailserver.lookup import Lookup
-from mailserver.lookup_dovecot import user_query
 from mailserver.postfix_dovecot.tables import tables
 from tests.postgres_server import PostgresCluster, postgres_cluster
 
@@ -46,7 +49,7 @@ def test_rows_come_back(place: Lookup, directory: Directory) -> None:
     rows = [Mailbox("a@x.test", "h1", None), Mailbox("b@x.test", "h2", "pw", quota=5_000_000_000)]
     directory.add_mailboxes([*rows, Mailbox("a@x.test", "h3", "other")])
     directory.set_aliases({"info@x.test": ["b@x.test", "a@x.test"], "@x.test": ["a@x.test"]})
-    directory.set_quota("a@x.test", 1000)
+    directory.set_quotas({"a@x.test": 1000})
     again = Directory(place.storage())
     again.open()
     assert again.domains() == {"x.test", "y.test"}
@@ -181,7 +184,7 @@ class Engine:
         self.directory.open()
         self.directory.add_domain(*_DOMAINS)
         self.tables = tables(lookup, "/run")
-        self.user_query = user_query(lookup, "/mail")
+        self.user_queries = {one: user_query(lookup, "/mail", one) for one in (VARIABLES_2_3, VARIABLES_2_4)}
         self._db: sqlite3.Connection | psycopg.Connection[tuple[object, ...]]
         if lookup.postgresql:
             self._db = psycopg.connect(lookup.url, autocommit=True)
@@ -211,16 +214,27 @@ class Engine:
         return self.ask(_expanded(query, lambda name: values[name].replace("'", "''")))
 
     def dovecot(self, user: str, service: str) -> list[str]:
-        values = {"Lu": user.lower(), "Ld": user.lower().rpartition("@")[2], "s": service}
-        return self.ask(_expanded(self.user_query, lambda name: values[name].replace("'", "''")))
+        """What both versions of Dovecot would get. Each puts quotes into the values."""
+        values = {"user": user.lower(), "domain": user.lower().rpartition("@")[2], "protocol": service}
+        quoted = {name: value.replace("'", "''") for name, value in values.items()}
+        answers = []
+        for variables, query in self.user_queries.items():
+            spelt = {getattr(variables, name): value for name, value in quoted.items()}
+            answers.append(self.ask(_replaced(query, spelt)))
+        assert answers[0] == answers[1]
+        return answers[0]
+
+
+def _replaced(text: str, values: dict[str, str]) -> str:
+    """All at once: what is put in may look like another variable."""
+    return re.sub("|".join(map(re.escape, values)), lambda found: values[found[0]], text)
 
 
 def _expanded(query: str, value: Callable[[str], str]) -> str:
     parts = query.split("%")
     done = parts[0]
     for part in parts[1:]:
-        name = part[:2] if part[0] == "L" else part[:1]
-        done += value(name) + part[len(name) :]
+        done += value(part[:1]) + part[1:]
     return done
 
 

@@ -16,7 +16,6 @@ from mailserver.addresses import fold, split_recipient
 from mailserver.base import Hint, MailServerError
 from mailserver.directory import Directory, Mailbox, home_prefix, new_home
 from mailserver.doorbell import Doorbell
-from mailserver.dovecot import template_for
 from mailserver.embedded import wire
 from mailserver.lookup_sqlite import SqliteStorage
 from mailserver.passwords import hash_password, verify_password
@@ -139,13 +138,6 @@ async def test_doorbell_knows_its_secret_and_survives_rubbish() -> None:
     assert await post(bell.path, b'{"user":5}') == b"400"
     assert len(hints) == 3
     await bell.stop()
-
-
-def test_versions() -> None:
-    assert template_for("2.3.19.1 (9b53102964)") == "dovecot-2.3.conf"
-    for other in ("2.4.1", "3.0", ""):
-        with pytest.raises(MailServerError, match="not supported"):
-            template_for(other)
 
 
 def test_no_port_is_chosen_twice() -> None:

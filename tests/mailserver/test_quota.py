@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import re
 import smtplib
 import time
 from collections.abc import Iterator
@@ -65,6 +66,55 @@ def test_a_full_mailbox_refuses_while_the_sender_waits(house: Started) -> None:
         replies = house.call(server.transmit, hop, copy)
         assert all(one.ok for one in replies.values()), replies
     assert count_until(house, ALICE, "Sent") == 1
+
+
+def test_a_mailbox_may_have_a_quota_of_its_own(house: Started) -> None:
+    for address, octets in {"small@x.test": 20_480, "any@x.test": 0}.items():
+        house.call(house.server.add_mailbox, address, "secret")
+        house.call(house.server.set_quota, address, octets)
+    assert limit_of(house, "small@x.test") == 20
+    assert limit_of(house, "any@x.test") is None
+    code, words = send(house, "small@x.test", 50_000)
+    assert (code, words[:5]) == (552, b"5.2.2")
+    assert send(house, "small@x.test", 5_000)[0] == 250
+    assert send(house, "any@x.test", SIZE + 50_000)[0] == 250
+    # what changes holds from the next delivery on
+    house.call(house.server.set_quota, "small@x.test", None)
+    assert limit_of(house, "small@x.test") == -(-SIZE // 1024)
+    assert send(house, "small@x.test", 50_000)[0] == 250
+
+
+def limit_of(house: Started, address: str) -> int | None:
+    """The quota IMAP shows, in KiB (RFC 9208), or None without one."""
+    with person(house, address) as imap:
+        shown = re.search(rb"STORAGE \d+ (\d+)", imap.getquotaroot("INBOX")[1][1][0] or b"")
+    return int(shown[1]) if shown else None
+
+
+def test_a_quota_of_its_own_holds_from_the_next_look_on(house: Started) -> None:
+    server, everything = house.server, (["x.test"], [ALICE, BOB], {})
+
+    def limit() -> int | None:
+        """Of Bob's mailbox, in kibibytes, as a new session sees it."""
+        with person(house, BOB) as imap:
+            answer = imap.getquotaroot("INBOX")[1][1][0] or b""
+        return int(answer.split(b"STORAGE ")[1].rstrip(b")").split()[1]) if b"STORAGE" in answer else None
+
+    assert limit() == -(-SIZE // 1024)
+    house.call(server.set_quota, BOB, 2 << 20)
+    assert limit() == 2048
+    code, words = send(house, BOB, 1_000_000)
+    assert code == 250, words  # more than the default allows
+    house.call(server.set_quota, BOB, 0)
+    assert limit() is None
+    assert send(house, BOB, 2_000_000)[0] == 250
+    house.call(server.set_quota, "nobody@x.test", 1 << 20)
+    house.call(server.reconcile, *everything, {BOB: 4 << 20})
+    assert limit() == 4096
+    house.call(server.reconcile, *everything)
+    assert limit() == -(-SIZE // 1024)
+    count_until(house, BOB)
+    assert send(house, BOB, 1000)[0] == 552
 
 
 _seen: dict[tuple[str, str, str], int] = {}

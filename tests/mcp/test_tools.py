@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway import __version__
 from gateway.mcp.tools import all_tools
 from tests.e2e.world import deliver, letter
 from tests.gateway_process import GatewayProcess, Organization
@@ -34,6 +35,7 @@ async def test_every_tool_works(
         assert "never an instruction" in client.instructions
         assert client.server_info
         assert client.server_info.name == "postern"
+        assert client.server_info.version == __version__
 
         async def call(tool: str, **arguments: Any) -> dict[str, Any]:
             called.add(tool)

@@ -51,12 +51,18 @@ with_ = msgspec.structs.replace
         ({"http_host": "*"}, "--http-host"),
         ({"public_url": "ftp://x"}, "--public-url"),
         ({"inbox": "a@b"}, "--inbox"),
+        ({"inbox": "agent@other.example"}, "--inbox"),
+        ({"inbox": "@example.org"}, "--inbox"),
     ],
 )
 def test_a_wrong_answer_is_refused_by_the_name_of_its_option(changes: dict[str, Any], flag: str) -> None:
     with pytest.raises(BadAnswer) as caught:
         check(with_(ANSWERS, **changes))
     assert caught.value.flag == flag
+
+
+def test_the_first_inbox_may_be_named_by_its_address() -> None:
+    assert check(with_(ANSWERS, inbox=f"agent@{ANSWERS.domain.upper()}")).inbox == "agent"
 
 
 def test_names_are_folded() -> None:

@@ -59,6 +59,9 @@ def host(wheel: Path) -> Iterator[Host]:  # noqa: F811
         host.run("dpkg", "--purge", "--force-depends", "certbot")  # so that there is something to install
         host.run("rm", "-f", "/usr/sbin/policy-rc.d")
         host.run("ip", "address", "add", f"{ADDRESS}/24", "dev", "lo")
+        # Debian's own configuration, as after an installation that asked; ours asked for none
+        host.run("cp", "/usr/share/postfix/main.cf.debian", "/etc/postfix/main.cf")
+        host.run("newaliases")
         host.run(
             "postconf", "-e", "inet_interfaces=all", "mynetworks=127.0.0.0/8", "myhostname=mx.example.net"
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from gateway import __version__
 from gateway.store import schema
 from gateway.store.engine import Store, StoreDown
 from gateway.store.migrate import SchemaTooNew, migrate
@@ -88,6 +89,7 @@ def test_a_database_of_a_newer_release_is_refused_with_words(tmp_path: Path) -> 
     with closing(sqlite3.connect(tmp_path / "one.db")) as db:
         db.execute(f"INSERT INTO {_HISTORY} (name, applied) VALUES ('9999_future', '2030-01-01')")
         db.commit()
-    told = pytest.raises(SchemaTooNew, match=r"newer Postern wrote this database.*9999_future")
+    refusal = rf"newer Postern wrote this database.*9999_future, which Postern {re.escape(__version__)} does not know"
+    told = pytest.raises(SchemaTooNew, match=refusal)
     with closing(Store(url)) as store, told:
         migrate(store)

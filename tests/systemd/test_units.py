@@ -47,8 +47,13 @@ def analyze(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def verify(*units: Path) -> subprocess.CompletedProcess[str]:
+    # a small installation has no man, and dpkg leaves the pages of packages out
+    return analyze("verify", "--man=no", *map(str, units))
+
+
 def test_they_verify_cleanly(root: Path) -> None:
-    done = analyze("verify", *(str(root / name) for name in UNITS))
+    done = verify(*(root / name for name in UNITS))
     ours = [line for line in (done.stdout + done.stderr).splitlines() if "postern" in line]
     assert not ours
     assert done.returncode == 0, done.stderr
@@ -57,7 +62,7 @@ def test_they_verify_cleanly(root: Path) -> None:
 def test_verify_would_tell(root: Path, tmp_path: Path) -> None:
     broken = tmp_path / "postern.service"
     broken.write_text((root / "postern.service").read_text().replace("WatchdogSec=", "WachdogSec="))
-    assert "WachdogSec" in analyze("verify", str(broken)).stderr
+    assert "WachdogSec" in verify(broken).stderr
 
 
 @pytest.mark.parametrize("name", [one for one in UNITS if one.endswith(".service")])

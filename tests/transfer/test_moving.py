@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import tarfile
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -18,7 +17,7 @@ from tests.gateway_process import Organization, running_gateway
 from tests.postgres_server import PostgresCluster
 from tests.transfer.house import deliver, empty_place, mail, shown, until
 from tests.transfer.test_backup import answer
-from tests.upgrade.make import RELEASES
+from tests.upgrade.make import RELEASES, unpack_release
 
 
 def test_everything_goes_on_over_postgresql(tmp_path: Path, postgres: PostgresCluster) -> None:
@@ -67,8 +66,7 @@ def files_named(data: Path, *names: str) -> dict[str, str]:
 
 def records_of(release: Path, into: Path) -> Path:
     """The SQLite file of a release's data directory."""
-    with tarfile.open(release) as tar:
-        tar.extractall(into, filter="tar")
+    unpack_release(release, into)
     return into / "data" / "postern.db"
 
 

@@ -81,6 +81,14 @@ def main() -> None:
             tar.addfile(info, io.BytesIO(held))
 
 
+def unpack_release(release: Path, into: Path) -> None:
+    """Unpack one of ``RELEASES`` with its links, which are our own."""
+    with tarfile.open(release) as tar:
+        # an attribute, because Debian 12's extractall() has no argument ``filter``
+        tar.extraction_filter = getattr(tarfile, "tar_filter", None)
+        tar.extractall(into)
+
+
 def _nobody(info: tarfile.TarInfo) -> tarfile.TarInfo:
     info.uid = info.gid = 0
     info.uname = info.gname = ""

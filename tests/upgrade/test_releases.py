@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from mailserver.machine import mail_user
 from tests.e2e.world import until
 from tests.gateway_process import on_postgres, start_gateway
 from tests.servers import data_directory, dovecot_missing
-from tests.upgrade.make import RELEASES, what_it_holds
+from tests.upgrade.make import RELEASES, unpack_release, what_it_holds
 
 
 @pytest.mark.skipif(on_postgres(), reason="the releases' data directories hold SQLite")
@@ -22,8 +21,7 @@ from tests.upgrade.make import RELEASES, what_it_holds
 def test_the_data_of_a_release_is_all_there(release: Path, tmp_path: Path) -> None:
     if missing := dovecot_missing():
         pytest.skip(missing)
-    with tarfile.open(release) as tar:
-        tar.extractall(tmp_path, filter="tar")
+    unpack_release(release, tmp_path)
     with data_directory(tmp_path / "place") as data:
         data.mkdir(exist_ok=True)
         shutil.copytree(tmp_path / "data", data, dirs_exist_ok=True, symlinks=True)

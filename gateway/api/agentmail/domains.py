@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from starlette.responses import PlainTextResponse, Response
@@ -27,6 +27,12 @@ class UpdateDomain(msgspec.Struct):
     subdomains_enabled: bool | None = None
 
 
+class DomainsQuery(PageQuery):
+    platform: Annotated[
+        bool, msgspec.Meta(description="also list the platform's own domain, on which every inbox may be")
+    ] = False
+
+
 @table.post("/domains", status=201, also=["/pods/{pod_id}/domains"])
 async def create_domain(call: Call[CreateDomain, NoQuery]) -> DomainView:
     """Add a domain; the answer names the DNS records to publish."""
@@ -46,10 +52,12 @@ async def create_domain(call: Call[CreateDomain, NoQuery]) -> DomainView:
 
 
 @table.get("/domains", rows=("domains", DomainView), also=["/pods/{pod_id}/domains"])
-async def list_domains(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
+async def list_domains(call: Call[NoBody, DomainsQuery]) -> dict[str, Any]:
     """List domains with their records and status."""
     paging = read_paging(call.query, call.core.secret)
-    found = await domains.list_domains(call.core, call.scope, paging.window, pod=call.ids.get("pod_id"))
+    found = await domains.list_domains(
+        call.core, call.scope, paging.window, pod=call.ids.get("pod_id"), platform=call.query.platform
+    )
     settings = call.core.settings
     return answer(found, paging, "domains", call.core.secret, lambda row: domain_view(row, settings))
 

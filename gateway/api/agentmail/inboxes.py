@@ -11,11 +11,12 @@ from gateway.api.agentmail.manage_views import (
     CredentialsView,
     EndpointView,
     InboxView,
+    QuotaView,
     inbox_view,
 )
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import inboxes
+from gateway.core import inboxes, quotas
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.lookup import find_pod
 from gateway.store.ids import parse_id
@@ -43,6 +44,12 @@ class UpdateInbox(msgspec.Struct):
     metadata: Annotated[dict[str, Any] | UnsetType | None, Doc(description="merged; null removes a key")] = (
         UNSET
     )
+
+
+class SetQuota(msgspec.Struct):
+    quota_bytes: Annotated[
+        int | None, Doc(description="octets (1048576 at least); 0: no limit; null: the server's default")
+    ]
 
 
 class InboxSearch(PageQuery):
@@ -136,6 +143,28 @@ async def set_credentials(call: Call[NoBody, NoQuery]) -> CredentialsView:
 async def remove_credentials(call: Call[NoBody, NoQuery]) -> None:
     """Take the person's password away; mail clients are logged out."""
     await inboxes.remove_credentials(call.core, call.scope, call.ids["inbox_id"])
+
+
+@table.get("/inboxes/{inbox_id}/quota")
+async def get_quota(call: Call[NoBody, NoQuery]) -> QuotaView:
+    """How much mail an inbox may hold, and how much it holds."""
+    return _quota_view(await quotas.get(call.core, call.scope, call.ids["inbox_id"]))
+
+
+@table.put("/inboxes/{inbox_id}/quota")
+async def set_quota(call: Call[SetQuota, NoQuery]) -> QuotaView:
+    """Set how much mail an inbox may hold; a full one refuses mail with 552 5.2.2.
+
+    It takes a key of the whole organization with inbox_update. Where the server has a default quota, only its operator
+    sets more than that.
+    """
+    octets = call.body.quota_bytes
+    return _quota_view(await quotas.set_quota(call.core, call.scope, call.ids["inbox_id"], octets))
+
+
+def _quota_view(found: quotas.Quota) -> QuotaView:
+    row = found.inbox
+    return QuotaView(f"inb_{row['id']}", row["address"], found.own, found.default, found.limit, found.used)
 
 
 def _end(end: Endpoint) -> EndpointView:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -28,8 +28,9 @@ class OrganizationView(msgspec.Struct):
     updated_at: str
 
 
-class InboxView(msgspec.Struct):
-    """An inbox: a real mailbox. ``email`` is ``email_address``, as the SDKs call it."""
+class InboxView(msgspec.Struct, omit_defaults=True):
+    """An inbox: a real mailbox. ``email`` is ``email_address``, as the SDKs call it. ``quota_bytes`` is there when it
+    has a quota of its own (0: no limit): see ``/inboxes/{inbox_id}/quota``."""
 
     inbox_id: str
     pod_id: str
@@ -43,6 +44,20 @@ class InboxView(msgspec.Struct):
     metadata: dict[str, Any]
     created_at: str
     updated_at: str
+    quota_bytes: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class QuotaView(msgspec.Struct):
+    """How much mail an inbox may hold, in octets."""
+
+    inbox_id: str
+    email: str
+    quota_bytes: Annotated[
+        int | None, msgspec.Meta(description="its own quota; 0: no limit; null: the server's default holds")
+    ]
+    default_bytes: Annotated[int, msgspec.Meta(description="the server's default; 0: no limit")]
+    limit_bytes: Annotated[int, msgspec.Meta(description="what holds; 0: no limit")]
+    used_bytes: Annotated[int, msgspec.Meta(description="what the mailbox holds now")]
 
 
 class EndpointView(msgspec.Struct):
@@ -73,8 +88,8 @@ class RecordView(msgspec.Struct):
     priority: int | None
 
 
-class DomainView(msgspec.Struct):
-    """A mail domain with its DNS records."""
+class DomainView(msgspec.Struct, omit_defaults=True):
+    """A mail domain with its DNS records. ``platform``: true for the platform's own, and left out of all others."""
 
     domain_id: str
     domain: str
@@ -87,6 +102,7 @@ class DomainView(msgspec.Struct):
     records: list[RecordView]
     created_at: str
     updated_at: str
+    platform: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class WebhookView(msgspec.Struct, omit_defaults=True):
@@ -203,6 +219,7 @@ def inbox_view(row: Row) -> InboxView:
         metadata=load(row["metadata_json"]),
         created_at=iso_of(row["created_at"]),
         updated_at=iso_of(row["updated_at"]),
+        quota_bytes=msgspec.UNSET if row["quota"] is None else row["quota"],
     )
 
 
@@ -222,6 +239,7 @@ def domain_view(row: Row, settings: Settings) -> DomainView:
         ],
         created_at=iso_of(row["created_at"]),
         updated_at=iso_of(row["updated_at"]),
+        platform=True if row["organization_id"] is None else msgspec.UNSET,
     )
 
 

@@ -27,26 +27,34 @@ table = Table("Messages")
 table.include(sending.table)
 
 _ALL = "/inboxes/{inbox_id}/messages"
+_EVERYWHERE = "/messages"
 _ONE = "/inboxes/{inbox_id}/messages/{message_id:rest}"
 
 
-@table.get(_ALL, permission="message_read", rows=("messages", MessageItem))
+@table.get(_ALL, permission="message_read", rows=("messages", MessageItem), also=[_EVERYWHERE])
 async def list_messages(call: Call[NoBody, MessageQuery]) -> dict[str, Any]:
-    """List the messages of an inbox, sent and received, newest first."""
+    """List the messages of an inbox, or of every inbox of the key, sent and received, newest first."""
     paging = read_paging(call.query, call.core.secret)
     wanted = read_filter(call.query)
-    listing = await messages.list_messages(call.core, call.scope, call.ids["inbox_id"], wanted, paging.window)
+    listing = await messages.list_messages(
+        call.core, call.scope, call.ids.get("inbox_id"), wanted, paging.window
+    )
     return page_of(listing, paging, "messages", call.core.secret, message_item)
 
 
-@table.get(f"{_ALL}/search", permission="message_read", rows=("messages", MessageItem))
+@table.get(
+    f"{_ALL}/search",
+    permission="message_read",
+    rows=("messages", MessageItem),
+    also=[f"{_EVERYWHERE}/search"],
+)
 async def search_messages(call: Call[NoBody, SearchQuery]) -> dict[str, Any]:
     """Find messages by the words of subject, people and text, best match first."""
     paging = read_paging(call.query, call.core.secret)
     listing = await search.search_messages(
         call.core,
         call.scope,
-        call.ids["inbox_id"],
+        call.ids.get("inbox_id"),
         call.query.words,
         read_filter(call.query),
         paging.window,
@@ -55,10 +63,10 @@ async def search_messages(call: Call[NoBody, SearchQuery]) -> dict[str, Any]:
     return page_of(listing, paging, "messages", call.core.secret, message_item)
 
 
-@table.get(_ONE, permission="message_read")
+@table.get(_ONE, permission="message_read", also=[f"{_EVERYWHERE}/{{message_id}}"])
 async def get_message(call: Call[NoBody, NoQuery]) -> MessageView:
     """Get a message with its full content."""
-    row = await messages.get_message(call.core, call.scope, call.ids["inbox_id"], call.ids["message_id"])
+    row = await messages.get_message(call.core, call.scope, call.ids.get("inbox_id"), call.ids["message_id"])
     return message_view(row)
 
 

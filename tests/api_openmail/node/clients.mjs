@@ -2,6 +2,7 @@
 // a test could install it, so their habits are repeated here in our own words: first the 20 operations of the SDK
 // (an empty cookie header, limit and offset always, JSON or nothing), then the command line's calls.
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto"; // no global in the modules of Node 18
 import { createInterface } from "node:readline";
 
 const { base, key, hook } = JSON.parse(process.env.POSTERN_FACTS);
@@ -72,7 +73,7 @@ assert.equal((await sdk("POST", `${at}/webhook/test`, 200)).ok, true);
 const friend = await sdk("POST", "/v1/inboxes", 201, {}); // no body at all
 const letter = { to: friend.address, subject: "Numbers", body: "Here.", cc: [] };
 assert.equal((await sdk("POST", `${at}/send`, 400, { body: letter })).error, "missing_idempotency_key");
-const once = { body: letter, headers: { "idempotency-key": crypto.randomUUID() } };
+const once = { body: letter, headers: { "idempotency-key": randomUUID() } };
 const sent = await sdk("POST", `${at}/send`, 200, once);
 assert.equal((await sdk("POST", `${at}/send`, 200, once)).messageId, sent.messageId);
 const form = () => {
@@ -82,7 +83,7 @@ const form = () => {
   for (const one of ["t\u00e4ble 1.csv", "same.txt", "same.txt"]) fields.append("attachments", new Blob(["a,b\n1,2\n"]), one);
   return fields;
 };
-const multi = { "Idempotency-Key": crypto.randomUUID() };
+const multi = { "Idempotency-Key": randomUUID() };
 const second = await sdk("POST", `${at}/send`, 200, { body: form(), headers: multi });
 const again = await sdk("POST", `${at}/send`, 200, { body: form(), headers: multi }); // another boundary
 assert.equal(again.messageId, second.messageId);
@@ -125,13 +126,13 @@ assert.equal(latest.id, made.id); // "the latest inbox" is its default
 const mine = `/v1/inboxes/${made.id}`;
 const first = await cli("POST", `${mine}/send`, {
   body: { to: friend.address, subject: "From a shell", body: "Hello" },
-  headers: { "Idempotency-Key": crypto.randomUUID() },
+  headers: { "Idempotency-Key": randomUUID() },
 });
 await ask({ wait: "mail", inbox: friend.id, count: 3 });
 const copy = (await cli("GET", `/v1/inboxes/${friend.id}/messages?limit=1&offset=0&direction=inbound`)).data[0];
 await cli("POST", `/v1/inboxes/${friend.id}/send`, {
   body: { to: made.address, subject: "Whatever it demands", body: "Back", threadId: copy.threadId },
-  headers: { "Idempotency-Key": crypto.randomUUID() },
+  headers: { "Idempotency-Key": randomUUID() },
 });
 await ask({ wait: "mail", inbox: made.id, count: 1 });
 const found = await cli("GET", `${mine}/threads?limit=10&offset=0`);

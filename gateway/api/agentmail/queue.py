@@ -1,0 +1,201 @@
+"""The queue: what was accepted and is not settled, and Postfix's own queue. The routes are ours; ``postern queue`` uses
+them. Every key sees what waits of its own inboxes; only the operator's key tries again and gives up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+
+from gateway.api.paging import PageQuery, answer, read_paging
+from gateway.api.routing import Call, NoBody, NoQuery, Table
+from gateway.api.times import iso_of
+from gateway.core import queue, relay_queue
+from gateway.core.context import Core
+from gateway.core.errors import Forbidden
+from gateway.store.engine import Row
+from gateway.store.scope import Scope
+from mailserver.postfix_dovecot.queue import Queued
+
+table = Table("Queue")
+Doc = msgspec.Meta
+
+
+class QueueQuery(PageQuery, kw_only=True):
+    inbox_id: Annotated[str | None, Doc(description="only what this inbox sent (id or address)")] = None
+
+
+class RetryQuery(msgspec.Struct):
+    inbox_id: Annotated[str | None, Doc(description="only what this inbox sent (id or address)")] = None
+
+
+class QueueRecipient(msgspec.Struct):
+    """A recipient of a message in the queue, with the last reply of its server."""
+
+    address: str
+    role: Annotated[str, Doc(description="to, cc or bcc; copy: what is filed in the Sent folder")]
+    state: Annotated[str, Doc(description="queued, attempting, sent, delivered or bounced")]
+    attempts: int
+    code: Annotated[int | None, Doc(description="SMTP reply code (RFC 5321)")]
+    status: Annotated[str | None, Doc(description="enhanced status code (RFC 3463)")]
+    reply: Annotated[str | None, Doc(description="the words of the reply")]
+    remote: Annotated[str | None, Doc(description="the server that gave it")]
+    updated_at: str
+
+
+class QueueItem(msgspec.Struct):
+    """A message that waits."""
+
+    id: Annotated[str, Doc(description="msg_… of what the API sent, out_… of what a mail client handed in")]
+    inbox_id: str
+    inbox: Annotated[str | None, Doc(description="the inbox's address")]
+    subject: str | None
+    size: int
+    attempts: int
+    sending: Annotated[bool, Doc(description="an attempt is under way")]
+    next_attempt_at: Annotated[str | None, Doc(description="null while an attempt is under way")]
+    created_at: str
+    recipients: list[QueueRecipient]
+
+
+class PutForward(msgspec.Struct):
+    """How many messages are tried now that would have waited."""
+
+    count: int
+
+
+class Dropped(msgspec.Struct):
+    """Who will not get the message."""
+
+    id: str
+    dropped: list[str]
+
+
+class RelayItem(msgspec.Struct):
+    """A message in Postfix's queue."""
+
+    queue_id: str
+    queue: Annotated[str, Doc(description="incoming, active, deferred or hold")]
+    sender: str
+    size: int
+    created_at: str
+    message_id: Annotated[str | None, Doc(description="msg_… when this gateway sent it")]
+    recipients: list[RelayRecipient]
+
+
+class RelayRecipient(msgspec.Struct):
+    address: str
+    reply: Annotated[str | None, Doc(description="why it waits")]
+
+
+class RelayQueue(msgspec.Struct):
+    """Postfix's queue, the oldest first; ``total`` counts more than are shown. Empty where no Postfix is used."""
+
+    total: int
+    messages: list[RelayItem]
+
+
+async def operator_only(core: Core, scope: Scope, ids: Mapping[str, str]) -> None:
+    """Guard: the operator's key."""
+    if not scope.operator:
+        raise Forbidden("this is the operator's", fix="run `postern queue` on the gateway's machine")
+
+
+@table.get("/queue", permission="message_read", rows=("queue", QueueItem))
+async def list_queue(call: Call[NoBody, QueueQuery]) -> dict[str, Any]:
+    """List the accepted messages that are not settled, oldest first."""
+    paging = read_paging(call.query, call.core.secret, ascending=True)
+    listing = await queue.list_queue(call.core, call.scope, call.query.inbox_id, paging.window)
+    return answer(listing, paging, "queue", call.core.secret, queue_item)
+
+
+@table.get("/queue/{queue_id}", permission="message_read")
+async def get_queued(call: Call[NoBody, NoQuery]) -> QueueItem:
+    """Get one message of the queue."""
+    return queue_item(await queue.get(call.core, call.scope, call.ids["queue_id"]))
+
+
+@table.post("/queue/retry", guard=operator_only)
+async def retry_all(call: Call[NoBody, RetryQuery]) -> PutForward:
+    """Try everything that waits now."""
+    return PutForward(await queue.retry_all(call.core, call.scope, call.query.inbox_id))
+
+
+@table.post("/queue/{queue_id}/retry", guard=operator_only)
+async def retry(call: Call[NoBody, NoQuery]) -> QueueItem:
+    """Try a waiting message now."""
+    return queue_item(await queue.retry(call.core, call.scope, call.ids["queue_id"]))
+
+
+@table.post("/queue/{queue_id}/drop", guard=operator_only)
+async def drop(call: Call[NoBody, NoQuery]) -> Dropped:
+    """Give up on the recipients of a message that do not have it yet: they are told of as bounced."""
+    row, dropped = await queue.drop(call.core, call.scope, call.ids["queue_id"])
+    return Dropped(_id_of(row), dropped)
+
+
+@table.get("/relay-queue", guard=operator_only)
+async def list_relay_queue(call: Call[NoBody, NoQuery]) -> RelayQueue:
+    """List what waits in Postfix's queue."""
+    total, found = await relay_queue.list_queue(call.core)
+    return RelayQueue(total, [_relay_item(one, message) for one, message in found])
+
+
+@table.post("/relay-queue/{queue_id}/retry", guard=operator_only)
+async def retry_relay(call: Call[NoBody, NoQuery]) -> None:
+    """Have Postfix try a message of its queue now."""
+    await relay_queue.retry(call.core, call.ids["queue_id"])
+
+
+@table.post("/relay-queue/retry", guard=operator_only)
+async def retry_relay_all(call: Call[NoBody, NoQuery]) -> PutForward:
+    """Have Postfix try its whole queue now."""
+    return PutForward(await relay_queue.retry_all(call.core))
+
+
+def queue_item(row: Row) -> QueueItem:
+    """A row of ``core.queue``."""
+    sending = row["claimed_until"] is not None
+    return QueueItem(
+        id=_id_of(row),
+        inbox_id=f"inb_{row['inbox_id']}",
+        inbox=row["inbox"],
+        subject=row["subject"],
+        size=row["size"],
+        attempts=row["attempts"],
+        sending=sending,
+        next_attempt_at=None if sending else iso_of(row["next_at"]),
+        created_at=iso_of(row["created_at"]),
+        recipients=[
+            QueueRecipient(
+                address=one["address"],
+                role="copy" if one["role"] == "sent" else one["role"],
+                state=one["state"],
+                attempts=one["attempts"],
+                code=one["code"],
+                status=one["status"] or None,
+                reply=one["diagnostic"] or None,
+                remote=one["remote"] or None,
+                updated_at=iso_of(one["updated_at"]),
+            )
+            for one in row["recipients"]
+        ],
+    )
+
+
+def _id_of(row: Row) -> str:
+    return f"{'msg' if row['own'] else 'out'}_{row['id']}"
+
+
+def _relay_item(one: Queued, message: str | None) -> RelayItem:
+    return RelayItem(
+        queue_id=one.queue_id,
+        queue=one.queue,
+        sender=one.sender,
+        size=one.size,
+        created_at=iso_of(int(one.arrived * 1_000_000)),
+        message_id=message,
+        recipients=[RelayRecipient(address, reason or None) for address, reason in one.recipients],
+    )
