@@ -13,6 +13,7 @@ from gateway.cli.options import Place
 from gateway.cli.wrapping import wrapped
 from gateway.doctor.checks import CHECKS
 from gateway.doctor.examination import Report
+from gateway.setup import layout
 
 _WANTED = ("hostname", "dns", "tls", "outbound")
 """The address and its reverse name, the domain's records, certificates, port 25 of others."""
@@ -29,10 +30,11 @@ class Missing(msgspec.Struct, frozen=True):
 
 async def missing(place: Place) -> list[Missing]:
     """Look, for at most 20 seconds a check. The same finding on several ports is one."""
+    server = replace(place, data=None, config=layout.SETTINGS)
     checks = [replace(one, seconds=_SECONDS) for one in CHECKS if one.name in _WANTED]
     try:
         async with asyncio.timeout(_SECONDS + 10):
-            reports = await doctor.look(place, checks)
+            reports = await doctor.look(server, checks)
     except (Failure, TimeoutError) as error:
         why = str(error) or "it took too long"
         return [Missing("check", f"what is missing could not be looked at: {why}", "postern doctor")]
