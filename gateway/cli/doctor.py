@@ -63,13 +63,17 @@ def command(
         if one.name not in skip
         and (one.name in only if only else not one.optional or (blocklists and one.name == "blocklists"))
     ]
-    reports = asyncio.run(_run(place, wanted, by_mail=by_mail))
+    reports = asyncio.run(run_checks(place, wanted, by_mail=by_mail))
     levels = [one.level for report in reports for one in report.findings]
     show(place, _json(reports), *_lines(reports))
     context.exit(worst(levels))
 
 
-async def _run(place: Place, checks: list[Check], *, by_mail: bool) -> list[Report]:
+async def run_checks(place: Place, checks: list[Check], *, by_mail: bool = False) -> list[Report]:
+    """Run ``checks`` on the gateway that ``place`` names, running or not; ``by_mail`` mails what fails to postmaster@.
+
+    Raises Failure for addresses that are none.
+    """
     settings, _ = place.settings()
     logs.configure("error", "text")
     data_dir = place.data_dir(settings)

@@ -153,6 +153,25 @@ def test_a_server_is_set_up(host: Host, server: dict[str, Any]) -> None:
     assert served_certificate(host).split() == chain.split()
 
 
+def test_the_first_request_works_as_it_is_printed(host: Host, server: dict[str, Any]) -> None:
+    request = server["first_request"]
+    assert request["tunnel"] == f"ssh -N -L 8025:127.0.0.1:8025 root@{HOSTNAME}"
+    # at the other end of the tunnel
+    found = host.run("sh", "-c", request["curl"], environment={"POSTERN_KEY": server["api_key"]})
+    assert f"agent@{DOMAIN}" in found.stdout
+
+
+def test_what_is_missing_is_told_with_what_to_do(host: Host, server: dict[str, Any]) -> None:
+    # no name server can be asked here, and no mail server be reached
+    missing = {one["subject"]: one for one in server["missing"]}
+    assert {HOSTNAME, DOMAIN, "port 25"} <= set(missing)
+    assert all(one["fix"] for one in missing.values())
+    shown = host.run("postern", "setup", "--yes").stdout
+    assert "Still missing" in shown
+    assert f"ssh -N -L 8025:127.0.0.1:8025 root@{HOSTNAME}" in shown
+    assert server["api_key"] not in shown
+
+
 def test_commands_find_the_server_without_options(host: Host, server: dict[str, Any]) -> None:
     found = json.loads(host.run("postern", "inbox", "list", "--json").stdout)
     assert {one["email_address"] for one in found} == {server["inbox"], f"postmaster@{DOMAIN}"}
