@@ -111,9 +111,8 @@ class Builder:
 
     def has_base(self) -> bool:
         """Whether the base image has been made."""
-        return base_name() in self.buildah("images", "--format", "{{.Name}}:{{.Tag}}").replace(
-            "docker.io/library/", ""
-        )
+        held = self.buildah("images", "--format", "{{.Name}}:{{.Tag}}").split()
+        return any(one == base_name() or one.endswith(f"/{base_name()}") for one in held)
 
     def close(self, *, keep: bool = False) -> None:
         """Unmount what is mounted, and forget every image unless they are to be kept."""
