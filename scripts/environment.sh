@@ -37,7 +37,9 @@ step() {
         ticker=$!
         trap 'kill $ticker 2>/dev/null' EXIT
     fi
+    trap 'say; exit 130' INT TERM
     "$@" </dev/null >>"$log" 2>&1 || failed=yes
+    trap - INT TERM
     if [ -n "$ticker" ]; then
         kill $ticker 2>/dev/null || true
         wait $ticker 2>/dev/null || true
@@ -76,13 +78,17 @@ venv_wanted() { # venv_wanted LOCK
     printf '%s' "$(cat requirements-build.lock "$1" pyproject.toml | sha256sum) $PWD $("$python" -VV)"
 }
 
+# Whether it is there for LOCK. What is made for development holds all that the gateway needs, in the same versions.
 venv_is_current() { # venv_is_current LOCK
-    [ -n "$python" ] && [ -x "$venv/bin/postern" ] && [ -f "$venv/postern-stamp" ] &&
-        [ "$(cat "$venv/postern-stamp")" = "$(venv_wanted "$1")" ]
+    local stamp
+    [ -n "$python" ] && [ -x "$venv/bin/postern" ] && [ -f "$venv/postern-stamp" ] || return 1
+    stamp=$(cat "$venv/postern-stamp")
+    [ "$stamp" = "$(venv_wanted "$1")" ] || [ "$stamp" = "$(venv_wanted requirements-dev.lock)" ]
 }
 
 # Make or refresh the virtual environment from LOCK (and the build tools); nothing when it is up to date.
 need_venv() { # need_venv LOCK
+    ! venv_is_current "$1" || return 0
     # two starts at once: the second waits, then finds it made
     exec 9>"$venv.lock"
     flock --nonblock 9 || {
@@ -99,11 +105,13 @@ need_venv() { # need_venv LOCK
 make_venv() {
     local pip=("$venv/bin/python" -m pip --disable-pip-version-check install --progress-bar off
         --no-warn-script-location)
-    rm -rf "$venv" &&
-        "$python" -m venv "$venv" &&
-        "${pip[@]}" --require-hashes --only-binary :all: -r requirements-build.lock &&
-        # with the build tools in place nothing is fetched that has no hash
-        "${pip[@]}" --require-hashes --no-build-isolation --use-pep517 -r "$1" &&
+    # one that only lacks the packages for development gets them while a gateway may be running in it
+    venv_is_current requirements.lock ||
+        { rm -rf "$venv" &&
+            "$python" -m venv "$venv" &&
+            "${pip[@]}" --require-hashes --only-binary :all: -r requirements-build.lock; } || return 1
+    # with the build tools in place nothing is fetched that has no hash
+    "${pip[@]}" --require-hashes --no-build-isolation --use-pep517 -r "$1" &&
         "${pip[@]}" --no-deps --no-build-isolation -e . &&
         venv_wanted "$1" >"$venv/postern-stamp"
 }
@@ -259,7 +267,8 @@ prepare() {
 
     find_python
     if ! venv_is_current "$lock"; then
-        if ! { [ -w "$(dirname -- "$venv")" ] || mkdir -p -- "$(dirname -- "$venv")" 2>/dev/null; }; then
+        mkdir -p -- "$(dirname -- "$venv")" 2>/dev/null || true
+        if [ ! -w "$(dirname -- "$venv")" ]; then
             refuse "$(id -un) cannot write to $(dirname -- "$venv"): take a copy of your own, or set POSTERN_VENV"
         fi
         made=$VENV_MEGABYTES

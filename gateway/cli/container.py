@@ -1,4 +1,4 @@
-"""What a container can be given wrongly, found before anything is made; the image sets ``POSTERN_CONTAINER``.
+"""What a container can be given wrongly, found before anything is made.
 
 Only ``docker run`` and ``compose.yaml`` decide about user, volume and ports, so these words name what stands there.
 """
@@ -10,7 +10,6 @@ import os
 import pwd
 import re
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,11 +25,6 @@ log = logging.getLogger("postern.container")
 USER = "postern"
 """The image's user."""
 _ANONYMOUS = re.compile(r"/volumes/[0-9a-f]{64}/_data$")
-
-
-def inside(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether this process runs in Postern's image."""
-    return bool(environ.get("POSTERN_CONTAINER"))
 
 
 def check(settings: Settings, data_dir: Path) -> None:

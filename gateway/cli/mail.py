@@ -10,8 +10,13 @@ from gateway.cli.failure import FAILED, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import show
 from gateway.mail_choice import postfix_settings
+from gateway.setup import caddy
+from gateway.setup.hands import Hands
 from mailserver.postfix_dovecot import PostfixSettings, place
 from mailserver.rendering import differing
+
+_WAIT = 120.0
+"""Seconds at most that an answer of the certificate authority is waited for."""
 
 
 @click.group(name="mail")
@@ -45,6 +50,20 @@ def render(context: click.Context, where: Place, daemon: place.Daemon, check: bo
     show(where, _answer(daemon, stale), *lines)
     if stale:
         context.exit(FAILED)
+
+
+@command.command()
+@common
+def certificate(where: Place) -> None:
+    """Copy Caddy's certificate to the mail services, as postern-certificate.service does.
+
+    It waits while Caddy is asking for one. The services take the copy up by postern-tls.path.
+    """
+    settings, _ = where.settings()
+    caddy.wait(settings.mail.hostname, _WAIT)
+    copied = caddy.copy(Hands(), settings.mail.hostname)
+    line = "copied" if copied else "the mail services have it, or Caddy has none"
+    show(where, {"hostname": settings.mail.hostname, "copied": copied}, f"{settings.mail.hostname}: {line}")
 
 
 def _answer(daemon: str, files: list[str]) -> dict[str, Any]:

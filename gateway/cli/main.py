@@ -158,6 +158,12 @@ def failure_of(error: Exception) -> Failure | None:
         return Failure(str(error), failure.USAGE)
     if isinstance(error, DataDirInUse | MailServerError | StoreDown):
         return Failure(str(error), failure.UNAVAILABLE)
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == "psycopg":
+        return Failure(
+            "the database is PostgreSQL, and the Python driver for it is not installed",
+            failure.UNAVAILABLE,
+            fix="put it beside Postern: pipx inject postern 'psycopg[binary]' (or pip install 'psycopg[binary]')",
+        )
     if isinstance(error, SchemaTooNew):
         return Failure(str(error), failure.FAILED)
     if isinstance(error, OSError):

@@ -27,6 +27,7 @@ from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
 from gateway.core import bootstrap, quotas
 from gateway.mail_choice import make_mail_server
+from gateway.service.container import inside
 from gateway.settings import Settings
 from gateway.store.place import database_url
 from gateway.sync.rebuild import rebuild
@@ -46,7 +47,7 @@ def command(place: Place, backup: Path) -> None:
         raise Failure("restore works on a data directory on this machine", USAGE, fix="leave --url out")
     settings, _ = place.settings()  # the secrets of a server are root's to read
     _become_owner(place.data_dir(settings))
-    if container.inside():
+    if inside():
         container.check(settings, place.data_dir(settings))
     backup = backup.absolute()
     if not os.access(backup, os.R_OK | os.X_OK if backup.is_dir() else os.R_OK):

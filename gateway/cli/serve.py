@@ -13,6 +13,7 @@ from gateway.cli import announcing, container, quickstart
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.roles import roles_of
+from gateway.service.container import inside
 from gateway.service.notify import Manager
 from gateway.settings import Settings
 
@@ -67,7 +68,7 @@ def command(
     logs.configure(settings.log.level, form)
     if quick:
         quickstart.check(settings)
-    if container.inside():
+    if inside():
         container.check(settings, place.data_dir(settings))
 
     wanted = roles_of(roles)
@@ -84,7 +85,7 @@ def command(
                 standing.append(
                     asyncio.create_task(announcing.stand_in(running.core, local_url), name="operator")
                 )
-        if container.inside():
+        if inside():
             await container.tell_ready(running.core)
         log.info("answering at %s", running.core.settings.http.public_url)
 

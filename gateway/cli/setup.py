@@ -16,11 +16,12 @@ from typing import Any, Literal, cast
 import click
 import msgspec
 
-from gateway.cli import setup_first, setup_questions, setup_screen
+from gateway.cli import setup_first, setup_missing, setup_questions, setup_request, setup_screen
 from gateway.cli.config import described
 from gateway.cli.failure import FAILED, REFUSED, UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import show
+from gateway.cli.setup_missing import Missing
 from gateway.configuration import BadSettings, load_settings
 from gateway.settings import SECRETS
 from gateway.setup import (
@@ -36,7 +37,7 @@ from gateway.setup import (
     sources,
     tls,
 )
-from gateway.setup.answers import SMARTHOST_TLS, Answers, BadAnswer, Secrets, check
+from gateway.setup.answers import SMARTHOST_TLS, Answers, BadAnswer, Secrets, check, own_way
 from gateway.setup.hands import CommandFailed, DryHands, Hands
 from gateway.setup.manifest import Manifest
 from gateway.setup.steps import Plan
@@ -82,7 +83,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--http-port", type=int, help="Port of the API (default: 8025).")
 @click.option("--unix-socket", is_flag=True, default=None, help=f"API on {layout.HTTP_SOCKET} alone.")
 @click.option("--public-url", metavar="URL", help="How clients reach the API.")
-@click.option("--proxy", type=click.Choice(["caddy", "nginx", "none"]), help="Write a proxy's configuration.")
+@click.option(
+    "--proxy",
+    type=click.Choice(["caddy", "nginx", "none"]),
+    help="Install a reverse proxy and put it in front: HTTPS.",
+)
 @click.option("--inbox", metavar="NAME", help="First inbox: NAME, or NAME@DOMAIN.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; repeatable.")
 @click.option(
@@ -183,6 +188,9 @@ def _setup(
     if ask and not (told and answers.domain and answers.tls):
         answers, secrets = setup_questions.ask(answers, secrets, facts, known=book.answers is not None)
     answers = check(answers)
+    if proxy.kind_of(answers) is not None and hands.live:
+        book.domains = list(asyncio.run(setup_first.domains(place)) or book.domains)
+    facts = dataclasses.replace(facts, domains=tuple(book.domains))
     _check_settings(answers, secrets, book)
     _check_records(answers, book, hands)
     found = preflight.problems(answers, facts)
@@ -205,11 +213,14 @@ def _setup(
     if isinstance(hands, DryHands):
         setup_screen.dry(place, hands, doing, notes, found, full=full)
         return
-    first = None
+    first, lacking = None, list[Missing]()
     if hands.live and answers.start:
         place.data = str(layout.DATA)
         first = asyncio.run(setup_first.make(place, book, answers.inbox, doing.save))
-    setup_screen.done(place, answers, doing, first, notes)
+        hands.say("looking at DNS, certificates and port 25")
+        lacking = asyncio.run(setup_missing.missing(place))
+    end = setup_screen.End(first, setup_request.first_request(answers, plan.settings(answers)), lacking)
+    setup_screen.done(place, answers, doing, end, notes)
 
 
 def _plan(answers: Answers, secrets: Secrets, facts: machine.Facts, hands: Hands) -> tuple[Plan, list[str]]:
@@ -220,11 +231,12 @@ def _plan(answers: Answers, secrets: Secrets, facts: machine.Facts, hands: Hands
             notes += pair.notes
         else:
             notes.append(f"{answers.tls_cert} is gone: the copy in {layout.TLS} stays in use.")
+    kind = proxy.kind_of(answers)
     texts = plan.Sources(
         units=sources.units(facts.program),
         sysusers=sources.sysusers(),
         tmpfiles=sources.tmpfiles(),
-        proxy=sources.example(proxy.FILES[answers.proxy]) if answers.proxy in proxy.FILES else "",
+        proxy=sources.example(kind.example) if kind is not None else "",
         pair=pair,
         meanings={one.name: one.meaning for one in described()},
     )
@@ -295,6 +307,13 @@ def _answers(held: Answers, given: Mapping[str, Any]) -> Answers:
         raise BadAnswer(
             "--tls-cert", "--tls-cert with --tls-key, --certbot and --self-signed exclude each other"
         )
+    port_80 = held.tls == "certbot" and not (held.certbot_webroot or own_way(held))
+    if port_80 and values.get("proxy", held.proxy) == "caddy" and not chosen:
+        values["tls"] = (
+            "proxy"  # earlier versions allowed both, and certbot could not renew: Caddy holds port 80
+        )
+    if values.get("proxy", "caddy") != "caddy" and held.tls == "proxy" and not chosen:
+        values["tls"] = ""
     values["credentials"] = tuple(dict.fromkeys((*held.credentials, *given["credentials"])))
     if chosen:
         values["tls"] = cast(Literal["files", "certbot", "self-signed"], chosen[0])

@@ -61,8 +61,12 @@ def _group(title: str, lines: list[str]) -> list[str]:
 
 def _files(hands: DryHands) -> Iterator[tuple[str, ...]]:
     for act in hands.acts:
-        if act["act"] == "write":
-            path = Path(act["path"])
+        path = Path(act.get("path", ""))
+        if act["act"] == "edit":
+            yield act["path"], "", f"one more line: {act['content'].splitlines()[-1]}"
+        elif act["act"] == "link":
+            yield act["path"], "", f"link to {act['target']}"
+        elif act["act"] == "write":
             new = "" if hands.status(path) is None else "changed: "
             yield (
                 act["path"],

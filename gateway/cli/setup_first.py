@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +13,12 @@ from gateway.cli.client import Client, segment
 from gateway.cli.failure import REFUSED, UNAVAILABLE, Failure
 from gateway.cli.options import Place
 from gateway.cli.reach import reach
+from gateway.configuration import BadSettings
+from gateway.setup import layout
 from gateway.setup.manifest import Manifest
 
 _READY = 60.0
+_ASK = 25.0
 
 
 async def make(place: Place, book: Manifest, inbox: str, save: Callable[[], None]) -> dict[str, Any]:
@@ -43,6 +47,16 @@ async def make(place: Place, book: Manifest, inbox: str, save: Callable[[], None
         found["dns"] = await client.call("GET", where)
         found["zone"] = (await client.call("GET", f"{where}/zone"))["zone"]
     return found
+
+
+async def domains(place: Place) -> list[str]:
+    """Every domain that the running gateway serves; none when it cannot be asked."""
+    there = dataclasses.replace(place, data=str(layout.DATA))
+    try:
+        async with asyncio.timeout(_ASK), reach(there, start=False) as client:
+            return [str(one["domain_id"]) for one in await client.rows("/domains")]
+    except (Failure, BadSettings, OSError, TimeoutError, aiohttp.ClientError):
+        return []
 
 
 async def _postmaster(client: Client, domain: str) -> str | None:

@@ -31,14 +31,14 @@ def ask(answers: Answers, secrets: Secrets, facts: Facts, *, known: bool) -> tup
             show_default=bool(answers.addresses),
         ).split()
     )
-    found |= _certificate(answers)
-    relay, secrets = _relay(answers, secrets)
-    found |= relay
     found["proxy"] = click.prompt(
-        "Reverse proxy in front of the API",
+        "Reverse proxy in front of the API, for HTTPS",
         type=click.Choice(["none", "caddy", "nginx"]),
         default=answers.proxy or "none",
     )
+    found |= _certificate(answers, found["proxy"])
+    relay, secrets = _relay(answers, secrets)
+    found |= relay
     if not answers.inbox:
         found["inbox"] = click.prompt("First inbox (the part before the @)", default="agent")
     answers = msgspec.structs.replace(answers, **found)
@@ -51,12 +51,12 @@ def _parent(hostname: str) -> str:
     return above if "." in above else ""
 
 
-def _certificate(answers: Answers) -> dict[str, Any]:
-    way = click.prompt(
-        "Certificate",
-        type=click.Choice(["certbot", "files", "self-signed"]),
-        default=answers.tls or "certbot",
-    )
+def _certificate(answers: Answers, proxy: str) -> dict[str, Any]:
+    ways = ["caddy" if proxy == "caddy" else "certbot", "files", "self-signed"]
+    held = "caddy" if answers.tls == "proxy" else answers.tls
+    way = click.prompt("Certificate", type=click.Choice(ways), default=held if held in ways else ways[0])
+    if way == "caddy":
+        return {"tls": "proxy"}
     if way == "certbot":
         email = click.prompt("Your mail address, for Let's Encrypt", default=answers.certbot_email or None)
         return {"tls": way, "certbot_email": email}

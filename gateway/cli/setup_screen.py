@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import click
+import msgspec
 
-from gateway.cli import setup_dry
+from gateway.cli import setup_dry, setup_missing, setup_request
 from gateway.cli.domains import records_to_publish
 from gateway.cli.options import Place
 from gateway.cli.output import show
+from gateway.cli.setup_missing import Missing
+from gateway.cli.setup_request import FirstRequest
 from gateway.cli.wrapping import wrapped
 from gateway.setup import apply, layout
 from gateway.setup.answers import Answers
@@ -27,12 +31,16 @@ def summary(answers: Answers) -> None:
         "files": answers.tls_cert,
         "certbot": f"certbot, {answers.certbot_email}",
         "self-signed": "self-signed",
+        "proxy": "Caddy's, for mail too",
     }
     rows = {
         "mail for": answers.domain,
         "server": answers.hostname,
         "addresses": ", ".join(answers.addresses) or "not known",
         "certificate": tls[answers.tls or "self-signed"],
+        "reverse proxy": answers.proxy
+        if answers.proxy and answers.proxy != "none"
+        else "none: HTTP on loopback",
         "outgoing mail": out,
         "database": "PostgreSQL" if answers.postgresql else f"SQLite in {layout.DATA}",
         "first inbox": f"{answers.inbox}@{answers.domain}" if answers.inbox else "none",
@@ -97,21 +105,33 @@ def changes(place: Place, doing: apply.Applying) -> None:
             click.echo(line)
 
 
-def done(
-    place: Place, answers: Answers, doing: apply.Applying, first: dict[str, Any] | None, notes: list[str]
-) -> None:
-    """After the changes: the key (this once), the DNS zone, and what comes next. With ``--json`` all of it."""
+@dataclass(frozen=True, slots=True)
+class End:
+    """What a set-up ends with. ``first`` is None when nothing was started."""
+
+    first: dict[str, Any] | None
+    request: FirstRequest
+    missing: list[Missing]
+
+
+def done(place: Place, answers: Answers, doing: apply.Applying, end: End, notes: list[str]) -> None:
+    """After the changes: the DNS zone, the key (this once), a first request, and what is missing. With ``--json`` all
+    of it."""
     answer = {
         "changes": _rows(doing.changes),
         "unchanged": not doing.changes,
         "notes": notes,
-        **(first or {}),
+        "first_request": msgspec.to_builtins(end.request),
+        "later": doing.later,
+        "missing": msgspec.to_builtins(end.missing),
+        **(end.first or {}),
     }
     lines = [] if doing.changes else ["unchanged: everything was as these answers want it"]
-    show(place, answer, *lines, *_notes(notes), *(_first(answers, first) if first else _later(answers)))
+    ready = _first(answers, doing, end, end.first) if end.first else _later(answers)
+    show(place, answer, *lines, *_notes(notes), *ready)
 
 
-def _first(answers: Answers, first: dict[str, Any]) -> list[str]:
+def _first(answers: Answers, doing: apply.Applying, end: End, first: dict[str, Any]) -> list[str]:
     lines = ["", f"Publish in DNS (`postern domain zone {answers.domain}` prints a zone file):", ""]
     lines += records_to_publish(first["dns"])[2:]
     if "api_key" in first:
@@ -124,7 +144,8 @@ def _first(answers: Answers, first: dict[str, Any]) -> list[str]:
         lines += [
             "             others write to it about this server (RFC 5321); an alias will do in its place"
         ]
-    return [*lines, "", "Next:  postern doctor   tells what is still missing, DNS first"]
+    lines += setup_request.lines(end.request, first.get("api_key", ""))
+    return [*lines, *setup_missing.lines(end.missing, doing.later)]
 
 
 def _later(answers: Answers) -> list[str]:

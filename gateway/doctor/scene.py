@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import aiohttp
 
 from gateway.core.domains_records import hostname_of
+from gateway.service import container
 from gateway.settings import Settings
 from gateway.store.engine import Store, Tx
 from mailserver.dns import Checker, Site
@@ -66,6 +67,8 @@ class Scene:
     @property
     def start_command(self) -> str:
         """What starts the gateway here."""
+        if container.inside():
+            return container.START
         if not self.development:
             return "systemctl start postern"
         return f"postern serve --quickstart --data {shlex.quote(str(self.data_dir))}"
@@ -73,6 +76,8 @@ class Scene:
     @property
     def log_command(self) -> str:
         """What shows the log of the gateway and its mail server, as the beginning of a sentence."""
+        if container.inside():
+            return container.LOG
         return "the output of `postern serve`" if self.development else "journalctl -u 'postern*'"
 
     async def read(self, work: Callable[[Tx], T]) -> T:

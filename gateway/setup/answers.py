@@ -17,6 +17,9 @@ _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _MAILBOX = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]+")
 _LOCAL = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 
+_CERTIFICATES = "--proxy caddy, or --certbot EMAIL, or --tls-cert FILE --tls-key FILE, or --self-signed"
+_WAYS = ("--dns-", "--nginx", "--apache", "--webroot", "--standalone", "--manual", "--authenticator", "-a")
+"""Arguments of certbot's that say how the domain is proved."""
 SMARTHOST_TLS = ("none", "starttls", "implicit")
 
 
@@ -36,7 +39,8 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hostname: str = ""
     addresses: tuple[str, ...] = ()
     """Public addresses of the server, for the DNS zone."""
-    tls: Literal["files", "certbot", "self-signed", ""] = ""
+    tls: Literal["files", "certbot", "self-signed", "proxy", ""] = ""
+    """Where the certificate comes from; ``proxy``: Caddy's own, for mail too."""
     tls_cert: str = ""
     tls_key: str = ""
     certbot_email: str = ""
@@ -80,10 +84,26 @@ def check(answers: Answers) -> Answers:
         raise BadAnswer("--domain", "the domain your mail is for, such as example.org")
     domain = host_name("--domain", answers.domain)
     hostname = host_name("--hostname", answers.hostname or f"mail.{domain}")
+    if not answers.tls and answers.proxy == "caddy":
+        answers = msgspec.structs.replace(answers, tls="proxy")
+    if answers.tls == "proxy" and answers.proxy != "caddy":
+        raise BadAnswer("--tls-cert", f"the certificate was Caddy's, which is left out now: {_CERTIFICATES}")
+    if not answers.tls and answers.proxy == "nginx":
+        raise BadAnswer(
+            "--certbot",
+            "nginx needs a certificate: --certbot EMAIL gets one through nginx and renews it, for mail too; or "
+            "--tls-cert FILE --tls-key FILE",
+        )
+    if answers.tls == "certbot" and answers.proxy == "caddy" and not _without_port_80(answers):
+        raise BadAnswer(
+            "--certbot",
+            "Caddy takes port 80, so certbot could not renew: leave --certbot out, then Caddy's certificate is used "
+            "for mail too",
+        )
     if not answers.tls:
         raise BadAnswer(
             "--tls-cert",
-            "a server needs a certificate: --tls-cert FILE --tls-key FILE, or --certbot EMAIL, or --self-signed",
+            f"a server needs a certificate: {_CERTIFICATES}",
         )
     if answers.tls == "files" and not (answers.tls_cert and answers.tls_key):
         raise BadAnswer("--tls-key", "--tls-cert and --tls-key go together")
@@ -121,6 +141,15 @@ def _first_inbox(name: str, domain: str) -> str:
     if name and not _LOCAL.fullmatch(local):
         raise BadAnswer("--inbox", f"takes a name such as agent, or agent@{domain}, not {name!r}")
     return local
+
+
+def own_way(answers: Answers) -> bool:
+    """Whether the further arguments for certbot say how the domain is proved."""
+    return any(one.startswith(_WAYS) for one in answers.certbot_arguments)
+
+
+def _without_port_80(answers: Answers) -> bool:
+    return own_way(answers) or bool(answers.certbot_webroot)
 
 
 def host_name(flag: str, text: str) -> str:

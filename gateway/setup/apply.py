@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import stat
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.setup import firewall, layout, machine, manifest, packages, settings_file, tls
+from gateway.setup import (
+    caddy,
+    firewall,
+    layout,
+    machine,
+    manifest,
+    packages,
+    proxy_steps,
+    settings_file,
+    tls,
+)
 from gateway.setup.hands import CommandFailed, Hands
 from gateway.setup.manifest import FileEntry, Manifest
 from gateway.setup.steps import (
@@ -17,14 +28,21 @@ from gateway.setup.steps import (
     Command,
     Directory,
     File,
+    FromCaddy,
+    Line,
+    Link,
+    Member,
     Packages,
     Plan,
+    Proxy,
     Rehearsal,
     SelfSigned,
     SettingsFile,
     StockUnits,
     Units,
 )
+
+_CADDY_SECONDS = 60.0
 
 MADE, CHANGED, KEPT, DONE, GONE = "made", "changed", "kept", "done", "removed"
 
@@ -46,6 +64,8 @@ class Applying:
     manifest_path: Path
     fingerprint: str = ""
     changes: list[tuple[str, str, str]] = field(default_factory=list)
+    later: list[str] = field(default_factory=list)
+    """What could not be had yet, and comes later by itself or by another run."""
     interrupted: bool = False
     """The run before this one did not come to its end."""
     reloaded: bool = False
@@ -54,6 +74,10 @@ class Applying:
         """Do every step, in order. Raises CommandFailed, Refused, OSError: run it again to go on."""
         self.interrupted = self.reloaded = not self.book.done  # it may have written units
         self.book.done = False
+        wanted = {one.unit for one in plan.steps if isinstance(one, Proxy)}
+        if set(self.book.proxies) - wanted:  # another proxy than before, or none
+            self.changes += proxy_steps.detach(self.hands, self.book)
+            self.save()
         for step in plan.steps:
             if isinstance(step, Units):
                 self.outdated(plan)  # before they start again
@@ -339,6 +363,8 @@ class Applying:
     # certificates
 
     def self_signed(self, step: SelfSigned) -> None:
+        if step.until and (held := self.hands.read(step.chain)) is not None and not tls.is_self_signed(held):
+            return
         if tls.fits(self.hands.read(step.chain), self.hands.read(step.key), step.names):
             return
         pair = tls.self_signed(step.names)
@@ -346,18 +372,84 @@ class Applying:
         self.file(File(step.key, content=pair.key, secret=True, **shape))
         self.file(File(step.chain, content=pair.chain, **shape))
 
+    def from_caddy(self, step: FromCaddy) -> None:
+        for path in (step.key, step.chain):
+            self.book.files.setdefault(str(path), FileEntry(copy=True))
+        self.save()
+        if not self.hands.live or self.hands.dry:
+            return
+        held = self.hands.read(step.chain)
+        if held is None or tls.is_self_signed(held):
+            self._wait_for_caddy(step.hostname)
+        if caddy.copy(self.hands, step.hostname):
+            self.note(DONE, step.chain, "certificate from Caddy")
+        elif held is None or tls.is_self_signed(held):
+            self.later.append(
+                f"Certificate: Caddy has none for {step.hostname} yet, and mail shows a self-signed one until it has. "
+                f"{step.hostname} must lead to this server in DNS, and ports 80 and 443 be open. Caddy tries again by "
+                "itself (`journalctl -u caddy` tells why it could not)."
+            )
+
+    def _wait_for_caddy(self, hostname: str) -> None:
+        if not machine.resolves(hostname):
+            return
+        self.hands.say(
+            f"waiting until Caddy has a certificate for {hostname} (at most {_CADDY_SECONDS:.0f} s)"
+        )
+        end = time.monotonic() + _CADDY_SECONDS
+        while caddy.certificate(hostname) is None and time.monotonic() < end:
+            time.sleep(0.5)
+
     def certbot(self, step: Certbot) -> None:
         source = step.lineage / step.chain.name
-        if self.hands.read(source) is None:
-            self.hands.say(f"asking for a certificate: {' '.join(step.command)}")
-            self.hands.run(*step.command)
-            self.note(DONE, step.lineage, "certificate from certbot")
+        wanted = self._names_to_ask_for(step)
+        held = tls.names_in(self.hands.read(source))
+        moved = self._proved_otherwise(step)
+        if moved or not set(wanted) <= set(held):
+            names = [word for name in wanted for word in ("--domain", name)]
+            more = ["--expand", "--allow-subset-of-names"] if step.names[1:] else []
+            more += ["--force-renewal"] if held and moved else []
+            command = [*step.command, *names, *more]
+            self.hands.say(f"asking for a certificate: {' '.join(command)}")
+            try:
+                self.hands.run(*command)
+                self.note(DONE, step.lineage, "certificate from certbot")
+            except CommandFailed as error:
+                if not step.later:
+                    raise
+                self.later.append(
+                    f"Certificate: certbot could not get one for {' '.join(wanted)}: {error}\nThe one that is there "
+                    "serves on. When these names lead to this server in DNS and port 80 is open, run `postern setup "
+                    "--yes` again."
+                )
+        timer = machine.unit_state(self.hands, "certbot.timer")
+        if self.hands.live and self.hands.ask("systemctl", "cat", "certbot.timer") and not timer.active:
+            # installed without being started
+            self.hands.run("systemctl", "enable", "--now", "certbot.timer")
+        if self.hands.read(source) is None and not self.hands.dry:
+            return
         if self.hands.read(source) != self.hands.read(step.chain) or self.hands.dry:
             for path in (step.chain, step.chain.with_name("privkey.pem")):
                 self.book.files.setdefault(str(path), FileEntry(copy=True))
             self.save()
             self.hands.run(str(step.hook), environ={"RENEWED_LINEAGE": str(step.lineage)})
             self.note(DONE, step.chain, "copied from certbot")
+            for unit in self.book.proxies:  # postern-tls.path, which does it later, may not watch yet
+                self.hands.run("systemctl", "try-reload-or-restart", unit)
+
+    def _names_to_ask_for(self, step: Certbot) -> tuple[str, ...]:
+        """The server's, and the others that are in DNS: one that cannot be proved would spoil the certificate."""
+        others = step.names[1:]
+        if not self.hands.dry:
+            others = tuple(one for one in others if machine.resolves(one))
+        return (step.names[0], *others)
+
+    def _proved_otherwise(self, step: Certbot) -> bool:
+        """A lineage that certbot renews by opening port 80 itself, where a proxy has it by now."""
+        if "--webroot" not in step.command:
+            return False
+        conf = self.hands.read(layout.CERTBOT_RENEWAL / f"{step.lineage.name}.conf") or b""
+        return b"authenticator = standalone" in conf
 
     def command(self, step: Command) -> None:
         undo = " ".join(firewall.undo(step.argv))
@@ -368,6 +460,18 @@ class Applying:
         self.hands.run(*step.argv)
         self.note(DONE, " ".join(step.argv), step.why)
 
+    # the reverse proxy
+
+    def proxy(self, step: Proxy) -> None:
+        try:
+            proxy_steps.proxy(self, step)
+        except proxy_steps.NotTaken as error:
+            raise Refused(
+                f"{step.package} does not take its configuration with Postern's site in it (it was taken out again): "
+                f"{error}",
+                f"correct {step.package}'s configuration, then run the same command again; or give --proxy none",
+            ) from error
+
 
 _DO: dict[type, Callable[[Applying, Any], None]] = {
     Packages: Applying.packages,
@@ -377,7 +481,12 @@ _DO: dict[type, Callable[[Applying, Any], None]] = {
     Directory: Applying.directory,
     File: Applying.file,
     SettingsFile: Applying.settings,
+    Line: proxy_steps.line,
+    Link: proxy_steps.link,
+    Member: proxy_steps.member,
+    Proxy: Applying.proxy,
     SelfSigned: Applying.self_signed,
+    FromCaddy: Applying.from_caddy,
     Certbot: Applying.certbot,
     Command: Applying.command,
     Units: Applying.units,

@@ -17,6 +17,7 @@ DATA = Path("/var/lib/postern")
 LOOKUP = DATA / "lookup"
 POSTFIX_SPOOL = Path("/var/spool/postern-postfix")
 POSTFIX_DATA = Path("/var/lib/postern-postfix")
+BACKUPS = Path("/var/backups/postern")
 RUN = Path("/run/postern")
 HTTP_SOCKET = RUN / "http.sock"
 
@@ -25,6 +26,7 @@ SYSUSERS = Path("/etc/sysusers.d/postern.conf")
 TMPFILES = Path("/etc/tmpfiles.d/postern.conf")
 
 CERTBOT_LIVE = Path("/etc/letsencrypt/live")
+CERTBOT_RENEWAL = Path("/etc/letsencrypt/renewal")
 CERTBOT_HOOK = Path("/etc/letsencrypt/renewal-hooks/deploy/postern")
 
 STATE = Path("/var/lib/postern-setup")

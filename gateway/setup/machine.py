@@ -78,6 +78,8 @@ class Facts:
     program_problem: str = ""
     postgresql_driver: bool = True
     """psycopg is installed beside Postern."""
+    domains: tuple[str, ...] = ()
+    """Domains that the gateway serves beside the first, for the names that a proxy answers for."""
     fingerprint: str = ""
     """Changes when another Postern is installed."""
 
@@ -155,6 +157,14 @@ def own_addresses() -> tuple[str, ...]:
         if address.is_global:
             found.append(str(address))
     return tuple(found)
+
+
+def resolves(name: str) -> bool:
+    """Whether DNS has an address for ``name``. Blocks, for as long as the resolver tries."""
+    try:
+        return bool(socket.getaddrinfo(name, None, type=socket.SOCK_STREAM))
+    except OSError:
+        return False
 
 
 def listeners(

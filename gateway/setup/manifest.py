@@ -66,8 +66,18 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
     """Units setup stopped, as they were."""
     firewall: list[str] = []
     """Rules setup added, as commands that take them away."""
+    lines: dict[str, list[str]] = {}
+    """Lines that setup put into files of a proxy's: its comment and the line itself, by file."""
+    links: dict[str, str] = {}
+    """Symbolic links setup made, and where they lead; ``theirs`` for a file that was in the place of one."""
+    members: list[str] = []
+    """``USER GROUP``: users of proxies that setup put into a group of ours."""
+    proxies: dict[str, UnitState] = {}
+    """Units of proxies that setup put in front, as they were."""
+    domains: list[str] = []
+    """Domains that the gateway served when it was last asked: the proxy knows their names."""
     pending: list[str] = []
-    """Units to restart before anything counts as done."""
+    """Units to restart before anything counts as done; ``reload UNIT`` and ``restart UNIT`` for a proxy's."""
     first_key: bool = False
     first_inbox: str = ""
     done: bool = False

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.setup import firewall, layout, machine, packages, proxy, sources, tls
+from gateway.setup import firewall, layout, machine, packages, proxy, releases, sources, tls
 from gateway.setup.answers import Answers, Secrets
 from gateway.setup.machine import Facts
 from gateway.setup.steps import (
@@ -15,6 +15,7 @@ from gateway.setup.steps import (
     Certbot,
     Directory,
     File,
+    FromCaddy,
     Packages,
     Plan,
     Rehearsal,
@@ -39,6 +40,8 @@ ENABLED = (
     "postern-backup.timer",
     "postern-doctor.timer",
 )
+FROM_CADDY = ("postern-certificate.path", "postern-certificate.timer")
+"""Beside those, where Caddy gets the certificate."""
 PEOPLE = {
     "mail.submissions_port": 465,
     "mail.submission_port": 587,
@@ -87,16 +90,16 @@ def make(answers: Answers, secrets: Secrets, facts: Facts, given: Sources) -> Pl
     ]
     steps += _http_socket(answers)
     steps += _dovecot_socket(values)
-    if given.proxy:
-        file = layout.PROXY / proxy.FILES[answers.proxy]
-        steps += [Directory(layout.PROXY, 0o755), File(file, 0o644, proxy.fill(given.proxy, answers))]
     if facts.firewall and answers.open_firewall:
         steps += firewall.steps(facts.firewall, ports(answers))
+    steps += _proxy(answers, facts, given)
+    steps += _later_certificate(answers, facts)
     # what serves mail now goes on until all that could fail has been tried
     steps.append(Rehearsal(facts.program))
     if answers.instead and facts.stock:
         steps.append(StockUnits(tuple(facts.stock)))
-    steps.append(Units(tuple(one for one in ENABLED if one in given.units), answers.start))
+    enabled = (*ENABLED, *(FROM_CADDY if answers.tls == "proxy" else ()))
+    steps.append(Units(tuple(one for one in enabled if one in given.units), answers.start))
     return Plan(tuple(steps), _holds(answers), tuple(_notes(answers, facts, given)))
 
 
@@ -114,7 +117,8 @@ def _holds(answers: Answers) -> frozenset[Path]:
 def wanted_packages(answers: Answers) -> tuple[str, ...]:
     """Debian packages that the answers need."""
     lookup = packages.LOOKUP_POSTGRESQL if answers.settings.get("mail.lookup") == "postgresql" else ()
-    return (*packages.MAIL, *lookup, *(packages.CERTBOT if answers.tls == "certbot" else ()))
+    front = packages.PROXIES.get(answers.proxy, ())
+    return (*packages.MAIL, *lookup, *(packages.CERTBOT if answers.tls == "certbot" else ()), *front)
 
 
 def mail_ports(answers: Answers) -> tuple[int, ...]:
@@ -125,7 +129,7 @@ def mail_ports(answers: Answers) -> tuple[int, ...]:
 
 def ports(answers: Answers) -> tuple[int, ...]:
     """TCP ports that the world must be able to reach."""
-    web = (80, 443) if answers.proxy in ("caddy", "nginx") else ()
+    web = proxy.PORTS if proxy.kind_of(answers) else ()
     proof = (80,) if answers.tls == "certbot" else ()
     return tuple(sorted({*mail_ports(answers), *web, *proof}))
 
@@ -187,16 +191,35 @@ def _certificate(answers: Answers, given: Sources) -> list[Step]:
             File(layout.TLS_KEY, content=given.pair.key, secret=True, **shape),
             File(layout.TLS_CHAIN, content=given.pair.chain, **shape),
         ]
-    if answers.tls == "self-signed":
-        names = (answers.hostname,)
-        return [SelfSigned(names, layout.TLS_CHAIN, layout.TLS_KEY, layout.USER)]
-    if answers.tls == "certbot":
-        lineage = layout.CERTBOT_LIVE / answers.hostname
-        return [
-            *_hook(lineage),
-            Certbot(tls.certbot(answers), lineage, layout.CERTBOT_HOOK, layout.TLS_CHAIN),
-        ]
+    if answers.tls == "self-signed" or _first_a_proxy(answers):
+        names, until = (answers.hostname,), answers.tls != "self-signed"
+        return [SelfSigned(names, layout.TLS_CHAIN, layout.TLS_KEY, layout.USER, until=until)]
     return []
+
+
+def _first_a_proxy(answers: Answers) -> bool:
+    """Whether the certificate can be had only when the proxy runs."""
+    return answers.tls == "proxy" or (answers.tls == "certbot" and answers.proxy == "nginx")
+
+
+def _later_certificate(answers: Answers, facts: Facts) -> list[Step]:
+    """The certificate that others get for us, when the ports and the proxy are there."""
+    if answers.tls == "proxy":
+        return [FromCaddy(answers.hostname, layout.TLS_CHAIN, layout.TLS_KEY)]
+    if answers.tls != "certbot":
+        return []
+    later = _first_a_proxy(answers)
+    names = proxy.host_names(answers, facts.domains) if later else (answers.hostname,)
+    lineage = layout.CERTBOT_LIVE / answers.hostname
+    hook, chain = layout.CERTBOT_HOOK, layout.TLS_CHAIN
+    return [*_hook(lineage), Certbot(tls.certbot(answers), names, lineage, hook, chain, later=later)]
+
+
+def _proxy(answers: Answers, facts: Facts, given: Sources) -> list[Step]:
+    if not given.proxy:
+        return []
+    nginx = releases.parsed((facts.packages or {}).get("nginx", ""))
+    return proxy.steps(answers, proxy.fill(given.proxy, answers, facts.domains, ipv6=facts.ipv6, nginx=nginx))
 
 
 def _hook(lineage: Path) -> list[Step]:
@@ -222,7 +245,7 @@ def _affects(unit: str) -> tuple[str, ...]:
     """What is to be started again when a unit's file has changed."""
     if unit == "postern-dovecot.socket":
         return ("postern-dovecot.service",)  # a part of it
-    return (unit,) if unit in ENABLED or unit == machine.FURTHER else ()
+    return (unit,) if unit in (*ENABLED, *FROM_CADDY) or unit == machine.FURTHER else ()
 
 
 def _http_socket(answers: Answers) -> list[Step]:
@@ -270,9 +293,6 @@ def _notes(answers: Answers, facts: Facts, given: Sources) -> list[str]:
         )
     if facts.firewall and not answers.open_firewall:
         notes += firewall.words(facts.firewall, ports(answers))
-    if given.proxy:
-        name = proxy.FILES[answers.proxy]
-        notes.append(f"{layout.PROXY / name} is for the reverse proxy: the first lines of it say what to do.")
     if answers.tls == "files" and Path(answers.tls_cert).parent.parent != layout.CERTBOT_LIVE:
         notes.append(
             "The certificate was copied: run `postern setup --yes` again whenever it was renewed (from the hook of "

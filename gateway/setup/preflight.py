@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator
 
 from gateway.setup import plan as planning
-from gateway.setup import releases
-from gateway.setup.answers import Answers
+from gateway.setup import proxy, releases
+from gateway.setup.answers import Answers, own_way
 from gateway.setup.machine import STOCK, Facts, Listener
-from gateway.setup.tls import own_way
 
 _INSTANCE = re.compile(r"@[^.]*")
 
@@ -53,18 +52,43 @@ def _driver(answers: Answers, facts: Facts) -> Iterator[tuple[str, str]]:
 
 def _ports(answers: Answers, facts: Facts) -> Iterator[tuple[str, str]]:
     taken = [one for one in facts.listeners if _in_the_way(one, answers, facts)]
-    if answers.tls == "certbot" and not (answers.certbot_webroot or own_way(answers)):
+    yield from _proxy(answers, facts)
+    if answers.tls == "certbot" and not (
+        answers.certbot_webroot or own_way(answers) or answers.proxy == "nginx"
+    ):
         busy = [one for one in facts.listeners if one.port == 80 and not one.ours]
         if busy:
             yield (
                 f"certbot needs port 80, and {busy[0]}",
-                "give --certbot-webroot DIR, the directory that program serves files from",
+                "give --certbot-webroot DIR, the directory that program serves files from; or --proxy nginx or "
+                "--proxy caddy, which get the certificate themselves",
             )
     later = {} if answers.instead or answers.mail_address else _at_next_boot(answers, facts, taken)
     words = [str(one) for one in taken]
     words += [f"{unit} is enabled and takes port {port} when it starts" for unit, port in later.items()]
     if words:
         yield "mail ports are taken: " + "; ".join(words), _ways(answers, facts, taken)
+
+
+def _proxy(answers: Answers, facts: Facts) -> Iterator[tuple[str, str]]:
+    """The proxy can be installed, and nobody else holds its ports."""
+    kind = proxy.kind_of(answers)
+    if kind is None:
+        return
+    if facts.packages is not None and facts.packages.get(kind.package) == "":
+        universe = (
+            "`add-apt-repository universe && apt-get update`"
+            if "ubuntu" in facts.release
+            else "apt-get update"
+        )
+        yield f"apt knows no package {kind.package}", f"run {universe}, then the same command again"
+    busy = [one for one in facts.listeners if one.port in proxy.PORTS and one.unit != kind.unit]
+    if busy:
+        yield (
+            f"{kind.package} needs ports 80 and 443, and " + "; ".join(map(str, busy)),
+            f"stop and disable {' and '.join(sorted({one.program or str(one.port) for one in busy}))}, or choose the "
+            "--proxy that is in use, or give --proxy none and configure it yourself by the examples in config/",
+        )
 
 
 def _in_the_way(one: Listener, answers: Answers, facts: Facts) -> bool:

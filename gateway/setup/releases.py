@@ -13,6 +13,8 @@ SYSTEMS = "Debian 12 or 13, or Ubuntu 24.04 or 26.04"
 
 NEEDED = {"dovecot-core": "Dovecot", "postfix": "Postfix"}
 """The packages whose versions matter, with their programs' names."""
+ALSO = ("caddy", "nginx", "certbot")
+"""Packages of which it is good to know whether apt has them, and nginx's version."""
 
 _DOVECOT = ((2, 3), (2, 4))
 _POSTFIX = (3, 7)
@@ -22,15 +24,15 @@ _NONE = "(none)"
 
 
 def offered(hands: Hands) -> dict[str, str] | None:
-    """{package: the version that is installed, else the one that apt would install}, for each of NEEDED; empty
-    text for a package that apt does not know. None when there is no apt. Of an image: only what is installed."""
+    """{package: the version that is installed, else the one that apt would install}, for each of NEEDED and ALSO;
+    empty text for a package that apt does not know. None when there is no apt. Of an image: only what is installed."""
     if not hands.live:
-        lines = hands.ask("dpkg-query", "-W", "-f=${Package} ${Version}\n", *NEEDED).splitlines()
+        lines = hands.ask("dpkg-query", "-W", "-f=${Package} ${Version}\n", *NEEDED, *ALSO).splitlines()
         return {name: version for name, _, version in (line.partition(" ") for line in lines)}
     if shutil.which("apt-cache") is None or shutil.which("dpkg-query") is None:
         return None
-    text = hands.ask("env", "LC_ALL=C", "apt-cache", "policy", *NEEDED)
-    found = dict.fromkeys(NEEDED, "")
+    text = hands.ask("env", "LC_ALL=C", "apt-cache", "policy", *NEEDED, *ALSO)
+    found = dict.fromkeys((*NEEDED, *ALSO), "")
     for name, installed, candidate in _POLICY.findall(text):
         version = installed if installed != _NONE else candidate
         found[name] = version if version != _NONE else ""
@@ -45,14 +47,15 @@ def problems(release: str, versions: Mapping[str, str] | None) -> Iterator[tuple
             f"take a server with {SYSTEMS}",
         )
         return
-    unknown = [name for name, version in versions.items() if not version]
+    unknown = [name for name in NEEDED if versions.get(name) == ""]
     if unknown:
         universe = "; on Ubuntu also `add-apt-repository universe`" if release.startswith("ubuntu") else ""
         yield (
             f"apt knows no package {' or '.join(unknown)}: its lists are empty, or lack a part of the distribution",
             f"run `apt-get update`{universe}, then the same command again",
         )
-    for name, version in versions.items():
+    for name in NEEDED:
+        version = versions.get(name, "")
         if version and (why := _unfit(name, version)):
             yield (
                 f"{NEEDED[name]} {version} (package {name} of {release or 'this system'}) is {why}",
@@ -60,10 +63,15 @@ def problems(release: str, versions: Mapping[str, str] | None) -> Iterator[tuple
             )
 
 
+def parsed(version: str) -> tuple[int, int]:
+    """The first two numbers of a package's version; (0, 0) when it has none."""
+    match = _NUMBERS.match(version)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
 def _unfit(name: str, version: str) -> str:
     """Why a version cannot be used; empty when it can."""
-    match = _NUMBERS.match(version)
-    numbers = (int(match[1]), int(match[2])) if match else (0, 0)
+    numbers = parsed(version)
     if name == "postfix":
         return "" if numbers >= _POSTFIX else "too old: Postern needs 3.7 or newer"
     if numbers < min(_DOVECOT):

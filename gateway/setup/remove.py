@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.setup import layout, machine, manifest
+from gateway.setup import layout, machine, manifest, proxy_steps
 from gateway.setup.hands import CommandFailed, Hands
 from gateway.setup.manifest import Manifest
 
@@ -12,6 +12,8 @@ GONE, KEPT, BACK = "removed", "kept", "started again"
 
 _RENDERED = (layout.POSTFIX_CONFIG, layout.RUN)
 """Directories whose content is made anew at each start."""
+_HOLD_DATA = (layout.DATA, layout.POSTFIX_SPOOL, layout.POSTFIX_DATA)
+"""Directories of Postern's data alone, whoever made them."""
 
 
 def remove(hands: Hands, book: Manifest, path: Path, *, purge: bool) -> list[tuple[str, str, str]]:
@@ -25,6 +27,8 @@ def remove(hands: Hands, book: Manifest, path: Path, *, purge: bool) -> list[tup
     book.done = False
     save()
     _units(hands, book, found)
+    found += proxy_steps.detach(hands, book)
+    save()
     _files(hands, book, found)
     if hands.live:
         hands.run("systemctl", "daemon-reload")
@@ -60,7 +64,8 @@ def _units(hands: Hands, book: Manifest, found: list[tuple[str, str, str]]) -> N
         if running:
             hands.run("systemctl", "stop", *running)
         for timer in sorted(one for one in files if one.endswith(".timer")):
-            hands.run("systemctl", "clean", "--what=state", timer)  # when it ran last
+            # when it ran last; not `systemctl clean`, which needs dbus: a small installation has none
+            hands.remove(Path(f"/var/lib/systemd/timers/stamp-{timer}"))
     enabled = [one for one in ours if machine.unit_state(hands, one).enabled]
     if further:
         enabled.append(machine.FURTHER)  # that is each of them
@@ -98,16 +103,32 @@ def _firewall(hands: Hands, book: Manifest, found: list[tuple[str, str, str]]) -
 
 def _directories(hands: Hands, book: Manifest, found: list[tuple[str, str, str]], *, purge: bool) -> None:
     if purge:
-        for name in reversed(list(book.data)):
-            if hands.status(Path(name)) is not None:
-                hands.remove_tree(Path(name))
-                found.append((GONE, name, ""))
-            book.data.remove(name)
+        _data(hands, book, found)
     for name in reversed(list(book.directories)):
         if hands.rmdir(Path(name)):
             book.directories.remove(name)
         else:
             found.append((KEPT, name, "not empty"))
+
+
+def _data(hands: Hands, book: Manifest, found: list[tuple[str, str, str]]) -> None:
+    made = set(book.data)
+    for name in reversed(list(book.data)):
+        if hands.status(Path(name)) is not None:
+            hands.remove_tree(Path(name))
+            found.append((GONE, name, ""))
+        book.data.remove(name)
+    for path in (*_HOLD_DATA, layout.BACKUPS):
+        if str(path) in made or hands.status(path) is None or not hands.entries(path):
+            continue
+        if path == layout.BACKUPS:
+            words = "it was there before setup; backups open every inbox: delete it yourself"
+            found.append((KEPT, str(path), words))
+            continue
+        # often a file system of its own, mounted there: it stays, empty
+        for one in hands.entries(path):
+            hands.delete(one)
+        found.append((GONE, f"everything in {path}", "the directory itself was there before setup"))
 
 
 def _stock(hands: Hands, book: Manifest, found: list[tuple[str, str, str]]) -> None:

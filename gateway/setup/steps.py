@@ -78,6 +78,47 @@ class SettingsFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One line at the end of a file that is somebody else's, and what it is for, as a comment above it."""
+
+    path: Path
+    text: str
+    why: str
+    unit: str
+    """Reads it when it is reloaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link. A file of somebody else's in its place is kept."""
+
+    path: Path
+    target: Path
+    unit: str
+    """Reads it when it is reloaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user of another package's in a group of ours; its unit is restarted to notice."""
+
+    user: str
+    group: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A reverse proxy's unit, enabled and started, with what the steps before it changed taken up."""
+
+    unit: str
+    package: str
+    test: tuple[str, ...]
+    """The command that reads its configuration and starts nothing. When it fails the site is taken out again."""
+    start: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class SelfSigned:
     """A certificate of our own for trying out, made once for these names."""
 
@@ -85,6 +126,17 @@ class SelfSigned:
     chain: Path
     key: Path
     group: str
+    until: bool = False
+    """Only until another certificate comes: one that is there is kept, whoever it is from."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromCaddy:
+    """Caddy's certificate for this name, waited for and copied to the mail services."""
+
+    hostname: str
+    chain: Path
+    key: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +144,13 @@ class Certbot:
     """A certificate from certbot, and its first copy to where the services read it (by the deploy hook)."""
 
     command: tuple[str, ...]
+    names: tuple[str, ...]
+    """The server's first. Of the others those are asked for that DNS knows."""
     lineage: Path
     hook: Path
     chain: Path
+    later: bool = False
+    """Another certificate serves until this one comes: that it cannot be had now stops nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +177,12 @@ Step = (
     | Directory
     | File
     | SettingsFile
+    | Line
+    | Link
+    | Member
+    | Proxy
     | SelfSigned
+    | FromCaddy
     | Certbot
     | Command
     | Units

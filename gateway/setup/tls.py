@@ -13,8 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.setup import layout
-from gateway.setup.answers import Answers, BadAnswer
+from gateway.setup.answers import Answers, BadAnswer, own_way
 
+WEBROOT = "/var/www/html"
+"""Where nginx serves certbot's proofs from, unless --certbot-webroot names another directory."""
 _YEARS = 10
 _RENEW = dt.timedelta(days=30)
 
@@ -78,6 +80,23 @@ def names_of(cert: x509.Certificate) -> tuple[str, ...]:
     return tuple(name.lower() for name in held.get_values_for_type(x509.DNSName))
 
 
+def names_in(chain: bytes | None) -> tuple[str, ...]:
+    """The host names of a PEM chain's first certificate; none when there is none."""
+    try:
+        return names_of(x509.load_pem_x509_certificate(chain)) if chain else ()
+    except ValueError:
+        return ()
+
+
+def is_self_signed(chain: bytes) -> bool:
+    """Whether a PEM chain begins with a certificate that signs itself."""
+    try:
+        held = x509.load_pem_x509_certificate(chain)
+    except ValueError:
+        return False
+    return held.issuer == held.subject
+
+
 def covers(names: tuple[str, ...], hostname: str) -> bool:
     """Whether one of ``names`` is the host's, a wildcard for its first label included."""
     return hostname in names or f"*.{hostname.partition('.')[2]}" in names
@@ -119,32 +138,17 @@ def self_signed(names: tuple[str, ...]) -> Pair:
     return Pair(cert.public_bytes(serialization.Encoding.PEM).decode(), text.decode())
 
 
-def own_way(answers: Answers) -> bool:
-    """Whether the further arguments for certbot say how the domain is proved."""
-    ways = ("--dns-", "--nginx", "--apache", "--webroot", "--standalone", "--manual", "--authenticator", "-a")
-    return any(one.startswith(ways) for one in answers.certbot_arguments)
-
-
 def certbot(answers: Answers) -> tuple[str, ...]:
-    """The command that gets a certificate for the mail host, or keeps the one there is until it is due."""
-    if answers.certbot_webroot:
-        way: tuple[str, ...] = ("--webroot", "--webroot-path", answers.certbot_webroot)
-    elif own_way(answers):
-        way = ()
+    """The command that gets a certificate for the mail host, or keeps the one there is until it is due. The names
+    are still to be added (``--domain NAME``)."""
+    webroot = answers.certbot_webroot or (WEBROOT if answers.proxy == "nginx" else "")
+    if own_way(answers) and not answers.certbot_webroot:
+        way: tuple[str, ...] = ()
     else:
-        way = ("--standalone",)
+        way = ("--webroot", "--webroot-path", webroot) if webroot else ("--standalone",)
     return (
-        "certbot",
-        "certonly",
-        "--non-interactive",
-        "--agree-tos",
-        "--email",
-        answers.certbot_email,
-        "--cert-name",
-        answers.hostname,
-        "--domain",
-        answers.hostname,
-        "--keep-until-expiring",
+        *("certbot", "certonly", "--non-interactive", "--agree-tos", "--email", answers.certbot_email),
+        *("--cert-name", answers.hostname, "--keep-until-expiring"),
         *way,
         *answers.certbot_arguments,
     )

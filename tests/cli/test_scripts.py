@@ -234,6 +234,37 @@ def test_a_step_that_went_well_is_one_line(machine: Machine) -> None:
     assert "much\nmore\n" in (machine.place / "venv.log").read_text()
 
 
+@pytest.mark.parametrize(("made_from", "current"), [("", "yes"), ("-dev", "yes"), ("-build", "no")])
+def test_what_is_made_for_development_does_for_the_gateway(
+    machine: Machine, made_from: str, current: str
+) -> None:
+    lines = [
+        'mkdir -p "$venv/bin"; touch "$venv/bin/postern"; chmod 755 "$venv/bin/postern"; find_python',
+        f'venv_wanted requirements{made_from}.lock >"$venv/postern-stamp"',
+        "if venv_is_current requirements.lock; then echo yes; else echo no; fi",
+    ]
+    machine.python = True
+    assert machine.run("\n".join(lines)).stdout == f"{current}\n"
+
+
+def test_development_has_all_that_the_gateway_needs_in_the_same_versions() -> None:
+    def pins(name: str) -> set[str]:
+        lines = (ROOT / name).read_text("utf-8").splitlines()
+        return {line.split(" ")[0] for line in lines if line[:1].isalnum()}
+
+    assert len(pins("requirements.lock")) > 40
+    assert pins("requirements.lock") <= pins("requirements-dev.lock")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_checkout_of_somebody_else_is_refused(machine: Machine) -> None:
+    (machine.place / "closed").mkdir(mode=0o555)
+    machine.python = True
+    done = machine.run("venv=$PLACE/closed/venv; log=$PLACE/log; prepare requirements.lock")
+    assert done.returncode == 4
+    assert f"somebody cannot write to {machine.place}/closed" in done.stderr
+
+
 @pytest.mark.skipif(not shutil.which("script"), reason="apt install bsdutils")
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
 def test_colours_are_for_terminals(machine: Machine, no_color: str, coloured: bool) -> None:

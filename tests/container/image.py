@@ -49,13 +49,19 @@ class Builder:
 
     def __init__(self, place: Path) -> None:
         self._place = place
+        self._driver = "overlay"
         place.mkdir(parents=True, exist_ok=True)
+        try:
+            self.buildah("info")
+        except AssertionError:  # below a file system that takes no overlay: whole copies instead
+            shutil.rmtree(place / "root", ignore_errors=True)
+            self._driver = "vfs"
 
     def buildah(self, *words: str, timeout: float = 300) -> str:
         """What a buildah command says. Raises AssertionError with its errors when it fails."""
         storage = ["--root", str(self._place / "root"), "--runroot", str(self._place / "run")]
         done = subprocess.run(
-            ["buildah", *storage, "--storage-driver", "overlay", *words],
+            ["buildah", *storage, "--storage-driver", self._driver, *words],
             cwd=_ROOT,
             capture_output=True,
             text=True,

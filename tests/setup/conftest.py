@@ -101,7 +101,7 @@ def tree(tmp_path: Path) -> Tree:
     (root / "etc/os-release").write_text("ID=debian\nVERSION_ID=12\n")
     (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\npostfix:x:104:105::/:/bin/false\n")
     (root / "etc/group").write_text("root:x:0:\npostfix:x:105:\n")
-    names = plan.wanted_packages(msgspec.structs.replace(ANSWERS, tls="certbot"))
+    names = (*plan.wanted_packages(msgspec.structs.replace(ANSWERS, tls="certbot")), "caddy", "nginx")
     (root / "var/lib/dpkg/status").write_text(
         "\n".join(
             f"Package: {name}\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n"

@@ -13,11 +13,21 @@ import pytest
 from cryptography import x509
 
 from gateway.cli.config import described
+from gateway.cli.setup_request import first_request, lines
 from gateway.configuration import load_settings
 from gateway.setup import firewall, layout, plan, preflight, proxy, settings_file, sources, tls
 from gateway.setup.answers import Answers, BadAnswer, Secrets, check
 from gateway.setup.machine import Listener, UnitState
-from gateway.setup.steps import Certbot, File, Packages, Rehearsal, StockUnits, Units
+from gateway.setup.steps import (
+    Certbot,
+    File,
+    Packages,
+    Proxy,
+    Rehearsal,
+    SelfSigned,
+    StockUnits,
+    Units,
+)
 from tests.setup.conftest import ANSWERS, FACTS
 
 with_ = msgspec.structs.replace
@@ -292,15 +302,109 @@ def test_a_firewall_is_told_of_and_opened_only_when_asked(kind: str) -> None:
         assert firewall.undo(argv) != argv or "--reload" in argv
 
 
-def test_the_proxys_configuration_names_the_hosts_and_the_socket() -> None:
-    for kind in ("caddy", "nginx"):
-        answers = check(with_(ANSWERS, proxy=kind, public_url="https://api.example.org"))
-        text = proxy.fill(sources.example(proxy.FILES[kind]), answers)
-        assert "example.com" not in text
-        assert "public_url" not in text
-        for host in ("api.example.org", "mta-sts.example.org", "autoconfig.example.org"):
-            assert host in text
-        assert str(layout.HTTP_SOCKET) in text
+@pytest.mark.parametrize("kind", ["caddy", "nginx"])
+def test_the_proxys_site_names_every_host_and_the_socket(kind: Any) -> None:
+    answers = with_(ANSWERS, proxy=kind, public_url="https://api.example.org")
+    text = proxy.fill(
+        sources.example(proxy.KINDS[kind].example), check(answers), ("example.org", "second.example")
+    )
+    assert "example.com" not in text
+    assert "public_url" not in text
+    for host in ("api.example.org", "mail.example.org", "mta-sts.example.org", "autoconfig.second.example"):
+        assert host in text
+    assert str(layout.HTTP_SOCKET) in text
+
+
+def test_the_site_is_one_that_this_nginx_takes_without_a_warning() -> None:
+    answers = check(with_(ANSWERS, proxy="nginx"))
+    text = sources.example("nginx.conf")
+    old, new = (proxy.fill(text, answers, nginx=version) for version in ((1, 22), (1, 26)))
+    assert "listen 443 ssl http2;" in old
+    assert "http2 on" not in old
+    assert "ssl http2" not in new
+    assert new.count("http2 on;") == 1
+    assert "[::]" in old
+    assert "[::]" not in proxy.fill(text, answers, ipv6=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"proxy": "nginx", "tls": ""}, "nginx needs a certificate: --certbot EMAIL"),
+        ({"proxy": "caddy", "tls": "certbot", "certbot_email": "a@b.org"}, "leave --certbot out"),
+        ({"proxy": "none", "tls": "proxy"}, "the certificate was Caddy's"),
+    ],
+)
+def test_a_proxy_and_a_certificate_that_do_not_go_together(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadAnswer, match=words):
+        check(with_(ANSWERS, **changes))
+
+
+def test_caddys_certificate_is_for_mail_too_unless_another_is_given() -> None:
+    assert check(with_(ANSWERS, proxy="caddy", tls="")).tls == "proxy"
+    assert check(with_(ANSWERS, proxy="caddy")).tls == "self-signed"
+    dns = with_(
+        ANSWERS, proxy="caddy", tls="certbot", certbot_email="a@b.org", certbot_arguments=("--dns-x",)
+    )
+    assert check(dns).tls == "certbot"
+
+
+@pytest.mark.parametrize(
+    ("changes", "base_url", "tunnel"),
+    [
+        ({}, "http://127.0.0.1:8025", "ssh -N -L 8025:127.0.0.1:8025 root@mail.example.org"),
+        ({"http_port": 9000}, "http://127.0.0.1:9000", "ssh -N -L 9000:127.0.0.1:9000 root@mail.example.org"),
+        ({"http_host": "::1"}, "http://127.0.0.1:8025", "ssh -N -L 8025:[::1]:8025 root@mail.example.org"),
+        (
+            {"unix_socket": True},
+            "http://127.0.0.1:8025",
+            "ssh -N -L 8025:/run/postern/http.sock root@mail.example.org",
+        ),
+        ({"proxy": "caddy", "tls": "", "unix_socket": True}, "https://mail.example.org", ""),
+        ({"public_url": "https://api.example.org/"}, "https://api.example.org", ""),
+    ],
+)
+def test_the_first_request_goes_where_the_api_answers(
+    changes: dict[str, Any], base_url: str, tunnel: str
+) -> None:
+    answers = check(with_(ANSWERS, **changes))
+    request = first_request(answers, plan.settings(answers))
+    assert (request.base_url, request.tunnel) == (base_url, tunnel)
+    assert request.curl.endswith(f"{base_url}/api/v0/inboxes")
+    shown = "\n".join(lines(request, "inai_key"))
+    assert "export POSTERN_KEY=inai_key" in shown
+    assert ("HTTP, on this machine alone" in shown) is bool(tunnel)
+
+
+@pytest.mark.parametrize("kind", ["caddy", "nginx"])
+def test_a_proxy_is_refused_where_another_program_has_its_ports(kind: Any) -> None:
+    answers = check(with_(ANSWERS, proxy=kind))
+    other = facts(listeners=ports(("0.0.0.0", 80, "apache2.service")))
+    [(words, fix)] = preflight.problems(answers, other)
+    assert f"{kind} needs ports 80 and 443, and apache2 (apache2.service) listens on 0.0.0.0:80" in words
+    assert "--proxy none" in fix
+    assert preflight.problems(answers, facts(listeners=ports(("0.0.0.0", 80, f"{kind}.service")))) == []
+    without = facts(release="ubuntu 24.04", packages={kind: ""})
+    [(words, fix)] = preflight.problems(answers, without)
+    assert words == f"apt knows no package {kind}"
+    assert "universe" in fix
+
+
+def test_nginx_is_in_front_before_certbot_asks_through_it() -> None:
+    answers = check(with_(ANSWERS, proxy="nginx", tls="certbot", certbot_email="me@example.org"))
+    made = plan.make(
+        answers,
+        Secrets(),
+        facts(domains=("second.example",)),
+        sources_of(proxy=sources.example("nginx.conf")),
+    )
+    kinds = [type(one) for one in made.steps]
+    assert kinds.index(SelfSigned) < kinds.index(Proxy) < kinds.index(Certbot) < kinds.index(Units)
+    [step] = [one for one in made.steps if isinstance(one, Certbot)]
+    assert step.names[0] == "mail.example.org"
+    assert "mta-sts.second.example" in step.names
+    assert step.command[-3:] == ("--webroot", "--webroot-path", "/var/www/html")
+    assert {"nginx", "certbot"} <= set(plan.wanted_packages(answers))
 
 
 def test_other_credentials_than_given_stay_as_they_are() -> None:

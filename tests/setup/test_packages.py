@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.vps.conftest import wheel  # noqa: F401
-from tests.vps.host import Host, booted, hosts_missing
+from tests.vps.host import STOCK_POSTFIX, Host, booted, hosts_missing
 from tests.vps.install import VENV, binds, install
 
 SETUP = ["postern", "setup", "--domain", "example.org", "--self-signed", "--instead", "--yes"]
 MISSING = "dovecot-managesieved"
-STOCK = "postfix@-.service"
 POLICY = "/usr/sbin/policy-rc.d"
 KILLED = """#!/bin/sh
 case "$*" in *install*) kill -9 $PPID; sleep 1 ;; esac
@@ -52,7 +51,7 @@ def refused(host: Host) -> str:
     """What a set-up says that fails; the server that was there must run on."""
     done = host.run(*SETUP, check=False, timeout=300)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert active(host, STOCK)
+    assert active(host, STOCK_POSTFIX)
     assert not host.path(POLICY).exists()
     assert "Traceback" not in done.stderr
     return done.stderr
@@ -84,7 +83,7 @@ def test_another_package_manager_in_the_way_is_told_of(host: Host) -> None:
     done = host.run(f"{VENV}/bin/python", "-c", impatient, *SETUP[1:], check=False)
     assert done.returncode == 1
     assert "postern: another package manager is running\n  wait until it has ended" in done.stderr
-    assert active(host, STOCK)
+    assert active(host, STOCK_POSTFIX)
 
 
 def test_a_set_up_that_was_killed_while_it_installed_goes_on(host: Host) -> None:
@@ -92,7 +91,7 @@ def test_a_set_up_that_was_killed_while_it_installed_goes_on(host: Host) -> None
     apt.write_text(KILLED)
     apt.chmod(0o755)
     host.run(*SETUP, check=False)
-    assert active(host, STOCK)
+    assert active(host, STOCK_POSTFIX)
     assert host.path(POLICY).exists(), "it was killed in the middle"
     host.run("systemctl", "enable", "dovecot.service")  # as the packages do, which were left so
     manifest = host.path("/var/lib/postern-setup/manifest.json")
@@ -107,7 +106,7 @@ def test_a_set_up_that_was_killed_while_it_installed_goes_on(host: Host) -> None
     ]
     assert not host.path(POLICY).exists()
     assert active(host, "postern-dovecot")
-    assert not active(host, STOCK)
+    assert not active(host, STOCK_POSTFIX)
 
 
 def test_a_configuration_that_would_not_work_stops_nothing(host: Host) -> None:
@@ -120,4 +119,4 @@ def test_a_configuration_that_would_not_work_stops_nothing(host: Host) -> None:
     newer.unlink()
     host.run(*SETUP, timeout=300)
     assert active(host, "postern-dovecot")
-    assert not active(host, STOCK)
+    assert not active(host, STOCK_POSTFIX)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +42,7 @@ def asked(
 def test_everything_is_asked_with_good_defaults() -> None:
     facts = replace(FACTS, hostname="mx1.example.org")
     given = Answers(addresses=("192.0.2.10",))
-    answers, secrets = asked(given, ["", "", "", "", "me@example.org", "n", "", ""], facts=facts)
+    answers, secrets = asked(given, ["", "", "", "", "", "me@example.org", "n", ""], facts=facts)
     assert check(answers) == answers
     assert (answers.domain, answers.hostname) == ("example.org", "mx1.example.org")
     assert (answers.tls, answers.certbot_email, answers.inbox) == ("certbot", "me@example.org", "agent")
@@ -52,12 +54,12 @@ def test_a_relay_and_its_password() -> None:
         "example.net",
         "",
         "192.0.2.10",
-        "self-signed",
+        "caddy",
+        "",
         "y",
         "relay.example.com:587",
         "me",
         "hush",
-        "caddy",
         "bot",
     ]
     answers, secrets = asked(Answers(), lines)
@@ -67,6 +69,7 @@ def test_a_relay_and_its_password() -> None:
         "caddy",
     )
     assert (answers.hostname, answers.inbox) == ("mail.example.net", "bot")
+    assert answers.tls == "proxy", "Caddy's certificate is the first to be offered"
     assert secrets.smarthost_password == "hush"
 
 
@@ -76,14 +79,14 @@ def test_a_stock_server_in_the_way_is_asked_about() -> None:
         listeners=(Listener("0.0.0.0", 25, "postfix@-.service", "master"),),
         stock={"postfix.service": UnitState(True, True)},
     )
-    lines = ["example.net", "", "192.0.2.10", "self-signed", "n", "", "", "y"]
+    lines = ["example.net", "", "192.0.2.10", "", "self-signed", "n", "", "y"]
     assert asked(Answers(), lines, facts=facts)[0].instead
     assert not asked(Answers(), [*lines[:-1], "n"], facts=facts)[0].instead
 
 
 def test_known_answers_may_all_stay() -> None:
     assert asked(check(ANSWERS), [""], known=True)[0] == check(ANSWERS)
-    lines = ["y", "", "", "192.0.2.99", "", "n", ""]
+    lines = ["y", "", "", "192.0.2.99", "", "", "n"]
     changed, _ = asked(check(ANSWERS), lines, known=True)
     assert changed == msgspec.structs.replace(check(ANSWERS), addresses=("192.0.2.99",), proxy="none")
 
@@ -147,7 +150,7 @@ def test_a_dry_run_from_the_command_line(tree: Tree, capsys: pytest.CaptureFixtu
     out = capsys.readouterr().out
     assert "write  /etc/postern/credentials/hook  root:root 0600\n       | ********" in out
     assert 'smarthost_profile = "postmark"' in out
-    assert "server_name mail.example.org mta-sts.example.org" in out
+    assert "server_name mail.example.org\n       |         mta-sts.example.org" in out
     assert "hush" not in out + summary
     assert tree.where() == before
 
@@ -174,6 +177,21 @@ def test_a_dry_run_names_each_file_once_and_what_it_is_for(
     for path in written:
         [line] = [one for one in lines if one.startswith(f"  {path} ")]
         assert len(line.split(maxsplit=3)) == 4, f"nothing is said about {path}"
+
+
+def test_a_missing_driver_for_postgresql_is_told_in_words(tmp_path: Path) -> None:
+    program = "import sys; sys.modules['psycopg'] = None; from gateway.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "inbox", "list", "--data", str(tmp_path)],
+        env={**os.environ, "POSTERN_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 4
+    assert "the Python driver for it is not installed" in done.stderr
+    assert "pipx inject postern" in done.stderr
+    assert "defect" not in done.stderr
 
 
 def test_without_setup_there_is_nothing_to_remove(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from tests.e2e.world import until
 from tests.vps.conftest import wheel  # noqa: F401
-from tests.vps.host import Host, HostFailed, booted, hosts_missing
+from tests.vps.host import STOCK_POSTFIX, Host, HostFailed, booted, hosts_missing
 from tests.vps.install import VENV, binds, doctor, install
 from tests.vps.network import Place
 
@@ -61,6 +61,7 @@ def host(wheel: Path) -> Iterator[Host]:  # noqa: F811
         host.run("ip", "address", "add", f"{ADDRESS}/24", "dev", "lo")
         # Debian's own configuration, as after an installation that asked; ours asked for none
         host.run("cp", "/usr/share/postfix/main.cf.debian", "/etc/postfix/main.cf")
+        host.path("/etc/aliases").write_text("postmaster: root\n")
         host.run("newaliases")
         host.run(
             "postconf", "-e", "inet_interfaces=all", "mynetworks=127.0.0.0/8", "myhostname=mx.example.net"
@@ -111,10 +112,10 @@ def test_a_stock_server_in_the_way_is_refused(host: Host) -> None:
     before = files(host)
     done = host.run(*FLAGS, check=False)
     assert done.returncode == 1
-    assert "master (postfix@-.service) listens on 0.0.0.0:25" in done.stderr
+    assert f"master ({STOCK_POSTFIX}) listens on 0.0.0.0:25" in done.stderr
     assert "--instead stops and disables postfix.service" in done.stderr
     assert files(host) == before
-    assert active(host, "postfix@-.service")
+    assert active(host, STOCK_POSTFIX)
 
 
 def test_a_dry_run_shows_it_all_and_touches_nothing(host: Host) -> None:
@@ -123,7 +124,7 @@ def test_a_dry_run_shows_it_all_and_touches_nothing(host: Host) -> None:
     acts = json.loads(host.run(*FLAGS, "--instead", "--dry-run", "--json").stdout)["acts"]
     assert files(host) == before
     assert host.run("getent", "passwd").stdout == users
-    assert active(host, "postfix@-.service")
+    assert active(host, STOCK_POSTFIX)
     commands = [one["command"] for one in acts if one["act"] == "run"]
     for wanted in (
         "systemctl stop postfix.service",
@@ -143,7 +144,7 @@ def test_a_server_is_set_up(host: Host, server: dict[str, Any]) -> None:
     assert f"{HOSTNAME}" in server["zone"]
     for unit in ("postern", "postern-dovecot", "postern-postfix", "postern-milter", "postern-tls.path"):
         assert active(host, unit), unit
-    assert not active(host, "postfix@-.service")
+    assert not active(host, STOCK_POSTFIX)
     asked = host.path("/root/apt-get.log").read_text().splitlines()
     assert [one.split()[0] for one in asked] == ["update", "install"]
     assert all(one.endswith("policy=101") for one in asked), "nothing may start while packages are installed"
@@ -151,6 +152,25 @@ def test_a_server_is_set_up(host: Host, server: dict[str, Any]) -> None:
     assert f"--domain {HOSTNAME}" in host.path("/root/certbot.log").read_text()
     chain = host.path("/etc/postern/tls/fullchain.pem").read_text()
     assert served_certificate(host).split() == chain.split()
+
+
+def test_the_first_request_works_as_it_is_printed(host: Host, server: dict[str, Any]) -> None:
+    request = server["first_request"]
+    assert request["tunnel"] == f"ssh -N -L 8025:127.0.0.1:8025 root@{HOSTNAME}"
+    # at the other end of the tunnel
+    found = host.run("sh", "-c", request["curl"], environment={"POSTERN_KEY": server["api_key"]})
+    assert f"agent@{DOMAIN}" in found.stdout
+
+
+def test_what_is_missing_is_told_with_what_to_do(host: Host, server: dict[str, Any]) -> None:
+    # no name server can be asked here, and no mail server be reached
+    missing = {one["subject"]: one for one in server["missing"]}
+    assert {HOSTNAME, DOMAIN, "port 25"} <= set(missing)
+    assert all(one["fix"] for one in missing.values())
+    shown = host.run("postern", "setup", "--yes").stdout
+    assert "Still missing" in shown
+    assert f"ssh -N -L 8025:127.0.0.1:8025 root@{HOSTNAME}" in shown
+    assert server["api_key"] not in shown
 
 
 def test_commands_find_the_server_without_options(host: Host, server: dict[str, Any]) -> None:
@@ -267,7 +287,7 @@ def test_set_up_knows_its_own_sockets_while_the_gateway_is_down(host: Host, serv
 
 def test_removal_gives_the_stock_server_back_and_keeps_the_mail(host: Host, server: dict[str, Any]) -> None:
     host.run("postern", "setup", "--remove", "--yes")
-    assert active(host, "postfix@-.service")
+    assert active(host, STOCK_POSTFIX)
     assert host.run("systemctl", "is-enabled", "postfix").stdout.strip() == "enabled"
     units = host.run("systemctl", "list-unit-files", "postern*", "--no-legend", "-q", check=False).stdout
     assert units == ""
@@ -290,7 +310,7 @@ def test_purging_leaves_nothing(host: Host, server: dict[str, Any]) -> None:
     )
     assert "postern" not in host.run("getent", "passwd").stdout
     assert "postern" not in host.run("getent", "group").stdout
-    assert active(host, "postfix@-.service")
+    assert active(host, STOCK_POSTFIX)
 
 
 def test_beside_a_stock_postfix_that_passes_the_mail_on(host: Host) -> None:
@@ -341,7 +361,7 @@ def test_beside_a_stock_postfix_that_passes_the_mail_on(host: Host) -> None:
         ).stdout
 
     until(lambda: "passed on" in subjects(), 60, host.journal())
-    assert active(host, "postfix@-.service")
+    assert active(host, STOCK_POSTFIX)
 
 
 def test_a_machine_without_ipv6(host: Host) -> None:

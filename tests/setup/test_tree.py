@@ -14,7 +14,7 @@ import pytest
 
 from gateway.cli.config import described
 from gateway.configuration import load_settings
-from gateway.setup import apply, layout, machine, manifest, sources
+from gateway.setup import apply, layout, machine, manifest, plan, proxy, remove, sources
 from gateway.setup.answers import Secrets
 from gateway.setup.hands import CommandFailed, Hands
 from gateway.setup.steps import File
@@ -257,6 +257,108 @@ def test_removal_keeps_the_data_unless_purged(tree: Tree) -> None:
     tree.remove(purge=True)
     assert not tree.at(layout.DATA).exists()
     assert not tree.at(layout.STATE).exists()
+
+
+def test_purging_empties_a_data_directory_that_was_there_before(tree: Tree) -> None:
+    for folder in (layout.DATA, layout.BACKUPS):
+        tree.at(folder).mkdir(parents=True)  # as where another disk is mounted
+    tree.apply()
+    tree.at(layout.DATA / "postern.db").write_text("records")
+    tree.at(layout.DATA / "secret").write_text("key")
+    tree.at(layout.BACKUPS / "old").write_text("backup")
+    tree.at("/var/elsewhere").mkdir()
+    tree.at(layout.DATA / "link").symlink_to(tree.at("/var/elsewhere"))
+    tree.remove()
+    assert tree.at(layout.DATA / "postern.db").exists()
+    tree.apply()
+    told = {to: (what, words) for what, to, words in tree.remove(purge=True)}
+    assert list(tree.at(layout.DATA).iterdir()) == []
+    assert tree.at("/var/elsewhere").exists()
+    assert told[f"everything in {layout.DATA}"][0] == remove.GONE
+    assert tree.at(layout.BACKUPS / "old").exists()
+    assert told[str(layout.BACKUPS)][0] == remove.KEPT
+
+
+OWN_CADDYFILE = "# mine\n:80 {\n\trespond hello\n}\n"
+
+
+def fronted(tree: Tree, kind: Any, domains: tuple[str, ...] = ()) -> plan.Plan:
+    """A plan with a proxy in front."""
+    tree.facts = replace(tree.facts, domains=domains)
+    answers = msgspec.structs.replace(ANSWERS, proxy=kind)
+    return tree.plan(answers, proxy=sources.example(proxy.KINDS[kind].example))
+
+
+@pytest.fixture
+def with_proxies(tree: Tree) -> Tree:
+    """The tree with what the packages of both proxies bring along, and an administrator's own site."""
+    for unit in ("caddy", "nginx"):
+        path = tree.at(f"/usr/lib/systemd/system/{unit}.service")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n")
+    for folder in ("etc/caddy", "etc/nginx/conf.d"):
+        (tree.root / folder).mkdir(parents=True)
+    caddyfile = tree.at(proxy.CADDYFILE)
+    caddyfile.write_text(OWN_CADDYFILE)
+    caddyfile.chmod(0o640)
+    with open(tree.root / "etc/passwd", "a") as out:
+        out.write("caddy:x:998:998::/var/lib/caddy:/bin/false\nwww-data:x:33:33::/var/www:/bin/false\n")
+    with open(tree.root / "etc/group", "a") as out:
+        out.write("caddy:x:998:\nwww-data:x:33:\n")
+    (tree.root / "etc/login.defs").write_text("")
+    return tree
+
+
+def test_caddy_gets_one_line_and_loses_it_again(with_proxies: Tree) -> None:
+    tree = with_proxies
+    tree.apply(fronted(tree, "caddy"))
+    site = tree.at(layout.PROXY / "Caddyfile")
+    text = tree.at(proxy.CADDYFILE).read_text()
+    assert text.startswith(OWN_CADDYFILE)
+    assert text.endswith(f"\nimport {layout.PROXY}/Caddyfile\n")
+    assert mode(tree.at(proxy.CADDYFILE)) == 0o640
+    assert "mta-sts.example.org" in site.read_text()
+    assert Hands(tree.root).members(layout.HTTP_GROUP) == ("caddy",)
+    assert tree.apply(fronted(tree, "caddy")) == []
+    [(what, to, _)] = tree.apply(fronted(tree, "caddy", ("second.example",)))
+    assert (what, to) == (apply.CHANGED, str(layout.PROXY / "Caddyfile"))
+    assert "autodiscover.second.example" in site.read_text()
+    tree.remove(purge=True)
+    assert tree.at(proxy.CADDYFILE).read_text() == OWN_CADDYFILE
+    assert not site.exists()
+
+
+def test_another_proxy_takes_the_place_of_the_first(with_proxies: Tree) -> None:
+    tree = with_proxies
+    tree.apply(fronted(tree, "caddy"))
+    tree.apply(fronted(tree, "nginx"))
+    assert tree.at(proxy.CADDYFILE).read_text() == OWN_CADDYFILE
+    assert Path(os.readlink(tree.at(proxy.NGINX_LINK))) == layout.PROXY / "nginx.conf"
+    assert not tree.at(layout.PROXY / "Caddyfile").exists()
+    assert Hands(tree.root).members(layout.HTTP_GROUP) == ("www-data",)
+    assert not machine.unit_state(Hands(tree.root), "caddy.service").enabled
+    assert machine.unit_state(Hands(tree.root), "nginx.service").enabled
+    tree.apply()  # no proxy any more
+    assert not os.path.lexists(tree.at(proxy.NGINX_LINK))
+    assert not tree.at(layout.PROXY).exists()
+    assert tree.book().proxies == {}
+
+
+def test_what_the_administrator_wrote_for_the_proxy_is_used_and_kept(with_proxies: Tree) -> None:
+    tree = with_proxies
+    own = f"import {layout.PROXY}/Caddyfile\n{OWN_CADDYFILE}"  # as earlier versions asked for it
+    tree.at(proxy.CADDYFILE).write_text(own)
+    tree.apply(fronted(tree, "caddy"))
+    assert tree.at(proxy.CADDYFILE).read_text() == own
+    tree.at(proxy.NGINX_LINK).write_text("# mine\n")
+    told = tree.apply(fronted(tree, "nginx"))
+    assert (apply.KEPT, str(proxy.NGINX_LINK)) in {one[:2] for one in told}
+    assert tree.apply(fronted(tree, "nginx")) == []
+    tree.remove(purge=True)
+    assert tree.at(proxy.NGINX_LINK).read_text() == "# mine\n"
+    assert tree.at(proxy.CADDYFILE).read_text() == OWN_CADDYFILE, (
+        "an import of a file that is gone stops Caddy"
+    )
 
 
 class PowerCut(BaseException):

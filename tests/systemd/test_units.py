@@ -22,6 +22,7 @@ EXPOSURE = {
     "postern-backup.service": 1.1,
     "postern-doctor.service": 1.5,
     "postern-tls.service": 0.7,
+    "postern-certificate.service": 1.4,
     "postern-dovecot.service": 1.4,
     "postern-postfix.service": 2.6,
 }

@@ -18,6 +18,10 @@ from mailserver.process import program_of
 
 _BOOT = Path(__file__).with_name("boot.sh")
 BOOT_SECONDS = 60.0
+STOCK_POSTFIX = (
+    "postfix@-.service" if Path("/lib/systemd/system/postfix@.service").exists() else "postfix.service"
+)
+"""The unit that a running Postfix of the distribution belongs to: Debian 13 has no instances of it."""
 
 
 @lru_cache
