@@ -79,7 +79,8 @@ def _base(root: Path, given: str | None) -> str:
         return common
     for name in MAIN:
         common = _git(root, "merge-base", name, "HEAD")
-        if common is not None and common != head:
+        # a commit that main has, and is not its last one, was asked when it came there: nothing is left to ask
+        if common is not None and (common != head or _git(root, "rev-parse", name) != head):
             return common
     before = _git(root, "rev-parse", "--verify", "--quiet", "HEAD^1")
     if before is None:

@@ -95,6 +95,18 @@ def test_what_main_has_already_is_not_asked_again(repository: Repository) -> Non
     assert complaint(repository.root) == ""
 
 
+def test_a_branch_that_main_has_already_is_not_asked_again(repository: Repository) -> None:
+    repository.git("switch", "--quiet", "main")
+    change(repository, "gateway/x.py")
+    repository.git("switch", "--quiet", "work")
+    change(repository, "tests/x.py")
+    repository.git("merge", "--quiet", "--message", "Merge main", "main")
+    repository.git("switch", "--quiet", "main")
+    repository.git("merge", "--quiet", "--no-ff", "--message", "Merge work", "work")
+    repository.git("switch", "--quiet", "work")
+    assert complaint(repository.root) == ""
+
+
 def test_on_main_the_last_commit_is_asked(repository: Repository) -> None:
     repository.git("switch", "--quiet", "main")
     change(repository, "gateway/x.py")

@@ -82,6 +82,7 @@ def share_libraries(host: Host) -> None:
             (packages / one.name).symlink_to(f"{LIBRARIES}/{one.name}")
 
 
+@pytest.mark.timeout(600)
 def test_every_command_of_the_documents_works(administrator: Host) -> None:
     host, run = administrator, 0
     for readme in READMES:
