@@ -307,11 +307,7 @@ def _answers(held: Answers, given: Mapping[str, Any]) -> Answers:
         raise BadAnswer(
             "--tls-cert", "--tls-cert with --tls-key, --certbot and --self-signed exclude each other"
         )
-    port_80 = held.tls == "certbot" and not (held.certbot_webroot or own_way(held))
-    if port_80 and values.get("proxy", held.proxy) == "caddy" and not chosen:
-        values["tls"] = (
-            "proxy"  # earlier versions allowed both, and certbot could not renew: Caddy holds port 80
-        )
+    values |= _certificate_of_caddy(held, values, chosen)
     if values.get("proxy", "caddy") != "caddy" and held.tls == "proxy" and not chosen:
         values["tls"] = ""
     values["credentials"] = tuple(dict.fromkeys((*held.credentials, *given["credentials"])))
@@ -327,6 +323,16 @@ def _answers(held: Answers, given: Mapping[str, Any]) -> Answers:
     if "domain" in values and "hostname" not in values and values["domain"] != held.domain:
         values["hostname"] = ""
     return msgspec.structs.replace(held, **values)
+
+
+def _certificate_of_caddy(held: Answers, values: Mapping[str, Any], chosen: list[str]) -> dict[str, Any]:
+    """Caddy's certificate takes the place of one for trying out when Caddy comes, and of one that certbot could not
+    renew: earlier versions allowed Caddy beside it, and Caddy holds its port 80."""
+    port_80 = held.tls == "certbot" and not (held.certbot_webroot or own_way(held))
+    comes = held.proxy != "caddy" and held.tls == "self-signed"
+    if not chosen and values.get("proxy", held.proxy) == "caddy" and (port_80 or comes):
+        return {"tls": "proxy"}
+    return {}
 
 
 def _settings(given: tuple[str, ...]) -> dict[str, Any]:

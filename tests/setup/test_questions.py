@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -18,6 +19,7 @@ from gateway.cli import options, setup_questions
 from gateway.cli.main import run
 from gateway.cli.options import Place
 from gateway.configuration import BadSettings
+from gateway.setup import layout, manifest
 from gateway.setup.answers import Answers, Secrets, check
 from gateway.setup.machine import Facts, Listener, UnitState
 from tests.setup.conftest import ANSWERS, FACTS, Tree
@@ -153,6 +155,39 @@ def test_a_dry_run_from_the_command_line(tree: Tree, capsys: pytest.CaptureFixtu
     assert "server_name mail.example.org\n       |         mta-sts.example.org" in out
     assert "hush" not in out + summary
     assert tree.where() == before
+
+
+@pytest.mark.parametrize(
+    ("held", "flags", "tls"),
+    [
+        ({}, [], "proxy"),  # the one for trying out gives way
+        ({}, ["--self-signed"], "self-signed"),
+        (
+            {"tls": "certbot", "certbot_email": "a@b.org"},
+            [],
+            "proxy",
+        ),  # it could not renew: Caddy has port 80
+        ({"tls": "certbot", "certbot_email": "a@b.org", "certbot_webroot": "/srv"}, [], "certbot"),
+        (
+            {"tls": "certbot", "certbot_email": "a@b.org", "proxy": "caddy"},
+            [],
+            "proxy",
+        ),  # of an earlier version
+        ({"proxy": "caddy"}, [], "self-signed"),  # as it was chosen
+    ],
+)
+def test_caddys_certificate_takes_the_place_of_what_it_outdoes(
+    tree: Tree, capsys: pytest.CaptureFixture[str], held: dict[str, Any], flags: list[str], tls: str
+) -> None:
+    book = manifest.Manifest(answers=msgspec.structs.replace(ANSWERS, **held))
+    manifest.save(tree.at(layout.MANIFEST), book)
+    command = ["setup", "--root", str(tree.root), "--yes", "--dry-run", "--full", "--proxy", "caddy"]
+    assert run([*command, *flags]) == 0
+    shown = capsys.readouterr().out
+    assert ("tls internal" in shown) is (tls == "self-signed")
+    assert ("certbot certonly" in shown) is (tls == "certbot")
+    enabled = shown.split("systemctl enable postern.socket")[1].splitlines()[0]
+    assert ("postern-certificate.timer" in enabled) is (tls == "proxy")
 
 
 def test_a_dry_run_names_each_file_once_and_what_it_is_for(
