@@ -129,9 +129,7 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 @pytest.fixture(scope="module")
-def reader(
-    started: GatewayProcess, endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory
-) -> Reader:
+def reader(started: GatewayProcess, endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Reader:
     directory = tmp_path_factory.mktemp("reader")
     return Reader(started, endpoint.url, directory)
 
