@@ -36,7 +36,7 @@ from mailserver.directory import Directory, Mailbox, home_prefix, new_home
 from mailserver.doorbell import Doorbell
 from mailserver.dovecot import MASTER
 from mailserver.imap import Client
-from mailserver.machine import erase_tree, is_loopback, mail_user
+from mailserver.machine import erase_tree, is_loopback, mail_user, run_dir_for
 from mailserver.passwords import hash_password
 from mailserver.private_dovecot import DovecotSettings, PrivateDovecot
 from mailserver.server_key import ServerKey, server_key
@@ -70,6 +70,11 @@ class Provisioning(Aliasing):
     def place(self) -> Path:
         """The directory of its mail, its tables and ``server.key``."""
         return self._data
+
+    @property
+    def lmtp_socket(self) -> Path:
+        """Where Dovecot takes mail for mailboxes, whether we run it or others do."""
+        return (self._base.run_dir or run_dir_for(self._data)) / "lmtp"
 
     # -- life ---------------------------------------------------------------------------------------
 

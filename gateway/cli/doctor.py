@@ -13,11 +13,16 @@ from gateway.cli import operator
 from gateway.cli.failure import USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
+from gateway.configuration import BadSettings
 from gateway.doctor.arrive import arrived
 from gateway.doctor.checks import CHECKS
 from gateway.doctor.examination import Check, Report, examine
 from gateway.doctor.finding import worst
-from gateway.doctor.scene import Door
+from gateway.doctor.notice import NotMailed, mail_postmaster
+from gateway.doctor.scene import Door, Scene
+from gateway.mail_choice import make_mail_server
+from mailserver.base import MailServerError
+from mailserver.provisioning import Provisioning
 
 _NAMES = click.Choice([one.name for one in CHECKS])
 _EPILOG = """\b
@@ -32,14 +37,23 @@ Exit codes:
 @click.option("--only", type=_NAMES, multiple=True, help="Only this check; may be repeated.")
 @click.option("--skip", type=_NAMES, multiple=True, help="Leave this check out; may be repeated.")
 @click.option("--blocklists", is_flag=True, help="Also ask DNS blocklists for this machine's addresses.")
+@click.option(
+    "--mail", "by_mail", is_flag=True, help="Mail what fails to postmaster@ (what the daily timer does)."
+)
 @common
 @click.pass_context
 def command(
-    context: click.Context, place: Place, only: tuple[str, ...], skip: tuple[str, ...], blocklists: bool
+    context: click.Context,
+    place: Place,
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    blocklists: bool,
+    by_mail: bool,
 ) -> None:
     """Look at DNS, ports, TLS, clock, disk, queues, daemons, database and files, and send a mail round.
 
     Each line is OK, WARN or FAIL, with what to do. Run it as root to see everything, with the gateway running or not.
+    In the development profile the checks of what only a server on the internet has are left out.
     """
     if place.url:
         raise Failure("doctor looks at this machine", USAGE, fix="leave --url out")
@@ -49,13 +63,13 @@ def command(
         if one.name not in skip
         and (one.name in only if only else not one.optional or (blocklists and one.name == "blocklists"))
     ]
-    reports = asyncio.run(_run(place, wanted))
+    reports = asyncio.run(_run(place, wanted, by_mail=by_mail))
     levels = [one.level for report in reports for one in report.findings]
     show(place, _json(reports), *_lines(reports))
     context.exit(worst(levels))
 
 
-async def _run(place: Place, checks: list[Check]) -> list[Report]:
+async def _run(place: Place, checks: list[Check], *, by_mail: bool) -> list[Report]:
     settings, _ = place.settings()
     logs.configure("error", "text")
     data_dir = place.data_dir(settings)
@@ -68,11 +82,28 @@ async def _run(place: Place, checks: list[Check]) -> list[Report]:
         door = Door(found.base_url, found.api_key, found.unix_socket) if found is not None else None
     try:
         async with arrived(settings, data_dir, place.file(), door) as scene:
-            return await examine(scene, checks)
+            reports = await examine(scene, checks)
+            if by_mail:
+                await _mail(scene, reports)
+            return reports
     except ValueError as error:
         raise Failure(
             f"mail.public_ipv4 or mail.public_ipv6: {error}", USAGE, fix="give one address each"
         ) from error
+
+
+async def _mail(scene: Scene, reports: list[Report]) -> None:
+    """Mail what fails; where that cannot be, say so and go on: the exit code tells of the failures anyway."""
+    try:
+        server = await asyncio.to_thread(make_mail_server, scene.settings, scene.data_dir)
+        if not isinstance(server, Provisioning):
+            raise NotMailed("this mail server has no LMTP socket")
+        address = await mail_postmaster(scene, reports, server.lmtp_socket)
+    except (NotMailed, BadSettings, MailServerError, OSError) as error:
+        click.echo(f"postern: what fails was not mailed: {error}", err=True)
+        return
+    if address:
+        click.echo(f"what fails was mailed to {address}", err=True)
 
 
 def _json(reports: list[Report]) -> dict[str, Any]:

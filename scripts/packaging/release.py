@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.packaging import changelog
@@ -69,8 +70,12 @@ def check_source(root: Path, archive: Path) -> None:
         raise Refused(f"the source archive and git do not hold the same files: {odd}")
 
 
-def build_image(source: Path, version: str, into: Path, base: str | None) -> str:
-    """The container image of the unpacked source, as an OCI archive in ``into``; answers why not, or nothing."""
+def build_image(source: Path, version: str, into: Path, base: str | None, more: Sequence[str]) -> str:
+    """The container image of the unpacked source, as an OCI archive in ``into``; answers why not, or nothing.
+
+    An OCI archive holds no health check: compose.yaml states it for who loads the image from the archive.
+    ``more`` are further words for ``buildah bud``.
+    """
     file = source / CONTAINERFILE
     if not file.is_file():
         return f"there is no {CONTAINERFILE}"
@@ -90,7 +95,7 @@ def build_image(source: Path, version: str, into: Path, base: str | None) -> str
     words += ["--build-arg", f"BASE={base}"] if base else []
     with tempfile.NamedTemporaryFile() as nothing:  # the source archive is all clean: ignore nothing of it
         words += ["--build-arg", f"VERSION={version}", "--ignorefile", nothing.name]
-        _run("buildah", "bud", *words, "--tag", name, "--file", str(file), str(source))
+        _run("buildah", "bud", *words, *more, "--tag", name, "--file", str(file), str(source))
     _run("buildah", "push", "--quiet", name, f"oci-archive:{into / f'postern-{version}-image.tar'}:{name}")
     return ""
 
@@ -105,7 +110,13 @@ def write_checksums(folder: Path) -> None:
 
 
 def release(
-    root: Path, into: Path, *, snapshot: bool, image: bool = True, base: str | None = None
+    root: Path,
+    into: Path,
+    *,
+    snapshot: bool,
+    image: bool = True,
+    base: str | None = None,
+    buildah: Sequence[str] = (),
 ) -> Decided:
     """Build everything into the directory ``into``, in place of what an earlier run left there. Raises Refused."""
     if not (root / ".git").exists():
@@ -125,7 +136,7 @@ def release(
         unpacked = Path(folder, archive.name.removesuffix(".tar.gz"))
         _hatchling(unpacked, "wheel", made)
         if image:
-            left_out = build_image(unpacked, decided.version, made, base)
+            left_out = build_image(unpacked, decided.version, made, base, buildah)
         write_checksums(made)
         into.mkdir(parents=True, exist_ok=True)
         for old in (*into.glob("postern-*"), into / "SHA256SUMS"):
@@ -166,6 +177,9 @@ def main() -> int:
     parser.add_argument("--no-image", action="store_true", help="leave the container image out")
     parser.add_argument("--base", help="the image to build on, in place of the one that Containerfile names")
     parser.add_argument("--into", type=Path, default=ROOT / "dist", help="the directory (dist)")
+    parser.add_argument(
+        "buildah", nargs="*", help="after --: more words for `buildah bud`, such as --volume A:B"
+    )
     chosen = parser.parse_args()
     try:
         decided = release(
@@ -174,6 +188,7 @@ def main() -> int:
             snapshot=chosen.snapshot,
             image=not chosen.no_image,
             base=chosen.base,
+            buildah=chosen.buildah,
         )
     except (Refused, changelog.BadChangelog) as error:
         print(f"scripts/release: {error}", file=sys.stderr)

@@ -102,7 +102,9 @@ async def test_the_database_is_of_this_version(tmp_path: Path) -> None:
     async with scene(tmp_path) as made:
         assert await told(checks_database.database, made) == [("ok", "database")]
         assert made.store is not None
-        await made.store.write(lambda tx: tx.run("UPDATE schema_migration SET name = '9999_later'"))
+        latest = "name = (SELECT max(name) FROM schema_migration)"
+        later = f"UPDATE schema_migration SET name = '9999_later' WHERE {latest}"
+        await made.store.write(lambda tx: tx.run(later))
         found = await checks_database.database(made)
         assert [one.level for one in found] == ["fail"]
         assert "newer" in found[0].text

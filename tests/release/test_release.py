@@ -96,6 +96,27 @@ def test_two_builds_of_a_commit_are_equal_and_the_archive_builds_the_same_wheel(
     assert rebuilt == hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
+def test_the_script_brings_its_environment_and_passes_its_words_on(
+    repository: Repository, tmp_path: Path
+) -> None:
+    clone = repository.clone(tmp_path / "clone")
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    # stands for the environment that scripts/test has made, up to date by its stamp: nothing is to be fetched here
+    (venv / "bin" / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (venv / "bin" / "postern").symlink_to("python")
+    (venv / "bin" / "python").chmod(0o755)
+    stamp = ". scripts/environment.sh; find_python; venv_wanted requirements-dev.lock >$venv/postern-stamp"
+    variables = {**ENVIRONMENT, "POSTERN_VENV": str(venv)}
+    subprocess.run(["bash", "-c", stamp, "scripts/release"], cwd=clone.root, env=variables, check=True)
+    clone.write("README.md", "changed\n")
+    done = subprocess.run(
+        ["scripts/release", "--no-image"], cwd=clone.root, env=variables, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "scripts/release: the tree differs from its commit:\nM README.md" in done.stderr
+
+
 def test_a_changed_tree_is_refused(repository: Repository, tmp_path: Path) -> None:
     clone = repository.clone(tmp_path / "clone")
     clone.write("README.md", "changed\n")

@@ -227,6 +227,32 @@ def test_the_doctors_unit_sees_what_the_administrator_sees(server: Server) -> No
     assert levels(told) == levels(by_hand), (told, by_hand)
 
 
+def test_the_doctors_unit_mails_what_fails_while_the_gateway_is_down(server: Server) -> None:
+    gateway = ("postern.socket", "postern.service")
+    address = f"postmaster@{DOMAIN}"
+
+    def mailed() -> list[str]:
+        with server.client() as client:
+            page = client.get(f"inboxes/{address}/messages").json()
+        return [one["subject"] for one in page["messages"] if "wrong (" in one["subject"]]
+
+    server.host.run("systemctl", "stop", *gateway, timeout=120)
+    try:
+        done = server.host.run("systemctl", "start", "postern-doctor.service", check=False, timeout=300)
+        assert done.returncode != 0  # a FAIL fails the unit
+    finally:
+        server.host.run("systemctl", "reset-failed", "postern-doctor.service", check=False)
+        server.host.run("systemctl", "start", *gateway, timeout=120)
+    server.host.run("journalctl", "--sync", check=False)
+    told = server.host.run("journalctl", "-q", "--no-pager", "-o", "cat", "-u", "postern-doctor").stdout
+    assert f"what fails was mailed to {address}" in told, told
+    (subject,) = until(lambda: server.here(mailed), 60, told)
+    assert subject.startswith(f"Postern on mail.{DOMAIN}: ")
+    assert "gateway" in subject
+    owner = server.host.run("stat", "-c", "%U %a", "/var/lib/postern/doctor.json").stdout.strip()
+    assert owner == "postern 600"
+
+
 def test_metrics_tell_of_the_queue_and_the_certificate(server: Server) -> None:
     def scraped() -> str:
         return httpx.get("http://127.0.0.1:8025/metrics", timeout=30, trust_env=False).text
