@@ -18,6 +18,7 @@ from gateway.mime.parse import parse
 from gateway.mime.structure import read_tree
 from gateway.mime.transfer import decode_part
 from tests.servers import data_directory
+from tests.stock_dovecot import maildir_settings
 
 IMAP = Path("/usr/lib/dovecot/imap")
 
@@ -34,7 +35,8 @@ def imap(tmp_path: Path, corpus_messages: list[Path]) -> Iterator[imaplib.IMAP4_
             (root / "m" / "cur" / f"{1_000_000 + number}.x:2,").write_bytes(octets)
         user = "nobody" if os.geteuid() == 0 else os.environ.get("USER", "me")
         (root / "d.conf").write_text(
-            f"mail_location = maildir:{root}/m\nbase_dir = {root}/run\nlog_path = {root}/log\nmail_home = {root}/home\n"
+            maildir_settings(root / "m")
+            + f"base_dir = {root}/run\nlog_path = {root}/log\nmail_home = {root}/home\n"
             "first_valid_uid = 0\nfirst_valid_gid = 0\nprotocols = imap\nssl = no\ndefault_vsz_limit = 1 G\n"
             + ("mail_uid = nobody\nmail_gid = nogroup\n" if user == "nobody" else "")
         )
@@ -45,7 +47,8 @@ def imap(tmp_path: Path, corpus_messages: list[Path]) -> Iterator[imaplib.IMAP4_
             prefix = "setpriv --reuid=nobody --regid=nogroup --clear-groups "
             for path in [root, *root.rglob("*")]:
                 shutil.chown(path, "nobody", "nogroup")
-        command = f"{prefix}env USER={user} HOME={root}/home {IMAP} -c {shlex.quote(str(root / 'd.conf'))}"
+        # -k: 2.4 would forget who it is when it has its configuration read
+        command = f"{prefix}env USER={user} HOME={root}/home {IMAP} -k -c {shlex.quote(str(root / 'd.conf'))}"
         yield imaplib.IMAP4_stream(command + " 2>/dev/null")
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.gateway_process import GatewayProcess, Organization
 from tests.servers import data_directory
+from tests.stock_dovecot import as_oneself, maildir_settings
 from tests.transfer.house import deliver, mail, person, until
 from tests.transfer.test_backup import answer
 from tests.transfer.test_import import Newcomer
@@ -127,7 +128,7 @@ def test_mbox_in_one_file(full: Newcomer, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="Dovecot reads it as another user")
 def test_dovecot_reads_the_maildir(full: Newcomer, tmp_path: Path) -> None:
-    """A stock Dovecot, on the exported directory as its mail_location: folders, flags and keywords are there."""
+    """A stock Dovecot, on the exported directory as its mail: folders, flags and keywords are there."""
     with data_directory(tmp_path) as place:
         target = place / "out"
         answer(full.gateway, "export", "--inbox", full.address, "--to", str(target))
@@ -136,14 +137,14 @@ def test_dovecot_reads_the_maildir(full: Newcomer, tmp_path: Path) -> None:
         subprocess.run(["chown", "-R", "nobody:nogroup", str(box)], check=True)
         config = place / "dovecot.conf"
         config.write_text(
-            f"mail_location = maildir:{box}\nmail_uid = nobody\nmail_gid = nogroup\nfirst_valid_uid = 1\n"
+            f"{maildir_settings(box)}mail_uid = nobody\nmail_gid = nogroup\nfirst_valid_uid = 1\n"
             f"base_dir = {place}/run\nnamespace inbox {{\n  inbox = yes\n  separator = /\n}}\nssl = no\n"
         )
         doveadm = ["doveadm", "-c", str(config), "-f", "tab"]
         env = {"USER": "nobody", "HOME": str(place), "PATH": os.environ["PATH"]}
         uid = pwd.getpwnam("nobody").pw_uid
         found = subprocess.run(
-            [*doveadm, "fetch", "mailbox flags hdr.subject", "mailbox", "*", "all"],
+            [*doveadm, "fetch", *as_oneself(), "mailbox flags hdr.subject", "mailbox", "*", "all"],
             env=env, capture_output=True, text=True, user=uid, group=65534, extra_groups=[],
         )  # fmt: skip
     assert found.returncode == 0, found.stderr
