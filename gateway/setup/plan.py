@@ -301,8 +301,8 @@ def _notes(answers: Answers, facts: Facts, given: Sources) -> list[str]:
     if answers.tls == "self-signed":
         notes.append(
             "The certificate is self-signed: mail clients will warn, other servers will not verify it. Good for trying "
-            "out; run `postern setup` with --proxy caddy (or --certbot EMAIL, or --tls-cert and --tls-key) before people "
-            "use it."
+            "out; run `postern setup` with --proxy caddy (or --certbot EMAIL, or --tls-cert and --tls-key) before "
+            "people use it."
         )
     if answers.smtp_port != 25:
         notes.append(
