@@ -7,6 +7,7 @@ is never asked.
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import tempfile
 from pathlib import Path
@@ -24,24 +25,28 @@ from mailserver.postfix_dovecot.config import (
 )
 from mailserver.private_dovecot import PrivateDovecot
 from mailserver.rendering import Rendered
-from mailserver.server_key import server_key
+from mailserver.server_key import ServerKey, server_key
 
 Daemon = Literal["dovecot", "postfix"]
 
 
-def private_dovecot(settings: PostfixSettings) -> PrivateDovecot:
-    """The Dovecot of these settings. Makes ``server.key`` if there is none. Blocks. Raises MailServerError."""
+def private_dovecot(settings: PostfixSettings, *, make_key: bool = True) -> PrivateDovecot:
+    """The Dovecot of these settings. Blocks. Raises MailServerError.
+
+    ``make_key``: make ``server.key`` if there is none; otherwise it has a key that is kept nowhere.
+    """
     fixed_ports(settings)
-    key = server_key(settings.data_dir / "server.key")
+    path = settings.data_dir / "server.key"
+    key = server_key(path) if make_key or path.exists() else ServerKey(secrets.token_bytes(32))
     return PrivateDovecot(settings, key, peer_group=USER, bell_port=settings.doorbell_port)
 
 
-def files(settings: PostfixSettings, daemon: Daemon) -> list[Rendered]:
+def files(settings: PostfixSettings, daemon: Daemon, *, make_key: bool = True) -> list[Rendered]:
     """The daemon's configuration as it should be on disk. Blocks. Raises MailServerError for unfit settings."""
     if settings.manage:
         raise MailServerError("with mail.manage = true the gateway itself writes the daemons' configurations")
     if daemon == "dovecot":
-        return private_dovecot(settings).rendered()
+        return private_dovecot(settings, make_key=make_key).rendered()
     ports = fixed_ports(settings)
     return render.rendered(settings, settings.run_dir or settings.data_dir / "run", ports)
 
@@ -88,8 +93,9 @@ def _make_tables(path: Path) -> None:
 
 
 def check(settings: PostfixSettings, daemon: Daemon) -> list[Rendered]:
-    """Have the daemon's own parser read the configuration, from copies; answers it. Blocks. Raises MailServerError."""
-    wanted = files(settings, daemon)
+    """Have the daemon's own parser read the configuration, from copies; answers it. Changes nothing, so that a backup
+    can still be restored. Blocks. Raises MailServerError."""
+    wanted = files(settings, daemon, make_key=False)
     with tempfile.TemporaryDirectory(prefix="postern-check-") as scratch:
         for one in wanted:
             # files that name each other name the copies: those on disk may be older, or not be there yet

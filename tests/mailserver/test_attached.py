@@ -198,6 +198,8 @@ def test_rendering_says_what_it_writes_and_what_differs(place: Place) -> None:
     found = place.postern("mail", "render", "dovecot", "--check")
     assert found.returncode == 1
     assert f"differs: {place.top}/data/dovecot/dovecot.conf" in found.stdout
+    assert not (place.top / "data/server.key").exists(), "a backup could not be restored beside it"
+    assert place.postern("mail", "render", "postfix", "--check", root=True).returncode == 1
     for daemon, root in (("dovecot", False), ("postfix", True)):
         assert place.postern("mail", "render", daemon, root=root).returncode == 0
         again = place.postern("--json", "mail", "render", daemon, "--check", root=root)

@@ -136,11 +136,15 @@ def first_request_from_abroad(site: Site, told: dict[str, Any]) -> str:
 
 def assert_renewed(site: Site, before: x509.Certificate) -> None:
     """Mail and HTTPS show one new certificate of the authority's."""
+
+    def serials() -> set[int]:
+        try:
+            return {site.served(port).serial_number for port in (25, 465, 993, 443)}
+        except OSError:  # Caddy has none for the moment
+            return set()
+
     until(
-        lambda: (
-            {site.served(port).serial_number for port in (25, 465, 993, 443)} - {before.serial_number}
-            == {site.served(443).serial_number}
-        ),
+        lambda: len(now := serials()) == 1 and now != {before.serial_number},
         90,
         "one new certificate everywhere",
     )
