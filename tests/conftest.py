@@ -16,7 +16,18 @@ from tests.postgres_server import PostgresCluster, postgres_cluster
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-_LONGEST_FIRST = ("vps", "systemd", "setup", "processes", "aliases", "transfer", "mailserver", "e2e")
+_LONGEST_FIRST = (
+    "container",
+    "vps",
+    "upgrade",
+    "systemd",
+    "setup",
+    "processes",
+    "aliases",
+    "transfer",
+    "mailserver",
+    "e2e",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
