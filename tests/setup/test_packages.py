@@ -15,8 +15,9 @@ from tests.vps.install import VENV, binds, install
 SETUP = ["postern", "setup", "--domain", "example.org", "--self-signed", "--instead", "--yes"]
 MISSING = "dovecot-managesieved"
 POLICY = "/usr/sbin/policy-rc.d"
+# exec: a shell that sleeps reads on in the next script of that name, which would do that one's work too early
 KILLED = """#!/bin/sh
-case "$*" in *install*) kill -9 $PPID; sleep 1 ;; esac
+case "$*" in *install*) kill -9 $PPID; exec sleep 1 ;; esac
 """
 INSTALLS = f"""#!/bin/sh
 echo "$1 policy=$({POLICY}; echo $?)" >>/root/apt-get.log
