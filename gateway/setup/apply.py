@@ -137,7 +137,7 @@ class Applying:
             return
         self.hands.say("checking the configuration of Dovecot and Postfix")
         for daemon, user in (("dovecot", layout.USER), ("postfix", "root")):
-            self.hands.run(
+            said = self.hands.run(
                 # as in its unit: with the secrets, which its user cannot read otherwise
                 *("systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--property=User={user}"),
                 f"--property=LoadCredential=postern:{layout.CREDENTIALS}",
@@ -145,6 +145,10 @@ class Applying:
                 *(step.program, "mail", "render", daemon, "--check"),
                 good=(0, 1),  # 1: it is not on disk yet
             )
+            if not said.strip():  # systemd-run ends with 1, too, when it could not start the command
+                raise CommandFailed(
+                    f"the configuration of {daemon} could not be checked: systemd-run started nothing"
+                )
 
     def stock(self, step: StockUnits) -> None:
         for unit in step.names:

@@ -65,6 +65,8 @@ class Facts:
     """Versions that are installed or that apt would install (``releases.offered``); None: there is no apt."""
     root: bool = False
     systemd: bool = False
+    message_bus: bool = True
+    """The system's D-Bus answers, by which ``systemd-run --wait`` hears how a command ended."""
     hostname: str = ""
     addresses: tuple[str, ...] = ()
     """Public ones of its own, IPv4 first."""
@@ -84,6 +86,16 @@ class Facts:
     """Changes when another Postern is installed."""
 
 
+def _bus_answers() -> bool:
+    """Whether somebody listens on D-Bus' system socket; systemd starts the bus for whoever connects."""
+    with socket.socket(socket.AF_UNIX) as bus:
+        try:
+            bus.connect("/run/dbus/system_bus_socket")
+        except OSError:
+            return False
+    return True
+
+
 def look(hands: Hands) -> Facts:
     """Everything there is to know before planning."""
     program, problem = our_program()
@@ -92,6 +104,7 @@ def look(hands: Hands) -> Facts:
         packages=releases.offered(hands),
         root=os.geteuid() == 0,
         systemd=not hands.live or Path("/run/systemd/system").is_dir(),
+        message_bus=not hands.live or _bus_answers(),
         hostname=socket.getfqdn().lower().rstrip(".") if hands.live else "",
         addresses=own_addresses() if hands.live else (),
         ipv6=not hands.live or has_ipv6(),

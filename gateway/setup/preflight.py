@@ -28,6 +28,11 @@ def _basics(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "setup needs root", "run it with sudo, or as root; --dry-run works as any user"
     if not facts.systemd:
         yield "systemd does not run this machine", "boot it with systemd; for an image use --root DIR"
+    elif not facts.message_bus:
+        yield (
+            "the system's message bus (D-Bus) is not there, by which set-up tries the configuration as a service would",
+            "`apt-get install dbus` and `systemctl start dbus.socket`, then run the same command again",
+        )
     yield from releases.problems(facts.release, facts.packages)
 
 

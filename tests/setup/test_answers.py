@@ -146,6 +146,7 @@ def test_a_stock_server_that_comes_at_the_next_boot_is_seen() -> None:
     [
         ({"root": False}, "needs root"),
         ({"systemd": False}, "systemd does not run"),
+        ({"message_bus": False}, "message bus (D-Bus) is not there"),
         ({"release": "fedora 40", "packages": None}, "this is fedora 40, which has no apt"),
         ({"packages": {"dovecot-core": "", "postfix": "3.7.11"}}, "apt knows no package dovecot-core"),
         (

@@ -64,6 +64,15 @@ def test_without_a_network_one_sentence_says_so(host: Host) -> None:
     assert "see that `apt-get update` works" in said
 
 
+def test_without_a_message_bus_nothing_is_begun(host: Host) -> None:
+    # systemd-run would end with the same code as a configuration that is not on disk yet
+    host.run("systemctl", "stop", "dbus.socket", "dbus.service")
+    said = refused(host)
+    assert "message bus (D-Bus) is not there" in said
+    assert "apt-get install dbus" in said
+    assert not host.path("/var/lib/postern-setup").exists()
+
+
 def test_without_package_lists_nothing_is_begun(host: Host) -> None:
     host.run("dpkg", "--purge", "--force-all", "dovecot-core")
     host.run("sh", "-c", "rm -rf /var/lib/apt/lists/* /etc/apt/sources.list /etc/apt/sources.list.d/*")
