@@ -18,10 +18,13 @@ from mailserver.process import program_of
 
 _BOOT = Path(__file__).with_name("boot.sh")
 BOOT_SECONDS = 60.0
+_POSTFIX_UNIT = Path("/lib/systemd/system/postfix.service")
 STOCK_POSTFIX = (
-    "postfix@-.service" if Path("/lib/systemd/system/postfix@.service").exists() else "postfix.service"
+    "postfix@-.service"
+    if _POSTFIX_UNIT.exists() and "ExecStart=/bin/true" in _POSTFIX_UNIT.read_text("utf-8")
+    else "postfix.service"
 )
-"""The unit that a running Postfix of the distribution belongs to: Debian 13 has no instances of it."""
+"""The unit whose processes a running Postfix of the distribution is: Debian 12 starts an instance of another."""
 
 
 @lru_cache
