@@ -145,7 +145,8 @@ class Applying:
                 *(step.program, "mail", "render", daemon, "--check"),
                 good=(0, 1),  # 1: it is not on disk yet
             )
-            if not said.strip():  # systemd-run ends with 1, too, when it could not start the command
+            # systemd-run ends with 1, too, when it could not start the command
+            if not (said.strip() or self.hands.dry):
                 raise CommandFailed(
                     f"the configuration of {daemon} could not be checked: systemd-run started nothing"
                 )
