@@ -1,6 +1,6 @@
 """Under which ports others reach ours, where a container or a router hands connections on (``mail.published_ports``).
 
-DNS records, mail clients and ``postern doctor`` are told the port outside; the services listen on the one inside.
+DNS records, mail clients and ``postern doctor`` get the port outside; the services listen on the one inside.
 """
 
 from __future__ import annotations

@@ -100,8 +100,8 @@ async def tell_ready(core: Core) -> None:
     ports = {"SMTP": mail.smtp_port, "submission": mail.submission_port}
     if mail.tls_cert:
         ports |= {"submission with TLS": mail.submissions_port, "IMAP with TLS": mail.imaps_port}
-    told = (f"{name} at {port}" + _published(outside_port(mail, port)) for name, port in ports.items())
-    log.info("listening inside the container: %s", ", ".join(told))
+    listening = (f"{name} at {port}" + _published(outside_port(mail, port)) for name, port in ports.items())
+    log.info("listening inside the container: %s", ", ".join(listening))
     if not mail.tls_cert:
         log.warning(
             "mail.tls_cert is not set: people's mail clients cannot log in, and mail from outside comes unencrypted"

@@ -236,8 +236,8 @@ def delete(place: Place, message_ids: tuple[str, ...], yes: bool) -> None:
                 try:
                     await client.call("DELETE", _path(message))
                 except Failure as failure:
-                    told = f"{failure.message} ({number} of {len(messages)} were deleted before)"
-                    raise Failure(told, failure.code, fix=failure.fix) from None
+                    text = f"{failure.message} ({number} of {len(messages)} were deleted before)"
+                    raise Failure(text, failure.code, fix=failure.fix) from None
         answer = {"deleted": [one["message_id"] for one in messages]}
         show(place, answer, f"deleted {_count(messages)}")
 

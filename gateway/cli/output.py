@@ -42,7 +42,7 @@ def show_rows(place: Place, rows: Sequence[dict[str, Any]], columns: dict[str, s
 
 
 def as_json(value: Any) -> str:
-    """JSON for people and programs: what a terminal would obey or hide stands in it as an escape."""
+    """JSON for people and programs: what a terminal would obey or hide is written as an escape."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return _RAW.sub(lambda found: json.dumps(found[0])[1:-1], text)
 

@@ -96,7 +96,7 @@ def retry(place: Place, ids: tuple[str, ...], everything: bool, inbox: str | Non
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @common
 def drop(place: Place, ids: tuple[str, ...], yes: bool) -> None:
-    """Give up on the recipients that wait. Who has the message keeps it; the sender is told as of any bounce.
+    """Give up on the recipients that wait. Who has the message keeps it; the sender gets the report of a bounce.
 
     A message that is being sent, or whose last attempt is in doubt, is not given up. For one in Postfix's queue run
     this as root, on the gateway's machine: Postfix returns it to the sender.

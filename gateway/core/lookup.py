@@ -64,6 +64,11 @@ def find_any_inbox(tx: Tx, ref: str) -> Row:
     return row
 
 
+def find_reachable_inbox(tx: Tx, scope: Scope, ref: str) -> Row:
+    """An inbox that the key reaches; the operator's key reaches every organization. Raises NotFound or Forbidden."""
+    return find_any_inbox(tx, ref) if scope.operator else find_inbox(tx, scope, ref)
+
+
 def find_pod(tx: Tx, scope: Scope, ref: str) -> Row:
     """A pod's row by ``pod_…``, ULID or the client's own id. Raises NotFound or Forbidden."""
     row = None

@@ -12,7 +12,7 @@ from gateway.core.context import Core
 from gateway.core.domains_records import hostname_of
 from gateway.core.errors import Conflict, Forbidden, NotFound
 from gateway.core.listing import Listing, Window, cut, keyset
-from gateway.core.lookup import find_inbox, require
+from gateway.core.lookup import find_reachable_inbox, require
 from gateway.outbox import by_hand
 from gateway.outbox.queue import FAR
 from gateway.store.engine import Row, Tx
@@ -111,24 +111,11 @@ def _operator_only(scope: Scope) -> None:
 def _reach(tx: Tx, scope: Scope, inbox_ref: str | None) -> tuple[str, list[object]]:
     """(condition, parameters) of the rows of ``outbox`` that a key may see."""
     if inbox_ref is not None:
-        return "inbox_id = ?", [_inbox(tx, scope, inbox_ref)["id"]]
+        return "inbox_id = ?", [find_reachable_inbox(tx, scope, inbox_ref)["id"]]
     if scope.operator:
         return "1 = 1", []
     where, args = scope.inbox_where("inbox")
     return f"inbox_id IN (SELECT id FROM inbox WHERE {where})", args  # noqa: S608
-
-
-def _inbox(tx: Tx, scope: Scope, ref: str) -> Row:
-    if not scope.operator:
-        return find_inbox(tx, scope, ref)
-    row = tx.row(
-        "SELECT * FROM inbox WHERE id = ? OR address = ?",
-        parse_id("inb", ref) or "",
-        ref.strip().lower()[:320].replace("\x00", ""),
-    )
-    if row is None:
-        raise NotFound(f"there is no inbox {ref[:320]!r}", fix="give its id or address")
-    return row
 
 
 def _find(tx: Tx, scope: Scope, ref: str) -> Row:

@@ -1,6 +1,6 @@
 """How much mail an inbox may hold: a record of its own here, applied by the mail server through its lookup tables.
 
-The record is the truth: a change is committed first and then told to the mail server, and every start brings the
+The record is the truth: a change is committed first and then passed to the mail server, and every start brings the
 lookup tables in line with the records. Null in the record is the mail server's default (setting ``mail.quota``), 0 no
 limit.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid
-from gateway.core.lookup import find_any_inbox, find_inbox, require
+from gateway.core.lookup import find_reachable_inbox, require
 from gateway.core.mailbox import on_server
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
@@ -40,7 +40,7 @@ class Quota:
 async def get(core: Core, scope: Scope, ref: str) -> Quota:
     """The quota of an inbox and what is used of it. Raises NotFound, Forbidden, Unavailable."""
     require(scope, "inbox_read")
-    inbox = await core.store.read(lambda tx: _find(tx, scope, ref))
+    inbox = await core.store.read(lambda tx: find_reachable_inbox(tx, scope, ref))
     return await _quota(core, inbox)
 
 
@@ -54,7 +54,7 @@ async def set_quota(core: Core, scope: Scope, ref: str, octets: int | None) -> Q
         Forbidden: The key is one of a pod or inbox, lacks inbox_update, or, not being the operator's, asks for more
             than the mail server's default.
         Invalid, NotFound: The size or the inbox is not one.
-        MailServerError: The mail server could not be told; the record stands, and the same call may be repeated.
+        MailServerError: The mail server did not take it; the record is kept, and the same call may be repeated.
     """
     require(scope, "inbox_update")
     if scope.kind != "organization":
@@ -73,7 +73,7 @@ async def set_quota(core: Core, scope: Scope, ref: str, octets: int | None) -> Q
         )
 
     def write(tx: Tx) -> Row:
-        inbox = _find(tx, scope, ref)
+        inbox = find_reachable_inbox(tx, scope, ref)
         columns = {"quota": octets, "updated_at": max(now_us(), inbox["updated_at"] + 1000)}
         tx.update("inbox", "id", inbox["id"], columns)
         return {**inbox, **columns}
@@ -94,10 +94,6 @@ def of_inboxes(tx: Tx) -> dict[str, int]:
     """The quota of every inbox that has one of its own, by address."""
     rows = tx.rows("SELECT address, quota FROM inbox WHERE quota IS NOT NULL AND status <> 'deleting'")
     return {row["address"]: row["quota"] for row in rows}
-
-
-def _find(tx: Tx, scope: Scope, ref: str) -> Row:
-    return find_any_inbox(tx, ref) if scope.operator else find_inbox(tx, scope, ref)
 
 
 async def _quota(core: Core, inbox: Row) -> Quota:

@@ -109,7 +109,7 @@ def record(
 
 
 def _note(tx: Tx, job: Job, hop: Hop, failed: list[Failed], deferred: list[Failed], event: str) -> None:
-    """Log what was not delivered. ``event``: what was told of a message of the API."""
+    """Log what was not delivered. ``event``: the event of a message of the API."""
     inbox = inbox_of(tx, job.inbox_id)
     sender = str(inbox["address"]) if inbox is not None else None
     for one in (*failed, *deferred):
@@ -121,7 +121,7 @@ def _note(tx: Tx, job: Job, hop: Hop, failed: list[Failed], deferred: list[Faile
         elif job.mail_from:
             step = f"given up, a bounce mail goes to {job.mail_from}"
         else:
-            step = "given up, nobody is told: it was a bounce mail itself"
+            step = "given up without a report: it was a bounce mail itself"
         note_undelivered(
             tx,
             inbox=sender,

@@ -1,6 +1,6 @@
 """The steps that put a reverse proxy in front, and take it away again. Used by ``apply`` and ``remove``.
 
-What is pending for a proxy stands in the manifest as ``reload UNIT`` or ``restart UNIT``, so that a run that was cut
+What is pending for a proxy is in the manifest as ``reload UNIT`` or ``restart UNIT``, so that a run that was cut
 short is made good by the next.
 """
 

@@ -58,7 +58,7 @@ def _part(name: str, values: dict[str, str]) -> str:
 
 
 def _values(config: DovecotConfig) -> dict[str, str]:
-    """What every version is told alike."""
+    """What is written alike for every version."""
     mode = "0660" if config.socket_group else "0600"
     group = f"group = {config.socket_group}" if config.socket_group else ""
     sasl = f"  unix_listener sasl {{\n    mode = {mode}\n    {group}\n  }}"

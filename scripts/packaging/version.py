@@ -89,7 +89,7 @@ def decide(root: Path = ROOT) -> Decided:
 
 
 def _known(version: str, commit: str, root: Path) -> Decided:
-    """With the commit from wherever it is told."""
+    """With the commit from wherever it is named."""
     said = re.search(r"\+g([0-9a-f]+)", version)
     return Decided(version, _archived_commit(root) or commit or (said[1] if said else ""))
 

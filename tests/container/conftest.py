@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,18 +18,25 @@ _MAKE_SECONDS = 900.0
 
 
 def debian_root() -> Path:
-    """A Debian root of the Containerfile's release: POSTERN_TEST_ROOT_TRIXIE, else one of scripts/root. Skips."""
+    """A Debian root of the Containerfile's release: POSTERN_TEST_ROOT_TRIXIE, else one of scripts/root.
+
+    Skips where there is no debootstrap; fails where it is there and no root comes of it.
+    """
     named = os.environ.get(f"POSTERN_TEST_ROOT_{_RELEASE.upper()}")
     if named:
         return Path(named)
-    script = _ROOT / "scripts" / "root"
-    if not script.exists():
-        pytest.skip(f"there is no root of {_RELEASE}: set POSTERN_TEST_ROOT_{_RELEASE.upper()} to one")
+    if shutil.which("debootstrap") is None:
+        pytest.skip(
+            f"a root of {_RELEASE} needs debootstrap: apt install debootstrap, or set "
+            f"POSTERN_TEST_ROOT_{_RELEASE.upper()} to one"
+        )
     made = subprocess.run(
-        [str(script), "path", _RELEASE], capture_output=True, text=True, timeout=_MAKE_SECONDS
+        [str(_ROOT / "scripts" / "root"), "path", _RELEASE],
+        capture_output=True,
+        text=True,
+        timeout=_MAKE_SECONDS,
     )
-    if made.returncode != 0:
-        pytest.skip(f"no root of {_RELEASE} can be made here: {made.stderr.strip()[-300:]}")
+    assert made.returncode == 0, f"scripts/root path {_RELEASE}: {made.stderr[-2000:]}"
     return Path(made.stdout.strip())
 
 

@@ -131,7 +131,7 @@ async def retry(call: Call[NoBody, NoQuery]) -> QueueItem:
 
 @table.post("/queue/{queue_id}/drop", guard=operator_only)
 async def drop(call: Call[NoBody, NoQuery]) -> Dropped:
-    """Give up on the recipients of a message that do not have it yet: they are told of as bounced."""
+    """Give up on the recipients of a message that do not have it yet: they are reported as bounced."""
     row, dropped = await queue.drop(call.core, call.scope, call.ids["queue_id"])
     return Dropped(_id_of(row), dropped)
 
