@@ -125,7 +125,8 @@ async def open_stream(core: Core, inbox: Row, message_id: str, section: str) -> 
         if section:
             raise NotFound("the message is not filed on the mail server yet")
         return _once(bytes(waiting))
-    for spot in spots:
+    # of several copies the first one is what the index shows (a moved message has its old place for a moment)
+    for spot in reversed(spots):
 
         def first(client: Client, spot: Spot = spot) -> bytes | None:
             return piece(client, spot.uid, section, 0, CHUNK) if stands(client, spot) else None

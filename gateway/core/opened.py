@@ -23,6 +23,7 @@ from gateway.events.log import event_id_of
 from gateway.outbox.queue import inbox_of
 from gateway.outbox.record import Teller
 from gateway.settings import Settings
+from gateway.store.arrival_time import event_time
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
 
@@ -112,7 +113,7 @@ def _untold(tx: Tx, settings: Settings, message_id: str) -> Row | None:
         organization_id=inbox["organization_id"],
         inbox_id=inbox["id"],
         subject=message_id,
-        at=row["timestamp"],
+        at=event_time(message_id),
     )
     return None if tx.value("SELECT 1 FROM event WHERE id = ?", told) else inbox
 

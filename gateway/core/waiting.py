@@ -21,6 +21,7 @@ from gateway.core.mail_match import Match
 from gateway.core.messages import ITEM, add_bodies, get_message
 from gateway.events.live import MAX_WAITING, Stream
 from gateway.events.log import event_id_of
+from gateway.store.arrival_time import event_time
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import parse_id, ulid_time_us
 from gateway.store.scope import Scope
@@ -170,7 +171,7 @@ def received_event(row: Row) -> str:
         organization_id=row["organization_id"],
         inbox_id=row["inbox_id"],
         subject=row["id"],
-        at=row["timestamp"],
+        at=event_time(row["id"]),
     )
 
 
@@ -224,7 +225,7 @@ def _of_message(tx: Tx, inbox: Row, ulid: str) -> Place:
 
 
 def _second(at: int) -> Place:
-    """Before all that came in the second of ``at``: mail has whole seconds."""
+    """Before all that came in the second of ``at``: the time in an id has whole seconds."""
     return at // _SECOND_US * _SECOND_US, -1
 
 

@@ -8,6 +8,7 @@ import unicodedata
 from typing import NamedTuple
 
 from gateway.mime.headers import decode_words, parse_parameters, split_head
+from gateway.mime.identity import message_identity
 from gateway.mime.limits import DEFAULT_LIMITS, Limits
 from gateway.mime.structure import Leaf, read_tree
 from gateway.mime.types import Attachment
@@ -85,7 +86,6 @@ def attachment_id(identity: str, section: str) -> str:
 def attachment_content(raw: bytes, wanted: str, limits: Limits = DEFAULT_LIMITS) -> Content | None:
     """Content of the attachment with id or IMAP section ``wanted`` in the whole message ``raw``; None if absent."""
     from gateway.mime.bodies import sort_leaves
-    from gateway.mime.parse import message_identity
 
     head = split_head(raw, limits)
     identity = message_identity(raw, head)

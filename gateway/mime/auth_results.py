@@ -7,6 +7,7 @@ stands lower was written by a stranger. authres is strict and quadratic on long 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import authres
 from authres.core import AuthResError
@@ -47,6 +48,23 @@ def verdict_from_head(head: Head, authserv_id: str) -> AuthVerdict:
     )
 
 
+def results_above_received(head: Head) -> dict[str, str]:
+    """Results by method (``spf``, ``dkim``, ``dmarc``) of the fields above the topmost Received, whoever wrote them.
+
+    Those are our mail server's under any name it ever had, so that they say the same after it was renamed.
+    """
+    found: dict[str, str] = {}
+    for name, value in head.fields[:200]:
+        lowered = name.lower()
+        if lowered == "received":
+            break
+        if lowered == "authentication-results":
+            text = unfold(value, _CAP + 1).strip()
+            for method, result in _results(text) if len(text) <= _CAP else ():
+                found[method] = _better(found.get(method), result, method)
+    return found
+
+
 def _better(old: str | None, new: str, method: str) -> str:
     """One passing DKIM signature is enough (RFC 6376 §6.1); for the others the first result stands."""
     if old is None or (method == "dkim" and new == "pass"):
@@ -54,6 +72,7 @@ def _better(old: str | None, new: str, method: str) -> str:
     return old
 
 
+@lru_cache(maxsize=16)  # a message's field is asked for twice: for its verdict and for its fingerprint
 def _results(text: str) -> list[tuple[str, str]]:
     # Comments say nothing we use and are what authres is slow and recursive on.
     for _ in range(3):

@@ -7,7 +7,6 @@ its price (1 ms) is then worth paying.
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 from gateway.mime.addresses import parse_address_list
@@ -17,6 +16,7 @@ from gateway.mime.bodies import read_body, sort_leaves
 from gateway.mime.dates import parse_date
 from gateway.mime.headers import Head, decode_value, header_map, split_head, unfold
 from gateway.mime.html_text import HtmlText, html_to_text
+from gateway.mime.identity import message_fingerprint, message_identity
 from gateway.mime.limits import DEFAULT_LIMITS, Limits
 from gateway.mime.one_time import find_seen
 from gateway.mime.recovery import recover_date, recover_from
@@ -27,7 +27,6 @@ from gateway.mime.reports import report_from
 from gateway.mime.structure import read_tree
 from gateway.mime.types import Address, AuthVerdict, ParsedMessage
 
-_IDENTITY = ("from", "to", "cc", "subject", "date", "message-id", "in-reply-to", "references")
 _MSG_ID = re.compile(r"<([^<>\s]{1,900})>")
 _LINK = re.compile(r"\s?<https?://[^<>\s]*>")
 _AUTOMATIC = frozenset({"bulk", "junk", "list", "auto_reply"})
@@ -116,6 +115,7 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
         attachments=[describe(leaf, identity) for leaf in attached[: limits.attachments]],
         size=len(raw),
         identity=identity,
+        fingerprint=message_fingerprint(raw, head, identity),
         report=report_from(tree),
         auth=auth,
         hidden_text=hidden,
@@ -126,6 +126,7 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
 def minimal(raw: bytes, limits: Limits, reason: str) -> ParsedMessage:
     """What a linear look at the header block gives, for a message that could not be parsed: no body, no parts."""
     head = split_head(raw, limits)
+    identity = message_identity(raw, head)
     fields, _ = header_map(head, limits)
     return _message(
         head,
@@ -139,7 +140,8 @@ def minimal(raw: bytes, limits: Limits, reason: str) -> ParsedMessage:
         preview="",
         attachments=[],
         size=len(raw),
-        identity=message_identity(raw, head),
+        identity=identity,
+        fingerprint=message_fingerprint(raw, head, identity),
         recover=False,
     )
 
@@ -214,27 +216,6 @@ def unfold_addresses(value: bytes) -> str:
 def message_ids(text: str) -> list[str]:
     """Every ``<id>`` of a field in order, with the brackets, without repeats (RFC 5322 §3.6.4)."""
     return list(dict.fromkeys(f"<{found}>" for found in _MSG_ID.findall(text)))
-
-
-def message_identity(raw: bytes, head: Head) -> str:
-    """Hex SHA-256 over the immutable header fields (raw, white space normalised) and the raw body (DESIGN §1.2).
-
-    Line ends are normalised to LF, and NUL to 0x80 as Dovecot does (NUL may not stand in an IMAP literal), so that
-    a message is the same before and after it was stored.
-    """
-    digest = hashlib.sha256()
-    wanted: dict[str, list[bytes]] = {name: [] for name in _IDENTITY}
-    for field, value in head.fields:
-        values = wanted.get(field.lower())
-        if values is not None:
-            values.append(b" ".join(value.split()))
-    for name in _IDENTITY:
-        for value in wanted[name]:
-            digest.update(name.encode() + b":" + value + b"\n")
-    digest.update(b"\n")
-    body = raw[head.body_start :].replace(b"\r\n", b"\n")
-    digest.update(body.replace(b"\0", b"\x80") if b"\0" in body else body)
-    return digest.hexdigest()
 
 
 def make_preview(text: str, length: int) -> str:

@@ -65,8 +65,8 @@ class AuthVerdict(msgspec.Struct, frozen=True, kw_only=True):
 class ParsedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """All that could be read of a message. Every string is free of NUL and lone surrogates.
 
-    Times are microseconds since the epoch (UTC). ``identity`` is the digest from which the ids of foreign
-    messages are derived (DESIGN §1.2): hex SHA-256 over the immutable header fields and the body.
+    Times are microseconds since the epoch (UTC). From ``fingerprint`` the ids of received messages are derived, from
+    ``identity`` those of what people sent and of attachments (DESIGN §1.2): see ``gateway.mime.identity``.
     """
 
     message_id: str | None  # with < >
@@ -93,6 +93,7 @@ class ParsedMessage(msgspec.Struct, frozen=True, kw_only=True):
     attachments: list[Attachment]
     size: int
     identity: str
+    fingerprint: str
     auto_submitted: bool
     has_received: bool
     report: Report | None = None

@@ -12,6 +12,7 @@ from gateway.outbox.bounce import Failed, bounce_person
 from gateway.outbox.queue import FAR, Job, inbox_of, is_ours
 from gateway.outbox.undelivered import after_failure, note_undelivered, one_line
 from gateway.store import sent_aliases
+from gateway.store.arrival_time import event_time
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
 from gateway.store.index import status_of
@@ -308,7 +309,7 @@ class Teller:
                 "timestamp": at,
                 **(facts() if callable(facts) else facts),
             },
-            at=ref["timestamp"],
+            at=event_time(self._id),
             test=self._test,
         )
 

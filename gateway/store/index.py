@@ -2,18 +2,19 @@
 
 Identity (DESIGN §1.2): what we sent carries its ULID in its Message-ID; everything else gets a ULID derived
 from (inbox, direction, Message-ID, digest of header and body), so a move, a new UIDVALIDITY or a rebuild
-finds the row it had. The same mail delivered twice (a sender that missed our 250) is one message standing in
-two places; the same Message-ID with other content is two messages.
+finds the row it had. The same octets delivered twice (a sender that missed our 250) are one message in two places;
+a copy in which a reader or our own checks see anything else is another message (``gateway.mime.identity``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.mime.types import ParsedMessage
 from gateway.store import labels as labelling
 from gateway.store import search, threads
+from gateway.store.arrival_time import listing_time
 from gateway.store.engine import Row, Tx
 from gateway.store.flags_owed import with_owed
 from gateway.store.ids import (
@@ -29,6 +30,7 @@ from gateway.store.jsontext import dump
 from gateway.store.people import people_json
 
 SEARCHED_CHARS = 100_000
+_NO_TIMES: Mapping[str, int] = {}
 LEFT = ""
 """The ``message_id`` of a place whose message we expunged or moved away: a pass that read it just before must not
 bring the message back. The row goes when the mail server reports the UID as vanished."""
@@ -67,12 +69,17 @@ def direction_of(parsed: ParsedMessage, inbox: Row, place: Place) -> str:
 
 
 def index_found(
-    tx: Tx, inbox: Row, place: Place, parsed: ParsedMessage, extra: Iterable[str] = ()
+    tx: Tx,
+    inbox: Row,
+    place: Place,
+    parsed: ParsedMessage,
+    extra: Iterable[str] = (),
+    times: Mapping[str, int] = _NO_TIMES,
 ) -> Indexed | None:
     """Index a message found on the mail server, or bind one we know to this place.
 
-    ``extra``: labels decided on arrival (``blocked``, ``unauthenticated``). Idempotent. None: it was read there, and
-    we have taken it away since.
+    ``extra``: labels decided on arrival (``blocked``, ``unauthenticated``). ``times``: what messages were listed
+    under before, µs by id. Idempotent. None: it was read there, and we have taken it away since.
     """
     if _left(tx, place):
         return None
@@ -81,12 +88,14 @@ def index_found(
     message_id = None
     if direction == "outbound" and parsed.message_id:
         message_id = own_message_ulid(parsed.message_id)
-    if message_id is None:
-        message_id = derived_ulid(at, inbox["id"], direction, parsed.message_id or "", parsed.identity)
+    derived = derived_ulid(
+        at, inbox["id"], direction, parsed.message_id or "", _digest(inbox, direction, at, parsed)
+    )
+    message_id = message_id or derived
     known = tx.row("SELECT seq, thread_id, direction, inbox_id FROM message WHERE id = ?", message_id)
     if known is not None and known["inbox_id"] != inbox["id"]:
         # our own Message-ID quoted by a stranger's mailbox: it keeps an id of its own
-        message_id = derived_ulid(at, inbox["id"], direction, parsed.message_id or "", parsed.identity)
+        message_id = derived
         known = tx.row("SELECT seq, thread_id, direction, inbox_id FROM message WHERE id = ?", message_id)
     if known is None and (twin := _twin(tx, inbox, direction, parsed, message_id)):
         message_id, known = twin["id"], twin
@@ -101,7 +110,16 @@ def index_found(
         status, kept_bcc = _outcome(tx, message_id)
         bcc = kept_bcc or bcc
     thread_id = insert_message(
-        tx, inbox, message_id, parsed, direction=direction, status=status, at=at, bcc_json=bcc
+        tx,
+        inbox,
+        message_id,
+        parsed,
+        direction=direction,
+        status=status,
+        at=at,
+        delivered=place.internal_date,
+        listed_at=times.get(message_id),
+        bcc_json=bcc,
     )
     labels = _labels_at(tx, message_id, direction, place.role, place.folder, place.flags)
     set_labels(tx, inbox, message_id, labels | set(extra))
@@ -109,8 +127,13 @@ def index_found(
     return Indexed(message_id, thread_id, direction, new=True)
 
 
-def index_sandbox(tx: Tx, inbox: Row, message_id: str, parsed: ParsedMessage) -> str:
-    """Index a sandbox send again, which stands on no mail server; answers its thread. The caller refreshes it."""
+def index_sandbox(
+    tx: Tx, inbox: Row, message_id: str, parsed: ParsedMessage, times: Mapping[str, int] = _NO_TIMES
+) -> str:
+    """Index a sandbox send again, which is on no mail server; answers its thread. The caller refreshes it.
+
+    ``times``: as for ``index_found``.
+    """
     status, bcc = _outcome(tx, message_id)
     return insert_message(
         tx,
@@ -120,6 +143,7 @@ def index_sandbox(tx: Tx, inbox: Row, message_id: str, parsed: ParsedMessage) ->
         direction="outbound",
         status=status,
         at=ulid_time_us(message_id),
+        listed_at=times.get(message_id),
         bcc_json=bcc or "[]",
         test=True,
     )
@@ -134,15 +158,20 @@ def insert_message(
     direction: str,
     status: str,
     at: int,
+    delivered: int | None = None,
+    listed_at: int | None = None,
     bcc_json: str = "[]",
     test: bool = False,
 ) -> str:
-    """Write the rows of a message that is not there yet; answers its thread. The caller refreshes it."""
+    """Write the rows of a message that is not there yet; answers its thread. The caller refreshes it.
+
+    ``at``, ``delivered``: as ``listing_time`` takes them; None: delivered at once. ``listed_at``: its answer, where it
+    was asked before.
+    """
     now = now_us()
-    if direction == "outbound":
-        # Received and Date have whole seconds: with a finer time, our mail would be listed after an answer to it
-        # that came in the same second. Within a second the order of arrival (seq) decides.
-        at -= at % 1_000_000
+    if listed_at is None:
+        listed_at = listing_time(tx, inbox["organization_id"], at, at if delivered is None else delivered)
+    at = listed_at
     thread_id = threads.find_or_make(
         tx,
         inbox,
@@ -310,6 +339,14 @@ def delete_message(tx: Tx, message_id: str) -> str | None:
     tx.run("DELETE FROM message WHERE id = ?", message_id)
     tx.run("UPDATE outbox SET mime = NULL WHERE id = ? AND state = 'done'", message_id)  # of a sandbox send
     return str(row["thread_id"])
+
+
+def _digest(inbox: Row, direction: str, at: int, parsed: ParsedMessage) -> str:
+    """What a message is derived from: see ``gateway.mime.identity``. What an inbox held before it knew fingerprints
+    keeps the ids it had."""
+    if direction == "inbound" and at >= inbox["fingerprints_since"]:
+        return parsed.fingerprint
+    return parsed.identity
 
 
 def _twin(tx: Tx, inbox: Row, direction: str, parsed: ParsedMessage, message_id: str) -> Row | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from peewee import BigAutoField, BigIntegerField, BlobField, CharField, IntegerField, Model, TextField
+from peewee import SQL, BigAutoField, BigIntegerField, BlobField, CharField, IntegerField, Model, TextField
 
 from gateway.store.columns import flag, text
 from gateway.store.passing import PASSING
@@ -153,6 +153,8 @@ class Inbox(Model):
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
     quota = BigIntegerField(null=True)  # octets, 0 for no limit; null: the mail server's default
+    # µs: what it received since then is told apart by fingerprints, older mail keeps its ids (``store.index``)
+    fingerprints_since = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
 
     class Meta:
         indexes = (

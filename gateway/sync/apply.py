@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from gateway.events.log import EventLog
@@ -10,6 +10,7 @@ from gateway.events.payload import message_snapshot
 from gateway.mime.types import ParsedMessage
 from gateway.outbox.reports import apply_report
 from gateway.store import index, threads
+from gateway.store.arrival_time import event_time
 from gateway.store.attachment_text import save_texts
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
@@ -110,10 +111,14 @@ def index_one(
     parsed: ParsedMessage,
     labels: Iterable[str],
     texts: Texts,
+    times: Mapping[str, int] | None = None,
 ) -> index.Indexed | None:
-    """Index one message at its place, with what was found in its attachments. None: as ``index_found``."""
+    """Index one message at its place, with what was found in its attachments.
+
+    ``times``, None: as for ``index_found``.
+    """
     place = index.Place(folder_id, state.role, state.name, found.uid, found.flags, found.internal_date)
-    done = index.index_found(tx, inbox, place, parsed, labels)
+    done = index.index_found(tx, inbox, place, parsed, labels, times or {})
     if done is not None:
         save_texts(tx, inbox["id"], done.message_id, parsed.attachments, texts)
     return done
@@ -261,5 +266,5 @@ def _announce(tx: Tx, inbox: Row, events: EventLog, done: index.Indexed, role: s
         message_id=done.message_id,
         subject=done.message_id,
         payload=facts,
-        at=facts["message"]["timestamp"],
+        at=event_time(done.message_id),
     )

@@ -1,15 +1,15 @@
 """``postern rebuild``: throw away every derived row and read them all again from the mailboxes.
 
 Messages are indexed in the order they came in (INTERNALDATE, then folder and UID), so threads grow as they
-grew; ids come from the messages themselves (DESIGN §1.2). Sandbox sends stand in no mailbox: the outbox has them.
-No event is announced again. The text of attachments that were read before is kept: their ids are digests of what
-they were read from.
+grew; ids come from the messages themselves (DESIGN §1.2), and the times they are listed under stay. Sandbox sends
+are in no mailbox: the outbox has them. No event is announced again. The text of attachments that were read before is
+kept: their ids are digests of what they were read from.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from gateway.extract.pool import ExtractPool
@@ -66,6 +66,7 @@ async def _rebuild_inbox(
     address = inbox["address"]
     # the mail server must answer before anything is thrown away
     folders = await imap.run(address, fetch.list_folders)
+    times = await store.read(partial(_times, inbox_id=inbox["id"]))
     await store.write(partial(forget_inbox, inbox_id=inbox["id"]))
     everything: list[tuple[int, str, int, int]] = []
     states: dict[str, FolderState] = {}
@@ -91,16 +92,24 @@ async def _rebuild_inbox(
             for task in (await read_attachments(store, extractor, inbox, messages)).values():
                 texts |= await task
         await store.write(
-            partial(_write, inbox=inbox, states=states, present=present, parsed=parsed, texts=texts)
+            partial(
+                _write, inbox=inbox, states=states, present=present, parsed=parsed, texts=texts, times=times
+            )
         )
         done += len(batch)
         on_progress(address, done, len(everything))
-    done += await _sandbox(store, parser, inbox)
+    done += await _sandbox(store, parser, inbox, times)
     await store.write(partial(_finish, inbox=inbox, states=states))
     return done
 
 
-async def _sandbox(store: Store, parser: ParserPool, inbox: Row) -> int:
+def _times(tx: Tx, inbox_id: str) -> dict[str, int]:
+    """What each message is listed under, µs by id."""
+    rows = tx.rows("SELECT id, timestamp FROM message WHERE inbox_id = ?", inbox_id)
+    return {row["id"]: row["timestamp"] for row in rows}
+
+
+async def _sandbox(store: Store, parser: ParserPool, inbox: Row, times: Mapping[str, int]) -> int:
     """Index what sandbox keys sent: it was filed nowhere, so its octets are kept in the outbox."""
     kept = "SELECT id FROM outbox WHERE inbox_id = ? AND state = 'done' AND mime IS NOT NULL ORDER BY id"
     rows = await store.read(lambda tx: tx.rows(kept, inbox["id"]))
@@ -108,7 +117,9 @@ async def _sandbox(store: Store, parser: ParserPool, inbox: Row) -> int:
         mime = await store.read(partial(mime_of, outbox_id=row["id"]))
         if mime is not None:
             parsed = await parser.parse(mime)
-            await store.write(partial(index_sandbox, inbox=inbox, message_id=row["id"], parsed=parsed))
+            await store.write(
+                partial(index_sandbox, inbox=inbox, message_id=row["id"], parsed=parsed, times=times)
+            )
     return len(rows)
 
 
@@ -131,11 +142,12 @@ def _write(
     present: list[tuple[str, Found]],
     parsed: Sequence[ParsedMessage],
     texts: Texts,
+    times: Mapping[str, int],
 ) -> None:
     for (name, found), one in zip(present, parsed, strict=True):
         state = states[name]
         folder_id = apply.save_folder(tx, inbox["id"], state, 1, 0)
-        apply.index_one(tx, inbox, folder_id, state, found, one, (), texts)
+        apply.index_one(tx, inbox, folder_id, state, found, one, (), texts, times)
 
 
 def _finish(tx: Tx, inbox: Row, states: dict[str, FolderState]) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import re
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.utils import getaddresses
@@ -43,6 +44,15 @@ class _Signature:
     result: str
     domain: str
     selector: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Identifier:
+    """A domain that SPF or DKIM checked, and the tag of the policy that says how strictly it must align."""
+
+    result: str
+    domain: str
+    mode: str
 
 
 def _stripped(content: bytes) -> bytes:
@@ -109,17 +119,19 @@ class Verifier:
         spf_result, spf_domain = self._spf(peer, helo, mail_from)
         identity = f"smtp.mailfrom={_safe(mail_from)}" if mail_from else f"smtp.helo={_safe(helo)}"
         results = [f"spf={spf_result} {identity}"]
-        signatures = self._signatures(data)
+        author = _author_domain(data)
+        signatures = self._signatures(data, author)
         results += [
             f"dkim={s.result} header.d={_safe(s.domain)} header.s={_safe(s.selector)}" for s in signatures
         ]
         if not signatures:
             results.append("dkim=none")
-        author = _author_domain(data)
         if author is None:
             return [*results, "dmarc=permerror"]
-        passed = [s.domain for s in signatures if s.result == "pass"]
-        outcome = self._dmarc(author, spf_domain if spf_result == "pass" else None, passed)
+        identifiers = [_Identifier(s.result, s.domain, "adkim") for s in signatures]
+        if spf_domain is not None:
+            identifiers.append(_Identifier(spf_result, spf_domain, "aspf"))
+        outcome = self._dmarc(author, identifiers)
         return [*results, f"dmarc={outcome} header.from={_safe(author)}"]
 
     def _spf(self, peer: str, helo: str, mail_from: str) -> tuple[str, str | None]:
@@ -132,15 +144,22 @@ class Verifier:
             return "permerror", None
         return (found if found in _SPF else "none"), domain
 
-    def _signatures(self, data: bytes) -> list[_Signature]:
+    def _signatures(self, data: bytes, author: str | None) -> list[_Signature]:
+        """The first signatures, those of the author's organization before all others: they decide about DMARC."""
         fields, _ = wire.split(data)
         raw = [one for one in fields if wire.name_of(one) == b"dkim-signature"]
-        found = []
-        for index, field in enumerate(raw[:_SIGNATURES]):
-            tags = _tags(field.partition(b":")[2].decode("ascii", "replace"))
-            result = self._signature(data, index, tags, fields)
-            found.append(_Signature(result, tags.get("d", "").lower(), tags.get("s", "")))
-        return found
+        tagged = [
+            (at, _tags(one.partition(b":")[2].decode("ascii", "replace"))) for at, one in enumerate(raw)
+        ]
+        if author is not None and len(tagged) > _SIGNATURES:
+            organization = self._organization(author)
+            domains = {tags.get("d", "").lower() for _, tags in tagged}
+            near = {domain for domain in domains if self._organization(domain) == organization}
+            tagged.sort(key=lambda one: one[1].get("d", "").lower() not in near)
+        return [
+            _Signature(self._signature(data, at, tags, fields), tags.get("d", "").lower(), tags.get("s", ""))
+            for at, tags in tagged[:_SIGNATURES]
+        ]
 
     def _signature(self, data: bytes, index: int, tags: dict[str, str], fields: list[bytes]) -> str:
         if len(data) > _MAX_SIZE:
@@ -181,7 +200,9 @@ class Verifier:
             raise dkim.DnsTimeoutError(f"DNS {type(error).__name__}") from error
         return [b"".join(one.strings).decode("utf-8", "replace") for one in answer]
 
-    def _dmarc(self, author: str, spf_domain: str | None, signed: list[str]) -> str:
+    def _dmarc(self, author: str, identifiers: Sequence[_Identifier]) -> str:
+        """The result of DMARC (RFC 7489 §6.6.2). Where nothing passed and an aligned check could not be made for now,
+        that is no failure: it is ``temperror``."""
         organization = self._organization(author)
         try:
             policy = self._policy(author) or (self._policy(organization) if organization != author else None)
@@ -192,14 +213,13 @@ class Verifier:
         if policy.get("p", "").lower() not in ("none", "quarantine", "reject"):
             return "permerror"
 
-        def aligned(domain: str, mode: str) -> bool:
-            if policy.get(mode, "r").lower() == "s":
-                return domain == author
-            return self._organization(domain) == organization
+        def aligned(one: _Identifier) -> bool:
+            if policy.get(one.mode, "r").lower() == "s":
+                return one.domain == author
+            return self._organization(one.domain) == organization
 
-        if spf_domain is not None and aligned(spf_domain, "aspf"):
-            return "pass"
-        return "pass" if any(aligned(domain, "adkim") for domain in signed) else "fail"
+        results = {one.result for one in identifiers if aligned(one)}
+        return "pass" if "pass" in results else "temperror" if "temperror" in results else "fail"
 
     def _policy(self, domain: str) -> dict[str, str] | None:
         found = [one for one in self._texts(f"_dmarc.{domain}") if re.match(r"v\s*=\s*DMARC1\s*(;|$)", one)]

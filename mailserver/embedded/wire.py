@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 import time
@@ -72,7 +73,8 @@ def completed(data: bytes, *, hostname: str, received: str, checked: bytes = b""
         kept.append(field)
     head = [checked, received.encode("utf-8", "replace")]
     if b"message-id" not in names:
-        head.append(f"Message-ID: <{secrets.token_hex(16)}@{hostname}>\r\n".encode())
+        # from the octets: a sender that repeats them repeats the same message
+        head.append(f"Message-ID: <{hashlib.sha256(data).hexdigest()[:32]}@{hostname}>\r\n".encode())
     if b"date" not in names:
         head.append(f"Date: {formatdate(time.time())}\r\n".encode())
     return b"".join([*head, *kept, body])

@@ -85,6 +85,37 @@ async def test_part_signed_doubled_from_and_broken_dns() -> None:
     assert ("spf=temperror" in found, "dkim=temperror" in found) == (True, True)
 
 
+@pytest.mark.parametrize(
+    "silent",
+    [
+        ("far.test", "s1._domainkey.far.test"),
+        ("s1._domainkey.far.test",),  # SPF fails, and the signature cannot be checked
+        ("far.test",),  # the signature fails, and SPF cannot be checked
+    ],
+)
+async def test_dmarc_does_not_fail_where_a_lookup_only_timed_out(silent: tuple[str, ...]) -> None:
+    mail = signed() if "s1._domainkey.far.test" in silent else signed().replace(b"body", b"hody")
+    found = await results(mail, dict.fromkeys(silent), peer="198.51.100.7")
+    assert "dmarc=temperror header.from=far.test" in found
+    assert "fail header.from" not in found
+
+
+async def test_a_lookup_that_timed_out_for_another_domain_is_no_excuse() -> None:
+    forged = signed(MAIL.replace(b"eve@far.test", b"boss@bank.test"))
+    silent: Records = {"far.test": None, "s1._domainkey.far.test": None}
+    found = await results(forged, silent | {"_dmarc.bank.test": ['"v=DMARC1; p=reject"']})
+    assert "dmarc=fail header.from=bank.test" in found
+
+
+async def test_the_signature_of_the_author_counts_among_many() -> None:
+    others = b"".join(
+        b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=h%d.test; s=s; h=from; bh=AA==; b=AA==\r\n"
+        % at
+        for at in range(20)
+    )
+    assert "dmarc=pass header.from=far.test" in await results(others + signed(), peer="198.51.100.7")
+
+
 @pytest.mark.timeout(30)
 async def test_a_megabyte_of_blanks_is_quick() -> None:
     assert _stripped(b"a \t\r\n b\r\n \r\nc ") == b"a\r\n b\r\n\r\nc "

@@ -1,0 +1,47 @@
+"""The time that a message is listed under: to the millisecond, and none twice.
+
+Received and Date fields have whole seconds, and so has INTERNALDATE. A reader that asks for what is newer than the
+newest message it has seen would miss what comes later in the same second. So a message is given the next millisecond
+that is free in its organization, after what was delivered before it. A rebuild reads in the order of delivery
+(INTERNALDATE, then UID) and comes to the same order; ids and event ids hold only the seconds.
+"""
+
+from __future__ import annotations
+
+from gateway.store.engine import Tx
+from gateway.store.ids import ulid_time_us
+
+_SECOND_US = 1_000_000
+_STEP_US = 1_000  # the dialects show milliseconds
+_LIVE_US = 3600 * _SECOND_US
+"""Mail that was delivered later than this after the time it names is history that somebody filed."""
+
+
+def listing_time(tx: Tx, organization_id: str, at: int, delivered: int) -> int:
+    """The µs that a new message is listed under, a whole number of milliseconds.
+
+    Args:
+        at: when it was received or sent, by the message itself, µs.
+        delivered: when it was put into its mailbox (INTERNALDATE), µs.
+    """
+    at -= at % _SECOND_US
+    end = (max(at, delivered) if delivered - at <= _LIVE_US else at) // _SECOND_US * _SECOND_US + _SECOND_US
+    while (
+        last := tx.value(
+            "SELECT max(timestamp) FROM message WHERE organization_id = ? AND timestamp >= ? AND timestamp < ?",
+            organization_id,
+            at,
+            end,
+        )
+    ) is not None:
+        at = last - last % _STEP_US + _STEP_US
+        if at < end:
+            break
+        end += _SECOND_US
+    return at
+
+
+def event_time(message_id: str) -> int:
+    """The µs that enter the ids of a message's events: the second in its id, which a rebuild finds again."""
+    at = ulid_time_us(message_id)
+    return at - at % _SECOND_US
