@@ -28,11 +28,16 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The rows, how many there are in all, and the position to go on from (None: that was the end)."""
+    """The rows, how many there are in all, and the position to go on from (None: that was the end).
+
+    ``unauthenticated``: of a list of mail, how many messages of its inboxes failed DMARC, which it leaves out unless
+    they are asked for.
+    """
 
     rows: list[Any]
     total: int
     next: Position | None = None
+    unauthenticated: int = 0
 
 
 def keyset(window: Window, column: str, id_column: str) -> tuple[str, list[object], str]:

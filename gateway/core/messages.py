@@ -104,10 +104,17 @@ async def list_messages(
             count = _total(tx, wanted, ids)
         else:
             count = tx.value(f"SELECT count(*) FROM message WHERE {where}", *args)  # noqa: S608
-        return Listing(rows, count, following)
+        return Listing(rows, count, following, unauthenticated(tx, scope, ids))
 
     short = inbox_ref is not None and window.offset < NEAR and replace(wanted, direction=None).plain
     return await (core.store.glance(read) if short else core.store.read(read))
+
+
+def unauthenticated(tx: Tx, scope: Scope, inbox_ids: Sequence[str]) -> int:
+    """How many messages of these inboxes failed DMARC; 0 for a key that may not see them."""
+    if not scope.allows("label_unauthenticated_read"):
+        return 0
+    return total(tx, "dmarc_fail", inbox_ids, hidden=True)
 
 
 def _total(tx: Tx, wanted: Filter, ids: Sequence[str]) -> int:

@@ -28,7 +28,7 @@ def _in_json(text: str) -> str:
 
 def message_conditions(tx: Tx, wanted: Filter, inbox_id: str | None, alias: str = "message") -> Condition:
     """Conditions on a message row, each with a leading AND. ``inbox_id``: the one inbox that is listed."""
-    sql, args = _hidden(wanted, alias)
+    sql, args = hidden_condition(wanted.shown, alias)
     for label in dict.fromkeys(wanted.labels):
         more, values = _label(tx, label, inbox_id, alias)
         sql, args = sql + more, args + values
@@ -49,8 +49,8 @@ def message_conditions(tx: Tx, wanted: Filter, inbox_id: str | None, alias: str 
     return sql, args
 
 
-def _hidden(wanted: Filter, alias: str) -> Condition:
-    shown = wanted.shown
+def hidden_condition(shown: frozenset[str], alias: str = "message") -> Condition:
+    """That a message is not hidden, or only by labels of ``shown``, with a leading AND."""
     if shown == HIDDEN:
         return "", []
     if not shown:

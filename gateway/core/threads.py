@@ -11,10 +11,11 @@ from gateway.core.context import Core
 from gateway.core.errors import NotFound
 from gateway.core.listing import NEAR, Filter, Listing, Window, cut, keyset
 from gateway.core.lookup import find_inbox, find_thread, require
-from gateway.core.messages import WHOLE, add_labels, allowed, fill_bodies, reach, see
-from gateway.core.narrowing import thread_conditions
+from gateway.core.messages import WHOLE, add_labels, allowed, fill_bodies, reach, see, unauthenticated
+from gateway.core.narrowing import hidden_condition, thread_conditions
 from gateway.store.engine import Row, Tx
 from gateway.store.jsontext import load
+from gateway.store.labels import HIDDEN
 from gateway.store.scope import Scope
 from gateway.store.totals import total
 
@@ -71,7 +72,7 @@ async def list_threads(
             count = total(tx, "thread", ids, hidden=bool(wanted.shown))
         else:
             count = tx.value(f"SELECT count(*) FROM thread WHERE {where}", *args)  # noqa: S608
-        return Listing(rows, count, following)
+        return Listing(rows, count, following, unauthenticated(tx, scope, ids))
 
     short = inbox_ref is not None and window.offset < NEAR and wanted.plain
     return await (core.store.glance(read) if short else core.store.read(read))
@@ -84,9 +85,10 @@ async def get_thread(
     thread_ref: str,
     window: Window | None = None,
     *,
-    hidden: bool = True,
+    include: frozenset[str] = HIDDEN,
 ) -> tuple[Row, Listing]:
-    """A thread row and its whole messages, oldest first; those in spam and trash too, unless not ``hidden``.
+    """A thread row and its whole messages, oldest first. ``include``: of those that lists leave out (``HIDDEN``
+    labels), which to show.
 
     The window pages from the newest messages to the older ones (the default holds ``MAX_MESSAGES``).
     """
@@ -98,10 +100,11 @@ async def get_thread(
         thread = find_thread(tx, scope, inbox, thread_ref)
         inbox = inbox or find_inbox(tx, scope, thread["inbox_id"])
         position, at, order = keyset(window, "message.timestamp", "message.seq")
+        veiled, veils = hidden_condition(include, "message")
         rows = tx.rows(
-            f"{WHOLE}message.thread_id = ?{'' if hidden else ' AND message.hidden = 0'}{position} "
-            f"ORDER BY {order} LIMIT ?",
+            f"{WHOLE}message.thread_id = ?{veiled}{position} ORDER BY {order} LIMIT ?",
             thread["id"],
+            *veils,
             *at,
             window.limit + 1,
         )

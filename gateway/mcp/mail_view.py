@@ -67,8 +67,15 @@ def entry(row: Row) -> dict[str, Any]:
     return seen
 
 
-def listing_answer(head: str, rows: Sequence[Row], found: Listing, window: Window, again: str) -> Answer:
-    """A list of messages. ``again``: how the next page is asked for, with ``{page}``."""
+def listing_answer(
+    head: str, rows: Sequence[Row], found: Listing, window: Window, again: str, left_out: int = 0
+) -> Answer:
+    """A list of messages.
+
+    Args:
+        again: how the next page is asked for, with ``{page}``.
+        left_out: how many messages the list leaves out because their senders are not authenticated.
+    """
     fence = Fence()
     page = window.offset // window.limit + 1
     data = {
@@ -77,9 +84,17 @@ def listing_answer(head: str, rows: Sequence[Row], found: Listing, window: Windo
         "total": found.total,
         "next_page": page + 1 if window.offset + len(rows) < found.total else None,
     }
+    more = []
+    if left_out:
+        data["unauthenticated"] = left_out
+        more.append(
+            f"{left_out} messages that failed sender authentication are left out; "
+            "check_inbox with label=unauthenticated shows them."
+        )
     if not rows:
-        return Answer(f"{head}: none." if page == 1 else f"{head}: no more on page {page}.", data)
-    lines = [f"{head}: {len(rows)} of {found.total}, newest first."]
+        none = f"{head}: none." if page == 1 else f"{head}: no more on page {page}."
+        return Answer("\n".join([none, *more]), data)
+    lines = [f"{head}: {len(rows)} of {found.total}, newest first.", *more]
     if data["next_page"]:
         lines.append(again.format(page=data["next_page"]))
     listed = "\n".join(_listed(number, row) for number, row in enumerate(rows, window.offset + 1))

@@ -25,7 +25,8 @@ class CheckInbox(Arguments):
     page: Page = 1
     unread_only: Annotated[bool, Doc(description="Only unread messages (default false).")] = False
     label: Annotated[
-        str | None, Doc(description="Only messages with this label, such as starred, spam or trash.")
+        str | None,
+        Doc(description="Only messages with this label, such as starred, spam, trash or unauthenticated."),
     ] = None
     include_sent: Annotated[
         bool, Doc(description="Also what the inbox sent (default false: received messages only).")
@@ -34,8 +35,9 @@ class CheckInbox(Arguments):
 
 @box.tool("Check an inbox", read_only=True)
 async def check_inbox(call: Call[CheckInbox]) -> Answer:
-    """List the recent messages of an inbox, newest first: sender, subject and a preview of each. Spam and trash are
-    left out unless label asks for them. To wait for mail that has not come yet, use wait_for_email."""
+    """List the recent messages of an inbox, newest first: sender, subject and a preview of each. Spam, trash and
+    mail that failed sender authentication are left out unless label asks for them. To wait for mail that has not
+    come yet, use wait_for_email."""
     args = call.args
     inbox = await inbox_of(call, args.inbox_id)
     labels = [*(["unread"] if args.unread_only else []), *([args.label.strip()] if args.label else [])]
@@ -56,6 +58,7 @@ async def check_inbox(call: Call[CheckInbox]) -> Answer:
         found,
         wanted,
         "check_inbox with page={page} shows older ones.",
+        0 if args.label else found.unauthenticated,
     )
 
 

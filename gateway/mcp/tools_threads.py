@@ -72,7 +72,7 @@ async def read_thread(call: Call[ReadThread]) -> Answer:
     """Read a conversation, oldest message first: of each what is new in it, without the quoted history."""
     thread = await thread_of(call, call.args.inbox_id, call.args.thread_id)
     row, found = await threads.get_thread(
-        call.core, call.scope, thread["inbox_id"], thread["id"], hidden=False
+        call.core, call.scope, thread["inbox_id"], thread["id"], include=frozenset()
     )
     shown = found.rows[-_MESSAGES:]
     fence = Fence()

@@ -32,9 +32,7 @@ class Narrowing(PageQuery, kw_only=True):
     include_spam: Annotated[bool, Doc(description="show spam too")] = False
     include_trash: Annotated[bool, Doc(description="show deleted mail too")] = False
     include_blocked: Annotated[bool, Doc(description="show mail that a block list caught")] = False
-    include_unauthenticated: Annotated[bool, Doc(description="show mail that failed SPF, DKIM and DMARC")] = (
-        False
-    )
+    include_unauthenticated: Annotated[bool, Doc(description="show mail that failed DMARC too")] = False
 
 
 class MessageQuery(Narrowing, kw_only=True):
@@ -117,8 +115,10 @@ def read_filter(query: Narrowing) -> Filter:
 def page_of(
     listing: Listing, paging: Paging, plural: str, secret: bytes, view: Callable[[Any], Any]
 ) -> dict[str, Any]:
-    """The body of a list. Rows are encoded once, though they show under two names."""
-    return answer(listing, paging, plural, secret, lambda row: msgspec.Raw(encode(view(row))))
+    """The body of a list of mail. Rows are encoded once, though they show under two names."""
+    body = answer(listing, paging, plural, secret, lambda row: msgspec.Raw(encode(view(row))))
+    body["unauthenticated_count"] = listing.unauthenticated
+    return body
 
 
 __all__ = [

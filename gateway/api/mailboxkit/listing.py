@@ -27,6 +27,7 @@ from gateway.core.listing import Listing, Window
 DEFAULT_PER_PAGE = 15
 MAX_PER_PAGE = 100
 MAX_PAGE = 10**13
+_YES = frozenset({"1", "true", "on", "yes"})
 
 Item = TypeVar("Item")
 
@@ -45,6 +46,23 @@ class PageQuery(msgspec.Struct, kw_only=True):
     per_page: Annotated[Any, _doc("rows a page, clamped to 100", maximum=MAX_PER_PAGE)] = DEFAULT_PER_PAGE
 
 
+class MailQuery(PageQuery, kw_only=True):
+    """Query parameters of a list of mail."""
+
+    # read as text: a word here must not be an error
+    include_unauthenticated: Annotated[
+        Any,
+        msgspec.Meta(
+            description="true: show mail that failed DMARC too", extra_json_schema={"type": "boolean"}
+        ),
+    ] = None
+
+    @property
+    def include(self) -> frozenset[str]:
+        """The hidden labels that are to be shown."""
+        return frozenset({"unauthenticated"} if str(self.include_unauthenticated).lower() in _YES else ())
+
+
 class Data(msgspec.Struct, Generic[Item]):
     """One thing."""
 
@@ -58,6 +76,12 @@ class Meta(msgspec.Struct):
     last_page: int
     per_page: int
     total: int
+
+
+class MailMeta(Meta):
+    """``unauthenticated_count``: messages of the inbox that failed DMARC, which are left out."""
+
+    unauthenticated_count: int
 
 
 class Links(msgspec.Struct):
@@ -74,6 +98,14 @@ class Rows(msgspec.Struct, Generic[Item]):
 
     data: list[Item]
     meta: Meta
+    links: Links
+
+
+class MailRows(msgspec.Struct, Generic[Item]):
+    """One page of a list of mail."""
+
+    data: list[Item]
+    meta: MailMeta
     links: Links
 
 
@@ -105,6 +137,15 @@ def listed(
             next=link(page + 1) if page < last else None,
         ),
     )
+
+
+def listed_mail(
+    call: Call[Any, Any], window: Window, listing: Listing, render: Callable[[Any], Item]
+) -> MailRows[Item]:
+    """The body of a list of mail, as ``listed``."""
+    rows = listed(call, window, listing, render)
+    meta = MailMeta(**msgspec.structs.asdict(rows.meta), unauthenticated_count=listing.unauthenticated)
+    return MailRows(rows.data, meta, rows.links)
 
 
 def _path(call: Call[Any, Any]) -> str:

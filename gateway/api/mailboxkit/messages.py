@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.api.mailboxkit.file_links import file_links
-from gateway.api.mailboxkit.listing import Data, PageQuery, Rows, listed, window_of
+from gateway.api.mailboxkit.listing import Data, MailQuery, MailRows, listed_mail, window_of
 from gateway.api.mailboxkit.message_view import MessageView, message_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import messages
@@ -14,17 +14,18 @@ table = Table("messages")
 
 
 @table.get("/inboxes/{inbox_id}/messages", permission="message_read")
-async def list_messages(call: Call[NoBody, PageQuery]) -> Rows[MessageView]:
+async def list_messages(call: Call[NoBody, MailQuery]) -> MailRows[MessageView]:
     """List an inbox's messages, newest first: what it received and what it sent.
 
-    Spam and trash are left out. A body over 512 KiB is cut here and whole in the message itself.
+    Spam, trash and what failed DMARC are left out; ``meta.unauthenticated_count`` says how much that is. A body over
+    512 KiB is cut here and whole in the message itself.
     """
     window = window_of(call.query)
     found = await messages.list_messages(
-        call.core, call.scope, call.ids["inbox_id"], Filter(), window, bodies=True
+        call.core, call.scope, call.ids["inbox_id"], Filter(include=call.query.include), window, bodies=True
     )
     links = file_links(call)
-    return listed(call, window, found, lambda row: message_view(message_facts(row), links))
+    return listed_mail(call, window, found, lambda row: message_view(message_facts(row), links))
 
 
 @table.get("/inboxes/{inbox_id}/messages/{message_id:rest}", permission="message_read")

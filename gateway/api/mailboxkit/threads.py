@@ -6,7 +6,7 @@ import msgspec
 
 from gateway.api.mailboxkit.file_links import file_links
 from gateway.api.mailboxkit.ids import shown_ulid
-from gateway.api.mailboxkit.listing import Data, PageQuery, Rows, listed, window_of
+from gateway.api.mailboxkit.listing import Data, MailQuery, MailRows, listed_mail, window_of
 from gateway.api.mailboxkit.message_view import MessageView, message_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import to_seconds
@@ -38,17 +38,21 @@ class WholeThread(ThreadView):
 
 
 @table.get("/inboxes/{inbox_id}/threads", permission="message_read")
-async def list_threads(call: Call[NoBody, PageQuery]) -> Rows[ThreadView]:
-    """List an inbox's threads, latest activity first; what stands in spam and trash does not count."""
+async def list_threads(call: Call[NoBody, MailQuery]) -> MailRows[ThreadView]:
+    """List an inbox's threads, latest activity first; spam, trash and what failed DMARC do not count."""
     window = window_of(call.query)
-    found = await threads.list_threads(call.core, call.scope, call.ids["inbox_id"], Filter(), window)
-    return listed(call, window, found, thread_view)
+    found = await threads.list_threads(
+        call.core, call.scope, call.ids["inbox_id"], Filter(include=call.query.include), window
+    )
+    return listed_mail(call, window, found, thread_view)
 
 
 @table.get("/threads/{thread_id}", permission="message_read")
 async def get_thread(call: Call[NoBody, NoQuery]) -> Data[WholeThread]:
     """Get a thread with its messages, oldest first: all of them, or the newest 500 of a longer one."""
-    row, found = await threads.get_thread(call.core, call.scope, None, call.ids["thread_id"], hidden=False)
+    row, found = await threads.get_thread(
+        call.core, call.scope, None, call.ids["thread_id"], include=frozenset()
+    )
     links = file_links(call)
     shown = [message_view(message_facts(one), links) for one in found.rows]
     return Data(WholeThread(**msgspec.structs.asdict(thread_view(row)), messages=shown))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.api.openmail.message_view import Direction, MessageView, message_view
-from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
+from gateway.api.openmail.offset_paging import MailPage, MailQuery, mail_page, window_of
 from gateway.api.routing import Call, NoBody, Table
 from gateway.core import messages
 from gateway.core.attachment_text import fill_texts
@@ -13,15 +13,16 @@ from gateway.core.lookup import find_inbox
 table = Table("messages")
 
 
-class MessageQuery(OffsetQuery, kw_only=True):
+class MessageQuery(MailQuery, kw_only=True):
     direction: Direction | None = None
 
 
 @table.get("/inboxes/{inbox_id}/messages", permission="message_read")
-async def list_messages(call: Call[NoBody, MessageQuery]) -> Page[MessageView]:
+async def list_messages(call: Call[NoBody, MessageQuery]) -> MailPage[MessageView]:
     """List an inbox's messages, newest first.
 
-    Spam and trash are left out. A body over 512 KiB is cut here and whole in its thread.
+    Spam, trash and what failed DMARC are left out; ``unauthenticatedCount`` says how much that is. A body over 512 KiB
+    is cut here and whole in its thread.
     """
     core = call.core
     inbox = await core.store.read(lambda tx: find_inbox(tx, call.scope, call.ids["inbox_id"]))
@@ -29,9 +30,9 @@ async def list_messages(call: Call[NoBody, MessageQuery]) -> Page[MessageView]:
         core,
         call.scope,
         inbox["id"],
-        Filter(direction=call.query.direction),
+        Filter(direction=call.query.direction, include=call.query.include),
         window_of(call.query),
         bodies=True,
     )
     await fill_texts(core, found.rows)
-    return page(found, lambda row: message_view(row, inbox, call.public_url))
+    return mail_page(found, lambda row: message_view(row, inbox, call.public_url))

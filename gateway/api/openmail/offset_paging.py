@@ -13,7 +13,7 @@ Paging never refuses: a ``limit`` that is no whole number of at least 1 counts a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -24,6 +24,7 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
 MAX_OFFSET = 10**15
 
+Doc = msgspec.Meta
 Item = TypeVar("Item")
 
 
@@ -48,6 +49,25 @@ class Page(msgspec.Struct, Generic[Item]):
     total: int
 
 
+class MailQuery(OffsetQuery, kw_only=True):
+    """Query parameters of a list of mail."""
+
+    include_unauthenticated: Annotated[
+        Literal["true", "false"] | None, Doc(description="show mail that failed DMARC too")
+    ] = None
+
+    @property
+    def include(self) -> frozenset[str]:
+        """The hidden labels that are to be shown."""
+        return frozenset({"unauthenticated"} if self.include_unauthenticated == "true" else ())
+
+
+class MailPage(Page[Item], Generic[Item], rename="camel"):
+    """One page of mail; ``unauthenticatedCount``: messages of the inbox that failed DMARC, which are left out."""
+
+    unauthenticated_count: int
+
+
 def window_of(query: OffsetQuery, *, ascending: bool = False) -> Window:
     """The window that core's lists take. ``ascending``: the list's own order is oldest first."""
     limit = whole_number(query.limit)
@@ -61,3 +81,8 @@ def window_of(query: OffsetQuery, *, ascending: bool = False) -> Window:
 def page(listing: Listing, render: Callable[[Any], Item]) -> Page[Item]:
     """The body of a list."""
     return Page([render(row) for row in listing.rows], listing.total)
+
+
+def mail_page(listing: Listing, render: Callable[[Any], Item]) -> MailPage[Item]:
+    """The body of a list of mail."""
+    return MailPage([render(row) for row in listing.rows], listing.total, listing.unauthenticated)

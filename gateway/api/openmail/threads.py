@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.api.openmail.message_view import ThreadMessages, ThreadView, message_view, thread_view
-from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
+from gateway.api.openmail.offset_paging import MailPage, MailQuery, mail_page, window_of
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import read_state, threads
 from gateway.core.attachment_text import fill_texts
@@ -19,9 +19,15 @@ table = Table("threads")
 Doc = msgspec.Meta
 
 
-class ThreadQuery(OffsetQuery, kw_only=True):
+class ThreadQuery(MailQuery, kw_only=True):
     is_read: Annotated[
         Literal["true", "false"] | None, Doc(description="only read threads, or only unread ones")
+    ] = None
+
+
+class ThreadMessagesQuery(msgspec.Struct, kw_only=True):
+    include_unauthenticated: Annotated[
+        Literal["true", "false"] | None, Doc(description="show mail that failed DMARC too")
     ] = None
 
 
@@ -34,25 +40,29 @@ class Done(msgspec.Struct):
 
 
 @table.get("/inboxes/{inbox_id}/threads", permission="message_read")
-async def list_threads(call: Call[NoBody, ThreadQuery]) -> Page[ThreadView]:
+async def list_threads(call: Call[NoBody, ThreadQuery]) -> MailPage[ThreadView]:
     """List an inbox's threads, latest activity first.
 
-    A thread is unread as long as a message of it is, also for a person who reads it in a mail client.
+    Threads of which every message is spam, trash or failed DMARC are left out; ``unauthenticatedCount`` says how many
+    messages failed it. A thread is unread as long as a message of it is, also for a person who reads it in a mail
+    client.
     """
-    wanted = Filter(unread=None if call.query.is_read is None else call.query.is_read == "false")
+    unread = None if call.query.is_read is None else call.query.is_read == "false"
+    wanted = Filter(unread=unread, include=call.query.include)
     found = await threads.list_threads(
         call.core, call.scope, call.ids["inbox_id"], wanted, window_of(call.query)
     )
-    return page(found, thread_view)
+    return mail_page(found, thread_view)
 
 
 @table.get("/threads/{thread_id}/messages", permission="message_read")
-async def get_thread_messages(call: Call[NoBody, NoQuery]) -> ThreadMessages:
+async def get_thread_messages(call: Call[NoBody, ThreadMessagesQuery]) -> ThreadMessages:
     """Get a thread with its messages, oldest first; reading changes nothing.
 
-    All of them, or the newest 500 of a longer thread; spam and trash are left out.
+    All of them, or the newest 500 of a longer thread; spam, trash and what failed DMARC are left out.
     """
-    row, found = await threads.get_thread(call.core, call.scope, None, call.ids["thread_id"], hidden=False)
+    include = frozenset({"unauthenticated"} if call.query.include_unauthenticated == "true" else ())
+    row, found = await threads.get_thread(call.core, call.scope, None, call.ids["thread_id"], include=include)
     inbox = await call.core.store.read(lambda tx: find_inbox(tx, call.scope, row["inbox_id"]))
     await fill_texts(call.core, found.rows)
     return ThreadMessages(
