@@ -2,8 +2,9 @@
 
 from gateway.mime.parse import parse
 from gateway.store import index, threads
+from gateway.store.arrival_time import listing_time
 from gateway.store.engine import Row, Store, Tx
-from gateway.store.ids import message_id_header, new_ulid, now_us
+from gateway.store.ids import derived_ulid, message_id_header, new_ulid, now_us
 from tests.databases import database_url
 
 _RECEIVED = b"Received: from a by b; Fri, 20 Nov 2026 10:00:0%d +0000\r\n"
@@ -82,6 +83,74 @@ def test_the_same_message_id_with_another_body_is_another_message(store: Store, 
     assert second.new
     assert second.message_id != first.message_id
     assert second.thread_id == first.thread_id
+
+
+def test_a_copy_with_another_reply_to_is_another_message(store: Store, inbox: Row) -> None:
+    folder = _folder(store, inbox)
+    first = _found(store, inbox, _mail(), 1, folder)
+    forged = _mail().replace(b"Date:", b"Reply-To: eve@z.test\r\nDate:")
+    second = _found(store, inbox, forged, 2, folder)
+    assert second.new
+    assert second.message_id != first.message_id
+    assert not _found(store, inbox, forged, 3, folder).new
+
+
+def test_mail_from_before_fingerprints_keeps_its_id(store: Store, inbox: Row) -> None:
+    folder = _folder(store, inbox)
+    old = inbox | {"fingerprints_since": now_us() * 2}
+    kept = _found(store, old, _mail(), 1, folder).message_id
+    assert kept == derived_ulid(
+        parse(_mail()).received or 0, inbox["id"], "inbound", "<m1@y.test>", parse(_mail()).identity
+    )
+    moved = _mail().replace(b"Date:", b"X-Other: field\r\nDate:")
+    assert _found(store, old, moved, 2, folder).message_id == kept
+    assert _found(store, inbox, _mail(), 3, folder).message_id != kept
+
+
+def test_what_came_later_is_listed_later_and_no_two_at_one_time(store: Store, inbox: Row) -> None:
+    folder = _folder(store, inbox)
+    base = parse(_mail()).received or 0
+    assert base % 1_000_000 == 0
+
+    def times() -> list[int]:
+        rows = store.read_now(lambda tx: tx.rows("SELECT timestamp FROM message ORDER BY seq"))
+        return [row["timestamp"] - base for row in rows]
+
+    def find(n: int, received: int, delivered: int) -> None:
+        place = index.Place(folder, "inbox", "INBOX", n, (), base + delivered * 1_000_000)
+        raw = _mail(n, received=_RECEIVED % (1 + received))
+        store.write_now(lambda tx: index.index_found(tx, inbox, place, parse(raw)))
+
+    find(1, 0, 0)
+    find(2, 0, 0)
+    find(3, 1, 1)
+    find(4, 0, 1)  # it waited in the queue: who has seen the third must not miss it
+    find(5, 1, 1)
+    find(6, 0, 7 * 3600)  # filed by somebody long after
+    assert times() == [0, 1_000, 1_000_000, 1_001_000, 1_002_000, 2_000]
+
+
+def test_a_second_with_more_mail_than_milliseconds_goes_on_in_the_next(store: Store, inbox: Row) -> None:
+    with_many = [at * 1_000 for at in range(1000)]
+
+    def fill(tx: Tx) -> list[int]:
+        found = []
+        for _ in range(1003):
+            at = listing_time(tx, inbox["organization_id"], 5_000_000, 5_000_000)
+            n = len(found)
+            tx.run(
+                "INSERT INTO message (id, number, organization_id, inbox_id, thread_id, direction, subject, preview, "
+                "size, timestamp, status, created_at, updated_at) "
+                "VALUES (?, 1, ?, ?, 't', 'inbound', '', '', 1, ?, 'received', 1, 1)",
+                f"m{n}",
+                inbox["organization_id"],
+                inbox["id"],
+                at,
+            )
+            found.append(at - 5_000_000)
+        return found
+
+    assert store.write_now(fill) == [*with_many, 1_000_000, 1_001_000, 1_002_000]
 
 
 def test_our_own_message_id_names_the_sent_copy_but_no_stranger(store: Store, inbox: Row) -> None:
