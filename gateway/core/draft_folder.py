@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-from gateway.core.mailbox import folder_names
+from gateway.core.context import Core
+from gateway.core.errors import Conflict
+from gateway.core.mailbox import folder_names, on_server
+from gateway.store.engine import Row
 from mailserver.imap import Client
 
 _APPENDUID = re.compile(rb"APPENDUID (\d+) (\d+)")
@@ -37,3 +40,39 @@ def remove_draft(client: Client, uidvalidity: int, uid: int) -> None:
     if int(opened.get(b"UIDVALIDITY") or 0) == uidvalidity:
         client.add_flags([uid], [b"\\Deleted"], silent=True)
         client.uid_expunge([uid])
+
+
+class NotWhereFiled(Conflict):
+    """The copy that a draft is known by is not in the Drafts folder: a person deleted, moved or changed it, and the
+    sync has not read that yet."""
+
+
+async def require_copy(core: Core, inbox: Row, draft: Row) -> None:
+    """Make sure that a draft is in the Drafts folder before something is made of it.
+
+    Raises:
+        NotWhereFiled: its copy is not there.
+        Unavailable: the mail server cannot be asked.
+    """
+    validity, uid = draft["uidvalidity"], draft["uid"]
+    if uid is None:
+        return
+    if not await on_server(core, inbox["address"], lambda client: has_draft(client, validity, uid)):
+        raise NotWhereFiled(
+            "the draft was changed or deleted in the mailbox just now", fix="read the draft again"
+        )
+
+
+def has_draft(client: Client, uidvalidity: int, uid: int) -> bool:
+    """Whether this copy is in a folder with the role drafts. No folder is made."""
+    client.leave()
+    for flags, _, name in client.list_folders():
+        lowered = {flag.lower() for flag in flags}
+        if b"\\drafts" not in lowered or lowered & {b"\\noselect", b"\\nonexistent"}:
+            continue
+        opened = client.open(str(name), readonly=True)
+        if int(opened.get(b"UIDVALIDITY") or 0) == uidvalidity and opened.get(b"EXISTS"):
+            rows, _ = client.fetch_set(str(uid), ["UID"])
+            if uid in rows:
+                return True
+    return False

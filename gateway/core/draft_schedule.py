@@ -13,6 +13,7 @@ import time
 from functools import partial
 
 from gateway.core.context import Core
+from gateway.core.draft_folder import NotWhereFiled
 from gateway.core.draft_send import send_draft, sweep
 from gateway.core.errors import CoreError, NotFound, TooMany, Unavailable
 from gateway.store.engine import Row, StoreDown, Tx
@@ -98,6 +99,11 @@ class DraftScheduler:
             ):
                 await self._fail(draft_id, error.message)
             self._again.pop(draft_id, None)
+            return False
+        except NotWhereFiled as error:  # the sync removes it, or finds it where it is now
+            wait = min(2.0**failures, _LONGEST_PAUSE)
+            self._again[draft_id] = (time.monotonic() + wait, failures)
+            log.info("draft %s of inbox %s waits %.0f s: %s", draft_id, row["inbox_id"], wait, error)
             return False
         except (Unavailable, TooMany) as error:
             wait = max(float(error.retry_after), min(2.0**failures, _LONGEST_PAUSE))

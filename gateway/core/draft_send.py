@@ -8,7 +8,7 @@ from typing import Any
 from gateway.core import messages, replies, sending
 from gateway.core.context import Core
 from gateway.core.draft_files import files_of
-from gateway.core.draft_folder import remove_draft
+from gateway.core.draft_folder import remove_draft, require_copy
 from gateway.core.drafts import SCHEDULED, _draft_labels, _found, as_texts, put_away
 from gateway.core.errors import CoreError, NotFound
 from gateway.core.idempotency import Completion
@@ -34,9 +34,14 @@ async def send_draft(
     remove_labels: Sequence[str] = (),
     completion: Completion | None = None,
 ) -> Sent:
-    """Send a draft and remove it. Raises NotFound (sent or deleted already) and what ``sending.send`` raises."""
+    """Send a draft and remove it.
+
+    Raises NotFound (sent or deleted already), NotWhereFiled (a person deleted or changed it just now) and what
+    ``sending.send`` raises.
+    """
     require(scope, "draft_send")
     inbox, row = await core.store.read(lambda tx: _found(tx, scope, inbox_ref, draft_ref))
+    await require_copy(core, inbox, row)
     labels = set(load(row["labels_json"])) | set(_draft_labels(add_labels, "add_labels"))
     labels -= {*_draft_labels(remove_labels, "remove_labels"), SCHEDULED}
     inner = Scope(scope.organization, test=scope.test, key_id=scope.key_id)

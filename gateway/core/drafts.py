@@ -14,7 +14,7 @@ from typing import Any
 from gateway.core.context import Core
 from gateway.core.draft_content import PEOPLE, check_content, check_people, draft_mime, empty
 from gateway.core.draft_files import files_of, new_facts, store_files
-from gateway.core.draft_folder import file_draft, remove_draft
+from gateway.core.draft_folder import file_draft, remove_draft, require_copy
 from gateway.core.errors import Conflict, CoreError, Invalid
 from gateway.core.labels_change import check_labels
 from gateway.core.listing import Filter, Listing, Window, cut, keyset
@@ -163,9 +163,10 @@ async def list_drafts(
 async def update_draft(
     core: Core, scope: Scope, inbox_ref: str | None, draft_ref: str, change: DraftChange
 ) -> Row:
-    """Edit a draft. Raises NotFound, Invalid, Conflict (edited or sent at the same time), Unavailable."""
+    """Edit a draft. Raises NotFound, Invalid, Conflict (edited, sent or deleted at the same time), Unavailable."""
     require(scope, "draft_update")
     inbox, row = await core.store.read(lambda tx: _found(tx, scope, inbox_ref, draft_ref))
+    await require_copy(core, inbox, row)
     content = load(row["content_json"])
     for name, value in change.fields.items():
         if name in PEOPLE:

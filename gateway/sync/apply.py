@@ -35,14 +35,24 @@ def _still_there(tx: Tx, inbox: Row) -> None:
         raise InboxGone(inbox["address"])
 
 
+Copy = tuple[int, int]
+"""A message of the Drafts folder: its UIDVALIDITY and its UID, which together never mean another."""
+
+
 class DraftSink(Protocol):
-    """Who keeps the drafts that stand in the Drafts folder (``gateway.core`` hands itself in)."""
+    """Who keeps the drafts of the Drafts folder (``gateway.core`` hands itself in)."""
 
     def note(self, tx: Tx, inbox: Row, uid: int, uidvalidity: int, parsed: ParsedMessage) -> None:
-        """A message stands in Drafts."""
+        """A message is in Drafts."""
 
-    def drop(self, tx: Tx, inbox: Row, uid: int) -> None:
-        """A UID vanished from Drafts."""
+    def filed(self, tx: Tx, inbox: Row) -> set[Copy]:
+        """The copies that the drafts of an inbox are known by."""
+
+    def settle(
+        self, tx: Tx, inbox: Row, gone: set[Copy], others: Sequence[tuple[Copy, ParsedMessage]]
+    ) -> int:
+        """Copies are ``gone`` from Drafts: a draft known by one of them is known by another copy of ``others``,
+        or removed. Returns how many were removed."""
 
 
 def cursors_of(tx: Tx, inbox_id: str) -> dict[str, Cursor]:
@@ -74,7 +84,7 @@ def write_batch(
     _still_there(tx, inbox)
     folder_id = save_folder(tx, inbox["id"], delta.state, delta.uidnext, delta.modseq)
     if delta.reset:
-        tx.run("DELETE FROM location WHERE folder_id = ?", folder_id)
+        _leave_folder(tx, inbox, folder_id)
     done: list[index.Indexed | None] = []
     if delta.state.role == "drafts":
         for found, one in zip(delta.found, parsed, strict=True):
@@ -142,34 +152,56 @@ def save_folder(tx: Tx, inbox_id: str, state: FolderState, uidnext: int, modseq:
     return int(tx.value("SELECT id FROM folder WHERE inbox_id = ? AND name = ?", inbox_id, state.name))
 
 
-def write_vanished(
-    tx: Tx, inbox: Row, deltas: Sequence[Delta], drafts: DraftSink, *, stood_still: bool
-) -> list[str]:
-    """Forget what stands nowhere any more, and that we were told so. Answers the messages removed.
+def write_vanished(tx: Tx, inbox: Row, deltas: Sequence[Delta], *, stood_still: bool) -> list[str]:
+    """Forget what is nowhere any more, and that we were told so. Returns the messages removed.
 
     A message we are still sending keeps its row: its Sent copy may not be there yet. Raises MayHaveMoved, and
-    nothing is written, when a message would go and the mailbox was not seen to have ``stood_still``.
+    nothing is written, when a message would go and the mailbox was not seen to have ``stood_still``. Drafts have no
+    places: see ``gateway.sync.drafts``.
     """
-    orphans: list[str] = []
+    left: dict[str, None] = {}
+    orphaned = False
     for delta in deltas:
         folder_id = tx.value(
             "SELECT id FROM folder WHERE inbox_id = ? AND name = ?", inbox["id"], delta.state.name
         )
-        for uid in _gone(tx, folder_id, delta):
-            if delta.state.role == "drafts":
-                drafts.drop(tx, inbox, uid)
-                continue
-            orphan = index.drop_location(tx, folder_id, uid)
-            if orphan:
-                orphans.append(orphan)
+        for row in _gone(tx, folder_id, delta):
+            orphaned |= index.drop_location(tx, folder_id, row["uid"]) is not None
+            left[row["message_id"]] = None
         tx.run("UPDATE folder SET highestmodseq = ? WHERE id = ?", delta.modseq, folder_id)
-    if orphans and not stood_still:
+    if orphaned and not stood_still:
         raise MayHaveMoved(inbox["address"])
-    return remove_orphans(tx, orphans)
+    return settle_places(tx, inbox, left)
+
+
+def settle_places(tx: Tx, inbox: Row, message_ids: Iterable[str]) -> list[str]:
+    """Messages have left a place: those that are in another are labelled by it, the others are deleted.
+
+    Returns the deleted ones. Threads are brought up to date.
+    """
+    elsewhere: list[str] = []
+    nowhere: list[str] = []
+    for message_id in message_ids:
+        if message_id != index.LEFT:
+            other = tx.value("SELECT 1 FROM location WHERE message_id = ? LIMIT 1", message_id)
+            (elsewhere if other else nowhere).append(message_id)
+    relabel(tx, inbox, elsewhere)
+    return remove_orphans(tx, nowhere)
+
+
+def relabel(tx: Tx, inbox: Row, message_ids: Iterable[str]) -> None:
+    """Give messages the labels of the place where they are now; their threads follow."""
+    touched = {
+        tx.value("SELECT thread_id FROM message WHERE id = ?", message_id)
+        for message_id in message_ids
+        if index.apply_place(tx, inbox, message_id)
+    }
+    for thread in touched:
+        threads.refresh(tx, thread, now_us())
 
 
 def remove_orphans(tx: Tx, candidates: Iterable[str]) -> list[str]:
-    """Delete those of ``candidates`` that stand nowhere; their threads are brought up to date."""
+    """Delete those of ``candidates`` that are nowhere; their threads are brought up to date."""
     removed = []
     touched = set()
     for message_id in candidates:
@@ -186,24 +218,29 @@ def remove_orphans(tx: Tx, candidates: Iterable[str]) -> list[str]:
     return removed
 
 
-def drop_folders(tx: Tx, inbox: Row, names: Iterable[str], drafts: DraftSink) -> list[str]:
-    """Folders that are gone (deleted or renamed): their cursors and places go, and what stands nowhere else."""
-    orphans: list[str] = []
+def drop_folders(tx: Tx, inbox: Row, names: Iterable[str]) -> list[str]:
+    """Folders that are gone (deleted or renamed): their cursors and places go, and what is nowhere else."""
+    left: dict[str, None] = {}
     for name in names:
-        row = tx.row("SELECT id, role FROM folder WHERE inbox_id = ? AND name = ?", inbox["id"], name)
-        if row is None:
-            continue
-        orphans += [
-            one["message_id"]
-            for one in tx.rows(
-                "SELECT DISTINCT message_id FROM location WHERE folder_id = ? AND message_id <> ?",
-                row["id"],
-                index.LEFT,
-            )
-        ]
-        tx.run("DELETE FROM location WHERE folder_id = ?", row["id"])
-        tx.run("DELETE FROM folder WHERE id = ?", row["id"])
-    return remove_orphans(tx, orphans)
+        folder_id = tx.value("SELECT id FROM folder WHERE inbox_id = ? AND name = ?", inbox["id"], name)
+        if folder_id is not None:
+            left |= dict.fromkeys(_places(tx, folder_id))
+            tx.run("DELETE FROM location WHERE folder_id = ?", folder_id)
+            tx.run("DELETE FROM folder WHERE id = ?", folder_id)
+    return settle_places(tx, inbox, left)
+
+
+def _leave_folder(tx: Tx, inbox: Row, folder_id: int) -> None:
+    """A folder was made anew: nothing is where it was. What is nowhere now may be found again before it is swept."""
+    left = _places(tx, folder_id)
+    tx.run("DELETE FROM location WHERE folder_id = ?", folder_id)
+    relabel(tx, inbox, left)
+
+
+def _places(tx: Tx, folder_id: int) -> list[str]:
+    """The messages that are in a folder."""
+    query = "SELECT DISTINCT message_id FROM location WHERE folder_id = ? AND message_id <> ?"
+    return [row["message_id"] for row in tx.rows(query, folder_id, index.LEFT)]
 
 
 def write_reports(
@@ -225,25 +262,17 @@ def write_reports(
     ]
 
 
-def _gone(tx: Tx, folder_id: int, delta: Delta) -> list[int]:
-    gone: list[int] = []
+def _gone(tx: Tx, folder_id: int, delta: Delta) -> list[Row]:
+    """The places of a folder that a delta reports as gone: ``uid`` and ``message_id``."""
+    if delta.state.role == "drafts":
+        return []
+    query = "SELECT uid, message_id FROM location WHERE folder_id = ?"
+    gone: list[Row] = []
     if delta.alive is not None:
-        alive = delta.alive
-        gone += [
-            row["uid"]
-            for row in tx.rows("SELECT uid FROM location WHERE folder_id = ?", folder_id)
-            if row["uid"] not in alive and row["uid"] < delta.uidnext
-        ]
+        rows = tx.rows(query, folder_id)
+        gone += [row for row in rows if row["uid"] not in delta.alive and row["uid"] < delta.uidnext]
     for low, high in delta.vanished:
-        if delta.state.role == "drafts":
-            gone += range(low, min(high, low + 10_000) + 1)
-            continue
-        gone += [
-            row["uid"]
-            for row in tx.rows(
-                "SELECT uid FROM location WHERE folder_id = ? AND uid BETWEEN ? AND ?", folder_id, low, high
-            )
-        ]
+        gone += tx.rows(f"{query} AND uid BETWEEN ? AND ?", folder_id, low, high)
     return gone
 
 

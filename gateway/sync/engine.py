@@ -21,6 +21,7 @@ from gateway.store.engine import Row, Store, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.leases import LeaseLost, Share
 from gateway.sync import apply, fetch, flags_owed
+from gateway.sync.drafts import settle_drafts
 from gateway.sync.fetch import Cursor, Delta
 from gateway.sync.intake import Intake
 from gateway.sync.slots import Slots
@@ -60,7 +61,8 @@ class _Lane:
     wanted: _Wanted | None = None
     running: bool = False
     failures: int = 0
-    checked: bool = False  # orphans looked for since the process started
+    checked: bool = False  # orphans looked for since the process started, and since a folder was made anew
+    drafts_settled: bool = False  # no draft is gone from its folder that is in the index yet
     waiters: list[asyncio.Future[None]] = field(default_factory=list)
 
 
@@ -69,6 +71,7 @@ class _Look:
     """What one pass has read."""
 
     inbox: Row
+    lane: _Lane
     seen: dict[str, Cursor]  # by folder
     gone: dict[str, list[Delta]] = field(default_factory=dict)  # what vanished, by folder
     held: dict[str, int] = field(default_factory=dict)  # the MODSEQ of those folders as the index has it
@@ -96,7 +99,7 @@ class Sync:
         turns: Turns | None = None,
     ) -> None:
         self._turns = turns or Turns(store)
-        self._store, self._mail, self._imap = store, mail, imap
+        self._store, self._mail, self._imap, self._parser = store, mail, imap, parser
         self._drafts, self._settings = drafts, settings
         self._slots = Slots(max(1, settings.sync.concurrency))
         self._intake = Intake(
@@ -337,21 +340,17 @@ class Sync:
 
     async def _look(self, inbox: Row, cursors: dict[str, Cursor], lane: _Lane, wanted: _Wanted) -> None:
         """Read what is wanted, then forget what is gone."""
-        look = _Look(inbox, cursors)
+        look = _Look(inbox, lane, cursors)
         names = {name for name in wanted.folders if name in cursors}
         if wanted.everything or not lane.checked or wanted.folders - names:
             await self._folders(look)
         else:
             for name in sorted(names):
                 await self._folder(look, name, cursors[name].role, only_new=wanted.only_new)
-        if look.reset:
-            lane.checked = False
-        if await self._forget(look, lane):
-            lane.checked = True
-        else:
+        if not await self._forget(look):
             self._want(Hint(inbox["address"]))
 
-    async def _forget(self, look: _Look, lane: _Lane) -> bool:
+    async def _forget(self, look: _Look) -> bool:
         """Take out of the index what is gone from the mail server; False when that has to wait.
 
         A message may have been moved to where we had looked already. It is gone if it is nowhere once the mailbox
@@ -373,14 +372,10 @@ class Sync:
             removed = await self._write_vanished(look, stood_still=True)
             if look.lost:
                 removed += await self._turns.write(
-                    look.address,
-                    partial(apply.drop_folders, inbox=look.inbox, names=look.lost, drafts=self._drafts),
+                    look.address, partial(apply.drop_folders, inbox=look.inbox, names=look.lost)
                 )
-        more = not lane.checked
-        while more:
-            swept = await self._turns.write(look.address, partial(_sweep, inbox=look.inbox))
-            removed += swept
-            more = len(swept) == _SWEPT
+        removed += await self._sweep_orphans(look)
+        await self._settle_drafts(look)
         if removed:
             log.info(
                 "inbox %s: %d messages are gone from the mail server",
@@ -390,6 +385,31 @@ class Sync:
             )
         return True
 
+    async def _sweep_orphans(self, look: _Look) -> list[str]:
+        """Remove the messages that have no place, unless that was done and nothing happened since."""
+        removed: list[str] = []
+        while not look.lane.checked:
+            swept = await self._turns.write(look.address, partial(_sweep, inbox=look.inbox))
+            removed += swept
+            look.lane.checked = len(swept) < _SWEPT
+        return removed
+
+    async def _settle_drafts(self, look: _Look) -> None:
+        """Remove the drafts that are gone from their folder, unless that was done and nothing happened since."""
+        if look.lane.drafts_settled:
+            return
+        removed = await settle_drafts(
+            self._store,
+            self._imap,
+            self._parser,
+            look.inbox,
+            self._drafts,
+            partial(self._turns.write, look.address),
+        )
+        look.lane.drafts_settled = True
+        if removed:
+            log.info("inbox %s: %d drafts are gone from their folder", look.address, removed)
+
     async def _write_vanished(self, look: _Look, *, stood_still: bool) -> list[str]:
         deltas = [delta for folder in look.gone.values() for delta in folder]
         return await self._turns.write(
@@ -398,7 +418,6 @@ class Sync:
                 apply.write_vanished,
                 inbox=look.inbox,
                 deltas=deltas,
-                drafts=self._drafts,
                 stood_still=stood_still,
             ),
         )
@@ -417,6 +436,8 @@ class Sync:
         for state in behind:
             await self._folder(look, state.name, state.role, only_new=False)
         look.lost = set(look.seen) - {state.name for state in states}
+        if any(look.seen[name].role == "drafts" for name in look.lost):
+            look.lane.drafts_settled = False
         return bool(behind)
 
     async def _folder(self, look: _Look, name: str, role: str, *, only_new: bool) -> None:
@@ -431,8 +452,12 @@ class Sync:
             )
             if delta.reset:
                 look.reset = True
+                look.lane.checked = False  # before it is written: whoever fails after that looks for orphans
                 look.gone.pop(name, None)
                 look.held.pop(name, None)
+            left = cursor is None or delta.reset or delta.vanished or delta.alive is not None
+            if left and "drafts" in (role, cursor.role if cursor else None):
+                look.lane.drafts_settled = False
             before = 0 if cursor is None or delta.reset else cursor.modseq
             if delta.vanished:
                 look.held.setdefault(name, before)

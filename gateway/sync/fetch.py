@@ -105,8 +105,11 @@ def status(client: Client, name: str, role: str) -> FolderState:
 
 
 def grown(state: FolderState, cursor: Cursor | None) -> bool:
-    """Whether mail may have come to a folder."""
-    return cursor is None or (state.uidvalidity, state.uidnext) != (cursor.uidvalidity, cursor.uidnext)
+    """Whether mail may have come to a folder, or what is in it means something else now (its role)."""
+    if cursor is None:
+        return True
+    known = (cursor.role, cursor.uidvalidity, cursor.uidnext)
+    return (state.role, state.uidvalidity, state.uidnext) != known
 
 
 def changed(state: FolderState, cursor: Cursor, qresync: bool) -> bool:
@@ -124,7 +127,7 @@ def read(client: Client, name: str, role: str, cursor: Cursor | None, *, only_ne
     modseq = _first(opened.get(b"HIGHESTMODSEQ"))
     if not uidnext:
         uidnext = status(client, name, role).uidnext
-    reset = cursor is not None and cursor.uidvalidity != validity
+    reset = cursor is not None and (cursor.role, cursor.uidvalidity) != (role, validity)
     start = 1 if cursor is None or reset else cursor.uidnext
     known_modseq = 0 if cursor is None or reset else cursor.modseq
     state = FolderState(name, role, validity, uidnext, modseq)

@@ -14,13 +14,13 @@ from typing import Any
 import imapclient
 import msgspec
 
+from gateway.core.drafts_sync import MailboxDrafts
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
-from gateway.mime.types import ParsedMessage
 from gateway.mime.worker import ParserPool
 from gateway.settings import Settings
 from gateway.settings import Sync as SyncSettings
-from gateway.store.engine import Row, Store, Tx
+from gateway.store.engine import Row, Store
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
 from gateway.sync.engine import Sync
@@ -29,16 +29,6 @@ from mailserver.base import MailServer
 from mailserver.imap import ImapPool
 from tests.databases import database_url
 from tests.servers import embedded_server
-
-
-class NoDrafts:
-    """Drafts are the core's room; these tests write none."""
-
-    def note(self, tx: Tx, inbox: Row, uid: int, uidvalidity: int, parsed: ParsedMessage) -> None:
-        raise AssertionError("no draft was written")
-
-    def drop(self, tx: Tx, inbox: Row, uid: int) -> None:
-        """Nothing to drop."""
 
 
 @dataclass
@@ -168,7 +158,7 @@ async def rig(
     ):
         await server.add_domain("x.test")
         imap = ImapPool(server.imap_login)
-        sync = Sync(store, server, imap, parser, EventLog(), NoDrafts(), settings, extractor)
+        sync = Sync(store, server, imap, parser, EventLog(), MailboxDrafts(store), settings, extractor)
         watch = IdleWatch(store, server, sync.hint, settings)
         try:
             await sync.start()

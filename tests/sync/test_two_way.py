@@ -77,6 +77,40 @@ async def test_a_folder_made_anew_keeps_the_ids(tmp_path: Path) -> None:
         assert len(await one.rows("SELECT 1 FROM event")) == 3
 
 
+@pytest.mark.parametrize("way", ["the copy is deleted", "its folder is deleted", "its folder is made anew"])
+async def test_a_message_is_labelled_by_the_copy_that_is_left(tmp_path: Path, way: str) -> None:
+    async with rig(tmp_path) as one:
+        await one.inbox("agent@x.test")
+        await one.deliver("agent@x.test", mail(0))
+        await until(lambda: _is(one, "mail 0", {"received", "unread"}))
+
+        def copy(client) -> None:  # type: ignore[no-untyped-def]
+            client.create_folder("Work")
+            client.select_folder("INBOX")
+            client.copy([1], "Work")
+            client.select_folder("Work")
+            client.add_flags([1], ["\\Seen"])
+
+        await one.person("agent@x.test", copy)
+        await until(lambda: _is(one, "mail 0", {"received", "folder:Work"}))
+        assert await one.rows("SELECT unread FROM thread") == [{"unread": 0}]
+
+        def delete(client) -> None:  # type: ignore[no-untyped-def]
+            if way == "the copy is deleted":
+                client.select_folder("Work")
+                client.delete_messages([1])
+                client.expunge()
+            else:
+                client.delete_folder("Work")
+            if way == "its folder is made anew":
+                client.create_folder("Work")
+
+        await one.person("agent@x.test", delete)
+        await until(lambda: _is(one, "mail 0", {"received", "unread"}))
+        assert await one.rows("SELECT unread FROM thread") == [{"unread": 1}]
+        assert len(await one.rows("SELECT 1 FROM event")) == 1
+
+
 async def test_a_persons_own_sent_mail_is_outbound(tmp_path: Path) -> None:
     async with rig(tmp_path) as one:
         await one.inbox("agent@x.test")

@@ -1,0 +1,75 @@
+"""Drafts that are gone from the Drafts folder, however they went: expunged, moved, their folder deleted, renamed or
+made anew.
+
+A draft is known by one copy on the mail server (UIDVALIDITY and UID). First the copies that the index knows are read,
+then the mail server is asked which copies there are: a copy that was known before and is not there then is gone,
+whatever was written or filed between the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from gateway.mime.types import ParsedMessage
+from gateway.mime.worker import ParserPool
+from gateway.store.engine import Row, Store, Tx
+from gateway.sync import fetch
+from gateway.sync.apply import Copy, DraftSink
+from mailserver.imap import Client, ImapPool
+
+Write = Callable[[Callable[[Tx], int]], Awaitable[int]]
+
+
+async def settle_drafts(
+    store: Store, imap: ImapPool, parser: ParserPool, inbox: Row, drafts: DraftSink, write: Write
+) -> int:
+    """Remove the drafts whose copy is gone; a draft with another copy is known by that one from now on.
+
+    Args:
+        write: runs a function in a transaction, as ``Store.write`` does.
+
+    Returns:
+        How many drafts were removed.
+
+    Raises:
+        StoreDown, MailServerDown: nothing was removed; ask again.
+    """
+    known = await store.glance(partial(drafts.filed, inbox=inbox))
+    if not known:
+        return 0
+    there = await imap.run(inbox["address"], draft_copies)
+    gone = known - there.keys()
+    if not gone:
+        return 0
+    others: list[tuple[Copy, ParsedMessage]] = []
+    for name in set(there.values()):
+        uids = sorted(copy[1] for copy, where in there.items() if where == name and copy not in known)
+        for start in range(0, len(uids), fetch.BATCH_MESSAGES):
+            batch = uids[start : start + fetch.BATCH_MESSAGES]
+            validity, found = await imap.run(inbox["address"], partial(_read, name=name, uids=batch))
+            parsed = await parser.parse_many([one.raw for one in found])
+            others += [((validity, one.uid), what) for one, what in zip(found, parsed, strict=True)]
+    return await write(partial(drafts.settle, inbox=inbox, gone=gone, others=others))
+
+
+def draft_copies(client: Client) -> dict[Copy, str]:
+    """Every message of the folders with the role drafts, with the folder's name."""
+    client.leave()  # a folder that another session deletes now must not stay selected
+    copies: dict[Copy, str] = {}
+    for flags, _, name in client.list_folders():
+        lowered = {flag.lower() for flag in flags}
+        if lowered & {b"\\noselect", b"\\nonexistent"} or fetch.role_of(str(name), flags) != "drafts":
+            continue
+        opened = client.open(str(name), readonly=True)
+        validity = int(opened[b"UIDVALIDITY"])
+        if opened.get(b"EXISTS"):
+            rows, _ = client.fetch_set("1:*", ["UID"])
+            copies |= {(validity, uid): str(name) for uid in rows}
+    return copies
+
+
+def _read(client: Client, name: str, uids: list[int]) -> tuple[int, list[fetch.Found]]:
+    """(UIDVALIDITY, what is there of these UIDs)."""
+    opened = client.open(name, readonly=True)
+    return int(opened[b"UIDVALIDITY"]), fetch.fetch_uids(client, name, uids)
