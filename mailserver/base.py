@@ -79,12 +79,16 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class RecipientReply:
-    """What the next hop said of one recipient (RFC 5321 reply code, RFC 3463 enhanced status)."""
+    """What the next hop said of one recipient (RFC 5321 reply code, RFC 3463 enhanced status).
+
+    ``unknown``: it said nothing after it had the whole message, so it may have taken it (RFC 5321 §4.5.3.2.6).
+    """
 
     code: int
     status: str
     text: str
     remote: str = ""  # the host that said so
+    unknown: bool = False
 
     @property
     def ok(self) -> bool:

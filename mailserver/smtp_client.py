@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 from mailserver.base import RecipientReply
 from mailserver.smtp_connection import (
@@ -121,13 +122,17 @@ class Pool:
 
 
 async def deliver(pool: Pool, target: Target, job: Transaction) -> dict[str, RecipientReply]:
-    """As :meth:`Pool.send`, but connection-level failures are replies too (4xx, or the peer's own)."""
+    """As :meth:`Pool.send`, but connection-level failures are replies too (4xx, or the peer's own; ``unknown``
+    where the connection was lost after the message went out)."""
+    unknown = False
     try:
         return await pool.send(target, job)
     except Refused as error:
         reply = error.reply
     except Broken as error:
+        unknown = error.sent
         reply = Reply(451 if error.sent else 421, (f"4.4.2 {error}" if error.sent else f"4.4.1 {error}",))
     except (ValueError, UnicodeError) as error:
         reply = Reply(553, (f"5.1.3 {error}",))
-    return {one.address: reply.to_recipient(target.label) for one in job.recipients}
+    said = replace(reply.to_recipient(target.label), unknown=unknown)
+    return {one.address: said for one in job.recipients}

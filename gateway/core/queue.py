@@ -169,8 +169,8 @@ def _refuse(ref: str, refused: by_hand.NotNow) -> NoReturn:
         raise Conflict(f"{name} is being sent right now", fix="look at the queue again in a moment")
     if refused.why == "in doubt":
         raise Conflict(
-            f"whether the last attempt of {name} arrived is not known: the gateway ended during it",
-            fix="have it tried first (postern queue retry): that finds out",
+            f"whether the last attempt of {name} arrived is not known: the gateway or the mail server ended during it",
+            fix="have it tried first (postern queue retry): that finds out once the mail server can be asked",
         )
     if refused.why == "only the copy":
         raise Conflict(

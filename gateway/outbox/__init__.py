@@ -2,9 +2,9 @@
 
 What is durable when: a message is accepted when its rows (``outbox``, ``outbox_recipient``) are committed; a
 recipient is marked ``attempting`` in a commit before the mail server is asked to take it, and gets its outcome
-in a commit together with the events that tell of it. A crash between the two leaves ``attempting``: towards our
-own mail server the answer is then looked up, towards a foreign one the attempt is repeated with the same
-Message-ID.
+in a commit together with the events that tell of it. A crash between the two, or an answer that was lost, leaves
+``attempting``: towards our own mail server it is then looked up, and stays so until it can be; towards a foreign
+one the attempt is repeated with the same Message-ID. An outcome that the database cannot take is kept until it can.
 
 =================  =====================================================================================
 ``queue``          the rows: enqueue, claim (leased), put back; plain functions inside a transaction
@@ -12,7 +12,7 @@ Message-ID.
 ``undelivered``    the log line of each delivery that failed
 ``schedule``       how long until the next try, and when to give up
 ``lanes``          who may transmit now: destinations do not wait for one another
-``doubt``          after a crash: did our mail server take it?
+``doubt``          no recorded outcome: did our mail server take it?
 ``engine``         the loop that ties these together (class ``Outbox``)
 ``submissions``    what people hand in with their mail clients
 ``bounce``         delivery status notifications (RFC 3464) for people

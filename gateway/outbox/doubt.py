@@ -1,27 +1,38 @@
-"""After a crash: did our mail server take a message whose attempt has no recorded outcome? Looked up, not guessed.
+"""Did our mail server take a message whose attempt has no recorded outcome? Looked up, not guessed.
 
-Local delivery is asked recipient by recipient: the message stands in the mailbox, or it does not. A Sent copy and
-a submission are asked of the mail server's own :meth:`~mailserver.base.MailServer.was_submitted`.
+Local delivery is asked recipient by recipient: the message is in the mailbox, or it is not. A Sent copy and a
+submission are asked of the mail server's own :meth:`~mailserver.base.MailServer.was_submitted`. Who cannot be asked
+about now stays in doubt, and is not tried until he could be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from imapclient.exceptions import IMAPClientError
 
 from gateway.outbox.queue import Job, Recipient
+from gateway.store import aliases
 from gateway.store.engine import Store, Tx
 from gateway.store.threads import ref_of
 from mailserver.addresses import split_recipient
-from mailserver.base import Envelope, Hop, MailServer, MailServerDown, RecipientReply
+from mailserver.base import Envelope, Hop, MailServer, MailServerDown, MailServerError, RecipientReply
 from mailserver.imap import Client, ImapPool, UnsafeValue
 
-FOUND = RecipientReply(250, "2.0.0", "already there when looked up after a restart")
+FOUND = RecipientReply(250, "2.0.0", "already there when looked up")
 _FOLDERS = ("INBOX", "Junk")
 
 
-async def taken_already(
+@dataclass(slots=True)
+class LookUp:
+    """What became clear about doubtful recipients, by id: who has the message, and why of others nothing did."""
+
+    taken: set[int] = field(default_factory=set)
+    unclear: dict[int, RecipientReply] = field(default_factory=dict)
+
+
+async def look_up(
     store: Store,
     mail: MailServer,
     imap: ImapPool,
@@ -29,33 +40,55 @@ async def taken_already(
     hop: Hop,
     envelope: Envelope,
     doubtful: Sequence[Recipient],
-) -> set[int]:
-    """The ids of those ``doubtful`` recipients that have the message. Raises MailServerDown: ask again later.
+) -> LookUp:
+    """Look for the message of each of ``doubtful``. Raises StoreDown.
 
-    The caller waits a moment after the start of the process, so that the mail server has finished what the dead
-    one had handed over.
+    The caller waits a moment after the attempt ended, so that the mail server has finished what it was handed.
     """
-    taken: set[int] = set()
+    found = LookUp()
+    # a Sent copy filed by an attempt of which the outcome is known proves nothing of a later one
+    one_copy = hop.kind == "submission" and any(one.role == "sent" for one in doubtful)
+    filed: bool | None = None
     for one in doubtful:
-        if hop.kind == "submission" or one.role == "sent":
-            there = await _filed(mail, envelope)
-        else:
-            there = await _stands(store, imap, one.address, job.message_id)
+        try:
+            if one_copy or one.role == "sent":
+                if filed is None:
+                    filed = await mail.was_submitted(envelope)
+                there = filed
+            else:
+                there = await _delivered(store, imap, one.address, job.message_id)
+        except (MailServerError, OSError, EOFError, IMAPClientError) as error:
+            words = f"4.3.0 it may have it already, which cannot be looked up now: {error}"
+            found.unclear[one.id] = RecipientReply(451, "4.3.0", words, "local", unknown=True)
+            continue
         if there:
-            taken.add(one.id)
-    return taken
+            found.taken.add(one.id)
+    return found
 
 
-async def _filed(mail: MailServer, envelope: Envelope) -> bool:
+async def _delivered(store: Store, imap: ImapPool, recipient: str, message_id: str) -> bool:
+    """Whether every mailbox that ``recipient`` leads to has the message."""
+    address = split_recipient(recipient)[0]
+    mailboxes = await store.read(lambda tx: _mailboxes(tx, address))
+    for mailbox in mailboxes:
+        if not await _has(store, imap, mailbox, message_id):
+            return False
+    if mailboxes:
+        return True
     try:
-        return await mail.was_submitted(envelope)
-    except (OSError, EOFError, UnsafeValue, IMAPClientError) as error:
-        raise MailServerDown(f"cannot look for the Sent copy: {error}") from error
+        return await _has(store, imap, address, message_id)
+    except MailServerDown:
+        return False  # no inbox of ours: nobody could ever look there, and the mail server says whether it exists
 
 
-async def _stands(store: Store, imap: ImapPool, recipient: str, message_id: str) -> bool:
-    address, _ = split_recipient(recipient)
+def _mailboxes(tx: Tx, address: str) -> list[str]:
+    if tx.value("SELECT 1 FROM inbox WHERE address = ? AND status <> 'deleting'", address):
+        return [address]
+    alias = aliases.find(tx, address) or aliases.find(tx, "@" + address.rpartition("@")[2])
+    return [] if alias is None else [str(row["address"]) for row in aliases.targets(tx, alias["id"])]
 
+
+async def _has(store: Store, imap: ImapPool, address: str, message_id: str) -> bool:
     def known(tx: Tx) -> bool:
         # moved or filed by now, but seen by the sync
         return bool(
@@ -81,5 +114,3 @@ async def _stands(store: Store, imap: ImapPool, recipient: str, message_id: str)
         return await imap.run(address, look)
     except UnsafeValue:
         return False
-    except IMAPClientError as error:
-        raise MailServerDown(f"cannot look into {address}: {error}") from error

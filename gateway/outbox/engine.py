@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from gateway.events.log import EventLog
 from gateway.mime.dkim_sign import SigningError
 from gateway.outbox import queue, submissions
-from gateway.outbox.doubt import FOUND, taken_already
+from gateway.outbox.doubt import FOUND, look_up
 from gateway.outbox.lanes import Lanes
 from gateway.outbox.queue import Job, Recipient
 from gateway.outbox.record import Patience, Tried, record
@@ -37,11 +39,15 @@ from mailserver.imap import ImapPool
 
 log = logging.getLogger("postern.outbox")
 
+T = TypeVar("T")
+
 _IN_HAND = 128
-_CALM = 0.5  # seconds after the start before anything in doubt is looked up
+_CALM = 0.5  # seconds after the end of a process before anything it left in doubt is looked up
 _LOOK_AGAIN = 30.0
 _SWEEP_SECONDS = 3600.0
 _ADOPT_SECONDS = 2.0
+_CHECK_SECONDS = 10.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _TRANSMIT_SECONDS = 20 * 60.0  # below the lease; RFC 5321 §4.5.3.2 allows 10 minutes for one reply
 _GRACE = 8.0
 _UNPLANNED_US = 60_000_000
@@ -68,7 +74,9 @@ class Outbox:
         self._patience = Patience(settings.outbox.retry_days, settings.outbox.retry_scale)
         self._hostname = settings.mail.hostname or f"mail.{settings.mail.domain}"
         self._lanes = Lanes(settings.outbox.concurrency)
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._jobs: dict[asyncio.Task[None], str] = {}  # with the message each works on
+        self._check_claims = False
+        self._checked = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self._calm_at = 0.0
@@ -77,8 +85,9 @@ class Outbox:
     async def start(self) -> None:
         """Take up what an earlier process left, and begin."""
         self._stopping = False
-        self._calm_at = asyncio.get_running_loop().time() + _CALM
+        self._calm_at = self._time() + _CALM
         await self._store.write(queue.recover if self._leases.alone else queue.recover_dead)
+        self._check_claims = True
         self._tasks = [
             asyncio.create_task(self._run(), name="outbox"),
             asyncio.create_task(self._sweep(), name="outbox-sweep"),
@@ -138,26 +147,51 @@ class Outbox:
                 await asyncio.wait(self._jobs, return_when=asyncio.FIRST_COMPLETED)
                 continue
             try:
+                if self._check_claims or self._time() - self._checked > _CHECK_SECONDS:
+                    await self._recover()
                 jobs = await self._store.write(partial(queue.claim, limit=room, by=self._leases.process))
-                due = await self._store.read(queue.next_due) if len(jobs) < room else 0
-            except StoreDown as error:
-                log.warning("the outbox cannot read its queue: %s; it tries again", error)
-                await asyncio.sleep(1.0)
-                continue
-            except Exception:
-                log.exception("the outbox failed to claim; it goes on")
+            except Exception as error:
+                self._check_claims = True  # it may have been written, and only the answer was lost
+                if isinstance(error, StoreDown):
+                    log.warning("the outbox cannot read its queue: %s; it tries again", error)
+                else:
+                    log.exception("the outbox failed to claim; it goes on")
                 await asyncio.sleep(1.0)
                 continue
             for job in jobs:
                 task = asyncio.create_task(self._job(job), name=f"outbox-{job.id}")
-                self._jobs.add(task)
-                task.add_done_callback(self._jobs.discard)
+                self._jobs[task] = job.id
+                task.add_done_callback(self._jobs.pop)
+            due: int | None = 0
+            if len(jobs) < room:
+                try:
+                    due = await self._store.read(queue.next_due)
+                except StoreDown as error:
+                    log.warning("the outbox cannot read its queue: %s; it tries again", error)
+                    await asyncio.sleep(1.0)
+                    continue
             now = now_us()
             self._due_since = due if due is not None and 0 < due < now else 0
             if due != 0:
                 again = _LOOK_AGAIN if self._leases.alone else _ADOPT_SECONDS
                 wait = again if due is None else max(0.005, min((due - now) / 1e6, again))
                 await self._bell.wait(wait)
+
+    async def _recover(self) -> None:
+        """Have sent what would wait for no reason: claims of ours that nobody works on, and times that a clock gave
+        which was set back since. Between two claims, so that none is on its way."""
+        held = set(self._jobs.values())
+        lost = await self._store.write(partial(queue.recover_lost, by=self._leases.process, held=held))
+        early = await self._store.write(queue.recover_from_clock)
+        self._check_claims, self._checked = False, self._time()
+        if lost:
+            log.warning("%d messages were claimed here and are not worked on; they are taken up again", lost)
+        if early:
+            log.warning("the clock was set back: %d messages that waited are tried now", early)
+
+    @staticmethod
+    def _time() -> float:
+        return asyncio.get_running_loop().time()
 
     async def _sweep(self) -> None:
         while True:
@@ -167,14 +201,21 @@ class Outbox:
                     again = await self._store.write(partial(sweep, keep_days=self._settings.outbox.keep_days))
             except StoreDown as error:
                 log.warning("old delivery records stay for now: %s", error)
+            except Exception:
+                log.exception("old delivery records could not be removed; it is tried again")
             await asyncio.sleep(_SWEEP_SECONDS)
 
     async def _adopt(self) -> None:
-        """Take over what processes had claimed that died."""
+        """Take over what processes had claimed that died: those found dead twice in a row, since after an outage of
+        the database, or with its clock set, living ones need a moment to say that they live."""
+        before: set[str] = set()
         while True:
             await asyncio.sleep(_ADOPT_SECONDS)
             try:
-                found = await self._store.write(queue.recover_dead)
+                rows = await self._store.read(queue.dead_claims)
+                dead = {row["claimed_by"] for row in rows} - {self._leases.process}
+                again, before = dead & before, dead
+                found = await self._store.write(partial(queue.recover_dead, of=again)) if again else 0
             except StoreDown as error:
                 log.warning("claims of dead processes wait for the database: %s", error)
                 continue
@@ -183,6 +224,7 @@ class Outbox:
                 continue
             if found:
                 log.warning("%d messages were claimed by a process that is gone; they go on here", found)
+                self._calm_at = self._time() + _CALM
                 self._bell.ring()
 
     async def _job(self, job: Job) -> None:
@@ -210,13 +252,12 @@ class Outbox:
             failures = [one for one in outcomes if isinstance(one, BaseException)]
             if failures:
                 raise failures[0]
-        except StoreDown as error:
-            # the outcome is unrecorded: the lease ends, then it is looked up or repeated
-            log.error("outcome of %s cannot be recorded: %s", job.id, error)
-        except Exception:
-            log.exception(
-                "sending %s failed inside the gateway; it is tried again when its lease ends", job.id
-            )
+        except Exception as error:
+            if isinstance(error, StoreDown):  # this process ends: the next start looks up what became of it
+                log.error("what became of %s cannot be recorded: %s", job.id, error)
+                return
+            log.exception("sending %s failed inside the gateway; it is tried again in a minute", job.id)
+            await self._write(job, partial(_release, job=job, next_at=now_us() + _UNPLANNED_US))
 
     def _plan(self, job: Job) -> list[tuple[Hop, list[Recipient]]]:
         by_address = {one.address: one for one in job.recipients}
@@ -246,9 +287,10 @@ class Outbox:
                 await self._put_back(job, people, now_us() if not left[0] else None)
                 return
             if not replies:
-                await self._store.write(partial(queue.drop, job=job))
+                await self._write(job, partial(queue.drop, job=job))
                 return
-            await self._store.write(
+            await self._write(
+                job,
                 partial(
                     record,
                     events=self._events,
@@ -258,14 +300,14 @@ class Outbox:
                     hostname=self._hostname,
                     last=not left[0],
                     wake=self._bell.ring,
-                )
+                ),
             )
 
     async def _transmit(
         self, job: Job, hop: Hop, people: Sequence[Recipient]
     ) -> Mapping[int, RecipientReply]:
         """One transaction's replies by recipient id; empty when the message is gone."""
-        loaded = await self._store.read(partial(queue.load, job=job))
+        loaded = await self._persist(job, partial(self._store.read, partial(queue.load, job=job)))
         if loaded is None:
             return {}
         data, sender = loaded
@@ -280,30 +322,40 @@ class Outbox:
         )
         answers: dict[int, RecipientReply] = {}
         doubtful = [one for one in people if one.doubtful]
-        if doubtful and hop.kind in ("lmtp", "submission"):
-            await asyncio.sleep(self._calm_at - asyncio.get_running_loop().time())
-            try:
-                taken = await taken_already(self._store, self._mail, self._imap, job, hop, envelope, doubtful)
-            except MailServerDown as error:
-                return {one.id: RecipientReply(451, "4.3.0", str(error)) for one in people}
-            answers = dict.fromkeys(taken, FOUND)
-            log.info("message %s: %d of %d doubtful recipients had it", job.id, len(taken), len(doubtful))
-            people = [one for one in people if one.id not in taken]
+        near = hop.kind in ("lmtp", "submission")
+        if doubtful and near:
+            await asyncio.sleep(self._calm_at - self._time())
+            look = partial(look_up, self._store, self._mail, self._imap, job, hop, envelope, doubtful)
+            found = await self._persist(job, look)
+            log.info(
+                "message %s: of %d doubtful recipients %d had it, and %d cannot be asked about now",
+                job.id,
+                len(doubtful),
+                len(found.taken),
+                len(found.unclear),
+            )
+            answers = {**dict.fromkeys(found.taken, FOUND), **found.unclear}
+            people = [one for one in people if one.id not in answers]
             if not people:
                 return answers
             rest = tuple(one.address for one in people)
             hop = Hop(hop.kind, hop.key, rest)
-            envelope = Envelope(
-                envelope.mail_from, rest, data, job.token, job.message_id, sender, envelope.dsn
-            )
+            envelope = replace(envelope, recipients=rest)
         try:
             async with asyncio.timeout(_TRANSMIT_SECONDS):
                 said = await self._mail.transmit(hop, envelope)
         except (TimeoutError, MailServerError) as error:
-            reply = RecipientReply(451, "4.4.2", str(error) or "no answer in time")
+            reply = RecipientReply(451, "4.4.2", str(error) or "no answer in time", unknown=near)
             return {**answers, **{one.id: reply for one in people}}
-        silent = RecipientReply(451, "4.4.0", "no reply for this recipient")
-        return {**answers, **{one.id: said.get(one.address, silent) for one in people}}
+        except Exception as error:
+            log.exception("handing %s to %s failed inside the gateway", job.id, hop.key)
+            reply = RecipientReply(451, "4.3.0", f"a defect: {type(error).__name__}", unknown=near)
+            return {**answers, **{one.id: reply for one in people}}
+        silent = RecipientReply(451, "4.4.0", "no reply for this recipient", unknown=near)
+        replies = {one.id: said.get(one.address, silent) for one in people}
+        if any(one.unknown for one in replies.values()):
+            self._calm_at = self._time() + _CALM
+        return {**answers, **replies}
 
     async def _put_back(self, job: Job, people: Sequence[Recipient], next_at: int | None) -> None:
         def back(tx: Tx) -> None:
@@ -311,9 +363,31 @@ class Outbox:
             if next_at is not None:
                 queue.release(tx, job, next_at, tried=False)
 
-        await self._store.write(back)
+        await self._write(job, back)
         if next_at is not None:
             self._bell.ring()
+
+    async def _write(self, job: Job, work: Callable[[Tx], object]) -> None:
+        await self._persist(job, partial(self._store.write, work))
+
+    async def _persist(self, job: Job, work: Callable[[], Awaitable[T]]) -> T:
+        """Do ``work`` for a message as soon as the database is there: nobody else knows what became of it, and it
+        would wait for as long as its claim. Raises StoreDown only when this process ends."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return await work()
+            except StoreDown as error:
+                if self._stopping:
+                    raise
+                if pause == _FIRST_PAUSE:
+                    log.warning("%s waits here for the database: %s", job.id, error)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _release(tx: Tx, job: Job, next_at: int) -> None:
+    queue.release(tx, job, next_at, tried=True)
 
 
 def _aside(job: Job) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.store.engine import Row, Tx
@@ -15,6 +15,8 @@ from gateway.store.leases import living_processes
 FAR = 1 << 62
 """``next_at`` of settled rows, so that the index of what is due never walks over them."""
 LEASE_US = 30 * 60 * 1_000_000
+CLOCKS_APART_US = 60 * 1_000_000
+"""How far the clocks of machines that share a database may be apart."""
 MAX_LOCAL_PART = 64  # RFC 5321 §4.5.3.1.1
 _TOKEN_CHARS = 16
 
@@ -202,14 +204,22 @@ def recover(tx: Tx) -> int:
     )
 
 
-def recover_dead(tx: Tx) -> int:
-    """The same for the claims of processes that do not live any more (``store.leases``), on PostgreSQL."""
+def dead_claims(tx: Tx) -> list[Row]:
+    """Messages with the process that claimed them (``id``, ``claimed_by``), of processes that do not live."""
     living = {row["id"] for row in living_processes(tx)}
     claimed = tx.rows(
         "SELECT id, claimed_by FROM outbox WHERE next_at < ? AND state = 'queued' AND claimed_until IS NOT NULL",
         FAR,
     )
-    dead = [row for row in claimed if row["claimed_by"] not in living]
+    return [row for row in claimed if row["claimed_by"] not in living]
+
+
+def recover_dead(tx: Tx, of: Collection[str] | None = None) -> int:
+    """The same for the claims of processes that do not live any more (``store.leases``), on PostgreSQL.
+
+    ``of``: only of these processes. Answers how many.
+    """
+    dead = dead_claims(tx)
     return sum(
         tx.run(
             "UPDATE outbox SET claimed_until = NULL, next_at = ? WHERE id = ? AND state = 'queued' "
@@ -219,6 +229,40 @@ def recover_dead(tx: Tx) -> int:
             row["claimed_by"],
         )
         for row in dead
+        if of is None or row["claimed_by"] in of
+    )
+
+
+def recover_lost(tx: Tx, by: str, held: Collection[str]) -> int:
+    """The claims of this process that it knows nothing of: the answer to ``claim`` was lost with the database, or the
+    work on the message failed. They are due now. ``held``: the ids it works on. Answers how many."""
+    claimed = tx.rows(
+        "SELECT id FROM outbox WHERE next_at < ? AND state = 'queued' AND claimed_until IS NOT NULL "
+        "AND claimed_by = ?",
+        FAR,
+        by,
+    )
+    return sum(
+        tx.run("UPDATE outbox SET claimed_until = NULL, next_at = ? WHERE id = ?", now_us(), row["id"])
+        for row in claimed
+        if row["id"] not in held
+    )
+
+
+def recover_from_clock(tx: Tx) -> int:
+    """What waits for a time that was reckoned with a clock that was ahead of today's is due now. Answers how many.
+
+    Every change of a row notes when it was made: one of the future shows that the clock was set back since.
+    """
+    now = now_us()
+    return tx.run(
+        "UPDATE outbox SET next_at = ?, updated_at = ? WHERE next_at > ? AND next_at < ? AND state = 'queued' "
+        "AND claimed_until IS NULL AND updated_at > ?",
+        now,
+        now,
+        now,
+        FAR,
+        now + CLOCKS_APART_US,
     )
 
 

@@ -21,6 +21,7 @@ from mailserver.base import Hop, RecipientReply
 
 _MAX_TEXT = 1000
 _FINAL = ("lmtp", "mx")
+_OURS = ("lmtp", "submission")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,14 @@ def record(
 ) -> None:
     """Record one transaction's replies; with ``last`` also decide what becomes of the message.
 
-    A temporary failure leaves the recipient queued until patience is over. ``wake`` is called after
-    the commit when something waits that did not before.
+    A temporary failure leaves the recipient queued until patience is over. Where our own mail server may have the
+    message (``unknown``) the recipient stays ``attempting``, however long, until it could be looked up. When another
+    process took the claim over, only what was taken is recorded: that is true whatever the other one finds.
+    ``wake`` is called after the commit when something waits that did not before.
     """
     if tx.value("SELECT 1 FROM outbox WHERE id = ? AND state = 'queued'", job.id) is None:
         return  # its inbox was deleted meanwhile
+    ours = is_ours(tx, job)
     now = now_us()
     over = schedule.given_up(now, job.created_at, patience.days, patience.scale)
     handed: list[str] = []
@@ -66,10 +70,12 @@ def record(
     deferred: list[Failed] = []
     for one in job.recipients:
         reply = tried.replies.get(one.id)
-        if reply is None:
+        if reply is None or not (ours or reply.ok):
             continue
         if reply.ok:
             state = "delivered" if tried.hop.kind in _FINAL else "sent"
+        elif reply.unknown and tried.hop.kind in _OURS:
+            state = "attempting"
         elif reply.permanent or over:
             state = "bounced"
         else:
@@ -138,15 +144,15 @@ def _note(tx: Tx, job: Job, hop: Hop, failed: list[Failed], deferred: list[Faile
 
 
 def settle(tx: Tx, job: Job, patience: Patience, near: frozenset[int], now: int) -> bool:
-    """After every hop was tried: done (True) when no recipient is left, else due again later."""
+    """After every hop was tried: done (True) when no recipient is left, else due again later.
+
+    Whoever is ``attempting`` still has no known outcome, and stays so: the next attempt looks it up.
+    """
     if not is_ours(tx, job):
         return True
     left = tx.rows(
         "SELECT id FROM outbox_recipient WHERE outbox_id = ? AND state IN ('queued', 'attempting')",
         job.id,
-    )
-    tx.run(
-        "UPDATE outbox_recipient SET state = 'queued' WHERE outbox_id = ? AND state = 'attempting'", job.id
     )
     if not left:
         tx.run(

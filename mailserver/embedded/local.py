@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -116,8 +117,10 @@ class LocalDelivery:
 
 
 def _of_all(replies: Sequence[RecipientReply]) -> RecipientReply:
-    """What the sender is told of several copies: the least hopeless failure, so that he tries again."""
-    return min((one for one in replies if not one.ok), key=lambda one: one.code, default=replies[0])
+    """What the sender is told of several copies: the least hopeless failure, so that he tries again; before all, that
+    one may be there."""
+    failed = [one for one in replies if not one.ok]
+    return min(failed, key=lambda one: (not one.unknown, one.code), default=replies[0])
 
 
 def _mapped(reply: RecipientReply) -> RecipientReply:
@@ -125,7 +128,7 @@ def _mapped(reply: RecipientReply) -> RecipientReply:
     if reply.ok:
         return reply
     if reply.code in (421, 454) or (reply.code == 451 and reply.status in ("4.4.1", "4.4.2")):
-        return _DOWN
+        return replace(_DOWN, unknown=reply.unknown)
     text = reply.text.lower()
     if "no space" in text or "not enough disk" in text or reply.status == "4.3.1":
         return _FULL

@@ -29,6 +29,12 @@ class Borrowed:
     def imap_login(self, address: str) -> ImapLogin:
         return ImapLogin(Endpoint(self.host, int(self.port)), f"{address}*{self.master}", self.secret)
 
+    def sent_address(self, address: str) -> str:
+        return self.sent
+
+    def is_local(self, address: str) -> bool:
+        return True
+
     def plan(self, recipients: list[str]) -> list[Hop]:
         return [Hop("lmtp", "local", tuple(recipients))]
 
