@@ -271,7 +271,12 @@ async def gateway(
                 *operator_routes(core, sync.refresh),
                 *self_test_routes(core),
                 *status_routes(core),
-                *system_routes(core, {"sync_lag": sync.lag, "outbox_age": outbox.age}, DIALECTS),
+                *system_routes(
+                    core,
+                    {"sync_lag": sync.lag, "outbox_age": outbox.age},
+                    DIALECTS,
+                    (lambda: (idle.watching, idle.waiting)) if "sync" in roles else None,
+                ),
                 *(_api_routes(core, mcp) if "api" in roles else []),
             ],
             exception_handlers={404: no_such_path, 405: no_such_path},
