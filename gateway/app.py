@@ -67,9 +67,11 @@ from gateway.store.place import database_url, sqlite_file
 from gateway.store.postgres import is_postgres
 from gateway.sync.engine import Sync
 from gateway.sync.idle import IdleWatch
+from gateway.sync.own_sessions import OwnSessions
 from gateway.sync.turns import Turns
 from mailserver.base import Hint, MailServer, Submission
 from mailserver.imap import ImapPool
+from mailserver.provisioning import Provisioning
 
 log = logging.getLogger("postern")
 
@@ -168,6 +170,7 @@ async def _core(
             fetcher=fetcher,
             events=EventLog(among.wakeups),
             outbox_bell=Bell().shared(among.wakeups, "outbox"),
+            inbox_bell=Bell().shared(among.wakeups, "inboxes"),
             secret=secret,
             data_dir=data_dir,
             extractor=extractor,
@@ -236,7 +239,9 @@ async def gateway(
         deliveries = WebhookDelivery(
             core.store, core.events, core.fetcher, settings, wires, hearing.heard_by, among.leases
         )
-        idle = IdleWatch(core.store, core.mail, sync.hint, settings, turns.mine)
+        idle = IdleWatch(core.store, core.mail.imap_login, sync.hint, settings, turns.mine, core.inbox_bell)
+        if isinstance(core.mail, Provisioning):
+            core.mail.sessions_closed = OwnSessions(core.imap, idle, among.leases, among.wakeups).closed
         # the milter signs while we are down, with keys as we last wrote them
         changed = profile_of(settings).changed
         keys = [KeyMirror(core.store, core.data_dir, changed)] if settings.mail.milter else []
@@ -266,7 +271,12 @@ async def gateway(
                 *operator_routes(core, sync.refresh),
                 *self_test_routes(core),
                 *status_routes(core),
-                *system_routes(core, {"sync_lag": sync.lag, "outbox_age": outbox.age}, DIALECTS),
+                *system_routes(
+                    core,
+                    {"sync_lag": sync.lag, "outbox_age": outbox.age},
+                    DIALECTS,
+                    (lambda: (idle.watching, idle.waiting)) if "sync" in roles else None,
+                ),
                 *(_api_routes(core, mcp) if "api" in roles else []),
             ],
             exception_handlers={404: no_such_path, 405: no_such_path},

@@ -29,4 +29,10 @@ deliveries = Counter("postern_webhook_attempts", "Webhook posts", ["outcome"], r
 sockets = Gauge("postern_websockets", "Open WebSockets", registry=REGISTRY)
 waits = Gauge("postern_waits", "Open waits for mail", registry=REGISTRY)
 outbox_age = Gauge("postern_outbox_age_seconds", "Age of the oldest waiting message", registry=REGISTRY)
+idle_inboxes = Gauge(
+    "postern_idle_inboxes", "Inboxes in IMAP IDLE, or waiting to be", ["state"], registry=REGISTRY
+)
+stuck_mailboxes = Gauge(
+    "postern_stuck_mailboxes", "Mailboxes that the mail server does not answer for", registry=REGISTRY
+)
 sync_lag = Gauge("postern_sync_lag_seconds", "Age of the oldest unanswered doorbell", registry=REGISTRY)

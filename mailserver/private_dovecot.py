@@ -8,6 +8,7 @@ the gateway only knows where everything is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Mapping
@@ -24,6 +25,10 @@ from mailserver.rendering import Rendered
 from mailserver.server_key import ServerKey
 
 log = logging.getLogger(__name__)
+
+_KICK_SECONDS = 15.0
+_CLOSING_SECONDS = 0.5
+"""How long Dovecot may take to notice that sessions were closed, before what is left is kicked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,22 +212,34 @@ class PrivateDovecot:
     # -- while it runs ------------------------------------------------------------------------------
 
     async def kick(self, addresses: list[str]) -> None:
-        """End IMAP sessions of these mailboxes. With 2.3, others in the same Dovecot process must reconnect."""
+        """End IMAP sessions of these mailboxes. Those that were just closed get a moment to be gone: with 2.3 a kick
+        ends the whole process, and the others in it must reconnect."""
         wanted = set(addresses)
         if not wanted:
             return
         # asked each time: where others run Dovecot, it may be upgraded while we run
         kick = (await asyncio.to_thread(self._dialect)).kick
-        for _ in range(20):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_KICK_SECONDS):
+                return await self._end_sessions(wanted, kick)
+        log.warning(
+            "sessions did not end within %g s: %s; the mail server's log may say why",
+            _KICK_SECONDS,
+            ", ".join(sorted(wanted)),
+        )
+
+    async def _end_sessions(self, wanted: set[str], kick: tuple[str, ...]) -> None:
+        closing = asyncio.get_running_loop().time() + _CLOSING_SECONDS
+        while True:
             listing = await self.doveadm("who", "-1")
             names = {line.split()[0] for line in listing.splitlines()[1:] if line.strip()}
             online = wanted & names
             if not online:
                 return
-            for address in online:
-                await self.doveadm(*kick, address)
+            if asyncio.get_running_loop().time() > closing:
+                for address in online:
+                    await self.doveadm(*kick, address)
             await asyncio.sleep(0.05)
-        log.warning("sessions did not end: %s", ", ".join(sorted(wanted)))
 
     async def doveadm(self, *words: str) -> str:
         """What doveadm(1) says on standard output."""
@@ -231,7 +248,12 @@ class PrivateDovecot:
         child = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
         )
-        out, _ = await child.communicate()
+        try:
+            out, _ = await child.communicate()
+        finally:
+            if child.returncode is None:  # nobody waits for it any more
+                child.kill()
+                await child.wait()
         return out.decode("utf-8", "replace")
 
     async def health(self) -> PartHealth:

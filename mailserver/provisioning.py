@@ -13,9 +13,11 @@ import hmac
 import logging
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from imapclient.exceptions import IMAPClientError
 
@@ -35,7 +37,7 @@ from mailserver.base import (
 from mailserver.directory import Directory, Mailbox, home_prefix, new_home
 from mailserver.doorbell import Doorbell
 from mailserver.dovecot import MASTER
-from mailserver.imap import Client
+from mailserver.imap import Client, ImapPool
 from mailserver.machine import erase_tree, is_loopback, mail_user, run_dir_for
 from mailserver.passwords import hash_password
 from mailserver.private_dovecot import DovecotSettings, PrivateDovecot
@@ -44,7 +46,14 @@ from mailserver.tls import Certificate
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+SessionsClosed = Callable[[Sequence[str]], AbstractAsyncContextManager[None]]
+
 SENT_TAG = "sent-"
+
+
+def _nothing_closed(addresses: Sequence[str]) -> AbstractAsyncContextManager[None]:
+    return nullcontext()
 
 
 class Provisioning(Aliasing):
@@ -63,6 +72,11 @@ class Provisioning(Aliasing):
         self._key = ServerKey(b"")
         self._bell: Doorbell | None = None
         self._dovecot: PrivateDovecot | None = None
+        self.sessions_closed: SessionsClosed = _nothing_closed
+        """How whoever uses this server closes its own sessions of mailboxes while those of others are ended."""
+        self._own: ImapPool | None = (
+            None  # for what it looks up itself; a mailbox that hangs keeps no other waiting
+        )
         self._certificate: Certificate | None = None  # where we run the daemons that show it
         self._refresher: asyncio.Task[None] | None = None
 
@@ -99,6 +113,7 @@ class Provisioning(Aliasing):
         self._dovecot = await asyncio.to_thread(
             PrivateDovecot, self._base, self._key, peer_group=self._peer_group, bell_port=port
         )
+        self._own = ImapPool(self.imap_login, size=4, threads=4, slow=8, tries=2, timeout=20.0)
         if self._base.manage:
             await self._dovecot.start()
 
@@ -107,6 +122,9 @@ class Provisioning(Aliasing):
             self._refresher.cancel()
             await asyncio.wait([self._refresher])
             self._refresher = None
+        if self._own is not None:
+            await self._own.close()
+            self._own = None
         if self._dovecot is not None:
             await self._dovecot.stop()
             self._dovecot = None
@@ -172,12 +190,10 @@ class Provisioning(Aliasing):
 
     async def _make_folders(self, address: str) -> None:
         """Raises MailServerDown; the next try, or the next start, begins anew."""
-        login = self.imap_login(address)
         for pause in (0.1, 0.5, None):  # while many are made at once, a look-up can find the tables locked
             try:
-                await asyncio.to_thread(_make_folders, login)
-                return
-            except (OSError, EOFError, IMAPClientError) as error:
+                return await self._once(address, _make_folders)
+            except (MailServerDown, IMAPClientError) as error:
                 if pause is None:
                     raise MailServerDown(f"the mailbox {address} could not be made: {error}") from error
                 await asyncio.sleep(pause)
@@ -270,8 +286,10 @@ class Provisioning(Aliasing):
         await asyncio.to_thread(self.directory.forget, *rows)
 
     async def _kick(self, addresses: list[str]) -> None:
+        """End the sessions of these mailboxes: ours by ourselves, so that no process must be ended for them."""
         if self._dovecot is not None:
-            await self._dovecot.kick(addresses)
+            async with self.sessions_closed(addresses):
+                await self._dovecot.kick(addresses)
 
     # -- lookups ------------------------------------------------------------------------------------
 
@@ -322,17 +340,22 @@ class Provisioning(Aliasing):
         """Whether the sender's Sent folder holds this Message-ID."""
         if not envelope.sender or not envelope.message_id:
             return False
-        login = self.imap_login(envelope.sender)
 
-        def look() -> bool:
-            client = Client(login, 10)
-            try:
-                client.open("Sent", readonly=True)
-                return bool(client.find_message_id(envelope.message_id))
-            finally:
-                client.shutdown()
+        def look(client: Client) -> bool:
+            client.open("Sent", readonly=True)
+            return bool(client.find_message_id(envelope.message_id))
 
-        return await asyncio.to_thread(look)
+        return await self._once(envelope.sender, look)
+
+    async def _once(self, address: str, work: Callable[[Client], T]) -> T:
+        """Do something in a mailbox, in a session for it alone. Raises MailServerDown, and what ``work`` raises."""
+        if self._own is None:
+            raise MailServerDown("the mail server is not started")
+        try:
+            return await self._own.run(address, work)
+        finally:
+            if not self._own.is_stuck(address):
+                await self._own.drop(address)
 
     async def _store_health(self) -> dict[str, PartHealth]:
         if self._dovecot is None:
@@ -345,19 +368,15 @@ class Provisioning(Aliasing):
         return found
 
 
-def _make_folders(login: ImapLogin) -> None:
+def _make_folders(client: Client) -> None:
     """Have Dovecot make a mailbox's folders and their index in one session, before mail can come.
 
     Left to the first mail and the first reader, who come at the same instant, each locks what the other waits for:
     Dovecot panics ("Resource deadlock avoided") or says "Mailbox already exists", and the mail is told 451.
     """
-    client = Client(login, 20)
-    try:
-        for folder in client.list_folders():
-            client.folder_status(folder[2], ["UIDNEXT", "HIGHESTMODSEQ"])
-        client.open("INBOX", readonly=True)
-    finally:
-        client.shutdown()
+    for folder in client.list_folders():
+        client.folder_status(folder[2], ["UIDNEXT", "HIGHESTMODSEQ"])
+    client.open("INBOX", readonly=True)
 
 
 def _plain(address: str) -> str:

@@ -23,14 +23,16 @@ from gateway.core.context import Core
 from gateway.version import installed
 
 Lag = Callable[[], float | Awaitable[float]]
+Watching = Callable[[], tuple[int, int]]
+"""How many inboxes are in IMAP IDLE, and how many wait to be."""
 
 SYNC_LAG_LIMIT = 60.0
 OUTBOX_AGE_LIMIT = 900.0
 _PATIENCE = 2.0
 
 
-def health_routes(core: Core, parts: Mapping[str, Lag]) -> list[Route]:
-    """``parts``: ``sync_lag`` and ``outbox_age``, each answering seconds."""
+def health_routes(core: Core, parts: Mapping[str, Lag], idle: Watching | None = None) -> list[Route]:
+    """``parts``: ``sync_lag`` and ``outbox_age``, each answering seconds. ``idle`` None: another process watches."""
 
     build = installed()
     metrics.build.info(
@@ -41,7 +43,7 @@ def health_routes(core: Core, parts: Mapping[str, Lag]) -> list[Route]:
         return _json({"status": "ok", "version": build.version, "commit": build.commit})
 
     async def ready(request: Request) -> Response:
-        found = await readiness(core, parts)
+        found = {**await readiness(core, parts), **mailboxes(core, idle)}
         well = all(part["ok"] for part in found.values())
         return _json({"status": "ready" if well else "degraded", "parts": found}, 200 if well else 503)
 
@@ -52,6 +54,10 @@ def health_routes(core: Core, parts: Mapping[str, Lag]) -> list[Route]:
         for name, gauge in (("sync_lag", metrics.sync_lag), ("outbox_age", metrics.outbox_age)):
             if name in parts:
                 gauge.set(await _seconds(parts[name]))
+        if idle is not None:
+            for state, count in zip(("watched", "waiting"), idle(), strict=True):
+                metrics.idle_inboxes.labels(state).set(count)
+        metrics.stuck_mailboxes.set(len(core.imap.stuck()))
         text = await asyncio.to_thread(
             lambda: generate_latest(metrics.REGISTRY) + generate_latest(gauges.registry)
         )
@@ -76,6 +82,21 @@ async def readiness(core: Core, parts: Mapping[str, Lag]) -> dict[str, dict[str,
             seconds = await _seconds(parts[name])
             late = seconds > limit
             found[name] = {"ok": not late, "detail": fix if late else "", "seconds": round(seconds, 3)}
+    return found
+
+
+def mailboxes(core: Core, idle: Watching | None) -> dict[str, dict[str, Any]]:
+    """How reading goes, as ``readiness`` has it. The others go on, so neither makes the gateway ill, and no address is
+    named: whoever asks need not be the operator."""
+    stuck = len(core.imap.stuck())
+    words = f"{stuck} do not answer: `postern status` and the log name them" if stuck else ""
+    found: dict[str, dict[str, Any]] = {"mailboxes": {"ok": True, "detail": words, "stuck": stuck}}
+    if idle is not None:
+        watched, waiting = idle()
+        words = (
+            f"{waiting} wait for their IDLE connection: the log of postern.idle says why" if waiting else ""
+        )
+        found["idle"] = {"ok": True, "detail": words, "watched": watched, "waiting": waiting}
     return found
 
 

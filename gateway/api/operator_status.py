@@ -40,6 +40,10 @@ def status_routes(core: Core) -> list[Route]:
             return _answer(code, {"code": refused.code, "message": refused.message, "fix": refused.fix})
         found = status_view(await figures(core.settings, core.data_dir, core.store))
         found["postfix_queue"] = await _postfix(core)
+        found["stuck_mailboxes"] = [
+            {"address": address, "seconds": round(seconds)}
+            for address, seconds in sorted(core.imap.stuck().items(), key=lambda one: -one[1])
+        ]
         return _answer(200, {"uptime_seconds": round(time.monotonic() - begun), **found})
 
     return [Route("/operator/status", status, methods=["GET"])]

@@ -14,7 +14,7 @@ from gateway.api.billing_page import billing_routes
 from gateway.api.cli_auth import cli_auth_routes
 from gateway.api.dialect import Dialect
 from gateway.api.docs import docs_page
-from gateway.api.health import Lag, health_routes
+from gateway.api.health import Lag, Watching, health_routes
 from gateway.api.openapi import describe
 from gateway.api.skill import skill_routes
 from gateway.core.context import Core
@@ -34,7 +34,9 @@ async def no_such_path(request: Request, error: Exception) -> Response:
     return Response(msgspec.json.encode(body), status, headers, "application/json")
 
 
-def system_routes(core: Core, parts: Mapping[str, Lag], dialects: Sequence[Dialect]) -> list[BaseRoute]:
+def system_routes(
+    core: Core, parts: Mapping[str, Lag], dialects: Sequence[Dialect], idle: Watching | None = None
+) -> list[BaseRoute]:
     """Routes of ``/health``, ``/ready``, ``/metrics``, ``/openapi.json``, ``/docs``, the texts for agents,
     ``/auth/cli``, ``/billing`` and ``/``."""
     document = msgspec.json.encode(describe(dialects, core.settings.http.public_url))
@@ -46,7 +48,7 @@ def system_routes(core: Core, parts: Mapping[str, Lag], dialects: Sequence[Diale
         return RedirectResponse("docs", 302)
 
     return [
-        *health_routes(core, parts),
+        *health_routes(core, parts, idle),
         *skill_routes(core, dialects),
         *cli_auth_routes(core),
         *billing_routes(core),

@@ -26,6 +26,7 @@ Exit codes:
 """
 _LITTLE_DISK = 0.1
 _FEW_DAYS = 14
+_STUCK_SHOWN = 10
 
 
 @click.command(name="status", epilog=_EPILOG)
@@ -135,7 +136,7 @@ def _lines(screen: Screen, found: dict[str, Any]) -> list[str]:
         facts.append(("", visible(found["fix"])))
         if found["version"]:
             facts.append(("Installed", visible(f"Postern {found['version']}")))
-    facts += _queue(screen, found) + _mail(found)
+    facts += _stuck(screen, found) + _queue(screen, found) + _mail(found)
     facts += _database(screen, found) + _disks(screen, found) + _certificate(screen, found)
     return [f"{screen.dim(f'{name:<13}')}{text}" for name, text in facts]
 
@@ -147,6 +148,20 @@ def _parts(screen: Screen, parts: dict[str, Any]) -> list[tuple[str, str]]:
         if not part["ok"]:
             text = f"{screen.style(_part(name), fg='red')}: {_one_line(part['detail'] or 'no reason given')}"
             lines.append(("Fails", text))
+    return lines
+
+
+def _stuck(screen: Screen, found: dict[str, Any]) -> list[tuple[str, str]]:
+    stuck = found.get("stuck_mailboxes") or []
+    lines = [
+        (
+            "" if n else "No answer",
+            f"{screen.style(visible(one['address']), fg='red')} for {span(one['seconds'])}",
+        )
+        for n, one in enumerate(stuck[:_STUCK_SHOWN])
+    ]
+    if len(stuck) > _STUCK_SHOWN:
+        lines.append(("", f"and {len(stuck) - _STUCK_SHOWN:,} more"))
     return lines
 
 

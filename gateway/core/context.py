@@ -23,9 +23,10 @@ from mailserver.imap import ImapPool
 class Core:
     """The running parts an operation may use.
 
-    ``outbox_bell`` tells the outbox that a row waits; ``secret`` signs URLs and return-path tokens; ``keys``
-    recognises API keys; ``live`` tells open sockets of new events; ``extractor`` reads
-    attachments (None: switched off); ``leases`` say what this process may do where there are several.
+    ``outbox_bell`` tells the outbox that a row waits, ``inbox_bell`` the watch of inboxes that there is a new one;
+    ``secret`` signs URLs and return-path tokens; ``keys`` recognises API keys; ``live`` tells open sockets of new
+    events; ``extractor`` reads attachments (None: switched off); ``leases`` say what this process may do where there
+    are several.
     """
 
     settings: Settings
@@ -42,3 +43,4 @@ class Core:
     keys: KeyRing = field(default_factory=KeyRing)
     live: LiveEvents = field(default_factory=LiveEvents)
     extractor: ExtractPool | None = None
+    inbox_bell: Bell = field(default_factory=Bell)

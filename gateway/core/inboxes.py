@@ -116,6 +116,7 @@ async def create(core: Core, scope: Scope, new: NewInbox) -> tuple[Row, bool]:
         await core.store.write(partial(_unmake, inbox_id=row["id"]))
         raise
     await core.store.write(partial(_activate, core=core, inbox=row))
+    core.inbox_bell.ring()
     return {**row, "status": "active"}, True
 
 
@@ -299,6 +300,7 @@ async def finish_deletions(core: Core, only: Collection[str] | None = None) -> N
     for inbox in await core.store.read(partial(left, status="creating")):
         await core.mail.add_mailbox(inbox["address"])
         await core.store.write(partial(_activate, core=core, inbox=inbox))
+        core.inbox_bell.ring()
 
 
 def _activate(tx: Tx, core: Core, inbox: Row) -> None:

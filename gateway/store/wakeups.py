@@ -19,7 +19,7 @@ from gateway.store.postgres import connection_options, plain_url
 
 log = logging.getLogger("postern.wakeups")
 
-Topic = Literal["events", "outbox", "hint", "keys", "leases"]
+Topic = Literal["events", "outbox", "hint", "keys", "leases", "inboxes"]
 """What there may be news of. Only a ``hint`` has a text."""
 
 Hear = Callable[[str], None]

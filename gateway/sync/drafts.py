@@ -16,13 +16,14 @@ from gateway.mime.worker import ParserPool
 from gateway.store.engine import Row, Store, Tx
 from gateway.sync import fetch
 from gateway.sync.apply import Copy, DraftSink
+from gateway.sync.slots import PassImap
 from mailserver.imap import Client, ImapPool
 
 Write = Callable[[Callable[[Tx], int]], Awaitable[int]]
 
 
 async def settle_drafts(
-    store: Store, imap: ImapPool, parser: ParserPool, inbox: Row, drafts: DraftSink, write: Write
+    store: Store, imap: ImapPool | PassImap, parser: ParserPool, inbox: Row, drafts: DraftSink, write: Write
 ) -> int:
     """Remove the drafts whose copy is gone; a draft with another copy is known by that one from now on.
 

@@ -24,14 +24,20 @@ from gateway.sync import apply, fetch, flags_owed
 from gateway.sync.drafts import settle_drafts
 from gateway.sync.fetch import Cursor, Delta
 from gateway.sync.intake import Intake
-from gateway.sync.slots import Slots
+from gateway.sync.slots import PassImap, Slots
 from gateway.sync.turns import Turns
 from mailserver.base import Hint, MailServer, MailServerDown
-from mailserver.imap import ImapPool
+from mailserver.imap import ImapPool, MailboxStuck
 
 log = logging.getLogger("postern.sync")
 
-_BACKOFF_FIRST, _BACKOFF_MOST = 0.5, 60.0
+_BACKOFF_FIRST, _BACKOFF_MOST = 0.5, 30.0
+_STUCK_MOST = 15.0
+"""Seconds between two tries of a mailbox that does not answer, at most."""
+_STUCK_SLOTS = 2
+"""How many mailboxes that do not answer are tried at once, beside the passes over the others."""
+_HINT_PAUSE = 2.0
+"""Seconds after a failure from which on a hint brings the next try forward."""
 _SETTLED_US = 600 * 1_000_000
 _SWEPT = 200
 """Rows removed in one transaction: other writers, and a stop, wait for that long and no longer."""
@@ -61,6 +67,8 @@ class _Lane:
     wanted: _Wanted | None = None
     running: bool = False
     failures: int = 0
+    failed_at: float = 0.0  # by the event loop's clock
+    again: asyncio.TimerHandle | None = None  # the next try, while it waits after a failure
     checked: bool = False  # orphans looked for since the process started, and since a folder was made anew
     drafts_settled: bool = False  # no draft is gone from its folder that is in the index yet
     waiters: list[asyncio.Future[None]] = field(default_factory=list)
@@ -99,18 +107,21 @@ class Sync:
         turns: Turns | None = None,
     ) -> None:
         self._turns = turns or Turns(store)
-        self._store, self._mail, self._imap, self._parser = store, mail, imap, parser
+        self._store, self._mail, self._parser = store, mail, parser
         self._drafts, self._settings = drafts, settings
-        self._slots = Slots(max(1, settings.sync.concurrency))
+        self._slots, self._stuck_slots = Slots(max(1, settings.sync.concurrency)), Slots(_STUCK_SLOTS)
+        self._held: dict[str, Slots] = {}  # whose place the pass over an inbox has
+        self._imap = PassImap(imap, self._held.get)
         self._intake = Intake(
-            store, imap, parser, extractor, self._slots, events, drafts, settings, self._turns
+            *(store, self._imap, parser, extractor, lambda address: self._held.get(address, self._slots)),
+            *(events, drafts, settings, self._turns),
         )
         self._passes: set[asyncio.Task[None]] = set()
         self._looks: set[asyncio.Task[None]] = set()
         self._lanes: dict[str, _Lane] = {}
         self._queue: asyncio.Queue[str] = asyncio.Queue()
+        self._stuck_queue: asyncio.Queue[str] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
-        self._timers: set[asyncio.TimerHandle] = set()
         self._oldest: dict[str, float] = {}  # address -> monotonic time of its first unanswered hint
         self.announce = True
         self._first_sweep_done = False
@@ -122,14 +133,16 @@ class Sync:
         self._turns.leases.while_busy(self._busy)
         self._turns.wakeups.answer("refresh", self._refreshed)
         self._tasks = [
-            asyncio.create_task(self._work(), name="sync"),
+            asyncio.create_task(self._work(self._queue, self._slots), name="sync"),
+            asyncio.create_task(self._work(self._stuck_queue, self._stuck_slots), name="sync-stuck"),
             asyncio.create_task(self._catch_up(), name="sync-catch-up"),
         ]
 
     async def stop(self) -> None:
         """Stop after the batches in hand; nothing that was not committed is lost (the cursor tells)."""
-        for timer in self._timers:
-            timer.cancel()
+        for lane in self._lanes.values():
+            if lane.again is not None:
+                lane.again.cancel()
         running = [*self._tasks, *self._passes, *self._looks]
         for task in running:
             task.cancel()
@@ -180,8 +193,26 @@ class Sync:
             lane.wanted = _Wanted()
             self._oldest.setdefault(address, time.monotonic())
             if not lane.running:
-                self._queue.put_nowait(address)
+                self._enqueue(address)
+        elif lane.again is not None:  # it may be over what the last pass failed of
+            self._try_at(address, lane, min(lane.again.when(), lane.failed_at + _HINT_PAUSE))
         lane.wanted.merge(hint)
+
+    def _enqueue(self, address: str) -> None:
+        """Have a pass when there is a place; mailboxes that do not answer share few of them."""
+        (self._stuck_queue if self._imap.is_stuck(address) else self._queue).put_nowait(address)
+
+    def _try_at(self, address: str, lane: _Lane, when: float) -> None:
+        """Have the next try at this time of the event loop."""
+        if lane.again is not None:
+            lane.again.cancel()
+
+        def now() -> None:
+            lane.again = None
+            if self._lanes.get(address) is lane:
+                self._enqueue(address)
+
+        lane.again = asyncio.get_running_loop().call_at(when, now)
 
     async def refresh(self, address: str, timeout: float = 30.0) -> None:
         """Look at a whole inbox now and return when it was read. Raises TimeoutError."""
@@ -207,18 +238,20 @@ class Sync:
         self._oldest.pop(address.lower(), None)
 
     def lag(self) -> float:
-        """Seconds the oldest unanswered hint has waited."""
-        return time.monotonic() - min(self._oldest.values()) if self._oldest else 0.0
+        """Seconds the oldest unanswered hint has waited; mailboxes that do not answer are reported by themselves
+        (:meth:`ImapPool.stuck`), and keep nobody else waiting."""
+        waiting = [since for address, since in self._oldest.items() if not self._imap.is_stuck(address)]
+        return time.monotonic() - min(waiting) if waiting else 0.0
 
-    async def _work(self) -> None:
+    async def _work(self, queue: asyncio.Queue[str], slots: Slots) -> None:
         while True:
-            address = await self._queue.get()
-            await self._slots.take()
-            one = asyncio.create_task(self._serve(address), name=f"sync of {address}")
+            address = await queue.get()
+            await slots.take()
+            one = asyncio.create_task(self._serve(address, slots), name=f"sync of {address}")
             self._passes.add(one)
             one.add_done_callback(self._passes.discard)
 
-    async def _serve(self, address: str) -> None:
+    async def _serve(self, address: str, slots: Slots) -> None:
         try:
             lane = self._lanes.get(address)
             if lane is None or lane.running or lane.wanted is None:
@@ -227,6 +260,10 @@ class Sync:
                 self.forget(address)
                 self._turns.pass_on(Hint(address))
                 return
+            if slots is not self._stuck_slots and self._imap.is_stuck(address):
+                self._enqueue(address)  # found so while it waited for its turn
+                return
+            self._held[address] = slots
             wanted, lane.wanted, lane.running = lane.wanted, None, True
             waiters, lane.waiters = lane.waiters, []
             try:
@@ -254,10 +291,11 @@ class Sync:
                     self._oldest.pop(address, None)
             finally:
                 lane.running = False
+                self._held.pop(address, None)
             if self._waits(lane) and not lane.failures:  # a hint came meanwhile
-                self._queue.put_nowait(address)
+                self._enqueue(address)
         finally:
-            self._slots.give()
+            slots.give()
 
     @staticmethod
     def _waits(lane: _Lane) -> bool:
@@ -278,7 +316,8 @@ class Sync:
         again.only_new &= wanted.only_new
         lane.wanted = again
         lane.waiters = waiters + lane.waiters
-        delay = min(_BACKOFF_FIRST * 2 ** (lane.failures - 1), _BACKOFF_MOST) * random.uniform(0.7, 1.3)  # noqa: S311
+        most = _STUCK_MOST if isinstance(error, MailboxStuck) else _BACKOFF_MOST
+        delay = min(_BACKOFF_FIRST * 2 ** min(lane.failures - 1, 10), most) * random.uniform(0.7, 1.3)  # noqa: S311
         if lane.failures in (1, 5) or lane.failures % 50 == 0:
             log.warning(
                 "sync of %s waits %.1f s after failure %d: %s; check the mail server's log if this goes on",
@@ -288,15 +327,8 @@ class Sync:
                 error,
                 extra={"inbox": address},
             )
-        loop = asyncio.get_running_loop()
-
-        def again_now() -> None:
-            self._timers.discard(timer)
-            if self._lanes.get(address) is lane:
-                self._queue.put_nowait(address)
-
-        timer = loop.call_later(delay, again_now)
-        self._timers.add(timer)
+        lane.failed_at = asyncio.get_running_loop().time()
+        self._try_at(address, lane, lane.failed_at + delay)
 
     async def _catch_up(self) -> None:
         while True:

@@ -14,6 +14,7 @@ from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 
 from gateway.store.engine import Row, Store, Tx
 from gateway.sync.fetch import flag_words
+from gateway.sync.slots import PassImap
 from mailserver.base import MailServerError
 from mailserver.imap import Client, ImapPool
 
@@ -26,7 +27,7 @@ Paid = list[tuple[Row, tuple[str, ...]]]
 """Copies with the flags they bear now."""
 
 
-async def pay(store: Store, imap: ImapPool, inbox: Row, write: Write | None = None) -> None:
+async def pay(store: Store, imap: ImapPool | PassImap, inbox: Row, write: Write | None = None) -> None:
     """Set and clear what an inbox is owed; what cannot be done now stays owed. Raises StoreDown, and
     what ``write`` raises (None: the store's own)."""
     rows = await store.glance(partial(_owed, inbox_id=inbox["id"]))

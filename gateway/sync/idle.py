@@ -1,72 +1,117 @@
-"""IMAP IDLE (RFC 2177) as a doorbell: the most recently active inboxes keep a connection in IDLE.
+"""IMAP IDLE as a doorbell: the most recently active inboxes keep a connection in IDLE (``idle_connection``).
 
-aioimaplib does SELECT and IDLE and nothing else here: every await is bounded and the connection is thrown
-away on any doubt (it answers BYE to IDLE with silence, and a lost connection fails nothing that waits).
+A lost connection is opened again at once; while the server cannot be reached, every few seconds, so that a mailbox is
+watched again within seconds of its return. What happened meanwhile is found by a look at the inbox.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
-from collections.abc import Callable
-
-from aioimaplib import IMAP4, IMAP4_SSL
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import dataclass
 
 from gateway.settings import Settings
+from gateway.store.bell import Bell
 from gateway.store.engine import Store, StoreDown
-from mailserver.base import Hint, MailServer, OnHint
+from gateway.sync.idle_connection import ConnectionRefused, IdleConnection
+from mailserver.base import Hint, ImapLogin, MailServerError, OnHint
 
 log = logging.getLogger("postern.idle")
-logging.getLogger("aioimaplib").setLevel(logging.WARNING)  # it logs whole mail at DEBUG
 
-_REIDLE = 9 * 60.0
-_ANSWER = 15.0
 _REVIEW = 20.0
+_APART = 1.0
+"""Seconds from one connection of an inbox to its next, at least."""
+_LOST_FIRST, _LOST_MOST = 0.25, 4.0
+"""Seconds to the next try while the server cannot be reached."""
+_REFUSED_FIRST, _REFUSED_MOST = 15.0, 60.0
+"""Seconds to the next try where the server answers, and refuses: no storm of logins."""
+_PUSH = re.compile(rb"\d+ (EXISTS|EXPUNGE|FETCH)\b|(VANISHED)\b", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """One watched inbox."""
+
+    task: asyncio.Task[None] | None = None
+    since: float = 0.0  # when it was lost; 0 while IDLE is on
+    failures: int = 0  # since IDLE was on
 
 
 class IdleWatch:
-    """Keeps up to ``sync.idle_connections`` inboxes in IDLE; a push on INBOX becomes a hint. ``mine``: whose they are,
-    where several processes share them."""
+    """Keeps up to ``sync.idle_connections`` inboxes in IDLE; a push on INBOX becomes a hint.
+
+    ``login``: how a mailbox is opened. ``mine``: whose inboxes they are, where several processes share them. ``made``
+    rings when an inbox was made.
+    """
 
     def __init__(
         self,
         store: Store,
-        mail: MailServer,
+        login: Callable[[str], ImapLogin],
         on_hint: OnHint,
         settings: Settings,
         mine: Callable[[str], bool] = lambda address: True,
+        made: Bell | None = None,
     ) -> None:
-        self._store, self._mail, self._hint = store, mail, on_hint
-        self._mine = mine
+        self._store, self._login, self._hint = store, login, on_hint
+        self._mine, self._made = mine, made
         self._most = settings.sync.idle_connections
-        self._watched: dict[str, asyncio.Task[None]] = {}
+        self._watched: dict[str, _Watch] = {}
+        self._closed: dict[str, int] = {}
         self._review: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start watching, unless ``sync.idle_connections`` is 0."""
         if self._most > 0:
-            self._review = asyncio.create_task(self._reviewing(), name="idle-review")
+            self._made = self._made or Bell()
+            self._review = asyncio.create_task(self._reviewing(self._made), name="idle-review")
 
     async def stop(self) -> None:
         """Close every IDLE connection."""
-        tasks = [*self._watched.values()] + ([self._review] if self._review else [])
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._watched.clear()
+        if self._review is not None:
+            self._review.cancel()
+            await asyncio.gather(self._review, return_exceptions=True)
+        await self._leave(list(self._watched))
 
     @property
     def watching(self) -> int:
-        """How many inboxes are watched now."""
-        return len(self._watched)
+        """How many inboxes are in IDLE now."""
+        return sum(not one.since for one in self._watched.values())
 
-    def consider(self, address: str) -> None:
-        """A new inbox: watch it at once if there is room."""
-        if self._review is not None and len(self._watched) < self._most and address not in self._watched:
-            self._watched[address] = asyncio.create_task(self._watch(address), name=f"idle-{address}")
+    @property
+    def waiting(self) -> int:
+        """How many inboxes wait for their IDLE to be opened, or opened again."""
+        return len(self._watched) - self.watching
 
-    async def _reviewing(self) -> None:
+    @contextlib.asynccontextmanager
+    async def closed(self, addresses: Collection[str]) -> AsyncIterator[None]:
+        """Have no connection of these inboxes inside the block."""
+        mine = set(addresses)
+        for address in mine:
+            self._closed[address] = self._closed.get(address, 0) + 1
+        try:
+            await self._leave([one for one in self._watched if one in mine])
+            yield
+        finally:
+            for address in mine:
+                self._closed[address] -= 1
+                if not self._closed[address]:
+                    del self._closed[address]
+            if self._made is not None:
+                self._made.ring()  # those that are still there are watched again
+
+    async def _leave(self, addresses: list[str]) -> None:
+        tasks = [task for one in addresses if (task := self._watched.pop(one).task) is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _reviewing(self, made: Bell) -> None:
         while True:
             try:
                 rows = await self._store.read(
@@ -77,86 +122,78 @@ class IdleWatch:
                 )
             except StoreDown as error:
                 log.warning("cannot review the watched inboxes: %s", error)
-                rows = []
-            wanted = {row["address"] for row in rows if self._mine(row["address"])}
-            for address in [one for one in self._watched if one not in wanted]:
-                self._watched.pop(address).cancel()
-            for address in wanted - self._watched.keys():
-                self._watched[address] = asyncio.create_task(self._watch(address), name=f"idle-{address}")
-                await asyncio.sleep(0.01)  # no storm of logins
-            await asyncio.sleep(_REVIEW)
+            else:
+                await self._watch_only({row["address"] for row in rows if self._mine(row["address"])})
+            await made.wait(_REVIEW)
 
-    async def _watch(self, address: str) -> None:
-        failures = 0
+    async def _watch_only(self, wanted: set[str]) -> None:
+        await self._leave([one for one in self._watched if one not in wanted])
+        for address in wanted - self._watched.keys():
+            if address in self._closed:
+                continue
+            watch = self._watched[address] = _Watch(since=time.monotonic())
+            watch.task = asyncio.create_task(self._watch(address, watch), name=f"idle-{address}")
+            await asyncio.sleep(0.01)  # no storm of logins
+
+    async def _watch(self, address: str, watch: _Watch) -> None:
         while True:
+            begun = time.monotonic()
             try:
-                await self._session(address)
-                failures = 0
+                await self._session(address, watch)
+            except (OSError, TimeoutError, ConnectionRefused, MailServerError) as error:
+                pause = self._lost(address, watch, error, isinstance(error, ConnectionRefused))
             except Exception as error:
-                failures += 1
-                if failures in (1, 10):
-                    log.info("IDLE of %s: %s: %s; it is opened again", address, type(error).__name__, error)
+                log.exception("the watch of %s failed; it is opened again", address, extra={"inbox": address})
+                pause = self._lost(address, watch, error, refused=True)
             self._hint(Hint(address))  # what happened while nobody watched
-            await asyncio.sleep(min(60.0, 0.5 * 2 ** min(failures, 7)) * random.uniform(0.5, 1.5))  # noqa: S311
+            await asyncio.sleep(max(pause, begun + _APART - time.monotonic()))
 
-    async def _session(self, address: str) -> None:
-        login = self._mail.imap_login(address)
-        lost = asyncio.Event()
-        kind = IMAP4_SSL if login.endpoint.tls == "implicit" else IMAP4
-        client = kind(host=login.endpoint.host, port=login.endpoint.port, timeout=_ANSWER)
+    def _lost(self, address: str, watch: _Watch, error: Exception, refused: bool) -> float:
+        """Note a loss, and answer the seconds to the next try."""
+        watch.since = watch.since or time.monotonic()
+        watch.failures += 1
+        first, most = (_REFUSED_FIRST, _REFUSED_MOST) if refused else (_LOST_FIRST, _LOST_MOST)
+        if watch.failures == 1:
+            log.warning(
+                "the IDLE connection of %s is lost (%s: %s): it is opened again, and until then new mail waits for the "
+                "mail server's push or the next look",
+                address,
+                type(error).__name__,
+                error,
+                extra={"inbox": address},
+            )
+        longest: float = min(most, first * 2.0 ** min(watch.failures - 1, 10))
+        return longest * random.uniform(0.6, 1.0)  # noqa: S311
+
+    async def _session(self, address: str, watch: _Watch) -> None:
+        connection = IdleConnection(self._login(address), lambda line: self._heard(address, line))
         try:
-            async with asyncio.timeout(_ANSWER):
-                await client.wait_hello_from_server()
-                client.protocol.conn_lost_cb = lambda _error: lost.set()
-                answer = await client.login(login.user, login.secret)
-                if answer.result != "OK":
-                    raise ConnectionError(f"login refused: {answer.lines!r}")
-                answer = await client.select("INBOX")
-                if answer.result != "OK":
-                    raise ConnectionError(f"SELECT refused: {answer.lines!r}")
-            self._hint(Hint(address, "INBOX"))
-            while not lost.is_set():
-                async with asyncio.timeout(_ANSWER):
-                    idle = await client.idle_start(timeout=_REIDLE + _ANSWER)
-                try:
-                    await self._idle(client, address, lost)
-                finally:
-                    client.idle_done()
-                async with asyncio.timeout(_ANSWER):
-                    await idle
+            await connection.open()
+            await connection.idle(lambda: self._accepted(address, watch))
         finally:
-            for task in list(client.tasks):  # a command that waits for a dead connection waits for ever
-                task.cancel()
-            transport = client.protocol.transport if client.protocol else None
-            if transport is not None:
-                transport.abort()
+            connection.close()
 
-    async def _idle(self, client: IMAP4, address: str, lost: asyncio.Event) -> None:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + _REIDLE
-        while not lost.is_set() and loop.time() < until:
-            push = asyncio.ensure_future(client.wait_server_push(timeout=until - loop.time()))
-            gone = asyncio.ensure_future(lost.wait())
-            try:
-                await asyncio.wait(
-                    {push, gone}, timeout=until - loop.time(), return_when=asyncio.FIRST_COMPLETED
-                )
-                if not push.done():
-                    return
-                lines = push.result()
-            except TimeoutError:
-                return
-            finally:
-                push.cancel()
-                gone.cancel()
-                await asyncio.gather(push, gone, return_exceptions=True)
-            if not isinstance(lines, list):
-                return
-            for line in lines:
-                upper = bytes(line).upper()
-                if upper.endswith(b"EXISTS"):
-                    self._hint(Hint(address, "INBOX", "new"))
-                elif b"EXPUNGE" in upper or b"VANISHED" in upper:
-                    self._hint(Hint(address, "INBOX", "expunge"))
-                elif b"FETCH" in upper:
-                    self._hint(Hint(address, "INBOX", "flags"))
+    def _accepted(self, address: str, watch: _Watch) -> None:
+        if not watch.since:
+            return  # asked for anew, in time
+        if watch.failures:
+            log.info(
+                "%s is in IDLE again, after %.1f s",
+                address,
+                time.monotonic() - watch.since,
+                extra={"inbox": address},
+            )
+        watch.since, watch.failures = 0.0, 0
+        self._hint(Hint(address, "INBOX"))  # what came before IDLE was on is not told
+
+    def _heard(self, address: str, line: bytes) -> None:
+        found = _PUSH.match(line)
+        if found is None:
+            return
+        word = (found[1] or found[2]).upper()
+        if word == b"EXISTS":
+            self._hint(Hint(address, "INBOX", "new"))
+        elif word == b"FETCH":
+            self._hint(Hint(address, "INBOX", "flags"))
+        else:
+            self._hint(Hint(address, "INBOX", "expunge"))

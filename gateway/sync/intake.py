@@ -6,7 +6,7 @@ the mail server as keywords, so that a rebuild finds it there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 
@@ -23,24 +23,24 @@ from gateway.sync import apply
 from gateway.sync.arrival import arrival_labels
 from gateway.sync.extraction import Piece, pieces
 from gateway.sync.fetch import Delta
-from gateway.sync.slots import Slots
+from gateway.sync.slots import PassImap, Slots
 from gateway.sync.turns import Turns
-from mailserver.imap import Client, ImapPool
+from mailserver.imap import Client
 
 RETURN_PATH = "+b-"
 """What the local part of our return paths holds (see gateway.core.sending)."""
 
 
 class Intake:
-    """What takes batches. The pass that calls it holds one of ``slots``."""
+    """What takes batches. ``slots`` answers whose place the pass over an inbox, which calls it, has."""
 
     def __init__(
         self,
         store: Store,
-        imap: ImapPool,
+        imap: PassImap,
         parser: ParserPool,
         extractor: ExtractPool | None,
-        slots: Slots,
+        slots: Callable[[str], Slots],
         events: EventLog,
         drafts: apply.DraftSink,
         settings: Settings,
@@ -61,8 +61,9 @@ class Intake:
         if delta.state.role == "inbox" and parsed:
             parsed = await self._take_reports(inbox, delta, parsed)
         since = now_us() - self._settings.events.keep_days * 86_400_000_000 if announce else None
+        slots = self._slots(inbox["address"])
         async with aclosing(
-            pieces(self._store, self._extractor, self._slots, inbox, delta, parsed, modseq)
+            pieces(self._store, self._extractor, slots, inbox, delta, parsed, modseq)
         ) as batch:
             async for one in batch:
                 await self._write_piece(inbox, one, since)

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from mailserver.imap import Client, ImapPool
+
+T = TypeVar("T")
 
 LENT_OCTETS = 128 * 1024 * 1024
 """Mail that waiting passes may hold in memory; one more would wait in its own slot."""
+_PATIENCE = 0.25
+"""Seconds that a pass keeps its place while the mail server answers."""
+_WAITING = 64
+"""How many passes may wait for the mail server without a place; one more keeps its own."""
 
 
 class Slots:
-    """``count`` places for passes. One that waits for a slow attachment lends its place to another inbox."""
+    """``count`` places for passes. One that waits for a slow attachment, or for a slow mail server, lends its place
+    to another inbox."""
 
     def __init__(self, count: int) -> None:
         self._free = asyncio.Semaphore(count)
         self._lent = 0
+        self._waiting = 0
 
     async def take(self) -> None:
         """Wait for a place."""
@@ -38,3 +49,46 @@ class Slots:
         finally:
             self._lent -= octets
             await self.take()
+
+    async def while_waiting(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await ``work``; be without the place from the moment on when it takes long, until it is done."""
+        task = asyncio.ensure_future(work)
+        try:
+            while not (await asyncio.wait([task], timeout=_PATIENCE))[0]:
+                if self._waiting < _WAITING:
+                    return await self._without_place(task)
+            return task.result()
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise
+
+    async def _without_place(self, task: asyncio.Future[T]) -> T:
+        self._waiting += 1
+        self.give()
+        try:
+            return await task
+        finally:
+            self._waiting -= 1
+            await self.take()
+
+
+class PassImap:
+    """An :class:`ImapPool` as passes use it: whoever waits long for the mail server lends the place of his pass.
+
+    ``held``: the slots that the pass over an inbox has its place of; None where there is no pass.
+    """
+
+    def __init__(self, imap: ImapPool, held: Callable[[str], Slots | None]) -> None:
+        self._imap, self._held = imap, held
+
+    async def run(self, address: str, work: Callable[[Client], T]) -> T:
+        """:meth:`ImapPool.run`."""
+        slots = self._held(address)
+        if slots is None:
+            return await self._imap.run(address, work)
+        return await slots.while_waiting(self._imap.run(address, work))
+
+    def is_stuck(self, address: str) -> bool:
+        """Whether a mailbox did not answer when it was last tried."""
+        return self._imap.is_stuck(address)

@@ -19,7 +19,7 @@ class Mailroom:
 
     def __init__(self, logins: Mapping[str, ImapLogin]) -> None:
         self.logins = logins
-        self.imap = ImapPool(logins.__getitem__, size=AT_ONCE * 2, threads=AT_ONCE, timeout=120.0)
+        self.imap = ImapPool(logins.__getitem__, size=AT_ONCE * 2, threads=AT_ONCE, timeout=120.0, slow=0)
 
     async def close(self) -> None:
         """Close every connection."""

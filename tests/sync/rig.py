@@ -7,7 +7,7 @@ import smtplib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,20 @@ from gateway.extract.pool import ExtractPool
 from gateway.mime.worker import ParserPool
 from gateway.settings import Settings
 from gateway.settings import Sync as SyncSettings
+from gateway.store.bell import Bell
 from gateway.store.engine import Row, Store
 from gateway.store.ids import new_ulid, now_us, number_of
+from gateway.store.leases import LocalLeases
 from gateway.store.migrate import migrate
+from gateway.store.wakeups import LocalWakeups
 from gateway.sync.engine import Sync
 from gateway.sync.idle import IdleWatch
-from mailserver.base import MailServer
+from gateway.sync.own_sessions import OwnSessions
+from mailserver.base import ImapLogin, MailServer
 from mailserver.imap import ImapPool
 from tests.databases import database_url
 from tests.servers import embedded_server
+from tests.sync.imap_proxy import ImapProxy, imap_proxy
 
 
 @dataclass
@@ -39,6 +44,8 @@ class Rig:
     parser: ParserPool
     sync: Sync
     idle: IdleWatch
+    proxy: ImapProxy
+    made: Bell
     inboxes: dict[str, Row] = field(default_factory=dict)
 
     async def inbox(self, address: str) -> Row:
@@ -61,7 +68,7 @@ class Rig:
         assert found is not None
         self.inboxes[address] = found
         await self.sync.refresh(address)
-        self.idle.consider(address)
+        self.made.ring()
         return found
 
     async def deliver(self, to: str, raw: bytes, sender: str = "ann@world.test") -> None:
@@ -138,6 +145,8 @@ async def rig(
     catch_up: float = 3600.0,
     concurrency: int = 8,
     extractor: ExtractPool | None = None,
+    proxied: bool = False,
+    imap_timeout: float = 30.0,
 ) -> AsyncIterator[Rig]:
     settings = msgspec.structs.replace(
         Settings(),
@@ -155,16 +164,24 @@ async def rig(
     async with (
         embedded_server(tmp_path / "mail", push=push, on_hint=on_hint) as server,
         ParserPool() as parser,
+        imap_proxy(server.access().imap) as proxy,
     ):
         await server.add_domain("x.test")
-        imap = ImapPool(server.imap_login)
+
+        def login(address: str) -> ImapLogin:
+            direct = server.imap_login(address)
+            return replace(direct, endpoint=proxy.endpoint) if proxied else direct
+
+        imap = ImapPool(login, timeout=imap_timeout)
         sync = Sync(store, server, imap, parser, EventLog(), MailboxDrafts(store), settings, extractor)
-        watch = IdleWatch(store, server, sync.hint, settings)
+        made = Bell()
+        watch = IdleWatch(store, login, sync.hint, settings, made=made)
+        server.sessions_closed = OwnSessions(imap, watch, LocalLeases(), LocalWakeups()).closed
         try:
             await sync.start()
             await watch.start()
             late["sync"] = sync
-            yield Rig(server, store, imap, parser, sync, watch)
+            yield Rig(server, store, imap, parser, sync, watch, proxy, made)
         finally:
             await watch.stop()
             await sync.stop()

@@ -1,0 +1,77 @@
+"""A mailbox that the mail server does not answer for: seen in ``postern status``, ``/ready``, the metrics and the log."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.gateway_process import GatewayProcess, running_gateway
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[GatewayProcess]:
+    with running_gateway(tmp_path) as gateway:
+        yield gateway
+
+
+def _until(look: Callable[[], Any], seconds: float = 120.0) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.2)
+    return found
+
+
+def _sessions(gateway: GatewayProcess) -> list[int]:
+    """Dovecot's processes that serve IMAP to this gateway."""
+    found = []
+    for dovecot in gateway.children():
+        for entry in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                stat = Path(f"/proc/{entry}/stat").read_text()
+            except OSError:
+                continue
+            name, rest = re.match(r"\d+ \((.*)\) (.*)", stat).groups()  # type: ignore[union-attr]
+            if name == "imap" and int(rest.split()[1]) == dovecot:
+                found.append(int(entry))
+    return found
+
+
+def _get(gateway: GatewayProcess, path: str) -> httpx.Response:
+    return httpx.get(gateway.base_url + path, trust_env=False, timeout=10)
+
+
+@pytest.mark.slow
+def test_a_stopped_session_is_named_until_it_goes_on(house: GatewayProcess) -> None:
+    address = house.inbox["address"]
+    assert _until(lambda: _get(house, "/ready").json()["parts"]["idle"]["watched"] == 1)
+    assert 'postern_idle_inboxes{state="watched"} 1.0' in _get(house, "/metrics").text
+    stopped = _sessions(house)
+    assert stopped
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        _until(lambda: _get(house, "/ready").json()["parts"]["mailboxes"]["stuck"] == 1)
+        ready = _get(house, "/ready")
+        assert address not in ready.text  # nobody had to show a key
+        assert "postern_stuck_mailboxes 1.0" in _get(house, "/metrics").text
+        found = json.loads(house.postern("status", "--json").stdout)
+        assert [one["address"] for one in found["stuck_mailboxes"]] == [address]
+        assert f"No answer    {address} for " in house.postern("status").stdout
+        assert f"the mailbox {address} did not answer" in house.log
+        _until(lambda: _get(house, "/ready").json()["parts"]["idle"]["waiting"] == 1)
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    _until(lambda: _get(house, "/ready").json()["parts"]["mailboxes"]["stuck"] == 0)
+    assert _until(lambda: _get(house, "/ready").json()["parts"]["idle"]["watched"] == 1)
+    assert f"the mailbox {address} answers again" in house.log
