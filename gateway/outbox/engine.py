@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from gateway.events.log import EventLog
 from gateway.mime.dkim_sign import SigningError
 from gateway.outbox import queue, submissions
 from gateway.outbox.doubt import FOUND, taken_already
+from gateway.outbox.hand_over import hand_over
 from gateway.outbox.lanes import Lanes
 from gateway.outbox.queue import Job, Recipient
 from gateway.outbox.record import Patience, Tried, record
@@ -42,7 +44,6 @@ _CALM = 0.5  # seconds after the start before anything in doubt is looked up
 _LOOK_AGAIN = 30.0
 _SWEEP_SECONDS = 3600.0
 _ADOPT_SECONDS = 2.0
-_TRANSMIT_SECONDS = 20 * 60.0  # below the lease; RFC 5321 §4.5.3.2 allows 10 minutes for one reply
 _GRACE = 8.0
 _UNPLANNED_US = 60_000_000
 _ASIDE_US = (1_000_000, 4_000_000)
@@ -277,6 +278,7 @@ class Outbox:
             message_id=job.message_id,
             sender=sender,
             dsn=bool(job.mail_from),
+            tokens={one.address: one.token for one in people if one.token},
         )
         answers: dict[int, RecipientReply] = {}
         doubtful = [one for one in people if one.doubtful]
@@ -293,17 +295,9 @@ class Outbox:
                 return answers
             rest = tuple(one.address for one in people)
             hop = Hop(hop.kind, hop.key, rest)
-            envelope = Envelope(
-                envelope.mail_from, rest, data, job.token, job.message_id, sender, envelope.dsn
-            )
-        try:
-            async with asyncio.timeout(_TRANSMIT_SECONDS):
-                said = await self._mail.transmit(hop, envelope)
-        except (TimeoutError, MailServerError) as error:
-            reply = RecipientReply(451, "4.4.2", str(error) or "no answer in time")
-            return {**answers, **{one.id: reply for one in people}}
-        silent = RecipientReply(451, "4.4.0", "no reply for this recipient")
-        return {**answers, **{one.id: said.get(one.address, silent) for one in people}}
+            envelope = replace(envelope, recipients=rest)
+        said = await hand_over(self._mail, hop, envelope)
+        return {**answers, **{one.id: said[one.address] for one in people}}
 
     async def _put_back(self, job: Job, people: Sequence[Recipient], next_at: int | None) -> None:
         def back(tx: Tx) -> None:
