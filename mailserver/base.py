@@ -66,6 +66,8 @@ class Envelope:
 
     ``token`` names the message for DSN matching (ENVID, RFC 3461) and in the return path (``mail_from``).
     ``message_id`` is the RFC 5322 Message-ID (with < >), by which a doubtful submission is looked up.
+    ``tokens`` names recipients that should have a return path of their own: where one transaction takes several
+    of them, a mail server that can put a recipient's token into the return path does so (VERP).
     """
 
     mail_from: str
@@ -75,6 +77,7 @@ class Envelope:
     message_id: str = ""
     sender: str = ""  # the inbox address on whose behalf it is sent
     dsn: bool = True
+    tokens: Mapping[str, str] = field(default_factory=dict)  # by recipient, see above
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,11 +83,15 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """An envelope recipient with its RFC 3461 parameters (xtext already applied), used if offered."""
+    """An envelope recipient with its RFC 3461 parameters (xtext already applied), used if offered.
+
+    ``verp``: the same recipient as it is named to a peer that offers XVERP, for a return path of its own.
+    """
 
     address: str
     notify: str = ""
     orcpt: str = ""
+    verp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +243,9 @@ class Connection:
             extra += " SMTPUTF8"
         if self.offers("SIZE"):
             extra += f" SIZE={len(job.data)}"
+        verp = self.offers("XVERP") and any(one.verp for one in job.recipients)
+        if verp:
+            extra += " XVERP=+="
         dsn = self.offers("DSN")
         if dsn and job.ret:
             extra += f" RET={job.ret}"
@@ -246,7 +253,7 @@ class Connection:
             extra += f" ENVID={xtext(job.envid)}"
         rcpts = []
         for one in job.recipients:
-            line = f"RCPT TO:<{one.address}>"
+            line = f"RCPT TO:<{one.verp if verp and one.verp else one.address}>"
             if dsn and one.notify:
                 line += f" NOTIFY={one.notify}"
             if dsn and one.orcpt:

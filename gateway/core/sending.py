@@ -28,7 +28,7 @@ from gateway.mime.dkim_sign import Signing, SigningError
 from gateway.mime.header_rules import InvalidHeader, check_headers, check_subject
 from gateway.mime.jobs import ComposeFailed
 from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage, ParsedMessage
-from gateway.outbox.queue import enqueue, return_path, token_of
+from gateway.outbox.queue import enqueue, recipient_tokens, return_path, token_of
 from gateway.outbox.record import Teller
 from gateway.settings import Settings
 from gateway.smarthost.profiles import profile_of, relay_headers
@@ -343,6 +343,7 @@ def _accept(
     threads.refresh(tx, thread_id, now_us())
     token = token_of(core.secret, ready.message_id)
     people = [(address, name.partition("[")[0]) for name, address in ready.checked.fields()]
+    tokens = recipient_tokens(core.secret, ready.message_id, [address for address, _ in people])
     if not scope.test:
         people.append((core.mail.sent_address(inbox["address"]), "sent"))
     enqueue(
@@ -356,6 +357,7 @@ def _accept(
         mime=ready.raw,
         recipients=people,
         delivered=scope.test,
+        tokens=tokens,
     )
     if scope.test:
         _pretend(core, tx, inbox, ready.message_id, people)

@@ -181,6 +181,9 @@ def check_address(spec: str) -> str:
         raise InvalidAddress(
             f"{local!r} is not a valid part before the @ (letters, digits and !#$%&'*+/=?^_`{{|}}~-.)"
         )
+    if "=?" in local and "?=" in local:
+        # mail programs decode it (RFC 2047 §2) although it is an address, to whatever its author liked
+        raise InvalidAddress(f"{local!r} has the form of an encoded word; it cannot be the part before the @")
     result = f"{local}@{check_domain(domain)}"
     if len(result) > MAX_ADDRESS:
         raise InvalidAddress(f"an address is longer than {MAX_ADDRESS} characters")

@@ -32,7 +32,6 @@ def safe_filename(name: str | None) -> str | None:
     """The last path component without control, bidi and invisible characters; None when nothing is left."""
     if not name:
         return None
-    name = decode_words(name) if "=?" in name else name
     name = _UNSAFE.sub("", unicodedata.normalize("NFC", name[:4096]))
     name = re.split(r"[/\\]", name)[-1]
     name = " ".join(name.split()).strip(" .") if set(name) <= set(" .") else " ".join(name.split())
@@ -51,8 +50,19 @@ def safe_filename(name: str | None) -> str | None:
 
 def leaf_filename(leaf: Leaf) -> str | None:
     """Safe name of a part: Content-Disposition filename (RFC 2183), else Content-Type name."""
-    _, params = parse_parameters(leaf.head.text("content-disposition"))
-    return safe_filename(params.get("filename") or leaf.params.get("name"))
+    shown = leaf.head.text("content-disposition")
+    name = parse_parameters(shown)[1].get("filename")
+    if name:
+        return safe_filename(_as_written(name, "filename", shown))
+    name = leaf.params.get("name")
+    return safe_filename(_as_written(name, "name", leaf.head.text("content-type"))) if name else None
+
+
+def _as_written(name: str, key: str, field: str) -> str:
+    """``name`` with encoded words decoded, which many write into a parameter; RFC 2231's form is decoded already."""
+    if "=?" not in name or re.search(rf";\s*{key}\*", field, re.I):
+        return name
+    return decode_words(name)
 
 
 def disposition(leaf: Leaf) -> str:

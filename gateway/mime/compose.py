@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from email.headerregistry import Address as WireAddress
-from email.headerregistry import Group
-from email.message import EmailMessage, MIMEPart
 from email.utils import format_datetime
+from typing import NamedTuple
 
 from gateway.mime.addresses import check_address
 from gateway.mime.attachments import safe_filename
+from gateway.mime.encoded_words import needs_words
+from gateway.mime.entity import entity
 from gateway.mime.header_rules import InvalidHeader, check_headers, check_subject
+from gateway.mime.header_writer import (
+    MAX_PLAIN_WORD,
+    Field,
+    address_field,
+    parameter_field,
+    plain_field,
+    text_field,
+)
+from gateway.mime.headers import parse_parameters
 from gateway.mime.html_text import html_to_text
-from gateway.mime.policy import MAIL_POLICY
 from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage
 
 _ID = re.compile(r"<[!-;=?-~]{1,900}>\Z")
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}\Z")
 _CONTENT_ID = re.compile(r"[!-;=?-~]{1,500}\Z")
+_PARAMETER = re.compile(r"[a-z0-9-]{1,40}\Z")
+_VALUE = re.compile(r"[ -~]{1,100}\Z")
+_VERBATIM = frozenset(
+    [
+        "list-unsubscribe",
+        "list-unsubscribe-post",
+        "list-id",
+        "list-help",
+        "list-archive",
+        "feedback-id",
+        "auto-submitted",
+        "x-auto-response-suppress",
+    ]
+)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _RISKY = re.compile(r"^(?:From |\.$)|[\x01-\x08\x0b-\x1f]| $", re.M)
 _NOT_ASCII = re.compile(r"[^\x00-\x7e]+")
@@ -36,27 +61,30 @@ def compose(message: OutgoingMessage) -> bytes:
     Raises:
         InvalidHeader, InvalidAddress: a field cannot be sent; both are ValueError and name the problem.
     """
-    mail = EmailMessage(policy=MAIL_POLICY)
-    mail["Message-ID"] = _identifier("message_id", message.message_id)
-    mail["Date"] = format_datetime(datetime.fromtimestamp(message.date / 1e6, UTC))
-    mail["From"] = wire_address(message.sender)
+    fields = [
+        plain_field("Message-ID", [_identifier("message_id", message.message_id)]),
+        plain_field("Date", format_datetime(datetime.fromtimestamp(message.date / 1e6, UTC)).split(" ")),
+        _people("From", [message.sender]),
+    ]
     if message.to:
-        mail["To"] = [wire_address(address) for address in message.to]
+        fields.append(_people("To", message.to))
     elif not message.cc:
-        mail["To"] = [Group("undisclosed-recipients", ())]
+        fields.append(plain_field("To", ["undisclosed-recipients:;"]))
     if message.cc:
-        mail["Cc"] = [wire_address(address) for address in message.cc]
+        fields.append(_people("Cc", message.cc))
     if message.reply_to:
-        mail["Reply-To"] = [wire_address(address) for address in message.reply_to]
-    mail["Subject"] = check_subject(message.subject)
+        fields.append(_people("Reply-To", message.reply_to))
+    fields.append(text_field("Subject", check_subject(message.subject)))
     if message.in_reply_to:
-        mail["In-Reply-To"] = _identifier("in_reply_to", message.in_reply_to)
+        fields.append(plain_field("In-Reply-To", [_identifier("in_reply_to", message.in_reply_to)]))
     if message.references:
-        mail["References"] = " ".join(_identifier("references", item) for item in message.references)
-    for name, value in check_headers(message.headers).items():
-        mail[name] = value
-    _set_content(mail, message)
-    return mail.as_bytes(policy=MAIL_POLICY)
+        fields.append(
+            plain_field("References", [_identifier("references", one) for one in message.references])
+        )
+    fields += [_own_field(name, value) for name, value in check_headers(message.headers).items()]
+    fields.append(plain_field("MIME-Version", ["1.0"]))
+    content = _content(message)
+    return entity([*fields, *content.fields], content.body)
 
 
 def _identifier(field: str, value: str) -> str:
@@ -65,67 +93,99 @@ def _identifier(field: str, value: str) -> str:
     return value
 
 
-def wire_address(address: Address) -> WireAddress:
-    """An address for the stdlib's header writer. Raises InvalidAddress; controls in the name become spaces."""
-    local, _, domain = check_address(address.email).partition("@")
-    return WireAddress(" ".join(_CONTROLS.sub(" ", address.name).split()), username=local, domain=domain)
+def _people(name: str, addresses: Sequence[Address]) -> Field:
+    """An address field. Raises InvalidAddress; controls in a display name become spaces."""
+    return address_field(
+        name, [Address(_CONTROLS.sub(" ", one.name), check_address(one.email)) for one in addresses]
+    )
 
 
-def _set_content(mail: EmailMessage, message: OutgoingMessage) -> None:
+def _own_field(name: str, value: str) -> Field:
+    if name.lower() not in _VERBATIM or needs_words(value):
+        return text_field(name, value)
+    words = value.split()
+    if max(map(len, words)) > MAX_PLAIN_WORD:
+        raise InvalidHeader(
+            name, f"holds a word longer than {MAX_PLAIN_WORD} characters: a line of a mail has no room for it"
+        )
+    return plain_field(name, words)
+
+
+class _Part(NamedTuple):
+    """The fields that describe a body, and the body's octets."""
+
+    fields: list[Field]
+    body: bytes
+
+
+def _content(message: OutgoingMessage) -> _Part:
     text, html = message.text, message.html
     if html is not None and not (text or "").strip():
         text = html_to_text(html).text
     inline = [item for item in message.attachments if item.inline and item.content_id and html is not None]
     others = [item for item in message.attachments if item not in inline]
-    _set_text(mail, text or "", "plain")
+    content = _text(text or "", "plain")
     if html is not None:
-        mail.make_alternative(boundary=_boundary())
-        part = MIMEPart(policy=MAIL_POLICY)
-        _set_text(part, html, "html")
-        mail.attach(part)  # type: ignore[arg-type]  # the stub wants EmailMessage
+        shown = _text(html, "html")
         if inline:
-            part.make_related(boundary=_boundary())
-        for item in inline:
-            _add(part, item, related=True)
-    if others:
-        mail.make_mixed(boundary=_boundary())
-    for item in others:
-        _add(mail, item, related=False)
+            shown = _multipart("related", [shown, *map(_attachment, inline)])
+        content = _multipart("alternative", [content, shown])
+    return _multipart("mixed", [content, *map(_attachment, others)]) if others else content
 
 
-def _boundary() -> str:
-    """128 bits nobody can foresee; given, because the stdlib's own is looked for in the whole text."""
-    return f"=_{secrets.token_hex(16)}"
+def _multipart(subtype: str, parts: Sequence[_Part]) -> _Part:
+    boundary = f"=_{secrets.token_hex(16)}"  # 128 bits that nobody can foresee
+    mark = b"--" + boundary.encode("ascii")
+    body = b"".join(mark + b"\r\n" + entity(part.fields, part.body) + b"\r\n" for part in parts)
+    kind = parameter_field("Content-Type", f"multipart/{subtype}", [("boundary", boundary)])
+    return _Part([kind], body + mark + b"--\r\n")
 
 
-def _set_text(part: MIMEPart, text: str, subtype: str) -> None:
+def _text(text: str, subtype: str) -> _Part:
     text = _TEXT_CONTROLS.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+    if not text.endswith("\n"):
+        text += "\n"
     # Quoted-printable or base64 for everything a relay might touch: 8-bit, long lines, "From ", a lone dot.
     plain = text.isascii() and max(map(len, text.split("\n"))) <= 900 and not _RISKY.search(text)
     start = text[:4000]
     ascii_share = len(start) - len(_NOT_ASCII.sub("", start)) <= len(start) * 0.4
-    encoding = "7bit" if plain else "quoted-printable" if ascii_share else "base64"
-    part.set_content(text, subtype=subtype, charset="us-ascii" if plain else "utf-8", cte=encoding)
+    octets = text.encode().replace(b"\n", b"\r\n")
+    if plain:
+        encoding = "7bit"
+    elif ascii_share:
+        encoding, octets = "quoted-printable", binascii.b2a_qp(octets, istext=True)
+    else:
+        encoding, octets = "base64", _base64(octets)
+    kind = parameter_field("Content-Type", f"text/{subtype}", [("charset", "us-ascii" if plain else "utf-8")])
+    return _Part([kind, plain_field("Content-Transfer-Encoding", [encoding])], octets)
 
 
-def _add(part: MIMEPart, item: OutgoingAttachment, *, related: bool) -> None:
-    kind = item.content_type if _TYPE.match(item.content_type) else "application/octet-stream"
-    if kind.lower().startswith(("multipart/", "message/")):
-        # base64 is forbidden for composite types (RFC 2046 §5): the bytes matter more than the label.
-        kind = "application/octet-stream"
-    maintype, _, subtype = kind.lower().partition("/")
-    content_id = None
+def _base64(octets: bytes) -> bytes:
+    return base64.encodebytes(octets).replace(b"\n", b"\r\n")
+
+
+def _attachment(item: OutgoingAttachment) -> _Part:
+    name = safe_filename(item.filename) or "attachment"
+    fields = [
+        parameter_field("Content-Type", *_type_of(item.content_type)),
+        plain_field("Content-Transfer-Encoding", ["base64"]),
+        parameter_field(
+            "Content-Disposition", "inline" if item.inline else "attachment", [("filename", name)]
+        ),
+    ]
     if item.content_id is not None:
         bare = item.content_id.strip().strip("<>")
         if not _CONTENT_ID.match(bare):
             raise InvalidHeader("content_id", "is not an identifier (RFC 2392)")
-        content_id = f"<{bare}>"
-    add = part.add_related if related else part.add_attachment
-    add(
-        item.content,
-        maintype,
-        subtype,
-        disposition="inline" if item.inline else "attachment",
-        filename=safe_filename(item.filename) or "attachment",
-        cid=content_id,
-    )
+        fields.append(plain_field("Content-ID", [f"<{bare}>"]))
+    return _Part(fields, _base64(item.content))
+
+
+def _type_of(given: str) -> tuple[str, list[tuple[str, str]]]:
+    """The media type of an attachment and the parameters that go with it (``method`` of an invitation)."""
+    kind, parameters = parse_parameters(given)
+    if not _TYPE.match(kind) or kind.startswith(("multipart/", "message/")):
+        # base64 is forbidden for composite types (RFC 2046 §5): the bytes matter more than the label.
+        return "application/octet-stream", []
+    kept = [(key, value) for key, value in parameters.items() if key not in ("name", "boundary")]
+    return kind, [(key, value) for key, value in kept if _PARAMETER.match(key) and _VALUE.match(value)][:10]

@@ -156,6 +156,18 @@ def _original_id(leaves: list[Leaf]) -> str | None:
     return None
 
 
+def _senders(named: list[str], leaves: list[Leaf]) -> list[str]:
+    """Envelope senders of the reported message: as the report says, and as the message itself does."""
+    found = list(named)
+    for leaf in leaves:
+        if leaf.content_type in _RETURNED:
+            head = split_head(leaf.content()[:_MAX_OCTETS].lstrip(b"\r\n"))
+            found += [
+                unfold(value) for name in ("return-path", "x-original-from") for value in head.raw(name)[:3]
+            ]
+    return [one.strip().strip("<>").strip()[:998] for one in found[:20]]
+
+
 def _message_id(head: Head) -> str | None:
     for value in head.raw("message-id"):
         if found := _ANGLE.search(unfold(value)):
@@ -182,4 +194,5 @@ def _feedback(leaf: Leaf, leaves: list[Leaf]) -> Report:
         recipients=[],
         feedback_type=(values.get("feedback-type", ["other"])[0].lower() or "other")[:60],
         complainants=complainants,
+        original_senders=_senders(values.get("original-mail-from", []), leaves),
     )

@@ -44,7 +44,7 @@ class ReportedRecipient(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """A machine-readable report inside a message: a DSN (RFC 3464/6533) or a feedback report (RFC 5965)."""
+    """A report inside a message: a DSN (RFC 3464/6533), a feedback report (RFC 5965), or a bounce in words."""
 
     kind: Literal["dsn", "feedback"]
     envelope_id: str | None  # Original-Envelope-Id, xtext decoded
@@ -52,6 +52,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     recipients: list[ReportedRecipient]
     feedback_type: str | None = None
     complainants: list[str] = []  # Original-Rcpt-To of a feedback report
+    original_senders: list[str] = []  # return paths of the message a feedback report is about
+    words: bool = False  # read from a bounce's prose: means something only at a return path of ours
 
 
 class AuthVerdict(msgspec.Struct, frozen=True, kw_only=True):

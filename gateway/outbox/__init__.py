@@ -12,6 +12,7 @@ one the attempt is repeated with the same Message-ID. An outcome that the databa
 ``undelivered``    the log line of each delivery that failed
 ``schedule``       how long until the next try, and when to give up
 ``lanes``          who may transmit now: destinations do not wait for one another
+``hand_over``      a return path for each recipient, and one transaction or several
 ``doubt``          no recorded outcome: did our mail server take it?
 ``engine``         the loop that ties these together (class ``Outbox``)
 ``submissions``    what people hand in with their mail clients

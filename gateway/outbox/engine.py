@@ -16,6 +16,7 @@ from gateway.events.log import EventLog
 from gateway.mime.dkim_sign import SigningError
 from gateway.outbox import queue, submissions
 from gateway.outbox.doubt import FOUND, look_up
+from gateway.outbox.hand_over import NEAR, hand_over
 from gateway.outbox.lanes import Lanes
 from gateway.outbox.queue import Job, Recipient
 from gateway.outbox.record import Patience, Tried, record
@@ -48,7 +49,6 @@ _SWEEP_SECONDS = 3600.0
 _ADOPT_SECONDS = 2.0
 _CHECK_SECONDS = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
-_TRANSMIT_SECONDS = 20 * 60.0  # below the lease; RFC 5321 §4.5.3.2 allows 10 minutes for one reply
 _GRACE = 8.0
 _UNPLANNED_US = 60_000_000
 _ASIDE_US = (1_000_000, 4_000_000)
@@ -240,9 +240,7 @@ class Outbox:
             if aside and len(aside) == len(hops):
                 await self._put_back(job, job.recipients, _aside(job))
                 return
-            near = frozenset(
-                one.id for hop, people in hops if hop.kind in ("lmtp", "submission") for one in people
-            )
+            near = frozenset(one.id for hop, people in hops if hop.kind in NEAR for one in people)
             order = asyncio.Lock()
             left = [len(hops)]
             outcomes = await asyncio.gather(
@@ -319,10 +317,11 @@ class Outbox:
             message_id=job.message_id,
             sender=sender,
             dsn=bool(job.mail_from),
+            tokens={one.address: one.token for one in people if one.token},
         )
         answers: dict[int, RecipientReply] = {}
         doubtful = [one for one in people if one.doubtful]
-        near = hop.kind in ("lmtp", "submission")
+        near = hop.kind in NEAR
         if doubtful and near:
             await asyncio.sleep(self._calm_at - self._time())
             look = partial(look_up, self._store, self._mail, self._imap, job, hop, envelope, doubtful)
@@ -342,17 +341,12 @@ class Outbox:
             hop = Hop(hop.kind, hop.key, rest)
             envelope = replace(envelope, recipients=rest)
         try:
-            async with asyncio.timeout(_TRANSMIT_SECONDS):
-                said = await self._mail.transmit(hop, envelope)
-        except (TimeoutError, MailServerError) as error:
-            reply = RecipientReply(451, "4.4.2", str(error) or "no answer in time", unknown=near)
-            return {**answers, **{one.id: reply for one in people}}
+            said = await hand_over(self._mail, hop, envelope)
         except Exception as error:
             log.exception("handing %s to %s failed inside the gateway", job.id, hop.key)
             reply = RecipientReply(451, "4.3.0", f"a defect: {type(error).__name__}", unknown=near)
-            return {**answers, **{one.id: reply for one in people}}
-        silent = RecipientReply(451, "4.4.0", "no reply for this recipient", unknown=near)
-        replies = {one.id: said.get(one.address, silent) for one in people}
+            said = dict.fromkeys(hop.recipients, reply)
+        replies = {one.id: said[one.address] for one in people}
         if any(one.unknown for one in replies.values()):
             self._calm_at = self._time() + _CALM
         return {**answers, **replies}

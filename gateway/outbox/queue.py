@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us, own_message_ulid
@@ -19,16 +21,19 @@ CLOCKS_APART_US = 60 * 1_000_000
 """How far the clocks of machines that share a database may be apart."""
 MAX_LOCAL_PART = 64  # RFC 5321 §4.5.3.1.1
 _TOKEN_CHARS = 16
+_TAIL = re.compile(r"\+b-([a-z2-7]{16})(?:\+verp-([a-z2-7]{16})-.*|\+.*=.*)?\Z", re.S)
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """An unsettled recipient of a claimed message. ``doubtful``: an attempt's outcome was never recorded."""
+    """An unsettled recipient of a claimed message. ``doubtful``: an attempt's outcome was never recorded; ``token``:
+    names it in its return path, empty where the message's own does."""
 
     id: int
     address: str
     role: str
     doubtful: bool
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +58,18 @@ class Job:
         return own_message_ulid(self.message_id) == self.id
 
 
-def token_of(secret: bytes, outbox_id: str) -> str:
-    """The token that names a message in its return path and ENVID: lower-case base 32, 80 bits of HMAC."""
-    digest = hmac.digest(secret, b"return-path\x00" + outbox_id.encode(), hashlib.sha256)
+def token_of(secret: bytes, outbox_id: str, recipient: str = "") -> str:
+    """The token that names a message, or one recipient of it, in a return path and ENVID: lower-case base 32, 80 bits
+    of HMAC."""
+    named = outbox_id.encode() + (b"\x00" + recipient.lower().encode() if recipient else b"")
+    digest = hmac.digest(secret, b"return-path\x00" + named, hashlib.sha256)
     return base64.b32encode(digest[:10]).decode().lower()[:_TOKEN_CHARS]
+
+
+def recipient_tokens(secret: bytes, outbox_id: str, recipients: Iterable[str]) -> dict[str, str]:
+    """A token for each of several recipients. A message to one alone needs none but its own: nobody else sees it."""
+    people = list(dict.fromkeys(one.lower() for one in recipients))
+    return {one: token_of(secret, outbox_id, one) for one in people} if len(people) > 1 else {}
 
 
 def return_path(address: str, token: str) -> str:
@@ -66,11 +79,19 @@ def return_path(address: str, token: str) -> str:
     return f"{tagged}@{domain}" if len(tagged.encode()) <= MAX_LOCAL_PART else address
 
 
+def return_path_of(mail_from: str, token: str) -> str:
+    """The return path of one recipient: ``mail_from`` of its message with the recipient's token in it, or unchanged
+    where ``mail_from`` has no token."""
+    local, mark, rest = mail_from.rpartition("+b-")
+    return f"{local}+b-{token}@{rest.rpartition('@')[2]}" if mark and token else mail_from
+
+
 def token_in(address: str | None) -> str | None:
-    """The token inside an address made by ``return_path``."""
+    """The token inside an address made by ``return_path`` or ``return_path_of``, or by a mail server from it, which
+    appends the recipient (VERP): ``+b-TOKEN+verp-RECIPIENT_TOKEN-user=host`` names the recipient."""
     local = (address or "").strip().strip("<>").rpartition("@")[0].lower()
-    _, mark, token = local.rpartition("+b-")
-    return token if mark and len(token) == _TOKEN_CHARS else None
+    found = _TAIL.search(local)
+    return (found[2] or found[1]) if found else None
 
 
 def enqueue(
@@ -85,9 +106,11 @@ def enqueue(
     mime: bytes,
     recipients: Iterable[tuple[str, str]],
     delivered: bool = False,
+    tokens: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write a message and its (address, role) recipients; an address named twice is one recipient.
 
+    ``tokens``: as ``recipient_tokens`` gives them.
     ``delivered``: nothing is to be sent (a sandbox send); the rows are only kept.
     """
     now = now_us()
@@ -124,6 +147,7 @@ def enqueue(
                 "state": "delivered" if delivered else "queued",
                 "attempts": 0,
                 "updated_at": now,
+                "token": tokens.get(address.lower()) if role != "sent" else None,
             },
         )
 
@@ -151,12 +175,14 @@ def claim(tx: Tx, limit: int, by: str = "") -> list[Job]:
     ids = [row["id"] for row in rows]
     by_id: dict[str, list[Recipient]] = {one: [] for one in ids}
     for one in tx.rows(
-        "SELECT id, outbox_id, address, role, state FROM outbox_recipient "  # noqa: S608
+        "SELECT id, outbox_id, address, role, state, token FROM outbox_recipient "  # noqa: S608
         f"WHERE outbox_id IN ({marks}) AND state IN ('queued', 'attempting') ORDER BY id",
         *ids,
     ):
         by_id[one["outbox_id"]].append(
-            Recipient(one["id"], one["address"], one["role"], one["state"] == "attempting")
+            Recipient(
+                one["id"], one["address"], one["role"], one["state"] == "attempting", one["token"] or ""
+            )
         )
     tx.run(
         "UPDATE outbox_recipient SET state = 'attempting', attempts = attempts + 1, updated_at = ? "  # noqa: S608

@@ -1,13 +1,18 @@
-"""Reports that come back: delivery status notifications (RFC 3464) and feedback reports (RFC 5965).
+"""Reports that come back: delivery status notifications (RFC 3464), bounces in words, feedback reports (RFC 5965).
 
-A report counts only when it names something we sent and could hardly be guessed: the token of the return path it
-was delivered to, or the envelope id we gave. Feedback reports come to a fixed address, so there the Message-ID of
-ours (80 random bits) must do, and the report itself must not have failed authentication.
+A report counts for what it proves, and for nobody else. The token of a recipient's return path, or envelope id, is
+known to that recipient's servers alone: what comes to it speaks of that recipient only, whatever it names. The token
+of a message is known to all its recipients: it proves something where there is one, and in what our own mail server
+wrote (whoever is outside gets a Received field on top). Mails sent before each recipient had a token have only that.
+
+Feedback reports also count by the return path of the mail that they carry, and by its Message-ID (80 random bits, known
+to all recipients): the only recipient of a message is meant by that, one of several is not.
 """
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from gateway.events.log import EventLog
 from gateway.mime.addresses import normalise
@@ -18,6 +23,18 @@ from gateway.outbox.undelivered import after_failure, note_undelivered, one_line
 from gateway.store import sent_aliases
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us, own_message_ulid
+from gateway.store.suppressions import type_of_feedback
+
+_LMTP = re.compile(r"from \S+ (?:\(\[[^\]\s]*\]\) )?by \S+ with LMTP ")
+_OURS = re.compile(r"by \S+ \(Postfix\) id \S+; ")
+
+
+class _Proof(NamedTuple):
+    """The message (``id``, ``inbox_id``, ``message_id`` of the outbox) a report is about, and the recipients (row ids)
+    that it may speak of."""
+
+    sent: Row
+    people: frozenset[int]
 
 
 def apply_report(
@@ -36,21 +53,113 @@ def apply_report(
     report = parsed.report
     if report is None:
         return False
-    sent = _sent_message(tx, inbox_row, parsed, report, delivered_to)
-    return sent is not None and apply_news(tx, events, sent, report, relay)
+    proof = _proof(tx, inbox_row["organization_id"], parsed, report, delivered_to)
+    if proof is None or not (proof.people or report.kind == "feedback"):
+        return False
+    return apply_news(tx, events, proof.sent, report, relay, proof.people)
 
 
-def apply_news(tx: Tx, events: EventLog, sent: Row, report: Report, relay: str = "") -> bool:
+def _proof(
+    tx: Tx, organization: str, parsed: ParsedMessage, report: Report, delivered_to: str | None
+) -> _Proof | None:
+    at = token_in(delivered_to)
+    if report.words:
+        # prose: only where nobody else writes to, and only as bounces are sent (RFC 5321 §4.5.5)
+        proof = _by_token(tx, organization, at, parsed) if at and parsed.return_path == "" else None
+        return proof if proof and len(proof.people) == 1 and _about(tx, proof.sent, report) else None
+    named = [at, report.envelope_id]
+    if report.kind == "feedback":
+        named += [token_in(one) for one in report.original_senders]
+    for token in named:
+        proof = _by_token(tx, organization, token, parsed) if token else None
+        if proof is not None:
+            # a report that carries another message's header is not about this one
+            return proof if _about(tx, proof.sent, report) else None
+    if report.kind == "feedback" and report.original_message_id and parsed.auth.dmarc != "fail":
+        return _by_message_id(tx, organization, report.original_message_id)
+    return None
+
+
+def _by_token(tx: Tx, organization: str, token: str, parsed: ParsedMessage) -> _Proof | None:
+    row = tx.row(
+        "SELECT outbox.id, outbox.inbox_id, outbox.message_id, outbox_recipient.id AS person FROM outbox_recipient "
+        "JOIN outbox ON outbox.id = outbox_recipient.outbox_id "
+        "WHERE outbox_recipient.token = ? AND outbox.organization_id = ?",
+        token,
+        organization,
+    )
+    if row is not None:
+        return _Proof(row, frozenset([row["person"]])) if _own(row) else None
+    row = tx.row(
+        "SELECT id, inbox_id, message_id FROM outbox WHERE token = ? AND organization_id = ?",
+        token,
+        organization,
+    )
+    if row is None or not _own(row):
+        return None
+    people = _people(tx, row["id"])
+    return _Proof(row, people if len(people) == 1 or _made_here(parsed) else frozenset())
+
+
+def _by_message_id(tx: Tx, organization: str, message_id: str) -> _Proof | None:
+    row = tx.row(
+        "SELECT id, inbox_id, message_id FROM outbox WHERE id = ? AND organization_id = ?",
+        own_message_ulid(message_id),
+        organization,
+    )
+    if row is None or row["message_id"] != message_id:
+        row = sent_aliases.sent_as(tx, organization, message_id)
+    if row is None or not _own(row):
+        return None
+    people = _people(tx, row["id"])
+    return _Proof(row, people if len(people) == 1 else frozenset())
+
+
+def _people(tx: Tx, outbox_id: str) -> frozenset[int]:
+    rows = tx.rows("SELECT id FROM outbox_recipient WHERE outbox_id = ? AND role <> 'sent'", outbox_id)
+    return frozenset(row["id"] for row in rows)
+
+
+def _about(tx: Tx, sent: Row, report: Report) -> bool:
+    named = report.original_message_id
+    if named is None or named == sent["message_id"]:
+        return True
+    return bool(sent_aliases.ours(tx, sent["inbox_id"], [named]).get(named) == sent["message_id"])
+
+
+def _own(row: Row) -> bool:
+    return bool(own_message_ulid(row["message_id"]) == row["id"])
+
+
+def _made_here(parsed: ParsedMessage) -> bool:
+    """Whether our own Postfix wrote the mail (bounce(8)): then its topmost Received field, below the one that Dovecot
+    adds, names no client; whatever came by SMTP has one that does."""
+    fields = [value for name, value in parsed.headers.items() if name.lower() == "received"]
+    lines = [" ".join(line.split()) for line in fields[0].split("\n")] if fields else []
+    if lines and _LMTP.match(lines[0]):
+        lines = lines[1:]
+    return parsed.return_path == "" and bool(lines) and _OURS.match(lines[0]) is not None
+
+
+def apply_news(
+    tx: Tx,
+    events: EventLog,
+    sent: Row,
+    report: Report,
+    relay: str = "",
+    only: frozenset[int] | None = None,
+) -> bool:
     """Apply what a report says of ``sent`` (``id``, ``inbox_id``, ``message_id`` of the outbox), whoever brought it;
-    False: its inbox is gone."""
+    False: its inbox is gone. ``only``: the recipients (row ids) it may speak of; None for all of them."""
     inbox = inbox_of(tx, sent["inbox_id"])
     if inbox is None:
         return False
     teller = Teller(tx, events, inbox, sent["id"])
-    people = tx.rows(
+    everyone = tx.rows(
         "SELECT id, address, role, state FROM outbox_recipient WHERE outbox_id = ? AND role <> 'sent' ORDER BY id",
         sent["id"],
     )
+    people = [row for row in everyone if only is None or row["id"] in only]
     if report.kind == "feedback":
         _complaint(tx, teller, sent, report, people)
         return True
@@ -59,7 +168,7 @@ def apply_news(tx: Tx, events: EventLog, sent: Row, report: Report, relay: str =
             sent_aliases.note(tx, sent, sent_aliases.told(one.diagnostic or "", one.remote_mta or ""))
             if relay and (one.remote_mta or "").lower() == relay:
                 continue
-        person = _person(people, one)
+        person = _person(people, one, everyone)
         if person is not None:
             _delivery_news(tx, teller, person, one)
             if person["state"] != "bounced" and one.action in ("failed", "delayed"):
@@ -68,46 +177,15 @@ def apply_news(tx: Tx, events: EventLog, sent: Row, report: Report, relay: str =
     return True
 
 
-def _sent_message(
-    tx: Tx, inbox: Row, parsed: ParsedMessage, report: Report, delivered_to: str | None
-) -> Row | None:
-    """The outbox row the report is about, of this organization."""
-    for token in (token_in(delivered_to), report.envelope_id):
-        if not token:
-            continue
-        row = tx.row(
-            "SELECT id, inbox_id, message_id FROM outbox WHERE token = ? AND organization_id = ?",
-            token,
-            inbox["organization_id"],
-        )
-        if row is not None:
-            named = report.original_message_id
-            # a report that carries another message's header is not about this one
-            named = sent_aliases.ours(tx, row["inbox_id"], [named]).get(named, named) if named else None
-            return row if (named is None or named == row["message_id"]) and _own(row) else None
-    if report.kind != "feedback" or not report.original_message_id or parsed.auth.dmarc == "fail":
-        return None
-    ulid = own_message_ulid(report.original_message_id)
-    row = tx.row(
-        "SELECT id, inbox_id, message_id FROM outbox WHERE id = ? AND organization_id = ?",
-        ulid,
-        inbox["organization_id"],
-    )
-    if row is not None and row["message_id"] == report.original_message_id:
-        return row
-    return sent_aliases.sent_as(tx, inbox["organization_id"], report.original_message_id)
+def _person(people: list[Row], reported: ReportedRecipient, everyone: list[Row]) -> Row | None:
+    """Our recipient that a block is about: by its original address first (forwarders change the final one).
 
-
-def _own(row: Row) -> bool:
-    return bool(own_message_ulid(row["message_id"]) == row["id"])
-
-
-def _person(people: list[Row], reported: ReportedRecipient) -> Row | None:
-    """Our recipient that a block is about: by its original address first (forwarders change the final one)."""
+    Where the report can speak of one recipient only, that one is meant, unless the block names another of ``everyone``.
+    """
     for address in (reported.original, reported.address):
-        for row in people:
+        for row in everyone:
             if address and normalise(address) == normalise(row["address"]):
-                return row
+                return row if row in people else None
     return people[0] if len(people) == 1 else None
 
 
@@ -157,12 +235,15 @@ def _note(tx: Tx, inbox: str, message: str, recipient: str, one: ReportedRecipie
 
 
 def _complaint(tx: Tx, teller: Teller, sent: Row, report: Report, people: list[Row]) -> None:
+    kind = report.feedback_type or "abuse"
+    if type_of_feedback(kind) is None:
+        return  # not-spam, auth-failure, virus: nobody complains (RFC 5965 §3.1, RFC 6430, RFC 6591)
     now = now_us()
     named = {normalise(one) for one in report.complainants}
     who = [row["address"] for row in people if normalise(row["address"]) in named]
     if not who and len(people) == 1:
         who = [people[0]["address"]]  # most feedback loops redact the recipient
-    teller.complained(report.feedback_type or "abuse", who, "/".join(sorted(who)).lower() or "unnamed", now)
+    teller.complained(kind, who, "/".join(sorted(who)).lower() or "unnamed", now)
     tx.run(
         "UPDATE message SET status = 'complained', updated_at = ? WHERE id = ? AND status <> 'complained'",
         now,

@@ -310,6 +310,7 @@ class OutboxRecipient(Model):
     remote = TextField(null=True)
     attempts = flag()
     updated_at = BigIntegerField()
+    token = CharField(null=True)  # of a return path of its own; unique (migration 0004)
 
     class Meta:
         table_name = "outbox_recipient"

@@ -117,10 +117,11 @@ class Intake:
     async def _take_reports(
         self, inbox: Row, delta: Delta, parsed: list[ParsedMessage]
     ) -> list[ParsedMessage]:
-        """Reports sent to a return path of ours are applied and taken out of the mailbox: they speak to the
-        gateway, not to the agent. Before the cursor moves, so that a crash repeats it; anything else sent to
-        such an address is mail like any other. Answers what is left, and leaves only that in ``delta``."""
-        suspects = [n for n, one in enumerate(parsed) if RETURN_PATH in (one.delivered_to or "")]
+        """Reports sent to a return path of ours, and those that prove otherwise what they are about, are applied
+        and taken out of the mailbox: they speak to the gateway, not to the agent. Before the cursor moves, so that
+        a crash repeats it; anything else is mail like any other. Answers what is left, and leaves only that in
+        ``delta``."""
+        suspects = [n for n, one in enumerate(parsed) if _may_report(one)]
         if not suspects:
             return parsed
         ours = await self._turns.write(
@@ -147,3 +148,11 @@ class Intake:
         left = [n for n, one in enumerate(delta.found) if one.uid not in ours]
         delta.found = [delta.found[n] for n in left]
         return [parsed[n] for n in left]
+
+
+def _may_report(one: ParsedMessage) -> bool:
+    """Whether ``apply_report`` decides about a mail: one at a return path, or one that names what we sent. Feedback
+    loops write to the sender's address; so do servers to a sender whose address leaves no room for a token."""
+    if RETURN_PATH in (one.delivered_to or ""):
+        return True
+    return one.report is not None and (one.report.kind == "feedback" or bool(one.report.envelope_id))

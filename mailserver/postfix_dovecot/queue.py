@@ -21,6 +21,7 @@ from typing import Any
 
 from mailserver.base import MailServerError
 from mailserver.postfix_dovecot.config import postfix_binary
+from mailserver.postfix_dovecot.verp import bare_recipient
 
 QUEUE_ID = re.compile(r"[0-9A-Za-z]{5,32}")
 """A message's name in Postfix's queue (short or long form)."""
@@ -92,7 +93,7 @@ def _queued(one: dict[str, Any], arrived: float) -> Queued:
         str(one.get("sender", "")),
         int(one.get("message_size", 0)),
         arrived,
-        tuple((str(to.get("address", "")), str(to.get("delay_reason", ""))) for to in people),
+        tuple((bare_recipient(str(to.get("address", ""))), str(to.get("delay_reason", ""))) for to in people),
     )
 
 

@@ -53,7 +53,7 @@ def rendered(settings: PostfixSettings, run: Path, ports: PostfixPorts) -> list[
         Rendered(directory / "gateway-login", f"{SUBMITTER} OK\n"),
         *(
             Rendered(directory / name, template(name, values))
-            for name in ("incoming-headers", "submitted-headers")
+            for name in ("incoming-headers", "submitted-headers", "verp-generic")
         ),
         *relay_files(relay, directory),
     ]

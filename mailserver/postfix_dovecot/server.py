@@ -33,8 +33,13 @@ from mailserver.postfix_dovecot.config import (
     postfix_binary,
 )
 from mailserver.postfix_dovecot.queue import Queued, QueueState, queue_state, queued_from
+from mailserver.postfix_dovecot.verp import is_verp, verp_recipient
 from mailserver.provisioning import Provisioning
 from mailserver.smtp_client import Pool, Recipient, Target, Transaction, deliver, xtext
+
+_MARKED = RecipientReply(
+    553, "5.1.3", "5.1.3 addresses of this form are used inside the mail server", "local"
+)
 
 
 class PostfixServer(Provisioning):
@@ -150,20 +155,23 @@ class PostfixServer(Provisioning):
         )
         job = Transaction(
             envelope.mail_from,
-            [self._recipient(one, envelope.dsn) for one in hop.recipients],
+            [self._recipient(one, envelope) for one in hop.recipients if not is_verp(one)],
             envelope.data,
             envelope.token,
             "HDRS" if envelope.dsn else "",
         )
-        return await deliver(self._pool, target, job)
+        refused = {one: _MARKED for one in hop.recipients if is_verp(one)}
+        return {**await deliver(self._pool, target, job), **refused} if job.recipients else refused
 
-    def _recipient(self, address: str, dsn: bool) -> Recipient:
+    def _recipient(self, address: str, envelope: Envelope) -> Recipient:
         if self.is_sent_address(address) is not None:
             return Recipient(address, "NEVER")
-        if not dsn:
-            return Recipient(address)
+        token = envelope.tokens.get(address, "")
+        verp = verp_recipient(address, token) if token and not self.is_local(address) else ""
+        if not envelope.dsn:
+            return Recipient(address, verp=verp)
         kind = "rfc822" if address.isascii() else "utf-8"
-        return Recipient(address, "SUCCESS,FAILURE,DELAY", f"{kind};{xtext(address)}")
+        return Recipient(address, "SUCCESS,FAILURE,DELAY", f"{kind};{xtext(address)}", verp)
 
     async def was_submitted(self, envelope: Envelope) -> bool:
         # the queue first: a message leaves it for Sent, never the other way

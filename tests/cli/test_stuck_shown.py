@@ -1,4 +1,4 @@
-"""A mailbox that the mail server does not answer for: seen in ``postern status``, ``/ready``, the metrics and the log."""
+"""A mailbox that the mail server does not answer for: seen in ``postern status``, ``/ready``, metrics and the log."""
 
 from __future__ import annotations
 

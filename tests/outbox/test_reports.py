@@ -28,15 +28,16 @@ def dsn(action: str, address: str, message_id: str, status: str, envid: str = ""
     ).encode()
 
 
-def arf(message_id: str, recipient: str = "") -> bytes:
+def arf(message_id: str, recipient: str = "", kind: str = "abuse", path: str = "") -> bytes:
+    path = f"Return-Path: <{path}>\r\n" if path else ""
     original = f"Original-Rcpt-To: <{recipient}>\r\n" if recipient else ""
     return (
         "From: fbl@world.test\r\nTo: agent@x.test\r\nSubject: abuse\r\nMIME-Version: 1.0\r\n"
         'Content-Type: multipart/report; report-type=feedback-report; boundary="b"\r\n\r\n'
         "--b\r\nContent-Type: text/plain\r\n\r\nAbuse.\r\n"
-        "--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nUser-Agent: x/1\r\n"
+        f"--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: {kind}\r\nUser-Agent: x/1\r\n"
         f"Version: 1\r\n{original}\r\n"
-        f"--b\r\nContent-Type: message/rfc822\r\n\r\nMessage-ID: {message_id}\r\nSubject: s\r\n\r\nx\r\n--b--\r\n"
+        f"--b\r\nContent-Type: message/rfc822\r\n\r\n{path}Message-ID: {message_id}\r\nSubject: s\r\n\r\nx\r\n--b--\r\n"
     ).encode()
 
 
@@ -54,6 +55,15 @@ async def _sent(r: Rig, inbox: Row, *to: str) -> tuple[str, str, str]:
     return sent.message_id, row["mail_from"], row["token"]
 
 
+async def _path(r: Rig, recipient: str) -> str:
+    """The return path that a recipient saw."""
+    return next(one.mail_from for one in reversed(r.sink.taken) if recipient in one.recipients)
+
+
+async def _suppressed(r: Rig) -> set[str]:
+    return {row["address"] for row in await r.rows("SELECT address FROM suppression")}
+
+
 def smart(sink):
     return SinkMail(sink, smarthost=True)
 
@@ -65,7 +75,8 @@ async def _kinds(r: Rig, message_id: str) -> list[str]:
 async def test_failure_report_counts_once(tmp_path: Path) -> None:
     async with rig(tmp_path, mail=smart) as r:
         inbox = await r.inbox()
-        ulid, path, _ = await _sent(r, inbox, "bob@world.test", "carol@world.test")
+        ulid, _, _ = await _sent(r, inbox, "bob@world.test", "carol@world.test")
+        path = await _path(r, "bob@world.test")
         raw = dsn("failed", "BOB@world.test", f"<msg_{ulid}@x.test>", "5.1.1")
         assert await _apply(r, inbox, raw, path)
         assert await _apply(r, inbox, raw, path)
@@ -129,8 +140,9 @@ async def test_complaint(tmp_path: Path) -> None:
         inbox = await r.inbox()
         ulid, _, _ = await _sent(r, inbox, "bob@world.test", "carol@world.test")
         mid = f"<msg_{ulid}@x.test>"
+        path = await _path(r, "carol@world.test")
         for _ in range(2):
-            assert await _apply(r, inbox, arf(mid, "carol@world.test"), "agent@x.test")
+            assert await _apply(r, inbox, arf(mid, "carol@world.test"), path)
         assert await _kinds(r, ulid) == ["message.sent", "message.complained"]
         facts = (await r.events(ulid))[1][1]
         assert facts["type"] == "abuse"
@@ -147,3 +159,111 @@ async def test_what_an_alias_of_several_took_is_delivered(tmp_path: Path) -> Non
             r, inbox, dsn("expanded", "team@world.test", f"<msg_{ulid}@x.test>", "2.0.0"), path
         )
         assert await _kinds(r, ulid) == ["message.sent", "message.delivered"]
+
+
+@pytest.mark.parametrize("kind", ["mx", "smarthost"])
+async def test_each_recipient_has_a_return_path_of_its_own(tmp_path: Path, kind: str) -> None:
+    people = ["bob@world.test", "carol@world.test", "dan@else.test", "refuse@world.test"]
+    async with rig(tmp_path, mail=smart if kind == "smarthost" else None) as r:
+        inbox = await r.inbox()
+        ulid, shared, _ = await _sent(r, inbox, *people, "near@x.test")
+        paths = [await _path(r, one) for one in people[:3]]
+        assert len({*paths, shared}) == 4
+        assert all(len(one.recipients) == 1 for one in r.sink.taken if people[0] in one.recipients)
+        assert len(r.sink.copies("agent+sent-secret@x.test")) == 1
+        assert [len(r.sink.copies(one)) for one in (*people, "near@x.test")] == [1, 1, 1, 0, 1]
+        assert (await r.states(ulid))["refuse@world.test"] == "bounced"
+
+
+async def test_one_recipient_cannot_speak_for_another(tmp_path: Path) -> None:
+    async with rig(tmp_path, mail=smart) as r:
+        inbox = await r.inbox()
+        ulid, shared, token = await _sent(r, inbox, "bob@world.test", "carol@world.test")
+        mid, bob = f"<msg_{ulid}@x.test>", await _path(r, "bob@world.test")
+        forged = dsn("failed", "carol@world.test", mid, "5.1.1")
+        await _apply(r, inbox, forged, bob)
+        await _apply(r, inbox, arf(mid, "carol@world.test"), bob)  # by the path it is bob who complains
+        await _apply(r, inbox, arf(mid, "carol@world.test", path=bob), "agent@x.test")
+        await _apply(r, inbox, arf(mid, "carol@world.test"), "agent@x.test")  # the Message-ID alone: nobody
+        assert not await _apply(r, inbox, forged, shared)
+        assert not await _apply(
+            r, inbox, forged, bob.replace("+b-", "+b-" + "a" * 16 + "+b-")[:40] + "@x.test"
+        )
+        assert not await _apply(r, inbox, dsn("failed", "carol@world.test", mid, "5.1.1", envid=token), None)
+        assert await _suppressed(r) == {"bob@world.test"}
+        assert (await r.states(ulid))["carol@world.test"] == "sent"
+        assert {
+            one
+            for kind, facts in await r.events(ulid)
+            if kind == "message.complained"
+            for one in facts["recipients"]
+        } == {"bob@world.test"}
+        carol = await _path(r, "carol@world.test")
+        assert await _apply(r, inbox, forged, carol)
+        assert (await r.states(ulid))["carol@world.test"] == "bounced"
+
+
+async def test_what_was_sent_before_tokens_of_recipients_proves_what_its_token_can(tmp_path: Path) -> None:
+    async with rig(tmp_path, mail=smart) as r:
+        inbox = await r.inbox()
+        one, one_path, _ = await _sent(r, inbox, "bob@world.test")
+        two, two_path, token = await _sent(r, inbox, "carol@world.test", "dan@world.test")
+        await r.core.store.write(lambda tx: tx.run("UPDATE outbox_recipient SET token = NULL"))
+        assert await _apply(
+            r, inbox, dsn("failed", "bob@world.test", f"<msg_{one}@x.test>", "5.1.1"), one_path
+        )
+        raw = dsn("failed", "dan@world.test", f"<msg_{two}@x.test>", "5.1.1")
+        assert not await _apply(r, inbox, raw, two_path)
+        assert not await _apply(
+            r, inbox, dsn("failed", "dan@world.test", f"<msg_{two}@x.test>", "5.1.1", token), None
+        )
+        assert await _suppressed(r) == {"bob@world.test"}
+
+
+HOPS = "Return-Path: <>\r\nReceived: from mail.x.test ([127.0.0.1])\r\n\tby mail.x.test with LMTP\r\n\tid abc; now\r\n"
+OUTSIDE = "Received: from a.test (a.test [192.0.2.1])\r\n\tby mail.x.test (Postfix) with ESMTP id 4; now\r\n"
+INSIDE = "Received: by mail.x.test (Postfix)\r\n\tid 4bC; Sun, 29 Nov 2026 10:00:00 +0000 (UTC)\r\n"
+
+
+async def test_what_our_own_postfix_reports_speaks_of_everybody(tmp_path: Path) -> None:
+    async with rig(tmp_path, mail=smart) as r:
+        inbox = await r.inbox()
+        ulid, _, token = await _sent(r, inbox, "bob@world.test", "carol@world.test")
+        raw = dsn("failed", "carol@world.test", f"<msg_{ulid}@x.test>", "5.1.1", token)
+        path = f"agent+b-{token}+carol=world.test@x.test"
+        people = "Received: by mail.x.test (Postfix) with ESMTPSA id 4bC; now\r\n"
+        for trace in (
+            HOPS + OUTSIDE + INSIDE,
+            INSIDE,
+            HOPS + people,
+            HOPS.replace("<>", "<a@b.test>") + INSIDE,
+            HOPS,
+        ):
+            assert not await _apply(r, inbox, trace.encode() + raw, path)
+        assert await _apply(r, inbox, (HOPS + INSIDE).encode() + raw, path)
+        assert await _suppressed(r) == {"carol@world.test"}
+        assert (await r.states(ulid))["bob@world.test"] == "sent"
+
+
+@pytest.mark.parametrize("kind", ["not-spam", "auth-failure", "virus"])
+@pytest.mark.parametrize("at", ["path", "inbox"])
+async def test_what_is_no_complaint_changes_nothing(tmp_path: Path, kind: str, at: str) -> None:
+    async with rig(tmp_path, mail=smart) as r:
+        inbox = await r.inbox()
+        ulid, path, _ = await _sent(r, inbox, "bob@world.test")
+        raw = arf(f"<msg_{ulid}@x.test>", "bob@world.test", kind)
+        assert await _apply(r, inbox, raw, path if at == "path" else "agent@x.test")
+        assert await r.status(ulid) == "sent"
+        assert await _kinds(r, ulid) == ["message.sent"]
+        assert await _suppressed(r) == set()
+
+
+async def test_a_complaint_counts_by_the_return_path_of_the_mail_it_carries(tmp_path: Path) -> None:
+    async with rig(tmp_path, mail=smart) as r:
+        inbox = await r.inbox()
+        ulid, _, _ = await _sent(r, inbox, "bob@world.test", "carol@world.test")
+        path = await _path(r, "carol@world.test")
+        assert await _apply(r, inbox, arf(f"<msg_{ulid}@x.test>", path=path), "agent@x.test")
+        single, _, _ = await _sent(r, inbox, "dan@world.test")
+        assert await _apply(r, inbox, arf(f"<msg_{single}@x.test>"), "agent@x.test")
+        assert await _suppressed(r) == {"carol@world.test", "dan@world.test"}
