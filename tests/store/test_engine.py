@@ -92,7 +92,11 @@ async def test_a_cancelled_writer_does_not_stop_the_others(store: Store) -> None
 
 def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
     store = Store(database_url(tmp_path / "a.db"))
-    assert migrate(store) == ["0001_initial", "0002_inbox_quota"]
+    assert migrate(store) == [
+        "0001_initial",
+        "0002_inbox_quota",
+        "0003_sealed_secrets",
+    ]
     assert migrate(store) == []
     store.close()
 
