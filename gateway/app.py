@@ -65,6 +65,7 @@ from gateway.store.engine import Store
 from gateway.store.migrate import migrate
 from gateway.store.place import database_url, sqlite_file
 from gateway.store.postgres import is_postgres
+from gateway.store.sealing import Sealer
 from gateway.sync.engine import Sync
 from gateway.sync.idle import IdleWatch
 from gateway.sync.own_sessions import OwnSessions
@@ -105,7 +106,7 @@ class Running:
 async def ground(settings: Settings) -> AsyncIterator[Core]:
     """The parts every command needs: database, parser, mail server; no engine, no HTTP.
 
-    Raises DataDirInUse, SchemaTooNew, MailServerError with words for the operator.
+    Raises DataDirInUse, SchemaTooNew, WrongKey, MailServerError with words for the operator.
     """
     async with _core(settings, lambda hint: None, _refuse_submission, Manager(), None) as (core, _):
         yield core
@@ -134,7 +135,7 @@ async def _core(
         url = database_url(settings.database.url, data_dir)
         if file := sqlite_file(url):
             private_file(file)
-        store = Store(url, settings.database.connections)
+        store = Store(url, settings.database.connections, Sealer(secret))
         manager.status("starting: bringing the database up to date")
         async with manager.busy():
             applied = await asyncio.to_thread(migrate, store)

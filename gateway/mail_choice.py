@@ -98,14 +98,14 @@ def _shared(settings: Settings, data_dir: Path) -> dict[str, Any]:
         "mailbox_format": mail.mailbox_format,
         "quota": mail.quota,
         "push": mail.push,
-        "lookup_url": _lookup_url(settings),
+        "lookup_url": lookup_url(settings),
         "lookup_reader_url": mail.lookup_reader_url if mail.lookup == "postgresql" else "",
         "insecure_dev": settings.profile == "development",
         "smarthost": smarthost_of(settings),
     }
 
 
-def _lookup_url(settings: Settings) -> str:
+def lookup_url(settings: Settings) -> str:
     """The PostgreSQL database of the lookup tables; empty: they are in SQLite. Raises BadSettings."""
     if settings.mail.lookup == "sqlite":
         return ""

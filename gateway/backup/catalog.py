@@ -17,12 +17,13 @@ import msgspec
 from gateway.backup.records import BackupError
 
 FORMAT = "postern-backup"
-VERSION = 1
+VERSION = 2
+"""2: the lookup tables are a SQLite file wherever they come from; 1 is read, too."""
 MANIFEST = "manifest.json"
 RECORDS = "postern.db"
 DUMP = "postern.pgdump"
 LOOKUP = "lookup.db"
-LOOKUP_DUMP = "lookup.pgdump"
+LOOKUP_DUMP = "lookup.pgdump"  # of format 1
 SETTINGS = "postern.toml"
 SECRETS = ("secret", "server.key")  # the gateway's, the mail server's
 MAIL = "mail"
@@ -38,6 +39,15 @@ class MailCount(msgspec.Struct, frozen=True):
     octets: int
 
 
+class LookupCount(msgspec.Struct, frozen=True):
+    """What of the lookup tables is in a backup. ``passwords``: mailboxes that a person can log in to."""
+
+    domains: int
+    mailboxes: int
+    passwords: int
+    aliases: int
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """``manifest.json``. ``files`` maps a name to its SHA-256 (hex); ``rows`` a table to its rows."""
 
@@ -50,6 +60,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     rows: dict[str, int]
     files: dict[str, str]
     mail: MailCount | None = None
+    lookup: LookupCount | None = None  # None in format 1
     left_out: list[str] = []
 
 

@@ -19,7 +19,7 @@ import msgspec
 
 from gateway import __version__
 from gateway.archive import is_archive, without_owner
-from gateway.backup import catalog, postgres
+from gateway.backup import catalog, filters, lookup, postgres
 from gateway.backup.catalog import MailCount, Manifest
 from gateway.backup.records import BackupError, check_records, copy_records, levels_of
 from gateway.mail_place import LINK
@@ -42,12 +42,30 @@ class Source:
     data: Path
     url: str
     settings: Path | None
-    lookup_url: str = ""  # PostgreSQL's with the lookup tables, when that is another database
+    lookup_url: str = ""  # PostgreSQL's with the lookup tables; empty: they are a file of the mail server
 
     def find(self, name: str) -> Path | None:
         """A file of the gateway or of the mail server under it, which may have a directory of its own."""
         places = (self.data, self.data / "lookup", self.data / LINK, self.data / LINK / "lookup")
         return next((place / name for place in places if (place / name).is_file()), None)
+
+    @property
+    def homes(self) -> Path:
+        """Where the homes of the mailboxes are."""
+        return next(
+            (one for place in (self.data, self.data / LINK) if (one := place / "mail").is_dir()),
+            self.data / "mail",
+        )
+
+    def needed(self, name: str) -> Path:
+        """The same. Raises BackupError where there is none: a gateway cannot be restored without it."""
+        found = self.find(name)
+        if found is None:
+            raise BackupError(
+                f"{name} is missing in {self.data}: no backup can be made without it. Start the gateway once, or "
+                "restore the file from an earlier backup"
+            )
+        return found
 
 
 def make(source: Source, target: Path, copy_mail: CopyMail | None = None) -> tuple[Path, Manifest]:
@@ -89,14 +107,13 @@ def _fill(source: Source, into: Path, copy_mail: CopyMail | None, earlier: Path 
         copy_records(file, into / catalog.RECORDS, lock)
         rows, levels = check_records(into / catalog.RECORDS), levels_of(into / catalog.RECORDS)
     for name in catalog.SECRETS:
-        found = source.find(name)
-        if found is not None:
-            _copy_private(found, into / name)
-    lookup = source.find(catalog.LOOKUP)
-    if lookup is not None:
-        copy_records(lookup, into / catalog.LOOKUP, lock)
+        _copy_private(source.needed(name), into / name)
     if source.lookup_url:
-        postgres.dump(source.lookup_url, into / catalog.LOOKUP_DUMP)
+        lookup.copy_postgresql(source.lookup_url, into / catalog.LOOKUP)
+    else:
+        copy_records(source.needed(catalog.LOOKUP), into / catalog.LOOKUP, lock)
+    tables = lookup.rows_in(into)
+    filters.copy(source.homes, tables, into / filters.NAME)
     if source.settings is not None:
         _copy_private(source.settings, into / catalog.SETTINGS)
     files = {one.name: digest(one) for one in sorted(into.iterdir())}
@@ -114,6 +131,7 @@ def _fill(source: Source, into: Path, copy_mail: CopyMail | None, earlier: Path 
         rows=rows,
         files=files,
         mail=count,
+        lookup=lookup.count(tables),
         left_out=[*([] if copy_mail else ["the mail itself (--mail takes it too)"]), *_LEFT_OUT],
     )
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from gateway.backup.records import EMPTY, BackupError
+from mailserver.lookup_postgresql import SCHEMA
 
 _VARIABLES = {
     "host": "PGHOST",
@@ -36,6 +38,7 @@ def dump(url: str, target: Path) -> None:
         "--format=custom",
         "--no-owner",
         "--no-privileges",
+        f"--exclude-schema={SCHEMA}",  # the lookup tables, which may be in the same database: see ``lookup``
         *(f"--exclude-table-data={name}" for name in sorted(EMPTY)),
         f"--file={target}",
     )
@@ -46,19 +49,33 @@ def check(target: Path) -> None:
     _run("", "pg_restore", "--file=/dev/null", str(target))
 
 
+def data_as_text(dumped: Path, schema: str) -> str:
+    """The rows of a schema's tables in a dump, as COPY statements. Blocks. Raises BackupError."""
+    return _run("", "pg_restore", "--data-only", f"--schema={schema}", "--file=-", str(dumped))
+
+
 def put_back(url: str, dumped: Path) -> None:
-    """Fill the empty database at ``url``, all or nothing. Blocks. Raises BackupError."""
+    """Fill the empty database at ``url`` with the records, all or nothing. Blocks. Raises BackupError."""
     name = environment(url).get("PGDATABASE", "")
-    _run(
-        url,
-        "pg_restore",
-        "--no-owner",
-        "--no-privileges",
-        "--exit-on-error",
-        "--single-transaction",
-        f"--dbname={name}",
-        str(dumped),
-    )
+    with tempfile.NamedTemporaryFile("w", prefix="postern-dump-") as wanted:
+        # a dump of format 1 may hold the lookup tables, too: they have a way of their own
+        wanted.write("\n".join(one for one in _contents(dumped) if SCHEMA not in one.split()))
+        wanted.flush()
+        _run(
+            url,
+            "pg_restore",
+            "--no-owner",
+            "--no-privileges",
+            "--exit-on-error",
+            "--single-transaction",
+            f"--use-list={wanted.name}",
+            f"--dbname={name}",
+            str(dumped),
+        )
+
+
+def _contents(dumped: Path) -> list[str]:
+    return _run("", "pg_restore", "--list", str(dumped)).splitlines()
 
 
 def environment(url: str) -> dict[str, str]:
@@ -69,7 +86,7 @@ def environment(url: str) -> dict[str, str]:
     return {_VARIABLES[name]: str(value) for name, value in parts.items() if name in _VARIABLES}
 
 
-def _run(url: str, tool: str, *arguments: str) -> None:
+def _run(url: str, tool: str, *arguments: str) -> str:
     if shutil.which(tool) is None:
         raise BackupError(f"{tool} is not installed: apt install postgresql-client")
     done = subprocess.run(
@@ -77,3 +94,4 @@ def _run(url: str, tool: str, *arguments: str) -> None:
     )
     if done.returncode:
         raise BackupError(f"{tool}: {done.stderr.strip()[-1000:] or f'exit code {done.returncode}'}")
+    return done.stdout

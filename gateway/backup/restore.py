@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from gateway.backup import catalog, postgres
+from gateway.backup import catalog, lookup, postgres
 from gateway.backup.catalog import Manifest
 from gateway.backup.moving import put_into_postgresql
 from gateway.backup.records import BackupError
@@ -19,6 +20,7 @@ from gateway.transfer.append import Appender, Refusal, Report
 from gateway.transfer.maildir_read import folders_of, read_maildir
 from gateway.transfer.mailroom import at_once
 from mailserver.imap import Client
+from mailserver.lookup import Lookup
 
 _TAKEN = (catalog.RECORDS, catalog.LOOKUP, f"lookup/{catalog.LOOKUP}", *catalog.SECRETS)
 
@@ -34,12 +36,12 @@ def refuse_occupied(data: Path, *, with_mail: bool) -> None:
             )
 
 
-def put_back(folder: Path, manifest: Manifest, data: Path, url: str, place: Path, lookup: Path) -> None:
+def put_back(folder: Path, manifest: Manifest, data: Path, url: str, place: Path, tables: Lookup) -> None:
     """Put the records, secrets and lookup tables of an opened backup in place; all are fsynced.
 
     ``url``: the database, which must be empty; records of SQLite go into PostgreSQL, too. ``place``: the mail server's
-    directory; ``lookup``: where it has its tables. The database comes last, so that what was cut short is no gateway.
-    Blocks. Raises BackupError, StoreDown.
+    directory; ``tables``: where it looks up mailboxes and people's passwords, in either engine. The database comes
+    last, so that what was cut short is no gateway. Blocks. Raises BackupError, StoreDown.
     """
     file = sqlite_file(url)
     if file is not None and manifest.database == "postgresql":
@@ -48,11 +50,13 @@ def put_back(folder: Path, manifest: Manifest, data: Path, url: str, place: Path
         )
     if file is not None and file.exists():
         raise BackupError(f"{file} is a database already: move it away, or set database.url to another file")
-    lookup.parent.mkdir(parents=True, exist_ok=True)
+    rows = lookup.rows_in(folder)
+    lookup.refuse_filled(tables, rows)
+    tables.path.parent.mkdir(parents=True, exist_ok=True)
     for name, where in zip(catalog.SECRETS, (data, place), strict=True):
         _copy(folder / name, where / name)
-    if (folder / catalog.LOOKUP).exists():
-        _copy(folder / catalog.LOOKUP, lookup)
+    lookup.put_back(tables, rows)
+    catalog.sync_file(tables.path.parent)
     if file is None and manifest.database == "sqlite":
         put_into_postgresql(folder / catalog.RECORDS, url)
     elif file is None:
@@ -62,13 +66,6 @@ def put_back(folder: Path, manifest: Manifest, data: Path, url: str, place: Path
         _copy(folder / catalog.RECORDS, file)
         catalog.sync_file(file.parent)
     catalog.sync_file(data)
-
-
-def put_lookup_back(folder: Path, url: str) -> None:
-    """Put lookup tables that stand in PostgreSQL into the empty database at ``url``. Blocks. Raises BackupError."""
-    if not url:
-        raise BackupError("the backup has lookup tables in PostgreSQL: set mail.lookup and mail.lookup_url")
-    postgres.put_back(url, folder / catalog.LOOKUP_DUMP)
 
 
 def put_settings(folder: Path, data: Path) -> None:
@@ -87,9 +84,20 @@ async def fill_mailboxes(core: Core, mail: Path, on_done: Callable[[str], None])
         refused.extend(report.refused)
         on_done(address)
 
-    rows = await core.store.read(lambda tx: tx.rows("SELECT address FROM inbox WHERE status <> 'deleting'"))
-    await at_once([row["address"] for row in rows if (mail / row["address"]).is_dir()], one)
+    held = set(await asyncio.to_thread(os.listdir, mail))
+    known = await inboxes(core)
+    await at_once(sorted(held & known), one)
+    made_meanwhile = (
+        "its inbox was made while the backup was: the records, which were copied first, do not have it"
+    )
+    refused.extend(Refusal(name, "", made_meanwhile) for name in sorted(held - known))
     return refused
+
+
+async def inboxes(core: Core) -> set[str]:
+    """The addresses of all inboxes."""
+    rows = await core.store.read(lambda tx: tx.rows("SELECT address FROM inbox WHERE status <> 'deleting'"))
+    return {row["address"] for row in rows}
 
 
 def _fill(client: Client, root: Path) -> Report:

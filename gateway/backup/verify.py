@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.archive import ArchiveError, unpack
-from gateway.backup import catalog, postgres
+from gateway.backup import catalog, filters, lookup, postgres
 from gateway.backup.catalog import MailCount, Manifest
 from gateway.backup.make import digest
 from gateway.backup.records import BackupError, check_records, levels_of
@@ -27,17 +27,20 @@ def verify(backup: Path) -> Manifest:
                 raise BackupError(f"{backup}: {name} is missing")
             if digest(folder / name) != wanted:
                 raise BackupError(f"{backup}: {name} is not what it was when the backup was made")
-        for name in catalog.SECRETS:
+        records = catalog.RECORDS if manifest.database == "sqlite" else catalog.DUMP
+        for name in (records, *catalog.SECRETS):
             if name not in manifest.files:
                 raise BackupError(f"{backup}: {name} is missing")
         if manifest.database == "sqlite":
             _check_sqlite(backup, folder, manifest)
         else:
             postgres.check(folder / catalog.DUMP)
-        if catalog.LOOKUP in manifest.files:
-            check_records(folder / catalog.LOOKUP)
-        if catalog.LOOKUP_DUMP in manifest.files:
-            postgres.check(folder / catalog.LOOKUP_DUMP)
+        held = lookup.count(lookup.rows_in(folder))
+        if manifest.lookup not in (None, held):
+            raise BackupError(
+                f"{backup}: the lookup tables are not those of the manifest ({manifest.lookup})"
+            )
+        filters.filters_in(folder)
         if manifest.mail is not None:
             _check_mail(backup, folder / catalog.MAIL, manifest.mail)
         return manifest

@@ -24,6 +24,7 @@ from gateway.cli.failure import FAILED, USAGE, Failure
 from gateway.cli.mailroom import mailroom
 from gateway.cli.options import Place, common
 from gateway.cli.output import show
+from gateway.mail_choice import lookup_url
 from gateway.settings import Settings
 from gateway.store.place import database_url
 from gateway.transfer.mailroom import copy_all
@@ -77,8 +78,7 @@ def source_of(place: Place, settings: Settings) -> Source:
     """What a backup of this gateway is made from. Raises Failure when there is none."""
     data = place.gateway_dir(settings)
     url = database_url(settings.database.url, data)
-    lookup = settings.mail.lookup_url if settings.mail.lookup == "postgresql" else ""
-    return Source(data, url, place.file(), lookup if lookup != url else "")
+    return Source(data, url, place.file(), lookup_url(settings))
 
 
 def _tell(place: Place, where: Path, manifest: Manifest, gone: list[str], *, checked: bool) -> None:

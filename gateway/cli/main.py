@@ -153,6 +153,7 @@ def failure_of(error: Exception) -> Failure | None:
     # read only now: the database drivers are a tenth of a second of every command's start
     from gateway.store.engine import StoreDown
     from gateway.store.migrate import SchemaTooNew
+    from gateway.store.sealing import WrongKey
 
     if isinstance(error, BadSettings):
         return Failure(str(error), failure.USAGE)
@@ -164,7 +165,7 @@ def failure_of(error: Exception) -> Failure | None:
             failure.UNAVAILABLE,
             fix="put it beside Postern: pipx inject postern 'psycopg[binary]' (or pip install 'psycopg[binary]')",
         )
-    if isinstance(error, SchemaTooNew):
+    if isinstance(error, SchemaTooNew | WrongKey):
         return Failure(str(error), failure.FAILED)
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""

@@ -18,7 +18,7 @@ import msgspec
 from click.termui import progressbar
 
 from gateway import app, logs
-from gateway.backup import catalog, restore
+from gateway.backup import catalog, filters, lookup, restore
 from gateway.backup.records import BackupError
 from gateway.backup.verify import opened, verify
 from gateway.cli import container, operator
@@ -99,7 +99,7 @@ async def _run(place: Place, settings: Settings, backup: Path) -> None:
         if not isinstance(server, Provisioning):
             raise Failure("this mail server's tables cannot be restored", FAILED)
         url = database_url(settings.database.url, data)
-        restore.put_back(folder, manifest, data, url, server.place, server.lookup.path)
+        restore.put_back(folder, manifest, data, url, server.place, server.lookup)
         async with app.ground(settings) as core:
             refused = []
             if manifest.mail is not None:
@@ -109,6 +109,13 @@ async def _run(place: Place, settings: Settings, backup: Path) -> None:
                     await quotas.suspend(core)  # a mailbox over its quota comes back whole, too
                     refused = await restore.fill_mailboxes(core, mail, lambda address: bar.update(1))
                     await bootstrap.reconcile_mail_server(core)
+            tables = await asyncio.to_thread(lookup.rows_in, folder)
+            locked_out = await asyncio.to_thread(
+                lookup.lost, server.lookup, tables, await restore.inboxes(core)
+            )
+            filtering = await asyncio.to_thread(
+                filters.put_back, filters.filters_in(folder), tables, server.place / "mail"
+            )
             waiting = await core.store.write(restore.doubt_what_waits)
             count = await rebuild(core.store, core.imap, core.parser, extractor=core.extractor)
     answer: dict[str, Any] = {
@@ -118,15 +125,24 @@ async def _run(place: Place, settings: Settings, backup: Path) -> None:
         "messages": count,
         "refused": [{"origin": one.origin, "reason": one.reason} for one in refused],
         "waiting": waiting,
+        "filters": filtering,
+        "passwords": lookup.count(tables).passwords,
     }
     show(
         place,
         answer,
         f"restored  {data}, as it was at {manifest.made_at}",
         f"mail      {count} messages indexed" + ("" if manifest.mail else "; the backup had no mail in it"),
+        f"passwords {lookup.count(tables).passwords} of mailboxes",
         *([f"waiting   {waiting} messages go out when the gateway starts"] if waiting else []),
         *(f"refused   {clean(one.origin)}: {clean(one.reason)}" for one in refused[:20]),
     )
+    if locked_out:
+        raise Failure(
+            f"{len(locked_out)} mailboxes have not the password that the backup has: {', '.join(locked_out[:20])}",
+            FAILED,
+            fix="restore again into an empty directory and empty lookup tables",
+        )
     if refused:
         raise Failure(f"the mail server refused {len(refused)} messages of the backup", FAILED)
 

@@ -5,12 +5,11 @@ Fernet (AES-128-CBC with HMAC-SHA256) under a key derived from the secret (HKDF,
 
 from __future__ import annotations
 
-import base64
 from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from gateway.store.sealing import box
 
 
 class Unreadable(Exception):
@@ -32,5 +31,4 @@ def unseal(secret: bytes, sealed: str) -> str:
 
 @lru_cache(maxsize=4)
 def _box(secret: bytes) -> Fernet:
-    derived = HKDF(SHA256(), length=32, salt=None, info=b"postern sealed text").derive(secret)
-    return Fernet(base64.urlsafe_b64encode(derived))
+    return box(secret, b"postern sealed text")

@@ -25,6 +25,7 @@ from playhouse.pool import MaxConnectionsExceeded
 from gateway.store import postgres, sqlite
 from gateway.store.glances import Glances
 from gateway.store.place import sqlite_file
+from gateway.store.sealing import SEALED, Sealer, sealed_names
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -54,8 +55,11 @@ def _postgres_style(sql: str) -> str:
 class Tx:
     """A transaction in the thread that runs it. SQL is written with ``?`` and works on both engines."""
 
-    def __init__(self, db: Any) -> None:  # peewee's own annotations stop short of strict
+    def __init__(
+        self, db: Any, sealer: Sealer | None = None
+    ) -> None:  # peewee's annotations stop short of strict
         self._db = db
+        self._sealer = sealer
         self.postgres = not isinstance(db, peewee.SqliteDatabase)
         self.after_commit: list[Callable[[], None]] = []
 
@@ -81,7 +85,11 @@ class Tx:
         """All rows as dictionaries."""
         cursor = self._execute(query, args)
         names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        if sealed := sealed_names(names):
+            for row in rows:
+                self._open(row, sealed)
+        return rows
 
     def row(self, query: str | peewee.Query, *args: object) -> Row | None:
         """The first row, or None."""
@@ -89,15 +97,18 @@ class Tx:
         one = cursor.fetchone()
         if one is None:
             return None
-        return {column[0]: value for column, value in zip(cursor.description, one, strict=True)}
+        row = {column[0]: value for column, value in zip(cursor.description, one, strict=True)}
+        self._open(row, sealed_names(list(row)))
+        return row
 
     def value(self, query: str | peewee.Query, *args: object) -> Any:
-        """The first column of the first row, or None."""
+        """The first column of the first row, or None. A sealed column is not opened: take ``row``."""
         one = self._execute(query, args).fetchone()
         return None if one is None else one[0]
 
     def insert(self, table: str, values: Row, *, ignore: bool = False) -> int:
         """INSERT one row; with ``ignore`` a row that violates a unique index is left out (answers 0)."""
+        values = self._sealed(table, values)
         columns = ", ".join(f'"{name}"' for name in values)
         marks = ", ".join("?" * len(values))
         tail = " ON CONFLICT DO NOTHING" if ignore else ""
@@ -107,15 +118,32 @@ class Tx:
         """UPDATE the rows whose column ``key`` is ``value``; answers how many."""
         if not changes:
             return 0
+        changes = self._sealed(table, changes)
         sets = ", ".join(f'"{name}" = ?' for name in changes)
         return self.run(f'UPDATE "{table}" SET {sets} WHERE "{key}" = ?', *changes.values(), value)  # noqa: S608
 
+    def _sealed(self, table: str, values: Row) -> Row:
+        if self._sealer is None or table not in SEALED:
+            return values
+        seal, columns = self._sealer.seal, SEALED[table]
+        return {name: seal(name, value) if name in columns else value for name, value in values.items()}
+
+    def _open(self, row: Row, columns: Sequence[str]) -> None:
+        if self._sealer is not None:
+            for name in columns:
+                row[name] = self._sealer.open(name, row[name])
+
 
 class Store:
-    """The database by URL: ``sqlite:PATH`` or ``postgresql://…`` (``connections`` of them at the most)."""
+    """The database by URL: ``sqlite:PATH`` or ``postgresql://…`` (``connections`` of them at the most).
 
-    def __init__(self, url: str, connections: int = 12) -> None:
+    ``sealer``: has the key of the secrets in it (``store.sealing``); without one they are not opened, and what is
+    written stays readable until a gateway starts.
+    """
+
+    def __init__(self, url: str, connections: int = 12, sealer: Sealer | None = None) -> None:
         self.url = url
+        self.sealer = sealer
         self.postgres = postgres.is_postgres(url)
         self.db: Any = postgres.open_database(url, connections + 4) if self.postgres else _open(url)
         self._queue: queue.SimpleQueue[tuple[Callable[[Tx], Any], Future[Any]] | None] = queue.SimpleQueue()
@@ -203,7 +231,7 @@ class Store:
             committing = False
             try:
                 self.db.connect(reuse_if_open=True)
-                tx = Tx(self.db)
+                tx = Tx(self.db, self.sealer)
                 if write:
                     with self.db.atomic():
                         answer = work(tx)
@@ -268,7 +296,7 @@ class Store:
         try:
             self.db.execute_sql("BEGIN IMMEDIATE")
             for work, done in group:
-                tx = Tx(self.db)
+                tx = Tx(self.db, self.sealer)
                 if keep:
                     self.db.execute_sql("SAVEPOINT one")
                 try:

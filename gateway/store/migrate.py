@@ -14,6 +14,7 @@ from playhouse.pool import MaxConnectionsExceeded
 
 from gateway import __version__
 from gateway.store.engine import Store, StoreDown
+from gateway.store.seal_rows import seal_rows
 
 _DIRECTORY = Path(__file__).parent / "migrations"
 _ADVISORY = 0x706F7374  # "post"
@@ -24,8 +25,9 @@ class SchemaTooNew(Exception):
 
 
 def migrate(store: Store) -> list[str]:
-    """Apply what is missing and answer the names applied. Raises SchemaTooNew instead of guessing, StoreDown for a
-    database that cannot be reached or has another encoding than UTF-8."""
+    """Apply what is missing, seal what is readable, and answer the names applied. Raises SchemaTooNew instead of
+    guessing, WrongKey where the store's key is not the database's, StoreDown for a database that cannot be reached or
+    has another encoding than UTF-8."""
     with _lock(store):
         runner = Runner(store.db, str(_DIRECTORY))
         known = known_levels()
@@ -37,6 +39,7 @@ def migrate(store: Store) -> list[str]:
                 "before the upgrade"
             )
         runner.up()
+        seal_rows(store)
         store.db.close()
         return sorted(known - applied)
 
