@@ -15,7 +15,6 @@ from mailserver.smtp_connection import (
     Target,
     Timeouts,
     Transaction,
-    dot_stuffed,
     xtext,
 )
 
@@ -30,7 +29,6 @@ __all__ = [
     "Timeouts",
     "Transaction",
     "deliver",
-    "dot_stuffed",
     "xtext",
 ]
 
