@@ -72,6 +72,8 @@ from gateway.sync.own_sessions import OwnSessions
 from gateway.sync.turns import Turns
 from mailserver.base import Hint, MailServer, Submission
 from mailserver.imap import ImapPool
+from mailserver.inflight import InFlight
+from mailserver.memory import Memory
 from mailserver.provisioning import Provisioning
 
 log = logging.getLogger("postern")
@@ -156,7 +158,10 @@ async def _core(
             stack.push_async_callback(extractor.close)
         fetcher = SafeClient(fetch_policy(settings))
         stack.push_async_callback(fetcher.close)
-        mail: MailServer = make_mail_server(settings, data_dir, attach=attach)
+        memory, inflight = Memory(settings.limits.memory), InFlight(settings.limits.octets_in_flight)
+        mail: MailServer = make_mail_server(
+            settings, data_dir, attach=attach, inflight=inflight, memory=memory
+        )
         stack.push_async_callback(mail.stop)
         manager.status("starting: waiting for the mail server")
         await mail.start(on_hint, on_submission)
@@ -177,6 +182,8 @@ async def _core(
             extractor=extractor,
             leases=among.leases,
             keys=KeyRing(among.wakeups),
+            memory=memory,
+            inflight=inflight,
         )
         await bootstrap.ensure_first_run(core)
         manager.status("starting: telling the mail server its domains and mailboxes")

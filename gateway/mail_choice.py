@@ -15,15 +15,26 @@ from gateway.smarthost.profiles import profile_of, relay_of
 from mailserver.base import MailServer
 from mailserver.embedded import EmbeddedServer, EmbeddedSettings
 from mailserver.embedded.settings import Limits, Resolver, Smarthost
+from mailserver.inflight import InFlight
+from mailserver.memory import Memory
+from mailserver.pace import Pace
 from mailserver.postfix_dovecot import PostfixServer, PostfixSettings
 
 _HOST_PORT = re.compile(r"\[?([^\[\]\s/]+?)\]?:([0-9]{1,5})")
 
 
-def make_mail_server(settings: Settings, data_dir: Path, *, attach: bool = False) -> MailServer:
+def make_mail_server(
+    settings: Settings,
+    data_dir: Path,
+    *,
+    attach: bool = False,
+    inflight: InFlight | None = None,
+    memory: Memory | None = None,
+) -> MailServer:
     """The mail server of ``mail.server``; nothing is started yet. Raises BadSettings.
 
-    ``attach``: to one that another process of the gateway runs, or hears the doorbell of.
+    ``attach``: to one that another process of the gateway runs, or hears the doorbell of. ``inflight``, ``memory``:
+    what mail that comes in shares with requests.
     """
     mail = settings.mail
     if attach and (mail.server == "embedded" or mail.manage) and not mail.imap_port:
@@ -34,7 +45,8 @@ def make_mail_server(settings: Settings, data_dir: Path, *, attach: bool = False
                 "without the role mail, Postfix and Dovecot must be run by systemd: set mail.manage = false"
             )
         return PostfixServer(replace(postfix_settings(settings, data_dir), hear=not attach))
-    return EmbeddedServer(replace(_embedded(settings, data_dir), manage=not attach, hear=not attach))
+    embedded = replace(_embedded(settings, data_dir), manage=not attach, hear=not attach)
+    return EmbeddedServer(embedded, inflight, memory)
 
 
 def postfix_settings(settings: Settings, data_dir: Path) -> PostfixSettings:
@@ -73,7 +85,7 @@ def _embedded(settings: Settings, data_dir: Path) -> EmbeddedSettings:
             port=settings.dns.port,
             timeout=settings.dns.timeout,
         ),
-        limits=Limits(message_size=mail.max_message),
+        limits=Limits(message_size=mail.max_message, pace=Pace(settings.limits.slowest_upload)),
         allow_private_mx=mail.allow_private_relay,
         verify=mail.verify_authentication,
     )

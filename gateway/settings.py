@@ -328,6 +328,24 @@ class Limits(Section, frozen=True, kw_only=True):
         int, Doc(description="messages a client may send on a WebSocket in 10 seconds; 0: no limit")
     ] = 0
     waits: Annotated[int, Doc(description="open waits for mail of an organization; 0: no limit")] = 1000
+    octets_in_flight: Annotated[
+        int,
+        Doc(
+            description="octets of mail and request bodies that may be coming in at once, half from one client; "
+            "more is refused for now (SMTP 451, HTTP 503)"
+        ),
+    ] = 1024 * 1024 * 1024
+    memory: Annotated[
+        int,
+        Doc(description="octets of memory that large mails and requests may take at once; more of them wait"),
+    ] = 128 * 1024 * 1024
+    slowest_upload: Annotated[
+        int,
+        Doc(
+            description="octets a second at which a mail or a request body must come on the whole, after its first "
+            "minute, else the connection is ended"
+        ),
+    ] = 2048
 
 
 class Reputation(Section, frozen=True, kw_only=True):

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, Protocol, runtime_checkable
 
+from mailserver.content import Octets
+
 REFUSED = ""
 """As the target of an alias: the address takes no mail."""
 
@@ -72,7 +74,7 @@ class Envelope:
 
     mail_from: str
     recipients: tuple[str, ...]
-    data: bytes = field(repr=False)
+    data: Octets = field(repr=False)
     token: str = ""
     message_id: str = ""
     sender: str = ""  # the inbox address on whose behalf it is sent

@@ -68,6 +68,11 @@ class DovecotSettings:
     syslog: bool = False  # else the daemons log to files beside their configuration
 
     @property
+    def spool(self) -> Path:
+        """Where large messages lie while they are received or sent; its files have no names."""
+        return self.data_dir.absolute() / "spool"
+
+    @property
     def lookup(self) -> Lookup:
         """Where the lookup tables are."""
         path = dovecot.lookup_path(self.data_dir.absolute())

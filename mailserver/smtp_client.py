@@ -16,7 +16,6 @@ from mailserver.smtp_connection import (
     Target,
     Timeouts,
     Transaction,
-    dot_stuffed,
     xtext,
 )
 
@@ -31,7 +30,6 @@ __all__ = [
     "Timeouts",
     "Transaction",
     "deliver",
-    "dot_stuffed",
     "xtext",
 ]
 

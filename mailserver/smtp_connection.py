@@ -11,12 +11,14 @@ import base64
 import re
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from mailserver.base import RecipientReply, Tls
+from mailserver.content import Content, Octets, content_of
 
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
 _MAX_REPLY_LINES = 200
 _ADDRESS = re.compile(r"[^\x00-\x20\x7f<>]*")
@@ -98,7 +100,7 @@ class Recipient:
 class Transaction:
     mail_from: str
     recipients: Sequence[Recipient]
-    data: bytes = field(repr=False)
+    data: Octets = field(repr=False)
     envid: str = ""
     ret: str = ""
 
@@ -108,14 +110,25 @@ def xtext(value: str) -> str:
     return "".join(chr(b) if 33 <= b <= 126 and b not in b"+=" else f"+{b:02X}" for b in value.encode())
 
 
-def dot_stuffed(data: bytes) -> bytes:
-    """The DATA block (RFC 5321 §4.5.2), line ends made CRLF, with the final dot."""
-    text = re.sub(rb"\r\n|\r|\n", b"\r\n", data)
-    if not text.endswith(b"\r\n"):
-        text += b"\r\n"
-    if text.startswith(b"."):
-        text = b"." + text
-    return text.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+async def data_block(content: Content) -> AsyncIterator[bytes]:
+    """The DATA block (RFC 5321 §4.5.2) piece by piece: line ends made CRLF, dots doubled, the final dot."""
+    held = b"\r\n"  # what a piece ended with; its end is not known before the next one
+    first = True
+    async for piece in content.stream():
+        text = held + piece
+        held = b""
+        if text.endswith(b"\r"):
+            text, held = text[:-1], b"\r"
+        if text.count(b"\r\n") != text.count(b"\n") or text.count(b"\r") != text.count(b"\n"):
+            text = _LINE_END.sub(b"\r\n", text)
+        if not held and text.endswith(b"\r\n"):
+            text, held = text[:-2], b"\r\n"
+        text = text.replace(b"\r\n.", b"\r\n..")
+        if first and text:
+            text, first = text[2:], False
+        if text:
+            yield text
+    yield b"\r\n.\r\n"
 
 
 class Connection:
@@ -224,7 +237,9 @@ class Connection:
         if go.code != 354:
             await self._reset()
             return answers | {address: go.to_recipient(remote) for address in accepted}
-        await self._write(dot_stuffed(job.data), self._times.data, sent=True)
+        async for block in data_block(content_of(job.data)):
+            # each piece has the time that RFC 5321 §4.5.3.2.5 gives a block
+            await self._write(block, self._times.data, sent=True)
         if not self.target.lmtp:
             last = await self._reply(self._times.data, sent=True)
             return answers | {address: last.to_recipient(remote) for address in accepted}

@@ -11,12 +11,14 @@ from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
 from gateway.mime.worker import ParserPool
 from gateway.net.client import SafeClient
-from gateway.settings import Settings
+from gateway.settings import Limits, Settings
 from gateway.store.bell import Bell
 from gateway.store.engine import Store
 from gateway.store.leases import Leases, LocalLeases
 from mailserver.base import MailServer
 from mailserver.imap import ImapPool
+from mailserver.inflight import InFlight
+from mailserver.memory import Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Core:
     ``outbox_bell`` tells the outbox that a row waits, ``inbox_bell`` the watch of inboxes that there is a new one;
     ``secret`` signs URLs and return-path tokens; ``keys`` recognises API keys; ``live`` tells open sockets of new
     events; ``extractor`` reads attachments (None: switched off); ``leases`` say what this process may do where there
-    are several.
+    are several. ``memory`` is what large messages wait for, ``inflight`` counts bodies that are being received.
     """
 
     settings: Settings
@@ -44,3 +46,10 @@ class Core:
     live: LiveEvents = field(default_factory=LiveEvents)
     extractor: ExtractPool | None = None
     inbox_bell: Bell = field(default_factory=Bell)
+    memory: Memory = field(default_factory=lambda: Memory(Limits().memory))
+    inflight: InFlight = field(default_factory=lambda: InFlight(Limits().octets_in_flight))
+
+    @property
+    def spool(self) -> Path:
+        """Where large bodies and messages lie while they are worked on; its files have no names."""
+        return self.data_dir / "spool"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mailserver.addresses import split_recipient
 from mailserver.base import RecipientReply
+from mailserver.content import Octets
 from mailserver.smtp_client import Pool, Recipient, Target, Transaction, deliver
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class LocalDelivery:
         self._partly: OrderedDict[bytes, set[str]] = OrderedDict()
 
     async def to_inbox(
-        self, mail_from: str, recipients: Sequence[str], data: bytes, key: bytes = b""
+        self, mail_from: str, recipients: Sequence[str], data: Octets, key: bytes = b""
     ) -> dict[str, RecipientReply]:
         """Store a message; answers a reply for each of ``recipients``.
 
@@ -87,7 +88,7 @@ class LocalDelivery:
         while len(self._partly) > _REMEMBERED:
             self._partly.popitem(last=False)
 
-    async def to_sent(self, mail_from: str, recipient: str, data: bytes) -> RecipientReply:
+    async def to_sent(self, mail_from: str, recipient: str, data: Octets) -> RecipientReply:
         answers = await self._send(self._sent, mail_from, [recipient], data)
         return answers[recipient]
 
@@ -103,7 +104,7 @@ class LocalDelivery:
         await self._pool.close()
 
     async def _send(
-        self, target: Target, mail_from: str, recipients: Sequence[str], data: bytes
+        self, target: Target, mail_from: str, recipients: Sequence[str], data: Octets
     ) -> dict[str, RecipientReply]:
         names = [name for one in recipients for name in self._targets(one)]
         self._busy.update(names)

@@ -6,6 +6,7 @@ remembers who already has it, so that the sender's retry stores it only where it
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
@@ -13,10 +14,13 @@ from typing import Any
 
 from mailserver.addresses import split_recipient
 from mailserver.base import RecipientReply
+from mailserver.content import Content
 from mailserver.embedded import wire
+from mailserver.embedded.data_reader import NO_ROOM
 from mailserver.embedded.local import LocalDelivery
 from mailserver.embedded.settings import Limits
 from mailserver.embedded.verify import Verifier
+from mailserver.memory import NoMemory
 from mailserver.provisioning import SENT_TAG
 
 
@@ -67,20 +71,25 @@ class Receiver:
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        data = wire.normalised(envelope.content)
-        fields, _ = wire.split(data)
-        if wire.hops(fields) > self._limits.hops:
+        content: Content = envelope.content
+        head = await asyncio.to_thread(wire.head_of, content) if content.on_disk else wire.head_of(content)
+        if wire.hops(head.fields) > self._limits.hops:
             return "554 5.4.6 too many hops, the message loops"
         mail_from = "" if envelope.mail_from == "<>" else envelope.mail_from
         peer = session.peer[0] if session.peer else "unknown"
         queue_id = secrets.token_hex(6)
-        digest = hashlib.sha256(mail_from.encode("utf-8", "surrogateescape") + b"\0" + data).digest()
+        sender = hashlib.sha256(mail_from.encode("utf-8", "surrogateescape")).digest()
         checked = b""
         if self._verifier is not None:
-            checked = await self._verifier.field(data, peer, session.host_name or "", mail_from)
+            try:
+                checked = await self._verifier.field(content, peer, session.host_name or "", mail_from)
+            except NoMemory:
+                return NO_ROOM
         message = wire.completed(
-            data,
+            content,
+            head,
             checked=checked,
+            digest=envelope.digest,
             hostname=self._hostname,
             received=wire.received_field(
                 helo=session.host_name or "",
@@ -91,7 +100,9 @@ class Receiver:
                 queue_id=queue_id,
             ),
         )
-        answers = await self._delivery.to_inbox(mail_from, envelope.rcpt_tos, message, digest)
+        answers = await self._delivery.to_inbox(
+            mail_from, envelope.rcpt_tos, message, sender + envelope.digest
+        )
         return _verdict(answers, queue_id)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mailserver.addresses import split_recipient
 from mailserver.base import (
@@ -17,6 +18,7 @@ from mailserver.base import (
     PersonAccess,
     RecipientReply,
 )
+from mailserver.content import content_of
 from mailserver.embedded import wire
 from mailserver.embedded.local import LocalDelivery
 from mailserver.embedded.outgoing import Outgoing
@@ -26,7 +28,9 @@ from mailserver.embedded.session import Listener
 from mailserver.embedded.settings import EmbeddedSettings
 from mailserver.embedded.submission import SubmissionHandler, SubmissionSession
 from mailserver.embedded.verify import Verifier
+from mailserver.inflight import InFlight
 from mailserver.machine import is_loopback
+from mailserver.memory import Memory
 from mailserver.provisioning import Provisioning
 
 _NO_MAILBOX = RecipientReply(550, "5.1.1", "5.1.1 no such mailbox here", "local")
@@ -37,9 +41,14 @@ class EmbeddedServer(Provisioning):
 
     name = "embedded"
 
-    def __init__(self, settings: EmbeddedSettings) -> None:
+    def __init__(
+        self, settings: EmbeddedSettings, inflight: InFlight | None = None, memory: Memory | None = None
+    ) -> None:
+        """``inflight``, ``memory``: what mail that comes in counts against and waits for, shared with others."""
         super().__init__(settings)
         self.settings = settings
+        self._inflight = inflight or InFlight(16 * settings.limits.message_size)
+        self._memory = memory or Memory(2 * settings.limits.message_size)
         self._delivery: LocalDelivery | None = None
         self._outgoing: Outgoing | None = None
         self._verifier: Verifier | None = None
@@ -71,7 +80,10 @@ class EmbeddedServer(Provisioning):
             return
         tls = self._certificate.context if self._certificate else None
         if settings.verify:
-            self._verifier = await asyncio.to_thread(Verifier, settings.resolver, settings.hostname)
+            self._verifier = await asyncio.to_thread(
+                Verifier, settings.resolver, settings.hostname, self._memory
+            )
+        spooling: dict[str, Any] = {"inflight": self._inflight, "spool": settings.spool}
         receiver = Receiver(
             self._delivery,
             self.is_local,
@@ -86,10 +98,11 @@ class EmbeddedServer(Provisioning):
             hostname=settings.hostname,
             limits=limits,
             tls=tls,
+            **spooling,
             auth_exclude_mechanism=["PLAIN", "LOGIN"],
         )
         await self._mx.start(settings.bind, settings.smtp_port)
-        handler = SubmissionHandler(self.directory, on_submission, settings.hostname, limits)
+        handler = SubmissionHandler(self.directory, on_submission, settings.hostname, limits, self._memory)
         if tls is not None:
             self._submissions = Listener(
                 handler,
@@ -97,6 +110,8 @@ class EmbeddedServer(Provisioning):
                 limits=limits,
                 implicit=tls,
                 make=SubmissionSession,
+                logins=True,
+                **spooling,
                 auth_require_tls=False,  # there is no other way in
             )
             await self._submissions.start(settings.bind, settings.submissions_port)
@@ -106,6 +121,8 @@ class EmbeddedServer(Provisioning):
             limits=limits,
             tls=tls,
             make=SubmissionSession,
+            logins=True,
+            **spooling,
             auth_require_tls=not (settings.insecure_dev or is_loopback(settings.bind)),
         )
         await self._submission.start(settings.bind, settings.submission_port)
@@ -192,7 +209,7 @@ class EmbeddedServer(Provisioning):
                 answers[recipient] = _NO_MAILBOX
         if inboxes:
             trace = wire.local_trace(self.settings.hostname)
-            data, key = trace + envelope.data, envelope.token.encode()
+            data, key = content_of(envelope.data).after(trace), envelope.token.encode()
             answers |= await delivery.to_inbox(envelope.mail_from, inboxes, data, key)
         return answers
 

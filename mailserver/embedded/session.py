@@ -10,17 +10,24 @@ import asyncio
 import logging
 import re
 import ssl
-from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from aiosmtpd.smtp import SMTP
 from aiosmtpd.smtp import Session as SessionState
 
+from mailserver.content import Content, Spool
+from mailserver.doorway import Doorway, Place
+from mailserver.embedded.data_reader import NO_ROOM, DataReader
 from mailserver.embedded.settings import Limits
+from mailserver.inflight import InFlight
 from mailserver.listening import Listening, listen
 
 log = logging.getLogger(__name__)
+
+CROWDED_SECONDS = 20.0
+"""Seconds without a command after which a session ends while most connections are taken."""
 
 # RFC 3461 (RET, ENVID, NOTIFY, ORCPT) and RFC 4954 (AUTH=): tolerated though not offered
 _TOLERATED = re.compile(r"\s(?:RET|ENVID|NOTIFY|ORCPT|AUTH|BY|MT-PRIORITY)=\S*", re.IGNORECASE)
@@ -40,15 +47,20 @@ class _State(SessionState):
 class Session(SMTP):
     """One connection of a :class:`Listener`."""
 
-    # lines over 998 octets are wrong but common (RFC 5322 §2.1.1); refused only when absurd
-    line_length_limit = 1 << 20
+    # what is read ahead of a session that does not read now is twice this; mail data has no such limit (data_reader)
+    line_length_limit = 1 << 16
     # 255 octets of local part in the wild; RFC 5321 §4.5.3.1.3 has 256 for a path
     command_size_limit = 2048
+    in_data = False
+    """Whether a message is being read or handed on: that has deadlines of its own."""
+    hurried = False
+    handing_on = False
+    """Whether a message was read and is not answered yet."""
 
     def __init__(self, listener: Listener, **options: Any) -> None:
         super().__init__(listener.handler, **options)
         self._listener = listener
-        self._counted: str | None = None
+        self._place: Place | None = None
 
     def _create_session(self) -> SessionState:
         return _State(self.loop)
@@ -57,9 +69,8 @@ class Session(SMTP):
         if self._original_transport is None:  # not the second call, after STARTTLS
             assert isinstance(transport, asyncio.Transport)
             peer = transport.get_extra_info("peername")
-            address = peer[0] if peer else ""
-            self._counted = address
-            if not self._listener.admit(self, address):
+            self._place = self._listener.admit(self, peer[0] if peer else "")
+            if self._place is None:
                 transport.write(b"421 4.7.0 too many connections, try again later\r\n")
                 transport.close()
         super().connection_made(transport)
@@ -67,10 +78,65 @@ class Session(SMTP):
             self.session.ssl = {"implicit": True}  # what aiosmtpd sets after STARTTLS
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._counted is not None:
-            self._listener.dismiss(self, self._counted)
-            self._counted = None
+        self._listener.dismiss(self, self._place)
+        self._place = None
         super().connection_lost(error)
+
+    def logged_in(self, login: str) -> bool:
+        """From now on the connection counts as ``login``'s; False when that has too many."""
+        return self._place is not None and self._listener.doorway.move(self._place, login)
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        # in a crowd nobody is waited for as long as RFC 5321 §4.5.3.2.7 asks
+        self.hurried = self._listener.doorway.crowded
+        super()._reset_timeout(duration or (CROWDED_SECONDS if self.hurried else None))
+
+    def hurry(self) -> None:
+        """There is a crowd: wait no longer for a command than is usual then."""
+        if not self.hurried and not self.in_data and self.transport is not None:
+            self._reset_timeout()
+
+    async def smtp_DATA(self, arg: str | None) -> None:
+        """As aiosmtpd's, but the message goes to disk, and has its time and its share of what may be in flight."""
+        if await self.check_helo_needed() or await self.check_auth_needed("DATA"):
+            return
+        assert self.envelope is not None
+        if not self.envelope.rcpt_tos:
+            await self.push("503 5.5.1 Error: need RCPT command")
+            return
+        if arg:
+            await self.push("501 5.5.4 Syntax: DATA")
+            return
+        listener, client = self._listener, self._place.client if self._place else ""
+        if listener.inflight.full(client):
+            await self.push(NO_ROOM)
+            self._set_post_data_state()  # type: ignore[no-untyped-call]
+            return
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
+        with listener.inflight.upload(client) as upload, Spool(listener.spool) as spool:
+            data = DataReader(spool, upload, self.data_size_limit or 0)
+            assert self._timeout_handle is not None
+            self._timeout_handle.cancel()
+            self.in_data = True
+            try:
+                await data.read(self._reader, listener.limits.pace)
+                status = data.refusal
+                if not status:
+                    self.handing_on = True
+                    self.envelope.content = Content(b"", spool)  # type: ignore[assignment]
+                    self.envelope.digest = data.digest.digest()  # type: ignore[attr-defined]
+                    status = await self._call_handler_hook("DATA")
+            except TimeoutError:
+                await self.push("421 4.4.2 the message comes too slowly")
+                if self.transport is not None:
+                    self.transport.close()
+                return
+            finally:
+                self.in_data = self.handing_on = False
+                self._set_post_data_state()  # type: ignore[no-untyped-call]
+                if self.transport is not None:
+                    self._reset_timeout()
+        await self.push(status)
 
     async def smtp_MAIL(self, arg: str | None) -> None:
         await super().smtp_MAIL(_TOLERATED.sub("", arg) if arg else arg)
@@ -108,12 +174,24 @@ class Listener:
         make: Callable[..., Session] = Session,
         tls: ssl.SSLContext | None = None,
         implicit: ssl.SSLContext | None = None,
+        inflight: InFlight | None = None,
+        spool: Path | None = None,
+        logins: bool = False,
         **options: Any,
     ) -> None:
-        """``tls`` is for STARTTLS; with ``implicit`` TLS begins with the connection (RFC 8314 §3.3)."""
+        """``tls`` is for STARTTLS; with ``implicit`` TLS begins with the connection (RFC 8314 §3.3).
+
+        ``inflight``: what mail that is being received counts against; ``spool``: the directory where it lies. With
+        ``logins`` those who did not log in have half of the connections at the most.
+        """
         self.handler = handler
         self.implicit = implicit
-        self._limits = limits
+        self.limits = limits
+        self.doorway = Doorway(
+            limits.connections, limits.connections_per_address, limits.newcomers, logins=logins
+        )
+        self.inflight = inflight or InFlight(16 * limits.message_size)
+        self.spool = spool
         self._make = make
         self._options: dict[str, Any] = {
             "hostname": hostname,
@@ -126,7 +204,6 @@ class Listener:
         }
         self._listening: Listening | None = None
         self._sessions: set[Session] = set()
-        self._by_address: Counter[str] = Counter()
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
@@ -142,7 +219,7 @@ class Listener:
             return
         await self._listening.refuse()
         deadline = asyncio.get_running_loop().time() + grace
-        while any(one.envelope is not None and one.envelope.content for one in self._sessions):
+        while any(one.handing_on for one in self._sessions):
             if asyncio.get_running_loop().time() > deadline:
                 break
             await asyncio.sleep(0.02)
@@ -155,16 +232,17 @@ class Listener:
         await self._listening.close()
         self._listening = None
 
-    def admit(self, session: Session, address: str) -> bool:
+    def admit(self, session: Session, address: str) -> Place | None:
+        """Count a connection; None when there is no place for it."""
+        place = self.doorway.enter(address)
+        if self.doorway.crowded:
+            for one in self._sessions:
+                one.hurry()
         self._sessions.add(session)
-        self._by_address[address] += 1
-        return (
-            len(self._sessions) <= self._limits.connections
-            and self._by_address[address] <= self._limits.connections_per_address
-        )
+        return place
 
-    def dismiss(self, session: Session, address: str) -> None:
+    def dismiss(self, session: Session, place: Place | None) -> None:
+        """A connection ended."""
         self._sessions.discard(session)
-        self._by_address[address] -= 1
-        if self._by_address[address] <= 0:
-            del self._by_address[address]
+        if place is not None:
+            self.doorway.leave(place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mailserver.base import Tls
+from mailserver.pace import Pace
 from mailserver.private_dovecot import DovecotSettings
 from mailserver.smtp_client import Timeouts
 
@@ -32,12 +33,20 @@ class Resolver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Limits of the SMTP listeners."""
+    """Limits of the SMTP listeners.
+
+    ``connections_per_address``: of one IPv4 address or IPv6 /64 (twice as many of a /48), and of one logged-in mailbox.
+    ``newcomers``: of ``connections``, those that only clients take who have none yet. ``login_seconds``: how long a
+    submission session may last without a login. ``pace``: how slow mail data may come.
+    """
 
     message_size: int = 50 * 1024 * 1024
     recipients: int = 100
     connections: int = 500
     connections_per_address: int = 50
+    newcomers: int = 100
+    login_seconds: float = 60.0
+    pace: Pace = field(default_factory=Pace)
     hops: int = 50  # Received fields, RFC 5321 §6.3
     command_timeout: float = 300.0
     deliveries: int = 20  # LMTP transactions at once

@@ -14,14 +14,18 @@ from mailserver.addresses import split_recipient
 from mailserver.base import MailServerDown, MailServerError, OnSubmission, Submission
 from mailserver.directory import Directory
 from mailserver.embedded import wire
+from mailserver.embedded.data_reader import NO_ROOM
 from mailserver.embedded.session import Session
 from mailserver.embedded.settings import Limits
+from mailserver.memory import Memory, NoMemory
 from mailserver.passwords import verify_password
 from mailserver.provisioning import SENT_TAG
 
 log = logging.getLogger(__name__)
 
 _MAX_FAILURES = 3
+_TIMES = 5  # what completing, signing and queueing take, in the message's own size
+_PATIENCE = 120.0  # seconds a large message waits for memory
 
 
 def _unchecked(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
@@ -36,6 +40,22 @@ class SubmissionSession(Session):
         # set here, because aiosmtpd warns at each connection when AUTH without TLS is allowed (loopback)
         self._auth_required = True
         self._failures = 0
+        self._login_by: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._login_by is None:  # not the second call, after STARTTLS
+            self._login_by = self.loop.call_later(self._listener.limits.login_seconds, self._no_login)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._login_by is not None:
+            self._login_by.cancel()
+        super().connection_lost(error)
+
+    def _no_login(self) -> None:
+        """Who does not log in has no business here, and would take a place from others."""
+        if self.session is not None and not self.session.authenticated and self.transport is not None:
+            self.transport.close()
 
     async def auth_PLAIN(self, server: Any, args: list[str]) -> AuthResult:
         return await self._checked(await super().auth_PLAIN(server, args))
@@ -48,6 +68,11 @@ class SubmissionSession(Session):
             return result
         login, password = result.auth_data.login, result.auth_data.password
         address = await self.event_handler.authenticate(login, password)
+        if address is not None and not self.logged_in(address):
+            await self.push("421 4.7.0 too many connections of this mailbox, close some")
+            if self.transport is not None:
+                self.transport.close()
+            return AuthResult(success=False, handled=True)
         if address is not None:
             return AuthResult(success=True, auth_data=LoginPassword(address.encode(), b""))
         self._failures += 1
@@ -69,7 +94,9 @@ class SubmissionHandler:
         on_submission: OnSubmission,
         hostname: str,
         limits: Limits,
+        memory: Memory,
     ) -> None:
+        self._memory = memory
         self._directory = directory
         self._on_submission = on_submission
         self._hostname = hostname
@@ -108,9 +135,9 @@ class SubmissionHandler:
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        login = _login(session)
-        data = wire.normalised(envelope.content)
-        if not self._directory.may_send(login, _from(data)):
+        login, content = _login(session), envelope.content
+        head = await asyncio.to_thread(wire.head_of, content) if content.on_disk else wire.head_of(content)
+        if not self._directory.may_send(login, _from(head)):
             return f"550 5.7.1 the From field must be {login} or an alias of it"
         peer = session.peer[0] if session.peer else "unknown"
         received = wire.received_field(
@@ -121,10 +148,14 @@ class SubmissionHandler:
             recipient=None,
             queue_id=secrets.token_hex(6),
         )
-        message = wire.completed(data, hostname=self._hostname, received=received)
-        job = Submission(login, envelope.mail_from, tuple(envelope.rcpt_tos), message)
+        message = wire.completed(content, head, hostname=self._hostname, received=received)
         try:
-            queue_id = await self._on_submission(job)
+            async with self._memory.hold(login, _TIMES * len(message), _PATIENCE):
+                data = await asyncio.to_thread(message.whole) if message.on_disk else message.whole()
+                job = Submission(login, envelope.mail_from, tuple(envelope.rcpt_tos), data)
+                queue_id = await self._on_submission(job)
+        except NoMemory:
+            return NO_ROOM
         except MailServerDown as error:
             return f"451 4.3.0 {_line(error)}"
         except MailServerError as error:
@@ -142,10 +173,9 @@ def _line(value: object) -> str:
     return " ".join(str(value).split())[:200]
 
 
-def _from(data: bytes) -> str:
+def _from(head: wire.Head) -> str:
     """The address in the one From field, folded and without its subaddress; empty when there is not exactly one."""
-    fields, _ = wire.split(data)
-    found = [field for field in fields if wire.name_of(field) == b"from"]
+    found = [field for field in head.fields if wire.name_of(field) == b"from"]
     if len(found) != 1 or len(found[0]) > 10_000:
         return ""
     text = found[0].partition(b":")[2].decode("utf-8", "replace").replace("\r\n", " ").strip()

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.utils import getaddresses
@@ -25,16 +25,23 @@ from publicsuffixlist import PublicSuffixList
 
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
+from mailserver.content import Content
 from mailserver.embedded import wire
 from mailserver.embedded.route import make_blocking_resolver
 from mailserver.embedded.settings import Resolver
+from mailserver.inflight import client_of
+from mailserver.memory import SMALL, Memory
 
 log = logging.getLogger(__name__)
 logging.getLogger("dkimpy").setLevel(logging.CRITICAL)  # it reports each bad signature as an error
 
 DEADLINE = 8.0
 _SIGNATURES = 5
+_PATIENCE = 120.0  # seconds a large mail waits for memory; its sender waits ten minutes (RFC 5321 §4.5.3.2.6)
+_TIMES = 4  # what checking takes, in the mail's own size
+_LINES = 1 << 20  # octets that are taken apart into lines at once
 _MAX_SIZE = 30 * 1024 * 1024
+_LINE_END = re.compile(rb"\r?\n")
 _TOKEN = re.compile(r"[^A-Za-z0-9.@_+=/-]")
 _asking = threading.local()
 
@@ -57,8 +64,20 @@ class _Identifier:
 
 def _stripped(content: bytes) -> bytes:
     """dkimpy's ``strip_trailing_whitespace``, linear: its own needs a minute for a megabyte of blanks."""
-    *lines, last = content.split(b"\r\n")
-    return b"\r\n".join([*(line.rstrip(b"\t ") for line in lines), last])
+    stripped = bytearray()
+    at = 0
+    while at < len(content):  # a mail of short lines is many times its size when it is taken apart at once
+        end = content.rfind(b"\r\n", at, at + _LINES)
+        if end < 0:
+            end = content.find(b"\r\n", at)
+        if end < 0:
+            stripped += content[at:]
+            break
+        for line in content[at:end].split(b"\r\n"):
+            stripped += line.rstrip(b"\t ")
+            stripped += b"\r\n"
+        at = end + 2
+    return bytes(stripped)
 
 
 def _spf_lookup(name: str, kind: str, tcpfallback: bool = True, timeout: float = 30) -> list[Any]:
@@ -82,25 +101,41 @@ def _spf_lookup(name: str, kind: str, tcpfallback: bool = True, timeout: float =
 class Verifier:
     """Makes the Authentication-Results field of one message."""
 
-    def __init__(self, settings: Resolver, authserv_id: str) -> None:
-        """Blocks briefly (resolver configuration, public suffix list)."""
+    def __init__(self, settings: Resolver, authserv_id: str, memory: Memory | None = None) -> None:
+        """``memory``: what large mails wait for. Blocks briefly (resolver configuration, public suffix list)."""
         self._resolver = make_blocking_resolver(settings)
         self._id = authserv_id
+        self._memory = memory
         self._suffixes = PublicSuffixList()
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="verify")
         # both libraries offer no other way in
         spf.DNSLookup = _spf_lookup
         dkim.canonicalization.strip_trailing_whitespace = _stripped
 
-    async def field(self, data: bytes, peer: str, helo: str, mail_from: str) -> bytes:
-        """The field, folded, with its CRLF."""
+    async def field(self, content: Content, peer: str, helo: str, mail_from: str) -> bytes:
+        """The field, folded, with its CRLF. Raises NoMemory when none was free for a large mail in time."""
+        memory, octets = self._memory, _TIMES * len(content)
+        if memory is None or len(content) < SMALL:
+            return await self._in_time(content, peer, helo, mail_from, lambda job: None)
+        client = client_of(peer)
+        await memory.take(client, octets, _PATIENCE)
+        # the thread may go on for a while after the deadline
+        return await self._in_time(content, peer, helo, mail_from, lambda job: memory.give(client, octets))
+
+    async def _in_time(
+        self,
+        content: Content,
+        peer: str,
+        helo: str,
+        mail_from: str,
+        at_end: Callable[[asyncio.Future[bytes]], None],
+    ) -> bytes:
         job = asyncio.get_running_loop().run_in_executor(
-            self._threads, self.check, data, peer, helo, mail_from
+            self._threads, lambda: self.check(content.whole(), peer, helo, mail_from)
         )
-        try:
-            return await asyncio.wait_for(job, DEADLINE)
-        except TimeoutError:
-            return unknown_results(self._id)
+        job.add_done_callback(at_end)
+        done, _ = await asyncio.wait([job], timeout=DEADLINE)
+        return job.result() if done else unknown_results(self._id)
 
     def check(self, data: bytes, peer: str, helo: str, mail_from: str) -> bytes:
         """The same, blocking for as long as name servers take."""
@@ -146,8 +181,12 @@ class Verifier:
 
     def _signatures(self, data: bytes, author: str | None) -> list[_Signature]:
         """The first signatures, those of the author's organization before all others: they decide about DMARC."""
-        fields, _ = wire.split(data)
+        fields, rest = wire.split(data)
         raw = [one for one in fields if wire.name_of(one) == b"dkim-signature"]
+        body = rest.removeprefix(b"\r\n") if raw else b""
+        if body.count(b"\n") != body.count(b"\r\n"):
+            body = _LINE_END.sub(b"\r\n", body)
+        del rest
         tagged = [
             (at, _tags(one.partition(b":")[2].decode("ascii", "replace"))) for at, one in enumerate(raw)
         ]
@@ -157,12 +196,12 @@ class Verifier:
             near = {domain for domain in domains if self._organization(domain) == organization}
             tagged.sort(key=lambda one: one[1].get("d", "").lower() not in near)
         return [
-            _Signature(self._signature(data, at, tags, fields), tags.get("d", "").lower(), tags.get("s", ""))
+            _Signature(self._signature(body, at, tags, fields), tags.get("d", "").lower(), tags.get("s", ""))
             for at, tags in tagged[:_SIGNATURES]
         ]
 
-    def _signature(self, data: bytes, index: int, tags: dict[str, str], fields: list[bytes]) -> str:
-        if len(data) > _MAX_SIZE:
+    def _signature(self, body: bytes, index: int, tags: dict[str, str], fields: list[bytes]) -> str:
+        if len(body) > _MAX_SIZE:
             return "temperror"
         # RFC 8301 §3.1 forbids rsa-sha1; l= signs only a part, to which anyone may append
         if tags.get("a", "").lower() not in ("rsa-sha256", "ed25519-sha256") or "l" in tags:
@@ -181,7 +220,10 @@ class Verifier:
             return texts[0].encode() if texts else None
 
         try:
-            passed = dkim.DKIM(data, timeout=3).verify(index, key)
+            # the body by itself: dkimpy takes a whole message apart into lines, many times its size
+            signed = dkim.DKIM(b"".join(fields) + b"\r\n", timeout=3)
+            signed.body = body
+            passed = signed.verify(index, key)
             return "pass" if passed else "temperror" if silent else "fail"
         except dkim.ValidationError:
             return "fail"

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 import time
+from dataclasses import dataclass
 from email.utils import formatdate
+
+from mailserver.content import Content
+
+MOST_HEAD = 1 << 20
+"""Octets of a header block that are looked at; what comes behind them is body to us."""
 
 _BARE = re.compile(rb"\r\n|\r|\n")
 _END = re.compile(rb"\r\n\r\n|\A\r\n")
 _NAME = re.compile(rb"([!-9;-~]+)[ \t]*:")
 
 
-def normalised(data: bytes) -> bytes:
+def line_ends(data: bytes) -> bytes:
     """CRLF line ends only and no NUL, so that no later hop can see another end of data (smuggling)."""
     if b"\0" in data:
         data = data.replace(b"\0", b"")
     if data.count(b"\r\n") != data.count(b"\n") or data.count(b"\r") != data.count(b"\n"):
         data = _BARE.sub(b"\r\n", data)
-    return data if data.endswith(b"\r\n") or not data else data + b"\r\n"
+    return data
 
 
 def split(data: bytes) -> tuple[list[bytes], bytes]:
@@ -57,27 +62,50 @@ def hops(fields: list[bytes]) -> int:
     return sum(1 for field in fields if name_of(field) == b"received")
 
 
-def completed(data: bytes, *, hostname: str, received: str, checked: bytes = b"") -> bytes:
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The header block of a message: its fields as ``split`` gives them; the body begins ``taken`` octets into the
+    message, with ``gap`` (a missing empty line) before it."""
+
+    fields: list[bytes]
+    taken: int
+    gap: bytes = b""
+
+
+def head_of(content: Content) -> Head:
+    """The head of a message, as far as its first MiB goes. Blocks where that is on disk."""
+    start = content.start(MOST_HEAD)
+    if len(start) < len(content) and _END.search(start) is None:
+        start = start[: start.rfind(b"\r\n") + 2]
+    fields, rest = split(start)
+    taken = sum(map(len, fields))
+    return Head(fields, taken, rest[: len(rest) - (len(start) - taken)])
+
+
+def completed(
+    content: Content, head: Head, *, hostname: str, received: str, checked: bytes = b"", digest: bytes = b""
+) -> Content:
     """The message to store: ``checked`` (Authentication-Results) and our Received field on top; a Message-ID
-    and Date if missing; Authentication-Results that claim to be ours removed (RFC 8601 §5)."""
-    fields, body = split(data)
-    if not body:
-        body = b"\r\n"
+    and Date if missing; Authentication-Results that claim to be ours removed (RFC 8601 §5).
+
+    ``digest``: of the octets, for a missing Message-ID: a sender that repeats them repeats the same message.
+    """
     ours = hostname.lower().encode()
     kept, names = [], set()
-    for field in fields:
+    for field in head.fields:
         name = name_of(field)
         if name == b"" or (name == b"authentication-results" and claims(field, ours)):
             continue
         names.add(name)
         kept.append(field)
-    head = [checked, received.encode("utf-8", "replace")]
+    added = [checked, received.encode("utf-8", "replace")]
     if b"message-id" not in names:
-        # from the octets: a sender that repeats them repeats the same message
-        head.append(f"Message-ID: <{hashlib.sha256(data).hexdigest()[:32]}@{hostname}>\r\n".encode())
+        word = digest.hex()[:32] or secrets.token_hex(16)
+        added.append(f"Message-ID: <{word}@{hostname}>\r\n".encode())
     if b"date" not in names:
-        head.append(f"Date: {formatdate(time.time())}\r\n".encode())
-    return b"".join([*head, *kept, body])
+        added.append(f"Date: {formatdate(time.time())}\r\n".encode())
+    gap = head.gap if head.taken < len(content) else b"\r\n"
+    return content.from_octet(head.taken).after(b"".join([*added, *kept, gap]))
 
 
 def claims(field: bytes, authserv_id: bytes) -> bool:

@@ -20,7 +20,7 @@ from mailserver.embedded import wire
 from mailserver.lookup_sqlite import SqliteStorage
 from mailserver.passwords import hash_password, verify_password
 from mailserver.ports import held_ports
-from mailserver.smtp_client import dot_stuffed, xtext
+from mailserver.smtp_client import xtext
 from tests.servers import data_directory
 
 
@@ -174,14 +174,12 @@ def test_a_chosen_port_is_kept_for_its_service(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_wire() -> None:
-    assert wire.normalised(b"a\nb\rc\r\nd\0") == b"a\r\nb\r\nc\r\nd\r\n"
+    assert wire.line_ends(b"a\nb\rc\r\nd\0") == b"a\r\nb\r\nc\r\nd"
     assert wire.split(b"A: 1\r\n 2\r\nB: 3\r\n\r\nbody") == ([b"A: 1\r\n 2\r\n", b"B: 3\r\n"], b"\r\nbody")
     assert wire.split(b"\r\nbody") == ([], b"\r\nbody")
     assert wire.split(b"no header here\r\n\r\nx") == ([], b"\r\nno header here\r\n\r\nx")
     assert wire.claims(b"Authentication-Results: ((a) b) mx.x; spf=pass", b"mx.x")
     assert not wire.claims(b"Authentication-Results: mx.xy; spf=pass", b"mx.x")
-    assert dot_stuffed(b".a\n..\r\nb") == b"..a\r\n...\r\nb\r\n.\r\n"
-    assert dot_stuffed(b"") == b"\r\n.\r\n"
     assert xtext("a+b=c é") == "a+2Bb+3Dc+20+C3+A9"
     field = wire.received_field(
         helo="x\r\nBcc: y", peer="::1", hostname="h", protocol="ESMTP", recipient=None, queue_id="q"

@@ -9,6 +9,7 @@ import dkim
 import pytest
 from nacl.signing import SigningKey
 
+from mailserver.content import Content
 from mailserver.embedded.settings import Resolver
 from mailserver.embedded.verify import Verifier, _stripped
 from tests.servers import NameServer, embedded_server
@@ -49,7 +50,7 @@ async def results(
     async with NameServer(zones(changes)) as names:
         verifier = Verifier(Resolver(nameservers=("127.0.0.1",), port=names.port, timeout=1), "mx.x.test")
         try:
-            return (await verifier.field(mail, peer, "c.far.test", sender)).decode()
+            return (await verifier.field(Content(mail), peer, "c.far.test", sender)).decode()
         finally:
             verifier.close()
 
