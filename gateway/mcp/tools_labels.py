@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from gateway.core import labels_change
+from gateway.core.access import changes
 from gateway.core.errors import Invalid
 from gateway.core.labels_change import Change
 from gateway.mcp.arguments import Doc, Id, InboxId, ref_of
@@ -25,7 +26,7 @@ class SetLabels(Arguments):
     inbox_id: InboxId = None
 
 
-@box.tool("Set labels", idempotent=True)
+@box.tool("Set labels", access=changes("message_update", test="own"), idempotent=True)
 async def set_labels(call: Call[SetLabels]) -> Answer:
     """Add and remove labels of a message or a thread. Remove unread to mark it read; add starred, archive, spam or
     trash to do what a mail program does; any other word is a label of your own."""

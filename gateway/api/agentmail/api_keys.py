@@ -12,6 +12,7 @@ from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import parse_time
 from gateway.core import keys
+from gateway.core.access import changes, reads
 from gateway.core.errors import Invalid
 from gateway.core.lookup import find_inbox
 
@@ -44,7 +45,7 @@ def _granted(permissions: Permissions | None) -> list[str] | None:
     return None if permissions is None else [name for name, yes in permissions.items() if yes]
 
 
-@table.post("/api-keys", status=201, also=_ALSO)
+@table.post("/api-keys", status=201, also=_ALSO, access=changes("api_key_create", test="any"))
 async def create_key(call: Call[CreateKey, NoQuery]) -> NewKeyView:
     """Create an API key; the key itself is shown only here."""
     name = call.body.name
@@ -64,7 +65,7 @@ async def create_key(call: Call[CreateKey, NoQuery]) -> NewKeyView:
     return new_key_view(row, key)
 
 
-@table.get("/api-keys", rows=("api_keys", KeyView), also=_ALSO)
+@table.get("/api-keys", rows=("api_keys", KeyView), also=_ALSO, access=reads("api_key_read"))
 async def list_keys(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     """List API keys; only prefixes are shown."""
     paging = read_paging(call.query, call.core.secret)
@@ -74,14 +75,14 @@ async def list_keys(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     return answer(found, paging, "api_keys", call.core.secret, key_view)
 
 
-@table.get("/api-keys/{key_id}", also=_ONE)
+@table.get("/api-keys/{key_id}", also=_ONE, access=reads("api_key_read", test="own"))
 async def get_key(call: Call[NoBody, NoQuery]) -> KeyView:
     """Get an API key's record."""
     await _check_inbox(call)
     return key_view(await keys.get(call.core, call.scope, call.ids["key_id"]))
 
 
-@table.patch("/api-keys/{key_id}", also=_ONE)
+@table.patch("/api-keys/{key_id}", also=_ONE, access=changes("api_key_update", test="own"))
 async def update_key(call: Call[UpdateKey, NoQuery]) -> KeyView:
     """Change an API key's name or permissions."""
     await _check_inbox(call)
@@ -93,7 +94,7 @@ async def update_key(call: Call[UpdateKey, NoQuery]) -> KeyView:
     return key_view(await keys.update(call.core, call.scope, call.ids["key_id"], changes))
 
 
-@table.delete("/api-keys/{key_id}", also=_ONE)
+@table.delete("/api-keys/{key_id}", also=_ONE, access=changes("api_key_delete", test="own"))
 async def delete_key(call: Call[NoBody, NoQuery]) -> None:
     """Revoke an API key, at once."""
     await _check_inbox(call)

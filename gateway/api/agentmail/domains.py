@@ -11,6 +11,7 @@ from gateway.api.agentmail.manage_views import DomainView, domain_view
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import domains, domains_check, domains_records
+from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
 
 table = Table("domains")
 
@@ -33,7 +34,12 @@ class DomainsQuery(PageQuery):
     ] = False
 
 
-@table.post("/domains", status=201, also=["/pods/{pod_id}/domains"])
+@table.post(
+    "/domains",
+    status=201,
+    also=["/pods/{pod_id}/domains"],
+    access=changes("domain_create", kinds=ORGANIZATION_OR_POD),
+)
 async def create_domain(call: Call[CreateDomain, NoQuery]) -> DomainView:
     """Add a domain; the answer names the DNS records to publish."""
     body = call.body
@@ -51,7 +57,12 @@ async def create_domain(call: Call[CreateDomain, NoQuery]) -> DomainView:
     return domain_view(row, call.core.settings)
 
 
-@table.get("/domains", rows=("domains", DomainView), also=["/pods/{pod_id}/domains"])
+@table.get(
+    "/domains",
+    rows=("domains", DomainView),
+    also=["/pods/{pod_id}/domains"],
+    access=reads("domain_read", kinds=ORGANIZATION_OR_POD),
+)
 async def list_domains(call: Call[NoBody, DomainsQuery]) -> dict[str, Any]:
     """List domains with their records and status."""
     paging = read_paging(call.query, call.core.secret)
@@ -62,13 +73,21 @@ async def list_domains(call: Call[NoBody, DomainsQuery]) -> dict[str, Any]:
     return answer(found, paging, "domains", call.core.secret, lambda row: domain_view(row, settings))
 
 
-@table.get("/domains/{domain_id}", also=["/pods/{pod_id}/domains/{domain_id}"])
+@table.get(
+    "/domains/{domain_id}",
+    also=["/pods/{pod_id}/domains/{domain_id}"],
+    access=reads("domain_read", kinds=ORGANIZATION_OR_POD),
+)
 async def get_domain(call: Call[NoBody, NoQuery]) -> DomainView:
     """Get a domain with its DNS records."""
     return domain_view(await domains.get(call.core, call.scope, call.ids["domain_id"]), call.core.settings)
 
 
-@table.patch("/domains/{domain_id}", also=["/pods/{pod_id}/domains/{domain_id}"])
+@table.patch(
+    "/domains/{domain_id}",
+    also=["/pods/{pod_id}/domains/{domain_id}"],
+    access=changes("domain_update", kinds=ORGANIZATION_OR_POD),
+)
 async def update_domain(call: Call[UpdateDomain, NoQuery]) -> DomainView:
     """Change feedback_enabled or subdomains_enabled."""
     changes = {
@@ -80,13 +99,21 @@ async def update_domain(call: Call[UpdateDomain, NoQuery]) -> DomainView:
     return domain_view(row, call.core.settings)
 
 
-@table.delete("/domains/{domain_id}", also=["/pods/{pod_id}/domains/{domain_id}"])
+@table.delete(
+    "/domains/{domain_id}",
+    also=["/pods/{pod_id}/domains/{domain_id}"],
+    access=changes("domain_delete", kinds=ORGANIZATION_OR_POD),
+)
 async def delete_domain(call: Call[NoBody, NoQuery]) -> None:
     """Delete a domain that has no inboxes left."""
     await domains.delete(call.core, call.scope, call.ids["domain_id"])
 
 
-@table.post("/domains/{domain_id}/verify", also=["/pods/{pod_id}/domains/{domain_id}/verify"])
+@table.post(
+    "/domains/{domain_id}/verify",
+    also=["/pods/{pod_id}/domains/{domain_id}/verify"],
+    access=changes("domain_update", kinds=ORGANIZATION_OR_POD),
+)
 async def verify_domain(call: Call[NoBody, NoQuery]) -> DomainView:
     """Ask DNS about every record now; VERIFIED only when all are valid."""
     return domain_view(
@@ -94,7 +121,11 @@ async def verify_domain(call: Call[NoBody, NoQuery]) -> DomainView:
     )
 
 
-@table.get("/domains/{domain_id}/zone-file", also=["/pods/{pod_id}/domains/{domain_id}/zone-file"])
+@table.get(
+    "/domains/{domain_id}/zone-file",
+    also=["/pods/{pod_id}/domains/{domain_id}/zone-file"],
+    access=reads("domain_read", kinds=ORGANIZATION_OR_POD),
+)
 async def get_zone_file(call: Call[NoBody, NoQuery]) -> Response:
     """The records as a zone file."""
     row = await domains.get(call.core, call.scope, call.ids["domain_id"])
