@@ -39,11 +39,17 @@ async def set_labels(call: Call[SetLabels]) -> Answer:
     if not args.add and not args.remove:
         raise Invalid("nothing to change", field="add", fix="give labels in add, in remove or in both")
     try:
-        change = Change(add=args.add or (), remove=args.remove or ())
+        return await _change(call, message, thread)
     except Invalid as error:
         error.field = (error.field or "add").replace("_labels", "")
         error.message = error.message.replace("_labels", "")
+        error.fix = error.fix and error.fix.replace("_labels", "")
         raise
+
+
+async def _change(call: Call[SetLabels], message: str | None, thread: str | None) -> Answer:
+    args = call.args
+    change = Change(add=args.add or (), remove=args.remove or ())
     if message is not None:
         inbox, ulid = await message_of(call, args.inbox_id, message)
         row = await labels_change.change_labels(call.core, call.scope, inbox, ulid, change)

@@ -88,7 +88,7 @@ class ReplyToEmail(Arguments):
     idempotency_key: IdempotencyKey = None
 
 
-@box.tool("Reply to an email", access=changes("message_send", test="any"), open_world=True)
+@box.tool("Reply to an email", access=changes("message_send", "message_read", test="any"), open_world=True)
 async def reply_to_email(call: Call[ReplyToEmail]) -> Answer:
     """Answer a message in its thread; subject and recipients come from it. To answer a message you sent writes to its
     recipients again."""

@@ -80,6 +80,7 @@ async def list_domains(call: Call[NoBody, DomainsQuery]) -> dict[str, Any]:
 )
 async def get_domain(call: Call[NoBody, NoQuery]) -> DomainView:
     """Get a domain with its DNS records."""
+    await _in_pod(call)
     return domain_view(await domains.get(call.core, call.scope, call.ids["domain_id"]), call.core.settings)
 
 
@@ -90,6 +91,7 @@ async def get_domain(call: Call[NoBody, NoQuery]) -> DomainView:
 )
 async def update_domain(call: Call[UpdateDomain, NoQuery]) -> DomainView:
     """Change feedback_enabled or subdomains_enabled."""
+    await _in_pod(call)
     changes = {
         name: value
         for name in ("feedback_enabled", "subdomains_enabled")
@@ -106,6 +108,7 @@ async def update_domain(call: Call[UpdateDomain, NoQuery]) -> DomainView:
 )
 async def delete_domain(call: Call[NoBody, NoQuery]) -> None:
     """Delete a domain that has no inboxes left."""
+    await _in_pod(call)
     await domains.delete(call.core, call.scope, call.ids["domain_id"])
 
 
@@ -116,6 +119,7 @@ async def delete_domain(call: Call[NoBody, NoQuery]) -> None:
 )
 async def verify_domain(call: Call[NoBody, NoQuery]) -> DomainView:
     """Ask DNS about every record now; VERIFIED only when all are valid."""
+    await _in_pod(call)
     return domain_view(
         await domains_check.verify(call.core, call.scope, call.ids["domain_id"]), call.core.settings
     )
@@ -128,8 +132,16 @@ async def verify_domain(call: Call[NoBody, NoQuery]) -> DomainView:
 )
 async def get_zone_file(call: Call[NoBody, NoQuery]) -> Response:
     """The records as a zone file."""
+    await _in_pod(call)
     row = await domains.get(call.core, call.scope, call.ids["domain_id"])
     name = f'attachment; filename="{row["name"]}.zone"'
     return PlainTextResponse(
         domains_records.zone_file(call.core.settings, row), headers={"Content-Disposition": name}
     )
+
+
+async def _in_pod(call: Call[Any, Any]) -> None:
+    """Under a pod's path a domain of another pod, or of the whole organization, does not exist."""
+    pod, ref = call.ids.get("pod_id"), call.ids["domain_id"]
+    if pod is not None:
+        await call.core.store.read(lambda tx: domains.find_domain_of(tx, call.scope, ref, pod))

@@ -90,13 +90,13 @@ async def send_message(call: Call[SendBody, NoQuery]) -> Sent:
     return await once(call, f"send {inbox['id']}", run)  # type: ignore[return-value]
 
 
-@table.post(f"{_ONE}/reply", access=changes("message_send", test="any"))
+@table.post(f"{_ONE}/reply", access=changes("message_send", "message_read", test="any"))
 async def reply(call: Call[ReplyBody, NoQuery]) -> Sent:
     """Reply to a message, in its thread: to its Reply-To, else its sender."""
     return await _answer(call, "reply", reply_all=bool(call.body.reply_all))
 
 
-@table.post(f"{_ONE}/reply-all", access=changes("message_send", test="any"))
+@table.post(f"{_ONE}/reply-all", access=changes("message_send", "message_read", test="any"))
 async def reply_all(call: Call[ReplyBody, NoQuery]) -> Sent:
     """Reply to a message's sender and all its recipients but the inbox itself."""
     return await _answer(call, "reply-all", reply_all=True)

@@ -92,7 +92,7 @@ async def send_message(call: Call[SendBody, NoQuery]) -> Data[SentView]:
     status=201,
     raw_body=True,
     files="attachments",
-    access=changes("message_send", test="any"),
+    access=changes("message_send", "message_read", test="any"),
 )
 async def reply(call: Call[ReplyBody, NoQuery]) -> Data[SentView]:
     """Reply to a message, in its thread: to its Reply-To, else its sender; to a sent one's recipients."""
