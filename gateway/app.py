@@ -22,6 +22,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from gateway.api.agentmail import agentmail_dialect
+from gateway.api.doors import doors
 from gateway.api.mailboxkit import mailboxkit_dialect
 from gateway.api.opened_pixel import opened_routes
 from gateway.api.openmail import openmail_dialect
@@ -34,6 +35,7 @@ from gateway.api.system import no_such_path, system_routes
 from gateway.api.unsubscribe import unsubscribe_routes
 from gateway.api.well_known import well_known_routes
 from gateway.core import bootstrap, inboxes
+from gateway.core.access import OPEN, OPERATOR
 from gateway.core.context import Core
 from gateway.core.domains_watch import DomainWatch
 from gateway.core.draft_schedule import DraftScheduler
@@ -276,14 +278,18 @@ async def gateway(
         stack.push_async_callback(mcp.stop)
         app = Starlette(
             routes=[
-                *operator_routes(core, sync.refresh),
-                *self_test_routes(core),
-                *status_routes(core),
-                *system_routes(
+                *doors(core, OPERATOR, operator_routes(core, sync.refresh)),
+                *doors(core, OPERATOR, self_test_routes(core)),
+                *doors(core, OPERATOR, status_routes(core)),
+                *doors(
                     core,
-                    {"sync_lag": sync.lag, "outbox_age": outbox.age},
-                    DIALECTS,
-                    (lambda: (idle.watching, idle.waiting)) if "sync" in roles else None,
+                    OPEN,
+                    system_routes(
+                        core,
+                        {"sync_lag": sync.lag, "outbox_age": outbox.age},
+                        DIALECTS,
+                        (lambda: (idle.watching, idle.waiting)) if "sync" in roles else None,
+                    ),
                 ),
                 *(_api_routes(core, mcp) if "api" in roles else []),
             ],
@@ -293,12 +299,12 @@ async def gateway(
 
 
 def _api_routes(core: Core, mcp: McpDoor) -> list[BaseRoute]:
-    """What clients ask for."""
+    """What clients ask for; a dialect's endpoints and MCP's tools declare their access themselves."""
     return [
-        *unsubscribe_routes(core),
-        *well_known_routes(core),
-        *opened_routes(core),
-        *relay_hook_routes(core),
+        *doors(core, OPEN, unsubscribe_routes(core)),
+        *doors(core, OPEN, well_known_routes(core)),
+        *doors(core, OPEN, opened_routes(core)),
+        *doors(core, OPEN, relay_hook_routes(core)),
         *([mcp] if core.settings.mcp.enabled else []),
         *(route for one in DIALECTS for route in one.routes(core)),
     ]

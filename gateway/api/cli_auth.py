@@ -49,9 +49,9 @@ def cli_auth_routes(core: Core) -> list[BaseRoute]:
     """Routes of the sign-in; none needs a key."""
 
     async def start(request: Request) -> Response:
-        address = request.client.host if request.client else "an unknown address"
+        address = request.client.host if request.client else None
         try:
-            started = await cli_login.start(core, f"{address}, {request.headers.get('user-agent', '')}")
+            started = await cli_login.start(core, address, request.headers.get("user-agent", ""))
         except _REFUSED as error:
             return _refusal(error)
         code = quote(started.user_code)

@@ -1,7 +1,8 @@
 """One dialect as an ASGI application under its prefix: authentication, limits, decoding, errors, logging.
 
 The order for each request: request id; path; key (401 before anything else, an unknown path included); rate
-limit; method; permission; body and query; handler. Whatever goes wrong is rendered in the dialect's own shape.
+limit; method; what the endpoint declares that the key needs; body and query; handler. Whatever goes wrong is
+rendered in the dialect's own shape.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from gateway.api.errors import Internal, NoRoute, Renderer, WrongMethod, core_er
 from gateway.api.query import parse_query
 from gateway.api.ratelimit import RequestLimits, gateway_limits, rate_limit
 from gateway.api.routing import Call, Endpoint, NoBody, NoQuery, Router, Table, split_raw_path
+from gateway.core.access import Access, admit
 from gateway.core.context import Core
-from gateway.core.lookup import require
 from gateway.events.wire import Wire
 from gateway.logs import current_request
 from gateway.settings import Settings
@@ -48,7 +49,8 @@ Socket = Callable[[Core, Scope, Receive, Send], Awaitable[None]]
 class Dialect:
     """A dialect: its endpoints, how it says errors, how its webhooks look, where its WebSocket is.
 
-    ``error_schema`` is the JSON Schema of an error's body, ``socket_path`` is the WebSocket's path below the prefix.
+    ``error_schema`` is the JSON Schema of an error's body, ``socket_path`` is the WebSocket's path below the prefix,
+    ``socket_access`` what its key needs to connect: each subscription asks for more (``core.event_reach``).
     ``blind``: labels whose mail does not exist for this dialect.
     """
 
@@ -63,6 +65,7 @@ class Dialect:
     limits: Callable[[Settings], RequestLimits] = gateway_limits
     socket: Socket | None = None
     socket_path: str = ""
+    socket_access: Access | None = None
     blind: frozenset[str] = frozenset()
 
     def routes(self, core: Core) -> list[BaseRoute]:
@@ -138,16 +141,14 @@ class DialectRoute(BaseRoute):
         except (NoRoute, WrongMethod) as error:  # told only to those with a key
             unknown = error
         reach = NOBODY
-        if endpoint is None or endpoint.auth:
+        if endpoint is None or not endpoint.access.open:
             reach = replace(await authenticate(self.core, request), blind=self.dialect.blind)
             seen.key_id = reach.key_id
             rate_limit(self.core, reach, seen.headers, self.dialect.limits(self.core.settings))
         if endpoint is None:
             raise unknown or NoRoute("there is no such path")
-        if endpoint.permission:
-            require(reach, endpoint.permission)
-        if endpoint.guard:
-            await endpoint.guard(self.core, reach, ids)
+        if not endpoint.access.open:
+            await admit(self.core.store, reach, endpoint.access, ids)
         query: Any = None
         if endpoint.query is not NoQuery:
             query = parse_query(request.scope["query_string"], endpoint.query)

@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import attachments
+from gateway.core.access import OPEN
 from gateway.core.draft_files import open_file
 from gateway.core.errors import NotFound
 from gateway.core.signed import sign, verify
@@ -35,7 +36,7 @@ def signed_url(
     return f"{call.public_url}{prefix}/files/{token}", expires
 
 
-@table.get("/files/{token}", auth=False)
+@table.get("/files/{token}", access=OPEN)
 async def download(call: Call[NoBody, NoQuery]) -> Response:
     """Download what a signed link names; it needs no key and expires."""
     link = verify(call.core.secret, call.ids["token"])

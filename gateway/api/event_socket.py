@@ -301,7 +301,7 @@ _SLOWLY = "reading too slowly: resume with last_event_id"
 def _heads_after(tx: Tx, organization: str, seq: int) -> list[Row]:
     """What tells whether an event is wanted; the payloads, which can be large, are read for those that are."""
     return tx.rows(
-        "SELECT seq, id, organization_id, pod_id, inbox_id, type FROM event "
+        "SELECT seq, id, organization_id, pod_id, inbox_id, type, test FROM event "
         "WHERE organization_id = ? AND seq > ? ORDER BY seq LIMIT ?",
         organization,
         seq,

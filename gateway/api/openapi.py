@@ -122,7 +122,7 @@ def _operation(dialect: Dialect, one: Endpoint, named: _Named) -> dict[str, Any]
     }
     if one.description:
         operation["description"] = one.description
-    if not one.auth:
+    if one.access.open:
         operation["security"] = []
     operation["parameters"] += _query(one.query)
     if _is_schema(one.body):

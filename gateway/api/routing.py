@@ -2,7 +2,7 @@
 
 An endpoint is a typed function in a :class:`Table`::
 
-    @table.get("/inboxes/{inbox_id}/messages/{message_id:rest}", permission="message_read")
+    @table.get("/inboxes/{inbox_id}/messages/{message_id:rest}", access=reads("message_read"))
     async def get_message(call: Call[NoBody, NoQuery]) -> MessageView:
         \"\"\"Summary line, shown in the API description.\"\"\"
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -28,6 +28,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api.errors import NoRoute, WrongMethod
+from gateway.core.access import Access
 from gateway.core.context import Core
 from gateway.core.idempotency import Claim
 from gateway.store.scope import Scope
@@ -73,8 +74,6 @@ class Call(Generic[B, Q]):
 
 
 Handler = Callable[[Call[Any, Any]], Awaitable[Any]]
-Guard = Callable[[Core, Scope, Mapping[str, str]], Awaitable[None]]
-"""Refuses (by raising) a key that may not use an endpoint; told the path's parameters."""
 
 _H = TypeVar("_H", bound=Callable[..., Awaitable[Any]])
 
@@ -90,9 +89,7 @@ class Endpoint:
     query: type[Any]
     answers: Any
     status: int
-    auth: bool
-    permission: str | None
-    guard: Guard | None
+    access: Access
     summary: str
     description: str
     tag: str
@@ -115,10 +112,8 @@ class Table:
         method: str,
         path: str,
         *,
+        access: Access,
         status: int = 200,
-        auth: bool = True,
-        permission: str | None = None,
-        guard: Guard | None = None,
         rows: tuple[str, Any] | None = None,
         max_body: int | None = None,
         raw_body: bool = False,
@@ -128,7 +123,7 @@ class Table:
     ) -> Callable[[_H], _H]:
         """Declare an endpoint (and the same under the paths of ``also``).
 
-        ``permission``: what a restricted key must have. ``guard``: asked before the body is read.
+        ``access``: what the key needs (``core.access``); asked before query and body are read.
         ``rows``: the plural name and item type of a list. ``max_body``: octets, instead of ``http.max_body``.
         ``raw_body``: the handler reads the stream itself. ``files``: it takes forms too, with files in this field.
         ``headers``: request headers that are required.
@@ -150,9 +145,7 @@ class Table:
                         query=query,
                         answers=hints.get("return"),
                         status=204 if hints.get("return") is type(None) else status,
-                        auth=auth,
-                        permission=permission,
-                        guard=guard,
+                        access=access,
                         summary=summary.strip().rstrip("."),
                         description=description.strip(),
                         tag=self.tag,

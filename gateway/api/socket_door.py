@@ -12,9 +12,13 @@ from starlette.types import Scope as AsgiScope
 from gateway import metrics
 from gateway.api.auth import authenticate, key_of
 from gateway.api.ratelimit import rate_limit
+from gateway.core.access import check, reads
 from gateway.core.context import Core
 from gateway.core.errors import TooMany
 from gateway.store.scope import Scope
+
+SOCKET = reads()
+"""Any key may connect: what a subscription asks for is judged by its event types (``core.event_reach``)."""
 
 
 class TooManyOpen(TooMany):
@@ -24,7 +28,7 @@ class TooManyOpen(TooMany):
 async def admit(core: Core, handshake: AsgiScope, key_name: str) -> tuple[str, Scope]:
     """The key of a handshake, from the header or the query parameter ``key_name``, and its reach.
 
-    Raises Unauthorized, TooMany, TooManyOpen, StoreDown. Whatever comes of it, the key is out of the URL.
+    Raises Unauthorized, Forbidden, TooMany, TooManyOpen, StoreDown. Whatever comes of it, the key is out of the URL.
     """
     connection = HTTPConnection(handshake)
     try:
@@ -33,6 +37,7 @@ async def admit(core: Core, handshake: AsgiScope, key_name: str) -> tuple[str, S
     finally:
         _hide_key(handshake, key_name)
     rate_limit(core, reach, {})
+    check(reach, SOCKET)
     most = core.settings.limits.websockets
     if most and core.live.open[reach.organization] >= most:
         raise TooManyOpen(f"{most} WebSockets are open", 30, fix="close one, or raise limits.websockets")

@@ -24,8 +24,8 @@ from gateway.api.body import encode
 from gateway.api.errors import Unauthorized
 from gateway.api.routing import Call, NoBody
 from gateway.api.times import parse_time
+from gateway.core.access import check, reads
 from gateway.core.errors import Forbidden, Invalid, Unavailable
-from gateway.core.lookup import require
 from gateway.core.waiting import MAX_WAIT, Match, Watch, received_event, wait_for, watch
 from gateway.store.engine import Row, StoreDown
 
@@ -106,7 +106,7 @@ def read_since(text: str | None) -> int | str | None:
 
 async def _still_may(call: Call[NoBody, WaitQuery]) -> None:
     """Raise Unauthorized or Forbidden when the key was revoked meanwhile, or may not read mail any more."""
-    require(await authenticate(call.core, call.request), "message_read")
+    check(await authenticate(call.core, call.request), reads("message_read"))
 
 
 async def _while_there(request: Request, wait: Any) -> Row | None:

@@ -36,10 +36,11 @@ async def get(core: Core, scope: Scope) -> Row | None:
 async def set_url(core: Core, scope: Scope, url: str) -> Set:
     """Set the URL. Raises Invalid ``invalid_webhook_url``."""
     owner = _owner(scope, "webhook_update")
+    require(scope, "message_read")
     checked = await single_webhook.checked_url(core, url, field="url")
 
     def write(tx: Tx) -> Set:
-        secret = single_webhook.put(tx, core, owner, checked)
+        secret = single_webhook.put(tx, core, owner, checked, scope.key_id)
         return Set(single_webhook.found(tx, owner), secret)
 
     return await core.store.write(write)

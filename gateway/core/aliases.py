@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.core.context import Core
-from gateway.core.domains import find_domain
+from gateway.core.domains import find_domain, own_domain
 from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound, Taken
 from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_inbox, require
@@ -46,7 +46,7 @@ async def replace(core: Core, scope: Scope, address: str, inboxes: list[str]) ->
 
 async def set_catch_all(core: Core, scope: Scope, domain: str, inbox: str) -> Alias:
     """Give an inbox all mail for unknown addresses of a domain of the organization's own."""
-    name = await core.store.read(lambda tx: str(find_domain(tx, scope, domain)["name"]))
+    name = await core.store.read(lambda tx: _whole_domain(tx, scope, domain))
     return await _put(core, scope, f"@{name}", [inbox], fresh=False)
 
 
@@ -96,7 +96,7 @@ async def delete(core: Core, scope: Scope, address: str) -> None:
 
 async def delete_catch_all(core: Core, scope: Scope, domain: str) -> None:
     """Refuse mail for unknown addresses of a domain again. Raises NotFound when it has no catch-all."""
-    name = await core.store.read(lambda tx: str(find_domain(tx, scope, domain)["name"]))
+    name = await core.store.read(lambda tx: _whole_domain(tx, scope, domain))
     await delete(core, scope, f"@{name}")
 
 
@@ -144,6 +144,12 @@ def _write(tx: Tx, *, core: Core, scope: Scope, address: str, inboxes: list[str]
     rows = [find_inbox(tx, scope, ref) for ref in inboxes]
     made = aliases.put(tx, scope.organization, address, [row["id"] for row in rows])
     return _with_inboxes(tx, made)
+
+
+def _whole_domain(tx: Tx, scope: Scope, domain: str) -> str:
+    """The name of a domain all of whose mail the key may turn. Raises NotFound, Forbidden."""
+    row = find_domain(tx, scope, domain)
+    return str((row if row["organization_id"] is None else own_domain(scope, row))["name"])
 
 
 def _check_domain(tx: Tx, scope: Scope, address: str) -> None:

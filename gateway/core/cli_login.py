@@ -12,10 +12,11 @@ import secrets
 from dataclasses import dataclass
 
 from gateway.core.context import Core
-from gateway.core.errors import Forbidden, NotFound, TooMany
+from gateway.core.errors import Forbidden, NotFound
 from gateway.core.key_ring import hash_of
 from gateway.core.keys import key_row, new_secret
 from gateway.core.lookup import require
+from gateway.net.networks import network_of
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.jsontext import dump, load
@@ -24,8 +25,11 @@ from gateway.store.scope import Scope
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628 §6.1: no vowels, so no words
 _NOT_LETTERS = re.compile(r"[^A-Z]")
 SECONDS = 600
-MAX_PENDING = 200
-"""Requests that may wait at the same time: anybody can make one."""
+MAX_OF_NETWORK = 10
+"""Requests of one network (``net.networks``) that may wait at the same time: anybody can make one. A further one takes
+the place of the oldest, so nobody is refused, and a flood from one address displaces only itself."""
+MAX_PENDING = 2000
+"""Requests that may wait in all. Beyond it the network that has the most loses its oldest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +46,17 @@ def folded(code: str) -> str:
     return f"{letters[:4]}-{letters[4:]}" if len(letters) == 8 else letters
 
 
-async def start(core: Core, origin: str) -> Started:
-    """A fresh request; ``origin`` tells the approver where it came from. Raises TooMany."""
+async def start(core: Core, address: str | None, program: str) -> Started:
+    """A fresh request of ``program`` (its User-Agent) at an IP address, which tell the approver where it came from."""
+    origin, network = f"{address or 'an unknown address'}, {program}", network_of(address)
     request_id = secrets.token_urlsafe(32)
     code = folded("".join(secrets.choice(_LETTERS) for _ in range(8)))
     now = now_us()
 
     def write(tx: Tx) -> None:
         tx.run("DELETE FROM cli_login WHERE expires_at <= ?", now)
-        if tx.value("SELECT count(*) FROM cli_login WHERE organization_id IS NULL") >= MAX_PENDING:
-            raise TooMany("too many programs wait to be signed in", SECONDS)
+        tx.lock("cli_login")
+        _make_room(tx, network)
         tx.insert(
             "cli_login",
             {
@@ -59,6 +64,7 @@ async def start(core: Core, origin: str) -> Started:
                 "hash": hash_of(request_id),
                 "user_code": code,
                 "origin": origin[:300],
+                "network": network,
                 "test": 0,
                 "created_at": now,
                 "expires_at": now + SECONDS * 1_000_000,
@@ -67,6 +73,24 @@ async def start(core: Core, origin: str) -> Started:
 
     await core.store.write(write)
     return Started(request_id, code)
+
+
+def _make_room(tx: Tx, network: str) -> None:
+    """Displace the oldest request of a network that has its share, and of the largest one when all places are taken."""
+    pending = "FROM cli_login WHERE organization_id IS NULL"
+    if tx.value(f"SELECT count(*) {pending} AND network = ?", network) >= MAX_OF_NETWORK:
+        _displace(tx, network)
+    elif tx.value(f"SELECT count(*) {pending}") >= MAX_PENDING:
+        largest = f"SELECT network {pending} GROUP BY network ORDER BY count(*) DESC, min(created_at) LIMIT 1"
+        _displace(tx, tx.value(largest))
+
+
+def _displace(tx: Tx, network: str) -> None:
+    tx.run(
+        "DELETE FROM cli_login WHERE id = (SELECT id FROM cli_login WHERE organization_id IS NULL AND network = ? "
+        "ORDER BY created_at, id LIMIT 1)",
+        network,
+    )
 
 
 async def approve(core: Core, scope: Scope, code: str) -> Row:

@@ -75,8 +75,6 @@ async def create(
 ) -> tuple[Row, bool]:
     """Add a domain; answers its row and whether it is new. Raises Invalid, Taken, LimitReached."""
     require(scope, "domain_create")
-    if scope.inbox:
-        raise Forbidden("a key of one inbox cannot add domains", fix="use a key of the organization")
     if is_domain(name):
         name = fold_domain(name)
     else:
@@ -154,7 +152,7 @@ async def update(core: Core, scope: Scope, ref: str, changes: Row) -> Row:
     require(scope, "domain_update")
 
     def write(tx: Tx) -> Row:
-        row = own_domain(find_domain(tx, scope, ref))
+        row = own_domain(scope, find_domain(tx, scope, ref))
         columns = {name: int(bool(value)) for name, value in changes.items()} | {"updated_at": now_us()}
         tx.update("domain", "name", row["name"], columns)
         return {**row, **columns}
@@ -169,7 +167,7 @@ async def set_mta_sts(core: Core, scope: Scope, ref: str, mode: Mode) -> Row:
     def write(tx: Tx) -> Row:
         row = find_domain(tx, scope, ref)
         columns = {"mta_sts": mode, "updated_at": now_us()}
-        tx.update("domain", "name", (row if scope.operator else own_domain(row))["name"], columns)
+        tx.update("domain", "name", (row if scope.operator else own_domain(scope, row))["name"], columns)
         return {**row, **columns}
 
     return await core.store.write(write)
@@ -180,7 +178,7 @@ async def assign(core: Core, scope: Scope, ref: str, pod: str | None) -> Row:
     require(scope, "domain_update")
 
     def write(tx: Tx) -> Row:
-        row = own_domain(find_domain(tx, scope, ref))
+        row = own_domain(scope, find_domain(tx, scope, ref))
         pod_id = find_pod(tx, scope, pod)["id"] if pod is not None else scope.pod
         if pod_id is not None and tx.value(
             "SELECT 1 FROM inbox WHERE domain = ? AND pod_id <> ? LIMIT 1", row["name"], pod_id
@@ -200,7 +198,7 @@ async def delete(core: Core, scope: Scope, ref: str) -> None:
     require(scope, "domain_delete")
 
     def write(tx: Tx) -> tuple[str, list[str]]:
-        row = own_domain(find_domain(tx, scope, ref))
+        row = own_domain(scope, find_domain(tx, scope, ref))
         used = tx.value("SELECT count(*) FROM inbox WHERE domain = ?", row["name"])
         if used:
             raise Conflict(
@@ -231,10 +229,25 @@ def find_domain(tx: Tx, scope: Scope, ref: str) -> Row:
     return row
 
 
-def own_domain(row: Row) -> Row:
-    """The row again. Raises Forbidden for the platform's own domain."""
+def own_domain(scope: Scope, row: Row) -> Row:
+    """The row again. Raises Forbidden for the platform's own domain, and to a pod's key for the organization's: its
+    inboxes may use that one, but so do those of other pods."""
     if row["organization_id"] is None:
         raise Forbidden("this is the platform's own domain", fix="the operator changes mail.domain instead")
+    if scope.pod and row["pod_id"] != scope.pod:
+        raise Forbidden(
+            "this domain belongs to the whole organization", fix="use a key of the whole organization"
+        )
+    return row
+
+
+def find_domain_of(tx: Tx, scope: Scope, ref: str, pod: str | None) -> Row:
+    """A domain row as ``find_domain`` answers it; with ``pod`` it must be one of that pod."""
+    row = find_domain(tx, scope, ref)
+    if pod is not None and row["pod_id"] != find_pod(tx, scope, pod)["id"]:
+        raise NotFound(
+            f"there is no domain {ref[:255]!r} in this pod", fix="GET /pods/{pod_id}/domains lists them"
+        )
     return row
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gateway.core.context import Core
-from gateway.core.domains import find_domain
+from gateway.core.domains import find_domain, own_domain
 from gateway.core.domains_check import checker_of, verify
 from gateway.core.domains_records import Keys, keys_of
 from gateway.core.errors import Forbidden
@@ -64,6 +64,8 @@ def _look(tx: Tx, scope: Scope, ref: str) -> tuple[Row, bool]:
     row = find_domain(tx, scope, ref)
     if row["organization_id"] is None and not scope.operator:
         raise Forbidden("this is the platform's own domain", fix="the operator rotates its key")
+    if row["organization_id"] is not None:
+        own_domain(scope, row)
     return row, next_key(tx, row["name"]) is not None
 
 

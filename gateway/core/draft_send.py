@@ -12,7 +12,8 @@ from gateway.core.draft_folder import remove_draft, require_copy
 from gateway.core.drafts import SCHEDULED, _draft_labels, _found, as_texts, put_away
 from gateway.core.errors import CoreError, NotFound
 from gateway.core.idempotency import Completion
-from gateway.core.lookup import require
+from gateway.core.labels_change import check_total
+from gateway.core.lookup import require, require_own_test
 from gateway.core.mailbox import on_server
 from gateway.core.replies import ReplyRequest
 from gateway.core.sending import SendRequest
@@ -41,9 +42,13 @@ async def send_draft(
     """
     require(scope, "draft_send")
     inbox, row = await core.store.read(lambda tx: _found(tx, scope, inbox_ref, draft_ref))
+    require_own_test(scope, [row], "draft")
+    if row["forward_of"]:  # the mail that is sent on goes to whoever the draft names
+        require(scope, "message_read")
     await require_copy(core, inbox, row)
     labels = set(load(row["labels_json"])) | set(_draft_labels(add_labels, "add_labels"))
     labels -= {*_draft_labels(remove_labels, "remove_labels"), SCHEDULED}
+    check_total(labels, load(row["labels_json"]), "add_labels")
     inner = Scope(scope.organization, test=scope.test, key_id=scope.key_id)
     sent = await _send(core, inner, inbox, row, sorted(labels), completion)
     await sweep(core, inbox, row["id"])

@@ -16,9 +16,9 @@ from gateway.core.draft_content import PEOPLE, check_content, check_people, draf
 from gateway.core.draft_files import files_of, new_facts, store_files
 from gateway.core.draft_folder import file_draft, remove_draft, require_copy
 from gateway.core.errors import Conflict, CoreError, Invalid
-from gateway.core.labels_change import check_labels
+from gateway.core.labels_change import check_labels, check_total
 from gateway.core.listing import Filter, Listing, Window, cut, keyset
-from gateway.core.lookup import find_draft, find_inbox, require
+from gateway.core.lookup import find_draft, find_inbox, require, require_own_test
 from gateway.core.mailbox import on_server
 from gateway.core.messages import get_messages, reach
 from gateway.core.replies import ReplyRequest, original_of, reply_request
@@ -166,6 +166,7 @@ async def update_draft(
     """Edit a draft. Raises NotFound, Invalid, Conflict (edited, sent or deleted at the same time), Unavailable."""
     require(scope, "draft_update")
     inbox, row = await core.store.read(lambda tx: _found(tx, scope, inbox_ref, draft_ref))
+    require_own_test(scope, [row], "draft")
     await require_copy(core, inbox, row)
     content = load(row["content_json"])
     for name, value in change.fields.items():
@@ -183,6 +184,7 @@ async def update_draft(
         content.pop("failure", None)
     labels = set(load(row["labels_json"])) | set(_draft_labels(change.add_labels, "add_labels"))
     labels -= {*_draft_labels(change.remove_labels, "remove_labels"), SCHEDULED}
+    check_total(labels, load(row["labels_json"]), "add_labels")
     if status == SCHEDULED:
         labels.add(SCHEDULED)
     gone = {one.lower().removeprefix("att_") for one in change.remove_files}
@@ -241,6 +243,7 @@ async def delete_draft(core: Core, scope: Scope, inbox_ref: str | None, draft_re
     """Delete a draft, from the Drafts folder first. Raises NotFound, Unavailable (nothing changed)."""
     require(scope, "draft_delete")
     inbox, row = await core.store.read(lambda tx: _found(tx, scope, inbox_ref, draft_ref))
+    require_own_test(scope, [row], "draft")
     if row["uid"] is not None:
         validity, uid = row["uidvalidity"], row["uid"]
         await on_server(core, inbox["address"], lambda client: remove_draft(client, validity, uid))

@@ -1,11 +1,9 @@
-"""Which events a key's reach and permissions let it hear."""
+"""Which events a key's reach and permissions let it hear; a sandbox key hears of test sends only."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from gateway.core.errors import NotFound
-from gateway.events.log import OPT_IN
+from gateway.events.reach import permissions_of
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import parse_id
 from gateway.store.scope import Scope
@@ -15,18 +13,13 @@ def may_hear(scope: Scope, row: Row) -> bool:
     """Whether an event row is inside the key's reach and permissions."""
     if row["organization_id"] != scope.organization:
         return False
+    if (
+        scope.test and not row["test"]
+    ):  # what is live is for live keys: a socket of the sandbox must not take it
+        return False
     if (scope.pod and row["pod_id"] != scope.pod) or (scope.inbox and row["inbox_id"] != scope.inbox):
         return False
     return scope.permissions is None or all(scope.allows(one) for one in permissions_of(row["type"]))
-
-
-def permissions_of(kind: str) -> Sequence[str]:
-    """The permissions that hearing events of a type takes."""
-    if kind.startswith("domain."):
-        return ("domain_read",)
-    if kind in OPT_IN:
-        return ("message_read", f"label_{kind.rpartition('.')[2]}_read")
-    return ("message_read",)
 
 
 def position_of(tx: Tx, scope: Scope, event_id: str) -> int:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from gateway.core import keys
 from gateway.core.context import Core
 from gateway.core.errors import Conflict, NotFound
-from gateway.core.lookup import find_inbox, find_pod, require
+from gateway.core.lookup import find_inbox, find_pod, require, require_own_test
+from gateway.events.reach import end_webhooks
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us, parse_id
 from gateway.store.scope import Scope
@@ -66,6 +67,7 @@ async def held(core: Core, scope: Scope, holder: Holder) -> list[Row]:
 
     def read(tx: Tx) -> list[Row]:
         home, (where, args) = _home(tx, scope, holder), _held_by(tx, scope, holder)
+        where = f"{where} AND test = 1" if scope.test else where
         rows = tx.rows(f"SELECT * FROM api_key WHERE {where} ORDER BY created_at DESC, id DESC", *args)  # noqa: S608
         return [{**row, "pod_id": home} for row in rows]
 
@@ -83,7 +85,11 @@ async def revoke(core: Core, scope: Scope, holder: Holder, ref: str, *, again: b
     def write(tx: Tx) -> None:
         where, args = _held_by(tx, scope, holder)
         wanted = parse_id("key", ref) or ""
-        gone = tx.run(f"DELETE FROM api_key WHERE {where} AND id = ?", *args, wanted)  # noqa: S608
+        row = tx.row(f"SELECT * FROM api_key WHERE {where} AND id = ?", *args, wanted)  # noqa: S608
+        if row is not None:
+            require_own_test(scope, [row], "API key")
+            end_webhooks(tx, row)
+        gone = row is not None and tx.run("DELETE FROM api_key WHERE id = ?", row["id"])
         if gone and again:
             tx.insert(
                 "revoked_key",

@@ -28,14 +28,14 @@ def owner_of(inbox: Row) -> Owner:
     return Owner(inbox["organization_id"], inbox["id"])
 
 
-def set_url(tx: Tx, core: Core, inbox: Row, url: str | None) -> str | None:
+def set_url(tx: Tx, core: Core, inbox: Row, url: str | None, key_id: str | None) -> str | None:
     """Set or clear (None or "") the URL of an inbox row; answers the secret when one was made, to be shown now or
-    never.
+    never. ``key_id``: of the key that sets it.
 
     Raises Invalid ``invalid_webhook_url``. Call :func:`checked_url` before the transaction too: it also refuses
     names that lead to forbidden addresses.
     """
-    return single_webhook.put(tx, core, owner_of(inbox), url)
+    return single_webhook.put(tx, core, owner_of(inbox), url, key_id)
 
 
 async def rotate_secret(core: Core, scope: Scope, ref: str) -> str:

@@ -83,6 +83,7 @@ async def create(core: Core, scope: Scope, new: NewInbox) -> tuple[Row, bool]:
         raise Forbidden("a key of one inbox cannot make another", fix="use a key of the organization or pod")
     if new.webhook_url:
         require(scope, "inbox_webhook")
+        require(scope, "message_read")  # mail is posted there
     username = None if new.username is None else check_username(new.username)
     domain = _domain_name(new.domain or core.settings.mail.domain)
     await inbox_webhook.checked_url(core, new.webhook_url)
@@ -169,7 +170,7 @@ def _insert(
     made = tx.row("SELECT * FROM inbox WHERE id = ?", ulid)
     assert made is not None
     if new.webhook_url:
-        made["webhook_secret"] = inbox_webhook.set_url(tx, core, made, new.webhook_url)
+        made["webhook_secret"] = inbox_webhook.set_url(tx, core, made, new.webhook_url, scope.key_id)
     return made, True
 
 
@@ -243,6 +244,8 @@ async def update(core: Core, scope: Scope, ref: str, changes: Row) -> Row:
     require(scope, "inbox_update")
     if "webhook_url" in changes:
         require(scope, "webhook_update")
+        if changes["webhook_url"]:
+            require(scope, "message_read")
         await inbox_webhook.checked_url(core, changes["webhook_url"])
 
     def write(tx: Tx) -> Row:
@@ -261,7 +264,9 @@ async def update(core: Core, scope: Scope, ref: str, changes: Row) -> Row:
         columns["updated_at"] = max(now_us(), inbox["updated_at"] + 1000)
         tx.update("inbox", "id", inbox["id"], columns)
         if "webhook_url" in changes:
-            columns["webhook_secret"] = inbox_webhook.set_url(tx, core, inbox, changes["webhook_url"])
+            columns["webhook_secret"] = inbox_webhook.set_url(
+                tx, core, inbox, changes["webhook_url"], scope.key_id
+            )
         return {**inbox, **columns}
 
     return await core.store.write(write)

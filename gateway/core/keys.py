@@ -9,8 +9,10 @@ from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound
 from gateway.core.key_ring import hash_of
 from gateway.core.listing import Listing, Window
-from gateway.core.lookup import find_inbox, find_pod, require
+from gateway.core.lookup import find_inbox, find_pod, require, require_own_test
 from gateway.core.paged import clean_text, page_of
+from gateway.events.lanes import in_order, withdraw
+from gateway.events.reach import end_webhooks, waiting_beyond
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us, number_in, number_of, parse_id
 from gateway.store.jsontext import dump, load
@@ -144,15 +146,20 @@ async def list_keys(
     return listing
 
 
-async def get(core: Core, scope: Scope, ref: str) -> Row:
-    """A key's row. Raises NotFound."""
+async def get(core: Core, scope: Scope, ref: str, *, pod: str | None = None, inbox: str | None = None) -> Row:
+    """A key's row. ``pod``, ``inbox``: it must be a key of that one. Raises NotFound, Forbidden."""
     require(scope, "api_key_read")
-    row = await core.store.read(lambda tx: find_key(tx, scope, ref))
+    row = await core.store.read(lambda tx: find_key_under(tx, scope, ref, pod=pod, inbox=inbox))
     return {**row, "used_at": core.keys.used_at(row["id"]) or row["used_at"]}
 
 
-async def update(core: Core, scope: Scope, ref: str, changes: Row) -> Row:
-    """Change ``name`` or ``permissions``."""
+async def update(
+    core: Core, scope: Scope, ref: str, changes: Row, *, pod: str | None = None, inbox: str | None = None
+) -> Row:
+    """Change ``name`` or ``permissions``; ``pod``, ``inbox`` as in :func:`get`.
+
+    What waits for the key's webhooks and it may not read any more is withdrawn.
+    """
     require(scope, "api_key_update")
     columns: Row = {"updated_at": now_us()}
     if "name" in changes:
@@ -162,8 +169,10 @@ async def update(core: Core, scope: Scope, ref: str, changes: Row) -> Row:
         columns["permissions_json"] = None if granted is None else dump(granted)
 
     def write(tx: Tx) -> Row:
-        row = find_key(tx, scope, ref)
+        row = find_key_under(tx, scope, ref, pod=pod, inbox=inbox)
         tx.update("api_key", "id", row["id"], columns)
+        if "permissions" in changes:
+            _hold_back(tx, scope, row["id"])
         return {**row, **columns}
 
     row = await core.store.write(write)
@@ -171,15 +180,29 @@ async def update(core: Core, scope: Scope, ref: str, changes: Row) -> Row:
     return row
 
 
-async def delete(core: Core, scope: Scope, ref: str) -> None:
-    """Revoke a key: refused from this moment on."""
+def _hold_back(tx: Tx, scope: Scope, key_id: str) -> None:
+    """A key may read less now, and so do its webhooks: withdraw what they would not carry any more."""
+    beyond = waiting_beyond(tx, key_id)
+    for inbox_id in sorted({row["inbox_id"] or "" for row in beyond}):
+        in_order(tx, scope.organization, inbox_id or None)
+    for row in beyond:
+        withdraw(tx, row["seq"], row["webhook_id"])
+
+
+async def delete(
+    core: Core, scope: Scope, ref: str, *, pod: str | None = None, inbox: str | None = None
+) -> None:
+    """Revoke a key: refused from this moment on, and so are its webhooks (``events.reach``). ``pod``, ``inbox`` as in
+    :func:`get`."""
     require(scope, "api_key_delete")
-    await core.store.write(partial(_delete, scope=scope, ref=ref))
+    await core.store.write(partial(_delete, scope=scope, ref=ref, pod=pod, inbox=inbox))
     core.keys.forget()
 
 
-def _delete(tx: Tx, scope: Scope, ref: str) -> None:
-    tx.run("DELETE FROM api_key WHERE id = ?", find_key(tx, scope, ref)["id"])
+def _delete(tx: Tx, scope: Scope, ref: str, pod: str | None, inbox: str | None) -> None:
+    key = find_key_under(tx, scope, ref, pod=pod, inbox=inbox)
+    end_webhooks(tx, key)
+    tx.run("DELETE FROM api_key WHERE id = ?", key["id"])
 
 
 def find_key(tx: Tx, scope: Scope, ref: str) -> Row:
@@ -194,6 +217,19 @@ def find_key(tx: Tx, scope: Scope, ref: str) -> Row:
         raise NotFound(f"there is no API key {ref[:100]!r}", fix="GET /api-keys lists the keys")
     if (scope.pod and row["pod_id"] != scope.pod) or (scope.inbox and row["inbox_id"] != scope.inbox):
         raise Forbidden("this API key does not reach that one", fix="use a key of the organization")
+    require_own_test(scope, [row], "API key")
+    return row
+
+
+def find_key_under(tx: Tx, scope: Scope, ref: str, *, pod: str | None, inbox: str | None) -> Row:
+    """The same, looked for among the keys of a pod or an inbox when one is named."""
+    row = find_key(tx, scope, ref)
+    for column, holder in (
+        ("pod_id", None if pod is None else find_pod(tx, scope, pod)),
+        ("inbox_id", None if inbox is None else find_inbox(tx, scope, inbox)),
+    ):
+        if holder is not None and row[column] != holder["id"]:
+            raise NotFound(f"there is no API key {ref[:100]!r} here", fix="list the keys to see their ids")
     return row
 
 
@@ -203,7 +239,7 @@ def _reach(scope: Scope) -> tuple[str, list[object]]:
         where, args = f"{where} AND pod_id = ?", [*args, scope.pod]
     if scope.inbox:
         where, args = f"{where} AND inbox_id = ?", [*args, scope.inbox]
-    return where, list(args)
+    return f"{where} AND test = 1" if scope.test else where, list(args)
 
 
 def check_permissions(scope: Scope, permissions: list[str] | None) -> list[str] | None:

@@ -6,11 +6,11 @@ A message that stands nowhere yet (queued) keeps its labels in the index; its co
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
-from gateway.core.lookup import find_inbox, find_message_id, find_thread, require
+from gateway.core.lookup import find_inbox, find_message_id, find_thread, require, require_own_test
 from gateway.core.mailbox import Spot, on_server, spots_of
 from gateway.core.messages import MAX_BATCH, add_labels, see
 from gateway.core.placing import Moved, Plan, carry_out, changed_flags, check_folder, make_plan
@@ -18,17 +18,26 @@ from gateway.store import index, threads
 from gateway.store.engine import Row, Tx
 from gateway.store.flags_owed import forgive, owe
 from gateway.store.ids import now_us
-from gateway.store.labels import MAX_LABEL
+from gateway.store.labels import MAX_LABEL, to_keyword
 from gateway.store.scope import Scope
 
 MAX_LABELS = 100
+"""Labels that one request may name in one field."""
+MAX_ON_MESSAGE = 200
+"""Labels that a message may bear by the API; what people's programs put on it counts, and is never taken away."""
+MAX_KEYWORDS = 16_000
+"""Octets of the keywords that those labels are on the mail server: one command names them all, and takes 64 KiB."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\u2028\u2029]")
 
 
 def check_labels(labels: Sequence[object], field: str) -> list[str]:
     """The labels a caller gave, trimmed, each once. Raises Invalid naming ``field[n]``."""
     if len(labels) > MAX_LABELS:
-        raise Invalid(f"{field} takes at most {MAX_LABELS} labels", field=field)
+        raise Invalid(
+            f"{field} takes at most {MAX_LABELS} labels, and these are {len(labels)}",
+            field=field,
+            fix="change labels in several requests",
+        )
     found: dict[str, None] = {}
     for number, label in enumerate(labels):
         where = f"{field}[{number}]"
@@ -44,7 +53,30 @@ def check_labels(labels: Sequence[object], field: str) -> list[str]:
         if text.startswith("folder:"):
             check_folder(text.removeprefix("folder:"))
         found[text] = None
+    check_total(found, frozenset(), field)
     return list(found)
+
+
+def check_total(labels: Collection[str], before: Collection[str], field: str) -> None:
+    """Raise Invalid when a message, or a draft, would bear more labels than it may and bore fewer ``before``."""
+    if len(labels) > MAX_ON_MESSAGE and len(labels) > len(before):
+        raise Invalid(
+            f"a message bears at most {MAX_ON_MESSAGE} labels, and with {field} it would bear {len(labels)}",
+            field=field,
+            fix="remove some with remove_labels first",
+        )
+    octets, had = _octets(labels), _octets(before)
+    if octets > MAX_KEYWORDS and octets > had:
+        raise Invalid(
+            f"the labels of a message are {MAX_KEYWORDS} octets at most on the mail server (an octet outside "
+            f"a-z0-9._- counts three times), and with {field} they would be {octets}",
+            field=field,
+            fix="use fewer or shorter labels, or remove some with remove_labels first",
+        )
+
+
+def _octets(labels: Collection[str]) -> int:
+    return sum(len(to_keyword(one)) + 1 for one in labels)
 
 
 class Change:
@@ -70,10 +102,12 @@ class Change:
         self._remove = frozenset(check_labels(remove, "remove_labels"))
 
     def apply(self, current: frozenset[str]) -> frozenset[str]:
-        """The set that ``current`` becomes."""
+        """The set that ``current`` becomes. Raises Invalid for more than a message may bear."""
         if self._replace is not None:
             return self._replace
-        return (current | self._add) - self._remove
+        wanted = (current | self._add) - self._remove
+        check_total(wanted, current, "add_labels")
+        return wanted
 
 
 async def change_labels(core: Core, scope: Scope, inbox_ref: str, message_ref: str, change: Change) -> Row:
@@ -108,6 +142,7 @@ async def change_thread(
         thread = find_thread(tx, scope, inbox, thread_ref)
         inbox = inbox or find_inbox(tx, scope, thread["inbox_id"])
         rows = tx.rows("SELECT * FROM message WHERE thread_id = ? ORDER BY timestamp, seq", thread["id"])
+        require_own_test(scope, rows, "thread")
         add_labels_in_steps(tx, rows)
         return inbox, thread, rows
 
@@ -138,6 +173,7 @@ def _chosen(
         except NotFound:
             if strict:
                 raise
+    require_own_test(scope, found.values(), "message")
     return inbox, list(found.values())
 
 

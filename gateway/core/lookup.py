@@ -6,6 +6,7 @@ or inbox are Forbidden.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import unquote
 
 from gateway.core.errors import Forbidden, NotFound
@@ -25,6 +26,15 @@ def require(scope: Scope, permission: str) -> None:
         raise Forbidden(
             f"this API key lacks the permission {permission}",
             fix=f"use a key with {permission}, or grant it with PATCH /api-keys/{{key_id}}",
+        )
+
+
+def require_own_test(scope: Scope, rows: Iterable[Row], what: str) -> None:
+    """Raise Forbidden when a sandbox key would change something live; ``rows`` have ``test``, ``what`` names one."""
+    if scope.test and not all(row["test"] for row in rows):
+        raise Forbidden(
+            f"a sandbox key may not do this: the {what} is live",
+            fix=f"use a live key, or a {what} that a sandbox key made",
         )
 
 

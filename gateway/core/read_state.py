@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from gateway.core.context import Core
 from gateway.core.labels_change import Change, add_labels_in_steps, relabel
-from gateway.core.lookup import find_inbox, find_thread, require
+from gateway.core.lookup import find_inbox, find_thread, require, require_own_test
 from gateway.store import index, threads
 from gateway.store.engine import Row, Tx
 from gateway.store.flags_owed import owe
@@ -37,6 +37,9 @@ async def mark_thread(core: Core, scope: Scope, thread_ref: str, *, read: bool) 
     def look(tx: Tx) -> tuple[Row, list[Row]]:
         thread = find_thread(tx, scope, None, thread_ref)
         inbox = find_inbox(tx, scope, thread["inbox_id"])
+        if scope.test:
+            held = tx.rows("SELECT test FROM message WHERE thread_id = ?", thread["id"])
+            require_own_test(scope, held, "thread")
         if read:
             rows = tx.rows(_UNREAD_OF, thread["id"])
         elif thread["unread"]:

@@ -7,7 +7,6 @@ What is refused does not count, and the counts survive a restart.
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from gateway.core.errors import Forbidden, Invalid, Missing, TooMany
 from gateway.core.keys import key_row, new_secret
 from gateway.core.paged import clean_text
 from gateway.mime.addresses import InvalidAddress, check_address
+from gateway.net.networks import network_of
 from gateway.settings import Register
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
@@ -98,19 +98,6 @@ def _checked(name: str, owner_email: str) -> tuple[str, str]:
         wrong[0].also = wrong[1:]
         raise wrong[0]
     return name, owner
-
-
-def network_of(address: str | None) -> str:
-    """Whom a registration from ``address`` is counted with."""
-    try:
-        ip = ipaddress.ip_address((address or "").partition("%")[0])
-    except ValueError:
-        return "local"
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is None:
-            return str(ipaddress.ip_network((ip, 64), strict=False))
-        ip = ip.ipv4_mapped
-    return str(ip)
 
 
 def _charge(tx: Tx, limits: Register, network: str, owner: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.core.context import Core
 from gateway.core.errors import Unavailable
-from gateway.core.lookup import find_inbox, find_message_id, find_thread, require
+from gateway.core.lookup import find_inbox, find_message_id, find_thread, require, require_own_test
 from gateway.core.mailbox import Spot, look_for, on_server, spots_of
 from gateway.store import index, threads
 from gateway.store.engine import Row, Tx
@@ -21,7 +21,9 @@ async def delete_message(core: Core, scope: Scope, inbox_ref: str, message_ref: 
 
     def read(tx: Tx) -> tuple[Row, str]:
         inbox = find_inbox(tx, scope, inbox_ref)
-        return inbox, find_message_id(tx, inbox, message_ref)
+        message_id = find_message_id(tx, inbox, message_ref)
+        _own_test(tx, scope, [message_id])
+        return inbox, message_id
 
     inbox, message_id = await core.store.read(read)
     await _delete(core, inbox, [message_id], None)
@@ -33,7 +35,9 @@ async def delete_messages(core: Core, scope: Scope, inbox_ref: str, refs: Sequen
 
     def read(tx: Tx) -> tuple[Row, list[str]]:
         inbox = find_inbox(tx, scope, inbox_ref)
-        return inbox, list(dict.fromkeys(find_message_id(tx, inbox, ref) for ref in refs))
+        ids = list(dict.fromkeys(find_message_id(tx, inbox, ref) for ref in refs))
+        _own_test(tx, scope, ids)
+        return inbox, ids
 
     inbox, ids = await core.store.read(read)
     await _delete(core, inbox, ids, None)
@@ -48,11 +52,18 @@ async def delete_thread(core: Core, scope: Scope, inbox_ref: str | None, thread_
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         thread = find_thread(tx, scope, inbox, thread_ref)
         inbox = inbox or find_inbox(tx, scope, thread["inbox_id"])
-        rows = tx.rows("SELECT id FROM message WHERE thread_id = ?", thread["id"])
+        rows = tx.rows("SELECT id, test FROM message WHERE thread_id = ?", thread["id"])
+        require_own_test(scope, rows, "thread")
         return inbox, thread["id"], [row["id"] for row in rows]
 
     inbox, thread_id, ids = await core.store.read(read)
     await _delete(core, inbox, ids, thread_id)
+
+
+def _own_test(tx: Tx, scope: Scope, ids: Sequence[str]) -> None:
+    if scope.test:
+        rows = [tx.row("SELECT test FROM message WHERE id = ?", one) for one in ids]
+        require_own_test(scope, [row for row in rows if row is not None], "message")
 
 
 async def _delete(core: Core, inbox: Row, ids: Sequence[str], thread_id: str | None) -> None:

@@ -65,9 +65,10 @@ async def checked_url(core: Core, url: str | None, field: str = "webhookUrl") ->
     return text
 
 
-def put(tx: Tx, core: Core, owner: Owner, url: str | None) -> str | None:
+def put(tx: Tx, core: Core, owner: Owner, url: str | None, key_id: str | None = None) -> str | None:
     """Set or clear (None or "") the URL; answers the secret if this made one, that is with the first URL ever.
 
+    ``key_id``: the key that sets it (``events.reach``).
     Raises Invalid ``invalid_webhook_url`` for a bad form or a forbidden address (see also :func:`checked_url`).
     """
     if not url:
@@ -85,6 +86,7 @@ def put(tx: Tx, core: Core, owner: Owner, url: str | None) -> str | None:
             "url": text,
             "event_types_json": dump(EVENT_TYPES),
             "secret": secret,
+            "key_id": key_id,
             "created_at": now,
             "updated_at": now,
         },
@@ -92,7 +94,14 @@ def put(tx: Tx, core: Core, owner: Owner, url: str | None) -> str | None:
     )
     if made:
         return secret
-    changes = {"url": text, "enabled": 1, "failing_since": None, "updated_at": now}
+    changes: Row = {
+        "url": text,
+        "enabled": 1,
+        "failing_since": None,
+        "disabled_reason": None,
+        "key_id": key_id,
+    }
+    changes["updated_at"] = now
     tx.update("webhook", "id", owner.webhook_id, changes)
     return None
 

@@ -7,10 +7,12 @@ from functools import partial
 
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
+from gateway.core.event_reach import may_hear
 from gateway.core.lookup import require
 from gateway.core.webhooks import Among, find_webhook
 from gateway.events.lanes import BEHIND, enqueue, in_order, withdraw
 from gateway.events.log import wants
+from gateway.events.reach import HELD, may_carry
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import number_in, parse_id
 from gateway.store.scope import Scope
@@ -48,7 +50,7 @@ async def resend(core: Core, scope: Scope, among: Among, ref: str, attempt: str)
     require(scope, "webhook_update")
 
     def write(tx: Tx) -> Row:
-        hook = find_webhook(tx, scope, among, ref)
+        hook = _held(tx, scope, among, ref)
         row = tx.row(
             "SELECT * FROM attempt WHERE id = ? AND webhook_id = ?", number_in(attempt) or 0, hook["id"]
         )
@@ -57,8 +59,8 @@ async def resend(core: Core, scope: Scope, among: Among, ref: str, attempt: str)
                 f"there is no attempt {attempt[:100]!r} of this webhook",
                 fix="GET /webhooks/{webhook_id}/attempts lists them",
             )
-        event = tx.row("SELECT seq, inbox_id FROM event WHERE id = ?", row["event_id"])
-        if event is None:
+        event = tx.row("SELECT * FROM event WHERE id = ?", row["event_id"])
+        if event is None or not _may(scope, hook, event):
             raise NotFound("the event of this attempt is kept no more")
         in_order(tx, scope.organization, event["inbox_id"])
         held = tx.row(
@@ -87,11 +89,11 @@ def _replay(
     event_ids: Sequence[str],
     failed: bool,
 ) -> int:
-    hook = find_webhook(tx, scope, among, ref)
+    hook = _held(tx, scope, among, ref)
     if not hook["enabled"]:
         raise Invalid("the webhook is disabled", field="webhook_id", fix="PATCH it with enabled true first")
     chosen: dict[int, Row] = {}
-    columns = "event.seq, event.inbox_id, event.pod_id, event.type"
+    columns = "event.seq, event.inbox_id, event.pod_id, event.type, event.test, event.organization_id"
     if failed:
         for row in tx.rows(
             f"SELECT {columns} FROM delivery JOIN event ON event.seq = delivery.event_seq "  # noqa: S608
@@ -99,14 +101,15 @@ def _replay(
             hook["id"],
             since or 0,
         ):
-            chosen[row["seq"]] = row
+            if _may(scope, hook, row):
+                chosen[row["seq"]] = row
     elif since is not None:
         for row in tx.rows(
             f"SELECT {columns} FROM event WHERE organization_id = ? AND created_at >= ?",  # noqa: S608
             scope.organization,
             since,
         ):
-            if wants(hook, row["type"], row["pod_id"], row["inbox_id"]):
+            if _may(scope, hook, row) and wants(hook, row["type"], row["pod_id"], row["inbox_id"]):
                 chosen[row["seq"]] = row
     for one in event_ids:
         event = tx.row(
@@ -114,7 +117,7 @@ def _replay(
             parse_id("evt", one) or "",
             scope.organization,
         )
-        if event is None:
+        if event is None or not _may(scope, hook, event):
             raise NotFound(
                 f"there is no event {one[:100]!r}", field="event_ids", fix="GET /events lists them"
             )
@@ -125,3 +128,16 @@ def _replay(
         withdraw(tx, seq, hook["id"])
         enqueue(tx, seq, hook["id"], hook["dialect"], chosen[seq]["inbox_id"])
     return len(chosen)
+
+
+def _may(scope: Scope, hook: Row, event: Row) -> bool:
+    """Whether the webhook may carry an event, and the key that asks may read it."""
+    return may_carry(hook, event) and may_hear(scope, event)
+
+
+def _held(tx: Tx, scope: Scope, among: Among, ref: str) -> Row:
+    """The webhook, joined with the key that answers for it. Raises NotFound, Forbidden."""
+    row = find_webhook(tx, scope, among, ref)
+    held = tx.row(f"SELECT webhook.*, holder.* FROM webhook {HELD}WHERE webhook.id = ?", row["id"])  # noqa: S608
+    assert held is not None
+    return held

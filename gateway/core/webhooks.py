@@ -9,10 +9,11 @@ from typing import Any
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, NotFound
 from gateway.core.listing import Listing, Window
-from gateway.core.lookup import find_inbox, find_pod, require
+from gateway.core.lookup import find_inbox, find_pod, require, require_own_test
 from gateway.core.paged import clean_text, page_of
 from gateway.core.webhook_attempts import attempts_of
-from gateway.events.log import OPT_IN
+from gateway.events.kinds import OPT_IN
+from gateway.events.reach import permissions_of
 from gateway.events.webhook_signing import new_secret
 from gateway.net.client import check_headers
 from gateway.net.errors import NetError
@@ -74,6 +75,7 @@ async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Row, bool]:
     require(scope, "webhook_create")
     url = checked_url(core, new.url)
     types = check_types(new.event_types, new.known)
+    check_readable(scope, types)
     headers = checked_headers(new.headers)
     client_id = clean_text(new.client_id, "client_id") or None
 
@@ -105,6 +107,8 @@ async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Row, bool]:
             "headers_json": dump(headers),
             "enabled": int(new.enabled),
             "client_id": client_id,
+            "key_id": scope.key_id,
+            "test": int(scope.test),
             "secret": new_secret(),
             "old_secret": None,
             "old_secret_until": None,
@@ -161,6 +165,7 @@ async def update(core: Core, scope: Scope, among: Among, ref: str, change: Webho
 
     def write(tx: Tx) -> Row:
         row = find_webhook(tx, scope, among, ref)
+        check_readable(scope, types or load(row["event_types_json"]))
         columns: Row = {"updated_at": max(now_us(), row["updated_at"] + 1000)}
         if url is not None:
             columns["url"] = url
@@ -182,6 +187,8 @@ async def update(core: Core, scope: Scope, among: Among, ref: str, change: Webho
                 columns |= {"failing_since": None, "disabled_reason": None}
             if not change.enabled:
                 tx.run("DELETE FROM delivery WHERE webhook_id = ? AND state = 'pending'", row["id"])
+        if url is not None or change.enabled:  # whoever sends events somewhere answers for it
+            columns["key_id"] = scope.key_id
         tx.update("webhook", "id", row["id"], columns)
         return {**row, **columns}
 
@@ -228,6 +235,7 @@ async def update_headers(
 
     def write(tx: Tx) -> Row:
         row = find_webhook(tx, scope, among, ref)
+        check_readable(scope, load(row["event_types_json"]))
         low = {name.lower() for name in [*remove, *headers]}
         kept = {name: value for name, value in load(row["headers_json"]).items() if name.lower() not in low}
         columns = {"headers_json": dump(checked_headers({**kept, **headers})), "updated_at": now_us()}
@@ -266,7 +274,23 @@ def find_webhook(tx: Tx, scope: Scope, among: Among, ref: str) -> Row:
         raise NotFound(f"there is no webhook {ref[:100]!r}", fix="GET /webhooks lists the webhooks")
     if (scope.pod and row["pod_id"] != scope.pod) or (scope.inbox and row["inbox_id"] != scope.inbox):
         raise Forbidden("this API key does not reach that webhook", fix="use a key of the organization")
+    require_own_test(scope, [row], "webhook")
     return row
+
+
+def check_readable(scope: Scope, types: Sequence[str]) -> None:
+    """Raise Forbidden unless the key may read what a webhook of these event types (none: the usual ones) carries.
+
+    Of the usual ones it must be able to read mail; of the rest the webhook carries what the key may read.
+    """
+    for kind in types or ("message.received",):
+        for permission in permissions_of(kind):
+            if not scope.allows(permission):
+                raise Forbidden(
+                    f"this API key lacks the permission {permission}, which events of type {kind} take",
+                    field="event_types",
+                    fix=f"use a key with {permission}, or name event types that this key may read",
+                )
 
 
 def checked_url(core: Core, url: str) -> str:
@@ -307,7 +331,7 @@ def _reach(scope: Scope, dialect: str) -> tuple[str, list[Any]]:
         where, args = f"{where} AND pod_id = ?", [*args, scope.pod]
     if scope.inbox:
         where, args = f"{where} AND inbox_id = ?", [*args, scope.inbox]
-    return where, list(args)
+    return f"{where} AND test = 1" if scope.test else where, list(args)
 
 
 def _inboxes(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[str]:

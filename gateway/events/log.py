@@ -12,7 +12,9 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
+from gateway.events.kinds import OPT_IN
 from gateway.events.lanes import enqueue, in_order
+from gateway.events.reach import HELD, may_carry
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import derived_ulid, now_us
 from gateway.store.jsontext import dump, load
@@ -20,13 +22,9 @@ from gateway.store.wakeups import LocalWakeups, Wakeups
 
 log = logging.getLogger("postern.events")
 
-OPT_IN = frozenset({"message.received.spam", "message.received.blocked", "message.received.unauthenticated"})
-"""Event types a webhook gets only when it names them."""
-
-
-_HOOKS = (
-    "SELECT id, dialect, pod_id, inbox_id, event_types_json, inbox_ids_json, pod_ids_json "
-    "FROM webhook WHERE organization_id = ? AND enabled = 1 AND "
+_HOOKS = (  # what a webhook wants, and what the key that answers for it may read
+    "SELECT id, dialect, pod_id, inbox_id, event_types_json, inbox_ids_json, pod_ids_json, key_id, test, "  # noqa: S608
+    "holder.* FROM webhook " + HELD + "WHERE organization_id = ? AND enabled = 1 AND "
 )
 
 
@@ -99,7 +97,8 @@ class EventLog:
         if not added:
             return None
         seq = tx.value("SELECT seq FROM event WHERE id = ?", event_id)
-        for hook in _listening(tx, organization_id, type, pod_id, inbox_id):
+        happened = {"type": type, "pod_id": pod_id, "inbox_id": inbox_id, "test": test}
+        for hook in _listening(tx, organization_id, happened):
             enqueue(tx, seq, hook["id"], hook["dialect"], inbox_id)
         tx.after_commit.append(self.ring)
         if log.isEnabledFor(logging.INFO):
@@ -132,17 +131,16 @@ def event_id_of(type: str, *, organization_id: str, inbox_id: str | None, subjec
     return derived_ulid(at, "event", organization_id, inbox_id or "", type, subject)
 
 
-def _listening(
-    tx: Tx, organization_id: str, type: str, pod_id: str | None, inbox_id: str | None
-) -> list[Row]:
+def _listening(tx: Tx, organization_id: str, event: Row) -> list[Row]:
     """The webhooks that get an event. OpenMail: an inbox's own URL replaces the account's."""
+    inbox_id = event["inbox_id"]
     hooks = [
         row
         for row in (
             *tx.rows(_HOOKS + "inbox_id IS NULL ORDER BY id", organization_id),
             *(tx.rows(_HOOKS + "inbox_id = ? ORDER BY id", organization_id, inbox_id) if inbox_id else ()),
         )
-        if wants(row, type, pod_id, inbox_id)
+        if may_carry(row, event) and wants(row, event["type"], event["pod_id"], inbox_id)
     ]
     own = any(row["dialect"] == "openmail" and row["inbox_id"] for row in hooks)
     return [row for row in hooks if not (own and row["dialect"] == "openmail" and not row["inbox_id"])]

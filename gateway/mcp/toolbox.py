@@ -2,7 +2,7 @@
 
 A tool is a typed function in a :class:`Toolbox`; its arguments are a struct, its description is its docstring::
 
-    @box.tool("Read a message", read_only=True)
+    @box.tool("Read a message", access=reads("message_read"), read_only=True)
     async def read_message(call: Call[ReadMessage]) -> Answer:
         \"\"\"What a model reads when it chooses a tool.\"\"\"
 """
@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from gateway.api.errors import Internal, core_error, from_msgspec
+from gateway.core.access import Access, check
 from gateway.core.context import Core
 from gateway.core.errors import Invalid
 from gateway.mcp.errors import refusal
@@ -87,6 +88,7 @@ class Tool:
     description: str
     arguments: type[Arguments]
     handler: Handler
+    access: Access
     read_only: bool
     destructive: bool
     idempotent: bool
@@ -107,12 +109,13 @@ class Toolbox:
         self,
         title: str,
         *,
+        access: Access,
         read_only: bool = False,
         destructive: bool = False,
         idempotent: bool = False,
         open_world: bool = False,
     ) -> Callable[[_H], _H]:
-        """Declare a tool, called as its function is."""
+        """Declare a tool, called as its function is. ``access``: what the key needs (``core.access``)."""
 
         def declare(handler: _H) -> _H:
             name = handler.__name__
@@ -124,6 +127,7 @@ class Toolbox:
                 description=" ".join(inspect.cleandoc(handler.__doc__ or "").split()),
                 arguments=arguments,
                 handler=handler,
+                access=access,
                 read_only=read_only,
                 destructive=destructive,
                 idempotent=idempotent or read_only,
@@ -143,6 +147,7 @@ async def call_tool(
 ) -> Answer:
     """Run a tool; whatever it refuses is an answer that says what to do now, never an exception."""
     try:
+        check(caller.scope, tool.access)
         args = decode(tool, given)
         return await tool.handler(Call(core, caller, tool.name, args, progress))
     except Exception as error:

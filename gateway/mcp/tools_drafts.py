@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from gateway.api.times import to_seconds
 from gateway.core import draft_send, drafts
+from gateway.core.access import changes, reads
 from gateway.core.drafts import NewDraft, as_texts
 from gateway.core.errors import Invalid
 from gateway.core.listing import Filter
@@ -54,7 +55,7 @@ class CreateDraft(Arguments):
     inbox_id: InboxId = None
 
 
-@box.tool("Create a draft")
+@box.tool("Create a draft", access=changes("draft_create", test="any"))
 async def create_draft(call: Call[CreateDraft]) -> Answer:
     """Write an email without sending it, for a person to look at. It stands in the Drafts folder of the inbox;
     send_draft sends it."""
@@ -100,7 +101,7 @@ class ListDrafts(Arguments):
     page: Page = 1
 
 
-@box.tool("List drafts", read_only=True)
+@box.tool("List drafts", access=reads("draft_read"), read_only=True)
 async def list_drafts(call: Call[ListDrafts]) -> Answer:
     """List the drafts of an inbox with their text, last changed first: yours, and those that people began."""
     inbox = await inbox_of(call, call.args.inbox_id)
@@ -135,7 +136,7 @@ class SendDraft(Arguments):
     draft_id: DraftId
 
 
-@box.tool("Send a draft", open_world=True)
+@box.tool("Send a draft", access=changes("draft_send", test="own"), open_world=True)
 async def send_draft(call: Call[SendDraft]) -> Answer:
     """Send a draft as it stands now. It is sent once: afterwards there is no draft."""
     inbox, row = await draft_of(call, call.args.draft_id)
@@ -147,7 +148,7 @@ class DeleteDraft(Arguments):
     draft_id: DraftId
 
 
-@box.tool("Delete a draft", destructive=True)
+@box.tool("Delete a draft", access=changes("draft_delete", test="own"), destructive=True)
 async def delete_draft(call: Call[DeleteDraft]) -> Answer:
     """Delete a draft for good. To change one, make a new draft and delete the old."""
     inbox, row = await draft_of(call, call.args.draft_id)

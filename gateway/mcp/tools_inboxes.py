@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from gateway.api.times import to_seconds
 from gateway.core import inboxes
+from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
 from gateway.core.errors import Invalid, Missing
 from gateway.core.paged import clean_text
 from gateway.mcp.arguments import Doc, Page, bounded, window
@@ -22,7 +23,7 @@ class ListInboxes(Arguments):
     per_page: Annotated[int, bounded("Inboxes a page (default 20).", 1, 50)] = 20
 
 
-@box.tool("List inboxes", read_only=True)
+@box.tool("List inboxes", access=reads("inbox_read"), read_only=True)
 async def list_inboxes(call: Call[ListInboxes]) -> Answer:
     """List the inboxes this key reaches, newest first. Other tools take an inbox by its address or id."""
     wanted = window(call.args.per_page, call.args.page)
@@ -60,7 +61,7 @@ class CreateInbox(Arguments):
     ] = None
 
 
-@box.tool("Create an inbox")
+@box.tool("Create an inbox", access=changes("inbox_create", kinds=ORGANIZATION_OR_POD))
 async def create_inbox(call: Call[CreateInbox]) -> Answer:
     """Make a new inbox: a real mailbox that sends and receives at once."""
     args = call.args

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from gateway.core import labels_change
+from gateway.core.access import changes
 from gateway.core.errors import Invalid
 from gateway.core.labels_change import Change
 from gateway.mcp.arguments import Doc, Id, InboxId, ref_of
@@ -25,7 +26,7 @@ class SetLabels(Arguments):
     inbox_id: InboxId = None
 
 
-@box.tool("Set labels", idempotent=True)
+@box.tool("Set labels", access=changes("message_update", test="own"), idempotent=True)
 async def set_labels(call: Call[SetLabels]) -> Answer:
     """Add and remove labels of a message or a thread. Remove unread to mark it read; add starred, archive, spam or
     trash to do what a mail program does; any other word is a label of your own."""
@@ -38,11 +39,17 @@ async def set_labels(call: Call[SetLabels]) -> Answer:
     if not args.add and not args.remove:
         raise Invalid("nothing to change", field="add", fix="give labels in add, in remove or in both")
     try:
-        change = Change(add=args.add or (), remove=args.remove or ())
+        return await _change(call, message, thread)
     except Invalid as error:
         error.field = (error.field or "add").replace("_labels", "")
         error.message = error.message.replace("_labels", "")
+        error.fix = error.fix and error.fix.replace("_labels", "")
         raise
+
+
+async def _change(call: Call[SetLabels], message: str | None, thread: str | None) -> Answer:
+    args = call.args
+    change = Change(add=args.add or (), remove=args.remove or ())
     if message is not None:
         inbox, ulid = await message_of(call, args.inbox_id, message)
         row = await labels_change.change_labels(call.core, call.scope, inbox, ulid, change)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from gateway.api.times import parse_day
 from gateway.core import messages
+from gateway.core.access import reads
 from gateway.core.attachment_text import text_of
 from gateway.core.errors import Invalid
 from gateway.core.listing import Filter
@@ -33,7 +34,7 @@ class CheckInbox(Arguments):
     ] = False
 
 
-@box.tool("Check an inbox", read_only=True)
+@box.tool("Check an inbox", access=reads("message_read"), read_only=True)
 async def check_inbox(call: Call[CheckInbox]) -> Answer:
     """List the recent messages of an inbox, newest first: sender, subject and a preview of each. Spam, trash and
     mail that failed sender authentication are left out unless label asks for them. To wait for mail that has not
@@ -71,7 +72,7 @@ class ReadMessage(Arguments):
     offset: Offset = 0
 
 
-@box.tool("Read a message", read_only=True)
+@box.tool("Read a message", access=reads("message_read"), read_only=True)
 async def read_message(call: Call[ReadMessage]) -> Answer:
     """Read one message: sender, whether the sender is genuine, body, attachments. It stays unread; set_labels changes
     that."""
@@ -97,7 +98,7 @@ class ReadAttachment(Arguments):
     offset: Offset = 0
 
 
-@box.tool("Read an attachment", read_only=True)
+@box.tool("Read an attachment", access=reads("message_read"), read_only=True)
 async def read_attachment(call: Call[ReadAttachment]) -> Answer:
     """Read the text of an attachment: PDF, Word, Excel, PowerPoint, OpenDocument, CSV, text, and pictures where the
     server reads them."""
@@ -145,7 +146,7 @@ class SearchMessages(Arguments):
     page: Page = 1
 
 
-@box.tool("Search messages", read_only=True)
+@box.tool("Search messages", access=reads("message_read"), read_only=True)
 async def search_messages(call: Call[SearchMessages]) -> Answer:
     """Search messages, received and sent, in all inboxes of the key, newest first."""
     args = call.args

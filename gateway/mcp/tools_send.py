@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from gateway.api.times import to_seconds
 from gateway.core import messages, replies, sending
+from gateway.core.access import changes
 from gateway.core.errors import Invalid, Missing
 from gateway.core.replies import ReplyRequest
 from gateway.core.sending import SendRequest
@@ -46,7 +47,7 @@ class SendEmail(Arguments):
     idempotency_key: IdempotencyKey = None
 
 
-@box.tool("Send an email", open_world=True)
+@box.tool("Send an email", access=changes("message_send", test="any"), open_world=True)
 async def send_email(call: Call[SendEmail]) -> Answer:
     """Send a new email from an inbox. It is queued at once and cannot be taken back. To answer a message, use
     reply_to_email, which keeps the thread."""
@@ -87,7 +88,7 @@ class ReplyToEmail(Arguments):
     idempotency_key: IdempotencyKey = None
 
 
-@box.tool("Reply to an email", open_world=True)
+@box.tool("Reply to an email", access=changes("message_send", "message_read", test="any"), open_world=True)
 async def reply_to_email(call: Call[ReplyToEmail]) -> Answer:
     """Answer a message in its thread; subject and recipients come from it. To answer a message you sent writes to its
     recipients again."""
@@ -122,7 +123,7 @@ class ForwardEmail(Arguments):
     idempotency_key: IdempotencyKey = None
 
 
-@box.tool("Forward an email", open_world=True)
+@box.tool("Forward an email", access=changes("message_send", "message_read", test="any"), open_world=True)
 async def forward_email(call: Call[ForwardEmail]) -> Answer:
     """Send a message on to other people, with its attachments."""
     args = call.args

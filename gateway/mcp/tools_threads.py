@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from gateway.api.times import to_seconds
 from gateway.core import threads
+from gateway.core.access import reads
 from gateway.core.listing import Filter
 from gateway.mcp.arguments import Doc, Id, InboxId, Page, bounded, window
 from gateway.mcp.fence import Fence, one_line
@@ -29,7 +30,7 @@ class ListThreads(Arguments):
     )
 
 
-@box.tool("List threads", read_only=True)
+@box.tool("List threads", access=reads("message_read"), read_only=True)
 async def list_threads(call: Call[ListThreads]) -> Answer:
     """List the conversations of an inbox, latest activity first."""
     args = call.args
@@ -67,7 +68,7 @@ class ReadThread(Arguments):
     inbox_id: InboxId = None
 
 
-@box.tool("Read a thread", read_only=True)
+@box.tool("Read a thread", access=reads("message_read"), read_only=True)
 async def read_thread(call: Call[ReadThread]) -> Answer:
     """Read a conversation, oldest message first: of each what is new in it, without the quoted history."""
     thread = await thread_of(call, call.args.inbox_id, call.args.thread_id)

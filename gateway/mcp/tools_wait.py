@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from gateway.api.times import parse_time, to_seconds
+from gateway.core.access import reads
 from gateway.core.waiting import MAX_WAIT, Match, wait_for
 from gateway.mcp.arguments import Doc, InboxId, bounded, within
 from gateway.mcp.fence import Fence
@@ -40,7 +41,7 @@ class WaitForEmail(Arguments, rename={"sender": "from"}):
     inbox_id: InboxId = None
 
 
-@box.tool("Wait for an email", read_only=True)
+@box.tool("Wait for an email", access=reads("message_read"), read_only=True)
 async def wait_for_email(call: Call[WaitForEmail]) -> Answer:
     """Wait until an email that matches is received, and read it, with its one-time code or link when it has one.
     Answers at once when it comes. Without from, subject or text any email will do."""

@@ -90,6 +90,7 @@ class CliLogin(Model):
     test = flag()
     created_at = BigIntegerField()
     expires_at = BigIntegerField(index=True)
+    network = text("")  # the address that asked (IPv6: its /64), which has a share of those that wait
 
     class Meta:
         table_name = "cli_login"
@@ -216,6 +217,10 @@ class Webhook(Model):
     disabled_reason = TextField(null=True)
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
+    key_id = CharField(
+        null=True, index=True
+    )  # the key that answers for it (events.reach); null: the organization
+    test = flag()  # made by a sandbox key: it carries test events only
 
     class Meta:
         # each event looks for those of its inbox and those of no inbox; thousands of inboxes may have one

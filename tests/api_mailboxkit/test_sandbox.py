@@ -110,7 +110,7 @@ def test_nor_what_a_sandbox_key_sends_through_the_other_dialects(sandbox: Sandbo
     path = f"inboxes/{box}/messages/msg_{asked['ulid'].lower()}"
     sandbox.test.call("POST", f"{path}/reply-all", json={"cc": [to[1], theirs], "text": "t"})
     sandbox.test.call("POST", f"{path}/forward", json={"to": [to[2], theirs], "text": "t"})
-    draft = sandbox.live.call("POST", f"inboxes/{box}/drafts", json={"to": [to[3], theirs], "text": "t"})
+    draft = sandbox.test.call("POST", f"inboxes/{box}/drafts", json={"to": [to[3], theirs], "text": "t"})
     sandbox.test.call("POST", f"inboxes/{box}/drafts/{draft['draft_id']}/send")
     with sandbox.test.client() as http:
         sent = http.post(
@@ -133,11 +133,26 @@ def test_nor_a_draft_that_a_sandbox_key_scheduled(sandbox: Sandbox) -> None:
 
     body = {"to": [early, box_of(sandbox.theirs)], "text": "t"}
     sandbox.test.call("POST", f"inboxes/{box}/drafts", json={**body, **soon(1)})
-    draft = sandbox.live.call("POST", f"inboxes/{box}/drafts", json={**body, "to": [late], **soon(3600)})
+    draft = sandbox.test.call("POST", f"inboxes/{box}/drafts", json={**body, "to": [late], **soon(3600)})
     sandbox.test.call("PATCH", f"inboxes/{box}/drafts/{draft['draft_id']}", json=soon(1))
     until(lambda: len(listed(sandbox.live, sandbox.ours)) == 2, why="both drafts went")
     assert [one["test"] for one in listed(sandbox.live, sandbox.ours)] == [True, True]
     sandbox.nothing_left(early, late)
+
+
+def test_a_live_draft_is_not_a_sandbox_keys_to_change_send_or_delete(sandbox: Sandbox) -> None:
+    box = box_of(sandbox.ours)
+    draft = sandbox.live.call("POST", f"inboxes/{box}/drafts", json={"to": [stranger()], "text": "t"})
+    path = f"inboxes/{box}/drafts/{draft['draft_id']}"
+    with sandbox.test.client() as http:
+        for method, where, body in (
+            ("PATCH", path, {"subject": "mine"}),
+            ("POST", f"{path}/send", None),
+            ("DELETE", path, None),
+        ):
+            assert http.request(method, where, json=body).status_code == 403, method
+        assert http.get(path).json() == sandbox.live.call("GET", path)
+    assert sandbox.live.call("GET", path)["updated_at"] == draft["updated_at"]
 
 
 def test_a_scheduled_draft_of_a_live_key_goes(house: House) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gateway.core import cli_login
-from gateway.core.errors import NotFound, TooMany
+from gateway.core.errors import NotFound
 from tests.api.rig import rig
 from tests.api_openmail.calls import call
 from tests.gateway_process import GatewayProcess, Organization
@@ -89,21 +89,46 @@ def test_what_nobody_asked_for_is_not_found(gateway: GatewayProcess, organizatio
 
 
 @pytest.mark.anyio
-async def test_requests_expire_and_only_so_many_wait(tmp_path: Path) -> None:
+async def test_one_address_displaces_only_its_own_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with rig(tmp_path) as house:
         core = house.core
-        first = await cli_login.start(core, "somewhere")
-        for _ in range(cli_login.MAX_PENDING - 1):
-            await cli_login.start(core, "somewhere")
-        with pytest.raises(TooMany) as refused:
-            await cli_login.start(core, "somewhere")
-        assert refused.value.retry_after == cli_login.SECONDS
+        someone = await cli_login.start(core, "192.0.2.7", "openmail-cli")
+        for last in range(300):
+            await cli_login.start(core, f"2001:db8:1:2::{last:x}", "flood")  # one /64: one customer
+        newcomer = await cli_login.start(core, "192.0.2.8", "openmail-cli")
+
+        async def waiting(condition: str = "1 = 1") -> int:
+            query = f"SELECT count(*) FROM cli_login WHERE {condition}"
+            return int(await core.store.read(lambda tx: tx.value(query)))
+
+        assert await waiting("network = '2001:db8:1:2::/64'") == cli_login.MAX_OF_NETWORK
+        for begun in (someone, newcomer):
+            await cli_login.approve(core, house.scope, begun.user_code)
+            assert await cli_login.fetch(core, begun.request_id)
+        own = [await cli_login.start(core, "192.0.2.9", "x") for _ in range(cli_login.MAX_OF_NETWORK + 1)]
+        with pytest.raises(NotFound):  # the oldest of its own address
+            await cli_login.fetch(core, own[0].request_id)
+        for begun in own[1:]:
+            assert await cli_login.fetch(core, begun.request_id) is None
+        monkeypatch.setattr(cli_login, "MAX_PENDING", await waiting())
+        late = await cli_login.start(core, "198.51.100.1", "openmail-cli")  # every place is taken
+        assert await waiting() == cli_login.MAX_PENDING
+        assert await cli_login.fetch(core, late.request_id) is None
+
+
+@pytest.mark.anyio
+async def test_requests_expire(tmp_path: Path) -> None:
+    async with rig(tmp_path) as house:
+        core = house.core
+        first = await cli_login.start(core, None, "somewhere")
         await core.store.write(lambda tx: tx.run("UPDATE cli_login SET expires_at = 1"))
         with pytest.raises(NotFound):
             await cli_login.approve(core, house.scope, first.user_code)
         with pytest.raises(NotFound):
             await cli_login.fetch(core, first.request_id)
-        again = await cli_login.start(core, "somewhere")
+        again = await cli_login.start(core, None, "somewhere")
         assert await core.store.read(lambda tx: tx.value("SELECT count(*) FROM cli_login")) == 1
         narrow = replace(house.scope, permissions=frozenset({"api_key_create", "inbox_read"}))
         await cli_login.approve(core, narrow, again.user_code)

@@ -45,7 +45,7 @@ BAD_IDS = (
     "%F0%9F%92%A9",
     "'%20OR%201=1--",
 )
-ROUTES = [one for one in openmail_dialect.table.endpoints if one.auth]
+ROUTES = [one for one in openmail_dialect.table.endpoints if not one.access.open]
 
 
 def fill(path: str, ids: dict[str, str], default: str = "x") -> str:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.api.openmail import openmail_dialect
-from gateway.api.openmail.reach import account_only, account_or_pod
 from gateway.api.routing import Endpoint
+from gateway.core.access import EVERY_KIND, ORGANIZATION, ORGANIZATION_OR_POD
 from tests.api_openmail.calls import call, client
 from tests.api_openmail.household import Household
 from tests.e2e.world import deliver, letter, until
@@ -110,13 +110,13 @@ def home(gateway: GatewayProcess, household: Household) -> Home:
 def test_every_route_says_who_may_use_it() -> None:
     for name, endpoint in ROUTES.items():
         if name in EVERY_KEY | NO_KEY:
-            assert endpoint.guard is None, name
-            assert endpoint.auth == (name in EVERY_KEY), name
+            assert endpoint.access.kinds == EVERY_KIND, name
+            assert endpoint.access.open == (name in NO_KEY), name
         elif name in ACCOUNT_OR_POD:
-            assert endpoint.guard is account_or_pod, name
+            assert endpoint.access.kinds == ORGANIZATION_OR_POD, name
         else:  # what is open to more must be listed above, with a reason in the contract
-            assert endpoint.guard not in (None, account_or_pod), name
-            assert endpoint.auth, name
+            assert endpoint.access.operator or endpoint.access.kinds == ORGANIZATION, name
+            assert not endpoint.access.open, name
 
 
 def test_what_another_account_has_does_not_exist(home: Home) -> None:
@@ -124,7 +124,7 @@ def test_what_another_account_has_does_not_exist(home: Home) -> None:
     for name in ROUTES:
         if name in NO_KEY or not any(f"{{{one}" in name for one in NAMED):
             continue
-        if ROUTES[name].guard in (None, account_only, account_or_pod):
+        if not ROUTES[name].access.operator:
             status, body = home.answer("foreign", name, "own")
             assert (status, body["error"]) == (404, "not_found"), name
             tried += 1
@@ -135,7 +135,7 @@ def test_what_does_not_exist_is_404_for_every_kind_of_key(home: Home) -> None:
     for name, endpoint in ROUTES.items():
         if name in NO_KEY or not any(f"{{{one}" in name for one in NAMED):
             continue
-        if endpoint.guard in (None, account_only, account_or_pod):
+        if not endpoint.access.operator:
             for key in ("account", *SCOPED):
                 status, body = home.answer(key, name, "unknown")
                 assert (status, body["error"]) == (404, "not_found"), (name, key)
@@ -155,7 +155,7 @@ def test_what_is_outside_a_keys_reach_is_403(home: Home) -> None:
 def test_what_takes_an_account_wide_key_is_403_for_others_wherever_it_points(home: Home) -> None:
     tried = 0
     for name, endpoint in ROUTES.items():
-        if endpoint.guard is not account_only or "{key_id}" in name:
+        if endpoint.access.operator or endpoint.access.kinds != ORGANIZATION or "{key_id}" in name:
             continue
         for key in SCOPED:
             for place in ("own", "sister", "outside"):

@@ -33,6 +33,7 @@ from gateway.api.agentmail.events_view import render
 from gateway.api.agentmail.socket import serve_socket
 from gateway.api.dialect import Dialect
 from gateway.api.routing import Table
+from gateway.api.socket_door import SOCKET
 from gateway.core.context import Core
 from gateway.events.webhook_signing import sign
 from gateway.events.wire import Wire
@@ -73,6 +74,7 @@ agentmail_dialect = Dialect(
     error_schema=ERROR_SCHEMA,
     wire=lambda core: Wire(render=lambda event, attempt: render(event), sign=sign),
     socket=serve_socket,
+    socket_access=SOCKET,
 )
 
 

@@ -10,6 +10,7 @@ from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
 from gateway.core import aliases
+from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
 from gateway.core.aliases import Alias
 from gateway.core.errors import Invalid
 
@@ -60,14 +61,14 @@ class AliasView(msgspec.Struct):
     updated_at: str
 
 
-@table.post("/aliases", status=201)
+@table.post("/aliases", status=201, access=changes("inbox_update", kinds=ORGANIZATION_OR_POD))
 async def create_alias(call: Call[CreateAlias, NoQuery]) -> AliasView:
     """Deliver mail for another address into one or more inboxes, or refuse it."""
     inboxes = _inboxes(call.body.inbox_ids, call.body.refused)
     return alias_view(await aliases.create(call.core, call.scope, call.body.address, inboxes))
 
 
-@table.get("/aliases", rows=("aliases", AliasView))
+@table.get("/aliases", rows=("aliases", AliasView), access=reads("inbox_read"))
 async def list_aliases(call: Call[NoBody, AliasQuery]) -> dict[str, Any]:
     """The aliases and catch-alls, newest first."""
     paging = read_paging(call.query, call.core.secret)
@@ -77,39 +78,47 @@ async def list_aliases(call: Call[NoBody, AliasQuery]) -> dict[str, Any]:
     return answer(found, paging, "aliases", call.core.secret, alias_view)
 
 
-@table.get("/aliases/{address}")
+@table.get("/aliases/{address}", access=reads("inbox_read"))
 async def get_alias(call: Call[NoBody, NoQuery]) -> AliasView:
     """One alias; ``@example.com`` is a catch-all."""
     return alias_view(await aliases.get(call.core, call.scope, call.ids["address"]))
 
 
-@table.put("/aliases/{address}")
+@table.put("/aliases/{address}", access=changes("inbox_update", kinds=ORGANIZATION_OR_POD))
 async def replace_alias(call: Call[ReplaceAlias, NoQuery]) -> AliasView:
     """Set what an alias leads to; it is made when there is none."""
     inboxes = _inboxes(call.body.inbox_ids, call.body.refused)
     return alias_view(await aliases.replace(call.core, call.scope, call.ids["address"], inboxes))
 
 
-@table.delete("/aliases/{address}")
+@table.delete("/aliases/{address}", access=changes("inbox_update", kinds=ORGANIZATION_OR_POD))
 async def delete_alias(call: Call[NoBody, NoQuery]) -> None:
     """Take an alias away; its mail is refused from now on, or is the catch-all's."""
     await aliases.delete(call.core, call.scope, call.ids["address"])
 
 
-@table.get("/domains/{domain_id}/catch-all")
+@table.get(
+    "/domains/{domain_id}/catch-all", access=reads("domain_read", "inbox_read", kinds=ORGANIZATION_OR_POD)
+)
 async def get_catch_all(call: Call[NoBody, NoQuery]) -> AliasView:
     """Which inbox gets mail for unknown addresses of a domain."""
     return alias_view(await aliases.get_catch_all(call.core, call.scope, call.ids["domain_id"]))
 
 
-@table.put("/domains/{domain_id}/catch-all")
+@table.put(
+    "/domains/{domain_id}/catch-all",
+    access=changes("domain_update", "inbox_update", kinds=ORGANIZATION_OR_POD),
+)
 async def set_catch_all(call: Call[SetCatchAll, NoQuery]) -> AliasView:
     """Give mail for every unknown address of a domain to an inbox."""
     made = await aliases.set_catch_all(call.core, call.scope, call.ids["domain_id"], call.body.inbox_id)
     return alias_view(made)
 
 
-@table.delete("/domains/{domain_id}/catch-all")
+@table.delete(
+    "/domains/{domain_id}/catch-all",
+    access=changes("domain_update", "inbox_update", kinds=ORGANIZATION_OR_POD),
+)
 async def delete_catch_all(call: Call[NoBody, NoQuery]) -> None:
     """Refuse mail for unknown addresses of a domain again."""
     await aliases.delete_catch_all(call.core, call.scope, call.ids["domain_id"])

@@ -12,8 +12,8 @@ from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import parse_time
 from gateway.core import keys
+from gateway.core.access import changes, reads
 from gateway.core.errors import Invalid
-from gateway.core.lookup import find_inbox
 
 table = Table("api-keys")
 
@@ -44,7 +44,7 @@ def _granted(permissions: Permissions | None) -> list[str] | None:
     return None if permissions is None else [name for name, yes in permissions.items() if yes]
 
 
-@table.post("/api-keys", status=201, also=_ALSO)
+@table.post("/api-keys", status=201, also=_ALSO, access=changes("api_key_create", test="any"))
 async def create_key(call: Call[CreateKey, NoQuery]) -> NewKeyView:
     """Create an API key; the key itself is shown only here."""
     name = call.body.name
@@ -64,7 +64,7 @@ async def create_key(call: Call[CreateKey, NoQuery]) -> NewKeyView:
     return new_key_view(row, key)
 
 
-@table.get("/api-keys", rows=("api_keys", KeyView), also=_ALSO)
+@table.get("/api-keys", rows=("api_keys", KeyView), also=_ALSO, access=reads("api_key_read"))
 async def list_keys(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     """List API keys; only prefixes are shown."""
     paging = read_paging(call.query, call.core.secret)
@@ -74,34 +74,29 @@ async def list_keys(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     return answer(found, paging, "api_keys", call.core.secret, key_view)
 
 
-@table.get("/api-keys/{key_id}", also=_ONE)
+@table.get("/api-keys/{key_id}", also=_ONE, access=reads("api_key_read", test="own"))
 async def get_key(call: Call[NoBody, NoQuery]) -> KeyView:
     """Get an API key's record."""
-    await _check_inbox(call)
-    return key_view(await keys.get(call.core, call.scope, call.ids["key_id"]))
+    return key_view(await keys.get(call.core, call.scope, call.ids["key_id"], **_under(call)))
 
 
-@table.patch("/api-keys/{key_id}", also=_ONE)
+@table.patch("/api-keys/{key_id}", also=_ONE, access=changes("api_key_update", test="own"))
 async def update_key(call: Call[UpdateKey, NoQuery]) -> KeyView:
     """Change an API key's name or permissions."""
-    await _check_inbox(call)
     changes: dict[str, Any] = {}
     if call.body.name is not UNSET:
         changes["name"] = call.body.name
     if not isinstance(call.body.permissions, UnsetType):
         changes["permissions"] = _granted(call.body.permissions)
-    return key_view(await keys.update(call.core, call.scope, call.ids["key_id"], changes))
+    return key_view(await keys.update(call.core, call.scope, call.ids["key_id"], changes, **_under(call)))
 
 
-@table.delete("/api-keys/{key_id}", also=_ONE)
+@table.delete("/api-keys/{key_id}", also=_ONE, access=changes("api_key_delete", test="own"))
 async def delete_key(call: Call[NoBody, NoQuery]) -> None:
     """Revoke an API key, at once."""
-    await _check_inbox(call)
-    await keys.delete(call.core, call.scope, call.ids["key_id"])
+    await keys.delete(call.core, call.scope, call.ids["key_id"], **_under(call))
 
 
-async def _check_inbox(call: Call[Any, Any]) -> None:
-    """A key named under an inbox or pod is looked for in the whole reach; the inbox must exist."""
-    ref = call.ids.get("inbox_id")
-    if ref is not None:
-        await call.core.store.read(lambda tx: find_inbox(tx, call.scope, ref))
+def _under(call: Call[Any, Any]) -> dict[str, str | None]:
+    """A key named under an inbox or pod is looked for among its keys."""
+    return {"pod": call.ids.get("pod_id"), "inbox": call.ids.get("inbox_id")}

@@ -7,13 +7,14 @@ from gateway.api.agentmail.links import file_link
 from gateway.api.agentmail.views import AttachmentLink
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import attachments
+from gateway.core.access import reads
 
 table = Table("Attachments")
 table.include(downloads.table)
 
 
 @table.get(
-    "/inboxes/{inbox_id}/messages/{message_id:rest}/attachments/{attachment_id}", permission="message_read"
+    "/inboxes/{inbox_id}/messages/{message_id:rest}/attachments/{attachment_id}", access=reads("message_read")
 )
 async def of_message(call: Call[NoBody, NoQuery]) -> AttachmentLink:
     """Get an attachment of a message."""
@@ -24,7 +25,9 @@ async def of_message(call: Call[NoBody, NoQuery]) -> AttachmentLink:
     return file_link(call, found)
 
 
-@table.get("/inboxes/{inbox_id}/threads/{thread_id}/attachments/{attachment_id}", permission="message_read")
+@table.get(
+    "/inboxes/{inbox_id}/threads/{thread_id}/attachments/{attachment_id}", access=reads("message_read")
+)
 async def of_inbox_thread(call: Call[NoBody, NoQuery]) -> AttachmentLink:
     """Get an attachment of any message of a thread."""
     ids = call.ids
@@ -34,7 +37,7 @@ async def of_inbox_thread(call: Call[NoBody, NoQuery]) -> AttachmentLink:
     return file_link(call, found)
 
 
-@table.get("/threads/{thread_id}/attachments/{attachment_id}", permission="message_read")
+@table.get("/threads/{thread_id}/attachments/{attachment_id}", access=reads("message_read"))
 async def of_thread(call: Call[NoBody, NoQuery]) -> AttachmentLink:
     """Get an attachment of any message of a thread, whichever inbox it is in."""
     found = await attachments.of_thread(
@@ -43,7 +46,7 @@ async def of_thread(call: Call[NoBody, NoQuery]) -> AttachmentLink:
     return file_link(call, found)
 
 
-@table.get("/inboxes/{inbox_id}/drafts/{draft_id}/attachments/{attachment_id}", permission="draft_read")
+@table.get("/inboxes/{inbox_id}/drafts/{draft_id}/attachments/{attachment_id}", access=reads("draft_read"))
 async def of_inbox_draft(call: Call[NoBody, NoQuery]) -> AttachmentLink:
     """Get an attachment of a draft."""
     ids = call.ids
@@ -53,7 +56,7 @@ async def of_inbox_draft(call: Call[NoBody, NoQuery]) -> AttachmentLink:
     return file_link(call, found)
 
 
-@table.get("/drafts/{draft_id}/attachments/{attachment_id}", permission="draft_read")
+@table.get("/drafts/{draft_id}/attachments/{attachment_id}", access=reads("draft_read"))
 async def of_draft(call: Call[NoBody, NoQuery]) -> AttachmentLink:
     """Get an attachment of a draft, whichever inbox it is in."""
     found = await attachments.of_draft(

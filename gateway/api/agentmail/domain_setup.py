@@ -4,7 +4,7 @@ ours; the ``postern domain`` command uses them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,12 +12,11 @@ import msgspec
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
 from gateway.core import domains, domains_check, domains_keys, domains_proof
-from gateway.core.context import Core
+from gateway.core.access import ORGANIZATION_OR_POD, changes, operator_only, reads
 from gateway.core.domains_records import REQUIRED, Keys, all_records, policy_of, whole_zone
-from gateway.core.errors import Forbidden, Invalid
+from gateway.core.errors import Invalid
 from gateway.settings import Settings
 from gateway.store.engine import Row
-from gateway.store.scope import Scope
 from mailserver.dns import Record
 from mailserver.dns.advice import fix_of
 from mailserver.dns.zone import rdata_of
@@ -89,13 +88,7 @@ class SetPolicy(msgspec.Struct):
     mode: Literal["testing", "enforce", "none"]
 
 
-async def operator_only(core: Core, scope: Scope, ids: Mapping[str, str]) -> None:
-    """Guard: the operator's key."""
-    if not scope.operator:
-        raise Forbidden("this is the operator's", fix="`postern domain trust` on the gateway's machine")
-
-
-@table.get("/domains/{domain_id}/setup")
+@table.get("/domains/{domain_id}/setup", access=reads("domain_read", kinds=ORGANIZATION_OR_POD))
 async def get_domain_setup(call: Call[NoBody, NoQuery]) -> SetupView:
     """Get every record a domain should have, with its last known status."""
     row = await domains.get(call.core, call.scope, call.ids["domain_id"])
@@ -103,14 +96,14 @@ async def get_domain_setup(call: Call[NoBody, NoQuery]) -> SetupView:
     return setup_view(call.core.settings, row, all_records(call.core.settings, row, keys, site), keys)
 
 
-@table.post("/domains/{domain_id}/setup/check")
+@table.post("/domains/{domain_id}/setup/check", access=changes("domain_update", kinds=ORGANIZATION_OR_POD))
 async def check_domain_setup(call: Call[NoBody, NoQuery]) -> SetupView:
     """Ask DNS about every record now."""
     row, found, keys = await domains_check.examine_own(call.core, call.scope, call.ids["domain_id"])
     return setup_view(call.core.settings, row, found, keys)
 
 
-@table.get("/domains/{domain_id}/setup/zone")
+@table.get("/domains/{domain_id}/setup/zone", access=reads("domain_read", kinds=ORGANIZATION_OR_POD))
 async def get_domain_setup_zone(call: Call[NoBody, ZoneQuery]) -> ZoneView:
     """Get every record in master file format (RFC 1035): to include into a zone, or a whole one."""
     names = [one.strip() for one in call.query.ns.split(",") if one.strip()]
@@ -125,7 +118,7 @@ async def get_domain_setup_zone(call: Call[NoBody, ZoneQuery]) -> ZoneView:
     return ZoneView(row["name"], whole_zone(call.core.settings, row, records, names))
 
 
-@table.post("/domains/{domain_id}/rotate")
+@table.post("/domains/{domain_id}/rotate", access=changes("domain_update", kinds=ORGANIZATION_OR_POD))
 async def rotate_domain_key(call: Call[Rotate, NoQuery]) -> RotatedView:
     """Make a new DKIM key, or use the one made before if DNS has its record by now. Safe to repeat."""
     made = await domains_keys.rotate(call.core, call.scope, call.ids["domain_id"], force=call.body.force)
@@ -134,7 +127,7 @@ async def rotate_domain_key(call: Call[Rotate, NoQuery]) -> RotatedView:
     return RotatedView(**{name: getattr(shown, name) for name in shown.__struct_fields__}, rotated=made.done)
 
 
-@table.post("/domains/{domain_id}/mta-sts")
+@table.post("/domains/{domain_id}/mta-sts", access=changes("domain_update", kinds=ORGANIZATION_OR_POD))
 async def set_domain_policy(call: Call[SetPolicy, NoQuery]) -> SetupView:
     """Set the MTA-STS policy (RFC 8461) of a domain; its TXT record then needs another id."""
     row = await domains.set_mta_sts(call.core, call.scope, call.ids["domain_id"], call.body.mode)
@@ -142,7 +135,9 @@ async def set_domain_policy(call: Call[SetPolicy, NoQuery]) -> SetupView:
     return setup_view(call.core.settings, row, all_records(call.core.settings, row, keys, site), keys)
 
 
-@table.post("/domains/{domain_id}/trust", guard=operator_only)
+@table.post(
+    "/domains/{domain_id}/trust", access=operator_only("run `postern domain trust` on the gateway's machine")
+)
 async def trust_domain(call: Call[NoBody, NoQuery]) -> SetupView:
     """Take mail for a domain though DNS does not show that it belongs here."""
     row = await domains_proof.trust(call.core, call.ids["domain_id"])

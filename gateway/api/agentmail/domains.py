@@ -11,6 +11,7 @@ from gateway.api.agentmail.manage_views import DomainView, domain_view
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import domains, domains_check, domains_records
+from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
 
 table = Table("domains")
 
@@ -33,7 +34,12 @@ class DomainsQuery(PageQuery):
     ] = False
 
 
-@table.post("/domains", status=201, also=["/pods/{pod_id}/domains"])
+@table.post(
+    "/domains",
+    status=201,
+    also=["/pods/{pod_id}/domains"],
+    access=changes("domain_create", kinds=ORGANIZATION_OR_POD),
+)
 async def create_domain(call: Call[CreateDomain, NoQuery]) -> DomainView:
     """Add a domain; the answer names the DNS records to publish."""
     body = call.body
@@ -51,7 +57,12 @@ async def create_domain(call: Call[CreateDomain, NoQuery]) -> DomainView:
     return domain_view(row, call.core.settings)
 
 
-@table.get("/domains", rows=("domains", DomainView), also=["/pods/{pod_id}/domains"])
+@table.get(
+    "/domains",
+    rows=("domains", DomainView),
+    also=["/pods/{pod_id}/domains"],
+    access=reads("domain_read", kinds=ORGANIZATION_OR_POD),
+)
 async def list_domains(call: Call[NoBody, DomainsQuery]) -> dict[str, Any]:
     """List domains with their records and status."""
     paging = read_paging(call.query, call.core.secret)
@@ -62,15 +73,25 @@ async def list_domains(call: Call[NoBody, DomainsQuery]) -> dict[str, Any]:
     return answer(found, paging, "domains", call.core.secret, lambda row: domain_view(row, settings))
 
 
-@table.get("/domains/{domain_id}", also=["/pods/{pod_id}/domains/{domain_id}"])
+@table.get(
+    "/domains/{domain_id}",
+    also=["/pods/{pod_id}/domains/{domain_id}"],
+    access=reads("domain_read", kinds=ORGANIZATION_OR_POD),
+)
 async def get_domain(call: Call[NoBody, NoQuery]) -> DomainView:
     """Get a domain with its DNS records."""
+    await _in_pod(call)
     return domain_view(await domains.get(call.core, call.scope, call.ids["domain_id"]), call.core.settings)
 
 
-@table.patch("/domains/{domain_id}", also=["/pods/{pod_id}/domains/{domain_id}"])
+@table.patch(
+    "/domains/{domain_id}",
+    also=["/pods/{pod_id}/domains/{domain_id}"],
+    access=changes("domain_update", kinds=ORGANIZATION_OR_POD),
+)
 async def update_domain(call: Call[UpdateDomain, NoQuery]) -> DomainView:
     """Change feedback_enabled or subdomains_enabled."""
+    await _in_pod(call)
     changes = {
         name: value
         for name in ("feedback_enabled", "subdomains_enabled")
@@ -80,25 +101,47 @@ async def update_domain(call: Call[UpdateDomain, NoQuery]) -> DomainView:
     return domain_view(row, call.core.settings)
 
 
-@table.delete("/domains/{domain_id}", also=["/pods/{pod_id}/domains/{domain_id}"])
+@table.delete(
+    "/domains/{domain_id}",
+    also=["/pods/{pod_id}/domains/{domain_id}"],
+    access=changes("domain_delete", kinds=ORGANIZATION_OR_POD),
+)
 async def delete_domain(call: Call[NoBody, NoQuery]) -> None:
     """Delete a domain that has no inboxes left."""
+    await _in_pod(call)
     await domains.delete(call.core, call.scope, call.ids["domain_id"])
 
 
-@table.post("/domains/{domain_id}/verify", also=["/pods/{pod_id}/domains/{domain_id}/verify"])
+@table.post(
+    "/domains/{domain_id}/verify",
+    also=["/pods/{pod_id}/domains/{domain_id}/verify"],
+    access=changes("domain_update", kinds=ORGANIZATION_OR_POD),
+)
 async def verify_domain(call: Call[NoBody, NoQuery]) -> DomainView:
     """Ask DNS about every record now; VERIFIED only when all are valid."""
+    await _in_pod(call)
     return domain_view(
         await domains_check.verify(call.core, call.scope, call.ids["domain_id"]), call.core.settings
     )
 
 
-@table.get("/domains/{domain_id}/zone-file", also=["/pods/{pod_id}/domains/{domain_id}/zone-file"])
+@table.get(
+    "/domains/{domain_id}/zone-file",
+    also=["/pods/{pod_id}/domains/{domain_id}/zone-file"],
+    access=reads("domain_read", kinds=ORGANIZATION_OR_POD),
+)
 async def get_zone_file(call: Call[NoBody, NoQuery]) -> Response:
     """The records as a zone file."""
+    await _in_pod(call)
     row = await domains.get(call.core, call.scope, call.ids["domain_id"])
     name = f'attachment; filename="{row["name"]}.zone"'
     return PlainTextResponse(
         domains_records.zone_file(call.core.settings, row), headers={"Content-Disposition": name}
     )
+
+
+async def _in_pod(call: Call[Any, Any]) -> None:
+    """Under a pod's path a domain of another pod, or of the whole organization, does not exist."""
+    pod, ref = call.ids.get("pod_id"), call.ids["domain_id"]
+    if pod is not None:
+        await call.core.store.read(lambda tx: domains.find_domain_of(tx, call.scope, ref, pod))

@@ -14,6 +14,7 @@ from gateway.api.paging import read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import parse_time
 from gateway.core import draft_send, drafts
+from gateway.core.access import changes, reads
 from gateway.core.drafts import DraftChange, NewDraft
 from gateway.core.idempotency import Completion
 from gateway.core.request_files import FileGiven, load_files
@@ -70,7 +71,7 @@ class DraftSendBody(msgspec.Struct):
     remove_labels: Labels = None
 
 
-@table.get(_INBOX, permission="draft_read", rows=("drafts", DraftItem), also=["/drafts"])
+@table.get(_INBOX, rows=("drafts", DraftItem), also=["/drafts"], access=reads("draft_read"))
 async def list_drafts(call: Call[NoBody, Narrowing]) -> dict[str, Any]:
     """List drafts, last changed first, those that people write in a mail client included."""
     paging = read_paging(call.query, call.core.secret)
@@ -79,7 +80,7 @@ async def list_drafts(call: Call[NoBody, Narrowing]) -> dict[str, Any]:
     return page_of(listing, paging, "drafts", call.core.secret, draft_item)
 
 
-@table.post(_INBOX, permission="draft_create")
+@table.post(_INBOX, access=changes("draft_create", test="any"))
 async def create_draft(call: Call[DraftBody, NoQuery]) -> DraftView:
     """Write a draft; it stands in the mailbox's Drafts folder too."""
     body = call.body
@@ -102,14 +103,14 @@ async def create_draft(call: Call[DraftBody, NoQuery]) -> DraftView:
     return draft_view(await drafts.create_draft(call.core, call.scope, call.ids["inbox_id"], new))
 
 
-@table.get(_ONE, permission="draft_read", also=["/drafts/{draft_id}"])
+@table.get(_ONE, also=["/drafts/{draft_id}"], access=reads("draft_read"))
 async def get_draft(call: Call[NoBody, NoQuery]) -> DraftView:
     """Get a draft."""
     row = await drafts.get_draft(call.core, call.scope, call.ids.get("inbox_id"), call.ids["draft_id"])
     return draft_view(row)
 
 
-@table.patch(_ONE, permission="draft_update")
+@table.patch(_ONE, access=changes("draft_update", test="own"))
 async def update_draft(call: Call[DraftPatch, NoQuery]) -> DraftView:
     """Change a draft; the copy in the Drafts folder follows."""
     body = call.body
@@ -135,13 +136,13 @@ async def update_draft(call: Call[DraftPatch, NoQuery]) -> DraftView:
     return draft_view(row)
 
 
-@table.delete(_ONE, permission="draft_delete")
+@table.delete(_ONE, access=changes("draft_delete", test="own"))
 async def delete_draft(call: Call[NoBody, NoQuery]) -> None:
     """Delete a draft."""
     await drafts.delete_draft(call.core, call.scope, call.ids["inbox_id"], call.ids["draft_id"])
 
 
-@table.post(f"{_ONE}/send", permission="draft_send")
+@table.post(f"{_ONE}/send", access=changes("draft_send", test="own"))
 async def send_draft(call: Call[DraftSendBody, NoQuery]) -> Sent:
     """Send a draft; it is gone from the drafts then."""
     inbox_ref, draft_ref = call.ids["inbox_id"], call.ids["draft_id"]

@@ -10,6 +10,7 @@ from gateway.api.agentmail.events_view import render
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, Table
 from gateway.api.times import iso_of
+from gateway.core.access import reads
 from gateway.core.event_log import list_events
 from gateway.core.label_log import list_label_changes
 from gateway.core.webhooks import EVENT_TYPES
@@ -25,7 +26,7 @@ class EventsQuery(PageQuery):
     event_types: Annotated[list[str] | None, Doc(description="only these types")] = None
 
 
-@table.get("/events", rows=("events", dict[str, Any]))
+@table.get("/events", rows=("events", dict[str, Any]), access=reads("webhook_read"))
 async def list_the_events(call: Call[NoBody, EventsQuery]) -> dict[str, Any]:
     """Events in the order they happened, as webhooks get them."""
     paging = read_paging(call.query, call.core.secret, ascending=True)
@@ -77,7 +78,7 @@ def _label_event(row: Row) -> LabelEvent:
     )
 
 
-@table.get("/inboxes/{inbox_id}/events", rows=("events", LabelEvent))
+@table.get("/inboxes/{inbox_id}/events", rows=("events", LabelEvent), access=reads("message_read"))
 async def list_inbox_events(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     """Labels added and removed in an inbox, newest first; by the API or by a person's mail client."""
     paging = read_paging(call.query, call.core.secret)

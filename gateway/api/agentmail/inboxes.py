@@ -17,6 +17,7 @@ from gateway.api.agentmail.manage_views import (
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import inboxes, quotas
+from gateway.core.access import ORGANIZATION, ORGANIZATION_OR_POD, changes, reads
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.lookup import find_pod
 from gateway.store.ids import parse_id
@@ -56,7 +57,12 @@ class InboxSearch(PageQuery):
     q: Annotated[str | None, Doc(description="part of the address or display name")] = None
 
 
-@table.post("/inboxes", status=201, also=["/pods/{pod_id}/inboxes"])
+@table.post(
+    "/inboxes",
+    status=201,
+    also=["/pods/{pod_id}/inboxes"],
+    access=changes("inbox_create", kinds=ORGANIZATION_OR_POD),
+)
 async def create_inbox(call: Call[CreateInbox, NoQuery]) -> InboxView:
     """Create an inbox: a real mailbox on the mail server.
 
@@ -83,7 +89,9 @@ async def create_inbox(call: Call[CreateInbox, NoQuery]) -> InboxView:
     return inbox_view(row)
 
 
-@table.get("/inboxes", rows=("inboxes", InboxView), also=["/pods/{pod_id}/inboxes"])
+@table.get(
+    "/inboxes", rows=("inboxes", InboxView), also=["/pods/{pod_id}/inboxes"], access=reads("inbox_read")
+)
 async def list_inboxes(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     """List inboxes, newest first."""
     paging = read_paging(call.query, call.core.secret)
@@ -91,7 +99,12 @@ async def list_inboxes(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     return answer(found, paging, "inboxes", call.core.secret, inbox_view)
 
 
-@table.get("/inboxes/search", rows=("inboxes", InboxView), also=["/pods/{pod_id}/inboxes/search"])
+@table.get(
+    "/inboxes/search",
+    rows=("inboxes", InboxView),
+    also=["/pods/{pod_id}/inboxes/search"],
+    access=reads("inbox_read"),
+)
 async def search_inboxes(call: Call[NoBody, InboxSearch]) -> dict[str, Any]:
     """Inboxes whose address or display name holds ``q``."""
     paging = read_paging(call.query, call.core.secret)
@@ -101,7 +114,7 @@ async def search_inboxes(call: Call[NoBody, InboxSearch]) -> dict[str, Any]:
     return answer(found, paging, "inboxes", call.core.secret, inbox_view)
 
 
-@table.get("/inboxes/{inbox_id}", also=["/pods/{pod_id}/inboxes/{inbox_id}"])
+@table.get("/inboxes/{inbox_id}", also=["/pods/{pod_id}/inboxes/{inbox_id}"], access=reads("inbox_read"))
 async def get_inbox(call: Call[NoBody, NoQuery]) -> InboxView:
     """Get an inbox by id or address."""
     row = await inboxes.get(call.core, call.scope, call.ids["inbox_id"])
@@ -109,7 +122,9 @@ async def get_inbox(call: Call[NoBody, NoQuery]) -> InboxView:
     return inbox_view(row)
 
 
-@table.patch("/inboxes/{inbox_id}", also=["/pods/{pod_id}/inboxes/{inbox_id}"])
+@table.patch(
+    "/inboxes/{inbox_id}", also=["/pods/{pod_id}/inboxes/{inbox_id}"], access=changes("inbox_update")
+)
 async def update_inbox(call: Call[UpdateInbox, NoQuery]) -> InboxView:
     """Update display name, status or metadata."""
     if "pod_id" in call.ids:
@@ -122,7 +137,9 @@ async def update_inbox(call: Call[UpdateInbox, NoQuery]) -> InboxView:
     return inbox_view(await inboxes.update(call.core, call.scope, call.ids["inbox_id"], changes))
 
 
-@table.delete("/inboxes/{inbox_id}", also=["/pods/{pod_id}/inboxes/{inbox_id}"])
+@table.delete(
+    "/inboxes/{inbox_id}", also=["/pods/{pod_id}/inboxes/{inbox_id}"], access=changes("inbox_delete")
+)
 async def delete_inbox(call: Call[NoBody, NoQuery]) -> None:
     """Delete an inbox, its mailbox and everything that belongs to it."""
     if "pod_id" in call.ids:
@@ -130,7 +147,7 @@ async def delete_inbox(call: Call[NoBody, NoQuery]) -> None:
     await inboxes.delete(call.core, call.scope, call.ids["inbox_id"])
 
 
-@table.post("/inboxes/{inbox_id}/credentials")
+@table.post("/inboxes/{inbox_id}/credentials", access=changes("inbox_credentials"))
 async def set_credentials(call: Call[NoBody, NoQuery]) -> CredentialsView:
     """Make (or replace) the password with which a person opens this inbox in a mail client; shown once."""
     row, password, access = await inboxes.set_credentials(call.core, call.scope, call.ids["inbox_id"])
@@ -139,19 +156,19 @@ async def set_credentials(call: Call[NoBody, NoQuery]) -> CredentialsView:
     )
 
 
-@table.delete("/inboxes/{inbox_id}/credentials")
+@table.delete("/inboxes/{inbox_id}/credentials", access=changes("inbox_credentials"))
 async def remove_credentials(call: Call[NoBody, NoQuery]) -> None:
     """Take the person's password away; mail clients are logged out."""
     await inboxes.remove_credentials(call.core, call.scope, call.ids["inbox_id"])
 
 
-@table.get("/inboxes/{inbox_id}/quota")
+@table.get("/inboxes/{inbox_id}/quota", access=reads("inbox_read"))
 async def get_quota(call: Call[NoBody, NoQuery]) -> QuotaView:
     """How much mail an inbox may hold, and how much it holds."""
     return _quota_view(await quotas.get(call.core, call.scope, call.ids["inbox_id"]))
 
 
-@table.put("/inboxes/{inbox_id}/quota")
+@table.put("/inboxes/{inbox_id}/quota", access=changes("inbox_update", kinds=ORGANIZATION))
 async def set_quota(call: Call[SetQuota, NoQuery]) -> QuotaView:
     """Set how much mail an inbox may hold; a full one refuses mail with 552 5.2.2.
 

@@ -10,6 +10,7 @@ from gateway.api.agentmail.manage_views import ListEntryView, entry_view
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import list_entries
+from gateway.core.access import changes, reads
 
 table = Table("lists")
 
@@ -36,7 +37,7 @@ def _which(call: Call[Any, Any]) -> dict[str, Any]:
     }
 
 
-@table.post(_LIST, status=201, also=_also(_LIST))
+@table.post(_LIST, status=201, also=_also(_LIST), access=changes("list_entry_create"))
 async def add_entry(call: Call[CreateEntry, NoQuery]) -> ListEntryView:
     """Put an address or a domain on a list."""
     row, new = await list_entries.add(
@@ -47,7 +48,7 @@ async def add_entry(call: Call[CreateEntry, NoQuery]) -> ListEntryView:
     return entry_view(row)
 
 
-@table.get(_LIST, rows=("entries", ListEntryView), also=_also(_LIST))
+@table.get(_LIST, rows=("entries", ListEntryView), also=_also(_LIST), access=reads("list_entry_read"))
 async def list_list(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     """The entries of a list, newest first."""
     paging = read_paging(call.query, call.core.secret)
@@ -55,13 +56,13 @@ async def list_list(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     return answer(found, paging, "entries", call.core.secret, entry_view)
 
 
-@table.get(_ENTRY, also=_also(_ENTRY))
+@table.get(_ENTRY, also=_also(_ENTRY), access=reads("list_entry_read"))
 async def get_entry(call: Call[NoBody, NoQuery]) -> ListEntryView:
     """One entry of a list."""
     return entry_view(await list_entries.get(call.core, call.scope, entry=call.ids["entry"], **_which(call)))
 
 
-@table.delete(_ENTRY, also=_also(_ENTRY))
+@table.delete(_ENTRY, also=_also(_ENTRY), access=changes("list_entry_delete"))
 async def delete_entry(call: Call[NoBody, NoQuery]) -> None:
     """Take an entry off a list."""
     await list_entries.delete(call.core, call.scope, entry=call.ids["entry"], **_which(call))

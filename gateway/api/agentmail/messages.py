@@ -21,6 +21,7 @@ from gateway.api.agentmail.views import (
 from gateway.api.paging import read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import messages, removal, search
+from gateway.core.access import changes, reads
 from gateway.core.labels_change import change_labels, change_many
 
 table = Table("Messages")
@@ -31,7 +32,7 @@ _EVERYWHERE = "/messages"
 _ONE = "/inboxes/{inbox_id}/messages/{message_id:rest}"
 
 
-@table.get(_ALL, permission="message_read", rows=("messages", MessageItem), also=[_EVERYWHERE])
+@table.get(_ALL, rows=("messages", MessageItem), also=[_EVERYWHERE], access=reads("message_read"))
 async def list_messages(call: Call[NoBody, MessageQuery]) -> dict[str, Any]:
     """List the messages of an inbox, or of every inbox of the key, sent and received, newest first."""
     paging = read_paging(call.query, call.core.secret)
@@ -44,9 +45,9 @@ async def list_messages(call: Call[NoBody, MessageQuery]) -> dict[str, Any]:
 
 @table.get(
     f"{_ALL}/search",
-    permission="message_read",
     rows=("messages", MessageItem),
     also=[f"{_EVERYWHERE}/search"],
+    access=reads("message_read"),
 )
 async def search_messages(call: Call[NoBody, SearchQuery]) -> dict[str, Any]:
     """Find messages by the words of subject, people and text, best match first."""
@@ -63,14 +64,14 @@ async def search_messages(call: Call[NoBody, SearchQuery]) -> dict[str, Any]:
     return page_of(listing, paging, "messages", call.core.secret, message_item)
 
 
-@table.get(_ONE, permission="message_read", also=[f"{_EVERYWHERE}/{{message_id}}"])
+@table.get(_ONE, also=[f"{_EVERYWHERE}/{{message_id}}"], access=reads("message_read"))
 async def get_message(call: Call[NoBody, NoQuery]) -> MessageView:
     """Get a message with its full content."""
     row = await messages.get_message(call.core, call.scope, call.ids.get("inbox_id"), call.ids["message_id"])
     return message_view(row)
 
 
-@table.patch(_ONE, permission="message_update")
+@table.patch(_ONE, access=changes("message_update", test="own"))
 async def update_message(call: Call[LabelsBody, NoQuery]) -> MessageView:
     """Change a message's labels: replace them, or add and remove some."""
     inbox_ref = call.ids["inbox_id"]
@@ -87,13 +88,13 @@ async def update_message(call: Call[LabelsBody, NoQuery]) -> MessageView:
     return view
 
 
-@table.delete(_ONE, permission="message_delete")
+@table.delete(_ONE, access=changes("message_delete", test="own"))
 async def delete_message(call: Call[NoBody, NoQuery]) -> None:
     """Delete a message for good, from the mail server too."""
     await removal.delete_message(call.core, call.scope, call.ids["inbox_id"], call.ids["message_id"])
 
 
-@table.get(f"{_ONE}/raw", permission="message_read")
+@table.get(f"{_ONE}/raw", access=reads("message_read"))
 async def get_raw(call: Call[NoBody, NoQuery]) -> RawLink:
     """Get a link to the whole message as it stands on the mail server (.eml)."""
     row = (
@@ -104,7 +105,7 @@ async def get_raw(call: Call[NoBody, NoQuery]) -> RawLink:
     return raw_link(call, row)
 
 
-@table.post(f"{_ALL}/batch-get", permission="message_read")
+@table.post(f"{_ALL}/batch-get", access=reads("message_read"))
 async def batch_get(call: Call[BatchIds, NoQuery]) -> Batch:
     """Get up to 100 messages at once, without their bodies."""
     asked = call.body.message_ids
@@ -112,7 +113,7 @@ async def batch_get(call: Call[BatchIds, NoQuery]) -> Batch:
     return Batch(messages.MAX_BATCH, len(rows), [message_view(row, bodies=False) for row in rows])
 
 
-@table.post(f"{_ALL}/batch-update", permission="message_update")
+@table.post(f"{_ALL}/batch-update", access=changes("message_update", test="own"))
 async def batch_update(call: Call[BatchLabels, NoQuery]) -> BatchUpdated:
     """Change the labels of up to 100 messages at once."""
     rows = await change_many(

@@ -9,6 +9,7 @@ import msgspec
 from gateway.api.routing import Call, NoBody, Table
 from gateway.api.times import iso_of, parse_time
 from gateway.core import usage
+from gateway.core.access import reads
 
 table = Table("metrics")
 
@@ -72,7 +73,7 @@ def _cut(points: list[Any], query: Query) -> list[Any]:
     return kept[::-1] if query.descending else kept
 
 
-@table.get("/metrics/events", also=_also("/metrics/events"))
+@table.get("/metrics/events", also=_also("/metrics/events"), access=reads("metrics_read"))
 async def query_events(call: Call[NoBody, EventsQuery]) -> dict[str, list[Count]]:
     """How many events of each type happened in each step."""
     query = call.query
@@ -82,7 +83,7 @@ async def query_events(call: Call[NoBody, EventsQuery]) -> dict[str, list[Count]
     return {kind: _cut([Count(iso_of(at), n) for at, n in rows], query) for kind, rows in found.items()}
 
 
-@table.get("/metrics/usage", also=_also("/metrics/usage"))
+@table.get("/metrics/usage", also=_also("/metrics/usage"), access=reads("metrics_read"))
 async def query_usage(call: Call[NoBody, UsageQuery]) -> dict[str, list[Value]]:
     """What there was at the end of each step, of what exists today."""
     query = call.query
@@ -92,7 +93,7 @@ async def query_usage(call: Call[NoBody, UsageQuery]) -> dict[str, list[Value]]:
     return {kind: _cut([Value(iso_of(at), n) for at, n in rows], query) for kind, rows in found.items()}
 
 
-@table.get("/metrics/rates", also=_also("/metrics/rates"))
+@table.get("/metrics/rates", also=_also("/metrics/rates"), access=reads("metrics_read"))
 async def query_rates(call: Call[NoBody, RatesQuery]) -> dict[str, list[Rate]]:
     """Bounced and complained messages divided by messages sent, over the window before each point."""
     query = call.query

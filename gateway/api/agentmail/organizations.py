@@ -7,6 +7,7 @@ import msgspec
 from gateway.api.agentmail.manage_views import OrganizationView, organization_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import organizations
+from gateway.core.access import ORGANIZATION, reads
 
 table = Table("organizations")
 
@@ -22,13 +23,13 @@ class Identity(msgspec.Struct):
     api_key_id: str | None
 
 
-@table.get("/organizations")
+@table.get("/organizations", access=reads("metrics_read", kinds=ORGANIZATION))
 async def get_organization(call: Call[NoBody, NoQuery]) -> OrganizationView:
     """The current organization, with usage counts and limits."""
     return organization_view(await organizations.get(call.core, call.scope))
 
 
-@table.get("/auth/me")
+@table.get("/auth/me", access=reads())
 async def who_am_i(call: Call[NoBody, NoQuery]) -> Identity:
     """What the key reaches."""
     scope = call.scope

@@ -10,6 +10,7 @@ from gateway.api.agentmail.manage_views import PodView, pod_view
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import pods
+from gateway.core.access import ORGANIZATION, ORGANIZATION_OR_POD, changes, reads
 
 table = Table("pods")
 
@@ -23,7 +24,7 @@ class UpdatePod(msgspec.Struct):
     name: str | None = None
 
 
-@table.post("/pods", status=201)
+@table.post("/pods", status=201, access=changes("pod_create", kinds=ORGANIZATION))
 async def create_pod(call: Call[CreatePod, NoQuery]) -> PodView:
     """Create a pod; the same client_id answers the existing one with 200."""
     row, new = await pods.create(call.core, call.scope, name=call.body.name, client_id=call.body.client_id)
@@ -32,7 +33,7 @@ async def create_pod(call: Call[CreatePod, NoQuery]) -> PodView:
     return pod_view(row)
 
 
-@table.get("/pods", rows=("pods", PodView))
+@table.get("/pods", rows=("pods", PodView), access=reads("pod_read"))
 async def list_pods(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     """List pods, newest first."""
     paging = read_paging(call.query, call.core.secret)
@@ -40,20 +41,20 @@ async def list_pods(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     return answer(found, paging, "pods", call.core.secret, pod_view)
 
 
-@table.get("/pods/{pod_id}")
+@table.get("/pods/{pod_id}", access=reads("pod_read"))
 async def get_pod(call: Call[NoBody, NoQuery]) -> PodView:
     """Get a pod."""
     return pod_view(await pods.get(call.core, call.scope, call.ids["pod_id"]))
 
 
-@table.patch("/pods/{pod_id}")
+@table.patch("/pods/{pod_id}", access=changes("pod_update", kinds=ORGANIZATION_OR_POD))
 async def update_pod(call: Call[UpdatePod, NoQuery]) -> PodView:
     """Rename a pod."""
     changes = {"name": call.body.name} if call.body.name and call.body.name.strip() else {}
     return pod_view(await pods.update(call.core, call.scope, call.ids["pod_id"], changes))
 
 
-@table.delete("/pods/{pod_id}")
+@table.delete("/pods/{pod_id}", access=changes("pod_delete", kinds=ORGANIZATION))
 async def delete_pod(call: Call[NoBody, NoQuery]) -> None:
     """Delete an empty pod."""
     await pods.delete(call.core, call.scope, call.ids["pod_id"])

@@ -4,7 +4,6 @@ them. Every key sees what waits of its own inboxes; only the operator's key trie
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -13,10 +12,8 @@ from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
 from gateway.core import queue, relay_queue
-from gateway.core.context import Core
-from gateway.core.errors import Forbidden
+from gateway.core.access import operator_only, reads
 from gateway.store.engine import Row
-from gateway.store.scope import Scope
 from mailserver.postfix_dovecot.queue import Queued
 
 table = Table("Queue")
@@ -97,13 +94,10 @@ class RelayQueue(msgspec.Struct):
     messages: list[RelayItem]
 
 
-async def operator_only(core: Core, scope: Scope, ids: Mapping[str, str]) -> None:
-    """Guard: the operator's key."""
-    if not scope.operator:
-        raise Forbidden("this is the operator's", fix="run `postern queue` on the gateway's machine")
+_FIX = "run `postern queue` on the gateway's machine"
 
 
-@table.get("/queue", permission="message_read", rows=("queue", QueueItem))
+@table.get("/queue", rows=("queue", QueueItem), access=reads("message_read"))
 async def list_queue(call: Call[NoBody, QueueQuery]) -> dict[str, Any]:
     """List the accepted messages that are not settled, oldest first."""
     paging = read_paging(call.query, call.core.secret, ascending=True)
@@ -111,45 +105,45 @@ async def list_queue(call: Call[NoBody, QueueQuery]) -> dict[str, Any]:
     return answer(listing, paging, "queue", call.core.secret, queue_item)
 
 
-@table.get("/queue/{queue_id}", permission="message_read")
+@table.get("/queue/{queue_id}", access=reads("message_read"))
 async def get_queued(call: Call[NoBody, NoQuery]) -> QueueItem:
     """Get one message of the queue."""
     return queue_item(await queue.get(call.core, call.scope, call.ids["queue_id"]))
 
 
-@table.post("/queue/retry", guard=operator_only)
+@table.post("/queue/retry", access=operator_only(_FIX))
 async def retry_all(call: Call[NoBody, RetryQuery]) -> PutForward:
     """Try everything that waits now."""
     return PutForward(await queue.retry_all(call.core, call.scope, call.query.inbox_id))
 
 
-@table.post("/queue/{queue_id}/retry", guard=operator_only)
+@table.post("/queue/{queue_id}/retry", access=operator_only(_FIX))
 async def retry(call: Call[NoBody, NoQuery]) -> QueueItem:
     """Try a waiting message now."""
     return queue_item(await queue.retry(call.core, call.scope, call.ids["queue_id"]))
 
 
-@table.post("/queue/{queue_id}/drop", guard=operator_only)
+@table.post("/queue/{queue_id}/drop", access=operator_only(_FIX))
 async def drop(call: Call[NoBody, NoQuery]) -> Dropped:
     """Give up on the recipients of a message that do not have it yet: they are reported as bounced."""
     row, dropped = await queue.drop(call.core, call.scope, call.ids["queue_id"])
     return Dropped(_id_of(row), dropped)
 
 
-@table.get("/relay-queue", guard=operator_only)
+@table.get("/relay-queue", access=operator_only(_FIX))
 async def list_relay_queue(call: Call[NoBody, NoQuery]) -> RelayQueue:
     """List what waits in Postfix's queue."""
     total, found = await relay_queue.list_queue(call.core)
     return RelayQueue(total, [_relay_item(one, message) for one, message in found])
 
 
-@table.post("/relay-queue/{queue_id}/retry", guard=operator_only)
+@table.post("/relay-queue/{queue_id}/retry", access=operator_only(_FIX))
 async def retry_relay(call: Call[NoBody, NoQuery]) -> None:
     """Have Postfix try a message of its queue now."""
     await relay_queue.retry(call.core, call.ids["queue_id"])
 
 
-@table.post("/relay-queue/retry", guard=operator_only)
+@table.post("/relay-queue/retry", access=operator_only(_FIX))
 async def retry_relay_all(call: Call[NoBody, NoQuery]) -> PutForward:
     """Have Postfix try its whole queue now."""
     return PutForward(await relay_queue.retry_all(call.core))

@@ -14,6 +14,7 @@ from gateway.api.body import encode
 from gateway.api.once import Run, send_once
 from gateway.api.routing import Call, NoQuery, Table
 from gateway.core import messages, replies, sending
+from gateway.core.access import changes
 from gateway.core.idempotency import Completion
 from gateway.core.lookup import find_inbox
 from gateway.core.replies import ReplyRequest
@@ -64,7 +65,7 @@ def render(sent: Accepted) -> tuple[int, str]:
     return 200, encode(Sent(f"msg_{sent.message_id}", f"thr_{sent.thread_id}")).decode()
 
 
-@table.post("/inboxes/{inbox_id}/messages/send", permission="message_send")
+@table.post("/inboxes/{inbox_id}/messages/send", access=changes("message_send", test="any"))
 async def send_message(call: Call[SendBody, NoQuery]) -> Sent:
     """Send a message from an inbox."""
     body = call.body
@@ -89,19 +90,19 @@ async def send_message(call: Call[SendBody, NoQuery]) -> Sent:
     return await once(call, f"send {inbox['id']}", run)  # type: ignore[return-value]
 
 
-@table.post(f"{_ONE}/reply", permission="message_send")
+@table.post(f"{_ONE}/reply", access=changes("message_send", "message_read", test="any"))
 async def reply(call: Call[ReplyBody, NoQuery]) -> Sent:
     """Reply to a message, in its thread: to its Reply-To, else its sender."""
     return await _answer(call, "reply", reply_all=bool(call.body.reply_all))
 
 
-@table.post(f"{_ONE}/reply-all", permission="message_send")
+@table.post(f"{_ONE}/reply-all", access=changes("message_send", "message_read", test="any"))
 async def reply_all(call: Call[ReplyBody, NoQuery]) -> Sent:
     """Reply to a message's sender and all its recipients but the inbox itself."""
     return await _answer(call, "reply-all", reply_all=True)
 
 
-@table.post(f"{_ONE}/forward", permission="message_send")
+@table.post(f"{_ONE}/forward", access=changes("message_send", "message_read", test="any"))
 async def forward(call: Call[SendBody, NoQuery]) -> Sent:
     """Send a message on, with its attachments, as a new thread."""
     return await _answer(call, "forward", reply_all=False)

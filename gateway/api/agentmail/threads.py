@@ -19,6 +19,7 @@ from gateway.api.agentmail.views import (
 from gateway.api.paging import PageQuery, read_paging, token
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import removal, search, threads
+from gateway.core.access import changes, reads
 from gateway.core.labels_change import change_thread
 from gateway.core.listing import Window
 
@@ -28,7 +29,7 @@ _INBOX = "/inboxes/{inbox_id}/threads"
 _ALL = "/threads"
 
 
-@table.get(_INBOX, permission="message_read", rows=("threads", ThreadItem), also=[_ALL])
+@table.get(_INBOX, rows=("threads", ThreadItem), also=[_ALL], access=reads("message_read"))
 async def list_threads(call: Call[NoBody, ThreadQuery]) -> dict[str, Any]:
     """List threads, latest activity first."""
     paging = read_paging(call.query, call.core.secret)
@@ -40,7 +41,7 @@ async def list_threads(call: Call[NoBody, ThreadQuery]) -> dict[str, Any]:
 
 
 @table.get(
-    f"{_INBOX}/search", permission="message_read", rows=("threads", ThreadItem), also=[f"{_ALL}/search"]
+    f"{_INBOX}/search", rows=("threads", ThreadItem), also=[f"{_ALL}/search"], access=reads("message_read")
 )
 async def search_threads(call: Call[NoBody, SearchQuery]) -> dict[str, Any]:
     """Find threads by the words of their messages, best match first."""
@@ -57,7 +58,7 @@ async def search_threads(call: Call[NoBody, SearchQuery]) -> dict[str, Any]:
     return page_of(listing, paging, "threads", call.core.secret, thread_item)
 
 
-@table.get(f"{_INBOX}/{{thread_id}}", permission="message_read", also=[f"{_ALL}/{{thread_id}}"])
+@table.get(f"{_INBOX}/{{thread_id}}", also=[f"{_ALL}/{{thread_id}}"], access=reads("message_read"))
 async def get_thread(call: Call[NoBody, PageQuery]) -> ThreadView:
     """Get a thread with all its messages, oldest first.
 
@@ -81,7 +82,9 @@ async def get_thread(call: Call[NoBody, PageQuery]) -> ThreadView:
     )
 
 
-@table.patch(f"{_INBOX}/{{thread_id}}", permission="message_update", also=[f"{_ALL}/{{thread_id}}"])
+@table.patch(
+    f"{_INBOX}/{{thread_id}}", also=[f"{_ALL}/{{thread_id}}"], access=changes("message_update", test="own")
+)
 async def update_thread(call: Call[LabelsBody, NoQuery]) -> ThreadUpdated:
     """Change the labels of every message of a thread."""
     row, labels = await change_thread(
@@ -90,7 +93,9 @@ async def update_thread(call: Call[LabelsBody, NoQuery]) -> ThreadUpdated:
     return ThreadUpdated(f"thr_{row['id']}", in_order(labels, call.body.labels))
 
 
-@table.delete(f"{_INBOX}/{{thread_id}}", permission="message_delete", also=[f"{_ALL}/{{thread_id}}"])
+@table.delete(
+    f"{_INBOX}/{{thread_id}}", also=[f"{_ALL}/{{thread_id}}"], access=changes("message_delete", test="own")
+)
 async def delete_thread(call: Call[NoBody, NoQuery]) -> None:
     """Delete a thread and all its messages."""
     await removal.delete_thread(call.core, call.scope, call.ids.get("inbox_id"), call.ids["thread_id"])

@@ -8,6 +8,7 @@ from gateway.api.agentmail.views import MessageView, message_view
 from gateway.api.extracted import Extracted
 from gateway.api.routing import Call, NoBody, Table
 from gateway.api.waiting import WaitQuery, await_mail
+from gateway.core.access import reads
 from gateway.store.engine import Row
 
 table = Table("Messages")
@@ -25,7 +26,7 @@ class Waited(msgspec.Struct):
     message: ReceivedView | None
 
 
-@table.get("/inboxes/{inbox_id}/messages/wait", permission="message_read")
+@table.get("/inboxes/{inbox_id}/messages/wait", access=reads("message_read"))
 async def wait_for_message(call: Call[NoBody, WaitQuery]) -> Waited:
     """Wait until the inbox receives a message that matches.
 

@@ -11,6 +11,7 @@ from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import parse_time
 from gateway.core import webhook_replay, webhooks
+from gateway.core.access import changes, reads
 from gateway.core.errors import Invalid
 from gateway.store.jsontext import load
 
@@ -76,7 +77,7 @@ def _secret(call: Call[Any, Any]) -> bool:
     return call.core.settings.webhooks.show_secret
 
 
-@table.post("/webhooks", status=201, also=_also("/webhooks"))
+@table.post("/webhooks", status=201, also=_also("/webhooks"), access=changes("webhook_create", test="any"))
 async def create_webhook(call: Call[CreateWebhook, NoQuery]) -> WebhookView:
     """Create a webhook; its signing secret is shown only here."""
     body = call.body
@@ -101,7 +102,7 @@ async def create_webhook(call: Call[CreateWebhook, NoQuery]) -> WebhookView:
     return webhook_view(row, secret=new or _secret(call))
 
 
-@table.get("/webhooks", rows=("webhooks", WebhookView), also=_also("/webhooks"))
+@table.get("/webhooks", rows=("webhooks", WebhookView), also=_also("/webhooks"), access=reads("webhook_read"))
 async def list_webhooks(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     """List webhooks, newest first."""
     paging = read_paging(call.query, call.core.secret)
@@ -109,14 +110,20 @@ async def list_webhooks(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     return answer(found, paging, "webhooks", call.core.secret, webhook_view)
 
 
-@table.get("/webhooks/{webhook_id}", also=_also("/webhooks/{webhook_id}"))
+@table.get(
+    "/webhooks/{webhook_id}", also=_also("/webhooks/{webhook_id}"), access=reads("webhook_read", test="own")
+)
 async def get_webhook(call: Call[NoBody, NoQuery]) -> WebhookView:
     """Get a webhook."""
     row = await webhooks.get(call.core, call.scope, _among(call), call.ids["webhook_id"])
     return webhook_view(row, secret=_secret(call))
 
 
-@table.patch("/webhooks/{webhook_id}", also=_also("/webhooks/{webhook_id}"))
+@table.patch(
+    "/webhooks/{webhook_id}",
+    also=_also("/webhooks/{webhook_id}"),
+    access=changes("webhook_update", test="own"),
+)
 async def update_webhook(call: Call[UpdateWebhook, NoQuery]) -> WebhookView:
     """Change URL, event types, filters or whether it is enabled."""
     body = call.body
@@ -135,20 +142,32 @@ async def update_webhook(call: Call[UpdateWebhook, NoQuery]) -> WebhookView:
     return webhook_view(row, secret=_secret(call))
 
 
-@table.delete("/webhooks/{webhook_id}", also=_also("/webhooks/{webhook_id}"))
+@table.delete(
+    "/webhooks/{webhook_id}",
+    also=_also("/webhooks/{webhook_id}"),
+    access=changes("webhook_delete", test="own"),
+)
 async def delete_webhook(call: Call[NoBody, NoQuery]) -> None:
     """Delete a webhook and what waits for it."""
     await webhooks.delete(call.core, call.scope, _among(call), call.ids["webhook_id"])
 
 
-@table.get("/webhooks/{webhook_id}/headers", also=_also("/webhooks/{webhook_id}/headers"))
+@table.get(
+    "/webhooks/{webhook_id}/headers",
+    also=_also("/webhooks/{webhook_id}/headers"),
+    access=reads("webhook_read", test="own"),
+)
 async def get_headers(call: Call[NoBody, NoQuery]) -> HeaderNames:
     """The names of the extra headers."""
     row = await webhooks.get(call.core, call.scope, _among(call), call.ids["webhook_id"])
     return HeaderNames(sorted(load(row["headers_json"])))
 
 
-@table.patch("/webhooks/{webhook_id}/headers", also=_also("/webhooks/{webhook_id}/headers"))
+@table.patch(
+    "/webhooks/{webhook_id}/headers",
+    also=_also("/webhooks/{webhook_id}/headers"),
+    access=changes("webhook_update", test="own"),
+)
 async def update_headers(call: Call[Headers, NoQuery]) -> HeaderNames:
     """Set and remove extra headers."""
     row = await webhooks.update_headers(
@@ -162,7 +181,7 @@ async def update_headers(call: Call[Headers, NoQuery]) -> HeaderNames:
     return HeaderNames(sorted(load(row["headers_json"])))
 
 
-@table.post("/webhooks/{webhook_id}/rotate-secret")
+@table.post("/webhooks/{webhook_id}/rotate-secret", access=changes("webhook_update", test="own"))
 async def rotate_secret(call: Call[NoBody, NoQuery]) -> WebhookView:
     """A new signing secret, shown only here; the old one signs along for 24 hours."""
     return webhook_view(
@@ -170,7 +189,11 @@ async def rotate_secret(call: Call[NoBody, NoQuery]) -> WebhookView:
     )
 
 
-@table.get("/webhooks/{webhook_id}/attempts", rows=("attempts", AttemptView))
+@table.get(
+    "/webhooks/{webhook_id}/attempts",
+    rows=("attempts", AttemptView),
+    access=reads("webhook_read", test="own"),
+)
 async def list_attempts(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     """Every try to post an event to this webhook, newest first."""
     paging = read_paging(call.query, call.core.secret)
@@ -180,7 +203,7 @@ async def list_attempts(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     return answer(found, paging, "attempts", call.core.secret, attempt_view)
 
 
-@table.post("/webhooks/{webhook_id}/replay")
+@table.post("/webhooks/{webhook_id}/replay", access=changes("webhook_update", test="own"))
 async def replay(call: Call[Replay, NoQuery]) -> Replayed:
     """Post events again: since a time, by id, or those that were given up."""
     body = call.body

@@ -11,6 +11,7 @@ from gateway.api.mailboxkit.listing import Data, PageQuery, Rows, listed, window
 from gateway.api.mailboxkit.resource_views import ApiKeyView, NewApiKeyView, api_key_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import keys
+from gateway.core.access import changes, reads
 
 table = Table("api_keys")
 
@@ -24,7 +25,7 @@ class CreateApiKey(msgspec.Struct):
     ] = False
 
 
-@table.post("/api_keys", status=201)
+@table.post("/api_keys", status=201, access=changes("api_key_create", test="any"))
 async def create_api_key(call: Call[CreateApiKey, NoQuery]) -> NewApiKeyView:
     """Make an API key; ``key`` is whole in this answer and never again. A test key makes test keys only."""
     test = call.body.test or call.scope.test
@@ -39,20 +40,20 @@ async def create_api_key(call: Call[CreateApiKey, NoQuery]) -> NewApiKeyView:
     return NewApiKeyView(api_key_view(row, key), "Store this key securely. It will not be shown again.")
 
 
-@table.get("/api_keys")
+@table.get("/api_keys", access=reads("api_key_read"))
 async def list_api_keys(call: Call[NoBody, PageQuery]) -> Rows[ApiKeyView]:
     """List API keys, masked, newest first."""
     window = window_of(call.query)
     return listed(call, window, await keys.list_keys(call.core, call.scope, window), api_key_view)
 
 
-@table.get("/api_keys/{key_id}")
+@table.get("/api_keys/{key_id}", access=reads("api_key_read", test="own"))
 async def get_api_key(call: Call[NoBody, NoQuery]) -> Data[ApiKeyView]:
     """Get an API key, masked."""
     return Data(api_key_view(await keys.get(call.core, call.scope, call.ids["key_id"])))
 
 
-@table.delete("/api_keys/{key_id}")
+@table.delete("/api_keys/{key_id}", access=changes("api_key_delete", test="own"))
 async def delete_api_key(call: Call[NoBody, NoQuery]) -> None:
     """Revoke an API key: refused from this moment on."""
     await keys.delete(call.core, call.scope, call.ids["key_id"])

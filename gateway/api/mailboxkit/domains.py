@@ -13,6 +13,7 @@ from gateway.api.mailboxkit.repeats import own_id
 from gateway.api.mailboxkit.resource_views import DnsView, DomainView, dns_view, domain_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import domains, domains_check
+from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
 
 table = Table("domains")
 
@@ -21,7 +22,7 @@ class CreateDomain(msgspec.Struct):
     name: str
 
 
-@table.post("/domains", status=201)
+@table.post("/domains", status=201, access=changes("domain_create", kinds=ORGANIZATION_OR_POD))
 async def create_domain(call: Call[CreateDomain, NoQuery]) -> Data[DomainView]:
     """Add a domain; ``GET /domains/{id}/dns`` names the records to publish."""
     with fields(domain="name"):
@@ -29,7 +30,7 @@ async def create_domain(call: Call[CreateDomain, NoQuery]) -> Data[DomainView]:
     return Data(domain_view(row, call.core.settings))
 
 
-@table.get("/domains")
+@table.get("/domains", access=reads("domain_read", kinds=ORGANIZATION_OR_POD))
 async def list_domains(call: Call[NoBody, PageQuery]) -> Rows[DomainView]:
     """List domains, newest first."""
     window = window_of(call.query)
@@ -37,27 +38,27 @@ async def list_domains(call: Call[NoBody, PageQuery]) -> Rows[DomainView]:
     return listed(call, window, found, lambda row: domain_view(row, call.core.settings))
 
 
-@table.get("/domains/{domain_id}")
+@table.get("/domains/{domain_id}", access=reads("domain_read", kinds=ORGANIZATION_OR_POD))
 async def get_domain(call: Call[NoBody, NoQuery]) -> Data[DomainView]:
     """Get a domain and what DNS said of it last."""
     row = await domains.get(call.core, call.scope, call.ids["domain_id"])
     return Data(domain_view(row, call.core.settings))
 
 
-@table.delete("/domains/{domain_id}")
+@table.delete("/domains/{domain_id}", access=changes("domain_delete", kinds=ORGANIZATION_OR_POD))
 async def delete_domain(call: Call[NoBody, NoQuery]) -> None:
     """Delete a domain that has no inboxes left."""
     await domains.delete(call.core, call.scope, call.ids["domain_id"])
 
 
-@table.post("/domains/{domain_id}/verify")
+@table.post("/domains/{domain_id}/verify", access=changes("domain_update", kinds=ORGANIZATION_OR_POD))
 async def verify_domain(call: Call[NoBody, NoQuery]) -> Data[DomainView]:
     """Ask DNS for the MX, SPF, DKIM and DMARC records now; verified without DMARC."""
     row = await domains_check.verify(call.core, call.scope, call.ids["domain_id"])
     return Data(domain_view(row, call.core.settings))
 
 
-@table.get("/domains/{domain_id}/dns")
+@table.get("/domains/{domain_id}/dns", access=reads("domain_read", kinds=ORGANIZATION_OR_POD))
 async def get_domain_dns(call: Call[NoBody, NoQuery]) -> Data[DnsView]:
     """Get the DNS records to publish."""
     row = await domains.get(call.core, call.scope, call.ids["domain_id"])

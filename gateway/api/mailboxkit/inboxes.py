@@ -12,6 +12,7 @@ from gateway.api.mailboxkit.repeats import own_id
 from gateway.api.mailboxkit.resource_views import InboxView, inbox_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import inboxes
+from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
 from gateway.core.errors import Invalid, Missing
 from gateway.core.paged import clean_text
 
@@ -29,7 +30,7 @@ class CreateInbox(msgspec.Struct):
     ] = None
 
 
-@table.post("/inboxes", status=201)
+@table.post("/inboxes", status=201, access=changes("inbox_create", kinds=ORGANIZATION_OR_POD))
 async def create_inbox(call: Call[CreateInbox, NoQuery]) -> Data[InboxView]:
     """Create an inbox: a real mailbox on the mail server."""
     username, domain = _address(call.body.email)
@@ -47,20 +48,20 @@ async def create_inbox(call: Call[CreateInbox, NoQuery]) -> Data[InboxView]:
     return Data(inbox_view(row))
 
 
-@table.get("/inboxes")
+@table.get("/inboxes", access=reads("inbox_read"))
 async def list_inboxes(call: Call[NoBody, PageQuery]) -> Rows[InboxView]:
     """List inboxes, newest first."""
     window = window_of(call.query)
     return listed(call, window, await inboxes.list_inboxes(call.core, call.scope, window), inbox_view)
 
 
-@table.get("/inboxes/{inbox_id}")
+@table.get("/inboxes/{inbox_id}", access=reads("inbox_read"))
 async def get_inbox(call: Call[NoBody, NoQuery]) -> Data[InboxView]:
     """Get an inbox."""
     return Data(inbox_view(await inboxes.get(call.core, call.scope, call.ids["inbox_id"])))
 
 
-@table.delete("/inboxes/{inbox_id}")
+@table.delete("/inboxes/{inbox_id}", access=changes("inbox_delete"))
 async def delete_inbox(call: Call[NoBody, NoQuery]) -> None:
     """Delete an inbox and all its messages."""
     await inboxes.delete(call.core, call.scope, call.ids["inbox_id"])

@@ -7,13 +7,14 @@ from gateway.api.mailboxkit.listing import Data, MailQuery, MailRows, listed_mai
 from gateway.api.mailboxkit.message_view import MessageView, message_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import messages
+from gateway.core.access import reads
 from gateway.core.listing import Filter
 from gateway.events.payload import message_facts
 
 table = Table("messages")
 
 
-@table.get("/inboxes/{inbox_id}/messages", permission="message_read")
+@table.get("/inboxes/{inbox_id}/messages", access=reads("message_read"))
 async def list_messages(call: Call[NoBody, MailQuery]) -> MailRows[MessageView]:
     """List an inbox's messages, newest first: what it received and what it sent.
 
@@ -28,7 +29,7 @@ async def list_messages(call: Call[NoBody, MailQuery]) -> MailRows[MessageView]:
     return listed_mail(call, window, found, lambda row: message_view(message_facts(row), links))
 
 
-@table.get("/inboxes/{inbox_id}/messages/{message_id:rest}", permission="message_read")
+@table.get("/inboxes/{inbox_id}/messages/{message_id:rest}", access=reads("message_read"))
 async def get_message(call: Call[NoBody, NoQuery]) -> Data[MessageView]:
     """Get a message whole, with its attachments; their URLs work for a while and are renewed on each read."""
     row = await messages.get_message(call.core, call.scope, call.ids["inbox_id"], call.ids["message_id"])

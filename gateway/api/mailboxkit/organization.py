@@ -6,11 +6,12 @@ from gateway.api.mailboxkit.listing import Data
 from gateway.api.mailboxkit.resource_views import OrganizationView, organization_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import organizations
+from gateway.core.access import ORGANIZATION, reads
 
 table = Table("organization")
 
 
-@table.get("/organization")
+@table.get("/organization", access=reads("metrics_read", kinds=ORGANIZATION))
 async def get_organization(call: Call[NoBody, NoQuery]) -> Data[OrganizationView]:
     """Get the organization and how many inboxes, messages and domains it has."""
     return Data(organization_view(await organizations.get(call.core, call.scope)))

@@ -6,6 +6,7 @@ import msgspec
 
 from gateway.api.mailboxkit.ids import shown_ulid
 from gateway.api.routing import Call, NoQuery, Table
+from gateway.core.access import OPEN
 from gateway.core.register import register
 
 table = Table("register")
@@ -30,7 +31,7 @@ class RegisteredView(msgspec.Struct):
     message: str
 
 
-@table.post("/register", status=201, auth=False, max_body=65_536)
+@table.post("/register", status=201, max_body=65_536, access=OPEN)
 async def register_agent(call: Call[Registration, NoQuery]) -> RegisteredView:
     """Register an organization with an inbox and an API key; no key is needed.
 

@@ -35,7 +35,7 @@ Render = Callable[[Sent], tuple[int, str]]
 async def once(endpoint: Endpoint, call: Call[Any, Any], run: Callable[[], Awaitable[Response]]) -> Response:
     """Run a call, or answer as its key was answered before: ``Dialect.around``."""
     realm, key = _realm(endpoint, call), _key(call)
-    if endpoint.method != "POST" or not endpoint.auth or not key:
+    if endpoint.method != "POST" or endpoint.access.open or not key:
         return await run()
     begun = await idempotency.begin(call.core, realm, key, fingerprint="")
     if isinstance(begun, Replay):

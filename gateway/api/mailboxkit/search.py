@@ -13,6 +13,7 @@ from gateway.api.mailboxkit.listing import PageQuery, Rows, listed, window_of
 from gateway.api.mailboxkit.message_view import MessageView, message_view
 from gateway.api.routing import Call, Table
 from gateway.api.times import parse_day
+from gateway.core.access import reads
 from gateway.core.errors import Invalid
 from gateway.core.listing import Filter
 from gateway.core.search import search_messages
@@ -41,7 +42,7 @@ class SearchBody(msgspec.Struct, kw_only=True):
     per_page: Annotated[Any, Doc(description="as in the query string")] = None
 
 
-@table.post("/messages/search", permission="message_read")
+@table.post("/messages/search", access=reads("message_read"))
 async def search(call: Call[SearchBody, PageQuery]) -> Rows[MessageView]:
     """Search messages, sent and received, newest first."""
     body, asked = call.body, call.query

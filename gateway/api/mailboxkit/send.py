@@ -17,6 +17,7 @@ from gateway.api.mailboxkit.send_form import MAX_FILES_TOGETHER, ReplyBody, Send
 from gateway.api.routing import Call, NoQuery, Table
 from gateway.api.times import to_seconds
 from gateway.core import messages, replies, sending
+from gateway.core.access import changes
 from gateway.core.idempotency import Completion
 from gateway.core.lookup import find_inbox
 from gateway.core.replies import ReplyRequest
@@ -61,9 +62,9 @@ class SentView(msgspec.Struct):
 @table.post(
     "/inboxes/{inbox_id}/messages/send",
     status=201,
-    permission="message_send",
     raw_body=True,
     files="attachments",
+    access=changes("message_send", test="any"),
 )
 async def send_message(call: Call[SendBody, NoQuery]) -> Data[SentView]:
     """Send an email from an inbox, as JSON or multipart/form-data; at most 5 files of 10 MB."""
@@ -89,9 +90,9 @@ async def send_message(call: Call[SendBody, NoQuery]) -> Data[SentView]:
 @table.post(
     "/inboxes/{inbox_id}/messages/{message_id:rest}/reply",
     status=201,
-    permission="message_send",
     raw_body=True,
     files="attachments",
+    access=changes("message_send", "message_read", test="any"),
 )
 async def reply(call: Call[ReplyBody, NoQuery]) -> Data[SentView]:
     """Reply to a message, in its thread: to its Reply-To, else its sender; to a sent one's recipients."""

@@ -11,6 +11,7 @@ from gateway.api.mailboxkit.message_view import MessageView, message_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import to_seconds
 from gateway.core import threads
+from gateway.core.access import reads
 from gateway.core.listing import Filter
 from gateway.events.payload import message_facts
 from gateway.store.engine import Row
@@ -37,7 +38,7 @@ class WholeThread(ThreadView):
     messages: list[MessageView]
 
 
-@table.get("/inboxes/{inbox_id}/threads", permission="message_read")
+@table.get("/inboxes/{inbox_id}/threads", access=reads("message_read"))
 async def list_threads(call: Call[NoBody, MailQuery]) -> MailRows[ThreadView]:
     """List an inbox's threads, latest activity first; spam, trash and what failed DMARC do not count."""
     window = window_of(call.query)
@@ -47,7 +48,7 @@ async def list_threads(call: Call[NoBody, MailQuery]) -> MailRows[ThreadView]:
     return listed_mail(call, window, found, thread_view)
 
 
-@table.get("/threads/{thread_id}", permission="message_read")
+@table.get("/threads/{thread_id}", access=reads("message_read"))
 async def get_thread(call: Call[NoBody, NoQuery]) -> Data[WholeThread]:
     """Get a thread with its messages, oldest first: all of them, or the newest 500 of a longer one."""
     row, found = await threads.get_thread(

@@ -7,13 +7,14 @@ from gateway.api.mailboxkit.listing import Data
 from gateway.api.mailboxkit.message_view import MessageView, message_view
 from gateway.api.routing import Call, NoBody, Table
 from gateway.api.waiting import WaitQuery, await_mail
+from gateway.core.access import reads
 from gateway.events.payload import message_facts
 from gateway.store.engine import Row
 
 table = Table("messages")
 
 
-@table.get("/inboxes/{inbox_id}/messages/wait", permission="message_read")
+@table.get("/inboxes/{inbox_id}/messages/wait", access=reads("message_read"))
 async def wait_for_message(call: Call[NoBody, WaitQuery]) -> Data[MessageView | None]:
     """Wait until the inbox receives a message that matches.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -10,12 +9,10 @@ import msgspec
 from gateway.api.mailboxkit.listing import Data
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import wallet
-from gateway.core.context import Core
-from gateway.core.errors import Forbidden
+from gateway.core.access import ORGANIZATION, operator_only, reads
 from gateway.core.wallet import Standing
 from gateway.core.wallet_notice import dollars
 from gateway.store.ids import number_of
-from gateway.store.scope import Scope
 
 table = Table("wallet")
 
@@ -37,28 +34,22 @@ class TopUp(msgspec.Struct):
     ]
 
 
-async def operator_only(core: Core, scope: Scope, ids: Mapping[str, str]) -> None:
-    """Guard: the operator's key."""
-    if not scope.operator:
-        raise Forbidden(
-            "this is the operator's",
-            fix="run `postern wallet` on the gateway's machine; GET /wallet is yours",
-        )
+_FIX = "run `postern wallet` on the gateway's machine; GET /wallet is yours"
 
 
-@table.get("/wallet")
+@table.get("/wallet", access=reads("metrics_read", kinds=ORGANIZATION))
 async def get_wallet(call: Call[NoBody, NoQuery]) -> Data[WalletView]:
     """Get your organization's wallet; 404 on a server that charges nothing."""
     return Data(_view(await wallet.standing(call.core, call.scope)))
 
 
-@table.get("/organizations/{organization_id}/wallet", guard=operator_only)
+@table.get("/organizations/{organization_id}/wallet", access=operator_only(_FIX))
 async def get_wallet_of(call: Call[NoBody, NoQuery]) -> Data[WalletView]:
     """Get the wallet of an organization, by its id or an address of its inboxes."""
     return Data(_view(await wallet.standing_of(call.core, call.scope, call.ids["organization_id"])))
 
 
-@table.post("/organizations/{organization_id}/wallet", guard=operator_only)
+@table.post("/organizations/{organization_id}/wallet", access=operator_only(_FIX))
 async def top_up(call: Call[TopUp, NoQuery]) -> Data[WalletView]:
     """Add to the wallet of an organization."""
     found = await wallet.add(call.core, call.scope, call.ids["organization_id"], call.body.mills)

@@ -20,6 +20,7 @@ from gateway.api.mailboxkit.webhook_views import (
 from gateway.api.mailboxkit.wire import mailboxkit_wire
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import webhook_replay, webhooks
+from gateway.core.access import changes, reads
 from gateway.core.errors import Missing
 from gateway.core.paged import clean_text
 from gateway.core.webhook_trial import record_test
@@ -40,7 +41,7 @@ class CreateWebhook(msgspec.Struct):
     name: str | None = None
 
 
-@table.post("/webhooks", status=201)
+@table.post("/webhooks", status=201, access=changes("webhook_create", test="any"))
 async def create_webhook(call: Call[CreateWebhook, NoQuery]) -> Data[WebhookView]:
     """Subscribe a URL to events; ``secret``, which signs them, is shown only in this answer."""
     body = call.body
@@ -62,7 +63,7 @@ async def create_webhook(call: Call[CreateWebhook, NoQuery]) -> Data[WebhookView
     return Data(webhook_view(row, secret=True))
 
 
-@table.get("/webhooks")
+@table.get("/webhooks", access=reads("webhook_read"))
 async def list_webhooks(call: Call[NoBody, PageQuery]) -> Rows[WebhookView]:
     """List webhooks, newest first."""
     window = window_of(call.query)
@@ -71,19 +72,19 @@ async def list_webhooks(call: Call[NoBody, PageQuery]) -> Rows[WebhookView]:
     )
 
 
-@table.get("/webhooks/{webhook_id}")
+@table.get("/webhooks/{webhook_id}", access=reads("webhook_read", test="own"))
 async def get_webhook(call: Call[NoBody, NoQuery]) -> Data[WebhookView]:
     """Get a webhook."""
     return Data(webhook_view(await webhooks.get(call.core, call.scope, OURS, call.ids["webhook_id"])))
 
 
-@table.delete("/webhooks/{webhook_id}")
+@table.delete("/webhooks/{webhook_id}", access=changes("webhook_delete", test="own"))
 async def delete_webhook(call: Call[NoBody, NoQuery]) -> None:
     """Delete a webhook and what waits for it."""
     await webhooks.delete(call.core, call.scope, OURS, call.ids["webhook_id"])
 
 
-@table.post("/webhooks/{webhook_id}/test")
+@table.post("/webhooks/{webhook_id}/test", access=changes("webhook_update", test="own"))
 async def test_webhook(call: Call[NoBody, NoQuery]) -> Data[AttemptView]:
     """Post a signed ``webhook.test`` event to the URL now, once, and answer what came of it.
 
@@ -94,7 +95,7 @@ async def test_webhook(call: Call[NoBody, NoQuery]) -> Data[AttemptView]:
     return Data(attempt_view(row, wire))
 
 
-@table.get("/webhooks/{webhook_id}/attempts")
+@table.get("/webhooks/{webhook_id}/attempts", access=reads("webhook_read", "message_read", test="own"))
 async def list_attempts(call: Call[NoBody, PageQuery]) -> Rows[AttemptView]:
     """Every try to post an event to this webhook, newest first."""
     window, wire = window_of(call.query), _wire(call)
@@ -104,7 +105,11 @@ async def list_attempts(call: Call[NoBody, PageQuery]) -> Rows[AttemptView]:
     return listed(call, window, found, lambda row: attempt_view(row, wire))
 
 
-@table.post("/webhooks/{webhook_id}/attempts/{attempt_id}/resend", status=202)
+@table.post(
+    "/webhooks/{webhook_id}/attempts/{attempt_id}/resend",
+    status=202,
+    access=changes("webhook_update", test="own"),
+)
 async def resend(call: Call[NoBody, NoQuery]) -> Data[ResentView]:
     """Post the event of an attempt again now, with the same id and body."""
     row = await webhook_replay.resend(

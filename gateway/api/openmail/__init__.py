@@ -30,6 +30,7 @@ from gateway.api.openmail.errors import ERROR_SCHEMA, render_error
 from gateway.api.openmail.socket import serve_socket
 from gateway.api.openmail.wire import openmail_wire
 from gateway.api.routing import Table
+from gateway.api.socket_door import SOCKET
 
 _PARTS: tuple[Table, ...] = (
     account_keys.table,
@@ -69,5 +70,6 @@ openmail_dialect = Dialect(
     blind=frozenset({"blocked"}),  # what a sender rule filters vanishes
     wire=lambda core: openmail_wire(core.settings),
     socket=serve_socket,
+    socket_access=SOCKET,
     socket_path="/ws",
 )

@@ -7,10 +7,10 @@ from typing import Annotated
 import msgspec
 
 from gateway.api.openmail.api_keys import PREFIX
-from gateway.api.openmail.reach import account_only
 from gateway.api.openmail.resource_views import AccountKeysView, AccountKeyView, account_key_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import held_keys
+from gateway.core.access import ORGANIZATION, changes, reads
 from gateway.core.errors import Invalid
 from gateway.core.held_keys import Holder
 
@@ -23,7 +23,7 @@ class CreateAccountKey(msgspec.Struct):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 
 
-@table.post("/api-keys", status=201, guard=account_only)
+@table.post("/api-keys", status=201, access=changes("api_key_create", kinds=ORGANIZATION, test="any"))
 async def create_account_key(call: Call[CreateAccountKey, NoQuery]) -> AccountKeyView:
     """Make an account-wide key; ``key`` is shown here and never again."""
     if not call.body.name.strip():
@@ -32,14 +32,14 @@ async def create_account_key(call: Call[CreateAccountKey, NoQuery]) -> AccountKe
     return account_key_view(row, key)
 
 
-@table.get("/api-keys", guard=account_only)
+@table.get("/api-keys", access=reads("api_key_read", kinds=ORGANIZATION))
 async def list_account_keys(call: Call[NoBody, NoQuery]) -> AccountKeysView:
     """List the account-wide keys."""
     rows = await held_keys.held(call.core, call.scope, _ACCOUNT)
     return AccountKeysView([account_key_view(row) for row in rows])
 
 
-@table.delete("/api-keys/{key_id}", guard=account_only)
+@table.delete("/api-keys/{key_id}", access=changes("api_key_delete", kinds=ORGANIZATION, test="own"))
 async def delete_account_key(call: Call[NoBody, NoQuery]) -> None:
     """Revoke an account-wide key; again is 204 again."""
     await held_keys.revoke(call.core, call.scope, _ACCOUNT, call.ids["key_id"], again=True)

@@ -12,7 +12,6 @@ import msgspec
 
 from gateway.api.openmail.events_view import render_test
 from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
-from gateway.api.openmail.reach import account_only
 from gateway.api.openmail.webhook_views import (
     AttemptView,
     SecretView,
@@ -24,6 +23,7 @@ from gateway.api.openmail.wire import openmail_wire
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso
 from gateway.core import account_webhook
+from gateway.core.access import ORGANIZATION, changes, reads
 from gateway.core.errors import Invalid
 from gateway.core.webhook_trial import post_test
 from gateway.store.engine import Row
@@ -58,13 +58,13 @@ def webhook_view(row: Row | None, secret: str | None = None) -> WebhookView:
     )
 
 
-@table.get("/webhook", guard=account_only)
+@table.get("/webhook", access=reads("webhook_read", kinds=ORGANIZATION))
 async def get_webhook(call: Call[NoBody, NoQuery]) -> WebhookView:
     """The account's webhook, without its secret."""
     return webhook_view(await account_webhook.get(call.core, call.scope))
 
 
-@table.put("/webhook", guard=account_only)
+@table.put("/webhook", access=changes("webhook_update", "message_read", kinds=ORGANIZATION))
 async def set_webhook(call: Call[SetWebhook, NoQuery]) -> WebhookView:
     """Set the URL. The first one ever answers with the signing secret; later ones keep it."""
     if not call.body.url:
@@ -75,19 +75,19 @@ async def set_webhook(call: Call[SetWebhook, NoQuery]) -> WebhookView:
     return webhook_view(held.row, held.secret)
 
 
-@table.delete("/webhook", guard=account_only)
+@table.delete("/webhook", access=changes("webhook_delete", kinds=ORGANIZATION))
 async def clear_webhook(call: Call[NoBody, NoQuery]) -> None:
     """Take the URL away, and what waits for it. The secret is kept for the next URL."""
     await account_webhook.clear(call.core, call.scope)
 
 
-@table.post("/webhook/rotate-secret", guard=account_only)
+@table.post("/webhook/rotate-secret", access=changes("webhook_update", kinds=ORGANIZATION))
 async def rotate_secret(call: Call[NoBody, NoQuery]) -> SecretView:
     """A new signing secret, shown only here; the old one is dead at once."""
     return SecretView(await account_webhook.rotate_secret(call.core, call.scope))
 
 
-@table.post("/webhook/test", guard=account_only)
+@table.post("/webhook/test", access=changes("webhook_update", kinds=ORGANIZATION))
 async def test_webhook(call: Call[NoBody, NoQuery]) -> TestedView:
     """Post a signed ``setup.test`` event to the account's URL now, once."""
     hook = await account_webhook.to_test(call.core, call.scope)
@@ -95,7 +95,7 @@ async def test_webhook(call: Call[NoBody, NoQuery]) -> TestedView:
     return tested_view(await post_test(call.core, hook, wire, lambda id, at: render_test(id, at, None)))
 
 
-@table.get("/webhook/attempts", guard=account_only)
+@table.get("/webhook/attempts", access=reads("webhook_read", kinds=ORGANIZATION))
 async def list_attempts(call: Call[NoBody, OffsetQuery]) -> Page[AttemptView]:
     """Every try to post an event to the account's URL, newest first."""
     return page(await account_webhook.attempts(call.core, call.scope, window_of(call.query)), attempt_view)

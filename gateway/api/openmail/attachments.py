@@ -9,6 +9,7 @@ from gateway.api import downloads
 from gateway.api.downloads import signed_url
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import attachment_text
+from gateway.core.access import reads
 
 PREFIX = "/v1"
 SIGNED_SECONDS = 15 * 60
@@ -27,7 +28,7 @@ class AttachmentText(msgspec.Struct):
     text: str
 
 
-@table.get("/attachments/{message_id}/{filename}", permission="message_read")
+@table.get("/attachments/{message_id}/{filename}", access=reads("message_read"))
 async def get_attachment(call: Call[NoBody, NoQuery]) -> Response:
     """Download an attachment: 302 to a URL that works for 15 minutes without a key (and does not mind one)."""
     found = await attachment_text.find_named(
@@ -37,7 +38,7 @@ async def get_attachment(call: Call[NoBody, NoQuery]) -> Response:
     return Response(status_code=302, headers={"Location": url, "Cache-Control": "private, no-store"})
 
 
-@table.get("/attachments/{message_id}/{filename}/text", permission="message_read")
+@table.get("/attachments/{message_id}/{filename}/text", access=reads("message_read"))
 async def get_attachment_text(call: Call[NoBody, NoQuery]) -> AttachmentText:
     """Get the text of an attachment: at most 50,000 characters.
 

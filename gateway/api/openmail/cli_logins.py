@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from gateway.api.openmail.reach import account_only
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
 from gateway.core import cli_login
+from gateway.core.access import ORGANIZATION, changes
 
 table = Table("sign-in")
 
@@ -21,7 +21,7 @@ class LoginView(msgspec.Struct, rename="camel"):
     expires_at: str
 
 
-@table.post("/cli-logins/{code}/approve", guard=account_only)
+@table.post("/cli-logins/{code}/approve", access=changes("api_key_create", kinds=ORGANIZATION))
 async def approve(call: Call[NoBody, NoQuery]) -> LoginView:
     """Let the program that shows this code fetch a key of its own, which grants what this one does."""
     row = await cli_login.approve(call.core, call.scope, call.ids["code"])

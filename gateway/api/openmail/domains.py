@@ -10,10 +10,10 @@ from typing import Annotated
 import msgspec
 
 from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
-from gateway.api.openmail.reach import account_only
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso, iso_of
 from gateway.core import domains, domains_check, domains_records
+from gateway.core.access import ORGANIZATION, changes, reads
 from gateway.settings import Settings
 from gateway.store.engine import Row
 
@@ -68,34 +68,34 @@ def domain_view(row: Row, settings: Settings) -> DomainView:
     )
 
 
-@table.post("/domains", status=201, guard=account_only)
+@table.post("/domains", status=201, access=changes("domain_create", kinds=ORGANIZATION))
 async def create_domain(call: Call[NewDomain, NoQuery]) -> DomainView:
     """Add a domain; the answer names the DNS records to publish."""
     row, _ = await domains.create(call.core, call.scope, call.body.domain, pod=call.body.pod_id)
     return domain_view(row, call.core.settings)
 
 
-@table.get("/domains", guard=account_only)
+@table.get("/domains", access=reads("domain_read", kinds=ORGANIZATION))
 async def list_domains(call: Call[NoBody, OffsetQuery]) -> Page[DomainView]:
     """List the account's domains, newest first."""
     found = await domains.list_domains(call.core, call.scope, window_of(call.query))
     return page(found, lambda row: domain_view(row, call.core.settings))
 
 
-@table.get("/domains/{domain}", guard=account_only)
+@table.get("/domains/{domain}", access=reads("domain_read", kinds=ORGANIZATION))
 async def get_domain(call: Call[NoBody, NoQuery]) -> DomainView:
     """Get a domain with its DNS records."""
     return domain_view(await domains.get(call.core, call.scope, call.ids["domain"]), call.core.settings)
 
 
-@table.patch("/domains/{domain}", guard=account_only)
+@table.patch("/domains/{domain}", access=changes("domain_update", kinds=ORGANIZATION))
 async def assign_domain(call: Call[AssignDomain, NoQuery]) -> DomainView:
     """Give a domain to one pod, or to the whole account."""
     row = await domains.assign(call.core, call.scope, call.ids["domain"], call.body.pod_id)
     return domain_view(row, call.core.settings)
 
 
-@table.post("/domains/{domain}/verify", guard=account_only)
+@table.post("/domains/{domain}/verify", access=changes("domain_update", kinds=ORGANIZATION))
 async def verify_domain(call: Call[NoBody, NoQuery]) -> DomainView:
     """Ask DNS about every record now; verified only when all are valid."""
     return domain_view(
@@ -103,7 +103,7 @@ async def verify_domain(call: Call[NoBody, NoQuery]) -> DomainView:
     )
 
 
-@table.delete("/domains/{domain}", guard=account_only)
+@table.delete("/domains/{domain}", access=changes("domain_delete", kinds=ORGANIZATION))
 async def delete_domain(call: Call[NoBody, NoQuery]) -> None:
     """Delete a domain that has no inboxes left."""
     await domains.delete(call.core, call.scope, call.ids["domain"])

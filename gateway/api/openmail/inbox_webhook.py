@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from gateway.api.openmail.events_view import render_test
 from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
-from gateway.api.openmail.reach import account_only
 from gateway.api.openmail.webhook_views import (
     AttemptView,
     SecretView,
@@ -15,18 +14,19 @@ from gateway.api.openmail.webhook_views import (
 from gateway.api.openmail.wire import openmail_wire
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import inbox_webhook
+from gateway.core.access import ORGANIZATION, changes, reads
 from gateway.core.webhook_trial import post_test
 
 table = Table("webhooks")
 
 
-@table.post("/inboxes/{inbox_id}/webhook/rotate-secret", guard=account_only)
+@table.post("/inboxes/{inbox_id}/webhook/rotate-secret", access=changes("webhook_update", kinds=ORGANIZATION))
 async def rotate_secret(call: Call[NoBody, NoQuery]) -> SecretView:
     """A new signing secret, shown only here; the old one is dead at once."""
     return SecretView(await inbox_webhook.rotate_secret(call.core, call.scope, call.ids["inbox_id"]))
 
 
-@table.post("/inboxes/{inbox_id}/webhook/test", guard=account_only)
+@table.post("/inboxes/{inbox_id}/webhook/test", access=changes("webhook_update", kinds=ORGANIZATION))
 async def test_webhook(call: Call[NoBody, NoQuery]) -> TestedView:
     """Post a signed ``setup.test`` event to the inbox's URL now, once.
 
@@ -37,7 +37,7 @@ async def test_webhook(call: Call[NoBody, NoQuery]) -> TestedView:
     return tested_view(await post_test(call.core, hook, wire, lambda id, at: render_test(id, at, inbox)))
 
 
-@table.get("/inboxes/{inbox_id}/webhook/attempts", guard=account_only)
+@table.get("/inboxes/{inbox_id}/webhook/attempts", access=reads("webhook_read", kinds=ORGANIZATION))
 async def list_attempts(call: Call[NoBody, OffsetQuery]) -> Page[AttemptView]:
     """Every try to post an event to the inbox's own URL, newest first."""
     found = await inbox_webhook.attempts(call.core, call.scope, call.ids["inbox_id"], window_of(call.query))

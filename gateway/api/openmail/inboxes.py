@@ -12,10 +12,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
-from gateway.api.openmail.reach import account_only, account_or_pod
 from gateway.api.openmail.resource_views import InboxView, inbox_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import inbox_webhook, inboxes
+from gateway.core.access import ORGANIZATION, ORGANIZATION_OR_POD, admit, changes, reads
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.listing import Listing
@@ -23,6 +23,9 @@ from gateway.core.paged import clean_text
 from gateway.store.engine import Row
 
 table = Table("inboxes")
+
+_CHANGE_URL = changes("webhook_update", "message_read", kinds=ORGANIZATION)
+"""What a change of ``webhookUrl`` needs beside that of the inbox."""
 
 Doc = msgspec.Meta
 MAX_DISPLAY_NAME = 200
@@ -57,7 +60,7 @@ class InboxesQuery(OffsetQuery, rename="camel"):
     pod_id: Annotated[str | None, Doc(description="only of this pod: its id or your clientId")] = None
 
 
-@table.post("/inboxes", status=201, guard=account_or_pod)
+@table.post("/inboxes", status=201, access=changes("inbox_create", kinds=ORGANIZATION_OR_POD))
 async def create_inbox(call: Call[CreateInbox, NoQuery]) -> InboxView:
     """Create an inbox: a real mailbox on the mail server.
 
@@ -82,7 +85,7 @@ async def create_inbox(call: Call[CreateInbox, NoQuery]) -> InboxView:
     return await _shown(call.core, row)
 
 
-@table.get("/inboxes")
+@table.get("/inboxes", access=reads("inbox_read"))
 async def list_inboxes(call: Call[NoBody, InboxesQuery]) -> Page[InboxView]:
     """List inboxes, newest first."""
     try:
@@ -96,13 +99,13 @@ async def list_inboxes(call: Call[NoBody, InboxesQuery]) -> Page[InboxView]:
     return page(found, lambda row: inbox_view(row, urls.get(row["id"])))
 
 
-@table.get("/inboxes/{inbox_id}")
+@table.get("/inboxes/{inbox_id}", access=reads("inbox_read"))
 async def get_inbox(call: Call[NoBody, NoQuery]) -> InboxView:
     """Get an inbox."""
     return await _shown(call.core, await inboxes.get(call.core, call.scope, call.ids["inbox_id"]))
 
 
-@table.patch("/inboxes/{inbox_id}", guard=account_or_pod)
+@table.patch("/inboxes/{inbox_id}", access=changes("inbox_update", kinds=ORGANIZATION_OR_POD))
 async def update_inbox(call: Call[UpdateInbox, NoQuery]) -> InboxView:
     """Change the display name or the webhook URL.
 
@@ -112,12 +115,12 @@ async def update_inbox(call: Call[UpdateInbox, NoQuery]) -> InboxView:
     if not isinstance(body.display_name, UnsetType):
         changes["display_name"] = clean_text(body.display_name, "displayName", MAX_DISPLAY_NAME) or None
     if not isinstance(body.webhook_url, UnsetType):
-        await account_only(call.core, call.scope, call.ids)
+        await admit(call.core.store, call.scope, _CHANGE_URL, call.ids)
         changes["webhook_url"] = body.webhook_url or None
     return await _shown(call.core, await inboxes.update(call.core, call.scope, call.ids["inbox_id"], changes))
 
 
-@table.delete("/inboxes/{inbox_id}", guard=account_only)
+@table.delete("/inboxes/{inbox_id}", access=changes("inbox_delete", kinds=ORGANIZATION))
 async def delete_inbox(call: Call[NoBody, NoQuery]) -> None:
     """Delete an inbox with its messages, threads, attachments and keys."""
     await inboxes.delete(call.core, call.scope, call.ids["inbox_id"])

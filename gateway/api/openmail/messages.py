@@ -6,6 +6,7 @@ from gateway.api.openmail.message_view import Direction, MessageView, message_vi
 from gateway.api.openmail.offset_paging import MailPage, MailQuery, mail_page, window_of
 from gateway.api.routing import Call, NoBody, Table
 from gateway.core import messages
+from gateway.core.access import reads
 from gateway.core.attachment_text import fill_texts
 from gateway.core.listing import Filter
 from gateway.core.lookup import find_inbox
@@ -17,7 +18,7 @@ class MessageQuery(MailQuery, kw_only=True):
     direction: Direction | None = None
 
 
-@table.get("/inboxes/{inbox_id}/messages", permission="message_read")
+@table.get("/inboxes/{inbox_id}/messages", access=reads("message_read"))
 async def list_messages(call: Call[NoBody, MessageQuery]) -> MailPage[MessageView]:
     """List an inbox's messages, newest first.
 

@@ -8,10 +8,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
-from gateway.api.openmail.reach import account_only, account_or_pod
 from gateway.api.openmail.resource_views import PodView, pod_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import pods
+from gateway.core.access import ORGANIZATION, ORGANIZATION_OR_POD, changes, reads
 
 table = Table("pods")
 
@@ -33,7 +33,7 @@ class UpdatePod(msgspec.Struct, rename="camel"):
     name: _Name | UnsetType | None = UNSET
 
 
-@table.post("/pods", status=201, guard=account_only)
+@table.post("/pods", status=201, access=changes("pod_create", kinds=ORGANIZATION))
 async def create_pod(call: Call[CreatePod, NoQuery]) -> PodView:
     """Create a pod."""
     body = call.body
@@ -43,20 +43,20 @@ async def create_pod(call: Call[CreatePod, NoQuery]) -> PodView:
     return pod_view(row)
 
 
-@table.get("/pods", guard=account_or_pod)
+@table.get("/pods", access=reads("pod_read", kinds=ORGANIZATION_OR_POD))
 async def list_pods(call: Call[NoBody, OffsetQuery]) -> Page[PodView]:
     """List pods, the default first, then newest first."""
     window = window_of(call.query)
     return page(await pods.list_pods(call.core, call.scope, window, default_first=True), pod_view)
 
 
-@table.get("/pods/{pod_id}", guard=account_or_pod)
+@table.get("/pods/{pod_id}", access=reads("pod_read", kinds=ORGANIZATION_OR_POD))
 async def get_pod(call: Call[NoBody, NoQuery]) -> PodView:
     """Get a pod."""
     return pod_view(await pods.get(call.core, call.scope, call.ids["pod_id"]))
 
 
-@table.patch("/pods/{pod_id}", guard=account_only)
+@table.patch("/pods/{pod_id}", access=changes("pod_update", kinds=ORGANIZATION))
 async def update_pod(call: Call[UpdatePod, NoQuery]) -> PodView:
     """Change a pod's name or client id."""
     given = msgspec.structs.asdict(call.body)
@@ -64,7 +64,7 @@ async def update_pod(call: Call[UpdatePod, NoQuery]) -> PodView:
     return pod_view(await pods.update(call.core, call.scope, call.ids["pod_id"], changes))
 
 
-@table.delete("/pods/{pod_id}", guard=account_only)
+@table.delete("/pods/{pod_id}", access=changes("pod_delete", kinds=ORGANIZATION))
 async def delete_pod(call: Call[NoBody, NoQuery]) -> None:
     """Delete a pod that has no inbox and no domain and is not the default."""
     await pods.delete(call.core, call.scope, call.ids["pod_id"])

@@ -6,15 +6,14 @@ The routes are ours. Everyone sees the figures of what their key reaches; only t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
 
-from gateway.api.openmail.reach import KeyKinds
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
 from gateway.core import reputation
+from gateway.core.access import operator_only, reads
 from gateway.core.context import Core
 from gateway.core.reputation import Rates, Reason
 from gateway.store.scope import Scope
@@ -22,13 +21,7 @@ from gateway.store.suspension import Suspension
 
 table = Table("reputation")
 
-_nobody = KeyKinds(frozenset(), "the operator's: `postern inbox suspend` on the gateway's machine")
-
-
-async def operator_only(core: Core, scope: Scope, ids: Mapping[str, str]) -> None:
-    """Guard: the operator's key; for others what the path names exists (403) or not (404) as everywhere."""
-    if not scope.operator:
-        await _nobody(core, scope, ids)
+_FIX = "ask the operator of this server; `postern inbox suspend` on the gateway's machine does it"
 
 
 class Suspend(msgspec.Struct):
@@ -77,31 +70,31 @@ def standing_view(rates: Rates, held: Suspension | None) -> StandingView:
     )
 
 
-@table.get("/inboxes/{inbox_id}/reputation")
+@table.get("/inboxes/{inbox_id}/reputation", access=reads("inbox_read"))
 async def get_reputation(call: Call[NoBody, NoQuery]) -> StandingView:
     """Whether the inbox may send, and how often its mail bounces or is complained about."""
     return standing_view(*await reputation.standing(call.core, call.scope, call.ids["inbox_id"]))
 
 
-@table.post("/inboxes/{inbox_id}/suspend", guard=operator_only)
+@table.post("/inboxes/{inbox_id}/suspend", access=operator_only(_FIX))
 async def suspend_inbox(call: Call[Suspend, NoQuery]) -> SuspensionView:
     """Keep an inbox from sending until it is reactivated; it still receives."""
     return await _set_inbox(call.core, call.scope, call.ids["inbox_id"], call.body.reason)
 
 
-@table.post("/inboxes/{inbox_id}/reactivate", guard=operator_only)
+@table.post("/inboxes/{inbox_id}/reactivate", access=operator_only(_FIX))
 async def reactivate_inbox(call: Call[NoBody, NoQuery]) -> SuspensionView:
     """Let an inbox send again; its rates are counted anew."""
     return await _set_inbox(call.core, call.scope, call.ids["inbox_id"], None)
 
 
-@table.post("/pods/{pod_id}/suspend", guard=operator_only)
+@table.post("/pods/{pod_id}/suspend", access=operator_only(_FIX))
 async def suspend_pod(call: Call[Suspend, NoQuery]) -> SuspensionView:
     """Keep every inbox of a pod from sending until it is reactivated."""
     return await _set_pod(call.core, call.scope, call.ids["pod_id"], call.body.reason)
 
 
-@table.post("/pods/{pod_id}/reactivate", guard=operator_only)
+@table.post("/pods/{pod_id}/reactivate", access=operator_only(_FIX))
 async def reactivate_pod(call: Call[NoBody, NoQuery]) -> SuspensionView:
     """Let a pod's inboxes send again, but for those that are suspended themselves."""
     return await _set_pod(call.core, call.scope, call.ids["pod_id"], None)

@@ -20,6 +20,7 @@ from gateway.api.openmail.send_form import MAX_SUBJECT, SendBody, SendGiven, rea
 from gateway.api.routing import Call, NoQuery, Table
 from gateway.api.times import iso_of
 from gateway.core import sending
+from gateway.core.access import changes
 from gateway.core.errors import CoreError, Invalid
 from gateway.core.idempotency import Completion
 from gateway.core.lookup import find_inbox
@@ -53,10 +54,10 @@ class SentView(msgspec.Struct, rename="camel"):
 
 @table.post(
     "/inboxes/{inbox_id}/send",
-    permission="message_send",
     raw_body=True,
     files="attachments",
     headers=("Idempotency-Key",),
+    access=changes("message_send", test="any"),
 )
 async def send_email(call: Call[SendBody, NoQuery]) -> SentView:
     """Send an email from an inbox, as JSON or multipart/form-data; the header Idempotency-Key is required.

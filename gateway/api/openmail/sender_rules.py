@@ -11,10 +11,10 @@ from typing import Annotated
 import msgspec
 
 from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
-from gateway.api.openmail.reach import account_only
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
 from gateway.core import sender_rules
+from gateway.core.access import ORGANIZATION, changes, reads
 from gateway.core.sender_rules import Action
 from gateway.store.engine import Row
 from gateway.store.lists import Mode
@@ -83,7 +83,7 @@ def mode_view(mode: Mode, inbox_id: str | None) -> ModeView:
     return ModeView(mode, f"inb_{inbox_id}" if inbox_id else None)
 
 
-@table.get("/sender-rules", guard=account_only)
+@table.get("/sender-rules", access=reads("list_entry_read", kinds=ORGANIZATION))
 async def list_rules(call: Call[NoBody, RulesQuery]) -> Page[RuleView]:
     """List sender rules, newest first."""
     query = call.query
@@ -93,7 +93,7 @@ async def list_rules(call: Call[NoBody, RulesQuery]) -> Page[RuleView]:
     return page(found, rule_view)
 
 
-@table.post("/sender-rules", status=201, guard=account_only)
+@table.post("/sender-rules", status=201, access=changes("list_entry_create", kinds=ORGANIZATION))
 async def create_rule(call: Call[NewRule, NoQuery]) -> RuleView:
     """Block or allow a sender. A block always wins; a rule there is already is answered with 200."""
     body = call.body
@@ -105,19 +105,19 @@ async def create_rule(call: Call[NewRule, NoQuery]) -> RuleView:
     return rule_view(row)
 
 
-@table.delete("/sender-rules/{rule_id}", guard=account_only)
+@table.delete("/sender-rules/{rule_id}", access=changes("list_entry_delete", kinds=ORGANIZATION))
 async def delete_rule(call: Call[NoBody, NoQuery]) -> None:
     """Take a sender rule away. Mail it filtered stays filtered."""
     await sender_rules.delete(call.core, call.scope, call.ids["rule_id"])
 
 
-@table.get("/sender-rules/mode", guard=account_only)
+@table.get("/sender-rules/mode", access=reads("list_entry_read", kinds=ORGANIZATION))
 async def get_mode(call: Call[NoBody, ModeQuery]) -> ModeView:
     """Whether an allow rule is needed to come through."""
     return mode_view(*await sender_rules.get_mode(call.core, call.scope, inbox=call.query.inbox_id))
 
 
-@table.put("/sender-rules/mode", guard=account_only)
+@table.put("/sender-rules/mode", access=changes("list_entry_create", kinds=ORGANIZATION))
 async def set_mode(call: Call[SetMode, NoQuery]) -> ModeView:
     """Switch the allow list on (allowlist) or off (none)."""
     body = call.body

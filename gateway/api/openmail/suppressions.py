@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
-from gateway.api.openmail.reach import account_only
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
 from gateway.core import suppressions
+from gateway.core.access import ORGANIZATION, changes, reads
 from gateway.store.engine import Row
 
 table = Table("suppressions")
@@ -52,7 +52,7 @@ def suppression_view(row: Row) -> SuppressionView:
     )
 
 
-@table.get("/suppressions", guard=account_only)
+@table.get("/suppressions", access=reads("list_entry_read", kinds=ORGANIZATION))
 async def list_suppressions(call: Call[NoBody, SuppressionsQuery]) -> Page[SuppressionView]:
     """List suppressed addresses, newest first."""
     found = await suppressions.list_suppressions(
@@ -61,7 +61,7 @@ async def list_suppressions(call: Call[NoBody, SuppressionsQuery]) -> Page[Suppr
     return page(found, suppression_view)
 
 
-@table.post("/suppressions", status=201, guard=account_only)
+@table.post("/suppressions", status=201, access=changes("list_entry_create", kinds=ORGANIZATION))
 async def create_suppression(call: Call[NewSuppression, NoQuery]) -> SuppressionView:
     """Suppress an address. One that is there already is answered with 200; the graver type stands."""
     body = call.body
@@ -71,13 +71,13 @@ async def create_suppression(call: Call[NewSuppression, NoQuery]) -> Suppression
     return suppression_view(row)
 
 
-@table.get("/suppressions/{address}", guard=account_only)
+@table.get("/suppressions/{address}", access=reads("list_entry_read", kinds=ORGANIZATION))
 async def get_suppression(call: Call[NoBody, NoQuery]) -> SuppressionView:
     """Get a suppressed address."""
     return suppression_view(await suppressions.get(call.core, call.scope, call.ids["address"]))
 
 
-@table.delete("/suppressions/{address}", guard=account_only)
+@table.delete("/suppressions/{address}", access=changes("list_entry_delete", kinds=ORGANIZATION))
 async def delete_suppression(call: Call[NoBody, NoQuery]) -> None:
     """Take an address off the list: it may be written to again."""
     await suppressions.remove(call.core, call.scope, call.ids["address"])

@@ -10,6 +10,7 @@ from gateway.api.openmail.message_view import ThreadMessages, ThreadView, messag
 from gateway.api.openmail.offset_paging import MailPage, MailQuery, mail_page, window_of
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core import read_state, threads
+from gateway.core.access import changes, reads
 from gateway.core.attachment_text import fill_texts
 from gateway.core.listing import Filter
 from gateway.core.lookup import find_inbox
@@ -39,7 +40,7 @@ class Done(msgspec.Struct):
     ok: bool = True
 
 
-@table.get("/inboxes/{inbox_id}/threads", permission="message_read")
+@table.get("/inboxes/{inbox_id}/threads", access=reads("message_read"))
 async def list_threads(call: Call[NoBody, ThreadQuery]) -> MailPage[ThreadView]:
     """List an inbox's threads, latest activity first.
 
@@ -55,7 +56,7 @@ async def list_threads(call: Call[NoBody, ThreadQuery]) -> MailPage[ThreadView]:
     return mail_page(found, thread_view)
 
 
-@table.get("/threads/{thread_id}/messages", permission="message_read")
+@table.get("/threads/{thread_id}/messages", access=reads("message_read"))
 async def get_thread_messages(call: Call[NoBody, ThreadMessagesQuery]) -> ThreadMessages:
     """Get a thread with its messages, oldest first; reading changes nothing.
 
@@ -73,7 +74,7 @@ async def get_thread_messages(call: Call[NoBody, ThreadMessagesQuery]) -> Thread
     )
 
 
-@table.patch("/threads/{thread_id}", permission="message_update")
+@table.patch("/threads/{thread_id}", access=changes("message_update", test="own"))
 async def update_thread(call: Call[ThreadPatch, NoQuery]) -> Done:
     """Mark a thread read or unread: all its messages, or the last one that came in."""
     await read_state.mark_thread(call.core, call.scope, call.ids["thread_id"], read=call.body.is_read)

@@ -9,6 +9,7 @@ import msgspec
 from gateway.api.routing import Call, NoBody, Table
 from gateway.api.times import iso_of, parse_time
 from gateway.core import metering
+from gateway.core.access import reads
 from gateway.core.metering import Metered
 
 table = Table("usage")
@@ -73,7 +74,7 @@ def sum_view(every: list[Metered]) -> Figures:
     )
 
 
-@table.get("/usage")
+@table.get("/usage", access=reads("metrics_read"))
 async def get_usage(call: Call[NoBody, UsageQuery]) -> UsageView:
     """Messages received and sent, attachment octets, and what is stored now, by inbox and together."""
     query = call.query
