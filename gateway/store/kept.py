@@ -211,9 +211,12 @@ class Webhook(Model):
     old_secret_until = BigIntegerField(null=True)
     failing_since = BigIntegerField(null=True)
     succeeded_at = BigIntegerField(null=True)
-    disabled_reason = TextField(null=True)
+    disabled_reason = TextField(
+        null=True
+    )  # why the gateway switched it off: what happens meanwhile waits for it
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
+    off_mailed_at = BigIntegerField(null=True)  # when somebody was written to that it is switched off
 
     class Meta:
         # each event looks for those of its inbox and those of no inbox; thousands of inboxes may have one
@@ -427,12 +430,16 @@ class Delivery(Model):
     first_failed_at = BigIntegerField(null=True)
     next_at = BigIntegerField()
     created_at = BigIntegerField()
+    organization_id = text("")  # the webhook's: whose share of the posts it takes
+    tried_at = BigIntegerField(null=True)  # the last try
+    planned_at = BigIntegerField(null=True)  # when the schedule tries it again; ``next_at`` may be earlier
 
     class Meta:
         indexes = (
             (("state", "next_at"), False),
             (("lane", "state", "id"), False),
             (("webhook_id", "id"), False),
+            (("state", "organization_id", "next_at"), False),
         )
 
 
