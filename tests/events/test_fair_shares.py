@@ -49,7 +49,7 @@ class Hanging:
             self.open -= 1
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        while not self.let_go.is_set() and request.transport is not None:
+        while not self.let_go.is_set() and request.transport is not None:  # noqa: ASYNC110 - or the client leaves
             await asyncio.sleep(0.05)
         return web.Response()
 
