@@ -296,6 +296,7 @@ class Limits(Section, frozen=True, kw_only=True):
     ] = 0
     domains: Annotated[int, Doc(description="domains an organization may have; 0: no limit")] = 0
     aliases: Annotated[int, Doc(description="aliases an organization may have; 0: no limit")] = 0
+    webhooks: Annotated[int, Doc(description="webhooks an organization may have; 0: no limit")] = 500
     requests_per_minute: Annotated[int, Doc(description="API requests a key may make; 0: no limit")] = 0
     sends_per_minute: Annotated[
         int, Doc(description="sends an inbox may make in any 60 seconds; 0: no limit")

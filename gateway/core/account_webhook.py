@@ -40,7 +40,7 @@ async def set_url(core: Core, scope: Scope, url: str) -> Set:
     checked = await single_webhook.checked_url(core, url, field="url")
 
     def write(tx: Tx) -> Set:
-        secret = single_webhook.put(tx, core, owner, checked, scope.key_id)
+        secret = single_webhook.put(tx, core, owner, checked, scope.key_id, field="url")
         return Set(single_webhook.found(tx, owner), secret)
 
     return await core.store.write(write)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from gateway.core.context import Core
 from gateway.core.errors import Invalid
+from gateway.core.webhook_limit import check_limit
 from gateway.net.errors import NetError, TargetRefused
 from gateway.net.url_rules import check_url
 from gateway.store.engine import Row, Tx
@@ -65,16 +66,21 @@ async def checked_url(core: Core, url: str | None, field: str = "webhookUrl") ->
     return text
 
 
-def put(tx: Tx, core: Core, owner: Owner, url: str | None, key_id: str | None = None) -> str | None:
+def put(
+    tx: Tx, core: Core, owner: Owner, url: str | None, key_id: str | None = None, *, field: str = "webhookUrl"
+) -> str | None:
     """Set or clear (None or "") the URL; answers the secret if this made one, that is with the first URL ever.
 
-    ``key_id``: the key that sets it (``events.reach``).
-    Raises Invalid ``invalid_webhook_url`` for a bad form or a forbidden address (see also :func:`checked_url`).
+    ``key_id``: the key that sets it (``events.reach``). ``field``: what the caller named it.
+    Raises Invalid ``invalid_webhook_url`` for a bad form or a forbidden address (see also :func:`checked_url`),
+    LimitReached.
     """
     if not url:
         _clear(tx, owner)
         return None
-    text, now, secret = _formed(core, url), now_us(), new_secret()
+    text, now, secret = _formed(core, url, field), now_us(), new_secret()
+    if find(tx, owner) is None:
+        check_limit(tx, core, owner.organization, field)
     made = tx.insert(
         "webhook",
         {

@@ -12,6 +12,7 @@ from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_inbox, find_pod, require, require_own_test
 from gateway.core.paged import clean_text, page_of
 from gateway.core.webhook_attempts import attempts_of
+from gateway.core.webhook_limit import check_limit
 from gateway.events.kinds import OPT_IN
 from gateway.events.reach import permissions_of
 from gateway.events.webhook_signing import new_secret
@@ -70,7 +71,7 @@ class NewWebhook:
 async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Row, bool]:
     """Make a webhook; answers its row, secret included, and whether it is new.
 
-    The same ``client_id`` with the same URL answers the webhook there is.
+    The same ``client_id`` with the same URL answers the webhook there is. Raises LimitReached.
     """
     require(scope, "webhook_create")
     url = checked_url(core, new.url)
@@ -91,6 +92,7 @@ async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Row, bool]:
             )
             if held is not None:
                 return held, False
+        check_limit(tx, core, scope.organization, "url")
         ulid, now = new_ulid(), now_us()
         row: Row = {
             "id": ulid,

@@ -1,8 +1,9 @@
 """The delivery engine: posts events to webhooks, at least once, in order per inbox (DESIGN §1.5).
 
-It opens a task for each lane whose head is due (see ``lanes``); the task posts head after head until the lane is
-empty or waits. One task a lane at a time, so two events of a lane are never on their way at once; where several
-processes deliver, each has the lanes of the shares it has leased (``store.leases``).
+It opens a task for each lane whose head is due (see ``lanes``) and for which there is a slot (see ``slots``); the task
+posts head after head until the lane is empty or waits, or its turn of a second is over. One task a lane at a time, so
+two events of a lane are never on their way at once; where several processes deliver, each has the lanes of the shares
+it has leased (``store.leases``), and slots of its own.
 
 Crash safety: a delivery row stays pending until its outcome is committed, so a kill repeats at most the posts
 that were in flight, with the same id and body. Retries are scheduled before a row's second try, so a crash
@@ -14,9 +15,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from itertools import zip_longest
 from typing import TypeVar
 
 import msgspec
@@ -24,6 +25,7 @@ import msgspec
 from gateway.events import lanes
 from gateway.events.log import EventLog
 from gateway.events.settle import DAY, SECOND, Posted, settle
+from gateway.events.slots import GRACE, PER_WEBHOOK, Slot, Slots, host_of
 from gateway.events.wire import Try, Wire
 from gateway.net.client import SafeClient
 from gateway.net.errors import NetError
@@ -40,8 +42,11 @@ T = TypeVar("T")
 Heard = Callable[[str, Row], Awaitable[bool]]
 """Whether an open socket of a dialect was sent an event; may wait for one that is about to be."""
 
-_PER_WEBHOOK = 8
-_LOOK_AHEAD = 400
+_ORGANIZATIONS = 200
+_AHEAD = 100
+_LOOKS = 5
+_TURN = 1.0
+_REST = 10.0
 _STOP_SECONDS = 3.0
 _SLOW_MS = 5000
 _TIDY_EVERY = 60.0
@@ -67,8 +72,9 @@ class WebhookDelivery:
         self._keep_us = settings.events.keep_days * DAY
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._shares: dict[str, Share] = {}
-        self._busy: Counter[str] = Counter()
-        self._slow: set[str] = set()
+        self._slots = Slots(self._settings.concurrency * PER_WEBHOOK)
+        self._rest: dict[str, float] = {}
+        self._turn = ""
         self._bell: Bell | None = None
         self._loop: asyncio.Task[None] | None = None
         self._unlisten: Callable[[], None] | None = None
@@ -119,25 +125,67 @@ class WebhookDelivery:
             await bell.wait(pause)
 
     async def _look(self) -> float:
-        """Open a lane for each head that is due; answers the seconds until the next one is."""
+        """Open a lane for each head that is due and has a slot; answers the seconds until the next one is due."""
         began, now = time.monotonic(), now_us()
         shares = self._held()
         if shares == []:
             return 1.0
-        full = [hook for hook, open_ in self._busy.items() if open_ >= self._width(hook)]
-
-        def look(tx: Tx) -> tuple[list[Row], int | None]:
-            return lanes.due(tx, now, full, _LOOK_AHEAD, shares), lanes.next_due(tx, now)
-
-        due, upcoming = await self._store.read(look)
-        for row in due:
-            self._open_lane(row["lane"], row["webhook_id"], ("lanes", row["share"]))
-        # a long queue of a busy endpoint makes looking dear: it must not take all our time
-        await asyncio.sleep(min(time.monotonic() - began, 0.2) if len(due) == _LOOK_AHEAD else 0)
+        full = self._slots.full_webhooks()
+        found, upcoming = await self._store.read(partial(self._find, now=now, full=full, shares=shares))
+        # each organization in turn, so that none waits behind all that another has due
+        opened = [
+            self._open_lane(row, organization)
+            for row_of_each in zip_longest(*([(one, row) for row in rows] for one, rows in found.items()))
+            for organization, row in filter(None, row_of_each)
+        ]
+        if found:
+            self._turn = next(reversed(found)) if len(found) == _ORGANIZATIONS else ""
+        # a long queue makes looking dear: it must not take all our time
+        long = any(len(rows) >= _AHEAD for rows in found.values()) or len(found) == _ORGANIZATIONS
+        await asyncio.sleep(min(time.monotonic() - began, 0.2) if long else 0)
+        if long and any(opened) and self._bell is not None:
+            self._bell.ring()  # there is more than was looked at
         return 1.0 if upcoming is None else min(1.0, max((upcoming - now_us()) / SECOND, 0.005))
 
-    def _width(self, webhook: str) -> int:
-        return 1 if webhook in self._slow else _PER_WEBHOOK
+    def _find(
+        self, tx: Tx, now: int, full: list[str], shares: list[int] | None
+    ) -> tuple[dict[str, list[Row]], int | None]:
+        """The heads that may be posted now, by organization, and when the next one's time comes (µs)."""
+        found: dict[str, list[Row]] = {}
+        for organization in lanes.organizations_due(tx, now, self._turn, _ORGANIZATIONS):
+            if self._slots.room(organization) > 0:
+                found[organization] = self._find_of(tx, organization, now, full, shares)
+        return found, lanes.next_due(tx, now)
+
+    def _find_of(
+        self, tx: Tx, organization: str, now: int, full: list[str], shares: list[int] | None
+    ) -> list[Row]:
+        # what is being posted is still due; beyond it, more than there is room for, as some will be refused
+        most = self._slots.held(organization) + _AHEAD
+        without = set(full)
+        for _ in range(_LOOKS):
+            rows = lanes.due(tx, now, organization, without, most, shares)
+            refused = {
+                row["webhook_id"] for row in rows if self._slots.refuses(self._slot_of(row, organization))
+            }
+            wanted = [
+                row for row in rows if row["lane"] not in self._lanes and row["webhook_id"] not in refused
+            ]
+            if wanted or len(rows) < most or not refused:
+                break
+            without |= refused  # behind all that one of its endpoints has due, another may be free
+        return wanted
+
+    def _slot_of(self, row: Row, organization: str) -> Slot:
+        host = host_of(row["url"])
+        standing = self._slots.standing(
+            organization,
+            host,
+            row["webhook_id"],
+            failing=row["failing_since"] is not None,
+            succeeded=row["succeeded_at"] is not None,
+        )
+        return Slot(row["lane"], organization, host, row["webhook_id"], standing)
 
     def _held(self) -> list[int] | None:
         """The shares of the lanes that are this process's; None: every one."""
@@ -145,34 +193,70 @@ class WebhookDelivery:
             return None
         return [n for n in range(DUTIES["lanes"][1]) if self._leases.holds(("lanes", n))]
 
-    def _open_lane(self, lane: str, webhook: str, share: Share) -> None:
-        if lane in self._lanes or self._busy[webhook] >= self._width(webhook):
-            return
-        if len(self._lanes) >= self._settings.concurrency * _PER_WEBHOOK:
-            return
-        self._busy[webhook] += 1
-        task = asyncio.create_task(self._drain(lane, share), name=f"lane-{lane}")
+    def _open_lane(self, row: Row, organization: str) -> bool:
+        slot, lane = self._slot_of(row, organization), row["lane"]
+        share: Share = ("lanes", row["share"])
+        if lane in self._lanes or self._resting(lane) or self._slots.refuses(slot):
+            return False
+        self._slots.take(slot)
+        task = asyncio.create_task(self._drain(slot, share), name=f"lane-{lane}")
         self._lanes[lane], self._shares[lane] = task, share
-        task.add_done_callback(partial(self._closed, lane, webhook))
+        task.add_done_callback(partial(self._closed, slot))
+        return True
 
-    def _closed(self, lane: str, webhook: str, task: asyncio.Task[None]) -> None:
-        self._lanes.pop(lane, None)
-        self._shares.pop(lane, None)
-        self._busy[webhook] -= 1
-        if self._busy[webhook] <= 0:
-            del self._busy[webhook]
-        if not task.cancelled() and task.exception() is not None:
-            # taken up again within a second, not at once: what broke it may break it again
-            log.error("webhook lane %s stopped; it is opened again", lane, exc_info=task.exception())
-        elif self._bell is not None:
+    def _resting(self, lane: str) -> bool:
+        return self._rest.get(lane, 0.0) > time.monotonic()
+
+    def _closed(self, slot: Slot, task: asyncio.Task[None]) -> None:
+        self._lanes.pop(slot.lane, None)
+        self._shares.pop(slot.lane, None)
+        self._slots.give_back(slot)
+        if self._bell is not None:
             self._bell.ring()
 
-    async def _drain(self, lane: str, share: Share) -> None:
-        row = await self._store.glance(lambda tx: lanes.head(tx, lane, now_us()))
-        while row is not None and not self._stopping and self._leases.holds(share):
-            posted = await self._post(row)
-            wire = self._wires[row["dialect"]]
-            row = await self._write(partial(settle, posted=posted, wire=wire, settings=self._settings))
+    async def _drain(self, slot: Slot, share: Share) -> None:
+        """Post head after head of a lane. Never raises: whatever goes wrong, the lane is opened again later."""
+        lane, ends = slot.lane, time.monotonic() + _TURN
+        try:
+            row = await self._store.glance(lambda tx: lanes.head(tx, lane, now_us()))
+            while row is not None and not self._stopping and self._leases.holds(share):
+                posted = await self._post_in_time(slot, row)
+                wire = self._wires[row["dialect"]]
+                row = await self._write(partial(settle, posted=posted, wire=wire, settings=self._settings))
+                if slot.late or time.monotonic() > ends:
+                    break  # its turn is over: others may wait for the slot
+        except StoreDown as error:
+            log.warning("the deliveries of %s wait for the database: %s", _named(lane), error)
+            self._let_rest(lane, 1.0)
+        except Exception:
+            log.exception("the deliveries of %s stopped; they go on in %d s", _named(lane), _REST)
+            self._let_rest(lane, _REST)  # not at once: what broke it may break it again, after a post
+
+    def _let_rest(self, lane: str, seconds: float) -> None:
+        now = time.monotonic()
+        self._rest = {one: until for one, until in self._rest.items() if until > now}
+        self._rest[lane] = now + seconds
+
+    async def _post_in_time(self, slot: Slot, row: Row) -> Posted:
+        """Post; once it takes long, out of the way of others."""
+        post = asyncio.ensure_future(self._post(row, slot))
+        slot.post = post
+        try:
+            await asyncio.wait({post}, timeout=GRACE)
+            if not post.done():
+                self._slots.delay(slot)
+                if self._bell is not None:
+                    self._bell.ring()
+                await asyncio.wait({post})
+            if slot.cut and post.cancelled():
+                self._slots.suspect(slot.organization, slot.host, slot.webhook)
+                return Posted(
+                    row, None, "TimedOut: no answer, and too many endpoints are slow to wait longer"
+                )
+            return post.result()
+        finally:
+            slot.post = None
+            post.cancel()
 
     async def _write(self, work: Callable[[Tx], T]) -> T:
         """Write, however long the database is away: posting again what was answered would hammer the endpoint."""
@@ -189,9 +273,15 @@ class WebhookDelivery:
         """Whether an open socket was sent the event; waits for one that is about to be. Asked before the first try
         only: an event that has been posted, perhaps taken, is not told on another channel."""
         first = row["event_type"] in wire.prefer_socket and not row["attempts"]
-        return first and self._heard is not None and await self._heard(row["dialect"], event)
+        if not first or self._heard is None:
+            return False
+        try:
+            return await self._heard(row["dialect"], event)
+        except Exception as error:  # nobody knows: told twice is better than not at all
+            log.warning("whether a socket was sent event evt_%s is not known: %s", row["event_id"], error)
+            return False
 
-    async def _post(self, row: Row) -> Posted:
+    async def _post(self, row: Row, slot: Slot) -> Posted:
         hook, wire = row["webhook_id"], self._wires[row["dialect"]]
         event = event_of(row)
         if await self._taken_by_socket(wire, row, event):
@@ -209,11 +299,19 @@ class WebhookDelivery:
             seconds = wire.timeout or self._settings.timeout
             answer = await self._client.post(row["url"], body, headers, timeout=seconds)
         except NetError as error:
-            self._slow.add(hook)
+            self._slots.suspect(slot.organization, slot.host, hook)
             return Posted(row, None, f"{type(error).__name__}: {error}")
-        if answer.ok and answer.duration_ms < _SLOW_MS:
-            self._slow.discard(hook)
+        if answer.duration_ms >= _SLOW_MS:
+            self._slots.suspect(slot.organization, slot.host, hook)
+        elif answer.ok:
+            self._slots.clear(slot.organization, slot.host, hook)
         return Posted(row, answer, None)
+
+
+def _named(lane: str) -> str:
+    """A lane in words: its webhook and inbox."""
+    webhook, _, inbox = lane.partition("#")[0].partition("/")
+    return f"webhook wh_{webhook}" + (f" for inbox inb_{inbox}" if inbox else "")
 
 
 def event_of(row: Row) -> Row:

@@ -9,6 +9,8 @@ set aside (a head that keeps failing) moves into a lane of its own.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
 from gateway.store.leases import DUTIES
@@ -42,6 +44,7 @@ def enqueue(tx: Tx, seq: int, webhook_id: str, dialect: str, inbox_id: str | Non
     if dialect in UNORDERED:
         lane = f"{lane}#{seq}"
     waits = tx.value("SELECT 1 FROM delivery WHERE lane = ? AND state = 'pending' LIMIT 1", lane)
+    organization_id = tx.value("SELECT organization_id FROM webhook WHERE id = ?", webhook_id)
     tx.insert(
         "delivery",
         {
@@ -52,6 +55,7 @@ def enqueue(tx: Tx, seq: int, webhook_id: str, dialect: str, inbox_id: str | Non
             "state": "pending",
             "next_at": BEHIND if waits else 0,
             "created_at": now_us(),
+            "organization_id": organization_id or "",
         },
     )
 
@@ -96,22 +100,54 @@ def alone(lane: str) -> bool:
     return "#" in lane
 
 
-def due(tx: Tx, now: int, busy: list[str], most: int, shares: list[int] | None = None) -> list[Row]:
-    """(lane, webhook_id, share) of heads whose time has come, longest due first, without those of ``busy`` webhooks.
+def organizations_due(tx: Tx, now: int, after: str, most: int) -> list[str]:
+    """Organizations with a head whose time has come: those whose id comes behind ``after``, then from the start.
 
+    The index is asked once for each organization that waits for something, however much it waits for.
+    """
+    return list(dict.fromkeys([*_due_behind(tx, now, after, most), *_due_behind(tx, now, None, most)]))[:most]
+
+
+def _due_behind(tx: Tx, now: int, after: str | None, most: int) -> list[str]:
+    first = "" if after is None else "AND organization_id > ? "
+    least = "SELECT min(organization_id) FROM delivery WHERE state = 'pending' "
+    rows = tx.rows(
+        f"WITH RECURSIVE one(id) AS (SELECT ({least}{first}) UNION ALL "  # noqa: S608
+        f"SELECT ({least} AND organization_id > one.id) FROM one WHERE one.id IS NOT NULL) "
+        "SELECT id FROM one WHERE id IS NOT NULL AND EXISTS (SELECT 1 FROM delivery "
+        "WHERE state = 'pending' AND organization_id = one.id AND next_at <= ?) LIMIT ?",
+        *(() if after is None else (after,)),
+        now,
+        most,
+    )
+    return [row["id"] for row in rows]
+
+
+def due(
+    tx: Tx,
+    now: int,
+    organization_id: str,
+    without: Collection[str],
+    most: int,
+    shares: list[int] | None = None,
+) -> list[Row]:
+    """An organization's heads whose time has come, longest due first, without those of the webhooks ``without``.
+
+    Each with ``lane``, ``share``, ``webhook_id`` and the webhook's ``url``, ``failing_since`` and ``succeeded_at``.
     ``shares``: of all lanes those of these shares (``store.leases``), on PostgreSQL; None: every lane, share 0.
     """
     share = "0" if shares is None else f"(hashtext(delivery.lane) & {DUTIES['lanes'][1] - 1})"
     ours = f"AND {share} IN ({', '.join('?' * len(shares))}) " if shares else ""
-    marks = ", ".join("?" * len(busy))
-    without = f"AND delivery.webhook_id NOT IN ({marks}) " if busy else ""
+    marks = ", ".join("?" * len(without))
+    others = f"AND delivery.webhook_id NOT IN ({marks}) " if without else ""
     return tx.rows(
-        f"SELECT delivery.lane, delivery.webhook_id, {share} AS share FROM delivery "  # noqa: S608
-        "JOIN webhook ON webhook.id = delivery.webhook_id "
-        f"WHERE delivery.state = 'pending' AND delivery.next_at <= ? AND webhook.enabled = 1 {without}{ours}"
-        "ORDER BY delivery.next_at, delivery.id LIMIT ?",
+        f"SELECT delivery.lane, delivery.webhook_id, {share} AS share, webhook.url, webhook.failing_since, "  # noqa: S608
+        "webhook.succeeded_at FROM delivery JOIN webhook ON webhook.id = delivery.webhook_id "
+        "WHERE delivery.state = 'pending' AND delivery.organization_id = ? AND delivery.next_at <= ? "
+        f"AND webhook.enabled = 1 {others}{ours}ORDER BY delivery.next_at, delivery.id LIMIT ?",
+        organization_id,
         now,
-        *busy,
+        *without,
         *(shares or ()),
         most,
     )

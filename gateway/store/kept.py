@@ -214,12 +214,12 @@ class Webhook(Model):
     old_secret_until = BigIntegerField(null=True)
     failing_since = BigIntegerField(null=True)
     succeeded_at = BigIntegerField(null=True)
+    # why the gateway switched it off: what happens meanwhile waits for it
     disabled_reason = TextField(null=True)
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
-    key_id = CharField(
-        null=True, index=True
-    )  # the key that answers for it (events.reach); null: the organization
+    off_mailed_at = BigIntegerField(null=True)  # when somebody was written to that it is switched off
+    key_id = CharField(null=True, index=True)  # who answers for it (events.reach); null: the organization
     test = flag()  # made by a sandbox key: it carries test events only
 
     class Meta:
@@ -435,12 +435,16 @@ class Delivery(Model):
     first_failed_at = BigIntegerField(null=True)
     next_at = BigIntegerField()
     created_at = BigIntegerField()
+    organization_id = text("")  # the webhook's: whose share of the posts it takes
+    tried_at = BigIntegerField(null=True)  # the last try
+    planned_at = BigIntegerField(null=True)  # when the schedule tries it again; ``next_at`` may be earlier
 
     class Meta:
         indexes = (
             (("state", "next_at"), False),
             (("lane", "state", "id"), False),
             (("webhook_id", "id"), False),
+            (("state", "organization_id", "next_at"), False),
         )
 
 

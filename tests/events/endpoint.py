@@ -47,9 +47,10 @@ class Post:
 
 @dataclass
 class Endpoint:
-    """``answers`` by path; 204 where there is none."""
+    """``answers`` by path; 204 where there is none. ``handler``: takes each request in place of ``handle``."""
 
     url: str = ""
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
     posts: list[Post] = field(default_factory=list)
     answers: dict[str, Answer] = field(default_factory=dict)
 
@@ -67,7 +68,11 @@ class Endpoint:
 async def endpoint() -> AsyncIterator[Endpoint]:
     one = Endpoint()
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", one.handle)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await (one.handler or one.handle)(request)
+
+    app.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

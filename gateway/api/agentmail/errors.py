@@ -43,6 +43,7 @@ _CODES = {
     "inbox_limit_reached": "limit_exceeded",
     "insufficient_balance": "limit_exceeded",
     "api_key_limit_reached": "limit_exceeded",
+    "webhook_limit_reached": "limit_exceeded",
     "domain_taken": "resource_taken",
     "invalid_domain": "validation_error",
     "invalid_pod": "not_found",

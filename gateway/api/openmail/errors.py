@@ -64,6 +64,7 @@ _CODES: dict[str, int] = {
     "recipient_suppressed": 422,
     "api_key_limit_reached": 422,
     "inbox_limit_reached": 422,
+    "webhook_limit_reached": 422,
     "invalid_webhook_url": 422,
     "unsafe_content": 422,
     "phishing_detected": 422,
