@@ -18,13 +18,12 @@ _LIVE_US = 3600 * _SECOND_US
 
 
 def listing_time(tx: Tx, organization_id: str, at: int, delivered: int) -> int:
-    """The µs that a new message is listed under, a whole number of milliseconds.
+    """The µs that a new message is listed under: ``at``, or a whole millisecond after it.
 
     Args:
         at: when it was received or sent, by the message itself, µs.
         delivered: when it was put into its mailbox (INTERNALDATE), µs.
     """
-    at -= at % _SECOND_US
     end = (max(at, delivered) if delivered - at <= _LIVE_US else at) // _SECOND_US * _SECOND_US + _SECOND_US
     while (
         last := tx.value(

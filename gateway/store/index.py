@@ -169,6 +169,8 @@ def insert_message(
     was asked before.
     """
     now = now_us()
+    if direction == "outbound":
+        at -= at % 1_000_000  # an answer to it has whole seconds, and is listed after it
     if listed_at is None:
         listed_at = listing_time(tx, inbox["organization_id"], at, at if delivered is None else delivered)
     at = listed_at
