@@ -116,7 +116,7 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
         size=len(raw),
         identity=identity,
         fingerprint=message_fingerprint(raw, head, identity),
-        report=report_from(tree),
+        report=report_from(tree, head),
         auth=auth,
         hidden_text=hidden,
         truncated=body.truncated or markup.truncated,

@@ -1,7 +1,7 @@
-"""Delivery status notifications (RFC 3464, RFC 6533) and feedback reports (RFC 5965), structure only.
+"""Delivery status notifications (RFC 3464, RFC 6533) and feedback reports (RFC 5965); bounces in words.
 
-Nothing is guessed from the prose of a bounce: anyone can write prose. Whoever acts on a report must still match
-it with a message we sent (envelope id, VERP token, Message-ID and recipient).
+Whoever acts on a report must still match it with a message we sent (envelope id, VERP token, Message-ID and
+recipient), and may believe one read from prose (``words``) only where no stranger can write.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from gateway.mime.bounce_reasons import status_of
+from gateway.mime.bounce_words import report_in_words
 from gateway.mime.headers import Head, decode_value, split_fields, split_head, unfold
 from gateway.mime.structure import Leaf, Tree
 from gateway.mime.types import Report, ReportedRecipient
@@ -49,11 +51,21 @@ def report(raw: bytes) -> Report | None:
     from gateway.mime.limits import DEFAULT_LIMITS
     from gateway.mime.structure import read_tree
 
-    return report_from(read_tree(raw, split_head(raw), DEFAULT_LIMITS))
+    head = split_head(raw)
+    return report_from(read_tree(raw, head, DEFAULT_LIMITS), head)
 
 
-def report_from(tree: Tree) -> Report | None:
-    """The report in a tree already read; None when the structure says it is not one."""
+def report_from(tree: Tree, head: Head) -> Report | None:
+    """The report in a tree already read, of a mail with this header block; None when it is not one."""
+    return _structured(tree) or report_in_words(head, tree, _returned(tree.leaves))
+
+
+def _returned(leaves: list[Leaf]) -> Leaf | None:
+    """The part that is the mail which came back, or its header."""
+    return next((leaf for leaf in leaves if leaf.content_type in _RETURNED), None)
+
+
+def _structured(tree: Tree) -> Report | None:
     for leaf in tree.leaves:
         if leaf.content_type == "message/feedback-report":
             return _feedback(leaf, tree.leaves)
@@ -102,7 +114,11 @@ def _recipient(block: dict[str, str]) -> ReportedRecipient | None:
         return None
     diagnostic = block.get("diagnostic-code")
     status = _code(block.get("status", ""), diagnostic or "")
+    if status[0] in "45":
+        status = status_of(diagnostic or "", status)
     action = _ACTIONS.get(block.get("action", "").split("(")[0].strip().lower().split(" ")[0])
+    if action == "delayed" and status.startswith("5"):
+        action = "failed"  # it is final, whatever it is called
     if action is None:
         action = "delivered" if status.startswith("2") else "delayed" if status.startswith("4") else "failed"
     if diagnostic:

@@ -16,7 +16,14 @@ from gateway.store.arrival_time import event_time
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
 from gateway.store.index import status_of
-from gateway.store.suppressions import HARD_BOUNCES, Type, is_hard_bounce, suppress, type_of_feedback
+from gateway.store.suppressions import (
+    HARD_BOUNCES,
+    Type,
+    is_hard_bounce,
+    is_permanent,
+    suppress,
+    type_of_feedback,
+)
 from mailserver.base import Hop, RecipientReply
 
 _MAX_TEXT = 1000
@@ -258,12 +265,12 @@ class Teller:
         self._append("message.delivered", address, {"recipients": [address]}, at)
 
     def bounced(self, address: str, status: str, *, permanent: bool, at: int) -> None:
-        """It will not reach this recipient. ``status``: RFC 3463."""
+        """It will not reach this recipient. ``status``: RFC 3463; ``permanent``: it was refused, not given up."""
         status = one_line(status, 20)
         if permanent:
             self.suppress_dead(address, status)
         facts = {
-            "type": "Permanent" if permanent else "Transient",
+            "type": "Permanent" if permanent and is_permanent(status) else "Transient",
             "sub_type": sub_type(status),
             "recipients": [{"address": address, "status": status or "5.0.0"}],
         }

@@ -321,6 +321,14 @@ class OutboxRecipient(Model):
         table_name = "outbox_recipient"
 
 
+OutboxRecipient.add_index(
+    OutboxRecipient.token,
+    unique=True,
+    where=OutboxRecipient.token.is_null(False),
+    name="outboxrecipient_token",
+)
+
+
 class SentAlias(Model):
     """Another Message-ID of what we sent, that a relay gave it: see ``store.sent_aliases``."""
 

@@ -30,6 +30,20 @@ def is_hard_bounce(status: str) -> bool:
     return kind == "5" and detail in HARD_BOUNCES
 
 
+def is_permanent(status: str) -> bool:
+    """Whether a failure with this status (RFC 3463) says that mail to the address will go on failing.
+
+    Not one of class 4; not a full mailbox or a size (2.2, 2.3), a system, route or protocol in trouble (3, 4, 5), what
+    a message says (6) or who sends it (7): another message may meet none of these.
+    """
+    kind, _, detail = status.partition(".")
+    return (
+        kind != "4"
+        and detail not in ("2.2", "2.3")
+        and detail.partition(".")[0] not in ("3", "4", "5", "6", "7")
+    )
+
+
 def type_of_feedback(kind: str) -> Type | None:
     """What a feedback report (RFC 5965) of this type puts its recipient under; None for one that is no complaint."""
     if kind in _NO_COMPLAINTS:

@@ -54,11 +54,11 @@ def test_dsn_variants(block: str, address: str, action: str, status: str) -> Non
     assert (recipient.address, recipient.action, recipient.status) == (address, action, status)
 
 
-def test_prose_is_never_believed() -> None:
-    assert (
-        report(b"From: MAILER-DAEMON@x\r\nSubject: failure\r\n\r\n<c@x.test>: 550 5.1.1 no such user\r\n")
-        is None
-    )
+def test_prose_is_marked_as_such() -> None:
+    prose = b"From: MAILER-DAEMON@x\r\nSubject: failure\r\n\r\n<c@x.test>: 550 5.1.1 no such user\r\n"
+    found = report(prose)
+    assert found is not None
+    assert found.words
     assert report(dsn("Reporting-MTA: dns; x\r\n")) is None
 
 

@@ -107,7 +107,7 @@ async def test_local_remote_and_one_sent_copy(tmp_path: Path) -> None:
         assert await subjects(r, "agent@x.test", "Sent") == ["one"]
         assert await subjects(r, "agent@x.test") == []
         assert [one.recipients for one in world.messages] == [("bob@world.test",)]
-        token = await r.value("SELECT token FROM outbox WHERE id = ?", sent.message_id)
+        token = await r.value("SELECT token FROM outbox_recipient WHERE address = 'bob@world.test'")
         assert world.messages[0].mail_from == f"agent+b-{token}@x.test"
         missing = await send(r.core, SCOPE, agent, SendRequest(to=["nobody@x.test"], subject="two"))
         assert (await r.settled(missing.message_id))["nobody@x.test"] == "bounced"

@@ -267,3 +267,59 @@ async def test_a_complaint_counts_by_the_return_path_of_the_mail_it_carries(tmp_
         single, _, _ = await _sent(r, inbox, "dan@world.test")
         assert await _apply(r, inbox, arf(f"<msg_{single}@x.test>"), "agent@x.test")
         assert await _suppressed(r) == {"carol@world.test", "dan@world.test"}
+
+
+PROSE = (
+    "From: MAILER-DAEMON@world.test\r\nTo: agent@x.test\r\nSubject: failure notice\r\n\r\n"
+    "Hi. I could not hand it on.\r\n\r\n<carol@world.test>:\r\n{said}\r\n\r\n--- Below this line is a copy.\r\n\r\n"
+    "Message-ID: {mid}\r\n"
+)
+
+
+async def test_a_bounce_in_words_counts_where_only_one_recipient_can_write(tmp_path: Path) -> None:
+    async with rig(tmp_path, mail=smart) as r:
+        inbox = await r.inbox()
+        ulid, shared, _ = await _sent(r, inbox, "bob@world.test", "carol@world.test")
+        mid = f"<msg_{ulid}@x.test>"
+        raw = PROSE.format(said="no such user", mid=mid).encode()
+        null = b"Return-Path: <>\r\n"
+        bob, carol = await _path(r, "bob@world.test"), await _path(r, "carol@world.test")
+        assert not await _apply(r, inbox, null + raw, "agent@x.test")
+        assert not await _apply(r, inbox, null + raw, shared)
+        assert not await _apply(r, inbox, raw, carol)  # whoever has an address may answer there
+        assert not await _apply(r, inbox, b"Return-Path: <e@world.test>\r\n" + raw, carol)
+        assert not await _apply(
+            r, inbox, null + PROSE.format(said="no", mid="<other@x.test>").encode(), carol
+        )
+        assert await _apply(r, inbox, null + raw, bob)  # it names another: nothing changes for either
+        assert await _suppressed(r) == set()
+        assert await _apply(r, inbox, null + raw, carol)
+        assert await _suppressed(r) == {"carol@world.test"}
+        assert await r.states(ulid) == {
+            "bob@world.test": "sent",
+            "carol@world.test": "bounced",
+            "sent": "delivered",
+        }
+
+
+@pytest.mark.parametrize(
+    ("said", "type", "sub_type"),
+    [
+        ("mailbox full", "Transient", "MailboxFull"),
+        ("550 5.7.1 blocked by policy", "Transient", "ContentRejected"),
+        ("no such user", "Permanent", "NoEmail"),
+        ("it is so", "Permanent", "General"),
+    ],
+)
+async def test_how_lasting_a_bounce_is_follows_from_its_code(
+    tmp_path: Path, said: str, type: str, sub_type: str
+) -> None:
+    async with rig(tmp_path, mail=smart) as r:
+        inbox = await r.inbox()
+        ulid, path, _ = await _sent(r, inbox, "carol@world.test")
+        raw = PROSE.format(said=said, mid=f"<msg_{ulid}@x.test>").encode()
+        assert await _apply(r, inbox, b"Return-Path: <>\r\n" + raw, path)
+        facts = (await r.events(ulid))[-1][1]
+        assert (facts["type"], facts["sub_type"]) == (type, sub_type)
+        assert bool(await _suppressed(r)) == (sub_type == "NoEmail")
+        assert await r.status(ulid) == "bounced"

@@ -6,5 +6,5 @@ from typing import Any
 def up(migrator: Any, db: Any) -> None:
     db.execute_sql('ALTER TABLE "outbox_recipient" ADD COLUMN "token" VARCHAR(255)')
     db.execute_sql(
-        'CREATE UNIQUE INDEX "outboxrecipient_token" ON "outbox_recipient" ("token") WHERE "token" IS NOT NULL'
+        'CREATE UNIQUE INDEX "outboxrecipient_token" ON "outbox_recipient" ("token") WHERE ("token" IS NOT NULL)'
     )
