@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +23,11 @@ from starlette.routing import BaseRoute
 
 from gateway.api.agentmail import agentmail_dialect
 from gateway.api.doors import doors
+from gateway.api.health import Lag
 from gateway.api.mailboxkit import mailboxkit_dialect
 from gateway.api.opened_pixel import opened_routes
 from gateway.api.openmail import openmail_dialect
-from gateway.api.operator_door import operator_routes
+from gateway.api.operator_door import Refresh, operator_routes
 from gateway.api.operator_self_test import self_test_routes
 from gateway.api.operator_status import status_routes
 from gateway.api.proxies import behind_proxies
@@ -276,29 +277,37 @@ async def gateway(
             sync.hint(hint)
         mcp = McpDoor(core)
         stack.push_async_callback(mcp.stop)
+        lags: dict[str, Lag] = {"sync_lag": sync.lag, "outbox_age": outbox.age}
+
+        def watched() -> tuple[int, int]:
+            return idle.watching, idle.waiting
+
         app = Starlette(
             routes=[
-                *doors(core, OPERATOR, operator_routes(core, sync.refresh)),
-                *doors(core, OPERATOR, self_test_routes(core)),
-                *doors(core, OPERATOR, status_routes(core)),
-                *doors(
-                    core,
-                    OPEN,
-                    system_routes(
-                        core,
-                        {"sync_lag": sync.lag, "outbox_age": outbox.age},
-                        DIALECTS,
-                        (lambda: (idle.watching, idle.waiting)) if "sync" in roles else None,
-                    ),
-                ),
-                *(_api_routes(core, mcp) if "api" in roles else []),
+                *own_routes(core, sync.refresh, lags, watched if "sync" in roles else None),
+                *(api_routes(core, mcp) if "api" in roles else []),
             ],
             exception_handlers={404: no_such_path, 405: no_such_path},
         )
         yield Running(core, app, sync, outbox, deliveries, idle)
 
 
-def _api_routes(core: Core, mcp: McpDoor) -> list[BaseRoute]:
+def own_routes(
+    core: Core,
+    refresh: Refresh,
+    lags: Mapping[str, Lag],
+    watched: Callable[[], tuple[int, int]] | None = None,
+) -> list[BaseRoute]:
+    """What every process answers, whatever its roles. ``watched``: how many inboxes it watches, and how many wait."""
+    return [
+        *doors(core, OPERATOR, operator_routes(core, refresh)),
+        *doors(core, OPERATOR, self_test_routes(core)),
+        *doors(core, OPERATOR, status_routes(core)),
+        *doors(core, OPEN, system_routes(core, lags, DIALECTS, watched)),
+    ]
+
+
+def api_routes(core: Core, mcp: McpDoor) -> list[BaseRoute]:
     """What clients ask for; a dialect's endpoints and MCP's tools declare their access themselves."""
     return [
         *doors(core, OPEN, unsubscribe_routes(core)),

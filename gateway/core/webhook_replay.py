@@ -9,12 +9,13 @@ from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.event_reach import may_hear
 from gateway.core.lookup import require
-from gateway.core.webhooks import Among, find_webhook
+from gateway.core.webhooks import Among, check_readable, find_webhook
 from gateway.events.lanes import BEHIND, enqueue, in_order, withdraw
 from gateway.events.log import wants
 from gateway.events.reach import HELD, may_carry
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import number_in, parse_id
+from gateway.store.jsontext import load
 from gateway.store.scope import Scope
 
 
@@ -138,6 +139,7 @@ def _may(scope: Scope, hook: Row, event: Row) -> bool:
 def _held(tx: Tx, scope: Scope, among: Among, ref: str) -> Row:
     """The webhook, joined with the key that answers for it. Raises NotFound, Forbidden."""
     row = find_webhook(tx, scope, among, ref)
+    check_readable(scope, load(row["event_types_json"]))
     held = tx.row(f"SELECT webhook.*, holder.* FROM webhook {HELD}WHERE webhook.id = ?", row["id"])  # noqa: S608
     assert held is not None
     return held
