@@ -36,6 +36,12 @@ _LOST = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
 class StoreDown(Exception):
     """The database cannot be written or read now (locked, disk full, gone); try again later."""
 
+    @property
+    def disk_full(self) -> bool:
+        """Whether that is for want of room on the disk (SQLITE_FULL; PostgreSQL's 53100, disk_full)."""
+        text = str(self).lower()
+        return "disk is full" in text or "no space left on device" in text
+
 
 class NotUnique(Exception):
     """A unique value is taken already; nothing was written."""
