@@ -16,6 +16,7 @@ from gateway.core.errors import NotFound, Unavailable
 from gateway.mime.limits import Limits
 from gateway.mime.types import ParsedMessage
 from gateway.mime.worker import ParserPool
+from gateway.outbox.queue import mime_of
 from gateway.store.engine import Row, Tx
 from mailserver.base import MailServerError
 from mailserver.content import Content, Spool
@@ -149,8 +150,8 @@ async def open_stream(core: Core, inbox: Row, message_id: str, section: str) -> 
 async def _queued(core: Core, inbox: Row, message_id: str, size: int) -> AsyncIterator[bytes] | None:
     """A message that is still in the outbox; None when it has just left it."""
     async with core.memory.hold(inbox["organization_id"], 2 * size):
-        data = await core.store.read(lambda tx: tx.value("SELECT mime FROM outbox WHERE id = ?", message_id))
-        return None if data is None else await stream_of(core, bytes(data))
+        data = await core.store.read(lambda tx: mime_of(tx, message_id))
+        return None if data is None else await stream_of(core, data)
 
 
 async def stream_of(core: Core, data: bytes) -> AsyncIterator[bytes]:
