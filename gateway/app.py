@@ -49,9 +49,10 @@ from gateway.events.deliver import WebhookDelivery
 from gateway.events.hearing import Hearing
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
+from gateway.http_protocol import Guard
 from gateway.http_server import HttpServer
 from gateway.listeners import listening
-from gateway.mail_choice import make_mail_server
+from gateway.mail_choice import disks_of, make_mail_server
 from gateway.mcp.door import McpDoor
 from gateway.milter.key_mirror import KeyMirror
 from gateway.mime.worker import ParserPool
@@ -73,10 +74,12 @@ from gateway.sync.engine import Sync
 from gateway.sync.idle import IdleWatch
 from gateway.sync.own_sessions import OwnSessions
 from gateway.sync.turns import Turns
+from mailserver.allocator import give_back_at_once
 from mailserver.base import Hint, MailServer, Submission
 from mailserver.imap import ImapPool
 from mailserver.inflight import InFlight
 from mailserver.memory import Memory
+from mailserver.pace import Pace
 from mailserver.provisioning import Provisioning
 
 log = logging.getLogger("postern")
@@ -162,8 +165,9 @@ async def _core(
         fetcher = SafeClient(fetch_policy(settings))
         stack.push_async_callback(fetcher.close)
         memory, inflight = Memory(settings.limits.memory), InFlight(settings.limits.octets_in_flight)
+        disks = disks_of(settings, data_dir)
         mail: MailServer = make_mail_server(
-            settings, data_dir, attach=attach, inflight=inflight, memory=memory
+            settings, data_dir, attach=attach, inflight=inflight, memory=memory, disks=disks
         )
         stack.push_async_callback(mail.stop)
         manager.status("starting: waiting for the mail server")
@@ -187,6 +191,7 @@ async def _core(
             keys=KeyRing(among.wakeups),
             memory=memory,
             inflight=inflight,
+            disks=disks,
         )
         await bootstrap.ensure_first_run(core)
         manager.status("starting: telling the mail server its domains and mailboxes")
@@ -240,10 +245,13 @@ async def gateway(
             settings,
             core.extractor,
             turns,
+            core.memory,
         )
         outbox = Outbox(
             *(core.store, core.mail, core.imap, core.events),
             *(settings, core.outbox_bell, core.secret, among.leases),
+            memory=core.memory,
+            spool=core.spool,
         )
         wires = {one.name: one.wire(core) for one in DIALECTS}
         hearing = Hearing(core.live, core.store, among.leases, among.wakeups)
@@ -336,6 +344,7 @@ async def serve(
     open requests.
     """
     manager = manager or Manager()
+    give_back_at_once()
     with _stoppable(until) as stop, listening(settings.http) as listeners:
         http = msgspec.structs.replace(
             settings.http, public_url=(settings.http.public_url or listeners.url).rstrip("/")
@@ -358,7 +367,13 @@ async def serve(
                 await running.core.live.close()
 
             app = behind_proxies(running.app, settings.http, unix=listeners.unix)
-            stop.server = HttpServer(app, ready, stopping)
+            guard = Guard(
+                settings.http.connections,
+                settings.http.header_seconds,
+                Pace(settings.limits.slowest_upload),
+                settings.http.trusted_proxies,
+            )
+            stop.server = HttpServer(app, ready, stopping, guard)
             await stop.server.serve(sockets=listeners.sockets)
     log.info("stopped")
 

@@ -6,24 +6,33 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
+
+from gateway.http_protocol import Guard, GuardedProtocol
 
 _LAST_REQUESTS = 0.3
 _OPEN_REQUESTS = 8
 
 
 class HttpServer(uvicorn.Server):
-    """Args: ``on_ready`` is awaited when requests are answered, ``on_stop`` before connections are ended."""
+    """Args: ``on_ready`` is awaited when requests are answered, ``on_stop`` before connections are ended; ``guard``
+    bounds connections."""
 
     def __init__(
-        self, app: ASGIApp, on_ready: Callable[[], Awaitable[None]], on_stop: Callable[[], Awaitable[None]]
+        self,
+        app: ASGIApp,
+        on_ready: Callable[[], Awaitable[None]],
+        on_stop: Callable[[], Awaitable[None]],
+        guard: Guard,
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=cast(type[asyncio.Protocol], partial(GuardedProtocol, guard)),
                 ws="websockets-sansio",
                 ws_max_size=1 << 20,
                 ws_ping_interval=30.0,

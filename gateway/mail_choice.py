@@ -13,6 +13,7 @@ from gateway.published_ports import outside_ports
 from gateway.settings import Settings
 from gateway.smarthost.profiles import profile_of, relay_of
 from mailserver.base import MailServer
+from mailserver.disks import Disks
 from mailserver.embedded import EmbeddedServer, EmbeddedSettings
 from mailserver.embedded.settings import Limits, Resolver, Smarthost
 from mailserver.inflight import InFlight
@@ -30,11 +31,12 @@ def make_mail_server(
     attach: bool = False,
     inflight: InFlight | None = None,
     memory: Memory | None = None,
+    disks: Disks | None = None,
 ) -> MailServer:
     """The mail server of ``mail.server``; nothing is started yet. Raises BadSettings.
 
-    ``attach``: to one that another process of the gateway runs, or hears the doorbell of. ``inflight``, ``memory``:
-    what mail that comes in shares with requests.
+    ``attach``: to one that another process of the gateway runs, or hears the doorbell of. ``inflight``, ``memory``
+    and ``disks``: what mail that comes in shares with requests.
     """
     mail = settings.mail
     if attach and (mail.server == "embedded" or mail.manage) and not mail.imap_port:
@@ -46,7 +48,15 @@ def make_mail_server(
             )
         return PostfixServer(replace(postfix_settings(settings, data_dir), hear=not attach))
     embedded = replace(_embedded(settings, data_dir), manage=not attach, hear=not attach)
-    return EmbeddedServer(embedded, inflight, memory)
+    return EmbeddedServer(embedded, inflight, memory, disks)
+
+
+def disks_of(settings: Settings, data_dir: Path) -> Disks:
+    """The file systems of everything that the gateway and its mail server write."""
+    places = {"data": data_dir, "mail": data_dir / "mail"}
+    if settings.mail.postfix_spool:
+        places["queue"] = Path(settings.mail.postfix_spool)
+    return Disks(places, settings.limits.disk_free)
 
 
 def postfix_settings(settings: Settings, data_dir: Path) -> PostfixSettings:

@@ -30,6 +30,15 @@ class Http(Section, frozen=True, kw_only=True):
     public_url: Annotated[str, Doc(description="how clients reach the API; empty: http://host:port")] = ""
     trusted_proxies: Annotated[list[str], Doc(description="addresses whose X-Forwarded-For is believed")] = []
     max_body: Annotated[int, Doc(description="largest JSON request body, octets")] = 80 * 1024 * 1024
+    connections: Annotated[
+        int,
+        Doc(
+            description="open connections; an address (IPv6: /64) has a quarter at the most, unless it is a proxy's"
+        ),
+    ] = 4000
+    header_seconds: Annotated[
+        float, Doc(description="seconds in which the line and headers of a request must come")
+    ] = 30.0
     signed_url_seconds: Annotated[int, Doc(description="how long a download_url works")] = 3600
 
 
@@ -340,6 +349,13 @@ class Limits(Section, frozen=True, kw_only=True):
         int,
         Doc(description="octets of memory that large mails and requests may take at once; more of them wait"),
     ] = 128 * 1024 * 1024
+    disk_free: Annotated[
+        int,
+        Doc(
+            description="octets that must be free where data and mail lie (a twentieth of a smaller disk), else "
+            "nothing is taken in (SMTP 452, HTTP 503) and /ready fails"
+        ),
+    ] = 200 * 1024 * 1024
     slowest_upload: Annotated[
         int,
         Doc(

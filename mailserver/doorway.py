@@ -63,6 +63,14 @@ class Doorway:
         self._count(place, 1)
         return place
 
+    def enter_known(self) -> Place | None:
+        """A place for a connection that counts as no client's; None when all are taken."""
+        if self._all >= self._most:
+            return None
+        place = Place("", "")
+        self._count(place, 1)
+        return place
+
     def move(self, place: Place, login: str) -> bool:
         """Count a place as ``login``'s from now on; False, and nothing changes, when that has too many."""
         name = f"login {login}"

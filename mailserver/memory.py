@@ -8,7 +8,6 @@ than the one at hand.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -17,8 +16,9 @@ from contextvars import ContextVar
 SMALL = 1024 * 1024
 """Octets that are not counted: nearly all mail."""
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_BLOCK = 256 * 1024
+
+_LONGEST = 60.0
+"""Seconds after which what is held counts no more: whoever is stuck (a slow URL, a long wait) holds up nobody."""
 
 
 class NoMemory(Exception):
@@ -56,7 +56,7 @@ class Memory:
     def tab(self, client: str) -> Iterator[Tab]:
         """Open a tab: what is needed inside the block, here or in what it calls, is held until its end."""
         outer = _tab.get()
-        if outer is not None and outer.memory is self:
+        if outer is not None and outer.memory is self and not outer.closed:
             yield outer  # a second wait inside the first could wait for itself
             return
         tab = Tab(self, client)
@@ -72,6 +72,12 @@ class Memory:
         tab = _tab.get()
         if tab is not None and tab.memory is self:
             await tab.need(octets, patience)
+
+    def free(self) -> None:
+        """:meth:`Tab.free` of the tab that is open here."""
+        tab = _tab.get()
+        if tab is not None and tab.memory is self:
+            tab.free()
 
     async def take(self, client: str, octets: int, patience: float | None) -> None:
         """Wait for ``octets`` in turn. Raises NoMemory."""
@@ -127,43 +133,41 @@ class Memory:
 
 
 class Tab:
-    """What one task holds of a :class:`Memory`, until it is closed."""
+    """What one task holds of a :class:`Memory`, until it is closed. ``client`` may be changed before the first need."""
 
     def __init__(self, memory: Memory, client: str) -> None:
         self.memory = memory
-        self._client = client
+        self.client = client
         self._octets = 0
-        self._closed = False
+        self.closed = False
+        self._timer: asyncio.TimerHandle | None = None
 
     async def need(self, octets: int, patience: float | None = None) -> None:
         """Hold ``octets`` at the least. Waits where nothing is held yet; what is needed beyond is only counted, since
         two that wait for each other's first part would wait for ever. Raises NoMemory after ``patience`` seconds."""
-        if octets < SMALL or octets <= self._octets or self._closed:
+        if octets < SMALL or octets <= self._octets or self.closed:
             return
         if self._octets:
-            self.memory._grant(self._client, octets - self._octets)
+            self.memory._grant(self.client, octets - self._octets)
         else:
-            await self.memory.take(self._client, octets, patience)
+            await self.memory.take(self.client, octets, patience)
         self._octets = octets
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_LONGEST, self.free)
+
+    def free(self) -> None:
+        """Give all of it back; the next need waits again."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        octets, self._octets = self._octets, 0
+        if octets:
+            self.memory.give(self.client, octets)
 
     def close(self) -> None:
         """Give all of it back; nothing is taken from then on."""
-        self._closed = True
-        octets, self._octets = self._octets, 0
-        if octets:
-            self.memory.give(self._client, octets)
+        self.closed = True
+        self.free()
 
 
 _tab: ContextVar[Tab | None] = ContextVar("memory tab", default=None)
-
-
-def give_back_at_once() -> None:
-    """Let the C library return a large block to the system as soon as it is freed, and keep few heaps (mallopt(3)).
-
-    Left alone, glibc raises its threshold to the largest block that it has seen freed, and keeps such blocks for ever.
-    Elsewhere than with glibc nothing is done.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for option, value in ((_M_MMAP_THRESHOLD, _BLOCK), (_M_TRIM_THRESHOLD, _BLOCK), (_M_ARENA_MAX, 2)):
-            mallopt(ctypes.c_int(option), ctypes.c_int(value))

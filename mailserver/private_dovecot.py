@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mailserver import dovecot, process
 from mailserver.base import Endpoint, MailServerError, PartHealth
+from mailserver.daemon_log import DaemonLog
 from mailserver.doorbell import doorbell_url
 from mailserver.lookup import Lookup
 from mailserver.machine import answers, check_reachable, gateway_host, mail_user, run_dir_for
@@ -65,7 +66,7 @@ class DovecotSettings:
     manage: bool = True  # False: others run the daemons
     doorbell_port: int = 0
     hear: bool = True  # False: another process of the gateway has the doorbell
-    syslog: bool = False  # else the daemons log to files beside their configuration
+    syslog: bool = False  # else Dovecot logs to the gateway, Postfix to a file beside its configuration
 
     @property
     def spool(self) -> Path:
@@ -100,6 +101,7 @@ class PrivateDovecot:
         self._peer_group = peer_group
         self._bell_port = bell_port
         self._child: process.Child | None = None
+        self._log = DaemonLog("dovecot")
         self.config = self._configure()
 
     def _configure(self) -> dovecot.DovecotConfig:
@@ -175,14 +177,14 @@ class PrivateDovecot:
                     return
             # another program may have taken the free port we had found
             if settings.imap_port or attempt == 3:
-                tail = await asyncio.to_thread(self._log_tail)
-                raise MailServerError(f"Dovecot did not start: {tail}")
+                raise MailServerError(f"Dovecot did not start: {self._log.tail() or 'it said nothing'}")
 
     async def stop(self) -> None:
         if self._child is not None:
-            await self._child.stop()
-            self._child = None
+            child, self._child = self._child, None
+            await child.stop()
             await asyncio.to_thread(self._end_stale)
+            await child.read_out()
 
     def _daemon(self) -> process.Child:
         config = self.config
@@ -195,7 +197,7 @@ class PrivateDovecot:
             command,
             lambda: answers(self.imap, b"* OK"),
             before=self._end_stale,
-            output=config.etc / "dovecot.out",
+            output=self._log.follow,
         )
 
     def _end_stale(self) -> None:
@@ -204,15 +206,6 @@ class PrivateDovecot:
         if run.is_dir():
             process.end(lambda: process.below(run))
             (run / "master.pid").unlink(missing_ok=True)
-
-    def _log_tail(self) -> str:
-        found = []
-        for name in ("dovecot.log", "dovecot.out"):
-            try:
-                found.append((self.config.etc / name).read_text("utf-8", "replace")[-800:])
-            except OSError:
-                pass
-        return " ".join(found) or "it said nothing"
 
     # -- while it runs ------------------------------------------------------------------------------
 

@@ -133,11 +133,12 @@ class Child:
         ready: Callable[[], Awaitable[bool]],
         *,
         before: Callable[[], None] | None = None,
-        output: Path | None = None,
+        output: Path | Callable[[asyncio.StreamReader], Awaitable[None]] | None = None,
         first_pause: float = 0.2,
         longest_pause: float = 30.0,
     ) -> None:
-        """``before`` (blocking, run in a thread) clears the ground before each start."""
+        """``before`` (blocking, run in a thread) clears the ground before each start. ``output`` is where what it says
+        goes: a file, or what follows a pipe to its end."""
         self.name = name
         self._command = list(command)
         self._ready = ready
@@ -146,6 +147,7 @@ class Child:
         self._pauses = (first_pause, longest_pause)
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._followers: set[asyncio.Future[None]] = set()
         self.restarts = 0
 
     @property
@@ -161,6 +163,7 @@ class Child:
             self._watch = asyncio.create_task(self._supervise(), name=f"supervise {self.name}")
         else:
             await self._end()
+            await self.read_out()
         return up
 
     async def stop(self) -> None:
@@ -171,10 +174,17 @@ class Child:
             self._watch = None
         await self._end()
 
+    async def read_out(self) -> None:
+        """Follow what is left of its output; call when its children are gone too."""
+        if self._followers:
+            await asyncio.wait(self._followers, timeout=1)
+        for one in self._followers:
+            one.cancel()
+
     async def _spawn(self) -> None:
         if self._before is not None:
             await asyncio.to_thread(self._before)
-        sink = await asyncio.to_thread(self._open_output)
+        sink = await (self._open_pipe() if callable(self._output) else asyncio.to_thread(self._open_file))
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -187,9 +197,22 @@ class Child:
         finally:
             os.close(sink)
 
-    def _open_output(self) -> int:
-        path = self._output or Path(os.devnull)
+    def _open_file(self) -> int:
+        path = self._output if isinstance(self._output, Path) else Path(os.devnull)
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    async def _open_pipe(self) -> int:
+        """A pipe of our own: asyncio's would make waiting for the process wait for its children too, who hold it."""
+        assert callable(self._output)
+        ours, theirs = os.pipe()
+        reader = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", 0)
+        )
+        task = asyncio.ensure_future(self._output(reader))
+        self._followers.add(task)
+        task.add_done_callback(self._followers.discard)
+        return theirs
 
     async def _await_ready(self, timeout: float) -> bool:
         deadline = time.monotonic() + timeout

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import errno
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from inspect import isclass
 from typing import Any, TypeVar
 
@@ -10,7 +13,13 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from gateway.api.errors import from_msgspec
-from gateway.core.errors import Invalid, Missing, TooLarge
+from gateway.core.context import Core
+from gateway.core.disk_room import disk_full
+from gateway.core.errors import Invalid, Missing, TooLarge, Unavailable
+from gateway.store.scope import Scope
+from mailserver.content import Content, Spool
+from mailserver.inflight import NoRoom
+from mailserver.memory import NoMemory, Tab
 
 T = TypeVar("T")
 
@@ -18,22 +27,82 @@ _LOOKED_THROUGH = 1_000_000
 """Octets of a wrong body that is read a second time, to name every field that is wrong."""
 
 
+INTAKE = "postern.intake"
+"""Where the ASGI scope holds the request's ``Intake``."""
+
+TIMES = 4
+"""What reading, decoding and using a large body takes, in its own size."""
+
+_PATIENCE = 120.0
+_GATHERED = 64 * 1024
+
+
+@dataclass(slots=True)
+class Intake:
+    """How the body of one request is taken in. ``client``: whom it counts as; ``tab``: what holds memory for it."""
+
+    core: Core
+    client: str
+    tab: Tab
+
+    def known(self, scope: Scope) -> None:
+        """The request came with a key: it counts as its organization's."""
+        self.client = self.tab.client = scope.organization
+
+
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Raises TooLarge before reading more than ``limit`` octets."""
+    """The whole body: on disk until all of it is there, then in memory as soon as there is room for it.
+
+    Raises TooLarge before reading more than ``limit`` octets, Unavailable when too many come in at once.
+    """
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and (len(announced) > 18 or int(announced) > limit):
         raise _too_large(limit)
-    chunks: list[bytes] = []
+    intake: Intake | None = request.scope.get(INTAKE)
+    if intake is None:  # what is not for callers with keys has a small limit of its own
+        return b"".join([chunk async for chunk in _chunks(request, limit)])
+    core = intake.core
+    with core.inflight.upload(intake.client) as upload, Spool(core.spool) as spool:
+        gathered = bytearray()
+        try:
+            async for chunk in _chunks(request, limit):
+                upload.add(len(chunk))
+                gathered += chunk
+                if len(gathered) >= _GATHERED:
+                    await spool.append(bytes(gathered))
+                    gathered.clear()
+            if not len(spool):
+                return bytes(gathered)
+            await spool.append(bytes(gathered))
+            await intake.tab.need(TIMES * len(spool), _PATIENCE)
+            return await asyncio.to_thread(Content(b"", spool).whole)
+        except (NoRoom, NoMemory):
+            raise Unavailable(
+                "too many large requests come in at once",
+                10,
+                fix="try again, with fewer large requests at a time; limits.octets_in_flight bounds them",
+            ) from None
+        except OSError as error:
+            raise no_space(error) from error
+
+
+async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
     size = 0
     try:
         async for chunk in request.stream():
             size += len(chunk)
             if size > limit:
                 raise _too_large(limit)
-            chunks.append(chunk)
+            yield chunk
     except ClientDisconnect:
         raise Invalid("the request body ended early") from None
-    return b"".join(chunks)
+
+
+def no_space(error: OSError) -> Unavailable:
+    """A body that could not be written to disk."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return disk_full()
+    return Unavailable(f"the request cannot be kept now: {error.strerror}", 60, fix="try again later")
 
 
 def _too_large(limit: int) -> TooLarge:

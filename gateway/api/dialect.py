@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 from gateway import metrics
 from gateway.api.access_log import log_request
 from gateway.api.auth import authenticate
-from gateway.api.body import decode, encode, read_body
+from gateway.api.body import INTAKE, Intake, decode, encode, read_body
 from gateway.api.errors import Internal, NoRoute, Renderer, WrongMethod, core_error, error_headers
 from gateway.api.query import parse_query
 from gateway.api.ratelimit import RequestLimits, gateway_limits, rate_limit
@@ -35,6 +35,7 @@ from gateway.logs import current_request
 from gateway.settings import Settings
 from gateway.store.ids import new_ulid
 from gateway.store.scope import Scope as Reach
+from mailserver.inflight import client_of
 
 log = logging.getLogger("postern.http")
 
@@ -106,7 +107,7 @@ class DialectRoute(BaseRoute):
         current_request.set(request_id)
         seen = _Seen()
         try:
-            response = await self._answer(request, request_id, seen)
+            response = await self._within_bounds(request, request_id, seen)
         except ClientDisconnect:
             return
         except Exception as error:
@@ -131,6 +132,13 @@ class DialectRoute(BaseRoute):
         status, body = self.dialect.render_error(refused)
         return Response(encode(body), status, error_headers(refused), "application/json")
 
+    async def _within_bounds(self, request: Request, request_id: str, seen: _Seen) -> Response:
+        """Answer with what memory a large request needs, which is given back before the answer is sent."""
+        address = client_of(request.client.host) if request.client else ""
+        with self.core.memory.tab(address) as tab:
+            request.scope[INTAKE] = Intake(self.core, address, tab)
+            return await self._answer(request, request_id, seen)
+
     async def _answer(self, request: Request, request_id: str, seen: _Seen) -> Response:
         endpoint: Endpoint | None = None
         ids: dict[str, str] = {}
@@ -144,6 +152,7 @@ class DialectRoute(BaseRoute):
         if endpoint is None or not endpoint.access.open:
             reach = replace(await authenticate(self.core, request), blind=self.dialect.blind)
             seen.key_id = reach.key_id
+            request.scope[INTAKE].known(reach)
             rate_limit(self.core, reach, seen.headers, self.dialect.limits(self.core.settings))
         if endpoint is None:
             raise unknown or NoRoute("there is no such path")

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.core.disk_room import disk_full
 from gateway.core.errors import (
     CoreError,
     Forbidden,
@@ -70,6 +71,8 @@ def core_error(error: Exception) -> CoreError:
         return error
     if isinstance(error, MailServerDown):
         return Unavailable("the mail server cannot be reached now", fix="try again in a few seconds")
+    if isinstance(error, StoreDown) and error.disk_full:
+        return disk_full()
     if isinstance(error, StoreDown):
         return Unavailable("the database cannot be reached now", fix="try again in a few seconds")
     if isinstance(error, MailServerError):

@@ -40,6 +40,7 @@ class Gauges(Collector):
         self._looks = [
             Look("parts", _EVERY, lambda: _parts(core)),
             Look("waiting", _EVERY, lambda: _waiting(core)),
+            Look("disk", 5.0, lambda: _disk(core)),
         ]
         if isinstance(mail, PostfixServer):
             self._looks.append(Look("queue", _EVERY, lambda: _queue(mail)))
@@ -109,6 +110,19 @@ async def _answers(store: Store) -> bool:
             return bool(await store.read(lambda tx: tx.value("SELECT 1")))
     except (StoreDown, TimeoutError):
         return False
+
+
+async def _disk(core: Core) -> Families:
+    free = GaugeMetricFamily(
+        "postern_disk_free_bytes", "Room on the file system of data, mail or queue", labels=["place"]
+    )
+    floor = GaugeMetricFamily(
+        "postern_disk_floor_bytes", "Room below which nothing is taken in", labels=["place"]
+    )
+    for one in await core.disks.rooms():
+        free.add_metric([one.name], one.free)
+        floor.add_metric([one.name], one.floor)
+    return [free, floor]
 
 
 async def _waiting(core: Core) -> Families:

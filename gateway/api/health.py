@@ -72,8 +72,8 @@ def health_routes(core: Core, parts: Mapping[str, Lag], idle: Watching | None = 
 
 async def readiness(core: Core, parts: Mapping[str, Lag]) -> dict[str, dict[str, Any]]:
     """Each part: ``{"ok": bool, "detail": str}``, and ``seconds`` where a time is measured."""
-    database, mail = await asyncio.gather(_database(core), _mail_server(core))
-    found: dict[str, dict[str, Any]] = {"database": database, **mail}
+    database, mail, disk = await asyncio.gather(_database(core), _mail_server(core), _disk(core))
+    found: dict[str, dict[str, Any]] = {"database": database, "disk": disk, **mail}
     for name, limit, fix in (
         ("sync_lag", SYNC_LAG_LIMIT, "see the log of postern.sync for the mailbox that fails"),
         ("outbox_age", OUTBOX_AGE_LIMIT, "see the log of postern.outbox for the destination that defers"),
@@ -107,6 +107,21 @@ async def _database(core: Core) -> dict[str, Any]:
     except Exception as error:
         return {"ok": False, "detail": f"{type(error).__name__}: {error}"}
     return {"ok": True, "detail": ""}
+
+
+async def _disk(core: Core) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            rooms = await core.disks.rooms()
+    except TimeoutError:
+        return {"ok": False, "detail": "the file system does not answer"}
+    short = [one.words() for one in rooms if one.short]
+    free = min((one.free for one in rooms), default=0)
+    return {
+        "ok": not short,
+        "detail": f"{'; '.join(short)}: make room, or a bigger disk; no mail is taken in" if short else "",
+        "free_bytes": free,
+    }
 
 
 async def _mail_server(core: Core) -> dict[str, dict[str, Any]]:

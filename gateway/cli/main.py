@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +20,7 @@ from gateway.cli.options import Place, common_group
 from gateway.configuration import BadSettings
 from gateway.datadir import DataDirInUse
 from mailserver.base import MailServerError
+from mailserver.disks import Disks
 
 # command or group: the module that holds it. Imported when used, so that --help is quick.
 _COMMANDS = {
@@ -133,7 +136,7 @@ def run(arguments: list[str] | None = None) -> int:
         sys.stderr.close()
         return failure.FAILED
     except Exception as error:
-        found = failure_of(error)
+        found = disk_failure(place, error) or failure_of(error)
         if found is None:
             # a defect of ours: its traceback goes to the log, which serve writes and other commands need not
             if os.environ.get("POSTERN_TRACEBACK") or "serve" in (arguments or sys.argv[1:]):
@@ -144,6 +147,30 @@ def run(arguments: list[str] | None = None) -> int:
             )
         tell(place, found)
         return found.code
+
+
+def disk_failure(place: Place, error: Exception) -> Failure | None:
+    """What it means that there was no room left on a disk; None when ``error`` says nothing of that."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            break
+        if any(words in str(cause).lower() for words in ("disk is full", "no space left on device")):
+            break
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        return None
+    data = Path(place.data or os.environ.get("POSTERN_DATA_DIR") or "data")
+    spots = [data, Path(cause.filename)] if isinstance(cause, OSError) and cause.filename else [data]
+    rooms = Disks({str(one): one.absolute() for one in spots}, 0).look()
+    free = ", ".join(
+        f"{one.free / 1e6:.1f} MB of {one.total / 1e9:.1f} GB are free at {one.path}" for one in rooms
+    )
+    return Failure(
+        f"the disk is full: {free or error}",
+        failure.UNAVAILABLE,
+        fix="make room or take a bigger disk (df -h shows which file system), then run the command again",
+    )
 
 
 def failure_of(error: Exception) -> Failure | None:

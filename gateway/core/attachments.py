@@ -11,7 +11,7 @@ from typing import Any
 from gateway.core.context import Core
 from gateway.core.errors import NotFound
 from gateway.core.lookup import find_draft, find_inbox, find_message_id, find_thread, require
-from gateway.core.mailbox import open_stream, whole_message
+from gateway.core.mailbox import open_stream, stream_of, whole_message
 from gateway.core.messages import add_labels, see
 from gateway.mime.attachment_names import unique_names
 from gateway.mime.attachments import attachment_content
@@ -118,7 +118,9 @@ async def open_attachment(core: Core, message_id: str, attachment_id: str) -> Do
     entries = load(row["attachments_json"])
     name = dict(zip((one["id"] for one in entries), unique_names(entries), strict=True))[facts["id"]]
     kind = facts["content_type"]
-    queued = await core.store.read(lambda tx: tx.value("SELECT mime FROM outbox WHERE id = ?", message_id))
+    queued = await core.store.read(
+        lambda tx: tx.value("SELECT 1 FROM outbox WHERE id = ? AND mime IS NOT NULL", message_id)
+    )
     if queued is None and facts["encoding"] in _STREAMED:
         try:
             coded = await open_stream(core, inbox, message_id, facts["part"])
@@ -126,11 +128,11 @@ async def open_attachment(core: Core, message_id: str, attachment_id: str) -> Do
             pass  # the server numbers the parts of a broken mail otherwise: read it as we did
         else:
             return Download(name, kind, decoded(coded, facts["encoding"]))
-    raw = bytes(queued) if queued is not None else await whole_message(core, inbox, message_id)
+    raw = await whole_message(core, inbox, message_id)
     content = attachment_content(raw, facts["id"])
     if content is None:
         raise NotFound("the attachment is gone")
-    return Download(name, kind, _once(content.data), len(content.data))
+    return Download(name, kind, await stream_of(core, content.data), len(content.data))
 
 
 def _owner(tx: Tx, message_id: str) -> tuple[Row, Row]:
@@ -139,10 +141,6 @@ def _owner(tx: Tx, message_id: str) -> tuple[Row, Row]:
     if not row or not inbox:
         raise NotFound("the message was deleted")
     return row, inbox
-
-
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data
 
 
 async def decoded(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:

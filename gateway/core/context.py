@@ -16,6 +16,7 @@ from gateway.store.bell import Bell
 from gateway.store.engine import Store
 from gateway.store.leases import Leases, LocalLeases
 from mailserver.base import MailServer
+from mailserver.disks import Disks
 from mailserver.imap import ImapPool
 from mailserver.inflight import InFlight
 from mailserver.memory import Memory
@@ -28,7 +29,8 @@ class Core:
     ``outbox_bell`` tells the outbox that a row waits, ``inbox_bell`` the watch of inboxes that there is a new one;
     ``secret`` signs URLs and return-path tokens; ``keys`` recognises API keys; ``live`` tells open sockets of new
     events; ``extractor`` reads attachments (None: switched off); ``leases`` say what this process may do where there
-    are several. ``memory`` is what large messages wait for, ``inflight`` counts bodies that are being received.
+    are several. ``memory`` is what large messages wait for, ``inflight`` counts bodies that are being received,
+    ``disks`` hold all of it.
     """
 
     settings: Settings
@@ -47,6 +49,7 @@ class Core:
     extractor: ExtractPool | None = None
     inbox_bell: Bell = field(default_factory=Bell)
     memory: Memory = field(default_factory=lambda: Memory(Limits().memory))
+    disks: Disks = field(default_factory=lambda: Disks({}, 0))
     inflight: InFlight = field(default_factory=lambda: InFlight(Limits().octets_in_flight))
 
     @property

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.core.attachments import Download, _once
+from gateway.core.attachments import Download
 from gateway.core.context import Core
 from gateway.core.errors import NotFound
-from gateway.core.mailbox import on_server, piece
+from gateway.core.mailbox import hold_for, on_server, piece, stream_of
 from gateway.mime.attachments import attachment_content
 from gateway.mime.types import OutgoingAttachment
 from gateway.store.engine import Row, Tx
@@ -52,6 +52,7 @@ async def files_of(core: Core, inbox: Row, draft: Row) -> list[OutgoingAttachmen
     facts = load(draft["attachments_json"])
     if not facts:
         return []
+    await hold_for(core, sum(one["size"] for one in facts))
     held: dict[str, bytes] = await core.store.read(
         lambda tx: {
             row["id"]: bytes(row["content"])
@@ -93,6 +94,7 @@ async def open_file(core: Core, draft_id: str, attachment_id: str) -> Download:
     facts = [one for one in load(draft["attachments_json"]) if one["id"] == attachment_id]
     if not facts:
         raise NotFound("the attachment is gone")
+    await hold_for(core, facts[0]["size"])
     held = await core.store.read(
         lambda tx: tx.value(
             "SELECT content FROM draft_file WHERE id = ? AND draft_id = ?",
@@ -106,7 +108,9 @@ async def open_file(core: Core, draft_id: str, attachment_id: str) -> Download:
             raise NotFound("the attachment is gone")
         held = content.data
     data = bytes(held)
-    return Download(facts[0]["filename"] or "attachment", facts[0]["content_type"], _once(data), len(data))
+    return Download(
+        facts[0]["filename"] or "attachment", facts[0]["content_type"], await stream_of(core, data), len(data)
+    )
 
 
 async def _person_draft(core: Core, inbox: Row, draft: Row) -> bytes:

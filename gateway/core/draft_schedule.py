@@ -92,7 +92,8 @@ class DraftScheduler:
         failures = self._again.get(draft_id, (0.0, 0))[1] + 1
         try:
             scope = Scope(row["organization_id"], test=bool(row["test"]))
-            await send_draft(core, scope, row["inbox_id"], draft_id)
+            with core.memory.tab(row["organization_id"]):
+                await send_draft(core, scope, row["inbox_id"], draft_id)
         except NotFound as error:
             if await core.store.read(
                 lambda tx: tx.value("SELECT 1 FROM draft WHERE id = ? AND send_status = 'sending'", draft_id)

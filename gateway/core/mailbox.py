@@ -16,13 +16,18 @@ from gateway.core.errors import NotFound, Unavailable
 from gateway.mime.limits import Limits
 from gateway.mime.types import ParsedMessage
 from gateway.mime.worker import ParserPool
+from gateway.outbox.queue import mime_of
 from gateway.store.engine import Row, Tx
 from mailserver.base import MailServerError
+from mailserver.content import Content, Spool
 from mailserver.imap import Client, UnsafeValue
+from mailserver.memory import NoMemory
 
 T = TypeVar("T")
 
 CHUNK = 256 * 1024
+_TIMES = 4  # what parsing or forwarding a message takes, in its own size
+_PATIENCE = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +122,20 @@ async def open_stream(core: Core, inbox: Row, message_id: str, section: str) -> 
     The first chunk is read before this returns, so what can go wrong goes wrong here.
     Raises NotFound (gone) and Unavailable.
     """
-    waiting = await core.store.read(
-        lambda tx: tx.value("SELECT mime FROM outbox WHERE id = ? AND inbox_id = ?", message_id, inbox["id"])
+    size = await core.store.read(
+        lambda tx: tx.value(
+            "SELECT size FROM outbox WHERE id = ? AND inbox_id = ? AND mime IS NOT NULL",
+            message_id,
+            inbox["id"],
+        )
     )
-    spots = await locate(core, inbox, message_id) if waiting is None else []
-    if waiting is not None:
+    if size is not None:
         if section:
             raise NotFound("the message is not filed on the mail server yet")
-        return _once(bytes(waiting))
+        waiting = await _queued(core, inbox, message_id, size)
+        if waiting is not None:
+            return waiting
+    spots = await locate(core, inbox, message_id)
     # of several copies the first one is what the index shows (a moved message has its old place for a moment)
     for spot in reversed(spots):
 
@@ -137,8 +148,28 @@ async def open_stream(core: Core, inbox: Row, message_id: str, section: str) -> 
     raise NotFound("the message is gone from the mail server", fix="list the messages again")
 
 
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data
+async def _queued(core: Core, inbox: Row, message_id: str, size: int) -> AsyncIterator[bytes] | None:
+    """A message that is still in the outbox; None when it has just left it."""
+    async with core.memory.hold(inbox["organization_id"], 2 * size):
+        data = await core.store.read(lambda tx: mime_of(tx, message_id))
+        return None if data is None else await stream_of(core, data)
+
+
+async def stream_of(core: Core, data: bytes) -> AsyncIterator[bytes]:
+    """Octets in pieces, from disk where they are many: whoever takes them may take his time."""
+    spool = Spool(core.spool)
+    try:
+        await spool.append(data)
+    except OSError as error:
+        spool.close()
+        raise Unavailable(f"the message cannot be spooled: {error.strerror}", 60, fix="try again") from error
+    return _spooled(spool)
+
+
+async def _spooled(spool: Spool) -> AsyncIterator[bytes]:
+    with spool:
+        async for piece in Content(b"", spool).stream():
+            yield piece
 
 
 async def _chunks(core: Core, address: str, spot: Spot, section: str, start: bytes) -> AsyncIterator[bytes]:
@@ -161,8 +192,21 @@ async def _chunks(core: Core, address: str, spot: Spot, section: str, start: byt
 
 
 async def whole_message(core: Core, inbox: Row, message_id: str) -> bytes:
-    """All octets of a message. Raises NotFound, Unavailable, and TooLarge never: its size is bounded on entry."""
+    """All octets of a message, with memory held for them and what they are read for until the request ends.
+
+    Raises NotFound, Unavailable, and TooLarge never: its size is bounded on entry.
+    """
+    size = await core.store.read(lambda tx: tx.value("SELECT size FROM message WHERE id = ?", message_id))
+    await hold_for(core, size or 0)
     return b"".join([chunk async for chunk in await open_stream(core, inbox, message_id, "")])
+
+
+async def hold_for(core: Core, octets: int) -> None:
+    """Wait for the memory that work on so many octets takes, until the request ends. Raises Unavailable."""
+    try:
+        await core.memory.need(_TIMES * octets, _PATIENCE)
+    except NoMemory:
+        raise Unavailable("too many large messages are worked on at once", 10, fix="try again") from None
 
 
 async def parse_whole(core: Core, raw: bytes) -> ParsedMessage:

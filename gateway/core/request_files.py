@@ -13,8 +13,10 @@ import msgspec
 
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, TooLarge
+from gateway.core.mailbox import hold_for
 from gateway.mime.types import OutgoingAttachment
 from gateway.net.errors import NetError
+from mailserver.content import Content, Spool
 
 _SPACE = re.compile(r"[ \t\r\n]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -127,11 +129,14 @@ def _from_base64(text: str, where: str) -> bytes:
 
 async def _fetch(core: Core, url: str, where: str, room: int, timeout: float) -> tuple[bytes, str, str]:
     try:
-        got = await core.fetcher.fetch(url, max_bytes=room, timeout=timeout)
+        with Spool(core.spool) as spool:
+            got = await core.fetcher.fetch(url, max_bytes=room, timeout=timeout, spool=spool)
+            await hold_for(core, len(spool))
+            body = await asyncio.to_thread(Content(b"", spool).whole)
     except NetError as error:
         raise Invalid(
             f"{where}.url cannot be fetched: {error}",
             field=f"{where}.url",
             fix="give a public URL that answers 200 at once, or send the file as content",
         ) from error
-    return got.body, got.filename, got.content_type
+    return body, got.filename, got.content_type

@@ -12,6 +12,7 @@ from functools import partial
 
 from gateway.core import wallet
 from gateway.core.context import Core
+from gateway.core.disk_room import check_room
 from gateway.core.errors import Invalid, Rejected, TooLarge, Unavailable
 from gateway.core.idempotency import Completion, complete
 from gateway.core.labels_change import check_labels
@@ -119,6 +120,7 @@ async def send(
     if inbox_row["status"] != "active":
         raise Rejected("sending is suspended for this inbox", code="inbox_suspended")
     checked = check_request(core.settings, request)
+    await check_room(core)
     at = now_us()
     message_id = new_ulid(at)
     if request.unsubscribe:

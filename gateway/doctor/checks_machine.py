@@ -14,6 +14,7 @@ from pathlib import Path
 from gateway.doctor import sntp
 from gateway.doctor.finding import Finding, fail, ok, warn
 from gateway.doctor.scene import Scene, apart
+from gateway.mail_choice import disks_of
 
 _FAIL_OFFSET, _WARN_OFFSET = 60.0, 2.0
 _SLOW, _VERY_SLOW = 0.1, 1.0
@@ -66,16 +67,18 @@ async def _synchronized() -> bool | None:
 
 async def disk(scene: Scene) -> Sequence[Finding]:
     """Free space and inodes where data, mail and queue are, and how long an fsync takes."""
-    places = {scene.data_dir}
-    if scene.settings.mail.postfix_spool:
-        places.add(Path(scene.settings.mail.postfix_spool))
     findings: list[Finding] = []
     seen = set()
-    for place in sorted(places):
+    for room in await disks_of(scene.settings, scene.data_dir).rooms():
+        place = room.path
         if not place.exists():
             continue
         if (device := place.stat().st_dev) not in seen:
             seen.add(device)
+            if room.short:
+                fix = "make room, or a bigger disk: until then no mail is taken in and nothing can be sent"
+                findings.append(fail(str(place), room.words(), fix))
+                continue
             findings += await apart(lambda place=place: _room(place, scene.settings.doctor.disk_free))  # type: ignore[misc]
     if scene.data_dir.exists():
         findings.append(await apart(lambda: _fsync(scene.data_dir)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -71,15 +72,21 @@ async def _findings(scene: Scene, check: Check) -> Sequence[Finding]:
         return [
             warn(check.name, f"not looked at: {error.filename or error} may not be read", "run this as root")
         ]
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return [_defect(check, error)]
+        return [fail(check.name, "not looked at: the disk is full", "make room, or a bigger disk")]
     except Exception as error:
-        log.debug("check %s failed", check.name, exc_info=error)
-        return [
-            fail(
-                check.name,
-                f"the check itself failed: {type(error).__name__}: {error}",
-                "please report it (POSTERN_TRACEBACK=1 shows where)",
-            )
-        ]
+        return [_defect(check, error)]
+
+
+def _defect(check: Check, error: Exception) -> Finding:
+    log.debug("check %s failed", check.name, exc_info=error)
+    return fail(
+        check.name,
+        f"the check itself failed: {type(error).__name__}: {error}",
+        "please report it (POSTERN_TRACEBACK=1 shows where)",
+    )
 
 
 def well(findings: Sequence[Finding], subject: str, text: str) -> list[Finding]:

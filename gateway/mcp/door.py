@@ -30,7 +30,7 @@ from starlette.types import Message, Receive, Scope, Send
 from gateway import metrics
 from gateway.api.access_log import log_request
 from gateway.api.auth import authenticate
-from gateway.api.body import encode
+from gateway.api.body import INTAKE, Intake, encode, read_body
 from gateway.api.dialect import public_url, request_id_of
 from gateway.api.errors import Internal, Unauthorized, WrongMethod, core_error, error_headers
 from gateway.api.ratelimit import rate_limit
@@ -123,7 +123,10 @@ class McpDoor(BaseRoute):
             seen.headers["Mcp-Session-Id"] = secrets.token_hex(16)
         server = await self._server()
         accepts = request.headers.get("accept", "")
-        await server.handle(scope, receive, seen, stream="text/event-stream" in accepts)
+        with self._core.memory.tab(reach.organization) as tab:
+            scope[INTAKE] = Intake(self._core, reach.organization, tab)
+            body = await read_body(request, MAX_BODY)
+            await server.handle(scope, _replayed(body, receive), seen, stream="text/event-stream" in accepts)
 
     def _admit(self, origin: str, seen: _Seen) -> None:
         """Raise Forbidden for a page of another site; let a page of ours read the answer (CORS)."""
@@ -164,6 +167,20 @@ class McpDoor(BaseRoute):
         """End the server and what it still does."""
         if self._opening is not None:
             await (await self._opening).stop()
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """What gives a body that was read before, then what comes after it."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
 
 
 class _Seen:

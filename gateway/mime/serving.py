@@ -14,6 +14,8 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 
+from mailserver.allocator import give_back_at_once
+
 Answer = Callable[[memoryview], Iterator[tuple[bytes, bytes]]]
 """A request to its answer's frames: each a mark (may be empty) and octets, sent as they come."""
 
@@ -25,6 +27,7 @@ def serve(answer: Answer, *, memory: int, deadline: float, confine: Callable[[],
     """
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    give_back_at_once()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C in a terminal is the parent's to handle
     stream = socket.socket(fileno=0)
     if confine is not None:
@@ -39,6 +42,7 @@ def serve(answer: Answer, *, memory: int, deadline: float, confine: Callable[[],
             signal.setitimer(signal.ITIMER_REAL, deadline + 5)
             for mark, octets in answer(memoryview(request)):
                 _frame(stream, mark, octets)
+            del request, octets  # they may be large, and the next request may be long in coming
             signal.setitimer(signal.ITIMER_REAL, 0)
     except (BrokenPipeError, ConnectionResetError):
         pass  # the parent went away

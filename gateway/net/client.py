@@ -34,6 +34,7 @@ from gateway.net.errors import (
 from gateway.net.naming import file_name, media_type
 from gateway.net.policy import FetchPolicy
 from gateway.net.url_rules import SafeUrl, check_url
+from mailserver.content import Spool
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 _BAD_VALUE = re.compile(r"[^\t\x20-\x7e]")
@@ -184,8 +185,10 @@ class SafeClient:
                     status, fields, excerpt = await self._post_once(target, body, sent, read_limit, seen)
         return Answer(status, fields, excerpt, (time.perf_counter() - began) * 1000.0)
 
-    async def fetch(self, url: str, *, max_bytes: int, timeout: float = 30.0) -> Fetched:
-        """GET a file of at most ``max_bytes``.
+    async def fetch(
+        self, url: str, *, max_bytes: int, timeout: float = 30.0, spool: Spool | None = None
+    ) -> Fetched:
+        """GET a file of at most ``max_bytes``. With ``spool`` it is written there, and the answer has no body.
 
         Raises:
             StatusRefused: any status but 2xx; redirects are not followed.
@@ -213,7 +216,9 @@ class SafeClient:
                     response.close()
                     raise BadAnswer(f"{target.host} sent a compressed body although none was asked for")
                 body, whole = b"", (response.content_length or 0) <= max_bytes
-                if whole:
+                if whole and spool is not None:
+                    whole = await _read_into(response, max_bytes, spool)
+                elif whole:
                     body, whole = await _read(response, max_bytes)
                 if not whole:
                     response.close()
@@ -253,6 +258,15 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bo
         taken += chunk
     response.close()
     return bytes(taken), False
+
+
+async def _read_into(response: aiohttp.ClientResponse, limit: int, spool: Spool) -> bool:
+    """Read at most ``limit`` bytes into ``spool``; say whether that was all."""
+    async for chunk in response.content.iter_chunked(256 * 1024):
+        if len(spool) + len(chunk) > limit:
+            return False
+        await spool.append(chunk)
+    return True
 
 
 def _wire(target: SafeUrl) -> URL:

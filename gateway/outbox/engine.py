@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from gateway.events.log import EventLog
@@ -21,7 +22,7 @@ from gateway.outbox.lanes import Lanes
 from gateway.outbox.queue import Job, Recipient
 from gateway.outbox.record import Patience, Tried, record
 from gateway.outbox.sweep import sweep
-from gateway.settings import Settings
+from gateway.settings import Limits, Settings
 from gateway.smarthost.profiles import profile_of, relay_headers
 from gateway.store.bell import Bell
 from gateway.store.engine import Store, StoreDown, Tx
@@ -36,7 +37,9 @@ from mailserver.base import (
     RecipientReply,
     Submission,
 )
+from mailserver.content import Content, Octets, Spool
 from mailserver.imap import ImapPool
+from mailserver.memory import SMALL, Memory
 
 log = logging.getLogger("postern.outbox")
 
@@ -50,12 +53,14 @@ _ADOPT_SECONDS = 2.0
 _CHECK_SECONDS = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _GRACE = 8.0
+_TIMES = 2  # what reading a message out of the database takes, in its own size
 _UNPLANNED_US = 60_000_000
 _ASIDE_US = (1_000_000, 4_000_000)
 
 
 class Outbox:
-    """Sends what is queued. ``bell`` rings when a row was added; ``secret`` makes return-path tokens."""
+    """Sends what is queued. ``bell`` rings when a row was added; ``secret`` makes return-path tokens; ``memory`` and
+    ``spool`` (a directory) are for large messages."""
 
     def __init__(
         self,
@@ -67,7 +72,10 @@ class Outbox:
         bell: Bell,
         secret: bytes,
         leases: Leases | None = None,
+        memory: Memory | None = None,
+        spool: Path | None = None,
     ) -> None:
+        self._memory, self._spool = memory or Memory(Limits().memory), spool
         self._store, self._mail, self._imap, self._events = store, mail, imap, events
         self._settings, self._bell, self._secret = settings, bell, secret
         self._leases = leases or LocalLeases()
@@ -305,10 +313,29 @@ class Outbox:
         self, job: Job, hop: Hop, people: Sequence[Recipient]
     ) -> Mapping[int, RecipientReply]:
         """One transaction's replies by recipient id; empty when the message is gone."""
-        loaded = await self._persist(job, partial(self._store.read, partial(queue.load, job=job)))
-        if loaded is None:
-            return {}
-        data, sender = loaded
+        with Spool(self._spool) as spool:
+            loaded = await self._load(job, spool)
+            if loaded is None:
+                return {}
+            return await self._hand_over(job, hop, people, *loaded)
+
+    async def _load(self, job: Job, spool: Spool) -> tuple[Octets, str] | None:
+        """A message and its sender; None when it is gone. A large one is on disk: handing it over may take long."""
+        async with self._memory.hold(job.organization_id, _TIMES * job.size):
+            loaded = await self._persist(job, partial(self._store.read, partial(queue.load, job=job)))
+            if loaded is None or job.size < SMALL:
+                return loaded
+            data, sender = loaded
+            try:
+                await spool.append(data)
+            except OSError as error:
+                log.warning("message %s is sent from memory: %s", job.id, error)
+                return data, sender
+            return Content(b"", spool), sender
+
+    async def _hand_over(
+        self, job: Job, hop: Hop, people: Sequence[Recipient], data: Octets, sender: str
+    ) -> Mapping[int, RecipientReply]:
         envelope = Envelope(
             mail_from=job.mail_from,
             recipients=hop.recipients,

@@ -317,8 +317,7 @@ def waiting(tx: Tx) -> int:
 
 def mime_of(tx: Tx, outbox_id: str) -> bytes | None:
     """The message's octets; None when it is gone or settled."""
-    value = tx.value("SELECT mime FROM outbox WHERE id = ?", outbox_id)
-    return None if value is None else bytes(value)
+    return tx.octets("SELECT mime FROM outbox WHERE id = ?", outbox_id)
 
 
 def inbox_of(tx: Tx, inbox_id: str) -> Row | None:
@@ -333,13 +332,9 @@ def load(tx: Tx, job: Job) -> tuple[bytes, str] | None:
     """A message's octets and its inbox's address; None when either is gone, or the claim."""
     if not is_ours(tx, job):
         return None
-    row = tx.row(
-        "SELECT outbox.mime, inbox.address FROM outbox JOIN inbox ON inbox.id = ? "
-        "WHERE outbox.id = ? AND outbox.mime IS NOT NULL AND inbox.status <> 'deleting'",
-        job.inbox_id,
-        job.id,
-    )
-    return None if row is None else (bytes(row["mime"]), str(row["address"]))
+    inbox = inbox_of(tx, job.inbox_id)
+    data = mime_of(tx, job.id) if inbox is not None else None
+    return None if inbox is None or data is None else (data, str(inbox["address"]))
 
 
 def drop(tx: Tx, job: Job) -> None:

@@ -31,11 +31,18 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 _MAX_GROUP = 200
+_LARGE = 1024 * 1024
 _LOST = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
 
 
 class StoreDown(Exception):
     """The database cannot be written or read now (locked, disk full, gone); try again later."""
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether that is for want of room on the disk (SQLITE_FULL; PostgreSQL's 53100, disk_full)."""
+        text = str(self).lower()
+        return "disk is full" in text or "no space left on device" in text
 
 
 class NotUnique(Exception):
@@ -62,6 +69,7 @@ class Tx:
         self._sealer = sealer
         self.postgres = not isinstance(db, peewee.SqliteDatabase)
         self.after_commit: list[Callable[[], None]] = []
+        self.large = False  # a large value went through it: the connection's cache is full of its pages
 
     def _execute(self, query: str | peewee.Query, args: Sequence[object]) -> Any:
         if not isinstance(query, str):
@@ -79,6 +87,7 @@ class Tx:
 
     def run(self, query: str | peewee.Query, *args: object) -> int:
         """Execute a statement; answers the number of rows it touched."""
+        self.large = self.large or any(type(one) is bytes and len(one) > _LARGE for one in args)
         return int(self._execute(query, args).rowcount)
 
     def rows(self, query: str | peewee.Query, *args: object) -> list[Row]:
@@ -105,6 +114,14 @@ class Tx:
         """The first column of the first row, or None. A sealed column is not opened: take ``row``."""
         one = self._execute(query, args).fetchone()
         return None if one is None else one[0]
+
+    def octets(self, query: str | peewee.Query, *args: object) -> bytes | None:
+        """``value`` where it is octets, perhaps many."""
+        value = self.value(query, *args)
+        if value is None:
+            return None
+        self.large = self.large or len(value) > _LARGE
+        return bytes(value)
 
     def insert(self, table: str, values: Row, *, ignore: bool = False) -> int:
         """INSERT one row; with ``ignore`` a row that violates a unique index is left out (answers 0)."""
@@ -251,9 +268,16 @@ class Store:
                 time.sleep(pause)
             except MaxConnectionsExceeded as error:
                 raise StoreDown("every connection to the database is taken") from error
+        if tx.large:
+            self._shrink()
         for call in tx.after_commit:
             call()
         return answer
+
+    def _shrink(self) -> None:
+        """Give back what this thread's connection keeps of a large value."""
+        if not self.postgres:
+            self.db.execute_sql("PRAGMA shrink_memory")
 
     def _drop_lost(self) -> bool:
         """Give up this thread's connection if it is broken; answers whether it was."""
@@ -288,6 +312,7 @@ class Store:
     def _commit_group(self, group: list[tuple[Callable[[Tx], Any], Future[Any]]]) -> None:
         settled: list[tuple[Future[Any], Any, BaseException | None]] = []
         calls: list[Callable[[], None]] = []
+        large = False
         undo: tuple[str, ...] = ("ROLLBACK TO one", "RELEASE one")
         keep: tuple[str, ...] = ("RELEASE one",)
         if len(group) == 1:
@@ -301,6 +326,7 @@ class Store:
                     self.db.execute_sql("SAVEPOINT one")
                 try:
                     answer = work(tx)
+                    large = large or tx.large
                 except peewee.OperationalError as error:
                     if not _in_transaction(self.db):  # disk full and the like roll everything back
                         raise
@@ -317,6 +343,8 @@ class Store:
                     calls += tx.after_commit
             if _in_transaction(self.db):
                 self.db.execute_sql("COMMIT")
+            if large:
+                self._shrink()
         except Exception as error:
             try:
                 if _in_transaction(self.db):

@@ -17,7 +17,7 @@ _PRAGMAS = {
     "temp_store": "memory",
     "secure_delete": "on",
     "wal_autocheckpoint": 2000,
-    "mmap_size": 268435456,
+    "mmap_size": 0,  # each connection's map would count as the gateway's memory, and for ever
 }
 
 

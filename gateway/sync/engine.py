@@ -16,7 +16,7 @@ from imapclient.exceptions import IMAPClientError
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
 from gateway.mime.worker import ParserPool
-from gateway.settings import Settings
+from gateway.settings import Limits, Settings
 from gateway.store.engine import Row, Store, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.leases import LeaseLost, Share
@@ -28,6 +28,7 @@ from gateway.sync.slots import PassImap, Slots
 from gateway.sync.turns import Turns
 from mailserver.base import Hint, MailServer, MailServerDown
 from mailserver.imap import ImapPool, MailboxStuck
+from mailserver.memory import Memory
 
 log = logging.getLogger("postern.sync")
 
@@ -41,6 +42,8 @@ _HINT_PAUSE = 2.0
 _SETTLED_US = 600 * 1_000_000
 _SWEPT = 200
 """Rows removed in one transaction: other writers, and a stop, wait for that long and no longer."""
+_TIMES = 4
+"""What fetching and parsing a large message takes, in its own size."""
 _LOOKS = 8
 """How often a pass reads on while mail keeps coming, before it leaves what is gone to the next."""
 
@@ -105,7 +108,9 @@ class Sync:
         settings: Settings,
         extractor: ExtractPool | None = None,
         turns: Turns | None = None,
+        memory: Memory | None = None,
     ) -> None:
+        self._memory = memory or Memory(Limits().memory)
         self._turns = turns or Turns(store)
         self._store, self._mail, self._parser = store, mail, parser
         self._drafts, self._settings = drafts, settings
@@ -367,7 +372,8 @@ class Sync:
 
     async def _read(self, inbox: Row, cursors: dict[str, Cursor], lane: _Lane, wanted: _Wanted) -> None:
         address = inbox["address"]
-        await self._look(inbox, cursors, lane, wanted)
+        with self._memory.tab(inbox["organization_id"]):
+            await self._look(inbox, cursors, lane, wanted)
         await flags_owed.pay(self._store, self._imap, inbox, partial(self._turns.write, address))
 
     async def _look(self, inbox: Row, cursors: dict[str, Cursor], lane: _Lane, wanted: _Wanted) -> None:
@@ -479,8 +485,8 @@ class Sync:
         """
         while True:
             cursor = look.seen.get(name)
-            delta = await self._imap.run(
-                look.address, partial(fetch.read, name=name, role=role, cursor=cursor, only_new=only_new)
+            delta = await self._batch(
+                look, partial(fetch.read, name=name, role=role, cursor=cursor, only_new=only_new)
             )
             if delta.reset:
                 look.reset = True
@@ -503,6 +509,17 @@ class Sync:
                 look.gone.setdefault(name, []).append(delta)
             if not delta.more:
                 return
+
+    async def _batch(self, look: _Look, read: Callable[..., Delta]) -> Delta:
+        """The next batch. A large message waits until there is memory for it, and other inboxes go on meanwhile."""
+        self._memory.free()
+        delta = await self._imap.run(look.address, read)
+        while delta.large:
+            room = delta.large
+            async with self._slots.lent(0):
+                await self._memory.need(_TIMES * room)
+            delta = await self._imap.run(look.address, partial(read, room=room))
+        return delta
 
 
 def _followed(tx: Tx) -> list[Row]:

@@ -13,7 +13,10 @@ from typing import Any
 from mailserver.imap import Client
 
 BATCH_MESSAGES = 100
-BATCH_OCTETS = 8 * 1024 * 1024
+BATCH_OCTETS = 2 * 1024 * 1024
+"""Octets of one batch. A larger message comes alone, when there is memory for it."""
+_AT_ONCE = 256 * 1024
+"""Octets that are read of a new message before its size is known."""
 
 _ROLES = {
     b"\\sent": "sent",
@@ -68,6 +71,7 @@ class Delta:
     vanished: list[tuple[int, int]] = field(default_factory=list)  # inclusive ranges
     alive: set[int] | None = None  # without QRESYNC: every UID there is
     more: bool = False
+    large: int = 0  # octets of the next message, where it is larger than there was room for
 
 
 def role_of(name: str, flags: Iterable[bytes]) -> str:
@@ -117,9 +121,18 @@ def changed(state: FolderState, cursor: Cursor, qresync: bool) -> bool:
     return state.modseq != cursor.modseq if qresync else True
 
 
-def read(client: Client, name: str, role: str, cursor: Cursor | None, *, only_new: bool) -> Delta:
+def read(
+    client: Client,
+    name: str,
+    role: str,
+    cursor: Cursor | None,
+    *,
+    only_new: bool,
+    room: int = BATCH_OCTETS,
+) -> Delta:
     """One batch of what is new in a folder, and (unless ``only_new``) its flag changes and vanished UIDs.
 
+    A first message of more than ``room`` octets is not read; the delta only tells how ``large`` it is.
     Flag changes come with the last batch, so the MODSEQ cursor only moves when everything before it is read.
     """
     opened = client.open(name, readonly=True)
@@ -133,7 +146,8 @@ def read(client: Client, name: str, role: str, cursor: Cursor | None, *, only_ne
     state = FolderState(name, role, validity, uidnext, modseq)
     delta = Delta(state, uidnext=start, modseq=known_modseq, reset=reset)
     if uidnext > start:
-        delta.found, delta.uidnext, delta.more = _new(client, start, uidnext)
+        delta.found, delta.uidnext, delta.large = _new(client, start, uidnext, room)
+        delta.more = delta.uidnext < uidnext
     if only_new or delta.more:
         return delta
     if cursor is not None and not reset:
@@ -151,7 +165,9 @@ def fetch_uids(client: Client, name: str, uids: list[int]) -> list[Found]:
     if client.selected != name:
         client.open(name, readonly=True)
     rows, _ = client.fetch_set(_set_of(uids), ["UID", "FLAGS", "INTERNALDATE", "BODY.PEEK[]"])
-    return [_found(uid, rows[uid]) for uid in uids if uid in rows and b"BODY[]" in rows[uid]]
+    return [
+        _found(uid, rows[uid], body) for uid in uids if uid in rows and (body := _body(rows[uid])) is not None
+    ]
 
 
 def overview(client: Client, name: str) -> tuple[FolderState, list[tuple[int, int, int]]]:
@@ -168,30 +184,68 @@ def overview(client: Client, name: str) -> tuple[FolderState, list[tuple[int, in
     ]
 
 
-def _new(client: Client, start: int, uidnext: int) -> tuple[list[Found], int, bool]:
+def _new(client: Client, start: int, uidnext: int, room: int) -> tuple[list[Found], int, int]:
+    """The next messages, the first UID that is not among them, and the size of that one if it was too large."""
     last = uidnext - 1
     if last - start < 4:
-        wanted, until = f"{start}:{last}", uidnext
-    else:
-        sizes, _ = client.fetch_set(f"{start}:{last}", ["UID", "RFC822.SIZE"])
-        uids: list[int] = []
-        octets = 0
-        until = uidnext
-        for uid in sorted(uid for uid in sizes if start <= uid <= last):
-            size = int(sizes[uid].get(b"RFC822.SIZE", 0))
-            if uids and (len(uids) >= BATCH_MESSAGES or octets + size > BATCH_OCTETS):
-                until = uid
-                break
-            uids.append(uid)
-            octets += size
-        if not uids:
-            return [], uidnext, False
-        wanted = _set_of(uids)
-    rows, _ = client.fetch_set(wanted, ["UID", "FLAGS", "INTERNALDATE", "BODY.PEEK[]"])
-    found = [
-        _found(uid, row) for uid, row in sorted(rows.items()) if start <= uid < until and b"BODY[]" in row
+        return _few(client, start, uidnext, room)
+    rows, _ = client.fetch_set(f"{start}:{last}", ["UID", "RFC822.SIZE"])
+    sizes = {
+        uid: int(row.get(b"RFC822.SIZE", 0)) for uid, row in sorted(rows.items()) if start <= uid <= last
+    }
+    uids: list[int] = []
+    octets = 0
+    until = uidnext
+    for uid, size in sizes.items():
+        if not uids and size > max(room, BATCH_OCTETS):
+            return [], uid, size
+        if uids and (len(uids) >= BATCH_MESSAGES or octets + size > BATCH_OCTETS):
+            until = uid
+            break
+        uids.append(uid)
+        octets += size
+    return (_whole(client, uids), until, 0) if uids else ([], uidnext, 0)
+
+
+def _few(client: Client, start: int, uidnext: int, room: int) -> tuple[list[Found], int, int]:
+    """``_new`` for the usual case, in one round trip: what is small is read with its size."""
+    wanted = ["UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE", f"BODY.PEEK[]<0.{_AT_ONCE}>"]
+    rows, _ = client.fetch_set(f"{start}:{uidnext - 1}", wanted)
+    found: list[Found] = []
+    octets = 0
+    for uid, row in sorted(rows.items()):
+        body = _body(row)
+        if not start <= uid < uidnext or body is None:
+            continue
+        if len(body) < _AT_ONCE:
+            found.append(_found(uid, row, body))
+            continue
+        size = max(len(body), int(row.get(b"RFC822.SIZE", 0)))
+        if found and octets + size > BATCH_OCTETS:
+            return found, uid, 0
+        if size > max(room, BATCH_OCTETS):
+            return [], uid, size
+        found += _whole(client, [uid])
+        octets += size
+    return found, uidnext, 0
+
+
+def _whole(client: Client, uids: list[int]) -> list[Found]:
+    rows, _ = client.fetch_set(_set_of(uids), ["UID", "FLAGS", "INTERNALDATE", "BODY.PEEK[]"])
+    wanted = set(uids)
+    return [
+        _found(uid, row, body)
+        for uid, row in sorted(rows.items())
+        if uid in wanted and (body := _body(row)) is not None
     ]
-    return found, until, until < uidnext
+
+
+def _body(row: Mapping[bytes, Any]) -> bytes | None:
+    """What a row holds of the message; None when it is gone."""
+    for key, value in row.items():
+        if key.startswith(b"BODY["):
+            return bytes(value or b"")
+    return None
 
 
 def _changes(client: Client, delta: Delta, before: int, modseq: int) -> None:
@@ -212,10 +266,8 @@ def _compare(client: Client, delta: Delta, before: int) -> None:
             delta.flags[uid] = flag_words(row[b"FLAGS"])
 
 
-def _found(uid: int, row: Mapping[bytes, Any]) -> Found:
-    return Found(
-        uid, flag_words(row.get(b"FLAGS", ())), _micros(row.get(b"INTERNALDATE")), row[b"BODY[]"] or b""
-    )
+def _found(uid: int, row: Mapping[bytes, Any], body: bytes) -> Found:
+    return Found(uid, flag_words(row.get(b"FLAGS", ())), _micros(row.get(b"INTERNALDATE")), body)
 
 
 def flag_words(flags: Iterable[Any]) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def _values(config: DovecotConfig) -> dict[str, str]:
         "BIND": "*, ::" if config.bind == "*" and has_ipv6() else config.bind,
         "RUN": str(config.run),
         "STATE": str(config.etc / "state"),
-        "LOG": "syslog" if config.syslog else str(config.etc / "dovecot.log"),
+        "LOG": "syslog" if config.syslog else "/dev/stderr",
         "ETC": str(config.etc),
         "USER": config.user,
         "GROUP": config.group,

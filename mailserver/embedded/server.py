@@ -19,6 +19,7 @@ from mailserver.base import (
     RecipientReply,
 )
 from mailserver.content import content_of
+from mailserver.disks import Disks
 from mailserver.embedded import wire
 from mailserver.embedded.local import LocalDelivery
 from mailserver.embedded.outgoing import Outgoing
@@ -42,13 +43,19 @@ class EmbeddedServer(Provisioning):
     name = "embedded"
 
     def __init__(
-        self, settings: EmbeddedSettings, inflight: InFlight | None = None, memory: Memory | None = None
+        self,
+        settings: EmbeddedSettings,
+        inflight: InFlight | None = None,
+        memory: Memory | None = None,
+        disks: Disks | None = None,
     ) -> None:
-        """``inflight``, ``memory``: what mail that comes in counts against and waits for, shared with others."""
+        """``inflight``, ``memory``: what mail that comes in counts against and waits for, shared with others. Without
+        room on ``disks`` none is taken in."""
         super().__init__(settings)
         self.settings = settings
         self._inflight = inflight or InFlight(16 * settings.limits.message_size)
         self._memory = memory or Memory(2 * settings.limits.message_size)
+        self._disks = disks or Disks({}, 0)
         self._delivery: LocalDelivery | None = None
         self._outgoing: Outgoing | None = None
         self._verifier: Verifier | None = None
@@ -83,7 +90,11 @@ class EmbeddedServer(Provisioning):
             self._verifier = await asyncio.to_thread(
                 Verifier, settings.resolver, settings.hostname, self._memory
             )
-        spooling: dict[str, Any] = {"inflight": self._inflight, "spool": settings.spool}
+        spooling: dict[str, Any] = {
+            "inflight": self._inflight,
+            "spool": settings.spool,
+            "disks": self._disks,
+        }
         receiver = Receiver(
             self._delivery,
             self.is_local,

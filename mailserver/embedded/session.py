@@ -18,8 +18,9 @@ from aiosmtpd.smtp import SMTP
 from aiosmtpd.smtp import Session as SessionState
 
 from mailserver.content import Content, Spool
+from mailserver.disks import Disks
 from mailserver.doorway import Doorway, Place
-from mailserver.embedded.data_reader import NO_ROOM, DataReader
+from mailserver.embedded.data_reader import NO_ROOM, NO_SPACE, DataReader
 from mailserver.embedded.settings import Limits
 from mailserver.inflight import InFlight
 from mailserver.listening import Listening, listen
@@ -139,6 +140,9 @@ class Session(SMTP):
         await self.push(status)
 
     async def smtp_MAIL(self, arg: str | None) -> None:
+        if await self._listener.disks.short() is not None:
+            await self.push(NO_SPACE)
+            return
         await super().smtp_MAIL(_TOLERATED.sub("", arg) if arg else arg)
 
     async def smtp_RCPT(self, arg: str | None) -> None:
@@ -176,13 +180,15 @@ class Listener:
         implicit: ssl.SSLContext | None = None,
         inflight: InFlight | None = None,
         spool: Path | None = None,
+        disks: Disks | None = None,
         logins: bool = False,
         **options: Any,
     ) -> None:
         """``tls`` is for STARTTLS; with ``implicit`` TLS begins with the connection (RFC 8314 §3.3).
 
-        ``inflight``: what mail that is being received counts against; ``spool``: the directory where it lies. With
-        ``logins`` those who did not log in have half of the connections at the most.
+        ``inflight``: what mail that is being received counts against; ``spool``: the directory where it lies;
+        ``disks``: without room there none is taken. With ``logins`` those who did not log in have half of the
+        connections at the most.
         """
         self.handler = handler
         self.implicit = implicit
@@ -192,6 +198,7 @@ class Listener:
         )
         self.inflight = inflight or InFlight(16 * limits.message_size)
         self.spool = spool
+        self.disks = disks or Disks({}, 0)
         self._make = make
         self._options: dict[str, Any] = {
             "hostname": hostname,

@@ -1,0 +1,20 @@
+"""What the C library does with memory that was freed."""
+
+from __future__ import annotations
+
+import ctypes
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
+_BLOCK = 256 * 1024
+
+
+def give_back_at_once() -> None:
+    """Let the C library return a large block to the system as soon as it is freed, and keep few heaps (mallopt(3)).
+
+    Left alone, glibc raises its threshold to the largest block that it has seen freed, and keeps such blocks for ever.
+    Elsewhere than with glibc nothing is done.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for option, value in ((_M_MMAP_THRESHOLD, _BLOCK), (_M_TRIM_THRESHOLD, _BLOCK), (_M_ARENA_MAX, 2)):
+            mallopt(ctypes.c_int(option), ctypes.c_int(value))

@@ -1,0 +1,55 @@
+"""What a daemon of ours says on its standard error: the gateway reads it from a pipe and logs it.
+
+So the daemon needs no disk to speak, which a full one would make it die of, and no file grows for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections import deque
+
+_KEPT_LINES = 60
+_KEPT_OCTETS = 2000
+_PIECE = 16 * 1024
+_LONGEST = 4096
+_STAMP = re.compile(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ")
+_LEVELS = (
+    (re.compile(r"\b(?:Fatal|Panic): "), logging.ERROR),
+    (re.compile(r"\b(?:Error|Warning): "), logging.WARNING),
+)
+
+
+class DaemonLog:
+    """The lines of one daemon, over all its starts. ``name`` is that of the logger, below ``postern``."""
+
+    def __init__(self, name: str) -> None:
+        self._log = logging.getLogger(f"postern.{name}")
+        self._last: deque[str] = deque(maxlen=_KEPT_LINES)
+
+    async def follow(self, stream: asyncio.StreamReader) -> None:
+        """Read until the daemon, and whoever has its standard error from it, is gone."""
+        rest = b""
+        while piece := await stream.read(_PIECE):
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                self._note(line)
+            if len(rest) > _LONGEST:
+                self._note(rest)
+                rest = b""
+        if rest:
+            self._note(rest)
+
+    def tail(self) -> str:
+        """The last lines, as one text; empty when it said nothing."""
+        return "\n".join(self._last)[-_KEPT_OCTETS:]
+
+    def _note(self, line: bytes) -> None:
+        raw = line.decode("utf-8", "replace").rstrip()
+        text = _STAMP.sub("", "".join(c if c.isprintable() else " " for c in raw))[:_LONGEST]
+        if not text:
+            return
+        self._last.append(text)
+        level = next((level for words, level in _LEVELS if words.search(text)), logging.DEBUG)
+        self._log.log(level, "%s", text)
