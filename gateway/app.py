@@ -42,7 +42,7 @@ from gateway.core.key_ring import KeyRing
 from gateway.core.repair import Repair
 from gateway.core.reputation_watch import ReputationWatch
 from gateway.datadir import mail_owned, owned, private_file, secret_of
-from gateway.events.deliver import WebhookDelivery
+from gateway.events.deliver import WebhookDelivery, most_posts
 from gateway.events.hearing import Hearing
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
@@ -233,8 +233,12 @@ async def gateway(
         )
         wires = {one.name: one.wire(core) for one in DIALECTS}
         hearing = Hearing(core.live, core.store, among.leases, among.wakeups)
+        # connections and look-ups of its own: what callers have fetched and what is posted do not wait for each other
+        posts = most_posts(settings)
+        poster = SafeClient(fetch_policy(settings, questions=2 * posts), connections=posts)
+        stack.push_async_callback(poster.close)
         deliveries = WebhookDelivery(
-            core.store, core.events, core.fetcher, settings, wires, hearing.heard_by, among.leases
+            core.store, core.events, poster, settings, wires, hearing.heard_by, among.leases
         )
         idle = IdleWatch(core.store, core.mail, sync.hint, settings, turns.mine)
         # the milter signs while we are down, with keys as we last wrote them

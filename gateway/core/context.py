@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +26,8 @@ class Core:
 
     ``outbox_bell`` tells the outbox that a row waits; ``secret`` signs URLs and return-path tokens; ``keys``
     recognises API keys; ``live`` tells open sockets of new events; ``extractor`` reads
-    attachments (None: switched off); ``leases`` say what this process may do where there are several.
+    attachments (None: switched off); ``leases`` say what this process may do where there are several; ``trials``
+    counts the test posts to webhooks that are under way, by organization.
     """
 
     settings: Settings
@@ -42,3 +44,4 @@ class Core:
     keys: KeyRing = field(default_factory=KeyRing)
     live: LiveEvents = field(default_factory=LiveEvents)
     extractor: ExtractPool | None = None
+    trials: Counter[str] = field(default_factory=Counter)

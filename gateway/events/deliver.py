@@ -314,6 +314,11 @@ def _named(lane: str) -> str:
     return f"webhook wh_{webhook}" + (f" for inbox inb_{inbox}" if inbox else "")
 
 
+def most_posts(settings: Settings) -> int:
+    """How many posts may be under way at once, those that hang included: so many connections they need."""
+    return Slots(settings.webhooks.concurrency * PER_WEBHOOK).most
+
+
 def event_of(row: Row) -> Row:
     """The event row in a joined delivery row."""
     return {**row, "id": row["event_id"], "type": row["event_type"], "created_at": row["event_at"]}
