@@ -41,6 +41,7 @@ from gateway.core.drafts_sync import MailboxDrafts
 from gateway.core.key_ring import KeyRing
 from gateway.core.repair import Repair
 from gateway.core.reputation_watch import ReputationWatch
+from gateway.core.webhook_notice import WebhookNotices
 from gateway.datadir import mail_owned, owned, private_file, secret_of
 from gateway.events.deliver import WebhookDelivery, most_posts
 from gateway.events.hearing import Hearing
@@ -166,7 +167,7 @@ async def _core(
             imap=imap,
             parser=parser,
             fetcher=fetcher,
-            events=EventLog(among.wakeups),
+            events=EventLog(among.wakeups, settings.webhooks.retry_scale),
             outbox_bell=Bell().shared(among.wakeups, "outbox"),
             secret=secret,
             data_dir=data_dir,
@@ -253,6 +254,7 @@ async def gateway(
             ("outbox", DraftScheduler(core)),
             ("events", ReputationWatch(core)),
             ("events", DomainWatch(core)),
+            ("events", WebhookNotices(core)),
             ("sync", Repair(core)),
         ]
         for role, engine in engines:

@@ -26,7 +26,8 @@ OPT_IN = frozenset({"message.received.spam", "message.received.blocked", "messag
 
 _HOOKS = (
     "SELECT id, dialect, pod_id, inbox_id, event_types_json, inbox_ids_json, pod_ids_json "
-    "FROM webhook WHERE organization_id = ? AND enabled = 1 AND "
+    # what the gateway switched off itself has a reason, and what happens waits for its return
+    "FROM webhook WHERE organization_id = ? AND (enabled = 1 OR disabled_reason IS NOT NULL) AND "
 )
 
 
@@ -34,7 +35,9 @@ class EventLog:
     """The log and who must be told when it grows. Listeners are called in the committing thread, after the
     commit; they must only hand over (``loop.call_soon_threadsafe``)."""
 
-    def __init__(self, wakeups: Wakeups | None = None) -> None:
+    def __init__(self, wakeups: Wakeups | None = None, retry_scale: float = 1.0) -> None:
+        """``retry_scale``: as in the setting ``webhooks.retry_scale``."""
+        self._retry_scale = retry_scale
         self._wakeups: Wakeups = wakeups or LocalWakeups()
         self._wakeups.hear("events", lambda text: self._ring_here())
         self._listeners: list[Callable[[], None]] = []
@@ -100,7 +103,7 @@ class EventLog:
             return None
         seq = tx.value("SELECT seq FROM event WHERE id = ?", event_id)
         for hook in _listening(tx, organization_id, type, pod_id, inbox_id):
-            enqueue(tx, seq, hook["id"], hook["dialect"], inbox_id)
+            enqueue(tx, seq, hook["id"], hook["dialect"], inbox_id, self._retry_scale)
         tx.after_commit.append(self.ring)
         if log.isEnabledFor(logging.INFO):
             inbox = tx.value("SELECT address FROM inbox WHERE id = ?", inbox_id) if inbox_id else None
