@@ -44,8 +44,9 @@ from gateway.core.drafts_sync import MailboxDrafts
 from gateway.core.key_ring import KeyRing
 from gateway.core.repair import Repair
 from gateway.core.reputation_watch import ReputationWatch
+from gateway.core.webhook_notice import WebhookNotices
 from gateway.datadir import mail_owned, owned, private_file, secret_of
-from gateway.events.deliver import WebhookDelivery
+from gateway.events.deliver import WebhookDelivery, most_posts
 from gateway.events.hearing import Hearing
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
@@ -181,7 +182,7 @@ async def _core(
             imap=imap,
             parser=parser,
             fetcher=fetcher,
-            events=EventLog(among.wakeups),
+            events=EventLog(among.wakeups, settings.webhooks.retry_scale),
             outbox_bell=Bell().shared(among.wakeups, "outbox"),
             inbox_bell=Bell().shared(among.wakeups, "inboxes"),
             secret=secret,
@@ -255,8 +256,12 @@ async def gateway(
         )
         wires = {one.name: one.wire(core) for one in DIALECTS}
         hearing = Hearing(core.live, core.store, among.leases, among.wakeups)
+        # connections and look-ups of its own: what callers have fetched and what is posted do not wait for each other
+        posts = most_posts(settings)
+        poster = SafeClient(fetch_policy(settings, questions=2 * posts), connections=posts)
+        stack.push_async_callback(poster.close)
         deliveries = WebhookDelivery(
-            core.store, core.events, core.fetcher, settings, wires, hearing.heard_by, among.leases
+            core.store, core.events, poster, settings, wires, hearing.heard_by, among.leases
         )
         idle = IdleWatch(core.store, core.mail.imap_login, sync.hint, settings, turns.mine, core.inbox_bell)
         if isinstance(core.mail, Provisioning):
@@ -273,6 +278,7 @@ async def gateway(
             ("outbox", DraftScheduler(core)),
             ("events", ReputationWatch(core)),
             ("events", DomainWatch(core)),
+            ("events", WebhookNotices(core)),
             ("sync", Repair(core)),
         ]
         for role, engine in engines:

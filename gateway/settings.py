@@ -265,6 +265,12 @@ class Webhooks(Section, frozen=True, kw_only=True):
     disable_after_days: Annotated[
         float, Doc(description="an endpoint that failed this long is switched off")
     ] = 5.0
+    wait_while_off: Annotated[
+        int,
+        Doc(
+            description="events that wait for one that was switched off, the newest, within events.keep_days"
+        ),
+    ] = 10_000
     show_secret: Annotated[bool, Doc(description="show a webhook's secret on GET, as AgentMail does")] = False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class Core:
     ``secret`` signs URLs and return-path tokens; ``keys`` recognises API keys; ``live`` tells open sockets of new
     events; ``extractor`` reads attachments (None: switched off); ``leases`` say what this process may do where there
     are several. ``memory`` is what large messages wait for, ``inflight`` counts bodies that are being received,
-    ``disks`` hold all of it.
+    ``disks`` hold all of it; ``trials`` counts the test posts to webhooks that are under way, by organization.
     """
 
     settings: Settings
@@ -47,6 +48,7 @@ class Core:
     keys: KeyRing = field(default_factory=KeyRing)
     live: LiveEvents = field(default_factory=LiveEvents)
     extractor: ExtractPool | None = None
+    trials: Counter[str] = field(default_factory=Counter)
     inbox_bell: Bell = field(default_factory=Bell)
     memory: Memory = field(default_factory=lambda: Memory(Limits().memory))
     disks: Disks = field(default_factory=lambda: Disks({}, 0))

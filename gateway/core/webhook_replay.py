@@ -18,6 +18,8 @@ from gateway.store.ids import number_in, parse_id
 from gateway.store.jsontext import load
 from gateway.store.scope import Scope
 
+_STEP = 200
+
 
 async def replay(
     core: Core,
@@ -31,15 +33,19 @@ async def replay(
 ) -> int:
     """Deliver events again: the named ones, all since a time (µs), or those that failed; answers how many.
 
-    A replayed event has the same id and body as before.
+    A replayed event has the same id and body as before. A long replay is written in steps, between which others write:
+    what a failure leaves undone is done by the same call again.
     """
     require(scope, "webhook_update")
     if not (event_ids or failed or since is not None):
         raise Invalid("nothing names what to replay", field="since", fix="give since, event_ids or failed")
-    count = await core.store.write(
-        partial(_replay, scope=scope, among=among, ref=ref, since=since, event_ids=event_ids, failed=failed)
+    hook, seqs = await core.store.read(
+        partial(_chosen, scope=scope, among=among, ref=ref, since=since, event_ids=event_ids, failed=failed)
     )
-    core.events.ring()
+    count = 0
+    for at in range(0, len(seqs), _STEP):
+        count += await core.store.write(partial(_queue_again, hook=hook, seqs=seqs[at : at + _STEP]))
+        core.events.ring()
     return count
 
 
@@ -80,7 +86,7 @@ async def resend(core: Core, scope: Scope, among: Among, ref: str, attempt: str)
     return attempted
 
 
-def _replay(
+def _chosen(
     tx: Tx,
     *,
     scope: Scope,
@@ -89,11 +95,12 @@ def _replay(
     since: int | None,
     event_ids: Sequence[str],
     failed: bool,
-) -> int:
+) -> tuple[Row, list[int]]:
+    """The webhook's row and the ``seq`` of each event to replay, ascending."""
     hook = _held(tx, scope, among, ref)
     if not hook["enabled"]:
         raise Invalid("the webhook is disabled", field="webhook_id", fix="PATCH it with enabled true first")
-    chosen: dict[int, Row] = {}
+    chosen: set[int] = set()
     columns = "event.seq, event.inbox_id, event.pod_id, event.type, event.test, event.organization_id"
     if failed:
         for row in tx.rows(
@@ -103,7 +110,7 @@ def _replay(
             since or 0,
         ):
             if _may(scope, hook, row):
-                chosen[row["seq"]] = row
+                chosen.add(row["seq"])
     elif since is not None:
         for row in tx.rows(
             f"SELECT {columns} FROM event WHERE organization_id = ? AND created_at >= ?",  # noqa: S608
@@ -111,7 +118,7 @@ def _replay(
             since,
         ):
             if _may(scope, hook, row) and wants(hook, row["type"], row["pod_id"], row["inbox_id"]):
-                chosen[row["seq"]] = row
+                chosen.add(row["seq"])
     for one in event_ids:
         event = tx.row(
             f"SELECT {columns} FROM event WHERE id = ? AND organization_id = ?",  # noqa: S608
@@ -122,13 +129,22 @@ def _replay(
             raise NotFound(
                 f"there is no event {one[:100]!r}", field="event_ids", fix="GET /events lists them"
             )
-        chosen[event["seq"]] = event
-    for inbox_id in sorted({row["inbox_id"] or "" for row in chosen.values()}):
-        in_order(tx, scope.organization, inbox_id)
-    for seq in sorted(chosen):
-        withdraw(tx, seq, hook["id"])
-        enqueue(tx, seq, hook["id"], hook["dialect"], chosen[seq]["inbox_id"])
-    return len(chosen)
+        chosen.add(event["seq"])
+    return hook, sorted(chosen)
+
+
+def _queue_again(tx: Tx, *, hook: Row, seqs: Sequence[int]) -> int:
+    """Queue events of the webhook's organization for it, behind what waits; those deleted meanwhile are left out."""
+    if tx.value("SELECT 1 FROM webhook WHERE id = ?", hook["id"]) is None:
+        return 0
+    marks = ", ".join("?" * len(seqs))
+    events = tx.rows(f"SELECT seq, inbox_id FROM event WHERE seq IN ({marks}) ORDER BY seq", *seqs)  # noqa: S608
+    for inbox_id in sorted({row["inbox_id"] or "" for row in events}):
+        in_order(tx, hook["organization_id"], inbox_id)
+    for row in events:
+        withdraw(tx, row["seq"], hook["id"])
+        enqueue(tx, row["seq"], hook["id"], hook["dialect"], row["inbox_id"])
+    return len(events)
 
 
 def _may(scope: Scope, hook: Row, event: Row) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
 
 from gateway.core.context import Core
-from gateway.core.errors import NotFound, WebhookFailed
+from gateway.core.errors import NotFound, TooMany, WebhookFailed
 from gateway.core.lookup import require
 from gateway.core.webhook_attempts import complete
 from gateway.core.webhooks import Among, find_webhook
@@ -22,6 +23,8 @@ from gateway.store.ids import new_ulid, now_us
 from gateway.store.scope import Scope
 
 TEST_EVENT = "webhook.test"
+AT_ONCE = 8
+"""Test posts of an organization at a time: each may hold a connection for as long as its endpoint likes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,13 @@ async def post_test(core: Core, hook: Row, wire: Wire, show: Callable[[str, Try]
     """Post to a webhook's row once.
 
     ``show``: the body as JSON, from the test's event id (ULID) and the attempt. Raises WebhookFailed for any answer
-    but 2xx (a redirect is not followed) and for none.
+    but 2xx (a redirect is not followed) and for none, TooMany when ``AT_ONCE`` are under way.
     """
     event_id, at = new_ulid(), now_us()
-    answer, error = await _post(
-        core, hook, wire, event_id, at, msgspec.json.encode(show(event_id, Try(1, at)))
-    )
+    with _under_way(core, hook["organization_id"]):
+        answer, error = await _post(
+            core, hook, wire, event_id, at, msgspec.json.encode(show(event_id, Try(1, at)))
+        )
     if answer is None:
         raise WebhookFailed(f"the test event did not reach the endpoint: {error}", fix=_FIX)
     if not answer.ok:
@@ -58,9 +62,32 @@ async def record_test(core: Core, scope: Scope, among: Among, ref: str, wire: Wi
     """Post a ``webhook.test`` event to a webhook once and keep it as an attempt; answers that attempt's row, as
     ``attempts_of`` shows it with ``payloads``.
 
-    Raises NotFound, Forbidden; not for what the endpoint answers.
+    Raises NotFound, Forbidden, and TooMany when ``AT_ONCE`` are under way; not for what the endpoint answers.
     """
     require(scope, "webhook_update")
+    with _under_way(core, scope.organization):
+        return await _record_test(core, scope, among, ref, wire)
+
+
+@contextmanager
+def _under_way(core: Core, organization: str) -> Iterator[None]:
+    """Count a test post while it is under way. Raises TooMany."""
+    if core.trials[organization] >= AT_ONCE:
+        raise TooMany(
+            f"{AT_ONCE} test posts to webhooks of this organization are under way",
+            5,
+            fix="wait until they are answered, 15 seconds at the most",
+        )
+    core.trials[organization] += 1
+    try:
+        yield
+    finally:
+        core.trials[organization] -= 1
+        if core.trials[organization] <= 0:
+            del core.trials[organization]
+
+
+async def _record_test(core: Core, scope: Scope, among: Among, ref: str, wire: Wire) -> Row:
     at = now_us()
 
     def begin(tx: Tx) -> tuple[Row, Row]:

@@ -14,6 +14,7 @@ from gateway.core.paged import clean_text, page_of
 from gateway.core.webhook_attempts import attempts_of
 from gateway.core.webhook_limit import check_limit
 from gateway.events.kinds import OPT_IN
+from gateway.events.lanes import hasten, resume
 from gateway.events.reach import permissions_of
 from gateway.events.webhook_signing import new_secret
 from gateway.net.client import check_headers
@@ -160,7 +161,8 @@ class WebhookChange:
 
 
 async def update(core: Core, scope: Scope, among: Among, ref: str, change: WebhookChange) -> Row:
-    """Change a webhook. Disabling drops what waits for it; enabling forgives its failures."""
+    """Change a webhook. Disabling drops what waits for it; enabling forgives its failures, and what waited for one that
+    the gateway switched off is posted. A new URL is tried at once."""
     require(scope, "webhook_update")
     url = checked_url(core, change.url) if change.url is not None else None
     types = check_types(change.event_types) if change.event_types else None
@@ -186,12 +188,17 @@ async def update(core: Core, scope: Scope, among: Among, ref: str, change: Webho
         if change.enabled is not None:
             columns["enabled"] = int(change.enabled)
             if change.enabled and not row["enabled"]:
-                columns |= {"failing_since": None, "disabled_reason": None}
+                columns |= {"failing_since": None, "disabled_reason": None, "off_mailed_at": None}
+                resume(tx, row["id"])
             if not change.enabled:
+                columns["disabled_reason"] = None
                 tx.run("DELETE FROM delivery WHERE webhook_id = ? AND state = 'pending'", row["id"])
         if url is not None or change.enabled:  # whoever sends events somewhere answers for it
             columns["key_id"] = scope.key_id
+        if url is not None and url != row["url"]:
+            hasten(tx, row["id"], 0)
         tx.update("webhook", "id", row["id"], columns)
+        tx.after_commit.append(core.events.ring)
         return {**row, **columns}
 
     return await core.store.write(write)

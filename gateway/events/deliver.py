@@ -24,7 +24,7 @@ import msgspec
 
 from gateway.events import lanes
 from gateway.events.log import EventLog
-from gateway.events.settle import DAY, SECOND, Posted, settle
+from gateway.events.settle import DAY, SECOND, Posted, probes, settle, settle_probe
 from gateway.events.slots import GRACE, PER_WEBHOOK, Slot, Slots, host_of
 from gateway.events.wire import Try, Wire
 from gateway.net.client import SafeClient
@@ -112,7 +112,7 @@ class WebhookDelivery:
             try:
                 keeper = self._leases.holds(("lanes", 0))
                 if began - tidied > _TIDY_EVERY and keeper:
-                    await self._store.write(lanes.promote_all)
+                    await self._store.write(self._tidy)
                     tidied = began
                 pause = await self._look()
                 if began - swept > _SWEEP_EVERY and keeper:
@@ -123,6 +123,10 @@ class WebhookDelivery:
             except Exception:
                 log.exception("looking for webhook deliveries failed; it is tried again")
             await bell.wait(pause)
+
+    def _tidy(self, tx: Tx) -> None:
+        lanes.promote_all(tx)
+        lanes.drop_surplus(tx, self._settings.wait_while_off, now_us() - self._keep_us)
 
     async def _look(self) -> float:
         """Open a lane for each head that is due and has a slot; answers the seconds until the next one is due."""
@@ -220,9 +224,15 @@ class WebhookDelivery:
         try:
             row = await self._store.glance(lambda tx: lanes.head(tx, lane, now_us()))
             while row is not None and not self._stopping and self._leases.holds(share):
-                posted = await self._post_in_time(slot, row)
-                wire = self._wires[row["dialect"]]
-                row = await self._write(partial(settle, posted=posted, wire=wire, settings=self._settings))
+                behind = await self._store.glance(partial(lanes.after_head, row=row)) if probes(row) else None
+                posted, tried = await self._post_in_time(slot, row), None
+                if behind is not None and not posted.ok and not slot.late:
+                    tried = await self._post_in_time(slot, behind)
+                write = partial(settle, wire=self._wires[row["dialect"]], settings=self._settings)
+                head, row = row, await self._write(partial(write, posted=posted))
+                if tried is not None:
+                    probed = partial(settle_probe, head=head, posted=tried, settings=self._settings)
+                    row = await self._write(probed)
                 if slot.late or time.monotonic() > ends:
                     break  # its turn is over: others may wait for the slot
         except StoreDown as error:
@@ -312,6 +322,11 @@ def _named(lane: str) -> str:
     """A lane in words: its webhook and inbox."""
     webhook, _, inbox = lane.partition("#")[0].partition("/")
     return f"webhook wh_{webhook}" + (f" for inbox inb_{inbox}" if inbox else "")
+
+
+def most_posts(settings: Settings) -> int:
+    """How many posts may be under way at once, those that hang included: so many connections they need."""
+    return Slots(settings.webhooks.concurrency * PER_WEBHOOK).most
 
 
 def event_of(row: Row) -> Row:

@@ -24,7 +24,10 @@ log = logging.getLogger("postern.events")
 
 _HOOKS = (  # what a webhook wants, and what the key that answers for it may read
     "SELECT id, dialect, pod_id, inbox_id, event_types_json, inbox_ids_json, pod_ids_json, key_id, test, "  # noqa: S608
-    "holder.* FROM webhook " + HELD + "WHERE organization_id = ? AND enabled = 1 AND "
+    # what the gateway switched off itself has a reason, and what happens waits for its return
+    "holder.* FROM webhook "
+    + HELD
+    + "WHERE organization_id = ? AND (enabled = 1 OR disabled_reason IS NOT NULL) AND "
 )
 
 
@@ -32,7 +35,9 @@ class EventLog:
     """The log and who must be told when it grows. Listeners are called in the committing thread, after the
     commit; they must only hand over (``loop.call_soon_threadsafe``)."""
 
-    def __init__(self, wakeups: Wakeups | None = None) -> None:
+    def __init__(self, wakeups: Wakeups | None = None, retry_scale: float = 1.0) -> None:
+        """``retry_scale``: as in the setting ``webhooks.retry_scale``."""
+        self._retry_scale = retry_scale
         self._wakeups: Wakeups = wakeups or LocalWakeups()
         self._wakeups.hear("events", lambda text: self._ring_here())
         self._listeners: list[Callable[[], None]] = []
@@ -99,7 +104,7 @@ class EventLog:
         seq = tx.value("SELECT seq FROM event WHERE id = ?", event_id)
         happened = {"type": type, "pod_id": pod_id, "inbox_id": inbox_id, "test": test}
         for hook in _listening(tx, organization_id, happened):
-            enqueue(tx, seq, hook["id"], hook["dialect"], inbox_id)
+            enqueue(tx, seq, hook["id"], hook["dialect"], inbox_id, self._retry_scale)
         tx.after_commit.append(self.ring)
         if log.isEnabledFor(logging.INFO):
             inbox = tx.value("SELECT address FROM inbox WHERE id = ?", inbox_id) if inbox_id else None

@@ -1,13 +1,21 @@
 """Writing down what became of an attempt: the outcome, the attempt's record and the lane's next head, in one
-transaction."""
+transaction.
+
+A head that was refused again and again is tried together with the next of its lane, which shows whether the endpoint
+refuses everything or the head alone (``probes``, ``settle_probe``). An endpoint that
+took nothing since the schedule of a head began keeps that head beyond it, until the webhook is switched off: no event
+is given up because its endpoint was away.
+"""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
+from gateway import metrics
 from gateway.events import lanes
-from gateway.events.schedule import Outcome
+from gateway.events.schedule import WAITS, Outcome
 from gateway.events.wire import Wire
 from gateway.net.client import Answer
 from gateway.settings import Webhooks
@@ -20,8 +28,8 @@ SECOND = 1_000_000
 DAY = 86_400 * SECOND
 _EXCERPT = 2048
 _NOTED_EVERY = 5 * SECOND
-_POISON_TRIES = 5
-_HELD_TRIES = 8
+_PROBED = frozenset(range(5, 100, 3))
+_LASTING = 60 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +56,48 @@ def settle(tx: Tx, posted: Posted, wire: Wire, settings: Webhooks) -> Row | None
     if tx.value("SELECT state FROM delivery WHERE id = ?", row["id"]) == "pending":
         if posted.answer is not None or posted.error is not None:
             _record(tx, posted, now)
+            tx.after_commit.append(partial(_count, posted.ok))
         if posted.ok:
-            _done(tx, posted, now)
+            _done(tx, posted, settings, now)
         else:
             _failed(tx, posted, wire, settings, now)
     # else it was withdrawn, or its inbox or webhook was deleted, while we posted
     return lanes.head(tx, row["lane"], now_us())
+
+
+def probes(row: Row) -> bool:
+    """Whether the row behind a head is to be posted right after this try of the head, should that fail."""
+    early = row["planned_at"] is not None and row["planned_at"] > now_us()
+    return row["attempts"] + 1 in _PROBED and not early and not lanes.alone(row["lane"])
+
+
+def settle_probe(tx: Tx, head: Row, posted: Posted, settings: Webhooks) -> Row | None:
+    """Write the outcome of posting the row behind ``head`` right after the head was refused; answers the lane's next
+    row if it is due.
+
+    When it was taken, the head is passed over, and tried once more at once, as the endpoint may have come back between
+    the two. A refusal counts for nothing.
+    """
+    row, now = posted.row, now_us()
+    lanes.in_order(tx, row["organization_id"], row["inbox_id"])
+    if tx.value("SELECT state FROM delivery WHERE id = ?", row["id"]) == "pending":
+        if posted.answer is not None or posted.error is not None:
+            _record(tx, posted, now)
+            tx.after_commit.append(partial(_count, posted.ok))
+        if posted.ok and posted.answer is not None:
+            log.warning(
+                "webhook wh_%s refused event evt_%s of inbox inb_%s (message msg_%s) again and took the next one: "
+                "later events go on without it, and it is tried again",
+                *(head["webhook_id"], head["event_id"], head["inbox_id"], head["message_id"]),
+                extra={"webhook_id": f"wh_{head['webhook_id']}", "event_id": f"evt_{head['event_id']}"},
+            )
+            lanes.set_aside(tx, head)
+            _done(tx, posted, settings, now)
+    return lanes.head(tx, row["lane"], now_us())
+
+
+def _count(ok: bool) -> None:
+    metrics.deliveries.labels("delivered" if ok else "failed").inc()
 
 
 def _record(tx: Tx, posted: Posted, now: int) -> None:
@@ -74,7 +118,7 @@ def attempt_facts(url: str, answer: Answer | None, error: str | None) -> Row:
     }
 
 
-def _done(tx: Tx, posted: Posted, now: int) -> None:
+def _done(tx: Tx, posted: Posted, settings: Webhooks, now: int) -> None:
     row = posted.row
     number = row["attempts"] + (1 if posted.answer else 0)
     tx.run("UPDATE delivery SET state = 'done', attempts = ? WHERE id = ?", number, row["id"])
@@ -84,10 +128,13 @@ def _done(tx: Tx, posted: Posted, now: int) -> None:
         tx.run(
             "UPDATE webhook SET succeeded_at = ?, failing_since = NULL WHERE id = ?", now, row["webhook_id"]
         )
+    if posted.answer and (row["failing_since"] or now) < now - _LASTING * settings.retry_scale:
+        lanes.hasten(tx, row["webhook_id"], settings.retry_scale)
 
 
 def _failed(tx: Tx, posted: Posted, wire: Wire, settings: Webhooks, now: int) -> None:
     row, answer = posted.row, posted.answer
+    early = row["planned_at"] is not None and row["planned_at"] > now
     number = row["attempts"] + 1
     outcome = wire.plan(
         number,
@@ -96,15 +143,23 @@ def _failed(tx: Tx, posted: Posted, wire: Wire, settings: Webhooks, now: int) ->
         now=now / SECOND,
         scale=settings.retry_scale,
     )
-    since = row["failing_since"] or now
+    since, first = row["failing_since"] or now, row["first_failed_at"] or now
     tx.run(
         "UPDATE webhook SET failing_since = ? WHERE id = ? AND failing_since IS NULL", now, row["webhook_id"]
     )
-    tx.run("UPDATE delivery SET attempts = ? WHERE id = ?", number, row["id"])
     too_long = now - since > settings.disable_after_days * DAY * settings.retry_scale
     if wire.disables and (outcome.disable or too_long):
+        tx.run("UPDATE delivery SET attempts = ? WHERE id = ?", number, row["id"])
         _switch_off(tx, posted, outcome, now)
-    elif outcome.delay is None:
+        return
+    if early:  # tried before its time: that counts for nothing
+        tx.run("UPDATE delivery SET next_at = planned_at, tried_at = ? WHERE id = ?", now, row["id"])
+        return
+    tx.run("UPDATE delivery SET attempts = ?, tried_at = ? WHERE id = ?", number, now, row["id"])
+    delay = outcome.delay
+    if delay is None and wire.disables and not _taken_since(tx, row, first):
+        delay = WAITS[-1] * settings.retry_scale
+    if delay is None:
         log.warning(
             "webhook wh_%s: event evt_%s of inbox inb_%s (message msg_%s) failed for good after %d tries (%s); "
             "replay it when the endpoint is back",
@@ -113,39 +168,41 @@ def _failed(tx: Tx, posted: Posted, wire: Wire, settings: Webhooks, now: int) ->
         )
         tx.run("UPDATE delivery SET state = 'failed' WHERE id = ?", row["id"])
         lanes.promote(tx, row["lane"])
-    else:
-        first = row["first_failed_at"] or now
-        tx.run(
-            "UPDATE delivery SET first_failed_at = ?, next_at = ? WHERE id = ?",
-            first,
-            now + int(outcome.delay * SECOND),
-            row["id"],
-        )
-        # the endpoint takes other events, or has been away for hours: those behind go on without this one
-        others_pass = number >= _POISON_TRIES and (row["succeeded_at"] or 0) > first
-        if others_pass or number >= _HELD_TRIES:
-            lanes.set_aside(tx, row)
+        return
+    at = now + int(delay * SECOND)
+    asked = (
+        answer is not None and "retry-after" in answer.headers
+    )  # nothing is tried before the time it named
+    tx.run(
+        "UPDATE delivery SET first_failed_at = ?, next_at = ?, planned_at = ? WHERE id = ?",
+        *(first, at, None if asked else at, row["id"]),
+    )
+
+
+def _taken_since(tx: Tx, row: Row, since: int) -> bool:
+    """Whether a webhook took anything since a time (µs)."""
+    succeeded_at: int | None = tx.value("SELECT succeeded_at FROM webhook WHERE id = ?", row["webhook_id"])
+    return (succeeded_at or 0) > since
 
 
 def _switch_off(tx: Tx, posted: Posted, outcome: Outcome, now: int) -> None:
     row = posted.row
     reason = "the endpoint answered 410 Gone" if outcome.disable else f"it kept failing: {posted.why}"
     log.warning(
-        "webhook wh_%s (%s) is switched off: %s; PATCH it with enabled true and replay when it is mended",
+        "webhook wh_%s (%s) is switched off: %s; PATCH it with enabled true when it is mended: what waits for it, and "
+        "what comes meanwhile, is delivered then",
         row["webhook_id"],
         row["url"],
         reason,
         extra={"webhook_id": f"wh_{row['webhook_id']}"},
     )
     tx.run(
-        "UPDATE webhook SET enabled = 0, disabled_reason = ?, updated_at = ? WHERE id = ?",
+        "UPDATE webhook SET enabled = 0, disabled_reason = ?, updated_at = ?, off_mailed_at = NULL WHERE id = ?",
         reason,
         now,
         row["webhook_id"],
     )
-    tx.run(
-        "UPDATE delivery SET state = 'failed' WHERE webhook_id = ? AND state = 'pending'", row["webhook_id"]
-    )
+    lanes.suspend(tx, row["webhook_id"])
 
 
 def _excerpt(answer: Answer | None) -> str | None:

@@ -78,6 +78,11 @@ class Slots:
         self._webhooks: Counter[str] = Counter()
         self._slow: OrderedDict[tuple[str, ...], float] = OrderedDict()
 
+    @property
+    def most(self) -> int:
+        """All slots of all pools."""
+        return 2 * self._total + self._suspects
+
     def standing(
         self, organization: str, host: str, webhook: str, *, failing: bool, succeeded: bool
     ) -> Standing:

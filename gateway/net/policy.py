@@ -23,8 +23,11 @@ class FetchPolicy:
     allow_http: bool = False
 
 
-def fetch_policy(settings: Settings) -> FetchPolicy:
+def fetch_policy(settings: Settings, *, questions: int = 128) -> FetchPolicy:
     """Build the policy for webhooks and attachment URLs. Reads the system's resolver configuration from disk.
+
+    Args:
+        questions: to the name servers that may be open at once.
 
     Raises:
         ValueError: ``webhooks.allow_networks`` or ``dns.nameservers`` holds something that is not an address.
@@ -32,12 +35,12 @@ def fetch_policy(settings: Settings) -> FetchPolicy:
     hooks = settings.webhooks
     return FetchPolicy(
         addresses=AddressRules.from_settings(hooks.allow_networks, allow_loopback=hooks.allow_loopback),
-        resolver=make_resolver(settings),
+        resolver=make_resolver(settings, questions=questions),
         allow_http=hooks.allow_http,
     )
 
 
-def make_resolver(settings: Settings) -> Resolver:
-    """Build a resolver that asks the configured name servers, else the system's."""
+def make_resolver(settings: Settings, *, questions: int = 128) -> Resolver:
+    """Build a resolver that asks the configured name servers, else the system's, ``questions`` at once."""
     dns = settings.dns
-    return Resolver(dns.nameservers or None, port=dns.port, lifetime=dns.timeout)
+    return Resolver(dns.nameservers or None, port=dns.port, lifetime=dns.timeout, concurrency=questions)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +87,25 @@ def test_one_that_is_switched_off_counts(few: GatewayProcess) -> None:
         hook = caller.add("agentmail").json()["webhook_id"]
         assert caller.ask("PATCH", f"/api/v0/webhooks/{hook}", {"enabled": False}).is_success
     assert caller.add("agentmail").status_code == 403
+
+
+def test_test_posts_that_hang_are_so_many_and_no_more(few: GatewayProcess) -> None:
+    """Eight wait for an endpoint that accepts connections and says nothing; the others are refused at once."""
+    caller = Caller(few)
+    with socket.create_server(("127.0.0.1", 0)) as endpoint, ThreadPoolExecutor(12) as threads:
+        url = f"http://127.0.0.1:{endpoint.getsockname()[1]}/"
+        assert caller.ask("PUT", "/v1/webhook", {"url": url}).is_success
+        asked = [threads.submit(caller.ask, "POST", "/v1/webhook/test") for _ in range(12)]
+        held, refused = [], []
+        for one in as_completed(asked):
+            if one.result().status_code != 429:
+                held.append(one.result())
+                continue
+            refused.append(one.result())
+            if len(refused) == 4:
+                endpoint.close()  # and with it the connections that nobody accepted
+        assert [one.status_code for one in held] == [502] * 8
+        assert len(refused) == 4
+        assert "8 test posts" in refused[0].text
+        assert int(refused[0].headers["Retry-After"]) >= 1
+    assert caller.ask("POST", "/v1/webhook/test").status_code == 502, "there is room again"

@@ -25,3 +25,7 @@ def up(migrator: Any, db: Any) -> None:
         'CREATE INDEX "delivery_state_organization_id_next_at" '
         'ON "delivery" ("state", "organization_id", "next_at")'
     )
+    db.execute_sql(
+        "UPDATE delivery SET planned_at = next_at, tried_at = created_at "
+        "WHERE state = 'pending' AND attempts > 0 AND next_at < 4611686018427387904"
+    )
