@@ -22,6 +22,7 @@ from imapclient.imapclient import seq_to_parenstr_upper
 from imapclient.response_parser import parse_fetch_response
 
 from mailserver.base import ImapLogin, MailServerDown
+from mailserver.own_address import OwnImap
 
 T = TypeVar("T")
 
@@ -62,6 +63,11 @@ class Client(IMAPClient):  # type: ignore[misc]
         self.qresync = self.has_capability("QRESYNC") and self.has_capability("ENABLE")
         if self.qresync:
             self.enable("QRESYNC")
+
+    def _create_IMAP4(self) -> Any:
+        if self.ssl:
+            return super()._create_IMAP4()
+        return OwnImap(self.host, self.port, getattr(self._timeout, "connect", None))
 
     def fetch_set(
         self, uidset: str, items: list[str], modifiers: list[str] | None = None

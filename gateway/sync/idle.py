@@ -16,6 +16,7 @@ from aioimaplib import IMAP4, IMAP4_SSL
 from gateway.settings import Settings
 from gateway.store.engine import Store, StoreDown
 from mailserver.base import Hint, MailServer, OnHint
+from mailserver.own_address import OwnIdle
 
 log = logging.getLogger("postern.idle")
 logging.getLogger("aioimaplib").setLevel(logging.WARNING)  # it logs whole mail at DEBUG
@@ -102,7 +103,7 @@ class IdleWatch:
     async def _session(self, address: str) -> None:
         login = self._mail.imap_login(address)
         lost = asyncio.Event()
-        kind = IMAP4_SSL if login.endpoint.tls == "implicit" else IMAP4
+        kind = IMAP4_SSL if login.endpoint.tls == "implicit" else OwnIdle
         client = kind(host=login.endpoint.host, port=login.endpoint.port, timeout=_ANSWER)
         try:
             async with asyncio.timeout(_ANSWER):

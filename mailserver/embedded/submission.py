@@ -16,6 +16,7 @@ from mailserver.directory import Directory
 from mailserver.embedded import wire
 from mailserver.embedded.session import Session
 from mailserver.embedded.settings import Limits
+from mailserver.guessing import Guesses
 from mailserver.passwords import verify_password
 from mailserver.provisioning import SENT_TAG
 
@@ -47,7 +48,14 @@ class SubmissionSession(Session):
         if not result.success or not isinstance(result.auth_data, LoginPassword):
             return result
         login, password = result.auth_data.login, result.auth_data.password
-        address = await self.event_handler.authenticate(login, password)
+        peer = self.session.peer[0] if self.session is not None and self.session.peer else ""
+        guesses, account = self.event_handler.guesses, login.decode("utf-8", "replace")
+        await asyncio.sleep(guesses.begin(peer, account))
+        address = None
+        try:
+            address = await self.event_handler.authenticate(login, password)
+        finally:
+            guesses.end(peer, account, address is not None)
         if address is not None:
             return AuthResult(success=True, auth_data=LoginPassword(address.encode(), b""))
         self._failures += 1
@@ -69,7 +77,9 @@ class SubmissionHandler:
         on_submission: OnSubmission,
         hostname: str,
         limits: Limits,
+        guesses: Guesses,
     ) -> None:
+        self.guesses = guesses
         self._directory = directory
         self._on_submission = on_submission
         self._hostname = hostname
