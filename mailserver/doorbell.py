@@ -17,11 +17,14 @@ import httptools
 import msgspec
 
 from mailserver.base import Hint, MailServerDown, OnHint
+from mailserver.guessing import Guesses
 from mailserver.listening import Listening, listen
 
 log = logging.getLogger(__name__)
 
 _MAX_BODY = 256 * 1024
+LOGINS = "/logins"
+"""Below the doorbell's own path: where Dovecot asks about logins."""
 
 Kind = Literal["new", "flags", "expunge", "folders", "unknown"]
 
@@ -68,8 +71,22 @@ def doorbell_url(port: int, secret: str, host: str = "127.0.0.1") -> str:
     return f"http://{host}:{port}/{secret}"
 
 
+class _Login(msgspec.Struct):
+    """What Dovecot says of a login (authentication policy support in its documentation)."""
+
+    login: str = ""
+    remote: str = ""
+    success: bool = False
+
+
+_decode_login = msgspec.json.Decoder(_Login).decode
+
+
 class Doorbell:
-    """Listens between :meth:`start` and :meth:`stop`; ``on_hint`` is called on the event loop."""
+    """Listens between :meth:`start` and :meth:`stop`; ``on_hint`` is called on the event loop.
+
+    Dovecot also asks here how long the answer to a login has to wait, and tells how it went: ``guesses``.
+    """
 
     def __init__(
         self,
@@ -79,9 +96,11 @@ class Doorbell:
         secret: str = "",
         *,
         share: bool = False,
+        guesses: Guesses | None = None,
     ) -> None:
         """``share``: other processes of ours may listen on the same port; each ring reaches one of them."""
         self._share = share
+        self._guesses = guesses or Guesses()
         self._on_hint = on_hint
         self._host = host
         self._port = port
@@ -115,6 +134,23 @@ class Doorbell:
         if self._listening is not None:
             await self._listening.close()
             self._listening = None
+
+    def judge(self, path: bytes, body: bytes) -> bytes | None:
+        """Answer Dovecot's question about a login; None for a path that is none."""
+        where, _, command = path.partition(b"?command=")
+        if not hmac.compare_digest(where, f"{self.path}{LOGINS}".encode()):
+            return None
+        try:
+            asked = _decode_login(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            log.warning("a question about a login is not understood: %s", error)
+            return b'{"status":0,"msg":""}'
+        wait = 0
+        if command == b"allow":
+            wait = round(self._guesses.begin(asked.remote, asked.login))
+        else:
+            self._guesses.end(asked.remote, asked.login, asked.success)
+        return b'{"status":%d,"msg":""}' % wait
 
     def ring(self, path: bytes, body: bytes) -> int:
         """Handle one request; answers the HTTP status."""
@@ -186,10 +222,14 @@ class _Connection(asyncio.Protocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        status = self._bell.ring(self._path, b"".join(self._body))
+        body = b"".join(self._body)
+        answer = self._bell.judge(self._path, body)
+        status = self._bell.ring(self._path, body) if answer is None else 200
         keep = self._parser.should_keep_alive()
         self._reset()
         if self._transport is not None:
-            self._transport.write(b"HTTP/1.1 %d .\r\nContent-Length: 0\r\n\r\n" % status)
+            answer = answer or b""
+            head = b"HTTP/1.1 %d .\r\nContent-Length: %d\r\n\r\n" % (status, len(answer))
+            self._transport.write(head + answer)
             if not keep:
                 self._transport.close()

@@ -26,6 +26,7 @@ from imapclient.imapclient import seq_to_parenstr_upper
 from imapclient.response_parser import parse_fetch_response
 
 from mailserver.base import ImapLogin, MailServerDown
+from mailserver.own_address import OwnImap
 
 log = logging.getLogger("postern.imap")
 
@@ -93,6 +94,11 @@ class Client(IMAPClient):  # type: ignore[misc]
         if self.qresync:
             self.enable("QRESYNC")
         self.socket().settimeout(timeout)
+
+    def _create_IMAP4(self) -> Any:
+        if self.ssl:
+            return super()._create_IMAP4()
+        return OwnImap(self.host, self.port, getattr(self._timeout, "connect", None))
 
     def fetch_set(
         self, uidset: str, items: list[str], modifiers: list[str] | None = None

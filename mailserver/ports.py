@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from mailserver.base import MailServerError
+from mailserver.machine import has_ipv6
 
 _DRAWS = 100
 
@@ -21,6 +24,50 @@ def check_distinct(wanted: Sequence[int]) -> None:
     fixed = [port for port in wanted if port]
     if len(set(fixed)) < len(fixed):
         raise MailServerError(f"two mail services are to listen on the same port: {fixed}")
+
+
+class Wanted(NamedTuple):
+    """A port that a service is to listen at (0: any, or none), and by what it can be set."""
+
+    service: str
+    port: int
+    option: str
+
+
+def check_free(host: str, wanted: Iterable[Wanted]) -> None:
+    """Bind each port for an instant. Raises MailServerError that names the service, the port and what to set, when
+    another program has it or we may not."""
+    for one in wanted:
+        for family, address in _families(host) if one.port else ():
+            try:
+                with socket.socket(family, socket.SOCK_STREAM) as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    if family == socket.AF_INET6:
+                        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                    probe.bind((address, one.port))
+                    probe.listen(1)
+            except OSError as error:
+                raise MailServerError(_refusal(one, host, error)) from error
+
+
+def _families(host: str) -> list[tuple[socket.AddressFamily, str]]:
+    if host == "*":
+        return [(socket.AF_INET, ""), *([(socket.AF_INET6, "")] if has_ipv6() else [])]
+    return [(socket.AF_INET6 if ":" in host else socket.AF_INET, host)]
+
+
+def _refusal(one: Wanted, host: str, error: OSError) -> str:
+    what = f"port {one.port} for {one.service} at {host}"
+    if error.errno == errno.EADDRINUSE:
+        return f"{what} is taken by another program: choose another with {one.option} (0: any free one)"
+    if error.errno == errno.EACCES:
+        return (
+            f"{what} cannot be opened by this user: ports below 1024 are root's. Choose one from 1024 with "
+            f"{one.option}, or let `postern setup` (as root) have systemd open it"
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{what} cannot be opened: this machine has no such address (mail.host)"
+    return f"{what} cannot be opened: {error.strerror}"
 
 
 @contextmanager

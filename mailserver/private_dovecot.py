@@ -11,17 +11,20 @@ import asyncio
 import contextlib
 import logging
 import os
+import pwd
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mailserver import dovecot, process
-from mailserver.base import Endpoint, MailServerError, PartHealth
+from mailserver.base import Endpoint, MailServerDown, MailServerError, PartHealth
 from mailserver.daemon_log import DaemonLog
-from mailserver.doorbell import doorbell_url
+from mailserver.doorbell import LOGINS, doorbell_url
 from mailserver.lookup import Lookup
 from mailserver.machine import answers, check_reachable, gateway_host, mail_user, run_dir_for
-from mailserver.ports import held_ports
+from mailserver.port_owner import listening, listens
+from mailserver.ports import Wanted, check_free, held_ports
 from mailserver.rendering import Rendered
 from mailserver.server_key import ServerKey
 
@@ -30,6 +33,7 @@ log = logging.getLogger(__name__)
 _KICK_SECONDS = 15.0
 _CLOSING_SECONDS = 0.5
 """How long Dovecot may take to notice that sessions were closed, before what is left is kicked."""
+_PROVEN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +106,8 @@ class PrivateDovecot:
         self._bell_port = bell_port
         self._child: process.Child | None = None
         self._log = DaemonLog("dovecot")
+        self._proven: tuple[int | None, int] | None = None
+        self._proven_until = 0.0
         self.config = self._configure()
 
     def _configure(self) -> dovecot.DovecotConfig:
@@ -124,6 +130,7 @@ class PrivateDovecot:
             quota=settings.quota,
             postfix=settings.sends_by,
             push_url=doorbell_url(self._bell_port, self._key.doorbell) if settings.push else None,
+            logins_url=doorbell_url(self._bell_port, self._key.doorbell) + LOGINS if settings.push else None,
             socket_group=peer,
             sasl=peer is not None,
             tls_cert=settings.tls_cert,
@@ -167,6 +174,12 @@ class PrivateDovecot:
         """Render and run it. Raises MailServerError with the end of its log."""
         await asyncio.to_thread(self._end_stale)
         settings = self._settings
+        wanted = [
+            Wanted("IMAP", settings.imap_port, "--imap-port or mail.imap_port"),
+            Wanted("IMAP with TLS", settings.imaps_port if settings.has_tls else 0, "mail.imaps_port"),
+            Wanted("ManageSieve", settings.sieve_port, "mail.sieve_port"),
+        ]
+        await asyncio.to_thread(check_free, settings.bind, wanted)
         for attempt in range(4):
             with held_ports(settings.bind, (settings.imap_port, settings.imaps_port)) as (imap, imaps):
                 tls = imaps if settings.has_tls else 0
@@ -195,10 +208,41 @@ class PrivateDovecot:
         return process.Child(
             "dovecot",
             command,
-            lambda: answers(self.imap, b"* OK"),
+            self._ready,
             before=self._end_stale,
             output=self._log.follow,
         )
+
+    async def _ready(self) -> bool:
+        return await answers(self.imap, b"* OK") and await asyncio.to_thread(self._is_ours)
+
+    def _is_ours(self) -> bool:
+        """Whether who listens at the IMAP port is the Dovecot we started, or that others run for us. Blocks."""
+        port = self.config.imap_port
+        if self._settings.manage:
+            child = self._child
+            if child is None or child.pid is None:
+                return False
+            # where the kernel does not say, it is the child that lives and has bound
+            return listens(child.pid, port) is not False
+        held = listening(port)
+        mine = {0, os.geteuid(), pwd.getpwnam(self.config.user).pw_uid}
+        return not held or {one.uid for one in held} <= mine
+
+    def prove(self) -> None:
+        """See that a password of ours goes to our Dovecot. Blocks for an instant. Raises MailServerDown when another
+        program listens there, or nobody."""
+        child = self._child
+        now = time.monotonic()
+        proven = (child.pid if child else None, self.config.imap_port)
+        if self._proven == proven and (child is not None or now < self._proven_until):
+            return
+        if not self._is_ours():
+            raise MailServerDown(
+                f"port {self.config.imap_port} is not our Dovecot's: it is not running, or another program listens "
+                "there; the gateway does not log in to it"
+            )
+        self._proven, self._proven_until = proven, now + _PROVEN_SECONDS
 
     def _end_stale(self) -> None:
         """End what an earlier run of ours left (its working directory is our run directory)."""

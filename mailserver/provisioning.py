@@ -37,8 +37,10 @@ from mailserver.base import (
 from mailserver.directory import Directory, Mailbox, home_prefix, new_home
 from mailserver.doorbell import Doorbell
 from mailserver.dovecot import MASTER
+from mailserver.guessing import Guesses
 from mailserver.imap import Client, ImapPool
-from mailserver.machine import erase_tree, is_loopback, mail_user, run_dir_for
+from mailserver.machine import erase_tree, gateway_host, is_loopback, mail_user, run_dir_for
+from mailserver.own_address import rendered_address
 from mailserver.passwords import hash_password
 from mailserver.private_dovecot import DovecotSettings, PrivateDovecot
 from mailserver.server_key import ServerKey, server_key
@@ -70,6 +72,7 @@ class Provisioning(Aliasing):
         self.lookup = settings.lookup
         self.directory = Directory(self.lookup.storage())
         self._key = ServerKey(b"")
+        self.guesses = Guesses(exempt=(rendered_address(gateway_host(settings.bind)),))
         self._bell: Doorbell | None = None
         self._dovecot: PrivateDovecot | None = None
         self.sessions_closed: SessionsClosed = _nothing_closed
@@ -106,6 +109,7 @@ class Provisioning(Aliasing):
                 port=self._base.doorbell_port,
                 secret=self._key.doorbell,
                 share=not self._base.manage,
+                guesses=self.guesses,
             )
             await self._bell.start()
             port = self._bell.port
@@ -296,6 +300,7 @@ class Provisioning(Aliasing):
     def imap_login(self, address: str) -> ImapLogin:
         if self._dovecot is None:
             raise MailServerError("the mail server is not started")
+        self._dovecot.prove()
         return ImapLogin(self._dovecot.imap, f"{_plain(address)}*{MASTER}", self._key.master)
 
     def sent_address(self, address: str) -> str:

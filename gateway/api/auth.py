@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from urllib.parse import parse_qsl
 
@@ -9,7 +10,11 @@ from starlette.requests import HTTPConnection
 
 from gateway.api.errors import Unauthorized
 from gateway.core.context import Core
+from gateway.core.errors import TooMany
 from gateway.store.scope import Scope
+
+_MOST_WAITING = 100
+_RETRY = 10  # seconds
 
 
 def key_of(connection: HTTPConnection, *, in_query: str = "") -> str | None:
@@ -38,9 +43,24 @@ async def authenticate(core: Core, connection: HTTPConnection, *, in_query: str 
         )
     scope = await core.keys.identify(core.store, key)
     if scope is None:
+        await _slow_down(core, connection)
         raise Unauthorized(
             "this API key is not known here: it is wrong, expired or revoked",
             code="unknown_api_key",
             fix="make a new one with POST /api-keys, or with `postern key create`",
         )
     return scope
+
+
+async def _slow_down(core: Core, connection: HTTPConnection) -> None:
+    """Let the answer to a wrong key wait, the longer the more of them a network sends; a right one never does."""
+    address = connection.client.host if connection.client else ""
+    wait = core.keys.wrong.begin(address, address)
+    try:
+        if wait and core.keys.wrong.under_way > _MOST_WAITING:
+            raise TooMany(
+                "this network sends too many wrong API keys", retry_after=_RETRY, fix="correct the API key"
+            )
+        await asyncio.sleep(wait)
+    finally:
+        core.keys.wrong.end(address, address, success=False)

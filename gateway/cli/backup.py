@@ -95,9 +95,17 @@ def _tell(place: Place, where: Path, manifest: Manifest, gone: list[str], *, che
             "removed": gone,
             "left_out": manifest.left_out,
         },
-        f"backup    {where}" + (", verified" if checked else ""),
+        f"backup    {where}" + (f", verified: {_extent(manifest)}" if checked else ""),
         f"records   {sum(manifest.rows.values())} rows" + (f", {octets} octets" if octets else ""),
         "mail      " + (f"{mail.messages} messages of {mail.inboxes} inboxes" if mail else "not in it"),
         *([f"removed   {', '.join(gone)}"] if gone else []),
         *(f"left out  {one}" for one in manifest.left_out),
     )
+
+
+def _extent(manifest: Manifest) -> str:
+    """What "verified" speaks of, and what it does not."""
+    mail = manifest.mail
+    if mail is None:
+        return "records, keys, passwords and settings; NO MAIL is in it (--mail takes it, too)"
+    return f"records, keys, passwords, settings and {mail.messages} messages of {mail.inboxes} inboxes"

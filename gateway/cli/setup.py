@@ -98,6 +98,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="A secret for a setting @NAME, such as mail.smarthost_hook_secret; repeatable.",
 )
 @click.option("--open-firewall", is_flag=True, default=None, help="Open the ports in ufw or firewalld.")
+@click.option(
+    "--backup-mail/--no-backup-mail",
+    default=None,
+    help="Hold every mailbox in the nightly backup, too (default: records and keys alone).",
+)
 @click.option("--start/--no-start", default=None, help="Start the services (default), or only enable them.")
 @click.option(
     "--root", type=click.Path(path_type=Path, file_okay=False), help="Set up the tree at DIR, an image."
@@ -295,7 +300,9 @@ def _secret_in(flag: str, file: Path) -> str:
 def _answers(held: Answers, given: Mapping[str, Any]) -> Answers:
     """The answers held before, with the options given now."""
     values = {
-        name: value for name, value in given.items() if value not in (None, (), False) or name == "start"
+        name: value
+        for name, value in given.items()
+        if value not in (None, (), False) or name in ("start", "backup_mail")
     }
     values = {name: value for name, value in values.items() if value is not None}
     if "postgresql" in given:

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from gateway.cli import setup_screen
-from gateway.setup import preflight
+from gateway.setup import layout, preflight
 from gateway.setup.answers import Answers, BadAnswer, Secrets, check
 from gateway.setup.machine import Facts
 
@@ -41,6 +41,10 @@ def ask(answers: Answers, secrets: Secrets, facts: Facts, *, known: bool) -> tup
     found |= relay
     if not answers.inbox:
         found["inbox"] = click.prompt("First inbox (the part before the @)", default="agent")
+    found["backup_mail"] = click.confirm(
+        f"Hold every mailbox in the nightly backup to {layout.BACKUPS}, too (each mail is stored there once)?",
+        default=answers.backup_mail is not False,
+    )
     answers = msgspec.structs.replace(answers, **found)
     return _instead(answers, facts), secrets
 

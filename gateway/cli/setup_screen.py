@@ -43,6 +43,7 @@ def summary(answers: Answers) -> None:
         else "none: HTTP on loopback",
         "outgoing mail": out,
         "database": "PostgreSQL" if answers.postgresql else f"SQLite in {layout.DATA}",
+        "nightly backup": "with every mailbox" if answers.backup_mail else "records and keys, no mail",
         "first inbox": f"{answers.inbox}@{answers.domain}" if answers.inbox else "none",
     }
     click.echo()

@@ -20,6 +20,7 @@ from gateway.store.ids import now_us
 from gateway.store.jsontext import load
 from gateway.store.scope import Scope
 from gateway.store.wakeups import LocalWakeups, Wakeups
+from mailserver.guessing import Guesses
 
 log = logging.getLogger("postern.keys")
 
@@ -27,6 +28,9 @@ REMEMBER = 1.0
 MAX_REMEMBERED = 10_000
 USED_EVERY_US = 60_000_000
 MAX_KEY = 512
+WRONG_FREE, WRONG_LONGEST = 1000, 5.0
+"""Of one network: wrong keys in some ten minutes that are answered at once, and seconds that later ones wait. A key has
+256 random bits: what is slowed down here is the noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class KeyRing:
         self._generation = 0
         self._used: dict[str, int] = {}
         self._jobs: set[asyncio.Task[None]] = set()
+        self.wrong = Guesses(free=WRONG_FREE, longest=WRONG_LONGEST)
         self.requests = Buckets()
         self.requests_today = Days()
 

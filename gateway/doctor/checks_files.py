@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from gateway.doctor.certificate_chain import judged
 from gateway.doctor.examination import well
 from gateway.doctor.finding import Finding, fail
 from gateway.doctor.scene import Scene, apart
@@ -59,12 +60,13 @@ def _too_open(paths: Sequence[Path], bits: int) -> Iterator[Finding]:
 
 
 async def certificate_files(scene: Scene) -> Sequence[Finding]:
-    """The certificate and its key are there, belong together, and can be read by the gateway's user."""
+    """The certificate and its key are there, belong together, can be read by the gateway's user, and will be believed:
+    chain, name and dates."""
     mail = scene.settings.mail
     if not mail.tls_cert:
         return []  # the check of the ports speaks of that
     findings = await apart(lambda: list(_unfit(scene, Path(mail.tls_cert), Path(mail.tls_key))))
-    return well(findings, mail.tls_cert, "there, with its key")
+    return well(findings, mail.tls_cert, f"there, with its key, and believed for {scene.hostname}")
 
 
 def _unfit(scene: Scene, cert: Path, key: Path) -> Iterator[Finding]:
@@ -85,6 +87,7 @@ def _unfit(scene: Scene, cert: Path, key: Path) -> Iterator[Finding]:
             name = pwd.getpwuid(owner).pw_name
             fix = f"chgrp {name} {path} && chmod 640 {path}, and let {name} pass the directories above it"
             yield fail(str(path), f"user {name} cannot read it", fix)
+    yield from judged(cert, key, scene.hostname)
 
 
 def _readable(path: Path, uid: int) -> bool:

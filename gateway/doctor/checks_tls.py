@@ -8,15 +8,11 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from gateway.core.domains_records import web_host_of
+from gateway.doctor.certificate_chain import FAIL_DAYS, RENEW, WARN_DAYS
 from gateway.doctor.checks_ports import services
 from gateway.doctor.finding import Finding, fail, ok, warn
 from gateway.doctor.probe import Service, Unwilling, certificate_days
 from gateway.doctor.scene import Scene
-
-_FAIL_DAYS, _WARN_DAYS = 7, 21
-_RENEW = (
-    "renew it (certbot renew) and see that its deploy hook runs; systemctl list-timers shows when it is tried"
-)
 
 
 async def certificates(scene: Scene) -> Sequence[Finding]:
@@ -44,7 +40,7 @@ async def _one(host: str, service: Service, name: str) -> Finding:
     except ssl.SSLCertVerificationError as error:
         fix = f"use a certificate for {name} with its whole chain (fullchain.pem), from an authority that is known"
         if "expired" in error.verify_message:
-            fix = _RENEW
+            fix = RENEW
         return fail(subject, f"its certificate is not believed for {name}: {error.verify_message}", fix)
     except Unwilling as error:
         return fail(
@@ -53,6 +49,6 @@ async def _one(host: str, service: Service, name: str) -> Finding:
     except (OSError, TimeoutError) as error:
         return fail(subject, f"no TLS at {host}: {str(error) or 'no answer'}", "see the check named ports")
     text = f"certificate for {name}, valid {days:.0f} days more"
-    if days < _FAIL_DAYS:
-        return fail(subject, text, _RENEW)
-    return warn(subject, text, _RENEW) if days < _WARN_DAYS else ok(subject, text)
+    if days < FAIL_DAYS:
+        return fail(subject, text, RENEW)
+    return warn(subject, text, RENEW) if days < WARN_DAYS else ok(subject, text)

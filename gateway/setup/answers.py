@@ -63,6 +63,8 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     inbox: str = ""
     start: bool = True
     open_firewall: bool = False
+    backup_mail: bool | None = None
+    """Whether the nightly backup holds the mail, too; None: not chosen, and it does not."""
     settings: dict[str, Any] = {}
     """Further settings for postern.toml, by dotted name."""
     credentials: tuple[str, ...] = ()

@@ -88,6 +88,7 @@ def make(answers: Answers, secrets: Secrets, facts: Facts, given: Sources) -> Pl
     steps += [
         File(layout.UNITS / name, 0o644, text, affects=_affects(name)) for name, text in given.units.items()
     ]
+    steps += _backup(answers)
     steps += _http_socket(answers)
     steps += _dovecot_socket(values)
     if facts.firewall and answers.open_firewall:
@@ -248,6 +249,15 @@ def _affects(unit: str) -> tuple[str, ...]:
     return (unit,) if unit in (*ENABLED, *FROM_CADDY) or unit == machine.FURTHER else ()
 
 
+def _backup(answers: Answers) -> list[Step]:
+    """What the nightly backup holds beside the records and keys."""
+    if not answers.backup_mail:
+        return []
+    place = layout.UNITS / "postern-backup.service.d"
+    text = "# of `postern setup --backup-mail`\n[Service]\nEnvironment=POSTERN_BACKUP_OPTIONS=--mail\n"
+    return [Directory(place, 0o755), File(place / "setup.conf", 0o644, text)]
+
+
 def _http_socket(answers: Answers) -> list[Step]:
     """Where the gateway is spoken to, if it is not where the unit says."""
     standard = (answers.http_host, answers.http_port) == ("127.0.0.1", 8025)
@@ -303,6 +313,11 @@ def _notes(answers: Answers, facts: Facts, given: Sources) -> list[str]:
             "The certificate is self-signed: mail clients will warn, other servers will not verify it. It is good for "
             "trying out; run `postern setup` with --proxy caddy (or --certbot EMAIL, or --tls-cert and --tls-key) "
             "before people use it."
+        )
+    if not answers.backup_mail:
+        notes.append(
+            f"The nightly backup to {layout.BACKUPS} holds records, keys and settings, and no mail: `postern setup "
+            "--backup-mail` has it hold every mailbox, too."
         )
     if answers.smtp_port != 25:
         notes.append(

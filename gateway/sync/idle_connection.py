@@ -20,6 +20,7 @@ from aioimaplib import IMAP4, Abort
 from aioimaplib.aioimaplib import CONNECTED, IMAP4ClientProtocol
 
 from mailserver.base import ImapLogin
+from mailserver.own_address import source_for
 
 T = TypeVar("T")
 
@@ -167,7 +168,7 @@ class _Client(IMAP4):  # type: ignore[misc]
         loop = loop or asyncio.get_running_loop()
         self.protocol = protocol = _Protocol(loop, conn_lost_cb, self._on_line)
         self._client_task = loop.create_task(
-            loop.create_connection(lambda: protocol, host, port, ssl=ssl_context)
+            loop.create_connection(lambda: protocol, host, port, ssl=ssl_context, local_addr=source_for(host))
         )
 
     def abandon(self) -> None:

@@ -17,6 +17,9 @@ MailboxFormat = Literal["sdbox", "maildir"]
 MASTER = "postern"
 SUBMITTER = "postern-submit"
 
+CONNECTIONS_PER_PERSON = 50
+"""IMAP connections of one mailbox from one address: several programs of several people behind one router."""
+
 _PUSH_PLUGINS = ("notify", "push_notification", "mail_lua", "push_notification_lua")
 
 
@@ -44,6 +47,7 @@ class DovecotConfig:
     quota: int = 0
     postfix: Path | None = None  # the configuration of the Postfix that sends what filters send
     push_url: str | None = None
+    logins_url: str | None = None  # where Dovecot asks how long a login has to wait
     socket_group: str | None = None  # who besides us may speak to the LMTP and SASL sockets
     sasl: bool = False
     plain_auth: bool = False  # passwords without TLS from beyond loopback

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import hashlib
 import os
 import pwd
 import re
@@ -11,14 +12,19 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mailserver.base import MailServerError
-from mailserver.dovecot.config import MASTER, SUBMITTER, DovecotConfig
+from mailserver.dovecot.config import CONNECTIONS_PER_PERSON, MASTER, SUBMITTER, DovecotConfig
 from mailserver.dovecot.dialect import Dialect, only_if
-from mailserver.machine import has_ipv6
+from mailserver.machine import gateway_host, has_ipv6
+from mailserver.own_address import rendered_address
 from mailserver.rendering import Rendered, template
 
 # may hold the lookup database's password, and must not stay when another version of Dovecot is installed
 _OF_ONE_VERSION = {"dovecot-sql.conf.ext", "dovecot-sql.conf", "pgpass"}
 _FORBIDDEN = re.compile(r"[\x00-\x20\"'#{}\\]")
+
+
+# Dovecot's own delay by address would come on top, and is a whole /48's for IPv6
+_NO_PENALTY = "  unix_listener anvil-auth-penalty {\n    mode = 0\n  }"
 
 
 def rendered(config: DovecotConfig, dialect: Dialect) -> list[Rendered]:
@@ -35,13 +41,32 @@ def rendered(config: DovecotConfig, dialect: Dialect) -> list[Rendered]:
         Rendered(config.file, template(dialect.template, values)),
         *dialect.further_files(config, values),
         Rendered(config.etc / "sent.sieve", template("sent.sieve", values)),
+        Rendered(config.etc / "dovecot-logins.conf", _logins(config), 0o600),
         Rendered(config.etc / "push.lua", template("push.lua", values), 0o600),
-        Rendered(config.etc / "master-users", f"{MASTER}:{{PLAIN}}{config.master_secret}\n", 0o600),
+        Rendered(config.etc / "master-users", _master(config.master_secret), 0o600),
     ]
     if config.submit_secret:
         users = f"{SUBMITTER}:{{PLAIN}}{config.submit_secret}\n"
         found.append(Rendered(config.etc / "submit-users", users, 0o600))
     return found
+
+
+def _master(secret: str) -> str:
+    """The gateway's own login, whose sessions are served by processes of their own."""
+    return f"{MASTER}:{{PLAIN}}{secret}::::::postlogin_socket=imap-gateway\n"
+
+
+def _logins(config: DovecotConfig) -> str:
+    """Whom Dovecot asks before each login, and tells after it. Apart from dovecot.conf, because the URL is a secret.
+    While nobody answers there, logins go on, and Dovecot's own delays are all there is."""
+    if not config.logins_url:
+        return "# without push nobody is asked about logins\n"
+    # it must have a nonce, for a digest of the password that nobody reads
+    nonce = hashlib.sha256(config.logins_url.encode()).hexdigest()[:16]
+    return (
+        f"auth_policy_server_url = {config.logins_url}\nauth_policy_hash_nonce = {nonce}\n"
+        "auth_policy_check_after_auth = no\n"
+    )
 
 
 def _check(config: DovecotConfig) -> None:
@@ -78,6 +103,9 @@ def _values(config: DovecotConfig) -> dict[str, str]:
         "SOCKET_MODE": mode,
         "SOCKET_GROUP": group,
         "SASL": only_if(config.sasl, sasl),
+        "PENALTY": only_if(config.logins_url, _NO_PENALTY),
+        "PER_PERSON": str(CONNECTIONS_PER_PERSON),
+        "GATEWAY": rendered_address(gateway_host(config.bind)),
         "URL": config.push_url or "",
         "SIEVE": str(config.sieve_port),
         "SIEVE_PROTOCOL": only_if(config.has_filters, " sieve"),

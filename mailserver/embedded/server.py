@@ -32,6 +32,7 @@ from mailserver.embedded.verify import Verifier
 from mailserver.inflight import InFlight
 from mailserver.machine import is_loopback
 from mailserver.memory import Memory
+from mailserver.ports import Wanted, check_free
 from mailserver.provisioning import Provisioning
 
 _NO_MAILBOX = RecipientReply(550, "5.1.1", "5.1.1 no such mailbox here", "local")
@@ -74,6 +75,8 @@ class EmbeddedServer(Provisioning):
     async def _start(self, on_hint: OnHint, on_submission: OnSubmission) -> None:
         settings, limits = self.settings, self.settings.limits
         logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd logs each command
+        if settings.manage:
+            await asyncio.to_thread(check_free, settings.bind, self._wanted())
         await self._start_store(on_hint)
         assert self._dovecot is not None
         store = self._dovecot.config
@@ -113,7 +116,9 @@ class EmbeddedServer(Provisioning):
             auth_exclude_mechanism=["PLAIN", "LOGIN"],
         )
         await self._mx.start(settings.bind, settings.smtp_port)
-        handler = SubmissionHandler(self.directory, on_submission, settings.hostname, limits, self._memory)
+        handler = SubmissionHandler(
+            self.directory, on_submission, settings.hostname, limits, self._memory, self.guesses
+        )
         if tls is not None:
             self._submissions = Listener(
                 handler,
@@ -137,6 +142,19 @@ class EmbeddedServer(Provisioning):
             auth_require_tls=not (settings.insecure_dev or is_loopback(settings.bind)),
         )
         await self._submission.start(settings.bind, settings.submission_port)
+
+    def _wanted(self) -> list[Wanted]:
+        """The ports that this process listens at itself."""
+        settings = self.settings
+        return [
+            Wanted("SMTP", settings.smtp_port, "--smtp-port or mail.smtp_port"),
+            Wanted("submission", settings.submission_port, "--submission-port or mail.submission_port"),
+            Wanted(
+                "submission with TLS",
+                settings.submissions_port if settings.has_tls else 0,
+                "mail.submissions_port",
+            ),
+        ]
 
     async def stop(self) -> None:
         for listener in (self._mx, self._submission, self._submissions):

@@ -17,6 +17,7 @@ from mailserver.embedded import wire
 from mailserver.embedded.data_reader import NO_ROOM
 from mailserver.embedded.session import Session
 from mailserver.embedded.settings import Limits
+from mailserver.guessing import Guesses
 from mailserver.memory import Memory, NoMemory
 from mailserver.passwords import verify_password
 from mailserver.provisioning import SENT_TAG
@@ -67,7 +68,14 @@ class SubmissionSession(Session):
         if not result.success or not isinstance(result.auth_data, LoginPassword):
             return result
         login, password = result.auth_data.login, result.auth_data.password
-        address = await self.event_handler.authenticate(login, password)
+        peer = self.session.peer[0] if self.session is not None and self.session.peer else ""
+        guesses, account = self.event_handler.guesses, login.decode("utf-8", "replace")
+        await asyncio.sleep(guesses.begin(peer, account))
+        address = None
+        try:
+            address = await self.event_handler.authenticate(login, password)
+        finally:
+            guesses.end(peer, account, address is not None)
         if address is not None and not self.logged_in(address):
             await self.push("421 4.7.0 too many connections of this mailbox, close some")
             if self.transport is not None:
@@ -95,8 +103,10 @@ class SubmissionHandler:
         hostname: str,
         limits: Limits,
         memory: Memory,
+        guesses: Guesses,
     ) -> None:
         self._memory = memory
+        self.guesses = guesses
         self._directory = directory
         self._on_submission = on_submission
         self._hostname = hostname

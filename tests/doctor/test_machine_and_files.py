@@ -162,10 +162,67 @@ async def test_secrets_that_others_can_read(tmp_path: Path) -> None:
         assert found[str(path)].fix == f"{fix} {path}"
 
 
-async def test_certificate_files_are_there_and_fit(tmp_path: Path) -> None:
-    made_of, other = certificate_for("a.test"), certificate_for("b.test")
+def trusted(monkeypatch: pytest.MonkeyPatch, folder: Path, *authorities: str) -> None:
+    """Have these be the authorities that the system believes."""
+    (folder / "authorities.pem").write_text("".join(authorities))
+    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "authorities.pem"))
+
+
+@pytest.mark.parametrize(
+    ("days", "begins", "name", "believed", "extra", "level", "words"),
+    [
+        (90, -1, "mail.a.test", True, None, "ok", "believed for mail.a.test"),
+        (-1, -90, "mail.a.test", True, None, "fail", "expired"),
+        (90, 5, "mail.a.test", True, None, "fail", "not yet valid"),
+        (90, -1, "www.a.test", True, None, "fail", "ostname mismatch"),
+        (90, -1, "mail.a.test", False, None, "fail", "self-signed certificate in certificate chain"),
+        (90, -1, "mail.a.test", False, "leaf alone", "fail", "unable to get local issuer"),
+        (5, -1, "mail.a.test", True, None, "fail", "valid 5 days more"),
+        (15, -1, "mail.a.test", True, None, "warn", "valid 15 days more"),
+        (90, -1, "mail.a.test", True, "expired", "warn", "in its chain expired"),
+    ],
+)
+async def test_a_certificate_file_is_judged_as_a_client_judges_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    days: int,
+    begins: int,
+    name: str,
+    believed: bool,
+    extra: str | None,
+    level: str,
+    words: str,
+) -> None:
+    made_of, other = (
+        certificate_for(name, days=days, begins=begins),
+        certificate_for("z.test", days=-1, begins=-9),
+    )
     cert, key = tmp_path / "chain.pem", tmp_path / "key.pem"
-    async with scene(tmp_path, database=False, mail__tls_cert=str(cert), mail__tls_key=str(key)) as made:
+    end = "-----END CERTIFICATE-----\n"
+    leaf = made_of.chain.partition(end)[0] + end
+    cert.write_text(
+        {"leaf alone": leaf, "expired": made_of.chain + other.authority}.get(extra or "", made_of.chain)
+    )
+    key.write_text(made_of.key)
+    trusted(
+        monkeypatch,
+        tmp_path,
+        certificate_for("other.test").authority,
+        *([made_of.authority] if believed else []),
+    )
+    settings = {"mail__tls_cert": str(cert), "mail__tls_key": str(key), "mail__hostname": "mail.a.test"}
+    async with scene(tmp_path, database=False, **settings) as made:
+        found = await checks_files.certificate_files(made)
+    assert {one.level for one in found} == {level}, found
+    assert all(words in one.text for one in found), found
+
+
+async def test_certificate_files_are_there_and_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_of, other = certificate_for("a.test"), certificate_for("b.test")
+    trusted(monkeypatch, tmp_path, made_of.authority)
+    cert, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    files = {"mail__tls_cert": str(cert), "mail__tls_key": str(key), "mail__hostname": "a.test"}
+    async with scene(tmp_path, database=False, **files) as made:
         assert await told(checks_files.certificate_files, made) == [("fail", str(cert))]
         cert.write_text(made_of.chain)
         assert await told(checks_files.certificate_files, made) == [("fail", str(key))]
@@ -177,8 +234,11 @@ async def test_certificate_files_are_there_and_fit(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
-async def test_certificate_files_can_be_read_by_the_gateways_user(tmp_path: Path) -> None:
+async def test_certificate_files_can_be_read_by_the_gateways_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made_of, nobody = certificate_for("a.test"), pwd.getpwnam("nobody")
+    trusted(monkeypatch, tmp_path, made_of.authority)
     with data_directory(tmp_path) as place:
         cert, key, data = place / "chain.pem", place / "key.pem", place / "data"
         cert.write_text(made_of.chain)
@@ -186,7 +246,8 @@ async def test_certificate_files_can_be_read_by_the_gateways_user(tmp_path: Path
         key.chmod(0o600)
         data.mkdir()
         os.chown(data, nobody.pw_uid, nobody.pw_gid)
-        async with scene(data, database=False, mail__tls_cert=str(cert), mail__tls_key=str(key)) as made:
+        files = {"mail__tls_cert": str(cert), "mail__tls_key": str(key), "mail__hostname": "a.test"}
+        async with scene(data, database=False, **files) as made:
             (found,) = await checks_files.certificate_files(made)
             assert (found.level, found.subject) == ("fail", str(key))
             assert "nobody cannot read it" in found.text

@@ -44,10 +44,11 @@ def asked(
 def test_everything_is_asked_with_good_defaults() -> None:
     facts = replace(FACTS, hostname="mx1.example.org")
     given = Answers(addresses=("192.0.2.10",))
-    answers, secrets = asked(given, ["", "", "", "", "", "me@example.org", "n", ""], facts=facts)
+    answers, secrets = asked(given, ["", "", "", "", "", "me@example.org", "n", "", ""], facts=facts)
     assert check(answers) == answers
     assert (answers.domain, answers.hostname) == ("example.org", "mx1.example.org")
     assert (answers.tls, answers.certbot_email, answers.inbox) == ("certbot", "me@example.org", "agent")
+    assert answers.backup_mail is True, "a backup without mail is not what one expects"
     assert secrets == Secrets()
 
 
@@ -63,8 +64,10 @@ def test_a_relay_and_its_password() -> None:
         "me",
         "hush",
         "bot",
+        "n",
     ]
     answers, secrets = asked(Answers(), lines)
+    assert answers.backup_mail is False
     assert (answers.smarthost, answers.smarthost_user, answers.proxy) == (
         "relay.example.com:587",
         "me",
@@ -81,16 +84,18 @@ def test_a_stock_server_in_the_way_is_asked_about() -> None:
         listeners=(Listener("0.0.0.0", 25, "postfix@-.service", "master"),),
         stock={"postfix.service": UnitState(True, True)},
     )
-    lines = ["example.net", "", "192.0.2.10", "", "self-signed", "n", "", "y"]
+    lines = ["example.net", "", "192.0.2.10", "", "self-signed", "n", "", "", "y"]
     assert asked(Answers(), lines, facts=facts)[0].instead
     assert not asked(Answers(), [*lines[:-1], "n"], facts=facts)[0].instead
 
 
 def test_known_answers_may_all_stay() -> None:
     assert asked(check(ANSWERS), [""], known=True)[0] == check(ANSWERS)
-    lines = ["y", "", "", "192.0.2.99", "", "", "n"]
+    lines = ["y", "", "", "192.0.2.99", "", "", "n", "n"]
     changed, _ = asked(check(ANSWERS), lines, known=True)
-    assert changed == msgspec.structs.replace(check(ANSWERS), addresses=("192.0.2.99",), proxy="none")
+    assert changed == msgspec.structs.replace(
+        check(ANSWERS), addresses=("192.0.2.99",), proxy="none", backup_mail=False
+    )
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,22 @@ def test_the_settings_are_valid_and_of_this_server(tree: Tree) -> None:
     assert origin["limits.inboxes"] == "default"
 
 
+def test_the_nightly_backup_holds_the_mail_when_that_was_chosen(tree: Tree) -> None:
+    chosen = layout.UNITS / "postern-backup.service.d" / "setup.conf"
+    made = tree.plan()
+    assert any("no mail" in note and "--backup-mail" in note for note in made.notes)
+    tree.apply(made)
+    assert not tree.at(chosen).exists()
+    with_mail = msgspec.structs.replace(ANSWERS, backup_mail=True)
+    made = tree.plan(with_mail)
+    assert not any("--backup-mail" in note for note in made.notes)
+    tree.apply(made)
+    assert "Environment=POSTERN_BACKUP_OPTIONS=--mail" in tree.at(chosen).read_text()
+    assert "--verify $POSTERN_BACKUP_OPTIONS" in tree.at(layout.UNITS / "postern-backup.service").read_text()
+    tree.apply(tree.plan(msgspec.structs.replace(ANSWERS, backup_mail=False)))
+    assert not tree.at(chosen).exists()
+
+
 def test_a_second_run_changes_nothing(tree: Tree) -> None:
     assert tree.apply()
     before = tree.where()

@@ -183,6 +183,14 @@ def test_one_file_and_what_is_damaged_does_not_verify(gateway: GatewayProcess, t
     assert answer(gateway, "backup", str(folder), "--verify-only", code=1)["error"]
 
 
+def test_verified_says_in_the_same_line_what_is_not_in_it(gateway: GatewayProcess, tmp_path: Path) -> None:
+    for options, words in (([], "NO MAIL is in it"), (["--mail"], " messages of ")):
+        done = gateway.postern("backup", str(tmp_path / "b"), "--verify", *options)
+        first = done.stdout.splitlines()[0]
+        assert "verified: " in first
+        assert words in first
+
+
 def test_a_backup_is_secret_and_holds_no_deleted_row(
     gateway: GatewayProcess, organization: Organization, tmp_path: Path
 ) -> None:

@@ -33,8 +33,9 @@ _SIGNS_CERTIFICATES = x509.KeyUsage(
 )
 
 
-def certificate_for(*names: str, days: int = 90) -> Certificate:
-    """A chain for ``names``, from an authority made for it, with all that Python 3.13 insists on (RFC 5280)."""
+def certificate_for(*names: str, days: int = 90, begins: int = -1) -> Certificate:
+    """A chain for ``names``, from an authority made for it, with all that Python 3.13 insists on (RFC 5280).
+    It is good from ``begins`` to ``days`` days from now."""
     now = datetime.datetime.now(datetime.UTC)
     top, leaf = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "the test's authority")])
@@ -46,7 +47,7 @@ def certificate_for(*names: str, days: int = 90) -> Certificate:
             .issuer_name(issuer)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_before(now + datetime.timedelta(days=begins))
             .not_valid_after(now + datetime.timedelta(days=days))
         )
 
