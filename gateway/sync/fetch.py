@@ -14,6 +14,8 @@ from mailserver.imap import Client
 
 BATCH_MESSAGES = 100
 BATCH_OCTETS = 8 * 1024 * 1024
+_FRESH_VIEWS = 4
+"""How often a message that comes empty is asked for: one that is really empty is taken for that at last."""
 
 _ROLES = {
     b"\\sent": "sent",
@@ -133,7 +135,7 @@ def read(client: Client, name: str, role: str, cursor: Cursor | None, *, only_ne
     state = FolderState(name, role, validity, uidnext, modseq)
     delta = Delta(state, uidnext=start, modseq=known_modseq, reset=reset)
     if uidnext > start:
-        delta.found, delta.uidnext, delta.more = _new(client, start, uidnext)
+        delta.found, delta.uidnext, delta.more = _new(client, name, start, uidnext)
     if only_new or delta.more:
         return delta
     if cursor is not None and not reset:
@@ -150,8 +152,8 @@ def fetch_uids(client: Client, name: str, uids: list[int]) -> list[Found]:
     """Whole messages by UID, in that order; those that are gone are left out."""
     if client.selected != name:
         client.open(name, readonly=True)
-    rows, _ = client.fetch_set(_set_of(uids), ["UID", "FLAGS", "INTERNALDATE", "BODY.PEEK[]"])
-    return [_found(uid, rows[uid]) for uid in uids if uid in rows and b"BODY[]" in rows[uid]]
+    rows = _whole(client, name, _set_of(uids))
+    return [_found(uid, rows[uid]) for uid in uids if uid in rows]
 
 
 def overview(client: Client, name: str) -> tuple[FolderState, list[tuple[int, int, int]]]:
@@ -168,7 +170,7 @@ def overview(client: Client, name: str) -> tuple[FolderState, list[tuple[int, in
     ]
 
 
-def _new(client: Client, start: int, uidnext: int) -> tuple[list[Found], int, bool]:
+def _new(client: Client, name: str, start: int, uidnext: int) -> tuple[list[Found], int, bool]:
     last = uidnext - 1
     if last - start < 4:
         wanted, until = f"{start}:{last}", uidnext
@@ -187,11 +189,28 @@ def _new(client: Client, start: int, uidnext: int) -> tuple[list[Found], int, bo
         if not uids:
             return [], uidnext, False
         wanted = _set_of(uids)
-    rows, _ = client.fetch_set(wanted, ["UID", "FLAGS", "INTERNALDATE", "BODY.PEEK[]"])
-    found = [
-        _found(uid, row) for uid, row in sorted(rows.items()) if start <= uid < until and b"BODY[]" in row
-    ]
+    rows = _whole(client, name, wanted)
+    found = [_found(uid, row) for uid, row in sorted(rows.items()) if start <= uid < until]
     return found, until, until < uidnext
+
+
+def _whole(client: Client, name: str, uidset: str) -> dict[int, Mapping[bytes, Any]]:
+    """Whole messages of the open folder by UID; those that are gone are left out.
+
+    A message that another session expunges meanwhile stays in our view of the folder, and its text is empty then
+    (RFC 9051 §7.5.1, RFC 2180 §4.1): what came empty is asked for again in a fresh view.
+    """
+    read: dict[int, Mapping[bytes, Any]] = {}
+    for attempt in range(_FRESH_VIEWS):
+        rows, _ = client.fetch_set(uidset, ["UID", "FLAGS", "INTERNALDATE", "BODY.PEEK[]"])
+        rows = {uid: row for uid, row in rows.items() if b"BODY[]" in row}
+        empty = [uid for uid, row in rows.items() if not row[b"BODY[]"]]
+        read |= {uid: row for uid, row in rows.items() if row[b"BODY[]"] or attempt == _FRESH_VIEWS - 1}
+        if not empty:
+            break
+        uidset = _set_of(empty)
+        client.open(name, readonly=True)
+    return read
 
 
 def _changes(client: Client, delta: Delta, before: int, modseq: int) -> None:
