@@ -208,6 +208,7 @@ class Location(Model):
     message_id = CharField(index=True)
     inbox_id = CharField(index=True)
     flags = text("")  # space separated, as the server gave them
+    repeat = flag()  # 1 = the sender sent it once more: it does not say where the message is
 
     class Meta:
         indexes = ((("folder_id", "uid"), True),)

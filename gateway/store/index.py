@@ -16,7 +16,7 @@ from gateway.store import labels as labelling
 from gateway.store import search, threads
 from gateway.store.arrival_time import listing_time
 from gateway.store.engine import Row, Tx
-from gateway.store.flags_owed import with_owed
+from gateway.store.flags_owed import owe, with_owed
 from gateway.store.ids import (
     ULID_TIME,
     derived_ulid,
@@ -31,6 +31,8 @@ from gateway.store.people import people_json
 
 SEARCHED_CHARS = 100_000
 _NO_TIMES: Mapping[str, int] = {}
+_COPYS_OWN = ("\\deleted", "\\draft", "\\recent")
+"""Flags that say something of one copy, and nothing of the message."""
 LEFT = ""
 """The ``message_id`` of a place whose message we expunged or moved away: a pass that read it just before must not
 bring the message back. The row goes when the mail server reports the UID as vanished."""
@@ -69,17 +71,12 @@ def direction_of(parsed: ParsedMessage, inbox: Row, place: Place) -> str:
 
 
 def index_found(
-    tx: Tx,
-    inbox: Row,
-    place: Place,
-    parsed: ParsedMessage,
-    extra: Iterable[str] = (),
-    times: Mapping[str, int] = _NO_TIMES,
+    tx: Tx, inbox: Row, place: Place, parsed: ParsedMessage, times: Mapping[str, int] = _NO_TIMES
 ) -> Indexed | None:
     """Index a message found on the mail server, or bind one we know to this place.
 
-    ``extra``: labels decided on arrival (``blocked``, ``unauthenticated``). ``times``: what messages were listed
-    under before, µs by id. Idempotent. None: it was read there, and we have taken it away since.
+    ``times``: what messages were listed under before, µs by id. Idempotent. None: it was read there, and we have taken
+    it away since.
     """
     if _left(tx, place):
         return None
@@ -97,9 +94,11 @@ def index_found(
         # our own Message-ID quoted by a stranger's mailbox: it keeps an id of its own
         message_id = derived
         known = tx.row("SELECT seq, thread_id, direction, inbox_id FROM message WHERE id = ?", message_id)
-    if known is None and (twin := _twin(tx, inbox, direction, parsed, message_id)):
+    twin = _twin(tx, inbox, direction, parsed, message_id) if known is None else None
+    if twin is not None:
         message_id, known = twin["id"], twin
-    _bind(tx, inbox, place, message_id)
+        _owe_flags(tx, inbox, message_id, place)
+    _bind(tx, inbox, place, message_id, repeat=twin is not None)
     if known is not None:
         if apply_place(tx, inbox, message_id):
             threads.refresh(tx, known["thread_id"], now_us())
@@ -122,7 +121,7 @@ def index_found(
         bcc_json=bcc,
     )
     labels = _labels_at(tx, message_id, direction, place.role, place.folder, place.flags)
-    set_labels(tx, inbox, message_id, labels | set(extra))
+    set_labels(tx, inbox, message_id, labels)
     threads.refresh(tx, thread_id, now_us())
     return Indexed(message_id, thread_id, direction, new=True)
 
@@ -282,19 +281,29 @@ def set_labels(tx: Tx, inbox: Row, message_id: str, labels: Iterable[str], *, no
     return wanted != now
 
 
+def add_labels(tx: Tx, inbox: Row, message_id: str, labels: Iterable[str]) -> None:
+    """Add labels that were decided when the message came (``blocked``, ``unauthenticated``); its thread follows."""
+    now = {row["label"] for row in tx.rows("SELECT label FROM label WHERE message_id = ?", message_id)}
+    if set_labels(tx, inbox, message_id, now | set(labels)):
+        threads.refresh(tx, tx.value("SELECT thread_id FROM message WHERE id = ?", message_id), now_us())
+
+
 def apply_place(tx: Tx, inbox: Row, message_id: str) -> bool:
     """Recompute a message's labels from where it stands now. Answers whether any changed.
 
-    A message that stands in several places shows the one it came to last.
+    A message with several copies shows the place it came to last, a copy that its sender repeated aside, and every
+    flag that any copy bears: a further copy is no news.
     """
-    row = tx.row(
+    copies = tx.rows(
         "SELECT location.flags, folder.role, folder.name, message.direction FROM location "
         "JOIN folder ON folder.id = location.folder_id JOIN message ON message.id = location.message_id "
-        "WHERE location.message_id = ? ORDER BY location.id DESC LIMIT 1",
+        'WHERE location.message_id = ? ORDER BY location."repeat", location.id DESC',
         message_id,
     )
-    if row is None:
+    if not copies:
         return False
+    row = copies[0]
+    flags = [flag for copy in copies for flag in copy["flags"].split()]
     kept = {
         one["label"]
         for one in tx.rows(
@@ -302,7 +311,7 @@ def apply_place(tx: Tx, inbox: Row, message_id: str) -> bool:
             message_id,
         )
     }
-    labels = _labels_at(tx, message_id, row["direction"], row["role"], row["name"], row["flags"].split())
+    labels = _labels_at(tx, message_id, row["direction"], row["role"], row["name"], flags)
     return set_labels(tx, inbox, message_id, labels | kept, note=True)
 
 
@@ -397,7 +406,16 @@ def _left(tx: Tx, place: Place) -> bool:
     )
 
 
-def _bind(tx: Tx, inbox: Row, place: Place, message_id: str) -> None:
+def _owe_flags(tx: Tx, inbox: Row, message_id: str, place: Place) -> None:
+    """A further copy of a message came: it is to bear the flags that the others bear."""
+    rows = tx.rows("SELECT flags FROM location WHERE message_id = ?", message_id)
+    own = {flag.lower() for flag in (*place.flags, *_COPYS_OWN)}
+    missing = {flag for row in rows for flag in row["flags"].split() if flag.lower() not in own}
+    if missing:
+        owe(tx, inbox["id"], message_id, add=missing)
+
+
+def _bind(tx: Tx, inbox: Row, place: Place, message_id: str, *, repeat: bool) -> None:
     tx.run("DELETE FROM location WHERE folder_id = ? AND uid = ?", place.folder_id, place.uid)
     tx.insert(
         "location",
@@ -407,6 +425,7 @@ def _bind(tx: Tx, inbox: Row, place: Place, message_id: str) -> None:
             "message_id": message_id,
             "inbox_id": inbox["id"],
             "flags": " ".join(place.flags),
+            "repeat": int(repeat),
         },
     )
 

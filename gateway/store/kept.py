@@ -421,7 +421,7 @@ class Event(Model):
     pod_id = CharField(null=True)
     inbox_id = CharField(null=True, index=True)
     type = CharField()
-    message_id = CharField(null=True)
+    message_id = CharField(null=True, index=True)
     payload_json = TextField()
     test = flag()
     created_at = BigIntegerField(index=True)

@@ -14,9 +14,9 @@ from gateway.store.arrival_time import event_time
 from gateway.store.attachment_text import save_texts
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
-from gateway.store.labels import IMPORTED
 from gateway.sync.extraction import Texts
 from gateway.sync.fetch import Cursor, Delta, FolderState, Found
+from gateway.sync.news import is_news, was_announced
 
 
 class InboxGone(Exception):
@@ -74,28 +74,37 @@ def write_batch(
     extra: Sequence[Iterable[str]],
     texts: Texts,
     announce_since: int | None,
-) -> list[index.Indexed | None]:
-    """Index one batch, apply its flag changes and move the cursor. Vanished UIDs are not touched here.
+) -> list[frozenset[str]]:
+    """Index one batch, announce its news, apply its flag changes and move the cursor. Vanished UIDs are not touched.
 
-    Answers what became of each message; None of one that we have deleted or moved since it was read.
+    Args:
+        extra: for each message, the labels that its arrival earns; decided once, when it is announced.
+        announce_since: events for mail received since then (µs); None announces nothing.
 
-    ``announce_since``: events for mail received since then (µs); None announces nothing.
+    Returns:
+        For each message, the labels that were decided now.
     """
     _still_there(tx, inbox)
     folder_id = save_folder(tx, inbox["id"], delta.state, delta.uidnext, delta.modseq)
     if delta.reset:
         _leave_folder(tx, inbox, folder_id)
-    done: list[index.Indexed | None] = []
+    decided: list[frozenset[str]] = []
     if delta.state.role == "drafts":
         for found, one in zip(delta.found, parsed, strict=True):
             drafts.note(tx, inbox, found.uid, delta.state.uidvalidity, one)
-        return done
+        return decided
     for found, one, labels in zip(delta.found, parsed, extra, strict=True):
-        indexed = index_one(tx, inbox, folder_id, delta.state, found, one, labels, texts)
-        done.append(indexed)
-        news = announce_since is not None and found.internal_date >= announce_since
-        if indexed and news and IMPORTED not in found.flags:
-            _announce(tx, inbox, events, indexed, delta.state.role)
+        indexed = index_one(tx, inbox, folder_id, delta.state, found, one, texts)
+        decided.append(frozenset())
+        if indexed is None:  # we have deleted or moved it since it was read
+            continue
+        news = is_news(tx, inbox, delta.state.role, found, one, indexed, announce_since)
+        first = indexed.new and delta.state.role in ("inbox", "junk")
+        if labels and (news or (first and not was_announced(tx, indexed.message_id))):
+            decided[-1] = frozenset(labels)
+            index.add_labels(tx, inbox, indexed.message_id, decided[-1])
+        if news:
+            _announce(tx, inbox, events, indexed)
     touched = set()
     for uid, flags in delta.flags.items():
         row = tx.row(
@@ -109,7 +118,7 @@ def write_batch(
             touched.add(tx.value("SELECT thread_id FROM message WHERE id = ?", row["message_id"]))
     for thread in touched:
         threads.refresh(tx, thread, now_us())
-    return done
+    return decided
 
 
 def index_one(
@@ -119,7 +128,6 @@ def index_one(
     state: FolderState,
     found: Found,
     parsed: ParsedMessage,
-    labels: Iterable[str],
     texts: Texts,
     times: Mapping[str, int] | None = None,
 ) -> index.Indexed | None:
@@ -128,7 +136,7 @@ def index_one(
     ``times``, None: as for ``index_found``.
     """
     place = index.Place(folder_id, state.role, state.name, found.uid, found.flags, found.internal_date)
-    done = index.index_found(tx, inbox, place, parsed, labels, times or {})
+    done = index.index_found(tx, inbox, place, parsed, times or {})
     if done is not None:
         save_texts(tx, inbox["id"], done.message_id, parsed.attachments, texts)
     return done
@@ -276,9 +284,7 @@ def _gone(tx: Tx, folder_id: int, delta: Delta) -> list[Row]:
     return gone
 
 
-def _announce(tx: Tx, inbox: Row, events: EventLog, done: index.Indexed, role: str) -> None:
-    if not done.new or done.direction != "inbound" or role not in ("inbox", "junk"):
-        return
+def _announce(tx: Tx, inbox: Row, events: EventLog, done: index.Indexed) -> None:
     facts = message_snapshot(tx, done.message_id)
     labels = set(facts["message"]["labels"])
     kind = "message.received"

@@ -44,6 +44,9 @@ _SWEPT = 200
 """Rows removed in one transaction: other writers, and a stop, wait for that long and no longer."""
 _TIMES = 4
 """What fetching and parsing a large message takes, in its own size."""
+_SWEEP_SECONDS = 3600.0
+"""How often orphans are looked for although nothing says that there are any: a send that was under way when its folder
+went, for one."""
 _LOOKS = 8
 """How often a pass reads on while mail keeps coming, before it leaves what is gone to the next."""
 
@@ -73,6 +76,7 @@ class _Lane:
     failed_at: float = 0.0  # by the event loop's clock
     again: asyncio.TimerHandle | None = None  # the next try, while it waits after a failure
     checked: bool = False  # orphans looked for since the process started, and since a folder was made anew
+    swept: float = 0.0  # monotonic time of that
     drafts_settled: bool = False  # no draft is gone from its folder that is in the index yet
     waiters: list[asyncio.Future[None]] = field(default_factory=list)
 
@@ -379,12 +383,17 @@ class Sync:
     async def _look(self, inbox: Row, cursors: dict[str, Cursor], lane: _Lane, wanted: _Wanted) -> None:
         """Read what is wanted, then forget what is gone."""
         look = _Look(inbox, lane, cursors)
+        if wanted.everything and time.monotonic() - lane.swept >= _SWEEP_SECONDS:
+            lane.checked = lane.drafts_settled = False
         names = {name for name in wanted.folders if name in cursors}
         if wanted.everything or not lane.checked or wanted.folders - names:
             await self._folders(look)
         else:
-            for name in sorted(names):
-                await self._folder(look, name, cursors[name].role, only_new=wanted.only_new)
+            try:
+                for name in sorted(names):
+                    await self._folder(look, name, cursors[name].role, only_new=wanted.only_new)
+            except IMAPClientError:  # it may be gone since the hint, or have another name
+                await self._folders(look)
         if not await self._forget(look):
             self._want(Hint(inbox["address"]))
 
@@ -430,6 +439,7 @@ class Sync:
             swept = await self._turns.write(look.address, partial(_sweep, inbox=look.inbox))
             removed += swept
             look.lane.checked = len(swept) < _SWEPT
+            look.lane.swept = time.monotonic()
         return removed
 
     async def _settle_drafts(self, look: _Look) -> None:

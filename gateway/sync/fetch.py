@@ -17,6 +17,8 @@ BATCH_OCTETS = 2 * 1024 * 1024
 """Octets of one batch. A larger message comes alone, when there is memory for it."""
 _AT_ONCE = 256 * 1024
 """Octets that are read of a new message before its size is known."""
+_FRESH_VIEWS = 4
+"""How often a message that comes empty is asked for: one that is really empty is taken for that at last."""
 
 _ROLES = {
     b"\\sent": "sent",
@@ -146,7 +148,7 @@ def read(
     state = FolderState(name, role, validity, uidnext, modseq)
     delta = Delta(state, uidnext=start, modseq=known_modseq, reset=reset)
     if uidnext > start:
-        delta.found, delta.uidnext, delta.large = _new(client, start, uidnext, room)
+        delta.found, delta.uidnext, delta.large = _new(client, name, start, uidnext, room)
         delta.more = delta.uidnext < uidnext
     if only_new or delta.more:
         return delta
@@ -164,10 +166,8 @@ def fetch_uids(client: Client, name: str, uids: list[int]) -> list[Found]:
     """Whole messages by UID, in that order; those that are gone are left out."""
     if client.selected != name:
         client.open(name, readonly=True)
-    rows, _ = client.fetch_set(_set_of(uids), ["UID", "FLAGS", "INTERNALDATE", "BODY.PEEK[]"])
-    return [
-        _found(uid, rows[uid], body) for uid in uids if uid in rows and (body := _body(rows[uid])) is not None
-    ]
+    found = {one.uid: one for one in _whole(client, name, uids)}
+    return [found[uid] for uid in uids if uid in found]
 
 
 def overview(client: Client, name: str) -> tuple[FolderState, list[tuple[int, int, int]]]:
@@ -184,11 +184,11 @@ def overview(client: Client, name: str) -> tuple[FolderState, list[tuple[int, in
     ]
 
 
-def _new(client: Client, start: int, uidnext: int, room: int) -> tuple[list[Found], int, int]:
+def _new(client: Client, name: str, start: int, uidnext: int, room: int) -> tuple[list[Found], int, int]:
     """The next messages, the first UID that is not among them, and the size of that one if it was too large."""
     last = uidnext - 1
     if last - start < 4:
-        return _few(client, start, uidnext, room)
+        return _few(client, name, start, uidnext, room)
     rows, _ = client.fetch_set(f"{start}:{last}", ["UID", "RFC822.SIZE"])
     sizes = {
         uid: int(row.get(b"RFC822.SIZE", 0)) for uid, row in sorted(rows.items()) if start <= uid <= last
@@ -204,10 +204,10 @@ def _new(client: Client, start: int, uidnext: int, room: int) -> tuple[list[Foun
             break
         uids.append(uid)
         octets += size
-    return (_whole(client, uids), until, 0) if uids else ([], uidnext, 0)
+    return (_whole(client, name, uids), until, 0) if uids else ([], uidnext, 0)
 
 
-def _few(client: Client, start: int, uidnext: int, room: int) -> tuple[list[Found], int, int]:
+def _few(client: Client, name: str, start: int, uidnext: int, room: int) -> tuple[list[Found], int, int]:
     """``_new`` for the usual case, in one round trip: what is small is read with its size."""
     wanted = ["UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE", f"BODY.PEEK[]<0.{_AT_ONCE}>"]
     rows, _ = client.fetch_set(f"{start}:{uidnext - 1}", wanted)
@@ -217,7 +217,7 @@ def _few(client: Client, start: int, uidnext: int, room: int) -> tuple[list[Foun
         body = _body(row)
         if not start <= uid < uidnext or body is None:
             continue
-        if len(body) < _AT_ONCE:
+        if 0 < len(body) < _AT_ONCE:
             found.append(_found(uid, row, body))
             continue
         size = max(len(body), int(row.get(b"RFC822.SIZE", 0)))
@@ -225,19 +225,32 @@ def _few(client: Client, start: int, uidnext: int, room: int) -> tuple[list[Foun
             return found, uid, 0
         if size > max(room, BATCH_OCTETS):
             return [], uid, size
-        found += _whole(client, [uid])
+        found += _whole(client, name, [uid])
         octets += size
     return found, uidnext, 0
 
 
-def _whole(client: Client, uids: list[int]) -> list[Found]:
-    rows, _ = client.fetch_set(_set_of(uids), ["UID", "FLAGS", "INTERNALDATE", "BODY.PEEK[]"])
-    wanted = set(uids)
-    return [
-        _found(uid, row, body)
-        for uid, row in sorted(rows.items())
-        if uid in wanted and (body := _body(row)) is not None
-    ]
+def _whole(client: Client, name: str, uids: list[int]) -> list[Found]:
+    """Whole messages of the open folder, by UID ascending; those that are gone are left out.
+
+    A message that another session expunges meanwhile stays in our view of the folder, and its text is empty then
+    (RFC 9051 §7.5.1, RFC 2180 §4.1): what came empty is asked for again in a fresh view.
+    """
+    found: list[Found] = []
+    asked = set(uids)
+    for attempt in range(_FRESH_VIEWS):
+        rows, _ = client.fetch_set(_set_of(list(asked)), ["UID", "FLAGS", "INTERNALDATE", "BODY.PEEK[]"])
+        read = {uid: (row, body) for uid, row in rows.items() if (body := _body(row)) is not None}
+        empty = {uid for uid, (_, body) in read.items() if not body} & asked
+        last = not empty or attempt == _FRESH_VIEWS - 1
+        found += [
+            _found(uid, row, body) for uid, (row, body) in read.items() if uid in asked and (body or last)
+        ]
+        if last:
+            break
+        asked = empty
+        client.open(name, readonly=True)
+    return sorted(found, key=lambda one: one.uid)
 
 
 def _body(row: Mapping[bytes, Any]) -> bytes | None:

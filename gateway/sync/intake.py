@@ -27,6 +27,8 @@ from gateway.sync.slots import PassImap, Slots
 from gateway.sync.turns import Turns
 from mailserver.imap import Client
 
+ARRIVES = ("inbox", "junk", "archive", "other")
+"""The roles of the folders in which mail that just came is found (see ``gateway.sync.news``)."""
 RETURN_PATH = "+b-"
 """What the local part of our return paths holds (see gateway.core.sending)."""
 
@@ -58,7 +60,7 @@ class Intake:
         written is read again. LeaseLost: it is another process's to read.
         """
         parsed = await self._parser.parse_many([one.raw for one in delta.found]) if delta.found else []
-        if delta.state.role == "inbox" and parsed:
+        if delta.state.role in ARRIVES and parsed:
             parsed = await self._take_reports(inbox, delta, parsed)
         since = now_us() - self._settings.events.keep_days * 86_400_000_000 if announce else None
         slots = self._slots(inbox["address"])
@@ -72,7 +74,7 @@ class Intake:
         role = one.delta.state.role
         extra = (
             await self._store.read(partial(arrival_labels, inbox=inbox, role=role, parsed=one.parsed))
-            if one.parsed and role in ("inbox", "junk")
+            if one.parsed and role in ARRIVES
             else [()] * len(one.parsed)
         )
         # history is filed as it was: nothing is decided about it anew
@@ -80,7 +82,7 @@ class Intake:
             () if IMPORTED in found.flags else labels
             for found, labels in zip(one.delta.found, extra, strict=True)
         ]
-        done = await self._turns.write(
+        decided = await self._turns.write(
             inbox["address"],
             partial(
                 apply.write_batch,
@@ -94,13 +96,13 @@ class Intake:
                 announce_since=since,
             ),
         )
-        if any(extra):
-            decided = {
+        if any(decided):
+            keywords = {
                 found.uid: [to_keyword(label) for label in sorted(labels)]
-                for found, labels, indexed in zip(one.delta.found, extra, done, strict=True)
-                if labels and indexed and indexed.new
+                for found, labels in zip(one.delta.found, decided, strict=True)
+                if labels
             }
-            await self._store_keywords(inbox, one.delta.state.name, decided)
+            await self._store_keywords(inbox, one.delta.state.name, keywords)
 
     async def _store_keywords(self, inbox: Row, name: str, wanted: Mapping[int, Sequence[str]]) -> None:
         """Give messages of a folder keywords, by UID: what was decided here is known to a rebuild."""

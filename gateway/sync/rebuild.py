@@ -147,7 +147,7 @@ def _write(
     for (name, found), one in zip(present, parsed, strict=True):
         state = states[name]
         folder_id = apply.save_folder(tx, inbox["id"], state, 1, 0)
-        apply.index_one(tx, inbox, folder_id, state, found, one, (), texts, times)
+        apply.index_one(tx, inbox, folder_id, state, found, one, texts, times)
 
 
 def _finish(tx: Tx, inbox: Row, states: dict[str, FolderState]) -> None:

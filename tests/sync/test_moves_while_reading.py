@@ -200,3 +200,66 @@ async def test_a_folder_made_anew_while_the_pass_fails_leaves_no_ghost(
         await one.sync.refresh(AGENT)
         assert not left
         assert await one.rows("SELECT id FROM message") == []
+
+
+async def test_a_folder_made_anew_between_two_looks_leaves_no_ghost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was away at the first look of a pass, and there again, with another UIDVALIDITY, at the second."""
+    async with rig(tmp_path, push=False) as one:
+        await one.inbox(AGENT)
+
+        def make(*numbers: int) -> Callable[[imapclient.IMAPClient], None]:
+            def work(client: imapclient.IMAPClient) -> None:
+                client.create_folder("Work")
+                for n in numbers:
+                    client.append("Work", mail(n))
+
+            return work
+
+        await one.person(AGENT, make(1, 2, 3))
+        await one.sync.refresh(AGENT)
+        await one.person(AGENT, lambda client: client.delete_folder("Work"))
+        folders, looks = fetch.list_folders, [0]
+
+        def anew_after_the_first(client: Any) -> Any:
+            looks[0] += 1
+            if looks[0] == 2:
+                one.person_now(AGENT, make(4))
+            return folders(client)
+
+        monkeypatch.setattr(fetch, "list_folders", anew_after_the_first)
+        await one.sync.refresh(AGENT)
+        assert looks[0] >= 2
+        assert await one.rows("SELECT subject FROM message") == [{"subject": "mail 4"}]
+        threads = await one.rows("SELECT message_count FROM thread")
+        assert [row["message_count"] for row in threads] == [1]
+
+
+async def test_a_pass_that_ends_after_a_folder_was_made_anew_leaves_no_ghost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new UIDVALIDITY is written, and the pass ends before it comes to what is gone."""
+    async with rig(tmp_path, push=False) as one:
+        await one.inbox(AGENT)
+        await one.person(AGENT, lambda client: client.create_folder("Work"))
+        await one.person(AGENT, lambda client: client.append("Work", mail(1)))
+        await one.sync.refresh(AGENT)
+
+        def anew(client: imapclient.IMAPClient) -> None:
+            client.delete_folder("Work")
+            client.create_folder("Work")
+
+        await one.person(AGENT, anew)
+        forget, left = one.sync._forget, [True]
+
+        async def fails(look: Any, *rest: Any) -> bool:
+            if left:
+                left.clear()
+                raise MailServerDown("the pass ends here")
+            return await forget(look, *rest)
+
+        monkeypatch.setattr(one.sync, "_forget", fails)
+        await one.sync.refresh(AGENT)
+        assert not left
+        assert await one.rows("SELECT id FROM message") == []
