@@ -86,7 +86,8 @@ class Envelope:
 class RecipientReply:
     """What the next hop said of one recipient (RFC 5321 reply code, RFC 3463 enhanced status).
 
-    ``unknown``: it said nothing after it had the whole message, so it may have taken it (RFC 5321 §4.5.3.2.6).
+    ``unknown``: after it had the whole message it said nothing, or that it ends now, so it may have taken it
+    (RFC 5321 §4.5.3.2.6).
     """
 
     code: int

@@ -12,7 +12,7 @@ import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mailserver.base import RecipientReply, Tls
@@ -65,6 +65,10 @@ class Reply:
         match = _STATUS.match(self.lines[0] if self.lines else "")
         status = match[1] if match else f"{self.code // 100 if self.code >= 200 else 4}.0.0"
         return RecipientReply(self.code, status, self.text[:1000], remote)
+
+    def of_message(self, remote: str) -> RecipientReply:
+        """As the answer to a whole message. Dovecot's LMTP says 421 when it is ended, also of what it just stored."""
+        return replace(self.to_recipient(remote), unknown=self.code == 421)
 
 
 class Refused(Exception):
@@ -242,9 +246,9 @@ class Connection:
             await self._write(block, self._times.data, sent=True)
         if not self.target.lmtp:
             last = await self._reply(self._times.data, sent=True)
-            return answers | {address: last.to_recipient(remote) for address in accepted}
+            return answers | {address: last.of_message(remote) for address in accepted}
         for address in accepted:  # RFC 2033 §4.2: one reply for each accepted recipient, in order
-            answers[address] = (await self._reply(self._times.data, sent=True)).to_recipient(remote)
+            answers[address] = (await self._reply(self._times.data, sent=True)).of_message(remote)
         return answers
 
     def _commands(self, job: Transaction, utf8: bool) -> tuple[bytes, list[bytes]]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from gateway.extract.types import IF_DEAD, TOO_LARGE, UNSUPPORTED, Extracted, Wanted
+from gateway.extract.types import IF_DEAD, TOO_LARGE, Extracted, Wanted
 from gateway.mime.pool import WorkerDied
 
 log = logging.getLogger("postern.extract")
@@ -42,8 +42,10 @@ class ExtractJob:
         self.payload = b"".join((struct.pack(">I", len(asked)), asked, raw))
         self.result = result
         self.count = len(wanted)
+        self.deaths = 0
         self.done: list[Extracted] = []
         self.if_dead: Extracted | None = None
+        self._raw, self._wanted = raw, wanted
 
     @property
     def begun(self) -> bool:
@@ -63,17 +65,31 @@ class ExtractJob:
         self._settle(more=False)
         return True
 
+    def again(self) -> None:
+        """Another process reads on from the one at hand."""
+        asked = _encoder.encode(self._wanted[len(self.done) :])
+        self.payload = b"".join((struct.pack(">I", len(asked)), asked, self._raw))
+        self.if_dead = None
+
     async def give_up(self, why: WorkerDied | TimeoutError | OSError) -> None:
-        """The one at hand is lost; with a process that died, those after it are not."""
+        """The one at hand is lost; with a process that died, those after it are not. What no process has begun is not
+        said to be too large, or anything: it may be read another time."""
         if isinstance(why, WorkerDied):
-            limit = why.returncode == -signal.SIGXCPU or self.if_dead is None
-            self.done.append(TOO_LARGE if limit else self.if_dead or TOO_LARGE)
+            if why.returncode == -signal.SIGXCPU:
+                self.done.append(TOO_LARGE)
+            elif self.if_dead is not None:
+                self.done.append(self.if_dead)
+            else:
+                log.error("attachments are left unread: process after process died before the first")
+                self._settle(more=False)
+                return
             self._settle(more=len(self.done) < self.count)
             return
-        if not isinstance(why, TimeoutError):
-            log.error("attachments cannot be read: no process starts: %s", why)
-        left = self.count - len(self.done)
-        self.done += [TOO_LARGE if isinstance(why, TimeoutError) else UNSUPPORTED] * left
+        if isinstance(why, TimeoutError):
+            if self.begun:
+                self.done += [TOO_LARGE] * (self.count - len(self.done))
+        else:
+            log.error("attachments are left unread: no process starts: %s", why)
         self._settle(more=False)
 
     def _settle(self, *, more: bool) -> None:

@@ -43,6 +43,7 @@ class ExtractPool(WorkerPool):
             patience=patience,
             eager=False,
             hold=True,
+            retries=(0.0, 1.0),
         )
         self._queue_seconds = queue_seconds
 

@@ -114,17 +114,23 @@ def _words(why: WorkerDied | TimeoutError | OSError) -> str:
 
 
 class ParseJob:
-    """One message to read."""
+    """One message to read. ``authserv_id``: as ``parse`` takes it."""
 
     kind: bytes = PARSE
     urgent = False
 
     def __init__(
-        self, raw: bytes, result: asyncio.Future[ParsedMessage], limits: Limits = DEFAULT_LIMITS
+        self,
+        raw: bytes,
+        result: asyncio.Future[ParsedMessage],
+        limits: Limits = DEFAULT_LIMITS,
+        authserv_id: str | None = None,
     ) -> None:
         self.payload = raw
         self.result = result
         self.limits = limits
+        self.deaths = 0
+        self._authserv_id = authserv_id
 
     def take(self, frame: bytes) -> bool:
         """One frame of the answer; True when it was the last one."""
@@ -133,10 +139,14 @@ class ParseJob:
             self.result.set_result(parsed)
         return True
 
+    def again(self) -> None: ...
+
     async def give_up(self, why: WorkerDied | TimeoutError | OSError) -> None:
         """There is no answer: settle with what the header block tells."""
         if not self.result.done():
-            parsed = await asyncio.to_thread(minimal, self.payload, self.limits, _words(why))
+            parsed = await asyncio.to_thread(
+                minimal, self.payload, self.limits, _words(why), self._authserv_id, unread=True
+            )
             if not self.result.done():
                 self.result.set_result(parsed)
 
@@ -157,6 +167,8 @@ class ComposeJob:
         self.raw: bytes | None = None
         self.result = result
         self.limits = limits
+        self.deaths = 0
+        self._composed: bytes | None = None  # by a process that then died
 
     def take(self, frame: bytes) -> bool:
         """One frame of the answer; True when it was the last one."""
@@ -173,13 +185,17 @@ class ComposeJob:
             self.result.set_result((self.raw, parsed))
         return True
 
+    def again(self) -> None:
+        self._composed, self.raw = self.raw or self._composed, None
+
     async def give_up(self, why: WorkerDied | TimeoutError | OSError) -> None:
         """There is no (whole) answer: what was composed is sent though it could not be read back."""
+        raw = self.raw or self._composed
         if self.result.done():
             return
-        if self.raw is None:
+        if raw is None:
             self.result.set_exception(ComposeFailed(_words(why)))
             return
-        parsed = await asyncio.to_thread(minimal, self.raw, self.limits, _words(why))
+        parsed = await asyncio.to_thread(minimal, raw, self.limits, _words(why), unread=True)
         if not self.result.done():
-            self.result.set_result((self.raw, parsed))
+            self.result.set_result((raw, parsed))

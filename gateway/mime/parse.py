@@ -54,7 +54,7 @@ def parse(raw: bytes, limits: Limits = DEFAULT_LIMITS, authserv_id: str | None =
         MemoryError,
     ) as error:
         # Belt and braces: a defect of ours must not lose a mail. The worker's tests look for this word.
-        return minimal(raw, limits, f"unreadable: {type(error).__name__}")
+        return minimal(raw, limits, f"unreadable: {type(error).__name__}", authserv_id)
 
 
 def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage:
@@ -123,8 +123,13 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
     )
 
 
-def minimal(raw: bytes, limits: Limits, reason: str) -> ParsedMessage:
-    """What a linear look at the header block gives, for a message that could not be parsed: no body, no parts."""
+def minimal(
+    raw: bytes, limits: Limits, reason: str, authserv_id: str | None = None, *, unread: bool = False
+) -> ParsedMessage:
+    """What a linear look at the header block gives, for a message that could not be parsed: no body, no parts.
+
+    ``unread``: it could not be read for a reason that may pass.
+    """
     head = split_head(raw, limits)
     identity = message_identity(raw, head)
     fields, _ = header_map(head, limits)
@@ -142,6 +147,8 @@ def minimal(raw: bytes, limits: Limits, reason: str) -> ParsedMessage:
         size=len(raw),
         identity=identity,
         fingerprint=message_fingerprint(raw, head, identity),
+        auth=AuthVerdict() if authserv_id is None else verdict_from_head(head, authserv_id),
+        unread=unread,
         recover=False,
     )
 

@@ -5,6 +5,10 @@ Each slot owns one process and takes small runs of jobs from one queue. A job th
 the slow one has until ``deadline``. A job that then has no answer is told why and settles as it sees fit.
 Both are processor time where a job is all computing: on a busy machine it is not the job that is slow.
 
+That a process died says little of the job at its head: it may have been killed for memory, or before it read a word.
+So the job goes to another process, and to further ones a little later (``retries``), before it is given up. What was
+queued behind it goes on at once.
+
 ``gateway.mime.serving`` is the other end of the socket.
 """
 
@@ -14,6 +18,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -30,6 +35,10 @@ _RUN_JOBS = 16
 _RUN_OCTETS = 256 * 1024
 _CPU_CLOCK = 2  # CPUCLOCK_SCHED of a whole process
 _GRAIN = 0.005
+_RETRIES = (0.0, 0.5, 2.0)
+_STARTS = (0.2, 0.5, 1.0, 2.0)
+_OWN_DOING = (-signal.SIGALRM, -signal.SIGXCPU)
+"""How a process ends that a job kept too long: with another one it would end the same."""
 
 
 class WorkerDied(Exception):
@@ -41,18 +50,23 @@ class WorkerDied(Exception):
 
 
 class Job(Protocol):
-    """One request and where its answer goes. ``urgent``: somebody waits, so it goes before what is not."""
+    """One request and where its answer goes. ``urgent``: somebody waits, so it goes before what is not. ``deaths``: how
+    many processes died at it."""
 
     kind: bytes
     payload: bytes
     urgent: bool
+    deaths: int
     result: asyncio.Future[Any]
 
     def take(self, frame: bytes) -> bool:
         """One frame of the answer; True when it was the last one."""
 
+    def again(self) -> None:
+        """It goes to another process: what of an answer came is dropped, or not asked for again."""
+
     async def give_up(self, why: WorkerDied | TimeoutError | OSError) -> None:
-        """There is no (whole) answer: it took too long, the process died, or none could be started."""
+        """There is no (whole) answer: it took too long, process after process died, or none could be started."""
 
 
 class _Process:
@@ -65,6 +79,7 @@ class _Process:
         self.reader = reader
         self.writer = writer
         self.size: int | None = None  # of the frame whose header was read: a timeout may fall between the two
+        self.job: Job | None = None  # whose answer is next
 
     @classmethod
     async def start(cls, module: str, settings: msgspec.Struct) -> _Process:
@@ -103,6 +118,7 @@ class _Process:
 
     async def serve(self, job: Job) -> None:
         """Settle ``job`` with its answer; may be cancelled and called again."""
+        self.job = job
         done = False
         while not done:
             if self.size is None:
@@ -110,6 +126,7 @@ class _Process:
             frame = await self.reader.readexactly(self.size)  # consumes all or nothing
             self.size = None
             done = job.take(frame)
+        self.job = None
 
     async def stop(self) -> None:
         self.writer.close()
@@ -165,6 +182,7 @@ class WorkerPool:
         eager: start the processes with the pool, and not with the first jobs.
         hold: what to do when as many are aside as the machine bears: let the slow one keep its slot (the queue
             waits), and not give it up.
+        retries: seconds after which a job whose process died goes to another one, each time that happens.
     """
 
     def __init__(
@@ -178,6 +196,7 @@ class WorkerPool:
         wall_share: float = 1.0,
         eager: bool = True,
         hold: bool = False,
+        retries: Sequence[float] = _RETRIES,
     ) -> None:
         self.module = module
         self.settings = settings
@@ -187,11 +206,13 @@ class WorkerPool:
         self._wall_share = wall_share
         self._eager = eager
         self._hold = hold
+        self._retries = retries
         self._queue: deque[Job] = deque()
         self._urgent: deque[Job] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._slow: set[asyncio.Task[None]] = set()
+        self._later: set[asyncio.Task[None]] = set()
         self._processes: set[_Process] = set()
         self._open = False
 
@@ -226,7 +247,7 @@ class WorkerPool:
     async def close(self) -> None:
         """Stop: no process is left when this returns; calls still waiting raise CancelledError."""
         self._open = False
-        tasks = [*self._tasks, *self._slow]
+        tasks = [*self._tasks, *self._slow, *self._later]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -282,15 +303,20 @@ class WorkerPool:
             await sleeper
 
     async def _slot(self, process: _Process | None) -> None:
+        failures = 0
         while True:
             run = await self._next_run()
             try:
                 if process is None:
                     process = await self._start_process()
             except OSError as error:
-                await run.pop(0).give_up(error)
+                if failures == len(_STARTS):
+                    await run.pop(0).give_up(error)
                 self._requeue(run)
+                await asyncio.sleep(_STARTS[min(failures, len(_STARTS) - 1)])
+                failures = min(failures + 1, len(_STARTS))
                 continue
+            failures = 0
             if not await self._serve(process, run):
                 process = None
 
@@ -315,9 +341,32 @@ class WorkerPool:
             except (asyncio.IncompleteReadError, OSError, msgspec.MsgspecError):
                 self._requeue(run[index + 1 :])
                 await self._stop_process(process)
-                await job.give_up(WorkerDied(process.child.returncode))
+                await self._died(job, WorkerDied(process.child.returncode))
                 return False
         return True
+
+    async def _died(self, job: Job, why: WorkerDied) -> None:
+        """A process died at ``job``: another one gets it, now or in a moment, unless enough have died."""
+        job.deaths += 1
+        if job.deaths > len(self._retries) or why.returncode in _OWN_DOING:
+            await job.give_up(why)
+            return
+        job.again()
+        pause = self._retries[job.deaths - 1]
+        if not pause:
+            self._requeue([job])
+            return
+        task = asyncio.create_task(self._requeue_later(job, pause))
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def _requeue_later(self, job: Job, pause: float) -> None:
+        try:
+            await asyncio.sleep(pause)
+        except asyncio.CancelledError:
+            job.result.cancel()
+            raise
+        self._requeue([job])
 
     def _requeue(self, jobs: list[Job]) -> None:
         for job in reversed(jobs):
@@ -342,4 +391,6 @@ class WorkerPool:
             await asyncio.shield(self._stop_process(process))
         if isinstance(why, WorkerDied):
             why.returncode = process.child.returncode
-        await job.give_up(why)
+            await self._died(job, why)
+        else:
+            await job.give_up(why)

@@ -50,19 +50,23 @@ class ParserPool(WorkerPool):
             wall_share=_WALL_SHARE,
         )
         self.limits = limits
+        self._authserv_id = authserv_id
 
     async def parse(self, raw: bytes) -> ParsedMessage:
         """One message. Never raises for what is in it."""
         return (await self.parse_many([raw]))[0]
 
     async def parse_many(self, raws: list[bytes]) -> list[ParsedMessage]:
-        """Messages in, parsed messages out, same order. A bad one harms and delays none of the others.
+        """Messages in, parsed messages out, same order. A bad one harms none of the others.
+
+        One that no process lives to answer, or has time for, comes ``unread``: it is worth another try some day.
 
         Raises:
             RuntimeError: the pool is not open.
         """
         loop = asyncio.get_running_loop()
-        return await self.run([ParseJob(raw, loop.create_future(), self.limits) for raw in raws])
+        jobs = [ParseJob(raw, loop.create_future(), self.limits, self._authserv_id) for raw in raws]
+        return await self.run(jobs)
 
     async def compose(
         self, message: OutgoingMessage, signing: Signing | None = None

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from gateway.events.log import EventLog
 from gateway.mime.dkim_sign import SigningError
-from gateway.outbox import queue, submissions
+from gateway.outbox import queue, schedule, submissions
 from gateway.outbox.doubt import FOUND, look_up
 from gateway.outbox.hand_over import NEAR, hand_over
 from gateway.outbox.lanes import Lanes
@@ -54,6 +54,7 @@ _CHECK_SECONDS = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _GRACE = 8.0
 _TIMES = 2  # what reading a message out of the database takes, in its own size
+_TRIES_AT_LEAST = 3
 _UNPLANNED_US = 60_000_000
 _ASIDE_US = (1_000_000, 4_000_000)
 
@@ -361,6 +362,9 @@ class Outbox:
                 len(found.unclear),
             )
             answers = {**dict.fromkeys(found.taken, FOUND), **found.unclear}
+            gone = self._given_up(job)
+            if gone is not None:  # it is not there, and would be in doubt again for ever
+                answers = {**{one.id: gone for one in doubtful}, **answers}
             people = [one for one in people if one.id not in answers]
             if not people:
                 return answers
@@ -377,6 +381,14 @@ class Outbox:
         if any(one.unknown for one in replies.values()):
             self._calm_at = self._time() + _CALM
         return {**answers, **replies}
+
+    def _given_up(self, job: Job) -> RecipientReply | None:
+        """What a message has come to that was tried several times, and for long enough; None to try again."""
+        patience = self._patience
+        over = schedule.given_up(now_us(), job.created_at, patience.days, patience.scale)
+        if not over or job.attempts <= _TRIES_AT_LEAST:
+            return None
+        return RecipientReply(451, "4.4.7", "4.4.7 the mail server answered nothing again and again", "local")
 
     async def _put_back(self, job: Job, people: Sequence[Recipient], next_at: int | None) -> None:
         def back(tx: Tx) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from typing import Any
 
 import pytest
 
@@ -112,7 +113,7 @@ async def test_a_slow_message_does_not_hold_up_others() -> None:
     assert done == ["quick"] * 3 + ["slow"]
 
 
-async def test_a_killed_process_loses_the_file_at_hand_only() -> None:
+async def test_a_killed_process_loses_no_file() -> None:
     async with ExtractPool(1, patience=20) as pool:
         assert await read(pool, NEIGHBOUR) == [READ]
         (before,) = pool._processes
@@ -120,18 +121,49 @@ async def test_a_killed_process_loses_the_file_at_hand_only() -> None:
             read(
                 pool,
                 NEIGHBOUR,
-                ("slow.pdf", BINARY, files.slow_pdf()),
+                ("slow.pdf", BINARY, files.slow_pdf(100_000)),
                 NEIGHBOUR,
                 ("a.txt", "text/plain", b"x"),
             )
         )
-        await asyncio.sleep(0.5)  # it is at the slow one, or still before it: either way that one is lost
+        await asyncio.sleep(0.5)  # it is at the slow one, or still before it
         os.kill(before.child.pid, signal.SIGSEGV)
         found = await running
-        (after,) = pool._processes
-    assert found[1] == Extracted("pdf_error")
+        assert before not in pool._processes
+    assert found[1] == Extracted("pdf", "")
     assert (found[0], found[2:]) == (READ, [READ, Extracted("text", "x")])
-    assert after is not before
+
+
+async def test_a_process_that_died_while_nothing_was_asked_costs_no_file_its_text() -> None:
+    async with ExtractPool(1) as pool:
+        for _ in range(3):
+            assert await read(pool, NEIGHBOUR) == [READ]
+            (process,) = pool._processes
+            os.kill(process.child.pid, signal.SIGKILL)
+            assert await read(pool, NEIGHBOUR, NEIGHBOUR) == [READ, READ]
+
+
+@pytest.mark.parametrize("which", ["each", "none"])
+async def test_a_file_that_kills_every_process_is_lost_alone(which: str) -> None:
+    """Killed at the file, it is an error; killed before the first was begun, none is said to be too large."""
+    raw = files.mail(("slow.pdf", BINARY, files.slow_pdf()), NEIGHBOUR)
+    parsed = parse(raw)
+    async with ExtractPool(1, patience=20, deadline=60) as pool:
+        running = asyncio.create_task(pool.extract(raw, parsed.attachments))
+        while not running.done():
+            for process in list(pool._processes):
+                job: Any = process.job
+                at_it = job is not None and (
+                    which == "none" or (job.count == 2 and not job.done and job.if_dead)
+                )
+                if at_it and process.child.poll() is None:
+                    os.kill(process.child.pid, signal.SIGSEGV)
+            await asyncio.sleep(0.001)
+        found = await running
+    if which == "none":
+        assert found == {}
+    else:
+        assert [found[one.id] for one in parsed.attachments] == [Extracted("pdf_error"), READ]
 
 
 async def test_what_no_process_has_time_for_is_left_unread() -> None:

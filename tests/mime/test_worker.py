@@ -102,18 +102,77 @@ async def test_a_process_that_only_waits_is_given_up_too() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_killed_process_is_replaced_and_only_its_message_suffers() -> None:
+async def test_a_killed_process_is_replaced_and_another_reads_its_message() -> None:
     others_of_the_run = children()  # a running gateway among them
-    async with ParserPool(1, deadline=5, patience=5) as pool:
+    async with ParserPool(1, deadline=60, patience=60) as pool:
         await pool.parse(b"From: a@b.c\r\n\r\nx")
         task = asyncio.create_task(pool.parse_many([SLOW, *[GOOD % (i, i) for i in range(5)]]))
         await asyncio.sleep(0.02)
         for pid in children() - others_of_the_run:
             os.kill(pid, 9)
         got = await task
-    assert got[0].defects == ["parser process died"]
+    assert got[0] == parse(SLOW)
     assert [m.subject for m in got[1:]] == [f"good {i}" for i in range(5)]
     assert all(not m.defects for m in got[1:])
+
+
+@pytest.mark.anyio
+async def test_a_process_that_died_while_nothing_was_asked_costs_no_message_its_text() -> None:
+    others_of_the_run = children()
+    async with ParserPool(2) as pool:
+        for _ in range(3):
+            await pool.parse_many([GOOD % (i, i) for i in range(8)])
+            for pid in children() - others_of_the_run:
+                os.kill(pid, signal.SIGKILL)
+            got = await pool.parse_many([GOOD % (i, i) for i in range(8)])
+            assert [(one.text, one.defects) for one in got] == [("hello", [])] * 8
+
+
+@pytest.mark.anyio
+async def test_a_message_that_kills_every_process_is_given_up_alone() -> None:
+    """Whichever process has it is killed, as by a parser that crashes; its neighbours are read meanwhile."""
+    others_of_the_run = children()
+    auth = b"Authentication-Results: mx.x.test; dmarc=pass\r\n"
+    async with ParserPool(1, deadline=60, patience=60, authserv_id="mx.x.test") as pool:
+        await pool.parse(GOOD % (1, 1))
+        poison = asyncio.create_task(pool.parse(auth + SLOW))
+        behind = asyncio.create_task(pool.parse_many([GOOD % (i, i) for i in range(5)]))
+
+        async def kill_who_has_it() -> None:
+            while not poison.done():
+                for job, pid in [(one.job, one.child.pid) for one in pool._processes]:
+                    if job is not None and job.payload.startswith(auth):
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(pid, signal.SIGSEGV)
+                await asyncio.sleep(0.001)
+
+        killer = asyncio.create_task(kill_who_has_it())
+        got = await behind
+        assert not poison.done(), "it is tried once more after them"
+        given_up = await poison
+        await killer
+        assert [(one.text, one.defects) for one in got] == [("hello", [])] * 5
+        assert given_up.defects == ["parser process died"]
+        assert given_up.unread
+        assert (given_up.subject, given_up.auth.dmarc) == ("slow", "pass")
+        assert not (await pool.parse(SLOW)).unread
+    assert children() - others_of_the_run == set()
+
+
+@pytest.mark.anyio
+async def test_processes_that_cannot_start_for_a_moment_cost_no_message_its_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others_of_the_run = children()
+    async with ParserPool(1) as pool:
+        for pid in children() - others_of_the_run:
+            os.kill(pid, signal.SIGKILL)
+        with monkeypatch.context() as none:
+            none.setattr(sys, "executable", "/nonexistent/python")
+            asked = asyncio.create_task(pool.parse(GOOD % (1, 1)))
+            await asyncio.sleep(0.3)
+            assert not asked.done()
+        assert (await asked).text == "hello"
 
 
 @pytest.mark.anyio

@@ -117,17 +117,17 @@ async def test_what_was_composed_is_kept_when_it_cannot_be_read_back() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_killed_process_fails_only_its_own_message() -> None:
+async def test_a_killed_process_fails_no_message() -> None:
     others_of_the_run = children()  # a running gateway among them
-    async with ParserPool(1, deadline=5, patience=5) as pool:
+    async with ParserPool(1, deadline=60, patience=60) as pool:
         await pool.compose(message())
         slow = asyncio.create_task(pool.compose(SLOW))
         others = [asyncio.create_task(pool.compose(message())) for _ in range(5)]
         await asyncio.sleep(0.02)
         for pid in children() - others_of_the_run:
             os.kill(pid, 9)
-        with pytest.raises(ComposeFailed, match="died"):
-            await slow
+        raw, parsed = await slow
+        assert (parsed.subject, parsed.defects, parsed.size) == (SLOW.subject, [], len(raw))
         expected = compose(message())
         assert [(await one)[0] for one in others] == [expected] * 5
 
