@@ -1,4 +1,4 @@
-"""A mailbox that the mail server does not answer for: seen in ``postern status``, ``/ready``, ``/metrics`` and the log."""
+"""A mailbox that the mail server does not answer for: shown by ``postern status``, ``/ready``, ``/metrics``, the log."""
 
 from __future__ import annotations
 
