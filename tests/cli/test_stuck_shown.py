@@ -1,4 +1,4 @@
-"""A mailbox that the mail server does not answer for: shown by ``postern status``, ``/ready``, ``/metrics``, the log."""
+"""``postern status``, ``/ready``, ``/metrics`` and the log show a mailbox that the mail server does not answer for."""
 
 from __future__ import annotations
 
