@@ -32,8 +32,8 @@ log = logging.getLogger("postern.imap")
 
 T = TypeVar("T")
 
-_PATIENCE = 0.25
-"""Seconds that work on a mailbox keeps its place from others."""
+PATIENCE = 0.25
+"""Seconds without a sign of the mail server for which work on a mailbox keeps its place from others."""
 _SILENT = 3.0
 """Seconds without a sign of the mail server after which slow work is ended, where others need its place."""
 _GRACE = 2.0
@@ -193,8 +193,8 @@ class ImapPool:
     Calls for one mailbox run one after the other; different mailboxes run at once, up to ``threads``. A connection
     that failed or whose caller was cancelled is closed, never used again.
 
-    A mailbox that does not answer keeps no other from being read: what takes longer than a moment leaves its place
-    to others, up to ``slow`` at a time; when those are all in use, the one that is silent longest is ended. A mailbox
+    A mailbox that does not answer keeps no other from being read: work that hears nothing for a moment leaves its
+    place to others, up to ``slow`` at a time; when those are all in use, the one silent longest is ended. A mailbox
     that did not answer in time is *stuck* until it does: it gets one try at a time, which must reach its INBOX within
     ``probe`` seconds, in one of ``tries`` places that all stuck mailboxes share; other calls for it fail at once.
     """
@@ -236,6 +236,11 @@ class ImapPool:
         now = time.monotonic()
         return {address: now - one.since for address, one in self._stuck.items()}
 
+    def silent(self, address: str) -> float:
+        """Seconds for which work on a mailbox has heard nothing of the mail server; 0 where there is none."""
+        session = self._sessions.get(address)
+        return session.silent() if session is not None and session.lock.locked() else 0.0
+
     async def run(self, address: str, work: Callable[[Client], T]) -> T:
         """Run ``work(client)`` in a thread on a connection of ``address``.
 
@@ -270,8 +275,8 @@ class ImapPool:
         job.add_done_callback(lambda done: self._ended(address, session, done, tried=stuck is not None))
         try:
             while not job.done():
-                await asyncio.wait([job], timeout=_PATIENCE if session.ordinary else None)
-                if session.ordinary and not job.done():
+                await asyncio.wait([job], timeout=PATIENCE if session.ordinary else None)
+                if session.ordinary and not job.done() and session.silent() >= PATIENCE:
                     self._lend(session)
         except asyncio.CancelledError:
             # the thread still owns the connection: what it began may end, for a moment; then it is cut off
@@ -296,7 +301,7 @@ class ImapPool:
         return found
 
     def _lend(self, session: _Session) -> None:
-        """Leave the place to another: this one takes long. Where too many do, the one silent longest is ended."""
+        """Leave the place to another: this one hears nothing. Where too many do, the one silent longest is ended."""
         if len(self._slow) < self._most_slow:
             self._slow[id(session)] = session
             session.ordinary = False

@@ -15,7 +15,7 @@ from gateway.store.wakeups import Wakeups
 from gateway.sync.idle import IdleWatch
 from mailserver.imap import ImapPool
 
-_QUESTION = "close sessions"
+_QUESTION = "close-sessions"
 _ANSWER_SECONDS = 1.0
 _HOLD_SECONDS = 2.0
 """How long another process stays away from a mailbox whose sessions end."""

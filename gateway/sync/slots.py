@@ -7,20 +7,19 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from mailserver.imap import Client, ImapPool
+from mailserver.imap import PATIENCE, Client, ImapPool
 
 T = TypeVar("T")
 
 LENT_OCTETS = 128 * 1024 * 1024
 """Mail that waiting passes may hold in memory; one more would wait in its own slot."""
-_PATIENCE = 0.25
-"""Seconds that a pass keeps its place while the mail server answers."""
-_WAITING = 64
-"""How many passes may wait for the mail server without a place; one more keeps its own."""
+_WAITING = 24
+"""How many passes may wait for the mail server without a place. Each may come back with a batch, which it holds until
+it has a place again; one more keeps its own, and the pool of connections ends the one that is silent longest."""
 
 
 class Slots:
-    """``count`` places for passes. One that waits for a slow attachment, or for a slow mail server, lends its place
+    """``count`` places for passes. One that waits for a slow attachment, or for a silent mail server, lends its place
     to another inbox."""
 
     def __init__(self, count: int) -> None:
@@ -50,12 +49,15 @@ class Slots:
             self._lent -= octets
             await self.take()
 
-    async def while_waiting(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await ``work``; be without the place from the moment on when it takes long, until it is done."""
+    async def while_waiting(self, work: Coroutine[Any, Any, T], silent: Callable[[], float]) -> T:
+        """Await ``work``; be without the place from when it has heard nothing for a moment until it is done.
+
+        ``silent``: for how many seconds it has heard nothing.
+        """
         task = asyncio.ensure_future(work)
         try:
-            while not (await asyncio.wait([task], timeout=_PATIENCE))[0]:
-                if self._waiting < _WAITING:
+            while not (await asyncio.wait([task], timeout=PATIENCE))[0]:
+                if self._waiting < _WAITING and silent() >= PATIENCE:
                     return await self._without_place(task)
             return task.result()
         except asyncio.CancelledError:
@@ -87,7 +89,7 @@ class PassImap:
         slots = self._held(address)
         if slots is None:
             return await self._imap.run(address, work)
-        return await slots.while_waiting(self._imap.run(address, work))
+        return await slots.while_waiting(self._imap.run(address, work), lambda: self._imap.silent(address))
 
     def is_stuck(self, address: str) -> bool:
         """Whether a mailbox did not answer when it was last tried."""

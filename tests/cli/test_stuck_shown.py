@@ -1,4 +1,4 @@
-"""A mailbox that the mail server does not answer for: seen in ``postern status``, ``/ready``, metrics and the log."""
+"""``postern status``, ``/ready``, ``/metrics`` and the log show a mailbox that the mail server does not answer for."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,31 @@ async def test_nobody_listens_where_the_mail_server_should_be() -> None:
 
 def _look(client: Client) -> int:
     return len(client.list_folders())
+
+
+async def test_work_that_goes_on_keeps_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a slow first reading of many mailboxes would hold many batches of mail at once."""
+    monkeypatch.setattr("mailserver.imap.PATIENCE", 2.0)
+    async with rig(tmp_path) as one:
+        await one.inbox("agent@x.test")
+        await one.inbox("other@x.test")
+        pool = ImapPool(one.mail.imap_login, threads=1, slow=4)
+        enough = threading.Event()
+
+        def long_work(client: Client) -> int:
+            n = 0
+            while not enough.wait(0.005):
+                client.noop()
+                n += 1
+            return n
+
+        long = asyncio.create_task(pool.run("agent@x.test", long_work))
+        await until(lambda: asyncio.sleep(0, bool(pool._jobs)))
+        waiting = asyncio.create_task(pool.run("other@x.test", _look))
+        done, _ = await asyncio.wait([waiting, long], timeout=5)
+        assert not done
+        assert not pool._slow
+        enough.set()
+        assert await long > 0
+        assert await waiting >= 4
+        await pool.close()
