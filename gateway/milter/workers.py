@@ -29,6 +29,7 @@ class _TaskJob:
         self.kind = kind
         self.payload = payload
         self.urgent = urgent
+        self.deaths = 0
         self.result: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     def take(self, frame: bytes) -> bool:
@@ -39,6 +40,9 @@ class _TaskJob:
             else:
                 self.result.set_exception(Refused(frame[1:].decode("ascii", "replace")))
         return True
+
+    def again(self) -> None:
+        """An answer is one frame: nothing of it came."""
 
     async def give_up(self, why: WorkerDied | TimeoutError | OSError) -> None:
         """Tell who waits."""
