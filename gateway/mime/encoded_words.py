@@ -17,8 +17,9 @@ _QP = re.compile(rb"=([0-9A-F]{2})")
 
 
 def needs_words(text: str) -> bool:
-    """Whether ``text`` must be encoded: not printable ASCII, or what a reader could take for an encoded word."""
-    return "=?" in text or not (text.isascii() and text.isprintable())
+    """Whether ``text`` must be encoded: not printable ASCII, or what a reader could take for an encoded word's start or
+    end (an end before a word of ours would take the space between them away)."""
+    return "=?" in text or "?=" in text or not (text.isascii() and text.isprintable())
 
 
 def encode_words(text: str, first: int = MAX_WORD) -> list[str]:

@@ -55,10 +55,7 @@ def text_field(name: str, text: str) -> Field:
     middle = "".join(tokens[odd[0] : odd[-1] + 1])
     space = " "
     if before:  # the space between plain text and an encoded word is part of the text
-        word = middle.lstrip(" \t")
-        space, middle = middle[: len(middle) - len(word)], word
-        if len(space) > 1:
-            space, middle = " ", space[1:] + middle
+        space, middle = middle[0], middle[1:]
     room = MAX_WORD if before or len(name) > 30 else _WORD_LINE - len(name) - 2
     words = encode_words(middle, room)
     return Field(

@@ -1,8 +1,8 @@
 """Handing a message to its next hop, so that each recipient has a return path that nobody else sees.
 
 Towards our own Postfix all recipients go in one transaction with the copy for Sent, which proves it (DESIGN §1.4);
-Postfix puts each one's token into its return path. Towards a relay or the recipients' own servers each recipient has a
-transaction of its own. Local mailboxes share one: what cannot be delivered there is said at once, never reported.
+Postfix puts each one's token into its return path. Elsewhere each recipient has a transaction of its own, and the copy
+for Sent comes last.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ async def hand_over(mail: MailServer, hop: Hop, envelope: Envelope) -> dict[str,
     Towards our own mail server such a reply is ``unknown``: it may have taken the message all the same.
     """
     ends = asyncio.get_running_loop().time() + _SECONDS
-    if hop.kind not in ("mx", "smarthost") or not envelope.tokens:
+    named = [one for one in hop.recipients if one in envelope.tokens]
+    if hop.kind == "submission" or not named:
         return await _transmit(mail, hop, envelope, ends)
-    first, *others = hop.recipients
+    first, *others = named
     answers = await _alone(mail, hop, envelope, first, ends)
     if answers[first].code == 421:  # nobody answers there: the others need not find out each for itself
         return dict.fromkeys(hop.recipients, answers[first])
@@ -40,18 +41,22 @@ async def hand_over(mail: MailServer, hop: Hop, envelope: Envelope) -> dict[str,
 
     for one in await asyncio.gather(*map(send, others)):
         answers |= one
+    rest = tuple(one for one in hop.recipients if one not in envelope.tokens)
+    if rest:
+        last = replace(envelope, recipients=rest, tokens={})
+        answers |= await _transmit(mail, Hop(hop.kind, hop.key, rest), last, ends)
     return answers
 
 
 async def _alone(
     mail: MailServer, hop: Hop, envelope: Envelope, recipient: str, ends: float
 ) -> dict[str, RecipientReply]:
-    token = envelope.tokens.get(recipient, "")
+    token = envelope.tokens[recipient]
     single = replace(
         envelope,
         recipients=(recipient,),
         mail_from=return_path_of(envelope.mail_from, token),
-        token=token or envelope.token,
+        token=token,
         tokens={},
     )
     return await _transmit(mail, Hop(hop.kind, hop.key, (recipient,)), single, ends)

@@ -21,7 +21,9 @@ CLOCKS_APART_US = 60 * 1_000_000
 """How far the clocks of machines that share a database may be apart."""
 MAX_LOCAL_PART = 64  # RFC 5321 §4.5.3.1.1
 _TOKEN_CHARS = 16
-_TAIL = re.compile(r"\+b-([a-z2-7]{16})(?:\+verp-([a-z2-7]{16})-.*|\+.*=.*)?\Z", re.S)
+_TAIL = re.compile(
+    r"\+b-([a-z2-7]{16})(?:\+verp-([a-z2-7]{16})-.*|\+.*\+verp-([a-z2-7]{16})=.*|\+.*=.*)?\Z", re.S
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +90,11 @@ def return_path_of(mail_from: str, token: str) -> str:
 
 def token_in(address: str | None) -> str | None:
     """The token inside an address made by ``return_path`` or ``return_path_of``, or by a mail server from it, which
-    appends the recipient (VERP): ``+b-TOKEN+verp-RECIPIENT_TOKEN-user=host`` names the recipient."""
+    appends the recipient (VERP): ``+b-TOKEN+verp-RECIPIENT_TOKEN-user=host`` and ``+b-TOKEN+user+verp-…=host`` name
+    the recipient."""
     local = (address or "").strip().strip("<>").rpartition("@")[0].lower()
     found = _TAIL.search(local)
-    return (found[2] or found[1]) if found else None
+    return (found[2] or found[3] or found[1]) if found else None
 
 
 def enqueue(

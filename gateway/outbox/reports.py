@@ -5,8 +5,8 @@ known to that recipient's servers alone: what comes to it speaks of that recipie
 of a message is known to all its recipients: it proves something where there is one, and in what our own mail server
 wrote (whoever is outside gets a Received field on top). Mails sent before each recipient had a token have only that.
 
-Feedback reports also count by the return path of the mail that they carry, and by its Message-ID (80 random bits, known
-to all recipients): the only recipient of a message is meant by that, one of several is not.
+Feedback reports also count by the return path of the mail that they carry, and, where a message has one recipient, by
+its Message-ID (80 random bits).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def apply_report(
     if report is None:
         return False
     proof = _proof(tx, inbox_row["organization_id"], parsed, report, delivered_to)
-    if proof is None or not (proof.people or report.kind == "feedback"):
+    if proof is None or not proof.people:
         return False
     return apply_news(tx, events, proof.sent, report, relay, proof.people)
 
@@ -112,7 +112,7 @@ def _by_message_id(tx: Tx, organization: str, message_id: str) -> _Proof | None:
     if row is None or not _own(row):
         return None
     people = _people(tx, row["id"])
-    return _Proof(row, people if len(people) == 1 else frozenset())
+    return _Proof(row, people) if len(people) == 1 else None
 
 
 def _people(tx: Tx, outbox_id: str) -> frozenset[int]:
@@ -168,7 +168,7 @@ def apply_news(
             sent_aliases.note(tx, sent, sent_aliases.told(one.diagnostic or "", one.remote_mta or ""))
             if relay and (one.remote_mta or "").lower() == relay:
                 continue
-        person = _person(people, one, everyone)
+        person = _person(people, one, everyone, words=report.words)
         if person is not None:
             _delivery_news(tx, teller, person, one)
             if person["state"] != "bounced" and one.action in ("failed", "delayed"):
@@ -177,16 +177,21 @@ def apply_news(
     return True
 
 
-def _person(people: list[Row], reported: ReportedRecipient, everyone: list[Row]) -> Row | None:
+def _person(
+    people: list[Row], reported: ReportedRecipient, everyone: list[Row], *, words: bool
+) -> Row | None:
     """Our recipient that a block is about: by its original address first (forwarders change the final one).
 
-    Where the report can speak of one recipient only, that one is meant, unless the block names another of ``everyone``.
+    An address that is none of ``everyone`` means the only recipient of a message. It may be meant by ``words``, or by
+    a block without an address, where the report can speak of one recipient only; else it is somebody the recipient
+    forwards to, and says nothing about an address of ours.
     """
     for address in (reported.original, reported.address):
         for row in everyone:
             if address and normalise(address) == normalise(row["address"]):
                 return row if row in people else None
-    return people[0] if len(people) == 1 else None
+    alone = len(people) == 1 and (len(everyone) == 1 or words or not reported.address)
+    return people[0] if alone else None
 
 
 def _delivery_news(tx: Tx, teller: Teller, person: Row, one: ReportedRecipient) -> None:

@@ -180,7 +180,7 @@ class PostfixServer(Provisioning):
         if self.is_sent_address(address) is not None:
             return Recipient(address, "NEVER")
         token = envelope.tokens.get(address, "")
-        verp = verp_recipient(address, token) if token and not self.is_local(address) else ""
+        verp = verp_recipient(address, token, local=self.is_local(address)) if token else ""
         if not envelope.dsn:
             return Recipient(address, verp=verp)
         kind = "rfc822" if address.isascii() else "utf-8"

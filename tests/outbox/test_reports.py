@@ -184,7 +184,11 @@ async def test_one_recipient_cannot_speak_for_another(tmp_path: Path) -> None:
         await _apply(r, inbox, forged, bob)
         await _apply(r, inbox, arf(mid, "carol@world.test"), bob)  # by the path it is bob who complains
         await _apply(r, inbox, arf(mid, "carol@world.test", path=bob), "agent@x.test")
-        await _apply(r, inbox, arf(mid, "carol@world.test"), "agent@x.test")  # the Message-ID alone: nobody
+        assert not await _apply(
+            r, inbox, arf(mid, "carol@world.test"), "agent@x.test"
+        )  # all know the Message-ID
+        await _apply(r, inbox, dsn("failed", "nobody@world.test", mid, "5.1.1"), bob)  # whom bob forwards to
+        assert (await r.states(ulid))["bob@world.test"] == "sent"
         assert not await _apply(r, inbox, forged, shared)
         assert not await _apply(
             r, inbox, forged, bob.replace("+b-", "+b-" + "a" * 16 + "+b-")[:40] + "@x.test"
