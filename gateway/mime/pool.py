@@ -293,6 +293,7 @@ class WorkerPool:
                 continue
             if not await self._serve(process, run):
                 process = None
+            run = []  # they may be large, and the next may be long in coming
 
     async def _serve(self, process: _Process, run: list[Job]) -> bool:
         """Answer ``run``; False when the process is gone (dead, or taken aside with the job it is at)."""

@@ -12,7 +12,7 @@ from gateway.outbox.bounce import Failed, bounce_person
 from gateway.outbox.queue import FAR, Job, inbox_of, is_ours
 from gateway.outbox.undelivered import after_failure, note_undelivered, one_line
 from gateway.store import sent_aliases
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import LARGE, Row, Tx
 from gateway.store.ids import now_us
 from gateway.store.index import status_of
 from gateway.store.suppressions import HARD_BOUNCES, Type, is_hard_bounce, suppress, type_of_feedback
@@ -148,6 +148,7 @@ def settle(tx: Tx, job: Job, patience: Patience, near: frozenset[int], now: int)
         "UPDATE outbox_recipient SET state = 'queued' WHERE outbox_id = ? AND state = 'attempting'", job.id
     )
     if not left:
+        tx.large = tx.large or job.size > LARGE
         tx.run(
             "UPDATE outbox SET state = 'done', mime = NULL, claimed_until = NULL, next_at = ?, updated_at = ? "
             "WHERE id = ?",
