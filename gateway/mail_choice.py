@@ -81,6 +81,7 @@ def postfix_settings(settings: Settings, data_dir: Path) -> PostfixSettings:
         postfix_data=_path("mail.postfix_data", mail.postfix_data),
         milter=mail.milter,
         message_size=mail.max_message,
+        min_free=settings.limits.disk_free,
         strict=production,
     )
 

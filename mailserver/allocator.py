@@ -18,3 +18,10 @@ def give_back_at_once() -> None:
     if mallopt is not None:
         for option, value in ((_M_MMAP_THRESHOLD, _BLOCK), (_M_TRIM_THRESHOLD, _BLOCK), (_M_ARENA_MAX, 2)):
             mallopt(ctypes.c_int(option), ctypes.c_int(value))
+
+
+def trim() -> None:
+    """Return to the system whatever is free in the middle of the heaps (malloc_trim(3)). Blocks some milliseconds."""
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is not None:
+        malloc_trim(ctypes.c_size_t(0))

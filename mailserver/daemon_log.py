@@ -16,8 +16,10 @@ _PIECE = 16 * 1024
 _LONGEST = 4096
 _STAMP = re.compile(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ")
 _LEVELS = (
+    (re.compile(r"Killed with signal 15 "), logging.DEBUG),  # as we stop it
     (re.compile(r"\b(?:Fatal|Panic): "), logging.ERROR),
-    (re.compile(r"\b(?:Error|Warning): "), logging.WARNING),
+    (re.compile(r"\bError: "), logging.WARNING),
+    (re.compile(r"\bWarning: "), logging.INFO),
 )
 
 

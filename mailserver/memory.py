@@ -13,11 +13,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
+from mailserver.allocator import trim
+
 SMALL = 1024 * 1024
 """Octets that are not counted: nearly all mail."""
 
 
-_LONGEST = 60.0
+_CALM = 1.0  # seconds after the last large message before free memory is looked for
+_LONGEST = 120.0
 """Seconds after which what is held counts no more: whoever is stuck (a slow URL, a long wait) holds up nobody."""
 
 
@@ -36,6 +39,7 @@ class Memory:
         self.octets = octets
         self._held = 0
         self._by_client: Counter[str] = Counter()
+        self._trim: asyncio.TimerHandle | None = None
         self._waiting: dict[
             str, deque[tuple[int, asyncio.Future[None]]]
         ] = {}  # by client, longest served first
@@ -107,6 +111,14 @@ class Memory:
         if self._by_client[client] <= 0:
             del self._by_client[client]
         self._serve()
+        if not self._held and self._trim is None:
+            self._trim = asyncio.get_running_loop().call_later(_CALM, self._give_back)
+
+    def _give_back(self) -> None:
+        """What was used is free by now, in pieces: let the system have it."""
+        self._trim = None
+        if not self._held:
+            asyncio.get_running_loop().run_in_executor(None, trim)
 
     def _fits(self, octets: int) -> bool:
         return self._held + octets <= self.octets or not self._held

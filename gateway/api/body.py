@@ -33,7 +33,7 @@ INTAKE = "postern.intake"
 TIMES = 4
 """What reading, decoding and using a large body takes, in its own size."""
 
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 _GATHERED = 64 * 1024
 
 

@@ -50,7 +50,7 @@ Q = TypeVar("Q")
 class Call(Generic[B, Q]):
     """One request, checked and decoded.
 
-    ``ids`` holds the path's parameters; ``raw`` the body's octets (empty when there was none); ``public_url``
+    ``ids`` holds the path's parameters; ``raw`` the body's octets (empty when there was none, or many); ``public_url``
     is how the client reaches us, for absolute links.
     """
 

@@ -11,7 +11,7 @@ from gateway.core.errors import NotFound
 from gateway.core.mailbox import hold_for, on_server, piece, stream_of
 from gateway.mime.attachments import attachment_content
 from gateway.mime.types import OutgoingAttachment
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import LARGE, Row, Tx
 from gateway.store.ids import new_ulid
 from gateway.store.jsontext import load
 from mailserver.imap import Client
@@ -41,10 +41,12 @@ def store_files(
 ) -> None:
     """Keep the bytes of new files."""
     for fact, one in zip(facts, files, strict=True):
-        tx.insert(
-            "draft_file",
-            {"id": fact["id"].removeprefix("att_"), "draft_id": draft_id, "content": one.content},
-        )
+        file_id = fact["id"].removeprefix("att_")
+        large = len(one.content) > LARGE
+        content = b"" if large else one.content
+        tx.insert("draft_file", {"id": file_id, "draft_id": draft_id, "content": content})
+        if large:
+            tx.keep_octets("draft_file", "content", file_id, one.content)
 
 
 async def files_of(core: Core, inbox: Row, draft: Row) -> list[OutgoingAttachment]:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 CHUNK = 256 * 1024
 _TIMES = 4  # what parsing or forwarding a message takes, in its own size
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,7 @@ class ComposeJob:
         if self.raw is None:
             if frame[:1] == DONE:
                 self.raw = frame[1:]
+                self.payload = b""  # it is done with, and as large
                 return False
             error = error_of(_refusals.decode(memoryview(frame)[1:]))
             if not self.result.done():

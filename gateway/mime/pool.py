@@ -319,6 +319,7 @@ class WorkerPool:
             failures = 0
             if not await self._serve(process, run):
                 process = None
+            run = []  # they may be large, and the next may be long in coming
 
     async def _serve(self, process: _Process, run: list[Job]) -> bool:
         """Answer ``run``; False when the process is gone (dead, or taken aside with the job it is at)."""

@@ -14,7 +14,9 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 
-from mailserver.allocator import give_back_at_once
+from mailserver.allocator import give_back_at_once, trim
+
+_LARGE = 1024 * 1024
 
 Answer = Callable[[memoryview], Iterator[tuple[bytes, bytes]]]
 """A request to its answer's frames: each a mark (may be empty) and octets, sent as they come."""
@@ -40,9 +42,13 @@ def serve(answer: Answer, *, memory: int, deadline: float, confine: Callable[[],
             if request is None:
                 break
             signal.setitimer(signal.ITIMER_REAL, deadline + 5)
+            octets = b""
             for mark, octets in answer(memoryview(request)):
                 _frame(stream, mark, octets)
+            large = len(request) > _LARGE
             del request, octets  # they may be large, and the next request may be long in coming
+            if large:
+                trim()
             signal.setitimer(signal.ITIMER_REAL, 0)
     except (BrokenPipeError, ConnectionResetError):
         pass  # the parent went away

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import LARGE, Row, Tx
 from gateway.store.ids import now_us, own_message_ulid
 from gateway.store.leases import living_processes
 
@@ -126,7 +126,7 @@ def enqueue(
             "mail_from": mail_from,
             "message_id": message_id,
             "token": token,
-            "mime": mime,
+            "mime": b"" if len(mime) > LARGE else mime,
             "size": len(mime),
             "state": "done" if delivered else "queued",
             "next_at": FAR if delivered else now,
@@ -136,6 +136,8 @@ def enqueue(
             "updated_at": now,
         },
     )
+    if len(mime) > LARGE:
+        tx.keep_octets("outbox", "mime", outbox_id, mime)
     seen: set[str] = set()
     for address, role in recipients:
         if address.lower() in seen:

@@ -13,7 +13,7 @@ from gateway.outbox.queue import FAR, Job, inbox_of, is_ours
 from gateway.outbox.undelivered import after_failure, note_undelivered, one_line
 from gateway.store import sent_aliases
 from gateway.store.arrival_time import event_time
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import LARGE, Row, Tx
 from gateway.store.ids import now_us
 from gateway.store.index import status_of
 from gateway.store.suppressions import (
@@ -162,6 +162,7 @@ def settle(tx: Tx, job: Job, patience: Patience, near: frozenset[int], now: int)
         job.id,
     )
     if not left:
+        tx.large = tx.large or job.size > LARGE
         tx.run(
             "UPDATE outbox SET state = 'done', mime = NULL, claimed_until = NULL, next_at = ?, updated_at = ? "
             "WHERE id = ?",

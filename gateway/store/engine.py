@@ -31,7 +31,8 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 _MAX_GROUP = 200
-_LARGE = 1024 * 1024
+LARGE = 1024 * 1024
+"""Octets from which on a value is written by ``Tx.keep_octets``."""
 _LOST = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
 
 
@@ -87,7 +88,6 @@ class Tx:
 
     def run(self, query: str | peewee.Query, *args: object) -> int:
         """Execute a statement; answers the number of rows it touched."""
-        self.large = self.large or any(type(one) is bytes and len(one) > _LARGE for one in args)
         return int(self._execute(query, args).rowcount)
 
     def rows(self, query: str | peewee.Query, *args: object) -> list[Row]:
@@ -120,8 +120,24 @@ class Tx:
         value = self.value(query, *args)
         if value is None:
             return None
-        self.large = self.large or len(value) > _LARGE
+        self.large = self.large or len(value) > LARGE
         return bytes(value)
+
+    def keep_octets(self, table: str, column: str, key: str, octets: bytes) -> None:
+        """Set a column of the row whose ``id`` is ``key`` to many octets.
+
+        SQLite gets them in pieces: a bound value is copied twice, and one copy stays with the statement.
+        """
+        if self.postgres:
+            self.run(f'UPDATE "{table}" SET "{column}" = ? WHERE id = ?', octets, key)  # noqa: S608
+            return
+        self.large = True
+        self.run(f'UPDATE "{table}" SET "{column}" = zeroblob(?) WHERE id = ?', len(octets), key)  # noqa: S608
+        row = self.value(f'SELECT rowid FROM "{table}" WHERE id = ?', key)  # noqa: S608
+        view = memoryview(octets)
+        with self._db.connection().blobopen(table, column, row) as blob:
+            for at in range(0, len(octets), LARGE):
+                blob.write(view[at : at + LARGE])
 
     def insert(self, table: str, values: Row, *, ignore: bool = False) -> int:
         """INSERT one row; with ``ignore`` a row that violates a unique index is left out (answers 0)."""
@@ -305,6 +321,7 @@ class Store:
                     break
                 group.append(more)
             self._commit_group(group)
+            first, group = None, []  # they may hold large values, and the next may be long in coming
             if last:
                 break
         self.db.close()

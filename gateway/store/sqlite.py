@@ -13,7 +13,7 @@ _PRAGMAS = {
     "journal_mode": "wal",
     "synchronous": "full",
     "busy_timeout": 15000,
-    "cache_size": -32768,
+    "cache_size": -16384,
     "temp_store": "memory",
     "secure_delete": "on",
     "wal_autocheckpoint": 2000,

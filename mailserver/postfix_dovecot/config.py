@@ -29,6 +29,7 @@ class PostfixSettings(DovecotSettings):
     are run by others (systemd), so every port, the doorbell's too, must be given. ``gateway_port`` is the
     gateway's own submission listener, on loopback only. ``strict``: refuse what a server on the Internet refuses
     (it asks DNS). ``milter`` is ``unix:PATH`` or ``inet:HOST:PORT``.
+    ``min_free``: octets that must be free on the queue's disk (a twentieth of a smaller one), else mail is refused.
     """
 
     smtp_port: int = 0
@@ -39,6 +40,7 @@ class PostfixSettings(DovecotSettings):
     postfix_data: Path | None = None
     smarthost: Smarthost | None = None
     message_size: int = 50 * 1024 * 1024
+    min_free: int = 0
     milter: str = ""
     strict: bool = False
     submit_connections: int = 4

@@ -6,12 +6,14 @@ import grp
 import os
 import pwd
 import re
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 from mailserver import tls
 from mailserver.base import MailServerError
+from mailserver.disks import Disks
 from mailserver.dovecot import SUBMITTER, DovecotConfig
 from mailserver.machine import is_loopback
 from mailserver.postfix_dovecot.config import (
@@ -20,6 +22,7 @@ from mailserver.postfix_dovecot.config import (
     PostfixSettings,
     check_owned_by_root,
     check_passable,
+    postfix_binary,
 )
 from mailserver.postfix_dovecot.relay import relay_files, relay_lines
 from mailserver.postfix_dovecot.tables import tables
@@ -81,6 +84,8 @@ def _values(settings: PostfixSettings, run: Path, ports: PostfixPorts) -> dict[s
         "SMTP": f"{at}{ports.smtp}",
         "GATEWAY": str(ports.gateway),
         "SIZE": str(settings.message_size),
+        "FREE": str(_least_free(settings)),
+        "NETWORKS": _networks(),
         "RELAY": "\n".join(relay_lines(settings.smarthost, directory)),
         "MX_MILTERS": _milter(settings, "accept"),
         "SUBMISSION_MILTERS": _milter(settings, "tempfail"),
@@ -100,6 +105,23 @@ def _values(settings: PostfixSettings, run: Path, ports: PostfixPorts) -> dict[s
         if settings.has_tls
         else "smtpd_tls_security_level = none",
     }
+
+
+def _least_free(settings: PostfixSettings) -> int:
+    """What must be free on the queue's disk."""
+    found = Disks({"queue": settings.spool}, settings.min_free).look()
+    return found[0].floor if found else settings.min_free
+
+
+def _networks() -> str:
+    """anvil(8) counts an IPv6 client by its /64, which is the least that one customer has, where Postfix can be told
+    so (3.8 and later; their default is /84)."""
+    name = "smtpd_client_ipv6_prefix_length"
+    try:
+        said = subprocess.run([postfix_binary("postconf"), "-d", name], capture_output=True, check=False)
+    except (OSError, MailServerError):
+        return ""
+    return f"{name} = 64" if said.stdout.startswith(name.encode()) else ""
 
 
 def _people(settings: PostfixSettings, port: str, name: Literal["submission", "submissions"]) -> str:
