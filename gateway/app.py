@@ -14,6 +14,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -55,6 +56,7 @@ from gateway.milter.key_mirror import KeyMirror
 from gateway.mime.worker import ParserPool
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
+from gateway.outbox.age import age
 from gateway.outbox.engine import Outbox
 from gateway.roles import ROLES, Company, Role, check_roles, company
 from gateway.service.notify import Manager
@@ -272,7 +274,9 @@ async def gateway(
                 *operator_routes(core, sync.refresh),
                 *self_test_routes(core),
                 *status_routes(core),
-                *system_routes(core, {"sync_lag": sync.lag, "outbox_age": outbox.age}, DIALECTS),
+                *system_routes(
+                    core, {"sync_lag": sync.lag, "outbox_age": partial(age, core.store)}, DIALECTS
+                ),
                 *(_api_routes(core, mcp) if "api" in roles else []),
             ],
             exception_handlers={404: no_such_path, 405: no_such_path},

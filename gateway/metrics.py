@@ -38,7 +38,11 @@ deliveries = Counter(
 )
 sockets = Gauge("postern_websockets", "Open WebSockets", registry=REGISTRY)
 waits = Gauge("postern_waits", "Open waits for mail", registry=REGISTRY)
-outbox_age = Gauge("postern_outbox_age_seconds", "Age of the oldest waiting message", registry=REGISTRY)
+outbox_age = Gauge(
+    "postern_outbox_age_seconds",
+    "How long the message that is longest due or on its way has been so",
+    registry=REGISTRY,
+)
 sync_lag = Gauge("postern_sync_lag_seconds", "Age of the oldest unanswered doorbell", registry=REGISTRY)
 
 # from the start, at 0: a rate can only be told of a series that was there before
