@@ -14,6 +14,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -59,6 +60,7 @@ from gateway.milter.key_mirror import KeyMirror
 from gateway.mime.worker import ParserPool
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
+from gateway.outbox.age import age
 from gateway.outbox.engine import Outbox
 from gateway.roles import ROLES, Company, Role, check_roles, company
 from gateway.service.notify import Manager
@@ -291,7 +293,7 @@ async def gateway(
             sync.hint(hint)
         mcp = McpDoor(core)
         stack.push_async_callback(mcp.stop)
-        lags: dict[str, Lag] = {"sync_lag": sync.lag, "outbox_age": outbox.age}
+        lags: dict[str, Lag] = {"sync_lag": sync.lag, "outbox_age": partial(age, core.store)}
 
         def watched() -> tuple[int, int]:
             return idle.watching, idle.waiting

@@ -8,11 +8,14 @@ that does not answer has none, as far as the webhook is concerned: an event told
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from gateway.events.live import PATIENCE, LiveEvents, whole
-from gateway.store.engine import Row, Store
+from gateway.store.engine import Row, Store, StoreDown
 from gateway.store.leases import Leases
 from gateway.store.wakeups import Wakeups
+
+log = logging.getLogger("postern.live")
 
 _SLACK = 2.0
 
@@ -47,5 +50,9 @@ class Hearing:
         dialect, _, event_id = text.partition(" ")
         if not self._live.listens(dialect):
             return ""
-        rows = await self._store.read(lambda tx: whole(tx, [event_id]))
+        try:
+            rows = await self._store.read(lambda tx: whole(tx, [event_id]))
+        except StoreDown as error:  # who asks posts the event then
+            log.warning("whether a socket was sent event evt_%s is not known: %s", event_id, error)
+            return ""
         return "heard" if rows and await self._live.heard_by(dialect, rows[0]) else ""

@@ -260,9 +260,17 @@ class LiveEvents:
         for row in rows:
             happened = Happened(row)
             for one in self._streams:
-                if one.organization == row["organization_id"] and one.wants(row):
-                    one.held.add(row["id"])
-                    one.offer(happened)
+                if one.organization != row["organization_id"]:
+                    continue
+                try:
+                    if one.wants(row):
+                        one.held.add(row["id"])
+                        one.offer(happened)
+                except Exception:  # its own trouble: the others go on
+                    log.exception(
+                        "a WebSocket cannot judge event evt_%s; it is cut and can resume", row["id"]
+                    )
+                    one.lose()
 
 
 class _Place:

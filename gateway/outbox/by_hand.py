@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+from gateway import metrics
 from gateway.events.log import EventLog
 from gateway.outbox.bounce import Failed, bounce_person
 from gateway.outbox.queue import FAR, Job, inbox_of
@@ -101,6 +102,7 @@ def give_up(tx: Tx, events: EventLog, outbox_id: str, hostname: str, wake: Calla
             "updated_at": now,
         }
         tx.update("outbox_recipient", "id", one["id"], changes)
+        tx.after_commit.append(metrics.sends.labels("bounced").inc)
     job = Job(**{name: row[name] for name in _JOB}, recipients=())
     if job.own:
         teller = Teller(tx, events, inbox, job.id)

@@ -89,7 +89,6 @@ class Outbox:
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self._calm_at = 0.0
-        self._due_since = 0  # µs; when the oldest message that is due became so
 
     async def start(self) -> None:
         """Take up what an earlier process left, and begin."""
@@ -117,10 +116,6 @@ class Outbox:
         for job in list(self._jobs):
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
-
-    def age(self) -> float:
-        """Seconds the oldest due message has waited to be taken up."""
-        return max(0.0, (now_us() - self._due_since) / 1e6) if self._due_since else 0.0
 
     async def accept_submission(self, submission: Submission) -> str:
         """Make a person's submission durable; answers its queue id.
@@ -179,11 +174,9 @@ class Outbox:
                     log.warning("the outbox cannot read its queue: %s; it tries again", error)
                     await asyncio.sleep(1.0)
                     continue
-            now = now_us()
-            self._due_since = due if due is not None and 0 < due < now else 0
             if due != 0:
                 again = _LOOK_AGAIN if self._leases.alone else _ADOPT_SECONDS
-                wait = again if due is None else max(0.005, min((due - now) / 1e6, again))
+                wait = again if due is None else max(0.005, min((due - now_us()) / 1e6, again))
                 await self._bell.wait(wait)
 
     async def _recover(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from gateway import metrics
 from gateway.events.log import EventLog
 from gateway.events.payload import message_ref, message_texts
 from gateway.outbox import schedule
@@ -100,6 +101,8 @@ def record(
         )
         if one.role == "sent" or not touched:
             continue  # (a report may have been faster than we are)
+        if state != "queued":
+            tx.after_commit.append(metrics.sends.labels(state).inc)
         if reply.ok:
             handed.append(one.address)
             if tried.hop.kind == "smarthost":

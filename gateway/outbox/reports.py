@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from gateway import metrics
 from gateway.events.log import EventLog
 from gateway.mime.addresses import normalise
 from gateway.mime.types import ParsedMessage, Report, ReportedRecipient
@@ -201,6 +202,7 @@ def _delivery_news(tx: Tx, teller: Teller, person: Row, one: ReportedRecipient) 
         return  # the bad news stands; a doubled report changes nothing
     if one.action == "failed":
         tx.update("outbox_recipient", "id", person["id"], {"state": "bounced", "updated_at": now, **settled})
+        tx.after_commit.append(metrics.sends.labels("bounced").inc)
         teller.sent()
         teller.bounced(person["address"], one.status, permanent=not one.status.startswith("4"), at=now)
     elif one.action in ("delivered", "relayed", "expanded"):
@@ -211,6 +213,7 @@ def _delivery_news(tx: Tx, teller: Teller, person: Row, one: ReportedRecipient) 
         tx.update(
             "outbox_recipient", "id", person["id"], {"state": "delivered", "updated_at": now, **settled}
         )
+        tx.after_commit.append(metrics.sends.labels("delivered").inc)
         teller.sent()
         teller.delivered(person["address"], now)
     elif person["state"] == "sent":

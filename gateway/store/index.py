@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from gateway import metrics
 from gateway.mime.types import ParsedMessage
 from gateway.store import labels as labelling
 from gateway.store import search, threads
@@ -241,6 +242,7 @@ def insert_message(
     seq = tx.value("SELECT seq FROM message WHERE id = ?", message_id)
     search.add(tx, int(seq), parsed.subject, people, body)
     tx.run("UPDATE inbox SET active_at = ? WHERE id = ? AND active_at < ?", at, inbox["id"], at)
+    tx.after_commit.append(metrics.messages.labels(direction).inc)
     return thread_id
 
 
