@@ -53,8 +53,22 @@ class Place:
         data = self.data_dir(settings)
         file = sqlite_file(database_url(settings.database.url, data))
         if not (data / "secret").exists() or (file is not None and not file.exists()):
-            raise Failure(f"there is no gateway in {data}", REFUSED, fix="check --data")
+            raise Failure(
+                f"there is no gateway in {data} ({self._named()})",
+                REFUSED,
+                fix="name another place with --data, --config or --url; `postern init`, `postern serve --quickstart` "
+                "or (a server) `postern setup` makes one",
+            )
         return data
+
+    def _named(self) -> str:
+        """What named the data directory."""
+        if self.data is not None:
+            return "of --data"
+        if os.environ.get("POSTERN_DATA_DIR"):
+            return "of POSTERN_DATA_DIR"
+        file = self.file()
+        return f"of {file}" if file is not None else "the default, below the current directory"
 
     def file(self) -> Path | None:
         """The configuration file: ``--config``, else ``POSTERN_CONFIG``, else the data directory's ``postern.toml``

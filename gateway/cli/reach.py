@@ -46,6 +46,7 @@ async def located(place: Place, *, start: bool = True) -> AsyncIterator[operator
         return
     if not start:
         raise Failure(f"no gateway runs on {data_dir}", UNAVAILABLE, fix="start it with `postern serve`")
+    place.gateway_dir(settings)
     _may_start(data_dir)
     from gateway.cli.own_gateway import started  # most commands never need the whole house
 

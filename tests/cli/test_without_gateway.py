@@ -57,6 +57,7 @@ def test_init_then_work_then_serve(idle: GatewayProcess) -> None:
 
 
 def test_what_is_sent_without_a_gateway_goes_out_with_it_or_with_the_next(idle: GatewayProcess) -> None:
+    answer(idle, "init")
     answer(idle, "inbox", "create", "a")
     sent = answer(idle, "send", "--from", "a@postern.test", "--to", "a@postern.test", "--text", "kept")
     idle.start()
