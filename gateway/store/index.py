@@ -68,10 +68,13 @@ def direction_of(parsed: ParsedMessage, inbox: Row, place: Place) -> str:
     return "outbound" if own and not parsed.has_received else "inbound"
 
 
-def index_found(tx: Tx, inbox: Row, place: Place, parsed: ParsedMessage) -> Indexed | None:
+def index_found(
+    tx: Tx, inbox: Row, place: Place, parsed: ParsedMessage, extra: Iterable[str] = ()
+) -> Indexed | None:
     """Index a message found on the mail server, or bind one we know to this place.
 
-    Idempotent. None: it was read there, and we have taken it away since.
+    ``extra``: labels of a new one that its place does not give. Idempotent. None: it was read there, and we have taken
+    it away since.
     """
     if _left(tx, place):
         return None
@@ -105,7 +108,7 @@ def index_found(tx: Tx, inbox: Row, place: Place, parsed: ParsedMessage) -> Inde
         tx, inbox, message_id, parsed, direction=direction, status=status, at=at, bcc_json=bcc
     )
     labels = _labels_at(tx, message_id, direction, place.role, place.folder, place.flags)
-    set_labels(tx, inbox, message_id, labels)
+    set_labels(tx, inbox, message_id, labels | set(extra))
     threads.refresh(tx, thread_id, now_us())
     return Indexed(message_id, thread_id, direction, new=True)
 
