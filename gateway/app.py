@@ -123,6 +123,14 @@ async def ground(settings: Settings) -> AsyncIterator[Core]:
         yield core
 
 
+def mailbox_reader(core: Core) -> Sync:
+    """What reads a mailbox for a command (``Sync.read``); it is not started."""
+    return Sync(
+        *(core.store, core.mail, core.imap, core.parser, core.events),
+        *(MailboxDrafts(core.store), core.settings, core.extractor),
+    )
+
+
 async def _refuse_submission(submission: Submission) -> str:
     raise RuntimeError("submissions need a running gateway")
 

@@ -14,6 +14,7 @@ from gateway.cli import operator
 from gateway.cli.failure import REFUSED, UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import show
+from gateway.cli.private_mail import private_mail_server
 from gateway.sync.rebuild import rebuild
 
 
@@ -23,7 +24,8 @@ from gateway.sync.rebuild import rebuild
 def command(place: Place, inboxes: tuple[str, ...]) -> None:
     """Throw the index away and make it again from the mailboxes. The gateway must be stopped.
 
-    No mail is touched; ids, threads, labels and read state come out the same. No event is announced again.
+    No mail is touched; ids, threads, labels and read state come out the same. No event is announced again; mail that
+    came while no gateway ran gets its event. No port is opened that mail comes in by.
     """
     if place.url:
         raise Failure("rebuild works on a data directory on this machine", USAGE, fix="leave --url out")
@@ -42,7 +44,7 @@ async def _run(place: Place, addresses: list[str] | None) -> None:
         )
     started = time.monotonic()
     sizes: dict[str, tuple[int, int]] = {}
-    async with app.ground(settings) as core:
+    async with app.ground(private_mail_server(settings)) as core:
         rows = await core.store.read(lambda tx: tx.rows("SELECT address FROM inbox"))
         known = [row["address"] for row in rows]
         for address in addresses or ():
@@ -62,6 +64,8 @@ async def _run(place: Place, addresses: list[str] | None) -> None:
                 addresses,
                 extractor=core.extractor,
                 on_progress=progress,
+                keep_days=settings.events.keep_days,
+                read=app.mailbox_reader(core).read,
             )
             bar.length = max(1, count)
             bar.update(bar.length - bar.pos)

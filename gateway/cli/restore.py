@@ -25,6 +25,7 @@ from gateway.cli import container, operator
 from gateway.cli.failure import FAILED, REFUSED, UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
+from gateway.cli.private_mail import own_mail_server
 from gateway.core import bootstrap, quotas
 from gateway.mail_choice import make_mail_server
 from gateway.service.container import inside
@@ -117,7 +118,16 @@ async def _run(place: Place, settings: Settings, backup: Path) -> None:
                 filters.put_back, filters.filters_in(folder), tables, server.place / "mail"
             )
             waiting = await core.store.write(restore.doubt_what_waits)
-            count = await rebuild(core.store, core.imap, core.parser, extractor=core.extractor)
+            count = await rebuild(
+                core.store,
+                core.imap,
+                core.parser,
+                extractor=core.extractor,
+                keep_days=settings.events.keep_days,
+                # mail that the backup holds without its event came while it was made, and was announced then; on a
+                # mail server that kept its mail, what came since is announced by the first start
+                news_before=0 if manifest.mail is not None else None,
+            )
     answer: dict[str, Any] = {
         "data_dir": str(data),
         "backup": str(backup),
@@ -158,20 +168,6 @@ def _refuse_running_dovecot(settings: Settings) -> None:
 
 
 def _alone(settings: Settings) -> Settings:
-    """Whatever daemons there are otherwise: a Dovecot of our own on the same mailboxes, for the time of the command,
-    that nobody but us can reach. It needs no root and no unit of systemd."""
-    mail = msgspec.structs.replace(
-        settings.mail,
-        server="embedded",
-        manage=True,
-        host="127.0.0.1",
-        smtp_port=0,
-        submission_port=0,
-        imap_port=0,
-        run_dir="",
-        tls_cert="",
-        tls_key="",
-        push=False,
-        quota=0,
-    )
-    return msgspec.structs.replace(settings, mail=mail)
+    """A Dovecot of the command's own, whatever daemons there are otherwise, and without quotas."""
+    alone = own_mail_server(settings)
+    return msgspec.structs.replace(alone, mail=msgspec.structs.replace(alone.mail, quota=0))

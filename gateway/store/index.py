@@ -72,11 +72,17 @@ def direction_of(parsed: ParsedMessage, inbox: Row, place: Place) -> str:
 
 
 def index_found(
-    tx: Tx, inbox: Row, place: Place, parsed: ParsedMessage, times: Mapping[str, int] = _NO_TIMES
+    tx: Tx,
+    inbox: Row,
+    place: Place,
+    parsed: ParsedMessage,
+    extra: Iterable[str] = (),
+    times: Mapping[str, int] = _NO_TIMES,
 ) -> Indexed | None:
     """Index a message found on the mail server, or bind one we know to this place.
 
-    ``times``: what messages were listed under before, µs by id. Idempotent. None: it was read there, and we have taken
+    ``extra``: labels of a new one that its place does not give. ``times``: what messages were listed under before, µs by
+    id. Idempotent. None: it was read there, and we have taken
     it away since.
     """
     if _left(tx, place):
@@ -122,7 +128,7 @@ def index_found(
         bcc_json=bcc,
     )
     labels = _labels_at(tx, message_id, direction, place.role, place.folder, place.flags)
-    set_labels(tx, inbox, message_id, labels)
+    set_labels(tx, inbox, message_id, labels | set(extra))
     threads.refresh(tx, thread_id, now_us())
     return Indexed(message_id, thread_id, direction, new=True)
 

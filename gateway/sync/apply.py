@@ -136,7 +136,7 @@ def index_one(
     ``times``, None: as for ``index_found``.
     """
     place = index.Place(folder_id, state.role, state.name, found.uid, found.flags, found.internal_date)
-    done = index.index_found(tx, inbox, place, parsed, times or {})
+    done = index.index_found(tx, inbox, place, parsed, times=times or {})
     if done is not None:
         save_texts(tx, inbox["id"], done.message_id, parsed.attachments, texts)
     return done

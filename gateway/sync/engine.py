@@ -234,6 +234,20 @@ class Sync:
             self._lanes[address.lower()].waiters.append(waiter)
             await waiter
 
+    async def read(self, address: str) -> None:
+        """Read a whole mailbox in an engine that was not started (``postern rebuild``).
+
+        Raises StoreDown, MailServerDown, IMAPClientError: what was read until then is kept.
+        """
+        lane = self._lanes.setdefault(address.lower(), _Lane())
+        with contextlib.suppress(apply.InboxGone):
+            for _ in range(_LOOKS):
+                lane.wanted = None
+                await self._pass(address.lower(), lane, _Wanted(everything=True, only_new=False))
+                if lane.wanted is None:  # nothing came while it was read
+                    break
+        self.forget(address)
+
     async def _refreshed(self, address: str) -> str:
         """Another process asks for ``refresh``; an empty answer when the mailbox is not ours."""
         if not self._turns.mine(address.lower()):

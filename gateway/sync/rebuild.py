@@ -2,14 +2,19 @@
 
 Messages are indexed in the order they came in (INTERNALDATE, then folder and UID), so threads grow as they
 grew; ids come from the messages themselves (DESIGN §1.2), and the times they are listed under stay. Sandbox sends
-are in no mailbox: the outbox has them. No event is announced again. The text of attachments that were read before is
-kept: their ids are digests of what they were read from.
+are in no mailbox: the outbox has them.
+The text of attachments that were read before is kept: their ids are digests of what they were read from.
+
+What the sync had not read yet is left to it, and with that its events, its labels and the reports in it: each folder
+is read up to its cursor. A folder without a cursor (a restored backup has none, nor does a rebuild that was killed) is
+read to its end, but what is news in it and has no event is left to the sync, too.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from functools import partial
 
 from gateway.extract.pool import ExtractPool
@@ -17,14 +22,27 @@ from gateway.extract.types import Extracted
 from gateway.mime.types import ParsedMessage
 from gateway.mime.worker import ParserPool
 from gateway.outbox.queue import mime_of
+from gateway.settings import Events
 from gateway.store import models, threads
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.ids import now_us
 from gateway.store.index import index_sandbox
 from gateway.sync import apply, fetch
 from gateway.sync.extraction import Texts, read_attachments
-from gateway.sync.fetch import FolderState, Found
+from gateway.sync.fetch import Cursor, FolderState, Found
+from gateway.sync.news import is_news
 from mailserver.imap import ImapPool
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What may be news in a folder of which nobody knows how far it had been read. Times in µs."""
+
+    since: int
+    until: int | None
+
+    def before(self, found: Found) -> bool:
+        return self.until is None or found.internal_date < self.until
 
 
 async def rebuild(
@@ -36,10 +54,24 @@ async def rebuild(
     extractor: ExtractPool | None = None,
     on_progress: Callable[[str, int, int], None] = lambda address, done, total: None,
     concurrency: int = 4,
+    keep_days: int = Events().keep_days,
+    news_before: int | None = None,
+    read: Callable[[str], Awaitable[None]] | None = None,
 ) -> int:
-    """Rebuild these inboxes (default: all); answers the number of messages indexed.
+    """Rebuild inboxes. The sync engine must not run meanwhile.
 
-    ``on_progress(address, done, total)`` is called after each batch. The sync engine must not run meanwhile.
+    Args:
+        addresses: of the inboxes (default: all).
+        extractor: reads attachments; None: none is read.
+        on_progress: called with (address, done, total) after each batch.
+        concurrency: how many inboxes are rebuilt at once.
+        keep_days: how long events are kept: older mail without an event is no news.
+        news_before: in a folder without a cursor, mail received since then (µs) was announced although its event is
+            not here; None: it was not.
+        read: reads what is left to the sync (``Sync.read``); None: the next start of the gateway does.
+
+    Returns:
+        The number of messages indexed.
     """
     inboxes = await store.read(
         lambda tx: tx.rows("SELECT * FROM inbox WHERE status <> 'deleting' ORDER BY id")
@@ -47,10 +79,15 @@ async def rebuild(
     if addresses is not None:
         inboxes = [one for one in inboxes if one["address"] in addresses]
     gate = asyncio.Semaphore(concurrency)
+    news = _News(now_us() - keep_days * 86_400_000_000, news_before)
 
     async def one(inbox: Row) -> int:
         async with gate:
-            return await _rebuild_inbox(store, imap, parser, extractor, inbox, on_progress)
+            done = await _rebuild_inbox(store, imap, parser, extractor, inbox, on_progress, news)
+            if read is None:
+                return done
+            await read(inbox["address"])
+            return await store.read(partial(_count, inbox_id=inbox["id"]))
 
     return sum(await asyncio.gather(*(one(inbox) for inbox in inboxes)))
 
@@ -62,20 +99,29 @@ async def _rebuild_inbox(
     extractor: ExtractPool | None,
     inbox: Row,
     on_progress: Callable[[str, int, int], None],
+    news: _News,
 ) -> int:
     address = inbox["address"]
     # the mail server must answer before anything is thrown away
     folders = await imap.run(address, fetch.list_folders)
     times = await store.read(partial(_times, inbox_id=inbox["id"]))
-    await store.write(partial(forget_inbox, inbox_id=inbox["id"]))
+    cursors = await store.write(partial(_take_cursors, inbox_id=inbox["id"]))
     everything: list[tuple[int, str, int, int]] = []
     states: dict[str, FolderState] = {}
+    ends: dict[str, int] = {}  # the UID from which on a folder is left to the sync
+    unknown: set[str] = set()  # folders of which nobody knows how far they had been read
     for folder in folders:
         if folder.role == "drafts":
             continue
         now, rows = await imap.run(address, partial(fetch.overview, name=folder.name))
         states[folder.name] = FolderState(folder.name, folder.role, now.uidvalidity, now.uidnext, now.modseq)
-        everything += [(when, folder.name, uid, size) for when, uid, size in rows]
+        cursor = cursors.get(folder.name)
+        if cursor and cursor.uidvalidity == now.uidvalidity and cursor.uidnext > 1:
+            ends[folder.name] = min(cursor.uidnext, now.uidnext)
+        else:
+            ends[folder.name] = now.uidnext
+            unknown.add(folder.name)
+        everything += [(when, folder.name, uid, size) for when, uid, size in rows if uid < ends[folder.name]]
     everything.sort()
     done = 0
     for batch in _batches(everything):
@@ -91,15 +137,25 @@ async def _rebuild_inbox(
             messages = [(one.raw, what) for (_, one), what in zip(present, parsed, strict=True)]
             for task in (await read_attachments(store, extractor, inbox, messages)).values():
                 texts |= await task
-        await store.write(
+        left = await store.write(
             partial(
-                _write, inbox=inbox, states=states, present=present, parsed=parsed, texts=texts, times=times
+                _write,
+                inbox=inbox,
+                states=states,
+                present=present,
+                parsed=parsed,
+                texts=texts,
+                unknown=unknown,
+                news=news,
+                times=times,
             )
         )
+        for name, uid in left:
+            ends[name] = min(ends[name], uid)
         done += len(batch)
         on_progress(address, done, len(everything))
     done += await _sandbox(store, parser, inbox, times)
-    await store.write(partial(_finish, inbox=inbox, states=states))
+    await store.write(partial(_finish, inbox=inbox, states=states, ends=ends))
     return done
 
 
@@ -107,6 +163,17 @@ def _times(tx: Tx, inbox_id: str) -> dict[str, int]:
     """What each message is listed under, µs by id."""
     rows = tx.rows("SELECT id, timestamp FROM message WHERE inbox_id = ?", inbox_id)
     return {row["id"]: row["timestamp"] for row in rows}
+
+
+def _take_cursors(tx: Tx, inbox_id: str) -> dict[str, Cursor]:
+    """Delete every derived row of an inbox; how far its folders had been read."""
+    cursors = apply.cursors_of(tx, inbox_id)
+    forget_inbox(tx, inbox_id)
+    return cursors
+
+
+def _count(tx: Tx, inbox_id: str) -> int:
+    return int(tx.value("SELECT count(*) FROM message WHERE inbox_id = ?", inbox_id))
 
 
 async def _sandbox(store: Store, parser: ParserPool, inbox: Row, times: Mapping[str, int]) -> int:
@@ -142,18 +209,28 @@ def _write(
     present: list[tuple[str, Found]],
     parsed: Sequence[ParsedMessage],
     texts: Texts,
+    unknown: Set[str],
+    news: _News,
     times: Mapping[str, int],
-) -> None:
+) -> list[tuple[str, int]]:
+    """Index a batch; the places (folder, UID) of what is left to the sync."""
+    left: list[tuple[str, int]] = []
     for (name, found), one in zip(present, parsed, strict=True):
         state = states[name]
         folder_id = apply.save_folder(tx, inbox["id"], state, 1, 0)
-        apply.index_one(tx, inbox, folder_id, state, found, one, texts, times)
+        done = apply.index_one(tx, inbox, folder_id, state, found, one, texts, times)
+        unheard = done and name in unknown and news.before(found)
+        if done and unheard and is_news(tx, inbox, state.role, found, one, done, news.since):
+            tx.run("DELETE FROM location WHERE folder_id = ? AND uid = ?", folder_id, found.uid)
+            apply.settle_places(tx, inbox, [done.message_id])
+            left.append((name, found.uid))
+    return left
 
 
-def _finish(tx: Tx, inbox: Row, states: dict[str, FolderState]) -> None:
-    """Move the cursors to what was read; what came in since is above them."""
+def _finish(tx: Tx, inbox: Row, states: dict[str, FolderState], ends: dict[str, int]) -> None:
+    """Move the cursors to what was read; what came in since, and what is left to the sync, is above them."""
     for state in states.values():
-        apply.save_folder(tx, inbox["id"], state, state.uidnext, state.modseq)
+        apply.save_folder(tx, inbox["id"], state, ends[state.name], state.modseq)
     for row in tx.rows("SELECT id FROM thread WHERE inbox_id = ?", inbox["id"]):
         threads.refresh(tx, row["id"], now_us())
     tx.run(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import smtplib
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,20 +13,23 @@ from typing import Any
 
 import pytest
 
+from gateway.store.engine import Tx
+from gateway.sync.rebuild import forget_inbox
 from mailserver.process import below
 from tests.gateway_process import GatewayProcess
-from tests.servers import data_directory, dovecot_missing
+from tests.servers import data_directory, dovecot_missing, postfix_missing
 
 
 @pytest.fixture
-def idle(tmp_path: Path) -> Iterator[GatewayProcess]:
+def idle(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[GatewayProcess]:
     """A data directory on which nothing runs."""
-    reason = dovecot_missing()
+    server = getattr(request, "param", "embedded")
+    reason = dovecot_missing() if server == "embedded" else postfix_missing()
     if reason:
         pytest.skip(reason)
     with data_directory(tmp_path) as data:
         ports = {f"mail.{name}_port": 0 for name in ("smtp", "imap", "submission")}
-        gateway = GatewayProcess(data / "gateway", settings={"profile": "development", **ports})
+        gateway = GatewayProcess(data / "gateway", server, settings={"profile": "development", **ports})
         yield gateway
         if gateway.process is not None and gateway.process.poll() is None:
             gateway.stop()
@@ -96,6 +102,47 @@ def test_rebuild_gives_the_same_index(idle: GatewayProcess) -> None:
     assert idle.postern("rebuild", "--inbox", "nobody@postern.test").returncode == 3
     idle.start()
     assert index(idle) == before
+
+
+@pytest.mark.parametrize("with_mail_waiting", [True, False])
+@pytest.mark.parametrize(
+    "idle", ["embedded", pytest.param("postfix_dovecot", marks=pytest.mark.root)], indirect=True
+)
+def test_rebuild_needs_no_port_of_the_gateway_and_announces_what_waits(
+    idle: GatewayProcess, with_mail_waiting: bool
+) -> None:
+    """Its ports are taken by others. Mail came that no gateway had read: it is in the mailbox, and has no event."""
+    idle.data.mkdir()
+    idle.data.chmod(0o711)
+    idle.start()
+    inbox = idle.inbox["address"]
+    deliver(idle, inbox, "read before")
+    received(idle, inbox, 1)
+    idle.stop()
+    if with_mail_waiting:
+        idle.database(forget_everything)
+    with contextlib.ExitStack() as stack:
+        taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+        for name, one in zip(("smtp", "imap", "submission"), taken, strict=True):
+            idle.settings[f"mail.{name}_port"] = one.getsockname()[1]
+        shown = idle.postern("rebuild", "--json")
+        assert shown.returncode == 0, shown.stderr
+        assert json.loads(shown.stdout)["messages"] == 1
+    query = "SELECT type FROM event WHERE message_id IS NOT NULL"
+    assert idle.database(lambda tx: tx.rows(query)) == [{"type": "message.received"}]
+
+
+def forget_everything(tx: Tx) -> None:
+    """As if the mail had come while nothing ran."""
+    for inbox in tx.rows("SELECT id FROM inbox"):
+        forget_inbox(tx, inbox["id"])
+    tx.run("DELETE FROM event WHERE message_id IS NOT NULL")
+
+
+def deliver(gateway: GatewayProcess, to: str, subject: str) -> None:
+    text = f"From: ann@world.test\r\nTo: {to}\r\nSubject: {subject}\r\n\r\nhello\r\n"
+    with smtplib.SMTP("127.0.0.1", gateway.port("smtp"), timeout=20) as smtp:
+        smtp.sendmail("ann@world.test", [to], text)
 
 
 def index(gateway: GatewayProcess) -> list[tuple[Any, ...]]:

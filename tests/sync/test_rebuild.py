@@ -1,10 +1,12 @@
-"""``postern rebuild``: the same messages, threads, labels and read state; nothing announced again."""
+"""``postern rebuild``: all as it was; nothing is announced again, and what was not announced yet is."""
 
 from pathlib import Path
 
 import pytest
 
-from gateway.sync.rebuild import rebuild
+from gateway.store.engine import Row, Tx
+from gateway.sync import apply, fetch
+from gateway.sync.rebuild import forget_inbox, rebuild
 from tests.sync.rig import Rig, mail, rig, until
 
 pytestmark = pytest.mark.anyio
@@ -86,3 +88,119 @@ async def test_a_rebuild_keeps_what_was_decided_on_arrival(tmp_path: Path) -> No
         await one.sync.stop()
         await rebuild(one.store, one.imap, one.parser)
         assert await _facts(one) == before
+
+
+async def test_mail_that_was_not_announced_yet_is_announced_after_a_rebuild(tmp_path: Path) -> None:
+    async with rig(tmp_path, push=False) as one:
+        await one.inbox("agent@x.test")
+        for n in range(3):
+            await one.deliver("agent@x.test", mail(n))
+        await one.sync.refresh("agent@x.test")
+        before = await one.rows("SELECT id, message_id FROM event ORDER BY seq")
+        await one.sync.stop()
+        for n in range(3, 23):
+            await one.deliver("agent@x.test", mail(n))
+        assert await rebuild(one.store, one.imap, one.parser, read=one.sync.read) == 23
+        assert len(await one.rows("SELECT 1 FROM message")) == 23
+        events = await one.rows("SELECT id, message_id FROM event ORDER BY seq")
+        assert events[:3] == before
+        assert len(events) == 23
+        await one.sync.start()
+        await one.sync.refresh("agent@x.test")
+        assert await one.rows("SELECT id, message_id FROM event ORDER BY seq") == events
+
+
+@pytest.mark.parametrize("cursors", ["kept", "lost", "of a rebuild that was killed"])
+async def test_a_rebuild_leaves_what_is_new_to_the_sync(tmp_path: Path, cursors: str) -> None:
+    """Events, blocked senders, and mail that was moved before anybody saw it; and nothing is announced twice."""
+    async with rig(tmp_path, push=False) as one:
+        inbox = await one.inbox("agent@x.test")
+        await one.deliver("agent@x.test", mail("old"))
+        await one.sync.refresh("agent@x.test")
+        await one.person("agent@x.test", lambda client: client.create_folder("Work"))
+        await one.person("agent@x.test", lambda client: client.append("Work", mail("filed by hand")))
+        await one.sync.refresh("agent@x.test")
+        before = await one.rows("SELECT id FROM event")
+        assert len(before) == 1
+        await one.sync.stop()
+        await one.deliver("agent@x.test", mail("moved"))
+
+        def move(client) -> None:  # type: ignore[no-untyped-def]
+            client.select_folder("INBOX")
+            client.move([2], "Work")
+
+        await one.person("agent@x.test", move)
+        await one.block(inbox)
+        await one.deliver("agent@x.test", mail("blocked"))
+        if cursors == "lost":  # as a restored backup has them
+            await one.store.write(lambda tx: forget_inbox(tx, inbox["id"]))
+        elif cursors != "kept":
+            await one.store.write(lambda tx: forget_inbox(tx, inbox["id"]))
+            await one.store.write(lambda tx: _half_read(tx, inbox))
+        await rebuild(one.store, one.imap, one.parser)
+        subjects = [row["subject"] for row in await one.rows("SELECT subject FROM message ORDER BY subject")]
+        assert subjects == ["mail filed by hand", "mail old"]
+        assert await one.rows("SELECT id FROM event") == before
+        await one.sync.start()
+        await one.sync.refresh("agent@x.test")
+        types = "SELECT event.type, message.subject FROM event JOIN message ON message.id = event.message_id"
+        assert sorted((row["subject"], row["type"]) for row in await one.rows(types)) == [
+            ("mail blocked", "message.received.blocked"),
+            ("mail moved", "message.received.blocked"),  # the sender is blocked when we first see it
+            ("mail old", "message.received"),
+        ]
+        assert await one.labels("mail old") == {"received", "unread"}
+        assert await one.labels("mail filed by hand") == {"received", "unread", "folder:Work"}
+
+
+def _half_read(tx: Tx, inbox: Row) -> None:
+    for name, role in (("INBOX", "inbox"), ("Work", "other")):
+        state = fetch.FolderState(name, role, 1, 1, 0)
+        apply.save_folder(tx, inbox["id"], state, 1, 0)
+
+
+async def test_a_rebuild_forgets_drafts_that_are_gone(tmp_path: Path) -> None:
+    async with rig(tmp_path, push=False) as one:
+        await one.inbox("agent@x.test")
+        await one.person("agent@x.test", lambda client: client.append("Drafts", mail(1)))
+        await one.person("agent@x.test", lambda client: client.append("Drafts", mail(2)))
+        await one.sync.refresh("agent@x.test")
+        assert len(await one.rows("SELECT id FROM draft")) == 2
+        await one.sync.stop()
+
+        def delete(client) -> None:  # type: ignore[no-untyped-def]
+            client.select_folder("Drafts")
+            client.delete_messages([1])
+            client.expunge()
+
+        await one.person("agent@x.test", delete)
+        await rebuild(one.store, one.imap, one.parser, read=one.sync.read)
+        assert len(await one.rows("SELECT id FROM draft")) == 1
+
+
+async def test_a_database_of_an_hour_ago_lists_all_and_announces_the_same_events(tmp_path: Path) -> None:
+    """As restored from a copy: its cursors, its events and its messages end an hour ago."""
+    async with rig(tmp_path, push=False) as one:
+        inbox = await one.inbox("agent@x.test")
+        await one.deliver("agent@x.test", mail(1))
+        await one.sync.refresh("agent@x.test")
+        tables = ("folder", "location", "message", "message_body", "thread", "thread_ref", "label", "event")
+        kept = {name: await one.rows(f'SELECT * FROM "{name}"') for name in tables}
+        for n in range(2, 6):
+            await one.deliver("agent@x.test", mail(n))
+        await one.sync.refresh("agent@x.test")
+        facts, events = await _facts(one), await one.rows("SELECT id, message_id FROM event ORDER BY id")
+        await one.sync.stop()
+
+        def put_back(tx: Tx) -> None:
+            forget_inbox(tx, inbox["id"])
+            tx.run("DELETE FROM event")
+            for name, rows in kept.items():
+                for row in rows:
+                    tx.insert(name, row)
+
+        await one.store.write(put_back)
+        await one.sync.start()
+        await one.sync.refresh("agent@x.test")
+        assert await _facts(one) == facts
+        assert await one.rows("SELECT id, message_id FROM event ORDER BY id") == events
