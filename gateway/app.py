@@ -14,6 +14,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -178,8 +179,8 @@ async def _core(
         manager.status("starting: telling the mail server its domains and mailboxes")
         async with manager.busy():
             if among.first:
-                await inboxes.finish_deletions(core)
-                await bootstrap.reconcile_mail_server(core)
+                await bootstrap.patiently(partial(inboxes.finish_deletions, core))
+                await bootstrap.patiently(partial(bootstrap.reconcile_mail_server, core))
         yield core, among
 
 
