@@ -26,6 +26,7 @@ _SWEEP_SECONDS = 30.0
 _LONGEST_PAUSE = 300.0
 _GRACE_SECONDS = 120.0
 _MAX_SURPRISES = 5
+_CLOCKS_APART_US = 60_000_000
 
 
 class DraftScheduler:
@@ -157,9 +158,11 @@ def _leftovers(tx: Tx) -> list[tuple[Row, Row]]:
 
 
 def _old(tx: Tx, before: int) -> list[str]:
-    """Those put away by the time ``before`` (µs)."""
-    query = "SELECT id FROM draft WHERE send_status = 'gone' AND updated_at <= ? LIMIT 1000"
-    return [row["id"] for row in tx.rows(query, before)]
+    """Those put away by the time ``before`` (µs), or later than now: the clock was set back since."""
+    query = (
+        "SELECT id FROM draft WHERE send_status = 'gone' AND (updated_at <= ? OR updated_at > ?) LIMIT 1000"
+    )
+    return [row["id"] for row in tx.rows(query, before, now_us() + _CLOCKS_APART_US)]
 
 
 def _delete(tx: Tx, draft_ids: list[str]) -> None:
