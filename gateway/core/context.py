@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
 
 from gateway.core.key_ring import KeyRing
 from gateway.events.live import LiveEvents
@@ -25,7 +27,8 @@ class Core:
 
     ``outbox_bell`` tells the outbox that a row waits; ``secret`` signs URLs and return-path tokens; ``keys``
     recognises API keys; ``live`` tells open sockets of new events; ``extractor`` reads
-    attachments (None: switched off); ``leases`` say what this process may do where there are several.
+    attachments (None: switched off); ``leases`` say what this process may do where there are several; ``claims`` of
+    idempotency keys that requests of this process work on, by (work, time) (``core.idempotency``).
     """
 
     settings: Settings
@@ -42,3 +45,4 @@ class Core:
     keys: KeyRing = field(default_factory=KeyRing)
     live: LiveEvents = field(default_factory=LiveEvents)
     extractor: ExtractPool | None = None
+    claims: WeakValueDictionary[tuple[str, int], Any] = field(default_factory=WeakValueDictionary)
