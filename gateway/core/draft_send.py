@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from gateway.core import messages, replies, sending
 from gateway.core.context import Core
 from gateway.core.draft_files import files_of
-from gateway.core.draft_folder import remove_draft
-from gateway.core.drafts import SCHEDULED, _draft_labels, _found, as_texts, put_away
+from gateway.core.drafts import SCHEDULED, _draft_labels, _found, as_texts, put_away, take_away
 from gateway.core.errors import CoreError, NotFound
 from gateway.core.idempotency import Completion
 from gateway.core.lookup import require
@@ -109,9 +109,8 @@ async def sweep(core: Core, inbox: Row, draft_id: str) -> None:
     if row is None:
         return
     if row["uid"] is not None:
-        validity, uid = row["uidvalidity"], row["uid"]
         try:
-            await on_server(core, inbox["address"], lambda client: remove_draft(client, validity, uid))
+            await on_server(core, inbox["address"], partial(take_away, inbox=inbox, row=row))
         except CoreError:
             return
     await core.store.write(lambda tx: put_away(tx, draft_id))

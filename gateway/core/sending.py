@@ -324,6 +324,8 @@ def _accept(
     if tx.value("SELECT status FROM inbox WHERE id = ?", inbox["id"]) != "active":
         raise Rejected("the inbox was deleted or suspended just now", code="inbox_suspended")
     check_standing(tx, inbox)
+    if also is not None:  # first: what may be sent once, by one of several callers, is taken here
+        also(tx)
     allowance = admit(tx, scope, inbox, core.settings.limits, ready.checked.fields(), charge=True)
     wallet.charge(tx, core.settings.wallet, scope, len(request.attachments))
     rfc_id = message_id_header(ready.message_id, inbox["domain"])
@@ -368,8 +370,6 @@ def _accept(
     )
     if scope.test:
         _pretend(core, tx, inbox, ready.message_id, people)
-    if also is not None:
-        also(tx)
     sent = Sent(ready.message_id, thread_id, ready.at, ready.parsed, ready.checked.bcc, allowance)
     if completion is not None:
         complete(tx, completion.claim, *completion.render(sent))
