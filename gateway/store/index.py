@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from gateway.mime.types import ParsedMessage
 from gateway.store import labels as labelling
-from gateway.store import search, threads
+from gateway.store import reread, search, threads
 from gateway.store.engine import Row, Tx
 from gateway.store.flags_owed import with_owed
 from gateway.store.ids import (
@@ -210,6 +210,8 @@ def insert_message(
     body = (parsed.text or parsed.extracted_text or parsed.preview or "")[:SEARCHED_CHARS]
     seq = tx.value("SELECT seq FROM message WHERE id = ?", message_id)
     search.add(tx, int(seq), parsed.subject, people, body)
+    if parsed.unread and not test:
+        reread.note(tx, inbox["id"], message_id)
     tx.run("UPDATE inbox SET active_at = ? WHERE id = ? AND active_at < ?", at, inbox["id"], at)
     return thread_id
 
@@ -304,7 +306,7 @@ def delete_message(tx: Tx, message_id: str) -> str | None:
     if row is None:
         return None
     tx.run("DELETE FROM message_search WHERE rowid = ?", row["seq"])
-    for table in ("label", "message_body", "attachment_text", "flags_owed"):
+    for table in ("label", "message_body", "attachment_text", "flags_owed", "reread"):
         tx.run(f"DELETE FROM {table} WHERE message_id = ?", message_id)  # noqa: S608
     tx.run("UPDATE location SET message_id = ? WHERE message_id = ?", LEFT, message_id)
     tx.run("DELETE FROM message WHERE id = ?", message_id)

@@ -20,7 +20,7 @@ from gateway.settings import Settings
 from gateway.store.engine import Row, Store, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.leases import LeaseLost, Share
-from gateway.sync import apply, fetch, flags_owed
+from gateway.sync import apply, fetch, flags_owed, reread
 from gateway.sync.fetch import Cursor, Delta
 from gateway.sync.intake import Intake
 from gateway.sync.slots import Slots
@@ -31,6 +31,7 @@ from mailserver.imap import ImapPool
 log = logging.getLogger("postern.sync")
 
 _BACKOFF_FIRST, _BACKOFF_MOST = 0.5, 60.0
+_DATABASE_MOST = 5.0
 _SETTLED_US = 600 * 1_000_000
 _SWEPT = 200
 """Rows removed in one transaction: other writers, and a stop, wait for that long and no longer."""
@@ -96,7 +97,7 @@ class Sync:
         turns: Turns | None = None,
     ) -> None:
         self._turns = turns or Turns(store)
-        self._store, self._mail, self._imap = store, mail, imap
+        self._store, self._mail, self._imap, self._parser = store, mail, imap, parser
         self._drafts, self._settings = drafts, settings
         self._slots = Slots(max(1, settings.sync.concurrency))
         self._intake = Intake(
@@ -275,7 +276,9 @@ class Sync:
         again.only_new &= wanted.only_new
         lane.wanted = again
         lane.waiters = waiters + lane.waiters
-        delay = min(_BACKOFF_FIRST * 2 ** (lane.failures - 1), _BACKOFF_MOST) * random.uniform(0.7, 1.3)  # noqa: S311
+        # it is not the mailbox's fault that the database is away: once it is back, none waits long
+        most = _DATABASE_MOST if isinstance(error, StoreDown) else _BACKOFF_MOST
+        delay = min(_BACKOFF_FIRST * 2 ** min(lane.failures - 1, 20), most) * random.uniform(0.7, 1.3)  # noqa: S311
         if lane.failures in (1, 5) or lane.failures % 50 == 0:
             log.warning(
                 "sync of %s waits %.1f s after failure %d: %s; check the mail server's log if this goes on",
@@ -301,6 +304,9 @@ class Sync:
                 rows = await self._store.read(_followed)
             except StoreDown as error:
                 log.warning("catch-up cannot read the inboxes: %s", error)
+                rows = []
+            except Exception:
+                log.exception("catch-up failed to read the inboxes; it goes on")
                 rows = []
             rows = [row for row in rows if self._turns.mine(row["address"])]
             # a sweep never takes more than its share: with push the hints do the work
@@ -332,8 +338,11 @@ class Sync:
 
     async def _read(self, inbox: Row, cursors: dict[str, Cursor], lane: _Lane, wanted: _Wanted) -> None:
         address = inbox["address"]
+        first = not lane.checked
         await self._look(inbox, cursors, lane, wanted)
-        await flags_owed.pay(self._store, self._imap, inbox, partial(self._turns.write, address))
+        write = partial(self._turns.write, address)
+        await flags_owed.pay(self._store, self._imap, inbox, write)
+        await reread.read_again(self._store, self._imap, self._parser, inbox, write, everything=first)
 
     async def _look(self, inbox: Row, cursors: dict[str, Cursor], lane: _Lane, wanted: _Wanted) -> None:
         """Read what is wanted, then forget what is gone."""
