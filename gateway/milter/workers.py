@@ -29,6 +29,7 @@ class _TaskJob:
         self.kind = kind
         self.payload = payload
         self.urgent = urgent
+        self.deaths = 0
         self.result: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     def take(self, frame: bytes) -> bool:
@@ -39,6 +40,9 @@ class _TaskJob:
             else:
                 self.result.set_exception(Refused(frame[1:].decode("ascii", "replace")))
         return True
+
+    def again(self) -> None:
+        """Nothing of an answer is kept."""
 
     async def give_up(self, why: WorkerDied | TimeoutError | OSError) -> None:
         """Tell who waits."""
@@ -63,6 +67,7 @@ class MilterWorkers(WorkerPool):
             processes=processes,
             deadline=_SIGN_SECONDS,
             patience=1.0,
+            retries=(0.0, 0.5),
         )
 
     async def verify(self, task: bytes) -> bytes:
