@@ -208,8 +208,8 @@ async def _core(
         manager.status("starting: telling the mail server its domains and mailboxes")
         async with manager.busy():
             if among.first:
-                await inboxes.finish_deletions(core)
-                await bootstrap.reconcile_mail_server(core)
+                await bootstrap.patiently(partial(inboxes.finish_deletions, core))
+                await bootstrap.patiently(partial(bootstrap.reconcile_mail_server, core))
         yield core, among
 
 

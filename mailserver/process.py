@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _FILES = 16384
 _GRACE_SECONDS = 3.0
+_STARTS = 4
 
 
 @cache
@@ -156,15 +157,26 @@ class Child:
         return process.pid if process is not None and process.returncode is None else None
 
     async def start(self, timeout: float = 20.0) -> bool:
-        """Start it and wait until it is ready; False when it died or is not ready in time."""
-        await self._spawn()
-        up = await self._await_ready(timeout)
-        if up:
-            self._watch = asyncio.create_task(self._supervise(), name=f"supervise {self.name}")
-        else:
+        """Start it and wait until it is ready; False when it ended by itself, or is not ready in time.
+
+        One that somebody killed meanwhile says nothing of its settings: it is started again, a few times.
+        """
+        deadline = time.monotonic() + timeout
+        for again in reversed(range(_STARTS)):
+            await self._spawn()
+            if await self._await_ready(deadline - time.monotonic()):
+                self._watch = asyncio.create_task(self._supervise(), name=f"supervise {self.name}")
+                return True
+            code = self._process.returncode if self._process is not None else None
             await self._end()
             await self.read_out()
-        return up
+            if code is None or code >= 0:
+                return False
+            log.error("%s was killed by signal %d while it started", self.name, -code)
+            if again and time.monotonic() < deadline:
+                log.info("%s is started again", self.name)
+                await asyncio.sleep(self._pauses[0])
+        return False
 
     async def stop(self) -> None:
         """SIGTERM, then SIGKILL after three seconds."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from gateway.core import quotas
 from gateway.core.context import Core
@@ -12,8 +14,11 @@ from gateway.store import aliases
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us
 from mailserver.addresses import fold_domain
+from mailserver.base import MailServerError
 
 log = logging.getLogger("postern.bootstrap")
+
+_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 async def ensure_first_run(core: Core) -> None:
@@ -89,6 +94,18 @@ async def make_first_key(core: Core, name: str) -> str | None:
         return True
 
     return key if await core.store.write(write) else None
+
+
+async def patiently(work: Callable[[], Awaitable[None]]) -> None:
+    """Do what needs the mail server while it may be starting anew: again when it fails, for some seconds. ``work`` is
+    safe to repeat. Raises MailServerError."""
+    for pause in _PAUSES:
+        try:
+            return await work()
+        except MailServerError as error:
+            log.warning("the mail server does not answer: %s; it is asked again in %g s", error, pause)
+        await asyncio.sleep(pause)
+    await work()
 
 
 async def reconcile_mail_server(core: Core) -> None:

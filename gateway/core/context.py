@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
 
 from gateway.core.key_ring import KeyRing
 from gateway.events.live import LiveEvents
@@ -31,7 +33,8 @@ class Core:
     ``secret`` signs URLs and return-path tokens; ``keys`` recognises API keys; ``live`` tells open sockets of new
     events; ``extractor`` reads attachments (None: switched off); ``leases`` say what this process may do where there
     are several. ``memory`` is what large messages wait for, ``inflight`` counts bodies that are being received,
-    ``disks`` hold all of it; ``trials`` counts the test posts to webhooks that are under way, by organization.
+    ``disks`` hold all of it; ``trials`` counts the test posts to webhooks that are under way, by organization;
+    ``claims`` of idempotency keys that requests of this process work on, by (work, time) (``core.idempotency``).
     """
 
     settings: Settings
@@ -48,6 +51,7 @@ class Core:
     keys: KeyRing = field(default_factory=KeyRing)
     live: LiveEvents = field(default_factory=LiveEvents)
     extractor: ExtractPool | None = None
+    claims: WeakValueDictionary[tuple[str, int], Any] = field(default_factory=WeakValueDictionary)
     trials: Counter[str] = field(default_factory=Counter)
     inbox_bell: Bell = field(default_factory=Bell)
     memory: Memory = field(default_factory=lambda: Memory(Limits().memory))

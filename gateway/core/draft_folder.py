@@ -38,8 +38,7 @@ def remove_draft(client: Client, uidvalidity: int, uid: int) -> None:
     """Expunge one draft, if its UID still means it."""
     opened = client.open(drafts_folder(client))
     if int(opened.get(b"UIDVALIDITY") or 0) == uidvalidity:
-        client.add_flags([uid], [b"\\Deleted"], silent=True)
-        client.uid_expunge([uid])
+        _expunge(client, [uid])
 
 
 class NotWhereFiled(Conflict):
@@ -76,3 +75,22 @@ def has_draft(client: Client, uidvalidity: int, uid: int) -> bool:
             if uid in rows:
                 return True
     return False
+
+
+def remove_copies(client: Client, message_id: str, newest: int | None = None) -> None:
+    """Expunge every copy of a draft of ours; with ``newest`` (a UID) those that were filed before that one. A kill
+    between filing a copy and recording it leaves one that no row names."""
+    client.open(drafts_folder(client))
+    _expunge(client, [uid for uid in client.find_message_id(message_id) if newest is None or uid < newest])
+
+
+def count_copies(client: Client, message_id: str) -> int:
+    """How many copies of a draft of ours the folder holds."""
+    client.open(drafts_folder(client), readonly=True)
+    return len(client.find_message_id(message_id))
+
+
+def _expunge(client: Client, uids: list[int]) -> None:
+    if uids:
+        client.add_flags(uids, [b"\\Deleted"], silent=True)
+        client.uid_expunge(uids)

@@ -13,9 +13,12 @@ import time
 from functools import partial
 
 from gateway.core.context import Core
-from gateway.core.draft_folder import NotWhereFiled
+from gateway.core.draft_folder import NotWhereFiled, count_copies
 from gateway.core.draft_send import send_draft, sweep
+from gateway.core.drafts import DraftChange, rfc_id, update_draft
 from gateway.core.errors import CoreError, NotFound, TooMany, Unavailable
+from gateway.core.mailbox import on_server
+from gateway.store.drafts import SHOWN
 from gateway.store.engine import Row, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.jsontext import dump, load
@@ -27,6 +30,8 @@ _SWEEP_SECONDS = 30.0
 _LONGEST_PAUSE = 300.0
 _GRACE_SECONDS = 120.0
 _MAX_SURPRISES = 5
+_CLOCKS_APART_US = 60_000_000
+_DAY_US = 86_400_000_000
 
 
 class DraftScheduler:
@@ -39,6 +44,7 @@ class DraftScheduler:
         self._task: asyncio.Task[None] | None = None
         self._again: dict[str, tuple[float, int]] = {}  # draft → (not before, failures)
         self._swept = 0.0
+        self._tidied = False
 
     async def start(self) -> None:
         """Start looking; drafts that fell due while nothing ran go at once."""
@@ -72,6 +78,9 @@ class DraftScheduler:
         for row in due:
             if self._again.get(row["id"], (0.0, 0))[0] <= now:
                 went += await self._send(row)
+        if not self._tidied:
+            await self._tidy()
+            self._tidied = True
         if now - self._swept >= _SWEEP_SECONDS or not self._swept:
             self._swept = now
             for row, inbox in await self._core.store.read(_leftovers):
@@ -80,6 +89,21 @@ class DraftScheduler:
             if await self._core.store.read(old):
                 await self._core.store.write(lambda tx: _delete(tx, old(tx)))
         return went
+
+    async def _tidy(self) -> None:
+        """After a start: a kill during an edit may have left two copies in the folder, of which a person sees both, and
+        only one says what the draft says. Filing it again leaves one."""
+        for row, inbox in await self._core.store.read(_edited_lately):
+            try:
+                count = partial(count_copies, message_id=rfc_id(inbox, row["id"]))
+                if await on_server(self._core, inbox["address"], count) > 1:
+                    log.info(
+                        "draft %s of %s has several copies; it is filed again", row["id"], inbox["address"]
+                    )
+                    scope = Scope(row["organization_id"], test=bool(row["test"]))
+                    await update_draft(self._core, scope, inbox["id"], row["id"], DraftChange())
+            except CoreError as error:
+                log.info("copies of draft %s are left as they are: %s", row["id"], error)
 
     async def _send(self, row: Row) -> bool:
         core, draft_id = self._core, row["id"]
@@ -153,6 +177,20 @@ def _due(tx: Tx) -> list[Row]:
     )
 
 
+def _edited_lately(tx: Tx) -> list[tuple[Row, Row]]:
+    """Drafts that were made or changed within a day and are in their folder, each with its inbox."""
+    rows = tx.rows(
+        "SELECT id, inbox_id, organization_id, test FROM draft WHERE uid IS NOT NULL AND updated_at > ? "  # noqa: S608
+        f"AND {SHOWN} AND (send_status IS NULL OR send_status = 'scheduled') ORDER BY updated_at DESC LIMIT 200",
+        now_us() - _DAY_US,
+    )
+    inboxes = {
+        inbox: tx.row("SELECT * FROM inbox WHERE id = ?", inbox)
+        for inbox in {row["inbox_id"] for row in rows}
+    }
+    return [(row, inbox) for row in rows if (inbox := inboxes[row["inbox_id"]]) is not None]
+
+
 def _leftovers(tx: Tx) -> list[tuple[Row, Row]]:
     """Sent drafts whose copy may stand in the folder yet, each with its inbox."""
     found = []
@@ -164,9 +202,11 @@ def _leftovers(tx: Tx) -> list[tuple[Row, Row]]:
 
 
 def _old(tx: Tx, before: int) -> list[str]:
-    """Those put away by the time ``before`` (µs)."""
-    query = "SELECT id FROM draft WHERE send_status = 'gone' AND updated_at <= ? LIMIT 1000"
-    return [row["id"] for row in tx.rows(query, before)]
+    """Those put away by the time ``before`` (µs), or later than now: the clock was set back since."""
+    query = (
+        "SELECT id FROM draft WHERE send_status = 'gone' AND (updated_at <= ? OR updated_at > ?) LIMIT 1000"
+    )
+    return [row["id"] for row in tx.rows(query, before, now_us() + _CLOCKS_APART_US)]
 
 
 def _delete(tx: Tx, draft_ids: list[str]) -> None:

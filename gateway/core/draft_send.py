@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from gateway.core import messages, replies, sending
 from gateway.core.context import Core
 from gateway.core.draft_files import files_of
-from gateway.core.draft_folder import remove_draft, require_copy
-from gateway.core.drafts import SCHEDULED, _draft_labels, _found, as_texts, put_away
+from gateway.core.draft_folder import require_copy
+from gateway.core.drafts import SCHEDULED, _draft_labels, _found, as_texts, put_away, take_away
 from gateway.core.errors import CoreError, NotFound
 from gateway.core.idempotency import Completion
 from gateway.core.labels_change import check_total
@@ -18,9 +19,10 @@ from gateway.core.mailbox import on_server
 from gateway.core.replies import ReplyRequest
 from gateway.core.sending import SendRequest
 from gateway.core.sent import Sent
+from gateway.core.sent_before import Once
 from gateway.store.drafts import SHOWN
 from gateway.store.engine import Row, Tx
-from gateway.store.ids import now_us
+from gateway.store.ids import derived_ulid, now_us
 from gateway.store.jsontext import load
 from gateway.store.scope import Scope
 
@@ -74,6 +76,8 @@ async def _send(
             raise NotFound("the draft was sent, changed or deleted just now")
         tx.run("DELETE FROM draft_file WHERE draft_id = ?", row["id"])
 
+    # a draft is sent once, also when the database that says so was lost
+    once = Once(derived_ulid(0, "draft", row["id"]), row["updated_at"])
     if row["forward_of"]:
         found = await messages.get_messages(
             core, scope, inbox["id"], [row["forward_of"]], bodies=True, strict=True
@@ -86,7 +90,9 @@ async def _send(
             labels=labels,
             attachments=files,
         )
-        return await replies.forward(core, scope, inbox, found[0], request, idempotency=completion, also=also)
+        return await replies.forward(
+            core, scope, inbox, found[0], request, idempotency=completion, also=also, once=once
+        )
     thread_id = content.get("thread_id")
     if thread_id and not await core.store.read(
         lambda tx: tx.value("SELECT 1 FROM thread WHERE id = ?", thread_id)
@@ -103,7 +109,7 @@ async def _send(
         references=content.get("references") or (),
         thread_id=thread_id,
     )
-    return await sending.send(core, scope, inbox, wanted, completion, also)
+    return await sending.send(core, scope, inbox, wanted, completion, also, once)
 
 
 async def sweep(core: Core, inbox: Row, draft_id: str) -> None:
@@ -114,9 +120,8 @@ async def sweep(core: Core, inbox: Row, draft_id: str) -> None:
     if row is None:
         return
     if row["uid"] is not None:
-        validity, uid = row["uidvalidity"], row["uid"]
         try:
-            await on_server(core, inbox["address"], lambda client: remove_draft(client, validity, uid))
+            await on_server(core, inbox["address"], partial(take_away, inbox=inbox, row=row))
         except CoreError:
             return
     await core.store.write(lambda tx: put_away(tx, draft_id))

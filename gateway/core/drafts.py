@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from gateway.core.context import Core
 from gateway.core.draft_content import PEOPLE, check_content, check_people, draft_mime, empty
 from gateway.core.draft_files import files_of, new_facts, store_files
-from gateway.core.draft_folder import file_draft, remove_draft, require_copy
+from gateway.core.draft_folder import file_draft, remove_copies, remove_draft, require_copy
 from gateway.core.errors import Conflict, CoreError, Invalid
 from gateway.core.labels_change import check_labels, check_total
 from gateway.core.listing import Filter, Listing, Window, cut, keyset
@@ -27,10 +28,11 @@ from gateway.mime.reply import forward_subject
 from gateway.mime.types import Address, OutgoingAttachment
 from gateway.store.drafts import SHOWN
 from gateway.store.engine import Row, Tx
-from gateway.store.ids import new_ulid, now_us
+from gateway.store.ids import derived_ulid, new_ulid, now_us
 from gateway.store.jsontext import dump, load
 from gateway.store.labels import SYSTEM
 from gateway.store.scope import Scope
+from mailserver.imap import Client
 
 SCHEDULED = "scheduled"
 
@@ -83,6 +85,11 @@ async def create_draft(core: Core, scope: Scope, inbox_ref: str, new: NewDraft) 
         check_send_at(new.send_at)
         labels.add(SCHEDULED)
     draft_id, at = new_ulid(), now_us()
+    if new.client_id is not None:  # a copy that a kill left is of this id, too, whoever asks again
+        named = derived_ulid(inbox["created_at"], inbox["id"], "draft by client_id", new.client_id)
+        hidden = f"SELECT 1 FROM draft WHERE id = ? AND NOT {SHOWN}"  # noqa: S608
+        if not await core.store.read(lambda tx: tx.value(hidden, named)):
+            draft_id = named
     raw = await draft_mime(core.parser, inbox, draft_id, content, new.files, at)
     facts = new_facts(new.files)
     validity, uid = await _file(core, inbox, draft_id, raw)
@@ -119,8 +126,10 @@ async def create_draft(core: Core, scope: Scope, inbox_ref: str, new: NewDraft) 
         return _row(tx, draft_id)
 
     row = await core.store.write(write)
-    if row["id"] != draft_id:
+    if row["uid"] != uid or row["uidvalidity"] != validity:
         await _take_away(core, inbox, validity, uid)
+    elif new.client_id is not None:
+        await _take_older_away(core, inbox, draft_id, uid)
     return row
 
 
@@ -236,6 +245,7 @@ async def update_draft(
         raise
     if row["uid"] is not None and row["uid"] != uid:
         await _take_away(core, inbox, row["uidvalidity"], row["uid"])
+    await _take_older_away(core, inbox, row["id"], uid)
     return changed
 
 
@@ -245,9 +255,19 @@ async def delete_draft(core: Core, scope: Scope, inbox_ref: str | None, draft_re
     inbox, row = await core.store.read(lambda tx: _found(tx, scope, inbox_ref, draft_ref))
     require_own_test(scope, [row], "draft")
     if row["uid"] is not None:
-        validity, uid = row["uidvalidity"], row["uid"]
-        await on_server(core, inbox["address"], lambda client: remove_draft(client, validity, uid))
+        await on_server(core, inbox["address"], partial(take_away, inbox=inbox, row=row))
     await core.store.write(lambda tx: put_away(tx, row["id"]))
+
+
+def take_away(client: Client, inbox: Row, row: Row) -> None:
+    """Expunge a draft, with each copy of it that there is."""
+    remove_draft(client, row["uidvalidity"], row["uid"])
+    remove_copies(client, rfc_id(inbox, row["id"]))
+
+
+def rfc_id(inbox: Row, draft_id: str) -> str:
+    """The Message-ID of our own copies of a draft."""
+    return f"<dft_{draft_id}@{inbox['domain']}>"
 
 
 def put_away(tx: Tx, draft_id: str) -> None:
@@ -349,8 +369,17 @@ def _found(tx: Tx, scope: Scope, inbox_ref: str | None, draft_ref: str) -> tuple
 
 
 async def _file(core: Core, inbox: Row, draft_id: str, raw: bytes) -> tuple[int, int]:
-    rfc = f"<dft_{draft_id}@{inbox['domain']}>"
+    rfc = rfc_id(inbox, draft_id)
     return await on_server(core, inbox["address"], lambda client: file_draft(client, raw, rfc))
+
+
+async def _take_older_away(core: Core, inbox: Row, draft_id: str, uid: int) -> None:
+    """Expunge copies of a draft that were filed before the one its row names; as ``_take_away``."""
+    older = partial(remove_copies, message_id=rfc_id(inbox, draft_id), newest=uid)
+    try:
+        await on_server(core, inbox["address"], older)
+    except CoreError:
+        pass
 
 
 async def _take_away(core: Core, inbox: Row, validity: int, uid: int) -> None:

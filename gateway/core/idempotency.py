@@ -17,8 +17,8 @@ from gateway.core.context import Core
 from gateway.core.errors import Conflict, Invalid, Unavailable
 from gateway.core.sent import Sent
 from gateway.store.engine import Row, Tx
-from gateway.store.ids import new_ulid, now_us
-from gateway.store.leases import Leases, living_processes
+from gateway.store.ids import derived_ulid, now_us
+from gateway.store.leases import living_processes
 
 T = TypeVar("T")
 
@@ -27,7 +27,6 @@ EXPIRY_US = 86_400_000_000
 _STALE_US = 60_000_000
 _WAIT_SECONDS = 30.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.25
-_STARTED_US = now_us()  # a claim older than this process is nobody's, where one process owns the database
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +37,12 @@ class Replay:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Claim:
-    """This caller runs the request. ``complete`` or ``abandon`` it.
+    """This caller runs the request. ``complete`` or ``abandon`` it; who drops it gives it up.
 
-    ``work``: a ULID, the same for whoever retakes the claim after a crash.
+    ``work``: a ULID, the same for whoever retakes the claim after a crash; its random part is a digest of realm and
+    key, the same also in a database that was restored from before the claim (``core.sent_before``).
     """
 
     id: int
@@ -79,7 +79,7 @@ async def begin(core: Core, realm: str, key: str, fingerprint: str) -> Replay | 
     pause = _FIRST_PAUSE
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _WAIT_SECONDS
-    attempt = partial(_begin, realm=realm, key=key, fingerprint=fingerprint, leases=core.leases)
+    attempt = partial(_begin, core=core, realm=realm, key=key, fingerprint=fingerprint)
     outcome = await core.store.write(attempt)
     while outcome is None:
         if loop.time() >= deadline:
@@ -90,7 +90,7 @@ async def begin(core: Core, realm: str, key: str, fingerprint: str) -> Replay | 
             )
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)
-        if await core.store.read(partial(_settled, realm=realm, key=key, leases=core.leases)):
+        if await core.store.read(partial(_settled, core=core, realm=realm, key=key)):
             outcome = await core.store.write(attempt)
     return outcome
 
@@ -120,7 +120,7 @@ async def abandon(core: Core, claim: Claim) -> None:
     )
 
 
-def _begin(tx: Tx, realm: str, key: str, fingerprint: str, leases: Leases) -> Replay | Claim | None:
+def _begin(tx: Tx, core: Core, realm: str, key: str, fingerprint: str) -> Replay | Claim | None:
     now = now_us()
     row = tx.row(
         "SELECT * FROM idempotency WHERE realm = ? AND key = ?",
@@ -138,8 +138,8 @@ def _begin(tx: Tx, realm: str, key: str, fingerprint: str, leases: Leases) -> Re
                 "key": key,
                 "fingerprint": fingerprint,
                 "state": "running",
-                "work": (work := new_ulid()),
-                "claimed_by": leases.process,
+                "work": (work := derived_ulid(now, "idempotency", realm, key)),
+                "claimed_by": core.leases.process,
                 "created_at": now,
             },
             ignore=True,
@@ -147,7 +147,7 @@ def _begin(tx: Tx, realm: str, key: str, fingerprint: str, leases: Leases) -> Re
         if not added:
             return None  # another process was faster
         made = tx.value("SELECT id FROM idempotency WHERE realm = ? AND key = ?", realm, key)
-        return Claim(int(made), now, work)
+        return _claimed(core, Claim(int(made), now, work))
     if row["fingerprint"] != fingerprint:
         raise Conflict(
             "this Idempotency-Key was used for a different request",
@@ -157,7 +157,7 @@ def _begin(tx: Tx, realm: str, key: str, fingerprint: str, leases: Leases) -> Re
         )
     if row["state"] == "done":
         return Replay(int(row["status"]), row["body"])
-    if not _abandoned(tx, row, leases):
+    if not _abandoned(tx, row, core):
         return None
     taken = row["created_at"]
     # whoever ran it is gone, and had it been done the row would say so
@@ -165,23 +165,33 @@ def _begin(tx: Tx, realm: str, key: str, fingerprint: str, leases: Leases) -> Re
         "UPDATE idempotency SET created_at = ?, claimed_by = ? "
         "WHERE id = ? AND state = 'running' AND created_at = ?",
         now,
-        leases.process,
+        core.leases.process,
         row["id"],
         taken,
     )
-    return Claim(int(row["id"]), now, row["work"]) if retaken else None
+    return _claimed(core, Claim(int(row["id"]), now, row["work"])) if retaken else None
 
 
-def _abandoned(tx: Tx, row: Row, leases: Leases) -> bool:
+def _claimed(core: Core, claim: Claim) -> Claim:
+    """Known as worked on here for as long as somebody has it; from before the commit, so that no repeat takes it for
+    abandoned. When the database loses the commit's answer, nobody has it."""
+    core.claims[claim.work, claim.taken_at] = claim
+    return claim
+
+
+def _abandoned(tx: Tx, row: Row, core: Core) -> bool:
     """Whether nobody works on a running claim any more."""
-    if row["created_at"] < now_us() - _STALE_US:
+    now = now_us()
+    if (
+        not now - _STALE_US < row["created_at"] < now + _STALE_US
+    ):  # of the future: the clock was set back since
         return True
-    if leases.alone:
-        return bool(row["created_at"] < _STARTED_US)
+    if core.leases.alone or row["claimed_by"] == core.leases.process:
+        return (row["work"], row["created_at"]) not in core.claims
     return row["claimed_by"] not in {one["id"] for one in living_processes(tx)}
 
 
-def _settled(tx: Tx, realm: str, key: str, leases: Leases) -> bool:
+def _settled(tx: Tx, core: Core, realm: str, key: str) -> bool:
     """Whether a look inside a transaction may bring news: done, gone, or abandoned."""
     row = tx.row("SELECT * FROM idempotency WHERE realm = ? AND key = ?", realm, key)
-    return row is None or row["state"] == "done" or _abandoned(tx, row, leases)
+    return row is None or row["state"] == "done" or _abandoned(tx, row, core)

@@ -44,6 +44,7 @@ _DERIVED = (
     "DELETE FROM thread WHERE inbox_id = ?",
     "DELETE FROM row_total WHERE inbox_id = ?",
     "DELETE FROM attachment_text WHERE inbox_id = ?",
+    "DELETE FROM reread WHERE inbox_id = ?",
 )
 
 

@@ -16,6 +16,7 @@ from gateway.core.idempotency import Completion
 from gateway.core.mailbox import spots_of, whole_message
 from gateway.core.sending import SendRequest, send
 from gateway.core.sent import Sent
+from gateway.core.sent_before import Once
 from gateway.mime.addresses import format_address
 from gateway.mime.attachments import attachment_content
 from gateway.mime.reply import (
@@ -98,6 +99,7 @@ async def forward(
     *,
     idempotency: Completion | None = None,
     also: Callable[[Tx], None] | None = None,
+    once: Once | None = None,
 ) -> Sent:
     """Send a message on, with its attachments, as the start of a new thread.
 
@@ -107,7 +109,7 @@ async def forward(
     wanted = forward_request(original_row, request)
     kept = await original_attachments(core, inbox_row, original_row)
     wanted = replace(wanted, attachments=[*kept, *wanted.attachments])
-    return await send(core, scope, inbox_row, wanted, idempotency, also)
+    return await send(core, scope, inbox_row, wanted, idempotency, also, once)
 
 
 def reply_request(

@@ -14,7 +14,7 @@ from gateway.core import wallet
 from gateway.core.context import Core
 from gateway.core.disk_room import check_room
 from gateway.core.errors import Invalid, Rejected, TooLarge, Unavailable
-from gateway.core.idempotency import Completion, complete
+from gateway.core.idempotency import EXPIRY_US, Completion, complete
 from gateway.core.labels_change import check_labels
 from gateway.core.lookup import require
 from gateway.core.mail_domains import check_domains
@@ -22,6 +22,7 @@ from gateway.core.opened import tracks, with_pixel
 from gateway.core.reputation import check_standing
 from gateway.core.rules import admit, check_recipients
 from gateway.core.sent import Sent
+from gateway.core.sent_before import Once, own_ulid, sent_before
 from gateway.core.unsubscribe import unsubscribe_headers
 from gateway.core.wallet_notice import owner_told
 from gateway.mime.addresses import InvalidAddress, normalise, parse_user_address
@@ -37,7 +38,7 @@ from gateway.store import index, sent_aliases, threads
 from gateway.store.dkim_keys import active_key
 from gateway.store.engine import Row, Tx
 from gateway.store.flags_owed import owe
-from gateway.store.ids import message_id_header, new_ulid, now_us, own_message_ulid
+from gateway.store.ids import message_id_header, now_us, own_message_ulid
 from gateway.store.labels import SYSTEM, to_keyword
 from gateway.store.people import people_json
 from gateway.store.scope import Scope
@@ -110,19 +111,27 @@ async def send(
     request: SendRequest,
     idempotency: Completion | None = None,
     also: Callable[[Tx], None] | None = None,
+    once: Once | None = None,
 ) -> Sent:
     """Accept a message; when this returns it is on disk and will go out.
 
-    ``also`` runs in the same transaction (a draft goes when it is sent). Raises Invalid, TooLarge, Rejected,
-    TooMany, Unpaid, Forbidden, Unavailable, Conflict.
+    ``also`` runs in the same transaction (a draft goes when it is sent). ``once``: what must never be sent twice
+    (default: what ``idempotency`` names). Raises Invalid, TooLarge, Rejected, TooMany, Unpaid, Forbidden,
+    Unavailable, Conflict.
     """
     require(scope, "message_send")
     if inbox_row["status"] != "active":
         raise Rejected("sending is suspended for this inbox", code="inbox_suspended")
+    if once is None and idempotency is not None:
+        once = Once(idempotency.claim.work, now_us() - EXPIRY_US)
+    if once is not None and not scope.test:
+        before = await sent_before(core, inbox_row, once, idempotency, also)
+        if before is not None:
+            return before
     checked = check_request(core.settings, request)
     await check_room(core)
     at = now_us()
-    message_id = new_ulid(at)
+    message_id = own_ulid(at, once)
     if request.unsubscribe:
         checked.headers.update(
             unsubscribe_headers(core, inbox_row, message_id, checked.fields(), checked.headers)
@@ -317,6 +326,8 @@ def _accept(
     if tx.value("SELECT status FROM inbox WHERE id = ?", inbox["id"]) != "active":
         raise Rejected("the inbox was deleted or suspended just now", code="inbox_suspended")
     check_standing(tx, inbox)
+    if also is not None:  # first: what may be sent once, by one of several callers, is taken here
+        also(tx)
     allowance = admit(tx, scope, inbox, core.settings.limits, ready.checked.fields(), charge=True)
     wallet.charge(tx, core.settings.wallet, scope, len(request.attachments))
     rfc_id = message_id_header(ready.message_id, inbox["domain"])
@@ -363,8 +374,6 @@ def _accept(
     )
     if scope.test:
         _pretend(core, tx, inbox, ready.message_id, people)
-    if also is not None:
-        also(tx)
     sent = Sent(ready.message_id, thread_id, ready.at, ready.parsed, ready.checked.bcc, allowance)
     if completion is not None:
         complete(tx, completion.claim, *completion.render(sent))

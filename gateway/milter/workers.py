@@ -67,6 +67,7 @@ class MilterWorkers(WorkerPool):
             processes=processes,
             deadline=_SIGN_SECONDS,
             patience=1.0,
+            retries=(0.0, 0.5),
         )
 
     async def verify(self, task: bytes) -> bytes:

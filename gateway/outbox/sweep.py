@@ -24,5 +24,6 @@ def sweep(tx: Tx, keep_days: int) -> bool:
         tx.run("DELETE FROM outbox WHERE id = ?", row["id"])
     tx.run("DELETE FROM idempotency WHERE created_at < ?", now - DAY_US)
     tx.run("DELETE FROM tally WHERE day < ?", now // DAY_US)
-    tx.run("DELETE FROM registration WHERE created_at < ?", now - _HOUR_US)
+    # one of the future was made before the clock was set back, and would count for as long
+    tx.run("DELETE FROM registration WHERE created_at < ? OR created_at > ?", now - _HOUR_US, now + _HOUR_US)
     return len(rows) == _AT_ONCE

@@ -214,6 +214,18 @@ class Location(Model):
         indexes = ((("folder_id", "uid"), True),)
 
 
+class Reread(Model):
+    """A message that was indexed without having been read: see ``store.reread``."""
+
+    message_id = CharField(primary_key=True)
+    inbox_id = CharField()
+    due_at = BigIntegerField()
+    tries = flag()
+
+    class Meta:
+        indexes = ((("inbox_id", "due_at"), False),)
+
+
 DERIVED: list[type[Model]] = [
-    Folder, Thread, ThreadRef, Message, MessageBody, AttachmentText, Label, Location,
+    Folder, Thread, ThreadRef, Message, MessageBody, AttachmentText, Label, Location, Reread,
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from gateway import metrics
 from gateway.mime.types import ParsedMessage
 from gateway.store import labels as labelling
-from gateway.store import search, threads
+from gateway.store import reread, search, threads
 from gateway.store.arrival_time import listing_time
 from gateway.store.engine import Row, Tx
 from gateway.store.flags_owed import owe, with_owed
@@ -81,9 +81,8 @@ def index_found(
 ) -> Indexed | None:
     """Index a message found on the mail server, or bind one we know to this place.
 
-    ``extra``: labels of a new one that its place does not give. ``times``: what messages were listed under before, µs by
-    id. Idempotent. None: it was read there, and we have taken
-    it away since.
+    ``extra``: labels of a new one that its place does not give. ``times``: what messages were listed under before, µs
+    by id. Idempotent. None: it was read there, and we have taken it away since.
     """
     if _left(tx, place):
         return None
@@ -247,6 +246,8 @@ def insert_message(
     body = (parsed.text or parsed.extracted_text or parsed.preview or "")[:SEARCHED_CHARS]
     seq = tx.value("SELECT seq FROM message WHERE id = ?", message_id)
     search.add(tx, int(seq), parsed.subject, people, body)
+    if parsed.unread and not test:
+        reread.note(tx, inbox["id"], message_id)
     tx.run("UPDATE inbox SET active_at = ? WHERE id = ? AND active_at < ?", at, inbox["id"], at)
     tx.after_commit.append(metrics.messages.labels(direction).inc)
     return thread_id
@@ -352,7 +353,7 @@ def delete_message(tx: Tx, message_id: str) -> str | None:
     if row is None:
         return None
     tx.run("DELETE FROM message_search WHERE rowid = ?", row["seq"])
-    for table in ("label", "message_body", "attachment_text", "flags_owed"):
+    for table in ("label", "message_body", "attachment_text", "flags_owed", "reread"):
         tx.run(f"DELETE FROM {table} WHERE message_id = ?", message_id)  # noqa: S608
     tx.run("UPDATE location SET message_id = ? WHERE message_id = ?", LEFT, message_id)
     tx.run("DELETE FROM message WHERE id = ?", message_id)

@@ -50,6 +50,10 @@ TTL = 5.0
 BEAT = 1.0
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
+_LIVES = f"expires_at > {_NOW} AND expires_at < {_NOW} + {int(4 * TTL * 1_000_000)}"
+"""Of a row of ``process`` or ``lease``: not expired. What would expire later than any beat can say was written before
+the database server's clock was set back."""
+
 Share = tuple[Duty, int]
 
 
@@ -258,7 +262,7 @@ class PostgresLeases:
         )
         living = {
             row["id"]: frozenset(row["roles"].split())
-            for row in tx.rows(f"SELECT id, roles FROM process WHERE expires_at > {_NOW}")  # noqa: S608
+            for row in tx.rows(f"SELECT id, roles FROM process WHERE {_LIVES}")  # noqa: S608
         }
         shares = {_share(row): int(row["token"]) for row in held}
         for duty in self._duties:
@@ -278,7 +282,7 @@ class PostgresLeases:
     def _take(self, tx: Tx, duty: Duty, most: int, ttl: int) -> list[Row]:
         return tx.rows(
             f"UPDATE lease SET holder = ?, token = token + 1, expires_at = {_NOW} + ? WHERE name IN "  # noqa: S608
-            f"(SELECT name FROM lease WHERE kind = ? AND (holder IS NULL OR expires_at < {_NOW}) "
+            f"(SELECT name FROM lease WHERE kind = ? AND (holder IS NULL OR NOT ({_LIVES})) "
             "ORDER BY name LIMIT ? FOR UPDATE SKIP LOCKED) RETURNING name, kind, token",
             self.process,
             ttl,
@@ -289,7 +293,8 @@ class PostgresLeases:
     def _sign_off(self, tx: Tx) -> None:
         tx.lock("processes")
         self._end(tx, self.process)
-        tx.run(f"DELETE FROM process WHERE expires_at < {_NOW} - 86400000000")  # noqa: S608
+        day = 86_400_000_000
+        tx.run(f"DELETE FROM process WHERE expires_at NOT BETWEEN {_NOW} - {day} AND {_NOW} + {day}")  # noqa: S608
 
     @staticmethod
     def _end(tx: Tx, process: str) -> None:
@@ -321,7 +326,7 @@ def _prepare(tx: Tx) -> None:
 
 def living_processes(tx: Tx) -> list[Row]:
     """The processes that live: their host, pid and roles."""
-    return tx.rows(f"SELECT id, host, pid, roles FROM process WHERE expires_at > {_NOW} ORDER BY id")  # noqa: S608
+    return tx.rows(f"SELECT id, host, pid, roles FROM process WHERE {_LIVES} ORDER BY id")  # noqa: S608
 
 
 def _name(share: Share) -> str:

@@ -20,7 +20,7 @@ from gateway.settings import Limits, Settings
 from gateway.store.engine import Row, Store, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.leases import LeaseLost, Share
-from gateway.sync import apply, fetch, flags_owed
+from gateway.sync import apply, fetch, flags_owed, reread
 from gateway.sync.drafts import settle_drafts
 from gateway.sync.fetch import Cursor, Delta
 from gateway.sync.intake import Intake
@@ -39,6 +39,7 @@ _STUCK_SLOTS = 2
 """How many mailboxes that do not answer are tried at once, beside the passes over the others."""
 _HINT_PAUSE = 2.0
 """Seconds after a failure from which on a hint brings the next try forward."""
+_DATABASE_MOST = 5.0
 _SETTLED_US = 600 * 1_000_000
 _SWEPT = 200
 """Rows removed in one transaction: other writers, and a stop, wait for that long and no longer."""
@@ -340,6 +341,10 @@ class Sync:
         lane.wanted = again
         lane.waiters = waiters + lane.waiters
         most = _STUCK_MOST if isinstance(error, MailboxStuck) else _BACKOFF_MOST
+        if isinstance(
+            error, StoreDown
+        ):  # not the mailbox's fault: once the database is back, none waits long
+            most = _DATABASE_MOST
         delay = min(_BACKOFF_FIRST * 2 ** min(lane.failures - 1, 10), most) * random.uniform(0.7, 1.3)  # noqa: S311
         if lane.failures in (1, 5) or lane.failures % 50 == 0:
             log.warning(
@@ -359,6 +364,9 @@ class Sync:
                 rows = await self._store.read(_followed)
             except StoreDown as error:
                 log.warning("catch-up cannot read the inboxes: %s", error)
+                rows = []
+            except Exception:
+                log.exception("catch-up failed to read the inboxes; it goes on")
                 rows = []
             rows = [row for row in rows if self._turns.mine(row["address"])]
             # a sweep never takes more than its share: with push the hints do the work
@@ -390,9 +398,12 @@ class Sync:
 
     async def _read(self, inbox: Row, cursors: dict[str, Cursor], lane: _Lane, wanted: _Wanted) -> None:
         address = inbox["address"]
+        first = not lane.checked
+        write = partial(self._turns.write, address)
         with self._memory.tab(inbox["organization_id"]):
             await self._look(inbox, cursors, lane, wanted)
-        await flags_owed.pay(self._store, self._imap, inbox, partial(self._turns.write, address))
+            await flags_owed.pay(self._store, self._imap, inbox, write)
+            await reread.read_again(self._store, self._imap, self._parser, inbox, write, everything=first)
 
     async def _look(self, inbox: Row, cursors: dict[str, Cursor], lane: _Lane, wanted: _Wanted) -> None:
         """Read what is wanted, then forget what is gone."""

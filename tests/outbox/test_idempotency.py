@@ -13,14 +13,17 @@ from gateway.core.errors import Conflict, Invalid
 from gateway.core.idempotency import Claim, Completion, Replay
 from gateway.core.sending import SendRequest, send
 from gateway.core.sent import Sent
-from gateway.store.engine import Row
+from gateway.store import index
+from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
+from gateway.sync.rebuild import rebuild
+from tests.outbox.borrowed import borrowed, copies
 from tests.outbox.rig import ORG, SCOPE, Rig, rig
 
 pytestmark = pytest.mark.anyio
 
 
-async def _call(r: Rig, inbox: Row, key: str, body: str = "same") -> str:
+async def _call(r: Rig, inbox: Row, key: str, body: str = "same", to: str = "bob@world.test") -> str:
     """What a dialect does with a keyed request."""
     begun = await idempotency.begin(r.core, ORG, key, body)
     if isinstance(begun, Replay):
@@ -30,9 +33,7 @@ async def _call(r: Rig, inbox: Row, key: str, body: str = "same") -> str:
         return 200, json.dumps({"message_id": sent.message_id, "thread_id": sent.thread_id})
 
     try:
-        sent = await send(
-            r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text=body), Completion(begun, render)
-        )
+        sent = await send(r.core, SCOPE, inbox, SendRequest(to=[to], text=body), Completion(begun, render))
     except BaseException:
         await idempotency.abandon(r.core, begun)
         raise
@@ -82,7 +83,7 @@ async def test_claim_of_a_dead_process_is_retaken(tmp_path: Path) -> None:
         inbox = await r.inbox()
         old = await idempotency.begin(r.core, ORG, "k", "same")
         assert isinstance(old, Claim)
-        before = idempotency._STARTED_US - 1
+        before = old.taken_at - 1
         await r.core.store.write(lambda tx: tx.run("UPDATE idempotency SET created_at = ?", before))
         await asyncio.wait_for(_call(r, inbox, "k"), 5)
         # were the old one alive after all, its send must not happen as well
@@ -104,3 +105,52 @@ async def test_a_key_is_forgotten_after_a_day(tmp_path: Path) -> None:
         old = now_us() - idempotency.EXPIRY_US - 1
         await r.core.store.write(lambda tx: tx.run("UPDATE idempotency SET created_at = ?", old))
         assert await _call(r, inbox, "k", "something else") != first
+
+
+async def test_a_key_that_a_restored_database_does_not_know_sends_nothing_again(tmp_path: Path) -> None:
+    """The database is put back to before the send; its copy in Sent is there, and was read again."""
+    async with borrowed(tmp_path, "friend") as (r, server):
+        inbox = await r.inbox()
+        await r.inbox("friend@x.test")
+        to = "friend@x.test"
+        sent = json.loads(await _call(r, inbox, "k", to=to))["message_id"]
+        await r.settled(sent)
+
+        def restore(tx: Tx) -> None:
+            for table in ("outbox", "outbox_recipient", "idempotency", "event", "thread", "thread_ref"):
+                tx.run(f"DELETE FROM {table}")
+            index.delete_message(tx, sent)
+            tx.run("DELETE FROM location")
+
+        await r.core.store.write(restore)
+        await rebuild(r.core.store, r.core.imap, r.core.parser)
+        answer = json.loads(await _call(r, inbox, "k", to=to))
+        assert answer["message_id"] == sent
+        assert answer == json.loads(await _call(r, inbox, "k", to=to)), "and the answer is kept again"
+        assert await r.value("SELECT count(*) FROM outbox") == 0
+        assert await copies(server, to) == 1
+        other = json.loads(await _call(r, inbox, "another", to=to))["message_id"]
+        assert other != sent
+        await r.settled(other)
+        assert await copies(server, to) == 2
+
+
+async def test_a_claim_that_nobody_works_on_is_retaken_at_once(tmp_path: Path) -> None:
+    """Its process lives, but the answer to the claim, or to its end, was lost with the database."""
+    async with rig(tmp_path, start=False) as r:
+        inbox = await r.inbox()
+        begun = await idempotency.begin(r.core, ORG, "k", "same")
+        assert isinstance(begun, Claim)
+        del begun
+        await asyncio.wait_for(_call(r, inbox, "k"), 5)
+
+
+async def test_a_claim_of_the_future_does_not_hold_for_as_long(tmp_path: Path) -> None:
+    """The clock was set back a day, and the gateway started again."""
+    async with rig(tmp_path, start=False) as r:
+        inbox = await r.inbox()
+        begun = await idempotency.begin(r.core, ORG, "k", "same")
+        assert isinstance(begun, Claim)
+        ahead = now_us() + idempotency.EXPIRY_US
+        await r.core.store.write(lambda tx: tx.run("UPDATE idempotency SET created_at = ?", ahead))
+        await asyncio.wait_for(_call(r, inbox, "k"), 5)

@@ -182,3 +182,22 @@ async def test_two_processes_hear_one_doorbell() -> None:
         await client.post(bells[1].url, json=push)
     await bells[1].stop()
     assert heard == ["a@x.test", "a@x.test"]
+
+
+async def test_what_was_written_before_the_clock_was_set_back_holds_nothing(store: Store) -> None:
+    """A process and its share that would expire a day from now by the database's clock: nobody renews them."""
+    day = 86_400_000_000
+
+    def dead(tx: Tx) -> None:
+        later = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint + ?"
+        tx.run(
+            "INSERT INTO process (id, roles, host, pid, place, started_at, expires_at) "
+            f"VALUES ('dead', 'outbox', 'h', 1, 'elsewhere', 0, {later})",
+            day,
+        )
+        tx.run(f"UPDATE lease SET holder = 'dead', expires_at = {later} WHERE kind = 'drafts'", day)
+
+    async with process(store, {"outbox"}) as one:
+        await asyncio.to_thread(store.write_now, dead)
+        await until(lambda: one.holds(("drafts", 0)))
+        assert [row["id"] for row in await store.read(living_processes)] == [one.process]

@@ -1,0 +1,96 @@
+"""Messages that were indexed without having been read: process after process died, or had no time (``mime.worker``).
+
+What their header block says is shown meanwhile. They are read again after a start of the gateway, and now and then
+(``sync.reread``); what is found then takes its place, under the same id.
+"""
+
+from __future__ import annotations
+
+from gateway.mime.types import ParsedMessage
+from gateway.store import search, threads
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us
+from gateway.store.jsontext import dump
+from gateway.store.people import people_json
+
+SEARCHED_CHARS = 100_000
+_FIRST_US, _LONGEST_US = 300_000_000, 86_400_000_000
+
+
+def note(tx: Tx, inbox_id: str, message_id: str) -> None:
+    """A message was indexed that is still to be read."""
+    row = {"message_id": message_id, "inbox_id": inbox_id, "due_at": now_us() + _FIRST_US, "tries": 0}
+    tx.insert("reread", row, ignore=True)
+
+
+def due(tx: Tx, inbox_id: str, most: int, *, everything: bool) -> list[Row]:
+    """Up to ``most`` messages of an inbox that are to be read now (``everything``: whatever their time), and where they
+    are: ``name``, ``uidvalidity`` and ``uid`` are None of one that is nowhere yet."""
+    return tx.rows(
+        "SELECT reread.message_id, reread.tries, folder.name, folder.uidvalidity, location.uid FROM reread "
+        "LEFT JOIN location ON location.id = "
+        "(SELECT max(id) FROM location WHERE location.message_id = reread.message_id) "
+        "LEFT JOIN folder ON folder.id = location.folder_id "
+        "WHERE reread.inbox_id = ? AND (? = 1 OR reread.due_at <= ? OR reread.due_at > ?) "
+        "ORDER BY reread.due_at LIMIT ?",
+        inbox_id,
+        int(everything),
+        now := now_us(),
+        now + 2 * _LONGEST_US,  # the clock was set back since
+        most,
+    )
+
+
+def put_off(tx: Tx, message_id: str, tries: int) -> None:
+    """It could not be read once more: the pauses grow to a day."""
+    pause = min(_FIRST_US << min(tries, 10), _LONGEST_US)
+    tx.run(
+        "UPDATE reread SET tries = ?, due_at = ? WHERE message_id = ?",
+        tries + 1,
+        now_us() + pause,
+        message_id,
+    )
+
+
+def replace(tx: Tx, message_id: str, parsed: ParsedMessage) -> bool:
+    """Put what was read in place of what the header block said. False when the message is gone."""
+    tx.run("DELETE FROM reread WHERE message_id = ?", message_id)
+    row = tx.row("SELECT seq, thread_id FROM message WHERE id = ?", message_id)
+    if row is None:
+        return False
+    sender = parsed.sender
+    changes = {
+        "from_json": dump([sender.name, sender.email]) if sender else None,
+        "from_email": sender.email.lower()[:320] if sender else None,
+        "reply_to_json": people_json(parsed.reply_to),
+        "to_json": people_json(parsed.to),
+        "cc_json": people_json(parsed.cc),
+        "subject": parsed.subject,
+        "preview": parsed.preview,
+        "headers_json": dump(parsed.headers),
+        "attachments_json": dump(parsed.attachments),
+        "auth_json": dump(parsed.auth),
+        "defects_json": dump(parsed.defects),
+        "attachment_bytes": sum(one.size for one in parsed.attachments),
+        "truncated": int(parsed.truncated),
+        "hidden_text": int(parsed.hidden_text),
+        "updated_at": now_us(),
+    }
+    tx.update("message", "id", message_id, changes)
+    body = {
+        "text": parsed.text,
+        "html": parsed.html,
+        "extracted_text": parsed.extracted_text,
+        "extracted_html": parsed.extracted_html,
+        "one_time_code": parsed.one_time_code,
+        "one_time_link": parsed.one_time_link,
+    }
+    tx.update("message_body", "message_id", message_id, body)
+    people = [*([sender] if sender else []), *parsed.to[:50], *parsed.cc[:50]]
+    words = (parsed.text or parsed.extracted_text or parsed.preview or "")[:SEARCHED_CHARS]
+    tx.run("DELETE FROM message_search WHERE rowid = ?", row["seq"])
+    search.add(
+        tx, int(row["seq"]), parsed.subject, " ".join(f"{one.name} {one.email}" for one in people), words
+    )
+    threads.refresh(tx, row["thread_id"], now_us())
+    return True

@@ -1,0 +1,58 @@
+"""Reading again, at the end of a pass over an inbox, what was indexed without having been read (``store.reread``)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from imapclient.exceptions import IMAPClientError
+
+from gateway.mime.worker import ParserPool
+from gateway.store import reread
+from gateway.store.engine import Row, Store, Tx
+from gateway.sync.fetch import fetch_uids
+from gateway.sync.slots import PassImap
+from mailserver.base import MailServerError
+from mailserver.imap import Client, ImapPool
+
+log = logging.getLogger("postern.sync")
+
+_AT_ONCE = 5  # a pass is not held up for long by mail that ends each process
+
+Write = Callable[[Callable[[Tx], Any]], Awaitable[Any]]
+
+
+async def read_again(
+    store: Store, imap: ImapPool | PassImap, parser: ParserPool, inbox: Row, write: Write, *, everything: bool
+) -> None:
+    """Read what is due, or with ``everything`` (after a start) whatever its time. Raises StoreDown, and what ``write``
+    raises."""
+    find = partial(reread.due, inbox_id=inbox["id"], most=_AT_ONCE, everything=everything)
+    for row in await store.glance(find):
+        message_id, address = row["message_id"], inbox["address"]
+        raw = None
+        if row["uid"] is not None:
+            try:
+                raw = await imap.run(address, partial(_fetch, row=row))
+            except (MailServerError, IMAPClientError) as error:
+                log.info("msg_%s of %s is read again later: %s", message_id, address, error)
+                return
+        parsed = None if raw is None else await parser.parse(raw)
+        if parsed is None or parsed.unread:
+            await write(partial(reread.put_off, message_id=message_id, tries=row["tries"]))
+        elif await write(partial(reread.replace, message_id=message_id, parsed=parsed)):
+            log.info(
+                "msg_%s of %s could be read now, and is shown whole",
+                message_id,
+                address,
+                extra={"inbox": address, "message_id": f"msg_{message_id}"},
+            )
+
+
+def _fetch(client: Client, row: Row) -> bytes | None:
+    if int(client.open(row["name"], readonly=True).get(b"UIDVALIDITY") or 0) != row["uidvalidity"]:
+        return None
+    found = fetch_uids(client, row["name"], [row["uid"]])
+    return found[0].raw if found else None
