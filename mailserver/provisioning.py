@@ -54,7 +54,7 @@ SessionsClosed = Callable[[Sequence[str]], AbstractAsyncContextManager[None]]
 SENT_TAG = "sent-"
 
 
-def _nothing_closed(addresses: Sequence[str]) -> AbstractAsyncContextManager[None]:
+def _nothing_closed(_addresses: Sequence[str]) -> AbstractAsyncContextManager[None]:
     return nullcontext()
 
 
