@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -60,7 +61,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """One running gateway (embedded mail server) for the whole run. Do not stop it."""
-    loose = {"webhooks__retry_scale": 0.01, "register__per_address": 0}
+    loose: dict[str, Any] = {"webhooks__retry_scale": 0.01, "register__per_address": 0}
     with running_gateway(tmp_path_factory.mktemp("gateway"), **loose) as running:
         yield running
 

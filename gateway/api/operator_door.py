@@ -58,7 +58,7 @@ def operator_routes(core: Core, refresh: Refresh) -> list[BaseRoute]:
     """The routes; ``refresh`` is the sync's."""
 
     async def imap(request: Request) -> Response:
-        wanted = decode(await _body(core, request), Addresses)
+        wanted = decode(await _body(request), Addresses)
         found = {}
         for row in await _inboxes(core, wanted.addresses):
             login = core.mail.imap_login(row["address"])
@@ -73,13 +73,13 @@ def operator_routes(core: Core, refresh: Refresh) -> list[BaseRoute]:
         return _answer(200, {"logins": found})
 
     async def read(request: Request) -> Response:
-        wanted = decode(await _body(core, request), Addresses)
+        wanted = decode(await _body(request), Addresses)
         rows = await _inboxes(core, wanted.addresses)
         await asyncio.gather(*(refresh(row["address"], _READ_SECONDS) for row in rows))
         return _answer(200, {"inboxes": len(rows)})
 
     async def erase(request: Request) -> Response:
-        wanted = decode(await _body(core, request), Erase)
+        wanted = decode(await _body(request), Erase)
         steps = _erasure(core, wanted)
         return StreamingResponse(_lines(steps), headers={"Cache-Control": "no-store"}, media_type=_LINES)
 
@@ -116,7 +116,7 @@ async def _lines(steps: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
         yield encode({"error": {"status": status, **body}}) + b"\n"
 
 
-async def _body(core: Core, request: Request) -> bytes:
+async def _body(request: Request) -> bytes:
     return await read_body(request, _BODY)
 
 

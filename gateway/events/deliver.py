@@ -211,7 +211,7 @@ class WebhookDelivery:
     def _resting(self, lane: str) -> bool:
         return self._rest.get(lane, 0.0) > time.monotonic()
 
-    def _closed(self, slot: Slot, task: asyncio.Task[None]) -> None:
+    def _closed(self, slot: Slot, _task: asyncio.Task[None]) -> None:
         self._lanes.pop(slot.lane, None)
         self._shares.pop(slot.lane, None)
         self._slots.give_back(slot)

@@ -8,7 +8,7 @@ import subprocess
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -202,5 +202,5 @@ async def test_the_delivery_engine_posts_this_rendering(shelf: Shelf) -> None:
         "id": 1,
         "dialect": "agentmail",
     }
-    body = body_of(agentmail_dialect.wire(Settings()), event_of(joined), Try(1, 0))
+    body = body_of(agentmail_dialect.wire(cast(Any, Settings())), event_of(joined), Try(1, 0))
     assert body == msgspec.json.encode(shown(row))

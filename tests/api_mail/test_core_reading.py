@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,10 @@ from gateway.core.messages import get_message, get_messages, list_messages
 from gateway.core.search import search_messages, search_threads
 from gateway.core.threads import get_thread, list_threads
 from gateway.store import index, threads
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.scope import Scope
+from gateway.store.search import Order
 from tests.api_mail.shelf import BASE, Shelf, mail
 
 pytestmark = pytest.mark.anyio
@@ -69,8 +72,9 @@ async def test_keyset_paging_under_inserts_and_deletes_repeats_and_hides_nothing
         victim = dice.choice(sorted(before - dropped))
         dropped.add(victim)
 
-        def forget(tx, victim=victim):
+        def forget(tx: Tx, victim: str = victim) -> None:
             thread = index.delete_message(tx, victim)
+            assert thread is not None
             threads.refresh(tx, thread, now_us())
 
         shelf.store.write_now(forget)
@@ -183,7 +187,7 @@ async def test_substring_filters_take_hostile_text(shelf: Shelf) -> None:
     )
     shelf.put(inbox, mail(2, sender="Bea <bea@far.example>", subject="500 offXnow"), at=BASE + 1)
 
-    async def found(**wanted: tuple[str, ...]) -> list[str]:
+    async def found(**wanted: Any) -> list[str]:
         got = await list_messages(shelf.core(), shelf.scope, inbox["id"], Filter(**wanted), Window())
         return [row["from_email"] for row in got.rows]
 
@@ -203,10 +207,11 @@ async def test_totals_follow_hiding_deleting_and_whole_inboxes(shelf: Shelf) -> 
     inbox = shelf.inbox("bot@postern.test")
     done = [shelf.put(inbox, mail(n)) for n in range(5)]
 
-    def change(tx):
+    def change(tx: Tx) -> None:
         index.set_labels(tx, inbox, done[0].message_id, {"spam"})
         threads.refresh(tx, done[0].thread_id, now_us())
         thread = index.delete_message(tx, done[1].message_id)
+        assert thread is not None
         threads.refresh(tx, thread, now_us())
 
     shelf.store.write_now(change)
@@ -254,7 +259,7 @@ async def test_search(shelf: Shelf) -> None:
     shelf.put(second, mail(4, subject="invoice elsewhere"), at=BASE + 3)
     shelf.put(inbox, mail(5, subject="invoice junk"), at=BASE + 4, folder="Junk")
 
-    async def found(query: str, ref: str | None = "bot@postern.test", order: str = "newest") -> list[str]:
+    async def found(query: str, ref: str | None = "bot@postern.test", order: Order = "newest") -> list[str]:
         got = await search_messages(shelf.core(), shelf.scope, ref, query, ALL, Window(), order)
         assert got.total == len(got.rows)
         listed = await search_threads(shelf.core(), shelf.scope, ref, query, ALL, Window(), order)

@@ -135,4 +135,4 @@ async def test_requests_expire(tmp_path: Path) -> None:
         key = await cli_login.fetch(core, again.request_id)
         reach = await core.keys.identify(core.store, key or "")
         assert reach is not None
-        assert reach.permissions == {"api_key_create", "inbox_read"}
+        assert reach.permissions == frozenset({"api_key_create", "inbox_read"})

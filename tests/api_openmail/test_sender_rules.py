@@ -89,13 +89,13 @@ def test_filtered_mail_does_not_exist(desk: Desk) -> None:
     whole = organization.call(
         "GET", f"inboxes/{desk.address}/messages/{filtered['Filtered 1']['message_id']}"
     )
-    for method, gone, body in (
+    for method, gone, change in (
         ("GET", f"threads/{whole['thread_id']}/messages", None),
         ("PATCH", f"threads/{whole['thread_id']}", {"is_read": True}),
         ("GET", f"attachments/{whole['message_id']}/x.csv", None),
         ("GET", f"attachments/{filtered['Filtered 0']['message_id']}/x.csv/text", None),
     ):
-        assert call(organization, method, gone, body, status=404)["error"] == "not_found"
+        assert call(organization, method, gone, change, status=404)["error"] == "not_found"
     body = {"to": "ann@abroad.test", "threadId": sent["threadId"], "body": "more"}
     more = call(organization, "POST", f"inboxes/{inbox}/send", body, headers={"Idempotency-Key": "2"})
     reply = organization.call("GET", f"inboxes/{desk.address}/messages/{more['messageId']}")

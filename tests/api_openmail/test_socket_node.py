@@ -122,8 +122,8 @@ def in_python(url: str, key: str) -> Iterator[Listener]:
     async def main() -> None:
         job = asyncio.current_task()
         assert job is not None
-        stop.append(lambda: running.call_soon_threadsafe(job.cancel))
         running = asyncio.get_running_loop()
+        stop.append(lambda: running.call_soon_threadsafe(job.cancel))
         ready.set()
         await loop()
 

@@ -99,7 +99,11 @@ def test_what_says_nothing_about_the_mailbox_does_not_suppress(house: House, acc
     last = stranger()
     report(house, sent_abroad(house, account, last)[1], last)
     wait_for(account, last)
-    bounced = lambda: account.call("GET", "events?event_types=message.bounced&limit=50")["data"]  # noqa: E731
+
+    def bounced() -> list[Any]:
+        found: list[Any] = account.call("GET", "events?event_types=message.bounced&limit=50")["data"]
+        return found
+
     until(lambda: len(bounced()) >= len(mails) + 1, why="every report was read")
     assert set(listed(account)) == {last}
 

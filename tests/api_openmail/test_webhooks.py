@@ -183,7 +183,10 @@ def test_an_empty_account_url_and_a_wrong_type_are_refused(hooks: Hooks) -> None
 
 @pytest.mark.anyio
 async def test_a_name_that_leads_inside_is_refused_and_one_that_leads_nowhere_is_not() -> None:
-    records = {("inside.test", "A"): ["10.1.2.3"], ("open.test", "A"): ["93.184.216.34"]}
+    records: dict[tuple[str, str], list[str] | None] = {
+        ("inside.test", "A"): ["10.1.2.3"],
+        ("open.test", "A"): ["93.184.216.34"],
+    }
     async with NameServer(records) as names:
         resolver = Resolver(["127.0.0.1"], port=names.port, lifetime=2.0)
         policy = FetchPolicy(AddressRules.from_settings([], allow_loopback=False), resolver)

@@ -24,7 +24,7 @@ from tests.servers import Sink
 def cut_off(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """A gateway whose relay does not answer yet; a second attempt is made after five minutes."""
     port = keep_port()
-    settings = {"mail__smarthost": f"127.0.0.1:{port}", "mail__smarthost_tls": "none"}
+    settings: dict[str, Any] = {"mail__smarthost": f"127.0.0.1:{port}", "mail__smarthost_tls": "none"}
     with running_gateway(tmp_path_factory.mktemp("queue"), **settings) as gateway:
         gateway.relay_port = port  # type: ignore[attr-defined]
         yield gateway
@@ -152,7 +152,7 @@ def test_drop_asks_and_bounces_who_waits(cut_off: GatewayProcess) -> None:
 
 @pytest.mark.slow
 def test_what_waits_survives_and_is_seen_without_a_running_gateway(tmp_path: Path) -> None:
-    settings = {"mail__smarthost": f"127.0.0.1:{keep_port()}", "mail__smarthost_tls": "none"}
+    settings: dict[str, Any] = {"mail__smarthost": f"127.0.0.1:{keep_port()}", "mail__smarthost_tls": "none"}
     with running_gateway(tmp_path, **settings) as gateway:
         message = send(gateway, "bob@far.example")
         gateway.stop()
@@ -216,7 +216,7 @@ def test_an_ordinary_key_sees_its_own_and_changes_nothing(cut_off: GatewayProces
 @pytest.mark.slow
 @pytest.mark.root
 def test_postfix_queue_is_listed_tried_and_given_up(tmp_path: Path) -> None:
-    settings = {"mail__smarthost": f"127.0.0.1:{keep_port()}", "mail__smarthost_tls": "none"}
+    settings: dict[str, Any] = {"mail__smarthost": f"127.0.0.1:{keep_port()}", "mail__smarthost_tls": "none"}
     with running_gateway(tmp_path, "postfix_dovecot", **settings) as gateway:
         body = {"to": ["bob@far.example"], "subject": "Waits in Postfix", "text": "t"}
         path = f"inboxes/{gateway.inbox['address']}/messages/send"

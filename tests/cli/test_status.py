@@ -54,7 +54,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     folder = tmp_path_factory.mktemp("status")
     with data_directory(folder) as open_to_dovecot:
         cert, key = certificate(open_to_dovecot, 40)
-        ports = {f"mail__{name}_port": keep_port() for name in ("imaps", "submissions")}
+        ports: dict[str, Any] = {f"mail__{name}_port": keep_port() for name in ("imaps", "submissions")}
         with running_gateway(folder, mail__tls_cert=cert, mail__tls_key=key, **ports) as gateway:
             yield gateway
 

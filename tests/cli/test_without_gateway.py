@@ -23,13 +23,13 @@ from tests.servers import data_directory, dovecot_missing, postfix_missing
 @pytest.fixture
 def idle(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[GatewayProcess]:
     """A data directory on which nothing runs."""
-    server = getattr(request, "param", "embedded")
+    server: Any = getattr(request, "param", "embedded")
     reason = dovecot_missing() if server == "embedded" else postfix_missing()
     if reason:
         pytest.skip(reason)
     with data_directory(tmp_path) as data:
-        ports = {f"mail.{name}_port": 0 for name in ("smtp", "imap", "submission")}
-        gateway = GatewayProcess(data / "gateway", server, settings={"profile": "development", **ports})
+        ports: dict[str, Any] = {f"mail.{name}_port": 0 for name in ("smtp", "imap", "submission")}
+        gateway = GatewayProcess(data / "gateway", server, settings=dict(ports, profile="development"))
         yield gateway
         if gateway.process is not None and gateway.process.poll() is None:
             gateway.stop()

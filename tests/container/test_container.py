@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from email import message_from_bytes
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -150,7 +150,7 @@ def test_mail_goes_in_and_out_and_people_read_it(image: Image, tmp_path: Path, v
                 client.select("INBOX", readonly=True)
                 [numbers] = client.search(None, "ALL")[1]
                 return {
-                    message_from_bytes(client.fetch(one, "(RFC822)")[1][0][1])["Subject"]
+                    message_from_bytes(cast(Any, client.fetch(one, "(RFC822)")[1][0])[1])["Subject"]
                     for one in numbers.decode().split()
                 }
 

@@ -12,7 +12,7 @@ import pytest
 from tests.databases import database_url, on_postgres
 from tests.gateway_process import GatewayProcess, running_gateway
 
-QUIET = {"doctor__mx_hosts": ["127.0.0.1:9"], "doctor__ntp_server": "127.0.0.1:9"}
+QUIET: dict[str, Any] = {"doctor__mx_hosts": ["127.0.0.1:9"], "doctor__ntp_server": "127.0.0.1:9"}
 
 
 @pytest.fixture(scope="module")

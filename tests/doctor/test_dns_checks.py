@@ -132,7 +132,7 @@ async def test_somebody_reads_postmasters_mail(tmp_path: Path) -> None:
         assert await told(checks_dns.postmaster, made) == [("ok", "postmaster@shop.test")]
         await made.store.write(lambda tx: tx.run("UPDATE inbox SET address = 'ops@shop.test'"))
         assert [level for level, _ in await told(checks_dns.postmaster, made)] == ["warn"]
-        await made.store.write(lambda tx: aliases.put(tx, "o", "postmaster@shop.test", [row["id"]]))
+        await made.store.write(lambda tx: aliases.put(tx, "o", "postmaster@shop.test", [str(row["id"])]))
         assert await told(checks_dns.postmaster, made) == [("ok", "postmaster@shop.test")]
 
 

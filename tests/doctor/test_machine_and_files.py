@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -210,7 +211,11 @@ async def test_a_certificate_file_is_judged_as_a_client_judges_it(
         certificate_for("other.test").authority,
         *([made_of.authority] if believed else []),
     )
-    settings = {"mail__tls_cert": str(cert), "mail__tls_key": str(key), "mail__hostname": "mail.a.test"}
+    settings: dict[str, Any] = {
+        "mail__tls_cert": str(cert),
+        "mail__tls_key": str(key),
+        "mail__hostname": "mail.a.test",
+    }
     async with scene(tmp_path, database=False, **settings) as made:
         found = await checks_files.certificate_files(made)
     assert {one.level for one in found} == {level}, found
@@ -221,7 +226,11 @@ async def test_certificate_files_are_there_and_fit(tmp_path: Path, monkeypatch: 
     made_of, other = certificate_for("a.test"), certificate_for("b.test")
     trusted(monkeypatch, tmp_path, made_of.authority)
     cert, key = tmp_path / "chain.pem", tmp_path / "key.pem"
-    files = {"mail__tls_cert": str(cert), "mail__tls_key": str(key), "mail__hostname": "a.test"}
+    files: dict[str, Any] = {
+        "mail__tls_cert": str(cert),
+        "mail__tls_key": str(key),
+        "mail__hostname": "a.test",
+    }
     async with scene(tmp_path, database=False, **files) as made:
         assert await told(checks_files.certificate_files, made) == [("fail", str(cert))]
         cert.write_text(made_of.chain)
@@ -246,7 +255,11 @@ async def test_certificate_files_can_be_read_by_the_gateways_user(
         key.chmod(0o600)
         data.mkdir()
         os.chown(data, nobody.pw_uid, nobody.pw_gid)
-        files = {"mail__tls_cert": str(cert), "mail__tls_key": str(key), "mail__hostname": "a.test"}
+        files: dict[str, Any] = {
+            "mail__tls_cert": str(cert),
+            "mail__tls_key": str(key),
+            "mail__hostname": "a.test",
+        }
         async with scene(data, database=False, **files) as made:
             (found,) = await checks_files.certificate_files(made)
             assert (found.level, found.subject) == ("fail", str(key))

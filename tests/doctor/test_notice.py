@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,7 +135,7 @@ async def test_it_comes_once_and_everybody_behind_an_alias_gets_it(tmp_path: Pat
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
-    quiet = {"doctor__mx_hosts": ["127.0.0.1:9"], "doctor__ntp_server": "127.0.0.1:9"}
+    quiet: dict[str, Any] = {"doctor__mx_hosts": ["127.0.0.1:9"], "doctor__ntp_server": "127.0.0.1:9"}
     with running_gateway(tmp_path, **quiet) as running:
         yield running
 

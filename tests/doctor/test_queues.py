@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ async def test_what_waits_in_the_outbox(tmp_path: Path, hours: int, level: str) 
 async def test_what_waits_in_postfix(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     (spool / "deferred" / "A").mkdir(parents=True)
-    settings = {
+    settings: dict[str, Any] = {
         "mail__server": "postfix_dovecot",
         "mail__postfix_spool": str(spool),
         "mail__postfix_dir": "/etc/p",
@@ -87,7 +88,7 @@ async def test_the_milter(tmp_path: Path) -> None:
     path = tmp_path / "milter.sock"
     async with scene(tmp_path, database=False) as made:
         assert await told(checks_service.milter, made) == [("ok", "milter")]  # embedded needs none
-    settings = {"mail__server": "postfix_dovecot"}
+    settings: dict[str, Any] = {"mail__server": "postfix_dovecot"}
     async with scene(tmp_path, database=False, **settings) as made:
         assert await told(checks_service.milter, made) == [("warn", "milter")]
     async with scene(tmp_path, database=False, mail__milter=f"unix:{path}", **settings) as made:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -109,7 +110,7 @@ async def test_what_stands_there_is_judged(record: Record, held: list[str], stat
 
 async def test_a_web_name_may_be_an_alias_or_addresses_of_the_same_machine() -> None:
     record = of("web_name")
-    zones: dict = {("api.x.test", "A"): ["192.0.2.11"], (record.name, "A"): ["192.0.2.11"]}
+    zones: Any = {("api.x.test", "A"): ["192.0.2.11"], (record.name, "A"): ["192.0.2.11"]}
     async with NameServer(zones) as server:
         checker = Checker(ResolverSettings(("127.0.0.1",), server.port, 2))
         assert (await checker.check([record]))[0].status == "VALID"

@@ -26,7 +26,7 @@ from mailserver.listening import listen
 T = TypeVar("T")
 
 
-def until(probe: Callable[[], T], timeout: float = 20.0, why: str = "", pause: float = 0.05) -> T:
+def until(probe: Callable[[], T | None], timeout: float = 20.0, why: str = "", pause: float = 0.05) -> T:
     """The first true answer of ``probe``; fails with ``why`` and the last answer after ``timeout`` seconds."""
     end = time.monotonic() + timeout
     while True:

@@ -10,7 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -105,7 +105,7 @@ async def test_mail_comes_in_and_everyone_sees_it(start: Start) -> None:
             client.login("alice@x.test", "secret-a")
             client.select("INBOX")
             answer = client.store("1", "+FLAGS", "(\\Flagged)")
-            folders = b" ".join(client.list()[1])
+            folders = b" ".join(cast(Any, client.list()[1]))
             client.logout()
             return answer[0], folders
 

@@ -26,7 +26,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
 @pytest.fixture(params=VARIANTS)
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> PostfixSettings:
     names = ("smtp", "submission", "submissions", "imap", "imaps", "gateway", "doorbell", "sieve")
-    ports = {f"{name}_port": port for name, port in zip(names, keep_ports(len(names)), strict=True)}
+    ports: dict[str, Any] = {
+        f"{name}_port": port for name, port in zip(names, keep_ports(len(names)), strict=True)
+    }
     put(tmp_path, certificate_for("mail.x.test"))
     return PostfixSettings(
         data_dir=tmp_path,

@@ -1,5 +1,7 @@
 """Records a domain needs, checked against a real (tiny) name server."""
 
+from typing import Any
+
 import pytest
 
 from mailserver.dns import Checker, Record, ResolverSettings, records_for
@@ -13,7 +15,7 @@ def wanted() -> list[Record]:
     return records_for("x.test", mail_host="mx.x.test", dkim_selector="s1", dkim_public_key=KEY)
 
 
-async def statuses(zones: dict, silent: tuple[str, ...] = ()) -> list[str]:
+async def statuses(zones: dict[Any, Any], silent: tuple[str, ...] = ()) -> list[str]:
     async with NameServer(zones, silent) as server:
         checker = Checker(ResolverSettings(("127.0.0.1",), server.port, 0.6))
         return [one.status for one in await checker.check(wanted())]
@@ -23,7 +25,7 @@ def txt(text: str) -> str:
     return " ".join(f'"{text[at : at + 250]}"' for at in range(0, len(text), 250))
 
 
-def published() -> dict:
+def published() -> dict[Any, Any]:
     return {
         (one.name, one.type): ([f"10 {one.value}."] if one.type == "MX" else [txt(one.value)])
         for one in wanted()

@@ -96,7 +96,7 @@ def wanted(request: pytest.FixtureRequest, tmp_path: Path) -> DovecotConfig:
     return made
 
 
-def certificate(tmp_path: Path) -> dict[str, Path]:
+def certificate(tmp_path: Path) -> dict[str, Any]:
     put(tmp_path, certificate_for("mail.x.test"))
     return {"tls_cert": tmp_path / "fullchain.pem", "tls_key": tmp_path / "privkey.pem"}
 

@@ -28,7 +28,7 @@ ALICE, BOB, INFO = "alice@x.test", "bob@x.test", "info@x.test"
 MAIL = b"From: Eve <eve@far.test>\r\nTo: %s\r\nSubject: hello\r\n\r\nHi.\r\n"
 
 
-def urls(cluster: PostgresCluster) -> dict[str, str]:
+def urls(cluster: PostgresCluster) -> dict[str, Any]:
     """A database with the tables, for their owner and for who may only read them, by the documented statements."""
     name, password = cluster.new_database().rpartition("/")[2], "p@ss word%/'#"
     owner = cluster.url(name)

@@ -8,6 +8,7 @@ import smtplib
 import socket
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
@@ -73,7 +74,7 @@ def wait_for(house: Started, address: str, folder: str, subject: str) -> bytes:
                 (found,) = imap.search(None, "SUBJECT", f'"{subject}"')[1]
                 if found:
                     (_, head), *_ = imap.fetch(found.split()[0], "BODY.PEEK[HEADER]")[1]
-                    return head
+                    return bytes(cast(bytes, head))
             time.sleep(0.05)
     logs = house.log("dovecot")[-1500:] + house.log("postfix")[-1500:]
     raise AssertionError(f"{subject!r} did not come to {folder} of {address}: {logs}")

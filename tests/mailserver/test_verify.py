@@ -26,7 +26,8 @@ def zones(changes: Records | None = None) -> dict[tuple[str, str], list[str] | N
         "far.test": ['"v=spf1 ip4:192.0.2.1 -all"'],
         "s1._domainkey.far.test": [f'"v=DKIM1; k=ed25519; p={public}"'],
         "_dmarc.far.test": ['"v=DMARC1; p=reject"'],
-    } | (changes or {})
+    }
+    names |= changes or {}
     return {(name, "TXT"): value for name, value in names.items()}
 
 

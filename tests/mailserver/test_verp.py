@@ -6,6 +6,7 @@ import asyncio
 import imaplib
 import re
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -107,7 +108,9 @@ def _mails(server: PostfixServer, address: str) -> list[str]:
     imap = imaplib.IMAP4(end.host, end.port)
     imap.login(address, "secret")
     imap.select("INBOX")
-    found = [imap.fetch(one, "(RFC822)")[1][0][1] for one in imap.search(None, "ALL")[1][0].split()]
+    found = [
+        cast(Any, imap.fetch(one, "(RFC822)")[1][0])[1] for one in imap.search(None, "ALL")[1][0].split()
+    ]
     imap.logout()
     return [bytes(one).decode() for one in found]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_files_are_private_and_exactly_those_wanted(tmp_path: Path) -> None:
 
 
 def test_the_gateway_writes_them_and_follows_changes(tmp_path: Path) -> None:
-    milter = {"mail__milter": "unix:/nowhere/milter.sock", "mail__smarthost_profile": "brevo"}
+    milter: dict[str, Any] = {"mail__milter": "unix:/nowhere/milter.sock", "mail__smarthost_profile": "brevo"}
     with running_gateway(tmp_path, **milter) as gateway:
         keys = KeyFiles(gateway.data / "dkim")
         assert "BEGIN PRIVATE KEY" in keys.find("postern.test").private_key

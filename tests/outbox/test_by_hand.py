@@ -11,10 +11,12 @@ import pytest
 from gateway.core import queue, reputation
 from gateway.core.errors import Conflict, Forbidden, NotFound
 from gateway.core.listing import Window
-from gateway.core.sending import SendRequest, Sent, send
+from gateway.core.sending import SendRequest, send
+from gateway.core.sent import Sent
 from gateway.outbox import queue as rows
 from gateway.settings import Outbox as OutboxSettings
 from gateway.settings import Reputation
+from gateway.store.ids import now_us
 from gateway.store.scope import Scope
 from mailserver.base import Submission
 from tests.outbox.rig import ORG, SCOPE, Rig, rig, until
@@ -90,7 +92,7 @@ async def test_keys_see_what_their_own_inboxes_sent(tmp_path: Path) -> None:
                 await queue.drop(r.core, scope, sent.message_id)
             with pytest.raises(Forbidden):
                 await queue.retry_all(r.core, scope, None)
-        assert await r.value("SELECT min(next_at) FROM outbox") > rows.now_us()
+        assert await r.value("SELECT min(next_at) FROM outbox") > now_us()
 
 
 async def test_retry_tries_now(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from gateway.core.sending import SendRequest, send
 from gateway.outbox.sweep import DAY_US, sweep
 from gateway.settings import Outbox as OutboxSettings
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from tests.outbox.rig import SCOPE, rig, until
 from tests.outbox.sink import SinkMail
@@ -153,7 +154,7 @@ async def test_submission_that_may_have_happened_is_looked_up(tmp_path: Path) ->
         mime = r.sink.copies("bob@world.test")[0]
         await r.outbox.stop()
 
-        def crash(tx):  # as if the process had died before it wrote the outcome
+        def crash(tx: Tx) -> None:  # as if the process had died before it wrote the outcome
             tx.run("UPDATE outbox SET state = 'queued', mime = ?, next_at = 0, claimed_until = 1", mime)
             tx.run("UPDATE outbox_recipient SET state = 'attempting'")
 

@@ -47,7 +47,8 @@ async def test_the_doubt_stays_while_the_mailboxes_cannot_be_looked_into(tmp_pat
         await r.outbox.start()
         await r.settled(sent.message_id)
         await unrecorded(r, mime)
-        port, r.core.mail.port = r.core.mail.port, "1"
+        mail: Any = r.core.mail
+        port, mail.port = mail.port, "1"
         await r.core.imap.drop("friend@x.test")
         await r.outbox.start()
 
@@ -62,7 +63,7 @@ async def test_the_doubt_stays_while_the_mailboxes_cannot_be_looked_into(tmp_pat
         noted = await r.rows("SELECT diagnostic FROM outbox_recipient")
         assert all("cannot be looked up now" in row["diagnostic"] for row in noted)
 
-        r.core.mail.port = port
+        mail.port = port
         assert set((await r.settled(sent.message_id, 30)).values()) == {"delivered"}
         assert await copies(server, "friend@x.test") == 1
         assert await copies(server, "agent@x.test", "Sent") == 1
@@ -78,7 +79,8 @@ async def test_who_is_not_in_doubt_does_not_wait_for_who_is(tmp_path: Path) -> N
         sent = await send(r.core, SCOPE, agent, request)
         mime = await mime_of(r, sent.message_id)
         await unrecorded(r, mime, "address = 'friend@x.test'")
-        port, r.core.mail.port = r.core.mail.port, "1"
+        mail: Any = r.core.mail
+        port, mail.port = mail.port, "1"
         await r.outbox.start()
 
         async def others_have_it() -> bool:
@@ -88,7 +90,7 @@ async def test_who_is_not_in_doubt_does_not_wait_for_who_is(tmp_path: Path) -> N
         await until(others_have_it, 30)
         assert (await r.states(sent.message_id))["friend@x.test"] == "attempting"
         assert await copies(server, "friend@x.test") == 0
-        r.core.mail.port = port
+        mail.port = port
         assert set((await r.settled(sent.message_id, 30)).values()) == {"delivered"}
         assert [await copies(server, one) for one in ("friend@x.test", "other@x.test")] == [1, 1]
 
@@ -104,7 +106,8 @@ async def test_patience_does_not_bounce_what_may_be_there(tmp_path: Path) -> Non
         await r.settled(sent.message_id)
         await unrecorded(r, mime)
         await r.core.store.write(lambda tx: tx.run("UPDATE outbox SET created_at = 1"))
-        port, r.core.mail.port = r.core.mail.port, "1"
+        mail: Any = r.core.mail
+        port, mail.port = mail.port, "1"
         await r.core.imap.drop("friend@x.test")
         await r.outbox.start()
 
@@ -112,7 +115,7 @@ async def test_patience_does_not_bounce_what_may_be_there(tmp_path: Path) -> Non
             return bool(await r.value("SELECT 1 FROM outbox_recipient WHERE diagnostic LIKE '%looked up%'"))
 
         await until(looked, 30)
-        r.core.mail.port = port
+        mail.port = port
         assert set((await r.settled(sent.message_id, 30)).values()) == {"delivered"}
         assert "message.bounced" not in [kind for kind, _ in await r.events()]
 
@@ -159,12 +162,13 @@ async def test_an_answer_that_was_lost_is_looked_up(tmp_path: Path) -> None:
     """Dovecot stores the message and dies before its 250 is read: by the socket, and for both kinds of copy."""
     async with AsyncExitStack() as stack:
         r, server = await stack.enter_async_context(borrowed(tmp_path, "friend"))
-        local = r.core.mail.local
+        mail: Any = r.core.mail
+        local = mail.local
         cuts = [
             await stack.enter_async_context(Cut(tmp_path / name, path, 1))
             for name, path in (("inbox", local._inbox.unix), ("sent", local._sent.unix))
         ]
-        r.core.mail.local = LocalDelivery(tmp_path / "inbox", tmp_path / "sent", "mail.x.test", 2)
+        mail.local = LocalDelivery(tmp_path / "inbox", tmp_path / "sent", "mail.x.test", 2)
         agent = await r.inbox()
         await r.inbox("friend@x.test")
         sent = await send(r.core, SCOPE, agent, SendRequest(to=["friend@x.test"], text="t"))

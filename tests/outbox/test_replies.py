@@ -10,7 +10,7 @@ from gateway.core.errors import Invalid
 from gateway.core.replies import ReplyRequest, forward, reply
 from gateway.mime.types import OutgoingAttachment
 from gateway.store import index, threads
-from gateway.store.engine import Row
+from gateway.store.engine import Row, Tx
 from gateway.store.ids import derived_ulid, now_us
 from tests.outbox.rig import SCOPE, Rig, rig
 
@@ -27,7 +27,7 @@ async def _received(r: Rig, inbox: Row, raw: bytes = MAIL) -> Row:
     parsed = await r.core.parser.parse(raw)
     ulid = derived_ulid(now_us(), inbox["id"], parsed.identity)
 
-    def write(tx):
+    def write(tx: Tx) -> None:
         thread = index.insert_message(
             tx, inbox, ulid, parsed, direction="inbound", status="received", at=now_us()
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ async def _suppressed(r: Rig) -> set[str]:
     return {row["address"] for row in await r.rows("SELECT address FROM suppression")}
 
 
-def smart(sink):
+def smart(sink: Any) -> Any:
     return SinkMail(sink, smarthost=True)
 
 

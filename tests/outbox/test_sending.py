@@ -72,7 +72,7 @@ async def test_signature_verifies(tmp_path: Path) -> None:
         assert dkim.verify(mime, dnsfunc=lambda name, timeout=5: public.encode())
 
 
-BAD: list[tuple[dict[str, Any], str]] = [
+BAD: list[tuple[dict[str, Any], str | None]] = [
     ({}, "to"),
     ({"to": ["bob"]}, "to[0]"),
     ({"to": ["bob@world.test", "eve@world.test\r\nBcc: x@y.test"]}, "to[1]"),

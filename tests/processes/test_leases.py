@@ -12,7 +12,7 @@ import pytest
 from gateway.datadir import DataDirInUse
 from gateway.roles import ROLES, company
 from gateway.store import leases
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.leases import LeaseLost, PostgresLeases, Share, living_processes, share_of
 from gateway.store.wakeups import LocalWakeups
 from gateway.sync.turns import Turns
@@ -135,7 +135,7 @@ async def test_a_database_that_is_away_ends_every_trust_and_its_return_renews_it
 
         def renew(tx: Tx, free: Collection[Share]) -> leases._Beat:
             if away:
-                raise leases.StoreDown("away")
+                raise StoreDown("away")
             return PostgresLeases._renew(one, tx, free)
 
         monkeypatch.setattr(one, "_renew", renew)

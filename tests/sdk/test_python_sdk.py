@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import httpx
 import pytest
@@ -71,10 +72,10 @@ def inbox(sdk: AgentMail) -> Iterator[Inbox]:
     sdk.inboxes.delete(made.inbox_id)
 
 
-def arrived(sdk: AgentMail, inbox_id: str, subject: str):
+def arrived(sdk: AgentMail, inbox_id: str, subject: str) -> Any:
     """The message with this subject in an inbox, waited for."""
 
-    def look():
+    def look() -> Any:
         return sdk.inboxes.messages.list(inbox_id, subject=[subject]).messages
 
     return until(look, why=f"{subject!r} in the list")[0]

@@ -17,6 +17,7 @@ from gateway.setup.answers import Answers, Secrets, check
 from gateway.setup.hands import DryHands, Hands
 from gateway.setup.machine import Facts
 from gateway.setup.manifest import Manifest
+from gateway.setup.steps import Plan
 
 PROGRAM = "/opt/postern/bin/postern"
 ANSWERS = Answers(domain="example.org", tls="self-signed", addresses=("192.0.2.10",), inbox="agent")
@@ -47,7 +48,7 @@ class Tree:
     facts: Facts = FACTS
     said: list[str] = field(default_factory=list)
 
-    def plan(self, answers: Answers = ANSWERS, secrets: Secrets | None = None, **given: Any) -> plan.Plan:
+    def plan(self, answers: Answers = ANSWERS, secrets: Secrets | None = None, **given: Any) -> Plan:
         texts = {
             "units": sources.units(PROGRAM),
             "sysusers": sources.sysusers(),
@@ -55,7 +56,7 @@ class Tree:
         }
         return plan.make(check(answers), secrets or Secrets(), self.facts, plan.Sources(**(texts | given)))
 
-    def apply(self, made: plan.Plan | None = None, hands: Hands | None = None) -> list[tuple[str, str, str]]:
+    def apply(self, made: Plan | None = None, hands: Hands | None = None) -> list[tuple[str, str, str]]:
         """Apply a plan, as a run of its own; answers what changed."""
         hands = hands or Hands(self.root)
         doing = apply.Applying(hands, self.book(), layout.MANIFEST, self.facts.fingerprint)
@@ -63,7 +64,7 @@ class Tree:
         doing.run(made or self.plan())
         return doing.changes
 
-    def dry(self, made: plan.Plan | None = None) -> list[dict[str, Any]]:
+    def dry(self, made: Plan | None = None) -> list[dict[str, Any]]:
         hands = DryHands(self.root)
         self.apply(made, hands)
         return hands.acts

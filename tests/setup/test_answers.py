@@ -17,7 +17,8 @@ from gateway.cli.setup_request import first_request, lines
 from gateway.configuration import load_settings
 from gateway.setup import firewall, layout, plan, preflight, proxy, settings_file, sources, tls
 from gateway.setup.answers import Answers, BadAnswer, Secrets, check
-from gateway.setup.machine import Listener, UnitState
+from gateway.setup.machine import Listener
+from gateway.setup.manifest import UnitState
 from gateway.setup.steps import (
     Certbot,
     File,
@@ -232,7 +233,8 @@ def test_the_command_for_certbot(changes: dict[str, Any], way: tuple[str, ...]) 
 
 def test_the_hook_copies_its_own_lineage_alone(tmp_path: Path) -> None:
     lineage, copies = tmp_path / "live/mail.example.org", tmp_path / "tls"
-    lineage.mkdir(parents=True), copies.mkdir()
+    lineage.mkdir(parents=True)
+    copies.mkdir()
     for name in ("fullchain.pem", "privkey.pem"):
         (lineage / name).write_text(f"new {name}")
     # the hook as shipped, but for the place it copies to and the owner, which this machine lacks

@@ -21,7 +21,8 @@ from gateway.cli.options import Place
 from gateway.configuration import BadSettings
 from gateway.setup import layout, manifest
 from gateway.setup.answers import Answers, Secrets, check
-from gateway.setup.machine import Facts, Listener, UnitState
+from gateway.setup.machine import Facts, Listener
+from gateway.setup.manifest import UnitState
 from tests.setup.conftest import ANSWERS, FACTS, Tree
 
 

@@ -14,10 +14,10 @@ import pytest
 
 from gateway.cli.config import described
 from gateway.configuration import load_settings
-from gateway.setup import apply, layout, machine, manifest, plan, proxy, remove, sources
+from gateway.setup import apply, layout, machine, manifest, proxy, remove, sources
 from gateway.setup.answers import Secrets
 from gateway.setup.hands import CommandFailed, Hands
-from gateway.setup.steps import File
+from gateway.setup.steps import File, Plan
 from tests.setup.conftest import ANSWERS, PROGRAM, Tree, snapshot
 
 UNIT = layout.UNITS / "postern.service"
@@ -298,7 +298,7 @@ def test_purging_empties_a_data_directory_that_was_there_before(tree: Tree) -> N
 OWN_CADDYFILE = "# mine\n:80 {\n\trespond hello\n}\n"
 
 
-def fronted(tree: Tree, kind: Any, domains: tuple[str, ...] = ()) -> plan.Plan:
+def fronted(tree: Tree, kind: Any, domains: tuple[str, ...] = ()) -> Plan:
     """A plan with a proxy in front."""
     tree.facts = replace(tree.facts, domains=domains)
     answers = msgspec.structs.replace(ANSWERS, proxy=kind)

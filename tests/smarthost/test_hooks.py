@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -85,12 +85,18 @@ async def test_mailgun(tmp_path: Path) -> None:
         async def tell(ulid: str, stamp: int | None = None, secret: str = SECRET, **event: Any) -> int:
             return await post(house, "mailgun", posted.mailgun(secret, event, ours(ulid), stamp), "")
 
-        await tell(good, event="delivered", **{"delivery-status": {"code": 250, "message": "OK"}})
+        await tell(good, event="delivered", **cast(Any, {"delivery-status": {"code": 250, "message": "OK"}}))
         assert (await house.rig.states(good))[BOB] == "delivered"
         await tell(late, event="failed", severity="temporary", reason="generic")
         assert (await house.rig.states(late))[BOB] == "sent"
         status = {"code": 550, "message": "5.1.1 The email account does not exist"}
-        await tell(bad, event="failed", severity="permanent", reason="bounce", **{"delivery-status": status})
+        await tell(
+            bad,
+            event="failed",
+            severity="permanent",
+            reason="bounce",
+            **cast(Any, {"delivery-status": status}),
+        )
         assert await bounce_of(house, bad) == ("Permanent", "NoEmail", "5.1.1")
         with pytest.raises(NotTheirs):
             await tell(good, secret="another", event="delivered")
@@ -144,7 +150,11 @@ async def test_amazon_ses(tmp_path: Path) -> None:
         assert fetched[0] == posted.CERTIFICATE_URL
         assert fetched[1].startswith("https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&")
         # a notification tells no header fields unless asked: Amazon's name for it does
-        body = {"recipients": [BOB], "smtpResponse": "250 ok", "timestamp": "2026-11-21T10:00:01.000Z"}
+        body: dict[str, Any] = {
+            "recipients": [BOB],
+            "smtpResponse": "250 ok",
+            "timestamp": "2026-11-21T10:00:01.000Z",
+        }
         assert (
             await post(
                 house, "ses", posted.sns(posted.ses("Delivery", body, id=SES, publishing=False), version="1")
@@ -154,19 +164,30 @@ async def test_amazon_ses(tmp_path: Path) -> None:
         assert (await house.rig.states(first))[BOB] == "delivered"
         assert len(fetched) == 2  # the certificate is kept
 
-        house.core.mail.answer = ""
+        cast(Any, house.core.mail).answer = ""
         second, third, fourth = [await house.send() for _ in range(3)]
         people = [{"emailAddress": BOB, "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 unknown user"}]
-        body = {"bounceType": "Permanent", "bounceSubType": "General", "bouncedRecipients": people}
+        body = {
+            "bounceType": "Permanent",
+            "bounceSubType": "General",
+            "bouncedRecipients": people,
+        }
         other = SES.replace("0102", "0107")
         assert await post(house, "ses", posted.sns(posted.ses("Bounce", body, ours(second), id=other))) == 1
         assert await bounce_of(house, second) == ("Permanent", "NoEmail", "5.1.1")
         assert await house.receive(SES_ID.replace("0102", "0107")) == await house.thread_of(second)
         people = [{"emailAddress": BOB, "status": "5.2.2"}]
-        body = {"bounceType": "Transient", "bounceSubType": "MailboxFull", "bouncedRecipients": people}
+        body = {
+            "bounceType": "Transient",
+            "bounceSubType": "MailboxFull",
+            "bouncedRecipients": people,
+        }
         await post(house, "ses", posted.sns(posted.ses("Bounce", body, ours(third), id="x")))
         assert await bounce_of(house, third) == ("Transient", "MailboxFull", "4.2.2")
-        body = {"complainedRecipients": [{"emailAddress": BOB}], "complaintFeedbackType": "abuse"}
+        body = {
+            "complainedRecipients": [{"emailAddress": BOB}],
+            "complaintFeedbackType": "abuse",
+        }
         await post(house, "ses", posted.sns(posted.ses("Complaint", body, ours(fourth), id="y")))
         assert await suppressed(house) == [(BOB, "complaint")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import dkim
 import pytest
@@ -11,6 +12,7 @@ from gateway.outbox.engine import Outbox
 from gateway.outbox.reports import apply_report
 from gateway.smarthost.profiles import telling_relay
 from gateway.store import sent_aliases
+from gateway.store.engine import Tx
 from mailserver.base import Submission
 from tests.outbox.rig import key, until
 from tests.outbox.test_reports import arf
@@ -59,7 +61,7 @@ async def test_a_rebuild_finds_the_same_threads_in_any_order(tmp_path: Path) -> 
         thread = await house.thread_of(await house.send())
         assert await house.receive(SES_ID) == thread
 
-        def forget(tx) -> None:
+        def forget(tx: Tx) -> None:
             for table in ("thread", "thread_ref", "message", "message_body", "message_search", "location"):
                 tx.run(f"DELETE FROM {table}")
 
@@ -88,7 +90,9 @@ async def test_other_names_are_learnt_and_kept_once(tmp_path: Path) -> None:
 async def test_a_relay_that_keeps_our_name_teaches_nothing(tmp_path: Path) -> None:
     async with relay(tmp_path, "generic") as house:
         ulid = await house.send()
-        house.core.mail.answer = f"2.6.0 <msg_{ulid}@x.test> [InternalId=7] Queued mail for delivery"
+        cast(
+            Any, house.core.mail
+        ).answer = f"2.6.0 <msg_{ulid}@x.test> [InternalId=7] Queued mail for delivery"
         await house.send()
         assert await house.rig.value("SELECT count(*) FROM sent_alias WHERE outbox_id = ?", ulid) == 0
 

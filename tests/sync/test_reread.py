@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.drafts_sync import MailboxDrafts
 from gateway.store import reread
 from gateway.sync.engine import Sync
-from tests.sync.rig import NoDrafts, Rig, mail, rig, until
+from tests.sync.rig import Rig, mail, rig, until
 
 pytestmark = pytest.mark.anyio
 
@@ -70,7 +71,15 @@ async def test_it_is_read_again_and_keeps_its_id(tmp_path: Path, how: str) -> No
         else:
             await one.sync.stop()
             settings = sync._settings
-            sync = Sync(one.store, one.mail, one.imap, one.parser, sync._intake._events, NoDrafts(), settings)
+            sync = Sync(
+                one.store,
+                one.mail,
+                one.imap,
+                one.parser,
+                sync._intake._events,
+                MailboxDrafts(one.store),
+                settings,
+            )
             await sync.start()
         await sync.refresh("agent@x.test", 60)
         (after, _) = await one.rows(query)

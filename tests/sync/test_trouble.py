@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -21,7 +21,9 @@ async def test_a_mailbox_that_cannot_be_opened_delays_no_other(tmp_path: Path) -
         await one.deliver("broken@x.test", mail("before"))
         await until(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'mail before'"))
         homes = [
-            path for path in one.mail.settings.data_dir.rglob("*") if path.name.startswith("broken@x.test")
+            path
+            for path in cast(Any, one.mail).settings.data_dir.rglob("*")
+            if path.name.startswith("broken@x.test")
         ]
         assert homes
         mode = homes[0].stat().st_mode
@@ -49,7 +51,9 @@ async def test_a_mailbox_that_is_deleted_while_it_is_read_is_no_trouble(
 
         async def too_late(inbox: Row, *rest: Any) -> None:
             homes = [
-                path for path in one.mail.settings.data_dir.rglob("*") if path.name.startswith("agent@x.test")
+                path
+                for path in cast(Any, one.mail).settings.data_dir.rglob("*")
+                if path.name.startswith("agent@x.test")
             ]
             await one.imap.drop("agent@x.test")
             shutil.rmtree(homes[0])

@@ -12,6 +12,7 @@ import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -54,7 +55,13 @@ def changed(header: bytes, at: int, octets: bytes) -> bytes:
     return header[:148] + b"%06o\0 " % total + header[156:]
 
 
-GNU = tarfile.GNU_FORMAT
+def plain(directory: Path, octets: bytes) -> Path:
+    """A file of that name that holds just these octets."""
+    (directory / "x.tar.gz").write_bytes(octets)
+    return directory / "x.tar.gz"
+
+
+GNU: Literal[1] = 1  # tarfile.GNU_FORMAT
 NEGATIVE = changed(tarfile.TarInfo("file").tobuf(GNU), 124, b"\xff" * 11 + b"\x00")  # size -256, in base 256
 LONG_NAME = tarfile.TarInfo("x")
 LONG_NAME.type, LONG_NAME.size = tarfile.GNUTYPE_LONGNAME, 1 << 30
@@ -129,7 +136,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "nothing in it": (lambda p: packed(p), "it is empty"),
     "no archive": (lambda p: raw(p, b"no tar archive " * 100), "is damaged"),
     "not even compressed": (
-        lambda p: (p / "x.tar.gz").write_bytes(b"x" * 99) and p / "x.tar.gz",
+        lambda p: plain(p, b"x" * 99),
         "is no .tar.gz",
     ),
     "something behind its end": (

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from mailserver.machine import mail_user
+from tests.databases import on_postgres
 from tests.e2e.world import until
-from tests.gateway_process import on_postgres, start_gateway
+from tests.gateway_process import start_gateway
 from tests.servers import data_directory, dovecot_missing
 from tests.upgrade.make import RELEASES, unpack_release, what_it_holds
 
