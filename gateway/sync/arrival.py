@@ -9,7 +9,7 @@ from gateway.store.engine import Row, Tx
 from gateway.store.lists import verdict
 
 
-def arrival_labels(tx: Tx, inbox: Row, role: str, parsed: Sequence[ParsedMessage]) -> list[Iterable[str]]:
+def arrival_labels(tx: Tx, inbox: Row, parsed: Sequence[ParsedMessage]) -> list[Iterable[str]]:
     """For each message, the labels its arrival earns: ``blocked`` (a receive list), ``unauthenticated``
     (DMARC failed, RFC 7489)."""
     labels: list[Iterable[str]] = []

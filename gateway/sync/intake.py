@@ -73,7 +73,7 @@ class Intake:
     async def _write_piece(self, inbox: Row, one: Piece, since: int | None) -> None:
         role = one.delta.state.role
         extra = (
-            await self._store.read(partial(arrival_labels, inbox=inbox, role=role, parsed=one.parsed))
+            await self._store.read(partial(arrival_labels, inbox=inbox, parsed=one.parsed))
             if one.parsed and role in ARRIVES
             else [()] * len(one.parsed)
         )
