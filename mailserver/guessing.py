@@ -15,24 +15,34 @@ from __future__ import annotations
 import ipaddress
 import math
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 FREE, FREE_ACCOUNT, FREE_AT_ONCE = 3, 10, 8
 LONGEST, LONGEST_ACCOUNT = 15.0, 5.0
 """Seconds; a mail program waits at least 30 for its login's answer."""
 HALF_LIFE = 600.0
-MAX_KEPT = 20_000
+LASTS = 30.0
+"""Seconds that a login can be under way."""
+MAX_UNDER_WAY = 64
+MAX_KEPT = 5_000
 """Of networks, of accounts and of pairs each; the one that was quiet longest goes first."""
 
 
 @dataclass(slots=True)
 class _Count:
     failed: float = 0.0
-    under_way: int = 0
     at: float = 0.0
     known: bool = False  # of a pair: it has logged in
+    begun: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_UNDER_WAY))
+
+    def under_way(self, now: float) -> int:
+        """How many are tried right now. Of one whose client hung up nobody hears the end: it counts no longer than it
+        could last."""
+        while self.begun and now - self.begun[0] > LASTS:
+            self.begun.popleft()
+        return len(self.begun)
 
     def failures(self, now: float) -> float:
         return self.failed * math.exp2((self.at - now) / HALF_LIFE)
@@ -42,41 +52,46 @@ class _Count:
 
 
 class Guesses:
-    """Used on the event loop only. ``exempt``: addresses that never wait, such as the gateway's own. ``free``: failures
-    of a network before anything waits; ``longest``: seconds that it waits at the most."""
+    """Used on the event loop only. ``exempt``: addresses and accounts that never wait, the gateway's own. ``free``:
+    failures of a network before anything waits; ``longest``: seconds that it waits at the most."""
 
     def __init__(self, exempt: Collection[str] = (), *, free: int = FREE, longest: float = LONGEST) -> None:
         self._exempt = frozenset(exempt)
         self._free, self._longest = free, longest
-        self.under_way = 0
-        """How many are tried right now, of all."""
+        self._all = _Count(begun=deque())
         self._kept: OrderedDict[tuple[str, str], _Count] = OrderedDict()
 
     def begin(self, address: str, account: str, now: float | None = None) -> float:
         """A login is tried; answers how many seconds its answer has to wait. ``end`` follows, if it can."""
-        if address in self._exempt:
+        if address in self._exempt or account in self._exempt:
             return 0.0
         now = time.monotonic() if now is None else now
         counts = [self._count(key) for key in _keys(address, account)]
-        self.under_way += 1
         for one in counts:
-            one.under_way += 1
+            one.begun.append(now)
+        self._all.under_way(now)  # forgets the old ones
+        self._all.begun.append(now)
         return self._wait(*counts, now=now)
 
     def end(self, address: str, account: str, success: bool, now: float | None = None) -> None:
         """How a login went."""
-        if address in self._exempt:
+        if address in self._exempt or account in self._exempt:
             return
         now = time.monotonic() if now is None else now
         counts = [self._count(key) for key in _keys(address, account)]
-        self.under_way = max(0, self.under_way - 1)
+        for one in (*counts, self._all):
+            if one.begun:
+                one.begun.popleft()
         for one in counts:
-            one.under_way = max(0, one.under_way - 1)
             if not success:
                 one.add(now)
         if success:
             counts[2].known = True
             counts[2].failed = 0.0
+
+    def under_way(self, now: float | None = None) -> int:
+        """How many are tried right now, of all."""
+        return self._all.under_way(time.monotonic() if now is None else now)
 
     def _wait(self, network: _Count, account: _Count, pair: _Count, *, now: float) -> float:
         if pair.known:
@@ -119,5 +134,5 @@ def _keys(address: str, account: str) -> tuple[tuple[str, str], ...]:
 
 def _growing(count: _Count, free: int, longest: float, now: float) -> float:
     """Nothing for the first ``free``, then a second, and twice as long with each more."""
-    weight: float = count.failures(now) + max(0, count.under_way - FREE_AT_ONCE)
+    weight: float = count.failures(now) + max(0, count.under_way(now) - FREE_AT_ONCE)
     return 0.0 if weight < free else min(longest, math.exp2(min(weight - free, 10.0)))

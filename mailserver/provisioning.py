@@ -36,7 +36,7 @@ from mailserver.base import (
 )
 from mailserver.directory import Directory, Mailbox, home_prefix, new_home
 from mailserver.doorbell import Doorbell
-from mailserver.dovecot import MASTER
+from mailserver.dovecot import MASTER, SUBMITTER
 from mailserver.guessing import Guesses
 from mailserver.imap import Client, ImapPool
 from mailserver.machine import erase_tree, gateway_host, is_loopback, mail_user, run_dir_for
@@ -72,7 +72,7 @@ class Provisioning(Aliasing):
         self.lookup = settings.lookup
         self.directory = Directory(self.lookup.storage())
         self._key = ServerKey(b"")
-        self.guesses = Guesses(exempt=(rendered_address(gateway_host(settings.bind)),))
+        self.guesses = Guesses(exempt=(rendered_address(gateway_host(settings.bind)), SUBMITTER))
         self._bell: Doorbell | None = None
         self._dovecot: PrivateDovecot | None = None
         self.sessions_closed: SessionsClosed = _nothing_closed

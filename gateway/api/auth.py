@@ -57,7 +57,7 @@ async def _slow_down(core: Core, connection: HTTPConnection) -> None:
     address = connection.client.host if connection.client else ""
     wait = core.keys.wrong.begin(address, address)
     try:
-        if wait and core.keys.wrong.under_way > _MOST_WAITING:
+        if wait and core.keys.wrong.under_way() > _MOST_WAITING:
             raise TooMany(
                 "this network sends too many wrong API keys", retry_after=_RETRY, fix="correct the API key"
             )

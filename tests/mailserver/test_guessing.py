@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from mailserver.guessing import FREE, HALF_LIFE, LONGEST, LONGEST_ACCOUNT, MAX_KEPT, Guesses, network_of
+from mailserver.guessing import (
+    FREE,
+    HALF_LIFE,
+    LASTS,
+    LONGEST,
+    LONGEST_ACCOUNT,
+    MAX_KEPT,
+    Guesses,
+    network_of,
+)
 from tests.gateway_process import running_gateway
 from tests.transfer.house import person
 
@@ -60,6 +69,22 @@ def test_trying_in_parallel_is_no_faster() -> None:
     for _ in waits:
         guesses.end(SOMEBODY, "ann@x.test", True, 0)
     assert guesses.begin(SOMEBODY, "ann@x.test", 0) == 0.0
+
+
+def test_a_client_that_hangs_up_is_not_under_way_for_ever() -> None:
+    guesses = Guesses()
+    for _ in range(100):
+        guesses.begin(SOMEBODY, "ann@x.test", 0)
+    assert guesses.begin(SOMEBODY, "ann@x.test", 1) == LONGEST
+    assert guesses.begin(SOMEBODY, "ann@x.test", LASTS + 2) == 0.0
+    assert guesses.under_way(2 * LASTS + 3) == 0
+
+
+def test_the_gateways_own_logins_never_wait() -> None:
+    guesses = Guesses(exempt=("127.80.79.83", "postern-submit"))
+    fail(guesses, "127.0.0.1", "ann@x.test", 50)
+    assert [guesses.begin("127.0.0.1", "postern-submit", 0) for _ in range(50)] == [0.0] * 50
+    assert guesses.begin("127.80.79.83", "ann@x.test", 0) == 0.0
 
 
 def test_networks_are_one_address_of_ipv4_and_a_64_of_ipv6() -> None:
