@@ -1,0 +1,79 @@
+"""0006: what waited for a webhook before the upgrade is posted after it, and counts for its organization."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.events import lanes
+from gateway.store import migrate as migrating
+from gateway.store.engine import Row, Store, Tx
+from gateway.store.ids import now_us
+from gateway.store.migrate import migrate
+from tests.postgres_server import PostgresCluster
+
+LEVEL = "0006_fair_deliveries"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:{tmp_path / 'one.db'}"
+    else:
+        cluster: PostgresCluster = request.getfixturevalue("postgres")
+        yield cluster.new_database()
+
+
+def _before(tmp_path: Path) -> Path:
+    """The migrations of the version before."""
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    for one in Path(migrating._DIRECTORY).iterdir():
+        if one.is_file() and one.name.split(".")[0] < LEVEL:
+            shutil.copy(one, folder)
+    return folder
+
+
+def _fill(tx: Tx) -> None:
+    at = {"created_at": 5, "updated_at": 7}
+    for name, more in (
+        ("works", {}),
+        ("off", {"enabled": 0, "disabled_reason": "it kept failing"}),
+    ):
+        hook = {"id": name, "number": len(name), "organization_id": f"org-{name}", "url": "https://x.test/"}
+        tx.insert("webhook", {**hook, "secret": "s", **at, **more})
+    for lane, state, attempts, next_at in (
+        ("works/a", "pending", 3, 999),
+        ("works/a", "pending", 0, lanes.BEHIND),
+        ("works/b", "done", 1, 0),
+    ):
+        row = {"event_seq": 1, "webhook_id": "works", "lane": lane, "state": state, "attempts": attempts}
+        tx.insert("delivery", {**row, "next_at": next_at, "created_at": 5})
+
+
+def test_what_waits_is_still_delivered(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched, closing(Store(url)) as store:
+        patched.setattr(migrating, "_DIRECTORY", _before(tmp_path))
+        assert LEVEL not in migrate(store)
+        store.start()
+        store.write_now(_fill)
+    with closing(Store(url)) as store:
+        assert LEVEL in migrate(store)
+        rows: list[Row] = store.read_now(lambda tx: tx.rows("SELECT * FROM delivery ORDER BY id"))
+        assert [(one["organization_id"], one["planned_at"], one["tried_at"]) for one in rows] == [
+            ("org-works", 999, 5),
+            ("org-works", None, None),
+            ("", None, None),
+        ]
+        hooks = {
+            one["id"]: one["off_mailed_at"]
+            for one in store.read_now(lambda tx: tx.rows("SELECT * FROM webhook"))
+        }
+        assert hooks == {"works": None, "off": 7}, "nobody is written to about one that was off before"
+        assert store.read_now(lambda tx: lanes.organizations_due(tx, now_us(), "", 9)) == ["org-works"]
+        due = store.read_now(lambda tx: lanes.due(tx, now_us(), "org-works", (), 9))
+        assert [one["lane"] for one in due] == ["works/a"]
