@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
 
 from gateway.core.errors import Invalid
 from gateway.core.replies import ReplyRequest, forward, reply
+from gateway.mime.attachments import safe_filename
 from gateway.mime.types import OutgoingAttachment
 from gateway.store import index, threads
 from gateway.store.engine import Row, Tx
@@ -140,3 +143,36 @@ async def test_forward_takes_attachments_along_and_starts_a_thread(tmp_path: Pat
         body = await r.value("SELECT text FROM message_body WHERE message_id = ?", sent.message_id)
         assert body.startswith("fyi")
         assert "see" in body
+
+
+async def test_text_that_decodes_to_an_encoded_word_stays_text(tmp_path: Path) -> None:
+    """What a stranger wrote is decoded once, when it is read; the answer must not be read for more."""
+    inner = "=?utf-8?q?=0d=0aX-Injected:_yes=0d=0a=0d=0aBODY?="
+    word = f"=?utf-8?b?{base64.b64encode(inner.encode()).decode()}?="
+    raw = (
+        f"From: {word} <ann@world.test>\r\nReply-To: {word} <reply@world.test>\r\nTo: agent@x.test\r\n"
+        f"Cc: {word} <carol@world.test>\r\nSubject: {word}\r\nMessage-ID: <m1@world.test>\r\n"
+        'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n\r\nhi\r\n--b\r\n'
+        f'Content-Type: text/csv\r\nContent-Disposition: attachment; filename="{word}"\r\n\r\na,b\r\n--b--\r\n'
+    ).encode()
+    async with rig(tmp_path, start=False) as r:
+        inbox = await r.inbox()
+        original = await _received(r, inbox, raw)
+        assert original["subject"] == inner
+        files = [OutgoingAttachment(filename=inner, content_type="text/csv", content=b"a,b")]
+        request = ReplyRequest(text="fine", attachments=files)
+        one = await reply(r.core, SCOPE, inbox, original, request, reply_all=True)
+        answer = await reply(r.core, SCOPE, inbox, original, ReplyRequest(text="x", subject=f"a {inner}"))
+        for sent in (one, answer):
+            wire = (await _wire(r, sent.message_id)).encode()
+            mail = message_from_bytes(wire)
+            names = [name for part in mail.walk() for name in part]
+            assert {one.lower() for one in names} <= {
+                "dkim-signature", "message-id", "date", "from", "to", "cc", "subject", "in-reply-to", "references",
+                "mime-version", "content-type", "content-transfer-encoding", "content-disposition",
+            }  # fmt: skip
+            assert b"\nX-Injected" not in wire
+            assert b"\nBODY" not in wire
+            read = await r.core.parser.parse(wire)
+            assert inner in read.subject
+            assert all(one.filename == safe_filename(inner) for one in read.attachments)
