@@ -77,29 +77,12 @@ def exists(pid: int) -> bool:
     return True
 
 
-def runs(pid: int, program: str, argument: str) -> bool:
-    """Whether ``pid`` is ``program`` started with ``argument`` on its command line."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return os.path.basename(words[0]).decode("utf-8", "replace") == program and argument.encode() in words
-
-
 def program_of(pid: int) -> str:
     """The name a process runs under, for the log."""
     try:
         return Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").strip()
     except OSError:
         return "a process"
-
-
-def read_pid(path: Path) -> int | None:
-    try:
-        pid = int(path.read_text().strip())
-    except (OSError, ValueError):
-        return None
-    return pid if pid > 1 else None
 
 
 def end(pids: Callable[[], list[int]], patience: float = 1.5) -> None:

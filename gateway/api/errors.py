@@ -14,7 +14,6 @@ import msgspec
 from gateway.core.disk_room import disk_full
 from gateway.core.errors import (
     CoreError,
-    Forbidden,
     Invalid,
     Missing,
     NotFound,
@@ -142,8 +141,3 @@ def field_path(field: str) -> list[str | int]:
     for name, index in re.findall(r"([^.\[\]]+)|\[(\d*)\]", field):
         parts.append(name if name else int(index or 0))
     return parts
-
-
-def forbidden(what: str) -> Forbidden:
-    """The key's reach or permissions do not include ``what``."""
-    return Forbidden(f"this API key may not {what}", fix="use a key with a wider reach")

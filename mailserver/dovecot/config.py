@@ -77,10 +77,6 @@ class DovecotConfig:
     def sent_socket(self) -> Path:
         return self.run / "lmtp-sent"
 
-    @property
-    def sasl_socket(self) -> Path:
-        return self.run / "sasl"
-
     # -- what follows from it for every version ------------------------------------------------------
 
     @property

@@ -76,8 +76,3 @@ agentmail_dialect = Dialect(
     socket=serve_socket,
     socket_access=SOCKET,
 )
-
-
-def agentmail_routes(core: Core) -> list[BaseRoute]:
-    """The routes of the dialect, for a Starlette application."""
-    return agentmail_dialect.routes(core)
