@@ -6,8 +6,6 @@ translation lives here: request structs to core calls, rows to response shapes.
 
 from __future__ import annotations
 
-from starlette.routing import BaseRoute
-
 from gateway.api.agentmail import (
     aliases,
     api_keys,
@@ -34,7 +32,6 @@ from gateway.api.agentmail.socket import serve_socket
 from gateway.api.dialect import Dialect
 from gateway.api.routing import Table
 from gateway.api.socket_door import SOCKET
-from gateway.core.context import Core
 from gateway.events.webhook_signing import sign
 from gateway.events.wire import Wire
 
