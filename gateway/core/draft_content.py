@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.core.errors import Invalid, Unavailable
+from gateway.core.sending import MAX_REPLY_TO
 from gateway.mime.addresses import InvalidAddress, parse_user_address
 from gateway.mime.header_rules import InvalidHeader, check_subject
 from gateway.mime.jobs import ComposeFailed
@@ -44,8 +45,18 @@ def check_content(content: dict[str, Any], recipients: int) -> None:
         value = content[name]
         if value is not None and "\x00" in value:
             raise Invalid(f"{name} holds a NUL character", field=name)
-    if sum(len(content[name]) for name in ("to", "cc", "bcc")) > recipients:
-        raise Invalid(f"more than {recipients} recipients", field="to")
+    for count, most, field, what in (
+        (sum(len(content[name]) for name in ("to", "cc", "bcc")), recipients, "to", "recipients"),
+        (len(content["reply_to"]), MAX_REPLY_TO, "reply_to", "addresses in reply_to"),
+    ):
+        if count > most:
+            raise Invalid(
+                f"a message has at most {most} {what}, and this one has {count}",
+                field=field,
+                fix="name fewer"
+                if field == "reply_to"
+                else "name fewer; limits.recipients is the operator's",
+            )
 
 
 def people(content: dict[str, Any], name: str) -> list[Address]:

@@ -77,8 +77,8 @@ async def create(
 ) -> tuple[Row, str]:
     """Make a key inside the caller's reach; answers its row and the key itself, which is never shown again.
 
-    A key can grant no more than the key that makes it. ``most``: how many a pod, or an inbox, may have in force;
-    raises LimitReached ``api_key_limit_reached``.
+    A key can grant no more than the key that makes it, and for no longer. ``most``: how many a pod, or an inbox, may
+    have in force; raises LimitReached ``api_key_limit_reached``.
     """
     require(scope, "api_key_create")
     name = clean_text(name, "name")
@@ -98,7 +98,7 @@ async def create(
             inbox=inbox_id,
             permissions=granted,
             test=test or scope.test,
-            expires_at=expires_at,
+            expires_at=_within_own(tx, scope, expires_at),
             prefix=prefix,
         )
         if most is not None:
@@ -107,6 +107,20 @@ async def create(
         return row
 
     return await core.store.write(write), key
+
+
+def _within_own(tx: Tx, scope: Scope, expires_at: int | None) -> int | None:
+    """When a new key ends: with the key that makes it at the latest. Raises Forbidden for a later time asked for."""
+    own: int | None = tx.value("SELECT expires_at FROM api_key WHERE id = ?", scope.key_id or "")
+    if own is None or (expires_at is not None and expires_at <= own):
+        return expires_at
+    if expires_at is not None:
+        raise Forbidden(
+            "a key cannot outlive the key that makes it",
+            field="expires_at",
+            fix="give an earlier time, leave it out, or use a key that does not expire",
+        )
+    return own
 
 
 def _check_count(tx: Tx, pod_id: str | None, inbox_id: str | None, most: int) -> None:

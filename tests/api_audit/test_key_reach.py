@@ -233,3 +233,13 @@ def test_forwarding_takes_the_right_to_read(gateway: GatewayProcess, organizatio
     assert answer(sender, "POST", drafts, body).status_code == 403
     draft = organization.call("POST", f"inboxes/{box}/drafts", json=body | {"to": [box]})["draft_id"]
     assert answer(sender, "POST", f"{drafts}/{draft}/send", {}).status_code == 403
+
+
+def test_a_key_cannot_make_one_that_outlives_it(organization: Organization) -> None:
+    end = "2099-01-01T00:00:00Z"
+    made = organization.call("POST", "api-keys", json={"name": "k", "expires_at": end})
+    key = Organization(organization.id, made["api_key"], organization.base_url)
+    child = key.call("POST", "api-keys", json={"name": "child"})["api_key_id"]
+    assert organization.call("GET", f"api-keys/{child}")["expires_at"][:10] == "2099-01-01"
+    got = answer(key, "POST", "/api/v0/api-keys", {"name": "late", "expires_at": "2100-01-01T00:00:00Z"})
+    assert (got.status_code, "outlive" in got.text) == (403, True)
