@@ -80,7 +80,7 @@ async def begin(core: Core, realm: str, key: str, fingerprint: str) -> Replay | 
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _WAIT_SECONDS
     attempt = partial(_begin, core=core, realm=realm, key=key, fingerprint=fingerprint)
-    outcome = await core.store.write(attempt)
+    outcome = await _take(core, attempt)
     while outcome is None:
         if loop.time() >= deadline:
             raise Unavailable(
@@ -91,8 +91,18 @@ async def begin(core: Core, realm: str, key: str, fingerprint: str) -> Replay | 
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)
         if await core.store.read(partial(_settled, core=core, realm=realm, key=key)):
-            outcome = await core.store.write(attempt)
+            outcome = await _take(core, attempt)
     return outcome
+
+
+async def _take(core: Core, attempt: Callable[..., Replay | Claim | None]) -> Replay | Claim | None:
+    made: list[Claim] = []
+    try:
+        return await core.store.write(partial(attempt, made=made))
+    except BaseException:  # whether it was committed or not, nobody works on it
+        for claim in made:
+            _forget(core, claim)
+        raise
 
 
 def complete(tx: Tx, claim: Claim, status: int, body: str) -> None:
@@ -110,7 +120,8 @@ def complete(tx: Tx, claim: Claim, status: int, body: str) -> None:
 
 
 async def abandon(core: Core, claim: Claim) -> None:
-    """The request failed: the key is free again."""
+    """The request failed: the key is free again, for this process also when the database cannot be told."""
+    _forget(core, claim)
     await core.store.write(
         lambda tx: tx.run(
             "DELETE FROM idempotency WHERE id = ? AND state = 'running' AND created_at = ?",
@@ -120,7 +131,9 @@ async def abandon(core: Core, claim: Claim) -> None:
     )
 
 
-def _begin(tx: Tx, core: Core, realm: str, key: str, fingerprint: str) -> Replay | Claim | None:
+def _begin(
+    tx: Tx, core: Core, realm: str, key: str, fingerprint: str, made: list[Claim]
+) -> Replay | Claim | None:
     now = now_us()
     row = tx.row(
         "SELECT * FROM idempotency WHERE realm = ? AND key = ?",
@@ -146,8 +159,8 @@ def _begin(tx: Tx, core: Core, realm: str, key: str, fingerprint: str) -> Replay
         )
         if not added:
             return None  # another process was faster
-        made = tx.value("SELECT id FROM idempotency WHERE realm = ? AND key = ?", realm, key)
-        return _claimed(core, Claim(int(made), now, work))
+        row_id = int(tx.value("SELECT id FROM idempotency WHERE realm = ? AND key = ?", realm, key))
+        return _claimed(core, Claim(row_id, now, work), made)
     if row["fingerprint"] != fingerprint:
         raise Conflict(
             "this Idempotency-Key was used for a different request",
@@ -169,14 +182,19 @@ def _begin(tx: Tx, core: Core, realm: str, key: str, fingerprint: str) -> Replay
         row["id"],
         taken,
     )
-    return _claimed(core, Claim(int(row["id"]), now, row["work"])) if retaken else None
+    return _claimed(core, Claim(int(row["id"]), now, row["work"]), made) if retaken else None
 
 
-def _claimed(core: Core, claim: Claim) -> Claim:
+def _claimed(core: Core, claim: Claim, made: list[Claim]) -> Claim:
     """Known as worked on here for as long as somebody has it; from before the commit, so that no repeat takes it for
-    abandoned. When the database loses the commit's answer, nobody has it."""
+    abandoned."""
     core.claims[claim.work, claim.taken_at] = claim
+    made.append(claim)
     return claim
+
+
+def _forget(core: Core, claim: Claim) -> None:
+    core.claims.pop((claim.work, claim.taken_at), None)
 
 
 def _abandoned(tx: Tx, row: Row, core: Core) -> bool:

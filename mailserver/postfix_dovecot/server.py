@@ -187,10 +187,14 @@ class PostfixServer(Provisioning):
         return Recipient(address, "SUCCESS,FAILURE,DELAY", f"{kind};{xtext(address)}", verp)
 
     async def was_submitted(self, envelope: Envelope) -> bool:
-        # the queue first: a message leaves it for Sent, never the other way
-        if envelope.mail_from and await queued_from(self.settings.config_dir, envelope.mail_from):
-            return True
-        return await self.sent_copy_exists(envelope)
+        # the queue first: a message leaves it for Sent, never the other way. Twice: while the queue is listed, one may
+        # go from where was not looked yet to where was looked already
+        for _ in range(2):
+            if envelope.mail_from and await queued_from(self.settings.config_dir, envelope.mail_from):
+                return True
+            if await self.sent_copy_exists(envelope):
+                return True
+        return False
 
     async def queue(self) -> QueueState:
         """What waits in Postfix's queue. Raises MailServerError when it cannot be asked."""

@@ -14,7 +14,7 @@ from gateway.core.idempotency import Claim, Completion, Replay
 from gateway.core.sending import SendRequest, send
 from gateway.core.sent import Sent
 from gateway.store import index
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Row, Store, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.sync.rebuild import rebuild
 from tests.outbox.borrowed import borrowed, copies
@@ -153,4 +153,23 @@ async def test_a_claim_of_the_future_does_not_hold_for_as_long(tmp_path: Path) -
         assert isinstance(begun, Claim)
         ahead = now_us() + idempotency.EXPIRY_US
         await r.core.store.write(lambda tx: tx.run("UPDATE idempotency SET created_at = ?", ahead))
+        await asyncio.wait_for(_call(r, inbox, "k"), 5)
+
+
+async def test_a_failure_that_cannot_be_written_frees_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database goes away while the request runs, so that the claim cannot be taken back, and comes again."""
+    async with rig(tmp_path, start=False) as r:
+        inbox = await r.inbox()
+        begun = await idempotency.begin(r.core, ORG, "k", "same")
+        assert isinstance(begun, Claim)
+
+        async def away(store: Store, work: object) -> None:
+            raise StoreDown("away")
+
+        with monkeypatch.context() as outage:
+            outage.setattr(Store, "write", away)
+            with pytest.raises(StoreDown):
+                await idempotency.abandon(r.core, begun)
         await asyncio.wait_for(_call(r, inbox, "k"), 5)

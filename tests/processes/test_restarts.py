@@ -46,6 +46,7 @@ def test_no_send_waits_after_restarts_of_the_database(
         sends.each_once()
 
 
+@pytest.mark.timeout(600)  # the mail server starts anew again and again
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_mail_server_that_is_killed_doubles_nothing(
     postgres: PostgresCluster, tmp_path: Path, processes: int
