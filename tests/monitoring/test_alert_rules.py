@@ -28,6 +28,14 @@ CASES: dict[str, tuple[Series, Series]] = {
         {'postern_part_up{part="dovecot"}': "1 0x60", 'postern_part_up{part="database"}': "1x60"},
         {'postern_part_up{part="dovecot"}': "1x28 0 1x31"},
     ),
+    "PosternDiskLow": (
+        {'postern_disk_free_bytes{place="data"}': "3x60", 'postern_disk_floor_bytes{place="data"}': "1x60"},
+        {'postern_disk_free_bytes{place="data"}': "5x60", 'postern_disk_floor_bytes{place="data"}': "1x60"},
+    ),
+    "PosternMailboxesStuck": (
+        {"postern_stuck_mailboxes": "0 0 1x60"},
+        {"postern_stuck_mailboxes": "0 1x3 0x60"},
+    ),
     "PosternOutboxStuck": (
         {"postern_outbox_age_seconds": "0+60x90"},
         {"postern_outbox_age_seconds": "800x60"},
