@@ -123,8 +123,15 @@ class Sync:
         self._held: dict[str, Slots] = {}  # whose place the pass over an inbox has
         self._imap = PassImap(imap, self._held.get)
         self._intake = Intake(
-            *(store, self._imap, parser, extractor, lambda address: self._held.get(address, self._slots)),
-            *(events, drafts, settings, self._turns),
+            store,
+            self._imap,
+            parser,
+            extractor,
+            lambda address: self._held.get(address, self._slots),
+            events,
+            drafts,
+            settings,
+            self._turns,
         )
         self._passes: set[asyncio.Task[None]] = set()
         self._looks: set[asyncio.Task[None]] = set()
