@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,6 +53,8 @@ class Place:
         """The data directory of a gateway that was started before. Raises Failure when there is none."""
         data = self.data_dir(settings)
         file = sqlite_file(database_url(settings.database.url, data))
+        if file is None:
+            import_module("psycopg")  # that it is missing says more than what is not in the directory
         if not (data / "secret").exists() or (file is not None and not file.exists()):
             raise Failure(
                 f"there is no gateway in {data} ({self._named()})",
