@@ -34,6 +34,7 @@ _STATEMENTS = (
     "DELETE FROM sent_alias WHERE inbox_id = ?",
     "DELETE FROM reputation WHERE subject = ?",
     "DELETE FROM flags_owed WHERE inbox_id = ?",
+    "DELETE FROM listing_time WHERE inbox_id = ?",
 )
 _DERIVED = (
     "DELETE FROM location WHERE inbox_id = ?",

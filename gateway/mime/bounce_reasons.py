@@ -143,5 +143,6 @@ def status_of(text: str, given: str = "") -> str:
 
 
 def _is_vague(status: str) -> bool:
-    """Whether a code leaves open what is wrong: none of its subject (X.n.0), or not in the registry."""
-    return status.endswith(".0") or len(status.rpartition(".")[2]) > 2
+    """Whether a code leaves open what is wrong: none of its subject (X.n.0), or not in the registry. X.2.0 is the
+    mailbox's own trouble (RFC 3463 §3.3), which says enough."""
+    return (status.endswith(".0") and status[1:] != ".2.0") or len(status.rpartition(".")[2]) > 2

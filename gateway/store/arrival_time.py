@@ -2,13 +2,13 @@
 
 Received and Date fields have whole seconds, and so has INTERNALDATE. A reader that asks for what is newer than the
 newest message it has seen would miss what comes later in the same second. So a message is given the next millisecond
-that is free in its organization, after what was delivered before it. A rebuild reads in the order of delivery
-(INTERNALDATE, then UID) and comes to the same order; ids and event ids hold only the seconds.
+that is free in its organization, after what was delivered before it. Where that is not the time the message names, it
+is kept as a record, so that a rebuild and a restored backup list it there again; ids and event ids hold only seconds.
 """
 
 from __future__ import annotations
 
-from gateway.store.engine import Tx
+from gateway.store.engine import Row, Tx
 from gateway.store.ids import ulid_time_us
 
 _SECOND_US = 1_000_000
@@ -38,6 +38,22 @@ def listing_time(tx: Tx, organization_id: str, at: int, delivered: int) -> int:
             break
         end += _SECOND_US
     return at
+
+
+def place_in_time(tx: Tx, inbox: Row, message_id: str, at: int, delivered: int) -> int:
+    """``listing_time`` of a new message of ``inbox``, kept."""
+    listed = listing_time(tx, inbox["organization_id"], at, delivered)
+    if listed != at:
+        row = {"message_id": message_id, "inbox_id": inbox["id"], "at": listed}
+        tx.run("DELETE FROM listing_time WHERE message_id = ?", message_id)
+        tx.insert("listing_time", row)
+    return listed
+
+
+def time_kept(tx: Tx, message_id: str, at: int) -> int:
+    """What a message that is read anew was listed under; ``at`` where nothing else is kept."""
+    kept = tx.value("SELECT at FROM listing_time WHERE message_id = ?", message_id)
+    return at if kept is None else int(kept)
 
 
 def event_time(message_id: str) -> int:

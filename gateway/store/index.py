@@ -8,14 +8,14 @@ a copy in which a reader or our own checks see anything else is another message 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway import metrics
 from gateway.mime.types import ParsedMessage
 from gateway.store import labels as labelling
 from gateway.store import reread, search, threads
-from gateway.store.arrival_time import listing_time
+from gateway.store.arrival_time import place_in_time, time_kept
 from gateway.store.engine import Row, Tx
 from gateway.store.flags_owed import owe, with_owed
 from gateway.store.ids import (
@@ -31,7 +31,6 @@ from gateway.store.jsontext import dump
 from gateway.store.people import people_json
 
 SEARCHED_CHARS = 100_000
-_NO_TIMES: Mapping[str, int] = {}
 _COPYS_OWN = ("\\deleted", "\\draft", "\\recent")
 """Flags that say something of one copy, and nothing of the message."""
 LEFT = ""
@@ -77,12 +76,13 @@ def index_found(
     place: Place,
     parsed: ParsedMessage,
     extra: Iterable[str] = (),
-    times: Mapping[str, int] = _NO_TIMES,
+    *,
+    again: bool = False,
 ) -> Indexed | None:
     """Index a message found on the mail server, or bind one we know to this place.
 
-    ``extra``: labels of a new one that its place does not give. ``times``: what messages were listed under before, µs
-    by id. Idempotent. None: it was read there, and we have taken it away since.
+    ``extra``: labels of a new one that its place does not give. ``again``: it is read
+    anew, and keeps the time it was listed under. Idempotent. None: it was read there, and we have taken it away since.
     """
     if _left(tx, place):
         return None
@@ -123,7 +123,7 @@ def index_found(
         status=status,
         at=at,
         delivered=place.internal_date,
-        listed_at=times.get(message_id),
+        again=again,
         bcc_json=bcc,
     )
     labels = _labels_at(tx, message_id, direction, place.role, place.folder, place.flags)
@@ -132,13 +132,8 @@ def index_found(
     return Indexed(message_id, thread_id, direction, new=True)
 
 
-def index_sandbox(
-    tx: Tx, inbox: Row, message_id: str, parsed: ParsedMessage, times: Mapping[str, int] = _NO_TIMES
-) -> str:
-    """Index a sandbox send again, which is on no mail server; answers its thread. The caller refreshes it.
-
-    ``times``: as for ``index_found``.
-    """
+def index_sandbox(tx: Tx, inbox: Row, message_id: str, parsed: ParsedMessage) -> str:
+    """Index a sandbox send again, which is on no mail server; answers its thread. The caller refreshes it."""
     status, bcc = _outcome(tx, message_id)
     return insert_message(
         tx,
@@ -148,7 +143,7 @@ def index_sandbox(
         direction="outbound",
         status=status,
         at=ulid_time_us(message_id),
-        listed_at=times.get(message_id),
+        again=True,
         bcc_json=bcc or "[]",
         test=True,
     )
@@ -164,21 +159,21 @@ def insert_message(
     status: str,
     at: int,
     delivered: int | None = None,
-    listed_at: int | None = None,
+    again: bool = False,
     bcc_json: str = "[]",
     test: bool = False,
 ) -> str:
     """Write the rows of a message that is not there yet; answers its thread. The caller refreshes it.
 
-    ``at``, ``delivered``: as ``listing_time`` takes them; None: delivered at once. ``listed_at``: its answer, where it
-    was asked before.
+    ``at``, ``delivered``: as ``place_in_time`` takes them; None: delivered at once. ``again``: as for ``index_found``.
     """
     now = now_us()
     if direction == "outbound":
         at -= at % 1_000_000  # an answer to it has whole seconds, and is listed after it
-    if listed_at is None:
-        listed_at = listing_time(tx, inbox["organization_id"], at, at if delivered is None else delivered)
-    at = listed_at
+    if again:
+        at = time_kept(tx, message_id, at)
+    else:
+        at = place_in_time(tx, inbox, message_id, at, at if delivered is None else delivered)
     thread_id = threads.find_or_make(
         tx,
         inbox,
@@ -353,7 +348,7 @@ def delete_message(tx: Tx, message_id: str) -> str | None:
     if row is None:
         return None
     tx.run("DELETE FROM message_search WHERE rowid = ?", row["seq"])
-    for table in ("label", "message_body", "attachment_text", "flags_owed", "reread"):
+    for table in ("label", "message_body", "attachment_text", "flags_owed", "reread", "listing_time"):
         tx.run(f"DELETE FROM {table} WHERE message_id = ?", message_id)  # noqa: S608
     tx.run("UPDATE location SET message_id = ? WHERE message_id = ?", LEFT, message_id)
     tx.run("DELETE FROM message WHERE id = ?", message_id)

@@ -517,11 +517,22 @@ class ThreadTombstone(Model):
         indexes = ((("inbox_id", "root"), True),)
 
 
+class ListingTime(Model):
+    """What a message is listed under, where that is not the second it names itself: see ``store.arrival_time``."""
+
+    message_id = CharField(primary_key=True)
+    inbox_id = CharField(index=True)
+    at = BigIntegerField()  # µs
+
+    class Meta:
+        table_name = "listing_time"
+
+
 KEPT: list[type[Model]] = [
     Organization, Registration, Pod, ApiKey, RevokedKey, CliLogin, Domain, DkimKey, Inbox, Alias, AliasTarget,
     Webhook, ListEntry, Draft, DraftFile,
     Outbox, OutboxRecipient, SentAlias,
     Suppression, Reputation, Wallet, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, FlagsOwed,
-    ThreadTombstone,
+    ThreadTombstone, ListingTime,
     *PASSING,
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from gateway.events.log import EventLog
@@ -129,14 +129,15 @@ def index_one(
     found: Found,
     parsed: ParsedMessage,
     texts: Texts,
-    times: Mapping[str, int] | None = None,
+    *,
+    again: bool = False,
 ) -> index.Indexed | None:
     """Index one message at its place, with what was found in its attachments.
 
-    ``times``, None: as for ``index_found``.
+    ``again``, None: as for ``index_found``.
     """
     place = index.Place(folder_id, state.role, state.name, found.uid, found.flags, found.internal_date)
-    done = index.index_found(tx, inbox, place, parsed, times=times or {})
+    done = index.index_found(tx, inbox, place, parsed, again=again)
     if done is not None:
         save_texts(tx, inbox["id"], done.message_id, parsed.attachments, texts)
     return done

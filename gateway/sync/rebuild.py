@@ -13,7 +13,7 @@ read to its end, but what is news in it and has no event is left to the sync, to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 
@@ -104,7 +104,6 @@ async def _rebuild_inbox(
     address = inbox["address"]
     # the mail server must answer before anything is thrown away
     folders = await imap.run(address, fetch.list_folders)
-    times = await store.read(partial(_times, inbox_id=inbox["id"]))
     cursors = await store.write(partial(_take_cursors, inbox_id=inbox["id"]))
     everything: list[tuple[int, str, int, int]] = []
     states: dict[str, FolderState] = {}
@@ -147,22 +146,15 @@ async def _rebuild_inbox(
                 texts=texts,
                 unknown=unknown,
                 news=news,
-                times=times,
             )
         )
         for name, uid in left:
             ends[name] = min(ends[name], uid)
         done += len(batch)
         on_progress(address, done, len(everything))
-    done += await _sandbox(store, parser, inbox, times)
+    done += await _sandbox(store, parser, inbox)
     await store.write(partial(_finish, inbox=inbox, states=states, ends=ends))
     return done
-
-
-def _times(tx: Tx, inbox_id: str) -> dict[str, int]:
-    """What each message is listed under, µs by id."""
-    rows = tx.rows("SELECT id, timestamp FROM message WHERE inbox_id = ?", inbox_id)
-    return {row["id"]: row["timestamp"] for row in rows}
 
 
 def _take_cursors(tx: Tx, inbox_id: str) -> dict[str, Cursor]:
@@ -176,7 +168,7 @@ def _count(tx: Tx, inbox_id: str) -> int:
     return int(tx.value("SELECT count(*) FROM message WHERE inbox_id = ?", inbox_id))
 
 
-async def _sandbox(store: Store, parser: ParserPool, inbox: Row, times: Mapping[str, int]) -> int:
+async def _sandbox(store: Store, parser: ParserPool, inbox: Row) -> int:
     """Index what sandbox keys sent: it was filed nowhere, so its octets are kept in the outbox."""
     kept = "SELECT id FROM outbox WHERE inbox_id = ? AND state = 'done' AND mime IS NOT NULL ORDER BY id"
     rows = await store.read(lambda tx: tx.rows(kept, inbox["id"]))
@@ -184,9 +176,7 @@ async def _sandbox(store: Store, parser: ParserPool, inbox: Row, times: Mapping[
         mime = await store.read(partial(mime_of, outbox_id=row["id"]))
         if mime is not None:
             parsed = await parser.parse(mime)
-            await store.write(
-                partial(index_sandbox, inbox=inbox, message_id=row["id"], parsed=parsed, times=times)
-            )
+            await store.write(partial(index_sandbox, inbox=inbox, message_id=row["id"], parsed=parsed))
     return len(rows)
 
 
@@ -211,14 +201,13 @@ def _write(
     texts: Texts,
     unknown: Set[str],
     news: _News,
-    times: Mapping[str, int],
 ) -> list[tuple[str, int]]:
     """Index a batch; the places (folder, UID) of what is left to the sync."""
     left: list[tuple[str, int]] = []
     for (name, found), one in zip(present, parsed, strict=True):
         state = states[name]
         folder_id = apply.save_folder(tx, inbox["id"], state, 1, 0)
-        done = apply.index_one(tx, inbox, folder_id, state, found, one, texts, times)
+        done = apply.index_one(tx, inbox, folder_id, state, found, one, texts, again=True)
         unheard = done and name in unknown and news.before(found)
         if done and unheard and is_news(tx, inbox, state.role, found, one, done, news.since):
             tx.run("DELETE FROM location WHERE folder_id = ? AND uid = ?", folder_id, found.uid)

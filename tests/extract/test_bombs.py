@@ -161,7 +161,7 @@ async def test_a_file_that_kills_every_process_is_lost_alone(which: str) -> None
             await asyncio.sleep(0.001)
         found = await running
     if which == "none":
-        assert found == {}
+        assert "skipped_too_large" not in {one.method for one in found.values()}
     else:
         assert [found[one.id] for one in parsed.attachments] == [Extracted("pdf_error"), READ]
 

@@ -55,7 +55,7 @@ class MailQuery(PageQuery, kw_only=True):
         msgspec.Meta(
             description="true: show mail that failed DMARC too", extra_json_schema={"type": "boolean"}
         ),
-    ] = None
+    ] = False
 
     @property
     def include(self) -> frozenset[str]:
@@ -79,9 +79,9 @@ class Meta(msgspec.Struct):
 
 
 class MailMeta(Meta):
-    """``unauthenticated_count``: messages of the inbox that failed DMARC, which are left out."""
+    """``unauthenticated_count``: messages of the inbox that failed DMARC, which are left out; absent where none did."""
 
-    unauthenticated_count: int
+    unauthenticated_count: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Links(msgspec.Struct):
@@ -144,7 +144,9 @@ def listed_mail(
 ) -> MailRows[Item]:
     """The body of a list of mail, as ``listed``."""
     rows = listed(call, window, listing, render)
-    meta = MailMeta(**msgspec.structs.asdict(rows.meta), unauthenticated_count=listing.unauthenticated)
+    meta = MailMeta(
+        **msgspec.structs.asdict(rows.meta), unauthenticated_count=listing.unauthenticated or msgspec.UNSET
+    )
     return MailRows(rows.data, meta, rows.links)
 
 

@@ -63,9 +63,10 @@ class MailQuery(OffsetQuery, kw_only=True):
 
 
 class MailPage(Page[Item], Generic[Item], rename="camel"):
-    """One page of mail; ``unauthenticatedCount``: messages of the inbox that failed DMARC, which are left out."""
+    """One page of mail; ``unauthenticatedCount``: messages of the inbox that failed DMARC, which are left out; absent
+    where none did."""
 
-    unauthenticated_count: int
+    unauthenticated_count: int | msgspec.UnsetType = msgspec.UNSET
 
 
 def window_of(query: OffsetQuery, *, ascending: bool = False) -> Window:
@@ -85,4 +86,6 @@ def page(listing: Listing, render: Callable[[Any], Item]) -> Page[Item]:
 
 def mail_page(listing: Listing, render: Callable[[Any], Item]) -> MailPage[Item]:
     """The body of a list of mail."""
-    return MailPage([render(row) for row in listing.rows], listing.total, listing.unauthenticated)
+    return MailPage(
+        [render(row) for row in listing.rows], listing.total, listing.unauthenticated or msgspec.UNSET
+    )

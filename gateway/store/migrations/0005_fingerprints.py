@@ -1,4 +1,4 @@
-"""Since when an inbox tells received mail apart by fingerprints, and how much of its mail failed DMARC.
+"""Since when an inbox tells mail apart by fingerprints, how much of its mail failed DMARC, and listing times.
 
 Mail that is there keeps the ids it has. The triggers are frozen as text beside this file.
 """
@@ -21,6 +21,11 @@ def up(migrator: Any, db: Any) -> None:
     kind, mark = ("INTEGER", "?") if engine == "sqlite" else ("BIGINT", "%s")
     db.execute_sql(f'ALTER TABLE "inbox" ADD COLUMN "fingerprints_since" {kind} NOT NULL DEFAULT 0')
     db.execute_sql(f'UPDATE "inbox" SET "fingerprints_since" = {mark}', (now_us(),))  # noqa: S608
+    db.execute_sql(
+        'CREATE TABLE "listing_time" ("message_id" VARCHAR(255) NOT NULL PRIMARY KEY, '
+        f'"inbox_id" VARCHAR(255) NOT NULL, "at" {kind} NOT NULL)'
+    )
+    db.execute_sql('CREATE INDEX "listingtime_inbox_id" ON "listing_time" ("inbox_id")')
     db.execute_sql(_COUNT)
     text = Path(__file__).with_name(f"0005_fingerprints.{engine}.sql").read_text("utf-8")
     for statement in text.strip().split("\n\n"):
