@@ -5,6 +5,7 @@ A dialect brings a ``Renderer``; the headers that go with an error are the same 
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,6 +25,8 @@ from gateway.core.errors import (
 from gateway.core.limits import Allowance
 from gateway.store.engine import NotUnique, StoreDown
 from mailserver.base import MailServerDown, MailServerError
+
+log = logging.getLogger("postern.api")
 
 Renderer = Callable[[CoreError], tuple[int, dict[str, Any]]]
 """Answers the status code and the JSON body of an error."""
@@ -69,6 +72,7 @@ def core_error(error: Exception) -> CoreError:
     if isinstance(error, CoreError):
         return error
     if isinstance(error, MailServerDown):
+        log.warning("a request is answered 503, for the mail server cannot be reached: %s", error)
         return Unavailable("the mail server cannot be reached now", fix="try again in a few seconds")
     if isinstance(error, StoreDown) and error.disk_full:
         return disk_full()
