@@ -46,7 +46,8 @@ log = logging.getLogger("postern.outbox")
 T = TypeVar("T")
 
 _IN_HAND = 128
-_CALM = 0.5  # seconds after the end of a process before anything it left in doubt is looked up
+_CALM = 2.0
+"""Seconds after the end of a process before anything it left in doubt is looked up: Postfix may still ask a milter."""
 _LOOK_AGAIN = 30.0
 _SWEEP_SECONDS = 3600.0
 _ADOPT_SECONDS = 2.0
