@@ -11,6 +11,8 @@ from mailserver.dovecot import queries
 from mailserver.dovecot.config import DovecotConfig
 from mailserver.dovecot.dialect import only_if
 from mailserver.lookup import Lookup
+from mailserver.machine import gateway_host
+from mailserver.own_address import rendered_address
 from mailserver.rendering import Rendered, template
 
 VARIABLES = queries.Variables(
@@ -37,6 +39,7 @@ class Dovecot24:
             "NO_RESTARTS": "restart_request_count = unlimited",
             "SSL": _ssl(config),
             "CLEARTEXT": "yes" if config.plain_auth else "no",
+            "GATEWAY_LOGIN": _gateway_login(config),
             "SUBMIT": only_if(config.submit_secret, submit),
             # A setting on the command line loses against one in a protocol block, so the plugins of both are here.
             # Commas: the executable's arguments are split at blanks
@@ -102,11 +105,20 @@ def _pgpass(password: str) -> str:
     return "*:*:*:*:" + password.replace("\\", "\\\\").replace(":", "\\:") + "\n"
 
 
+def _gateway_login(config: DovecotConfig) -> str:
+    """The gateway's address, which only this machine can have, needs no TLS: where that is required of others, 2.4
+    takes only a connection for safe whose two ends have one address."""
+    if not config.has_tls or config.plain_auth:
+        return ""
+    address = rendered_address(gateway_host(config.bind))
+    return f"remote {address} {{\n  ssl = yes\n  auth_allow_cleartext = yes\n}}"
+
+
 def _ssl(config: DovecotConfig) -> str:
     if not config.has_tls:
         return "ssl = no"
     lines = [
-        # the gateway, from the address it goes to, counts as secured; whoever else comes must use TLS before the login
+        # whoever comes must use TLS before the login, but for the gateway: see _gateway_login
         "ssl = yes" if config.plain_auth else "ssl = required",
         f"ssl_server_cert_file = {config.tls_cert}",
         f"ssl_server_key_file = {config.tls_key}",
