@@ -35,7 +35,8 @@ class House:
         end = self.server.access().smtp
 
         def go() -> Any:
-            with smtplib.SMTP(end.host, end.port, timeout=20) as client:
+            # a sender waits ten minutes for the reply to a message (RFC 5321 §4.5.3.2.6)
+            with smtplib.SMTP(end.host, end.port, timeout=90) as client:
                 return client.sendmail(sender, rcpt, data)
 
         return await asyncio.to_thread(go)
