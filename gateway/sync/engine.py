@@ -348,10 +348,8 @@ class Sync:
         lane.wanted = again
         lane.waiters = waiters + lane.waiters
         most = _STUCK_MOST if isinstance(error, MailboxStuck) else _BACKOFF_MOST
-        if isinstance(
-            error, StoreDown
-        ):  # not the mailbox's fault: once the database is back, none waits long
-            most = _DATABASE_MOST
+        if isinstance(error, StoreDown):
+            most = _DATABASE_MOST  # not the mailbox's fault: once the database is back, none waits long
         delay = min(_BACKOFF_FIRST * 2 ** min(lane.failures - 1, 10), most) * random.uniform(0.7, 1.3)  # noqa: S311
         if lane.failures in (1, 5) or lane.failures % 50 == 0:
             log.warning(
@@ -558,7 +556,7 @@ class Sync:
         delta = await self._imap.run(look.address, read)
         while delta.large:
             room = delta.large
-            async with self._slots.lent(0):
+            async with self._held.get(look.address, self._slots).lent(0):
                 await self._memory.need(_TIMES * room)
             delta = await self._imap.run(look.address, partial(read, room=room))
         return delta
