@@ -42,8 +42,8 @@ class Sealer:
         self._open = lru_cache(maxsize=4096)(self._opened)  # each try of a delivery reads its webhook's
 
     def seal(self, column: str, value: Any) -> Any:
-        """What is kept of a value. None, what is empty and what is sealed already stay as they are."""
-        if not isinstance(value, str) or value in _PLAIN or value.startswith(PREFIX):
+        """What is kept of a value: None and what is empty as it is. A text that looks sealed is sealed like any."""
+        if not isinstance(value, str) or value in _PLAIN:
             return value
         return PREFIX + self._boxes[column].encrypt(value.encode()).decode("ascii")
 

@@ -144,3 +144,11 @@ def test_the_databases_of_releases_are_sealed(
         held = raw(url)
         assert b"PRIVATE KEY" not in held
         assert not [one for one in secrets if one.encode() in held]
+
+
+def test_what_looks_sealed_is_sealed_like_any_text() -> None:
+    sealer = Sealer(b"k" * 32)
+    text = f"{PREFIX}of somebody's own"
+    kept = sealer.seal("secret", text)
+    assert kept != text
+    assert sealer.open("secret", kept) == text
