@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from mailserver.inflight import client_of, site_of
+from mailserver.networks import client_of, site_of
 
 
 @dataclass(slots=True)

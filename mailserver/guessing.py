@@ -12,12 +12,13 @@ minutes, and start anew when the gateway does.
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
+
+from mailserver.networks import client_of
 
 FREE, FREE_ACCOUNT, FREE_AT_ONCE = 3, 10, 8
 LONGEST, LONGEST_ACCOUNT = 15.0, 5.0
@@ -114,21 +115,8 @@ class Guesses:
         return found
 
 
-def network_of(address: str) -> str:
-    """An IPv4 address, or the /64 of an IPv6 one; what is no address (a Unix socket) as it is."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        return str(ipaddress.IPv6Network((int(found) >> 64 << 64, 64)))
-    return str(found)
-
-
 def _keys(address: str, account: str) -> tuple[tuple[str, str], ...]:
-    network, account = network_of(address), account.strip().lower()[:320]
+    network, account = client_of(address), account.strip().lower()[:320]
     return (network, ""), ("", account), (network, account)
 
 

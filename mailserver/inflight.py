@@ -6,7 +6,6 @@ who would exceed it is refused for now. One client has at most half, so that it 
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,25 +70,3 @@ class InFlight:
         self._by_client[client] -= octets
         if self._by_client[client] <= 0:
             del self._by_client[client]
-
-
-def client_of(address: str) -> str:
-    """Whom an IP address counts as: itself, or its /64, which is what one IPv6 customer has at the least (RFC 6177)."""
-    return _network(address, 64)
-
-
-def site_of(address: str) -> str:
-    """The /48 of an IPv6 address, the most that one customer has as a rule; an IPv4 address itself."""
-    return _network(address, 48)
-
-
-def _network(address: str, prefix: int) -> str:
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return str(ip.ipv4_mapped)
-        return str(ipaddress.ip_network((ip, prefix), strict=False))
-    return str(ip)

@@ -35,8 +35,8 @@ from gateway.logs import current_request
 from gateway.settings import Settings
 from gateway.store.ids import new_ulid
 from gateway.store.scope import Scope as Reach
-from mailserver.inflight import client_of
 from mailserver.memory import SMALL
+from mailserver.networks import client_of
 
 log = logging.getLogger("postern.http")
 

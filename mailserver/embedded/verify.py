@@ -29,8 +29,8 @@ from mailserver.content import Content
 from mailserver.embedded import wire
 from mailserver.embedded.route import make_blocking_resolver
 from mailserver.embedded.settings import Resolver
-from mailserver.inflight import client_of
 from mailserver.memory import SMALL, Memory
+from mailserver.networks import client_of
 
 log = logging.getLogger(__name__)
 logging.getLogger("dkimpy").setLevel(logging.CRITICAL)  # it reports each bad signature as an error

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mailserver.doorway import Doorway, Place
-from mailserver.inflight import InFlight, NoRoom, client_of, site_of
+from mailserver.inflight import InFlight, NoRoom
+from mailserver.networks import client_of, site_of
 
 
 def let_in(door: Doorway, addresses: list[str]) -> list[Place]:

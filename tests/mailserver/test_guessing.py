@@ -17,8 +17,8 @@ from mailserver.guessing import (
     LONGEST_ACCOUNT,
     MAX_KEPT,
     Guesses,
-    network_of,
 )
+from mailserver.networks import client_of
 from tests.gateway_process import running_gateway
 from tests.transfer.house import person
 
@@ -88,10 +88,10 @@ def test_the_gateways_own_logins_never_wait() -> None:
 
 
 def test_networks_are_one_address_of_ipv4_and_a_64_of_ipv6() -> None:
-    assert network_of("192.0.2.1") == network_of("::ffff:192.0.2.1") == "192.0.2.1"
-    assert network_of("2001:db8:1:2::1") == network_of("2001:db8:1:2:ffff::9") == "2001:db8:1:2::/64"
-    assert network_of("2001:db8:1:3::1") != network_of("2001:db8:1:2::1")
-    assert network_of("") == ""
+    assert client_of("192.0.2.1") == client_of("::ffff:192.0.2.1") == "192.0.2.1"
+    assert client_of("2001:db8:1:2::1") == client_of("2001:db8:1:2:ffff::9") == "2001:db8:1:2::/64"
+    assert client_of("2001:db8:1:3::1") != client_of("2001:db8:1:2::1")
+    assert client_of("") == ""
 
 
 def test_what_is_kept_is_bounded() -> None:
