@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from gateway import metrics
 from gateway.mime.types import ParsedMessage
 from gateway.store import labels as labelling
-from gateway.store import reread, search, threads
+from gateway.store import message_columns, reread, threads
 from gateway.store.arrival_time import place_in_time, time_kept
 from gateway.store.engine import Row, Tx
 from gateway.store.flags_owed import owe, with_owed
@@ -30,7 +30,6 @@ from gateway.store.ids import (
 from gateway.store.jsontext import dump
 from gateway.store.people import people_json
 
-SEARCHED_CHARS = 100_000
 _COPYS_OWN = ("\\deleted", "\\draft", "\\recent")
 """Flags that say something of one copy, and nothing of the message."""
 LEFT = ""
@@ -184,63 +183,30 @@ def insert_message(
         at=at,
         now=now,
     )
-    sender = parsed.sender
-    tx.insert(
-        "message",
-        {
-            "id": message_id,
-            "number": number_of(message_id),
-            "organization_id": inbox["organization_id"],
-            "inbox_id": inbox["id"],
-            "thread_id": thread_id,
-            "direction": direction,
-            "rfc_message_id": parsed.message_id,
-            "rfc_ref": threads.ref_of(parsed.message_id) if parsed.message_id else None,
-            "from_json": dump([sender.name, sender.email]) if sender else None,
-            "from_email": sender.email.lower()[:320] if sender else None,
-            "reply_to_json": people_json(parsed.reply_to),
-            "to_json": people_json(parsed.to),
-            "cc_json": people_json(parsed.cc),
-            "bcc_json": bcc_json,
-            "subject": parsed.subject,
-            "preview": parsed.preview,
-            "in_reply_to": parsed.in_reply_to[0] if parsed.in_reply_to else None,
-            "references_json": dump(parsed.references[: threads.MAX_REFERENCES]),
-            "headers_json": dump(parsed.headers),
-            "attachments_json": dump(parsed.attachments),
-            "auth_json": dump(parsed.auth),
-            "defects_json": dump(parsed.defects),
-            "size": parsed.size,
-            "attachment_bytes": sum(one.size for one in parsed.attachments),
-            "timestamp": at,
-            "status": status,
-            "seen": 1 if direction == "outbound" else 0,
-            "truncated": int(parsed.truncated),
-            "auto_submitted": int(parsed.auto_submitted),
-            "hidden_text": int(parsed.hidden_text),
-            "test": int(test),
-            "created_at": at,
-            "updated_at": now,
-        },
-    )
-    tx.insert(
-        "message_body",
-        {
-            "message_id": message_id,
-            "text": parsed.text,
-            "html": parsed.html,
-            "extracted_text": parsed.extracted_text,
-            "extracted_html": parsed.extracted_html,
-            "one_time_code": parsed.one_time_code,
-            "one_time_link": parsed.one_time_link,
-        },
-    )
-    people = " ".join(
-        f"{one.name} {one.email}" for one in [*([sender] if sender else []), *parsed.to[:50], *parsed.cc[:50]]
-    )
-    body = (parsed.text or parsed.extracted_text or parsed.preview or "")[:SEARCHED_CHARS]
+    own = {
+        "id": message_id,
+        "number": number_of(message_id),
+        "organization_id": inbox["organization_id"],
+        "inbox_id": inbox["id"],
+        "thread_id": thread_id,
+        "direction": direction,
+        "rfc_message_id": parsed.message_id,
+        "rfc_ref": threads.ref_of(parsed.message_id) if parsed.message_id else None,
+        "bcc_json": bcc_json,
+        "in_reply_to": parsed.in_reply_to[0] if parsed.in_reply_to else None,
+        "references_json": dump(parsed.references[: threads.MAX_REFERENCES]),
+        "size": parsed.size,
+        "timestamp": at,
+        "status": status,
+        "seen": 1 if direction == "outbound" else 0,
+        "test": int(test),
+        "created_at": at,
+        "updated_at": now,
+    }
+    tx.insert("message", own | message_columns.of_message(parsed))
+    tx.insert("message_body", {"message_id": message_id} | message_columns.of_body(parsed))
     seq = tx.value("SELECT seq FROM message WHERE id = ?", message_id)
-    search.add(tx, int(seq), parsed.subject, people, body)
+    message_columns.make_searchable(tx, int(seq), parsed)
     if parsed.unread and not test:
         reread.note(tx, inbox["id"], message_id)
     tx.run("UPDATE inbox SET active_at = ? WHERE id = ? AND active_at < ?", at, inbox["id"], at)

@@ -7,13 +7,10 @@ What their header block says is shown meanwhile. They are read again after a sta
 from __future__ import annotations
 
 from gateway.mime.types import ParsedMessage
-from gateway.store import search, threads
+from gateway.store import message_columns, threads
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
-from gateway.store.jsontext import dump
-from gateway.store.people import people_json
 
-SEARCHED_CHARS = 100_000
 _FIRST_US, _LONGEST_US = 300_000_000, 86_400_000_000
 
 
@@ -58,39 +55,10 @@ def replace(tx: Tx, message_id: str, parsed: ParsedMessage) -> bool:
     row = tx.row("SELECT seq, thread_id FROM message WHERE id = ?", message_id)
     if row is None:
         return False
-    sender = parsed.sender
-    changes = {
-        "from_json": dump([sender.name, sender.email]) if sender else None,
-        "from_email": sender.email.lower()[:320] if sender else None,
-        "reply_to_json": people_json(parsed.reply_to),
-        "to_json": people_json(parsed.to),
-        "cc_json": people_json(parsed.cc),
-        "subject": parsed.subject,
-        "preview": parsed.preview,
-        "headers_json": dump(parsed.headers),
-        "attachments_json": dump(parsed.attachments),
-        "auth_json": dump(parsed.auth),
-        "defects_json": dump(parsed.defects),
-        "attachment_bytes": sum(one.size for one in parsed.attachments),
-        "truncated": int(parsed.truncated),
-        "hidden_text": int(parsed.hidden_text),
-        "updated_at": now_us(),
-    }
+    changes = message_columns.of_message(parsed) | {"updated_at": now_us()}
     tx.update("message", "id", message_id, changes)
-    body = {
-        "text": parsed.text,
-        "html": parsed.html,
-        "extracted_text": parsed.extracted_text,
-        "extracted_html": parsed.extracted_html,
-        "one_time_code": parsed.one_time_code,
-        "one_time_link": parsed.one_time_link,
-    }
-    tx.update("message_body", "message_id", message_id, body)
-    people = [*([sender] if sender else []), *parsed.to[:50], *parsed.cc[:50]]
-    words = (parsed.text or parsed.extracted_text or parsed.preview or "")[:SEARCHED_CHARS]
+    tx.update("message_body", "message_id", message_id, message_columns.of_body(parsed))
     tx.run("DELETE FROM message_search WHERE rowid = ?", row["seq"])
-    search.add(
-        tx, int(row["seq"]), parsed.subject, " ".join(f"{one.name} {one.email}" for one in people), words
-    )
+    message_columns.make_searchable(tx, int(row["seq"]), parsed)
     threads.refresh(tx, row["thread_id"], now_us())
     return True
