@@ -52,17 +52,25 @@ class Posted:
 def settle(tx: Tx, posted: Posted, wire: Wire, settings: Webhooks) -> Row | None:
     """Write an outcome; answers the lane's next row if it is due."""
     row, now = posted.row, now_us()
-    lanes.in_order(tx, row["organization_id"], row["inbox_id"])
-    if tx.value("SELECT state FROM delivery WHERE id = ?", row["id"]) == "pending":
-        if posted.answer is not None or posted.error is not None:
-            _record(tx, posted, now)
-            tx.after_commit.append(partial(_count, posted.ok))
+    if _noted(tx, posted, now):
         if posted.ok:
             _done(tx, posted, settings, now)
         else:
             _failed(tx, posted, wire, settings, now)
     # else it was withdrawn, or its inbox or webhook was deleted, while we posted
     return lanes.head(tx, row["lane"], now_us())
+
+
+def _noted(tx: Tx, posted: Posted, now: int) -> bool:
+    """Record a try, where there was one; False when its delivery waits no more."""
+    row = posted.row
+    lanes.in_order(tx, row["organization_id"], row["inbox_id"])
+    if tx.value("SELECT state FROM delivery WHERE id = ?", row["id"]) != "pending":
+        return False
+    if posted.answer is not None or posted.error is not None:
+        _record(tx, posted, now)
+        tx.after_commit.append(partial(_count, posted.ok))
+    return True
 
 
 def probes(row: Row) -> bool:
@@ -79,20 +87,15 @@ def settle_probe(tx: Tx, head: Row, posted: Posted, settings: Webhooks) -> Row |
     the two. A refusal counts for nothing.
     """
     row, now = posted.row, now_us()
-    lanes.in_order(tx, row["organization_id"], row["inbox_id"])
-    if tx.value("SELECT state FROM delivery WHERE id = ?", row["id"]) == "pending":
-        if posted.answer is not None or posted.error is not None:
-            _record(tx, posted, now)
-            tx.after_commit.append(partial(_count, posted.ok))
-        if posted.ok and posted.answer is not None:
-            log.warning(
-                "webhook wh_%s refused event evt_%s of inbox inb_%s (message msg_%s) again and took the next one: "
-                "later events go on without it, and it is tried again",
-                *(head["webhook_id"], head["event_id"], head["inbox_id"], head["message_id"]),
-                extra={"webhook_id": f"wh_{head['webhook_id']}", "event_id": f"evt_{head['event_id']}"},
-            )
-            lanes.set_aside(tx, head)
-            _done(tx, posted, settings, now)
+    if _noted(tx, posted, now) and posted.ok and posted.answer is not None:
+        log.warning(
+            "webhook wh_%s refused event evt_%s of inbox inb_%s (message msg_%s) again and took the next one: "
+            "later events go on without it, and it is tried again",
+            *(head["webhook_id"], head["event_id"], head["inbox_id"], head["message_id"]),
+            extra={"webhook_id": f"wh_{head['webhook_id']}", "event_id": f"evt_{head['event_id']}"},
+        )
+        lanes.set_aside(tx, head)
+        _done(tx, posted, settings, now)
     return lanes.head(tx, row["lane"], now_us())
 
 
