@@ -6,17 +6,11 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from gateway.core import wallet
+from gateway.core import platform_mail, wallet
 from gateway.core.context import Core
 from gateway.core.errors import Unpaid
 from gateway.mime.jobs import ComposeFailed
-from gateway.mime.types import Address, OutgoingMessage
-from gateway.outbox.queue import enqueue
-from gateway.smarthost.profiles import profile_of
-from gateway.store.dkim_keys import active_key
 from gateway.store.engine import Row, StoreDown, Tx
-from gateway.store.ids import new_ulid, now_us
-from mailserver.addresses import fold_domain
 
 log = logging.getLogger("postern.wallet")
 
@@ -60,54 +54,22 @@ async def tell_owner(core: Core, inbox: Row, refused: Unpaid) -> None:
     told = "SELECT told_at FROM wallet WHERE organization_id = ?"
     if await core.store.read(lambda tx: tx.value(told, organization_id)):
         return
-    domain = fold_domain(core.settings.mail.domain)
-    row, signing = await core.store.read(
-        lambda tx: (
-            tx.row("SELECT * FROM organization WHERE id = ?", organization_id),
-            profile_of(core.settings).signing(active_key(tx, domain)),
-        )
-    )
+    row = await core.store.read(lambda tx: tx.row("SELECT * FROM organization WHERE id = ?", organization_id))
     if row is None or not row["owner_email"]:
         return
-    notice_id, at = new_ulid(), now_us()
-    message = OutgoingMessage(
-        message_id=f"<wallet_{notice_id}@{domain}>",
-        sender=Address("Postern", f"postmaster@{domain}"),
-        to=[Address("", row["owner_email"])],
-        cc=[],
-        reply_to=[],
-        subject="Your wallet is empty: sending is paused",
-        text=_TEXT.format(
-            organization=row["name"],
-            balance=dollars(refused.balance),
-            cost=dollars(refused.cost),
-            where=billing_url(core) or "ask the operator of the server",
-        ),
-        html=None,
-        attachments=[],
-        headers={"Auto-Submitted": "auto-generated"},
-        in_reply_to=None,
-        references=[],
-        date=at,
+    text = _TEXT.format(
+        organization=row["name"],
+        balance=dollars(refused.balance),
+        cost=dollars(refused.cost),
+        where=billing_url(core) or "ask the operator of the server",
     )
-    raw, _ = await core.parser.compose(message, signing)
+    subject = "Your wallet is empty: sending is paused"
+    notice = await platform_mail.compose(core, "wallet", row["owner_email"], subject, text)
 
     def write(tx: Tx) -> None:
         wallet.open_wallet(tx, prices, organization_id)
-        if not wallet.claim_notice(tx, organization_id):
-            return
-        enqueue(
-            tx,
-            outbox_id=notice_id,
-            organization_id=organization_id,
-            inbox_id=inbox["id"],
-            mail_from="",
-            message_id=message.message_id,
-            token=notice_id,
-            mime=raw,
-            recipients=[(row["owner_email"], "to")],
-        )
-        tx.after_commit.append(core.outbox_bell.ring)
+        if wallet.claim_notice(tx, organization_id):
+            platform_mail.queue(tx, core, notice, organization_id, inbox)
 
     await core.store.write(write)
 

@@ -1,8 +1,8 @@
-"""Telling an inbox that a webhook was switched off: one mail, from the platform's own domain.
+"""A mail to an inbox about a webhook that was switched off: one, from the platform's own domain.
 
 It goes to the webhook's own inbox, else to the oldest inbox of its pod, else to the oldest of its organization: there
-is nobody else to write to, and who reads the inbox misses the events. What is to be told stands in the webhook's row
-(switched off with a reason, nobody written to yet), so that a restart forgets none; of several processes one claims it.
+is nobody else to write to, and who reads the inbox misses the events. The webhook's row says that a mail is due (it is
+switched off with a reason, and nobody was written to), so a restart forgets none; of several processes one claims it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,11 @@ import asyncio
 import logging
 from urllib.parse import urlsplit
 
+from gateway.core import platform_mail
 from gateway.core.context import Core
 from gateway.mime.jobs import ComposeFailed
-from gateway.mime.types import Address, OutgoingMessage
-from gateway.outbox.queue import enqueue
-from gateway.smarthost.profiles import profile_of
-from gateway.store.dkim_keys import active_key
 from gateway.store.engine import Row, StoreDown, Tx
-from gateway.store.ids import new_ulid, now_us
-from mailserver.addresses import fold_domain
+from gateway.store.ids import now_us
 
 log = logging.getLogger("postern.webhooks")
 
@@ -48,11 +44,11 @@ class WebhookNotices:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start; what was switched off while nobody looked is told at once."""
+        """Start; mails about what was switched off before are written at once."""
         self._task = asyncio.create_task(self._run(), name="webhook-notices")
 
     async def stop(self) -> None:
-        """Stop at once: what is not told yet is told after the next start."""
+        """Stop at once: mails that are due are written after the next start."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -78,49 +74,19 @@ class WebhookNotices:
 
 async def tell_inbox(core: Core, hook: Row) -> None:
     """Queue the mail about a webhook's row, unless somebody did or it is on again. Raises ComposeFailed, StoreDown."""
-    domain = fold_domain(core.settings.mail.domain)
-    inbox, signing = await core.store.read(
-        lambda tx: (_inbox_of(tx, hook), profile_of(core.settings).signing(active_key(tx, domain)))
-    )
+    inbox = await core.store.read(lambda tx: _inbox_of(tx, hook))
     if inbox is None:
         log.warning(
             "webhook wh_%s is switched off, and its organization has no inbox to write to", hook["id"]
         )
         await core.store.write(lambda tx: _claim(tx, hook["id"]))
         return
-    notice_id = new_ulid()
-    message = OutgoingMessage(
-        message_id=f"<webhook_{notice_id}@{domain}>",
-        sender=Address("Postern", f"postmaster@{domain}"),
-        to=[Address("", inbox["address"])],
-        cc=[],
-        reply_to=[],
-        subject=f"Webhook wh_{hook['id']} is switched off",
-        text=text_of(core, hook),
-        html=None,
-        attachments=[],
-        headers={"Auto-Submitted": "auto-generated"},
-        in_reply_to=None,
-        references=[],
-        date=now_us(),
-    )
-    raw, _ = await core.parser.compose(message, signing)
+    subject = f"Webhook wh_{hook['id']} is switched off"
+    notice = await platform_mail.compose(core, "webhook", inbox["address"], subject, text_of(core, hook))
 
     def write(tx: Tx) -> None:
-        if not _claim(tx, hook["id"]):
-            return
-        enqueue(
-            tx,
-            outbox_id=notice_id,
-            organization_id=hook["organization_id"],
-            inbox_id=inbox["id"],
-            mail_from="",
-            message_id=message.message_id,
-            token=notice_id,
-            mime=raw,
-            recipients=[(inbox["address"], "to")],
-        )
-        tx.after_commit.append(core.outbox_bell.ring)
+        if _claim(tx, hook["id"]):
+            platform_mail.queue(tx, core, notice, hook["organization_id"], inbox)
 
     await core.store.write(write)
 
