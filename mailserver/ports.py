@@ -34,6 +34,15 @@ class Wanted(NamedTuple):
     option: str
 
 
+def public_ports(smtp: int, submission: int, submissions: int) -> list[Wanted]:
+    """The ports that other servers and people's mail programs come to; 0: none."""
+    return [
+        Wanted("SMTP", smtp, "--smtp-port or mail.smtp_port"),
+        Wanted("submission", submission, "--submission-port or mail.submission_port"),
+        Wanted("submission with TLS", submissions, "mail.submissions_port"),
+    ]
+
+
 def check_free(host: str, wanted: Iterable[Wanted]) -> None:
     """Bind each port for an instant. Raises MailServerError that names the service, the port and what to set, when
     another program has it or we may not."""

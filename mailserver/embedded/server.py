@@ -32,7 +32,7 @@ from mailserver.embedded.verify import Verifier
 from mailserver.inflight import InFlight
 from mailserver.machine import is_loopback
 from mailserver.memory import Memory
-from mailserver.ports import Wanted, check_free
+from mailserver.ports import Wanted, check_free, public_ports
 from mailserver.provisioning import Provisioning
 
 _NO_MAILBOX = RecipientReply(550, "5.1.1", "5.1.1 no such mailbox here", "local")
@@ -146,15 +146,8 @@ class EmbeddedServer(Provisioning):
     def _wanted(self) -> list[Wanted]:
         """The ports that this process listens at itself."""
         settings = self.settings
-        return [
-            Wanted("SMTP", settings.smtp_port, "--smtp-port or mail.smtp_port"),
-            Wanted("submission", settings.submission_port, "--submission-port or mail.submission_port"),
-            Wanted(
-                "submission with TLS",
-                settings.submissions_port if settings.has_tls else 0,
-                "mail.submissions_port",
-            ),
-        ]
+        submissions = settings.submissions_port if settings.has_tls else 0
+        return public_ports(settings.smtp_port, settings.submission_port, submissions)
 
     async def stop(self) -> None:
         for listener in (self._mx, self._submission, self._submissions):

@@ -21,7 +21,7 @@ from mailserver.base import (
 )
 from mailserver.dovecot import SUBMITTER
 from mailserver.machine import answers
-from mailserver.ports import Wanted, check_free, held_ports
+from mailserver.ports import Wanted, check_free, held_ports, public_ports
 from mailserver.postfix_dovecot import queue as postfix_queue
 from mailserver.postfix_dovecot import render
 from mailserver.postfix_dovecot.config import (
@@ -78,15 +78,8 @@ class PostfixServer(Provisioning):
         assert self._dovecot is not None
         store = self._dovecot.config
         await asyncio.to_thread(self._end_stale_postfix)
-        public = [
-            Wanted("SMTP", settings.smtp_port, "--smtp-port or mail.smtp_port"),
-            Wanted("submission", settings.submission_port, "--submission-port or mail.submission_port"),
-            Wanted(
-                "submission with TLS",
-                settings.submissions_port if settings.has_tls else 0,
-                "mail.submissions_port",
-            ),
-        ]
+        submissions = settings.submissions_port if settings.has_tls else 0
+        public = public_ports(settings.smtp_port, settings.submission_port, submissions)
         await asyncio.to_thread(check_free, settings.bind, public)
         own = [Wanted("the gateway's submission", settings.gateway_port, "mail.gateway_port")]
         await asyncio.to_thread(check_free, "127.0.0.1", own)
