@@ -6,10 +6,12 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 _AGE = 1.0  # seconds that what is known is good for
+_PATIENCE = 2.0  # seconds a caller waits for a file system that does not answer; then what is known has to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,9 @@ class Disks:
         self._floor = floor
         self._known: list[Room] = []
         self._looked = 0.0
+        # of its own: every message asks, and must not wait for whatever else threads do
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="disks")
+        self._looking: asyncio.Future[list[Room]] | None = None
 
     def look(self) -> list[Room]:
         """How much room each place has now. Blocks for as long as the file systems do."""
@@ -67,9 +72,14 @@ class Disks:
         return found
 
     async def rooms(self) -> list[Room]:
-        """:meth:`look`, or what it found a moment ago."""
+        """:meth:`look`, or what it found a moment ago. Callers at the same time share one look."""
         if time.monotonic() - self._looked > _AGE:
-            return await asyncio.to_thread(self.look)
+            loop = asyncio.get_running_loop()
+            if self._looking is None or self._looking.done() or self._looking.get_loop() is not loop:
+                self._looking = loop.run_in_executor(self._thread, self.look)
+            looked, _ = await asyncio.wait([self._looking], timeout=_PATIENCE)
+            if looked:
+                return self._looking.result()
         return self._known
 
     async def short(self) -> Room | None:
