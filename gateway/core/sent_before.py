@@ -1,7 +1,7 @@
 """What was sent already though the database does not know it: it was restored from a backup older than the send.
 
 The identity of what a request sends under an idempotency key (or of what a draft becomes) is derived from that key, and
-stands in the Message-ID of its copy in Sent. So whoever repeats the request after such a restore is answered with the
+is in the Message-ID of its copy in Sent. So whoever repeats the request after such a restore is answered with the
 message that left, and it does not leave twice. Found in the index, which has the copies in Sent again.
 """
 
@@ -60,10 +60,10 @@ async def sent_before(
 
 def _find(tx: Tx, inbox_id: str, once: Once) -> Row | None:
     return tx.row(
-        "SELECT id, thread_id FROM message WHERE inbox_id = ? AND timestamp >= ? AND direction = 'outbound' "
-        "AND substr(id, ?) = ? AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.id = message.id) LIMIT 1",
+        "SELECT id, thread_id FROM message WHERE inbox_id = ? AND direction = 'outbound' "
+        "AND substr(id, 11) = ? "  # after ULID_TIME; a literal, as the index message_identity has it
+        "AND timestamp >= ? AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.id = message.id) LIMIT 1",
         inbox_id,
-        once.since - once.since % 1_000_000,  # as outbound messages are kept
-        ULID_TIME + 1,
         once.work[ULID_TIME:],
+        once.since - once.since % 1_000_000,  # as outbound messages are kept
     )

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from peewee import SQL, AutoField, BigAutoField, BigIntegerField, CharField, IntegerField, Model, TextField
+from peewee import (
+    SQL,
+    AutoField,
+    BigAutoField,
+    BigIntegerField,
+    CharField,
+    IntegerField,
+    Model,
+    TextField,
+    fn,
+)
 
 from gateway.store.columns import flag, text
+from gateway.store.ids import ULID_TIME
 
 
 class Folder(Model):
@@ -153,6 +164,16 @@ for _way in ("inbound", "outbound"):
 # who wrote to an inbox: whom a send is no cold outreach to (core.cold_outreach)
 Message.add_index(
     Message.inbox_id, Message.from_email, where=(Message.direction == "inbound"), name="message_writer"
+)
+
+
+# what was sent under an identity: the random part of its id (core.sent_before)
+Message.add_index(
+    Message.inbox_id,
+    fn.substr(Message.id, SQL(str(ULID_TIME + 1))),
+    Message.timestamp,
+    where=(Message.direction == "outbound"),
+    name="message_identity",
 )
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from gateway.store.engine import Store
+from gateway.core.sent_before import Once, _find
+from gateway.store.engine import Store, Tx
+from gateway.store.ids import new_ulid, now_us
 from gateway.store.migrate import migrate
 
 ORGANIZATION = "organization_id = 'o' AND status <> 'deleting'"
@@ -48,3 +51,22 @@ def test_a_list_walks_its_index(tmp_path: Path, sql: str, index: str) -> None:
     store.close()
     assert len(plan) == 1, plan  # nothing is sorted afterwards
     assert index in plan[0]
+
+
+def test_what_was_sent_under_an_identity_is_found_by_it(tmp_path: Path) -> None:
+    """Asked before each send with an idempotency key: it reads one message, however many the inbox sent."""
+    store = Store(f"sqlite:{tmp_path / 'a.db'}")
+    migrate(store)
+    plan: list[str] = []
+
+    class Explained:
+        def __init__(self, tx: Tx) -> None:
+            self._tx = tx
+
+        def row(self, sql: str, *arguments: object) -> None:
+            plan.extend(row["detail"] for row in self._tx.rows(f"EXPLAIN QUERY PLAN {sql}", *arguments))
+
+    once = Once(new_ulid(), now_us())
+    store.read_now(lambda tx: _find(cast(Tx, Explained(tx)), "i", once))
+    store.close()
+    assert "message_identity (inbox_id=? AND <expr>=? AND timestamp>?)" in plan[0], plan
