@@ -1,7 +1,7 @@
 """What makes a message the same message: digests that travel with it (DESIGN §1.2).
 
 ``identity`` covers the eight fields that every copy of a mail repeats, and the body. Whoever knows a mail can write
-another with the same identity: other Reply-To, other Content-Type, failing DMARC. So a received message is told apart
+another with the same identity: other Reply-To, other Content-Type, failing DMARC. So a received message is recognised
 by its ``fingerprint``: every header field but those that mail servers add on the way, the verdict of our own server,
 and the body. A sender that repeats the same octets repeats both.
 """

@@ -61,7 +61,7 @@ _ASIDE_US = (1_000_000, 4_000_000)
 
 
 class Outbox:
-    """Sends what is queued. ``bell`` rings when a row was added; ``secret`` makes return-path tokens; ``memory`` and
+    """Sends what is queued. ``bell`` wakes it when a row was added; ``secret`` makes return-path tokens; ``memory`` and
     ``spool`` (a directory) are for large messages."""
 
     def __init__(

@@ -154,7 +154,7 @@ class Inbox(Model):
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
     quota = BigIntegerField(null=True)  # octets, 0 for no limit; null: the mail server's default
-    # µs: what it received since then is told apart by fingerprints, older mail keeps its ids (``store.index``)
+    # µs: what it received since then is recognised by fingerprints, older mail keeps its ids (``store.index``)
     fingerprints_since = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
 
     class Meta:

@@ -46,7 +46,7 @@ class IdleWatch:
     """Keeps up to ``sync.idle_connections`` inboxes in IDLE; a push on INBOX becomes a hint.
 
     ``login``: how a mailbox is opened. ``mine``: whose inboxes they are, where several processes share them. ``made``
-    rings when an inbox was made.
+    wakes it when an inbox was made.
     """
 
     def __init__(

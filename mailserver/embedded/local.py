@@ -118,7 +118,7 @@ class LocalDelivery:
 
 
 def _of_all(replies: Sequence[RecipientReply]) -> RecipientReply:
-    """What the sender is told of several copies: the least hopeless failure, so that he tries again; before all, that
+    """The reply to the sender of several copies: the least hopeless failure, so that he tries again; before all, that
     one may be there."""
     failed = [one for one in replies if not one.ok]
     return min(failed, key=lambda one: (not one.unknown, one.code), default=replies[0])

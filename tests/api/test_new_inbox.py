@@ -12,10 +12,10 @@ pytestmark = pytest.mark.anyio
 
 async def test_a_new_inbox_rings(house: Rig) -> None:
     assert not await house.core.inbox_bell.wait(0)
-    made = await house.api.post("/api/v0/inboxes", json={"username": "rings"})
+    made = await house.api.post("/api/v0/inboxes", json={"username": "woken"})
     assert made.status_code in (200, 201)
     assert await house.core.inbox_bell.wait(20)
-    again = await house.api.post("/api/v0/inboxes", json={"username": "rings"})
+    again = await house.api.post("/api/v0/inboxes", json={"username": "woken"})
     assert again.status_code >= 400
     assert not await house.core.inbox_bell.wait(0)
 

@@ -139,7 +139,7 @@ def test_what_is_refused_is_refused_by_the_declaration_and_changes_nothing(home:
                     continue
                 got = ask(http, dialect, one, key, key.place)
                 counted[wanted] += 1
-                # a sandbox key is told of nothing live: under a path of a pod or inbox the row is not there
+                # a sandbox key gets no live event: under a path of a pod or inbox the row is not there
                 hidden = key.test and one.access.test == "own" and got.status_code == 404
                 if got.status_code != wanted and not hidden:
                     wrong.append(f"{dialect.name} {name_of(one)} for {key.name}: {said(got)}, not {wanted}")

@@ -1,4 +1,4 @@
-"""What Postfix is told of room on its disk, and of whom to count as one client."""
+"""The limits in Postfix: how much room its disk must have, and whom it counts as one client."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from tests.servers import data_directory, dovecot_missing, embedded_server
 
 @contextlib.contextmanager
 def stranger(port: int = 0) -> Iterator[tuple[int, list[bytes]]]:
-    """A program that greets as an IMAP server does and keeps what it is told."""
+    """A program that greets as an IMAP server does and keeps the commands it gets."""
     told: list[bytes] = []
     with socket.create_server(("127.0.0.1", port)) as server:
 

@@ -18,7 +18,7 @@ ELSEWHERE = frozenset(
 
 
 def names_in(text: str) -> set[str]:
-    """Every metric that a text names, as it stands in a rule (a counter with ``_total``)."""
+    """Every metric that a text names, as a rule names it (a counter with ``_total``)."""
     return set(re.findall(r"\bpostern_[a-z_]*[a-z]\b", text))
 
 
