@@ -16,11 +16,11 @@ from gateway.core.errors import Forbidden, NotFound
 from gateway.core.key_ring import hash_of
 from gateway.core.keys import key_row, new_secret
 from gateway.core.lookup import require
-from gateway.net.networks import network_of
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.jsontext import dump, load
 from gateway.store.scope import Scope
+from mailserver.networks import network_of
 
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628 §6.1: no vowels, so no words
 _NOT_LETTERS = re.compile(r"[^A-Z]")

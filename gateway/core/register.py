@@ -17,11 +17,11 @@ from gateway.core.errors import Forbidden, Invalid, Missing, TooMany
 from gateway.core.keys import key_row, new_secret
 from gateway.core.paged import clean_text
 from gateway.mime.addresses import InvalidAddress, check_address
-from gateway.net.networks import network_of
 from gateway.settings import Register
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
 from gateway.store.scope import Scope
+from mailserver.networks import network_of
 
 HOUR_US = 3_600_000_000
 MAX_NAME = 255

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from gateway.configuration import load_settings
-from gateway.net.networks import network_of
+from mailserver.networks import network_of
 from tests.api_mailboxkit.calls import call
 from tests.gateway_process import GatewayProcess, Organization
 
