@@ -23,41 +23,42 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from gateway.api.agentmail import agentmail_dialect
-from gateway.api.doors import doors
 from gateway.api.health import Lag
 from gateway.api.mailboxkit import mailboxkit_dialect
 from gateway.api.opened_pixel import opened_routes
 from gateway.api.openmail import openmail_dialect
-from gateway.api.operator_door import Refresh, operator_routes
+from gateway.api.operator import Refresh, operator_routes
 from gateway.api.operator_self_test import self_test_routes
 from gateway.api.operator_status import status_routes
 from gateway.api.proxies import behind_proxies
 from gateway.api.relay_hooks import relay_hook_routes
+from gateway.api.route_access import doors
 from gateway.api.system import no_such_path, system_routes
 from gateway.api.unsubscribe import unsubscribe_routes
 from gateway.api.well_known import well_known_routes
-from gateway.core import bootstrap, inboxes
 from gateway.core.access import OPEN, OPERATOR
+from gateway.core.accounts import bootstrap
 from gateway.core.context import Core
-from gateway.core.domains_watch import DomainWatch
-from gateway.core.draft_schedule import DraftScheduler
-from gateway.core.drafts_sync import MailboxDrafts
+from gateway.core.domains.watch import DomainWatch
+from gateway.core.drafts.from_mailbox import MailboxDrafts
+from gateway.core.drafts.schedule import DraftScheduler
+from gateway.core.inboxes import inboxes
+from gateway.core.inboxes.repair import Repair
 from gateway.core.key_ring import KeyRing
-from gateway.core.repair import Repair
-from gateway.core.reputation_watch import ReputationWatch
-from gateway.core.webhook_notice import WebhookNotices
+from gateway.core.sending.reputation_watch import ReputationWatch
+from gateway.core.webhooks.off_notice import WebhookNotices
 from gateway.datadir import mail_owned, owned, private_file, secret_of
 from gateway.events.deliver import WebhookDelivery, most_posts
-from gateway.events.hearing import Hearing
 from gateway.events.log import EventLog
+from gateway.events.socket_presence import Hearing
 from gateway.extract.pool import ExtractPool
 from gateway.http_protocol import Guard
 from gateway.http_server import HttpServer
 from gateway.listeners import listening
 from gateway.mail_choice import disks_of, make_mail_server
-from gateway.mcp.door import McpDoor
+from gateway.mcp.endpoint import McpDoor
 from gateway.milter.key_mirror import KeyMirror
-from gateway.mime.worker import ParserPool
+from gateway.mime.workers.parser_pool import ParserPool
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
 from gateway.outbox.age import age
@@ -67,16 +68,16 @@ from gateway.service.notify import Manager
 from gateway.service.watchdog import signs_of_life, status_told
 from gateway.settings import Settings
 from gateway.smarthost.profiles import profile_of
-from gateway.store.bell import Bell
+from gateway.store.database_url import database_url, sqlite_file
 from gateway.store.engine import Store
 from gateway.store.migrate import migrate
-from gateway.store.place import database_url, sqlite_file
 from gateway.store.postgres import is_postgres
 from gateway.store.sealing import Sealer
+from gateway.store.wake_event import Bell
 from gateway.sync.engine import Sync
 from gateway.sync.idle import IdleWatch
+from gateway.sync.mailbox_ownership import Turns
 from gateway.sync.own_sessions import OwnSessions
-from gateway.sync.turns import Turns
 from mailserver.allocator import give_back_at_once
 from mailserver.base import Hint, MailServer, Submission
 from mailserver.imap import ImapPool

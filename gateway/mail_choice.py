@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.configuration import BadSettings
-from gateway.mail_place import PLAIN, mail_directory
+from gateway.mail_files import PLAIN, mail_directory
 from gateway.published_ports import outside_ports
 from gateway.settings import Settings
 from gateway.smarthost.profiles import profile_of, relay_of

@@ -28,7 +28,7 @@ from typing import Any, Literal, TypeVar
 import httpx
 import pytest
 
-from gateway.core.keys import key_row, new_secret
+from gateway.core.accounts.keys import key_row, new_secret
 from gateway.store.engine import Store, Tx
 from gateway.store.ids import new_ulid, now_us
 from mailserver.process import below

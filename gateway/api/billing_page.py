@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from gateway.core.context import Core
-from gateway.core.wallet_notice import dollars
+from gateway.core.sending.wallet_notice import dollars
 
 _PAGE = """Sending from this mail server is prepaid: {mail} an email, {attachment} an attachment.
 Receiving and reading are free, and so is everything a sandbox key (mbk_test_...) does.

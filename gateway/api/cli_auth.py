@@ -1,4 +1,4 @@
-"""``/auth/cli``: how OpenMail's command line signs in without a key being typed (``core.cli_login``).
+"""``/auth/cli``: how OpenMail's command line signs in without a key being typed (``core.accounts.cli_login``).
 
 ``POST /auth/cli/start`` answers a code, ``GET /auth/cli/poll`` the key once somebody with a key has approved it:
 ``postern auth approve CODE`` on the machine, or ``POST /v1/cli-logins/{code}/approve``.
@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from gateway.api.body import encode
 from gateway.api.dialect import public_url
 from gateway.api.errors import core_error, error_headers
-from gateway.core import cli_login
+from gateway.core.accounts import cli_login
 from gateway.core.context import Core
 from gateway.core.errors import CoreError, NotFound, TooMany
 from gateway.store.engine import StoreDown

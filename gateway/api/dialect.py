@@ -30,7 +30,7 @@ from gateway.api.ratelimit import RequestLimits, gateway_limits, rate_limit
 from gateway.api.routing import Call, Endpoint, NoBody, NoQuery, Router, Table, split_raw_path
 from gateway.core.access import Access, admit
 from gateway.core.context import Core
-from gateway.events.wire import Wire
+from gateway.events.dialect_format import Wire
 from gateway.logs import current_request
 from gateway.settings import Settings
 from gateway.store.ids import new_ulid

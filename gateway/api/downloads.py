@@ -13,11 +13,11 @@ from urllib.parse import quote
 from starlette.responses import Response, StreamingResponse
 
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import attachments
 from gateway.core.access import OPEN
-from gateway.core.draft_files import open_file
+from gateway.core.drafts.files import open_file
 from gateway.core.errors import NotFound
-from gateway.core.signed import sign, verify
+from gateway.core.mail import attachments
+from gateway.core.signed_links import sign, verify
 
 _PLAIN = re.compile(r"[^A-Za-z0-9._ -]")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
@@ -30,7 +30,7 @@ def signed_url(
 ) -> tuple[str, int]:
     """(URL, expiry in epoch seconds) of a file; ``prefix`` is the dialect's, which includes ``table``.
 
-    ``kind``, ``owner`` and ``part`` as in ``core.signed.Link``.
+    ``kind``, ``owner`` and ``part`` as in ``core.signed_links.Link``.
     """
     token, expires = sign(call.core.secret, kind, owner, part, seconds)
     return f"{call.public_url}{prefix}/files/{token}", expires

@@ -27,7 +27,7 @@ from gateway.core.errors import CoreError, LimitReached
 from gateway.core.event_reach import may_hear
 from gateway.events.live import OVERLAP, Happened, Render, Stream, whole
 from gateway.store.engine import Row, StoreDown, Tx
-from gateway.store.jsontext import dump
+from gateway.store.json_columns import dump
 from gateway.store.scope import Scope
 
 log = logging.getLogger("postern.socket")

@@ -1,4 +1,4 @@
-"""What was read out of a message for software to go on with (``gateway.mime.one_time``)."""
+"""What was read out of a message for software to go on with (``gateway.mime.one_time.one_time``)."""
 
 from __future__ import annotations
 

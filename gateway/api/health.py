@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway import metrics
-from gateway.api.gauges import Gauges
+from gateway.api.metrics_collectors import Gauges
 from gateway.core.context import Core
 from gateway.version import installed
 

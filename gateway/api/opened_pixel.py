@@ -1,5 +1,5 @@
 """The tracking pixel: where the picture at the end of a tracked mail is fetched from, without a key
-(``core.opened``)."""
+(``core.sending.open_tracking``)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from gateway.core.context import Core
 from gateway.core.errors import NotFound
-from gateway.core.opened import PATH, tell_opened
+from gateway.core.sending.open_tracking import PATH, tell_opened
 from gateway.store.engine import StoreDown
 
 log = logging.getLogger("postern.opened")

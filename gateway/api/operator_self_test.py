@@ -1,4 +1,4 @@
-"""``POST /operator/round-trip`` ``{"seconds": 40}``: a mail to ourselves (``core.self_test``), for ``postern doctor``.
+"""``POST /operator/round-trip`` ``{"seconds": 40}``: a mail to ourselves (``core.accounts.self_test``), for ``postern doctor``.
 
 Only the operator's key opens it (``doors``); for every other key the path does not exist.
 """
@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from gateway.api.body import decode, encode, read_body
 from gateway.api.errors import core_error
-from gateway.core import self_test
+from gateway.core.accounts import self_test
 from gateway.core.context import Core
 from gateway.core.errors import CoreError, Invalid, NotFound
 from gateway.store.engine import StoreDown

@@ -15,8 +15,8 @@ from starlette.routing import Route
 
 from gateway.api.body import encode
 from gateway.api.times import iso, iso_of
+from gateway.core.accounts.status import Figures, figures
 from gateway.core.context import Core
-from gateway.core.status import Figures, figures
 from mailserver.base import MailServerError
 from mailserver.postfix_dovecot import PostfixServer
 

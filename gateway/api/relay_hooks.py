@@ -1,4 +1,4 @@
-"""``POST /hooks/PROFILE``: what the relay posts of deliveries, bounces and complaints (``core.relay_news``)."""
+"""``POST /hooks/PROFILE``: what the relay posts of deliveries, bounces and complaints (``core.sending.relay_events``)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.routing import Route
 from gateway.api.body import read_body
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound, TooLarge, Unavailable
-from gateway.core.relay_news import NotTheirs, RelayNews
+from gateway.core.sending.relay_events import NotTheirs, RelayNews
 from gateway.store.engine import StoreDown
 
 _MOST = 1024 * 1024

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from gateway.core.context import Core
 from gateway.core.errors import NotFound
-from gateway.core.unsubscribe import PATH, Wish, unsubscribe, wish_of
+from gateway.core.sending.unsubscribe import PATH, Wish, unsubscribe, wish_of
 from gateway.store.engine import StoreDown
 
 _STYLE = (

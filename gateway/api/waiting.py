@@ -26,7 +26,7 @@ from gateway.api.routing import Call, NoBody
 from gateway.api.times import parse_time
 from gateway.core.access import check, reads
 from gateway.core.errors import Forbidden, Invalid, Unavailable
-from gateway.core.waiting import MAX_WAIT, Match, Watch, received_event, wait_for, watch
+from gateway.core.mail.wait import MAX_WAIT, Match, Watch, received_event, wait_for, watch
 from gateway.store.engine import Row, StoreDown
 
 EVENT_STREAM = "text/event-stream"
@@ -66,7 +66,7 @@ class WaitQuery(msgspec.Struct, kw_only=True):
 async def await_mail(
     call: Call[NoBody, WaitQuery], show: Show[View], wrap: Callable[[View | None], Answer]
 ) -> Answer:
-    """The first matching message as ``show`` makes it of its row (``core.messages.get_message``), or None when nothing
+    """The first matching message as ``show`` makes it of its row (``core.mail.messages.get_message``), or None when nothing
     came, wrapped; the stream of events when the client asks for one. Raises Invalid, NotFound, Forbidden, TooMany."""
     query = call.query
     if query.timeout is not None and not 1 <= query.timeout <= MAX_WAIT:
@@ -95,7 +95,7 @@ async def await_mail(
 
 
 def read_since(text: str | None) -> int | str | None:
-    """``since`` as ``core.waiting`` takes it: µs of a time, or the id as it stands. Raises Invalid."""
+    """``since`` as ``core.mail.wait`` takes it: µs of a time, or the id as it stands. Raises Invalid."""
     text = (text or "").strip()
     if not text:
         return None

@@ -14,8 +14,8 @@ from starlette.routing import Route
 
 from gateway.api.well_known_clients import client_routes, host_of
 from gateway.core.context import Core
-from gateway.core.domains_records import policy_of
-from gateway.core.mail_clients import our_domain
+from gateway.core.domains.records import policy_of
+from gateway.core.inboxes.client_settings import our_domain
 from gateway.store.engine import StoreDown
 
 

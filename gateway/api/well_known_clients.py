@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.core.context import Core
-from gateway.core.mail_clients import ClientService, client_services, our_domain
+from gateway.core.inboxes.client_settings import ClientService, client_services, our_domain
 from gateway.store.engine import StoreDown
 
 _MOST = 64 * 1024

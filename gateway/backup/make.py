@@ -22,8 +22,8 @@ from gateway.archive import is_archive, without_owner
 from gateway.backup import catalog, filters, lookup, postgres
 from gateway.backup.catalog import MailCount, Manifest
 from gateway.backup.records import BackupError, check_records, copy_records, levels_of
-from gateway.mail_place import LINK
-from gateway.store.place import sqlite_file
+from gateway.mail_files import LINK
+from gateway.store.database_url import sqlite_file
 
 CopyMail = Callable[[Path, Path | None], MailCount]
 """Copies every mailbox into a new directory; the second is that of an earlier backup, whose files may be linked."""

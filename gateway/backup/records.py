@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from gateway.store.models import DERIVED
-from gateway.store.passing import PASSING
+from gateway.store.process_models import PASSING
 
 EMPTY = frozenset(model._meta.table_name for model in DERIVED + PASSING) | {"message_search", "row_total"}
 """Tables that a backup has without their rows: what is derived, and who runs just now."""

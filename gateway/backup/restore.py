@@ -14,11 +14,11 @@ from gateway.backup.catalog import Manifest
 from gateway.backup.moving import put_into_postgresql
 from gateway.backup.records import BackupError
 from gateway.core.context import Core
+from gateway.store.database_url import sqlite_file
 from gateway.store.engine import Tx
-from gateway.store.place import sqlite_file
+from gateway.transfer.all_mailboxes import at_once
 from gateway.transfer.append import Appender, Refusal, Report
 from gateway.transfer.maildir_read import folders_of, read_maildir
-from gateway.transfer.mailroom import at_once
 from mailserver.imap import Client
 from mailserver.lookup import Lookup
 
@@ -115,7 +115,7 @@ def _fill(client: Client, root: Path) -> Report:
 
 def doubt_what_waits(tx: Tx) -> int:
     """What the outbox meant to send may have left after the backup was made: it is looked up before it is sent
-    (``outbox.doubt``), as after a crash. Answers how many messages wait."""
+    (``outbox.recovery``), as after a crash. Answers how many messages wait."""
     tx.run(
         "UPDATE outbox_recipient SET state = 'attempting' WHERE state = 'queued' "
         "AND outbox_id IN (SELECT id FROM outbox WHERE state = 'queued')"

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from gateway.cli.client import segment
+from gateway.cli.connect import reach
 from gateway.cli.failure import USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show, show_rows
-from gateway.cli.reach import reach
 
 
 @click.group(name="alias")

@@ -26,8 +26,8 @@ from gateway.cli.options import Place, common
 from gateway.cli.output import show
 from gateway.mail_choice import lookup_url
 from gateway.settings import Settings
-from gateway.store.place import database_url
-from gateway.transfer.mailroom import copy_all
+from gateway.store.database_url import database_url
+from gateway.transfer.all_mailboxes import copy_all
 
 
 @click.command(name="backup")

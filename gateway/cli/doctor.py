@@ -14,12 +14,12 @@ from gateway.cli.failure import USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
 from gateway.configuration import BadSettings
-from gateway.doctor.arrive import arrived
 from gateway.doctor.checks import CHECKS
-from gateway.doctor.examination import Check, Report, examine
+from gateway.doctor.context import Door, Scene
 from gateway.doctor.finding import worst
 from gateway.doctor.notice import NotMailed, mail_postmaster
-from gateway.doctor.scene import Door, Scene
+from gateway.doctor.open_context import arrived
+from gateway.doctor.run_checks import Check, Report, examine
 from gateway.mail_choice import make_mail_server
 from mailserver.base import MailServerError
 from mailserver.provisioning import Provisioning

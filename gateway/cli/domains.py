@@ -9,10 +9,10 @@ import click
 
 from gateway.cli.aliases import targets_of
 from gateway.cli.client import segment
+from gateway.cli.connect import reach
 from gateway.cli.failure import FAILED, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show, show_rows
-from gateway.cli.reach import reach
 
 _MARKS = {"VALID": "OK"}
 

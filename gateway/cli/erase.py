@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 from gateway.cli.client import refused
+from gateway.cli.connect import reach
 from gateway.cli.failure import FAILED, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
-from gateway.cli.reach import reach
 
 
 @click.command(name="erase")

@@ -18,11 +18,11 @@ from gateway.cli.failure import REFUSED, USAGE, Failure
 from gateway.cli.mailroom import mailroom
 from gateway.cli.options import Place, common
 from gateway.cli.output import show
+from gateway.store.database_url import database_url
 from gateway.store.engine import Row, Store
 from gateway.store.ids import parse_id
-from gateway.store.place import database_url
 from gateway.transfer.export import export
-from gateway.transfer.facts import chosen_inboxes
+from gateway.transfer.metadata import chosen_inboxes
 from mailserver.addresses import fold_domain
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway.api.operator_status import status_view
-from gateway.core.status import figures
+from gateway.core.accounts.status import figures
 from gateway.settings import Settings
+from gateway.store.database_url import database_url, sqlite_file
 from gateway.store.engine import Store
-from gateway.store.place import database_url, sqlite_file
 
 
 async def read_figures(settings: Settings, data_dir: Path) -> dict[str, Any]:

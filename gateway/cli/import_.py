@@ -22,10 +22,10 @@ from gateway.cli.mailroom import mailroom
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
 from gateway.transfer import http_sources, importing, sources
+from gateway.transfer.already_present import Known
 from gateway.transfer.imap_source import BadSource, account_of, read_account
 from gateway.transfer.importing import Imported, Plan
 from gateway.transfer.item import Item
-from gateway.transfer.known import Known
 from gateway.transfer.sources import Source
 
 Read = Callable[[Known], Iterable[Item]]

@@ -9,9 +9,9 @@ import click
 
 from gateway.cli import reputation
 from gateway.cli.client import segment
+from gateway.cli.connect import reach
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show, show_rows
-from gateway.cli.reach import reach
 from gateway.cli.sizes import octets_of, size_of
 from gateway.cli.username import username_and_domain
 

@@ -14,7 +14,7 @@ from gateway.cli.config import example
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import show
-from gateway.core import bootstrap
+from gateway.core.accounts import bootstrap
 from gateway.service.container import inside
 
 

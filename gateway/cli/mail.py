@@ -11,7 +11,7 @@ from gateway.cli.options import Place, common
 from gateway.cli.output import show
 from gateway.mail_choice import postfix_settings
 from gateway.setup import caddy
-from gateway.setup.hands import Hands
+from gateway.setup.host import Hands
 from mailserver.postfix_dovecot import PostfixSettings, place
 from mailserver.rendering import differing
 

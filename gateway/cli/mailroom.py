@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from gateway.cli.client import Client
+from gateway.cli.connect import reach
 from gateway.cli.failure import USAGE, Failure
 from gateway.cli.options import Place
-from gateway.cli.reach import reach
-from gateway.transfer.mailroom import Mailroom
+from gateway.transfer.all_mailboxes import Mailroom
 from mailserver.base import Endpoint, ImapLogin
 
 

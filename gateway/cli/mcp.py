@@ -9,9 +9,9 @@ import sys
 
 import click
 
+from gateway.cli.connect import located
 from gateway.cli.failure import REFUSED, Failure
 from gateway.cli.options import Place, common
-from gateway.cli.reach import located
 
 _BASES = ("/mcp", "/api/v1", "/api/v0", "/v1")
 

@@ -13,12 +13,12 @@ from typing import Any
 import click
 
 from gateway.cli.client import Client, segment
+from gateway.cli.connect import reach
 from gateway.cli.failure import USAGE, Failure
 from gateway.cli.mail_query import footer, found, narrowing, read, wanted
 from gateway.cli.message_view import message_lines, message_table
 from gateway.cli.options import Place, common, pageable
 from gateway.cli.output import show
-from gateway.cli.reach import reach
 from gateway.cli.screen import Screen
 from gateway.cli.visible import visible
 

@@ -14,7 +14,7 @@ import click
 from gateway.cli.failure import REFUSED, Failure
 from gateway.configuration import BadSettings, load_settings
 from gateway.settings import Settings
-from gateway.store.place import database_url, sqlite_file
+from gateway.store.database_url import database_url, sqlite_file
 
 SERVER_FILE = Path("/etc/postern/postern.toml")
 """Settings of the server that `postern setup` made."""

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from gateway import app, logs
-from gateway.cli.announcing import announce
 from gateway.cli.failure import UNAVAILABLE, Failure
 from gateway.cli.operator import Operator
+from gateway.cli.operator_file import announce
 from gateway.settings import Settings
 
 

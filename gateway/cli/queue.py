@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from gateway.cli.client import Client, segment
+from gateway.cli.connect import reach
 from gateway.cli.failure import REFUSED, USAGE, Failure
 from gateway.cli.mail_query import footer, pages
 from gateway.cli.options import Place, common, pageable
 from gateway.cli.output import show
 from gateway.cli.queue_view import queue_lines
-from gateway.cli.reach import reach
 from gateway.cli.screen import Screen
 from gateway.cli.visible import visible
 

@@ -14,9 +14,10 @@ from typing import Any
 
 from gateway.cli import operator
 from gateway.cli.failure import USAGE, Failure
-from gateway.core import bootstrap, inboxes
+from gateway.core.accounts import bootstrap
 from gateway.core.context import Core
 from gateway.core.errors import NotFound
+from gateway.core.inboxes import inboxes
 from gateway.settings import Settings
 from gateway.store.engine import Row
 from gateway.store.scope import Scope

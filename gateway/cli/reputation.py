@@ -8,10 +8,10 @@ from typing import Any, Literal
 import click
 
 from gateway.cli.client import segment
+from gateway.cli.connect import reach
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
-from gateway.cli.reach import reach
-from gateway.core.reputation import REASONS
+from gateway.core.sending.reputation import REASONS
 
 _PLURAL = {"inbox": "inboxes", "pod": "pods"}
 

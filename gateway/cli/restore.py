@@ -26,11 +26,12 @@ from gateway.cli.failure import FAILED, REFUSED, UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
 from gateway.cli.private_mail import own_mail_server
-from gateway.core import bootstrap, quotas
+from gateway.core.accounts import bootstrap
+from gateway.core.inboxes import quotas
 from gateway.mail_choice import make_mail_server
 from gateway.service.container import inside
 from gateway.settings import Settings
-from gateway.store.place import database_url
+from gateway.store.database_url import database_url
 from gateway.sync.rebuild import rebuild
 from mailserver.provisioning import Provisioning
 

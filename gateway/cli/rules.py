@@ -7,9 +7,9 @@ import asyncio
 import click
 
 from gateway.cli.client import segment
+from gateway.cli.connect import reach
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show, show_rows
-from gateway.cli.reach import reach
 
 _PATH = "/v1/sender-rules"
 _inbox = click.option("--inbox", help="Of this inbox (id or address); without it, of the account.")

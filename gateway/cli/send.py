@@ -12,9 +12,9 @@ from typing import Any
 import click
 
 from gateway.cli.client import segment
+from gateway.cli.connect import reach
 from gateway.cli.options import Place, common
 from gateway.cli.output import show
-from gateway.cli.reach import reach
 
 
 @click.command(name="send")

@@ -9,7 +9,7 @@ import os
 import click
 
 from gateway import app, logs
-from gateway.cli import announcing, container, quickstart
+from gateway.cli import container, operator_file, quickstart
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.roles import roles_of
@@ -80,10 +80,10 @@ def command(
             click.echo(quickstart.screen(found, running.core.data_dir))
         # last: whoever waits for a start waits for this file
         if "api" in wanted:
-            await announcing.announce(running.core, local_url, given)
+            await operator_file.announce(running.core, local_url, given)
             if not running.core.leases.alone:
                 standing.append(
-                    asyncio.create_task(announcing.stand_in(running.core, local_url), name="operator")
+                    asyncio.create_task(operator_file.stand_in(running.core, local_url), name="operator")
                 )
         if inside():
             await container.tell_ready(running.core)

@@ -26,8 +26,8 @@ from gateway.configuration import BadSettings, load_settings
 from gateway.settings import SECRETS
 from gateway.setup import (
     apply,
+    host_facts,
     layout,
-    machine,
     manifest,
     packages,
     plan,
@@ -38,11 +38,11 @@ from gateway.setup import (
     tls,
 )
 from gateway.setup.answers import SMARTHOST_TLS, Answers, BadAnswer, Secrets, check, own_way
-from gateway.setup.hands import CommandFailed, DryHands, Hands
+from gateway.setup.host import CommandFailed, DryHands, Hands
 from gateway.setup.manifest import Manifest
 from gateway.setup.steps import Plan
 from gateway.smarthost.profiles import PROFILES
-from gateway.store.place import database_url, sqlite_file
+from gateway.store.database_url import database_url, sqlite_file
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -183,7 +183,7 @@ def _setup(
     told = any(value not in (None, (), False) for value in given.values())
     secrets = _secrets(given)
     answers = _answers(book.answers or Answers(), given)
-    facts = machine.look(hands)
+    facts = host_facts.look(hands)
     if not book.done:  # a set-up that was cut short may have left daemons enabled that it installed itself
         own = packages.daemons(book.packages)
         stock = {unit: state for unit, state in facts.stock.items() if unit not in own or state.active}
@@ -228,7 +228,9 @@ def _setup(
     setup_screen.done(place, answers, doing, end, notes)
 
 
-def _plan(answers: Answers, secrets: Secrets, facts: machine.Facts, hands: Hands) -> tuple[Plan, list[str]]:
+def _plan(
+    answers: Answers, secrets: Secrets, facts: host_facts.Facts, hands: Hands
+) -> tuple[Plan, list[str]]:
     pair, notes = None, list[str]()
     if answers.tls == "files":
         if Path(answers.tls_cert).exists() or hands.read(layout.TLS_CHAIN) is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.cli.wrapping import wrapped
 from gateway.setup import layout
-from gateway.setup.hands import DryHands
+from gateway.setup.host import DryHands
 
 _DESCRIPTION = re.compile(r"^Description=(.*)$", re.MULTILINE)
 _WHAT = {

@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 
 from gateway.cli.client import Client, segment
+from gateway.cli.connect import reach
 from gateway.cli.failure import REFUSED, UNAVAILABLE, Failure
 from gateway.cli.options import Place
-from gateway.cli.reach import reach
 from gateway.configuration import BadSettings
 from gateway.setup import layout
 from gateway.setup.manifest import Manifest

@@ -12,7 +12,7 @@ from gateway.cli.failure import Failure
 from gateway.cli.options import Place
 from gateway.cli.wrapping import wrapped
 from gateway.doctor.checks import CHECKS
-from gateway.doctor.examination import Report
+from gateway.doctor.run_checks import Report
 from gateway.setup import layout
 
 _WANTED = ("hostname", "dns", "tls", "outbound")

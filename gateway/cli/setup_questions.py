@@ -10,7 +10,7 @@ import msgspec
 from gateway.cli import setup_screen
 from gateway.setup import layout, preflight
 from gateway.setup.answers import Answers, BadAnswer, Secrets, check
-from gateway.setup.machine import Facts
+from gateway.setup.host_facts import Facts
 
 
 def ask(answers: Answers, secrets: Secrets, facts: Facts, *, known: bool) -> tuple[Answers, Secrets]:

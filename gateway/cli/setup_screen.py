@@ -17,7 +17,7 @@ from gateway.cli.setup_request import FirstRequest
 from gateway.cli.wrapping import wrapped
 from gateway.setup import apply, layout
 from gateway.setup.answers import Answers
-from gateway.setup.hands import DryHands
+from gateway.setup.host import DryHands
 
 
 def summary(answers: Answers) -> None:

@@ -10,11 +10,11 @@ import click
 from gateway import __version__
 from gateway.cli import operator
 from gateway.cli.client import Client
+from gateway.cli.connect import reach
 from gateway.cli.failure import FAILED, OK, REFUSED, UNAVAILABLE, Failure
 from gateway.cli.moments import full, since, size, span
 from gateway.cli.options import SERVER_FILE, Place, common
 from gateway.cli.output import show
-from gateway.cli.reach import reach
 from gateway.cli.screen import Screen
 from gateway.cli.visible import visible
 

@@ -10,10 +10,10 @@ import aiohttp
 import click
 
 from gateway.cli.client import Client, refused, unreachable
+from gateway.cli.connect import reach
 from gateway.cli.failure import FAILED, UNAVAILABLE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean
-from gateway.cli.reach import reach
 
 
 @click.command(name="tail")

@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from gateway.cli.client import segment
+from gateway.cli.connect import reach
 from gateway.cli.failure import Failure
 from gateway.cli.mail_query import footer, found, narrowing, read, wanted
 from gateway.cli.message_view import thread_lines, thread_table
 from gateway.cli.options import Place, common, pageable
 from gateway.cli.output import show
-from gateway.cli.reach import reach
 from gateway.cli.screen import Screen
 
 

@@ -6,9 +6,9 @@ import asyncio
 
 import click
 
+from gateway.cli.connect import reach
 from gateway.cli.options import Place, common
 from gateway.cli.output import show, show_rows
-from gateway.cli.reach import reach
 
 
 @click.command(name="usage")

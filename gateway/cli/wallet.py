@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from gateway.cli.client import segment
+from gateway.cli.connect import reach
 from gateway.cli.failure import USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
-from gateway.cli.reach import reach
 
 _BASE = "/api/v1"
 

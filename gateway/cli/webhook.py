@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from gateway.cli.connect import reach
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
-from gateway.cli.reach import reach
 
 _PATH = "/v1/webhook"
 

@@ -21,9 +21,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from gateway.core.domains import find_domain
+from gateway.core.accounts.keys import find_key
+from gateway.core.domains.domains import find_domain
 from gateway.core.errors import Forbidden
-from gateway.core.keys import find_key
 from gateway.core.lookup import find_inbox, find_pod, find_thread, require
 from gateway.store.engine import Store, Tx
 from gateway.store.scope import Scope

@@ -12,12 +12,12 @@ from gateway.core.key_ring import KeyRing
 from gateway.events.live import LiveEvents
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
-from gateway.mime.worker import ParserPool
+from gateway.mime.workers.parser_pool import ParserPool
 from gateway.net.client import SafeClient
 from gateway.settings import Limits, Settings
-from gateway.store.bell import Bell
 from gateway.store.engine import Store
 from gateway.store.leases import Leases, LocalLeases
+from gateway.store.wake_event import Bell
 from mailserver.base import MailServer
 from mailserver.disks import Disks
 from mailserver.imap import ImapPool

@@ -42,7 +42,7 @@ class Claim:
     """This caller runs the request. ``complete`` or ``abandon`` it; who drops it gives it up.
 
     ``work``: a ULID, the same for whoever retakes the claim after a crash; its random part is a digest of realm and
-    key, the same also in a database that was restored from before the claim (``core.sent_before``).
+    key, the same also in a database that was restored from before the claim (``core.sending.sent_before``).
     """
 
     id: int

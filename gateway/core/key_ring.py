@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from gateway.core.buckets import Buckets, Days
 from gateway.store.engine import Row, Store, StoreDown, Tx
 from gateway.store.ids import now_us
-from gateway.store.jsontext import load
+from gateway.store.json_columns import load
 from gateway.store.scope import Scope
 from gateway.store.wakeups import LocalWakeups, Wakeups
 from mailserver.guessing import Guesses

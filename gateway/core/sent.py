@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.core.limits import Allowance
+from gateway.core.sending.limits import Allowance
 from gateway.mime.types import Address, ParsedMessage
 
 

@@ -14,7 +14,7 @@ from gateway.doctor import (
     checks_service,
     checks_tls,
 )
-from gateway.doctor.examination import Check
+from gateway.doctor.run_checks import Check
 
 CHECKS: tuple[Check, ...] = (
     Check("gateway", checks_service.gateway),

@@ -6,9 +6,9 @@ import asyncio
 import ipaddress
 from collections.abc import Sequence
 
-from gateway.doctor.examination import well
+from gateway.doctor.context import Scene
 from gateway.doctor.finding import Finding, fail, warn
-from gateway.doctor.scene import Scene
+from gateway.doctor.run_checks import well
 
 BLOCKLISTS = ["zen.spamhaus.org", "bl.spamcop.net", "b.barracudacentral.org"]
 _LISTED = ipaddress.ip_network("127.0.0.0/8")

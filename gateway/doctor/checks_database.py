@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.doctor.context import NoDatabase, Scene, apart
 from gateway.doctor.finding import Finding, fail, ok
-from gateway.doctor.scene import NoDatabase, Scene, apart
 from gateway.store.engine import Tx
 from gateway.store.migrate import known_levels
 

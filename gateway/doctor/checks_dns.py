@@ -6,10 +6,10 @@ import asyncio
 import ipaddress
 from collections.abc import Sequence
 
-from gateway.core.domains_records import REQUIRED, Keys, all_records, keys_of
-from gateway.doctor.examination import well
+from gateway.core.domains.records import REQUIRED, Keys, all_records, keys_of
+from gateway.doctor.context import Scene
 from gateway.doctor.finding import Finding, fail, ok, warn
-from gateway.doctor.scene import Scene
+from gateway.doctor.run_checks import well
 from gateway.store.engine import Row, Tx
 from mailserver.addresses import fold_domain
 from mailserver.dns import Record

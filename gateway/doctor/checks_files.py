@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gateway.doctor.certificate_chain import judged
-from gateway.doctor.examination import well
+from gateway.doctor.context import Scene, apart
 from gateway.doctor.finding import Finding, fail
-from gateway.doctor.scene import Scene, apart
-from gateway.store.place import database_url, sqlite_file
+from gateway.doctor.run_checks import well
+from gateway.store.database_url import database_url, sqlite_file
 
 _OTHERS = stat.S_IRWXO
 _GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.doctor import sntp
+from gateway.doctor.context import Scene, apart
 from gateway.doctor.finding import Finding, fail, ok, warn
-from gateway.doctor.scene import Scene, apart
 from gateway.mail_choice import disks_of
 
 _FAIL_OFFSET, _WARN_OFFSET = 60.0, 2.0

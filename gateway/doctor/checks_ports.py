@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.doctor.examination import well
+from gateway.doctor.context import Scene
 from gateway.doctor.finding import Finding, fail, ok, warn
 from gateway.doctor.probe import Service, Unwilling, connected, greeting
-from gateway.doctor.scene import Scene
+from gateway.doctor.run_checks import well
 from gateway.published_ports import outside_port
 from mailserver.machine import is_loopback
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gateway.doctor.examination import well
+from gateway.doctor.context import Scene, apart
 from gateway.doctor.finding import Finding, fail, ok, warn
-from gateway.doctor.scene import Scene, apart
+from gateway.doctor.run_checks import well
 from gateway.store.ids import now_us
 
 _QUEUES = ("maildrop", "incoming", "active", "deferred")

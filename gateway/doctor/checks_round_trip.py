@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gateway.doctor.context import Scene
 from gateway.doctor.finding import Finding, fail, ok
-from gateway.doctor.scene import Scene
 
 _SECONDS = 40.0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from gateway.doctor.context import NoGateway, Scene
 from gateway.doctor.finding import Finding, fail, ok, warn
-from gateway.doctor.scene import NoGateway, Scene
 
 
 async def gateway(scene: Scene) -> Sequence[Finding]:

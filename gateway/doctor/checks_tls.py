@@ -7,12 +7,12 @@ import ssl
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from gateway.core.domains_records import web_host_of
+from gateway.core.domains.records import web_host_of
 from gateway.doctor.certificate_chain import FAIL_DAYS, RENEW, WARN_DAYS
 from gateway.doctor.checks_ports import services
+from gateway.doctor.context import Scene
 from gateway.doctor.finding import Finding, fail, ok, warn
 from gateway.doctor.probe import Service, Unwilling, certificate_days
-from gateway.doctor.scene import Scene
 
 
 async def certificates(scene: Scene) -> Sequence[Finding]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from gateway.doctor.context import Scene
 from gateway.doctor.finding import Finding, ok
-from gateway.doctor.scene import Scene
 
 
 def _dns_is_rehearsed(scene: Scene) -> bool:

@@ -17,9 +17,9 @@ from email.policy import SMTP
 from email.utils import formatdate, make_msgid
 from pathlib import Path
 
-from gateway.doctor.examination import Report
+from gateway.doctor.context import Scene
 from gateway.doctor.finding import Finding
-from gateway.doctor.scene import Scene
+from gateway.doctor.run_checks import Report
 from gateway.store import aliases
 from gateway.store.engine import Tx
 from mailserver.addresses import fold_domain

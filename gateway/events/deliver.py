@@ -22,19 +22,19 @@ from typing import TypeVar
 
 import msgspec
 
-from gateway.events import lanes
+from gateway.events import delivery_queue
+from gateway.events.delivery_outcome import DAY, SECOND, Posted, probes, settle, settle_probe
+from gateway.events.dialect_format import Try, Wire
 from gateway.events.log import EventLog
-from gateway.events.settle import DAY, SECOND, Posted, probes, settle, settle_probe
-from gateway.events.slots import GRACE, PER_WEBHOOK, Slot, Slots, host_of
-from gateway.events.wire import Try, Wire
+from gateway.events.post_slots import GRACE, PER_WEBHOOK, Slot, Slots, host_of
 from gateway.net.client import SafeClient
 from gateway.net.errors import NetError
 from gateway.settings import Settings
-from gateway.store.bell import Bell
 from gateway.store.engine import Row, Store, StoreDown, Tx
 from gateway.store.ids import now_us
-from gateway.store.jsontext import load
+from gateway.store.json_columns import load
 from gateway.store.leases import DUTIES, Leases, LocalLeases, Share
+from gateway.store.wake_event import Bell
 
 log = logging.getLogger("postern.webhooks")
 
@@ -125,8 +125,8 @@ class WebhookDelivery:
             await bell.wait(pause)
 
     def _tidy(self, tx: Tx) -> None:
-        lanes.promote_all(tx)
-        lanes.drop_surplus(tx, self._settings.wait_while_off, now_us() - self._keep_us)
+        delivery_queue.promote_all(tx)
+        delivery_queue.drop_surplus(tx, self._settings.wait_while_off, now_us() - self._keep_us)
 
     async def _look(self) -> float:
         """Open a lane for each head that is due and has a slot; answers the seconds until the next one is due."""
@@ -156,10 +156,10 @@ class WebhookDelivery:
     ) -> tuple[dict[str, list[Row]], int | None]:
         """The heads that may be posted now, by organization, and when the next one's time comes (µs)."""
         found: dict[str, list[Row]] = {}
-        for organization in lanes.organizations_due(tx, now, self._turn, _ORGANIZATIONS):
+        for organization in delivery_queue.organizations_due(tx, now, self._turn, _ORGANIZATIONS):
             if self._slots.room(organization) > 0:
                 found[organization] = self._find_of(tx, organization, now, full, shares)
-        return found, lanes.next_due(tx, now)
+        return found, delivery_queue.next_due(tx, now)
 
     def _find_of(
         self, tx: Tx, organization: str, now: int, full: list[str], shares: list[int] | None
@@ -168,7 +168,7 @@ class WebhookDelivery:
         most = self._slots.held(organization) + _AHEAD
         without = set(full)
         for _ in range(_LOOKS):
-            rows = lanes.due(tx, now, organization, without, most, shares)
+            rows = delivery_queue.due(tx, now, organization, without, most, shares)
             refused = {
                 row["webhook_id"] for row in rows if self._slots.refuses(self._slot_of(row, organization))
             }
@@ -222,9 +222,13 @@ class WebhookDelivery:
         """Post head after head of a lane. Never raises: whatever goes wrong, the lane is opened again later."""
         lane, ends = slot.lane, time.monotonic() + _TURN
         try:
-            row = await self._store.glance(lambda tx: lanes.head(tx, lane, now_us()))
+            row = await self._store.glance(lambda tx: delivery_queue.head(tx, lane, now_us()))
             while row is not None and not self._stopping and self._leases.holds(share):
-                behind = await self._store.glance(partial(lanes.after_head, row=row)) if probes(row) else None
+                behind = (
+                    await self._store.glance(partial(delivery_queue.after_head, row=row))
+                    if probes(row)
+                    else None
+                )
                 posted, tried = await self._post_in_time(slot, row), None
                 if behind is not None and not posted.ok and not slot.late:
                     tried = await self._post_in_time(slot, behind)

@@ -23,9 +23,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gateway.events.log import EventLog
-from gateway.store.bell import Bell
 from gateway.store.engine import Row, Store, StoreDown, Tx
-from gateway.store.jsontext import dump
+from gateway.store.json_columns import dump
+from gateway.store.wake_event import Bell
 
 log = logging.getLogger("postern.live")
 
@@ -127,7 +127,7 @@ class Stream:
 class LiveEvents:
     """Follows the log while anyone listens. One for each running gateway; used on the event loop only.
 
-    ``open`` counts the open sockets by organization, for their limit, and the waits for mail (``core.waiting``).
+    ``open`` counts the open sockets by organization, for their limit, and the waits for mail (``core.mail.wait``).
     ``closing`` is set when the gateway stops.
     """
 

@@ -12,12 +12,12 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
+from gateway.events.delivery_queue import enqueue, in_order
 from gateway.events.kinds import OPT_IN
-from gateway.events.lanes import enqueue, in_order
 from gateway.events.reach import HELD, may_carry
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import derived_ulid, now_us
-from gateway.store.jsontext import dump, load
+from gateway.store.json_columns import dump, load
 from gateway.store.wakeups import LocalWakeups, Wakeups
 
 log = logging.getLogger("postern.events")

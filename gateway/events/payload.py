@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.store.attachment_text import add_attachments
 from gateway.store.engine import Row, Tx
-from gateway.store.jsontext import load
+from gateway.store.json_columns import load
 
 MAX_BODY = 1_000_000
 """Above this many characters text and html are left out of the snapshot (AgentMail caps payloads at 1 MB)."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from gateway.events.kinds import OPT_IN
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
-from gateway.store.jsontext import load
+from gateway.store.json_columns import load
 
 ENDED = "the API key that made it was revoked"
 """Why a webhook was switched off with its key."""

@@ -1,4 +1,4 @@
-"""One message whose attachments are read (both ends of the socket: see ``gateway.mime.pool``).
+"""One message whose attachments are read (both ends of the socket: see ``gateway.mime.workers.pool``).
 
 A request is one octet of kind, 4 octets of length, msgpack of ``list[Wanted]``, and the raw message. For each
 attachment come ``?`` and what it is if nothing follows (not for kinds that are not read), then ``!`` and what it is;
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.extract.types import IF_DEAD, TOO_LARGE, Extracted, Wanted
-from gateway.mime.pool import WorkerDied
+from gateway.mime.workers.pool import WorkerDied
 
 log = logging.getLogger("postern.extract")
 

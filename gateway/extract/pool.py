@@ -9,8 +9,8 @@ from gateway.extract.job import ExtractJob, Read
 from gateway.extract.kinds import hopeless
 from gateway.extract.limits import CPU_SECONDS, FILE_OCTETS, MEMORY, MESSAGE_SECONDS, QUEUE_SECONDS
 from gateway.extract.types import TOO_LARGE, UNSUPPORTED, Extracted, Wanted, WorkerSettings
-from gateway.mime.pool import WorkerPool
 from gateway.mime.types import Attachment
+from gateway.mime.workers.pool import WorkerPool
 
 
 class ExtractPool(WorkerPool):

@@ -20,8 +20,8 @@ from gateway.extract.sandbox import confine, next_file
 from gateway.extract.types import DONE, ERROR, IF_DEAD, TOO_LARGE, UNSUPPORTED, Wanted, WorkerSettings
 from gateway.mime.headers import split_head
 from gateway.mime.limits import DEFAULT_LIMITS
-from gateway.mime.serving import serve
 from gateway.mime.structure import read_tree
+from gateway.mime.workers.serve import serve
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from gateway.core.context import Core
 from gateway.core.listing import Window
-from gateway.core.request_files import FileGiven, load_files
+from gateway.core.sending.request_attachments import FileGiven, load_files
 from gateway.mime.types import OutgoingAttachment
 
 Doc = msgspec.Meta

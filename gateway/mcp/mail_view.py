@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from gateway.api.times import to_seconds
 from gateway.core.listing import Listing, Window
-from gateway.mcp.fence import Fence, one_line
 from gateway.mcp.toolbox import Answer
+from gateway.mcp.untrusted_text import Fence, one_line
 from gateway.mime.attachment_names import unique_names
 from gateway.store.engine import Row
-from gateway.store.jsontext import load
+from gateway.store.json_columns import load
 from gateway.store.people import people_of, person_of
 
 READ_CHARACTERS = 20_000

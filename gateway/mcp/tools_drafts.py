@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from gateway.api.times import to_seconds
-from gateway.core import draft_send, drafts
 from gateway.core.access import changes, reads
-from gateway.core.drafts import NewDraft, as_texts
+from gateway.core.drafts import drafts
+from gateway.core.drafts import send as draft_send
+from gateway.core.drafts.drafts import NewDraft, as_texts
 from gateway.core.errors import Invalid
 from gateway.core.listing import Filter
 from gateway.mcp.arguments import (
@@ -22,12 +23,12 @@ from gateway.mcp.arguments import (
     ref_of,
     window,
 )
-from gateway.mcp.fence import Fence, one_line
-from gateway.mcp.places import draft_of, inbox_of, message_of
+from gateway.mcp.resolve import draft_of, inbox_of, message_of
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
 from gateway.mcp.tools_send import Bcc, Cc, Html, Text, To, accepted
+from gateway.mcp.untrusted_text import Fence, one_line
 from gateway.store.engine import Row
-from gateway.store.jsontext import load
+from gateway.store.json_columns import load
 
 box = Toolbox()
 

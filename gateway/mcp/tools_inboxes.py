@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from gateway.api.times import to_seconds
-from gateway.core import inboxes
 from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
 from gateway.core.errors import Invalid, Missing
-from gateway.core.paged import clean_text
+from gateway.core.inboxes import inboxes
+from gateway.core.paging import clean_text
 from gateway.mcp.arguments import Doc, Page, bounded, window
-from gateway.mcp.fence import one_line
-from gateway.mcp.repeats import digest
+from gateway.mcp.idempotency import digest
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
+from gateway.mcp.untrusted_text import one_line
 from gateway.store.engine import Row
 
 box = Toolbox()

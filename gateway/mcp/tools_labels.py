@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from gateway.core import labels_change
 from gateway.core.access import changes
 from gateway.core.errors import Invalid
-from gateway.core.labels_change import Change
+from gateway.core.mail import relabel
+from gateway.core.mail.relabel import Change
 from gateway.mcp.arguments import Doc, Id, InboxId, ref_of
-from gateway.mcp.fence import one_line
-from gateway.mcp.places import message_of, thread_of
+from gateway.mcp.resolve import message_of, thread_of
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
+from gateway.mcp.untrusted_text import one_line
 
 box = Toolbox()
 
@@ -52,11 +52,11 @@ async def _change(call: Call[SetLabels], message: str | None, thread: str | None
     change = Change(add=args.add or (), remove=args.remove or ())
     if message is not None:
         inbox, ulid = await message_of(call, args.inbox_id, message)
-        row = await labels_change.change_labels(call.core, call.scope, inbox, ulid, change)
+        row = await relabel.change_labels(call.core, call.scope, inbox, ulid, change)
         shown, labels = f"msg_{ulid}", row["labels"]
     else:
         found = await thread_of(call, args.inbox_id, thread or "")
-        row, labels = await labels_change.change_thread(
+        row, labels = await relabel.change_thread(
             call.core, call.scope, found["inbox_id"], found["id"], change
         )
         shown = f"thr_{row['id']}"

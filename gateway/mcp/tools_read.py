@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from gateway.api.times import parse_day
-from gateway.core import messages
 from gateway.core.access import reads
-from gateway.core.attachment_text import text_of
 from gateway.core.errors import Invalid
 from gateway.core.listing import Filter
-from gateway.core.search import search_messages as search
+from gateway.core.mail import messages
+from gateway.core.mail.attachment_text import text_of
+from gateway.core.mail.search import search_messages as search
 from gateway.mcp.arguments import Doc, InboxId, MessageId, Offset, Page, bounded, ref_of, window
-from gateway.mcp.fence import Fence, one_line
 from gateway.mcp.mail_view import READ_CHARACTERS, body_of, cut, listing_answer, whole
-from gateway.mcp.places import inbox_of, message_of
+from gateway.mcp.resolve import inbox_of, message_of
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
+from gateway.mcp.untrusted_text import Fence, one_line
 
 box = Toolbox()
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from gateway.api.times import to_seconds
-from gateway.core import messages, replies, sending
 from gateway.core.access import changes
 from gateway.core.errors import Invalid, Missing
-from gateway.core.replies import ReplyRequest
-from gateway.core.sending import SendRequest
+from gateway.core.mail import messages
+from gateway.core.sending import reply as replies
+from gateway.core.sending import send as sending
+from gateway.core.sending.reply import ReplyRequest
+from gateway.core.sending.send import SendRequest
 from gateway.core.sent import Sent
 from gateway.mcp.arguments import (
     Addresses,
@@ -21,8 +23,8 @@ from gateway.mcp.arguments import (
     addresses,
     files,
 )
-from gateway.mcp.places import inbox_of, message_of
-from gateway.mcp.repeats import send_once
+from gateway.mcp.idempotency import send_once
+from gateway.mcp.resolve import inbox_of, message_of
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
 from gateway.store.engine import Row
 

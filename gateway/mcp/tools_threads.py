@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from gateway.api.times import to_seconds
-from gateway.core import threads
 from gateway.core.access import reads
 from gateway.core.listing import Filter
+from gateway.core.mail import threads
 from gateway.mcp.arguments import Doc, Id, InboxId, Page, bounded, window
-from gateway.mcp.fence import Fence, one_line
 from gateway.mcp.mail_view import THREAD_CHARACTERS, body_of, whole
-from gateway.mcp.places import inbox_of, thread_of
+from gateway.mcp.resolve import inbox_of, thread_of
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
+from gateway.mcp.untrusted_text import Fence, one_line
 from gateway.store.engine import Row
 
 box = Toolbox()

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 from gateway.api.times import parse_time, to_seconds
 from gateway.core.access import reads
-from gateway.core.waiting import MAX_WAIT, Match, wait_for
+from gateway.core.mail.wait import MAX_WAIT, Match, wait_for
 from gateway.mcp.arguments import Doc, InboxId, bounded, within
-from gateway.mcp.fence import Fence
 from gateway.mcp.mail_view import whole
-from gateway.mcp.places import inbox_of
+from gateway.mcp.resolve import inbox_of
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
+from gateway.mcp.untrusted_text import Fence
 from gateway.store.ids import now_us
 
 box = Toolbox()

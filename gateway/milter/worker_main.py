@@ -10,7 +10,7 @@ import msgspec
 
 from gateway.milter.tasks import DONE, REFUSED, SIGN, SignTask, VerifyTask, WorkerSettings
 from gateway.mime.dkim_sign import SigningError, sign
-from gateway.mime.serving import serve
+from gateway.mime.workers.serve import serve
 from mailserver.addresses import split_recipient
 from mailserver.embedded import wire
 from mailserver.embedded.settings import Resolver

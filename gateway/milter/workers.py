@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from gateway.milter.tasks import DONE, SIGN, VERIFY, WorkerSettings
-from gateway.mime.pool import WorkerDied, WorkerPool
+from gateway.mime.workers.pool import WorkerDied, WorkerPool
 from gateway.settings import Settings
 from mailserver.embedded.verify import DEADLINE
 

@@ -18,11 +18,11 @@ from gateway.mime.headers import Head, decode_value, header_map, split_head, unf
 from gateway.mime.html_text import HtmlText, html_to_text
 from gateway.mime.identity import message_fingerprint, message_identity
 from gateway.mime.limits import DEFAULT_LIMITS, Limits
-from gateway.mime.one_time import find_seen
+from gateway.mime.one_time.one_time import find_seen
 from gateway.mime.recovery import recover_date, recover_from
-from gateway.mime.reply import is_forward
-from gateway.mime.reply_html import extract_reply_html
-from gateway.mime.reply_text import extract_reply_text
+from gateway.mime.reply.reply import is_forward
+from gateway.mime.reply.reply_html import extract_reply_html
+from gateway.mime.reply.reply_text import extract_reply_text
 from gateway.mime.reports import report_from
 from gateway.mime.structure import read_tree
 from gateway.mime.types import Address, AuthVerdict, ParsedMessage

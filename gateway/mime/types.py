@@ -90,7 +90,7 @@ class ParsedMessage(msgspec.Struct, frozen=True, kw_only=True):
     extracted_text: str | None
     extracted_html: str | None
     preview: str
-    one_time_code: str | None = None  # as a form takes it (gateway.mime.one_time)
+    one_time_code: str | None = None  # as a form takes it (gateway.mime.one_time.one_time)
     one_time_link: str | None = None
     attachments: list[Attachment]
     size: int

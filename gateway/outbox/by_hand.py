@@ -96,7 +96,7 @@ def give_up(tx: Tx, events: EventLog, outbox_id: str, hostname: str, wake: Calla
     for one, given in zip(people, failed, strict=True):
         changes = {
             "state": "bounced",
-            "code": None,  # nobody's SMTP reply: see ``core.reputation``, which does not count it
+            "code": None,  # nobody's SMTP reply: see ``core.sending.reputation``, which does not count it
             "status": given.reply.status,
             "diagnostic": given.reply.text,
             "updated_at": now,

@@ -16,18 +16,18 @@ from typing import TypeVar
 from gateway.events.log import EventLog
 from gateway.mime.dkim_sign import SigningError
 from gateway.outbox import queue, schedule, submissions
-from gateway.outbox.doubt import FOUND, look_up
+from gateway.outbox.destination_limits import Lanes
 from gateway.outbox.hand_over import NEAR, hand_over
-from gateway.outbox.lanes import Lanes
 from gateway.outbox.queue import Job, Recipient
 from gateway.outbox.record import Patience, Tried, record
-from gateway.outbox.sweep import sweep
+from gateway.outbox.recovery import FOUND, look_up
+from gateway.outbox.retention import sweep
 from gateway.settings import Limits, Settings
 from gateway.smarthost.profiles import profile_of, relay_headers
-from gateway.store.bell import Bell
 from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.leases import Leases, LocalLeases
+from gateway.store.wake_event import Bell
 from mailserver.base import (
     Envelope,
     Hop,

@@ -17,10 +17,10 @@ from gateway.mime.dkim_sign import Signing, sign
 from gateway.mime.headers import split_head, unfold
 from gateway.outbox.queue import enqueue, token_of
 from gateway.store.aliases import may_send
+from gateway.store.allow_block_lists import verdict
 from gateway.store.dkim_keys import active_key
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us
-from gateway.store.lists import verdict
 from gateway.store.suppressions import suppressed
 from gateway.store.suspension import suspension_of
 from mailserver.base import MailServerError, Submission

@@ -12,15 +12,15 @@ from typing import Any
 from gateway.setup import (
     caddy,
     firewall,
+    host_facts,
     layout,
-    machine,
     manifest,
     packages,
     proxy_steps,
     settings_file,
     tls,
 )
-from gateway.setup.hands import CommandFailed, Hands
+from gateway.setup.host import CommandFailed, Hands
 from gateway.setup.manifest import FileEntry, Manifest
 from gateway.setup.steps import (
     Account,
@@ -127,7 +127,7 @@ class Applying:
             self.hands.run("systemctl", "disable", *units)
 
     def _enabled(self, unit: str) -> bool:
-        return machine.unit_state(self.hands, unit).enabled
+        return host_facts.unit_state(self.hands, unit).enabled
 
     def rehearsal(self, step: Rehearsal) -> None:
         """Refuses before anything is stopped for a configuration that would not work. Not repeated for services that
@@ -153,7 +153,7 @@ class Applying:
 
     def stock(self, step: StockUnits) -> None:
         for unit in step.names:
-            state = machine.unit_state(self.hands, unit)
+            state = host_facts.unit_state(self.hands, unit)
             if not (state.enabled or state.active):
                 continue
             self.book.stock.setdefault(unit, state)
@@ -177,7 +177,7 @@ class Applying:
 
     def units(self, step: Units) -> None:
         run = self.hands.run
-        enabled = {one for one in step.enable if machine.unit_state(self.hands, one).enabled}
+        enabled = {one for one in step.enable if host_facts.unit_state(self.hands, one).enabled}
         # one that setup enabled before and that is not enabled now was disabled by the administrator
         known = () if self.interrupted else tuple(self.book.units)
         fresh = [one for one in step.enable if one not in enabled and one not in known]
@@ -195,7 +195,7 @@ class Applying:
         if self.book.program and self.book.program != self.fingerprint:
             self.affect(tuple(one for one in step.enable if one.endswith(".service")))
         self.save()
-        active = {one for one in step.enable if machine.unit_state(self.hands, one).active}
+        active = {one for one in step.enable if host_facts.unit_state(self.hands, one).active}
         # a socket cannot be restarted under its running service
         again = [one for one in step.enable if one in self.book.pending and one in active]
         if "postern.socket" in again:
@@ -204,8 +204,8 @@ class Applying:
         start = [one for one in step.enable if one not in active and one not in off]
         again = [one for one in again if one not in start]
         # all gateways are of one version: the further ones wait until the first has started
-        renewed = {machine.FURTHER, "postern.service"} & set(self.book.pending)
-        further = machine.further_gateways(self.hands) if renewed else []
+        renewed = {host_facts.FURTHER, "postern.service"} & set(self.book.pending)
+        further = host_facts.further_gateways(self.hands) if renewed else []
         if further:
             run("systemctl", "stop", *further)
             start += further
@@ -223,7 +223,7 @@ class Applying:
         try:
             self.hands.run("systemctl", verb, *units)
         except CommandFailed as error:
-            ill = [one for one in units if not machine.unit_state(self.hands, one).active]
+            ill = [one for one in units if not host_facts.unit_state(self.hands, one).active]
             logs = [
                 # with its socket's: a port that is taken is told there
                 self.hands.ask(
@@ -396,7 +396,7 @@ class Applying:
             )
 
     def _wait_for_caddy(self, hostname: str) -> None:
-        if not machine.resolves(hostname):
+        if not host_facts.resolves(hostname):
             return
         self.hands.say(
             f"waiting until Caddy has a certificate for {hostname} (at most {_CADDY_SECONDS:.0f} s)"
@@ -427,7 +427,7 @@ class Applying:
                     "serves on. When these names lead to this server in DNS and port 80 is open, run `postern setup "
                     "--yes` again."
                 )
-        timer = machine.unit_state(self.hands, "certbot.timer")
+        timer = host_facts.unit_state(self.hands, "certbot.timer")
         if self.hands.live and self.hands.ask("systemctl", "cat", "certbot.timer") and not timer.active:
             # installed without being started
             self.hands.run("systemctl", "enable", "--now", "certbot.timer")
@@ -446,7 +446,7 @@ class Applying:
         """The server's, and the others that are in DNS: one that cannot be proved would spoil the certificate."""
         others = step.names[1:]
         if not self.hands.dry:
-            others = tuple(one for one in others if machine.resolves(one))
+            others = tuple(one for one in others if host_facts.resolves(one))
         return (step.names[0], *others)
 
     def _proved_otherwise(self, step: Certbot) -> bool:

@@ -15,7 +15,7 @@ from cryptography import x509
 
 from gateway.setup import layout, tls
 from gateway.setup.answers import BadAnswer
-from gateway.setup.hands import Hands
+from gateway.setup.host import Hands
 
 STORAGE = Path("/var/lib/caddy/.local/share/caddy")
 """As the distribution's unit has it."""

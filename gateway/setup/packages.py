@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from gateway.setup.hands import CommandFailed, Hands
+from gateway.setup.host import CommandFailed, Hands
 
 MAIL = (
     "dovecot-core",

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.setup import firewall, layout, machine, packages, proxy, releases, sources, tls
+from gateway.setup import firewall, host_facts, layout, packages, proxy, releases, sources, tls
 from gateway.setup.answers import Answers, Secrets
-from gateway.setup.machine import Facts
+from gateway.setup.host_facts import Facts
 from gateway.setup.steps import (
     Account,
     Certbot,
@@ -246,7 +246,7 @@ def _affects(unit: str) -> tuple[str, ...]:
     """What is to be started again when a unit's file has changed."""
     if unit == "postern-dovecot.socket":
         return ("postern-dovecot.service",)  # a part of it
-    return (unit,) if unit in (*ENABLED, *FROM_CADDY) or unit == machine.FURTHER else ()
+    return (unit,) if unit in (*ENABLED, *FROM_CADDY) or unit == host_facts.FURTHER else ()
 
 
 def _backup(answers: Answers) -> list[Step]:

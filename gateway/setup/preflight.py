@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from gateway.setup import plan as planning
 from gateway.setup import proxy, releases
 from gateway.setup.answers import Answers, own_way
-from gateway.setup.machine import STOCK, Facts, Listener
+from gateway.setup.host_facts import STOCK, Facts, Listener
 
 _INSTANCE = re.compile(r"@[^.]*")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.setup import machine
-from gateway.setup.hands import CommandFailed, Hands
+from gateway.setup import host_facts
+from gateway.setup.host import CommandFailed, Hands
 from gateway.setup.manifest import Manifest, UnitState
 from gateway.setup.steps import Line, Link, Member, Proxy
 
@@ -76,7 +76,7 @@ def link(doing: Applying, step: Link) -> None:
 def proxy(doing: Applying, step: Proxy) -> None:
     """Its configuration is read, then it is enabled, started, restarted or reloaded. Raises NotTaken."""
     hands, book = doing.hands, doing.book
-    state = machine.unit_state(hands, step.unit)
+    state = host_facts.unit_state(hands, step.unit)
     before = UnitState(False, False) if step.package in book.packages else state
     if step.unit not in book.proxies:
         book.proxies[step.unit] = before
@@ -147,7 +147,7 @@ def detach(hands: Hands, book: Manifest) -> list[tuple[str, str, str]]:
             hands.run("gpasswd", *root, "--delete", user, group)
         book.members.remove(entry)
     for unit, before in list(book.proxies.items()):
-        now = machine.unit_state(hands, unit)
+        now = host_facts.unit_state(hands, unit)
         if now.enabled and not before.enabled:
             hands.run("systemctl", "disable", unit)
         if now.active and not before.active:

@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 
-from gateway.setup.hands import Hands
+from gateway.setup.host import Hands
 
 SYSTEMS = "Debian 12 or 13, or Ubuntu 24.04 or 26.04"
 """Where Postern is tested. Other systems that have the same packages are not refused."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.setup import layout, machine, manifest, proxy_steps
-from gateway.setup.hands import CommandFailed, Hands
+from gateway.setup import host_facts, layout, manifest, proxy_steps
+from gateway.setup.host import CommandFailed, Hands
 from gateway.setup.manifest import Manifest
 
 GONE, KEPT, BACK = "removed", "kept", "started again"
@@ -55,20 +55,20 @@ def remove(hands: Hands, book: Manifest, path: Path, *, purge: bool) -> list[tup
 
 def _units(hands: Hands, book: Manifest, found: list[tuple[str, str, str]]) -> None:
     ours = list(reversed(book.units))
-    further = machine.further_gateways(hands)
+    further = host_facts.further_gateways(hands)
     if hands.live:
         # timers and paths may have started others meanwhile
         files = {Path(one).name for one in book.files if Path(one).parent == layout.UNITS}
         others = [*further, *sorted(files - set(ours))]
-        running = [one for one in (*others, *ours) if machine.unit_state(hands, one).active]
+        running = [one for one in (*others, *ours) if host_facts.unit_state(hands, one).active]
         if running:
             hands.run("systemctl", "stop", *running)
         for timer in sorted(one for one in files if one.endswith(".timer")):
             # when it ran last; not `systemctl clean`, which needs dbus: a small installation has none
             hands.remove(Path(f"/var/lib/systemd/timers/stamp-{timer}"))
-    enabled = [one for one in ours if machine.unit_state(hands, one).enabled]
+    enabled = [one for one in ours if host_facts.unit_state(hands, one).enabled]
     if further:
-        enabled.append(machine.FURTHER)  # that is each of them
+        enabled.append(host_facts.FURTHER)  # that is each of them
     if enabled:
         hands.run("systemctl", "disable", *enabled)
     if ours:

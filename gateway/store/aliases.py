@@ -1,4 +1,4 @@
-"""Aliases in the database: addresses besides an inbox's own, and catch-alls. See ``core.aliases``.
+"""Aliases in the database: addresses besides an inbox's own, and catch-alls. See ``core.inboxes.aliases``.
 
 ``@domain`` as an alias is the domain's catch-all. One that is ``refused`` has no targets and takes no mail, even where
 the catch-all would; any other lives as long as it has a target.

@@ -12,7 +12,7 @@ from typing import Any
 from gateway.extract.types import Extracted
 from gateway.mime.types import Attachment
 from gateway.store.engine import Row, Tx
-from gateway.store.jsontext import load
+from gateway.store.json_columns import load
 
 Facts = dict[str, Any]
 _MANY = 500

@@ -23,8 +23,8 @@ import peewee
 from playhouse.pool import MaxConnectionsExceeded
 
 from gateway.store import postgres, sqlite
-from gateway.store.glances import Glances
-from gateway.store.place import sqlite_file
+from gateway.store.database_url import sqlite_file
+from gateway.store.fast_reads import Glances
 from gateway.store.sealing import SEALED, Sealer, sealed_names
 
 T = TypeVar("T")
@@ -225,7 +225,7 @@ class Store:
     async def glance(self, work: Callable[[Tx], T]) -> T:
         """``read`` for look-ups by key and short walks of an index, which do not wait behind long ones.
 
-        On SQLite those asked at a time are answered together (``gateway.store.glances``). Whatever may walk far (a
+        On SQLite those asked at a time are answered together (``gateway.store.fast_reads``). Whatever may walk far (a
         count, a filter, a large offset) takes ``read``: it would hold up everybody.
         """
         return await (self.read(work) if self.postgres else self._glances.look(partial(self._look, work)))

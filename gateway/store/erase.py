@@ -12,8 +12,8 @@ import sqlite3
 import time
 from contextlib import closing
 
+from gateway.store.database_url import sqlite_file
 from gateway.store.engine import Store, Tx
-from gateway.store.place import sqlite_file
 
 _PAGES = 500
 """Pages one merge step writes: other writers wait some ten milliseconds."""

@@ -17,7 +17,6 @@ from gateway.store import labels as labelling
 from gateway.store import message_columns, reread, threads
 from gateway.store.arrival_time import place_in_time, time_kept
 from gateway.store.engine import Row, Tx
-from gateway.store.flags_owed import owe, with_owed
 from gateway.store.ids import (
     ULID_TIME,
     derived_ulid,
@@ -27,7 +26,8 @@ from gateway.store.ids import (
     own_message_ulid,
     ulid_time_us,
 )
-from gateway.store.jsontext import dump
+from gateway.store.json_columns import dump
+from gateway.store.pending_flags import owe, with_owed
 from gateway.store.people import people_json
 
 _COPYS_OWN = ("\\deleted", "\\draft", "\\recent")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.mime.types import ParsedMessage
 from gateway.store import search
 from gateway.store.engine import Row, Tx
-from gateway.store.jsontext import dump
+from gateway.store.json_columns import dump
 from gateway.store.people import people_json
 
 SEARCHED_CHARS = 100_000

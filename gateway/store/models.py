@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from gateway.store.derived import DERIVED
-from gateway.store.kept import KEPT
+from gateway.store.index_models import DERIVED
+from gateway.store.record_models import KEPT
 
 __all__ = ["DERIVED", "KEPT"]

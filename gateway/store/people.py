@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gateway.mime.types import Address
-from gateway.store.jsontext import dump, load
+from gateway.store.json_columns import dump, load
 
 
 def people_json(people: Iterable[Address]) -> str:

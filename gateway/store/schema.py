@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import peewee
 
-from gateway.store import models, totals
+from gateway.store import models, row_counts
 
 Engine = Literal["sqlite", "postgresql"]
 
@@ -23,7 +23,7 @@ def statements(engine: Engine) -> list[str]:
     tables = models.KEPT + models.DERIVED
     with db.bind_ctx(tables):
         db.create_tables(tables, safe=False)
-    totals.create(db, sqlite=engine == "sqlite")
+    row_counts.create(db, sqlite=engine == "sqlite")
     for statement in _SEARCH[engine]:
         db.execute_sql(statement)
     return list(db.recorded)

@@ -1,6 +1,6 @@
 """Whether an inbox may send: it can be suspended for its reputation, by itself or with its whole pod.
 
-Only sending stops; mail comes in as before. ``core.reputation`` decides, everything that sends asks here.
+Only sending stops; mail comes in as before. ``core.sending.reputation`` decides, everything that sends asks here.
 """
 
 from __future__ import annotations

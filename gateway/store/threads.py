@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from gateway.store import sent_aliases
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import derived_ulid, number_of
-from gateway.store.jsontext import dump
+from gateway.store.json_columns import dump
 from gateway.store.people import emails_of, sender_text
 
 MAX_REFERENCES = 100

@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from gateway.mime.types import ParsedMessage
-from gateway.mime.worker import ParserPool
+from gateway.mime.workers.parser_pool import ParserPool
 from gateway.store.engine import Row, Store, Tx
 from gateway.sync import fetch
 from gateway.sync.apply import Copy, DraftSink
-from gateway.sync.slots import PassImap
+from gateway.sync.pass_slots import PassImap
 from mailserver.imap import Client, ImapPool
 
 Write = Callable[[Callable[[Tx], int]], Awaitable[int]]

@@ -15,17 +15,17 @@ from imapclient.exceptions import IMAPClientError
 
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
-from gateway.mime.worker import ParserPool
+from gateway.mime.workers.parser_pool import ParserPool
 from gateway.settings import Limits, Settings
 from gateway.store.engine import Row, Store, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.leases import LeaseLost, Share
-from gateway.sync import apply, fetch, flags_owed, reread
+from gateway.sync import apply, fetch, pending_flags, reread
 from gateway.sync.drafts import settle_drafts
 from gateway.sync.fetch import Cursor, Delta
 from gateway.sync.intake import Intake
-from gateway.sync.slots import PassImap, Slots
-from gateway.sync.turns import Turns
+from gateway.sync.mailbox_ownership import Turns
+from gateway.sync.pass_slots import PassImap, Slots
 from mailserver.base import Hint, MailServer, MailServerDown
 from mailserver.imap import ImapPool, MailboxStuck
 from mailserver.memory import Memory
@@ -407,7 +407,7 @@ class Sync:
         write = partial(self._turns.write, address)
         with self._memory.tab(inbox["organization_id"]):
             await self._look(inbox, cursors, lane, wanted)
-            await flags_owed.pay(self._store, self._imap, inbox, write)
+            await pending_flags.pay(self._store, self._imap, inbox, write)
             await reread.read_again(self._store, self._imap, self._parser, inbox, write, everything=first)
 
     async def _look(self, inbox: Row, cursors: dict[str, Cursor], lane: _Lane, wanted: _Wanted) -> None:

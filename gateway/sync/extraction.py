@@ -19,7 +19,7 @@ from gateway.mime.types import Attachment, ParsedMessage
 from gateway.store.attachment_text import known_texts
 from gateway.store.engine import Row, Store
 from gateway.sync.fetch import Delta
-from gateway.sync.slots import Slots
+from gateway.sync.pass_slots import Slots
 
 log = logging.getLogger("postern.sync")
 

@@ -16,8 +16,8 @@ from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 
 from gateway.settings import Settings
-from gateway.store.bell import Bell
 from gateway.store.engine import Store, StoreDown
+from gateway.store.wake_event import Bell
 from gateway.sync.idle_connection import ConnectionRefused, IdleConnection
 from mailserver.base import Hint, ImapLogin, MailServerError, OnHint
 

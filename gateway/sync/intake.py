@@ -13,24 +13,24 @@ from functools import partial
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
 from gateway.mime.types import ParsedMessage
-from gateway.mime.worker import ParserPool
+from gateway.mime.workers.parser_pool import ParserPool
 from gateway.settings import Settings
 from gateway.smarthost.profiles import telling_relay
 from gateway.store.engine import Row, Store
 from gateway.store.ids import now_us
 from gateway.store.labels import IMPORTED, to_keyword
 from gateway.sync import apply
-from gateway.sync.arrival import arrival_labels
+from gateway.sync.arrival_labels import arrival_labels
 from gateway.sync.extraction import Piece, pieces
 from gateway.sync.fetch import Delta
-from gateway.sync.slots import PassImap, Slots
-from gateway.sync.turns import Turns
+from gateway.sync.mailbox_ownership import Turns
+from gateway.sync.pass_slots import PassImap, Slots
 from mailserver.imap import Client
 
 ARRIVES = ("inbox", "junk", "archive", "other")
 """The roles of the folders in which mail that just came is found (see ``gateway.sync.news``)."""
 RETURN_PATH = "+b-"
-"""What the local part of our return paths holds (see gateway.core.sending)."""
+"""What the local part of our return paths holds (see gateway.core.sending.send)."""
 
 
 class Intake:

@@ -20,7 +20,7 @@ from functools import partial
 from gateway.extract.pool import ExtractPool
 from gateway.extract.types import Extracted
 from gateway.mime.types import ParsedMessage
-from gateway.mime.worker import ParserPool
+from gateway.mime.workers.parser_pool import ParserPool
 from gateway.outbox.queue import mime_of
 from gateway.settings import Events
 from gateway.store import models, threads

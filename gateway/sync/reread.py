@@ -9,11 +9,11 @@ from typing import Any
 
 from imapclient.exceptions import IMAPClientError
 
-from gateway.mime.worker import ParserPool
+from gateway.mime.workers.parser_pool import ParserPool
 from gateway.store import reread
 from gateway.store.engine import Row, Store, Tx
 from gateway.sync.fetch import fetch_uids
-from gateway.sync.slots import PassImap
+from gateway.sync.pass_slots import PassImap
 from mailserver.base import MailServerError
 from mailserver.imap import Client, ImapPool
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import idna
 
 from gateway.store.engine import Row, Tx
-from gateway.store.jsontext import load
+from gateway.store.json_columns import load
 
 _PEOPLE = ("reply_to_json", "to_json", "cc_json", "bcc_json")
 _SCAN = 2000

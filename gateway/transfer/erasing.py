@@ -13,10 +13,12 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
-from gateway.core import domains, drafts, inboxes
 from gateway.core.context import Core
+from gateway.core.domains import domains
+from gateway.core.drafts import drafts
 from gateway.core.errors import Conflict, CoreError, Invalid, NotFound, Unavailable
-from gateway.core.removal import delete_messages
+from gateway.core.inboxes import inboxes
+from gateway.core.mail.delete import delete_messages
 from gateway.store.engine import Row, Tx
 from gateway.store.erase import erase_deleted
 from gateway.store.ids import parse_id

@@ -33,9 +33,9 @@ from gateway import __version__
 from gateway.archive import is_archive, without_owner
 from gateway.backup.catalog import sync_file, sync_tree
 from gateway.store.engine import Row, Store
-from gateway.transfer import facts
+from gateway.transfer import metadata
+from gateway.transfer.all_mailboxes import Mailroom, at_once
 from gateway.transfer.maildir_write import write_mailbox
-from gateway.transfer.mailroom import Mailroom, at_once
 from gateway.transfer.mbox_write import write_mboxes
 from gateway.transfer.sources import EXPORT
 
@@ -126,7 +126,7 @@ async def export(
 def _head(store: Store, inboxes: Sequence[Row], target: Target, form: Format) -> None:
     about = {
         "format": "postern-export",
-        "schema_version": facts.VERSION,
+        "schema_version": metadata.VERSION,
         "postern": __version__,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "mail": form,
@@ -137,18 +137,18 @@ def _head(store: Store, inboxes: Sequence[Row], target: Target, form: Format) ->
     folder = target.folder / "organizations"
     folder.mkdir(mode=0o700)
     for organization in sorted({row["organization_id"] for row in inboxes}):
-        said = store.read_now(partial(facts.organization_facts, organization=organization))
+        said = store.read_now(partial(metadata.organization_facts, organization=organization))
         _write_json(folder / f"org_{organization}.json", said)
     target.done(folder)
     (target.folder / "inboxes").mkdir(mode=0o700)
 
 
 def _beside(store: Store, row: Row, folder: Path) -> None:
-    _write_json(folder / "inbox.json", facts.inbox_facts(row))
-    _write_lines(folder / "messages.jsonl", facts.messages(store, row["id"]))
-    _write_lines(folder / "threads.jsonl", facts.threads(store, row["id"]))
+    _write_json(folder / "inbox.json", metadata.inbox_facts(row))
+    _write_lines(folder / "messages.jsonl", metadata.messages(store, row["id"]))
+    _write_lines(folder / "threads.jsonl", metadata.threads(store, row["id"]))
     with _private(folder / "drafts.jsonl") as out:
-        for said, files in facts.drafts(store, row["id"]):
+        for said, files in metadata.drafts(store, row["id"]):
             out.write(json.dumps(said, ensure_ascii=False) + "\n")
             for name, content in files:
                 place = folder / "drafts" / said["draft_id"]

@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 from imapclient.exceptions import IMAPClientError
 
 from gateway.transfer import mailbox_out
+from gateway.transfer.already_present import Key, message_id_key
 from gateway.transfer.item import Item, to_wire
-from gateway.transfer.known import Key, message_id_key
 from gateway.transfer.mailbox_out import FolderOut, Listed
 from gateway.transfer.roles import role_by_name
 from mailserver.base import Endpoint, ImapLogin

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from gateway.store.labels import IMPORTED
+from gateway.transfer.already_present import Known
 from gateway.transfer.append import Appender, Refusal
 from gateway.transfer.item import Item
-from gateway.transfer.known import Known
 from mailserver.imap import Client
 
 

@@ -2,7 +2,7 @@
 
     python -m scripts.packaging.uncovered REPORT.json
 
-REPORT.json is what ``coverage json`` writes. A room is a folder of ``gateway`` or ``mailserver``, like ``gateway/sync``.
+REPORT.json is what ``coverage json`` writes. A room is a folder like ``gateway/sync``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def totals(report: dict[str, Any]) -> list[str]:
     for path, measured in sorted(report["files"].items()):
         rooms["/".join(PurePosixPath(path).parent.parts[:2])].append(measured["summary"])
         rooms["all"].append(measured["summary"])
-    return [f"{room:24} {_ran(files)}" for room, files in sorted(rooms.items(), key=lambda item: item[0] == "all")]
+    return [
+        f"{room:24} {_ran(files)}" for room, files in sorted(rooms.items(), key=lambda item: item[0] == "all")
+    ]
 
 
 def _ran(files: list[dict[str, Any]]) -> str:

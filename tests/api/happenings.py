@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.core.domains import domain_row
-from gateway.core.domains_check import snapshot
+from gateway.core.domains.check import snapshot
+from gateway.core.domains.domains import domain_row
 from gateway.core.key_ring import hash_of
 from gateway.events.log import EventLog
 from gateway.events.payload import message_snapshot
@@ -13,7 +13,7 @@ from gateway.outbox.record import Teller
 from gateway.settings import Settings
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us, number_of
-from gateway.store.jsontext import dump
+from gateway.store.json_columns import dump
 from tests.api_mail.shelf import Shelf
 
 

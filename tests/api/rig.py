@@ -15,16 +15,17 @@ from starlette.applications import Starlette
 from gateway.api.agentmail import agentmail_dialect
 from gateway.api.system import system_routes
 from gateway.configuration import load_settings
-from gateway.core import bootstrap, inboxes
+from gateway.core.accounts import bootstrap
 from gateway.core.context import Core
+from gateway.core.inboxes import inboxes
 from gateway.events.log import EventLog
-from gateway.mime.worker import ParserPool
+from gateway.mime.workers.parser_pool import ParserPool
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
-from gateway.store.bell import Bell
 from gateway.store.engine import Store
 from gateway.store.migrate import migrate
 from gateway.store.scope import Scope
+from gateway.store.wake_event import Bell
 from mailserver.imap import ImapPool
 from tests.databases import database_url
 from tests.servers import embedded_server

@@ -16,7 +16,7 @@ import pytest
 from gateway.api.agentmail.events_view import MAX_PAYLOAD, render
 from gateway.events.log import EventLog
 from gateway.store.engine import Row
-from gateway.store.jsontext import dump, load
+from gateway.store.json_columns import dump, load
 from tests.api.happenings import domain_verified, event_rows, plain_row, received, tell
 from tests.api_mail.shelf import Shelf, mail
 
@@ -189,7 +189,7 @@ async def test_javascript_reads_back_the_same_octets(shelf: Shelf) -> None:
 async def test_the_delivery_engine_posts_this_rendering(shelf: Shelf) -> None:
     from gateway.api.agentmail import agentmail_dialect
     from gateway.events.deliver import body_of, event_of
-    from gateway.events.wire import Try
+    from gateway.events.dialect_format import Try
     from gateway.settings import Settings
 
     received(shelf, EventLog(), shelf.inbox("bot@postern.test"), mail(1))

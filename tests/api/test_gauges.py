@@ -12,8 +12,8 @@ from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.api import gauges
-from gateway.api.gauges import Gauges, Look
+from gateway.api import metrics_collectors
+from gateway.api.metrics_collectors import Gauges, Look
 from mailserver.base import Envelope
 from mailserver.embedded.settings import Smarthost
 from tests.api.rig import Rig, rig
@@ -68,7 +68,7 @@ async def test_a_certificate_that_cannot_be_read_is_left_out(tmp_path: Path) -> 
 async def test_postfix_queue(house: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     relay = Smarthost(host="127.0.0.1", port=9, tls="none")
     # asked at each turn, not each quarter of a minute
-    monkeypatch.setattr(gauges, "_EVERY", 0)
+    monkeypatch.setattr(metrics_collectors, "_EVERY", 0)
     async with postfix_server(tmp_path, smarthost=relay) as server:
         mail = Envelope("a@x.test", ("b@far.test",), b"From: a@x.test\r\nSubject: s\r\n\r\nx\r\n", "t")
         [hop] = server.plan(mail.recipients)
@@ -89,7 +89,7 @@ async def test_postfix_queue(house: Rig, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 async def test_a_slow_look_is_for_the_next_scrape(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gauges, "_PATIENCE", 0.01)
+    monkeypatch.setattr(metrics_collectors, "_PATIENCE", 0.01)
     may, asked = asyncio.Event(), 0
 
     async def ask() -> list[GaugeMetricFamily]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core import inboxes
+from gateway.core.inboxes import inboxes
 from gateway.store.ids import now_us
 from tests.api.rig import Rig, rig
 from tests.servers import NameServer

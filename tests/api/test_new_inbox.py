@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core import inboxes
+from gateway.core.inboxes import inboxes
 from tests.api.rig import Rig
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core import bootstrap
+from gateway.core.accounts import bootstrap
 from tests.api.rig import Rig, rig
 
 pytestmark = pytest.mark.anyio

@@ -19,11 +19,11 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from gateway.api.dialect import Dialect, DialectRoute
-from gateway.api.doors import Door
+from gateway.api.route_access import Door
 from gateway.api.routing import Endpoint, Table
 from gateway.app import DIALECTS, api_routes, own_routes
 from gateway.core.access import Access
-from gateway.mcp.door import McpDoor
+from gateway.mcp.endpoint import McpDoor
 from gateway.mcp.tools import all_tools
 from tests.api.rig import rig
 from tests.api_audit.matrix import (

@@ -17,17 +17,17 @@ from starlette.applications import Starlette
 from gateway.api.agentmail import agentmail_dialect
 from gateway.configuration import load_settings
 from gateway.core.context import Core
-from gateway.core.drafts_sync import MailboxDrafts
+from gateway.core.drafts.from_mailbox import MailboxDrafts
 from gateway.events.log import EventLog
-from gateway.mime.worker import ParserPool
+from gateway.mime.workers.parser_pool import ParserPool
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
 from gateway.outbox.engine import Outbox
-from gateway.store.bell import Bell
 from gateway.store.engine import Row, Store
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
 from gateway.store.scope import Scope
+from gateway.store.wake_event import Bell
 from gateway.sync.engine import Sync
 from mailserver.base import Hint
 from mailserver.imap import Client, ImapPool

@@ -14,11 +14,11 @@ from gateway.events.log import EventLog
 from gateway.mime.parse import parse
 from gateway.settings import Settings
 from gateway.store import index
-from gateway.store.bell import Bell
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
 from gateway.store.scope import Scope
+from gateway.store.wake_event import Bell
 from tests.databases import database_url
 
 BASE = 1_700_000_000_000_000

@@ -10,9 +10,9 @@ import pytest
 
 from gateway.core import errors
 from gateway.core.listing import Filter, Listing, Window
-from gateway.core.messages import get_message, get_messages, list_messages
-from gateway.core.search import search_messages, search_threads
-from gateway.core.threads import get_thread, list_threads
+from gateway.core.mail.messages import get_message, get_messages, list_messages
+from gateway.core.mail.search import search_messages, search_threads
+from gateway.core.mail.threads import get_thread, list_threads
 from gateway.store import index, threads
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us

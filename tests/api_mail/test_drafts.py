@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from gateway.core.draft_schedule import DraftScheduler
-from gateway.core.drafts_sync import note_person_draft
+from gateway.core.drafts.from_mailbox import note_person_draft
+from gateway.core.drafts.schedule import DraftScheduler
 from gateway.store.ids import now_us
 from mailserver.imap import Client
 from tests.api_mail.house import House, house

@@ -208,7 +208,7 @@ async def test_attachments_and_raw_come_out_as_they_went_in(home: House) -> None
         url.rsplit("/", 1)[0] + "/x",
     ):
         assert (await home.api.get(bad)).status_code == 403, bad
-    from gateway.core.signed import sign
+    from gateway.core.signed_links import sign
 
     old, _ = sign(home.core.secret, "raw", got["message_id"][4:], "", -2)
     expired = await home.api.get(f"/api/v0/files/{old}")

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.api.downloads import disposition
-from gateway.core.attachments import decoded
 from gateway.core.errors import Forbidden
-from gateway.core.signed import sign, verify
+from gateway.core.mail.attachments import decoded
+from gateway.core.signed_links import sign, verify
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.core.signed import Link, sign_until
+from gateway.core.signed_links import Link, sign_until
 from gateway.datadir import secret_of
 from tests.api_mailboxkit.calls import answer, call
 from tests.api_mailboxkit.mailing import file_of, listed, message, new_box, receive, send, stranger

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from gateway.core.errors import Invalid
-from gateway.core.opened import token_of, tracks
+from gateway.core.sending.open_tracking import token_of, tracks
 from gateway.datadir import secret_of
 from gateway.settings import Mail, Settings
 from tests.api_mailboxkit.calls import answer, call, made

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from gateway.core import signed
+from gateway.core import signed_links
 from gateway.datadir import secret_of
 from tests.api_openmail.calls import call
 from tests.api_openmail.household import Household
@@ -167,12 +167,12 @@ def test_the_link_works_for_fifteen_minutes(
     link = fetch(shown["url"], post.organization.api_key).headers["location"]
     token = link.rpartition("/")[2]
     secret = secret_of(gateway.data)
-    told = signed.verify(secret, token)
+    told = signed_links.verify(secret, token)
     assert 880 <= told.expires - time.time() <= 900
     monkeypatch.setattr(
-        "gateway.core.signed.time.time", lambda: told.expires - 901.0
+        "gateway.core.signed_links.time.time", lambda: told.expires - 901.0
     )  # a link as it was made then
-    old, _ = signed.sign(secret, told.kind, told.id, told.part, 1)
+    old, _ = signed_links.sign(secret, told.kind, told.id, told.part, 1)
     monkeypatch.undo()
     assert fetch(link.replace(token, old)).status_code == 403
     assert fetch(link[:-2] + ("AA" if not link.endswith("AA") else "BB")).status_code == 403

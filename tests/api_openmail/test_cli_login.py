@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.core import cli_login
+from gateway.core.accounts import cli_login
 from gateway.core.errors import NotFound
 from tests.api.rig import rig
 from tests.api_openmail.calls import call

@@ -11,9 +11,9 @@ import pytest
 from gateway.api.openmail.events_view import render, render_test
 from gateway.api.openmail.wire import openmail_wire, plan
 from gateway.events.deliver import body_of
-from gateway.events.wire import Try
+from gateway.events.dialect_format import Try
 from gateway.settings import Http, Settings
-from gateway.store.jsontext import dump
+from gateway.store.json_columns import dump
 from tests.api_openmail.hooks import Hooks, about, account_hook, valid
 from tests.e2e.world import deliver, letter, until
 from tests.gateway_process import GatewayProcess, Organization

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from imapclient import IMAPClient
 
-from gateway.core.drafts_sync import MailboxDrafts
-from gateway.core.labels_change import Change, change_labels
-from gateway.core.read_state import mark_thread, note_answered
-from gateway.core.thread_reply import ThreadReply, reply_in_thread
+from gateway.core.drafts.from_mailbox import MailboxDrafts
+from gateway.core.mail.read_state import mark_thread, note_answered
+from gateway.core.mail.relabel import Change, change_labels
+from gateway.core.sending.thread_reply import ThreadReply, reply_in_thread
 from gateway.store import index
 from gateway.store.engine import Row
-from gateway.store.flags_owed import owe
+from gateway.store.pending_flags import owe
 from gateway.sync.engine import Sync
 from gateway.sync.rebuild import rebuild
 from mailserver.base import Endpoint, ImapLogin

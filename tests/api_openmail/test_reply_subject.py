@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.replies import one_line
+from gateway.core.sending.reply import one_line
 from gateway.mime.header_rules import MAX_SUBJECT, check_subject
-from gateway.mime.reply import reply_subject
+from gateway.mime.reply.reply import reply_subject
 
 PREFIXES = st.sampled_from(["Re: ", "RE:", "re : ", "Re[3]: ", "Aw: ", "SV:", "回复：", "Re: Re: ", "re(2):"])
 

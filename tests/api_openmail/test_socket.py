@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 
 from gateway.api.openmail import socket as socket_module
 from gateway.api.openmail.events_view import render
-from gateway.events.wire import Try
+from gateway.events.dialect_format import Try
 from gateway.store.ids import new_ulid
 from tests.api.happenings import add_key, add_pod
 from tests.api_mail.shelf import Shelf

@@ -16,8 +16,8 @@ from gateway.api import event_socket
 from gateway.api.event_socket import Manner
 from gateway.api.openmail import socket as socket_module
 from gateway.api.openmail.wire import openmail_wire
-from gateway.core import single_webhook
 from gateway.core.context import Core
+from gateway.core.webhooks import single_webhook
 from gateway.events import live
 from gateway.events.deliver import WebhookDelivery
 from gateway.net.client import SafeClient

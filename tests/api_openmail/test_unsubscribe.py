@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.errors import Invalid, NotFound
-from gateway.core.sending import SendRequest
-from gateway.core.sending import send as core_send
-from gateway.core.unsubscribe import Wish, token_of, wish_of
+from gateway.core.sending.send import SendRequest
+from gateway.core.sending.send import send as core_send
+from gateway.core.sending.unsubscribe import Wish, token_of, wish_of
 from tests.api_openmail.calls import call, client
 from tests.api_openmail.mailing import send, stranger
 from tests.e2e.world import until

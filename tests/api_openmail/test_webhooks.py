@@ -13,7 +13,7 @@ import pytest
 from websockets.sync.client import connect
 
 from gateway.core.errors import Invalid
-from gateway.core.single_webhook import Owner, checked_url
+from gateway.core.webhooks.single_webhook import Owner, checked_url
 from gateway.net.address_rules import AddressRules
 from gateway.net.client import SafeClient
 from gateway.net.policy import FetchPolicy

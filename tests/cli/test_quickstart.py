@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from gateway.cli.main import run
-from gateway.mail_place import LINK, STATE, mail_directory
+from gateway.mail_files import LINK, STATE, mail_directory
 from tests.databases import on_postgres
 from tests.gateway_process import GatewayProcess, running_gateway
 

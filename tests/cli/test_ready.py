@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli import operator
-from gateway.cli.reach import _answering
+from gateway.cli.connect import _answering
 from tests.gateway_process import GatewayProcess
 from tests.ports import keep_port
 

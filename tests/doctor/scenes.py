@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway.configuration import load_settings
-from gateway.core.domains import domain_row
-from gateway.doctor.arrive import arrived
+from gateway.core.domains.domains import domain_row
+from gateway.doctor.context import Door, Scene
 from gateway.doctor.finding import Finding
-from gateway.doctor.scene import Door, Scene
+from gateway.doctor.open_context import arrived
 from gateway.store.engine import Store
 from gateway.store.migrate import migrate
 from mailserver.listening import ListeningSocket, listen, listen_at

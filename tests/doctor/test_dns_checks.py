@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.domains_records import all_records, keys_of
+from gateway.core.domains.records import all_records, keys_of
 from gateway.doctor import checks_blocklists, checks_dns
-from gateway.doctor.scene import Scene
+from gateway.doctor.context import Scene
 from gateway.store import aliases
 from gateway.store.ids import new_ulid, now_us
 from mailserver.dns.zone import rdata_of

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from gateway.doctor.checks import CHECKS
-from gateway.doctor.examination import Check, examine
+from gateway.doctor.context import Door, NoGateway, Scene, apart
 from gateway.doctor.finding import Finding, ok, worst
-from gateway.doctor.scene import Door, NoGateway, Scene, apart
+from gateway.doctor.run_checks import Check, examine
 from tests.doctor.scenes import scene
 
 pytestmark = pytest.mark.anyio

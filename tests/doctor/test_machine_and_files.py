@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from gateway.doctor import checks_database, checks_files, checks_machine
-from gateway.doctor.arrive import arrived
+from gateway.doctor.open_context import arrived
 from tests.databases import on_postgres
 from tests.doctor.scenes import scene, told
 from tests.servers import data_directory

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from gateway.doctor.examination import Report
+from gateway.doctor.context import Scene
 from gateway.doctor.finding import fail, ok, warn
 from gateway.doctor.notice import Mailed, NotMailed, compose, failures_of, is_due, mail_postmaster
-from gateway.doctor.scene import Scene
+from gateway.doctor.run_checks import Report
 from gateway.store import aliases
 from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us, number_of

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.core import bootstrap
+from gateway.core.accounts import bootstrap
 from tests.api.rig import Rig, rig
 from tests.servers import NameServer
 

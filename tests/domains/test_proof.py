@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core import bootstrap
+from gateway.core.accounts import bootstrap
 from tests.domains.conftest import Place, by_purpose
 
 pytestmark = pytest.mark.anyio

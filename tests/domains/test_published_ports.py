@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gateway.configuration import BadSettings, load_settings
-from gateway.core.domains_records import services_of
-from gateway.core.mail_clients import client_services
+from gateway.core.domains.records import services_of
+from gateway.core.inboxes.client_settings import client_services
 from gateway.mail_choice import make_mail_server
 from gateway.published_ports import outside_port, outside_ports
 from gateway.settings import Settings

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dkim
 import pytest
 
-from gateway.core import domains_watch
-from gateway.core.domains_watch import DomainWatch
+from gateway.core.domains import watch as domains_watch
+from gateway.core.domains.watch import DomainWatch
 from gateway.mime.dkim_sign import sign
 from gateway.store.dkim_keys import active_key
 from gateway.store.ids import now_us

@@ -14,7 +14,7 @@ from blockbuster import blockbuster_ctx
 
 from gateway.app import gateway
 from gateway.configuration import load_settings
-from gateway.core.bootstrap import make_key
+from gateway.core.accounts.bootstrap import make_key
 from tests.servers import data_directory, dovecot_missing
 
 pytestmark = pytest.mark.anyio

@@ -14,9 +14,9 @@ from aiohttp import web
 
 from gateway.configuration import load_settings
 from gateway.events.deliver import Heard, WebhookDelivery
+from gateway.events.dialect_format import Try, Wire
 from gateway.events.log import EventLog
 from gateway.events.webhook_signing import new_secret, sign
-from gateway.events.wire import Try, Wire
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
 from gateway.settings import Settings

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 from aiohttp import web
 
+from gateway.events.dialect_format import Wire
 from gateway.events.live import LiveEvents, Stream
 from gateway.events.log import EventLog
 from gateway.events.webhook_signing import sign
-from gateway.events.wire import Wire
 from gateway.store.engine import Row, Store, StoreDown
 from gateway.store.migrate import migrate
 from tests.events.endpoint import ORGANIZATION, endpoint, engine, happen, hook, payload_of, settings_of, until

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from gateway.events import lanes
+from gateway.events import delivery_queue
 from gateway.events.log import EventLog
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.ids import now_us
@@ -329,8 +329,8 @@ async def test_a_replayed_event_goes_behind_what_waits(db: Store) -> None:
 
         def again(tx: Tx) -> None:
             seq = tx.value("SELECT seq FROM event ORDER BY seq LIMIT 1")
-            lanes.withdraw(tx, seq, ulid)  # the head itself, perhaps while it is being posted
-            lanes.enqueue(tx, seq, ulid, "agentmail", "a")
+            delivery_queue.withdraw(tx, seq, ulid)  # the head itself, perhaps while it is being posted
+            delivery_queue.enqueue(tx, seq, ulid, "agentmail", "a")
 
         await db.write(again)
         down = False

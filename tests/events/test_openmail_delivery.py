@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 
 from gateway.api.openmail.wire import openmail_wire
+from gateway.events.dialect_format import Wire
 from gateway.events.log import EventLog
-from gateway.events.wire import Wire
 from gateway.settings import Settings
 from gateway.store.engine import Row, Store, Tx
-from gateway.store.jsontext import load
+from gateway.store.json_columns import load
 from tests.events.endpoint import (
     ORGANIZATION,
     Post,

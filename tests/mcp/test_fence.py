@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.mcp.arguments import addresses
-from gateway.mcp.fence import Fence, clean, one_line
 from gateway.mcp.mail_view import authentication, cut
+from gateway.mcp.untrusted_text import Fence, clean, one_line
 
 
 def test_a_mail_cannot_close_the_fence() -> None:

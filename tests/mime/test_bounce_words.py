@@ -8,7 +8,7 @@ from gateway.mime.bounce_reasons import status_of
 from gateway.mime.parse import parse
 from gateway.mime.reports import report
 from gateway.mime.types import Report
-from gateway.mime.worker import ParserPool
+from gateway.mime.workers.parser_pool import ParserPool
 from gateway.store.suppressions import is_hard_bounce, is_permanent
 
 TO = "ann@far.test"

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.mime.parse import parse
 from gateway.mime.types import ParsedMessage
-from gateway.mime.worker import ParserPool
+from gateway.mime.workers.parser_pool import ParserPool
 
 QUOTED = "On Mon, Jan 5, 2026 at 10:00 AM Bob <bob@x.test> wrote:\n> Your verification code is 482913.\n"
 

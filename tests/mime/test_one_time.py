@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.mime.one_time import OneTime, find
+from gateway.mime.one_time.one_time import OneTime, find
 from tests.mime.one_time_samples import NEGATIVE, POSITIVE, Sample
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.mime.reply import (
+from gateway.mime.reply.reply import (
     Original,
     base_subject,
     forward_html,

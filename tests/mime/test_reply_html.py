@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.mime.html_text import html_to_text
-from gateway.mime.reply_html import extract_reply_html
+from gateway.mime.reply.reply_html import extract_reply_html
 
 SAID = "On Mon, Jan 5, 2026 at 10:00 AM Bob &lt;bob@x.test&gt; wrote:"
 

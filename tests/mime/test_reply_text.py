@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.mime.reply_text import extract_reply_text
+from gateway.mime.reply.reply_text import extract_reply_text
 from tests.mime.quotations import ATTRIBUTIONS, DEVICES, FORWARDS, HEADER_BLOCKS
 
 

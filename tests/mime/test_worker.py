@@ -13,7 +13,7 @@ import pytest
 from blockbuster import BlockBuster
 
 from gateway.mime.parse import parse
-from gateway.mime.worker import ParserPool
+from gateway.mime.workers.parser_pool import ParserPool
 
 GOOD = b"From: a@b.c\r\nSubject: good %d\r\nMessage-ID: <%d@x>\r\n\r\nhello"
 # Slow for real: a megabyte of text in many small lines costs more than the short deadlines below.
@@ -217,7 +217,7 @@ async def test_round_trip_is_cheap() -> None:
 def test_workers_end_when_the_parent_is_killed() -> None:
     program = textwrap.dedent("""
         import asyncio
-        from gateway.mime.worker import ParserPool
+        from gateway.mime.workers.parser_pool import ParserPool
         async def main():
             pool = ParserPool(2)
             await pool.start()

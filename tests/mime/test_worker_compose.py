@@ -12,10 +12,10 @@ from gateway.mime.addresses import InvalidAddress
 from gateway.mime.compose import compose
 from gateway.mime.dkim_sign import Signing, SigningError, generate_key, txt_record
 from gateway.mime.header_rules import InvalidHeader
-from gateway.mime.jobs import ComposeFailed, ComposeJob, Order
 from gateway.mime.parse import parse
 from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage
-from gateway.mime.worker import ParserPool
+from gateway.mime.workers.jobs import ComposeFailed, ComposeJob, Order
+from gateway.mime.workers.parser_pool import ParserPool
 from tests.mime.test_worker import GOOD, children
 
 PRIVATE, _ = generate_key(1024)

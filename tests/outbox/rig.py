@@ -16,16 +16,16 @@ import msgspec
 from gateway.core.context import Core
 from gateway.events.log import EventLog
 from gateway.mime.dkim_sign import generate_key
-from gateway.mime.worker import ParserPool
+from gateway.mime.workers.parser_pool import ParserPool
 from gateway.outbox.engine import Outbox
 from gateway.settings import Outbox as OutboxSettings
 from gateway.settings import Settings
-from gateway.store.bell import Bell
 from gateway.store.engine import Row, Store
 from gateway.store.ids import new_ulid, now_us, number_of
-from gateway.store.jsontext import load
+from gateway.store.json_columns import load
 from gateway.store.migrate import migrate
 from gateway.store.scope import Scope
+from gateway.store.wake_event import Bell
 from mailserver.imap import ImapPool
 from tests.databases import database_url
 from tests.outbox.sink import Sink, SinkMail

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core import queue, reputation
 from gateway.core.errors import Conflict, Forbidden, NotFound
 from gateway.core.listing import Window
-from gateway.core.sending import SendRequest, send
+from gateway.core.sending import queue, reputation
+from gateway.core.sending.send import SendRequest, send
 from gateway.core.sent import Sent
 from gateway.outbox import queue as rows
 from gateway.settings import Outbox as OutboxSettings

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gateway.core.sending import SendRequest, send
+from gateway.core.sending.send import SendRequest, send
 from gateway.outbox import engine
 from gateway.settings import Outbox as OutboxSettings
 from gateway.store import ids

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.sending import SendRequest, send
-from gateway.outbox.sweep import DAY_US, sweep
+from gateway.core.sending.send import SendRequest, send
+from gateway.outbox.retention import DAY_US, sweep
 from gateway.settings import Outbox as OutboxSettings
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import pytest
 
-from gateway.core.sending import SendRequest, send
+from gateway.core.sending.send import SendRequest, send
 from gateway.store import aliases
 from gateway.store.engine import Tx
 from mailserver.base import Envelope, Hop

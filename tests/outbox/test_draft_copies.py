@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from imapclient import IMAPClient
 
-from gateway.core.draft_schedule import DraftScheduler
-from gateway.core.draft_send import send_draft
-from gateway.core.drafts import DraftChange, NewDraft, create_draft, delete_draft, update_draft
+from gateway.core.drafts.drafts import DraftChange, NewDraft, create_draft, delete_draft, update_draft
+from gateway.core.drafts.schedule import DraftScheduler
+from gateway.core.drafts.send import send_draft
 from gateway.store.engine import Store, StoreDown
-from gateway.store.jsontext import load
+from gateway.store.json_columns import load
 from tests.outbox.borrowed import borrowed
 from tests.outbox.rig import SCOPE
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from imapclient import IMAPClient
 
-from gateway.core.replies import ReplyRequest, reply
-from gateway.core.sending import SendRequest, send
+from gateway.core.sending.reply import ReplyRequest, reply
+from gateway.core.sending.send import SendRequest, send
 from gateway.store import index, threads
 from gateway.store.engine import Row, Store
 from gateway.store.ids import new_ulid, now_us

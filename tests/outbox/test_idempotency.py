@@ -11,7 +11,7 @@ import pytest
 from gateway.core import idempotency
 from gateway.core.errors import Conflict, Invalid
 from gateway.core.idempotency import Claim, Completion, Replay
-from gateway.core.sending import SendRequest, send
+from gateway.core.sending.send import SendRequest, send
 from gateway.core.sent import Sent
 from gateway.store import index
 from gateway.store.engine import Row, Store, StoreDown, Tx

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from gateway.outbox import lanes as places
-from gateway.outbox.lanes import Lanes
+from gateway.outbox import destination_limits as places
+from gateway.outbox.destination_limits import Lanes
 from gateway.outbox.queue import return_path, token_in, token_of
 from mailserver.base import Hop
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.core.errors import Invalid
-from gateway.core.replies import ReplyRequest, forward, reply
+from gateway.core.sending.reply import ReplyRequest, forward, reply
 from gateway.mime.attachments import safe_filename
 from gateway.mime.types import OutgoingAttachment
 from gateway.store import index, threads

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core.sending import SendRequest, send
+from gateway.core.sending.send import SendRequest, send
 from gateway.outbox.reports import apply_report
 from gateway.store.engine import Row
 from tests.outbox.rig import SCOPE, Rig, rig

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import CoreError, Invalid, Rejected, TooLarge, TooMany
-from gateway.core.sending import SendRequest, send
+from gateway.core.sending.send import SendRequest, send
 from gateway.mime.types import OutgoingAttachment
 from gateway.store.ids import new_ulid, now_us
-from gateway.store.jsontext import load
+from gateway.store.json_columns import load
 from gateway.store.scope import Scope
 from tests.outbox.rig import ORG, SCOPE, rig
 

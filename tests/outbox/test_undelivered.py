@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.sending import SendRequest, send
+from gateway.core.sending.send import SendRequest, send
 from gateway.settings import Outbox as OutboxSettings
 from mailserver.base import Submission
 from tests.outbox.rig import SCOPE, rig, until

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from gateway.core.keys import key_row, new_secret
+from gateway.core.accounts.keys import key_row, new_secret
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.migrate import migrate

@@ -15,7 +15,7 @@ from gateway.store import leases
 from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.leases import LeaseLost, PostgresLeases, Share, living_processes, share_of
 from gateway.store.wakeups import LocalWakeups
-from gateway.sync.turns import Turns
+from gateway.sync.mailbox_ownership import Turns
 from mailserver.doorbell import Doorbell
 
 pytestmark = pytest.mark.anyio

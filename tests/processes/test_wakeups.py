@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.events.log import EventLog
-from gateway.store.bell import Bell
+from gateway.store.wake_event import Bell
 from gateway.store.wakeups import PostgresWakeups
 from tests.postgres_server import PostgresCluster
 

@@ -14,8 +14,8 @@ import pytest
 
 from gateway.setup import apply, layout, manifest, plan, remove, sources
 from gateway.setup.answers import Answers, Secrets, check
-from gateway.setup.hands import DryHands, Hands
-from gateway.setup.machine import Facts
+from gateway.setup.host import DryHands, Hands
+from gateway.setup.host_facts import Facts
 from gateway.setup.manifest import Manifest
 from gateway.setup.steps import Plan
 

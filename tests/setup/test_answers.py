@@ -17,7 +17,7 @@ from gateway.cli.setup_request import first_request, lines
 from gateway.configuration import load_settings
 from gateway.setup import firewall, layout, plan, preflight, proxy, settings_file, sources, tls
 from gateway.setup.answers import Answers, BadAnswer, Secrets, check
-from gateway.setup.machine import Listener
+from gateway.setup.host_facts import Listener
 from gateway.setup.manifest import UnitState
 from gateway.setup.steps import (
     Certbot,

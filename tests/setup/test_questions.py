@@ -21,7 +21,7 @@ from gateway.cli.options import Place
 from gateway.configuration import BadSettings
 from gateway.setup import layout, manifest
 from gateway.setup.answers import Answers, Secrets, check
-from gateway.setup.machine import Facts, Listener
+from gateway.setup.host_facts import Facts, Listener
 from gateway.setup.manifest import UnitState
 from tests.setup.conftest import ANSWERS, FACTS, Tree
 

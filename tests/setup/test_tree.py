@@ -14,9 +14,9 @@ import pytest
 
 from gateway.cli.config import described
 from gateway.configuration import load_settings
-from gateway.setup import apply, layout, machine, manifest, proxy, remove, sources
+from gateway.setup import apply, host_facts, layout, manifest, proxy, remove, sources
 from gateway.setup.answers import Secrets
-from gateway.setup.hands import CommandFailed, Hands
+from gateway.setup.host import CommandFailed, Hands
 from gateway.setup.steps import File, Plan
 from tests.setup.conftest import ANSWERS, PROGRAM, Tree, snapshot
 
@@ -107,7 +107,7 @@ def test_a_unit_that_was_disabled_stays_so(tree: Tree) -> None:
     tree.apply()
     Hands(tree.root).run("systemctl", "disable", "postern-doctor.timer")
     assert tree.apply() == []
-    assert not machine.unit_state(Hands(tree.root), "postern-doctor.timer").enabled
+    assert not host_facts.unit_state(Hands(tree.root), "postern-doctor.timer").enabled
 
 
 def test_a_dry_run_shows_everything_and_touches_nothing(tree: Tree) -> None:
@@ -352,8 +352,8 @@ def test_another_proxy_takes_the_place_of_the_first(with_proxies: Tree) -> None:
     assert Path(os.readlink(tree.at(proxy.NGINX_LINK))) == layout.PROXY / "nginx.conf"
     assert not tree.at(layout.PROXY / "Caddyfile").exists()
     assert Hands(tree.root).members(layout.HTTP_GROUP) == ("www-data",)
-    assert not machine.unit_state(Hands(tree.root), "caddy.service").enabled
-    assert machine.unit_state(Hands(tree.root), "nginx.service").enabled
+    assert not host_facts.unit_state(Hands(tree.root), "caddy.service").enabled
+    assert host_facts.unit_state(Hands(tree.root), "nginx.service").enabled
     tree.apply()  # no proxy any more
     assert not os.path.lexists(tree.at(proxy.NGINX_LINK))
     assert not tree.at(layout.PROXY).exists()

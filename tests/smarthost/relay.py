@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from gateway.core.relay_news import RelayNews
-from gateway.core.sending import SendRequest, send
+from gateway.core.sending.relay_events import RelayNews
+from gateway.core.sending.send import SendRequest, send
 from gateway.store import index
 from gateway.store.engine import Row
 from mailserver.base import Envelope, Hop, RecipientReply

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.core.errors import Invalid, NotFound, Unavailable
-from gateway.core.relay_news import NotTheirs
+from gateway.core.sending.relay_events import NotTheirs
 from gateway.net.client import Fetched
 from gateway.net.errors import TimedOut
 from tests.smarthost import posted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.store.engine import Row, Store, Tx
-from gateway.store.flags_owed import forgive, owe, with_owed
+from gateway.store.pending_flags import forgive, owe, with_owed
 
 
 def test_the_later_wish_wins(store: Store, inbox: Row) -> None:

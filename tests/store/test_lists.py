@@ -1,8 +1,8 @@
 """Allow and block lists: the narrowest scope decides, a block beats an allow."""
 
+from gateway.store.allow_block_lists import verdict
 from gateway.store.engine import Row, Store
 from gateway.store.ids import new_ulid
-from gateway.store.lists import verdict
 
 
 def _entry(store: Store, inbox: Row, kind: str, entry: str, *, scope: str = "inbox") -> None:

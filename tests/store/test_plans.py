@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from gateway.core.sent_before import Once, _find
+from gateway.core.sending.sent_before import Once, _find
 from gateway.store.engine import Store, Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.migrate import migrate

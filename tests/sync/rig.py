@@ -14,17 +14,17 @@ from typing import Any
 import imapclient
 import msgspec
 
-from gateway.core.drafts_sync import MailboxDrafts
+from gateway.core.drafts.from_mailbox import MailboxDrafts
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
-from gateway.mime.worker import ParserPool
+from gateway.mime.workers.parser_pool import ParserPool
 from gateway.settings import Settings
 from gateway.settings import Sync as SyncSettings
-from gateway.store.bell import Bell
 from gateway.store.engine import Row, Store
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.leases import LocalLeases
 from gateway.store.migrate import migrate
+from gateway.store.wake_event import Bell
 from gateway.store.wakeups import LocalWakeups
 from gateway.sync.engine import Sync
 from gateway.sync.idle import IdleWatch

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from gateway.extract.pool import ExtractPool
-from gateway.store.jsontext import load
+from gateway.store.json_columns import load
+from gateway.sync.pass_slots import LENT_OCTETS, Slots
 from gateway.sync.rebuild import rebuild
-from gateway.sync.slots import LENT_OCTETS, Slots
 from tests.extract import files
 from tests.sync.rig import Rig, mail, rig, until
 

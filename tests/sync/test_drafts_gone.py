@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from imapclient.exceptions import IMAPClientError
 
-from gateway.core.draft_schedule import DraftScheduler
+from gateway.core.drafts.schedule import DraftScheduler
 from gateway.store.ids import now_us
 from mailserver.imap import Client
 from tests.api_mail.house import House, house

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.drafts_sync import MailboxDrafts
+from gateway.core.drafts.from_mailbox import MailboxDrafts
 from gateway.store import reread
 from gateway.sync.engine import Sync
 from tests.sync.rig import Rig, mail, rig, until

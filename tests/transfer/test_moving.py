@@ -11,7 +11,7 @@ import pytest
 
 from gateway.backup.moving import TABLES, put_into_postgresql
 from gateway.backup.records import BackupError
-from gateway.mail_place import LINK
+from gateway.mail_files import LINK
 from gateway.store.engine import Store
 from tests.gateway_process import Organization, running_gateway
 from tests.postgres_server import PostgresCluster

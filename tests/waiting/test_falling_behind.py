@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from gateway.core.errors import Unavailable
-from gateway.core.waiting import Match, watch
+from gateway.core.mail.wait import Match, watch
 from gateway.events import live
 from tests.api.happenings import received
 from tests.api_mail.shelf import Shelf, mail

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from gateway.core.errors import Invalid
-from gateway.core.mail_match import Match
-from gateway.store.jsontext import dump
+from gateway.core.mail.wait_match import Match
+from gateway.store.json_columns import dump
 
 
 def _row(name: str = "", email: str = "", subject: str = "", text: str | None = None) -> dict[str, object]:

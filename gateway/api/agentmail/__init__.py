@@ -31,9 +31,9 @@ from gateway.api.agentmail.events_view import render
 from gateway.api.agentmail.socket import serve_socket
 from gateway.api.dialect import Dialect
 from gateway.api.routing import Table
-from gateway.api.socket_door import SOCKET
+from gateway.api.socket_auth import SOCKET
+from gateway.events.dialect_format import Wire
 from gateway.events.webhook_signing import sign
-from gateway.events.wire import Wire
 
 
 def _table() -> Table:

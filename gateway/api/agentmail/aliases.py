@@ -9,10 +9,10 @@ import msgspec
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
-from gateway.core import aliases
 from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
-from gateway.core.aliases import Alias
 from gateway.core.errors import Invalid
+from gateway.core.inboxes import aliases
+from gateway.core.inboxes.aliases import Alias
 
 table = Table("aliases")
 

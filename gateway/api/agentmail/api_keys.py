@@ -11,8 +11,8 @@ from gateway.api.agentmail.manage_views import KeyView, NewKeyView, key_view, ne
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import parse_time
-from gateway.core import keys
 from gateway.core.access import changes, reads
+from gateway.core.accounts import keys
 from gateway.core.errors import Invalid
 
 table = Table("api-keys")

@@ -6,8 +6,8 @@ from gateway.api import downloads
 from gateway.api.agentmail.links import file_link
 from gateway.api.agentmail.views import AttachmentLink
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import attachments
 from gateway.core.access import reads
+from gateway.core.mail import attachments
 
 table = Table("Attachments")
 table.include(downloads.table)

@@ -11,9 +11,12 @@ import msgspec
 
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
-from gateway.core import domains, domains_check, domains_keys, domains_proof
 from gateway.core.access import ORGANIZATION_OR_POD, changes, operator_only, reads
-from gateway.core.domains_records import REQUIRED, Keys, all_records, policy_of, whole_zone
+from gateway.core.domains import check as domains_check
+from gateway.core.domains import domains
+from gateway.core.domains import keys as domains_keys
+from gateway.core.domains import proof as domains_proof
+from gateway.core.domains.records import REQUIRED, Keys, all_records, policy_of, whole_zone
 from gateway.core.errors import Invalid
 from gateway.settings import Settings
 from gateway.store.engine import Row

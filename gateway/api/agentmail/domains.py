@@ -10,8 +10,10 @@ from starlette.responses import PlainTextResponse, Response
 from gateway.api.agentmail.manage_views import DomainView, domain_view
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import domains, domains_check, domains_records
 from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
+from gateway.core.domains import check as domains_check
+from gateway.core.domains import domains
+from gateway.core.domains import records as domains_records
 
 table = Table("domains")
 

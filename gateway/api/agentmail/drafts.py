@@ -13,11 +13,12 @@ from gateway.api.agentmail.views import DraftItem, DraftView, Sent, draft_item, 
 from gateway.api.paging import read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import parse_time
-from gateway.core import draft_send, drafts
 from gateway.core.access import changes, reads
-from gateway.core.drafts import DraftChange, NewDraft
+from gateway.core.drafts import drafts
+from gateway.core.drafts import send as draft_send
+from gateway.core.drafts.drafts import DraftChange, NewDraft
 from gateway.core.idempotency import Completion
-from gateway.core.request_files import FileGiven, load_files
+from gateway.core.sending.request_attachments import FileGiven, load_files
 from gateway.core.sent import Sent as Accepted
 
 table = Table("Drafts")

@@ -11,9 +11,9 @@ from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, Table
 from gateway.api.times import iso_of
 from gateway.core.access import reads
-from gateway.core.event_log import list_events
-from gateway.core.label_log import list_label_changes
-from gateway.core.webhooks import EVENT_TYPES
+from gateway.core.mail.label_log import list_label_changes
+from gateway.core.webhooks.event_log import list_events
+from gateway.core.webhooks.webhooks import EVENT_TYPES
 from gateway.store.engine import Row
 
 table = Table("events")

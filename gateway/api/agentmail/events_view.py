@@ -14,7 +14,7 @@ from gateway.api.agentmail.views import attachment_public
 from gateway.api.times import iso_of
 from gateway.mime.addresses import format_address
 from gateway.mime.types import Address
-from gateway.store.jsontext import dump, load
+from gateway.store.json_columns import dump, load
 
 MAX_PAYLOAD = 1_000_000
 """Octets of an event's JSON; text and html are left out above it, then the quoteless copies, then headers."""

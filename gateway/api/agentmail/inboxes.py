@@ -16,9 +16,9 @@ from gateway.api.agentmail.manage_views import (
 )
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import inboxes, quotas
 from gateway.core.access import ORGANIZATION, ORGANIZATION_OR_POD, changes, reads
 from gateway.core.errors import Invalid, NotFound
+from gateway.core.inboxes import inboxes, quotas
 from gateway.core.lookup import find_pod
 from gateway.store.ids import parse_id
 from mailserver.base import Endpoint

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from gateway.core.labels_change import Change
+from gateway.core.mail.relabel import Change
 
 Labels = str | list[str] | None
 Doc = msgspec.Meta

@@ -8,7 +8,7 @@ from gateway.api.agentmail.views import AttachmentLink, RawLink, attachment
 from gateway.api.downloads import signed_url
 from gateway.api.routing import Call
 from gateway.api.times import iso_of
-from gateway.core.attachments import Found
+from gateway.core.mail.attachments import Found
 from gateway.store.engine import Row
 
 PREFIX = "/api/v0"

@@ -9,8 +9,8 @@ import msgspec
 from gateway.api.agentmail.manage_views import ListEntryView, entry_view
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import list_entries
 from gateway.core.access import changes, reads
+from gateway.core.inboxes import list_entries
 
 table = Table("lists")
 

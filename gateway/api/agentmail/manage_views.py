@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import msgspec
 
 from gateway.api.times import iso, iso_of
-from gateway.core.domains_records import records_of
-from gateway.core.keys import permissions_of
+from gateway.core.accounts.keys import permissions_of
+from gateway.core.domains.records import records_of
 from gateway.settings import Settings
 from gateway.store.engine import Row
-from gateway.store.jsontext import load
+from gateway.store.json_columns import load
 
 
 class OrganizationView(msgspec.Struct):

@@ -20,9 +20,10 @@ from gateway.api.agentmail.views import (
 )
 from gateway.api.paging import read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import messages, removal, search
 from gateway.core.access import changes, reads
-from gateway.core.labels_change import change_labels, change_many
+from gateway.core.mail import delete as removal
+from gateway.core.mail import messages, search
+from gateway.core.mail.relabel import change_labels, change_many
 
 table = Table("Messages")
 table.include(sending.table)

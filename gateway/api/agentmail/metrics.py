@@ -8,8 +8,8 @@ import msgspec
 
 from gateway.api.routing import Call, NoBody, Table
 from gateway.api.times import iso_of, parse_time
-from gateway.core import usage
 from gateway.core.access import reads
+from gateway.core.accounts import usage
 
 table = Table("metrics")
 

@@ -6,8 +6,8 @@ import msgspec
 
 from gateway.api.agentmail.manage_views import OrganizationView, organization_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import organizations
 from gateway.core.access import ORGANIZATION, reads
+from gateway.core.accounts import organizations
 
 table = Table("organizations")
 

@@ -9,8 +9,8 @@ import msgspec
 from gateway.api.agentmail.manage_views import PodView, pod_view
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import pods
 from gateway.core.access import ORGANIZATION, ORGANIZATION_OR_POD, changes, reads
+from gateway.core.accounts import pods
 
 table = Table("pods")
 

@@ -11,8 +11,8 @@ import msgspec
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
-from gateway.core import queue, relay_queue
 from gateway.core.access import operator_only, reads
+from gateway.core.sending import queue, relay_queue
 from gateway.store.engine import Row
 from mailserver.postfix_dovecot.queue import Queued
 
@@ -150,7 +150,7 @@ async def retry_relay_all(call: Call[NoBody, NoQuery]) -> PutForward:
 
 
 def queue_item(row: Row) -> QueueItem:
-    """A row of ``core.queue``."""
+    """A row of ``core.sending.queue``."""
     sending = row["claimed_until"] is not None
     return QueueItem(
         id=_id_of(row),

@@ -11,15 +11,17 @@ from starlette.responses import Response
 from gateway.api.agentmail.labels_body import Labels, as_list
 from gateway.api.agentmail.views import Sent
 from gateway.api.body import encode
-from gateway.api.once import Run, send_once
+from gateway.api.idempotency import Run, send_once
 from gateway.api.routing import Call, NoQuery, Table
-from gateway.core import messages, replies, sending
 from gateway.core.access import changes
 from gateway.core.idempotency import Completion
 from gateway.core.lookup import find_inbox
-from gateway.core.replies import ReplyRequest
-from gateway.core.request_files import FileGiven, load_files
-from gateway.core.sending import SendRequest
+from gateway.core.mail import messages
+from gateway.core.sending import reply as replies
+from gateway.core.sending import send as sending
+from gateway.core.sending.reply import ReplyRequest
+from gateway.core.sending.request_attachments import FileGiven, load_files
+from gateway.core.sending.send import SendRequest
 from gateway.core.sent import Sent as Accepted
 
 table = Table("Messages")

@@ -27,7 +27,7 @@ from gateway.api.agentmail.socket_filter import Choice, Subscribe, choose
 from gateway.api.body import encode
 from gateway.api.errors import Internal, core_error, error_headers, from_msgspec
 from gateway.api.event_socket import GONE, MAX_SENT, EventSocket, Frame, Manner
-from gateway.api.socket_door import admit, counted
+from gateway.api.socket_auth import admit, counted
 from gateway.core.context import Core
 from gateway.core.errors import CoreError, Invalid, LimitReached
 from gateway.core.event_reach import position_of

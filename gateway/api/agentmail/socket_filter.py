@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.core.lookup import find_inbox, find_pod, require
-from gateway.core.webhooks import MAX_IDS, check_types
+from gateway.core.webhooks.webhooks import MAX_IDS, check_types
 from gateway.events.kinds import OPT_IN
 from gateway.events.reach import permissions_of
 from gateway.store.engine import Row, Tx

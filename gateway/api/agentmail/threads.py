@@ -18,10 +18,11 @@ from gateway.api.agentmail.views import (
 )
 from gateway.api.paging import PageQuery, read_paging, token
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import removal, search, threads
 from gateway.core.access import changes, reads
-from gateway.core.labels_change import change_thread
 from gateway.core.listing import Window
+from gateway.core.mail import delete as removal
+from gateway.core.mail import search, threads
+from gateway.core.mail.relabel import change_thread
 
 table = Table("Threads")
 

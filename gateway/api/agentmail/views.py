@@ -14,7 +14,7 @@ from gateway.api.times import iso, iso_of
 from gateway.mime.addresses import format_address
 from gateway.mime.types import Address
 from gateway.store.engine import Row
-from gateway.store.jsontext import load
+from gateway.store.json_columns import load
 
 
 class AttachmentView(msgspec.Struct):
@@ -238,7 +238,7 @@ def _attachments(text: str) -> list[AttachmentView]:
 
 
 def message_item(row: Row) -> MessageItem:
-    """A row of ``core.messages.list_messages``."""
+    """A row of ``core.mail.messages.list_messages``."""
     references = row["references_json"]
     return MessageItem(
         inbox_id=f"inb_{row['inbox_id']}",
@@ -263,7 +263,7 @@ def message_item(row: Row) -> MessageItem:
 
 
 def message_view(row: Row, *, bodies: bool = True) -> MessageView:
-    """A row of ``core.messages.get_message``."""
+    """A row of ``core.mail.messages.get_message``."""
     references = row["references_json"]
     return MessageView(
         inbox_id=f"inb_{row['inbox_id']}",
@@ -294,7 +294,7 @@ def message_view(row: Row, *, bodies: bool = True) -> MessageView:
 
 
 def thread_fields(row: Row) -> dict[str, Any]:
-    """The fields of a thread's list item, from a row of ``core.threads``."""
+    """The fields of a thread's list item, from a row of ``core.mail.threads``."""
     return {
         "inbox_id": f"inb_{row['inbox_id']}",
         "thread_id": f"thr_{row['id']}",
@@ -316,12 +316,12 @@ def thread_fields(row: Row) -> dict[str, Any]:
 
 
 def thread_item(row: Row) -> ThreadItem:
-    """A row of ``core.threads.list_threads``."""
+    """A row of ``core.mail.threads.list_threads``."""
     return ThreadItem(**thread_fields(row))
 
 
 def draft_fields(row: Row) -> dict[str, Any]:
-    """The fields of a draft's list item, from a row of ``core.drafts``."""
+    """The fields of a draft's list item, from a row of ``core.drafts.drafts``."""
     content = load(row["content_json"])
     return {
         "inbox_id": f"inb_{row['inbox_id']}",
@@ -343,12 +343,12 @@ def draft_fields(row: Row) -> dict[str, Any]:
 
 
 def draft_item(row: Row) -> DraftItem:
-    """A row of ``core.drafts.list_drafts``."""
+    """A row of ``core.drafts.drafts.list_drafts``."""
     return DraftItem(**draft_fields(row))
 
 
 def draft_view(row: Row) -> DraftView:
-    """A row of ``core.drafts.get_draft``."""
+    """A row of ``core.drafts.drafts.get_draft``."""
     content = load(row["content_json"])
     return DraftView(
         **draft_fields(row),

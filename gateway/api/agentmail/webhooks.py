@@ -10,10 +10,11 @@ from gateway.api.agentmail.manage_views import AttemptView, WebhookView, attempt
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import parse_time
-from gateway.core import webhook_replay, webhooks
 from gateway.core.access import changes, reads
 from gateway.core.errors import Invalid
-from gateway.store.jsontext import load
+from gateway.core.webhooks import replay as webhook_replay
+from gateway.core.webhooks import webhooks
+from gateway.store.json_columns import load
 
 table = Table("webhooks")
 

@@ -23,8 +23,8 @@ from gateway.api.mailboxkit import (
     webhooks,
 )
 from gateway.api.mailboxkit.errors import ERROR_SCHEMA, render_error
+from gateway.api.mailboxkit.idempotency import once
 from gateway.api.mailboxkit.limits import request_limits
-from gateway.api.mailboxkit.repeats import once
 from gateway.api.mailboxkit.wire import mailboxkit_wire
 from gateway.api.routing import Table
 

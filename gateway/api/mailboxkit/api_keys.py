@@ -10,8 +10,8 @@ from gateway.api.mailboxkit.inboxes import required_name
 from gateway.api.mailboxkit.listing import Data, PageQuery, Rows, listed, window_of
 from gateway.api.mailboxkit.resource_views import ApiKeyView, NewApiKeyView, api_key_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import keys
 from gateway.core.access import changes, reads
+from gateway.core.accounts import keys
 
 table = Table("api_keys")
 

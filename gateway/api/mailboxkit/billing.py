@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.api.routing import Call
 from gateway.core.errors import Unpaid
-from gateway.core.wallet_notice import billing_url, dollars
+from gateway.core.sending.wallet_notice import billing_url, dollars
 
 
 @contextmanager

@@ -8,12 +8,13 @@ from __future__ import annotations
 import msgspec
 
 from gateway.api.mailboxkit.errors import fields
+from gateway.api.mailboxkit.idempotency import own_id
 from gateway.api.mailboxkit.listing import Data, PageQuery, Rows, listed, window_of
-from gateway.api.mailboxkit.repeats import own_id
 from gateway.api.mailboxkit.resource_views import DnsView, DomainView, dns_view, domain_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import domains, domains_check
 from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
+from gateway.core.domains import check as domains_check
+from gateway.core.domains import domains
 
 table = Table("domains")
 

@@ -17,9 +17,9 @@ from gateway.api.mailboxkit.message_event import message_news
 from gateway.api.mailboxkit.message_view import MessageView, message_view
 from gateway.api.mailboxkit.resource_views import InboxView, inbox_view
 from gateway.api.times import to_seconds
-from gateway.core.webhook_trial import TEST_EVENT
+from gateway.core.webhooks.test_post import TEST_EVENT
 from gateway.store.ids import number_of
-from gateway.store.jsontext import load
+from gateway.store.json_columns import load
 
 MESSAGE_EVENTS = (
     "message.received",

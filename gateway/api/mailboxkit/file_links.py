@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.api.routing import Call
-from gateway.core.signed import Link, sign_until
+from gateway.core.signed_links import Link, sign_until
 
 PREFIX = "/api/v1"
 

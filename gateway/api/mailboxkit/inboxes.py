@@ -7,14 +7,14 @@ from typing import Annotated
 import msgspec
 
 from gateway.api.mailboxkit.errors import fields
+from gateway.api.mailboxkit.idempotency import own_id
 from gateway.api.mailboxkit.listing import Data, PageQuery, Rows, listed, window_of
-from gateway.api.mailboxkit.repeats import own_id
 from gateway.api.mailboxkit.resource_views import InboxView, inbox_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import inboxes
 from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
 from gateway.core.errors import Invalid, Missing
-from gateway.core.paged import clean_text
+from gateway.core.inboxes import inboxes
+from gateway.core.paging import clean_text
 
 table = Table("inboxes")
 

@@ -6,9 +6,9 @@ from gateway.api.mailboxkit.file_links import file_links
 from gateway.api.mailboxkit.listing import Data, MailQuery, MailRows, listed_mail, window_of
 from gateway.api.mailboxkit.message_view import MessageView, message_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import messages
 from gateway.core.access import reads
 from gateway.core.listing import Filter
+from gateway.core.mail import messages
 from gateway.events.payload import message_facts
 
 table = Table("messages")

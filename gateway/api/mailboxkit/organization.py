@@ -5,8 +5,8 @@ from __future__ import annotations
 from gateway.api.mailboxkit.listing import Data
 from gateway.api.mailboxkit.resource_views import OrganizationView, organization_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import organizations
 from gateway.core.access import ORGANIZATION, reads
+from gateway.core.accounts import organizations
 
 table = Table("organization")
 

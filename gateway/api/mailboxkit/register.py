@@ -7,7 +7,7 @@ import msgspec
 from gateway.api.mailboxkit.ids import shown_ulid
 from gateway.api.routing import Call, NoQuery, Table
 from gateway.core.access import OPEN
-from gateway.core.register import register
+from gateway.core.accounts.register import register
 
 table = Table("register")
 

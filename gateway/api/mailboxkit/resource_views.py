@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from gateway.api.mailboxkit.ids import shown_ulid
 from gateway.api.mailboxkit.listing import shown_time
 from gateway.api.times import to_seconds
-from gateway.core import domains_records
+from gateway.core.domains import records as domains_records
 from gateway.settings import Settings
 from gateway.store.engine import Row
 from gateway.store.ids import number_of

@@ -16,7 +16,7 @@ from gateway.api.times import parse_day
 from gateway.core.access import reads
 from gateway.core.errors import Invalid
 from gateway.core.listing import Filter
-from gateway.core.search import search_messages
+from gateway.core.mail.search import search_messages
 from gateway.events.payload import message_facts
 
 table = Table("messages")

@@ -10,18 +10,20 @@ from starlette.responses import Response
 
 from gateway.api.body import encode
 from gateway.api.mailboxkit.billing import billed
+from gateway.api.mailboxkit.idempotency import completion
 from gateway.api.mailboxkit.ids import shown_ulid
 from gateway.api.mailboxkit.listing import Data
-from gateway.api.mailboxkit.repeats import completion
 from gateway.api.mailboxkit.send_form import MAX_FILES_TOGETHER, ReplyBody, SendBody, addresses, read_given
 from gateway.api.routing import Call, NoQuery, Table
 from gateway.api.times import to_seconds
-from gateway.core import messages, replies, sending
 from gateway.core.access import changes
 from gateway.core.idempotency import Completion
 from gateway.core.lookup import find_inbox
-from gateway.core.replies import ReplyRequest
-from gateway.core.sending import SendRequest
+from gateway.core.mail import messages
+from gateway.core.sending import reply as replies
+from gateway.core.sending import send as sending
+from gateway.core.sending.reply import ReplyRequest
+from gateway.core.sending.send import SendRequest
 from gateway.core.sent import Sent
 from gateway.mime.attachment_names import unique_names
 from gateway.store.engine import Row

@@ -14,7 +14,7 @@ from gateway.api.body import decode, read_body
 from gateway.api.multipart import Form, is_form, read_form
 from gateway.api.routing import Call
 from gateway.core.errors import Invalid, Missing
-from gateway.core.request_files import FileGiven, load_files, uploaded
+from gateway.core.sending.request_attachments import FileGiven, load_files, uploaded
 from gateway.mime.types import OutgoingAttachment
 
 MAX_FILES = 5

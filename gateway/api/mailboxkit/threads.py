@@ -10,9 +10,9 @@ from gateway.api.mailboxkit.listing import Data, MailQuery, MailRows, listed_mai
 from gateway.api.mailboxkit.message_view import MessageView, message_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import to_seconds
-from gateway.core import threads
 from gateway.core.access import reads
 from gateway.core.listing import Filter
+from gateway.core.mail import threads
 from gateway.events.payload import message_facts
 from gateway.store.engine import Row
 from gateway.store.ids import number_of

@@ -8,10 +8,10 @@ import msgspec
 
 from gateway.api.mailboxkit.listing import Data
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import wallet
 from gateway.core.access import ORGANIZATION, operator_only, reads
-from gateway.core.wallet import Standing
-from gateway.core.wallet_notice import dollars
+from gateway.core.sending import wallet
+from gateway.core.sending.wallet import Standing
+from gateway.core.sending.wallet_notice import dollars
 from gateway.store.ids import number_of
 
 table = Table("wallet")

@@ -9,10 +9,10 @@ import msgspec
 from gateway.api.mailboxkit.events_view import EventView
 from gateway.api.mailboxkit.listing import shown_time
 from gateway.api.times import to_seconds
-from gateway.events.wire import Try, Wire
+from gateway.events.dialect_format import Try, Wire
 from gateway.store.engine import Row
 from gateway.store.ids import number_of
-from gateway.store.jsontext import load
+from gateway.store.json_columns import load
 
 
 class WebhookView(msgspec.Struct):
@@ -66,7 +66,7 @@ def webhook_view(row: Row, *, secret: bool = False) -> WebhookView:
 
 
 def attempt_view(row: Row, wire: Wire) -> AttemptView:
-    """``row``: as ``core.webhook_attempts`` gives it with ``payloads``; ``wire``: what rendered it for the endpoint."""
+    """``row``: as ``core.webhooks.attempts`` gives it with ``payloads``; ``wire``: what rendered it for the endpoint."""
     ok = row["error"] is None and 200 <= (row["status"] or 0) < 300
     payload: Any = None
     if row["event"] is not None:

@@ -8,8 +8,8 @@ import msgspec
 
 from gateway.api.mailboxkit.errors import fields
 from gateway.api.mailboxkit.events_view import EVENTS
+from gateway.api.mailboxkit.idempotency import own_id
 from gateway.api.mailboxkit.listing import Data, PageQuery, Rows, listed, window_of
-from gateway.api.mailboxkit.repeats import own_id
 from gateway.api.mailboxkit.webhook_views import (
     AttemptView,
     ResentView,
@@ -19,13 +19,14 @@ from gateway.api.mailboxkit.webhook_views import (
 )
 from gateway.api.mailboxkit.wire import mailboxkit_wire
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import webhook_replay, webhooks
 from gateway.core.access import changes, reads
 from gateway.core.errors import Missing
-from gateway.core.paged import clean_text
-from gateway.core.webhook_trial import record_test
-from gateway.core.webhooks import Among, NewWebhook
-from gateway.events.wire import Wire
+from gateway.core.paging import clean_text
+from gateway.core.webhooks import replay as webhook_replay
+from gateway.core.webhooks import webhooks
+from gateway.core.webhooks.test_post import record_test
+from gateway.core.webhooks.webhooks import Among, NewWebhook
+from gateway.events.dialect_format import Wire
 from gateway.store.ids import number_of
 
 table = Table("webhooks")

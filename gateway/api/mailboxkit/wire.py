@@ -7,10 +7,10 @@ from itertools import pairwise
 
 from gateway.api.mailboxkit.events_view import render
 from gateway.api.mailboxkit.file_links import FileLinks
+from gateway.events.dialect_format import Try, Wire
 from gateway.events.schedule import Outcome
 from gateway.events.webhook_signing import sign as sign_standard
 from gateway.events.webhook_signing import sign_mailboxkit
-from gateway.events.wire import Try, Wire
 from gateway.settings import Settings
 from gateway.store.engine import Row
 

@@ -30,7 +30,7 @@ from gateway.api.openmail.errors import ERROR_SCHEMA, render_error
 from gateway.api.openmail.socket import serve_socket
 from gateway.api.openmail.wire import openmail_wire
 from gateway.api.routing import Table
-from gateway.api.socket_door import SOCKET
+from gateway.api.socket_auth import SOCKET
 
 _PARTS: tuple[Table, ...] = (
     account_keys.table,

@@ -9,10 +9,10 @@ import msgspec
 from gateway.api.openmail.api_keys import PREFIX
 from gateway.api.openmail.resource_views import AccountKeysView, AccountKeyView, account_key_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import held_keys
 from gateway.core.access import ORGANIZATION, changes, reads
+from gateway.core.accounts import held_keys
+from gateway.core.accounts.held_keys import Holder
 from gateway.core.errors import Invalid
-from gateway.core.held_keys import Holder
 
 table = Table("api-keys")
 

@@ -22,10 +22,10 @@ from gateway.api.openmail.webhook_views import (
 from gateway.api.openmail.wire import openmail_wire
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso
-from gateway.core import account_webhook
 from gateway.core.access import ORGANIZATION, changes, reads
 from gateway.core.errors import Invalid
-from gateway.core.webhook_trial import post_test
+from gateway.core.webhooks import account_webhook
+from gateway.core.webhooks.test_post import post_test
 from gateway.store.engine import Row
 
 table = Table("webhooks")

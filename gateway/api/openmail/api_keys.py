@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import msgspec
 
-from gateway.api.openmail.reach import INBOX_KEY, POD_KEY
+from gateway.api.openmail.guards import INBOX_KEY, POD_KEY
 from gateway.api.openmail.resource_views import ApiKeysView, ApiKeyView, api_key_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import held_keys
 from gateway.core.access import ORGANIZATION, changes, reads
-from gateway.core.held_keys import Holder
+from gateway.core.accounts import held_keys
+from gateway.core.accounts.held_keys import Holder
 
 table = Table("api-keys")
 

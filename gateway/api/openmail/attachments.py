@@ -8,8 +8,8 @@ from starlette.responses import Response
 from gateway.api import downloads
 from gateway.api.downloads import signed_url
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import attachment_text
 from gateway.core.access import reads
+from gateway.core.mail import attachment_text
 
 PREFIX = "/v1"
 SIGNED_SECONDS = 15 * 60

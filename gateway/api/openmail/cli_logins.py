@@ -6,8 +6,8 @@ import msgspec
 
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
-from gateway.core import cli_login
 from gateway.core.access import ORGANIZATION, changes
+from gateway.core.accounts import cli_login
 
 table = Table("sign-in")
 

@@ -12,8 +12,10 @@ import msgspec
 from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso, iso_of
-from gateway.core import domains, domains_check, domains_records
 from gateway.core.access import ORGANIZATION, changes, reads
+from gateway.core.domains import check as domains_check
+from gateway.core.domains import domains
+from gateway.core.domains import records as domains_records
 from gateway.settings import Settings
 from gateway.store.engine import Row
 

@@ -10,8 +10,8 @@ import msgspec
 
 from gateway.api.openmail.attachment_view import AttachmentView, attachment_views
 from gateway.api.times import iso_of
-from gateway.events.wire import Try
-from gateway.store.jsontext import load
+from gateway.events.dialect_format import Try
+from gateway.store.json_columns import load
 
 ON_SOCKETS = frozenset({"message.received"})
 """The types that a WebSocket shows too; the others are for webhooks only."""

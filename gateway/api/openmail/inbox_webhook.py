@@ -13,9 +13,9 @@ from gateway.api.openmail.webhook_views import (
 )
 from gateway.api.openmail.wire import openmail_wire
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import inbox_webhook
 from gateway.core.access import ORGANIZATION, changes, reads
-from gateway.core.webhook_trial import post_test
+from gateway.core.webhooks import inbox_webhook
+from gateway.core.webhooks.test_post import post_test
 
 table = Table("webhooks")
 

@@ -14,12 +14,13 @@ from msgspec import UNSET, UnsetType
 from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
 from gateway.api.openmail.resource_views import InboxView, inbox_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import inbox_webhook, inboxes
 from gateway.core.access import ORGANIZATION, ORGANIZATION_OR_POD, admit, changes, reads
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
+from gateway.core.inboxes import inboxes
 from gateway.core.listing import Listing
-from gateway.core.paged import clean_text
+from gateway.core.paging import clean_text
+from gateway.core.webhooks import inbox_webhook
 from gateway.store.engine import Row
 
 table = Table("inboxes")

@@ -69,7 +69,7 @@ class ThreadMessages(msgspec.Struct, rename="camel"):
 
 
 def message_view(row: Row, inbox: Row, public_url: str) -> MessageView:
-    """A message row with ``text``, ``html`` and ``attachments`` (``core.attachment_text``), of ``inbox``."""
+    """A message row with ``text``, ``html`` and ``attachments`` (``core.mail.attachment_text``), of ``inbox``."""
     sender = person_of(row["from_json"])
     to, cc = people_of(row["to_json"]), people_of(row["cc_json"])
     inbound = row["direction"] == "inbound"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from gateway.api.openmail.message_view import Direction, MessageView, message_view
 from gateway.api.openmail.offset_paging import MailPage, MailQuery, mail_page, window_of
 from gateway.api.routing import Call, NoBody, Table
-from gateway.core import messages
 from gateway.core.access import reads
-from gateway.core.attachment_text import fill_texts
 from gateway.core.listing import Filter
 from gateway.core.lookup import find_inbox
+from gateway.core.mail import messages
+from gateway.core.mail.attachment_text import fill_texts
 
 table = Table("messages")
 

@@ -10,8 +10,8 @@ from msgspec import UNSET, UnsetType
 from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
 from gateway.api.openmail.resource_views import PodView, pod_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import pods
 from gateway.core.access import ORGANIZATION, ORGANIZATION_OR_POD, changes, reads
+from gateway.core.accounts import pods
 
 table = Table("pods")
 

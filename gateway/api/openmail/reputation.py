@@ -12,10 +12,10 @@ import msgspec
 
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
-from gateway.core import reputation
 from gateway.core.access import operator_only, reads
 from gateway.core.context import Core
-from gateway.core.reputation import Rates, Reason
+from gateway.core.sending import reputation
+from gateway.core.sending.reputation import Rates, Reason
 from gateway.store.scope import Scope
 from gateway.store.suspension import Suspension
 

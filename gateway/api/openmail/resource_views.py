@@ -81,7 +81,7 @@ def pod_view(row: Row) -> PodView:
 
 
 def inbox_view(row: Row, webhook_url: str | None) -> InboxView:
-    """An inbox's row; the secret is shown when the row has one (``core.inboxes`` puts it there once)."""
+    """An inbox's row; the secret is shown when the row has one (``core.inboxes.inboxes`` puts it there once)."""
     return InboxView(
         id=f"inb_{row['id']}",
         pod_id=f"pod_{row['pod_id']}",

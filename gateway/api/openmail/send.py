@@ -14,18 +14,18 @@ from functools import partial
 import msgspec
 
 from gateway.api.body import encode
-from gateway.api.once import send_once
+from gateway.api.idempotency import send_once
 from gateway.api.openmail.message_view import Direction, Status
 from gateway.api.openmail.send_form import MAX_SUBJECT, SendBody, SendGiven, read_send
 from gateway.api.routing import Call, NoQuery, Table
 from gateway.api.times import iso_of
-from gateway.core import sending
 from gateway.core.access import changes
 from gateway.core.errors import CoreError, Invalid
 from gateway.core.idempotency import Completion
 from gateway.core.lookup import find_inbox
+from gateway.core.sending import send as sending
+from gateway.core.sending.thread_reply import ThreadReply, reply_in_thread
 from gateway.core.sent import Sent
-from gateway.core.thread_reply import ThreadReply, reply_in_thread
 from gateway.mime.addresses import InvalidAddress, parse_user_address
 from gateway.mime.html_guess import looks_like_html
 from gateway.mime.html_text import html_to_text

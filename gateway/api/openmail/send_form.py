@@ -12,7 +12,7 @@ from gateway.api.errors import from_msgspec
 from gateway.api.multipart import Form, is_form, read_form
 from gateway.api.routing import Call
 from gateway.core.errors import Invalid, TooLarge
-from gateway.core.request_files import FileGiven, load_files, uploaded
+from gateway.core.sending.request_attachments import FileGiven, load_files, uploaded
 from gateway.mime.types import OutgoingAttachment
 
 MAX_SUBJECT = 998

@@ -13,11 +13,11 @@ import msgspec
 from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
-from gateway.core import sender_rules
 from gateway.core.access import ORGANIZATION, changes, reads
-from gateway.core.sender_rules import Action
+from gateway.core.inboxes import sender_rules
+from gateway.core.inboxes.sender_rules import Action
+from gateway.store.allow_block_lists import Mode
 from gateway.store.engine import Row
-from gateway.store.lists import Mode
 
 table = Table("sender rules")
 

@@ -34,11 +34,11 @@ from gateway.api.openmail.socket_protocol import (
     subscribed,
     unsubscribed,
 )
-from gateway.api.socket_door import TooManyOpen, admit, counted
+from gateway.api.socket_auth import TooManyOpen, admit, counted
 from gateway.core.context import Core
 from gateway.core.errors import NotFound, TooMany
 from gateway.core.event_reach import position_of
-from gateway.events.wire import Try
+from gateway.events.dialect_format import Try
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
 from gateway.store.scope import Scope

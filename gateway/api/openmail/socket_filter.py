@@ -8,7 +8,7 @@ from gateway.api.openmail.events_view import ON_SOCKETS
 from gateway.api.openmail.socket_protocol import Subscribe
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.lookup import find_inbox, inbox_ids, require
-from gateway.core.single_webhook import EVENT_TYPES
+from gateway.core.webhooks.single_webhook import EVENT_TYPES
 from gateway.events.reach import permissions_of
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import parse_id

@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.api.errors import from_msgspec
 from gateway.core.errors import CoreError, Invalid
-from gateway.core.webhooks import MAX_IDS
+from gateway.core.webhooks.webhooks import MAX_IDS
 
 _Refs = Annotated[list[Annotated[str, msgspec.Meta(max_length=320)]], msgspec.Meta(max_length=MAX_IDS)]
 _Types = Annotated[list[Annotated[str, msgspec.Meta(max_length=320)]], msgspec.Meta(max_length=100)]

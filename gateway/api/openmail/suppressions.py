@@ -12,8 +12,8 @@ import msgspec
 from gateway.api.openmail.offset_paging import OffsetQuery, Page, page, window_of
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
-from gateway.core import suppressions
 from gateway.core.access import ORGANIZATION, changes, reads
+from gateway.core.sending import suppressions
 from gateway.store.engine import Row
 
 table = Table("suppressions")

@@ -9,11 +9,11 @@ import msgspec
 from gateway.api.openmail.message_view import ThreadMessages, ThreadView, message_view, thread_view
 from gateway.api.openmail.offset_paging import MailPage, MailQuery, mail_page, window_of
 from gateway.api.routing import Call, NoBody, NoQuery, Table
-from gateway.core import read_state, threads
 from gateway.core.access import changes, reads
-from gateway.core.attachment_text import fill_texts
 from gateway.core.listing import Filter
 from gateway.core.lookup import find_inbox
+from gateway.core.mail import read_state, threads
+from gateway.core.mail.attachment_text import fill_texts
 
 table = Table("threads")
 

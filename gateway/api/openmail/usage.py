@@ -8,9 +8,9 @@ import msgspec
 
 from gateway.api.routing import Call, NoBody, Table
 from gateway.api.times import iso_of, parse_time
-from gateway.core import metering
 from gateway.core.access import reads
-from gateway.core.metering import Metered
+from gateway.core.accounts import metering
+from gateway.core.accounts.metering import Metered
 
 table = Table("usage")
 

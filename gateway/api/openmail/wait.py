@@ -9,8 +9,8 @@ from gateway.api.openmail.message_view import MessageView, message_view
 from gateway.api.routing import Call, NoBody, Table
 from gateway.api.waiting import WaitQuery, await_mail
 from gateway.core.access import reads
-from gateway.core.attachment_text import fill_texts
 from gateway.core.lookup import find_inbox
+from gateway.core.mail.attachment_text import fill_texts
 from gateway.store.engine import Row
 
 table = Table("messages")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gateway.api.times import iso_of
-from gateway.core.webhook_trial import Taken
+from gateway.core.webhooks.test_post import Taken
 from gateway.store.engine import Row
 
 

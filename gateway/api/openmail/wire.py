@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.api.openmail.events_view import ON_SOCKETS, render
+from gateway.events.dialect_format import Try, Wire
 from gateway.events.schedule import Outcome
 from gateway.events.webhook_signing import sign_openmail
-from gateway.events.wire import Try, Wire
 from gateway.settings import Settings
 from gateway.store.engine import Row
 

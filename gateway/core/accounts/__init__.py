@@ -1,0 +1,1 @@
+"""Organizations, pods and keys: who may use the gateway, and what they used."""

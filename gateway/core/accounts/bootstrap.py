@@ -1,0 +1,119 @@
+"""The first start, and bringing the mail server in line with the database at every start."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from gateway.core.accounts.keys import key_row, new_secret
+from gateway.core.context import Core
+from gateway.core.domains.domains import domain_row
+from gateway.core.inboxes import quotas
+from gateway.store import aliases
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import new_ulid, now_us
+from mailserver.addresses import fold_domain
+from mailserver.base import MailServerError
+
+log = logging.getLogger("postern.bootstrap")
+
+_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+async def ensure_first_run(core: Core) -> None:
+    """Make what every gateway has: an organization with its default pod, the platform domain with its key.
+
+    Safe to repeat; also adds the platform domain when ``mail.domain`` has changed.
+    """
+    name = fold_domain(core.settings.mail.domain)
+    if await core.store.read(lambda tx: tx.value("SELECT 1 FROM domain WHERE name = ?", name)) is None:
+        row = await domain_row(core.settings, name, None)
+        await core.store.write(lambda tx: tx.insert("domain", row, ignore=True))
+        log.info("the platform domain is %s", name)
+    await core.store.write(_first_organization)
+    await core.mail.add_domain(name)
+
+
+def _first_organization(tx: Tx) -> str:
+    """The first organization's ULID, made if there is none."""
+    tx.lock("first organization")
+    held = tx.value("SELECT id FROM organization ORDER BY created_at, id LIMIT 1")
+    if held is None:
+        held = add_organization(tx, "Default")["id"]
+    return str(held)
+
+
+def add_organization(tx: Tx, name: str, owner_email: str | None = None) -> Row:
+    """A new organization with its default pod."""
+    now = now_us()
+    row = {
+        "id": new_ulid(),
+        "name": name,
+        "owner_email": owner_email,
+        "created_at": now,
+        "updated_at": now,
+    }
+    tx.insert("organization", row)
+    tx.insert(
+        "pod",
+        {
+            "id": new_ulid(),
+            "organization_id": row["id"],
+            "name": "Default",
+            "is_default": 1,
+            "created_at": now,
+            "updated_at": now,
+        },
+    )
+    return row
+
+
+async def make_key(core: Core, name: str, *, organization: str | None = None, operator: bool = False) -> str:
+    """An organization key; the first organization's when none is named. Shown once. ``operator``: see ``Scope``."""
+    key = new_secret()
+
+    def write(tx: Tx) -> None:
+        tx.insert(
+            "api_key", key_row(key, organization or _first_organization(tx), name=name, operator=operator)
+        )
+
+    await core.store.write(write)
+    return key
+
+
+async def make_first_key(core: Core, name: str) -> str | None:
+    """A key of the first organization for a database that holds none; None when it holds one. Shown once."""
+    key = new_secret()
+
+    def write(tx: Tx) -> bool:
+        organization = _first_organization(tx)
+        if tx.value("SELECT 1 FROM api_key LIMIT 1"):
+            return False
+        tx.insert("api_key", key_row(key, organization, name=name))
+        return True
+
+    return key if await core.store.write(write) else None
+
+
+async def patiently(work: Callable[[], Awaitable[None]]) -> None:
+    """Do what needs the mail server while it may be starting anew: again when it fails, for some seconds. ``work`` is
+    safe to repeat. Raises MailServerError."""
+    for pause in _PAUSES:
+        try:
+            return await work()
+        except MailServerError as error:
+            log.warning("the mail server does not answer: %s; it is asked again in %g s", error, pause)
+        await asyncio.sleep(pause)
+    await work()
+
+
+async def reconcile_mail_server(core: Core) -> None:
+    """Tell the mail server exactly which domains, mailboxes, aliases and quotas there are (start-up repair)."""
+
+    def read(tx: Tx) -> tuple[list[str], list[str], dict[str, list[str]], dict[str, int]]:
+        domains = [row["name"] for row in tx.rows("SELECT name FROM domain WHERE proven_at IS NOT NULL")]
+        boxes = [row["address"] for row in tx.rows("SELECT address FROM inbox WHERE status <> 'deleting'")]
+        return domains, boxes, aliases.table(tx), quotas.of_inboxes(tx)
+
+    await core.mail.reconcile(*await core.store.read(read))

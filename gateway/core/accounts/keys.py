@@ -1,0 +1,278 @@
+"""API keys: made once, shown once, kept as a hash."""
+
+from __future__ import annotations
+
+import secrets
+from functools import partial
+
+from gateway.core.context import Core
+from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound
+from gateway.core.key_ring import hash_of
+from gateway.core.listing import Listing, Window
+from gateway.core.lookup import find_inbox, find_pod, require, require_own_test
+from gateway.core.paging import clean_text, page_of
+from gateway.events.delivery_queue import in_order, withdraw
+from gateway.events.reach import end_webhooks, waiting_beyond
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import new_ulid, now_us, number_in, number_of, parse_id
+from gateway.store.json_columns import dump, load
+from gateway.store.scope import Scope
+
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+MAX_PERMISSIONS = 100
+
+
+def new_secret(prefix: str = "inai_") -> str:
+    """A fresh key: the prefix and 43 characters of base 62 (256 bits)."""
+    return prefix + "".join(secrets.choice(_DIGITS) for _ in range(43))
+
+
+def key_row(
+    key: str,
+    organization: str,
+    *,
+    name: str | None,
+    pod: str | None = None,
+    inbox: str | None = None,
+    permissions: list[str] | None = None,
+    test: bool = False,
+    expires_at: int | None = None,
+    prefix: str = "inai_",
+    operator: bool = False,
+) -> Row:
+    """The row of a new key. ``operator``: see ``Scope``; only ``bootstrap`` makes such a one."""
+    ulid, now = new_ulid(), now_us()
+    return {
+        "id": ulid,
+        "number": number_of(ulid),
+        "organization_id": organization,
+        "pod_id": pod,
+        "inbox_id": inbox,
+        "name": name,
+        "prefix": key[: len(prefix) + 4],
+        "last4": key[-4:],
+        "hash": hash_of(key),
+        "permissions_json": None if permissions is None else dump(sorted(set(permissions))),
+        "test": int(test),
+        "operator": int(operator),
+        "expires_at": expires_at,
+        "used_at": None,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+async def create(
+    core: Core,
+    scope: Scope,
+    *,
+    name: str | None,
+    pod: str | None = None,
+    inbox: str | None = None,
+    permissions: list[str] | None = None,
+    expires_at: int | None = None,
+    prefix: str = "inai_",
+    test: bool = False,
+    most: int | None = None,
+) -> tuple[Row, str]:
+    """Make a key inside the caller's reach; answers its row and the key itself, which is never shown again.
+
+    A key can grant no more than the key that makes it, and for no longer. ``most``: how many a pod, or an inbox, may
+    have in force; raises LimitReached ``api_key_limit_reached``.
+    """
+    require(scope, "api_key_create")
+    name = clean_text(name, "name")
+    if expires_at is not None and expires_at <= now_us():
+        raise Invalid("expires_at has passed already", field="expires_at", fix="give a time in the future")
+    granted = check_permissions(scope, permissions)
+    key = new_secret(prefix)
+
+    def write(tx: Tx) -> Row:
+        pod_id = find_pod(tx, scope, pod)["id"] if pod is not None else scope.pod
+        inbox_id = find_inbox(tx, scope, inbox)["id"] if inbox is not None else scope.inbox
+        row = key_row(
+            key,
+            scope.organization,
+            name=name,
+            pod=pod_id,
+            inbox=inbox_id,
+            permissions=granted,
+            test=test or scope.test,
+            expires_at=_within_own(tx, scope, expires_at),
+            prefix=prefix,
+        )
+        if most is not None:
+            _check_count(tx, pod_id, inbox_id, most)
+        tx.insert("api_key", row)
+        return row
+
+    return await core.store.write(write), key
+
+
+def _within_own(tx: Tx, scope: Scope, expires_at: int | None) -> int | None:
+    """When a new key ends: with the key that makes it at the latest. Raises Forbidden for a later time asked for."""
+    own: int | None = tx.value("SELECT expires_at FROM api_key WHERE id = ?", scope.key_id or "")
+    if own is None or (expires_at is not None and expires_at <= own):
+        return expires_at
+    if expires_at is not None:
+        raise Forbidden(
+            "a key cannot outlive the key that makes it",
+            field="expires_at",
+            fix="give an earlier time, leave it out, or use a key that does not expire",
+        )
+    return own
+
+
+def _check_count(tx: Tx, pod_id: str | None, inbox_id: str | None, most: int) -> None:
+    owner, owner_id = ("inbox", inbox_id) if inbox_id else ("pod", pod_id)
+    if tx.postgres:  # two at once would count the same; SQLite has one writer
+        tx.run(f"SELECT 1 FROM {owner} WHERE id = ? FOR UPDATE", owner_id)  # noqa: S608
+    alone = "" if inbox_id else " AND inbox_id IS NULL"
+    held = tx.value(
+        f"SELECT count(*) FROM api_key WHERE {owner}_id = ?{alone} "  # noqa: S608
+        "AND (expires_at IS NULL OR expires_at > ?)",
+        owner_id,
+        now_us(),
+    )
+    if held >= most:
+        raise LimitReached(
+            f"this {owner} has its {most} API keys", code="api_key_limit_reached", fix="revoke one first"
+        )
+
+
+async def list_keys(
+    core: Core, scope: Scope, window: Window, *, pod: str | None = None, inbox: str | None = None
+) -> Listing:
+    """The keys inside the reach, newest first."""
+    require(scope, "api_key_read")
+
+    def read(tx: Tx) -> Listing:
+        where, args = _reach(scope)
+        if pod is not None:
+            where, args = f"{where} AND pod_id = ?", [*args, find_pod(tx, scope, pod)["id"]]
+        if inbox is not None:
+            where, args = f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, inbox)["id"]]
+        return page_of(tx, "api_key", where, args, window)
+
+    listing = await core.store.read(read)
+    for row in listing.rows:
+        row["used_at"] = core.keys.used_at(row["id"]) or row["used_at"]
+    return listing
+
+
+async def get(core: Core, scope: Scope, ref: str, *, pod: str | None = None, inbox: str | None = None) -> Row:
+    """A key's row. ``pod``, ``inbox``: it must be a key of that one. Raises NotFound, Forbidden."""
+    require(scope, "api_key_read")
+    row = await core.store.read(lambda tx: find_key_under(tx, scope, ref, pod=pod, inbox=inbox))
+    return {**row, "used_at": core.keys.used_at(row["id"]) or row["used_at"]}
+
+
+async def update(
+    core: Core, scope: Scope, ref: str, changes: Row, *, pod: str | None = None, inbox: str | None = None
+) -> Row:
+    """Change ``name`` or ``permissions``; ``pod``, ``inbox`` as in :func:`get`.
+
+    What waits for the key's webhooks and it may not read any more is withdrawn.
+    """
+    require(scope, "api_key_update")
+    columns: Row = {"updated_at": now_us()}
+    if "name" in changes:
+        columns["name"] = clean_text(changes["name"], "name")
+    if "permissions" in changes:
+        granted = check_permissions(scope, changes["permissions"])
+        columns["permissions_json"] = None if granted is None else dump(granted)
+
+    def write(tx: Tx) -> Row:
+        row = find_key_under(tx, scope, ref, pod=pod, inbox=inbox)
+        tx.update("api_key", "id", row["id"], columns)
+        if "permissions" in changes:
+            _hold_back(tx, scope, row["id"])
+        return {**row, **columns}
+
+    row = await core.store.write(write)
+    core.keys.forget()
+    return row
+
+
+def _hold_back(tx: Tx, scope: Scope, key_id: str) -> None:
+    """A key may read less now, and so do its webhooks: withdraw what they would not carry any more."""
+    beyond = waiting_beyond(tx, key_id)
+    for inbox_id in sorted({row["inbox_id"] or "" for row in beyond}):
+        in_order(tx, scope.organization, inbox_id or None)
+    for row in beyond:
+        withdraw(tx, row["seq"], row["webhook_id"])
+
+
+async def delete(
+    core: Core, scope: Scope, ref: str, *, pod: str | None = None, inbox: str | None = None
+) -> None:
+    """Revoke a key: refused from this moment on, and so are its webhooks (``events.reach``). ``pod``, ``inbox`` as in
+    :func:`get`."""
+    require(scope, "api_key_delete")
+    await core.store.write(partial(_delete, scope=scope, ref=ref, pod=pod, inbox=inbox))
+    core.keys.forget()
+
+
+def _delete(tx: Tx, scope: Scope, ref: str, pod: str | None, inbox: str | None) -> None:
+    key = find_key_under(tx, scope, ref, pod=pod, inbox=inbox)
+    end_webhooks(tx, key)
+    tx.run("DELETE FROM api_key WHERE id = ?", key["id"])
+
+
+def find_key(tx: Tx, scope: Scope, ref: str) -> Row:
+    """A key's row by ``key_…``, ULID or number inside the reach. Raises NotFound, Forbidden."""
+    number = number_in(ref)
+    row = tx.row(
+        f"SELECT * FROM api_key WHERE {'id' if number is None else 'number'} = ? AND organization_id = ?",  # noqa: S608
+        parse_id("key", ref) or "" if number is None else number,
+        scope.organization,
+    )
+    if row is None:
+        raise NotFound(f"there is no API key {ref[:100]!r}", fix="GET /api-keys lists the keys")
+    if (scope.pod and row["pod_id"] != scope.pod) or (scope.inbox and row["inbox_id"] != scope.inbox):
+        raise Forbidden("this API key does not reach that one", fix="use a key of the organization")
+    require_own_test(scope, [row], "API key")
+    return row
+
+
+def find_key_under(tx: Tx, scope: Scope, ref: str, *, pod: str | None, inbox: str | None) -> Row:
+    """The same, looked for among the keys of a pod or an inbox when one is named."""
+    row = find_key(tx, scope, ref)
+    for column, holder in (
+        ("pod_id", None if pod is None else find_pod(tx, scope, pod)),
+        ("inbox_id", None if inbox is None else find_inbox(tx, scope, inbox)),
+    ):
+        if holder is not None and row[column] != holder["id"]:
+            raise NotFound(f"there is no API key {ref[:100]!r} here", fix="list the keys to see their ids")
+    return row
+
+
+def _reach(scope: Scope) -> tuple[str, list[object]]:
+    where, args = "organization_id = ?", [scope.organization]
+    if scope.pod:
+        where, args = f"{where} AND pod_id = ?", [*args, scope.pod]
+    if scope.inbox:
+        where, args = f"{where} AND inbox_id = ?", [*args, scope.inbox]
+    return f"{where} AND test = 1" if scope.test else where, list(args)
+
+
+def check_permissions(scope: Scope, permissions: list[str] | None) -> list[str] | None:
+    """The names granted; None for all. Raises Forbidden when the caller does not hold one of them."""
+    if permissions is None:
+        return None if scope.permissions is None else sorted(scope.permissions)
+    if len(permissions) > MAX_PERMISSIONS or any(len(one) > 64 for one in permissions):
+        raise Invalid("permissions names too many or too long things", field="permissions")
+    for one in permissions:
+        if not scope.allows(one):
+            raise Forbidden(
+                f"this API key lacks the permission {one} and cannot grant it",
+                field="permissions",
+                fix="leave it out, or use a key that has it",
+            )
+    return sorted(set(permissions))
+
+
+def permissions_of(row: Row) -> list[str] | None:
+    """The permission names of a key's row; None for all."""
+    granted = load(row["permissions_json"])
+    return None if granted is None else list(granted)

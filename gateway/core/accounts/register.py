@@ -1,0 +1,128 @@
+"""Registering without a key (contract: MailboxKit ``POST /register``): an organization, its inbox and its first key.
+
+Whoever can reach the API may do it where ``register.enabled`` says so, held against two limits of any 60 minutes: by
+network (an IPv4 address; the /64 of an IPv6 one, which is one customer's) and by the owner's address, in any case.
+What is refused does not count, and the counts survive a restart.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from gateway.core.accounts.bootstrap import add_organization
+from gateway.core.accounts.keys import key_row, new_secret
+from gateway.core.context import Core
+from gateway.core.errors import Forbidden, Invalid, Missing, TooMany
+from gateway.core.inboxes import inboxes
+from gateway.core.paging import clean_text
+from gateway.mime.addresses import InvalidAddress, check_address
+from gateway.settings import Register
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us
+from gateway.store.scope import Scope
+from mailserver.networks import network_of
+
+HOUR_US = 3_600_000_000
+MAX_NAME = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What was made. ``key`` is shown now and never again."""
+
+    organization: Row
+    inbox: Row
+    key: str
+
+
+async def register(
+    core: Core, *, name: str, owner_email: str, address: str | None, prefix: str
+) -> Registered:
+    """Make an organization with an inbox and a key that starts with ``prefix``.
+
+    ``address``: the IP address that asks, None when it has none. Raises Forbidden ``registration_disabled``,
+    Invalid, TooMany. Should the inbox fail, an empty organization is left whose key nobody was told.
+    """
+    if not core.settings.register.enabled:
+        raise Forbidden(
+            "this server lets nobody register an organization",
+            code="registration_disabled",
+            fix="ask its operator for an API key; `postern key create` makes one, register.enabled opens this",
+        )
+    name, owner = _checked(name, owner_email)
+    key = new_secret(prefix)
+    network = network_of(address)
+
+    def write(tx: Tx) -> Row:
+        _charge(tx, core.settings.register, network, owner.casefold())
+        made = add_organization(tx, name, owner)
+        tx.insert("api_key", key_row(key, made["id"], name=name, prefix=prefix))
+        tx.insert(
+            "registration",
+            {
+                "network": network,
+                "owner": owner.casefold(),
+                "organization_id": made["id"],
+                "created_at": made["created_at"],
+            },
+        )
+        return made
+
+    organization = await core.store.write(write)
+    inbox, _ = await inboxes.create(core, Scope(organization["id"]), inboxes.NewInbox(display_name=name))
+    return Registered(organization, inbox, key)
+
+
+def _checked(name: str, owner_email: str) -> tuple[str, str]:
+    """Both as they are kept. Raises Invalid for all that does not do."""
+    wrong: list[Invalid] = []
+    try:
+        name = clean_text(name, "name", MAX_NAME) or ""
+        if not name:
+            raise Missing("name")
+    except Invalid as error:
+        wrong.append(error)
+    owner = ""
+    try:
+        if not owner_email.strip():
+            raise Missing("owner_email")
+        owner = check_address(owner_email.strip())
+    except InvalidAddress as error:
+        wrong.append(
+            Invalid(f"owner_email: {error}", field="owner_email", fix="give one address, name@example.com")
+        )
+    except Invalid as error:
+        wrong.append(error)
+    if wrong:
+        wrong[0].also = wrong[1:]
+        raise wrong[0]
+    return name, owner
+
+
+def _charge(tx: Tx, limits: Register, network: str, owner: str) -> None:
+    """Whether both limits have room for one more. Raises TooMany."""
+    if tx.postgres:  # two at once would count the same; SQLite has one writer
+        tx.run("LOCK TABLE registration IN SHARE ROW EXCLUSIVE MODE")
+    now = now_us()
+    tx.run("DELETE FROM registration WHERE created_at <= ?", now - HOUR_US)
+    for column, value, most, words in (
+        ("network", network, limits.per_address, "from one address"),
+        ("owner", owner, limits.per_owner, "for one owner_email"),
+    ):
+        if not most:
+            continue
+        times = tx.rows(
+            f"SELECT created_at FROM registration WHERE {column} = ? ORDER BY created_at DESC LIMIT ?",  # noqa: S608
+            value,
+            most,
+        )
+        if len(times) >= most:
+            free_at = times[-1]["created_at"] + HOUR_US
+            raise TooMany(
+                f"{most} registrations an hour are allowed {words}",
+                max(1, math.ceil((free_at - now) / 1_000_000)),
+                limit=most,
+                reset=math.ceil(free_at / 1_000_000),
+                fix="wait as long as Retry-After says; one organization may have many inboxes and keys",
+            )

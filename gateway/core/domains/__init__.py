@@ -1,0 +1,1 @@
+"""Domains: adding and proving them, their DNS records and DKIM keys."""

@@ -1,0 +1,1 @@
+"""Drafts, which are the messages in a mailbox's Drafts folder."""

@@ -1,0 +1,96 @@
+"""The Drafts folder of a mailbox: filing a draft, taking one away (RFC 9051 APPEND, RFC 4315)."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.core.context import Core
+from gateway.core.errors import Conflict
+from gateway.core.mail.server_copy import folder_names, on_server
+from gateway.store.engine import Row
+from mailserver.imap import Client
+
+_APPENDUID = re.compile(rb"APPENDUID (\d+) (\d+)")
+
+
+def drafts_folder(client: Client) -> str:
+    """The name of the folder with the role drafts, made when there is none."""
+    known = folder_names(client)
+    name = str(known["roles"].get("drafts", "Drafts"))
+    if name not in known["names"]:
+        client.create_folder(name)
+        client.subscribe_folder(name)
+    return name
+
+
+def file_draft(client: Client, raw: bytes, message_id: str) -> tuple[int, int]:
+    """APPEND a draft; answers (uidvalidity, uid). A copy that a cut connection left is replaced."""
+    folder = drafts_folder(client)
+    answer = client.append(folder, raw, flags=[b"\\Draft", b"\\Seen"])
+    found = _APPENDUID.search(answer if isinstance(answer, bytes) else str(answer).encode())
+    if found:
+        return int(found[1]), int(found[2])
+    opened = client.open(folder, readonly=True)  # no UIDPLUS: the newest with our own Message-ID
+    return int(opened[b"UIDVALIDITY"]), max(client.find_message_id(message_id))
+
+
+def remove_draft(client: Client, uidvalidity: int, uid: int) -> None:
+    """Expunge one draft, if its UID still means it."""
+    opened = client.open(drafts_folder(client))
+    if int(opened.get(b"UIDVALIDITY") or 0) == uidvalidity:
+        _expunge(client, [uid])
+
+
+class NotWhereFiled(Conflict):
+    """The copy that a draft is known by is not in the Drafts folder: a person deleted, moved or changed it, and the
+    sync has not read that yet."""
+
+
+async def require_copy(core: Core, inbox: Row, draft: Row) -> None:
+    """Make sure that a draft is in the Drafts folder before something is made of it.
+
+    Raises:
+        NotWhereFiled: its copy is not there.
+        Unavailable: the mail server cannot be asked.
+    """
+    validity, uid = draft["uidvalidity"], draft["uid"]
+    if uid is None:
+        return
+    if not await on_server(core, inbox["address"], lambda client: has_draft(client, validity, uid)):
+        raise NotWhereFiled(
+            "the draft was changed or deleted in the mailbox just now", fix="read the draft again"
+        )
+
+
+def has_draft(client: Client, uidvalidity: int, uid: int) -> bool:
+    """Whether this copy is in a folder with the role drafts. No folder is made."""
+    client.leave()
+    for flags, _, name in client.list_folders():
+        lowered = {flag.lower() for flag in flags}
+        if b"\\drafts" not in lowered or lowered & {b"\\noselect", b"\\nonexistent"}:
+            continue
+        opened = client.open(str(name), readonly=True)
+        if int(opened.get(b"UIDVALIDITY") or 0) == uidvalidity and opened.get(b"EXISTS"):
+            rows, _ = client.fetch_set(str(uid), ["UID"])
+            if uid in rows:
+                return True
+    return False
+
+
+def remove_copies(client: Client, message_id: str, newest: int | None = None) -> None:
+    """Expunge every copy of a draft of ours; with ``newest`` (a UID) those that were filed before that one. A kill
+    between filing a copy and recording it leaves one that no row names."""
+    client.open(drafts_folder(client))
+    _expunge(client, [uid for uid in client.find_message_id(message_id) if newest is None or uid < newest])
+
+
+def count_copies(client: Client, message_id: str) -> int:
+    """How many copies of a draft of ours the folder holds."""
+    client.open(drafts_folder(client), readonly=True)
+    return len(client.find_message_id(message_id))
+
+
+def _expunge(client: Client, uids: list[int]) -> None:
+    if uids:
+        client.add_flags(uids, [b"\\Deleted"], silent=True)
+        client.uid_expunge(uids)

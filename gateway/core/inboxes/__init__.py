@@ -1,0 +1,1 @@
+"""Inboxes with their aliases, lists, rules and quotas."""

@@ -1,0 +1,407 @@
+"""Inboxes: real mailboxes on the mail server, and the rows that name them.
+
+Creation: a row in state ``creating`` (its unique address picks one winner), the mailbox, then ``active``.
+Removal: see ``inbox_removal``. A crash between two steps is finished at the next start.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from gateway.core.context import Core
+from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound, Taken
+from gateway.core.inboxes.events import tell_created
+from gateway.core.inboxes.remove import remove
+from gateway.core.inboxes.reserved_names import check_reserved
+from gateway.core.listing import Listing, Window
+from gateway.core.lookup import find_inbox, find_pod, require
+from gateway.core.mail.filter_sql import containing
+from gateway.core.paging import clean_text, page_of
+from gateway.core.sending.limits import charge_creation
+from gateway.core.webhooks import inbox_webhook
+from gateway.store import aliases
+from gateway.store.engine import NotUnique, Row, Tx
+from gateway.store.ids import new_ulid, now_us, number_of
+from gateway.store.json_columns import dump, load
+from gateway.store.scope import Scope
+from gateway.store.suppressions import lift_bounce
+from mailserver.addresses import fold_domain
+from mailserver.base import MailServerError, PersonAccess
+
+log = logging.getLogger("postern.inboxes")
+
+_USERNAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+MAX_USERNAME = 64  # RFC 5321 §4.5.3.1.1
+MAX_METADATA = 50
+_SHOWN = "status <> 'deleting'"
+PAUSED = {"active": "active", "paused": "suspended", "suspended": "suspended"}
+
+Metadata = dict[str, Any]
+
+
+def draw_username() -> str:
+    """A name for an inbox that was given none."""
+    return f"agent-{secrets.token_hex(5)}"
+
+
+@dataclass(frozen=True, slots=True)
+class NewInbox:
+    """What an inbox is made from. ``username`` None draws one with ``draw``; ``domain`` None is the platform's.
+
+    ``verified_only``: a domain whose DNS records have not been seen does not do. ``webhook_url``: the inbox's own
+    (see ``inbox_webhook``).
+    """
+
+    username: str | None = None
+    draw: Callable[[], str] = draw_username
+    domain: str | None = None
+    display_name: str | None = None
+    client_id: str | None = None
+    pod: str | None = None
+    metadata: Metadata = field(default_factory=dict)
+    password: str | None = None
+    external_id: str | None = None
+    verified_only: bool = False
+    webhook_url: str | None = None
+
+
+async def create(core: Core, scope: Scope, new: NewInbox) -> tuple[Row, bool]:
+    """Make an inbox with its mailbox; answers its row and whether it is new.
+
+    The row of a new one with ``webhook_url`` has ``webhook_secret`` beside its columns, to be shown now or never.
+    The same ``client_id`` with the same (or no) username answers the inbox there is. Raises Invalid, Taken,
+    LimitReached, Forbidden, or MailServerError (nothing is left then).
+    """
+    require(scope, "inbox_create")
+    if scope.inbox:
+        raise Forbidden("a key of one inbox cannot make another", fix="use a key of the organization or pod")
+    if new.webhook_url:
+        require(scope, "inbox_webhook")
+        require(scope, "message_read")  # mail is posted there
+    username = None if new.username is None else check_username(new.username)
+    domain = _domain_name(new.domain or core.settings.mail.domain)
+    await inbox_webhook.checked_url(core, new.webhook_url)
+    values = {
+        "display_name": clean_text(new.display_name, "display_name"),
+        "client_id": clean_text(new.client_id, "client_id"),
+        "external_id": clean_text(new.external_id, "external_id"),
+        "metadata_json": dump(check_metadata(new.metadata)),
+    }
+    for _ in range(5):
+        chosen = username or new.draw()
+        try:
+            row, made = await core.store.write(
+                partial(_insert, core=core, scope=scope, new=new, values=values, username=chosen, domain=domain,
+                        named=username is not None)
+            )  # fmt: skip
+            break
+        except NotUnique:
+            if username is not None:
+                raise Taken(
+                    f"the address {username.lower()}@{domain} is taken", fix="choose another name"
+                ) from None
+    else:
+        raise Taken("no free name was found", fix="give a name")
+    if not made:
+        return row, False
+    try:
+        await core.mail.set_alias(row["address"], [])  # it was refused while there was no inbox
+        await core.mail.add_mailbox(row["address"], new.password)
+    except MailServerError:
+        await core.store.write(partial(_unmake, inbox_id=row["id"]))
+        raise
+    await core.store.write(partial(_activate, core=core, inbox=row))
+    core.inbox_bell.ring()
+    return {**row, "status": "active"}, True
+
+
+def _insert(
+    tx: Tx, *, core: Core, scope: Scope, new: NewInbox, values: Row, username: str, domain: str, named: bool
+) -> tuple[Row, bool]:
+    tx.lock(f"inboxes/{scope.organization}")  # what is looked up and counted here holds until the commit
+    pod = pod_for(tx, scope, new.pod)
+    if values["client_id"]:
+        for row in tx.rows(
+            f"SELECT * FROM inbox WHERE organization_id = ? AND client_id = ? AND {_SHOWN}",  # noqa: S608
+            scope.organization,
+            values["client_id"],
+        ):
+            same_name = not named or row["username"].lower() == username.lower()
+            if same_name and (new.domain is None or row["domain"] == domain) and row["pod_id"] == pod:
+                return row, False
+    _check_domain(tx, scope, domain, pod, new.verified_only)
+    check_reserved(core, scope, username, domain)
+    most = inbox_limit(tx, core, scope.organization)
+    if most and inbox_count(tx, scope.organization) >= most:
+        raise LimitReached(
+            f"the organization has its {most} inboxes",
+            code="inbox_limit_reached",
+            fix="delete one, or raise limits.inboxes",
+        )
+    aliases.claim(tx, f"{username.lower()}@{domain}")
+    if not aliases.lift_refusal(tx, f"{username.lower()}@{domain}"):
+        raise NotUnique("an alias")
+    charge_creation(tx, scope.organization, core.settings.limits)
+    lift_bounce(tx, f"{username.lower()}@{domain}")
+    ulid, now = new_ulid(), now_us()
+    tx.insert(
+        "inbox",
+        {
+            "id": ulid,
+            "number": number_of(ulid),
+            "organization_id": scope.organization,
+            "pod_id": pod,
+            "address": f"{username.lower()}@{domain}",
+            "username": username,
+            "domain": domain,
+            **values,
+            "status": "creating",
+            "active_at": now,
+            "created_at": now,
+            "updated_at": now,
+        },
+    )
+    made = tx.row("SELECT * FROM inbox WHERE id = ?", ulid)
+    assert made is not None
+    if new.webhook_url:
+        made["webhook_secret"] = inbox_webhook.set_url(tx, core, made, new.webhook_url, scope.key_id)
+    return made, True
+
+
+def _unmake(tx: Tx, inbox_id: str) -> None:
+    tx.run("DELETE FROM webhook WHERE inbox_id = ?", inbox_id)
+    tx.run("DELETE FROM inbox WHERE id = ?", inbox_id)
+
+
+def _check_domain(tx: Tx, scope: Scope, domain: str, pod: str, verified_only: bool) -> None:
+    held = tx.row("SELECT organization_id, pod_id, status, proven_at FROM domain WHERE name = ?", domain)
+    if held is None or held["organization_id"] not in (None, scope.organization):
+        raise Invalid(
+            f"the domain {domain} is not one of this organization's",
+            code="invalid_domain",
+            field="domain",
+            fix=f"add it first (POST /domains, or `postern domain add {domain}`), or leave the domain out",
+        )
+    if held["pod_id"] not in (None, pod):
+        raise Forbidden(
+            f"the domain {domain} belongs to another pod",
+            code="domain_of_another_pod",
+            fix="make the inbox in that pod",
+        )
+    if held["proven_at"] is None:
+        raise Invalid(
+            f"DNS has not shown yet that the domain {domain} is yours",
+            code="invalid_domain",
+            field="domain",
+            fix="publish its MX and DKIM records, then have them checked (POST /domains/{domain}/verify, or "
+            f"`postern domain verify {domain}`)",
+        )
+    if verified_only and held["organization_id"] is not None and held["status"] != "VERIFIED":
+        raise Invalid(
+            f"the domain {domain} is not verified yet",
+            code="invalid_domain",
+            field="domain",
+            fix="publish its DNS records and have them checked first",
+        )
+
+
+async def get(core: Core, scope: Scope, ref: str) -> Row:
+    """An inbox by id or address. Raises NotFound, Forbidden."""
+    require(scope, "inbox_read")
+    return await core.store.glance(lambda tx: find_inbox(tx, scope, ref))
+
+
+async def list_inboxes(
+    core: Core, scope: Scope, window: Window, *, pod: str | None = None, text: str | None = None
+) -> Listing:
+    """The inboxes inside the reach; ``text``: those whose address or display name holds it."""
+    require(scope, "inbox_read")
+
+    def read(tx: Tx) -> Listing:
+        where, args = scope.inbox_where("inbox")
+        where += f" AND {_SHOWN}"
+        if pod is not None:
+            where, args = f"{where} AND pod_id = ?", [*args, find_pod(tx, scope, pod)["id"]]
+        if text:
+            like = containing(text)
+            where += " AND (address LIKE ? ESCAPE '!' OR lower(coalesce(display_name, '')) LIKE ? ESCAPE '!')"
+            args = [*args, like, like]
+        return page_of(tx, "inbox", where, args, window)
+
+    return await core.store.read(read)
+
+
+async def update(core: Core, scope: Scope, ref: str, changes: Row) -> Row:
+    """Change ``display_name``, ``status`` (active, paused), ``metadata`` (merged; null takes a key away) or
+    ``webhook_url`` (None clears; the answer then has ``webhook_secret``, None unless one was made).
+    """
+    require(scope, "inbox_update")
+    if "webhook_url" in changes:
+        require(scope, "webhook_update")
+        if changes["webhook_url"]:
+            require(scope, "message_read")
+        await inbox_webhook.checked_url(core, changes["webhook_url"])
+
+    def write(tx: Tx) -> Row:
+        inbox = find_inbox(tx, scope, ref)
+        columns: Row = {}
+        if "display_name" in changes:
+            columns["display_name"] = clean_text(changes["display_name"], "display_name")
+        if "status" in changes:
+            if changes["status"] not in PAUSED:
+                raise Invalid("status takes active or paused", field="status", fix="write active or paused")
+            columns["status"] = PAUSED[changes["status"]]
+        if "metadata" in changes:
+            merged = {**load(inbox["metadata_json"]), **(changes["metadata"] or {})}
+            kept = {name: value for name, value in merged.items() if value is not None}
+            columns["metadata_json"] = dump(check_metadata(kept))
+        columns["updated_at"] = max(now_us(), inbox["updated_at"] + 1000)
+        tx.update("inbox", "id", inbox["id"], columns)
+        if "webhook_url" in changes:
+            columns["webhook_secret"] = inbox_webhook.set_url(
+                tx, core, inbox, changes["webhook_url"], scope.key_id
+            )
+        return {**inbox, **columns}
+
+    return await core.store.write(write)
+
+
+async def delete(core: Core, scope: Scope, ref: str) -> None:
+    """Delete an inbox and everything of it, on the mail server and here; all is gone on return."""
+    require(scope, "inbox_delete")
+
+    def write(tx: Tx) -> Row:
+        inbox = find_inbox(tx, scope, ref)
+        tx.update("inbox", "id", inbox["id"], {"status": "deleting"})
+        tx.run("DELETE FROM api_key WHERE inbox_id = ?", inbox["id"])
+        return inbox
+
+    inbox = await core.store.write(write)
+    core.keys.forget()
+    await remove(core, inbox)
+
+
+def half_done(tx: Tx) -> list[str]:
+    """The ids of inboxes that are being made or removed, or were when a process died."""
+    return [row["id"] for row in tx.rows("SELECT id FROM inbox WHERE status IN ('creating', 'deleting')")]
+
+
+async def finish_deletions(core: Core, only: Collection[str] | None = None) -> None:
+    """Finish what a crash left half done, creations as well as removals; ``only``: of these inboxes."""
+
+    def left(tx: Tx, status: str) -> list[Row]:
+        rows = tx.rows("SELECT * FROM inbox WHERE status = ?", status)
+        return [row for row in rows if only is None or row["id"] in only]
+
+    for inbox in await core.store.read(partial(left, status="deleting")):
+        log.info("finishing the removal of an inbox", extra={"inbox_id": inbox["id"]})
+        await remove(core, inbox)
+    for inbox in await core.store.read(partial(left, status="creating")):
+        await core.mail.add_mailbox(inbox["address"])
+        await core.store.write(partial(_activate, core=core, inbox=inbox))
+        core.inbox_bell.ring()
+
+
+def _activate(tx: Tx, core: Core, inbox: Row) -> None:
+    if tx.run("UPDATE inbox SET status = 'active' WHERE id = ? AND status = 'creating'", inbox["id"]):
+        tell_created(tx, core.events, inbox)
+
+
+async def set_credentials(core: Core, scope: Scope, ref: str) -> tuple[Row, str, PersonAccess]:
+    """Give the person behind an inbox a new password for mail clients; it can be read only now."""
+    require(scope, "inbox_credentials")
+    inbox = await core.store.read(lambda tx: find_inbox(tx, scope, ref))
+    password = secrets.token_urlsafe(18)
+    await core.mail.set_password(inbox["address"], password)
+    return inbox, password, core.mail.access()
+
+
+async def remove_credentials(core: Core, scope: Scope, ref: str) -> None:
+    """Take the person's password away; mail clients are logged out."""
+    require(scope, "inbox_credentials")
+    inbox = await core.store.read(lambda tx: find_inbox(tx, scope, ref))
+    await core.mail.set_password(inbox["address"], None)
+
+
+def check_username(username: str) -> str:
+    """The local part of an address. Raises Invalid."""
+    if "+" in username:
+        raise Invalid(
+            "username must not hold a plus sign: what follows it is a tag, and mail to name+tag reaches name",
+            field="username",
+            fix="leave the plus sign out",
+        )
+    if "@" in username:
+        raise Invalid(
+            "username is the part of the address before the @",
+            field="username",
+            fix="give what follows the @ as domain",
+        )
+    if len(username) > MAX_USERNAME or not _USERNAME.fullmatch(username):
+        raise Invalid(
+            "username takes letters, digits and . _ - (no dot at an end or doubled), 64 at most",
+            field="username",
+            fix="choose a username such as agent-1",
+        )
+    return username
+
+
+def check_metadata(metadata: Metadata) -> Metadata:
+    """At most 50 flat values of text, number or flag. Raises Invalid."""
+    if len(metadata) > MAX_METADATA:
+        raise Invalid(f"metadata has more than {MAX_METADATA} keys", field="metadata", fix="send fewer keys")
+    for name, value in metadata.items():
+        if len(name) > 100 or not isinstance(value, str | int | float | bool):
+            raise Invalid(
+                "metadata holds short names with text, numbers or flags",
+                field=f"metadata.{name[:100]}",
+                fix="flatten the value",
+            )
+        if isinstance(value, str) and len(value) > 1000:
+            raise Invalid("a metadata value is longer than 1000 characters", field=f"metadata.{name[:100]}")
+    return metadata
+
+
+def _domain_name(domain: str) -> str:
+    try:
+        return fold_domain(domain)
+    except MailServerError:
+        raise Invalid(
+            "domain is not a domain name", code="invalid_domain", field="domain", fix="write example.com"
+        ) from None
+
+
+def inbox_count(tx: Tx, organization: str) -> int:
+    return int(
+        tx.value(f"SELECT count(*) FROM inbox WHERE organization_id = ? AND {_SHOWN}", organization)  # noqa: S608
+    )
+
+
+def inbox_limit(tx: Tx, core: Core, organization: str) -> int | None:
+    """The organization's own limit, else the setting's; None for none."""
+    own = tx.value("SELECT inbox_limit FROM organization WHERE id = ?", organization)
+    return own if own is not None else core.settings.limits.inboxes or None
+
+
+def pod_for(tx: Tx, scope: Scope, ref: str | None) -> str:
+    """The ULID of the pod a new thing goes to: the named one, the key's own, else the default.
+
+    Raises NotFound ``invalid_pod``, Forbidden.
+    """
+    if ref is not None:
+        try:
+            return str(find_pod(tx, scope, ref)["id"])
+        except NotFound as error:
+            error.code, error.field = "invalid_pod", "pod_id"
+            raise
+    if scope.pod:
+        return scope.pod
+    return str(
+        tx.value("SELECT id FROM pod WHERE organization_id = ? AND is_default = 1", scope.organization)
+    )

@@ -1,0 +1,109 @@
+"""How much mail an inbox may hold: a record of its own here, applied by the mail server through its lookup tables.
+
+The record is the truth: a change is committed first and then passed to the mail server, and every start brings the
+lookup tables in line with the records. Null in the record is the mail server's default (setting ``mail.quota``), 0 no
+limit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.core.context import Core
+from gateway.core.errors import Forbidden, Invalid
+from gateway.core.lookup import find_reachable_inbox, require
+from gateway.core.mail.server_copy import on_server
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us
+from gateway.store.scope import Scope
+from mailserver.imap import Client
+
+LEAST = 1 << 20
+MOST = 1 << 53  # what a number of JSON still says exactly
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """``own``: octets, 0 for no limit, None for the default. ``limit``: what holds, 0 for none. ``used``: octets the
+    mailbox holds now, as the mail server counts them where there is a limit, else the sum of its messages."""
+
+    inbox: Row
+    own: int | None
+    default: int
+    used: int
+
+    @property
+    def limit(self) -> int:
+        return self.default if self.own is None else self.own
+
+
+async def get(core: Core, scope: Scope, ref: str) -> Quota:
+    """The quota of an inbox and what is used of it. Raises NotFound, Forbidden, Unavailable."""
+    require(scope, "inbox_read")
+    inbox = await core.store.read(lambda tx: find_reachable_inbox(tx, scope, ref))
+    return await _quota(core, inbox)
+
+
+async def set_quota(core: Core, scope: Scope, ref: str, octets: int | None) -> Quota:
+    """Change the quota of an inbox; it holds from the next delivery on.
+
+    Args:
+        octets: 0 for no limit, None for the mail server's default.
+
+    Raises:
+        Forbidden: The key is one of a pod or inbox, lacks inbox_update, or, not being the operator's, asks for more
+            than the mail server's default.
+        Invalid, NotFound: The size or the inbox is not one.
+        MailServerError: The mail server did not take it; the record is kept, and the same call may be repeated.
+    """
+    require(scope, "inbox_update")
+    if scope.kind != "organization":
+        raise Forbidden("a key of one pod or inbox cannot change quotas", fix="use a key of the organization")
+    if octets is not None and octets and not LEAST <= octets <= MOST:
+        raise Invalid(
+            f"a quota is 0 (no limit), or from {LEAST} to {MOST} octets",
+            field="quota_bytes",
+            fix="give at least one mebibyte (1048576), 0, or null for the default",
+        )
+    default = core.settings.mail.quota
+    if octets is not None and default and not scope.operator and not 0 < octets <= default:
+        raise Forbidden(
+            f"only the operator of this server gives an inbox more than the default of {default} octets",
+            fix="ask for less, or have the operator run `postern inbox quota` on the gateway's machine",
+        )
+
+    def write(tx: Tx) -> Row:
+        inbox = find_reachable_inbox(tx, scope, ref)
+        columns = {"quota": octets, "updated_at": max(now_us(), inbox["updated_at"] + 1000)}
+        tx.update("inbox", "id", inbox["id"], columns)
+        return {**inbox, **columns}
+
+    inbox = await core.store.write(write)
+    await core.mail.set_quota(inbox["address"], octets)
+    await core.imap.drop(inbox["address"])  # an open session keeps the quota that it began with
+    return await _quota(core, inbox)
+
+
+async def suspend(core: Core) -> None:
+    """Let every mailbox hold what it is given, until ``bootstrap.reconcile_mail_server``. Records stay."""
+    for address in await core.store.read(of_inboxes):
+        await core.mail.set_quota(address, 0)
+
+
+def of_inboxes(tx: Tx) -> dict[str, int]:
+    """The quota of every inbox that has one of its own, by address."""
+    rows = tx.rows("SELECT address, quota FROM inbox WHERE quota IS NOT NULL AND status <> 'deleting'")
+    return {row["address"]: row["quota"] for row in rows}
+
+
+async def _quota(core: Core, inbox: Row) -> Quota:
+    own, default = inbox["quota"], core.settings.mail.quota
+    used = (
+        await on_server(core, inbox["address"], Client.storage_used)
+        if (default if own is None else own)
+        else None
+    )
+    if used is None:
+        stored = "SELECT coalesce(sum(size), 0) FROM message WHERE inbox_id = ?"
+        used = int(await core.store.read(lambda tx: tx.value(stored, inbox["id"])))
+    return Quota(inbox, own, default, used)

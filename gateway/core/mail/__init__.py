@@ -1,0 +1,1 @@
+"""Reading and changing mail: messages, threads, attachments, labels, search and waiting."""

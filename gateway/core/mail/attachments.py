@@ -1,0 +1,191 @@
+"""Attachments: metadata from the index, octets streamed from the mail server and decoded on the way."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.core.context import Core
+from gateway.core.errors import NotFound
+from gateway.core.lookup import find_draft, find_inbox, find_message_id, find_thread, require
+from gateway.core.mail.messages import add_labels, see
+from gateway.core.mail.server_copy import open_stream, stream_of, whole_message
+from gateway.mime.attachment_names import unique_names
+from gateway.mime.attachments import attachment_content
+from gateway.mime.transfer import decode_part
+from gateway.store.engine import Row, Tx
+from gateway.store.json_columns import load
+from gateway.store.scope import Scope
+
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
+_STREAMED = frozenset({"", "7bit", "8bit", "binary", "base64", "quoted-printable"})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An attachment: ``kind`` ``file`` or ``draft`` with its owner's ULID, and the facts (see mime.types)."""
+
+    kind: str
+    owner: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What a link opens. ``size`` only where it is exact."""
+
+    filename: str
+    content_type: str
+    chunks: AsyncIterator[bytes]
+    size: int | None = None
+
+
+async def of_message(
+    core: Core, scope: Scope, inbox_ref: str, message_ref: str, attachment_ref: str
+) -> Found:
+    """An attachment of a message. Raises NotFound, Forbidden."""
+    require(scope, "message_read")
+
+    def read(tx: Tx) -> Found:
+        inbox = find_inbox(tx, scope, inbox_ref)
+        message_id = find_message_id(tx, inbox, message_ref)
+        row = tx.row("SELECT id, attachments_json FROM message WHERE id = ?", message_id)
+        if row is None:
+            raise NotFound("the message was deleted just now")
+        add_labels(tx, [row])
+        see(scope, row)
+        return _pick([row], attachment_ref)
+
+    return await core.store.read(read)
+
+
+async def of_thread(
+    core: Core, scope: Scope, inbox_ref: str | None, thread_ref: str, attachment_ref: str
+) -> Found:
+    """An attachment of any message of a thread. Raises NotFound, Forbidden."""
+    require(scope, "message_read")
+
+    def read(tx: Tx) -> Found:
+        inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
+        thread = find_thread(tx, scope, inbox, thread_ref)
+        rows = tx.rows(
+            "SELECT id, attachments_json FROM message WHERE thread_id = ? AND attachments_json <> '[]'",
+            thread["id"],
+        )
+        add_labels(tx, rows)
+        return _pick(rows, attachment_ref)
+
+    return await core.store.read(read)
+
+
+async def of_draft(
+    core: Core, scope: Scope, inbox_ref: str | None, draft_ref: str, attachment_ref: str
+) -> Found:
+    """An attachment of a draft. Raises NotFound, Forbidden."""
+    require(scope, "draft_read")
+
+    def read(tx: Tx) -> Found:
+        inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
+        draft = find_draft(tx, scope, inbox, draft_ref)
+        found = _pick([draft], attachment_ref)
+        return Found("draft", found.owner, found.facts)
+
+    return await core.store.read(read)
+
+
+def _pick(rows: list[Row], ref: str) -> Found:
+    wanted = ref.strip().lower().removeprefix("att_")
+    for row in rows:
+        for facts in load(row["attachments_json"]):
+            if facts["id"].removeprefix("att_") == wanted:
+                return Found("file", row["id"], facts)
+    raise NotFound(f"there is no attachment {ref[:100]!r} here", fix="the message names its attachments")
+
+
+async def open_raw(core: Core, message_id: str) -> Download:
+    """The whole message as it stands. For holders of a signed link. Raises NotFound, Unavailable."""
+    row, inbox = await core.store.read(lambda tx: _owner(tx, message_id))
+    return Download(f"{row['id']}.eml", "message/rfc822", await open_stream(core, inbox, message_id, ""))
+
+
+async def open_attachment(core: Core, message_id: str, attachment_id: str) -> Download:
+    """One attachment, decoded. For holders of a signed link. Raises NotFound, Unavailable."""
+    row, inbox = await core.store.read(lambda tx: _owner(tx, message_id))
+    facts = _pick([row], attachment_id).facts
+    entries = load(row["attachments_json"])
+    name = dict(zip((one["id"] for one in entries), unique_names(entries), strict=True))[facts["id"]]
+    kind = facts["content_type"]
+    queued = await core.store.read(
+        lambda tx: tx.value("SELECT 1 FROM outbox WHERE id = ? AND mime IS NOT NULL", message_id)
+    )
+    if queued is None and facts["encoding"] in _STREAMED:
+        try:
+            coded = await open_stream(core, inbox, message_id, facts["part"])
+        except NotFound:
+            pass  # the server numbers the parts of a broken mail otherwise: read it as we did
+        else:
+            return Download(name, kind, decoded(coded, facts["encoding"]))
+    raw = await whole_message(core, inbox, message_id)
+    content = attachment_content(raw, facts["id"])
+    if content is None:
+        raise NotFound("the attachment is gone")
+    return Download(name, kind, await stream_of(core, content.data), len(content.data))
+
+
+def _owner(tx: Tx, message_id: str) -> tuple[Row, Row]:
+    row = tx.row("SELECT id, inbox_id, attachments_json FROM message WHERE id = ?", message_id)
+    inbox = row and tx.row("SELECT * FROM inbox WHERE id = ? AND status <> 'deleting'", row["inbox_id"])
+    if not row or not inbox:
+        raise NotFound("the message was deleted")
+    return row, inbox
+
+
+async def decoded(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
+    """Undo a Content-Transfer-Encoding (RFC 2045 §6) chunk by chunk, holding back less than a line."""
+    if encoding == "base64":
+        async for piece in _from_base64(chunks):
+            yield piece
+    elif encoding == "quoted-printable":
+        async for piece in _from_quoted(chunks):
+            yield piece
+    else:
+        async for piece in chunks:
+            yield piece
+
+
+async def _from_base64(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    rest = b""
+    async for chunk in chunks:
+        rest += _NOT_BASE64.sub(b"", chunk)
+        whole = len(rest) // 4 * 4
+        data, rest = rest[:whole], rest[whole:]
+        if data:
+            yield _quanta(data)
+    if rest:
+        yield decode_part(rest, "base64")
+
+
+def _quanta(data: bytes) -> bytes:
+    try:
+        return binascii.a2b_base64(data)
+    except binascii.Error:
+        return decode_part(data, "base64")
+
+
+async def _from_quoted(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    rest = b""
+    async for chunk in chunks:
+        rest += chunk
+        end = rest.rfind(b"\n") + 1
+        if not end and len(rest) > 65536:  # no line ends at all: cut where no escape is open
+            end = len(rest) - 3
+            while end > 0 and b"=" in rest[end - 2 : end]:
+                end -= 1
+        if end:
+            yield decode_part(rest[:end], "quoted-printable")
+            rest = rest[end:]
+    if rest:
+        yield decode_part(rest, "quoted-printable")

@@ -1,0 +1,119 @@
+"""Deleting messages and threads: expunged on the mail server first (RFC 4315 UID EXPUNGE), then forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gateway.core.context import Core
+from gateway.core.errors import Unavailable
+from gateway.core.lookup import find_inbox, find_message_id, find_thread, require, require_own_test
+from gateway.core.mail.server_copy import Spot, look_for, on_server, spots_of
+from gateway.store import index, threads
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us
+from gateway.store.scope import Scope
+from mailserver.imap import Client
+
+
+async def delete_message(core: Core, scope: Scope, inbox_ref: str, message_ref: str) -> None:
+    """Delete a message wherever it stands. Raises NotFound, Forbidden, Unavailable (nothing changed)."""
+    require(scope, "message_delete")
+
+    def read(tx: Tx) -> tuple[Row, str]:
+        inbox = find_inbox(tx, scope, inbox_ref)
+        message_id = find_message_id(tx, inbox, message_ref)
+        _own_test(tx, scope, [message_id])
+        return inbox, message_id
+
+    inbox, message_id = await core.store.read(read)
+    await _delete(core, inbox, [message_id], None)
+
+
+async def delete_messages(core: Core, scope: Scope, inbox_ref: str, refs: Sequence[str]) -> int:
+    """Delete several messages in one go; answers how many. Raises as ``delete_message``."""
+    require(scope, "message_delete")
+
+    def read(tx: Tx) -> tuple[Row, list[str]]:
+        inbox = find_inbox(tx, scope, inbox_ref)
+        ids = list(dict.fromkeys(find_message_id(tx, inbox, ref) for ref in refs))
+        _own_test(tx, scope, ids)
+        return inbox, ids
+
+    inbox, ids = await core.store.read(read)
+    await _delete(core, inbox, ids, None)
+    return len(ids)
+
+
+async def delete_thread(core: Core, scope: Scope, inbox_ref: str | None, thread_ref: str) -> None:
+    """Delete a thread with all its messages; later mail that names it makes a new one."""
+    require(scope, "message_delete")
+
+    def read(tx: Tx) -> tuple[Row, str, list[str]]:
+        inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
+        thread = find_thread(tx, scope, inbox, thread_ref)
+        inbox = inbox or find_inbox(tx, scope, thread["inbox_id"])
+        rows = tx.rows("SELECT id, test FROM message WHERE thread_id = ?", thread["id"])
+        require_own_test(scope, rows, "thread")
+        return inbox, thread["id"], [row["id"] for row in rows]
+
+    inbox, thread_id, ids = await core.store.read(read)
+    await _delete(core, inbox, ids, thread_id)
+
+
+def _own_test(tx: Tx, scope: Scope, ids: Sequence[str]) -> None:
+    if scope.test:
+        rows = [tx.row("SELECT test FROM message WHERE id = ?", one) for one in ids]
+        require_own_test(scope, [row for row in rows if row is not None], "message")
+
+
+async def _delete(core: Core, inbox: Row, ids: Sequence[str], thread_id: str | None) -> None:
+    def read(tx: Tx) -> tuple[list[Spot], list[str]]:
+        spots: list[Spot] = []
+        homeless: list[str] = []
+        for message_id in ids:
+            found = spots_of(tx, message_id)
+            spots += found
+            if found:
+                continue
+            if tx.value("SELECT 1 FROM outbox WHERE id = ? AND state <> 'done'", message_id):
+                # its Sent copy would come back; it is there within moments
+                raise Unavailable("the message is being sent; delete it in a moment", retry_after=1)
+            rfc = tx.value("SELECT rfc_message_id FROM message WHERE id = ?", message_id)
+            if rfc:
+                homeless.append(rfc)
+        return spots, homeless
+
+    spots, homeless = await core.store.read(read)
+    strays: list[Spot] = []
+    if spots or homeless:
+
+        def work(client: Client) -> list[Spot]:
+            strays = [one for rfc in homeless for one in look_for(client, rfc)]
+            expunge(client, [*spots, *strays])
+            return strays
+
+        strays = await on_server(core, inbox["address"], work)
+
+    def write(tx: Tx) -> None:
+        for one in strays:
+            index.leave_unread(tx, inbox["id"], one.folder, one.uidvalidity, one.uid)
+        touched = {index.delete_message(tx, message_id) for message_id in ids}
+        for thread in touched:
+            if thread == thread_id and thread is not None:
+                threads.bury(tx, inbox["id"], thread)
+            if thread is not None:
+                threads.refresh(tx, thread, now_us())
+
+    await core.store.write(write)
+
+
+def expunge(client: Client, spots: Iterable[Spot]) -> None:
+    """Delete for good, folder by folder; places whose UIDs mean something else by now are left alone."""
+    by_folder: dict[tuple[str, int], list[int]] = {}
+    for spot in spots:
+        by_folder.setdefault((spot.folder, spot.uidvalidity), []).append(spot.uid)
+    for (folder, validity), uids in by_folder.items():
+        if int(client.open(folder).get(b"UIDVALIDITY") or 0) != validity:
+            continue
+        client.add_flags(uids, [b"\\Deleted"], silent=True)
+        client.uid_expunge(uids)

@@ -1,0 +1,271 @@
+"""Changing labels: the mail server first, then the index in one transaction (DESIGN §1.1, §1.10).
+
+A message that stands nowhere yet (queued) keeps its labels in the index; its copy is owed them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from gateway.core.context import Core
+from gateway.core.errors import Invalid, NotFound
+from gateway.core.lookup import find_inbox, find_message_id, find_thread, require, require_own_test
+from gateway.core.mail.label_plan import Moved, Plan, carry_out, changed_flags, check_folder, make_plan
+from gateway.core.mail.messages import MAX_BATCH, add_labels, see
+from gateway.core.mail.server_copy import Spot, on_server, spots_of
+from gateway.store import index, threads
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import now_us
+from gateway.store.labels import MAX_LABEL, to_keyword
+from gateway.store.pending_flags import forgive, owe
+from gateway.store.scope import Scope
+
+MAX_LABELS = 100
+"""Labels that one request may name in one field."""
+MAX_ON_MESSAGE = 200
+"""Labels that a message may bear by the API; what people's programs put on it counts, and is never taken away."""
+MAX_KEYWORDS = 16_000
+"""Octets of the keywords that those labels are on the mail server: one command names them all, and takes 64 KiB."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\u2028\u2029]")
+
+
+def check_labels(labels: Sequence[object], field: str) -> list[str]:
+    """The labels a caller gave, trimmed, each once. Raises Invalid naming ``field[n]``."""
+    if len(labels) > MAX_LABELS:
+        raise Invalid(
+            f"{field} takes at most {MAX_LABELS} labels, and these are {len(labels)}",
+            field=field,
+            fix="change labels in several requests",
+        )
+    found: dict[str, None] = {}
+    for number, label in enumerate(labels):
+        where = f"{field}[{number}]"
+        if not isinstance(label, str):
+            raise Invalid(f"{where} is not a string", field=where)
+        text = label.strip()
+        if not text or len(text) > MAX_LABEL or _CONTROL.search(text):
+            raise Invalid(
+                f"{where} is not a label",
+                field=where,
+                fix=f"a label has 1 to {MAX_LABEL} characters and no control characters",
+            )
+        if text.startswith("folder:"):
+            check_folder(text.removeprefix("folder:"))
+        found[text] = None
+    check_total(found, frozenset(), field)
+    return list(found)
+
+
+def check_total(labels: Collection[str], before: Collection[str], field: str) -> None:
+    """Raise Invalid when a message, or a draft, would bear more labels than it may and bore fewer ``before``."""
+    if len(labels) > MAX_ON_MESSAGE and len(labels) > len(before):
+        raise Invalid(
+            f"a message bears at most {MAX_ON_MESSAGE} labels, and with {field} it would bear {len(labels)}",
+            field=field,
+            fix="remove some with remove_labels first",
+        )
+    octets, had = _octets(labels), _octets(before)
+    if octets > MAX_KEYWORDS and octets > had:
+        raise Invalid(
+            f"the labels of a message are {MAX_KEYWORDS} octets at most on the mail server (an octet outside "
+            f"a-z0-9._- counts three times), and with {field} they would be {octets}",
+            field=field,
+            fix="use fewer or shorter labels, or remove some with remove_labels first",
+        )
+
+
+def _octets(labels: Collection[str]) -> int:
+    return sum(len(to_keyword(one)) + 1 for one in labels)
+
+
+class Change:
+    """What is asked: a whole set (``replace``), or labels to add and remove (removal wins)."""
+
+    def __init__(
+        self,
+        *,
+        replace: Sequence[object] | None = None,
+        add: Sequence[object] = (),
+        remove: Sequence[object] = (),
+    ) -> None:
+        if replace is None and not add and not remove:
+            raise Invalid(
+                "nothing to change", field="labels", fix="give labels, or add_labels and remove_labels"
+            )
+        if replace is not None and (add or remove):
+            raise Invalid(
+                "labels replaces the set; add_labels and remove_labels cannot join it", field="labels"
+            )
+        self._replace = None if replace is None else frozenset(check_labels(replace, "labels"))
+        self._add = frozenset(check_labels(add, "add_labels"))
+        self._remove = frozenset(check_labels(remove, "remove_labels"))
+
+    def apply(self, current: frozenset[str]) -> frozenset[str]:
+        """The set that ``current`` becomes. Raises Invalid for more than a message may bear."""
+        if self._replace is not None:
+            return self._replace
+        wanted = (current | self._add) - self._remove
+        check_total(wanted, current, "add_labels")
+        return wanted
+
+
+async def change_labels(core: Core, scope: Scope, inbox_ref: str, message_ref: str, change: Change) -> Row:
+    """Change one message's labels; answers its row with ``labels`` (no bodies).
+
+    Raises NotFound, Forbidden, Invalid, Unavailable (nothing changed).
+    """
+    require(scope, "message_update")
+    inbox, rows = await core.store.read(lambda tx: _chosen(tx, scope, inbox_ref, [message_ref], strict=True))
+    return (await relabel(core, inbox, rows, change))[0]
+
+
+async def change_many(
+    core: Core, scope: Scope, inbox_ref: str, refs: Sequence[str], change: Change
+) -> list[Row]:
+    """The same for several messages in one go; unknown ids are left out. Raises Invalid over MAX_BATCH."""
+    require(scope, "message_update")
+    if not 1 <= len(refs) <= MAX_BATCH:
+        raise Invalid(f"message_ids takes 1 to {MAX_BATCH} ids", field="message_ids")
+    inbox, rows = await core.store.read(lambda tx: _chosen(tx, scope, inbox_ref, refs, strict=False))
+    return await relabel(core, inbox, rows, change) if rows else []
+
+
+async def change_thread(
+    core: Core, scope: Scope, inbox_ref: str | None, thread_ref: str, change: Change
+) -> tuple[Row, list[str]]:
+    """Change the labels of every message of a thread; answers the thread row and its labels."""
+    require(scope, "message_update")
+
+    def read(tx: Tx) -> tuple[Row, Row, list[Row]]:
+        inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
+        thread = find_thread(tx, scope, inbox, thread_ref)
+        inbox = inbox or find_inbox(tx, scope, thread["inbox_id"])
+        rows = tx.rows("SELECT * FROM message WHERE thread_id = ? ORDER BY timestamp, seq", thread["id"])
+        require_own_test(scope, rows, "thread")
+        add_labels_in_steps(tx, rows)
+        return inbox, thread, rows
+
+    inbox, thread, rows = await core.store.read(read)
+    rows = await relabel(core, inbox, rows, change) if rows else []
+    return thread, sorted({label for row in rows for label in row["labels"]})
+
+
+def add_labels_in_steps(tx: Tx, rows: list[Row]) -> None:
+    """``add_labels`` for any number of rows."""
+    for start in range(0, len(rows), 500):
+        add_labels(tx, rows[start : start + 500])
+
+
+def _chosen(
+    tx: Tx, scope: Scope, inbox_ref: str, refs: Sequence[str], *, strict: bool
+) -> tuple[Row, list[Row]]:
+    inbox = find_inbox(tx, scope, inbox_ref)
+    found: dict[str, Row] = {}
+    for ref in refs:
+        try:
+            message_id = find_message_id(tx, inbox, ref)
+            row = tx.row("SELECT * FROM message WHERE id = ?", message_id)
+            if row is not None and message_id not in found:
+                add_labels(tx, [row])
+                see(scope, row)
+                found[message_id] = row
+        except NotFound:
+            if strict:
+                raise
+    require_own_test(scope, found.values(), "message")
+    return inbox, list(found.values())
+
+
+async def relabel(core: Core, inbox: Row, rows: Sequence[Row], change: Change) -> list[Row]:
+    """Bring the mail server and then the index to the changed labels. Answers fresh rows, same order."""
+
+    def plan(tx: Tx) -> list[Plan]:
+        return [
+            make_plan(
+                row["id"],
+                row["direction"],
+                spots_of(tx, row["id"]),
+                frozenset(row["labels"]),
+                change.apply(frozenset(row["labels"])),
+            )
+            for row in rows
+        ]
+
+    plans = await core.store.read(plan)
+    went: dict[str, Moved] = {}
+    if any(one.spots for one in plans):
+        went = await on_server(core, inbox["address"], lambda client: carry_out(client, plans))
+    return await core.store.write(lambda tx: _write(tx, inbox, plans, went))
+
+
+def _write(tx: Tx, inbox: Row, plans: Sequence[Plan], went: dict[str, Moved]) -> list[Row]:
+    answers: list[Row] = []
+    touched: set[str] = set()
+    for plan in plans:
+        row = tx.row("SELECT * FROM message WHERE id = ?", plan.message_id)
+        if row is None:  # deleted meanwhile
+            continue
+        for spot in plan.spots:
+            _relocate(tx, inbox, plan, spot, went.get(plan.target) if plan.target else None)
+        index.set_labels(tx, inbox, plan.message_id, plan.labels, note=True)
+        if plan.spots:
+            forgive(tx, plan.message_id, (*plan.add, *plan.remove))
+        else:
+            owe(tx, inbox["id"], plan.message_id, add=plan.add, remove=plan.remove)
+        touched.add(row["thread_id"])
+        answers.append(row)
+    for thread in touched:
+        threads.refresh(tx, thread, now_us())
+    for row in answers:
+        row.update(
+            tx.row("SELECT seen, hidden, updated_at FROM message WHERE id = ?", row["id"]) or {},
+        )
+    add_labels_in_steps(tx, answers)
+    if not answers:
+        raise NotFound("the message was deleted just now")
+    return answers
+
+
+def _relocate(tx: Tx, inbox: Row, plan: Plan, spot: Spot, moved: Moved | None) -> None:
+    flags = changed_flags(spot.flags, plan)
+    if moved is None or moved.folder == spot.folder:
+        tx.run("UPDATE location SET flags = ? WHERE id = ?", flags, spot.location_id)
+        return
+    new = moved.uids.get((spot.folder, spot.uid))
+    tx.run("UPDATE location SET message_id = ? WHERE id = ?", index.LEFT, spot.location_id)
+    if new is None:
+        return  # the sync finds it in its new folder
+    folder_id = _folder_row(tx, inbox["id"], moved)
+    if folder_id is None:
+        return
+    tx.run("DELETE FROM location WHERE folder_id = ? AND uid = ?", folder_id, new)
+    tx.insert(
+        "location",
+        {
+            "folder_id": folder_id,
+            "uid": new,
+            "message_id": plan.message_id,
+            "inbox_id": inbox["id"],
+            "flags": flags,
+        },
+    )
+
+
+def _folder_row(tx: Tx, inbox_id: str, moved: Moved) -> int | None:
+    """The folder's row, made with nothing read yet when the sync has not met it; None when it was rebuilt."""
+    tx.insert(
+        "folder",
+        {
+            "inbox_id": inbox_id,
+            "name": moved.folder,
+            "role": moved.role,
+            "uidvalidity": moved.uidvalidity,
+            "uidnext": 1,
+            "highestmodseq": 0,
+            "synced_at": 0,
+        },
+        ignore=True,
+    )
+    row = tx.row("SELECT id, uidvalidity FROM folder WHERE inbox_id = ? AND name = ?", inbox_id, moved.folder)
+    return int(row["id"]) if row and row["uidvalidity"] == moved.uidvalidity else None

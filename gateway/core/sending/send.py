@@ -1,0 +1,388 @@
+"""Sending: from a request to rows that are durable (DESIGN §1.4, §3 Out).
+
+Validate, then compose, sign and read the result back in a worker (so the index holds what a reader of the mail
+sees), then one transaction: message, thread, labels, outbox, idempotency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from gateway.core.context import Core
+from gateway.core.disk_room import check_room
+from gateway.core.errors import Invalid, Rejected, TooLarge, Unavailable
+from gateway.core.idempotency import EXPIRY_US, Completion, complete
+from gateway.core.lookup import require
+from gateway.core.mail.relabel import check_labels
+from gateway.core.sending import wallet
+from gateway.core.sending.admission import admit, check_recipients
+from gateway.core.sending.open_tracking import tracks, with_pixel
+from gateway.core.sending.recipient_domains import check_domains
+from gateway.core.sending.reputation import check_standing
+from gateway.core.sending.sent_before import Once, own_ulid, sent_before
+from gateway.core.sending.unsubscribe import unsubscribe_headers
+from gateway.core.sending.wallet_notice import owner_told
+from gateway.core.sent import Sent
+from gateway.mime.addresses import InvalidAddress, normalise, parse_user_address
+from gateway.mime.dkim_sign import Signing, SigningError
+from gateway.mime.header_rules import InvalidHeader, check_headers, check_subject
+from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage, ParsedMessage
+from gateway.mime.workers.jobs import ComposeFailed
+from gateway.outbox.queue import enqueue, recipient_tokens, return_path, token_of
+from gateway.outbox.record import Teller
+from gateway.settings import Settings
+from gateway.smarthost.profiles import profile_of, relay_headers
+from gateway.store import index, sent_aliases, threads
+from gateway.store.dkim_keys import active_key
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import message_id_header, now_us, own_message_ulid
+from gateway.store.labels import SYSTEM, to_keyword
+from gateway.store.pending_flags import owe
+from gateway.store.people import people_json
+from gateway.store.scope import Scope
+
+MAX_REPLY_TO = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendRequest:
+    """What a caller wants sent. Addresses are text: ``a@b`` or ``Name <a@b>``; ids carry their ``< >``.
+
+    ``attachment_bytes``: what all attachments may have together, instead of ``limits.attachment_bytes``.
+    ``thread_id`` (a ULID) keeps the message in a thread that its References alone would not name.
+    ``unsubscribe``: offer its one recipient the one-click way out (``core.sending.unsubscribe``). ``track_opens``: tell
+    ``message.opened``, or not; None leaves it to the server (``core.sending.open_tracking``).
+    """
+
+    to: Sequence[str] = ()
+    cc: Sequence[str] = ()
+    bcc: Sequence[str] = ()
+    reply_to: Sequence[str] = ()
+    subject: str = ""
+    text: str | None = None
+    html: str | None = None
+    labels: Sequence[str] = ()
+    attachments: Sequence[OutgoingAttachment] = ()
+    attachment_bytes: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    in_reply_to: str | None = None
+    references: Sequence[str] = ()
+    thread_id: str | None = None
+    unsubscribe: bool = False
+    track_opens: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    to: list[Address]
+    cc: list[Address]
+    bcc: list[Address]
+    reply_to: list[Address]
+    subject: str
+    headers: dict[str, str]
+    labels: list[str]
+
+    def fields(self) -> list[tuple[str, str]]:
+        """(JSON path, address) of every recipient."""
+        return [
+            (f"{name}[{number}]", one.email)
+            for name, people in (("to", self.to), ("cc", self.cc), ("bcc", self.bcc))
+            for number, one in enumerate(people)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """Composed, signed and read back: what the transaction writes."""
+
+    message_id: str
+    at: int
+    raw: bytes
+    parsed: ParsedMessage
+    checked: _Checked
+
+
+async def send(
+    core: Core,
+    scope: Scope,
+    inbox_row: Row,
+    request: SendRequest,
+    idempotency: Completion | None = None,
+    also: Callable[[Tx], None] | None = None,
+    once: Once | None = None,
+) -> Sent:
+    """Accept a message; when this returns it is on disk and will go out.
+
+    ``also`` runs in the same transaction (a draft goes when it is sent). ``once``: what must never be sent twice
+    (default: what ``idempotency`` names). Raises Invalid, TooLarge, Rejected, TooMany, Unpaid, Forbidden,
+    Unavailable, Conflict.
+    """
+    require(scope, "message_send")
+    if inbox_row["status"] != "active":
+        raise Rejected("sending is suspended for this inbox", code="inbox_suspended")
+    if once is None and idempotency is not None:
+        once = Once(idempotency.claim.work, now_us() - EXPIRY_US)
+    if once is not None and not scope.test:
+        before = await sent_before(core, inbox_row, once, idempotency, also)
+        if before is not None:
+            return before
+    checked = check_request(core.settings, request)
+    await check_room(core)
+    at = now_us()
+    message_id = own_ulid(at, once)
+    if request.unsubscribe:
+        checked.headers.update(
+            unsubscribe_headers(core, inbox_row, message_id, checked.fields(), checked.headers)
+        )
+    tracked = tracks(core.settings, request.track_opens) and not scope.test
+    if request.html is not None:
+        request = replace(request, html=with_pixel(core, request.html, message_id, tracked=tracked))
+    reply = request.in_reply_to is not None or request.thread_id is not None
+
+    profile = profile_of(core.settings)
+
+    def look(tx: Tx) -> tuple[Signing | None, SendRequest]:
+        check_standing(tx, inbox_row)
+        check_recipients(tx, inbox_row, checked.fields(), reply=reply)
+        admit(tx, scope, inbox_row, core.settings.limits, checked.fields(), charge=False)
+        wallet.afford(tx, core.settings.wallet, scope, len(request.attachments))
+        return profile.signing(active_key(tx, inbox_row["domain"])), as_known_outside(tx, request)
+
+    async with owner_told(core, inbox_row):
+        signing, request = await core.store.read(look)
+    await check_domains(core, checked.fields())
+    raw, parsed = await _compose(core, inbox_row, signing, request, checked, message_id, at)
+    most = min(core.settings.mail.max_message, profile.max_message or len(raw))
+    if len(raw) > most:
+        raise TooLarge(
+            f"the message is {len(raw)} octets; at most {most} can be sent",
+            fix="send fewer or smaller attachments, or links to them",
+        )
+    ready = _Ready(message_id, at, raw, parsed, checked)
+    accept = partial(_accept, core, scope, inbox_row, request, ready, idempotency, also)
+    async with owner_told(core, inbox_row):
+        sent = await core.store.write(accept)
+    core.outbox_bell.ring()
+    return sent
+
+
+def as_known_outside(tx: Tx, request: SendRequest) -> SendRequest:
+    """``request`` naming what we sent as its recipients know it, where a relay gave it another Message-ID."""
+    names = [*request.references, *([request.in_reply_to] if request.in_reply_to else [])]
+    outside = {}
+    for one in dict.fromkeys(names):
+        ulid = own_message_ulid(one)
+        if ulid is not None and (alias := sent_aliases.known_outside(tx, ulid)):
+            outside[one] = alias
+    if not outside:
+        return request
+    # ours stays beside it: recipients on this server, and the copy in Sent, have that one
+    references = [name for one in request.references for name in (one, outside.get(one)) if name]
+    in_reply_to = outside.get(request.in_reply_to or "", request.in_reply_to)
+    return replace(request, in_reply_to=in_reply_to, references=references)
+
+
+def check_request(settings: Settings, request: SendRequest) -> _Checked:
+    """Validate every value, naming the field that is wrong. Raises Invalid or TooLarge."""
+    limits = settings.limits
+    given = sum(len(people) for people in (request.to, request.cc, request.bcc))
+    if not given:
+        raise Invalid("at least one recipient is needed", field="to", fix="give to, cc or bcc")
+    if given > limits.recipients:
+        raise Invalid(
+            f"{given} recipients are too many: at most {limits.recipients}",
+            field="to",
+            code="too_many_recipients",
+        )
+    if len(request.reply_to) > MAX_REPLY_TO:
+        raise Invalid(f"reply_to takes at most {MAX_REPLY_TO} addresses", field="reply_to")
+    seen: set[str] = set()
+    people = {name: _people(getattr(request, name), name, seen) for name in ("to", "cc", "bcc")}
+    try:
+        subject = check_subject(request.subject)
+    except InvalidHeader as error:
+        raise Invalid(str(error), field="subject") from error
+    try:
+        headers = check_headers(dict(request.headers))
+    except InvalidHeader as error:
+        where = "headers" if error.field == "headers" else f"headers.{error.field}"
+        raise Invalid(str(error), field=where) from error
+    for name in ("text", "html"):
+        value = getattr(request, name)
+        if value is not None and "\x00" in value:
+            raise Invalid(f"{name} holds a NUL character", field=name)
+    _check_attachments(request, settings)
+    labels = check_labels(request.labels, "labels")
+    for number, label in enumerate(labels):
+        if label in SYSTEM or label.startswith("folder:"):
+            raise Invalid(
+                f"the label {label!r} says how a message stands; it cannot be given with a send",
+                field=f"labels[{number}]",
+            )
+    return _Checked(
+        to=people["to"],
+        cc=people["cc"],
+        bcc=people["bcc"],
+        reply_to=_people(request.reply_to, "reply_to", set()),
+        subject=subject,
+        headers=headers,
+        labels=labels,
+    )
+
+
+def _people(given: Sequence[str], name: str, seen: set[str]) -> list[Address]:
+    """The addresses of one field; an address that an earlier field (or place) names already is left out."""
+    people = []
+    for number, text in enumerate(given):
+        try:
+            one = parse_user_address(text)
+        except InvalidAddress as error:
+            raise Invalid(
+                f"{name}[{number}]: {error}",
+                field=f"{name}[{number}]",
+                fix="use name@example.com or Name <…>",
+            ) from error
+        key = normalise(one.email)
+        if key not in seen:
+            seen.add(key)
+            people.append(one)
+    return people
+
+
+def _check_attachments(request: SendRequest, settings: Settings) -> None:
+    limits = settings.limits
+    if len(request.attachments) > limits.attachments:
+        raise TooLarge(
+            f"{len(request.attachments)} attachments are too many: at most {limits.attachments}",
+            field="attachments",
+        )
+    octets = sum(len(one.content) for one in request.attachments)
+    most = limits.attachment_bytes if request.attachment_bytes is None else request.attachment_bytes
+    if octets > most:
+        raise TooLarge(
+            f"the attachments are {octets} octets; at most {most} can be sent",
+            field="attachments",
+            fix="send fewer or smaller attachments, or links to them",
+        )
+    if len(request.text or "") + len(request.html or "") > settings.mail.max_message:
+        raise TooLarge("text and html are larger than a message may be", field="text")
+
+
+async def _compose(
+    core: Core,
+    inbox: Row,
+    signing: Signing | None,
+    request: SendRequest,
+    checked: _Checked,
+    message_id: str,
+    at: int,
+) -> tuple[bytes, ParsedMessage]:
+    """The signed octets and what a reader sees of them."""
+    message = OutgoingMessage(
+        message_id=message_id_header(message_id, inbox["domain"]),
+        sender=Address(inbox["display_name"] or "", inbox["address"]),
+        to=checked.to,
+        cc=checked.cc,
+        reply_to=checked.reply_to,
+        subject=checked.subject,
+        text=request.text,
+        html=request.html,
+        attachments=list(request.attachments),
+        headers={
+            **checked.headers,
+            **relay_headers(core.settings, message_id_header(message_id, inbox["domain"])),
+        },
+        in_reply_to=request.in_reply_to,
+        references=list(request.references),
+        date=at,
+    )
+    try:
+        return await core.parser.compose(message, signing)
+    except InvalidHeader as error:
+        raise Invalid(str(error), field=error.field) from error
+    except SigningError as error:
+        raise Unavailable(
+            f"the message cannot be signed: {error}", fix="the operator must repair the domain's DKIM key"
+        ) from error
+    except ValueError as error:
+        raise Invalid(str(error)) from error
+    except ComposeFailed as error:
+        raise Unavailable(f"the message cannot be written now: {error}", fix="try again") from error
+
+
+def _accept(
+    core: Core,
+    scope: Scope,
+    inbox: Row,
+    request: SendRequest,
+    ready: _Ready,
+    completion: Completion | None,
+    also: Callable[[Tx], None] | None,
+    tx: Tx,
+) -> Sent:
+    """The one transaction (DESIGN §1.4)."""
+    if tx.value("SELECT status FROM inbox WHERE id = ?", inbox["id"]) != "active":
+        raise Rejected("the inbox was deleted or suspended just now", code="inbox_suspended")
+    check_standing(tx, inbox)
+    if also is not None:  # first: what may be sent once, by one of several callers, is taken here
+        also(tx)
+    allowance = admit(tx, scope, inbox, core.settings.limits, ready.checked.fields(), charge=True)
+    wallet.charge(tx, core.settings.wallet, scope, len(request.attachments))
+    rfc_id = message_id_header(ready.message_id, inbox["domain"])
+    if request.thread_id is not None and tx.value("SELECT 1 FROM thread WHERE id = ?", request.thread_id):
+        tx.insert(
+            "thread_ref",
+            {"inbox_id": inbox["id"], "ref": threads.ref_of(rfc_id), "thread_id": request.thread_id},
+            ignore=True,
+        )
+    thread_id = index.insert_message(
+        tx,
+        inbox,
+        ready.message_id,
+        ready.parsed,
+        direction="outbound",
+        status="delivered" if scope.test else "queued",
+        at=ready.at,
+        bcc_json=people_json(ready.checked.bcc),
+        test=scope.test,
+    )
+    if ready.checked.labels:  # a new row has none, and is seen and not hidden
+        index.set_labels(tx, inbox, ready.message_id, ready.checked.labels)
+        if not scope.test:  # its copy in Sent gets them
+            keywords = [to_keyword(label) for label in ready.checked.labels]
+            owe(tx, inbox["id"], ready.message_id, add=keywords)
+    threads.refresh(tx, thread_id, now_us())
+    token = token_of(core.secret, ready.message_id)
+    people = [(address, name.partition("[")[0]) for name, address in ready.checked.fields()]
+    tokens = recipient_tokens(core.secret, ready.message_id, [address for address, _ in people])
+    if not scope.test:
+        people.append((core.mail.sent_address(inbox["address"]), "sent"))
+    enqueue(
+        tx,
+        outbox_id=ready.message_id,
+        organization_id=inbox["organization_id"],
+        inbox_id=inbox["id"],
+        mail_from=return_path(inbox["address"], token),
+        message_id=rfc_id,
+        token=token,
+        mime=ready.raw,
+        recipients=people,
+        delivered=scope.test,
+        tokens=tokens,
+    )
+    if scope.test:
+        _pretend(core, tx, inbox, ready.message_id, people)
+    sent = Sent(ready.message_id, thread_id, ready.at, ready.parsed, ready.checked.bcc, allowance)
+    if completion is not None:
+        complete(tx, completion.claim, *completion.render(sent))
+    return sent
+
+
+def _pretend(core: Core, tx: Tx, inbox: Row, message_id: str, people: Sequence[tuple[str, str]]) -> None:
+    """A sandbox send is recorded and told as if it had arrived; nothing leaves."""
+    teller = Teller(tx, core.events, inbox, message_id, test=True)
+    teller.sent()
+    for address, _ in people:
+        teller.delivered(address, now_us())

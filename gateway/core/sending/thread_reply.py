@@ -1,0 +1,172 @@
+"""Answering in a thread: whoever it is sent to, subject and threading fields are the thread's own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from gateway.core.context import Core
+from gateway.core.idempotency import Completion
+from gateway.core.lookup import find_thread
+from gateway.core.mail.messages import WHOLE, add_labels, see
+from gateway.core.mail.read_state import note_answered
+from gateway.core.sending.reply import ReplyRequest, mark_answered, one_line, reply_request, usable_id
+from gateway.core.sending.send import send
+from gateway.core.sent import Sent
+from gateway.mime.addresses import InvalidAddress, base_address, check_address
+from gateway.mime.delivery_role import delivery_role
+from gateway.mime.reply.reply import MAX_REFERENCES, reply_subject
+from gateway.mime.types import OutgoingAttachment
+from gateway.store.allow_block_lists import decide, entries
+from gateway.store.engine import Row, StoreDown, Tx
+from gateway.store.json_columns import load
+from gateway.store.people import people_of, person_of
+from gateway.store.scope import Scope
+from gateway.store.suppressions import suppressed
+from gateway.sync.pending_flags import pay
+
+log = logging.getLogger("postern.replies")
+
+_FLAG_SECONDS = 2.0
+_COPIES_LOOKED_AT = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadReply:
+    """What an answer adds. ``quote``: the last message of the thread under the new text."""
+
+    to: str
+    cc: Sequence[str] = ()
+    reply_to: Sequence[str] = ()
+    text: str | None = None
+    html: str | None = None
+    attachments: Sequence[OutgoingAttachment] = ()
+    quote: bool = True
+    unsubscribe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Thread:
+    """What an answer needs of its thread. ``ids``: its Message-IDs as References; ``copied_by``: who put the
+    inbox in Cc last, when it was on the thread as a copy."""
+
+    row: Row
+    last: Row
+    ids: list[str]
+    copied_by: str | None
+
+
+async def reply_in_thread(
+    core: Core,
+    scope: Scope,
+    inbox: Row,
+    thread_ref: str,
+    answer: ThreadReply,
+    idempotency: Completion | None = None,
+) -> Sent:
+    """Send an answer in a thread of this inbox, and mark the thread read.
+
+    The subject is the thread's, with one ``Re:``; In-Reply-To names its last message, References all of it (the
+    first and the last ones of a long thread). An inbox that was only copied keeps whoever copied it in Cc.
+    Raises NotFound when the thread is not this inbox's, else what ``sending.send`` raises.
+    """
+    thread = await core.store.read(partial(_look, scope=scope, inbox=inbox, ref=thread_ref))
+    wanted = reply_request(
+        inbox,
+        thread.last,
+        ReplyRequest(
+            to=[answer.to],
+            cc=[*answer.cc, *([thread.copied_by] if thread.copied_by else [])],
+            reply_to=answer.reply_to,
+            subject=reply_subject(one_line(thread.row["subject"])),
+            text=answer.text,
+            html=answer.html,
+            attachments=answer.attachments,
+            quote=answer.quote,
+            unsubscribe=answer.unsubscribe,
+        ),
+    )
+    wanted = replace(
+        wanted,
+        in_reply_to=thread.ids[-1] if thread.ids else None,
+        references=thread.ids,
+        thread_id=thread.row["id"],
+    )
+    mark_read = partial(note_answered, inbox=inbox, thread_id=thread.row["id"])
+    sent = await send(core, scope, inbox, wanted, idempotency, mark_read)
+    # the answer is accepted, and the flags are owed: a slow mail server is not waited for
+    await asyncio.wait([asyncio.create_task(_flag(core, scope, inbox, thread.last))], timeout=_FLAG_SECONDS)
+    return sent
+
+
+async def _flag(core: Core, scope: Scope, inbox: Row, last: Row) -> None:
+    try:
+        await pay(core.store, core.imap, inbox)
+    except StoreDown as error:
+        log.info("the flags of %s are owed until the next pass: %s", inbox["address"], error)
+    if last["direction"] == "inbound" and not scope.test:
+        await mark_answered(core, inbox, last["id"])
+
+
+def _look(tx: Tx, scope: Scope, inbox: Row, ref: str) -> _Thread:
+    row = find_thread(tx, scope, inbox, ref)
+    seen, args = scope.sight()
+    last = tx.row(
+        f"{WHOLE}message.thread_id = ?{seen} "
+        "ORDER BY message.hidden, message.timestamp DESC, message.seq DESC LIMIT 1",
+        row["id"],
+        *args,
+    )
+    assert last is not None  # a thread goes with its last message, in one transaction
+    add_labels(tx, [last])
+    see(scope, last)
+    return _Thread(row, last, _references(tx, scope, row["id"], last), _copied_by(tx, inbox, row["id"]))
+
+
+def _references(tx: Tx, scope: Scope, thread_id: str, last: Row) -> list[str]:
+    """Every Message-ID of the thread that a header can hold, oldest first, the answered one at the end."""
+    seen, args = scope.sight()
+    known = (
+        f"SELECT rfc_message_id AS id FROM message WHERE thread_id = ? AND rfc_message_id IS NOT NULL{seen} "  # noqa: S608
+    )
+    first = tx.rows(f"{known}ORDER BY timestamp, seq LIMIT 1", thread_id, *args)
+    newest = tx.rows(f"{known}ORDER BY timestamp DESC, seq DESC LIMIT {MAX_REFERENCES}", thread_id, *args)
+    chain = [*load(last["references_json"]), *(one["id"] for one in [*first, *reversed(newest)])]
+    own = last["rfc_message_id"]
+    chain = [one for one in dict.fromkeys(chain) if usable_id(one) and one != own]
+    if own and usable_id(own):
+        chain.append(own)
+    if len(chain) > MAX_REFERENCES:
+        chain = chain[:1] + chain[-(MAX_REFERENCES - 1) :]
+    return chain
+
+
+def _copied_by(tx: Tx, inbox: Row, thread_id: str) -> str | None:
+    """The sender of the last mail of the thread that only copied this inbox."""
+    rows: list[dict[str, Any]] = tx.rows(
+        "SELECT from_json, to_json, cc_json FROM message WHERE thread_id = ? AND direction = 'inbound' "  # noqa: S608
+        f"AND hidden = 0 AND cc_json <> '[]' ORDER BY timestamp DESC, seq DESC LIMIT {_COPIES_LOOKED_AT}",
+        thread_id,
+    )
+    for row in rows:
+        if delivery_role(inbox["address"], people_of(row["to_json"]), people_of(row["cc_json"])) != "cc":
+            continue
+        sender = person_of(row["from_json"])
+        try:
+            address = check_address(sender.email) if sender else None
+        except InvalidAddress:
+            continue  # nobody can be copied there
+        if address and base_address(address) != base_address(inbox["address"]):
+            return address if _may_be_written_to(tx, inbox, address) else None
+    return None
+
+
+def _may_be_written_to(tx: Tx, inbox: Row, address: str) -> bool:
+    """Whether no suppression and no list is against it: nobody asked for a copy to it, so none fails for it."""
+    if suppressed(tx, inbox["organization_id"], [address]):
+        return False
+    return decide(entries(tx, inbox, ("send", "reply")), inbox, address) != "block"

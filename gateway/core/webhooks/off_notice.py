@@ -1,0 +1,139 @@
+"""A mail to an inbox about a webhook that was switched off: one, from the platform's own domain.
+
+It goes to the webhook's own inbox, else to the oldest inbox of its pod, else to the oldest of its organization: there
+is nobody else to write to, and who reads the inbox misses the events. The webhook's row says that a mail is due (it is
+switched off with a reason, and nobody was written to), so a restart forgets none; of several processes one claims it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from urllib.parse import urlsplit
+
+from gateway.core.context import Core
+from gateway.core.sending import platform_mail
+from gateway.mime.workers.jobs import ComposeFailed
+from gateway.store.engine import Row, StoreDown, Tx
+from gateway.store.ids import now_us
+
+log = logging.getLogger("postern.webhooks")
+
+_EVERY = 5.0
+
+_TEXT = """The webhook wh_{id} of this organization is switched off: {reason}.
+
+    url        {url}
+
+{waits}
+
+When the endpoint is mended, switch the webhook on again with a key of the organization:
+
+    PATCH {base}/api/v0/webhooks/wh_{id}
+    {{"enabled": true}}
+
+What the endpoint answered: GET {base}/api/v0/webhooks/wh_{id}/attempts
+"""
+
+
+class WebhookNotices:
+    """Looks for webhooks that were switched off and writes the mails."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start; mails about what was switched off before are written at once."""
+        self._task = asyncio.create_task(self._run(), name="webhook-notices")
+
+    async def stop(self) -> None:
+        """Stop at once: mails that are due are written after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                for hook in await self._core.store.read(_due):
+                    await self._tell(hook)
+            except StoreDown as error:
+                log.warning("mails about webhooks that are switched off wait for the database: %s", error)
+            except Exception:
+                log.exception("mails about webhooks that are switched off failed; it is tried again")
+            await asyncio.sleep(_EVERY)
+
+    async def _tell(self, hook: Row) -> None:
+        try:
+            await tell_inbox(self._core, hook)
+        except (ComposeFailed, ValueError) as error:
+            log.warning("nobody is written to that webhook wh_%s is switched off: %s", hook["id"], error)
+            await self._core.store.write(lambda tx: _claim(tx, hook["id"]))
+
+
+async def tell_inbox(core: Core, hook: Row) -> None:
+    """Queue the mail about a webhook's row, unless somebody did or it is on again. Raises ComposeFailed, StoreDown."""
+    inbox = await core.store.read(lambda tx: _inbox_of(tx, hook))
+    if inbox is None:
+        log.warning(
+            "webhook wh_%s is switched off, and its organization has no inbox to write to", hook["id"]
+        )
+        await core.store.write(lambda tx: _claim(tx, hook["id"]))
+        return
+    subject = f"Webhook wh_{hook['id']} is switched off"
+    notice = await platform_mail.compose(core, "webhook", inbox["address"], subject, text_of(core, hook))
+
+    def write(tx: Tx) -> None:
+        if _claim(tx, hook["id"]):
+            platform_mail.queue(tx, core, notice, hook["organization_id"], inbox)
+
+    await core.store.write(write)
+
+
+def text_of(core: Core, hook: Row) -> str:
+    """The mail's text. Of the URL without its query, which may hold a secret."""
+    url = urlsplit(hook["url"])
+    most, days = core.settings.webhooks.wait_while_off, core.settings.events.keep_days
+    return _TEXT.format(
+        id=hook["id"],
+        reason=" ".join((hook["disabled_reason"] or "").split()),
+        url=f"{url.scheme}://{url.hostname or ''}{f':{url.port}' if url.port else ''}{url.path}",
+        waits=f"What waits for it and what happens meanwhile is kept, {most} events at the most and for {days} days,\n"
+        "and is delivered in order, the oldest of each inbox first, when it is switched on again.",
+        base=core.settings.http.public_url.rstrip("/"),
+    )
+
+
+def _due(tx: Tx) -> list[Row]:
+    return tx.rows(
+        "SELECT id, organization_id, pod_id, inbox_id, url, disabled_reason FROM webhook "
+        "WHERE enabled = 0 AND disabled_reason IS NOT NULL AND off_mailed_at IS NULL ORDER BY id LIMIT 100"
+    )
+
+
+def _claim(tx: Tx, webhook_id: str) -> bool:
+    return bool(
+        tx.run(
+            "UPDATE webhook SET off_mailed_at = ? "
+            "WHERE id = ? AND enabled = 0 AND disabled_reason IS NOT NULL AND off_mailed_at IS NULL",
+            now_us(),
+            webhook_id,
+        )
+    )
+
+
+def _inbox_of(tx: Tx, hook: Row) -> Row | None:
+    for column in ("inbox_id", "pod_id", "organization_id"):
+        if hook[column] is None:
+            continue
+        name = "id" if column == "inbox_id" else column
+        row = tx.row(
+            f"SELECT id, address FROM inbox WHERE organization_id = ? AND {name} = ? "  # noqa: S608
+            "AND status IN ('active', 'suspended') ORDER BY created_at, id LIMIT 1",
+            hook["organization_id"],
+            hook[column],
+        )
+        if row is not None:
+            return row
+    return None

@@ -1,0 +1,163 @@
+"""The one webhook an owner may have: an inbox's own URL, or the account's (OpenMail, contract §8).
+
+Such a webhook is a row of table ``webhook`` like any other, whose id is derived from its owner: two requests that
+set a URL at the same instant meet on the primary key, so there is never a second one. Clearing the URL leaves the
+row, switched off and without a URL, for the sake of its secret: setting a URL again later goes on with the secret
+the receiver was configured with, and only :func:`rotate` replaces it. A secret is handed out once, when it is made.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from gateway.core.context import Core
+from gateway.core.errors import Invalid
+from gateway.core.webhooks.limit import check_limit
+from gateway.net.errors import NetError, TargetRefused
+from gateway.net.url_rules import check_url
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import derived_ulid, now_us, number_of, ulid_time_us
+from gateway.store.json_columns import dump
+
+DIALECT = "openmail"
+EVENT_TYPES = (
+    "message.received",
+    "inbox.suspended",
+    "inbox.reactivated",
+    "pod.suspended",
+    "pod.reactivated",
+)
+"""What is posted; the dialect knows no other event."""
+
+_CHECK_SECONDS = 0.8
+_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose webhook it is: an inbox's, or with ``inbox`` None the organization's (ULIDs)."""
+
+    organization: str
+    inbox: str | None = None
+
+    @property
+    def webhook_id(self) -> str:
+        since = ulid_time_us(self.inbox or self.organization)
+        return derived_ulid(since, "webhook", DIALECT, self.organization, self.inbox or "")
+
+
+async def checked_url(core: Core, url: str | None, field: str = "webhookUrl") -> str | None:
+    """The URL as it will be called, None for one that clears (None or empty). For before the transaction: looks
+    the name up. ``field``: what the caller named it.
+
+    A name that cannot be resolved now is let pass: it may be tomorrow, and every post is judged by the address it
+    connects to anyway. Raises Invalid ``invalid_webhook_url``.
+    """
+    if not url:
+        return None
+    text = _formed(core, url, field)
+    try:
+        await core.fetcher.check(text, timeout=_CHECK_SECONDS)
+    except TargetRefused as error:
+        raise _refused(error, field) from error
+    except NetError:
+        pass
+    return text
+
+
+def put(
+    tx: Tx, core: Core, owner: Owner, url: str | None, key_id: str | None = None, *, field: str = "webhookUrl"
+) -> str | None:
+    """Set or clear (None or "") the URL; answers the secret if this made one, that is with the first URL ever.
+
+    ``key_id``: the key that sets it (``events.reach``). ``field``: what the caller named it.
+    Raises Invalid ``invalid_webhook_url`` for a bad form or a forbidden address (see also :func:`checked_url`),
+    LimitReached.
+    """
+    if not url:
+        _clear(tx, owner)
+        return None
+    text, now, secret = _formed(core, url, field), now_us(), new_secret()
+    if find(tx, owner) is None:
+        check_limit(tx, core, owner.organization, field)
+    made = tx.insert(
+        "webhook",
+        {
+            "id": owner.webhook_id,
+            "number": number_of(owner.webhook_id),
+            "organization_id": owner.organization,
+            "inbox_id": owner.inbox,
+            "dialect": DIALECT,
+            "url": text,
+            "event_types_json": dump(EVENT_TYPES),
+            "secret": secret,
+            "key_id": key_id,
+            "created_at": now,
+            "updated_at": now,
+        },
+        ignore=True,
+    )
+    if made:
+        return secret
+    changes: Row = {
+        "url": text,
+        "enabled": 1,
+        "failing_since": None,
+        "disabled_reason": None,
+        "key_id": key_id,
+    }
+    changes["updated_at"] = now
+    tx.update("webhook", "id", owner.webhook_id, changes)
+    return None
+
+
+def find(tx: Tx, owner: Owner) -> Row | None:
+    """The webhook's row while it has a URL."""
+    return tx.row("SELECT * FROM webhook WHERE id = ? AND enabled = 1", owner.webhook_id)
+
+
+def found(tx: Tx, owner: Owner) -> Row:
+    """The webhook's row. Raises Invalid ``no_webhook_url`` when there is no URL."""
+    row = find(tx, owner)
+    if row is None:
+        whose = "this inbox has" if owner.inbox else "the account has"
+        fix = "PATCH the inbox with webhookUrl" if owner.inbox else "PUT /v1/webhook with url"
+        raise Invalid(f"{whose} no webhook URL", code="no_webhook_url", fix=f"{fix} first")
+    return row
+
+
+def rotate(tx: Tx, owner: Owner) -> str:
+    """Make a new secret and answer it; the old one signs nothing from here on. Raises as :func:`found`."""
+    row, secret = found(tx, owner), new_secret()
+    changes = {"secret": secret, "old_secret": None, "old_secret_until": None, "updated_at": now_us()}
+    tx.update("webhook", "id", row["id"], changes)
+    return secret
+
+
+def new_secret() -> str:
+    """Make a secret: ``whsec_`` and 256 random bits in hexadecimal. Its text as a whole is the HMAC key."""
+    return f"whsec_{secrets.token_hex(_SECRET_BYTES)}"
+
+
+def _clear(tx: Tx, owner: Owner) -> None:
+    changes = {"url": "", "enabled": 0, "failing_since": None, "updated_at": now_us()}
+    if tx.update("webhook", "id", owner.webhook_id, changes):
+        tx.run("DELETE FROM delivery WHERE webhook_id = ? AND state = 'pending'", owner.webhook_id)
+
+
+def _formed(core: Core, url: str, field: str = "webhookUrl") -> str:
+    policy = core.fetcher.policy
+    try:
+        return str(check_url(url, policy.addresses, policy.allow_http))
+    except NetError as error:
+        raise _refused(error, field) from error
+
+
+def _refused(error: NetError, field: str) -> Invalid:
+    return Invalid(
+        f"{field}: {error}",
+        field=field,
+        code="invalid_webhook_url",
+        fix="give a public https:// URL",
+    )

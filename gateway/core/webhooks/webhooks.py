@@ -1,0 +1,371 @@
+"""Webhook subscriptions: where events are posted, signed with which secret, filtered how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.core.context import Core
+from gateway.core.errors import Forbidden, Invalid, NotFound
+from gateway.core.listing import Listing, Window
+from gateway.core.lookup import find_inbox, find_pod, require, require_own_test
+from gateway.core.paging import clean_text, page_of
+from gateway.core.webhooks.attempts import attempts_of
+from gateway.core.webhooks.limit import check_limit
+from gateway.events.delivery_queue import hasten, resume
+from gateway.events.kinds import OPT_IN
+from gateway.events.reach import permissions_of
+from gateway.events.webhook_signing import new_secret
+from gateway.net.client import check_headers
+from gateway.net.errors import NetError
+from gateway.net.url_rules import check_url
+from gateway.store.engine import Row, Tx
+from gateway.store.ids import new_ulid, now_us, number_in, number_of, parse_id
+from gateway.store.json_columns import dump, load
+from gateway.store.scope import Scope
+
+EVENT_TYPES = (
+    "message.received",
+    *sorted(OPT_IN),
+    "message.sent",
+    "message.delivered",
+    "message.bounced",
+    "message.opened",
+    "message.complained",
+    "message.rejected",
+    "domain.verified",
+)
+ROTATION_US = 24 * 3600 * 1_000_000
+MAX_HEADERS = 20
+MAX_IDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """Which webhooks are meant: a dialect shows and touches its own, under a pod or inbox those made there."""
+
+    dialect: str
+    pod: str | None = None
+    inbox: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewWebhook:
+    """What a webhook is made from. ``pod``/``inbox``: it hears of that one only, for good. ``known``: the event types
+    its dialect has."""
+
+    url: str
+    event_types: Sequence[str] = ()
+    inbox_ids: Sequence[str] = ()
+    pod_ids: Sequence[str] = ()
+    headers: dict[str, str] = field(default_factory=dict)
+    client_id: str | None = None
+    pod: str | None = None
+    inbox: str | None = None
+    dialect: str = "agentmail"
+    name: str | None = None
+    enabled: bool = True
+    known: Sequence[str] = EVENT_TYPES
+
+
+async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Row, bool]:
+    """Make a webhook; answers its row, secret included, and whether it is new.
+
+    The same ``client_id`` with the same URL answers the webhook there is. Raises LimitReached.
+    """
+    require(scope, "webhook_create")
+    url = checked_url(core, new.url)
+    types = check_types(new.event_types, new.known)
+    check_readable(scope, types)
+    headers = checked_headers(new.headers)
+    client_id = clean_text(new.client_id, "client_id") or None
+
+    def write(tx: Tx) -> tuple[Row, bool]:
+        if client_id:
+            tx.lock(f"webhooks/{scope.organization}")
+            where, args = _reach(scope, new.dialect)
+            held = tx.row(
+                f"SELECT * FROM webhook WHERE {where} AND client_id = ? AND url = ?",  # noqa: S608
+                *args,
+                client_id,
+                url,
+            )
+            if held is not None:
+                return held, False
+        check_limit(tx, core, scope.organization, "url")
+        ulid, now = new_ulid(), now_us()
+        row: Row = {
+            "id": ulid,
+            "number": number_of(ulid),
+            "organization_id": scope.organization,
+            "pod_id": find_pod(tx, scope, new.pod)["id"] if new.pod is not None else scope.pod,
+            "inbox_id": find_inbox(tx, scope, new.inbox)["id"] if new.inbox is not None else scope.inbox,
+            "dialect": new.dialect,
+            "name": new.name,
+            "url": url,
+            "event_types_json": dump(types),
+            "inbox_ids_json": dump(_inboxes(tx, scope, new.inbox_ids)),
+            "pod_ids_json": dump(_pods(tx, scope, new.pod_ids)),
+            "headers_json": dump(headers),
+            "enabled": int(new.enabled),
+            "client_id": client_id,
+            "key_id": scope.key_id,
+            "test": int(scope.test),
+            "secret": new_secret(),
+            "old_secret": None,
+            "old_secret_until": None,
+            "created_at": now,
+            "updated_at": now,
+        }
+        tx.insert("webhook", row)
+        return row, True
+
+    return await core.store.write(write)
+
+
+async def get(core: Core, scope: Scope, among: Among, ref: str) -> Row:
+    """A webhook's row. Raises NotFound, Forbidden."""
+    require(scope, "webhook_read")
+    return await core.store.read(lambda tx: find_webhook(tx, scope, among, ref))
+
+
+async def list_webhooks(core: Core, scope: Scope, among: Among, window: Window) -> Listing:
+    """The webhooks inside the reach."""
+    require(scope, "webhook_read")
+
+    def read(tx: Tx) -> Listing:
+        where, args = _reach(scope, among.dialect)
+        if among.pod is not None:
+            where, args = f"{where} AND pod_id = ?", [*args, find_pod(tx, scope, among.pod)["id"]]
+        if among.inbox is not None:
+            where, args = f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, among.inbox)["id"]]
+        return page_of(tx, "webhook", where, args, window)
+
+    return await core.store.read(read)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookChange:
+    """What to change; None leaves a thing as it is. Empty ``event_types`` leave them too (C9)."""
+
+    url: str | None = None
+    event_types: Sequence[str] | None = None
+    inbox_ids: Sequence[str] | None = None
+    add_inbox_ids: Sequence[str] = ()
+    remove_inbox_ids: Sequence[str] = ()
+    pod_ids: Sequence[str] | None = None
+    add_pod_ids: Sequence[str] = ()
+    remove_pod_ids: Sequence[str] = ()
+    enabled: bool | None = None
+
+
+async def update(core: Core, scope: Scope, among: Among, ref: str, change: WebhookChange) -> Row:
+    """Change a webhook. Disabling drops what waits for it; enabling forgives its failures, and what waited for one that
+    the gateway switched off is posted. A new URL is tried at once."""
+    require(scope, "webhook_update")
+    url = checked_url(core, change.url) if change.url is not None else None
+    types = check_types(change.event_types) if change.event_types else None
+
+    def write(tx: Tx) -> Row:
+        row = find_webhook(tx, scope, among, ref)
+        check_readable(scope, types or load(row["event_types_json"]))
+        columns: Row = {"updated_at": max(now_us(), row["updated_at"] + 1000)}
+        if url is not None:
+            columns["url"] = url
+        if types:
+            columns["event_types_json"] = dump(types)
+        inboxes, pods = load(row["inbox_ids_json"]), load(row["pod_ids_json"])
+        if change.inbox_ids is not None:
+            inboxes = _inboxes(tx, scope, change.inbox_ids)
+        inboxes = _changed(
+            inboxes, _inboxes(tx, scope, change.add_inbox_ids), _known(tx, scope, change.remove_inbox_ids)
+        )
+        if change.pod_ids is not None:
+            pods = _pods(tx, scope, change.pod_ids)
+        pods = _changed(pods, _pods(tx, scope, change.add_pod_ids), _pods(tx, scope, change.remove_pod_ids))
+        columns |= {"inbox_ids_json": dump(inboxes), "pod_ids_json": dump(pods)}
+        if change.enabled is not None:
+            columns["enabled"] = int(change.enabled)
+            if change.enabled and not row["enabled"]:
+                columns |= {"failing_since": None, "disabled_reason": None, "off_mailed_at": None}
+                resume(tx, row["id"])
+            if not change.enabled:
+                columns["disabled_reason"] = None
+                tx.run("DELETE FROM delivery WHERE webhook_id = ? AND state = 'pending'", row["id"])
+        if url is not None or change.enabled:  # whoever sends events somewhere answers for it
+            columns["key_id"] = scope.key_id
+        if url is not None and url != row["url"]:
+            hasten(tx, row["id"], 0)
+        tx.update("webhook", "id", row["id"], columns)
+        tx.after_commit.append(core.events.ring)
+        return {**row, **columns}
+
+    return await core.store.write(write)
+
+
+async def delete(core: Core, scope: Scope, among: Among, ref: str) -> None:
+    """Delete a webhook and what waits for it."""
+    require(scope, "webhook_delete")
+
+    def write(tx: Tx) -> None:
+        row = find_webhook(tx, scope, among, ref)
+        tx.run("DELETE FROM webhook WHERE id = ?", row["id"])
+        tx.run("DELETE FROM delivery WHERE webhook_id = ?", row["id"])
+        tx.run("DELETE FROM attempt WHERE webhook_id = ?", row["id"])
+
+    await core.store.write(write)
+
+
+async def rotate_secret(core: Core, scope: Scope, among: Among, ref: str) -> Row:
+    """A new secret; for 24 hours every request is signed with the old one as well."""
+    require(scope, "webhook_update")
+
+    def write(tx: Tx) -> Row:
+        row = find_webhook(tx, scope, among, ref)
+        now = now_us()
+        columns: Row = {
+            "secret": new_secret(),
+            "old_secret": row["secret"],
+            "old_secret_until": now + ROTATION_US,
+            "updated_at": now,
+        }
+        tx.update("webhook", "id", row["id"], columns)
+        return {**row, **columns}
+
+    return await core.store.write(write)
+
+
+async def update_headers(
+    core: Core, scope: Scope, among: Among, ref: str, headers: dict[str, str], remove: Iterable[str] = ()
+) -> Row:
+    """Set and remove the extra headers that go with every post."""
+    require(scope, "webhook_update")
+
+    def write(tx: Tx) -> Row:
+        row = find_webhook(tx, scope, among, ref)
+        check_readable(scope, load(row["event_types_json"]))
+        low = {name.lower() for name in [*remove, *headers]}
+        kept = {name: value for name, value in load(row["headers_json"]).items() if name.lower() not in low}
+        columns = {"headers_json": dump(checked_headers({**kept, **headers})), "updated_at": now_us()}
+        tx.update("webhook", "id", row["id"], columns)
+        return {**row, **columns}
+
+    return await core.store.write(write)
+
+
+async def list_attempts(
+    core: Core, scope: Scope, among: Among, ref: str, window: Window, *, payloads: bool = False
+) -> Listing:
+    """The tries of a webhook's deliveries, newest first; see ``attempts_of``."""
+    require(scope, "webhook_read")
+    return await core.store.read(
+        lambda tx: attempts_of(tx, find_webhook(tx, scope, among, ref)["id"], window, payloads=payloads)
+    )
+
+
+def find_webhook(tx: Tx, scope: Scope, among: Among, ref: str) -> Row:
+    """A webhook's row by ``wh_…``, ULID or number. Raises NotFound, Forbidden."""
+    number = number_in(ref)
+    row = tx.row(
+        f"SELECT * FROM webhook WHERE {'id' if number is None else 'number'} = ? AND organization_id = ? "  # noqa: S608
+        "AND dialect = ?",
+        (parse_id("wh", ref) or "") if number is None else number,
+        scope.organization,
+        among.dialect,
+    )
+    if row is not None and among.pod is not None and row["pod_id"] != find_pod(tx, scope, among.pod)["id"]:
+        row = None
+    inbox = among.inbox
+    if row is not None and inbox is not None and row["inbox_id"] != find_inbox(tx, scope, inbox)["id"]:
+        row = None
+    if row is None:
+        raise NotFound(f"there is no webhook {ref[:100]!r}", fix="GET /webhooks lists the webhooks")
+    if (scope.pod and row["pod_id"] != scope.pod) or (scope.inbox and row["inbox_id"] != scope.inbox):
+        raise Forbidden("this API key does not reach that webhook", fix="use a key of the organization")
+    require_own_test(scope, [row], "webhook")
+    return row
+
+
+def check_readable(scope: Scope, types: Sequence[str]) -> None:
+    """Raise Forbidden unless the key may read what a webhook of these event types (none: the usual ones) carries.
+
+    Of the usual ones it must be able to read mail; of the rest the webhook carries what the key may read.
+    """
+    for kind in types or ("message.received",):
+        for permission in permissions_of(kind):
+            if not scope.allows(permission):
+                raise Forbidden(
+                    f"this API key lacks the permission {permission}, which events of type {kind} take",
+                    field="event_types",
+                    fix=f"use a key with {permission}, or name event types that this key may read",
+                )
+
+
+def checked_url(core: Core, url: str) -> str:
+    """The URL as it will be called. Raises Invalid."""
+    policy = core.fetcher.policy
+    try:
+        return str(check_url(url, policy.addresses, policy.allow_http))
+    except NetError as error:
+        raise Invalid(f"url: {error}", field="url", fix="give a public https:// URL") from error
+
+
+def check_types(types: Sequence[str], known: Sequence[str] = EVENT_TYPES) -> list[str]:
+    """Event types, each once. Raises Invalid for one that is not ``known``."""
+    for at, one in enumerate(types):
+        if one not in known:
+            raise Invalid(
+                f"there is no event type {one[:100]!r}",
+                field=f"event_types[{at}]",
+                fix=f"choose from {', '.join(known)}",
+            )
+    return list(dict.fromkeys(types))
+
+
+def checked_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Extra headers that may go with a post. Raises Invalid."""
+    if len(headers) > MAX_HEADERS:
+        raise Invalid(f"more than {MAX_HEADERS} headers", field="headers", fix="send fewer headers")
+    try:
+        check_headers(headers)
+    except (NetError, ValueError) as error:
+        raise Invalid(f"headers: {error}", field="headers", fix="correct the header") from error
+    return headers
+
+
+def _reach(scope: Scope, dialect: str) -> tuple[str, list[Any]]:
+    where, args = "organization_id = ? AND dialect = ?", [scope.organization, dialect]
+    if scope.pod:
+        where, args = f"{where} AND pod_id = ?", [*args, scope.pod]
+    if scope.inbox:
+        where, args = f"{where} AND inbox_id = ?", [*args, scope.inbox]
+    return f"{where} AND test = 1" if scope.test else where, list(args)
+
+
+def _inboxes(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[str]:
+    """ULIDs of the inboxes named by id or address."""
+    if len(refs) > MAX_IDS:
+        raise Invalid(f"inbox_ids names more than {MAX_IDS}", field="inbox_ids", fix="leave the filter out")
+    found: list[str] = []
+    for at, ref in enumerate(refs):
+        try:
+            found.append(find_inbox(tx, scope, ref)["id"])
+        except NotFound as error:
+            raise Invalid(error.message, field=f"inbox_ids[{at}]", fix=error.fix) from None
+        except Forbidden as error:
+            raise Forbidden(error.message, field=f"inbox_ids[{at}]", fix=error.fix) from None
+    return list(dict.fromkeys(found))
+
+
+def _known(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[str]:
+    """ULIDs to take away: of inboxes that are gone, too."""
+    return [parse_id("inb", ref) or find_inbox(tx, scope, ref)["id"] for ref in refs]
+
+
+def _pods(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(find_pod(tx, scope, ref)["id"] for ref in refs))
+
+
+def _changed(held: list[str], more: list[str], less: list[str]) -> list[str]:
+    return [one for one in dict.fromkeys([*held, *more]) if one not in less]

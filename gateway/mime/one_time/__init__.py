@@ -1,0 +1,1 @@
+"""One-time codes and links in the text of a message."""

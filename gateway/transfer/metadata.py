@@ -1,0 +1,211 @@
+"""What the database knows beside the mail, as JSON for an export: schema ``VERSION``, ids as the API shows them.
+
+No secret is in it: no key, no webhook's secret or headers, no password, no private key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.store.drafts import SHOWN
+from gateway.store.engine import Row, Store, Tx
+from gateway.store.json_columns import load
+
+VERSION = 1
+_PAGE = 500
+
+Facts = dict[str, Any]
+
+
+def chosen_inboxes(
+    tx: Tx, addresses: Sequence[str], domains: Sequence[str], organization: str | None
+) -> list[Row]:
+    """The rows of the inboxes that are meant; all of them when nothing narrows it."""
+    rows = tx.rows("SELECT * FROM inbox WHERE status IN ('active', 'suspended') ORDER BY address")
+    return [
+        row
+        for row in rows
+        if ((not addresses and not domains) or row["address"] in addresses or row["domain"] in domains)
+        and (organization is None or row["organization_id"] == organization)
+    ]
+
+
+def organization_facts(tx: Tx, organization: str) -> Facts:
+    """An organization with all that belongs to it but its inboxes' own."""
+    row = tx.row("SELECT * FROM organization WHERE id = ?", organization) or {}
+    mine = "organization_id = ? ORDER BY created_at"
+    return {
+        "schema_version": VERSION,
+        "organization_id": f"org_{organization}",
+        "name": row.get("name"),
+        "owner_email": row.get("owner_email"),
+        "created_at": iso(row.get("created_at")),
+        "pods": [
+            {
+                "pod_id": f"pod_{one['id']}",
+                "name": one["name"],
+                "client_id": one["client_id"],
+                "is_default": bool(one["is_default"]),
+            }
+            for one in tx.rows(f"SELECT * FROM pod WHERE {mine}", organization)  # noqa: S608
+        ],
+        "domains": [
+            {"domain": one["name"], "status": one["status"], "created_at": iso(one["created_at"])}
+            for one in tx.rows(f"SELECT * FROM domain WHERE {mine}", organization)  # noqa: S608
+        ],
+        "webhooks": [_webhook(one) for one in tx.rows(f"SELECT * FROM webhook WHERE {mine}", organization)],  # noqa: S608
+        "rules": [_rule(one) for one in tx.rows(f"SELECT * FROM list_entry WHERE {mine}", organization)],  # noqa: S608
+        "suppressions": [
+            {
+                "address": one["address"],
+                "type": one["type"],
+                "reason": one["reason"],
+                "created_at": iso(one["created_at"]),
+            }
+            for one in tx.rows(f"SELECT * FROM suppression WHERE {mine}", organization)  # noqa: S608
+        ],
+    }
+
+
+def inbox_facts(row: Row) -> Facts:
+    """An inbox."""
+    return {
+        "schema_version": VERSION,
+        "inbox_id": f"inb_{row['id']}",
+        "address": row["address"],
+        "display_name": row["display_name"],
+        "organization_id": f"org_{row['organization_id']}",
+        "pod_id": f"pod_{row['pod_id']}",
+        "client_id": row["client_id"],
+        "external_id": row["external_id"],
+        "metadata": load(row["metadata_json"]),
+        "status": row["status"],
+        "created_at": iso(row["created_at"]),
+    }
+
+
+def messages(store: Store, inbox: str) -> Iterator[Facts]:
+    """Every message of an inbox, oldest first, with what only the index knows. Blocks."""
+    last = 0
+    while rows := store.read_now(lambda tx, last=last: _messages(tx, inbox, last)):  # type: ignore[misc]
+        yield from (facts for _, facts in rows)
+        last = rows[-1][0]
+
+
+def _messages(tx: Tx, inbox: str, last: int) -> list[tuple[int, Facts]]:
+    rows = tx.rows(
+        "SELECT * FROM message WHERE inbox_id = ? AND seq > ? ORDER BY seq LIMIT ?", inbox, last, _PAGE
+    )
+    return [(row["seq"], _message(tx, row)) for row in rows]
+
+
+def _message(tx: Tx, row: Row) -> Facts:
+    labels = tx.rows("SELECT label FROM label WHERE message_id = ? ORDER BY label", row["id"])
+    places = tx.rows(
+        "SELECT folder.name, location.uid, location.flags FROM location "
+        "JOIN folder ON folder.id = location.folder_id WHERE location.message_id = ? ORDER BY location.id",
+        row["id"],
+    )
+    return {
+        "message_id": f"msg_{row['id']}",
+        "thread_id": f"thr_{row['thread_id']}",
+        "direction": row["direction"],
+        "status": row["status"],
+        "rfc_message_id": row["rfc_message_id"],
+        "timestamp": iso(row["timestamp"]),
+        "from": load(row["from_json"]),
+        "to": load(row["to_json"]),
+        "cc": load(row["cc_json"]),
+        "bcc": load(row["bcc_json"]),
+        "subject": row["subject"],
+        "labels": [one["label"] for one in labels],
+        "in_reply_to": row["in_reply_to"],
+        "references": load(row["references_json"]),
+        "attachments": load(row["attachments_json"]),
+        "size": row["size"],
+        "folders": [
+            {"name": one["name"], "uid": one["uid"], "flags": one["flags"].split()} for one in places
+        ],
+    }
+
+
+def threads(store: Store, inbox: str) -> Iterator[Facts]:
+    """Every thread of an inbox. Blocks."""
+    last = ""
+    query = "SELECT * FROM thread WHERE inbox_id = ? AND id > ? ORDER BY id LIMIT ?"
+    while rows := store.read_now(lambda tx, last=last: tx.rows(query, inbox, last, _PAGE)):  # type: ignore[misc]
+        for row in rows:
+            yield {
+                "thread_id": f"thr_{row['id']}",
+                "subject": row["subject"],
+                "message_count": row["message_count"],
+                "last_message_id": f"msg_{row['last_message_id']}",
+                "timestamp": iso(row["timestamp"]),
+            }
+        last = rows[-1]["id"]
+
+
+def drafts(store: Store, inbox: str) -> Iterator[tuple[Facts, list[tuple[str, bytes]]]]:
+    """Every draft of an inbox, with the octets of its attachments by their ids. Blocks."""
+    last = ""
+    query = f"SELECT * FROM draft WHERE inbox_id = ? AND id > ? AND {SHOWN} ORDER BY id LIMIT 20"  # noqa: S608
+    while rows := store.read_now(lambda tx, last=last: tx.rows(query, inbox, last)):  # type: ignore[misc]
+        for row in rows:
+            files = store.read_now(
+                lambda tx, row=row: tx.rows(  # type: ignore[misc]
+                    "SELECT id, content FROM draft_file WHERE draft_id = ? ORDER BY id", row["id"]
+                )
+            )
+            facts = {
+                "draft_id": f"dft_{row['id']}",
+                "client_id": row["client_id"],
+                "content": load(row["content_json"]),
+                "attachments": load(row["attachments_json"]),
+                "labels": load(row["labels_json"]),
+                "in_reply_to": row["in_reply_to"] and f"msg_{row['in_reply_to']}",
+                "send_at": iso(row["send_at"]),
+                "send_status": row["send_status"],
+                "created_at": iso(row["created_at"]),
+            }
+            yield facts, [(one["id"], bytes(one["content"])) for one in files]
+        last = rows[-1]["id"]
+
+
+def _webhook(row: Row) -> Facts:
+    return {
+        "webhook_id": f"wh_{row['id']}",
+        "url": row["url"],
+        "dialect": row["dialect"],
+        "name": row["name"],
+        "event_types": load(row["event_types_json"]),
+        "inbox_ids": load(row["inbox_ids_json"]),
+        "enabled": bool(row["enabled"]),
+        "client_id": row["client_id"],
+        "created_at": iso(row["created_at"]),
+    }
+
+
+def _rule(row: Row) -> Facts:
+    return {
+        "direction": row["direction"],
+        "list_type": row["list_type"],
+        "entry": row["entry"],
+        "entry_type": row["entry_type"],
+        "reason": row["reason"],
+        "inbox_id": row["inbox_id"] and f"inb_{row['inbox_id']}",
+        "pod_id": row["pod_id"] and f"pod_{row['pod_id']}",
+        "created_at": iso(row["created_at"]),
+    }
+
+
+def iso(micros: int | None) -> str | None:
+    """ISO 8601 in UTC with microseconds."""
+    if micros is None:
+        return None
+    return (
+        datetime.fromtimestamp(micros / 1_000_000, UTC)
+        .isoformat(timespec="microseconds")
+        .replace("+00:00", "Z")
+    )
