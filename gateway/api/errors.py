@@ -22,7 +22,7 @@ from gateway.core.errors import (
     TooMany,
     Unavailable,
 )
-from gateway.core.sending.limits import Allowance
+from gateway.core.sent import Allowance
 from gateway.store.engine import NotUnique, StoreDown
 from mailserver.base import MailServerDown, MailServerError
 

@@ -1,4 +1,5 @@
-"""``POST /operator/round-trip`` ``{"seconds": 40}``: a mail to ourselves (``core.accounts.self_test``), for ``postern doctor``.
+"""``POST /operator/round-trip`` ``{"seconds": 40}``: a mail to ourselves, for ``postern doctor``
+(``core.accounts.self_test``).
 
 Only the operator's key opens it (``doors``); for every other key the path does not exist.
 """

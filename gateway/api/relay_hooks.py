@@ -1,4 +1,5 @@
-"""``POST /hooks/PROFILE``: what the relay posts of deliveries, bounces and complaints (``core.sending.relay_events``)."""
+"""``POST /hooks/PROFILE``: what the relay posts of deliveries, bounces and complaints
+(``core.sending.relay_events``)."""
 
 from __future__ import annotations
 

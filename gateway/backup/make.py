@@ -22,6 +22,7 @@ from gateway.archive import is_archive, without_owner
 from gateway.backup import catalog, filters, lookup, postgres
 from gateway.backup.catalog import MailCount, Manifest
 from gateway.backup.records import BackupError, check_records, copy_records, levels_of
+from gateway.fsync import sync_file, sync_tree
 from gateway.mail_files import LINK
 from gateway.store.database_url import sqlite_file
 
@@ -88,9 +89,9 @@ def make(source: Source, target: Path, copy_mail: CopyMail | None = None) -> tup
                 _pack(partial, place)
             else:
                 _give(partial, parent)
-                catalog.sync_tree(partial)
+                sync_tree(partial)
                 os.replace(partial, place)
-            catalog.sync_file(parent)
+            sync_file(parent)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return place, manifest
@@ -168,7 +169,7 @@ def _pack(folder: Path, place: Path) -> None:
             for one in sorted(folder.iterdir(), key=lambda path: (path.name != catalog.MANIFEST, path.name)):
                 tar.add(one, one.name, filter=without_owner)
         _give(partial, folder.parent)
-        catalog.sync_file(partial)
+        sync_file(partial)
         os.replace(partial, place)
     finally:
         partial.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from gateway.backup.catalog import Manifest
 from gateway.backup.moving import put_into_postgresql
 from gateway.backup.records import BackupError
 from gateway.core.context import Core
+from gateway.fsync import sync_file
 from gateway.store.database_url import sqlite_file
 from gateway.store.engine import Tx
 from gateway.transfer.all_mailboxes import at_once
@@ -56,7 +57,7 @@ def put_back(folder: Path, manifest: Manifest, data: Path, url: str, place: Path
     for name, where in zip(catalog.SECRETS, (data, place), strict=True):
         _copy(folder / name, where / name)
     lookup.put_back(tables, rows)
-    catalog.sync_file(tables.path.parent)
+    sync_file(tables.path.parent)
     if file is None and manifest.database == "sqlite":
         put_into_postgresql(folder / catalog.RECORDS, url)
     elif file is None:
@@ -64,8 +65,8 @@ def put_back(folder: Path, manifest: Manifest, data: Path, url: str, place: Path
     else:
         file.parent.mkdir(parents=True, exist_ok=True)
         _copy(folder / catalog.RECORDS, file)
-        catalog.sync_file(file.parent)
-    catalog.sync_file(data)
+        sync_file(file.parent)
+    sync_file(data)
 
 
 def put_settings(folder: Path, data: Path) -> None:

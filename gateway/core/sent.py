@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
-from gateway.core.sending.limits import Allowance
 from gateway.mime.types import Address, ParsedMessage
+
+Span = Literal["burst", "daily", "global", "cold_outreach"]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How a limit stands after what was just done. ``reset``: epoch seconds when there is more again."""
+
+    span: Span
+    limit: int
+    remaining: int
+    reset: int
 
 
 @dataclass(frozen=True, slots=True)

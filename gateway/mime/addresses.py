@@ -19,7 +19,6 @@ _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]")
 _INVISIBLE = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
-_SPECIALS = re.compile(r'[()<>\[\]:;@\\,."]')
 MAX_ADDRESS = 254  # RFC 5321 §4.5.3.1.3: a path is 256 with its brackets
 MAX_LOCAL = 64
 
@@ -114,16 +113,6 @@ def _display(text: str) -> str:
     if len(text) > 1 and text[0] == text[-1] == "'":
         text = text[1:-1]
     return _INVISIBLE.sub("", _FORBIDDEN.sub(" ", text)).strip()[:998]
-
-
-def format_address(address: Address) -> str:
-    """``Name <a@b>`` as people read it (not encoded for the wire); the bare address without a name."""
-    if not address.name:
-        return address.email
-    if _SPECIALS.search(address.name):
-        quoted = address.name.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{quoted}" <{address.email}>'
-    return f"{address.name} <{address.email}>"
 
 
 def parse_user_address(text: str) -> Address:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from typing import NamedTuple
 
-from gateway.mime.headers import decode_words, parse_parameters, split_head
-from gateway.mime.identity import message_identity
-from gateway.mime.limits import DEFAULT_LIMITS, Limits
-from gateway.mime.structure import Leaf, read_tree
+from gateway.mime.headers import decode_words, parse_parameters
+from gateway.mime.structure import Leaf
 from gateway.mime.types import Attachment
 
 _UNSAFE = re.compile(
@@ -19,13 +16,6 @@ _UNSAFE = re.compile(
 )
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}\Z")
 MAX_FILENAME = 200  # octets of UTF-8: fits every file system with room for a suffix
-
-
-class Content(NamedTuple):
-    """Decoded octets of an attachment, and what they are."""
-
-    data: bytes
-    attachment: Attachment
 
 
 def safe_filename(name: str | None) -> str | None:
@@ -91,15 +81,3 @@ def describe(leaf: Leaf, identity: str) -> Attachment:
 def attachment_id(identity: str, section: str) -> str:
     """``att_`` and 96 bits derived from the message digest (hex) and the IMAP section."""
     return "att_" + hashlib.sha256(f"{identity}:{section}".encode()).hexdigest()[:24]
-
-
-def attachment_content(raw: bytes, wanted: str, limits: Limits = DEFAULT_LIMITS) -> Content | None:
-    """Content of the attachment with id or IMAP section ``wanted`` in the whole message ``raw``; None if absent."""
-    from gateway.mime.bodies import sort_leaves
-
-    head = split_head(raw, limits)
-    identity = message_identity(raw, head)
-    for leaf in sort_leaves(read_tree(raw, head, limits).leaves).attached[: limits.attachments]:
-        if wanted in (leaf.section, attachment_id(identity, leaf.section)):
-            return Content(leaf.content(), describe(leaf, identity))
-    return None

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from gateway.mime.html_safe import safe_for_parser
-from gateway.mime.reply.html_style import WHITE, Look, Sheet, conceals, look_of, read_sheet
+from gateway.mime.html_style import WHITE, Look, Sheet, conceals, look_of, read_sheet
 
 _DROPPED = frozenset(
     [

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
+
+_SPECIALS = re.compile(r'[()<>\[\]:;@\\,."]')
 
 
 class Address(msgspec.Struct, frozen=True, array_like=True):
@@ -14,9 +17,13 @@ class Address(msgspec.Struct, frozen=True, array_like=True):
     email: str
 
     def __str__(self) -> str:
-        from gateway.mime.addresses import format_address
-
-        return format_address(self)
+        """``Name <a@b>`` as people read it (not encoded for the wire); the bare address without a name."""
+        if not self.name:
+            return self.email
+        if _SPECIALS.search(self.name):
+            quoted = self.name.replace("\\", "\\\\").replace('"', '\\"')
+            return f'"{quoted}" <{self.email}>'
+        return f"{self.name} <{self.email}>"
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,26 +7,36 @@ short is made good by the next.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from gateway.setup import host_facts
 from gateway.setup.host import CommandFailed, Hands
 from gateway.setup.manifest import Manifest, UnitState
 from gateway.setup.steps import Line, Link, Member, Proxy
 
-if TYPE_CHECKING:
-    from gateway.setup.apply import Applying
-
 RELOAD, RESTART = "reload", "restart"
 _THEIRS = "theirs"
 _TAKEN, _KEPT, _DONE, _CHANGED = "removed", "kept", "done", "changed"
+
+
+class Run(Protocol):
+    """What a step needs of the run that it is part of (``apply.Applying``)."""
+
+    hands: Hands
+    book: Manifest
+
+    def save(self) -> None: ...
+
+    def note(self, what: str, to: object, words: str = "") -> None: ...
+
+    def affect(self, units: tuple[str, ...]) -> None: ...
 
 
 class NotTaken(Exception):
     """The proxy does not take its configuration with our site in it, which was taken out again."""
 
 
-def member(doing: Applying, step: Member) -> None:
+def member(doing: Run, step: Member) -> None:
     """A user joins a group, and its unit is restarted to notice."""
     hands, book = doing.hands, doing.book
     if step.user in hands.members(step.group):
@@ -41,7 +51,7 @@ def member(doing: Applying, step: Member) -> None:
     doing.note(_DONE, f"user {step.user}", f"is in the group {step.group} now")
 
 
-def line(doing: Applying, step: Line) -> None:
+def line(doing: Run, step: Line) -> None:
     """A line at the end of a file. One that the administrator wrote will do: it goes with the site it speaks of."""
     hands = doing.hands
     held = hands.read(step.path)
@@ -58,7 +68,7 @@ def line(doing: Applying, step: Line) -> None:
     doing.note(_CHANGED, step.path, step.text)
 
 
-def link(doing: Applying, step: Link) -> None:
+def link(doing: Run, step: Link) -> None:
     """A link; a file in its place is the administrator's own site, and is kept."""
     hands, links = doing.hands, doing.book.links
     found = hands.status(step.path)
@@ -73,7 +83,7 @@ def link(doing: Applying, step: Link) -> None:
         doing.note(_KEPT, step.path, f"it is not setup's; its own site is {step.target}")
 
 
-def proxy(doing: Applying, step: Proxy) -> None:
+def proxy(doing: Run, step: Proxy) -> None:
     """Its configuration is read, then it is enabled, started, restarted or reloaded. Raises NotTaken."""
     hands, book = doing.hands, doing.book
     state = host_facts.unit_state(hands, step.unit)
@@ -98,7 +108,7 @@ def proxy(doing: Applying, step: Proxy) -> None:
     doing.save()
 
 
-def _take_up(doing: Applying, unit: str, pending: set[str], *, active: bool) -> None:
+def _take_up(doing: Run, unit: str, pending: set[str], *, active: bool) -> None:
     if not active:
         verb = "start"
     elif f"{RESTART} {unit}" in pending:

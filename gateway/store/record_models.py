@@ -19,7 +19,7 @@ class Organization(Model):
 
 
 class Registration(Model):
-    """An organization that somebody made for himself lately: what ``core.accounts.register`` holds its limits against."""
+    """An organization made by its own user lately: ``core.accounts.register`` holds its limits against it."""
 
     id = BigAutoField()
     network = CharField()  # whence: an IPv4 address or an IPv6 /64
@@ -79,7 +79,7 @@ class RevokedKey(Model):
 
 
 class CliLogin(Model):
-    """A program that waits to be given a key: see ``core.accounts.cli_login``. ``organization_id`` null: not approved."""
+    """A program that waits for a key: see ``core.accounts.cli_login``. ``organization_id`` null: not approved."""
 
     id = CharField(primary_key=True)
     hash = CharField(unique=True)  # of what the program holds, hex SHA-256

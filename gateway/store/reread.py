@@ -1,4 +1,5 @@
-"""Messages that were indexed without having been read: process after process died, or had no time (``mime.workers.parser_pool``).
+"""Messages that were indexed without having been read: process after process died, or had no time
+(``mime.workers.parser_pool``).
 
 What their header block says is shown meanwhile. They are read again after a start of the gateway, and now and then
 (``sync.reread``); what is found then takes its place, under the same id.

@@ -31,7 +31,7 @@ from typing import Any, Literal
 
 from gateway import __version__
 from gateway.archive import is_archive, without_owner
-from gateway.backup.catalog import sync_file, sync_tree
+from gateway.fsync import sync_file, sync_tree
 from gateway.store.engine import Row, Store
 from gateway.transfer import metadata
 from gateway.transfer.all_mailboxes import Mailroom, at_once

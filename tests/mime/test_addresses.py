@@ -6,7 +6,6 @@ from gateway.mime.addresses import (
     InvalidAddress,
     base_address,
     check_domain,
-    format_address,
     normalise,
     parse_address_list,
     parse_user_address,
@@ -101,9 +100,9 @@ def test_refused_with_the_reason(text: str, says: str) -> None:
 
 
 def test_forms() -> None:
-    assert format_address(Address("Doe, J", "j@x.y")) == '"Doe, J" <j@x.y>'
-    assert format_address(Address("Jörg", "j@x.y")) == "Jörg <j@x.y>"
-    assert format_address(Address("", "j@x.y")) == "j@x.y"
+    assert str(Address("Doe, J", "j@x.y")) == '"Doe, J" <j@x.y>'
+    assert str(Address("Jörg", "j@x.y")) == "Jörg <j@x.y>"
+    assert str(Address("", "j@x.y")) == "j@x.y"
     assert normalise(" Me+Tag@X.Y ") == "me+tag@x.y"
     assert base_address("Me+Tag@X.Y") == "me@x.y"
     assert check_domain("Example.COM.") == "example.com"

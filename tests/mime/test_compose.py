@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.mime.attachments import attachment_content
+from gateway.mime.attachment_content import attachment_content
 from gateway.mime.compose import compose
 from gateway.mime.header_rules import InvalidHeader, check_headers, check_subject
 from gateway.mime.parse import parse

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.mime.attachments import attachment_content, safe_filename
+from gateway.mime.attachment_content import attachment_content
+from gateway.mime.attachments import safe_filename
 from gateway.mime.headers import decode_words, parse_parameters
 from gateway.mime.limits import DEFAULT_LIMITS
 from gateway.mime.parse import parse

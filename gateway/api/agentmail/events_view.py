@@ -12,7 +12,6 @@ from typing import Any
 
 from gateway.api.agentmail.views import attachment_public
 from gateway.api.times import iso_of
-from gateway.mime.addresses import format_address
 from gateway.mime.types import Address
 from gateway.store.json_columns import dump, load
 
@@ -201,7 +200,7 @@ def _time(us: int | None) -> str | None:
 
 def _person(pair: list[str | None]) -> str:
     name, email = pair
-    return format_address(Address(name or "", email or ""))
+    return str(Address(name or "", email or ""))
 
 
 def _people(pairs: list[list[str | None]]) -> list[str] | None:

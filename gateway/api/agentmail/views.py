@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 
 from gateway.api.times import iso, iso_of
-from gateway.mime.addresses import format_address
 from gateway.mime.types import Address
 from gateway.store.engine import Row
 from gateway.store.json_columns import load
@@ -205,7 +204,7 @@ def people(text: str) -> list[str]:
     """``Name <a@b>`` of each address of a ``*_json`` column."""
     if text == "[]":
         return []
-    return [email if not name else format_address(Address(name, email)) for name, email in load(text)]
+    return [email if not name else str(Address(name, email)) for name, email in load(text)]
 
 
 def person(text: str | None) -> str:
@@ -213,7 +212,7 @@ def person(text: str | None) -> str:
     if text is None:
         return ""
     name, email = load(text)
-    return format_address(Address(name, email)) if name else str(email)
+    return str(Address(name, email)) if name else str(email)
 
 
 def attachment(facts: dict[str, Any]) -> AttachmentView:
@@ -360,4 +359,4 @@ def draft_view(row: Row) -> DraftView:
 
 
 def _pairs(pairs: list[list[str]]) -> list[str]:
-    return [format_address(Address(name, email)) for name, email in pairs]
+    return [str(Address(name, email)) for name, email in pairs]

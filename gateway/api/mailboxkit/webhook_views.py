@@ -66,7 +66,7 @@ def webhook_view(row: Row, *, secret: bool = False) -> WebhookView:
 
 
 def attempt_view(row: Row, wire: Wire) -> AttemptView:
-    """``row``: as ``core.webhooks.attempts`` gives it with ``payloads``; ``wire``: what rendered it for the endpoint."""
+    """``row``: from ``core.webhooks.attempts``, with ``payloads``; ``wire``: what rendered it for the endpoint."""
     ok = row["error"] is None and 200 <= (row["status"] or 0) < 300
     payload: Any = None
     if row["event"] is not None:

@@ -23,7 +23,6 @@ from gateway.core.mail.messages import get_messages, reach
 from gateway.core.mail.relabel import check_labels, check_total
 from gateway.core.mail.server_copy import on_server
 from gateway.core.sending.reply import ReplyRequest, original_of, reply_request
-from gateway.mime.addresses import format_address
 from gateway.mime.reply.reply import forward_subject
 from gateway.mime.types import Address, OutgoingAttachment
 from gateway.store.drafts import SHOWN
@@ -345,7 +344,7 @@ def _pairs(people: Sequence[str], name: str) -> list[list[str]]:
 
 def as_texts(content: dict[str, Any], name: str) -> list[str]:
     """The addresses of one field as text."""
-    return [format_address(Address(*pair)) for pair in content[name]]
+    return [str(Address(*pair)) for pair in content[name]]
 
 
 def _by_client_id(tx: Tx, inbox: Row, client_id: str | None) -> Row | None:

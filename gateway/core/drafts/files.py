@@ -9,7 +9,7 @@ from gateway.core.context import Core
 from gateway.core.errors import NotFound
 from gateway.core.mail.attachments import Download
 from gateway.core.mail.server_copy import hold_for, on_server, piece, stream_of
-from gateway.mime.attachments import attachment_content
+from gateway.mime.attachment_content import attachment_content
 from gateway.mime.types import OutgoingAttachment
 from gateway.store.engine import LARGE, Row, Tx
 from gateway.store.ids import new_ulid

@@ -13,8 +13,8 @@ from gateway.core.errors import NotFound
 from gateway.core.lookup import find_draft, find_inbox, find_message_id, find_thread, require
 from gateway.core.mail.messages import add_labels, see
 from gateway.core.mail.server_copy import open_stream, stream_of, whole_message
+from gateway.mime.attachment_content import attachment_content
 from gateway.mime.attachment_names import unique_names
-from gateway.mime.attachments import attachment_content
 from gateway.mime.transfer import decode_part
 from gateway.store.engine import Row, Tx
 from gateway.store.json_columns import load

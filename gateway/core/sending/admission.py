@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from gateway.core.errors import Rejected
 from gateway.core.sending.cold_outreach import check_cold
-from gateway.core.sending.limits import Allowance, check_sends, tightest
+from gateway.core.sending.limits import check_sends, tightest
 from gateway.core.sending.suppressions import check_suppressed
+from gateway.core.sent import Allowance
 from gateway.settings import Limits
 from gateway.store.allow_block_lists import decide, entries
 from gateway.store.engine import Row, Tx

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.core.sending.limits import Allowance, add, allow
+from gateway.core.sending.limits import add, allow
+from gateway.core.sent import Allowance
 from gateway.settings import Limits
 from gateway.store import daily_counts
 from gateway.store.engine import Row, Tx

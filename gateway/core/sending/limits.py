@@ -8,28 +8,15 @@ accepted as the limit allows. What was refused does not count. Cold outreach has
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
 
 from gateway.core.errors import TooMany
+from gateway.core.sent import Allowance, Span
 from gateway.settings import Limits
 from gateway.store import daily_counts
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
 
-Span = Literal["burst", "daily", "global", "cold_outreach"]
-
 _MINUTE_US = 60_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """How a limit stands after what was just done. ``reset``: epoch seconds when there is more again."""
-
-    span: Span
-    limit: int
-    remaining: int
-    reset: int
 
 
 def check_sends(tx: Tx, inbox: Row, limits: Limits, *, sandbox: bool, charge: bool) -> list[Allowance]:

@@ -17,8 +17,7 @@ from gateway.core.mail.server_copy import spots_of, whole_message
 from gateway.core.sending.send import SendRequest, send
 from gateway.core.sending.sent_before import Once
 from gateway.core.sent import Sent
-from gateway.mime.addresses import format_address
-from gateway.mime.attachments import attachment_content
+from gateway.mime.attachment_content import attachment_content
 from gateway.mime.reply.reply import (
     Original,
     forward_html,
@@ -119,8 +118,8 @@ def reply_request(
     original = original_of(original_row)
     people = reply_recipients(original, inbox_row["address"], reply_all=reply_all)
     blind = [] if request.to else _blind(original_row)
-    to = list(request.to) or [format_address(one) for one in people.to if not blind]
-    cc = [] if request.to and not reply_all else [format_address(one) for one in people.cc]
+    to = list(request.to) or [str(one) for one in people.to if not blind]
+    cc = [] if request.to and not reply_all else [str(one) for one in people.cc]
     if not to and not cc and not blind and not request.cc and not request.bcc:
         raise Invalid("the message names nobody to answer", field="to", fix="give to")
     in_reply_to = original.message_id
@@ -153,7 +152,7 @@ def _blind(original_row: Row) -> list[str]:
     named = people_of(original_row["to_json"]) + people_of(original_row["cc_json"])
     if original_row["direction"] != "outbound" or named:
         return []
-    return [format_address(_usable(one)) for one in people_of(original_row["bcc_json"])]
+    return [str(_usable(one)) for one in people_of(original_row["bcc_json"])]
 
 
 def forward_request(original_row: Row, request: ReplyRequest) -> SendRequest:

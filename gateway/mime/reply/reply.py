@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from gateway.mime.addresses import base_address, format_address, normalise
+from gateway.mime.addresses import base_address, normalise
 from gateway.mime.types import Address
 
 # "Re" as mail programs of many languages write it, with Outlook's counters: Re[2]:, AW:, SV:, Vá:, 回复：
@@ -179,7 +179,7 @@ def _as_html(text: str) -> str:
 
 
 def _attribution(original: Original) -> str:
-    who = format_address(original.sender) if original.sender else "the sender"
+    who = str(original.sender) if original.sender else "the sender"
     when = _when(original.date)
     return f"On {when}, {who} wrote:" if when else f"{who} wrote:"
 
@@ -194,11 +194,11 @@ def _header_lines(original: Original) -> list[tuple[str, str]]:
     return [
         (name, value)
         for name, value in (
-            ("From", format_address(original.sender) if original.sender else ""),
+            ("From", str(original.sender) if original.sender else ""),
             ("Date", _when(original.date)),
             ("Subject", " ".join(original.subject.split())),
-            ("To", ", ".join(format_address(address) for address in original.to)),
-            ("Cc", ", ".join(format_address(address) for address in original.cc)),
+            ("To", ", ".join(str(address) for address in original.to)),
+            ("Cc", ", ".join(str(address) for address in original.cc)),
         )
         if value
     ]

@@ -1,4 +1,4 @@
-"""What a parser process can be asked, and how its answers come back (both ends of ``gateway.mime.workers.parser_pool``).
+"""What a parser process can be asked, and how its answers come back (both ends of ``mime.workers.parser_pool``).
 
 A request is one octet of kind and its payload: ``P`` and the raw message, or ``C`` and msgpack of ``Order``. ``P``
 is answered by one frame, msgpack of ParsedMessage. ``C`` by ``+`` and the octets, then by a second frame with

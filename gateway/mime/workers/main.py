@@ -1,4 +1,4 @@
-"""A parser process (``gateway.mime.workers.jobs`` says what the frames mean). Started by ``gateway.mime.workers.parser_pool`` only."""
+"""A parser process, started by ``mime.workers.parser_pool`` only; ``mime.workers.jobs`` says what the frames mean."""
 
 from __future__ import annotations
 
