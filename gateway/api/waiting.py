@@ -67,7 +67,11 @@ async def await_mail(
     call: Call[NoBody, WaitQuery], show: Show[View], wrap: Callable[[View | None], Answer]
 ) -> Answer:
     """The first matching message as ``show`` makes it of its row (``core.mail.messages.get_message``), or None when
-    nothing came, wrapped; the stream of events when the client asks for one. Raises Invalid, NotFound, Forbidden, TooMany."""
+    nothing came, wrapped; the stream of events when the client asks for one.
+
+    Raises:
+        Invalid, NotFound, Forbidden, TooMany
+    """
     query = call.query
     if query.timeout is not None and not 1 <= query.timeout <= MAX_WAIT:
         raise Invalid(
