@@ -23,7 +23,9 @@ from gateway.api.body import decode, encode, read_body
 from gateway.api.errors import Kinds, core_error, kind_of
 from gateway.core.context import Core
 from gateway.core.errors import Conflict, CoreError, Invalid, Missing, NotFound
-from gateway.store.engine import Row, StoreDown
+from gateway.records.inboxes import Inbox
+from gateway.store.engine import StoreDown
+from gateway.store.queries.inboxes import unscoped_running_inboxes
 from gateway.transfer import erasing
 from mailserver.base import MailServerError
 
@@ -61,9 +63,9 @@ def operator_routes(core: Core, refresh: Refresh) -> list[BaseRoute]:
         wanted = decode(await _body(request), Addresses)
         found = {}
         for row in await _inboxes(core, wanted.addresses):
-            login = core.mail.imap_login(row["address"])
+            login = core.mail.imap_login(row.address)
             end = login.endpoint
-            found[row["address"]] = {
+            found[row.address] = {
                 "host": end.host,
                 "port": end.port,
                 "tls": end.tls,
@@ -75,7 +77,7 @@ def operator_routes(core: Core, refresh: Refresh) -> list[BaseRoute]:
     async def read(request: Request) -> Response:
         wanted = decode(await _body(request), Addresses)
         rows = await _inboxes(core, wanted.addresses)
-        await asyncio.gather(*(refresh(row["address"], _READ_SECONDS) for row in rows))
+        await asyncio.gather(*(refresh(row.address, _READ_SECONDS) for row in rows))
         return _answer(200, {"inboxes": len(rows)})
 
     async def erase(request: Request) -> Response:
@@ -120,19 +122,17 @@ async def _body(request: Request) -> bytes:
     return await read_body(request, _BODY)
 
 
-async def _inboxes(core: Core, addresses: list[str] | None) -> list[Row]:
-    rows = await core.store.read(
-        lambda tx: tx.rows("SELECT id, address FROM inbox WHERE status IN ('active', 'suspended')")
-    )
+async def _inboxes(core: Core, addresses: list[str] | None) -> list[Inbox]:
+    rows = await core.store.read(unscoped_running_inboxes)
     if addresses is None:
         return rows
     wanted = {one.strip().lower() for one in addresses}
-    missing = wanted - {row["address"] for row in rows}
+    missing = wanted - {row.address for row in rows}
     if missing:
         raise NotFound(
             f"there is no inbox {', '.join(sorted(missing)[:5])}", fix="`postern inbox create` makes one"
         )
-    return [row for row in rows if row["address"] in wanted]
+    return [row for row in rows if row.address in wanted]
 
 
 def _guarded(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:

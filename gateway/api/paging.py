@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 
 from gateway.core.errors import Invalid
-from gateway.core.listing import Listing, Window
+from gateway.store.listing import Listing, Window
 
 MAX_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 20
@@ -70,7 +70,7 @@ def _bounded(name: str, value: int | None, most: int | None) -> int | None:
 
 
 def answer(
-    listing: Listing,
+    listing: Listing[Any],
     paging: Paging,
     plural: str,
     secret: bytes,
@@ -118,7 +118,7 @@ def _open(text: str, secret: bytes) -> tuple[int, str, bool]:
     return value, last, bool(way)
 
 
-def in_memory(rows: Iterable[Any], window: Window, key: Callable[[Any], tuple[int, str]]) -> Listing:
+def in_memory(rows: Iterable[Any], window: Window, key: Callable[[Any], tuple[int, str]]) -> Listing[Any]:
     """Page rows that are few enough to hold (a fixed list), as a database would."""
     held = sorted(rows, key=key, reverse=not window.ascending)
     total = len(held)

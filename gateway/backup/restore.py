@@ -17,6 +17,7 @@ from gateway.core.context import Core
 from gateway.fsync import sync_file
 from gateway.store.database_url import sqlite_file
 from gateway.store.engine import Tx
+from gateway.store.queries.inboxes import unscoped_inboxes
 from gateway.transfer.all_mailboxes import at_once
 from gateway.transfer.append import Appender, Refusal, Report
 from gateway.transfer.maildir_read import folders_of, read_maildir
@@ -97,8 +98,8 @@ async def fill_mailboxes(core: Core, mail: Path, on_done: Callable[[str], None])
 
 async def inboxes(core: Core) -> set[str]:
     """The addresses of all inboxes."""
-    rows = await core.store.read(lambda tx: tx.rows("SELECT address FROM inbox WHERE status <> 'deleting'"))
-    return {row["address"] for row in rows}
+    rows = await core.store.read(unscoped_inboxes)
+    return {row.address for row in rows}
 
 
 def _fill(client: Client, root: Path) -> Report:

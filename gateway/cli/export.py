@@ -18,8 +18,9 @@ from gateway.cli.failure import REFUSED, USAGE, Failure
 from gateway.cli.mailroom import mailroom
 from gateway.cli.options import Place, common
 from gateway.cli.output import show
+from gateway.records.inboxes import Inbox
 from gateway.store.database_url import database_url
-from gateway.store.engine import Row, Store
+from gateway.store.engine import Store
 from gateway.store.ids import parse_id
 from gateway.transfer.export import export
 from gateway.transfer.metadata import chosen_inboxes
@@ -65,7 +66,7 @@ def command(
         {
             "export": str(target.absolute()),
             "format": form,
-            "inboxes": [row["address"] for row in rows],
+            "inboxes": [row.address for row in rows],
             "messages": messages,
             "octets": octets,
             "seconds": round(seconds, 3),
@@ -81,7 +82,7 @@ async def _run(
     organization: str | None,
     target: Path,
     form: Any,
-) -> tuple[list[Row], tuple[int, int]]:
+) -> tuple[list[Inbox], tuple[int, int]]:
     async with mailroom(place) as (_, room):
         settings, _origins = place.settings()
         store = Store(database_url(settings.database.url, place.data_dir(settings)))
@@ -90,7 +91,7 @@ async def _run(
             names = [fold_domain(one) for one in domains]
             wanted = organization and (parse_id("org", organization) or organization)
             rows = await store.read(lambda tx: chosen_inboxes(tx, addresses, names, wanted))
-            missing = set(addresses) - {row["address"] for row in rows}
+            missing = set(addresses) - {row.address for row in rows}
             if missing or not rows:
                 words = (
                     f"there is no inbox {', '.join(sorted(missing))}" if missing else "there is no such inbox"

@@ -18,8 +18,8 @@ from gateway.core.accounts import bootstrap
 from gateway.core.context import Core
 from gateway.core.errors import NotFound
 from gateway.core.inboxes import inboxes
+from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
-from gateway.store.engine import Row
 from gateway.store.scope import Scope
 from mailserver.base import Endpoint
 
@@ -69,7 +69,7 @@ async def prepare(core: Core) -> dict[str, Any]:
         "base_url": core.settings.http.public_url,
         "api_key": key,
         "organization_id": f"org_{scope.organization}",
-        "inbox": {"id": f"inb_{inbox['id']}", "address": inbox["address"], "password": password},
+        "inbox": {"id": f"inb_{inbox.id}", "address": inbox.address, "password": password},
         "smtp": _endpoint(access.smtp),
         "submission": _endpoint(access.submission),
         "imap": _endpoint(access.imap),
@@ -79,10 +79,10 @@ async def prepare(core: Core) -> dict[str, Any]:
     return found
 
 
-async def _inbox(core: Core, scope: Scope, held: dict[str, Any]) -> tuple[Row, str]:
+async def _inbox(core: Core, scope: Scope, held: dict[str, Any]) -> tuple[Inbox, str]:
     try:
         inbox = await inboxes.get(core, scope, str(held["id"]))
-        if held["password"] and inbox["address"] == held["address"]:
+        if held["password"] and inbox.address == held["address"]:
             return inbox, str(held["password"])
     except (KeyError, NotFound):
         pass
@@ -91,9 +91,9 @@ async def _inbox(core: Core, scope: Scope, held: dict[str, Any]) -> tuple[Row, s
         inbox = await inboxes.get(core, scope, address)
     except NotFound:
         password = secrets.token_urlsafe(18)
-        inbox, _ = await inboxes.create(core, scope, inboxes.NewInbox(username=USERNAME, password=password))
-        return inbox, password
-    _, password, _ = await inboxes.set_credentials(core, scope, inbox["id"])
+        made = await inboxes.create(core, scope, inboxes.NewInbox(username=USERNAME, password=password))
+        return made.inbox, password
+    _, password, _ = await inboxes.set_credentials(core, scope, inbox.id)
     return inbox, password
 
 

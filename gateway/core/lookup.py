@@ -10,9 +10,16 @@ from collections.abc import Iterable
 from urllib.parse import unquote
 
 from gateway.core.errors import Forbidden, NotFound
+from gateway.records.inboxes import Inbox
 from gateway.store.drafts import SHOWN
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import number_in, parse_id
+from gateway.store.queries.inboxes import (
+    numbered_inbox,
+    unscoped_inbox,
+    unscoped_inbox_at,
+    unscoped_inbox_named,
+)
 from gateway.store.scope import Scope
 from gateway.store.threads import ref_of
 
@@ -38,43 +45,32 @@ def require_own_test(scope: Scope, rows: Iterable[Row], what: str) -> None:
         )
 
 
-def find_inbox(tx: Tx, scope: Scope, ref: str) -> Row:
-    """The inbox row by ``inb_…``, ULID, number or address. Raises NotFound or Forbidden."""
-    row = None
+def find_inbox(tx: Tx, scope: Scope, ref: str) -> Inbox:
+    """The inbox by ``inb_…``, ULID, number or address. Raises NotFound or Forbidden."""
+    inbox = None
     wanted = parse_id("inb", ref)
     if wanted:
-        row = tx.row("SELECT * FROM inbox WHERE id = ?", wanted)
+        inbox = unscoped_inbox(tx, wanted)
     elif (number := number_in(ref)) is not None:
-        row = tx.row(
-            "SELECT * FROM inbox WHERE number = ? AND organization_id = ?", number, scope.organization
-        )
+        inbox = numbered_inbox(tx, scope, number)
     elif "@" in ref or "%40" in ref:
-        for text in dict.fromkeys((ref, unquote(ref))):
-            row = tx.row(
-                "SELECT * FROM inbox WHERE address = ?", text.strip().lower()[:320].replace("\x00", "")
-            )
-            if row is not None:
-                break
-    if row is None or row["organization_id"] != scope.organization or row["status"] == "deleting":
+        inbox = unscoped_inbox_at(tx, ref) or unscoped_inbox_at(tx, unquote(ref))
+    if inbox is None or inbox.organization_id != scope.organization or inbox.status == "deleting":
         raise NotFound(f"there is no inbox {ref[:320]!r}", fix="GET /inboxes lists the inboxes of this key")
-    if (scope.pod and row["pod_id"] != scope.pod) or (scope.inbox and row["id"] != scope.inbox):
+    if (scope.pod and inbox.pod_id != scope.pod) or (scope.inbox and inbox.id != scope.inbox):
         raise Forbidden("this API key does not reach that inbox", fix="use a key of the organization")
-    return row
+    return inbox
 
 
-def find_any_inbox(tx: Tx, ref: str) -> Row:
+def find_any_inbox(tx: Tx, ref: str) -> Inbox:
     """An inbox of any organization by ``inb_…``, ULID or address, for the operator. Raises NotFound."""
-    row = tx.row(
-        "SELECT * FROM inbox WHERE (id = ? OR address = ?) AND status <> 'deleting'",
-        parse_id("inb", ref) or "",
-        ref.strip().lower()[:320].replace("\x00", ""),
-    )
-    if row is None:
+    inbox = unscoped_inbox_named(tx, parse_id("inb", ref), ref)
+    if inbox is None:
         raise NotFound(f"there is no inbox {ref[:320]!r}", fix="give its address, or its id: inb_…")
-    return row
+    return inbox
 
 
-def find_reachable_inbox(tx: Tx, scope: Scope, ref: str) -> Row:
+def find_reachable_inbox(tx: Tx, scope: Scope, ref: str) -> Inbox:
     """An inbox that the key reaches; the operator's key reaches every organization. Raises NotFound or Forbidden."""
     return find_any_inbox(tx, ref) if scope.operator else find_inbox(tx, scope, ref)
 
@@ -93,36 +89,27 @@ def find_pod(tx: Tx, scope: Scope, ref: str) -> Row:
         raise NotFound(f"there is no pod {ref[:100]!r}", fix="GET /pods lists the pods of this key")
     home = scope.pod
     if scope.inbox:
-        home = tx.value("SELECT pod_id FROM inbox WHERE id = ?", scope.inbox) or ""
+        home = inbox.pod_id if (inbox := unscoped_inbox(tx, scope.inbox)) else ""
     if home is not None and row["id"] != home:
         raise Forbidden("this API key does not reach that pod", fix="use a key of the organization")
     return row
 
 
-def inbox_ids(tx: Tx, scope: Scope) -> list[str]:
-    """Every inbox inside the reach."""
-    where, args = scope.inbox_where("inbox")
-    return [
-        row["id"]
-        for row in tx.rows(f"SELECT id FROM inbox WHERE {where} AND status <> 'deleting'", *args)  # noqa: S608
-    ]
-
-
-def find_message_id(tx: Tx, inbox: Row, ref: str) -> str:
+def find_message_id(tx: Tx, inbox: Inbox, ref: str) -> str:
     """The ULID of a message of ``inbox`` by ``msg_…``, ULID, number or RFC Message-ID (newest wins)."""
     found = None
     wanted = parse_id("msg", ref)
     if wanted:
-        found = tx.value("SELECT id FROM message WHERE id = ? AND inbox_id = ?", wanted, inbox["id"])
+        found = tx.value("SELECT id FROM message WHERE id = ? AND inbox_id = ?", wanted, inbox.id)
     elif (number := number_in(ref)) is not None:
-        found = tx.value("SELECT id FROM message WHERE number = ? AND inbox_id = ?", number, inbox["id"])
+        found = tx.value("SELECT id FROM message WHERE number = ? AND inbox_id = ?", number, inbox.id)
     if found is None and wanted is None and len(ref) <= _MAX_REF:
         for text in dict.fromkeys((ref.strip(), unquote(ref).strip())):
             for form in (text, f"<{text}>"):
                 found = found or tx.value(
                     "SELECT id FROM message WHERE inbox_id = ? AND rfc_ref = ? "
                     "ORDER BY timestamp DESC, seq DESC LIMIT 1",
-                    inbox["id"],
+                    inbox.id,
                     ref_of(form),
                 )
     if found is None:
@@ -156,7 +143,7 @@ def find_message(tx: Tx, scope: Scope, ref: str) -> Row:
     return row
 
 
-def find_thread(tx: Tx, scope: Scope, inbox: Row | None, ref: str) -> Row:
+def find_thread(tx: Tx, scope: Scope, inbox: Inbox | None, ref: str) -> Row:
     """A thread row by ``thr_…``, ULID or number; with ``inbox`` None anywhere inside the reach."""
     row = None
     wanted = parse_id("thr", ref)
@@ -172,7 +159,7 @@ def find_thread(tx: Tx, scope: Scope, inbox: Row | None, ref: str) -> Row:
         row = None
     elif inbox is None:
         find_inbox(tx, scope, row["inbox_id"])
-    elif row["inbox_id"] != inbox["id"]:
+    elif row["inbox_id"] != inbox.id:
         row = None
     if row is None:
         raise NotFound(f"there is no thread {ref[:320]!r}", fix="GET /threads lists the threads of this key")
@@ -188,7 +175,7 @@ def _seen(tx: Tx, scope: Scope, thread: Row) -> bool:
     return tx.value(query, thread["id"], *args) is not None
 
 
-def find_draft(tx: Tx, scope: Scope, inbox: Row | None, ref: str) -> Row:
+def find_draft(tx: Tx, scope: Scope, inbox: Inbox | None, ref: str) -> Row:
     """A draft row by ``dft_…`` or ULID; with ``inbox`` None anywhere inside the reach."""
     wanted = parse_id("dft", ref)
     row = tx.row(f"SELECT * FROM draft WHERE id = ? AND {SHOWN}", wanted) if wanted else None  # noqa: S608
@@ -196,7 +183,7 @@ def find_draft(tx: Tx, scope: Scope, inbox: Row | None, ref: str) -> Row:
         row = None
     elif inbox is None:
         find_inbox(tx, scope, row["inbox_id"])
-    elif row["inbox_id"] != inbox["id"]:
+    elif row["inbox_id"] != inbox.id:
         row = None
     if row is None:
         raise NotFound(f"there is no draft {ref[:320]!r}", fix="GET /drafts lists the drafts of this key")

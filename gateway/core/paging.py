@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.core.errors import Invalid
-from gateway.core.listing import Listing, Window, cut, keyset
-from gateway.store.engine import Tx
+from gateway.store.engine import Row, Tx
+from gateway.store.listing import Listing, Window, cut, keyset
 
 
 def page_of(
@@ -17,7 +17,7 @@ def page_of(
     window: Window,
     id_column: str = "id",
     lead: str = "",
-) -> Listing:
+) -> Listing[Row]:
     """Rows of ``table`` (columns ``created_at`` and ``id_column``) that satisfy ``where``.
 
     ``lead``: what they are ordered by first, with a trailing comma; not for keyset paging.

@@ -22,6 +22,7 @@ from gateway.doctor.finding import Finding
 from gateway.doctor.run_checks import Report
 from gateway.store import aliases
 from gateway.store.engine import Tx
+from gateway.store.queries.inboxes import unscoped_inbox_at
 from mailserver.addresses import fold_domain
 from mailserver.smtp_client import Pool, Recipient, Target, Timeouts, Transaction, deliver
 
@@ -155,7 +156,7 @@ async def _recipients(scene: Scene, address: str) -> list[str]:
     """The mailboxes behind the address; the address itself, which Dovecot looks up, when the database does not say."""
 
     def read(tx: Tx) -> list[str]:
-        if tx.value("SELECT 1 FROM inbox WHERE address = ?", address):
+        if unscoped_inbox_at(tx, address):
             return [address]
         table = aliases.table(tx)
         return table.get(address) or table.get("@" + address.rpartition("@")[2]) or [address]

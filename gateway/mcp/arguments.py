@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import msgspec
 
 from gateway.core.context import Core
-from gateway.core.listing import Window
 from gateway.core.sending.request_attachments import FileGiven, load_files
 from gateway.mime.types import OutgoingAttachment
+from gateway.store.listing import Window
 
 Doc = msgspec.Meta
 

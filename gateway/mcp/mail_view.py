@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gateway.api.times import to_seconds
-from gateway.core.listing import Listing, Window
 from gateway.mcp.toolbox import Answer
 from gateway.mcp.untrusted_text import Fence, one_line
 from gateway.mime.attachment_names import unique_names
 from gateway.store.engine import Row
 from gateway.store.json_columns import load
+from gateway.store.listing import Listing, Window
 from gateway.store.people import people_of, person_of
 
 READ_CHARACTERS = 20_000
@@ -68,7 +68,7 @@ def entry(row: Row) -> dict[str, Any]:
 
 
 def listing_answer(
-    head: str, rows: Sequence[Row], found: Listing, window: Window, again: str, left_out: int = 0
+    head: str, rows: Sequence[Row], found: Listing[Row], window: Window, again: str, left_out: int = 0
 ) -> Answer:
     """A list of messages.
 

@@ -12,13 +12,15 @@ from gateway.core.errors import Invalid, NotFound
 from gateway.core.lookup import find_draft, find_inbox, find_message, find_message_id, find_thread
 from gateway.mcp.arguments import Id, ref_of
 from gateway.mcp.toolbox import Call
+from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row, Tx
+from gateway.store.queries.inboxes import inboxes_in_reach
 from gateway.store.scope import Scope
 
 _NAMED = 10
 
 
-async def inbox_of(call: Call[Any], given: Id | None) -> Row:
+async def inbox_of(call: Call[Any], given: Id | None) -> Inbox:
     """The inbox row that is meant. Raises Invalid when several might be, NotFound, Forbidden."""
     ref = ref_of(given) or call.caller.inbox
     return await call.core.store.read(partial(_inbox, scope=call.scope, ref=ref))
@@ -48,31 +50,26 @@ async def thread_of(call: Call[Any], given: Id | None, thread: Id) -> Row:
     return await call.core.store.read(read)
 
 
-async def draft_of(call: Call[Any], draft: Id) -> tuple[Row, Row]:
+async def draft_of(call: Call[Any], draft: Id) -> tuple[Inbox, Row]:
     """(inbox row, draft row) of a draft."""
 
-    def read(tx: Tx) -> tuple[Row, Row]:
+    def read(tx: Tx) -> tuple[Inbox, Row]:
         row = find_draft(tx, call.scope, None, ref_of(draft) or "")
         return find_inbox(tx, call.scope, row["inbox_id"]), row
 
     return await call.core.store.read(read)
 
 
-def _inbox(tx: Tx, scope: Scope, ref: str | None) -> Row:
+def _inbox(tx: Tx, scope: Scope, ref: str | None) -> Inbox:
     ref = ref or scope.inbox
     if ref:
         return find_inbox(tx, scope, ref)
-    where, args = scope.inbox_where("inbox")
-    rows = tx.rows(
-        f"SELECT * FROM inbox WHERE {where} AND status <> 'deleting' ORDER BY created_at DESC LIMIT ?",  # noqa: S608
-        *args,
-        _NAMED + 1,
-    )
+    rows = inboxes_in_reach(tx, scope, _NAMED + 1)
     if len(rows) == 1:
         return rows[0]
     if not rows:
         raise Invalid("there is no inbox yet", field="inbox_id", fix="make one with create_inbox")
-    some = ", ".join(row["address"] for row in rows[:_NAMED])
+    some = ", ".join(row.address for row in rows[:_NAMED])
     more = "; list_inboxes shows them all" if len(rows) > _NAMED else ""
     raise Invalid(
         "inbox_id is needed, because this key reaches several inboxes",
@@ -89,5 +86,5 @@ def _message(tx: Tx, scope: Scope, inbox: str | None, otherwise: str | None, ref
         except NotFound:
             if not (otherwise or scope.inbox):
                 raise
-    row = find_inbox(tx, scope, inbox or otherwise or scope.inbox or "")
-    return row["id"], find_message_id(tx, row, ref)
+    owner = find_inbox(tx, scope, inbox or otherwise or scope.inbox or "")
+    return owner.id, find_message_id(tx, owner, ref)

@@ -10,7 +10,6 @@ from gateway.core.drafts import drafts
 from gateway.core.drafts import send as draft_send
 from gateway.core.drafts.drafts import NewDraft, as_texts
 from gateway.core.errors import Invalid
-from gateway.core.listing import Filter
 from gateway.mcp.arguments import (
     Doc,
     Files,
@@ -29,6 +28,7 @@ from gateway.mcp.tools_send import Bcc, Cc, Html, Text, To, accepted
 from gateway.mcp.untrusted_text import Fence, one_line
 from gateway.store.engine import Row
 from gateway.store.json_columns import load
+from gateway.store.listing import Filter
 
 box = Toolbox()
 
@@ -71,7 +71,7 @@ async def create_draft(call: Call[CreateDraft]) -> Answer:
         row = await drafts.create_draft(
             call.core,
             call.scope,
-            inbox["id"],
+            inbox.id,
             NewDraft(
                 to=addresses(args.to),
                 cc=addresses(args.cc),
@@ -92,7 +92,7 @@ async def create_draft(call: Call[CreateDraft]) -> Answer:
             )
         raise
     fence = Fence()
-    text = f"Draft dft_{row['id']} is in the Drafts folder of {inbox['address']}; send_draft sends it."
+    text = f"Draft dft_{row['id']} is in the Drafts folder of {inbox.address}; send_draft sends it."
     return Answer(text, {"draft": _draft(row, fence), "notice": fence.notice})
 
 
@@ -107,7 +107,7 @@ async def list_drafts(call: Call[ListDrafts]) -> Answer:
     """List the drafts of an inbox with their text, last changed first: yours, and those that people began."""
     inbox = await inbox_of(call, call.args.inbox_id)
     wanted = window(call.args.limit, call.args.page)
-    found = await drafts.list_drafts(call.core, call.scope, inbox["id"], Filter(), wanted)
+    found = await drafts.list_drafts(call.core, call.scope, inbox.id, Filter(), wanted)
     page = wanted.offset // wanted.limit + 1
     following = page + 1 if wanted.offset + len(found.rows) < found.total else None
     fence = Fence()
@@ -119,8 +119,8 @@ async def list_drafts(call: Call[ListDrafts]) -> Answer:
         "notice": fence.notice,
     }
     if not found.rows:
-        return Answer(f"Drafts in {inbox['address']}: none.", data)
-    lines = [f"Drafts in {inbox['address']}: {len(found.rows)} of {found.total}."]
+        return Answer(f"Drafts in {inbox.address}: none.", data)
+    lines = [f"Drafts in {inbox.address}: {len(found.rows)} of {found.total}."]
     if following:
         lines.append(f"list_drafts with page={following} shows more.")
     listed = []
@@ -141,7 +141,7 @@ class SendDraft(Arguments):
 async def send_draft(call: Call[SendDraft]) -> Answer:
     """Send a draft as it stands now. It is sent once: afterwards there is no draft."""
     inbox, row = await draft_of(call, call.args.draft_id)
-    sent = await draft_send.send_draft(call.core, call.scope, inbox["id"], row["id"])
+    sent = await draft_send.send_draft(call.core, call.scope, inbox.id, row["id"])
     return accepted(call, inbox, sent)
 
 
@@ -153,7 +153,7 @@ class DeleteDraft(Arguments):
 async def delete_draft(call: Call[DeleteDraft]) -> Answer:
     """Delete a draft for good. To change one, make a new draft and delete the old."""
     inbox, row = await draft_of(call, call.args.draft_id)
-    await drafts.delete_draft(call.core, call.scope, inbox["id"], row["id"])
+    await drafts.delete_draft(call.core, call.scope, inbox.id, row["id"])
     return Answer(f"Draft dft_{row['id']} is deleted.", {"id": f"dft_{row['id']}", "deleted": True})
 
 

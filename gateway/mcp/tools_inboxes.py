@@ -13,7 +13,7 @@ from gateway.mcp.arguments import Doc, Page, bounded, window
 from gateway.mcp.idempotency import digest
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
 from gateway.mcp.untrusted_text import one_line
-from gateway.store.engine import Row
+from gateway.records.inboxes import Inbox
 
 box = Toolbox()
 
@@ -41,7 +41,7 @@ async def list_inboxes(call: Call[ListInboxes]) -> Answer:
             "There is no inbox. create_inbox makes one." if page == 1 else "There are no more.", data
         )
     lines = [f"{len(found.rows)} of {found.total} inboxes:"]
-    lines += [f"- {row['address']} ({_named(row)}inb_{row['id']})" for row in found.rows]
+    lines += [f"- {row.address} ({_named(row)}inb_{row.id})" for row in found.rows]
     if following:
         lines.append(f"list_inboxes with page={following} shows more.")
     return Answer("\n".join(lines), data)
@@ -78,7 +78,7 @@ async def create_inbox(call: Call[CreateInbox]) -> Answer:
                 fix="write support@yourdomain.com, or leave email out",
             )
     try:
-        row, made = await inboxes.create(
+        saved = await inboxes.create(
             call.core,
             call.scope,
             inboxes.NewInbox(
@@ -92,21 +92,24 @@ async def create_inbox(call: Call[CreateInbox]) -> Answer:
         if error.field in ("username", "domain"):
             error.field, error.fix = "email", "give an address on a domain of yours, or leave email out"
         raise
-    words = "Made" if made else "There is already"
-    return Answer(f"{words} {row['address']} (inb_{row['id']}).", {"inbox": inbox_data(row), "created": made})
+    inbox = saved.inbox
+    words = "Made" if saved.new else "There is already"
+    return Answer(
+        f"{words} {inbox.address} ({inbox.public_id}).", {"inbox": inbox_data(inbox), "created": saved.new}
+    )
 
 
-def inbox_data(row: Row) -> dict[str, Any]:
+def inbox_data(row: Inbox) -> dict[str, Any]:
     """An inbox for programs."""
     return {
-        "id": f"inb_{row['id']}",
-        "number": row["number"],
-        "address": row["address"],
-        "name": row["display_name"],
-        "status": row["status"],
-        "created_at": to_seconds(row["created_at"]),
+        "id": f"inb_{row.id}",
+        "number": row.number,
+        "address": row.address,
+        "name": row.display_name,
+        "status": row.status,
+        "created_at": to_seconds(row.created_at),
     }
 
 
-def _named(row: Row) -> str:
-    return f"{one_line(row['display_name'], 100)}, " if row["display_name"] else ""
+def _named(row: Inbox) -> str:
+    return f"{one_line(row.display_name, 100)}, " if row.display_name else ""

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from gateway.api.times import parse_day
 from gateway.core.access import reads
 from gateway.core.errors import Invalid
-from gateway.core.listing import Filter
 from gateway.core.mail import messages
 from gateway.core.mail.attachment_text import text_of
 from gateway.core.mail.search import search_messages as search
@@ -16,6 +15,7 @@ from gateway.mcp.mail_view import READ_CHARACTERS, body_of, cut, listing_answer,
 from gateway.mcp.resolve import inbox_of, message_of
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
 from gateway.mcp.untrusted_text import Fence, one_line
+from gateway.store.listing import Filter
 
 box = Toolbox()
 
@@ -46,7 +46,7 @@ async def check_inbox(call: Call[CheckInbox]) -> Answer:
     found = await messages.list_messages(
         call.core,
         call.scope,
-        inbox["id"],
+        inbox.id,
         Filter(
             labels=tuple(one for one in labels if one), direction=None if args.include_sent else "inbound"
         ),
@@ -54,7 +54,7 @@ async def check_inbox(call: Call[CheckInbox]) -> Answer:
     )
     kind = "Messages" if args.include_sent else "Unread messages" if args.unread_only else "Messages received"
     return listing_answer(
-        f"{kind} in {inbox['address']}",
+        f"{kind} in {inbox.address}",
         found.rows,
         found,
         wanted,

@@ -26,6 +26,7 @@ from gateway.mcp.arguments import (
 from gateway.mcp.idempotency import send_once
 from gateway.mcp.resolve import inbox_of, message_of
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
+from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row
 
 box = Toolbox()
@@ -70,7 +71,7 @@ async def send_email(call: Call[SendEmail]) -> Answer:
     return await send_once(
         call,
         args.idempotency_key,
-        inbox["id"],
+        inbox.id,
         lambda sent: accepted(call, inbox, sent),
         lambda once: sending.send(call.core, call.scope, inbox, request, once),
     )
@@ -107,7 +108,7 @@ async def reply_to_email(call: Call[ReplyToEmail]) -> Answer:
     return await send_once(
         call,
         args.idempotency_key,
-        inbox["id"],
+        inbox.id,
         lambda sent: accepted(call, inbox, sent),
         lambda once: replies.reply(
             call.core, call.scope, inbox, original, request, reply_all=args.reply_all, idempotency=once
@@ -138,7 +139,7 @@ async def forward_email(call: Call[ForwardEmail]) -> Answer:
     return await send_once(
         call,
         args.idempotency_key,
-        inbox["id"],
+        inbox.id,
         lambda sent: accepted(call, inbox, sent),
         lambda once: replies.forward(call.core, call.scope, inbox, original, request, idempotency=once),
     )
@@ -152,13 +153,13 @@ def body(text: str | None, html: str | None) -> tuple[str | None, str | None]:
     return text, html
 
 
-def accepted(call: Call[Any], inbox: Row, sent: Sent) -> Answer:
+def accepted(call: Call[Any], inbox: Inbox, sent: Sent) -> Answer:
     """What an accepted email is answered with."""
     data: dict[str, Any] = {
         "message_id": f"msg_{sent.message_id}",
         "thread_id": f"thr_{sent.thread_id}",
-        "inbox_id": f"inb_{inbox['id']}",
-        "from": inbox["address"],
+        "inbox_id": f"inb_{inbox.id}",
+        "from": inbox.address,
         "to": [one.email for one in sent.message.to],
         "cc": [one.email for one in sent.message.cc],
         "bcc": [one.email for one in sent.bcc],
@@ -170,13 +171,13 @@ def accepted(call: Call[Any], inbox: Row, sent: Sent) -> Answer:
     people = "; ".join(f"{name} {', '.join(data[name])}" for name in ("to", "cc", "bcc") if data[name])
     words = "Recorded, not sent (this is a sandbox key)" if call.scope.test else "Accepted and on its way"
     return Answer(
-        f"{words}: {data['message_id']} from {inbox['address']}, {people}; thread {data['thread_id']}.\n"
+        f"{words}: {data['message_id']} from {inbox.address}, {people}; thread {data['thread_id']}.\n"
         f"For an answer, call wait_for_email with since={data['sent_at']}.",
         data,
     )
 
 
-async def _original(call: Call[Any], inbox_id: int | str | None, message: int | str) -> tuple[Row, Row]:
+async def _original(call: Call[Any], inbox_id: int | str | None, message: int | str) -> tuple[Inbox, Row]:
     inbox_ulid, ulid = await message_of(call, inbox_id, message)
     row = await messages.get_message(call.core, call.scope, inbox_ulid, ulid)
     return await inbox_of(call, inbox_ulid), row

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from gateway.api.times import to_seconds
 from gateway.core.access import reads
-from gateway.core.listing import Filter
 from gateway.core.mail import threads
 from gateway.mcp.arguments import Doc, Id, InboxId, Page, bounded, window
 from gateway.mcp.mail_view import THREAD_CHARACTERS, body_of, whole
@@ -14,6 +13,7 @@ from gateway.mcp.resolve import inbox_of, thread_of
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
 from gateway.mcp.untrusted_text import Fence, one_line
 from gateway.store.engine import Row
+from gateway.store.listing import Filter
 
 box = Toolbox()
 
@@ -37,7 +37,7 @@ async def list_threads(call: Call[ListThreads]) -> Answer:
     inbox = await inbox_of(call, args.inbox_id)
     wanted = window(args.limit, args.page)
     found = await threads.list_threads(
-        call.core, call.scope, inbox["id"], Filter(unread=True if args.unread_only else None), wanted
+        call.core, call.scope, inbox.id, Filter(unread=True if args.unread_only else None), wanted
     )
     page = wanted.offset // wanted.limit + 1
     following = page + 1 if wanted.offset + len(found.rows) < found.total else None
@@ -49,7 +49,7 @@ async def list_threads(call: Call[ListThreads]) -> Answer:
         "next_page": following,
         "notice": fence.notice,
     }
-    head = f"Threads in {inbox['address']}"
+    head = f"Threads in {inbox.address}"
     if not found.rows:
         return Answer(f"{head}: none." if page == 1 else f"{head}: no more on page {page}.", data)
     lines = [f"{head}: {len(found.rows)} of {found.total}, latest activity first."]

@@ -12,10 +12,11 @@ from typing import Literal
 from gateway import metrics
 from gateway.events.log import EventLog
 from gateway.outbox.bounce import Failed, bounce_person
-from gateway.outbox.queue import FAR, Job, inbox_of
+from gateway.outbox.queue import FAR, Job
 from gateway.outbox.record import Teller, refresh_status
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from mailserver.base import RecipientReply
 
 BY_OPERATOR = "given up by the operator of this server"
@@ -78,7 +79,7 @@ def give_up(tx: Tx, events: EventLog, outbox_id: str, hostname: str, wake: Calla
     The copy for the Sent folder is still filed. ``wake`` is called after the commit when something is left to send.
     """
     row = held(tx, outbox_id)
-    inbox = inbox_of(tx, row["inbox_id"])
+    inbox = unscoped_lasting_inbox(tx, row["inbox_id"])
     if inbox is None:
         raise NotNow("gone")
     waiting = tx.rows(

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from gateway.store.engine import LARGE, Row, Tx
 from gateway.store.ids import now_us, own_message_ulid
 from gateway.store.leases import living_processes
+from gateway.store.queries.inboxes import unscoped_lasting_inbox
 
 FAR = 1 << 62
 """``next_at`` of settled rows, so that the index of what is due never walks over them."""
@@ -325,25 +326,17 @@ def mime_of(tx: Tx, outbox_id: str) -> bytes | None:
     return tx.octets("SELECT mime FROM outbox WHERE id = ?", outbox_id)
 
 
-def inbox_of(tx: Tx, inbox_id: str) -> Row | None:
-    """What the events of an inbox need; None when it is gone or going."""
-    return tx.row(
-        "SELECT id, organization_id, pod_id, address FROM inbox WHERE id = ? AND status <> 'deleting'",
-        inbox_id,
-    )
-
-
 def load(tx: Tx, job: Job) -> tuple[bytes, str] | None:
     """A message's octets and its inbox's address; None when either is gone, or the claim."""
     if not is_ours(tx, job):
         return None
-    inbox = inbox_of(tx, job.inbox_id)
+    inbox = unscoped_lasting_inbox(tx, job.inbox_id)
     data = mime_of(tx, job.id) if inbox is not None else None
-    return None if inbox is None or data is None else (data, str(inbox["address"]))
+    return None if inbox is None or data is None else (data, str(inbox.address))
 
 
 def drop(tx: Tx, job: Job) -> None:
     """Its inbox is gone or going, and takes what it had not sent along."""
-    if inbox_of(tx, job.inbox_id) is None:
+    if unscoped_lasting_inbox(tx, job.inbox_id) is None:
         tx.run("DELETE FROM outbox_recipient WHERE outbox_id = ?", job.id)
         tx.run("DELETE FROM outbox WHERE id = ?", job.id)

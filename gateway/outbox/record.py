@@ -10,13 +10,15 @@ from gateway.events.log import EventLog
 from gateway.events.payload import message_ref, message_texts
 from gateway.outbox import schedule
 from gateway.outbox.bounce import Failed, bounce_person
-from gateway.outbox.queue import FAR, Job, inbox_of, is_ours
+from gateway.outbox.queue import FAR, Job, is_ours
 from gateway.outbox.undelivered import after_failure, note_undelivered, one_line
+from gateway.records.inboxes import Inbox
 from gateway.store import sent_aliases
 from gateway.store.arrival_time import event_time
-from gateway.store.engine import LARGE, Row, Tx
+from gateway.store.engine import LARGE, Tx
 from gateway.store.ids import now_us
 from gateway.store.index import status_of
+from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.suppressions import (
     HARD_BOUNCES,
     Type,
@@ -127,8 +129,8 @@ def record(
 
 def _note(tx: Tx, job: Job, hop: Hop, failed: list[Failed], deferred: list[Failed], event: str) -> None:
     """Log what was not delivered. ``event``: the event of a message of the API."""
-    inbox = inbox_of(tx, job.inbox_id)
-    sender = str(inbox["address"]) if inbox is not None else None
+    inbox = unscoped_lasting_inbox(tx, job.inbox_id)
+    sender = str(inbox.address) if inbox is not None else None
     for one in (*failed, *deferred):
         final = one in failed
         if not final:
@@ -189,7 +191,7 @@ def _tell(
 ) -> str:
     """Append the events; answers which one tells of the failed recipients."""
     told = "message.bounced"
-    inbox = inbox_of(tx, job.inbox_id)
+    inbox = unscoped_lasting_inbox(tx, job.inbox_id)
     if inbox is None:
         return told
     teller = Teller(tx, events, inbox, job.id)
@@ -242,7 +244,9 @@ class Teller:
     Each fact has one id, so telling it twice adds nothing.
     """
 
-    def __init__(self, tx: Tx, events: EventLog, inbox: Row, message_id: str, *, test: bool = False) -> None:
+    def __init__(
+        self, tx: Tx, events: EventLog, inbox: Inbox, message_id: str, *, test: bool = False
+    ) -> None:
         self._tx, self._events, self._inbox, self._id, self._test = tx, events, inbox, message_id, test
         self._ref = message_ref(tx, message_id)
 
@@ -300,7 +304,7 @@ class Teller:
             self._suppress(address, "bounce", f"permanent failure {status}")
 
     def _suppress(self, address: str, type: Type, reason: str) -> None:
-        suppress(self._tx, self._inbox["organization_id"], address, type, reason=reason, message_id=self._id)
+        suppress(self._tx, self._inbox.organization_id, address, type, reason=reason, message_id=self._id)
 
     def _append(
         self,
@@ -316,9 +320,9 @@ class Teller:
         self._events.append(
             self._tx,
             kind,
-            organization_id=self._inbox["organization_id"],
-            pod_id=self._inbox["pod_id"],
-            inbox_id=self._inbox["id"],
+            organization_id=self._inbox.organization_id,
+            pod_id=self._inbox.pod_id,
+            inbox_id=self._inbox.id,
             message_id=self._id,
             subject=f"{self._id}/{subject.lower()}" if subject else self._id,
             payload=lambda: {

@@ -85,7 +85,7 @@ def _mailboxes(tx: Tx, address: str) -> list[str]:
     if tx.value("SELECT 1 FROM inbox WHERE address = ? AND status <> 'deleting'", address):
         return [address]
     alias = aliases.find(tx, address) or aliases.find(tx, "@" + address.rpartition("@")[2])
-    return [] if alias is None else [str(row["address"]) for row in aliases.targets(tx, alias["id"])]
+    return [] if alias is None else [str(row.address) for row in aliases.targets(tx, alias["id"])]
 
 
 async def _has(store: Store, imap: ImapPool, address: str, message_id: str) -> bool:

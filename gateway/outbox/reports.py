@@ -18,12 +18,14 @@ from gateway import metrics
 from gateway.events.log import EventLog
 from gateway.mime.addresses import normalise
 from gateway.mime.types import ParsedMessage, Report, ReportedRecipient
-from gateway.outbox.queue import inbox_of, token_in
+from gateway.outbox.queue import token_in
 from gateway.outbox.record import Teller, refresh_status
 from gateway.outbox.undelivered import after_failure, note_undelivered, one_line
+from gateway.records.inboxes import Inbox
 from gateway.store import sent_aliases
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us, own_message_ulid
+from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.suppressions import type_of_feedback
 
 _LMTP = re.compile(r"from \S+ (?:\(\[[^\]\s]*\]\) )?by \S+ with LMTP ")
@@ -41,12 +43,12 @@ class _Proof(NamedTuple):
 def apply_report(
     tx: Tx,
     events: EventLog,
-    inbox_row: Row,
+    inbox: Inbox,
     parsed: ParsedMessage,
     delivered_to: str | None,
     relay: str = "",
 ) -> bool:
-    """Apply a report found in ``inbox_row``'s mailbox; False: it is none of ours, and nothing was changed.
+    """Apply a report found in ``inbox``'s mailbox; False: it is none of ours, and nothing was changed.
 
     ``delivered_to``: the envelope recipient it came to (with the return path's tag). ``relay``: the host that posts
     news of deliveries itself, so that having reached it is not having been delivered.
@@ -54,7 +56,7 @@ def apply_report(
     report = parsed.report
     if report is None:
         return False
-    proof = _proof(tx, inbox_row["organization_id"], parsed, report, delivered_to)
+    proof = _proof(tx, inbox.organization_id, parsed, report, delivered_to)
     if proof is None or not proof.people:
         return False
     return apply_news(tx, events, proof.sent, report, relay, proof.people)
@@ -152,7 +154,7 @@ def apply_news(
 ) -> bool:
     """Apply what a report says of ``sent`` (``id``, ``inbox_id``, ``message_id`` of the outbox), whoever brought it;
     False: its inbox is gone. ``only``: the recipients (row ids) it may speak of; None for all of them."""
-    inbox = inbox_of(tx, sent["inbox_id"])
+    inbox = unscoped_lasting_inbox(tx, sent["inbox_id"])
     if inbox is None:
         return False
     teller = Teller(tx, events, inbox, sent["id"])
@@ -173,7 +175,7 @@ def apply_news(
         if person is not None:
             _delivery_news(tx, teller, person, one)
             if person["state"] != "bounced" and one.action in ("failed", "delayed"):
-                _note(tx, inbox["address"], sent["id"], person["address"], one)
+                _note(tx, inbox.address, sent["id"], person["address"], one)
     refresh_status(tx, sent["id"])
     return True
 

@@ -16,11 +16,13 @@ from gateway.mime.addresses import base_address, normalise, parse_address_list
 from gateway.mime.dkim_sign import Signing, sign
 from gateway.mime.headers import split_head, unfold
 from gateway.outbox.queue import enqueue, token_of
+from gateway.records.inboxes import Inbox
 from gateway.store.aliases import may_send
 from gateway.store.allow_block_lists import verdict
 from gateway.store.dkim_keys import active_key
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
+from gateway.store.queries.inboxes import touch_inbox, unscoped_inbox_at
 from gateway.store.suppressions import suppressed
 from gateway.store.suspension import suspension_of
 from mailserver.base import MailServerError, Submission
@@ -38,24 +40,24 @@ class Ready:
     mime: bytes
 
 
-def check(tx: Tx, submission: Submission) -> tuple[Row, Signing | None]:
+def check(tx: Tx, submission: Submission) -> tuple[Inbox, Signing | None]:
     """The sender's inbox and what its mail is signed with. Raises MailServerError with what the person should know."""
-    inbox = tx.row("SELECT * FROM inbox WHERE address = ?", base_address(submission.login))
-    if inbox is None or inbox["status"] == "deleting":
+    inbox = unscoped_inbox_at(tx, base_address(submission.login))
+    if inbox is None or inbox.status == "deleting":
         raise MailServerError("this mailbox does not exist any more")
-    if inbox["status"] != "active":
+    if inbox.status != "active":
         raise MailServerError("sending is suspended for this mailbox")
-    held = suspension_of(tx, inbox["id"], inbox["pod_id"])
+    held = suspension_of(tx, inbox.id, inbox.pod_id)
     if held is not None:
         raise MailServerError(held.words)
     if not submission.recipients:
         raise MailServerError("no recipients")
     if not may_send(tx, inbox, submission.mail_from):
-        raise MailServerError(f"the sender must be {inbox['address']} or an alias of it")
+        raise MailServerError(f"the sender must be {inbox.address} or an alias of it")
     for recipient in submission.recipients:
         if verdict(tx, inbox, ("send",), recipient) == "block":
             raise MailServerError(f"sending to {recipient} is blocked by a rule of this inbox")
-    gone = suppressed(tx, inbox["organization_id"], [normalise(one) for one in submission.recipients])
+    gone = suppressed(tx, inbox.organization_id, [normalise(one) for one in submission.recipients])
     for address, kind in gone.items():
         raise MailServerError(f"{address} is suppressed ({kind}): it gets no more mail from this account")
     return inbox, active_key(tx, base_address(submission.mail_from).rpartition("@")[2])
@@ -63,7 +65,7 @@ def check(tx: Tx, submission: Submission) -> tuple[Row, Signing | None]:
 
 def prepare(
     submission: Submission,
-    inbox: Row,
+    inbox: Inbox,
     signing: Signing | None,
     relay_headers: Callable[[str], dict[str, str]],
 ) -> Ready:
@@ -83,7 +85,7 @@ def prepare(
     added = b""
     message_id = head.text("message-id")
     if not message_id:
-        message_id = f"<{outbox_id}@{inbox['domain']}>"
+        message_id = f"<{outbox_id}@{inbox.domain}>"
         added += f"Message-ID: {message_id}\r\n".encode()
     if not head.raw("date"):
         added += f"Date: {format_datetime(datetime.now(UTC))}\r\n".encode()
@@ -101,20 +103,20 @@ def prepare(
     return Ready(outbox_id, message_id[:998], data)
 
 
-def queue(tx: Tx, submission: Submission, inbox: Row, ready: Ready, secret: bytes) -> str:
+def queue(tx: Tx, submission: Submission, inbox: Inbox, ready: Ready, secret: bytes) -> str:
     """Write the rows; answers the queue id."""
     enqueue(
         tx,
         outbox_id=ready.outbox_id,
-        organization_id=inbox["organization_id"],
-        inbox_id=inbox["id"],
+        organization_id=inbox.organization_id,
+        inbox_id=inbox.id,
         mail_from=submission.mail_from,
         message_id=ready.message_id,
         token=token_of(secret, ready.outbox_id),
         mime=ready.mime,
         recipients=[(one, "to") for one in submission.recipients],
     )
-    tx.run("UPDATE inbox SET active_at = ? WHERE id = ?", now_us(), inbox["id"])
+    touch_inbox(tx, inbox.id, now_us())
     return ready.outbox_id
 
 

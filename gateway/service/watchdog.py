@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from gateway.service.notify import Manager
 from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.inboxes import unscoped_inbox_total
 
 log = logging.getLogger("postern.service")
 
@@ -73,7 +74,7 @@ async def _tell_status(manager: Manager, store: Store) -> None:
 
 
 def _status(tx: Tx) -> str:
-    inboxes = tx.value("SELECT count(*) FROM inbox WHERE status <> 'deleting'")
+    inboxes = unscoped_inbox_total(tx)
     # settled ones are due never; the index of what is due spares reading months of them
     queued = tx.value("SELECT count(*) FROM outbox WHERE next_at < ?", now_us() + _SOME_DAY)
     return f"running: {inboxes} inboxes, {queued} messages to send"

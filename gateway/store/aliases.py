@@ -7,6 +7,7 @@ the catch-all would; any other lives as long as it has a target.
 from __future__ import annotations
 
 from gateway.mime.addresses import base_address
+from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us
 from mailserver.base import REFUSED
@@ -63,21 +64,21 @@ def lift_refusal(tx: Tx, address: str) -> bool:
     return bool(held["refused"])
 
 
-def forget_inbox(tx: Tx, inbox: Row) -> bool:
+def forget_inbox(tx: Tx, inbox: Inbox) -> bool:
     """Take an inbox away from every alias; aliases of nobody else go.
 
     Where the domain has a catch-all of another inbox, the address is refused from now on: its mail was never meant for
     whoever takes the rest. True when it is.
     """
-    tx.run("DELETE FROM alias_target WHERE inbox_id = ?", inbox["id"])
+    tx.run("DELETE FROM alias_target WHERE inbox_id = ?", inbox.id)
     tx.run(
         "DELETE FROM alias WHERE organization_id = ? AND refused = 0"
         " AND NOT EXISTS (SELECT 1 FROM alias_target WHERE alias_id = alias.id)",
-        inbox["organization_id"],
+        inbox.organization_id,
     )
-    if find(tx, "@" + inbox["domain"]) is None:
+    if find(tx, "@" + inbox.domain) is None:
         return False
-    put(tx, inbox["organization_id"], inbox["address"], [])
+    put(tx, inbox.organization_id, inbox.address, [])
     return True
 
 
@@ -89,10 +90,11 @@ def forget_domain(tx: Tx, domain: str) -> list[str]:
     return [row["address"] for row in rows]
 
 
-def targets(tx: Tx, alias_id: str) -> list[Row]:
+def targets(tx: Tx, alias_id: str) -> list[Inbox]:
     """The inboxes of an alias, by address."""
-    return tx.rows(
-        "SELECT inbox.* FROM alias_target JOIN inbox ON inbox.id = alias_target.inbox_id"
+    return tx.all(
+        Inbox,
+        "JOIN alias_target ON alias_target.inbox_id = inbox.id"
         " WHERE alias_target.alias_id = ? AND inbox.status <> 'deleting' ORDER BY inbox.address",
         alias_id,
     )
@@ -111,16 +113,16 @@ def table(tx: Tx) -> dict[str, list[str]]:
     return found
 
 
-def may_send(tx: Tx, inbox: Row, address: str) -> bool:
+def may_send(tx: Tx, inbox: Inbox, address: str) -> bool:
     """Whether an inbox may write as ``address``: its own, or an alias of it (a catch-all gives it no names)."""
     base = base_address(address)
-    if base == inbox["address"]:
+    if base == inbox.address:
         return True
     return not base.startswith("@") and bool(
         tx.value(
             "SELECT 1 FROM alias JOIN alias_target ON alias_target.alias_id = alias.id"
             " WHERE alias.address = ? AND alias_target.inbox_id = ?",
             base,
-            inbox["id"],
+            inbox.id,
         )
     )

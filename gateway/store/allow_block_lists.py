@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row, Tx
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
@@ -23,24 +24,24 @@ MODE = "mode"
 """The ``list_type`` of a row that is no entry but a scope's mode (a :data:`Mode` in ``entry``)."""
 
 
-def verdict(tx: Tx, inbox: Row, directions: Sequence[str], email: str) -> Verdict:
+def verdict(tx: Tx, inbox: Inbox, directions: Sequence[str], email: str) -> Verdict:
     """What the lists of ``directions`` (send, receive, reply) say of ``email`` for this inbox."""
     return decide(entries(tx, inbox, directions), inbox, email)
 
 
-def entries(tx: Tx, inbox: Row, directions: Sequence[str]) -> list[Row]:
+def entries(tx: Tx, inbox: Inbox, directions: Sequence[str]) -> list[Row]:
     """The list entries that may concern this inbox; for ``decide``, when there are several addresses."""
     wanted = tuple(dict.fromkeys(directions))
     marks = ", ".join("?" * len(wanted))
     return tx.rows(
         "SELECT pod_id, inbox_id, direction, list_type, entry FROM list_entry "  # noqa: S608
         f"WHERE organization_id = ? AND direction IN ({marks})",
-        inbox["organization_id"],
+        inbox.organization_id,
         *wanted,
     )
 
 
-def decide(rows: Sequence[Row], inbox: Row, email: str) -> Verdict:
+def decide(rows: Sequence[Row], inbox: Inbox, email: str) -> Verdict:
     """What ``entries`` say of ``email``."""
     if not rows:
         return "none"
@@ -52,8 +53,8 @@ def decide(rows: Sequence[Row], inbox: Row, email: str) -> Verdict:
             pass
     email = f"{local}@{domain}"
     scopes: list[list[Row]] = [
-        [row for row in rows if row["inbox_id"] == inbox["id"]],
-        [row for row in rows if row["inbox_id"] is None and row["pod_id"] == inbox["pod_id"]],
+        [row for row in rows if row["inbox_id"] == inbox.id],
+        [row for row in rows if row["inbox_id"] is None and row["pod_id"] == inbox.pod_id],
         [row for row in rows if row["inbox_id"] is None and row["pod_id"] is None],
     ]
     allowed = False

@@ -8,7 +8,8 @@ is kept as a record, so that a rebuild and a restored backup list it there again
 
 from __future__ import annotations
 
-from gateway.store.engine import Row, Tx
+from gateway.records.inboxes import Inbox
+from gateway.store.engine import Tx
 from gateway.store.ids import ulid_time_us
 
 _SECOND_US = 1_000_000
@@ -40,11 +41,11 @@ def listing_time(tx: Tx, organization_id: str, at: int, delivered: int) -> int:
     return at
 
 
-def place_in_time(tx: Tx, inbox: Row, message_id: str, at: int, delivered: int) -> int:
+def place_in_time(tx: Tx, inbox: Inbox, message_id: str, at: int, delivered: int) -> int:
     """``listing_time`` of a new message of ``inbox``, kept."""
-    listed = listing_time(tx, inbox["organization_id"], at, delivered)
+    listed = listing_time(tx, inbox.organization_id, at, delivered)
     if listed != at:
-        row = {"message_id": message_id, "inbox_id": inbox["id"], "at": listed}
+        row = {"message_id": message_id, "inbox_id": inbox.id, "at": listed}
         tx.run("DELETE FROM listing_time WHERE message_id = ?", message_id)
         tx.insert("listing_time", row)
     return listed

@@ -22,12 +22,15 @@ from typing import Any, TypeVar, cast
 import peewee
 from playhouse.pool import MaxConnectionsExceeded
 
+from gateway.records.base import Record
 from gateway.store import postgres, sqlite
 from gateway.store.database_url import sqlite_file
 from gateway.store.fast_reads import Glances
+from gateway.store.record_shape import shape_of
 from gateway.store.sealing import SEALED, Sealer, sealed_names
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 Row = dict[str, Any]
 
 _MAX_GROUP = 200
@@ -60,8 +63,8 @@ def _postgres_style(sql: str) -> str:
     return sql.replace("%", "%%").replace("?", "%s")
 
 
-class Tx:
-    """A transaction in the thread that runs it. SQL is written with ``?`` and works on both engines."""
+class Sql:
+    """The statements of a transaction, in the thread that runs it (see ``store.sql``)."""
 
     def __init__(
         self, db: Any, sealer: Sealer | None = None
@@ -139,6 +142,22 @@ class Tx:
             for at in range(0, len(octets), LARGE):
                 blob.write(view[at : at + LARGE])
 
+    def one(self, kind: type[R], rest: str, *args: object) -> R | None:
+        """The first record of ``SELECT … FROM its table`` and ``rest`` (``WHERE``, ``ORDER BY``), or None."""
+        shape = shape_of(kind)
+        found = self._execute(f"SELECT {shape.columns} FROM {kind.table} {rest}", args).fetchone()  # noqa: S608
+        return None if found is None else shape.make(found, self._sealer)
+
+    def all(self, kind: type[R], rest: str = "", *args: object) -> list[R]:
+        """The records of ``SELECT … FROM its table`` and ``rest`` (``JOIN``, ``WHERE``, ``ORDER BY``, ``LIMIT``)."""
+        shape = shape_of(kind)
+        query = f"SELECT {shape.columns} FROM {kind.table} {rest}"  # noqa: S608
+        return [shape.make(row, self._sealer) for row in self._execute(query, args).fetchall()]
+
+    def add(self, record: Record) -> None:
+        """INSERT a record."""
+        self.insert(record.table, shape_of(type(record)).row(record))
+
     def insert(self, table: str, values: Row, *, ignore: bool = False) -> int:
         """INSERT one row; with ``ignore`` a row that violates a unique index is left out (answers 0)."""
         values = self._sealed(table, values)
@@ -165,6 +184,10 @@ class Tx:
         if self._sealer is not None:
             for name in columns:
                 row[name] = self._sealer.open(name, row[name])
+
+
+class Tx(Sql):
+    """A transaction. Its statements are in ``store.queries``."""
 
 
 class Store:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from gateway import metrics
 from gateway.mime.types import ParsedMessage
+from gateway.records.inboxes import Inbox
 from gateway.store import labels as labelling
 from gateway.store import message_columns, reread, threads
 from gateway.store.arrival_time import place_in_time, time_kept
@@ -59,19 +60,19 @@ class Indexed:
     new: bool
 
 
-def direction_of(parsed: ParsedMessage, inbox: Row, place: Place) -> str:
+def direction_of(parsed: ParsedMessage, inbox: Inbox, place: Place) -> str:
     """``outbound`` for the sender's own copy, told by evidence that travels with the message."""
     if place.role in ("sent", "drafts"):
         return "outbound"
     if parsed.delivered_to and "+sent-" in parsed.delivered_to.partition("@")[0]:
         return "outbound"
-    own = parsed.sender is not None and parsed.sender.email.lower() == inbox["address"]
+    own = parsed.sender is not None and parsed.sender.email.lower() == inbox.address
     return "outbound" if own and not parsed.has_received else "inbound"
 
 
 def index_found(
     tx: Tx,
-    inbox: Row,
+    inbox: Inbox,
     place: Place,
     parsed: ParsedMessage,
     extra: Iterable[str] = (),
@@ -91,11 +92,11 @@ def index_found(
     if direction == "outbound" and parsed.message_id:
         message_id = own_message_ulid(parsed.message_id)
     derived = derived_ulid(
-        at, inbox["id"], direction, parsed.message_id or "", _digest(inbox, direction, at, parsed)
+        at, inbox.id, direction, parsed.message_id or "", _digest(inbox, direction, at, parsed)
     )
     message_id = message_id or derived
     known = tx.row("SELECT seq, thread_id, direction, inbox_id FROM message WHERE id = ?", message_id)
-    if known is not None and known["inbox_id"] != inbox["id"]:
+    if known is not None and known["inbox_id"] != inbox.id:
         # our own Message-ID quoted by a stranger's mailbox: it keeps an id of its own
         message_id = derived
         known = tx.row("SELECT seq, thread_id, direction, inbox_id FROM message WHERE id = ?", message_id)
@@ -131,7 +132,7 @@ def index_found(
     return Indexed(message_id, thread_id, direction, new=True)
 
 
-def index_sandbox(tx: Tx, inbox: Row, message_id: str, parsed: ParsedMessage) -> str:
+def index_sandbox(tx: Tx, inbox: Inbox, message_id: str, parsed: ParsedMessage) -> str:
     """Index a sandbox send again, which is on no mail server; answers its thread. The caller refreshes it."""
     status, bcc = _outcome(tx, message_id)
     return insert_message(
@@ -150,7 +151,7 @@ def index_sandbox(tx: Tx, inbox: Row, message_id: str, parsed: ParsedMessage) ->
 
 def insert_message(
     tx: Tx,
-    inbox: Row,
+    inbox: Inbox,
     message_id: str,
     parsed: ParsedMessage,
     *,
@@ -186,8 +187,8 @@ def insert_message(
     own = {
         "id": message_id,
         "number": number_of(message_id),
-        "organization_id": inbox["organization_id"],
-        "inbox_id": inbox["id"],
+        "organization_id": inbox.organization_id,
+        "inbox_id": inbox.id,
         "thread_id": thread_id,
         "direction": direction,
         "rfc_message_id": parsed.message_id,
@@ -208,13 +209,13 @@ def insert_message(
     seq = tx.value("SELECT seq FROM message WHERE id = ?", message_id)
     message_columns.make_searchable(tx, int(seq), parsed)
     if parsed.unread and not test:
-        reread.note(tx, inbox["id"], message_id)
-    tx.run("UPDATE inbox SET active_at = ? WHERE id = ? AND active_at < ?", at, inbox["id"], at)
+        reread.note(tx, inbox.id, message_id)
+    tx.run("UPDATE inbox SET active_at = ? WHERE id = ? AND active_at < ?", at, inbox.id, at)
     tx.after_commit.append(metrics.messages.labels(direction).inc)
     return thread_id
 
 
-def set_labels(tx: Tx, inbox: Row, message_id: str, labels: Iterable[str], *, note: bool = False) -> bool:
+def set_labels(tx: Tx, inbox: Inbox, message_id: str, labels: Iterable[str], *, note: bool = False) -> bool:
     """Make these the labels of a message, with ``seen`` and ``hidden`` to match. Answers whether any changed.
 
     ``note``: write the change into the inbox's log of labels (the labels a message begins with are none).
@@ -224,10 +225,10 @@ def set_labels(tx: Tx, inbox: Row, message_id: str, labels: Iterable[str], *, no
     for label in now - wanted:
         tx.run("DELETE FROM label WHERE message_id = ? AND label = ?", message_id, label)
     for label in wanted - now:
-        tx.insert("label", {"message_id": message_id, "inbox_id": inbox["id"], "label": label}, ignore=True)
+        tx.insert("label", {"message_id": message_id, "inbox_id": inbox.id, "label": label}, ignore=True)
     if note:
         for label in sorted(wanted ^ now):
-            change = {"id": new_ulid(), "inbox_id": inbox["id"], "message_id": message_id, "label": label}
+            change = {"id": new_ulid(), "inbox_id": inbox.id, "message_id": message_id, "label": label}
             tx.insert("label_change", {**change, "added": int(label in wanted), "created_at": now_us()})
     seen = 0 if "unread" in wanted else 1
     hidden = 1 if wanted & labelling.HIDDEN else 0
@@ -251,14 +252,14 @@ def set_labels(tx: Tx, inbox: Row, message_id: str, labels: Iterable[str], *, no
     return wanted != now
 
 
-def add_labels(tx: Tx, inbox: Row, message_id: str, labels: Iterable[str]) -> None:
+def add_labels(tx: Tx, inbox: Inbox, message_id: str, labels: Iterable[str]) -> None:
     """Add labels that were decided when the message came (``blocked``, ``unauthenticated``); its thread follows."""
     now = {row["label"] for row in tx.rows("SELECT label FROM label WHERE message_id = ?", message_id)}
     if set_labels(tx, inbox, message_id, now | set(labels)):
         threads.refresh(tx, tx.value("SELECT thread_id FROM message WHERE id = ?", message_id), now_us())
 
 
-def apply_place(tx: Tx, inbox: Row, message_id: str) -> bool:
+def apply_place(tx: Tx, inbox: Inbox, message_id: str) -> bool:
     """Recompute a message's labels from where it stands now. Answers whether any changed.
 
     A message with several copies shows the place it came to last, a copy that its sender repeated aside, and every
@@ -322,15 +323,15 @@ def delete_message(tx: Tx, message_id: str) -> str | None:
     return str(row["thread_id"])
 
 
-def _digest(inbox: Row, direction: str, at: int, parsed: ParsedMessage) -> str:
+def _digest(inbox: Inbox, direction: str, at: int, parsed: ParsedMessage) -> str:
     """What a message is derived from: see ``gateway.mime.identity``. What an inbox held before it knew fingerprints
     keeps the ids it had."""
-    if direction == "inbound" and at >= inbox["fingerprints_since"]:
+    if direction == "inbound" and at >= inbox.fingerprints_since:
         return parsed.fingerprint
     return parsed.identity
 
 
-def _twin(tx: Tx, inbox: Row, direction: str, parsed: ParsedMessage, message_id: str) -> Row | None:
+def _twin(tx: Tx, inbox: Inbox, direction: str, parsed: ParsedMessage, message_id: str) -> Row | None:
     """The row of the same mail that came at another time: a sender that missed our 250 repeats it minutes later.
 
     Its id has the same digest and only another time (``derived_ulid``).
@@ -340,7 +341,7 @@ def _twin(tx: Tx, inbox: Row, direction: str, parsed: ParsedMessage, message_id:
     rows = tx.rows(
         "SELECT id, seq, thread_id, direction, inbox_id FROM message "
         "WHERE inbox_id = ? AND rfc_ref = ? AND direction = ? ORDER BY seq LIMIT 100",
-        inbox["id"],
+        inbox.id,
         threads.ref_of(parsed.message_id),
         direction,
     )
@@ -376,16 +377,16 @@ def _left(tx: Tx, place: Place) -> bool:
     )
 
 
-def _owe_flags(tx: Tx, inbox: Row, message_id: str, place: Place) -> None:
+def _owe_flags(tx: Tx, inbox: Inbox, message_id: str, place: Place) -> None:
     """A further copy of a message came: it is to bear the flags that the others bear."""
     rows = tx.rows("SELECT flags FROM location WHERE message_id = ?", message_id)
     own = {flag.lower() for flag in (*place.flags, *_COPYS_OWN)}
     missing = {flag for row in rows for flag in row["flags"].split() if flag.lower() not in own}
     if missing:
-        owe(tx, inbox["id"], message_id, add=missing)
+        owe(tx, inbox.id, message_id, add=missing)
 
 
-def _bind(tx: Tx, inbox: Row, place: Place, message_id: str, *, repeat: bool) -> None:
+def _bind(tx: Tx, inbox: Inbox, place: Place, message_id: str, *, repeat: bool) -> None:
     tx.run("DELETE FROM location WHERE folder_id = ? AND uid = ?", place.folder_id, place.uid)
     tx.insert(
         "location",
@@ -393,7 +394,7 @@ def _bind(tx: Tx, inbox: Row, place: Place, message_id: str, *, repeat: bool) ->
             "folder_id": place.folder_id,
             "uid": place.uid,
             "message_id": message_id,
-            "inbox_id": inbox["id"],
+            "inbox_id": inbox.id,
             "flags": " ".join(place.flags),
             "repeat": int(repeat),
         },

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from gateway.records.inboxes import Inbox
 from gateway.store import sent_aliases
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import derived_ulid, number_of
 from gateway.store.json_columns import dump
 from gateway.store.people import emails_of, sender_text
@@ -26,7 +27,7 @@ def ref_of(message_id: str) -> str:
 
 def find_or_make(
     tx: Tx,
-    inbox: Row,
+    inbox: Inbox,
     *,
     own: str,
     in_reply_to: Sequence[str],
@@ -43,7 +44,7 @@ def find_or_make(
     if len(refs) > MAX_REFERENCES:
         refs = refs[:1] + refs[-(MAX_REFERENCES - 1) :]
     replies = list(dict.fromkeys(in_reply_to))[:10]
-    renamed = sent_aliases.ours(tx, inbox["id"], {*refs, *replies})
+    renamed = sent_aliases.ours(tx, inbox.id, {*refs, *replies})
     if renamed:
         refs = list(dict.fromkeys(renamed.get(one, one) for one in refs))
         replies = list(dict.fromkeys(renamed.get(one, one) for one in replies))
@@ -53,7 +54,7 @@ def find_or_make(
         row["ref"]: row["thread_id"]
         for row in tx.rows(
             f"SELECT ref, thread_id FROM thread_ref WHERE inbox_id = ? AND ref IN ({marks})",  # noqa: S608
-            inbox["id"],
+            inbox.id,
             *wanted,
         )
     }
@@ -61,18 +62,18 @@ def find_or_make(
     if thread is None:
         root = ref_of((refs or replies or [own])[0])
         generation = tx.value(
-            "SELECT generation FROM thread_tombstone WHERE inbox_id = ? AND root = ?", inbox["id"], root
+            "SELECT generation FROM thread_tombstone WHERE inbox_id = ? AND root = ?", inbox.id, root
         )
-        identity = ["thread", inbox["id"], root] + ([str(generation)] if generation else [])
+        identity = ["thread", inbox.id, root] + ([str(generation)] if generation else [])
         # the time part is fixed: the same root must give the same id whichever mail arrives first
-        thread = derived_ulid(inbox["created_at"], *identity)
+        thread = derived_ulid(inbox.created_at, *identity)
         tx.insert(
             "thread",
             {
                 "id": thread,
                 "number": number_of(thread),
-                "organization_id": inbox["organization_id"],
-                "inbox_id": inbox["id"],
+                "organization_id": inbox.organization_id,
+                "inbox_id": inbox.id,
                 "root": root,
                 "subject": subject,
                 "preview": "",
@@ -88,7 +89,7 @@ def find_or_make(
         )
     for ref in wanted:
         if ref not in known:
-            tx.insert("thread_ref", {"inbox_id": inbox["id"], "ref": ref, "thread_id": thread}, ignore=True)
+            tx.insert("thread_ref", {"inbox_id": inbox.id, "ref": ref, "thread_id": thread}, ignore=True)
     return str(thread)
 
 

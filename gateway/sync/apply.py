@@ -9,6 +9,7 @@ from gateway.events.log import EventLog
 from gateway.events.payload import message_snapshot
 from gateway.mime.types import ParsedMessage
 from gateway.outbox.reports import apply_report
+from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
 from gateway.store.arrival_time import event_time
 from gateway.store.attachment_text import save_texts
@@ -27,12 +28,9 @@ class MayHaveMoved(Exception):
     """A message stands nowhere that we know of; it may stand where we have not looked since."""
 
 
-def _still_there(tx: Tx, inbox: Row) -> None:
-    if (
-        tx.value("SELECT 1 FROM inbox WHERE id = ? AND status IN ('active', 'suspended')", inbox["id"])
-        is None
-    ):
-        raise InboxGone(inbox["address"])
+def _still_there(tx: Tx, inbox: Inbox) -> None:
+    if tx.value("SELECT 1 FROM inbox WHERE id = ? AND status IN ('active', 'suspended')", inbox.id) is None:
+        raise InboxGone(inbox.address)
 
 
 Copy = tuple[int, int]
@@ -42,14 +40,14 @@ Copy = tuple[int, int]
 class DraftSink(Protocol):
     """Who keeps the drafts of the Drafts folder (``gateway.core`` hands itself in)."""
 
-    def note(self, tx: Tx, inbox: Row, uid: int, uidvalidity: int, parsed: ParsedMessage) -> None:
+    def note(self, tx: Tx, inbox: Inbox, uid: int, uidvalidity: int, parsed: ParsedMessage) -> None:
         """A message is in Drafts."""
 
-    def filed(self, tx: Tx, inbox: Row) -> set[Copy]:
+    def filed(self, tx: Tx, inbox: Inbox) -> set[Copy]:
         """The copies that the drafts of an inbox are known by."""
 
     def settle(
-        self, tx: Tx, inbox: Row, gone: set[Copy], others: Sequence[tuple[Copy, ParsedMessage]]
+        self, tx: Tx, inbox: Inbox, gone: set[Copy], others: Sequence[tuple[Copy, ParsedMessage]]
     ) -> int:
         """Copies are ``gone`` from Drafts: a draft known by one of them is known by another copy of ``others``,
         or removed. Returns how many were removed."""
@@ -65,7 +63,7 @@ def cursors_of(tx: Tx, inbox_id: str) -> dict[str, Cursor]:
 
 def write_batch(
     tx: Tx,
-    inbox: Row,
+    inbox: Inbox,
     delta: Delta,
     parsed: Sequence[ParsedMessage],
     *,
@@ -85,7 +83,7 @@ def write_batch(
         For each message, the labels that were decided now.
     """
     _still_there(tx, inbox)
-    folder_id = save_folder(tx, inbox["id"], delta.state, delta.uidnext, delta.modseq)
+    folder_id = save_folder(tx, inbox.id, delta.state, delta.uidnext, delta.modseq)
     if delta.reset:
         _leave_folder(tx, inbox, folder_id)
     decided: list[frozenset[str]] = []
@@ -123,7 +121,7 @@ def write_batch(
 
 def index_one(
     tx: Tx,
-    inbox: Row,
+    inbox: Inbox,
     folder_id: int,
     state: FolderState,
     found: Found,
@@ -139,7 +137,7 @@ def index_one(
     place = index.Place(folder_id, state.role, state.name, found.uid, found.flags, found.internal_date)
     done = index.index_found(tx, inbox, place, parsed, again=again)
     if done is not None:
-        save_texts(tx, inbox["id"], done.message_id, parsed.attachments, texts)
+        save_texts(tx, inbox.id, done.message_id, parsed.attachments, texts)
     return done
 
 
@@ -161,7 +159,7 @@ def save_folder(tx: Tx, inbox_id: str, state: FolderState, uidnext: int, modseq:
     return int(tx.value("SELECT id FROM folder WHERE inbox_id = ? AND name = ?", inbox_id, state.name))
 
 
-def write_vanished(tx: Tx, inbox: Row, deltas: Sequence[Delta], *, stood_still: bool) -> list[str]:
+def write_vanished(tx: Tx, inbox: Inbox, deltas: Sequence[Delta], *, stood_still: bool) -> list[str]:
     """Forget what is nowhere any more, and that we were told so. Returns the messages removed.
 
     A message we are still sending keeps its row: its Sent copy may not be there yet. Raises MayHaveMoved, and
@@ -172,18 +170,18 @@ def write_vanished(tx: Tx, inbox: Row, deltas: Sequence[Delta], *, stood_still: 
     orphaned = False
     for delta in deltas:
         folder_id = tx.value(
-            "SELECT id FROM folder WHERE inbox_id = ? AND name = ?", inbox["id"], delta.state.name
+            "SELECT id FROM folder WHERE inbox_id = ? AND name = ?", inbox.id, delta.state.name
         )
         for row in _gone(tx, folder_id, delta):
             orphaned |= index.drop_location(tx, folder_id, row["uid"]) is not None
             left[row["message_id"]] = None
         tx.run("UPDATE folder SET highestmodseq = ? WHERE id = ?", delta.modseq, folder_id)
     if orphaned and not stood_still:
-        raise MayHaveMoved(inbox["address"])
+        raise MayHaveMoved(inbox.address)
     return settle_places(tx, inbox, left)
 
 
-def settle_places(tx: Tx, inbox: Row, message_ids: Iterable[str]) -> list[str]:
+def settle_places(tx: Tx, inbox: Inbox, message_ids: Iterable[str]) -> list[str]:
     """Messages have left a place: those that are in another are labelled by it, the others are deleted.
 
     Returns the deleted ones. Threads are brought up to date.
@@ -198,7 +196,7 @@ def settle_places(tx: Tx, inbox: Row, message_ids: Iterable[str]) -> list[str]:
     return remove_orphans(tx, nowhere)
 
 
-def relabel(tx: Tx, inbox: Row, message_ids: Iterable[str]) -> None:
+def relabel(tx: Tx, inbox: Inbox, message_ids: Iterable[str]) -> None:
     """Give messages the labels of the place where they are now; their threads follow."""
     touched = {
         tx.value("SELECT thread_id FROM message WHERE id = ?", message_id)
@@ -227,11 +225,11 @@ def remove_orphans(tx: Tx, candidates: Iterable[str]) -> list[str]:
     return removed
 
 
-def drop_folders(tx: Tx, inbox: Row, names: Iterable[str]) -> list[str]:
+def drop_folders(tx: Tx, inbox: Inbox, names: Iterable[str]) -> list[str]:
     """Folders that are gone (deleted or renamed): their cursors and places go, and what is nowhere else."""
     left: dict[str, None] = {}
     for name in names:
-        folder_id = tx.value("SELECT id FROM folder WHERE inbox_id = ? AND name = ?", inbox["id"], name)
+        folder_id = tx.value("SELECT id FROM folder WHERE inbox_id = ? AND name = ?", inbox.id, name)
         if folder_id is not None:
             left |= dict.fromkeys(_places(tx, folder_id))
             tx.run("DELETE FROM location WHERE folder_id = ?", folder_id)
@@ -239,7 +237,7 @@ def drop_folders(tx: Tx, inbox: Row, names: Iterable[str]) -> list[str]:
     return settle_places(tx, inbox, left)
 
 
-def _leave_folder(tx: Tx, inbox: Row, folder_id: int) -> None:
+def _leave_folder(tx: Tx, inbox: Inbox, folder_id: int) -> None:
     """A folder was made anew: nothing is where it was. What is nowhere now may be found again before it is swept."""
     left = _places(tx, folder_id)
     tx.run("DELETE FROM location WHERE folder_id = ?", folder_id)
@@ -254,7 +252,7 @@ def _places(tx: Tx, folder_id: int) -> list[str]:
 
 def write_reports(
     tx: Tx,
-    inbox: Row,
+    inbox: Inbox,
     found: Sequence[Found],
     parsed: Sequence[ParsedMessage],
     events: EventLog,
@@ -285,7 +283,7 @@ def _gone(tx: Tx, folder_id: int, delta: Delta) -> list[Row]:
     return gone
 
 
-def _announce(tx: Tx, inbox: Row, events: EventLog, done: index.Indexed) -> None:
+def _announce(tx: Tx, inbox: Inbox, events: EventLog, done: index.Indexed) -> None:
     facts = message_snapshot(tx, done.message_id)
     labels = set(facts["message"]["labels"])
     kind = "message.received"
@@ -296,9 +294,9 @@ def _announce(tx: Tx, inbox: Row, events: EventLog, done: index.Indexed) -> None
     events.append(
         tx,
         kind,
-        organization_id=inbox["organization_id"],
-        pod_id=inbox["pod_id"],
-        inbox_id=inbox["id"],
+        organization_id=inbox.organization_id,
+        pod_id=inbox.pod_id,
+        inbox_id=inbox.id,
         message_id=done.message_id,
         subject=done.message_id,
         payload=facts,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gateway.mime.types import ParsedMessage
+from gateway.records.inboxes import Inbox
 from gateway.store.allow_block_lists import verdict
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 
 
-def arrival_labels(tx: Tx, inbox: Row, parsed: Sequence[ParsedMessage]) -> list[Iterable[str]]:
+def arrival_labels(tx: Tx, inbox: Inbox, parsed: Sequence[ParsedMessage]) -> list[Iterable[str]]:
     """For each message, the labels its arrival earns: ``blocked`` (a receive list), ``unauthenticated``
     (DMARC failed, RFC 7489)."""
     labels: list[Iterable[str]] = []

@@ -13,7 +13,8 @@ from functools import partial
 
 from gateway.mime.types import ParsedMessage
 from gateway.mime.workers.parser_pool import ParserPool
-from gateway.store.engine import Row, Store, Tx
+from gateway.records.inboxes import Inbox
+from gateway.store.engine import Store, Tx
 from gateway.sync import fetch
 from gateway.sync.apply import Copy, DraftSink
 from gateway.sync.pass_slots import PassImap
@@ -23,7 +24,7 @@ Write = Callable[[Callable[[Tx], int]], Awaitable[int]]
 
 
 async def settle_drafts(
-    store: Store, imap: ImapPool | PassImap, parser: ParserPool, inbox: Row, drafts: DraftSink, write: Write
+    store: Store, imap: ImapPool | PassImap, parser: ParserPool, inbox: Inbox, drafts: DraftSink, write: Write
 ) -> int:
     """Remove the drafts whose copy is gone; a draft with another copy is known by that one from now on.
 
@@ -39,7 +40,7 @@ async def settle_drafts(
     known = await store.glance(partial(drafts.filed, inbox=inbox))
     if not known:
         return 0
-    there = await imap.run(inbox["address"], draft_copies)
+    there = await imap.run(inbox.address, draft_copies)
     gone = known - there.keys()
     if not gone:
         return 0
@@ -48,7 +49,7 @@ async def settle_drafts(
         uids = sorted(copy[1] for copy, where in there.items() if where == name and copy not in known)
         for start in range(0, len(uids), fetch.BATCH_MESSAGES):
             batch = uids[start : start + fetch.BATCH_MESSAGES]
-            validity, found = await imap.run(inbox["address"], partial(_read, name=name, uids=batch))
+            validity, found = await imap.run(inbox.address, partial(_read, name=name, uids=batch))
             parsed = await parser.parse_many([one.raw for one in found])
             others += [((validity, one.uid), what) for one, what in zip(found, parsed, strict=True)]
     return await write(partial(drafts.settle, inbox=inbox, gone=gone, others=others))

@@ -16,10 +16,12 @@ from imapclient.exceptions import IMAPClientError
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
 from gateway.mime.workers.parser_pool import ParserPool
+from gateway.records.inboxes import Inbox
 from gateway.settings import Limits, Settings
-from gateway.store.engine import Row, Store, StoreDown, Tx
+from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.leases import LeaseLost, Share
+from gateway.store.queries.inboxes import unscoped_busiest_addresses, unscoped_running_inbox_at
 from gateway.sync import apply, fetch, pending_flags, reread
 from gateway.sync.drafts import settle_drafts
 from gateway.sync.fetch import Cursor, Delta
@@ -86,7 +88,7 @@ class _Lane:
 class _Look:
     """What one pass has read."""
 
-    inbox: Row
+    inbox: Inbox
     lane: _Lane
     seen: dict[str, Cursor]  # by folder
     gone: dict[str, list[Delta]] = field(default_factory=dict)  # what vanished, by folder
@@ -96,7 +98,7 @@ class _Look:
 
     @property
     def address(self) -> str:
-        return str(self.inbox["address"])
+        return str(self.inbox.address)
 
 
 class Sync:
@@ -198,9 +200,9 @@ class Sync:
 
     async def _look_at(self, which: Callable[[str], bool]) -> None:
         with contextlib.suppress(StoreDown):  # the catch-up comes to them too
-            for row in await self._store.read(_followed):
-                if which(row["address"]) and self._turns.mine(row["address"]):
-                    self._want(Hint(row["address"]))
+            for address in await self._store.read(unscoped_busiest_addresses):
+                if which(address) and self._turns.mine(address):
+                    self._want(Hint(address))
                     await asyncio.sleep(0.002)
 
     def _want(self, hint: Hint) -> None:
@@ -366,27 +368,27 @@ class Sync:
     async def _catch_up(self) -> None:
         while True:
             try:
-                rows = await self._store.read(_followed)
+                found = await self._store.read(unscoped_busiest_addresses)
             except StoreDown as error:
                 log.warning("catch-up cannot read the inboxes: %s", error)
-                rows = []
+                found = []
             except Exception:
                 log.exception("catch-up failed to read the inboxes; it goes on")
-                rows = []
-            rows = [row for row in rows if self._turns.mine(row["address"])]
+                found = []
+            addresses = [one for one in found if self._turns.mine(one)]
             # a sweep never takes more than its share: with push the hints do the work
             share = 1 / 8 if self._mail.has_push else 1 / 60
-            pause = max(self._settings.sync.catch_up_seconds / max(len(rows), 1), share)
-            for row in rows:
-                if self._turns.mine(row["address"]):
-                    self._want(Hint(row["address"]))
+            pause = max(self._settings.sync.catch_up_seconds / max(len(addresses), 1), share)
+            for address in addresses:
+                if self._turns.mine(address):
+                    self._want(Hint(address))
                 await asyncio.sleep(pause if self._first_sweep_done else min(pause, 0.002))
             if not self._first_sweep_done:
                 self._first_sweep_done = True
-            if not rows:
+            if not addresses:
                 await asyncio.sleep(min(self._settings.sync.catch_up_seconds, 5.0))
-            elif len(rows) * pause < self._settings.sync.catch_up_seconds:
-                await asyncio.sleep(self._settings.sync.catch_up_seconds - len(rows) * pause)
+            elif len(addresses) * pause < self._settings.sync.catch_up_seconds:
+                await asyncio.sleep(self._settings.sync.catch_up_seconds - len(addresses) * pause)
 
     async def _pass(self, address: str, lane: _Lane, wanted: _Wanted) -> None:
         inbox, cursors = await self._store.glance(partial(_inbox_and_cursors, address=address))
@@ -401,16 +403,16 @@ class Sync:
                 raise apply.InboxGone(address) from None
             raise
 
-    async def _read(self, inbox: Row, cursors: dict[str, Cursor], lane: _Lane, wanted: _Wanted) -> None:
-        address = inbox["address"]
+    async def _read(self, inbox: Inbox, cursors: dict[str, Cursor], lane: _Lane, wanted: _Wanted) -> None:
+        address = inbox.address
         first = not lane.checked
         write = partial(self._turns.write, address)
-        with self._memory.tab(inbox["organization_id"]):
+        with self._memory.tab(inbox.organization_id):
             await self._look(inbox, cursors, lane, wanted)
             await pending_flags.pay(self._store, self._imap, inbox, write)
             await reread.read_again(self._store, self._imap, self._parser, inbox, write, everything=first)
 
-    async def _look(self, inbox: Row, cursors: dict[str, Cursor], lane: _Lane, wanted: _Wanted) -> None:
+    async def _look(self, inbox: Inbox, cursors: dict[str, Cursor], lane: _Lane, wanted: _Wanted) -> None:
         """Read what is wanted, then forget what is gone."""
         look = _Look(inbox, lane, cursors)
         if wanted.everything and time.monotonic() - lane.swept >= _SWEEP_SECONDS:
@@ -425,7 +427,7 @@ class Sync:
             except IMAPClientError:  # it may be gone since the hint, or have another name
                 await self._folders(look)
         if not await self._forget(look):
-            self._want(Hint(inbox["address"]))
+            self._want(Hint(inbox.address))
 
     async def _forget(self, look: _Look) -> bool:
         """Take out of the index what is gone from the mail server; False when that has to wait.
@@ -562,18 +564,12 @@ class Sync:
         return delta
 
 
-def _followed(tx: Tx) -> list[Row]:
-    return tx.rows(
-        "SELECT address FROM inbox WHERE status IN ('active', 'suspended') ORDER BY active_at DESC"
-    )
+def _inbox_and_cursors(tx: Tx, address: str) -> tuple[Inbox | None, dict[str, Cursor]]:
+    inbox = unscoped_running_inbox_at(tx, address)
+    return inbox, apply.cursors_of(tx, inbox.id) if inbox else {}
 
 
-def _inbox_and_cursors(tx: Tx, address: str) -> tuple[Row | None, dict[str, Cursor]]:
-    inbox = tx.row("SELECT * FROM inbox WHERE address = ? AND status IN ('active', 'suspended')", address)
-    return inbox, apply.cursors_of(tx, inbox["id"]) if inbox else {}
-
-
-def _sweep(tx: Tx, inbox: Row) -> list[str]:
+def _sweep(tx: Tx, inbox: Inbox) -> list[str]:
     """Remove rows that stand nowhere: left by a crash, or by a new UIDVALIDITY. Fresh sends are spared."""
     rows = tx.rows(
         "SELECT message.id FROM message LEFT JOIN location ON location.message_id = message.id "
@@ -581,7 +577,7 @@ def _sweep(tx: Tx, inbox: Row) -> list[str]:
         "WHERE message.inbox_id = ? AND location.id IS NULL AND message.test = 0 AND "
         "(message.direction = 'inbound' OR (coalesce(outbox.state, 'done') = 'done' AND "
         "coalesce(outbox.updated_at, message.updated_at) < ?)) LIMIT ?",
-        inbox["id"],
+        inbox.id,
         now_us() - _SETTLED_US,
         _SWEPT,
     )

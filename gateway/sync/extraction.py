@@ -16,8 +16,9 @@ from typing import NamedTuple
 from gateway.extract.pool import ExtractPool
 from gateway.extract.types import UNSUPPORTED, Extracted
 from gateway.mime.types import Attachment, ParsedMessage
+from gateway.records.inboxes import Inbox
 from gateway.store.attachment_text import known_texts
-from gateway.store.engine import Row, Store
+from gateway.store.engine import Store
 from gateway.sync.fetch import Delta
 from gateway.sync.pass_slots import Slots
 
@@ -39,14 +40,14 @@ class Piece(NamedTuple):
 
 
 async def read_attachments(
-    store: Store, extractor: ExtractPool, inbox: Row, messages: Sequence[tuple[bytes, ParsedMessage]]
+    store: Store, extractor: ExtractPool, inbox: Inbox, messages: Sequence[tuple[bytes, ParsedMessage]]
 ) -> dict[int, asyncio.Task[dict[str, Extracted]]]:
     """A running task for each message (by its place) that has attachments; what the inbox knows is not read again."""
     wanted = {n: (raw, one.attachments) for n, (raw, one) in enumerate(messages) if one.attachments}
     if not wanted:
         return {}
     ids = [one.id for _, attachments in wanted.values() for one in attachments]
-    known = await store.read(partial(known_texts, inbox_id=inbox["id"], attachment_ids=ids))
+    known = await store.read(partial(known_texts, inbox_id=inbox.id, attachment_ids=ids))
     return {
         n: asyncio.create_task(_read(extractor, raw, attachments, known))
         for n, (raw, attachments) in wanted.items()
@@ -68,7 +69,7 @@ async def pieces(
     store: Store,
     extractor: ExtractPool | None,
     slots: Slots,
-    inbox: Row,
+    inbox: Inbox,
     delta: Delta,
     parsed: Sequence[ParsedMessage],
     modseq: int,

@@ -14,9 +14,11 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.settings import Settings
 from gateway.store.engine import Store, StoreDown
+from gateway.store.queries.inboxes import unscoped_busiest_addresses
 from gateway.store.wake_event import Bell
 from gateway.sync.idle_connection import ConnectionRefused, IdleConnection
 from mailserver.base import Hint, ImapLogin, MailServerError, OnHint
@@ -114,16 +116,11 @@ class IdleWatch:
     async def _reviewing(self, made: Bell) -> None:
         while True:
             try:
-                rows = await self._store.read(
-                    lambda tx: tx.rows(
-                        "SELECT address FROM inbox WHERE status = 'active' ORDER BY active_at DESC LIMIT ?",
-                        self._most,
-                    )
-                )
+                busiest = await self._store.read(partial(unscoped_busiest_addresses, most=self._most))
             except StoreDown as error:
                 log.warning("cannot review the watched inboxes: %s", error)
             else:
-                await self._watch_only({row["address"] for row in rows if self._mine(row["address"])})
+                await self._watch_only({address for address in busiest if self._mine(address)})
             await made.wait(_REVIEW)
 
     async def _watch_only(self, wanted: set[str]) -> None:

@@ -14,9 +14,10 @@ from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
 from gateway.mime.types import ParsedMessage
 from gateway.mime.workers.parser_pool import ParserPool
+from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.smarthost.profiles import telling_relay
-from gateway.store.engine import Row, Store
+from gateway.store.engine import Store
 from gateway.store.ids import now_us
 from gateway.store.labels import IMPORTED, to_keyword
 from gateway.sync import apply
@@ -53,7 +54,7 @@ class Intake:
         self._extractor, self._slots = extractor, slots
         self._events, self._drafts, self._settings = events, drafts, settings
 
-    async def take(self, inbox: Row, delta: Delta, modseq: int, *, announce: bool) -> None:
+    async def take(self, inbox: Inbox, delta: Delta, modseq: int, *, announce: bool) -> None:
         """Write a batch, with the events of its mail unless not ``announce``.
 
         ``modseq``: the folder's cursor before this batch. Raises InboxGone, StoreDown, MailServerDown: what was not
@@ -63,14 +64,14 @@ class Intake:
         if delta.state.role in ARRIVES and parsed:
             parsed = await self._take_reports(inbox, delta, parsed)
         since = now_us() - self._settings.events.keep_days * 86_400_000_000 if announce else None
-        slots = self._slots(inbox["address"])
+        slots = self._slots(inbox.address)
         async with aclosing(
             pieces(self._store, self._extractor, slots, inbox, delta, parsed, modseq)
         ) as batch:
             async for one in batch:
                 await self._write_piece(inbox, one, since)
 
-    async def _write_piece(self, inbox: Row, one: Piece, since: int | None) -> None:
+    async def _write_piece(self, inbox: Inbox, one: Piece, since: int | None) -> None:
         role = one.delta.state.role
         extra = (
             await self._store.read(partial(arrival_labels, inbox=inbox, parsed=one.parsed))
@@ -83,7 +84,7 @@ class Intake:
             for found, labels in zip(one.delta.found, extra, strict=True)
         ]
         decided = await self._turns.write(
-            inbox["address"],
+            inbox.address,
             partial(
                 apply.write_batch,
                 inbox=inbox,
@@ -104,7 +105,7 @@ class Intake:
             }
             await self._store_keywords(inbox, one.delta.state.name, keywords)
 
-    async def _store_keywords(self, inbox: Row, name: str, wanted: Mapping[int, Sequence[str]]) -> None:
+    async def _store_keywords(self, inbox: Inbox, name: str, wanted: Mapping[int, Sequence[str]]) -> None:
         """Give messages of a folder keywords, by UID: what was decided here is known to a rebuild."""
         if not wanted:
             return
@@ -114,10 +115,10 @@ class Intake:
             for uid, keywords in wanted.items():
                 client.add_flags([uid], list(keywords), silent=True)
 
-        await self._imap.run(inbox["address"], store)
+        await self._imap.run(inbox.address, store)
 
     async def _take_reports(
-        self, inbox: Row, delta: Delta, parsed: list[ParsedMessage]
+        self, inbox: Inbox, delta: Delta, parsed: list[ParsedMessage]
     ) -> list[ParsedMessage]:
         """Reports sent to a return path of ours, and those that prove otherwise what they are about, are applied
         and taken out of the mailbox: they speak to the gateway, not to the agent. Before the cursor moves, so that
@@ -127,7 +128,7 @@ class Intake:
         if not suspects:
             return parsed
         ours = await self._turns.write(
-            inbox["address"],
+            inbox.address,
             partial(
                 apply.write_reports,
                 inbox=inbox,
@@ -146,7 +147,7 @@ class Intake:
             client.delete_messages(ours, silent=True)
             client.uid_expunge(ours)
 
-        await self._imap.run(inbox["address"], clear)
+        await self._imap.run(inbox.address, clear)
         left = [n for n, one in enumerate(delta.found) if one.uid not in ours]
         delta.found = [delta.found[n] for n in left]
         return [parsed[n] for n in left]

@@ -21,8 +21,9 @@ what is older than the event log is kept are no news anywhere.
 from __future__ import annotations
 
 from gateway.mime.types import ParsedMessage
+from gateway.records.inboxes import Inbox
 from gateway.store import aliases
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.index import Indexed
 from gateway.store.labels import IMPORTED
 from gateway.sync.fetch import Found
@@ -39,7 +40,7 @@ _CLOCKS_US = 300 * 1_000_000
 
 
 def is_news(
-    tx: Tx, inbox: Row, role: str, found: Found, parsed: ParsedMessage, done: Indexed, since: int | None
+    tx: Tx, inbox: Inbox, role: str, found: Found, parsed: ParsedMessage, done: Indexed, since: int | None
 ) -> bool:
     """Whether a message, just indexed, is to be announced.
 
@@ -62,17 +63,17 @@ def was_announced(tx: Tx, message_id: str) -> bool:
     return bool(tx.value(query, message_id, *KINDS))
 
 
-def _delivered(tx: Tx, inbox: Row, found: Found, parsed: ParsedMessage) -> bool:
+def _delivered(tx: Tx, inbox: Inbox, found: Found, parsed: ParsedMessage) -> bool:
     """Whether our mail server delivered it to this inbox, in the time that we follow the inbox.
 
     Delivery writes Delivered-To on top (and Received); what a mail program or a migration files has another, or none,
     or is older than the inbox.
     """
     came = min(found.internal_date, parsed.received or found.internal_date)
-    if came < inbox["created_at"] - _CLOCKS_US:
+    if came < inbox.created_at - _CLOCKS_US:
         return False
     address, _ = split_recipient(parsed.delivered_to or "")
-    if address == inbox["address"]:
+    if address == inbox.address:
         return True
     domain = address.rpartition("@")[2]
     return bool(address) and any(aliases.find(tx, one) for one in (address, f"@{domain}"))

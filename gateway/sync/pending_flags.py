@@ -12,6 +12,7 @@ from functools import partial
 
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 
+from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row, Store, Tx
 from gateway.sync.fetch import flag_words
 from gateway.sync.pass_slots import PassImap
@@ -27,16 +28,16 @@ Paid = list[tuple[Row, tuple[str, ...]]]
 """Copies with the flags they bear now."""
 
 
-async def pay(store: Store, imap: ImapPool | PassImap, inbox: Row, write: Write | None = None) -> None:
+async def pay(store: Store, imap: ImapPool | PassImap, inbox: Inbox, write: Write | None = None) -> None:
     """Set and clear what an inbox is owed; what cannot be done now stays owed. Raises StoreDown, and
     what ``write`` raises (None: the store's own)."""
-    rows = await store.glance(partial(_owed, inbox_id=inbox["id"]))
+    rows = await store.glance(partial(_owed, inbox_id=inbox.id))
     if not rows:
         return
     try:
-        paid = await imap.run(inbox["address"], partial(_flag, rows=rows))
+        paid = await imap.run(inbox.address, partial(_flag, rows=rows))
     except (MailServerError, IMAPClientError) as error:
-        log.info("%d copies in %s do not bear their flags yet: %s", len(rows), inbox["address"], error)
+        log.info("%d copies in %s do not bear their flags yet: %s", len(rows), inbox.address, error)
         return
     await (write or store.write)(partial(_settle, paid=paid))
 

@@ -22,11 +22,13 @@ from gateway.extract.types import Extracted
 from gateway.mime.types import ParsedMessage
 from gateway.mime.workers.parser_pool import ParserPool
 from gateway.outbox.queue import mime_of
+from gateway.records.inboxes import Inbox
 from gateway.settings import Events
 from gateway.store import models, threads
-from gateway.store.engine import Row, Store, Tx
+from gateway.store.engine import Store, Tx
 from gateway.store.ids import now_us
 from gateway.store.index import index_sandbox
+from gateway.store.queries.inboxes import unscoped_inboxes
 from gateway.sync import apply, fetch
 from gateway.sync.extraction import Texts, read_attachments
 from gateway.sync.fetch import Cursor, FolderState, Found
@@ -73,21 +75,19 @@ async def rebuild(
     Returns:
         The number of messages indexed.
     """
-    inboxes = await store.read(
-        lambda tx: tx.rows("SELECT * FROM inbox WHERE status <> 'deleting' ORDER BY id")
-    )
+    inboxes = await store.read(unscoped_inboxes)
     if addresses is not None:
-        inboxes = [one for one in inboxes if one["address"] in addresses]
+        inboxes = [one for one in inboxes if one.address in addresses]
     gate = asyncio.Semaphore(concurrency)
     news = _News(now_us() - keep_days * 86_400_000_000, news_before)
 
-    async def one(inbox: Row) -> int:
+    async def one(inbox: Inbox) -> int:
         async with gate:
             done = await _rebuild_inbox(store, imap, parser, extractor, inbox, on_progress, news)
             if read is None:
                 return done
-            await read(inbox["address"])
-            return await store.read(partial(_count, inbox_id=inbox["id"]))
+            await read(inbox.address)
+            return await store.read(partial(_count, inbox_id=inbox.id))
 
     return sum(await asyncio.gather(*(one(inbox) for inbox in inboxes)))
 
@@ -97,14 +97,14 @@ async def _rebuild_inbox(
     imap: ImapPool,
     parser: ParserPool,
     extractor: ExtractPool | None,
-    inbox: Row,
+    inbox: Inbox,
     on_progress: Callable[[str, int, int], None],
     news: _News,
 ) -> int:
-    address = inbox["address"]
+    address = inbox.address
     # the mail server must answer before anything is thrown away
     folders = await imap.run(address, fetch.list_folders)
-    cursors = await store.write(partial(_take_cursors, inbox_id=inbox["id"]))
+    cursors = await store.write(partial(_take_cursors, inbox_id=inbox.id))
     everything: list[tuple[int, str, int, int]] = []
     states: dict[str, FolderState] = {}
     ends: dict[str, int] = {}  # the UID from which on a folder is left to the sync
@@ -168,10 +168,10 @@ def _count(tx: Tx, inbox_id: str) -> int:
     return int(tx.value("SELECT count(*) FROM message WHERE inbox_id = ?", inbox_id))
 
 
-async def _sandbox(store: Store, parser: ParserPool, inbox: Row) -> int:
+async def _sandbox(store: Store, parser: ParserPool, inbox: Inbox) -> int:
     """Index what sandbox keys sent: it was filed nowhere, so its octets are kept in the outbox."""
     kept = "SELECT id FROM outbox WHERE inbox_id = ? AND state = 'done' AND mime IS NOT NULL ORDER BY id"
-    rows = await store.read(lambda tx: tx.rows(kept, inbox["id"]))
+    rows = await store.read(lambda tx: tx.rows(kept, inbox.id))
     for row in rows:
         mime = await store.read(partial(mime_of, outbox_id=row["id"]))
         if mime is not None:
@@ -194,7 +194,7 @@ def forget_inbox(tx: Tx, inbox_id: str) -> None:
 
 def _write(
     tx: Tx,
-    inbox: Row,
+    inbox: Inbox,
     states: dict[str, FolderState],
     present: list[tuple[str, Found]],
     parsed: Sequence[ParsedMessage],
@@ -206,7 +206,7 @@ def _write(
     left: list[tuple[str, int]] = []
     for (name, found), one in zip(present, parsed, strict=True):
         state = states[name]
-        folder_id = apply.save_folder(tx, inbox["id"], state, 1, 0)
+        folder_id = apply.save_folder(tx, inbox.id, state, 1, 0)
         done = apply.index_one(tx, inbox, folder_id, state, found, one, texts, again=True)
         unheard = done and name in unknown and news.before(found)
         if done and unheard and is_news(tx, inbox, state.role, found, one, done, news.since):
@@ -216,17 +216,17 @@ def _write(
     return left
 
 
-def _finish(tx: Tx, inbox: Row, states: dict[str, FolderState], ends: dict[str, int]) -> None:
+def _finish(tx: Tx, inbox: Inbox, states: dict[str, FolderState], ends: dict[str, int]) -> None:
     """Move the cursors to what was read; what came in since, and what is left to the sync, is above them."""
     for state in states.values():
-        apply.save_folder(tx, inbox["id"], state, ends[state.name], state.modseq)
-    for row in tx.rows("SELECT id FROM thread WHERE inbox_id = ?", inbox["id"]):
+        apply.save_folder(tx, inbox.id, state, ends[state.name], state.modseq)
+    for row in tx.rows("SELECT id FROM thread WHERE inbox_id = ?", inbox.id):
         threads.refresh(tx, row["id"], now_us())
     tx.run(
         "DELETE FROM attachment_text WHERE inbox_id = ? AND message_id NOT IN "
         "(SELECT id FROM message WHERE inbox_id = ?)",
-        inbox["id"],
-        inbox["id"],
+        inbox.id,
+        inbox.id,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from imapclient.exceptions import IMAPClientError
 
 from gateway.mime.workers.parser_pool import ParserPool
+from gateway.records.inboxes import Inbox
 from gateway.store import reread
 from gateway.store.engine import Row, Store, Tx
 from gateway.sync.fetch import fetch_uids
@@ -25,13 +26,19 @@ Write = Callable[[Callable[[Tx], Any]], Awaitable[Any]]
 
 
 async def read_again(
-    store: Store, imap: ImapPool | PassImap, parser: ParserPool, inbox: Row, write: Write, *, everything: bool
+    store: Store,
+    imap: ImapPool | PassImap,
+    parser: ParserPool,
+    inbox: Inbox,
+    write: Write,
+    *,
+    everything: bool,
 ) -> None:
     """Read what is due, or with ``everything`` (after a start) whatever its time. Raises StoreDown, and what ``write``
     raises."""
-    find = partial(reread.due, inbox_id=inbox["id"], most=_AT_ONCE, everything=everything)
+    find = partial(reread.due, inbox_id=inbox.id, most=_AT_ONCE, everything=everything)
     for row in await store.glance(find):
-        message_id, address = row["message_id"], inbox["address"]
+        message_id, address = row["message_id"], inbox.address
         raw = None
         if row["uid"] is not None:
             try:

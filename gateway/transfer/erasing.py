@@ -19,9 +19,11 @@ from gateway.core.drafts import drafts
 from gateway.core.errors import Conflict, CoreError, Invalid, NotFound, Unavailable
 from gateway.core.inboxes import inboxes
 from gateway.core.mail.delete import delete_messages
-from gateway.store.engine import Row, Tx
+from gateway.records.inboxes import Inbox
+from gateway.store.engine import Tx
 from gateway.store.erase import erase_deleted
 from gateway.store.ids import parse_id
+from gateway.store.queries.inboxes import unscoped_inbox_at, unscoped_inboxes_of, unscoped_lasting_inbox
 from gateway.store.scope import Scope
 from gateway.transfer import erase_find, erase_rows, erase_trace
 from gateway.transfer.erase_find import Found, Person
@@ -76,21 +78,21 @@ async def _erase(
 ) -> AsyncIterator[str]:
     erased: dict[str, int] = {"messages": 0, "drafts": 0}
     for inbox_id in found.messages.keys() | found.drafts.keys():
-        inbox = await core.store.read(partial(_inbox, inbox_id=inbox_id))
+        inbox = await core.store.read(partial(unscoped_lasting_inbox, inbox_id=inbox_id))
         if inbox is None:
             continue
-        yield str(inbox["address"])
-        scope = Scope(organization=inbox["organization_id"])
+        yield str(inbox.address)
+        scope = Scope(organization=inbox.organization_id)
         for draft in found.drafts.get(inbox_id, ()):
             try:
-                await drafts.delete_draft(core, scope, inbox["address"], f"dft_{draft}")
+                await drafts.delete_draft(core, scope, inbox.address, f"dft_{draft}")
                 erased["drafts"] += 1
             except NotFound:
                 pass
             except CoreError as error:
-                report["not_erased"].append(f"draft dft_{draft} of {inbox['address']}: {error.message}")
+                report["not_erased"].append(f"draft dft_{draft} of {inbox.address}: {error.message}")
         erased["messages"] += await _messages(core, scope, inbox, found.messages.get(inbox_id, []), report)
-        await core.mail.purge(inbox["address"])
+        await core.mail.purge(inbox.address)
     messages = [one for ids in found.messages.values() for one in ids]
     erased |= await core.store.write(partial(erase_rows.erase_events, events=found.events, messages=messages))
     erased |= await core.store.write(partial(erase_rows.erase_lists, person=person, organizations=chosen))
@@ -102,7 +104,7 @@ async def _erase(
     report["erased"] = erased
 
 
-async def _messages(core: Core, scope: Scope, inbox: Row, ids: Sequence[str], report: Report) -> int:
+async def _messages(core: Core, scope: Scope, inbox: Inbox, ids: Sequence[str], report: Report) -> int:
     """Delete messages on the mail server and here; answers how many."""
     done = 0
     for start in range(0, len(ids), _BATCH):
@@ -119,15 +121,15 @@ async def _messages(core: Core, scope: Scope, inbox: Row, ids: Sequence[str], re
             batch = [one for one in batch if one not in busy]
         there = await core.store.read(partial(_there, ids=batch))
         try:
-            done += await delete_messages(core, scope, inbox["address"], [f"msg_{one}" for one in there])
+            done += await delete_messages(core, scope, inbox.address, [f"msg_{one}" for one in there])
         except NotFound:  # deleted by somebody meanwhile: one by one
             for one in there:
                 try:
-                    done += await delete_messages(core, scope, inbox["address"], [f"msg_{one}"])
+                    done += await delete_messages(core, scope, inbox.address, [f"msg_{one}"])
                 except NotFound:
                     pass
         except Unavailable as error:
-            report["not_erased"].append(f"{len(there)} messages of {inbox['address']}: {error.message}")
+            report["not_erased"].append(f"{len(there)} messages of {inbox.address}: {error.message}")
     return done
 
 
@@ -138,7 +140,7 @@ async def _leftovers(core: Core, person: Person, found: Found, report: Report, *
     report["left"] = {"rows": left, "files": files, "mailboxes_searched": scan_mail}
     report["mentions"] = {inbox: [f"msg_{one}" for one in ids] for inbox, ids in found.mentions.items()}
     notes = report["not_erased"]
-    if await core.store.read(lambda tx: tx.value("SELECT 1 FROM inbox WHERE address = ?", person.address)):
+    if await core.store.read(lambda tx: unscoped_inbox_at(tx, person.address)):
         notes.append(f"{person.address} is an inbox here: `postern erase --inbox {person.address}` erases it")
     if found.mentions:
         count = report["found"]["mentions"]
@@ -173,24 +175,22 @@ def _beyond(core: Core) -> list[str]:
 
 async def erase_inbox(core: Core, address: str, *, dry_run: bool) -> AsyncIterator[Report]:
     """Erase an inbox of any organization with all its mail. Raises NotFound."""
-    row = await core.store.read(
-        lambda tx: tx.row("SELECT * FROM inbox WHERE address = ?", address.strip().lower()[:320])
-    )
+    row = await core.store.read(lambda tx: unscoped_inbox_at(tx, address))
     if row is None:
         raise NotFound(f"there is no inbox {address[:320]!r}", fix="`postern inbox list` names them")
-    person = erase_find.person_of(row["address"])
+    person = erase_find.person_of(row.address)
     count = await core.store.read(
-        lambda tx: tx.value("SELECT count(*) FROM message WHERE inbox_id = ?", row["id"])
+        lambda tx: tx.value("SELECT count(*) FROM message WHERE inbox_id = ?", row.id)
     )
     report: Report = {
-        "inbox": row["address"],
+        "inbox": row.address,
         "dry_run": dry_run,
         "found": {"messages": count},
         "not_erased": [],
     }
     if not dry_run:
-        yield {"progress": row["address"]}
-        await inboxes.delete(core, Scope(organization=row["organization_id"]), row["address"])
+        yield {"progress": row.address}
+        await inboxes.delete(core, Scope(organization=row.organization_id), row.address)
         await erase_deleted(core.store, _MERGE_SECONDS)
         report["erased"] = {"messages": count, "inboxes": 1}
     left = await core.store.read(partial(erase_trace.left_in_rows, person=person))
@@ -199,7 +199,7 @@ async def erase_inbox(core: Core, address: str, *, dry_run: bool) -> AsyncIterat
     if left and not dry_run:
         report["not_erased"].append(
             f"other inboxes hold mail with this address, and an event says it was deleted: `postern erase --person "
-            f"{row['address']}` erases those too"
+            f"{row.address}` erases those too"
         )
     report["not_erased"] += _alias(left, person) + _beyond(core)
     yield {"report": report}
@@ -216,9 +216,7 @@ async def erase_organization(core: Core, ref: str, *, dry_run: bool) -> AsyncIte
             "this is the gateway's own organization",
             fix="erase its inboxes one by one, or remove the data directory",
         )
-    rows = await core.store.read(
-        lambda tx: tx.rows("SELECT address FROM inbox WHERE organization_id = ?", organization)
-    )
+    rows = await core.store.read(lambda tx: unscoped_inboxes_of(tx, organization))
     names = await core.store.read(
         lambda tx: [
             row["name"] for row in tx.rows("SELECT name FROM domain WHERE organization_id = ?", organization)
@@ -227,14 +225,14 @@ async def erase_organization(core: Core, ref: str, *, dry_run: bool) -> AsyncIte
     report: Report = {
         "organization": f"org_{organization}",
         "dry_run": dry_run,
-        "found": {"inboxes": [row["address"] for row in rows], "domains": names},
+        "found": {"inboxes": [row.address for row in rows], "domains": names},
         "not_erased": [],
     }
     if not dry_run:
         scope = Scope(organization=organization)
         for row in rows:
-            yield {"progress": row["address"]}
-            await inboxes.delete(core, scope, row["address"])
+            yield {"progress": row.address}
+            await inboxes.delete(core, scope, row.address)
         for name in names:
             await domains.delete(core, scope, name)
         report["erased"] = await core.store.write(
@@ -254,10 +252,6 @@ def _organizations(tx: Tx, wanted: str | None) -> list[str]:
     if found is None or found not in ids:
         raise NotFound(f"there is no organization {wanted[:100]!r}", fix="give its id (org_…)")
     return [found]
-
-
-def _inbox(tx: Tx, inbox_id: str) -> Row | None:
-    return tx.row("SELECT * FROM inbox WHERE id = ? AND status <> 'deleting'", inbox_id)
 
 
 def _there(tx: Tx, ids: Sequence[str]) -> list[str]:

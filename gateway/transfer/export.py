@@ -32,7 +32,8 @@ from typing import Any, Literal
 from gateway import __version__
 from gateway.archive import is_archive, without_owner
 from gateway.fsync import sync_file, sync_tree
-from gateway.store.engine import Row, Store
+from gateway.records.inboxes import Inbox
+from gateway.store.engine import Store
 from gateway.transfer import metadata
 from gateway.transfer.all_mailboxes import Mailroom, at_once
 from gateway.transfer.maildir_write import write_mailbox
@@ -97,7 +98,7 @@ class Target:
 async def export(
     room: Mailroom,
     store: Store,
-    inboxes: Sequence[Row],
+    inboxes: Sequence[Inbox],
     place: Path,
     form: Format,
     on_done: Callable[[str, int], None] = lambda address, messages: None,
@@ -107,48 +108,48 @@ async def export(
     with Target(place) as target:
         await asyncio.to_thread(_head, store, inboxes, target, form)
 
-        async def one(row: Row) -> None:
-            folder = target.folder / "inboxes" / row["address"]
+        async def one(row: Inbox) -> None:
+            folder = target.folder / "inboxes" / row.address
             folder.mkdir(mode=0o700, parents=True)
             write = write_mailbox if form == "maildir" else write_mboxes
-            made, octets = await room.imap.run(row["address"], partial(write, into=folder / "mail"))
+            made, octets = await room.imap.run(row.address, partial(write, into=folder / "mail"))
             await asyncio.to_thread(_beside, store, row, folder)
             await asyncio.to_thread(target.done, folder)
             sums[0], sums[1] = sums[0] + made, sums[1] + octets
-            on_done(row["address"], made)
+            on_done(row.address, made)
 
-        by_address = {row["address"]: row for row in inboxes}
+        by_address = {row.address: row for row in inboxes}
         await at_once(by_address, lambda address: one(by_address[address]))
         await asyncio.to_thread(target.finish)
     return sums[0], sums[1]
 
 
-def _head(store: Store, inboxes: Sequence[Row], target: Target, form: Format) -> None:
+def _head(store: Store, inboxes: Sequence[Inbox], target: Target, form: Format) -> None:
     about = {
         "format": "postern-export",
         "schema_version": metadata.VERSION,
         "postern": __version__,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "mail": form,
-        "inboxes": [row["address"] for row in inboxes],
+        "inboxes": [row.address for row in inboxes],
     }
     _write_json(target.folder / EXPORT, about)
     target.done(target.folder / EXPORT)
     folder = target.folder / "organizations"
     folder.mkdir(mode=0o700)
-    for organization in sorted({row["organization_id"] for row in inboxes}):
+    for organization in sorted({row.organization_id for row in inboxes}):
         said = store.read_now(partial(metadata.organization_facts, organization=organization))
         _write_json(folder / f"org_{organization}.json", said)
     target.done(folder)
     (target.folder / "inboxes").mkdir(mode=0o700)
 
 
-def _beside(store: Store, row: Row, folder: Path) -> None:
+def _beside(store: Store, row: Inbox, folder: Path) -> None:
     _write_json(folder / "inbox.json", metadata.inbox_facts(row))
-    _write_lines(folder / "messages.jsonl", metadata.messages(store, row["id"]))
-    _write_lines(folder / "threads.jsonl", metadata.threads(store, row["id"]))
+    _write_lines(folder / "messages.jsonl", metadata.messages(store, row.id))
+    _write_lines(folder / "threads.jsonl", metadata.threads(store, row.id))
     with _private(folder / "drafts.jsonl") as out:
-        for said, files in metadata.drafts(store, row["id"]):
+        for said, files in metadata.drafts(store, row.id):
             out.write(json.dumps(said, ensure_ascii=False) + "\n")
             for name, content in files:
                 place = folder / "drafts" / said["draft_id"]

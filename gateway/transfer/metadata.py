@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.records.inboxes import Inbox
 from gateway.store.drafts import SHOWN
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.json_columns import load
+from gateway.store.queries.inboxes import unscoped_running_inboxes
 
 VERSION = 1
 _PAGE = 500
@@ -21,14 +23,14 @@ Facts = dict[str, Any]
 
 def chosen_inboxes(
     tx: Tx, addresses: Sequence[str], domains: Sequence[str], organization: str | None
-) -> list[Row]:
-    """The rows of the inboxes that are meant; all of them when nothing narrows it."""
-    rows = tx.rows("SELECT * FROM inbox WHERE status IN ('active', 'suspended') ORDER BY address")
+) -> list[Inbox]:
+    """The inboxes that are meant; all of them when nothing narrows it."""
+    rows = unscoped_running_inboxes(tx)
     return [
         row
         for row in rows
-        if ((not addresses and not domains) or row["address"] in addresses or row["domain"] in domains)
-        and (organization is None or row["organization_id"] == organization)
+        if ((not addresses and not domains) or row.address in addresses or row.domain in domains)
+        and (organization is None or row.organization_id == organization)
     ]
 
 
@@ -69,20 +71,20 @@ def organization_facts(tx: Tx, organization: str) -> Facts:
     }
 
 
-def inbox_facts(row: Row) -> Facts:
+def inbox_facts(row: Inbox) -> Facts:
     """An inbox."""
     return {
         "schema_version": VERSION,
-        "inbox_id": f"inb_{row['id']}",
-        "address": row["address"],
-        "display_name": row["display_name"],
-        "organization_id": f"org_{row['organization_id']}",
-        "pod_id": f"pod_{row['pod_id']}",
-        "client_id": row["client_id"],
-        "external_id": row["external_id"],
-        "metadata": load(row["metadata_json"]),
-        "status": row["status"],
-        "created_at": iso(row["created_at"]),
+        "inbox_id": f"inb_{row.id}",
+        "address": row.address,
+        "display_name": row.display_name,
+        "organization_id": f"org_{row.organization_id}",
+        "pod_id": f"pod_{row.pod_id}",
+        "client_id": row.client_id,
+        "external_id": row.external_id,
+        "metadata": load(row.metadata_json),
+        "status": row.status,
+        "created_at": iso(row.created_at),
     }
 
 

@@ -8,6 +8,8 @@ The rows are marked as test mail, so that the sweep does not take them for mail 
 
 from __future__ import annotations
 
+from gateway.store.queries.inboxes import unscoped_inbox_at
+
 import argparse
 import asyncio
 import multiprocessing
@@ -40,7 +42,7 @@ def fill(database: Path, address: str, count: int) -> float:
     for base in range(0, count, 1000):
 
         def write(tx: Tx, base: int = base) -> None:
-            inbox = tx.row("SELECT * FROM inbox WHERE address = ?", address)
+            inbox = unscoped_inbox_at(tx, address)
             assert inbox is not None
             for number in range(base, min(base + 1000, count)):
                 at = START + number * 1_000_000

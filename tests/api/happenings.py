@@ -10,6 +10,7 @@ from gateway.core.key_ring import hash_of
 from gateway.events.log import EventLog
 from gateway.events.payload import message_snapshot
 from gateway.outbox.record import Teller
+from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us, number_of
@@ -44,7 +45,7 @@ def add_pod(shelf: Shelf) -> str:
 
 
 def received(
-    shelf: Shelf, events: EventLog, inbox: Row, raw: bytes, kind: str = "message.received", **where: Any
+    shelf: Shelf, events: EventLog, inbox: Inbox, raw: bytes, kind: str = "message.received", **where: Any
 ) -> str:
     """Index a mail and announce it as the sync engine does; answers the message's ULID."""
     done = shelf.put(inbox, raw, **where)
@@ -53,9 +54,9 @@ def received(
         events.append(
             tx,
             kind,
-            organization_id=inbox["organization_id"],
-            pod_id=inbox["pod_id"],
-            inbox_id=inbox["id"],
+            organization_id=inbox.organization_id,
+            pod_id=inbox.pod_id,
+            inbox_id=inbox.id,
             message_id=done.message_id,
             subject=done.message_id,
             payload=message_snapshot(tx, done.message_id),
@@ -65,7 +66,7 @@ def received(
     return str(done.message_id)
 
 
-def tell(shelf: Shelf, events: EventLog, inbox: Row, message_id: str) -> None:
+def tell(shelf: Shelf, events: EventLog, inbox: Inbox, message_id: str) -> None:
     """Everything the outbox and the reports can say of one message."""
 
     def write(tx: Tx) -> None:
@@ -77,13 +78,13 @@ def tell(shelf: Shelf, events: EventLog, inbox: Row, message_id: str) -> None:
         teller.bounced("bob@far.example", "5.1.1", permanent=True, at=now_us())
         teller.complained("abuse", ["ann@far.example"], "ann@far.example", now_us())
         teller.rejected("550 no", now_us())
-        ref = {"inbox_id": inbox["id"], "thread_id": new_ulid(), "message_id": message_id}
+        ref = {"inbox_id": inbox.id, "thread_id": new_ulid(), "message_id": message_id}
         events.append(
             tx,
             "message.opened",
-            organization_id=inbox["organization_id"],
-            pod_id=inbox["pod_id"],
-            inbox_id=inbox["id"],
+            organization_id=inbox.organization_id,
+            pod_id=inbox.pod_id,
+            inbox_id=inbox.id,
             subject=message_id,
             payload={"message_ref": ref, "timestamp": now_us()},
         )
@@ -110,16 +111,18 @@ async def domain_verified(shelf: Shelf, events: EventLog, pod: str | None = None
     )
 
 
-def small_event(shelf: Shelf, events: EventLog, inbox: Row, subject: str, kind: str = "message.sent") -> str:
+def small_event(
+    shelf: Shelf, events: EventLog, inbox: Inbox, subject: str, kind: str = "message.sent"
+) -> str:
     """A quick delivery event; answers its public id."""
-    ref = {"inbox_id": inbox["id"], "thread_id": new_ulid(), "message_id": new_ulid()}
+    ref = {"inbox_id": inbox.id, "thread_id": new_ulid(), "message_id": new_ulid()}
     made = shelf.store.write_now(
         lambda tx: events.append(
             tx,
             kind,
-            organization_id=inbox["organization_id"],
-            pod_id=inbox["pod_id"],
-            inbox_id=inbox["id"],
+            organization_id=inbox.organization_id,
+            pod_id=inbox.pod_id,
+            inbox_id=inbox.id,
             subject=subject,
             payload={"message_ref": ref, "timestamp": 1, "recipients": [subject]},
         )

@@ -25,8 +25,8 @@ from gateway.api.agentmail import agentmail_dialect
 from gateway.api.agentmail import socket as socket_module
 from gateway.core.context import Core
 from gateway.events.live import MAX_WAITING, OVERLAP, Happened, Stream
+from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
-from gateway.store.engine import Row
 from gateway.store.ids import new_ulid
 from tests.api.happenings import add_key, add_pod, domain_verified, received, small_event
 from tests.api_mail.shelf import Shelf, mail
@@ -50,7 +50,7 @@ class Place:
     def connect(self, key: str = KEY, **more: Any) -> connect:
         return connect(self.url, additional_headers={"Authorization": f"Bearer {key}"}, **more)
 
-    def happen(self, subject: str, inbox: Row | None = None, kind: str = "message.sent") -> str:
+    def happen(self, subject: str, inbox: Inbox | None = None, kind: str = "message.sent") -> str:
         return small_event(self.shelf, self.core.events, inbox or self.box, subject, kind)
 
 
@@ -232,7 +232,7 @@ async def test_filters(place: Place) -> None:
     foreign = shelf.inbox("far@other.test", organization=new_ulid())
     cases: list[tuple[dict[str, Any], list[str]]] = [
         ({}, ["bot", "second", "third"]),
-        ({"inbox_ids": [f"inb_{place.box['id']}"]}, ["bot"]),
+        ({"inbox_ids": [f"inb_{place.box.id}"]}, ["bot"]),
         ({"inbox_ids": ["Second@Postern.test"]}, ["second"]),
         ({"pod_ids": [f"pod_{pod}"]}, ["third"]),
         ({"pod_ids": [f"pod_{pod}"], "inbox_ids": ["bot@postern.test"]}, ["bot", "third"]),
@@ -288,7 +288,7 @@ async def test_a_key_hears_its_reach_and_permissions(place: Place) -> None:
     other = shelf.inbox("second@postern.test")
     pod = add_pod(shelf)
     in_pod = shelf.inbox("third@postern.test", pod=pod)
-    add_key(shelf, SMALL_KEY, inbox_id=place.box["id"], pod_id=place.box["pod_id"])
+    add_key(shelf, SMALL_KEY, inbox_id=place.box.id, pod_id=place.box.pod_id)
     add_key(shelf, "inai_of_a_pod", pod_id=pod)
     add_key(shelf, "inai_without_spam", permissions_json='["message_read"]')
     add_key(shelf, "inai_blind", permissions_json='["inbox_read"]')
@@ -367,7 +367,7 @@ async def test_resuming_minds_filter_and_reach(place: Place) -> None:
     theirs = place.happen("theirs", foreign)
     place.happen("not mine", other)
     place.happen("mine")
-    add_key(place.shelf, SMALL_KEY, inbox_id=place.box["id"], pod_id=place.box["pod_id"])
+    add_key(place.shelf, SMALL_KEY, inbox_id=place.box.id, pod_id=place.box.pod_id)
     async with place.connect(SMALL_KEY) as socket:
         assert (await subscribe(socket, last_event_id=theirs))["name"] == "NotFoundError"
         assert await subscribe(socket, last_event_id=first) == {"type": "subscribed"}
@@ -513,7 +513,7 @@ async def test_a_deleted_inbox_is_silent_though_events_wait(
     first = place.happen("first")
     place.happen("waits")
     # the events are still there while the deletion is under way
-    place.shelf.store.write_now(lambda tx: tx.update("inbox", "id", place.box["id"], {"status": "deleting"}))
+    place.shelf.store.write_now(lambda tx: tx.update("inbox", "id", place.box.id, {"status": "deleting"}))
     other = place.shelf.inbox("second@postern.test")
     async with place.connect() as socket:
         await subscribe(socket, last_event_id=first)

@@ -23,9 +23,11 @@ from gateway.mime.workers.parser_pool import ParserPool
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
 from gateway.outbox.engine import Outbox
-from gateway.store.engine import Row, Store
+from gateway.records.inboxes import Inbox
+from gateway.store.engine import Store
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
+from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
 from gateway.store.wake_event import Bell
 from gateway.sync.engine import Sync
@@ -45,9 +47,9 @@ class House:
     scope: Scope
     sync: Sync
     server: Any
-    inboxes: dict[str, Row] = field(default_factory=dict)
+    inboxes: dict[str, Inbox] = field(default_factory=dict)
 
-    async def inbox(self, address: str, organization: str | None = None) -> Row:
+    async def inbox(self, address: str, organization: str | None = None) -> Inbox:
         now, ulid = now_us(), new_ulid()
         await self.core.mail.add_mailbox(address, None)
         row = {
@@ -63,7 +65,7 @@ class House:
             "updated_at": now,
         }
         await self.core.store.write(lambda tx: tx.insert("inbox", row))
-        found = await self.core.store.read(lambda tx: tx.row("SELECT * FROM inbox WHERE id = ?", ulid))
+        found = await self.core.store.read(lambda tx: unscoped_inbox(tx, ulid))
         assert found is not None
         self.inboxes[address] = found
         return found

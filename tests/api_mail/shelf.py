@@ -12,11 +12,13 @@ import msgspec
 from gateway.core.context import Core
 from gateway.events.log import EventLog
 from gateway.mime.parse import parse
+from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.store import index
-from gateway.store.engine import Row, Store, Tx
+from gateway.store.engine import Store, Tx
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
+from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
 from gateway.store.wake_event import Bell
 from tests.databases import database_url
@@ -69,7 +71,7 @@ class Shelf:
             Path("."),
         )
 
-    def inbox(self, address: str, organization: str | None = None, pod: str | None = None) -> Row:
+    def inbox(self, address: str, organization: str | None = None, pod: str | None = None) -> Inbox:
         ulid = new_ulid()
         row = {
             "id": ulid,
@@ -95,13 +97,13 @@ class Shelf:
                 "synced_at": 0,
             }
             self.store.write_now(lambda tx, folder=folder: tx.insert("folder", folder))
-        found = self.store.read_now(lambda tx: tx.row("SELECT * FROM inbox WHERE id = ?", ulid))
+        found = self.store.read_now(lambda tx: unscoped_inbox(tx, ulid))
         assert found is not None
         return found
 
     def put(
         self,
-        inbox: Row,
+        inbox: Inbox,
         raw: bytes,
         *,
         at: int | None = None,
@@ -115,7 +117,7 @@ class Shelf:
         self.uid += 1
 
         def write(tx: Tx) -> index.Indexed:
-            row = tx.row("SELECT id, role FROM folder WHERE inbox_id = ? AND name = ?", inbox["id"], folder)
+            row = tx.row("SELECT id, role FROM folder WHERE inbox_id = ? AND name = ?", inbox.id, folder)
             assert row is not None
             place = index.Place(row["id"], row["role"], folder, self.uid, flags, at or now_us())
             done = index.index_found(tx, inbox, place, parsed, extra)

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from gateway.core import errors
-from gateway.core.listing import Filter, Listing, Window
 from gateway.core.mail.messages import get_message, get_messages, list_messages
 from gateway.core.mail.search import search_messages, search_threads
 from gateway.core.mail.threads import get_thread, list_threads
 from gateway.store import index, threads
-from gateway.store.engine import Tx
+from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
+from gateway.store.listing import Filter, Listing, Window
 from gateway.store.scope import Scope
 from gateway.store.search import Order
 from tests.api_mail.shelf import BASE, Shelf, mail
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 ALL = Filter()
 
 
-def subjects(listing: Listing) -> list[str]:
+def subjects(listing: Listing[Row]) -> list[str]:
     return [row["subject"] for row in listing.rows]
 
 
@@ -37,10 +37,10 @@ async def test_newest_first_with_total_and_labels_in_one_go(shelf: Shelf) -> Non
     assert got.total == 25
     assert got.rows[0]["labels"] == ["received", "unread", "urgent"]
     assert got.rows[1]["labels"] == ["received"]
-    last = await list_messages(shelf.core(), shelf.scope, inbox["id"], ALL, Window(offset=20))
+    last = await list_messages(shelf.core(), shelf.scope, inbox.id, ALL, Window(offset=20))
     assert subjects(last) == [f"mail {n}" for n in range(4, -1, -1)]
     assert last.next is None
-    past = await list_messages(shelf.core(), shelf.scope, inbox["id"], ALL, Window(offset=1000))
+    past = await list_messages(shelf.core(), shelf.scope, inbox.id, ALL, Window(offset=1000))
     assert (past.rows, past.total) == ([], 25)
 
 
@@ -55,14 +55,14 @@ async def test_keyset_paging_under_inserts_and_deletes_repeats_and_hides_nothing
         shelf.put(inbox, mail(n), at=BASE + dice.randrange(12) * 1000)  # many share one time
     before = {
         row["id"]
-        for row in (await list_messages(shelf.core(), shelf.scope, inbox["id"], ALL, Window(limit=100))).rows
+        for row in (await list_messages(shelf.core(), shelf.scope, inbox.id, ALL, Window(limit=100))).rows
     }
     shown: list[str] = []
     dropped: set[str] = set()
     window = Window(limit=7, ascending=ascending)
     fresh = 1000
     while True:
-        page = await list_messages(shelf.core(), shelf.scope, inbox["id"], ALL, window)
+        page = await list_messages(shelf.core(), shelf.scope, inbox.id, ALL, window)
         shown += [row["id"] for row in page.rows]
         if page.next is None:
             break
@@ -107,7 +107,7 @@ async def test_ids_in_every_form_and_the_newest_of_one_message_id(shelf: Shelf) 
         assert row["text"].strip() == "new"
     for nonsense in ("", "msg_", "9" * 400, "<>", "\x00", "msg_" + "z" * 26, "x" * 5000, "-1", "²"):
         with pytest.raises(errors.NotFound):
-            await get_message(shelf.core(), shelf.scope, inbox["id"], nonsense)
+            await get_message(shelf.core(), shelf.scope, inbox.id, nonsense)
 
 
 async def test_scopes(shelf: Shelf) -> None:
@@ -116,25 +116,25 @@ async def test_scopes(shelf: Shelf) -> None:
     got = [shelf.put(one, mail(1)) for one in (mine, other, foreign)]
     core = shelf.core()
     with pytest.raises(errors.NotFound):
-        await list_messages(core, shelf.scope, foreign["id"], ALL, Window())
+        await list_messages(core, shelf.scope, foreign.id, ALL, Window())
     with pytest.raises(errors.NotFound):
         await get_thread(core, shelf.scope, None, got[2].thread_id)
     with pytest.raises(errors.NotFound):  # right inbox, message of another
-        await get_message(core, shelf.scope, mine["id"], got[1].message_id)
-    narrow = Scope(shelf.organization, inbox=mine["id"])
+        await get_message(core, shelf.scope, mine.id, got[1].message_id)
+    narrow = Scope(shelf.organization, inbox=mine.id)
     with pytest.raises(errors.Forbidden):
-        await list_messages(core, narrow, other["id"], ALL, Window())
+        await list_messages(core, narrow, other.id, ALL, Window())
     with pytest.raises(errors.Forbidden):
         await get_thread(core, narrow, None, got[1].thread_id)
     assert (await list_threads(core, shelf.scope, None, ALL, Window())).total == 2
     assert (await list_threads(core, narrow, None, ALL, Window())).total == 1
-    podded = Scope(shelf.organization, pod=mine["pod_id"])
+    podded = Scope(shelf.organization, pod=mine.pod_id)
     assert [row["inbox_id"] for row in (await list_threads(core, podded, None, ALL, Window())).rows] == [
-        mine["id"]
+        mine.id
     ]
     blind = Scope(shelf.organization, permissions=frozenset({"inbox_read"}))
     with pytest.raises(errors.Forbidden):
-        await list_messages(core, blind, mine["id"], ALL, Window())
+        await list_messages(core, blind, mine.id, ALL, Window())
 
 
 async def test_labels_are_joined_with_and_and_match_the_direction(shelf: Shelf) -> None:
@@ -144,9 +144,9 @@ async def test_labels_are_joined_with_and_and_match_the_direction(shelf: Shelf) 
     shelf.put(inbox, mail(9, sender="bot@postern.test"), at=BASE + 9, folder="Sent", flags=("\\Seen", "a"))
 
     async def found(*labels: str) -> list[str]:
-        got = await list_messages(shelf.core(), shelf.scope, inbox["id"], Filter(labels=labels), Window())
+        got = await list_messages(shelf.core(), shelf.scope, inbox.id, Filter(labels=labels), Window())
         assert got.total == len(got.rows)
-        listed = await list_threads(shelf.core(), shelf.scope, inbox["id"], Filter(labels=labels), Window())
+        listed = await list_threads(shelf.core(), shelf.scope, inbox.id, Filter(labels=labels), Window())
         assert subjects(listed) == subjects(got)
         assert listed.total == got.total
         return subjects(got)
@@ -167,8 +167,8 @@ async def test_hidden_mail_shows_only_when_included(shelf: Shelf) -> None:
 
     async def found(*include: str, labels: tuple[str, ...] = ()) -> list[str]:
         wanted = Filter(include=frozenset(include), labels=labels)
-        got = await list_messages(shelf.core(), shelf.scope, inbox["id"], wanted, Window())
-        listed = await list_threads(shelf.core(), shelf.scope, inbox["id"], wanted, Window())
+        got = await list_messages(shelf.core(), shelf.scope, inbox.id, wanted, Window())
+        listed = await list_threads(shelf.core(), shelf.scope, inbox.id, wanted, Window())
         assert subjects(listed) == subjects(got)
         assert got.total == listed.total == len(got.rows)
         return subjects(got)
@@ -188,7 +188,7 @@ async def test_substring_filters_take_hostile_text(shelf: Shelf) -> None:
     shelf.put(inbox, mail(2, sender="Bea <bea@far.example>", subject="500 offXnow"), at=BASE + 1)
 
     async def found(**wanted: Any) -> list[str]:
-        got = await list_messages(shelf.core(), shelf.scope, inbox["id"], Filter(**wanted), Window())
+        got = await list_messages(shelf.core(), shelf.scope, inbox.id, Filter(**wanted), Window())
         return [row["from_email"] for row in got.rows]
 
     assert await found(subject=("50% OFF_",)) == ["o_n@far.example"]
@@ -198,7 +198,7 @@ async def test_substring_filters_take_hostile_text(shelf: Shelf) -> None:
     assert await found(recipients=("BOT@postern",)) == ["bea@far.example", "o_n@far.example"]
     assert await found(subject=("' OR 1=1 --",)) == []
     both = await list_messages(
-        shelf.core(), shelf.scope, inbox["id"], Filter(after=BASE, before=BASE + 2), Window()
+        shelf.core(), shelf.scope, inbox.id, Filter(after=BASE, before=BASE + 2), Window()
     )
     assert subjects(both) == ["500 offXnow"]
 
@@ -216,10 +216,10 @@ async def test_totals_follow_hiding_deleting_and_whole_inboxes(shelf: Shelf) -> 
 
     shelf.store.write_now(change)
     core = shelf.core()
-    assert (await list_messages(core, shelf.scope, inbox["id"], ALL, Window())).total == 3
-    assert (await list_threads(core, shelf.scope, inbox["id"], ALL, Window())).total == 3
+    assert (await list_messages(core, shelf.scope, inbox.id, ALL, Window())).total == 3
+    assert (await list_threads(core, shelf.scope, inbox.id, ALL, Window())).total == 3
     shelf.store.write_now(lambda tx: [tx.run(f"DELETE FROM {one}") for one in ("message", "thread")])
-    assert (await list_messages(core, shelf.scope, inbox["id"], ALL, Window())).total == 0
+    assert (await list_messages(core, shelf.scope, inbox.id, ALL, Window())).total == 0
 
 
 async def test_threads_come_whole_oldest_first_and_page_to_older(shelf: Shelf) -> None:
@@ -231,10 +231,10 @@ async def test_threads_come_whole_oldest_first_and_page_to_older(shelf: Shelf) -
     assert [one["subject"] for one in listing.rows] == [f"mail {n}" for n in range(6)]
     assert row["message_count"] == listing.total == 6
     assert row["labels"] == ["received", "unread"]
-    _, page = await get_thread(shelf.core(), shelf.scope, inbox["id"], first.thread_id, Window(limit=4))
+    _, page = await get_thread(shelf.core(), shelf.scope, inbox.id, first.thread_id, Window(limit=4))
     assert [one["subject"] for one in page.rows] == [f"mail {n}" for n in range(2, 6)]
     _, page = await get_thread(
-        shelf.core(), shelf.scope, inbox["id"], first.thread_id, Window(limit=4, position=page.next)
+        shelf.core(), shelf.scope, inbox.id, first.thread_id, Window(limit=4, position=page.next)
     )
     assert [one["subject"] for one in page.rows] == ["mail 0", "mail 1"]
     assert page.next is None
@@ -244,11 +244,11 @@ async def test_batch_get_keeps_the_order_and_leaves_out_strangers(shelf: Shelf) 
     inbox = shelf.inbox("bot@postern.test")
     a, b = shelf.put(inbox, mail(1)), shelf.put(inbox, mail(2))
     got = await get_messages(
-        shelf.core(), shelf.scope, inbox["id"], [b.message_id, "nothing", "<m1@far.example>", b.message_id]
+        shelf.core(), shelf.scope, inbox.id, [b.message_id, "nothing", "<m1@far.example>", b.message_id]
     )
     assert [row["id"] for row in got] == [b.message_id, a.message_id]
     with pytest.raises(errors.Invalid):
-        await get_messages(shelf.core(), shelf.scope, inbox["id"], ["x"] * 101)
+        await get_messages(shelf.core(), shelf.scope, inbox.id, ["x"] * 101)
 
 
 async def test_search(shelf: Shelf) -> None:

@@ -14,6 +14,7 @@ import pytest
 from gateway.core.drafts.from_mailbox import note_person_draft
 from gateway.core.drafts.schedule import DraftScheduler
 from gateway.store.ids import now_us
+from gateway.store.queries.inboxes import unscoped_inbox_at
 from mailserver.imap import Client
 from tests.api_mail.house import House, house
 from tests.api_mail.shelf import mail
@@ -287,7 +288,7 @@ async def test_a_pass_that_had_read_a_draft_does_not_bring_it_back(home: House, 
     made = (await home.api.post(DRAFTS, json={"to": FRIEND, "subject": "Gone", "text": "once"})).json()
     one, ulid = f"{DRAFTS}/{made['draft_id']}", made["draft_id"][4:]
     await home.api.patch(one, json={"text": "twice"})
-    inbox = await home.core.store.read(lambda tx: tx.row("SELECT * FROM inbox WHERE address = ?", BOT))
+    inbox = await home.core.store.read(lambda tx: unscoped_inbox_at(tx, BOT))
     filed = await home.core.store.read(lambda tx: tx.row("SELECT * FROM draft WHERE id = ?", ulid))
     assert inbox is not None
     assert filed is not None

@@ -19,8 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from gateway.api.openmail import openmail_dialect
 from gateway.configuration import load_settings
 from gateway.core.context import Core
+from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
-from gateway.store.engine import Row
 from tests.api.happenings import add_key, received, small_event
 from tests.api_mail.shelf import Shelf, mail
 from tests.http_server import served
@@ -43,7 +43,7 @@ class Place:
     def connect(self, key: str = KEY, **more: Any) -> connect:
         return connect(self.url, additional_headers={"Authorization": f"Bearer {key}"}, **more)
 
-    def happen(self, subject: str, inbox: Row | None = None, *, text: str = "hello") -> str:
+    def happen(self, subject: str, inbox: Inbox | None = None, *, text: str = "hello") -> str:
         """A mail arrives; answers the event's id."""
         self._count += 1
         raw = mail(self._count, subject=subject, text=text, message_id=f"<{self._count}@far.example>")
@@ -53,15 +53,15 @@ class Place:
         )
         return f"evt_{found}"
 
-    def sent(self, inbox: Row | None = None) -> str:
+    def sent(self, inbox: Inbox | None = None) -> str:
         """Something happens that OpenMail's sockets do not tell."""
         self._count += 1
         return small_event(self.shelf, self.core.events, inbox or self.box, str(self._count))
 
 
-def public(inbox: Row) -> str:
+def public(inbox: Inbox) -> str:
     """An inbox's id as clients know it."""
-    return f"inb_{inbox['id']}"
+    return f"inb_{inbox.id}"
 
 
 def settings_with(**overrides: Any) -> Settings:

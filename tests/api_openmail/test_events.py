@@ -12,6 +12,7 @@ from gateway.api.openmail.events_view import render, render_test
 from gateway.api.openmail.wire import openmail_wire, plan
 from gateway.events.deliver import body_of
 from gateway.events.dialect_format import Try
+from gateway.records.inboxes import Inbox
 from gateway.settings import Http, Settings
 from gateway.store.json_columns import dump
 from tests.api_openmail.hooks import Hooks, about, account_hook, valid
@@ -161,8 +162,31 @@ def test_only_messages_are_left_to_sockets() -> None:
     assert openmail_wire(Settings()).prefer_socket == {"message.received"}
 
 
+def an_inbox(ulid: str, address: str) -> Inbox:
+    username, _, domain = address.partition("@")
+    return Inbox(
+        id=ulid,
+        number=1,
+        organization_id="o",
+        pod_id="p",
+        address=address,
+        username=username,
+        domain=domain,
+        display_name=None,
+        client_id=None,
+        external_id=None,
+        metadata_json="{}",
+        status="active",
+        active_at=NOW,
+        created_at=NOW,
+        updated_at=NOW,
+        quota=None,
+        fingerprints_since=0,
+    )
+
+
 def test_a_test_event_says_whom_it_is_for() -> None:
-    got = render_test("e", Try(1, NOW), {"id": "i", "address": "bot@example.test"})
+    got = render_test("e", Try(1, NOW), an_inbox("i", "bot@example.test"))
     assert (got.event, got.event_id, got.inbox_id, got.attempt) == ("setup.test", "evt_e", "inb_i", 1)
 
 

@@ -152,7 +152,7 @@ async def test_a_flag_that_the_mail_server_does_not_take_holds_up_no_other(home:
     await answered(home, thread)
     first, _ = await rows_of(home, "SELECT id FROM message ORDER BY seq")
     inbox = home.inboxes[ADDRESS]
-    await home.core.store.write(lambda tx: owe(tx, inbox["id"], first["id"], add=["\\Bogus"]))
+    await home.core.store.write(lambda tx: owe(tx, inbox.id, first["id"], add=["\\Bogus"]))
     await passes(home)
     assert await seen(home) == 1
     assert [row["message_id"] for row in await rows_of(home, "SELECT * FROM flags_owed")] == [first["id"]]

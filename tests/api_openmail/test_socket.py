@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -245,10 +246,14 @@ async def test_only_mail_that_came_in_is_told(place: Place) -> None:
                 tx,
                 "inbox.suspended",
                 organization_id=place.shelf.organization,
-                pod_id=place.box["pod_id"],
-                inbox_id=place.box["id"],
+                pod_id=place.box.pod_id,
+                inbox_id=place.box.id,
                 subject="1",
-                payload={"inbox": dict(place.box), "pod_id": place.box["pod_id"], "reason": "abuse"},
+                payload={
+                    "inbox": msgspec.structs.asdict(place.box),
+                    "pod_id": place.box.pod_id,
+                    "reason": "abuse",
+                },
             )
         )
         place.happen("mail")
@@ -295,7 +300,7 @@ async def test_an_unowned_inbox_is_an_error_and_changes_nothing(place: Place) ->
     shelf = place.shelf
     second = shelf.inbox("second@postern.test", pod=add_pod(shelf))
     foreign = shelf.inbox("far@other.test", organization=new_ulid())
-    add_key(shelf, "om_of_a_pod", pod_id=place.box["pod_id"])
+    add_key(shelf, "om_of_a_pod", pod_id=place.box.pod_id)
     async with place.connect("om_of_a_pod") as socket:
         for unowned in (public(second), public(foreign), f"inb_{new_ulid()}", "far@other.test"):
             answer = await subscribe(socket, inbox_ids=[public(place.box), unowned])
@@ -314,7 +319,7 @@ async def test_what_all_means_to_each_key(place: Place) -> None:
     pod = add_pod(shelf)
     in_pod = shelf.inbox("in-pod@postern.test", pod=pod)
     add_key(shelf, "om_of_a_pod", pod_id=pod)
-    add_key(shelf, "om_of_an_inbox", pod_id=pod, inbox_id=in_pod["id"])
+    add_key(shelf, "om_of_an_inbox", pod_id=pod, inbox_id=in_pod.id)
     add_key(shelf, "om_of_an_empty_pod", pod_id=add_pod(shelf))
     async with (
         place.connect() as account,

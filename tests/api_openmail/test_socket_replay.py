@@ -48,7 +48,7 @@ async def test_a_replay_minds_filter_and_reach(place: Place) -> None:
     shelf = place.shelf
     other = shelf.inbox("second@postern.test")
     foreign = shelf.inbox("far@other.test", organization=new_ulid())
-    add_key(shelf, "om_small", inbox_id=place.box["id"], pod_id=place.box["pod_id"])
+    add_key(shelf, "om_small", inbox_id=place.box.id, pod_id=place.box.pod_id)
     first = place.happen("first")
     place.happen("theirs", foreign)
     place.happen("other", other)

@@ -11,12 +11,12 @@ import pytest
 from aiohttp import web
 
 from gateway.api.mailboxkit.wire import TRIES_AT, mailboxkit_wire
-from gateway.core.listing import Window
 from gateway.core.webhooks import attempts as webhook_attempts
 from gateway.events.dialect_format import Wire
 from gateway.events.log import EventLog
 from gateway.settings import Settings
 from gateway.store.engine import Row, Store, Tx
+from gateway.store.listing import Window
 from tests.events.endpoint import endpoint, engine, happen, hook, open_store, payload_of, settings_of, until
 
 pytestmark = pytest.mark.anyio

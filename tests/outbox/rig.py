@@ -18,12 +18,14 @@ from gateway.events.log import EventLog
 from gateway.mime.dkim_sign import generate_key
 from gateway.mime.workers.parser_pool import ParserPool
 from gateway.outbox.engine import Outbox
+from gateway.records.inboxes import Inbox
 from gateway.settings import Outbox as OutboxSettings
 from gateway.settings import Settings
 from gateway.store.engine import Row, Store
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.json_columns import load
 from gateway.store.migrate import migrate
+from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
 from gateway.store.wake_event import Bell
 from mailserver.imap import ImapPool
@@ -45,7 +47,7 @@ class Rig:
     outbox: Outbox
     sink: Sink
 
-    async def inbox(self, address: str = "agent@x.test", organization: str = ORG) -> Row:
+    async def inbox(self, address: str = "agent@x.test", organization: str = ORG) -> Inbox:
         ulid = new_ulid()
         row = {
             "id": ulid,
@@ -61,7 +63,9 @@ class Rig:
             "updated_at": now_us(),
         }
         await self.core.store.write(lambda tx: tx.insert("inbox", row))
-        return (await self.rows("SELECT * FROM inbox WHERE id = ?", ulid))[0]
+        found = await self.core.store.read(lambda tx: unscoped_inbox(tx, ulid))
+        assert found is not None
+        return found
 
     async def rows(self, sql: str, *args: object) -> list[Row]:
         return await self.core.store.read(lambda tx: tx.rows(sql, *args))

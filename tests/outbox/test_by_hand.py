@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from gateway.core.errors import Conflict, Forbidden, NotFound
-from gateway.core.listing import Window
 from gateway.core.sending import queue, reputation
 from gateway.core.sending.send import SendRequest, send
 from gateway.core.sent import Sent
@@ -17,6 +16,8 @@ from gateway.outbox import queue as rows
 from gateway.settings import Outbox as OutboxSettings
 from gateway.settings import Reputation
 from gateway.store.ids import now_us
+from gateway.store.listing import Window
+from gateway.store.queries.inboxes import unscoped_inboxes
 from gateway.store.scope import Scope
 from mailserver.base import Submission
 from tests.outbox.rig import ORG, SCOPE, Rig, rig, until
@@ -140,7 +141,7 @@ async def test_who_is_given_up_does_not_count_against_the_inbox(tmp_path: Path) 
     async with rig(tmp_path, outbox=SLOWLY) as r:
         sent = await deferred(r, "full@world.test", "bob@world.test", "refuse@world.test")
         await queue.drop(r.core, OPERATOR, sent.message_id)
-        inbox = (await r.rows("SELECT * FROM inbox"))[0]
+        (inbox,) = await r.core.store.read(unscoped_inboxes)
         rates = await r.core.store.read(lambda tx: reputation.rates_of(tx, inbox, Reputation()))
         assert (rates.sent, rates.bounced) == (2, 1)
 

@@ -15,8 +15,9 @@ from imapclient import IMAPClient
 
 from gateway.core.sending.reply import ReplyRequest, reply
 from gateway.core.sending.send import SendRequest, send
+from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
-from gateway.store.engine import Row, Store
+from gateway.store.engine import Store
 from gateway.store.ids import new_ulid, now_us
 from mailserver.base import MailServerError, Submission
 from mailserver.embedded.settings import Smarthost
@@ -52,7 +53,7 @@ async def real(tmp_path: Path, **sink_answers: str) -> AsyncIterator[tuple[Rig, 
         yield r, world
 
 
-async def mailbox(r: Rig, address: str, organization: str | None = None) -> Row:
+async def mailbox(r: Rig, address: str, organization: str | None = None) -> Inbox:
     await r.core.mail.add_mailbox(address, "secret")
     return await (r.inbox(address, organization) if organization else r.inbox(address))
 
@@ -136,14 +137,14 @@ async def test_reply_marks_the_original_answered(tmp_path: Path) -> None:
             tx.run(
                 "INSERT INTO folder (id, inbox_id, name, role, uidvalidity, uidnext, highestmodseq, synced_at) "
                 "VALUES (1, ?, 'INBOX', 'inbox', ?, 2, 1, 0)",
-                agent["id"],
+                agent.id,
                 validity,
             )
             tx.run(
                 "INSERT INTO location (folder_id, uid, message_id, inbox_id) VALUES (1, ?, ?, ?)",
                 uid,
                 ulid,
-                agent["id"],
+                agent.id,
             )
 
         await r.core.store.write(write)

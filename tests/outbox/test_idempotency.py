@@ -13,8 +13,9 @@ from gateway.core.errors import Conflict, Invalid
 from gateway.core.idempotency import Claim, Completion, Replay
 from gateway.core.sending.send import SendRequest, send
 from gateway.core.sent import Sent
+from gateway.records.inboxes import Inbox
 from gateway.store import index
-from gateway.store.engine import Row, Store, StoreDown, Tx
+from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.sync.rebuild import rebuild
 from tests.outbox.borrowed import borrowed, copies
@@ -23,7 +24,7 @@ from tests.outbox.rig import ORG, SCOPE, Rig, rig
 pytestmark = pytest.mark.anyio
 
 
-async def _call(r: Rig, inbox: Row, key: str, body: str = "same", to: str = "bob@world.test") -> str:
+async def _call(r: Rig, inbox: Inbox, key: str, body: str = "same", to: str = "bob@world.test") -> str:
     """What a dialect does with a keyed request."""
     begun = await idempotency.begin(r.core, ORG, key, body)
     if isinstance(begun, Replay):

@@ -12,6 +12,7 @@ from gateway.core.errors import Invalid
 from gateway.core.sending.reply import ReplyRequest, forward, reply
 from gateway.mime.attachments import safe_filename
 from gateway.mime.types import OutgoingAttachment
+from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import derived_ulid, now_us
@@ -26,9 +27,9 @@ MAIL = (
 )
 
 
-async def _received(r: Rig, inbox: Row, raw: bytes = MAIL) -> Row:
+async def _received(r: Rig, inbox: Inbox, raw: bytes = MAIL) -> Row:
     parsed = await r.core.parser.parse(raw)
-    ulid = derived_ulid(now_us(), inbox["id"], parsed.identity)
+    ulid = derived_ulid(now_us(), inbox.id, parsed.identity)
 
     def write(tx: Tx) -> None:
         thread = index.insert_message(

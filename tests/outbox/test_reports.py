@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.sending.send import SendRequest, send
 from gateway.outbox.reports import apply_report
-from gateway.store.engine import Row
+from gateway.records.inboxes import Inbox
 from tests.outbox.rig import SCOPE, Rig, rig
 from tests.outbox.sink import SinkMail
 
@@ -42,13 +42,13 @@ def arf(message_id: str, recipient: str = "", kind: str = "abuse", path: str = "
     ).encode()
 
 
-async def _apply(r: Rig, inbox: Row, raw: bytes, delivered_to: str | None) -> bool:
+async def _apply(r: Rig, inbox: Inbox, raw: bytes, delivered_to: str | None) -> bool:
     parsed = await r.core.parser.parse(raw)
     assert parsed.report is not None
     return await r.core.store.write(lambda tx: apply_report(tx, r.core.events, inbox, parsed, delivered_to))
 
 
-async def _sent(r: Rig, inbox: Row, *to: str) -> tuple[str, str, str]:
+async def _sent(r: Rig, inbox: Inbox, *to: str) -> tuple[str, str, str]:
     """(message ULID, return path, token) of a message a smarthost took."""
     sent = await send(r.core, SCOPE, inbox, SendRequest(to=to, text="t"))
     await r.settled(sent.message_id)

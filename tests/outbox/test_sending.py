@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.core.errors import CoreError, Invalid, Rejected, TooLarge, TooMany
@@ -158,7 +159,12 @@ async def test_suspended_inbox_and_missing_permission(tmp_path: Path) -> None:
             )
         assert caught.value.code == "missing_permission"
         with pytest.raises(Rejected):
-            await send(r.core, SCOPE, {**inbox, "status": "suspended"}, SendRequest(to=["a@b.test"]))
+            await send(
+                r.core,
+                SCOPE,
+                msgspec.structs.replace(inbox, status="suspended"),
+                SendRequest(to=["a@b.test"]),
+            )
         # the row the caller holds may be old: the transaction looks again
         await r.core.store.write(lambda tx: tx.run("UPDATE inbox SET status = 'suspended'"))
         with pytest.raises(Rejected):

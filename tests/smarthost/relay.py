@@ -13,8 +13,8 @@ import msgspec
 
 from gateway.core.sending.relay_events import RelayNews
 from gateway.core.sending.send import SendRequest, send
+from gateway.records.inboxes import Inbox
 from gateway.store import index
-from gateway.store.engine import Row
 from mailserver.base import Envelope, Hop, RecipientReply
 from mailserver.smtp_client import Recipient, Target, Transaction, deliver
 from tests.outbox.rig import SCOPE, Rig, rig
@@ -42,7 +42,7 @@ class RelayMail(SinkMail):
 class Relay:
     """A rig with an inbox, and shorthands."""
 
-    def __init__(self, made: Rig, inbox: Row) -> None:
+    def __init__(self, made: Rig, inbox: Inbox) -> None:
         self.rig = made
         self.core = made.core
         self.inbox = inbox

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.engine import Row, Store
+from gateway.records.inboxes import Inbox
+from gateway.store.engine import Store
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
+from gateway.store.queries.inboxes import unscoped_inbox
 from tests.postgres_server import PostgresCluster
 
 
@@ -37,11 +39,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def inbox(store: Store) -> Row:
+def inbox(store: Store) -> Inbox:
     return make_inbox(store, "agent@x.test")
 
 
-def make_inbox(store: Store, address: str) -> Row:
+def make_inbox(store: Store, address: str) -> Inbox:
     ulid = new_ulid()
     row = {
         "id": ulid,
@@ -56,6 +58,6 @@ def make_inbox(store: Store, address: str) -> Row:
         "updated_at": now_us(),
     }
     store.write_now(lambda tx: tx.insert("inbox", row))
-    found = store.read_now(lambda tx: tx.row("SELECT * FROM inbox WHERE id = ?", ulid))
+    found = store.read_now(lambda tx: unscoped_inbox(tx, ulid))
     assert found is not None
     return found

@@ -1,10 +1,14 @@
 """Indexing: identity from the message, copies and moves, deletion, counts (DESIGN §1.2)."""
 
+import msgspec
+
 from gateway.mime.parse import parse
+from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
 from gateway.store.arrival_time import listing_time
-from gateway.store.engine import Row, Store, Tx
+from gateway.store.engine import Store, Tx
 from gateway.store.ids import derived_ulid, message_id_header, new_ulid, now_us
+from gateway.store.queries.inboxes import add_inbox
 from tests.databases import database_url
 
 _RECEIVED = b"Received: from a by b; Fri, 20 Nov 2026 10:00:0%d +0000\r\n"
@@ -17,12 +21,12 @@ def _mail(n: int = 1, *, body: bytes = b"hello", received: bytes = _RECEIVED % 1
     )
 
 
-def _folder(store: Store, inbox: Row, name: str = "INBOX", role: str = "inbox") -> int:
+def _folder(store: Store, inbox: Inbox, name: str = "INBOX", role: str = "inbox") -> int:
     store.write_now(
         lambda tx: tx.insert(
             "folder",
             {
-                "inbox_id": inbox["id"],
+                "inbox_id": inbox.id,
                 "name": name,
                 "role": role,
                 "uidvalidity": 1,
@@ -37,7 +41,7 @@ def _folder(store: Store, inbox: Row, name: str = "INBOX", role: str = "inbox") 
 
 def _found(
     store: Store,
-    inbox: Row,
+    inbox: Inbox,
     raw: bytes,
     uid: int,
     folder: int,
@@ -57,7 +61,7 @@ def _labels(store: Store, message: str) -> set[str]:
     }
 
 
-def test_finding_the_same_place_again_changes_nothing(store: Store, inbox: Row) -> None:
+def test_finding_the_same_place_again_changes_nothing(store: Store, inbox: Inbox) -> None:
     folder = _folder(store, inbox)
     first = _found(store, inbox, _mail(), 1, folder)
     again = _found(store, inbox, _mail(), 1, folder)
@@ -68,7 +72,7 @@ def test_finding_the_same_place_again_changes_nothing(store: Store, inbox: Row) 
     assert store.read_now(lambda tx: tx.value("SELECT count(*) FROM location")) == 1
 
 
-def test_a_mail_delivered_twice_is_one_message_in_two_places(store: Store, inbox: Row) -> None:
+def test_a_mail_delivered_twice_is_one_message_in_two_places(store: Store, inbox: Inbox) -> None:
     folder = _folder(store, inbox)
     first = _found(store, inbox, _mail(), 1, folder)
     second = _found(store, inbox, _mail(), 2, folder)
@@ -76,7 +80,7 @@ def test_a_mail_delivered_twice_is_one_message_in_two_places(store: Store, inbox
     assert store.read_now(lambda tx: tx.value("SELECT count(*) FROM location")) == 2
 
 
-def test_the_same_message_id_with_another_body_is_another_message(store: Store, inbox: Row) -> None:
+def test_the_same_message_id_with_another_body_is_another_message(store: Store, inbox: Inbox) -> None:
     folder = _folder(store, inbox)
     first = _found(store, inbox, _mail(), 1, folder)
     second = _found(store, inbox, _mail(body=b"other"), 2, folder)
@@ -85,7 +89,7 @@ def test_the_same_message_id_with_another_body_is_another_message(store: Store, 
     assert second.thread_id == first.thread_id
 
 
-def test_a_copy_with_another_reply_to_is_another_message(store: Store, inbox: Row) -> None:
+def test_a_copy_with_another_reply_to_is_another_message(store: Store, inbox: Inbox) -> None:
     folder = _folder(store, inbox)
     first = _found(store, inbox, _mail(), 1, folder)
     forged = _mail().replace(b"Date:", b"Reply-To: eve@z.test\r\nDate:")
@@ -95,19 +99,19 @@ def test_a_copy_with_another_reply_to_is_another_message(store: Store, inbox: Ro
     assert not _found(store, inbox, forged, 3, folder).new
 
 
-def test_mail_from_before_fingerprints_keeps_its_id(store: Store, inbox: Row) -> None:
+def test_mail_from_before_fingerprints_keeps_its_id(store: Store, inbox: Inbox) -> None:
     folder = _folder(store, inbox)
-    old = inbox | {"fingerprints_since": now_us() * 2}
+    old = msgspec.structs.replace(inbox, fingerprints_since=now_us() * 2)
     kept = _found(store, old, _mail(), 1, folder).message_id
     assert kept == derived_ulid(
-        parse(_mail()).received or 0, inbox["id"], "inbound", "<m1@y.test>", parse(_mail()).identity
+        parse(_mail()).received or 0, inbox.id, "inbound", "<m1@y.test>", parse(_mail()).identity
     )
     moved = _mail().replace(b"Date:", b"X-Other: field\r\nDate:")
     assert _found(store, old, moved, 2, folder).message_id == kept
     assert _found(store, inbox, _mail(), 3, folder).message_id != kept
 
 
-def test_what_came_later_is_listed_later_and_no_two_at_one_time(store: Store, inbox: Row) -> None:
+def test_what_came_later_is_listed_later_and_no_two_at_one_time(store: Store, inbox: Inbox) -> None:
     folder = _folder(store, inbox)
     base = parse(_mail()).received or 0
     assert base % 1_000_000 == 0
@@ -130,21 +134,21 @@ def test_what_came_later_is_listed_later_and_no_two_at_one_time(store: Store, in
     assert times() == [0, 1_000, 1_000_000, 1_001_000, 1_002_000, 2_000]
 
 
-def test_a_second_with_more_mail_than_milliseconds_goes_on_in_the_next(store: Store, inbox: Row) -> None:
+def test_a_second_with_more_mail_than_milliseconds_goes_on_in_the_next(store: Store, inbox: Inbox) -> None:
     with_many = [at * 1_000 for at in range(1000)]
 
     def fill(tx: Tx) -> list[int]:
         found = []
         for _ in range(1003):
-            at = listing_time(tx, inbox["organization_id"], 5_000_000, 5_000_000)
+            at = listing_time(tx, inbox.organization_id, 5_000_000, 5_000_000)
             n = len(found)
             tx.run(
                 "INSERT INTO message (id, number, organization_id, inbox_id, thread_id, direction, subject, preview, "
                 "size, timestamp, status, created_at, updated_at) "
                 "VALUES (?, 1, ?, ?, 't', 'inbound', '', '', 1, ?, 'received', 1, 1)",
                 f"m{n}",
-                inbox["organization_id"],
-                inbox["id"],
+                inbox.organization_id,
+                inbox.id,
                 at,
             )
             found.append(at - 5_000_000)
@@ -153,7 +157,7 @@ def test_a_second_with_more_mail_than_milliseconds_goes_on_in_the_next(store: St
     assert store.write_now(fill) == [*with_many, 1_000_000, 1_001_000, 1_002_000]
 
 
-def test_our_own_message_id_names_the_sent_copy_but_no_stranger(store: Store, inbox: Row) -> None:
+def test_our_own_message_id_names_the_sent_copy_but_no_stranger(store: Store, inbox: Inbox) -> None:
     ulid = new_ulid()
     own = message_id_header(ulid, "x.test").encode()
     raw = b"From: agent@x.test\r\nTo: b@y.test\r\nSubject: s\r\nMessage-ID: " + own + b"\r\n\r\nhi\r\n"
@@ -165,7 +169,7 @@ def test_our_own_message_id_names_the_sent_copy_but_no_stranger(store: Store, in
     assert forged.message_id != ulid
 
 
-def test_a_move_keeps_the_message_and_changes_its_labels(store: Store, inbox: Row) -> None:
+def test_a_move_keeps_the_message_and_changes_its_labels(store: Store, inbox: Inbox) -> None:
     here, there = _folder(store, inbox), _folder(store, inbox, "Junk", "junk")
     one = _found(store, inbox, _mail(), 1, here)
     assert _labels(store, one.message_id) == {"received", "unread"}
@@ -176,7 +180,7 @@ def test_a_move_keeps_the_message_and_changes_its_labels(store: Store, inbox: Ro
     assert store.write_now(lambda tx: index.drop_location(tx, there, 1)) == one.message_id
 
 
-def test_deleting_leaves_nothing_and_the_thread_follows(store: Store, inbox: Row) -> None:
+def test_deleting_leaves_nothing_and_the_thread_follows(store: Store, inbox: Inbox) -> None:
     folder = _folder(store, inbox)
     one = _found(store, inbox, _mail(1), 1, folder)
     reply = _mail(2).replace(b"Subject: Hi 2", b"In-Reply-To: <m1@y.test>\r\nSubject: Re: Hi")
@@ -203,7 +207,7 @@ def test_deleting_leaves_nothing_and_the_thread_follows(store: Store, inbox: Row
 
 
 def test_a_pass_that_read_a_message_before_its_deletion_does_not_bring_it_back(
-    store: Store, inbox: Row
+    store: Store, inbox: Inbox
 ) -> None:
     folder = _folder(store, inbox)
     place = index.Place(folder, "inbox", "INBOX", 1, (), now_us())
@@ -215,12 +219,12 @@ def test_a_pass_that_read_a_message_before_its_deletion_does_not_bring_it_back(
     assert _found(store, inbox, _mail(), 2, folder).new
 
 
-def test_what_was_expunged_before_it_was_indexed_does_not_come_back(store: Store, inbox: Row) -> None:
+def test_what_was_expunged_before_it_was_indexed_does_not_come_back(store: Store, inbox: Inbox) -> None:
     folder = _folder(store, inbox)
     place = index.Place(folder, "inbox", "INBOX", 4, (), now_us())
     store.write_now(lambda tx: tx.run("UPDATE folder SET uidnext = 4"))
     for uid, validity in ((3, 1), (4, 2), (4, 1)):
-        store.write_now(lambda tx, v=validity, u=uid: index.leave_unread(tx, inbox["id"], "INBOX", v, u))
+        store.write_now(lambda tx, v=validity, u=uid: index.leave_unread(tx, inbox.id, "INBOX", v, u))
     # below the cursor nothing is read again, and another UIDVALIDITY means other messages
     assert store.read_now(lambda tx: tx.rows("SELECT uid, message_id FROM location")) == [
         {"uid": 4, "message_id": ""}
@@ -228,7 +232,7 @@ def test_what_was_expunged_before_it_was_indexed_does_not_come_back(store: Store
     assert store.write_now(lambda tx: index.index_found(tx, inbox, place, parse(_mail()))) is None
 
 
-def test_the_id_is_the_same_in_a_new_database(store: Store, inbox: Row, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_the_id_is_the_same_in_a_new_database(store: Store, inbox: Inbox, tmp_path) -> None:  # type: ignore[no-untyped-def]
     from gateway.store.migrate import migrate
 
     first = _found(store, inbox, _mail(), 7, _folder(store, inbox))
@@ -236,14 +240,14 @@ def test_the_id_is_the_same_in_a_new_database(store: Store, inbox: Row, tmp_path
     migrate(other)
     other.start()
     try:
-        other.write_now(lambda tx: tx.insert("inbox", dict(inbox)))
+        other.write_now(lambda tx: add_inbox(tx, inbox))
         again = _found(other, inbox, _mail(), 99, _folder(other, inbox))
         assert (again.message_id, again.thread_id) == (first.message_id, first.thread_id)
     finally:
         other.close()
 
 
-def test_what_a_mail_carries_to_be_used_once_is_kept_with_its_texts(store: Store, inbox: Row) -> None:
+def test_what_a_mail_carries_to_be_used_once_is_kept_with_its_texts(store: Store, inbox: Inbox) -> None:
     body = b"Your verification code is 482 913.\r\n\r\nOn 1/5/26 10:00, Bob wrote:\r\n> old\r\n"
     found = _found(store, inbox, _mail(body=body), 1, _folder(store, inbox))
     row = store.read_now(

@@ -1,19 +1,20 @@
 """Allow and block lists: the narrowest scope decides, a block beats an allow."""
 
+from gateway.records.inboxes import Inbox
 from gateway.store.allow_block_lists import verdict
-from gateway.store.engine import Row, Store
+from gateway.store.engine import Store
 from gateway.store.ids import new_ulid
 
 
-def _entry(store: Store, inbox: Row, kind: str, entry: str, *, scope: str = "inbox") -> None:
+def _entry(store: Store, inbox: Inbox, kind: str, entry: str, *, scope: str = "inbox") -> None:
     store.write_now(
         lambda tx: tx.insert(
             "list_entry",
             {
                 "id": new_ulid(),
-                "organization_id": inbox["organization_id"],
-                "pod_id": inbox["pod_id"] if scope != "organization" else None,
-                "inbox_id": inbox["id"] if scope == "inbox" else None,
+                "organization_id": inbox.organization_id,
+                "pod_id": inbox.pod_id if scope != "organization" else None,
+                "inbox_id": inbox.id if scope == "inbox" else None,
                 "direction": "receive",
                 "list_type": kind,
                 "entry": entry,
@@ -24,15 +25,15 @@ def _entry(store: Store, inbox: Row, kind: str, entry: str, *, scope: str = "inb
     )
 
 
-def _verdict(store: Store, inbox: Row, email: str) -> str:
+def _verdict(store: Store, inbox: Inbox, email: str) -> str:
     return store.read_now(lambda tx: verdict(tx, inbox, ("receive",), email))
 
 
-def test_without_entries_nothing_is_said(store: Store, inbox: Row) -> None:
+def test_without_entries_nothing_is_said(store: Store, inbox: Inbox) -> None:
     assert _verdict(store, inbox, "a@y.test") == "none"
 
 
-def test_a_block_beats_an_allow_in_one_scope(store: Store, inbox: Row) -> None:
+def test_a_block_beats_an_allow_in_one_scope(store: Store, inbox: Inbox) -> None:
     _entry(store, inbox, "allow", "y.test")
     _entry(store, inbox, "block", "bad@y.test")
     assert _verdict(store, inbox, "A@Y.test") == "allow"
@@ -40,34 +41,34 @@ def test_a_block_beats_an_allow_in_one_scope(store: Store, inbox: Row) -> None:
     assert _verdict(store, inbox, "a@z.test") == "block"  # an allow list names all there are
 
 
-def test_the_inbox_overrules_the_organization(store: Store, inbox: Row) -> None:
+def test_the_inbox_overrules_the_organization(store: Store, inbox: Inbox) -> None:
     _entry(store, inbox, "block", "y.test", scope="organization")
     _entry(store, inbox, "allow", "a@y.test")
     assert _verdict(store, inbox, "a@y.test") == "allow"
 
 
-def test_subdomains_are_not_the_domain(store: Store, inbox: Row) -> None:
+def test_subdomains_are_not_the_domain(store: Store, inbox: Inbox) -> None:
     _entry(store, inbox, "block", "y.test")
     assert _verdict(store, inbox, "a@sub.y.test") == "none"
 
 
-def _mode(store: Store, inbox: Row, mode: str, *, scope: str = "inbox") -> None:
+def _mode(store: Store, inbox: Inbox, mode: str, *, scope: str = "inbox") -> None:
     _entry(store, inbox, "mode", mode, scope=scope)
 
 
-def test_with_mode_none_an_allow_rule_only_names_a_friend(store: Store, inbox: Row) -> None:
+def test_with_mode_none_an_allow_rule_only_names_a_friend(store: Store, inbox: Inbox) -> None:
     _mode(store, inbox, "none")
     _entry(store, inbox, "allow", "y.test")
     assert _verdict(store, inbox, "a@y.test") == "allow"
     assert _verdict(store, inbox, "a@z.test") == "none"
 
 
-def test_an_allowlist_without_entries_lets_nobody_in(store: Store, inbox: Row) -> None:
+def test_an_allowlist_without_entries_lets_nobody_in(store: Store, inbox: Inbox) -> None:
     _mode(store, inbox, "allowlist", scope="organization")
     assert _verdict(store, inbox, "a@y.test") == "block"
 
 
-def test_with_modes_a_block_wins_in_every_scope(store: Store, inbox: Row) -> None:
+def test_with_modes_a_block_wins_in_every_scope(store: Store, inbox: Inbox) -> None:
     _mode(store, inbox, "none")
     _mode(store, inbox, "allowlist", scope="organization")
     _entry(store, inbox, "block", "bad@y.test", scope="organization")
@@ -77,6 +78,6 @@ def test_with_modes_a_block_wins_in_every_scope(store: Store, inbox: Row) -> Non
     assert _verdict(store, inbox, "a@z.test") == "block"
 
 
-def test_a_domain_is_compared_in_its_ascii_form(store: Store, inbox: Row) -> None:
+def test_a_domain_is_compared_in_its_ascii_form(store: Store, inbox: Inbox) -> None:
     _entry(store, inbox, "block", "xn--bcher-kva.test")
     assert _verdict(store, inbox, "a@B\u00fccher.test") == "block"

@@ -3,14 +3,15 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.records.inboxes import Inbox
 from gateway.store import threads
-from gateway.store.engine import Row, Store, Tx
+from gateway.store.engine import Store, Tx
 from gateway.store.ids import now_us
 from tests.databases import database_url
 from tests.store.conftest import make_inbox
 
 
-def _thread(store: Store, inbox: Row, own: str, reply: str = "", refs: tuple[str, ...] = ()) -> str:
+def _thread(store: Store, inbox: Inbox, own: str, reply: str = "", refs: tuple[str, ...] = ()) -> str:
     def work(tx: Tx) -> str:
         return threads.find_or_make(
             tx,
@@ -26,25 +27,25 @@ def _thread(store: Store, inbox: Row, own: str, reply: str = "", refs: tuple[str
     return store.write_now(work)
 
 
-def test_a_reply_joins_by_in_reply_to_alone_and_by_references_alone(store: Store, inbox: Row) -> None:
+def test_a_reply_joins_by_in_reply_to_alone_and_by_references_alone(store: Store, inbox: Inbox) -> None:
     first = _thread(store, inbox, "<a@x>")
     assert _thread(store, inbox, "<b@x>", reply="<a@x>") == first
     assert _thread(store, inbox, "<c@x>", refs=("<a@x>", "<unknown@x>")) == first
     assert _thread(store, inbox, "<d@x>") != first
 
 
-def test_an_answer_that_comes_first_and_its_original_meet(store: Store, inbox: Row) -> None:
+def test_an_answer_that_comes_first_and_its_original_meet(store: Store, inbox: Inbox) -> None:
     answer = _thread(store, inbox, "<b@x>", reply="<a@x>", refs=("<a@x>",))
     assert _thread(store, inbox, "<a@x>") == answer
     assert _thread(store, inbox, "<c@x>", reply="<b@x>") == answer
 
 
-def test_the_same_ids_in_another_inbox_are_another_thread(store: Store, inbox: Row) -> None:
+def test_the_same_ids_in_another_inbox_are_another_thread(store: Store, inbox: Inbox) -> None:
     other = make_inbox(store, "other@x.test")
     assert _thread(store, inbox, "<a@x>") != _thread(store, other, "<b@x>", reply="<a@x>")
 
 
-def test_hostile_references_end(store: Store, inbox: Row) -> None:
+def test_hostile_references_end(store: Store, inbox: Inbox) -> None:
     assert _thread(store, inbox, "<self@x>", reply="<self@x>", refs=("<self@x>",) * 5)
     many = tuple(f"<r{n}@x>" for n in range(5000))
     thread = _thread(store, inbox, "<m@x>", refs=many)
@@ -54,11 +55,11 @@ def test_hostile_references_end(store: Store, inbox: Row) -> None:
     assert _thread(store, inbox, "<o@x>", refs=("<r0@x>",)) == thread
 
 
-def test_mail_for_a_deleted_thread_makes_a_new_one(store: Store, inbox: Row) -> None:
+def test_mail_for_a_deleted_thread_makes_a_new_one(store: Store, inbox: Inbox) -> None:
     first = _thread(store, inbox, "<a@x>")
 
     def bury(tx: Tx) -> None:
-        threads.bury(tx, inbox["id"], first)
+        threads.bury(tx, inbox.id, first)
         tx.run("DELETE FROM thread WHERE id = ?", first)
 
     store.write_now(bury)

@@ -18,12 +18,14 @@ from gateway.core.drafts.from_mailbox import MailboxDrafts
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
 from gateway.mime.workers.parser_pool import ParserPool
+from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.settings import Sync as SyncSettings
 from gateway.store.engine import Row, Store
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.leases import LocalLeases
 from gateway.store.migrate import migrate
+from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.wake_event import Bell
 from gateway.store.wakeups import LocalWakeups
 from gateway.sync.engine import Sync
@@ -46,9 +48,9 @@ class Rig:
     idle: IdleWatch
     proxy: ImapProxy
     made: Bell
-    inboxes: dict[str, Row] = field(default_factory=dict)
+    inboxes: dict[str, Inbox] = field(default_factory=dict)
 
-    async def inbox(self, address: str) -> Row:
+    async def inbox(self, address: str) -> Inbox:
         await self.mail.add_mailbox(address, "secret")
         ulid = new_ulid()
         row = {
@@ -64,7 +66,7 @@ class Rig:
             "updated_at": now_us(),
         }
         await self.store.write(lambda tx: tx.insert("inbox", row))
-        found = await self.store.read(lambda tx: tx.row("SELECT * FROM inbox WHERE id = ?", ulid))
+        found = await self.store.read(lambda tx: unscoped_inbox(tx, ulid))
         assert found is not None
         self.inboxes[address] = found
         await self.sync.refresh(address)
@@ -92,11 +94,11 @@ class Rig:
             )
         }
 
-    async def block(self, inbox: Row) -> None:
+    async def block(self, inbox: Inbox) -> None:
         """From here on mail of ``mail()`` is blocked on arrival: what is taken for new shows."""
         rule = {
             "id": "r" * 26,
-            "organization_id": inbox["organization_id"],
+            "organization_id": inbox.organization_id,
             "direction": "receive",
             "list_type": "block",
             "entry": "world.test",

@@ -25,7 +25,7 @@ async def subjects(one: Rig, address: str) -> list[str]:
     rows = await one.rows(
         "SELECT message.subject FROM event JOIN message ON message.id = event.message_id "
         "WHERE event.inbox_id = ? ORDER BY event.seq",
-        one.inboxes[address]["id"],
+        one.inboxes[address].id,
     )
     return [row["subject"] for row in rows]
 
@@ -68,9 +68,7 @@ async def test_mail_before_a_slow_one_is_told_of_at_once_and_mail_after_it_in_or
         await one.sync.start()
         await until(lambda: _told(one, 2))  # in one piece, or in two where reading the PDF took its time
         assert await subjects(one, "agent@x.test") == ["mail 1", "pdf"]
-        (row,) = await one.rows(
-            "SELECT uidnext FROM folder WHERE inbox_id = ? AND role = 'inbox'", inbox["id"]
-        )
+        (row,) = await one.rows("SELECT uidnext FROM folder WHERE inbox_id = ? AND role = 'inbox'", inbox.id)
         assert row["uidnext"] == 3
         assert list((await texts(one)).values()) == ["Invoice 4711"]
         # a crash here: what was not written is read again, what was is not told of again
@@ -125,7 +123,7 @@ async def test_a_rebuild_keeps_what_was_read_and_reads_what_is_missing(
         assert set(before.values()) == {"Invoice 4711"}
         await one.sync.stop()
         gone = {
-            "inbox_id": inbox["id"],
+            "inbox_id": inbox.id,
             "message_id": "gone",
             "attachment_id": "a",
             "method": "pdf",

@@ -19,7 +19,7 @@ async def _two_arrive(tmp_path: Path, timeout: float, **doorbells: object) -> No
         for n in (1, 2):
             await one.deliver("agent@x.test", mail(n))
             await until(lambda n=n: one.rows("SELECT 1 FROM message WHERE subject = ?", f"mail {n}"), timeout)
-        events = await one.rows("SELECT * FROM event WHERE inbox_id = ?", inbox["id"])
+        events = await one.rows("SELECT * FROM event WHERE inbox_id = ?", inbox.id)
         assert [row["type"] for row in events] == ["message.received"] * 2
 
 

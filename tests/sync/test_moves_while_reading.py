@@ -10,7 +10,8 @@ from typing import Any
 import imapclient
 import pytest
 
-from gateway.store.engine import Row, Tx
+from gateway.records.inboxes import Inbox
+from gateway.store.engine import Tx
 from gateway.sync import apply, engine, fetch
 from gateway.sync.fetch import Delta
 from mailserver.base import MailServerDown
@@ -190,7 +191,7 @@ async def test_a_folder_made_anew_while_the_pass_fails_leaves_no_ghost(
         await one.person(AGENT, anew)
         sweep, left = engine._sweep, [True]
 
-        def fails(tx: Tx, inbox: Row) -> list[str]:
+        def fails(tx: Tx, inbox: Inbox) -> list[str]:
             if left:
                 left.clear()
                 raise MailServerDown("the pass ends here")

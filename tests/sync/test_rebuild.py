@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.engine import Row, Tx
+from gateway.records.inboxes import Inbox
+from gateway.store.engine import Tx
 from gateway.sync import apply, fetch
 from gateway.sync.rebuild import forget_inbox, rebuild
 from tests.sync.rig import Rig, mail, rig, until
@@ -133,9 +134,9 @@ async def test_a_rebuild_leaves_what_is_new_to_the_sync(tmp_path: Path, cursors:
         await one.block(inbox)
         await one.deliver("agent@x.test", mail("blocked"))
         if cursors == "lost":  # as a restored backup has them
-            await one.store.write(lambda tx: forget_inbox(tx, inbox["id"]))
+            await one.store.write(lambda tx: forget_inbox(tx, inbox.id))
         elif cursors != "kept":
-            await one.store.write(lambda tx: forget_inbox(tx, inbox["id"]))
+            await one.store.write(lambda tx: forget_inbox(tx, inbox.id))
             await one.store.write(lambda tx: _half_read(tx, inbox))
         await rebuild(one.store, one.imap, one.parser)
         subjects = [row["subject"] for row in await one.rows("SELECT subject FROM message ORDER BY subject")]
@@ -153,10 +154,10 @@ async def test_a_rebuild_leaves_what_is_new_to_the_sync(tmp_path: Path, cursors:
         assert await one.labels("mail filed by hand") == {"received", "unread", "folder:Work"}
 
 
-def _half_read(tx: Tx, inbox: Row) -> None:
+def _half_read(tx: Tx, inbox: Inbox) -> None:
     for name, role in (("INBOX", "inbox"), ("Work", "other")):
         state = fetch.FolderState(name, role, 1, 1, 0)
-        apply.save_folder(tx, inbox["id"], state, 1, 0)
+        apply.save_folder(tx, inbox.id, state, 1, 0)
 
 
 async def test_a_rebuild_forgets_drafts_that_are_gone(tmp_path: Path) -> None:
@@ -193,7 +194,7 @@ async def test_a_database_of_an_hour_ago_lists_all_and_announces_the_same_events
         await one.sync.stop()
 
         def put_back(tx: Tx) -> None:
-            forget_inbox(tx, inbox["id"])
+            forget_inbox(tx, inbox.id)
             tx.run("DELETE FROM event")
             for name, rows in kept.items():
                 for row in rows:

@@ -87,7 +87,7 @@ async def test_it_is_read_again_and_keeps_its_id(tmp_path: Path, how: str) -> No
         assert (after["id"], after["seq"], after["defects_json"]) == (before["id"], before["seq"], "[]")
         assert await one.rows("SELECT 1 FROM reread") == []
         assert len(await one.rows("SELECT 1 FROM event WHERE message_id = ?", after["id"])) == 1
-        assert await one.store.read(lambda tx: reread.due(tx, inbox["id"], 5, everything=True)) == []
+        assert await one.store.read(lambda tx: reread.due(tx, inbox.id, 5, everything=True)) == []
         if sync is not one.sync:
             await sync.stop()
 

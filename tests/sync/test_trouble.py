@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.store.engine import Row
+from gateway.records.inboxes import Inbox
 from tests.sync.rig import mail, rig, until
 
 pytestmark = pytest.mark.anyio
@@ -49,7 +49,7 @@ async def test_a_mailbox_that_is_deleted_while_it_is_read_is_no_trouble(
         await one.inbox("agent@x.test")
         look = one.sync._look
 
-        async def too_late(inbox: Row, *rest: Any) -> None:
+        async def too_late(inbox: Inbox, *rest: Any) -> None:
             homes = [
                 path
                 for path in cast(Any, one.mail).settings.data_dir.rglob("*")

@@ -23,7 +23,7 @@ async def test_more_mail_than_a_stream_holds(tmp_path: Path, monkeypatch: pytest
     core = shelf.core()
     try:
         inbox = shelf.inbox("bot@postern.test")
-        wanted = await watch(core, shelf.scope, inbox["id"], Match(), None)
+        wanted = await watch(core, shelf.scope, inbox.id, Match(), None)
         told = []
         async with aclosing(wanted.arrivals()) as found:
             received(shelf, core.events, inbox, mail(0))

@@ -142,7 +142,7 @@ def alias_view(alias: Alias) -> AliasView:
         domain=row["domain"],
         catch_all=row["address"].startswith("@"),
         refused=bool(row["refused"]),
-        inboxes=[AliasTargetView(f"inb_{one['id']}", one["address"]) for one in alias.inboxes],
+        inboxes=[AliasTargetView(f"inb_{one.id}", one.address) for one in alias.inboxes],
         created_at=iso_of(row["created_at"]),
         updated_at=iso_of(row["updated_at"]),
     )

@@ -11,7 +11,7 @@ from gateway.api.body import encode
 from gateway.api.paging import PageQuery, Paging, answer, read_paging
 from gateway.api.times import parse_time
 from gateway.core.errors import Invalid
-from gateway.core.listing import Filter, Listing
+from gateway.store.listing import Filter, Listing
 from gateway.store.search import Order
 
 Doc = msgspec.Meta
@@ -113,7 +113,7 @@ def read_filter(query: Narrowing) -> Filter:
 
 
 def page_of(
-    listing: Listing, paging: Paging, plural: str, secret: bytes, view: Callable[[Any], Any]
+    listing: Listing[Any], paging: Paging, plural: str, secret: bytes, view: Callable[[Any], Any]
 ) -> dict[str, Any]:
     """The body of a list of mail. Rows are encoded once, though they show under two names."""
     body = answer(listing, paging, plural, secret, lambda row: msgspec.Raw(encode(view(row))))

@@ -20,6 +20,7 @@ from gateway.core.access import ORGANIZATION, ORGANIZATION_OR_POD, changes, read
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.inboxes import inboxes, quotas
 from gateway.core.lookup import find_pod
+from gateway.records.inboxes import Inbox
 from gateway.store.ids import parse_id
 from mailserver.base import Endpoint
 
@@ -72,7 +73,7 @@ async def create_inbox(call: Call[CreateInbox, NoQuery]) -> InboxView:
     # C5: the spec document requires a username, the SDKs' quick start sends nothing at all
     if body.username is None and call.raw.strip() and not call.from_sdk:
         raise Invalid("username is required", field="username", fix="give a username such as agent-1")
-    row, new = await inboxes.create(
+    saved = await inboxes.create(
         call.core,
         call.scope,
         inboxes.NewInbox(
@@ -84,9 +85,9 @@ async def create_inbox(call: Call[CreateInbox, NoQuery]) -> InboxView:
             metadata=body.metadata or {},
         ),
     )
-    if not new:
+    if not saved.new:
         call.status = 200
-    return inbox_view(row)
+    return inbox_view(saved.inbox)
 
 
 @table.get(
@@ -134,7 +135,8 @@ async def update_inbox(call: Call[UpdateInbox, NoQuery]) -> InboxView:
         for name in ("display_name", "status", "metadata")
         if (value := getattr(call.body, name)) is not UNSET
     }
-    return inbox_view(await inboxes.update(call.core, call.scope, call.ids["inbox_id"], changes))
+    saved = await inboxes.update(call.core, call.scope, call.ids["inbox_id"], changes)
+    return inbox_view(saved.inbox)
 
 
 @table.delete(
@@ -151,9 +153,7 @@ async def delete_inbox(call: Call[NoBody, NoQuery]) -> None:
 async def set_credentials(call: Call[NoBody, NoQuery]) -> CredentialsView:
     """Make (or replace) the password with which a person opens this inbox in a mail client; shown once."""
     row, password, access = await inboxes.set_credentials(call.core, call.scope, call.ids["inbox_id"])
-    return CredentialsView(
-        f"inb_{row['id']}", row["address"], password, _end(access.imap), _end(access.submission)
-    )
+    return CredentialsView(f"inb_{row.id}", row.address, password, _end(access.imap), _end(access.submission))
 
 
 @table.delete("/inboxes/{inbox_id}/credentials", access=changes("inbox_credentials"))
@@ -181,18 +181,18 @@ async def set_quota(call: Call[SetQuota, NoQuery]) -> QuotaView:
 
 def _quota_view(found: quotas.Quota) -> QuotaView:
     row = found.inbox
-    return QuotaView(f"inb_{row['id']}", row["address"], found.own, found.default, found.limit, found.used)
+    return QuotaView(f"inb_{row.id}", row.address, found.own, found.default, found.limit, found.used)
 
 
 def _end(end: Endpoint) -> EndpointView:
     return EndpointView(end.host, end.port, end.tls)
 
 
-async def _in_pod(call: Call[Any, Any], row: dict[str, Any]) -> None:
+async def _in_pod(call: Call[Any, Any], inbox: Inbox) -> None:
     """An inbox of another pod does not exist under this one."""
     if "pod_id" not in call.ids:
         return
     ref = call.ids["pod_id"]
     pod = await call.core.store.read(lambda tx: find_pod(tx, call.scope, ref))
-    if pod["id"] != row["pod_id"] and parse_id("pod", ref) != row["pod_id"]:
+    if pod["id"] != inbox.pod_id and parse_id("pod", ref) != inbox.pod_id:
         raise NotFound(f"there is no inbox {call.ids['inbox_id'][:100]!r} in this pod")

@@ -9,6 +9,7 @@ import msgspec
 from gateway.api.times import iso, iso_of
 from gateway.core.accounts.keys import permissions_of
 from gateway.core.domains.records import records_of
+from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.store.engine import Row
 from gateway.store.json_columns import load
@@ -205,21 +206,21 @@ def organization_view(row: Row) -> OrganizationView:
     )
 
 
-def inbox_view(row: Row) -> InboxView:
+def inbox_view(row: Inbox) -> InboxView:
     return InboxView(
-        inbox_id=f"inb_{row['id']}",
-        pod_id=f"pod_{row['pod_id']}",
-        email=row["address"],
-        email_address=row["address"],
-        username=row["username"],
-        domain=row["domain"],
-        display_name=row["display_name"],
-        client_id=row["client_id"],
-        status="paused" if row["status"] == "suspended" else "active",
-        metadata=load(row["metadata_json"]),
-        created_at=iso_of(row["created_at"]),
-        updated_at=iso_of(row["updated_at"]),
-        quota_bytes=msgspec.UNSET if row["quota"] is None else row["quota"],
+        inbox_id=f"inb_{row.id}",
+        pod_id=f"pod_{row.pod_id}",
+        email=row.address,
+        email_address=row.address,
+        username=row.username,
+        domain=row.domain,
+        display_name=row.display_name,
+        client_id=row.client_id,
+        status="paused" if row.status == "suspended" else "active",
+        metadata=row.metadata,
+        created_at=iso_of(row.created_at),
+        updated_at=iso_of(row.updated_at),
+        quota_bytes=msgspec.UNSET if row.quota is None else row.quota,
     )
 
 

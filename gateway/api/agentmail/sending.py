@@ -89,7 +89,7 @@ async def send_message(call: Call[SendBody, NoQuery]) -> Sent:
         )
         return await sending.send(call.core, call.scope, inbox, request, completion)
 
-    return await once(call, f"send {inbox['id']}", run)  # type: ignore[return-value]
+    return await once(call, f"send {inbox.id}", run)  # type: ignore[return-value]
 
 
 @table.post(f"{_ONE}/reply", access=changes("message_send", "message_read", test="any"))
@@ -115,7 +115,7 @@ async def _answer(call: Call[Any, Any], kind: str, *, reply_all: bool) -> Sent:
     inbox = await core.store.read(lambda tx: find_inbox(tx, call.scope, call.ids["inbox_id"]))
     original = (
         await messages.get_messages(
-            core, call.scope, inbox["id"], [call.ids["message_id"]], bodies=True, strict=True
+            core, call.scope, inbox.id, [call.ids["message_id"]], bodies=True, strict=True
         )
     )[0]
 
@@ -141,4 +141,4 @@ async def _answer(call: Call[Any, Any], kind: str, *, reply_all: bool) -> Sent:
             core, call.scope, inbox, original, request, reply_all=reply_all, idempotency=completion
         )
 
-    return await once(call, f"{kind} {inbox['id']} {original['id']}", run)  # type: ignore[return-value]
+    return await once(call, f"{kind} {inbox.id} {original['id']}", run)  # type: ignore[return-value]

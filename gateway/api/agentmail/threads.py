@@ -19,10 +19,10 @@ from gateway.api.agentmail.views import (
 from gateway.api.paging import PageQuery, read_paging, token
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core.access import changes, reads
-from gateway.core.listing import Window
 from gateway.core.mail import delete as removal
 from gateway.core.mail import search, threads
 from gateway.core.mail.relabel import change_thread
+from gateway.store.listing import Window
 
 table = Table("Threads")
 

@@ -35,7 +35,7 @@ async def create_inbox(call: Call[CreateInbox, NoQuery]) -> Data[InboxView]:
     """Create an inbox: a real mailbox on the mail server."""
     username, domain = _address(call.body.email)
     with fields("email", username="email", domain="email", display_name="name"):
-        row, _ = await inboxes.create(
+        saved = await inboxes.create(
             call.core,
             call.scope,
             inboxes.NewInbox(
@@ -45,7 +45,7 @@ async def create_inbox(call: Call[CreateInbox, NoQuery]) -> Data[InboxView]:
                 client_id=own_id(call),
             ),
         )
-    return Data(inbox_view(row))
+    return Data(inbox_view(saved.inbox))
 
 
 @table.get("/inboxes", access=reads("inbox_read"))

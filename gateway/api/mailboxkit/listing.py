@@ -22,7 +22,7 @@ import msgspec
 from gateway.api.query import whole_number
 from gateway.api.routing import Call
 from gateway.api.times import to_seconds
-from gateway.core.listing import Listing, Window
+from gateway.store.listing import Listing, Window
 
 DEFAULT_PER_PAGE = 15
 MAX_PER_PAGE = 100
@@ -117,7 +117,7 @@ def window_of(query: PageQuery, *, ascending: bool = False) -> Window:
 
 
 def listed(
-    call: Call[Any, Any], window: Window, listing: Listing, render: Callable[[Any], Item]
+    call: Call[Any, Any], window: Window, listing: Listing[Any], render: Callable[[Any], Item]
 ) -> Rows[Item]:
     """The body of a list; ``window`` is what ``window_of`` answered."""
     page, last = window.offset // window.limit + 1, max(1, -(-listing.total // window.limit))
@@ -140,7 +140,7 @@ def listed(
 
 
 def listed_mail(
-    call: Call[Any, Any], window: Window, listing: Listing, render: Callable[[Any], Item]
+    call: Call[Any, Any], window: Window, listing: Listing[Any], render: Callable[[Any], Item]
 ) -> MailRows[Item]:
     """The body of a list of mail, as ``listed``."""
     rows = listed(call, window, listing, render)

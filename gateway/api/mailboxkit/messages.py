@@ -7,9 +7,9 @@ from gateway.api.mailboxkit.listing import Data, MailQuery, MailRows, listed_mai
 from gateway.api.mailboxkit.message_view import MessageView, message_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core.access import reads
-from gateway.core.listing import Filter
 from gateway.core.mail import messages
 from gateway.events.payload import message_facts
+from gateway.store.listing import Filter
 
 table = Table("messages")
 

@@ -49,8 +49,8 @@ async def register_agent(call: Call[Registration, NoQuery]) -> RegisteredView:
     call.headers["Cache-Control"] = "no-store"
     return RegisteredView(
         api_key=made.key,
-        email=made.inbox["address"],
-        inbox_id=shown_ulid(made.inbox["id"]),
+        email=made.inbox.address,
+        inbox_id=shown_ulid(made.inbox.id),
         owner_email=made.organization["owner_email"],
         message="Save your API key — it will not be shown again.",
     )

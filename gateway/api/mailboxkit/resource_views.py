@@ -9,6 +9,7 @@ from gateway.api.mailboxkit.ids import shown_ulid
 from gateway.api.mailboxkit.listing import shown_time
 from gateway.api.times import to_seconds
 from gateway.core.domains import records as domains_records
+from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.store.engine import Row
 from gateway.store.ids import number_of
@@ -88,14 +89,14 @@ class DnsView(msgspec.Struct):
     dmarc: RecordView
 
 
-def inbox_view(row: Row) -> InboxView:
+def inbox_view(row: Inbox) -> InboxView:
     return InboxView(
-        id=row["number"],
-        ulid=shown_ulid(row["id"]),
-        name=row["display_name"] or row["username"],
-        email=row["address"],
-        organization_id=number_of(row["organization_id"]),
-        created_at=to_seconds(row["created_at"]),
+        id=row.number,
+        ulid=shown_ulid(row.id),
+        name=row.display_name or row.username,
+        email=row.address,
+        organization_id=number_of(row.organization_id),
+        created_at=to_seconds(row.created_at),
     )
 
 

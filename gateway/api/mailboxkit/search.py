@@ -15,9 +15,9 @@ from gateway.api.routing import Call, Table
 from gateway.api.times import parse_day
 from gateway.core.access import reads
 from gateway.core.errors import Invalid
-from gateway.core.listing import Filter
 from gateway.core.mail.search import search_messages
 from gateway.events.payload import message_facts
+from gateway.store.listing import Filter
 
 table = Table("messages")
 

@@ -26,7 +26,7 @@ from gateway.core.sending.reply import ReplyRequest
 from gateway.core.sending.send import SendRequest
 from gateway.core.sent import Sent
 from gateway.mime.attachment_names import unique_names
-from gateway.store.engine import Row
+from gateway.records.inboxes import Inbox
 from gateway.store.ids import number_of
 
 table = Table("messages")
@@ -100,7 +100,7 @@ async def reply(call: Call[ReplyBody, NoQuery]) -> Data[SentView]:
     """Reply to a message, in its thread: to its Reply-To, else its sender; to a sent one's recipients."""
     core, ids = call.core, call.ids
     inbox = await core.store.read(lambda tx: find_inbox(tx, call.scope, ids["inbox_id"]))
-    found = await messages.get_messages(core, call.scope, inbox["id"], [ids["message_id"]], strict=True)
+    found = await messages.get_messages(core, call.scope, inbox.id, [ids["message_id"]], strict=True)
     given = await read_given(call, ReplyBody)
     body = given.body
     request = ReplyRequest(
@@ -121,7 +121,7 @@ async def reply(call: Call[ReplyBody, NoQuery]) -> Data[SentView]:
 
 async def _accept(
     call: Call[SendBody, NoQuery] | Call[ReplyBody, NoQuery],
-    inbox: Row,
+    inbox: Inbox,
     run: Callable[[Completion | None], Awaitable[Sent]],
 ) -> Response:
     render = partial(_answer, inbox, call.scope.test)
@@ -131,16 +131,16 @@ async def _accept(
     return Response(text, status, media_type="application/json")
 
 
-def _answer(inbox: Row, test: bool, sent: Sent) -> tuple[int, str]:
+def _answer(inbox: Inbox, test: bool, sent: Sent) -> tuple[int, str]:
     message = sent.message
     entries = [msgspec.structs.asdict(one) for one in message.attachments]
     view = SentView(
         id=number_of(sent.message_id),
         ulid=shown_ulid(sent.message_id),
-        inbox_id=inbox["number"],
+        inbox_id=inbox.number,
         message_id=message.message_id,
-        from_email=inbox["address"],
-        from_name=inbox["display_name"] or None,
+        from_email=inbox.address,
+        from_name=inbox.display_name or None,
         to_emails=[one.email for one in message.to],
         cc_emails=[one.email for one in message.cc],
         bcc_emails=[one.email for one in sent.bcc],

@@ -11,11 +11,11 @@ from gateway.api.mailboxkit.message_view import MessageView, message_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import to_seconds
 from gateway.core.access import reads
-from gateway.core.listing import Filter
 from gateway.core.mail import threads
 from gateway.events.payload import message_facts
 from gateway.store.engine import Row
 from gateway.store.ids import number_of
+from gateway.store.listing import Filter
 
 table = Table("threads")
 

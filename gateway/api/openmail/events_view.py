@@ -11,6 +11,7 @@ import msgspec
 from gateway.api.openmail.attachment_view import AttachmentView, attachment_views
 from gateway.api.times import iso_of
 from gateway.events.dialect_format import Try
+from gateway.records.inboxes import Inbox
 from gateway.store.json_columns import load
 
 ON_SOCKETS = frozenset({"message.received"})
@@ -64,7 +65,7 @@ def render(event: Mapping[str, Any], attempt: Try, public_url: str) -> EventView
     return None
 
 
-def render_test(event_id: str, attempt: Try, inbox: Mapping[str, Any] | None) -> EventView:
+def render_test(event_id: str, attempt: Try, inbox: Inbox | None) -> EventView:
     """The body of a test event: to an inbox's webhook, or with ``inbox`` None to the account's."""
     return EventView(
         event="setup.test",
@@ -72,8 +73,8 @@ def render_test(event_id: str, attempt: Try, inbox: Mapping[str, Any] | None) ->
         occurred_at=iso_of(attempt.at),
         delivered_at=iso_of(attempt.at),
         attempt=attempt.number,
-        inbox_id=f"inb_{inbox['id']}" if inbox else None,
-        inbox_address=inbox["address"] if inbox else None,
+        inbox_id=inbox.public_id if inbox else None,
+        inbox_address=inbox.address if inbox else None,
     )
 
 
@@ -111,8 +112,8 @@ def _reputation(event: Mapping[str, Any]) -> EventView:
         event=event["type"],
         event_id=f"evt_{event['id']}",
         occurred_at=iso_of(event["created_at"]),
-        inbox_id=f"inb_{inbox['id']}" if inbox else None,
-        inbox_address=inbox["address"] if inbox else None,
+        inbox_id=inbox.public_id if inbox else None,
+        inbox_address=inbox.address if inbox else None,
         pod_id=f"pod_{facts['pod_id']}",
         reason=facts["reason"],
     )

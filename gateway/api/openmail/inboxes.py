@@ -18,10 +18,9 @@ from gateway.core.access import ORGANIZATION, ORGANIZATION_OR_POD, admit, change
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.inboxes import inboxes
-from gateway.core.listing import Listing
 from gateway.core.paging import clean_text
 from gateway.core.webhooks import inbox_webhook
-from gateway.store.engine import Row
+from gateway.store.listing import Listing
 
 table = Table("inboxes")
 
@@ -69,7 +68,7 @@ async def create_inbox(call: Call[CreateInbox, NoQuery]) -> InboxView:
     """
     body = call.body
     named = body.username if body.mailbox_name is None else body.mailbox_name
-    row, _ = await inboxes.create(
+    saved = await inboxes.create(
         call.core,
         call.scope,
         inboxes.NewInbox(
@@ -83,7 +82,7 @@ async def create_inbox(call: Call[CreateInbox, NoQuery]) -> InboxView:
             webhook_url=body.webhook_url or None,
         ),
     )
-    return await _shown(call.core, row)
+    return await _shown(call.core, saved)
 
 
 @table.get("/inboxes", access=reads("inbox_read"))
@@ -95,7 +94,7 @@ async def list_inboxes(call: Call[NoBody, InboxesQuery]) -> Page[InboxView]:
         )
     except NotFound:  # a filter that matches nothing
         found = Listing([], 0)
-    ids = [row["id"] for row in found.rows]
+    ids = [row.id for row in found.rows]
     urls = await call.core.store.read(lambda tx: inbox_webhook.urls_of(tx, ids)) if ids else {}
     return page(found, lambda row: inbox_view(row, urls.get(row["id"])))
 
@@ -103,7 +102,8 @@ async def list_inboxes(call: Call[NoBody, InboxesQuery]) -> Page[InboxView]:
 @table.get("/inboxes/{inbox_id}", access=reads("inbox_read"))
 async def get_inbox(call: Call[NoBody, NoQuery]) -> InboxView:
     """Get an inbox."""
-    return await _shown(call.core, await inboxes.get(call.core, call.scope, call.ids["inbox_id"]))
+    inbox = await inboxes.get(call.core, call.scope, call.ids["inbox_id"])
+    return await _shown(call.core, inboxes.Saved(inbox))
 
 
 @table.patch("/inboxes/{inbox_id}", access=changes("inbox_update", kinds=ORGANIZATION_OR_POD))
@@ -127,8 +127,9 @@ async def delete_inbox(call: Call[NoBody, NoQuery]) -> None:
     await inboxes.delete(call.core, call.scope, call.ids["inbox_id"])
 
 
-async def _shown(core: Core, row: Row) -> InboxView:
-    return inbox_view(row, await core.store.read(partial(inbox_webhook.url_of, inbox_id=row["id"])))
+async def _shown(core: Core, saved: inboxes.Saved) -> InboxView:
+    url = await core.store.read(partial(inbox_webhook.url_of, inbox_id=saved.inbox.id))
+    return inbox_view(saved.inbox, url, saved.webhook_secret)
 
 
 def _mailbox_name(text: str) -> str:

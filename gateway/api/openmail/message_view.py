@@ -9,6 +9,7 @@ import msgspec
 from gateway.api.openmail.attachment_view import AttachmentView, attachment_views
 from gateway.api.times import iso_of
 from gateway.mime.delivery_role import delivery_role
+from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row
 from gateway.store.people import emails_of, people_of, person_of
 
@@ -68,7 +69,7 @@ class ThreadMessages(msgspec.Struct, rename="camel"):
     data: list[MessageView]
 
 
-def message_view(row: Row, inbox: Row, public_url: str) -> MessageView:
+def message_view(row: Row, inbox: Inbox, public_url: str) -> MessageView:
     """A message row with ``text``, ``html`` and ``attachments`` (``core.mail.attachment_text``), of ``inbox``."""
     sender = person_of(row["from_json"])
     to, cc = people_of(row["to_json"]), people_of(row["cc_json"])
@@ -81,9 +82,9 @@ def message_view(row: Row, inbox: Row, public_url: str) -> MessageView:
         inbox_id=f"inb_{row['inbox_id']}",
         direction=row["direction"],
         from_addr=sender.email if sender else "",
-        to_addr=inbox["address"] if inbound else first[0].email if first else "",
+        to_addr=inbox.address if inbound else first[0].email if first else "",
         header_to=written if inbound and written else None,
-        delivery_role=delivery_role(inbox["address"], to, cc) if inbound else None,
+        delivery_role=delivery_role(inbox.address, to, cc) if inbound else None,
         cc=emails_of(row["cc_json"]),
         subject=row["subject"],
         body_text=row["text"] or "",

@@ -6,10 +6,10 @@ from gateway.api.openmail.message_view import Direction, MessageView, message_vi
 from gateway.api.openmail.offset_paging import MailPage, MailQuery, mail_page, window_of
 from gateway.api.routing import Call, NoBody, Table
 from gateway.core.access import reads
-from gateway.core.listing import Filter
 from gateway.core.lookup import find_inbox
 from gateway.core.mail import messages
 from gateway.core.mail.attachment_text import fill_texts
+from gateway.store.listing import Filter
 
 table = Table("messages")
 
@@ -30,7 +30,7 @@ async def list_messages(call: Call[NoBody, MessageQuery]) -> MailPage[MessageVie
     found = await messages.list_messages(
         core,
         call.scope,
-        inbox["id"],
+        inbox.id,
         Filter(direction=call.query.direction, include=call.query.include),
         window_of(call.query),
         bodies=True,

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import msgspec
 
 from gateway.api.query import whole_number
-from gateway.core.listing import Listing, Window
+from gateway.store.listing import Listing, Window
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
@@ -79,12 +79,12 @@ def window_of(query: OffsetQuery, *, ascending: bool = False) -> Window:
     )
 
 
-def page(listing: Listing, render: Callable[[Any], Item]) -> Page[Item]:
+def page(listing: Listing[Any], render: Callable[[Any], Item]) -> Page[Item]:
     """The body of a list."""
     return Page([render(row) for row in listing.rows], listing.total)
 
 
-def mail_page(listing: Listing, render: Callable[[Any], Item]) -> MailPage[Item]:
+def mail_page(listing: Listing[Any], render: Callable[[Any], Item]) -> MailPage[Item]:
     """The body of a list of mail."""
     return MailPage(
         [render(row) for row in listing.rows], listing.total, listing.unauthenticated or msgspec.UNSET

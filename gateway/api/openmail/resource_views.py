@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.api.times import iso, iso_of
+from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row
 
 
@@ -80,17 +81,17 @@ def pod_view(row: Row) -> PodView:
     )
 
 
-def inbox_view(row: Row, webhook_url: str | None) -> InboxView:
-    """An inbox's row; the secret is shown when the row has one (``core.inboxes.inboxes`` puts it there once)."""
+def inbox_view(row: Inbox, webhook_url: str | None, webhook_secret: str | None = None) -> InboxView:
+    """``webhook_secret``: of a webhook that was just made; it is shown now or never."""
     return InboxView(
-        id=f"inb_{row['id']}",
-        pod_id=f"pod_{row['pod_id']}",
-        address=row["address"],
-        display_name=row["display_name"] or None,
+        id=f"inb_{row.id}",
+        pod_id=f"pod_{row.pod_id}",
+        address=row.address,
+        display_name=row.display_name or None,
         webhook_url=webhook_url,
-        created_at=iso_of(row["created_at"]),
-        external_id=row["external_id"] or UNSET,
-        webhook_secret=row.get("webhook_secret") or UNSET,
+        created_at=iso_of(row.created_at),
+        external_id=row.external_id or UNSET,
+        webhook_secret=webhook_secret or UNSET,
     )
 
 

@@ -29,7 +29,7 @@ from gateway.core.sent import Sent
 from gateway.mime.addresses import InvalidAddress, parse_user_address
 from gateway.mime.html_guess import looks_like_html
 from gateway.mime.html_text import html_to_text
-from gateway.store.engine import Row
+from gateway.records.inboxes import Inbox
 from gateway.store.ids import message_id_header
 
 table = Table("messages")
@@ -70,7 +70,7 @@ async def send_email(call: Call[SendBody, NoQuery]) -> SentView:
     key = idempotency_key(call.request.headers.get("idempotency-key"))
     given = await read_send(call)
     _check(given.body, core.settings.limits.recipients)
-    fingerprint = await asyncio.to_thread(_fingerprint, inbox["id"], given)
+    fingerprint = await asyncio.to_thread(_fingerprint, inbox.id, given)
     answer = await send_once(
         call,
         f"openmail/{call.scope.organization}",
@@ -111,15 +111,15 @@ def _fingerprint(inbox_id: str, given: SendGiven) -> str:
     return hashlib.sha256(encode([inbox_id, body, files])).hexdigest()
 
 
-def _answer(inbox: Row, test: bool, sent: Sent) -> tuple[int, str]:
+def _answer(inbox: Inbox, test: bool, sent: Sent) -> tuple[int, str]:
     message_id, at = sent.message_id, sent.at
     view = SentView(
         message_id=f"msg_{message_id}",
         thread_id=f"thr_{sent.thread_id}",
-        provider_message_id=message_id_header(message_id, inbox["domain"]),
+        provider_message_id=message_id_header(message_id, inbox.domain),
         status="sent" if test else "pending",
         id=f"msg_{message_id}",
-        inbox_id=f"inb_{inbox['id']}",
+        inbox_id=f"inb_{inbox.id}",
         direction="outbound",
         created_at=iso_of(at - at % _SECOND_US),
     )
@@ -127,7 +127,7 @@ def _answer(inbox: Row, test: bool, sent: Sent) -> tuple[int, str]:
 
 
 async def _send(
-    call: Call[SendBody, NoQuery], inbox: Row, given: SendGiven, completion: Completion | None
+    call: Call[SendBody, NoQuery], inbox: Inbox, given: SendGiven, completion: Completion | None
 ) -> Sent:
     body, core = given.body, call.core
     text, html = await asyncio.to_thread(_texts, body)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from gateway.api.openmail.events_view import ON_SOCKETS
 from gateway.api.openmail.socket_protocol import Subscribe
 from gateway.core.errors import Invalid, NotFound
-from gateway.core.lookup import find_inbox, inbox_ids, require
+from gateway.core.lookup import find_inbox, require
 from gateway.core.webhooks.single_webhook import EVENT_TYPES
 from gateway.events.reach import permissions_of
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import parse_id
+from gateway.store.queries.inboxes import inbox_ids_in_reach
 from gateway.store.scope import Scope
 
 
@@ -73,11 +74,11 @@ def asked(tx: Tx, scope: Scope, frame: Subscribe) -> Filter:
     types = _types(frame)
     if frame.inbox_ids:
         return Filter(
-            inboxes=frozenset(find_inbox(tx, scope, ref)["id"] for ref in frame.inbox_ids), types=types
+            inboxes=frozenset(find_inbox(tx, scope, ref).id for ref in frame.inbox_ids), types=types
         )
     if scope.kind == "organization":
         return Filter(everywhere=True, types=types)
-    reach = frozenset(inbox_ids(tx, scope))
+    reach = frozenset(inbox_ids_in_reach(tx, scope))
     if not reach:
         raise NotFound("the pod of this key has no inbox yet", fix="subscribe again when it has one")
     return Filter(inboxes=reach, types=types)
@@ -87,7 +88,7 @@ def named(tx: Tx, scope: Scope, current: Filter, refs: list[str] | None) -> froz
     """The inboxes to take off; one that is heard is known though it was deleted. Raises NotFound, Forbidden."""
     found = (parse_id("inb", ref) for ref in refs or ())
     return frozenset(
-        known if known in current.inboxes else find_inbox(tx, scope, ref)["id"]
+        known if known in current.inboxes else find_inbox(tx, scope, ref).id
         for known, ref in zip(found, refs or (), strict=True)
     )
 

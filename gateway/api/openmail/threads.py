@@ -10,10 +10,10 @@ from gateway.api.openmail.message_view import ThreadMessages, ThreadView, messag
 from gateway.api.openmail.offset_paging import MailPage, MailQuery, mail_page, window_of
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core.access import changes, reads
-from gateway.core.listing import Filter
 from gateway.core.lookup import find_inbox
 from gateway.core.mail import read_state, threads
 from gateway.core.mail.attachment_text import fill_texts
+from gateway.store.listing import Filter
 
 table = Table("threads")
 

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from gateway.core.accounts.keys import key_row, new_secret
 from gateway.core.context import Core
 from gateway.core.domains.domains import domain_row
-from gateway.core.inboxes import quotas
 from gateway.store import aliases
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us
+from gateway.store.queries.inboxes import unscoped_inboxes, unscoped_quotas
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
 
@@ -113,7 +113,7 @@ async def reconcile_mail_server(core: Core) -> None:
 
     def read(tx: Tx) -> tuple[list[str], list[str], dict[str, list[str]], dict[str, int]]:
         domains = [row["name"] for row in tx.rows("SELECT name FROM domain WHERE proven_at IS NOT NULL")]
-        boxes = [row["address"] for row in tx.rows("SELECT address FROM inbox WHERE status <> 'deleting'")]
-        return domains, boxes, aliases.table(tx), quotas.of_inboxes(tx)
+        boxes = [one.address for one in unscoped_inboxes(tx)]
+        return domains, boxes, aliases.table(tx), unscoped_quotas(tx)
 
     await core.mail.reconcile(*await core.store.read(read))

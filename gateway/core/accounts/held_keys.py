@@ -112,7 +112,7 @@ def _home(tx: Tx, scope: Scope, holder: Holder) -> str | None:
     """The ULID of the pod the holder is or stands in; None for the account, or when the pod is gone."""
     if holder.inbox is not None:
         inbox = find_inbox(tx, scope, holder.inbox)
-        found: str | None = tx.value("SELECT id FROM pod WHERE id = ?", inbox["pod_id"])
+        found: str | None = tx.value("SELECT id FROM pod WHERE id = ?", inbox.pod_id)
         return found
     return None if holder.pod is None else str(find_pod(tx, scope, holder.pod)["id"])
 
@@ -121,7 +121,7 @@ def _held_by(tx: Tx, scope: Scope, holder: Holder) -> tuple[str, list[object]]:
     """SQL condition and parameters of the holder's keys."""
     where, args = "organization_id = ?", [scope.organization]
     if holder.inbox is not None:
-        return f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, holder.inbox)["id"]]
+        return f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, holder.inbox).id]
     if holder.pod is not None:
         return f"{where} AND inbox_id IS NULL AND pod_id = ?", [*args, find_pod(tx, scope, holder.pod)["id"]]
     return f"{where} AND inbox_id IS NULL AND pod_id IS NULL", list(args)

@@ -8,7 +8,6 @@ from functools import partial
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound
 from gateway.core.key_ring import hash_of
-from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_inbox, find_pod, require, require_own_test
 from gateway.core.paging import clean_text, page_of
 from gateway.events.delivery_queue import in_order, withdraw
@@ -16,6 +15,7 @@ from gateway.events.reach import end_webhooks, waiting_beyond
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us, number_in, number_of, parse_id
 from gateway.store.json_columns import dump, load
+from gateway.store.listing import Listing, Window
 from gateway.store.scope import Scope
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -89,7 +89,7 @@ async def create(
 
     def write(tx: Tx) -> Row:
         pod_id = find_pod(tx, scope, pod)["id"] if pod is not None else scope.pod
-        inbox_id = find_inbox(tx, scope, inbox)["id"] if inbox is not None else scope.inbox
+        inbox_id = find_inbox(tx, scope, inbox).id if inbox is not None else scope.inbox
         row = key_row(
             key,
             scope.organization,
@@ -142,16 +142,16 @@ def _check_count(tx: Tx, pod_id: str | None, inbox_id: str | None, most: int) ->
 
 async def list_keys(
     core: Core, scope: Scope, window: Window, *, pod: str | None = None, inbox: str | None = None
-) -> Listing:
+) -> Listing[Row]:
     """The keys inside the reach, newest first."""
     require(scope, "api_key_read")
 
-    def read(tx: Tx) -> Listing:
+    def read(tx: Tx) -> Listing[Row]:
         where, args = _reach(scope)
         if pod is not None:
             where, args = f"{where} AND pod_id = ?", [*args, find_pod(tx, scope, pod)["id"]]
         if inbox is not None:
-            where, args = f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, inbox)["id"]]
+            where, args = f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, inbox).id]
         return page_of(tx, "api_key", where, args, window)
 
     listing = await core.store.read(read)
@@ -238,12 +238,10 @@ def find_key(tx: Tx, scope: Scope, ref: str) -> Row:
 def find_key_under(tx: Tx, scope: Scope, ref: str, *, pod: str | None, inbox: str | None) -> Row:
     """The same, looked for among the keys of a pod or an inbox when one is named."""
     row = find_key(tx, scope, ref)
-    for column, holder in (
-        ("pod_id", None if pod is None else find_pod(tx, scope, pod)),
-        ("inbox_id", None if inbox is None else find_inbox(tx, scope, inbox)),
-    ):
-        if holder is not None and row[column] != holder["id"]:
-            raise NotFound(f"there is no API key {ref[:100]!r} here", fix="list the keys to see their ids")
+    of_pod = pod is None or row["pod_id"] == find_pod(tx, scope, pod)["id"]
+    of_inbox = inbox is None or row["inbox_id"] == find_inbox(tx, scope, inbox).id
+    if not (of_pod and of_inbox):
+        raise NotFound(f"there is no API key {ref[:100]!r} here", fix="list the keys to see their ids")
     return row
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from gateway.core.context import Core
 from gateway.core.domains.domains import domain_count, domain_limit
 from gateway.core.errors import NotFound
-from gateway.core.inboxes.inboxes import inbox_count, inbox_limit
-from gateway.core.lookup import inbox_ids
+from gateway.core.inboxes.inboxes import inbox_limit
 from gateway.store.engine import Row, Tx
+from gateway.store.queries.inboxes import inbox_count, inbox_ids_in_reach
 from gateway.store.row_counts import total
 from gateway.store.scope import Scope
 
@@ -25,7 +25,9 @@ async def get(core: Core, scope: Scope) -> Row:
             "inbox_limit": inbox_limit(tx, core, scope.organization),
             "domain_count": domain_count(tx, scope.organization),
             "domain_limit": domain_limit(tx, core, scope.organization),
-            "message_count": total(tx, "message", inbox_ids(tx, Scope(scope.organization)), hidden=True),
+            "message_count": total(
+                tx, "message", inbox_ids_in_reach(tx, Scope(scope.organization)), hidden=True
+            ),
         }
 
     return await core.store.read(read)

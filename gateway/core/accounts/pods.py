@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from gateway.core.context import Core
 from gateway.core.errors import Conflict, Forbidden
-from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_pod, require
 from gateway.core.paging import clean_text, page_of
 from gateway.store.engine import NotUnique, Row, Tx
 from gateway.store.ids import new_ulid, now_us
+from gateway.store.listing import Listing, Window
 from gateway.store.scope import Scope
 
 _CONTENTS = (("inbox", "inboxes", "pod_not_empty"), ("domain", "domains", "pod_has_domains"))
@@ -59,7 +59,7 @@ async def get(core: Core, scope: Scope, ref: str) -> Row:
     return await core.store.read(lambda tx: find_pod(tx, scope, ref))
 
 
-async def list_pods(core: Core, scope: Scope, window: Window, *, default_first: bool = False) -> Listing:
+async def list_pods(core: Core, scope: Scope, window: Window, *, default_first: bool = False) -> Listing[Row]:
     """The pods inside the reach, newest first; ``default_first`` (offset paging only) leads with the default."""
     require(scope, "pod_read")
     where, args = "organization_id = ?", [scope.organization]

@@ -17,6 +17,7 @@ from gateway.core.errors import Forbidden, Invalid, Missing, TooMany
 from gateway.core.inboxes import inboxes
 from gateway.core.paging import clean_text
 from gateway.mime.addresses import InvalidAddress, check_address
+from gateway.records.inboxes import Inbox
 from gateway.settings import Register
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
@@ -32,7 +33,7 @@ class Registered:
     """What was made. ``key`` is shown now and never again."""
 
     organization: Row
-    inbox: Row
+    inbox: Inbox
     key: str
 
 
@@ -70,8 +71,8 @@ async def register(
         return made
 
     organization = await core.store.write(write)
-    inbox, _ = await inboxes.create(core, Scope(organization["id"]), inboxes.NewInbox(display_name=name))
-    return Registered(organization, inbox, key)
+    made = await inboxes.create(core, Scope(organization["id"]), inboxes.NewInbox(display_name=name))
+    return Registered(organization, made.inbox, key)
 
 
 def _checked(name: str, owner_email: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from gateway.core.mail.wait_match import Match
 from gateway.core.sending.send import SendRequest, send
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.inboxes import unscoped_inboxes_of
 from gateway.store.scope import Scope
 from mailserver.base import MailServerError
 
@@ -42,13 +43,14 @@ async def round_trip(core: Core, seconds: float) -> float:
 
 
 async def _through(core: Core, scope: Scope, seconds: float) -> float:
-    inbox, _ = await inboxes.create(core, scope, NewInbox(username=f"doctor-{secrets.token_hex(8)}"))
+    made = await inboxes.create(core, scope, NewInbox(username=f"doctor-{secrets.token_hex(8)}"))
+    inbox = made.inbox
     mark = secrets.token_hex(8)
     start = time.monotonic()
-    request = SendRequest(to=[inbox["address"]], subject=f"Round trip {mark}", text="Sent by postern doctor.")
+    request = SendRequest(to=[inbox.address], subject=f"Round trip {mark}", text="Sent by postern doctor.")
     sent = await send(core, scope, inbox, request)
     match = Match(subject=mark)
-    found = await waiting.wait_for(core, scope, inbox["address"], match, sent.at, seconds)
+    found = await waiting.wait_for(core, scope, inbox.address, match, sent.at, seconds)
     if found is None:
         raise Unavailable(f"the mail was accepted and is not in its mailbox after {seconds:g} s")
     took = time.monotonic() - start
@@ -66,11 +68,9 @@ async def _settled(core: Core, message_id: str) -> None:
 
 
 async def _erase(core: Core, organization: str) -> None:
-    rows = await core.store.read(
-        lambda tx: tx.rows("SELECT id, address FROM inbox WHERE organization_id = ?", organization)
-    )
+    rows = await core.store.read(lambda tx: unscoped_inboxes_of(tx, organization))
     for row in rows:
-        await inboxes.delete(core, Scope(organization), f"inb_{row['id']}")
+        await inboxes.delete(core, Scope(organization), f"inb_{row.id}")
 
     def last(tx: Tx) -> None:
         for table in ("event", "wallet", "suppression", "pod"):

@@ -20,6 +20,7 @@ from gateway.settings import Settings
 from gateway.store.database_url import sqlite_file
 from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.inboxes import unscoped_inbox_total
 
 _RECENT = 5000  # messages among which the last one in and out is looked for
 
@@ -112,7 +113,7 @@ def _counted(tx: Tx) -> tuple[Mail, Waiting, int, int | None]:
     }
     mail = Mail(
         int(tx.value("SELECT count(*) FROM organization")),
-        int(tx.value("SELECT count(*) FROM inbox WHERE status <> 'deleting'")),
+        unscoped_inbox_total(tx),
         int(tx.value("SELECT coalesce(sum(n), 0) FROM row_total WHERE kind = 'message'")),
         last.get("inbound"),
         last.get("outbound"),

@@ -184,7 +184,7 @@ def _reach(tx: Tx, scope: Scope, within: Within, table: str, alias: str = "") ->
     pod = find_pod(tx, scope, within.pod)["id"] if within.pod is not None else scope.pod
     inbox = scope.inbox
     if within.inbox is not None:
-        inbox = find_inbox(tx, scope, within.inbox)["id"]
+        inbox = find_inbox(tx, scope, within.inbox).id
     where, args = f"{alias}organization_id = ?", list[object]([scope.organization])
     if inbox is not None:
         if table in ("pod", "domain"):

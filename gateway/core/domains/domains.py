@@ -11,7 +11,6 @@ import asyncio
 from gateway.core.context import Core
 from gateway.core.domains.proof import proven_at_birth
 from gateway.core.errors import Conflict, Forbidden, Invalid, LimitReached, NotFound, Taken
-from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_pod, require
 from gateway.core.paging import clean_text, page_of
 from gateway.mime.dkim_sign import generate_key
@@ -19,6 +18,8 @@ from gateway.settings import Settings
 from gateway.store import aliases
 from gateway.store.engine import NotUnique, Row, Tx
 from gateway.store.ids import new_ulid, now_us, number_in, number_of
+from gateway.store.listing import Listing, Window
+from gateway.store.queries.inboxes import unscoped_domain_inbox_count
 from gateway.store.scope import Scope
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
@@ -131,11 +132,11 @@ async def get(core: Core, scope: Scope, ref: str) -> Row:
 
 async def list_domains(
     core: Core, scope: Scope, window: Window, *, pod: str | None = None, platform: bool = False
-) -> Listing:
+) -> Listing[Row]:
     """The organization's own domains; with ``platform`` the platform's as well, which everybody may use."""
     require(scope, "domain_read")
 
-    def read(tx: Tx) -> Listing:
+    def read(tx: Tx) -> Listing[Row]:
         where, args = "organization_id = ?", [scope.organization]
         wanted = find_pod(tx, scope, pod)["id"] if pod is not None else scope.pod
         if wanted is not None:
@@ -199,7 +200,7 @@ async def delete(core: Core, scope: Scope, ref: str) -> None:
 
     def write(tx: Tx) -> tuple[str, list[str]]:
         row = own_domain(scope, find_domain(tx, scope, ref))
-        used = tx.value("SELECT count(*) FROM inbox WHERE domain = ?", row["name"])
+        used = unscoped_domain_inbox_count(tx, row["name"])
         if used:
             raise Conflict(
                 f"the domain has {used} inboxes", code="domain_in_use", fix="delete its inboxes first"

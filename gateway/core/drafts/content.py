@@ -12,7 +12,7 @@ from gateway.mime.header_rules import InvalidHeader, check_subject
 from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage
 from gateway.mime.workers.jobs import ComposeFailed
 from gateway.mime.workers.parser_pool import ParserPool
-from gateway.store.engine import Row
+from gateway.records.inboxes import Inbox
 
 HEADER = "X-Postern-Draft"
 PEOPLE = ("to", "cc", "bcc", "reply_to")
@@ -66,7 +66,7 @@ def people(content: dict[str, Any], name: str) -> list[Address]:
 
 async def draft_mime(
     parser: ParserPool,
-    inbox: Row,
+    inbox: Inbox,
     draft_id: str,
     content: dict[str, Any],
     files: Sequence[OutgoingAttachment],
@@ -74,8 +74,8 @@ async def draft_mime(
 ) -> bytes:
     """The draft as a mail client shows it. Unlike a sent mail it names its Bcc. Raises Invalid, Unavailable."""
     message = OutgoingMessage(
-        message_id=f"<dft_{draft_id}@{inbox['domain']}>",
-        sender=Address(inbox["display_name"] or "", inbox["address"]),
+        message_id=f"<dft_{draft_id}@{inbox.domain}>",
+        sender=Address(inbox.display_name or "", inbox.address),
         to=people(content, "to"),
         cc=people(content, "cc"),
         reply_to=people(content, "reply_to"),

@@ -17,7 +17,6 @@ from gateway.core.drafts.content import PEOPLE, check_content, check_people, dra
 from gateway.core.drafts.files import files_of, new_facts, store_files
 from gateway.core.drafts.folder import file_draft, remove_copies, remove_draft, require_copy
 from gateway.core.errors import Conflict, CoreError, Invalid
-from gateway.core.listing import Filter, Listing, Window, cut, keyset
 from gateway.core.lookup import find_draft, find_inbox, require, require_own_test
 from gateway.core.mail.messages import get_messages, reach
 from gateway.core.mail.relabel import check_labels, check_total
@@ -25,11 +24,13 @@ from gateway.core.mail.server_copy import on_server
 from gateway.core.sending.reply import ReplyRequest, original_of, reply_request
 from gateway.mime.reply.reply import forward_subject
 from gateway.mime.types import Address, OutgoingAttachment
+from gateway.records.inboxes import Inbox
 from gateway.store.drafts import SHOWN
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import derived_ulid, new_ulid, now_us
 from gateway.store.json_columns import dump, load
 from gateway.store.labels import SYSTEM
+from gateway.store.listing import Filter, Listing, Window, cut, keyset
 from gateway.store.scope import Scope
 from mailserver.imap import Client
 
@@ -85,7 +86,7 @@ async def create_draft(core: Core, scope: Scope, inbox_ref: str, new: NewDraft) 
         labels.add(SCHEDULED)
     draft_id, at = new_ulid(), now_us()
     if new.client_id is not None:  # a copy that a kill left is of this id, too, whoever asks again
-        named = derived_ulid(inbox["created_at"], inbox["id"], "draft by client_id", new.client_id)
+        named = derived_ulid(inbox.created_at, inbox.id, "draft by client_id", new.client_id)
         hidden = f"SELECT 1 FROM draft WHERE id = ? AND NOT {SHOWN}"  # noqa: S608
         if not await core.store.read(lambda tx: tx.value(hidden, named)):
             draft_id = named
@@ -94,7 +95,7 @@ async def create_draft(core: Core, scope: Scope, inbox_ref: str, new: NewDraft) 
     validity, uid = await _file(core, inbox, draft_id, raw)
 
     def write(tx: Tx) -> Row:
-        tx.lock(f"drafts/{inbox['id']}")
+        tx.lock(f"drafts/{inbox.id}")
         known = _by_client_id(tx, inbox, new.client_id) if new.client_id is not None else None
         if known is not None:
             return known
@@ -103,8 +104,8 @@ async def create_draft(core: Core, scope: Scope, inbox_ref: str, new: NewDraft) 
             "draft",
             {
                 "id": draft_id,
-                "organization_id": inbox["organization_id"],
-                "inbox_id": inbox["id"],
+                "organization_id": inbox.organization_id,
+                "inbox_id": inbox.id,
                 "client_id": new.client_id,
                 "content_json": dump(content),
                 "attachments_json": dump(facts),
@@ -140,11 +141,11 @@ async def get_draft(core: Core, scope: Scope, inbox_ref: str | None, draft_ref: 
 
 async def list_drafts(
     core: Core, scope: Scope, inbox_ref: str | None, wanted: Filter, window: Window
-) -> Listing:
+) -> Listing[Row]:
     """Drafts of an inbox (or with None of every inbox in reach), last changed first."""
     require(scope, "draft_read")
 
-    def read(tx: Tx) -> Listing:
+    def read(tx: Tx) -> Listing[Row]:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         where, args, _ = reach(tx, scope, inbox, "draft")
         where += f" AND {SHOWN}"
@@ -254,19 +255,19 @@ async def delete_draft(core: Core, scope: Scope, inbox_ref: str | None, draft_re
     inbox, row = await core.store.read(lambda tx: _found(tx, scope, inbox_ref, draft_ref))
     require_own_test(scope, [row], "draft")
     if row["uid"] is not None:
-        await on_server(core, inbox["address"], partial(take_away, inbox=inbox, row=row))
+        await on_server(core, inbox.address, partial(take_away, inbox=inbox, row=row))
     await core.store.write(lambda tx: put_away(tx, row["id"]))
 
 
-def take_away(client: Client, inbox: Row, row: Row) -> None:
+def take_away(client: Client, inbox: Inbox, row: Row) -> None:
     """Expunge a draft, with each copy of it that there is."""
     remove_draft(client, row["uidvalidity"], row["uid"])
     remove_copies(client, rfc_id(inbox, row["id"]))
 
 
-def rfc_id(inbox: Row, draft_id: str) -> str:
+def rfc_id(inbox: Inbox, draft_id: str) -> str:
     """The Message-ID of our own copies of a draft."""
-    return f"<dft_{draft_id}@{inbox['domain']}>"
+    return f"<dft_{draft_id}@{inbox.domain}>"
 
 
 def put_away(tx: Tx, draft_id: str) -> None:
@@ -299,7 +300,7 @@ def _draft_labels(given: Sequence[str], where: str) -> list[str]:
 
 
 async def _content_of(
-    core: Core, scope: Scope, inbox: Row, new: NewDraft
+    core: Core, scope: Scope, inbox: Inbox, new: NewDraft
 ) -> tuple[dict[str, Any], str | None]:
     """(content, ULID of the message it answers or forwards)."""
     content = empty() | {
@@ -315,7 +316,7 @@ async def _content_of(
         if new.reply_all:
             raise Invalid("reply_all needs in_reply_to", field="reply_all")
         return content, None
-    row = (await get_messages(core, scope, inbox["id"], [ref], bodies=True, strict=True))[0]
+    row = (await get_messages(core, scope, inbox.id, [ref], bodies=True, strict=True))[0]
     if new.forward_of is not None:
         if new.subject is None:
             content["subject"] = forward_subject(original_of(row).subject)
@@ -347,10 +348,10 @@ def as_texts(content: dict[str, Any], name: str) -> list[str]:
     return [str(Address(*pair)) for pair in content[name]]
 
 
-def _by_client_id(tx: Tx, inbox: Row, client_id: str | None) -> Row | None:
+def _by_client_id(tx: Tx, inbox: Inbox, client_id: str | None) -> Row | None:
     return tx.row(
         f"SELECT * FROM draft WHERE inbox_id = ? AND client_id = ? AND {SHOWN}",  # noqa: S608
-        inbox["id"],
+        inbox.id,
         client_id,
     )
 
@@ -361,29 +362,29 @@ def _row(tx: Tx, draft_id: str) -> Row:
     return row
 
 
-def _found(tx: Tx, scope: Scope, inbox_ref: str | None, draft_ref: str) -> tuple[Row, Row]:
+def _found(tx: Tx, scope: Scope, inbox_ref: str | None, draft_ref: str) -> tuple[Inbox, Row]:
     inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
     row = find_draft(tx, scope, inbox, draft_ref)
     return inbox or find_inbox(tx, scope, row["inbox_id"]), row
 
 
-async def _file(core: Core, inbox: Row, draft_id: str, raw: bytes) -> tuple[int, int]:
+async def _file(core: Core, inbox: Inbox, draft_id: str, raw: bytes) -> tuple[int, int]:
     rfc = rfc_id(inbox, draft_id)
-    return await on_server(core, inbox["address"], lambda client: file_draft(client, raw, rfc))
+    return await on_server(core, inbox.address, lambda client: file_draft(client, raw, rfc))
 
 
-async def _take_older_away(core: Core, inbox: Row, draft_id: str, uid: int) -> None:
+async def _take_older_away(core: Core, inbox: Inbox, draft_id: str, uid: int) -> None:
     """Expunge copies of a draft that were filed before the one its row names; as ``_take_away``."""
     older = partial(remove_copies, message_id=rfc_id(inbox, draft_id), newest=uid)
     try:
-        await on_server(core, inbox["address"], older)
+        await on_server(core, inbox.address, older)
     except CoreError:
         pass
 
 
-async def _take_away(core: Core, inbox: Row, validity: int, uid: int) -> None:
+async def _take_away(core: Core, inbox: Inbox, validity: int, uid: int) -> None:
     """Expunge a copy that no row names; when that fails a person sees one copy too many, nothing is lost."""
     try:
-        await on_server(core, inbox["address"], lambda client: remove_draft(client, validity, uid))
+        await on_server(core, inbox.address, lambda client: remove_draft(client, validity, uid))
     except CoreError:
         pass

@@ -11,9 +11,11 @@ from gateway.core.mail.attachments import Download
 from gateway.core.mail.server_copy import hold_for, on_server, piece, stream_of
 from gateway.mime.attachment_content import attachment_content
 from gateway.mime.types import OutgoingAttachment
+from gateway.records.inboxes import Inbox
 from gateway.store.engine import LARGE, Row, Tx
 from gateway.store.ids import new_ulid
 from gateway.store.json_columns import load
+from gateway.store.queries.inboxes import unscoped_inbox
 from mailserver.imap import Client
 
 DRAFTS = "Drafts"
@@ -49,7 +51,7 @@ def store_files(
             tx.keep_octets("draft_file", "content", file_id, one.content)
 
 
-async def files_of(core: Core, inbox: Row, draft: Row) -> list[OutgoingAttachment]:
+async def files_of(core: Core, inbox: Inbox, draft: Row) -> list[OutgoingAttachment]:
     """The files of a draft with their bytes. Raises NotFound, Unavailable."""
     facts = load(draft["attachments_json"])
     if not facts:
@@ -86,9 +88,9 @@ async def files_of(core: Core, inbox: Row, draft: Row) -> list[OutgoingAttachmen
 async def open_file(core: Core, draft_id: str, attachment_id: str) -> Download:
     """One file of a draft, for holders of a signed link. Raises NotFound, Unavailable."""
 
-    def read(tx: Tx) -> tuple[Row | None, Row | None]:
+    def read(tx: Tx) -> tuple[Row | None, Inbox | None]:
         draft = tx.row("SELECT * FROM draft WHERE id = ?", draft_id)
-        return draft, draft and tx.row("SELECT * FROM inbox WHERE id = ?", draft["inbox_id"])
+        return draft, unscoped_inbox(tx, draft["inbox_id"]) if draft else None
 
     draft, inbox = await core.store.read(read)
     if draft is None or inbox is None:
@@ -115,7 +117,7 @@ async def open_file(core: Core, draft_id: str, attachment_id: str) -> Download:
     )
 
 
-async def _person_draft(core: Core, inbox: Row, draft: Row) -> bytes:
+async def _person_draft(core: Core, inbox: Inbox, draft: Row) -> bytes:
     from gateway.core.drafts.folder import drafts_folder
 
     def work(client: Client) -> bytes | None:
@@ -124,7 +126,7 @@ async def _person_draft(core: Core, inbox: Row, draft: Row) -> bytes:
             return None
         return piece(client, draft["uid"], "", 0, core.settings.mail.max_message)
 
-    raw = await on_server(core, inbox["address"], work)
+    raw = await on_server(core, inbox.address, work)
     if raw is None:
         raise NotFound("the draft is gone from the mail server")
     return raw

@@ -7,6 +7,7 @@ import re
 from gateway.core.context import Core
 from gateway.core.errors import Conflict
 from gateway.core.mail.server_copy import folder_names, on_server
+from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row
 from mailserver.imap import Client
 
@@ -46,7 +47,7 @@ class NotWhereFiled(Conflict):
     sync has not read that yet."""
 
 
-async def require_copy(core: Core, inbox: Row, draft: Row) -> None:
+async def require_copy(core: Core, inbox: Inbox, draft: Row) -> None:
     """Make sure that a draft is in the Drafts folder before something is made of it.
 
     Raises:
@@ -56,7 +57,7 @@ async def require_copy(core: Core, inbox: Row, draft: Row) -> None:
     validity, uid = draft["uidvalidity"], draft["uid"]
     if uid is None:
         return
-    if not await on_server(core, inbox["address"], lambda client: has_draft(client, validity, uid)):
+    if not await on_server(core, inbox.address, lambda client: has_draft(client, validity, uid)):
         raise NotWhereFiled(
             "the draft was changed or deleted in the mailbox just now", fix="read the draft again"
         )

@@ -18,10 +18,12 @@ from gateway.core.drafts.folder import NotWhereFiled, count_copies
 from gateway.core.drafts.send import send_draft, sweep
 from gateway.core.errors import CoreError, NotFound, TooMany, Unavailable
 from gateway.core.mail.server_copy import on_server
+from gateway.records.inboxes import Inbox
 from gateway.store.drafts import SHOWN
 from gateway.store.engine import Row, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.json_columns import dump, load
+from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
 
 log = logging.getLogger("postern.drafts")
@@ -96,12 +98,10 @@ class DraftScheduler:
         for row, inbox in await self._core.store.read(_edited_lately):
             try:
                 count = partial(count_copies, message_id=rfc_id(inbox, row["id"]))
-                if await on_server(self._core, inbox["address"], count) > 1:
-                    log.info(
-                        "draft %s of %s has several copies; it is filed again", row["id"], inbox["address"]
-                    )
+                if await on_server(self._core, inbox.address, count) > 1:
+                    log.info("draft %s of %s has several copies; it is filed again", row["id"], inbox.address)
                     scope = Scope(row["organization_id"], test=bool(row["test"]))
-                    await update_draft(self._core, scope, inbox["id"], row["id"], DraftChange())
+                    await update_draft(self._core, scope, inbox.id, row["id"], DraftChange())
             except CoreError as error:
                 log.info("copies of draft %s are left as they are: %s", row["id"], error)
 
@@ -177,25 +177,22 @@ def _due(tx: Tx) -> list[Row]:
     )
 
 
-def _edited_lately(tx: Tx) -> list[tuple[Row, Row]]:
+def _edited_lately(tx: Tx) -> list[tuple[Row, Inbox]]:
     """Drafts that were made or changed within a day and are in their folder, each with its inbox."""
     rows = tx.rows(
         "SELECT id, inbox_id, organization_id, test FROM draft WHERE uid IS NOT NULL AND updated_at > ? "  # noqa: S608
         f"AND {SHOWN} AND (send_status IS NULL OR send_status = 'scheduled') ORDER BY updated_at DESC LIMIT 200",
         now_us() - _DAY_US,
     )
-    inboxes = {
-        inbox: tx.row("SELECT * FROM inbox WHERE id = ?", inbox)
-        for inbox in {row["inbox_id"] for row in rows}
-    }
+    inboxes = {inbox: unscoped_inbox(tx, inbox) for inbox in {row["inbox_id"] for row in rows}}
     return [(row, inbox) for row in rows if (inbox := inboxes[row["inbox_id"]]) is not None]
 
 
-def _leftovers(tx: Tx) -> list[tuple[Row, Row]]:
+def _leftovers(tx: Tx) -> list[tuple[Row, Inbox]]:
     """Sent drafts whose copy may stand in the folder yet, each with its inbox."""
     found = []
     for row in tx.rows("SELECT id, inbox_id FROM draft WHERE send_status = 'sent' LIMIT 100"):
-        inbox = tx.row("SELECT * FROM inbox WHERE id = ?", row["inbox_id"])
+        inbox = unscoped_inbox(tx, row["inbox_id"])
         if inbox is not None:
             found.append((row, inbox))
     return found

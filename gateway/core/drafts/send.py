@@ -22,6 +22,7 @@ from gateway.core.sending.reply import ReplyRequest
 from gateway.core.sending.send import SendRequest
 from gateway.core.sending.sent_before import Once
 from gateway.core.sent import Sent
+from gateway.records.inboxes import Inbox
 from gateway.store.drafts import SHOWN
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import derived_ulid, now_us
@@ -60,7 +61,7 @@ async def send_draft(
 
 
 async def _send(
-    core: Core, scope: Scope, inbox: Row, row: Row, labels: list[str], completion: Completion | None
+    core: Core, scope: Scope, inbox: Inbox, row: Row, labels: list[str], completion: Completion | None
 ) -> Sent:
     content: dict[str, Any] = load(row["content_json"])
     files = await files_of(core, inbox, row)
@@ -82,7 +83,7 @@ async def _send(
     once = Once(derived_ulid(0, "draft", row["id"]), row["updated_at"])
     if row["forward_of"]:
         found = await messages.get_messages(
-            core, scope, inbox["id"], [row["forward_of"]], bodies=True, strict=True
+            core, scope, inbox.id, [row["forward_of"]], bodies=True, strict=True
         )
         request = ReplyRequest(
             **people,
@@ -114,7 +115,7 @@ async def _send(
     return await sending.send(core, scope, inbox, wanted, completion, also, once)
 
 
-async def sweep(core: Core, inbox: Row, draft_id: str) -> None:
+async def sweep(core: Core, inbox: Inbox, draft_id: str) -> None:
     """Take a sent draft out of the Drafts folder, then put it away. Left for the scheduler when that fails."""
     row = await core.store.read(
         lambda tx: tx.row("SELECT * FROM draft WHERE id = ? AND send_status = 'sent'", draft_id)
@@ -123,7 +124,7 @@ async def sweep(core: Core, inbox: Row, draft_id: str) -> None:
         return
     if row["uid"] is not None:
         try:
-            await on_server(core, inbox["address"], partial(take_away, inbox=inbox, row=row))
+            await on_server(core, inbox.address, partial(take_away, inbox=inbox, row=row))
         except CoreError:
             return
     await core.store.write(lambda tx: put_away(tx, draft_id))

@@ -14,11 +14,13 @@ from gateway.core.context import Core
 from gateway.core.domains.domains import find_domain, own_domain
 from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound, Taken
 from gateway.core.inboxes.reserved_names import check_reserved
-from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_inbox, require
 from gateway.core.paging import page_of
+from gateway.records.inboxes import Inbox
 from gateway.store import aliases
 from gateway.store.engine import NotUnique, Row, Tx
+from gateway.store.listing import Listing, Window
+from gateway.store.queries.inboxes import unscoped_inbox_at
 from gateway.store.scope import Scope
 from mailserver.addresses import fold
 from mailserver.base import REFUSED, MailServerError
@@ -31,7 +33,7 @@ class Alias:
     """An alias with the inboxes it leads to; none: the address is refused."""
 
     row: Row
-    inboxes: list[Row]
+    inboxes: list[Inbox]
 
 
 async def create(core: Core, scope: Scope, address: str, inboxes: list[str]) -> Alias:
@@ -64,17 +66,17 @@ async def get_catch_all(core: Core, scope: Scope, domain: str) -> Alias:
 
 async def list_aliases(
     core: Core, scope: Scope, window: Window, *, domain: str | None = None, inbox: str | None = None
-) -> Listing:
+) -> Listing[Alias]:
     """The aliases inside the reach, catch-alls among them; rows are :class:`Alias`."""
     require(scope, "inbox_read")
 
-    def read(tx: Tx) -> Listing:
+    def read(tx: Tx) -> Listing[Alias]:
         where, args = _reach(scope)
         if domain is not None:
             where, args = f"{where} AND domain = ?", [*args, find_domain(tx, scope, domain)["name"]]
         if inbox is not None:
             where += " AND id IN (SELECT alias_id FROM alias_target WHERE inbox_id = ?)"
-            args = [*args, find_inbox(tx, scope, inbox)["id"]]
+            args = [*args, find_inbox(tx, scope, inbox).id]
         found = page_of(tx, "alias", where, args, window)
         return Listing([_with_inboxes(tx, row) for row in found.rows], found.total, found.next)
 
@@ -118,7 +120,7 @@ async def _put(core: Core, scope: Scope, address: str, inboxes: list[str], *, fr
         )
     except NotUnique:
         raise _taken(address) from None
-    to = [inbox["address"] for inbox in found.inboxes]
+    to = [inbox.address for inbox in found.inboxes]
     await core.mail.set_alias(address, to or [REFUSED])
     return found
 
@@ -132,7 +134,7 @@ def _write(tx: Tx, *, core: Core, scope: Scope, address: str, inboxes: list[str]
         if fresh or held["organization_id"] != scope.organization:
             raise _taken(address)
         _whole_reach(tx, scope, held)
-    elif tx.value("SELECT 1 FROM inbox WHERE address = ?", address):
+    elif unscoped_inbox_at(tx, address):
         raise Taken(
             f"{address} is the address of an inbox",
             field="address",
@@ -142,7 +144,7 @@ def _write(tx: Tx, *, core: Core, scope: Scope, address: str, inboxes: list[str]
     else:
         _check_limit(tx, core, scope)
     rows = [find_inbox(tx, scope, ref) for ref in inboxes]
-    made = aliases.put(tx, scope.organization, address, [row["id"] for row in rows])
+    made = aliases.put(tx, scope.organization, address, [row.id for row in rows])
     return _with_inboxes(tx, made)
 
 
@@ -220,7 +222,7 @@ def _reach(scope: Scope) -> tuple[str, list[object]]:
 def _whole_reach(tx: Tx, scope: Scope, row: Row) -> None:
     """An alias is changed by who reaches all its inboxes."""
     for inbox in aliases.targets(tx, row["id"]):
-        find_inbox(tx, scope, inbox["id"])
+        find_inbox(tx, scope, inbox.id)
 
 
 def _with_inboxes(tx: Tx, row: Row) -> Alias:

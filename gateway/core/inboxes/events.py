@@ -11,37 +11,38 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.events.log import EventLog
-from gateway.store.engine import Row, Tx
+from gateway.records.inboxes import Inbox
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 
 
-def tell_created(tx: Tx, events: EventLog, inbox: Row) -> None:
+def tell_created(tx: Tx, events: EventLog, inbox: Inbox) -> None:
     """The inbox takes mail from now on."""
     events.append(
         tx,
         "inbox.created",
-        organization_id=inbox["organization_id"],
-        pod_id=inbox["pod_id"],
-        inbox_id=inbox["id"],
-        subject=inbox["id"],
+        organization_id=inbox.organization_id,
+        pod_id=inbox.pod_id,
+        inbox_id=inbox.id,
+        subject=inbox.id,
         payload={"inbox": _facts(inbox)},
-        at=inbox["created_at"],
+        at=inbox.created_at,
     )
 
 
-def tell_deleted(tx: Tx, events: EventLog, inbox: Row) -> None:
+def tell_deleted(tx: Tx, events: EventLog, inbox: Inbox) -> None:
     """Nothing is left of the inbox but this."""
     events.append(
         tx,
         "inbox.deleted",
-        organization_id=inbox["organization_id"],
-        pod_id=inbox["pod_id"],
-        subject=inbox["id"],
+        organization_id=inbox.organization_id,
+        pod_id=inbox.pod_id,
+        subject=inbox.id,
         payload={"inbox": _facts(inbox)},
         at=now_us(),
     )
 
 
-def _facts(inbox: Row) -> dict[str, Any]:
+def _facts(inbox: Inbox) -> dict[str, Any]:
     names = ("id", "number", "organization_id", "pod_id", "address", "username", "display_name", "created_at")
-    return {name: inbox[name] for name in names}
+    return {name: getattr(inbox, name) for name in names}

@@ -9,26 +9,39 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound, Taken
 from gateway.core.inboxes.events import tell_created
 from gateway.core.inboxes.remove import remove
 from gateway.core.inboxes.reserved_names import check_reserved
-from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.mail.filter_sql import containing
-from gateway.core.paging import clean_text, page_of
+from gateway.core.paging import clean_text
 from gateway.core.sending.limits import charge_creation
 from gateway.core.webhooks import inbox_webhook
+from gateway.records.inboxes import Inbox, InboxStatus
 from gateway.store import aliases
-from gateway.store.engine import NotUnique, Row, Tx
+from gateway.store.engine import NotUnique, Tx
 from gateway.store.ids import new_ulid, now_us, number_of
-from gateway.store.json_columns import dump, load
+from gateway.store.json_columns import dump
+from gateway.store.listing import Listing, Window
+from gateway.store.queries import inboxes as queries
+from gateway.store.queries.inboxes import (
+    activate_inbox,
+    add_inbox,
+    change_inbox,
+    inbox_count,
+    inboxes_with_client_id,
+    remove_inbox,
+    unscoped_inboxes_being,
+)
 from gateway.store.scope import Scope
 from gateway.store.suppressions import lift_bounce
 from mailserver.addresses import fold_domain
@@ -39,8 +52,7 @@ log = logging.getLogger("postern.inboxes")
 _USERNAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 MAX_USERNAME = 64  # RFC 5321 §4.5.3.1.1
 MAX_METADATA = 50
-_SHOWN = "status <> 'deleting'"
-PAUSED = {"active": "active", "paused": "suspended", "suspended": "suspended"}
+PAUSED: dict[str, InboxStatus] = {"active": "active", "paused": "suspended", "suspended": "suspended"}
 
 Metadata = dict[str, Any]
 
@@ -71,10 +83,28 @@ class NewInbox:
     webhook_url: str | None = None
 
 
-async def create(core: Core, scope: Scope, new: NewInbox) -> tuple[Row, bool]:
-    """Make an inbox with its mailbox; answers its row and whether it is new.
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """What the owner says of an inbox, checked."""
 
-    The row of a new one with ``webhook_url`` has ``webhook_secret`` beside its columns, to be shown now or never.
+    display_name: str | None
+    client_id: str | None
+    external_id: str | None
+    metadata_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """An inbox as it is now. ``new``: it was made just now. ``webhook_secret``: to be shown now or never."""
+
+    inbox: Inbox
+    new: bool = False
+    webhook_secret: str | None = None
+
+
+async def create(core: Core, scope: Scope, new: NewInbox) -> Saved:
+    """Make an inbox with its mailbox, and with ``webhook_url`` a webhook.
+
     The same ``client_id`` with the same (or no) username answers the inbox there is. Raises Invalid, Taken,
     LimitReached, Forbidden, or MailServerError (nothing is left then).
     """
@@ -87,17 +117,17 @@ async def create(core: Core, scope: Scope, new: NewInbox) -> tuple[Row, bool]:
     username = None if new.username is None else check_username(new.username)
     domain = _domain_name(new.domain or core.settings.mail.domain)
     await inbox_webhook.checked_url(core, new.webhook_url)
-    values = {
-        "display_name": clean_text(new.display_name, "display_name"),
-        "client_id": clean_text(new.client_id, "client_id"),
-        "external_id": clean_text(new.external_id, "external_id"),
-        "metadata_json": dump(check_metadata(new.metadata)),
-    }
+    noted = _Noted(
+        clean_text(new.display_name, "display_name"),
+        clean_text(new.client_id, "client_id"),
+        clean_text(new.external_id, "external_id"),
+        dump(check_metadata(new.metadata)),
+    )
     for _ in range(5):
         chosen = username or new.draw()
         try:
-            row, made = await core.store.write(
-                partial(_insert, core=core, scope=scope, new=new, values=values, username=chosen, domain=domain,
+            made = await core.store.write(
+                partial(_insert, core=core, scope=scope, new=new, noted=noted, username=chosen, domain=domain,
                         named=username is not None)
             )  # fmt: skip
             break
@@ -108,33 +138,38 @@ async def create(core: Core, scope: Scope, new: NewInbox) -> tuple[Row, bool]:
                 ) from None
     else:
         raise Taken("no free name was found", fix="give a name")
-    if not made:
-        return row, False
+    if not made.new:
+        return made
+    inbox = made.inbox
     try:
-        await core.mail.set_alias(row["address"], [])  # it was refused while there was no inbox
-        await core.mail.add_mailbox(row["address"], new.password)
+        await core.mail.set_alias(inbox.address, [])  # it was refused while there was no inbox
+        await core.mail.add_mailbox(inbox.address, new.password)
     except MailServerError:
-        await core.store.write(partial(_unmake, inbox_id=row["id"]))
+        await core.store.write(partial(_unmake, inbox_id=inbox.id))
         raise
-    await core.store.write(partial(_activate, core=core, inbox=row))
+    await core.store.write(partial(_activate, core=core, inbox=inbox))
     core.inbox_bell.ring()
-    return {**row, "status": "active"}, True
+    return replace(made, inbox=msgspec.structs.replace(inbox, status="active"))
 
 
 def _insert(
-    tx: Tx, *, core: Core, scope: Scope, new: NewInbox, values: Row, username: str, domain: str, named: bool
-) -> tuple[Row, bool]:
+    tx: Tx,
+    *,
+    core: Core,
+    scope: Scope,
+    new: NewInbox,
+    noted: _Noted,
+    username: str,
+    domain: str,
+    named: bool,
+) -> Saved:
     tx.lock(f"inboxes/{scope.organization}")  # what is looked up and counted here holds until the commit
     pod = pod_for(tx, scope, new.pod)
-    if values["client_id"]:
-        for row in tx.rows(
-            f"SELECT * FROM inbox WHERE organization_id = ? AND client_id = ? AND {_SHOWN}",  # noqa: S608
-            scope.organization,
-            values["client_id"],
-        ):
-            same_name = not named or row["username"].lower() == username.lower()
-            if same_name and (new.domain is None or row["domain"] == domain) and row["pod_id"] == pod:
-                return row, False
+    if noted.client_id:
+        for inbox in inboxes_with_client_id(tx, scope, noted.client_id):
+            same_name = not named or inbox.username.lower() == username.lower()
+            if same_name and (new.domain is None or inbox.domain == domain) and inbox.pod_id == pod:
+                return Saved(inbox)
     _check_domain(tx, scope, domain, pod, new.verified_only)
     check_reserved(core, scope, username, domain)
     most = inbox_limit(tx, core, scope.organization)
@@ -144,39 +179,40 @@ def _insert(
             code="inbox_limit_reached",
             fix="delete one, or raise limits.inboxes",
         )
-    aliases.claim(tx, f"{username.lower()}@{domain}")
-    if not aliases.lift_refusal(tx, f"{username.lower()}@{domain}"):
+    address = f"{username.lower()}@{domain}"
+    aliases.claim(tx, address)
+    if not aliases.lift_refusal(tx, address):
         raise NotUnique("an alias")
     charge_creation(tx, scope.organization, core.settings.limits)
-    lift_bounce(tx, f"{username.lower()}@{domain}")
+    lift_bounce(tx, address)
     ulid, now = new_ulid(), now_us()
-    tx.insert(
-        "inbox",
-        {
-            "id": ulid,
-            "number": number_of(ulid),
-            "organization_id": scope.organization,
-            "pod_id": pod,
-            "address": f"{username.lower()}@{domain}",
-            "username": username,
-            "domain": domain,
-            **values,
-            "status": "creating",
-            "active_at": now,
-            "created_at": now,
-            "updated_at": now,
-        },
+    made = Inbox(
+        id=ulid,
+        number=number_of(ulid),
+        organization_id=scope.organization,
+        pod_id=pod,
+        address=address,
+        username=username,
+        domain=domain,
+        display_name=noted.display_name,
+        client_id=noted.client_id,
+        external_id=noted.external_id,
+        metadata_json=noted.metadata_json,
+        status="creating",
+        active_at=now,
+        created_at=now,
+        updated_at=now,
+        quota=None,
+        fingerprints_since=0,
     )
-    made = tx.row("SELECT * FROM inbox WHERE id = ?", ulid)
-    assert made is not None
-    if new.webhook_url:
-        made["webhook_secret"] = inbox_webhook.set_url(tx, core, made, new.webhook_url, scope.key_id)
-    return made, True
+    add_inbox(tx, made)
+    secret = inbox_webhook.set_url(tx, core, made, new.webhook_url, scope.key_id) if new.webhook_url else None
+    return Saved(made, new=True, webhook_secret=secret)
 
 
 def _unmake(tx: Tx, inbox_id: str) -> None:
     tx.run("DELETE FROM webhook WHERE inbox_id = ?", inbox_id)
-    tx.run("DELETE FROM inbox WHERE id = ?", inbox_id)
+    remove_inbox(tx, inbox_id)
 
 
 def _check_domain(tx: Tx, scope: Scope, domain: str, pod: str, verified_only: bool) -> None:
@@ -211,7 +247,7 @@ def _check_domain(tx: Tx, scope: Scope, domain: str, pod: str, verified_only: bo
         )
 
 
-async def get(core: Core, scope: Scope, ref: str) -> Row:
+async def get(core: Core, scope: Scope, ref: str) -> Inbox:
     """An inbox by id or address. Raises NotFound, Forbidden."""
     require(scope, "inbox_read")
     return await core.store.glance(lambda tx: find_inbox(tx, scope, ref))
@@ -219,27 +255,20 @@ async def get(core: Core, scope: Scope, ref: str) -> Row:
 
 async def list_inboxes(
     core: Core, scope: Scope, window: Window, *, pod: str | None = None, text: str | None = None
-) -> Listing:
+) -> Listing[Inbox]:
     """The inboxes inside the reach; ``text``: those whose address or display name holds it."""
     require(scope, "inbox_read")
 
-    def read(tx: Tx) -> Listing:
-        where, args = scope.inbox_where("inbox")
-        where += f" AND {_SHOWN}"
-        if pod is not None:
-            where, args = f"{where} AND pod_id = ?", [*args, find_pod(tx, scope, pod)["id"]]
-        if text:
-            like = containing(text)
-            where += " AND (address LIKE ? ESCAPE '!' OR lower(coalesce(display_name, '')) LIKE ? ESCAPE '!')"
-            args = [*args, like, like]
-        return page_of(tx, "inbox", where, args, window)
+    def read(tx: Tx) -> Listing[Inbox]:
+        pod_id = None if pod is None else find_pod(tx, scope, pod)["id"]
+        return queries.list_inboxes(tx, scope, window, pod=pod_id, like=containing(text) if text else None)
 
     return await core.store.read(read)
 
 
-async def update(core: Core, scope: Scope, ref: str, changes: Row) -> Row:
+async def update(core: Core, scope: Scope, ref: str, changes: Mapping[str, Any]) -> Saved:
     """Change ``display_name``, ``status`` (active, paused), ``metadata`` (merged; null takes a key away) or
-    ``webhook_url`` (None clears; the answer then has ``webhook_secret``, None unless one was made).
+    ``webhook_url`` (None clears; a new one has a secret).
     """
     require(scope, "inbox_update")
     if "webhook_url" in changes:
@@ -248,9 +277,9 @@ async def update(core: Core, scope: Scope, ref: str, changes: Row) -> Row:
             require(scope, "message_read")
         await inbox_webhook.checked_url(core, changes["webhook_url"])
 
-    def write(tx: Tx) -> Row:
+    def write(tx: Tx) -> Saved:
         inbox = find_inbox(tx, scope, ref)
-        columns: Row = {}
+        columns: queries.InboxChanges = {}
         if "display_name" in changes:
             columns["display_name"] = clean_text(changes["display_name"], "display_name")
         if "status" in changes:
@@ -258,16 +287,15 @@ async def update(core: Core, scope: Scope, ref: str, changes: Row) -> Row:
                 raise Invalid("status takes active or paused", field="status", fix="write active or paused")
             columns["status"] = PAUSED[changes["status"]]
         if "metadata" in changes:
-            merged = {**load(inbox["metadata_json"]), **(changes["metadata"] or {})}
+            merged = {**inbox.metadata, **(changes["metadata"] or {})}
             kept = {name: value for name, value in merged.items() if value is not None}
             columns["metadata_json"] = dump(check_metadata(kept))
-        columns["updated_at"] = max(now_us(), inbox["updated_at"] + 1000)
-        tx.update("inbox", "id", inbox["id"], columns)
+        columns["updated_at"] = max(now_us(), inbox.updated_at + 1000)
+        change_inbox(tx, inbox.id, **columns)
+        secret = None
         if "webhook_url" in changes:
-            columns["webhook_secret"] = inbox_webhook.set_url(
-                tx, core, inbox, changes["webhook_url"], scope.key_id
-            )
-        return {**inbox, **columns}
+            secret = inbox_webhook.set_url(tx, core, inbox, changes["webhook_url"], scope.key_id)
+        return Saved(msgspec.structs.replace(inbox, **columns), webhook_secret=secret)
 
     return await core.store.write(write)
 
@@ -276,10 +304,10 @@ async def delete(core: Core, scope: Scope, ref: str) -> None:
     """Delete an inbox and everything of it, on the mail server and here; all is gone on return."""
     require(scope, "inbox_delete")
 
-    def write(tx: Tx) -> Row:
+    def write(tx: Tx) -> Inbox:
         inbox = find_inbox(tx, scope, ref)
-        tx.update("inbox", "id", inbox["id"], {"status": "deleting"})
-        tx.run("DELETE FROM api_key WHERE inbox_id = ?", inbox["id"])
+        change_inbox(tx, inbox.id, status="deleting")
+        tx.run("DELETE FROM api_key WHERE inbox_id = ?", inbox.id)
         return inbox
 
     inbox = await core.store.write(write)
@@ -289,36 +317,37 @@ async def delete(core: Core, scope: Scope, ref: str) -> None:
 
 def half_done(tx: Tx) -> list[str]:
     """The ids of inboxes that are being made or removed, or were when a process died."""
-    return [row["id"] for row in tx.rows("SELECT id FROM inbox WHERE status IN ('creating', 'deleting')")]
+    return [
+        one.id for one in (*unscoped_inboxes_being(tx, "creating"), *unscoped_inboxes_being(tx, "deleting"))
+    ]
 
 
 async def finish_deletions(core: Core, only: Collection[str] | None = None) -> None:
     """Finish what a crash left half done, creations as well as removals; ``only``: of these inboxes."""
 
-    def left(tx: Tx, status: str) -> list[Row]:
-        rows = tx.rows("SELECT * FROM inbox WHERE status = ?", status)
-        return [row for row in rows if only is None or row["id"] in only]
+    def left(tx: Tx, status: InboxStatus) -> list[Inbox]:
+        return [one for one in unscoped_inboxes_being(tx, status) if only is None or one.id in only]
 
     for inbox in await core.store.read(partial(left, status="deleting")):
-        log.info("finishing the removal of an inbox", extra={"inbox_id": inbox["id"]})
+        log.info("finishing the removal of an inbox", extra={"inbox_id": inbox.id})
         await remove(core, inbox)
     for inbox in await core.store.read(partial(left, status="creating")):
-        await core.mail.add_mailbox(inbox["address"])
+        await core.mail.add_mailbox(inbox.address)
         await core.store.write(partial(_activate, core=core, inbox=inbox))
         core.inbox_bell.ring()
 
 
-def _activate(tx: Tx, core: Core, inbox: Row) -> None:
-    if tx.run("UPDATE inbox SET status = 'active' WHERE id = ? AND status = 'creating'", inbox["id"]):
+def _activate(tx: Tx, core: Core, inbox: Inbox) -> None:
+    if activate_inbox(tx, inbox.id):
         tell_created(tx, core.events, inbox)
 
 
-async def set_credentials(core: Core, scope: Scope, ref: str) -> tuple[Row, str, PersonAccess]:
+async def set_credentials(core: Core, scope: Scope, ref: str) -> tuple[Inbox, str, PersonAccess]:
     """Give the person behind an inbox a new password for mail clients; it can be read only now."""
     require(scope, "inbox_credentials")
     inbox = await core.store.read(lambda tx: find_inbox(tx, scope, ref))
     password = secrets.token_urlsafe(18)
-    await core.mail.set_password(inbox["address"], password)
+    await core.mail.set_password(inbox.address, password)
     return inbox, password, core.mail.access()
 
 
@@ -326,7 +355,7 @@ async def remove_credentials(core: Core, scope: Scope, ref: str) -> None:
     """Take the person's password away; mail clients are logged out."""
     require(scope, "inbox_credentials")
     inbox = await core.store.read(lambda tx: find_inbox(tx, scope, ref))
-    await core.mail.set_password(inbox["address"], None)
+    await core.mail.set_password(inbox.address, None)
 
 
 def check_username(username: str) -> str:
@@ -375,12 +404,6 @@ def _domain_name(domain: str) -> str:
         raise Invalid(
             "domain is not a domain name", code="invalid_domain", field="domain", fix="write example.com"
         ) from None
-
-
-def inbox_count(tx: Tx, organization: str) -> int:
-    return int(
-        tx.value(f"SELECT count(*) FROM inbox WHERE organization_id = ? AND {_SHOWN}", organization)  # noqa: S608
-    )
 
 
 def inbox_limit(tx: Tx, core: Core, organization: str) -> int | None:

@@ -6,12 +6,12 @@ import re
 
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
-from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.paging import clean_text, page_of
 from gateway.store.allow_block_lists import MODE
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us
+from gateway.store.listing import Listing, Window
 from gateway.store.scope import Scope
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
@@ -53,7 +53,7 @@ def place_of(tx: Tx, scope: Scope, direction: str, pod: str | None, inbox: str |
     inbox_id = None
     if inbox is not None or scope.inbox:
         row = find_inbox(tx, scope, inbox or f"inb_{scope.inbox}")
-        inbox_id, pod_id = row["id"], row["pod_id"]
+        inbox_id, pod_id = row.id, row.pod_id
     return {
         "organization_id": scope.organization,
         "pod_id": pod_id,
@@ -124,13 +124,13 @@ async def list_entries(
     *,
     pod: str | None = None,
     inbox: str | None = None,
-) -> Listing:
+) -> Listing[Row]:
     """The entries of one list, of exactly that scope."""
     require(scope, "list_entry_read")
 
     check_list(direction, list_type)
 
-    def read(tx: Tx) -> Listing:
+    def read(tx: Tx) -> Listing[Row]:
         place = place_of(tx, scope, direction, pod, inbox)
         where, args = matching({**place, "list_type": list_type})
         return page_of(tx, "list_entry", where, args, window)

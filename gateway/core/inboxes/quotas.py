@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid
 from gateway.core.lookup import find_reachable_inbox, require
 from gateway.core.mail.server_copy import on_server
-from gateway.store.engine import Row, Tx
+from gateway.records.inboxes import Inbox
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.inboxes import change_inbox, unscoped_quotas
 from gateway.store.scope import Scope
 from mailserver.imap import Client
 
@@ -27,7 +31,7 @@ class Quota:
     """``own``: octets, 0 for no limit, None for the default. ``limit``: what holds, 0 for none. ``used``: octets the
     mailbox holds now, as the mail server counts them where there is a limit, else the sum of its messages."""
 
-    inbox: Row
+    inbox: Inbox
     own: int | None
     default: int
     used: int
@@ -72,38 +76,32 @@ async def set_quota(core: Core, scope: Scope, ref: str, octets: int | None) -> Q
             fix="ask for less, or have the operator run `postern inbox quota` on the gateway's machine",
         )
 
-    def write(tx: Tx) -> Row:
+    def write(tx: Tx) -> Inbox:
         inbox = find_reachable_inbox(tx, scope, ref)
-        columns = {"quota": octets, "updated_at": max(now_us(), inbox["updated_at"] + 1000)}
-        tx.update("inbox", "id", inbox["id"], columns)
-        return {**inbox, **columns}
+        changed = max(now_us(), inbox.updated_at + 1000)
+        change_inbox(tx, inbox.id, quota=octets, updated_at=changed)
+        return msgspec.structs.replace(inbox, quota=octets, updated_at=changed)
 
     inbox = await core.store.write(write)
-    await core.mail.set_quota(inbox["address"], octets)
-    await core.imap.drop(inbox["address"])  # an open session keeps the quota that it began with
+    await core.mail.set_quota(inbox.address, octets)
+    await core.imap.drop(inbox.address)  # an open session keeps the quota that it began with
     return await _quota(core, inbox)
 
 
 async def suspend(core: Core) -> None:
     """Let every mailbox hold what it is given, until ``bootstrap.reconcile_mail_server``. Records stay."""
-    for address in await core.store.read(of_inboxes):
+    for address in await core.store.read(unscoped_quotas):
         await core.mail.set_quota(address, 0)
 
 
-def of_inboxes(tx: Tx) -> dict[str, int]:
-    """The quota of every inbox that has one of its own, by address."""
-    rows = tx.rows("SELECT address, quota FROM inbox WHERE quota IS NOT NULL AND status <> 'deleting'")
-    return {row["address"]: row["quota"] for row in rows}
-
-
-async def _quota(core: Core, inbox: Row) -> Quota:
-    own, default = inbox["quota"], core.settings.mail.quota
+async def _quota(core: Core, inbox: Inbox) -> Quota:
+    own, default = inbox.quota, core.settings.mail.quota
     used = (
-        await on_server(core, inbox["address"], Client.storage_used)
+        await on_server(core, inbox.address, Client.storage_used)
         if (default if own is None else own)
         else None
     )
     if used is None:
         stored = "SELECT coalesce(sum(size), 0) FROM message WHERE inbox_id = ?"
-        used = int(await core.store.read(lambda tx: tx.value(stored, inbox["id"])))
+        used = int(await core.store.read(lambda tx: tx.value(stored, inbox.id)))
     return Quota(inbox, own, default, used)

@@ -10,9 +10,11 @@ from functools import partial
 
 from gateway.core.context import Core
 from gateway.core.inboxes.events import tell_deleted
+from gateway.records.inboxes import Inbox
 from gateway.store import aliases
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.erase import erase_deleted
+from gateway.store.queries.inboxes import remove_inbox
 from mailserver.base import REFUSED
 
 _CHUNK = 1000
@@ -49,24 +51,24 @@ _DERIVED = (
 )
 
 
-async def remove(core: Core, inbox: Row) -> None:
+async def remove(core: Core, inbox: Inbox) -> None:
     """Remove an inbox whose row is in state ``deleting``. Raises MailServerError, StoreDown: call again."""
     # first what could still act: no webhook, send or draft leaves after this commit
     refused = await core.store.write(partial(_first, inbox=inbox))
     core.keys.forget()
     if refused:
-        await core.mail.set_alias(inbox["address"], [REFUSED])
-    await core.mail.remove_mailbox(inbox["address"])
-    await core.imap.drop(inbox["address"])
-    while await core.store.write(partial(_some_messages, inbox_id=inbox["id"])):
+        await core.mail.set_alias(inbox.address, [REFUSED])
+    await core.mail.remove_mailbox(inbox.address)
+    await core.imap.drop(inbox.address)
+    while await core.store.write(partial(_some_messages, inbox_id=inbox.id)):
         pass
     await core.store.write(partial(_last, core=core, inbox=inbox))
     await erase_deleted(core.store)
 
 
-def _first(tx: Tx, inbox: Row) -> bool:
+def _first(tx: Tx, inbox: Inbox) -> bool:
     """Whether the address is refused from now on."""
-    _run(tx, _STATEMENTS, inbox["id"])
+    _run(tx, _STATEMENTS, inbox.id)
     return aliases.forget_inbox(tx, inbox)
 
 
@@ -86,12 +88,12 @@ def _some_messages(tx: Tx, inbox_id: str) -> int:
     return len(rows)
 
 
-def _last(tx: Tx, core: Core, inbox: Row) -> None:
-    inbox_id = inbox["id"]
+def _last(tx: Tx, core: Core, inbox: Inbox) -> None:
+    inbox_id = inbox.id
     # once more: what was under way while the mailbox went may have written an event or a message
     _run(tx, _STATEMENTS, inbox_id)
     while _some_messages(tx, inbox_id):
         pass
     _run(tx, _DERIVED, inbox_id)
-    if tx.run("DELETE FROM inbox WHERE id = ?", inbox_id):
+    if remove_inbox(tx, inbox_id):
         tell_deleted(tx, core.events, inbox)

@@ -12,12 +12,12 @@ from typing import Literal, cast
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.inboxes.list_entries import check_entry, matching, place_of, put
-from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_inbox, require
 from gateway.core.paging import clean_text, page_of
 from gateway.store.allow_block_lists import MODE, Mode
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import parse_id
+from gateway.store.listing import Listing, Window
 from gateway.store.scope import Scope
 
 Action = Literal["block", "allow"]
@@ -67,14 +67,14 @@ async def add(
 
 async def list_rules(
     core: Core, scope: Scope, window: Window, *, inbox: str | None = None, action: Action | None = None
-) -> Listing:
+) -> Listing[Row]:
     """The account's rules, or those of one inbox."""
     require(scope, "list_entry_read")
 
-    def read(tx: Tx) -> Listing:
+    def read(tx: Tx) -> Listing[Row]:
         where, args = _reach(scope)
         if inbox is not None:
-            where, args = f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, inbox)["id"]]
+            where, args = f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, inbox).id]
         if action is not None:
             where, args = f"{where} AND list_type = ?", [*args, action]
         return page_of(tx, "list_entry", where, args, window)

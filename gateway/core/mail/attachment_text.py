@@ -17,6 +17,7 @@ from gateway.core.mail.server_copy import whole_message
 from gateway.extract.limits import FILE_OCTETS
 from gateway.mime.attachment_names import unique_names
 from gateway.mime.types import Attachment
+from gateway.records.inboxes import Inbox
 from gateway.store.attachment_text import add_attachments, save_texts
 from gateway.store.engine import Row, Tx
 from gateway.store.scope import Scope
@@ -31,7 +32,7 @@ _REASONS = {
 class Named(NamedTuple):
     """An attachment by its unique name: its message, and its facts with what was read."""
 
-    inbox: Row
+    inbox: Inbox
     message: Row
     name: str
     facts: dict[str, Any]
@@ -104,6 +105,6 @@ async def _read_now(core: Core, found: Named) -> None:
 
     def keep(tx: Tx) -> None:
         if tx.value("SELECT 1 FROM message WHERE id = ?", found.message["id"]):
-            save_texts(tx, found.inbox["id"], found.message["id"], attachments, texts)
+            save_texts(tx, found.inbox.id, found.message["id"], attachments, texts)
 
     await core.store.write(keep)

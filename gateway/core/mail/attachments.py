@@ -16,8 +16,10 @@ from gateway.core.mail.server_copy import open_stream, stream_of, whole_message
 from gateway.mime.attachment_content import attachment_content
 from gateway.mime.attachment_names import unique_names
 from gateway.mime.transfer import decode_part
+from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row, Tx
 from gateway.store.json_columns import load
+from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.scope import Scope
 
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
@@ -135,9 +137,9 @@ async def open_attachment(core: Core, message_id: str, attachment_id: str) -> Do
     return Download(name, kind, await stream_of(core, content.data), len(content.data))
 
 
-def _owner(tx: Tx, message_id: str) -> tuple[Row, Row]:
+def _owner(tx: Tx, message_id: str) -> tuple[Row, Inbox]:
     row = tx.row("SELECT id, inbox_id, attachments_json FROM message WHERE id = ?", message_id)
-    inbox = row and tx.row("SELECT * FROM inbox WHERE id = ? AND status <> 'deleting'", row["inbox_id"])
+    inbox = unscoped_lasting_inbox(tx, row["inbox_id"]) if row else None
     if not row or not inbox:
         raise NotFound("the message was deleted")
     return row, inbox

@@ -8,8 +8,9 @@ from gateway.core.context import Core
 from gateway.core.errors import Unavailable
 from gateway.core.lookup import find_inbox, find_message_id, find_thread, require, require_own_test
 from gateway.core.mail.server_copy import Spot, look_for, on_server, spots_of
+from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.scope import Scope
 from mailserver.imap import Client
@@ -19,7 +20,7 @@ async def delete_message(core: Core, scope: Scope, inbox_ref: str, message_ref: 
     """Delete a message wherever it stands. Raises NotFound, Forbidden, Unavailable (nothing changed)."""
     require(scope, "message_delete")
 
-    def read(tx: Tx) -> tuple[Row, str]:
+    def read(tx: Tx) -> tuple[Inbox, str]:
         inbox = find_inbox(tx, scope, inbox_ref)
         message_id = find_message_id(tx, inbox, message_ref)
         _own_test(tx, scope, [message_id])
@@ -33,7 +34,7 @@ async def delete_messages(core: Core, scope: Scope, inbox_ref: str, refs: Sequen
     """Delete several messages in one go; answers how many. Raises as ``delete_message``."""
     require(scope, "message_delete")
 
-    def read(tx: Tx) -> tuple[Row, list[str]]:
+    def read(tx: Tx) -> tuple[Inbox, list[str]]:
         inbox = find_inbox(tx, scope, inbox_ref)
         ids = list(dict.fromkeys(find_message_id(tx, inbox, ref) for ref in refs))
         _own_test(tx, scope, ids)
@@ -48,7 +49,7 @@ async def delete_thread(core: Core, scope: Scope, inbox_ref: str | None, thread_
     """Delete a thread with all its messages; later mail that names it makes a new one."""
     require(scope, "message_delete")
 
-    def read(tx: Tx) -> tuple[Row, str, list[str]]:
+    def read(tx: Tx) -> tuple[Inbox, str, list[str]]:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         thread = find_thread(tx, scope, inbox, thread_ref)
         inbox = inbox or find_inbox(tx, scope, thread["inbox_id"])
@@ -66,7 +67,7 @@ def _own_test(tx: Tx, scope: Scope, ids: Sequence[str]) -> None:
         require_own_test(scope, [row for row in rows if row is not None], "message")
 
 
-async def _delete(core: Core, inbox: Row, ids: Sequence[str], thread_id: str | None) -> None:
+async def _delete(core: Core, inbox: Inbox, ids: Sequence[str], thread_id: str | None) -> None:
     def read(tx: Tx) -> tuple[list[Spot], list[str]]:
         spots: list[Spot] = []
         homeless: list[str] = []
@@ -92,15 +93,15 @@ async def _delete(core: Core, inbox: Row, ids: Sequence[str], thread_id: str | N
             expunge(client, [*spots, *strays])
             return strays
 
-        strays = await on_server(core, inbox["address"], work)
+        strays = await on_server(core, inbox.address, work)
 
     def write(tx: Tx) -> None:
         for one in strays:
-            index.leave_unread(tx, inbox["id"], one.folder, one.uidvalidity, one.uid)
+            index.leave_unread(tx, inbox.id, one.folder, one.uidvalidity, one.uid)
         touched = {index.delete_message(tx, message_id) for message_id in ids}
         for thread in touched:
             if thread == thread_id and thread is not None:
-                threads.bury(tx, inbox["id"], thread)
+                threads.bury(tx, inbox.id, thread)
             if thread is not None:
                 threads.refresh(tx, thread, now_us())
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gateway.core.listing import Filter
 from gateway.store.engine import Tx
 from gateway.store.json_columns import dump
 from gateway.store.labels import HIDDEN
+from gateway.store.listing import Filter
 
 _FEW = 2000
 Condition = tuple[str, list[object]]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gateway.core.context import Core
-from gateway.core.listing import Listing
 from gateway.core.lookup import find_inbox, require
-from gateway.store.engine import Tx
+from gateway.store.engine import Row, Tx
+from gateway.store.listing import Listing
 from gateway.store.scope import Scope
 
 
@@ -18,17 +18,17 @@ async def list_label_changes(
     ascending: bool = False,
     position: int | None = None,
     offset: int = 0,
-) -> Listing:
+) -> Listing[Row]:
     """Rows ``id, message_id, label, added, created_at`` with ``organization_id``, ``pod_id``, ``inbox_id``.
 
     ``position``: a row's ``seq`` (from ``Listing.next``). Raises NotFound, Forbidden.
     """
     require(scope, "message_read")
 
-    def read(tx: Tx) -> Listing:
+    def read(tx: Tx) -> Listing[Row]:
         inbox = find_inbox(tx, scope, inbox_ref)
-        total = tx.value("SELECT count(*) FROM label_change WHERE inbox_id = ?", inbox["id"])
-        where, args = "inbox_id = ?", list[object]([inbox["id"]])
+        total = tx.value("SELECT count(*) FROM label_change WHERE inbox_id = ?", inbox.id)
+        where, args = "inbox_id = ?", list[object]([inbox.id])
         if position is not None:
             where, args = f"{where} AND seq {'>' if ascending else '<'} ?", [*args, position]
         way = "ASC" if ascending else "DESC"
@@ -40,8 +40,7 @@ async def list_label_changes(
         )
         more = len(rows) > limit
         kept = [
-            {**row, "organization_id": inbox["organization_id"], "pod_id": inbox["pod_id"]}
-            for row in rows[:limit]
+            {**row, "organization_id": inbox.organization_id, "pod_id": inbox.pod_id} for row in rows[:limit]
         ]
         return Listing(kept, int(total), (kept[-1]["seq"], "") if more and kept else None)
 

@@ -10,12 +10,14 @@ from dataclasses import replace
 
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
-from gateway.core.listing import NEAR, Filter, Listing, Window, cut, keyset
-from gateway.core.lookup import find_inbox, find_message, find_message_id, inbox_ids, require
+from gateway.core.lookup import find_inbox, find_message, find_message_id, require
 from gateway.core.mail.filter_sql import message_conditions, reach_condition
 from gateway.core.mail.server_copy import parse_whole, whole_message
+from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row, Tx
 from gateway.store.labels import HIDDEN
+from gateway.store.listing import NEAR, Filter, Listing, Window, cut, keyset
+from gateway.store.queries.inboxes import inbox_ids_in_reach
 from gateway.store.row_counts import total
 from gateway.store.scope import Scope
 
@@ -75,7 +77,7 @@ def add_bodies(tx: Tx, rows: Sequence[Row]) -> None:
 
 async def list_messages(
     core: Core, scope: Scope, inbox_ref: str | None, wanted: Filter, window: Window, *, bodies: bool = False
-) -> Listing:
+) -> Listing[Row]:
     """Messages of an inbox (or with None of every inbox in reach), newest first unless ``ascending``.
 
     ``bodies``: with the texts that the index holds. Raises NotFound, Forbidden.
@@ -83,10 +85,10 @@ async def list_messages(
     require(scope, "message_read")
     wanted = allowed(scope, wanted)
 
-    def read(tx: Tx) -> Listing:
+    def read(tx: Tx) -> Listing[Row]:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         where, args, ids = reach(tx, scope, inbox, "message")
-        more, values = message_conditions(tx, wanted, inbox["id"] if inbox else None)
+        more, values = message_conditions(tx, wanted, inbox.id if inbox else None)
         where, args = where + more, [*args, *values]
         position, at, order = keyset(window, "timestamp", "seq")
         rows = tx.rows(
@@ -126,11 +128,11 @@ def _total(tx: Tx, wanted: Filter, ids: Sequence[str]) -> int:
     return count - total(tx, "inbound", ids, hidden=hidden) if wanted.direction else count
 
 
-def reach(tx: Tx, scope: Scope, inbox: Row | None, table: str) -> tuple[str, list[object], list[str]]:
+def reach(tx: Tx, scope: Scope, inbox: Inbox | None, table: str) -> tuple[str, list[object], list[str]]:
     """(condition, parameters, inbox ids) of the rows of ``table`` that a list may show."""
     if inbox is not None:
-        return f"{table}.inbox_id = ?", [inbox["id"]], [inbox["id"]]
-    ids = inbox_ids(tx, scope)
+        return f"{table}.inbox_id = ?", [inbox.id], [inbox.id]
+    ids = inbox_ids_in_reach(tx, scope)
     if scope.kind == "organization":
         return f"{table}.organization_id = ?", [scope.organization], ids
     sql, args = reach_condition(f"{table}.inbox_id", ids)
@@ -145,7 +147,7 @@ async def get_message(core: Core, scope: Scope, inbox_ref: str | None, message_r
     """
     require(scope, "message_read")
 
-    def read(tx: Tx) -> tuple[Row, Row]:
+    def read(tx: Tx) -> tuple[Inbox, Row]:
         if inbox_ref is None:
             known = find_message(tx, scope, message_ref)
             inbox, message_id = find_inbox(tx, scope, known["inbox_id"]), known["id"]
@@ -186,7 +188,7 @@ def see(scope: Scope, row: Row) -> None:
             raise NotFound("there is no such message for this key", fix=f"it needs label_{label}_read")
 
 
-async def fill_bodies(core: Core, inbox: Row, row: Row) -> None:
+async def fill_bodies(core: Core, inbox: Inbox, row: Row) -> None:
     """Replace the bodies that were cut for the index by the whole ones, from the mail server."""
     raw = await whole_message(core, inbox, row["id"])
     parsed = await parse_whole(core, raw)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from gateway.core.context import Core
 from gateway.core.lookup import find_inbox, find_thread, require, require_own_test
 from gateway.core.mail.relabel import Change, add_labels_in_steps, relabel
+from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
@@ -34,7 +35,7 @@ async def mark_thread(core: Core, scope: Scope, thread_ref: str, *, read: bool) 
     """
     require(scope, "message_update")
 
-    def look(tx: Tx) -> tuple[Row, list[Row]]:
+    def look(tx: Tx) -> tuple[Inbox, list[Row]]:
         thread = find_thread(tx, scope, None, thread_ref)
         inbox = find_inbox(tx, scope, thread["inbox_id"])
         if scope.test:
@@ -64,7 +65,7 @@ def _bearer(tx: Tx, thread_id: str) -> list[Row]:
     )
 
 
-def note_answered(tx: Tx, inbox: Row, thread_id: str) -> None:
+def note_answered(tx: Tx, inbox: Inbox, thread_id: str) -> None:
     """Mark a thread read in the transaction that accepts an answer to it. Its flags on the
     mail server are owed (``store.pending_flags``)."""
     rows = tx.rows(_UNREAD_OF, thread_id)
@@ -72,8 +73,8 @@ def note_answered(tx: Tx, inbox: Row, thread_id: str) -> None:
     for row in rows:
         index.set_labels(tx, inbox, row["id"], set(row["labels"]) - {UNREAD}, note=True)
         if row["direction"] == "inbound":
-            owe(tx, inbox["id"], row["id"], add=["\\Seen"])
+            owe(tx, inbox.id, row["id"], add=["\\Seen"])
         else:
-            owe(tx, inbox["id"], row["id"], remove=[NOT_SEEN])
+            owe(tx, inbox.id, row["id"], remove=[NOT_SEEN])
     if rows:
         threads.refresh(tx, thread_id, now_us())

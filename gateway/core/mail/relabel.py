@@ -14,6 +14,7 @@ from gateway.core.lookup import find_inbox, find_message_id, find_thread, requir
 from gateway.core.mail.label_plan import Moved, Plan, carry_out, changed_flags, check_folder, make_plan
 from gateway.core.mail.messages import MAX_BATCH, add_labels, see
 from gateway.core.mail.server_copy import Spot, on_server, spots_of
+from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
@@ -137,7 +138,7 @@ async def change_thread(
     """Change the labels of every message of a thread; answers the thread row and its labels."""
     require(scope, "message_update")
 
-    def read(tx: Tx) -> tuple[Row, Row, list[Row]]:
+    def read(tx: Tx) -> tuple[Inbox, Row, list[Row]]:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         thread = find_thread(tx, scope, inbox, thread_ref)
         inbox = inbox or find_inbox(tx, scope, thread["inbox_id"])
@@ -159,7 +160,7 @@ def add_labels_in_steps(tx: Tx, rows: list[Row]) -> None:
 
 def _chosen(
     tx: Tx, scope: Scope, inbox_ref: str, refs: Sequence[str], *, strict: bool
-) -> tuple[Row, list[Row]]:
+) -> tuple[Inbox, list[Row]]:
     inbox = find_inbox(tx, scope, inbox_ref)
     found: dict[str, Row] = {}
     for ref in refs:
@@ -177,7 +178,7 @@ def _chosen(
     return inbox, list(found.values())
 
 
-async def relabel(core: Core, inbox: Row, rows: Sequence[Row], change: Change) -> list[Row]:
+async def relabel(core: Core, inbox: Inbox, rows: Sequence[Row], change: Change) -> list[Row]:
     """Bring the mail server and then the index to the changed labels. Answers fresh rows, same order."""
 
     def plan(tx: Tx) -> list[Plan]:
@@ -195,11 +196,11 @@ async def relabel(core: Core, inbox: Row, rows: Sequence[Row], change: Change) -
     plans = await core.store.read(plan)
     went: dict[str, Moved] = {}
     if any(one.spots for one in plans):
-        went = await on_server(core, inbox["address"], lambda client: carry_out(client, plans))
+        went = await on_server(core, inbox.address, lambda client: carry_out(client, plans))
     return await core.store.write(lambda tx: _write(tx, inbox, plans, went))
 
 
-def _write(tx: Tx, inbox: Row, plans: Sequence[Plan], went: dict[str, Moved]) -> list[Row]:
+def _write(tx: Tx, inbox: Inbox, plans: Sequence[Plan], went: dict[str, Moved]) -> list[Row]:
     answers: list[Row] = []
     touched: set[str] = set()
     for plan in plans:
@@ -212,7 +213,7 @@ def _write(tx: Tx, inbox: Row, plans: Sequence[Plan], went: dict[str, Moved]) ->
         if plan.spots:
             forgive(tx, plan.message_id, (*plan.add, *plan.remove))
         else:
-            owe(tx, inbox["id"], plan.message_id, add=plan.add, remove=plan.remove)
+            owe(tx, inbox.id, plan.message_id, add=plan.add, remove=plan.remove)
         touched.add(row["thread_id"])
         answers.append(row)
     for thread in touched:
@@ -227,7 +228,7 @@ def _write(tx: Tx, inbox: Row, plans: Sequence[Plan], went: dict[str, Moved]) ->
     return answers
 
 
-def _relocate(tx: Tx, inbox: Row, plan: Plan, spot: Spot, moved: Moved | None) -> None:
+def _relocate(tx: Tx, inbox: Inbox, plan: Plan, spot: Spot, moved: Moved | None) -> None:
     flags = changed_flags(spot.flags, plan)
     if moved is None or moved.folder == spot.folder:
         tx.run("UPDATE location SET flags = ? WHERE id = ?", flags, spot.location_id)
@@ -236,7 +237,7 @@ def _relocate(tx: Tx, inbox: Row, plan: Plan, spot: Spot, moved: Moved | None) -
     tx.run("UPDATE location SET message_id = ? WHERE id = ?", index.LEFT, spot.location_id)
     if new is None:
         return  # the sync finds it in its new folder
-    folder_id = _folder_row(tx, inbox["id"], moved)
+    folder_id = _folder_row(tx, inbox.id, moved)
     if folder_id is None:
         return
     tx.run("DELETE FROM location WHERE folder_id = ? AND uid = ?", folder_id, new)
@@ -246,7 +247,7 @@ def _relocate(tx: Tx, inbox: Row, plan: Plan, spot: Spot, moved: Moved | None) -
             "folder_id": folder_id,
             "uid": new,
             "message_id": plan.message_id,
-            "inbox_id": inbox["id"],
+            "inbox_id": inbox.id,
             "flags": flags,
         },
     )

@@ -6,12 +6,12 @@ from collections.abc import Collection
 
 from gateway.core.context import Core
 from gateway.core.errors import Invalid
-from gateway.core.listing import Filter, Listing, Window
 from gateway.core.lookup import find_inbox, require
 from gateway.core.mail.filter_sql import message_conditions
 from gateway.core.mail.messages import ITEM, add_bodies, add_labels, allowed, reach
 from gateway.core.mail.threads import dress_threads
-from gateway.store.engine import Tx
+from gateway.store.engine import Row, Tx
+from gateway.store.listing import Filter, Listing, Window
 from gateway.store.scope import Scope
 from gateway.store.search import MAX_QUERY, Column, Order, search
 
@@ -38,7 +38,7 @@ async def search_messages(
     *,
     within: Collection[Column] = (),
     bodies: bool = False,
-) -> Listing:
+) -> Listing[Row]:
     """Messages that hold every word of ``query``, best first (or ``newest``, ``oldest``).
 
     ``within``: only in these columns. ``bodies``: with the texts that the index holds. Paging goes by offset:
@@ -48,10 +48,10 @@ async def search_messages(
     query, wanted = check_query(query), allowed(scope, wanted)
     offset = window.position[0] if window.position else window.offset
 
-    def read(tx: Tx) -> Listing:
+    def read(tx: Tx) -> Listing[Row]:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         where, args, _ = reach(tx, scope, inbox, "message")
-        more, values = message_conditions(tx, wanted, inbox["id"] if inbox else None)
+        more, values = message_conditions(tx, wanted, inbox.id if inbox else None)
         rows, total = search(
             tx,
             query,
@@ -80,7 +80,7 @@ async def search_threads(
     wanted: Filter,
     window: Window,
     order: Order = "rank",
-) -> Listing:
+) -> Listing[Row]:
     """Threads with a message that holds every word, in the order of their best message.
 
     Looks at the best ``_MAX_THREADS`` messages.
@@ -89,10 +89,10 @@ async def search_threads(
     query, wanted = check_query(query), allowed(scope, wanted)
     offset = window.position[0] if window.position else window.offset
 
-    def read(tx: Tx) -> Listing:
+    def read(tx: Tx) -> Listing[Row]:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         where, args, _ = reach(tx, scope, inbox, "message")
-        more, values = message_conditions(tx, wanted, inbox["id"] if inbox else None)
+        more, values = message_conditions(tx, wanted, inbox.id if inbox else None)
         rows, _ = search(
             tx,
             query,

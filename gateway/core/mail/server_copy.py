@@ -17,7 +17,8 @@ from gateway.mime.limits import Limits
 from gateway.mime.types import ParsedMessage
 from gateway.mime.workers.parser_pool import ParserPool
 from gateway.outbox.queue import mime_of
-from gateway.store.engine import Row, Tx
+from gateway.records.inboxes import Inbox
+from gateway.store.engine import Tx
 from mailserver.base import MailServerError
 from mailserver.content import Content, Spool
 from mailserver.imap import Client, UnsafeValue
@@ -89,7 +90,7 @@ def look_for(client: Client, message_id: str) -> list[Spot]:
     return found
 
 
-async def locate(core: Core, inbox: Row, message_id: str) -> list[Spot]:
+async def locate(core: Core, inbox: Inbox, message_id: str) -> list[Spot]:
     """The places of a message by the index, else by asking the mail server. May be empty."""
     spots, rfc = await core.store.read(
         lambda tx: (
@@ -99,7 +100,7 @@ async def locate(core: Core, inbox: Row, message_id: str) -> list[Spot]:
     )
     if spots or not rfc:
         return spots
-    return await on_server(core, inbox["address"], lambda client: look_for(client, rfc))
+    return await on_server(core, inbox.address, lambda client: look_for(client, rfc))
 
 
 def stands(client: Client, spot: Spot) -> bool:
@@ -116,7 +117,7 @@ def piece(client: Client, uid: int, section: str, start: int, octets: int) -> by
     return None
 
 
-async def open_stream(core: Core, inbox: Row, message_id: str, section: str) -> AsyncIterator[bytes]:
+async def open_stream(core: Core, inbox: Inbox, message_id: str, section: str) -> AsyncIterator[bytes]:
     """The octets of an IMAP section ('' is the whole message), as they stand, in chunks.
 
     The first chunk is read before this returns, so what can go wrong goes wrong here.
@@ -126,7 +127,7 @@ async def open_stream(core: Core, inbox: Row, message_id: str, section: str) -> 
         lambda tx: tx.value(
             "SELECT size FROM outbox WHERE id = ? AND inbox_id = ? AND mime IS NOT NULL",
             message_id,
-            inbox["id"],
+            inbox.id,
         )
     )
     if size is not None:
@@ -142,15 +143,15 @@ async def open_stream(core: Core, inbox: Row, message_id: str, section: str) -> 
         def first(client: Client, spot: Spot = spot) -> bytes | None:
             return piece(client, spot.uid, section, 0, CHUNK) if stands(client, spot) else None
 
-        start = await on_server(core, inbox["address"], first)
+        start = await on_server(core, inbox.address, first)
         if start is not None:
-            return _chunks(core, inbox["address"], spot, section, start)
+            return _chunks(core, inbox.address, spot, section, start)
     raise NotFound("the message is gone from the mail server", fix="list the messages again")
 
 
-async def _queued(core: Core, inbox: Row, message_id: str, size: int) -> AsyncIterator[bytes] | None:
+async def _queued(core: Core, inbox: Inbox, message_id: str, size: int) -> AsyncIterator[bytes] | None:
     """A message that is still in the outbox; None when it has just left it."""
-    async with core.memory.hold(inbox["organization_id"], 2 * size):
+    async with core.memory.hold(inbox.organization_id, 2 * size):
         data = await core.store.read(lambda tx: mime_of(tx, message_id))
         return None if data is None else await stream_of(core, data)
 
@@ -191,7 +192,7 @@ async def _chunks(core: Core, address: str, spot: Spot, section: str, start: byt
         chunk = following
 
 
-async def whole_message(core: Core, inbox: Row, message_id: str) -> bytes:
+async def whole_message(core: Core, inbox: Inbox, message_id: str) -> bytes:
     """All octets of a message, with memory held for them and what they are read for until the request ends.
 
     Raises NotFound, Unavailable, and TooLarge never: its size is bounded on entry.

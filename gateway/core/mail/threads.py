@@ -9,13 +9,14 @@ from typing import Any
 
 from gateway.core.context import Core
 from gateway.core.errors import NotFound
-from gateway.core.listing import NEAR, Filter, Listing, Window, cut, keyset
 from gateway.core.lookup import find_inbox, find_thread, require
 from gateway.core.mail.filter_sql import hidden_condition, thread_conditions
 from gateway.core.mail.messages import WHOLE, add_labels, allowed, fill_bodies, reach, see, unauthenticated
+from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row, Tx
 from gateway.store.json_columns import load
 from gateway.store.labels import HIDDEN
+from gateway.store.listing import NEAR, Filter, Listing, Window, cut, keyset
 from gateway.store.row_counts import total
 from gateway.store.scope import Scope
 
@@ -48,12 +49,12 @@ def dress_threads(tx: Tx, rows: Sequence[Row]) -> None:
 
 async def list_threads(
     core: Core, scope: Scope, inbox_ref: str | None, wanted: Filter, window: Window
-) -> Listing:
+) -> Listing[Row]:
     """Threads of an inbox (or with None of every inbox in reach), latest activity first."""
     require(scope, "message_read")
     wanted = allowed(scope, wanted)
 
-    def read(tx: Tx) -> Listing:
+    def read(tx: Tx) -> Listing[Row]:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         where, args, ids = reach(tx, scope, inbox, "thread")
         more, values = thread_conditions(wanted)
@@ -86,7 +87,7 @@ async def get_thread(
     window: Window | None = None,
     *,
     include: frozenset[str] = HIDDEN,
-) -> tuple[Row, Listing]:
+) -> tuple[Row, Listing[Row]]:
     """A thread row and its whole messages, oldest first. ``include``: of those that lists leave out (``HIDDEN``
     labels), which to show.
 
@@ -95,7 +96,7 @@ async def get_thread(
     require(scope, "message_read")
     window = window or Window(limit=MAX_MESSAGES)
 
-    def read(tx: Tx) -> tuple[Row, Row, Listing]:
+    def read(tx: Tx) -> tuple[Inbox, Row, Listing[Row]]:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         thread = find_thread(tx, scope, inbox, thread_ref)
         inbox = inbox or find_inbox(tx, scope, thread["inbox_id"])

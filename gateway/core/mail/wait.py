@@ -21,6 +21,7 @@ from gateway.core.mail.messages import ITEM, add_bodies, get_message
 from gateway.core.mail.wait_match import Match
 from gateway.events.live import MAX_WAITING, Stream
 from gateway.events.log import event_id_of
+from gateway.records.inboxes import Inbox
 from gateway.store.arrival_time import event_time
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import parse_id, ulid_time_us
@@ -68,7 +69,7 @@ async def watch(core: Core, scope: Scope, inbox_ref: str, match: Match, since: i
     """
     require(scope, "message_read")
 
-    def read(tx: Tx) -> tuple[Row, Place]:
+    def read(tx: Tx) -> tuple[Inbox, Place]:
         inbox = find_inbox(tx, scope, inbox_ref)
         if since is None:
             return inbox, _newest(tx, inbox)
@@ -85,7 +86,7 @@ class Watch:
 
     core: Core
     scope: Scope
-    inbox: Row
+    inbox: Inbox
     match: Match
     start: Place
     fresh: bool
@@ -122,16 +123,16 @@ class Watch:
         def read(tx: Tx) -> str:
             row = tx.row(
                 "SELECT id, organization_id, inbox_id, timestamp FROM message WHERE inbox_id = ? AND seq = ?",
-                self.inbox["id"],
+                self.inbox.id,
                 self.start[1],
             )
-            return received_event(row) if row else str(self.inbox["id"])
+            return received_event(row) if row else str(self.inbox.id)
 
         return await self.core.store.read(read)
 
     async def _candidates(self, stream: Stream, place: Place) -> AsyncGenerator[tuple[Row, Place]]:
         """Heads of received mail and their places, until the stream has fallen behind: then another goes on."""
-        while rows := await self.core.store.read(partial(_stored, inbox=self.inbox["id"], place=place)):
+        while rows := await self.core.store.read(partial(_stored, inbox=self.inbox.id, place=place)):
             for row in rows:
                 place = (row["timestamp"], row["seq"])
                 yield row, place
@@ -155,12 +156,12 @@ class Watch:
         if self.match.reads_text and not await self.core.store.read(partial(_accepts_text, self.match, row)):
             return None
         try:
-            return await get_message(self.core, self.scope, self.inbox["id"], f"msg_{row['id']}")
+            return await get_message(self.core, self.scope, self.inbox.id, f"msg_{row['id']}")
         except NotFound:  # deleted meanwhile, or made spam
             return None
 
     def _wants(self, event: Row) -> bool:
-        ours = event["type"] == RECEIVED and event["inbox_id"] == self.inbox["id"]
+        ours = event["type"] == RECEIVED and event["inbox_id"] == self.inbox.id
         return ours and may_hear(self.scope, event)
 
 
@@ -189,16 +190,16 @@ def _counter(scope: Scope) -> str:
 # --- places ---
 
 
-def _newest(tx: Tx, inbox: Row) -> Place:
+def _newest(tx: Tx, inbox: Inbox) -> Place:
     row = tx.row(
         f"SELECT timestamp, seq FROM message WHERE inbox_id = ? AND {_COMES} "  # noqa: S608
         "ORDER BY timestamp DESC, seq DESC LIMIT 1",
-        inbox["id"],
+        inbox.id,
     )
     return (row["timestamp"], row["seq"]) if row else (0, 0)
 
 
-def _place_of(tx: Tx, scope: Scope, inbox: Row, since: int | str) -> Place:
+def _place_of(tx: Tx, scope: Scope, inbox: Inbox, since: int | str) -> Place:
     if isinstance(since, int):
         return _second(since)
     ref = since.strip()
@@ -206,7 +207,7 @@ def _place_of(tx: Tx, scope: Scope, inbox: Row, since: int | str) -> Place:
         event = parse_id("evt", ref)
         if event is None:
             raise NotFound(f"there is no event {ref[:100]!r}", field="since", fix=_SINCE)
-        told = tx.value("SELECT message_id FROM event WHERE id = ? AND inbox_id = ?", event, inbox["id"])
+        told = tx.value("SELECT message_id FROM event WHERE id = ? AND inbox_id = ?", event, inbox.id)
         return _of_message(tx, inbox, told) if told else _second(ulid_time_us(event))
     ulid = parse_id("msg", ref)
     if ulid is not None:
@@ -218,8 +219,8 @@ def _place_of(tx: Tx, scope: Scope, inbox: Row, since: int | str) -> Place:
         raise
 
 
-def _of_message(tx: Tx, inbox: Row, ulid: str) -> Place:
-    row = tx.row("SELECT timestamp, seq FROM message WHERE id = ? AND inbox_id = ?", ulid, inbox["id"])
+def _of_message(tx: Tx, inbox: Inbox, ulid: str) -> Place:
+    row = tx.row("SELECT timestamp, seq FROM message WHERE id = ? AND inbox_id = ?", ulid, inbox.id)
     # an agent deletes what it has read: the id of a message tells when it came
     return (row["timestamp"], row["seq"]) if row else _second(ulid_time_us(ulid))
 

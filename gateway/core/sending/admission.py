@@ -9,13 +9,14 @@ from gateway.core.sending.cold_outreach import check_cold
 from gateway.core.sending.limits import check_sends, tightest
 from gateway.core.sending.suppressions import check_suppressed
 from gateway.core.sent import Allowance
+from gateway.records.inboxes import Inbox
 from gateway.settings import Limits
 from gateway.store.allow_block_lists import decide, entries
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.scope import Scope
 
 
-def check_recipients(tx: Tx, inbox: Row, recipients: Iterable[tuple[str, str]], *, reply: bool) -> None:
+def check_recipients(tx: Tx, inbox: Inbox, recipients: Iterable[tuple[str, str]], *, reply: bool) -> None:
     """Refuse (field, address) pairs that a list blocks; a reply is also held against the ``reply`` lists.
 
     Raises Rejected naming the first one.
@@ -34,7 +35,7 @@ def check_recipients(tx: Tx, inbox: Row, recipients: Iterable[tuple[str, str]], 
 def admit(
     tx: Tx,
     scope: Scope,
-    inbox: Row,
+    inbox: Inbox,
     limits: Limits,
     recipients: Sequence[tuple[str, str]],
     *,
@@ -45,7 +46,7 @@ def admit(
     With ``charge`` it does: the caller's transaction accepts it, and it counts. Answers the limit that has least
     left; None when there is none. Raises Rejected ``recipient_suppressed`` or TooMany.
     """
-    check_suppressed(tx, inbox["organization_id"], recipients)
+    check_suppressed(tx, inbox.organization_id, recipients)
     standing = check_sends(tx, inbox, limits, sandbox=scope.test, charge=charge)
     if not scope.test:
         standing += check_cold(tx, inbox, limits, [address for _, address in recipients], charge=charge)

@@ -12,33 +12,34 @@ from collections.abc import Sequence
 
 from gateway.core.sending.limits import add, allow
 from gateway.core.sent import Allowance
+from gateway.records.inboxes import Inbox
 from gateway.settings import Limits
 from gateway.store import daily_counts
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 
 _LOOKED_AT = 50
 
 
 def check_cold(
-    tx: Tx, inbox: Row, limits: Limits, recipients: Sequence[str], *, charge: bool
+    tx: Tx, inbox: Inbox, limits: Limits, recipients: Sequence[str], *, charge: bool
 ) -> list[Allowance]:
     """Whether the inbox may write to these addresses; with ``charge`` it does. Raises TooMany."""
     if not (
         limits.cold_new_inbox or limits.cold_inbox or limits.cold_new_organization or limits.cold_organization
     ):
         return []
-    organization = inbox["organization_id"]
+    organization = inbox.organization_id
     since = tx.value("SELECT created_at FROM organization WHERE id = ?", organization)
     organization_cap = _cap(limits, limits.cold_new_organization, limits.cold_organization, since)
-    inbox_cap = _cap(limits, limits.cold_new_inbox, limits.cold_inbox, inbox["created_at"])
-    cold = sum(not wrote_to(tx, inbox["id"], address) for address in recipients)
+    inbox_cap = _cap(limits, limits.cold_new_inbox, limits.cold_inbox, inbox.created_at)
+    cold = sum(not wrote_to(tx, inbox.id, address) for address in recipients)
     if not cold:
         return []
     found = []
     for subject, most, whose in (
         (organization, organization_cap, "the organization"),
-        (inbox["id"], inbox_cap, "this inbox"),
+        (inbox.id, inbox_cap, "this inbox"),
     ):
         if most:
             used = add(tx, subject, "cold", cold, charge)

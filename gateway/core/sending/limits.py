@@ -11,15 +11,16 @@ import math
 
 from gateway.core.errors import TooMany
 from gateway.core.sent import Allowance, Span
+from gateway.records.inboxes import Inbox
 from gateway.settings import Limits
 from gateway.store import daily_counts
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 
 _MINUTE_US = 60_000_000
 
 
-def check_sends(tx: Tx, inbox: Row, limits: Limits, *, sandbox: bool, charge: bool) -> list[Allowance]:
+def check_sends(tx: Tx, inbox: Inbox, limits: Limits, *, sandbox: bool, charge: bool) -> list[Allowance]:
     """Whether the inbox may make one more send; with ``charge`` this is that send.
 
     A sandbox send is held against the pace of its inbox, not against the organization's share: nothing leaves.
@@ -28,16 +29,16 @@ def check_sends(tx: Tx, inbox: Row, limits: Limits, *, sandbox: bool, charge: bo
     now = now_us()
     found = []
     if charge and (limits.sends_per_minute or limits.sends_per_day):
-        daily_counts.lock_inbox(tx, inbox["id"])
+        daily_counts.lock_inbox(tx, inbox.id)
     if most := limits.sends_per_minute:
-        used, oldest = daily_counts.sent_since(tx, inbox["id"], now - _MINUTE_US, most)
+        used, oldest = daily_counts.sent_since(tx, inbox.id, now - _MINUTE_US, most)
         reset = (now if oldest is None else oldest) + _MINUTE_US
         found.append(allow("burst", f"this inbox may send {most} messages a minute", most, used + 1, reset))
     if most := limits.sends_per_day:
-        used, _ = daily_counts.sent_since(tx, inbox["id"], daily_counts.day_start(now) - 1, most)
+        used, _ = daily_counts.sent_since(tx, inbox.id, daily_counts.day_start(now) - 1, most)
         found.append(allow("daily", f"this inbox may send {most} messages a day", most, used + 1))
     if (most := limits.organization_sends_per_day) and not sandbox:
-        used = add(tx, inbox["organization_id"], "sends", 1, charge)
+        used = add(tx, inbox.organization_id, "sends", 1, charge)
         found.append(allow("global", f"the organization may send {most} messages a day", most, used))
     return found
 

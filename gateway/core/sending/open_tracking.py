@@ -20,12 +20,13 @@ import re
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.events.log import event_id_of
-from gateway.outbox.queue import inbox_of
 from gateway.outbox.record import Teller
+from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.store.arrival_time import event_time
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.inboxes import unscoped_lasting_inbox
 
 PATH = "/opened"
 _MAC = 16
@@ -98,20 +99,20 @@ async def tell_opened(core: Core, token: str) -> None:
     await core.store.write(write)
 
 
-def _untold(tx: Tx, settings: Settings, message_id: str) -> Row | None:
+def _untold(tx: Tx, settings: Settings, message_id: str) -> Inbox | None:
     """The inbox of a message whose opening is news: it is there, it was sent, and its events are still kept."""
     row = tx.row("SELECT inbox_id, timestamp, direction, test FROM message WHERE id = ?", message_id)
     if row is None or row["direction"] != "outbound" or row["test"]:
         return None
     if row["timestamp"] < now_us() - settings.events.keep_days * _DAY:
         return None  # what was told then is forgotten: it would be told twice
-    inbox = inbox_of(tx, row["inbox_id"])
+    inbox = unscoped_lasting_inbox(tx, row["inbox_id"])
     if inbox is None:
         return None
     told = event_id_of(
         "message.opened",
-        organization_id=inbox["organization_id"],
-        inbox_id=inbox["id"],
+        organization_id=inbox.organization_id,
+        inbox_id=inbox.id,
         subject=message_id,
         at=event_time(message_id),
     )

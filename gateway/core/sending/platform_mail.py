@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from gateway.core.context import Core
 from gateway.mime.types import Address, OutgoingMessage
 from gateway.outbox.queue import enqueue
+from gateway.records.inboxes import Inbox
 from gateway.smarthost.profiles import profile_of
 from gateway.store.dkim_keys import active_key
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
 from mailserver.addresses import fold_domain
 
@@ -51,13 +52,13 @@ async def compose(core: Core, kind: str, address: str, subject: str, text: str) 
     return Notice(notice_id, message.message_id, address, mime)
 
 
-def queue(tx: Tx, core: Core, notice: Notice, organization_id: str, inbox: Row) -> None:
+def queue(tx: Tx, core: Core, notice: Notice, organization_id: str, inbox: Inbox) -> None:
     """Have it sent. ``inbox``: whose row the outbox keeps it under."""
     enqueue(
         tx,
         outbox_id=notice.id,
         organization_id=organization_id,
-        inbox_id=inbox["id"],
+        inbox_id=inbox.id,
         mail_from="",
         message_id=notice.message_id,
         token=notice.id,

@@ -11,23 +11,24 @@ from typing import NoReturn
 from gateway.core.context import Core
 from gateway.core.domains.records import hostname_of
 from gateway.core.errors import Conflict, Forbidden, NotFound
-from gateway.core.listing import Listing, Window, cut, keyset
 from gateway.core.lookup import find_reachable_inbox, require
 from gateway.outbox import by_hand
 from gateway.outbox.queue import FAR
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import own_message_ulid, parse_id
+from gateway.store.listing import Listing, Window, cut, keyset
+from gateway.store.queries.inboxes import unscoped_inbox_addresses
 from gateway.store.scope import Scope
 
 _COLUMNS = "id, inbox_id, mail_from, message_id, size, state, next_at, attempts, claimed_until, created_at"
 
 
-async def list_queue(core: Core, scope: Scope, inbox_ref: str | None, window: Window) -> Listing:
+async def list_queue(core: Core, scope: Scope, inbox_ref: str | None, window: Window) -> Listing[Row]:
     """The messages that wait (or are being sent), each with ``inbox`` (its address), ``own`` (sent by the API),
     ``subject`` and ``recipients``. Raises NotFound, Forbidden."""
     require(scope, "message_read")
 
-    def read(tx: Tx) -> Listing:
+    def read(tx: Tx) -> Listing[Row]:
         where, args = _reach(tx, scope, inbox_ref)
         where, args = f"next_at < ? AND {where}", [FAR, *args]
         total = int(tx.value(f"SELECT count(*) FROM outbox WHERE {where}", *args))  # noqa: S608
@@ -111,7 +112,7 @@ def _operator_only(scope: Scope) -> None:
 def _reach(tx: Tx, scope: Scope, inbox_ref: str | None) -> tuple[str, list[object]]:
     """(condition, parameters) of the rows of ``outbox`` that a key may see."""
     if inbox_ref is not None:
-        return "inbox_id = ?", [find_reachable_inbox(tx, scope, inbox_ref)["id"]]
+        return "inbox_id = ?", [find_reachable_inbox(tx, scope, inbox_ref).id]
     if scope.operator:
         return "1 = 1", []
     where, args = scope.inbox_where("inbox")
@@ -138,11 +139,7 @@ def _dress(tx: Tx, rows: Sequence[Row]) -> None:
         row.update(
             inbox=None, own=own_message_ulid(row["message_id"]) == row["id"], subject=None, recipients=[]
         )
-    inboxes = {row["inbox_id"] for row in rows}
-    addresses = {
-        one["id"]: one["address"]
-        for one in tx.rows(f"SELECT id, address FROM inbox WHERE id IN ({_marks(inboxes)})", *inboxes)  # noqa: S608
-    }
+    addresses = unscoped_inbox_addresses(tx, {row["inbox_id"] for row in rows})
     for row in rows:
         row["inbox"] = addresses.get(row["inbox_id"])
     for one in tx.rows(f"SELECT id, subject FROM message WHERE id IN ({marks})", *by_id):  # noqa: S608

@@ -30,6 +30,7 @@ from gateway.mime.reply.reply import (
     reply_subject,
 )
 from gateway.mime.types import Address, OutgoingAttachment
+from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row, Tx
 from gateway.store.json_columns import load
 from gateway.store.people import people_of, person_of
@@ -70,7 +71,7 @@ class ReplyRequest:
 async def reply(
     core: Core,
     scope: Scope,
-    inbox_row: Row,
+    inbox: Inbox,
     original_row: Row,
     request: ReplyRequest,
     *,
@@ -82,17 +83,17 @@ async def reply(
 
     Raises what ``sending.send`` raises. The original is marked \\Answered on the mail server, if it is there.
     """
-    wanted = reply_request(inbox_row, original_row, request, reply_all=reply_all)
-    sent = await send(core, scope, inbox_row, wanted, idempotency, also)
+    wanted = reply_request(inbox, original_row, request, reply_all=reply_all)
+    sent = await send(core, scope, inbox, wanted, idempotency, also)
     if not scope.test:
-        await mark_answered(core, inbox_row, original_row["id"])
+        await mark_answered(core, inbox, original_row["id"])
     return sent
 
 
 async def forward(
     core: Core,
     scope: Scope,
-    inbox_row: Row,
+    inbox: Inbox,
     original_row: Row,
     request: ReplyRequest,
     *,
@@ -106,17 +107,17 @@ async def forward(
     read from the mail server.
     """
     wanted = forward_request(original_row, request)
-    kept = await original_attachments(core, inbox_row, original_row)
+    kept = await original_attachments(core, inbox, original_row)
     wanted = replace(wanted, attachments=[*kept, *wanted.attachments])
-    return await send(core, scope, inbox_row, wanted, idempotency, also, once)
+    return await send(core, scope, inbox, wanted, idempotency, also, once)
 
 
 def reply_request(
-    inbox_row: Row, original_row: Row, request: ReplyRequest, *, reply_all: bool = False
+    inbox: Inbox, original_row: Row, request: ReplyRequest, *, reply_all: bool = False
 ) -> SendRequest:
     """The send that answers ``original_row``. Raises Invalid when there is nobody to answer."""
     original = original_of(original_row)
-    people = reply_recipients(original, inbox_row["address"], reply_all=reply_all)
+    people = reply_recipients(original, inbox.address, reply_all=reply_all)
     blind = [] if request.to else _blind(original_row)
     to = list(request.to) or [str(one) for one in people.to if not blind]
     cc = [] if request.to and not reply_all else [str(one) for one in people.cc]
@@ -205,12 +206,12 @@ def usable_id(message_id: str) -> bool:
     return _ID.match(message_id) is not None
 
 
-async def original_attachments(core: Core, inbox_row: Row, original_row: Row) -> list[OutgoingAttachment]:
+async def original_attachments(core: Core, inbox: Inbox, original_row: Row) -> list[OutgoingAttachment]:
     """The attachments of a message, read from the mail server (or the outbox). Raises NotFound, Unavailable."""
     facts = load(original_row["attachments_json"])
     if not facts:
         return []
-    raw = await whole_message(core, inbox_row, original_row["id"])
+    raw = await whole_message(core, inbox, original_row["id"])
 
     def take() -> list[OutgoingAttachment]:
         kept = []
@@ -231,7 +232,7 @@ async def original_attachments(core: Core, inbox_row: Row, original_row: Row) ->
     return await asyncio.to_thread(take)
 
 
-async def mark_answered(core: Core, inbox: Row, message_id: str) -> None:
+async def mark_answered(core: Core, inbox: Inbox, message_id: str) -> None:
     """Mark a message answered on the mail server, if it is there: a flag people see in their mail client.
 
     The reply stands without it, so failure is only logged.
@@ -248,7 +249,7 @@ async def mark_answered(core: Core, inbox: Row, message_id: str) -> None:
 
     async def try_it() -> None:
         try:
-            await core.imap.run(inbox["address"], mark)
+            await core.imap.run(inbox.address, mark)
         except (MailServerError, IMAPClientError) as error:
             log.info("message %s is answered but could not be marked so: %s", message_id, error)
 

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, NotFound, Rejected
 from gateway.core.lookup import find_any_inbox, find_inbox, require
+from gateway.records.inboxes import Inbox
 from gateway.settings import Reputation
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us, parse_id
@@ -59,9 +60,9 @@ class Rates:
         return None
 
 
-def check_standing(tx: Tx, inbox: Row) -> None:
+def check_standing(tx: Tx, inbox: Inbox) -> None:
     """Raise Rejected ``inbox_suspended`` when the inbox, or its pod, may not send."""
-    held = suspension_of(tx, inbox["id"], inbox["pod_id"])
+    held = suspension_of(tx, inbox.id, inbox.pod_id)
     if held is not None:
         raise Rejected(
             held.words,
@@ -77,19 +78,19 @@ async def standing(core: Core, scope: Scope, ref: str) -> tuple[Rates, Suspensio
 
     def read(tx: Tx) -> tuple[Rates, Suspension | None]:
         inbox = find_inbox(tx, scope, ref)
-        return rates_of(tx, inbox, core.settings.reputation), suspension_of(tx, inbox["id"], inbox["pod_id"])
+        return rates_of(tx, inbox, core.settings.reputation), suspension_of(tx, inbox.id, inbox.pod_id)
 
     return await core.store.read(read)
 
 
-async def set_inbox(core: Core, scope: Scope, ref: str, reason: Reason | None) -> Row:
+async def set_inbox(core: Core, scope: Scope, ref: str, reason: Reason | None) -> Inbox:
     """As the operator, suspend an inbox of any organization, or with None reactivate it; answers its row.
 
     Nothing happens, and nothing is told, when it is so already. Raises NotFound, Forbidden.
     """
     _operator_only(scope)
 
-    def write(tx: Tx) -> Row:
+    def write(tx: Tx) -> Inbox:
         inbox = find_any_inbox(tx, ref)
         change_inbox(tx, core, inbox, reason)
         return inbox
@@ -111,15 +112,15 @@ async def set_pod(core: Core, scope: Scope, ref: str, reason: Reason | None) -> 
     return await core.store.write(write)
 
 
-def change_inbox(tx: Tx, core: Core, inbox: Row, reason: Reason | None) -> bool:
+def change_inbox(tx: Tx, core: Core, inbox: Inbox, reason: Reason | None) -> bool:
     """Suspend an inbox (None: reactivate it) and tell it; False when it was so already."""
-    facts = {"id": inbox["id"], "address": inbox["address"]}
-    return _change(tx, core, "inbox", inbox["id"], inbox["organization_id"], inbox["pod_id"], facts, reason)
+    facts = {"id": inbox.id, "address": inbox.address}
+    return _change(tx, core, "inbox", inbox.id, inbox.organization_id, inbox.pod_id, facts, reason)
 
 
-def rates_of(tx: Tx, inbox: Row, settings: Reputation) -> Rates:
+def rates_of(tx: Tx, inbox: Inbox, settings: Reputation) -> Rates:
     """The rates of the last ``settings.days``, or since the inbox was last reactivated."""
-    since = max(now_us() - int(settings.days * _DAY_US), reactivated_at(tx, inbox["id"]))
+    since = max(now_us() - int(settings.days * _DAY_US), reactivated_at(tx, inbox.id))
     sent, bounced = 0, 0
     for row in tx.rows(
         "SELECT outbox_recipient.state, count(*) AS n FROM outbox "
@@ -129,7 +130,7 @@ def rates_of(tx: Tx, inbox: Row, settings: Reputation) -> Rates:
         # whom the operator gave up (outbox.by_hand) says nothing about the inbox: no server answered for good
         "AND NOT (outbox_recipient.state = 'bounced' AND outbox_recipient.code IS NULL) "
         "GROUP BY outbox_recipient.state",
-        inbox["id"],
+        inbox.id,
         since,
     ):
         sent += row["n"]
@@ -138,7 +139,7 @@ def rates_of(tx: Tx, inbox: Row, settings: Reputation) -> Rates:
     for row in tx.rows(
         "SELECT status, count(*) AS n FROM message WHERE inbox_id = ? AND timestamp > ? "
         "AND direction = 'outbound' AND status <> 'rejected' AND test = 0 GROUP BY status",
-        inbox["id"],
+        inbox.id,
         since,
     ):
         messages += row["n"]

@@ -15,6 +15,7 @@ from gateway.core.context import Core
 from gateway.core.sending.reputation import change_inbox, rates_of
 from gateway.store.engine import StoreDown, Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.wake_event import Bell
 
 log = logging.getLogger("postern.reputation")
@@ -82,8 +83,8 @@ class ReputationWatch:
         return top, [row["inbox_id"] for row in rows]
 
     def _judge(self, tx: Tx, inbox_id: str) -> None:
-        inbox = tx.row("SELECT * FROM inbox WHERE id = ? AND status <> 'deleting'", inbox_id)
-        if inbox is None:
+        inbox = unscoped_inbox(tx, inbox_id)
+        if inbox is None or inbox.status == "deleting":
             return
         settings = self._core.settings.reputation
         rates = rates_of(tx, inbox, settings)
@@ -91,5 +92,5 @@ class ReputationWatch:
         if reason is not None and change_inbox(tx, self._core, inbox, reason):
             log.warning(
                 "inbox inb_%s (%s) is suspended: %d of %d recipients bounced, %d of %d messages were complained about",
-                *(inbox_id, inbox["address"], rates.bounced, rates.sent, rates.complained, rates.messages),
+                *(inbox_id, inbox.address, rates.bounced, rates.sent, rates.complained, rates.messages),
             )

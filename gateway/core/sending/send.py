@@ -32,15 +32,17 @@ from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage, Par
 from gateway.mime.workers.jobs import ComposeFailed
 from gateway.outbox.queue import enqueue, recipient_tokens, return_path, token_of
 from gateway.outbox.record import Teller
+from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.smarthost.profiles import profile_of, relay_headers
 from gateway.store import index, sent_aliases, threads
 from gateway.store.dkim_keys import active_key
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import message_id_header, now_us, own_message_ulid
 from gateway.store.labels import SYSTEM, to_keyword
 from gateway.store.pending_flags import owe
 from gateway.store.people import people_json
+from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
 
 MAX_REPLY_TO = 25
@@ -107,7 +109,7 @@ class _Ready:
 async def send(
     core: Core,
     scope: Scope,
-    inbox_row: Row,
+    inbox: Inbox,
     request: SendRequest,
     idempotency: Completion | None = None,
     also: Callable[[Tx], None] | None = None,
@@ -120,12 +122,12 @@ async def send(
     Unavailable, Conflict.
     """
     require(scope, "message_send")
-    if inbox_row["status"] != "active":
+    if inbox.status != "active":
         raise Rejected("sending is suspended for this inbox", code="inbox_suspended")
     if once is None and idempotency is not None:
         once = Once(idempotency.claim.work, now_us() - EXPIRY_US)
     if once is not None and not scope.test:
-        before = await sent_before(core, inbox_row, once, idempotency, also)
+        before = await sent_before(core, inbox, once, idempotency, also)
         if before is not None:
             return before
     checked = check_request(core.settings, request)
@@ -134,7 +136,7 @@ async def send(
     message_id = own_ulid(at, once)
     if request.unsubscribe:
         checked.headers.update(
-            unsubscribe_headers(core, inbox_row, message_id, checked.fields(), checked.headers)
+            unsubscribe_headers(core, inbox, message_id, checked.fields(), checked.headers)
         )
     tracked = tracks(core.settings, request.track_opens) and not scope.test
     if request.html is not None:
@@ -144,16 +146,16 @@ async def send(
     profile = profile_of(core.settings)
 
     def look(tx: Tx) -> tuple[Signing | None, SendRequest]:
-        check_standing(tx, inbox_row)
-        check_recipients(tx, inbox_row, checked.fields(), reply=reply)
-        admit(tx, scope, inbox_row, core.settings.limits, checked.fields(), charge=False)
+        check_standing(tx, inbox)
+        check_recipients(tx, inbox, checked.fields(), reply=reply)
+        admit(tx, scope, inbox, core.settings.limits, checked.fields(), charge=False)
         wallet.afford(tx, core.settings.wallet, scope, len(request.attachments))
-        return profile.signing(active_key(tx, inbox_row["domain"])), as_known_outside(tx, request)
+        return profile.signing(active_key(tx, inbox.domain)), as_known_outside(tx, request)
 
-    async with owner_told(core, inbox_row):
+    async with owner_told(core, inbox):
         signing, request = await core.store.read(look)
     await check_domains(core, checked.fields())
-    raw, parsed = await _compose(core, inbox_row, signing, request, checked, message_id, at)
+    raw, parsed = await _compose(core, inbox, signing, request, checked, message_id, at)
     most = min(core.settings.mail.max_message, profile.max_message or len(raw))
     if len(raw) > most:
         raise TooLarge(
@@ -161,8 +163,8 @@ async def send(
             fix="send fewer or smaller attachments, or links to them",
         )
     ready = _Ready(message_id, at, raw, parsed, checked)
-    accept = partial(_accept, core, scope, inbox_row, request, ready, idempotency, also)
-    async with owner_told(core, inbox_row):
+    accept = partial(_accept, core, scope, inbox, request, ready, idempotency, also)
+    async with owner_told(core, inbox):
         sent = await core.store.write(accept)
     core.outbox_bell.ring()
     return sent
@@ -272,7 +274,7 @@ def _check_attachments(request: SendRequest, settings: Settings) -> None:
 
 async def _compose(
     core: Core,
-    inbox: Row,
+    inbox: Inbox,
     signing: Signing | None,
     request: SendRequest,
     checked: _Checked,
@@ -281,8 +283,8 @@ async def _compose(
 ) -> tuple[bytes, ParsedMessage]:
     """The signed octets and what a reader sees of them."""
     message = OutgoingMessage(
-        message_id=message_id_header(message_id, inbox["domain"]),
-        sender=Address(inbox["display_name"] or "", inbox["address"]),
+        message_id=message_id_header(message_id, inbox.domain),
+        sender=Address(inbox.display_name or "", inbox.address),
         to=checked.to,
         cc=checked.cc,
         reply_to=checked.reply_to,
@@ -292,7 +294,7 @@ async def _compose(
         attachments=list(request.attachments),
         headers={
             **checked.headers,
-            **relay_headers(core.settings, message_id_header(message_id, inbox["domain"])),
+            **relay_headers(core.settings, message_id_header(message_id, inbox.domain)),
         },
         in_reply_to=request.in_reply_to,
         references=list(request.references),
@@ -315,7 +317,7 @@ async def _compose(
 def _accept(
     core: Core,
     scope: Scope,
-    inbox: Row,
+    inbox: Inbox,
     request: SendRequest,
     ready: _Ready,
     completion: Completion | None,
@@ -323,18 +325,19 @@ def _accept(
     tx: Tx,
 ) -> Sent:
     """The one transaction (DESIGN §1.4)."""
-    if tx.value("SELECT status FROM inbox WHERE id = ?", inbox["id"]) != "active":
+    now = unscoped_inbox(tx, inbox.id)
+    if now is None or now.status != "active":
         raise Rejected("the inbox was deleted or suspended just now", code="inbox_suspended")
     check_standing(tx, inbox)
     if also is not None:  # first: what may be sent once, by one of several callers, is taken here
         also(tx)
     allowance = admit(tx, scope, inbox, core.settings.limits, ready.checked.fields(), charge=True)
     wallet.charge(tx, core.settings.wallet, scope, len(request.attachments))
-    rfc_id = message_id_header(ready.message_id, inbox["domain"])
+    rfc_id = message_id_header(ready.message_id, inbox.domain)
     if request.thread_id is not None and tx.value("SELECT 1 FROM thread WHERE id = ?", request.thread_id):
         tx.insert(
             "thread_ref",
-            {"inbox_id": inbox["id"], "ref": threads.ref_of(rfc_id), "thread_id": request.thread_id},
+            {"inbox_id": inbox.id, "ref": threads.ref_of(rfc_id), "thread_id": request.thread_id},
             ignore=True,
         )
     thread_id = index.insert_message(
@@ -352,19 +355,19 @@ def _accept(
         index.set_labels(tx, inbox, ready.message_id, ready.checked.labels)
         if not scope.test:  # its copy in Sent gets them
             keywords = [to_keyword(label) for label in ready.checked.labels]
-            owe(tx, inbox["id"], ready.message_id, add=keywords)
+            owe(tx, inbox.id, ready.message_id, add=keywords)
     threads.refresh(tx, thread_id, now_us())
     token = token_of(core.secret, ready.message_id)
     people = [(address, name.partition("[")[0]) for name, address in ready.checked.fields()]
     tokens = recipient_tokens(core.secret, ready.message_id, [address for address, _ in people])
     if not scope.test:
-        people.append((core.mail.sent_address(inbox["address"]), "sent"))
+        people.append((core.mail.sent_address(inbox.address), "sent"))
     enqueue(
         tx,
         outbox_id=ready.message_id,
-        organization_id=inbox["organization_id"],
-        inbox_id=inbox["id"],
-        mail_from=return_path(inbox["address"], token),
+        organization_id=inbox.organization_id,
+        inbox_id=inbox.id,
+        mail_from=return_path(inbox.address, token),
         message_id=rfc_id,
         token=token,
         mime=ready.raw,
@@ -380,7 +383,7 @@ def _accept(
     return sent
 
 
-def _pretend(core: Core, tx: Tx, inbox: Row, message_id: str, people: Sequence[tuple[str, str]]) -> None:
+def _pretend(core: Core, tx: Tx, inbox: Inbox, message_id: str, people: Sequence[tuple[str, str]]) -> None:
     """A sandbox send is recorded and told as if it had arrived; nothing leaves."""
     teller = Teller(tx, core.events, inbox, message_id, test=True)
     teller.sent()

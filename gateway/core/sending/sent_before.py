@@ -15,6 +15,7 @@ from gateway.core.context import Core
 from gateway.core.idempotency import Completion, complete
 from gateway.core.mail.server_copy import parse_whole, whole_message
 from gateway.core.sent import Sent
+from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import ULID_TIME, new_ulid, ulid_time_us
 
@@ -35,14 +36,14 @@ def own_ulid(at: int, once: Once | None) -> str:
 
 async def sent_before(
     core: Core,
-    inbox: Row,
+    inbox: Inbox,
     once: Once,
     completion: Completion | None,
     also: Callable[[Tx], None] | None,
 ) -> Sent | None:
     """What was sent from an inbox as ``once`` says, when the outbox knows nothing of it: ``also`` is done and the claim
     completed as if it were sent now. Raises NotFound, Unavailable when its copy cannot be read."""
-    row = await core.store.read(partial(_find, inbox_id=inbox["id"], once=once))
+    row = await core.store.read(partial(_find, inbox_id=inbox.id, once=once))
     if row is None:
         return None
     parsed = await parse_whole(core, await whole_message(core, inbox, row["id"]))

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, NotFound, Rejected
-from gateway.core.listing import Listing, Window
 from gateway.core.lookup import require
 from gateway.core.paging import clean_text, page_of
 from gateway.mime.addresses import InvalidAddress, check_address, normalise
 from gateway.store import suppressions
 from gateway.store.engine import Row, Tx
+from gateway.store.listing import Listing, Window
 from gateway.store.scope import Scope
 from gateway.store.suppressions import TYPES, Type
 
@@ -57,7 +57,9 @@ async def add(
     )
 
 
-async def list_suppressions(core: Core, scope: Scope, window: Window, *, type: str | None = None) -> Listing:
+async def list_suppressions(
+    core: Core, scope: Scope, window: Window, *, type: str | None = None
+) -> Listing[Row]:
     """The suppressed addresses, newest first; ``type``: only these."""
     _account(scope, "list_entry_read")
     where, args = "organization_id = ?", [scope.organization]

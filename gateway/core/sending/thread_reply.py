@@ -21,6 +21,7 @@ from gateway.mime.addresses import InvalidAddress, base_address, check_address
 from gateway.mime.delivery_role import delivery_role
 from gateway.mime.reply.reply import MAX_REFERENCES, reply_subject
 from gateway.mime.types import OutgoingAttachment
+from gateway.records.inboxes import Inbox
 from gateway.store.allow_block_lists import decide, entries
 from gateway.store.engine import Row, StoreDown, Tx
 from gateway.store.json_columns import load
@@ -63,7 +64,7 @@ class _Thread:
 async def reply_in_thread(
     core: Core,
     scope: Scope,
-    inbox: Row,
+    inbox: Inbox,
     thread_ref: str,
     answer: ThreadReply,
     idempotency: Completion | None = None,
@@ -103,16 +104,16 @@ async def reply_in_thread(
     return sent
 
 
-async def _flag(core: Core, scope: Scope, inbox: Row, last: Row) -> None:
+async def _flag(core: Core, scope: Scope, inbox: Inbox, last: Row) -> None:
     try:
         await pay(core.store, core.imap, inbox)
     except StoreDown as error:
-        log.info("the flags of %s are owed until the next pass: %s", inbox["address"], error)
+        log.info("the flags of %s are owed until the next pass: %s", inbox.address, error)
     if last["direction"] == "inbound" and not scope.test:
         await mark_answered(core, inbox, last["id"])
 
 
-def _look(tx: Tx, scope: Scope, inbox: Row, ref: str) -> _Thread:
+def _look(tx: Tx, scope: Scope, inbox: Inbox, ref: str) -> _Thread:
     row = find_thread(tx, scope, inbox, ref)
     seen, args = scope.sight()
     last = tx.row(
@@ -145,7 +146,7 @@ def _references(tx: Tx, scope: Scope, thread_id: str, last: Row) -> list[str]:
     return chain
 
 
-def _copied_by(tx: Tx, inbox: Row, thread_id: str) -> str | None:
+def _copied_by(tx: Tx, inbox: Inbox, thread_id: str) -> str | None:
     """The sender of the last mail of the thread that only copied this inbox."""
     rows: list[dict[str, Any]] = tx.rows(
         "SELECT from_json, to_json, cc_json FROM message WHERE thread_id = ? AND direction = 'inbound' "  # noqa: S608
@@ -153,20 +154,20 @@ def _copied_by(tx: Tx, inbox: Row, thread_id: str) -> str | None:
         thread_id,
     )
     for row in rows:
-        if delivery_role(inbox["address"], people_of(row["to_json"]), people_of(row["cc_json"])) != "cc":
+        if delivery_role(inbox.address, people_of(row["to_json"]), people_of(row["cc_json"])) != "cc":
             continue
         sender = person_of(row["from_json"])
         try:
             address = check_address(sender.email) if sender else None
         except InvalidAddress:
             continue  # nobody can be copied there
-        if address and base_address(address) != base_address(inbox["address"]):
+        if address and base_address(address) != base_address(inbox.address):
             return address if _may_be_written_to(tx, inbox, address) else None
     return None
 
 
-def _may_be_written_to(tx: Tx, inbox: Row, address: str) -> bool:
+def _may_be_written_to(tx: Tx, inbox: Inbox, address: str) -> bool:
     """Whether no suppression and no list is against it: nobody asked for a copy to it, so none fails for it."""
-    if suppressed(tx, inbox["organization_id"], [address]):
+    if suppressed(tx, inbox.organization_id, [address]):
         return False
     return decide(entries(tx, inbox, ("send", "reply")), inbox, address) != "block"

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.mime.addresses import normalise
+from gateway.records.inboxes import Inbox
 from gateway.store import suppressions
-from gateway.store.engine import Row
 
 PATH = "/unsubscribe"
 _MAC = 16
@@ -36,7 +36,7 @@ class Wish:
 
 def unsubscribe_headers(
     core: Core,
-    inbox: Row,
+    inbox: Inbox,
     message_id: str,
     recipients: Sequence[tuple[str, str]],
     given: Mapping[str, str],
@@ -66,7 +66,7 @@ def unsubscribe_headers(
             field="unsubscribe",
             fix="the operator sets http.public_url to the https:// URL that reaches this server",
         )
-    token = token_of(core.secret, Wish(inbox["organization_id"], message_id, recipients[0][1]))
+    token = token_of(core.secret, Wish(inbox.organization_id, message_id, recipients[0][1]))
     return {
         "List-Unsubscribe": f"<{base}{PATH}/{token}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",

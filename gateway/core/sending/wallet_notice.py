@@ -10,7 +10,8 @@ from gateway.core.context import Core
 from gateway.core.errors import Unpaid
 from gateway.core.sending import platform_mail, wallet
 from gateway.mime.workers.jobs import ComposeFailed
-from gateway.store.engine import Row, StoreDown, Tx
+from gateway.records.inboxes import Inbox
+from gateway.store.engine import StoreDown, Tx
 
 log = logging.getLogger("postern.wallet")
 
@@ -34,7 +35,7 @@ def dollars(mills: int) -> str:
 
 
 @asynccontextmanager
-async def owner_told(core: Core, inbox: Row) -> AsyncIterator[None]:
+async def owner_told(core: Core, inbox: Inbox) -> AsyncIterator[None]:
     """Tell the owner when what is done inside is refused for want of credit. ``inbox``: which could not send."""
     try:
         yield
@@ -42,15 +43,13 @@ async def owner_told(core: Core, inbox: Row) -> AsyncIterator[None]:
         try:
             await tell_owner(core, inbox, refused)
         except (ComposeFailed, StoreDown, ValueError) as error:
-            log.warning(
-                "the owner of %s is not told of the empty wallet: %s", inbox["organization_id"], error
-            )
+            log.warning("the owner of %s is not told of the empty wallet: %s", inbox.organization_id, error)
         raise
 
 
-async def tell_owner(core: Core, inbox: Row, refused: Unpaid) -> None:
+async def tell_owner(core: Core, inbox: Inbox, refused: Unpaid) -> None:
     """Queue the mail when the owner is known and was not told yet."""
-    prices, organization_id = core.settings.wallet, inbox["organization_id"]
+    prices, organization_id = core.settings.wallet, inbox.organization_id
     told = "SELECT told_at FROM wallet WHERE organization_id = ?"
     if await core.store.read(lambda tx: tx.value(told, organization_id)):
         return

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden
-from gateway.core.listing import Listing, Window
 from gateway.core.lookup import require
 from gateway.core.webhooks import single_webhook
 from gateway.core.webhooks.attempts import attempts_of
 from gateway.core.webhooks.single_webhook import Owner
 from gateway.store.engine import Row, Tx
+from gateway.store.listing import Listing, Window
 from gateway.store.scope import Scope
 
 
@@ -64,7 +64,7 @@ async def to_test(core: Core, scope: Scope) -> Row:
     return await core.store.read(lambda tx: single_webhook.found(tx, owner))
 
 
-async def attempts(core: Core, scope: Scope, window: Window) -> Listing:
+async def attempts(core: Core, scope: Scope, window: Window) -> Listing[Row]:
     """What was posted to it, newest first; see ``webhook_attempts``."""
     owner = _owner(scope, "webhook_read")
     return await core.store.read(lambda tx: attempts_of(tx, owner.webhook_id, window))

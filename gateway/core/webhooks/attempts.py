@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from gateway.core.listing import Listing, Window
 from gateway.core.paging import page_of
 from gateway.events.delivery_queue import BEHIND
 from gateway.store.engine import Row, Tx
+from gateway.store.listing import Listing, Window
 
 PAYLOADS = 16_000_000
 """Characters of payloads that one list shows: a hundred tries of mails of a megabyte are too many to hold."""
 
 
-def attempts_of(tx: Tx, webhook_id: str, window: Window, *, payloads: bool = False) -> Listing:
+def attempts_of(tx: Tx, webhook_id: str, window: Window, *, payloads: bool = False) -> Listing[Row]:
     """The tries of a webhook (ULID), newest first, each with ``event_type``, the ``state`` of its delivery, and
     ``retry_at`` (µs) on the latest of a delivery that is tried again.
 

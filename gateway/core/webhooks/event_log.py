@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from gateway.core.context import Core
 from gateway.core.errors import Invalid
-from gateway.core.listing import Listing
 from gateway.core.lookup import find_inbox, require
 from gateway.core.webhooks.webhooks import EVENT_TYPES
 from gateway.events.reach import permissions_of
-from gateway.store.engine import Tx
+from gateway.store.engine import Row, Tx
 from gateway.store.ids import parse_id
+from gateway.store.listing import Listing
 from gateway.store.scope import Scope
 
 
@@ -26,7 +26,7 @@ async def list_events(
     inbox: str | None = None,
     position: int | None = None,
     offset: int = 0,
-) -> Listing:
+) -> Listing[Row]:
     """Event rows in log order, of the types that the key may read.
 
     ``types``: empty for all of them. ``after``: an event id; ``position``: a row's ``seq`` (from ``Listing.next``).
@@ -34,7 +34,7 @@ async def list_events(
     require(scope, "webhook_read")
     types = _readable(scope, types or EVENT_TYPES)
 
-    def read(tx: Tx) -> Listing:
+    def read(tx: Tx) -> Listing[Row]:
         where, args = "organization_id = ?", list[object]([scope.organization])
         if scope.test:
             where += " AND test = 1"
@@ -42,7 +42,7 @@ async def list_events(
             where, args = f"{where} AND pod_id = ?", [*args, scope.pod]
         if inbox is not None or scope.inbox:
             row = find_inbox(tx, scope, inbox if inbox is not None else f"inb_{scope.inbox}")
-            where, args = f"{where} AND inbox_id = ?", [*args, row["id"]]
+            where, args = f"{where} AND inbox_id = ?", [*args, row.id]
         where = f"{where} AND type IN ({', '.join('?' * len(types))})"
         args = [*args, *types]
         if after is not None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gateway.core.context import Core
-from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_inbox, require
 from gateway.core.webhooks import single_webhook
 from gateway.core.webhooks.attempts import attempts_of
 from gateway.core.webhooks.single_webhook import DIALECT, Owner, checked_url
+from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row, Tx
+from gateway.store.listing import Listing, Window
 from gateway.store.scope import Scope
 
 __all__ = ["attempts", "checked_url", "owner_of", "rotate_secret", "set_url", "to_test", "url_of", "urls_of"]
@@ -23,12 +24,12 @@ __all__ = ["attempts", "checked_url", "owner_of", "rotate_secret", "set_url", "t
 _MARKS = 500
 
 
-def owner_of(inbox: Row) -> Owner:
+def owner_of(inbox: Inbox) -> Owner:
     """The owner of an inbox row's webhook."""
-    return Owner(inbox["organization_id"], inbox["id"])
+    return Owner(inbox.organization_id, inbox.id)
 
 
-def set_url(tx: Tx, core: Core, inbox: Row, url: str | None, key_id: str | None) -> str | None:
+def set_url(tx: Tx, core: Core, inbox: Inbox, url: str | None, key_id: str | None) -> str | None:
     """Set or clear (None or "") the URL of an inbox row; answers the secret when one was made, to be shown now or
     never. ``key_id``: of the key that sets it.
 
@@ -49,18 +50,18 @@ async def rotate_secret(core: Core, scope: Scope, ref: str) -> str:
     return await core.store.write(write)
 
 
-async def to_test(core: Core, scope: Scope, ref: str) -> tuple[Row, Row]:
+async def to_test(core: Core, scope: Scope, ref: str) -> tuple[Inbox, Row]:
     """An inbox's row and its webhook's, to post a test event to. Raises as :func:`rotate_secret`."""
     require(scope, "webhook_update")
 
-    def read(tx: Tx) -> tuple[Row, Row]:
+    def read(tx: Tx) -> tuple[Inbox, Row]:
         inbox = find_inbox(tx, scope, ref)
         return inbox, single_webhook.found(tx, owner_of(inbox))
 
     return await core.store.read(read)
 
 
-async def attempts(core: Core, scope: Scope, ref: str, window: Window) -> Listing:
+async def attempts(core: Core, scope: Scope, ref: str, window: Window) -> Listing[Row]:
     """What was posted to an inbox's own URL, newest first; see ``webhook_attempts``."""
     require(scope, "webhook_read")
     return await core.store.read(

@@ -14,8 +14,10 @@ from urllib.parse import urlsplit
 from gateway.core.context import Core
 from gateway.core.sending import platform_mail
 from gateway.mime.workers.jobs import ComposeFailed
+from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row, StoreDown, Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.inboxes import oldest_running_inbox, unscoped_inbox
 
 log = logging.getLogger("postern.webhooks")
 
@@ -82,7 +84,7 @@ async def tell_inbox(core: Core, hook: Row) -> None:
         await core.store.write(lambda tx: _claim(tx, hook["id"]))
         return
     subject = f"Webhook wh_{hook['id']} is switched off"
-    notice = await platform_mail.compose(core, "webhook", inbox["address"], subject, text_of(core, hook))
+    notice = await platform_mail.compose(core, "webhook", inbox.address, subject, text_of(core, hook))
 
     def write(tx: Tx) -> None:
         if _claim(tx, hook["id"]):
@@ -123,17 +125,11 @@ def _claim(tx: Tx, webhook_id: str) -> bool:
     )
 
 
-def _inbox_of(tx: Tx, hook: Row) -> Row | None:
-    for column in ("inbox_id", "pod_id", "organization_id"):
-        if hook[column] is None:
-            continue
-        name = "id" if column == "inbox_id" else column
-        row = tx.row(
-            f"SELECT id, address FROM inbox WHERE organization_id = ? AND {name} = ? "  # noqa: S608
-            "AND status IN ('active', 'suspended') ORDER BY created_at, id LIMIT 1",
-            hook["organization_id"],
-            hook[column],
-        )
-        if row is not None:
-            return row
-    return None
+def _inbox_of(tx: Tx, hook: Row) -> Inbox | None:
+    organization = hook["organization_id"]
+    if hook["inbox_id"]:
+        inbox = unscoped_inbox(tx, hook["inbox_id"])
+        if inbox is not None and inbox.status in ("active", "suspended"):
+            return inbox
+    in_pod = oldest_running_inbox(tx, organization, hook["pod_id"]) if hook["pod_id"] else None
+    return in_pod or oldest_running_inbox(tx, organization, None)

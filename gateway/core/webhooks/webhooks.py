@@ -8,7 +8,6 @@ from typing import Any
 
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, NotFound
-from gateway.core.listing import Listing, Window
 from gateway.core.lookup import find_inbox, find_pod, require, require_own_test
 from gateway.core.paging import clean_text, page_of
 from gateway.core.webhooks.attempts import attempts_of
@@ -23,6 +22,7 @@ from gateway.net.url_rules import check_url
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import new_ulid, now_us, number_in, number_of, parse_id
 from gateway.store.json_columns import dump, load
+from gateway.store.listing import Listing, Window
 from gateway.store.scope import Scope
 
 EVENT_TYPES = (
@@ -100,7 +100,7 @@ async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Row, bool]:
             "number": number_of(ulid),
             "organization_id": scope.organization,
             "pod_id": find_pod(tx, scope, new.pod)["id"] if new.pod is not None else scope.pod,
-            "inbox_id": find_inbox(tx, scope, new.inbox)["id"] if new.inbox is not None else scope.inbox,
+            "inbox_id": find_inbox(tx, scope, new.inbox).id if new.inbox is not None else scope.inbox,
             "dialect": new.dialect,
             "name": new.name,
             "url": url,
@@ -130,16 +130,16 @@ async def get(core: Core, scope: Scope, among: Among, ref: str) -> Row:
     return await core.store.read(lambda tx: find_webhook(tx, scope, among, ref))
 
 
-async def list_webhooks(core: Core, scope: Scope, among: Among, window: Window) -> Listing:
+async def list_webhooks(core: Core, scope: Scope, among: Among, window: Window) -> Listing[Row]:
     """The webhooks inside the reach."""
     require(scope, "webhook_read")
 
-    def read(tx: Tx) -> Listing:
+    def read(tx: Tx) -> Listing[Row]:
         where, args = _reach(scope, among.dialect)
         if among.pod is not None:
             where, args = f"{where} AND pod_id = ?", [*args, find_pod(tx, scope, among.pod)["id"]]
         if among.inbox is not None:
-            where, args = f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, among.inbox)["id"]]
+            where, args = f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, among.inbox).id]
         return page_of(tx, "webhook", where, args, window)
 
     return await core.store.read(read)
@@ -256,7 +256,7 @@ async def update_headers(
 
 async def list_attempts(
     core: Core, scope: Scope, among: Among, ref: str, window: Window, *, payloads: bool = False
-) -> Listing:
+) -> Listing[Row]:
     """The tries of a webhook's deliveries, newest first; see ``attempts_of``."""
     require(scope, "webhook_read")
     return await core.store.read(
@@ -277,7 +277,7 @@ def find_webhook(tx: Tx, scope: Scope, among: Among, ref: str) -> Row:
     if row is not None and among.pod is not None and row["pod_id"] != find_pod(tx, scope, among.pod)["id"]:
         row = None
     inbox = among.inbox
-    if row is not None and inbox is not None and row["inbox_id"] != find_inbox(tx, scope, inbox)["id"]:
+    if row is not None and inbox is not None and row["inbox_id"] != find_inbox(tx, scope, inbox).id:
         row = None
     if row is None:
         raise NotFound(f"there is no webhook {ref[:100]!r}", fix="GET /webhooks lists the webhooks")
@@ -350,7 +350,7 @@ def _inboxes(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[str]:
     found: list[str] = []
     for at, ref in enumerate(refs):
         try:
-            found.append(find_inbox(tx, scope, ref)["id"])
+            found.append(find_inbox(tx, scope, ref).id)
         except NotFound as error:
             raise Invalid(error.message, field=f"inbox_ids[{at}]", fix=error.fix) from None
         except Forbidden as error:
@@ -360,7 +360,7 @@ def _inboxes(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[str]:
 
 def _known(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[str]:
     """ULIDs to take away: of inboxes that are gone, too."""
-    return [parse_id("inb", ref) or find_inbox(tx, scope, ref)["id"] for ref in refs]
+    return [parse_id("inb", ref) or find_inbox(tx, scope, ref).id for ref in refs]
 
 
 def _pods(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[str]:

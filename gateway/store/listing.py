@@ -6,10 +6,16 @@ repeat nor hide another.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Generic, TypeVar
 
-from gateway.store.engine import Row
+from gateway.records.base import Record
+from gateway.store.engine import Row, Tx
+from gateway.store.labels import HIDDEN
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 
 Position = tuple[int, str]
 NEAR = 1000
@@ -27,14 +33,14 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Generic[T]):
     """The rows, how many there are in all, and the position to go on from (None: that was the end).
 
     ``unauthenticated``: of a list of mail, how many messages of its inboxes failed DMARC, which it leaves out unless
     they are asked for.
     """
 
-    rows: list[Any]
+    rows: list[T]
     total: int
     next: Position | None = None
     unauthenticated: int = 0
@@ -63,6 +69,38 @@ def cut(
     return rows, (rows[-1][column], str(rows[-1][id_column])) if rows else None
 
 
+def page(
+    tx: Tx,
+    kind: type[R],
+    where: str,
+    args: Sequence[object],
+    window: Window,
+    *,
+    id_column: str = "id",
+    lead: str = "",
+) -> Listing[R]:
+    """The records of ``kind`` (columns ``created_at`` and ``id_column``) that satisfy ``where``, newest first.
+
+    ``lead``: what they are ordered by first, with a trailing comma; not for keyset paging.
+    """
+    table = kind.table
+    total = int(tx.value(f"SELECT count(*) FROM {table} WHERE {where}", *args))  # noqa: S608
+    more, values, order = keyset(window, "created_at", id_column)
+    found = tx.all(
+        kind,
+        f"WHERE {where}{more} ORDER BY {lead}{order} LIMIT ? OFFSET ?",
+        *args,
+        *values,
+        window.limit + 1,
+        window.offset,
+    )
+    shown = found[: window.limit]
+    following = None
+    if len(found) > window.limit and shown:
+        following = (getattr(shown[-1], "created_at"), str(getattr(shown[-1], id_column)))
+    return Listing(shown, total, following)
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """What a list of messages or threads is narrowed to. Times in µs; substrings ignore case; labels AND.
@@ -83,15 +121,11 @@ class Filter:
     @property
     def shown(self) -> frozenset[str]:
         """Hidden labels that are to be shown: included ones and those asked for by name."""
-        from gateway.store.labels import HIDDEN
-
         return HIDDEN & (self.include | set(self.labels))
 
     @property
     def plain(self) -> bool:
         """Whether nothing narrows the list, so that kept totals hold."""
-        from gateway.store.labels import HIDDEN
-
         shown = self.shown
         return (
             not (self.labels or self.senders or self.recipients or self.subject)
