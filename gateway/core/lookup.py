@@ -7,6 +7,7 @@ or inbox are Forbidden.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 from urllib.parse import unquote
 
 from gateway.core.errors import Forbidden, NotFound
@@ -36,9 +37,16 @@ def require(scope: Scope, permission: str) -> None:
         )
 
 
-def require_own_test(scope: Scope, rows: Iterable[Row], what: str) -> None:
-    """Raise Forbidden when a sandbox key would change something live; ``rows`` have ``test``, ``what`` names one."""
-    if scope.test and not all(row["test"] for row in rows):
+class MadeByKey(Protocol):
+    """A record that says whether a sandbox key made it."""
+
+    @property
+    def test(self) -> bool: ...
+
+
+def require_own_test(scope: Scope, rows: Iterable[Row | MadeByKey], what: str) -> None:
+    """Raise Forbidden when a sandbox key would change something live; ``what`` names one of ``rows``."""
+    if scope.test and not all(row["test"] if isinstance(row, dict) else row.test for row in rows):
         raise Forbidden(
             f"a sandbox key may not do this: the {what} is live",
             fix=f"use a live key, or a {what} that a sandbox key made",
