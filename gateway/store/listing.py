@@ -97,7 +97,7 @@ def page(
     shown = found[: window.limit]
     following = None
     if len(found) > window.limit and shown:
-        following = (getattr(shown[-1], "created_at"), str(getattr(shown[-1], id_column)))
+        following = (shown[-1].created_at, str(getattr(shown[-1], id_column)))
     return Listing(shown, total, following)
 
 

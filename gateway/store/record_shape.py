@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from types import NoneType
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
@@ -50,7 +50,7 @@ def plain(value: Any) -> Any:
     return value.reveal() if isinstance(value, Secret) else value
 
 
-@lru_cache(maxsize=None)
+@cache
 def shape_of(kind: type[R]) -> Shape[R]:
     """The shape of a kind of record."""
     hints = get_type_hints(kind)

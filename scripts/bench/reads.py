@@ -8,8 +8,6 @@ The rows are marked as test mail, so that the sweep does not take them for mail 
 
 from __future__ import annotations
 
-from gateway.store.queries.inboxes import unscoped_inbox_at
-
 import argparse
 import asyncio
 import multiprocessing
@@ -19,6 +17,8 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
+
+from gateway.store.queries.inboxes import unscoped_inbox_at
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 

@@ -85,9 +85,8 @@ def inboxes_with_client_id(tx: Tx, scope: Scope, client_id: str) -> list[Inbox]:
 
 def inbox_count(tx: Tx, organization: str) -> int:
     """How many inboxes an organization has."""
-    return int(
-        sql(tx).value(f"SELECT count(*) FROM inbox WHERE organization_id = ? AND {_THERE}", organization)
-    )  # noqa: S608
+    query = f"SELECT count(*) FROM inbox WHERE organization_id = ? AND {_THERE}"  # noqa: S608
+    return int(sql(tx).value(query, organization))
 
 
 def oldest_running_inbox(tx: Tx, organization: str, pod: str | None) -> Inbox | None:
