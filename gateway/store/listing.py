@@ -18,6 +18,7 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 
 Position = tuple[int, str]
+_MADE_AT = "created_at"
 NEAR = 1000
 """An offset below it is walked at a glance (``Store.glance``)."""
 
@@ -85,7 +86,7 @@ def page(
     """
     table = kind.table
     total = int(tx.value(f"SELECT count(*) FROM {table} WHERE {where}", *args))  # noqa: S608
-    more, values, order = keyset(window, "created_at", id_column)
+    more, values, order = keyset(window, _MADE_AT, id_column)
     found = tx.all(
         kind,
         f"WHERE {where}{more} ORDER BY {lead}{order} LIMIT ? OFFSET ?",
@@ -97,7 +98,7 @@ def page(
     shown = found[: window.limit]
     following = None
     if len(found) > window.limit and shown:
-        following = (shown[-1].created_at, str(getattr(shown[-1], id_column)))
+        following = (getattr(shown[-1], _MADE_AT), str(getattr(shown[-1], id_column)))
     return Listing(shown, total, following)
 
 
