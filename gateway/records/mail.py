@@ -1,0 +1,262 @@
+"""Mail as the index holds it: messages, their texts and attachments, labels and threads.
+
+A message's JSON columns are decoded here and nowhere else. Times are microseconds since the epoch (UTC).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import msgspec
+
+from gateway.mime.types import Address, Attachment, AuthVerdict
+from gateway.records.base import Record
+
+Direction = Literal["inbound", "outbound"]
+MessageStatus = Literal["received", "queued", "sent", "delivered", "bounced", "rejected", "complained"]
+
+_people = msgspec.json.Decoder(list[Address]).decode
+_person = msgspec.json.Decoder(Address).decode
+_texts = msgspec.json.Decoder(list[str]).decode
+_attachments = msgspec.json.Decoder(list[Attachment]).decode
+_headers = msgspec.json.Decoder(dict[str, str]).decode
+_auth = msgspec.json.Decoder(AuthVerdict).decode
+
+
+class MessageItem(Record, frozen=True):
+    """What lists show of a message."""
+
+    table: ClassVar[str] = "message"
+
+    id: str  # ULID; the public id is msg_ULID
+    seq: int  # the order of arrival
+    number: int  # the id of the dialects that count
+    organization_id: str
+    inbox_id: str
+    thread_id: str
+    direction: Direction
+    rfc_message_id: str | None  # with < >
+    from_json: str | None
+    from_email: str | None  # lower case
+    reply_to_json: str
+    to_json: str
+    cc_json: str
+    bcc_json: str
+    subject: str
+    preview: str
+    in_reply_to: str | None
+    references_json: str
+    attachments_json: str
+    size: int
+    timestamp: int
+    status: MessageStatus
+    seen: bool
+    hidden: bool  # spam, trash, blocked or unauthenticated: left out of lists by default
+    auto_submitted: bool
+    hidden_text: bool
+    test: bool
+    created_at: int
+    updated_at: int
+
+    @property
+    def public_id(self) -> str:
+        """``msg_ULID``."""
+        return f"msg_{self.id}"
+
+    @property
+    def sender(self) -> Address | None:
+        """The first address of From."""
+        return None if self.from_json is None else _person(self.from_json)
+
+    @property
+    def reply_to(self) -> list[Address]:
+        """The addresses of Reply-To."""
+        return addresses(self.reply_to_json)
+
+    @property
+    def to(self) -> list[Address]:
+        """The addresses of To."""
+        return addresses(self.to_json)
+
+    @property
+    def cc(self) -> list[Address]:
+        """The addresses of Cc."""
+        return addresses(self.cc_json)
+
+    @property
+    def bcc(self) -> list[Address]:
+        """The addresses of Bcc, of what the inbox itself sent."""
+        return addresses(self.bcc_json)
+
+    @property
+    def references(self) -> list[str]:
+        """The Message-IDs of References, with < >."""
+        return [] if self.references_json == "[]" else _texts(self.references_json)
+
+    @property
+    def attachments(self) -> list[Attachment]:
+        """What the message has attached."""
+        return attachments(self.attachments_json)
+
+
+class Message(MessageItem, frozen=True):
+    """A message without its texts."""
+
+    rfc_ref: str | None  # hex digest of rfc_message_id, for look-ups
+    headers_json: str
+    auth_json: str | None
+    defects_json: str
+    attachment_bytes: int  # decoded octets, together
+    truncated: bool  # its texts were cut for the index
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Decoded header fields by name; repeated ones joined by newline."""
+        return _headers(self.headers_json)
+
+    @property
+    def auth(self) -> AuthVerdict:
+        """What our mail server found out about the sender."""
+        return AuthVerdict() if self.auth_json is None else _auth(self.auth_json)
+
+    @property
+    def defects(self) -> list[str]:
+        """What could not be read of it, in words."""
+        return _texts(self.defects_json)
+
+
+class MessageText(Record, frozen=True):
+    """The bounded texts of a message; the whole ones are on the mail server."""
+
+    table: ClassVar[str] = "message_body"
+
+    message_id: str
+    text: str | None = None
+    html: str | None = None
+    extracted_text: str | None = None
+    extracted_html: str | None = None
+    one_time_code: str | None = None
+    one_time_link: str | None = None
+
+
+NO_TEXT = MessageText("")
+"""Of a message whose texts are not there, or were not asked for."""
+
+
+class ListedMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as lists answer it. ``labels``: sorted; ``texts``: ``NO_TEXT`` unless they were asked for."""
+
+    message: MessageItem
+    labels: list[str]
+    texts: MessageText = NO_TEXT
+
+
+class Mail(ListedMessage, frozen=True, kw_only=True):
+    """A whole message with its sorted labels; ``texts``: ``NO_TEXT`` unless they were asked for."""
+
+    message: Message
+
+
+class Thread(Record, frozen=True):
+    """A conversation of one inbox."""
+
+    table: ClassVar[str] = "thread"
+
+    id: str  # ULID; the public id is thr_ULID
+    number: int  # the id of the dialects that count
+    organization_id: str
+    inbox_id: str
+    root: str  # hex digest of the root Message-ID
+    subject: str
+    preview: str
+    last_message_id: str
+    message_count: int
+    size: int
+    timestamp: int
+    last_seq: int  # of the last message: the order of threads active in the same second
+    received_at: int | None
+    sent_at: int | None
+    senders_json: str
+    recipients_json: str
+    unread: bool  # a message of it that is not hidden is unread
+    hidden: bool  # every message of it is hidden
+    hidden_count: int
+    created_at: int
+    updated_at: int
+
+    @property
+    def public_id(self) -> str:
+        """``thr_ULID``."""
+        return f"thr_{self.id}"
+
+    @property
+    def senders(self) -> list[str]:
+        """Who wrote in it, as ``Name <address>``, the latest first."""
+        return _texts(self.senders_json)
+
+    @property
+    def recipients(self) -> list[str]:
+        """Whom it was sent to, bare addresses, the latest first."""
+        return _texts(self.recipients_json)
+
+    @property
+    def shown_count(self) -> int:
+        """How many of its messages are not hidden."""
+        return self.message_count - self.hidden_count
+
+
+class ListedThread(msgspec.Struct, frozen=True, kw_only=True):
+    """A thread with the sorted labels and the attachments of all its messages."""
+
+    thread: Thread
+    labels: list[str]
+    attachments: list[Attachment]
+
+
+class AttachmentText(Record, frozen=True):
+    """What was read in an attachment: ``method`` and text, or a reason and none (``gateway.extract``)."""
+
+    table: ClassVar[str] = "attachment_text"
+
+    id: int
+    inbox_id: str
+    message_id: str
+    attachment_id: str
+    method: str
+    text: str | None
+
+
+class LabelChange(Record, frozen=True):
+    """A label that was put on or taken off a message."""
+
+    table: ClassVar[str] = "label_change"
+
+    seq: int
+    id: str
+    inbox_id: str
+    message_id: str
+    label: str
+    added: bool
+    created_at: int
+
+
+class FlagsOwed(Record, frozen=True):
+    """Flags that the index says of a message and its copies on the mail server do not bear yet."""
+
+    table: ClassVar[str] = "flags_owed"
+
+    message_id: str
+    inbox_id: str
+    added: str  # space separated
+    removed: str
+    noted_at: int
+
+
+def addresses(text: str) -> list[Address]:
+    """The addresses of a column that holds ``[name, email]`` pairs."""
+    return [] if text == "[]" else _people(text)
+
+
+def attachments(text: str) -> list[Attachment]:
+    """The attachments of a column that holds them."""
+    return [] if text == "[]" else _attachments(text)
