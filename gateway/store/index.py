@@ -30,12 +30,17 @@ from gateway.store.ids import (
 from gateway.store.json_columns import dump
 from gateway.store.pending_flags import owe, with_owed
 from gateway.store.people import people_json
+from gateway.store.queries.locations import (
+    is_located,
+    location_at,
+    locations_of,
+    mark_removed,
+    put_location,
+    remove_location,
+)
 
 _COPYS_OWN = ("\\deleted", "\\draft", "\\recent")
 """Flags that say something of one copy, and nothing of the message."""
-LEFT = ""
-"""The ``message_id`` of a place whose message we expunged or moved away: a pass that read it just before must not
-bring the message back. The row goes when the mail server reports the UID as vanished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,8 @@ def index_found(
     if twin is not None:
         message_id, known = twin["id"], twin
         _owe_flags(tx, inbox, message_id, place)
-    _bind(tx, inbox, place, message_id, repeat=twin is not None)
+    flags = " ".join(place.flags)
+    put_location(tx, place.folder_id, place.uid, message_id, inbox.id, flags, repeat=twin is not None)
     if known is not None:
         if apply_place(tx, inbox, message_id):
             threads.refresh(tx, known["thread_id"], now_us())
@@ -294,22 +300,20 @@ def _labels_at(
 
 
 def drop_location(tx: Tx, folder_id: int, uid: int) -> str | None:
-    """A UID vanished. Answers the ULID of its message when it stands nowhere any more."""
-    row = tx.row("SELECT message_id FROM location WHERE folder_id = ? AND uid = ?", folder_id, uid)
-    if row is None:
+    """A UID vanished. Answers the ULID of its message when that is nowhere any more."""
+    location = location_at(tx, folder_id, uid)
+    if location is None:
         return None
-    tx.run("DELETE FROM location WHERE folder_id = ? AND uid = ?", folder_id, uid)
-    if row["message_id"] == LEFT:
+    remove_location(tx, folder_id, uid)
+    if location.removed or is_located(tx, location.message_id):
         return None
-    if tx.value("SELECT 1 FROM location WHERE message_id = ? LIMIT 1", row["message_id"]):
-        return None
-    return str(row["message_id"])
+    return location.message_id
 
 
 def delete_message(tx: Tx, message_id: str) -> str | None:
     """Forget a message that is gone from the mail server; answers its thread, or None if it was unknown.
 
-    Its places are left (``LEFT``). The caller refreshes the thread.
+    Its locations are marked (``records.folders.REMOVED``). The caller refreshes the thread.
     """
     row = tx.row("SELECT seq, thread_id FROM message WHERE id = ?", message_id)
     if row is None:
@@ -317,7 +321,7 @@ def delete_message(tx: Tx, message_id: str) -> str | None:
     tx.run("DELETE FROM message_search WHERE rowid = ?", row["seq"])
     for table in ("label", "message_body", "attachment_text", "flags_owed", "reread", "listing_time"):
         tx.run(f"DELETE FROM {table} WHERE message_id = ?", message_id)  # noqa: S608
-    tx.run("UPDATE location SET message_id = ? WHERE message_id = ?", LEFT, message_id)
+    mark_removed(tx, message_id)
     tx.run("DELETE FROM message WHERE id = ?", message_id)
     tx.run("UPDATE outbox SET mime = NULL WHERE id = ? AND state = 'done'", message_id)  # of a sandbox send
     return str(row["thread_id"])
@@ -348,57 +352,18 @@ def _twin(tx: Tx, inbox: Inbox, direction: str, parsed: ParsedMessage, message_i
     return next((row for row in rows if row["id"][ULID_TIME:] == message_id[ULID_TIME:]), None)
 
 
-def leave_unread(tx: Tx, inbox_id: str, folder: str, uidvalidity: int, uid: int) -> None:
-    """A message was expunged where the index did not know it: a pass that is reading it finds the place left.
-
-    What the cursor has passed is not read again, and needs no row."""
-    tx.run(
-        "INSERT INTO location (folder_id, uid, message_id, inbox_id, flags) "
-        "SELECT id, ?, ?, inbox_id, '' FROM folder "
-        "WHERE inbox_id = ? AND name = ? AND uidvalidity = ? AND uidnext <= ? "
-        "ON CONFLICT (folder_id, uid) DO UPDATE SET message_id = excluded.message_id",
-        uid,
-        LEFT,
-        inbox_id,
-        folder,
-        uidvalidity,
-        uid,
-    )
-
-
 def _left(tx: Tx, place: Place) -> bool:
-    return bool(
-        tx.value(
-            "SELECT 1 FROM location WHERE folder_id = ? AND uid = ? AND message_id = ?",
-            place.folder_id,
-            place.uid,
-            LEFT,
-        )
-    )
+    location = location_at(tx, place.folder_id, place.uid)
+    return location is not None and location.removed
 
 
 def _owe_flags(tx: Tx, inbox: Inbox, message_id: str, place: Place) -> None:
     """A further copy of a message came: it is to bear the flags that the others bear."""
-    rows = tx.rows("SELECT flags FROM location WHERE message_id = ?", message_id)
     own = {flag.lower() for flag in (*place.flags, *_COPYS_OWN)}
-    missing = {flag for row in rows for flag in row["flags"].split() if flag.lower() not in own}
+    borne = {flag for copy in locations_of(tx, message_id) for flag in copy.flag_names}
+    missing = {flag for flag in borne if flag.lower() not in own}
     if missing:
         owe(tx, inbox.id, message_id, add=missing)
-
-
-def _bind(tx: Tx, inbox: Inbox, place: Place, message_id: str, *, repeat: bool) -> None:
-    tx.run("DELETE FROM location WHERE folder_id = ? AND uid = ?", place.folder_id, place.uid)
-    tx.insert(
-        "location",
-        {
-            "folder_id": place.folder_id,
-            "uid": place.uid,
-            "message_id": message_id,
-            "inbox_id": inbox.id,
-            "flags": " ".join(place.flags),
-            "repeat": int(repeat),
-        },
-    )
 
 
 def _outcome(tx: Tx, message_id: str) -> tuple[str, str | None]:

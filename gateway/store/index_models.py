@@ -218,9 +218,9 @@ class Label(Model):
 
 
 class Location(Model):
-    """Where a message stands on the mail server; a copy stands in several places.
+    """Where a message is on the mail server: one row a copy.
 
-    With ``message_id`` '' it stood there until we took it away (``index.LEFT``).
+    With ``message_id`` '' it was there until we took it away (``records.folders.REMOVED``).
     """
 
     id = BigAutoField()

@@ -9,16 +9,33 @@ the labels.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.locations import change_flags
+from gateway.store.sql import sql
+
+
+@dataclass(frozen=True, slots=True)
+class OwedCopy:
+    """A copy on the mail server that is to get the flags ``added`` and lose those ``removed`` (blanks between)."""
+
+    location_id: int
+    uid: int
+    message_id: str
+    folder: str
+    uidvalidity: int
+    added: str
+    removed: str
+    noted_at: int
 
 
 def owe(
     tx: Tx, inbox_id: str, message_id: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()
 ) -> None:
     """Note flags to set and to clear wherever a message stands, or will. The later wish wins."""
-    row = tx.row("SELECT * FROM flags_owed WHERE message_id = ?", message_id)
+    row = sql(tx).row("SELECT * FROM flags_owed WHERE message_id = ?", message_id)
     added, removed = _sets(row["added"], row["removed"]) if row else (set(), set())
     more, less = set(add), set(remove)
     values = {
@@ -27,27 +44,51 @@ def owe(
         "noted_at": max(now_us(), row["noted_at"] + 1 if row else 0),
     }
     if row:
-        tx.update("flags_owed", "message_id", message_id, values)
+        sql(tx).update("flags_owed", "message_id", message_id, values)
     else:
-        tx.insert("flags_owed", {"message_id": message_id, "inbox_id": inbox_id, **values})
+        sql(tx).insert("flags_owed", {"message_id": message_id, "inbox_id": inbox_id, **values})
+
+
+def owed_copies(tx: Tx, inbox_id: str, most: int) -> list[OwedCopy]:
+    """Up to ``most`` copies in the mailbox of an inbox that do not bear their flags yet."""
+    rows = sql(tx).rows(
+        "SELECT location.id AS location_id, location.uid, location.message_id, folder.name AS folder, "
+        "folder.uidvalidity, flags_owed.added, flags_owed.removed, flags_owed.noted_at "
+        "FROM flags_owed JOIN location ON location.message_id = flags_owed.message_id "
+        "JOIN folder ON folder.id = location.folder_id "
+        "WHERE flags_owed.inbox_id = ? ORDER BY location.id LIMIT ?",
+        inbox_id,
+        most,
+    )
+    return [OwedCopy(**row) for row in rows]
+
+
+def settle(tx: Tx, copy: OwedCopy, flags: Iterable[str]) -> None:
+    """A copy bears these flags now. What was owed to its message since the copy was read stays owed."""
+    change_flags(tx, copy.location_id, " ".join(flags))
+    sql(tx).run(
+        "DELETE FROM flags_owed WHERE message_id = ? AND noted_at = ?", copy.message_id, copy.noted_at
+    )
 
 
 def forgive(tx: Tx, message_id: str, flags: Iterable[str]) -> None:
     """These flags were just set or cleared on the server by another way: nothing is owed of them any more."""
-    row = tx.row("SELECT added, removed FROM flags_owed WHERE message_id = ?", message_id)
+    row = sql(tx).row("SELECT added, removed FROM flags_owed WHERE message_id = ?", message_id)
     if row is None:
         return
     done = set(flags)
     added, removed = (one - done for one in _sets(row["added"], row["removed"]))
     if added or removed:
-        tx.update("flags_owed", "message_id", message_id, {"added": _text(added), "removed": _text(removed)})
+        sql(tx).update(
+            "flags_owed", "message_id", message_id, {"added": _text(added), "removed": _text(removed)}
+        )
     else:
-        tx.run("DELETE FROM flags_owed WHERE message_id = ?", message_id)
+        sql(tx).run("DELETE FROM flags_owed WHERE message_id = ?", message_id)
 
 
 def with_owed(tx: Tx, message_id: str, flags: Iterable[str]) -> list[str]:
     """The flags of a copy as they will be when all is paid."""
-    row = tx.row("SELECT added, removed FROM flags_owed WHERE message_id = ?", message_id)
+    row = sql(tx).row("SELECT added, removed FROM flags_owed WHERE message_id = ?", message_id)
     if row is None:
         return list(flags)
     added, removed = _sets(row["added"], row["removed"])

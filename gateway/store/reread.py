@@ -7,10 +7,13 @@ What their header block says is shown meanwhile. They are read again after a sta
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gateway.mime.types import ParsedMessage
 from gateway.store import message_columns, threads
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.sql import sql
 
 _FIRST_US, _LONGEST_US = 300_000_000, 86_400_000_000
 
@@ -18,14 +21,24 @@ _FIRST_US, _LONGEST_US = 300_000_000, 86_400_000_000
 def note(tx: Tx, inbox_id: str, message_id: str) -> None:
     """A message was indexed that is still to be read."""
     row = {"message_id": message_id, "inbox_id": inbox_id, "due_at": now_us() + _FIRST_US, "tries": 0}
-    tx.insert("reread", row, ignore=True)
+    sql(tx).insert("reread", row, ignore=True)
 
 
-def due(tx: Tx, inbox_id: str, most: int, *, everything: bool) -> list[Row]:
-    """Up to ``most`` messages of an inbox that are to be read now (``everything``: whatever their time), and where they
-    are: ``name``, ``uidvalidity`` and ``uid`` are None of one that is nowhere yet."""
-    return tx.rows(
-        "SELECT reread.message_id, reread.tries, folder.name, folder.uidvalidity, location.uid FROM reread "
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A message that is to be read again, and where it is: None where it is nowhere yet."""
+
+    message_id: str
+    tries: int
+    folder: str | None
+    uidvalidity: int | None
+    uid: int | None
+
+
+def due(tx: Tx, inbox_id: str, most: int, *, everything: bool) -> list[Due]:
+    """Up to ``most`` messages of an inbox that are to be read now (``everything``: whatever their time)."""
+    rows = sql(tx).rows(
+        "SELECT reread.message_id, reread.tries, folder.name AS folder, folder.uidvalidity, location.uid FROM reread "
         "LEFT JOIN location ON location.id = "
         "(SELECT max(id) FROM location WHERE location.message_id = reread.message_id) "
         "LEFT JOIN folder ON folder.id = location.folder_id "
@@ -37,12 +50,13 @@ def due(tx: Tx, inbox_id: str, most: int, *, everything: bool) -> list[Row]:
         now + 2 * _LONGEST_US,  # the clock was set back since
         most,
     )
+    return [Due(**row) for row in rows]
 
 
 def put_off(tx: Tx, message_id: str, tries: int) -> None:
     """It could not be read once more: the pauses grow to a day."""
     pause = min(_FIRST_US << min(tries, 10), _LONGEST_US)
-    tx.run(
+    sql(tx).run(
         "UPDATE reread SET tries = ?, due_at = ? WHERE message_id = ?",
         tries + 1,
         now_us() + pause,
@@ -52,14 +66,14 @@ def put_off(tx: Tx, message_id: str, tries: int) -> None:
 
 def replace(tx: Tx, message_id: str, parsed: ParsedMessage) -> bool:
     """Put what was read in place of what the header block said. False when the message is gone."""
-    tx.run("DELETE FROM reread WHERE message_id = ?", message_id)
-    row = tx.row("SELECT seq, thread_id FROM message WHERE id = ?", message_id)
+    sql(tx).run("DELETE FROM reread WHERE message_id = ?", message_id)
+    row = sql(tx).row("SELECT seq, thread_id FROM message WHERE id = ?", message_id)
     if row is None:
         return False
     changes = message_columns.of_message(parsed) | {"updated_at": now_us()}
-    tx.update("message", "id", message_id, changes)
-    tx.update("message_body", "message_id", message_id, message_columns.of_body(parsed))
-    tx.run("DELETE FROM message_search WHERE rowid = ?", row["seq"])
+    sql(tx).update("message", "id", message_id, changes)
+    sql(tx).update("message_body", "message_id", message_id, message_columns.of_body(parsed))
+    sql(tx).run("DELETE FROM message_search WHERE rowid = ?", row["seq"])
     message_columns.make_searchable(tx, int(row["seq"]), parsed)
     threads.refresh(tx, row["thread_id"], now_us())
     return True

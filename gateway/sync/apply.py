@@ -9,12 +9,25 @@ from gateway.events.log import EventLog
 from gateway.events.payload import message_snapshot
 from gateway.mime.types import ParsedMessage
 from gateway.outbox.reports import apply_report
+from gateway.records.folders import REMOVED, Location
 from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
 from gateway.store.arrival_time import event_time
 from gateway.store.attachment_text import save_texts
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.queries import folders
+from gateway.store.queries.inboxes import is_inbox_running
+from gateway.store.queries.locations import (
+    change_flags,
+    is_located,
+    location_at,
+    locations_in,
+    locations_in_ranges,
+    messages_in,
+    remove_locations,
+)
+from gateway.store.queries.mailbox_index import is_being_sent, threads_of_messages
 from gateway.sync.extraction import Texts
 from gateway.sync.fetch import Cursor, Delta, FolderState, Found
 from gateway.sync.news import is_news, was_announced
@@ -29,7 +42,7 @@ class MayHaveMoved(Exception):
 
 
 def _still_there(tx: Tx, inbox: Inbox) -> None:
-    if tx.value("SELECT 1 FROM inbox WHERE id = ? AND status IN ('active', 'suspended')", inbox.id) is None:
+    if not is_inbox_running(tx, inbox.id):
         raise InboxGone(inbox.address)
 
 
@@ -56,8 +69,8 @@ class DraftSink(Protocol):
 def cursors_of(tx: Tx, inbox_id: str) -> dict[str, Cursor]:
     """The cursors of an inbox by folder name."""
     return {
-        row["name"]: Cursor(row["role"], row["uidvalidity"], row["uidnext"], row["highestmodseq"])
-        for row in tx.rows("SELECT * FROM folder WHERE inbox_id = ?", inbox_id)
+        folder.name: Cursor(folder.role, folder.uidvalidity, folder.uidnext, folder.highestmodseq)
+        for folder in folders.folders_of(tx, inbox_id)
     }
 
 
@@ -103,19 +116,16 @@ def write_batch(
             index.add_labels(tx, inbox, indexed.message_id, decided[-1])
         if news:
             _announce(tx, inbox, events, indexed)
-    touched = set()
+    changed = []
     for uid, flags in delta.flags.items():
-        row = tx.row(
-            "SELECT id, message_id, flags FROM location WHERE folder_id = ? AND uid = ?", folder_id, uid
-        )
+        location = location_at(tx, folder_id, uid)
         text = " ".join(flags)
-        if row is None or row["flags"] == text:
+        if location is None or location.flags == text:
             continue
-        tx.run("UPDATE location SET flags = ? WHERE id = ?", text, row["id"])
-        if index.apply_place(tx, inbox, row["message_id"]):
-            touched.add(tx.value("SELECT thread_id FROM message WHERE id = ?", row["message_id"]))
-    for thread in touched:
-        threads.refresh(tx, thread, now_us())
+        change_flags(tx, location.id, text)
+        if index.apply_place(tx, inbox, location.message_id):
+            changed.append(location.message_id)
+    _refresh_threads(tx, changed)
     return decided
 
 
@@ -143,20 +153,15 @@ def index_one(
 
 def save_folder(tx: Tx, inbox_id: str, state: FolderState, uidnext: int, modseq: int) -> int:
     """Write a folder's cursor; answers its row id."""
-    tx.run(
-        "INSERT INTO folder (inbox_id, name, role, uidvalidity, uidnext, highestmodseq, synced_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (inbox_id, name) DO UPDATE SET role = excluded.role, "
-        "uidvalidity = excluded.uidvalidity, uidnext = excluded.uidnext, "
-        "highestmodseq = excluded.highestmodseq, synced_at = excluded.synced_at",
+    return folders.save_folder(
+        tx,
         inbox_id,
         state.name,
         state.role,
-        state.uidvalidity,
-        uidnext,
-        modseq,
-        now_us(),
+        uidvalidity=state.uidvalidity,
+        uidnext=uidnext,
+        highestmodseq=modseq,
     )
-    return int(tx.value("SELECT id FROM folder WHERE inbox_id = ? AND name = ?", inbox_id, state.name))
 
 
 def write_vanished(tx: Tx, inbox: Inbox, deltas: Sequence[Delta], *, stood_still: bool) -> list[str]:
@@ -169,13 +174,13 @@ def write_vanished(tx: Tx, inbox: Inbox, deltas: Sequence[Delta], *, stood_still
     left: dict[str, None] = {}
     orphaned = False
     for delta in deltas:
-        folder_id = tx.value(
-            "SELECT id FROM folder WHERE inbox_id = ? AND name = ?", inbox.id, delta.state.name
-        )
-        for row in _gone(tx, folder_id, delta):
-            orphaned |= index.drop_location(tx, folder_id, row["uid"]) is not None
-            left[row["message_id"]] = None
-        tx.run("UPDATE folder SET highestmodseq = ? WHERE id = ?", delta.modseq, folder_id)
+        folder = folders.folder_named(tx, inbox.id, delta.state.name)
+        if folder is None:
+            continue
+        for location in _gone(tx, folder.id, delta):
+            orphaned |= index.drop_location(tx, folder.id, location.uid) is not None
+            left[location.message_id] = None
+        folders.change_highestmodseq(tx, folder.id, delta.modseq)
     if orphaned and not stood_still:
         raise MayHaveMoved(inbox.address)
     return settle_places(tx, inbox, left)
@@ -189,21 +194,22 @@ def settle_places(tx: Tx, inbox: Inbox, message_ids: Iterable[str]) -> list[str]
     elsewhere: list[str] = []
     nowhere: list[str] = []
     for message_id in message_ids:
-        if message_id != index.LEFT:
-            other = tx.value("SELECT 1 FROM location WHERE message_id = ? LIMIT 1", message_id)
-            (elsewhere if other else nowhere).append(message_id)
+        if message_id != REMOVED:
+            (elsewhere if is_located(tx, message_id) else nowhere).append(message_id)
     relabel(tx, inbox, elsewhere)
     return remove_orphans(tx, nowhere)
 
 
 def relabel(tx: Tx, inbox: Inbox, message_ids: Iterable[str]) -> None:
     """Give messages the labels of the place where they are now; their threads follow."""
-    touched = {
-        tx.value("SELECT thread_id FROM message WHERE id = ?", message_id)
-        for message_id in message_ids
-        if index.apply_place(tx, inbox, message_id)
-    }
-    for thread in touched:
+    _refresh_threads(
+        tx, [message_id for message_id in message_ids if index.apply_place(tx, inbox, message_id)]
+    )
+
+
+def _refresh_threads(tx: Tx, message_ids: Iterable[str]) -> None:
+    """Bring the threads of messages up to date."""
+    for thread in threads_of_messages(tx, message_ids):
         threads.refresh(tx, thread, now_us())
 
 
@@ -212,9 +218,7 @@ def remove_orphans(tx: Tx, candidates: Iterable[str]) -> list[str]:
     removed = []
     touched = set()
     for message_id in candidates:
-        if tx.value("SELECT 1 FROM location WHERE message_id = ? LIMIT 1", message_id):
-            continue
-        if tx.value("SELECT 1 FROM outbox WHERE id = ? AND state <> 'done'", message_id):
+        if is_located(tx, message_id) or is_being_sent(tx, message_id):
             continue
         thread = index.delete_message(tx, message_id)
         if thread:
@@ -229,25 +233,18 @@ def drop_folders(tx: Tx, inbox: Inbox, names: Iterable[str]) -> list[str]:
     """Folders that are gone (deleted or renamed): their cursors and places go, and what is nowhere else."""
     left: dict[str, None] = {}
     for name in names:
-        folder_id = tx.value("SELECT id FROM folder WHERE inbox_id = ? AND name = ?", inbox.id, name)
-        if folder_id is not None:
-            left |= dict.fromkeys(_places(tx, folder_id))
-            tx.run("DELETE FROM location WHERE folder_id = ?", folder_id)
-            tx.run("DELETE FROM folder WHERE id = ?", folder_id)
+        folder = folders.folder_named(tx, inbox.id, name)
+        if folder is not None:
+            left |= dict.fromkeys(messages_in(tx, folder.id))
+            folders.remove_folder(tx, folder.id)
     return settle_places(tx, inbox, left)
 
 
 def _leave_folder(tx: Tx, inbox: Inbox, folder_id: int) -> None:
     """A folder was made anew: nothing is where it was. What is nowhere now may be found again before it is swept."""
-    left = _places(tx, folder_id)
-    tx.run("DELETE FROM location WHERE folder_id = ?", folder_id)
+    left = messages_in(tx, folder_id)
+    remove_locations(tx, folder_id)
     relabel(tx, inbox, left)
-
-
-def _places(tx: Tx, folder_id: int) -> list[str]:
-    """The messages that are in a folder."""
-    query = "SELECT DISTINCT message_id FROM location WHERE folder_id = ? AND message_id <> ?"
-    return [row["message_id"] for row in tx.rows(query, folder_id, index.LEFT)]
 
 
 def write_reports(
@@ -269,18 +266,18 @@ def write_reports(
     ]
 
 
-def _gone(tx: Tx, folder_id: int, delta: Delta) -> list[Row]:
-    """The places of a folder that a delta reports as gone: ``uid`` and ``message_id``."""
+def _gone(tx: Tx, folder_id: int, delta: Delta) -> list[Location]:
+    """The locations in a folder that a delta reports as gone."""
     if delta.state.role == "drafts":
         return []
-    query = "SELECT uid, message_id FROM location WHERE folder_id = ?"
-    gone: list[Row] = []
+    gone: list[Location] = []
     if delta.alive is not None:
-        rows = tx.rows(query, folder_id)
-        gone += [row for row in rows if row["uid"] not in delta.alive and row["uid"] < delta.uidnext]
-    for low, high in delta.vanished:
-        gone += tx.rows(f"{query} AND uid BETWEEN ? AND ?", folder_id, low, high)
-    return gone
+        gone += [
+            location
+            for location in locations_in(tx, folder_id)
+            if location.uid not in delta.alive and location.uid < delta.uidnext
+        ]
+    return gone + locations_in_ranges(tx, folder_id, delta.vanished)
 
 
 def _announce(tx: Tx, inbox: Inbox, events: EventLog, done: index.Indexed) -> None:

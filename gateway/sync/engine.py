@@ -16,12 +16,14 @@ from imapclient.exceptions import IMAPClientError
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
 from gateway.mime.workers.parser_pool import ParserPool
+from gateway.records.folders import FolderRole
 from gateway.records.inboxes import Inbox
 from gateway.settings import Limits, Settings
 from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.leases import LeaseLost, Share
 from gateway.store.queries.inboxes import unscoped_busiest_addresses, unscoped_running_inbox_at
+from gateway.store.queries.mailbox_index import messages_without_location
 from gateway.sync import apply, fetch, pending_flags, reread
 from gateway.sync.drafts import settle_drafts
 from gateway.sync.fetch import Cursor, Delta
@@ -520,7 +522,7 @@ class Sync:
             look.lane.drafts_settled = False
         return bool(behind)
 
-    async def _folder(self, look: _Look, name: str, role: str, *, only_new: bool) -> None:
+    async def _folder(self, look: _Look, name: str, role: FolderRole, *, only_new: bool) -> None:
         """Read and write one folder, batch by batch.
 
         Its MODSEQ stands still in the index until what vanished is written: who ends in between is told again.
@@ -570,15 +572,6 @@ def _inbox_and_cursors(tx: Tx, address: str) -> tuple[Inbox | None, dict[str, Cu
 
 
 def _sweep(tx: Tx, inbox: Inbox) -> list[str]:
-    """Remove rows that stand nowhere: left by a crash, or by a new UIDVALIDITY. Fresh sends are spared."""
-    rows = tx.rows(
-        "SELECT message.id FROM message LEFT JOIN location ON location.message_id = message.id "
-        "LEFT JOIN outbox ON outbox.id = message.id "
-        "WHERE message.inbox_id = ? AND location.id IS NULL AND message.test = 0 AND "
-        "(message.direction = 'inbound' OR (coalesce(outbox.state, 'done') = 'done' AND "
-        "coalesce(outbox.updated_at, message.updated_at) < ?)) LIMIT ?",
-        inbox.id,
-        now_us() - _SETTLED_US,
-        _SWEPT,
-    )
-    return apply.remove_orphans(tx, [row["id"] for row in rows])
+    """Remove messages that are nowhere on the mail server, left by a crash or a new UIDVALIDITY; fresh sends stay."""
+    orphans = messages_without_location(tx, inbox.id, now_us() - _SETTLED_US, _SWEPT)
+    return apply.remove_orphans(tx, orphans)

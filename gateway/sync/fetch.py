@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.records.folders import FolderRole
 from mailserver.imap import Client
 
 BATCH_MESSAGES = 100
@@ -20,7 +21,7 @@ _AT_ONCE = 256 * 1024
 _FRESH_VIEWS = 4
 """How often a message that comes empty is asked for: one that is really empty is taken for that at last."""
 
-_ROLES = {
+_ROLES: dict[bytes, FolderRole] = {
     b"\\sent": "sent",
     b"\\drafts": "drafts",
     b"\\trash": "trash",
@@ -33,7 +34,7 @@ _ROLES = {
 class Cursor:
     """How far a folder has been read. ``uidnext`` is the first UID not yet indexed."""
 
-    role: str
+    role: FolderRole
     uidvalidity: int
     uidnext: int
     modseq: int
@@ -44,7 +45,7 @@ class FolderState:
     """A folder as the server describes it now."""
 
     name: str
-    role: str
+    role: FolderRole
     uidvalidity: int
     uidnext: int
     modseq: int
@@ -76,7 +77,7 @@ class Delta:
     large: int = 0  # octets of the next message, where it is larger than there was room for
 
 
-def role_of(name: str, flags: Iterable[bytes]) -> str:
+def role_of(name: str, flags: Iterable[bytes]) -> FolderRole:
     """The role of a folder by its special-use attributes (RFC 6154), INBOX by name."""
     if name.upper() == "INBOX":
         return "inbox"
@@ -101,7 +102,7 @@ def list_folders(client: Client) -> list[FolderState]:
     return states
 
 
-def status(client: Client, name: str, role: str) -> FolderState:
+def status(client: Client, name: str, role: FolderRole) -> FolderState:
     """STATUS of one folder."""
     wanted = ["UIDVALIDITY", "UIDNEXT"] + (["HIGHESTMODSEQ"] if client.qresync else [])
     answer: Mapping[bytes, int] = client.folder_status(name, wanted)
@@ -126,7 +127,7 @@ def changed(state: FolderState, cursor: Cursor, qresync: bool) -> bool:
 def read(
     client: Client,
     name: str,
-    role: str,
+    role: FolderRole,
     cursor: Cursor | None,
     *,
     only_new: bool,
@@ -170,11 +171,11 @@ def fetch_uids(client: Client, name: str, uids: list[int]) -> list[Found]:
     return [found[uid] for uid in uids if uid in found]
 
 
-def overview(client: Client, name: str) -> tuple[FolderState, list[tuple[int, int, int]]]:
-    """(UIDVALIDITY and UIDNEXT now; ``(internal date µs, uid, size)`` of every message) of a folder."""
+def overview(client: Client, name: str, role: FolderRole) -> tuple[FolderState, list[tuple[int, int, int]]]:
+    """(state now; ``(internal date µs, uid, size)`` of every message) of a folder."""
     opened = client.open(name, readonly=True)
     state = FolderState(
-        name, "", int(opened[b"UIDVALIDITY"]), int(opened[b"UIDNEXT"]), _first(opened.get(b"HIGHESTMODSEQ"))
+        name, role, int(opened[b"UIDVALIDITY"]), int(opened[b"UIDNEXT"]), _first(opened.get(b"HIGHESTMODSEQ"))
     )
     if not opened.get(b"EXISTS"):
         return state, []

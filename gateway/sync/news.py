@@ -26,6 +26,7 @@ from gateway.store import aliases
 from gateway.store.engine import Tx
 from gateway.store.index import Indexed
 from gateway.store.labels import IMPORTED
+from gateway.store.queries.mailbox_index import has_event
 from gateway.sync.fetch import Found
 from mailserver.addresses import split_recipient
 
@@ -59,8 +60,7 @@ def is_news(
 
 def was_announced(tx: Tx, message_id: str) -> bool:
     """Whether a message has its event."""
-    query = "SELECT 1 FROM event WHERE message_id = ? AND type IN (?, ?, ?, ?) LIMIT 1"
-    return bool(tx.value(query, message_id, *KINDS))
+    return has_event(tx, message_id, KINDS)
 
 
 def _delivered(tx: Tx, inbox: Inbox, found: Found, parsed: ParsedMessage) -> bool:

@@ -13,7 +13,8 @@ from functools import partial
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Row, Store, Tx
+from gateway.store.engine import Store, Tx
+from gateway.store.pending_flags import OwedCopy, owed_copies, settle
 from gateway.sync.fetch import flag_words
 from gateway.sync.pass_slots import PassImap
 from mailserver.base import MailServerError
@@ -24,48 +25,36 @@ log = logging.getLogger("postern.sync")
 _BATCH = 500
 
 Write = Callable[[Callable[[Tx], None]], Awaitable[None]]
-Paid = list[tuple[Row, tuple[str, ...]]]
+Paid = list[tuple[OwedCopy, tuple[str, ...]]]
 """Copies with the flags they bear now."""
 
 
 async def pay(store: Store, imap: ImapPool | PassImap, inbox: Inbox, write: Write | None = None) -> None:
     """Set and clear what an inbox is owed; what cannot be done now stays owed. Raises StoreDown, and
     what ``write`` raises (None: the store's own)."""
-    rows = await store.glance(partial(_owed, inbox_id=inbox.id))
-    if not rows:
+    copies = await store.glance(partial(owed_copies, inbox_id=inbox.id, most=_BATCH))
+    if not copies:
         return
     try:
-        paid = await imap.run(inbox.address, partial(_flag, rows=rows))
+        paid = await imap.run(inbox.address, partial(_flag, copies=copies))
     except (MailServerError, IMAPClientError) as error:
-        log.info("%d copies in %s do not bear their flags yet: %s", len(rows), inbox.address, error)
+        log.info("%d copies in %s do not bear their flags yet: %s", len(copies), inbox.address, error)
         return
     await (write or store.write)(partial(_settle, paid=paid))
 
 
-def _owed(tx: Tx, inbox_id: str) -> list[Row]:
-    return tx.rows(
-        "SELECT location.id, location.uid, location.message_id, folder.name, folder.uidvalidity, "
-        "flags_owed.added, flags_owed.removed, flags_owed.noted_at "
-        "FROM flags_owed JOIN location ON location.message_id = flags_owed.message_id "
-        "JOIN folder ON folder.id = location.folder_id "
-        "WHERE flags_owed.inbox_id = ? ORDER BY location.id LIMIT ?",
-        inbox_id,
-        _BATCH,
-    )
-
-
-def _flag(client: Client, rows: list[Row]) -> Paid:
-    """Mark what stands where the index says, and read back what it bears then."""
-    folders: dict[tuple[str, int], dict[int, Row]] = {}
-    for row in rows:
-        folders.setdefault((row["name"], row["uidvalidity"]), {})[row["uid"]] = row
+def _flag(client: Client, copies: list[OwedCopy]) -> Paid:
+    """Flag the copies that are where the index says, and read back what they bear then."""
+    folders: dict[tuple[str, int], dict[int, OwedCopy]] = {}
+    for copy in copies:
+        folders.setdefault((copy.folder, copy.uidvalidity), {})[copy.uid] = copy
     paid: Paid = []
     for (name, validity), here in folders.items():
         if int(client.open(name).get(b"UIDVALIDITY") or 0) != validity:
             continue  # built anew: the pass reads it, and the next one pays
         groups: dict[tuple[str, str], list[int]] = {}
-        for uid, row in here.items():
-            groups.setdefault((row["added"], row["removed"]), []).append(uid)
+        for uid, copy in here.items():
+            groups.setdefault((copy.added, copy.removed), []).append(uid)
         done = [uid for flags, uids in groups.items() if _store(client, *flags, uids) for uid in uids]
         for uid, flags in client.get_flags(done).items() if done else ():
             if uid in here:
@@ -89,8 +78,5 @@ def _store(client: Client, added: str, removed: str, uids: list[int]) -> bool:
 
 
 def _settle(tx: Tx, paid: Paid) -> None:
-    for row, flags in paid:
-        tx.run("UPDATE location SET flags = ? WHERE id = ?", " ".join(flags), row["id"])
-        tx.run(
-            "DELETE FROM flags_owed WHERE message_id = ? AND noted_at = ?", row["message_id"], row["noted_at"]
-        )
+    for copy, flags in paid:
+        settle(tx, copy, flags)

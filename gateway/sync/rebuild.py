@@ -24,11 +24,19 @@ from gateway.mime.workers.parser_pool import ParserPool
 from gateway.outbox.queue import mime_of
 from gateway.records.inboxes import Inbox
 from gateway.settings import Events
-from gateway.store import models, threads
+from gateway.store import threads
 from gateway.store.engine import Store, Tx
 from gateway.store.ids import now_us
 from gateway.store.index import index_sandbox
 from gateway.store.queries.inboxes import unscoped_inboxes
+from gateway.store.queries.locations import remove_location
+from gateway.store.queries.mailbox_index import (
+    forget_attachment_texts,
+    forget_inbox,
+    indexed_message_count,
+    indexed_thread_ids,
+    sandbox_send_ids,
+)
 from gateway.sync import apply, fetch
 from gateway.sync.extraction import Texts, read_attachments
 from gateway.sync.fetch import Cursor, FolderState, Found
@@ -87,7 +95,7 @@ async def rebuild(
             if read is None:
                 return done
             await read(inbox.address)
-            return await store.read(partial(_count, inbox_id=inbox.id))
+            return await store.read(partial(indexed_message_count, inbox_id=inbox.id))
 
     return sum(await asyncio.gather(*(one(inbox) for inbox in inboxes)))
 
@@ -112,8 +120,8 @@ async def _rebuild_inbox(
     for folder in folders:
         if folder.role == "drafts":
             continue
-        now, rows = await imap.run(address, partial(fetch.overview, name=folder.name))
-        states[folder.name] = FolderState(folder.name, folder.role, now.uidvalidity, now.uidnext, now.modseq)
+        now, rows = await imap.run(address, partial(fetch.overview, name=folder.name, role=folder.role))
+        states[folder.name] = now
         cursor = cursors.get(folder.name)
         if cursor and cursor.uidvalidity == now.uidvalidity and cursor.uidnext > 1:
             ends[folder.name] = min(cursor.uidnext, now.uidnext)
@@ -164,32 +172,15 @@ def _take_cursors(tx: Tx, inbox_id: str) -> dict[str, Cursor]:
     return cursors
 
 
-def _count(tx: Tx, inbox_id: str) -> int:
-    return int(tx.value("SELECT count(*) FROM message WHERE inbox_id = ?", inbox_id))
-
-
 async def _sandbox(store: Store, parser: ParserPool, inbox: Inbox) -> int:
     """Index what sandbox keys sent: it was filed nowhere, so its octets are kept in the outbox."""
-    kept = "SELECT id FROM outbox WHERE inbox_id = ? AND state = 'done' AND mime IS NOT NULL ORDER BY id"
-    rows = await store.read(lambda tx: tx.rows(kept, inbox.id))
-    for row in rows:
-        mime = await store.read(partial(mime_of, outbox_id=row["id"]))
+    sends = await store.read(partial(sandbox_send_ids, inbox_id=inbox.id))
+    for message_id in sends:
+        mime = await store.read(partial(mime_of, outbox_id=message_id))
         if mime is not None:
             parsed = await parser.parse(mime)
-            await store.write(partial(index_sandbox, inbox=inbox, message_id=row["id"], parsed=parsed))
-    return len(rows)
-
-
-def forget_inbox(tx: Tx, inbox_id: str) -> None:
-    """Delete every derived row of an inbox."""
-    tx.run("DELETE FROM message_search WHERE rowid IN (SELECT seq FROM message WHERE inbox_id = ?)", inbox_id)
-    tx.run(
-        "DELETE FROM message_body WHERE message_id IN (SELECT id FROM message WHERE inbox_id = ?)", inbox_id
-    )
-    for model in models.DERIVED:
-        name = model._meta.table_name
-        if name not in ("message_body", "attachment_text"):  # texts are read once: see _finish
-            tx.run(f'DELETE FROM "{name}" WHERE inbox_id = ?', inbox_id)  # noqa: S608
+            await store.write(partial(index_sandbox, inbox=inbox, message_id=message_id, parsed=parsed))
+    return len(sends)
 
 
 def _write(
@@ -210,7 +201,7 @@ def _write(
         done = apply.index_one(tx, inbox, folder_id, state, found, one, texts, again=True)
         unheard = done and name in unknown and news.before(found)
         if done and unheard and is_news(tx, inbox, state.role, found, one, done, news.since):
-            tx.run("DELETE FROM location WHERE folder_id = ? AND uid = ?", folder_id, found.uid)
+            remove_location(tx, folder_id, found.uid)
             apply.settle_places(tx, inbox, [done.message_id])
             left.append((name, found.uid))
     return left
@@ -220,14 +211,9 @@ def _finish(tx: Tx, inbox: Inbox, states: dict[str, FolderState], ends: dict[str
     """Move the cursors to what was read; what came in since, and what is left to the sync, is above them."""
     for state in states.values():
         apply.save_folder(tx, inbox.id, state, ends[state.name], state.modseq)
-    for row in tx.rows("SELECT id FROM thread WHERE inbox_id = ?", inbox.id):
-        threads.refresh(tx, row["id"], now_us())
-    tx.run(
-        "DELETE FROM attachment_text WHERE inbox_id = ? AND message_id NOT IN "
-        "(SELECT id FROM message WHERE inbox_id = ?)",
-        inbox.id,
-        inbox.id,
-    )
+    for thread_id in indexed_thread_ids(tx, inbox.id):
+        threads.refresh(tx, thread_id, now_us())
+    forget_attachment_texts(tx, inbox.id)
 
 
 def _batches(rows: list[tuple[int, str, int, int]]) -> list[list[tuple[int, str, int, int]]]:

@@ -12,7 +12,7 @@ from imapclient.exceptions import IMAPClientError
 from gateway.mime.workers.parser_pool import ParserPool
 from gateway.records.inboxes import Inbox
 from gateway.store import reread
-from gateway.store.engine import Row, Store, Tx
+from gateway.store.engine import Store, Tx
 from gateway.sync.fetch import fetch_uids
 from gateway.sync.pass_slots import PassImap
 from mailserver.base import MailServerError
@@ -37,18 +37,19 @@ async def read_again(
     """Read what is due, or with ``everything`` (after a start) whatever its time. Raises StoreDown, and what ``write``
     raises."""
     find = partial(reread.due, inbox_id=inbox.id, most=_AT_ONCE, everything=everything)
-    for row in await store.glance(find):
-        message_id, address = row["message_id"], inbox.address
+    for due in await store.glance(find):
+        message_id, address = due.message_id, inbox.address
         raw = None
-        if row["uid"] is not None:
+        if due.folder is not None and due.uid is not None:
+            read = partial(_fetch, folder=due.folder, uid=due.uid, uidvalidity=due.uidvalidity)
             try:
-                raw = await imap.run(address, partial(_fetch, row=row))
+                raw = await imap.run(address, read)
             except (MailServerError, IMAPClientError) as error:
                 log.info("msg_%s of %s is read again later: %s", message_id, address, error)
                 return
         parsed = None if raw is None else await parser.parse(raw)
         if parsed is None or parsed.unread:
-            await write(partial(reread.put_off, message_id=message_id, tries=row["tries"]))
+            await write(partial(reread.put_off, message_id=message_id, tries=due.tries))
         elif await write(partial(reread.replace, message_id=message_id, parsed=parsed)):
             log.info(
                 "msg_%s of %s could be read now, and is shown whole",
@@ -58,8 +59,8 @@ async def read_again(
             )
 
 
-def _fetch(client: Client, row: Row) -> bytes | None:
-    if int(client.open(row["name"], readonly=True).get(b"UIDVALIDITY") or 0) != row["uidvalidity"]:
+def _fetch(client: Client, folder: str, uid: int, uidvalidity: int | None) -> bytes | None:
+    if int(client.open(folder, readonly=True).get(b"UIDVALIDITY") or 0) != uidvalidity:
         return None
-    found = fetch_uids(client, row["name"], [row["uid"]])
+    found = fetch_uids(client, folder, [uid])
     return found[0].raw if found else None

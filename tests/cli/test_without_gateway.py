@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gateway.store.engine import Tx
-from gateway.sync.rebuild import forget_inbox
+from gateway.store.queries.mailbox_index import forget_inbox
 from mailserver.process import below
 from tests.gateway_process import GatewayProcess
 from tests.servers import data_directory, dovecot_missing, postfix_missing

@@ -9,6 +9,7 @@ from gateway.store.arrival_time import listing_time
 from gateway.store.engine import Store, Tx
 from gateway.store.ids import derived_ulid, message_id_header, new_ulid, now_us
 from gateway.store.queries.inboxes import add_inbox
+from gateway.store.queries.locations import put_removed_location
 from tests.databases import database_url
 
 _RECEIVED = b"Received: from a by b; Fri, 20 Nov 2026 10:00:0%d +0000\r\n"
@@ -224,7 +225,7 @@ def test_what_was_expunged_before_it_was_indexed_does_not_come_back(store: Store
     place = index.Place(folder, "inbox", "INBOX", 4, (), now_us())
     store.write_now(lambda tx: tx.run("UPDATE folder SET uidnext = 4"))
     for uid, validity in ((3, 1), (4, 2), (4, 1)):
-        store.write_now(lambda tx, v=validity, u=uid: index.leave_unread(tx, inbox.id, "INBOX", v, u))
+        store.write_now(lambda tx, v=validity, u=uid: put_removed_location(tx, inbox.id, "INBOX", v, u))
     # below the cursor nothing is read again, and another UIDVALIDITY means other messages
     assert store.read_now(lambda tx: tx.rows("SELECT uid, message_id FROM location")) == [
         {"uid": 4, "message_id": ""}

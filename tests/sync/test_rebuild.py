@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.records.folders import FolderRole
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Tx
+from gateway.store.queries.mailbox_index import forget_inbox
 from gateway.sync import apply, fetch
-from gateway.sync.rebuild import forget_inbox, rebuild
+from gateway.sync.rebuild import rebuild
 from tests.sync.rig import Rig, mail, rig, until
 
 pytestmark = pytest.mark.anyio
@@ -155,7 +157,8 @@ async def test_a_rebuild_leaves_what_is_new_to_the_sync(tmp_path: Path, cursors:
 
 
 def _half_read(tx: Tx, inbox: Inbox) -> None:
-    for name, role in (("INBOX", "inbox"), ("Work", "other")):
+    known: tuple[tuple[str, FolderRole], ...] = (("INBOX", "inbox"), ("Work", "other"))
+    for name, role in known:
         state = fetch.FolderState(name, role, 1, 1, 0)
         apply.save_folder(tx, inbox.id, state, 1, 0)
 

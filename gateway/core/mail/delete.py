@@ -12,6 +12,7 @@ from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.locations import put_removed_location
 from gateway.store.scope import Scope
 from mailserver.imap import Client
 
@@ -97,7 +98,7 @@ async def _delete(core: Core, inbox: Inbox, ids: Sequence[str], thread_id: str |
 
     def write(tx: Tx) -> None:
         for one in strays:
-            index.leave_unread(tx, inbox.id, one.folder, one.uidvalidity, one.uid)
+            put_removed_location(tx, inbox.id, one.folder, one.uidvalidity, one.uid)
         touched = {index.delete_message(tx, message_id) for message_id in ids}
         for thread in touched:
             if thread == thread_id and thread is not None:

@@ -20,6 +20,8 @@ from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
 from gateway.store.labels import MAX_LABEL, to_keyword
 from gateway.store.pending_flags import forgive, owe
+from gateway.store.queries.folders import add_unread_folder, folder_named
+from gateway.store.queries.locations import change_flags, mark_location_removed, put_location
 from gateway.store.scope import Scope
 
 MAX_LABELS = 100
@@ -231,42 +233,22 @@ def _write(tx: Tx, inbox: Inbox, plans: Sequence[Plan], went: dict[str, Moved]) 
 def _relocate(tx: Tx, inbox: Inbox, plan: Plan, spot: Spot, moved: Moved | None) -> None:
     flags = changed_flags(spot.flags, plan)
     if moved is None or moved.folder == spot.folder:
-        tx.run("UPDATE location SET flags = ? WHERE id = ?", flags, spot.location_id)
+        if spot.location_id is not None:
+            change_flags(tx, spot.location_id, flags)
         return
     new = moved.uids.get((spot.folder, spot.uid))
-    tx.run("UPDATE location SET message_id = ? WHERE id = ?", index.LEFT, spot.location_id)
+    if spot.location_id is not None:
+        mark_location_removed(tx, spot.location_id)
     if new is None:
         return  # the sync finds it in its new folder
     folder_id = _folder_row(tx, inbox.id, moved)
     if folder_id is None:
         return
-    tx.run("DELETE FROM location WHERE folder_id = ? AND uid = ?", folder_id, new)
-    tx.insert(
-        "location",
-        {
-            "folder_id": folder_id,
-            "uid": new,
-            "message_id": plan.message_id,
-            "inbox_id": inbox.id,
-            "flags": flags,
-        },
-    )
+    put_location(tx, folder_id, new, plan.message_id, inbox.id, flags)
 
 
 def _folder_row(tx: Tx, inbox_id: str, moved: Moved) -> int | None:
     """The folder's row, made with nothing read yet when the sync has not met it; None when it was rebuilt."""
-    tx.insert(
-        "folder",
-        {
-            "inbox_id": inbox_id,
-            "name": moved.folder,
-            "role": moved.role,
-            "uidvalidity": moved.uidvalidity,
-            "uidnext": 1,
-            "highestmodseq": 0,
-            "synced_at": 0,
-        },
-        ignore=True,
-    )
-    row = tx.row("SELECT id, uidvalidity FROM folder WHERE inbox_id = ? AND name = ?", inbox_id, moved.folder)
-    return int(row["id"]) if row and row["uidvalidity"] == moved.uidvalidity else None
+    add_unread_folder(tx, inbox_id, moved.folder, moved.role, moved.uidvalidity)
+    folder = folder_named(tx, inbox_id, moved.folder)
+    return folder.id if folder and folder.uidvalidity == moved.uidvalidity else None

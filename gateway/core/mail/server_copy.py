@@ -19,6 +19,7 @@ from gateway.mime.workers.parser_pool import ParserPool
 from gateway.outbox.queue import mime_of
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Tx
+from gateway.store.queries.locations import copies_of
 from mailserver.base import MailServerError
 from mailserver.content import Content, Spool
 from mailserver.imap import Client, UnsafeValue
@@ -59,21 +60,8 @@ async def on_server(core: Core, address: str, work: Callable[[Client], T]) -> T:
 def spots_of(tx: Tx, message_id: str) -> list[Spot]:
     """Where a message stands, the place it came to last first."""
     return [
-        Spot(
-            row["name"],
-            row["role"],
-            row["uid"],
-            row["uidvalidity"],
-            tuple(row["flags"].split()),
-            row["id"],
-            row["folder_id"],
-        )
-        for row in tx.rows(
-            "SELECT location.id, location.uid, location.flags, location.folder_id, folder.name, folder.role, "
-            "folder.uidvalidity FROM location JOIN folder ON folder.id = location.folder_id "
-            "WHERE location.message_id = ? ORDER BY location.id DESC",
-            message_id,
-        )
+        Spot(copy.folder, copy.role, copy.uid, copy.uidvalidity, copy.flag_names, copy.id, copy.folder_id)
+        for copy in reversed(copies_of(tx, message_id))
     ]
 
 

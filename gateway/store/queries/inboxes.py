@@ -128,6 +128,11 @@ def unscoped_running_inbox_at(tx: Tx, address: str) -> Inbox | None:
     return sql(tx).one(Inbox, f"WHERE address = ? AND {_RUNNING}", address)
 
 
+def is_inbox_running(tx: Tx, inbox_id: str) -> bool:
+    """Whether mail is read from the mailbox of an inbox."""
+    return sql(tx).value(f"SELECT 1 FROM inbox WHERE id = ? AND {_RUNNING}", inbox_id) is not None  # noqa: S608
+
+
 def unscoped_running_inboxes(tx: Tx) -> list[Inbox]:
     """Every inbox whose mailbox is read, by address."""
     return sql(tx).all(Inbox, f"WHERE {_RUNNING} ORDER BY address")

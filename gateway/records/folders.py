@@ -1,0 +1,52 @@
+"""The folders of a mailbox, and where in them a message is: what the gateway has read of the mail server."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from gateway.records.base import Record
+
+FolderRole = Literal["inbox", "sent", "drafts", "junk", "trash", "archive", "other"]
+
+REMOVED = ""
+"""The ``message_id`` of a location whose message we expunged or moved away: a pass that read it just before must not
+bring the message back. The row goes when the mail server reports the UID as vanished."""
+
+
+class Folder(Record, frozen=True):
+    """A folder and how far it has been read: the cursor from which a pass goes on."""
+
+    table: ClassVar[str] = "folder"
+
+    id: int
+    inbox_id: str
+    name: str
+    role: FolderRole
+    uidvalidity: int
+    uidnext: int  # the first UID that is not indexed yet
+    highestmodseq: int
+    synced_at: int  # µs
+
+
+class Location(Record, frozen=True):
+    """A copy of a message in a folder. A message may have several; drafts have none."""
+
+    table: ClassVar[str] = "location"
+
+    id: int
+    folder_id: int
+    uid: int
+    message_id: str  # REMOVED: see there
+    inbox_id: str
+    flags: str  # separated by blanks, as the mail server gave them
+    repeat: bool  # its sender sent it once more: it does not say where the message is
+
+    @property
+    def removed(self) -> bool:
+        """Whether its message was expunged or moved away."""
+        return self.message_id == REMOVED
+
+    @property
+    def flag_names(self) -> tuple[str, ...]:
+        """The flags, one by one."""
+        return tuple(self.flags.split())

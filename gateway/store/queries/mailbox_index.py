@@ -1,0 +1,97 @@
+"""Statements about the index of a whole mailbox: what a pass over it asks beside folders and locations, and what a
+rebuild throws away.
+
+Ids of inboxes and messages come from the engine that reads the mailbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gateway.store import models
+from gateway.store.engine import Tx
+from gateway.store.sql import sql
+
+_MOST_IDS = 500
+
+
+def indexed_message_count(tx: Tx, inbox_id: str) -> int:
+    """How many messages of an inbox are indexed."""
+    return int(sql(tx).value("SELECT count(*) FROM message WHERE inbox_id = ?", inbox_id))
+
+
+def indexed_thread_ids(tx: Tx, inbox_id: str) -> list[str]:
+    """The ids of the threads of an inbox."""
+    return [row["id"] for row in sql(tx).rows("SELECT id FROM thread WHERE inbox_id = ?", inbox_id)]
+
+
+def threads_of_messages(tx: Tx, message_ids: Iterable[str]) -> set[str]:
+    """The ids of the threads that messages are in."""
+    ids = list(message_ids)
+    threads: set[str] = set()
+    for start in range(0, len(ids), _MOST_IDS):
+        some = ids[start : start + _MOST_IDS]
+        marks = ", ".join("?" * len(some))
+        rows = sql(tx).rows(f"SELECT DISTINCT thread_id FROM message WHERE id IN ({marks})", *some)  # noqa: S608
+        threads.update(row["thread_id"] for row in rows)
+    return threads
+
+
+def is_being_sent(tx: Tx, message_id: str) -> bool:
+    """Whether a message is on its way out, so that its copy in Sent may not be there yet."""
+    query = "SELECT 1 FROM outbox WHERE id = ? AND state <> 'done'"
+    return sql(tx).value(query, message_id) is not None
+
+
+def has_event(tx: Tx, message_id: str, types: Sequence[str]) -> bool:
+    """Whether there is an event of one of these types about a message."""
+    marks = ", ".join("?" * len(types))
+    query = f"SELECT 1 FROM event WHERE message_id = ? AND type IN ({marks}) LIMIT 1"  # noqa: S608
+    return sql(tx).value(query, message_id, *types) is not None
+
+
+def messages_without_location(tx: Tx, inbox_id: str, settled_before: int, most: int) -> list[str]:
+    """Up to ``most`` messages of an inbox that are nowhere on the mail server.
+
+    Left out are sandbox sends, which never are, and sends that were not settled before ``settled_before`` (µs), whose
+    copy may be still to come.
+    """
+    rows = sql(tx).rows(
+        "SELECT message.id FROM message LEFT JOIN location ON location.message_id = message.id "
+        "LEFT JOIN outbox ON outbox.id = message.id "
+        "WHERE message.inbox_id = ? AND location.id IS NULL AND message.test = 0 AND "
+        "(message.direction = 'inbound' OR (coalesce(outbox.state, 'done') = 'done' AND "
+        "coalesce(outbox.updated_at, message.updated_at) < ?)) LIMIT ?",
+        inbox_id,
+        settled_before,
+        most,
+    )
+    return [row["id"] for row in rows]
+
+
+def sandbox_send_ids(tx: Tx, inbox_id: str) -> list[str]:
+    """The ids of an inbox's sandbox sends: they are on no mail server, so the outbox keeps their octets."""
+    query = "SELECT id FROM outbox WHERE inbox_id = ? AND state = 'done' AND mime IS NOT NULL ORDER BY id"
+    return [row["id"] for row in sql(tx).rows(query, inbox_id)]
+
+
+def forget_inbox(tx: Tx, inbox_id: str) -> None:
+    """Delete every derived row of an inbox but the texts of attachments, which are read once
+    (``forget_attachment_texts``)."""
+    run = sql(tx).run
+    run("DELETE FROM message_search WHERE rowid IN (SELECT seq FROM message WHERE inbox_id = ?)", inbox_id)
+    run("DELETE FROM message_body WHERE message_id IN (SELECT id FROM message WHERE inbox_id = ?)", inbox_id)
+    for model in models.DERIVED:
+        name = model._meta.table_name
+        if name not in ("message_body", "attachment_text"):
+            run(f'DELETE FROM "{name}" WHERE inbox_id = ?', inbox_id)  # noqa: S608
+
+
+def forget_attachment_texts(tx: Tx, inbox_id: str) -> None:
+    """Delete the texts of attachments whose message is not indexed any more."""
+    sql(tx).run(
+        "DELETE FROM attachment_text WHERE inbox_id = ? AND message_id NOT IN "
+        "(SELECT id FROM message WHERE inbox_id = ?)",
+        inbox_id,
+        inbox_id,
+    )
