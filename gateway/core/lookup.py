@@ -11,10 +11,11 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from gateway.core.errors import Forbidden, NotFound
+from gateway.records.drafts import Draft
 from gateway.records.inboxes import Inbox
-from gateway.store.drafts import SHOWN
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import number_in, parse_id
+from gateway.store.queries.drafts import shown_draft
 from gateway.store.queries.inboxes import (
     numbered_inbox,
     unscoped_inbox,
@@ -183,16 +184,14 @@ def _seen(tx: Tx, scope: Scope, thread: Row) -> bool:
     return tx.value(query, thread["id"], *args) is not None
 
 
-def find_draft(tx: Tx, scope: Scope, inbox: Inbox | None, ref: str) -> Row:
-    """A draft row by ``dft_…`` or ULID; with ``inbox`` None anywhere inside the reach."""
+def find_draft(tx: Tx, scope: Scope, inbox: Inbox | None, ref: str) -> Draft:
+    """A draft by ``dft_…`` or ULID; with ``inbox`` None anywhere inside the reach. Raises NotFound or Forbidden."""
     wanted = parse_id("dft", ref)
-    row = tx.row(f"SELECT * FROM draft WHERE id = ? AND {SHOWN}", wanted) if wanted else None  # noqa: S608
-    if row is None or row["organization_id"] != scope.organization:
-        row = None
-    elif inbox is None:
-        find_inbox(tx, scope, row["inbox_id"])
-    elif row["inbox_id"] != inbox.id:
-        row = None
-    if row is None:
+    draft = shown_draft(tx, scope, wanted) if wanted else None
+    if draft is not None and inbox is None:
+        find_inbox(tx, scope, draft.inbox_id)
+    elif draft is not None and inbox is not None and draft.inbox_id != inbox.id:
+        draft = None
+    if draft is None:
         raise NotFound(f"there is no draft {ref[:320]!r}", fix="GET /drafts lists the drafts of this key")
-    return row
+    return draft

@@ -8,10 +8,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from gateway.core.drafts.drafts import find_draft_and_inbox
 from gateway.core.errors import Invalid, NotFound
-from gateway.core.lookup import find_draft, find_inbox, find_message, find_message_id, find_thread
+from gateway.core.lookup import find_inbox, find_message, find_message_id, find_thread
 from gateway.mcp.arguments import Id, ref_of
 from gateway.mcp.toolbox import Call
+from gateway.records.drafts import Draft
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row, Tx
 from gateway.store.queries.inboxes import inboxes_in_reach
@@ -50,14 +52,11 @@ async def thread_of(call: Call[Any], given: Id | None, thread: Id) -> Row:
     return await call.core.store.read(read)
 
 
-async def draft_of(call: Call[Any], draft: Id) -> tuple[Inbox, Row]:
-    """(inbox row, draft row) of a draft."""
-
-    def read(tx: Tx) -> tuple[Inbox, Row]:
-        row = find_draft(tx, call.scope, None, ref_of(draft) or "")
-        return find_inbox(tx, call.scope, row["inbox_id"]), row
-
-    return await call.core.store.read(read)
+async def draft_of(call: Call[Any], draft: Id) -> tuple[Inbox, Draft]:
+    """A draft that is meant, with its inbox."""
+    return await call.core.store.read(
+        partial(find_draft_and_inbox, scope=call.scope, inbox_ref=None, draft_ref=ref_of(draft) or "")
+    )
 
 
 def _inbox(tx: Tx, scope: Scope, ref: str | None) -> Inbox:

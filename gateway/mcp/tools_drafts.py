@@ -8,7 +8,7 @@ from gateway.api.times import to_seconds
 from gateway.core.access import changes, reads
 from gateway.core.drafts import drafts
 from gateway.core.drafts import send as draft_send
-from gateway.core.drafts.drafts import NewDraft, as_texts
+from gateway.core.drafts.drafts import NewDraft
 from gateway.core.errors import Invalid
 from gateway.mcp.arguments import (
     Doc,
@@ -26,8 +26,7 @@ from gateway.mcp.resolve import draft_of, inbox_of, message_of
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
 from gateway.mcp.tools_send import Bcc, Cc, Html, Text, To, accepted
 from gateway.mcp.untrusted_text import Fence, one_line
-from gateway.store.engine import Row
-from gateway.store.json_columns import load
+from gateway.records.drafts import Draft, DraftContent
 from gateway.store.listing import Filter
 
 box = Toolbox()
@@ -68,7 +67,7 @@ async def create_draft(call: Call[CreateDraft]) -> Answer:
     else:
         inbox = await inbox_of(call, args.inbox_id)
     try:
-        row = await drafts.create_draft(
+        draft = await drafts.create_draft(
             call.core,
             call.scope,
             inbox.id,
@@ -92,8 +91,8 @@ async def create_draft(call: Call[CreateDraft]) -> Answer:
             )
         raise
     fence = Fence()
-    text = f"Draft dft_{row['id']} is in the Drafts folder of {inbox.address}; send_draft sends it."
-    return Answer(text, {"draft": _draft(row, fence), "notice": fence.notice})
+    text = f"Draft {draft.public_id} is in the Drafts folder of {inbox.address}; send_draft sends it."
+    return Answer(text, {"draft": _draft(draft, fence), "notice": fence.notice})
 
 
 class ListDrafts(Arguments):
@@ -112,7 +111,7 @@ async def list_drafts(call: Call[ListDrafts]) -> Answer:
     following = page + 1 if wanted.offset + len(found.rows) < found.total else None
     fence = Fence()
     data: dict[str, Any] = {
-        "drafts": [_draft(row, fence) for row in found.rows],
+        "drafts": [_draft(draft, fence) for draft in found.rows],
         "page": page,
         "total": found.total,
         "next_page": following,
@@ -124,12 +123,12 @@ async def list_drafts(call: Call[ListDrafts]) -> Answer:
     if following:
         lines.append(f"list_drafts with page={following} shows more.")
     listed = []
-    for row, one in zip(found.rows, data["drafts"], strict=True):
+    for draft, one in zip(found.rows, data["drafts"], strict=True):
         theirs = one["untrusted"]
         listed.append(
             f"{one['id']} (changed {one['updated_at']}) to {', '.join(theirs['to']) or 'nobody yet'}"
         )
-        listed += [f"Subject: {theirs['subject']}", _body(row), ""]
+        listed += [f"Subject: {theirs['subject']}", _body(draft.content), ""]
     return Answer("\n".join([*lines, fence.notice, fence.around("\n".join(listed).rstrip())]), data)
 
 
@@ -140,8 +139,8 @@ class SendDraft(Arguments):
 @box.tool("Send a draft", access=changes("draft_send", test="own"), open_world=True)
 async def send_draft(call: Call[SendDraft]) -> Answer:
     """Send a draft as it stands now. It is sent once: afterwards there is no draft."""
-    inbox, row = await draft_of(call, call.args.draft_id)
-    sent = await draft_send.send_draft(call.core, call.scope, inbox.id, row["id"])
+    inbox, draft = await draft_of(call, call.args.draft_id)
+    sent = await draft_send.send_draft(call.core, call.scope, inbox.id, draft.id)
     return accepted(call, inbox, sent)
 
 
@@ -152,25 +151,28 @@ class DeleteDraft(Arguments):
 @box.tool("Delete a draft", access=changes("draft_delete", test="own"), destructive=True)
 async def delete_draft(call: Call[DeleteDraft]) -> Answer:
     """Delete a draft for good. To change one, make a new draft and delete the old."""
-    inbox, row = await draft_of(call, call.args.draft_id)
-    await drafts.delete_draft(call.core, call.scope, inbox.id, row["id"])
-    return Answer(f"Draft dft_{row['id']} is deleted.", {"id": f"dft_{row['id']}", "deleted": True})
+    inbox, draft = await draft_of(call, call.args.draft_id)
+    await drafts.delete_draft(call.core, call.scope, inbox.id, draft.id)
+    return Answer(f"Draft {draft.public_id} is deleted.", {"id": draft.public_id, "deleted": True})
 
 
-def _draft(row: Row, fence: Fence) -> dict[str, Any]:
-    content = load(row["content_json"])
-    people = {name: [one_line(one, 420) for one in as_texts(content, name)] for name in ("to", "cc", "bcc")}
+def _draft(draft: Draft, fence: Fence) -> dict[str, Any]:
+    content = draft.content
+    people = {"to": content.to, "cc": content.cc, "bcc": content.bcc}
     return {
-        "id": f"dft_{row['id']}",
-        "inbox_id": f"inb_{row['inbox_id']}",
-        "reply_to_message_id": f"msg_{row['in_reply_to']}" if row["in_reply_to"] else None,
-        "attachments": len(load(row["attachments_json"])),
-        "updated_at": to_seconds(row["updated_at"]),
-        "untrusted": {**people, "subject": one_line(content["subject"]), "text": fence.around(_body(row))},
+        "id": draft.public_id,
+        "inbox_id": f"inb_{draft.inbox_id}",
+        "reply_to_message_id": f"msg_{draft.in_reply_to}" if draft.in_reply_to else None,
+        "attachments": len(draft.attachments),
+        "updated_at": to_seconds(draft.updated_at),
+        "untrusted": {
+            **{name: [one_line(str(one), 420) for one in people[name]] for name in people},
+            "subject": one_line(content.subject),
+            "text": fence.around(_body(content)),
+        },
     }
 
 
-def _body(row: Row) -> str:
-    content = load(row["content_json"])
-    text = content["text"] or content["html"] or ""
+def _body(content: DraftContent) -> str:
+    text = content.text or content.html or ""
     return text if len(text) <= _TEXT else f"{text[:_TEXT]}… ({len(text)} characters)"

@@ -18,7 +18,6 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 
 Position = tuple[int, str]
-_MADE_AT = "created_at"
 NEAR = 1000
 """An offset below it is walked at a glance (``Store.glance``)."""
 
@@ -77,28 +76,29 @@ def page(
     args: Sequence[object],
     window: Window,
     *,
+    column: str = "created_at",
     id_column: str = "id",
     lead: str = "",
 ) -> Listing[R]:
-    """The records of ``kind`` (columns ``created_at`` and ``id_column``) that satisfy ``where``, newest first.
+    """The records of ``kind`` (with ``column``, a time, and ``id_column``) that satisfy ``where``, newest first.
 
     ``lead``: what they are ordered by first, with a trailing comma; not for keyset paging.
     """
     table = kind.table
     total = int(tx.value(f"SELECT count(*) FROM {table} WHERE {where}", *args))  # noqa: S608
-    more, values, order = keyset(window, _MADE_AT, id_column)
+    more, values, order = keyset(window, column, id_column)
     found = tx.all(
         kind,
         f"WHERE {where}{more} ORDER BY {lead}{order} LIMIT ? OFFSET ?",
         *args,
         *values,
         window.limit + 1,
-        window.offset,
+        0 if window.position else window.offset,
     )
     shown = found[: window.limit]
     following = None
     if len(found) > window.limit and shown:
-        following = (getattr(shown[-1], _MADE_AT), str(getattr(shown[-1], id_column)))
+        following = (getattr(shown[-1], column), str(getattr(shown[-1], id_column)))
     return Listing(shown, total, following)
 
 

@@ -259,7 +259,7 @@ class Draft(Model):
     forward_of = TextField(null=True)
     reply_all = flag()
     send_at = BigIntegerField(null=True, index=True)
-    # scheduled, sending, failed; hidden (``store.drafts``): sent, gone from the folder
+    # scheduled, sending, failed; hidden (``store.queries.drafts``): sent, gone from the folder
     send_status = TextField(null=True)
     test = flag()  # scheduled with a sandbox key: what goes at ``send_at`` is never delivered
     uid = BigIntegerField(null=True)  # in the Drafts folder

@@ -14,6 +14,7 @@ import idna
 
 from gateway.store.engine import Row, Tx
 from gateway.store.json_columns import load
+from gateway.store.queries.drafts import unscoped_drafts_like
 
 _PEOPLE = ("reply_to_json", "to_json", "cc_json", "bcc_json")
 _SCAN = 2000
@@ -129,14 +130,9 @@ def _mentions(tx: Tx, person: Person, organizations: Sequence[str]) -> list[Row]
 
 def _others(tx: Tx, person: Person, organizations: Sequence[str], theirs: set[str], found: Found) -> None:
     marks = ", ".join("?" * len(organizations))
-    for row in tx.rows(
-        f"SELECT id, inbox_id, content_json FROM draft WHERE organization_id IN ({marks}) "  # noqa: S608
-        f"AND ({_any('lower(content_json)', person)})",
-        *organizations,
-        *person.like,
-    ):
-        if person.named_in(row["content_json"]):
-            found.drafts.setdefault(row["inbox_id"], []).append(row["id"])
+    for draft in unscoped_drafts_like(tx, organizations, person.like):
+        if person.named_in(draft.content_json):
+            found.drafts.setdefault(draft.inbox_id, []).append(draft.id)
     named = tx.rows(
         f"SELECT id, payload_json FROM event WHERE organization_id IN ({marks}) "  # noqa: S608
         f"AND ({_any('lower(payload_json)', person)})",

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from gateway.records.inboxes import Inbox
-from gateway.store.drafts import SHOWN
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.json_columns import load
+from gateway.store.queries.drafts import draft_file_contents, drafts_after
 from gateway.store.queries.inboxes import unscoped_running_inboxes
 
 VERSION = 1
@@ -152,27 +153,22 @@ def threads(store: Store, inbox: str) -> Iterator[Facts]:
 def drafts(store: Store, inbox: str) -> Iterator[tuple[Facts, list[tuple[str, bytes]]]]:
     """Every draft of an inbox, with the octets of its attachments by their ids. Blocks."""
     last = ""
-    query = f"SELECT * FROM draft WHERE inbox_id = ? AND id > ? AND {SHOWN} ORDER BY id LIMIT 20"  # noqa: S608
-    while rows := store.read_now(lambda tx, last=last: tx.rows(query, inbox, last)):  # type: ignore[misc]
-        for row in rows:
-            files = store.read_now(
-                lambda tx, row=row: tx.rows(  # type: ignore[misc]
-                    "SELECT id, content FROM draft_file WHERE draft_id = ? ORDER BY id", row["id"]
-                )
-            )
+    while some := store.read_now(partial(drafts_after, inbox_id=inbox, draft_id=last, most=20)):
+        for draft in some:
+            files = store.read_now(partial(draft_file_contents, draft_id=draft.id))
             facts = {
-                "draft_id": f"dft_{row['id']}",
-                "client_id": row["client_id"],
-                "content": load(row["content_json"]),
-                "attachments": load(row["attachments_json"]),
-                "labels": load(row["labels_json"]),
-                "in_reply_to": row["in_reply_to"] and f"msg_{row['in_reply_to']}",
-                "send_at": iso(row["send_at"]),
-                "send_status": row["send_status"],
-                "created_at": iso(row["created_at"]),
+                "draft_id": draft.public_id,
+                "client_id": draft.client_id,
+                "content": load(draft.content_json),
+                "attachments": load(draft.attachments_json),
+                "labels": draft.labels,
+                "in_reply_to": draft.in_reply_to and f"msg_{draft.in_reply_to}",
+                "send_at": iso(draft.send_at),
+                "send_status": draft.send_status,
+                "created_at": iso(draft.created_at),
             }
-            yield facts, [(one["id"], bytes(one["content"])) for one in files]
-        last = rows[-1]["id"]
+            yield facts, list(files.items())
+        last = some[-1].id
 
 
 def _webhook(row: Row) -> Facts:

@@ -62,9 +62,9 @@ async def test_a_draft_that_is_made_again_by_its_client_id_is_one(
         assert await texts(server) == ["one"]
         made = await create_draft(r.core, SCOPE, inbox.id, new)
         assert await texts(server) == ["one"]
-        assert (await create_draft(r.core, SCOPE, inbox.id, new))["id"] == made["id"]
+        assert (await create_draft(r.core, SCOPE, inbox.id, new)).id == made.id
         assert await texts(server) == ["one"]
-        await delete_draft(r.core, SCOPE, inbox.id, made["id"])
+        await delete_draft(r.core, SCOPE, inbox.id, made.id)
         assert await texts(server) == []
         await create_draft(r.core, SCOPE, inbox.id, new)
         assert await texts(server) == ["one"]
@@ -79,18 +79,18 @@ async def test_an_edit_that_was_cut_short_leaves_one_copy(
         made = await create_draft(r.core, SCOPE, inbox.id, NewDraft(to=["agent@x.test"], text="one"))
         change = DraftChange(fields={"text": "two"})
         with Killed(monkeypatch), pytest.raises(StoreDown):
-            await update_draft(r.core, SCOPE, inbox.id, made["id"], change)
+            await update_draft(r.core, SCOPE, inbox.id, made.id, change)
         assert sorted(await texts(server)) == ["one", "two"]
         if then == "start":
             await DraftScheduler(r.core).pass_once()
             row = (await r.rows("SELECT content_json FROM draft"))[0]
             assert await texts(server) == [load(row["content_json"])["text"]] == ["one"]
         elif then == "edit":
-            await update_draft(r.core, SCOPE, inbox.id, made["id"], change)
+            await update_draft(r.core, SCOPE, inbox.id, made.id, change)
             assert await texts(server) == ["two"]
         elif then == "send":
-            await send_draft(r.core, SCOPE, inbox.id, made["id"])
+            await send_draft(r.core, SCOPE, inbox.id, made.id)
             assert await texts(server) == []
         else:
-            await delete_draft(r.core, SCOPE, inbox.id, made["id"])
+            await delete_draft(r.core, SCOPE, inbox.id, made.id)
             assert await texts(server) == []

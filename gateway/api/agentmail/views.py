@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.api.times import iso, iso_of
 from gateway.mime.types import Address
+from gateway.records.drafts import Draft, DraftContent
 from gateway.store.engine import Row
 from gateway.store.json_columns import load
 
@@ -319,44 +320,42 @@ def thread_item(row: Row) -> ThreadItem:
     return ThreadItem(**thread_fields(row))
 
 
-def draft_fields(row: Row) -> dict[str, Any]:
-    """The fields of a draft's list item, from a row of ``core.drafts.drafts``."""
-    content = load(row["content_json"])
+def draft_fields(draft: Draft, content: DraftContent) -> dict[str, Any]:
+    """The fields of a draft's list item."""
     return {
-        "inbox_id": f"inb_{row['inbox_id']}",
-        "draft_id": f"dft_{row['id']}",
-        "client_id": row["client_id"],
-        "labels": sorted(load(row["labels_json"])),
-        **{name: _pairs(content[name]) for name in ("to", "cc", "bcc", "reply_to")},
-        "subject": content["subject"],
-        "preview": " ".join((content["text"] or "").split())[:200],
-        "attachments": _attachments(row["attachments_json"]),
-        "in_reply_to": f"msg_{row['in_reply_to']}" if row["in_reply_to"] else None,
-        "forward_of": f"msg_{row['forward_of']}" if row["forward_of"] else None,
-        "send_status": row["send_status"],
-        "send_at": iso(row["send_at"]),
-        "send_error": content.get("failure"),
-        "created_at": iso_of(row["created_at"]),
-        "updated_at": iso_of(row["updated_at"]),
+        "inbox_id": f"inb_{draft.inbox_id}",
+        "draft_id": draft.public_id,
+        "client_id": draft.client_id,
+        "labels": draft.labels,
+        "to": list(map(str, content.to)),
+        "cc": list(map(str, content.cc)),
+        "bcc": list(map(str, content.bcc)),
+        "reply_to": list(map(str, content.reply_to)),
+        "subject": content.subject,
+        "preview": " ".join((content.text or "").split())[:200],
+        "attachments": [attachment(msgspec.to_builtins(one)) for one in draft.attachments],
+        "in_reply_to": f"msg_{draft.in_reply_to}" if draft.in_reply_to else None,
+        "forward_of": f"msg_{draft.forward_of}" if draft.forward_of else None,
+        "send_status": draft.send_status,
+        "send_at": iso(draft.send_at),
+        "send_error": content.failure,
+        "created_at": iso_of(draft.created_at),
+        "updated_at": iso_of(draft.updated_at),
     }
 
 
-def draft_item(row: Row) -> DraftItem:
-    """A row of ``core.drafts.drafts.list_drafts``."""
-    return DraftItem(**draft_fields(row))
+def draft_item(draft: Draft) -> DraftItem:
+    """A draft as lists show it."""
+    return DraftItem(**draft_fields(draft, draft.content))
 
 
-def draft_view(row: Row) -> DraftView:
-    """A row of ``core.drafts.drafts.get_draft``."""
-    content = load(row["content_json"])
+def draft_view(draft: Draft) -> DraftView:
+    """A draft with all that it says."""
+    content = draft.content
     return DraftView(
-        **draft_fields(row),
-        text=content["text"],
-        html=content["html"],
-        references=content.get("references") or None,
-        reply_all=bool(row["reply_all"]),
+        **draft_fields(draft, content),
+        text=content.text,
+        html=content.html,
+        references=content.references or None,
+        reply_all=draft.reply_all,
     )
-
-
-def _pairs(pairs: list[list[str]]) -> list[str]:
-    return [str(Address(name, email)) for name, email in pairs]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+
+import msgspec
 
 from gateway.core.errors import Invalid, Unavailable
 from gateway.core.sending.send import MAX_REPLY_TO
@@ -12,42 +13,36 @@ from gateway.mime.header_rules import InvalidHeader, check_subject
 from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage
 from gateway.mime.workers.jobs import ComposeFailed
 from gateway.mime.workers.parser_pool import ParserPool
+from gateway.records.drafts import DraftContent
 from gateway.records.inboxes import Inbox
 
 HEADER = "X-Postern-Draft"
 PEOPLE = ("to", "cc", "bcc", "reply_to")
 
 
-def empty() -> dict[str, Any]:
-    """The content of a draft in which nothing is written yet."""
-    return {"to": [], "cc": [], "bcc": [], "reply_to": [], "subject": "", "text": None, "html": None}
-
-
-def check_people(given: Sequence[str], field: str) -> list[list[str]]:
-    """Addresses as ``[name, email]`` pairs. Raises Invalid naming ``field[n]``."""
+def check_people(given: Sequence[str], field: str) -> list[Address]:
+    """The addresses of these texts. Raises Invalid naming ``field[n]``."""
     found = []
     for number, text in enumerate(given):
         try:
-            one = parse_user_address(text)
+            found.append(parse_user_address(text))
         except InvalidAddress as error:
             raise Invalid(f"{field}[{number}]: {error}", field=f"{field}[{number}]") from error
-        found.append([one.name, one.email])
     return found
 
 
-def check_content(content: dict[str, Any], recipients: int) -> None:
-    """Raises Invalid for what could never be sent."""
+def check_content(content: DraftContent, recipients: int) -> DraftContent:
+    """The content with its subject as it is sent. Raises Invalid for what could never be sent."""
     try:
-        content["subject"] = check_subject(content["subject"])
+        subject = check_subject(content.subject)
     except InvalidHeader as error:
         raise Invalid(str(error), field="subject") from error
-    for name in ("text", "html"):
-        value = content[name]
+    for name, value in (("text", content.text), ("html", content.html)):
         if value is not None and "\x00" in value:
             raise Invalid(f"{name} holds a NUL character", field=name)
     for count, most, field, what in (
-        (sum(len(content[name]) for name in ("to", "cc", "bcc")), recipients, "to", "recipients"),
-        (len(content["reply_to"]), MAX_REPLY_TO, "reply_to", "addresses in reply_to"),
+        (len(content.to) + len(content.cc) + len(content.bcc), recipients, "to", "recipients"),
+        (len(content.reply_to), MAX_REPLY_TO, "reply_to", "addresses in reply_to"),
     ):
         if count > most:
             raise Invalid(
@@ -57,18 +52,14 @@ def check_content(content: dict[str, Any], recipients: int) -> None:
                 if field == "reply_to"
                 else "name fewer; limits.recipients is the operator's",
             )
-
-
-def people(content: dict[str, Any], name: str) -> list[Address]:
-    """The addresses of one field."""
-    return [Address(*pair) for pair in content[name]]
+    return msgspec.structs.replace(content, subject=subject)
 
 
 async def draft_mime(
     parser: ParserPool,
     inbox: Inbox,
     draft_id: str,
-    content: dict[str, Any],
+    content: DraftContent,
     files: Sequence[OutgoingAttachment],
     at: int,
 ) -> bytes:
@@ -76,16 +67,16 @@ async def draft_mime(
     message = OutgoingMessage(
         message_id=f"<dft_{draft_id}@{inbox.domain}>",
         sender=Address(inbox.display_name or "", inbox.address),
-        to=people(content, "to"),
-        cc=people(content, "cc"),
-        reply_to=people(content, "reply_to"),
-        subject=content["subject"],
-        text=content["text"],
-        html=content["html"],
+        to=content.to,
+        cc=content.cc,
+        reply_to=content.reply_to,
+        subject=content.subject,
+        text=content.text,
+        html=content.html,
         attachments=list(files),
         headers={},
-        in_reply_to=content.get("in_reply_to"),
-        references=content.get("references") or [],
+        in_reply_to=content.in_reply_to,
+        references=content.references or [],
         date=at,
     )
     try:
@@ -95,7 +86,7 @@ async def draft_mime(
     except ComposeFailed as error:
         raise Unavailable(f"the draft cannot be written now: {error}", fix="try again") from error
     head = f"{HEADER}: dft_{draft_id}\r\n"
-    hidden = [one.email for one in people(content, "bcc")]
+    hidden = [one.email for one in content.bcc]
     if hidden:
         head += "Bcc: " + ",\r\n ".join(hidden) + "\r\n"
     return head.encode("utf-8") + raw

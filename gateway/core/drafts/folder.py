@@ -7,8 +7,8 @@ import re
 from gateway.core.context import Core
 from gateway.core.errors import Conflict
 from gateway.core.mail.server_copy import folder_names, on_server
+from gateway.records.drafts import Draft
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Row
 from mailserver.imap import Client
 
 _APPENDUID = re.compile(rb"APPENDUID (\d+) (\d+)")
@@ -35,7 +35,7 @@ def file_draft(client: Client, raw: bytes, message_id: str) -> tuple[int, int]:
     return int(opened[b"UIDVALIDITY"]), max(client.find_message_id(message_id))
 
 
-def remove_draft(client: Client, uidvalidity: int, uid: int) -> None:
+def remove_copy(client: Client, uidvalidity: int, uid: int) -> None:
     """Expunge one draft, if its UID still means it."""
     opened = client.open(drafts_folder(client))
     if int(opened.get(b"UIDVALIDITY") or 0) == uidvalidity:
@@ -47,16 +47,16 @@ class NotWhereFiled(Conflict):
     sync has not read that yet."""
 
 
-async def require_copy(core: Core, inbox: Inbox, draft: Row) -> None:
+async def require_copy(core: Core, inbox: Inbox, draft: Draft) -> None:
     """Make sure that a draft is in the Drafts folder before something is made of it.
 
     Raises:
         NotWhereFiled: its copy is not there.
         Unavailable: the mail server cannot be asked.
     """
-    validity, uid = draft["uidvalidity"], draft["uid"]
-    if uid is None:
+    if draft.copy is None:
         return
+    validity, uid = draft.copy
     if not await on_server(core, inbox.address, lambda client: has_draft(client, validity, uid)):
         raise NotWhereFiled(
             "the draft was changed or deleted in the mailbox just now", fix="read the draft again"

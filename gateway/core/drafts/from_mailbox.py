@@ -7,14 +7,23 @@ known by its Message-ID, so an edit in the client changes the same draft.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypedDict
 
-from gateway.core.drafts.content import HEADER, empty
+from gateway.core.drafts.content import HEADER
 from gateway.mime.types import ParsedMessage
+from gateway.records.drafts import Draft, DraftContent, DraftCopy
 from gateway.records.inboxes import Inbox
-from gateway.store.drafts import SHOWN
-from gateway.store.engine import Row, Store, Tx
+from gateway.store.engine import Store, Tx
 from gateway.store.ids import derived_ulid, now_us, parse_id
 from gateway.store.json_columns import dump
+from gateway.store.queries.drafts import (
+    add_draft,
+    change_draft,
+    filed_copies,
+    remove_draft,
+    remove_drafts_filed_as,
+    unscoped_draft_copy,
+)
 from gateway.sync.apply import Copy
 
 
@@ -22,59 +31,74 @@ def note_person_draft(tx: Tx, inbox: Inbox, uid: int, uidvalidity: int, parsed: 
     """A message stands in Drafts. Idempotent."""
     tx.lock(f"drafts/{inbox.id}")  # whoever files or puts away one is through with its row
     own = _own_id(parsed)
-    known = _known(tx, own) if own else None
-    if known is not None and known["inbox_id"] == inbox.id and known["send_status"] != "gone":
-        if known["uidvalidity"] != uidvalidity or (known["uid"] or 0) < uid:
-            tx.update("draft", "id", own, {"uid": uid, "uidvalidity": uidvalidity})
+    known = unscoped_draft_copy(tx, own) if own else None
+    if known is not None and known.inbox_id == inbox.id and known.send_status != "gone":
+        if known.uidvalidity != uidvalidity or (known.uid or 0) < uid:
+            change_draft(tx, known.id, uid=uid, uidvalidity=uidvalidity)
         return
     if known is not None and _was_there(known, inbox, uid, uidvalidity):
         return
     at = parsed.date or now_us()
     if own is None or known is not None:
         own = _person_id(inbox, parsed)
-        known = _known(tx, own)
+        known = unscoped_draft_copy(tx, own)
         if known is not None and _was_there(known, inbox, uid, uidvalidity):
             return
-        if known is not None and known["send_status"] == "gone":
-            tx.run("DELETE FROM draft WHERE id = ?", own)  # written anew
+        if known is not None and known.send_status == "gone":
+            remove_draft(tx, own)  # written anew
             known = None
-    changes = _read_content(parsed) | {"uid": uid, "uidvalidity": uidvalidity, "updated_at": now_us()}
     if known is not None:
-        tx.update("draft", "id", own, changes)
+        change_draft(tx, own, **_as_filed(parsed, uid, uidvalidity))
         return
-    tx.insert(
-        "draft",
-        {
-            "id": own,
-            "organization_id": inbox.organization_id,
-            "inbox_id": inbox.id,
-            "origin": "imap",
-            "created_at": at,
-            **changes,
-        },
+    add_draft(
+        tx,
+        Draft(
+            id=own,
+            organization_id=inbox.organization_id,
+            inbox_id=inbox.id,
+            client_id=None,
+            labels_json="[]",
+            in_reply_to=None,
+            forward_of=None,
+            reply_all=False,
+            send_at=None,
+            send_status=None,
+            test=False,
+            origin="imap",
+            created_at=at,
+            **_as_filed(parsed, uid, uidvalidity),
+        ),
     )
 
 
-def _read_content(parsed: ParsedMessage) -> Row:
-    """What a person wrote in a draft, as columns."""
-    content = empty() | {
-        "to": [[one.name, one.email] for one in parsed.to],
-        "cc": [[one.name, one.email] for one in parsed.cc],
-        "bcc": [[one.name, one.email] for one in parsed.bcc],
-        "reply_to": [[one.name, one.email] for one in parsed.reply_to],
-        "subject": parsed.subject,
-        "text": parsed.text,
-        "html": parsed.html,
-        "in_reply_to": parsed.in_reply_to[0] if parsed.in_reply_to else None,
-        "references": parsed.references,
+class _Filed(TypedDict):
+    content_json: str
+    attachments_json: str
+    uid: int
+    uidvalidity: int
+    updated_at: int
+
+
+def _as_filed(parsed: ParsedMessage, uid: int, uidvalidity: int) -> _Filed:
+    """What a person wrote in a draft just now and the copy that says so, as columns."""
+    content = DraftContent(
+        to=parsed.to,
+        cc=parsed.cc,
+        bcc=parsed.bcc,
+        reply_to=parsed.reply_to,
+        subject=parsed.subject,
+        text=parsed.text,
+        html=parsed.html,
+        in_reply_to=parsed.in_reply_to[0] if parsed.in_reply_to else None,
+        references=parsed.references,
+    )
+    return {
+        "content_json": content.json,
+        "attachments_json": dump(parsed.attachments),
+        "uid": uid,
+        "uidvalidity": uidvalidity,
+        "updated_at": now_us(),
     }
-    return {"content_json": dump(content), "attachments_json": dump(parsed.attachments)}
-
-
-def filed_copies(tx: Tx, inbox: Inbox) -> set[Copy]:
-    """The copies (UIDVALIDITY, UID) that the drafts of an inbox are known by."""
-    query = f"SELECT uidvalidity, uid FROM draft WHERE inbox_id = ? AND uid IS NOT NULL AND {SHOWN}"  # noqa: S608
-    return {(row["uidvalidity"], row["uid"]) for row in tx.rows(query, inbox.id)}
 
 
 def settle_gone(tx: Tx, inbox: Inbox, gone: set[Copy], others: Sequence[tuple[Copy, ParsedMessage]]) -> int:
@@ -90,23 +114,16 @@ def settle_gone(tx: Tx, inbox: Inbox, gone: set[Copy], others: Sequence[tuple[Co
     tx.lock(f"drafts/{inbox.id}")
     for (validity, uid), parsed in others:
         for draft_id in _possible_ids(inbox, parsed):
-            known = _known(tx, draft_id)
-            if known is None or known["inbox_id"] != inbox.id or known["send_status"] in ("sent", "gone"):
+            known = unscoped_draft_copy(tx, draft_id)
+            if known is None or known.inbox_id != inbox.id or known.send_status in ("sent", "gone"):
                 continue
-            if (known["uidvalidity"], known["uid"]) in gone:
-                changes: Row = {"uid": uid, "uidvalidity": validity}
-                if known["origin"] == "imap":  # the other copy may be what the person wrote before
-                    changes |= _read_content(parsed) | {"updated_at": now_us()}
-                tx.update("draft", "id", draft_id, changes)
+            if (known.uidvalidity, known.uid) in gone:
+                if known.origin == "imap":  # the other copy may be what the person wrote before
+                    change_draft(tx, draft_id, **_as_filed(parsed, uid, validity))
+                else:
+                    change_draft(tx, draft_id, uid=uid, uidvalidity=validity)
                 break
-    removed = 0
-    for validity, uid in gone:
-        query = f"SELECT id FROM draft WHERE inbox_id = ? AND uidvalidity = ? AND uid = ? AND {SHOWN}"  # noqa: S608
-        for row in tx.rows(query, inbox.id, validity, uid):
-            tx.run("DELETE FROM draft_file WHERE draft_id = ?", row["id"])
-            tx.run("DELETE FROM draft WHERE id = ?", row["id"])
-            removed += 1
-    return removed
+    return sum(remove_drafts_filed_as(tx, inbox.id, validity, uid) for validity, uid in gone)
 
 
 def _possible_ids(inbox: Inbox, parsed: ParsedMessage) -> list[str]:
@@ -119,17 +136,12 @@ def _person_id(inbox: Inbox, parsed: ParsedMessage) -> str:
     return derived_ulid(inbox.created_at, inbox.id, "draft", parsed.message_id or parsed.identity)
 
 
-def _known(tx: Tx, draft_id: str) -> Row | None:
-    query = "SELECT id, uid, uidvalidity, inbox_id, send_status, origin FROM draft WHERE id = ?"
-    return tx.row(query, draft_id)
-
-
-def _was_there(known: Row, inbox: Inbox, uid: int, uidvalidity: int) -> bool:
+def _was_there(known: DraftCopy, inbox: Inbox, uid: int, uidvalidity: int) -> bool:
     """Whether this copy was read before its draft was taken out of the folder. A newer one was put there since."""
     return (
-        known["send_status"] == "gone"
-        and (known["inbox_id"], known["uidvalidity"]) == (inbox.id, uidvalidity)
-        and uid <= (known["uid"] or 0)
+        known.send_status == "gone"
+        and (known.inbox_id, known.uidvalidity) == (inbox.id, uidvalidity)
+        and uid <= (known.uid or 0)
     )
 
 
@@ -152,7 +164,7 @@ class MailboxDrafts:
 
     def filed(self, tx: Tx, inbox: Inbox) -> set[Copy]:
         """The copies that the drafts of an inbox are known by."""
-        return filed_copies(tx, inbox)
+        return filed_copies(tx, inbox.id)
 
     def settle(
         self, tx: Tx, inbox: Inbox, gone: set[Copy], others: Sequence[tuple[Copy, ParsedMessage]]

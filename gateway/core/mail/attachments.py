@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from gateway.core.context import Core
 from gateway.core.errors import NotFound
 from gateway.core.lookup import find_draft, find_inbox, find_message_id, find_thread, require
@@ -92,19 +94,28 @@ async def of_draft(
     def read(tx: Tx) -> Found:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         draft = find_draft(tx, scope, inbox, draft_ref)
-        found = _pick([draft], attachment_ref)
-        return Found("draft", found.owner, found.facts)
+        for attachment in draft.attachments:
+            if _is_meant(attachment.id, attachment_ref):
+                return Found("draft", draft.id, msgspec.to_builtins(attachment))
+        raise _not_here(attachment_ref)
 
     return await core.store.read(read)
 
 
 def _pick(rows: list[Row], ref: str) -> Found:
-    wanted = ref.strip().lower().removeprefix("att_")
     for row in rows:
         for facts in load(row["attachments_json"]):
-            if facts["id"].removeprefix("att_") == wanted:
+            if _is_meant(facts["id"], ref):
                 return Found("file", row["id"], facts)
-    raise NotFound(f"there is no attachment {ref[:100]!r} here", fix="the message names its attachments")
+    raise _not_here(ref)
+
+
+def _is_meant(attachment_id: str, ref: str) -> bool:
+    return attachment_id.removeprefix("att_") == ref.strip().lower().removeprefix("att_")
+
+
+def _not_here(ref: str) -> NotFound:
+    return NotFound(f"there is no attachment {ref[:100]!r} here", fix="the message names its attachments")
 
 
 async def open_raw(core: Core, message_id: str) -> Download:
