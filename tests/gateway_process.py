@@ -28,9 +28,10 @@ from typing import Any, Literal, TypeVar
 import httpx
 import pytest
 
-from gateway.core.accounts.keys import key_row, new_secret
+from gateway.core.accounts.keys import new_key, new_secret
 from gateway.store.engine import Store, Tx
 from gateway.store.ids import new_ulid, now_us
+from gateway.store.queries.keys import add_key
 from mailserver.process import below
 from tests.databases import database_url, on_postgres
 from tests.ports import keep_ports
@@ -203,7 +204,7 @@ class GatewayProcess:
         def write(tx: Tx) -> None:
             tx.insert("organization", organization)
             tx.insert("pod", pod | {"created_at": now, "updated_at": now})
-            tx.insert("api_key", key_row(key, str(organization["id"]), name="test"))
+            add_key(tx, new_key(key, str(organization["id"]), name="test"))
 
         self.database(write)
         return Organization(f"org_{organization['id']}", key, self.base_url)

@@ -52,7 +52,7 @@ async def _autoconfig(core: Core, request: Request) -> Response:
         return _xml("<error>not now</error>", 503)
     if row is None:
         return _xml("<error>this server has no such mail domain</error>", 404)
-    domain = row["name"]
+    domain = row.name
     servers = "".join(_server(one) for one in client_services(core.settings))
     return _xml(
         f'<clientConfig version="1.1"><emailProvider id={quoteattr(domain)}><domain>{escape(domain)}</domain>'

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
 from gateway.published_ports import outside_port
 from gateway.settings import Settings
+from gateway.store.queries.keys import unscoped_any_user_key
 
 if TYPE_CHECKING:
     from gateway.core.context import Core  # most commands never need the whole house
@@ -106,7 +107,7 @@ async def tell_ready(core: Core) -> None:
         log.warning(
             "mail.tls_cert is not set: people's mail clients cannot log in, and mail from outside comes unencrypted"
         )
-    if not await core.store.read(lambda tx: tx.value("SELECT 1 FROM api_key WHERE operator = 0 LIMIT 1")):
+    if not await core.store.read(lambda tx: unscoped_any_user_key(tx)):
         log.info("there is no API key yet: docker compose exec postern postern key create NAME")
 
 

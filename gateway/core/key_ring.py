@@ -15,9 +15,10 @@ import time
 from dataclasses import dataclass
 
 from gateway.core.buckets import Buckets, Days
-from gateway.store.engine import Row, Store, StoreDown, Tx
+from gateway.records.accounts import ApiKey
+from gateway.store.engine import Store, StoreDown
 from gateway.store.ids import now_us
-from gateway.store.json_columns import load
+from gateway.store.queries.keys import change_key, unscoped_key_with_hash
 from gateway.store.scope import Scope
 from gateway.store.wakeups import LocalWakeups, Wakeups
 from mailserver.guessing import Guesses
@@ -68,11 +69,11 @@ class KeyRing:
         known = self._known.get(digest)
         if known is None or known.until < time.monotonic():
             generation = self._generation
-            row = await store.glance(lambda tx: _find(tx, digest))
-            if row is None:
+            found = await store.glance(lambda tx: unscoped_key_with_hash(tx, digest))
+            if found is None:
                 self._known.pop(digest, None)
                 return None
-            known = _Known(_scope(row), row["hash"], row["expires_at"], time.monotonic() + REMEMBER)
+            known = _Known(_scope(found), found.hash, found.expires_at, time.monotonic() + REMEMBER)
             # a removal that happened while we were reading must not be undone by remembering
             if generation == self._generation:
                 if len(self._known) >= MAX_REMEMBERED:
@@ -120,23 +121,19 @@ class KeyRing:
 
 async def _write_use(store: Store, key_id: str, at: int) -> None:
     try:
-        await store.write(lambda tx: tx.update("api_key", "id", key_id, {"used_at": at}))
+        await store.write(lambda tx: change_key(tx, key_id, used_at=at))
     except StoreDown as error:
         log.warning("cannot note the use of a key: %s", error)
 
 
-def _find(tx: Tx, digest: str) -> Row | None:
-    return tx.row("SELECT * FROM api_key WHERE hash = ?", digest)
-
-
-def _scope(row: Row) -> Scope:
-    granted = load(row["permissions_json"])
+def _scope(key: ApiKey) -> Scope:
+    granted = key.permissions
     return Scope(
-        organization=row["organization_id"],
-        pod=row["pod_id"],
-        inbox=row["inbox_id"],
+        organization=key.organization_id,
+        pod=key.pod_id,
+        inbox=key.inbox_id,
         permissions=None if granted is None else frozenset(granted),
-        test=bool(row["test"]),
-        key_id=row["id"],
-        operator=bool(row["operator"]),
+        test=key.test,
+        key_id=key.id,
+        operator=key.operator,
     )

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from gateway.core.errors import Forbidden, NotFound
 from gateway.records.drafts import Draft
+from gateway.records.accounts import Pod
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import number_in, parse_id
@@ -22,6 +23,7 @@ from gateway.store.queries.inboxes import (
     unscoped_inbox_at,
     unscoped_inbox_named,
 )
+from gateway.store.queries.pods import pod_with_client_id, pod_with_id
 from gateway.store.scope import Scope
 from gateway.store.threads import ref_of
 
@@ -84,24 +86,22 @@ def find_reachable_inbox(tx: Tx, scope: Scope, ref: str) -> Inbox:
     return find_any_inbox(tx, ref) if scope.operator else find_inbox(tx, scope, ref)
 
 
-def find_pod(tx: Tx, scope: Scope, ref: str) -> Row:
-    """A pod's row by ``pod_…``, ULID or the client's own id. Raises NotFound or Forbidden."""
-    row = None
+def find_pod(tx: Tx, scope: Scope, ref: str) -> Pod:
+    """A pod by ``pod_…``, ULID or the client's own id. Raises NotFound or Forbidden."""
+    pod = None
     wanted = parse_id("pod", ref)
     if wanted:
-        row = tx.row("SELECT * FROM pod WHERE id = ? AND organization_id = ?", wanted, scope.organization)
-    if row is None and len(ref) <= MAX_CLIENT_ID and "\x00" not in ref:
-        row = tx.row(
-            "SELECT * FROM pod WHERE client_id = ? AND organization_id = ?", ref.strip(), scope.organization
-        )
-    if row is None:
+        pod = pod_with_id(tx, scope, wanted)
+    if pod is None and len(ref) <= MAX_CLIENT_ID and "\x00" not in ref:
+        pod = pod_with_client_id(tx, scope, ref.strip())
+    if pod is None:
         raise NotFound(f"there is no pod {ref[:100]!r}", fix="GET /pods lists the pods of this key")
     home = scope.pod
     if scope.inbox:
         home = inbox.pod_id if (inbox := unscoped_inbox(tx, scope.inbox)) else ""
-    if home is not None and row["id"] != home:
+    if home is not None and pod.id != home:
         raise Forbidden("this API key does not reach that pod", fix="use a key of the organization")
-    return row
+    return pod
 
 
 def find_message_id(tx: Tx, inbox: Inbox, ref: str) -> str:

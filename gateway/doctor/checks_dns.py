@@ -10,7 +10,9 @@ from gateway.core.domains.records import REQUIRED, Keys, all_records, keys_of
 from gateway.doctor.context import Scene
 from gateway.doctor.finding import Finding, fail, ok, warn
 from gateway.doctor.run_checks import well
-from gateway.store.engine import Row, Tx
+from gateway.records.domains import Domain
+from gateway.store.engine import Tx
+from gateway.store.queries.domains import unscoped_domains
 from mailserver.addresses import fold_domain
 from mailserver.dns import Record
 from mailserver.dns.advice import fix_of
@@ -23,13 +25,13 @@ _AT_ONCE = 4
 async def domains(scene: Scene) -> Sequence[Finding]:
     """Every record of every domain."""
 
-    def read(tx: Tx) -> list[tuple[Row, Keys]]:
-        rows = tx.rows("SELECT * FROM domain ORDER BY organization_id IS NOT NULL, name")
-        return [(row, keys_of(tx, scene.settings, row["name"])) for row in rows]
+    def read(tx: Tx) -> list[tuple[Domain, Keys]]:
+        rows = unscoped_domains(tx)
+        return [(row, keys_of(tx, scene.settings, row.name)) for row in rows]
 
     turn = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(row: Row, keys: Keys) -> list[Finding]:
+    async def one(row: Domain, keys: Keys) -> list[Finding]:
         async with turn:
             wanted = all_records(scene.settings, row, keys, scene.site)
             found = await scene.checker.check([one for one in wanted if one.purpose not in _OF_THE_HOST])
@@ -39,8 +41,8 @@ async def domains(scene: Scene) -> Sequence[Finding]:
     return [finding for findings in done for finding in findings]
 
 
-def _of_domain(row: Row, keys: Keys, found: Sequence[Record]) -> list[Finding]:
-    name = row["name"]
+def _of_domain(row: Domain, keys: Keys, found: Sequence[Record]) -> list[Finding]:
+    name = row.name
     if not any(one.answered for one in found):
         fix = "see whether its name servers work, and those that this machine asks (setting dns.nameservers)"
         return [fail(name, "the name servers do not answer, so nothing is known of its records", fix)]
@@ -49,9 +51,9 @@ def _of_domain(row: Row, keys: Keys, found: Sequence[Record]) -> list[Finding]:
         if one.status == "VALID":
             continue
         # who named a domain and never published anything is not in trouble; whose mail we take is
-        bad = row["proven_at"] is not None and (
+        bad = row.proven_at is not None and (
             one.purpose in REQUIRED
-            or (one.purpose == "mta_sts" and row["mta_sts"] == "enforce")
+            or (one.purpose == "mta_sts" and row.mta_sts == "enforce")
             or (one.purpose == "dkim_retired" and one.status == "INVALID")
         )
         if bad:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.events.kinds import OPT_IN
+from gateway.records.accounts import ApiKey
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import now_us
 from gateway.store.json_columns import load
@@ -59,11 +60,11 @@ def _unrestricted(permissions_json: str | None, pod_id: str | None, inbox_id: st
     return load(permissions_json) is None and pod_id is None and inbox_id is None
 
 
-def end_webhooks(tx: Tx, key: Row) -> None:
+def end_webhooks(tx: Tx, key: ApiKey) -> None:
     """Switch off the webhooks of a key that is revoked in this transaction, and drop what waits for them; those of an
-    unrestricted key are the organization's from now on. ``key``: its row."""
-    key_id = key["id"]
-    if _unrestricted(key["permissions_json"], key["pod_id"], key["inbox_id"]) and not key["test"]:
+    unrestricted key are the organization's from now on."""
+    key_id = key.id
+    if _unrestricted(key.permissions_json, key.pod_id, key.inbox_id) and not key.test:
         tx.run("UPDATE webhook SET key_id = NULL WHERE key_id = ?", key_id)
         return
     for row in tx.rows("SELECT id FROM webhook WHERE key_id = ? AND enabled = 1", key_id):

@@ -9,17 +9,13 @@ from pathlib import Path
 
 from gateway.milter.key_files import KeyFiles
 from gateway.mime.dkim_sign import Signing
-from gateway.store.engine import Store, StoreDown, Tx
+from gateway.store.dkim_keys import active_keys
+from gateway.store.engine import Store, StoreDown
 
 log = logging.getLogger("postern.milter")
 
 DIRECTORY = "dkim"
 _PAUSE = 5.0
-
-
-def _read(tx: Tx, changed: tuple[str, ...]) -> list[Signing]:
-    rows = tx.rows("SELECT name, dkim_selector, dkim_private FROM domain ORDER BY name")
-    return [Signing(row["name"], row["dkim_selector"], row["dkim_private"], changed) for row in rows]
 
 
 class KeyMirror:
@@ -48,7 +44,7 @@ class KeyMirror:
 
     async def refresh(self) -> None:
         """Make the files as the table is now. Raises OSError, StoreDown."""
-        keys = await self._store.read(lambda tx: _read(tx, self._changed))
+        keys = await self._store.read(lambda tx: active_keys(tx, self._changed))
         if keys != self._last:
             await asyncio.to_thread(self._files.replace, keys)
             self._last = keys

@@ -40,6 +40,9 @@ class Signing(msgspec.Struct, frozen=True, array_like=True):
     private_key: str
     changed: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Signing({self.domain!r}, {self.selector!r})"
+
 
 class SigningError(ValueError):
     """The key or the message cannot be used for signing; the message says which."""

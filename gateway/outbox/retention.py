@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.registrations import unscoped_forget_registrations_outside
 
 DAY_US = 86_400_000_000
 _HOUR_US = 3_600_000_000
@@ -25,5 +26,5 @@ def sweep(tx: Tx, keep_days: int) -> bool:
     tx.run("DELETE FROM idempotency WHERE created_at < ?", now - DAY_US)
     tx.run("DELETE FROM tally WHERE day < ?", now // DAY_US)
     # one of the future was made before the clock was set back, and would count for as long
-    tx.run("DELETE FROM registration WHERE created_at < ? OR created_at > ?", now - _HOUR_US, now + _HOUR_US)
+    unscoped_forget_registrations_outside(tx, now - _HOUR_US, now + _HOUR_US)
     return len(rows) == _AT_ONCE

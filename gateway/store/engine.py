@@ -154,9 +154,9 @@ class Sql:
         query = f"SELECT {shape.columns} FROM {kind.table} {rest}"  # noqa: S608
         return [shape.make(row, self._sealer) for row in self._execute(query, args).fetchall()]
 
-    def add(self, record: Record) -> None:
-        """INSERT a record."""
-        self.insert(record.table, shape_of(type(record)).row(record))
+    def add(self, record: Record, *, ignore: bool = False) -> int:
+        """INSERT a record; ``ignore`` as in ``insert``."""
+        return self.insert(record.table, shape_of(type(record)).row(record), ignore=ignore)
 
     def insert(self, table: str, values: Row, *, ignore: bool = False) -> int:
         """INSERT one row; with ``ignore`` a row that violates a unique index is left out (answers 0)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.store.engine import Store, Tx
 from gateway.store.sealing import PREFIX, SEALED
+from gateway.store.sql import sql
 
 _BATCH = 500
 
@@ -33,7 +34,7 @@ def _check(tx: Tx) -> None:
     """Open one value of each column. Raises WrongKey."""
     for table, columns in SEALED.items():
         for column in columns:
-            tx.row(f'SELECT "{column}" FROM "{table}" WHERE "{column}" LIKE ? LIMIT 1', f"{PREFIX}%")  # noqa: S608
+            sql(tx).row(f'SELECT "{column}" FROM "{table}" WHERE "{column}" LIKE ? LIMIT 1', f"{PREFIX}%")  # noqa: S608
 
 
 def _seal_table(tx: Tx, table: str, columns: tuple[str, ...]) -> int:
@@ -41,11 +42,11 @@ def _seal_table(tx: Tx, table: str, columns: tuple[str, ...]) -> int:
     readable = " OR ".join(f"(\"{one}\" NOT LIKE ? AND \"{one}\" NOT IN ('', '{{}}'))" for one in columns)
     names = ", ".join(f'"{one}"' for one in (key, *columns))
     count = 0
-    while rows := tx.rows(
+    while rows := sql(tx).rows(
         f'SELECT {names} FROM "{table}" WHERE {readable} LIMIT {_BATCH}',  # noqa: S608
         *[f"{PREFIX}%"] * len(columns),
     ):
         for row in rows:
-            tx.update(table, key, row.pop(key), row)
+            sql(tx).update(table, key, row.pop(key), row)
         count += len(rows)
     return count

@@ -23,7 +23,9 @@ from gateway.records.inboxes import Inbox
 from gateway.store.engine import Tx
 from gateway.store.erase import erase_deleted
 from gateway.store.ids import parse_id
+from gateway.store.queries.domains import domain_names_of
 from gateway.store.queries.inboxes import unscoped_inbox_at, unscoped_inboxes_of, unscoped_lasting_inbox
+from gateway.store.queries.organizations import unscoped_first_organization_id, unscoped_organization_ids
 from gateway.store.scope import Scope
 from gateway.transfer import erase_find, erase_rows, erase_trace
 from gateway.transfer.erase_find import Found, Person
@@ -208,20 +210,14 @@ async def erase_inbox(core: Core, address: str, *, dry_run: bool) -> AsyncIterat
 async def erase_organization(core: Core, ref: str, *, dry_run: bool) -> AsyncIterator[Report]:
     """Erase an organization with its inboxes, domains, keys and webhooks. Raises NotFound, Conflict."""
     [organization] = await core.store.read(partial(_organizations, wanted=ref))
-    first = await core.store.read(
-        lambda tx: tx.value("SELECT id FROM organization ORDER BY created_at, id LIMIT 1")
-    )
+    first = await core.store.read(unscoped_first_organization_id)
     if organization == first:
         raise Conflict(
             "this is the gateway's own organization",
             fix="erase its inboxes one by one, or remove the data directory",
         )
     rows = await core.store.read(lambda tx: unscoped_inboxes_of(tx, organization))
-    names = await core.store.read(
-        lambda tx: [
-            row["name"] for row in tx.rows("SELECT name FROM domain WHERE organization_id = ?", organization)
-        ]
-    )
+    names = await core.store.read(lambda tx: domain_names_of(tx, organization))
     report: Report = {
         "organization": f"org_{organization}",
         "dry_run": dry_run,
@@ -245,7 +241,7 @@ async def erase_organization(core: Core, ref: str, *, dry_run: bool) -> AsyncIte
 
 
 def _organizations(tx: Tx, wanted: str | None) -> list[str]:
-    ids = [row["id"] for row in tx.rows("SELECT id FROM organization ORDER BY created_at, id")]
+    ids = unscoped_organization_ids(tx)
     if wanted is None:
         return ids
     found = parse_id("org", wanted)

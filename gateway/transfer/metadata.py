@@ -14,7 +14,10 @@ from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.json_columns import load
 from gateway.store.queries.drafts import draft_file_contents, drafts_after
+from gateway.store.queries.domains import domains_of
 from gateway.store.queries.inboxes import unscoped_running_inboxes
+from gateway.store.queries.organizations import unscoped_organization
+from gateway.store.queries.pods import pods_of
 
 VERSION = 1
 _PAGE = 500
@@ -37,26 +40,26 @@ def chosen_inboxes(
 
 def organization_facts(tx: Tx, organization: str) -> Facts:
     """An organization with all that belongs to it but its inboxes' own."""
-    row = tx.row("SELECT * FROM organization WHERE id = ?", organization) or {}
+    held = unscoped_organization(tx, organization)
     mine = "organization_id = ? ORDER BY created_at"
     return {
         "schema_version": VERSION,
         "organization_id": f"org_{organization}",
-        "name": row.get("name"),
-        "owner_email": row.get("owner_email"),
-        "created_at": iso(row.get("created_at")),
+        "name": held.name if held else None,
+        "owner_email": held.owner_email if held else None,
+        "created_at": iso(held.created_at if held else None),
         "pods": [
             {
-                "pod_id": f"pod_{one['id']}",
-                "name": one["name"],
-                "client_id": one["client_id"],
-                "is_default": bool(one["is_default"]),
+                "pod_id": one.public_id,
+                "name": one.name,
+                "client_id": one.client_id,
+                "is_default": one.is_default,
             }
-            for one in tx.rows(f"SELECT * FROM pod WHERE {mine}", organization)  # noqa: S608
+            for one in pods_of(tx, organization)
         ],
         "domains": [
-            {"domain": one["name"], "status": one["status"], "created_at": iso(one["created_at"])}
-            for one in tx.rows(f"SELECT * FROM domain WHERE {mine}", organization)  # noqa: S608
+            {"domain": one.name, "status": one.status, "created_at": iso(one.created_at)}
+            for one in domains_of(tx, organization)
         ],
         "webhooks": [_webhook(one) for one in tx.rows(f"SELECT * FROM webhook WHERE {mine}", organization)],  # noqa: S608
         "rules": [_rule(one) for one in tx.rows(f"SELECT * FROM list_entry WHERE {mine}", organization)],  # noqa: S608

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway.core.domains.check import snapshot
-from gateway.core.domains.domains import domain_row
+from gateway.core.domains.domains import new_domain
 from gateway.core.key_ring import hash_of
 from gateway.events.log import EventLog
 from gateway.events.payload import message_snapshot
@@ -93,12 +95,10 @@ def tell(shelf: Shelf, events: EventLog, inbox: Inbox, message_id: str) -> None:
 
 
 async def domain_verified(shelf: Shelf, events: EventLog, pod: str | None = None) -> None:
-    row = {
-        **await domain_row(Settings(), "mail.example", shelf.organization),
-        "status": "VERIFIED",
-        "pod_id": pod,
-    }
-    payload = {"domain": snapshot(Settings(), row)}
+    domain = replace(
+        await new_domain(Settings(), "mail.example", shelf.organization), status="VERIFIED", pod_id=pod
+    )
+    payload = {"domain": snapshot(Settings(), domain)}
     await shelf.store.write(
         lambda tx: events.append(
             tx,

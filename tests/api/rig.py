@@ -49,7 +49,7 @@ class Rig:
 
     async def other_organization(self) -> httpx.AsyncClient:
         made = await self.core.store.write(lambda tx: bootstrap.add_organization(tx, "Other"))
-        return self.as_key(await bootstrap.make_key(self.core, "other", organization=made["id"]))
+        return self.as_key(await bootstrap.make_key(self.core, "other", organization=made.id))
 
 
 @asynccontextmanager

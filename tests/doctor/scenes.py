@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from gateway.configuration import load_settings
-from gateway.core.domains.domains import domain_row
+from gateway.core.domains.domains import new_domain
 from gateway.doctor.context import Door, Scene
 from gateway.doctor.finding import Finding
 from gateway.doctor.open_context import arrived
 from gateway.store.engine import Store
 from gateway.store.migrate import migrate
+from gateway.store.queries.domains import add_domain_once
 from mailserver.listening import ListeningSocket, listen, listen_at
 from tests.databases import database_url
 from tests.servers import NameServer
@@ -54,8 +55,8 @@ async def scene(
             store = Store(chosen.database.url)
             migrate(store)
             store.start()
-            row = await domain_row(chosen, "shop.test", None)
-            await store.write(lambda tx: tx.insert("domain", row, ignore=True))
+            domain = await new_domain(chosen, "shop.test", None)
+            await store.write(lambda tx: add_domain_once(tx, domain))
             store.close()
         async with arrived(chosen, folder, None, door) as made:
             if made.store is not None:

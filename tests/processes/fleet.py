@@ -19,10 +19,11 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from gateway.core.accounts.keys import key_row, new_secret
+from gateway.core.accounts.keys import new_key, new_secret
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.migrate import migrate
+from gateway.store.queries.keys import add_key
 from tests.ports import keep_port
 from tests.postgres_server import PostgresCluster
 from tests.servers import data_directory, dovecot_missing
@@ -134,7 +135,7 @@ class Fleet:
         def write(tx: Tx) -> None:
             tx.insert("organization", {"id": organization, "name": "Test", **at})
             tx.insert("pod", {"id": new_ulid(), "organization_id": organization, "is_default": 1, **at})
-            tx.insert("api_key", key_row(key, organization, name="test"))
+            add_key(tx, new_key(key, organization, name="test"))
 
         self.database(write)
         return organization, key

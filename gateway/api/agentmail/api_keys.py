@@ -83,12 +83,12 @@ async def get_key(call: Call[NoBody, NoQuery]) -> KeyView:
 @table.patch("/api-keys/{key_id}", also=_ONE, access=changes("api_key_update", test="own"))
 async def update_key(call: Call[UpdateKey, NoQuery]) -> KeyView:
     """Change an API key's name or permissions."""
-    changes: dict[str, Any] = {}
-    if call.body.name is not UNSET:
-        changes["name"] = call.body.name
+    update = keys.KeyUpdate()
+    if not isinstance(call.body.name, UnsetType):
+        update["name"] = call.body.name
     if not isinstance(call.body.permissions, UnsetType):
-        changes["permissions"] = _granted(call.body.permissions)
-    return key_view(await keys.update(call.core, call.scope, call.ids["key_id"], changes, **_under(call)))
+        update["permissions"] = _granted(call.body.permissions)
+    return key_view(await keys.update(call.core, call.scope, call.ids["key_id"], update, **_under(call)))
 
 
 @table.delete("/api-keys/{key_id}", also=_ONE, access=changes("api_key_delete", test="own"))

@@ -18,8 +18,8 @@ from gateway.core.domains import keys as domains_keys
 from gateway.core.domains import proof as domains_proof
 from gateway.core.domains.records import REQUIRED, Keys, all_records, policy_of, whole_zone
 from gateway.core.errors import Invalid
+from gateway.records.domains import Domain
 from gateway.settings import Settings
-from gateway.store.engine import Row
 from mailserver.dns import Record
 from mailserver.dns.advice import fix_of
 from mailserver.dns.zone import rdata_of
@@ -95,7 +95,7 @@ class SetPolicy(msgspec.Struct):
 async def get_domain_setup(call: Call[NoBody, NoQuery]) -> SetupView:
     """Get every record a domain should have, with its last known status."""
     row = await domains.get(call.core, call.scope, call.ids["domain_id"])
-    row, keys, site = await domains_check.facts(call.core, row["name"])
+    row, keys, site = await domains_check.facts(call.core, row.name)
     return setup_view(call.core.settings, row, all_records(call.core.settings, row, keys, site), keys)
 
 
@@ -116,16 +116,16 @@ async def get_domain_setup_zone(call: Call[NoBody, ZoneQuery]) -> ZoneView:
                 f"{one!r} is not a host name", field="ns", fix="write ns1.example.net,ns2.example.net"
             )
     row = await domains.get(call.core, call.scope, call.ids["domain_id"])
-    row, keys, site = await domains_check.facts(call.core, row["name"])
+    row, keys, site = await domains_check.facts(call.core, row.name)
     records = all_records(call.core.settings, row, keys, site)
-    return ZoneView(row["name"], whole_zone(call.core.settings, row, records, names))
+    return ZoneView(row.name, whole_zone(call.core.settings, row, records, names))
 
 
 @table.post("/domains/{domain_id}/rotate", access=changes("domain_update", kinds=ORGANIZATION_OR_POD))
 async def rotate_domain_key(call: Call[Rotate, NoQuery]) -> RotatedView:
     """Make a new DKIM key, or use the one made before if DNS has its record by now. Safe to repeat."""
     made = await domains_keys.rotate(call.core, call.scope, call.ids["domain_id"], force=call.body.force)
-    row, keys, site = await domains_check.facts(call.core, made.row["name"])
+    row, keys, site = await domains_check.facts(call.core, made.domain.name)
     shown = setup_view(call.core.settings, row, all_records(call.core.settings, row, keys, site), keys)
     return RotatedView(**{name: getattr(shown, name) for name in shown.__struct_fields__}, rotated=made.done)
 
@@ -134,7 +134,7 @@ async def rotate_domain_key(call: Call[Rotate, NoQuery]) -> RotatedView:
 async def set_domain_policy(call: Call[SetPolicy, NoQuery]) -> SetupView:
     """Set the MTA-STS policy (RFC 8461) of a domain; its TXT record then needs another id."""
     row = await domains.set_mta_sts(call.core, call.scope, call.ids["domain_id"], call.body.mode)
-    row, keys, site = await domains_check.facts(call.core, row["name"])
+    row, keys, site = await domains_check.facts(call.core, row.name)
     return setup_view(call.core.settings, row, all_records(call.core.settings, row, keys, site), keys)
 
 
@@ -144,17 +144,17 @@ async def set_domain_policy(call: Call[SetPolicy, NoQuery]) -> SetupView:
 async def trust_domain(call: Call[NoBody, NoQuery]) -> SetupView:
     """Take mail for a domain though DNS does not show that it belongs here."""
     row = await domains_proof.trust(call.core, call.ids["domain_id"])
-    row, keys, site = await domains_check.facts(call.core, row["name"])
+    row, keys, site = await domains_check.facts(call.core, row.name)
     return setup_view(call.core.settings, row, all_records(call.core.settings, row, keys, site), keys)
 
 
-def setup_view(settings: Settings, row: Row, records: Sequence[Record], keys: Keys) -> SetupView:
+def setup_view(settings: Settings, row: Domain, records: Sequence[Record], keys: Keys) -> SetupView:
     return SetupView(
-        domain_id=row["name"],
-        status=row["status"],
-        proven=iso_of(row["proven_at"]) if row["proven_at"] is not None else None,
+        domain_id=row.name,
+        status=row.status,
+        proven=iso_of(row.proven_at) if row.proven_at is not None else None,
         mta_sts=policy_of(settings, row).mode,
-        selector=row["dkim_selector"],
+        selector=row.dkim_selector,
         next_selector=keys.coming.name.partition("._domainkey.")[0] if keys.coming else None,
         records=[
             SetupRecordView(

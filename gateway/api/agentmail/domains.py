@@ -94,12 +94,12 @@ async def get_domain(call: Call[NoBody, NoQuery]) -> DomainView:
 async def update_domain(call: Call[UpdateDomain, NoQuery]) -> DomainView:
     """Change feedback_enabled or subdomains_enabled."""
     await _in_pod(call)
-    changes = {
-        name: value
-        for name in ("feedback_enabled", "subdomains_enabled")
-        if (value := getattr(call.body, name)) is not None
-    }
-    row = await domains.update(call.core, call.scope, call.ids["domain_id"], changes)
+    update = domains.DomainUpdate()
+    if call.body.feedback_enabled is not None:
+        update["feedback_enabled"] = call.body.feedback_enabled
+    if call.body.subdomains_enabled is not None:
+        update["subdomains_enabled"] = call.body.subdomains_enabled
+    row = await domains.update(call.core, call.scope, call.ids["domain_id"], update)
     return domain_view(row, call.core.settings)
 
 
@@ -136,7 +136,7 @@ async def get_zone_file(call: Call[NoBody, NoQuery]) -> Response:
     """The records as a zone file."""
     await _in_pod(call)
     row = await domains.get(call.core, call.scope, call.ids["domain_id"])
-    name = f'attachment; filename="{row["name"]}.zone"'
+    name = f'attachment; filename="{row.name}.zone"'
     return PlainTextResponse(
         domains_records.zone_file(call.core.settings, row), headers={"Content-Disposition": name}
     )

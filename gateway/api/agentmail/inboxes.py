@@ -194,5 +194,5 @@ async def _in_pod(call: Call[Any, Any], inbox: Inbox) -> None:
         return
     ref = call.ids["pod_id"]
     pod = await call.core.store.read(lambda tx: find_pod(tx, call.scope, ref))
-    if pod["id"] != inbox.pod_id and parse_id("pod", ref) != inbox.pod_id:
+    if pod.id != inbox.pod_id and parse_id("pod", ref) != inbox.pod_id:
         raise NotFound(f"there is no inbox {call.ids['inbox_id'][:100]!r} in this pod")

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 import msgspec
 
 from gateway.api.times import iso, iso_of
-from gateway.core.accounts.keys import permissions_of
+from gateway.core.accounts.organizations import Account
 from gateway.core.domains.records import records_of
+from gateway.records.accounts import ApiKey, Pod
+from gateway.records.domains import Domain
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.store.engine import Row
@@ -192,17 +194,18 @@ def _public(prefix: str, ulid: str | None) -> str | None:
     return None if ulid is None else f"{prefix}_{ulid}"
 
 
-def organization_view(row: Row) -> OrganizationView:
+def organization_view(account: Account) -> OrganizationView:
+    organization = account.organization
     return OrganizationView(
-        org_id=f"org_{row['id']}",
-        organization_id=f"org_{row['id']}",
-        name=row["name"],
-        inbox_count=row["inbox_count"],
-        inbox_limit=row["inbox_limit"],
-        domain_count=row["domain_count"],
-        domain_limit=row["domain_limit"],
-        created_at=iso_of(row["created_at"]),
-        updated_at=iso_of(row["updated_at"]),
+        org_id=organization.public_id,
+        organization_id=organization.public_id,
+        name=organization.name,
+        inbox_count=account.inbox_count,
+        inbox_limit=account.inbox_limit,
+        domain_count=account.domain_count,
+        domain_limit=account.domain_limit,
+        created_at=iso_of(organization.created_at),
+        updated_at=iso_of(organization.updated_at),
     )
 
 
@@ -224,23 +227,23 @@ def inbox_view(row: Inbox) -> InboxView:
     )
 
 
-def domain_view(row: Row, settings: Settings) -> DomainView:
+def domain_view(row: Domain, settings: Settings) -> DomainView:
     return DomainView(
-        domain_id=row["name"],
-        domain=row["name"],
-        pod_id=_public("pod", row["pod_id"]),
-        client_id=row["client_id"],
-        status=row["status"],
-        feedback_enabled=bool(row["feedback_enabled"]),
-        subdomains_enabled=bool(row["subdomains_enabled"]),
+        domain_id=row.name,
+        domain=row.name,
+        pod_id=_public("pod", row.pod_id),
+        client_id=row.client_id,
+        status=row.status,
+        feedback_enabled=row.feedback_enabled,
+        subdomains_enabled=row.subdomains_enabled,
         tracking_enabled=False,
         records=[
             RecordView(one.type, one.name, one.value, one.status, one.priority)
             for one in records_of(settings, row)
         ],
-        created_at=iso_of(row["created_at"]),
-        updated_at=iso_of(row["updated_at"]),
-        platform=True if row["organization_id"] is None else msgspec.UNSET,
+        created_at=iso_of(row.created_at),
+        updated_at=iso_of(row.updated_at),
+        platform=True if row.organization_id is None else msgspec.UNSET,
     )
 
 
@@ -282,39 +285,39 @@ def attempt_view(row: Row) -> AttemptView:
     )
 
 
-def _key_fields(row: Row) -> dict[str, Any]:
-    granted = permissions_of(row)
+def _key_fields(row: ApiKey) -> dict[str, Any]:
+    granted = row.permissions
     return {
-        "key_id": f"key_{row['id']}",
-        "api_key_id": f"key_{row['id']}",
+        "key_id": row.public_id,
+        "api_key_id": row.public_id,
         "type": "bearer",
-        "name": row["name"],
-        "prefix": f"{row['prefix']}_...",
-        "pod_id": _public("pod", row["pod_id"]),
-        "inbox_id": _public("inb", row["inbox_id"]),
+        "name": row.name,
+        "prefix": f"{row.prefix}_...",
+        "pod_id": _public("pod", row.pod_id),
+        "inbox_id": _public("inb", row.inbox_id),
         "permissions": None if granted is None else dict.fromkeys(granted, True),
-        "used_at": iso(row["used_at"]),
-        "expires_at": iso(row["expires_at"]),
-        "created_at": iso_of(row["created_at"]),
-        "updated_at": iso_of(row["updated_at"]),
+        "used_at": iso(row.used_at),
+        "expires_at": iso(row.expires_at),
+        "created_at": iso_of(row.created_at),
+        "updated_at": iso_of(row.updated_at),
     }
 
 
-def key_view(row: Row) -> KeyView:
+def key_view(row: ApiKey) -> KeyView:
     return KeyView(**_key_fields(row))
 
 
-def new_key_view(row: Row, key: str) -> NewKeyView:
+def new_key_view(row: ApiKey, key: str) -> NewKeyView:
     return NewKeyView(**_key_fields(row), key=key, api_key=key)
 
 
-def pod_view(row: Row) -> PodView:
+def pod_view(row: Pod) -> PodView:
     return PodView(
-        pod_id=f"pod_{row['id']}",
-        name=row["name"] or f"pod {row['id'][-6:]}",
-        client_id=row["client_id"],
-        created_at=iso_of(row["created_at"]),
-        updated_at=iso_of(row["updated_at"]),
+        pod_id=row.public_id,
+        name=row.name or f"pod {row.id[-6:]}",
+        client_id=row.client_id,
+        created_at=iso_of(row.created_at),
+        updated_at=iso_of(row.updated_at),
     )
 
 

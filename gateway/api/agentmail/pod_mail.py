@@ -25,7 +25,7 @@ _POD = "/pods/{pod_id}"
 async def _narrowed(call: Call[B, Q]) -> Call[B, Q]:
     """The same call as a key of that pod would make it."""
     pod = await call.core.store.read(lambda tx: find_pod(tx, call.scope, call.ids["pod_id"]))
-    return replace(call, scope=replace(call.scope, pod=pod["id"]))
+    return replace(call, scope=replace(call.scope, pod=pod.id))
 
 
 @table.get(f"{_POD}/threads", rows=("threads", ThreadItem), access=reads("message_read"))

@@ -50,8 +50,10 @@ async def get_pod(call: Call[NoBody, NoQuery]) -> PodView:
 @table.patch("/pods/{pod_id}", access=changes("pod_update", kinds=ORGANIZATION_OR_POD))
 async def update_pod(call: Call[UpdatePod, NoQuery]) -> PodView:
     """Rename a pod."""
-    changes = {"name": call.body.name} if call.body.name and call.body.name.strip() else {}
-    return pod_view(await pods.update(call.core, call.scope, call.ids["pod_id"], changes))
+    update = pods.PodUpdate()
+    if call.body.name and call.body.name.strip():
+        update["name"] = call.body.name
+    return pod_view(await pods.update(call.core, call.scope, call.ids["pod_id"], update))
 
 
 @table.delete("/pods/{pod_id}", access=changes("pod_delete", kinds=ORGANIZATION))

@@ -55,5 +55,5 @@ def choose(tx: Tx, scope: Scope, frame: Subscribe) -> Choice:
     return Choice(
         frozenset(named),
         frozenset(find_inbox(tx, scope, ref).id for ref in frame.inbox_ids or ()),
-        frozenset(find_pod(tx, scope, ref)["id"] for ref in frame.pod_ids or ()),
+        frozenset(find_pod(tx, scope, ref).id for ref in frame.pod_ids or ()),
     )

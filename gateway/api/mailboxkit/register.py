@@ -51,6 +51,6 @@ async def register_agent(call: Call[Registration, NoQuery]) -> RegisteredView:
         api_key=made.key,
         email=made.inbox.address,
         inbox_id=shown_ulid(made.inbox.id),
-        owner_email=made.organization["owner_email"],
+        owner_email=made.organization.owner_email or "",
         message="Save your API key — it will not be shown again.",
     )

@@ -8,10 +8,12 @@ from msgspec import UNSET, UnsetType
 from gateway.api.mailboxkit.ids import shown_ulid
 from gateway.api.mailboxkit.listing import shown_time
 from gateway.api.times import to_seconds
+from gateway.core.accounts.organizations import Account
 from gateway.core.domains import records as domains_records
+from gateway.records.accounts import ApiKey
+from gateway.records.domains import Domain
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
-from gateway.store.engine import Row
 from gateway.store.ids import number_of
 
 _MASK = "********"
@@ -100,49 +102,50 @@ def inbox_view(row: Inbox) -> InboxView:
     )
 
 
-def api_key_view(row: Row, key: str | None = None) -> ApiKeyView:
+def api_key_view(row: ApiKey, key: str | None = None) -> ApiKeyView:
     """``key``: the key itself, when it was just made."""
     return ApiKeyView(
-        id=row["number"],
-        name=row["name"] or "",
-        key=f"{row['prefix']}{_MASK}{row['last4']}" if key is None else key,
-        test=bool(row["test"]),
-        created_at=to_seconds(row["created_at"]),
-        last_used_at=shown_time(row["used_at"]) if key is None else UNSET,
+        id=row.number,
+        name=row.name or "",
+        key=f"{row.prefix}{_MASK}{row.last4}" if key is None else key,
+        test=row.test,
+        created_at=to_seconds(row.created_at),
+        last_used_at=shown_time(row.used_at) if key is None else UNSET,
     )
 
 
-def organization_view(row: Row) -> OrganizationView:
+def organization_view(account: Account) -> OrganizationView:
+    organization = account.organization
     return OrganizationView(
-        id=number_of(row["id"]),
-        name=row["name"],
-        inboxes_count=row["inbox_count"],
-        messages_count=row["message_count"],
-        domains_count=row["domain_count"],
-        created_at=to_seconds(row["created_at"]),
+        id=number_of(organization.id),
+        name=organization.name,
+        inboxes_count=account.inbox_count,
+        messages_count=account.message_count,
+        domains_count=account.domain_count,
+        created_at=to_seconds(organization.created_at),
     )
 
 
-def domain_view(row: Row, settings: Settings) -> DomainView:
+def domain_view(row: Domain, settings: Settings) -> DomainView:
     seen = {name: one.status == "VALID" for name, one in domains_records.named_records(settings, row).items()}
     return DomainView(
-        id=row["number"],
-        name=row["name"],
-        is_verified=row["ready_at"] is not None,
+        id=row.number,
+        name=row.name,
+        is_verified=row.ready_at is not None,
         mx_verified=seen["mx"],
         spf_verified=seen["spf"],
         dkim_verified=seen["dkim"],
         dmarc_verified=seen["dmarc"],
-        verified_at=shown_time(row["ready_at"]),
-        created_at=to_seconds(row["created_at"]),
+        verified_at=shown_time(row.ready_at),
+        created_at=to_seconds(row.created_at),
     )
 
 
-def dns_view(row: Row, settings: Settings) -> DnsView:
+def dns_view(row: Domain, settings: Settings) -> DnsView:
     shown = {
         name: RecordView(
             one.type,
-            one.name.removesuffix(row["name"]).removesuffix(".") or "@",
+            one.name.removesuffix(row.name).removesuffix(".") or "@",
             one.value,
             UNSET if one.priority is None else one.priority,
         )

@@ -58,8 +58,8 @@ async def top_up(call: Call[TopUp, NoQuery]) -> Data[WalletView]:
 
 def _view(found: Standing) -> WalletView:
     return WalletView(
-        organization_id=number_of(found.organization["id"]),
-        organization=found.organization["name"],
+        organization_id=number_of(found.organization.id),
+        organization=found.organization.name,
         balance_mills=found.balance,
         balance_dollars=dollars(found.balance),
         spent_mills=found.spent,

@@ -25,4 +25,4 @@ class LoginView(msgspec.Struct, rename="camel"):
 async def approve(call: Call[NoBody, NoQuery]) -> LoginView:
     """Let the program that shows this code fetch a key of its own, which grants what this one does."""
     row = await cli_login.approve(call.core, call.scope, call.ids["code"])
-    return LoginView(row["user_code"], row["origin"], iso_of(row["created_at"]), iso_of(row["expires_at"]))
+    return LoginView(row.user_code, row.origin, iso_of(row.created_at), iso_of(row.expires_at))

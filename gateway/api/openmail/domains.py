@@ -16,8 +16,8 @@ from gateway.core.access import ORGANIZATION, changes, reads
 from gateway.core.domains import check as domains_check
 from gateway.core.domains import domains
 from gateway.core.domains import records as domains_records
+from gateway.records.domains import Domain
 from gateway.settings import Settings
-from gateway.store.engine import Row
 
 table = Table("domains")
 
@@ -55,18 +55,18 @@ class DomainView(msgspec.Struct, rename="camel"):
     created_at: str
 
 
-def domain_view(row: Row, settings: Settings) -> DomainView:
+def domain_view(row: Domain, settings: Settings) -> DomainView:
     return DomainView(
-        id=row["name"],
-        domain=row["name"],
-        pod_id=f"pod_{row['pod_id']}" if row["pod_id"] else None,
-        status=row["status"].lower(),
+        id=row.name,
+        domain=row.name,
+        pod_id=f"pod_{row.pod_id}" if row.pod_id else None,
+        status=row.status.lower(),
         records=[
             RecordView(one.type, one.name, one.value, one.priority, one.status.lower())
             for one in domains_records.records_of(settings, row)
         ],
-        verified_at=iso(row["verified_at"]),
-        created_at=iso_of(row["created_at"]),
+        verified_at=iso(row.verified_at),
+        created_at=iso_of(row.created_at),
     )
 
 

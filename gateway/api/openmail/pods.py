@@ -59,9 +59,12 @@ async def get_pod(call: Call[NoBody, NoQuery]) -> PodView:
 @table.patch("/pods/{pod_id}", access=changes("pod_update", kinds=ORGANIZATION))
 async def update_pod(call: Call[UpdatePod, NoQuery]) -> PodView:
     """Change a pod's name or client id."""
-    given = msgspec.structs.asdict(call.body)
-    changes = {name: value for name, value in given.items() if value is not UNSET}
-    return pod_view(await pods.update(call.core, call.scope, call.ids["pod_id"], changes))
+    update = pods.PodUpdate()
+    if not isinstance(call.body.name, UnsetType):
+        update["name"] = call.body.name
+    if not isinstance(call.body.client_id, UnsetType):
+        update["client_id"] = call.body.client_id
+    return pod_view(await pods.update(call.core, call.scope, call.ids["pod_id"], update))
 
 
 @table.delete("/pods/{pod_id}", access=changes("pod_delete", kinds=ORGANIZATION))

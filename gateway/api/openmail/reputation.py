@@ -107,4 +107,4 @@ async def _set_inbox(core: Core, scope: Scope, ref: str, reason: Reason | None) 
 
 async def _set_pod(core: Core, scope: Scope, ref: str, reason: Reason | None) -> SuspensionView:
     row = await reputation.set_pod(core, scope, ref, reason)
-    return SuspensionView(f"pod_{row['id']}", reason is not None, reason)
+    return SuspensionView(f"pod_{row.id}", reason is not None, reason)

@@ -6,8 +6,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.api.times import iso, iso_of
+from gateway.records.accounts import ApiKey, Pod
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Row
 
 
 class PodView(msgspec.Struct, rename="camel"):
@@ -71,13 +71,13 @@ class AccountKeysView(msgspec.Struct):
     data: list[AccountKeyView]
 
 
-def pod_view(row: Row) -> PodView:
+def pod_view(row: Pod) -> PodView:
     return PodView(
-        id=f"pod_{row['id']}",
-        client_id=row["client_id"],
-        name=row["name"],
-        is_default=bool(row["is_default"]),
-        created_at=iso_of(row["created_at"]),
+        id=row.public_id,
+        client_id=row.client_id,
+        name=row.name,
+        is_default=row.is_default,
+        created_at=iso_of(row.created_at),
     )
 
 
@@ -95,26 +95,26 @@ def inbox_view(row: Inbox, webhook_url: str | None, webhook_secret: str | None =
     )
 
 
-def api_key_view(row: Row, token: str | UnsetType = UNSET) -> ApiKeyView:
+def api_key_view(row: ApiKey, token: str | UnsetType = UNSET) -> ApiKeyView:
     return ApiKeyView(
-        id=f"key_{row['id']}",
-        name=row["name"],
-        pod_id=f"pod_{row['pod_id']}" if row["pod_id"] else None,
-        inbox_id=f"inb_{row['inbox_id']}" if row["inbox_id"] else None,
-        token_prefix=row["prefix"],
-        last4=row["last4"],
-        created_at=iso_of(row["created_at"]),
-        last_used_at=iso(row["used_at"]),
+        id=row.public_id,
+        name=row.name,
+        pod_id=f"pod_{row.pod_id}" if row.pod_id else None,
+        inbox_id=f"inb_{row.inbox_id}" if row.inbox_id else None,
+        token_prefix=row.prefix,
+        last4=row.last4,
+        created_at=iso_of(row.created_at),
+        last_used_at=iso(row.used_at),
         token=token,
     )
 
 
-def account_key_view(row: Row, key: str | UnsetType = UNSET) -> AccountKeyView:
+def account_key_view(row: ApiKey, key: str | UnsetType = UNSET) -> AccountKeyView:
     return AccountKeyView(
-        id=f"key_{row['id']}",
-        name=row["name"],
-        key_preview=f"{row['prefix']}...{row['last4']}",
-        created_at=iso_of(row["created_at"]),
-        last_used_at=iso(row["used_at"]),
+        id=row.public_id,
+        name=row.name,
+        key_preview=f"{row.prefix}...{row.last4}",
+        created_at=iso_of(row.created_at),
+        last_used_at=iso(row.used_at),
         key=key,
     )

@@ -6,13 +6,17 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from gateway.core.accounts.keys import key_row, new_secret
+from gateway.core.accounts.keys import new_key, new_secret
 from gateway.core.context import Core
-from gateway.core.domains.domains import domain_row
+from gateway.core.domains.domains import new_domain
+from gateway.records.accounts import Organization, Pod
 from gateway.store import aliases
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
+from gateway.store.queries import organizations
+from gateway.store.queries.domains import add_domain_once, unscoped_domain, unscoped_proven_names
 from gateway.store.queries.inboxes import unscoped_inboxes, unscoped_quotas
+from gateway.store.queries.keys import add_key, unscoped_any_key
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
 
@@ -27,9 +31,9 @@ async def ensure_first_run(core: Core) -> None:
     Safe to repeat; also adds the platform domain when ``mail.domain`` has changed.
     """
     name = fold_domain(core.settings.mail.domain)
-    if await core.store.read(lambda tx: tx.value("SELECT 1 FROM domain WHERE name = ?", name)) is None:
-        row = await domain_row(core.settings, name, None)
-        await core.store.write(lambda tx: tx.insert("domain", row, ignore=True))
+    if await core.store.read(lambda tx: unscoped_domain(tx, name)) is None:
+        domain = await new_domain(core.settings, name, None)
+        await core.store.write(lambda tx: add_domain_once(tx, domain))
         log.info("the platform domain is %s", name)
     await core.store.write(_first_organization)
     await core.mail.add_domain(name)
@@ -38,35 +42,32 @@ async def ensure_first_run(core: Core) -> None:
 def _first_organization(tx: Tx) -> str:
     """The first organization's ULID, made if there is none."""
     tx.lock("first organization")
-    held = tx.value("SELECT id FROM organization ORDER BY created_at, id LIMIT 1")
-    if held is None:
-        held = add_organization(tx, "Default")["id"]
-    return str(held)
+    return organizations.unscoped_first_organization_id(tx) or add_organization(tx, "Default").id
 
 
-def add_organization(tx: Tx, name: str, owner_email: str | None = None) -> Row:
+def add_organization(tx: Tx, name: str, owner_email: str | None = None) -> Organization:
     """A new organization with its default pod."""
     now = now_us()
-    row = {
-        "id": new_ulid(),
-        "name": name,
-        "owner_email": owner_email,
-        "created_at": now,
-        "updated_at": now,
-    }
-    tx.insert("organization", row)
-    tx.insert(
-        "pod",
-        {
-            "id": new_ulid(),
-            "organization_id": row["id"],
-            "name": "Default",
-            "is_default": 1,
-            "created_at": now,
-            "updated_at": now,
-        },
+    made = Organization(
+        id=new_ulid(),
+        name=name,
+        owner_email=owner_email,
+        inbox_limit=None,
+        domain_limit=None,
+        created_at=now,
+        updated_at=now,
     )
-    return row
+    pod = Pod(
+        id=new_ulid(),
+        organization_id=made.id,
+        name="Default",
+        client_id=None,
+        is_default=True,
+        created_at=now,
+        updated_at=now,
+    )
+    organizations.add_organization(tx, made, pod)
+    return made
 
 
 async def make_key(core: Core, name: str, *, organization: str | None = None, operator: bool = False) -> str:
@@ -74,9 +75,7 @@ async def make_key(core: Core, name: str, *, organization: str | None = None, op
     key = new_secret()
 
     def write(tx: Tx) -> None:
-        tx.insert(
-            "api_key", key_row(key, organization or _first_organization(tx), name=name, operator=operator)
-        )
+        add_key(tx, new_key(key, organization or _first_organization(tx), name=name, operator=operator))
 
     await core.store.write(write)
     return key
@@ -88,9 +87,9 @@ async def make_first_key(core: Core, name: str) -> str | None:
 
     def write(tx: Tx) -> bool:
         organization = _first_organization(tx)
-        if tx.value("SELECT 1 FROM api_key LIMIT 1"):
+        if unscoped_any_key(tx):
             return False
-        tx.insert("api_key", key_row(key, organization, name=name))
+        add_key(tx, new_key(key, organization, name=name))
         return True
 
     return key if await core.store.write(write) else None
@@ -112,8 +111,7 @@ async def reconcile_mail_server(core: Core) -> None:
     """Tell the mail server exactly which domains, mailboxes, aliases and quotas there are (start-up repair)."""
 
     def read(tx: Tx) -> tuple[list[str], list[str], dict[str, list[str]], dict[str, int]]:
-        domains = [row["name"] for row in tx.rows("SELECT name FROM domain WHERE proven_at IS NOT NULL")]
         boxes = [one.address for one in unscoped_inboxes(tx)]
-        return domains, boxes, aliases.table(tx), unscoped_quotas(tx)
+        return unscoped_proven_names(tx), boxes, aliases.table(tx), unscoped_quotas(tx)
 
     await core.mail.reconcile(*await core.store.read(read))

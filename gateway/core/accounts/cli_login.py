@@ -11,14 +11,19 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from gateway.core.accounts.keys import key_row, new_secret
+from msgspec.structs import replace
+
+from gateway.core.accounts.keys import new_key, new_secret
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, NotFound
 from gateway.core.key_ring import hash_of
 from gateway.core.lookup import require
-from gateway.store.engine import Row, Tx
+from gateway.records.accounts import CliLogin
+from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
-from gateway.store.json_columns import dump, load
+from gateway.store.json_columns import dump
+from gateway.store.queries import cli_logins
+from gateway.store.queries.keys import add_key
 from gateway.store.scope import Scope
 from mailserver.networks import network_of
 
@@ -52,24 +57,24 @@ async def start(core: Core, address: str | None, program: str) -> Started:
     request_id = secrets.token_urlsafe(32)
     code = folded("".join(secrets.choice(_LETTERS) for _ in range(8)))
     now = now_us()
+    login = CliLogin(
+        id=new_ulid(),
+        hash=hash_of(request_id),
+        user_code=code,
+        origin=origin[:300],
+        organization_id=None,
+        permissions_json=None,
+        test=False,
+        created_at=now,
+        expires_at=now + SECONDS * 1_000_000,
+        network=network,
+    )
 
     def write(tx: Tx) -> None:
-        tx.run("DELETE FROM cli_login WHERE expires_at <= ?", now)
+        cli_logins.unscoped_remove_expired_logins(tx, now)
         tx.lock("cli_login")
         _make_room(tx, network)
-        tx.insert(
-            "cli_login",
-            {
-                "id": new_ulid(),
-                "hash": hash_of(request_id),
-                "user_code": code,
-                "origin": origin[:300],
-                "network": network,
-                "test": 0,
-                "created_at": now,
-                "expires_at": now + SECONDS * 1_000_000,
-            },
-        )
+        cli_logins.add_login(tx, login)
 
     await core.store.write(write)
     return Started(request_id, code)
@@ -77,23 +82,13 @@ async def start(core: Core, address: str | None, program: str) -> Started:
 
 def _make_room(tx: Tx, network: str) -> None:
     """Displace the oldest request of a network that has its share, and of the largest one when all places are taken."""
-    pending = "FROM cli_login WHERE organization_id IS NULL"
-    if tx.value(f"SELECT count(*) {pending} AND network = ?", network) >= MAX_OF_NETWORK:
-        _displace(tx, network)
-    elif tx.value(f"SELECT count(*) {pending}") >= MAX_PENDING:
-        largest = f"SELECT network {pending} GROUP BY network ORDER BY count(*) DESC, min(created_at) LIMIT 1"
-        _displace(tx, tx.value(largest))
+    if cli_logins.unscoped_pending_count(tx, network) >= MAX_OF_NETWORK:
+        cli_logins.unscoped_remove_oldest_login(tx, network)
+    elif cli_logins.unscoped_pending_count(tx) >= MAX_PENDING:
+        cli_logins.unscoped_remove_oldest_login(tx, cli_logins.unscoped_busiest_network(tx))
 
 
-def _displace(tx: Tx, network: str) -> None:
-    tx.run(
-        "DELETE FROM cli_login WHERE id = (SELECT id FROM cli_login WHERE organization_id IS NULL AND network = ? "
-        "ORDER BY created_at, id LIMIT 1)",
-        network,
-    )
-
-
-async def approve(core: Core, scope: Scope, code: str) -> Row:
+async def approve(core: Core, scope: Scope, code: str) -> CliLogin:
     """Let the program with this code fetch a key that grants what the caller's does; answers its request.
 
     Raises NotFound (no such code, expired, or approved already), Forbidden.
@@ -103,24 +98,18 @@ async def approve(core: Core, scope: Scope, code: str) -> Row:
         raise Forbidden("signing a program in takes an account-wide key", fix="use an account-wide key")
     granted = None if scope.permissions is None else dump(sorted(scope.permissions))
 
-    def write(tx: Tx) -> Row:
-        row = tx.row(
-            "SELECT * FROM cli_login WHERE user_code = ? AND expires_at > ? AND organization_id IS NULL",
-            folded(code),
-            now_us(),
-        )
-        if row is None:
+    def write(tx: Tx) -> CliLogin:
+        login = cli_logins.unscoped_pending_login(tx, folded(code), now_us())
+        if login is None:
             raise NotFound(
                 f"no program waits with the code {code[:20]!r}",
                 fix="codes live for ten minutes and work once: start the sign-in again",
             )
-        changes = {
-            "organization_id": scope.organization,
-            "permissions_json": granted,
-            "test": int(scope.test),
-        }
-        tx.update("cli_login", "id", row["id"], changes)
-        return {**row, **changes}
+        approval = cli_logins.Approval(
+            organization_id=scope.organization, permissions_json=granted, test=scope.test
+        )
+        cli_logins.approve_login(tx, login.id, **approval)
+        return replace(login, **approval)
 
     return await core.store.write(write)
 
@@ -130,28 +119,30 @@ async def fetch(core: Core, request_id: str) -> str | None:
     wanted = hash_of(request_id[:200])
     key = new_secret("om_")
 
-    def look(tx: Tx) -> Row:
-        row = tx.row("SELECT * FROM cli_login WHERE hash = ? AND expires_at > ?", wanted, now_us())
-        if row is None:
+    def look(tx: Tx) -> CliLogin:
+        login = cli_logins.unscoped_login_with_hash(tx, wanted, now_us())
+        if login is None:
             raise NotFound(
                 "this sign-in has expired, or its key was fetched already", fix="start the sign-in again"
             )
-        return row
+        return login
 
-    def write(tx: Tx) -> str:
-        row = look(tx)
-        tx.run("DELETE FROM cli_login WHERE id = ?", row["id"])
-        made = key_row(
+    def write(tx: Tx) -> str | None:
+        login = look(tx)
+        if login.organization_id is None:
+            return None
+        cli_logins.remove_login(tx, login.id)
+        made = new_key(
             key,
-            row["organization_id"],
+            login.organization_id,
             name="command line",
-            permissions=None if row["permissions_json"] is None else load(row["permissions_json"]),
-            test=bool(row["test"]),
+            permissions=login.permissions,
+            test=login.test,
             prefix="om_",
         )
-        tx.insert("api_key", made)
+        add_key(tx, made)
         return key
 
-    if (await core.store.read(look))["organization_id"] is None:
+    if (await core.store.read(look)).organization_id is None:
         return None
     return await core.store.write(write)

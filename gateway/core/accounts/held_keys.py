@@ -8,13 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from gateway.core.accounts import keys
 from gateway.core.context import Core
 from gateway.core.errors import Conflict, NotFound
 from gateway.core.lookup import find_inbox, find_pod, require, require_own_test
 from gateway.events.reach import end_webhooks
-from gateway.store.engine import Row, Tx
+from gateway.records.accounts import ApiKey, RevokedKey
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us, parse_id
+from gateway.store.queries.keys import add_revoked_key, held_key, held_keys, is_revoked, remove_key
+from gateway.store.queries.pods import unscoped_pod
 from gateway.store.scope import Scope
 
 
@@ -35,8 +40,8 @@ async def mint(
     prefix: str,
     permissions: Sequence[str] | None = None,
     most: int | None = None,
-) -> tuple[Row, str]:
-    """Make a key for ``holder``; answers its row and the key itself, which is never shown again.
+) -> tuple[ApiKey, str]:
+    """Make a key for ``holder``; answers it and the key itself, which is never shown again.
 
     ``permissions``: as far as the caller has them; None for all of those. ``most``: how many the holder may have.
     Raises NotFound, Forbidden; Conflict ``inbox_has_no_pod``; LimitReached ``api_key_limit_reached``.
@@ -48,7 +53,7 @@ async def mint(
             code="inbox_has_no_pod",
             fix="make a new inbox",
         )
-    row, key = await keys.create(
+    made, key = await keys.create(
         core,
         scope,
         name=name,
@@ -58,21 +63,19 @@ async def mint(
         prefix=prefix,
         most=most,
     )
-    return {**row, "pod_id": home}, key
+    return replace(made, pod_id=home), key
 
 
-async def held(core: Core, scope: Scope, holder: Holder) -> list[Row]:
+async def held(core: Core, scope: Scope, holder: Holder) -> list[ApiKey]:
     """The holder's keys, newest first; an inbox's have the inbox's ``pod_id``. Raises NotFound, Forbidden."""
     require(scope, "api_key_read")
 
-    def read(tx: Tx) -> list[Row]:
-        home, (where, args) = _home(tx, scope, holder), _held_by(tx, scope, holder)
-        where = f"{where} AND test = 1" if scope.test else where
-        rows = tx.rows(f"SELECT * FROM api_key WHERE {where} ORDER BY created_at DESC, id DESC", *args)  # noqa: S608
-        return [{**row, "pod_id": home} for row in rows]
+    def read(tx: Tx) -> list[ApiKey]:
+        home, (pod, inbox) = _home(tx, scope, holder), _held_by(tx, scope, holder)
+        return [replace(key, pod_id=home) for key in held_keys(tx, scope, pod=pod, inbox=inbox)]
 
-    rows = await core.store.read(read)
-    return [{**row, "used_at": core.keys.used_at(row["id"]) or row["used_at"]} for row in rows]
+    found = await core.store.read(read)
+    return [replace(key, used_at=core.keys.used_at(key.id) or key.used_at) for key in found]
 
 
 async def revoke(core: Core, scope: Scope, holder: Holder, ref: str, *, again: bool = False) -> None:
@@ -83,45 +86,32 @@ async def revoke(core: Core, scope: Scope, holder: Holder, ref: str, *, again: b
     require(scope, "api_key_delete")
 
     def write(tx: Tx) -> None:
-        where, args = _held_by(tx, scope, holder)
+        pod, inbox = _held_by(tx, scope, holder)
         wanted = parse_id("key", ref) or ""
-        row = tx.row(f"SELECT * FROM api_key WHERE {where} AND id = ?", *args, wanted)  # noqa: S608
-        if row is not None:
-            require_own_test(scope, [row], "API key")
-            end_webhooks(tx, row)
-        gone = row is not None and tx.run("DELETE FROM api_key WHERE id = ?", row["id"])
+        key = held_key(tx, scope, wanted, pod=pod, inbox=inbox)
+        if key is not None:
+            require_own_test(scope, [key], "API key")
+            end_webhooks(tx, key)
+        gone = key is not None and remove_key(tx, key.id)
         if gone and again:
-            tx.insert(
-                "revoked_key",
-                {"id": wanted, "organization_id": scope.organization, "revoked_at": now_us()},
-            )
-        if not gone and not (again and _revoked(tx, scope, wanted)):
+            add_revoked_key(tx, RevokedKey(wanted, scope.organization, now_us()))
+        if not gone and not (again and is_revoked(tx, scope, wanted)):
             raise NotFound(f"there is no API key {ref[:100]!r} here", fix="list the keys to see their ids")
 
     await core.store.write(write)
     core.keys.forget()
 
 
-def _revoked(tx: Tx, scope: Scope, key_id: str) -> bool:
-    return bool(
-        tx.value("SELECT 1 FROM revoked_key WHERE id = ? AND organization_id = ?", key_id, scope.organization)
-    )
-
-
 def _home(tx: Tx, scope: Scope, holder: Holder) -> str | None:
     """The ULID of the pod the holder is or stands in; None for the account, or when the pod is gone."""
     if holder.inbox is not None:
-        inbox = find_inbox(tx, scope, holder.inbox)
-        found: str | None = tx.value("SELECT id FROM pod WHERE id = ?", inbox.pod_id)
-        return found
-    return None if holder.pod is None else str(find_pod(tx, scope, holder.pod)["id"])
+        pod = unscoped_pod(tx, find_inbox(tx, scope, holder.inbox).pod_id)
+        return None if pod is None else pod.id
+    return None if holder.pod is None else find_pod(tx, scope, holder.pod).id
 
 
-def _held_by(tx: Tx, scope: Scope, holder: Holder) -> tuple[str, list[object]]:
-    """SQL condition and parameters of the holder's keys."""
-    where, args = "organization_id = ?", [scope.organization]
+def _held_by(tx: Tx, scope: Scope, holder: Holder) -> tuple[str | None, str | None]:
+    """The ULIDs of the pod or the inbox that holds the keys; neither for the account."""
     if holder.inbox is not None:
-        return f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, holder.inbox).id]
-    if holder.pod is not None:
-        return f"{where} AND inbox_id IS NULL AND pod_id = ?", [*args, find_pod(tx, scope, holder.pod)["id"]]
-    return f"{where} AND inbox_id IS NULL AND pod_id IS NULL", list(args)
+        return None, find_inbox(tx, scope, holder.inbox).id
+    return (None if holder.pod is None else find_pod(tx, scope, holder.pod).id), None

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import secrets
 from functools import partial
+from typing import TypedDict
+
+from msgspec.structs import replace
 
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound
 from gateway.core.key_ring import hash_of
 from gateway.core.lookup import find_inbox, find_pod, require, require_own_test
-from gateway.core.paging import clean_text, page_of
+from gateway.core.paging import clean_text
 from gateway.events.delivery_queue import in_order, withdraw
 from gateway.events.reach import end_webhooks, waiting_beyond
-from gateway.store.engine import Row, Tx
+from gateway.records.accounts import ApiKey
+from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us, number_in, number_of, parse_id
-from gateway.store.json_columns import dump, load
+from gateway.store.json_columns import dump
 from gateway.store.listing import Listing, Window
+from gateway.store.queries import keys as key_queries
 from gateway.store.scope import Scope
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -27,7 +32,7 @@ def new_secret(prefix: str = "inai_") -> str:
     return prefix + "".join(secrets.choice(_DIGITS) for _ in range(43))
 
 
-def key_row(
+def new_key(
     key: str,
     organization: str,
     *,
@@ -39,27 +44,27 @@ def key_row(
     expires_at: int | None = None,
     prefix: str = "inai_",
     operator: bool = False,
-) -> Row:
-    """The row of a new key. ``operator``: see ``Scope``; only ``bootstrap`` makes such a one."""
+) -> ApiKey:
+    """The record of a new key. ``operator``: see ``Scope``; only ``bootstrap`` makes such a one."""
     ulid, now = new_ulid(), now_us()
-    return {
-        "id": ulid,
-        "number": number_of(ulid),
-        "organization_id": organization,
-        "pod_id": pod,
-        "inbox_id": inbox,
-        "name": name,
-        "prefix": key[: len(prefix) + 4],
-        "last4": key[-4:],
-        "hash": hash_of(key),
-        "permissions_json": None if permissions is None else dump(sorted(set(permissions))),
-        "test": int(test),
-        "operator": int(operator),
-        "expires_at": expires_at,
-        "used_at": None,
-        "created_at": now,
-        "updated_at": now,
-    }
+    return ApiKey(
+        id=ulid,
+        number=number_of(ulid),
+        organization_id=organization,
+        pod_id=pod,
+        inbox_id=inbox,
+        name=name,
+        prefix=key[: len(prefix) + 4],
+        last4=key[-4:],
+        hash=hash_of(key),
+        permissions_json=None if permissions is None else dump(sorted(set(permissions))),
+        test=test,
+        operator=operator,
+        expires_at=expires_at,
+        used_at=None,
+        created_at=now,
+        updated_at=now,
+    )
 
 
 async def create(
@@ -74,8 +79,8 @@ async def create(
     prefix: str = "inai_",
     test: bool = False,
     most: int | None = None,
-) -> tuple[Row, str]:
-    """Make a key inside the caller's reach; answers its row and the key itself, which is never shown again.
+) -> tuple[ApiKey, str]:
+    """Make a key inside the caller's reach; answers it and the key itself, which is never shown again.
 
     A key can grant no more than the key that makes it, and for no longer. ``most``: how many a pod, or an inbox, may
     have in force; raises LimitReached ``api_key_limit_reached``.
@@ -87,10 +92,10 @@ async def create(
     granted = check_permissions(scope, permissions)
     key = new_secret(prefix)
 
-    def write(tx: Tx) -> Row:
-        pod_id = find_pod(tx, scope, pod)["id"] if pod is not None else scope.pod
+    def write(tx: Tx) -> ApiKey:
+        pod_id = find_pod(tx, scope, pod).id if pod is not None else scope.pod
         inbox_id = find_inbox(tx, scope, inbox).id if inbox is not None else scope.inbox
-        row = key_row(
+        made = new_key(
             key,
             scope.organization,
             name=name,
@@ -103,15 +108,15 @@ async def create(
         )
         if most is not None:
             _check_count(tx, pod_id, inbox_id, most)
-        tx.insert("api_key", row)
-        return row
+        key_queries.add_key(tx, made)
+        return made
 
     return await core.store.write(write), key
 
 
 def _within_own(tx: Tx, scope: Scope, expires_at: int | None) -> int | None:
     """When a new key ends: with the key that makes it at the latest. Raises Forbidden for a later time asked for."""
-    own: int | None = tx.value("SELECT expires_at FROM api_key WHERE id = ?", scope.key_id or "")
+    own = key_queries.key_end(tx, scope.key_id or "")
     if own is None or (expires_at is not None and expires_at <= own):
         return expires_at
     if expires_at is not None:
@@ -124,16 +129,10 @@ def _within_own(tx: Tx, scope: Scope, expires_at: int | None) -> int | None:
 
 
 def _check_count(tx: Tx, pod_id: str | None, inbox_id: str | None, most: int) -> None:
-    owner, owner_id = ("inbox", inbox_id) if inbox_id else ("pod", pod_id)
-    if tx.postgres:  # two at once would count the same; SQLite has one writer
-        tx.run(f"SELECT 1 FROM {owner} WHERE id = ? FOR UPDATE", owner_id)  # noqa: S608
-    alone = "" if inbox_id else " AND inbox_id IS NULL"
-    held = tx.value(
-        f"SELECT count(*) FROM api_key WHERE {owner}_id = ?{alone} "  # noqa: S608
-        "AND (expires_at IS NULL OR expires_at > ?)",
-        owner_id,
-        now_us(),
-    )
+    if inbox_id:
+        owner, held = "inbox", key_queries.count_inbox_keys(tx, inbox_id, now_us())
+    else:
+        owner, held = "pod", key_queries.count_pod_keys(tx, pod_id, now_us())
     if held >= most:
         raise LimitReached(
             f"this {owner} has its {most} API keys", code="api_key_limit_reached", fix="revoke one first"
@@ -142,56 +141,73 @@ def _check_count(tx: Tx, pod_id: str | None, inbox_id: str | None, most: int) ->
 
 async def list_keys(
     core: Core, scope: Scope, window: Window, *, pod: str | None = None, inbox: str | None = None
-) -> Listing[Row]:
+) -> Listing[ApiKey]:
     """The keys inside the reach, newest first."""
     require(scope, "api_key_read")
 
-    def read(tx: Tx) -> Listing[Row]:
-        where, args = _reach(scope)
-        if pod is not None:
-            where, args = f"{where} AND pod_id = ?", [*args, find_pod(tx, scope, pod)["id"]]
-        if inbox is not None:
-            where, args = f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, inbox).id]
-        return page_of(tx, "api_key", where, args, window)
+    def read(tx: Tx) -> Listing[ApiKey]:
+        pod_id = None if pod is None else find_pod(tx, scope, pod).id
+        inbox_id = None if inbox is None else find_inbox(tx, scope, inbox).id
+        return key_queries.list_keys(tx, scope, window, pod=pod_id, inbox=inbox_id)
 
     listing = await core.store.read(read)
-    for row in listing.rows:
-        row["used_at"] = core.keys.used_at(row["id"]) or row["used_at"]
-    return listing
+    rows = [_with_use(core, key) for key in listing.rows]
+    return Listing(rows, listing.total, listing.next)
 
 
-async def get(core: Core, scope: Scope, ref: str, *, pod: str | None = None, inbox: str | None = None) -> Row:
-    """A key's row. ``pod``, ``inbox``: it must be a key of that one. Raises NotFound, Forbidden."""
+def _with_use(core: Core, key: ApiKey) -> ApiKey:
+    """The key with its last use as far as this process knows it, which is ahead of the database."""
+    return replace(key, used_at=core.keys.used_at(key.id) or key.used_at)
+
+
+async def get(
+    core: Core, scope: Scope, ref: str, *, pod: str | None = None, inbox: str | None = None
+) -> ApiKey:
+    """A key. ``pod``, ``inbox``: it must be a key of that one. Raises NotFound, Forbidden."""
     require(scope, "api_key_read")
-    row = await core.store.read(lambda tx: find_key_under(tx, scope, ref, pod=pod, inbox=inbox))
-    return {**row, "used_at": core.keys.used_at(row["id"]) or row["used_at"]}
+    return _with_use(
+        core, await core.store.read(lambda tx: find_key_under(tx, scope, ref, pod=pod, inbox=inbox))
+    )
+
+
+class KeyUpdate(TypedDict, total=False):
+    """What :func:`update` changes; what is left out stays."""
+
+    name: str | None
+    permissions: list[str] | None
 
 
 async def update(
-    core: Core, scope: Scope, ref: str, changes: Row, *, pod: str | None = None, inbox: str | None = None
-) -> Row:
+    core: Core,
+    scope: Scope,
+    ref: str,
+    changes: KeyUpdate,
+    *,
+    pod: str | None = None,
+    inbox: str | None = None,
+) -> ApiKey:
     """Change ``name`` or ``permissions``; ``pod``, ``inbox`` as in :func:`get`.
 
     What waits for the key's webhooks and it may not read any more is withdrawn.
     """
     require(scope, "api_key_update")
-    columns: Row = {"updated_at": now_us()}
+    columns = key_queries.KeyChanges(updated_at=now_us())
     if "name" in changes:
         columns["name"] = clean_text(changes["name"], "name")
     if "permissions" in changes:
         granted = check_permissions(scope, changes["permissions"])
         columns["permissions_json"] = None if granted is None else dump(granted)
 
-    def write(tx: Tx) -> Row:
-        row = find_key_under(tx, scope, ref, pod=pod, inbox=inbox)
-        tx.update("api_key", "id", row["id"], columns)
+    def write(tx: Tx) -> ApiKey:
+        key = find_key_under(tx, scope, ref, pod=pod, inbox=inbox)
+        key_queries.change_key(tx, key.id, **columns)
         if "permissions" in changes:
-            _hold_back(tx, scope, row["id"])
-        return {**row, **columns}
+            _hold_back(tx, scope, key.id)
+        return replace(key, **columns)
 
-    row = await core.store.write(write)
+    key = await core.store.write(write)
     core.keys.forget()
-    return row
+    return key
 
 
 def _hold_back(tx: Tx, scope: Scope, key_id: str) -> None:
@@ -216,42 +232,32 @@ async def delete(
 def _delete(tx: Tx, scope: Scope, ref: str, pod: str | None, inbox: str | None) -> None:
     key = find_key_under(tx, scope, ref, pod=pod, inbox=inbox)
     end_webhooks(tx, key)
-    tx.run("DELETE FROM api_key WHERE id = ?", key["id"])
+    key_queries.remove_key(tx, key.id)
 
 
-def find_key(tx: Tx, scope: Scope, ref: str) -> Row:
-    """A key's row by ``key_…``, ULID or number inside the reach. Raises NotFound, Forbidden."""
+def find_key(tx: Tx, scope: Scope, ref: str) -> ApiKey:
+    """A key by ``key_…``, ULID or number inside the reach. Raises NotFound, Forbidden."""
     number = number_in(ref)
-    row = tx.row(
-        f"SELECT * FROM api_key WHERE {'id' if number is None else 'number'} = ? AND organization_id = ?",  # noqa: S608
-        parse_id("key", ref) or "" if number is None else number,
-        scope.organization,
-    )
-    if row is None:
+    if number is None:
+        key = key_queries.key_with_id(tx, scope, parse_id("key", ref) or "")
+    else:
+        key = key_queries.key_with_number(tx, scope, number)
+    if key is None:
         raise NotFound(f"there is no API key {ref[:100]!r}", fix="GET /api-keys lists the keys")
-    if (scope.pod and row["pod_id"] != scope.pod) or (scope.inbox and row["inbox_id"] != scope.inbox):
+    if (scope.pod and key.pod_id != scope.pod) or (scope.inbox and key.inbox_id != scope.inbox):
         raise Forbidden("this API key does not reach that one", fix="use a key of the organization")
-    require_own_test(scope, [row], "API key")
-    return row
+    require_own_test(scope, [key], "API key")
+    return key
 
 
-def find_key_under(tx: Tx, scope: Scope, ref: str, *, pod: str | None, inbox: str | None) -> Row:
+def find_key_under(tx: Tx, scope: Scope, ref: str, *, pod: str | None, inbox: str | None) -> ApiKey:
     """The same, looked for among the keys of a pod or an inbox when one is named."""
-    row = find_key(tx, scope, ref)
-    of_pod = pod is None or row["pod_id"] == find_pod(tx, scope, pod)["id"]
-    of_inbox = inbox is None or row["inbox_id"] == find_inbox(tx, scope, inbox).id
+    key = find_key(tx, scope, ref)
+    of_pod = pod is None or key.pod_id == find_pod(tx, scope, pod).id
+    of_inbox = inbox is None or key.inbox_id == find_inbox(tx, scope, inbox).id
     if not (of_pod and of_inbox):
         raise NotFound(f"there is no API key {ref[:100]!r} here", fix="list the keys to see their ids")
-    return row
-
-
-def _reach(scope: Scope) -> tuple[str, list[object]]:
-    where, args = "organization_id = ?", [scope.organization]
-    if scope.pod:
-        where, args = f"{where} AND pod_id = ?", [*args, scope.pod]
-    if scope.inbox:
-        where, args = f"{where} AND inbox_id = ?", [*args, scope.inbox]
-    return f"{where} AND test = 1" if scope.test else where, list(args)
+    return key
 
 
 def check_permissions(scope: Scope, permissions: list[str] | None) -> list[str] | None:
@@ -268,9 +274,3 @@ def check_permissions(scope: Scope, permissions: list[str] | None) -> list[str] 
                 fix="leave it out, or use a key that has it",
             )
     return sorted(set(permissions))
-
-
-def permissions_of(row: Row) -> list[str] | None:
-    """The permission names of a key's row; None for all."""
-    granted = load(row["permissions_json"])
-    return None if granted is None else list(granted)

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from gateway.core.accounts.bootstrap import add_organization
-from gateway.core.accounts.keys import key_row, new_secret
+from gateway.core.accounts.keys import new_key, new_secret
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, Missing, TooMany
 from gateway.core.inboxes import inboxes
 from gateway.core.paging import clean_text
 from gateway.mime.addresses import InvalidAddress, check_address
+from gateway.records.accounts import Organization, Registration
 from gateway.records.inboxes import Inbox
 from gateway.settings import Register
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.queries import registrations
+from gateway.store.queries.keys import add_key
 from gateway.store.scope import Scope
 from mailserver.networks import network_of
 
@@ -32,7 +36,7 @@ MAX_NAME = 255
 class Registered:
     """What was made. ``key`` is shown now and never again."""
 
-    organization: Row
+    organization: Organization
     inbox: Inbox
     key: str
 
@@ -55,23 +59,15 @@ async def register(
     key = new_secret(prefix)
     network = network_of(address)
 
-    def write(tx: Tx) -> Row:
+    def write(tx: Tx) -> Organization:
         _charge(tx, core.settings.register, network, owner.casefold())
         made = add_organization(tx, name, owner)
-        tx.insert("api_key", key_row(key, made["id"], name=name, prefix=prefix))
-        tx.insert(
-            "registration",
-            {
-                "network": network,
-                "owner": owner.casefold(),
-                "organization_id": made["id"],
-                "created_at": made["created_at"],
-            },
-        )
+        add_key(tx, new_key(key, made.id, name=name, prefix=prefix))
+        registrations.add_registration(tx, Registration(network, owner.casefold(), made.id, made.created_at))
         return made
 
     organization = await core.store.write(write)
-    made = await inboxes.create(core, Scope(organization["id"]), inboxes.NewInbox(display_name=name))
+    made = await inboxes.create(core, Scope(organization.id), inboxes.NewInbox(display_name=name))
     return Registered(organization, made.inbox, key)
 
 
@@ -103,23 +99,19 @@ def _checked(name: str, owner_email: str) -> tuple[str, str]:
 
 def _charge(tx: Tx, limits: Register, network: str, owner: str) -> None:
     """Whether both limits have room for one more. Raises TooMany."""
-    if tx.postgres:  # two at once would count the same; SQLite has one writer
-        tx.run("LOCK TABLE registration IN SHARE ROW EXCLUSIVE MODE")
+    registrations.unscoped_lock_registrations(tx)
     now = now_us()
-    tx.run("DELETE FROM registration WHERE created_at <= ?", now - HOUR_US)
-    for column, value, most, words in (
+    registrations.unscoped_forget_registrations(tx, now - HOUR_US)
+    held: tuple[tuple[Literal["network", "owner"], str, int, str], ...] = (
         ("network", network, limits.per_address, "from one address"),
         ("owner", owner, limits.per_owner, "for one owner_email"),
-    ):
+    )
+    for column, value, most, words in held:
         if not most:
             continue
-        times = tx.rows(
-            f"SELECT created_at FROM registration WHERE {column} = ? ORDER BY created_at DESC LIMIT ?",  # noqa: S608
-            value,
-            most,
-        )
+        times = registrations.unscoped_registration_times(tx, column, value, most)
         if len(times) >= most:
-            free_at = times[-1]["created_at"] + HOUR_US
+            free_at = times[-1] + HOUR_US
             raise TooMany(
                 f"{most} registrations an hour are allowed {words}",
                 max(1, math.ceil((free_at - now) / 1_000_000)),

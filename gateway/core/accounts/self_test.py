@@ -15,9 +15,12 @@ from gateway.core.inboxes.inboxes import NewInbox
 from gateway.core.mail import wait as waiting
 from gateway.core.mail.wait_match import Match
 from gateway.core.sending.send import SendRequest, send
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.inboxes import unscoped_inboxes_of
+from gateway.store.queries.organizations import (
+    remove_keyless_organization,
+    unscoped_keyless_organization_ids,
+)
 from gateway.store.scope import Scope
 from mailserver.base import MailServerError
 
@@ -33,13 +36,13 @@ async def round_trip(core: Core, seconds: float) -> float:
     """
     await _sweep(core)
     made = await core.store.write(lambda tx: bootstrap.add_organization(tx, _NAME))
-    scope = Scope(made["id"])
+    scope = Scope(made.id)
     try:
         return await _through(core, scope, seconds)
     except (CoreError, MailServerError) as error:
         raise Unavailable(f"the mail did not make the round: {error}") from error
     finally:
-        await _erase(core, made["id"])
+        await _erase(core, made.id)
 
 
 async def _through(core: Core, scope: Scope, seconds: float) -> float:
@@ -72,24 +75,11 @@ async def _erase(core: Core, organization: str) -> None:
     for row in rows:
         await inboxes.delete(core, Scope(organization), f"inb_{row.id}")
 
-    def last(tx: Tx) -> None:
-        for table in ("event", "wallet", "suppression", "pod"):
-            tx.run(f"DELETE FROM {table} WHERE organization_id = ?", organization)  # noqa: S608
-        tx.run("DELETE FROM tally WHERE subject = ?", organization)
-        tx.run("DELETE FROM organization WHERE id = ?", organization)
-
-    await core.store.write(last)
+    await core.store.write(lambda tx: remove_keyless_organization(tx, organization))
 
 
 async def _sweep(core: Core) -> None:
     """Erase what a crash in the middle of an earlier one left."""
-    old = await core.store.read(
-        lambda tx: tx.rows(
-            "SELECT id FROM organization WHERE name = ? AND created_at < ? AND NOT EXISTS "
-            "(SELECT 1 FROM api_key WHERE api_key.organization_id = organization.id)",
-            _NAME,
-            now_us() - _OLD_US,
-        )
-    )
-    for row in old:
-        await _erase(core, row["id"])
+    old = await core.store.read(lambda tx: unscoped_keyless_organization_ids(tx, _NAME, now_us() - _OLD_US))
+    for organization in old:
+        await _erase(core, organization)

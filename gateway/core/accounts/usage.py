@@ -181,7 +181,7 @@ async def rates(
 
 def _reach(tx: Tx, scope: Scope, within: Within, table: str, alias: str = "") -> tuple[str, list[object]]:
     """The condition on ``table`` that keeps to the reach; what a narrow reach cannot own matches nothing."""
-    pod = find_pod(tx, scope, within.pod)["id"] if within.pod is not None else scope.pod
+    pod = find_pod(tx, scope, within.pod).id if within.pod is not None else scope.pod
     inbox = scope.inbox
     if within.inbox is not None:
         inbox = find_inbox(tx, scope, within.inbox).id

@@ -18,8 +18,10 @@ from gateway.core.domains.records import Keys, keys_of
 from gateway.core.errors import Forbidden
 from gateway.core.lookup import require
 from gateway.mime.dkim_sign import generate_key
-from gateway.store.dkim_keys import activate_next, add_next, next_key
-from gateway.store.engine import NotUnique, Row, Tx
+from gateway.records.base import Secret
+from gateway.records.domains import Domain
+from gateway.store.dkim_keys import activate_next, add_next, key_selectors, next_key
+from gateway.store.engine import NotUnique, Tx
 from gateway.store.scope import Scope
 from mailserver.dns import Record
 
@@ -28,7 +30,7 @@ from mailserver.dns import Record
 class Rotation:
     """``coming``: the new key's record as DNS has it; ``done``: it signs from now on."""
 
-    row: Row
+    domain: Domain
     coming: Record
     done: bool
     keys: Keys
@@ -40,12 +42,14 @@ async def rotate(core: Core, scope: Scope, ref: str, *, force: bool = False) -> 
     Safe to repeat. Raises NotFound, Forbidden.
     """
     require(scope, "domain_update")
-    row, waiting = await core.store.read(lambda tx: _look(tx, scope, ref))
-    name = row["name"]
+    domain, waiting = await core.store.read(lambda tx: _look(tx, scope, ref))
+    name = domain.name
     if not waiting:
         private, public = await asyncio.to_thread(generate_key)
         try:
-            await core.store.write(lambda tx: add_next(tx, name, _selector(tx, row), private, public))
+            await core.store.write(
+                lambda tx: add_next(tx, name, _selector(tx, domain), Secret(private), public)
+            )
         except NotUnique:
             pass  # another one did the same just now
     keys = await core.store.read(lambda tx: keys_of(tx, core.settings, name))
@@ -55,26 +59,23 @@ async def rotate(core: Core, scope: Scope, ref: str, *, force: bool = False) -> 
     done = force or coming.status == "VALID"
     if done:
         await core.store.write(lambda tx: activate_next(tx, name))
-        row = await verify(core, scope, name)
+        domain = await verify(core, scope, name)
         keys = await core.store.read(lambda tx: keys_of(tx, core.settings, name))
-    return Rotation(row, coming, done, keys)
+    return Rotation(domain, coming, done, keys)
 
 
-def _look(tx: Tx, scope: Scope, ref: str) -> tuple[Row, bool]:
-    row = find_domain(tx, scope, ref)
-    if row["organization_id"] is None and not scope.operator:
+def _look(tx: Tx, scope: Scope, ref: str) -> tuple[Domain, bool]:
+    domain = find_domain(tx, scope, ref)
+    if domain.organization_id is None and not scope.operator:
         raise Forbidden("this is the platform's own domain", fix="the operator rotates its key")
-    if row["organization_id"] is not None:
-        own_domain(scope, row)
-    return row, next_key(tx, row["name"]) is not None
+    if domain.organization_id is not None:
+        own_domain(scope, domain)
+    return domain, next_key(tx, domain.name) is not None
 
 
-def _selector(tx: Tx, row: Row) -> str:
+def _selector(tx: Tx, domain: Domain) -> str:
     """Named after the day; a letter more for the second and following ones of a day."""
-    taken = {
-        one["selector"] for one in tx.rows("SELECT selector FROM dkim_key WHERE domain = ?", row["name"])
-    }
-    taken.add(row["dkim_selector"])
+    taken = {domain.dkim_selector, *key_selectors(tx, domain.name)}
     base = f"p{datetime.now(UTC):%Y%m%d}"
     names = (base, *(f"{base}{a}{b}" for a in ("", *string.ascii_lowercase) for b in string.ascii_lowercase))
     return next(one for one in names if one not in taken)

@@ -12,11 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from gateway.core.context import Core
 from gateway.core.errors import NotFound
+from gateway.records.domains import Domain
 from gateway.settings import Settings
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.domains import change_domain, unscoped_domain
 from mailserver.dns import Record
 
 
@@ -31,24 +35,24 @@ def shows_proof(records: Sequence[Record]) -> bool:
     return {"mx", "dkim"} <= valid
 
 
-async def trust(core: Core, name: str) -> Row:
+async def trust(core: Core, name: str) -> Domain:
     """Take the operator's word for a domain. Raises NotFound."""
 
-    def write(tx: Tx) -> Row:
-        row = tx.row("SELECT * FROM domain WHERE name = ?", name)
-        if row is None:
+    def write(tx: Tx) -> Domain:
+        domain = unscoped_domain(tx, name)
+        if domain is None:
             raise NotFound(f"there is no domain {name!r}", fix="`postern domain add` adds one")
-        return prove(tx, row)
+        return prove(tx, domain)
 
-    row = await core.store.write(write)
-    await core.mail.add_domain(row["name"])
-    return row
+    domain = await core.store.write(write)
+    await core.mail.add_domain(domain.name)
+    return domain
 
 
-def prove(tx: Tx, row: Row) -> Row:
+def prove(tx: Tx, domain: Domain) -> Domain:
     """Note that the domain is proven; the caller then tells the mail server (at the latest the next start does)."""
-    if row["proven_at"] is not None:
-        return row
-    columns = {"proven_at": now_us(), "updated_at": now_us()}
-    tx.update("domain", "name", row["name"], columns)
-    return {**row, **columns}
+    if domain.proven_at is not None:
+        return domain
+    now = now_us()
+    change_domain(tx, domain.name, proven_at=now, updated_at=now)
+    return replace(domain, proven_at=now, updated_at=now)

@@ -1,4 +1,4 @@
-"""The DNS records of a domain row: the four that the dialects show, and all that it should have."""
+"""The DNS records of a domain: the four that the dialects show, and all that it should have."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from gateway.published_ports import outside_port
+from gateway.records.domains import DkimKey, Domain
 from gateway.settings import Settings
 from gateway.store.dkim_keys import next_key, retired_keys
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
-from gateway.store.json_columns import load
 from mailserver.dns import Record, Service, Site, further_records, records_for
 from mailserver.dns.addresses import public_addresses
 from mailserver.dns.mta_sts import Policy
@@ -60,30 +60,30 @@ def site_of(settings: Settings) -> Site:
     return Site(hostname_of(settings), web_host_of(settings), found, services_of(settings))
 
 
-def policy_of(settings: Settings, row: Row) -> Policy:
+def policy_of(settings: Settings, domain: Domain) -> Policy:
     """The MTA-STS policy of a domain."""
-    return Policy(row["mta_sts"], hostname_of(settings))
+    return Policy(domain.mta_sts, hostname_of(settings))
 
 
-def records_of(settings: Settings, row: Row) -> list[Record]:
-    """The records of a domain row (MX, SPF, DKIM, DMARC) with their last known statuses."""
+def records_of(settings: Settings, domain: Domain) -> list[Record]:
+    """The records of a domain (MX, SPF, DKIM, DMARC) with their last known statuses."""
     wanted = records_for(
-        row["name"],
+        domain.name,
         mail_host=hostname_of(settings),
-        dkim_selector=row["dkim_selector"],
-        dkim_public_key=row["dkim_public"].rpartition("p=")[2],
+        dkim_selector=domain.dkim_selector,
+        dkim_public_key=domain.dkim_public.rpartition("p=")[2],
     )
-    return _with_statuses(row, wanted)
+    return _with_statuses(domain, wanted)
 
 
-def named_records(settings: Settings, row: Row) -> dict[str, Record]:
+def named_records(settings: Settings, domain: Domain) -> dict[str, Record]:
     """The same by what they are for: ``mx``, ``spf``, ``dkim``, ``dmarc``."""
-    return {str(one.purpose): one for one in records_of(settings, row)}
+    return {str(one.purpose): one for one in records_of(settings, domain)}
 
 
-def zone_file(settings: Settings, row: Row) -> str:
+def zone_file(settings: Settings, domain: Domain) -> str:
     """The same in master file format (RFC 1035 §5)."""
-    return zone_of(row["name"], records_of(settings, row))
+    return zone_of(domain.name, records_of(settings, domain))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def keys_of(tx: Tx, settings: Settings, name: str) -> Keys:
     """The keys of a domain as things stand now."""
     coming = next_key(tx, name)
     oldest = now_us() - int(settings.dns.dkim_overlap_days * DAY_US)
-    retired = [(row["since"] < oldest, _key_record(row, "dkim_retired")) for row in retired_keys(tx, name)]
+    retired = [(key.since < oldest, _key_record(key, "dkim_retired")) for key in retired_keys(tx, name)]
     return Keys(
         _key_record(coming, "dkim_next") if coming is not None else None,
         tuple(one for over, one in retired if not over),
@@ -108,23 +108,25 @@ def keys_of(tx: Tx, settings: Settings, name: str) -> Keys:
     )
 
 
-def _key_record(row: Row, purpose: str) -> Record:
-    return replace(dkim_record(row["domain"], row["selector"], row["public"]), purpose=purpose)  # type: ignore[arg-type]
+def _key_record(key: DkimKey, purpose: str) -> Record:
+    return replace(dkim_record(key.domain, key.selector, key.public), purpose=purpose)  # type: ignore[arg-type]
 
 
-def all_records(settings: Settings, row: Row, keys: Keys, site: Site) -> list[Record]:
+def all_records(settings: Settings, domain: Domain, keys: Keys, site: Site) -> list[Record]:
     """Every record that the domain should have, required ones first, with their last known statuses."""
     more = [*([keys.coming] if keys.coming else []), *keys.kept]
-    more += further_records(row["name"], site, policy_of(settings, row))
-    return records_of(settings, row) + _with_statuses(row, more)
+    more += further_records(domain.name, site, policy_of(settings, domain))
+    return records_of(settings, domain) + _with_statuses(domain, more)
 
 
-def whole_zone(settings: Settings, row: Row, records: Sequence[Record], name_servers: Sequence[str]) -> str:
+def whole_zone(
+    settings: Settings, domain: Domain, records: Sequence[Record], name_servers: Sequence[str]
+) -> str:
     """All records in master file format; a zone of its own when name servers are named."""
     serial = int(datetime.now(UTC).timestamp())
-    return zone_of(row["name"], records, serial=serial, name_servers=name_servers)
+    return zone_of(domain.name, records, serial=serial, name_servers=name_servers)
 
 
-def _with_statuses(row: Row, wanted: Sequence[Record]) -> list[Record]:
-    known = load(row["checked_json"]) or {}
+def _with_statuses(domain: Domain, wanted: Sequence[Record]) -> list[Record]:
+    known = domain.checked
     return [replace(one, status=known.get(one.key, "MISSING")) for one in wanted]

@@ -14,9 +14,11 @@ import logging
 from gateway.core.context import Core
 from gateway.core.domains.check import examine
 from gateway.core.errors import CoreError
+from gateway.records.domains import Domain
 from gateway.store.dkim_keys import activate_next
-from gateway.store.engine import Row, StoreDown, Tx
+from gateway.store.engine import StoreDown, Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.domains import unscoped_check_times, unscoped_domain
 from mailserver.base import MailServerError
 from mailserver.dns import Record
 
@@ -75,11 +77,11 @@ class DomainWatch:
 
     async def _one(self, name: str) -> None:
         core = self._core
-        before = await core.store.read(lambda tx: tx.row("SELECT * FROM domain WHERE name = ?", name))
+        before = await core.store.read(lambda tx: unscoped_domain(tx, name))
         if before is None:
             return
-        row, found, _ = await examine(core, name)
-        _tell(before, row, found)
+        after, found, _ = await examine(core, name)
+        _tell(before, after, found)
         shown = any(one.purpose == "dkim_next" and one.status == "VALID" for one in found)
         if shown and await core.store.write(lambda tx: activate_next(tx, name)):
             log.info("mail of %s is signed with its new key from now on", name)
@@ -89,22 +91,22 @@ class DomainWatch:
 def due(tx: Tx, now: int, most: int) -> list[str]:
     """The domains to look at now; times in microseconds, ``most`` is the longest interval."""
     found = []
-    for row in tx.rows("SELECT name, created_at, checked_at, changed_at FROM domain"):
-        same_for = now - (row["changed_at"] or row["created_at"])
+    for times in unscoped_check_times(tx):
+        same_for = now - (times.changed_at or times.created_at)
         interval = min(most, max(_LEAST_US, same_for // 8))
-        if (row["checked_at"] or 0) + interval <= now:
-            found.append(row["name"])
+        if (times.checked_at or 0) + interval <= now:
+            found.append(times.name)
     return found
 
 
-def _tell(before: Row, after: Row, found: list[Record]) -> None:
-    if before["status"] == after["status"]:
+def _tell(before: Domain, after: Domain, found: list[Record]) -> None:
+    if before.status == after.status:
         return
-    if after["status"] == "VERIFIED":
-        log.info("the DNS records of %s are complete", after["name"])
-    elif before["status"] == "VERIFIED":
+    if after.status == "VERIFIED":
+        log.info("the DNS records of %s are complete", after.name)
+    elif before.status == "VERIFIED":
         wrong = ", ".join(sorted(one.key for one in found if one.status != "VALID"))
         log.warning(
             "the DNS records of %s are not as they should be any more: %s; `postern domain verify %s` says what to do",
-            *(after["name"], wrong, after["name"]),
+            *(after.name, wrong, after.name),
         )

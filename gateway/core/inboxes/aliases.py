@@ -20,6 +20,7 @@ from gateway.records.inboxes import Inbox
 from gateway.store import aliases
 from gateway.store.engine import NotUnique, Row, Tx
 from gateway.store.listing import Listing, Window
+from gateway.store.queries.domains import unscoped_domain
 from gateway.store.queries.inboxes import unscoped_inbox_at
 from gateway.store.scope import Scope
 from mailserver.addresses import fold
@@ -60,7 +61,7 @@ async def get(core: Core, scope: Scope, address: str) -> Alias:
 
 async def get_catch_all(core: Core, scope: Scope, domain: str) -> Alias:
     """A domain's catch-all. Raises NotFound when it has none."""
-    name = await core.store.read(lambda tx: str(find_domain(tx, scope, domain)["name"]))
+    name = await core.store.read(lambda tx: str(find_domain(tx, scope, domain).name))
     return await get(core, scope, f"@{name}")
 
 
@@ -73,7 +74,7 @@ async def list_aliases(
     def read(tx: Tx) -> Listing[Alias]:
         where, args = _reach(scope)
         if domain is not None:
-            where, args = f"{where} AND domain = ?", [*args, find_domain(tx, scope, domain)["name"]]
+            where, args = f"{where} AND domain = ?", [*args, find_domain(tx, scope, domain).name]
         if inbox is not None:
             where += " AND id IN (SELECT alias_id FROM alias_target WHERE inbox_id = ?)"
             args = [*args, find_inbox(tx, scope, inbox).id]
@@ -151,21 +152,21 @@ def _write(tx: Tx, *, core: Core, scope: Scope, address: str, inboxes: list[str]
 def _whole_domain(tx: Tx, scope: Scope, domain: str) -> str:
     """The name of a domain all of whose mail the key may turn. Raises NotFound, Forbidden."""
     row = find_domain(tx, scope, domain)
-    return str((row if row["organization_id"] is None else own_domain(scope, row))["name"])
+    return (row if row.organization_id is None else own_domain(scope, row)).name
 
 
 def _check_domain(tx: Tx, scope: Scope, address: str) -> None:
     """Aliases stand in domains that the organization may use; all of a domain only its owner may take."""
     domain = address.rpartition("@")[2]
-    row = tx.row("SELECT * FROM domain WHERE name = ?", domain)
-    if row is None or row["organization_id"] not in (None, scope.organization):
+    row = unscoped_domain(tx, domain)
+    if row is None or row.organization_id not in (None, scope.organization):
         raise Invalid(
             f"the domain {domain} is not one of this organization's",
             code="invalid_domain",
             field="address",
             fix=f"add it first (POST /domains, or `postern domain add {domain}`)",
         )
-    if row["proven_at"] is None:
+    if row.proven_at is None:
         raise Invalid(
             f"DNS has not shown yet that the domain {domain} is yours",
             code="invalid_domain",
@@ -173,9 +174,9 @@ def _check_domain(tx: Tx, scope: Scope, address: str) -> None:
             fix="publish its MX and DKIM records, then have them checked (POST /domains/{domain}/verify, or "
             f"`postern domain verify {domain}`)",
         )
-    if scope.pod and row["pod_id"] not in (None, scope.pod):
+    if scope.pod and row.pod_id not in (None, scope.pod):
         raise Forbidden(f"the domain {domain} belongs to another pod", fix="use a key of the organization")
-    if address.startswith("@") and row["organization_id"] is None and not scope.operator:
+    if address.startswith("@") and row.organization_id is None and not scope.operator:
         raise Forbidden(
             f"{domain} is the platform's own domain, which others use too",
             fix="add a domain of your own; the operator may use `postern domain catch-all` on the gateway's machine",

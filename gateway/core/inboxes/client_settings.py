@@ -8,8 +8,9 @@ from typing import Literal
 from gateway.core.context import Core
 from gateway.core.domains.records import hostname_of
 from gateway.published_ports import outside_port
+from gateway.records.domains import Domain
 from gateway.settings import Settings
-from gateway.store.engine import Row
+from gateway.store.queries.domains import unscoped_proven_domain
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
 
@@ -39,12 +40,10 @@ def client_services(settings: Settings) -> list[ClientService]:
     return [one for one in outside if one.port]
 
 
-async def our_domain(core: Core, name: str) -> Row | None:
-    """The row of a domain that is ours by proof; None for every other name."""
+async def our_domain(core: Core, name: str) -> Domain | None:
+    """A domain that is ours by proof; None for every other name."""
     try:
         folded = fold_domain(name)
     except MailServerError:
         return None
-    return await core.store.read(
-        lambda tx: tx.row("SELECT * FROM domain WHERE name = ? AND proven_at IS NOT NULL", folded)
-    )
+    return await core.store.read(lambda tx: unscoped_proven_domain(tx, folded))

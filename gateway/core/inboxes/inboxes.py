@@ -33,6 +33,7 @@ from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.json_columns import dump
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import inboxes as queries
+from gateway.store.queries.domains import unscoped_domain
 from gateway.store.queries.inboxes import (
     activate_inbox,
     add_inbox,
@@ -42,6 +43,9 @@ from gateway.store.queries.inboxes import (
     remove_inbox,
     unscoped_inboxes_being,
 )
+from gateway.store.queries.keys import remove_inbox_keys
+from gateway.store.queries.organizations import own_inbox_limit
+from gateway.store.queries.pods import default_pod_id
 from gateway.store.scope import Scope
 from gateway.store.suppressions import lift_bounce
 from mailserver.addresses import fold_domain
@@ -216,21 +220,21 @@ def _unmake(tx: Tx, inbox_id: str) -> None:
 
 
 def _check_domain(tx: Tx, scope: Scope, domain: str, pod: str, verified_only: bool) -> None:
-    held = tx.row("SELECT organization_id, pod_id, status, proven_at FROM domain WHERE name = ?", domain)
-    if held is None or held["organization_id"] not in (None, scope.organization):
+    held = unscoped_domain(tx, domain)
+    if held is None or held.organization_id not in (None, scope.organization):
         raise Invalid(
             f"the domain {domain} is not one of this organization's",
             code="invalid_domain",
             field="domain",
             fix=f"add it first (POST /domains, or `postern domain add {domain}`), or leave the domain out",
         )
-    if held["pod_id"] not in (None, pod):
+    if held.pod_id not in (None, pod):
         raise Forbidden(
             f"the domain {domain} belongs to another pod",
             code="domain_of_another_pod",
             fix="make the inbox in that pod",
         )
-    if held["proven_at"] is None:
+    if held.proven_at is None:
         raise Invalid(
             f"DNS has not shown yet that the domain {domain} is yours",
             code="invalid_domain",
@@ -238,7 +242,7 @@ def _check_domain(tx: Tx, scope: Scope, domain: str, pod: str, verified_only: bo
             fix="publish its MX and DKIM records, then have them checked (POST /domains/{domain}/verify, or "
             f"`postern domain verify {domain}`)",
         )
-    if verified_only and held["organization_id"] is not None and held["status"] != "VERIFIED":
+    if verified_only and held.organization_id is not None and held.status != "VERIFIED":
         raise Invalid(
             f"the domain {domain} is not verified yet",
             code="invalid_domain",
@@ -260,7 +264,7 @@ async def list_inboxes(
     require(scope, "inbox_read")
 
     def read(tx: Tx) -> Listing[Inbox]:
-        pod_id = None if pod is None else find_pod(tx, scope, pod)["id"]
+        pod_id = None if pod is None else find_pod(tx, scope, pod).id
         return queries.list_inboxes(tx, scope, window, pod=pod_id, like=containing(text) if text else None)
 
     return await core.store.read(read)
@@ -307,7 +311,7 @@ async def delete(core: Core, scope: Scope, ref: str) -> None:
     def write(tx: Tx) -> Inbox:
         inbox = find_inbox(tx, scope, ref)
         change_inbox(tx, inbox.id, status="deleting")
-        tx.run("DELETE FROM api_key WHERE inbox_id = ?", inbox.id)
+        remove_inbox_keys(tx, inbox.id)
         return inbox
 
     inbox = await core.store.write(write)
@@ -408,7 +412,7 @@ def _domain_name(domain: str) -> str:
 
 def inbox_limit(tx: Tx, core: Core, organization: str) -> int | None:
     """The organization's own limit, else the setting's; None for none."""
-    own = tx.value("SELECT inbox_limit FROM organization WHERE id = ?", organization)
+    own = own_inbox_limit(tx, organization)
     return own if own is not None else core.settings.limits.inboxes or None
 
 
@@ -419,12 +423,10 @@ def pod_for(tx: Tx, scope: Scope, ref: str | None) -> str:
     """
     if ref is not None:
         try:
-            return str(find_pod(tx, scope, ref)["id"])
+            return find_pod(tx, scope, ref).id
         except NotFound as error:
             error.code, error.field = "invalid_pod", "pod_id"
             raise
     if scope.pod:
         return scope.pod
-    return str(
-        tx.value("SELECT id FROM pod WHERE organization_id = ? AND is_default = 1", scope.organization)
-    )
+    return default_pod_id(tx, scope)

@@ -49,7 +49,7 @@ def check_entry(entry: str) -> tuple[str, str]:
 
 def place_of(tx: Tx, scope: Scope, direction: str, pod: str | None, inbox: str | None) -> Row:
     """The columns that say whose list a row is on. Raises NotFound, Forbidden."""
-    pod_id = find_pod(tx, scope, pod)["id"] if pod is not None else scope.pod
+    pod_id = find_pod(tx, scope, pod).id if pod is not None else scope.pod
     inbox_id = None
     if inbox is not None or scope.inbox:
         row = find_inbox(tx, scope, inbox or f"inb_{scope.inbox}")

@@ -17,6 +17,7 @@ from gateway.settings import Limits
 from gateway.store import daily_counts
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.organizations import organization_since
 
 _LOOKED_AT = 50
 
@@ -30,7 +31,7 @@ def check_cold(
     ):
         return []
     organization = inbox.organization_id
-    since = tx.value("SELECT created_at FROM organization WHERE id = ?", organization)
+    since = organization_since(tx, organization)
     organization_cap = _cap(limits, limits.cold_new_organization, limits.cold_organization, since)
     inbox_cap = _cap(limits, limits.cold_new_inbox, limits.cold_inbox, inbox.created_at)
     cold = sum(not wrote_to(tx, inbox.id, address) for address in recipients)

@@ -14,7 +14,7 @@ from gateway.core.context import Core
 from gateway.core.errors import Rejected
 from gateway.net.resolver import Outcome, Resolver
 from gateway.smarthost.profiles import relay_of
-from gateway.store.engine import Tx
+from gateway.store.queries.domains import unscoped_proven_among
 
 _DEFINITE = (Outcome.NO_NAME, Outcome.NO_DATA, Outcome.BAD_NAME)
 
@@ -30,12 +30,7 @@ async def check_domains(core: Core, recipients: Sequence[tuple[str, str]]) -> No
     for field, address in recipients:
         fields.setdefault(address.rpartition("@")[2].lower(), field)
 
-    def ours(tx: Tx) -> set[str]:
-        marks = ", ".join("?" * len(fields))
-        sql = f"SELECT name FROM domain WHERE name IN ({marks}) AND proven_at IS NOT NULL"  # noqa: S608
-        return {row["name"] for row in tx.rows(sql, *fields)}
-
-    known = await core.store.read(ours)
+    known = await core.store.read(lambda tx: unscoped_proven_among(tx, fields))
     asked = [domain for domain in fields if domain not in known]
     reasons = await asyncio.gather(*(_takes_none(core.fetcher.policy.resolver, one) for one in asked))
     for domain, reason in zip(asked, reasons, strict=True):

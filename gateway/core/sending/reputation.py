@@ -13,10 +13,12 @@ from typing import Literal, get_args
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, NotFound, Rejected
 from gateway.core.lookup import find_any_inbox, find_inbox, require
+from gateway.records.accounts import Pod
 from gateway.records.inboxes import Inbox
 from gateway.settings import Reputation
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us, parse_id
+from gateway.store.queries.pods import unscoped_pod
 from gateway.store.scope import Scope
 from gateway.store.suspension import (
     Suspension,
@@ -98,15 +100,15 @@ async def set_inbox(core: Core, scope: Scope, ref: str, reason: Reason | None) -
     return await core.store.write(write)
 
 
-async def set_pod(core: Core, scope: Scope, ref: str, reason: Reason | None) -> Row:
+async def set_pod(core: Core, scope: Scope, ref: str, reason: Reason | None) -> Pod:
     """As :func:`set_inbox`, a pod by its id: none of its inboxes may send."""
     _operator_only(scope)
 
-    def write(tx: Tx) -> Row:
-        pod = tx.row("SELECT * FROM pod WHERE id = ?", parse_id("pod", ref) or "")
+    def write(tx: Tx) -> Pod:
+        pod = unscoped_pod(tx, parse_id("pod", ref) or "")
         if pod is None:
             raise NotFound(f"there is no pod {ref[:100]!r}", fix="give its id: pod_…")
-        _change(tx, core, "pod", pod["id"], pod["organization_id"], pod["id"], None, reason)
+        _change(tx, core, "pod", pod.id, pod.organization_id, pod.id, None, reason)
         return pod
 
     return await core.store.write(write)

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, NotFound, Unpaid
+from gateway.records.accounts import Organization
 from gateway.settings import Wallet
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us, number_in, number_of, parse_id
+from gateway.store.queries.organizations import unscoped_organization, unscoped_organization_ids
 from gateway.store.scope import Scope
 
 MAX_MILLS = 10**12
@@ -27,7 +29,7 @@ MAX_MILLS = 10**12
 class Standing:
     """``balance`` and what was ``spent`` since the account was made, in mills; ``messages``: how many more it pays."""
 
-    organization: Row
+    organization: Organization
     balance: int
     spent: int
     messages: int
@@ -96,18 +98,18 @@ async def add(core: Core, scope: Scope, ref: str, mills: int) -> Standing:
 
     def write(tx: Tx) -> Standing:
         organization = _find(tx, ref)
-        open_wallet(tx, prices, organization["id"])
+        open_wallet(tx, prices, organization.id)
         added = tx.run(
             "UPDATE wallet SET balance = balance + ?, told_at = NULL, updated_at = ? "
             "WHERE organization_id = ? AND balance + ? BETWEEN 0 AND ?",
             mills,
             now_us(),
-            organization["id"],
+            organization.id,
             mills,
             MAX_MILLS,
         )
         if not added:
-            balance = _held(tx, prices, organization["id"])[0]
+            balance = _held(tx, prices, organization.id)[0]
             raise Invalid(
                 f"the wallet holds {balance} mills, which cannot become {balance + mills}",
                 field="mills",
@@ -144,8 +146,8 @@ def _held(tx: Tx, prices: Wallet, organization: str) -> tuple[int, int]:
     return (int(row["balance"]), int(row["spent"])) if row else (prices.new_account_mills, 0)
 
 
-def _standing(tx: Tx, prices: Wallet, organization: Row) -> Standing:
-    balance, spent = _held(tx, prices, organization["id"])
+def _standing(tx: Tx, prices: Wallet, organization: Organization) -> Standing:
+    balance, spent = _held(tx, prices, organization.id)
     return Standing(organization, balance, spent, balance // max(prices.mail_mills, 1))
 
 
@@ -173,24 +175,23 @@ def _operator_only(scope: Scope) -> None:
         )
 
 
-def _organization(tx: Tx, organization: str) -> Row:
-    row = tx.row("SELECT * FROM organization WHERE id = ?", organization)
+def _organization(tx: Tx, organization: str) -> Organization:
+    row = unscoped_organization(tx, organization)
     if row is None:
         raise NotFound("the organization of this key is gone")
     return row
 
 
-def _find(tx: Tx, ref: str) -> Row:
+def _find(tx: Tx, ref: str) -> Organization:
     """Any organization, by ``org_…``, ULID or number, or by the address of one of its inboxes."""
     found: str | None = parse_id("org", ref)
     number = number_in(ref)
     if number is not None:  # it stands in no column: only the operator asks, and seldom
-        ids = [row["id"] for row in tx.rows("SELECT id FROM organization")]
-        found = next((one for one in ids if number_of(one) == number), None)
+        found = next((one for one in unscoped_organization_ids(tx) if number_of(one) == number), None)
     elif "@" in ref:
         address = ref.strip().lower()[:320].replace("\x00", "")
         found = tx.value("SELECT organization_id FROM inbox WHERE address = ?", address)
-    row = tx.row("SELECT * FROM organization WHERE id = ?", found) if found else None
+    row = unscoped_organization(tx, found) if found else None
     if row is None:
         raise NotFound(
             f"there is no organization {ref[:320]!r}", fix="give its id (org_…), or an address of its inboxes"

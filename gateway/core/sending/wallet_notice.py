@@ -12,6 +12,7 @@ from gateway.core.sending import platform_mail, wallet
 from gateway.mime.workers.jobs import ComposeFailed
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import StoreDown, Tx
+from gateway.store.queries.organizations import unscoped_organization
 
 log = logging.getLogger("postern.wallet")
 
@@ -53,17 +54,17 @@ async def tell_owner(core: Core, inbox: Inbox, refused: Unpaid) -> None:
     told = "SELECT told_at FROM wallet WHERE organization_id = ?"
     if await core.store.read(lambda tx: tx.value(told, organization_id)):
         return
-    row = await core.store.read(lambda tx: tx.row("SELECT * FROM organization WHERE id = ?", organization_id))
-    if row is None or not row["owner_email"]:
+    row = await core.store.read(lambda tx: unscoped_organization(tx, organization_id))
+    if row is None or not row.owner_email:
         return
     text = _TEXT.format(
-        organization=row["name"],
+        organization=row.name,
         balance=dollars(refused.balance),
         cost=dollars(refused.cost),
         where=billing_url(core) or "ask the operator of the server",
     )
     subject = "Your wallet is empty: sending is paused"
-    notice = await platform_mail.compose(core, "wallet", row["owner_email"], subject, text)
+    notice = await platform_mail.compose(core, "wallet", row.owner_email, subject, text)
 
     def write(tx: Tx) -> None:
         wallet.open_wallet(tx, prices, organization_id)

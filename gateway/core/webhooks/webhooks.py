@@ -99,7 +99,7 @@ async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Row, bool]:
             "id": ulid,
             "number": number_of(ulid),
             "organization_id": scope.organization,
-            "pod_id": find_pod(tx, scope, new.pod)["id"] if new.pod is not None else scope.pod,
+            "pod_id": find_pod(tx, scope, new.pod).id if new.pod is not None else scope.pod,
             "inbox_id": find_inbox(tx, scope, new.inbox).id if new.inbox is not None else scope.inbox,
             "dialect": new.dialect,
             "name": new.name,
@@ -137,7 +137,7 @@ async def list_webhooks(core: Core, scope: Scope, among: Among, window: Window) 
     def read(tx: Tx) -> Listing[Row]:
         where, args = _reach(scope, among.dialect)
         if among.pod is not None:
-            where, args = f"{where} AND pod_id = ?", [*args, find_pod(tx, scope, among.pod)["id"]]
+            where, args = f"{where} AND pod_id = ?", [*args, find_pod(tx, scope, among.pod).id]
         if among.inbox is not None:
             where, args = f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, among.inbox).id]
         return page_of(tx, "webhook", where, args, window)
@@ -274,7 +274,7 @@ def find_webhook(tx: Tx, scope: Scope, among: Among, ref: str) -> Row:
         scope.organization,
         among.dialect,
     )
-    if row is not None and among.pod is not None and row["pod_id"] != find_pod(tx, scope, among.pod)["id"]:
+    if row is not None and among.pod is not None and row["pod_id"] != find_pod(tx, scope, among.pod).id:
         row = None
     inbox = among.inbox
     if row is not None and inbox is not None and row["inbox_id"] != find_inbox(tx, scope, inbox).id:
@@ -364,7 +364,7 @@ def _known(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[str]:
 
 
 def _pods(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(find_pod(tx, scope, ref)["id"] for ref in refs))
+    return list(dict.fromkeys(find_pod(tx, scope, ref).id for ref in refs))
 
 
 def _changed(held: list[str], more: list[str], less: list[str]) -> list[str]:
