@@ -11,8 +11,8 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from gateway.core.errors import Forbidden, NotFound
-from gateway.records.drafts import Draft
 from gateway.records.accounts import Pod
+from gateway.records.drafts import Draft
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import number_in, parse_id

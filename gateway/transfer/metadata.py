@@ -13,8 +13,8 @@ from typing import Any
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.json_columns import load
-from gateway.store.queries.drafts import draft_file_contents, drafts_after
 from gateway.store.queries.domains import domains_of
+from gateway.store.queries.drafts import draft_file_contents, drafts_after
 from gateway.store.queries.inboxes import unscoped_running_inboxes
 from gateway.store.queries.organizations import unscoped_organization
 from gateway.store.queries.pods import pods_of
