@@ -25,9 +25,12 @@ from gateway.api.errors import core_error
 from gateway.core.context import Core
 from gateway.core.errors import CoreError, LimitReached
 from gateway.core.event_reach import may_hear
-from gateway.events.live import OVERLAP, Happened, Render, Stream, whole
-from gateway.store.engine import Row, StoreDown, Tx
+from gateway.events.live import OVERLAP, Happened, Render, Stream
+from gateway.records.events import EventHead
+from gateway.store.engine import StoreDown
 from gateway.store.json_columns import dump
+from gateway.store.queries.events import event_heads_after, unscoped_events
+from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.scope import Scope
 
 log = logging.getLogger("postern.socket")
@@ -44,7 +47,7 @@ _HEADS = 500
 _ROWS = 20
 
 Frame = Mapping[str, object]
-Wants = Callable[[Row], bool]
+Wants = Callable[[EventHead], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,16 +195,17 @@ class EventSocket:
         """
         organization, position, last_look = self.scope.organization, start, False
         while True:
+            # the payloads, which can be large, are read for those that are wanted
             heads = await self._core.store.read(
-                partial(_heads_after, organization=organization, seq=position)
+                partial(event_heads_after, organization=organization, seq=position, most=_HEADS)
             )
-            ids = [one["id"] for one in heads if wants(one) and self._wants(one)]
+            ids = [one.id for one in heads if wants(one) and self._wants(one)]
             for at in range(0, len(ids), _ROWS):
-                rows = await self._core.store.read(partial(whole, ids=ids[at : at + _ROWS]))
+                events = await self._core.store.read(partial(unscoped_events, event_ids=ids[at : at + _ROWS]))
                 read_at = time.monotonic()
-                for row in rows:
-                    await self._tell(Happened(row, read_at))
-            position = heads[-1]["seq"] if heads else position
+                for event in events:
+                    await self._tell(Happened(event, read_at))
+            position = heads[-1].seq if heads else position
             if len(heads) == _HEADS:
                 continue
             if last_look:
@@ -214,11 +218,11 @@ class EventSocket:
             await self._core.live.join(self._stream, self._core.store, self._core.events)
             self._joined = True
 
-    def _wants(self, row: Row) -> bool:
-        return self._filter(row) and may_hear(self.scope, row)
+    def _wants(self, event: EventHead) -> bool:
+        return self._filter(event) and may_hear(self.scope, event)
 
     async def _tell(self, happened: Happened) -> None:
-        event_id = happened.row["id"]
+        event_id = happened.event.id
         told = event_id in self._sent
         if not told and await self._told_now(happened):
             told = True
@@ -233,25 +237,23 @@ class EventSocket:
         try:
             text = happened.text(self._manner.dialect, self._manner.render)
         except Exception:  # one event that cannot be shown must not end the socket each time it is replayed
-            log.exception("event evt_%s cannot be rendered for a WebSocket", happened.row["id"])
+            log.exception("event evt_%s cannot be rendered for a WebSocket", happened.event.id)
             return False
         if text is None:
             return False
         async with self._turn:
-            if not self._wants(happened.row):  # it unsubscribed meanwhile, or its key reaches less
+            if not self._wants(happened.event):  # it unsubscribed meanwhile, or its key reaches less
                 return False
             await self._send(text)
         return True
 
     async def _still_there(self, happened: Happened) -> bool:
         """Of an inbox that was deleted while its event waited nothing more is said."""
-        inbox_id = happened.row["inbox_id"]
+        inbox_id = happened.event.inbox_id
         if inbox_id is None or time.monotonic() - happened.since < self._manner.fresh:
             return True
-        found = await self._core.store.read(
-            lambda tx: tx.value("SELECT status FROM inbox WHERE id = ?", inbox_id)
-        )
-        return found is not None and found != "deleting"
+        found = await self._core.store.read(lambda tx: unscoped_lasting_inbox(tx, inbox_id))
+        return found is not None
 
     # --- the wire ---
 
@@ -296,14 +298,3 @@ async def say_goodbye(socket: WebSocket, code: int, reason: str) -> None:
 
 
 _SLOWLY = "reading too slowly: resume with last_event_id"
-
-
-def _heads_after(tx: Tx, organization: str, seq: int) -> list[Row]:
-    """What tells whether an event is wanted; the payloads, which can be large, are read for those that are."""
-    return tx.rows(
-        "SELECT seq, id, organization_id, pod_id, inbox_id, type, test FROM event "
-        "WHERE organization_id = ? AND seq > ? ORDER BY seq LIMIT ?",
-        organization,
-        seq,
-        _HEADS,
-    )

@@ -18,9 +18,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gateway.core.context import Core
-from gateway.events import delivery_queue
 from gateway.outbox import queue
 from gateway.store.engine import Store, StoreDown
+from gateway.store.queries.deliveries import unscoped_waiting_deliveries
 from mailserver.postfix_dovecot import PostfixServer
 
 log = logging.getLogger("postern.metrics")
@@ -126,7 +126,7 @@ async def _disk(core: Core) -> Families:
 
 
 async def _waiting(core: Core) -> Families:
-    outbox, webhooks = await core.store.read(lambda tx: (queue.waiting(tx), delivery_queue.waiting(tx)))
+    outbox, webhooks = await core.store.read(lambda tx: (queue.waiting(tx), unscoped_waiting_deliveries(tx)))
     return [
         GaugeMetricFamily("postern_outbox_waiting", "Accepted messages that are not settled", outbox),
         GaugeMetricFamily(

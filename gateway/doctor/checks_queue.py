@@ -12,6 +12,7 @@ from gateway.doctor.context import Scene, apart
 from gateway.doctor.finding import Finding, fail, ok, warn
 from gateway.doctor.run_checks import well
 from gateway.store.ids import now_us
+from gateway.store.queries.webhooks import unscoped_troubled_webhooks
 
 _QUEUES = ("maildrop", "incoming", "active", "deferred")
 _HOLD = "hold"
@@ -88,20 +89,14 @@ def _span(seconds: float) -> str:
 
 async def webhooks(scene: Scene) -> Sequence[Finding]:
     """Endpoints that were switched off for failing, and those that fail now."""
-    rows = await scene.read(
-        lambda tx: tx.rows(
-            "SELECT id, url, enabled, disabled_reason, failing_since FROM webhook WHERE "
-            "(enabled = 0 AND disabled_reason IS NOT NULL) OR (enabled = 1 AND failing_since IS NOT NULL)"
-        )
-    )
     findings = []
-    for row in rows:
-        host = urlsplit(row["url"]).netloc.rpartition("@")[2]  # the rest may hold secrets
-        if not row["enabled"]:
-            text = f"the endpoint at {host} is switched off: {row['disabled_reason']}"
+    for hook in await scene.read(unscoped_troubled_webhooks):
+        host = urlsplit(hook.url).netloc.rpartition("@")[2]  # the rest may hold secrets
+        if not hook.enabled:
+            text = f"the endpoint at {host} is switched off: {hook.disabled_reason}"
             fix = "have its owner mend the endpoint and enable the webhook again"
         else:
-            text = f"the endpoint at {host} fails for {_span((now_us() - row['failing_since']) / 1e6)}"
+            text = f"the endpoint at {host} fails for {_span((now_us() - (hook.failing_since or 0)) / 1e6)}"
             fix = "it is tried again by itself; the webhook's attempts say what it answers"
-        findings.append(warn(f"wh_{row['id']}", text, fix))
+        findings.append(warn(hook.public_id, text, fix))
     return well(findings, "webhooks", "none fails")

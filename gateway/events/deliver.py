@@ -29,17 +29,29 @@ from gateway.events.log import EventLog
 from gateway.events.post_slots import GRACE, PER_WEBHOOK, Slot, Slots, host_of
 from gateway.net.client import SafeClient
 from gateway.net.errors import NetError
+from gateway.records.events import Event
+from gateway.records.webhooks import Webhook
 from gateway.settings import Settings
-from gateway.store.engine import Row, Store, StoreDown, Tx
+from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.ids import now_us
-from gateway.store.json_columns import load
 from gateway.store.leases import DUTIES, Leases, LocalLeases, Share
+from gateway.store.queries.deliveries import (
+    DueLane,
+    Pending,
+    due_lanes,
+    next_of_lane,
+    unscoped_drop_surplus,
+    unscoped_next_due,
+    unscoped_organizations_due,
+    unscoped_promote_heads,
+)
+from gateway.store.queries.events import unscoped_sweep_events
 from gateway.store.wake_event import Bell
 
 log = logging.getLogger("postern.webhooks")
 
 T = TypeVar("T")
-Heard = Callable[[str, Row], Awaitable[bool]]
+Heard = Callable[[str, Event], Awaitable[bool]]
 """Whether an open socket of a dialect was sent an event; may wait for one that is about to be."""
 
 _ORGANIZATIONS = 200
@@ -116,7 +128,7 @@ class WebhookDelivery:
                     tidied = began
                 pause = await self._look()
                 if began - swept > _SWEEP_EVERY and keeper:
-                    await self._store.write(partial(_sweep, before=now_us() - self._keep_us))
+                    await self._store.write(partial(unscoped_sweep_events, before=now_us() - self._keep_us))
                     swept = began
             except StoreDown as error:
                 log.warning("webhook deliveries wait for the database: %s", error)
@@ -125,8 +137,8 @@ class WebhookDelivery:
             await bell.wait(pause)
 
     def _tidy(self, tx: Tx) -> None:
-        delivery_queue.promote_all(tx)
-        delivery_queue.drop_surplus(tx, self._settings.wait_while_off, now_us() - self._keep_us)
+        unscoped_promote_heads(tx)
+        unscoped_drop_surplus(tx, self._settings.wait_while_off, now_us() - self._keep_us)
 
     async def _look(self) -> float:
         """Open a lane for each head that is due and has a slot; answers the seconds until the next one is due."""
@@ -138,14 +150,14 @@ class WebhookDelivery:
         found, upcoming = await self._store.read(partial(self._find, now=now, full=full, shares=shares))
         # each organization in turn, so that none waits behind all that another has due
         opened = [
-            self._open_lane(row, organization)
-            for row_of_each in zip_longest(*([(one, row) for row in rows] for one, rows in found.items()))
-            for organization, row in filter(None, row_of_each)
+            self._open_lane(due, organization)
+            for one_of_each in zip_longest(*([(one, due) for due in lanes] for one, lanes in found.items()))
+            for organization, due in filter(None, one_of_each)
         ]
         if found:
             self._turn = next(reversed(found)) if len(found) == _ORGANIZATIONS else ""
         # a long queue makes looking dear: it must not take all our time
-        long = any(len(rows) >= _AHEAD for rows in found.values()) or len(found) == _ORGANIZATIONS
+        long = any(len(lanes) >= _AHEAD for lanes in found.values()) or len(found) == _ORGANIZATIONS
         await asyncio.sleep(min(time.monotonic() - began, 0.2) if long else 0)
         if long and any(opened) and self._bell is not None:
             self._bell.ring()  # there is more than was looked at
@@ -153,43 +165,41 @@ class WebhookDelivery:
 
     def _find(
         self, tx: Tx, now: int, full: list[str], shares: list[int] | None
-    ) -> tuple[dict[str, list[Row]], int | None]:
-        """The heads that may be posted now, by organization, and when the next one's time comes (µs)."""
-        found: dict[str, list[Row]] = {}
-        for organization in delivery_queue.organizations_due(tx, now, self._turn, _ORGANIZATIONS):
+    ) -> tuple[dict[str, list[DueLane]], int | None]:
+        """The lanes that may be posted now, by organization, and when the next one's time comes (µs)."""
+        found: dict[str, list[DueLane]] = {}
+        for organization in unscoped_organizations_due(tx, now, self._turn, _ORGANIZATIONS):
             if self._slots.room(organization) > 0:
                 found[organization] = self._find_of(tx, organization, now, full, shares)
-        return found, delivery_queue.next_due(tx, now)
+        return found, unscoped_next_due(tx, now)
 
     def _find_of(
         self, tx: Tx, organization: str, now: int, full: list[str], shares: list[int] | None
-    ) -> list[Row]:
+    ) -> list[DueLane]:
         # what is being posted is still due; beyond it, more than there is room for, as some will be refused
         most = self._slots.held(organization) + _AHEAD
         without = set(full)
         for _ in range(_LOOKS):
-            rows = delivery_queue.due(tx, now, organization, without, most, shares)
+            lanes = due_lanes(tx, organization, now, without, most, shares)
             refused = {
-                row["webhook_id"] for row in rows if self._slots.refuses(self._slot_of(row, organization))
+                one.webhook_id for one in lanes if self._slots.refuses(self._slot_of(one, organization))
             }
-            wanted = [
-                row for row in rows if row["lane"] not in self._lanes and row["webhook_id"] not in refused
-            ]
-            if wanted or len(rows) < most or not refused:
+            wanted = [one for one in lanes if one.lane not in self._lanes and one.webhook_id not in refused]
+            if wanted or len(lanes) < most or not refused:
                 break
             without |= refused  # behind all that one of its endpoints has due, another may be free
         return wanted
 
-    def _slot_of(self, row: Row, organization: str) -> Slot:
-        host = host_of(row["url"])
+    def _slot_of(self, due: DueLane, organization: str) -> Slot:
+        host = host_of(due.url)
         standing = self._slots.standing(
             organization,
             host,
-            row["webhook_id"],
-            failing=row["failing_since"] is not None,
-            succeeded=row["succeeded_at"] is not None,
+            due.webhook_id,
+            failing=due.failing_since is not None,
+            succeeded=due.succeeded_at is not None,
         )
-        return Slot(row["lane"], organization, host, row["webhook_id"], standing)
+        return Slot(due.lane, organization, host, due.webhook_id, standing)
 
     def _held(self) -> list[int] | None:
         """The shares of the lanes that are this process's; None: every one."""
@@ -197,9 +207,9 @@ class WebhookDelivery:
             return None
         return [n for n in range(DUTIES["lanes"][1]) if self._leases.holds(("lanes", n))]
 
-    def _open_lane(self, row: Row, organization: str) -> bool:
-        slot, lane = self._slot_of(row, organization), row["lane"]
-        share: Share = ("lanes", row["share"])
+    def _open_lane(self, due: DueLane, organization: str) -> bool:
+        slot, lane = self._slot_of(due, organization), due.lane
+        share: Share = ("lanes", due.share)
         if lane in self._lanes or self._resting(lane) or self._slots.refuses(slot):
             return False
         self._slots.take(slot)
@@ -222,21 +232,21 @@ class WebhookDelivery:
         """Post head after head of a lane. Never raises: whatever goes wrong, the lane is opened again later."""
         lane, ends = slot.lane, time.monotonic() + _TURN
         try:
-            row = await self._store.glance(lambda tx: delivery_queue.head(tx, lane, now_us()))
-            while row is not None and not self._stopping and self._leases.holds(share):
+            head = await self._store.glance(lambda tx: delivery_queue.due_head(tx, lane, now_us()))
+            while head is not None and not self._stopping and self._leases.holds(share):
                 behind = (
-                    await self._store.glance(partial(delivery_queue.after_head, row=row))
-                    if probes(row)
+                    await self._store.glance(partial(next_of_lane, lane=lane, after=head.delivery.id))
+                    if probes(head)
                     else None
                 )
-                posted, tried = await self._post_in_time(slot, row), None
+                posted, tried = await self._post_in_time(slot, head), None
                 if behind is not None and not posted.ok and not slot.late:
                     tried = await self._post_in_time(slot, behind)
-                write = partial(settle, wire=self._wires[row["dialect"]], settings=self._settings)
-                head, row = row, await self._write(partial(write, posted=posted))
+                write = partial(settle, wire=self._wires[head.webhook.dialect], settings=self._settings)
+                refused, head = head, await self._write(partial(write, posted=posted))
                 if tried is not None:
-                    probed = partial(settle_probe, head=head, posted=tried, settings=self._settings)
-                    row = await self._write(probed)
+                    probed = partial(settle_probe, head=refused, posted=tried, settings=self._settings)
+                    head = await self._write(probed)
                 if slot.late or time.monotonic() > ends:
                     break  # its turn is over: others may wait for the slot
         except StoreDown as error:
@@ -251,9 +261,9 @@ class WebhookDelivery:
         self._rest = {one: until for one, until in self._rest.items() if until > now}
         self._rest[lane] = now + seconds
 
-    async def _post_in_time(self, slot: Slot, row: Row) -> Posted:
+    async def _post_in_time(self, slot: Slot, pending: Pending) -> Posted:
         """Post; once it takes long, out of the way of others."""
-        post = asyncio.ensure_future(self._post(row, slot))
+        post = asyncio.ensure_future(self._post(pending, slot))
         slot.post = post
         try:
             await asyncio.wait({post}, timeout=GRACE)
@@ -265,7 +275,7 @@ class WebhookDelivery:
             if slot.cut and post.cancelled():
                 self._slots.suspect(slot.organization, slot.host, slot.webhook)
                 return Posted(
-                    row, None, "TimedOut: no answer, and too many endpoints are slow to wait longer"
+                    pending, None, "TimedOut: no answer, and too many endpoints are slow to wait longer"
                 )
             return post.result()
         finally:
@@ -283,43 +293,44 @@ class WebhookDelivery:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 5.0)
 
-    async def _taken_by_socket(self, wire: Wire, row: Row, event: Row) -> bool:
+    async def _taken_by_socket(self, wire: Wire, pending: Pending) -> bool:
         """Whether an open socket was sent the event; waits for one that is about to be. Asked before the first try
         only: an event that has been posted, perhaps taken, is not told on another channel."""
-        first = row["event_type"] in wire.prefer_socket and not row["attempts"]
+        event = pending.event
+        first = event.type in wire.prefer_socket and not pending.delivery.attempts
         if not first or self._heard is None:
             return False
         try:
-            return await self._heard(row["dialect"], event)
+            return await self._heard(pending.webhook.dialect, event)
         except Exception as error:  # nobody knows: told twice is better than not at all
-            log.warning("whether a socket was sent event evt_%s is not known: %s", row["event_id"], error)
+            log.warning("whether a socket was sent event evt_%s is not known: %s", event.id, error)
             return False
 
-    async def _post(self, row: Row, slot: Slot) -> Posted:
-        hook, wire = row["webhook_id"], self._wires[row["dialect"]]
-        event = event_of(row)
-        if await self._taken_by_socket(wire, row, event):
-            return Posted(row, None, None)
+    async def _post(self, pending: Pending, slot: Slot) -> Posted:
+        webhook, event = pending.webhook, pending.event
+        wire = self._wires[webhook.dialect]
+        if await self._taken_by_socket(wire, pending):
+            return Posted(pending, None, None)
         at = now_us()
         try:
-            body = body_of(wire, event, Try(row["attempts"] + 1, at))
+            body = body_of(wire, event, Try(pending.delivery.attempts + 1, at))
             if body is None:
-                return Posted(row, None, None)
-            headers = headers_of(wire, row, body, at)
+                return Posted(pending, None, None)
+            headers = headers_of(wire, webhook, event.id, body, at)
         except Exception as error:  # one event that cannot be shown must not stop its lane
-            log.exception("event evt_%s cannot be rendered for webhook wh_%s", row["event_id"], hook)
-            return Posted(row, None, f"not rendered: {type(error).__name__}")
+            log.exception("event evt_%s cannot be rendered for webhook wh_%s", event.id, webhook.id)
+            return Posted(pending, None, f"not rendered: {type(error).__name__}")
         try:
             seconds = wire.timeout or self._settings.timeout
-            answer = await self._client.post(row["url"], body, headers, timeout=seconds)
+            answer = await self._client.post(webhook.url, body, headers, timeout=seconds)
         except NetError as error:
-            self._slots.suspect(slot.organization, slot.host, hook)
-            return Posted(row, None, f"{type(error).__name__}: {error}")
+            self._slots.suspect(slot.organization, slot.host, webhook.id)
+            return Posted(pending, None, f"{type(error).__name__}: {error}")
         if answer.duration_ms >= _SLOW_MS:
-            self._slots.suspect(slot.organization, slot.host, hook)
+            self._slots.suspect(slot.organization, slot.host, webhook.id)
         elif answer.ok:
-            self._slots.clear(slot.organization, slot.host, hook)
-        return Posted(row, answer, None)
+            self._slots.clear(slot.organization, slot.host, webhook.id)
+        return Posted(pending, answer, None)
 
 
 def _named(lane: str) -> str:
@@ -333,37 +344,22 @@ def most_posts(settings: Settings) -> int:
     return Slots(settings.webhooks.concurrency * PER_WEBHOOK).most
 
 
-def event_of(row: Row) -> Row:
-    """The event row in a joined delivery row."""
-    return {**row, "id": row["event_id"], "type": row["event_type"], "created_at": row["event_at"]}
-
-
-def body_of(wire: Wire, event: Row, attempt: Try) -> bytes | None:
-    """The exact bytes posted for an event row; None when the dialect has no such event."""
+def body_of(wire: Wire, event: Event, attempt: Try) -> bytes | None:
+    """The exact bytes posted for an event; None when the dialect has no such event."""
     value = wire.render(event, attempt)
     return None if value is None else msgspec.json.encode(value)
 
 
-def headers_of(wire: Wire, row: Row, body: bytes, at: int) -> dict[str, str]:
-    """The owner's extra headers, then ours, which win whatever the case of their names. ``row``: the webhook's columns
-    and ``event_id``; ``at``: this attempt, µs."""
-    secrets = [row["secret"]]
-    if row["old_secret"] and (row["old_secret_until"] or 0) > at:
-        secrets.append(row["old_secret"])
+def headers_of(wire: Wire, webhook: Webhook, event_id: str, body: bytes, at: int) -> dict[str, str]:
+    """The owner's extra headers, then ours, which win whatever the case of their names.
+
+    ``event_id``: the event's ULID; ``at``: the time of this attempt, µs.
+    """
+    secrets = [webhook.secret.reveal()]
+    if webhook.old_secret is not None and (webhook.old_secret_until or 0) > at:
+        secrets.append(webhook.old_secret.reveal())
     ours = {"Content-Type": "application/json", "User-Agent": "Postern-Webhooks/1"}
-    ours |= wire.sign(secrets, f"evt_{row['event_id']}", at // SECOND, body)
+    ours |= wire.sign(secrets, f"evt_{event_id}", at // SECOND, body)
     taken = {name.lower() for name in ours}
-    theirs: dict[str, str] = load(row["headers_json"]) or {}
+    theirs = webhook.headers
     return {**{name: value for name, value in theirs.items() if name.lower() not in taken}, **ours}
-
-
-def _sweep(tx: Tx, before: int) -> None:
-    """Forget what can no longer be replayed."""
-    tx.run("DELETE FROM attempt WHERE created_at < ?", before)
-    tx.run("DELETE FROM label_change WHERE created_at < ?", before)
-    tx.run("DELETE FROM delivery WHERE created_at < ? AND state <> 'pending'", before)
-    tx.run(
-        "DELETE FROM event WHERE created_at < ? AND NOT EXISTS "
-        "(SELECT 1 FROM delivery WHERE delivery.event_seq = event.seq AND delivery.state = 'pending')",
-        before,
-    )

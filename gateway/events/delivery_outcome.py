@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import partial
+from typing import TypedDict
 
 from gateway import metrics
 from gateway.events import delivery_queue
@@ -19,8 +20,22 @@ from gateway.events.dialect_format import Wire
 from gateway.events.schedule import WAITS, Outcome
 from gateway.net.client import Answer
 from gateway.settings import Webhooks
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.deliveries import (
+    Pending,
+    add_attempt,
+    delivery_state,
+    give_up,
+    note_attempts,
+    note_done,
+    note_tried,
+    note_tried_early,
+    promote_head,
+    put_off,
+    suspend_pending,
+)
+from gateway.store.queries.webhooks import change_webhook, last_success, note_failure, note_success
 
 log = logging.getLogger("postern.webhooks")
 
@@ -34,9 +49,9 @@ _LASTING = 60 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What came of trying a row: an answer, an error, or neither (there was nothing to post)."""
+    """What came of trying a delivery: an answer, an error, or neither (there was nothing to post)."""
 
-    row: Row
+    pending: Pending
     answer: Answer | None
     error: str | None
 
@@ -49,23 +64,23 @@ class Posted:
         return self.error or f"HTTP {self.answer.status if self.answer else '?'}"
 
 
-def settle(tx: Tx, posted: Posted, wire: Wire, settings: Webhooks) -> Row | None:
-    """Write an outcome; answers the lane's next row if it is due."""
-    row, now = posted.row, now_us()
+def settle(tx: Tx, posted: Posted, wire: Wire, settings: Webhooks) -> Pending | None:
+    """Write an outcome; answers the lane's next delivery if it is due."""
+    now = now_us()
     if _noted(tx, posted, now):
         if posted.ok:
             _done(tx, posted, settings, now)
         else:
             _failed(tx, posted, wire, settings, now)
     # else it was withdrawn, or its inbox or webhook was deleted, while we posted
-    return delivery_queue.head(tx, row["lane"], now_us())
+    return delivery_queue.due_head(tx, posted.pending.delivery.lane, now_us())
 
 
 def _noted(tx: Tx, posted: Posted, now: int) -> bool:
     """Record a try, where there was one; False when its delivery waits no more."""
-    row = posted.row
-    delivery_queue.in_order(tx, row["organization_id"], row["inbox_id"])
-    if tx.value("SELECT state FROM delivery WHERE id = ?", row["id"]) != "pending":
+    pending = posted.pending
+    delivery_queue.in_order(tx, pending.event.organization_id, pending.delivery.inbox_id)
+    if delivery_state(tx, pending.delivery.id) != "pending":
         return False
     if posted.answer is not None or posted.error is not None:
         _record(tx, posted, now)
@@ -73,30 +88,40 @@ def _noted(tx: Tx, posted: Posted, now: int) -> bool:
     return True
 
 
-def probes(row: Row) -> bool:
-    """Whether the row behind a head is to be posted right after this try of the head, should that fail."""
-    early = row["planned_at"] is not None and row["planned_at"] > now_us()
-    return row["attempts"] + 1 in _PROBED and not early and not delivery_queue.alone(row["lane"])
+def probes(head: Pending) -> bool:
+    """Whether the delivery behind a head is to be posted right after this try of the head, should that fail."""
+    delivery = head.delivery
+    early = delivery.planned_at is not None and delivery.planned_at > now_us()
+    return delivery.attempts + 1 in _PROBED and not early and not delivery_queue.alone(delivery.lane)
 
 
-def settle_probe(tx: Tx, head: Row, posted: Posted, settings: Webhooks) -> Row | None:
-    """Write the outcome of posting the row behind ``head`` right after the head was refused; answers the lane's next
-    row if it is due.
+def settle_probe(tx: Tx, head: Pending, posted: Posted, settings: Webhooks) -> Pending | None:
+    """Write the outcome of posting the delivery behind ``head`` right after the head was refused; answers the lane's
+    next delivery if it is due.
 
     When it was taken, the head is passed over, and tried once more at once, as the endpoint may have come back between
     the two. A refusal counts for nothing.
     """
-    row, now = posted.row, now_us()
+    now = now_us()
     if _noted(tx, posted, now) and posted.ok and posted.answer is not None:
         log.warning(
             "webhook wh_%s refused event evt_%s of inbox inb_%s (message msg_%s) again and took the next one: "
             "later events go on without it, and it is tried again",
-            *(head["webhook_id"], head["event_id"], head["inbox_id"], head["message_id"]),
-            extra={"webhook_id": f"wh_{head['webhook_id']}", "event_id": f"evt_{head['event_id']}"},
+            *_names(head),
+            extra=_fields(head),
         )
         delivery_queue.set_aside(tx, head)
         _done(tx, posted, settings, now)
-    return delivery_queue.head(tx, row["lane"], now_us())
+    return delivery_queue.due_head(tx, posted.pending.delivery.lane, now_us())
+
+
+def _names(pending: Pending) -> tuple[str, str, str | None, str | None]:
+    """The webhook, event, inbox and message of a delivery, for the log."""
+    return pending.webhook.id, pending.event.id, pending.delivery.inbox_id, pending.event.message_id
+
+
+def _fields(pending: Pending) -> dict[str, str]:
+    return {"webhook_id": pending.webhook.public_id, "event_id": pending.event.public_id}
 
 
 def _count(ok: bool) -> None:
@@ -104,16 +129,31 @@ def _count(ok: bool) -> None:
 
 
 def _record(tx: Tx, posted: Posted, now: int) -> None:
-    row = posted.row
-    facts = attempt_facts(row["url"], posted.answer, posted.error)
-    keys = {"delivery_id": row["id"], "event_id": row["event_id"], "webhook_id": row["webhook_id"]}
-    tx.insert("attempt", {**keys, "number": row["attempts"] + 1, **facts, "created_at": now})
+    pending = posted.pending
+    add_attempt(
+        tx,
+        delivery_id=pending.delivery.id,
+        event_id=pending.event.id,
+        webhook_id=pending.webhook.id,
+        number=pending.delivery.attempts + 1,
+        url=pending.webhook.url,
+        created_at=now,
+        **outcome_facts(posted.answer, posted.error),
+    )
 
 
-def attempt_facts(url: str, answer: Answer | None, error: str | None) -> Row:
-    """The columns of an attempt's outcome."""
+class OutcomeFacts(TypedDict):
+    """What an attempt notes of its outcome."""
+
+    status: int | None
+    response: str | None
+    error: str | None
+    duration_ms: int | None
+
+
+def outcome_facts(answer: Answer | None, error: str | None) -> OutcomeFacts:
+    """What an attempt notes of an answer, or of an error in place of one."""
     return {
-        "url": url,
         "status": answer.status if answer else None,
         "response": _excerpt(answer),
         "error": error,
@@ -122,23 +162,20 @@ def attempt_facts(url: str, answer: Answer | None, error: str | None) -> Row:
 
 
 def _done(tx: Tx, posted: Posted, settings: Webhooks, now: int) -> None:
-    row = posted.row
-    number = row["attempts"] + (1 if posted.answer else 0)
-    tx.run("UPDATE delivery SET state = 'done', attempts = ? WHERE id = ?", number, row["id"])
-    delivery_queue.promote(tx, row["lane"])
-    stale = row["failing_since"] is not None or (row["succeeded_at"] or 0) < now - _NOTED_EVERY
+    delivery, webhook = posted.pending.delivery, posted.pending.webhook
+    note_done(tx, delivery.id, delivery.attempts + (1 if posted.answer else 0))
+    promote_head(tx, delivery.lane)
+    stale = webhook.failing_since is not None or (webhook.succeeded_at or 0) < now - _NOTED_EVERY
     if posted.answer and stale:
-        tx.run(
-            "UPDATE webhook SET succeeded_at = ?, failing_since = NULL WHERE id = ?", now, row["webhook_id"]
-        )
-    if posted.answer and (row["failing_since"] or now) < now - _LASTING * settings.retry_scale:
-        delivery_queue.hasten(tx, row["webhook_id"], settings.retry_scale)
+        note_success(tx, webhook.id, now)
+    if posted.answer and (webhook.failing_since or now) < now - _LASTING * settings.retry_scale:
+        delivery_queue.hasten(tx, webhook.id, settings.retry_scale)
 
 
 def _failed(tx: Tx, posted: Posted, wire: Wire, settings: Webhooks, now: int) -> None:
-    row, answer = posted.row, posted.answer
-    early = row["planned_at"] is not None and row["planned_at"] > now
-    number = row["attempts"] + 1
+    delivery, webhook, answer = posted.pending.delivery, posted.pending.webhook, posted.answer
+    early = delivery.planned_at is not None and delivery.planned_at > now
+    number = delivery.attempts + 1
     outcome = wire.plan(
         number,
         status=answer.status if answer else None,
@@ -146,66 +183,50 @@ def _failed(tx: Tx, posted: Posted, wire: Wire, settings: Webhooks, now: int) ->
         now=now / SECOND,
         scale=settings.retry_scale,
     )
-    since, first = row["failing_since"] or now, row["first_failed_at"] or now
-    tx.run(
-        "UPDATE webhook SET failing_since = ? WHERE id = ? AND failing_since IS NULL", now, row["webhook_id"]
-    )
+    since, first = webhook.failing_since or now, delivery.first_failed_at or now
+    note_failure(tx, webhook.id, now)
     too_long = now - since > settings.disable_after_days * DAY * settings.retry_scale
     if wire.disables and (outcome.disable or too_long):
-        tx.run("UPDATE delivery SET attempts = ? WHERE id = ?", number, row["id"])
+        note_attempts(tx, delivery.id, number)
         _switch_off(tx, posted, outcome, now)
         return
     if early:  # tried before its time: that counts for nothing
-        tx.run("UPDATE delivery SET next_at = planned_at, tried_at = ? WHERE id = ?", now, row["id"])
+        note_tried_early(tx, delivery.id, now)
         return
-    tx.run("UPDATE delivery SET attempts = ?, tried_at = ? WHERE id = ?", number, now, row["id"])
+    note_tried(tx, delivery.id, number, now)
     delay = outcome.delay
-    if delay is None and wire.disables and not _taken_since(tx, row, first):
+    if delay is None and wire.disables and (last_success(tx, webhook.id) or 0) <= first:
         delay = WAITS[-1] * settings.retry_scale
     if delay is None:
         log.warning(
             "webhook wh_%s: event evt_%s of inbox inb_%s (message msg_%s) failed for good after %d tries (%s); "
             "replay it when the endpoint is back",
-            *(row["webhook_id"], row["event_id"], row["inbox_id"], row["message_id"], number, posted.why),
-            extra={"webhook_id": f"wh_{row['webhook_id']}", "event_id": f"evt_{row['event_id']}"},
+            *(*_names(posted.pending), number, posted.why),
+            extra=_fields(posted.pending),
         )
-        tx.run("UPDATE delivery SET state = 'failed' WHERE id = ?", row["id"])
-        delivery_queue.promote(tx, row["lane"])
+        give_up(tx, delivery.id)
+        promote_head(tx, delivery.lane)
         return
     at = now + int(delay * SECOND)
     asked = (
         answer is not None and "retry-after" in answer.headers
     )  # nothing is tried before the time it named
-    tx.run(
-        "UPDATE delivery SET first_failed_at = ?, next_at = ?, planned_at = ? WHERE id = ?",
-        *(first, at, None if asked else at, row["id"]),
-    )
-
-
-def _taken_since(tx: Tx, row: Row, since: int) -> bool:
-    """Whether a webhook took anything since a time (µs)."""
-    succeeded_at: int | None = tx.value("SELECT succeeded_at FROM webhook WHERE id = ?", row["webhook_id"])
-    return (succeeded_at or 0) > since
+    put_off(tx, delivery.id, first_failed_at=first, next_at=at, planned_at=None if asked else at)
 
 
 def _switch_off(tx: Tx, posted: Posted, outcome: Outcome, now: int) -> None:
-    row = posted.row
+    webhook = posted.pending.webhook
     reason = "the endpoint answered 410 Gone" if outcome.disable else f"it kept failing: {posted.why}"
     log.warning(
         "webhook wh_%s (%s) is switched off: %s; PATCH it with enabled true when it is mended: what waits for it, and "
         "what comes meanwhile, is delivered then",
-        row["webhook_id"],
-        row["url"],
+        webhook.id,
+        webhook.url,
         reason,
-        extra={"webhook_id": f"wh_{row['webhook_id']}"},
+        extra={"webhook_id": webhook.public_id},
     )
-    tx.run(
-        "UPDATE webhook SET enabled = 0, disabled_reason = ?, updated_at = ?, off_mailed_at = NULL WHERE id = ?",
-        reason,
-        now,
-        row["webhook_id"],
-    )
-    delivery_queue.suspend(tx, row["webhook_id"])
+    change_webhook(tx, webhook.id, enabled=False, disabled_reason=reason, updated_at=now, off_mailed_at=None)
+    suspend_pending(tx, webhook.id)
 
 
 def _excerpt(answer: Answer | None) -> str | None:

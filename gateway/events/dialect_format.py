@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.events.schedule import Outcome, next_try
-from gateway.store.engine import Row
+from gateway.records.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Plan(Protocol):
     ) -> Outcome: ...
 
 
-Render = Callable[[Row, Try], object | None]
-"""An event row, and which attempt it is, into what is posted as JSON; None: the dialect has no such event."""
+Render = Callable[[Event, Try], object | None]
+"""An event, and which attempt it is, into what is posted as JSON; None: the dialect has no such event."""
 
 Sign = Callable[[Sequence[str], str, int, bytes], dict[str, str]]
 """(secrets, newest first; ``evt_…``; Unix seconds; the exact body) into headers."""

@@ -23,8 +23,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gateway.events.log import EventLog
-from gateway.store.engine import Row, Store, StoreDown, Tx
+from gateway.records.events import Event, EventHead
+from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.json_columns import dump
+from gateway.store.queries.events import unscoped_event_heads, unscoped_events, unscoped_newest_seq
 from gateway.store.wake_event import Bell
 
 log = logging.getLogger("postern.live")
@@ -47,33 +49,35 @@ _LATE_US = 20_000_000
 _POLL = 1.0
 _CHUNK = 50
 
-Render = Callable[[Row], object | None]
+Render = Callable[[Event], object | None]
 
 
 @dataclass(slots=True)
 class Happened:
-    """An event row on its way to streams; ``since`` (monotonic seconds) is when it was read."""
+    """An event on its way to streams; ``since`` (monotonic seconds) is when it was read."""
 
-    row: Row
+    event: Event
     since: float = field(default_factory=time.monotonic)
     _texts: dict[str, str | None] = field(default_factory=dict)
 
     def text(self, dialect: str, render: Render) -> str | None:
         """The event as JSON text, rendered once for all streams of a dialect; None when it has no such event."""
         if dialect not in self._texts:
-            value = render(self.row)
+            value = render(self.event)
             self._texts[dialect] = None if value is None else dump(value)
         return self._texts[dialect]
 
 
 class Stream:
-    """One listener. ``wants`` judges an event row of the organization; ``lost`` is set when it must be cut.
+    """One listener. ``wants`` judges an event of the organization; ``lost`` is set when it must be cut.
 
     ``held``: events it was offered and has not told yet. ``replaying``: its socket is reading the log and tells what
     it wants above this ``seq``; None: it is not.
     """
 
-    def __init__(self, organization: str, wants: Callable[[Row], bool], dialect: str = "agentmail") -> None:
+    def __init__(
+        self, organization: str, wants: Callable[[EventHead], bool], dialect: str = "agentmail"
+    ) -> None:
         self.organization = organization
         self.dialect = dialect
         self.wants = wants
@@ -88,7 +92,7 @@ class Stream:
         """Take an event in, or be lost: what waited is let go."""
         if self.lost.is_set():
             return
-        size = len(happened.row["payload_json"])
+        size = len(happened.event.payload_json)
         if len(self._waiting) >= MAX_WAITING or (self._waiting and self._size + size > MAX_WAITING_SIZE):
             self.lose()
             return
@@ -102,11 +106,11 @@ class Stream:
         self._waiting.clear()
         self._some.set()
 
-    def may_tell(self, row: Row) -> bool:
+    def may_tell(self, event: EventHead) -> bool:
         """Whether an event it was offered, or one of its replay, is still to be told."""
-        if row["id"] in self.held:
+        if event.id in self.held:
             return True
-        return self.replaying is not None and row["seq"] > self.replaying and self.wants(row)
+        return self.replaying is not None and event.seq > self.replaying and self.wants(event)
 
     def wake(self) -> None:
         """Let ``next`` answer None: its caller has something else to do."""
@@ -120,7 +124,7 @@ class Stream:
         if not self._waiting:
             return None
         happened = self._waiting.popleft()
-        self._size -= len(happened.row["payload_json"])
+        self._size -= len(happened.event.payload_json)
         return happened
 
 
@@ -194,21 +198,21 @@ class LiveEvents:
         """Whether any socket of a dialect is open."""
         return any(one.dialect == dialect for one in self._streams | self._replaying)
 
-    async def heard_by(self, dialect: str, row: Row) -> bool:
-        """Whether a socket of ``dialect`` was sent this event row; waits while one is still about to be."""
-        key = (dialect, row["id"])
+    async def heard_by(self, dialect: str, event: EventHead) -> bool:
+        """Whether a socket of ``dialect`` was sent this event; waits while one is still about to be."""
+        key = (dialect, event.id)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
-                while key not in self._told and self._may_be_told(dialect, row):
+                while key not in self._told and self._may_be_told(dialect, event):
                     await self._pulse.wait()
         return key in self._told
 
-    def _may_be_told(self, dialect: str, row: Row) -> bool:
-        comes = self._place.is_new(row)
+    def _may_be_told(self, dialect: str, event: EventHead) -> bool:
+        comes = self._place.is_new(event)
         return any(
-            one.may_tell(row) or (comes and one in self._streams and one.wants(row))
+            one.may_tell(event) or (comes and one in self._streams and one.wants(event))
             for one in self._streams | self._replaying
-            if one.dialect == dialect and one.organization == row["organization_id"] and not one.lost.is_set()
+            if one.dialect == dialect and one.organization == event.organization_id and not one.lost.is_set()
         )
 
     async def close(self, seconds: float = 3.0) -> None:
@@ -240,15 +244,15 @@ class LiveEvents:
 
     async def _follow(self, store: Store, bell: Bell, place: _Place) -> None:
         while True:
-            heads: list[Row] = []
+            heads: list[EventHead] = []
             try:
                 heads = await store.read(partial(_heads, last=place.last))
                 news = place.news(heads)
                 for at in range(0, len(news), _CHUNK):
                     # who listens is asked here, after the look: who joined before an event's commit hears it
                     heard = {one.organization for one in self._streams}
-                    ids = [one["id"] for one in news[at : at + _CHUNK] if one["organization_id"] in heard]
-                    self._offer(await store.read(partial(whole, ids=ids)) if ids else [])
+                    ids = [one.id for one in news[at : at + _CHUNK] if one.organization_id in heard]
+                    self._offer(await store.read(partial(unscoped_events, event_ids=ids)) if ids else [])
                     place.pass_by(news[at : at + _CHUNK])
                     self.stir()
             except StoreDown as error:
@@ -256,49 +260,47 @@ class LiveEvents:
             if len(heads) < _BATCH:
                 await bell.wait(_POLL)
 
-    def _offer(self, rows: list[Row]) -> None:
-        for row in rows:
-            happened = Happened(row)
+    def _offer(self, events: list[Event]) -> None:
+        for event in events:
+            happened = Happened(event)
             for one in self._streams:
-                if one.organization != row["organization_id"]:
+                if one.organization != event.organization_id:
                     continue
                 try:
-                    if one.wants(row):
-                        one.held.add(row["id"])
+                    if one.wants(event):
+                        one.held.add(event.id)
                         one.offer(happened)
                 except Exception:  # its own trouble: the others go on
-                    log.exception(
-                        "a WebSocket cannot judge event evt_%s; it is cut and can resume", row["id"]
-                    )
+                    log.exception("a WebSocket cannot judge event evt_%s; it is cut and can resume", event.id)
                     one.lose()
 
 
 class _Place:
     """How far the log was followed: the last ``seq``, and the ids passed lately."""
 
-    def __init__(self, start: list[Row]) -> None:
+    def __init__(self, start: list[EventHead]) -> None:
         self.last = 0
         self._newest = 0
         self._passed: dict[str, int] = {}
         self.pass_by(start)
 
-    def news(self, heads: list[Row]) -> list[Row]:
+    def news(self, heads: list[EventHead]) -> list[EventHead]:
         """Those of ``heads`` (ascending) that were not passed yet."""
-        if heads and heads[-1]["seq"] < self.last:
-            self.last = heads[-1]["seq"]  # the newest rows were deleted
+        if heads and heads[-1].seq < self.last:
+            self.last = heads[-1].seq  # the newest rows were deleted
         return [one for one in heads if self.is_new(one)]
 
-    def is_new(self, row: Row) -> bool:
-        """Whether an event row was not passed yet: the next look finds it."""
-        late = row["seq"] > self.last - OVERLAP and row["created_at"] > self._newest - _LATE_US
-        return row["id"] not in self._passed and (row["seq"] > self.last or late)
+    def is_new(self, event: EventHead) -> bool:
+        """Whether an event was not passed yet: the next look finds it."""
+        late = event.seq > self.last - OVERLAP and event.created_at > self._newest - _LATE_US
+        return event.id not in self._passed and (event.seq > self.last or late)
 
-    def pass_by(self, heads: list[Row]) -> None:
+    def pass_by(self, heads: list[EventHead]) -> None:
         """Note that these were offered."""
         for one in heads:
-            self.last = max(self.last, one["seq"])
-            self._newest = max(self._newest, one["created_at"])
-            self._passed[one["id"]] = one["created_at"]
+            self.last = max(self.last, one.seq)
+            self._newest = max(self._newest, one.created_at)
+            self._passed[one.id] = one.created_at
         surplus = len(self._passed) - 4 * OVERLAP
         for known, at in list(self._passed.items())[: max(surplus, 0)]:
             if at > self._newest - 2 * _LATE_US:
@@ -306,20 +308,9 @@ class _Place:
             del self._passed[known]
 
 
-_HEAD = "SELECT seq, id, organization_id, created_at FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
+def _start(tx: Tx) -> list[EventHead]:
+    return unscoped_event_heads(tx, unscoped_newest_seq(tx) - OVERLAP, _BATCH + OVERLAP)
 
 
-def _start(tx: Tx) -> list[Row]:
-    top = tx.value("SELECT max(seq) FROM event") or 0
-    return tx.rows(_HEAD, top - OVERLAP, _BATCH + OVERLAP)
-
-
-def _heads(tx: Tx, last: int) -> list[Row]:
-    top = tx.value("SELECT max(seq) FROM event") or 0
-    return tx.rows(_HEAD, min(last, top) - OVERLAP, _BATCH + OVERLAP)
-
-
-def whole(tx: Tx, ids: list[str]) -> list[Row]:
-    """The event rows with these ids, in the order of the log."""
-    marks = ", ".join("?" * len(ids))
-    return tx.rows(f"SELECT * FROM event WHERE id IN ({marks}) ORDER BY seq", *ids)  # noqa: S608
+def _heads(tx: Tx, last: int) -> list[EventHead]:
+    return unscoped_event_heads(tx, min(last, unscoped_newest_seq(tx)) - OVERLAP, _BATCH + OVERLAP)

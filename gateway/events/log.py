@@ -14,21 +14,18 @@ from functools import partial
 
 from gateway.events.delivery_queue import enqueue, in_order
 from gateway.events.kinds import OPT_IN
-from gateway.events.reach import HELD, may_carry
-from gateway.store.engine import Row, Tx
+from gateway.events.reach import may_carry
+from gateway.records.events import EventHead
+from gateway.records.webhooks import WebhookFilter
+from gateway.store.engine import Tx
 from gateway.store.ids import derived_ulid, now_us
-from gateway.store.json_columns import dump, load
+from gateway.store.json_columns import dump
+from gateway.store.queries.events import add_event, unscoped_has_event
+from gateway.store.queries.inboxes import unscoped_inbox_addresses
+from gateway.store.queries.webhooks import filters_of_event
 from gateway.store.wakeups import LocalWakeups, Wakeups
 
 log = logging.getLogger("postern.events")
-
-_HOOKS = (  # what a webhook wants, and what the key that answers for it may read
-    "SELECT id, dialect, pod_id, inbox_id, event_types_json, inbox_ids_json, pod_ids_json, key_id, test, "  # noqa: S608
-    # what the gateway switched off itself has a reason, and what happens waits for its return
-    "holder.* FROM webhook "
-    + HELD
-    + "WHERE organization_id = ? AND (enabled = 1 OR disabled_reason IS NOT NULL) AND "
-)
 
 
 class EventLog:
@@ -80,34 +77,29 @@ class EventLog:
             type, organization_id=organization_id, inbox_id=inbox_id, subject=subject, at=at
         )
         if callable(payload):
-            if tx.value("SELECT 1 FROM event WHERE id = ?", event_id):
+            if unscoped_has_event(tx, event_id):
                 return None
             payload = payload()
         in_order(tx, organization_id, inbox_id)
-        added = tx.insert(
-            "event",
-            {
-                "id": event_id,
-                "organization_id": organization_id,
-                "pod_id": pod_id,
-                "inbox_id": inbox_id,
-                "type": type,
-                "message_id": message_id,
-                "payload_json": dump(payload),
-                "test": int(test),
-                "created_at": now_us(),
-            },
-            ignore=True,
+        event = add_event(
+            tx,
+            id=event_id,
+            organization_id=organization_id,
+            pod_id=pod_id,
+            inbox_id=inbox_id,
+            type=type,
+            message_id=message_id,
+            payload_json=dump(payload),
+            test=test,
+            created_at=now_us(),
         )
-        if not added:
+        if event is None:
             return None
-        seq = tx.value("SELECT seq FROM event WHERE id = ?", event_id)
-        happened = {"type": type, "pod_id": pod_id, "inbox_id": inbox_id, "test": test}
-        for hook in _listening(tx, organization_id, happened):
-            enqueue(tx, seq, hook["id"], hook["dialect"], inbox_id, self._retry_scale)
+        for hook in _listening(tx, event):
+            enqueue(tx, event.seq, hook.id, hook.dialect, inbox_id, self._retry_scale)
         tx.after_commit.append(self.ring)
         if log.isEnabledFor(logging.INFO):
-            inbox = tx.value("SELECT address FROM inbox WHERE id = ?", inbox_id) if inbox_id else None
+            inbox = unscoped_inbox_addresses(tx, [inbox_id]).get(inbox_id) if inbox_id else None
             tx.after_commit.append(partial(_note, type, inbox, event_id, message_id))
         return event_id
 
@@ -136,33 +128,29 @@ def event_id_of(type: str, *, organization_id: str, inbox_id: str | None, subjec
     return derived_ulid(at, "event", organization_id, inbox_id or "", type, subject)
 
 
-def _listening(tx: Tx, organization_id: str, event: Row) -> list[Row]:
+def _listening(tx: Tx, event: EventHead) -> list[WebhookFilter]:
     """The webhooks that get an event. OpenMail: an inbox's own URL replaces the account's."""
-    inbox_id = event["inbox_id"]
     hooks = [
-        row
-        for row in (
-            *tx.rows(_HOOKS + "inbox_id IS NULL ORDER BY id", organization_id),
-            *(tx.rows(_HOOKS + "inbox_id = ? ORDER BY id", organization_id, inbox_id) if inbox_id else ()),
-        )
-        if may_carry(row, event) and wants(row, event["type"], event["pod_id"], inbox_id)
+        hook
+        for hook, key in filters_of_event(tx, event.organization_id, event.inbox_id)
+        if may_carry(hook, key, event) and wants(hook, event)
     ]
-    own = any(row["dialect"] == "openmail" and row["inbox_id"] for row in hooks)
-    return [row for row in hooks if not (own and row["dialect"] == "openmail" and not row["inbox_id"])]
+    own = any(hook.dialect == "openmail" and hook.inbox_id for hook in hooks)
+    return [hook for hook in hooks if not (own and hook.dialect == "openmail" and not hook.inbox_id)]
 
 
-def wants(hook: Row, type: str, pod_id: str | None, inbox_id: str | None) -> bool:
-    """Whether a webhook row (its filters) asks for this event."""
-    types = load(hook["event_types_json"])
-    if types and type not in types:
+def wants(hook: WebhookFilter, event: EventHead) -> bool:
+    """Whether a webhook asks for this event."""
+    types = hook.event_types
+    if types and event.type not in types:
         return False
-    if type in OPT_IN and type not in types:
+    if event.type in OPT_IN and event.type not in types:
         return False
-    if hook["inbox_id"] and hook["inbox_id"] != inbox_id:
+    if hook.inbox_id and hook.inbox_id != event.inbox_id:
         return False
-    if hook["pod_id"] and hook["pod_id"] != pod_id:
+    if hook.pod_id and hook.pod_id != event.pod_id:
         return False
-    inboxes, pods = load(hook["inbox_ids_json"]), load(hook["pod_ids_json"])
+    inboxes, pods = hook.inbox_ids, hook.pod_ids
     if not inboxes and not pods:
         return True
-    return inbox_id in inboxes or pod_id in pods
+    return event.inbox_id in inboxes or event.pod_id in pods

@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from gateway.events.live import PATIENCE, LiveEvents, whole
-from gateway.store.engine import Row, Store, StoreDown
+from gateway.events.live import PATIENCE, LiveEvents
+from gateway.records.events import EventHead
+from gateway.store.engine import Store, StoreDown
 from gateway.store.leases import Leases
+from gateway.store.queries.events import unscoped_event_head
 from gateway.store.wakeups import Wakeups
 
 log = logging.getLogger("postern.live")
@@ -27,10 +29,10 @@ class Hearing:
         self._live, self._store, self._leases, self._wakeups = live, store, leases, wakeups
         wakeups.answer("heard", self._answer)
 
-    async def heard_by(self, dialect: str, row: Row) -> bool:
-        """As ``LiveEvents.heard_by``; ``row`` is an event's."""
-        here = asyncio.ensure_future(self._live.heard_by(dialect, row))
-        there = asyncio.ensure_future(self._elsewhere(dialect, row))
+    async def heard_by(self, dialect: str, event: EventHead) -> bool:
+        """As ``LiveEvents.heard_by``."""
+        here = asyncio.ensure_future(self._live.heard_by(dialect, event))
+        there = asyncio.ensure_future(self._elsewhere(dialect, event))
         try:
             for one in asyncio.as_completed((here, there)):
                 if await one:
@@ -40,19 +42,19 @@ class Hearing:
             here.cancel()
             there.cancel()
 
-    async def _elsewhere(self, dialect: str, row: Row) -> bool:
+    async def _elsewhere(self, dialect: str, event: EventHead) -> bool:
         others = self._leases.others("api")
         if not others:
             return False
-        return any(await self._wakeups.ask("heard", f"{dialect} {row['id']}", others, PATIENCE + _SLACK))
+        return any(await self._wakeups.ask("heard", f"{dialect} {event.id}", others, PATIENCE + _SLACK))
 
     async def _answer(self, text: str) -> str:
         dialect, _, event_id = text.partition(" ")
         if not self._live.listens(dialect):
             return ""
         try:
-            rows = await self._store.read(lambda tx: whole(tx, [event_id]))
+            event = await self._store.read(lambda tx: unscoped_event_head(tx, event_id))
         except StoreDown as error:  # who asks posts the event then
             log.warning("whether a socket was sent event evt_%s is not known: %s", event_id, error)
             return ""
-        return "heard" if rows and await self._live.heard_by(dialect, rows[0]) else ""
+        return "heard" if event and await self._live.heard_by(dialect, event) else ""

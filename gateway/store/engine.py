@@ -17,7 +17,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache, partial
-from typing import Any, TypeVar, cast
+from itertools import accumulate
+from typing import Any, TypeVar, cast, overload
 
 import peewee
 from playhouse.pool import MaxConnectionsExceeded
@@ -31,6 +32,8 @@ from gateway.store.sealing import SEALED, Sealer, sealed_names
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
+S = TypeVar("S", bound=Record)
+U = TypeVar("U", bound=Record)
 Row = dict[str, Any]
 
 _MAX_GROUP = 200
@@ -153,6 +156,29 @@ class Sql:
         shape = shape_of(kind)
         query = f"SELECT {shape.columns} FROM {kind.table} {rest}"  # noqa: S608
         return [shape.make(row, self._sealer) for row in self._execute(query, args).fetchall()]
+
+    @overload
+    def joined(self, kinds: tuple[type[R], type[S]], rest: str, *args: object) -> list[tuple[R, S]]: ...
+
+    @overload
+    def joined(
+        self, kinds: tuple[type[R], type[S], type[U]], rest: str, *args: object
+    ) -> list[tuple[R, S, U]]: ...
+
+    def joined(self, kinds: tuple[type[Record], ...], rest: str, *args: object) -> list[Any]:
+        """Records of several kinds in each row of ``SELECT … FROM the first one's table`` and ``rest`` (``JOIN …``).
+
+        Of a table that a LEFT JOIN found nothing in, every field is None.
+        """
+        shapes = [shape_of(kind) for kind in kinds]
+        columns = ", ".join(shape.columns for shape in shapes)
+        ends = list(accumulate(len(shape.names) for shape in shapes))
+        parts = list(zip(shapes, (0, *ends), ends, strict=False))
+        query = f"SELECT {columns} FROM {kinds[0].table} {rest}"  # noqa: S608
+        return [
+            tuple(shape.make(row[start:end], self._sealer) for shape, start, end in parts)
+            for row in self._execute(query, args).fetchall()
+        ]
 
     def add(self, record: Record, *, ignore: bool = False) -> int:
         """INSERT a record; ``ignore`` as in ``insert``."""

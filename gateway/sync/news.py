@@ -26,7 +26,7 @@ from gateway.store import aliases
 from gateway.store.engine import Tx
 from gateway.store.index import Indexed
 from gateway.store.labels import IMPORTED
-from gateway.store.queries.mailbox_index import has_event
+from gateway.store.queries.events import message_has_event
 from gateway.sync.fetch import Found
 from mailserver.addresses import split_recipient
 
@@ -60,7 +60,7 @@ def is_news(
 
 def was_announced(tx: Tx, message_id: str) -> bool:
     """Whether a message has its event."""
-    return has_event(tx, message_id, KINDS)
+    return message_has_event(tx, message_id, KINDS)
 
 
 def _delivered(tx: Tx, inbox: Inbox, found: Found, parsed: ParsedMessage) -> bool:

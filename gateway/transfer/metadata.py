@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from gateway.records.inboxes import Inbox
+from gateway.records.webhooks import Webhook
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.json_columns import load
 from gateway.store.queries.domains import domains_of
@@ -18,6 +19,7 @@ from gateway.store.queries.drafts import draft_file_contents, drafts_after
 from gateway.store.queries.inboxes import unscoped_running_inboxes
 from gateway.store.queries.organizations import unscoped_organization
 from gateway.store.queries.pods import pods_of
+from gateway.store.queries.webhooks import webhooks_of_organization
 
 VERSION = 1
 _PAGE = 500
@@ -61,7 +63,7 @@ def organization_facts(tx: Tx, organization: str) -> Facts:
             {"domain": one.name, "status": one.status, "created_at": iso(one.created_at)}
             for one in domains_of(tx, organization)
         ],
-        "webhooks": [_webhook(one) for one in tx.rows(f"SELECT * FROM webhook WHERE {mine}", organization)],  # noqa: S608
+        "webhooks": [_webhook(one) for one in webhooks_of_organization(tx, organization)],
         "rules": [_rule(one) for one in tx.rows(f"SELECT * FROM list_entry WHERE {mine}", organization)],  # noqa: S608
         "suppressions": [
             {
@@ -174,17 +176,17 @@ def drafts(store: Store, inbox: str) -> Iterator[tuple[Facts, list[tuple[str, by
         last = some[-1].id
 
 
-def _webhook(row: Row) -> Facts:
+def _webhook(hook: Webhook) -> Facts:
     return {
-        "webhook_id": f"wh_{row['id']}",
-        "url": row["url"],
-        "dialect": row["dialect"],
-        "name": row["name"],
-        "event_types": load(row["event_types_json"]),
-        "inbox_ids": load(row["inbox_ids_json"]),
-        "enabled": bool(row["enabled"]),
-        "client_id": row["client_id"],
-        "created_at": iso(row["created_at"]),
+        "webhook_id": hook.public_id,
+        "url": hook.url,
+        "dialect": hook.dialect,
+        "name": hook.name,
+        "event_types": hook.event_types,
+        "inbox_ids": hook.inbox_ids,
+        "enabled": hook.enabled,
+        "client_id": hook.client_id,
+        "created_at": iso(hook.created_at),
     }
 
 

@@ -12,11 +12,12 @@ from gateway.core.key_ring import hash_of
 from gateway.events.log import EventLog
 from gateway.events.payload import message_snapshot
 from gateway.outbox.record import Teller
+from gateway.records.events import Event
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us, number_of
-from gateway.store.json_columns import dump
+from gateway.store.queries.events import unscoped_events
 from tests.api_mail.shelf import Shelf
 
 
@@ -130,10 +131,7 @@ def small_event(
     return f"evt_{made}"
 
 
-def event_rows(shelf: Shelf) -> dict[str, Row]:
+def event_rows(shelf: Shelf) -> dict[str, Event]:
     """The log by event type."""
-    return {row["type"]: row for row in shelf.store.read_now(lambda tx: tx.rows("SELECT * FROM event"))}
-
-
-def plain_row(kind: str, payload: object) -> Row:
-    return {"id": new_ulid(), "type": kind, "payload_json": dump(payload)}
+    ids = shelf.store.read_now(lambda tx: [row["id"] for row in tx.rows("SELECT id FROM event")])
+    return {event.type: event for event in shelf.store.read_now(lambda tx: unscoped_events(tx, ids))}

@@ -12,13 +12,15 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from gateway.api.agentmail.events_view import MAX_PAYLOAD, render
 from gateway.events.log import EventLog
-from gateway.store.engine import Row
+from gateway.records.events import Event
 from gateway.store.json_columns import dump, load
-from tests.api.happenings import domain_verified, event_rows, plain_row, received, tell
+from tests.api.happenings import domain_verified, event_rows, received, tell
 from tests.api_mail.shelf import Shelf, mail
+from tests.events.samples import sample_event
 
 agentmail = pytest.importorskip("agentmail", reason="the official SDK is not installed")
 
@@ -80,10 +82,10 @@ def official(event: dict[str, Any]) -> Any:
     return construct_type(type_=WebsocketsSocketClientResponse, object_=json.loads(dump(event)))  # type: ignore[arg-type]
 
 
-def shown(row: Row) -> dict[str, Any]:
-    event = render(row)
-    assert event is not None
-    return event
+def shown(event: Event) -> dict[str, Any]:
+    made = render(event)
+    assert made is not None
+    return made
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ async def test_a_received_message(shelf: Shelf, kind: str) -> None:
     assert None not in event["thread"].values()
     parsed = official(event)
     assert type(parsed).__name__ == "MessageReceivedEvent"
-    assert (parsed.event_id, parsed.event_type) == (f"evt_{row['id']}", kind)
+    assert (parsed.event_id, parsed.event_type) == (row.public_id, kind)
     assert parsed.message.message_id == f"msg_{ulid}" == parsed.thread.last_message_id
     assert parsed.message.from_ == "Änn <ann@far.example>"
     assert (parsed.message.to, parsed.message.cc) == (["Bot <bot@postern.test>"], ["c@far.example"])
@@ -141,7 +143,7 @@ async def test_every_other_event(shelf: Shelf) -> None:
         assert set(event[name]) == keys, kind
         parsed = official(event)
         assert type(parsed).__name__ == wanted
-        assert parsed.event_id == f"evt_{rows[kind]['id']}"
+        assert parsed.event_id == rows[kind].public_id
         getattr(agentmail, wanted)(**json.loads(dump(event)))
     assert shown(rows["message.sent"])["send"]["recipients"] == ["ann@far.example"]
     bounce = shown(rows["message.bounced"])["bounce"]
@@ -155,22 +157,22 @@ async def test_every_other_event(shelf: Shelf) -> None:
 
 
 async def test_what_agentmail_does_not_have_is_left_unsaid() -> None:
-    assert render(plain_row("inbox.created", {})) is None
+    assert render(sample_event("inbox.created", {})) is None
 
 
 async def test_a_huge_message_stays_under_the_cap(shelf: Shelf) -> None:
     # under a million characters, so the snapshot keeps it, but over a million octets
     received(shelf, EventLog(), shelf.inbox("bot@postern.test"), mail(1, text="é \n" * 200_000))
-    row = event_rows(shelf)["message.received"]
-    facts = load(row["payload_json"])
+    kept = event_rows(shelf)["message.received"]
+    facts = load(kept.payload_json)
     facts["message"]["text"] = "é" * 600_000
-    event = shown({**row, "payload_json": dump(facts)})
+    event = shown(replace(kept, payload_json=dump(facts)))
     assert len(msgspec.json.encode(event)) <= MAX_PAYLOAD
     assert "text" not in event["message"]
     assert event["message"]["subject"] == "mail 1"
     assert type(official(event)).__name__ == "MessageReceivedEvent"
     facts["message"]["text"] = "small enough"
-    assert shown({**row, "payload_json": dump(facts)})["message"]["text"] == "small enough"
+    assert shown(replace(kept, payload_json=dump(facts)))["message"]["text"] == "small enough"
 
 
 async def test_javascript_reads_back_the_same_octets(shelf: Shelf) -> None:
@@ -188,19 +190,11 @@ async def test_javascript_reads_back_the_same_octets(shelf: Shelf) -> None:
 
 async def test_the_delivery_engine_posts_this_rendering(shelf: Shelf) -> None:
     from gateway.api.agentmail import agentmail_dialect
-    from gateway.events.deliver import body_of, event_of
+    from gateway.events.deliver import body_of
     from gateway.events.dialect_format import Try
     from gateway.settings import Settings
 
     received(shelf, EventLog(), shelf.inbox("bot@postern.test"), mail(1))
-    row = event_rows(shelf)["message.received"]
-    joined = {
-        **row,
-        "event_id": row["id"],
-        "event_type": row["type"],
-        "event_at": row["created_at"],
-        "id": 1,
-        "dialect": "agentmail",
-    }
-    body = body_of(agentmail_dialect.wire(cast(Any, Settings())), event_of(joined), Try(1, 0))
-    assert body == msgspec.json.encode(shown(row))
+    kept = event_rows(shelf)["message.received"]
+    body = body_of(agentmail_dialect.wire(cast(Any, Settings())), kept, Try(1, 0))
+    assert body == msgspec.json.encode(shown(kept))

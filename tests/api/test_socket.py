@@ -31,6 +31,7 @@ from gateway.store.ids import new_ulid
 from tests.api.happenings import add_key, add_pod, domain_verified, received, small_event
 from tests.api_mail.shelf import Shelf, mail
 from tests.databases import on_postgres
+from tests.events.samples import sample_event
 from tests.http_server import served
 
 pytestmark = pytest.mark.anyio
@@ -500,9 +501,9 @@ async def test_a_client_that_reads_nothing_is_cut_by_time(
 async def test_one_that_falls_behind_by_number_is_cut(place: Place) -> None:
     stream = Stream(place.shelf.organization, lambda row: True)
     for _ in range(MAX_WAITING):
-        stream.offer(Happened({"payload_json": "{}"}))
+        stream.offer(Happened(sample_event("message.received", {})))
     assert not stream.lost.is_set()
-    stream.offer(Happened({"payload_json": "{}"}))
+    stream.offer(Happened(sample_event("message.received", {})))
     assert stream.lost.is_set()
 
 

@@ -12,11 +12,13 @@ from gateway.api.openmail.events_view import render, render_test
 from gateway.api.openmail.wire import openmail_wire, plan
 from gateway.events.deliver import body_of
 from gateway.events.dialect_format import Try
+from gateway.records.events import Event
 from gateway.records.inboxes import Inbox
 from gateway.settings import Http, Settings
 from gateway.store.json_columns import dump
 from tests.api_openmail.hooks import Hooks, about, account_hook, valid
 from tests.e2e.world import deliver, letter, until
+from tests.events.samples import sample_event
 from tests.gateway_process import GatewayProcess, Organization
 
 NOW = 1_795_246_323_528_000
@@ -48,9 +50,8 @@ def snapshot(**message: Any) -> dict[str, Any]:
     return {"message": {**facts, **message}, "inbox": inbox}
 
 
-def event(kind: str, payload: dict[str, Any]) -> dict[str, Any]:
-    row = {"id": "01m7yg9x9r3dyp0asmy5pa8drm", "type": kind, "created_at": NOW}
-    return {**row, "payload_json": dump(payload)}
+def event(kind: str, payload: dict[str, Any]) -> Event:
+    return sample_event(kind, payload, id="01m7yg9x9r3dyp0asmy5pa8drm", created_at=NOW)
 
 
 def shown(kind: str, payload: dict[str, Any], attempt: Try = FIRST) -> Any:

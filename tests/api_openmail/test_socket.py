@@ -18,6 +18,7 @@ from gateway.api.openmail import socket as socket_module
 from gateway.api.openmail.events_view import render
 from gateway.events.dialect_format import Try
 from gateway.store.ids import new_ulid
+from gateway.store.queries.events import unscoped_event
 from tests.api.happenings import add_key, add_pod
 from tests.api_mail.shelf import Shelf
 from tests.api_openmail.served import (
@@ -195,14 +196,12 @@ async def test_an_event_is_the_webhooks_payload(place: Place) -> None:
         await subscribe(socket)
         event_id = place.happen("Grüße")
         event = await hear(socket)
-    row = place.shelf.store.read_now(
-        lambda tx: tx.row("SELECT * FROM event WHERE id = ?", event_id.removeprefix("evt_"))
-    )
-    assert row is not None
+    kept = place.shelf.store.read_now(lambda tx: unscoped_event(tx, event_id.removeprefix("evt_")))
+    assert kept is not None
     assert event["event_id"] == event_id
     assert event["attempt"] == 1
     assert event["delivered_at"].endswith("Z")
-    posted = encoded(render(row, Try(1, 0), ""))
+    posted = encoded(render(kept, Try(1, 0), ""))
     assert {**event, "delivered_at": None} == {**posted, "delivered_at": None}
     assert "type" not in event
 

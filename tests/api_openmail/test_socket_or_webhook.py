@@ -22,7 +22,7 @@ from gateway.events import live
 from gateway.events.deliver import WebhookDelivery
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
-from gateway.store.engine import Row
+from gateway.records.events import Event
 from tests.api_mail.shelf import Shelf
 from tests.api_openmail.served import Place, ask, ending, serving, stuck, subjects, subscribe, until
 from tests.events.endpoint import Endpoint, endpoint
@@ -208,10 +208,10 @@ async def test_an_event_that_cannot_be_shown_stops_nothing(
     def manner(core: Core) -> Manner:
         made = plain(core)
 
-        def shown(row: Row) -> object | None:
-            if '"poison"' in row["payload_json"]:
+        def shown(event: Event) -> object | None:
+            if '"poison"' in event.payload_json:
                 raise KeyError("inbox")
-            return made.render(row)
+            return made.render(event)
 
         return replace(made, render=shown)
 

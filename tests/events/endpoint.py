@@ -19,8 +19,9 @@ from gateway.events.log import EventLog
 from gateway.events.webhook_signing import new_secret, sign
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
+from gateway.records.events import Event
 from gateway.settings import Settings
-from gateway.store.engine import Row, Store, Tx
+from gateway.store.engine import Store, Tx
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
 from tests.databases import database_url
@@ -117,8 +118,8 @@ async def engine(
             await one.stop()
 
 
-def payload_of(row: Row, attempt: Try) -> Any:
-    return msgspec.json.decode(row["payload_json"])
+def payload_of(event: Event, attempt: Try) -> Any:
+    return msgspec.json.decode(event.payload_json)
 
 
 async def hook(store: Store, url: str, **more: Any) -> str:

@@ -13,8 +13,10 @@ from gateway.events.dialect_format import Wire
 from gateway.events.live import LiveEvents, Stream
 from gateway.events.log import EventLog
 from gateway.events.webhook_signing import sign
-from gateway.store.engine import Row, Store, StoreDown
+from gateway.records.events import Event
+from gateway.store.engine import Store, StoreDown
 from gateway.store.migrate import migrate
+from gateway.store.queries.deliveries import DueLane
 from tests.events.endpoint import ORGANIZATION, endpoint, engine, happen, hook, payload_of, settings_of, until
 from tests.postgres_server import PostgresCluster, postgres_cluster
 
@@ -40,14 +42,14 @@ def db(own: PostgresCluster) -> Iterator[Store]:
 WIRES = {"agentmail": Wire(render=payload_of, sign=sign, prefer_socket=frozenset({"message.received"}))}
 
 
-async def heard_nowhere(dialect: str, row: Row) -> bool:
+async def heard_nowhere(dialect: str, event: Event) -> bool:
     raise StoreDown("the processes that serve the API cannot be asked")
 
 
 async def test_deliveries_and_sockets_go_on_after_the_database_was_away(
     own: PostgresCluster, db: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    log, live, stream = EventLog(), LiveEvents(), Stream(ORGANIZATION, lambda row: True)
+    log, live, stream = EventLog(), LiveEvents(), Stream(ORGANIZATION, lambda event: True)
     holds = asyncio.Event()
 
     async def slow(request: web.Request) -> web.Response:
@@ -81,7 +83,7 @@ async def test_deliveries_and_sockets_go_on_after_the_database_was_away(
             while len(told) < 20:
                 happened = await stream.next()
                 assert happened is not None
-                told.add(happened.row["id"])
+                told.add(happened.event.id)
         assert not stream.lost.is_set()
         assert "whether a socket was sent event" in caplog.text, "and it was posted"
     live.leave(stream)
@@ -97,23 +99,16 @@ async def test_a_lane_whose_head_cannot_be_read_ends_in_words(
         await happen(db, log, 1)
         await until(lambda: len(end.posts) == 1)
         await asyncio.to_thread(own.kill)
-        row = {
-            "lane": "w/a",
-            "webhook_id": "w",
-            "share": 0,
-            "url": end.url,
-            "failing_since": None,
-            "succeeded_at": 1,
-        }
+        due = DueLane("w/a", 0, "w", end.url, failing_since=None, succeeded_at=1)
         with caplog.at_level(logging.INFO):
-            assert deliveries._open_lane(row, ORGANIZATION)
+            assert deliveries._open_lane(due, ORGANIZATION)
             await until(
                 lambda: "the deliveries of webhook wh_w for inbox inb_a wait for the database" in caplog.text,
                 30,
             )
         assert [one for one in caplog.records if one.exc_info] == []
-        assert not deliveries._open_lane(row, ORGANIZATION), "it rests a little"
+        assert not deliveries._open_lane(due, ORGANIZATION), "it rests a little"
         await asyncio.to_thread(own.start)
-        await until(lambda: deliveries._open_lane(row, ORGANIZATION), 30)
+        await until(lambda: deliveries._open_lane(due, ORGANIZATION), 30)
         await happen(db, log, 2)
         await until(lambda: len(end.posts) == 2, 30)

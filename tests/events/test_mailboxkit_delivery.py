@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import web
 
 from gateway.api.mailboxkit.wire import TRIES_AT, mailboxkit_wire
 from gateway.core.webhooks import attempts as webhook_attempts
+from gateway.core.webhooks.attempts import Tried
 from gateway.events.dialect_format import Wire
 from gateway.events.log import EventLog
 from gateway.settings import Settings
-from gateway.store.engine import Row, Store, Tx
+from gateway.store.engine import Store, Tx
 from gateway.store.listing import Window
 from tests.events.endpoint import endpoint, engine, happen, hook, open_store, payload_of, settings_of, until
 
@@ -36,10 +36,10 @@ async def subscribe(db: Store, url: str) -> str:
     return await hook(db, url, dialect="mailboxkit", event_types_json='["message.received"]')
 
 
-async def rows_of(db: Store, webhook: str, count: int) -> list[Row]:
+async def rows_of(db: Store, webhook: str, count: int) -> list[Tried]:
     """The attempts of a webhook, newest first, when there are ``count``."""
 
-    def read(tx: Tx) -> list[Any]:
+    def read(tx: Tx) -> list[Tried]:
         return webhook_attempts.attempts_of(tx, webhook, Window(100), payloads=True).rows
 
     async with asyncio.timeout(20):
@@ -60,10 +60,10 @@ async def test_seven_tries_are_made_and_none_after_them(db: Store) -> None:
         webhook = await subscribe(db, end.url + "/hook")
         await happen(db, log, 1)
         rows = await rows_of(db, webhook, len(TRIES_AT))
-        assert [one["number"] for one in rows] == [7, 6, 5, 4, 3, 2, 1]
-        assert {one["state"] for one in rows} == {"failed"}
-        assert [one["retry_at"] for one in rows] == [None] * 7
-        assert {len(one["response"]) for one in rows} == {2048}
+        assert [one.attempt.number for one in rows] == [7, 6, 5, 4, 3, 2, 1]
+        assert {one.state for one in rows} == {"failed"}
+        assert [one.retry_at for one in rows] == [None] * 7
+        assert {len(one.attempt.response or "") for one in rows} == {2048}
         assert len({one.body for one in end.posts}) == 1
         await happen(db, log, 2)  # the webhook is still on, though it answered Gone for all its days
         await until(lambda: 2 in [one.number for one in end.posts])
@@ -85,8 +85,8 @@ async def test_the_dialect_says_how_long_an_endpoint_has(db: Store) -> None:
         webhook = await subscribe(db, end.url + "/hook")
         await happen(db, log, 1)
         (row,) = await rows_of(db, webhook, 1)
-        assert "TimedOut" in row["error"]
-        assert row["retry_at"] > row["created_at"]
+        assert "TimedOut" in (row.attempt.error or "")
+        assert (row.retry_at or 0) > row.attempt.created_at
         let_go.set()
 
 
@@ -101,5 +101,5 @@ async def test_a_list_of_attempts_holds_so_much_and_no_more(
             await happen(db, log, number)
             await until(lambda: len(end.posts) == number)  # noqa: B023 - awaited within the turn
             rows = await rows_of(db, webhook, number)
-        assert [one["event"] is None for one in rows] == [False, True, True]
-        assert {one["event_type"] for one in rows} == {"message.received"}
+        assert [one.event is None for one in rows] == [False, True, True]
+        assert {one.event_type for one in rows} == {"message.received"}

@@ -14,6 +14,7 @@ from aiohttp import web
 from gateway.api.openmail.wire import openmail_wire
 from gateway.events.dialect_format import Wire
 from gateway.events.log import EventLog
+from gateway.records.events import Event
 from gateway.settings import Settings
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.json_columns import load
@@ -104,9 +105,9 @@ async def test_what_a_socket_took_is_not_posted_but_a_suspension_always_is(db: S
     log = EventLog()
     asked: list[tuple[str, str]] = []
 
-    async def heard(dialect: str, row: Row) -> bool:
-        asked.append((dialect, row["type"]))
-        return bool(load(row["payload_json"])["n"] == 1)
+    async def heard(dialect: str, event: Event) -> bool:
+        asked.append((dialect, event.type))
+        return bool(load(event.payload_json)["n"] == 1)
 
     async with endpoint() as end, engine(db, log, wires=WIRES, heard=heard):
         await openmail(db, end.url + "/hook")

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from gateway.events import delivery_queue
 from gateway.events.delivery_outcome import SECOND
 from gateway.events.log import EventLog
 from gateway.events.schedule import SPAN, WAITS
 from gateway.store.engine import Row, Store
 from gateway.store.ids import now_us
+from gateway.store.queries import deliveries as queries
 from tests.events.endpoint import endpoint, engine, happen, hook, open_store, settings_of, until
 
 pytestmark = pytest.mark.anyio
@@ -174,14 +174,14 @@ async def test_what_comes_while_a_webhook_is_switched_off_waits_for_its_return(d
         await asyncio.sleep(0.5)
         assert door.asked <= asked + 2, "nothing is posted but what was on its way"
         assert {row["state"] for row in await deliveries(db)} == {"pending"}
-        assert await db.read(delivery_queue.waiting) == 0
-        await db.write(delivery_queue.promote_all)
-        assert not await db.read(lambda tx: delivery_queue.organizations_due(tx, now_us(), "", 10))
+        assert await db.read(queries.unscoped_waiting_deliveries) == 0
+        await db.write(queries.unscoped_promote_heads)
+        assert not await db.read(lambda tx: queries.unscoped_organizations_due(tx, now_us(), "", 10))
         door.status = 200
 
         def switch_on(tx: Any) -> None:
             tx.run("UPDATE webhook SET enabled = 1, failing_since = NULL, disabled_reason = NULL")
-            delivery_queue.resume(tx, ulid)
+            queries.resume_pending(tx, ulid)
 
         await db.write(switch_on)
         log.ring()
@@ -196,12 +196,12 @@ async def test_so_many_wait_for_one_that_is_switched_off_and_so_long(db: Store) 
     for n in range(10):
         await happen(db, log, n)
     assert {row["webhook_id"] for row in await deliveries(db)} == {ulid}
-    await db.write(lambda tx: delivery_queue.drop_surplus(tx, 10, 0))
+    await db.write(lambda tx: queries.unscoped_drop_surplus(tx, 10, 0))
     assert len(await deliveries(db, state="pending")) == 10
-    await db.write(lambda tx: delivery_queue.drop_surplus(tx, 6, 0))
+    await db.write(lambda tx: queries.unscoped_drop_surplus(tx, 6, 0))
     assert [row["state"] for row in await deliveries(db)] == ["failed"] * 4 + ["pending"] * 6
     await db.write(lambda tx: tx.run("UPDATE delivery SET created_at = 1 WHERE id <= 5"))
-    await db.write(lambda tx: delivery_queue.drop_surplus(tx, 6, 2))
+    await db.write(lambda tx: queries.unscoped_drop_surplus(tx, 6, 2))
     assert len(await deliveries(db, state="pending")) == 5
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.events import delivery_queue
 from gateway.store import migrate as migrating
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.ids import now_us
 from gateway.store.migrate import migrate
+from gateway.store.queries import deliveries
 from tests.postgres_server import PostgresCluster
 
 LEVEL = "0006_fair_deliveries"
@@ -48,7 +48,7 @@ def _fill(tx: Tx) -> None:
         tx.insert("webhook", {**hook, "secret": "s", **at, **more})
     for lane, state, attempts, next_at in (
         ("works/a", "pending", 3, 999),
-        ("works/a", "pending", 0, delivery_queue.BEHIND),
+        ("works/a", "pending", 0, deliveries.BEHIND),
         ("works/b", "done", 1, 0),
     ):
         row = {"event_seq": 1, "webhook_id": "works", "lane": lane, "state": state, "attempts": attempts}
@@ -74,8 +74,8 @@ def test_what_waits_is_still_delivered(url: str, tmp_path: Path, monkeypatch: py
             for one in store.read_now(lambda tx: tx.rows("SELECT * FROM webhook"))
         }
         assert hooks == {"works": None, "off": 7}, "nobody is written to about one that was off before"
-        assert store.read_now(lambda tx: delivery_queue.organizations_due(tx, now_us(), "", 9)) == [
+        assert store.read_now(lambda tx: deliveries.unscoped_organizations_due(tx, now_us(), "", 9)) == [
             "org-works"
         ]
-        due = store.read_now(lambda tx: delivery_queue.due(tx, now_us(), "org-works", (), 9))
-        assert [one["lane"] for one in due] == ["works/a"]
+        due = store.read_now(lambda tx: deliveries.due_lanes(tx, "org-works", now_us(), (), 9))
+        assert [one.lane for one in due] == ["works/a"]

@@ -1,4 +1,4 @@
-"""An event row as AgentMail's event JSON: the body of a webhook, the text frame of a WebSocket, a row of /events.
+"""An event as AgentMail's event JSON: the body of a webhook, the text frame of a WebSocket, a row of /events.
 
 Unlike answers to requests, events carry exactly AgentMail's keys: the official Node SDK refuses a payload with
 any other key, and the Python SDK picks its class by which one fits. Keys the SDKs require are always there;
@@ -13,6 +13,7 @@ from typing import Any
 from gateway.api.agentmail.views import attachment_public
 from gateway.api.times import iso_of
 from gateway.mime.types import Address
+from gateway.records.events import Event
 from gateway.store.json_columns import dump, load
 
 MAX_PAYLOAD = 1_000_000
@@ -22,30 +23,29 @@ _HEAVY = (("text", "html"), ("extracted_text", "extracted_html"), ("headers",), 
 _MAX_INDEX = (1 << 32) - 2
 
 
-def render(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The event JSON of a row of table event (``id``, ``type``, ``payload_json``); None for a type that AgentMail
-    does not have."""
-    kind = row["type"]
+def render(event: Event) -> dict[str, Any] | None:
+    """The JSON of an event; None for a type that AgentMail does not have."""
+    kind = event.type
     if kind != "message.received" and not kind.startswith("message.received."):
         name, show = _OTHERS.get(kind, (None, None))
         if name is None or show is None:
             return None
-        return _frame(row, {name: show(load(row["payload_json"]))})
-    facts = load(row["payload_json"])
+        return _frame(event, {name: show(load(event.payload_json))})
+    facts = load(event.payload_json)
     message = _message(facts["message"])
-    event = _frame(row, {"message": message, "thread": _thread(facts["thread"])})
+    shown = _frame(event, {"message": message, "thread": _thread(facts["thread"])})
     # JSON text of four octets a character at the most: measuring is for the few that could be over
-    if len(row["payload_json"]) > MAX_PAYLOAD // 4:
+    if len(event.payload_json) > MAX_PAYLOAD // 4:
         for names in _HEAVY:
-            if len(dump(event).encode()) <= MAX_PAYLOAD:
+            if len(dump(shown).encode()) <= MAX_PAYLOAD:
                 break
             for name in names:
                 message.pop(name, None)
-    return event
+    return shown
 
 
-def _frame(row: Mapping[str, Any], content: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "event", "event_type": row["type"], "event_id": f"evt_{row['id']}", **content}
+def _frame(event: Event, content: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "event", "event_type": event.type, "event_id": event.public_id, **content}
 
 
 def _message(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,13 @@ import msgspec
 from gateway.api.times import iso, iso_of
 from gateway.core.accounts.organizations import Account
 from gateway.core.domains.records import records_of
+from gateway.core.webhooks.attempts import Tried
 from gateway.records.accounts import ApiKey, Pod
 from gateway.records.domains import Domain
 from gateway.records.inboxes import Inbox
+from gateway.records.webhooks import Webhook
 from gateway.settings import Settings
 from gateway.store.engine import Row
-from gateway.store.json_columns import load
 
 
 class OrganizationView(msgspec.Struct):
@@ -247,41 +248,42 @@ def domain_view(row: Domain, settings: Settings) -> DomainView:
     )
 
 
-def webhook_view(row: Row, *, secret: bool = False) -> WebhookView:
+def webhook_view(hook: Webhook, *, secret: bool = False) -> WebhookView:
     view = WebhookView(
-        webhook_id=f"wh_{row['id']}",
-        url=row["url"],
-        event_types=load(row["event_types_json"]),
-        inbox_ids=[f"inb_{one}" for one in load(row["inbox_ids_json"])],
-        pod_ids=[f"pod_{one}" for one in load(row["pod_ids_json"])],
-        enabled=bool(row["enabled"]),
-        client_id=row["client_id"],
-        created_at=iso_of(row["created_at"]),
-        updated_at=iso_of(row["updated_at"]),
+        webhook_id=hook.public_id,
+        url=hook.url,
+        event_types=hook.event_types,
+        inbox_ids=[f"inb_{one}" for one in hook.inbox_ids],
+        pod_ids=[f"pod_{one}" for one in hook.pod_ids],
+        enabled=hook.enabled,
+        client_id=hook.client_id,
+        created_at=iso_of(hook.created_at),
+        updated_at=iso_of(hook.updated_at),
     )
-    if row["pod_id"]:
-        view.pod_id = f"pod_{row['pod_id']}"
-    if row["inbox_id"]:
-        view.inbox_id = f"inb_{row['inbox_id']}"
-    if row.get("disabled_reason"):
-        view.disabled_reason = row["disabled_reason"]
+    if hook.pod_id:
+        view.pod_id = f"pod_{hook.pod_id}"
+    if hook.inbox_id:
+        view.inbox_id = f"inb_{hook.inbox_id}"
+    if hook.disabled_reason:
+        view.disabled_reason = hook.disabled_reason
     if secret:
-        view.secret = row["secret"]
+        view.secret = hook.secret.reveal()
     return view
 
 
-def attempt_view(row: Row) -> AttemptView:
+def attempt_view(tried: Tried) -> AttemptView:
+    attempt = tried.attempt
     return AttemptView(
-        attempt=row["number"],
-        event_id=_public("evt", row["event_id"]),
-        event_type=row["event_type"],
-        url=row["url"],
-        status=row["status"],
-        response=row["response"],
-        error=row["error"],
-        duration_ms=row["duration_ms"],
-        delivery_state=row["state"],
-        created_at=iso_of(row["created_at"]),
+        attempt=attempt.number,
+        event_id=_public("evt", attempt.event_id),
+        event_type=tried.event_type,
+        url=attempt.url,
+        status=attempt.status,
+        response=attempt.response,
+        error=attempt.error,
+        duration_ms=attempt.duration_ms,
+        delivery_state=tried.state,
+        created_at=iso_of(attempt.created_at),
     )
 
 

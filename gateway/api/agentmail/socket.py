@@ -31,7 +31,8 @@ from gateway.api.socket_auth import admit, counted
 from gateway.core.context import Core
 from gateway.core.errors import CoreError, Invalid, LimitReached
 from gateway.core.event_reach import position_of
-from gateway.store.engine import Row, Tx
+from gateway.records.events import EventHead
+from gateway.store.engine import Tx
 from gateway.store.scope import Scope
 
 log = logging.getLogger("postern.socket")
@@ -84,8 +85,8 @@ class _Listener:
         """Serve until the end."""
         await self._events.run(self._subscribe)
 
-    def _wants(self, row: Row) -> bool:
-        return any(one.wants(row) for one in self._choices)
+    def _wants(self, event: EventHead) -> bool:
+        return any(one.wants(event) for one in self._choices)
 
     async def _subscribe(self, data: bytes) -> None:
         frame, scope = _frame(data), self._events.scope

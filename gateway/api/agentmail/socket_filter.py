@@ -11,7 +11,8 @@ from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.webhooks.webhooks import MAX_IDS, check_types
 from gateway.events.kinds import OPT_IN
 from gateway.events.reach import permissions_of
-from gateway.store.engine import Row, Tx
+from gateway.records.events import EventHead
+from gateway.store.engine import Tx
 from gateway.store.scope import Scope
 
 _Refs = Annotated[list[Annotated[str, msgspec.Meta(max_length=320)]], msgspec.Meta(max_length=MAX_IDS)]
@@ -35,14 +36,14 @@ class Choice:
     inboxes: frozenset[str]
     pods: frozenset[str]
 
-    def wants(self, row: Row) -> bool:
-        """Whether an event row is asked for."""
-        kind = row["type"]
+    def wants(self, event: EventHead) -> bool:
+        """Whether an event is asked for."""
+        kind = event.type
         if kind not in self.types if self.types else kind in OPT_IN:
             return False
         if not self.inboxes and not self.pods:
             return True
-        return row["inbox_id"] in self.inboxes or row["pod_id"] in self.pods
+        return event.inbox_id in self.inboxes or event.pod_id in self.pods
 
 
 def choose(tx: Tx, scope: Scope, frame: Subscribe) -> Choice:

@@ -14,7 +14,6 @@ from gateway.core.access import changes, reads
 from gateway.core.errors import Invalid
 from gateway.core.webhooks import replay as webhook_replay
 from gateway.core.webhooks import webhooks
-from gateway.store.json_columns import load
 
 table = Table("webhooks")
 
@@ -84,7 +83,7 @@ async def create_webhook(call: Call[CreateWebhook, NoQuery]) -> WebhookView:
     body = call.body
     if body.event_types is None:
         raise Invalid("event_types is required", field="event_types", fix='write ["message.received"]')
-    row, new = await webhooks.create(
+    hook, new = await webhooks.create(
         call.core,
         call.scope,
         webhooks.NewWebhook(
@@ -100,7 +99,7 @@ async def create_webhook(call: Call[CreateWebhook, NoQuery]) -> WebhookView:
     )
     if not new:
         call.status = 200
-    return webhook_view(row, secret=new or _secret(call))
+    return webhook_view(hook, secret=new or _secret(call))
 
 
 @table.get("/webhooks", rows=("webhooks", WebhookView), also=_also("/webhooks"), access=reads("webhook_read"))
@@ -116,8 +115,8 @@ async def list_webhooks(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
 )
 async def get_webhook(call: Call[NoBody, NoQuery]) -> WebhookView:
     """Get a webhook."""
-    row = await webhooks.get(call.core, call.scope, _among(call), call.ids["webhook_id"])
-    return webhook_view(row, secret=_secret(call))
+    hook = await webhooks.get(call.core, call.scope, _among(call), call.ids["webhook_id"])
+    return webhook_view(hook, secret=_secret(call))
 
 
 @table.patch(
@@ -139,8 +138,8 @@ async def update_webhook(call: Call[UpdateWebhook, NoQuery]) -> WebhookView:
         remove_pod_ids=body.remove_pod_ids or (),
         enabled=body.enabled,
     )
-    row = await webhooks.update(call.core, call.scope, _among(call), call.ids["webhook_id"], change)
-    return webhook_view(row, secret=_secret(call))
+    hook = await webhooks.update(call.core, call.scope, _among(call), call.ids["webhook_id"], change)
+    return webhook_view(hook, secret=_secret(call))
 
 
 @table.delete(
@@ -160,8 +159,8 @@ async def delete_webhook(call: Call[NoBody, NoQuery]) -> None:
 )
 async def get_headers(call: Call[NoBody, NoQuery]) -> HeaderNames:
     """The names of the extra headers."""
-    row = await webhooks.get(call.core, call.scope, _among(call), call.ids["webhook_id"])
-    return HeaderNames(sorted(load(row["headers_json"])))
+    hook = await webhooks.get(call.core, call.scope, _among(call), call.ids["webhook_id"])
+    return HeaderNames(sorted(hook.headers))
 
 
 @table.patch(
@@ -171,7 +170,7 @@ async def get_headers(call: Call[NoBody, NoQuery]) -> HeaderNames:
 )
 async def update_headers(call: Call[Headers, NoQuery]) -> HeaderNames:
     """Set and remove extra headers."""
-    row = await webhooks.update_headers(
+    hook = await webhooks.update_headers(
         call.core,
         call.scope,
         _among(call),
@@ -179,7 +178,7 @@ async def update_headers(call: Call[Headers, NoQuery]) -> HeaderNames:
         call.body.headers or {},
         call.body.remove_headers or (),
     )
-    return HeaderNames(sorted(load(row["headers_json"])))
+    return HeaderNames(sorted(hook.headers))
 
 
 @table.post("/webhooks/{webhook_id}/rotate-secret", access=changes("webhook_update", test="own"))

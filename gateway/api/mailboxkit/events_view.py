@@ -7,7 +7,6 @@ follow are about a recipient and leave the texts out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -18,6 +17,7 @@ from gateway.api.mailboxkit.message_view import MessageView, message_view
 from gateway.api.mailboxkit.resource_views import InboxView, inbox_view
 from gateway.api.times import to_seconds
 from gateway.core.webhooks.test_post import TEST_EVENT
+from gateway.records.events import Event
 from gateway.store.ids import number_of
 from gateway.store.json_columns import load
 
@@ -45,22 +45,22 @@ class EventView(msgspec.Struct):
     data: Annotated[Any, msgspec.Meta(description="the message, or the inbox, as the API answers it")]
 
 
-def render(event: Mapping[str, Any], links: FileLinks) -> EventView | None:
-    """An event row as JSON; None for a type MailboxKit does not have."""
-    kind = event["type"]
+def render(event: Event, links: FileLinks) -> EventView | None:
+    """An event as JSON; None for a type MailboxKit does not have."""
+    kind = event.type
     if kind not in EVENTS and kind != TEST_EVENT:
         return None
-    facts = load(event["payload_json"])
+    facts = load(event.payload_json)
     data: MessageView | InboxView
     if kind == TEST_EVENT:
-        return EventView(kind, to_seconds(event["created_at"]), 0, _sample(to_seconds(event["created_at"])))
+        return EventView(kind, to_seconds(event.created_at), 0, _sample(to_seconds(event.created_at)))
     if kind in INBOX_EVENTS:
         data, inbox = inbox_view(facts["inbox"]), facts["inbox"]["id"]
     elif kind == "message.received":
         data, inbox = message_view(facts["message"], links), facts["message"]["inbox_id"]
     else:
         data, inbox = message_news(kind, facts, links), facts["message_ref"]["inbox_id"]
-    return EventView(kind, to_seconds(event["created_at"]), number_of(inbox), data)
+    return EventView(kind, to_seconds(event.created_at), number_of(inbox), data)
 
 
 def _sample(at: str) -> MessageView:

@@ -9,10 +9,10 @@ import msgspec
 from gateway.api.mailboxkit.events_view import EventView
 from gateway.api.mailboxkit.listing import shown_time
 from gateway.api.times import to_seconds
+from gateway.core.webhooks.attempts import Tried
 from gateway.events.dialect_format import Try, Wire
-from gateway.store.engine import Row
+from gateway.records.webhooks import Webhook
 from gateway.store.ids import number_of
-from gateway.store.json_columns import load
 
 
 class WebhookView(msgspec.Struct):
@@ -54,40 +54,41 @@ class ResentView(msgspec.Struct):
     status: Literal["queued"]
 
 
-def webhook_view(row: Row, *, secret: bool = False) -> WebhookView:
+def webhook_view(hook: Webhook, *, secret: bool = False) -> WebhookView:
     return WebhookView(
-        id=row["number"],
-        name=row["name"],
-        url=row["url"],
-        events=load(row["event_types_json"]),
-        created_at=to_seconds(row["created_at"]),
-        secret=row["secret"] if secret else msgspec.UNSET,
+        id=hook.number,
+        name=hook.name,
+        url=hook.url,
+        events=hook.event_types,
+        created_at=to_seconds(hook.created_at),
+        secret=hook.secret.reveal() if secret else msgspec.UNSET,
     )
 
 
-def attempt_view(row: Row, wire: Wire) -> AttemptView:
-    """``row``: from ``core.webhooks.attempts``, with ``payloads``; ``wire``: what rendered it for the endpoint."""
-    ok = row["error"] is None and 200 <= (row["status"] or 0) < 300
+def attempt_view(tried: Tried, wire: Wire) -> AttemptView:
+    """``tried``: with its event; ``wire``: what rendered it for the endpoint."""
+    attempt = tried.attempt
+    ok = attempt.error is None and 200 <= (attempt.status or 0) < 300
     payload: Any = None
-    if row["event"] is not None:
-        payload = wire.render(row["event"], Try(row["number"], row["created_at"]))
+    if tried.event is not None:
+        payload = wire.render(tried.event, Try(attempt.number, attempt.created_at))
     return AttemptView(
-        id=row["id"],
-        webhook_id=number_of(row["webhook_id"]),
-        event=row["event_type"],
-        url=row["url"],
-        attempt=row["number"],
+        id=attempt.id,
+        webhook_id=number_of(attempt.webhook_id),
+        event=tried.event_type,
+        url=attempt.url,
+        attempt=attempt.number,
         status="success" if ok else "failed",
-        response_status=row["status"],
-        response_body=row["response"],
-        error=None if ok else row["error"] or _refusal(row["status"]),
-        duration_ms=row["duration_ms"],
+        response_status=attempt.status,
+        response_body=attempt.response,
+        error=None if ok else attempt.error or _refusal(attempt.status),
+        duration_ms=attempt.duration_ms,
         payload=payload,
-        next_retry_at=shown_time(row["retry_at"]),
-        created_at=to_seconds(row["created_at"]),
+        next_retry_at=shown_time(tried.retry_at),
+        created_at=to_seconds(attempt.created_at),
     )
 
 
-def _refusal(status: int) -> str:
-    hint = ": redirects are not followed, give the final URL" if status // 100 == 3 else ""
+def _refusal(status: int | None) -> str:
+    hint = ": redirects are not followed, give the final URL" if status and status // 100 == 3 else ""
     return f"the endpoint answered HTTP {status}{hint}"

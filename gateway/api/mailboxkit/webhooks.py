@@ -59,9 +59,9 @@ async def create_webhook(call: Call[CreateWebhook, NoQuery]) -> Data[WebhookView
             dialect=OURS.dialect,
             client_id=own_id(call),
         )
-        row, _ = await webhooks.create(call.core, call.scope, new)
+        hook, _ = await webhooks.create(call.core, call.scope, new)
     call.headers["Cache-Control"] = "no-store"
-    return Data(webhook_view(row, secret=True))
+    return Data(webhook_view(hook, secret=True))
 
 
 @table.get("/webhooks", access=reads("webhook_read"))
@@ -92,8 +92,8 @@ async def test_webhook(call: Call[NoBody, NoQuery]) -> Data[AttemptView]:
     ``status`` is ``failed`` when the endpoint did not answer 2xx; ``error`` says why. It is listed among the attempts.
     """
     wire = _wire(call)
-    row = await record_test(call.core, call.scope, OURS, call.ids["webhook_id"], wire)
-    return Data(attempt_view(row, wire))
+    tried = await record_test(call.core, call.scope, OURS, call.ids["webhook_id"], wire)
+    return Data(attempt_view(tried, wire))
 
 
 @table.get("/webhooks/{webhook_id}/attempts", access=reads("webhook_read", "message_read", test="own"))
@@ -103,7 +103,7 @@ async def list_attempts(call: Call[NoBody, PageQuery]) -> Rows[AttemptView]:
     found = await webhooks.list_attempts(
         call.core, call.scope, OURS, call.ids["webhook_id"], window, payloads=True
     )
-    return listed(call, window, found, lambda row: attempt_view(row, wire))
+    return listed(call, window, found, lambda tried: attempt_view(tried, wire))
 
 
 @table.post(
@@ -113,10 +113,10 @@ async def list_attempts(call: Call[NoBody, PageQuery]) -> Rows[AttemptView]:
 )
 async def resend(call: Call[NoBody, NoQuery]) -> Data[ResentView]:
     """Post the event of an attempt again now, with the same id and body."""
-    row = await webhook_replay.resend(
+    attempt = await webhook_replay.resend(
         call.core, call.scope, OURS, call.ids["webhook_id"], call.ids["attempt_id"]
     )
-    return Data(ResentView(row["id"], number_of(row["webhook_id"]), "queued"))
+    return Data(ResentView(attempt.id, number_of(attempt.webhook_id), "queued"))
 
 
 def _wire(call: Call[NoBody, NoQuery] | Call[NoBody, PageQuery]) -> Wire:

@@ -11,8 +11,8 @@ from gateway.events.dialect_format import Try, Wire
 from gateway.events.schedule import Outcome
 from gateway.events.webhook_signing import sign as sign_standard
 from gateway.events.webhook_signing import sign_mailboxkit
+from gateway.records.events import Event
 from gateway.settings import Settings
-from gateway.store.engine import Row
 
 TRIES_AT = (0.0, 30.0, 120.0, 600.0, 3600.0, 21_600.0, 86_400.0)
 """Seconds from the first try to each of the seven."""
@@ -44,8 +44,8 @@ def mailboxkit_wire(settings: Settings, secret: bytes) -> Wire:
     """The dialect's side of webhook delivery; ``http.public_url`` and ``secret`` enter the attachments' links."""
     public_url = settings.http.public_url.rstrip("/")
 
-    def shown(event: Row, attempt: Try) -> object | None:
-        return render(event, FileLinks(public_url, secret, event["created_at"] // 1_000_000 + LINK_SECONDS))
+    def shown(event: Event, attempt: Try) -> object | None:
+        return render(event, FileLinks(public_url, secret, event.created_at // 1_000_000 + LINK_SECONDS))
 
     return Wire(
         render=shown,

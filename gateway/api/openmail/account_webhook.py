@@ -26,7 +26,7 @@ from gateway.core.access import ORGANIZATION, changes, reads
 from gateway.core.errors import Invalid
 from gateway.core.webhooks import account_webhook
 from gateway.core.webhooks.test_post import post_test
-from gateway.store.engine import Row
+from gateway.records.webhooks import Webhook
 
 table = Table("webhooks")
 
@@ -46,14 +46,14 @@ class WebhookView(msgspec.Struct, rename="camel"):
     webhook_secret: str | msgspec.UnsetType = msgspec.UNSET
 
 
-def webhook_view(row: Row | None, secret: str | None = None) -> WebhookView:
-    if row is None:
+def webhook_view(hook: Webhook | None, secret: str | None = None) -> WebhookView:
+    if hook is None:
         return WebhookView(None)
     return WebhookView(
-        url=row["url"],
-        last_success_at=iso(row["succeeded_at"]),
-        failing_since=iso(row["failing_since"]),
-        updated_at=iso(row["updated_at"]),
+        url=hook.url,
+        last_success_at=iso(hook.succeeded_at),
+        failing_since=iso(hook.failing_since),
+        updated_at=iso(hook.updated_at),
         webhook_secret=secret or msgspec.UNSET,
     )
 
@@ -72,7 +72,7 @@ async def set_webhook(call: Call[SetWebhook, NoQuery]) -> WebhookView:
             "url is empty", field="url", code="invalid_webhook_url", fix="DELETE /v1/webhook takes it away"
         )
     held = await account_webhook.set_url(call.core, call.scope, call.body.url)
-    return webhook_view(held.row, held.secret)
+    return webhook_view(held.hook, held.secret)
 
 
 @table.delete("/webhook", access=changes("webhook_delete", kinds=ORGANIZATION))

@@ -3,14 +3,12 @@ row alone, so that a try months later still shows what happened then, whatever b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import msgspec
 
 from gateway.api.openmail.attachment_view import AttachmentView, attachment_views
 from gateway.api.times import iso_of
 from gateway.events.dialect_format import Try
+from gateway.records.events import Event
 from gateway.records.inboxes import Inbox
 from gateway.store.json_columns import load
 
@@ -53,14 +51,14 @@ class EventView(msgspec.Struct, kw_only=True):
     reason: Maybe = msgspec.UNSET
 
 
-def render(event: Mapping[str, Any], attempt: Try, public_url: str) -> EventView | None:
-    """An event row as it is posted; None for a type OpenMail does not have.
+def render(event: Event, attempt: Try, public_url: str) -> EventView | None:
+    """An event as it is posted; None for a type OpenMail does not have.
 
     ``public_url``: how clients reach the API, for the attachments' links.
     """
-    if event["type"] == "message.received":
+    if event.type == "message.received":
         return _received(event, attempt, public_url)
-    if event["type"] in _REPUTATION:
+    if event.type in _REPUTATION:
         return _reputation(event)
     return None
 
@@ -78,13 +76,13 @@ def render_test(event_id: str, attempt: Try, inbox: Inbox | None) -> EventView:
     )
 
 
-def _received(event: Mapping[str, Any], attempt: Try, public_url: str) -> EventView:
-    facts = load(event["payload_json"])
+def _received(event: Event, attempt: Try, public_url: str) -> EventView:
+    facts = load(event.payload_json)
     message, inbox = facts["message"], facts["inbox"]
     return EventView(
-        event=event["type"],
-        event_id=f"evt_{event['id']}",
-        occurred_at=iso_of(event["created_at"]),
+        event=event.type,
+        event_id=event.public_id,
+        occurred_at=iso_of(event.created_at),
         delivered_at=iso_of(attempt.at),
         attempt=attempt.number,
         inbox_id=f"inb_{message['inbox_id']}",
@@ -105,15 +103,15 @@ def _received(event: Mapping[str, Any], attempt: Try, public_url: str) -> EventV
     )
 
 
-def _reputation(event: Mapping[str, Any]) -> EventView:
-    facts = load(event["payload_json"])
+def _reputation(event: Event) -> EventView:
+    facts = load(event.payload_json)
     inbox = facts["inbox"]
     return EventView(
-        event=event["type"],
-        event_id=f"evt_{event['id']}",
-        occurred_at=iso_of(event["created_at"]),
-        inbox_id=inbox.public_id if inbox else None,
-        inbox_address=inbox.address if inbox else None,
+        event=event.type,
+        event_id=event.public_id,
+        occurred_at=iso_of(event.created_at),
+        inbox_id=f"inb_{inbox['id']}" if inbox else None,
+        inbox_address=inbox["address"] if inbox else None,
         pod_id=f"pod_{facts['pod_id']}",
         reason=facts["reason"],
     )

@@ -96,7 +96,7 @@ async def list_inboxes(call: Call[NoBody, InboxesQuery]) -> Page[InboxView]:
         found = Listing([], 0)
     ids = [row.id for row in found.rows]
     urls = await call.core.store.read(lambda tx: inbox_webhook.urls_of(tx, ids)) if ids else {}
-    return page(found, lambda row: inbox_view(row, urls.get(row["id"])))
+    return page(found, lambda row: inbox_view(row, urls.get(row.id)))
 
 
 @table.get("/inboxes/{inbox_id}", access=reads("inbox_read"))

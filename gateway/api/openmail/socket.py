@@ -39,7 +39,8 @@ from gateway.core.context import Core
 from gateway.core.errors import NotFound, TooMany
 from gateway.core.event_reach import position_of
 from gateway.events.dialect_format import Try
-from gateway.store.engine import Row, Tx
+from gateway.records.events import Event
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.scope import Scope
 
@@ -85,7 +86,7 @@ class _Listener:
         self._filter = Filter()
         self._pace = _Pace(core.settings.limits.websocket_messages)
         self._events = EventSocket(
-            core, scope, key, socket, _manner(core), lambda row: self._filter.wants(row)
+            core, scope, key, socket, _manner(core), lambda event: self._filter.wants(event)
         )
 
     async def run(self) -> None:
@@ -153,8 +154,8 @@ class _Pace:
 def _manner(core: Core) -> Manner:
     public_url = core.settings.http.public_url.rstrip("/")
 
-    def shown(row: Row) -> object | None:
-        return render(row, Try(1, now_us()), public_url)
+    def shown(event: Event) -> object | None:
+        return render(event, Try(1, now_us()), public_url)
 
     return Manner(
         dialect="openmail",

@@ -10,7 +10,8 @@ from gateway.core.errors import Invalid, NotFound
 from gateway.core.lookup import find_inbox, require
 from gateway.core.webhooks.single_webhook import EVENT_TYPES
 from gateway.events.reach import permissions_of
-from gateway.store.engine import Row, Tx
+from gateway.records.events import EventHead
+from gateway.store.engine import Tx
 from gateway.store.ids import parse_id
 from gateway.store.queries.inboxes import inbox_ids_in_reach
 from gateway.store.scope import Scope
@@ -29,9 +30,9 @@ class Filter:
     def nothing(self) -> bool:
         return not self.everywhere and not self.inboxes
 
-    def wants(self, row: Row) -> bool:
-        """Whether an event row is asked for."""
-        kind, inbox = row["type"], row["inbox_id"]
+    def wants(self, event: EventHead) -> bool:
+        """Whether an event is asked for."""
+        kind, inbox = event.type, event.inbox_id
         if kind not in ON_SOCKETS or (self.types is not None and kind not in self.types):
             return False
         return inbox not in self.left_out if self.everywhere else inbox in self.inboxes

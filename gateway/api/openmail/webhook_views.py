@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from gateway.api.times import iso_of
+from gateway.core.webhooks.attempts import Tried
 from gateway.core.webhooks.test_post import Taken
-from gateway.store.engine import Row
 
 
 class SecretView(msgspec.Struct, rename="camel"):
@@ -41,16 +41,17 @@ def tested_view(taken: Taken) -> TestedView:
     return TestedView(True, f"the endpoint answered HTTP {taken.status} after {taken.duration_ms} ms")
 
 
-def attempt_view(row: Row) -> AttemptView:
+def attempt_view(tried: Tried) -> AttemptView:
+    attempt = tried.attempt
     return AttemptView(
-        event_id=f"evt_{row['event_id']}" if row["event_id"] else None,
-        event=row["event_type"],
-        attempt=row["number"],
-        url=row["url"],
-        status=row["status"],
-        response=row["response"],
-        error=row["error"],
-        duration_ms=row["duration_ms"],
-        state=row["state"],
-        created_at=iso_of(row["created_at"]),
+        event_id=f"evt_{attempt.event_id}" if attempt.event_id else None,
+        event=tried.event_type,
+        attempt=attempt.number,
+        url=attempt.url,
+        status=attempt.status,
+        response=attempt.response,
+        error=attempt.error,
+        duration_ms=attempt.duration_ms,
+        state=tried.state,
+        created_at=iso_of(attempt.created_at),
     )

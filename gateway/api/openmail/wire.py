@@ -8,8 +8,8 @@ from gateway.api.openmail.events_view import ON_SOCKETS, render
 from gateway.events.dialect_format import Try, Wire
 from gateway.events.schedule import Outcome
 from gateway.events.webhook_signing import sign_openmail
+from gateway.records.events import Event
 from gateway.settings import Settings
-from gateway.store.engine import Row
 
 WAITS = (30.0, 60.0, 120.0, 240.0)
 """Seconds from the n-th failed try to the next: five tries in all."""
@@ -29,7 +29,7 @@ def openmail_wire(settings: Settings) -> Wire:
     """The dialect's side of webhook delivery; ``http.public_url`` enters the attachments' links."""
     public_url = settings.http.public_url.rstrip("/")
 
-    def shown(event: Row, attempt: Try) -> object | None:
+    def shown(event: Event, attempt: Try) -> object | None:
         return render(event, attempt, public_url)
 
     return Wire(render=shown, sign=sign, plan=plan, prefer_socket=ON_SOCKETS, disables=False)

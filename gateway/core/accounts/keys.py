@@ -213,10 +213,10 @@ async def update(
 def _hold_back(tx: Tx, scope: Scope, key_id: str) -> None:
     """A key may read less now, and so do its webhooks: withdraw what they would not carry any more."""
     beyond = waiting_beyond(tx, key_id)
-    for inbox_id in sorted({row["inbox_id"] or "" for row in beyond}):
+    for inbox_id in sorted({one.inbox_id or "" for one in beyond}):
         in_order(tx, scope.organization, inbox_id or None)
-    for row in beyond:
-        withdraw(tx, row["seq"], row["webhook_id"])
+    for one in beyond:
+        withdraw(tx, one.event_seq, one.webhook_id)
 
 
 async def delete(

@@ -14,12 +14,12 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from gateway.events import delivery_queue
 from gateway.outbox.queue import FAR
 from gateway.settings import Settings
 from gateway.store.database_url import sqlite_file
 from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.deliveries import unscoped_waiting_deliveries
 from gateway.store.queries.inboxes import unscoped_inbox_total
 
 _RECENT = 5000  # messages among which the last one in and out is looked for
@@ -119,7 +119,7 @@ def _counted(tx: Tx) -> tuple[Mail, Waiting, int, int | None]:
         last.get("outbound"),
     )
     size = int(tx.value("SELECT pg_database_size(current_database())")) if tx.postgres else None
-    return mail, queue, delivery_queue.waiting(tx), size
+    return mail, queue, unscoped_waiting_deliveries(tx), size
 
 
 def _size(file: Path) -> int:

@@ -46,6 +46,7 @@ from gateway.store.queries.inboxes import (
 from gateway.store.queries.keys import remove_inbox_keys
 from gateway.store.queries.organizations import own_inbox_limit
 from gateway.store.queries.pods import default_pod_id
+from gateway.store.queries.webhooks import remove_webhooks_of_inbox
 from gateway.store.scope import Scope
 from gateway.store.suppressions import lift_bounce
 from mailserver.addresses import fold_domain
@@ -215,7 +216,7 @@ def _insert(
 
 
 def _unmake(tx: Tx, inbox_id: str) -> None:
-    tx.run("DELETE FROM webhook WHERE inbox_id = ?", inbox_id)
+    remove_webhooks_of_inbox(tx, inbox_id)
     remove_inbox(tx, inbox_id)
 
 

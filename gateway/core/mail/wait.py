@@ -21,10 +21,12 @@ from gateway.core.mail.messages import ITEM, add_bodies, get_message
 from gateway.core.mail.wait_match import Match
 from gateway.events.live import MAX_WAITING, Stream
 from gateway.events.log import event_id_of
+from gateway.records.events import EventHead
 from gateway.records.inboxes import Inbox
 from gateway.store.arrival_time import event_time
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import parse_id, ulid_time_us
+from gateway.store.queries.events import message_of_event
 from gateway.store.scope import Scope
 
 __all__ = ["MAX_WAIT", "Match", "Watch", "received_event", "wait_for", "watch"]
@@ -146,8 +148,8 @@ class Watch:
             happened = await stream.next()
             if happened is None:
                 continue
-            self.core.live.settle(stream, happened.row["id"], told=False)
-            found = await self.core.store.read(partial(_head, message_id=happened.row["message_id"]))
+            self.core.live.settle(stream, happened.event.id, told=False)
+            found = await self.core.store.read(partial(_head, message_id=happened.event.message_id or ""))
             if found is not None:
                 yield found, (found["timestamp"], found["seq"])
 
@@ -160,8 +162,8 @@ class Watch:
         except NotFound:  # deleted meanwhile, or made spam
             return None
 
-    def _wants(self, event: Row) -> bool:
-        ours = event["type"] == RECEIVED and event["inbox_id"] == self.inbox.id
+    def _wants(self, event: EventHead) -> bool:
+        ours = event.type == RECEIVED and event.inbox_id == self.inbox.id
         return ours and may_hear(self.scope, event)
 
 
@@ -207,7 +209,7 @@ def _place_of(tx: Tx, scope: Scope, inbox: Inbox, since: int | str) -> Place:
         event = parse_id("evt", ref)
         if event is None:
             raise NotFound(f"there is no event {ref[:100]!r}", field="since", fix=_SINCE)
-        told = tx.value("SELECT message_id FROM event WHERE id = ? AND inbox_id = ?", event, inbox.id)
+        told = message_of_event(tx, inbox.id, event)
         return _of_message(tx, inbox, told) if told else _second(ulid_time_us(event))
     ulid = parse_id("msg", ref)
     if ulid is not None:

@@ -26,6 +26,7 @@ from gateway.settings import Settings
 from gateway.store.arrival_time import event_time
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.events import unscoped_has_event
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 
 PATH = "/opened"
@@ -116,7 +117,7 @@ def _untold(tx: Tx, settings: Settings, message_id: str) -> Inbox | None:
         subject=message_id,
         at=event_time(message_id),
     )
-    return None if tx.value("SELECT 1 FROM event WHERE id = ?", told) else inbox
+    return None if unscoped_has_event(tx, told) else inbox
 
 
 def _mac(secret: bytes, name: bytes) -> bytes:

@@ -15,12 +15,13 @@ from gateway.core.context import Core
 from gateway.core.sending.reputation import change_inbox, rates_of
 from gateway.store.engine import StoreDown, Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.events import unscoped_inboxes_with_events, unscoped_newest_seq
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.wake_event import Bell
 
 log = logging.getLogger("postern.reputation")
 
-_TYPES = "('message.bounced', 'message.complained')"
+_TYPES = ("message.bounced", "message.complained")
 _DAY_US = 86_400_000_000
 _OVERLAP = 256  # PostgreSQL can commit a lower seq after a higher one
 _PAUSE = 60.0
@@ -70,17 +71,11 @@ class ReputationWatch:
         return top
 
     def _news(self, tx: Tx, seen: int | None) -> tuple[int, list[str]]:
-        top = int(tx.value("SELECT max(seq) FROM event") or 0)
-        if seen is None:
-            since = now_us() - int(self._core.settings.reputation.days * _DAY_US)
-            where, least = "created_at > ?", since
-        else:
-            where, least = "seq > ?", min(seen, top) - _OVERLAP
-        rows = tx.rows(
-            f"SELECT DISTINCT inbox_id FROM event WHERE {where} AND type IN {_TYPES}",  # noqa: S608
-            least,
-        )
-        return top, [row["inbox_id"] for row in rows]
+        top = unscoped_newest_seq(tx)
+        if seen is not None:
+            return top, unscoped_inboxes_with_events(tx, _TYPES, after=min(seen, top) - _OVERLAP)
+        since = now_us() - int(self._core.settings.reputation.days * _DAY_US)
+        return top, unscoped_inboxes_with_events(tx, _TYPES, since=since)
 
     def _judge(self, tx: Tx, inbox_id: str) -> None:
         inbox = unscoped_inbox(tx, inbox_id)

@@ -12,9 +12,10 @@ from gateway.core.context import Core
 from gateway.core.errors import Forbidden
 from gateway.core.lookup import require
 from gateway.core.webhooks import single_webhook
-from gateway.core.webhooks.attempts import attempts_of
+from gateway.core.webhooks.attempts import Tried, attempts_of
 from gateway.core.webhooks.single_webhook import Owner
-from gateway.store.engine import Row, Tx
+from gateway.records.webhooks import Webhook
+from gateway.store.engine import Tx
 from gateway.store.listing import Listing, Window
 from gateway.store.scope import Scope
 
@@ -23,12 +24,12 @@ from gateway.store.scope import Scope
 class Set:
     """A webhook after its URL was set; ``secret`` only when one was made."""
 
-    row: Row
+    hook: Webhook
     secret: str | None
 
 
-async def get(core: Core, scope: Scope) -> Row | None:
-    """The webhook's row; None while there is no URL."""
+async def get(core: Core, scope: Scope) -> Webhook | None:
+    """The webhook; None while there is no URL."""
     owner = _owner(scope, "webhook_read")
     return await core.store.read(lambda tx: single_webhook.find(tx, owner))
 
@@ -58,13 +59,13 @@ async def rotate_secret(core: Core, scope: Scope) -> str:
     return await core.store.write(lambda tx: single_webhook.rotate(tx, owner))
 
 
-async def to_test(core: Core, scope: Scope) -> Row:
-    """The row to post a test event to. Raises Invalid ``no_webhook_url``."""
+async def to_test(core: Core, scope: Scope) -> Webhook:
+    """The webhook to post a test event to. Raises Invalid ``no_webhook_url``."""
     owner = _owner(scope, "webhook_update")
     return await core.store.read(lambda tx: single_webhook.found(tx, owner))
 
 
-async def attempts(core: Core, scope: Scope, window: Window) -> Listing[Row]:
+async def attempts(core: Core, scope: Scope, window: Window) -> Listing[Tried]:
     """What was posted to it, newest first; see ``webhook_attempts``."""
     owner = _owner(scope, "webhook_read")
     return await core.store.read(lambda tx: attempts_of(tx, owner.webhook_id, window))

@@ -2,45 +2,59 @@
 
 from __future__ import annotations
 
-from gateway.core.paging import page_of
-from gateway.events.delivery_queue import BEHIND
-from gateway.store.engine import Row, Tx
+from dataclasses import dataclass
+
+from gateway.records.events import Event
+from gateway.records.webhooks import Attempt, Delivery, DeliveryState
+from gateway.store.engine import Tx
 from gateway.store.listing import Listing, Window
+from gateway.store.queries.deliveries import BEHIND, delivery, latest_attempt, list_attempts
+from gateway.store.queries.events import unscoped_event, unscoped_event_type
 
 PAYLOADS = 16_000_000
 """Characters of payloads that one list shows: a hundred tries of mails of a megabyte are too many to hold."""
 
 
-def attempts_of(tx: Tx, webhook_id: str, window: Window, *, payloads: bool = False) -> Listing[Row]:
-    """The tries of a webhook (ULID), newest first, each with ``event_type``, the ``state`` of its delivery, and
-    ``retry_at`` (µs) on the latest of a delivery that is tried again.
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An attempt and what came of its event.
 
-    ``payloads``: each with its ``event`` row too, the first and as many more as come to ``PAYLOADS``. What is kept no
-    more is None.
+    ``event_type``, ``state`` (of its delivery) and ``event`` are None once they are kept no more, ``event`` also where
+    no payloads were asked for. ``retry_at`` (µs): on the latest of a delivery that is tried again.
     """
-    listing = page_of(tx, "attempt", "webhook_id = ?", [webhook_id], window)
-    left = PAYLOADS
+
+    attempt: Attempt
+    event_type: str | None
+    state: DeliveryState | None
+    retry_at: int | None
+    event: Event | None
+
+
+def attempts_of(tx: Tx, webhook_id: str, window: Window, *, payloads: bool = False) -> Listing[Tried]:
+    """The tries of a webhook (ULID), newest first.
+
+    ``payloads``: each with its event too, the first and as many more as come to ``PAYLOADS``.
+    """
+    listing, left, rows = list_attempts(tx, webhook_id, window), PAYLOADS, list[Tried]()
     for one in listing.rows:
-        complete(tx, one, payloads=payloads and left > 0)
-        if one.get("event"):
-            left -= len(one["event"]["payload_json"])
-    return listing
+        tried = with_outcome(tx, one, payloads=payloads and left > 0)
+        if tried.event is not None:
+            left -= len(tried.event.payload_json)
+        rows.append(tried)
+    return Listing(rows, listing.total, listing.next)
 
 
-def complete(tx: Tx, attempt: Row, *, payloads: bool) -> Row:
-    """Give an attempt's row what ``attempts_of`` says of it."""
-    columns = "*" if payloads else "type"
-    event = tx.row(f"SELECT {columns} FROM event WHERE id = ?", attempt["event_id"])  # noqa: S608
-    delivery = tx.row("SELECT id, state, next_at FROM delivery WHERE id = ?", attempt["delivery_id"])
-    attempt["event_type"] = event and event["type"]
-    attempt["state"] = delivery and delivery["state"]
-    attempt["retry_at"] = _retry_at(tx, attempt, delivery)
-    attempt["event"] = event if payloads else None
-    return attempt
+def with_outcome(tx: Tx, attempt: Attempt, *, payloads: bool) -> Tried:
+    """An attempt and what came of its event. ``payloads``: with the event itself."""
+    event = unscoped_event(tx, attempt.event_id) if payloads else None
+    event_type = event.type if event else None if payloads else unscoped_event_type(tx, attempt.event_id)
+    held = delivery(tx, attempt.delivery_id)
+    state = held.state if held else None
+    return Tried(attempt, event_type, state, _retry_at(tx, attempt, held), event)
 
 
-def _retry_at(tx: Tx, attempt: Row, delivery: Row | None) -> int | None:
-    if delivery is None or delivery["state"] != "pending" or delivery["next_at"] >= BEHIND:
+def _retry_at(tx: Tx, attempt: Attempt, held: Delivery | None) -> int | None:
+    if held is None or held.state != "pending" or held.next_at >= BEHIND:
         return None
-    latest = tx.value("SELECT max(id) FROM attempt WHERE delivery_id = ?", delivery["id"])
-    return max(delivery["next_at"], attempt["created_at"]) if latest == attempt["id"] else None
+    latest = latest_attempt(tx, held.id)
+    return max(held.next_at, attempt.created_at) if latest == attempt.id else None

@@ -9,9 +9,12 @@ from gateway.core.errors import Invalid
 from gateway.core.lookup import find_inbox, require
 from gateway.core.webhooks.webhooks import EVENT_TYPES
 from gateway.events.reach import permissions_of
-from gateway.store.engine import Row, Tx
+from gateway.records.events import Event
+from gateway.store.engine import Tx
 from gateway.store.ids import parse_id
 from gateway.store.listing import Listing
+from gateway.store.queries import events as queries
+from gateway.store.queries.events import event_head
 from gateway.store.scope import Scope
 
 
@@ -26,51 +29,38 @@ async def list_events(
     inbox: str | None = None,
     position: int | None = None,
     offset: int = 0,
-) -> Listing[Row]:
-    """Event rows in log order, of the types that the key may read.
+) -> Listing[Event]:
+    """Events in log order, of the types that the key may read.
 
-    ``types``: empty for all of them. ``after``: an event id; ``position``: a row's ``seq`` (from ``Listing.next``).
+    ``types``: empty for all of them. ``after``: an event id; ``position``: an event's ``seq`` (from ``Listing.next``).
     """
     require(scope, "webhook_read")
     types = _readable(scope, types or EVENT_TYPES)
 
-    def read(tx: Tx) -> Listing[Row]:
-        where, args = "organization_id = ?", list[object]([scope.organization])
-        if scope.test:
-            where += " AND test = 1"
-        if scope.pod:
-            where, args = f"{where} AND pod_id = ?", [*args, scope.pod]
-        if inbox is not None or scope.inbox:
-            row = find_inbox(tx, scope, inbox if inbox is not None else f"inb_{scope.inbox}")
-            where, args = f"{where} AND inbox_id = ?", [*args, row.id]
-        where = f"{where} AND type IN ({', '.join('?' * len(types))})"
-        args = [*args, *types]
+    def read(tx: Tx) -> Listing[Event]:
+        within = inbox if inbox is not None else f"inb_{scope.inbox}" if scope.inbox else None
+        inbox_id = find_inbox(tx, scope, within).id if within is not None else None
+        seq = None
         if after is not None:
-            seq = tx.value(
-                "SELECT seq FROM event WHERE id = ? AND organization_id = ?",
-                parse_id("evt", after) or "",
-                scope.organization,
-            )
-            if seq is None:
+            known = event_head(tx, scope, parse_id("evt", after) or "")
+            if known is None:
                 raise Invalid(
                     "after names no event that is kept",
                     field="after",
                     fix="leave it out to read from the start",
                 )
-            where, args = f"{where} AND seq > ?", [*args, seq]
-        total = tx.value(f"SELECT count(*) FROM event WHERE {where}", *args)  # noqa: S608
-        if position is not None:
-            where, args = f"{where} AND seq {'>' if ascending else '<'} ?", [*args, position]
-        way = "ASC" if ascending else "DESC"
-        rows = tx.rows(
-            f"SELECT * FROM event WHERE {where} ORDER BY seq {way} LIMIT ? OFFSET ?",  # noqa: S608
-            *args,
-            limit + 1,
-            offset,
+            seq = known.seq
+        return queries.list_events(
+            tx,
+            scope,
+            types=types,
+            inbox=inbox_id,
+            after=seq,
+            position=position,
+            limit=limit,
+            offset=offset,
+            ascending=ascending,
         )
-        more = len(rows) > limit
-        rows = rows[:limit]
-        return Listing(rows, int(total), (rows[-1]["seq"], "") if more and rows else None)
 
     return await core.store.read(read)
 

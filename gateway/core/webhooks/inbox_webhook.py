@@ -12,16 +12,16 @@ from collections.abc import Iterable
 from gateway.core.context import Core
 from gateway.core.lookup import find_inbox, require
 from gateway.core.webhooks import single_webhook
-from gateway.core.webhooks.attempts import attempts_of
+from gateway.core.webhooks.attempts import Tried, attempts_of
 from gateway.core.webhooks.single_webhook import DIALECT, Owner, checked_url
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Row, Tx
+from gateway.records.webhooks import Webhook
+from gateway.store.engine import Tx
 from gateway.store.listing import Listing, Window
+from gateway.store.queries.webhooks import webhook_urls_of_inboxes
 from gateway.store.scope import Scope
 
 __all__ = ["attempts", "checked_url", "owner_of", "rotate_secret", "set_url", "to_test", "url_of", "urls_of"]
-
-_MARKS = 500
 
 
 def owner_of(inbox: Inbox) -> Owner:
@@ -50,18 +50,18 @@ async def rotate_secret(core: Core, scope: Scope, ref: str) -> str:
     return await core.store.write(write)
 
 
-async def to_test(core: Core, scope: Scope, ref: str) -> tuple[Inbox, Row]:
-    """An inbox's row and its webhook's, to post a test event to. Raises as :func:`rotate_secret`."""
+async def to_test(core: Core, scope: Scope, ref: str) -> tuple[Inbox, Webhook]:
+    """An inbox and its webhook, to post a test event to. Raises as :func:`rotate_secret`."""
     require(scope, "webhook_update")
 
-    def read(tx: Tx) -> tuple[Inbox, Row]:
+    def read(tx: Tx) -> tuple[Inbox, Webhook]:
         inbox = find_inbox(tx, scope, ref)
         return inbox, single_webhook.found(tx, owner_of(inbox))
 
     return await core.store.read(read)
 
 
-async def attempts(core: Core, scope: Scope, ref: str, window: Window) -> Listing[Row]:
+async def attempts(core: Core, scope: Scope, ref: str, window: Window) -> Listing[Tried]:
     """What was posted to an inbox's own URL, newest first; see ``webhook_attempts``."""
     require(scope, "webhook_read")
     return await core.store.read(
@@ -76,14 +76,4 @@ def url_of(tx: Tx, inbox_id: str) -> str | None:
 
 def urls_of(tx: Tx, inbox_ids: Iterable[str]) -> dict[str, str]:
     """The own URLs of those of ``inbox_ids`` (ULIDs) that have one."""
-    ids, urls = list(inbox_ids), dict[str, str]()
-    for at in range(0, len(ids), _MARKS):
-        some = ids[at : at + _MARKS]
-        marks = ", ".join("?" * len(some))
-        for row in tx.rows(
-            f"SELECT inbox_id, url FROM webhook WHERE dialect = ? AND enabled = 1 AND inbox_id IN ({marks})",  # noqa: S608
-            DIALECT,
-            *some,
-        ):
-            urls[row["inbox_id"]] = row["url"]
-    return urls
+    return webhook_urls_of_inboxes(tx, DIALECT, inbox_ids)

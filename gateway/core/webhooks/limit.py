@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.core.context import Core
 from gateway.core.errors import LimitReached
 from gateway.store.engine import Tx
+from gateway.store.queries.webhooks import webhook_count
 
 
 def check_limit(tx: Tx, core: Core, organization: str, field: str) -> None:
@@ -17,7 +18,7 @@ def check_limit(tx: Tx, core: Core, organization: str, field: str) -> None:
     if not most:
         return
     tx.lock(f"webhooks/{organization}")
-    held = tx.value("SELECT count(*) FROM webhook WHERE organization_id = ? AND url <> ''", organization)
+    held = webhook_count(tx, organization)
     if held >= most:
         raise LimitReached(
             f"{field}: the organization has {held} webhooks, and limits.webhooks lets it have {most}",

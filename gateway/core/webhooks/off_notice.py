@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from urllib.parse import urlsplit
 
 from gateway.core.context import Core
 from gateway.core.sending import platform_mail
 from gateway.mime.workers.jobs import ComposeFailed
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Row, StoreDown, Tx
+from gateway.records.webhooks import Webhook
+from gateway.store.engine import StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.inboxes import oldest_running_inbox, unscoped_inbox
+from gateway.store.queries.webhooks import claim_notice, unscoped_webhooks_to_report
 
 log = logging.getLogger("postern.webhooks")
 
 _EVERY = 5.0
+_MOST = 100
 
 _TEXT = """The webhook wh_{id} of this organization is switched off: {reason}.
 
@@ -58,7 +62,7 @@ class WebhookNotices:
     async def _run(self) -> None:
         while True:
             try:
-                for hook in await self._core.store.read(_due):
+                for hook in await self._core.store.read(partial(unscoped_webhooks_to_report, most=_MOST)):
                     await self._tell(hook)
             except StoreDown as error:
                 log.warning("mails about webhooks that are switched off wait for the database: %s", error)
@@ -66,40 +70,38 @@ class WebhookNotices:
                 log.exception("mails about webhooks that are switched off failed; it is tried again")
             await asyncio.sleep(_EVERY)
 
-    async def _tell(self, hook: Row) -> None:
+    async def _tell(self, hook: Webhook) -> None:
         try:
             await tell_inbox(self._core, hook)
         except (ComposeFailed, ValueError) as error:
-            log.warning("nobody is written to that webhook wh_%s is switched off: %s", hook["id"], error)
-            await self._core.store.write(lambda tx: _claim(tx, hook["id"]))
+            log.warning("nobody is written to that webhook wh_%s is switched off: %s", hook.id, error)
+            await self._core.store.write(lambda tx: claim_notice(tx, hook.id, now_us()))
 
 
-async def tell_inbox(core: Core, hook: Row) -> None:
-    """Queue the mail about a webhook's row, unless somebody did or it is on again. Raises ComposeFailed, StoreDown."""
+async def tell_inbox(core: Core, hook: Webhook) -> None:
+    """Queue the mail about a webhook, unless somebody did or it is on again. Raises ComposeFailed, StoreDown."""
     inbox = await core.store.read(lambda tx: _inbox_of(tx, hook))
     if inbox is None:
-        log.warning(
-            "webhook wh_%s is switched off, and its organization has no inbox to write to", hook["id"]
-        )
-        await core.store.write(lambda tx: _claim(tx, hook["id"]))
+        log.warning("webhook wh_%s is switched off, and its organization has no inbox to write to", hook.id)
+        await core.store.write(lambda tx: claim_notice(tx, hook.id, now_us()))
         return
-    subject = f"Webhook wh_{hook['id']} is switched off"
+    subject = f"Webhook wh_{hook.id} is switched off"
     notice = await platform_mail.compose(core, "webhook", inbox.address, subject, text_of(core, hook))
 
     def write(tx: Tx) -> None:
-        if _claim(tx, hook["id"]):
-            platform_mail.queue(tx, core, notice, hook["organization_id"], inbox)
+        if claim_notice(tx, hook.id, now_us()):
+            platform_mail.queue(tx, core, notice, hook.organization_id, inbox)
 
     await core.store.write(write)
 
 
-def text_of(core: Core, hook: Row) -> str:
+def text_of(core: Core, hook: Webhook) -> str:
     """The mail's text. Of the URL without its query, which may hold a secret."""
-    url = urlsplit(hook["url"])
+    url = urlsplit(hook.url)
     most, days = core.settings.webhooks.wait_while_off, core.settings.events.keep_days
     return _TEXT.format(
-        id=hook["id"],
-        reason=" ".join((hook["disabled_reason"] or "").split()),
+        id=hook.id,
+        reason=" ".join((hook.disabled_reason or "").split()),
         url=f"{url.scheme}://{url.hostname or ''}{f':{url.port}' if url.port else ''}{url.path}",
         waits=f"What waits for it and what happens meanwhile is kept, {most} events at the most and for {days} days,\n"
         "and is delivered in order, the oldest of each inbox first, when it is switched on again.",
@@ -107,29 +109,11 @@ def text_of(core: Core, hook: Row) -> str:
     )
 
 
-def _due(tx: Tx) -> list[Row]:
-    return tx.rows(
-        "SELECT id, organization_id, pod_id, inbox_id, url, disabled_reason FROM webhook "
-        "WHERE enabled = 0 AND disabled_reason IS NOT NULL AND off_mailed_at IS NULL ORDER BY id LIMIT 100"
-    )
-
-
-def _claim(tx: Tx, webhook_id: str) -> bool:
-    return bool(
-        tx.run(
-            "UPDATE webhook SET off_mailed_at = ? "
-            "WHERE id = ? AND enabled = 0 AND disabled_reason IS NOT NULL AND off_mailed_at IS NULL",
-            now_us(),
-            webhook_id,
-        )
-    )
-
-
-def _inbox_of(tx: Tx, hook: Row) -> Inbox | None:
-    organization = hook["organization_id"]
-    if hook["inbox_id"]:
-        inbox = unscoped_inbox(tx, hook["inbox_id"])
+def _inbox_of(tx: Tx, hook: Webhook) -> Inbox | None:
+    organization = hook.organization_id
+    if hook.inbox_id:
+        inbox = unscoped_inbox(tx, hook.inbox_id)
         if inbox is not None and inbox.status in ("active", "suspended"):
             return inbox
-    in_pod = oldest_running_inbox(tx, organization, hook["pod_id"]) if hook["pod_id"] else None
+    in_pod = oldest_running_inbox(tx, organization, hook.pod_id) if hook.pod_id else None
     return in_pod or oldest_running_inbox(tx, organization, None)

@@ -10,12 +10,27 @@ from gateway.core.errors import Invalid, NotFound
 from gateway.core.event_reach import may_hear
 from gateway.core.lookup import require
 from gateway.core.webhooks.webhooks import Among, check_readable, find_webhook
-from gateway.events.delivery_queue import BEHIND, enqueue, in_order, withdraw
+from gateway.events.delivery_queue import enqueue, in_order, withdraw
 from gateway.events.log import wants
-from gateway.events.reach import HELD, may_carry
-from gateway.store.engine import Row, Tx
+from gateway.events.reach import may_carry
+from gateway.records.events import EventHead
+from gateway.records.webhooks import AnsweringKey, Attempt, Webhook
+from gateway.store.engine import Tx
 from gateway.store.ids import number_in, parse_id
-from gateway.store.json_columns import load
+from gateway.store.queries.deliveries import (
+    BEHIND,
+    attempt_of_webhook,
+    deliveries_of_event,
+    failed_events,
+    post_again,
+)
+from gateway.store.queries.events import (
+    event_head,
+    event_heads_since,
+    unscoped_event_head,
+    unscoped_event_heads_at,
+)
+from gateway.store.queries.webhooks import has_webhook, key_of_webhook
 from gateway.store.scope import Scope
 
 _STEP = 200
@@ -49,37 +64,31 @@ async def replay(
     return count
 
 
-async def resend(core: Core, scope: Scope, among: Among, ref: str, attempt: str) -> Row:
-    """Post the event of one attempt again now, with the same id and body; answers the attempt's row.
+async def resend(core: Core, scope: Scope, among: Among, ref: str, attempt: str) -> Attempt:
+    """Post the event of one attempt again now, with the same id and body; answers the attempt.
 
     The delivery goes on: a failure counts on from its tries, and after the last one nothing follows. Raises NotFound.
     """
     require(scope, "webhook_update")
 
-    def write(tx: Tx) -> Row:
-        hook = _held(tx, scope, among, ref)
-        row = tx.row(
-            "SELECT * FROM attempt WHERE id = ? AND webhook_id = ?", number_in(attempt) or 0, hook["id"]
-        )
-        if row is None:
+    def write(tx: Tx) -> Attempt:
+        hook, key = _held(tx, scope, among, ref)
+        tried = attempt_of_webhook(tx, hook.id, number_in(attempt) or 0)
+        if tried is None:
             raise NotFound(
                 f"there is no attempt {attempt[:100]!r} of this webhook",
                 fix="GET /webhooks/{webhook_id}/attempts lists them",
             )
-        event = tx.row("SELECT * FROM event WHERE id = ?", row["event_id"])
-        if event is None or not _may(scope, hook, event):
+        event = unscoped_event_head(tx, tried.event_id)
+        if event is None or not _may(scope, hook, key, event):
             raise NotFound("the event of this attempt is kept no more")
-        in_order(tx, scope.organization, event["inbox_id"])
-        held = tx.row(
-            "SELECT id, state, next_at FROM delivery WHERE event_seq = ? AND webhook_id = ? ORDER BY id DESC",
-            event["seq"],
-            hook["id"],
-        )
+        in_order(tx, scope.organization, event.inbox_id)
+        held = next(iter(deliveries_of_event(tx, event.seq, hook.id)), None)
         if held is None:
-            enqueue(tx, event["seq"], hook["id"], hook["dialect"], event["inbox_id"])
-        elif held["state"] != "pending" or held["next_at"] < BEHIND:  # (else its turn comes by itself)
-            tx.update("delivery", "id", held["id"], {"state": "pending", "next_at": 0})
-        return row
+            enqueue(tx, event.seq, hook.id, hook.dialect, event.inbox_id)
+        elif held.state != "pending" or held.next_at < BEHIND:  # (else its turn comes by itself)
+            post_again(tx, held.id)
+        return tried
 
     attempted = await core.store.write(write)
     core.events.ring()
@@ -95,67 +104,48 @@ def _chosen(
     since: int | None,
     event_ids: Sequence[str],
     failed: bool,
-) -> tuple[Row, list[int]]:
-    """The webhook's row and the ``seq`` of each event to replay, ascending."""
-    hook = _held(tx, scope, among, ref)
-    if not hook["enabled"]:
+) -> tuple[Webhook, list[int]]:
+    """The webhook and the ``seq`` of each event to replay, ascending."""
+    hook, key = _held(tx, scope, among, ref)
+    if not hook.enabled:
         raise Invalid("the webhook is disabled", field="webhook_id", fix="PATCH it with enabled true first")
     chosen: set[int] = set()
-    columns = "event.seq, event.inbox_id, event.pod_id, event.type, event.test, event.organization_id"
     if failed:
-        for row in tx.rows(
-            f"SELECT {columns} FROM delivery JOIN event ON event.seq = delivery.event_seq "  # noqa: S608
-            "WHERE delivery.webhook_id = ? AND delivery.state = 'failed' AND delivery.created_at >= ?",
-            hook["id"],
-            since or 0,
-        ):
-            if _may(scope, hook, row):
-                chosen.add(row["seq"])
+        events = failed_events(tx, hook.id, since or 0)
+        chosen.update(event.seq for event in events if _may(scope, hook, key, event))
     elif since is not None:
-        for row in tx.rows(
-            f"SELECT {columns} FROM event WHERE organization_id = ? AND created_at >= ?",  # noqa: S608
-            scope.organization,
-            since,
-        ):
-            if _may(scope, hook, row) and wants(hook, row["type"], row["pod_id"], row["inbox_id"]):
-                chosen.add(row["seq"])
+        events = event_heads_since(tx, scope, since)
+        chosen.update(event.seq for event in events if _may(scope, hook, key, event) and wants(hook, event))
     for one in event_ids:
-        event = tx.row(
-            f"SELECT {columns} FROM event WHERE id = ? AND organization_id = ?",  # noqa: S608
-            parse_id("evt", one) or "",
-            scope.organization,
-        )
-        if event is None or not _may(scope, hook, event):
+        event = event_head(tx, scope, parse_id("evt", one) or "")
+        if event is None or not _may(scope, hook, key, event):
             raise NotFound(
                 f"there is no event {one[:100]!r}", field="event_ids", fix="GET /events lists them"
             )
-        chosen.add(event["seq"])
+        chosen.add(event.seq)
     return hook, sorted(chosen)
 
 
-def _queue_again(tx: Tx, *, hook: Row, seqs: Sequence[int]) -> int:
+def _queue_again(tx: Tx, *, hook: Webhook, seqs: Sequence[int]) -> int:
     """Queue events of the webhook's organization for it, behind what waits; those deleted meanwhile are left out."""
-    if tx.value("SELECT 1 FROM webhook WHERE id = ?", hook["id"]) is None:
+    if not has_webhook(tx, hook.id):
         return 0
-    marks = ", ".join("?" * len(seqs))
-    events = tx.rows(f"SELECT seq, inbox_id FROM event WHERE seq IN ({marks}) ORDER BY seq", *seqs)  # noqa: S608
-    for inbox_id in sorted({row["inbox_id"] or "" for row in events}):
-        in_order(tx, hook["organization_id"], inbox_id)
-    for row in events:
-        withdraw(tx, row["seq"], hook["id"])
-        enqueue(tx, row["seq"], hook["id"], hook["dialect"], row["inbox_id"])
+    events = unscoped_event_heads_at(tx, seqs)
+    for inbox_id in sorted({event.inbox_id or "" for event in events}):
+        in_order(tx, hook.organization_id, inbox_id)
+    for event in events:
+        withdraw(tx, event.seq, hook.id)
+        enqueue(tx, event.seq, hook.id, hook.dialect, event.inbox_id)
     return len(events)
 
 
-def _may(scope: Scope, hook: Row, event: Row) -> bool:
+def _may(scope: Scope, hook: Webhook, key: AnsweringKey | None, event: EventHead) -> bool:
     """Whether the webhook may carry an event, and the key that asks may read it."""
-    return may_carry(hook, event) and may_hear(scope, event)
+    return may_carry(hook, key, event) and may_hear(scope, event)
 
 
-def _held(tx: Tx, scope: Scope, among: Among, ref: str) -> Row:
-    """The webhook, joined with the key that answers for it. Raises NotFound, Forbidden."""
-    row = find_webhook(tx, scope, among, ref)
-    check_readable(scope, load(row["event_types_json"]))
-    held = tx.row(f"SELECT webhook.*, holder.* FROM webhook {HELD}WHERE webhook.id = ?", row["id"])  # noqa: S608
-    assert held is not None
-    return held
+def _held(tx: Tx, scope: Scope, among: Among, ref: str) -> tuple[Webhook, AnsweringKey | None]:
+    """The webhook, and the key that answers for it. Raises NotFound, Forbidden."""
+    hook = find_webhook(tx, scope, among, ref)
+    check_readable(scope, hook.event_types)
+    return hook, key_of_webhook(tx, hook)

@@ -16,9 +16,13 @@ from gateway.core.errors import Invalid
 from gateway.core.webhooks.limit import check_limit
 from gateway.net.errors import NetError, TargetRefused
 from gateway.net.url_rules import check_url
-from gateway.store.engine import Row, Tx
+from gateway.records.base import Secret
+from gateway.records.webhooks import Webhook
+from gateway.store.engine import Tx
 from gateway.store.ids import derived_ulid, now_us, number_of, ulid_time_us
 from gateway.store.json_columns import dump
+from gateway.store.queries.deliveries import drop_pending
+from gateway.store.queries.webhooks import add_webhook, change_webhook, enabled_webhook
 
 DIALECT = "openmail"
 EVENT_TYPES = (
@@ -81,57 +85,69 @@ def put(
     text, now, secret = _formed(core, url, field), now_us(), new_secret()
     if find(tx, owner) is None:
         check_limit(tx, core, owner.organization, field)
-    made = tx.insert(
-        "webhook",
-        {
-            "id": owner.webhook_id,
-            "number": number_of(owner.webhook_id),
-            "organization_id": owner.organization,
-            "inbox_id": owner.inbox,
-            "dialect": DIALECT,
-            "url": text,
-            "event_types_json": dump(EVENT_TYPES),
-            "secret": secret,
-            "key_id": key_id,
-            "created_at": now,
-            "updated_at": now,
-        },
-        ignore=True,
+    made = Webhook(
+        id=owner.webhook_id,
+        organization_id=owner.organization,
+        pod_id=None,
+        inbox_id=owner.inbox,
+        dialect=DIALECT,
+        event_types_json=dump(EVENT_TYPES),
+        inbox_ids_json="[]",
+        pod_ids_json="[]",
+        key_id=key_id,
+        test=False,
+        number=number_of(owner.webhook_id),
+        name=None,
+        url=text,
+        headers_json=Secret("{}"),
+        enabled=True,
+        client_id=None,
+        secret=Secret(secret),
+        old_secret=None,
+        old_secret_until=None,
+        failing_since=None,
+        succeeded_at=None,
+        disabled_reason=None,
+        created_at=now,
+        updated_at=now,
+        off_mailed_at=None,
     )
-    if made:
+    if add_webhook(tx, made):
         return secret
-    changes: Row = {
-        "url": text,
-        "enabled": 1,
-        "failing_since": None,
-        "disabled_reason": None,
-        "key_id": key_id,
-    }
-    changes["updated_at"] = now
-    tx.update("webhook", "id", owner.webhook_id, changes)
+    change_webhook(
+        tx,
+        owner.webhook_id,
+        url=text,
+        enabled=True,
+        failing_since=None,
+        disabled_reason=None,
+        key_id=key_id,
+        updated_at=now,
+    )
     return None
 
 
-def find(tx: Tx, owner: Owner) -> Row | None:
-    """The webhook's row while it has a URL."""
-    return tx.row("SELECT * FROM webhook WHERE id = ? AND enabled = 1", owner.webhook_id)
+def find(tx: Tx, owner: Owner) -> Webhook | None:
+    """The webhook while it has a URL."""
+    return enabled_webhook(tx, owner.webhook_id)
 
 
-def found(tx: Tx, owner: Owner) -> Row:
-    """The webhook's row. Raises Invalid ``no_webhook_url`` when there is no URL."""
-    row = find(tx, owner)
-    if row is None:
+def found(tx: Tx, owner: Owner) -> Webhook:
+    """The webhook. Raises Invalid ``no_webhook_url`` when there is no URL."""
+    hook = find(tx, owner)
+    if hook is None:
         whose = "this inbox has" if owner.inbox else "the account has"
         fix = "PATCH the inbox with webhookUrl" if owner.inbox else "PUT /v1/webhook with url"
         raise Invalid(f"{whose} no webhook URL", code="no_webhook_url", fix=f"{fix} first")
-    return row
+    return hook
 
 
 def rotate(tx: Tx, owner: Owner) -> str:
     """Make a new secret and answer it; the old one signs nothing from here on. Raises as :func:`found`."""
-    row, secret = found(tx, owner), new_secret()
-    changes = {"secret": secret, "old_secret": None, "old_secret_until": None, "updated_at": now_us()}
-    tx.update("webhook", "id", row["id"], changes)
+    hook, secret = found(tx, owner), new_secret()
+    change_webhook(
+        tx, hook.id, secret=Secret(secret), old_secret=None, old_secret_until=None, updated_at=now_us()
+    )
     return secret
 
 
@@ -141,9 +157,8 @@ def new_secret() -> str:
 
 
 def _clear(tx: Tx, owner: Owner) -> None:
-    changes = {"url": "", "enabled": 0, "failing_since": None, "updated_at": now_us()}
-    if tx.update("webhook", "id", owner.webhook_id, changes):
-        tx.run("DELETE FROM delivery WHERE webhook_id = ? AND state = 'pending'", owner.webhook_id)
+    if change_webhook(tx, owner.webhook_id, url="", enabled=False, failing_since=None, updated_at=now_us()):
+        drop_pending(tx, owner.webhook_id)
 
 
 def _formed(core: Core, url: str, field: str = "webhookUrl") -> str:

@@ -11,15 +11,20 @@ import msgspec
 from gateway.core.context import Core
 from gateway.core.errors import NotFound, TooMany, WebhookFailed
 from gateway.core.lookup import require
-from gateway.core.webhooks.attempts import complete
+from gateway.core.webhooks.attempts import Tried, with_outcome
 from gateway.core.webhooks.webhooks import Among, find_webhook
 from gateway.events.deliver import body_of, headers_of
-from gateway.events.delivery_outcome import attempt_facts
+from gateway.events.delivery_outcome import outcome_facts
 from gateway.events.dialect_format import Try, Wire
 from gateway.net.client import Answer
 from gateway.net.errors import NetError
-from gateway.store.engine import Row, Tx
+from gateway.records.events import Event
+from gateway.records.webhooks import Webhook
+from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
+from gateway.store.queries.deliveries import add_attempt, attempt_of_event
+from gateway.store.queries.events import unscoped_event
+from gateway.store.queries.webhooks import has_webhook
 from gateway.store.scope import Scope
 
 TEST_EVENT = "webhook.test"
@@ -35,14 +40,14 @@ class Taken:
     duration_ms: int
 
 
-async def post_test(core: Core, hook: Row, wire: Wire, show: Callable[[str, Try], object]) -> Taken:
-    """Post to a webhook's row once.
+async def post_test(core: Core, hook: Webhook, wire: Wire, show: Callable[[str, Try], object]) -> Taken:
+    """Post to a webhook once.
 
     ``show``: the body as JSON, from the test's event id (ULID) and the attempt. Raises WebhookFailed for any answer
     but 2xx (a redirect is not followed) and for none, TooMany when ``AT_ONCE`` are under way.
     """
     event_id, at = new_ulid(), now_us()
-    with _under_way(core, hook["organization_id"]):
+    with _under_way(core, hook.organization_id):
         answer, error = await _post(
             core, hook, wire, event_id, at, msgspec.json.encode(show(event_id, Try(1, at)))
         )
@@ -58,9 +63,9 @@ async def post_test(core: Core, hook: Row, wire: Wire, show: Callable[[str, Try]
     return Taken(answer.status, int(answer.duration_ms))
 
 
-async def record_test(core: Core, scope: Scope, among: Among, ref: str, wire: Wire) -> Row:
-    """Post a ``webhook.test`` event to a webhook once and keep it as an attempt; answers that attempt's row, as
-    ``attempts_of`` shows it with ``payloads``.
+async def record_test(core: Core, scope: Scope, among: Among, ref: str, wire: Wire) -> Tried:
+    """Post a ``webhook.test`` event to a webhook once and keep it as an attempt; answers that attempt with its
+    event.
 
     Raises NotFound, Forbidden, and TooMany when ``AT_ONCE`` are under way; not for what the endpoint answers.
     """
@@ -87,51 +92,58 @@ def _under_way(core: Core, organization: str) -> Iterator[None]:
             del core.trials[organization]
 
 
-async def _record_test(core: Core, scope: Scope, among: Among, ref: str, wire: Wire) -> Row:
+async def _record_test(core: Core, scope: Scope, among: Among, ref: str, wire: Wire) -> Tried:
     at = now_us()
 
-    def begin(tx: Tx) -> tuple[Row, Row]:
+    def begin(tx: Tx) -> tuple[Webhook, Event]:
         hook = find_webhook(tx, scope, among, ref)
         event_id = core.events.append(
             tx,
             TEST_EVENT,
-            organization_id=hook["organization_id"],
-            pod_id=hook["pod_id"],
-            subject=f"{hook['id']}/{new_ulid(at)}",
-            payload={"webhook": {"id": hook["id"], "number": hook["number"]}},
+            organization_id=hook.organization_id,
+            pod_id=hook.pod_id,
+            subject=f"{hook.id}/{new_ulid(at)}",
+            payload={"webhook": {"id": hook.id, "number": hook.number}},
             at=at,
             test=True,
         )
-        event = tx.row("SELECT * FROM event WHERE id = ?", event_id)
+        event = unscoped_event(tx, event_id) if event_id is not None else None
         assert event is not None
         return hook, event
 
     hook, event = await core.store.write(begin)
     body = body_of(wire, event, Try(1, at))
     assert body is not None
-    answer, error = await _post(core, hook, wire, event["id"], at, body)
+    answer, error = await _post(core, hook, wire, event.id, at, body)
 
-    def end(tx: Tx) -> Row:
-        keys = {"delivery_id": None, "event_id": event["id"], "webhook_id": hook["id"], "number": 1}
-        facts = {**keys, **attempt_facts(hook["url"], answer, error), "created_at": at}
-        if tx.value("SELECT 1 FROM webhook WHERE id = ?", hook["id"]) is None:
+    def end(tx: Tx) -> Tried:
+        if not has_webhook(tx, hook.id):
             raise NotFound("the webhook was deleted just now")
-        tx.insert("attempt", facts)
-        row = tx.row("SELECT * FROM attempt WHERE event_id = ?", event["id"])
-        assert row is not None
-        return complete(tx, row, payloads=True)
+        add_attempt(
+            tx,
+            delivery_id=None,
+            event_id=event.id,
+            webhook_id=hook.id,
+            number=1,
+            url=hook.url,
+            created_at=at,
+            **outcome_facts(answer, error),
+        )
+        attempt = attempt_of_event(tx, event.id)
+        assert attempt is not None
+        return with_outcome(tx, attempt, payloads=True)
 
     return await core.store.write(end)
 
 
 async def _post(
-    core: Core, hook: Row, wire: Wire, event_id: str, at: int, body: bytes
+    core: Core, hook: Webhook, wire: Wire, event_id: str, at: int, body: bytes
 ) -> tuple[Answer | None, str | None]:
     """The endpoint's answer, or why there is none; through the same client and with the headers of every event."""
-    headers = headers_of(wire, {**hook, "event_id": event_id}, body, at)
+    headers = headers_of(wire, hook, event_id, body, at)
     seconds = wire.timeout or core.settings.webhooks.timeout
     try:
-        return await core.fetcher.post(hook["url"], body, headers, timeout=seconds), None
+        return await core.fetcher.post(hook.url, body, headers, timeout=seconds), None
     except NetError as error:
         return None, f"{type(error).__name__}: {error}"
 

@@ -4,25 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, NotFound
 from gateway.core.lookup import find_inbox, find_pod, require, require_own_test
-from gateway.core.paging import clean_text, page_of
-from gateway.core.webhooks.attempts import attempts_of
+from gateway.core.paging import clean_text
+from gateway.core.webhooks.attempts import Tried, attempts_of
 from gateway.core.webhooks.limit import check_limit
-from gateway.events.delivery_queue import hasten, resume
+from gateway.events.delivery_queue import hasten
 from gateway.events.kinds import OPT_IN
 from gateway.events.reach import permissions_of
 from gateway.events.webhook_signing import new_secret
 from gateway.net.client import check_headers
 from gateway.net.errors import NetError
 from gateway.net.url_rules import check_url
-from gateway.store.engine import Row, Tx
+from gateway.records.base import Secret
+from gateway.records.webhooks import Webhook
+from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us, number_in, number_of, parse_id
-from gateway.store.json_columns import dump, load
+from gateway.store.json_columns import dump
 from gateway.store.listing import Listing, Window
+from gateway.store.queries import webhooks as queries
+from gateway.store.queries.deliveries import drop_pending, resume_pending
+from gateway.store.queries.webhooks import (
+    WebhookChanges,
+    add_webhook,
+    change_webhook,
+    remove_webhook,
+    webhook_of_dialect,
+    webhook_with_client_id,
+)
 from gateway.store.scope import Scope
 
 EVENT_TYPES = (
@@ -69,8 +82,8 @@ class NewWebhook:
     known: Sequence[str] = EVENT_TYPES
 
 
-async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Row, bool]:
-    """Make a webhook; answers its row, secret included, and whether it is new.
+async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Webhook, bool]:
+    """Make a webhook; answers it and whether it is new.
 
     The same ``client_id`` with the same URL answers the webhook there is. Raises LimitReached.
     """
@@ -81,66 +94,61 @@ async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Row, bool]:
     headers = checked_headers(new.headers)
     client_id = clean_text(new.client_id, "client_id") or None
 
-    def write(tx: Tx) -> tuple[Row, bool]:
+    def write(tx: Tx) -> tuple[Webhook, bool]:
         if client_id:
             tx.lock(f"webhooks/{scope.organization}")
-            where, args = _reach(scope, new.dialect)
-            held = tx.row(
-                f"SELECT * FROM webhook WHERE {where} AND client_id = ? AND url = ?",  # noqa: S608
-                *args,
-                client_id,
-                url,
-            )
+            held = webhook_with_client_id(tx, scope, new.dialect, client_id, url)
             if held is not None:
                 return held, False
         check_limit(tx, core, scope.organization, "url")
         ulid, now = new_ulid(), now_us()
-        row: Row = {
-            "id": ulid,
-            "number": number_of(ulid),
-            "organization_id": scope.organization,
-            "pod_id": find_pod(tx, scope, new.pod).id if new.pod is not None else scope.pod,
-            "inbox_id": find_inbox(tx, scope, new.inbox).id if new.inbox is not None else scope.inbox,
-            "dialect": new.dialect,
-            "name": new.name,
-            "url": url,
-            "event_types_json": dump(types),
-            "inbox_ids_json": dump(_inboxes(tx, scope, new.inbox_ids)),
-            "pod_ids_json": dump(_pods(tx, scope, new.pod_ids)),
-            "headers_json": dump(headers),
-            "enabled": int(new.enabled),
-            "client_id": client_id,
-            "key_id": scope.key_id,
-            "test": int(scope.test),
-            "secret": new_secret(),
-            "old_secret": None,
-            "old_secret_until": None,
-            "created_at": now,
-            "updated_at": now,
-        }
-        tx.insert("webhook", row)
-        return row, True
+        made = Webhook(
+            id=ulid,
+            number=number_of(ulid),
+            organization_id=scope.organization,
+            pod_id=find_pod(tx, scope, new.pod).id if new.pod is not None else scope.pod,
+            inbox_id=find_inbox(tx, scope, new.inbox).id if new.inbox is not None else scope.inbox,
+            dialect=new.dialect,
+            name=new.name,
+            url=url,
+            event_types_json=dump(types),
+            inbox_ids_json=dump(_inboxes(tx, scope, new.inbox_ids)),
+            pod_ids_json=dump(_pods(tx, scope, new.pod_ids)),
+            headers_json=Secret(dump(headers)),
+            enabled=new.enabled,
+            client_id=client_id,
+            key_id=scope.key_id,
+            test=scope.test,
+            secret=Secret(new_secret()),
+            old_secret=None,
+            old_secret_until=None,
+            failing_since=None,
+            succeeded_at=None,
+            disabled_reason=None,
+            created_at=now,
+            updated_at=now,
+            off_mailed_at=None,
+        )
+        add_webhook(tx, made)
+        return made, True
 
     return await core.store.write(write)
 
 
-async def get(core: Core, scope: Scope, among: Among, ref: str) -> Row:
-    """A webhook's row. Raises NotFound, Forbidden."""
+async def get(core: Core, scope: Scope, among: Among, ref: str) -> Webhook:
+    """A webhook. Raises NotFound, Forbidden."""
     require(scope, "webhook_read")
     return await core.store.read(lambda tx: find_webhook(tx, scope, among, ref))
 
 
-async def list_webhooks(core: Core, scope: Scope, among: Among, window: Window) -> Listing[Row]:
+async def list_webhooks(core: Core, scope: Scope, among: Among, window: Window) -> Listing[Webhook]:
     """The webhooks inside the reach."""
     require(scope, "webhook_read")
 
-    def read(tx: Tx) -> Listing[Row]:
-        where, args = _reach(scope, among.dialect)
-        if among.pod is not None:
-            where, args = f"{where} AND pod_id = ?", [*args, find_pod(tx, scope, among.pod).id]
-        if among.inbox is not None:
-            where, args = f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, among.inbox).id]
-        return page_of(tx, "webhook", where, args, window)
+    def read(tx: Tx) -> Listing[Webhook]:
+        pod = find_pod(tx, scope, among.pod).id if among.pod is not None else None
+        inbox = find_inbox(tx, scope, among.inbox).id if among.inbox is not None else None
+        return queries.list_webhooks(tx, scope, among.dialect, window, pod=pod, inbox=inbox)
 
     return await core.store.read(read)
 
@@ -160,22 +168,22 @@ class WebhookChange:
     enabled: bool | None = None
 
 
-async def update(core: Core, scope: Scope, among: Among, ref: str, change: WebhookChange) -> Row:
+async def update(core: Core, scope: Scope, among: Among, ref: str, change: WebhookChange) -> Webhook:
     """Change a webhook. Disabling drops what waits for it; enabling forgives its failures, and what waited for one that
     the gateway switched off is posted. A new URL is tried at once."""
     require(scope, "webhook_update")
     url = checked_url(core, change.url) if change.url is not None else None
     types = check_types(change.event_types) if change.event_types else None
 
-    def write(tx: Tx) -> Row:
-        row = find_webhook(tx, scope, among, ref)
-        check_readable(scope, types or load(row["event_types_json"]))
-        columns: Row = {"updated_at": max(now_us(), row["updated_at"] + 1000)}
+    def write(tx: Tx) -> Webhook:
+        hook = find_webhook(tx, scope, among, ref)
+        check_readable(scope, types or hook.event_types)
+        changes: WebhookChanges = {"updated_at": max(now_us(), hook.updated_at + 1000)}
         if url is not None:
-            columns["url"] = url
+            changes["url"] = url
         if types:
-            columns["event_types_json"] = dump(types)
-        inboxes, pods = load(row["inbox_ids_json"]), load(row["pod_ids_json"])
+            changes["event_types_json"] = dump(types)
+        inboxes, pods = hook.inbox_ids, hook.pod_ids
         if change.inbox_ids is not None:
             inboxes = _inboxes(tx, scope, change.inbox_ids)
         inboxes = _changed(
@@ -184,24 +192,28 @@ async def update(core: Core, scope: Scope, among: Among, ref: str, change: Webho
         if change.pod_ids is not None:
             pods = _pods(tx, scope, change.pod_ids)
         pods = _changed(pods, _pods(tx, scope, change.add_pod_ids), _pods(tx, scope, change.remove_pod_ids))
-        columns |= {"inbox_ids_json": dump(inboxes), "pod_ids_json": dump(pods)}
+        changes["inbox_ids_json"], changes["pod_ids_json"] = dump(inboxes), dump(pods)
         if change.enabled is not None:
-            columns["enabled"] = int(change.enabled)
-            if change.enabled and not row["enabled"]:
-                columns |= {"failing_since": None, "disabled_reason": None, "off_mailed_at": None}
-                resume(tx, row["id"])
+            changes["enabled"] = change.enabled
+            if change.enabled and not hook.enabled:
+                changes["failing_since"] = changes["disabled_reason"] = changes["off_mailed_at"] = None
+                resume_pending(tx, hook.id)
             if not change.enabled:
-                columns["disabled_reason"] = None
-                tx.run("DELETE FROM delivery WHERE webhook_id = ? AND state = 'pending'", row["id"])
+                changes["disabled_reason"] = None
+                drop_pending(tx, hook.id)
         if url is not None or change.enabled:  # whoever sends events somewhere answers for it
-            columns["key_id"] = scope.key_id
-        if url is not None and url != row["url"]:
-            hasten(tx, row["id"], 0)
-        tx.update("webhook", "id", row["id"], columns)
+            changes["key_id"] = scope.key_id
+        if url is not None and url != hook.url:
+            hasten(tx, hook.id, 0)
         tx.after_commit.append(core.events.ring)
-        return {**row, **columns}
+        return _change(tx, hook, changes)
 
     return await core.store.write(write)
+
+
+def _change(tx: Tx, hook: Webhook, changes: WebhookChanges) -> Webhook:
+    change_webhook(tx, hook.id, **changes)
+    return replace(hook, **changes)
 
 
 async def delete(core: Core, scope: Scope, among: Among, ref: str) -> None:
@@ -209,82 +221,71 @@ async def delete(core: Core, scope: Scope, among: Among, ref: str) -> None:
     require(scope, "webhook_delete")
 
     def write(tx: Tx) -> None:
-        row = find_webhook(tx, scope, among, ref)
-        tx.run("DELETE FROM webhook WHERE id = ?", row["id"])
-        tx.run("DELETE FROM delivery WHERE webhook_id = ?", row["id"])
-        tx.run("DELETE FROM attempt WHERE webhook_id = ?", row["id"])
+        remove_webhook(tx, find_webhook(tx, scope, among, ref).id)
 
     await core.store.write(write)
 
 
-async def rotate_secret(core: Core, scope: Scope, among: Among, ref: str) -> Row:
+async def rotate_secret(core: Core, scope: Scope, among: Among, ref: str) -> Webhook:
     """A new secret; for 24 hours every request is signed with the old one as well."""
     require(scope, "webhook_update")
 
-    def write(tx: Tx) -> Row:
-        row = find_webhook(tx, scope, among, ref)
-        now = now_us()
-        columns: Row = {
-            "secret": new_secret(),
-            "old_secret": row["secret"],
+    def write(tx: Tx) -> Webhook:
+        hook, now = find_webhook(tx, scope, among, ref), now_us()
+        changes: WebhookChanges = {
+            "secret": Secret(new_secret()),
+            "old_secret": hook.secret,
             "old_secret_until": now + ROTATION_US,
             "updated_at": now,
         }
-        tx.update("webhook", "id", row["id"], columns)
-        return {**row, **columns}
+        return _change(tx, hook, changes)
 
     return await core.store.write(write)
 
 
 async def update_headers(
     core: Core, scope: Scope, among: Among, ref: str, headers: dict[str, str], remove: Iterable[str] = ()
-) -> Row:
+) -> Webhook:
     """Set and remove the extra headers that go with every post."""
     require(scope, "webhook_update")
 
-    def write(tx: Tx) -> Row:
-        row = find_webhook(tx, scope, among, ref)
-        check_readable(scope, load(row["event_types_json"]))
+    def write(tx: Tx) -> Webhook:
+        hook = find_webhook(tx, scope, among, ref)
+        check_readable(scope, hook.event_types)
         low = {name.lower() for name in [*remove, *headers]}
-        kept = {name: value for name, value in load(row["headers_json"]).items() if name.lower() not in low}
-        columns = {"headers_json": dump(checked_headers({**kept, **headers})), "updated_at": now_us()}
-        tx.update("webhook", "id", row["id"], columns)
-        return {**row, **columns}
+        kept = {name: value for name, value in hook.headers.items() if name.lower() not in low}
+        merged = Secret(dump(checked_headers({**kept, **headers})))
+        return _change(tx, hook, {"headers_json": merged, "updated_at": now_us()})
 
     return await core.store.write(write)
 
 
 async def list_attempts(
     core: Core, scope: Scope, among: Among, ref: str, window: Window, *, payloads: bool = False
-) -> Listing[Row]:
+) -> Listing[Tried]:
     """The tries of a webhook's deliveries, newest first; see ``attempts_of``."""
     require(scope, "webhook_read")
     return await core.store.read(
-        lambda tx: attempts_of(tx, find_webhook(tx, scope, among, ref)["id"], window, payloads=payloads)
+        lambda tx: attempts_of(tx, find_webhook(tx, scope, among, ref).id, window, payloads=payloads)
     )
 
 
-def find_webhook(tx: Tx, scope: Scope, among: Among, ref: str) -> Row:
-    """A webhook's row by ``wh_…``, ULID or number. Raises NotFound, Forbidden."""
+def find_webhook(tx: Tx, scope: Scope, among: Among, ref: str) -> Webhook:
+    """A webhook by ``wh_…``, ULID or number. Raises NotFound, Forbidden."""
     number = number_in(ref)
-    row = tx.row(
-        f"SELECT * FROM webhook WHERE {'id' if number is None else 'number'} = ? AND organization_id = ? "  # noqa: S608
-        "AND dialect = ?",
-        (parse_id("wh", ref) or "") if number is None else number,
-        scope.organization,
-        among.dialect,
-    )
-    if row is not None and among.pod is not None and row["pod_id"] != find_pod(tx, scope, among.pod).id:
-        row = None
+    wanted = (parse_id("wh", ref) or "") if number is None else number
+    hook = webhook_of_dialect(tx, scope, among.dialect, wanted)
+    if hook is not None and among.pod is not None and hook.pod_id != find_pod(tx, scope, among.pod).id:
+        hook = None
     inbox = among.inbox
-    if row is not None and inbox is not None and row["inbox_id"] != find_inbox(tx, scope, inbox).id:
-        row = None
-    if row is None:
+    if hook is not None and inbox is not None and hook.inbox_id != find_inbox(tx, scope, inbox).id:
+        hook = None
+    if hook is None:
         raise NotFound(f"there is no webhook {ref[:100]!r}", fix="GET /webhooks lists the webhooks")
-    if (scope.pod and row["pod_id"] != scope.pod) or (scope.inbox and row["inbox_id"] != scope.inbox):
+    if (scope.pod and hook.pod_id != scope.pod) or (scope.inbox and hook.inbox_id != scope.inbox):
         raise Forbidden("this API key does not reach that webhook", fix="use a key of the organization")
-    require_own_test(scope, [row], "webhook")
-    return row
+    require_own_test(scope, [hook], "webhook")
+    return hook
 
 
 def check_readable(scope: Scope, types: Sequence[str]) -> None:
@@ -332,15 +333,6 @@ def checked_headers(headers: dict[str, str]) -> dict[str, str]:
     except (NetError, ValueError) as error:
         raise Invalid(f"headers: {error}", field="headers", fix="correct the header") from error
     return headers
-
-
-def _reach(scope: Scope, dialect: str) -> tuple[str, list[Any]]:
-    where, args = "organization_id = ? AND dialect = ?", [scope.organization, dialect]
-    if scope.pod:
-        where, args = f"{where} AND pod_id = ?", [*args, scope.pod]
-    if scope.inbox:
-        where, args = f"{where} AND inbox_id = ?", [*args, scope.inbox]
-    return f"{where} AND test = 1" if scope.test else where, list(args)
 
 
 def _inboxes(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[str]:

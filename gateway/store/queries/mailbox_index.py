@@ -6,7 +6,7 @@ Ids of inboxes and messages come from the engine that reads the mailbox.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from gateway.store import models
 from gateway.store.engine import Tx
@@ -41,13 +41,6 @@ def is_being_sent(tx: Tx, message_id: str) -> bool:
     """Whether a message is on its way out, so that its copy in Sent may not be there yet."""
     query = "SELECT 1 FROM outbox WHERE id = ? AND state <> 'done'"
     return sql(tx).value(query, message_id) is not None
-
-
-def has_event(tx: Tx, message_id: str, types: Sequence[str]) -> bool:
-    """Whether there is an event of one of these types about a message."""
-    marks = ", ".join("?" * len(types))
-    query = f"SELECT 1 FROM event WHERE message_id = ? AND type IN ({marks}) LIMIT 1"  # noqa: S608
-    return sql(tx).value(query, message_id, *types) is not None
 
 
 def messages_without_location(tx: Tx, inbox_id: str, settled_before: int, most: int) -> list[str]:

@@ -8,6 +8,7 @@ from gateway.records.accounts import Pod
 from gateway.store.engine import Tx
 from gateway.store.listing import Listing, Window, page
 from gateway.store.queries.keys import remove_pod_keys
+from gateway.store.queries.webhooks import remove_webhooks_of_pod
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
 
@@ -85,8 +86,7 @@ def change_pod(tx: Tx, pod_id: str, **changes: Unpack[PodChanges]) -> None:
 def remove_pod(tx: Tx, pod_id: str) -> None:
     """Delete an empty pod with its keys, webhooks, lists and reputation."""
     remove_pod_keys(tx, pod_id)
-    sql(tx).run("DELETE FROM delivery WHERE webhook_id IN (SELECT id FROM webhook WHERE pod_id = ?)", pod_id)
-    sql(tx).run("DELETE FROM webhook WHERE pod_id = ?", pod_id)
+    remove_webhooks_of_pod(tx, pod_id)
     sql(tx).run("DELETE FROM list_entry WHERE pod_id = ?", pod_id)
     sql(tx).run("DELETE FROM reputation WHERE subject = ?", pod_id)
     sql(tx).run("DELETE FROM pod WHERE id = ?", pod_id)
