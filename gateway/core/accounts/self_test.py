@@ -17,6 +17,7 @@ from gateway.core.mail.wait_match import Match
 from gateway.core.sending.send import SendRequest, send
 from gateway.store.ids import now_us
 from gateway.store.queries.inboxes import unscoped_inboxes_of
+from gateway.store.queries.locations import is_located
 from gateway.store.queries.organizations import (
     remove_keyless_organization,
     unscoped_keyless_organization_ids,
@@ -63,9 +64,8 @@ async def _through(core: Core, scope: Scope, seconds: float) -> float:
 
 async def _settled(core: Core, message_id: str) -> None:
     """Wait, but not for ever, until the sender's copy is filed: a mailbox that goes before bounces it in the log."""
-    filed = "SELECT 1 FROM location WHERE message_id = ?"
     for _ in range(_LOOKS):
-        if await core.store.read(lambda tx: tx.value(filed, message_id)):
+        if await core.store.read(lambda tx: is_located(tx, message_id)):
             return
         await asyncio.sleep(0.05)
 

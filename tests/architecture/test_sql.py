@@ -1,0 +1,152 @@
+"""Statements are written in ``gateway/store`` alone: nothing outside it runs SQL."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+STATEMENTS = frozenset(
+    {"rows", "row", "value", "run", "insert", "update", "octets", "keep_octets", "one", "all", "add"}
+)
+"""The methods of ``store.engine.Sql`` that take SQL, or tables and columns."""
+TOOLS = {"gateway.store.sql": {"sql", "Sql"}, "gateway.store.engine": {"Sql"}, "gateway.store": {"sql"}}
+"""Names by module that only the store imports."""
+
+NOT_YET = frozenset(
+    {
+        "gateway/api/health.py",
+        "gateway/api/metrics_collectors.py",
+        "gateway/backup/moving.py",
+        "gateway/backup/restore.py",
+        "gateway/cli/rebuild.py",
+        "gateway/core/accounts/metering.py",
+        "gateway/core/accounts/status.py",
+        "gateway/core/accounts/usage.py",
+        "gateway/core/drafts/send.py",
+        "gateway/core/idempotency.py",
+        "gateway/core/inboxes/aliases.py",
+        "gateway/core/inboxes/list_entries.py",
+        "gateway/core/inboxes/quotas.py",
+        "gateway/core/inboxes/remove.py",
+        "gateway/core/inboxes/sender_rules.py",
+        "gateway/core/lookup.py",
+        "gateway/core/mail/attachment_text.py",
+        "gateway/core/mail/attachments.py",
+        "gateway/core/mail/delete.py",
+        "gateway/core/mail/filter_sql.py",
+        "gateway/core/mail/label_log.py",
+        "gateway/core/mail/messages.py",
+        "gateway/core/mail/read_state.py",
+        "gateway/core/mail/relabel.py",
+        "gateway/core/mail/search.py",
+        "gateway/core/mail/server_copy.py",
+        "gateway/core/mail/threads.py",
+        "gateway/core/mail/wait.py",
+        "gateway/core/paging.py",
+        "gateway/core/sending/cold_outreach.py",
+        "gateway/core/sending/open_tracking.py",
+        "gateway/core/sending/queue.py",
+        "gateway/core/sending/relay_events.py",
+        "gateway/core/sending/relay_queue.py",
+        "gateway/core/sending/reputation.py",
+        "gateway/core/sending/send.py",
+        "gateway/core/sending/sent_before.py",
+        "gateway/core/sending/suppressions.py",
+        "gateway/core/sending/thread_reply.py",
+        "gateway/core/sending/wallet.py",
+        "gateway/core/sending/wallet_notice.py",
+        "gateway/doctor/checks_database.py",
+        "gateway/doctor/checks_dns.py",
+        "gateway/doctor/checks_queue.py",
+        "gateway/events/payload.py",
+        "gateway/outbox/age.py",
+        "gateway/outbox/by_hand.py",
+        "gateway/outbox/queue.py",
+        "gateway/outbox/record.py",
+        "gateway/outbox/recovery.py",
+        "gateway/outbox/reports.py",
+        "gateway/outbox/retention.py",
+        "gateway/service/watchdog.py",
+        "gateway/transfer/erase_find.py",
+        "gateway/transfer/erase_rows.py",
+        "gateway/transfer/erase_trace.py",
+        "gateway/transfer/erasing.py",
+        "gateway/transfer/metadata.py",
+    }
+)
+"""Files outside the store that still run SQL. Take a file out when it has none left; add none."""
+
+FIX = (
+    "move the statement into gateway/store/queries: a module for each noun, a function that takes a Scope or is called "
+    "unscoped_…"
+)
+
+
+def places(path: str, text: str) -> Iterator[str]:
+    """Each line of a module that runs SQL, or imports what does: on ``tx``, or on a parameter that is a Tx."""
+    tree = ast.parse(text, path)
+    names = {"tx"} | {
+        node.arg for node in ast.walk(tree) if isinstance(node, ast.arg) and _is_transaction(node.annotation)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in STATEMENTS:
+            if isinstance(node.value, ast.Name) and node.value.id in names:
+                yield f"{path}:{node.lineno}: {node.value.id}.{node.attr}"
+        elif isinstance(node, ast.Import):
+            if any(name.name == "gateway.store.sql" for name in node.names):
+                yield f"{path}:{node.lineno}: import gateway.store.sql"
+        elif isinstance(node, ast.ImportFrom):
+            for name in node.names:
+                if name.name in TOOLS.get(node.module or "", ()):
+                    yield f"{path}:{node.lineno}: from {node.module} import {name.name}"
+
+
+def _is_transaction(annotation: ast.expr | None) -> bool:
+    return isinstance(annotation, ast.Name) and annotation.id == "Tx"
+
+
+def places_outside() -> dict[str, list[str]]:
+    """The places of each file outside the store that has some."""
+    files = [path for package in ("gateway", "mailserver") for path in sorted((ROOT / package).rglob("*.py"))]
+    outside = [path for path in files if not path.is_relative_to(ROOT / "gateway" / "store")]
+    found = {}
+    for path in outside:
+        name = path.relative_to(ROOT).as_posix()
+        if lines := list(places(name, path.read_text(encoding="utf-8"))):
+            found[name] = lines
+    return found
+
+
+def test_only_the_store_runs_sql() -> None:
+    wrong = [line for path, lines in places_outside().items() if path not in NOT_YET for line in lines]
+    assert not wrong, "\n".join(["SQL outside gateway/store:", *wrong, FIX])
+
+
+def test_the_list_of_files_that_still_run_sql_only_shrinks() -> None:
+    done = sorted(NOT_YET - places_outside().keys())
+    assert not done, f"these run no SQL any more, take them out of NOT_YET: {', '.join(done)}"
+
+
+def test_a_statement_is_found_however_it_is_run() -> None:
+    module = """
+from gateway.store.engine import Sql, Tx
+from gateway.store.sql import sql
+import gateway.store.sql
+
+def read(tx, transaction: Tx, other):
+    tx.lock("mine")
+    other.rows("no transaction")
+    tx.rows("SELECT 1")
+    later = partial(transaction.run, "DELETE FROM inbox")
+    return lambda tx: tx.value("SELECT 1")
+"""
+    assert sorted(places("a.py", module), key=lambda line: int(line.split(":")[1])) == [
+        "a.py:2: from gateway.store.engine import Sql",
+        "a.py:3: from gateway.store.sql import sql",
+        "a.py:4: import gateway.store.sql",
+        "a.py:9: tx.rows",
+        "a.py:10: transaction.run",
+        "a.py:11: tx.value",
+    ]
