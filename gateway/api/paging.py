@@ -10,7 +10,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ DEFAULT_PAGE_SIZE = 20
 _SIGNATURE = 8
 
 Doc = msgspec.Meta
+Shown = TypeVar("Shown")
 
 
 class PageQuery(msgspec.Struct, kw_only=True):
@@ -70,11 +71,11 @@ def _bounded(name: str, value: int | None, most: int | None) -> int | None:
 
 
 def answer(
-    listing: Listing[Any],
+    listing: Listing[Shown],
     paging: Paging,
     plural: str,
     secret: bytes,
-    render: Callable[[Any], Any] | None = None,
+    render: Callable[[Shown], Any] | None = None,
 ) -> dict[str, Any]:
     """The body of a list: both contracts' fields, the rows once rendered and shown under both names."""
     rows = listing.rows if render is None else [render(row) for row in listing.rows]
@@ -118,7 +119,9 @@ def _open(text: str, secret: bytes) -> tuple[int, str, bool]:
     return value, last, bool(way)
 
 
-def in_memory(rows: Iterable[Any], window: Window, key: Callable[[Any], tuple[int, str]]) -> Listing[Any]:
+def in_memory(
+    rows: Iterable[Shown], window: Window, key: Callable[[Shown], tuple[int, str]]
+) -> Listing[Shown]:
     """Page rows that are few enough to hold (a fixed list), as a database would."""
     held = sorted(rows, key=key, reverse=not window.ascending)
     total = len(held)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ from gateway.store.listing import Filter, Listing
 from gateway.store.search import Order
 
 Doc = msgspec.Meta
+Shown = TypeVar("Shown")
 _MAX_TERMS = 50
 
 
@@ -113,7 +114,7 @@ def read_filter(query: Narrowing) -> Filter:
 
 
 def page_of(
-    listing: Listing[Any], paging: Paging, plural: str, secret: bytes, view: Callable[[Any], Any]
+    listing: Listing[Shown], paging: Paging, plural: str, secret: bytes, view: Callable[[Shown], Any]
 ) -> dict[str, Any]:
     """The body of a list of mail. Rows are encoded once, though they show under two names."""
     body = answer(listing, paging, plural, secret, lambda row: msgspec.Raw(encode(view(row))))

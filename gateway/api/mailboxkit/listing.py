@@ -30,6 +30,7 @@ MAX_PAGE = 10**13
 _YES = frozenset({"1", "true", "on", "yes"})
 
 Item = TypeVar("Item")
+Shown = TypeVar("Shown")
 
 
 def _doc(description: str, **schema: Any) -> msgspec.Meta:
@@ -117,7 +118,7 @@ def window_of(query: PageQuery, *, ascending: bool = False) -> Window:
 
 
 def listed(
-    call: Call[Any, Any], window: Window, listing: Listing[Any], render: Callable[[Any], Item]
+    call: Call[Any, Any], window: Window, listing: Listing[Shown], render: Callable[[Shown], Item]
 ) -> Rows[Item]:
     """The body of a list; ``window`` is what ``window_of`` answered."""
     page, last = window.offset // window.limit + 1, max(1, -(-listing.total // window.limit))
@@ -140,7 +141,7 @@ def listed(
 
 
 def listed_mail(
-    call: Call[Any, Any], window: Window, listing: Listing[Any], render: Callable[[Any], Item]
+    call: Call[Any, Any], window: Window, listing: Listing[Shown], render: Callable[[Shown], Item]
 ) -> MailRows[Item]:
     """The body of a list of mail, as ``listed``."""
     rows = listed(call, window, listing, render)

@@ -26,6 +26,7 @@ MAX_OFFSET = 10**15
 
 Doc = msgspec.Meta
 Item = TypeVar("Item")
+Shown = TypeVar("Shown")
 
 
 def _doc(description: str, **schema: Any) -> msgspec.Meta:
@@ -79,12 +80,12 @@ def window_of(query: OffsetQuery, *, ascending: bool = False) -> Window:
     )
 
 
-def page(listing: Listing[Any], render: Callable[[Any], Item]) -> Page[Item]:
+def page(listing: Listing[Shown], render: Callable[[Shown], Item]) -> Page[Item]:
     """The body of a list."""
     return Page([render(row) for row in listing.rows], listing.total)
 
 
-def mail_page(listing: Listing[Any], render: Callable[[Any], Item]) -> MailPage[Item]:
+def mail_page(listing: Listing[Shown], render: Callable[[Shown], Item]) -> MailPage[Item]:
     """The body of a list of mail."""
     return MailPage(
         [render(row) for row in listing.rows], listing.total, listing.unauthenticated or msgspec.UNSET
