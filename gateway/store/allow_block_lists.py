@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from typing import Literal
 
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Row, Tx
+from gateway.records.lists import ListRule
+from gateway.store.engine import Tx
+from gateway.store.sql import sql
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
 
 Verdict = Literal["allow", "block", "none"]
-Mode = Literal["none", "allowlist"]
-MODE = "mode"
-"""The ``list_type`` of a row that is no entry but a scope's mode (a :data:`Mode` in ``entry``)."""
 
 
 def verdict(tx: Tx, inbox: Inbox, directions: Sequence[str], email: str) -> Verdict:
@@ -29,21 +28,21 @@ def verdict(tx: Tx, inbox: Inbox, directions: Sequence[str], email: str) -> Verd
     return decide(entries(tx, inbox, directions), inbox, email)
 
 
-def entries(tx: Tx, inbox: Inbox, directions: Sequence[str]) -> list[Row]:
+def entries(tx: Tx, inbox: Inbox, directions: Sequence[str]) -> list[ListRule]:
     """The list entries that may concern this inbox; for ``decide``, when there are several addresses."""
     wanted = tuple(dict.fromkeys(directions))
     marks = ", ".join("?" * len(wanted))
-    return tx.rows(
-        "SELECT pod_id, inbox_id, direction, list_type, entry FROM list_entry "  # noqa: S608
+    return sql(tx).all(
+        ListRule,
         f"WHERE organization_id = ? AND direction IN ({marks})",
         inbox.organization_id,
         *wanted,
     )
 
 
-def decide(rows: Sequence[Row], inbox: Inbox, email: str) -> Verdict:
+def decide(rules: Sequence[ListRule], inbox: Inbox, email: str) -> Verdict:
     """What ``entries`` say of ``email``."""
-    if not rows:
+    if not rules:
         return "none"
     local, _, domain = email.strip().lower().rpartition("@")
     if not domain.isascii():
@@ -52,22 +51,22 @@ def decide(rows: Sequence[Row], inbox: Inbox, email: str) -> Verdict:
         except MailServerError:
             pass
     email = f"{local}@{domain}"
-    scopes: list[list[Row]] = [
-        [row for row in rows if row["inbox_id"] == inbox.id],
-        [row for row in rows if row["inbox_id"] is None and row["pod_id"] == inbox.pod_id],
-        [row for row in rows if row["inbox_id"] is None and row["pod_id"] is None],
+    scopes: list[list[ListRule]] = [
+        [rule for rule in rules if rule.inbox_id == inbox.id],
+        [rule for rule in rules if rule.inbox_id is None and rule.pod_id == inbox.pod_id],
+        [rule for rule in rules if rule.inbox_id is None and rule.pod_id is None],
     ]
     allowed = False
     for scope in scopes:
-        modes = {row["direction"]: row["entry"] for row in scope if row["list_type"] == MODE}
-        named = {row["list_type"] for row in scope if row["entry"] in (email, domain)}
+        modes = {rule.direction: rule.entry for rule in scope if rule.list_type == "mode"}
+        named = {rule.list_type for rule in scope if rule.entry in (email, domain)}
         if "block" in named:
             return "block"
         if "allow" in named:
             if not modes:
                 return "allow"
             allowed = True
-        complete = any(row["list_type"] == "allow" and row["direction"] not in modes for row in scope)
+        complete = any(rule.list_type == "allow" and rule.direction not in modes for rule in scope)
         if not allowed and (complete or "allowlist" in modes.values()):
             return "block"
     return "allow" if allowed else "none"

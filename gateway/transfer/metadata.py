@@ -11,12 +11,14 @@ from functools import partial
 from typing import Any
 
 from gateway.records.inboxes import Inbox
+from gateway.records.lists import ListEntry
 from gateway.records.webhooks import Webhook
 from gateway.store.engine import Row, Store, Tx
 from gateway.store.json_columns import load
 from gateway.store.queries.domains import domains_of
 from gateway.store.queries.drafts import draft_file_contents, drafts_after
 from gateway.store.queries.inboxes import unscoped_running_inboxes
+from gateway.store.queries.list_entries import organization_list_entries
 from gateway.store.queries.organizations import unscoped_organization
 from gateway.store.queries.pods import pods_of
 from gateway.store.queries.webhooks import webhooks_of_organization
@@ -64,7 +66,7 @@ def organization_facts(tx: Tx, organization: str) -> Facts:
             for one in domains_of(tx, organization)
         ],
         "webhooks": [_webhook(one) for one in webhooks_of_organization(tx, organization)],
-        "rules": [_rule(one) for one in tx.rows(f"SELECT * FROM list_entry WHERE {mine}", organization)],  # noqa: S608
+        "rules": [_rule(one) for one in organization_list_entries(tx, organization)],
         "suppressions": [
             {
                 "address": one["address"],
@@ -190,16 +192,16 @@ def _webhook(hook: Webhook) -> Facts:
     }
 
 
-def _rule(row: Row) -> Facts:
+def _rule(entry: ListEntry) -> Facts:
     return {
-        "direction": row["direction"],
-        "list_type": row["list_type"],
-        "entry": row["entry"],
-        "entry_type": row["entry_type"],
-        "reason": row["reason"],
-        "inbox_id": row["inbox_id"] and f"inb_{row['inbox_id']}",
-        "pod_id": row["pod_id"] and f"pod_{row['pod_id']}",
-        "created_at": iso(row["created_at"]),
+        "direction": entry.direction,
+        "list_type": entry.list_type,
+        "entry": entry.entry,
+        "entry_type": entry.entry_type,
+        "reason": entry.reason,
+        "inbox_id": entry.inbox_id and f"inb_{entry.inbox_id}",
+        "pod_id": entry.pod_id and f"pod_{entry.pod_id}",
+        "created_at": iso(entry.created_at),
     }
 
 

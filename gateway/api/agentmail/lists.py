@@ -40,12 +40,12 @@ def _which(call: Call[Any, Any]) -> dict[str, Any]:
 @table.post(_LIST, status=201, also=_also(_LIST), access=changes("list_entry_create"))
 async def add_entry(call: Call[CreateEntry, NoQuery]) -> ListEntryView:
     """Put an address or a domain on a list."""
-    row, new = await list_entries.add(
+    made, new = await list_entries.add(
         call.core, call.scope, entry=call.body.entry, reason=call.body.reason, **_which(call)
     )
     if not new:
         call.status = 200
-    return entry_view(row)
+    return entry_view(made)
 
 
 @table.get(_LIST, rows=("entries", ListEntryView), also=_also(_LIST), access=reads("list_entry_read"))

@@ -13,9 +13,9 @@ from gateway.core.webhooks.attempts import Tried
 from gateway.records.accounts import ApiKey, Pod
 from gateway.records.domains import Domain
 from gateway.records.inboxes import Inbox
+from gateway.records.lists import ListEntry
 from gateway.records.webhooks import Webhook
 from gateway.settings import Settings
-from gateway.store.engine import Row
 
 
 class OrganizationView(msgspec.Struct):
@@ -323,16 +323,16 @@ def pod_view(row: Pod) -> PodView:
     )
 
 
-def entry_view(row: Row) -> ListEntryView:
+def entry_view(entry: ListEntry) -> ListEntryView:
     return ListEntryView(
-        entry=row["entry"],
-        organization_id=f"org_{row['organization_id']}",
-        pod_id=_public("pod", row["pod_id"]),
-        inbox_id=_public("inb", row["inbox_id"]),
-        direction=row["direction"],
-        list_type=row["list_type"],
-        entry_type=row["entry_type"],
-        reason=row["reason"],
+        entry=entry.entry,
+        organization_id=f"org_{entry.organization_id}",
+        pod_id=_public("pod", entry.pod_id),
+        inbox_id=_public("inb", entry.inbox_id),
+        direction=entry.direction,
+        list_type=entry.list_type,
+        entry_type=entry.entry_type,
+        reason=entry.reason,
         read_only=False,
-        created_at=iso_of(row["created_at"]),
+        created_at=iso_of(entry.created_at),
     )

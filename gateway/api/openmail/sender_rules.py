@@ -15,9 +15,7 @@ from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
 from gateway.core.access import ORGANIZATION, changes, reads
 from gateway.core.inboxes import sender_rules
-from gateway.core.inboxes.sender_rules import Action
-from gateway.store.allow_block_lists import Mode
-from gateway.store.engine import Row
+from gateway.records.lists import Action, ListEntry, Mode
 
 table = Table("sender rules")
 
@@ -66,16 +64,16 @@ class ModeView(msgspec.Struct, rename="camel"):
     inbox_id: str | None
 
 
-def rule_view(row: Row) -> RuleView:
+def rule_view(rule: ListEntry) -> RuleView:
     return RuleView(
-        id=f"rule_{row['id']}",
-        action=row["list_type"],
-        type="address" if row["entry_type"] == "email" else "domain",
-        sender=row["entry"],
-        pod_id=f"pod_{row['pod_id']}" if row["pod_id"] else None,
-        inbox_id=f"inb_{row['inbox_id']}" if row["inbox_id"] else None,
-        reason=row["reason"],
-        created_at=iso_of(row["created_at"]),
+        id=rule.public_id,
+        action=rule.list_type,
+        type="address" if rule.entry_type == "email" else "domain",
+        sender=rule.entry,
+        pod_id=f"pod_{rule.pod_id}" if rule.pod_id else None,
+        inbox_id=f"inb_{rule.inbox_id}" if rule.inbox_id else None,
+        reason=rule.reason,
+        created_at=iso_of(rule.created_at),
     )
 
 
@@ -97,12 +95,12 @@ async def list_rules(call: Call[NoBody, RulesQuery]) -> Page[RuleView]:
 async def create_rule(call: Call[NewRule, NoQuery]) -> RuleView:
     """Block or allow a sender. A block always wins; a rule there is already is answered with 200."""
     body = call.body
-    row, new = await sender_rules.add(
+    rule, new = await sender_rules.add(
         call.core, call.scope, body.action, body.sender, inbox=body.inbox_id, reason=body.reason
     )
     if not new:
         call.status = 200
-    return rule_view(row)
+    return rule_view(rule)
 
 
 @table.delete("/sender-rules/{rule_id}", access=changes("list_entry_delete", kinds=ORGANIZATION))

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from typing import Literal
 
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.lookup import find_inbox, find_pod, require
-from gateway.core.paging import clean_text, page_of
-from gateway.store.allow_block_lists import MODE
-from gateway.store.engine import Row, Tx
-from gateway.store.ids import new_ulid, now_us
+from gateway.core.paging import clean_text
+from gateway.records.lists import Action, Direction, ListEntry
+from gateway.store.engine import Tx
 from gateway.store.listing import Listing, Window
+from gateway.store.queries import list_entries as queries
+from gateway.store.queries.list_entries import ListOwner, drop_mode, find_entry, put_entry, remove_entry
 from gateway.store.scope import Scope
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
 
-DIRECTIONS = ("send", "receive", "reply")
-TYPES = ("allow", "block")
+_DIRECTIONS: tuple[Direction, ...] = ("send", "receive", "reply")
+_ACTIONS: tuple[Action, ...] = ("allow", "block")
 _LOCAL = re.compile(r"[^\s@<>\x00-\x1f\x7f]{1,64}")
 
 
-def check_list(direction: str, list_type: str) -> None:
-    """Raise NotFound unless there is such a list."""
-    if direction not in DIRECTIONS or list_type not in TYPES:
-        raise NotFound(
-            f"there is no list {direction[:40]}/{list_type[:40]}",
-            fix="use /lists/{send|receive|reply}/{allow|block}",
-        )
+def check_list(direction: str, list_type: str) -> tuple[Direction, Action]:
+    """The list of this name. Raises NotFound unless there is such a list."""
+    for one, action in itertools.product(_DIRECTIONS, _ACTIONS):
+        if (one, action) == (direction, list_type):
+            return one, action
+    raise NotFound(
+        f"there is no list {direction[:40]}/{list_type[:40]}",
+        fix="use /lists/{send|receive|reply}/{allow|block}",
+    )
 
 
-def check_entry(entry: str) -> tuple[str, str]:
+def check_entry(entry: str) -> tuple[str, Literal["email", "domain"]]:
     """(entry in lower case, ``email`` or ``domain``). Raises Invalid."""
     text = entry.strip().lower().removeprefix("@")
     local, at, domain = text.rpartition("@")
@@ -47,43 +52,14 @@ def check_entry(entry: str) -> tuple[str, str]:
     return (f"{local}@{domain}", "email") if at else (domain, "domain")
 
 
-def place_of(tx: Tx, scope: Scope, direction: str, pod: str | None, inbox: str | None) -> Row:
-    """The columns that say whose list a row is on. Raises NotFound, Forbidden."""
+def owner_of(tx: Tx, scope: Scope, direction: Direction, pod: str | None, inbox: str | None) -> ListOwner:
+    """Whose list a call means. Raises NotFound, Forbidden."""
     pod_id = find_pod(tx, scope, pod).id if pod is not None else scope.pod
     inbox_id = None
     if inbox is not None or scope.inbox:
         row = find_inbox(tx, scope, inbox or f"inb_{scope.inbox}")
         inbox_id, pod_id = row.id, row.pod_id
-    return {
-        "organization_id": scope.organization,
-        "pod_id": pod_id,
-        "inbox_id": inbox_id,
-        "direction": direction,
-    }
-
-
-def matching(columns: Row) -> tuple[str, list[object]]:
-    """The condition that these columns have these values, and its parameters."""
-    where = [f"{name} IS NULL" if value is None else f"{name} = ?" for name, value in columns.items()]
-    return " AND ".join(where), [value for value in columns.values() if value is not None]
-
-
-def put(tx: Tx, columns: Row, text: str, kind: str, reason: str | None = None) -> tuple[Row, bool]:
-    """The row of ``text`` among those with ``columns``, and whether it was made now."""
-    where, args = matching({**columns, "entry": text})
-    held = tx.row(f"SELECT * FROM list_entry WHERE {where}", *args)  # noqa: S608
-    if held is not None:
-        return held, False
-    row = {
-        "id": new_ulid(),
-        **columns,
-        "entry": text,
-        "entry_type": kind,
-        "reason": reason,
-        "created_at": now_us(),
-    }
-    tx.insert("list_entry", row)
-    return row, True
+    return ListOwner(scope.organization, pod_id, inbox_id, direction)
 
 
 async def add(
@@ -96,21 +72,20 @@ async def add(
     reason: str | None = None,
     pod: str | None = None,
     inbox: str | None = None,
-) -> tuple[Row, bool]:
-    """Put an entry on a list; answers its row and whether it is new."""
+) -> tuple[ListEntry, bool]:
+    """Put an entry on a list; answers it and whether it is new."""
     require(scope, "list_entry_create")
-    check_list(direction, list_type)
+    way, action = check_list(direction, list_type)
     text, kind = check_entry(entry)
     reason = clean_text(reason, "reason", 1000)
 
-    def write(tx: Tx) -> tuple[Row, bool]:
-        place = place_of(tx, scope, direction, pod, inbox)
-        row, new = put(tx, {**place, "list_type": list_type}, text, kind, reason)
-        if new and list_type == "allow":
+    def write(tx: Tx) -> tuple[ListEntry, bool]:
+        owner = owner_of(tx, scope, way, pod, inbox)
+        made, new = put_entry(tx, owner, action, text, kind, reason)
+        if new and action == "allow":
             # this allow list is meant to be complete, whatever a mode said before
-            where, args = matching({**place, "list_type": MODE, "entry": "none"})
-            tx.run(f"DELETE FROM list_entry WHERE {where}", *args)  # noqa: S608
-        return row, new
+            drop_mode(tx, owner, "none")
+        return made, new
 
     return await core.store.write(write)
 
@@ -124,16 +99,13 @@ async def list_entries(
     *,
     pod: str | None = None,
     inbox: str | None = None,
-) -> Listing[Row]:
+) -> Listing[ListEntry]:
     """The entries of one list, of exactly that scope."""
     require(scope, "list_entry_read")
+    way, action = check_list(direction, list_type)
 
-    check_list(direction, list_type)
-
-    def read(tx: Tx) -> Listing[Row]:
-        place = place_of(tx, scope, direction, pod, inbox)
-        where, args = matching({**place, "list_type": list_type})
-        return page_of(tx, "list_entry", where, args, window)
+    def read(tx: Tx) -> Listing[ListEntry]:
+        return queries.list_entries(tx, owner_of(tx, scope, way, pod, inbox), action, window)
 
     return await core.store.read(read)
 
@@ -147,7 +119,7 @@ async def get(
     *,
     pod: str | None = None,
     inbox: str | None = None,
-) -> Row:
+) -> ListEntry:
     """One entry. Raises NotFound."""
     require(scope, "list_entry_read")
     return await core.store.read(lambda tx: _find(tx, scope, direction, list_type, entry, pod, inbox))
@@ -167,20 +139,17 @@ async def delete(
     require(scope, "list_entry_delete")
 
     def write(tx: Tx) -> None:
-        row = _find(tx, scope, direction, list_type, entry, pod, inbox)
-        tx.run("DELETE FROM list_entry WHERE id = ?", row["id"])
+        remove_entry(tx, _find(tx, scope, direction, list_type, entry, pod, inbox))
 
     await core.store.write(write)
 
 
 def _find(
     tx: Tx, scope: Scope, direction: str, list_type: str, entry: str, pod: str | None, inbox: str | None
-) -> Row:
-    check_list(direction, list_type)
+) -> ListEntry:
+    way, action = check_list(direction, list_type)
     text = entry.strip().lower().removeprefix("@")[:400]
-    place = place_of(tx, scope, direction, pod, inbox)
-    where, args = matching({**place, "list_type": list_type, "entry": text})
-    row = tx.row(f"SELECT * FROM list_entry WHERE {where}", *args)  # noqa: S608
-    if row is None:
+    found = find_entry(tx, owner_of(tx, scope, way, pod, inbox), action, text)
+    if found is None:
         raise NotFound(f"{text[:320]!r} is not on this list", fix="GET the list for its entries")
-    return row
+    return found

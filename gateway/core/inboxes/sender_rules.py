@@ -7,30 +7,18 @@ filtered bears the label ``blocked``: hidden from every list, without an event. 
 
 from __future__ import annotations
 
-from typing import Literal, cast
-
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
-from gateway.core.inboxes.list_entries import check_entry, matching, place_of, put
+from gateway.core.inboxes.list_entries import check_entry, owner_of
 from gateway.core.lookup import find_inbox, require
-from gateway.core.paging import clean_text, page_of
-from gateway.store.allow_block_lists import MODE, Mode
-from gateway.store.engine import Row, Tx
+from gateway.core.paging import clean_text
+from gateway.records.lists import Action, ListEntry, Mode
+from gateway.store.engine import Tx
 from gateway.store.ids import parse_id
 from gateway.store.listing import Listing, Window
+from gateway.store.queries import list_entries as queries
+from gateway.store.queries.list_entries import ListOwner, allows_anybody, mode_of, put_entry, remove_rule
 from gateway.store.scope import Scope
-
-Action = Literal["block", "allow"]
-
-
-def _reach(scope: Scope) -> tuple[str, list[object]]:
-    """The rules inside the reach."""
-    where = "organization_id = ? AND direction = 'receive' AND list_type IN ('allow', 'block')"
-    args: list[object] = [scope.organization]
-    for column, value in (("pod_id", scope.pod), ("inbox_id", scope.inbox)):
-        if value:
-            where, args = f"{where} AND {column} = ?", [*args, value]
-    return where, args
 
 
 async def add(
@@ -41,8 +29,8 @@ async def add(
     *,
     inbox: str | None = None,
     reason: str | None = None,
-) -> tuple[Row, bool]:
-    """Make a rule on an address or an exact domain; answers its row and whether it is new.
+) -> tuple[ListEntry, bool]:
+    """Make a rule on an address or an exact domain; answers it and whether it is new.
 
     Raises Invalid, NotFound (the inbox), Forbidden.
     """
@@ -55,29 +43,25 @@ async def add(
         ) from None
     reason = clean_text(reason, "reason", 1000)
 
-    def write(tx: Tx) -> tuple[Row, bool]:
-        place = place_of(tx, scope, "receive", None, inbox)
-        if action == "allow" and _mode_of(tx, place) == "none":
+    def write(tx: Tx) -> tuple[ListEntry, bool]:
+        owner = owner_of(tx, scope, "receive", None, inbox)
+        if action == "allow" and mode_of(tx, owner) is None and not allows_anybody(tx, owner):
             # said in so many words, for an allow rule alone would make its list a complete one
-            put(tx, {**place, "list_type": MODE}, "none", MODE)
-        return put(tx, {**place, "list_type": action}, text, kind, reason)
+            queries.set_mode(tx, owner, "none")
+        return put_entry(tx, owner, action, text, kind, reason)
 
     return await core.store.write(write)
 
 
 async def list_rules(
     core: Core, scope: Scope, window: Window, *, inbox: str | None = None, action: Action | None = None
-) -> Listing[Row]:
+) -> Listing[ListEntry]:
     """The account's rules, or those of one inbox."""
     require(scope, "list_entry_read")
 
-    def read(tx: Tx) -> Listing[Row]:
-        where, args = _reach(scope)
-        if inbox is not None:
-            where, args = f"{where} AND inbox_id = ?", [*args, find_inbox(tx, scope, inbox).id]
-        if action is not None:
-            where, args = f"{where} AND list_type = ?", [*args, action]
-        return page_of(tx, "list_entry", where, args, window)
+    def read(tx: Tx) -> Listing[ListEntry]:
+        inbox_id = find_inbox(tx, scope, inbox).id if inbox is not None else None
+        return queries.list_rules(tx, scope, window, inbox_id=inbox_id, action=action)
 
     return await core.store.read(read)
 
@@ -87,8 +71,7 @@ async def delete(core: Core, scope: Scope, ref: str) -> None:
     require(scope, "list_entry_delete")
 
     def write(tx: Tx) -> None:
-        where, args = _reach(scope)
-        if not tx.run(f"DELETE FROM list_entry WHERE {where} AND id = ?", *args, parse_id("rule", ref) or ""):  # noqa: S608
+        if not remove_rule(tx, scope, parse_id("rule", ref) or ""):
             raise NotFound(f"there is no sender rule {ref[:100]!r}", fix="GET /sender-rules lists the rules")
 
     await core.store.write(write)
@@ -99,8 +82,8 @@ async def get_mode(core: Core, scope: Scope, *, inbox: str | None = None) -> tup
     require(scope, "list_entry_read")
 
     def read(tx: Tx) -> tuple[Mode, str | None]:
-        place = place_of(tx, scope, "receive", None, inbox)
-        return _mode_of(tx, place), place["inbox_id"]
+        owner = owner_of(tx, scope, "receive", None, inbox)
+        return _mode_of(tx, owner), owner.inbox_id
 
     return await core.store.read(read)
 
@@ -112,22 +95,13 @@ async def set_mode(
     require(scope, "list_entry_create")
 
     def write(tx: Tx) -> tuple[Mode, str | None]:
-        place = place_of(tx, scope, "receive", None, inbox)
-        columns = {**place, "list_type": MODE}
-        where, args = matching(columns)
-        tx.run(f"DELETE FROM list_entry WHERE {where}", *args)  # noqa: S608
-        put(tx, columns, mode, MODE)
-        return mode, place["inbox_id"]
+        owner = owner_of(tx, scope, "receive", None, inbox)
+        queries.set_mode(tx, owner, mode)
+        return mode, owner.inbox_id
 
     return await core.store.write(write)
 
 
-def _mode_of(tx: Tx, place: Row) -> Mode:
+def _mode_of(tx: Tx, owner: ListOwner) -> Mode:
     """The mode that was set, else what the entries mean by themselves (``store.allow_block_lists``)."""
-    where, args = matching({**place, "list_type": MODE})
-    said = tx.value(f"SELECT entry FROM list_entry WHERE {where}", *args)  # noqa: S608
-    if said is not None:
-        return cast(Mode, said)
-    where, args = matching({**place, "list_type": "allow"})
-    listed = tx.value(f"SELECT 1 FROM list_entry WHERE {where} LIMIT 1", *args)  # noqa: S608
-    return "allowlist" if listed else "none"
+    return mode_of(tx, owner) or ("allowlist" if allows_anybody(tx, owner) else "none")
