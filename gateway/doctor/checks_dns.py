@@ -12,7 +12,9 @@ from gateway.doctor.finding import Finding, fail, ok, warn
 from gateway.doctor.run_checks import well
 from gateway.records.domains import Domain
 from gateway.store.engine import Tx
+from gateway.store.queries.aliases import unscoped_alias
 from gateway.store.queries.domains import unscoped_domains
+from gateway.store.queries.inboxes import unscoped_inbox_at
 from mailserver.addresses import fold_domain
 from mailserver.dns import Record
 from mailserver.dns.advice import fix_of
@@ -113,10 +115,8 @@ async def postmaster(scene: Scene) -> Sequence[Finding]:
     address = f"postmaster@{fold_domain(scene.settings.mail.domain)}"
 
     def taken(tx: Tx) -> bool:
-        everything = f"@{address.rpartition('@')[2]}"
-        alias = "SELECT 1 FROM alias WHERE address IN (?, ?) AND refused = 0"
-        inbox = "SELECT 1 FROM inbox WHERE address = ?"
-        return bool(tx.value(inbox, address) or tx.value(alias, address, everything))
+        aliases = [unscoped_alias(tx, one) for one in (address, f"@{address.rpartition('@')[2]}")]
+        return unscoped_inbox_at(tx, address) is not None or any(one and not one.refused for one in aliases)
 
     if await scene.read(taken):
         return [ok(address, "takes mail")]

@@ -20,8 +20,8 @@ from pathlib import Path
 from gateway.doctor.context import Scene
 from gateway.doctor.finding import Finding
 from gateway.doctor.run_checks import Report
-from gateway.store import aliases
 from gateway.store.engine import Tx
+from gateway.store.queries.aliases import unscoped_alias_table
 from gateway.store.queries.inboxes import unscoped_inbox_at
 from mailserver.addresses import fold_domain
 from mailserver.smtp_client import Pool, Recipient, Target, Timeouts, Transaction, deliver
@@ -158,7 +158,7 @@ async def _recipients(scene: Scene, address: str) -> list[str]:
     def read(tx: Tx) -> list[str]:
         if unscoped_inbox_at(tx, address):
             return [address]
-        table = aliases.table(tx)
+        table = unscoped_alias_table(tx)
         return table.get(address) or table.get("@" + address.rpartition("@")[2]) or [address]
 
     try:

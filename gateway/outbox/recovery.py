@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from imapclient.exceptions import IMAPClientError
 
 from gateway.outbox.queue import Job, Recipient
-from gateway.store import aliases
 from gateway.store.engine import Store, Tx
+from gateway.store.queries.aliases import alias_targets, unscoped_alias
 from gateway.store.threads import ref_of
 from mailserver.addresses import split_recipient
 from mailserver.base import Envelope, Hop, MailServer, MailServerDown, MailServerError, RecipientReply
@@ -84,8 +84,8 @@ async def _delivered(store: Store, imap: ImapPool, recipient: str, message_id: s
 def _mailboxes(tx: Tx, address: str) -> list[str]:
     if tx.value("SELECT 1 FROM inbox WHERE address = ? AND status <> 'deleting'", address):
         return [address]
-    alias = aliases.find(tx, address) or aliases.find(tx, "@" + address.rpartition("@")[2])
-    return [] if alias is None else [str(row.address) for row in aliases.targets(tx, alias["id"])]
+    alias = unscoped_alias(tx, address) or unscoped_alias(tx, "@" + address.rpartition("@")[2])
+    return [] if alias is None else [str(row.address) for row in alias_targets(tx, alias.id)]
 
 
 async def _has(store: Store, imap: ImapPool, address: str, message_id: str) -> bool:

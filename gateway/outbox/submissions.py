@@ -17,11 +17,11 @@ from gateway.mime.dkim_sign import Signing, sign
 from gateway.mime.headers import split_head, unfold
 from gateway.outbox.queue import enqueue, token_of
 from gateway.records.inboxes import Inbox
-from gateway.store.aliases import may_send
 from gateway.store.allow_block_lists import verdict
 from gateway.store.dkim_keys import active_key
 from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
+from gateway.store.queries.aliases import may_send_as
 from gateway.store.queries.inboxes import touch_inbox, unscoped_inbox_at
 from gateway.store.suppressions import suppressed
 from gateway.store.suspension import suspension_of
@@ -52,7 +52,7 @@ def check(tx: Tx, submission: Submission) -> tuple[Inbox, Signing | None]:
         raise MailServerError(held.words)
     if not submission.recipients:
         raise MailServerError("no recipients")
-    if not may_send(tx, inbox, submission.mail_from):
+    if not may_send_as(tx, inbox, submission.mail_from):
         raise MailServerError(f"the sender must be {inbox.address} or an alias of it")
     for recipient in submission.recipients:
         if verdict(tx, inbox, ("send",), recipient) == "block":

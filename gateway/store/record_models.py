@@ -171,7 +171,7 @@ Inbox.add_index(
 
 
 class Alias(Model):
-    """An address besides the inboxes' own; ``@domain`` is a catch-all. See ``store.aliases``."""
+    """An address besides the inboxes' own; ``@domain`` is a catch-all. See ``store.queries.aliases``."""
 
     id = CharField(primary_key=True)
     organization_id = CharField(index=True)

@@ -22,10 +22,10 @@ from __future__ import annotations
 
 from gateway.mime.types import ParsedMessage
 from gateway.records.inboxes import Inbox
-from gateway.store import aliases
 from gateway.store.engine import Tx
 from gateway.store.index import Indexed
 from gateway.store.labels import IMPORTED
+from gateway.store.queries.aliases import unscoped_alias
 from gateway.store.queries.events import message_has_event
 from gateway.sync.fetch import Found
 from mailserver.addresses import split_recipient
@@ -76,4 +76,4 @@ def _delivered(tx: Tx, inbox: Inbox, found: Found, parsed: ParsedMessage) -> boo
     if address == inbox.address:
         return True
     domain = address.rpartition("@")[2]
-    return bool(address) and any(aliases.find(tx, one) for one in (address, f"@{domain}"))
+    return bool(address) and any(unscoped_alias(tx, one) for one in (address, f"@{domain}"))

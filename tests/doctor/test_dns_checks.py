@@ -9,8 +9,8 @@ import pytest
 from gateway.core.domains.records import all_records, keys_of
 from gateway.doctor import checks_blocklists, checks_dns
 from gateway.doctor.context import Scene
-from gateway.store import aliases
 from gateway.store.ids import new_ulid, now_us
+from gateway.store.queries.aliases import put_alias
 from mailserver.dns.zone import rdata_of
 from tests.doctor.scenes import Zones, scene, told
 
@@ -132,7 +132,7 @@ async def test_somebody_reads_postmasters_mail(tmp_path: Path) -> None:
         assert await told(checks_dns.postmaster, made) == [("ok", "postmaster@shop.test")]
         await made.store.write(lambda tx: tx.run("UPDATE inbox SET address = 'ops@shop.test'"))
         assert [level for level, _ in await told(checks_dns.postmaster, made)] == ["warn"]
-        await made.store.write(lambda tx: aliases.put(tx, "o", "postmaster@shop.test", [str(row["id"])]))
+        await made.store.write(lambda tx: put_alias(tx, "o", "postmaster@shop.test", [str(row["id"])]))
         assert await told(checks_dns.postmaster, made) == [("ok", "postmaster@shop.test")]
 
 

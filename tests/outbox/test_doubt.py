@@ -11,8 +11,8 @@ from typing import Any, Self
 import pytest
 
 from gateway.core.sending.send import SendRequest, send
-from gateway.store import aliases
 from gateway.store.engine import Tx
+from gateway.store.queries.aliases import put_alias
 from mailserver.base import Envelope, Hop
 from mailserver.embedded.local import LocalDelivery
 from tests.outbox.borrowed import borrowed, copies
@@ -184,7 +184,7 @@ async def test_an_alias_is_looked_up_where_it_leads(tmp_path: Path) -> None:
         agent = await r.inbox()
         friend = await r.inbox("friend@x.test")
         await server.set_alias("pal@x.test", ["friend@x.test"])
-        await r.core.store.write(lambda tx: aliases.put(tx, ORG, "pal@x.test", [friend.id]))
+        await r.core.store.write(lambda tx: put_alias(tx, ORG, "pal@x.test", [friend.id]))
         await r.outbox.stop()
         sent = await send(r.core, SCOPE, agent, SendRequest(to=["pal@x.test"], text="t"))
         mime = await mime_of(r, sent.message_id)

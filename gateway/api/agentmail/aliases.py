@@ -12,7 +12,7 @@ from gateway.api.times import iso_of
 from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
 from gateway.core.errors import Invalid
 from gateway.core.inboxes import aliases
-from gateway.core.inboxes.aliases import Alias
+from gateway.records.aliases import AliasTargets
 
 table = Table("aliases")
 
@@ -135,14 +135,14 @@ def _inboxes(inboxes: list[str], refused: bool) -> list[str]:
     return inboxes
 
 
-def alias_view(alias: Alias) -> AliasView:
-    row = alias.row
+def alias_view(found: AliasTargets) -> AliasView:
+    alias = found.alias
     return AliasView(
-        address=row["address"],
-        domain=row["domain"],
-        catch_all=row["address"].startswith("@"),
-        refused=bool(row["refused"]),
-        inboxes=[AliasTargetView(f"inb_{one.id}", one.address) for one in alias.inboxes],
-        created_at=iso_of(row["created_at"]),
-        updated_at=iso_of(row["updated_at"]),
+        address=alias.address,
+        domain=alias.domain,
+        catch_all=alias.catch_all,
+        refused=alias.refused,
+        inboxes=[AliasTargetView(one.public_id, one.address) for one in found.inboxes],
+        created_at=iso_of(alias.created_at),
+        updated_at=iso_of(alias.updated_at),
     )

@@ -10,10 +10,10 @@ from gateway.core.accounts.keys import new_key, new_secret
 from gateway.core.context import Core
 from gateway.core.domains.domains import new_domain
 from gateway.records.accounts import Organization, Pod
-from gateway.store import aliases
 from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries import organizations
+from gateway.store.queries.aliases import unscoped_alias_table
 from gateway.store.queries.domains import add_domain_once, unscoped_domain, unscoped_proven_names
 from gateway.store.queries.inboxes import unscoped_inboxes, unscoped_quotas
 from gateway.store.queries.keys import add_key, unscoped_any_key
@@ -112,6 +112,6 @@ async def reconcile_mail_server(core: Core) -> None:
 
     def read(tx: Tx) -> tuple[list[str], list[str], dict[str, list[str]], dict[str, int]]:
         boxes = [one.address for one in unscoped_inboxes(tx)]
-        return unscoped_proven_names(tx), boxes, aliases.table(tx), unscoped_quotas(tx)
+        return unscoped_proven_names(tx), boxes, unscoped_alias_table(tx), unscoped_quotas(tx)
 
     await core.mail.reconcile(*await core.store.read(read))

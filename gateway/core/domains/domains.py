@@ -20,11 +20,11 @@ from gateway.mime.dkim_sign import generate_key
 from gateway.records.base import Secret
 from gateway.records.domains import Domain
 from gateway.settings import Settings
-from gateway.store import aliases
 from gateway.store.engine import NotUnique, Tx
 from gateway.store.ids import new_ulid, now_us, number_in, number_of
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import domains as domain_queries
+from gateway.store.queries.aliases import remove_domain_aliases
 from gateway.store.queries.inboxes import unscoped_domain_inbox_count, unscoped_inbox_in_domain
 from gateway.store.queries.organizations import own_domain_limit
 from gateway.store.scope import Scope
@@ -225,7 +225,7 @@ async def delete(core: Core, scope: Scope, ref: str) -> None:
                 f"the domain has {used} inboxes", code="domain_in_use", fix="delete its inboxes first"
             )
         domain_queries.remove_domain(tx, domain.name)
-        return domain.name, aliases.forget_domain(tx, domain.name)
+        return domain.name, remove_domain_aliases(tx, domain.name)
 
     name, gone = await core.store.write(write)
     await core.mail.remove_domain(name)

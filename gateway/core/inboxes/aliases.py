@@ -7,7 +7,6 @@ the sender rewritten (SRS) and makes this server answer for whatever spam it pas
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 from gateway.core.context import Core
@@ -15,11 +14,19 @@ from gateway.core.domains.domains import find_domain, own_domain
 from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound, Taken
 from gateway.core.inboxes.reserved_names import check_reserved
 from gateway.core.lookup import find_inbox, require
-from gateway.core.paging import page_of
-from gateway.records.inboxes import Inbox
-from gateway.store import aliases
-from gateway.store.engine import NotUnique, Row, Tx
+from gateway.records.aliases import Alias, AliasTargets
+from gateway.store.engine import NotUnique, Tx
 from gateway.store.listing import Listing, Window
+from gateway.store.queries import aliases as queries
+from gateway.store.queries.aliases import (
+    alias_count,
+    alias_is_in_reach,
+    alias_targets,
+    claim_address,
+    put_alias,
+    remove_alias,
+    unscoped_alias,
+)
 from gateway.store.queries.domains import unscoped_domain
 from gateway.store.queries.inboxes import unscoped_inbox_at
 from gateway.store.scope import Scope
@@ -29,37 +36,29 @@ from mailserver.base import REFUSED, MailServerError
 MAX_TARGETS = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Alias:
-    """An alias with the inboxes it leads to; none: the address is refused."""
-
-    row: Row
-    inboxes: list[Inbox]
-
-
-async def create(core: Core, scope: Scope, address: str, inboxes: list[str]) -> Alias:
+async def create(core: Core, scope: Scope, address: str, inboxes: list[str]) -> AliasTargets:
     """A new alias; no inboxes refuse the address. Raises Taken, Invalid, NotFound, Forbidden, LimitReached."""
     return await _put(core, scope, fold_alias(address), inboxes, fresh=True)
 
 
-async def replace(core: Core, scope: Scope, address: str, inboxes: list[str]) -> Alias:
+async def replace(core: Core, scope: Scope, address: str, inboxes: list[str]) -> AliasTargets:
     """Give an alias exactly these inboxes, making it if need be. Raises as ``create``."""
     return await _put(core, scope, fold_alias(address), inboxes, fresh=False)
 
 
-async def set_catch_all(core: Core, scope: Scope, domain: str, inbox: str) -> Alias:
+async def set_catch_all(core: Core, scope: Scope, domain: str, inbox: str) -> AliasTargets:
     """Give an inbox all mail for unknown addresses of a domain of the organization's own."""
     name = await core.store.read(lambda tx: _whole_domain(tx, scope, domain))
     return await _put(core, scope, f"@{name}", [inbox], fresh=False)
 
 
-async def get(core: Core, scope: Scope, address: str) -> Alias:
+async def get(core: Core, scope: Scope, address: str) -> AliasTargets:
     """One alias. Raises NotFound, Forbidden."""
     require(scope, "inbox_read")
     return await core.store.read(lambda tx: _with_inboxes(tx, _find(tx, scope, _folded_ref(address))))
 
 
-async def get_catch_all(core: Core, scope: Scope, domain: str) -> Alias:
+async def get_catch_all(core: Core, scope: Scope, domain: str) -> AliasTargets:
     """A domain's catch-all. Raises NotFound when it has none."""
     name = await core.store.read(lambda tx: str(find_domain(tx, scope, domain).name))
     return await get(core, scope, f"@{name}")
@@ -67,19 +66,15 @@ async def get_catch_all(core: Core, scope: Scope, domain: str) -> Alias:
 
 async def list_aliases(
     core: Core, scope: Scope, window: Window, *, domain: str | None = None, inbox: str | None = None
-) -> Listing[Alias]:
-    """The aliases inside the reach, catch-alls among them; rows are :class:`Alias`."""
+) -> Listing[AliasTargets]:
+    """The aliases inside the reach, catch-alls among them; rows are :class:`AliasTargets`."""
     require(scope, "inbox_read")
 
-    def read(tx: Tx) -> Listing[Alias]:
-        where, args = _reach(scope)
-        if domain is not None:
-            where, args = f"{where} AND domain = ?", [*args, find_domain(tx, scope, domain).name]
-        if inbox is not None:
-            where += " AND id IN (SELECT alias_id FROM alias_target WHERE inbox_id = ?)"
-            args = [*args, find_inbox(tx, scope, inbox).id]
-        found = page_of(tx, "alias", where, args, window)
-        return Listing([_with_inboxes(tx, row) for row in found.rows], found.total, found.next)
+    def read(tx: Tx) -> Listing[AliasTargets]:
+        name = str(find_domain(tx, scope, domain).name) if domain is not None else None
+        inbox_id = find_inbox(tx, scope, inbox).id if inbox is not None else None
+        found = queries.list_aliases(tx, scope, window, domain=name, inbox_id=inbox_id)
+        return Listing([_with_inboxes(tx, alias) for alias in found.rows], found.total, found.next)
 
     return await core.store.read(read)
 
@@ -89,10 +84,10 @@ async def delete(core: Core, scope: Scope, address: str) -> None:
     require(scope, "inbox_update")
 
     def write(tx: Tx) -> str:
-        row = _find(tx, scope, _folded_ref(address))
-        _whole_reach(tx, scope, row)
-        aliases.drop(tx, row["id"])
-        return str(row["address"])
+        alias = _find(tx, scope, _folded_ref(address))
+        _whole_reach(tx, scope, alias)
+        remove_alias(tx, alias.id)
+        return alias.address
 
     await core.mail.set_alias(await core.store.write(write), [])
 
@@ -103,7 +98,7 @@ async def delete_catch_all(core: Core, scope: Scope, domain: str) -> None:
     await delete(core, scope, f"@{name}")
 
 
-async def _put(core: Core, scope: Scope, address: str, inboxes: list[str], *, fresh: bool) -> Alias:
+async def _put(core: Core, scope: Scope, address: str, inboxes: list[str], *, fresh: bool) -> AliasTargets:
     require(scope, "inbox_update")
     catch_all = address.startswith("@")
     if catch_all:
@@ -126,13 +121,15 @@ async def _put(core: Core, scope: Scope, address: str, inboxes: list[str], *, fr
     return found
 
 
-def _write(tx: Tx, *, core: Core, scope: Scope, address: str, inboxes: list[str], fresh: bool) -> Alias:
+def _write(
+    tx: Tx, *, core: Core, scope: Scope, address: str, inboxes: list[str], fresh: bool
+) -> AliasTargets:
     _check_domain(tx, scope, address)
     check_reserved(core, scope, *address.rsplit("@", 1))
-    aliases.claim(tx, address)
-    held = aliases.find(tx, address)
+    claim_address(tx, address)
+    held = unscoped_alias(tx, address)
     if held is not None:
-        if fresh or held["organization_id"] != scope.organization:
+        if fresh or held.organization_id != scope.organization:
             raise _taken(address)
         _whole_reach(tx, scope, held)
     elif unscoped_inbox_at(tx, address):
@@ -145,7 +142,7 @@ def _write(tx: Tx, *, core: Core, scope: Scope, address: str, inboxes: list[str]
     else:
         _check_limit(tx, core, scope)
     rows = [find_inbox(tx, scope, ref) for ref in inboxes]
-    made = aliases.put(tx, scope.organization, address, [row.id for row in rows])
+    made = put_alias(tx, scope.organization, address, [row.id for row in rows])
     return _with_inboxes(tx, made)
 
 
@@ -185,8 +182,7 @@ def _check_domain(tx: Tx, scope: Scope, address: str) -> None:
 
 def _check_limit(tx: Tx, core: Core, scope: Scope) -> None:
     most = core.settings.limits.aliases
-    held = tx.value("SELECT count(*) FROM alias WHERE organization_id = ?", scope.organization)
-    if most and held >= most:
+    if most and alias_count(tx, scope.organization) >= most:
         raise LimitReached(
             f"the organization has its {most} aliases",
             code="alias_limit_reached",
@@ -194,40 +190,27 @@ def _check_limit(tx: Tx, core: Core, scope: Scope) -> None:
         )
 
 
-def _find(tx: Tx, scope: Scope, address: str) -> Row:
-    where, args = _reach(scope)
-    row = tx.row("SELECT * FROM alias WHERE address = ?", address)
-    if row is None or row["organization_id"] != scope.organization:
+def _find(tx: Tx, scope: Scope, address: str) -> Alias:
+    alias = unscoped_alias(tx, address)
+    if alias is None or alias.organization_id != scope.organization:
         if address.startswith("@"):
             raise NotFound(
                 f"{address[1:256]} has no catch-all", fix="PUT /domains/{domain_id}/catch-all sets one"
             )
         raise NotFound(f"there is no alias {address[:320]!r}", fix="GET /aliases lists them")
-    if not tx.value(f"SELECT 1 FROM alias WHERE id = ? AND {where}", row["id"], *args):  # noqa: S608
+    if not alias_is_in_reach(tx, scope, alias):
         raise Forbidden("this API key does not reach that alias", fix="use a key of the organization")
-    return row
+    return alias
 
 
-def _reach(scope: Scope) -> tuple[str, list[object]]:
-    """The condition that keeps aliases inside the reach: those that lead to an inbox in it."""
-    if scope.kind == "organization":
-        return "organization_id = ?", [scope.organization]
-    inside, args = scope.inbox_where("inbox")
-    return (
-        "id IN (SELECT alias_id FROM alias_target JOIN inbox ON inbox.id = alias_target.inbox_id"  # noqa: S608
-        f" WHERE {inside})",
-        args,
-    )
-
-
-def _whole_reach(tx: Tx, scope: Scope, row: Row) -> None:
+def _whole_reach(tx: Tx, scope: Scope, alias: Alias) -> None:
     """An alias is changed by who reaches all its inboxes."""
-    for inbox in aliases.targets(tx, row["id"]):
+    for inbox in alias_targets(tx, alias.id):
         find_inbox(tx, scope, inbox.id)
 
 
-def _with_inboxes(tx: Tx, row: Row) -> Alias:
-    return Alias(row, aliases.targets(tx, row["id"]))
+def _with_inboxes(tx: Tx, alias: Alias) -> AliasTargets:
+    return AliasTargets(alias, alias_targets(tx, alias.id))
 
 
 def fold_alias(address: str) -> str:

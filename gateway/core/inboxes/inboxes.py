@@ -27,12 +27,12 @@ from gateway.core.paging import clean_text
 from gateway.core.sending.limits import charge_creation
 from gateway.core.webhooks import inbox_webhook
 from gateway.records.inboxes import Inbox, InboxStatus
-from gateway.store import aliases
 from gateway.store.engine import NotUnique, Tx
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.json_columns import dump
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import inboxes as queries
+from gateway.store.queries.aliases import claim_address, lift_refusal
 from gateway.store.queries.domains import unscoped_domain
 from gateway.store.queries.inboxes import (
     activate_inbox,
@@ -185,8 +185,8 @@ def _insert(
             fix="delete one, or raise limits.inboxes",
         )
     address = f"{username.lower()}@{domain}"
-    aliases.claim(tx, address)
-    if not aliases.lift_refusal(tx, address):
+    claim_address(tx, address)
+    if not lift_refusal(tx, address):
         raise NotUnique("an alias")
     charge_creation(tx, scope.organization, core.settings.limits)
     lift_bounce(tx, address)

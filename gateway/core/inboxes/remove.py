@@ -11,9 +11,9 @@ from functools import partial
 from gateway.core.context import Core
 from gateway.core.inboxes.events import tell_deleted
 from gateway.records.inboxes import Inbox
-from gateway.store import aliases
 from gateway.store.engine import Tx
 from gateway.store.erase import erase_deleted
+from gateway.store.queries.aliases import take_inbox_off_aliases
 from gateway.store.queries.inboxes import remove_inbox
 from mailserver.base import REFUSED
 
@@ -69,7 +69,7 @@ async def remove(core: Core, inbox: Inbox) -> None:
 def _first(tx: Tx, inbox: Inbox) -> bool:
     """Whether the address is refused from now on."""
     _run(tx, _STATEMENTS, inbox.id)
-    return aliases.forget_inbox(tx, inbox)
+    return take_inbox_off_aliases(tx, inbox)
 
 
 def _run(tx: Tx, statements: tuple[str, ...], inbox_id: str) -> None:
