@@ -12,12 +12,9 @@ from dataclasses import dataclass, field
 
 import idna
 
-from gateway.store.engine import Row, Tx
-from gateway.store.json_columns import load
+from gateway.store.engine import Tx
+from gateway.store.queries import erasure
 from gateway.store.queries.drafts import unscoped_drafts_like
-
-_PEOPLE = ("reply_to_json", "to_json", "cc_json", "bcc_json")
-_SCAN = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,97 +69,24 @@ def person_of(address: str) -> Person:
 def find(tx: Tx, person: Person, organizations: Sequence[str]) -> Found:
     """Everything of a person in these organizations."""
     found = Found()
-    marks = ", ".join("?" * len(organizations))
     theirs: set[str] = set()
-    columns = " || ' ' || ".join(f"coalesce({name}, '')" for name in ("from_json", *_PEOPLE))
-    rows = tx.rows(
-        f"SELECT id, inbox_id, from_json, {', '.join(_PEOPLE)} FROM message "  # noqa: S608
-        f"WHERE organization_id IN ({marks}) AND ({_any(f'lower({columns})', person)})",
-        *organizations,
-        *person.like,
-    )
-    for row in rows:
-        if set(_emails(row)) & set(person.forms):
-            theirs.add(row["id"])
-            found.messages.setdefault(row["inbox_id"], []).append(row["id"])
-    envelope = tx.rows(
-        "SELECT DISTINCT outbox.id, outbox.inbox_id FROM outbox_recipient "  # noqa: S608
-        "JOIN outbox ON outbox.id = outbox_recipient.outbox_id "
-        f"WHERE outbox.organization_id IN ({marks}) AND ({_equal('lower(outbox_recipient.address)', person)})",
-        *organizations,
-        *person.forms,
-    )
-    for row in envelope:
-        if row["id"] not in theirs:
-            theirs.add(row["id"])
-            found.messages.setdefault(row["inbox_id"], []).append(row["id"])
-    for row in _mentions(tx, person, organizations):
-        if row["id"] not in theirs and (person.named_in(row["text"]) or person.named_in(row["attached"])):
-            found.mentions.setdefault(row["inbox_id"], []).append(row["id"])
-    _others(tx, person, organizations, theirs, found)
-    return found
-
-
-def _mentions(tx: Tx, person: Person, organizations: Sequence[str]) -> list[Row]:
-    marks = ", ".join("?" * len(organizations))
-    text = " || ' ' || ".join(
-        f"coalesce({name}, '')"
-        for name in (
-            "message.from_json", "message.reply_to_json", "message.to_json", "message.cc_json", "message.bcc_json",
-            "message.subject", "message.preview", "message.headers_json", "message.attachments_json",
-            "message_body.text", "message_body.html", "message_body.extracted_text", "message_body.extracted_html",
-        )
-    )  # fmt: skip
-    return tx.rows(
-        f"SELECT message.id, message.inbox_id, {text} AS text, (SELECT max(attachment_text.text) "  # noqa: S608
-        "FROM attachment_text WHERE attachment_text.message_id = message.id "
-        f"AND ({_any('lower(attachment_text.text)', person)})) AS attached FROM message "
-        "LEFT JOIN message_body ON message_body.message_id = message.id "
-        f"WHERE message.organization_id IN ({marks}) AND (({_any(f'lower({text})', person)}) OR EXISTS ("
-        "SELECT 1 FROM attachment_text WHERE attachment_text.message_id = message.id "
-        f"AND ({_any('lower(attachment_text.text)', person)})))",
-        *person.like,
-        *organizations,
-        *person.like,
-        *person.like,
-    )
-
-
-def _others(tx: Tx, person: Person, organizations: Sequence[str], theirs: set[str], found: Found) -> None:
-    marks = ", ".join("?" * len(organizations))
+    for message in erasure.unscoped_correspondence_like(tx, organizations, person.like):
+        if {one.email.lower() for one in message.people} & set(person.forms):
+            theirs.add(message.id)
+            found.messages.setdefault(message.inbox_id, []).append(message.id)
+    for sent in erasure.unscoped_messages_sent_to(tx, organizations, person.forms):
+        if sent.id not in theirs:
+            theirs.add(sent.id)
+            found.messages.setdefault(sent.inbox_id, []).append(sent.id)
+    for mention in erasure.unscoped_mentions_like(tx, organizations, person.like):
+        if mention.id in theirs:
+            continue
+        if person.named_in(mention.text) or person.named_in(mention.attached):
+            found.mentions.setdefault(mention.inbox_id, []).append(mention.id)
     for draft in unscoped_drafts_like(tx, organizations, person.like):
         if person.named_in(draft.content_json):
             found.drafts.setdefault(draft.inbox_id, []).append(draft.id)
-    named = tx.rows(
-        f"SELECT id, payload_json FROM event WHERE organization_id IN ({marks}) "  # noqa: S608
-        f"AND ({_any('lower(payload_json)', person)})",
-        *organizations,
-        *person.like,
-    )
-    events = {row["id"] for row in named if person.named_in(row["payload_json"])}
-    ids = sorted(theirs)
-    for start in range(0, len(ids), _SCAN):
-        some = ids[start : start + _SCAN]
-        events |= {
-            row["id"]
-            for row in tx.rows(
-                f"SELECT id FROM event WHERE message_id IN ({', '.join('?' * len(some))})",  # noqa: S608
-                *some,
-            )
-        }
-    found.events = sorted(events)
-
-
-def _emails(row: Row) -> list[str]:
-    pairs = [load(row["from_json"])] if row["from_json"] else []
-    for name in _PEOPLE:
-        pairs += load(row[name]) or []
-    return [str(email).lower() for _, email in pairs]
-
-
-def _any(column: str, person: Person) -> str:
-    return " OR ".join([f"{column} LIKE ? ESCAPE '!'"] * len(person.forms))
-
-
-def _equal(column: str, person: Person) -> str:
-    return " OR ".join([f"{column} = ?"] * len(person.forms))
+    named = erasure.unscoped_events_like(tx, organizations, person.like)
+    events = {event for event, facts in named.items() if person.named_in(facts)}
+    found.events = sorted(events | erasure.events_of_messages(tx, sorted(theirs)))
+    return found

@@ -24,7 +24,9 @@ from gateway.store.engine import Tx
 from gateway.store.erase import erase_deleted
 from gateway.store.ids import parse_id
 from gateway.store.queries.domains import domain_names_of
+from gateway.store.queries.erasure import remove_organization_rows
 from gateway.store.queries.inboxes import unscoped_inbox_at, unscoped_inboxes_of, unscoped_lasting_inbox
+from gateway.store.queries.mailbox_index import indexed_message_count, indexed_messages
 from gateway.store.queries.organizations import unscoped_first_organization_id, unscoped_organization_ids
 from gateway.store.scope import Scope
 from gateway.transfer import erase_find, erase_rows, erase_trace
@@ -121,7 +123,7 @@ async def _messages(core: Core, scope: Scope, inbox: Inbox, ids: Sequence[str], 
                 f"message msg_{one} is being sent: run the command again" for one in busy
             ]
             batch = [one for one in batch if one not in busy]
-        there = await core.store.read(partial(_there, ids=batch))
+        there = await core.store.read(partial(indexed_messages, message_ids=batch))
         try:
             done += await delete_messages(core, scope, inbox.address, [f"msg_{one}" for one in there])
         except NotFound:  # deleted by somebody meanwhile: one by one
@@ -181,9 +183,7 @@ async def erase_inbox(core: Core, address: str, *, dry_run: bool) -> AsyncIterat
     if row is None:
         raise NotFound(f"there is no inbox {address[:320]!r}", fix="`postern inbox list` names them")
     person = erase_find.person_of(row.address)
-    count = await core.store.read(
-        lambda tx: tx.value("SELECT count(*) FROM message WHERE inbox_id = ?", row.id)
-    )
+    count = await core.store.read(partial(indexed_message_count, inbox_id=row.id))
     report: Report = {
         "inbox": row.address,
         "dry_run": dry_run,
@@ -232,7 +232,7 @@ async def erase_organization(core: Core, ref: str, *, dry_run: bool) -> AsyncIte
         for name in names:
             await domains.delete(core, scope, name)
         report["erased"] = await core.store.write(
-            partial(erase_rows.erase_organization, organization=organization)
+            partial(remove_organization_rows, organization=organization)
         )
         core.keys.forget()
         await erase_deleted(core.store, _MERGE_SECONDS)
@@ -248,7 +248,3 @@ def _organizations(tx: Tx, wanted: str | None) -> list[str]:
     if found is None or found not in ids:
         raise NotFound(f"there is no organization {wanted[:100]!r}", fix="give its id (org_…)")
     return [found]
-
-
-def _there(tx: Tx, ids: Sequence[str]) -> list[str]:
-    return [one for one in ids if tx.value("SELECT 1 FROM message WHERE id = ?", one)]

@@ -20,6 +20,12 @@ def indexed_message_count(tx: Tx, inbox_id: str) -> int:
     return int(sql(tx).value("SELECT count(*) FROM message WHERE inbox_id = ?", inbox_id))
 
 
+def indexed_messages(tx: Tx, message_ids: Sequence[str]) -> list[str]:
+    """Which of these messages are indexed, in their order."""
+    query = "SELECT 1 FROM message WHERE id = ?"
+    return [message_id for message_id in message_ids if sql(tx).value(query, message_id) is not None]
+
+
 def indexed_thread_ids(tx: Tx, inbox_id: str) -> list[str]:
     """The ids of the threads of an inbox."""
     return [row["id"] for row in sql(tx).rows("SELECT id FROM thread WHERE inbox_id = ?", inbox_id)]
