@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-import peewee
-
-from gateway.backup.records import EMPTY, BackupError
-from gateway.store.engine import NotUnique, Row, Store, Tx
+from gateway.backup.records import BackupError
+from gateway.store.engine import NotUnique, Store, Tx
 from gateway.store.migrate import migrate
 from gateway.store.models import KEPT
+from gateway.store.sqlite_copy import EMPTY, rows_of_copy
+from gateway.store.table_fill import DoesNotFit, continue_numbers, fill_table, has_rows
 
 TABLES = tuple(model._meta.table_name for model in KEPT if model._meta.table_name not in EMPTY)
 
@@ -43,32 +40,15 @@ def put_into_postgresql(copied: Path, url: str) -> dict[str, int]:
 
 def _fill(tx: Tx, source: Path) -> dict[str, int]:
     for table in TABLES:
-        if tx.value(f'SELECT 1 FROM "{table}" LIMIT 1') is not None:  # noqa: S608
+        if has_rows(tx, table):
             raise BackupError(
                 f"the PostgreSQL database is not empty (table {table}): restore into an empty one"
             )
-    with closing(sqlite3.connect(source)) as db:
-        counts = {table: _fill_table(tx, table, _rows(db, table)) for table in TABLES}
-    for one in tx.rows(
-        "SELECT table_name, column_name FROM information_schema.columns "
-        "WHERE table_schema = current_schema() AND column_default LIKE 'nextval(%'"
-    ):
-        table, column = one["table_name"], one["column_name"]
-        last = tx.value(f'SELECT max("{column}") FROM "{table}"')  # noqa: S608
-        if last is not None:
-            tx.value("SELECT setval(pg_get_serial_sequence(?, ?), ?)", table, column, last)
+    counts: dict[str, int] = {}
+    for table in TABLES:
+        try:
+            counts[table] = fill_table(tx, table, rows_of_copy(source, table))
+        except DoesNotFit as error:
+            raise BackupError(f"a row of table {table} does not fit into PostgreSQL: {error}") from error
+    continue_numbers(tx)
     return counts
-
-
-def _fill_table(tx: Tx, table: str, rows: Iterable[Row]) -> int:
-    try:
-        return sum(tx.insert(table, row) for row in rows)
-    except peewee.DataError as error:  # SQLite keeps what is not of a column's type
-        raise BackupError(f"a row of table {table} does not fit into PostgreSQL: {error}") from error
-
-
-def _rows(db: sqlite3.Connection, table: str) -> Iterator[Row]:
-    cursor = db.execute(f'SELECT * FROM "{table}"')  # noqa: S608
-    names = [column[0] for column in cursor.description]
-    for row in cursor:
-        yield dict(zip(names, row, strict=True))

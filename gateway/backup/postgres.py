@@ -12,7 +12,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from gateway.backup.records import EMPTY, BackupError
+from gateway.backup.records import BackupError
+from gateway.store.sqlite_copy import EMPTY
 from mailserver.lookup_postgresql import SCHEMA
 
 _VARIABLES = {

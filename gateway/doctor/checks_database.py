@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.doctor.context import NoDatabase, Scene, apart
 from gateway.doctor.finding import Finding, fail, ok
-from gateway.store.engine import Tx
-from gateway.store.migrate import known_levels
+from gateway.store.migrate import applied_levels, known_levels
+from gateway.store.sqlite_copy import damage_of
 
 _RESTORE = "stop the gateway, keep a copy of the file, and restore the last backup (postern restore)"
 
@@ -21,10 +20,10 @@ async def database(scene: Scene) -> Sequence[Finding]:
     if not scene.store.postgres:
         # first: of a damaged file nothing else that is read means anything
         path = Path(str(scene.store.db.database))
-        damage = await apart(lambda: _damage(path))
+        damage = await apart(lambda: damage_of(path))
         if damage:
             return [fail("database", f"{path} is damaged: {damage}", _RESTORE)]
-    applied = set(await scene.read(_applied))
+    applied = await scene.read(applied_levels)
     known = known_levels()
     if applied - known:
         text = f"a newer Postern wrote it ({', '.join(sorted(applied - known))})"
@@ -42,19 +41,3 @@ async def database(scene: Scene) -> Sequence[Finding]:
     if scene.store.postgres:
         return findings or [ok("database", "PostgreSQL answers, and is up to date")]
     return findings or [ok("database", "whole, and up to date")]
-
-
-def _applied(tx: Tx) -> list[str]:
-    return [row["name"] for row in tx.rows("SELECT name FROM schema_migration")]
-
-
-def _damage(path: Path) -> str:
-    """What SQLite's own quick check says; empty when it is well. On a connection of its own, so readers are free."""
-    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
-    try:
-        said = [str(row[0]) for row in db.execute("PRAGMA quick_check(3)")]
-    except sqlite3.DatabaseError as error:
-        return str(error)
-    finally:
-        db.close()
-    return "" if said == ["ok"] else "; ".join(said)[:300]

@@ -13,10 +13,13 @@ from playhouse.migrations import Runner
 from playhouse.pool import MaxConnectionsExceeded
 
 from gateway import __version__
-from gateway.store.engine import Store, StoreDown
+from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.seal_rows import seal_rows
+from gateway.store.sql import sql
 
 _DIRECTORY = Path(__file__).parent / "migrations"
+LEVELS = "schema_migration"
+"""The table of the migrations that a database has been through."""
 _ADVISORY = 0x706F7374  # "post"
 
 
@@ -47,6 +50,11 @@ def migrate(store: Store) -> list[str]:
 def known_levels() -> set[str]:
     """The names of the migrations that this version knows."""
     return {path.stem for path in _DIRECTORY.glob("[0-9]*.py")}
+
+
+def applied_levels(tx: Tx) -> set[str]:
+    """The names of the migrations that a database has been through."""
+    return {row["name"] for row in sql(tx).rows(f"SELECT name FROM {LEVELS}")}  # noqa: S608
 
 
 def _check_encoding(db: Any) -> None:
