@@ -20,6 +20,7 @@ from starlette.routing import Route
 from gateway import metrics
 from gateway.api.metrics_collectors import Gauges
 from gateway.core.context import Core
+from gateway.store.queries.totals import database_answers
 from gateway.version import installed
 
 Lag = Callable[[], float | Awaitable[float]]
@@ -103,7 +104,7 @@ def mailboxes(core: Core, idle: Watching | None) -> dict[str, dict[str, Any]]:
 async def _database(core: Core) -> dict[str, Any]:
     try:
         async with asyncio.timeout(_PATIENCE):
-            await core.store.read(lambda tx: tx.value("SELECT 1"))
+            await core.store.read(database_answers)
     except Exception as error:
         return {"ok": False, "detail": f"{type(error).__name__}: {error}"}
     return {"ok": True, "detail": ""}

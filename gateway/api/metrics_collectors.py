@@ -21,6 +21,7 @@ from gateway.core.context import Core
 from gateway.outbox import queue
 from gateway.store.engine import Store, StoreDown
 from gateway.store.queries.deliveries import unscoped_waiting_deliveries
+from gateway.store.queries.totals import database_answers
 from mailserver.postfix_dovecot import PostfixServer
 
 log = logging.getLogger("postern.metrics")
@@ -107,7 +108,7 @@ async def _parts(core: Core) -> Families:
 async def _answers(store: Store) -> bool:
     try:
         async with asyncio.timeout(2):
-            return bool(await store.read(lambda tx: tx.value("SELECT 1")))
+            return await store.read(database_answers)
     except (StoreDown, TimeoutError):
         return False
 

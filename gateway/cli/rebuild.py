@@ -15,6 +15,7 @@ from gateway.cli.failure import REFUSED, UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import show
 from gateway.cli.private_mail import private_mail_server
+from gateway.store.queries.inboxes import unscoped_addresses
 from gateway.sync.rebuild import rebuild
 
 
@@ -45,8 +46,7 @@ async def _run(place: Place, addresses: list[str] | None) -> None:
     started = time.monotonic()
     sizes: dict[str, tuple[int, int]] = {}
     async with app.ground(private_mail_server(settings)) as core:
-        rows = await core.store.read(lambda tx: tx.rows("SELECT address FROM inbox"))
-        known = [row["address"] for row in rows]
+        known = await core.store.read(unscoped_addresses)
         for address in addresses or ():
             if address not in known:
                 raise Failure(f"there is no inbox {address}", REFUSED, fix="`postern inbox list` names them")

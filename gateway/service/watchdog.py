@@ -17,6 +17,7 @@ from gateway.service.notify import Manager
 from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.inboxes import unscoped_inbox_total
+from gateway.store.queries.totals import database_answers
 
 log = logging.getLogger("postern.service")
 
@@ -55,7 +56,7 @@ async def _give_signs(manager: Manager, store: Store) -> None:
         try:
             async with asyncio.timeout(manager.watchdog_seconds / 2):
                 with contextlib.suppress(StoreDown):
-                    await store.write(lambda tx: tx.value("SELECT 1"))  # takes the write lock; writes nothing
+                    await store.write(database_answers)  # takes the write lock; writes nothing
         except TimeoutError:
             log.error(
                 "the database has not answered for %g s: without an answer systemd restarts the gateway",

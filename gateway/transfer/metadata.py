@@ -17,6 +17,7 @@ from gateway.store.engine import Row, Store, Tx
 from gateway.store.json_columns import load
 from gateway.store.queries.domains import domains_of
 from gateway.store.queries.drafts import draft_file_contents, drafts_after
+from gateway.store.queries.export import IndexedMessage, messages_after, threads_after
 from gateway.store.queries.inboxes import unscoped_running_inboxes
 from gateway.store.queries.list_entries import organization_list_entries
 from gateway.store.queries.organizations import unscoped_organization
@@ -99,44 +100,32 @@ def inbox_facts(row: Inbox) -> Facts:
 def messages(store: Store, inbox: str) -> Iterator[Facts]:
     """Every message of an inbox, oldest first, with what only the index knows. Blocks."""
     last = 0
-    while rows := store.read_now(lambda tx, last=last: _messages(tx, inbox, last)):  # type: ignore[misc]
-        yield from (facts for _, facts in rows)
-        last = rows[-1][0]
+    while some := store.read_now(partial(messages_after, inbox_id=inbox, seq=last, most=_PAGE)):
+        yield from map(_message, some)
+        last = some[-1].message.seq
 
 
-def _messages(tx: Tx, inbox: str, last: int) -> list[tuple[int, Facts]]:
-    rows = tx.rows(
-        "SELECT * FROM message WHERE inbox_id = ? AND seq > ? ORDER BY seq LIMIT ?", inbox, last, _PAGE
-    )
-    return [(row["seq"], _message(tx, row)) for row in rows]
-
-
-def _message(tx: Tx, row: Row) -> Facts:
-    labels = tx.rows("SELECT label FROM label WHERE message_id = ? ORDER BY label", row["id"])
-    places = tx.rows(
-        "SELECT folder.name, location.uid, location.flags FROM location "
-        "JOIN folder ON folder.id = location.folder_id WHERE location.message_id = ? ORDER BY location.id",
-        row["id"],
-    )
+def _message(indexed: IndexedMessage) -> Facts:
+    message = indexed.message
     return {
-        "message_id": f"msg_{row['id']}",
-        "thread_id": f"thr_{row['thread_id']}",
-        "direction": row["direction"],
-        "status": row["status"],
-        "rfc_message_id": row["rfc_message_id"],
-        "timestamp": iso(row["timestamp"]),
-        "from": load(row["from_json"]),
-        "to": load(row["to_json"]),
-        "cc": load(row["cc_json"]),
-        "bcc": load(row["bcc_json"]),
-        "subject": row["subject"],
-        "labels": [one["label"] for one in labels],
-        "in_reply_to": row["in_reply_to"],
-        "references": load(row["references_json"]),
-        "attachments": load(row["attachments_json"]),
-        "size": row["size"],
+        "message_id": message.public_id,
+        "thread_id": f"thr_{message.thread_id}",
+        "direction": message.direction,
+        "status": message.status,
+        "rfc_message_id": message.rfc_message_id,
+        "timestamp": iso(message.timestamp),
+        "from": load(message.from_json),
+        "to": load(message.to_json),
+        "cc": load(message.cc_json),
+        "bcc": load(message.bcc_json),
+        "subject": message.subject,
+        "labels": indexed.labels,
+        "in_reply_to": message.in_reply_to,
+        "references": message.references,
+        "attachments": load(message.attachments_json),
+        "size": message.size,
         "folders": [
-            {"name": one["name"], "uid": one["uid"], "flags": one["flags"].split()} for one in places
+            {"name": copy.folder, "uid": copy.uid, "flags": list(copy.flag_names)} for copy in indexed.copies
         ],
     }
 
@@ -144,17 +133,16 @@ def _message(tx: Tx, row: Row) -> Facts:
 def threads(store: Store, inbox: str) -> Iterator[Facts]:
     """Every thread of an inbox. Blocks."""
     last = ""
-    query = "SELECT * FROM thread WHERE inbox_id = ? AND id > ? ORDER BY id LIMIT ?"
-    while rows := store.read_now(lambda tx, last=last: tx.rows(query, inbox, last, _PAGE)):  # type: ignore[misc]
-        for row in rows:
+    while some := store.read_now(partial(threads_after, inbox_id=inbox, thread_id=last, most=_PAGE)):
+        for thread in some:
             yield {
-                "thread_id": f"thr_{row['id']}",
-                "subject": row["subject"],
-                "message_count": row["message_count"],
-                "last_message_id": f"msg_{row['last_message_id']}",
-                "timestamp": iso(row["timestamp"]),
+                "thread_id": thread.public_id,
+                "subject": thread.subject,
+                "message_count": thread.message_count,
+                "last_message_id": f"msg_{thread.last_message_id}",
+                "timestamp": iso(thread.timestamp),
             }
-        last = rows[-1]["id"]
+        last = some[-1].id
 
 
 def drafts(store: Store, inbox: str) -> Iterator[tuple[Facts, list[tuple[str, bytes]]]]:

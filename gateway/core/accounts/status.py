@@ -21,6 +21,12 @@ from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.deliveries import unscoped_waiting_deliveries
 from gateway.store.queries.inboxes import unscoped_inbox_total
+from gateway.store.queries.totals import (
+    database_size,
+    unscoped_last_mail,
+    unscoped_message_total,
+    unscoped_organization_total,
+)
 
 _RECENT = 5000  # messages among which the last one in and out is looked for
 
@@ -103,23 +109,15 @@ def _counted(tx: Tx) -> tuple[Mail, Waiting, int, int | None]:
         int(tx.value("SELECT count(*) FROM outbox WHERE next_at < ?", FAR)),
         (now_us() - oldest) / 1e6 if oldest is not None else None,
     )
-    last = {
-        row["direction"]: row["last"]
-        for row in tx.rows(
-            "SELECT direction, max(timestamp) AS last FROM (SELECT direction, timestamp FROM message "
-            "ORDER BY seq DESC LIMIT ?) AS recent GROUP BY direction",
-            _RECENT,
-        )
-    }
+    last = unscoped_last_mail(tx, _RECENT)
     mail = Mail(
-        int(tx.value("SELECT count(*) FROM organization")),
+        unscoped_organization_total(tx),
         unscoped_inbox_total(tx),
-        int(tx.value("SELECT coalesce(sum(n), 0) FROM row_total WHERE kind = 'message'")),
-        last.get("inbound"),
-        last.get("outbound"),
+        unscoped_message_total(tx),
+        last.received,
+        last.sent,
     )
-    size = int(tx.value("SELECT pg_database_size(current_database())")) if tx.postgres else None
-    return mail, queue, unscoped_waiting_deliveries(tx), size
+    return mail, queue, unscoped_waiting_deliveries(tx), database_size(tx)
 
 
 def _size(file: Path) -> int:

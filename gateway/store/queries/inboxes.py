@@ -161,6 +161,11 @@ def unscoped_inbox_addresses(tx: Tx, inbox_ids: Iterable[str]) -> dict[str, str]
     return {row["id"]: row["address"] for row in rows}
 
 
+def unscoped_addresses(tx: Tx) -> list[str]:
+    """The address of every inbox, also of those that are being made or removed."""
+    return [row["address"] for row in sql(tx).rows("SELECT address FROM inbox")]
+
+
 def unscoped_busiest_addresses(tx: Tx, most: int | None = None) -> list[str]:
     """Addresses of inboxes whose mailbox is read, those with mail lately first; with ``most`` active ones only."""
     if most is None:
