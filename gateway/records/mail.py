@@ -251,6 +251,16 @@ class FlagsOwed(Record, frozen=True):
     removed: str
     noted_at: int
 
+    @property
+    def to_add(self) -> set[str]:
+        """The flags that the copies are to get."""
+        return set(self.added.split())
+
+    @property
+    def to_remove(self) -> set[str]:
+        """The flags that the copies are to lose."""
+        return set(self.removed.split())
+
 
 def addresses(text: str) -> list[Address]:
     """The addresses of a column that holds ``[name, email]`` pairs."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gateway.records.mail import FlagsOwed
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.locations import change_flags
@@ -35,18 +36,17 @@ def owe(
     tx: Tx, inbox_id: str, message_id: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()
 ) -> None:
     """Note flags to set and to clear wherever a message stands, or will. The later wish wins."""
-    row = sql(tx).row("SELECT * FROM flags_owed WHERE message_id = ?", message_id)
-    added, removed = _sets(row["added"], row["removed"]) if row else (set(), set())
     more, less = set(add), set(remove)
-    values = {
-        "added": _text((added - less) | more),
-        "removed": _text((removed - more) | less),
-        "noted_at": max(now_us(), row["noted_at"] + 1 if row else 0),
+    owed = _owed(tx, message_id)
+    if owed is None:
+        sql(tx).add(FlagsOwed(message_id, inbox_id, _text(more), _text(less), now_us()))
+        return
+    changes = {
+        "added": _text((owed.to_add - less) | more),
+        "removed": _text((owed.to_remove - more) | less),
+        "noted_at": max(now_us(), owed.noted_at + 1),
     }
-    if row:
-        sql(tx).update("flags_owed", "message_id", message_id, values)
-    else:
-        sql(tx).insert("flags_owed", {"message_id": message_id, "inbox_id": inbox_id, **values})
+    sql(tx).update("flags_owed", "message_id", message_id, changes)
 
 
 def owed_copies(tx: Tx, inbox_id: str, most: int) -> list[OwedCopy]:
@@ -73,11 +73,11 @@ def settle(tx: Tx, copy: OwedCopy, flags: Iterable[str]) -> None:
 
 def forgive(tx: Tx, message_id: str, flags: Iterable[str]) -> None:
     """These flags were just set or cleared on the server by another way: nothing is owed of them any more."""
-    row = sql(tx).row("SELECT added, removed FROM flags_owed WHERE message_id = ?", message_id)
-    if row is None:
+    owed = _owed(tx, message_id)
+    if owed is None:
         return
     done = set(flags)
-    added, removed = (one - done for one in _sets(row["added"], row["removed"]))
+    added, removed = owed.to_add - done, owed.to_remove - done
     if added or removed:
         sql(tx).update(
             "flags_owed", "message_id", message_id, {"added": _text(added), "removed": _text(removed)}
@@ -88,18 +88,17 @@ def forgive(tx: Tx, message_id: str, flags: Iterable[str]) -> None:
 
 def with_owed(tx: Tx, message_id: str, flags: Iterable[str]) -> list[str]:
     """The flags of a copy as they will be when all is paid."""
-    row = sql(tx).row("SELECT added, removed FROM flags_owed WHERE message_id = ?", message_id)
-    if row is None:
+    owed = _owed(tx, message_id)
+    if owed is None:
         return list(flags)
-    added, removed = _sets(row["added"], row["removed"])
-    gone = {one.lower() for one in removed}
+    gone = {one.lower() for one in owed.to_remove}
     kept = [one for one in flags if one.lower() not in gone]
     known = {one.lower() for one in kept}
-    return kept + [one for one in sorted(added) if one.lower() not in known]
+    return kept + [one for one in sorted(owed.to_add) if one.lower() not in known]
 
 
-def _sets(added: str, removed: str) -> tuple[set[str], set[str]]:
-    return set(added.split()), set(removed.split())
+def _owed(tx: Tx, message_id: str) -> FlagsOwed | None:
+    return sql(tx).one(FlagsOwed, "WHERE message_id = ?", message_id)
 
 
 def _text(flags: Iterable[str]) -> str:
