@@ -13,7 +13,7 @@ from typing import Any
 from gateway.records.inboxes import Inbox
 from gateway.records.lists import ListEntry
 from gateway.records.webhooks import Webhook
-from gateway.store.engine import Row, Store, Tx
+from gateway.store.engine import Store, Tx
 from gateway.store.json_columns import load
 from gateway.store.queries.domains import domains_of
 from gateway.store.queries.drafts import draft_file_contents, drafts_after

@@ -6,7 +6,7 @@ Ids of inboxes and messages come from the engine that reads the mailbox.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gateway.store import models
 from gateway.store.engine import Tx
