@@ -1,4 +1,9 @@
-"""OpenAPI 3.1 from the declared endpoints: msgspec gives the schemas, the endpoint table the rest."""
+"""OpenAPI 3.1 from the declared endpoints: msgspec gives the schemas, the endpoint table the rest, and
+``gateway.api.reference`` the words and examples that do not stand there.
+
+Beside what OpenAPI knows: ``x-tagGroups`` (the tags of each dialect), ``x-postern-access`` of an operation (what the
+key needs) and ``x-postern-same-as`` (the operation that does the same under another path).
+"""
 
 from __future__ import annotations
 
@@ -8,160 +13,196 @@ import typing
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
+from starlette.responses import Response
 
 from gateway import __version__
 from gateway.api.dialect import Dialect
-from gateway.api.routing import Endpoint, NoBody, NoQuery, Pattern
+from gateway.api.reference.access_words import access_values, access_words
+from gateway.api.reference.example_values import PARAMETERS
+from gateway.api.reference.nouns import NOUNS, noun_of
+from gateway.api.reference.refusals import refusals, refusals_of
+from gateway.api.reference.schemas import Schemas, has_schema, name_of, query_parameters
+from gateway.api.reference.words import parameter_words, plain
+from gateway.api.routing import Endpoint, NoBody, Pattern
 
-_SCHEMAS = "#/components/schemas/"
+_REPEATABLE = re.compile(r"POST /inboxes/\{inbox_id\}/(messages|drafts)/.*(send|reply|reply-all|forward)")
 
 
 def describe(dialects: Sequence[Dialect], public_url: str) -> dict[str, Any]:
     """The whole document, as JSON values. ``public_url`` becomes the one server."""
-    tags: dict[str, None] = {}
+    tags: dict[str, dict[str, str]] = {}
+    groups: list[dict[str, Any]] = []
     paths: dict[str, dict[str, Any]] = {}
-    components: dict[str, Any] = {}
+    schemas: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
+    errors: dict[str, Any] = {}
     for dialect in dialects:
-        named = _Named(dialect)
-        components |= named.components
+        named = Schemas(dialect)
+        schemas |= named.components
+        errors |= refusals(dialect)
+        first: dict[tuple[Any, str], str] = {}
+        nouns: dict[str, None] = {}
         for one in dialect.table.endpoints:
             template = re.sub(r":rest\}", "}", dialect.prefix + one.path)
-            paths.setdefault(template, {})[one.method.lower()] = _operation(dialect, one, named)
-            tags[_tag(dialect, one)] = None
+            operation = _operation(dialect, one, named)
+            main = first.setdefault((one.handler, one.method), operation["operationId"])
+            if main != operation["operationId"]:
+                operation["x-postern-same-as"] = main
+            paths.setdefault(template, {})[one.method.lower()] = operation
+            tag = _tag(dialect, one)
+            tags.setdefault(tag, {"name": tag, **_about(one.tag)})
+            nouns[tag] = None
+        groups.append({"name": dialect.title, "prefix": dialect.prefix, "tags": list(nouns)})
+        answers |= named.examples
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Postern",
             "version": __version__,
-            "description": "Real mailboxes for agents, in front of a real mail server.",
+            "summary": "Real mailboxes for agents, in front of a real mail server.",
+            "description": _introduction(dialects),
             "license": {"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
         },
         "servers": [{"url": public_url or "/"}],
         "security": [{"bearer": []}],
-        "tags": [{"name": name} for name in tags],
+        "tags": list(tags.values()),
+        "x-tagGroups": groups,
         "paths": paths,
         "components": {
-            "schemas": components,
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-        },
-    }
-
-
-def _tag(dialect: Dialect, one: Endpoint) -> str:
-    return f"{dialect.title}: {one.tag}" if one.tag else dialect.title
-
-
-class _Named:
-    """The schemas of one dialect's structs, each under the dialect's title: two dialects may have one name."""
-
-    def __init__(self, dialect: Dialect) -> None:
-        wanted: dict[Any, None] = {}
-        for one in dialect.table.endpoints:
-            kinds = (one.body, one.answers, one.rows and one.rows[1])
-            wanted |= dict.fromkeys(kind for kind in kinds if _is_schema(kind))
-        shapes, found = msgspec.json.schema_components(
-            wanted, ref_template=f"{_SCHEMAS}{dialect.title}.{{name}}"
-        )
-        self._of = dict(zip(wanted, shapes, strict=True))
-        self.error = {"$ref": f"{_SCHEMAS}{dialect.title}.Error"}
-        self.components = {
-            f"{dialect.title}.{name}": shape
-            for name, shape in {"Error": dialect.error_schema, **found}.items()
-        }
-
-    def shape(self, kind: Any) -> dict[str, Any]:
-        """A reference to a struct's schema; {} for what has none."""
-        return self._of.get(kind, {}) if _is_schema(kind) else {}
-
-    def fields(self, kind: Any) -> dict[str, Any]:
-        """A body's fields by name."""
-        found: dict[str, Any] = self.components[self.shape(kind)["$ref"].removeprefix(_SCHEMAS)]["properties"]
-        return found
-
-
-def _query(kind: Any) -> list[dict[str, Any]]:
-    """The parameters that a query struct stands for."""
-    if not _is_schema(kind):
-        return []
-    _, found = msgspec.json.schema_components([kind])
-    (whole,) = found.values()
-    required = whole.get("required", ())
-    return [
-        {"name": name, "in": "query", "required": name in required, "schema": shape}
-        for name, shape in whole["properties"].items()
-    ]
-
-
-def _is_schema(kind: Any) -> bool:
-    if kind in (None, NoBody, NoQuery, type(None)):
-        return False
-    kind = typing.get_origin(kind) or kind  # Page[PodView]
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-
-
-def _operation(dialect: Dialect, one: Endpoint, named: _Named) -> dict[str, Any]:
-    pattern = Pattern(one.path)
-    slug = re.sub(r"[^a-z0-9]+", "_", f"{one.method} {dialect.prefix}{one.path}".lower()).strip("_")
-    operation: dict[str, Any] = {
-        "operationId": slug,
-        "summary": one.summary or slug,
-        "tags": [_tag(dialect, one)],
-        "parameters": [
-            {"name": name, "in": where, "required": True, "schema": {"type": "string"}}
-            for where, names in (("path", pattern.names), ("header", one.headers))
-            for name in names
-        ],
-        "responses": {
-            str(one.status): _answer(one, named),
-            "default": {
-                "description": "Refused or failed",
-                "content": {"application/json": {"schema": named.error}},
+            "schemas": schemas,
+            "responses": errors,
+            "examples": answers,
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key, in the header `Authorization: Bearer <API_KEY>`. A key covers the "
+                    "whole organization, a pod or an inbox, and may hold some permissions only. "
+                    "`postern key create` makes one on the server.",
+                }
             },
         },
     }
-    if one.description:
-        operation["description"] = one.description
+
+
+def _introduction(dialects: Sequence[Dialect]) -> str:
+    names = ", ".join(f"{one.title} at `{one.prefix}`" for one in dialects)
+    sockets = ", ".join(f"`{one.prefix}{one.socket_path}`" for one in dialects if one.socket is not None)
+    words = f"The same mail in more than one API: {names}. Use the one that your client speaks."
+    if sockets:
+        words += f" Events come over a WebSocket at {sockets}."
+    return (
+        words + " Every answer carries `X-Request-Id`; an error says what was wrong and how to put it right."
+    )
+
+
+def _tag(dialect: Dialect, one: Endpoint) -> str:
+    return f"{dialect.title}: {noun_of(one.tag)}" if one.tag else dialect.title
+
+
+def _about(tag: str) -> dict[str, str]:
+    words = NOUNS.get(noun_of(tag))
+    return {"description": words} if words else {}
+
+
+def _parameters(dialect: Dialect, one: Endpoint, repeatable: bool) -> list[dict[str, Any]]:
+    wanted = [(name, "path", True) for name in Pattern(one.path).names]
+    wanted += [(name, "header", True) for name in one.headers]
+    if repeatable and "Idempotency-Key" not in one.headers:
+        wanted.append(("Idempotency-Key", "header", False))
+    told = []
+    for name, where, required in wanted:
+        parameter = {"name": name, "in": where, "required": required, "schema": {"type": "string"}}
+        words = parameter_words(dialect.title, name)
+        parameter |= {"description": words} if words else {}
+        told.append(parameter | ({"example": PARAMETERS[name]} if name in PARAMETERS else {}))
+    return told + query_parameters(dialect.title, one.query)
+
+
+def _takes_key(dialect: Dialect, one: Endpoint) -> bool:
+    """Whether an Idempotency-Key makes a repeat safe."""
+    if one.access.open or one.method != "POST":
+        return False
+    return bool(
+        dialect.around is not None
+        or "Idempotency-Key" in one.headers
+        or (dialect.name == "agentmail" and _REPEATABLE.fullmatch(f"POST {one.path}".replace(":rest", "")))
+    )
+
+
+def _operation(dialect: Dialect, one: Endpoint, named: Schemas) -> dict[str, Any]:
+    slug = re.sub(r"[^a-z0-9]+", "_", f"{one.method} {dialect.prefix}{one.path}".lower()).strip("_")
+    repeatable = _takes_key(dialect, one)
+    operation: dict[str, Any] = {
+        "operationId": slug,
+        "summary": plain(one.summary or slug),
+        "tags": [_tag(dialect, one)],
+        "parameters": _parameters(dialect, one, repeatable),
+        "responses": {
+            str(one.status): _answer(one, named, slug),
+            **dict(refusals_of(dialect, one, repeatable)),
+        },
+        "x-postern-access": access_values(one.access),
+    }
+    words = [plain(one.description), access_words(one.access)]
+    if any(words):
+        operation["description"] = "\n\n".join(filter(None, words))
     if one.access.open:
         operation["security"] = []
-    operation["parameters"] += _query(one.query)
-    if _is_schema(one.body):
-        content = {"application/json": {"schema": named.shape(one.body)}}
+    if one.body is not NoBody:
+        content = {"application/json": named.body(one.body)}
+        required = named.components[name_of(named.shape(one.body))].get("required", [])
         if one.files:
             several = {"type": "array", "items": {"type": "string", "format": "binary"}}
             fields = {**named.fields(one.body), one.files: several}
-            content["multipart/form-data"] = {"schema": {"type": "object", "properties": fields}}
-        operation["requestBody"] = {"content": content}
+            content["multipart/form-data"] = {
+                "schema": {"type": "object", "properties": fields, "required": required}
+            }
+        operation["requestBody"] = {"required": bool(required), "content": content}
     return operation
 
 
-def _answer(one: Endpoint, named: _Named) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": "Done" if one.status == 204 else one.summary or "OK"}
+def _answer(one: Endpoint, named: Schemas, slug: str) -> dict[str, Any]:
     if one.status == 204:
-        return answer
+        return {"description": "Done; the answer is empty"}
+    answer: dict[str, Any] = {"description": "Done"}
     if one.rows is not None:
         plural, item = one.rows
         row = named.shape(item)
-        whole = {"type": "integer"}
+        shape = _rows(plural, row)
+        answer["content"] = {"application/json": named.answer(shape, f"{name_of(row)}.{plural}")}
+    elif has_schema(one.answers):
+        shape = named.shape(one.answers)
         answer["content"] = {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "data": {"type": "array", "items": row},
-                        plural: {"type": "array", "items": row},
-                        "total": whole,
-                        "page": whole,
-                        "page_size": whole,
-                        "count": whole,
-                        "limit": whole,
-                        "next_page_token": {"type": "string"},
-                    },
-                }
-            }
+            "application/json": named.answer(shape, name_of(shape) or f"{named.title}.{slug}")
         }
-    elif _is_schema(one.answers):
-        answer["content"] = {"application/json": {"schema": named.shape(one.answers)}}
+    elif isinstance(one.answers, type) and issubclass(one.answers, Response):
+        answer["content"] = {"application/octet-stream": {"schema": {}}}  # a file, whichever it is
     elif one.answers is not None and not isinstance(one.answers, (types.UnionType, typing.TypeVar)):
         answer["content"] = {"application/json": {"schema": {}}}
     return answer
+
+
+def _rows(plural: str, row: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a list: both contracts' fields, the rows under both names."""
+
+    def whole(words: str) -> dict[str, Any]:
+        return {"type": "integer", "description": words}
+
+    return {
+        "type": "object",
+        "required": ["data", "total", "page", "page_size", "count", "limit", plural],
+        "properties": {
+            plural: {"type": "array", "items": row, "description": "the rows of this page"},
+            "data": {"type": "array", "items": row, "description": f"the same as {plural}"},
+            "count": whole("how many rows this page has"),
+            "total": whole("how many rows there are on all pages"),
+            "page": whole("number of this page"),
+            "page_size": whole("how many rows a page may have"),
+            "limit": whole("the same as page_size"),
+            "next_page_token": {
+                "type": "string",
+                "description": "page_token of the next page; not there on the last",
+            },
+        },
+    }

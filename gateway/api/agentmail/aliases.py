@@ -23,17 +23,23 @@ _Refused = Annotated[
 
 
 class CreateAlias(msgspec.Struct):
+    """An alias to make."""
+
     address: str
     inbox_ids: _Inboxes = []
     refused: _Refused = False
 
 
 class ReplaceAlias(msgspec.Struct):
+    """What an alias shall lead to."""
+
     inbox_ids: _Inboxes = []
     refused: _Refused = False
 
 
 class SetCatchAll(msgspec.Struct):
+    """Which inbox gets mail for unknown addresses."""
+
     inbox_id: Annotated[str, msgspec.Meta(description="id or address of the inbox")]
 
 

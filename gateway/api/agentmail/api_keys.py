@@ -22,6 +22,8 @@ Permissions = dict[str, bool | None]
 
 
 class CreateKey(msgspec.Struct):
+    """An API key to make."""
+
     name: Annotated[str | None, Doc(description="required; the SDKs may leave it out")] = None
     permissions: Annotated[Permissions | None, Doc(description="the permissions granted; default: all")] = (
         None
@@ -32,6 +34,8 @@ class CreateKey(msgspec.Struct):
 
 
 class UpdateKey(msgspec.Struct):
+    """What of an API key to change; what is left out stays."""
+
     name: str | UnsetType = UNSET
     permissions: Permissions | UnsetType | None = UNSET
 

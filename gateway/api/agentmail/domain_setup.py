@@ -82,12 +82,16 @@ class ZoneQuery(msgspec.Struct):
 
 
 class Rotate(msgspec.Struct):
+    """How to change the DKIM key."""
+
     force: Annotated[bool, msgspec.Meta(description="sign with the new key before its record is seen")] = (
         False
     )
 
 
 class SetPolicy(msgspec.Struct):
+    """The MTA-STS policy to publish."""
+
     mode: Literal["testing", "enforce", "none"]
 
 

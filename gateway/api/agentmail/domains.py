@@ -19,6 +19,8 @@ table = Table("domains")
 
 
 class CreateDomain(msgspec.Struct):
+    """A domain to add."""
+
     domain: str
     feedback_enabled: bool | None = True
     subdomains_enabled: bool | None = False
@@ -26,6 +28,8 @@ class CreateDomain(msgspec.Struct):
 
 
 class UpdateDomain(msgspec.Struct):
+    """What of a domain to change; what is left out stays."""
+
     feedback_enabled: bool | None = None
     subdomains_enabled: bool | None = None
 

@@ -30,6 +30,8 @@ Doc = msgspec.Meta
 
 
 class CreateInbox(msgspec.Struct):
+    """An inbox to make."""
+
     username: Annotated[
         str | None, Doc(description="letters, digits and . _ % -; the SDKs may leave it out")
     ] = None
@@ -41,6 +43,8 @@ class CreateInbox(msgspec.Struct):
 
 
 class UpdateInbox(msgspec.Struct):
+    """What of an inbox to change; what is left out stays."""
+
     display_name: str | UnsetType | None = UNSET
     status: Annotated[str | UnsetType, Doc(description="active or paused")] = UNSET
     metadata: Annotated[dict[str, Any] | UnsetType | None, Doc(description="merged; null removes a key")] = (
@@ -49,6 +53,8 @@ class UpdateInbox(msgspec.Struct):
 
 
 class SetQuota(msgspec.Struct):
+    """How much mail an inbox may hold."""
+
     quota_bytes: Annotated[
         int | None, Doc(description="octets (1048576 at least); 0: no limit; null: the server's default")
     ]

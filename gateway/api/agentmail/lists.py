@@ -16,6 +16,8 @@ table = Table("lists")
 
 
 class CreateEntry(msgspec.Struct):
+    """An entry to put on a list."""
+
     entry: str
     reason: str | None = None
 

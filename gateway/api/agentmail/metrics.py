@@ -40,16 +40,22 @@ class RatesQuery(Query):
 
 
 class Count(msgspec.Struct):
+    """How many, in one step."""
+
     timestamp: str
     count: int
 
 
 class Value(msgspec.Struct):
+    """How many there were, at the end of one step."""
+
     timestamp: str
     value: int
 
 
 class Rate(msgspec.Struct):
+    """A rate, at one point."""
+
     timestamp: str
     sent: int
     rate: float | None

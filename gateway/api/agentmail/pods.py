@@ -16,11 +16,15 @@ table = Table("pods")
 
 
 class CreatePod(msgspec.Struct):
+    """A pod to make."""
+
     name: str | None = None
     client_id: str | None = None
 
 
 class UpdatePod(msgspec.Struct):
+    """What of a pod to change."""
+
     name: str | None = None
 
 

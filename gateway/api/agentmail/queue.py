@@ -83,6 +83,8 @@ class RelayItem(msgspec.Struct):
 
 
 class RelayRecipient(msgspec.Struct):
+    """A recipient of a message in Postfix's queue."""
+
     address: str
     reply: Annotated[str | None, Doc(description="why it waits")]
 

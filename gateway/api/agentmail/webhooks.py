@@ -22,6 +22,8 @@ Names = list[str] | None
 
 
 class CreateWebhook(msgspec.Struct):
+    """A webhook to make."""
+
     url: str
     event_types: Annotated[Names, Doc(description="the events to post; required, may be empty for all")] = (
         None
@@ -33,6 +35,8 @@ class CreateWebhook(msgspec.Struct):
 
 
 class UpdateWebhook(msgspec.Struct):
+    """What of a webhook to change; what is left out stays."""
+
     url: str | None = None
     event_types: Names = None
     inbox_ids: Names = None
@@ -45,6 +49,8 @@ class UpdateWebhook(msgspec.Struct):
 
 
 class Headers(msgspec.Struct):
+    """Extra headers to set and to remove."""
+
     headers: dict[str, str] | None = None
     remove_headers: Names = None
 
@@ -56,12 +62,16 @@ class HeaderNames(msgspec.Struct):
 
 
 class Replay(msgspec.Struct):
+    """Which events to post again: one of the three."""
+
     since: Annotated[str | None, Doc(description="every event since this time")] = None
     event_ids: Names = None
     failed: Annotated[bool, Doc(description="the deliveries that were given up")] = False
 
 
 class Replayed(msgspec.Struct):
+    """How many events are posted again."""
+
     count: int
 
 

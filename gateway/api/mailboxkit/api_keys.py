@@ -19,6 +19,8 @@ LIVE, TEST = "mbk_live_", "mbk_test_"
 
 
 class CreateApiKey(msgspec.Struct):
+    """An API key to make."""
+
     name: str
     test: Annotated[
         bool, msgspec.Meta(description="sandbox: what it sends is recorded and never delivered")

@@ -20,6 +20,8 @@ table = Table("domains")
 
 
 class CreateDomain(msgspec.Struct):
+    """A domain to add."""
+
     name: str
 
 

@@ -23,6 +23,8 @@ MAX_NAME = 255
 
 
 class CreateInbox(msgspec.Struct):
+    """An inbox to make."""
+
     name: Annotated[str, Doc(description="shown as the sender's name")]
     email: Annotated[
         str | None,

@@ -29,6 +29,8 @@ class WalletView(msgspec.Struct):
 
 
 class TopUp(msgspec.Struct):
+    """How much to add to a wallet."""
+
     mills: Annotated[
         int, msgspec.Meta(description="to add, 1000 a dollar; a negative amount takes back what is there")
     ]

@@ -37,6 +37,8 @@ OURS = Among("mailboxkit")
 
 
 class CreateWebhook(msgspec.Struct):
+    """A webhook to make."""
+
     url: Annotated[str, Doc(description="where events are posted")]
     events: Annotated[list[str], Doc(description=f"at least one of {', '.join(EVENTS)}")]
     name: str | None = None

@@ -20,6 +20,8 @@ _ACCOUNT = Holder()
 
 
 class CreateAccountKey(msgspec.Struct):
+    """An account-wide key to make."""
+
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 
 

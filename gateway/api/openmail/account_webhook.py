@@ -32,6 +32,8 @@ table = Table("webhooks")
 
 
 class SetWebhook(msgspec.Struct):
+    """Where the account's events go."""
+
     url: Annotated[str, msgspec.Meta(description="where events are posted; https")]
 
 

@@ -23,6 +23,8 @@ _OF_POD, _OF_INBOX = "/pods/{pod_id}/api-keys", "/inboxes/{inbox_id}/api-keys"
 
 
 class CreateApiKey(msgspec.Struct):
+    """A key to make."""
+
     name: Annotated[str, msgspec.Meta(max_length=255)] | None = None
 
 

@@ -25,11 +25,15 @@ Doc = msgspec.Meta
 
 
 class NewDomain(msgspec.Struct, rename="camel"):
+    """A domain to add."""
+
     domain: str
     pod_id: Annotated[str | None, Doc(description="serve only this pod; by default the whole account")] = None
 
 
 class AssignDomain(msgspec.Struct, rename="camel"):
+    """Which pod has the domain."""
+
     pod_id: Annotated[str | None, Doc(description="null: the whole account")]
 
 

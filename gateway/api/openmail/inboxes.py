@@ -34,6 +34,8 @@ _DisplayName = Annotated[str, Doc(max_length=MAX_DISPLAY_NAME)]
 
 
 class CreateInbox(msgspec.Struct, rename="camel"):
+    """An inbox to make."""
+
     mailbox_name: Annotated[
         str | None, Doc(description="3 to 30 of a-z 0-9 . -, upper case is folded; default: 8 random ones")
     ] = None

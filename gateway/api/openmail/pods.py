@@ -22,6 +22,8 @@ _Name = Annotated[str, msgspec.Meta(max_length=255)]
 
 
 class CreatePod(msgspec.Struct, rename="camel"):
+    """A pod to make."""
+
     client_id: _ClientId | None = None
     name: _Name | None = None
 

@@ -25,6 +25,8 @@ _FIX = "ask the operator of this server; `postern inbox suspend` on the gateway'
 
 
 class Suspend(msgspec.Struct):
+    """Why it may not send."""
+
     reason: Annotated[Reason, msgspec.Meta(description="told in the event and to who tries to send")] = (
         "manual_review"
     )

@@ -24,6 +24,8 @@ _INBOX = Doc(description="an inbox: only its own rules; without it the account's
 
 
 class NewRule(msgspec.Struct, rename="camel"):
+    """A sender rule to make."""
+
     action: Action
     sender: Annotated[str, Doc(description="an address, or an exact domain; compared with the From header")]
     inbox_id: Annotated[str | None, _INBOX] = None
@@ -40,6 +42,8 @@ class ModeQuery(msgspec.Struct, rename="camel"):
 
 
 class SetMode(msgspec.Struct, rename="camel"):
+    """Whether an allow rule is needed."""
+
     mode: Mode
     inbox_id: Annotated[str | None, _INBOX] = None
 

@@ -23,6 +23,8 @@ Type = Literal["bounce", "complaint", "unsub"]
 
 
 class NewSuppression(msgspec.Struct):
+    """An address to suppress."""
+
     address: Annotated[str, Doc(description="name@example.com; case does not matter")]
     type: Type = "unsub"
     reason: str | None = None

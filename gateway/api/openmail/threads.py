@@ -33,10 +33,14 @@ class ThreadMessagesQuery(msgspec.Struct, kw_only=True):
 
 
 class ThreadPatch(msgspec.Struct):
+    """What of a thread to change."""
+
     is_read: bool
 
 
 class Done(msgspec.Struct):
+    """It was done."""
+
     ok: bool = True
 
 

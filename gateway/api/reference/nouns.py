@@ -1,0 +1,37 @@
+"""The nouns under which operations stand: how they are called and what they are."""
+
+from __future__ import annotations
+
+NOUNS = {
+    "Aliases": "Further addresses of inboxes, and catch-alls.",
+    "API keys": "Keys of the whole organization, of a pod or of an inbox.",
+    "Attachments": "The files of messages and drafts.",
+    "Domains": "Your mail domains, with the DNS records to publish.",
+    "Downloads": "What signed links lead to.",
+    "Drafts": "Messages that are not sent yet.",
+    "Events": "What happened, in its order.",
+    "Inboxes": "Real mailboxes with an address.",
+    "Lists": "Who may write to an inbox, and whom it may write to.",
+    "Messages": "Send, answer, read, find and label mail.",
+    "Metrics": "Figures over time.",
+    "Organization": "The organization of the key.",
+    "Organizations": "The organization of the key, and what the key reaches.",
+    "Pods": "Groups of inboxes, such as one for each tenant.",
+    "Queue": "What waits to be sent, and why.",
+    "Register": "Make an organization without a key, where the server allows it.",
+    "Reputation": "Whether an inbox may send, and how often its mail bounces.",
+    "Sender rules": "Whose mail comes through.",
+    "Sign-in": "Programs that ask a person for a key.",
+    "Suppressions": "Addresses that get no mail any more.",
+    "Threads": "Messages that belong together.",
+    "Usage": "How much was received and sent.",
+    "Wallet": "What is left to pay for mail, on servers that charge.",
+    "Webhooks": "URLs to which events are posted.",
+}
+
+
+def noun_of(tag: str) -> str:
+    """A table's tag as a heading: ``api_keys`` and ``api-keys`` are ``API keys``."""
+    words = tag.replace("_", " ").replace("-", " ") if tag != "sign-in" else tag
+    words = words[:1].upper() + words[1:]
+    return words.replace("Api ", "API ")
