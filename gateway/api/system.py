@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from gateway.api.billing_page import billing_routes
 from gateway.api.cli_auth import cli_auth_routes
 from gateway.api.dialect import Dialect
-from gateway.api.docs import docs_page
+from gateway.api.docs import docs_routes
 from gateway.api.health import Lag, Watching, health_routes
 from gateway.api.openapi import describe
 from gateway.api.skill import skill_routes
@@ -41,9 +41,6 @@ def system_routes(
     ``/auth/cli``, ``/billing`` and ``/``."""
     document = msgspec.json.encode(describe(dialects, core.settings.http.public_url))
 
-    async def openapi(request: Request) -> Response:
-        return Response(document, media_type="application/json")
-
     async def front(request: Request) -> Response:
         return RedirectResponse("docs", 302)
 
@@ -52,7 +49,6 @@ def system_routes(
         *skill_routes(core, dialects),
         *cli_auth_routes(core),
         *billing_routes(core),
-        Route("/openapi.json", openapi, methods=["GET"]),
-        Route("/docs", docs_page, methods=["GET"]),
+        *docs_routes(document),
         Route("/", front, methods=["GET"]),
     ]
