@@ -18,9 +18,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gateway.core.context import Core
-from gateway.outbox import queue
 from gateway.store.engine import Store, StoreDown
 from gateway.store.queries.deliveries import unscoped_waiting_deliveries
+from gateway.store.queries.outbox import unscoped_waiting_count
 from gateway.store.queries.totals import database_answers
 from mailserver.postfix_dovecot import PostfixServer
 
@@ -127,7 +127,9 @@ async def _disk(core: Core) -> Families:
 
 
 async def _waiting(core: Core) -> Families:
-    outbox, webhooks = await core.store.read(lambda tx: (queue.waiting(tx), unscoped_waiting_deliveries(tx)))
+    outbox, webhooks = await core.store.read(
+        lambda tx: (unscoped_waiting_count(tx), unscoped_waiting_deliveries(tx))
+    )
     return [
         GaugeMetricFamily("postern_outbox_waiting", "Accepted messages that are not settled", outbox),
         GaugeMetricFamily(

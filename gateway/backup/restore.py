@@ -18,6 +18,7 @@ from gateway.fsync import sync_file
 from gateway.store.database_url import sqlite_file
 from gateway.store.engine import Tx
 from gateway.store.queries.inboxes import unscoped_inboxes
+from gateway.store.queries.outbox import unscoped_doubt_waiting
 from gateway.transfer.all_mailboxes import at_once
 from gateway.transfer.append import Appender, Refusal, Report
 from gateway.transfer.maildir_read import folders_of, read_maildir
@@ -118,11 +119,7 @@ def _fill(client: Client, root: Path) -> Report:
 def doubt_what_waits(tx: Tx) -> int:
     """What the outbox meant to send may have left after the backup was made: it is looked up before it is sent
     (``outbox.recovery``), as after a crash. Answers how many messages wait."""
-    tx.run(
-        "UPDATE outbox_recipient SET state = 'attempting' WHERE state = 'queued' "
-        "AND outbox_id IN (SELECT id FROM outbox WHERE state = 'queued')"
-    )
-    return int(tx.value("SELECT count(*) FROM outbox WHERE state = 'queued'"))
+    return unscoped_doubt_waiting(tx)
 
 
 def _copy(source: Path, target: Path) -> None:

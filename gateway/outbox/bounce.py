@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from gateway.outbox.queue import Job, enqueue, mime_of
+from gateway.outbox.queue import enqueue
 from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
+from gateway.store.queries.outbox import mime_of
+from gateway.store.queries.outbox_claims import Job
 from mailserver.base import RecipientReply
 
 _MAX_HEAD = 16 * 1024

@@ -12,11 +12,13 @@ from typing import Literal
 from gateway import metrics
 from gateway.events.log import EventLog
 from gateway.outbox.bounce import Failed, bounce_person
-from gateway.outbox.queue import FAR, Job
 from gateway.outbox.record import Teller, refresh_status
-from gateway.store.engine import Row, Tx
+from gateway.records.outbox import OutboxEntry, OutboxRecipient
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.queries import outbox
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
+from gateway.store.queries.outbox_claims import job_of
 from mailserver.base import RecipientReply
 
 BY_OPERATOR = "given up by the operator of this server"
@@ -35,40 +37,21 @@ class NotNow(Exception):
         self.why: Refusal = why
 
 
-def held(tx: Tx, outbox_id: str) -> Row:
-    """The row of a message that waits and is not being sent, kept from being claimed until the transaction ends.
+def held(tx: Tx, outbox_id: str) -> OutboxEntry:
+    """A message that waits and is not being sent, kept from being claimed until the transaction ends.
     Raises NotNow."""
-    lock = " FOR UPDATE" if tx.postgres else ""  # SQLite has one writer at a time
-    row = tx.row(
-        "SELECT id, organization_id, inbox_id, mail_from, message_id, token, size, attempts, created_at, state, "  # noqa: S608
-        f"claimed_until FROM outbox WHERE id = ?{lock}",
-        outbox_id,
-    )
-    if row is None or row["state"] != "queued":
+    entry = outbox.hold_entry(tx, outbox_id)
+    if entry is None or entry.state != "queued":
         raise NotNow("gone")
-    if row["claimed_until"] is not None:
+    if entry.claimed_until is not None:
         raise NotNow("sending")
-    return row
+    return entry
 
 
 def make_due(tx: Tx, outbox_id: str) -> None:
     """Have a waiting message tried now. Raises NotNow."""
     held(tx, outbox_id)
-    tx.run("UPDATE outbox SET next_at = ?, updated_at = ? WHERE id = ?", now_us(), now_us(), outbox_id)
-
-
-def make_all_due(tx: Tx, where: str, args: list[object]) -> int:
-    """Have every waiting message of ``where`` (a condition on ``outbox``) tried now; answers how many were put
-    forward. Those that are being sent, or are due already, are not counted."""
-    now = now_us()
-    return tx.run(
-        "UPDATE outbox SET next_at = ?, updated_at = ? "  # noqa: S608
-        f"WHERE state = 'queued' AND claimed_until IS NULL AND next_at > ? AND {where}",
-        now,
-        now,
-        now,
-        *args,
-    )
+    outbox.make_due(tx, outbox_id)
 
 
 def give_up(tx: Tx, events: EventLog, outbox_id: str, hostname: str, wake: Callable[[], None]) -> list[str]:
@@ -78,33 +61,30 @@ def give_up(tx: Tx, events: EventLog, outbox_id: str, hostname: str, wake: Calla
     a person who sent with a mail client gets a delivery status notification. Who has the message keeps that state.
     The copy for the Sent folder is still filed. ``wake`` is called after the commit when something is left to send.
     """
-    row = held(tx, outbox_id)
-    inbox = unscoped_lasting_inbox(tx, row["inbox_id"])
+    entry = held(tx, outbox_id)
+    inbox = unscoped_lasting_inbox(tx, entry.inbox_id)
     if inbox is None:
         raise NotNow("gone")
-    waiting = tx.rows(
-        "SELECT id, address, role, state, code, status, diagnostic, remote FROM outbox_recipient "
-        "WHERE outbox_id = ? AND state IN ('queued', 'attempting') ORDER BY id",
-        outbox_id,
-    )
-    if any(one["state"] == "attempting" for one in waiting):
+    waiting = outbox.unsettled_recipients(tx, outbox_id)
+    if any(one.state == "attempting" for one in waiting):
         raise NotNow("in doubt")
-    people = [one for one in waiting if one["role"] != "sent"]
+    people = [one for one in waiting if one.role != "sent"]
     if not people:
         raise NotNow("only the copy")
     now = now_us()
-    failed = [Failed(one["address"], _verdict(one), expired=False) for one in people]
+    failed = [Failed(one.address, _verdict(one), expired=False) for one in people]
     for one, given in zip(people, failed, strict=True):
-        changes = {
-            "state": "bounced",
-            "code": None,  # nobody's SMTP reply: see ``core.sending.reputation``, which does not count it
-            "status": given.reply.status,
-            "diagnostic": given.reply.text,
-            "updated_at": now,
-        }
-        tx.update("outbox_recipient", "id", one["id"], changes)
+        outbox.change_recipient(
+            tx,
+            one.id,
+            state="bounced",
+            code=None,  # nobody's SMTP reply: see ``core.sending.reputation``, which does not count it
+            status=given.reply.status,
+            diagnostic=given.reply.text,
+            updated_at=now,
+        )
         tx.after_commit.append(metrics.sends.labels("bounced").inc)
-    job = Job(**{name: row[name] for name in _JOB}, recipients=())
+    job = job_of(entry)
     if job.own:
         teller = Teller(tx, events, inbox, job.id)
         for given in failed:
@@ -114,30 +94,17 @@ def give_up(tx: Tx, events: EventLog, outbox_id: str, hostname: str, wake: Calla
         bounce_person(tx, job, failed, hostname)
         tx.after_commit.append(wake)
     if len(people) == len(waiting):
-        changes = {"state": "done", "mime": None, "next_at": FAR, "updated_at": now}
+        outbox.settle_entry(tx, outbox_id, entry.size, now)
     else:
-        changes = {"next_at": now, "updated_at": now}
+        outbox.make_due(tx, outbox_id)
         tx.after_commit.append(wake)
-    tx.update("outbox", "id", outbox_id, changes)
-    return [one["address"] for one in people]
+    return [one.address for one in people]
 
 
-_JOB = (
-    "id",
-    "organization_id",
-    "inbox_id",
-    "mail_from",
-    "message_id",
-    "token",
-    "size",
-    "attempts",
-    "created_at",
-)
-
-
-def _verdict(one: Row) -> RecipientReply:
+def _verdict(one: OutboxRecipient) -> RecipientReply:
     """What is recorded of a recipient: the operator's decision, and the last reply there was."""
-    last = " ".join(str(part) for part in (one["code"], one["diagnostic"]) if part)
+    last = " ".join(str(part) for part in (one.code, one.diagnostic) if part)
     text = f"{BY_OPERATOR}; the last reply was: {last}" if last else BY_OPERATOR
-    status = one["status"] if (one["status"] or "").startswith("4.") else _EXPIRED
-    return RecipientReply(one["code"] or 451, status, text[:_MAX_TEXT], one["remote"] or "")
+    said = one.status or ""
+    status = said if said.startswith("4.") else _EXPIRED
+    return RecipientReply(one.code or 451, status, text[:_MAX_TEXT], one.remote or "")

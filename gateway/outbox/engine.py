@@ -18,7 +18,6 @@ from gateway.mime.dkim_sign import SigningError
 from gateway.outbox import queue, schedule, submissions
 from gateway.outbox.destination_limits import Lanes
 from gateway.outbox.hand_over import NEAR, hand_over
-from gateway.outbox.queue import Job, Recipient
 from gateway.outbox.record import Patience, Tried, record
 from gateway.outbox.recovery import FOUND, look_up
 from gateway.outbox.retention import sweep
@@ -27,6 +26,8 @@ from gateway.smarthost.profiles import profile_of, relay_headers
 from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.leases import Leases, LocalLeases
+from gateway.store.queries import outbox_claims as claims
+from gateway.store.queries.outbox_claims import Job, Recipient
 from gateway.store.wake_event import Bell
 from mailserver.base import (
     Envelope,
@@ -95,7 +96,9 @@ class Outbox:
         """Take up what an earlier process left, and begin."""
         self._stopping = False
         self._calm_at = self._time() + _CALM
-        await self._store.write(queue.recover if self._leases.alone else queue.recover_dead)
+        await self._store.write(
+            claims.unscoped_recover if self._leases.alone else claims.unscoped_recover_dead
+        )
         self._check_claims = True
         self._tasks = [
             asyncio.create_task(self._run(), name="outbox"),
@@ -154,7 +157,9 @@ class Outbox:
             try:
                 if self._check_claims or self._time() - self._checked > _CHECK_SECONDS:
                     await self._recover()
-                jobs = await self._store.write(partial(queue.claim, limit=room, by=self._leases.process))
+                jobs = await self._store.write(
+                    partial(claims.unscoped_claim, limit=room, by=self._leases.process)
+                )
             except Exception as error:
                 self._check_claims = True  # it may have been written, and only the answer was lost
                 if isinstance(error, StoreDown):
@@ -170,7 +175,7 @@ class Outbox:
             due: int | None = 0
             if len(jobs) < room:
                 try:
-                    due = await self._store.read(queue.next_due)
+                    due = await self._store.read(claims.unscoped_next_due)
                 except StoreDown as error:
                     log.warning("the outbox cannot read its queue: %s; it tries again", error)
                     await asyncio.sleep(1.0)
@@ -184,8 +189,10 @@ class Outbox:
         """Have sent what would wait for no reason: claims of ours that nobody works on, and times that a clock gave
         which was set back since. Between two claims, so that none is on its way."""
         held = set(self._jobs.values())
-        lost = await self._store.write(partial(queue.recover_lost, by=self._leases.process, held=held))
-        early = await self._store.write(queue.recover_from_clock)
+        lost = await self._store.write(
+            partial(claims.unscoped_recover_lost, by=self._leases.process, held=held)
+        )
+        early = await self._store.write(claims.unscoped_recover_from_clock)
         self._check_claims, self._checked = False, self._time()
         if lost:
             log.warning("%d messages were claimed here and are not worked on; they are taken up again", lost)
@@ -215,10 +222,12 @@ class Outbox:
         while True:
             await asyncio.sleep(_ADOPT_SECONDS)
             try:
-                rows = await self._store.read(queue.dead_claims)
-                dead = {row["claimed_by"] for row in rows} - {self._leases.process}
+                found_dead = await self._store.read(claims.unscoped_dead_claims)
+                dead = {claim.by for claim in found_dead if claim.by is not None} - {self._leases.process}
                 again, before = dead & before, dead
-                found = await self._store.write(partial(queue.recover_dead, of=again)) if again else 0
+                found = (
+                    await self._store.write(partial(claims.unscoped_recover_dead, of=again)) if again else 0
+                )
             except StoreDown as error:
                 log.warning("claims of dead processes wait for the database: %s", error)
                 continue
@@ -386,9 +395,9 @@ class Outbox:
 
     async def _put_back(self, job: Job, people: Sequence[Recipient], next_at: int | None) -> None:
         def back(tx: Tx) -> None:
-            queue.put_back(tx, job, people)
+            claims.put_back(tx, job, people)
             if next_at is not None:
-                queue.release(tx, job, next_at, tried=False)
+                claims.release(tx, job, next_at, tried=False)
 
         await self._write(job, back)
         if next_at is not None:
@@ -414,7 +423,7 @@ class Outbox:
 
 
 def _release(tx: Tx, job: Job, next_at: int) -> None:
-    queue.release(tx, job, next_at, tried=True)
+    claims.release(tx, job, next_at, tried=True)
 
 
 def _aside(job: Job) -> int:

@@ -10,18 +10,20 @@ from gateway.events.log import EventLog
 from gateway.events.payload import message_ref, message_texts
 from gateway.outbox import schedule
 from gateway.outbox.bounce import Failed, bounce_person
-from gateway.outbox.queue import FAR, Job, is_ours
 from gateway.outbox.undelivered import after_failure, note_undelivered, one_line
 from gateway.records.inboxes import Inbox
+from gateway.records.outbox import RecipientState
+from gateway.records.suppressions import SuppressionType
 from gateway.store import sent_aliases
 from gateway.store.arrival_time import event_time
-from gateway.store.engine import LARGE, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.index import status_of
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
+from gateway.store.queries.outbox import people_of, people_states, settle_entry, unsettled_recipients
+from gateway.store.queries.outbox_claims import Job, defer, is_ours, is_unsettled, record_reply
 from gateway.store.suppressions import (
     HARD_BOUNCES,
-    Type,
     is_hard_bounce,
     is_permanent,
     suppress,
@@ -70,7 +72,7 @@ def record(
     process took the claim over, only what was taken is recorded: that is true whatever the other one finds.
     ``wake`` is called after the commit when something waits that did not before.
     """
-    if tx.value("SELECT 1 FROM outbox WHERE id = ? AND state = 'queued'", job.id) is None:
+    if not is_unsettled(tx, job):
         return  # its inbox was deleted meanwhile
     ours = is_ours(tx, job)
     now = now_us()
@@ -82,6 +84,7 @@ def record(
         reply = tried.replies.get(one.id)
         if reply is None or not (ours or reply.ok):
             continue
+        state: RecipientState
         if reply.ok:
             state = "delivered" if tried.hop.kind in _FINAL else "sent"
         elif reply.unknown and tried.hop.kind in _OURS:
@@ -90,16 +93,15 @@ def record(
             state = "bounced"
         else:
             state = "queued"
-        touched = tx.run(
-            "UPDATE outbox_recipient SET state = ?, code = ?, status = ?, diagnostic = ?, remote = ?, "
-            "updated_at = ? WHERE id = ? AND state = 'attempting'",
-            state,
-            reply.code,
-            one_line(reply.status, 20),
-            one_line(reply.text, _MAX_TEXT),
-            one_line(reply.remote, 255),
-            now,
+        touched = record_reply(
+            tx,
             one.id,
+            state,
+            now,
+            code=reply.code,
+            status=one_line(reply.status, 20),
+            diagnostic=one_line(reply.text, _MAX_TEXT),
+            remote=one_line(reply.remote, 255),
         )
         if one.role == "sent" or not touched:
             continue  # (a report may have been faster than we are)
@@ -109,8 +111,7 @@ def record(
             handed.append(one.address)
             if tried.hop.kind == "smarthost":
                 renamed = sent_aliases.told(reply.text, reply.remote)
-                outbox = {"id": job.id, "inbox_id": job.inbox_id, "message_id": job.message_id}
-                sent_aliases.note(tx, outbox, renamed)
+                sent_aliases.note(tx, job.sent, renamed)
         elif state == "bounced":
             failed.append(Failed(one.address, reply, expired=not reply.permanent))
         else:
@@ -162,27 +163,12 @@ def settle(tx: Tx, job: Job, patience: Patience, near: frozenset[int], now: int)
     """
     if not is_ours(tx, job):
         return True
-    left = tx.rows(
-        "SELECT id FROM outbox_recipient WHERE outbox_id = ? AND state IN ('queued', 'attempting')",
-        job.id,
-    )
+    left = unsettled_recipients(tx, job.id)
     if not left:
-        tx.large = tx.large or job.size > LARGE
-        tx.run(
-            "UPDATE outbox SET state = 'done', mime = NULL, claimed_until = NULL, next_at = ?, updated_at = ? "
-            "WHERE id = ?",
-            FAR,
-            now,
-            job.id,
-        )
+        settle_entry(tx, job.id, job.size, now)
         return True
-    local = all(one["id"] in near for one in left)  # our own server is short of breath, not the world
-    tx.run(
-        "UPDATE outbox SET claimed_until = NULL, next_at = ?, updated_at = ? WHERE id = ? AND state = 'queued'",
-        schedule.next_try(now, job.attempts, patience.scale, local=local),
-        now,
-        job.id,
-    )
+    local = all(one.id in near for one in left)  # our own server is short of breath, not the world
+    defer(tx, job, schedule.next_try(now, job.attempts, patience.scale, local=local))
     return False
 
 
@@ -195,7 +181,7 @@ def _tell(
     if inbox is None:
         return told
     teller = Teller(tx, events, inbox, job.id)
-    states = _states(tx, job.id)
+    states = people_states(tx, job.id)
     if handed:
         teller.sent()
     if hop.kind in _FINAL:
@@ -218,20 +204,11 @@ def _tell(
     return told
 
 
-def _states(tx: Tx, outbox_id: str) -> set[str]:
-    return {
-        row["state"]
-        for row in tx.rows(
-            "SELECT DISTINCT state FROM outbox_recipient WHERE outbox_id = ? AND role <> 'sent'", outbox_id
-        )
-    }
-
-
 def refresh_status(tx: Tx, message_id: str) -> None:
     """Bring a sent message's status in line with its recipients; a complaint or rejection stays on show."""
     tx.run(
         "UPDATE message SET status = ?, updated_at = ? WHERE id = ? AND status NOT IN ('complained', 'rejected', ?)",
-        status := status_of(_states(tx, message_id)),
+        status := status_of(people_states(tx, message_id)),
         now_us(),
         message_id,
         status,
@@ -255,13 +232,7 @@ class Teller:
         self._append("message.sent", "", self._what_left, now_us())
 
     def _what_left(self) -> Mapping[str, object]:
-        people = [
-            row["address"]
-            for row in self._tx.rows(
-                "SELECT address FROM outbox_recipient WHERE outbox_id = ? AND role <> 'sent' ORDER BY id",
-                self._id,
-            )
-        ]
+        people = [one.address for one in people_of(self._tx, self._id)]
         return {"recipients": people, "texts": message_texts(self._tx, self._id)}
 
     def opened(self, at: int) -> None:
@@ -303,7 +274,7 @@ class Teller:
         if is_hard_bounce(status):
             self._suppress(address, "bounce", f"permanent failure {status}")
 
-    def _suppress(self, address: str, type: Type, reason: str) -> None:
+    def _suppress(self, address: str, type: SuppressionType, reason: str) -> None:
         suppress(self._tx, self._inbox.organization_id, address, type, reason=reason, message_id=self._id)
 
     def _append(

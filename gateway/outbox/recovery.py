@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from imapclient.exceptions import IMAPClientError
 
-from gateway.outbox.queue import Job, Recipient
 from gateway.store.engine import Store, Tx
 from gateway.store.queries.aliases import alias_targets, unscoped_alias
+from gateway.store.queries.outbox_claims import Job, Recipient
 from gateway.store.threads import ref_of
 from mailserver.addresses import split_recipient
 from mailserver.base import Envelope, Hop, MailServer, MailServerDown, MailServerError, RecipientReply

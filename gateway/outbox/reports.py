@@ -22,10 +22,13 @@ from gateway.outbox.queue import token_in
 from gateway.outbox.record import Teller, refresh_status
 from gateway.outbox.undelivered import after_failure, note_undelivered, one_line
 from gateway.records.inboxes import Inbox
+from gateway.records.outbox import OutboxRecipient
 from gateway.store import sent_aliases
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us, own_message_ulid
+from gateway.store.queries import outbox
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
+from gateway.store.queries.outbox import RecipientReply, SentMessage
 from gateway.store.suppressions import type_of_feedback
 
 _LMTP = re.compile(r"from \S+ (?:\(\[[^\]\s]*\]\) )?by \S+ with LMTP ")
@@ -33,10 +36,9 @@ _OURS = re.compile(r"by \S+ \(Postfix\) id \S+; ")
 
 
 class _Proof(NamedTuple):
-    """The message (``id``, ``inbox_id``, ``message_id`` of the outbox) a report is about, and the recipients (row ids)
-    that it may speak of."""
+    """The message a report is about, and the recipients (row ids) that it may speak of."""
 
-    sent: Row
+    sent: SentMessage
     people: frozenset[int]
 
 
@@ -84,54 +86,32 @@ def _proof(
 
 
 def _by_token(tx: Tx, organization: str, token: str, parsed: ParsedMessage) -> _Proof | None:
-    row = tx.row(
-        "SELECT outbox.id, outbox.inbox_id, outbox.message_id, outbox_recipient.id AS person FROM outbox_recipient "
-        "JOIN outbox ON outbox.id = outbox_recipient.outbox_id "
-        "WHERE outbox_recipient.token = ? AND outbox.organization_id = ?",
-        token,
-        organization,
-    )
-    if row is not None:
-        return _Proof(row, frozenset([row["person"]])) if _own(row) else None
-    row = tx.row(
-        "SELECT id, inbox_id, message_id FROM outbox WHERE token = ? AND organization_id = ?",
-        token,
-        organization,
-    )
-    if row is None or not _own(row):
+    found = outbox.sent_to_token(tx, organization, token)
+    if found is not None:
+        sent, person = found
+        return _Proof(sent, frozenset([person])) if sent.own else None
+    message = outbox.sent_with_token(tx, organization, token)
+    if message is None or not message.own:
         return None
-    people = _people(tx, row["id"])
-    return _Proof(row, people if len(people) == 1 or _made_here(parsed) else frozenset())
+    people = outbox.people_ids(tx, message.id)
+    return _Proof(message, people if len(people) == 1 or _made_here(parsed) else frozenset())
 
 
 def _by_message_id(tx: Tx, organization: str, message_id: str) -> _Proof | None:
-    row = tx.row(
-        "SELECT id, inbox_id, message_id FROM outbox WHERE id = ? AND organization_id = ?",
-        own_message_ulid(message_id),
-        organization,
-    )
-    if row is None or row["message_id"] != message_id:
-        row = sent_aliases.sent_as(tx, organization, message_id)
-    if row is None or not _own(row):
+    sent = outbox.sent_message(tx, organization, own_message_ulid(message_id))
+    if sent is None or sent.message_id != message_id:
+        sent = sent_aliases.sent_as(tx, organization, message_id)
+    if sent is None or not sent.own:
         return None
-    people = _people(tx, row["id"])
-    return _Proof(row, people) if len(people) == 1 else None
+    people = outbox.people_ids(tx, sent.id)
+    return _Proof(sent, people) if len(people) == 1 else None
 
 
-def _people(tx: Tx, outbox_id: str) -> frozenset[int]:
-    rows = tx.rows("SELECT id FROM outbox_recipient WHERE outbox_id = ? AND role <> 'sent'", outbox_id)
-    return frozenset(row["id"] for row in rows)
-
-
-def _about(tx: Tx, sent: Row, report: Report) -> bool:
+def _about(tx: Tx, sent: SentMessage, report: Report) -> bool:
     named = report.original_message_id
-    if named is None or named == sent["message_id"]:
+    if named is None or named == sent.message_id:
         return True
-    return bool(sent_aliases.ours(tx, sent["inbox_id"], [named]).get(named) == sent["message_id"])
-
-
-def _own(row: Row) -> bool:
-    return bool(own_message_ulid(row["message_id"]) == row["id"])
+    return bool(sent_aliases.ours(tx, sent.inbox_id, [named]).get(named) == sent.message_id)
 
 
 def _made_here(parsed: ParsedMessage) -> bool:
@@ -147,22 +127,19 @@ def _made_here(parsed: ParsedMessage) -> bool:
 def apply_news(
     tx: Tx,
     events: EventLog,
-    sent: Row,
+    sent: SentMessage,
     report: Report,
     relay: str = "",
     only: frozenset[int] | None = None,
 ) -> bool:
-    """Apply what a report says of ``sent`` (``id``, ``inbox_id``, ``message_id`` of the outbox), whoever brought it;
-    False: its inbox is gone. ``only``: the recipients (row ids) it may speak of; None for all of them."""
-    inbox = unscoped_lasting_inbox(tx, sent["inbox_id"])
+    """Apply what a report says of ``sent``, whoever brought it; False: its inbox is gone. ``only``: the recipients
+    (row ids) it may speak of; None for all of them."""
+    inbox = unscoped_lasting_inbox(tx, sent.inbox_id)
     if inbox is None:
         return False
-    teller = Teller(tx, events, inbox, sent["id"])
-    everyone = tx.rows(
-        "SELECT id, address, role, state FROM outbox_recipient WHERE outbox_id = ? AND role <> 'sent' ORDER BY id",
-        sent["id"],
-    )
-    people = [row for row in everyone if only is None or row["id"] in only]
+    teller = Teller(tx, events, inbox, sent.id)
+    everyone = outbox.people_of(tx, sent.id)
+    people = [row for row in everyone if only is None or row.id in only]
     if report.kind == "feedback":
         _complaint(tx, teller, sent, report, people)
         return True
@@ -174,15 +151,19 @@ def apply_news(
         person = _person(people, one, everyone, words=report.words)
         if person is not None:
             _delivery_news(tx, teller, person, one)
-            if person["state"] != "bounced" and one.action in ("failed", "delayed"):
-                _note(tx, inbox.address, sent["id"], person["address"], one)
-    refresh_status(tx, sent["id"])
+            if person.state != "bounced" and one.action in ("failed", "delayed"):
+                _note(tx, inbox.address, sent.id, person.address, one)
+    refresh_status(tx, sent.id)
     return True
 
 
 def _person(
-    people: list[Row], reported: ReportedRecipient, everyone: list[Row], *, words: bool
-) -> Row | None:
+    people: list[OutboxRecipient],
+    reported: ReportedRecipient,
+    everyone: list[OutboxRecipient],
+    *,
+    words: bool,
+) -> OutboxRecipient | None:
     """Our recipient that a block is about: by its original address first (forwarders change the final one).
 
     An address that is none of ``everyone`` means the only recipient of a message. It may be meant by ``words``, or by
@@ -191,35 +172,38 @@ def _person(
     """
     for address in (reported.original, reported.address):
         for row in everyone:
-            if address and normalise(address) == normalise(row["address"]):
+            if address and normalise(address) == normalise(row.address):
                 return row if row in people else None
     alone = len(people) == 1 and (len(everyone) == 1 or words or not reported.address)
     return people[0] if alone else None
 
 
-def _delivery_news(tx: Tx, teller: Teller, person: Row, one: ReportedRecipient) -> None:
+def _delivery_news(tx: Tx, teller: Teller, person: OutboxRecipient, one: ReportedRecipient) -> None:
     now = now_us()
-    settled = {"diagnostic": (one.diagnostic or "")[:1000], "status": one.status, "remote": one.remote_mta}
-    if person["state"] == "bounced":
+    settled: RecipientReply = {
+        "diagnostic": (one.diagnostic or "")[:1000],
+        "status": one.status,
+        "remote": one.remote_mta,
+        "updated_at": now,
+    }
+    if person.state == "bounced":
         return  # the bad news stands; a doubled report changes nothing
     if one.action == "failed":
-        tx.update("outbox_recipient", "id", person["id"], {"state": "bounced", "updated_at": now, **settled})
+        outbox.change_recipient(tx, person.id, state="bounced", **settled)
         tx.after_commit.append(metrics.sends.labels("bounced").inc)
         teller.sent()
-        teller.bounced(person["address"], one.status, permanent=not one.status.startswith("4"), at=now)
+        teller.bounced(person.address, one.status, permanent=not one.status.startswith("4"), at=now)
     elif one.action in ("delivered", "relayed", "expanded"):
         # RFC 3464 §2.3.3. relayed: taken by a server that sends no success reports, as with a direct 250; expanded:
         # an alias of several took it, and no more reports follow
-        if person["state"] == "delivered":
+        if person.state == "delivered":
             return
-        tx.update(
-            "outbox_recipient", "id", person["id"], {"state": "delivered", "updated_at": now, **settled}
-        )
+        outbox.change_recipient(tx, person.id, state="delivered", **settled)
         tx.after_commit.append(metrics.sends.labels("delivered").inc)
         teller.sent()
-        teller.delivered(person["address"], now)
-    elif person["state"] == "sent":
-        tx.update("outbox_recipient", "id", person["id"], {"updated_at": now, **settled})
+        teller.delivered(person.address, now)
+    elif person.state == "sent":
+        outbox.change_recipient(tx, person.id, **settled)
 
 
 def _note(tx: Tx, inbox: str, message: str, recipient: str, one: ReportedRecipient) -> None:
@@ -244,18 +228,20 @@ def _note(tx: Tx, inbox: str, message: str, recipient: str, one: ReportedRecipie
     )
 
 
-def _complaint(tx: Tx, teller: Teller, sent: Row, report: Report, people: list[Row]) -> None:
+def _complaint(
+    tx: Tx, teller: Teller, sent: SentMessage, report: Report, people: list[OutboxRecipient]
+) -> None:
     kind = report.feedback_type or "abuse"
     if type_of_feedback(kind) is None:
         return  # not-spam, auth-failure, virus: nobody complains (RFC 5965 §3.1, RFC 6430, RFC 6591)
     now = now_us()
     named = {normalise(one) for one in report.complainants}
-    who = [row["address"] for row in people if normalise(row["address"]) in named]
+    who = [row.address for row in people if normalise(row.address) in named]
     if not who and len(people) == 1:
-        who = [people[0]["address"]]  # most feedback loops redact the recipient
+        who = [people[0].address]  # most feedback loops redact the recipient
     teller.complained(kind, who, "/".join(sorted(who)).lower() or "unnamed", now)
     tx.run(
         "UPDATE message SET status = 'complained', updated_at = ? WHERE id = ? AND status <> 'complained'",
         now,
-        sent["id"],
+        sent.id,
     )

@@ -23,8 +23,8 @@ from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries.aliases import may_send_as
 from gateway.store.queries.inboxes import touch_inbox, unscoped_inbox_at
+from gateway.store.queries.reputation import suspension_of
 from gateway.store.suppressions import suppressed
-from gateway.store.suspension import suspension_of
 from mailserver.base import MailServerError, Submission
 
 _PLAIN_ID = re.compile(r"<[!-;=?-~]{1,200}>")

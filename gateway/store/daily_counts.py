@@ -10,6 +10,7 @@ from typing import Literal
 
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.sql import sql
 
 What = Literal["sends", "cold", "inboxes"]
 
@@ -24,7 +25,7 @@ def day_start(at: int) -> int:
 def count(tx: Tx, subject: str, what: What, by: int) -> int:
     """Add ``by`` to today's count; answers the new one. Others that count the same wait for this transaction."""
     return int(
-        tx.value(
+        sql(tx).value(
             "INSERT INTO tally (subject, what, day, n) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (subject, what, day) DO UPDATE SET n = tally.n + excluded.n RETURNING n",
             subject,
@@ -37,7 +38,7 @@ def count(tx: Tx, subject: str, what: What, by: int) -> int:
 
 def counted(tx: Tx, subject: str, what: What) -> int:
     """Today's count."""
-    found = tx.value(
+    found = sql(tx).value(
         "SELECT n FROM tally WHERE subject = ? AND what = ? AND day = ?", subject, what, now_us() // DAY_US
     )
     return int(found or 0)
@@ -49,7 +50,7 @@ def sent_since(tx: Tx, inbox_id: str, since: int, most: int) -> tuple[int, int |
     Notifications of our own (a null return path) are no sends. For a count that holds until the commit, the
     caller has locked the inbox (``lock_inbox``).
     """
-    row = tx.row(
+    row = sql(tx).row(
         "SELECT count(*) AS n, min(created_at) AS oldest FROM (SELECT created_at FROM outbox "
         "WHERE inbox_id = ? AND created_at > ? AND mail_from <> '' ORDER BY created_at DESC LIMIT ?) AS lately",
         inbox_id,
@@ -63,4 +64,9 @@ def sent_since(tx: Tx, inbox_id: str, since: int, most: int) -> tuple[int, int |
 def lock_inbox(tx: Tx, inbox_id: str) -> None:
     """Make other sends of this inbox wait for this transaction; SQLite has one writer at a time anyway."""
     if tx.postgres:
-        tx.row("SELECT id FROM inbox WHERE id = ? FOR UPDATE", inbox_id)
+        sql(tx).row("SELECT id FROM inbox WHERE id = ? FOR UPDATE", inbox_id)
+
+
+def unscoped_forget_past_days(tx: Tx) -> None:
+    """Delete the counts of days that are over."""
+    sql(tx).run("DELETE FROM tally WHERE day < ?", now_us() // DAY_US)

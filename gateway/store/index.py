@@ -38,6 +38,7 @@ from gateway.store.queries.locations import (
     put_location,
     remove_location,
 )
+from gateway.store.queries.outbox import all_recipients
 
 _COPYS_OWN = ("\\deleted", "\\draft", "\\recent")
 """Flags that say something of one copy, and nothing of the message."""
@@ -368,11 +369,11 @@ def _owe_flags(tx: Tx, inbox: Inbox, message_id: str, place: Place) -> None:
 
 def _outcome(tx: Tx, message_id: str) -> tuple[str, str | None]:
     """Status and Bcc of a sent message whose row is being rebuilt, from the outbox that is kept."""
-    rows = tx.rows("SELECT address, role, state FROM outbox_recipient WHERE outbox_id = ?", message_id)
-    if not rows:
+    recipients = all_recipients(tx, message_id)
+    if not recipients:
         return "sent", None
-    states = {row["state"] for row in rows if row["role"] != "sent"}
-    bcc = [["", row["address"]] for row in rows if row["role"] == "bcc"]
+    states: set[str] = {one.state for one in recipients if one.role != "sent"}
+    bcc = [["", one.address] for one in recipients if one.role == "bcc"]
     return status_of(states), dump(bcc) if bcc else None
 
 

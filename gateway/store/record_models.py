@@ -364,7 +364,7 @@ class Suppression(Model):
 
 
 class Reputation(Model):
-    """Whether an inbox, or a whole pod, was suspended from sending; see ``store.suspension``."""
+    """Whether an inbox, or a whole pod, was suspended from sending; see ``store.queries.reputation``."""
 
     subject = CharField(primary_key=True)  # ULID of the inbox or pod
     reason = TextField(null=True)  # null: it may send, and was reactivated at ``since``

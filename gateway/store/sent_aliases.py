@@ -10,8 +10,10 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from gateway.store.engine import Row, Tx
-from gateway.store.ids import now_us, own_message_ulid
+from gateway.store.engine import Tx
+from gateway.store.ids import now_us
+from gateway.store.queries.outbox import SentMessage
+from gateway.store.sql import sql
 
 _SES = re.compile(r"\b([0-9a-f]{16}-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[0-9]{6})\b")
 _SES_HOST = re.compile(r"email-smtp(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
@@ -40,19 +42,19 @@ def ses_message_id(id: str, region: str) -> str:
     return f"<{id}@{'email' if region == 'us-east-1' else region}.amazonses.com>"
 
 
-def note(tx: Tx, outbox: Row, alias: str | None) -> None:
-    """Remember ``alias`` of a message of the outbox (``id``, ``inbox_id``, ``message_id``); once is enough."""
-    if not alias or alias == outbox["message_id"] or own_message_ulid(outbox["message_id"]) != outbox["id"]:
+def note(tx: Tx, message: SentMessage, alias: str | None) -> None:
+    """Remember ``alias`` of a message of the outbox; once is enough."""
+    if not alias or alias == message.message_id or not message.own:
         return
     row = {
-        "outbox_id": outbox["id"],
-        "inbox_id": outbox["inbox_id"],
-        "message_id": outbox["message_id"],
+        "outbox_id": message.id,
+        "inbox_id": message.inbox_id,
+        "message_id": message.message_id,
         "ref": _ref(alias),
         "other_id": alias[:500],
         "created_at": now_us(),
     }
-    tx.insert("sent_alias", row, ignore=True)
+    sql(tx).insert("sent_alias", row, ignore=True)
 
 
 def ours(tx: Tx, inbox_id: str, message_ids: Iterable[str]) -> dict[str, str]:
@@ -61,7 +63,7 @@ def ours(tx: Tx, inbox_id: str, message_ids: Iterable[str]) -> dict[str, str]:
     if not refs:
         return {}
     marks = ", ".join("?" * len(refs))
-    rows = tx.rows(
+    rows = sql(tx).rows(
         f"SELECT ref, message_id FROM sent_alias WHERE inbox_id = ? AND ref IN ({marks})",  # noqa: S608
         inbox_id,
         *refs,
@@ -69,29 +71,29 @@ def ours(tx: Tx, inbox_id: str, message_ids: Iterable[str]) -> dict[str, str]:
     return {refs[row["ref"]]: row["message_id"] for row in rows}
 
 
-def sent_as(tx: Tx, organization: str, message_id: str) -> Row | None:
-    """The outbox row of what the organization sent and a relay named ``message_id``."""
-    return tx.row(
-        "SELECT outbox.id, outbox.inbox_id, outbox.message_id FROM sent_alias "
-        "JOIN outbox ON outbox.id = sent_alias.outbox_id "
+def sent_as(tx: Tx, organization: str, message_id: str) -> SentMessage | None:
+    """What the organization sent and a relay named ``message_id``."""
+    return sql(tx).one(
+        SentMessage,
+        "JOIN sent_alias ON sent_alias.outbox_id = outbox.id "
         "WHERE sent_alias.ref = ? AND outbox.organization_id = ? LIMIT 1",
         _ref(message_id),
         organization,
     )
 
 
-def sent_by_relay(tx: Tx, message_id: str) -> Row | None:
+def unscoped_sent_by_relay(tx: Tx, message_id: str) -> SentMessage | None:
     """The same for news that the relay itself brings, of whichever organization the message is."""
-    return tx.row(
-        "SELECT outbox.id, outbox.inbox_id, outbox.message_id FROM sent_alias "
-        "JOIN outbox ON outbox.id = sent_alias.outbox_id WHERE sent_alias.ref = ? LIMIT 1",
+    return sql(tx).one(
+        SentMessage,
+        "JOIN sent_alias ON sent_alias.outbox_id = outbox.id WHERE sent_alias.ref = ? LIMIT 1",
         _ref(message_id),
     )
 
 
 def known_outside(tx: Tx, outbox_id: str) -> str | None:
     """The Message-ID under which recipients know what we sent, when it is not ours and known whole."""
-    rows = tx.rows("SELECT other_id FROM sent_alias WHERE outbox_id = ? ORDER BY id", outbox_id)
+    rows = sql(tx).rows("SELECT other_id FROM sent_alias WHERE outbox_id = ? ORDER BY id", outbox_id)
     return next((row["other_id"] for row in rows if _ANGLE.fullmatch(row["other_id"])), None)
 
 

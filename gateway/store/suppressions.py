@@ -7,14 +7,19 @@ a bounce which is sorted out never hides that somebody wanted no more mail.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, cast, get_args
+from typing import get_args
+
+import msgspec
 
 from gateway.mime.addresses import normalise
-from gateway.store.engine import Row, Tx
+from gateway.records.suppressions import Suppression, SuppressionType
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.listing import Listing, Window, page
+from gateway.store.scope import Scope
+from gateway.store.sql import sql
 
-Type = Literal["bounce", "unsub", "complaint"]
-TYPES: tuple[Type, ...] = get_args(Type)  # the graver the later
+TYPES: tuple[SuppressionType, ...] = get_args(SuppressionType)  # the graver the later
 
 HARD_BOUNCES = frozenset(["1.0", "1.1", "1.3", "1.6", "1.10", "2.1"])
 """Enhanced codes (RFC 3463, without the class 5) that say: nobody takes mail at this address. Not among them: a
@@ -44,7 +49,7 @@ def is_permanent(status: str) -> bool:
     )
 
 
-def type_of_feedback(kind: str) -> Type | None:
+def type_of_feedback(kind: str) -> SuppressionType | None:
     """What a feedback report (RFC 5965) of this type puts its recipient under; None for one that is no complaint."""
     if kind in _NO_COMPLAINTS:
         return None
@@ -52,11 +57,17 @@ def type_of_feedback(kind: str) -> Type | None:
 
 
 def suppress(
-    tx: Tx, organization: str, address: str, type: Type, *, reason: str | None, message_id: str | None = None
-) -> tuple[Row, bool]:
-    """Put an address on the list; answers its row and whether it is new. A graver type replaces the other."""
+    tx: Tx,
+    organization: str,
+    address: str,
+    type: SuppressionType,
+    *,
+    reason: str | None,
+    message_id: str | None = None,
+) -> tuple[Suppression, bool]:
+    """Put an address on the list; answers its entry and whether it is new. A graver type replaces the other."""
     address = normalise(address)
-    new = tx.insert(
+    new = sql(tx).insert(
         "suppression",
         {
             "organization_id": organization,
@@ -68,32 +79,32 @@ def suppress(
         },
         ignore=True,
     )
-    row = find(tx, organization, address)
-    assert row is not None
-    if TYPES.index(type) > TYPES.index(cast(Type, row["type"])):
-        changes = {"type": type, "reason": reason, "message_id": message_id, "created_at": now_us()}
-        tx.update("suppression", "id", row["id"], changes)
-        row |= changes
-    return row, bool(new)
+    entry = find(tx, organization, address)
+    assert entry is not None
+    if TYPES.index(type) > TYPES.index(entry.type):
+        entry = msgspec.structs.replace(
+            entry, type=type, reason=reason, message_id=message_id, created_at=now_us()
+        )
+        changes = {name: getattr(entry, name) for name in ("type", "reason", "message_id", "created_at")}
+        sql(tx).update("suppression", "id", entry.id, changes)
+    return entry, bool(new)
 
 
-def find(tx: Tx, organization: str, address: str) -> Row | None:
-    """The row of an address."""
-    return tx.row(
-        "SELECT * FROM suppression WHERE organization_id = ? AND address = ?",
-        organization,
-        normalise(address),
+def find(tx: Tx, organization: str, address: str) -> Suppression | None:
+    """The entry of an address."""
+    return sql(tx).one(
+        Suppression, "WHERE organization_id = ? AND address = ?", organization, normalise(address)
     )
 
 
-def suppressed(tx: Tx, organization: str, addresses: Sequence[str]) -> dict[str, str]:
+def suppressed(tx: Tx, organization: str, addresses: Sequence[str]) -> dict[str, SuppressionType]:
     """Those of ``addresses`` (as ``normalise`` gives them) that are suppressed, with the type."""
     if not addresses:
         return {}
     marks = ", ".join("?" * len(addresses))
     return {
         row["address"]: row["type"]
-        for row in tx.rows(
+        for row in sql(tx).rows(
             f"SELECT address, type FROM suppression WHERE organization_id = ? AND address IN ({marks})",  # noqa: S608
             organization,
             *addresses,
@@ -101,6 +112,27 @@ def suppressed(tx: Tx, organization: str, addresses: Sequence[str]) -> dict[str,
     }
 
 
-def lift_bounce(tx: Tx, address: str) -> None:
+def list_suppressions(
+    tx: Tx, scope: Scope, window: Window, type: SuppressionType | None
+) -> Listing[Suppression]:
+    """The organization's entries, newest first; ``type``: only these."""
+    where, args = "organization_id = ?", [scope.organization]
+    if type is not None:
+        where, args = f"{where} AND type = ?", [*args, type]
+    return page(tx, Suppression, where, args, window)
+
+
+def all_suppressions(tx: Tx, organization: str) -> list[Suppression]:
+    """Every entry of an organization."""
+    return sql(tx).all(Suppression, "WHERE organization_id = ?", organization)
+
+
+def remove(tx: Tx, organization: str, address: str) -> bool:
+    """Take an address (as ``normalise`` gives it) off the list; False when it is not on it."""
+    query = "DELETE FROM suppression WHERE organization_id = ? AND address = ?"
+    return sql(tx).run(query, organization, address) > 0
+
+
+def unscoped_lift_bounce(tx: Tx, address: str) -> None:
     """A mailbox was made at this address: that it did not exist holds no more, for no organization."""
-    tx.run("DELETE FROM suppression WHERE address = ? AND type = 'bounce'", address)
+    sql(tx).run("DELETE FROM suppression WHERE address = ? AND type = 'bounce'", address)

@@ -21,7 +21,6 @@ from gateway.extract.pool import ExtractPool
 from gateway.extract.types import Extracted
 from gateway.mime.types import ParsedMessage
 from gateway.mime.workers.parser_pool import ParserPool
-from gateway.outbox.queue import mime_of
 from gateway.records.inboxes import Inbox
 from gateway.settings import Events
 from gateway.store import threads
@@ -37,6 +36,7 @@ from gateway.store.queries.mailbox_index import (
     indexed_thread_ids,
     sandbox_send_ids,
 )
+from gateway.store.queries.outbox import mime_of
 from gateway.sync import apply, fetch
 from gateway.sync.extraction import Texts, read_attachments
 from gateway.sync.fetch import Cursor, FolderState, Found

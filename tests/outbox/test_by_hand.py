@@ -12,11 +12,11 @@ from gateway.core.errors import Conflict, Forbidden, NotFound
 from gateway.core.sending import queue, reputation
 from gateway.core.sending.send import SendRequest, send
 from gateway.core.sent import Sent
-from gateway.outbox import queue as rows
 from gateway.settings import Outbox as OutboxSettings
 from gateway.settings import Reputation
 from gateway.store.ids import now_us
 from gateway.store.listing import Window
+from gateway.store.queries import outbox_claims as claims
 from gateway.store.queries.inboxes import unscoped_inboxes
 from gateway.store.scope import Scope
 from mailserver.base import Submission
@@ -54,19 +54,19 @@ async def test_the_list_has_recipients_with_their_last_reply(tmp_path: Path) -> 
     async with rig(tmp_path, outbox=SLOWLY) as r:
         sent = await deferred(r, "full@world.test", "bob@world.test")
         (row,) = (await queue.list_queue(r.core, OPERATOR, None, Window())).rows
-        assert (row["id"], row["inbox"], row["subject"], row["own"]) == (
+        assert (row.entry.id, row.inbox, row.subject, row.own) == (
             sent.message_id,
             "agent0@x.test",
             "Waits",
             True,
         )
-        found = {one["address"]: one for one in row["recipients"]}
+        found = {one.address: one for one in row.recipients}
         waiting = found["full@world.test"]
-        assert (waiting["state"], waiting["code"], waiting["status"]) == ("queued", 452, "4.2.2")
-        assert "come back later" in waiting["diagnostic"]
-        assert found["bob@world.test"]["state"] == "delivered"
-        assert found["agent0@x.test"]["role"] == "sent"  # and not the secret address of the copy
-        assert "mime" not in row
+        assert (waiting.state, waiting.code, waiting.status) == ("queued", 452, "4.2.2")
+        assert "come back later" in (waiting.diagnostic or "")
+        assert found["bob@world.test"].state == "delivered"
+        assert found["agent0@x.test"].role == "sent"  # and not the secret address of the copy
+        assert not hasattr(row.entry, "mime")
 
 
 async def test_keys_see_what_their_own_inboxes_sent(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ async def test_keys_see_what_their_own_inboxes_sent(tmp_path: Path) -> None:
         owner = await r.value("SELECT inbox_id FROM outbox WHERE id = ?", sent.message_id)
 
         async def seen(scope: Scope, inbox: str | None = None) -> list[str]:
-            return [one["id"] for one in (await queue.list_queue(r.core, scope, inbox, Window())).rows]
+            return [one.entry.id for one in (await queue.list_queue(r.core, scope, inbox, Window())).rows]
 
         assert set(await seen(SCOPE)) == set(await seen(OPERATOR)) == {sent.message_id, other.message_id}
         assert await seen(Scope(ORG, inbox=owner)) == [sent.message_id]
@@ -158,7 +158,7 @@ async def test_what_is_being_sent_is_left_alone(tmp_path: Path) -> None:
         with pytest.raises(Conflict, match="being sent right now"):
             await queue.drop(r.core, OPERATOR, sent.message_id)
         row = await queue.retry(r.core, OPERATOR, sent.message_id)
-        assert row["claimed_until"] is not None
+        assert row.entry.claimed_until is not None
         assert await queue.retry_all(r.core, OPERATOR, None) == 0
         r.sink.patient.set()
         assert (await r.settled(sent.message_id))["slow@tar.test"] == "delivered"
@@ -170,8 +170,8 @@ async def test_what_is_in_doubt_is_never_dropped(tmp_path: Path) -> None:
         inbox = await r.inbox()
         sent = await send(r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text="t"))
         # a process claimed it and ended during the attempt; the next one voids the claim
-        await r.core.store.write(partial(rows.claim, limit=1))
-        await r.core.store.write(rows.recover)
+        await r.core.store.write(partial(claims.unscoped_claim, limit=1))
+        await r.core.store.write(claims.unscoped_recover)
         with pytest.raises(Conflict, match="is not known"):
             await queue.drop(r.core, OPERATOR, sent.message_id)
         assert (await r.states(sent.message_id))["bob@world.test"] == "attempting"
@@ -204,7 +204,7 @@ async def test_a_person_gets_a_notification(tmp_path: Path) -> None:
         )
         await tried(r, outbox_id)
         row, dropped = await queue.drop(r.core, OPERATOR, f"out_{outbox_id}")
-        assert (row["own"], dropped) == (False, ["full@world.test"])
+        assert (row.own, dropped) == (False, ["full@world.test"])
 
         async def told() -> list[bytes]:
             return r.sink.copies("ann@x.test")

@@ -13,7 +13,7 @@ from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
 from gateway.core.access import operator_only, reads
 from gateway.core.sending import queue, relay_queue
-from gateway.store.engine import Row
+from gateway.store.queries.outbox import WaitingMessage
 from mailserver.postfix_dovecot.queue import Queued
 
 table = Table("Queue")
@@ -128,8 +128,8 @@ async def retry(call: Call[NoBody, NoQuery]) -> QueueItem:
 @table.post("/queue/{queue_id}/drop", access=operator_only(_FIX))
 async def drop(call: Call[NoBody, NoQuery]) -> Dropped:
     """Give up on the recipients of a message that do not have it yet: they are reported as bounced."""
-    row, dropped = await queue.drop(call.core, call.scope, call.ids["queue_id"])
-    return Dropped(_id_of(row), dropped)
+    found, dropped = await queue.drop(call.core, call.scope, call.ids["queue_id"])
+    return Dropped(found.public_id, dropped)
 
 
 @table.get("/relay-queue", access=operator_only(_FIX))
@@ -151,38 +151,35 @@ async def retry_relay_all(call: Call[NoBody, NoQuery]) -> PutForward:
     return PutForward(await relay_queue.retry_all(call.core))
 
 
-def queue_item(row: Row) -> QueueItem:
-    """A row of ``core.sending.queue``."""
-    sending = row["claimed_until"] is not None
+def queue_item(found: WaitingMessage) -> QueueItem:
+    """A message that waits."""
+    entry = found.entry
+    sending = entry.claimed_until is not None
     return QueueItem(
-        id=_id_of(row),
-        inbox_id=f"inb_{row['inbox_id']}",
-        inbox=row["inbox"],
-        subject=row["subject"],
-        size=row["size"],
-        attempts=row["attempts"],
+        id=found.public_id,
+        inbox_id=f"inb_{entry.inbox_id}",
+        inbox=found.inbox,
+        subject=found.subject,
+        size=entry.size,
+        attempts=entry.attempts,
         sending=sending,
-        next_attempt_at=None if sending else iso_of(row["next_at"]),
-        created_at=iso_of(row["created_at"]),
+        next_attempt_at=None if sending else iso_of(entry.next_at),
+        created_at=iso_of(entry.created_at),
         recipients=[
             QueueRecipient(
-                address=one["address"],
-                role="copy" if one["role"] == "sent" else one["role"],
-                state=one["state"],
-                attempts=one["attempts"],
-                code=one["code"],
-                status=one["status"] or None,
-                reply=one["diagnostic"] or None,
-                remote=one["remote"] or None,
-                updated_at=iso_of(one["updated_at"]),
+                address=one.address,
+                role="copy" if one.role == "sent" else one.role,
+                state=one.state,
+                attempts=one.attempts,
+                code=one.code,
+                status=one.status or None,
+                reply=one.diagnostic or None,
+                remote=one.remote or None,
+                updated_at=iso_of(one.updated_at),
             )
-            for one in row["recipients"]
+            for one in found.recipients
         ],
     )
-
-
-def _id_of(row: Row) -> str:
-    return f"{'msg' if row['own'] else 'out'}_{row['id']}"
 
 
 def _relay_item(one: Queued, message: str | None) -> RelayItem:

@@ -16,8 +16,8 @@ from gateway.core.access import operator_only, reads
 from gateway.core.context import Core
 from gateway.core.sending import reputation
 from gateway.core.sending.reputation import Rates, Reason
+from gateway.store.queries.reputation import Suspension
 from gateway.store.scope import Scope
-from gateway.store.suspension import Suspension
 
 table = Table("reputation")
 

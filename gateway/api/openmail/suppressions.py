@@ -14,7 +14,7 @@ from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
 from gateway.core.access import ORGANIZATION, changes, reads
 from gateway.core.sending import suppressions
-from gateway.store.engine import Row
+from gateway.records.suppressions import Suppression
 
 table = Table("suppressions")
 
@@ -44,13 +44,13 @@ class SuppressionView(msgspec.Struct, rename="camel"):
     created_at: str
 
 
-def suppression_view(row: Row) -> SuppressionView:
+def suppression_view(entry: Suppression) -> SuppressionView:
     return SuppressionView(
-        address=row["address"],
-        type=row["type"],
-        reason=row["reason"],
-        message_id=f"msg_{row['message_id']}" if row["message_id"] else None,
-        created_at=iso_of(row["created_at"]),
+        address=entry.address,
+        type=entry.type,
+        reason=entry.reason,
+        message_id=f"msg_{entry.message_id}" if entry.message_id else None,
+        created_at=iso_of(entry.created_at),
     )
 
 
@@ -67,10 +67,10 @@ async def list_suppressions(call: Call[NoBody, SuppressionsQuery]) -> Page[Suppr
 async def create_suppression(call: Call[NewSuppression, NoQuery]) -> SuppressionView:
     """Suppress an address. One that is there already is answered with 200; the graver type stands."""
     body = call.body
-    row, new = await suppressions.add(call.core, call.scope, body.address, body.type, reason=body.reason)
+    entry, new = await suppressions.add(call.core, call.scope, body.address, body.type, reason=body.reason)
     if not new:
         call.status = 200
-    return suppression_view(row)
+    return suppression_view(entry)
 
 
 @table.get("/suppressions/{address}", access=reads("list_entry_read", kinds=ORGANIZATION))

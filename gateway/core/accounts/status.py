@@ -14,13 +14,13 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from gateway.outbox.queue import FAR
 from gateway.settings import Settings
 from gateway.store.database_url import sqlite_file
 from gateway.store.engine import Store, StoreDown, Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.deliveries import unscoped_waiting_deliveries
 from gateway.store.queries.inboxes import unscoped_inbox_total
+from gateway.store.queries.outbox import unscoped_oldest_waiting, unscoped_waiting_count
 from gateway.store.queries.totals import (
     database_size,
     unscoped_last_mail,
@@ -104,9 +104,9 @@ async def figures(settings: Settings, data_dir: Path, store: Store) -> Figures:
 
 
 def _counted(tx: Tx) -> tuple[Mail, Waiting, int, int | None]:
-    oldest = tx.value("SELECT min(created_at) FROM outbox WHERE next_at < ?", FAR)
+    oldest = unscoped_oldest_waiting(tx)
     queue = Waiting(
-        int(tx.value("SELECT count(*) FROM outbox WHERE next_at < ?", FAR)),
+        unscoped_waiting_count(tx),
         (now_us() - oldest) / 1e6 if oldest is not None else None,
     )
     last = unscoped_last_mail(tx, _RECENT)

@@ -48,7 +48,7 @@ from gateway.store.queries.organizations import own_inbox_limit
 from gateway.store.queries.pods import default_pod_id
 from gateway.store.queries.webhooks import remove_webhooks_of_inbox
 from gateway.store.scope import Scope
-from gateway.store.suppressions import lift_bounce
+from gateway.store.suppressions import unscoped_lift_bounce
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError, PersonAccess
 
@@ -189,7 +189,7 @@ def _insert(
     if not lift_refusal(tx, address):
         raise NotUnique("an alias")
     charge_creation(tx, scope.organization, core.settings.limits)
-    lift_bounce(tx, address)
+    unscoped_lift_bounce(tx, address)
     ulid, now = new_ulid(), now_us()
     made = Inbox(
         id=ulid,

@@ -16,10 +16,10 @@ from gateway.core.errors import NotFound, Unavailable
 from gateway.mime.limits import Limits
 from gateway.mime.types import ParsedMessage
 from gateway.mime.workers.parser_pool import ParserPool
-from gateway.outbox.queue import mime_of
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Tx
 from gateway.store.queries.locations import copies_of
+from gateway.store.queries.outbox import mime_of
 from mailserver.base import MailServerError
 from mailserver.content import Content, Spool
 from mailserver.imap import Client, UnsafeValue

@@ -5,7 +5,6 @@ Every key sees what waits of its own inboxes; the operator's key sees everything
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from typing import NoReturn
 
 from gateway.core.context import Core
@@ -13,54 +12,40 @@ from gateway.core.domains.records import hostname_of
 from gateway.core.errors import Conflict, Forbidden, NotFound
 from gateway.core.lookup import find_reachable_inbox, require
 from gateway.outbox import by_hand
-from gateway.outbox.queue import FAR
-from gateway.store.engine import Row, Tx
-from gateway.store.ids import own_message_ulid, parse_id
-from gateway.store.listing import Listing, Window, cut, keyset
-from gateway.store.queries.inboxes import unscoped_inbox_addresses
+from gateway.store.engine import Tx
+from gateway.store.ids import parse_id
+from gateway.store.listing import Listing, Window
+from gateway.store.queries import outbox
+from gateway.store.queries.outbox import WaitingMessage
 from gateway.store.scope import Scope
 
-_COLUMNS = "id, inbox_id, mail_from, message_id, size, state, next_at, attempts, claimed_until, created_at"
 
-
-async def list_queue(core: Core, scope: Scope, inbox_ref: str | None, window: Window) -> Listing[Row]:
-    """The messages that wait (or are being sent), each with ``inbox`` (its address), ``own`` (sent by the API),
-    ``subject`` and ``recipients``. Raises NotFound, Forbidden."""
+async def list_queue(
+    core: Core, scope: Scope, inbox_ref: str | None, window: Window
+) -> Listing[WaitingMessage]:
+    """The messages that wait (or are being sent). Raises NotFound, Forbidden."""
     require(scope, "message_read")
 
-    def read(tx: Tx) -> Listing[Row]:
-        where, args = _reach(tx, scope, inbox_ref)
-        where, args = f"next_at < ? AND {where}", [FAR, *args]
-        total = int(tx.value(f"SELECT count(*) FROM outbox WHERE {where}", *args))  # noqa: S608
-        more, values, order = keyset(window, "created_at", "id")
-        rows = tx.rows(
-            f"SELECT {_COLUMNS} FROM outbox WHERE {where}{more} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
-            *args,
-            *values,
-            window.limit + 1,
-            window.offset,
-        )
-        rows, following = cut(rows, window, "created_at")
-        _dress(tx, rows)
-        return Listing(rows, total, following)
+    def read(tx: Tx) -> Listing[WaitingMessage]:
+        return outbox.list_waiting(tx, scope, window, _inbox(tx, scope, inbox_ref))
 
     return await core.store.read(read)
 
 
-async def get(core: Core, scope: Scope, ref: str) -> Row:
-    """One message of the queue, by ``out_…`` or ``msg_…``, as ``list_queue`` has it. Raises NotFound."""
+async def get(core: Core, scope: Scope, ref: str) -> WaitingMessage:
+    """One message of the queue, by ``out_…`` or ``msg_…``. Raises NotFound."""
     require(scope, "message_read")
     return await core.store.read(lambda tx: _find(tx, scope, ref))
 
 
-async def retry(core: Core, scope: Scope, ref: str) -> Row:
+async def retry(core: Core, scope: Scope, ref: str) -> WaitingMessage:
     """Have a waiting message tried now. One that is being sent is left alone. Raises NotFound, Forbidden."""
     _operator_only(scope)
 
-    def write(tx: Tx) -> Row:
-        row = _find(tx, scope, ref)
+    def write(tx: Tx) -> WaitingMessage:
+        found = _find(tx, scope, ref)
         try:
-            by_hand.make_due(tx, row["id"])
+            by_hand.make_due(tx, found.entry.id)
         except by_hand.NotNow as refused:
             if refused.why != "sending":
                 _refuse(ref, refused)
@@ -75,14 +60,14 @@ async def retry_all(core: Core, scope: Scope, inbox_ref: str | None) -> int:
     _operator_only(scope)
 
     def write(tx: Tx) -> int:
-        count = by_hand.make_all_due(tx, *_reach(tx, scope, inbox_ref))
+        count = outbox.make_all_due(tx, scope, _inbox(tx, scope, inbox_ref))
         tx.after_commit.append(core.outbox_bell.ring)
         return count
 
     return await core.store.write(write)
 
 
-async def drop(core: Core, scope: Scope, ref: str) -> tuple[Row, list[str]]:
+async def drop(core: Core, scope: Scope, ref: str) -> tuple[WaitingMessage, list[str]]:
     """Give up on the recipients that wait; answers the message as it was and their addresses.
 
     Raises NotFound, Forbidden, and Conflict for what is being sent, or whose last attempt is in doubt.
@@ -90,13 +75,13 @@ async def drop(core: Core, scope: Scope, ref: str) -> tuple[Row, list[str]]:
     _operator_only(scope)
     hostname = hostname_of(core.settings)
 
-    def write(tx: Tx) -> tuple[Row, list[str]]:
-        row = _find(tx, scope, ref)
+    def write(tx: Tx) -> tuple[WaitingMessage, list[str]]:
+        found = _find(tx, scope, ref)
         try:
-            dropped = by_hand.give_up(tx, core.events, row["id"], hostname, core.outbox_bell.ring)
+            dropped = by_hand.give_up(tx, core.events, found.entry.id, hostname, core.outbox_bell.ring)
         except by_hand.NotNow as refused:
             _refuse(ref, refused)
-        return row, dropped
+        return found, dropped
 
     return await core.store.write(write)
 
@@ -109,55 +94,15 @@ def _operator_only(scope: Scope) -> None:
         )
 
 
-def _reach(tx: Tx, scope: Scope, inbox_ref: str | None) -> tuple[str, list[object]]:
-    """(condition, parameters) of the rows of ``outbox`` that a key may see."""
-    if inbox_ref is not None:
-        return "inbox_id = ?", [find_reachable_inbox(tx, scope, inbox_ref).id]
-    if scope.operator:
-        return "1 = 1", []
-    where, args = scope.inbox_where("inbox")
-    return f"inbox_id IN (SELECT id FROM inbox WHERE {where})", args  # noqa: S608
+def _inbox(tx: Tx, scope: Scope, ref: str | None) -> str | None:
+    return None if ref is None else find_reachable_inbox(tx, scope, ref).id
 
 
-def _find(tx: Tx, scope: Scope, ref: str) -> Row:
-    wanted = parse_id("out", ref) or parse_id("msg", ref)
-    where, args = _reach(tx, scope, None)
-    row = tx.row(f"SELECT {_COLUMNS} FROM outbox WHERE id = ? AND {where}", wanted or "", *args)  # noqa: S608
-    if row is None or row["state"] != "queued":
+def _find(tx: Tx, scope: Scope, ref: str) -> WaitingMessage:
+    found = outbox.waiting_message(tx, scope, parse_id("out", ref) or parse_id("msg", ref) or "")
+    if found is None:
         _refuse(ref, by_hand.NotNow("gone"))
-    _dress(tx, [row])
-    return row
-
-
-def _dress(tx: Tx, rows: Sequence[Row]) -> None:
-    """Give each row its inbox's address, its subject and its recipients, with one query each."""
-    if not rows:
-        return
-    by_id = {row["id"]: row for row in rows}
-    marks = _marks(by_id)
-    for row in rows:
-        row.update(
-            inbox=None, own=own_message_ulid(row["message_id"]) == row["id"], subject=None, recipients=[]
-        )
-    addresses = unscoped_inbox_addresses(tx, {row["inbox_id"] for row in rows})
-    for row in rows:
-        row["inbox"] = addresses.get(row["inbox_id"])
-    for one in tx.rows(f"SELECT id, subject FROM message WHERE id IN ({marks})", *by_id):  # noqa: S608
-        by_id[one["id"]]["subject"] = one["subject"]
-    for one in tx.rows(
-        "SELECT outbox_id, address, role, state, code, status, diagnostic, remote, attempts, updated_at "  # noqa: S608
-        f"FROM outbox_recipient WHERE outbox_id IN ({marks}) ORDER BY id",
-        *by_id,
-    ):
-        row = by_id[one.pop("outbox_id")]
-        if one["role"] == "sent":  # its own address is the mail server's secret, and replies name it
-            secret, one["address"] = one["address"], row["inbox"] or ""
-            one["diagnostic"] = (one["diagnostic"] or "").replace(secret, one["address"])
-        row["recipients"].append(one)
-
-
-def _marks(values: Collection[str]) -> str:
-    return ", ".join("?" * len(values))
+    return found
 
 
 def _refuse(ref: str, refused: by_hand.NotNow) -> NoReturn:

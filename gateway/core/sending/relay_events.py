@@ -23,8 +23,9 @@ from gateway.smarthost.notice import Notice
 from gateway.smarthost.profiles import profile_of
 from gateway.smarthost.sns import Certificates, NotSns, confirmation_url
 from gateway.store import sent_aliases
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import own_message_ulid
+from gateway.store.queries.outbox import SentMessage, unscoped_sent_message
 
 log = logging.getLogger("postern.relay")
 
@@ -123,15 +124,15 @@ def _has_hooks(name: str) -> bool:
     return name == "ses" or name in _READ
 
 
-def _sent(tx: Tx, notice: Notice) -> Row | None:
-    """The outbox row it is about: by our Message-ID, else by the relay's."""
+def _sent(tx: Tx, notice: Notice) -> SentMessage | None:
+    """What we sent that it is about: by our Message-ID, else by the relay's."""
     ulid = own_message_ulid(notice.message_id) if notice.message_id else None
     if ulid is not None:
-        row = tx.row("SELECT id, inbox_id, message_id FROM outbox WHERE id = ?", ulid)
-        if row is not None and row["message_id"] == notice.message_id:
-            return row
-    row = sent_aliases.sent_by_relay(tx, notice.alias) if notice.alias else None
-    return row if row is not None and own_message_ulid(row["message_id"]) == row["id"] else None
+        sent = unscoped_sent_message(tx, ulid)
+        if sent is not None and sent.message_id == notice.message_id:
+            return sent
+    sent = sent_aliases.unscoped_sent_by_relay(tx, notice.alias) if notice.alias else None
+    return sent if sent is not None and sent.own else None
 
 
 def _knows(authorization: str, secret: str) -> bool:

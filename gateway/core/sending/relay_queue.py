@@ -9,7 +9,7 @@ from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.outbox.queue import token_in
 from gateway.store.engine import Tx
-from gateway.store.ids import own_message_ulid
+from gateway.store.queries.outbox import unscoped_sent_with_tokens
 from mailserver.postfix_dovecot import PostfixServer
 from mailserver.postfix_dovecot.queue import QUEUE_ID, Queued
 
@@ -51,8 +51,5 @@ async def retry_all(core: Core) -> int:
 
 def _messages(tx: Tx, tokens: set[str]) -> dict[str, str]:
     """The public message id by the token of the return path, of what the API sent."""
-    marks = ", ".join("?" * len(tokens))
-    rows = tx.rows(f"SELECT id, token, message_id FROM outbox WHERE token IN ({marks})", *tokens)  # noqa: S608
-    return {
-        row["token"]: f"msg_{row['id']}" for row in rows if own_message_ulid(row["message_id"]) == row["id"]
-    }
+    found = unscoped_sent_with_tokens(tx, tokens)
+    return {token: f"msg_{sent.id}" for token, sent in found.items() if sent.own}

@@ -19,14 +19,16 @@ from gateway.settings import Reputation
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us, parse_id
 from gateway.store.queries.pods import unscoped_pod
-from gateway.store.scope import Scope
-from gateway.store.suspension import (
+from gateway.store.queries.reputation import (
     Suspension,
+    messages_by_status,
     reactivated_at,
+    recipients_by_state,
     set_reason,
     suspended,
     suspension_of,
 )
+from gateway.store.scope import Scope
 
 Reason = Literal["high_bounce_rate", "high_complaint_rate", "abuse", "pod_degraded", "manual_review", "other"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
@@ -123,30 +125,15 @@ def change_inbox(tx: Tx, core: Core, inbox: Inbox, reason: Reason | None) -> boo
 def rates_of(tx: Tx, inbox: Inbox, settings: Reputation) -> Rates:
     """The rates of the last ``settings.days``, or since the inbox was last reactivated."""
     since = max(now_us() - int(settings.days * _DAY_US), reactivated_at(tx, inbox.id))
-    sent, bounced = 0, 0
-    for row in tx.rows(
-        "SELECT outbox_recipient.state, count(*) AS n FROM outbox "
-        "JOIN outbox_recipient ON outbox_recipient.outbox_id = outbox.id "
-        "WHERE outbox.inbox_id = ? AND outbox.created_at > ? AND outbox.mail_from <> '' "
-        "AND outbox_recipient.role <> 'sent' AND outbox_recipient.state IN ('sent', 'delivered', 'bounced') "
-        # whom the operator gave up (outbox.by_hand) says nothing about the inbox: no server answered for good
-        "AND NOT (outbox_recipient.state = 'bounced' AND outbox_recipient.code IS NULL) "
-        "GROUP BY outbox_recipient.state",
-        inbox.id,
+    people = recipients_by_state(tx, inbox.id, since)
+    messages = messages_by_status(tx, inbox.id, since)
+    return Rates(
         since,
-    ):
-        sent += row["n"]
-        bounced += row["n"] if row["state"] == "bounced" else 0
-    messages, complained = 0, 0
-    for row in tx.rows(
-        "SELECT status, count(*) AS n FROM message WHERE inbox_id = ? AND timestamp > ? "
-        "AND direction = 'outbound' AND status <> 'rejected' AND test = 0 GROUP BY status",
-        inbox.id,
-        since,
-    ):
-        messages += row["n"]
-        complained += row["n"] if row["status"] == "complained" else 0
-    return Rates(since, sent, bounced, messages, complained)
+        sent=sum(people.values()),
+        bounced=people.get("bounced", 0),
+        messages=sum(messages.values()),
+        complained=messages.get("complained", 0),
+    )
 
 
 def _change(

@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, NotFound, Rejected
 from gateway.core.lookup import require
-from gateway.core.paging import clean_text, page_of
+from gateway.core.paging import clean_text
 from gateway.mime.addresses import InvalidAddress, check_address, normalise
+from gateway.records.suppressions import Suppression, SuppressionType
 from gateway.store import suppressions
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.listing import Listing, Window
 from gateway.store.scope import Scope
-from gateway.store.suppressions import TYPES, Type
+from gateway.store.suppressions import TYPES
 
 _WHY = {
     "bounce": "mail to it came back for good",
@@ -46,8 +47,8 @@ def check_suppressed(tx: Tx, organization: str, recipients: Sequence[tuple[str, 
 
 async def add(
     core: Core, scope: Scope, address: str, type: str = "unsub", *, reason: str | None = None
-) -> tuple[Row, bool]:
-    """Suppress an address; answers its row and whether it is new. A graver type replaces one that is there."""
+) -> tuple[Suppression, bool]:
+    """Suppress an address; answers its entry and whether it is new. A graver type replaces one that is there."""
     _account(scope, "list_entry_create")
     email = _address(address)
     kind = _type(type)
@@ -59,17 +60,15 @@ async def add(
 
 async def list_suppressions(
     core: Core, scope: Scope, window: Window, *, type: str | None = None
-) -> Listing[Row]:
+) -> Listing[Suppression]:
     """The suppressed addresses, newest first; ``type``: only these."""
     _account(scope, "list_entry_read")
-    where, args = "organization_id = ?", [scope.organization]
-    if type is not None:
-        where, args = f"{where} AND type = ?", [*args, _type(type)]
-    return await core.store.read(lambda tx: page_of(tx, "suppression", where, args, window))
+    kind = None if type is None else _type(type)
+    return await core.store.read(lambda tx: suppressions.list_suppressions(tx, scope, window, kind))
 
 
-async def get(core: Core, scope: Scope, address: str) -> Row:
-    """The row of an address. Raises NotFound."""
+async def get(core: Core, scope: Scope, address: str) -> Suppression:
+    """The entry of an address. Raises NotFound."""
     _account(scope, "list_entry_read")
     row = await core.store.read(lambda tx: suppressions.find(tx, scope.organization, _reference(address)))
     if row is None:
@@ -81,14 +80,8 @@ async def remove(core: Core, scope: Scope, address: str) -> None:
     """Take an address off the list: it may be written to again. Raises NotFound."""
     _account(scope, "list_entry_delete")
 
-    def write(tx: Tx) -> int:
-        return tx.run(
-            "DELETE FROM suppression WHERE organization_id = ? AND address = ?",
-            scope.organization,
-            _reference(address),
-        )
-
-    if not await core.store.write(write):
+    reference = _reference(address)
+    if not await core.store.write(lambda tx: suppressions.remove(tx, scope.organization, reference)):
         raise _unknown(address)
 
 
@@ -108,7 +101,7 @@ def _address(text: str) -> str:
         raise Invalid(f"address: {error}", field="address", fix="write name@example.com") from error
 
 
-def _type(text: str) -> Type:
+def _type(text: str) -> SuppressionType:
     for one in TYPES:
         if one == text:
             return one

@@ -17,7 +17,8 @@ from gateway.core.errors import Forbidden, Invalid, NotFound, Unpaid
 from gateway.records.accounts import Organization
 from gateway.settings import Wallet
 from gateway.store.engine import Tx
-from gateway.store.ids import now_us, number_in, number_of, parse_id
+from gateway.store.ids import number_in, number_of, parse_id
+from gateway.store.queries import wallets
 from gateway.store.queries.organizations import unscoped_organization, unscoped_organization_ids
 from gateway.store.scope import Scope
 
@@ -54,17 +55,7 @@ def charge(tx: Tx, prices: Wallet, scope: Scope, attachments: int) -> None:
     if not prices.enabled or scope.test:
         return
     open_wallet(tx, prices, scope.organization)
-    cost = cost_of(prices, attachments)
-    paid = tx.run(
-        "UPDATE wallet SET balance = balance - ?, spent = spent + ?, updated_at = ? "
-        "WHERE organization_id = ? AND balance >= ?",
-        cost,
-        cost,
-        now_us(),
-        scope.organization,
-        cost,
-    )
-    if not paid:
+    if not wallets.spend(tx, scope.organization, cost_of(prices, attachments)):
         raise _unpaid(prices, _held(tx, prices, scope.organization)[0], attachments)
 
 
@@ -99,16 +90,7 @@ async def add(core: Core, scope: Scope, ref: str, mills: int) -> Standing:
     def write(tx: Tx) -> Standing:
         organization = _find(tx, ref)
         open_wallet(tx, prices, organization.id)
-        added = tx.run(
-            "UPDATE wallet SET balance = balance + ?, told_at = NULL, updated_at = ? "
-            "WHERE organization_id = ? AND balance + ? BETWEEN 0 AND ?",
-            mills,
-            now_us(),
-            organization.id,
-            mills,
-            MAX_MILLS,
-        )
-        if not added:
+        if not wallets.add_to_wallet(tx, organization.id, mills, MAX_MILLS):
             balance = _held(tx, prices, organization.id)[0]
             raise Invalid(
                 f"the wallet holds {balance} mills, which cannot become {balance + mills}",
@@ -120,30 +102,15 @@ async def add(core: Core, scope: Scope, ref: str, mills: int) -> Standing:
     return await core.store.write(write)
 
 
-def claim_notice(tx: Tx, organization: str) -> bool:
-    """Whether the owner is to be told now that the wallet is empty: once until it is topped up."""
-    done = tx.run(
-        "UPDATE wallet SET told_at = ? WHERE organization_id = ? AND told_at IS NULL", now_us(), organization
-    )
-    return bool(done)
-
-
 def open_wallet(tx: Tx, prices: Wallet, organization: str) -> None:
-    """Make the row of an organization that was never charged."""
-    row = {
-        "organization_id": organization,
-        "balance": prices.new_account_mills,
-        "spent": 0,
-        "told_at": None,
-        "updated_at": now_us(),
-    }
-    tx.insert("wallet", row, ignore=True)
+    """Make the wallet of an organization that was never charged."""
+    wallets.open_wallet(tx, organization, prices.new_account_mills)
 
 
 def _held(tx: Tx, prices: Wallet, organization: str) -> tuple[int, int]:
     """Balance, and what was spent."""
-    row = tx.row("SELECT balance, spent FROM wallet WHERE organization_id = ?", organization)
-    return (int(row["balance"]), int(row["spent"])) if row else (prices.new_account_mills, 0)
+    found = wallets.wallet_of(tx, organization)
+    return (found.balance, found.spent) if found else (prices.new_account_mills, 0)
 
 
 def _standing(tx: Tx, prices: Wallet, organization: Organization) -> Standing:

@@ -13,6 +13,7 @@ from gateway.mime.workers.jobs import ComposeFailed
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import StoreDown, Tx
 from gateway.store.queries.organizations import unscoped_organization
+from gateway.store.queries.wallets import claim_notice, wallet_of
 
 log = logging.getLogger("postern.wallet")
 
@@ -51,8 +52,8 @@ async def owner_told(core: Core, inbox: Inbox) -> AsyncIterator[None]:
 async def tell_owner(core: Core, inbox: Inbox, refused: Unpaid) -> None:
     """Queue the mail when the owner is known and was not told yet."""
     prices, organization_id = core.settings.wallet, inbox.organization_id
-    told = "SELECT told_at FROM wallet WHERE organization_id = ?"
-    if await core.store.read(lambda tx: tx.value(told, organization_id)):
+    held = await core.store.read(lambda tx: wallet_of(tx, organization_id))
+    if held is not None and held.told_at is not None:
         return
     row = await core.store.read(lambda tx: unscoped_organization(tx, organization_id))
     if row is None or not row.owner_email:
@@ -68,7 +69,7 @@ async def tell_owner(core: Core, inbox: Inbox, refused: Unpaid) -> None:
 
     def write(tx: Tx) -> None:
         wallet.open_wallet(tx, prices, organization_id)
-        if wallet.claim_notice(tx, organization_id):
+        if claim_notice(tx, organization_id):
             platform_mail.queue(tx, core, notice, organization_id, inbox)
 
     await core.store.write(write)

@@ -1,0 +1,51 @@
+"""What the outbox keeps of accepted messages: one entry a message, one row a recipient."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from gateway.records.base import Record
+
+OutboxState = Literal["queued", "done"]
+RecipientRole = Literal["to", "cc", "bcc", "sent"]  # sent: the copy for the Sent folder
+RecipientState = Literal["queued", "attempting", "sent", "delivered", "bounced"]
+
+
+class OutboxEntry(Record, frozen=True):
+    """An accepted message on its way out, without its octets. Times are microseconds since the epoch (UTC)."""
+
+    table: ClassVar[str] = "outbox"
+
+    id: str  # the message's ULID
+    organization_id: str
+    inbox_id: str
+    mail_from: str  # the return path; empty: the null sender of our own notifications
+    message_id: str  # with < >
+    token: str  # in the return path and the ENVID
+    size: int  # octets
+    state: OutboxState
+    next_at: int  # when it is due; of a claimed one the end of its claim
+    attempts: int
+    claimed_until: int | None
+    claimed_by: str | None  # the process, where there are several (``store.leases``)
+    created_at: int
+    updated_at: int
+
+
+class OutboxRecipient(Record, frozen=True):
+    """A recipient of an entry, with the last reply of its server."""
+
+    table: ClassVar[str] = "outbox_recipient"
+
+    id: int
+    outbox_id: str
+    address: str
+    role: RecipientRole
+    state: RecipientState
+    code: int | None  # SMTP reply code (RFC 5321 §4.2)
+    status: str | None  # enhanced status code (RFC 3463)
+    diagnostic: str | None  # the reply's words
+    remote: str | None  # the server that gave it
+    attempts: int
+    updated_at: int
+    token: str | None  # of a return path of its own

@@ -1,0 +1,330 @@
+"""Statements about accepted messages and their recipients. Claims have a module of their own (``outbox_claims``)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypedDict, Unpack
+
+import msgspec
+
+from gateway.records.base import Record
+from gateway.records.outbox import OutboxEntry, OutboxRecipient, RecipientState
+from gateway.store.engine import LARGE, Tx
+from gateway.store.ids import now_us, own_message_ulid
+from gateway.store.listing import Listing, Window, page
+from gateway.store.queries.inboxes import unscoped_inbox_addresses
+from gateway.store.record_shape import shape_of
+from gateway.store.scope import Scope
+from gateway.store.sql import sql
+
+FAR = 1 << 62
+"""``next_at`` of settled entries, so that the index of what is due never walks over them."""
+_UNSETTLED = "state IN ('queued', 'attempting')"
+_PEOPLE = "role <> 'sent'"
+
+
+class SentMessage(Record, frozen=True):
+    """What names a message of the outbox: to reports, and to a relay that gives it another Message-ID."""
+
+    table: ClassVar[str] = "outbox"
+
+    id: str
+    inbox_id: str
+    message_id: str
+
+    @property
+    def own(self) -> bool:
+        """Whether it was accepted through the API (it has a message row), not handed in by a mail client."""
+        return own_message_ulid(self.message_id) == self.id
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingMessage:
+    """A message that is not settled. ``inbox``: its inbox's address; ``subject``: of what the API sent."""
+
+    entry: OutboxEntry
+    inbox: str | None
+    subject: str | None
+    recipients: Sequence[OutboxRecipient]
+
+    @property
+    def own(self) -> bool:
+        """Whether it was accepted through the API, not handed in by a mail client."""
+        return own_message_ulid(self.entry.message_id) == self.entry.id
+
+    @property
+    def public_id(self) -> str:
+        """``msg_ULID`` of what the API sent, ``out_ULID`` of what a mail client handed in."""
+        return f"{'msg' if self.own else 'out'}_{self.entry.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecipient:
+    """A recipient of a new entry. ``token``: of a return path of its own."""
+
+    address: str
+    role: str
+    token: str | None = None
+
+
+class RecipientReply(TypedDict, total=False):
+    """What a server says of a recipient, and when it did."""
+
+    code: int | None
+    status: str | None
+    diagnostic: str | None
+    remote: str | None
+    updated_at: int
+
+
+class RecipientChanges(RecipientReply, total=False):
+    """Columns of a recipient that change."""
+
+    state: RecipientState
+
+
+# --- of one organization ---
+
+
+def list_waiting(tx: Tx, scope: Scope, window: Window, inbox_id: str | None) -> Listing[WaitingMessage]:
+    """The messages that are not settled, of one inbox or of all that the key reaches (the operator's: every one)."""
+    where, args = _reach(scope, inbox_id)
+    found = page(tx, OutboxEntry, f"next_at < ? AND {where}", [FAR, *args], window)
+    return Listing(_dressed(tx, found.rows), found.total, found.next)
+
+
+def waiting_message(tx: Tx, scope: Scope, outbox_id: str) -> WaitingMessage | None:
+    """One message that is not settled, if the key reaches its inbox."""
+    where, args = _reach(scope, None)
+    entry = sql(tx).one(OutboxEntry, f"WHERE id = ? AND {where}", outbox_id, *args)
+    return None if entry is None or entry.state != "queued" else _dressed(tx, [entry])[0]
+
+
+def make_all_due(tx: Tx, scope: Scope, inbox_id: str | None) -> int:
+    """Make every waiting message due now, of one inbox or of all that the key reaches; answers how many were put
+    forward. Those that are being sent, or are due already, are not counted."""
+    where, args = _reach(scope, inbox_id)
+    now = now_us()
+    return sql(tx).run(
+        "UPDATE outbox SET next_at = ?, updated_at = ? "  # noqa: S608
+        f"WHERE state = 'queued' AND claimed_until IS NULL AND next_at > ? AND {where}",
+        now,
+        now,
+        now,
+        *args,
+    )
+
+
+def _reach(scope: Scope, inbox_id: str | None) -> tuple[str, list[object]]:
+    """(condition, parameters) of the rows of ``outbox`` that a key may see. ``inbox_id``: of an inbox it reaches."""
+    if inbox_id is not None:
+        return "inbox_id = ?", [inbox_id]
+    if scope.operator:
+        return "1 = 1", []
+    where, args = scope.inbox_where("inbox")
+    return f"inbox_id IN (SELECT id FROM inbox WHERE {where})", args  # noqa: S608
+
+
+def _dressed(tx: Tx, entries: Sequence[OutboxEntry]) -> list[WaitingMessage]:
+    """Entries with their inbox's address, their subject and their recipients, for one statement each."""
+    if not entries:
+        return []
+    ids = [entry.id for entry in entries]
+    marks = _marks(ids)
+    addresses = unscoped_inbox_addresses(tx, {entry.inbox_id for entry in entries})
+    subjects = {
+        row["id"]: row["subject"]
+        for row in sql(tx).rows(f"SELECT id, subject FROM message WHERE id IN ({marks})", *ids)  # noqa: S608
+    }
+    inboxes = {entry.id: addresses.get(entry.inbox_id) for entry in entries}
+    people: dict[str, list[OutboxRecipient]] = {one: [] for one in ids}
+    for one in sql(tx).all(OutboxRecipient, f"WHERE outbox_id IN ({marks}) ORDER BY id", *ids):
+        people[one.outbox_id].append(_shown(one, inboxes[one.outbox_id] or ""))
+    return [
+        WaitingMessage(entry, inboxes[entry.id], subjects.get(entry.id), people[entry.id])
+        for entry in entries
+    ]
+
+
+def _shown(one: OutboxRecipient, inbox: str) -> OutboxRecipient:
+    """A recipient as others may see it: the Sent copy's own address is the mail server's secret, and replies name
+    it."""
+    if one.role != "sent":
+        return one
+    said = (one.diagnostic or "").replace(one.address, inbox)
+    return msgspec.structs.replace(one, address=inbox, diagnostic=said)
+
+
+# --- what a report is about ---
+
+
+def sent_with_token(tx: Tx, organization: str, token: str) -> SentMessage | None:
+    """The organization's message with this token in its return path."""
+    return sql(tx).one(SentMessage, "WHERE token = ? AND organization_id = ?", token, organization)
+
+
+def sent_to_token(tx: Tx, organization: str, token: str) -> tuple[SentMessage, int] | None:
+    """The organization's message of which one recipient has this token, and that recipient's row id."""
+    row = sql(tx).row(
+        "SELECT outbox.id, outbox.inbox_id, outbox.message_id, outbox_recipient.id AS person FROM outbox_recipient "
+        "JOIN outbox ON outbox.id = outbox_recipient.outbox_id "
+        "WHERE outbox_recipient.token = ? AND outbox.organization_id = ?",
+        token,
+        organization,
+    )
+    if row is None:
+        return None
+    return SentMessage(row["id"], row["inbox_id"], row["message_id"]), int(row["person"])
+
+
+def sent_message(tx: Tx, organization: str, outbox_id: str | None) -> SentMessage | None:
+    """The organization's message with this ULID."""
+    return sql(tx).one(SentMessage, "WHERE id = ? AND organization_id = ?", outbox_id, organization)
+
+
+def unscoped_sent_message(tx: Tx, outbox_id: str) -> SentMessage | None:
+    """The message with this ULID, of any organization."""
+    return sql(tx).one(SentMessage, "WHERE id = ?", outbox_id)
+
+
+def unscoped_sent_with_tokens(tx: Tx, tokens: Collection[str]) -> dict[str, SentMessage]:
+    """Messages by the token of their return path."""
+    rows = sql(tx).rows(
+        f"SELECT id, inbox_id, message_id, token FROM outbox WHERE token IN ({_marks(tokens)})",  # noqa: S608
+        *tokens,
+    )
+    return {row["token"]: SentMessage(row["id"], row["inbox_id"], row["message_id"]) for row in rows}
+
+
+# --- of one message ---
+
+
+def hold_entry(tx: Tx, outbox_id: str) -> OutboxEntry | None:
+    """An entry, which nobody can claim until the transaction ends."""
+    lock = " FOR UPDATE" if tx.postgres else ""  # SQLite has one writer at a time
+    return sql(tx).one(OutboxEntry, f"WHERE id = ?{lock}", outbox_id)
+
+
+def mime_of(tx: Tx, outbox_id: str) -> bytes | None:
+    """The message's octets; None when it is gone or settled."""
+    return sql(tx).octets("SELECT mime FROM outbox WHERE id = ?", outbox_id)
+
+
+def people_of(tx: Tx, outbox_id: str) -> list[OutboxRecipient]:
+    """The recipients of a message, without the copy for the Sent folder."""
+    return sql(tx).all(OutboxRecipient, f"WHERE outbox_id = ? AND {_PEOPLE} ORDER BY id", outbox_id)
+
+
+def people_ids(tx: Tx, outbox_id: str) -> frozenset[int]:
+    """The row ids of the recipients of a message, without the copy for the Sent folder."""
+    rows = sql(tx).rows(f"SELECT id FROM outbox_recipient WHERE outbox_id = ? AND {_PEOPLE}", outbox_id)  # noqa: S608
+    return frozenset(row["id"] for row in rows)
+
+
+def people_states(tx: Tx, outbox_id: str) -> set[str]:
+    """The states that recipients of a message are in, without the copy for the Sent folder."""
+    rows = sql(tx).rows(
+        f"SELECT DISTINCT state FROM outbox_recipient WHERE outbox_id = ? AND {_PEOPLE}",  # noqa: S608
+        outbox_id,
+    )
+    return {row["state"] for row in rows}
+
+
+def all_recipients(tx: Tx, outbox_id: str) -> list[OutboxRecipient]:
+    """The recipients of a message, with the copy for the Sent folder."""
+    return sql(tx).all(OutboxRecipient, "WHERE outbox_id = ?", outbox_id)
+
+
+def unsettled_recipients(tx: Tx, outbox_id: str) -> list[OutboxRecipient]:
+    """The recipients of a message that are still to be served, with the copy for the Sent folder."""
+    return sql(tx).all(OutboxRecipient, f"WHERE outbox_id = ? AND {_UNSETTLED} ORDER BY id", outbox_id)
+
+
+# --- of any organization ---
+
+
+def unscoped_waiting_count(tx: Tx) -> int:
+    """How many messages are not settled."""
+    return int(sql(tx).value("SELECT count(*) FROM outbox WHERE next_at < ?", FAR))
+
+
+def unscoped_oldest_waiting(tx: Tx) -> int | None:
+    """When the oldest message that is not settled was accepted (µs)."""
+    found = sql(tx).value("SELECT min(created_at) FROM outbox WHERE next_at < ?", FAR)
+    return None if found is None else int(found)
+
+
+def unscoped_doubt_waiting(tx: Tx) -> int:
+    """Mark every recipient that waits as one whose attempt has no recorded outcome; answers how many messages
+    wait."""
+    sql(tx).run(
+        "UPDATE outbox_recipient SET state = 'attempting' WHERE state = 'queued' "
+        "AND outbox_id IN (SELECT id FROM outbox WHERE state = 'queued')"
+    )
+    return int(sql(tx).value("SELECT count(*) FROM outbox WHERE state = 'queued'"))
+
+
+def unscoped_forget_settled(tx: Tx, before: int, most: int) -> int:
+    """Delete up to ``most`` messages that were settled before ``before`` (µs); answers how many."""
+    rows = sql(tx).rows("SELECT id FROM outbox WHERE state = 'done' AND updated_at < ? LIMIT ?", before, most)
+    for row in rows:
+        remove_entry(tx, row["id"])
+    return len(rows)
+
+
+# --- changes ---
+
+
+def add_entry(tx: Tx, entry: OutboxEntry, mime: bytes, recipients: Iterable[NewRecipient]) -> None:
+    """Write a message with its octets and recipients. Recipients of a settled one are delivered."""
+    large = len(mime) > LARGE
+    sql(tx).insert("outbox", {**shape_of(OutboxEntry).row(entry), "mime": b"" if large else mime})
+    if large:
+        sql(tx).keep_octets("outbox", "mime", entry.id, mime)
+    for one in recipients:
+        sql(tx).insert(
+            "outbox_recipient",
+            {
+                "outbox_id": entry.id,
+                "address": one.address,
+                "role": one.role,
+                "state": "delivered" if entry.state == "done" else "queued",
+                "attempts": 0,
+                "updated_at": entry.created_at,
+                "token": one.token,
+            },
+        )
+
+
+def make_due(tx: Tx, outbox_id: str) -> None:
+    """Have a message tried now."""
+    now = now_us()
+    sql(tx).run("UPDATE outbox SET next_at = ?, updated_at = ? WHERE id = ?", now, now, outbox_id)
+
+
+def settle_entry(tx: Tx, outbox_id: str, size: int, at: int) -> None:
+    """Every recipient is served or given up: drop the octets (``size`` of them) and the claim."""
+    tx.large = tx.large or size > LARGE
+    sql(tx).run(
+        "UPDATE outbox SET state = 'done', mime = NULL, claimed_until = NULL, next_at = ?, updated_at = ? "
+        "WHERE id = ?",
+        FAR,
+        at,
+        outbox_id,
+    )
+
+
+def change_recipient(tx: Tx, recipient_id: int, **changes: Unpack[RecipientChanges]) -> None:
+    """Change columns of a recipient."""
+    sql(tx).update("outbox_recipient", "id", recipient_id, dict(changes))
+
+
+def remove_entry(tx: Tx, outbox_id: str) -> None:
+    """Delete a message and its recipients."""
+    sql(tx).run("DELETE FROM outbox_recipient WHERE outbox_id = ?", outbox_id)
+    sql(tx).run("DELETE FROM outbox WHERE id = ?", outbox_id)
+
+
+def _marks(values: Collection[object]) -> str:
+    return ", ".join("?" * len(values))
