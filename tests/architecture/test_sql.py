@@ -16,21 +16,14 @@ TOOLS = {"gateway.store.sql": {"sql", "Sql"}, "gateway.store.engine": {"Sql"}, "
 
 NOT_YET = frozenset(
     {
-        "gateway/api/health.py",
-        "gateway/api/metrics_collectors.py",
-        "gateway/backup/moving.py",
         "gateway/backup/restore.py",
-        "gateway/cli/rebuild.py",
         "gateway/core/accounts/metering.py",
         "gateway/core/accounts/status.py",
         "gateway/core/accounts/usage.py",
         "gateway/core/drafts/send.py",
         "gateway/core/idempotency.py",
-        "gateway/core/inboxes/aliases.py",
-        "gateway/core/inboxes/list_entries.py",
         "gateway/core/inboxes/quotas.py",
         "gateway/core/inboxes/remove.py",
-        "gateway/core/inboxes/sender_rules.py",
         "gateway/core/lookup.py",
         "gateway/core/mail/attachment_text.py",
         "gateway/core/mail/attachments.py",
@@ -57,8 +50,6 @@ NOT_YET = frozenset(
         "gateway/core/sending/thread_reply.py",
         "gateway/core/sending/wallet.py",
         "gateway/core/sending/wallet_notice.py",
-        "gateway/doctor/checks_database.py",
-        "gateway/doctor/checks_dns.py",
         "gateway/doctor/checks_queue.py",
         "gateway/events/payload.py",
         "gateway/outbox/age.py",
@@ -69,10 +60,6 @@ NOT_YET = frozenset(
         "gateway/outbox/reports.py",
         "gateway/outbox/retention.py",
         "gateway/service/watchdog.py",
-        "gateway/transfer/erase_find.py",
-        "gateway/transfer/erase_rows.py",
-        "gateway/transfer/erase_trace.py",
-        "gateway/transfer/erasing.py",
         "gateway/transfer/metadata.py",
     }
 )
