@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from gateway.core.context import Core
 from gateway.core.errors import Invalid
 from gateway.core.lookup import require
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.inboxes import inbox_addresses_in_reach
+from gateway.store.queries.usage import mail_moved, stored_octets
 from gateway.store.scope import Scope
 
 _DAY = 86_400_000_000
@@ -49,37 +51,20 @@ async def metered(core: Core, scope: Scope, start: int, end: int) -> list[Metere
     require(scope, "metrics_read")
 
     def read(tx: Tx) -> list[Metered]:
-        where, args = scope.inbox_where("inbox")
         found = {
-            row["id"]: Metered(row["id"], row["address"])
-            for row in tx.rows(
-                f"SELECT id, address FROM inbox WHERE {where} AND status <> 'deleting' "  # noqa: S608
-                "ORDER BY created_at DESC, id DESC",
-                *args,
-            )
+            inbox_id: Metered(inbox_id, address)
+            for inbox_id, address in inbox_addresses_in_reach(tx, scope).items()
         }
-        for row in _moved(tx, scope, start, end):
-            if one := found.get(row["inbox_id"]):
-                one.attachment_bytes += int(row["octets"])
-                setattr(one, row["direction"], int(row["n"]))
-        for row in tx.rows(
-            "SELECT inbox_id, sum(size) AS octets FROM message WHERE organization_id = ? GROUP BY inbox_id",
-            scope.organization,
-        ):
-            if one := found.get(row["inbox_id"]):
-                one.stored_bytes = int(row["octets"])
+        for moved in mail_moved(tx, scope, start, end):
+            if inbox := found.get(moved.inbox_id):
+                inbox.attachment_bytes += moved.attachment_octets
+                if moved.direction == "inbound":
+                    inbox.inbound = moved.messages
+                else:
+                    inbox.outbound = moved.messages
+        for inbox_id, octets in stored_octets(tx, scope).items():
+            if inbox := found.get(inbox_id):
+                inbox.stored_bytes = octets
         return list(found.values())
 
     return await core.store.read(read)
-
-
-def _moved(tx: Tx, scope: Scope, start: int, end: int) -> list[Row]:
-    return tx.rows(
-        "SELECT inbox_id, direction, count(*) AS n, sum(attachment_bytes) AS octets FROM message "
-        "WHERE organization_id = ? AND timestamp >= ? AND timestamp < ? AND (hidden = 0 OR NOT EXISTS "
-        "(SELECT 1 FROM label WHERE label.message_id = message.id AND label.label = 'blocked')) "
-        "GROUP BY inbox_id, direction",
-        scope.organization,
-        start,
-        end,
-    )

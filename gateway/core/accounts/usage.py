@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import get_args
 
 from gateway.core.context import Core
 from gateway.core.errors import Invalid
@@ -11,11 +12,20 @@ from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.webhooks.webhooks import check_types
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.usage import (
+    Measure,
+    Steps,
+    event_times,
+    events_by_step,
+    measured_before,
+    measured_by_step,
+    sent_recipients,
+)
 from gateway.store.scope import Scope
 
 _SECOND = 1_000_000
 MAX_POINTS = 1000
-USAGE_TYPES = ("storage_bytes", "message_count", "thread_count", "inbox_count", "pod_count", "domain_count")
+USAGE_TYPES: tuple[Measure, ...] = get_args(Measure)
 RATE_TYPES = {"bounce": "message.bounced", "complaint": "message.complained"}
 
 
@@ -27,6 +37,11 @@ class Span:
     end: int
     period: int
     window: int
+
+    @property
+    def steps(self) -> Steps:
+        """Its steps, without the window."""
+        return Steps(self.start, self.end, self.period)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +81,9 @@ async def events(
     wanted = check_types(types)
 
     def read(tx: Tx) -> dict[str, list[tuple[int, int]]]:
-        where, args = _reach(tx, scope, within, "event")
-        if wanted:
-            where, args = f"{where} AND type IN ({', '.join('?' * len(wanted))})", [*args, *wanted]
         found: dict[str, list[tuple[int, int]]] = {one: [] for one in wanted}
-        for row in tx.rows(
-            "SELECT type, (created_at - ?) / ? AS step, count(*) AS n FROM event "  # noqa: S608
-            f"WHERE {where} AND created_at >= ? AND created_at < ? GROUP BY 1, 2 ORDER BY 1, 2",
-            over.start,
-            over.period,
-            *args,
-            over.start,
-            over.end,
-        ):
-            at = over.start + int(row["step"]) * over.period
-            found.setdefault(row["type"], []).append((at, int(row["n"])))
+        for kind, step, count in events_by_step(tx, _narrowed(tx, scope, within), over.steps, wanted):
+            found.setdefault(kind, []).append((over.start + step * over.period, count))
         return found
 
     return await core.store.read(read)
@@ -91,41 +94,30 @@ async def usage(
 ) -> dict[str, list[tuple[int, int]]]:
     """(time in µs, value then) by usage type, of what exists today: deleted things count nowhere."""
     require(scope, "metrics_read")
-    for at, one in enumerate(types):
-        if one not in USAGE_TYPES:
-            raise Invalid(
-                f"there is no usage type {one[:50]!r}",
-                field=f"usage_types[{at}]",
-                fix=f"choose from {', '.join(USAGE_TYPES)}",
-            )
+    measures = [_measure(at, one) for at, one in enumerate(types)] or USAGE_TYPES
 
     def read(tx: Tx) -> dict[str, list[tuple[int, int]]]:
-        return {one: _growth(tx, scope, within, over, one) for one in types or USAGE_TYPES}
+        narrowed = _narrowed(tx, scope, within)
+        return {one: _growth(tx, narrowed, over, one) for one in measures}
 
     return await core.store.read(read)
 
 
-def _growth(tx: Tx, scope: Scope, within: Within, over: Span, kind: str) -> list[tuple[int, int]]:
-    table = "message" if kind == "storage_bytes" else kind.removesuffix("_count")
-    sums = "coalesce(sum(size), 0)" if kind == "storage_bytes" else "count(*)"
-    where, args = _reach(tx, scope, within, table)
-    if table == "inbox":
-        where += " AND status <> 'deleting'"
-    value = int(
-        tx.value(f"SELECT {sums} FROM {table} WHERE {where} AND created_at < ?", *args, over.start)  # noqa: S608
+def _measure(at: int, name: str) -> Measure:
+    """The usage type that is called ``name``, the ``at``-th asked for. Raises Invalid."""
+    for one in USAGE_TYPES:
+        if one == name:
+            return one
+    raise Invalid(
+        f"there is no usage type {name[:50]!r}",
+        field=f"usage_types[{at}]",
+        fix=f"choose from {', '.join(USAGE_TYPES)}",
     )
-    more = {
-        int(row["step"]): int(row["n"])
-        for row in tx.rows(
-            f"SELECT (created_at - ?) / ? AS step, {sums} AS n FROM {table} "  # noqa: S608
-            f"WHERE {where} AND created_at >= ? AND created_at < ? GROUP BY 1",
-            over.start,
-            over.period,
-            *args,
-            over.start,
-            over.end,
-        )
-    }
+
+
+def _growth(tx: Tx, scope: Scope, over: Span, measure: Measure) -> list[tuple[int, int]]:
+    value = measured_before(tx, scope, measure, over.start)
+    more = measured_by_step(tx, scope, measure, over.steps)
     points = []
     for step in range((over.end - over.start + over.period - 1) // over.period):
         value += more.get(step, 0)
@@ -145,33 +137,17 @@ async def rates(
             )
 
     def read(tx: Tx) -> dict[str, list[tuple[int, int, float | None]]]:
-        first = over.start - over.window
-        where, args = _reach(tx, scope, within, "event", "event.")
-        times = " AND event.created_at >= ? AND event.created_at < ?"
-        sent = tx.rows(
-            "SELECT event.created_at AS at, count(*) AS n FROM event "  # noqa: S608
-            "JOIN outbox_recipient ON outbox_recipient.outbox_id = event.message_id "
-            f"WHERE {where}{times} AND event.type = 'message.sent' AND outbox_recipient.role <> 'sent' "
-            "GROUP BY event.id, event.created_at ORDER BY 1",
-            *args,
-            first,
-            over.end,
-        )
+        first, narrowed = over.start - over.window, _narrowed(tx, scope, within)
+        sent = sent_recipients(tx, narrowed, first, over.end)
         found: dict[str, list[tuple[int, int, float | None]]] = {}
         for one in types or RATE_TYPES:
-            bad = tx.rows(
-                f"SELECT created_at AS at, 1 AS n FROM event WHERE {where}{times} AND type = ? ORDER BY 1",  # noqa: S608
-                *args,
-                first,
-                over.end,
-                RATE_TYPES[one],
-            )
+            bad = [(at, 1) for at in event_times(tx, narrowed, RATE_TYPES[one], first, over.end)]
             found[one] = []
             for step in range((over.end - over.start + over.period - 1) // over.period):
                 until = min(over.start + (step + 1) * over.period, over.end)
                 many, few = (
-                    sum(row["n"] for row in rows if until - over.window <= row["at"] < until)
-                    for rows in (sent, bad)
+                    sum(count for at, count in counts if until - over.window <= at < until)
+                    for counts in (sent, bad)
                 )
                 found[one].append((until, many, few / many if many else None))
         return found
@@ -179,21 +155,8 @@ async def rates(
     return await core.store.read(read)
 
 
-def _reach(tx: Tx, scope: Scope, within: Within, table: str, alias: str = "") -> tuple[str, list[object]]:
-    """The condition on ``table`` that keeps to the reach; what a narrow reach cannot own matches nothing."""
+def _narrowed(tx: Tx, scope: Scope, within: Within) -> Scope:
+    """The scope as far as it is inside the pod and the inbox. Raises NotFound, Forbidden."""
     pod = find_pod(tx, scope, within.pod).id if within.pod is not None else scope.pod
-    inbox = scope.inbox
-    if within.inbox is not None:
-        inbox = find_inbox(tx, scope, within.inbox).id
-    where, args = f"{alias}organization_id = ?", list[object]([scope.organization])
-    if inbox is not None:
-        if table in ("pod", "domain"):
-            return "1 = 0", []
-        return f"{where} AND {alias}{'id' if table == 'inbox' else 'inbox_id'} = ?", [*args, inbox]
-    if pod is not None:
-        if table == "pod":
-            return f"{where} AND id = ?", [*args, pod]
-        if table in ("message", "thread"):
-            return f"{where} AND inbox_id IN (SELECT id FROM inbox WHERE pod_id = ?)", [*args, pod]  # noqa: S608
-        return f"{where} AND {alias}pod_id = ?", [*args, pod]
-    return where, args
+    inbox = find_inbox(tx, scope, within.inbox).id if within.inbox is not None else scope.inbox
+    return replace(scope, pod=pod, inbox=inbox)
