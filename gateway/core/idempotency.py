@@ -16,9 +16,18 @@ from typing import TypeVar
 from gateway.core.context import Core
 from gateway.core.errors import Conflict, Invalid, Unavailable
 from gateway.core.sent import Sent
-from gateway.store.engine import Row, Tx
+from gateway.records.idempotency import KeyedRequest
+from gateway.store.engine import Tx
 from gateway.store.ids import derived_ulid, now_us
 from gateway.store.leases import living_processes
+from gateway.store.queries.idempotency import (
+    add_claim,
+    complete_claim,
+    drop_claim,
+    keyed_request,
+    remove_keyed_request,
+    retake_claim,
+)
 
 T = TypeVar("T")
 
@@ -107,82 +116,44 @@ async def _take(core: Core, attempt: Callable[..., Replay | Claim | None]) -> Re
 
 def complete(tx: Tx, claim: Claim, status: int, body: str) -> None:
     """Store the answer, in the transaction of what was done. Raises Conflict when the claim was lost."""
-    done = tx.run(
-        "UPDATE idempotency SET state = 'done', status = ?, body = ? "
-        "WHERE id = ? AND state = 'running' AND created_at = ?",
-        status,
-        body,
-        claim.id,
-        claim.taken_at,
-    )
-    if not done:
+    if not complete_claim(tx, claim.id, claim.taken_at, status, body):
         raise Conflict("another request with this Idempotency-Key took over", fix="repeat the request")
 
 
 async def abandon(core: Core, claim: Claim) -> None:
     """The request failed: the key is free again, for this process also when the database cannot be told."""
     _forget(core, claim)
-    await core.store.write(
-        lambda tx: tx.run(
-            "DELETE FROM idempotency WHERE id = ? AND state = 'running' AND created_at = ?",
-            claim.id,
-            claim.taken_at,
-        )
-    )
+    await core.store.write(lambda tx: drop_claim(tx, claim.id, claim.taken_at))
 
 
 def _begin(
     tx: Tx, core: Core, realm: str, key: str, fingerprint: str, made: list[Claim]
 ) -> Replay | Claim | None:
     now = now_us()
-    row = tx.row(
-        "SELECT * FROM idempotency WHERE realm = ? AND key = ?",
-        realm,
-        key,
-    )
-    if row is not None and row["created_at"] < now - EXPIRY_US:
-        tx.run("DELETE FROM idempotency WHERE id = ?", row["id"])
-        row = None
-    if row is None:
-        added = tx.insert(
-            "idempotency",
-            {
-                "realm": realm,
-                "key": key,
-                "fingerprint": fingerprint,
-                "state": "running",
-                "work": (work := derived_ulid(now, "idempotency", realm, key)),
-                "claimed_by": core.leases.process,
-                "created_at": now,
-            },
-            ignore=True,
-        )
-        if not added:
+    request = keyed_request(tx, realm, key)
+    if request is not None and request.created_at < now - EXPIRY_US:
+        remove_keyed_request(tx, request)
+        request = None
+    process = core.leases.process
+    if request is None:
+        work = derived_ulid(now, "idempotency", realm, key)
+        added = add_claim(tx, realm, key, fingerprint=fingerprint, work=work, process=process, at=now)
+        if added is None:
             return None  # another process was faster
-        row_id = int(tx.value("SELECT id FROM idempotency WHERE realm = ? AND key = ?", realm, key))
-        return _claimed(core, Claim(row_id, now, work), made)
-    if row["fingerprint"] != fingerprint:
+        return _claimed(core, Claim(added, now, work), made)
+    if request.fingerprint != fingerprint:
         raise Conflict(
             "this Idempotency-Key was used for a different request",
             field="Idempotency-Key",
             fix="use a new key for a new request; a key is kept for 24 hours",
             code="idempotency_key_reused",
         )
-    if row["state"] == "done":
-        return Replay(int(row["status"]), row["body"])
-    if not _abandoned(tx, row, core):
-        return None
-    taken = row["created_at"]
+    if request.answer is not None:
+        return Replay(*request.answer)
     # whoever ran it is gone, and had it been done the row would say so
-    retaken = tx.run(
-        "UPDATE idempotency SET created_at = ?, claimed_by = ? "
-        "WHERE id = ? AND state = 'running' AND created_at = ?",
-        now,
-        core.leases.process,
-        row["id"],
-        taken,
-    )
-    return _claimed(core, Claim(int(row["id"]), now, row["work"]), made) if retaken else None
+    if _abandoned(tx, request, core) and retake_claim(tx, request, process, now):
+        return _claimed(core, Claim(request.id, now, request.work), made)
+    return None
 
 
 def _claimed(core: Core, claim: Claim, made: list[Claim]) -> Claim:
@@ -197,19 +168,19 @@ def _forget(core: Core, claim: Claim) -> None:
     core.claims.pop((claim.work, claim.taken_at), None)
 
 
-def _abandoned(tx: Tx, row: Row, core: Core) -> bool:
+def _abandoned(tx: Tx, request: KeyedRequest, core: Core) -> bool:
     """Whether nobody works on a running claim any more."""
     now = now_us()
     if (
-        not now - _STALE_US < row["created_at"] < now + _STALE_US
+        not now - _STALE_US < request.created_at < now + _STALE_US
     ):  # of the future: the clock was set back since
         return True
-    if core.leases.alone or row["claimed_by"] == core.leases.process:
-        return (row["work"], row["created_at"]) not in core.claims
-    return row["claimed_by"] not in {one["id"] for one in living_processes(tx)}
+    if core.leases.alone or request.claimed_by == core.leases.process:
+        return (request.work, request.created_at) not in core.claims
+    return request.claimed_by not in {one["id"] for one in living_processes(tx)}
 
 
 def _settled(tx: Tx, core: Core, realm: str, key: str) -> bool:
     """Whether a look inside a transaction may bring news: done, gone, or abandoned."""
-    row = tx.row("SELECT * FROM idempotency WHERE realm = ? AND key = ?", realm, key)
-    return row is None or row["state"] == "done" or _abandoned(tx, row, core)
+    request = keyed_request(tx, realm, key)
+    return request is None or request.state == "done" or _abandoned(tx, request, core)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from gateway.store import daily_counts
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.idempotency import unscoped_forget_requests
 from gateway.store.queries.outbox import unscoped_forget_settled
 from gateway.store.queries.registrations import unscoped_forget_registrations_outside
 
@@ -18,7 +19,7 @@ def sweep(tx: Tx, keep_days: int) -> bool:
     """Delete a bounded batch; answers whether there may be more."""
     now = now_us()
     forgotten = unscoped_forget_settled(tx, now - keep_days * DAY_US, _AT_ONCE)
-    tx.run("DELETE FROM idempotency WHERE created_at < ?", now - DAY_US)
+    unscoped_forget_requests(tx, now - DAY_US)
     daily_counts.unscoped_forget_past_days(tx)
     # one of the future was made before the clock was set back, and would count for as long
     unscoped_forget_registrations_outside(tx, now - _HOUR_US, now + _HOUR_US)
