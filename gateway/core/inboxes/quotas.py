@@ -18,7 +18,7 @@ from gateway.core.mail.server_copy import on_server
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us
-from gateway.store.queries.inboxes import change_inbox, unscoped_quotas
+from gateway.store.queries.inboxes import change_inbox, stored_octets, unscoped_quotas
 from gateway.store.scope import Scope
 from mailserver.imap import Client
 
@@ -102,6 +102,5 @@ async def _quota(core: Core, inbox: Inbox) -> Quota:
         else None
     )
     if used is None:
-        stored = "SELECT coalesce(sum(size), 0) FROM message WHERE inbox_id = ?"
-        used = int(await core.store.read(lambda tx: tx.value(stored, inbox.id)))
+        used = await core.store.read(lambda tx: stored_octets(tx, inbox.id))
     return Quota(inbox, own, default, used)

@@ -100,6 +100,14 @@ def oldest_running_inbox(tx: Tx, organization: str, pod: str | None) -> Inbox | 
     )
 
 
+# --- of one inbox ---
+
+
+def stored_octets(tx: Tx, inbox_id: str) -> int:
+    """What the messages of an inbox come to."""
+    return int(sql(tx).value("SELECT coalesce(sum(size), 0) FROM message WHERE inbox_id = ?", inbox_id))
+
+
 # --- of any organization ---
 
 
