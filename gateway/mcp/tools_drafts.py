@@ -27,6 +27,7 @@ from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
 from gateway.mcp.tools_send import Bcc, Cc, Html, Text, To, accepted
 from gateway.mcp.untrusted_text import Fence, one_line
 from gateway.records.drafts import Draft, DraftContent
+from gateway.records.ids import public_id
 from gateway.store.listing import Filter
 
 box = Toolbox()
@@ -161,8 +162,8 @@ def _draft(draft: Draft, fence: Fence) -> dict[str, Any]:
     people = {"to": content.to, "cc": content.cc, "bcc": content.bcc}
     return {
         "id": draft.public_id,
-        "inbox_id": f"inb_{draft.inbox_id}",
-        "reply_to_message_id": f"msg_{draft.in_reply_to}" if draft.in_reply_to else None,
+        "inbox_id": public_id("inb", draft.inbox_id),
+        "reply_to_message_id": public_id("msg", draft.in_reply_to),
         "attachments": len(draft.attachments),
         "updated_at": to_seconds(draft.updated_at),
         "untrusted": {

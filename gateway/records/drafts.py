@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.mime.types import Address, Attachment
 from gateway.records.base import Record
+from gateway.records.ids import public_id
 
 SendStatus = Literal["scheduled", "sending", "failed", "sent", "gone"]
 """``sent`` and ``gone`` (out of its folder) are shown to nobody: see ``store.queries.drafts``."""
@@ -93,7 +94,7 @@ class Draft(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``dft_ULID``."""
-        return f"dft_{self.id}"
+        return public_id("dft", self.id)
 
 
 class DraftKey(Record, frozen=True):

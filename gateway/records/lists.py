@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from gateway.records.base import Record
+from gateway.records.ids import public_id
 
 Direction = Literal["send", "receive", "reply"]
 Action = Literal["allow", "block"]
@@ -34,7 +35,7 @@ class ListEntry(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``rule_ULID``."""
-        return f"rule_{self.id}"
+        return public_id("rule", self.id)
 
 
 class ListRule(Record, frozen=True):

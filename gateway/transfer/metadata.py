@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 from gateway.records.lists import ListEntry
 from gateway.records.webhooks import Webhook
@@ -157,7 +158,7 @@ def drafts(store: Store, inbox: str) -> Iterator[tuple[Facts, list[tuple[str, by
                 "content": load(draft.content_json),
                 "attachments": load(draft.attachments_json),
                 "labels": draft.labels,
-                "in_reply_to": draft.in_reply_to and f"msg_{draft.in_reply_to}",
+                "in_reply_to": public_id("msg", draft.in_reply_to),
                 "send_at": iso(draft.send_at),
                 "send_status": draft.send_status,
                 "created_at": iso(draft.created_at),
@@ -187,8 +188,8 @@ def _rule(entry: ListEntry) -> Facts:
         "entry": entry.entry,
         "entry_type": entry.entry_type,
         "reason": entry.reason,
-        "inbox_id": entry.inbox_id and f"inb_{entry.inbox_id}",
-        "pod_id": entry.pod_id and f"pod_{entry.pod_id}",
+        "inbox_id": public_id("inb", entry.inbox_id),
+        "pod_id": public_id("pod", entry.pod_id),
         "created_at": iso(entry.created_at),
     }
 

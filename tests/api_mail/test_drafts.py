@@ -14,6 +14,7 @@ import pytest
 from gateway.core.drafts.from_mailbox import note_person_draft
 from gateway.core.drafts.schedule import DraftScheduler
 from gateway.store.ids import now_us
+from gateway.store.queries.drafts import unscoped_draft
 from gateway.store.queries.inboxes import unscoped_inbox_at
 from mailserver.imap import Client
 from tests.api_mail.house import House, house
@@ -289,16 +290,16 @@ async def test_a_pass_that_had_read_a_draft_does_not_bring_it_back(home: House, 
     one, ulid = f"{DRAFTS}/{made['draft_id']}", made["draft_id"][4:]
     await home.api.patch(one, json={"text": "twice"})
     inbox = await home.core.store.read(lambda tx: unscoped_inbox_at(tx, BOT))
-    filed = await home.core.store.read(lambda tx: tx.row("SELECT * FROM draft WHERE id = ?", ulid))
+    filed = await home.core.store.read(lambda tx: unscoped_draft(tx, ulid))
     assert inbox is not None
     assert filed is not None
     read = await home.core.parser.parse((await in_folder(home))[0])
     answer = await (home.api.post(f"{one}/send", json={}) if way == "sent" else home.api.delete(one))
     assert answer.is_success
-    for uid in (filed["uid"] - 1, filed["uid"]):  # the copy before the change, too
-        await home.core.store.write(
-            lambda tx, uid=uid: note_person_draft(tx, inbox, uid, filed["uidvalidity"], read)
-        )
+    assert filed.copy is not None
+    validity, last = filed.copy
+    for uid in (last - 1, last):  # the copy before the change, too
+        await home.core.store.write(lambda tx, uid=uid: note_person_draft(tx, inbox, uid, validity, read))
     assert (await home.api.get(DRAFTS)).json()["drafts"] == []
     assert (await home.api.get(one)).status_code == 404
     engine = DraftScheduler(home.core, grace=0)

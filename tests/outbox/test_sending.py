@@ -11,8 +11,8 @@ import pytest
 from gateway.core.errors import CoreError, Invalid, Rejected, TooLarge, TooMany
 from gateway.core.sending.send import SendRequest, send
 from gateway.mime.types import OutgoingAttachment
-from gateway.store.ids import new_ulid, now_us
 from gateway.store.json_columns import load
+from gateway.store.queries.list_entries import ListOwner, put_entry
 from gateway.store.scope import Scope
 from tests.outbox.rig import ORG, SCOPE, rig
 
@@ -130,16 +130,8 @@ async def test_limits(tmp_path: Path) -> None:
 async def test_lists_hold_sends_back(tmp_path: Path) -> None:
     async with rig(tmp_path, start=False) as r:
         inbox = await r.inbox()
-        entry = {
-            "id": new_ulid(),
-            "organization_id": ORG,
-            "direction": "send",
-            "list_type": "block",
-            "entry": "world.test",
-            "entry_type": "domain",
-            "created_at": now_us(),
-        }
-        await r.core.store.write(lambda tx: tx.insert("list_entry", entry))
+        everybody = ListOwner(ORG, None, None, "send")
+        await r.core.store.write(lambda tx: put_entry(tx, everybody, "block", "world.test", "domain", None))
         with pytest.raises(Rejected) as caught:
             await send(r.core, SCOPE, inbox, SendRequest(to=["ok@fine.test"], bcc=["bob@WORLD.test"]))
         assert caught.value.field == "bcc[0]"

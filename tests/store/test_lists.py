@@ -1,27 +1,25 @@
 """Allow and block lists: the narrowest scope decides, a block beats an allow."""
 
 from gateway.records.inboxes import Inbox
+from gateway.records.lists import Action, Mode
 from gateway.store.allow_block_lists import verdict
 from gateway.store.engine import Store
-from gateway.store.ids import new_ulid
+from gateway.store.queries.list_entries import ListOwner, put_entry, set_mode
 
 
-def _entry(store: Store, inbox: Inbox, kind: str, entry: str, *, scope: str = "inbox") -> None:
+def _owner(inbox: Inbox, scope: str) -> ListOwner:
+    return ListOwner(
+        inbox.organization_id,
+        inbox.pod_id if scope != "organization" else None,
+        inbox.id if scope == "inbox" else None,
+        "receive",
+    )
+
+
+def _entry(store: Store, inbox: Inbox, action: Action, entry: str, *, scope: str = "inbox") -> None:
+    owner = _owner(inbox, scope)
     store.write_now(
-        lambda tx: tx.insert(
-            "list_entry",
-            {
-                "id": new_ulid(),
-                "organization_id": inbox.organization_id,
-                "pod_id": inbox.pod_id if scope != "organization" else None,
-                "inbox_id": inbox.id if scope == "inbox" else None,
-                "direction": "receive",
-                "list_type": kind,
-                "entry": entry,
-                "entry_type": "email" if "@" in entry else "domain",
-                "created_at": 1,
-            },
-        )
+        lambda tx: put_entry(tx, owner, action, entry, "email" if "@" in entry else "domain", None)
     )
 
 
@@ -52,8 +50,9 @@ def test_subdomains_are_not_the_domain(store: Store, inbox: Inbox) -> None:
     assert _verdict(store, inbox, "a@sub.y.test") == "none"
 
 
-def _mode(store: Store, inbox: Inbox, mode: str, *, scope: str = "inbox") -> None:
-    _entry(store, inbox, "mode", mode, scope=scope)
+def _mode(store: Store, inbox: Inbox, mode: Mode, *, scope: str = "inbox") -> None:
+    owner = _owner(inbox, scope)
+    store.write_now(lambda tx: set_mode(tx, owner, mode))
 
 
 def test_with_mode_none_an_allow_rule_only_names_a_friend(store: Store, inbox: Inbox) -> None:

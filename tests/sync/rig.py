@@ -26,6 +26,7 @@ from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.leases import LocalLeases
 from gateway.store.migrate import migrate
 from gateway.store.queries.inboxes import unscoped_inbox
+from gateway.store.queries.list_entries import ListOwner, put_entry
 from gateway.store.wake_event import Bell
 from gateway.store.wakeups import LocalWakeups
 from gateway.sync.engine import Sync
@@ -96,16 +97,8 @@ class Rig:
 
     async def block(self, inbox: Inbox) -> None:
         """From here on mail of ``mail()`` is blocked on arrival: what is taken for new shows."""
-        rule = {
-            "id": "r" * 26,
-            "organization_id": inbox.organization_id,
-            "direction": "receive",
-            "list_type": "block",
-            "entry": "world.test",
-            "entry_type": "domain",
-            "created_at": 1,
-        }
-        await self.store.write(lambda tx: tx.insert("list_entry", rule))
+        everybody = ListOwner(inbox.organization_id, None, None, "receive")
+        await self.store.write(lambda tx: put_entry(tx, everybody, "block", "world.test", "domain", None))
 
     async def person(self, address: str, work: Callable[[imapclient.IMAPClient], Any]) -> Any:
         """Do something in the mailbox as its owner, with a mail client of their own."""

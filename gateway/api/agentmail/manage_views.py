@@ -12,6 +12,7 @@ from gateway.core.domains.records import records_of
 from gateway.core.webhooks.attempts import Tried
 from gateway.records.accounts import ApiKey, Pod
 from gateway.records.domains import Domain
+from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 from gateway.records.lists import ListEntry
 from gateway.records.webhooks import Webhook
@@ -191,10 +192,6 @@ class ListEntryView(msgspec.Struct):
     created_at: str
 
 
-def _public(prefix: str, ulid: str | None) -> str | None:
-    return None if ulid is None else f"{prefix}_{ulid}"
-
-
 def organization_view(account: Account) -> OrganizationView:
     organization = account.organization
     return OrganizationView(
@@ -232,7 +229,7 @@ def domain_view(row: Domain, settings: Settings) -> DomainView:
     return DomainView(
         domain_id=row.name,
         domain=row.name,
-        pod_id=_public("pod", row.pod_id),
+        pod_id=public_id("pod", row.pod_id),
         client_id=row.client_id,
         status=row.status,
         feedback_enabled=row.feedback_enabled,
@@ -275,7 +272,7 @@ def attempt_view(tried: Tried) -> AttemptView:
     attempt = tried.attempt
     return AttemptView(
         attempt=attempt.number,
-        event_id=_public("evt", attempt.event_id),
+        event_id=public_id("evt", attempt.event_id),
         event_type=tried.event_type,
         url=attempt.url,
         status=attempt.status,
@@ -295,8 +292,8 @@ def _key_fields(row: ApiKey) -> dict[str, Any]:
         "type": "bearer",
         "name": row.name,
         "prefix": f"{row.prefix}_...",
-        "pod_id": _public("pod", row.pod_id),
-        "inbox_id": _public("inb", row.inbox_id),
+        "pod_id": public_id("pod", row.pod_id),
+        "inbox_id": public_id("inb", row.inbox_id),
         "permissions": None if granted is None else dict.fromkeys(granted, True),
         "used_at": iso(row.used_at),
         "expires_at": iso(row.expires_at),
@@ -326,9 +323,9 @@ def pod_view(row: Pod) -> PodView:
 def entry_view(entry: ListEntry) -> ListEntryView:
     return ListEntryView(
         entry=entry.entry,
-        organization_id=f"org_{entry.organization_id}",
-        pod_id=_public("pod", entry.pod_id),
-        inbox_id=_public("inb", entry.inbox_id),
+        organization_id=public_id("org", entry.organization_id),
+        pod_id=public_id("pod", entry.pod_id),
+        inbox_id=public_id("inb", entry.inbox_id),
         direction=entry.direction,
         list_type=entry.list_type,
         entry_type=entry.entry_type,

@@ -13,6 +13,7 @@ import msgspec
 from gateway.api.times import iso, iso_of
 from gateway.mime.types import Address
 from gateway.records.drafts import Draft, DraftContent
+from gateway.records.ids import public_id
 from gateway.store.engine import Row
 from gateway.store.json_columns import load
 
@@ -323,7 +324,7 @@ def thread_item(row: Row) -> ThreadItem:
 def draft_fields(draft: Draft, content: DraftContent) -> dict[str, Any]:
     """The fields of a draft's list item."""
     return {
-        "inbox_id": f"inb_{draft.inbox_id}",
+        "inbox_id": public_id("inb", draft.inbox_id),
         "draft_id": draft.public_id,
         "client_id": draft.client_id,
         "labels": draft.labels,
@@ -334,8 +335,8 @@ def draft_fields(draft: Draft, content: DraftContent) -> dict[str, Any]:
         "subject": content.subject,
         "preview": " ".join((content.text or "").split())[:200],
         "attachments": [attachment(msgspec.to_builtins(one)) for one in draft.attachments],
-        "in_reply_to": f"msg_{draft.in_reply_to}" if draft.in_reply_to else None,
-        "forward_of": f"msg_{draft.forward_of}" if draft.forward_of else None,
+        "in_reply_to": public_id("msg", draft.in_reply_to),
+        "forward_of": public_id("msg", draft.forward_of),
         "send_status": draft.send_status,
         "send_at": iso(draft.send_at),
         "send_error": content.failure,

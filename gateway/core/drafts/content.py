@@ -14,6 +14,7 @@ from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage
 from gateway.mime.workers.jobs import ComposeFailed
 from gateway.mime.workers.parser_pool import ParserPool
 from gateway.records.drafts import DraftContent
+from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 
 HEADER = "X-Postern-Draft"
@@ -55,6 +56,11 @@ def check_content(content: DraftContent, recipients: int) -> DraftContent:
     return msgspec.structs.replace(content, subject=subject)
 
 
+def copy_message_id(inbox: Inbox, draft_id: str) -> str:
+    """The Message-ID of our own copies of a draft."""
+    return f"<{public_id('dft', draft_id)}@{inbox.domain}>"
+
+
 async def draft_mime(
     parser: ParserPool,
     inbox: Inbox,
@@ -65,7 +71,7 @@ async def draft_mime(
 ) -> bytes:
     """The draft as a mail client shows it. Unlike a sent mail it names its Bcc. Raises Invalid, Unavailable."""
     message = OutgoingMessage(
-        message_id=f"<dft_{draft_id}@{inbox.domain}>",
+        message_id=copy_message_id(inbox, draft_id),
         sender=Address(inbox.display_name or "", inbox.address),
         to=content.to,
         cc=content.cc,
@@ -85,7 +91,7 @@ async def draft_mime(
         raise Invalid(str(error)) from error
     except ComposeFailed as error:
         raise Unavailable(f"the draft cannot be written now: {error}", fix="try again") from error
-    head = f"{HEADER}: dft_{draft_id}\r\n"
+    head = f"{HEADER}: {public_id('dft', draft_id)}\r\n"
     hidden = [one.email for one in content.bcc]
     if hidden:
         head += "Bcc: " + ",\r\n ".join(hidden) + "\r\n"

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from gateway.core.context import Core
-from gateway.core.drafts.content import PEOPLE, check_content, check_people, draft_mime
+from gateway.core.drafts.content import PEOPLE, check_content, check_people, copy_message_id, draft_mime
 from gateway.core.drafts.files import file_id, files_of, new_attachments, store_files
 from gateway.core.drafts.folder import file_draft, remove_copies, remove_copy, require_copy
 from gateway.core.errors import Conflict, CoreError, Invalid
@@ -260,12 +260,7 @@ async def take_away(core: Core, inbox: Inbox, draft: Draft) -> None:
 def _expunge(client: Client, inbox: Inbox, draft: Draft) -> None:
     if draft.copy is not None:
         remove_copy(client, *draft.copy)
-    remove_copies(client, rfc_id(inbox, draft.id))
-
-
-def rfc_id(inbox: Inbox, draft_id: str) -> str:
-    """The Message-ID of our own copies of a draft."""
-    return f"<dft_{draft_id}@{inbox.domain}>"
+    remove_copies(client, copy_message_id(inbox, draft.id))
 
 
 def check_send_at(at: int) -> None:
@@ -349,13 +344,13 @@ def find_draft_and_inbox(tx: Tx, scope: Scope, inbox_ref: str | None, draft_ref:
 
 
 async def _file(core: Core, inbox: Inbox, draft_id: str, raw: bytes) -> tuple[int, int]:
-    rfc = rfc_id(inbox, draft_id)
+    rfc = copy_message_id(inbox, draft_id)
     return await on_server(core, inbox.address, lambda client: file_draft(client, raw, rfc))
 
 
 async def _take_older_away(core: Core, inbox: Inbox, draft_id: str, uid: int) -> None:
     """Expunge copies of a draft that were filed before the one its row names; as ``_take_away``."""
-    older = partial(remove_copies, message_id=rfc_id(inbox, draft_id), newest=uid)
+    older = partial(remove_copies, message_id=copy_message_id(inbox, draft_id), newest=uid)
     try:
         await on_server(core, inbox.address, older)
     except CoreError:

@@ -11,6 +11,7 @@ from gateway.core.mail.server_copy import hold_for, on_server, piece, stream_of
 from gateway.mime.attachment_content import attachment_content
 from gateway.mime.types import Attachment, OutgoingAttachment
 from gateway.records.drafts import Draft
+from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid
@@ -30,7 +31,7 @@ def new_attachments(files: Sequence[OutgoingAttachment]) -> list[Attachment]:
     """What a draft notes of new files, each with an id of its own."""
     return [
         Attachment(
-            id=f"att_{new_ulid()}",
+            id=public_id("att", new_ulid()),
             part="",
             filename=one.filename,
             content_type=one.content_type,

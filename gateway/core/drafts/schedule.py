@@ -15,7 +15,8 @@ from functools import partial
 import msgspec
 
 from gateway.core.context import Core
-from gateway.core.drafts.drafts import SCHEDULED, DraftChange, rfc_id, update_draft
+from gateway.core.drafts.content import copy_message_id
+from gateway.core.drafts.drafts import SCHEDULED, DraftChange, update_draft
 from gateway.core.drafts.folder import NotWhereFiled, count_copies
 from gateway.core.drafts.send import send_draft, sweep
 from gateway.core.errors import CoreError, NotFound, TooMany, Unavailable
@@ -109,7 +110,7 @@ class DraftScheduler:
         only one says what the draft says. Filing it again leaves one."""
         for draft, inbox in await self._core.store.read(_edited_lately):
             try:
-                count = partial(count_copies, message_id=rfc_id(inbox, draft.id))
+                count = partial(count_copies, message_id=copy_message_id(inbox, draft.id))
                 if await on_server(self._core, inbox.address, count) > 1:
                     log.info("draft %s of %s has several copies; it is filed again", draft.id, inbox.address)
                     scope = Scope(draft.organization_id, test=draft.test)

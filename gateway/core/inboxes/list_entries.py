@@ -57,7 +57,7 @@ def owner_of(tx: Tx, scope: Scope, direction: Direction, pod: str | None, inbox:
     pod_id = find_pod(tx, scope, pod).id if pod is not None else scope.pod
     inbox_id = None
     if inbox is not None or scope.inbox:
-        row = find_inbox(tx, scope, inbox or f"inb_{scope.inbox}")
+        row = find_inbox(tx, scope, inbox or scope.inbox or "")
         inbox_id, pod_id = row.id, row.pod_id
     return ListOwner(scope.organization, pod_id, inbox_id, direction)
 
