@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from typing import Annotated, Any, TypeVar, cast
 
@@ -27,7 +27,8 @@ from gateway.api.times import parse_time
 from gateway.core.access import check, reads
 from gateway.core.errors import Forbidden, Invalid, Unavailable
 from gateway.core.mail.wait import MAX_WAIT, Match, Watch, received_event, wait_for, watch
-from gateway.store.engine import Row, StoreDown
+from gateway.records.mail import Mail
+from gateway.store.engine import StoreDown
 
 EVENT_STREAM = "text/event-stream"
 DEFAULT_WAIT = 60
@@ -39,7 +40,7 @@ _RETRY_MS = 1000
 Doc = msgspec.Meta
 View = TypeVar("View")
 Answer = TypeVar("Answer")
-Show = Callable[[Row], Awaitable[View]]
+Show = Callable[[Mail], Awaitable[View]]
 
 
 class WaitQuery(msgspec.Struct, kw_only=True):
@@ -66,7 +67,7 @@ class WaitQuery(msgspec.Struct, kw_only=True):
 async def await_mail(
     call: Call[NoBody, WaitQuery], show: Show[View], wrap: Callable[[View | None], Answer]
 ) -> Answer:
-    """The first matching message as ``show`` makes it of its row (``core.mail.messages.get_message``), or None when
+    """The first matching message as ``show`` makes it, or None when
     nothing came, wrapped; the stream of events when the client asks for one.
 
     Raises:
@@ -91,11 +92,11 @@ async def await_mail(
     wait = wait_for(
         call.core, call.scope, inbox, match, read_since(query.since), query.timeout or DEFAULT_WAIT
     )
-    row = await _while_there(call.request, wait)
-    if row is None:
+    mail = await _while_there(call.request, wait)
+    if mail is None:
         return wrap(None)
     await _still_may(call)
-    return wrap(await show(row))
+    return wrap(await show(mail))
 
 
 def read_since(text: str | None) -> int | str | None:
@@ -113,7 +114,7 @@ async def _still_may(call: Call[NoBody, WaitQuery]) -> None:
     check(await authenticate(call.core, call.request), reads("message_read"))
 
 
-async def _while_there(request: Request, wait: Any) -> Row | None:
+async def _while_there(request: Request, wait: Coroutine[Any, Any, Mail | None]) -> Mail | None:
     """The wait's answer; it ends when the client goes. Raises ClientDisconnect."""
     job = asyncio.create_task(wait, name="wait")
     gone = asyncio.create_task(_disconnected(request), name="wait-client")
@@ -121,8 +122,7 @@ async def _while_there(request: Request, wait: Any) -> Row | None:
         await asyncio.wait({job, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not job.done():
             raise ClientDisconnect
-        row: Row | None = job.result()
-        return row
+        return job.result()
     finally:
         job.cancel()
         gone.cancel()
@@ -152,9 +152,9 @@ async def _events(call: Call[NoBody, WaitQuery], wanted: Watch, show: Show[Any])
                 if not coming.done():
                     yield b": still here\n\n"
                     continue
-                row = coming.result()
+                mail = coming.result()
                 coming = asyncio.ensure_future(anext(found))
-                yield _frame(row, encode(await show(row)))
+                yield _frame(mail, encode(await show(mail)))
         except (Unauthorized, Forbidden, Unavailable, StoreDown):
             return  # the client comes again with Last-Event-ID, and is told there what is wrong
         finally:
@@ -162,6 +162,6 @@ async def _events(call: Call[NoBody, WaitQuery], wanted: Watch, show: Show[Any])
             await asyncio.gather(coming, return_exceptions=True)
 
 
-def _frame(row: Row, data: bytes) -> bytes:
-    head = f"id: evt_{received_event(row)}\nevent: message.received\ndata: "
+def _frame(mail: Mail, data: bytes) -> bytes:
+    head = f"id: evt_{received_event(mail.message)}\nevent: message.received\ndata: "
     return head.encode() + data + b"\n\n"

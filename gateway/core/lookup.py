@@ -14,6 +14,7 @@ from gateway.core.errors import Forbidden, NotFound
 from gateway.records.accounts import Pod
 from gateway.records.drafts import Draft
 from gateway.records.inboxes import Inbox
+from gateway.records.mail import Message, Thread
 from gateway.store.engine import Row, Tx
 from gateway.store.ids import number_in, parse_id
 from gateway.store.queries.drafts import shown_draft
@@ -23,7 +24,15 @@ from gateway.store.queries.inboxes import (
     unscoped_inbox_at,
     unscoped_inbox_named,
 )
+from gateway.store.queries.messages import (
+    is_in_inbox,
+    newest_message_id,
+    numbered_message_id,
+    visible_message,
+    visible_numbered_message,
+)
 from gateway.store.queries.pods import pod_with_client_id, pod_with_id
+from gateway.store.queries.threads import has_visible_message, numbered_thread, organization_thread
 from gateway.store.scope import Scope
 from gateway.store.threads import ref_of
 
@@ -109,79 +118,58 @@ def find_message_id(tx: Tx, inbox: Inbox, ref: str) -> str:
     found = None
     wanted = parse_id("msg", ref)
     if wanted:
-        found = tx.value("SELECT id FROM message WHERE id = ? AND inbox_id = ?", wanted, inbox.id)
+        found = wanted if is_in_inbox(tx, inbox.id, wanted) else None
     elif (number := number_in(ref)) is not None:
-        found = tx.value("SELECT id FROM message WHERE number = ? AND inbox_id = ?", number, inbox.id)
+        found = numbered_message_id(tx, inbox.id, number)
     if found is None and wanted is None and len(ref) <= _MAX_REF:
         for text in dict.fromkeys((ref.strip(), unquote(ref).strip())):
             for form in (text, f"<{text}>"):
-                found = found or tx.value(
-                    "SELECT id FROM message WHERE inbox_id = ? AND rfc_ref = ? "
-                    "ORDER BY timestamp DESC, seq DESC LIMIT 1",
-                    inbox.id,
-                    ref_of(form),
-                )
+                found = found or newest_message_id(tx, inbox.id, ref_of(form))
     if found is None:
         raise NotFound(
             f"there is no message {ref[:320]!r} in this inbox",
             fix="GET /inboxes/{inbox_id}/messages lists the messages; a deleted one is gone for good",
         )
-    return str(found)
+    return found
 
 
-def find_message(tx: Tx, scope: Scope, ref: str) -> Row:
-    """A message row anywhere inside the reach, by ``msg_…``, ULID or number. Raises NotFound or Forbidden."""
-    row = None
+def find_message(tx: Tx, scope: Scope, ref: str) -> Message:
+    """A message anywhere inside the reach, by ``msg_…``, ULID or number. Raises NotFound or Forbidden."""
+    message = None
     wanted = parse_id("msg", ref)
-    seen, args = scope.sight()
     if wanted:
-        row = tx.row(f"SELECT * FROM message WHERE id = ?{seen}", wanted, *args)  # noqa: S608
+        message = visible_message(tx, scope, wanted)
     elif (number := number_in(ref)) is not None:
-        row = tx.row(
-            f"SELECT * FROM message WHERE number = ? AND organization_id = ?{seen}",  # noqa: S608
-            number,
-            scope.organization,
-            *args,
-        )
-    if row is None or row["organization_id"] != scope.organization:
+        message = visible_numbered_message(tx, scope, number)
+    if message is None:
         raise NotFound(
             f"there is no message {ref[:320]!r}",
             fix="GET /inboxes/{inbox_id}/messages lists the messages; a deleted one is gone for good",
         )
-    find_inbox(tx, scope, row["inbox_id"])
-    return row
+    find_inbox(tx, scope, message.inbox_id)
+    return message
 
 
-def find_thread(tx: Tx, scope: Scope, inbox: Inbox | None, ref: str) -> Row:
-    """A thread row by ``thr_…``, ULID or number; with ``inbox`` None anywhere inside the reach."""
-    row = None
+def find_thread(tx: Tx, scope: Scope, inbox: Inbox | None, ref: str) -> Thread:
+    """A thread by ``thr_…``, ULID or number; with ``inbox`` None anywhere inside the reach.
+
+    Raises NotFound or Forbidden.
+    """
+    thread = None
     wanted = parse_id("thr", ref)
     if wanted:
-        row = tx.row("SELECT * FROM thread WHERE id = ?", wanted)
+        thread = organization_thread(tx, scope, wanted)
     elif (number := number_in(ref)) is not None:
-        row = tx.row(
-            "SELECT * FROM thread WHERE number = ? AND organization_id = ?",
-            number,
-            scope.organization,
-        )
-    if row is None or row["organization_id"] != scope.organization or not _seen(tx, scope, row):
-        row = None
+        thread = numbered_thread(tx, scope, number)
+    if thread is None or not has_visible_message(tx, scope, thread):
+        thread = None
     elif inbox is None:
-        find_inbox(tx, scope, row["inbox_id"])
-    elif row["inbox_id"] != inbox.id:
-        row = None
-    if row is None:
+        find_inbox(tx, scope, thread.inbox_id)
+    elif thread.inbox_id != inbox.id:
+        thread = None
+    if thread is None:
         raise NotFound(f"there is no thread {ref[:320]!r}", fix="GET /threads lists the threads of this key")
-    return row
-
-
-def _seen(tx: Tx, scope: Scope, thread: Row) -> bool:
-    """Whether a thread holds a message that the caller is not blind to."""
-    if not (scope.blind and thread["hidden"]):
-        return True
-    seen, args = scope.sight()
-    query = f"SELECT 1 FROM message WHERE thread_id = ?{seen} LIMIT 1"  # noqa: S608
-    return tx.value(query, thread["id"], *args) is not None
+    return thread
 
 
 def find_draft(tx: Tx, scope: Scope, inbox: Inbox | None, ref: str) -> Draft:

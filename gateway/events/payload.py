@@ -1,4 +1,4 @@
-"""The dialect-free snapshots that event rows hold, made from message rows.
+"""The dialect-free snapshots that event rows hold, made of the records of messages.
 
 ``message_snapshot``: every public fact of a message at the moment of the event (ids bare, times in µs,
 people as [name, email] pairs). ``message_ref``: what the delivery events need, of which each recipient has one;
@@ -9,80 +9,76 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.store.attachment_text import add_attachments
-from gateway.store.engine import Row, Tx
+import msgspec
+
+from gateway.records.mail import NO_TEXT, MessageItem, Thread
+from gateway.store.attachment_text import read_attachments
+from gateway.store.engine import Tx
 from gateway.store.json_columns import load
+from gateway.store.queries.inboxes import unscoped_inbox
+from gateway.store.queries.labels import labels_of_threads
+from gateway.store.queries.messages import texts_of_messages, unscoped_mail, unscoped_message_item
+from gateway.store.queries.threads import unscoped_thread
 
 MAX_BODY = 1_000_000
 """Above this many characters text and html are left out of the snapshot (AgentMail caps payloads at 1 MB)."""
 
-_JSON = ("reply_to", "to", "cc", "bcc", "references", "headers", "attachments", "auth", "defects", "from")
-
-
-def message_facts(row: Row) -> dict[str, Any]:
-    """A message row with its JSON columns opened (``to_json`` becomes ``to``)."""
-    facts = {name: value for name, value in row.items() if not name.endswith("_json")}
-    for name in _JSON:
-        if f"{name}_json" in row:
-            facts[name] = load(row[f"{name}_json"])
-    return facts
+_TEXTS = ("text", "html", "extracted_text", "extracted_html", "one_time_code", "one_time_link")
+_REF = (
+    "inbox_id", "thread_id", "rfc_message_id", "direction", "from", "to", "cc", "bcc", "subject", "attachments",
+    "status", "test", "timestamp",
+)  # fmt: skip
 
 
 def message_snapshot(tx: Tx, message_id: str) -> dict[str, Any]:
     """``{"message": …, "thread": …, "inbox": …}`` of a message that was just indexed in this transaction."""
-    row = tx.row(
-        "SELECT message.*, message_body.text, message_body.html, message_body.extracted_text, "
-        "message_body.extracted_html, message_body.one_time_code, message_body.one_time_link FROM message "
-        "LEFT JOIN message_body ON message_body.message_id = message.id "
-        "WHERE message.id = ?",
-        message_id,
-    )
-    if row is None:
+    mail = unscoped_mail(tx, message_id)
+    if mail is None:
         raise LookupError(message_id)
-    facts = message_facts(row)
-    add_attachments(tx, [row])
-    facts["attachments"] = row["attachments"]
-    facts["labels"] = [
-        one["label"]
-        for one in tx.rows("SELECT label FROM label WHERE message_id = ? ORDER BY label", message_id)
-    ]
+    message = mail.message
+    facts = _facts(message) | {name: getattr(mail.texts, name) for name in _TEXTS}
+    facts["attachments"] = msgspec.to_builtins(read_attachments(tx, [message])[message_id])
+    facts["labels"] = mail.labels
     _cap(facts)
-    thread = tx.row("SELECT * FROM thread WHERE id = ?", row["thread_id"])
-    inbox = tx.row("SELECT id, pod_id, address, external_id FROM inbox WHERE id = ?", row["inbox_id"])
-    return {"message": facts, "thread": thread and thread_facts(tx, thread), "inbox": inbox}
+    thread, inbox = unscoped_thread(tx, message.thread_id), unscoped_inbox(tx, message.inbox_id)
+    return {
+        "message": facts,
+        "thread": thread and _thread_facts(tx, thread),
+        "inbox": inbox
+        and {name: getattr(inbox, name) for name in ("id", "pod_id", "address", "external_id")},
+    }
 
 
-def thread_facts(tx: Tx, row: Row) -> dict[str, Any]:
-    """A thread row with its JSON columns opened and the labels of its messages."""
-    facts = {name: value for name, value in row.items() if not name.endswith("_json")}
-    facts["senders"] = load(row["senders_json"])
-    facts["recipients"] = load(row["recipients_json"])
-    facts["labels"] = [
-        one["label"]
-        for one in tx.rows(
-            "SELECT DISTINCT label FROM label JOIN message ON message.id = label.message_id "
-            "WHERE message.thread_id = ? ORDER BY label",
-            row["id"],
-        )
-    ]
-    return facts
+def _thread_facts(tx: Tx, thread: Thread) -> dict[str, Any]:
+    return _facts(thread) | {"labels": labels_of_threads(tx, [thread.id])[thread.id]}
 
 
 def message_ref(tx: Tx, message_id: str) -> dict[str, Any] | None:
     """A message without its texts: ``message_id``, ``inbox_id``, ``thread_id``, ``rfc_message_id``, ``direction``,
     ``from``, ``to``, ``cc``, ``bcc``, ``subject``, ``attachments``, ``status``, ``test``, ``timestamp``."""
-    row = tx.row(
-        "SELECT id AS message_id, inbox_id, thread_id, rfc_message_id, direction, from_json, to_json, cc_json, "
-        "bcc_json, subject, attachments_json, status, test, timestamp FROM message WHERE id = ?",
-        message_id,
-    )
-    return None if row is None else message_facts(row)
+    message = unscoped_message_item(tx, message_id)
+    if message is None:
+        return None
+    facts = _facts(message)
+    return {"message_id": message_id} | {name: facts[name] for name in _REF}
 
 
 def message_texts(tx: Tx, message_id: str) -> dict[str, Any]:
     """``text``, ``html`` and ``extracted_text`` of a message; the first two None when they are too long."""
-    texts = tx.row("SELECT text, html, extracted_text FROM message_body WHERE message_id = ?", message_id)
-    return _cap(texts or {"text": None, "html": None, "extracted_text": None})
+    texts = texts_of_messages(tx, [message_id]).get(message_id, NO_TEXT)
+    return _cap({"text": texts.text, "html": texts.html, "extracted_text": texts.extracted_text})
+
+
+def _facts(record: MessageItem | Thread) -> dict[str, Any]:
+    """The columns of a record as JSON has them: flags as 0 and 1, JSON columns opened (``to_json`` becomes ``to``)."""
+    facts: dict[str, Any] = {}
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        if name.endswith("_json"):
+            facts[name.removesuffix("_json")] = load(value)
+        else:
+            facts[name] = int(value) if isinstance(value, bool) else value
+    return facts
 
 
 def _cap(facts: dict[str, Any]) -> dict[str, Any]:

@@ -7,17 +7,16 @@ the verdict on the sender.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gateway.api.times import to_seconds
 from gateway.mcp.toolbox import Answer
 from gateway.mcp.untrusted_text import Fence, one_line
 from gateway.mime.attachment_names import unique_names
-from gateway.store.engine import Row
-from gateway.store.json_columns import load
+from gateway.mime.types import Address, AuthVerdict
+from gateway.records.ids import public_id
+from gateway.records.mail import ListedMessage, Mail, Message, MessageItem, MessageText
 from gateway.store.listing import Listing, Window
-from gateway.store.people import people_of, person_of
 
 READ_CHARACTERS = 20_000
 """Characters of a body that one answer shows."""
@@ -44,31 +43,32 @@ def cut(text: str, offset: int, most: int) -> Cut:
     return Cut(text[start:end], start, end if end < len(text) else None, len(text))
 
 
-def entry(row: Row) -> dict[str, Any]:
-    """A message in a list. ``row``: as core's lists answer it, with ``labels``."""
+def entry(listed: ListedMessage) -> dict[str, Any]:
+    """A message, in a list or whole."""
+    message = listed.message
     seen: dict[str, Any] = {
-        "id": f"msg_{row['id']}",
-        "inbox_id": f"inb_{row['inbox_id']}",
-        "thread_id": f"thr_{row['thread_id']}",
-        "direction": "sent" if row["direction"] == "outbound" else "received",
-        "date": to_seconds(row["timestamp"]),
-        "status": row["status"],
-        "labels": list(row.get("labels", [])),
-        "test": bool(row["test"]),
+        "id": message.public_id,
+        "inbox_id": public_id("inb", message.inbox_id),
+        "thread_id": public_id("thr", message.thread_id),
+        "direction": "sent" if message.direction == "outbound" else "received",
+        "date": to_seconds(message.timestamp),
+        "status": message.status,
+        "labels": list(listed.labels),
+        "test": message.test,
         "untrusted": {
-            **_people(row),
-            "subject": one_line(row["subject"]),
-            "preview": one_line(row["preview"]),
-            "attachments": _files(row),
+            **_people(message),
+            "subject": one_line(message.subject),
+            "preview": one_line(message.preview),
+            "attachments": _files(message),
         },
     }
-    if row["direction"] != "outbound" and "auth_json" in row:
-        seen["authentication"] = authentication(row)
+    if message.direction != "outbound" and isinstance(message, Message):
+        seen["authentication"] = authentication(message.auth)
     return seen
 
 
 def listing_answer(
-    head: str, rows: Sequence[Row], found: Listing[Row], window: Window, again: str, left_out: int = 0
+    head: str, found: Listing[ListedMessage], window: Window, again: str, left_out: int = 0
 ) -> Answer:
     """A list of messages.
 
@@ -76,10 +76,10 @@ def listing_answer(
         again: how the next page is asked for, with ``{page}``.
         left_out: how many messages the list leaves out because their senders are not authenticated.
     """
-    fence = Fence()
+    fence, rows = Fence(), found.rows
     page = window.offset // window.limit + 1
     data = {
-        "messages": [entry(row) for row in rows],
+        "messages": [entry(listed) for listed in rows],
         "page": page,
         "total": found.total,
         "next_page": page + 1 if window.offset + len(rows) < found.total else None,
@@ -97,13 +97,13 @@ def listing_answer(
     lines = [f"{head}: {len(rows)} of {found.total}, newest first.", *more]
     if data["next_page"]:
         lines.append(again.format(page=data["next_page"]))
-    listed = "\n".join(_listed(number, row) for number, row in enumerate(rows, window.offset + 1))
+    listed = "\n".join(_listed(number, one) for number, one in enumerate(rows, window.offset + 1))
     return Answer("\n".join([*lines, fence.notice, fence.around(listed)]), {**data, "notice": fence.notice})
 
 
-def _listed(number: int, row: Row) -> str:
+def _listed(number: int, listed: ListedMessage) -> str:
     """A message of a list, on two lines and a preview."""
-    one = entry(row)
+    one = entry(listed)
     theirs = one["untrusted"]
     who = (
         f"to {', '.join(theirs['to']) or 'nobody'}"
@@ -122,18 +122,18 @@ def _listed(number: int, row: Row) -> str:
 
 
 def whole(
-    row: Row, fence: Fence, *, full: bool, offset: int = 0, most: int = READ_CHARACTERS
+    mail: Mail, fence: Fence, *, full: bool, offset: int = 0, most: int = READ_CHARACTERS
 ) -> tuple[str, dict[str, Any]]:
     """(text, data) of a message with its body. ``full``: with the quoted history."""
-    part = cut(body_of(row, full=full), offset, most)
-    one = entry(row)
+    part = cut(body_of(mail.texts, full=full), offset, most)
+    one = entry(mail)
     theirs = one["untrusted"]
-    code, link = row.get("one_time_code"), row.get("one_time_link")
+    code, link = mail.texts.one_time_code, mail.texts.one_time_link
     if code or link:
         theirs["extracted"] = {"code": code, "link": link}
     theirs["text"] = fence.around(part.text)
     one |= {"text_start": part.start, "text_next": part.next, "text_total": part.total}
-    one["hidden_text"] = bool(row.get("hidden_text"))
+    one["hidden_text"] = mail.message.hidden_text
     head = [f"{one['id']} ({one['direction']} {one['date']}, thread {one['thread_id']}"]
     head[0] += f", {one['status']})" if one["direction"] == "sent" else ")"
     if one["labels"]:
@@ -162,10 +162,9 @@ def whole(
     return "\n".join([*head, fence.around("\n".join(inner)), *tail]), one
 
 
-def authentication(row: Row) -> dict[str, str]:
+def authentication(found: AuthVerdict) -> dict[str, str]:
     """What our mail server found out about the sender: ``spf``, ``dkim``, ``dmarc``, ``verdict`` and in ``words``."""
-    found = load(row["auth_json"]) if row["auth_json"] else {}
-    seen = {name: str(found.get(name) or "none") for name in ("spf", "dkim", "dmarc")}
+    seen = {"spf": found.spf, "dkim": found.dkim, "dmarc": found.dmarc}
     if seen["dmarc"] == "pass":
         verdict, words = "verified", "the domain in From is confirmed"
     elif seen["dmarc"] in _FAILS or _FAILS & {seen["spf"], seen["dkim"]}:
@@ -176,33 +175,33 @@ def authentication(row: Row) -> dict[str, str]:
     return {**seen, "verdict": verdict, "words": f"Authentication: {results}; {words}."}
 
 
-def body_of(row: Row, *, full: bool) -> str:
+def body_of(texts: MessageText, *, full: bool) -> str:
     """The text of a message: what is new in it, or with the quoted history (of HTML, what people see)."""
-    new, text = row.get("extracted_text") or "", row.get("text") or ""
-    return str(text if full or not new.strip() else new)
+    new, text = texts.extracted_text or "", texts.text or ""
+    return text if full or not new.strip() else new
 
 
-def _people(row: Row) -> dict[str, Any]:
-    sender = person_of(row["from_json"])
-    seen: dict[str, Any] = {"from": _shown(sender.name, sender.email) if sender else ""}
-    for name in ("to", "cc", "bcc", "reply_to"):
-        found = [_shown(one.name, one.email) for one in people_of(row[f"{name}_json"])]
-        if found or name != "bcc":
-            seen[name] = found
+def _people(message: MessageItem) -> dict[str, Any]:
+    seen: dict[str, Any] = {"from": _shown(message.sender) if message.sender else ""}
+    seen |= {"to": [_shown(one) for one in message.to], "cc": [_shown(one) for one in message.cc]}
+    if message.bcc:
+        seen["bcc"] = [_shown(one) for one in message.bcc]
+    seen["reply_to"] = [_shown(one) for one in message.reply_to]
     return seen
 
 
-def _shown(name: str, email: str) -> str:
+def _shown(person: Address) -> str:
+    name, email = person.name, person.email
     return f"{one_line(name, 100)} <{one_line(email, 320)}>" if name.strip() else one_line(email, 320)
 
 
-def _files(row: Row) -> list[dict[str, Any]]:
-    entries = load(row["attachments_json"])
+def _files(message: MessageItem) -> list[dict[str, Any]]:
+    attachments = message.attachments
     return [
         {
             "filename": one_line(name, 200),
-            "content_type": one_line(one["content_type"], 100),
-            "size": one["size"],
+            "content_type": one_line(one.content_type, 100),
+            "size": one.size,
         }
-        for one, name in zip(entries, unique_names(entries), strict=True)
+        for one, name in zip(attachments, unique_names(attachments), strict=True)
     ]

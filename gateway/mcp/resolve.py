@@ -15,7 +15,8 @@ from gateway.mcp.arguments import Id, ref_of
 from gateway.mcp.toolbox import Call
 from gateway.records.drafts import Draft
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Row, Tx
+from gateway.records.mail import Thread
+from gateway.store.engine import Tx
 from gateway.store.queries.inboxes import inboxes_in_reach
 from gateway.store.scope import Scope
 
@@ -41,10 +42,10 @@ async def message_of(call: Call[Any], given: Id | None, message: Id) -> tuple[st
     )
 
 
-async def thread_of(call: Call[Any], given: Id | None, thread: Id) -> Row:
-    """The thread row that is meant."""
+async def thread_of(call: Call[Any], given: Id | None, thread: Id) -> Thread:
+    """The thread that is meant."""
 
-    def read(tx: Tx) -> Row:
+    def read(tx: Tx) -> Thread:
         ref = ref_of(given)
         inbox = find_inbox(tx, call.scope, ref) if ref else None
         return find_thread(tx, call.scope, inbox, ref_of(thread) or "")
@@ -80,8 +81,8 @@ def _inbox(tx: Tx, scope: Scope, ref: str | None) -> Inbox:
 def _message(tx: Tx, scope: Scope, inbox: str | None, otherwise: str | None, ref: str) -> tuple[str, str]:
     if inbox is None:
         try:
-            row = find_message(tx, scope, ref)
-            return row["inbox_id"], row["id"]
+            message = find_message(tx, scope, ref)
+            return message.inbox_id, message.id
         except NotFound:
             if not (otherwise or scope.inbox):
                 raise

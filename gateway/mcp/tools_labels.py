@@ -52,13 +52,11 @@ async def _change(call: Call[SetLabels], message: str | None, thread: str | None
     change = Change(add=args.add or (), remove=args.remove or ())
     if message is not None:
         inbox, ulid = await message_of(call, args.inbox_id, message)
-        row = await relabel.change_labels(call.core, call.scope, inbox, ulid, change)
-        shown, labels = f"msg_{ulid}", row["labels"]
+        changed = await relabel.change_labels(call.core, call.scope, inbox, ulid, change)
+        shown, labels = f"msg_{ulid}", changed.labels
     else:
         found = await thread_of(call, args.inbox_id, thread or "")
-        row, labels = await relabel.change_thread(
-            call.core, call.scope, found["inbox_id"], found["id"], change
-        )
-        shown = f"thr_{row['id']}"
+        _, labels = await relabel.change_thread(call.core, call.scope, found.inbox_id, found.id, change)
+        shown = found.public_id
     words = ", ".join(one_line(label, 64) for label in labels) or "none"
     return Answer(f"Labels of {shown}: {words}.", {"id": shown, "labels": list(labels)})

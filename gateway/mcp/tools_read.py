@@ -55,7 +55,6 @@ async def check_inbox(call: Call[CheckInbox]) -> Answer:
     kind = "Messages" if args.include_sent else "Unread messages" if args.unread_only else "Messages received"
     return listing_answer(
         f"{kind} in {inbox.address}",
-        found.rows,
         found,
         wanted,
         "check_inbox with page={page} shows older ones.",
@@ -78,13 +77,13 @@ async def read_message(call: Call[ReadMessage]) -> Answer:
     that."""
     args = call.args
     inbox, ulid = await message_of(call, args.inbox_id, args.message_id)
-    row = await messages.get_message(call.core, call.scope, inbox, ulid)
+    mail = await messages.get_message(call.core, call.scope, inbox, ulid)
     fence = Fence()
-    text, data = whole(row, fence, full=args.full, offset=args.offset)
+    text, data = whole(mail, fence, full=args.full, offset=args.offset)
     tail = []
     if data["text_next"] is not None:
         tail.append(f"read_message with offset={data['text_next']} goes on.")
-    if not args.full and body_of(row, full=False).strip() != body_of(row, full=True).strip():
+    if not args.full and body_of(mail.texts, full=False).strip() != body_of(mail.texts, full=True).strip():
         tail.append("The quoted history is left out; full=true shows it.")
     if data["untrusted"]["attachments"]:
         tail.append("read_attachment shows the text of an attachment.")
@@ -109,14 +108,14 @@ async def read_attachment(call: Call[ReadAttachment]) -> Answer:
     except Invalid as error:
         error.field, error.fix = "filename", "tell your user that the file has to be opened by a person"
         raise
-    part = cut(str(found.facts.get("parsed_text") or ""), args.offset, READ_CHARACTERS)
+    part = cut(found.text, args.offset, READ_CHARACTERS)
     fence = Fence()
     body = fence.around(part.text)
     data = {
         "message_id": f"msg_{ulid}",
-        "content_type": one_line(found.facts["content_type"], 100),
-        "size": found.facts["size"],
-        "method": found.facts["extraction_method"],
+        "content_type": one_line(found.attachment.content_type, 100),
+        "size": found.attachment.size,
+        "method": found.method,
         "text_start": part.start,
         "text_next": part.next,
         "text_total": part.total,
@@ -172,5 +171,5 @@ async def search_messages(call: Call[SearchMessages]) -> Answer:
         error.message = error.message.replace("q takes", "query takes", 1)
         raise
     return listing_answer(
-        "Messages found", found.rows, found, wanted, "The same search with page={page} shows older ones."
+        "Messages found", found, wanted, "The same search with page={page} shows older ones."
     )

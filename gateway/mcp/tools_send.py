@@ -27,7 +27,7 @@ from gateway.mcp.idempotency import send_once
 from gateway.mcp.resolve import inbox_of, message_of
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Row
+from gateway.records.mail import Mail
 
 box = Toolbox()
 
@@ -177,7 +177,7 @@ def accepted(call: Call[Any], inbox: Inbox, sent: Sent) -> Answer:
     )
 
 
-async def _original(call: Call[Any], inbox_id: int | str | None, message: int | str) -> tuple[Inbox, Row]:
+async def _original(call: Call[Any], inbox_id: int | str | None, message: int | str) -> tuple[Inbox, Mail]:
     inbox_ulid, ulid = await message_of(call, inbox_id, message)
-    row = await messages.get_message(call.core, call.scope, inbox_ulid, ulid)
-    return await inbox_of(call, inbox_ulid), row
+    mail = await messages.get_message(call.core, call.scope, inbox_ulid, ulid)
+    return await inbox_of(call, inbox_ulid), mail

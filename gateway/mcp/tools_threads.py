@@ -12,7 +12,8 @@ from gateway.mcp.mail_view import THREAD_CHARACTERS, body_of, whole
 from gateway.mcp.resolve import inbox_of, thread_of
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
 from gateway.mcp.untrusted_text import Fence, one_line
-from gateway.store.engine import Row
+from gateway.records.ids import public_id
+from gateway.records.mail import ListedThread, Mail
 from gateway.store.listing import Filter
 
 box = Toolbox()
@@ -43,7 +44,7 @@ async def list_threads(call: Call[ListThreads]) -> Answer:
     following = page + 1 if wanted.offset + len(found.rows) < found.total else None
     fence = Fence()
     data: dict[str, Any] = {
-        "threads": [_thread(row) for row in found.rows],
+        "threads": [_thread(listed) for listed in found.rows],
         "page": page,
         "total": found.total,
         "next_page": following,
@@ -72,40 +73,41 @@ class ReadThread(Arguments):
 async def read_thread(call: Call[ReadThread]) -> Answer:
     """Read a conversation, oldest message first: of each what is new in it, without the quoted history."""
     thread = await thread_of(call, call.args.inbox_id, call.args.thread_id)
-    row, found = await threads.get_thread(
-        call.core, call.scope, thread["inbox_id"], thread["id"], include=frozenset()
+    listed, found = await threads.get_thread(
+        call.core, call.scope, thread.inbox_id, thread.id, include=frozenset()
     )
     shown = found.rows[-_MESSAGES:]
     fence = Fence()
     parts = [
         whole(one, fence, full=False, most=most) for one, most in zip(shown, _shares(shown), strict=True)
     ]
-    head = f"Thread thr_{row['id']}: {len(shown)} of {found.total} messages, oldest first."
+    head = f"Thread {thread.public_id}: {len(shown)} of {found.total} messages, oldest first."
     if len(shown) < len(found.rows):
         head += " Older ones are left out; search_messages finds them."
     cut = [data["id"] for _, data in parts if data["text_next"] is not None]
     tail = [f"Cut short: {', '.join(cut)}; read_message shows each whole."] if cut else []
-    data = {"thread": _thread(row), "messages": [data for _, data in parts], "notice": fence.notice}
+    data = {"thread": _thread(listed), "messages": [data for _, data in parts], "notice": fence.notice}
     return Answer("\n".join([head, fence.notice, *(text for text, _ in parts), *tail]), data)
 
 
-def _shares(rows: list[Row]) -> list[int]:
+def _shares(mail: list[Mail]) -> list[int]:
     """How much of each body is shown: whole while all fit, else the newest first, and of each a little."""
     left = THREAD_CHARACTERS
     shares = []
-    for row in reversed(rows):
-        most = max(_LEAST, min(len(body_of(row, full=False)), left))
+    for one in reversed(mail):
+        most = max(_LEAST, min(len(body_of(one.texts, full=False)), left))
         shares.append(most)
         left -= most
     return shares[::-1]
 
 
-def _thread(row: Row) -> dict[str, Any]:
+def _thread(listed: ListedThread) -> dict[str, Any]:
+    thread = listed.thread
     return {
-        "id": f"thr_{row['id']}",
-        "inbox_id": f"inb_{row['inbox_id']}",
-        "message_count": row["message_count"] - row["hidden_count"],
-        "last_message_at": to_seconds(row["timestamp"]),
-        "unread": "unread" in row.get("labels", []),
-        "untrusted": {"subject": one_line(row["subject"])},
+        "id": thread.public_id,
+        "inbox_id": public_id("inb", thread.inbox_id),
+        "message_count": thread.shown_count,
+        "last_message_at": to_seconds(thread.timestamp),
+        "unread": "unread" in listed.labels,
+        "untrusted": {"subject": one_line(thread.subject)},
     }

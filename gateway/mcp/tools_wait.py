@@ -52,9 +52,9 @@ async def wait_for_email(call: Call[WaitForEmail]) -> Answer:
     inbox = await inbox_of(call, args.inbox_id)
     seconds = within(args.timeout, 1, int(MAX_WAIT))
     async with _beating(call, seconds):
-        row = await wait_for(call.core, call.scope, inbox.id, match, since, seconds)
+        mail = await wait_for(call.core, call.scope, inbox.id, match, since, seconds)
     again = since if isinstance(since, str) else to_seconds(began if since is None else since)
-    if row is None:
+    if mail is None:
         data: dict[str, Any] = {"found": False, "inbox_id": f"inb_{inbox.id}", "since": again}
         return Answer(
             f"No email that matches came to {inbox.address} within {seconds} seconds. To go on waiting without "
@@ -62,7 +62,7 @@ async def wait_for_email(call: Call[WaitForEmail]) -> Answer:
             data,
         )
     fence = Fence()
-    text, message = whole(row, fence, full=False)
+    text, message = whole(mail, fence, full=False)
     return Answer(
         "\n".join(["An email came.", fence.notice, text]),
         {"found": True, "message": message, "since": again, "notice": fence.notice},

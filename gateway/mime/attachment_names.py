@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+
+from gateway.mime.types import Attachment
 
 _TYPES = mimetypes.MimeTypes(
     filenames=()
@@ -12,14 +13,14 @@ _TYPES = mimetypes.MimeTypes(
 _TYPES.add_type("message/rfc822", ".eml")
 
 
-def unique_names(attachments: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A name for each entry of ``attachments_json``, in order and all different.
+def unique_names(attachments: Iterable[Attachment]) -> list[str]:
+    """A name for each attachment of a message, in order and all different.
 
     A name that comes again gets a number (``a.pdf``, ``a (2).pdf``); a part without one is called after its
     place and type (``attachment-3.png``). The same message always gives the same names.
     """
     given = [
-        one["filename"] or f"attachment-{number}{_TYPES.guess_extension(one['content_type'] or '') or ''}"
+        one.filename or f"attachment-{number}{_TYPES.guess_extension(one.content_type or '') or ''}"
         for number, one in enumerate(attachments, 1)
     ]
     taken = set(given)

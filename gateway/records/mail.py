@@ -12,13 +12,25 @@ import msgspec
 from gateway.mime.types import Address, Attachment, AuthVerdict
 from gateway.records.base import Record
 
+Place = tuple[int, int]
+"""Where a message comes in the order of its inbox: (timestamp, seq)."""
+
 Direction = Literal["inbound", "outbound"]
 MessageStatus = Literal["received", "queued", "sent", "delivered", "bounced", "rejected", "complained"]
+
+
+class ReadAttachment(Attachment, frozen=True, kw_only=True, omit_defaults=True):
+    """An attachment, and what was read in it: how and, if there is any, the text. None: it was not read yet."""
+
+    extraction_method: str | None = None
+    parsed_text: str | None = None
+
 
 _people = msgspec.json.Decoder(list[Address]).decode
 _person = msgspec.json.Decoder(Address).decode
 _texts = msgspec.json.Decoder(list[str]).decode
 _attachments = msgspec.json.Decoder(list[Attachment]).decode
+_read_attachments = msgspec.json.Decoder(list[ReadAttachment]).decode
 _headers = msgspec.json.Decoder(dict[str, str]).decode
 _auth = msgspec.json.Decoder(AuthVerdict).decode
 
@@ -97,6 +109,11 @@ class MessageItem(Record, frozen=True):
     def attachments(self) -> list[Attachment]:
         """What the message has attached."""
         return attachments(self.attachments_json)
+
+    @property
+    def attachments_to_read(self) -> list[ReadAttachment]:
+        """The same, to be given what was read in them."""
+        return [] if self.attachments_json == "[]" else _read_attachments(self.attachments_json)
 
 
 class Message(MessageItem, frozen=True):

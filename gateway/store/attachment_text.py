@@ -7,14 +7,15 @@ holds for ever: a message that is moved, or indexed anew, is not read again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+
+import msgspec
 
 from gateway.extract.types import Extracted
 from gateway.mime.types import Attachment
-from gateway.store.engine import Row, Tx
-from gateway.store.json_columns import load
+from gateway.records.mail import AttachmentText, MessageItem, ReadAttachment
+from gateway.store.engine import Tx
+from gateway.store.sql import sql
 
-Facts = dict[str, Any]
 _MANY = 500
 
 
@@ -47,23 +48,23 @@ def known_texts(tx: Tx, inbox_id: str, attachment_ids: Sequence[str]) -> dict[st
     return known
 
 
-def add_attachments(tx: Tx, rows: Sequence[Row]) -> None:
-    """Give each message row its ``attachments``: the entries of ``attachments_json``, those that were read with
-    ``extraction_method``, and ``parsed_text`` where there is text."""
-    by_id: dict[str, dict[str, Facts]] = {}
-    for row in rows:
-        row["attachments"] = load(row["attachments_json"]) if row["attachments_json"] != "[]" else []
-        if row["attachments"]:
-            by_id[row["id"]] = {one["id"]: one for one in row["attachments"]}
-    if not by_id:
-        return
-    marks = ", ".join("?" * len(by_id))
-    for found in tx.rows(
-        f"SELECT message_id, attachment_id, method, text FROM attachment_text WHERE message_id IN ({marks})",  # noqa: S608
-        *by_id,
-    ):
-        facts = by_id[found["message_id"]].get(found["attachment_id"])
-        if facts is not None:
-            facts["extraction_method"] = found["method"]
-            if found["text"] is not None:
-                facts["parsed_text"] = found["text"]
+def read_attachments(tx: Tx, messages: Sequence[MessageItem]) -> dict[str, list[ReadAttachment]]:
+    """The attachments of messages with what was read in them, by message id."""
+    found = {one.id: one.attachments_to_read for one in messages}
+    attaching = [message_id for message_id, files in found.items() if files]
+    if not attaching:
+        return found
+    marks = ", ".join("?" * len(attaching))
+    texts = {
+        (one.message_id, one.attachment_id): one
+        for one in sql(tx).all(AttachmentText, f"WHERE message_id IN ({marks})", *attaching)
+    }
+    for message_id in attaching:
+        found[message_id] = [_read(one, texts.get((message_id, one.id))) for one in found[message_id]]
+    return found
+
+
+def _read(one: ReadAttachment, found: AttachmentText | None) -> ReadAttachment:
+    if found is None:
+        return one
+    return msgspec.structs.replace(one, extraction_method=found.method, parsed_text=found.text)

@@ -151,10 +151,13 @@ class Sql:
         found = self._execute(f"SELECT {shape.columns} FROM {kind.table} {rest}", args).fetchone()  # noqa: S608
         return None if found is None else shape.make(found, self._sealer)
 
-    def all(self, kind: type[R], rest: str = "", *args: object) -> list[R]:
-        """The records of ``SELECT … FROM its table`` and ``rest`` (``JOIN``, ``WHERE``, ``ORDER BY``, ``LIMIT``)."""
+    def all(self, kind: type[R], rest: str = "", *args: object, source: str | None = None) -> list[R]:
+        """The records of ``SELECT … FROM its table`` and ``rest`` (``JOIN``, ``WHERE``, ``ORDER BY``, ``LIMIT``).
+
+        ``source``: the tables of FROM, where its own is not the first.
+        """
         shape = shape_of(kind)
-        query = f"SELECT {shape.columns} FROM {kind.table} {rest}"  # noqa: S608
+        query = f"SELECT {shape.columns} FROM {source or kind.table} {rest}"  # noqa: S608
         return [shape.make(row, self._sealer) for row in self._execute(query, args).fetchall()]
 
     @overload

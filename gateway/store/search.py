@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
-from gateway.store.engine import Row, Tx
+from gateway.records.mail import MessageItem
+from gateway.store.engine import Tx
+from gateway.store.like import containing
+from gateway.store.sql import sql
 
 MAX_QUERY = 1000
 COUNTED = 5_000
@@ -29,6 +32,8 @@ _CJK = re.compile(
 Order = Literal["rank", "newest", "oldest"]
 Column = Literal["subject", "people", "body"]
 _COLUMNS: tuple[Column, ...] = get_args(Column)
+# CROSS JOIN keeps SQLite's planner from asking the full-text index once for every message of the inbox
+_SOURCE = "message_search CROSS JOIN message"
 
 
 def folded(text: str) -> str:
@@ -53,35 +58,69 @@ def terms_of(query: str) -> list[str]:
     return [one for one in dict.fromkeys(found) if _WORD.search(one)][:_MAX_TERMS]
 
 
-def search(
+def found_messages(
     tx: Tx,
     query: str,
     *,
-    columns: str,
     where: str,
     args: list[object],
     order: Order,
     limit: int,
-    offset: int = 0,
-    within: Collection[Column] = (),
-) -> tuple[list[Row], int]:
-    """Message rows (``columns`` of table message) that hold every term, and how many there are in all.
+    offset: int,
+    within: Collection[Column],
+) -> tuple[list[MessageItem], int]:
+    """Messages that hold every term, and how many there are in all.
 
     The count stops at ``COUNTED`` + 1. ``where``/``args`` narrow table ``message`` (scope and filters), ``within``
-    where the terms may stand. A query without a usable term finds nothing.
+    where the terms may be. A query without a usable term finds nothing.
     """
+    hits = _search(tx, query, where, args, order, within)
+    if hits is None:
+        return [], 0
+    messages = sql(tx).all(
+        MessageItem, f"{hits.rest} LIMIT ? OFFSET ?", *hits.args, limit, offset, source=_SOURCE
+    )
+    return messages, hits.total
+
+
+def found_thread_ids(
+    tx: Tx, query: str, *, where: str, args: list[object], order: Order, limit: int
+) -> list[str]:
+    """The threads of the ``limit`` best messages that hold every term, each once, the best first."""
+    hits = _search(tx, query, where, args, order, ())
+    if hits is None:
+        return []
+    rows = sql(tx).rows(
+        f"SELECT message.thread_id FROM {_SOURCE} {hits.rest} LIMIT ?",  # noqa: S608
+        *hits.args,
+        limit,
+    )
+    return list(dict.fromkeys(row["thread_id"] for row in rows))
+
+
+class _Hits(NamedTuple):
+    """How many messages match, and what follows ``SELECT … FROM _SOURCE`` to read them."""
+
+    total: int
+    rest: str
+    args: list[object]
+
+
+def _search(
+    tx: Tx, query: str, where: str, args: list[object], order: Order, within: Collection[Column]
+) -> _Hits | None:
     terms = terms_of(query)
     if tx.postgres:
         terms = list(dict.fromkeys(filter(None, map(folded, terms))))
     if not terms:
-        return [], 0
+        return None
     asked = [one for one in _COLUMNS if one in within or not within]
     match, values = _match(tx, terms, asked)
-    rows, total = _run(tx, match, values, columns, where, args, order, limit, offset)
-    if not total and any(_CJK.search(one) for one in terms):
+    hits = _count(tx, match, values, where, args, order)
+    if hits is None and any(_CJK.search(one) for one in terms):
         match, values = _substrings(terms, asked)
-        rows, total = _run(tx, match, values, columns, where, args, order, limit, offset, ranked=False)
-    return rows, total
+        hits = _count(tx, match, values, where, args, order, ranked=False)
+    return hits
 
 
 def _match(tx: Tx, terms: list[str], columns: Sequence[Column]) -> tuple[str, list[object]]:
@@ -100,35 +139,27 @@ def _match(tx: Tx, terms: list[str], columns: Sequence[Column]) -> tuple[str, li
 def _substrings(terms: list[str], columns: Sequence[Column]) -> tuple[str, list[object]]:
     sql, values = [], list[object]()
     for one in terms:
-        pattern = "%" + one.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
         places = " OR ".join(f"lower(message_search.{name}) LIKE ? ESCAPE '!'" for name in columns)
         sql.append(f"({places})")
-        values += [pattern] * len(columns)
+        values += [containing(one)] * len(columns)
     return " AND ".join(sql), values
 
 
-def _run(
+def _count(
     tx: Tx,
     match: str,
     values: list[object],
-    columns: str,
     where: str,
     args: list[object],
     order: Order,
-    limit: int,
-    offset: int,
     *,
     ranked: bool = True,
-) -> tuple[list[Row], int]:
-    # CROSS JOIN keeps SQLite's planner from asking the full-text index once for every message of the inbox
-    source = (
-        "FROM message_search CROSS JOIN message "
-        f"WHERE message.seq = message_search.rowid AND {match} AND {where}"
-    )
-    counted = f"SELECT count(*) FROM (SELECT 1 {source} LIMIT {COUNTED + 1}) AS few"  # noqa: S608
-    total = int(tx.value(counted, *values, *args))
+) -> _Hits | None:
+    matching = f"WHERE message.seq = message_search.rowid AND {match} AND {where}"
+    counted = f"SELECT count(*) FROM (SELECT 1 FROM {_SOURCE} {matching} LIMIT {COUNTED + 1}) AS few"  # noqa: S608
+    total = int(sql(tx).value(counted, *values, *args))
     if not total:
-        return [], 0
+        return None
     by, rank_values = "message.timestamp DESC, message.seq DESC", list[object]()
     if order == "oldest":
         by = "message.timestamp ASC, message.seq ASC"
@@ -142,12 +173,4 @@ def _run(
             rank_values = values[:1]
         else:
             by = f"bm25(message_search, 8.0, 4.0, 1.0), {by}"
-    rows = tx.rows(
-        f"SELECT {columns} {source} ORDER BY {by} LIMIT ? OFFSET ?",
-        *values,
-        *args,
-        *rank_values,
-        limit,
-        offset,
-    )
-    return rows, total
+    return _Hits(total, f"{matching} ORDER BY {by}", [*values, *args, *rank_values])

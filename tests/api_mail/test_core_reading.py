@@ -12,8 +12,9 @@ from gateway.core import errors
 from gateway.core.mail.messages import get_message, get_messages, list_messages
 from gateway.core.mail.search import search_messages, search_threads
 from gateway.core.mail.threads import get_thread, list_threads
+from gateway.records.mail import ListedMessage, ListedThread
 from gateway.store import index, threads
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.listing import Filter, Listing, Window
 from gateway.store.scope import Scope
@@ -24,8 +25,10 @@ pytestmark = pytest.mark.anyio
 ALL = Filter()
 
 
-def subjects(listing: Listing[Row]) -> list[str]:
-    return [row["subject"] for row in listing.rows]
+def subjects(listing: Listing[ListedMessage] | Listing[ListedThread]) -> list[str]:
+    return [
+        one.thread.subject if isinstance(one, ListedThread) else one.message.subject for one in listing.rows
+    ]
 
 
 async def test_newest_first_with_total_and_labels_in_one_go(shelf: Shelf) -> None:
@@ -35,8 +38,8 @@ async def test_newest_first_with_total_and_labels_in_one_go(shelf: Shelf) -> Non
     got = await list_messages(shelf.core(), shelf.scope, "bot@postern.test", ALL, Window())
     assert subjects(got) == [f"mail {n}" for n in range(24, 4, -1)]
     assert got.total == 25
-    assert got.rows[0]["labels"] == ["received", "unread", "urgent"]
-    assert got.rows[1]["labels"] == ["received"]
+    assert got.rows[0].labels == ["received", "unread", "urgent"]
+    assert got.rows[1].labels == ["received"]
     last = await list_messages(shelf.core(), shelf.scope, inbox.id, ALL, Window(offset=20))
     assert subjects(last) == [f"mail {n}" for n in range(4, -1, -1)]
     assert last.next is None
@@ -54,8 +57,8 @@ async def test_keyset_paging_under_inserts_and_deletes_repeats_and_hides_nothing
     for n in range(60):
         shelf.put(inbox, mail(n), at=BASE + dice.randrange(12) * 1000)  # many share one time
     before = {
-        row["id"]
-        for row in (await list_messages(shelf.core(), shelf.scope, inbox.id, ALL, Window(limit=100))).rows
+        one.message.id
+        for one in (await list_messages(shelf.core(), shelf.scope, inbox.id, ALL, Window(limit=100))).rows
     }
     shown: list[str] = []
     dropped: set[str] = set()
@@ -63,7 +66,7 @@ async def test_keyset_paging_under_inserts_and_deletes_repeats_and_hides_nothing
     fresh = 1000
     while True:
         page = await list_messages(shelf.core(), shelf.scope, inbox.id, ALL, window)
-        shown += [row["id"] for row in page.rows]
+        shown += [one.message.id for one in page.rows]
         if page.next is None:
             break
         for _ in range(dice.randrange(4)):
@@ -102,9 +105,9 @@ async def test_ids_in_every_form_and_the_newest_of_one_message_id(shelf: Shelf) 
         "%3Cabc%2Fdef%2Bgh=%2541@far.example%3E",
     ]
     for form in forms:
-        row = await get_message(shelf.core(), shelf.scope, "bot@postern.test", form)
-        assert row["id"] == new.message_id, form
-        assert row["text"].strip() == "new"
+        found = await get_message(shelf.core(), shelf.scope, "bot@postern.test", form)
+        assert found.message.id == new.message_id, form
+        assert (found.texts.text or "").strip() == "new"
     for nonsense in ("", "msg_", "9" * 400, "<>", "\x00", "msg_" + "z" * 26, "x" * 5000, "-1", "²"):
         with pytest.raises(errors.NotFound):
             await get_message(shelf.core(), shelf.scope, inbox.id, nonsense)
@@ -129,9 +132,8 @@ async def test_scopes(shelf: Shelf) -> None:
     assert (await list_threads(core, shelf.scope, None, ALL, Window())).total == 2
     assert (await list_threads(core, narrow, None, ALL, Window())).total == 1
     podded = Scope(shelf.organization, pod=mine.pod_id)
-    assert [row["inbox_id"] for row in (await list_threads(core, podded, None, ALL, Window())).rows] == [
-        mine.id
-    ]
+    listed = await list_threads(core, podded, None, ALL, Window())
+    assert [one.thread.inbox_id for one in listed.rows] == [mine.id]
     blind = Scope(shelf.organization, permissions=frozenset({"inbox_read"}))
     with pytest.raises(errors.Forbidden):
         await list_messages(core, blind, mine.id, ALL, Window())
@@ -187,9 +189,9 @@ async def test_substring_filters_take_hostile_text(shelf: Shelf) -> None:
     )
     shelf.put(inbox, mail(2, sender="Bea <bea@far.example>", subject="500 offXnow"), at=BASE + 1)
 
-    async def found(**wanted: Any) -> list[str]:
+    async def found(**wanted: Any) -> list[str | None]:
         got = await list_messages(shelf.core(), shelf.scope, inbox.id, Filter(**wanted), Window())
-        return [row["from_email"] for row in got.rows]
+        return [one.message.from_email for one in got.rows]
 
     assert await found(subject=("50% OFF_",)) == ["o_n@far.example"]
     assert await found(senders=("o_N@",)) == ["o_n@far.example"]
@@ -227,16 +229,16 @@ async def test_threads_come_whole_oldest_first_and_page_to_older(shelf: Shelf) -
     first = shelf.put(inbox, mail(0), at=BASE)
     for n in range(1, 6):
         shelf.put(inbox, mail(n, more=f"In-Reply-To: <m{n - 1}@far.example>\r\n"), at=BASE + n)
-    row, listing = await get_thread(shelf.core(), shelf.scope, None, f"thr_{first.thread_id}")
-    assert [one["subject"] for one in listing.rows] == [f"mail {n}" for n in range(6)]
-    assert row["message_count"] == listing.total == 6
-    assert row["labels"] == ["received", "unread"]
+    thread, listing = await get_thread(shelf.core(), shelf.scope, None, f"thr_{first.thread_id}")
+    assert [one.message.subject for one in listing.rows] == [f"mail {n}" for n in range(6)]
+    assert thread.thread.message_count == listing.total == 6
+    assert thread.labels == ["received", "unread"]
     _, page = await get_thread(shelf.core(), shelf.scope, inbox.id, first.thread_id, Window(limit=4))
-    assert [one["subject"] for one in page.rows] == [f"mail {n}" for n in range(2, 6)]
+    assert [one.message.subject for one in page.rows] == [f"mail {n}" for n in range(2, 6)]
     _, page = await get_thread(
         shelf.core(), shelf.scope, inbox.id, first.thread_id, Window(limit=4, position=page.next)
     )
-    assert [one["subject"] for one in page.rows] == ["mail 0", "mail 1"]
+    assert [one.message.subject for one in page.rows] == ["mail 0", "mail 1"]
     assert page.next is None
 
 
@@ -246,7 +248,7 @@ async def test_batch_get_keeps_the_order_and_leaves_out_strangers(shelf: Shelf) 
     got = await get_messages(
         shelf.core(), shelf.scope, inbox.id, [b.message_id, "nothing", "<m1@far.example>", b.message_id]
     )
-    assert [row["id"] for row in got] == [b.message_id, a.message_id]
+    assert [one.message.id for one in got] == [b.message_id, a.message_id]
     with pytest.raises(errors.Invalid):
         await get_messages(shelf.core(), shelf.scope, inbox.id, ["x"] * 101)
 

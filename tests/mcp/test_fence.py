@@ -7,6 +7,7 @@ import pytest
 from gateway.mcp.arguments import addresses
 from gateway.mcp.mail_view import authentication, cut
 from gateway.mcp.untrusted_text import Fence, clean, one_line
+from gateway.mime.types import AuthVerdict
 
 
 def test_a_mail_cannot_close_the_fence() -> None:
@@ -69,12 +70,12 @@ def test_addresses_however_a_model_writes_them(given: list[str] | str | None, wa
 @pytest.mark.parametrize(
     ("found", "verdict"),
     [
-        ('{"spf":"pass","dkim":"pass","dmarc":"pass"}', "verified"),
-        ('{"spf":"pass","dkim":"none","dmarc":"fail"}', "failed"),
-        ('{"spf":"softfail","dkim":"none","dmarc":"none"}', "failed"),
-        ('{"spf":"pass","dkim":"none","dmarc":"none"}', "unverified"),
-        (None, "unverified"),
+        (AuthVerdict(spf="pass", dkim="pass", dmarc="pass"), "verified"),
+        (AuthVerdict(spf="pass", dkim="none", dmarc="fail"), "failed"),
+        (AuthVerdict(spf="softfail", dkim="none", dmarc="none"), "failed"),
+        (AuthVerdict(spf="pass", dkim="none", dmarc="none"), "unverified"),
+        (AuthVerdict(), "unverified"),
     ],
 )
-def test_the_verdict_on_a_sender(found: str | None, verdict: str) -> None:
-    assert authentication({"auth_json": found})["verdict"] == verdict
+def test_the_verdict_on_a_sender(found: AuthVerdict, verdict: str) -> None:
+    assert authentication(found)["verdict"] == verdict

@@ -19,6 +19,7 @@ from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
 from gateway.store.engine import Store
 from gateway.store.ids import new_ulid, now_us
+from gateway.store.queries.messages import unscoped_mail
 from mailserver.base import MailServerError, Submission
 from mailserver.embedded.settings import Smarthost
 from tests.databases import database_url
@@ -148,7 +149,8 @@ async def test_reply_marks_the_original_answered(tmp_path: Path) -> None:
             )
 
         await r.core.store.write(write)
-        original = (await r.rows("SELECT *, NULL AS text, NULL AS html FROM message WHERE id = ?", ulid))[0]
+        original = await r.core.store.read(lambda tx: unscoped_mail(tx, ulid))
+        assert original is not None
         await reply(r.core, SCOPE, agent, original, ReplyRequest(text="!"))
 
         def flags(client: IMAPClient) -> Any:

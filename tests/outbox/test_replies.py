@@ -13,9 +13,11 @@ from gateway.core.sending.reply import ReplyRequest, forward, reply
 from gateway.mime.attachments import safe_filename
 from gateway.mime.types import OutgoingAttachment
 from gateway.records.inboxes import Inbox
+from gateway.records.mail import Mail
 from gateway.store import index, threads
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import derived_ulid, now_us
+from gateway.store.queries.messages import unscoped_mail
 from tests.outbox.rig import SCOPE, Rig, rig
 
 pytestmark = pytest.mark.anyio
@@ -27,7 +29,7 @@ MAIL = (
 )
 
 
-async def _received(r: Rig, inbox: Inbox, raw: bytes = MAIL) -> Row:
+async def _received(r: Rig, inbox: Inbox, raw: bytes = MAIL) -> Mail:
     parsed = await r.core.parser.parse(raw)
     ulid = derived_ulid(now_us(), inbox.id, parsed.identity)
 
@@ -38,12 +40,13 @@ async def _received(r: Rig, inbox: Inbox, raw: bytes = MAIL) -> Row:
         threads.refresh(tx, thread, now_us())
 
     await r.core.store.write(write)
-    rows = await r.rows(
-        "SELECT message.*, message_body.text, message_body.html FROM message "
-        "JOIN message_body ON message_body.message_id = message.id WHERE id = ?",
-        ulid,
-    )
-    return rows[0]
+    return await _mail(r, ulid)
+
+
+async def _mail(r: Rig, ulid: str) -> Mail:
+    mail = await r.core.store.read(lambda tx: unscoped_mail(tx, ulid))
+    assert mail is not None
+    return mail
 
 
 async def _wire(r: Rig, message_id: str) -> str:
@@ -55,7 +58,7 @@ async def test_reply(tmp_path: Path) -> None:
         inbox = await r.inbox()
         original = await _received(r, inbox)
         sent = await reply(r.core, SCOPE, inbox, original, ReplyRequest(text="fine"))
-        assert sent.thread_id == original["thread_id"]
+        assert sent.thread_id == original.message.thread_id
         assert set(await r.states(sent.message_id)) == {"ann@world.test", "sent"}
         wire = await _wire(r, sent.message_id)
         assert "Subject: Re: Plan\r\n" in wire
@@ -85,7 +88,7 @@ async def test_reply_to_a_mail_without_an_id_keeps_the_thread(tmp_path: Path) ->
         inbox = await r.inbox()
         original = await _received(r, inbox, b"From: ann@world.test\r\nSubject: x\r\n\r\nhello\r\n")
         sent = await reply(r.core, SCOPE, inbox, original, ReplyRequest(text="fine"))
-        assert sent.thread_id == original["thread_id"]
+        assert sent.thread_id == original.message.thread_id
         assert "In-Reply-To" not in await _wire(r, sent.message_id)
 
 
@@ -129,13 +132,7 @@ async def test_forward_takes_attachments_along_and_starts_a_thread(tmp_path: Pat
                 ],
             ),
         )
-        original = (
-            await r.rows(
-                "SELECT message.*, message_body.text, message_body.html FROM message "
-                "JOIN message_body ON message_body.message_id = message.id WHERE id = ?",
-                first.message_id,
-            )
-        )[0]
+        original = await _mail(r, first.message_id)
         sent = await forward(r.core, SCOPE, inbox, original, ReplyRequest(to=["zoe@world.test"], text="fyi"))
         assert sent.thread_id != first.thread_id
         row = (await r.rows("SELECT * FROM message WHERE id = ?", sent.message_id))[0]
@@ -159,7 +156,7 @@ async def test_text_that_decodes_to_an_encoded_word_stays_text(tmp_path: Path) -
     async with rig(tmp_path, start=False) as r:
         inbox = await r.inbox()
         original = await _received(r, inbox, raw)
-        assert original["subject"] == inner
+        assert original.message.subject == inner
         files = [OutgoingAttachment(filename=inner, content_type="text/csv", content=b"a,b")]
         request = ReplyRequest(text="fine", attachments=files)
         one = await reply(r.core, SCOPE, inbox, original, request, reply_all=True)

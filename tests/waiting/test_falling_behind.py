@@ -27,14 +27,14 @@ async def test_more_mail_than_a_stream_holds(tmp_path: Path, monkeypatch: pytest
         told = []
         async with aclosing(wanted.arrivals()) as found:
             received(shelf, core.events, inbox, mail(0))
-            told.append((await anext(found))["subject"])
+            told.append((await anext(found)).message.subject)
             (stream,) = core.live._streams
             for number in range(1, 40):
                 received(shelf, core.events, inbox, mail(number))
             with anyio.fail_after(20):
                 await stream.lost.wait()  # nobody reads: more came than it holds
                 while len(told) < 40:
-                    told.append((await anext(found))["subject"])
+                    told.append((await anext(found)).message.subject)
             assert told == [f"mail {number}" for number in range(40)]
             assert list(core.live.open) == [f"wait:{shelf.organization}"]
             core.live.closing.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -14,7 +15,8 @@ from gateway.core.access import reads
 from gateway.core.mail.label_log import list_label_changes
 from gateway.core.webhooks.event_log import list_events
 from gateway.core.webhooks.webhooks import EVENT_TYPES
-from gateway.store.engine import Row
+from gateway.records.inboxes import Inbox
+from gateway.records.mail import LabelChange
 
 table = Table("events")
 
@@ -63,16 +65,16 @@ class LabelEvent(msgspec.Struct):
     created_at: str
 
 
-def _label_event(row: Row) -> LabelEvent:
-    at = iso_of(row["created_at"])
+def _label_event(inbox: Inbox, change: LabelChange) -> LabelEvent:
+    at = iso_of(change.created_at)
     return LabelEvent(
-        organization_id=f"org_{row['organization_id']}",
-        pod_id=f"pod_{row['pod_id']}",
-        inbox_id=f"inb_{row['inbox_id']}",
-        event_id=f"evt_{row['id']}",
-        event_type="label.added" if row["added"] else "label.removed",
-        message_id=f"msg_{row['message_id']}",
-        label=row["label"],
+        organization_id=f"org_{inbox.organization_id}",
+        pod_id=f"pod_{inbox.pod_id}",
+        inbox_id=inbox.public_id,
+        event_id=f"evt_{change.id}",
+        event_type="label.added" if change.added else "label.removed",
+        message_id=f"msg_{change.message_id}",
+        label=change.label,
         event_at=at,
         created_at=at,
     )
@@ -83,7 +85,7 @@ async def list_inbox_events(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     """Labels added and removed in an inbox, newest first; by the API or by a person's mail client."""
     paging = read_paging(call.query, call.core.secret)
     window = paging.window
-    found = await list_label_changes(
+    inbox, found = await list_label_changes(
         call.core,
         call.scope,
         call.ids["inbox_id"],
@@ -92,4 +94,4 @@ async def list_inbox_events(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
         position=window.position[0] if window.position else None,
         offset=window.offset,
     )
-    return answer(found, paging, "events", call.core.secret, _label_event)
+    return answer(found, paging, "events", call.core.secret, partial(_label_event, inbox))

@@ -9,21 +9,21 @@ from gateway.api.downloads import signed_url
 from gateway.api.routing import Call
 from gateway.api.times import iso_of
 from gateway.core.mail.attachments import Found
-from gateway.store.engine import Row
+from gateway.records.mail import Message
 
 PREFIX = "/api/v0"
 
 
-def raw_link(call: Call[Any, Any], row: Row) -> RawLink:
+def raw_link(call: Call[Any, Any], message: Message) -> RawLink:
     """The link to a whole message."""
-    url, expires = _url(call, "raw", row["id"], "")
-    return RawLink(f"msg_{row['id']}", row["size"], url, expires)
+    url, expires = _url(call, "raw", message.id, "")
+    return RawLink(message.public_id, message.size, url, expires)
 
 
 def file_link(call: Call[Any, Any], found: Found) -> AttachmentLink:
     """The metadata of an attachment with its link."""
-    url, expires = _url(call, found.kind, found.owner, found.facts["id"])
-    view = attachment(found.facts)
+    url, expires = _url(call, found.kind, found.owner, found.attachment.id)
+    view = attachment(found.attachment)
     return AttachmentLink(
         view.attachment_id,
         view.filename,

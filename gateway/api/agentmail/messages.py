@@ -68,8 +68,8 @@ async def search_messages(call: Call[NoBody, SearchQuery]) -> dict[str, Any]:
 @table.get(_ONE, also=[f"{_EVERYWHERE}/{{message_id}}"], access=reads("message_read"))
 async def get_message(call: Call[NoBody, NoQuery]) -> MessageView:
     """Get a message with its full content."""
-    row = await messages.get_message(call.core, call.scope, call.ids.get("inbox_id"), call.ids["message_id"])
-    return message_view(row)
+    mail = await messages.get_message(call.core, call.scope, call.ids.get("inbox_id"), call.ids["message_id"])
+    return message_view(mail)
 
 
 @table.patch(_ONE, access=changes("message_update", test="own"))
@@ -79,13 +79,11 @@ async def update_message(call: Call[LabelsBody, NoQuery]) -> MessageView:
     changed = await change_labels(
         call.core, call.scope, inbox_ref, call.ids["message_id"], call.body.change()
     )
-    labels = in_order(changed["labels"], call.body.labels)
-    if not call.scope.allows("message_read"):
-        view = message_view(changed, bodies=False)
-    else:
-        row = await messages.get_indexed(call.core, changed["id"])
-        view = message_view(row or changed, bodies=row is not None)
-    view.labels = labels
+    mail = None
+    if call.scope.allows("message_read"):
+        mail = await messages.get_indexed(call.core, changed.message.id)
+    view = message_view(mail or changed)
+    view.labels = in_order(changed.labels, call.body.labels)
     return view
 
 
@@ -98,27 +96,25 @@ async def delete_message(call: Call[NoBody, NoQuery]) -> None:
 @table.get(f"{_ONE}/raw", access=reads("message_read"))
 async def get_raw(call: Call[NoBody, NoQuery]) -> RawLink:
     """Get a link to the whole message as it stands on the mail server (.eml)."""
-    row = (
-        await messages.get_messages(
-            call.core, call.scope, call.ids["inbox_id"], [call.ids["message_id"]], strict=True
-        )
-    )[0]
-    return raw_link(call, row)
+    found = await messages.get_messages(
+        call.core, call.scope, call.ids["inbox_id"], [call.ids["message_id"]], strict=True
+    )
+    return raw_link(call, found[0].message)
 
 
 @table.post(f"{_ALL}/batch-get", access=reads("message_read"))
 async def batch_get(call: Call[BatchIds, NoQuery]) -> Batch:
     """Get up to 100 messages at once, without their bodies."""
     asked = call.body.message_ids
-    rows = await messages.get_messages(call.core, call.scope, call.ids["inbox_id"], asked)
-    return Batch(messages.MAX_BATCH, len(rows), [message_view(row, bodies=False) for row in rows])
+    found = await messages.get_messages(call.core, call.scope, call.ids["inbox_id"], asked)
+    return Batch(messages.MAX_BATCH, len(found), [message_view(one) for one in found])
 
 
 @table.post(f"{_ALL}/batch-update", access=changes("message_update", test="own"))
 async def batch_update(call: Call[BatchLabels, NoQuery]) -> BatchUpdated:
     """Change the labels of up to 100 messages at once."""
-    rows = await change_many(
+    changed = await change_many(
         call.core, call.scope, call.ids["inbox_id"], call.body.message_ids, call.body.change()
     )
-    updates = [Updated(f"msg_{row['id']}", in_order(row["labels"], call.body.labels)) for row in rows]
+    updates = [Updated(one.message.public_id, in_order(one.labels, call.body.labels)) for one in changed]
     return BatchUpdated(messages.MAX_BATCH, len(updates), updates)

@@ -113,13 +113,12 @@ async def forward(call: Call[SendBody, NoQuery]) -> Sent:
 async def _answer(call: Call[Any, Any], kind: str, *, reply_all: bool) -> Sent:
     core, body = call.core, call.body
     inbox = await core.store.read(lambda tx: find_inbox(tx, call.scope, call.ids["inbox_id"]))
-    original = (
-        await messages.get_messages(
-            core, call.scope, inbox.id, [call.ids["message_id"]], bodies=True, strict=True
-        )
-    )[0]
+    found = await messages.get_messages(
+        core, call.scope, inbox.id, [call.ids["message_id"]], texts=True, strict=True
+    )
 
     async def run(completion: Completion | None) -> Accepted:
+        original = found[0]
         request = ReplyRequest(
             to=as_list(body.to),
             cc=as_list(body.cc),
@@ -134,11 +133,11 @@ async def _answer(call: Call[Any, Any], kind: str, *, reply_all: bool) -> Sent:
             unsubscribe=bool(body.unsubscribe),
         )
         if kind == "forward":
-            if original["truncated"]:
-                await messages.fill_bodies(core, inbox, original)
+            if original.message.truncated:
+                original = await messages.with_whole_texts(core, inbox, original)
             return await replies.forward(core, call.scope, inbox, original, request, idempotency=completion)
         return await replies.reply(
             core, call.scope, inbox, original, request, reply_all=reply_all, idempotency=completion
         )
 
-    return await once(call, f"{kind} {inbox.id} {original['id']}", run)  # type: ignore[return-value]
+    return await once(call, f"{kind} {inbox.id} {found[0].message.id}", run)  # type: ignore[return-value]

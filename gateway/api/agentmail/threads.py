@@ -69,11 +69,11 @@ async def get_thread(call: Call[NoBody, PageQuery]) -> ThreadView:
     window = paging.window
     if call.query.limit is None and call.query.page_size is None and window.position is None:
         window = Window(threads.MAX_MESSAGES, ascending=False)
-    row, listing = await threads.get_thread(
+    thread, listing = await threads.get_thread(
         call.core, call.scope, call.ids.get("inbox_id"), call.ids["thread_id"], window
     )
     return ThreadView(
-        **thread_fields(row),
+        **thread_fields(thread),
         messages=[message_view(one) for one in listing.rows],
         count=len(listing.rows),
         limit=window.limit,
@@ -88,10 +88,10 @@ async def get_thread(call: Call[NoBody, PageQuery]) -> ThreadView:
 )
 async def update_thread(call: Call[LabelsBody, NoQuery]) -> ThreadUpdated:
     """Change the labels of every message of a thread."""
-    row, labels = await change_thread(
+    thread, labels = await change_thread(
         call.core, call.scope, call.ids.get("inbox_id"), call.ids["thread_id"], call.body.change()
     )
-    return ThreadUpdated(f"thr_{row['id']}", in_order(labels, call.body.labels))
+    return ThreadUpdated(thread.public_id, in_order(labels, call.body.labels))
 
 
 @table.delete(

@@ -1,4 +1,4 @@
-"""Rows of the index as the one superset JSON of both contracts (contracts: spec document and official SDKs).
+"""Mail as the one superset JSON of both contracts (contracts: spec document and official SDKs).
 
 Optional fields are ``null`` when there is nothing, as the spec document shows them; fields the SDKs require are
 never null.
@@ -6,16 +6,16 @@ never null.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from gateway.api.times import iso, iso_of
-from gateway.mime.types import Address
+from gateway.mime.types import Address, Attachment
 from gateway.records.drafts import Draft, DraftContent
 from gateway.records.ids import public_id
-from gateway.store.engine import Row
-from gateway.store.json_columns import load
+from gateway.records.mail import ListedMessage, ListedThread, Mail
 
 
 class AttachmentView(msgspec.Struct):
@@ -202,30 +202,20 @@ class DraftView(DraftItem):
     reply_all: bool
 
 
-def people(text: str) -> list[str]:
-    """``Name <a@b>`` of each address of a ``*_json`` column."""
-    if text == "[]":
-        return []
-    return [email if not name else str(Address(name, email)) for name, email in load(text)]
+def people(addresses: Iterable[Address]) -> list[str]:
+    """``Name <a@b>`` of each address."""
+    return [str(one) for one in addresses]
 
 
-def person(text: str | None) -> str:
-    """``Name <a@b>`` of ``from_json``; empty when the message names no sender."""
-    if text is None:
-        return ""
-    name, email = load(text)
-    return str(Address(name, email)) if name else str(email)
-
-
-def attachment(facts: dict[str, Any]) -> AttachmentView:
-    """One entry of ``attachments_json``."""
+def attachment(one: Attachment) -> AttachmentView:
+    """An attachment as lists show it."""
     return AttachmentView(
-        attachment_public(facts["id"]),
-        facts["filename"],
-        facts["size"],
-        facts["content_type"],
-        facts["content_disposition"],
-        facts["content_id"],
+        attachment_public(one.id),
+        one.filename,
+        one.size,
+        one.content_type,
+        one.content_disposition,
+        one.content_id,
     )
 
 
@@ -234,91 +224,88 @@ def attachment_public(ref: str) -> str:
     return ref if ref.startswith("att_") else f"att_{ref}"
 
 
-def _attachments(text: str) -> list[AttachmentView]:
-    return [] if text == "[]" else [attachment(one) for one in load(text)]
-
-
-def message_item(row: Row) -> MessageItem:
-    """A row of ``core.mail.messages.list_messages``."""
-    references = row["references_json"]
+def message_item(listed: ListedMessage) -> MessageItem:
+    """A message in a list."""
+    message = listed.message
     return MessageItem(
-        inbox_id=f"inb_{row['inbox_id']}",
-        thread_id=f"thr_{row['thread_id']}",
-        message_id=f"msg_{row['id']}",
-        direction=row["direction"],
-        labels=row["labels"],
-        timestamp=iso_of(row["timestamp"]),
-        from_=person(row["from_json"]),
-        to=people(row["to_json"]),
-        cc=people(row["cc_json"]) or None,
-        bcc=people(row["bcc_json"]) or None,
-        subject=row["subject"],
-        preview=row["preview"],
-        attachments=_attachments(row["attachments_json"]),
-        in_reply_to=row["in_reply_to"],
-        references=load(references) if references != "[]" else None,
-        size=row["size"],
-        created_at=iso_of(row["created_at"]),
-        updated_at=iso_of(row["updated_at"]),
+        inbox_id=public_id("inb", message.inbox_id),
+        thread_id=public_id("thr", message.thread_id),
+        message_id=message.public_id,
+        direction=message.direction,
+        labels=listed.labels,
+        timestamp=iso_of(message.timestamp),
+        from_=str(message.sender or ""),
+        to=people(message.to),
+        cc=people(message.cc) or None,
+        bcc=people(message.bcc) or None,
+        subject=message.subject,
+        preview=message.preview,
+        attachments=[attachment(one) for one in message.attachments],
+        in_reply_to=message.in_reply_to,
+        references=message.references or None,
+        size=message.size,
+        created_at=iso_of(message.created_at),
+        updated_at=iso_of(message.updated_at),
     )
 
 
-def message_view(row: Row, *, bodies: bool = True) -> MessageView:
-    """A row of ``core.mail.messages.get_message``."""
-    references = row["references_json"]
+def message_view(mail: Mail) -> MessageView:
+    """A whole message."""
+    message, texts = mail.message, mail.texts
     return MessageView(
-        inbox_id=f"inb_{row['inbox_id']}",
-        thread_id=f"thr_{row['thread_id']}",
-        message_id=f"msg_{row['id']}",
-        direction=row["direction"],
-        labels=row["labels"],
-        timestamp=iso_of(row["timestamp"]),
-        from_=person(row["from_json"]),
-        reply_to=people(row["reply_to_json"]) or None,
-        to=people(row["to_json"]),
-        cc=people(row["cc_json"]) or None,
-        bcc=people(row["bcc_json"]) or None,
-        subject=row["subject"],
-        preview=row["preview"],
-        text=row["text"] if bodies else None,
-        html=row["html"] if bodies else None,
-        extracted_text=row["extracted_text"] if bodies else None,
-        extracted_html=row["extracted_html"] if bodies else None,
-        attachments=_attachments(row["attachments_json"]),
-        in_reply_to=row["in_reply_to"],
-        references=load(references) if references != "[]" else None,
-        headers=load(row["headers_json"]),
-        size=row["size"],
-        created_at=iso_of(row["created_at"]),
-        updated_at=iso_of(row["updated_at"]),
+        inbox_id=public_id("inb", message.inbox_id),
+        thread_id=public_id("thr", message.thread_id),
+        message_id=message.public_id,
+        direction=message.direction,
+        labels=mail.labels,
+        timestamp=iso_of(message.timestamp),
+        from_=str(message.sender or ""),
+        reply_to=people(message.reply_to) or None,
+        to=people(message.to),
+        cc=people(message.cc) or None,
+        bcc=people(message.bcc) or None,
+        subject=message.subject,
+        preview=message.preview,
+        text=texts.text,
+        html=texts.html,
+        extracted_text=texts.extracted_text,
+        extracted_html=texts.extracted_html,
+        attachments=[attachment(one) for one in message.attachments],
+        in_reply_to=message.in_reply_to,
+        references=message.references or None,
+        headers=message.headers,
+        size=message.size,
+        created_at=iso_of(message.created_at),
+        updated_at=iso_of(message.updated_at),
     )
 
 
-def thread_fields(row: Row) -> dict[str, Any]:
-    """The fields of a thread's list item, from a row of ``core.mail.threads``."""
+def thread_fields(listed: ListedThread) -> dict[str, Any]:
+    """The fields of a thread in a list."""
+    thread = listed.thread
     return {
-        "inbox_id": f"inb_{row['inbox_id']}",
-        "thread_id": f"thr_{row['id']}",
-        "labels": row["labels"],
-        "timestamp": iso_of(row["timestamp"]),
-        "received_timestamp": iso(row["received_at"]),
-        "sent_timestamp": iso(row["sent_at"]),
-        "senders": load(row["senders_json"]),
-        "recipients": load(row["recipients_json"]),
-        "subject": row["subject"],
-        "preview": row["preview"],
-        "attachments": [attachment(one) for one in row["attachments"]],
-        "last_message_id": f"msg_{row['last_message_id']}",
-        "message_count": row["message_count"],
-        "size": row["size"],
-        "created_at": iso_of(row["created_at"]),
-        "updated_at": iso_of(row["updated_at"]),
+        "inbox_id": public_id("inb", thread.inbox_id),
+        "thread_id": thread.public_id,
+        "labels": listed.labels,
+        "timestamp": iso_of(thread.timestamp),
+        "received_timestamp": iso(thread.received_at),
+        "sent_timestamp": iso(thread.sent_at),
+        "senders": thread.senders,
+        "recipients": thread.recipients,
+        "subject": thread.subject,
+        "preview": thread.preview,
+        "attachments": [attachment(one) for one in listed.attachments],
+        "last_message_id": public_id("msg", thread.last_message_id),
+        "message_count": thread.message_count,
+        "size": thread.size,
+        "created_at": iso_of(thread.created_at),
+        "updated_at": iso_of(thread.updated_at),
     }
 
 
-def thread_item(row: Row) -> ThreadItem:
-    """A row of ``core.mail.threads.list_threads``."""
-    return ThreadItem(**thread_fields(row))
+def thread_item(listed: ListedThread) -> ThreadItem:
+    """A thread in a list."""
+    return ThreadItem(**thread_fields(listed))
 
 
 def draft_fields(draft: Draft, content: DraftContent) -> dict[str, Any]:
@@ -334,7 +321,7 @@ def draft_fields(draft: Draft, content: DraftContent) -> dict[str, Any]:
         "reply_to": list(map(str, content.reply_to)),
         "subject": content.subject,
         "preview": " ".join((content.text or "").split())[:200],
-        "attachments": [attachment(msgspec.to_builtins(one)) for one in draft.attachments],
+        "attachments": [attachment(one) for one in draft.attachments],
         "in_reply_to": public_id("msg", draft.in_reply_to),
         "forward_of": public_id("msg", draft.forward_of),
         "send_status": draft.send_status,

@@ -9,7 +9,7 @@ from gateway.api.extracted import Extracted
 from gateway.api.routing import Call, NoBody, Table
 from gateway.api.waiting import WaitQuery, await_mail
 from gateway.core.access import reads
-from gateway.store.engine import Row
+from gateway.records.mail import Mail
 
 table = Table("Messages")
 
@@ -36,8 +36,8 @@ async def wait_for_message(call: Call[NoBody, WaitQuery]) -> Waited:
     return await await_mail(call, _shown, Waited)
 
 
-async def _shown(row: Row) -> ReceivedView:
+async def _shown(mail: Mail) -> ReceivedView:
     return ReceivedView(
-        **msgspec.structs.asdict(message_view(row)),
-        extracted=Extracted(row["one_time_code"], row["one_time_link"]),
+        **msgspec.structs.asdict(message_view(mail)),
+        extracted=Extracted(mail.texts.one_time_code, mail.texts.one_time_link),
     )

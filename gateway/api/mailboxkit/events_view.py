@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.api.mailboxkit.file_links import FileLinks
 from gateway.api.mailboxkit.message_event import message_news
-from gateway.api.mailboxkit.message_view import MessageView, message_view
+from gateway.api.mailboxkit.message_view import MessageView, event_message, facts_view
 from gateway.api.mailboxkit.resource_views import InboxView, inbox_view
 from gateway.api.times import to_seconds
 from gateway.core.webhooks.test_post import TEST_EVENT
@@ -57,7 +57,7 @@ def render(event: Event, links: FileLinks) -> EventView | None:
     if kind in INBOX_EVENTS:
         data, inbox = inbox_view(facts["inbox"]), facts["inbox"]["id"]
     elif kind == "message.received":
-        data, inbox = message_view(facts["message"], links), facts["message"]["inbox_id"]
+        data, inbox = facts_view(event_message(facts["message"]), links), facts["message"]["inbox_id"]
     else:
         data, inbox = message_news(kind, facts, links), facts["message_ref"]["inbox_id"]
     return EventView(kind, to_seconds(event.created_at), number_of(inbox), data)

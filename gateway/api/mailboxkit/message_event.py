@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from gateway.api.mailboxkit.file_links import FileLinks
-from gateway.api.mailboxkit.message_view import MessageView, message_view
+from gateway.api.mailboxkit.message_view import MessageView, event_message, facts_view
 
 _STATUS = {
     "message.sent": "sent",
@@ -38,7 +38,7 @@ def message_news(kind: str, facts: Mapping[str, Any], links: FileLinks) -> Messa
     ref = facts["message_ref"]
     message = {**ref, **facts.get("texts", {}), "id": ref["message_id"]}
     message["status"] = _STATUS.get(kind, ref["status"])
-    view = message_view(message, links)
+    view = facts_view(event_message(message), links)
     return MessageNews(
         **msgspec.structs.asdict(view),
         recipients=_addresses(facts.get("recipients")),

@@ -12,6 +12,8 @@ from gateway.api.mailboxkit.file_links import FileLinks
 from gateway.api.mailboxkit.ids import shown_ulid
 from gateway.api.times import to_seconds
 from gateway.mime.attachment_names import unique_names
+from gateway.mime.types import Address, Attachment
+from gateway.records.mail import Direction, ListedMessage
 from gateway.store.ids import number_of
 
 
@@ -52,49 +54,102 @@ class MessageView(msgspec.Struct, kw_only=True):
     created_at: str
 
 
-def message_view(facts: Mapping[str, Any], links: FileLinks) -> MessageView:
-    """``facts``: a message row with its JSON columns opened (``events.payload.message_facts``), and ``text``,
-    ``html`` and ``extracted_text`` where they are known."""
-    name, email = facts["from"] or (None, "")
-    outbound = facts["direction"] == "outbound"
+class MessageFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown of a message, from the index or from the snapshot of an event."""
+
+    id: str
+    inbox_id: str
+    thread_id: str
+    rfc_message_id: str | None
+    direction: Direction
+    from_: Address | None = msgspec.field(name="from")
+    to: list[Address]
+    cc: list[Address]
+    bcc: list[Address]
+    subject: str
+    attachments: list[Attachment]
+    status: str
+    test: bool
+    timestamp: int
+    text: str | None = None
+    html: str | None = None
+    extracted_text: str | None = None
+    one_time_code: str | None = None
+    one_time_link: str | None = None
+
+
+def event_message(snapshot: Mapping[str, Any]) -> MessageFacts:
+    """The message of an event (``events.payload``), which holds flags as 0 and 1."""
+    return msgspec.convert({**snapshot, "test": bool(snapshot["test"])}, MessageFacts)
+
+
+def message_view(mail: ListedMessage, links: FileLinks) -> MessageView:
+    """A message of the index."""
+    message, texts = mail.message, mail.texts
+    return facts_view(
+        MessageFacts(
+            id=message.id,
+            inbox_id=message.inbox_id,
+            thread_id=message.thread_id,
+            rfc_message_id=message.rfc_message_id,
+            direction=message.direction,
+            from_=message.sender,
+            to=message.to,
+            cc=message.cc,
+            bcc=message.bcc,
+            subject=message.subject,
+            attachments=message.attachments,
+            status=message.status,
+            test=message.test,
+            timestamp=message.timestamp,
+            text=texts.text,
+            html=texts.html,
+            extracted_text=texts.extracted_text,
+            one_time_code=texts.one_time_code,
+            one_time_link=texts.one_time_link,
+        ),
+        links,
+    )
+
+
+def facts_view(facts: MessageFacts, links: FileLinks) -> MessageView:
+    """A message of the index or of an event."""
+    name, email = (facts.from_.name, facts.from_.email) if facts.from_ else (None, "")
+    outbound = facts.direction == "outbound"
     return MessageView(
-        id=number_of(facts["id"]),
-        ulid=shown_ulid(facts["id"]),
-        inbox_id=number_of(facts["inbox_id"]),
-        message_id=facts["rfc_message_id"],
+        id=number_of(facts.id),
+        ulid=shown_ulid(facts.id),
+        inbox_id=number_of(facts.inbox_id),
+        message_id=facts.rfc_message_id,
         from_email=email.lower() if outbound else email,  # as the inbox is shown, however a person writes it
         from_name=name or None,
-        to_emails=_bare(facts["to"]),
-        cc_emails=_bare(facts["cc"]),
-        bcc_emails=_bare(facts["bcc"]) if outbound else msgspec.UNSET,
-        subject=facts["subject"],
-        text_body=facts.get("text"),
-        html_body=facts.get("html"),
-        extracted_text=facts.get("extracted_text"),
-        extracted=Extracted(facts.get("one_time_code"), facts.get("one_time_link")),
-        status=facts["status"],
-        thread_id=number_of(facts["thread_id"]),
-        attachments=attachment_views(facts["attachments"], facts["id"], links),
-        test=bool(facts["test"]),
-        created_at=to_seconds(facts["timestamp"]),
+        to_emails=[one.email for one in facts.to],
+        cc_emails=[one.email for one in facts.cc],
+        bcc_emails=[one.email for one in facts.bcc] if outbound else msgspec.UNSET,
+        subject=facts.subject,
+        text_body=facts.text,
+        html_body=facts.html,
+        extracted_text=facts.extracted_text,
+        extracted=Extracted(facts.one_time_code, facts.one_time_link),
+        status=facts.status,
+        thread_id=number_of(facts.thread_id),
+        attachments=attachment_views(facts.attachments, facts.id, links),
+        test=facts.test,
+        created_at=to_seconds(facts.timestamp),
     )
 
 
 def attachment_views(
-    entries: Sequence[Mapping[str, Any]], message_id: str, links: FileLinks
+    attachments: Sequence[Attachment], message_id: str, links: FileLinks
 ) -> list[AttachmentView]:
     """A message's ``attachments``, each with a name of its own; ``message_id`` is the ULID."""
     return [
         AttachmentView(
-            id=number_of(facts["id"]),
+            id=number_of(one.id),
             filename=name,
-            mime_type=facts["content_type"],
-            size=facts["size"],
-            url=links.url(message_id, facts["id"]),
+            mime_type=one.content_type,
+            size=one.size,
+            url=links.url(message_id, one.id),
         )
-        for facts, name in zip(entries, unique_names(entries), strict=True)
+        for one, name in zip(attachments, unique_names(attachments), strict=True)
     ]
-
-
-def _bare(people: Sequence[Sequence[str]]) -> list[str]:
-    return [email for _, email in people]

@@ -8,7 +8,6 @@ from gateway.api.mailboxkit.message_view import MessageView, message_view
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core.access import reads
 from gateway.core.mail import messages
-from gateway.events.payload import message_facts
 from gateway.store.listing import Filter
 
 table = Table("messages")
@@ -23,14 +22,14 @@ async def list_messages(call: Call[NoBody, MailQuery]) -> MailRows[MessageView]:
     """
     window = window_of(call.query)
     found = await messages.list_messages(
-        call.core, call.scope, call.ids["inbox_id"], Filter(include=call.query.include), window, bodies=True
+        call.core, call.scope, call.ids["inbox_id"], Filter(include=call.query.include), window, texts=True
     )
     links = file_links(call)
-    return listed_mail(call, window, found, lambda row: message_view(message_facts(row), links))
+    return listed_mail(call, window, found, lambda mail: message_view(mail, links))
 
 
 @table.get("/inboxes/{inbox_id}/messages/{message_id:rest}", access=reads("message_read"))
 async def get_message(call: Call[NoBody, NoQuery]) -> Data[MessageView]:
     """Get a message whole, with its attachments; their URLs work for a while and are renewed on each read."""
-    row = await messages.get_message(call.core, call.scope, call.ids["inbox_id"], call.ids["message_id"])
-    return Data(message_view(message_facts(row), file_links(call)))
+    mail = await messages.get_message(call.core, call.scope, call.ids["inbox_id"], call.ids["message_id"])
+    return Data(message_view(mail, file_links(call)))

@@ -16,7 +16,6 @@ from gateway.api.times import parse_day
 from gateway.core.access import reads
 from gateway.core.errors import Invalid
 from gateway.core.mail.search import search_messages
-from gateway.events.payload import message_facts
 from gateway.store.listing import Filter
 
 table = Table("messages")
@@ -67,7 +66,7 @@ async def search(call: Call[SearchBody, PageQuery]) -> Rows[MessageView]:
             window,
             "newest",
             within=body.fields or (),
-            bodies=True,
+            texts=True,
         )
     links = file_links(call)
-    return listed(call, window, found, lambda row: message_view(message_facts(row), links))
+    return listed(call, window, found, lambda mail: message_view(mail, links))

@@ -133,7 +133,6 @@ async def _accept(
 
 def _answer(inbox: Inbox, test: bool, sent: Sent) -> tuple[int, str]:
     message = sent.message
-    entries = [msgspec.structs.asdict(one) for one in message.attachments]
     view = SentView(
         id=number_of(sent.message_id),
         ulid=shown_ulid(sent.message_id),
@@ -148,8 +147,8 @@ def _answer(inbox: Inbox, test: bool, sent: Sent) -> tuple[int, str]:
         status="queued",
         thread_id=number_of(sent.thread_id),
         attachments=[
-            SentFile(number_of(one["id"]), name, one["content_type"], one["size"])
-            for one, name in zip(entries, unique_names(entries), strict=True)
+            SentFile(number_of(one.id), name, one.content_type, one.size)
+            for one, name in zip(message.attachments, unique_names(message.attachments), strict=True)
         ],
         test=test,
         created_at=to_seconds(sent.at),

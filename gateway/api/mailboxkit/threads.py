@@ -12,8 +12,7 @@ from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import to_seconds
 from gateway.core.access import reads
 from gateway.core.mail import threads
-from gateway.events.payload import message_facts
-from gateway.store.engine import Row
+from gateway.records.mail import Thread
 from gateway.store.ids import number_of
 from gateway.store.listing import Filter
 
@@ -45,28 +44,28 @@ async def list_threads(call: Call[NoBody, MailQuery]) -> MailRows[ThreadView]:
     found = await threads.list_threads(
         call.core, call.scope, call.ids["inbox_id"], Filter(include=call.query.include), window
     )
-    return listed_mail(call, window, found, thread_view)
+    return listed_mail(call, window, found, lambda listed: thread_view(listed.thread))
 
 
 @table.get("/threads/{thread_id}", access=reads("message_read"))
 async def get_thread(call: Call[NoBody, NoQuery]) -> Data[WholeThread]:
     """Get a thread with its messages, oldest first: all of them, or the newest 500 of a longer one."""
-    row, found = await threads.get_thread(
+    thread, found = await threads.get_thread(
         call.core, call.scope, None, call.ids["thread_id"], include=frozenset()
     )
     links = file_links(call)
-    shown = [message_view(message_facts(one), links) for one in found.rows]
-    return Data(WholeThread(**msgspec.structs.asdict(thread_view(row)), messages=shown))
+    shown = [message_view(one, links) for one in found.rows]
+    return Data(WholeThread(**msgspec.structs.asdict(thread_view(thread.thread)), messages=shown))
 
 
-def thread_view(row: Row) -> ThreadView:
-    """A thread row."""
+def thread_view(thread: Thread) -> ThreadView:
+    """A thread."""
     return ThreadView(
-        id=number_of(row["id"]),
-        ulid=shown_ulid(row["id"]),
-        inbox_id=number_of(row["inbox_id"]),
-        subject=row["subject"],
-        message_count=row["message_count"] - row["hidden_count"],
-        last_message_at=to_seconds(row["timestamp"]),
-        created_at=to_seconds(row["created_at"]),
+        id=number_of(thread.id),
+        ulid=shown_ulid(thread.id),
+        inbox_id=number_of(thread.inbox_id),
+        subject=thread.subject,
+        message_count=thread.shown_count,
+        last_message_at=to_seconds(thread.timestamp),
+        created_at=to_seconds(thread.created_at),
     )

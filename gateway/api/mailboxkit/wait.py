@@ -8,8 +8,7 @@ from gateway.api.mailboxkit.message_view import MessageView, message_view
 from gateway.api.routing import Call, NoBody, Table
 from gateway.api.waiting import WaitQuery, await_mail
 from gateway.core.access import reads
-from gateway.events.payload import message_facts
-from gateway.store.engine import Row
+from gateway.records.mail import Mail
 
 table = Table("messages")
 
@@ -22,7 +21,7 @@ async def wait_for_message(call: Call[NoBody, WaitQuery]) -> Data[MessageView | 
     matching message is a server-sent event; `Last-Event-ID` resumes.
     """
 
-    async def shown(row: Row) -> MessageView:
-        return message_view(message_facts(row), file_links(call))
+    async def shown(mail: Mail) -> MessageView:
+        return message_view(mail, file_links(call))
 
     return await await_mail(call, shown, Data)

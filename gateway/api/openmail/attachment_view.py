@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 from urllib.parse import quote
 
 import msgspec
 
 from gateway.mime.attachment_names import unique_names
+from gateway.records.mail import ReadAttachment
 
 PENDING = "pending"
 """The ``extractionMethod`` of our own send until its copy stands in Sent: it was not read yet."""
@@ -26,28 +26,20 @@ class AttachmentView(msgspec.Struct):
 
 
 def attachment_views(
-    entries: Sequence[Mapping[str, Any]], message_id: str, public_url: str
+    attachments: Sequence[ReadAttachment], message_id: str, public_url: str
 ) -> list[AttachmentView]:
-    """All attachments of a message (bare ULID): ``entries`` as ``store.attachment_text`` or an event's snapshot
-    has them."""
+    """All attachments of a message (bare ULID)."""
     return [
-        attachment_view({**facts, "name": name}, message_id, public_url)
-        for facts, name in zip(entries, unique_names(entries), strict=True)
+        AttachmentView(
+            filename=name,
+            contentType=one.content_type,
+            sizeBytes=one.size,
+            url=attachment_url(public_url, message_id, name),
+            extractionMethod=one.extraction_method or PENDING,
+            parsedText=msgspec.UNSET if one.parsed_text is None else one.parsed_text,
+        )
+        for one, name in zip(attachments, unique_names(attachments), strict=True)
     ]
-
-
-def attachment_view(facts: Mapping[str, Any], message_id: str, public_url: str) -> AttachmentView:
-    """One of them, with ``name`` as ``unique_names`` gives it (names are unique only within the whole list)."""
-    name: str = facts["name"]
-    text = facts.get("parsed_text")
-    return AttachmentView(
-        filename=name,
-        contentType=facts["content_type"],
-        sizeBytes=facts["size"],
-        url=attachment_url(public_url, message_id, name),
-        extractionMethod=facts.get("extraction_method") or PENDING,
-        parsedText=msgspec.UNSET if text is None else text,
-    )
 
 
 def attachment_url(public_url: str, message_id: str, name: str) -> str:

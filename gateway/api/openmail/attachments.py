@@ -34,7 +34,7 @@ async def get_attachment(call: Call[NoBody, NoQuery]) -> Response:
     found = await attachment_text.find_named(
         call.core, call.scope, call.ids["message_id"], call.ids["filename"]
     )
-    url, _ = signed_url(call, PREFIX, "file", found.message["id"], found.facts["id"], SIGNED_SECONDS)
+    url, _ = signed_url(call, PREFIX, "file", found.message.id, found.attachment.id, SIGNED_SECONDS)
     return Response(status_code=302, headers={"Location": url, "Cache-Control": "private, no-store"})
 
 
@@ -45,6 +45,4 @@ async def get_attachment_text(call: Call[NoBody, NoQuery]) -> AttachmentText:
     422 `no_attachment_text` with `extractionMethod` as the reason when there is none.
     """
     found = await attachment_text.text_of(call.core, call.scope, call.ids["message_id"], call.ids["filename"])
-    return AttachmentText(
-        found.name, found.facts["content_type"], found.facts["extraction_method"], found.facts["parsed_text"]
-    )
+    return AttachmentText(found.name, found.attachment.content_type, found.method, found.text)

@@ -10,6 +10,7 @@ from gateway.api.times import iso_of
 from gateway.events.dialect_format import Try
 from gateway.records.events import Event
 from gateway.records.inboxes import Inbox
+from gateway.records.mail import ReadAttachment
 from gateway.store.json_columns import load
 
 ON_SOCKETS = frozenset({"message.received"})
@@ -97,7 +98,9 @@ def _received(event: Event, attempt: Try, public_url: str) -> EventView:
             subject=message["subject"],
             # a text too long for the snapshot still shows its reply part or its beginning
             body_text=message["text"] or message["extracted_text"] or message["preview"],
-            attachments=attachment_views(message["attachments"], message["id"], public_url),
+            attachments=attachment_views(
+                msgspec.convert(message["attachments"], list[ReadAttachment]), message["id"], public_url
+            ),
             received_at=iso_of(message["timestamp"]),
         ),
     )

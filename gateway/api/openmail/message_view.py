@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -9,14 +10,13 @@ import msgspec
 from gateway.api.openmail.attachment_view import AttachmentView, attachment_views
 from gateway.api.times import iso_of
 from gateway.mime.delivery_role import delivery_role
+from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Row
-from gateway.store.people import emails_of, people_of, person_of
+from gateway.records.mail import Direction, ListedMessage, MessageStatus, ReadAttachment, Thread
 
 Status = Literal["pending", "sent", "received", "failed"]
-Direction = Literal["inbound", "outbound"]
 
-_STATUS: dict[str, Status] = {
+_STATUS: dict[MessageStatus, Status] = {
     "received": "received",
     "queued": "pending",
     "sent": "sent",
@@ -69,40 +69,42 @@ class ThreadMessages(msgspec.Struct, rename="camel"):
     data: list[MessageView]
 
 
-def message_view(row: Row, inbox: Inbox, public_url: str) -> MessageView:
-    """A message row with ``text``, ``html`` and ``attachments`` (``core.mail.attachment_text``), of ``inbox``."""
-    sender = person_of(row["from_json"])
-    to, cc = people_of(row["to_json"]), people_of(row["cc_json"])
-    inbound = row["direction"] == "inbound"
+def message_view(
+    mail: ListedMessage, attachments: Sequence[ReadAttachment], inbox: Inbox, public_url: str
+) -> MessageView:
+    """A message of ``inbox`` with its attachments (``core.mail.attachment_text``)."""
+    message = mail.message
+    sender, to, cc = message.sender, message.to, message.cc
+    inbound = message.direction == "inbound"
     written = ",".join(one.email for one in to)
-    first = [*to, *cc, *people_of(row["bcc_json"])][:1]
+    first = [*to, *cc, *message.bcc][:1]
     return MessageView(
-        id=f"msg_{row['id']}",
-        thread_id=f"thr_{row['thread_id']}",
-        inbox_id=f"inb_{row['inbox_id']}",
-        direction=row["direction"],
+        id=message.public_id,
+        thread_id=public_id("thr", message.thread_id),
+        inbox_id=public_id("inb", message.inbox_id),
+        direction=message.direction,
         from_addr=sender.email if sender else "",
         to_addr=inbox.address if inbound else first[0].email if first else "",
         header_to=written if inbound and written else None,
         delivery_role=delivery_role(inbox.address, to, cc) if inbound else None,
-        cc=emails_of(row["cc_json"]),
-        subject=row["subject"],
-        body_text=row["text"] or "",
-        body_html=row["html"] or "",
-        attachments=attachment_views(row["attachments"], row["id"], public_url),
-        status=_STATUS[row["status"]],
-        created_at=iso_of(row["created_at"]),
+        cc=[one.email for one in cc],
+        subject=message.subject,
+        body_text=mail.texts.text or "",
+        body_html=mail.texts.html or "",
+        attachments=attachment_views(attachments, message.id, public_url),
+        status=_STATUS[message.status],
+        created_at=iso_of(message.created_at),
     )
 
 
-def thread_view(row: Row) -> ThreadView:
-    """A thread row; what stands in spam or trash is not counted."""
+def thread_view(thread: Thread) -> ThreadView:
+    """A thread; what is in spam or trash is not counted."""
     return ThreadView(
-        id=f"thr_{row['id']}",
-        inbox_id=f"inb_{row['inbox_id']}",
-        subject=row["subject"],
-        is_read=not row["unread"],
-        last_message_at=iso_of(row["timestamp"]),
-        created_at=iso_of(row["created_at"]),
-        message_count=row["message_count"] - row["hidden_count"],
+        id=thread.public_id,
+        inbox_id=public_id("inb", thread.inbox_id),
+        subject=thread.subject,
+        is_read=not thread.unread,
+        last_message_at=iso_of(thread.timestamp),
+        created_at=iso_of(thread.created_at),
+        message_count=thread.shown_count,
     )

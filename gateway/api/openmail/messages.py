@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from gateway.api.openmail.message_view import Direction, MessageView, message_view
+from gateway.api.openmail.message_view import MessageView, message_view
 from gateway.api.openmail.offset_paging import MailPage, MailQuery, mail_page, window_of
 from gateway.api.routing import Call, NoBody, Table
 from gateway.core.access import reads
 from gateway.core.lookup import find_inbox
 from gateway.core.mail import messages
-from gateway.core.mail.attachment_text import fill_texts
+from gateway.core.mail.attachment_text import read_attachments_of
+from gateway.records.mail import Direction
 from gateway.store.listing import Filter
 
 table = Table("messages")
@@ -33,7 +34,7 @@ async def list_messages(call: Call[NoBody, MessageQuery]) -> MailPage[MessageVie
         inbox.id,
         Filter(direction=call.query.direction, include=call.query.include),
         window_of(call.query),
-        bodies=True,
+        texts=True,
     )
-    await fill_texts(core, found.rows)
-    return mail_page(found, lambda row: message_view(row, inbox, call.public_url))
+    files = await read_attachments_of(core, found.rows)
+    return mail_page(found, lambda mail: message_view(mail, files[mail.message.id], inbox, call.public_url))

@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.api.body import encode
 from gateway.api.idempotency import send_once
-from gateway.api.openmail.message_view import Direction, Status
+from gateway.api.openmail.message_view import Status
 from gateway.api.openmail.send_form import MAX_SUBJECT, SendBody, SendGiven, read_send
 from gateway.api.routing import Call, NoQuery, Table
 from gateway.api.times import iso_of
@@ -30,6 +30,7 @@ from gateway.mime.addresses import InvalidAddress, parse_user_address
 from gateway.mime.html_guess import looks_like_html
 from gateway.mime.html_text import html_to_text
 from gateway.records.inboxes import Inbox
+from gateway.records.mail import Direction
 from gateway.store.ids import message_id_header
 
 table = Table("messages")

@@ -12,7 +12,7 @@ from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core.access import changes, reads
 from gateway.core.lookup import find_inbox
 from gateway.core.mail import read_state, threads
-from gateway.core.mail.attachment_text import fill_texts
+from gateway.core.mail.attachment_text import read_attachments_of
 from gateway.store.listing import Filter
 
 table = Table("threads")
@@ -57,7 +57,7 @@ async def list_threads(call: Call[NoBody, ThreadQuery]) -> MailPage[ThreadView]:
     found = await threads.list_threads(
         call.core, call.scope, call.ids["inbox_id"], wanted, window_of(call.query)
     )
-    return mail_page(found, thread_view)
+    return mail_page(found, lambda listed: thread_view(listed.thread))
 
 
 @table.get("/threads/{thread_id}/messages", access=reads("message_read"))
@@ -67,14 +67,17 @@ async def get_thread_messages(call: Call[NoBody, ThreadMessagesQuery]) -> Thread
     All of them, or the newest 500 of a longer thread; spam, trash and what failed DMARC are left out.
     """
     include = frozenset({"unauthenticated"} if call.query.include_unauthenticated == "true" else ())
-    row, found = await threads.get_thread(call.core, call.scope, None, call.ids["thread_id"], include=include)
-    inbox = await call.core.store.read(lambda tx: find_inbox(tx, call.scope, row["inbox_id"]))
-    await fill_texts(call.core, found.rows)
+    listed, found = await threads.get_thread(
+        call.core, call.scope, None, call.ids["thread_id"], include=include
+    )
+    thread = listed.thread
+    inbox = await call.core.store.read(lambda tx: find_inbox(tx, call.scope, thread.inbox_id))
+    files = await read_attachments_of(call.core, found.rows)
     return ThreadMessages(
-        thread_id=f"thr_{row['id']}",
-        subject=row["subject"],
-        is_read=not row["unread"],
-        data=[message_view(one, inbox, call.public_url) for one in found.rows],
+        thread_id=thread.public_id,
+        subject=thread.subject,
+        is_read=not thread.unread,
+        data=[message_view(one, files[one.message.id], inbox, call.public_url) for one in found.rows],
     )
 
 

@@ -10,8 +10,8 @@ from gateway.api.routing import Call, NoBody, Table
 from gateway.api.waiting import WaitQuery, await_mail
 from gateway.core.access import reads
 from gateway.core.lookup import find_inbox
-from gateway.core.mail.attachment_text import fill_texts
-from gateway.store.engine import Row
+from gateway.core.mail.attachment_text import read_attachments_of
+from gateway.records.mail import Mail
 
 table = Table("messages")
 
@@ -36,12 +36,13 @@ async def wait_for_message(call: Call[NoBody, WaitQuery]) -> Waited:
     matching message is a server-sent event; `Last-Event-ID` resumes.
     """
 
-    async def shown(row: Row) -> ReceivedView:
-        inbox = await call.core.store.read(lambda tx: find_inbox(tx, call.scope, row["inbox_id"]))
-        await fill_texts(call.core, [row])
+    async def shown(mail: Mail) -> ReceivedView:
+        message = mail.message
+        inbox = await call.core.store.read(lambda tx: find_inbox(tx, call.scope, message.inbox_id))
+        files = await read_attachments_of(call.core, [mail])
         return ReceivedView(
-            **msgspec.structs.asdict(message_view(row, inbox, call.public_url)),
-            extracted=Extracted(row["one_time_code"], row["one_time_link"]),
+            **msgspec.structs.asdict(message_view(mail, files[message.id], inbox, call.public_url)),
+            extracted=Extracted(mail.texts.one_time_code, mail.texts.one_time_link),
         )
 
     return await await_mail(call, shown, Waited)

@@ -306,16 +306,16 @@ async def _content_of(
         if new.reply_all:
             raise Invalid("reply_all needs in_reply_to", field="reply_all")
         return content, None
-    row = (await get_messages(core, scope, inbox.id, [ref], bodies=True, strict=True))[0]
+    original = (await get_messages(core, scope, inbox.id, [ref], texts=True, strict=True))[0]
     if new.forward_of is not None:
         if new.subject is None:
-            content = msgspec.structs.replace(content, subject=forward_subject(original_of(row).subject))
-        return content, row["id"]
+            content = msgspec.structs.replace(content, subject=forward_subject(original_of(original).subject))
+        return content, original.message.id
     if new.reply_all and (new.to or new.cc or new.bcc):
         raise Invalid("with reply_all the message names the recipients", field="reply_all")
     wanted = reply_request(
         inbox,
-        row,
+        original,
         ReplyRequest(to=new.to, cc=new.cc, bcc=new.bcc, subject=new.subject),
         reply_all=new.reply_all,
     )
@@ -329,7 +329,7 @@ async def _content_of(
         references=list(wanted.references),
         thread_id=wanted.thread_id,
     )
-    return content, row["id"]
+    return content, original.message.id
 
 
 def _by_client_id(tx: Tx, inbox: Inbox, client_id: str | None) -> Draft | None:

@@ -82,7 +82,7 @@ async def _send(
     once = Once(derived_ulid(0, "draft", draft.id), draft.updated_at)
     if draft.forward_of:
         found = await messages.get_messages(
-            core, scope, inbox.id, [draft.forward_of], bodies=True, strict=True
+            core, scope, inbox.id, [draft.forward_of], texts=True, strict=True
         )
         request = ReplyRequest(
             **people,

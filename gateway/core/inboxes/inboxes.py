@@ -22,7 +22,6 @@ from gateway.core.inboxes.events import tell_created
 from gateway.core.inboxes.remove import remove
 from gateway.core.inboxes.reserved_names import check_reserved
 from gateway.core.lookup import find_inbox, find_pod, require
-from gateway.core.mail.filter_sql import containing
 from gateway.core.paging import clean_text
 from gateway.core.sending.limits import charge_creation
 from gateway.core.webhooks import inbox_webhook
@@ -266,7 +265,7 @@ async def list_inboxes(
 
     def read(tx: Tx) -> Listing[Inbox]:
         pod_id = None if pod is None else find_pod(tx, scope, pod).id
-        return queries.list_inboxes(tx, scope, window, pod=pod_id, like=containing(text) if text else None)
+        return queries.list_inboxes(tx, scope, window, pod=pod_id, text=text or None)
 
     return await core.store.read(read)
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
-
-import msgspec
+from typing import NamedTuple
 
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound, Unavailable
 from gateway.core.lookup import find_inbox, find_message, require
-from gateway.core.mail.messages import add_labels, see
+from gateway.core.mail.messages import see
 from gateway.core.mail.server_copy import whole_message
 from gateway.extract.limits import FILE_OCTETS
 from gateway.mime.attachment_names import unique_names
-from gateway.mime.types import Attachment
 from gateway.records.inboxes import Inbox
-from gateway.store.attachment_text import add_attachments, save_texts
-from gateway.store.engine import Row, Tx
+from gateway.records.mail import ListedMessage, Message, ReadAttachment
+from gateway.store.attachment_text import read_attachments, save_texts
+from gateway.store.engine import Tx
+from gateway.store.queries.labels import labels_of_messages
+from gateway.store.queries.messages import is_in_inbox
 from gateway.store.scope import Scope
 
 _PARSED = frozenset({"pdf", "ocr", "office", "csv", "text"})
@@ -30,21 +30,29 @@ _REASONS = {
 
 
 class Named(NamedTuple):
-    """An attachment by its unique name: its message, and its facts with what was read."""
+    """An attachment by its unique name, with what was read in it, of a message."""
 
     inbox: Inbox
-    message: Row
+    message: Message
     name: str
-    facts: dict[str, Any]
+    attachment: ReadAttachment
 
 
-async def fill_texts(core: Core, rows: Sequence[Row]) -> None:
-    """Give message rows their ``attachments`` with what was read in them (``store.attachment_text``)."""
-    if any(row["attachments_json"] != "[]" for row in rows):
-        await core.store.read(partial(add_attachments, rows=rows))
-    else:
-        for row in rows:
-            row["attachments"] = []
+async def read_attachments_of(core: Core, mail: Sequence[ListedMessage]) -> dict[str, list[ReadAttachment]]:
+    """The attachments of messages with what was read in them, by message id."""
+    messages = [one.message for one in mail]
+    if all(one.attachments_json == "[]" for one in messages):
+        return {one.id: [] for one in messages}
+    return await core.store.read(partial(read_attachments, messages=messages))
+
+
+class ReadText(NamedTuple):
+    """The text of an attachment, and how it was read."""
+
+    name: str
+    attachment: ReadAttachment
+    method: str
+    text: str
 
 
 async def find_named(core: Core, scope: Scope, message_ref: str, name: str) -> Named:
@@ -53,17 +61,17 @@ async def find_named(core: Core, scope: Scope, message_ref: str, name: str) -> N
     return await core.store.read(partial(_find, scope=scope, message_ref=message_ref, name=name))
 
 
-async def text_of(core: Core, scope: Scope, message_ref: str, name: str) -> Named:
-    """The same with ``extraction_method`` and ``parsed_text`` in its facts.
+async def text_of(core: Core, scope: Scope, message_ref: str, name: str) -> ReadText:
+    """The text of the attachment.
 
     Raises NotFound, Forbidden; Invalid (``no_attachment_text``) with the reason when there is no text; Unavailable
     when it has to be read now and cannot be.
     """
     found = await find_named(core, scope, message_ref, name)
-    if "extraction_method" not in found.facts:
+    if found.attachment.extraction_method is None:
         await _read_now(core, found)
         found = await find_named(core, scope, message_ref, name)
-    method = found.facts.get("extraction_method")
+    method = found.attachment.extraction_method
     if method is None:
         raise Unavailable("the attachment cannot be read now: too many others are", retry_after=30)
     if method not in _PARSED:
@@ -73,19 +81,18 @@ async def text_of(core: Core, scope: Scope, message_ref: str, name: str) -> Name
             fix="download the file itself: the same URL without /text",
             facts={"extractionMethod": method},
         )
-    return found
+    return ReadText(found.name, found.attachment, method, found.attachment.parsed_text or "")
 
 
 def _find(tx: Tx, scope: Scope, message_ref: str, name: str) -> Named:
-    row = find_message(tx, scope, message_ref)
-    inbox = find_inbox(tx, scope, row["inbox_id"])
-    add_labels(tx, [row])
-    see(scope, row)
-    add_attachments(tx, [row])
+    message = find_message(tx, scope, message_ref)
+    inbox = find_inbox(tx, scope, message.inbox_id)
+    see(scope, labels_of_messages(tx, [message.id])[message.id])
+    attachments = read_attachments(tx, [message])[message.id]
     wanted = unicodedata.normalize("NFC", name)  # macOS decomposes names; those in the index are composed
-    for one, facts in zip(unique_names(row["attachments"]), row["attachments"], strict=True):
+    for one, attachment in zip(unique_names(attachments), attachments, strict=True):
         if one in (name, wanted):
-            return Named(inbox, row, one, facts)
+            return Named(inbox, message, one, attachment)
     raise NotFound(
         f"the message has no attachment {name[:200]!r}", fix="take the url of the message's attachments[]"
     )
@@ -99,12 +106,12 @@ async def _read_now(core: Core, found: Named) -> None:
             fix="the operator can set attachments.extract",
             facts={"extractionMethod": "unsupported"},
         )
-    raw = await whole_message(core, found.inbox, found.message["id"])
-    attachments = msgspec.convert(found.message["attachments"], list[Attachment])
-    texts = await core.extractor.extract(raw, attachments)
+    message = found.message
+    raw = await whole_message(core, found.inbox, message.id)
+    texts = await core.extractor.extract(raw, message.attachments)
 
     def keep(tx: Tx) -> None:
-        if tx.value("SELECT 1 FROM message WHERE id = ?", found.message["id"]):
-            save_texts(tx, found.inbox.id, found.message["id"], attachments, texts)
+        if is_in_inbox(tx, found.inbox.id, message.id):
+            save_texts(tx, found.inbox.id, message.id, message.attachments, texts)
 
     await core.store.write(keep)

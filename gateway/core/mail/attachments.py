@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import msgspec
 
 from gateway.core.context import Core
 from gateway.core.errors import NotFound
 from gateway.core.lookup import find_draft, find_inbox, find_message_id, find_thread, require
-from gateway.core.mail.messages import add_labels, see
+from gateway.core.mail.messages import see
 from gateway.core.mail.server_copy import open_stream, stream_of, whole_message
 from gateway.mime.attachment_content import attachment_content
 from gateway.mime.attachment_names import unique_names
 from gateway.mime.transfer import decode_part
+from gateway.mime.types import Attachment
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Row, Tx
-from gateway.store.json_columns import load
+from gateway.records.mail import MessageItem
+from gateway.store.engine import Tx
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
+from gateway.store.queries.labels import labels_of_messages
+from gateway.store.queries.messages import attaching_items_of_thread, unscoped_message_item
 from gateway.store.scope import Scope
 
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
@@ -30,11 +30,11 @@ _STREAMED = frozenset({"", "7bit", "8bit", "binary", "base64", "quoted-printable
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An attachment: ``kind`` ``file`` or ``draft`` with its owner's ULID, and the facts (see mime.types)."""
+    """An attachment: ``kind`` ``file`` or ``draft``, and its owner's ULID."""
 
     kind: str
     owner: str
-    facts: dict[str, Any]
+    attachment: Attachment
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,11 @@ async def of_message(
     def read(tx: Tx) -> Found:
         inbox = find_inbox(tx, scope, inbox_ref)
         message_id = find_message_id(tx, inbox, message_ref)
-        row = tx.row("SELECT id, attachments_json FROM message WHERE id = ?", message_id)
-        if row is None:
+        message = unscoped_message_item(tx, message_id)
+        if message is None:
             raise NotFound("the message was deleted just now")
-        add_labels(tx, [row])
-        see(scope, row)
-        return _pick([row], attachment_ref)
+        see(scope, labels_of_messages(tx, [message_id])[message_id])
+        return _pick([(message.id, message.attachments)], attachment_ref)
 
     return await core.store.read(read)
 
@@ -75,12 +74,8 @@ async def of_thread(
     def read(tx: Tx) -> Found:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         thread = find_thread(tx, scope, inbox, thread_ref)
-        rows = tx.rows(
-            "SELECT id, attachments_json FROM message WHERE thread_id = ? AND attachments_json <> '[]'",
-            thread["id"],
-        )
-        add_labels(tx, rows)
-        return _pick(rows, attachment_ref)
+        attaching = attaching_items_of_thread(tx, thread.id)
+        return _pick([(one.id, one.attachments) for one in attaching], attachment_ref)
 
     return await core.store.read(read)
 
@@ -94,66 +89,57 @@ async def of_draft(
     def read(tx: Tx) -> Found:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         draft = find_draft(tx, scope, inbox, draft_ref)
-        for attachment in draft.attachments:
-            if _is_meant(attachment.id, attachment_ref):
-                return Found("draft", draft.id, msgspec.to_builtins(attachment))
-        raise _not_here(attachment_ref)
+        found = _pick([(draft.id, draft.attachments)], attachment_ref)
+        return Found("draft", found.owner, found.attachment)
 
     return await core.store.read(read)
 
 
-def _pick(rows: list[Row], ref: str) -> Found:
-    for row in rows:
-        for facts in load(row["attachments_json"]):
-            if _is_meant(facts["id"], ref):
-                return Found("file", row["id"], facts)
-    raise _not_here(ref)
-
-
-def _is_meant(attachment_id: str, ref: str) -> bool:
-    return attachment_id.removeprefix("att_") == ref.strip().lower().removeprefix("att_")
-
-
-def _not_here(ref: str) -> NotFound:
-    return NotFound(f"there is no attachment {ref[:100]!r} here", fix="the message names its attachments")
+def _pick(owners: Iterable[tuple[str, Sequence[Attachment]]], ref: str) -> Found:
+    wanted = ref.strip().lower().removeprefix("att_")
+    for owner, attached in owners:
+        for attachment in attached:
+            if attachment.id.removeprefix("att_") == wanted:
+                return Found("file", owner, attachment)
+    raise NotFound(f"there is no attachment {ref[:100]!r} here", fix="the message names its attachments")
 
 
 async def open_raw(core: Core, message_id: str) -> Download:
     """The whole message as it stands. For holders of a signed link. Raises NotFound, Unavailable."""
-    row, inbox = await core.store.read(lambda tx: _owner(tx, message_id))
-    return Download(f"{row['id']}.eml", "message/rfc822", await open_stream(core, inbox, message_id, ""))
+    message, inbox = await core.store.read(lambda tx: _owner(tx, message_id))
+    return Download(f"{message.id}.eml", "message/rfc822", await open_stream(core, inbox, message_id, ""))
 
 
 async def open_attachment(core: Core, message_id: str, attachment_id: str) -> Download:
     """One attachment, decoded. For holders of a signed link. Raises NotFound, Unavailable."""
-    row, inbox = await core.store.read(lambda tx: _owner(tx, message_id))
-    facts = _pick([row], attachment_id).facts
-    entries = load(row["attachments_json"])
-    name = dict(zip((one["id"] for one in entries), unique_names(entries), strict=True))[facts["id"]]
-    kind = facts["content_type"]
+    message, inbox = await core.store.read(lambda tx: _owner(tx, message_id))
+    attached = message.attachments
+    attachment = _pick([(message.id, attached)], attachment_id).attachment
+    name = dict(zip((one.id for one in attached), unique_names(attached), strict=True))[attachment.id]
+    kind = attachment.content_type
     queued = await core.store.read(
         lambda tx: tx.value("SELECT 1 FROM outbox WHERE id = ? AND mime IS NOT NULL", message_id)
     )
-    if queued is None and facts["encoding"] in _STREAMED:
+    if queued is None and attachment.encoding in _STREAMED:
         try:
-            coded = await open_stream(core, inbox, message_id, facts["part"])
+            coded = await open_stream(core, inbox, message_id, attachment.part)
         except NotFound:
             pass  # the server numbers the parts of a broken mail otherwise: read it as we did
         else:
-            return Download(name, kind, decoded(coded, facts["encoding"]))
+            return Download(name, kind, decoded(coded, attachment.encoding))
     raw = await whole_message(core, inbox, message_id)
-    content = attachment_content(raw, facts["id"])
+    content = attachment_content(raw, attachment.id)
     if content is None:
         raise NotFound("the attachment is gone")
     return Download(name, kind, await stream_of(core, content.data), len(content.data))
 
 
-def _owner(tx: Tx, message_id: str) -> tuple[Row, Inbox]:
-    row = tx.row("SELECT id, inbox_id, attachments_json FROM message WHERE id = ?", message_id)
-    inbox = unscoped_lasting_inbox(tx, row["inbox_id"]) if row else None
-    if not row or not inbox:
+def _owner(tx: Tx, message_id: str) -> tuple[MessageItem, Inbox]:
+    message = unscoped_message_item(tx, message_id)
+    inbox = unscoped_lasting_inbox(tx, message.inbox_id) if message else None
+    if not message or not inbox:
         raise NotFound("the message was deleted")
-    return row, inbox
+    return message, inbox
 
 
 async def decoded(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:

@@ -13,6 +13,7 @@ from gateway.store import index, threads
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.locations import put_removed_location
+from gateway.store.queries.messages import items_of_thread, unscoped_message_item
 from gateway.store.scope import Scope
 from mailserver.imap import Client
 
@@ -53,10 +54,10 @@ async def delete_thread(core: Core, scope: Scope, inbox_ref: str | None, thread_
     def read(tx: Tx) -> tuple[Inbox, str, list[str]]:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         thread = find_thread(tx, scope, inbox, thread_ref)
-        inbox = inbox or find_inbox(tx, scope, thread["inbox_id"])
-        rows = tx.rows("SELECT id, test FROM message WHERE thread_id = ?", thread["id"])
-        require_own_test(scope, rows, "thread")
-        return inbox, thread["id"], [row["id"] for row in rows]
+        inbox = inbox or find_inbox(tx, scope, thread.inbox_id)
+        held = items_of_thread(tx, thread.id)
+        require_own_test(scope, held, "thread")
+        return inbox, thread.id, [one.id for one in held]
 
     inbox, thread_id, ids = await core.store.read(read)
     await _delete(core, inbox, ids, thread_id)
@@ -64,8 +65,8 @@ async def delete_thread(core: Core, scope: Scope, inbox_ref: str | None, thread_
 
 def _own_test(tx: Tx, scope: Scope, ids: Sequence[str]) -> None:
     if scope.test:
-        rows = [tx.row("SELECT test FROM message WHERE id = ?", one) for one in ids]
-        require_own_test(scope, [row for row in rows if row is not None], "message")
+        found = [unscoped_message_item(tx, one) for one in ids]
+        require_own_test(scope, [one for one in found if one is not None], "message")
 
 
 async def _delete(core: Core, inbox: Inbox, ids: Sequence[str], thread_id: str | None) -> None:
@@ -80,9 +81,9 @@ async def _delete(core: Core, inbox: Inbox, ids: Sequence[str], thread_id: str |
             if tx.value("SELECT 1 FROM outbox WHERE id = ? AND state <> 'done'", message_id):
                 # its Sent copy would come back; it is there within moments
                 raise Unavailable("the message is being sent; delete it in a moment", retry_after=1)
-            rfc = tx.value("SELECT rfc_message_id FROM message WHERE id = ?", message_id)
-            if rfc:
-                homeless.append(rfc)
+            message = unscoped_message_item(tx, message_id)
+            if message and message.rfc_message_id:
+                homeless.append(message.rfc_message_id)
         return spots, homeless
 
     spots, homeless = await core.store.read(read)

@@ -12,16 +12,18 @@ from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.lookup import find_inbox, find_message_id, find_thread, require, require_own_test
 from gateway.core.mail.label_plan import Moved, Plan, carry_out, changed_flags, check_folder, make_plan
-from gateway.core.mail.messages import MAX_BATCH, add_labels, see
+from gateway.core.mail.messages import MAX_BATCH, see, sees
 from gateway.core.mail.server_copy import Spot, on_server, spots_of
 from gateway.records.inboxes import Inbox
+from gateway.records.mail import Mail, Thread
 from gateway.store import index, threads
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.labels import MAX_LABEL, to_keyword
 from gateway.store.pending_flags import forgive, owe
 from gateway.store.queries.folders import add_unread_folder, folder_named
 from gateway.store.queries.locations import change_flags, mark_location_removed, put_location
+from gateway.store.queries.messages import mail_of_inbox, mail_of_thread, unscoped_message_item
 from gateway.store.scope import Scope
 
 MAX_LABELS = 100
@@ -113,86 +115,79 @@ class Change:
         return wanted
 
 
-async def change_labels(core: Core, scope: Scope, inbox_ref: str, message_ref: str, change: Change) -> Row:
-    """Change one message's labels; answers its row with ``labels`` (no bodies).
+async def change_labels(core: Core, scope: Scope, inbox_ref: str, message_ref: str, change: Change) -> Mail:
+    """Change one message's labels; returns it without its texts.
 
     Raises NotFound, Forbidden, Invalid, Unavailable (nothing changed).
     """
     require(scope, "message_update")
-    inbox, rows = await core.store.read(lambda tx: _chosen(tx, scope, inbox_ref, [message_ref], strict=True))
-    return (await relabel(core, inbox, rows, change))[0]
+    inbox, mail = await core.store.read(lambda tx: _chosen(tx, scope, inbox_ref, [message_ref], strict=True))
+    return (await relabel(core, inbox, mail, change))[0]
 
 
 async def change_many(
     core: Core, scope: Scope, inbox_ref: str, refs: Sequence[str], change: Change
-) -> list[Row]:
+) -> list[Mail]:
     """The same for several messages in one go; unknown ids are left out. Raises Invalid over MAX_BATCH."""
     require(scope, "message_update")
     if not 1 <= len(refs) <= MAX_BATCH:
         raise Invalid(f"message_ids takes 1 to {MAX_BATCH} ids", field="message_ids")
-    inbox, rows = await core.store.read(lambda tx: _chosen(tx, scope, inbox_ref, refs, strict=False))
-    return await relabel(core, inbox, rows, change) if rows else []
+    inbox, mail = await core.store.read(lambda tx: _chosen(tx, scope, inbox_ref, refs, strict=False))
+    return await relabel(core, inbox, mail, change) if mail else []
 
 
 async def change_thread(
     core: Core, scope: Scope, inbox_ref: str | None, thread_ref: str, change: Change
-) -> tuple[Row, list[str]]:
-    """Change the labels of every message of a thread; answers the thread row and its labels."""
+) -> tuple[Thread, list[str]]:
+    """Change the labels of every message of a thread; returns the thread and its labels."""
     require(scope, "message_update")
 
-    def read(tx: Tx) -> tuple[Inbox, Row, list[Row]]:
+    def read(tx: Tx) -> tuple[Inbox, Thread, list[Mail]]:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         thread = find_thread(tx, scope, inbox, thread_ref)
-        inbox = inbox or find_inbox(tx, scope, thread["inbox_id"])
-        rows = tx.rows("SELECT * FROM message WHERE thread_id = ? ORDER BY timestamp, seq", thread["id"])
-        require_own_test(scope, rows, "thread")
-        add_labels_in_steps(tx, rows)
-        return inbox, thread, rows
+        inbox = inbox or find_inbox(tx, scope, thread.inbox_id)
+        mail = mail_of_thread(tx, thread.id)
+        require_own_test(scope, [one.message for one in mail], "thread")
+        return inbox, thread, mail
 
-    inbox, thread, rows = await core.store.read(read)
-    rows = await relabel(core, inbox, rows, change) if rows else []
-    return thread, sorted({label for row in rows for label in row["labels"]})
-
-
-def add_labels_in_steps(tx: Tx, rows: list[Row]) -> None:
-    """``add_labels`` for any number of rows."""
-    for start in range(0, len(rows), 500):
-        add_labels(tx, rows[start : start + 500])
+    inbox, thread, mail = await core.store.read(read)
+    mail = await relabel(core, inbox, mail, change) if mail else []
+    return thread, sorted({label for one in mail for label in one.labels})
 
 
 def _chosen(
     tx: Tx, scope: Scope, inbox_ref: str, refs: Sequence[str], *, strict: bool
-) -> tuple[Inbox, list[Row]]:
+) -> tuple[Inbox, list[Mail]]:
     inbox = find_inbox(tx, scope, inbox_ref)
-    found: dict[str, Row] = {}
+    ids: dict[str, None] = {}
     for ref in refs:
         try:
-            message_id = find_message_id(tx, inbox, ref)
-            row = tx.row("SELECT * FROM message WHERE id = ?", message_id)
-            if row is not None and message_id not in found:
-                add_labels(tx, [row])
-                see(scope, row)
-                found[message_id] = row
+            ids[find_message_id(tx, inbox, ref)] = None
         except NotFound:
             if strict:
                 raise
-    require_own_test(scope, found.values(), "message")
-    return inbox, list(found.values())
+    found = mail_of_inbox(tx, inbox.id, list(ids), texts=False)
+    if strict:
+        for one in found:
+            see(scope, one.labels)
+    chosen = [one for one in found if sees(scope, one.labels)]
+    require_own_test(scope, [one.message for one in chosen], "message")
+    return inbox, chosen
 
 
-async def relabel(core: Core, inbox: Inbox, rows: Sequence[Row], change: Change) -> list[Row]:
-    """Bring the mail server and then the index to the changed labels. Answers fresh rows, same order."""
+async def relabel(core: Core, inbox: Inbox, mail: Sequence[Mail], change: Change) -> list[Mail]:
+    """Bring the mail server and then the index to the changed labels. Returns the messages as they are then."""
 
     def plan(tx: Tx) -> list[Plan]:
         return [
             make_plan(
-                row["id"],
-                row["direction"],
-                spots_of(tx, row["id"]),
-                frozenset(row["labels"]),
-                change.apply(frozenset(row["labels"])),
+                one.message.id,
+                one.message.direction,
+                spots_of(tx, one.message.id),
+                frozenset(one.labels),
+                change.apply(frozenset(one.labels)),
             )
-            for row in rows
+            for one in mail
         ]
 
     plans = await core.store.read(plan)
@@ -202,12 +197,12 @@ async def relabel(core: Core, inbox: Inbox, rows: Sequence[Row], change: Change)
     return await core.store.write(lambda tx: _write(tx, inbox, plans, went))
 
 
-def _write(tx: Tx, inbox: Inbox, plans: Sequence[Plan], went: dict[str, Moved]) -> list[Row]:
-    answers: list[Row] = []
+def _write(tx: Tx, inbox: Inbox, plans: Sequence[Plan], went: dict[str, Moved]) -> list[Mail]:
+    changed: list[str] = []
     touched: set[str] = set()
     for plan in plans:
-        row = tx.row("SELECT * FROM message WHERE id = ?", plan.message_id)
-        if row is None:  # deleted meanwhile
+        message = unscoped_message_item(tx, plan.message_id)
+        if message is None:  # deleted meanwhile
             continue
         for spot in plan.spots:
             _relocate(tx, inbox, plan, spot, went.get(plan.target) if plan.target else None)
@@ -216,18 +211,13 @@ def _write(tx: Tx, inbox: Inbox, plans: Sequence[Plan], went: dict[str, Moved]) 
             forgive(tx, plan.message_id, (*plan.add, *plan.remove))
         else:
             owe(tx, inbox.id, plan.message_id, add=plan.add, remove=plan.remove)
-        touched.add(row["thread_id"])
-        answers.append(row)
+        touched.add(message.thread_id)
+        changed.append(message.id)
     for thread in touched:
         threads.refresh(tx, thread, now_us())
-    for row in answers:
-        row.update(
-            tx.row("SELECT seen, hidden, updated_at FROM message WHERE id = ?", row["id"]) or {},
-        )
-    add_labels_in_steps(tx, answers)
-    if not answers:
+    if not changed:
         raise NotFound("the message was deleted just now")
-    return answers
+    return mail_of_inbox(tx, inbox.id, changed, texts=False)
 
 
 def _relocate(tx: Tx, inbox: Inbox, plan: Plan, spot: Spot, moved: Moved | None) -> None:

@@ -7,15 +7,15 @@ from collections.abc import Collection
 from gateway.core.context import Core
 from gateway.core.errors import Invalid
 from gateway.core.lookup import find_inbox, require
-from gateway.core.mail.filter_sql import message_conditions
-from gateway.core.mail.messages import ITEM, add_bodies, add_labels, allowed, reach
-from gateway.core.mail.threads import dress_threads
-from gateway.store.engine import Row, Tx
+from gateway.core.mail.messages import allowed
+from gateway.records.mail import ListedMessage, ListedThread
+from gateway.store.engine import Tx
 from gateway.store.listing import Filter, Listing, Window
+from gateway.store.queries import messages as queries
+from gateway.store.queries import threads as thread_queries
 from gateway.store.scope import Scope
-from gateway.store.search import MAX_QUERY, Column, Order, search
+from gateway.store.search import MAX_QUERY, Column, Order
 
-_COLUMNS = ", ".join(f"message.{name.strip()}" for name in ITEM.split(","))
 _MAX_THREADS = 2000
 
 
@@ -37,37 +37,33 @@ async def search_messages(
     order: Order = "rank",
     *,
     within: Collection[Column] = (),
-    bodies: bool = False,
-) -> Listing[Row]:
+    texts: bool = False,
+) -> Listing[ListedMessage]:
     """Messages that hold every word of ``query``, best first (or ``newest``, ``oldest``).
 
-    ``within``: only in these columns. ``bodies``: with the texts that the index holds. Paging goes by offset:
+    ``within``: only in these columns. ``texts``: with those that the index holds. Paging goes by offset:
     ``Listing.next`` is (offset, "").
     """
     require(scope, "message_read")
     query, wanted = check_query(query), allowed(scope, wanted)
     offset = window.position[0] if window.position else window.offset
 
-    def read(tx: Tx) -> Listing[Row]:
+    def read(tx: Tx) -> Listing[ListedMessage]:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
-        where, args, _ = reach(tx, scope, inbox, "message")
-        more, values = message_conditions(tx, wanted, inbox.id if inbox else None)
-        rows, total = search(
+        found, total = queries.search_messages(
             tx,
+            scope,
+            inbox,
             query,
-            columns=_COLUMNS,
-            where=where + more,
-            args=[*args, *values],
-            order=order,
+            wanted,
+            order,
             limit=window.limit,
             offset=offset,
             within=within,
+            texts=texts,
         )
-        add_labels(tx, rows)
-        if bodies:
-            add_bodies(tx, rows)
-        end = offset + len(rows)
-        return Listing(rows, total, (end, "") if rows and end < total else None)
+        end = offset + len(found)
+        return Listing(found, total, (end, "") if found and end < total else None)
 
     return await core.store.read(read)
 
@@ -80,7 +76,7 @@ async def search_threads(
     wanted: Filter,
     window: Window,
     order: Order = "rank",
-) -> Listing[Row]:
+) -> Listing[ListedThread]:
     """Threads with a message that holds every word, in the order of their best message.
 
     Looks at the best ``_MAX_THREADS`` messages.
@@ -89,30 +85,12 @@ async def search_threads(
     query, wanted = check_query(query), allowed(scope, wanted)
     offset = window.position[0] if window.position else window.offset
 
-    def read(tx: Tx) -> Listing[Row]:
+    def read(tx: Tx) -> Listing[ListedThread]:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
-        where, args, _ = reach(tx, scope, inbox, "message")
-        more, values = message_conditions(tx, wanted, inbox.id if inbox else None)
-        rows, _ = search(
-            tx,
-            query,
-            columns="message.thread_id",
-            where=where + more,
-            args=[*args, *values],
-            order=order,
-            limit=_MAX_THREADS,
-        )
-        ids = list(dict.fromkeys(row["thread_id"] for row in rows))
+        ids = thread_queries.search_threads(tx, scope, inbox, query, wanted, order, most=_MAX_THREADS)
         some = ids[offset : offset + window.limit]
-        marks = ", ".join("?" * len(some))
-        by_id = (
-            {row["id"]: row for row in tx.rows(f"SELECT * FROM thread WHERE id IN ({marks})", *some)}  # noqa: S608
-            if some
-            else {}
-        )
-        threads = [by_id[one] for one in some if one in by_id]
-        dress_threads(tx, threads)
         end = offset + len(some)
-        return Listing(threads, len(ids), (end, "") if some and end < len(ids) else None)
+        following = (end, "") if some and end < len(ids) else None
+        return Listing(thread_queries.threads_with_ids(tx, some), len(ids), following)
 
     return await core.store.read(read)

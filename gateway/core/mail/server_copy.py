@@ -19,6 +19,7 @@ from gateway.mime.workers.parser_pool import ParserPool
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Tx
 from gateway.store.queries.locations import copies_of
+from gateway.store.queries.messages import unscoped_message_item, unscoped_message_size
 from gateway.store.queries.outbox import mime_of
 from mailserver.base import MailServerError
 from mailserver.content import Content, Spool
@@ -80,12 +81,10 @@ def look_for(client: Client, message_id: str) -> list[Spot]:
 
 async def locate(core: Core, inbox: Inbox, message_id: str) -> list[Spot]:
     """The places of a message by the index, else by asking the mail server. May be empty."""
-    spots, rfc = await core.store.read(
-        lambda tx: (
-            spots_of(tx, message_id),
-            tx.value("SELECT rfc_message_id FROM message WHERE id = ?", message_id),
-        )
+    spots, message = await core.store.read(
+        lambda tx: (spots_of(tx, message_id), unscoped_message_item(tx, message_id))
     )
+    rfc = message.rfc_message_id if message else None
     if spots or not rfc:
         return spots
     return await on_server(core, inbox.address, lambda client: look_for(client, rfc))
@@ -185,7 +184,7 @@ async def whole_message(core: Core, inbox: Inbox, message_id: str) -> bytes:
 
     Raises NotFound, Unavailable, and TooLarge never: its size is bounded on entry.
     """
-    size = await core.store.read(lambda tx: tx.value("SELECT size FROM message WHERE id = ?", message_id))
+    size = await core.store.read(lambda tx: unscoped_message_size(tx, message_id))
     await hold_for(core, size or 0)
     return b"".join([chunk async for chunk in await open_stream(core, inbox, message_id, "")])
 

@@ -7,7 +7,7 @@ Spam and what the lists blocked is not waited for. ``limits.waits`` bounds the w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -17,16 +17,25 @@ from gateway.core.context import Core
 from gateway.core.errors import NotFound, TooMany, Unavailable
 from gateway.core.event_reach import may_hear
 from gateway.core.lookup import find_inbox, find_message_id, require
-from gateway.core.mail.messages import ITEM, add_bodies, get_message
+from gateway.core.mail.messages import get_message
 from gateway.core.mail.wait_match import Match
 from gateway.events.live import MAX_WAITING, Stream
 from gateway.events.log import event_id_of
 from gateway.records.events import EventHead
 from gateway.records.inboxes import Inbox
+from gateway.records.mail import NO_TEXT, Mail, MessageItem, Place
 from gateway.store.arrival_time import event_time
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import parse_id, ulid_time_us
 from gateway.store.queries.events import message_of_event
+from gateway.store.queries.messages import (
+    message_place,
+    message_with_seq,
+    newest_received_place,
+    received_after,
+    texts_of_messages,
+    unscoped_received,
+)
 from gateway.store.scope import Scope
 
 __all__ = ["MAX_WAIT", "Match", "Watch", "received_event", "wait_for", "watch"]
@@ -39,14 +48,11 @@ _SECOND_US = 1_000_000
 _HEADS = 200
 _REMEMBERED = 2 * MAX_WAITING
 
-Place = tuple[int, int]
-"""Where a message stands in its inbox: (timestamp, seq)."""
-
 
 async def wait_for(
     core: Core, scope: Scope, inbox_ref: str, match: Match, since: int | str | None, timeout: float
-) -> Row | None:
-    """The first matching message with ``labels`` and bodies, or None after ``timeout`` seconds (``MAX_WAIT`` at most).
+) -> Mail | None:
+    """The first matching message with its texts, or None after ``timeout`` seconds (``MAX_WAIT`` at most).
 
     ``since`` as in ``watch``. Raises NotFound, Forbidden, TooMany, and Unavailable when the gateway stops.
     """
@@ -54,8 +60,8 @@ async def wait_for(
     limit = asyncio.timeout(max(0.0, min(timeout, MAX_WAIT)))
     try:
         async with limit, aclosing(wanted.arrivals()) as found:
-            async for row in found:
-                return row
+            async for mail in found:
+                return mail
     except TimeoutError:
         if not limit.expired():
             raise
@@ -74,7 +80,7 @@ async def watch(core: Core, scope: Scope, inbox_ref: str, match: Match, since: i
     def read(tx: Tx) -> tuple[Inbox, Place]:
         inbox = find_inbox(tx, scope, inbox_ref)
         if since is None:
-            return inbox, _newest(tx, inbox)
+            return inbox, newest_received_place(tx, inbox.id)
         return inbox, _place_of(tx, scope, inbox, since)
 
     inbox, start = await core.store.read(read)
@@ -93,8 +99,8 @@ class Watch:
     start: Place
     fresh: bool
 
-    async def arrivals(self) -> AsyncGenerator[Row]:
-        """Every matching message with ``labels`` and bodies, first what is there, then what comes, each once.
+    async def arrivals(self) -> AsyncGenerator[Mail]:
+        """Every matching message with its texts, first what is there, then what comes, each once.
 
         It never ends; close it (``aclosing``). Raises TooMany, and Unavailable when the gateway stops.
         """
@@ -107,15 +113,16 @@ class Watch:
                 try:
                     await live.join(stream, self.core.store, self.core.events)
                     async with aclosing(self._candidates(stream, place)) as candidates:
-                        async for row, at in candidates:
-                            place = max(place, at)
-                            if row["id"] in passed:
+                        async for message in candidates:
+                            place = max(place, (message.timestamp, message.seq))
+                            if message.id in passed:
                                 continue
-                            passed[row["id"]] = None
+                            passed[message.id] = None
                             if len(passed) > _REMEMBERED:
                                 del passed[next(iter(passed))]
-                            if self.match.accepts_head(row) and (whole := await self._whole(row)):
-                                yield whole
+                            heads = self.match.accepts_head(message.sender, message.subject)
+                            if heads and (mail := await self._whole(message.id)):
+                                yield mail
                 finally:
                     live.leave(stream)
 
@@ -123,21 +130,19 @@ class Watch:
         """An event's id (ULID) that as ``since`` means ``start``; of an inbox without mail, its own."""
 
         def read(tx: Tx) -> str:
-            row = tx.row(
-                "SELECT id, organization_id, inbox_id, timestamp FROM message WHERE inbox_id = ? AND seq = ?",
-                self.inbox.id,
-                self.start[1],
-            )
-            return received_event(row) if row else str(self.inbox.id)
+            message = message_with_seq(tx, self.inbox.id, self.start[1])
+            return received_event(message) if message else self.inbox.id
 
         return await self.core.store.read(read)
 
-    async def _candidates(self, stream: Stream, place: Place) -> AsyncGenerator[tuple[Row, Place]]:
-        """Heads of received mail and their places, until the stream has fallen behind: then another goes on."""
-        while rows := await self.core.store.read(partial(_stored, inbox=self.inbox.id, place=place)):
-            for row in rows:
-                place = (row["timestamp"], row["seq"])
-                yield row, place
+    async def _candidates(self, stream: Stream, place: Place) -> AsyncGenerator[MessageItem]:
+        """Received messages, until the stream has fallen behind: then another goes on."""
+        while stored := await self.core.store.read(
+            partial(received_after, inbox_id=self.inbox.id, place=place, most=_HEADS)
+        ):
+            for message in stored:
+                place = (message.timestamp, message.seq)
+                yield message
         while not stream.lost.is_set():
             if self.core.live.closing.is_set():
                 raise Unavailable(
@@ -149,16 +154,20 @@ class Watch:
             if happened is None:
                 continue
             self.core.live.settle(stream, happened.event.id, told=False)
-            found = await self.core.store.read(partial(_head, message_id=happened.event.message_id or ""))
+            found = await self.core.store.read(
+                partial(unscoped_received, message_id=happened.event.message_id or "")
+            )
             if found is not None:
-                yield found, (found["timestamp"], found["seq"])
+                yield found
 
-    async def _whole(self, row: Row) -> Row | None:
+    async def _whole(self, message_id: str) -> Mail | None:
         """The message, when its text matches too and it is still there."""
-        if self.match.reads_text and not await self.core.store.read(partial(_accepts_text, self.match, row)):
+        if self.match.reads_text and not await self.core.store.read(
+            partial(_accepts_text, self.match, message_id)
+        ):
             return None
         try:
-            return await get_message(self.core, self.scope, self.inbox.id, f"msg_{row['id']}")
+            return await get_message(self.core, self.scope, self.inbox.id, f"msg_{message_id}")
         except NotFound:  # deleted meanwhile, or made spam
             return None
 
@@ -167,14 +176,14 @@ class Watch:
         return ours and may_hear(self.scope, event)
 
 
-def received_event(row: Row) -> str:
+def received_event(message: MessageItem) -> str:
     """The id (ULID) of the event that told of a received message."""
     return event_id_of(
         RECEIVED,
-        organization_id=row["organization_id"],
-        inbox_id=row["inbox_id"],
-        subject=row["id"],
-        at=event_time(row["id"]),
+        organization_id=message.organization_id,
+        inbox_id=message.inbox_id,
+        subject=message.id,
+        at=event_time(message.id),
     )
 
 
@@ -190,15 +199,6 @@ def _counter(scope: Scope) -> str:
 
 
 # --- places ---
-
-
-def _newest(tx: Tx, inbox: Inbox) -> Place:
-    row = tx.row(
-        f"SELECT timestamp, seq FROM message WHERE inbox_id = ? AND {_COMES} "  # noqa: S608
-        "ORDER BY timestamp DESC, seq DESC LIMIT 1",
-        inbox.id,
-    )
-    return (row["timestamp"], row["seq"]) if row else (0, 0)
 
 
 def _place_of(tx: Tx, scope: Scope, inbox: Inbox, since: int | str) -> Place:
@@ -222,9 +222,8 @@ def _place_of(tx: Tx, scope: Scope, inbox: Inbox, since: int | str) -> Place:
 
 
 def _of_message(tx: Tx, inbox: Inbox, ulid: str) -> Place:
-    row = tx.row("SELECT timestamp, seq FROM message WHERE id = ? AND inbox_id = ?", ulid, inbox.id)
     # an agent deletes what it has read: the id of a message tells when it came
-    return (row["timestamp"], row["seq"]) if row else _second(ulid_time_us(ulid))
+    return message_place(tx, inbox.id, ulid) or _second(ulid_time_us(ulid))
 
 
 def _second(at: int) -> Place:
@@ -234,24 +233,7 @@ def _second(at: int) -> Place:
 
 _SINCE = "give a message of this inbox, an event (evt_…) or an ISO 8601 time"
 
-_COMES = "direction = 'inbound' AND hidden = 0"
 
-
-def _stored(tx: Tx, inbox: str, place: Place) -> Sequence[Row]:
-    return tx.rows(
-        f"SELECT {ITEM} FROM message WHERE inbox_id = ? AND {_COMES} AND (timestamp, seq) > (?, ?) "  # noqa: S608
-        "ORDER BY timestamp, seq LIMIT ?",
-        inbox,
-        *place,
-        _HEADS,
-    )
-
-
-def _accepts_text(match: Match, row: Row, tx: Tx) -> bool:
+def _accepts_text(match: Match, message_id: str, tx: Tx) -> bool:
     """In a reader's thread: a body may be long, and waits are many."""
-    add_bodies(tx, [row])
-    return match.accepts_text(row)
-
-
-def _head(tx: Tx, message_id: str) -> Row | None:
-    return tx.row(f"SELECT {ITEM} FROM message WHERE id = ? AND {_COMES}", message_id)  # noqa: S608
+    return match.accepts_text(texts_of_messages(tx, [message_id]).get(message_id, NO_TEXT))

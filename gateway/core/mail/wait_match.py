@@ -7,8 +7,8 @@ import unicodedata
 import re2
 
 from gateway.core.errors import Invalid
-from gateway.store.engine import Row
-from gateway.store.people import person_of
+from gateway.mime.types import Address
+from gateway.records.mail import MessageText
 
 MAX_WORDS = 998
 """Characters of one condition: no line of a mail is longer."""
@@ -37,19 +37,19 @@ class Match:
         self._text = _words(text, "text")
         self.reads_text = bool(self._text)
 
-    def accepts_head(self, row: Row) -> bool:
-        """Whether sender and subject of a message row match."""
-        if self._sender and not _is_from(self._sender, row["from_json"]):
+    def accepts_head(self, sender: Address | None, subject: str) -> bool:
+        """Whether sender and subject of a message match."""
+        if self._sender and not _is_from(self._sender, sender):
             return False
         if self._pattern is not None:
-            return self._pattern.search(row["subject"]) is not None
-        return self._subject in plain(row["subject"])
+            return self._pattern.search(subject) is not None
+        return self._subject in plain(subject)
 
-    def accepts_text(self, row: Row) -> bool:
-        """Whether the bodies of a message row match (with their quoted history)."""
+    def accepts_text(self, texts: MessageText) -> bool:
+        """Whether the texts of a message match (with their quoted history)."""
         if not self._text:
             return True
-        return any(self._text in plain(row.get(name) or "") for name in ("text", "extracted_text"))
+        return any(self._text in plain(one or "") for one in (texts.text, texts.extracted_text))
 
 
 def plain(text: str) -> str:
@@ -57,8 +57,7 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
 
 
-def _is_from(wanted: str, from_json: str | None) -> bool:
-    sender = person_of(from_json)
+def _is_from(wanted: str, sender: Address | None) -> bool:
     if sender is None:
         return False
     address = plain(sender.email)

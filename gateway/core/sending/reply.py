@@ -31,9 +31,8 @@ from gateway.mime.reply.reply import (
 )
 from gateway.mime.types import Address, OutgoingAttachment
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Row, Tx
-from gateway.store.json_columns import load
-from gateway.store.people import people_of, person_of
+from gateway.records.mail import Mail, Message
+from gateway.store.engine import Tx
 from gateway.store.scope import Scope
 from mailserver.base import MailServerError
 from mailserver.imap import Client
@@ -72,21 +71,21 @@ async def reply(
     core: Core,
     scope: Scope,
     inbox: Inbox,
-    original_row: Row,
+    original: Mail,
     request: ReplyRequest,
     *,
     reply_all: bool = False,
     idempotency: Completion | None = None,
     also: Callable[[Tx], None] | None = None,
 ) -> Sent:
-    """Answer a message, in its thread. ``original_row``: as ``messages.get_message`` answers it.
+    """Answer a message, in its thread. ``original``: with its texts.
 
     Raises what ``sending.send`` raises. The original is marked \\Answered on the mail server, if it is there.
     """
-    wanted = reply_request(inbox, original_row, request, reply_all=reply_all)
+    wanted = reply_request(inbox, original, request, reply_all=reply_all)
     sent = await send(core, scope, inbox, wanted, idempotency, also)
     if not scope.test:
-        await mark_answered(core, inbox, original_row["id"])
+        await mark_answered(core, inbox, original.message.id)
     return sent
 
 
@@ -94,7 +93,7 @@ async def forward(
     core: Core,
     scope: Scope,
     inbox: Inbox,
-    original_row: Row,
+    original: Mail,
     request: ReplyRequest,
     *,
     idempotency: Completion | None = None,
@@ -106,71 +105,65 @@ async def forward(
     Raises what ``sending.send`` raises, and NotFound or Unavailable when the original's attachments cannot be
     read from the mail server.
     """
-    wanted = forward_request(original_row, request)
-    kept = await original_attachments(core, inbox, original_row)
+    wanted = forward_request(original, request)
+    kept = await original_attachments(core, inbox, original.message)
     wanted = replace(wanted, attachments=[*kept, *wanted.attachments])
     return await send(core, scope, inbox, wanted, idempotency, also, once)
 
 
 def reply_request(
-    inbox: Inbox, original_row: Row, request: ReplyRequest, *, reply_all: bool = False
+    inbox: Inbox, original: Mail, request: ReplyRequest, *, reply_all: bool = False
 ) -> SendRequest:
-    """The send that answers ``original_row``. Raises Invalid when there is nobody to answer."""
-    original = original_of(original_row)
-    people = reply_recipients(original, inbox.address, reply_all=reply_all)
-    blind = [] if request.to else _blind(original_row)
+    """The send that answers ``original``. Raises Invalid when there is nobody to answer."""
+    parts = original_of(original)
+    people = reply_recipients(parts, inbox.address, reply_all=reply_all)
+    blind = [] if request.to else _blind(original.message)
     to = list(request.to) or [str(one) for one in people.to if not blind]
     cc = [] if request.to and not reply_all else [str(one) for one in people.cc]
     if not to and not cc and not blind and not request.cc and not request.bcc:
         raise Invalid("the message names nobody to answer", field="to", fix="give to")
-    in_reply_to = original.message_id
     return SendRequest(
         to=to,
         cc=[*cc, *request.cc],
         bcc=[*blind, *request.bcc],
         reply_to=request.reply_to,
-        subject=reply_subject(original.subject) if request.subject is None else request.subject,
-        text=quote_text(original, request.text or "")
+        subject=reply_subject(parts.subject) if request.subject is None else request.subject,
+        text=quote_text(parts, request.text or "")
         if request.quote and (request.html is None or request.text is not None)
         else request.text,
-        html=quote_html(original, request.html)
-        if request.quote and request.html is not None
-        else request.html,
+        html=quote_html(parts, request.html) if request.quote and request.html is not None else request.html,
         labels=request.labels,
         attachments=request.attachments,
         attachment_bytes=request.attachment_bytes,
         headers=request.headers,
         unsubscribe=request.unsubscribe,
         track_opens=request.track_opens,
-        in_reply_to=in_reply_to,
-        references=reply_references(original),
-        thread_id=original_row["thread_id"],
+        in_reply_to=parts.message_id,
+        references=reply_references(parts),
+        thread_id=original.message.thread_id,
     )
 
 
-def _blind(original_row: Row) -> list[str]:
+def _blind(original: Message) -> list[str]:
     """Whom one's own message went to when it named nobody: an answer goes to them, and they stay unnamed."""
-    named = people_of(original_row["to_json"]) + people_of(original_row["cc_json"])
-    if original_row["direction"] != "outbound" or named:
+    if original.direction != "outbound" or original.to or original.cc:
         return []
-    return [str(_usable(one)) for one in people_of(original_row["bcc_json"])]
+    return [str(_usable(one)) for one in original.bcc]
 
 
-def forward_request(original_row: Row, request: ReplyRequest) -> SendRequest:
-    """The send that forwards ``original_row``, without the original's attachments."""
-    original = original_of(original_row)
+def forward_request(original: Mail, request: ReplyRequest) -> SendRequest:
+    """The send that forwards ``original``, without the original's attachments."""
+    parts = original_of(original)
     html = request.html
-    if html is not None or original.html is not None:
-        html = forward_html(original, html if html is not None else _as_html(request.text or ""))
+    if html is not None or parts.html is not None:
+        html = forward_html(parts, html if html is not None else _as_html(request.text or ""))
     return SendRequest(
         to=request.to,
         cc=request.cc,
         bcc=request.bcc,
         reply_to=request.reply_to,
-        subject=forward_subject(original.subject) if request.subject is None else request.subject,
-        text=forward_text(original, request.text or "")
-        if request.text or original.text or not html
-        else None,
+        subject=forward_subject(parts.subject) if request.subject is None else request.subject,
+        text=forward_text(parts, request.text or "") if request.text or parts.text or not html else None,
         html=html,
         labels=request.labels,
         attachments=request.attachments,
@@ -180,24 +173,22 @@ def forward_request(original_row: Row, request: ReplyRequest) -> SendRequest:
     )
 
 
-def original_of(row: Row) -> Original:
-    """What replying needs of a message row (with ``text`` and ``html``). Ids no header can hold are left out."""
-    own = row["rfc_message_id"]
-    own = own if own and usable_id(own) else None
-    answered = row["in_reply_to"]
-    sender = person_of(row["from_json"])
+def original_of(mail: Mail) -> Original:
+    """What replying needs of a message with its texts. Ids no header can hold are left out."""
+    message = mail.message
+    own, answered, sender = message.rfc_message_id, message.in_reply_to, message.sender
     return Original(
-        message_id=own,
-        references=[one for one in load(row["references_json"]) if usable_id(one)],
+        message_id=own if own and usable_id(own) else None,
+        references=[one for one in message.references if usable_id(one)],
         in_reply_to=[answered] if answered and usable_id(answered) else [],
-        subject=one_line(row["subject"]),
+        subject=one_line(message.subject),
         sender=_usable(sender) if sender else None,
-        reply_to=[_usable(one) for one in people_of(row["reply_to_json"])],
-        to=[_usable(one) for one in people_of(row["to_json"])],
-        cc=[_usable(one) for one in people_of(row["cc_json"])],
-        date=row["timestamp"],
-        text=row.get("text"),
-        html=row.get("html"),
+        reply_to=[_usable(one) for one in message.reply_to],
+        to=[_usable(one) for one in message.to],
+        cc=[_usable(one) for one in message.cc],
+        date=message.timestamp,
+        text=mail.texts.text,
+        html=mail.texts.html,
     )
 
 
@@ -206,25 +197,25 @@ def usable_id(message_id: str) -> bool:
     return _ID.match(message_id) is not None
 
 
-async def original_attachments(core: Core, inbox: Inbox, original_row: Row) -> list[OutgoingAttachment]:
+async def original_attachments(core: Core, inbox: Inbox, original: Message) -> list[OutgoingAttachment]:
     """The attachments of a message, read from the mail server (or the outbox). Raises NotFound, Unavailable."""
-    facts = load(original_row["attachments_json"])
-    if not facts:
+    attached = original.attachments
+    if not attached:
         return []
-    raw = await whole_message(core, inbox, original_row["id"])
+    raw = await whole_message(core, inbox, original.id)
 
     def take() -> list[OutgoingAttachment]:
         kept = []
-        for one in facts:
-            content = attachment_content(raw, one["id"])
+        for one in attached:
+            content = attachment_content(raw, one.id)
             if content is not None:
                 kept.append(
                     OutgoingAttachment(
-                        filename=one["filename"] or "attachment",
-                        content_type=one["content_type"],
+                        filename=one.filename or "attachment",
+                        content_type=one.content_type,
                         content=content.data,
-                        content_id=one["content_id"],
-                        inline=one["content_disposition"] == "inline",
+                        content_id=one.content_id,
+                        inline=one.content_disposition == "inline",
                     )
                 )
         return kept

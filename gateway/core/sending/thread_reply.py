@@ -7,12 +7,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from gateway.core.context import Core
 from gateway.core.idempotency import Completion
 from gateway.core.lookup import find_thread
-from gateway.core.mail.messages import WHOLE, add_labels, see
+from gateway.core.mail.messages import see
 from gateway.core.mail.read_state import note_answered
 from gateway.core.sending.reply import ReplyRequest, mark_answered, one_line, reply_request, usable_id
 from gateway.core.sending.send import send
@@ -22,10 +21,10 @@ from gateway.mime.delivery_role import delivery_role
 from gateway.mime.reply.reply import MAX_REFERENCES, reply_subject
 from gateway.mime.types import OutgoingAttachment
 from gateway.records.inboxes import Inbox
+from gateway.records.mail import Mail, Message, Thread
 from gateway.store.allow_block_lists import decide, entries
-from gateway.store.engine import Row, StoreDown, Tx
-from gateway.store.json_columns import load
-from gateway.store.people import people_of, person_of
+from gateway.store.engine import StoreDown, Tx
+from gateway.store.queries.messages import copies_of_thread, last_of_thread, rfc_ids_of_thread
 from gateway.store.scope import Scope
 from gateway.store.suppressions import suppressed
 from gateway.sync.pending_flags import pay
@@ -55,8 +54,8 @@ class _Thread:
     """What an answer needs of its thread. ``ids``: its Message-IDs as References; ``copied_by``: who put the
     inbox in Cc last, when it was on the thread as a copy."""
 
-    row: Row
-    last: Row
+    thread: Thread
+    last: Mail
     ids: list[str]
     copied_by: str | None
 
@@ -83,7 +82,7 @@ async def reply_in_thread(
             to=[answer.to],
             cc=[*answer.cc, *([thread.copied_by] if thread.copied_by else [])],
             reply_to=answer.reply_to,
-            subject=reply_subject(one_line(thread.row["subject"])),
+            subject=reply_subject(one_line(thread.thread.subject)),
             text=answer.text,
             html=answer.html,
             attachments=answer.attachments,
@@ -95,49 +94,38 @@ async def reply_in_thread(
         wanted,
         in_reply_to=thread.ids[-1] if thread.ids else None,
         references=thread.ids,
-        thread_id=thread.row["id"],
+        thread_id=thread.thread.id,
     )
-    mark_read = partial(note_answered, inbox=inbox, thread_id=thread.row["id"])
+    mark_read = partial(note_answered, inbox=inbox, thread_id=thread.thread.id)
     sent = await send(core, scope, inbox, wanted, idempotency, mark_read)
     # the answer is accepted, and the flags are owed: a slow mail server is not waited for
-    await asyncio.wait([asyncio.create_task(_flag(core, scope, inbox, thread.last))], timeout=_FLAG_SECONDS)
+    await asyncio.wait(
+        [asyncio.create_task(_flag(core, scope, inbox, thread.last.message))], timeout=_FLAG_SECONDS
+    )
     return sent
 
 
-async def _flag(core: Core, scope: Scope, inbox: Inbox, last: Row) -> None:
+async def _flag(core: Core, scope: Scope, inbox: Inbox, last: Message) -> None:
     try:
         await pay(core.store, core.imap, inbox)
     except StoreDown as error:
         log.info("the flags of %s are owed until the next pass: %s", inbox.address, error)
-    if last["direction"] == "inbound" and not scope.test:
-        await mark_answered(core, inbox, last["id"])
+    if last.direction == "inbound" and not scope.test:
+        await mark_answered(core, inbox, last.id)
 
 
 def _look(tx: Tx, scope: Scope, inbox: Inbox, ref: str) -> _Thread:
-    row = find_thread(tx, scope, inbox, ref)
-    seen, args = scope.sight()
-    last = tx.row(
-        f"{WHOLE}message.thread_id = ?{seen} "
-        "ORDER BY message.hidden, message.timestamp DESC, message.seq DESC LIMIT 1",
-        row["id"],
-        *args,
-    )
+    thread = find_thread(tx, scope, inbox, ref)
+    last = last_of_thread(tx, scope, thread.id)
     assert last is not None  # a thread goes with its last message, in one transaction
-    add_labels(tx, [last])
-    see(scope, last)
-    return _Thread(row, last, _references(tx, scope, row["id"], last), _copied_by(tx, inbox, row["id"]))
+    see(scope, last.labels)
+    return _Thread(thread, last, _references(tx, scope, last.message), _copied_by(tx, inbox, thread.id))
 
 
-def _references(tx: Tx, scope: Scope, thread_id: str, last: Row) -> list[str]:
+def _references(tx: Tx, scope: Scope, last: Message) -> list[str]:
     """Every Message-ID of the thread that a header can hold, oldest first, the answered one at the end."""
-    seen, args = scope.sight()
-    known = (
-        f"SELECT rfc_message_id AS id FROM message WHERE thread_id = ? AND rfc_message_id IS NOT NULL{seen} "  # noqa: S608
-    )
-    first = tx.rows(f"{known}ORDER BY timestamp, seq LIMIT 1", thread_id, *args)
-    newest = tx.rows(f"{known}ORDER BY timestamp DESC, seq DESC LIMIT {MAX_REFERENCES}", thread_id, *args)
-    chain = [*load(last["references_json"]), *(one["id"] for one in [*first, *reversed(newest)])]
-    own = last["rfc_message_id"]
+    chain = [*last.references, *rfc_ids_of_thread(tx, scope, last.thread_id, MAX_REFERENCES)]
+    own = last.rfc_message_id
     chain = [one for one in dict.fromkeys(chain) if usable_id(one) and one != own]
     if own and usable_id(own):
         chain.append(own)
@@ -148,15 +136,10 @@ def _references(tx: Tx, scope: Scope, thread_id: str, last: Row) -> list[str]:
 
 def _copied_by(tx: Tx, inbox: Inbox, thread_id: str) -> str | None:
     """The sender of the last mail of the thread that only copied this inbox."""
-    rows: list[dict[str, Any]] = tx.rows(
-        "SELECT from_json, to_json, cc_json FROM message WHERE thread_id = ? AND direction = 'inbound' "  # noqa: S608
-        f"AND hidden = 0 AND cc_json <> '[]' ORDER BY timestamp DESC, seq DESC LIMIT {_COPIES_LOOKED_AT}",
-        thread_id,
-    )
-    for row in rows:
-        if delivery_role(inbox.address, people_of(row["to_json"]), people_of(row["cc_json"])) != "cc":
+    for message in copies_of_thread(tx, thread_id, _COPIES_LOOKED_AT):
+        if delivery_role(inbox.address, message.to, message.cc) != "cc":
             continue
-        sender = person_of(row["from_json"])
+        sender = message.sender
         try:
             address = check_address(sender.email) if sender else None
         except InvalidAddress:

@@ -7,6 +7,7 @@ from typing import TypedDict, Unpack
 
 from gateway.records.inboxes import Inbox, InboxStatus
 from gateway.store.engine import Tx
+from gateway.store.like import containing
 from gateway.store.listing import Listing, Window, page
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
@@ -63,16 +64,16 @@ def inbox_addresses_in_reach(tx: Tx, scope: Scope) -> dict[str, str]:
 
 
 def list_inboxes(
-    tx: Tx, scope: Scope, window: Window, *, pod: str | None, like: str | None
+    tx: Tx, scope: Scope, window: Window, *, pod: str | None, text: str | None
 ) -> Listing[Inbox]:
-    """The inboxes that the key reaches, of one pod or whose address or display name is ``like`` a pattern (``!``)."""
+    """The inboxes that the key reaches, of one pod, or with ``text`` in its address or display name."""
     where, args = scope.inbox_where("inbox")
     where += f" AND {_THERE}"
     if pod is not None:
         where, args = f"{where} AND pod_id = ?", [*args, pod]
-    if like is not None:
+    if text is not None:
         where += " AND (address LIKE ? ESCAPE '!' OR lower(coalesce(display_name, '')) LIKE ? ESCAPE '!')"
-        args = [*args, like, like]
+        args = [*args, *[containing(text)] * 2]
     return page(tx, Inbox, where, args, window)
 
 

@@ -1,0 +1,59 @@
+"""Statements about labels of messages, and the log of their changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.records.inboxes import Inbox
+from gateway.records.mail import LabelChange
+from gateway.store.engine import Tx
+from gateway.store.listing import Listing
+from gateway.store.sql import sql
+
+_MANY = 500
+
+
+def labels_of_messages(tx: Tx, message_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The sorted labels of each message, by its id."""
+    found: dict[str, list[str]] = {one: [] for one in message_ids}
+    for start in range(0, len(message_ids), _MANY):
+        some = message_ids[start : start + _MANY]
+        marks = ", ".join("?" * len(some))
+        query = f"SELECT message_id, label FROM label WHERE message_id IN ({marks}) ORDER BY label"  # noqa: S608
+        for row in sql(tx).rows(query, *some):
+            found[row["message_id"]].append(row["label"])
+    return found
+
+
+def labels_of_threads(tx: Tx, thread_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The sorted labels that messages of each thread bear, by the thread's id."""
+    found: dict[str, list[str]] = {one: [] for one in thread_ids}
+    if found:
+        marks = ", ".join("?" * len(found))
+        for row in sql(tx).rows(
+            "SELECT DISTINCT message.thread_id, label.label "  # noqa: S608
+            "FROM message JOIN label ON label.message_id = message.id "
+            f"WHERE message.thread_id IN ({marks}) ORDER BY label.label",
+            *found,
+        ):
+            found[row["thread_id"]].append(row["label"])
+    return found
+
+
+def list_label_changes(
+    tx: Tx, inbox: Inbox, *, limit: int, ascending: bool, position: int | None, offset: int
+) -> Listing[LabelChange]:
+    """Labels put on and taken off an inbox's messages, after the change whose ``seq`` is ``position``."""
+    total = int(sql(tx).value("SELECT count(*) FROM label_change WHERE inbox_id = ?", inbox.id))
+    where, args = "inbox_id = ?", list[object]([inbox.id])
+    if position is not None:
+        where, args = f"{where} AND seq {'>' if ascending else '<'} ?", [*args, position]
+    found = sql(tx).all(
+        LabelChange,
+        f"WHERE {where} ORDER BY seq {'ASC' if ascending else 'DESC'} LIMIT ? OFFSET ?",
+        *args,
+        limit + 1,
+        offset,
+    )
+    shown = found[:limit]
+    return Listing(shown, total, (shown[-1].seq, "") if len(found) > limit and shown else None)
