@@ -12,6 +12,7 @@ from gateway.doctor.context import Scene, apart
 from gateway.doctor.finding import Finding, fail, ok, warn
 from gateway.doctor.run_checks import well
 from gateway.store.ids import now_us
+from gateway.store.queries.outbox import unscoped_oldest_waiting, unscoped_waiting_count
 from gateway.store.queries.webhooks import unscoped_troubled_webhooks
 
 _QUEUES = ("maildrop", "incoming", "active", "deferred")
@@ -20,12 +21,7 @@ _HOLD = "hold"
 
 async def outbox(scene: Scene) -> Sequence[Finding]:
     """Accepted messages that are not settled."""
-    count, oldest = await scene.read(
-        lambda tx: (
-            int(tx.value("SELECT count(*) FROM outbox WHERE state <> 'done'")),
-            tx.value("SELECT min(created_at) FROM outbox WHERE state <> 'done'"),
-        )
-    )
+    count, oldest = await scene.read(lambda tx: (unscoped_waiting_count(tx), unscoped_oldest_waiting(tx)))
     age = (now_us() - oldest) / 1e6 if oldest is not None else 0.0
     fix = f"{scene.log_command} shows what each destination says; see the checks named outbound and ports"
     return [_judged("outbox", count, age, scene.settings.doctor.queue_minutes, fix)]

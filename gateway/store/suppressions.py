@@ -123,8 +123,8 @@ def list_suppressions(
 
 
 def all_suppressions(tx: Tx, organization: str) -> list[Suppression]:
-    """Every entry of an organization."""
-    return sql(tx).all(Suppression, "WHERE organization_id = ?", organization)
+    """Every entry of an organization, oldest first."""
+    return sql(tx).all(Suppression, "WHERE organization_id = ? ORDER BY created_at", organization)
 
 
 def remove(tx: Tx, organization: str, address: str) -> bool:

@@ -24,6 +24,7 @@ from gateway.store.queries.list_entries import organization_list_entries
 from gateway.store.queries.organizations import unscoped_organization
 from gateway.store.queries.pods import pods_of
 from gateway.store.queries.webhooks import webhooks_of_organization
+from gateway.store.suppressions import all_suppressions
 
 VERSION = 1
 _PAGE = 500
@@ -47,7 +48,6 @@ def chosen_inboxes(
 def organization_facts(tx: Tx, organization: str) -> Facts:
     """An organization with all that belongs to it but its inboxes' own."""
     held = unscoped_organization(tx, organization)
-    mine = "organization_id = ? ORDER BY created_at"
     return {
         "schema_version": VERSION,
         "organization_id": f"org_{organization}",
@@ -71,12 +71,12 @@ def organization_facts(tx: Tx, organization: str) -> Facts:
         "rules": [_rule(one) for one in organization_list_entries(tx, organization)],
         "suppressions": [
             {
-                "address": one["address"],
-                "type": one["type"],
-                "reason": one["reason"],
-                "created_at": iso(one["created_at"]),
+                "address": one.address,
+                "type": one.type,
+                "reason": one.reason,
+                "created_at": iso(one.created_at),
             }
-            for one in tx.rows(f"SELECT * FROM suppression WHERE {mine}", organization)  # noqa: S608
+            for one in all_suppressions(tx, organization)
         ],
     }
 

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.doctor import checks_queue, checks_service
 from gateway.store.ids import new_ulid, now_us
+from gateway.store.queries.outbox import FAR
 from tests.doctor.scenes import says, scene, told
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +33,7 @@ async def test_what_waits_in_the_outbox(tmp_path: Path, hours: int, level: str) 
             "created_at": then,
             "updated_at": then,
         }
-        done = {**row, "id": new_ulid(), "token": "t2", "state": "done", "created_at": 1}
+        done = {**row, "id": new_ulid(), "token": "t2", "state": "done", "next_at": FAR, "created_at": 1}
         await made.store.write(lambda tx: (tx.insert("outbox", row), tx.insert("outbox", done)))
         (found,) = await checks_queue.outbox(made)
         assert found.level == level
