@@ -8,7 +8,7 @@ from gateway.api.times import to_seconds
 from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
 from gateway.core.errors import Invalid, Missing
 from gateway.core.inboxes import inboxes
-from gateway.core.paging import clean_text
+from gateway.core.text import clean_text
 from gateway.mcp.arguments import Doc, Page, bounded, window
 from gateway.mcp.idempotency import digest
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox

@@ -20,7 +20,6 @@ NOT_YET = frozenset(
         "gateway/core/mail/attachments.py",
         "gateway/core/mail/delete.py",
         "gateway/core/mail/server_copy.py",
-        "gateway/core/paging.py",
         "gateway/core/sending/cold_outreach.py",
         "gateway/core/sending/open_tracking.py",
         "gateway/core/sending/send.py",

@@ -14,7 +14,7 @@ from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
 from gateway.core.errors import Invalid, Missing
 from gateway.core.inboxes import inboxes
-from gateway.core.paging import clean_text
+from gateway.core.text import clean_text
 
 table = Table("inboxes")
 

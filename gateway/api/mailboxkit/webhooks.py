@@ -21,7 +21,7 @@ from gateway.api.mailboxkit.wire import mailboxkit_wire
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core.access import changes, reads
 from gateway.core.errors import Missing
-from gateway.core.paging import clean_text
+from gateway.core.text import clean_text
 from gateway.core.webhooks import replay as webhook_replay
 from gateway.core.webhooks import webhooks
 from gateway.core.webhooks.test_post import record_test

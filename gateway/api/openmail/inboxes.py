@@ -18,7 +18,7 @@ from gateway.core.access import ORGANIZATION, ORGANIZATION_OR_POD, admit, change
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.inboxes import inboxes
-from gateway.core.paging import clean_text
+from gateway.core.text import clean_text
 from gateway.core.webhooks import inbox_webhook
 from gateway.store.listing import Listing
 

@@ -12,7 +12,7 @@ from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound
 from gateway.core.key_ring import hash_of
 from gateway.core.lookup import find_inbox, find_pod, require, require_own_test
-from gateway.core.paging import clean_text
+from gateway.core.text import clean_text
 from gateway.events.delivery_queue import in_order, withdraw
 from gateway.events.reach import end_webhooks, waiting_beyond
 from gateway.records.accounts import ApiKey

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from gateway.core.context import Core
 from gateway.core.errors import Conflict, Forbidden
 from gateway.core.lookup import find_pod, require
-from gateway.core.paging import clean_text
+from gateway.core.text import clean_text
 from gateway.records.accounts import Pod
 from gateway.store.engine import NotUnique, Tx
 from gateway.store.ids import new_ulid, now_us

@@ -16,7 +16,7 @@ from gateway.core.accounts.keys import new_key, new_secret
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, Missing, TooMany
 from gateway.core.inboxes import inboxes
-from gateway.core.paging import clean_text
+from gateway.core.text import clean_text
 from gateway.mime.addresses import InvalidAddress, check_address
 from gateway.records.accounts import Organization, Registration
 from gateway.records.inboxes import Inbox

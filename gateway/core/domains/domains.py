@@ -15,7 +15,7 @@ from gateway.core.context import Core
 from gateway.core.domains.proof import proven_at_birth
 from gateway.core.errors import Conflict, Forbidden, Invalid, LimitReached, NotFound, Taken
 from gateway.core.lookup import find_pod, require
-from gateway.core.paging import clean_text
+from gateway.core.text import clean_text
 from gateway.mime.dkim_sign import generate_key
 from gateway.records.base import Secret
 from gateway.records.domains import Domain

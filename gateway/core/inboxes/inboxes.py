@@ -22,8 +22,8 @@ from gateway.core.inboxes.events import tell_created
 from gateway.core.inboxes.remove import remove
 from gateway.core.inboxes.reserved_names import check_reserved
 from gateway.core.lookup import find_inbox, find_pod, require
-from gateway.core.paging import clean_text
 from gateway.core.sending.limits import charge_creation
+from gateway.core.text import clean_text
 from gateway.core.webhooks import inbox_webhook
 from gateway.records.inboxes import Inbox, InboxStatus
 from gateway.store.engine import NotUnique, Tx

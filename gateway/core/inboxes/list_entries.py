@@ -9,7 +9,7 @@ from typing import Literal
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.lookup import find_inbox, find_pod, require
-from gateway.core.paging import clean_text
+from gateway.core.text import clean_text
 from gateway.records.lists import Action, Direction, ListEntry
 from gateway.store.engine import Tx
 from gateway.store.listing import Listing, Window

@@ -11,7 +11,7 @@ from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.inboxes.list_entries import check_entry, owner_of
 from gateway.core.lookup import find_inbox, require
-from gateway.core.paging import clean_text
+from gateway.core.text import clean_text
 from gateway.records.lists import Action, ListEntry, Mode
 from gateway.store.engine import Tx
 from gateway.store.ids import parse_id

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, NotFound, Rejected
 from gateway.core.lookup import require
-from gateway.core.paging import clean_text
+from gateway.core.text import clean_text
 from gateway.mime.addresses import InvalidAddress, check_address, normalise
 from gateway.records.suppressions import Suppression, SuppressionType
 from gateway.store import suppressions

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, NotFound
 from gateway.core.lookup import find_inbox, find_pod, require, require_own_test
-from gateway.core.paging import clean_text
+from gateway.core.text import clean_text
 from gateway.core.webhooks.attempts import Tried, attempts_of
 from gateway.core.webhooks.limit import check_limit
 from gateway.events.delivery_queue import hasten
