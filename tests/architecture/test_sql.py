@@ -16,7 +16,6 @@ TOOLS = {"gateway.store.sql": {"sql", "Sql"}, "gateway.store.engine": {"Sql"}, "
 
 NOT_YET = frozenset(
     {
-        "gateway/core/drafts/send.py",
         "gateway/core/mail/attachments.py",
         "gateway/core/mail/delete.py",
         "gateway/core/mail/server_copy.py",

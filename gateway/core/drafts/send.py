@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TypedDict
 
 from gateway.core.context import Core
@@ -24,6 +25,7 @@ from gateway.records.inboxes import Inbox
 from gateway.store.engine import Tx
 from gateway.store.ids import derived_ulid, now_us
 from gateway.store.queries.drafts import note_draft_sent, unscoped_sent_draft
+from gateway.store.queries.threads import unscoped_thread
 from gateway.store.scope import Scope
 
 
@@ -96,9 +98,7 @@ async def _send(
             core, scope, inbox, found[0], request, idempotency=completion, also=also, once=once
         )
     thread_id = content.thread_id
-    if thread_id and not await core.store.read(
-        lambda tx: tx.value("SELECT 1 FROM thread WHERE id = ?", thread_id)
-    ):
+    if thread_id and await core.store.read(partial(unscoped_thread, thread_id=thread_id)) is None:
         thread_id = None
     wanted = SendRequest(
         **people,
