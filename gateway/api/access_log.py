@@ -8,6 +8,8 @@ import re
 
 from starlette.requests import Request
 
+from gateway.records.ids import public_id
+
 _SECRET = re.compile(r"(?i)\b(api_key|token|signature|sig)=[^&]*")
 
 
@@ -27,7 +29,7 @@ def log_request(
         status,
         extra={
             "request_id": request_id,
-            "key_id": f"key_{key_id}" if key_id else None,
+            "key_id": public_id("key", key_id),
             "method": request.method,
             "path": path,
             "status": status,

@@ -30,6 +30,7 @@ from gateway.events.post_slots import GRACE, PER_WEBHOOK, Slot, Slots, host_of
 from gateway.net.client import SafeClient
 from gateway.net.errors import NetError
 from gateway.records.events import Event
+from gateway.records.ids import public_id
 from gateway.records.webhooks import Webhook
 from gateway.settings import Settings
 from gateway.store.engine import Store, StoreDown, Tx
@@ -359,7 +360,7 @@ def headers_of(wire: Wire, webhook: Webhook, event_id: str, body: bytes, at: int
     if webhook.old_secret is not None and (webhook.old_secret_until or 0) > at:
         secrets.append(webhook.old_secret.reveal())
     ours = {"Content-Type": "application/json", "User-Agent": "Postern-Webhooks/1"}
-    ours |= wire.sign(secrets, f"evt_{event_id}", at // SECOND, body)
+    ours |= wire.sign(secrets, public_id("evt", event_id), at // SECOND, body)
     taken = {name.lower() for name in ours}
     theirs = webhook.headers
     return {**{name: value for name, value in theirs.items() if name.lower() not in taken}, **ours}

@@ -102,7 +102,7 @@ async def create_inbox(call: Call[CreateInbox]) -> Answer:
 def inbox_data(row: Inbox) -> dict[str, Any]:
     """An inbox for programs."""
     return {
-        "id": f"inb_{row.id}",
+        "id": row.public_id,
         "number": row.number,
         "address": row.address,
         "name": row.display_name,

@@ -12,6 +12,7 @@ from gateway.mcp.arguments import Doc, Id, InboxId, ref_of
 from gateway.mcp.resolve import message_of, thread_of
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
 from gateway.mcp.untrusted_text import one_line
+from gateway.records.ids import public_id
 
 box = Toolbox()
 
@@ -53,7 +54,7 @@ async def _change(call: Call[SetLabels], message: str | None, thread: str | None
     if message is not None:
         inbox, ulid = await message_of(call, args.inbox_id, message)
         changed = await relabel.change_labels(call.core, call.scope, inbox, ulid, change)
-        shown, labels = f"msg_{ulid}", changed.labels
+        shown, labels = public_id("msg", ulid), changed.labels
     else:
         found = await thread_of(call, args.inbox_id, thread or "")
         _, labels = await relabel.change_thread(call.core, call.scope, found.inbox_id, found.id, change)

@@ -15,6 +15,7 @@ from gateway.mcp.mail_view import READ_CHARACTERS, body_of, cut, listing_answer,
 from gateway.mcp.resolve import inbox_of, message_of
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
 from gateway.mcp.untrusted_text import Fence, one_line
+from gateway.records.ids import public_id
 from gateway.store.listing import Filter
 
 box = Toolbox()
@@ -112,7 +113,7 @@ async def read_attachment(call: Call[ReadAttachment]) -> Answer:
     fence = Fence()
     body = fence.around(part.text)
     data = {
-        "message_id": f"msg_{ulid}",
+        "message_id": public_id("msg", ulid),
         "content_type": one_line(found.attachment.content_type, 100),
         "size": found.attachment.size,
         "method": found.method,

@@ -26,6 +26,7 @@ from gateway.mcp.arguments import (
 from gateway.mcp.idempotency import send_once
 from gateway.mcp.resolve import inbox_of, message_of
 from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
+from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail
 
@@ -156,9 +157,9 @@ def body(text: str | None, html: str | None) -> tuple[str | None, str | None]:
 def accepted(call: Call[Any], inbox: Inbox, sent: Sent) -> Answer:
     """What an accepted email is answered with."""
     data: dict[str, Any] = {
-        "message_id": f"msg_{sent.message_id}",
-        "thread_id": f"thr_{sent.thread_id}",
-        "inbox_id": f"inb_{inbox.id}",
+        "message_id": public_id("msg", sent.message_id),
+        "thread_id": public_id("thr", sent.thread_id),
+        "inbox_id": inbox.public_id,
         "from": inbox.address,
         "to": [one.email for one in sent.message.to],
         "cc": [one.email for one in sent.message.cc],

@@ -55,7 +55,7 @@ async def wait_for_email(call: Call[WaitForEmail]) -> Answer:
         mail = await wait_for(call.core, call.scope, inbox.id, match, since, seconds)
     again = since if isinstance(since, str) else to_seconds(began if since is None else since)
     if mail is None:
-        data: dict[str, Any] = {"found": False, "inbox_id": f"inb_{inbox.id}", "since": again}
+        data: dict[str, Any] = {"found": False, "inbox_id": inbox.public_id, "since": again}
         return Answer(
             f"No email that matches came to {inbox.address} within {seconds} seconds. To go on waiting without "
             f"missing one, call wait_for_email again with since={again}.",

@@ -7,6 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from gateway.records.base import Record
+from gateway.records.ids import public_id
 
 
 class Organization(Record, frozen=True):
@@ -25,7 +26,7 @@ class Organization(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``org_ULID``."""
-        return f"org_{self.id}"
+        return public_id("org", self.id)
 
 
 class Registration(Record, frozen=True):
@@ -55,7 +56,7 @@ class Pod(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``pod_ULID``."""
-        return f"pod_{self.id}"
+        return public_id("pod", self.id)
 
 
 class ApiKey(Record, frozen=True):
@@ -88,7 +89,7 @@ class ApiKey(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``key_ULID``."""
-        return f"key_{self.id}"
+        return public_id("key", self.id)
 
 
 class RevokedKey(Record, frozen=True):

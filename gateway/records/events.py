@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from gateway.records.base import Record
+from gateway.records.ids import public_id
 
 
 class EventHead(Record, frozen=True):
@@ -24,7 +25,7 @@ class EventHead(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``evt_ULID``."""
-        return f"evt_{self.id}"
+        return public_id("evt", self.id)
 
 
 class Event(EventHead, frozen=True):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from gateway.records.base import Record
+from gateway.records.ids import public_id
 
 InboxStatus = Literal["creating", "active", "suspended", "deleting"]
 
@@ -42,4 +43,4 @@ class Inbox(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``inb_ULID``."""
-        return f"inb_{self.id}"
+        return public_id("inb", self.id)

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from gateway.records.base import Record, Secret
+from gateway.records.ids import public_id
 
 DeliveryState = Literal["pending", "done", "failed"]
 
@@ -45,7 +46,7 @@ class WebhookFilter(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``wh_ULID``."""
-        return f"wh_{self.id}"
+        return public_id("wh", self.id)
 
 
 class Webhook(WebhookFilter, frozen=True):

@@ -10,6 +10,7 @@ from typing import Any
 from imapclient.exceptions import IMAPClientError
 
 from gateway.mime.workers.parser_pool import ParserPool
+from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 from gateway.store import reread
 from gateway.store.engine import Store, Tx
@@ -55,7 +56,7 @@ async def read_again(
                 "msg_%s of %s could be read now, and is shown whole",
                 message_id,
                 address,
-                extra={"inbox": address, "message_id": f"msg_{message_id}"},
+                extra={"inbox": address, "message_id": public_id("msg", message_id)},
             )
 
 

@@ -159,7 +159,7 @@ async def delete_inbox(call: Call[NoBody, NoQuery]) -> None:
 async def set_credentials(call: Call[NoBody, NoQuery]) -> CredentialsView:
     """Make (or replace) the password with which a person opens this inbox in a mail client; shown once."""
     row, password, access = await inboxes.set_credentials(call.core, call.scope, call.ids["inbox_id"])
-    return CredentialsView(f"inb_{row.id}", row.address, password, _end(access.imap), _end(access.submission))
+    return CredentialsView(row.public_id, row.address, password, _end(access.imap), _end(access.submission))
 
 
 @table.delete("/inboxes/{inbox_id}/credentials", access=changes("inbox_credentials"))
@@ -187,7 +187,7 @@ async def set_quota(call: Call[SetQuota, NoQuery]) -> QuotaView:
 
 def _quota_view(found: quotas.Quota) -> QuotaView:
     row = found.inbox
-    return QuotaView(f"inb_{row.id}", row.address, found.own, found.default, found.limit, found.used)
+    return QuotaView(row.public_id, row.address, found.own, found.default, found.limit, found.used)
 
 
 def _end(end: Endpoint) -> EndpointView:

@@ -209,8 +209,8 @@ def organization_view(account: Account) -> OrganizationView:
 
 def inbox_view(row: Inbox) -> InboxView:
     return InboxView(
-        inbox_id=f"inb_{row.id}",
-        pod_id=f"pod_{row.pod_id}",
+        inbox_id=row.public_id,
+        pod_id=public_id("pod", row.pod_id),
         email=row.address,
         email_address=row.address,
         username=row.username,
@@ -250,17 +250,17 @@ def webhook_view(hook: Webhook, *, secret: bool = False) -> WebhookView:
         webhook_id=hook.public_id,
         url=hook.url,
         event_types=hook.event_types,
-        inbox_ids=[f"inb_{one}" for one in hook.inbox_ids],
-        pod_ids=[f"pod_{one}" for one in hook.pod_ids],
+        inbox_ids=[public_id("inb", one) for one in hook.inbox_ids],
+        pod_ids=[public_id("pod", one) for one in hook.pod_ids],
         enabled=hook.enabled,
         client_id=hook.client_id,
         created_at=iso_of(hook.created_at),
         updated_at=iso_of(hook.updated_at),
     )
     if hook.pod_id:
-        view.pod_id = f"pod_{hook.pod_id}"
+        view.pod_id = public_id("pod", hook.pod_id)
     if hook.inbox_id:
-        view.inbox_id = f"inb_{hook.inbox_id}"
+        view.inbox_id = public_id("inb", hook.inbox_id)
     if hook.disabled_reason:
         view.disabled_reason = hook.disabled_reason
     if secret:

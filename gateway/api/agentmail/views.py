@@ -221,7 +221,7 @@ def attachment(one: Attachment) -> AttachmentView:
 
 def attachment_public(ref: str) -> str:
     """``att_…`` of an attachment's id."""
-    return ref if ref.startswith("att_") else f"att_{ref}"
+    return ref if ref.startswith("att_") else public_id("att", ref)
 
 
 def message_item(listed: ListedMessage) -> MessageItem:

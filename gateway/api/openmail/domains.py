@@ -17,6 +17,7 @@ from gateway.core.domains import check as domains_check
 from gateway.core.domains import domains
 from gateway.core.domains import records as domains_records
 from gateway.records.domains import Domain
+from gateway.records.ids import public_id
 from gateway.settings import Settings
 
 table = Table("domains")
@@ -63,7 +64,7 @@ def domain_view(row: Domain, settings: Settings) -> DomainView:
     return DomainView(
         id=row.name,
         domain=row.name,
-        pod_id=f"pod_{row.pod_id}" if row.pod_id else None,
+        pod_id=public_id("pod", row.pod_id),
         status=row.status.lower(),
         records=[
             RecordView(one.type, one.name, one.value, one.priority, one.status.lower())

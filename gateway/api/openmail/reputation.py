@@ -104,9 +104,9 @@ async def reactivate_pod(call: Call[NoBody, NoQuery]) -> SuspensionView:
 
 async def _set_inbox(core: Core, scope: Scope, ref: str, reason: Reason | None) -> SuspensionView:
     row = await reputation.set_inbox(core, scope, ref, reason)
-    return SuspensionView(f"inb_{row.id}", reason is not None, reason)
+    return SuspensionView(row.public_id, reason is not None, reason)
 
 
 async def _set_pod(core: Core, scope: Scope, ref: str, reason: Reason | None) -> SuspensionView:
     row = await reputation.set_pod(core, scope, ref, reason)
-    return SuspensionView(f"pod_{row.id}", reason is not None, reason)
+    return SuspensionView(row.public_id, reason is not None, reason)

@@ -11,6 +11,7 @@ from gateway.core.lookup import find_inbox, require
 from gateway.core.webhooks.single_webhook import EVENT_TYPES
 from gateway.events.reach import permissions_of
 from gateway.records.events import EventHead
+from gateway.records.ids import public_id
 from gateway.store.engine import Tx
 from gateway.store.ids import parse_id
 from gateway.store.queries.inboxes import inbox_ids_in_reach
@@ -60,7 +61,7 @@ class Filter:
 
     def shown(self) -> tuple[list[str], list[str]]:
         """Inbox ids and event types as the client is told them; empty means all."""
-        inboxes = [] if self.everywhere else [f"inb_{one}" for one in sorted(self.inboxes)]
+        inboxes = [] if self.everywhere else [public_id("inb", one) for one in sorted(self.inboxes)]
         return inboxes, sorted(self.types or ())
 
 

@@ -7,6 +7,7 @@ import msgspec
 from gateway.api.times import iso_of
 from gateway.core.webhooks.attempts import Tried
 from gateway.core.webhooks.test_post import Taken
+from gateway.records.ids import public_id
 
 
 class SecretView(msgspec.Struct, rename="camel"):
@@ -44,7 +45,7 @@ def tested_view(taken: Taken) -> TestedView:
 def attempt_view(tried: Tried) -> AttemptView:
     attempt = tried.attempt
     return AttemptView(
-        event_id=f"evt_{attempt.event_id}" if attempt.event_id else None,
+        event_id=public_id("evt", attempt.event_id),
         event=tried.event_type,
         attempt=attempt.number,
         url=attempt.url,

@@ -73,7 +73,7 @@ async def _settled(core: Core, message_id: str) -> None:
 async def _erase(core: Core, organization: str) -> None:
     rows = await core.store.read(lambda tx: unscoped_inboxes_of(tx, organization))
     for row in rows:
-        await inboxes.delete(core, Scope(organization), f"inb_{row.id}")
+        await inboxes.delete(core, Scope(organization), row.public_id)
 
     await core.store.write(lambda tx: remove_keyless_organization(tx, organization))
 

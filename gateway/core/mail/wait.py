@@ -22,6 +22,7 @@ from gateway.core.mail.wait_match import Match
 from gateway.events.live import MAX_WAITING, Stream
 from gateway.events.log import event_id_of
 from gateway.records.events import EventHead
+from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import NO_TEXT, Mail, MessageItem, Place
 from gateway.store.arrival_time import event_time
@@ -167,7 +168,7 @@ class Watch:
         ):
             return None
         try:
-            return await get_message(self.core, self.scope, self.inbox.id, f"msg_{message_id}")
+            return await get_message(self.core, self.scope, self.inbox.id, public_id("msg", message_id))
         except NotFound:  # deleted meanwhile, or made spam
             return None
 

@@ -10,6 +10,7 @@ from gateway.core.lookup import find_inbox, require
 from gateway.core.webhooks.webhooks import EVENT_TYPES
 from gateway.events.reach import permissions_of
 from gateway.records.events import Event
+from gateway.records.ids import public_id
 from gateway.store.engine import Tx
 from gateway.store.ids import parse_id
 from gateway.store.listing import Listing
@@ -38,7 +39,7 @@ async def list_events(
     types = _readable(scope, types or EVENT_TYPES)
 
     def read(tx: Tx) -> Listing[Event]:
-        within = inbox if inbox is not None else f"inb_{scope.inbox}" if scope.inbox else None
+        within = inbox if inbox is not None else public_id("inb", scope.inbox)
         inbox_id = find_inbox(tx, scope, within).id if within is not None else None
         seq = None
         if after is not None:
