@@ -22,6 +22,7 @@ from gateway.store.index import status_of
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.outbox import people_of, people_states, settle_entry, unsettled_recipients
 from gateway.store.queries.outbox_claims import Job, defer, is_ours, is_unsettled, record_reply
+from gateway.store.queries.sent_messages import set_delivery_status, set_rejected
 from gateway.store.suppressions import (
     HARD_BOUNCES,
     is_hard_bounce,
@@ -196,7 +197,7 @@ def _tell(
         teller.rejected(failed[0].reply.text, now)
         for one in failed:
             teller.suppress_dead(one.address, one.reply.status)
-        tx.run("UPDATE message SET status = 'rejected', updated_at = ? WHERE id = ?", now, job.id)
+        set_rejected(tx, job.id)
     else:
         for one in failed:
             teller.bounced(one.address, one.reply.status, permanent=not one.expired, at=now)
@@ -206,13 +207,7 @@ def _tell(
 
 def refresh_status(tx: Tx, message_id: str) -> None:
     """Bring a sent message's status in line with its recipients; a complaint or rejection stays on show."""
-    tx.run(
-        "UPDATE message SET status = ?, updated_at = ? WHERE id = ? AND status NOT IN ('complained', 'rejected', ?)",
-        status := status_of(people_states(tx, message_id)),
-        now_us(),
-        message_id,
-        status,
-    )
+    set_delivery_status(tx, message_id, status_of(people_states(tx, message_id)))
 
 
 class Teller:

@@ -14,7 +14,9 @@ from imapclient.exceptions import IMAPClientError
 
 from gateway.store.engine import Store, Tx
 from gateway.store.queries.aliases import alias_targets, unscoped_alias
+from gateway.store.queries.inboxes import unscoped_inbox_at
 from gateway.store.queries.outbox_claims import Job, Recipient
+from gateway.store.queries.sent_messages import unscoped_has_received
 from gateway.store.threads import ref_of
 from mailserver.addresses import split_recipient
 from mailserver.base import Envelope, Hop, MailServer, MailServerDown, MailServerError, RecipientReply
@@ -82,7 +84,8 @@ async def _delivered(store: Store, imap: ImapPool, recipient: str, message_id: s
 
 
 def _mailboxes(tx: Tx, address: str) -> list[str]:
-    if tx.value("SELECT 1 FROM inbox WHERE address = ? AND status <> 'deleting'", address):
+    inbox = unscoped_inbox_at(tx, address)
+    if inbox is not None and inbox.status != "deleting":
         return [address]
     alias = unscoped_alias(tx, address) or unscoped_alias(tx, "@" + address.rpartition("@")[2])
     return [] if alias is None else [str(row.address) for row in alias_targets(tx, alias.id)]
@@ -91,14 +94,7 @@ def _mailboxes(tx: Tx, address: str) -> list[str]:
 async def _has(store: Store, imap: ImapPool, address: str, message_id: str) -> bool:
     def known(tx: Tx) -> bool:
         # moved or filed by now, but seen by the sync
-        return bool(
-            tx.value(
-                "SELECT 1 FROM message JOIN inbox ON inbox.id = message.inbox_id "
-                "WHERE inbox.address = ? AND message.rfc_ref = ? AND message.direction = 'inbound' LIMIT 1",
-                address,
-                ref_of(message_id),
-            )
-        )
+        return unscoped_has_received(tx, address, ref_of(message_id))
 
     def look(client: Client) -> bool:
         for folder in _FOLDERS:

@@ -29,6 +29,7 @@ from gateway.store.ids import now_us, own_message_ulid
 from gateway.store.queries import outbox
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.outbox import RecipientReply, SentMessage
+from gateway.store.queries.sent_messages import set_complained
 from gateway.store.suppressions import type_of_feedback
 
 _LMTP = re.compile(r"from \S+ (?:\(\[[^\]\s]*\]\) )?by \S+ with LMTP ")
@@ -240,8 +241,4 @@ def _complaint(
     if not who and len(people) == 1:
         who = [people[0].address]  # most feedback loops redact the recipient
     teller.complained(kind, who, "/".join(sorted(who)).lower() or "unnamed", now)
-    tx.run(
-        "UPDATE message SET status = 'complained', updated_at = ? WHERE id = ? AND status <> 'complained'",
-        now,
-        sent.id,
-    )
+    set_complained(tx, sent.id)

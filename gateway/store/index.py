@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from gateway import metrics
 from gateway.mime.types import ParsedMessage
 from gateway.records.inboxes import Inbox
+from gateway.records.mail import MessageStatus
 from gateway.store import labels as labelling
 from gateway.store import message_columns, reread, threads
 from gateway.store.arrival_time import place_in_time, time_kept
@@ -377,7 +378,7 @@ def _outcome(tx: Tx, message_id: str) -> tuple[str, str | None]:
     return status_of(states), dump(bcc) if bcc else None
 
 
-def status_of(states: set[str]) -> str:
+def status_of(states: set[str]) -> MessageStatus:
     """A message's status from its recipients' states: the worst news first."""
     if "bounced" in states:
         return "bounced"

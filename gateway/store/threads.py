@@ -16,6 +16,7 @@ from gateway.store.engine import Tx
 from gateway.store.ids import derived_ulid, number_of
 from gateway.store.json_columns import dump
 from gateway.store.people import emails_of, sender_text
+from gateway.store.sql import sql
 
 MAX_REFERENCES = 100
 
@@ -94,6 +95,13 @@ def find_or_make(
 
 
 _MAX_PEOPLE = 50
+
+
+def keep_in(tx: Tx, inbox_id: str, message_id: str, thread_id: str) -> None:
+    """Have a message (by its Message-ID) join this thread, if it is there, whatever its References say."""
+    if sql(tx).value("SELECT 1 FROM thread WHERE id = ?", thread_id):
+        row = {"inbox_id": inbox_id, "ref": ref_of(message_id), "thread_id": thread_id}
+        sql(tx).insert("thread_ref", row, ignore=True)
 
 
 def refresh(tx: Tx, thread_id: str, now: int) -> bool:

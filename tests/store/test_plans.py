@@ -8,9 +8,11 @@ from typing import cast
 import pytest
 
 from gateway.core.sending.sent_before import Once, _find
+from gateway.records.base import Record
 from gateway.store.engine import Store, Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.migrate import migrate
+from gateway.store.record_shape import shape_of
 
 ORGANIZATION = "organization_id = 'o' AND status <> 'deleting'"
 
@@ -63,8 +65,9 @@ def test_what_was_sent_under_an_identity_is_found_by_it(tmp_path: Path) -> None:
         def __init__(self, tx: Tx) -> None:
             self._tx = tx
 
-        def row(self, sql: str, *arguments: object) -> None:
-            plan.extend(row["detail"] for row in self._tx.rows(f"EXPLAIN QUERY PLAN {sql}", *arguments))
+        def one(self, kind: type[Record], rest: str, *arguments: object) -> None:
+            sql = f"EXPLAIN QUERY PLAN SELECT {shape_of(kind).columns} FROM {kind.table} {rest}"
+            plan.extend(row["detail"] for row in self._tx.rows(sql, *arguments))
 
     once = Once(new_ulid(), now_us())
     store.read_now(lambda tx: _find(cast(Tx, Explained(tx)), "i", once))

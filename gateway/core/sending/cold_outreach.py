@@ -17,9 +17,8 @@ from gateway.settings import Limits
 from gateway.store import daily_counts
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.queries.contacts import wrote_to
 from gateway.store.queries.organizations import organization_since
-
-_LOOKED_AT = 50
 
 
 def check_cold(
@@ -49,21 +48,6 @@ def check_cold(
                 words += f"; this message has {cold} of them, {most - used + cold} are left"
             found.append(allow("cold_outreach", words, most, used, code="cold_outreach_limit"))
     return found
-
-
-def wrote_to(tx: Tx, inbox_id: str, address: str) -> bool:
-    """Whether mail from ``address`` came to this inbox (50 of its mails are looked at)."""
-    return (
-        tx.value(
-            "SELECT 1 FROM (SELECT id FROM message WHERE inbox_id = ? AND from_email = ? AND direction = 'inbound' "
-            "LIMIT ?) AS mail WHERE NOT EXISTS (SELECT 1 FROM label WHERE label.message_id = mail.id "
-            "AND label.label IN ('unauthenticated', 'blocked')) LIMIT 1",
-            inbox_id,
-            address.lower(),
-            _LOOKED_AT,
-        )
-        is not None
-    )
 
 
 def _cap(limits: Limits, new: int, old: int, since: int | None) -> int:

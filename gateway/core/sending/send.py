@@ -334,12 +334,8 @@ def _accept(
     allowance = admit(tx, scope, inbox, core.settings.limits, ready.checked.fields(), charge=True)
     wallet.charge(tx, core.settings.wallet, scope, len(request.attachments))
     rfc_id = message_id_header(ready.message_id, inbox.domain)
-    if request.thread_id is not None and tx.value("SELECT 1 FROM thread WHERE id = ?", request.thread_id):
-        tx.insert(
-            "thread_ref",
-            {"inbox_id": inbox.id, "ref": threads.ref_of(rfc_id), "thread_id": request.thread_id},
-            ignore=True,
-        )
+    if request.thread_id is not None:
+        threads.keep_in(tx, inbox.id, rfc_id, request.thread_id)
     thread_id = index.insert_message(
         tx,
         inbox,

@@ -16,8 +16,9 @@ from gateway.core.idempotency import Completion, complete
 from gateway.core.mail.server_copy import parse_whole, whole_message
 from gateway.core.sent import Sent
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import ULID_TIME, new_ulid, ulid_time_us
+from gateway.store.queries.sent_messages import IndexedSend, send_unknown_to_outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ async def sent_before(
     row = await core.store.read(partial(_find, inbox_id=inbox.id, once=once))
     if row is None:
         return None
-    parsed = await parse_whole(core, await whole_message(core, inbox, row["id"]))
-    sent = Sent(row["id"], row["thread_id"], ulid_time_us(row["id"]), parsed, parsed.bcc)
+    parsed = await parse_whole(core, await whole_message(core, inbox, row.id))
+    sent = Sent(row.id, row.thread_id, ulid_time_us(row.id), parsed, parsed.bcc)
 
     def write(tx: Tx) -> None:
         if also is not None:
@@ -59,12 +60,5 @@ async def sent_before(
     return sent
 
 
-def _find(tx: Tx, inbox_id: str, once: Once) -> Row | None:
-    return tx.row(
-        "SELECT id, thread_id FROM message WHERE inbox_id = ? AND direction = 'outbound' "
-        "AND substr(id, 11) = ? "  # after ULID_TIME; a literal, as the index message_identity has it
-        "AND timestamp >= ? AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.id = message.id) LIMIT 1",
-        inbox_id,
-        once.work[ULID_TIME:],
-        once.since - once.since % 1_000_000,  # as outbound messages are kept
-    )
+def _find(tx: Tx, inbox_id: str, once: Once) -> IndexedSend | None:
+    return send_unknown_to_outbox(tx, inbox_id, once.work[ULID_TIME:], once.since)

@@ -19,6 +19,7 @@ from gateway.settings import Wallet
 from gateway.store.engine import Tx
 from gateway.store.ids import number_in, number_of, parse_id
 from gateway.store.queries import wallets
+from gateway.store.queries.inboxes import unscoped_inbox_at
 from gateway.store.queries.organizations import unscoped_organization, unscoped_organization_ids
 from gateway.store.scope import Scope
 
@@ -156,8 +157,8 @@ def _find(tx: Tx, ref: str) -> Organization:
     if number is not None:  # it stands in no column: only the operator asks, and seldom
         found = next((one for one in unscoped_organization_ids(tx) if number_of(one) == number), None)
     elif "@" in ref:
-        address = ref.strip().lower()[:320].replace("\x00", "")
-        found = tx.value("SELECT organization_id FROM inbox WHERE address = ?", address)
+        inbox = unscoped_inbox_at(tx, ref)
+        found = inbox.organization_id if inbox else None
     row = unscoped_organization(tx, found) if found else None
     if row is None:
         raise NotFound(
