@@ -7,6 +7,7 @@
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 venv=${POSTERN_VENV:-$PWD/.venv}
 log=$venv.log
+program=postern # what the environment is for; scripts/docs makes one for mkdocs, without Postern in it
 VENV_MEGABYTES=400 # what it takes, with what pip keeps for the next one
 systems="Debian 12 or 13, or Ubuntu 24.04 or 26.04"
 
@@ -81,7 +82,7 @@ venv_wanted() { # venv_wanted LOCK
 # Whether it is there for LOCK. What is made for development holds all that the gateway needs, in the same versions.
 venv_is_current() { # venv_is_current LOCK
     local stamp
-    [ -n "$python" ] && [ -x "$venv/bin/postern" ] && [ -f "$venv/postern-stamp" ] || return 1
+    [ -n "$python" ] && [ -x "$venv/bin/$program" ] && [ -f "$venv/postern-stamp" ] || return 1
     stamp=$(cat "$venv/postern-stamp")
     [ "$stamp" = "$(venv_wanted "$1")" ] || [ "$stamp" = "$(venv_wanted requirements-dev.lock)" ]
 }
@@ -112,7 +113,7 @@ make_venv() {
             "${pip[@]}" --require-hashes --only-binary :all: -r requirements-build.lock; } || return 1
     # with the build tools in place nothing is fetched that has no hash
     "${pip[@]}" --require-hashes --no-build-isolation --use-pep517 -r "$1" &&
-        "${pip[@]}" --no-deps --no-build-isolation -e . &&
+        { [ "$program" != postern ] || "${pip[@]}" --no-deps --no-build-isolation -e .; } &&
         venv_wanted "$1" >"$venv/postern-stamp"
 }
 
