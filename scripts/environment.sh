@@ -76,7 +76,9 @@ find_python() {
 
 # What the environment is made from: another answer means that it must be made anew.
 venv_wanted() { # venv_wanted LOCK
-    printf '%s' "$(cat requirements-build.lock "$1" pyproject.toml | sha256sum) $PWD $("$python" -VV)"
+    local project=pyproject.toml
+    [ "$program" = postern ] || project=
+    printf '%s' "$(cat requirements-build.lock "$1" $project | sha256sum) $PWD $("$python" -VV)"
 }
 
 # Whether it is there for LOCK. What is made for development holds all that the gateway needs, in the same versions.

@@ -65,7 +65,7 @@ class Page(HTMLParser):
         self.loads += urls_of_css(given.get("style", ""))
 
     def handle_endtag(self, tag: str) -> None:
-        self._in_style = False
+        self._in_style = self._in_style and tag != "style"
 
     def handle_data(self, data: str) -> None:
         if self._in_style:

@@ -3,10 +3,10 @@
     python -m scripts.packaging.pictures           draw all of them
     python -m scripts.packaging.pictures --check   only say which one is not what its text says; exit code 1 then
 
-A picture is a grid. ``[[box]]`` has an id, one or two lines of text, and its first and last column and row. ``[[frame]]``
-is drawn behind boxes, with its text at the upper left. ``[[arrow]]`` goes straight from one box to another, in a column
-or a row that both have; ``both`` gives it two heads. Its text is beside its middle, or with ``high`` beside its upper
-end, out of the way of a frame.
+A picture is a grid. ``[[box]]`` has an id, one or two lines of text, and its first and last column and row.
+``[[frame]]`` is drawn behind boxes, with its text at the upper right. ``[[arrow]]`` goes straight from one box to
+another, in a column or a row that both have; ``both`` gives it two heads. Its text is beside its middle, or with
+``high`` beside its upper end, out of the way of a frame.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def draw(text: str) -> str:
     wide = max(one.right for one in boxes.values()) + _EDGE
     high = max(one.bottom for one in boxes.values()) + _EDGE
     parts = [
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {wide} {high}' width='{wide}' height='{high}' role='img'>",
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {wide} {high}' "
+        f"width='{wide}' height='{high}' role='img'>",
         f"<title>{escape(given['title'])}</title>",
         "<defs><marker id='head' viewBox='0 0 8 8' refX='7' refY='4' markerWidth='8' markerHeight='8' "
         f"orient='auto-start-reverse'><path d='M0 0 8 4 0 8z' fill='{_LINE}'/></marker></defs>",
@@ -142,7 +143,9 @@ def main() -> int:
     """Draw the pictures, or with ``--check`` name those to be drawn anew."""
     if "--check" in sys.argv[1:]:
         for one in stale():
-            print(f"{one.name} is not what its text says: python -m scripts.packaging.pictures", file=sys.stderr)
+            print(
+                f"{one.name} is not what its text says: python -m scripts.packaging.pictures", file=sys.stderr
+            )
         return 1 if stale() else 0
     for one in _pictures(FOLDER):
         one.write_text(_drawn(one), "utf-8")

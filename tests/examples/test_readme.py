@@ -28,24 +28,25 @@ ENDPOINT = "http://127.0.0.1:9000/mail"
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its language, its first line in the file, its text, and the heading it is under."""
+    """A fenced block: its language, its first line in the file, its text, the heading it is under, and the file."""
 
     language: str
     line: int
     text: str
     heading: str
+    file: str = "README.md"
 
 
-def blocks() -> list[Block]:
-    """All blocks of the README, in order."""
+def blocks(file: str = "README.md") -> list[Block]:
+    """All blocks of a document, in order."""
     found, heading, language, begun, lines = [], "", None, 0, list[str]()
-    for number, line in enumerate((ROOT / "README.md").read_text("utf-8").splitlines(), start=1):
+    for number, line in enumerate((ROOT / file).read_text("utf-8").splitlines(), start=1):
         if language is None and line.startswith("#"):
             heading = line.lstrip("# ")
         elif line.startswith("```") and language is None:
             language, begun, lines = line.removeprefix("```"), number, []
         elif line.startswith("```"):
-            found.append(Block(str(language), begun, "\n".join(lines) + "\n", heading))
+            found.append(Block(str(language), begun, "\n".join(lines) + "\n", heading, file))
             language = None
         elif language is not None:
             lines.append(line)
@@ -96,7 +97,7 @@ class Reader:
                 (self.directory / "node_modules").symlink_to(NODE_PACKAGES)
             command, script = ["node"], self.directory / "sample.mjs"
         else:
-            assert block.language == "sh", f"README.md:{block.line}: no language is given"
+            assert block.language == "sh", f"{block.file}:{block.line}: no language is given"
             command, script = ["bash", "-euo", "pipefail"], self.directory / "sample.sh"
             text = re.sub(r"\bcurl -s\b", "curl -sS --fail-with-body", text)
         script.write_text(text, "utf-8")
@@ -109,7 +110,7 @@ class Reader:
             env=environment,
             stdin=subprocess.DEVNULL,
         )
-        said = f"README.md:{block.line}\n{text}\n{done.stdout}\n{done.stderr}"
+        said = f"{block.file}:{block.line}\n{text}\n{done.stdout}\n{done.stderr}"
         assert done.returncode == 0, f"{said}\nexit {done.returncode}"
         return done.stdout
 
