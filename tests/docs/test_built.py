@@ -102,7 +102,7 @@ def test_a_picture_is_drawn_from_its_text() -> None:
 @pytest.mark.skipif(not MKDOCS.exists(), reason="scripts/docs makes the environment of MkDocs")
 def test_the_pages_build_and_load_nothing_from_elsewhere(tmp_path: Path) -> None:
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)}
-    command = [MKDOCS, "build", "--quiet", "--strict", "--site-dir", tmp_path]
+    command = [str(MKDOCS), "build", "--quiet", "--strict", "--site-dir", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert complaints(tmp_path) == []
