@@ -37,7 +37,7 @@ class Postern:
     def __init__(
         self, url: str | None = None, key: str | None = None, inbox: str | int | None = None
     ) -> None:
-        self._url = (url or os.environ.get("POSTERN_URL") or "http://127.0.0.1:8080").rstrip("/") + "/api/v1"
+        self._url = (url or os.environ.get("POSTERN_URL") or "http://127.0.0.1:8025").rstrip("/") + "/api/v1"
         self._key = key or os.environ["POSTERN_KEY"]
         inbox = inbox or os.environ.get("POSTERN_INBOX")
         row = self.call("GET", f"/inboxes/{_part(inbox)}")["data"] if inbox else self._first()
