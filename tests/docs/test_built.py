@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -99,10 +100,29 @@ def test_a_picture_is_drawn_from_its_text() -> None:
     assert draw(text.replace('text = "x"', 'text = "y"')) != drawn
 
 
+def build(configuration: Path, into: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)}
+    # not --quiet: MkDocs counts only the warnings that it prints
+    command = [str(MKDOCS), "build", "--strict", "--config-file", str(configuration), "--site-dir", str(into)]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+
+
 @pytest.mark.skipif(not MKDOCS.exists(), reason="scripts/docs makes the environment of MkDocs")
 def test_the_pages_build_and_load_nothing_from_elsewhere(tmp_path: Path) -> None:
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)}
-    command = [str(MKDOCS), "build", "--quiet", "--strict", "--site-dir", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    done = build(ROOT / "mkdocs.yml", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert complaints(tmp_path) == []
+
+
+@pytest.mark.skipif(not MKDOCS.exists(), reason="scripts/docs makes the environment of MkDocs")
+@pytest.mark.parametrize("link", ["concepts.md#nowhere", "gone.md", "../gone/README.md", "/absolute.md"])
+def test_a_page_with_a_dead_link_is_not_built(tmp_path: Path, link: str) -> None:
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    text = (ROOT / "mkdocs.yml").read_text("utf-8")
+    configuration = tmp_path / "mkdocs.yml"
+    configuration.write_text(text.replace("scripts/packaging/", f"{ROOT}/scripts/packaging/"))
+    with (tmp_path / "docs/faq.md").open("a") as page:
+        page.write(f"\n[x]({link})\n")
+    done = build(configuration, tmp_path / "site")
+    assert done.returncode != 0
+    assert f"'{link}'" in done.stderr
