@@ -13,8 +13,8 @@ from collections.abc import Callable
 from functools import partial
 
 from gateway.events.delivery_queue import enqueue, in_order
-from gateway.events.kinds import OPT_IN
 from gateway.events.reach import may_carry
+from gateway.records.event_types import OPT_IN
 from gateway.records.events import EventHead
 from gateway.records.webhooks import WebhookFilter
 from gateway.store.engine import Tx

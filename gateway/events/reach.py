@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.events.kinds import OPT_IN
 from gateway.records.accounts import ApiKey
+from gateway.records.event_types import EVENT_TYPES
 from gateway.records.events import EventHead
 from gateway.records.webhooks import AnsweringKey, Delivery, WebhookFilter
 from gateway.store.engine import Tx
@@ -30,12 +30,8 @@ ENDED = "the API key that made it was revoked"
 
 def permissions_of(kind: str) -> Sequence[str]:
     """The permissions that hearing events of a type takes."""
-    area = kind.partition(".")[0]
-    if area in ("domain", "inbox", "pod", "webhook"):
-        return (f"{area}_read",)
-    if kind in OPT_IN:
-        return ("message_read", f"label_{kind.rpartition('.')[2]}_read")
-    return ("message_read",)
+    known = EVENT_TYPES.get(kind)
+    return known.permissions if known else ("message_read",)
 
 
 def may_carry(hook: WebhookFilter, key: AnsweringKey | None, event: EventHead) -> bool:

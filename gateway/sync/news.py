@@ -21,6 +21,7 @@ what is older than the event log is kept are no news anywhere.
 from __future__ import annotations
 
 from gateway.mime.types import ParsedMessage
+from gateway.records.event_types import RECEIVED_TYPES
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Tx
 from gateway.store.index import Indexed
@@ -30,12 +31,6 @@ from gateway.store.queries.events import message_has_event
 from gateway.sync.fetch import Found
 from mailserver.addresses import split_recipient
 
-KINDS = (
-    "message.received",
-    "message.received.spam",
-    "message.received.blocked",
-    "message.received.unauthenticated",
-)
 _CLOCKS_US = 300 * 1_000_000
 """How far the mail server's clock may be behind ours."""
 
@@ -60,7 +55,7 @@ def is_news(
 
 def was_announced(tx: Tx, message_id: str) -> bool:
     """Whether a message has its event."""
-    return message_has_event(tx, message_id, KINDS)
+    return message_has_event(tx, message_id, RECEIVED_TYPES)
 
 
 def _delivered(tx: Tx, inbox: Inbox, found: Found, parsed: ParsedMessage) -> bool:

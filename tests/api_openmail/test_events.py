@@ -60,7 +60,8 @@ def shown(kind: str, payload: dict[str, Any], attempt: Try = FIRST) -> Any:
 
 
 def test_message_received_has_exactly_the_documented_keys_in_their_order() -> None:
-    file = {"id": "att_1", "filename": "größe 1.txt", "content_type": "text/plain", "size": 2}
+    part = {"part": "2", "encoding": "7bit", "content_disposition": "attachment", "content_id": None}
+    file = {"id": "att_1", "filename": "größe 1.txt", "content_type": "text/plain", "size": 2, **part}
     files = [
         {**file, "extraction_method": "text", "parsed_text": "hi"},
         {**file, "extraction_method": "unsupported"},

@@ -7,14 +7,27 @@ optional ones are left out when there is nothing to say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gateway.api.agentmail.views import attachment_public
 from gateway.api.times import iso_of
-from gateway.mime.types import Address
+from gateway.mime.types import Address, Attachment
+from gateway.records.event_types import (
+    BouncedFacts,
+    ComplainedFacts,
+    DeliveredFacts,
+    DomainFacts,
+    MessageFacts,
+    OutboundFacts,
+    ReceivedFacts,
+    RejectedFacts,
+    SentFacts,
+    ThreadFacts,
+    facts_of,
+)
 from gateway.records.events import Event
-from gateway.store.json_columns import dump, load
+from gateway.store.json_columns import dump
 
 MAX_PAYLOAD = 1_000_000
 """Octets of an event's JSON; text and html are left out above it, then the quoteless copies, then headers."""
@@ -25,152 +38,175 @@ _MAX_INDEX = (1 << 32) - 2
 
 def render(event: Event) -> dict[str, Any] | None:
     """The JSON of an event; None for a type that AgentMail does not have."""
-    kind = event.type
-    if kind != "message.received" and not kind.startswith("message.received."):
-        name, show = _OTHERS.get(kind, (None, None))
-        if name is None or show is None:
-            return None
-        return _frame(event, {name: show(load(event.payload_json))})
-    facts = load(event.payload_json)
-    message = _message(facts["message"])
-    shown = _frame(event, {"message": message, "thread": _thread(facts["thread"])})
+    show = RENDERERS.get(event.type)
+    if show is None:
+        return None
+    shown = {
+        "type": "event",
+        "event_type": event.type,
+        "event_id": event.public_id,
+        **show(facts_of(event)),
+    }
     # JSON text of four octets a character at the most: measuring is for the few that could be over
-    if len(event.payload_json) > MAX_PAYLOAD // 4:
+    if "message" in shown and len(event.payload_json) > MAX_PAYLOAD // 4:
         for names in _HEAVY:
             if len(dump(shown).encode()) <= MAX_PAYLOAD:
                 break
             for name in names:
-                message.pop(name, None)
+                shown["message"].pop(name, None)
     return shown
 
 
-def _frame(event: Event, content: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "event", "event_type": event.type, "event_id": event.public_id, **content}
+def _received(facts: ReceivedFacts) -> dict[str, Any]:
+    shown = {"message": _message(facts.message)}
+    return shown if facts.thread is None else {**shown, "thread": _thread(facts.thread)}
 
 
-def _message(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _message(facts: MessageFacts) -> dict[str, Any]:
     return _present(
         {
-            "inbox_id": f"inb_{facts['inbox_id']}",
-            "thread_id": f"thr_{facts['thread_id']}",
-            "message_id": f"msg_{facts['id']}",
-            "labels": facts["labels"],
-            "timestamp": iso_of(facts["timestamp"]),
-            "from": _person(facts["from"]) if facts["from"] else "",
-            "reply_to": _people(facts["reply_to"]),
-            "to": _people(facts["to"]) or [],
-            "cc": _people(facts["cc"]),
-            "bcc": _people(facts["bcc"]),
-            "subject": facts["subject"],
-            "preview": facts["preview"],
-            "text": facts["text"],
-            "html": facts["html"],
-            "extracted_text": facts["extracted_text"],
-            "extracted_html": facts["extracted_html"],
-            "attachments": _attachments(facts["attachments"]),
-            "in_reply_to": facts["in_reply_to"],
-            "references": facts["references"] or None,
-            "headers": _in_javascript_order(facts["headers"]),
-            "size": facts["size"],
-            "created_at": iso_of(facts["created_at"]),
-            "updated_at": iso_of(facts["updated_at"]),
+            "inbox_id": f"inb_{facts.inbox_id}",
+            "thread_id": f"thr_{facts.thread_id}",
+            "message_id": f"msg_{facts.id}",
+            "labels": facts.labels,
+            "timestamp": iso_of(facts.timestamp),
+            "from": str(facts.from_) if facts.from_ else "",
+            "reply_to": _people(facts.reply_to),
+            "to": _people(facts.to) or [],
+            "cc": _people(facts.cc),
+            "bcc": _people(facts.bcc),
+            "subject": facts.subject,
+            "preview": facts.preview,
+            "text": facts.text,
+            "html": facts.html,
+            "extracted_text": facts.extracted_text,
+            "extracted_html": facts.extracted_html,
+            "attachments": _attachments(facts.attachments),
+            "in_reply_to": facts.in_reply_to,
+            "references": facts.references or None,
+            "headers": _in_javascript_order(facts.headers),
+            "size": facts.size,
+            "created_at": iso_of(facts.created_at),
+            "updated_at": iso_of(facts.updated_at),
         }
     )
 
 
-def _thread(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _thread(facts: ThreadFacts) -> dict[str, Any]:
     return _present(
         {
-            "inbox_id": f"inb_{facts['inbox_id']}",
-            "thread_id": f"thr_{facts['id']}",
-            "labels": facts["labels"],
-            "timestamp": iso_of(facts["timestamp"]),
-            "received_timestamp": _time(facts["received_at"]),
-            "sent_timestamp": _time(facts["sent_at"]),
-            "senders": facts["senders"],
-            "recipients": facts["recipients"],
-            "subject": facts["subject"],
-            "preview": facts["preview"],
-            "attachments": _attachments(facts.get("attachments")),
-            "last_message_id": f"msg_{facts['last_message_id']}",
-            "message_count": facts["message_count"],
-            "size": facts["size"],
-            "created_at": iso_of(facts["created_at"]),
-            "updated_at": iso_of(facts["updated_at"]),
+            "inbox_id": f"inb_{facts.inbox_id}",
+            "thread_id": f"thr_{facts.id}",
+            "labels": facts.labels,
+            "timestamp": iso_of(facts.timestamp),
+            "received_timestamp": _time(facts.received_at),
+            "sent_timestamp": _time(facts.sent_at),
+            "senders": facts.senders,
+            "recipients": facts.recipients,
+            "subject": facts.subject,
+            "preview": facts.preview,
+            "last_message_id": f"msg_{facts.last_message_id}",
+            "message_count": facts.message_count,
+            "size": facts.size,
+            "created_at": iso_of(facts.created_at),
+            "updated_at": iso_of(facts.updated_at),
         }
     )
 
 
-def _ids(facts: Mapping[str, Any]) -> dict[str, Any]:
-    ref = facts["message_ref"]
+def _ids(facts: OutboundFacts) -> dict[str, Any]:
+    ref = facts.message_ref
     return {
-        "inbox_id": f"inb_{ref['inbox_id']}",
-        "thread_id": f"thr_{ref['thread_id']}",
-        "message_id": f"msg_{ref['message_id']}",
-        "timestamp": iso_of(facts["timestamp"]),
+        "inbox_id": f"inb_{ref.inbox_id}",
+        "thread_id": f"thr_{ref.thread_id}",
+        "message_id": f"msg_{ref.message_id}",
+        "timestamp": iso_of(facts.timestamp),
     }
 
 
-def _to_people(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_ids(facts), "recipients": facts["recipients"]}
+def _sent(facts: SentFacts) -> dict[str, Any]:
+    return {"send": {**_ids(facts), "recipients": facts.recipients}}
 
 
-def _trouble(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_to_people(facts), "type": facts["type"], "sub_type": facts["sub_type"]}
+def _delivered(facts: DeliveredFacts) -> dict[str, Any]:
+    return {"delivery": {**_ids(facts), "recipients": facts.recipients}}
 
 
-def _reject(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_ids(facts), "reason": facts["reason"]}
+def _bounced(facts: BouncedFacts) -> dict[str, Any]:
+    people = [{"address": one.address, "status": one.status} for one in facts.recipients]
+    trouble = {"recipients": people, "type": facts.type, "sub_type": facts.sub_type}
+    return {"bounce": {**_ids(facts), **trouble}}
 
 
-def _domain(facts: Mapping[str, Any]) -> dict[str, Any]:
-    row = facts["domain"]
-    return _present(
+def _complained(facts: ComplainedFacts) -> dict[str, Any]:
+    trouble = {"recipients": facts.recipients, "type": facts.type, "sub_type": facts.sub_type}
+    return {"complaint": {**_ids(facts), **trouble}}
+
+
+def _rejected(facts: RejectedFacts) -> dict[str, Any]:
+    return {"reject": {**_ids(facts), "reason": facts.reason}}
+
+
+def _opened(facts: OutboundFacts) -> dict[str, Any]:
+    return {"open": _ids(facts)}
+
+
+def _domain(facts: DomainFacts) -> dict[str, Any]:
+    domain = facts.domain
+    shown = _present(
         {
-            "pod_id": f"pod_{row['pod_id']}" if row["pod_id"] else None,
-            "domain_id": row["name"],
-            "domain": row["name"],
-            "status": row["status"],
-            "feedback_enabled": bool(row["feedback_enabled"]),
-            "subdomains_enabled": bool(row["subdomains_enabled"]),
+            "pod_id": f"pod_{domain.pod_id}" if domain.pod_id else None,
+            "domain_id": domain.name,
+            "domain": domain.name,
+            "status": domain.status,
+            "feedback_enabled": bool(domain.feedback_enabled),
+            "subdomains_enabled": bool(domain.subdomains_enabled),
             "tracking_enabled": False,
             "records": [
-                _present({name: one.get(name) for name in ("type", "name", "value", "status", "priority")})
-                for one in row["records"]
+                _present(
+                    {name: getattr(one, name) for name in ("type", "name", "value", "status", "priority")}
+                )
+                for one in domain.records
             ],
-            "client_id": row["client_id"],
-            "created_at": iso_of(row["created_at"]),
-            "updated_at": iso_of(row["updated_at"]),
+            "client_id": domain.client_id,
+            "created_at": iso_of(domain.created_at),
+            "updated_at": iso_of(domain.updated_at),
         }
     )
+    return {"domain": shown}
 
 
-_OTHERS: dict[str, tuple[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
-    "message.sent": ("send", _to_people),
-    "message.delivered": ("delivery", _to_people),
-    "message.bounced": ("bounce", _trouble),
-    "message.complained": ("complaint", _trouble),
-    "message.rejected": ("reject", _reject),
-    "message.opened": ("open", _ids),
-    "domain.verified": ("domain", _domain),
+RENDERERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+    "message.received": _received,
+    "message.received.blocked": _received,
+    "message.received.spam": _received,
+    "message.received.unauthenticated": _received,
+    "message.sent": _sent,
+    "message.delivered": _delivered,
+    "message.bounced": _bounced,
+    "message.opened": _opened,
+    "message.complained": _complained,
+    "message.rejected": _rejected,
+    "domain.verified": _domain,
 }
+"""What of each type that AgentMail has comes under its own key."""
 
 
-def _attachments(entries: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
-    if not entries:
+def _attachments(attachments: Sequence[Attachment]) -> list[dict[str, Any]] | None:
+    if not attachments:
         return None
     return [
         _present(
             {
-                "attachment_id": attachment_public(one["id"]),
-                "filename": one["filename"],
-                "size": one["size"],
-                "content_type": one["content_type"],
-                "content_disposition": one["content_disposition"],
-                "content_id": one["content_id"],
+                "attachment_id": attachment_public(one.id),
+                "filename": one.filename,
+                "size": one.size,
+                "content_type": one.content_type,
+                "content_disposition": one.content_disposition,
+                "content_id": one.content_id,
             }
         )
-        for one in entries
+        for one in attachments
     ]
 
 
@@ -198,10 +234,5 @@ def _time(us: int | None) -> str | None:
     return None if us is None else iso_of(us)
 
 
-def _person(pair: list[str | None]) -> str:
-    name, email = pair
-    return str(Address(name or "", email or ""))
-
-
-def _people(pairs: list[list[str | None]]) -> list[str] | None:
-    return [_person(one) for one in pairs] or None
+def _people(people: Sequence[Address]) -> list[str] | None:
+    return [str(one) for one in people] or None

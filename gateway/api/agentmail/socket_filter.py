@@ -9,8 +9,8 @@ import msgspec
 
 from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.webhooks.webhooks import MAX_IDS, check_types
-from gateway.events.kinds import OPT_IN
 from gateway.events.reach import permissions_of
+from gateway.records.event_types import OPT_IN
 from gateway.records.events import EventHead
 from gateway.store.engine import Tx
 from gateway.store.scope import Scope

@@ -7,32 +7,37 @@ follow are about a recipient and leave the texts out.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Unpack
 
 import msgspec
 
 from gateway.api.mailboxkit.file_links import FileLinks
-from gateway.api.mailboxkit.message_event import message_news
-from gateway.api.mailboxkit.message_view import MessageView, event_message, facts_view
+from gateway.api.mailboxkit.message_event import News, message_news
+from gateway.api.mailboxkit.message_view import MessageView, facts_view
 from gateway.api.mailboxkit.resource_views import InboxView, inbox_view
 from gateway.api.times import to_seconds
-from gateway.core.webhooks.test_post import TEST_EVENT
+from gateway.records.event_types import (
+    BouncedFacts,
+    ComplainedFacts,
+    DeliveredFacts,
+    InboxFacts,
+    OutboundFacts,
+    ReceivedFacts,
+    RejectedFacts,
+    SentFacts,
+    WebhookTestFacts,
+    facts_of,
+    types_of,
+)
 from gateway.records.events import Event
 from gateway.store.ids import number_of
-from gateway.store.json_columns import load
 
-MESSAGE_EVENTS = (
-    "message.received",
-    "message.sent",
-    "message.delivered",
-    "message.bounced",
-    "message.opened",
-    "message.complained",
-    "message.rejected",
-)
-INBOX_EVENTS = ("inbox.created", "inbox.deleted")
-EVENTS = (*MESSAGE_EVENTS, *INBOX_EVENTS)
+EVENTS = types_of("mailboxkit")
 """All there are; mail that a filter caught (spam, blocked) is not told of."""
+
+
+_Shown = tuple[int, MessageView | InboxView]
 
 
 class EventView(msgspec.Struct):
@@ -47,20 +52,76 @@ class EventView(msgspec.Struct):
 
 def render(event: Event, links: FileLinks) -> EventView | None:
     """An event as JSON; None for a type MailboxKit does not have."""
-    kind = event.type
-    if kind not in EVENTS and kind != TEST_EVENT:
+    show = RENDERERS.get(event.type)
+    if show is None:
         return None
-    facts = load(event.payload_json)
-    data: MessageView | InboxView
-    if kind == TEST_EVENT:
-        return EventView(kind, to_seconds(event.created_at), 0, _sample(to_seconds(event.created_at)))
-    if kind in INBOX_EVENTS:
-        data, inbox = inbox_view(facts["inbox"]), facts["inbox"]["id"]
-    elif kind == "message.received":
-        data, inbox = facts_view(event_message(facts["message"]), links), facts["message"]["inbox_id"]
-    else:
-        data, inbox = message_news(kind, facts, links), facts["message_ref"]["inbox_id"]
-    return EventView(kind, to_seconds(event.created_at), number_of(inbox), data)
+    inbox_id, data = show(event, facts_of(event), links)
+    return EventView(event.type, to_seconds(event.created_at), inbox_id, data)
+
+
+def _received(_event: Event, facts: ReceivedFacts, links: FileLinks) -> _Shown:
+    message = facts.message
+    return number_of(message.inbox_id), facts_view(message, links)
+
+
+def _sent(_event: Event, facts: SentFacts, links: FileLinks) -> _Shown:
+    texts = facts.texts
+    return _news(facts, links, texts=texts, status="sent", recipients=facts.recipients)
+
+
+def _delivered(_event: Event, facts: DeliveredFacts, links: FileLinks) -> _Shown:
+    return _news(facts, links, status="delivered", recipients=facts.recipients)
+
+
+def _bounced(_event: Event, facts: BouncedFacts, links: FileLinks) -> _Shown:
+    codes = ", ".join(one.status for one in facts.recipients)
+    return _news(
+        facts,
+        links,
+        status="bounced",
+        recipients=[one.address for one in facts.recipients],
+        bounce_type=facts.type,
+        reason=f"{facts.sub_type} ({codes})",
+    )
+
+
+def _opened(_event: Event, facts: OutboundFacts, links: FileLinks) -> _Shown:
+    return _news(facts, links)
+
+
+def _complained(_event: Event, facts: ComplainedFacts, links: FileLinks) -> _Shown:
+    return _news(facts, links, status="complained", recipients=facts.recipients, reason=facts.type)
+
+
+def _rejected(_event: Event, facts: RejectedFacts, links: FileLinks) -> _Shown:
+    return _news(facts, links, status="rejected", reason=facts.reason)
+
+
+def _news(facts: OutboundFacts, links: FileLinks, **news: Unpack[News]) -> _Shown:
+    return number_of(facts.message_ref.inbox_id), message_news(facts.message_ref, links, **news)
+
+
+def _inbox(_event: Event, facts: InboxFacts, _links: FileLinks) -> _Shown:
+    return number_of(facts.inbox.id), inbox_view(facts.inbox)
+
+
+def _test(event: Event, _facts: WebhookTestFacts, _links: FileLinks) -> _Shown:
+    return 0, _sample(to_seconds(event.created_at))
+
+
+RENDERERS: Mapping[str, Callable[[Event, Any, FileLinks], _Shown]] = {
+    "message.received": _received,
+    "message.sent": _sent,
+    "message.delivered": _delivered,
+    "message.bounced": _bounced,
+    "message.opened": _opened,
+    "message.complained": _complained,
+    "message.rejected": _rejected,
+    "inbox.created": _inbox,
+    "inbox.deleted": _inbox,
+    "webhook.test": _test,
+}
+"""What shows each type that MailboxKit has: the inbox's id, and the data."""
 
 
 def _sample(at: str) -> MessageView:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from typing import TypedDict, Unpack
 
 import msgspec
 
 from gateway.api.mailboxkit.file_links import FileLinks
-from gateway.api.mailboxkit.message_view import MessageView, event_message, facts_view
-
-_STATUS = {
-    "message.sent": "sent",
-    "message.delivered": "delivered",
-    "message.bounced": "bounced",
-    "message.complained": "complained",
-    "message.rejected": "rejected",
-}
+from gateway.api.mailboxkit.message_view import MessageView, facts_view
+from gateway.records.event_types import MessageFacts, MessageRef, TextFacts
 
 Maybe = str | msgspec.UnsetType
 
@@ -33,32 +26,41 @@ class MessageNews(MessageView, kw_only=True):
     reason: Maybe = msgspec.UNSET
 
 
-def message_news(kind: str, facts: Mapping[str, Any], links: FileLinks) -> MessageNews:
-    """``facts``: the payload of an event about a message that was sent."""
-    ref = facts["message_ref"]
-    message = {**ref, **facts.get("texts", {}), "id": ref["message_id"]}
-    message["status"] = _STATUS.get(kind, ref["status"])
-    view = facts_view(event_message(message), links)
-    return MessageNews(
-        **msgspec.structs.asdict(view),
-        recipients=_addresses(facts.get("recipients")),
-        bounce_type=facts["type"] if kind == "message.bounced" else msgspec.UNSET,
-        reason=_reason(kind, facts),
+class News(TypedDict, total=False):
+    """What an event says of its message. Without ``status`` the message's own is shown, without ``texts`` none."""
+
+    status: str
+    texts: TextFacts
+    recipients: Sequence[str]
+    bounce_type: str
+    reason: str
+
+
+def message_news(ref: MessageRef, links: FileLinks, **news: Unpack[News]) -> MessageNews:
+    """The message of an event about what was sent, and what the event says."""
+    texts = news.get("texts", TextFacts())
+    message = MessageFacts(
+        id=ref.message_id,
+        inbox_id=ref.inbox_id,
+        thread_id=ref.thread_id,
+        rfc_message_id=ref.rfc_message_id,
+        direction=ref.direction,
+        from_=ref.from_,
+        to=ref.to,
+        cc=ref.cc,
+        bcc=ref.bcc,
+        subject=ref.subject,
+        attachments=ref.attachments,
+        status=news.get("status", ref.status),
+        test=ref.test,
+        timestamp=ref.timestamp,
+        text=texts.text,
+        html=texts.html,
+        extracted_text=texts.extracted_text,
     )
-
-
-def _addresses(people: list[Any] | None) -> list[str] | msgspec.UnsetType:
-    if people is None:
-        return msgspec.UNSET
-    return [one["address"] if isinstance(one, dict) else one for one in people]
-
-
-def _reason(kind: str, facts: Mapping[str, Any]) -> Maybe:
-    if kind == "message.bounced":
-        codes = ", ".join(one["status"] for one in facts["recipients"])
-        return f"{facts['sub_type']} ({codes})"
-    if kind == "message.complained":
-        return str(facts["type"])
-    if kind == "message.rejected":
-        return str(facts["reason"])
-    return msgspec.UNSET
+    return MessageNews(
+        **msgspec.structs.asdict(facts_view(message, links)),
+        recipients=list(news["recipients"]) if "recipients" in news else msgspec.UNSET,
+        bounce_type=news.get("bounce_type", msgspec.UNSET),
+        reason=news.get("reason", msgspec.UNSET),
+    )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
@@ -12,8 +11,9 @@ from gateway.api.mailboxkit.file_links import FileLinks
 from gateway.api.mailboxkit.ids import shown_ulid
 from gateway.api.times import to_seconds
 from gateway.mime.attachment_names import unique_names
-from gateway.mime.types import Address, Attachment
-from gateway.records.mail import Direction, ListedMessage
+from gateway.mime.types import Attachment
+from gateway.records.event_types import MessageFacts
+from gateway.records.mail import ListedMessage
 from gateway.store.ids import number_of
 
 
@@ -54,35 +54,6 @@ class MessageView(msgspec.Struct, kw_only=True):
     created_at: str
 
 
-class MessageFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is shown of a message, from the index or from the snapshot of an event."""
-
-    id: str
-    inbox_id: str
-    thread_id: str
-    rfc_message_id: str | None
-    direction: Direction
-    from_: Address | None = msgspec.field(name="from")
-    to: list[Address]
-    cc: list[Address]
-    bcc: list[Address]
-    subject: str
-    attachments: list[Attachment]
-    status: str
-    test: bool
-    timestamp: int
-    text: str | None = None
-    html: str | None = None
-    extracted_text: str | None = None
-    one_time_code: str | None = None
-    one_time_link: str | None = None
-
-
-def event_message(snapshot: Mapping[str, Any]) -> MessageFacts:
-    """The message of an event (``events.payload``), which holds flags as 0 and 1."""
-    return msgspec.convert({**snapshot, "test": bool(snapshot["test"])}, MessageFacts)
-
-
 def message_view(mail: ListedMessage, links: FileLinks) -> MessageView:
     """A message of the index."""
     message, texts = mail.message, mail.texts
@@ -98,9 +69,9 @@ def message_view(mail: ListedMessage, links: FileLinks) -> MessageView:
             cc=message.cc,
             bcc=message.bcc,
             subject=message.subject,
-            attachments=message.attachments,
+            attachments=message.attachments_to_read,
             status=message.status,
-            test=message.test,
+            test=int(message.test),
             timestamp=message.timestamp,
             text=texts.text,
             html=texts.html,
@@ -134,7 +105,7 @@ def facts_view(facts: MessageFacts, links: FileLinks) -> MessageView:
         status=facts.status,
         thread_id=number_of(facts.thread_id),
         attachments=attachment_views(facts.attachments, facts.id, links),
-        test=facts.test,
+        test=bool(facts.test),
         created_at=to_seconds(facts.timestamp),
     )
 

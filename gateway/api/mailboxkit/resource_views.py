@@ -12,6 +12,7 @@ from gateway.core.accounts.organizations import Account
 from gateway.core.domains import records as domains_records
 from gateway.records.accounts import ApiKey
 from gateway.records.domains import Domain
+from gateway.records.event_types import InboxSnapshot
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.store.ids import number_of
@@ -91,7 +92,7 @@ class DnsView(msgspec.Struct):
     dmarc: RecordView
 
 
-def inbox_view(row: Inbox) -> InboxView:
+def inbox_view(row: Inbox | InboxSnapshot) -> InboxView:
     return InboxView(
         id=row.number,
         ulid=shown_ulid(row.id),

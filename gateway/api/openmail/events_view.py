@@ -3,25 +3,25 @@ row alone, so that a try months later still shows what happened then, whatever b
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import msgspec
 
 from gateway.api.openmail.attachment_view import AttachmentView, attachment_views
 from gateway.api.times import iso_of
 from gateway.events.dialect_format import Try
+from gateway.records.event_types import ReceivedFacts, SuspensionFacts, facts_of
 from gateway.records.events import Event
 from gateway.records.inboxes import Inbox
-from gateway.records.mail import ReadAttachment
-from gateway.store.json_columns import load
 
 ON_SOCKETS = frozenset({"message.received"})
 """The types that a WebSocket shows too; the others are for webhooks only."""
 
-_REPUTATION = frozenset({"inbox.suspended", "inbox.reactivated", "pod.suspended", "pod.reactivated"})
-
 Maybe = str | None | msgspec.UnsetType
 
 
-class MessageFacts(msgspec.Struct, kw_only=True):
+class MessageView(msgspec.Struct, kw_only=True):
     """The message in a ``message.received``; addresses are bare."""
 
     id: str
@@ -48,7 +48,7 @@ class EventView(msgspec.Struct, kw_only=True):
     inbox_address: Maybe = msgspec.UNSET
     pod_id: Maybe = msgspec.UNSET
     thread_id: Maybe = msgspec.UNSET
-    message: MessageFacts | msgspec.UnsetType = msgspec.UNSET
+    message: MessageView | msgspec.UnsetType = msgspec.UNSET
     reason: Maybe = msgspec.UNSET
 
 
@@ -57,11 +57,8 @@ def render(event: Event, attempt: Try, public_url: str) -> EventView | None:
 
     ``public_url``: how clients reach the API, for the attachments' links.
     """
-    if event.type == "message.received":
-        return _received(event, attempt, public_url)
-    if event.type in _REPUTATION:
-        return _reputation(event)
-    return None
+    show = RENDERERS.get(event.type)
+    return None if show is None else show(event, facts_of(event), attempt, public_url)
 
 
 def render_test(event_id: str, attempt: Try, inbox: Inbox | None) -> EventView:
@@ -77,44 +74,50 @@ def render_test(event_id: str, attempt: Try, inbox: Inbox | None) -> EventView:
     )
 
 
-def _received(event: Event, attempt: Try, public_url: str) -> EventView:
-    facts = load(event.payload_json)
-    message, inbox = facts["message"], facts["inbox"]
+def _received(event: Event, facts: ReceivedFacts, attempt: Try, public_url: str) -> EventView:
+    message, inbox = facts.message, facts.inbox
     return EventView(
         event=event.type,
         event_id=event.public_id,
         occurred_at=iso_of(event.created_at),
         delivered_at=iso_of(attempt.at),
         attempt=attempt.number,
-        inbox_id=f"inb_{message['inbox_id']}",
-        external_id=inbox["external_id"] or msgspec.UNSET,
-        thread_id=f"thr_{message['thread_id']}",
-        message=MessageFacts(
-            id=f"msg_{message['id']}",
-            rfc_message_id=message["rfc_message_id"],
-            from_=message["from"][1] if message["from"] else "",
-            to=inbox["address"],
-            cc=[email for _, email in message["cc"]],
-            subject=message["subject"],
+        inbox_id=f"inb_{message.inbox_id}",
+        external_id=inbox.external_id or msgspec.UNSET,
+        thread_id=f"thr_{message.thread_id}",
+        message=MessageView(
+            id=f"msg_{message.id}",
+            rfc_message_id=message.rfc_message_id,
+            from_=message.from_.email if message.from_ else "",
+            to=inbox.address,
+            cc=[one.email for one in message.cc],
+            subject=message.subject,
             # a text too long for the snapshot still shows its reply part or its beginning
-            body_text=message["text"] or message["extracted_text"] or message["preview"],
-            attachments=attachment_views(
-                msgspec.convert(message["attachments"], list[ReadAttachment]), message["id"], public_url
-            ),
-            received_at=iso_of(message["timestamp"]),
+            body_text=message.text or message.extracted_text or message.preview,
+            attachments=attachment_views(message.attachments, message.id, public_url),
+            received_at=iso_of(message.timestamp),
         ),
     )
 
 
-def _reputation(event: Event) -> EventView:
-    facts = load(event.payload_json)
-    inbox = facts["inbox"]
+def _suspension(event: Event, facts: SuspensionFacts, _attempt: Try, _public_url: str) -> EventView:
+    inbox = facts.inbox
     return EventView(
         event=event.type,
         event_id=event.public_id,
         occurred_at=iso_of(event.created_at),
-        inbox_id=f"inb_{inbox['id']}" if inbox else None,
-        inbox_address=inbox["address"] if inbox else None,
-        pod_id=f"pod_{facts['pod_id']}",
-        reason=facts["reason"],
+        inbox_id=f"inb_{inbox.id}" if inbox else None,
+        inbox_address=inbox.address if inbox else None,
+        pod_id=f"pod_{facts.pod_id}",
+        reason=facts.reason,
     )
+
+
+RENDERERS: Mapping[str, Callable[[Event, Any, Try, str], EventView]] = {
+    "message.received": _received,
+    "inbox.suspended": _suspension,
+    "inbox.reactivated": _suspension,
+    "pod.suspended": _suspension,
+    "pod.reactivated": _suspension,
+}
+"""What shows each type that OpenMail has."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -16,6 +15,7 @@ from gateway.core.domains.records import REQUIRED, Keys, all_records, keys_of, r
 from gateway.core.errors import NotFound
 from gateway.core.lookup import require
 from gateway.records.domains import Domain
+from gateway.records.event_types import DnsRecordFacts, DomainFacts, DomainSnapshot
 from gateway.settings import Settings
 from gateway.store.dkim_keys import forget_retired
 from gateway.store.engine import Tx
@@ -117,7 +117,7 @@ def _note(tx: Tx, *, core: Core, name: str, found: Sequence[Record]) -> tuple[Do
             organization_id=domain.organization_id,
             pod_id=domain.pod_id,
             subject=f"{name}/{since}",
-            payload={"domain": snapshot(core.settings, domain)},
+            payload=DomainFacts(domain=snapshot(core.settings, domain)),
             at=since,
         )
     return domain, new
@@ -130,29 +130,25 @@ def _domain(tx: Tx, name: str) -> Domain:
     return domain
 
 
-def snapshot(settings: Settings, domain: Domain) -> dict[str, Any]:
+def snapshot(settings: Settings, domain: Domain) -> DomainSnapshot:
     """A domain as the event log keeps it: no private key."""
-    return {
-        "name": domain.name,
-        "number": domain.number,
-        "organization_id": domain.organization_id,
-        "pod_id": domain.pod_id,
-        "client_id": domain.client_id,
-        "status": domain.status,
-        "feedback_enabled": int(domain.feedback_enabled),
-        "subdomains_enabled": int(domain.subdomains_enabled),
-        "verified_at": domain.verified_at,
-        "ready_at": domain.ready_at,
-        "created_at": domain.created_at,
-        "updated_at": domain.updated_at,
-        "records": [
-            {
-                "type": one.type,
-                "name": one.name,
-                "value": one.value,
-                "priority": one.priority,
-                "status": one.status,
-            }
+    return DomainSnapshot(
+        name=domain.name,
+        number=domain.number,
+        organization_id=domain.organization_id,
+        pod_id=domain.pod_id,
+        client_id=domain.client_id,
+        status=domain.status,
+        feedback_enabled=int(domain.feedback_enabled),
+        subdomains_enabled=int(domain.subdomains_enabled),
+        verified_at=domain.verified_at,
+        ready_at=domain.ready_at,
+        created_at=domain.created_at,
+        updated_at=domain.updated_at,
+        records=[
+            DnsRecordFacts(
+                type=one.type, name=one.name, value=one.value, priority=one.priority, status=one.status
+            )
             for one in records_of(settings, domain)
         ],
-    }
+    )

@@ -8,9 +8,8 @@ nothing of its mail.
 
 from __future__ import annotations
 
-from typing import Any
-
 from gateway.events.log import EventLog
+from gateway.records.event_types import InboxFacts, InboxSnapshot
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us
@@ -25,7 +24,7 @@ def tell_created(tx: Tx, events: EventLog, inbox: Inbox) -> None:
         pod_id=inbox.pod_id,
         inbox_id=inbox.id,
         subject=inbox.id,
-        payload={"inbox": _facts(inbox)},
+        payload=_facts(inbox),
         at=inbox.created_at,
     )
 
@@ -38,11 +37,21 @@ def tell_deleted(tx: Tx, events: EventLog, inbox: Inbox) -> None:
         organization_id=inbox.organization_id,
         pod_id=inbox.pod_id,
         subject=inbox.id,
-        payload={"inbox": _facts(inbox)},
+        payload=_facts(inbox),
         at=now_us(),
     )
 
 
-def _facts(inbox: Inbox) -> dict[str, Any]:
-    names = ("id", "number", "organization_id", "pod_id", "address", "username", "display_name", "created_at")
-    return {name: getattr(inbox, name) for name in names}
+def _facts(inbox: Inbox) -> InboxFacts:
+    return InboxFacts(
+        inbox=InboxSnapshot(
+            id=inbox.id,
+            number=inbox.number,
+            organization_id=inbox.organization_id,
+            pod_id=inbox.pod_id,
+            address=inbox.address,
+            username=inbox.username,
+            display_name=inbox.display_name,
+            created_at=inbox.created_at,
+        )
+    )

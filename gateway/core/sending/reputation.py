@@ -14,6 +14,7 @@ from gateway.core.context import Core
 from gateway.core.errors import Forbidden, NotFound, Rejected
 from gateway.core.lookup import find_any_inbox, find_inbox, require
 from gateway.records.accounts import Pod
+from gateway.records.event_types import InboxName, SuspensionFacts
 from gateway.records.inboxes import Inbox
 from gateway.settings import Reputation
 from gateway.store.engine import Tx
@@ -118,7 +119,7 @@ async def set_pod(core: Core, scope: Scope, ref: str, reason: Reason | None) -> 
 
 def change_inbox(tx: Tx, core: Core, inbox: Inbox, reason: Reason | None) -> bool:
     """Suspend an inbox (None: reactivate it) and tell it; False when it was so already."""
-    facts = {"id": inbox.id, "address": inbox.address}
+    facts = InboxName(id=inbox.id, address=inbox.address)
     return _change(tx, core, "inbox", inbox.id, inbox.organization_id, inbox.pod_id, facts, reason)
 
 
@@ -143,7 +144,7 @@ def _change(
     subject: str,
     organization_id: str,
     pod_id: str,
-    inbox: dict[str, str] | None,
+    inbox: InboxName | None,
     reason: Reason | None,
 ) -> bool:
     if suspended(tx, subject) == (reason is not None):
@@ -157,7 +158,7 @@ def _change(
         pod_id=pod_id,
         inbox_id=subject if kind == "inbox" else None,
         subject=f"{subject}/{at}",
-        payload={"inbox": inbox, "pod_id": pod_id, "reason": reason},
+        payload=SuspensionFacts(inbox=inbox, pod_id=pod_id, reason=reason),
         at=at,
     )
     return True

@@ -17,6 +17,7 @@ from gateway.core.webhooks.limit import check_limit
 from gateway.net.errors import NetError, TargetRefused
 from gateway.net.url_rules import check_url
 from gateway.records.base import Secret
+from gateway.records.event_types import Dialect, types_of
 from gateway.records.webhooks import Webhook
 from gateway.store.engine import Tx
 from gateway.store.ids import derived_ulid, now_us, number_of, ulid_time_us
@@ -24,14 +25,8 @@ from gateway.store.json_columns import dump
 from gateway.store.queries.deliveries import drop_pending
 from gateway.store.queries.webhooks import add_webhook, change_webhook, enabled_webhook
 
-DIALECT = "openmail"
-EVENT_TYPES = (
-    "message.received",
-    "inbox.suspended",
-    "inbox.reactivated",
-    "pod.suspended",
-    "pod.reactivated",
-)
+DIALECT: Dialect = "openmail"
+EVENT_TYPES = types_of(DIALECT)
 """What is posted; the dialect knows no other event."""
 
 _CHECK_SECONDS = 0.8

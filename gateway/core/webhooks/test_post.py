@@ -18,6 +18,7 @@ from gateway.events.delivery_outcome import outcome_facts
 from gateway.events.dialect_format import Try, Wire
 from gateway.net.client import Answer
 from gateway.net.errors import NetError
+from gateway.records.event_types import WebhookName, WebhookTestFacts
 from gateway.records.events import Event
 from gateway.records.webhooks import Webhook
 from gateway.store.engine import Tx
@@ -103,7 +104,7 @@ async def _record_test(core: Core, scope: Scope, among: Among, ref: str, wire: W
             organization_id=hook.organization_id,
             pod_id=hook.pod_id,
             subject=f"{hook.id}/{new_ulid(at)}",
-            payload={"webhook": {"id": hook.id, "number": hook.number}},
+            payload=WebhookTestFacts(webhook=WebhookName(id=hook.id, number=hook.number)),
             at=at,
             test=True,
         )

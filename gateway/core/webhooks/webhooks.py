@@ -14,13 +14,13 @@ from gateway.core.text import clean_text
 from gateway.core.webhooks.attempts import Tried, attempts_of
 from gateway.core.webhooks.limit import check_limit
 from gateway.events.delivery_queue import hasten
-from gateway.events.kinds import OPT_IN
 from gateway.events.reach import permissions_of
 from gateway.events.webhook_signing import new_secret
 from gateway.net.client import check_headers
 from gateway.net.errors import NetError
 from gateway.net.url_rules import check_url
 from gateway.records.base import Secret
+from gateway.records.event_types import types_of
 from gateway.records.webhooks import Webhook
 from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us, number_in, number_of, parse_id
@@ -38,17 +38,9 @@ from gateway.store.queries.webhooks import (
 )
 from gateway.store.scope import Scope
 
-EVENT_TYPES = (
-    "message.received",
-    *sorted(OPT_IN),
-    "message.sent",
-    "message.delivered",
-    "message.bounced",
-    "message.opened",
-    "message.complained",
-    "message.rejected",
-    "domain.verified",
-)
+EVENT_TYPES = types_of("agentmail")
+"""What a webhook may name unless its dialect says otherwise."""
+
 ROTATION_US = 24 * 3600 * 1_000_000
 MAX_HEADERS = 20
 MAX_IDS = 1000
