@@ -81,6 +81,7 @@ def record(
     handed: list[str] = []
     failed: list[Failed] = []
     deferred: list[Failed] = []
+    put_off: list[tuple[str, str]] = []
     for one in job.recipients:
         reply = tried.replies.get(one.id)
         if reply is None or not (ours or reply.ok):
@@ -117,9 +118,11 @@ def record(
             failed.append(Failed(one.address, reply, expired=not reply.permanent))
         else:
             deferred.append(Failed(one.address, reply, expired=False))
+            if state == "queued":
+                put_off.append((one.address, reply.status))
     event = ""
     if job.own:
-        event = _tell(tx, events, job, tried.hop, handed, failed, now)
+        event = _tell(tx, events, job, tried.hop, handed, failed, put_off, now)
     elif failed and job.mail_from:
         bounce_person(tx, job, failed, hostname)
         tx.after_commit.append(wake)
@@ -174,9 +177,17 @@ def settle(tx: Tx, job: Job, patience: Patience, near: frozenset[int], now: int)
 
 
 def _tell(
-    tx: Tx, events: EventLog, job: Job, hop: Hop, handed: list[str], failed: list[Failed], now: int
+    tx: Tx,
+    events: EventLog,
+    job: Job,
+    hop: Hop,
+    handed: list[str],
+    failed: list[Failed],
+    put_off: list[tuple[str, str]],
+    now: int,
 ) -> str:
-    """Append the events; answers which one tells of the failed recipients."""
+    """Append the events; answers which one tells of the failed recipients. ``put_off``: (address, status) of those
+    that are tried again."""
     told = "message.bounced"
     inbox = unscoped_lasting_inbox(tx, job.inbox_id)
     if inbox is None:
@@ -188,6 +199,8 @@ def _tell(
     if hop.kind in _FINAL:
         for address in handed:
             teller.delivered(address, now)
+    for address, status in put_off:
+        teller.delayed(address, status, now)
     # our own server knows its mailboxes: "no such user" there is a bounce, as when we deliver to them ourselves
     known = hop.kind == "submission" and all(sub_type(one.reply.status) == "NoEmail" for one in failed)
     relay = hop.kind in ("submission", "smarthost") and not known
@@ -237,6 +250,12 @@ class Teller:
     def delivered(self, address: str, at: int) -> None:
         """The recipient's server has it."""
         self._append("message.delivered", address, {"recipients": [address]}, at)
+
+    def delayed(self, address: str, status: str, at: int) -> None:
+        """This recipient was tried, and is tried again. ``status``: RFC 3463."""
+        status = one_line(status, 20) or "4.0.0"
+        people = [{"address": address, "status": status}]
+        self._append("message.delayed", address, {"sub_type": sub_type(status), "recipients": people}, at)
 
     def bounced(self, address: str, status: str, *, permanent: bool, at: int) -> None:
         """It will not reach this recipient. ``status``: RFC 3463; ``permanent``: it was refused, not given up."""

@@ -203,8 +203,9 @@ def _delivery_news(tx: Tx, teller: Teller, person: OutboxRecipient, one: Reporte
         tx.after_commit.append(metrics.sends.labels("delivered").inc)
         teller.sent()
         teller.delivered(person.address, now)
-    elif person.state == "sent":
+    elif person.state == "sent":  # delayed: the server that took it tries again
         outbox.change_recipient(tx, person.id, **settled)
+        teller.delayed(person.address, one.status, now)
 
 
 def _note(tx: Tx, inbox: str, message: str, recipient: str, one: ReportedRecipient) -> None:

@@ -170,10 +170,17 @@ class DeliveredFacts(OutboundFacts, frozen=True, kw_only=True):
 
 
 class FailedRecipient(Facts, frozen=True, kw_only=True):
-    """A recipient that it did not reach, and its status code (RFC 3463)."""
+    """A recipient that it did not reach, or not yet, and its status code (RFC 3463)."""
 
     address: str
     status: str
+
+
+class DelayedFacts(OutboundFacts, frozen=True, kw_only=True):
+    """``message.delayed``: ``recipients`` were tried and are tried again (RFC 3464 §2.3.3); once for each."""
+
+    sub_type: str
+    recipients: list[FailedRecipient]
 
 
 class BouncedFacts(OutboundFacts, frozen=True, kw_only=True):
@@ -325,6 +332,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
         ),
         EventType("message.sent", SentFacts, _MAIL, _BOTH),
         EventType("message.delivered", DeliveredFacts, _MAIL, _BOTH),
+        EventType("message.delayed", DelayedFacts, _MAIL, _BOTH, opt_in=True),
         EventType("message.bounced", BouncedFacts, _MAIL, _BOTH),
         EventType("message.opened", OutboundFacts, _MAIL, _BOTH),
         EventType("message.complained", ComplainedFacts, _MAIL, _BOTH),

@@ -160,6 +160,15 @@ async def test_what_agentmail_does_not_have_is_left_unsaid() -> None:
     assert render(sample_event("inbox.created", {})) is None
 
 
+async def test_a_delay_is_shown_as_a_bounce_is() -> None:
+    ref = {"message_id": "m", "inbox_id": "i", "thread_id": "t"}
+    people = [{"address": "bob@far.example", "status": "4.2.2"}]
+    facts = {"message_ref": ref, "timestamp": 0, "sub_type": "MailboxFull", "recipients": people}
+    delay = shown(sample_event("message.delayed", facts))["delay"]
+    assert set(delay) == REF | {"recipients", "sub_type"}
+    assert (delay["sub_type"], delay["recipients"]) == ("MailboxFull", people)
+
+
 async def test_a_huge_message_stays_under_the_cap(shelf: Shelf) -> None:
     # under a million characters, so the snapshot keeps it, but over a million octets
     received(shelf, EventLog(), shelf.inbox("bot@postern.test"), mail(1, text="é \n" * 200_000))

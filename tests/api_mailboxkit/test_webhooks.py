@@ -77,7 +77,7 @@ def test_what_does_not_do_is_named(organization: Organization, body: dict[str, A
 def test_every_documented_event_can_be_subscribed(organization: Organization) -> None:
     assert set(made(organization, "webhooks", {"url": URL, "events": list(EVENTS)})["events"]) == {
         *("message.received", "message.sent", "message.delivered", "message.bounced", "message.opened"),
-        *("message.complained", "message.rejected", "inbox.created", "inbox.deleted"),
+        *("message.complained", "message.rejected", "message.delayed", "inbox.created", "inbox.deleted"),
     }
 
 

@@ -98,7 +98,11 @@ async def test_temporary_failure_then_success(tmp_path: Path) -> None:
         assert r.sink.tries["later@world.test"] == 3
         assert r.sink.tries["bob@world.test"] == 1  # who has it is not asked again
         assert len(r.sink.copies("agent+sent-secret@x.test")) == 1
-        assert [kind for kind, _ in await r.events(sent.message_id)].count("message.sent") == 1
+        events = await r.events(sent.message_id)
+        assert [kind for kind, _ in events].count("message.sent") == 1
+        (delayed,) = (facts for kind, facts in events if kind == "message.delayed")
+        assert [one["address"] for one in delayed["recipients"]] == ["later@world.test"]
+        assert delayed["recipients"][0]["status"].startswith("4.")
 
 
 async def test_patience_ends(tmp_path: Path) -> None:

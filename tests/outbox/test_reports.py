@@ -95,13 +95,14 @@ async def test_success_and_delay(tmp_path: Path) -> None:
         ulid, path, _ = await _sent(r, inbox, "bob@world.test")
         mid = f"<msg_{ulid}@x.test>"
         assert await _apply(r, inbox, dsn("delayed", "bob@world.test", mid, "4.4.1"), path)
-        assert await _kinds(r, ulid) == ["message.sent"]
+        assert await _apply(r, inbox, dsn("delayed", "bob@world.test", mid, "4.4.1"), path)
+        assert await _kinds(r, ulid) == ["message.sent", "message.delayed"]
         assert (
             await r.value("SELECT status FROM outbox_recipient WHERE outbox_id = ? AND role = 'to'", ulid)
             == "4.4.1"
         )
         assert await _apply(r, inbox, dsn("delivered", "bob@world.test", mid, "2.0.0"), path)
-        assert await _kinds(r, ulid) == ["message.sent", "message.delivered"]
+        assert await _kinds(r, ulid) == ["message.sent", "message.delayed", "message.delivered"]
         assert await r.status(ulid) == "delivered"
 
 

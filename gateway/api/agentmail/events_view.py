@@ -16,8 +16,10 @@ from gateway.mime.types import Address, Attachment
 from gateway.records.event_types import (
     BouncedFacts,
     ComplainedFacts,
+    DelayedFacts,
     DeliveredFacts,
     DomainFacts,
+    FailedRecipient,
     MessageFacts,
     OutboundFacts,
     ReceivedFacts,
@@ -132,9 +134,13 @@ def _delivered(facts: DeliveredFacts) -> dict[str, Any]:
     return {"delivery": {**_ids(facts), "recipients": facts.recipients}}
 
 
+def _delayed(facts: DelayedFacts) -> dict[str, Any]:
+    trouble = {"recipients": _failed(facts.recipients), "sub_type": facts.sub_type}
+    return {"delay": {**_ids(facts), **trouble}}
+
+
 def _bounced(facts: BouncedFacts) -> dict[str, Any]:
-    people = [{"address": one.address, "status": one.status} for one in facts.recipients]
-    trouble = {"recipients": people, "type": facts.type, "sub_type": facts.sub_type}
+    trouble = {"recipients": _failed(facts.recipients), "type": facts.type, "sub_type": facts.sub_type}
     return {"bounce": {**_ids(facts), **trouble}}
 
 
@@ -183,6 +189,7 @@ RENDERERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "message.received.unauthenticated": _received,
     "message.sent": _sent,
     "message.delivered": _delivered,
+    "message.delayed": _delayed,
     "message.bounced": _bounced,
     "message.opened": _opened,
     "message.complained": _complained,
@@ -190,6 +197,10 @@ RENDERERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "domain.verified": _domain,
 }
 """What of each type that AgentMail has comes under its own key."""
+
+
+def _failed(people: Sequence[FailedRecipient]) -> list[dict[str, str]]:
+    return [{"address": one.address, "status": one.status} for one in people]
 
 
 def _attachments(attachments: Sequence[Attachment]) -> list[dict[str, Any]] | None:

@@ -20,6 +20,7 @@ from gateway.api.times import to_seconds
 from gateway.records.event_types import (
     BouncedFacts,
     ComplainedFacts,
+    DelayedFacts,
     DeliveredFacts,
     InboxFacts,
     OutboundFacts,
@@ -73,16 +74,20 @@ def _delivered(_event: Event, facts: DeliveredFacts, links: FileLinks) -> _Shown
     return _news(facts, links, status="delivered", recipients=facts.recipients)
 
 
+def _delayed(_event: Event, facts: DelayedFacts, links: FileLinks) -> _Shown:
+    people, reason = _trouble(facts)
+    return _news(facts, links, recipients=people, reason=reason)
+
+
 def _bounced(_event: Event, facts: BouncedFacts, links: FileLinks) -> _Shown:
+    people, reason = _trouble(facts)
+    return _news(facts, links, status="bounced", recipients=people, bounce_type=facts.type, reason=reason)
+
+
+def _trouble(facts: BouncedFacts | DelayedFacts) -> tuple[list[str], str]:
+    """The recipients that an event is about, and the reason."""
     codes = ", ".join(one.status for one in facts.recipients)
-    return _news(
-        facts,
-        links,
-        status="bounced",
-        recipients=[one.address for one in facts.recipients],
-        bounce_type=facts.type,
-        reason=f"{facts.sub_type} ({codes})",
-    )
+    return [one.address for one in facts.recipients], f"{facts.sub_type} ({codes})"
 
 
 def _opened(_event: Event, facts: OutboundFacts, links: FileLinks) -> _Shown:
@@ -113,6 +118,7 @@ RENDERERS: Mapping[str, Callable[[Event, Any, FileLinks], _Shown]] = {
     "message.received": _received,
     "message.sent": _sent,
     "message.delivered": _delivered,
+    "message.delayed": _delayed,
     "message.bounced": _bounced,
     "message.opened": _opened,
     "message.complained": _complained,
