@@ -11,6 +11,17 @@ from gateway.events.payload import message_ref, message_texts
 from gateway.outbox import schedule
 from gateway.outbox.bounce import Failed, bounce_person
 from gateway.outbox.undelivered import after_failure, note_undelivered, one_line
+from gateway.records.event_types import (
+    BouncedFacts,
+    ComplainedFacts,
+    DelayedFacts,
+    DeliveredFacts,
+    FailedRecipient,
+    MessageRef,
+    OutboundFacts,
+    RejectedFacts,
+    SentFacts,
+)
 from gateway.records.inboxes import Inbox
 from gateway.records.outbox import RecipientState
 from gateway.records.suppressions import SuppressionType
@@ -237,37 +248,53 @@ class Teller:
 
     def sent(self) -> None:
         """The message left: ``recipients`` are all of its envelope's, ``texts`` what it says."""
-        self._append("message.sent", "", self._what_left, now_us())
+        at = now_us()
 
-    def _what_left(self) -> Mapping[str, object]:
-        people = [one.address for one in people_of(self._tx, self._id)]
-        return {"recipients": people, "texts": message_texts(self._tx, self._id)}
+        def facts(ref: MessageRef) -> SentFacts:
+            people = [one.address for one in people_of(self._tx, self._id)]
+            texts = message_texts(self._tx, self._id)
+            return SentFacts(message_ref=ref, timestamp=at, recipients=people, texts=texts)
+
+        self._append("message.sent", "", facts)
 
     def opened(self, at: int) -> None:
         """Somebody's mail program fetched the message's tracking pixel."""
-        self._append("message.opened", "", {}, at)
+        self._append("message.opened", "", lambda ref: OutboundFacts(message_ref=ref, timestamp=at))
 
     def delivered(self, address: str, at: int) -> None:
         """The recipient's server has it."""
-        self._append("message.delivered", address, {"recipients": [address]}, at)
+
+        def facts(ref: MessageRef) -> DeliveredFacts:
+            return DeliveredFacts(message_ref=ref, timestamp=at, recipients=[address])
+
+        self._append("message.delivered", address, facts)
 
     def delayed(self, address: str, status: str, at: int) -> None:
         """This recipient was tried, and is tried again. ``status``: RFC 3463."""
         status = one_line(status, 20) or "4.0.0"
-        people = [{"address": address, "status": status}]
-        self._append("message.delayed", address, {"sub_type": sub_type(status), "recipients": people}, at)
+        people = [FailedRecipient(address=address, status=status)]
+
+        def facts(ref: MessageRef) -> DelayedFacts:
+            return DelayedFacts(message_ref=ref, timestamp=at, sub_type=sub_type(status), recipients=people)
+
+        self._append("message.delayed", address, facts)
 
     def bounced(self, address: str, status: str, *, permanent: bool, at: int) -> None:
         """It will not reach this recipient. ``status``: RFC 3463; ``permanent``: it was refused, not given up."""
         status = one_line(status, 20)
         if permanent:
             self.suppress_dead(address, status)
-        facts = {
-            "type": "Permanent" if permanent and is_permanent(status) else "Transient",
-            "sub_type": sub_type(status),
-            "recipients": [{"address": address, "status": status or "5.0.0"}],
-        }
-        self._append("message.bounced", address, facts, at)
+
+        def facts(ref: MessageRef) -> BouncedFacts:
+            return BouncedFacts(
+                message_ref=ref,
+                timestamp=at,
+                type="Permanent" if permanent and is_permanent(status) else "Transient",
+                sub_type=sub_type(status),
+                recipients=[FailedRecipient(address=address, status=status or "5.0.0")],
+            )
+
+        self._append("message.bounced", address, facts)
 
     def complained(self, kind: str, people: Iterable[str], subject: str, at: int) -> None:
         """A recipient called it unwanted (RFC 5965)."""
@@ -276,12 +303,21 @@ class Teller:
         if suppression:
             for address in people:
                 self._suppress(address, suppression, f"feedback report: {one_line(kind, 60)}")
-        facts = {"type": kind, "sub_type": "feedback-report", "recipients": people}
-        self._append("message.complained", subject, facts, at)
+
+        def facts(ref: MessageRef) -> ComplainedFacts:
+            return ComplainedFacts(
+                message_ref=ref, timestamp=at, type=kind, sub_type="feedback-report", recipients=people
+            )
+
+        self._append("message.complained", subject, facts)
 
     def rejected(self, reason: str, at: int) -> None:
         """It never left."""
-        self._append("message.rejected", "", {"reason": one_line(reason, _MAX_TEXT)}, at)
+
+        def facts(ref: MessageRef) -> RejectedFacts:
+            return RejectedFacts(message_ref=ref, timestamp=at, reason=one_line(reason, _MAX_TEXT))
+
+        self._append("message.rejected", "", facts)
 
     def suppress_dead(self, address: str, status: str) -> None:
         """Suppress an address when a permanent failure says that nobody takes mail there."""
@@ -291,14 +327,8 @@ class Teller:
     def _suppress(self, address: str, type: SuppressionType, reason: str) -> None:
         suppress(self._tx, self._inbox.organization_id, address, type, reason=reason, message_id=self._id)
 
-    def _append(
-        self,
-        kind: str,
-        subject: str,
-        facts: Mapping[str, object] | Callable[[], Mapping[str, object]],
-        at: int,
-    ) -> None:
-        """``facts``: or what makes them, for news told more than once."""
+    def _append(self, kind: str, subject: str, facts: Callable[[MessageRef], OutboundFacts]) -> None:
+        """``facts``: makes what the event says; called only for one that is not in the log."""
         ref = self._ref
         if ref is None:
             return
@@ -310,11 +340,7 @@ class Teller:
             inbox_id=self._inbox.id,
             message_id=self._id,
             subject=f"{self._id}/{subject.lower()}" if subject else self._id,
-            payload=lambda: {
-                "message_ref": ref,
-                "timestamp": at,
-                **(facts() if callable(facts) else facts),
-            },
+            payload=lambda: facts(ref),
             at=event_time(self._id),
             test=self._test,
         )

@@ -116,7 +116,7 @@ class ReceivedFacts(Facts, frozen=True, kw_only=True):
 
     message: MessageFacts
     thread: ThreadFacts | None = None
-    inbox: ReceivingInbox
+    inbox: ReceivingInbox | None = None
 
 
 # --- mail that was sent ---

@@ -282,7 +282,7 @@ def _gone(tx: Tx, folder_id: int, delta: Delta) -> list[Location]:
 
 def _announce(tx: Tx, inbox: Inbox, events: EventLog, done: index.Indexed) -> None:
     facts = message_snapshot(tx, done.message_id)
-    labels = set(facts["message"]["labels"])
+    labels = set(facts.message.labels)
     kind = "message.received"
     for label in ("spam", "blocked", "unauthenticated"):
         if label in labels:

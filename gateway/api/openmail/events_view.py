@@ -83,13 +83,13 @@ def _received(event: Event, facts: ReceivedFacts, attempt: Try, public_url: str)
         delivered_at=iso_of(attempt.at),
         attempt=attempt.number,
         inbox_id=f"inb_{message.inbox_id}",
-        external_id=inbox.external_id or msgspec.UNSET,
+        external_id=(inbox.external_id if inbox else None) or msgspec.UNSET,
         thread_id=f"thr_{message.thread_id}",
         message=MessageView(
             id=f"msg_{message.id}",
             rfc_message_id=message.rfc_message_id,
             from_=message.from_.email if message.from_ else "",
-            to=inbox.address,
+            to=inbox.address if inbox else "",
             cc=[one.email for one in message.cc],
             subject=message.subject,
             # a text too long for the snapshot still shows its reply part or its beginning
