@@ -15,7 +15,7 @@ from gateway.records.accounts import Pod
 from gateway.records.drafts import Draft
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Message, Thread
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import number_in, parse_id
 from gateway.store.queries.drafts import shown_draft
 from gateway.store.queries.inboxes import (
@@ -56,9 +56,9 @@ class MadeByKey(Protocol):
     def test(self) -> bool: ...
 
 
-def require_own_test(scope: Scope, rows: Iterable[Row | MadeByKey], what: str) -> None:
-    """Raise Forbidden when a sandbox key would change something live; ``what`` names one of ``rows``."""
-    if scope.test and not all(row["test"] if isinstance(row, dict) else row.test for row in rows):
+def require_own_test(scope: Scope, records: Iterable[MadeByKey], what: str) -> None:
+    """Raise Forbidden when a sandbox key would change something live; ``what`` names one of ``records``."""
+    if scope.test and not all(record.test for record in records):
         raise Forbidden(
             f"a sandbox key may not do this: the {what} is live",
             fix=f"use a live key, or a {what} that a sandbox key made",
