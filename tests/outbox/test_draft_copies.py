@@ -77,7 +77,7 @@ async def test_an_edit_that_was_cut_short_leaves_one_copy(
     async with borrowed(tmp_path) as (r, server):
         inbox = await r.inbox()
         made = await create_draft(r.core, SCOPE, inbox.id, NewDraft(to=["agent@x.test"], text="one"))
-        change = DraftChange(fields={"text": "two"})
+        change = DraftChange(text="two")
         with Killed(monkeypatch), pytest.raises(StoreDown):
             await update_draft(r.core, SCOPE, inbox.id, made.id, change)
         assert sorted(await texts(server)) == ["one", "two"]

@@ -107,34 +107,32 @@ async def create_draft(call: Call[DraftBody, NoQuery]) -> DraftView:
 @table.get(_ONE, also=["/drafts/{draft_id}"], access=reads("draft_read"))
 async def get_draft(call: Call[NoBody, NoQuery]) -> DraftView:
     """Get a draft."""
-    row = await drafts.get_draft(call.core, call.scope, call.ids.get("inbox_id"), call.ids["draft_id"])
-    return draft_view(row)
+    draft = await drafts.get_draft(call.core, call.scope, call.ids.get("inbox_id"), call.ids["draft_id"])
+    return draft_view(draft)
 
 
 @table.patch(_ONE, access=changes("draft_update", test="own"))
 async def update_draft(call: Call[DraftPatch, NoQuery]) -> DraftView:
     """Change a draft; the copy in the Drafts folder follows."""
     body = call.body
-    fields: dict[str, Any] = {}
-    for name in ("to", "cc", "bcc", "reply_to"):
-        value = getattr(body, name)
-        if not isinstance(value, Unset):
-            fields[name] = as_list(value)
-    for name in ("subject", "text", "html"):
-        value = getattr(body, name)
-        if not isinstance(value, Unset):
-            fields[name] = value
-    if not isinstance(body.send_at, Unset):
-        fields["send_at"] = parse_time(body.send_at, "send_at")
     change = DraftChange(
-        fields=fields,
+        to=_given(body.to),
+        cc=_given(body.cc),
+        bcc=_given(body.bcc),
+        reply_to=_given(body.reply_to),
+        subject=body.subject,
+        text=body.text,
+        html=body.html,
+        send_at=body.send_at if isinstance(body.send_at, Unset) else parse_time(body.send_at, "send_at"),
         add_files=await load_files(call.core, body.add_attachments or [], "add_attachments"),
         remove_files=body.remove_attachments or [],
         add_labels=as_list(body.add_labels),
         remove_labels=as_list(body.remove_labels),
     )
-    row = await drafts.update_draft(call.core, call.scope, call.ids["inbox_id"], call.ids["draft_id"], change)
-    return draft_view(row)
+    draft = await drafts.update_draft(
+        call.core, call.scope, call.ids["inbox_id"], call.ids["draft_id"], change
+    )
+    return draft_view(draft)
 
 
 @table.delete(_ONE, access=changes("draft_delete", test="own"))
@@ -160,3 +158,7 @@ async def send_draft(call: Call[DraftSendBody, NoQuery]) -> Sent:
         )
 
     return await once(call, f"draft {inbox_ref} {draft_ref}", run)  # type: ignore[return-value]
+
+
+def _given(addresses: Addresses | Unset) -> list[str] | Unset:
+    return addresses if isinstance(addresses, Unset) else as_list(addresses)

@@ -18,7 +18,6 @@ from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 
 HEADER = "X-Postern-Draft"
-PEOPLE = ("to", "cc", "bcc", "reply_to")
 
 
 def check_people(given: Sequence[str], field: str) -> list[Address]:

@@ -8,14 +8,15 @@ once whatever crashes; what is left in the folder is taken away after it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from gateway.core.context import Core
-from gateway.core.drafts.content import PEOPLE, check_content, check_people, copy_message_id, draft_mime
+from gateway.core.drafts.content import check_content, check_people, copy_message_id, draft_mime
 from gateway.core.drafts.files import file_id, files_of, new_attachments, store_files
 from gateway.core.drafts.folder import file_draft, remove_copies, remove_copy, require_copy
 from gateway.core.errors import Conflict, CoreError, Invalid
@@ -25,7 +26,7 @@ from gateway.core.mail.relabel import check_labels, check_total
 from gateway.core.mail.server_copy import on_server
 from gateway.core.sending.reply import ReplyRequest, original_of, reply_request
 from gateway.mime.reply.reply import forward_subject
-from gateway.mime.types import OutgoingAttachment
+from gateway.mime.types import Address, OutgoingAttachment
 from gateway.records.drafts import Draft, DraftContent
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Tx
@@ -70,9 +71,16 @@ class NewDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftChange:
-    """``fields`` holds what is to be replaced (to, cc, bcc, reply_to, subject, text, html, send_at)."""
+    """What an edit replaces, adds and takes away; what is UNSET stays."""
 
-    fields: dict[str, Any] = field(default_factory=dict)
+    to: Sequence[str] | UnsetType = UNSET
+    cc: Sequence[str] | UnsetType = UNSET
+    bcc: Sequence[str] | UnsetType = UNSET
+    reply_to: Sequence[str] | UnsetType = UNSET
+    subject: str | UnsetType | None = UNSET
+    text: str | UnsetType | None = UNSET
+    html: str | UnsetType | None = UNSET
+    send_at: int | UnsetType | None = UNSET
     add_files: Sequence[OutgoingAttachment] = ()
     remove_files: Sequence[str] = ()
     add_labels: Sequence[str] = ()
@@ -170,10 +178,9 @@ async def update_draft(
     require_own_test(scope, [draft], "draft")
     await require_copy(core, inbox, draft)
     content = check_content(_changed_content(draft.content, change), core.settings.limits.recipients)
-    rescheduled = "send_at" in change.fields
-    send_at, status = draft.send_at, draft.send_status
-    if rescheduled:
-        send_at = change.fields["send_at"]
+    send_at, status, test = draft.send_at, draft.send_status, draft.test
+    if not isinstance(change.send_at, UnsetType):
+        send_at, test = change.send_at, scope.test
         if send_at is not None:
             check_send_at(send_at)
         status = SCHEDULED if send_at is not None else None
@@ -204,7 +211,7 @@ async def update_draft(
         labels_json=dump(sorted(labels)),
         send_at=send_at,
         send_status=status,
-        test=scope.test if rescheduled else draft.test,
+        test=test,
         uid=uid,
         uidvalidity=validity,
         updated_at=at,
@@ -228,15 +235,22 @@ async def update_draft(
 
 
 def _changed_content(content: DraftContent, change: DraftChange) -> DraftContent:
-    changed: dict[str, Any] = {}
-    for name, value in change.fields.items():
-        if name in PEOPLE:
-            changed[name] = check_people(value, name)
-        elif name == "send_at":
-            changed["failure"] = None
-        else:
-            changed[name] = value if name != "subject" else value or ""
-    return msgspec.structs.replace(content, **changed)
+    """The content after an edit. Raises Invalid for what is no address."""
+    return msgspec.structs.replace(
+        content,
+        to=_replaced(content.to, change.to, "to"),
+        cc=_replaced(content.cc, change.cc, "cc"),
+        bcc=_replaced(content.bcc, change.bcc, "bcc"),
+        reply_to=_replaced(content.reply_to, change.reply_to, "reply_to"),
+        subject=content.subject if isinstance(change.subject, UnsetType) else change.subject or "",
+        text=content.text if isinstance(change.text, UnsetType) else change.text,
+        html=content.html if isinstance(change.html, UnsetType) else change.html,
+        failure=content.failure if isinstance(change.send_at, UnsetType) else None,
+    )
+
+
+def _replaced(held: list[Address], given: Sequence[str] | UnsetType, field: str) -> list[Address]:
+    return held if isinstance(given, UnsetType) else check_people(given, field)
 
 
 async def delete_draft(core: Core, scope: Scope, inbox_ref: str | None, draft_ref: str) -> None:
