@@ -121,7 +121,7 @@ def complete(tx: Tx, claim: Claim, status: int, body: str) -> None:
 
 
 async def abandon(core: Core, claim: Claim) -> None:
-    """The request failed: the key is free again, for this process also when the database cannot be told."""
+    """The request failed: the key is free again, for this process also when the database cannot be reached."""
     _forget(core, claim)
     await core.store.write(lambda tx: drop_claim(tx, claim.id, claim.taken_at))
 
@@ -181,6 +181,6 @@ def _abandoned(tx: Tx, request: KeyedRequest, core: Core) -> bool:
 
 
 def _settled(tx: Tx, core: Core, realm: str, key: str) -> bool:
-    """Whether a look inside a transaction may bring news: done, gone, or abandoned."""
+    """Whether another attempt at the claim is worth a transaction: done, gone, or abandoned."""
     request = keyed_request(tx, realm, key)
     return request is None or request.state == "done" or _abandoned(tx, request, core)

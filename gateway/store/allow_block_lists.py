@@ -5,7 +5,7 @@ beats an allow; where a scope has an allow list for the direction, what it does 
 
 A scope may say how its allow list is meant, in a row of type ``mode`` beside the entries: ``allowlist`` (only
 what it names comes through, even when it names nothing) or ``none`` (it only names friends). Where a mode
-stands, an allow lets through no more than it names: a block in a wider scope still wins.
+is set, an allow lets through no more than it names: a block in a wider scope still wins.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a draft holds, and its MIME as it stands in the Drafts folder (RFC 5322, header X-Postern-Draft)."""
+"""What a draft holds, and its MIME in the Drafts folder (RFC 5322, header X-Postern-Draft)."""
 
 from __future__ import annotations
 

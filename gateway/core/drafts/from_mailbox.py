@@ -28,7 +28,7 @@ from gateway.sync.apply import Copy
 
 
 def note_person_draft(tx: Tx, inbox: Inbox, uid: int, uidvalidity: int, parsed: ParsedMessage) -> None:
-    """A message stands in Drafts. Idempotent."""
+    """Record a message that is in Drafts. Idempotent."""
     tx.lock(f"drafts/{inbox.id}")  # whoever files or puts away one is through with its row
     own = _own_id(parsed)
     known = unscoped_draft_copy(tx, own) if own else None

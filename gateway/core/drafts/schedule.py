@@ -173,7 +173,7 @@ def _edited_lately(tx: Tx) -> list[tuple[DraftKey, Inbox]]:
 
 
 def _leftovers(tx: Tx) -> list[tuple[DraftKey, Inbox]]:
-    """Sent drafts whose copy may stand in the folder yet, each with its inbox."""
+    """Sent drafts whose copy may still be in the folder, each with its inbox."""
     return _with_inboxes(tx, unscoped_sent_drafts(tx))
 
 

@@ -1,6 +1,6 @@
 """Aliases (other addresses of an inbox, or of several) and catch-alls (the inbox that gets what no one else does).
 
-The database says what there is; the mail server is told after each change, and of all at each start
+The database holds them; the mail server gets each change after it is committed, and all of them at each start
 (``bootstrap``). Mail is only ever delivered to inboxes of the same organization: forwarding to the world would need
 the sender rewritten (SRS) and makes this server answer for whatever spam it passes on.
 """
@@ -153,7 +153,7 @@ def _whole_domain(tx: Tx, scope: Scope, domain: str) -> str:
 
 
 def _check_domain(tx: Tx, scope: Scope, address: str) -> None:
-    """Aliases stand in domains that the organization may use; all of a domain only its owner may take."""
+    """Raise unless the organization may have aliases in the domain; a catch-all is for the domain's owner alone."""
     domain = address.rpartition("@")[2]
     row = unscoped_domain(tx, domain)
     if row is None or row.organization_id not in (None, scope.organization):

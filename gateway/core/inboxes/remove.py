@@ -1,7 +1,7 @@
 """Removing an inbox: after it no byte of its mail is left, no key, no event, no pending webhook, save the one that
 says so (``inbox_events``).
 
-The row stands in state ``deleting`` until the very end, so that a crash anywhere is finished at the next start.
+The inbox is in state ``deleting`` until the very end, so that a crash anywhere is finished at the next start.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Finishing what a process that died left half done, while others go on.
 
 Alone, a gateway does that when it starts (``inboxes.finish_deletions``). Among others it may meet what another is just
-making: so what stands half done is finished when it stood so for two looks.
+making: so it finishes what two passes in a row found half done.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Repair:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to look."""
+        """Start the passes."""
         if not self._core.leases.alone:
             self._task = asyncio.create_task(self._run(), name="repair")
 
