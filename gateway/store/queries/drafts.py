@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict, Unpack
 
-from gateway.records.drafts import EMPTY, Draft, DraftContent, DraftCopy, DraftKey, SendStatus
+from gateway.records.drafts import EMPTY, Draft, DraftContent, DraftCopy, DraftKey
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import LARGE, Tx
 from gateway.store.json_columns import dump
@@ -22,16 +22,12 @@ _SHOWN = "(send_status IS NULL OR send_status NOT IN ('sent', 'gone'))"
 
 
 class DraftChanges(TypedDict, total=False):
-    """Columns of a draft that change."""
+    """Columns of a draft that change as its copy does."""
 
     content_json: str
     attachments_json: str
-    labels_json: str
-    send_at: int | None
-    send_status: SendStatus | None
-    test: bool
-    uid: int | None
-    uidvalidity: int | None
+    uid: int
+    uidvalidity: int
     updated_at: int
 
 
