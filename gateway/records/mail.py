@@ -78,7 +78,7 @@ class MessageItem(Record, frozen=True):
     @property
     def sender(self) -> Address | None:
         """The first address of From."""
-        return None if self.from_json is None else _person(self.from_json)
+        return sender_of(self.from_json)
 
     @property
     def reply_to(self) -> list[Address]:
@@ -277,6 +277,11 @@ class FlagsOwed(Record, frozen=True):
     def to_remove(self) -> set[str]:
         """The flags that the copies are to lose."""
         return set(self.removed.split())
+
+
+def sender_of(text: str | None) -> Address | None:
+    """The address of a column that holds one ``[name, email]`` pair."""
+    return None if text is None else _person(text)
 
 
 def addresses(text: str) -> list[Address]:

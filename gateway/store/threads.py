@@ -11,11 +11,11 @@ import hashlib
 from collections.abc import Sequence
 
 from gateway.records.inboxes import Inbox
+from gateway.records.mail import addresses, sender_of
 from gateway.store import sent_aliases
 from gateway.store.engine import Tx
 from gateway.store.ids import derived_ulid, number_of
 from gateway.store.json_columns import dump
-from gateway.store.people import emails_of, sender_text
 from gateway.store.sql import sql
 
 MAX_REFERENCES = 100
@@ -133,10 +133,10 @@ def refresh(tx: Tx, thread_id: str, now: int) -> bool:
     senders: dict[str, None] = {}
     recipients: dict[str, None] = {}
     for row in newest:
-        if row["from_json"]:
-            senders.setdefault(sender_text(row["from_json"]))
-        for email in emails_of(row["to_json"]) + emails_of(row["cc_json"]):
-            recipients.setdefault(email)
+        if sender := sender_of(row["from_json"]):
+            senders.setdefault(str(sender))
+        for one in addresses(row["to_json"]) + addresses(row["cc_json"]):
+            recipients.setdefault(one.email)
     tx.update(
         "thread",
         "id",

@@ -22,6 +22,7 @@ from gateway.store.engine import Tx
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.labels import labels_of_messages
 from gateway.store.queries.messages import attaching_items_of_thread, unscoped_message_item
+from gateway.store.queries.outbox import held_octets
 from gateway.store.scope import Scope
 
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
@@ -117,9 +118,7 @@ async def open_attachment(core: Core, message_id: str, attachment_id: str) -> Do
     attachment = _pick([(message.id, attached)], attachment_id).attachment
     name = dict(zip((one.id for one in attached), unique_names(attached), strict=True))[attachment.id]
     kind = attachment.content_type
-    queued = await core.store.read(
-        lambda tx: tx.value("SELECT 1 FROM outbox WHERE id = ? AND mime IS NOT NULL", message_id)
-    )
+    queued = await core.store.read(lambda tx: held_octets(tx, inbox.id, message_id))
     if queued is None and attachment.encoding in _STREAMED:
         try:
             coded = await open_stream(core, inbox, message_id, attachment.part)

@@ -14,6 +14,7 @@ from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.locations import put_removed_location
 from gateway.store.queries.messages import items_of_thread, unscoped_message_item
+from gateway.store.queries.outbox import is_being_sent
 from gateway.store.scope import Scope
 from mailserver.imap import Client
 
@@ -78,7 +79,7 @@ async def _delete(core: Core, inbox: Inbox, ids: Sequence[str], thread_id: str |
             spots += found
             if found:
                 continue
-            if tx.value("SELECT 1 FROM outbox WHERE id = ? AND state <> 'done'", message_id):
+            if is_being_sent(tx, message_id):
                 # its Sent copy would come back; it is there within moments
                 raise Unavailable("the message is being sent; delete it in a moment", retry_after=1)
             message = unscoped_message_item(tx, message_id)

@@ -20,7 +20,7 @@ from gateway.records.inboxes import Inbox
 from gateway.store.engine import Tx
 from gateway.store.queries.locations import copies_of
 from gateway.store.queries.messages import unscoped_message_item, unscoped_message_size
-from gateway.store.queries.outbox import mime_of
+from gateway.store.queries.outbox import held_octets, mime_of
 from mailserver.base import MailServerError
 from mailserver.content import Content, Spool
 from mailserver.imap import Client, UnsafeValue
@@ -110,13 +110,7 @@ async def open_stream(core: Core, inbox: Inbox, message_id: str, section: str) -
     The first chunk is read before this returns, so what can go wrong goes wrong here.
     Raises NotFound (gone) and Unavailable.
     """
-    size = await core.store.read(
-        lambda tx: tx.value(
-            "SELECT size FROM outbox WHERE id = ? AND inbox_id = ? AND mime IS NOT NULL",
-            message_id,
-            inbox.id,
-        )
-    )
+    size = await core.store.read(lambda tx: held_octets(tx, inbox.id, message_id))
     if size is not None:
         if section:
             raise NotFound("the message is not filed on the mail server yet")

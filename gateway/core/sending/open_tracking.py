@@ -28,6 +28,7 @@ from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.events import unscoped_has_event
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
+from gateway.store.queries.messages import unscoped_message_item
 
 PATH = "/opened"
 _MAC = 16
@@ -102,12 +103,12 @@ async def tell_opened(core: Core, token: str) -> None:
 
 def _untold(tx: Tx, settings: Settings, message_id: str) -> Inbox | None:
     """The inbox of a message whose opening is news: it is there, it was sent, and its events are still kept."""
-    row = tx.row("SELECT inbox_id, timestamp, direction, test FROM message WHERE id = ?", message_id)
-    if row is None or row["direction"] != "outbound" or row["test"]:
+    message = unscoped_message_item(tx, message_id)
+    if message is None or message.direction != "outbound" or message.test:
         return None
-    if row["timestamp"] < now_us() - settings.events.keep_days * _DAY:
+    if message.timestamp < now_us() - settings.events.keep_days * _DAY:
         return None  # what was told then is forgotten: it would be told twice
-    inbox = unscoped_lasting_inbox(tx, row["inbox_id"])
+    inbox = unscoped_lasting_inbox(tx, message.inbox_id)
     if inbox is None:
         return None
     told = event_id_of(

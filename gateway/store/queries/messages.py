@@ -176,11 +176,6 @@ def newest_message_id(tx: Tx, inbox_id: str, rfc_ref: str) -> str | None:
     return None if found is None else str(found)
 
 
-def unscoped_message(tx: Tx, message_id: str) -> Message | None:
-    """A message by its ULID."""
-    return sql(tx).one(Message, "WHERE id = ?", message_id)
-
-
 def unscoped_message_item(tx: Tx, message_id: str) -> MessageItem | None:
     """A message by its ULID, without its headers."""
     return sql(tx).one(MessageItem, "WHERE id = ?", message_id)

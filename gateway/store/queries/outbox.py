@@ -211,6 +211,18 @@ def mime_of(tx: Tx, outbox_id: str) -> bytes | None:
     return sql(tx).octets("SELECT mime FROM outbox WHERE id = ?", outbox_id)
 
 
+def held_octets(tx: Tx, inbox_id: str, outbox_id: str) -> int | None:
+    """The size of a message of an inbox whose octets the outbox holds; None when it holds none."""
+    query = "SELECT size FROM outbox WHERE id = ? AND inbox_id = ? AND mime IS NOT NULL"
+    size = sql(tx).value(query, outbox_id, inbox_id)
+    return None if size is None else int(size)
+
+
+def is_being_sent(tx: Tx, outbox_id: str) -> bool:
+    """Whether a message is still on its way."""
+    return sql(tx).value("SELECT 1 FROM outbox WHERE id = ? AND state <> 'done'", outbox_id) is not None
+
+
 def people_of(tx: Tx, outbox_id: str) -> list[OutboxRecipient]:
     """The recipients of a message, without the copy for the Sent folder."""
     return sql(tx).all(OutboxRecipient, f"WHERE outbox_id = ? AND {_PEOPLE} ORDER BY id", outbox_id)
