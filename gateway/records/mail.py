@@ -243,6 +243,15 @@ class AttachmentText(Record, frozen=True):
     text: str | None
 
 
+class Label(Record, frozen=True):
+    """A label that a message bears."""
+
+    table: ClassVar[str] = "label"
+
+    message_id: str
+    label: str
+
+
 class LabelChange(Record, frozen=True):
     """A label that was put on or taken off a message."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.records.inboxes import Inbox
-from gateway.records.mail import LabelChange
+from gateway.records.mail import Label, LabelChange
 from gateway.store.engine import Tx
 from gateway.store.listing import Listing
 from gateway.store.sql import sql
@@ -19,9 +19,8 @@ def labels_of_messages(tx: Tx, message_ids: Sequence[str]) -> dict[str, list[str
     for start in range(0, len(message_ids), _MANY):
         some = message_ids[start : start + _MANY]
         marks = ", ".join("?" * len(some))
-        query = f"SELECT message_id, label FROM label WHERE message_id IN ({marks}) ORDER BY label"  # noqa: S608
-        for row in sql(tx).rows(query, *some):
-            found[row["message_id"]].append(row["label"])
+        for one in sql(tx).all(Label, f"WHERE message_id IN ({marks}) ORDER BY label", *some):
+            found[one.message_id].append(one.label)
     return found
 
 
