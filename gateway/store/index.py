@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from gateway import metrics
 from gateway.mime.types import ParsedMessage
+from gateway.records.base import Record
+from gateway.records.folders import FolderRole
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import MessageStatus
 from gateway.store import labels as labelling
 from gateway.store import message_columns, reread, threads
 from gateway.store.arrival_time import place_in_time, time_kept
-from gateway.store.engine import Row, Tx
+from gateway.store.engine import Tx
 from gateway.store.ids import (
     ULID_TIME,
     derived_ulid,
@@ -40,17 +43,18 @@ from gateway.store.queries.locations import (
     remove_location,
 )
 from gateway.store.queries.outbox import all_recipients
+from gateway.store.sql import sql
 
 _COPYS_OWN = ("\\deleted", "\\draft", "\\recent")
 """Flags that say something of one copy, and nothing of the message."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where on the mail server a message was found."""
+class FoundCopy:
+    """A copy of a message on the mail server, as a pass found it."""
 
     folder_id: int
-    role: str
+    role: FolderRole
     folder: str
     uid: int
     flags: tuple[str, ...]
@@ -67,9 +71,20 @@ class Indexed:
     new: bool
 
 
-def direction_of(parsed: ParsedMessage, inbox: Inbox, place: Place) -> str:
+class _Known(Record, frozen=True):
+    """What indexing asks of a message that is indexed."""
+
+    table: ClassVar[str] = "message"
+
+    id: str
+    inbox_id: str
+    thread_id: str
+    direction: str
+
+
+def direction_of(parsed: ParsedMessage, inbox: Inbox, copy: FoundCopy) -> str:
     """``outbound`` for the sender's own copy, told by evidence that travels with the message."""
-    if place.role in ("sent", "drafts"):
+    if copy.role in ("sent", "drafts"):
         return "outbound"
     if parsed.delivered_to and "+sent-" in parsed.delivered_to.partition("@")[0]:
         return "outbound"
@@ -80,21 +95,21 @@ def direction_of(parsed: ParsedMessage, inbox: Inbox, place: Place) -> str:
 def index_found(
     tx: Tx,
     inbox: Inbox,
-    place: Place,
+    copy: FoundCopy,
     parsed: ParsedMessage,
     extra: Iterable[str] = (),
     *,
     again: bool = False,
 ) -> Indexed | None:
-    """Index a message found on the mail server, or bind one we know to this place.
+    """Index a message found on the mail server, or note where one is that we know.
 
-    ``extra``: labels of a new one that its place does not give. ``again``: it is read
+    ``extra``: labels of a new one that its folder does not give. ``again``: it is read
     anew, and keeps the time it was listed under. Idempotent. None: it was read there, and we have taken it away since.
     """
-    if _left(tx, place):
+    if _was_removed(tx, copy):
         return None
-    direction = direction_of(parsed, inbox, place)
-    at = parsed.received or parsed.date or place.internal_date
+    direction = direction_of(parsed, inbox, copy)
+    at = parsed.received or parsed.date or copy.internal_date
     message_id = None
     if direction == "outbound" and parsed.message_id:
         message_id = own_message_ulid(parsed.message_id)
@@ -102,21 +117,21 @@ def index_found(
         at, inbox.id, direction, parsed.message_id or "", _digest(inbox, direction, at, parsed)
     )
     message_id = message_id or derived
-    known = tx.row("SELECT seq, thread_id, direction, inbox_id FROM message WHERE id = ?", message_id)
-    if known is not None and known["inbox_id"] != inbox.id:
+    known = sql(tx).one(_Known, "WHERE id = ?", message_id)
+    if known is not None and known.inbox_id != inbox.id:
         # our own Message-ID quoted by a stranger's mailbox: it keeps an id of its own
         message_id = derived
-        known = tx.row("SELECT seq, thread_id, direction, inbox_id FROM message WHERE id = ?", message_id)
+        known = sql(tx).one(_Known, "WHERE id = ?", message_id)
     twin = _twin(tx, inbox, direction, parsed, message_id) if known is None else None
     if twin is not None:
-        message_id, known = twin["id"], twin
-        _owe_flags(tx, inbox, message_id, place)
-    flags = " ".join(place.flags)
-    put_location(tx, place.folder_id, place.uid, message_id, inbox.id, flags, repeat=twin is not None)
+        message_id, known = twin.id, twin
+        _owe_flags(tx, inbox, message_id, copy)
+    flags = " ".join(copy.flags)
+    put_location(tx, copy.folder_id, copy.uid, message_id, inbox.id, flags, repeat=twin is not None)
     if known is not None:
-        if apply_place(tx, inbox, message_id):
-            threads.refresh(tx, known["thread_id"], now_us())
-        return Indexed(message_id, known["thread_id"], known["direction"], new=False)
+        if apply_locations(tx, inbox, message_id):
+            threads.refresh(tx, known.thread_id, now_us())
+        return Indexed(message_id, known.thread_id, known.direction, new=False)
     bcc = people_json(parsed.bcc)
     status = "received"
     if direction == "outbound":
@@ -130,11 +145,11 @@ def index_found(
         direction=direction,
         status=status,
         at=at,
-        delivered=place.internal_date,
+        delivered=copy.internal_date,
         again=again,
         bcc_json=bcc,
     )
-    labels = _labels_at(tx, message_id, direction, place.role, place.folder, place.flags)
+    labels = _labels_at(tx, message_id, direction, copy.role, copy.folder, copy.flags)
     set_labels(tx, inbox, message_id, labels | set(extra))
     threads.refresh(tx, thread_id, now_us())
     return Indexed(message_id, thread_id, direction, new=True)
@@ -212,13 +227,13 @@ def insert_message(
         "created_at": at,
         "updated_at": now,
     }
-    tx.insert("message", own | message_columns.of_message(parsed))
-    tx.insert("message_body", {"message_id": message_id} | message_columns.of_body(parsed))
-    seq = tx.value("SELECT seq FROM message WHERE id = ?", message_id)
+    sql(tx).insert("message", own | message_columns.of_message(parsed))
+    sql(tx).insert("message_body", {"message_id": message_id} | message_columns.of_body(parsed))
+    seq = sql(tx).value("SELECT seq FROM message WHERE id = ?", message_id)
     message_columns.make_searchable(tx, int(seq), parsed)
     if parsed.unread and not test:
         reread.note(tx, inbox.id, message_id)
-    tx.run("UPDATE inbox SET active_at = ? WHERE id = ? AND active_at < ?", at, inbox.id, at)
+    sql(tx).run("UPDATE inbox SET active_at = ? WHERE id = ? AND active_at < ?", at, inbox.id, at)
     tx.after_commit.append(metrics.messages.labels(direction).inc)
     return thread_id
 
@@ -229,19 +244,19 @@ def set_labels(tx: Tx, inbox: Inbox, message_id: str, labels: Iterable[str], *, 
     ``note``: write the change into the inbox's log of labels (the labels a message begins with are none).
     """
     wanted = set(labels)
-    now = {row["label"] for row in tx.rows("SELECT label FROM label WHERE message_id = ?", message_id)}
+    now = {row["label"] for row in sql(tx).rows("SELECT label FROM label WHERE message_id = ?", message_id)}
     for label in now - wanted:
-        tx.run("DELETE FROM label WHERE message_id = ? AND label = ?", message_id, label)
+        sql(tx).run("DELETE FROM label WHERE message_id = ? AND label = ?", message_id, label)
     for label in wanted - now:
-        tx.insert("label", {"message_id": message_id, "inbox_id": inbox.id, "label": label}, ignore=True)
+        sql(tx).insert("label", {"message_id": message_id, "inbox_id": inbox.id, "label": label}, ignore=True)
     if note:
         for label in sorted(wanted ^ now):
             change = {"id": new_ulid(), "inbox_id": inbox.id, "message_id": message_id, "label": label}
-            tx.insert("label_change", {**change, "added": int(label in wanted), "created_at": now_us()})
+            sql(tx).insert("label_change", {**change, "added": int(label in wanted), "created_at": now_us()})
     seen = 0 if "unread" in wanted else 1
     hidden = 1 if wanted & labelling.HIDDEN else 0
     if wanted != now:
-        tx.run(
+        sql(tx).run(
             "UPDATE message SET seen = ?, hidden = ?, updated_at = ? WHERE id = ?",
             seen,
             hidden,
@@ -249,7 +264,7 @@ def set_labels(tx: Tx, inbox: Inbox, message_id: str, labels: Iterable[str], *, 
             message_id,
         )
     else:
-        tx.run(
+        sql(tx).run(
             "UPDATE message SET seen = ?, hidden = ? WHERE id = ? AND (seen <> ? OR hidden <> ?)",
             seen,
             hidden,
@@ -262,18 +277,18 @@ def set_labels(tx: Tx, inbox: Inbox, message_id: str, labels: Iterable[str], *, 
 
 def add_labels(tx: Tx, inbox: Inbox, message_id: str, labels: Iterable[str]) -> None:
     """Add labels that were decided when the message came (``blocked``, ``unauthenticated``); its thread follows."""
-    now = {row["label"] for row in tx.rows("SELECT label FROM label WHERE message_id = ?", message_id)}
+    now = {row["label"] for row in sql(tx).rows("SELECT label FROM label WHERE message_id = ?", message_id)}
     if set_labels(tx, inbox, message_id, now | set(labels)):
-        threads.refresh(tx, tx.value("SELECT thread_id FROM message WHERE id = ?", message_id), now_us())
+        threads.refresh(tx, sql(tx).value("SELECT thread_id FROM message WHERE id = ?", message_id), now_us())
 
 
-def apply_place(tx: Tx, inbox: Inbox, message_id: str) -> bool:
-    """Recompute a message's labels from where it stands now. Answers whether any changed.
+def apply_locations(tx: Tx, inbox: Inbox, message_id: str) -> bool:
+    """Recompute a message's labels from where it is now. Answers whether any changed.
 
-    A message with several copies shows the place it came to last, a copy that its sender repeated aside, and every
+    A message with several copies shows the folder it came to last, a copy that its sender repeated aside, and every
     flag that any copy bears: a further copy is no news.
     """
-    copies = tx.rows(
+    copies = sql(tx).rows(
         "SELECT location.flags, folder.role, folder.name, message.direction FROM location "
         "JOIN folder ON folder.id = location.folder_id JOIN message ON message.id = location.message_id "
         'WHERE location.message_id = ? ORDER BY location."repeat", location.id DESC',
@@ -285,7 +300,7 @@ def apply_place(tx: Tx, inbox: Inbox, message_id: str) -> bool:
     flags = [flag for copy in copies for flag in copy["flags"].split()]
     kept = {
         one["label"]
-        for one in tx.rows(
+        for one in sql(tx).rows(
             "SELECT label FROM label WHERE message_id = ? AND label IN ('blocked', 'unauthenticated')",
             message_id,
         )
@@ -297,7 +312,7 @@ def apply_place(tx: Tx, inbox: Inbox, message_id: str) -> bool:
 def _labels_at(
     tx: Tx, message_id: str, direction: str, role: str, folder: str, flags: Iterable[str]
 ) -> set[str]:
-    """The labels that a place and its flags give, with the flags that are still owed to the mail server."""
+    """The labels that a folder and a copy's flags give, with the flags that are still owed to the mail server."""
     return labelling.of_place(direction, role, folder, with_owed(tx, message_id, flags))
 
 
@@ -317,15 +332,17 @@ def delete_message(tx: Tx, message_id: str) -> str | None:
 
     Its locations are marked (``records.folders.REMOVED``). The caller refreshes the thread.
     """
-    row = tx.row("SELECT seq, thread_id FROM message WHERE id = ?", message_id)
+    row = sql(tx).row("SELECT seq, thread_id FROM message WHERE id = ?", message_id)
     if row is None:
         return None
-    tx.run("DELETE FROM message_search WHERE rowid = ?", row["seq"])
+    sql(tx).run("DELETE FROM message_search WHERE rowid = ?", row["seq"])
     for table in ("label", "message_body", "attachment_text", "flags_owed", "reread", "listing_time"):
-        tx.run(f"DELETE FROM {table} WHERE message_id = ?", message_id)  # noqa: S608
+        sql(tx).run(f"DELETE FROM {table} WHERE message_id = ?", message_id)  # noqa: S608
     mark_removed(tx, message_id)
-    tx.run("DELETE FROM message WHERE id = ?", message_id)
-    tx.run("UPDATE outbox SET mime = NULL WHERE id = ? AND state = 'done'", message_id)  # of a sandbox send
+    sql(tx).run("DELETE FROM message WHERE id = ?", message_id)
+    sql(tx).run(
+        "UPDATE outbox SET mime = NULL WHERE id = ? AND state = 'done'", message_id
+    )  # of a sandbox send
     return str(row["thread_id"])
 
 
@@ -337,32 +354,32 @@ def _digest(inbox: Inbox, direction: str, at: int, parsed: ParsedMessage) -> str
     return parsed.identity
 
 
-def _twin(tx: Tx, inbox: Inbox, direction: str, parsed: ParsedMessage, message_id: str) -> Row | None:
+def _twin(tx: Tx, inbox: Inbox, direction: str, parsed: ParsedMessage, message_id: str) -> _Known | None:
     """The row of the same mail that came at another time: a sender that missed our 250 repeats it minutes later.
 
     Its id has the same digest and only another time (``derived_ulid``).
     """
     if direction != "inbound" or not parsed.message_id:
         return None
-    rows = tx.rows(
-        "SELECT id, seq, thread_id, direction, inbox_id FROM message "
+    same_id = sql(tx).all(
+        _Known,
         "WHERE inbox_id = ? AND rfc_ref = ? AND direction = ? ORDER BY seq LIMIT 100",
         inbox.id,
         threads.ref_of(parsed.message_id),
         direction,
     )
-    return next((row for row in rows if row["id"][ULID_TIME:] == message_id[ULID_TIME:]), None)
+    return next((known for known in same_id if known.id[ULID_TIME:] == message_id[ULID_TIME:]), None)
 
 
-def _left(tx: Tx, place: Place) -> bool:
-    location = location_at(tx, place.folder_id, place.uid)
+def _was_removed(tx: Tx, copy: FoundCopy) -> bool:
+    location = location_at(tx, copy.folder_id, copy.uid)
     return location is not None and location.removed
 
 
-def _owe_flags(tx: Tx, inbox: Inbox, message_id: str, place: Place) -> None:
+def _owe_flags(tx: Tx, inbox: Inbox, message_id: str, copy: FoundCopy) -> None:
     """A further copy of a message came: it is to bear the flags that the others bear."""
-    own = {flag.lower() for flag in (*place.flags, *_COPYS_OWN)}
-    borne = {flag for copy in locations_of(tx, message_id) for flag in copy.flag_names}
+    own = {flag.lower() for flag in (*copy.flags, *_COPYS_OWN)}
+    borne = {flag for location in locations_of(tx, message_id) for flag in location.flag_names}
     missing = {flag for flag in borne if flag.lower() not in own}
     if missing:
         owe(tx, inbox.id, message_id, add=missing)

@@ -123,7 +123,7 @@ def write_batch(
         if location is None or location.flags == text:
             continue
         change_flags(tx, location.id, text)
-        if index.apply_place(tx, inbox, location.message_id):
+        if index.apply_locations(tx, inbox, location.message_id):
             changed.append(location.message_id)
     _refresh_threads(tx, changed)
     return decided
@@ -140,12 +140,12 @@ def index_one(
     *,
     again: bool = False,
 ) -> index.Indexed | None:
-    """Index one message at its place, with what was found in its attachments.
+    """Index one copy of a message, with what was found in its attachments.
 
     ``again``, None: as for ``index_found``.
     """
-    place = index.Place(folder_id, state.role, state.name, found.uid, found.flags, found.internal_date)
-    done = index.index_found(tx, inbox, place, parsed, again=again)
+    copy = index.FoundCopy(folder_id, state.role, state.name, found.uid, found.flags, found.internal_date)
+    done = index.index_found(tx, inbox, copy, parsed, again=again)
     if done is not None:
         save_texts(tx, inbox.id, done.message_id, parsed.attachments, texts)
     return done
@@ -183,11 +183,11 @@ def write_vanished(tx: Tx, inbox: Inbox, deltas: Sequence[Delta], *, stood_still
         folders.change_highestmodseq(tx, folder.id, delta.modseq)
     if orphaned and not stood_still:
         raise MayHaveMoved(inbox.address)
-    return settle_places(tx, inbox, left)
+    return reconcile_locations(tx, inbox, left)
 
 
-def settle_places(tx: Tx, inbox: Inbox, message_ids: Iterable[str]) -> list[str]:
-    """Messages have left a place: those that are in another are labelled by it, the others are deleted.
+def reconcile_locations(tx: Tx, inbox: Inbox, message_ids: Iterable[str]) -> list[str]:
+    """Messages have left a folder: those that are in another are labelled by it, the others are deleted.
 
     Returns the deleted ones. Threads are brought up to date.
     """
@@ -201,9 +201,9 @@ def settle_places(tx: Tx, inbox: Inbox, message_ids: Iterable[str]) -> list[str]
 
 
 def relabel(tx: Tx, inbox: Inbox, message_ids: Iterable[str]) -> None:
-    """Give messages the labels of the place where they are now; their threads follow."""
+    """Give messages the labels of the folder where they are now; their threads follow."""
     _refresh_threads(
-        tx, [message_id for message_id in message_ids if index.apply_place(tx, inbox, message_id)]
+        tx, [message_id for message_id in message_ids if index.apply_locations(tx, inbox, message_id)]
     )
 
 
@@ -237,7 +237,7 @@ def drop_folders(tx: Tx, inbox: Inbox, names: Iterable[str]) -> list[str]:
         if folder is not None:
             left |= dict.fromkeys(messages_in(tx, folder.id))
             folders.remove_folder(tx, folder.id)
-    return settle_places(tx, inbox, left)
+    return reconcile_locations(tx, inbox, left)
 
 
 def _leave_folder(tx: Tx, inbox: Inbox, folder_id: int) -> None:

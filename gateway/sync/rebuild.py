@@ -202,7 +202,7 @@ def _write(
         unheard = done and name in unknown and news.before(found)
         if done and unheard and is_news(tx, inbox, state.role, found, one, done, news.since):
             remove_location(tx, folder_id, found.uid)
-            apply.settle_places(tx, inbox, [done.message_id])
+            apply.reconcile_locations(tx, inbox, [done.message_id])
             left.append((name, found.uid))
     return left
 

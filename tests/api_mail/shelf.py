@@ -119,8 +119,8 @@ class Shelf:
         def write(tx: Tx) -> index.Indexed:
             row = tx.row("SELECT id, role FROM folder WHERE inbox_id = ? AND name = ?", inbox.id, folder)
             assert row is not None
-            place = index.Place(row["id"], row["role"], folder, self.uid, flags, at or now_us())
-            done = index.index_found(tx, inbox, place, parsed, extra)
+            copy = index.FoundCopy(row["id"], row["role"], folder, self.uid, flags, at or now_us())
+            done = index.index_found(tx, inbox, copy, parsed, extra)
             assert done is not None
             return done
 

@@ -110,7 +110,7 @@ async def test_old_flags_do_not_undo_what_is_owed(home: House) -> None:
     await answered(home, thread)
     inbox = home.inboxes[ADDRESS]
     for row in await rows_of(home, "SELECT id FROM message"):
-        await home.core.store.write(lambda tx, row=row: index.apply_place(tx, inbox, row["id"]))
+        await home.core.store.write(lambda tx, row=row: index.apply_locations(tx, inbox, row["id"]))
     assert await rows_of(home, "SELECT * FROM label WHERE label = 'unread'") == []
     assert len(await rows_of(home, "SELECT * FROM flags_owed")) == 2
     assert await seen(home) == 0

@@ -77,8 +77,8 @@ class Relay:
         ).encode()
         parsed = await self.core.parser.parse(raw)
         self._uid += 1
-        place = index.Place(1, "inbox", "INBOX", self._uid, (), 1)
-        done = await self.core.store.write(lambda tx: index.index_found(tx, self.inbox, place, parsed))
+        copy = index.FoundCopy(1, "inbox", "INBOX", self._uid, (), 1)
+        done = await self.core.store.write(lambda tx: index.index_found(tx, self.inbox, copy, parsed))
         assert done is not None
         return done.thread_id
 

@@ -3,6 +3,7 @@
 import msgspec
 
 from gateway.mime.parse import parse
+from gateway.records.folders import FolderRole
 from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
 from gateway.store.arrival_time import listing_time
@@ -22,7 +23,7 @@ def _mail(n: int = 1, *, body: bytes = b"hello", received: bytes = _RECEIVED % 1
     )
 
 
-def _folder(store: Store, inbox: Inbox, name: str = "INBOX", role: str = "inbox") -> int:
+def _folder(store: Store, inbox: Inbox, name: str = "INBOX", role: FolderRole = "inbox") -> int:
     store.write_now(
         lambda tx: tx.insert(
             "folder",
@@ -46,11 +47,11 @@ def _found(
     raw: bytes,
     uid: int,
     folder: int,
-    role: str = "inbox",
+    role: FolderRole = "inbox",
     flags: tuple[str, ...] = (),
 ) -> index.Indexed:
-    place = index.Place(folder, role, role.upper(), uid, flags, now_us())
-    done = store.write_now(lambda tx: index.index_found(tx, inbox, place, parse(raw)))
+    copy = index.FoundCopy(folder, role, role.upper(), uid, flags, now_us())
+    done = store.write_now(lambda tx: index.index_found(tx, inbox, copy, parse(raw)))
     assert done is not None
     return done
 
@@ -122,9 +123,9 @@ def test_what_came_later_is_listed_later_and_no_two_at_one_time(store: Store, in
         return [row["timestamp"] - base for row in rows]
 
     def find(n: int, received: int, delivered: int) -> None:
-        place = index.Place(folder, "inbox", "INBOX", n, (), base + delivered * 1_000_000)
+        copy = index.FoundCopy(folder, "inbox", "INBOX", n, (), base + delivered * 1_000_000)
         raw = _mail(n, received=_RECEIVED % (1 + received))
-        store.write_now(lambda tx: index.index_found(tx, inbox, place, parse(raw)))
+        store.write_now(lambda tx: index.index_found(tx, inbox, copy, parse(raw)))
 
     find(1, 0, 0)
     find(2, 0, 0)
@@ -211,10 +212,10 @@ def test_a_pass_that_read_a_message_before_its_deletion_does_not_bring_it_back(
     store: Store, inbox: Inbox
 ) -> None:
     folder = _folder(store, inbox)
-    place = index.Place(folder, "inbox", "INBOX", 1, (), now_us())
+    copy = index.FoundCopy(folder, "inbox", "INBOX", 1, (), now_us())
     one = _found(store, inbox, _mail(), 1, folder)
     store.write_now(lambda tx: index.delete_message(tx, one.message_id))
-    assert store.write_now(lambda tx: index.index_found(tx, inbox, place, parse(_mail()))) is None
+    assert store.write_now(lambda tx: index.index_found(tx, inbox, copy, parse(_mail()))) is None
     assert store.read_now(lambda tx: tx.value("SELECT count(*) FROM message")) == 0
     # the same mail under another UID is there again: somebody put it back
     assert _found(store, inbox, _mail(), 2, folder).new
@@ -222,7 +223,7 @@ def test_a_pass_that_read_a_message_before_its_deletion_does_not_bring_it_back(
 
 def test_what_was_expunged_before_it_was_indexed_does_not_come_back(store: Store, inbox: Inbox) -> None:
     folder = _folder(store, inbox)
-    place = index.Place(folder, "inbox", "INBOX", 4, (), now_us())
+    copy = index.FoundCopy(folder, "inbox", "INBOX", 4, (), now_us())
     store.write_now(lambda tx: tx.run("UPDATE folder SET uidnext = 4"))
     for uid, validity in ((3, 1), (4, 2), (4, 1)):
         store.write_now(lambda tx, v=validity, u=uid: put_removed_location(tx, inbox.id, "INBOX", v, u))
@@ -230,7 +231,7 @@ def test_what_was_expunged_before_it_was_indexed_does_not_come_back(store: Store
     assert store.read_now(lambda tx: tx.rows("SELECT uid, message_id FROM location")) == [
         {"uid": 4, "message_id": ""}
     ]
-    assert store.write_now(lambda tx: index.index_found(tx, inbox, place, parse(_mail()))) is None
+    assert store.write_now(lambda tx: index.index_found(tx, inbox, copy, parse(_mail()))) is None
 
 
 def test_the_id_is_the_same_in_a_new_database(store: Store, inbox: Inbox, tmp_path) -> None:  # type: ignore[no-untyped-def]
