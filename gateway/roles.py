@@ -73,7 +73,7 @@ async def company(store: Store, roles: frozenset[Role] | None) -> AsyncIterator[
     Raises StoreDown.
     """
     if roles is None and store.postgres and (others := await store.read(living_processes)):
-        where = ", ".join(f"process {row['pid']} on {row['host']}" for row in others)
+        where = ", ".join(f"process {process.pid} on {process.host}" for process in others)
         raise DataDirInUse(
             f"the gateway runs on this database ({where}); stop it first. One that was killed counts for {TTL:g} s"
         )

@@ -177,7 +177,7 @@ def _abandoned(tx: Tx, request: KeyedRequest, core: Core) -> bool:
         return True
     if core.leases.alone or request.claimed_by == core.leases.process:
         return (request.work, request.created_at) not in core.claims
-    return request.claimed_by not in {one["id"] for one in living_processes(tx)}
+    return request.claimed_by not in {process.id for process in living_processes(tx)}
 
 
 def _settled(tx: Tx, core: Core, realm: str, key: str) -> bool:

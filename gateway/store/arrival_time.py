@@ -11,6 +11,7 @@ from __future__ import annotations
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Tx
 from gateway.store.ids import ulid_time_us
+from gateway.store.sql import sql
 
 _SECOND_US = 1_000_000
 _STEP_US = 1_000  # the dialects show milliseconds
@@ -27,7 +28,7 @@ def listing_time(tx: Tx, organization_id: str, at: int, delivered: int) -> int:
     """
     end = (max(at, delivered) if delivered - at <= _LIVE_US else at) // _SECOND_US * _SECOND_US + _SECOND_US
     while (
-        last := tx.value(
+        last := sql(tx).value(
             "SELECT max(timestamp) FROM message WHERE organization_id = ? AND timestamp >= ? AND timestamp < ?",
             organization_id,
             at,
@@ -46,14 +47,14 @@ def place_in_time(tx: Tx, inbox: Inbox, message_id: str, at: int, delivered: int
     listed = listing_time(tx, inbox.organization_id, at, delivered)
     if listed != at:
         row = {"message_id": message_id, "inbox_id": inbox.id, "at": listed}
-        tx.run("DELETE FROM listing_time WHERE message_id = ?", message_id)
-        tx.insert("listing_time", row)
+        sql(tx).run("DELETE FROM listing_time WHERE message_id = ?", message_id)
+        sql(tx).insert("listing_time", row)
     return listed
 
 
 def time_kept(tx: Tx, message_id: str, at: int) -> int:
     """What a message that is read anew was listed under; ``at`` where nothing else is kept."""
-    kept = tx.value("SELECT at FROM listing_time WHERE message_id = ?", message_id)
+    kept = sql(tx).value("SELECT at FROM listing_time WHERE message_id = ?", message_id)
     return at if kept is None else int(kept)
 
 

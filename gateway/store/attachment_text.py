@@ -27,7 +27,7 @@ def save_texts(
         extracted = found.get(one.id)
         if extracted is not None:
             row = {"inbox_id": inbox_id, "message_id": message_id, "attachment_id": one.id}
-            tx.insert(
+            sql(tx).insert(
                 "attachment_text", {**row, "method": extracted.method, "text": extracted.text}, ignore=True
             )
 
@@ -38,7 +38,7 @@ def known_texts(tx: Tx, inbox_id: str, attachment_ids: Sequence[str]) -> dict[st
     for start in range(0, len(attachment_ids), _MANY):
         some = attachment_ids[start : start + _MANY]
         marks = ", ".join("?" * len(some))
-        for row in tx.rows(
+        for row in sql(tx).rows(
             f"SELECT attachment_id, method, text FROM attachment_text "  # noqa: S608
             f"WHERE inbox_id = ? AND attachment_id IN ({marks})",
             inbox_id,

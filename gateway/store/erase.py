@@ -14,6 +14,7 @@ from contextlib import closing
 
 from gateway.store.database_url import sqlite_file
 from gateway.store.engine import Store, Tx
+from gateway.store.sql import sql
 
 _PAGES = 500
 """Pages one merge step writes: other writers wait some ten milliseconds."""
@@ -38,9 +39,9 @@ def _merge_step(tx: Tx) -> bool:
 
     A step that finds nothing to do changes fewer than two rows (the FTS5 documentation, "merge").
     """
-    before = int(tx.value("SELECT total_changes()"))
-    tx.run("INSERT INTO message_search(message_search, rank) VALUES ('merge', ?)", -_PAGES)
-    return int(tx.value("SELECT total_changes()")) - before < 2
+    before = int(sql(tx).value("SELECT total_changes()"))
+    sql(tx).run("INSERT INTO message_search(message_search, rank) VALUES ('merge', ?)", -_PAGES)
+    return int(sql(tx).value("SELECT total_changes()")) - before < 2
 
 
 def _cut_log(path: str) -> bool:

@@ -27,6 +27,7 @@ from typing import Literal, Protocol, TypeVar
 
 from gateway.store.engine import Row, Store, StoreDown, Tx
 from gateway.store.ids import new_ulid
+from gateway.store.sql import sql
 from gateway.store.wakeups import Wakeups
 from mailserver.process import exists
 
@@ -171,7 +172,7 @@ class PostgresLeases:
 
     def fence(self, tx: Tx, share: Share) -> None:
         token = self._held.get(share)
-        held = tx.value(
+        held = sql(tx).value(
             "SELECT 1 FROM lease WHERE name = ? AND holder = ? AND token = ? FOR SHARE",
             _name(share),
             self.process,
@@ -240,7 +241,7 @@ class PostgresLeases:
     def _renew(self, tx: Tx, free: Collection[Share]) -> _Beat:
         ttl = int(TTL * 1_000_000)
         tx.lock("processes")
-        tx.run(
+        sql(tx).run(
             "INSERT INTO process (id, roles, host, pid, place, started_at, expires_at) "  # noqa: S608
             f"VALUES (?, ?, ?, ?, ?, {_NOW}, {_NOW} + ?) "
             "ON CONFLICT (id) DO UPDATE SET roles = excluded.roles, expires_at = excluded.expires_at",
@@ -253,8 +254,10 @@ class PostgresLeases:
         )
         self._bury(tx)
         for share in free:
-            tx.run("UPDATE lease SET holder = NULL WHERE name = ? AND holder = ?", _name(share), self.process)
-        held = tx.rows(
+            sql(tx).run(
+                "UPDATE lease SET holder = NULL WHERE name = ? AND holder = ?", _name(share), self.process
+            )
+        held = sql(tx).rows(
             f"UPDATE lease SET expires_at = {_NOW} + ? WHERE name IN "  # noqa: S608
             "(SELECT name FROM lease WHERE holder = ? ORDER BY name FOR UPDATE) RETURNING name, kind, token",
             ttl,
@@ -262,7 +265,7 @@ class PostgresLeases:
         )
         living = {
             row["id"]: frozenset(row["roles"].split())
-            for row in tx.rows(f"SELECT id, roles FROM process WHERE {_LIVES}")  # noqa: S608
+            for row in sql(tx).rows(f"SELECT id, roles FROM process WHERE {_LIVES}")  # noqa: S608
         }
         shares = {_share(row): int(row["token"]) for row in held}
         for duty in self._duties:
@@ -273,14 +276,14 @@ class PostgresLeases:
 
     def _bury(self, tx: Tx) -> None:
         """Neighbours on this machine that were killed: nobody need wait for their expiry."""
-        for row in tx.rows(
+        for row in sql(tx).rows(
             "SELECT id, pid FROM process WHERE place = ? AND id <> ?", self._place, self.process
         ):
             if not exists(row["pid"]):
                 self._end(tx, row["id"])
 
     def _take(self, tx: Tx, duty: Duty, most: int, ttl: int) -> list[Row]:
-        return tx.rows(
+        return sql(tx).rows(
             f"UPDATE lease SET holder = ?, token = token + 1, expires_at = {_NOW} + ? WHERE name IN "  # noqa: S608
             f"(SELECT name FROM lease WHERE kind = ? AND (holder IS NULL OR NOT ({_LIVES})) "
             "ORDER BY name LIMIT ? FOR UPDATE SKIP LOCKED) RETURNING name, kind, token",
@@ -294,16 +297,16 @@ class PostgresLeases:
         tx.lock("processes")
         self._end(tx, self.process)
         day = 86_400_000_000
-        tx.run(f"DELETE FROM process WHERE expires_at NOT BETWEEN {_NOW} - {day} AND {_NOW} + {day}")  # noqa: S608
+        sql(tx).run(f"DELETE FROM process WHERE expires_at NOT BETWEEN {_NOW} - {day} AND {_NOW} + {day}")  # noqa: S608
 
     @staticmethod
     def _end(tx: Tx, process: str) -> None:
-        tx.run(
+        sql(tx).run(
             "UPDATE lease SET holder = NULL WHERE name IN "
             "(SELECT name FROM lease WHERE holder = ? ORDER BY name FOR UPDATE)",
             process,
         )
-        tx.run("DELETE FROM process WHERE id = ?", process)
+        sql(tx).run("DELETE FROM process WHERE id = ?", process)
 
 
 def _here() -> str:
@@ -317,16 +320,26 @@ def _here() -> str:
 def _prepare(tx: Tx) -> None:
     for duty, (_, shares) in DUTIES.items():
         for number in range(shares):
-            tx.insert(
+            sql(tx).insert(
                 "lease",
                 {"name": _name((duty, number)), "kind": duty, "token": 0, "expires_at": 0},
                 ignore=True,
             )
 
 
-def living_processes(tx: Tx) -> list[Row]:
-    """The processes that live: their host, pid and roles."""
-    return tx.rows(f"SELECT id, host, pid, roles FROM process WHERE {_LIVES} ORDER BY id")  # noqa: S608
+@dataclass(frozen=True, slots=True)
+class LivingProcess:
+    """A process of the gateway that lives, and where."""
+
+    id: str
+    host: str
+    pid: int
+
+
+def living_processes(tx: Tx) -> list[LivingProcess]:
+    """The processes that live, by id."""
+    rows = sql(tx).rows(f"SELECT id, host, pid FROM process WHERE {_LIVES} ORDER BY id")  # noqa: S608
+    return [LivingProcess(**row) for row in rows]
 
 
 def _name(share: Share) -> str:

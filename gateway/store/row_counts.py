@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from gateway.store.engine import Tx
+from gateway.store.sql import sql
 
 Kind = Literal["message", "thread", "inbound", "dmarc_fail"]
 
@@ -45,7 +46,7 @@ def total(tx: Tx, kind: Kind, inbox_ids: Iterable[str], *, hidden: bool) -> int:
         some = ids[start : start + 500]
         marks = ", ".join("?" * len(some))
         count += int(
-            tx.value(
+            sql(tx).value(
                 f"SELECT coalesce(sum(n), 0) FROM row_total WHERE kind = ? AND inbox_id IN ({marks}) "  # noqa: S608
                 "AND hidden <= ?",
                 kind,

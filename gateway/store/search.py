@@ -48,7 +48,7 @@ def add(tx: Tx, seq: int, subject: str, people: str, body: str) -> None:
     words = {"subject": subject, "people": people, "body": body}
     if tx.postgres:
         words = {name: folded(text) for name, text in words.items()}
-    tx.insert("message_search", {"rowid": seq, **words})
+    sql(tx).insert("message_search", {"rowid": seq, **words})
 
 
 def terms_of(query: str) -> list[str]:

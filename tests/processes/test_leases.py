@@ -200,4 +200,4 @@ async def test_what_was_written_before_the_clock_was_set_back_holds_nothing(stor
     async with process(store, {"outbox"}) as one:
         await asyncio.to_thread(store.write_now, dead)
         await until(lambda: one.holds(("drafts", 0)))
-        assert [row["id"] for row in await store.read(living_processes)] == [one.process]
+        assert [living.id for living in await store.read(living_processes)] == [one.process]

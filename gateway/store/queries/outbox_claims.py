@@ -213,7 +213,7 @@ def unscoped_recover(tx: Tx) -> int:
 
 def unscoped_dead_claims(tx: Tx) -> list[Claim]:
     """The claims of processes that do not live."""
-    living = {row["id"] for row in living_processes(tx)}
+    living = {process.id for process in living_processes(tx)}
     claimed = sql(tx).rows(
         "SELECT id, claimed_by FROM outbox WHERE next_at < ? AND state = 'queued' AND claimed_until IS NOT NULL",
         FAR,
