@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from gateway.store import index
 from gateway.store.engine import Store, Tx
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
+from gateway.store.queries.folders import add_unread_folder, folder_named
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
 from gateway.store.wake_event import Bell
@@ -87,16 +89,9 @@ class Shelf:
         }
         self.store.write_now(lambda tx: tx.insert("inbox", row))
         for role, name in (("inbox", "INBOX"), ("junk", "Junk"), ("sent", "Sent")):
-            folder = {
-                "inbox_id": ulid,
-                "name": name,
-                "role": role,
-                "uidvalidity": 1,
-                "uidnext": 1,
-                "highestmodseq": 0,
-                "synced_at": 0,
-            }
-            self.store.write_now(lambda tx, folder=folder: tx.insert("folder", folder))
+            self.store.write_now(
+                partial(add_unread_folder, inbox_id=ulid, name=name, role=role, uidvalidity=1)
+            )
         found = self.store.read_now(lambda tx: unscoped_inbox(tx, ulid))
         assert found is not None
         return found
@@ -117,9 +112,9 @@ class Shelf:
         self.uid += 1
 
         def write(tx: Tx) -> index.Indexed:
-            row = tx.row("SELECT id, role FROM folder WHERE inbox_id = ? AND name = ?", inbox.id, folder)
-            assert row is not None
-            copy = index.FoundCopy(row["id"], row["role"], folder, self.uid, flags, at or now_us())
+            there = folder_named(tx, inbox.id, folder)
+            assert there is not None
+            copy = index.FoundCopy(there.id, there.role, folder, self.uid, flags, at or now_us())
             done = index.index_found(tx, inbox, copy, parsed, extra)
             assert done is not None
             return done

@@ -9,6 +9,7 @@ from gateway.store import index, threads
 from gateway.store.arrival_time import listing_time
 from gateway.store.engine import Store, Tx
 from gateway.store.ids import derived_ulid, message_id_header, new_ulid, now_us
+from gateway.store.queries.folders import save_folder
 from gateway.store.queries.inboxes import add_inbox
 from gateway.store.queries.locations import put_removed_location
 from tests.databases import database_url
@@ -24,21 +25,9 @@ def _mail(n: int = 1, *, body: bytes = b"hello", received: bytes = _RECEIVED % 1
 
 
 def _folder(store: Store, inbox: Inbox, name: str = "INBOX", role: FolderRole = "inbox") -> int:
-    store.write_now(
-        lambda tx: tx.insert(
-            "folder",
-            {
-                "inbox_id": inbox.id,
-                "name": name,
-                "role": role,
-                "uidvalidity": 1,
-                "uidnext": 1,
-                "highestmodseq": 1,
-                "synced_at": 1,
-            },
-        )
+    return store.write_now(
+        lambda tx: save_folder(tx, inbox.id, name, role, uidvalidity=1, uidnext=1, highestmodseq=1)
     )
-    return int(store.read_now(lambda tx: tx.value("SELECT id FROM folder WHERE name = ?", name)))
 
 
 def _found(
