@@ -11,15 +11,9 @@ import pwd
 import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
-from gateway.published_ports import outside_port
 from gateway.settings import Settings
-from gateway.store.queries.keys import unscoped_any_user_key
-
-if TYPE_CHECKING:
-    from gateway.core.context import Core  # most commands never need the whole house
 
 log = logging.getLogger("postern.container")
 
@@ -93,23 +87,3 @@ def _short_lived(data_dir: Path, mounts: Path = Path("/proc/self/mountinfo")) ->
     if _ANONYMOUS.search(source):
         return f"the volume at {data_dir} has no name, so a new container begins without the mail"
     return None
-
-
-async def tell_ready(core: Core) -> None:
-    """Log what an operator cannot see from outside: which ports are listened on, and what is still to be done."""
-    mail = core.settings.mail
-    ports = {"SMTP": mail.smtp_port, "submission": mail.submission_port}
-    if mail.tls_cert:
-        ports |= {"submission with TLS": mail.submissions_port, "IMAP with TLS": mail.imaps_port}
-    listening = (f"{name} at {port}" + _published(outside_port(mail, port)) for name, port in ports.items())
-    log.info("listening inside the container: %s", ", ".join(listening))
-    if not mail.tls_cert:
-        log.warning(
-            "mail.tls_cert is not set: people's mail clients cannot log in, and mail from outside comes unencrypted"
-        )
-    if not await core.store.read(lambda tx: unscoped_any_user_key(tx)):
-        log.info("there is no API key yet: docker compose exec postern postern key create NAME")
-
-
-def _published(port: int) -> str:
-    return f" (to be published as {port})" if port else ""

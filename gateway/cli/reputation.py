@@ -11,7 +11,7 @@ from gateway.cli.client import segment
 from gateway.cli.connect import reach
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show
-from gateway.core.sending.reputation import REASONS
+from gateway.records.suspension import REASONS
 
 _PLURAL = {"inbox": "inboxes", "pod": "pods"}
 

@@ -10,6 +10,7 @@ import click
 
 from gateway import app, logs
 from gateway.cli import container, operator_file, quickstart
+from gateway.cli.container_ready import log_ready
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.roles import roles_of
@@ -86,7 +87,7 @@ def command(
                     asyncio.create_task(operator_file.stand_in(running.core, local_url), name="operator")
                 )
         if inside():
-            await container.tell_ready(running.core)
+            await log_ready(running.core)
         log.info("answering at %s", running.core.settings.http.public_url)
 
     try:

@@ -15,7 +15,8 @@ from gateway.api.times import iso_of
 from gateway.core.access import operator_only, reads
 from gateway.core.context import Core
 from gateway.core.sending import reputation
-from gateway.core.sending.reputation import Rates, Reason
+from gateway.core.sending.reputation import Rates
+from gateway.records.suspension import Reason
 from gateway.store.queries.reputation import Suspension
 from gateway.store.scope import Scope
 

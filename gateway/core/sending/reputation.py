@@ -8,7 +8,6 @@ The operator does both; a suspension may also come by itself, when too many of a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, NotFound, Rejected
@@ -16,6 +15,7 @@ from gateway.core.lookup import find_any_inbox, find_inbox, require
 from gateway.records.accounts import Pod
 from gateway.records.event_types import InboxName, SuspensionFacts
 from gateway.records.inboxes import Inbox
+from gateway.records.suspension import Reason
 from gateway.settings import Reputation
 from gateway.store.engine import Tx
 from gateway.store.ids import now_us, parse_id
@@ -30,9 +30,6 @@ from gateway.store.queries.reputation import (
     suspension_of,
 )
 from gateway.store.scope import Scope
-
-Reason = Literal["high_bounce_rate", "high_complaint_rate", "abuse", "pod_degraded", "manual_review", "other"]
-REASONS: tuple[Reason, ...] = get_args(Reason)
 
 _DAY_US = 86_400_000_000
 
