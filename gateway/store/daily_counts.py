@@ -44,6 +44,11 @@ def counted(tx: Tx, subject: str, what: What) -> int:
     return int(found or 0)
 
 
+def held(tx: Tx, subject: str, what: What) -> int:
+    """Today's count; others that count the same wait for this transaction."""
+    return count(tx, subject, what, 0) if tx.postgres else counted(tx, subject, what)
+
+
 def sent_since(tx: Tx, inbox_id: str, since: int, most: int) -> tuple[int, int | None]:
     """(how many sends the inbox made after ``since``, counted up to ``most``; when the oldest of them was, µs).
 

@@ -27,7 +27,8 @@ from gateway.store.queries.locations import (
     messages_in,
     remove_locations,
 )
-from gateway.store.queries.mailbox_index import is_being_sent, threads_of_messages
+from gateway.store.queries.mailbox_index import threads_of_messages
+from gateway.store.queries.outbox import is_being_sent
 from gateway.sync.extraction import Texts
 from gateway.sync.fetch import Cursor, Delta, FolderState, Found
 from gateway.sync.news import is_news, was_announced

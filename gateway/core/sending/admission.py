@@ -1,53 +1,61 @@
-"""The rules a send must pass: allow and block lists, suppressions, limits, cold outreach."""
+"""Whether a message may go out: how its sender stands, the decision, and charging what was decided."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from gateway.core.errors import Rejected
-from gateway.core.sending.cold_outreach import check_cold
-from gateway.core.sending.limits import check_sends, tightest
-from gateway.core.sending.suppressions import check_suppressed
+from gateway.core.errors import CoreError
+from gateway.core.sending import wallet
+from gateway.core.sending.decide import Allowed, Message, Terms, decide
 from gateway.core.sent import Allowance
 from gateway.records.inboxes import Inbox
-from gateway.settings import Limits
-from gateway.store.allow_block_lists import decide, entries
+from gateway.store import daily_counts
 from gateway.store.engine import Tx
+from gateway.store.ids import now_us
+from gateway.store.queries.standing import Asked, standing
 from gateway.store.scope import Scope
 
 
-def check_recipients(tx: Tx, inbox: Inbox, recipients: Iterable[tuple[str, str]], *, reply: bool) -> None:
-    """Refuse (field, address) pairs that a list blocks; a reply is also held against the ``reply`` lists.
+def check(tx: Tx, scope: Scope, inbox: Inbox, message: Message, terms: Terms, *, reply: bool) -> None:
+    """Refuse a message that may not go out, before any work is done; a reply is also held against the ``reply`` lists.
 
-    Raises Rejected naming the first one.
+    Raises Rejected, TooMany, Unpaid.
     """
-    directions = ("send", "reply") if reply else ("send",)
-    rows = entries(tx, inbox, directions)
-    for field, address in recipients if rows else ():
-        if decide(rows, inbox, address) == "block":
-            raise Rejected(
-                f"sending to {address} is blocked by a list of this inbox, its pod or the organization",
-                field=field,
-                fix="take the address off the block list, or add it to the allow list",
-            )
+    _decided(tx, scope, inbox, message, terms, ("send", "reply") if reply else ("send",), hold=False)
 
 
-def admit(
+def accept(tx: Tx, scope: Scope, inbox: Inbox, message: Message, terms: Terms) -> Allowance | None:
+    """Charge a message, in the transaction that accepts it; answers the limit that has least left, None when there is
+    none. The lists have been asked before (``check``). Raises Rejected, TooMany, Unpaid."""
+    allowed = _decided(tx, scope, inbox, message, terms, (), hold=True)
+    for subject, what, by in allowed.counts:
+        daily_counts.count(tx, subject, what, by)
+    if allowed.mills is not None:
+        wallet.charge(tx, terms.prices, scope, message.attachments)
+    return allowed.allowance
+
+
+def _decided(
     tx: Tx,
     scope: Scope,
     inbox: Inbox,
-    limits: Limits,
-    recipients: Sequence[tuple[str, str]],
+    message: Message,
+    terms: Terms,
+    directions: tuple[str, ...],
     *,
-    charge: bool,
-) -> Allowance | None:
-    """Suppressions and limits: whether a message to these (field, address) pairs may go out.
-
-    With ``charge`` it does: the caller's transaction accepts it, and it counts. Answers the limit that has least
-    left; None when there is none. Raises Rejected ``recipient_suppressed`` or TooMany.
-    """
-    check_suppressed(tx, inbox.organization_id, recipients)
-    standing = check_sends(tx, inbox, limits, sandbox=scope.test, charge=charge)
-    if not scope.test:
-        standing += check_cold(tx, inbox, limits, [address for _, address in recipients], charge=charge)
-    return tightest(standing)
+    hold: bool,
+) -> Allowed:
+    limits, leaves, now = terms.limits, not message.test, now_us()
+    asked = Asked(
+        directions=directions,
+        burst=limits.sends_per_minute,
+        daily=limits.sends_per_day,
+        organization=leaves and limits.organization_sends_per_day > 0,
+        cold_inbox=leaves and (limits.cold_new_inbox or limits.cold_inbox) > 0,
+        cold_organization=leaves and (limits.cold_new_organization or limits.cold_organization) > 0,
+        wallet=leaves and terms.prices.enabled,
+        hold=hold,
+    )
+    found = standing(tx, scope, inbox, [address for _, address in message.recipients], asked, now)
+    decision = decide(found, inbox, message, terms, now)
+    if isinstance(decision, CoreError):
+        raise decision
+    return decision

@@ -8,48 +8,49 @@ blocked, is no sign that they did.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
-from gateway.core.sending.limits import add, allow
+from gateway.core.errors import TooMany
+from gateway.core.sending.limits import measure
 from gateway.core.sent import Allowance
 from gateway.records.inboxes import Inbox
 from gateway.settings import Limits
 from gateway.store import daily_counts
-from gateway.store.engine import Tx
-from gateway.store.ids import now_us
-from gateway.store.queries.contacts import wrote_to
-from gateway.store.queries.organizations import organization_since
+from gateway.store.queries.standing import Standing
 
 
-def check_cold(
-    tx: Tx, inbox: Inbox, limits: Limits, recipients: Sequence[str], *, charge: bool
-) -> list[Allowance]:
-    """Whether the inbox may write to these addresses; with ``charge`` it does. Raises TooMany."""
-    if not (
-        limits.cold_new_inbox or limits.cold_inbox or limits.cold_new_organization or limits.cold_organization
-    ):
-        return []
-    organization = inbox.organization_id
-    since = organization_since(tx, organization)
-    organization_cap = _cap(limits, limits.cold_new_organization, limits.cold_organization, since)
-    inbox_cap = _cap(limits, limits.cold_new_inbox, limits.cold_inbox, inbox.created_at)
-    cold = sum(not wrote_to(tx, inbox.id, address) for address in recipients)
+@dataclass(frozen=True, slots=True)
+class ColdLimit:
+    """A cap that holds, of an organization or inbox (``subject``), and how it stands after the message."""
+
+    subject: str
+    allowance: Allowance | TooMany
+
+
+def cold_limits(standing: Standing, inbox: Inbox, limits: Limits, now: int) -> list[ColdLimit]:
+    """The caps that a message is counted under at ``now`` (µs); none when everybody wrote to the inbox before."""
+    cold = standing.strangers
     if not cold:
         return []
+    organization_cap = _cap(
+        limits, limits.cold_new_organization, limits.cold_organization, standing.organization_since, now
+    )
+    inbox_cap = _cap(limits, limits.cold_new_inbox, limits.cold_inbox, inbox.created_at, now)
     found = []
-    for subject, most, whose in (
-        (organization, organization_cap, "the organization"),
-        (inbox.id, inbox_cap, "this inbox"),
+    for subject, most, before, whose in (
+        (inbox.organization_id, organization_cap, standing.cold_organization, "the organization"),
+        (inbox.id, inbox_cap, standing.cold_inbox, "this inbox"),
     ):
         if most:
-            used = add(tx, subject, "cold", cold, charge)
+            used = before + cold
             words = f"{whose} may write to {most} people a day who never wrote to it"
-            if used - cold < most < used:
-                words += f"; this message has {cold} of them, {most - used + cold} are left"
-            found.append(allow("cold_outreach", words, most, used, code="cold_outreach_limit"))
+            if before < most < used:
+                words += f"; this message has {cold} of them, {most - before} are left"
+            allowance = measure("cold_outreach", words, most, used, now, code="cold_outreach_limit")
+            found.append(ColdLimit(subject, allowance))
     return found
 
 
-def _cap(limits: Limits, new: int, old: int, since: int | None) -> int:
+def _cap(limits: Limits, new: int, old: int, since: int | None, now: int) -> int:
     """The cap of something made at ``since`` (µs); 0 for none."""
-    return new if since is not None and now_us() - since < limits.cold_days * daily_counts.DAY_US else old
+    return new if since is not None and now - since < limits.cold_days * daily_counts.DAY_US else old

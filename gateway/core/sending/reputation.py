@@ -62,16 +62,14 @@ class Rates:
         return None
 
 
-def check_standing(tx: Tx, inbox: Inbox) -> None:
-    """Raise Rejected ``inbox_suspended`` when the inbox, or its pod, may not send."""
-    held = suspension_of(tx, inbox.id, inbox.pod_id)
-    if held is not None:
-        raise Rejected(
-            held.words,
-            code="inbox_suspended",
-            facts={"reason": held.reason},
-            fix="ask the operator of this server; a suspension is lifted by hand",
-        )
+def suspended_error(held: Suspension) -> Rejected:
+    """The refusal of a send while the inbox, or its pod, may not send."""
+    return Rejected(
+        held.words,
+        code="inbox_suspended",
+        facts={"reason": held.reason},
+        fix="ask the operator of this server; a suspension is lifted by hand",
+    )
 
 
 async def standing(core: Core, scope: Scope, ref: str) -> tuple[Rates, Suspension | None]:

@@ -16,11 +16,10 @@ from gateway.core.errors import Invalid, Rejected, TooLarge, Unavailable
 from gateway.core.idempotency import EXPIRY_US, Completion, complete
 from gateway.core.lookup import require
 from gateway.core.mail.relabel import check_labels
-from gateway.core.sending import wallet
-from gateway.core.sending.admission import admit, check_recipients
+from gateway.core.sending import admission
+from gateway.core.sending.decide import Message, Terms
 from gateway.core.sending.open_tracking import tracks, with_pixel
 from gateway.core.sending.recipient_domains import check_domains
-from gateway.core.sending.reputation import check_standing
 from gateway.core.sending.sent_before import Once, own_ulid, sent_before
 from gateway.core.sending.unsubscribe import unsubscribe_headers
 from gateway.core.sending.wallet_notice import owner_told
@@ -146,10 +145,7 @@ async def send(
     profile = profile_of(core.settings)
 
     def look(tx: Tx) -> tuple[Signing | None, SendRequest]:
-        check_standing(tx, inbox)
-        check_recipients(tx, inbox, checked.fields(), reply=reply)
-        admit(tx, scope, inbox, core.settings.limits, checked.fields(), charge=False)
-        wallet.afford(tx, core.settings.wallet, scope, len(request.attachments))
+        admission.check(tx, scope, inbox, _message(scope, request, checked), _terms(core), reply=reply)
         return profile.signing(active_key(tx, inbox.domain)), as_known_outside(tx, request)
 
     async with owner_told(core, inbox):
@@ -328,11 +324,9 @@ def _accept(
     now = unscoped_inbox(tx, inbox.id)
     if now is None or now.status != "active":
         raise Rejected("the inbox was deleted or suspended just now", code="inbox_suspended")
-    check_standing(tx, inbox)
     if also is not None:  # first: what may be sent once, by one of several callers, is taken here
         also(tx)
-    allowance = admit(tx, scope, inbox, core.settings.limits, ready.checked.fields(), charge=True)
-    wallet.charge(tx, core.settings.wallet, scope, len(request.attachments))
+    allowance = admission.accept(tx, scope, inbox, _message(scope, request, ready.checked), _terms(core))
     rfc_id = message_id_header(ready.message_id, inbox.domain)
     if request.thread_id is not None:
         threads.keep_in(tx, inbox.id, rfc_id, request.thread_id)
@@ -377,6 +371,14 @@ def _accept(
     if completion is not None:
         complete(tx, completion.claim, *completion.render(sent))
     return sent
+
+
+def _message(scope: Scope, request: SendRequest, checked: _Checked) -> Message:
+    return Message(checked.fields(), len(request.attachments), scope.test)
+
+
+def _terms(core: Core) -> Terms:
+    return Terms(core.settings.limits, core.settings.wallet)
 
 
 def _pretend(core: Core, tx: Tx, inbox: Inbox, message_id: str, people: Sequence[tuple[str, str]]) -> None:

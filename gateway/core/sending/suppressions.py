@@ -8,7 +8,7 @@ address of our own at which an inbox is made.)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, NotFound, Rejected
@@ -17,7 +17,6 @@ from gateway.core.text import clean_text
 from gateway.mime.addresses import InvalidAddress, check_address, normalise
 from gateway.records.suppressions import Suppression, SuppressionType
 from gateway.store import suppressions
-from gateway.store.engine import Tx
 from gateway.store.listing import Listing, Window
 from gateway.store.scope import Scope
 from gateway.store.suppressions import TYPES
@@ -29,13 +28,14 @@ _WHY = {
 }
 
 
-def check_suppressed(tx: Tx, organization: str, recipients: Sequence[tuple[str, str]]) -> None:
-    """Refuse (field, address) pairs of which one is suppressed. Raises Rejected ``recipient_suppressed``."""
-    found = suppressions.suppressed(tx, organization, [normalise(address) for _, address in recipients])
+def suppressed_error(
+    found: Mapping[str, SuppressionType], recipients: Sequence[tuple[str, str]]
+) -> Rejected | None:
+    """The refusal of (field, address) pairs of which one is among the suppressed addresses."""
     for field, address in recipients if found else ():
         kind = found.get(normalise(address))
         if kind is not None:
-            raise Rejected(
+            return Rejected(
                 f"{address} is suppressed: {_WHY[kind]}",
                 field=field,
                 code="recipient_suppressed",
@@ -43,6 +43,7 @@ def check_suppressed(tx: Tx, organization: str, recipients: Sequence[tuple[str, 
                 fix="leave it out; if it does want mail again, remove it with "
                 "DELETE /v1/suppressions/{address}",
             )
+    return None
 
 
 async def add(

@@ -42,22 +42,11 @@ def cost_of(prices: Wallet, attachments: int) -> int:
     return prices.mail_mills + attachments * prices.attachment_mills
 
 
-def afford(tx: Tx, prices: Wallet, scope: Scope, attachments: int) -> None:
-    """Whether the wallet holds enough, before any work is done. Raises Unpaid."""
-    if not prices.enabled or scope.test:
-        return
-    balance, _ = _held(tx, prices, scope.organization)
-    if balance < cost_of(prices, attachments):
-        raise _unpaid(prices, balance, attachments)
-
-
 def charge(tx: Tx, prices: Wallet, scope: Scope, attachments: int) -> None:
     """Take a message's price, in the transaction that accepts it. Raises Unpaid."""
-    if not prices.enabled or scope.test:
-        return
     open_wallet(tx, prices, scope.organization)
     if not wallets.spend(tx, scope.organization, cost_of(prices, attachments)):
-        raise _unpaid(prices, _held(tx, prices, scope.organization)[0], attachments)
+        raise unpaid(prices, _held(tx, prices, scope.organization)[0], attachments)
 
 
 async def standing(core: Core, scope: Scope) -> Standing:
@@ -119,7 +108,8 @@ def _standing(tx: Tx, prices: Wallet, organization: Organization) -> Standing:
     return Standing(organization, balance, spent, balance // max(prices.mail_mills, 1))
 
 
-def _unpaid(prices: Wallet, balance: int, attachments: int) -> Unpaid:
+def unpaid(prices: Wallet, balance: int, attachments: int) -> Unpaid:
+    """The refusal of a send for want of credit."""
     return Unpaid(
         "Your organization does not have enough credit to send this email.",
         balance=balance,

@@ -43,12 +43,6 @@ def threads_of_messages(tx: Tx, message_ids: Iterable[str]) -> set[str]:
     return threads
 
 
-def is_being_sent(tx: Tx, message_id: str) -> bool:
-    """Whether a message is on its way out, so that its copy in Sent may not be there yet."""
-    query = "SELECT 1 FROM outbox WHERE id = ? AND state <> 'done'"
-    return sql(tx).value(query, message_id) is not None
-
-
 def messages_without_location(tx: Tx, inbox_id: str, settled_before: int, most: int) -> list[str]:
     """Up to ``most`` messages of an inbox that are nowhere on the mail server.
 

@@ -1,0 +1,107 @@
+"""The one decision about a send: whether a message may go out as its sender stands, and what it is charged.
+
+Made twice for a send: before the message is composed, so that a refusal costs nothing, and in the transaction that
+accepts it, where it is exact: of any number of sends at once exactly as many are accepted as the limits allow. What
+was refused does not count. A new rule is added here, and what it needs to know to ``store.queries.standing``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gateway.core.errors import Rejected, TooMany, Unpaid
+from gateway.core.sending.cold_outreach import cold_limits
+from gateway.core.sending.limits import send_limits, tightest
+from gateway.core.sending.reputation import suspended_error
+from gateway.core.sending.suppressions import suppressed_error
+from gateway.core.sending.wallet import cost_of, unpaid
+from gateway.core.sent import Allowance
+from gateway.records.inboxes import Inbox
+from gateway.settings import Limits, Wallet
+from gateway.store import daily_counts
+from gateway.store.allow_block_lists import decide as decide_by_lists
+from gateway.store.queries.standing import Standing
+
+Refused = Rejected | TooMany | Unpaid
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What this server allows and charges."""
+
+    limits: Limits
+    prices: Wallet
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be sent: (field, address) of each recipient, and how many attachments. ``test``: with a sandbox key,
+    so that nothing leaves."""
+
+    recipients: Sequence[tuple[str, str]]
+    attachments: int = 0
+    test: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """It may go out. ``allowance``: the limit that has least left; ``counts``: (subject, what, by how much) of what is
+    counted a day; ``mills``: what it costs, None where nothing is charged."""
+
+    allowance: Allowance | None
+    counts: tuple[tuple[str, daily_counts.What, int], ...]
+    mills: int | None
+
+
+def decide(standing: Standing, inbox: Inbox, message: Message, terms: Terms, now: int) -> Allowed | Refused:
+    """Decide about a message of ``inbox`` at ``now`` (µs).
+
+    In this order: suspension, lists, suppressions, the inbox's and the organization's limits, cold outreach, credit.
+    """
+    if standing.suspension is not None:
+        return suspended_error(standing.suspension)
+    for field, address in message.recipients if standing.rules else ():
+        if decide_by_lists(standing.rules, inbox, address) == "block":
+            return Rejected(
+                f"sending to {address} is blocked by a list of this inbox, its pod or the organization",
+                field=field,
+                fix="take the address off the block list, or add it to the allow list",
+            )
+    unwanted = suppressed_error(standing.suppressed, message.recipients)
+    if unwanted is not None:
+        return unwanted
+    found: list[Allowance] = []
+    for one in _limits(standing, inbox, message, terms.limits, now):
+        if isinstance(one, TooMany):
+            return one
+        found.append(one)
+    prices, mills = terms.prices, None
+    if prices.enabled and not message.test:
+        mills = cost_of(prices, message.attachments)
+        balance = prices.new_account_mills if standing.balance is None else standing.balance
+        if balance < mills:
+            return unpaid(prices, balance, message.attachments)
+    return Allowed(tightest(found), _counts(standing, inbox, message, terms.limits, now), mills)
+
+
+def _limits(
+    standing: Standing, inbox: Inbox, message: Message, limits: Limits, now: int
+) -> Iterator[Allowance | TooMany]:
+    yield from send_limits(standing, limits, now, sandbox=message.test)
+    if not message.test:
+        for limit in cold_limits(standing, inbox, limits, now):
+            yield limit.allowance
+
+
+def _counts(
+    standing: Standing, inbox: Inbox, message: Message, limits: Limits, now: int
+) -> tuple[tuple[str, daily_counts.What, int], ...]:
+    if message.test:
+        return ()
+    counts: list[tuple[str, daily_counts.What, int]] = []
+    if limits.organization_sends_per_day:
+        counts.append((inbox.organization_id, "sends", 1))
+    for limit in cold_limits(standing, inbox, limits, now):
+        counts.append((limit.subject, "cold", standing.strangers))
+    return tuple(counts)
