@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from imapclient import IMAPClient
 
-from gateway.core.drafts.drafts import DraftChange, NewDraft, create_draft, delete_draft, update_draft
+from gateway.core.drafts.drafts import NewDraft, create_draft, delete_draft
+from gateway.core.drafts.edit import DraftChange, update_draft
 from gateway.core.drafts.schedule import DraftScheduler
 from gateway.core.drafts.send import send_draft
 from gateway.store.engine import Store, StoreDown

@@ -16,7 +16,9 @@ from gateway.api.times import parse_time
 from gateway.core.access import changes, reads
 from gateway.core.drafts import drafts
 from gateway.core.drafts import send as draft_send
-from gateway.core.drafts.drafts import DraftChange, NewDraft
+from gateway.core.drafts.drafts import NewDraft
+from gateway.core.drafts.edit import DraftChange
+from gateway.core.drafts.edit import update_draft as edit_draft
 from gateway.core.idempotency import Completion
 from gateway.core.sending.request_attachments import FileGiven, load_files
 from gateway.core.sent import Sent as Accepted
@@ -129,9 +131,7 @@ async def update_draft(call: Call[DraftPatch, NoQuery]) -> DraftView:
         add_labels=as_list(body.add_labels),
         remove_labels=as_list(body.remove_labels),
     )
-    draft = await drafts.update_draft(
-        call.core, call.scope, call.ids["inbox_id"], call.ids["draft_id"], change
-    )
+    draft = await edit_draft(call.core, call.scope, call.ids["inbox_id"], call.ids["draft_id"], change)
     return draft_view(draft)
 
 

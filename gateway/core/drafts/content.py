@@ -16,6 +16,7 @@ from gateway.mime.workers.parser_pool import ParserPool
 from gateway.records.drafts import DraftContent
 from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
+from gateway.store.ids import now_us
 
 HEADER = "X-Postern-Draft"
 
@@ -53,6 +54,12 @@ def check_content(content: DraftContent, recipients: int) -> DraftContent:
                 else "name fewer; limits.recipients is the operator's",
             )
     return msgspec.structs.replace(content, subject=subject)
+
+
+def check_send_at(at: int) -> None:
+    """Raises Invalid for a time that has passed."""
+    if at <= now_us():
+        raise Invalid("send_at is not in the future", field="send_at", fix="POST …/send sends at once")
 
 
 def copy_message_id(inbox: Inbox, draft_id: str) -> str:

@@ -10,29 +10,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from gateway.core.context import Core
-from gateway.core.drafts.content import check_content, check_people, copy_message_id, draft_mime
-from gateway.core.drafts.files import file_id, files_of, new_attachments, store_files
-from gateway.core.drafts.folder import file_draft, remove_copies, remove_copy, require_copy
-from gateway.core.errors import Conflict, CoreError, Invalid
+from gateway.core.drafts.content import (
+    check_content,
+    check_people,
+    check_send_at,
+    copy_message_id,
+    draft_mime,
+)
+from gateway.core.drafts.files import new_attachments, store_files
+from gateway.core.drafts.folder import (
+    drop_copy,
+    drop_older_copies,
+    file_copy,
+    remove_copies,
+    remove_copy,
+)
+from gateway.core.drafts.labels import SCHEDULED, checked_labels
+from gateway.core.errors import Invalid
 from gateway.core.lookup import find_draft, find_inbox, require, require_own_test
 from gateway.core.mail.messages import get_messages
-from gateway.core.mail.relabel import check_labels, check_total
 from gateway.core.mail.server_copy import on_server
 from gateway.core.sending.reply import ReplyRequest, original_of, reply_request
 from gateway.mime.reply.reply import forward_subject
-from gateway.mime.types import Address, OutgoingAttachment
+from gateway.mime.types import OutgoingAttachment
 from gateway.records.drafts import Draft, DraftContent
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Tx
 from gateway.store.ids import derived_ulid, new_ulid, now_us
 from gateway.store.json_columns import dump
-from gateway.store.labels import SYSTEM
 from gateway.store.listing import Filter, Listing, Window
 from gateway.store.queries import drafts as queries
 from gateway.store.queries.drafts import (
@@ -41,12 +50,9 @@ from gateway.store.queries.drafts import (
     draft_with_client_id,
     empty_draft,
     remove_draft,
-    revise_draft,
 )
 from gateway.store.scope import Scope
 from mailserver.imap import Client
-
-SCHEDULED: Literal["scheduled"] = "scheduled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,24 +75,6 @@ class NewDraft:
     client_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DraftChange:
-    """What an edit replaces, adds and takes away; what is UNSET stays."""
-
-    to: Sequence[str] | UnsetType = UNSET
-    cc: Sequence[str] | UnsetType = UNSET
-    bcc: Sequence[str] | UnsetType = UNSET
-    reply_to: Sequence[str] | UnsetType = UNSET
-    subject: str | UnsetType | None = UNSET
-    text: str | UnsetType | None = UNSET
-    html: str | UnsetType | None = UNSET
-    send_at: int | UnsetType | None = UNSET
-    add_files: Sequence[OutgoingAttachment] = ()
-    remove_files: Sequence[str] = ()
-    add_labels: Sequence[str] = ()
-    remove_labels: Sequence[str] = ()
-
-
 async def create_draft(core: Core, scope: Scope, inbox_ref: str, new: NewDraft) -> Draft:
     """Make a draft; the same ``client_id`` again answers the draft there is. Raises Invalid, Unavailable …"""
     require(scope, "draft_create")
@@ -99,7 +87,7 @@ async def create_draft(core: Core, scope: Scope, inbox_ref: str, new: NewDraft) 
             return known
     content, original = await _content_of(core, scope, inbox, new)
     content = check_content(content, core.settings.limits.recipients)
-    labels = set(_draft_labels(new.labels, "labels"))
+    labels = set(checked_labels(new.labels, "labels"))
     if new.send_at is not None:
         check_send_at(new.send_at)
         labels.add(SCHEDULED)
@@ -110,7 +98,7 @@ async def create_draft(core: Core, scope: Scope, inbox_ref: str, new: NewDraft) 
             draft_id = named
     raw = await draft_mime(core.parser, inbox, draft_id, content, new.files, at)
     attachments = new_attachments(new.files)
-    validity, uid = await _file(core, inbox, draft_id, raw)
+    validity, uid = await file_copy(core, inbox, draft_id, raw)
     made = Draft(
         id=draft_id,
         organization_id=inbox.organization_id,
@@ -144,9 +132,9 @@ async def create_draft(core: Core, scope: Scope, inbox_ref: str, new: NewDraft) 
 
     draft = await core.store.write(write)
     if draft.copy != (validity, uid):
-        await _take_away(core, inbox, validity, uid)
+        await drop_copy(core, inbox, validity, uid)
     elif new.client_id is not None:
-        await _take_older_away(core, inbox, draft_id, uid)
+        await drop_older_copies(core, inbox, draft_id, uid)
     return draft
 
 
@@ -167,90 +155,6 @@ async def list_drafts(
         return queries.list_drafts(tx, scope, inbox, wanted, window)
 
     return await core.store.read(read)
-
-
-async def update_draft(
-    core: Core, scope: Scope, inbox_ref: str | None, draft_ref: str, change: DraftChange
-) -> Draft:
-    """Edit a draft. Raises NotFound, Invalid, Conflict (edited, sent or deleted at the same time), Unavailable."""
-    require(scope, "draft_update")
-    inbox, draft = await core.store.read(lambda tx: find_draft_and_inbox(tx, scope, inbox_ref, draft_ref))
-    require_own_test(scope, [draft], "draft")
-    await require_copy(core, inbox, draft)
-    content = check_content(_changed_content(draft.content, change), core.settings.limits.recipients)
-    send_at, status, test = draft.send_at, draft.send_status, draft.test
-    if not isinstance(change.send_at, UnsetType):
-        send_at, test = change.send_at, scope.test
-        if send_at is not None:
-            check_send_at(send_at)
-        status = SCHEDULED if send_at is not None else None
-    labels = labels_after(draft, change.add_labels, change.remove_labels)
-    if status == SCHEDULED:
-        labels.add(SCHEDULED)
-    gone = {one.lower().removeprefix("att_") for one in change.remove_files}
-    attachments = draft.attachments
-    if gone - {file_id(one) for one in attachments}:
-        raise Invalid("remove_attachments names no attachment of this draft", field="remove_attachments")
-    held = await files_of(core, inbox, draft)
-    kept = [
-        (attachment, file)
-        for attachment, file in zip(attachments, held, strict=True)
-        if file_id(attachment) not in gone
-    ]
-    files = [*(file for _, file in kept), *change.add_files]
-    if sum(len(one.content) for one in files) > core.settings.limits.attachment_bytes:
-        raise Invalid("the attachments are too large together", field="add_attachments")
-    attachments = [*(attachment for attachment, _ in kept), *new_attachments(change.add_files)]
-    at = max(now_us(), draft.updated_at + 1)
-    raw = await draft_mime(core.parser, inbox, draft.id, content, files, at)
-    validity, uid = await _file(core, inbox, draft.id, raw)
-    revised = msgspec.structs.replace(
-        draft,
-        content_json=content.json,
-        attachments_json=dump(attachments),
-        labels_json=dump(sorted(labels)),
-        send_at=send_at,
-        send_status=status,
-        test=test,
-        uid=uid,
-        uidvalidity=validity,
-        updated_at=at,
-    )
-
-    def write(tx: Tx) -> Draft:
-        if not revise_draft(tx, draft, revised):
-            raise Conflict("the draft was changed or sent at the same time", fix="read it again")
-        store_files(tx, draft.id, attachments, files)
-        return revised
-
-    try:
-        changed = await core.store.write(write)
-    except Conflict:
-        await _take_away(core, inbox, validity, uid)
-        raise
-    if draft.copy is not None and draft.uid != uid:
-        await _take_away(core, inbox, *draft.copy)
-    await _take_older_away(core, inbox, draft.id, uid)
-    return changed
-
-
-def _changed_content(content: DraftContent, change: DraftChange) -> DraftContent:
-    """The content after an edit. Raises Invalid for what is no address."""
-    return msgspec.structs.replace(
-        content,
-        to=_replaced(content.to, change.to, "to"),
-        cc=_replaced(content.cc, change.cc, "cc"),
-        bcc=_replaced(content.bcc, change.bcc, "bcc"),
-        reply_to=_replaced(content.reply_to, change.reply_to, "reply_to"),
-        subject=content.subject if isinstance(change.subject, UnsetType) else change.subject or "",
-        text=content.text if isinstance(change.text, UnsetType) else change.text,
-        html=content.html if isinstance(change.html, UnsetType) else change.html,
-        failure=content.failure if isinstance(change.send_at, UnsetType) else None,
-    )
-
-
-def _replaced(held: list[Address], given: Sequence[str] | UnsetType, field: str) -> list[Address]:
-    return held if isinstance(given, UnsetType) else check_people(given, field)
 
 
 async def delete_draft(core: Core, scope: Scope, inbox_ref: str | None, draft_ref: str) -> None:
@@ -275,29 +179,6 @@ def _expunge(client: Client, inbox: Inbox, draft: Draft) -> None:
     if draft.copy is not None:
         remove_copy(client, *draft.copy)
     remove_copies(client, copy_message_id(inbox, draft.id))
-
-
-def check_send_at(at: int) -> None:
-    """Raises Invalid for a time that has passed."""
-    if at <= now_us():
-        raise Invalid("send_at is not in the future", field="send_at", fix="POST …/send sends at once")
-
-
-def labels_after(draft: Draft, added: Sequence[str], removed: Sequence[str]) -> set[str]:
-    """The labels of a draft after a change, but ``scheduled``. Raises Invalid."""
-    before = draft.labels
-    labels = set(before) | set(_draft_labels(added, "add_labels"))
-    labels -= {*_draft_labels(removed, "remove_labels"), SCHEDULED}
-    check_total(labels, before, "add_labels")
-    return labels
-
-
-def _draft_labels(given: Sequence[str], where: str) -> list[str]:
-    labels = check_labels(given, where)
-    for number, label in enumerate(labels):
-        if label in SYSTEM or label.startswith("folder:"):
-            raise Invalid(f"the label {label!r} is not for drafts", field=f"{where}[{number}]")
-    return labels
 
 
 async def _content_of(
@@ -355,25 +236,3 @@ def find_draft_and_inbox(tx: Tx, scope: Scope, inbox_ref: str | None, draft_ref:
     inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
     draft = find_draft(tx, scope, inbox, draft_ref)
     return inbox or find_inbox(tx, scope, draft.inbox_id), draft
-
-
-async def _file(core: Core, inbox: Inbox, draft_id: str, raw: bytes) -> tuple[int, int]:
-    rfc = copy_message_id(inbox, draft_id)
-    return await on_server(core, inbox.address, lambda client: file_draft(client, raw, rfc))
-
-
-async def _take_older_away(core: Core, inbox: Inbox, draft_id: str, uid: int) -> None:
-    """Expunge copies of a draft that were filed before the one its row names; as ``_take_away``."""
-    older = partial(remove_copies, message_id=copy_message_id(inbox, draft_id), newest=uid)
-    try:
-        await on_server(core, inbox.address, older)
-    except CoreError:
-        pass
-
-
-async def _take_away(core: Core, inbox: Inbox, validity: int, uid: int) -> None:
-    """Expunge a copy that no row names; when that fails a person sees one copy too many, nothing is lost."""
-    try:
-        await on_server(core, inbox.address, lambda client: remove_copy(client, validity, uid))
-    except CoreError:
-        pass

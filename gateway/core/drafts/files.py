@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.core.context import Core
+from gateway.core.drafts.folder import drafts_folder
 from gateway.core.errors import NotFound
 from gateway.core.mail.attachments import Download
 from gateway.core.mail.server_copy import hold_for, on_server, piece, stream_of
@@ -23,8 +24,6 @@ from gateway.store.queries.drafts import (
 )
 from gateway.store.queries.inboxes import unscoped_inbox
 from mailserver.imap import Client
-
-DRAFTS = "Drafts"
 
 
 def new_attachments(files: Sequence[OutgoingAttachment]) -> list[Attachment]:
@@ -112,8 +111,6 @@ async def open_file(core: Core, draft_id: str, attachment_id: str) -> Download:
 
 
 async def _person_draft(core: Core, inbox: Inbox, draft: Draft) -> bytes:
-    from gateway.core.drafts.folder import drafts_folder
-
     def work(client: Client) -> bytes | None:
         opened = client.open(drafts_folder(client), readonly=True)
         if draft.uid is None or int(opened.get(b"UIDVALIDITY") or 0) != draft.uidvalidity:

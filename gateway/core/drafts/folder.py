@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from gateway.core.context import Core
-from gateway.core.errors import Conflict
+from gateway.core.drafts.content import copy_message_id
+from gateway.core.errors import Conflict, CoreError
 from gateway.core.mail.server_copy import folder_names, on_server
 from gateway.records.drafts import Draft
 from gateway.records.inboxes import Inbox
@@ -95,3 +97,26 @@ def _expunge(client: Client, uids: list[int]) -> None:
     if uids:
         client.add_flags(uids, [b"\\Deleted"], silent=True)
         client.uid_expunge(uids)
+
+
+async def file_copy(core: Core, inbox: Inbox, draft_id: str, raw: bytes) -> tuple[int, int]:
+    """File a draft in its Drafts folder; answers (uidvalidity, uid). Raises Unavailable."""
+    rfc = copy_message_id(inbox, draft_id)
+    return await on_server(core, inbox.address, lambda client: file_draft(client, raw, rfc))
+
+
+async def drop_older_copies(core: Core, inbox: Inbox, draft_id: str, uid: int) -> None:
+    """Expunge copies of a draft that were filed before the one its row names; as ``drop_copy``."""
+    older = partial(remove_copies, message_id=copy_message_id(inbox, draft_id), newest=uid)
+    try:
+        await on_server(core, inbox.address, older)
+    except CoreError:
+        pass
+
+
+async def drop_copy(core: Core, inbox: Inbox, validity: int, uid: int) -> None:
+    """Expunge a copy that no row names; when that fails a person sees one copy too many, nothing is lost."""
+    try:
+        await on_server(core, inbox.address, lambda client: remove_copy(client, validity, uid))
+    except CoreError:
+        pass

@@ -16,8 +16,9 @@ import msgspec
 
 from gateway.core.context import Core
 from gateway.core.drafts.content import copy_message_id
-from gateway.core.drafts.drafts import SCHEDULED, DraftChange, update_draft
+from gateway.core.drafts.edit import DraftChange, update_draft
 from gateway.core.drafts.folder import NotWhereFiled, count_copies
+from gateway.core.drafts.labels import SCHEDULED
 from gateway.core.drafts.send import send_draft, sweep
 from gateway.core.errors import CoreError, NotFound, TooMany, Unavailable
 from gateway.core.mail.server_copy import on_server

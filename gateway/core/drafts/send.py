@@ -7,9 +7,10 @@ from functools import partial
 from typing import TypedDict
 
 from gateway.core.context import Core
-from gateway.core.drafts.drafts import find_draft_and_inbox, labels_after, take_away
+from gateway.core.drafts.drafts import find_draft_and_inbox, take_away
 from gateway.core.drafts.files import files_of
 from gateway.core.drafts.folder import require_copy
+from gateway.core.drafts.labels import labels_after
 from gateway.core.errors import CoreError, NotFound
 from gateway.core.idempotency import Completion
 from gateway.core.lookup import require, require_own_test
