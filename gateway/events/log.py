@@ -1,8 +1,7 @@
 """Appending to the event log, inside the transaction of what happened.
 
-Dialect-free payloads (``payload_json``) hold a snapshot: ``{"message": {...}, "thread": {...}, "inbox": {...}}``
-for message.received*, ``{"message_ref": {...}, ...}`` for the rest (see ``payload``); a dialect renders them
-when it delivers, so a retry tells the same.
+An event's payload is the JSON of its type's facts (``records.event_types``), dialect-free; a dialect renders it when it
+delivers, so a retry tells the same.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from functools import partial
 
 from gateway.events.delivery_queue import enqueue, in_order
 from gateway.events.reach import may_carry
-from gateway.records.event_types import OPT_IN
+from gateway.records.event_types import EVENT_TYPES, OPT_IN
 from gateway.records.events import EventHead
 from gateway.records.webhooks import WebhookFilter
 from gateway.store.engine import Tx
@@ -70,8 +69,11 @@ class EventLog:
 
         ``subject`` names the fact (message ULID, recipient, attempt): the same (type, subject) is the same
         event, and appending it again does nothing and answers None. ``at``: when it happened, µs; it enters
-        the id, so pass a time that a rebuild finds again. ``payload``: or what makes it, called only for a new event.
+        the id, so pass a time that a rebuild finds again. ``payload``: the facts of the type, or what makes them,
+        called only for a new event. Raises LookupError for a type that is not registered.
         """
+        if type not in EVENT_TYPES:
+            raise LookupError(f"{type} is in no registry: add it to records.event_types")
         at = now_us() if at is None else at
         event_id = event_id_of(
             type, organization_id=organization_id, inbox_id=inbox_id, subject=subject, at=at

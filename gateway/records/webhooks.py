@@ -12,6 +12,10 @@ from gateway.records.ids import public_id
 DeliveryState = Literal["pending", "done", "failed"]
 
 
+_names = msgspec.json.Decoder(list[str]).decode
+_headers = msgspec.json.Decoder(dict[str, str]).decode
+
+
 class WebhookFilter(Record, frozen=True):
     """Which events a webhook wants. Times are microseconds since the epoch (UTC)."""
 
@@ -31,17 +35,17 @@ class WebhookFilter(Record, frozen=True):
     @property
     def event_types(self) -> list[str]:
         """The types it names; empty for all that its dialect sends by default."""
-        return msgspec.json.decode(self.event_types_json, type=list[str])
+        return [] if self.event_types_json == "[]" else _names(self.event_types_json)
 
     @property
     def inbox_ids(self) -> list[str]:
         """The inboxes it is narrowed to (ULIDs)."""
-        return msgspec.json.decode(self.inbox_ids_json, type=list[str])
+        return [] if self.inbox_ids_json == "[]" else _names(self.inbox_ids_json)
 
     @property
     def pod_ids(self) -> list[str]:
         """The pods it is narrowed to (ULIDs)."""
-        return msgspec.json.decode(self.pod_ids_json, type=list[str])
+        return [] if self.pod_ids_json == "[]" else _names(self.pod_ids_json)
 
     @property
     def public_id(self) -> str:
@@ -71,7 +75,7 @@ class Webhook(WebhookFilter, frozen=True):
     @property
     def headers(self) -> dict[str, str]:
         """Its owner's extra headers, which go with every post; their values are secrets."""
-        return msgspec.json.decode(self.headers_json.reveal() or "{}", type=dict[str, str])
+        return _headers(self.headers_json.reveal() or "{}")
 
 
 class AnsweringKey(Record, frozen=True):
@@ -88,8 +92,7 @@ class AnsweringKey(Record, frozen=True):
     @property
     def permissions(self) -> list[str] | None:
         """The names of what it is granted; None for all."""
-        text = self.permissions_json
-        return None if text is None else msgspec.json.decode(text, type=list[str])
+        return None if self.permissions_json is None else _names(self.permissions_json)
 
     @property
     def unrestricted(self) -> bool:

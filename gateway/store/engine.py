@@ -27,7 +27,7 @@ from gateway.records.base import Record
 from gateway.store import postgres, sqlite
 from gateway.store.database_url import sqlite_file
 from gateway.store.fast_reads import Glances
-from gateway.store.record_shape import shape_of
+from gateway.store.record_shape import Shape, shape_of
 from gateway.store.sealing import SEALED, Sealer, sealed_names
 
 T = TypeVar("T")
@@ -64,6 +64,15 @@ def _without_nul(value: object) -> object:
 @lru_cache(maxsize=2048)
 def _postgres_style(sql: str) -> str:
     return sql.replace("%", "%%").replace("?", "%s")
+
+
+@lru_cache(maxsize=64)
+def _beside(kinds: tuple[type[Record], ...]) -> tuple[str, list[tuple[Shape[Any], slice]]]:
+    """The columns of several kinds of records side by side, and which are whose."""
+    shapes = [shape_of(kind) for kind in kinds]
+    ends = list(accumulate(len(shape.names) for shape in shapes))
+    parts = [slice(start, end) for start, end in zip((0, *ends[:-1]), ends, strict=True)]
+    return ", ".join(shape.columns for shape in shapes), list(zip(shapes, parts, strict=True))
 
 
 class Sql:
@@ -173,13 +182,10 @@ class Sql:
 
         Of a table that a LEFT JOIN found nothing in, every field is None.
         """
-        shapes = [shape_of(kind) for kind in kinds]
-        columns = ", ".join(shape.columns for shape in shapes)
-        ends = list(accumulate(len(shape.names) for shape in shapes))
-        parts = list(zip(shapes, (0, *ends), ends, strict=False))
+        columns, parts = _beside(kinds)
         query = f"SELECT {columns} FROM {kinds[0].table} {rest}"  # noqa: S608
         return [
-            tuple(shape.make(row[start:end], self._sealer) for shape, start, end in parts)
+            tuple(shape.make(row[part], self._sealer) for shape, part in parts)
             for row in self._execute(query, args).fetchall()
         ]
 
