@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.domains.records import all_records, keys_of
+from gateway.core.domains.records import Keys, all_records, keys_of
 from gateway.doctor import checks_blocklists, checks_dns
 from gateway.doctor.context import Scene
+from gateway.records.domains import Domain
+from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries.aliases import put_alias
+from gateway.store.queries.domains import unscoped_domain
 from mailserver.dns.zone import rdata_of
 from tests.doctor.scenes import Zones, scene, told
 
@@ -20,12 +23,13 @@ pytestmark = pytest.mark.anyio
 async def publish(made: Scene, zones: Zones, domain: str = "shop.test") -> None:
     """Everything that the domain should have."""
 
-    def read(tx):  # type: ignore[no-untyped-def]
-        row = tx.row("SELECT * FROM domain WHERE name = ?", domain)
-        return row, keys_of(tx, made.settings, domain)
+    def read(tx: Tx) -> tuple[Domain, Keys]:
+        found = unscoped_domain(tx, domain)
+        assert found is not None
+        return found, keys_of(tx, made.settings, domain)
 
-    row, keys = await made.read(read)
-    for one in all_records(made.settings, row, keys, made.site):
+    found, keys = await made.read(read)
+    for one in all_records(made.settings, found, keys, made.site):
         if one.type == "CNAME":
             zones[(one.name, "A")] = ["192.0.2.10"]
         else:
