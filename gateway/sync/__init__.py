@@ -2,8 +2,8 @@
 
 ``engine`` takes hints (Dovecot's push, IDLE, the catch-up clock) and runs one pass at a time per inbox;
 ``fetch`` reads what changed from IMAP, in a pool thread; ``intake`` has a batch parsed and its attachments read
-(``extraction``; a pass that waits for a slow one lends its place: ``slots``); ``apply`` writes it, one transaction per
-batch with events and cursor; ``idle`` is the IDLE doorbell, on ``idle_connection``; ``own_sessions`` closes ours
+(``extraction``; a pass that waits for a slow one lends its slot: ``pass_slots``); ``apply`` writes it, one transaction
+per batch with events and cursor; ``idle`` is the IDLE doorbell, on ``idle_connection``; ``own_sessions`` closes ours
 before the mail server ends a mailbox's sessions; ``rebuild`` makes every derived row anew.
 
 A hint may be lost, doubled or early. The cursor per folder (UIDVALIDITY, UIDNEXT, HIGHESTMODSEQ) is written
