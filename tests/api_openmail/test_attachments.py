@@ -17,6 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from gateway.core import signed_links
 from gateway.datadir import secret_of
+from gateway.store.sql import sql
 from tests.api_openmail.calls import call
 from tests.api_openmail.household import Household
 from tests.api_openmail.post import Post, word
@@ -252,6 +253,22 @@ def test_text(post: Post) -> None:
         assert refused.json()["error"] == "no_attachment_text"
         assert refused.json()["extractionMethod"] == reason
         assert one["filename"] in refused.json()["message"]
+
+
+def test_what_was_not_read_on_arrival_is_read_when_it_is_asked_for(
+    post: Post, gateway: GatewayProcess
+) -> None:
+    message = arrive(post, post.inbox(), INVOICE)
+    key, ulid = post.organization.api_key, message["id"].removeprefix("msg_")
+    forget = "DELETE FROM attachment_text WHERE message_id = ?"
+    gateway.database(lambda tx: sql(tx).run(forget, ulid))  # as of mail that came while it was off
+    url = message["attachments"][0]["url"]
+    answer = fetch(f"{url}/text", key)
+    assert (answer.status_code, answer.json()["text"]) == (200, "Invoice 4711")
+    kept = gateway.database(
+        lambda tx: sql(tx).value("SELECT text FROM attachment_text WHERE message_id = ?", ulid)
+    )
+    assert kept == "Invoice 4711"
 
 
 def test_what_is_not_there(post: Post) -> None:

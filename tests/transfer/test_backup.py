@@ -224,6 +224,20 @@ def test_a_database_elsewhere_comes_back_to_where_the_settings_say(tmp_path: Pat
         assert not (other.data / "secret").exists()
 
 
+def test_the_settings_file_comes_back_where_there_is_none(gateway: GatewayProcess, tmp_path: Path) -> None:
+    said = "[limits]\ninboxes = 77\n"
+    (gateway.data / "postern.toml").write_text(said)
+    try:
+        made = answer(gateway, "backup", str(tmp_path / "b"), "--verify")
+    finally:
+        (gateway.data / "postern.toml").unlink()
+    with empty_place(tmp_path) as other:
+        answer(other, "restore", made["backup"])
+        assert (other.data / "postern.toml").read_text() == said
+        shown = other.postern("config")
+        assert "77" in shown.stdout, shown.stderr
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 def test_nothing_but_the_target_is_written(tmp_path: Path) -> None:
     """As the systemd unit runs it: the data directory cannot be written, and the gateway need not run."""
