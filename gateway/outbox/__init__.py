@@ -6,18 +6,23 @@ in a commit together with the events that tell of it. A crash between the two, o
 ``attempting``: towards our own mail server it is then looked up, and stays so until it can be; towards a foreign
 one the attempt is repeated with the same Message-ID. An outcome that the database cannot take is kept until it can.
 
-=================  =====================================================================================
-``queue``          the rows: enqueue, claim (leased), put back; plain functions inside a transaction
-``record``         outcomes: recipient states, the message's status, events, what happens next
-``undelivered``    the log line of each delivery that failed
-``schedule``       how long until the next try, and when to give up
-``lanes``          who may transmit now: destinations do not wait for one another
-``hand_over``      a return path for each recipient, and one transaction or several
-``doubt``          no recorded outcome: did our mail server take it?
-``engine``         the loop that ties these together (class ``Outbox``)
-``submissions``    what people hand in with their mail clients
-``bounce``         delivery status notifications (RFC 3464) for people
-``reports``        delivery and feedback reports that come back
-``sweep``          forgetting settled rows
-=================  =====================================================================================
+======================  ================================================================================
+``queue``               return paths and their tokens; putting a message into the outbox
+``record``              outcomes: recipient states, the message's status, events, what happens next
+``undelivered``         the log line of each delivery that failed
+``schedule``            how long until the next try, and when to give up
+``destination_limits``  who may transmit now: destinations do not wait for one another
+``hand_over``           a return path for each recipient, and one transaction or several
+``recovery``            no recorded outcome: did our mail server take it?
+``engine``              the loop that ties these together (class ``Outbox``)
+``submissions``         what people hand in with their mail clients
+``by_hand``             what an operator does to a message that waits
+``bounce``              delivery status notifications (RFC 3464) for people
+``reports``             delivery and feedback reports that come back
+``age``                 how long the outbox is behind
+``retention``           forgetting settled rows
+======================  ================================================================================
+
+The statements are in ``store.queries.outbox``, those that claim (with a lease) and give back in
+``store.queries.outbox_claims``.
 """
