@@ -29,9 +29,11 @@ import httpx
 import pytest
 
 from gateway.core.accounts.keys import new_key, new_secret
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries.keys import add_key
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from mailserver.process import below
 from tests.databases import database_url, on_postgres
 from tests.ports import keep_ports
@@ -202,8 +204,8 @@ class GatewayProcess:
         pod = {"id": new_ulid(), "organization_id": organization["id"], "name": "Default", "is_default": 1}
 
         def write(tx: Tx) -> None:
-            tx.insert("organization", organization)
-            tx.insert("pod", pod | {"created_at": now, "updated_at": now})
+            sql(tx).insert("organization", organization)
+            sql(tx).insert("pod", pod | {"created_at": now, "updated_at": now})
             add_key(tx, new_key(key, str(organization["id"]), name="test"))
 
         self.database(write)

@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from gateway.backup.records import BackupError
-from gateway.store.engine import NotUnique, Store, Tx
+from gateway.store.engine import NotUnique, Store
 from gateway.store.migrate import migrate
 from gateway.store.models import KEPT
 from gateway.store.sqlite_copy import EMPTY, rows_of_copy
 from gateway.store.table_fill import DoesNotFit, continue_numbers, fill_table, has_rows
+from gateway.store.transaction import Tx
 
 TABLES = tuple(model._meta.table_name for model in KEPT if model._meta.table_name not in EMPTY)
 

@@ -16,9 +16,9 @@ from gateway.backup.records import BackupError
 from gateway.core.context import Core
 from gateway.fsync import sync_file
 from gateway.store.database_url import sqlite_file
-from gateway.store.engine import Tx
 from gateway.store.queries.inboxes import unscoped_inboxes
 from gateway.store.queries.outbox import unscoped_doubt_waiting
+from gateway.store.transaction import Tx
 from gateway.transfer.all_mailboxes import at_once
 from gateway.transfer.append import Appender, Refusal, Report
 from gateway.transfer.maildir_read import folders_of, read_maildir

@@ -25,8 +25,9 @@ from gateway.core.accounts.keys import find_key
 from gateway.core.domains.domains import find_domain
 from gateway.core.errors import Forbidden
 from gateway.core.lookup import find_inbox, find_pod, find_thread, require
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 TestKeys = Literal["any", "own", "none"]
 """What a sandbox key may do. ``any``: as a live key does, because nothing live changes (it reads, or what it makes is

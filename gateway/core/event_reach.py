@@ -5,10 +5,10 @@ from __future__ import annotations
 from gateway.core.errors import NotFound
 from gateway.events.reach import permissions_of
 from gateway.records.events import EventHead
-from gateway.store.engine import Tx
 from gateway.store.ids import parse_id
 from gateway.store.queries.events import event_head
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 
 def may_hear(scope: Scope, event: EventHead) -> bool:

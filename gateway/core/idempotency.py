@@ -17,7 +17,6 @@ from gateway.core.context import Core
 from gateway.core.errors import Conflict, Invalid, Unavailable
 from gateway.core.sent import Sent
 from gateway.records.idempotency import KeyedRequest
-from gateway.store.engine import Tx
 from gateway.store.ids import derived_ulid, now_us
 from gateway.store.leases import living_processes
 from gateway.store.queries.idempotency import (
@@ -28,6 +27,7 @@ from gateway.store.queries.idempotency import (
     remove_keyed_request,
     retake_claim,
 )
+from gateway.store.transaction import Tx
 
 T = TypeVar("T")
 

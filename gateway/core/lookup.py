@@ -15,7 +15,6 @@ from gateway.records.accounts import Pod
 from gateway.records.drafts import Draft
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Message, Thread
-from gateway.store.engine import Tx
 from gateway.store.ids import number_in, parse_id
 from gateway.store.queries.drafts import shown_draft
 from gateway.store.queries.inboxes import (
@@ -35,6 +34,7 @@ from gateway.store.queries.pods import pod_with_client_id, pod_with_id
 from gateway.store.queries.threads import has_visible_message, numbered_thread, organization_thread
 from gateway.store.scope import Scope
 from gateway.store.threads import ref_of
+from gateway.store.transaction import Tx
 
 MAX_CLIENT_ID = 256
 _MAX_REF = 2000

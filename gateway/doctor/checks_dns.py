@@ -11,10 +11,10 @@ from gateway.doctor.context import Scene
 from gateway.doctor.finding import Finding, fail, ok, warn
 from gateway.doctor.run_checks import well
 from gateway.records.domains import Domain
-from gateway.store.engine import Tx
 from gateway.store.queries.aliases import unscoped_alias
 from gateway.store.queries.domains import unscoped_domains
 from gateway.store.queries.inboxes import unscoped_inbox_at
+from gateway.store.transaction import Tx
 from mailserver.addresses import fold_domain
 from mailserver.dns import Record
 from mailserver.dns.advice import fix_of

@@ -15,7 +15,8 @@ import aiohttp
 from gateway.core.domains.records import hostname_of
 from gateway.service import container
 from gateway.settings import Settings
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
+from gateway.store.transaction import Tx
 from mailserver.dns import Checker, Site
 from mailserver.machine import gateway_host
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from gateway.doctor.context import Scene
 from gateway.doctor.finding import Finding
 from gateway.doctor.run_checks import Report
-from gateway.store.engine import Tx
 from gateway.store.queries.aliases import unscoped_alias_table
 from gateway.store.queries.inboxes import unscoped_inbox_at
+from gateway.store.transaction import Tx
 from mailserver.addresses import fold_domain
 from mailserver.smtp_client import Pool, Recipient, Target, Timeouts, Transaction, deliver
 

@@ -33,7 +33,7 @@ from gateway.records.events import Event
 from gateway.records.ids import public_id
 from gateway.records.webhooks import Webhook
 from gateway.settings import Settings
-from gateway.store.engine import Store, StoreDown, Tx
+from gateway.store.engine import Store, StoreDown
 from gateway.store.ids import now_us
 from gateway.store.leases import DUTIES, Leases, LocalLeases, Share
 from gateway.store.queries.deliveries import (
@@ -47,6 +47,7 @@ from gateway.store.queries.deliveries import (
     unscoped_promote_heads,
 )
 from gateway.store.queries.events import unscoped_sweep_events
+from gateway.store.transaction import Tx
 from gateway.store.wake_event import Bell
 
 log = logging.getLogger("postern.webhooks")

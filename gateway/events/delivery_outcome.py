@@ -20,7 +20,6 @@ from gateway.events.dialect_format import Wire
 from gateway.events.schedule import WAITS, Outcome
 from gateway.net.client import Answer
 from gateway.settings import Webhooks
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.deliveries import (
     Pending,
@@ -36,6 +35,7 @@ from gateway.store.queries.deliveries import (
     suspend_pending,
 )
 from gateway.store.queries.webhooks import change_webhook, last_success, note_failure, note_success
+from gateway.store.transaction import Tx
 
 log = logging.getLogger("postern.webhooks")
 

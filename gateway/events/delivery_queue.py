@@ -16,7 +16,6 @@ What comes for a webhook that the gateway switched off waits behind, without a h
 
 from __future__ import annotations
 
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.deliveries import (
     Pending,
@@ -30,6 +29,7 @@ from gateway.store.queries.deliveries import (
     promote_head,
     remove_delivery,
 )
+from gateway.store.transaction import Tx
 
 _EARLY_AFTER = 60_000_000
 """µs since a head's last try, before it may be tried early; times the setting ``webhooks.retry_scale``."""

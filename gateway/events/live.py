@@ -24,9 +24,10 @@ from functools import partial
 
 from gateway.events.log import EventLog
 from gateway.records.events import Event, EventHead
-from gateway.store.engine import Store, StoreDown, Tx
+from gateway.store.engine import Store, StoreDown
 from gateway.store.json_columns import dump
 from gateway.store.queries.events import unscoped_event_heads, unscoped_events, unscoped_newest_seq
+from gateway.store.transaction import Tx
 from gateway.store.wake_event import Bell
 
 log = logging.getLogger("postern.live")

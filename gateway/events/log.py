@@ -16,12 +16,12 @@ from gateway.events.reach import may_carry
 from gateway.records.event_types import EVENT_TYPES, OPT_IN
 from gateway.records.events import EventHead
 from gateway.records.webhooks import WebhookFilter
-from gateway.store.engine import Tx
 from gateway.store.ids import derived_ulid, now_us
 from gateway.store.json_columns import dump
 from gateway.store.queries.events import add_event, unscoped_has_event
 from gateway.store.queries.inboxes import unscoped_inbox_addresses
 from gateway.store.queries.webhooks import filters_of_event
+from gateway.store.transaction import Tx
 from gateway.store.wakeups import LocalWakeups, Wakeups
 
 log = logging.getLogger("postern.events")

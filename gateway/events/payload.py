@@ -22,11 +22,11 @@ from gateway.records.event_types import (
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import NO_TEXT, Mail, Thread
 from gateway.store.attachment_text import read_attachments
-from gateway.store.engine import Tx
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.queries.labels import labels_of_threads
 from gateway.store.queries.messages import texts_of_messages, unscoped_mail, unscoped_message_item
 from gateway.store.queries.threads import unscoped_thread
+from gateway.store.transaction import Tx
 
 MAX_BODY = 1_000_000
 """Above this many characters text and html are left out of the snapshot (AgentMail caps payloads at 1 MB)."""

@@ -14,7 +14,6 @@ from gateway.records.accounts import ApiKey
 from gateway.records.event_types import EVENT_TYPES
 from gateway.records.events import EventHead
 from gateway.records.webhooks import AnsweringKey, Delivery, WebhookFilter
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.deliveries import drop_pending, pending_of_key
 from gateway.store.queries.webhooks import (
@@ -23,6 +22,7 @@ from gateway.store.queries.webhooks import (
     filters_of_key,
     hand_to_organization,
 )
+from gateway.store.transaction import Tx
 
 ENDED = "the API key that made it was revoked"
 """Why a webhook was switched off with its key."""

@@ -16,9 +16,9 @@ from gateway.mcp.toolbox import Call
 from gateway.records.drafts import Draft
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Thread
-from gateway.store.engine import Tx
 from gateway.store.queries.inboxes import inboxes_in_reach
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 _NAMED = 10
 

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from gateway.outbox.queue import enqueue
-from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries.outbox import mime_of
 from gateway.store.queries.outbox_claims import Job
+from gateway.store.transaction import Tx
 from mailserver.base import RecipientReply
 
 _MAX_HEAD = 16 * 1024

@@ -14,11 +14,11 @@ from gateway.events.log import EventLog
 from gateway.outbox.bounce import Failed, bounce_person
 from gateway.outbox.record import Teller, refresh_status
 from gateway.records.outbox import OutboxEntry, OutboxRecipient
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries import outbox
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.outbox_claims import job_of
+from gateway.store.transaction import Tx
 from mailserver.base import RecipientReply
 
 BY_OPERATOR = "given up by the operator of this server"

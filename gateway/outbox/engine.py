@@ -23,11 +23,12 @@ from gateway.outbox.recovery import FOUND, look_up
 from gateway.outbox.retention import sweep
 from gateway.settings import Limits, Settings
 from gateway.smarthost.profiles import profile_of, relay_headers
-from gateway.store.engine import Store, StoreDown, Tx
+from gateway.store.engine import Store, StoreDown
 from gateway.store.ids import now_us
 from gateway.store.leases import Leases, LocalLeases
 from gateway.store.queries import outbox_claims as claims
 from gateway.store.queries.outbox_claims import Job, Recipient
+from gateway.store.transaction import Tx
 from gateway.store.wake_event import Bell
 from mailserver.base import (
     Envelope,

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from gateway.records.outbox import OutboxEntry
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.outbox import FAR, NewRecipient, add_entry, mime_of, remove_entry
 from gateway.store.queries.outbox_claims import Job, is_ours
+from gateway.store.transaction import Tx
 
 MAX_LOCAL_PART = 64  # RFC 5321 §4.5.3.1.1
 _TOKEN_CHARS = 16

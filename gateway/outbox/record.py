@@ -27,7 +27,6 @@ from gateway.records.outbox import RecipientState
 from gateway.records.suppressions import SuppressionType
 from gateway.store import sent_aliases
 from gateway.store.arrival_time import event_time
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.index import status_of
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
@@ -41,6 +40,7 @@ from gateway.store.suppressions import (
     suppress,
     type_of_feedback,
 )
+from gateway.store.transaction import Tx
 from mailserver.base import Hop, RecipientReply
 
 _MAX_TEXT = 1000

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 from imapclient.exceptions import IMAPClientError
 
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.queries.aliases import alias_targets, unscoped_alias
 from gateway.store.queries.inboxes import unscoped_inbox_at
 from gateway.store.queries.outbox_claims import Job, Recipient
 from gateway.store.queries.sent_messages import unscoped_has_received
 from gateway.store.threads import ref_of
+from gateway.store.transaction import Tx
 from mailserver.addresses import split_recipient
 from mailserver.base import Envelope, Hop, MailServer, MailServerDown, MailServerError, RecipientReply
 from mailserver.imap import Client, ImapPool, UnsafeValue

@@ -24,13 +24,13 @@ from gateway.outbox.undelivered import after_failure, note_undelivered, one_line
 from gateway.records.inboxes import Inbox
 from gateway.records.outbox import OutboxRecipient
 from gateway.store import sent_aliases
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us, own_message_ulid
 from gateway.store.queries import outbox
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.outbox import RecipientReply, SentMessage
 from gateway.store.queries.sent_messages import set_complained
 from gateway.store.suppressions import type_of_feedback
+from gateway.store.transaction import Tx
 
 _LMTP = re.compile(r"from \S+ (?:\(\[[^\]\s]*\]\) )?by \S+ with LMTP ")
 _OURS = re.compile(r"by \S+ \(Postfix\) id \S+; ")

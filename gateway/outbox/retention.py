@@ -4,11 +4,11 @@ counts of daily limits with their day, who registered after the hour that counts
 from __future__ import annotations
 
 from gateway.store import daily_counts
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.idempotency import unscoped_forget_requests
 from gateway.store.queries.outbox import unscoped_forget_settled
 from gateway.store.queries.registrations import unscoped_forget_registrations_outside
+from gateway.store.transaction import Tx
 
 DAY_US = 86_400_000_000
 _HOUR_US = 3_600_000_000

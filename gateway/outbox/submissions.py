@@ -19,12 +19,12 @@ from gateway.outbox.queue import enqueue, token_of
 from gateway.records.inboxes import Inbox
 from gateway.store.allow_block_lists import verdict
 from gateway.store.dkim_keys import active_key
-from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries.aliases import may_send_as
 from gateway.store.queries.inboxes import touch_inbox, unscoped_inbox_at
 from gateway.store.queries.reputation import suspension_of
 from gateway.store.suppressions import suppressed
+from gateway.store.transaction import Tx
 from mailserver.base import MailServerError, Submission
 
 _PLAIN_ID = re.compile(r"<[!-;=?-~]{1,200}>")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-from gateway.store.engine import Tx
 from gateway.store.suppressions import is_hard_bounce
+from gateway.store.transaction import Tx
 
 log = logging.getLogger("postern.outbox")
 

@@ -14,10 +14,11 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 
 from gateway.service.notify import Manager
-from gateway.store.engine import Store, StoreDown, Tx
+from gateway.store.engine import Store, StoreDown
 from gateway.store.queries.inboxes import unscoped_inbox_total
 from gateway.store.queries.outbox import unscoped_waiting_count
 from gateway.store.queries.totals import database_answers
+from gateway.store.transaction import Tx
 
 log = logging.getLogger("postern.service")
 

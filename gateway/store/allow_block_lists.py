@@ -15,8 +15,8 @@ from typing import Literal
 
 from gateway.records.inboxes import Inbox
 from gateway.records.lists import ListRule
-from gateway.store.engine import Tx
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
 

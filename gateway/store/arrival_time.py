@@ -9,9 +9,9 @@ is kept as a record, so that a rebuild and a restored backup list it there again
 from __future__ import annotations
 
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Tx
 from gateway.store.ids import ulid_time_us
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 _SECOND_US = 1_000_000
 _STEP_US = 1_000  # the dialects show milliseconds

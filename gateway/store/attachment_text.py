@@ -13,8 +13,8 @@ import msgspec
 from gateway.extract.types import Extracted
 from gateway.mime.types import Attachment
 from gateway.records.mail import AttachmentText, MessageItem, ReadAttachment
-from gateway.store.engine import Tx
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 _MANY = 500
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 What = Literal["sends", "cold", "inboxes"]
 

@@ -13,8 +13,9 @@ import time
 from contextlib import closing
 
 from gateway.store.database_url import sqlite_file
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 _PAGES = 500
 """Pages one merge step writes: other writers wait some ten milliseconds."""

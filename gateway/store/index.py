@@ -21,7 +21,6 @@ from gateway.records.mail import MessageStatus
 from gateway.store import labels as labelling
 from gateway.store import message_columns, reread, threads
 from gateway.store.arrival_time import place_in_time, time_kept
-from gateway.store.engine import Tx
 from gateway.store.ids import (
     ULID_TIME,
     derived_ulid,
@@ -44,6 +43,7 @@ from gateway.store.queries.locations import (
 )
 from gateway.store.queries.outbox import all_recipients
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 _COPYS_OWN = ("\\deleted", "\\draft", "\\recent")
 """Flags that say something of one copy, and nothing of the message."""

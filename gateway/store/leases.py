@@ -25,9 +25,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
-from gateway.store.engine import Row, Store, StoreDown, Tx
+from gateway.store.engine import Store, StoreDown
 from gateway.store.ids import new_ulid
-from gateway.store.sql import sql
+from gateway.store.sql import Row, sql
+from gateway.store.transaction import Tx
 from gateway.store.wakeups import Wakeups
 from mailserver.process import exists
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from gateway.records.base import Record
-from gateway.store.engine import Row, Tx
 from gateway.store.labels import HIDDEN
+from gateway.store.sql import Row, sql
+from gateway.store.transaction import Tx
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -85,9 +86,9 @@ def page(
     ``lead``: what they are ordered by first, with a trailing comma; not for keyset paging.
     """
     table = kind.table
-    total = int(tx.value(f"SELECT count(*) FROM {table} WHERE {where}", *args))  # noqa: S608
+    total = int(sql(tx).value(f"SELECT count(*) FROM {table} WHERE {where}", *args))  # noqa: S608
     more, values, order = keyset(window, column, id_column)
-    found = tx.all(
+    found = sql(tx).all(
         kind,
         f"WHERE {where}{more} ORDER BY {lead}{order} LIMIT ? OFFSET ?",
         *args,

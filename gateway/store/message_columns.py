@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from gateway.mime.types import ParsedMessage
 from gateway.store import search
-from gateway.store.engine import Row, Tx
 from gateway.store.json_columns import dump
 from gateway.store.people import people_json
+from gateway.store.sql import Row
+from gateway.store.transaction import Tx
 
 SEARCHED_CHARS = 100_000
 

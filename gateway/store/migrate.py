@@ -13,9 +13,10 @@ from playhouse.migrations import Runner
 from playhouse.pool import MaxConnectionsExceeded
 
 from gateway import __version__
-from gateway.store.engine import Store, StoreDown, Tx
+from gateway.store.engine import Store, StoreDown
 from gateway.store.seal_rows import seal_rows
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 _DIRECTORY = Path(__file__).parent / "migrations"
 LEVELS = "schema_migration"

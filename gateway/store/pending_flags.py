@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.records.mail import FlagsOwed
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.locations import change_flags
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True)

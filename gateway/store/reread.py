@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from gateway.mime.types import ParsedMessage
 from gateway.store import message_columns, threads
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 _FIRST_US, _LONGEST_US = 300_000_000, 86_400_000_000
 

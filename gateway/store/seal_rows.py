@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.sealing import PREFIX, SEALED
-from gateway.store.sql import sql
+from gateway.store.sql import Sql, sql
+from gateway.store.transaction import Tx
 
 _BATCH = 500
 
@@ -17,7 +18,7 @@ def seal_rows(store: Store) -> int:
     if sealer is None:
         return 0
     with db.atomic():
-        tx = Tx(db, sealer)
+        tx = Tx(Sql(db, sealer))
         _check(tx)
         done = {table: _seal_table(tx, table, columns) for table, columns in SEALED.items()}
     if store.postgres:

@@ -1,7 +1,7 @@
 """Secrets that the gateway has to use itself are encrypted in the database, under the key in ``DATA/secret``.
 
-Which columns: ``SEALED``. :class:`gateway.store.engine.Tx` seals them when they are written and opens them when they
-are read, so no statement can forget it; who reads the file or a dump of the database without the key sees nothing.
+Which columns: ``SEALED``. ``store.sql`` seals them when they are written and opens them when they are read,
+so no statement can forget it; who reads the file or a dump of the database without the key sees nothing.
 Each column has a key of its own (Fernet: AES-128-CBC with HMAC-SHA256; HKDF, RFC 5869), so a value that is copied
 into another column does not open.
 """

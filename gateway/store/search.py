@@ -12,9 +12,9 @@ from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple, get_args
 
 from gateway.records.mail import MessageItem
-from gateway.store.engine import Tx
 from gateway.store.like import containing
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 MAX_QUERY = 1000
 COUNTED = 5_000

@@ -10,10 +10,10 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.outbox import SentMessage
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 _SES = re.compile(r"\b([0-9a-f]{16}-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[0-9]{6})\b")
 _SES_HOST = re.compile(r"email-smtp(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")

@@ -13,11 +13,11 @@ import msgspec
 
 from gateway.mime.addresses import normalise
 from gateway.records.suppressions import Suppression, SuppressionType
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.listing import Listing, Window, page
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 TYPES: tuple[SuppressionType, ...] = get_args(SuppressionType)  # the graver the later
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.store.engine import Tx
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 _TEXT = ("char", "text", "json", "clob")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import peewee
 
-from gateway.store.engine import Tx
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 
 class DoesNotFit(Exception):

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import addresses, sender_of
 from gateway.store import sent_aliases
-from gateway.store.engine import Tx
 from gateway.store.ids import derived_ulid, number_of
 from gateway.store.json_columns import dump
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 MAX_REFERENCES = 100
 
@@ -53,7 +53,7 @@ def find_or_make(
     marks = ", ".join("?" * len(wanted))
     known = {
         row["ref"]: row["thread_id"]
-        for row in tx.rows(
+        for row in sql(tx).rows(
             f"SELECT ref, thread_id FROM thread_ref WHERE inbox_id = ? AND ref IN ({marks})",  # noqa: S608
             inbox.id,
             *wanted,
@@ -62,13 +62,13 @@ def find_or_make(
     thread = next((known[ref] for ref in wanted if ref in known), None)
     if thread is None:
         root = ref_of((refs or replies or [own])[0])
-        generation = tx.value(
+        generation = sql(tx).value(
             "SELECT generation FROM thread_tombstone WHERE inbox_id = ? AND root = ?", inbox.id, root
         )
         identity = ["thread", inbox.id, root] + ([str(generation)] if generation else [])
         # the time part is fixed: the same root must give the same id whichever mail arrives first
         thread = derived_ulid(inbox.created_at, *identity)
-        tx.insert(
+        sql(tx).insert(
             "thread",
             {
                 "id": thread,
@@ -90,7 +90,7 @@ def find_or_make(
         )
     for ref in wanted:
         if ref not in known:
-            tx.insert("thread_ref", {"inbox_id": inbox.id, "ref": ref, "thread_id": thread}, ignore=True)
+            sql(tx).insert("thread_ref", {"inbox_id": inbox.id, "ref": ref, "thread_id": thread}, ignore=True)
     return str(thread)
 
 
@@ -107,7 +107,7 @@ def keep_in(tx: Tx, inbox_id: str, message_id: str, thread_id: str) -> None:
 def refresh(tx: Tx, thread_id: str, now: int) -> bool:
     """Recompute a thread's summary from its messages; removes it when none is left (answers False)."""
     tx.lock(f"thread/{thread_id}")  # who changed it meanwhile has refreshed it without what we changed
-    sums = tx.row(
+    sums = sql(tx).row(
         "SELECT count(*) AS n, coalesce(sum(size), 0) AS size, "
         "max(CASE WHEN direction = 'inbound' THEN timestamp END) AS received_at, "
         "max(CASE WHEN direction = 'outbound' THEN timestamp END) AS sent_at, "
@@ -117,17 +117,17 @@ def refresh(tx: Tx, thread_id: str, now: int) -> bool:
         thread_id,
     )
     if not sums or not sums["n"]:
-        tx.run("DELETE FROM thread_ref WHERE thread_id = ?", thread_id)
-        tx.run("DELETE FROM thread WHERE id = ?", thread_id)
+        sql(tx).run("DELETE FROM thread_ref WHERE thread_id = ?", thread_id)
+        sql(tx).run("DELETE FROM thread WHERE id = ?", thread_id)
         return False
-    newest = tx.rows(
+    newest = sql(tx).rows(
         "SELECT id, seq, subject, preview, timestamp, from_json, to_json, cc_json FROM message "  # noqa: S608
         f"WHERE thread_id = ? ORDER BY timestamp DESC, seq DESC LIMIT {_MAX_PEOPLE}",
         thread_id,
     )
     last, first = newest[0], newest[-1]
     if sums["n"] > len(newest):
-        first = tx.rows(
+        first = sql(tx).rows(
             "SELECT subject FROM message WHERE thread_id = ? ORDER BY timestamp, seq LIMIT 1", thread_id
         )[0]
     senders: dict[str, None] = {}
@@ -137,7 +137,7 @@ def refresh(tx: Tx, thread_id: str, now: int) -> bool:
             senders.setdefault(str(sender))
         for one in addresses(row["to_json"]) + addresses(row["cc_json"]):
             recipients.setdefault(one.email)
-    tx.update(
+    sql(tx).update(
         "thread",
         "id",
         thread_id,
@@ -164,12 +164,12 @@ def refresh(tx: Tx, thread_id: str, now: int) -> bool:
 
 def bury(tx: Tx, inbox_id: str, thread_id: str) -> None:
     """Remember that a thread was deleted, so that later mail naming it makes a new one."""
-    root = tx.value("SELECT root FROM thread WHERE id = ?", thread_id)
+    root = sql(tx).value("SELECT root FROM thread WHERE id = ?", thread_id)
     if root is not None:
-        tx.run(
+        sql(tx).run(
             "INSERT INTO thread_tombstone (inbox_id, root, generation) VALUES (?, ?, 1) "
             "ON CONFLICT (inbox_id, root) DO UPDATE SET generation = thread_tombstone.generation + 1",
             inbox_id,
             root,
         )
-    tx.run("DELETE FROM thread_ref WHERE thread_id = ?", thread_id)
+    sql(tx).run("DELETE FROM thread_ref WHERE thread_id = ?", thread_id)

@@ -14,7 +14,6 @@ from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
 from gateway.store.arrival_time import event_time
 from gateway.store.attachment_text import save_texts
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries import folders
 from gateway.store.queries.inboxes import is_inbox_running
@@ -29,6 +28,7 @@ from gateway.store.queries.locations import (
 )
 from gateway.store.queries.mailbox_index import threads_of_messages
 from gateway.store.queries.outbox import is_being_sent
+from gateway.store.transaction import Tx
 from gateway.sync.extraction import Texts
 from gateway.sync.fetch import Cursor, Delta, FolderState, Found
 from gateway.sync.news import is_news, was_announced

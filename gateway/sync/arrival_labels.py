@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from gateway.mime.types import ParsedMessage
 from gateway.records.inboxes import Inbox
 from gateway.store.allow_block_lists import verdict
-from gateway.store.engine import Tx
+from gateway.store.transaction import Tx
 
 
 def arrival_labels(tx: Tx, inbox: Inbox, parsed: Sequence[ParsedMessage]) -> list[Iterable[str]]:

@@ -14,7 +14,8 @@ from functools import partial
 from gateway.mime.types import ParsedMessage
 from gateway.mime.workers.parser_pool import ParserPool
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
+from gateway.store.transaction import Tx
 from gateway.sync import fetch
 from gateway.sync.apply import Copy, DraftSink
 from gateway.sync.pass_slots import PassImap

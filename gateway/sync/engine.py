@@ -19,11 +19,12 @@ from gateway.mime.workers.parser_pool import ParserPool
 from gateway.records.folders import FolderRole
 from gateway.records.inboxes import Inbox
 from gateway.settings import Limits, Settings
-from gateway.store.engine import Store, StoreDown, Tx
+from gateway.store.engine import Store, StoreDown
 from gateway.store.ids import now_us
 from gateway.store.leases import LeaseLost, Share
 from gateway.store.queries.inboxes import unscoped_busiest_addresses, unscoped_running_inbox_at
 from gateway.store.queries.mailbox_index import messages_without_location
+from gateway.store.transaction import Tx
 from gateway.sync import apply, fetch, pending_flags, reread
 from gateway.sync.drafts import settle_drafts
 from gateway.sync.fetch import Cursor, Delta

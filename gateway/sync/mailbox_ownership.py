@@ -12,8 +12,9 @@ from typing import TypeVar
 
 import msgspec
 
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.leases import Leases, LocalLeases, Share, share_of
+from gateway.store.transaction import Tx
 from gateway.store.wakeups import LocalWakeups, Wakeups
 from mailserver.base import Hint
 

@@ -23,11 +23,11 @@ from __future__ import annotations
 from gateway.mime.types import ParsedMessage
 from gateway.records.event_types import RECEIVED_TYPES
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Tx
 from gateway.store.index import Indexed
 from gateway.store.labels import IMPORTED
 from gateway.store.queries.aliases import unscoped_alias
 from gateway.store.queries.events import message_has_event
+from gateway.store.transaction import Tx
 from gateway.sync.fetch import Found
 from mailserver.addresses import split_recipient
 

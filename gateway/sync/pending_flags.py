@@ -13,8 +13,9 @@ from functools import partial
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.pending_flags import OwedCopy, owed_copies, settle
+from gateway.store.transaction import Tx
 from gateway.sync.fetch import flag_words
 from gateway.sync.pass_slots import PassImap
 from mailserver.base import MailServerError

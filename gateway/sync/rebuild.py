@@ -24,7 +24,7 @@ from gateway.mime.workers.parser_pool import ParserPool
 from gateway.records.inboxes import Inbox
 from gateway.settings import Events
 from gateway.store import threads
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.ids import now_us
 from gateway.store.index import index_sandbox
 from gateway.store.queries.inboxes import unscoped_inboxes
@@ -37,6 +37,7 @@ from gateway.store.queries.mailbox_index import (
     sandbox_send_ids,
 )
 from gateway.store.queries.outbox import mime_of
+from gateway.store.transaction import Tx
 from gateway.sync import apply, fetch
 from gateway.sync.extraction import Texts, read_attachments
 from gateway.sync.fetch import Cursor, FolderState, Found

@@ -13,7 +13,8 @@ from gateway.mime.workers.parser_pool import ParserPool
 from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 from gateway.store import reread
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
+from gateway.store.transaction import Tx
 from gateway.sync.fetch import fetch_uids
 from gateway.sync.pass_slots import PassImap
 from mailserver.base import MailServerError

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import idna
 
-from gateway.store.engine import Tx
 from gateway.store.queries import erasure
 from gateway.store.queries.drafts import unscoped_drafts_like
+from gateway.store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.store.engine import Tx
 from gateway.store.queries import erasure
+from gateway.store.transaction import Tx
 from gateway.transfer.erase_find import Person
 
 

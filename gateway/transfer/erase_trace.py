@@ -6,8 +6,8 @@ import os
 import re
 from pathlib import Path
 
-from gateway.store.engine import Tx
 from gateway.store.table_catalog import text_columns, texts_like
+from gateway.store.transaction import Tx
 from gateway.transfer.erase_find import Person
 
 _CHUNK = 1 << 20

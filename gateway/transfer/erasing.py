@@ -20,7 +20,6 @@ from gateway.core.errors import Conflict, CoreError, Invalid, NotFound, Unavaila
 from gateway.core.inboxes import inboxes
 from gateway.core.mail.delete import delete_messages
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Tx
 from gateway.store.erase import erase_deleted
 from gateway.store.ids import parse_id
 from gateway.store.queries.domains import domain_names_of
@@ -29,6 +28,7 @@ from gateway.store.queries.inboxes import unscoped_inbox_at, unscoped_inboxes_of
 from gateway.store.queries.mailbox_index import indexed_message_count, indexed_messages
 from gateway.store.queries.organizations import unscoped_first_organization_id, unscoped_organization_ids
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 from gateway.transfer import erase_find, erase_rows, erase_trace
 from gateway.transfer.erase_find import Found, Person
 

@@ -14,7 +14,7 @@ from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 from gateway.records.lists import ListEntry
 from gateway.records.webhooks import Webhook
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.json_columns import load
 from gateway.store.queries.domains import domains_of
 from gateway.store.queries.drafts import draft_file_contents, drafts_after
@@ -25,6 +25,7 @@ from gateway.store.queries.organizations import unscoped_organization
 from gateway.store.queries.pods import pods_of
 from gateway.store.queries.webhooks import webhooks_of_organization
 from gateway.store.suppressions import all_suppressions
+from gateway.store.transaction import Tx
 
 VERSION = 1
 _PAGE = 500

@@ -32,8 +32,9 @@ def fill(database: Path, address: str, count: int) -> float:
     """Index ``count`` messages in one inbox; answers messages a second."""
     from gateway.mime.parse import parse
     from gateway.store import index, threads
-    from gateway.store.engine import Store, Tx
+    from gateway.store.engine import Store
     from gateway.store.ids import derived_ulid
+    from gateway.store.transaction import Tx
 
     parsed = parse(mail(address, "template"))
     store = Store(f"sqlite:{database}")

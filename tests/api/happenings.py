@@ -15,9 +15,10 @@ from gateway.outbox.record import Teller
 from gateway.records.events import Event
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
-from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.queries.events import unscoped_events
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from tests.api_mail.shelf import Shelf
 
 
@@ -36,14 +37,14 @@ def add_key(shelf: Shelf, key: str, **columns: Any) -> str:
         "updated_at": now,
         **columns,
     }
-    shelf.store.write_now(lambda tx: tx.insert("api_key", row))
+    shelf.store.write_now(lambda tx: sql(tx).insert("api_key", row))
     return ulid
 
 
 def add_pod(shelf: Shelf) -> str:
     ulid, now = new_ulid(), now_us()
     row = {"id": ulid, "organization_id": shelf.organization, "created_at": now, "updated_at": now}
-    shelf.store.write_now(lambda tx: tx.insert("pod", row))
+    shelf.store.write_now(lambda tx: sql(tx).insert("pod", row))
     return ulid
 
 
@@ -74,7 +75,7 @@ def tell(shelf: Shelf, events: EventLog, inbox: Inbox, message_id: str) -> None:
 
     def write(tx: Tx) -> None:
         recipient = {"outbox_id": message_id, "address": "ann@far.example", "role": "to", "state": "sent"}
-        tx.insert("outbox_recipient", {**recipient, "attempts": 0, "updated_at": 1})
+        sql(tx).insert("outbox_recipient", {**recipient, "attempts": 0, "updated_at": 1})
         teller = Teller(tx, events, inbox, message_id)
         teller.sent()
         teller.delivered("ann@far.example", now_us())
@@ -133,5 +134,5 @@ def small_event(
 
 def event_rows(shelf: Shelf) -> dict[str, Event]:
     """The log by event type."""
-    ids = shelf.store.read_now(lambda tx: [row["id"] for row in tx.rows("SELECT id FROM event")])
+    ids = shelf.store.read_now(lambda tx: [row["id"] for row in sql(tx).rows("SELECT id FROM event")])
     return {event.type: event for event in shelf.store.read_now(lambda tx: unscoped_events(tx, ids))}

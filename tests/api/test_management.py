@@ -13,6 +13,7 @@ import pytest
 
 from gateway.core.inboxes import inboxes
 from gateway.store.ids import now_us
+from gateway.store.sql import sql
 from tests.api.rig import Rig, rig
 from tests.servers import NameServer
 
@@ -183,7 +184,7 @@ async def test_deletion_leaves_nothing(house: Rig) -> None:
     assert (await house.api.delete(f"{V0}/inboxes/{ref}")).status_code == 204
     for table in ("api_key", "webhook", "list_entry", "event", "delivery", "folder", "message", "row_total"):
         count = await house.core.store.read(
-            lambda tx, table=table: tx.value(f"SELECT count(*) FROM {table} WHERE inbox_id = ?", ulid)
+            lambda tx, table=table: sql(tx).value(f"SELECT count(*) FROM {table} WHERE inbox_id = ?", ulid)
         )
         assert count == 0, table
 
@@ -193,8 +194,8 @@ async def test_a_crash_in_a_creation_or_deletion_is_finished(house: Rig) -> None
     await house.core.mail.remove_mailbox(half["email"])
 
     def crash(tx: Any) -> None:
-        tx.run("UPDATE inbox SET status = 'creating' WHERE id = ?", half["inbox_id"][4:])
-        tx.run("UPDATE inbox SET status = 'deleting' WHERE id = ?", gone["inbox_id"][4:])
+        sql(tx).run("UPDATE inbox SET status = 'creating' WHERE id = ?", half["inbox_id"][4:])
+        sql(tx).run("UPDATE inbox SET status = 'deleting' WHERE id = ?", gone["inbox_id"][4:])
 
     await house.core.store.write(crash)
     assert (await house.api.get(f"{V0}/inboxes/{gone['inbox_id']}")).status_code == 404
@@ -310,7 +311,7 @@ async def test_webhook_life(house: Rig) -> None:
     turned = (await house.api.post(f"{path}/rotate-secret")).json()
     assert turned["secret"] != made["secret"]
     row = await house.core.store.read(
-        lambda tx: tx.row("SELECT * FROM webhook WHERE id = ?", made["webhook_id"][3:])
+        lambda tx: sql(tx).row("SELECT * FROM webhook WHERE id = ?", made["webhook_id"][3:])
     )
     assert row is not None
     assert row["old_secret"] == made["secret"]
@@ -364,7 +365,7 @@ async def test_replay_queues_each_event_once(house: Rig) -> None:
         answer = await house.api.post(f"{path}/replay", json=body)
         assert answer.json() == {"count": 1}, (answer.text, since)
     rows = await house.core.store.read(
-        lambda tx: tx.rows("SELECT state FROM delivery WHERE webhook_id = ?", hook["webhook_id"][3:])
+        lambda tx: sql(tx).rows("SELECT state FROM delivery WHERE webhook_id = ?", hook["webhook_id"][3:])
     )
     assert [row["state"] for row in rows] == ["pending"]
     assert (await house.api.post(f"{path}/replay", json={"failed": True})).json() == {"count": 0}
@@ -421,7 +422,7 @@ async def test_an_expired_key_is_refused(house: Rig) -> None:
         await house.api.post(f"{V0}/api-keys", json={"name": "soon", "expires_at": "2999-01-01T00:00:00Z"})
     ).json()
     await house.core.store.write(
-        lambda tx: tx.run("UPDATE api_key SET expires_at = 1 WHERE id = ?", soon["key_id"][4:])
+        lambda tx: sql(tx).run("UPDATE api_key SET expires_at = 1 WHERE id = ?", soon["key_id"][4:])
     )
     async with house.as_key(soon["key"]) as late:
         assert (await late.get(f"{V0}/inboxes")).status_code == 401

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.inboxes import inboxes
+from gateway.store.sql import sql
 from tests.api.rig import Rig
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +25,7 @@ async def test_an_inbox_whose_making_was_cut_short_rings_when_it_is_finished(hou
     await house.api.post("/api/v0/inboxes", json={"username": "cut"})
     assert await house.core.inbox_bell.wait(20)
     await house.core.store.write(
-        lambda tx: tx.run("UPDATE inbox SET status = 'creating' WHERE username = 'cut'")
+        lambda tx: sql(tx).run("UPDATE inbox SET status = 'creating' WHERE username = 'cut'")
     )
     await inboxes.finish_deletions(house.core)
     assert await house.core.inbox_bell.wait(20)

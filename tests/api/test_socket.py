@@ -28,6 +28,7 @@ from gateway.events.live import MAX_WAITING, OVERLAP, Happened, Stream
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.store.ids import new_ulid
+from gateway.store.sql import sql
 from tests.api.happenings import add_key, add_pod, domain_verified, received, small_event
 from tests.api_mail.shelf import Shelf, mail
 from tests.databases import on_postgres
@@ -387,12 +388,12 @@ async def test_a_number_given_out_again_is_heard(place: Place) -> None:
         assert await subjects(socket, 1) == ["goes away"]
 
         def swap() -> tuple[int, int]:
-            top = place.shelf.store.read_now(lambda tx: tx.value("SELECT max(seq) FROM event"))
+            top = place.shelf.store.read_now(lambda tx: sql(tx).value("SELECT max(seq) FROM event"))
             place.shelf.store.write_now(
-                lambda tx: tx.run("DELETE FROM event WHERE id = ?", lost.removeprefix("evt_"))
+                lambda tx: sql(tx).run("DELETE FROM event WHERE id = ?", lost.removeprefix("evt_"))
             )
             place.happen("in its place")
-            return top, place.shelf.store.read_now(lambda tx: tx.value("SELECT max(seq) FROM event"))
+            return top, place.shelf.store.read_now(lambda tx: sql(tx).value("SELECT max(seq) FROM event"))
 
         before, after = swap()
         assert before == after
@@ -408,12 +409,12 @@ async def test_a_number_committed_late_is_heard_once(place: Place) -> None:
         assert await subjects(socket, 3) == ["0", "1", "2"]
 
         def late(tx: Any) -> None:
-            tx.run("UPDATE event SET seq = seq + 1 WHERE seq = (SELECT max(seq) FROM event)")
-            row = tx.row("SELECT * FROM event ORDER BY seq DESC LIMIT 1")
+            sql(tx).run("UPDATE event SET seq = seq + 1 WHERE seq = (SELECT max(seq) FROM event)")
+            (row,) = sql(tx).rows("SELECT * FROM event ORDER BY seq DESC LIMIT 1")
             facts = row["payload_json"].replace('"2"', '"late"')
-            tx.insert("event", {**row, "seq": row["seq"] - 1, "id": new_ulid(), "payload_json": facts})
+            sql(tx).insert("event", {**row, "seq": row["seq"] - 1, "id": new_ulid(), "payload_json": facts})
             if tx.postgres:  # the number moved to was not drawn
-                tx.value("SELECT nextval(pg_get_serial_sequence('event', 'seq'))")
+                sql(tx).value("SELECT nextval(pg_get_serial_sequence('event', 'seq'))")
             tx.after_commit.append(place.core.events.ring)
 
         place.shelf.store.write_now(late)
@@ -431,7 +432,7 @@ async def test_a_revoked_key_ends_its_sockets_within_five_seconds(place: Place) 
         await subscribe(socket)
         await subscribe(stays)
         # by another process: no memory of this one is emptied
-        place.shelf.store.write_now(lambda tx: tx.run("DELETE FROM api_key WHERE id = ?", place.key_id))
+        place.shelf.store.write_now(lambda tx: sql(tx).run("DELETE FROM api_key WHERE id = ?", place.key_id))
         assert await closed(socket, within=5.0) == 4401
         place.happen("x")
         assert await subjects(stays, 1) == ["x"]
@@ -444,7 +445,7 @@ async def test_a_key_that_loses_a_permission_hears_less(
     async with place.connect() as socket:
         await subscribe(socket)
         place.shelf.store.write_now(
-            lambda tx: tx.update("api_key", "id", place.key_id, {"permissions_json": '["domain_read"]'})
+            lambda tx: sql(tx).update("api_key", "id", place.key_id, {"permissions_json": '["domain_read"]'})
         )
         place.core.keys.forget()
         await asyncio.sleep(0.4)
@@ -514,7 +515,9 @@ async def test_a_deleted_inbox_is_silent_though_events_wait(
     first = place.happen("first")
     place.happen("waits")
     # the events are still there while the deletion is under way
-    place.shelf.store.write_now(lambda tx: tx.update("inbox", "id", place.box.id, {"status": "deleting"}))
+    place.shelf.store.write_now(
+        lambda tx: sql(tx).update("inbox", "id", place.box.id, {"status": "deleting"})
+    )
     other = place.shelf.inbox("second@postern.test")
     async with place.connect() as socket:
         await subscribe(socket, last_event_id=first)

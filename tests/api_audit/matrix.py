@@ -14,7 +14,8 @@ from urllib.parse import quote
 import httpx
 
 from gateway.core.access import EVERY_KIND, Access
-from gateway.store.engine import Tx
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from tests.e2e.world import deliver, letter, until
 from tests.gateway_process import GatewayProcess, Organization
 
@@ -146,7 +147,7 @@ class Home:
             return {
                 table: sorted(
                     json.dumps({k: v for k, v in row.items() if k not in _MOVES_BY_ITSELF}, default=str)
-                    for row in tx.rows(f"SELECT * FROM {table}")
+                    for row in sql(tx).rows(f"SELECT * FROM {table}")
                 )
                 for table in (*KEPT, *MORE)
             }

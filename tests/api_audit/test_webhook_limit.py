@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.store.sql import sql
 from tests.gateway_process import GatewayProcess, running_gateway
 
 HOOK = "http://127.0.0.1:9099/hook"
@@ -46,7 +47,7 @@ class Caller:
     def webhooks(self) -> int:
         organization = self.organization.id.removeprefix("org_")
         count = "SELECT count(*) FROM webhook WHERE organization_id = ? AND url <> ''"
-        return int(self.gateway.database(lambda tx: tx.value(count, organization)))
+        return int(self.gateway.database(lambda tx: sql(tx).value(count, organization)))
 
 
 @pytest.mark.parametrize(("dialect", "status"), [("agentmail", 403), ("mailboxkit", 403), ("openmail", 422)])

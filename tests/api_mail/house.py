@@ -29,6 +29,7 @@ from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
+from gateway.store.sql import sql
 from gateway.store.wake_event import Bell
 from gateway.sync.engine import Sync
 from mailserver.base import Hint
@@ -64,7 +65,7 @@ class House:
             "created_at": now,
             "updated_at": now,
         }
-        await self.core.store.write(lambda tx: tx.insert("inbox", row))
+        await self.core.store.write(lambda tx: sql(tx).insert("inbox", row))
         found = await self.core.store.read(lambda tx: unscoped_inbox(tx, ulid))
         assert found is not None
         self.inboxes[address] = found
@@ -160,9 +161,9 @@ async def house(tmp_path: Path, **overrides: Any) -> AsyncIterator[House]:
                 "created_at": 0,
                 "updated_at": 0,
             }
-            await store.write(lambda tx, row=row: tx.insert("api_key", row))
+            await store.write(lambda tx, row=row: sql(tx).insert("api_key", row))
             org = {"id": one, "name": "Org", "created_at": 0, "updated_at": 0}
-            await store.write(lambda tx, org=org: tx.insert("organization", org))
+            await store.write(lambda tx, org=org: sql(tx).insert("organization", org))
         sync = Sync(store, server, imap, parser, core.events, MailboxDrafts(store), settings)
         outbox = Outbox(store, server, imap, core.events, settings, core.outbox_bell, core.secret)
         for engine in (outbox, sync):

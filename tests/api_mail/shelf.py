@@ -16,12 +16,14 @@ from gateway.mime.parse import parse
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.store import index
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
 from gateway.store.queries.folders import add_unread_folder, folder_named
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from gateway.store.wake_event import Bell
 from tests.databases import database_url
 
@@ -87,7 +89,7 @@ class Shelf:
             "created_at": BASE,
             "updated_at": BASE,
         }
-        self.store.write_now(lambda tx: tx.insert("inbox", row))
+        self.store.write_now(lambda tx: sql(tx).insert("inbox", row))
         for role, name in (("inbox", "INBOX"), ("junk", "Junk"), ("sent", "Sent")):
             self.store.write_now(
                 partial(add_unread_folder, inbox_id=ulid, name=name, role=role, uidvalidity=1)

@@ -14,11 +14,12 @@ from gateway.core.mail.search import search_messages, search_threads
 from gateway.core.mail.threads import get_thread, list_threads
 from gateway.records.mail import ListedMessage, ListedThread
 from gateway.store import index, threads
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.listing import Filter, Listing, Window
 from gateway.store.scope import Scope
 from gateway.store.search import Order
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from tests.api_mail.shelf import BASE, Shelf, mail
 
 pytestmark = pytest.mark.anyio
@@ -93,7 +94,7 @@ async def test_ids_in_every_form_and_the_newest_of_one_message_id(shelf: Shelf) 
     new = shelf.put(inbox, mail(1, message_id=odd, text="new"), at=BASE + 5_000_000)
     assert old.message_id != new.message_id
     number = shelf.store.read_now(
-        lambda tx: tx.value("SELECT number FROM message WHERE id = ?", new.message_id)
+        lambda tx: sql(tx).value("SELECT number FROM message WHERE id = ?", new.message_id)
     )
     forms = [
         new.message_id,
@@ -220,7 +221,7 @@ async def test_totals_follow_hiding_deleting_and_whole_inboxes(shelf: Shelf) -> 
     core = shelf.core()
     assert (await list_messages(core, shelf.scope, inbox.id, ALL, Window())).total == 3
     assert (await list_threads(core, shelf.scope, inbox.id, ALL, Window())).total == 3
-    shelf.store.write_now(lambda tx: [tx.run(f"DELETE FROM {one}") for one in ("message", "thread")])
+    shelf.store.write_now(lambda tx: [sql(tx).run(f"DELETE FROM {one}") for one in ("message", "thread")])
     assert (await list_messages(core, shelf.scope, inbox.id, ALL, Window())).total == 0
 
 

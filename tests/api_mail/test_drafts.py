@@ -53,7 +53,7 @@ def later(seconds: float) -> str:
 async def their_time_comes(home: House) -> None:
     """What is scheduled is due now."""
     due = "UPDATE draft SET send_at = ? WHERE send_status = 'scheduled'"
-    await home.core.store.write(lambda tx: tx.run(due, now_us()))
+    await home.core.store.write(lambda tx: sql(tx).run(due, now_us()))
 
 
 async def test_a_draft_stands_in_the_mailbox_and_follows_edits(home: House) -> None:
@@ -290,12 +290,12 @@ async def test_a_kill_leaves_a_draft_due_or_sent(home: House) -> None:
     second = (await home.api.post(DRAFTS, json={"to": FRIEND, "subject": "B"})).json()
 
     def crash(tx: Any) -> None:
-        tx.run(
+        sql(tx).run(
             "UPDATE draft SET send_status = 'sending', send_at = ? WHERE id = ?",
             now_us(),
             first["draft_id"][4:],
         )
-        tx.run("UPDATE draft SET send_status = 'sent' WHERE id = ?", second["draft_id"][4:])
+        sql(tx).run("UPDATE draft SET send_status = 'sent' WHERE id = ?", second["draft_id"][4:])
 
     await home.core.store.write(crash)
     assert (await home.api.get(f"{DRAFTS}/{second['draft_id']}")).status_code == 404
@@ -303,7 +303,7 @@ async def test_a_kill_leaves_a_draft_due_or_sent(home: House) -> None:
     await engine.start()
 
     async def look() -> object:
-        rows = await home.core.store.read(lambda tx: tx.value("SELECT count(*) FROM draft"))
+        rows = await home.core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM draft"))
         return rows == 0 and await in_folder(home) == []
 
     await home.until(look)
@@ -332,19 +332,19 @@ async def test_a_pass_that_had_read_a_draft_does_not_bring_it_back(home: House, 
     assert (await home.api.get(one)).status_code == 404
     engine = DraftScheduler(home.core, grace=0)
     await engine.pass_once()
-    assert await home.core.store.read(lambda tx: tx.value("SELECT count(*) FROM draft")) == 0
+    assert await home.core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM draft")) == 0
 
 
 async def test_a_draft_put_away_keeps_nothing_but_its_name_and_frees_its_client_id(home: House) -> None:
     new = {"to": FRIEND, "subject": "zebra", "text": "zebra", "labels": ["zebra"], "client_id": "one"}
     first = (await home.api.post(DRAFTS, json=new)).json()
     await home.api.delete(f"{DRAFTS}/{first['draft_id']}")
-    rows = await home.core.store.read(lambda tx: tx.rows("SELECT * FROM draft"))
+    rows = await home.core.store.read(lambda tx: sql(tx).rows("SELECT * FROM draft"))
     assert [row["id"] for row in rows] == [first["draft_id"][4:]]
     assert "zebra" not in str(rows)
     second = (await home.api.post(DRAFTS, json=new)).json()
     assert second["draft_id"] != first["draft_id"]
     await DraftScheduler(home.core).pass_once()
-    assert await home.core.store.read(lambda tx: tx.value("SELECT count(*) FROM draft")) == 2
+    assert await home.core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM draft")) == 2
     await DraftScheduler(home.core, grace=0).pass_once()
-    assert await home.core.store.read(lambda tx: tx.value("SELECT count(*) FROM draft")) == 1
+    assert await home.core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM draft")) == 1

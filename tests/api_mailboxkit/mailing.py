@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from gateway.store.sql import sql
 from tests.api_mailboxkit.calls import answer, call, client
 from tests.e2e.world import deliver, letter, until
 from tests.gateway_process import GatewayProcess, Organization
@@ -104,11 +105,11 @@ def receive(
     return next(one for one in rows if one["message_id"] == wanted)
 
 
-def change(gateway: GatewayProcess, sql: str, *args: object) -> int:
+def change(gateway: GatewayProcess, query: str, *args: object) -> int:
     """Change the gateway's database, as passing time would; answers the rows touched."""
-    return gateway.database(lambda tx: tx.run(sql, *args))
+    return gateway.database(lambda tx: sql(tx).run(query, *args))
 
 
-def looked_up(gateway: GatewayProcess, sql: str, *args: object) -> Any:
+def looked_up(gateway: GatewayProcess, query: str, *args: object) -> Any:
     """One value of the gateway's database."""
-    return gateway.database(lambda tx: tx.value(sql, *args))
+    return gateway.database(lambda tx: sql(tx).value(query, *args))

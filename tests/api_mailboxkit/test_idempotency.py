@@ -11,6 +11,7 @@ import pytest
 
 from gateway.core.sealed import Unreadable, seal, unseal
 from gateway.store.ids import now_us
+from gateway.store.sql import sql
 from tests.api_mailboxkit.calls import answer, call, made
 from tests.gateway_process import GatewayProcess, Organization
 
@@ -33,9 +34,9 @@ def same(first: httpx.Response, *others: httpx.Response) -> None:
         assert one.headers["content-type"] == first.headers["content-type"]
 
 
-def change(gateway: GatewayProcess, sql: str, *args: object) -> None:
+def change(gateway: GatewayProcess, query: str, *args: object) -> None:
     """Change rows of the running gateway's database, as time or a crash would."""
-    assert gateway.database(lambda tx: tx.run(sql, *args)) == 1
+    assert gateway.database(lambda tx: sql(tx).run(query, *args)) == 1
 
 
 def crashed(gateway: GatewayProcess) -> None:

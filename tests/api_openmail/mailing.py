@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from gateway.store.sql import sql
 from tests.api_openmail.calls import client
 from tests.gateway_process import GatewayProcess, Organization
 
@@ -50,6 +51,6 @@ def told(answer: httpx.Response) -> dict[str, int]:
     }
 
 
-def change(gateway: GatewayProcess, sql: str, *args: object) -> int:
+def change(gateway: GatewayProcess, query: str, *args: object) -> int:
     """Change the gateway's database, as passing time would; answers the rows touched."""
-    return gateway.database(lambda tx: tx.run(sql, *args))
+    return gateway.database(lambda tx: sql(tx).run(query, *args))

@@ -21,6 +21,7 @@ from gateway.configuration import load_settings
 from gateway.core.context import Core
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
+from gateway.store.sql import sql
 from tests.api.happenings import add_key, received, small_event
 from tests.api_mail.shelf import Shelf, mail
 from tests.http_server import served
@@ -49,7 +50,7 @@ class Place:
         raw = mail(self._count, subject=subject, text=text, message_id=f"<{self._count}@far.example>")
         message = received(self.shelf, self.core.events, inbox or self.box, raw)
         found = self.shelf.store.read_now(
-            lambda tx: tx.value("SELECT id FROM event WHERE message_id = ?", message)
+            lambda tx: sql(tx).value("SELECT id FROM event WHERE message_id = ?", message)
         )
         return f"evt_{found}"
 

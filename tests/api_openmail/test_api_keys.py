@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.store.sql import sql
 from tests.api_openmail.calls import call, client
 from tests.e2e.world import until
 from tests.gateway_process import GatewayProcess, Organization
@@ -128,7 +129,7 @@ def test_an_inbox_whose_pod_is_gone_gets_no_key(gateway: GatewayProcess, organiz
     pod = call(organization, "POST", "pods", {})
     inbox = call(organization, "POST", "inboxes", {"podId": pod["id"]})
     # nothing of ours does this
-    gateway.database(lambda tx: tx.run("DELETE FROM pod WHERE id = ?", pod["id"][4:]))
+    gateway.database(lambda tx: sql(tx).run("DELETE FROM pod WHERE id = ?", pod["id"][4:]))
     refused = call(organization, "POST", f"inboxes/{inbox['id']}/api-keys", {}, status=409)
     assert refused["error"] == "inbox_has_no_pod"
     call(organization, "DELETE", f"inboxes/{inbox['id']}", status=204)

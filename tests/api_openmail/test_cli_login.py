@@ -12,6 +12,7 @@ import pytest
 
 from gateway.core.accounts import cli_login
 from gateway.core.errors import NotFound
+from gateway.store.sql import sql
 from tests.api.rig import rig
 from tests.api_openmail.calls import call
 from tests.gateway_process import GatewayProcess, Organization
@@ -101,7 +102,7 @@ async def test_one_address_displaces_only_its_own_requests(
 
         async def waiting(condition: str = "1 = 1") -> int:
             query = f"SELECT count(*) FROM cli_login WHERE {condition}"
-            return int(await core.store.read(lambda tx: tx.value(query)))
+            return int(await core.store.read(lambda tx: sql(tx).value(query)))
 
         assert await waiting("network = '2001:db8:1:2::/64'") == cli_login.MAX_OF_NETWORK
         for begun in (someone, newcomer):
@@ -123,13 +124,13 @@ async def test_requests_expire(tmp_path: Path) -> None:
     async with rig(tmp_path) as house:
         core = house.core
         first = await cli_login.start(core, None, "somewhere")
-        await core.store.write(lambda tx: tx.run("UPDATE cli_login SET expires_at = 1"))
+        await core.store.write(lambda tx: sql(tx).run("UPDATE cli_login SET expires_at = 1"))
         with pytest.raises(NotFound):
             await cli_login.approve(core, house.scope, first.user_code)
         with pytest.raises(NotFound):
             await cli_login.fetch(core, first.request_id)
         again = await cli_login.start(core, None, "somewhere")
-        assert await core.store.read(lambda tx: tx.value("SELECT count(*) FROM cli_login")) == 1
+        assert await core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM cli_login")) == 1
         narrow = replace(house.scope, permissions=frozenset({"api_key_create", "inbox_read"}))
         await cli_login.approve(core, narrow, again.user_code)
         key = await cli_login.fetch(core, again.request_id)

@@ -16,8 +16,8 @@ from gateway.core.mail.read_state import mark_thread, note_answered
 from gateway.core.mail.relabel import Change, change_labels
 from gateway.core.sending.thread_reply import ThreadReply, reply_in_thread
 from gateway.store import index
-from gateway.store.engine import Row
 from gateway.store.pending_flags import owe
+from gateway.store.sql import Row, sql
 from gateway.sync.engine import Sync
 from gateway.sync.rebuild import rebuild
 from mailserver.base import Endpoint, ImapLogin
@@ -48,8 +48,8 @@ async def thread_of_two(home: House) -> Row:
     return rows[0]
 
 
-async def rows_of(home: House, sql: str, *args: object) -> list[Row]:
-    return await home.core.store.read(lambda tx: tx.rows(sql, *args))
+async def rows_of(home: House, query: str, *args: object) -> list[Row]:
+    return await home.core.store.read(lambda tx: sql(tx).rows(query, *args))
 
 
 async def unread(home: House, thread: Row) -> int:

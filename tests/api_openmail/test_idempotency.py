@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gateway.store.sql import sql
 from tests.api_openmail.calls import call
 from tests.api_openmail.post import Post
 from tests.gateway_process import running_gateway
@@ -93,7 +94,7 @@ def test_b2_a_send_in_the_sandbox_stands_for_no_real_one(post: Post) -> None:
     ours, theirs, key = post.inbox(), post.inbox(), fresh()
     token = post.call("POST", f"inboxes/{ours['id']}/api-keys", {})
     bare = token["id"].rpartition("_")[2]
-    post.gateway.database(lambda tx: tx.run("UPDATE api_key SET test = 1 WHERE id = ?", bare))
+    post.gateway.database(lambda tx: sql(tx).run("UPDATE api_key SET test = 1 WHERE id = ?", bare))
     path, headers = f"inboxes/{ours['id']}/send", {"Idempotency-Key": key}
     tried = post.call("POST", path, body(theirs), key=token["token"], headers=headers)
     assert tried["status"] == "sent"
@@ -144,7 +145,7 @@ def test_b2_after_24_hours_the_key_is_new(post: Post) -> None:
     key = fresh()
     first = post.send(ours, body(theirs), key)
     aged = post.gateway.database(
-        lambda tx: tx.run(
+        lambda tx: sql(tx).run(
             "UPDATE idempotency SET created_at = created_at - ? WHERE realm LIKE ?",
             86_401 * 1_000_000,
             f"%{post.organization.id.rpartition('_')[2]}%",
@@ -166,7 +167,7 @@ def test_b2_the_key_comes_before_rate_limits_and_a_429_is_not_remembered(tmp_pat
         error = post.call("POST", path, body(theirs), headers={"Idempotency-Key": refused}, status=429)
         assert error["error"] == "rate_limit_exceeded"
         assert post.send(ours, body(theirs), key) == first
-        gateway.database(lambda tx: tx.run("UPDATE outbox SET created_at = created_at - 61000000"))
+        gateway.database(lambda tx: sql(tx).run("UPDATE outbox SET created_at = created_at - 61000000"))
         later = call(post.organization, "POST", path, body(theirs), headers={"Idempotency-Key": refused})
         assert later["messageId"] != first["messageId"]
         assert post.total(ours) == 2

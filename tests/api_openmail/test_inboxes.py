@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gateway.store.sql import sql
 from tests.api_openmail.calls import call, client
 from tests.e2e.world import deliver, letter, until
 from tests.gateway_process import GatewayProcess, Organization
@@ -25,7 +26,7 @@ def word() -> str:
 
 def change(gateway: GatewayProcess, statement: str, *values: Any) -> None:
     """Change a row of the gateway's database."""
-    assert gateway.database(lambda tx: tx.run(statement, *values))
+    assert gateway.database(lambda tx: sql(tx).run(statement, *values))
 
 
 def verified(gateway: GatewayProcess, organization: Organization, where: str = "") -> str:

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
-from gateway.store.engine import Tx
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from tests.api_openmail.calls import call, client
 from tests.gateway_process import GatewayProcess, Organization
 
@@ -62,10 +63,12 @@ def test_a_page_has_fifty_rows_unless_asked_and_a_hundred_at_most(
 ) -> None:
 
     def more(tx: Tx) -> None:
-        row = tx.row("SELECT id, organization_id FROM pod WHERE organization_id = ?", organization.id[4:])
+        row = sql(tx).row(
+            "SELECT id, organization_id FROM pod WHERE organization_id = ?", organization.id[4:]
+        )
         assert row is not None
         for n in range(110):
-            tx.insert(
+            sql(tx).insert(
                 "pod",
                 {
                     "id": f"{row['id'][:20]}{n:06}",

@@ -19,6 +19,7 @@ from gateway.api.openmail.events_view import render
 from gateway.events.dialect_format import Try
 from gateway.store.ids import new_ulid
 from gateway.store.queries.events import unscoped_event
+from gateway.store.sql import sql
 from tests.api.happenings import add_key, add_pod
 from tests.api_mail.shelf import Shelf
 from tests.api_openmail.served import (
@@ -370,7 +371,7 @@ async def test_a_revoked_key_ends_its_sockets(place: Place) -> None:
         await subscribe(socket)
         await subscribe(stays)
         # by another process: no memory of this one is emptied
-        place.shelf.store.write_now(lambda tx: tx.run("DELETE FROM api_key WHERE id = ?", place.key_id))
+        place.shelf.store.write_now(lambda tx: sql(tx).run("DELETE FROM api_key WHERE id = ?", place.key_id))
         frames, code = await ending(socket)
         assert (code, [one["type"] for one in frames]) == (4001, ["error"])
         place.happen("x")

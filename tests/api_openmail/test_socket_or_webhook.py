@@ -23,6 +23,7 @@ from gateway.events.deliver import WebhookDelivery
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
 from gateway.records.events import Event
+from gateway.store.sql import sql
 from tests.api_mail.shelf import Shelf
 from tests.api_openmail.served import Place, ask, ending, serving, stuck, subjects, subscribe, until
 from tests.events.endpoint import Endpoint, endpoint
@@ -45,8 +46,8 @@ class Hooked:
 
     async def waiting(self, state: str) -> list[str]:
         """The events of deliveries in a state."""
-        sql = "SELECT event.id FROM delivery JOIN event ON event.seq = event_seq WHERE state = ?"
-        rows = await self.place.core.store.read(lambda tx: tx.rows(sql, state))
+        query = "SELECT event.id FROM delivery JOIN event ON event.seq = event_seq WHERE state = ?"
+        rows = await self.place.core.store.read(lambda tx: sql(tx).rows(query, state))
         return [f"evt_{one['id']}" for one in rows]
 
     async def settled(self, count: int, state: str = "done") -> None:
@@ -192,7 +193,9 @@ async def test_a_number_given_out_again_is_kept_from_the_webhook(hooked: Hooked)
         await subjects(socket, 10)
         await hooked.settled(10)
         marks = ", ".join("?" * len(gone))
-        await place.core.store.write(lambda tx: tx.run(f"DELETE FROM event WHERE id IN ({marks})", *gone))
+        await place.core.store.write(
+            lambda tx: sql(tx).run(f"DELETE FROM event WHERE id IN ({marks})", *gone)
+        )
         for n in range(5):
             place.happen(f"new {n}")
         assert await subjects(socket, 5) == [f"new {n}" for n in range(5)]

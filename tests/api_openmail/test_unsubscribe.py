@@ -18,6 +18,7 @@ from gateway.core.errors import Invalid, NotFound
 from gateway.core.sending.send import SendRequest
 from gateway.core.sending.send import send as core_send
 from gateway.core.sending.unsubscribe import Wish, token_of, wish_of
+from gateway.store.sql import sql
 from tests.api_openmail.calls import call, client
 from tests.api_openmail.mailing import send, stranger
 from tests.e2e.world import until
@@ -152,7 +153,7 @@ def test_dkim_signs_both_fields(gateway: GatewayProcess, organization: Organizat
     reader = Reader(gateway, organization, "r" + "e" * 55 + stranger()[9:15])  # too long for one line
     raw = reader.gets(unsubscribe=True)
     public = gateway.database(
-        lambda tx: tx.value("SELECT dkim_public FROM domain WHERE name = 'postern.test'")
+        lambda tx: sql(tx).value("SELECT dkim_public FROM domain WHERE name = 'postern.test'")
     )
 
     def lookup(name: bytes, timeout: int = 5) -> bytes:

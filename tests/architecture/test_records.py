@@ -26,7 +26,7 @@ TABLES: dict[str, Any] = {model._meta.table_name: model for model in (*KEPT, *DE
 
 MISTAKES = """
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Tx
+from gateway.store.transaction import Tx
 from gateway.store.queries.inboxes import change_inbox
 
 

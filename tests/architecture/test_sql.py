@@ -8,14 +8,23 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 STATEMENTS = frozenset(
-    {"rows", "row", "value", "run", "insert", "update", "octets", "keep_octets", "one", "all", "add"}
+    {
+        "rows",
+        "row",
+        "value",
+        "run",
+        "insert",
+        "update",
+        "octets",
+        "keep_octets",
+        "one",
+        "all",
+        "joined",
+        "add",
+    }
 )
-"""The methods of ``store.engine.Sql`` that take SQL, or tables and columns."""
-TOOLS = {
-    "gateway.store.sql": {"sql", "Sql"},
-    "gateway.store.engine": {"Row", "Sql"},
-    "gateway.store": {"sql"},
-}
+"""The methods of ``store.sql.Sql``, which a transaction has not."""
+TOOLS = {"gateway.store.sql": {"sql", "Sql", "Row"}, "gateway.store": {"sql"}}
 """Names by module that only the store imports."""
 
 FIX = (
@@ -62,8 +71,8 @@ def test_only_the_store_runs_sql() -> None:
 
 def test_a_statement_is_found_however_it_is_run() -> None:
     module = """
-from gateway.store.engine import Sql, Tx
-from gateway.store.sql import sql
+from gateway.store.sql import Sql, sql
+from gateway.store.transaction import Tx
 import gateway.store.sql
 
 def read(tx, transaction: Tx, other):
@@ -74,8 +83,8 @@ def read(tx, transaction: Tx, other):
     return lambda tx: tx.value("SELECT 1")
 """
     assert sorted(places("a.py", module), key=lambda line: int(line.split(":")[1])) == [
-        "a.py:2: from gateway.store.engine import Sql",
-        "a.py:3: from gateway.store.sql import sql",
+        "a.py:2: from gateway.store.sql import Sql",
+        "a.py:2: from gateway.store.sql import sql",
         "a.py:4: import gateway.store.sql",
         "a.py:9: tx.rows",
         "a.py:10: transaction.run",

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gateway.store.sql import sql
 from mailserver.postfix_dovecot.config import postfix_binary
 from tests.cli.terminal import in_terminal
 from tests.cli.test_commands import answer
@@ -59,7 +60,7 @@ def row_of(gateway: GatewayProcess, message: str) -> dict[str, Any] | None:
 
 def status_of(gateway: GatewayProcess, message: str) -> str:
     ulid = message.removeprefix("msg_")
-    return str(gateway.database(lambda tx: tx.value("SELECT status FROM message WHERE id = ?", ulid)))
+    return str(gateway.database(lambda tx: sql(tx).value("SELECT status FROM message WHERE id = ?", ulid)))
 
 
 def bounces_of(gateway: GatewayProcess, message: str) -> list[dict[str, Any]]:
@@ -134,7 +135,7 @@ def test_drop_asks_and_bounces_who_waits(cut_off: GatewayProcess) -> None:
     assert bounce["type"] == "Transient"
     assert [one["address"] for one in bounce["recipients"]] == ["dora@far.example"]
     states = cut_off.database(
-        lambda tx: tx.rows(
+        lambda tx: sql(tx).rows(
             "SELECT address, state FROM outbox_recipient WHERE outbox_id = ? AND role <> 'sent'",
             message.removeprefix("msg_"),
         )

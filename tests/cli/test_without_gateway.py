@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from gateway.store.engine import Tx
 from gateway.store.queries.mailbox_index import forget_inbox
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from mailserver.process import below
 from tests.gateway_process import GatewayProcess
 from tests.servers import data_directory, dovecot_missing, postfix_missing
@@ -129,14 +130,14 @@ def test_rebuild_needs_no_port_of_the_gateway_and_announces_what_waits(
         assert shown.returncode == 0, shown.stderr
         assert json.loads(shown.stdout)["messages"] == 1
     query = "SELECT type FROM event WHERE message_id IS NOT NULL"
-    assert idle.database(lambda tx: tx.rows(query)) == [{"type": "message.received"}]
+    assert idle.database(lambda tx: sql(tx).rows(query)) == [{"type": "message.received"}]
 
 
 def forget_everything(tx: Tx) -> None:
     """As if the mail had come while nothing ran."""
-    for inbox in tx.rows("SELECT id FROM inbox"):
+    for inbox in sql(tx).rows("SELECT id FROM inbox"):
         forget_inbox(tx, inbox["id"])
-    tx.run("DELETE FROM event WHERE message_id IS NOT NULL")
+    sql(tx).run("DELETE FROM event WHERE message_id IS NOT NULL")
 
 
 def deliver(gateway: GatewayProcess, to: str, subject: str) -> None:

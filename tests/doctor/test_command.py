@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.store.sql import sql
 from tests.databases import database_url, on_postgres
 from tests.gateway_process import GatewayProcess, running_gateway
 
@@ -37,7 +38,7 @@ def organizations(gateway: GatewayProcess) -> tuple[int, ...]:
     tables = ("organization", "pod", "inbox", "message", "outbox", "event", "tally")
     try:
         return tuple(
-            store.read_now(lambda tx, table=table: int(tx.value(f"SELECT count(*) FROM {table}")))  # type: ignore[misc]
+            store.read_now(lambda tx, table=table: int(sql(tx).value(f"SELECT count(*) FROM {table}")))  # type: ignore[misc]
             for table in tables
         )
     finally:

@@ -10,10 +10,11 @@ from gateway.core.domains.records import Keys, all_records, keys_of
 from gateway.doctor import checks_blocklists, checks_dns
 from gateway.doctor.context import Scene
 from gateway.records.domains import Domain
-from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries.aliases import put_alias
 from gateway.store.queries.domains import unscoped_domain
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from mailserver.dns.zone import rdata_of
 from tests.doctor.scenes import Zones, scene, told
 
@@ -62,7 +63,7 @@ async def test_an_enforced_policy_without_its_record_is_wrong(tmp_path: Path) ->
     zones: Zones = {}
     async with scene(tmp_path, zones=zones) as made:
         assert made.store is not None
-        await made.store.write(lambda tx: tx.run("UPDATE domain SET mta_sts = 'enforce'"))
+        await made.store.write(lambda tx: sql(tx).run("UPDATE domain SET mta_sts = 'enforce'"))
         await publish(made, zones)
         zones[("_mta-sts.shop.test", "TXT")] = ['"v=STSv1; id=old"']
         assert await told(checks_dns.domains, made) == [("fail", "shop.test")]
@@ -71,7 +72,7 @@ async def test_an_enforced_policy_without_its_record_is_wrong(tmp_path: Path) ->
 async def test_a_domain_that_was_only_named_is_of_note(tmp_path: Path) -> None:
     async with scene(tmp_path) as made:
         assert made.store is not None
-        await made.store.write(lambda tx: tx.run("UPDATE domain SET proven_at = NULL"))
+        await made.store.write(lambda tx: sql(tx).run("UPDATE domain SET proven_at = NULL"))
         made_of = await told(checks_dns.domains, made)
     assert made_of == [("warn", "shop.test")]
 
@@ -81,7 +82,7 @@ async def test_an_outlived_key_is_told(tmp_path: Path) -> None:
     async with scene(tmp_path, zones=zones) as made:
         row = {"domain": "shop.test", "selector": "old", "private": "", "public": "v=DKIM1; p=AA"}
         assert made.store is not None
-        await made.store.write(lambda tx: tx.insert("dkim_key", {**row, "state": "retired", "since": 1}))
+        await made.store.write(lambda tx: sql(tx).insert("dkim_key", {**row, "state": "retired", "since": 1}))
         await publish(made, zones)
         (found,) = await checks_dns.domains(made)
     assert (found.level, found.text) == ("warn", "TXT old._domainkey.shop.test is no longer needed")
@@ -132,9 +133,9 @@ async def test_somebody_reads_postmasters_mail(tmp_path: Path) -> None:
             **dict.fromkeys(("active_at", "created_at", "updated_at"), now_us()),
         }
         assert made.store is not None
-        await made.store.write(lambda tx: tx.insert("inbox", row))
+        await made.store.write(lambda tx: sql(tx).insert("inbox", row))
         assert await told(checks_dns.postmaster, made) == [("ok", "postmaster@shop.test")]
-        await made.store.write(lambda tx: tx.run("UPDATE inbox SET address = 'ops@shop.test'"))
+        await made.store.write(lambda tx: sql(tx).run("UPDATE inbox SET address = 'ops@shop.test'"))
         assert [level for level, _ in await told(checks_dns.postmaster, made)] == ["warn"]
         await made.store.write(lambda tx: put_alias(tx, "o", "postmaster@shop.test", [str(row["id"])]))
         assert await told(checks_dns.postmaster, made) == [("ok", "postmaster@shop.test")]

@@ -18,6 +18,7 @@ import pytest
 
 from gateway.doctor import checks_database, checks_files, checks_machine
 from gateway.doctor.open_context import arrived
+from gateway.store.sql import sql
 from tests.databases import on_postgres
 from tests.doctor.scenes import scene, told
 from tests.servers import data_directory
@@ -105,11 +106,11 @@ async def test_the_database_is_of_this_version(tmp_path: Path) -> None:
         assert made.store is not None
         latest = "name = (SELECT max(name) FROM schema_migration)"
         later = f"UPDATE schema_migration SET name = '9999_later' WHERE {latest}"
-        await made.store.write(lambda tx: tx.run(later))
+        await made.store.write(lambda tx: sql(tx).run(later))
         found = await checks_database.database(made)
         assert [one.level for one in found] == ["fail"]
         assert "newer" in found[0].text
-        await made.store.write(lambda tx: tx.run("DELETE FROM schema_migration"))
+        await made.store.write(lambda tx: sql(tx).run("DELETE FROM schema_migration"))
         (found_,) = await checks_database.database(made)
         assert found_.level == "fail"
         assert "not brought up to date" in found_.text

@@ -19,9 +19,10 @@ from gateway.doctor.context import Scene
 from gateway.doctor.finding import fail, ok, warn
 from gateway.doctor.notice import Mailed, NotMailed, compose, failures_of, is_due, mail_postmaster
 from gateway.doctor.run_checks import Report
-from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.queries.aliases import put_alias
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from mailserver.provisioning import Provisioning
 from tests.doctor.scenes import scene
 from tests.gateway_process import GatewayProcess, running_gateway
@@ -96,7 +97,7 @@ async def alias_in(made: Scene, address: str, inboxes: list[str]) -> None:
             local, _, domain = inbox.partition("@")
             row = {"id": ulid, "number": number_of(ulid), "organization_id": new_ulid(), "pod_id": new_ulid()}
             at = {"active_at": 0, "created_at": now_us(), "updated_at": now_us()}
-            tx.insert("inbox", {**row, "address": inbox, "username": local, "domain": domain, **at})
+            sql(tx).insert("inbox", {**row, "address": inbox, "username": local, "domain": domain, **at})
         put_alias(tx, new_ulid(), address, ids)
 
     assert made.store is not None

@@ -12,6 +12,7 @@ import pytest
 from gateway.doctor import checks_queue, checks_service
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries.outbox import FAR
+from gateway.store.sql import sql
 from tests.doctor.scenes import says, scene, told
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +35,7 @@ async def test_what_waits_in_the_outbox(tmp_path: Path, hours: int, level: str) 
             "updated_at": then,
         }
         done = {**row, "id": new_ulid(), "token": "t2", "state": "done", "next_at": FAR, "created_at": 1}
-        await made.store.write(lambda tx: (tx.insert("outbox", row), tx.insert("outbox", done)))
+        await made.store.write(lambda tx: (sql(tx).insert("outbox", row), sql(tx).insert("outbox", done)))
         (found,) = await checks_queue.outbox(made)
         assert found.level == level
         assert "1 messages wait" in found.text
@@ -78,7 +79,7 @@ async def test_webhooks_that_fail(tmp_path: Path) -> None:
             {**base, "id": "C", "enabled": 0},  # its owner's wish
             {**base, "id": "D", "enabled": 1},
         )
-        await made.store.write(lambda tx: [tx.insert("webhook", one) for one in rows])
+        await made.store.write(lambda tx: [sql(tx).insert("webhook", one) for one in rows])
         found = await checks_queue.webhooks(made)
     assert {one.subject: one.level for one in found} == {"wh_A": "warn", "wh_B": "warn"}
     assert not any("hidden" in one.text or "pass" in one.text for one in found)

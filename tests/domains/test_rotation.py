@@ -10,6 +10,7 @@ from gateway.core.domains.watch import DomainWatch
 from gateway.mime.dkim_sign import sign
 from gateway.store.dkim_keys import active_key
 from gateway.store.ids import now_us
+from gateway.store.sql import sql
 from tests.domains.conftest import Place, by_purpose
 
 pytestmark = pytest.mark.anyio
@@ -62,7 +63,7 @@ async def test_the_new_key_signs_only_when_its_record_shows(place: Place) -> Non
     assert [one["name"] for one in shown["records"] if "_domainkey" in one["name"]] == [
         f"{first['next_selector']}._domainkey.turn.test"
     ]
-    private = await place.rig.core.store.read(lambda tx: tx.value("SELECT private FROM dkim_key"))
+    private = await place.rig.core.store.read(lambda tx: sql(tx).value("SELECT private FROM dkim_key"))
     assert private == ""
 
 
@@ -71,13 +72,13 @@ async def test_the_old_record_may_go_after_the_overlap_and_is_then_forgotten(pla
     await place.call("POST", "domains/turn.test/rotate", {"force": True})
     assert (await place.setup("turn.test", check=True))["obsolete"] == []
     then = now_us() - int((place.rig.core.settings.dns.dkim_overlap_days + 1) * DAY)
-    await place.rig.core.store.write(lambda tx: tx.run("UPDATE dkim_key SET since = ?", then))
+    await place.rig.core.store.write(lambda tx: sql(tx).run("UPDATE dkim_key SET since = ?", then))
     over = await place.setup("turn.test", check=True)
     assert over["obsolete"] == [{"type": "TXT", "name": "dkim._domainkey.turn.test"}]
     assert "dkim_retired" not in by_purpose(over)
     del place.zones[("dkim._domainkey.turn.test", "TXT")]
     assert (await place.setup("turn.test", check=True))["obsolete"] == []
-    assert await place.rig.core.store.read(lambda tx: tx.value("SELECT count(*) FROM dkim_key")) == 0
+    assert await place.rig.core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM dkim_key")) == 0
 
 
 async def test_a_second_rotation_on_one_day_has_another_name(place: Place) -> None:
@@ -97,16 +98,16 @@ async def test_the_watch_turns_over_by_itself_and_notices_what_is_gone(place: Pl
     await prepared(place)
     waiting = by_purpose(await place.call("POST", "domains/turn.test/rotate", {}))["dkim_next"]
     watch = DomainWatch(place.rig.core)
-    await place.rig.core.store.write(lambda tx: tx.run("UPDATE domain SET checked_at = NULL"))
+    await place.rig.core.store.write(lambda tx: sql(tx).run("UPDATE domain SET checked_at = NULL"))
     await watch.look()
     assert (await signed_and_verified(place))[0] == "dkim"
     place.publish(waiting)
-    await place.rig.core.store.write(lambda tx: tx.run("UPDATE domain SET checked_at = NULL"))
+    await place.rig.core.store.write(lambda tx: sql(tx).run("UPDATE domain SET checked_at = NULL"))
     await watch.look()
     assert await signed_and_verified(place) == (waiting["name"].partition(".")[0], True)
     assert (await place.setup("turn.test"))["status"] == "VERIFIED"
     place.zones[("turn.test", "MX")] = ["10 other.test."]
-    await place.rig.core.store.write(lambda tx: tx.run("UPDATE domain SET checked_at = NULL"))
+    await place.rig.core.store.write(lambda tx: sql(tx).run("UPDATE domain SET checked_at = NULL"))
     await watch.look()
     assert (await place.setup("turn.test"))["status"] == "INVALID"
 
@@ -114,7 +115,7 @@ async def test_the_watch_turns_over_by_itself_and_notices_what_is_gone(place: Pl
 async def test_a_name_server_that_fails_changes_nothing(place: Place) -> None:
     await prepared(place)
     place.zones.update(dict.fromkeys(place.zones))  # SERVFAIL
-    await place.rig.core.store.write(lambda tx: tx.run("UPDATE domain SET checked_at = NULL"))
+    await place.rig.core.store.write(lambda tx: sql(tx).run("UPDATE domain SET checked_at = NULL"))
     await DomainWatch(place.rig.core).look()
     assert (await place.setup("turn.test"))["status"] == "VERIFIED"
 
@@ -141,6 +142,6 @@ async def test_when_a_domain_is_due(place: Place) -> None:
             "updated_at": now,
             "checked_at": now - looked * 60_000_000,
         }
-        await place.rig.core.store.write(lambda tx, row=row: tx.insert("domain", row))
+        await place.rig.core.store.write(lambda tx, row=row: sql(tx).insert("domain", row))
     found = await place.rig.core.store.read(lambda tx: domains_watch.due(tx, now, 24 * hour))
     assert {one for one in found if one != "postern.test"} == {"due.test", "olddue.test", "ancientdue.test"}

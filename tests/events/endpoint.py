@@ -21,9 +21,11 @@ from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
 from gateway.records.events import Event
 from gateway.settings import Settings
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from tests.databases import database_url
 
 ORGANIZATION = "0" * 26
@@ -134,7 +136,7 @@ async def hook(store: Store, url: str, **more: Any) -> str:
         "updated_at": now_us(),
         **more,
     }
-    await store.write(lambda tx: tx.insert("webhook", row))
+    await store.write(lambda tx: sql(tx).insert("webhook", row))
     return ulid
 
 

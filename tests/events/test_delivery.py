@@ -17,8 +17,10 @@ from standardwebhooks import Webhook
 
 from gateway.events import delivery_queue
 from gateway.events.log import EventLog
-from gateway.store.engine import Row, Store, Tx
+from gateway.store.engine import Store
 from gateway.store.ids import now_us
+from gateway.store.sql import Row, sql
+from gateway.store.transaction import Tx
 from tests.events.endpoint import Post, endpoint, engine, happen, hook, open_store, settings_of, until
 
 pytestmark = pytest.mark.anyio
@@ -32,13 +34,13 @@ def db(tmp_path: Path):  # type: ignore[no-untyped-def]
 
 
 async def _webhook(db: Store, ulid: str) -> Row:
-    row = await db.read(lambda tx: tx.row("SELECT * FROM webhook WHERE id = ?", ulid))
+    row = await db.read(lambda tx: sql(tx).row("SELECT * FROM webhook WHERE id = ?", ulid))
     assert row is not None
     return row
 
 
 async def _states(db: Store) -> Counter[str]:
-    rows = await db.read(lambda tx: tx.rows("SELECT state FROM delivery"))
+    rows = await db.read(lambda tx: sql(tx).rows("SELECT state FROM delivery"))
     return Counter(row["state"] for row in rows)
 
 
@@ -123,7 +125,9 @@ async def test_gone_switches_the_webhook_off_and_redirects_are_not_followed(db: 
         assert "410" in row["disabled_reason"]
         assert end.at("/secret") == []
         assert (await _webhook(db, second))["enabled"] == 1
-        attempts = await db.read(lambda tx: tx.rows("SELECT * FROM attempt WHERE webhook_id = ?", second))
+        attempts = await db.read(
+            lambda tx: sql(tx).rows("SELECT * FROM attempt WHERE webhook_id = ?", second)
+        )
         assert {row["status"] for row in attempts} == {302}
 
 
@@ -140,7 +144,7 @@ async def test_retry_after_is_waited_for(db: Store) -> None:
         await happen(db, log, 1)
         await until(lambda: end.posts)
         await asyncio.sleep(0.2)
-        due = await db.read(lambda tx: tx.value("SELECT next_at FROM delivery"))
+        due = await db.read(lambda tx: sql(tx).value("SELECT next_at FROM delivery"))
         assert 100e6 < due - now_us() <= 150e6
 
 
@@ -155,7 +159,7 @@ async def test_a_switched_off_webhook_hears_nothing_more(db: Store) -> None:
         ulid = await hook(db, end.url + "/hook")
         await happen(db, log, 1)
         await until(lambda: end.posts)
-        await db.write(lambda tx: tx.run("UPDATE webhook SET enabled = 0 WHERE id = ?", ulid))
+        await db.write(lambda tx: sql(tx).run("UPDATE webhook SET enabled = 0 WHERE id = ?", ulid))
         down = False
         await asyncio.sleep(0.1)
         heard = len(end.posts)
@@ -186,7 +190,7 @@ from tests.events.endpoint import append, engine, open_store
 async def main():
     store, log = open_store(Path(sys.argv[1])), EventLog()
     async with engine(store, log):
-        start = await store.read(lambda tx: tx.value("SELECT count(*) FROM event"))
+        start = await store.read(lambda tx: sql(tx).value("SELECT count(*) FROM event"))
         for n in range(start, 500):
             await store.write(lambda tx, n=n: append(tx, log, n, "abcde"[n % 5]))
         print("written", flush=True)
@@ -234,9 +238,9 @@ async def test_finding_what_is_due_stays_flat_with_a_long_queue(db: Store) -> No
         slow, quick = await hook(db, "http://127.0.0.1:9099/down"), await hook(db, end.url + "/quick")
 
         def pile(tx) -> None:  # type: ignore[no-untyped-def]
-            tx.run("UPDATE webhook SET enabled = 0 WHERE id = ?", quick)
+            sql(tx).run("UPDATE webhook SET enabled = 0 WHERE id = ?", quick)
             for n in range(20_000):
-                tx.insert(
+                sql(tx).insert(
                     "delivery",
                     {
                         "event_seq": n,
@@ -248,7 +252,7 @@ async def test_finding_what_is_due_stays_flat_with_a_long_queue(db: Store) -> No
                         "created_at": now_us(),
                     },
                 )
-            tx.run("UPDATE webhook SET enabled = 1 WHERE id = ?", quick)
+            sql(tx).run("UPDATE webhook SET enabled = 1 WHERE id = ?", quick)
 
         await db.write(pile)
         async with engine(db, log):
@@ -309,7 +313,7 @@ async def test_an_event_its_endpoint_never_takes_does_not_hold_up_the_others(db:
         pending = "SELECT lane FROM delivery WHERE webhook_id = ? AND state = 'pending'"
         async with asyncio.timeout(10):
             while any(  # noqa: ASYNC110
-                "#" not in row["lane"] for row in await db.read(lambda tx: tx.rows(pending, ulid))
+                "#" not in row["lane"] for row in await db.read(lambda tx: sql(tx).rows(pending, ulid))
             ):  # the last answer is written down
                 await asyncio.sleep(0.01)
 
@@ -328,7 +332,7 @@ async def test_a_replayed_event_goes_behind_what_waits(db: Store) -> None:
         await until(lambda: end.posts)
 
         def again(tx: Tx) -> None:
-            seq = tx.value("SELECT seq FROM event ORDER BY seq LIMIT 1")
+            seq = sql(tx).value("SELECT seq FROM event ORDER BY seq LIMIT 1")
             delivery_queue.withdraw(tx, seq, ulid)  # the head itself, perhaps while it is being posted
             delivery_queue.enqueue(tx, seq, ulid, "agentmail", "a")
 

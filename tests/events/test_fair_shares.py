@@ -17,9 +17,11 @@ from aiohttp import web
 from gateway.events.delivery_outcome import SECOND
 from gateway.events.log import EventLog
 from gateway.events.post_slots import Slot, Slots, Standing
-from gateway.store.engine import Row, Store, Tx
+from gateway.store.engine import Store
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries import deliveries as queries
+from gateway.store.sql import Row, sql
+from gateway.store.transaction import Tx
 from tests.events.endpoint import Endpoint, endpoint, engine, hook, open_store, settings_of, until
 
 pytestmark = pytest.mark.anyio
@@ -253,12 +255,12 @@ async def test_a_delivery_of_an_earlier_version_is_posted_too(db: Store) -> None
     async with endpoint() as end:
         ulid = await hook(db, f"{end.url}/old", organization_id=new_ulid())
         await tell(db, log, (await _hook(db, ulid))["organization_id"], 0)
-        await db.write(lambda tx: tx.run("UPDATE delivery SET organization_id = ''"))
+        await db.write(lambda tx: sql(tx).run("UPDATE delivery SET organization_id = ''"))
         async with engine(db, log):
             await until(lambda: end.at("/old"))
 
 
 async def _hook(db: Store, ulid: str) -> Row:
-    row = await db.read(lambda tx: tx.row("SELECT * FROM webhook WHERE id = ?", ulid))
+    row = await db.read(lambda tx: sql(tx).row("SELECT * FROM webhook WHERE id = ?", ulid))
     assert row is not None
     return row

@@ -15,8 +15,9 @@ from gateway.core.webhooks.attempts import Tried
 from gateway.events.dialect_format import Wire
 from gateway.events.log import EventLog
 from gateway.settings import Settings
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.listing import Window
+from gateway.store.transaction import Tx
 from tests.events.endpoint import endpoint, engine, happen, hook, open_store, payload_of, settings_of, until
 
 pytestmark = pytest.mark.anyio

@@ -16,8 +16,10 @@ from gateway.events.dialect_format import Wire
 from gateway.events.log import EventLog
 from gateway.records.events import Event
 from gateway.settings import Settings
-from gateway.store.engine import Row, Store, Tx
+from gateway.store.engine import Store
 from gateway.store.json_columns import load
+from gateway.store.sql import Row, sql
+from gateway.store.transaction import Tx
 from tests.events.endpoint import (
     ORGANIZATION,
     Post,
@@ -49,7 +51,7 @@ async def openmail(db: Store, url: str, **more: Any) -> str:
 
 
 def _first(tx: Tx) -> Row | None:
-    return tx.row("SELECT state, attempts FROM delivery ORDER BY id LIMIT 1")
+    return sql(tx).row("SELECT state, attempts FROM delivery ORDER BY id LIMIT 1")
 
 
 def numbers(posts: list[Post]) -> list[int]:
@@ -85,7 +87,7 @@ async def test_an_inbox_url_replaces_the_account_url_for_that_inbox_only(db: Sto
         await happen(db, log, 2, inbox="b")
         await until(lambda: len(end.posts) == 2)
         assert (numbers(end.at("/own")), numbers(end.at("/account"))) == ([1], [2])
-        await db.write(lambda tx: tx.update("webhook", "id", own, {"enabled": 0, "url": ""}))
+        await db.write(lambda tx: sql(tx).update("webhook", "id", own, {"enabled": 0, "url": ""}))
         await happen(db, log, 3, inbox="a")
         await until(lambda: numbers(end.at("/account")) == [2, 3])
 
@@ -138,7 +140,7 @@ async def test_an_endpoint_that_is_gone_stays_switched_on(db: Store) -> None:
         await until(lambda: len(end.posts) == 5)
         await happen(db, log, 2)
         await until(lambda: len(end.posts) == 10)
-        row = await db.read(lambda tx: tx.row("SELECT * FROM webhook WHERE id = ?", ulid))
+        row = await db.read(lambda tx: sql(tx).row("SELECT * FROM webhook WHERE id = ?", ulid))
         assert row is not None
         assert row["enabled"] == 1
         assert {one.headers["x-event-id"] for one in end.posts[:5]} != {

@@ -12,9 +12,10 @@ from aiohttp import web
 from gateway.events.delivery_outcome import SECOND
 from gateway.events.log import EventLog
 from gateway.events.schedule import SPAN, WAITS
-from gateway.store.engine import Row, Store
+from gateway.store.engine import Store
 from gateway.store.ids import now_us
 from gateway.store.queries import deliveries as queries
+from gateway.store.sql import Row, sql
 from tests.events.endpoint import endpoint, engine, happen, hook, open_store, settings_of, until
 
 pytestmark = pytest.mark.anyio
@@ -51,13 +52,13 @@ class Door:
 
 
 async def webhook(db: Store) -> Row:
-    row = await db.read(lambda tx: tx.row("SELECT * FROM webhook"))
+    row = await db.read(lambda tx: sql(tx).row("SELECT * FROM webhook"))
     assert row is not None
     return row
 
 
 async def deliveries(db: Store, **wanted: Any) -> list[Row]:
-    rows = await db.read(lambda tx: tx.rows("SELECT * FROM delivery ORDER BY id"))
+    rows = await db.read(lambda tx: sql(tx).rows("SELECT * FROM delivery ORDER BY id"))
     return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
 
 
@@ -97,7 +98,7 @@ async def test_a_success_makes_the_other_inboxes_due(db: Store) -> None:
             await happen(db, log, n, inbox="abcd"[n % 4])
         hours = now_us() + 5 * 3600 * SECOND
         await db.write(
-            lambda tx: tx.run(
+            lambda tx: sql(tx).run(
                 "UPDATE delivery SET attempts = 9, tried_at = ?, next_at = ?, planned_at = ? WHERE next_at = 0",
                 *(now_us() - 3600 * SECOND, hours, hours),
             )
@@ -110,7 +111,7 @@ async def test_a_success_makes_the_other_inboxes_due(db: Store) -> None:
             assert {inbox: door.taken[inbox] for inbox in "abcd"} == {
                 inbox: list(range(at, 12, 4)) for at, inbox in enumerate("abcd")
             }
-        assert (await db.read(lambda tx: tx.row("SELECT * FROM webhook WHERE id = ?", ulid)) or {})[
+        assert (await db.read(lambda tx: sql(tx).row("SELECT * FROM webhook WHERE id = ?", ulid)) or {})[
             "failing_since"
         ] is None
 
@@ -123,7 +124,7 @@ async def test_a_new_event_has_the_oldest_tried_and_that_counts_for_nothing(db: 
         await happen(db, log, 1)
         hours = now_us() + 5 * 3600 * SECOND
         await db.write(
-            lambda tx: tx.run(
+            lambda tx: sql(tx).run(
                 "UPDATE delivery SET attempts = 9, tried_at = ?, next_at = ?, planned_at = ?",
                 *(now_us() - 3600 * SECOND, hours, hours),
             )
@@ -138,7 +139,7 @@ async def test_a_new_event_has_the_oldest_tried_and_that_counts_for_nothing(db: 
             await happen(db, log, 3)  # at most once a minute
             await asyncio.sleep(0.3)
             assert door.asked == 1
-            await db.write(lambda tx: tx.run("UPDATE delivery SET tried_at = 0 WHERE attempts = 9"))
+            await db.write(lambda tx: sql(tx).run("UPDATE delivery SET tried_at = 0 WHERE attempts = 9"))
             door.status = 200
             await happen(db, log, 4)
             await until(lambda: door.taken.get("a") == [1, 2, 3, 4])
@@ -180,7 +181,7 @@ async def test_what_comes_while_a_webhook_is_switched_off_waits_for_its_return(d
         door.status = 200
 
         def switch_on(tx: Any) -> None:
-            tx.run("UPDATE webhook SET enabled = 1, failing_since = NULL, disabled_reason = NULL")
+            sql(tx).run("UPDATE webhook SET enabled = 1, failing_since = NULL, disabled_reason = NULL")
             queries.resume_pending(tx, ulid)
 
         await db.write(switch_on)
@@ -200,7 +201,7 @@ async def test_so_many_wait_for_one_that_is_switched_off_and_so_long(db: Store) 
     assert len(await deliveries(db, state="pending")) == 10
     await db.write(lambda tx: queries.unscoped_drop_surplus(tx, 6, 0))
     assert [row["state"] for row in await deliveries(db)] == ["failed"] * 4 + ["pending"] * 6
-    await db.write(lambda tx: tx.run("UPDATE delivery SET created_at = 1 WHERE id <= 5"))
+    await db.write(lambda tx: sql(tx).run("UPDATE delivery SET created_at = 1 WHERE id <= 5"))
     await db.write(lambda tx: queries.unscoped_drop_surplus(tx, 6, 2))
     assert len(await deliveries(db, state="pending")) == 5
 

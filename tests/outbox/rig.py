@@ -21,12 +21,13 @@ from gateway.outbox.engine import Outbox
 from gateway.records.inboxes import Inbox
 from gateway.settings import Outbox as OutboxSettings
 from gateway.settings import Settings
-from gateway.store.engine import Row, Store
+from gateway.store.engine import Store
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.json_columns import load
 from gateway.store.migrate import migrate
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
+from gateway.store.sql import Row, sql
 from gateway.store.wake_event import Bell
 from mailserver.imap import ImapPool
 from tests.databases import database_url
@@ -62,16 +63,16 @@ class Rig:
             "created_at": now_us(),
             "updated_at": now_us(),
         }
-        await self.core.store.write(lambda tx: tx.insert("inbox", row))
+        await self.core.store.write(lambda tx: sql(tx).insert("inbox", row))
         found = await self.core.store.read(lambda tx: unscoped_inbox(tx, ulid))
         assert found is not None
         return found
 
-    async def rows(self, sql: str, *args: object) -> list[Row]:
-        return await self.core.store.read(lambda tx: tx.rows(sql, *args))
+    async def rows(self, query: str, *args: object) -> list[Row]:
+        return await self.core.store.read(lambda tx: sql(tx).rows(query, *args))
 
-    async def value(self, sql: str, *args: object) -> Any:
-        return await self.core.store.read(lambda tx: tx.value(sql, *args))
+    async def value(self, query: str, *args: object) -> Any:
+        return await self.core.store.read(lambda tx: sql(tx).value(query, *args))
 
     async def events(self, message_id: str | None = None) -> list[tuple[str, dict[str, Any]]]:
         rows = await self.rows("SELECT type, payload_json, message_id FROM event ORDER BY seq")
@@ -111,7 +112,7 @@ def open_store(path: Path) -> Store:
     store = Store(database_url(path))
     migrate(store)
     store.start()
-    if not store.read_now(lambda tx: tx.value("SELECT 1 FROM domain")):
+    if not store.read_now(lambda tx: sql(tx).value("SELECT 1 FROM domain")):
         private, public = key()
         row = {
             "name": "x.test",
@@ -123,7 +124,7 @@ def open_store(path: Path) -> Store:
             "created_at": 0,
             "updated_at": 0,
         }
-        store.write_now(lambda tx: tx.insert("domain", row))
+        store.write_now(lambda tx: sql(tx).insert("domain", row))
     return store
 
 

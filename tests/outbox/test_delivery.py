@@ -9,8 +9,9 @@ import pytest
 from gateway.core.sending.send import SendRequest, send
 from gateway.outbox.retention import DAY_US, sweep
 from gateway.settings import Outbox as OutboxSettings
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from tests.outbox.rig import SCOPE, rig, until
 from tests.outbox.sink import SinkMail
 
@@ -159,8 +160,8 @@ async def test_submission_that_may_have_happened_is_looked_up(tmp_path: Path) ->
         await r.outbox.stop()
 
         def crash(tx: Tx) -> None:  # as if the process had died before it wrote the outcome
-            tx.run("UPDATE outbox SET state = 'queued', mime = ?, next_at = 0, claimed_until = 1", mime)
-            tx.run("UPDATE outbox_recipient SET state = 'attempting'")
+            sql(tx).run("UPDATE outbox SET state = 'queued', mime = ?, next_at = 0, claimed_until = 1", mime)
+            sql(tx).run("UPDATE outbox_recipient SET state = 'attempting'")
 
         await r.core.store.write(crash)
         await r.outbox.start()
@@ -176,7 +177,7 @@ async def test_a_deleted_inbox_sends_nothing_more(tmp_path: Path) -> None:
     async with rig(tmp_path, start=False) as r:
         inbox = await r.inbox()
         await send(r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text="t"))
-        await r.core.store.write(lambda tx: tx.run("UPDATE inbox SET status = 'deleting'"))
+        await r.core.store.write(lambda tx: sql(tx).run("UPDATE inbox SET status = 'deleting'"))
         await r.outbox.start()
 
         async def gone() -> bool:
@@ -197,7 +198,7 @@ async def test_settled_rows_are_swept(tmp_path: Path) -> None:
         assert not await r.core.store.write(lambda tx: sweep(tx, 1))
         assert await r.value("SELECT count(*) FROM outbox") == 1
         old = now_us() - 2 * DAY_US
-        await r.core.store.write(lambda tx: tx.run("UPDATE outbox SET updated_at = ?", old))
+        await r.core.store.write(lambda tx: sql(tx).run("UPDATE outbox SET updated_at = ?", old))
         await r.core.store.write(lambda tx: sweep(tx, 1))
         assert await r.value("SELECT count(*) FROM outbox") == 0
         assert await r.value("SELECT count(*) FROM outbox_recipient") == 0

@@ -11,8 +11,9 @@ from typing import Any, Self
 import pytest
 
 from gateway.core.sending.send import SendRequest, send
-from gateway.store.engine import Tx
 from gateway.store.queries.aliases import put_alias
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from mailserver.base import Envelope, Hop
 from mailserver.embedded.local import LocalDelivery
 from tests.outbox.borrowed import borrowed, copies
@@ -27,8 +28,8 @@ async def unrecorded(r: Rig, mime: bytes, where: str = "1 = 1") -> None:
     await r.outbox.stop()
 
     def crash(tx: Tx) -> None:
-        tx.run("UPDATE outbox SET state = 'queued', mime = ?, next_at = 0, claimed_until = 1", mime)
-        tx.run(f"UPDATE outbox_recipient SET state = 'attempting' WHERE {where}")
+        sql(tx).run("UPDATE outbox SET state = 'queued', mime = ?, next_at = 0, claimed_until = 1", mime)
+        sql(tx).run(f"UPDATE outbox_recipient SET state = 'attempting' WHERE {where}")
 
     await r.core.store.write(crash)
 
@@ -105,7 +106,7 @@ async def test_patience_does_not_bounce_what_may_be_there(tmp_path: Path) -> Non
         await r.outbox.start()
         await r.settled(sent.message_id)
         await unrecorded(r, mime)
-        await r.core.store.write(lambda tx: tx.run("UPDATE outbox SET created_at = 1"))
+        await r.core.store.write(lambda tx: sql(tx).run("UPDATE outbox SET created_at = 1"))
         mail: Any = r.core.mail
         port, mail.port = mail.port, "1"
         await r.core.imap.drop("friend@x.test")
@@ -221,8 +222,8 @@ async def test_a_copy_of_an_earlier_attempt_proves_nothing_of_a_later_one(tmp_pa
         await r.outbox.stop()
 
         def crash(tx: Tx) -> None:
-            tx.run("UPDATE outbox SET next_at = 0, claimed_until = 1")
-            tx.run(
+            sql(tx).run("UPDATE outbox SET next_at = 0, claimed_until = 1")
+            sql(tx).run(
                 "UPDATE outbox_recipient SET state = 'attempting' WHERE address LIKE 'later%' "
                 "AND state = 'queued'"
             )

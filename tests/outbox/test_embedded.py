@@ -20,6 +20,7 @@ from gateway.store import index, threads
 from gateway.store.engine import Store
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries.messages import unscoped_mail
+from gateway.store.sql import sql
 from mailserver.base import MailServerError, Submission
 from mailserver.embedded.settings import Smarthost
 from tests.databases import database_url
@@ -135,13 +136,13 @@ async def test_reply_marks_the_original_answered(tmp_path: Path) -> None:
                 tx, agent, ulid, parsed, direction="inbound", status="received", at=now_us()
             )
             threads.refresh(tx, thread, now_us())
-            tx.run(
+            sql(tx).run(
                 "INSERT INTO folder (id, inbox_id, name, role, uidvalidity, uidnext, highestmodseq, synced_at) "
                 "VALUES (1, ?, 'INBOX', 'inbox', ?, 2, 1, 0)",
                 agent.id,
                 validity,
             )
-            tx.run(
+            sql(tx).run(
                 "INSERT INTO location (folder_id, uid, message_id, inbox_id) VALUES (1, ?, ?, ?)",
                 uid,
                 ulid,
@@ -269,7 +270,7 @@ async def test_kill_9_in_the_middle_of_200_sends(tmp_path: Path) -> None:
                 )
                 while child.returncode is None:
                     sent = await look.read(
-                        lambda tx: tx.value("SELECT count(*) FROM outbox WHERE state = 'done'")
+                        lambda tx: sql(tx).value("SELECT count(*) FROM outbox WHERE state = 'done'")
                     )
                     if marks and sent >= marks[0]:
                         child.kill()

@@ -15,8 +15,10 @@ from gateway.core.sending.send import SendRequest, send
 from gateway.core.sent import Sent
 from gateway.records.inboxes import Inbox
 from gateway.store import index
-from gateway.store.engine import Store, StoreDown, Tx
+from gateway.store.engine import Store, StoreDown
 from gateway.store.ids import now_us
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from gateway.sync.rebuild import rebuild
 from tests.outbox.borrowed import borrowed, copies
 from tests.outbox.rig import ORG, SCOPE, Rig, rig
@@ -85,7 +87,7 @@ async def test_claim_of_a_dead_process_is_retaken(tmp_path: Path) -> None:
         old = await idempotency.begin(r.core, ORG, "k", "same")
         assert isinstance(old, Claim)
         before = old.taken_at - 1
-        await r.core.store.write(lambda tx: tx.run("UPDATE idempotency SET created_at = ?", before))
+        await r.core.store.write(lambda tx: sql(tx).run("UPDATE idempotency SET created_at = ?", before))
         await asyncio.wait_for(_call(r, inbox, "k"), 5)
         # were the old one alive after all, its send must not happen as well
         with pytest.raises(Conflict):
@@ -104,7 +106,7 @@ async def test_a_key_is_forgotten_after_a_day(tmp_path: Path) -> None:
         inbox = await r.inbox()
         first = await _call(r, inbox, "k")
         old = now_us() - idempotency.EXPIRY_US - 1
-        await r.core.store.write(lambda tx: tx.run("UPDATE idempotency SET created_at = ?", old))
+        await r.core.store.write(lambda tx: sql(tx).run("UPDATE idempotency SET created_at = ?", old))
         assert await _call(r, inbox, "k", "something else") != first
 
 
@@ -119,9 +121,9 @@ async def test_a_key_that_a_restored_database_does_not_know_sends_nothing_again(
 
         def restore(tx: Tx) -> None:
             for table in ("outbox", "outbox_recipient", "idempotency", "event", "thread", "thread_ref"):
-                tx.run(f"DELETE FROM {table}")
+                sql(tx).run(f"DELETE FROM {table}")
             index.delete_message(tx, sent)
-            tx.run("DELETE FROM location")
+            sql(tx).run("DELETE FROM location")
 
         await r.core.store.write(restore)
         await rebuild(r.core.store, r.core.imap, r.core.parser)
@@ -153,7 +155,7 @@ async def test_a_claim_of_the_future_does_not_hold_for_as_long(tmp_path: Path) -
         begun = await idempotency.begin(r.core, ORG, "k", "same")
         assert isinstance(begun, Claim)
         ahead = now_us() + idempotency.EXPIRY_US
-        await r.core.store.write(lambda tx: tx.run("UPDATE idempotency SET created_at = ?", ahead))
+        await r.core.store.write(lambda tx: sql(tx).run("UPDATE idempotency SET created_at = ?", ahead))
         await asyncio.wait_for(_call(r, inbox, "k"), 5)
 
 

@@ -15,9 +15,9 @@ from gateway.mime.types import OutgoingAttachment
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail
 from gateway.store import index, threads
-from gateway.store.engine import Tx
 from gateway.store.ids import derived_ulid, now_us
 from gateway.store.queries.messages import unscoped_mail
+from gateway.store.transaction import Tx
 from tests.outbox.rig import SCOPE, Rig, rig
 
 pytestmark = pytest.mark.anyio

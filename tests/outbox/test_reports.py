@@ -10,6 +10,7 @@ import pytest
 from gateway.core.sending.send import SendRequest, send
 from gateway.outbox.reports import apply_report
 from gateway.records.inboxes import Inbox
+from gateway.store.sql import sql
 from tests.outbox.rig import SCOPE, Rig, rig
 from tests.outbox.sink import SinkMail
 
@@ -214,7 +215,7 @@ async def test_what_was_sent_before_tokens_of_recipients_proves_what_its_token_c
         inbox = await r.inbox()
         one, one_path, _ = await _sent(r, inbox, "bob@world.test")
         two, two_path, token = await _sent(r, inbox, "carol@world.test", "dan@world.test")
-        await r.core.store.write(lambda tx: tx.run("UPDATE outbox_recipient SET token = NULL"))
+        await r.core.store.write(lambda tx: sql(tx).run("UPDATE outbox_recipient SET token = NULL"))
         assert await _apply(
             r, inbox, dsn("failed", "bob@world.test", f"<msg_{one}@x.test>", "5.1.1"), one_path
         )

@@ -14,6 +14,7 @@ from gateway.mime.types import OutgoingAttachment
 from gateway.store.json_columns import load
 from gateway.store.queries.list_entries import ListOwner, put_entry
 from gateway.store.scope import Scope
+from gateway.store.sql import sql
 from tests.outbox.rig import ORG, SCOPE, rig
 
 pytestmark = pytest.mark.anyio
@@ -158,7 +159,7 @@ async def test_suspended_inbox_and_missing_permission(tmp_path: Path) -> None:
                 SendRequest(to=["a@b.test"]),
             )
         # the row the caller holds may be old: the transaction looks again
-        await r.core.store.write(lambda tx: tx.run("UPDATE inbox SET status = 'suspended'"))
+        await r.core.store.write(lambda tx: sql(tx).run("UPDATE inbox SET status = 'suspended'"))
         with pytest.raises(Rejected):
             await send(r.core, SCOPE, inbox, SendRequest(to=["a@b.test"]))
         assert await r.value("SELECT count(*) FROM message") == 0

@@ -20,10 +20,12 @@ import httpx
 import pytest
 
 from gateway.core.accounts.keys import new_key, new_secret
-from gateway.store.engine import Row, Store, Tx
+from gateway.store.engine import Store
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.migrate import migrate
 from gateway.store.queries.keys import add_key
+from gateway.store.sql import Row, sql
+from gateway.store.transaction import Tx
 from tests.ports import keep_port
 from tests.postgres_server import PostgresCluster
 from tests.servers import data_directory, dovecot_missing
@@ -133,8 +135,8 @@ class Fleet:
         at = {"created_at": now, "updated_at": now}
 
         def write(tx: Tx) -> None:
-            tx.insert("organization", {"id": organization, "name": "Test", **at})
-            tx.insert("pod", {"id": new_ulid(), "organization_id": organization, "is_default": 1, **at})
+            sql(tx).insert("organization", {"id": organization, "name": "Test", **at})
+            sql(tx).insert("pod", {"id": new_ulid(), "organization_id": organization, "is_default": 1, **at})
             add_key(tx, new_key(key, organization, name="test"))
 
         self.database(write)
@@ -148,8 +150,8 @@ class Fleet:
         finally:
             store.close()
 
-    def rows(self, sql: str, *args: object) -> list[Row]:
-        return self.database(lambda tx: tx.rows(sql, *args))
+    def rows(self, query: str, *args: object) -> list[Row]:
+        return self.database(lambda tx: sql(tx).rows(query, *args))
 
     def pids(self) -> list[int]:
         return [one.process.pid for one in self.members if one.process and one.process.poll() is None]

@@ -12,8 +12,10 @@ import pytest
 from gateway.datadir import DataDirInUse
 from gateway.roles import ROLES, company
 from gateway.store import leases
-from gateway.store.engine import Store, StoreDown, Tx
+from gateway.store.engine import Store, StoreDown
 from gateway.store.leases import LeaseLost, PostgresLeases, Share, living_processes, share_of
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from gateway.store.wakeups import LocalWakeups
 from gateway.sync.mailbox_ownership import Turns
 from mailserver.doorbell import Doorbell
@@ -100,7 +102,7 @@ async def test_a_process_that_lost_a_mailbox_writes_nothing_of_it(store: Store) 
     address = "agent@x.test"
 
     def work(tx: Tx) -> None:
-        tx.insert("organization", {"id": "late", "name": "late", "created_at": 1, "updated_at": 1})
+        sql(tx).insert("organization", {"id": "late", "name": "late", "created_at": 1, "updated_at": 1})
 
     async with process(store) as one:
         turns = Turns(store, one)
@@ -110,9 +112,9 @@ async def test_a_process_that_lost_a_mailbox_writes_nothing_of_it(store: Store) 
             assert not turns.mine(address)
             with pytest.raises(LeaseLost):
                 await turns.write(address, work)
-            assert await store.read(lambda tx: tx.value("SELECT count(*) FROM organization")) == 0
+            assert await store.read(lambda tx: sql(tx).value("SELECT count(*) FROM organization")) == 0
             await Turns(store, two).write(address, work)
-            assert await store.read(lambda tx: tx.value("SELECT count(*) FROM organization")) == 1
+            assert await store.read(lambda tx: sql(tx).value("SELECT count(*) FROM organization")) == 1
 
 
 async def test_a_share_is_given_away_only_when_nothing_of_it_is_under_way(store: Store) -> None:
@@ -161,7 +163,7 @@ async def test_a_neighbour_that_was_killed_is_not_waited_for(
         _silence(one)
         dead = await asyncio.create_subprocess_exec("true")
         await dead.wait()
-        await store.write(lambda tx: tx.update("process", "id", one.process, {"pid": dead.pid}))
+        await store.write(lambda tx: sql(tx).update("process", "id", one.process, {"pid": dead.pid}))
         async with process(store) as two:
             await until(lambda: len(held(two)) == ALL)
 
@@ -190,12 +192,12 @@ async def test_what_was_written_before_the_clock_was_set_back_holds_nothing(stor
 
     def dead(tx: Tx) -> None:
         later = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint + ?"
-        tx.run(
+        sql(tx).run(
             "INSERT INTO process (id, roles, host, pid, place, started_at, expires_at) "
             f"VALUES ('dead', 'outbox', 'h', 1, 'elsewhere', 0, {later})",
             day,
         )
-        tx.run(f"UPDATE lease SET holder = 'dead', expires_at = {later} WHERE kind = 'drafts'", day)
+        sql(tx).run(f"UPDATE lease SET holder = 'dead', expires_at = {later} WHERE kind = 'drafts'", day)
 
     async with process(store, {"outbox"}) as one:
         await asyncio.to_thread(store.write_now, dead)

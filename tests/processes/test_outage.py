@@ -10,8 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.store.engine import NotUnique, Store, StoreDown, Tx
+from gateway.store.engine import NotUnique, Store, StoreDown
 from gateway.store.migrate import migrate
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from tests.e2e.world import deliver, letter, until
 from tests.postgres_server import PostgresCluster, postgres_cluster
 from tests.processes.fleet import fleet
@@ -34,28 +36,30 @@ async def test_the_store_says_when_it_is_down_and_works_when_it_is_back(own: Pos
     migrate(store)
     store.start()
     try:
-        await asyncio.gather(*(store.read(lambda tx: tx.value("SELECT pg_sleep(0.05)")) for _ in range(8)))
-        await store.write(lambda tx: tx.insert("organization", _organization("before")))
+        await asyncio.gather(
+            *(store.read(lambda tx: sql(tx).value("SELECT pg_sleep(0.05)")) for _ in range(8))
+        )
+        await store.write(lambda tx: sql(tx).insert("organization", _organization("before")))
         await asyncio.to_thread(own.kill)
         for down in (
-            store.read(lambda tx: tx.value("SELECT 1")),
-            store.write(lambda tx: tx.value("SELECT 1")),
+            store.read(lambda tx: sql(tx).value("SELECT 1")),
+            store.write(lambda tx: sql(tx).value("SELECT 1")),
         ):
             with pytest.raises(StoreDown):
                 await down
         await asyncio.to_thread(own.start)
         await asyncio.gather(
             *(
-                store.write(lambda tx, n=n: tx.insert("organization", _organization(f"n{n}")))
+                store.write(lambda tx, n=n: sql(tx).insert("organization", _organization(f"n{n}")))
                 for n in range(20)
             )
         )
         # connections that idled through a restart: nobody who asks next is told of it
         await asyncio.to_thread(own.stop)
         await asyncio.to_thread(own.start)
-        asked = [store.read(lambda tx: tx.value("SELECT count(*) FROM organization")) for _ in range(8)]
+        asked = [store.read(lambda tx: sql(tx).value("SELECT count(*) FROM organization")) for _ in range(8)]
         assert await asyncio.gather(*asked) == [21] * 8
-        await store.write(lambda tx: tx.insert("organization", _organization("after")))
+        await store.write(lambda tx: sql(tx).insert("organization", _organization("after")))
     finally:
         store.close()
 
@@ -94,7 +98,7 @@ def test_a_gateway_goes_on_after_an_outage(own: PostgresCluster, tmp_path: Path)
 class TestTransactions:
     @pytest.fixture
     async def pair(self, store: Store) -> Store:
-        await store.write(lambda tx: [tx.insert("organization", _organization(one)) for one in "ab"])
+        await store.write(lambda tx: [sql(tx).insert("organization", _organization(one)) for one in "ab"])
         return store
 
     async def test_one_that_was_ended_for_anothers_sake_runs_again(self, pair: Store) -> None:
@@ -103,31 +107,36 @@ class TestTransactions:
 
         def work(tx: Tx, first: str, second: str) -> None:
             runs.append(first)
-            tx.run("UPDATE organization SET name = name || ? WHERE id = ?", first, first)
+            sql(tx).run("UPDATE organization SET name = name || ? WHERE id = ?", first, first)
             if len(runs) <= 2:
                 meet.wait()
-            tx.run("UPDATE organization SET name = name || ? WHERE id = ?", first, second)
+            sql(tx).run("UPDATE organization SET name = name || ? WHERE id = ?", first, second)
 
         await asyncio.gather(
             pair.write(lambda tx: work(tx, "a", "b")), pair.write(lambda tx: work(tx, "b", "a"))
         )
         assert len(runs) == 3, "one of them ran twice"
-        rows = await pair.read(lambda tx: tx.rows("SELECT name FROM organization ORDER BY id"))
+        rows = await pair.read(lambda tx: sql(tx).rows("SELECT name FROM organization ORDER BY id"))
         assert sorted(map(sorted, (row["name"] for row in rows))) == [["a", "a", "b"], ["a", "b", "b"]]
 
     async def test_a_lock_shows_what_who_had_it_before_has_written(self, pair: Store) -> None:
         def count(tx: Tx) -> None:
             tx.lock("the count")
-            n = tx.value("SELECT count(*) FROM organization")
-            tx.insert("organization", _organization(f"n{n}"))
+            n = sql(tx).value("SELECT count(*) FROM organization")
+            sql(tx).insert("organization", _organization(f"n{n}"))
 
         await asyncio.gather(*(pair.write(count) for _ in range(20)))
-        assert await pair.read(lambda tx: tx.value("SELECT count(*) FROM organization")) == 22
+        assert await pair.read(lambda tx: sql(tx).value("SELECT count(*) FROM organization")) == 22
 
     async def test_text_with_a_nul_is_found_nowhere_and_breaks_nothing(self, pair: Store) -> None:
-        assert await pair.read(lambda tx: tx.row("SELECT * FROM organization WHERE id = ?", "a\x00")) is None
+        assert (
+            await pair.read(lambda tx: sql(tx).row("SELECT * FROM organization WHERE id = ?", "a\x00"))
+            is None
+        )
 
     async def test_what_is_taken_says_so(self, pair: Store) -> None:
         with pytest.raises(NotUnique):
-            await pair.write(lambda tx: tx.insert("organization", _organization("a")))
-        assert await pair.write(lambda tx: tx.insert("organization", _organization("a"), ignore=True)) == 0
+            await pair.write(lambda tx: sql(tx).insert("organization", _organization("a")))
+        assert (
+            await pair.write(lambda tx: sql(tx).insert("organization", _organization("a"), ignore=True)) == 0
+        )

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.store.sql import sql
 from tests.gateway_process import GatewayProcess, Server, running_gateway
 from tests.servers import Sink
 from tests.smarthost.relay import SECRET
@@ -70,7 +71,7 @@ def _talk(gateway: GatewayProcess) -> None:
         assert client.post(url, content=b"{", auth=("postern", SECRET)).status_code == 400
         assert client.post(url, content=b"x" * 1_100_000, auth=("postern", SECRET)).status_code == 413
 
-        _until(lambda: gateway.database(lambda tx: tx.value("SELECT count(*) FROM sent_alias")))
+        _until(lambda: gateway.database(lambda tx: sql(tx).value("SELECT count(*) FROM sent_alias")))
         answer_to(gateway, inbox, BREVO_ID)
         _until(lambda: _thread(gateway, inbox, sent["thread_id"])["message_count"] == 2)
         assert client.post(url, json=news, auth=("postern", SECRET)).json() == {"messages": 1}

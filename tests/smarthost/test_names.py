@@ -12,7 +12,8 @@ from gateway.outbox.engine import Outbox
 from gateway.outbox.reports import apply_report
 from gateway.smarthost.profiles import telling_relay
 from gateway.store import sent_aliases
-from gateway.store.engine import Tx
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from mailserver.base import Submission
 from tests.outbox.rig import key, until
 from tests.outbox.test_reports import arf
@@ -63,7 +64,7 @@ async def test_a_rebuild_finds_the_same_threads_in_any_order(tmp_path: Path) -> 
 
         def forget(tx: Tx) -> None:
             for table in ("thread", "thread_ref", "message", "message_body", "message_search", "location"):
-                tx.run(f"DELETE FROM {table}")
+                sql(tx).run(f"DELETE FROM {table}")
 
         await house.core.store.write(forget)
         assert await house.receive(SES_ID) == thread  # though what it answers is not there

@@ -9,6 +9,7 @@ from gateway.store.engine import Store
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
 from gateway.store.queries.inboxes import unscoped_inbox
+from gateway.store.sql import sql
 from tests.postgres_server import PostgresCluster
 
 
@@ -57,7 +58,7 @@ def make_inbox(store: Store, address: str) -> Inbox:
         "created_at": now_us(),
         "updated_at": now_us(),
     }
-    store.write_now(lambda tx: tx.insert("inbox", row))
+    store.write_now(lambda tx: sql(tx).insert("inbox", row))
     found = store.read_now(lambda tx: unscoped_inbox(tx, ulid))
     assert found is not None
     return found

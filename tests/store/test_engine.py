@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.engine import NotUnique, Store, Tx
+from gateway.store.engine import NotUnique, Store
 from gateway.store.migrate import SchemaTooNew, known_levels, migrate
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from tests.databases import database_url
 
 
@@ -20,7 +22,7 @@ def _org(name: str) -> dict[str, object]:
 async def test_a_failed_write_leaves_its_neighbours_in_the_group(store: Store) -> None:
     async def one(n: int) -> str:
         def work(tx: Tx) -> None:
-            tx.insert("organization", _org(f"o{n}"))
+            sql(tx).insert("organization", _org(f"o{n}"))
             if n % 3 == 0:
                 raise LookupError(n)
 
@@ -32,20 +34,20 @@ async def test_a_failed_write_leaves_its_neighbours_in_the_group(store: Store) -
 
     answers = await asyncio.gather(*(one(n) for n in range(60)))
     assert answers.count("failed") == 20
-    assert await store.read(lambda tx: tx.value("SELECT count(*) FROM organization")) == 40
+    assert await store.read(lambda tx: sql(tx).value("SELECT count(*) FROM organization")) == 40
 
 
 @pytest.mark.anyio
 async def test_a_taken_unique_value_says_so_and_writes_nothing(store: Store) -> None:
-    await store.write(lambda tx: tx.insert("organization", _org("a")))
+    await store.write(lambda tx: sql(tx).insert("organization", _org("a")))
 
     def twice(tx: Tx) -> None:
-        tx.insert("organization", _org("b"))
-        tx.insert("organization", _org("a"))
+        sql(tx).insert("organization", _org("b"))
+        sql(tx).insert("organization", _org("a"))
 
     with pytest.raises(NotUnique):
         await store.write(twice)
-    assert await store.read(lambda tx: tx.value("SELECT count(*) FROM organization")) == 1
+    assert await store.read(lambda tx: sql(tx).value("SELECT count(*) FROM organization")) == 1
 
 
 @pytest.mark.anyio
@@ -67,10 +69,10 @@ async def test_after_commit_runs_only_for_what_was_committed(store: Store) -> No
 @pytest.mark.anyio
 async def test_what_is_acknowledged_is_synced_in_full(store: Store) -> None:
     def pragmas(tx: Tx) -> tuple[object, object]:
-        return tx.value("PRAGMA synchronous"), tx.value("PRAGMA journal_mode")
+        return sql(tx).value("PRAGMA synchronous"), sql(tx).value("PRAGMA journal_mode")
 
     if store.postgres:
-        assert await store.write(lambda tx: tx.value("SHOW synchronous_commit")) == "on"
+        assert await store.write(lambda tx: sql(tx).value("SHOW synchronous_commit")) == "on"
     else:
         assert await store.write(pragmas) == (2, "wal")
 
@@ -80,14 +82,17 @@ async def test_a_cancelled_writer_does_not_stop_the_others(store: Store) -> None
     blocked = threading.Event()
     first = asyncio.create_task(store.write(lambda tx: blocked.wait(5)))
     await asyncio.sleep(0.05)
-    second = asyncio.create_task(store.write(lambda tx: tx.insert("organization", _org("second"))))
-    third = asyncio.create_task(store.write(lambda tx: tx.insert("organization", _org("third"))))
+    second = asyncio.create_task(store.write(lambda tx: sql(tx).insert("organization", _org("second"))))
+    third = asyncio.create_task(store.write(lambda tx: sql(tx).insert("organization", _org("third"))))
     await asyncio.sleep(0.05)
     second.cancel()
     blocked.set()
     await first
     await third
-    assert await store.read(lambda tx: tx.value("SELECT count(*) FROM organization WHERE id = 'third'")) == 1
+    assert (
+        await store.read(lambda tx: sql(tx).value("SELECT count(*) FROM organization WHERE id = 'third'"))
+        == 1
+    )
 
 
 def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
@@ -101,7 +106,9 @@ def test_a_newer_database_is_refused_with_words(tmp_path: Path) -> None:
     store = Store(database_url(tmp_path / "a.db"))
     migrate(store)
     store.write_now(
-        lambda tx: tx.insert("schema_migration", {"name": "9999_later", "applied": "2030-01-01 00:00:00"})
+        lambda tx: sql(tx).insert(
+            "schema_migration", {"name": "9999_later", "applied": "2030-01-01 00:00:00"}
+        )
     )
     with pytest.raises(SchemaTooNew, match="9999_later"):
         migrate(store)
@@ -118,15 +125,15 @@ async def test_closing_closes_the_file_for_every_thread(tmp_path: Path) -> None:
     looked, may_end = threading.Event(), threading.Event()
 
     def look_and_stay() -> None:
-        store.read_now(lambda tx: tx.value("SELECT 1"))
+        store.read_now(lambda tx: sql(tx).value("SELECT 1"))
         looked.set()
         may_end.wait(10)
 
     other = threading.Thread(target=look_and_stay)
     other.start()
     assert looked.wait(10)
-    await asyncio.gather(*(store.read(lambda tx: tx.value("SELECT 1")) for _ in range(8)))
-    await store.glance(lambda tx: tx.value("SELECT 1"))
+    await asyncio.gather(*(store.read(lambda tx: sql(tx).value("SELECT 1")) for _ in range(8)))
+    await store.glance(lambda tx: sql(tx).value("SELECT 1"))
 
     def opened() -> list[str]:
         found = (os.readlink(one) for one in Path("/proc/self/fd").iterdir() if one.is_symlink())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.pending_flags import forgive, owe, with_owed
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 
 def test_the_later_wish_wins(store: Store, inbox: Inbox) -> None:
@@ -26,7 +28,7 @@ def test_what_was_done_another_way_is_forgiven(store: Store, inbox: Inbox) -> No
         assert with_owed(tx, "m", ["red"]) == []
         forgive(tx, "m", ["red", "blue"])
         assert with_owed(tx, "m", ["red"]) == ["red"]
-        assert tx.value("SELECT count(*) FROM flags_owed") == 0
+        assert sql(tx).value("SELECT count(*) FROM flags_owed") == 0
         forgive(tx, "m", ["red"])
 
     store.write_now(work)
@@ -37,7 +39,7 @@ def test_every_wish_has_a_later_time(store: Store, inbox: Inbox) -> None:
         times = []
         for _ in range(50):
             owe(tx, inbox.id, "m", add=["a"])
-            times.append(tx.value("SELECT noted_at FROM flags_owed"))
+            times.append(sql(tx).value("SELECT noted_at FROM flags_owed"))
         assert times == sorted(set(times))
 
     store.write_now(work)

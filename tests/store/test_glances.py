@@ -5,7 +5,9 @@ import threading
 
 import pytest
 
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 pytestmark = pytest.mark.anyio
 
@@ -15,7 +17,7 @@ async def test_each_gets_its_own_answer_or_error(store: Store) -> None:
         def work(tx: Tx) -> int:
             if number % 3 == 0:
                 raise LookupError(number)
-            return int(tx.value("SELECT CAST(? AS INTEGER)", number))
+            return int(sql(tx).value("SELECT CAST(? AS INTEGER)", number))
 
         try:
             return await store.glance(work)
@@ -30,8 +32,8 @@ async def test_it_sees_what_was_written_before_it_and_runs_off_the_loop(store: S
     thread = await store.glance(lambda tx: threading.current_thread().name)
     assert thread != threading.current_thread().name
     row = {"id": "a", "name": "a", "created_at": 1, "updated_at": 1}
-    await store.write(lambda tx: tx.insert("organization", row))
-    assert await store.glance(lambda tx: tx.value("SELECT count(*) FROM organization")) == 1
+    await store.write(lambda tx: sql(tx).insert("organization", row))
+    assert await store.glance(lambda tx: sql(tx).value("SELECT count(*) FROM organization")) == 1
 
 
 async def test_who_gave_up_waiting_does_not_keep_the_answer_from_the_others(store: Store) -> None:

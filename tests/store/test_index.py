@@ -7,11 +7,13 @@ from gateway.records.folders import FolderRole
 from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
 from gateway.store.arrival_time import listing_time
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.ids import derived_ulid, message_id_header, new_ulid, now_us
 from gateway.store.queries.folders import save_folder
 from gateway.store.queries.inboxes import add_inbox
 from gateway.store.queries.locations import put_removed_location
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from tests.databases import database_url
 
 _RECEIVED = b"Received: from a by b; Fri, 20 Nov 2026 10:00:0%d +0000\r\n"
@@ -48,7 +50,9 @@ def _found(
 def _labels(store: Store, message: str) -> set[str]:
     return {
         row["label"]
-        for row in store.read_now(lambda tx: tx.rows("SELECT label FROM label WHERE message_id = ?", message))
+        for row in store.read_now(
+            lambda tx: sql(tx).rows("SELECT label FROM label WHERE message_id = ?", message)
+        )
     }
 
 
@@ -59,8 +63,8 @@ def test_finding_the_same_place_again_changes_nothing(store: Store, inbox: Inbox
     assert first.new
     assert not again.new
     assert again.message_id == first.message_id
-    assert store.read_now(lambda tx: tx.value("SELECT count(*) FROM message")) == 1
-    assert store.read_now(lambda tx: tx.value("SELECT count(*) FROM location")) == 1
+    assert store.read_now(lambda tx: sql(tx).value("SELECT count(*) FROM message")) == 1
+    assert store.read_now(lambda tx: sql(tx).value("SELECT count(*) FROM location")) == 1
 
 
 def test_a_mail_delivered_twice_is_one_message_in_two_places(store: Store, inbox: Inbox) -> None:
@@ -68,7 +72,7 @@ def test_a_mail_delivered_twice_is_one_message_in_two_places(store: Store, inbox
     first = _found(store, inbox, _mail(), 1, folder)
     second = _found(store, inbox, _mail(), 2, folder)
     assert second.message_id == first.message_id
-    assert store.read_now(lambda tx: tx.value("SELECT count(*) FROM location")) == 2
+    assert store.read_now(lambda tx: sql(tx).value("SELECT count(*) FROM location")) == 2
 
 
 def test_the_same_message_id_with_another_body_is_another_message(store: Store, inbox: Inbox) -> None:
@@ -108,7 +112,7 @@ def test_what_came_later_is_listed_later_and_no_two_at_one_time(store: Store, in
     assert base % 1_000_000 == 0
 
     def times() -> list[int]:
-        rows = store.read_now(lambda tx: tx.rows("SELECT timestamp FROM message ORDER BY seq"))
+        rows = store.read_now(lambda tx: sql(tx).rows("SELECT timestamp FROM message ORDER BY seq"))
         return [row["timestamp"] - base for row in rows]
 
     def find(n: int, received: int, delivered: int) -> None:
@@ -133,7 +137,7 @@ def test_a_second_with_more_mail_than_milliseconds_goes_on_in_the_next(store: St
         for _ in range(1003):
             at = listing_time(tx, inbox.organization_id, 5_000_000, 5_000_000)
             n = len(found)
-            tx.run(
+            sql(tx).run(
                 "INSERT INTO message (id, number, organization_id, inbox_id, thread_id, direction, subject, preview, "
                 "size, timestamp, status, created_at, updated_at) "
                 "VALUES (?, 1, ?, ?, 't', 'inbound', '', '', 1, ?, 'received', 1, 1)",
@@ -167,7 +171,7 @@ def test_a_move_keeps_the_message_and_changes_its_labels(store: Store, inbox: In
     _found(store, inbox, _mail(), 1, there, "junk", ("\\Seen",))
     assert store.write_now(lambda tx: index.drop_location(tx, here, 1)) is None
     assert _labels(store, one.message_id) == {"received", "spam"}
-    assert store.read_now(lambda tx: tx.value("SELECT hidden FROM message")) == 1
+    assert store.read_now(lambda tx: sql(tx).value("SELECT hidden FROM message")) == 1
     assert store.write_now(lambda tx: index.drop_location(tx, there, 1)) == one.message_id
 
 
@@ -184,7 +188,7 @@ def test_deleting_leaves_nothing_and_the_thread_follows(store: Store, inbox: Inb
         threads.refresh(tx, thread, now_us())
 
     store.write_now(lambda tx: delete(tx, two.message_id))
-    thread = store.read_now(lambda tx: tx.row("SELECT * FROM thread"))
+    thread = store.read_now(lambda tx: sql(tx).row("SELECT * FROM thread"))
     assert thread is not None
     assert (thread["message_count"], thread["last_message_id"]) == (1, one.message_id)
     store.write_now(lambda tx: delete(tx, one.message_id))
@@ -194,7 +198,7 @@ def test_deleting_leaves_nothing_and_the_thread_follows(store: Store, inbox: Inb
         None,
     ]
     for table in ("message", "message_body", "message_search", "label", "location", "thread", "thread_ref"):
-        assert store.read_now(lambda tx, t=table: tx.value(f"SELECT count(*) FROM {t}")) == 0, table
+        assert store.read_now(lambda tx, t=table: sql(tx).value(f"SELECT count(*) FROM {t}")) == 0, table
 
 
 def test_a_pass_that_read_a_message_before_its_deletion_does_not_bring_it_back(
@@ -205,7 +209,7 @@ def test_a_pass_that_read_a_message_before_its_deletion_does_not_bring_it_back(
     one = _found(store, inbox, _mail(), 1, folder)
     store.write_now(lambda tx: index.delete_message(tx, one.message_id))
     assert store.write_now(lambda tx: index.index_found(tx, inbox, copy, parse(_mail()))) is None
-    assert store.read_now(lambda tx: tx.value("SELECT count(*) FROM message")) == 0
+    assert store.read_now(lambda tx: sql(tx).value("SELECT count(*) FROM message")) == 0
     # the same mail under another UID is there again: somebody put it back
     assert _found(store, inbox, _mail(), 2, folder).new
 
@@ -213,11 +217,11 @@ def test_a_pass_that_read_a_message_before_its_deletion_does_not_bring_it_back(
 def test_what_was_expunged_before_it_was_indexed_does_not_come_back(store: Store, inbox: Inbox) -> None:
     folder = _folder(store, inbox)
     copy = index.FoundCopy(folder, "inbox", "INBOX", 4, (), now_us())
-    store.write_now(lambda tx: tx.run("UPDATE folder SET uidnext = 4"))
+    store.write_now(lambda tx: sql(tx).run("UPDATE folder SET uidnext = 4"))
     for uid, validity in ((3, 1), (4, 2), (4, 1)):
         store.write_now(lambda tx, v=validity, u=uid: put_removed_location(tx, inbox.id, "INBOX", v, u))
     # below the cursor nothing is read again, and another UIDVALIDITY means other messages
-    assert store.read_now(lambda tx: tx.rows("SELECT uid, message_id FROM location")) == [
+    assert store.read_now(lambda tx: sql(tx).rows("SELECT uid, message_id FROM location")) == [
         {"uid": 4, "message_id": ""}
     ]
     assert store.write_now(lambda tx: index.index_found(tx, inbox, copy, parse(_mail()))) is None
@@ -242,7 +246,7 @@ def test_what_a_mail_carries_to_be_used_once_is_kept_with_its_texts(store: Store
     body = b"Your verification code is 482 913.\r\n\r\nOn 1/5/26 10:00, Bob wrote:\r\n> old\r\n"
     found = _found(store, inbox, _mail(body=body), 1, _folder(store, inbox))
     row = store.read_now(
-        lambda tx: tx.row("SELECT * FROM message_body WHERE message_id = ?", found.message_id)
+        lambda tx: sql(tx).row("SELECT * FROM message_body WHERE message_id = ?", found.message_id)
     )
     assert row is not None
     assert row["extracted_text"] == "Your verification code is 482 913."

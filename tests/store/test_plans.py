@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from gateway.core.sending.sent_before import Once, _find
-from gateway.records.base import Record
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.migrate import migrate
 from gateway.store.record_shape import shape_of
+from gateway.store.sql import R, Sql, sql
+from gateway.store.transaction import Tx
 
 ORGANIZATION = "organization_id = 'o' AND status <> 'deleting'"
 
 
 @pytest.mark.parametrize(
-    ("sql", "index"),
+    ("query", "index"),
     [
         (
             f"SELECT count(*) FROM inbox WHERE {ORGANIZATION}",
@@ -42,13 +42,13 @@ ORGANIZATION = "organization_id = 'o' AND status <> 'deleting'"
         ),
     ],
 )
-def test_a_list_walks_its_index(tmp_path: Path, sql: str, index: str) -> None:
+def test_a_list_walks_its_index(tmp_path: Path, query: str, index: str) -> None:
     # PostgreSQL plans by statistics, which an empty database has not
     store = Store(f"sqlite:{tmp_path / 'a.db'}")
     migrate(store)
-    arguments = ("c",) if "?" in sql else ()
+    arguments = ("c",) if "?" in query else ()
     plan = store.read_now(
-        lambda tx: [row["detail"] for row in tx.rows(f"EXPLAIN QUERY PLAN {sql}", *arguments)]
+        lambda tx: [row["detail"] for row in sql(tx).rows(f"EXPLAIN QUERY PLAN {query}", *arguments)]
     )
     store.close()
     assert len(plan) == 1, plan  # nothing is sorted afterwards
@@ -61,15 +61,13 @@ def test_what_was_sent_under_an_identity_is_found_by_it(tmp_path: Path) -> None:
     migrate(store)
     plan: list[str] = []
 
-    class Explained:
-        def __init__(self, tx: Tx) -> None:
-            self._tx = tx
-
-        def one(self, kind: type[Record], rest: str, *arguments: object) -> None:
-            sql = f"EXPLAIN QUERY PLAN SELECT {shape_of(kind).columns} FROM {kind.table} {rest}"
-            plan.extend(row["detail"] for row in self._tx.rows(sql, *arguments))
+    class Explained(Sql):
+        def one(self, kind: type[R], rest: str, *arguments: object) -> R | None:
+            query = f"EXPLAIN QUERY PLAN SELECT {shape_of(kind).columns} FROM {kind.table} {rest}"
+            plan.extend(row["detail"] for row in self.rows(query, *arguments))
+            return None
 
     once = Once(new_ulid(), now_us())
-    store.read_now(lambda tx: _find(cast(Tx, Explained(tx)), "i", once))
+    store.read_now(lambda tx: _find(Tx(Explained(store.db, None)), "i", once))
     store.close()
     assert "message_identity (inbox_id=? AND <expr>=? AND timestamp>?)" in plan[0], plan

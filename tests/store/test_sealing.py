@@ -14,9 +14,11 @@ import pytest
 
 from gateway.backup.moving import put_into_postgresql
 from gateway.backup.postgres import environment
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.migrate import migrate
 from gateway.store.sealing import PREFIX, SEALED, Sealer, WrongKey
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from tests.postgres_server import PostgresCluster
 from tests.upgrade.make import RELEASES, unpack_release
 
@@ -56,7 +58,7 @@ def hook(tx: Tx, id: str, secret: str, headers: str = "{}") -> None:
         "event_types_json": "[]", "inbox_ids_json": "[]", "pod_ids_json": "[]", "headers_json": headers,
         "enabled": 1, "secret": secret, "created_at": 1, "updated_at": 1,
     }  # fmt: skip
-    tx.insert("webhook", row)
+    sql(tx).insert("webhook", row)
 
 
 def test_what_is_written_is_sealed_and_what_is_read_is_not(url: str) -> None:
@@ -64,14 +66,14 @@ def test_what_is_written_is_sealed_and_what_is_read_is_not(url: str) -> None:
         migrate(store)
         store.write_now(lambda tx: hook(tx, "a", "whsec_first", '{"Authorization": "Bearer theirs"}'))
         change = {"secret": "whsec_second", "old_secret": "whsec_first"}
-        store.write_now(lambda tx: tx.update("webhook", "id", "a", change))
+        store.write_now(lambda tx: sql(tx).update("webhook", "id", "a", change))
         for rows in (
-            store.read_now(lambda tx: tx.rows("SELECT * FROM webhook")),
-            store.read_now(lambda tx: [tx.row("SELECT webhook.* FROM webhook") or {}]),
+            store.read_now(lambda tx: sql(tx).rows("SELECT * FROM webhook")),
+            store.read_now(lambda tx: [sql(tx).row("SELECT webhook.* FROM webhook") or {}]),
         ):
             assert (rows[0]["secret"], rows[0]["old_secret"]) == ("whsec_second", "whsec_first")
             assert rows[0]["headers_json"] == '{"Authorization": "Bearer theirs"}'
-        kept = store.read_now(lambda tx: tx.value("SELECT secret FROM webhook"))
+        kept = store.read_now(lambda tx: sql(tx).value("SELECT secret FROM webhook"))
         assert kept.startswith(PREFIX)
     for plain in (b"whsec_", b"Bearer theirs"):
         assert plain not in raw(url)
@@ -85,7 +87,7 @@ def test_rows_of_an_older_version_are_sealed_at_the_next_start(url: str) -> None
     assert b"whsec_7" in raw(url)
     with closing(Store(url, sealer=Sealer(KEY))) as store:
         migrate(store)
-        held = store.read_now(lambda tx: tx.rows("SELECT id, secret FROM webhook"))
+        held = store.read_now(lambda tx: sql(tx).rows("SELECT id, secret FROM webhook"))
         assert {one["id"]: one["secret"] for one in held} == {f"h{n}": f"whsec_{n}" for n in range(1200)}
     assert b"whsec_" not in raw(url)
 
@@ -99,12 +101,12 @@ def test_another_key_is_refused_and_nothing_is_lost(url: str) -> None:
     with closing(Store(url, sealer=Sealer(b"x" * 32))) as store:
         with pytest.raises(WrongKey, match="file `secret`: put back"):
             migrate(store)
-        kept = store.read_now(lambda tx: tx.value("SELECT secret FROM webhook WHERE id = 'b'"))
+        kept = store.read_now(lambda tx: sql(tx).value("SELECT secret FROM webhook WHERE id = 'b'"))
         assert kept == "whsec_plain"
     with closing(Store(url, sealer=Sealer(KEY))) as store:
         migrate(store)
         assert store.read_now(
-            lambda tx: [one["secret"] for one in tx.rows("SELECT secret FROM webhook ORDER BY id")]
+            lambda tx: [one["secret"] for one in sql(tx).rows("SELECT secret FROM webhook ORDER BY id")]
         ) == [
             "whsec_first",
             "whsec_plain",
@@ -137,9 +139,9 @@ def test_the_databases_of_releases_are_sealed(
     for url in (f"sqlite:{file}", moved):
         with closing(Store(url, sealer=Sealer(KEY))) as store:
             migrate(store)
-            rows = store.read_now(lambda tx: tx.rows("SELECT name, dkim_private FROM domain"))
+            rows = store.read_now(lambda tx: sql(tx).rows("SELECT name, dkim_private FROM domain"))
             assert {one["name"]: one["dkim_private"] for one in rows} == keys
-            rows = store.read_now(lambda tx: tx.rows("SELECT secret FROM webhook"))
+            rows = store.read_now(lambda tx: sql(tx).rows("SELECT secret FROM webhook"))
             assert sorted(one["secret"] for one in rows) == sorted(secrets)
         held = raw(url)
         assert b"PRIVATE KEY" not in held

@@ -5,8 +5,10 @@ from hypothesis import strategies as st
 
 from gateway.records.inboxes import Inbox
 from gateway.store import threads
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.ids import now_us
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from tests.databases import database_url
 from tests.store.conftest import make_inbox
 
@@ -49,7 +51,7 @@ def test_hostile_references_end(store: Store, inbox: Inbox) -> None:
     assert _thread(store, inbox, "<self@x>", reply="<self@x>", refs=("<self@x>",) * 5)
     many = tuple(f"<r{n}@x>" for n in range(5000))
     thread = _thread(store, inbox, "<m@x>", refs=many)
-    assert store.read_now(lambda tx: tx.value("SELECT count(*) FROM thread_ref")) < 150
+    assert store.read_now(lambda tx: sql(tx).value("SELECT count(*) FROM thread_ref")) < 150
     # the root and the nearest ids are kept
     assert _thread(store, inbox, "<n@x>", reply="<r4999@x>") == thread
     assert _thread(store, inbox, "<o@x>", refs=("<r0@x>",)) == thread
@@ -60,7 +62,7 @@ def test_mail_for_a_deleted_thread_makes_a_new_one(store: Store, inbox: Inbox) -
 
     def bury(tx: Tx) -> None:
         threads.bury(tx, inbox.id, first)
-        tx.run("DELETE FROM thread WHERE id = ?", first)
+        sql(tx).run("DELETE FROM thread WHERE id = ?", first)
 
     store.write_now(bury)
     second = _thread(store, inbox, "<b@x>", reply="<a@x>", refs=("<a@x>",))

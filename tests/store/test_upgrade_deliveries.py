@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from gateway.store import migrate as migrating
-from gateway.store.engine import Row, Store, Tx
+from gateway.store.engine import Store
 from gateway.store.ids import now_us
 from gateway.store.migrate import migrate
 from gateway.store.queries import deliveries
+from gateway.store.sql import Row, sql
+from gateway.store.transaction import Tx
 from tests.postgres_server import PostgresCluster
 
 LEVEL = "0006_fair_deliveries"
@@ -45,14 +47,14 @@ def _fill(tx: Tx) -> None:
         ("off", {"enabled": 0, "disabled_reason": "it kept failing"}),
     ):
         hook = {"id": name, "number": len(name), "organization_id": f"org-{name}", "url": "https://x.test/"}
-        tx.insert("webhook", {**hook, "secret": "s", **at, **more})
+        sql(tx).insert("webhook", {**hook, "secret": "s", **at, **more})
     for lane, state, attempts, next_at in (
         ("works/a", "pending", 3, 999),
         ("works/a", "pending", 0, deliveries.BEHIND),
         ("works/b", "done", 1, 0),
     ):
         row = {"event_seq": 1, "webhook_id": "works", "lane": lane, "state": state, "attempts": attempts}
-        tx.insert("delivery", {**row, "next_at": next_at, "created_at": 5})
+        sql(tx).insert("delivery", {**row, "next_at": next_at, "created_at": 5})
 
 
 def test_what_waits_is_still_delivered(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +65,7 @@ def test_what_waits_is_still_delivered(url: str, tmp_path: Path, monkeypatch: py
         store.write_now(_fill)
     with closing(Store(url)) as store:
         assert LEVEL in migrate(store)
-        rows: list[Row] = store.read_now(lambda tx: tx.rows("SELECT * FROM delivery ORDER BY id"))
+        rows: list[Row] = store.read_now(lambda tx: sql(tx).rows("SELECT * FROM delivery ORDER BY id"))
         assert [(one["organization_id"], one["planned_at"], one["tried_at"]) for one in rows] == [
             ("org-works", 999, 5),
             ("org-works", None, None),
@@ -71,7 +73,7 @@ def test_what_waits_is_still_delivered(url: str, tmp_path: Path, monkeypatch: py
         ]
         hooks = {
             one["id"]: one["off_mailed_at"]
-            for one in store.read_now(lambda tx: tx.rows("SELECT * FROM webhook"))
+            for one in store.read_now(lambda tx: sql(tx).rows("SELECT * FROM webhook"))
         }
         assert hooks == {"works": None, "off": 7}, "nobody is written to about one that was off before"
         assert store.read_now(lambda tx: deliveries.unscoped_organizations_due(tx, now_us(), "", 9)) == [

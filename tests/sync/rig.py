@@ -21,12 +21,13 @@ from gateway.mime.workers.parser_pool import ParserPool
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.settings import Sync as SyncSettings
-from gateway.store.engine import Row, Store
+from gateway.store.engine import Store
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.leases import LocalLeases
 from gateway.store.migrate import migrate
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.queries.list_entries import ListOwner, put_entry
+from gateway.store.sql import Row, sql
 from gateway.store.wake_event import Bell
 from gateway.store.wakeups import LocalWakeups
 from gateway.sync.engine import Sync
@@ -66,7 +67,7 @@ class Rig:
             "created_at": now_us(),
             "updated_at": now_us(),
         }
-        await self.store.write(lambda tx: tx.insert("inbox", row))
+        await self.store.write(lambda tx: sql(tx).insert("inbox", row))
         found = await self.store.read(lambda tx: unscoped_inbox(tx, ulid))
         assert found is not None
         self.inboxes[address] = found
@@ -83,8 +84,8 @@ class Rig:
 
         await asyncio.to_thread(send)
 
-    async def rows(self, sql: str, *args: object) -> list[Row]:
-        return await self.store.read(lambda tx: tx.rows(sql, *args))
+    async def rows(self, query: str, *args: object) -> list[Row]:
+        return await self.store.read(lambda tx: sql(tx).rows(query, *args))
 
     async def labels(self, subject: str) -> set[str]:
         return {

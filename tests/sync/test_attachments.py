@@ -9,6 +9,7 @@ import pytest
 
 from gateway.extract.pool import ExtractPool
 from gateway.store.json_columns import load
+from gateway.store.sql import sql
 from gateway.sync.pass_slots import LENT_OCTETS, Slots
 from gateway.sync.rebuild import rebuild
 from tests.extract import files
@@ -129,13 +130,13 @@ async def test_a_rebuild_keeps_what_was_read_and_reads_what_is_missing(
             "method": "pdf",
             "text": "x",
         }
-        await one.store.write(lambda tx: tx.insert("attachment_text", gone))
+        await one.store.write(lambda tx: sql(tx).insert("attachment_text", gone))
         await rebuild(
             one.store, one.imap, one.parser, extractor=ExtractPool()
         )  # not open: it must not be asked
         assert "could not be read" not in caplog.text
         assert await texts(one) == before
-        await one.store.write(lambda tx: tx.run("DELETE FROM attachment_text"))
+        await one.store.write(lambda tx: sql(tx).run("DELETE FROM attachment_text"))
         await rebuild(one.store, one.imap, one.parser, extractor=pool)
         assert await texts(one) == before
 

@@ -13,6 +13,7 @@ from imapclient.exceptions import IMAPClientError
 
 from gateway.core.drafts.schedule import DraftScheduler
 from gateway.store.ids import now_us
+from gateway.store.sql import sql
 from mailserver.imap import Client
 from tests.api_mail.house import House, house
 
@@ -131,7 +132,7 @@ async def test_what_a_person_takes_away_is_gone_from_the_api(home: House, way: s
     for draft_id in ids.values():
         assert (await home.api.get(f"{DRAFTS}/{draft_id}")).status_code == 404
         assert (await home.api.post(f"{DRAFTS}/{draft_id}/send", json={})).status_code == 404
-    assert await home.core.store.read(lambda tx: tx.value("SELECT count(*) FROM draft_file")) == 0
+    assert await home.core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM draft_file")) == 0
 
 
 @pytest.mark.parametrize("way", list(WAYS))
@@ -141,7 +142,7 @@ async def test_what_went_while_nothing_looked_is_neither_sent_nor_shown(home: Ho
     await home.sync.stop()
     await home.imap(BOT, WAYS[way])
     due = "UPDATE draft SET send_at = ? WHERE send_status = 'scheduled'"
-    await home.core.store.write(lambda tx: tx.run(due, now_us()))
+    await home.core.store.write(lambda tx: sql(tx).run(due, now_us()))
     scheduler = DraftScheduler(home.core)
     assert await scheduler.pass_once() == 0
     for draft_id in ids.values():
@@ -149,11 +150,11 @@ async def test_what_went_while_nothing_looked_is_neither_sent_nor_shown(home: Ho
         assert sent.status_code == 409, sent.text
         edited = await home.api.patch(f"{DRAFTS}/{draft_id}", json={"text": "still there?"})
         assert edited.status_code == 409, edited.text
-    assert await home.core.store.read(lambda tx: tx.value("SELECT count(*) FROM outbox")) == 0
+    assert await home.core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM outbox")) == 0
     await home.sync.start()
     await home.until(lambda: are(home, []))
     assert await scheduler.pass_once() == 0
-    assert await home.core.store.read(lambda tx: tx.value("SELECT count(*) FROM outbox")) == 0
+    assert await home.core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM outbox")) == 0
 
 
 async def test_what_is_still_there_stays(home: House) -> None:

@@ -11,7 +11,7 @@ import imapclient
 import pytest
 
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Tx
+from gateway.store.transaction import Tx
 from gateway.sync import apply, engine, fetch
 from gateway.sync.fetch import Delta
 from mailserver.base import MailServerDown

@@ -6,8 +6,9 @@ import pytest
 
 from gateway.records.folders import FolderRole
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Tx
 from gateway.store.queries.mailbox_index import forget_inbox
+from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from gateway.sync import apply, fetch
 from gateway.sync.rebuild import rebuild
 from tests.sync.rig import Rig, mail, rig, until
@@ -84,7 +85,7 @@ async def test_a_rebuild_keeps_what_was_decided_on_arrival(tmp_path: Path) -> No
 
         await one.person("agent@x.test", back_and_forth)
         await one.sync.refresh("agent@x.test")
-        await one.store.write(lambda tx: tx.run("DELETE FROM list_entry"))
+        await one.store.write(lambda tx: sql(tx).run("DELETE FROM list_entry"))
         before = await _facts(one)
         assert "blocked" in await one.labels("mail under the rule")
         assert "blocked" not in await one.labels("mail before")
@@ -198,10 +199,10 @@ async def test_a_database_of_an_hour_ago_lists_all_and_announces_the_same_events
 
         def put_back(tx: Tx) -> None:
             forget_inbox(tx, inbox.id)
-            tx.run("DELETE FROM event")
+            sql(tx).run("DELETE FROM event")
             for name, rows in kept.items():
                 for row in rows:
-                    tx.insert(name, row)
+                    sql(tx).insert(name, row)
 
         await one.store.write(put_back)
         await one.sync.start()

@@ -14,6 +14,7 @@ import pytest
 
 from gateway.core.drafts.from_mailbox import MailboxDrafts
 from gateway.store import reread
+from gateway.store.sql import sql
 from gateway.sync.engine import Sync
 from tests.sync.rig import Rig, mail, rig, until
 
@@ -62,12 +63,12 @@ async def test_it_is_read_again_and_keeps_its_id(tmp_path: Path, how: str) -> No
             assert (before["text"], before["defects_json"]) == (None, '["parser process died"]')
             assert (other["text"].strip(), other["defects_json"]) == ("hello 2", "[]")
             assert len(await one.rows("SELECT 1 FROM reread")) == 1
-            await one.store.write(lambda tx: tx.run("UPDATE reread SET due_at = 1"))
+            await one.store.write(lambda tx: sql(tx).run("UPDATE reread SET due_at = 1"))
             await one.sync.refresh("agent@x.test", 60)
             assert await one.rows("SELECT 1 FROM reread WHERE tries > 0"), "tried, and put off"
         sync = one.sync
         if how == "its time came":
-            await one.store.write(lambda tx: tx.run("UPDATE reread SET due_at = 1"))
+            await one.store.write(lambda tx: sql(tx).run("UPDATE reread SET due_at = 1"))
         else:
             await one.sync.stop()
             settings = sync._settings

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.records.inboxes import Inbox
+from gateway.store.sql import sql
 from tests.sync.rig import mail, rig, until
 
 pytestmark = pytest.mark.anyio
@@ -58,7 +59,7 @@ async def test_a_mailbox_that_is_deleted_while_it_is_read_is_no_trouble(
             await one.imap.drop("agent@x.test")
             shutil.rmtree(homes[0])
             homes[0].write_text("not a directory")
-            await one.store.write(lambda tx: tx.run("UPDATE inbox SET status = 'deleting'"))
+            await one.store.write(lambda tx: sql(tx).run("UPDATE inbox SET status = 'deleting'"))
             await look(inbox, *rest)
 
         monkeypatch.setattr(one.sync, "_look", too_late)

@@ -12,8 +12,9 @@ import pytest
 
 from gateway.service.notify import Manager
 from gateway.service.watchdog import signs_of_life, status_told
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.migrate import migrate
+from gateway.store.transaction import Tx
 from tests.e2e.world import until
 from tests.systemd.manager import Datagrams, short_directory
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from gateway.store.sql import sql
 from tests.databases import on_postgres
 from tests.gateway_process import GatewayProcess, Organization, running_gateway
 from tests.transfer.house import deliver, empty_place, mail, person, rows_of, shown, until
@@ -119,7 +120,7 @@ def test_backup_under_traffic_then_wipe_then_restore(tmp_path: Path) -> None:
             found = client.select('"Kunden/M&APw-ller.GmbH"')[1][0]
             assert found == b"1"
         # nothing that was known is told again, and what came in during the backup is there but no news
-        assert other.database(lambda tx: [(row["id"],) for row in tx.rows(EVENTS)]) == told
+        assert other.database(lambda tx: [(row["id"],) for row in sql(tx).rows(EVENTS)]) == told
         deliver(other, mail(address, "after"))
         until(lambda: any(one["subject"] == "after" for one in shown(same, address).values()))
 
@@ -217,7 +218,9 @@ def test_a_database_elsewhere_comes_back_to_where_the_settings_say(tmp_path: Pat
         made = answer(gateway, "backup", str(tmp_path / "b"), "--mail", "--verify")
         answer(other, "restore", made["backup"])
         assert not (other.data / "postern.db").exists()
-        assert other.database(lambda tx: tx.value("SELECT 1 FROM inbox WHERE username = 'elsewhere'")) == 1
+        assert (
+            other.database(lambda tx: sql(tx).value("SELECT 1 FROM inbox WHERE username = 'elsewhere'")) == 1
+        )
         shutil.rmtree(other.data)
         occupied = answer(other, "restore", made["backup"], code=1)
         assert "records.db is a database already" in occupied["error"]

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from gateway.store.sql import sql
 from tests.gateway_process import GatewayProcess, Organization
 from tests.transfer.house import deliver, mail, person, shown, until
 
@@ -56,7 +57,7 @@ class Newcomer:
             "SELECT event.type FROM event JOIN inbox ON inbox.id = event.inbox_id WHERE inbox.address = ? "
             "AND event.type LIKE 'message%'"
         )
-        return self.gateway.database(lambda tx: tx.rows(query, self.address))
+        return self.gateway.database(lambda tx: sql(tx).rows(query, self.address))
 
 
 @pytest.fixture

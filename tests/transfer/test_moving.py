@@ -13,6 +13,7 @@ from gateway.backup.moving import TABLES, put_into_postgresql
 from gateway.backup.records import BackupError
 from gateway.mail_files import LINK
 from gateway.store.engine import Store
+from gateway.store.sql import sql
 from tests.gateway_process import Organization, running_gateway
 from tests.postgres_server import PostgresCluster
 from tests.transfer.house import deliver, empty_place, mail, shown, until
@@ -90,7 +91,7 @@ def test_every_row_of_an_older_release_arrives_as_it_is(
                     continue
                 cursor = db.execute(f'SELECT * FROM "{table}"')
                 names = ", ".join(f'"{one[0]}"' for one in cursor.description)
-                there = store.read_now(lambda tx: tx.rows(f'SELECT {names} FROM "{table}"'))  # noqa: B023
+                there = store.read_now(lambda tx: sql(tx).rows(f'SELECT {names} FROM "{table}"'))  # noqa: B023
                 wanted = cursor.fetchall()
                 assert rows([tuple(one.values()) for one in there]) == rows(wanted), table
                 assert counts[table] == len(wanted)

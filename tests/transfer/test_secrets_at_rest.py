@@ -14,6 +14,7 @@ from gateway.backup.postgres import environment
 from gateway.datadir import secret_of
 from gateway.store.engine import Store
 from gateway.store.sealing import Sealer
+from gateway.store.sql import sql
 from tests.gateway_process import GatewayProcess, running_gateway
 from tests.postgres_server import PostgresCluster
 from tests.transfer.house import deliver, mail, shown, until
@@ -85,8 +86,8 @@ def test_nothing_that_was_handed_out_can_be_read(
         assert len(found) >= 14, found
         url = url or f"sqlite:{gateway.data / 'postern.db'}"
         store = Store(url, sealer=Sealer(secret_of(gateway.data)))
-        rows = store.read_now(lambda tx: tx.rows("SELECT dkim_private FROM domain"))
-        rows += store.read_now(lambda tx: tx.rows("SELECT private AS private FROM dkim_key"))
+        rows = store.read_now(lambda tx: sql(tx).rows("SELECT dkim_private FROM domain"))
+        rows += store.read_now(lambda tx: sql(tx).rows("SELECT private AS private FROM dkim_key"))
         store.close()
         keys = {next(iter(one.values())) for one in rows}
         assert len(keys) >= 3

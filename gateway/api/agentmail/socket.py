@@ -32,8 +32,8 @@ from gateway.core.context import Core
 from gateway.core.errors import CoreError, Invalid, LimitReached
 from gateway.core.event_reach import position_of
 from gateway.records.events import EventHead
-from gateway.store.engine import Tx
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 log = logging.getLogger("postern.socket")
 

@@ -12,8 +12,8 @@ from gateway.core.webhooks.webhooks import MAX_IDS, check_types
 from gateway.events.reach import permissions_of
 from gateway.records.event_types import OPT_IN
 from gateway.records.events import EventHead
-from gateway.store.engine import Tx
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 _Refs = Annotated[list[Annotated[str, msgspec.Meta(max_length=320)]], msgspec.Meta(max_length=MAX_IDS)]
 

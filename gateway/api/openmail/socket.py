@@ -41,9 +41,9 @@ from gateway.core.event_reach import position_of
 from gateway.events.dialect_format import Try
 from gateway.records.events import Event
 from gateway.records.ids import public_id
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 log = logging.getLogger("postern.socket")
 

@@ -12,10 +12,10 @@ from gateway.core.webhooks.single_webhook import EVENT_TYPES
 from gateway.events.reach import permissions_of
 from gateway.records.events import EventHead
 from gateway.records.ids import public_id
-from gateway.store.engine import Tx
 from gateway.store.ids import parse_id
 from gateway.store.queries.inboxes import inbox_ids_in_reach
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from gateway.core.accounts.keys import new_key, new_secret
 from gateway.core.context import Core
 from gateway.core.domains.domains import new_domain
 from gateway.records.accounts import Organization, Pod
-from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries import organizations
 from gateway.store.queries.aliases import unscoped_alias_table
 from gateway.store.queries.domains import add_domain_once, unscoped_domain, unscoped_proven_names
 from gateway.store.queries.inboxes import unscoped_inboxes, unscoped_quotas
 from gateway.store.queries.keys import add_key, unscoped_any_key
+from gateway.store.transaction import Tx
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
 

@@ -19,12 +19,12 @@ from gateway.core.errors import Forbidden, NotFound
 from gateway.core.key_ring import hash_of
 from gateway.core.lookup import require
 from gateway.records.accounts import CliLogin
-from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.json_columns import dump
 from gateway.store.queries import cli_logins
 from gateway.store.queries.keys import add_key
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 from mailserver.networks import network_of
 
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628 §6.1: no vowels, so no words

@@ -16,11 +16,11 @@ from gateway.core.errors import Conflict, NotFound
 from gateway.core.lookup import find_inbox, find_pod, require, require_own_test
 from gateway.events.reach import end_webhooks
 from gateway.records.accounts import ApiKey, RevokedKey
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us, parse_id
 from gateway.store.queries.keys import add_revoked_key, held_key, held_keys, is_revoked, remove_key
 from gateway.store.queries.pods import unscoped_pod
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,12 @@ from gateway.core.text import clean_text
 from gateway.events.delivery_queue import in_order, withdraw
 from gateway.events.reach import end_webhooks, waiting_beyond
 from gateway.records.accounts import ApiKey
-from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us, number_in, number_of, parse_id
 from gateway.store.json_columns import dump
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import keys as key_queries
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 MAX_PERMISSIONS = 100

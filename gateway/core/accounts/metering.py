@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from gateway.core.context import Core
 from gateway.core.errors import Invalid
 from gateway.core.lookup import require
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.inboxes import inbox_addresses_in_reach
 from gateway.store.queries.usage import mail_moved, stored_octets
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 _DAY = 86_400_000_000
 DEFAULT_DAYS = 30

@@ -9,12 +9,12 @@ from gateway.core.domains.domains import domain_limit
 from gateway.core.errors import NotFound
 from gateway.core.inboxes.inboxes import inbox_limit
 from gateway.records.accounts import Organization
-from gateway.store.engine import Tx
 from gateway.store.queries.domains import domain_count
 from gateway.store.queries.inboxes import inbox_count, inbox_ids_in_reach
 from gateway.store.queries.organizations import own_organization
 from gateway.store.row_counts import total
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True)

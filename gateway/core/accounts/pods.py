@@ -11,11 +11,12 @@ from gateway.core.errors import Conflict, Forbidden
 from gateway.core.lookup import find_pod, require
 from gateway.core.text import clean_text
 from gateway.records.accounts import Pod
-from gateway.store.engine import NotUnique, Tx
+from gateway.store.engine import NotUnique
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import pods as pod_queries
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 _CONTENTS: tuple[tuple[Literal["inbox", "domain"], str, str], ...] = (
     ("inbox", "inboxes", "pod_not_empty"),

@@ -21,11 +21,11 @@ from gateway.mime.addresses import InvalidAddress, check_address
 from gateway.records.accounts import Organization, Registration
 from gateway.records.inboxes import Inbox
 from gateway.settings import Register
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries import registrations
 from gateway.store.queries.keys import add_key
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 from mailserver.networks import network_of
 
 HOUR_US = 3_600_000_000

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway.settings import Settings
 from gateway.store.database_url import sqlite_file
-from gateway.store.engine import Store, StoreDown, Tx
+from gateway.store.engine import Store, StoreDown
 from gateway.store.ids import now_us
 from gateway.store.queries.deliveries import unscoped_waiting_deliveries
 from gateway.store.queries.inboxes import unscoped_inbox_total
@@ -27,6 +27,7 @@ from gateway.store.queries.totals import (
     unscoped_message_total,
     unscoped_organization_total,
 )
+from gateway.store.transaction import Tx
 
 _RECENT = 5000  # messages among which the last one in and out is looked for
 

@@ -10,7 +10,6 @@ from gateway.core.context import Core
 from gateway.core.errors import Invalid
 from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.webhooks.webhooks import check_types
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.usage import (
     Measure,
@@ -22,6 +21,7 @@ from gateway.store.queries.usage import (
     sent_recipients,
 )
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 _SECOND = 1_000_000
 MAX_POINTS = 1000

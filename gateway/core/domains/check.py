@@ -18,11 +18,11 @@ from gateway.records.domains import Domain
 from gateway.records.event_types import DnsRecordFacts, DomainFacts, DomainSnapshot
 from gateway.settings import Settings
 from gateway.store.dkim_keys import forget_retired
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.json_columns import dump
 from gateway.store.queries.domains import DomainChanges, change_domain, unscoped_domain
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 from mailserver.dns import Checker, Record, ResolverSettings, Site
 
 

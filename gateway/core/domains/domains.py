@@ -20,7 +20,7 @@ from gateway.mime.dkim_sign import generate_key
 from gateway.records.base import Secret
 from gateway.records.domains import Domain
 from gateway.settings import Settings
-from gateway.store.engine import NotUnique, Tx
+from gateway.store.engine import NotUnique
 from gateway.store.ids import new_ulid, now_us, number_in, number_of
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import domains as domain_queries
@@ -28,6 +28,7 @@ from gateway.store.queries.aliases import remove_domain_aliases
 from gateway.store.queries.inboxes import unscoped_domain_inbox_count, unscoped_inbox_in_domain
 from gateway.store.queries.organizations import own_domain_limit
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
 from mailserver.dns.mta_sts import Mode

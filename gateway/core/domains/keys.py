@@ -21,8 +21,9 @@ from gateway.mime.dkim_sign import generate_key
 from gateway.records.base import Secret
 from gateway.records.domains import Domain
 from gateway.store.dkim_keys import activate_next, add_next, key_selectors, next_key
-from gateway.store.engine import NotUnique, Tx
+from gateway.store.engine import NotUnique
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 from mailserver.dns import Record
 
 

@@ -12,8 +12,8 @@ from gateway.published_ports import outside_port
 from gateway.records.domains import DkimKey, Domain
 from gateway.settings import Settings
 from gateway.store.dkim_keys import next_key, retired_keys
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.transaction import Tx
 from mailserver.dns import Record, Service, Site, further_records, records_for
 from mailserver.dns.addresses import public_addresses
 from mailserver.dns.mta_sts import Policy

@@ -39,7 +39,6 @@ from gateway.mime.reply.reply import forward_subject
 from gateway.mime.types import OutgoingAttachment
 from gateway.records.drafts import Draft, DraftContent
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Tx
 from gateway.store.ids import derived_ulid, new_ulid, now_us
 from gateway.store.json_columns import dump
 from gateway.store.listing import Filter, Listing, Window
@@ -52,6 +51,7 @@ from gateway.store.queries.drafts import (
     remove_draft,
 )
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 from mailserver.imap import Client
 
 

@@ -28,13 +28,13 @@ from gateway.core.errors import Conflict, Invalid
 from gateway.core.lookup import require, require_own_test
 from gateway.mime.types import Address, OutgoingAttachment
 from gateway.records.drafts import Draft, DraftContent
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.json_columns import dump
 from gateway.store.queries.drafts import (
     revise_draft,
 )
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

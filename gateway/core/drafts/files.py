@@ -14,7 +14,6 @@ from gateway.mime.types import Attachment, OutgoingAttachment
 from gateway.records.drafts import Draft
 from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid
 from gateway.store.queries.drafts import (
     add_draft_file,
@@ -23,6 +22,7 @@ from gateway.store.queries.drafts import (
     unscoped_draft,
 )
 from gateway.store.queries.inboxes import unscoped_inbox
+from gateway.store.transaction import Tx
 from mailserver.imap import Client
 
 

@@ -13,7 +13,7 @@ from gateway.core.drafts.content import HEADER
 from gateway.mime.types import ParsedMessage
 from gateway.records.drafts import Draft, DraftContent, DraftCopy
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Store, Tx
+from gateway.store.engine import Store
 from gateway.store.ids import derived_ulid, now_us, parse_id
 from gateway.store.json_columns import dump
 from gateway.store.queries.drafts import (
@@ -24,6 +24,7 @@ from gateway.store.queries.drafts import (
     remove_drafts_filed_as,
     unscoped_draft_copy,
 )
+from gateway.store.transaction import Tx
 from gateway.sync.apply import Copy
 
 

@@ -24,7 +24,7 @@ from gateway.core.errors import CoreError, NotFound, TooMany, Unavailable
 from gateway.core.mail.server_copy import on_server
 from gateway.records.drafts import DraftKey
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import StoreDown, Tx
+from gateway.store.engine import StoreDown
 from gateway.store.ids import now_us
 from gateway.store.queries.drafts import (
     begin_sending_draft,
@@ -39,6 +39,7 @@ from gateway.store.queries.drafts import (
 )
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 log = logging.getLogger("postern.drafts")
 

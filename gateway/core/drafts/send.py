@@ -23,11 +23,11 @@ from gateway.core.sending.sent_before import Once
 from gateway.core.sent import Sent
 from gateway.records.drafts import Draft
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Tx
 from gateway.store.ids import derived_ulid, now_us
 from gateway.store.queries.drafts import note_draft_sent, unscoped_sent_draft
 from gateway.store.queries.threads import unscoped_thread
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 
 async def send_draft(

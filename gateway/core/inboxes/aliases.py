@@ -15,7 +15,7 @@ from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound, Take
 from gateway.core.inboxes.reserved_names import check_reserved
 from gateway.core.lookup import find_inbox, require
 from gateway.records.aliases import Alias, AliasTargets
-from gateway.store.engine import NotUnique, Tx
+from gateway.store.engine import NotUnique
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import aliases as queries
 from gateway.store.queries.aliases import (
@@ -30,6 +30,7 @@ from gateway.store.queries.aliases import (
 from gateway.store.queries.domains import unscoped_domain
 from gateway.store.queries.inboxes import unscoped_inbox_at
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 from mailserver.addresses import fold
 from mailserver.base import REFUSED, MailServerError
 

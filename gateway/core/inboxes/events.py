@@ -11,8 +11,8 @@ from __future__ import annotations
 from gateway.events.log import EventLog
 from gateway.records.event_types import InboxFacts, InboxSnapshot
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
+from gateway.store.transaction import Tx
 
 
 def tell_created(tx: Tx, events: EventLog, inbox: Inbox) -> None:

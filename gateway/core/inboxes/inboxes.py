@@ -26,7 +26,7 @@ from gateway.core.sending.limits import charge_creation
 from gateway.core.text import clean_text
 from gateway.core.webhooks import inbox_webhook
 from gateway.records.inboxes import Inbox, InboxStatus
-from gateway.store.engine import NotUnique, Tx
+from gateway.store.engine import NotUnique
 from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.json_columns import dump
 from gateway.store.listing import Listing, Window
@@ -48,6 +48,7 @@ from gateway.store.queries.pods import default_pod_id
 from gateway.store.queries.webhooks import remove_webhooks_of_inbox
 from gateway.store.scope import Scope
 from gateway.store.suppressions import unscoped_lift_bounce
+from gateway.store.transaction import Tx
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError, PersonAccess
 

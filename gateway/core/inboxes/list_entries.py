@@ -11,11 +11,11 @@ from gateway.core.errors import Invalid, NotFound
 from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.text import clean_text
 from gateway.records.lists import Action, Direction, ListEntry
-from gateway.store.engine import Tx
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import list_entries as queries
 from gateway.store.queries.list_entries import ListOwner, drop_mode, find_entry, put_entry, remove_entry
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
 

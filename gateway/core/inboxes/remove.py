@@ -11,11 +11,11 @@ from functools import partial
 from gateway.core.context import Core
 from gateway.core.inboxes.events import tell_deleted
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Tx
 from gateway.store.erase import erase_deleted
 from gateway.store.queries.aliases import take_inbox_off_aliases
 from gateway.store.queries.inbox_removal import remove_index, remove_some_messages, remove_what_acts
 from gateway.store.queries.inboxes import remove_inbox
+from gateway.store.transaction import Tx
 from mailserver.base import REFUSED
 
 _CHUNK = 1000

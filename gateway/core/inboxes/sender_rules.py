@@ -13,12 +13,12 @@ from gateway.core.inboxes.list_entries import check_entry, owner_of
 from gateway.core.lookup import find_inbox, require
 from gateway.core.text import clean_text
 from gateway.records.lists import Action, ListEntry, Mode
-from gateway.store.engine import Tx
 from gateway.store.ids import parse_id
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import list_entries as queries
 from gateway.store.queries.list_entries import ListOwner, allows_anybody, mode_of, put_entry, remove_rule
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 
 async def add(

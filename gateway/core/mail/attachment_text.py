@@ -17,10 +17,10 @@ from gateway.mime.attachment_names import unique_names
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import ListedMessage, Message, ReadAttachment
 from gateway.store.attachment_text import read_attachments, save_texts
-from gateway.store.engine import Tx
 from gateway.store.queries.labels import labels_of_messages
 from gateway.store.queries.messages import is_in_inbox
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 _PARSED = frozenset({"pdf", "ocr", "office", "csv", "text"})
 _REASONS = {

@@ -18,12 +18,12 @@ from gateway.mime.transfer import decode_part
 from gateway.mime.types import Attachment
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import MessageItem
-from gateway.store.engine import Tx
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.labels import labels_of_messages
 from gateway.store.queries.messages import attaching_items_of_thread, unscoped_message_item
 from gateway.store.queries.outbox import held_octets
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 _STREAMED = frozenset({"", "7bit", "8bit", "binary", "base64", "quoted-printable"})

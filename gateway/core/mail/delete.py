@@ -10,12 +10,12 @@ from gateway.core.lookup import find_inbox, find_message_id, find_thread, requir
 from gateway.core.mail.server_copy import Spot, look_for, on_server, spots_of
 from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.locations import put_removed_location
 from gateway.store.queries.messages import items_of_thread, unscoped_message_item
 from gateway.store.queries.outbox import is_being_sent
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 from mailserver.imap import Client
 
 

@@ -6,10 +6,10 @@ from gateway.core.context import Core
 from gateway.core.lookup import find_inbox, require
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import LabelChange
-from gateway.store.engine import Tx
 from gateway.store.listing import Listing
 from gateway.store.queries import labels as queries
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 
 async def list_label_changes(

@@ -13,11 +13,11 @@ from gateway.core.lookup import find_inbox, find_message, find_message_id, requi
 from gateway.core.mail.server_copy import parse_whole, whole_message
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import ListedMessage, Mail
-from gateway.store.engine import Tx
 from gateway.store.labels import HIDDEN
 from gateway.store.listing import NEAR, Filter, Listing, Window
 from gateway.store.queries import messages as queries
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 MAX_BATCH = 100
 

@@ -14,12 +14,12 @@ from gateway.core.mail.relabel import Change, relabel
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail
 from gateway.store import index, threads
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.labels import NOT_SEEN
 from gateway.store.pending_flags import owe
 from gateway.store.queries.messages import bearer_of_unread, items_of_thread, unread_mail_of_thread
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 UNREAD = "unread"
 _AT_ONCE = 500  # a command line on the mail server has its limits

@@ -17,7 +17,6 @@ from gateway.core.mail.server_copy import Spot, on_server, spots_of
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail, Thread
 from gateway.store import index, threads
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.labels import MAX_LABEL, to_keyword
 from gateway.store.pending_flags import forgive, owe
@@ -25,6 +24,7 @@ from gateway.store.queries.folders import add_unread_folder, folder_named
 from gateway.store.queries.locations import change_flags, mark_location_removed, put_location
 from gateway.store.queries.messages import mail_of_inbox, mail_of_thread, unscoped_message_item
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 MAX_LABELS = 100
 """Labels that one request may name in one field."""

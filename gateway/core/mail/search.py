@@ -9,12 +9,12 @@ from gateway.core.errors import Invalid
 from gateway.core.lookup import find_inbox, require
 from gateway.core.mail.messages import allowed
 from gateway.records.mail import ListedMessage, ListedThread
-from gateway.store.engine import Tx
 from gateway.store.listing import Filter, Listing, Window
 from gateway.store.queries import messages as queries
 from gateway.store.queries import threads as thread_queries
 from gateway.store.scope import Scope
 from gateway.store.search import MAX_QUERY, Column, Order
+from gateway.store.transaction import Tx
 
 _MAX_THREADS = 2000
 

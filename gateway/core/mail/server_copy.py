@@ -17,10 +17,10 @@ from gateway.mime.limits import Limits
 from gateway.mime.types import ParsedMessage
 from gateway.mime.workers.parser_pool import ParserPool
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Tx
 from gateway.store.queries.locations import copies_of
 from gateway.store.queries.messages import unscoped_message_item, unscoped_message_size
 from gateway.store.queries.outbox import held_octets, mime_of
+from gateway.store.transaction import Tx
 from mailserver.base import MailServerError
 from mailserver.content import Content, Spool
 from mailserver.imap import Client, UnsafeValue

@@ -9,12 +9,12 @@ from gateway.core.lookup import find_inbox, find_thread, require
 from gateway.core.mail.messages import allowed, sees, with_whole_texts
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import ListedThread, Mail
-from gateway.store.engine import Tx
 from gateway.store.labels import HIDDEN
 from gateway.store.listing import NEAR, Filter, Listing, Window
 from gateway.store.queries import threads as queries
 from gateway.store.queries.messages import page_of_thread
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 MAX_MESSAGES = 500
 """Messages a thread answer holds at most; older ones follow by page token."""

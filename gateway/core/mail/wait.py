@@ -26,7 +26,6 @@ from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import NO_TEXT, Mail, MessageItem, Place
 from gateway.store.arrival_time import event_time
-from gateway.store.engine import Tx
 from gateway.store.ids import parse_id, ulid_time_us
 from gateway.store.queries.events import message_of_event
 from gateway.store.queries.messages import (
@@ -38,6 +37,7 @@ from gateway.store.queries.messages import (
     unscoped_received,
 )
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 __all__ = ["MAX_WAIT", "Match", "Watch", "received_event", "wait_for", "watch"]
 

@@ -8,10 +8,10 @@ from gateway.core.sending.decide import Allowed, Message, Terms, decide
 from gateway.core.sent import Allowance
 from gateway.records.inboxes import Inbox
 from gateway.store import daily_counts
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.standing import Asked, standing
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 
 def check(tx: Tx, scope: Scope, inbox: Inbox, message: Message, terms: Terms, *, reply: bool) -> None:

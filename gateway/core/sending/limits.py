@@ -12,9 +12,9 @@ from gateway.core.errors import TooMany
 from gateway.core.sent import Allowance, Span
 from gateway.settings import Limits
 from gateway.store import daily_counts
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.standing import Standing
+from gateway.store.transaction import Tx
 
 _MINUTE_US = 60_000_000
 

@@ -24,11 +24,11 @@ from gateway.outbox.record import Teller
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.store.arrival_time import event_time
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.queries.events import unscoped_has_event
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.messages import unscoped_message_item
+from gateway.store.transaction import Tx
 
 PATH = "/opened"
 _MAC = 16

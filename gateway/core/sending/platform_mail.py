@@ -13,8 +13,8 @@ from gateway.outbox.queue import enqueue
 from gateway.records.inboxes import Inbox
 from gateway.smarthost.profiles import profile_of
 from gateway.store.dkim_keys import active_key
-from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
+from gateway.store.transaction import Tx
 from mailserver.addresses import fold_domain
 
 

@@ -12,12 +12,12 @@ from gateway.core.domains.records import hostname_of
 from gateway.core.errors import Conflict, Forbidden, NotFound
 from gateway.core.lookup import find_reachable_inbox, require
 from gateway.outbox import by_hand
-from gateway.store.engine import Tx
 from gateway.store.ids import parse_id
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import outbox
 from gateway.store.queries.outbox import WaitingMessage
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 
 async def list_queue(

@@ -23,9 +23,9 @@ from gateway.smarthost.notice import Notice
 from gateway.smarthost.profiles import profile_of
 from gateway.smarthost.sns import Certificates, NotSns, confirmation_url
 from gateway.store import sent_aliases
-from gateway.store.engine import Tx
 from gateway.store.ids import own_message_ulid
 from gateway.store.queries.outbox import SentMessage, unscoped_sent_message
+from gateway.store.transaction import Tx
 
 log = logging.getLogger("postern.relay")
 

@@ -9,8 +9,8 @@ from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.outbox.queue import token_in
 from gateway.records.ids import public_id
-from gateway.store.engine import Tx
 from gateway.store.queries.outbox import unscoped_sent_with_tokens
+from gateway.store.transaction import Tx
 from mailserver.postfix_dovecot import PostfixServer
 from mailserver.postfix_dovecot.queue import QUEUE_ID, Queued
 

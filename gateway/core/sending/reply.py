@@ -32,8 +32,8 @@ from gateway.mime.reply.reply import (
 from gateway.mime.types import Address, OutgoingAttachment
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail, Message
-from gateway.store.engine import Tx
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 from mailserver.base import MailServerError
 from mailserver.imap import Client
 

@@ -17,7 +17,6 @@ from gateway.records.event_types import InboxName, SuspensionFacts
 from gateway.records.inboxes import Inbox
 from gateway.records.suspension import Reason
 from gateway.settings import Reputation
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us, parse_id
 from gateway.store.queries.pods import unscoped_pod
 from gateway.store.queries.reputation import (
@@ -30,6 +29,7 @@ from gateway.store.queries.reputation import (
     suspension_of,
 )
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 _DAY_US = 86_400_000_000
 

@@ -13,10 +13,11 @@ from functools import partial
 
 from gateway.core.context import Core
 from gateway.core.sending.reputation import change_inbox, rates_of
-from gateway.store.engine import StoreDown, Tx
+from gateway.store.engine import StoreDown
 from gateway.store.ids import now_us
 from gateway.store.queries.events import unscoped_inboxes_with_events, unscoped_newest_seq
 from gateway.store.queries.inboxes import unscoped_inbox
+from gateway.store.transaction import Tx
 from gateway.store.wake_event import Bell
 
 log = logging.getLogger("postern.reputation")

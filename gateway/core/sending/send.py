@@ -36,13 +36,13 @@ from gateway.settings import Settings
 from gateway.smarthost.profiles import profile_of, relay_headers
 from gateway.store import index, sent_aliases, threads
 from gateway.store.dkim_keys import active_key
-from gateway.store.engine import Tx
 from gateway.store.ids import message_id_header, now_us, own_message_ulid
 from gateway.store.labels import SYSTEM, to_keyword
 from gateway.store.pending_flags import owe
 from gateway.store.people import people_json
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 MAX_REPLY_TO = 25
 

@@ -16,9 +16,9 @@ from gateway.core.idempotency import Completion, complete
 from gateway.core.mail.server_copy import parse_whole, whole_message
 from gateway.core.sent import Sent
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Tx
 from gateway.store.ids import ULID_TIME, new_ulid, ulid_time_us
 from gateway.store.queries.sent_messages import IndexedSend, send_unknown_to_outbox
+from gateway.store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True)

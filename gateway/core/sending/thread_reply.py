@@ -23,10 +23,11 @@ from gateway.mime.types import OutgoingAttachment
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail, Message, Thread
 from gateway.store.allow_block_lists import decide, entries
-from gateway.store.engine import StoreDown, Tx
+from gateway.store.engine import StoreDown
 from gateway.store.queries.messages import copies_of_thread, last_of_thread, rfc_ids_of_thread
 from gateway.store.scope import Scope
 from gateway.store.suppressions import suppressed
+from gateway.store.transaction import Tx
 from gateway.sync.pending_flags import pay
 
 log = logging.getLogger("postern.replies")

@@ -16,12 +16,12 @@ from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, NotFound, Unpaid
 from gateway.records.accounts import Organization
 from gateway.settings import Wallet
-from gateway.store.engine import Tx
 from gateway.store.ids import number_in, number_of, parse_id
 from gateway.store.queries import wallets
 from gateway.store.queries.inboxes import unscoped_inbox_at
 from gateway.store.queries.organizations import unscoped_organization, unscoped_organization_ids
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 MAX_MILLS = 10**12
 """More than this is in no wallet."""

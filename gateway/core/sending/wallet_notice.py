@@ -11,9 +11,10 @@ from gateway.core.errors import Unpaid
 from gateway.core.sending import platform_mail, wallet
 from gateway.mime.workers.jobs import ComposeFailed
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import StoreDown, Tx
+from gateway.store.engine import StoreDown
 from gateway.store.queries.organizations import unscoped_organization
 from gateway.store.queries.wallets import claim_notice, wallet_of
+from gateway.store.transaction import Tx
 
 log = logging.getLogger("postern.wallet")
 

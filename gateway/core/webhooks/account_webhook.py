@@ -15,9 +15,9 @@ from gateway.core.webhooks import single_webhook
 from gateway.core.webhooks.attempts import Tried, attempts_of
 from gateway.core.webhooks.single_webhook import Owner
 from gateway.records.webhooks import Webhook
-from gateway.store.engine import Tx
 from gateway.store.listing import Listing, Window
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True)

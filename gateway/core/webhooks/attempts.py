@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from gateway.records.events import Event
 from gateway.records.webhooks import Attempt, Delivery, DeliveryState
-from gateway.store.engine import Tx
 from gateway.store.listing import Listing, Window
 from gateway.store.queries.deliveries import BEHIND, delivery, latest_attempt, list_attempts
 from gateway.store.queries.events import unscoped_event, unscoped_event_type
+from gateway.store.transaction import Tx
 
 PAYLOADS = 16_000_000
 """Characters of payloads that one list shows: a hundred tries of mails of a megabyte are too many to hold."""

@@ -11,12 +11,12 @@ from gateway.core.webhooks.webhooks import EVENT_TYPES
 from gateway.events.reach import permissions_of
 from gateway.records.events import Event
 from gateway.records.ids import public_id
-from gateway.store.engine import Tx
 from gateway.store.ids import parse_id
 from gateway.store.listing import Listing
 from gateway.store.queries import events as queries
 from gateway.store.queries.events import event_head
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 
 async def list_events(

@@ -16,10 +16,10 @@ from gateway.core.webhooks.attempts import Tried, attempts_of
 from gateway.core.webhooks.single_webhook import DIALECT, Owner, checked_url
 from gateway.records.inboxes import Inbox
 from gateway.records.webhooks import Webhook
-from gateway.store.engine import Tx
 from gateway.store.listing import Listing, Window
 from gateway.store.queries.webhooks import webhook_urls_of_inboxes
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 __all__ = ["attempts", "checked_url", "owner_of", "rotate_secret", "set_url", "to_test", "url_of", "urls_of"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gateway.core.context import Core
 from gateway.core.errors import LimitReached
-from gateway.store.engine import Tx
 from gateway.store.queries.webhooks import webhook_count
+from gateway.store.transaction import Tx
 
 
 def check_limit(tx: Tx, core: Core, organization: str, field: str) -> None:

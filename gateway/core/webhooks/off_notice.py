@@ -17,10 +17,11 @@ from gateway.core.sending import platform_mail
 from gateway.mime.workers.jobs import ComposeFailed
 from gateway.records.inboxes import Inbox
 from gateway.records.webhooks import Webhook
-from gateway.store.engine import StoreDown, Tx
+from gateway.store.engine import StoreDown
 from gateway.store.ids import now_us
 from gateway.store.queries.inboxes import oldest_running_inbox, unscoped_inbox
 from gateway.store.queries.webhooks import claim_notice, unscoped_webhooks_to_report
+from gateway.store.transaction import Tx
 
 log = logging.getLogger("postern.webhooks")
 

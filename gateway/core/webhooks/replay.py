@@ -15,7 +15,6 @@ from gateway.events.log import wants
 from gateway.events.reach import may_carry
 from gateway.records.events import EventHead
 from gateway.records.webhooks import AnsweringKey, Attempt, Webhook
-from gateway.store.engine import Tx
 from gateway.store.ids import number_in, parse_id
 from gateway.store.queries.deliveries import (
     BEHIND,
@@ -32,6 +31,7 @@ from gateway.store.queries.events import (
 )
 from gateway.store.queries.webhooks import has_webhook, key_of_webhook
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 _STEP = 200
 

@@ -19,11 +19,11 @@ from gateway.net.url_rules import check_url
 from gateway.records.base import Secret
 from gateway.records.event_types import Dialect, types_of
 from gateway.records.webhooks import Webhook
-from gateway.store.engine import Tx
 from gateway.store.ids import derived_ulid, now_us, number_of, ulid_time_us
 from gateway.store.json_columns import dump
 from gateway.store.queries.deliveries import drop_pending
 from gateway.store.queries.webhooks import add_webhook, change_webhook, enabled_webhook
+from gateway.store.transaction import Tx
 
 DIALECT: Dialect = "openmail"
 EVENT_TYPES = types_of(DIALECT)

@@ -21,12 +21,12 @@ from gateway.net.errors import NetError
 from gateway.records.event_types import WebhookName, WebhookTestFacts
 from gateway.records.events import Event
 from gateway.records.webhooks import Webhook
-from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries.deliveries import add_attempt, attempt_of_event
 from gateway.store.queries.events import unscoped_event
 from gateway.store.queries.webhooks import has_webhook
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 TEST_EVENT = "webhook.test"
 AT_ONCE = 8

@@ -22,7 +22,6 @@ from gateway.net.url_rules import check_url
 from gateway.records.base import Secret
 from gateway.records.event_types import types_of
 from gateway.records.webhooks import Webhook
-from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us, number_in, number_of, parse_id
 from gateway.store.json_columns import dump
 from gateway.store.listing import Listing, Window
@@ -37,6 +36,7 @@ from gateway.store.queries.webhooks import (
     webhook_with_client_id,
 )
 from gateway.store.scope import Scope
+from gateway.store.transaction import Tx
 
 EVENT_TYPES = types_of("agentmail")
 """What a webhook may name unless its dialect says otherwise."""

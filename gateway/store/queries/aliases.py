@@ -11,11 +11,11 @@ import msgspec
 from gateway.mime.addresses import base_address
 from gateway.records.aliases import Alias
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.listing import Listing, Window, page
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 from mailserver.base import REFUSED
 
 # --- of one organization ---

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TypedDict, Unpack
 
 from gateway.records.accounts import CliLogin
-from gateway.store.engine import Tx
 from gateway.store.record_shape import plain
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 _PENDING = "FROM cli_login WHERE organization_id IS NULL"
 

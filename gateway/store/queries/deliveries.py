@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from gateway.records.events import Event, EventHead
 from gateway.records.webhooks import Attempt, Delivery, DeliveryState, Webhook
-from gateway.store.engine import Tx
 from gateway.store.leases import DUTIES
 from gateway.store.listing import Listing, Window, page
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 BEHIND = 1 << 62
 """``next_at`` of a delivery that waits for those before it in its lane."""

@@ -8,11 +8,11 @@ from typing import TypedDict, Unpack
 
 from gateway.records.base import Secret
 from gateway.records.domains import Domain, DomainStatus, MtaStsMode
-from gateway.store.engine import Tx
 from gateway.store.listing import Listing, Window, page
 from gateway.store.record_shape import plain
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 
 class DomainChanges(TypedDict, total=False):

@@ -11,12 +11,12 @@ from typing import TypedDict, Unpack
 
 from gateway.records.drafts import EMPTY, Draft, DraftContent, DraftCopy, DraftKey
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import LARGE, Tx
 from gateway.store.json_columns import dump
 from gateway.store.listing import Filter, Listing, Window, page
 from gateway.store.queries.inboxes import inbox_ids_in_reach
 from gateway.store.scope import Scope
-from gateway.store.sql import sql
+from gateway.store.sql import LARGE, sql
+from gateway.store.transaction import Tx
 
 _SHOWN = "(send_status IS NULL OR send_status NOT IN ('sent', 'gone'))"
 

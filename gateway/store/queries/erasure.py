@@ -13,9 +13,9 @@ import msgspec
 
 from gateway.mime.types import Address
 from gateway.records.mail import addresses
-from gateway.store.engine import Tx
 from gateway.store.sql import sql
 from gateway.store.table_catalog import tables_with_column
+from gateway.store.transaction import Tx
 
 _PEOPLE = ("reply_to_json", "to_json", "cc_json", "bcc_json")
 _MANY = 2000

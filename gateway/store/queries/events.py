@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.records.events import Event, EventHead
-from gateway.store.engine import Tx
 from gateway.store.listing import Listing
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 # --- of one organization ---
 

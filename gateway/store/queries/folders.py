@@ -6,9 +6,9 @@ An inbox's id comes from whoever found the inbox in its own scope, or from the e
 from __future__ import annotations
 
 from gateway.records.folders import Folder, FolderRole
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 
 def folders_of(tx: Tx, inbox_id: str) -> list[Folder]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gateway.records.idempotency import KeyedRequest
-from gateway.store.engine import Tx
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 
 def keyed_request(tx: Tx, realm: str, key: str) -> KeyedRequest | None:

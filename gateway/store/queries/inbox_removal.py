@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.store.engine import Tx
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 # attempts and deliveries first: they are found through rows that go later
 _ACTS = (

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import TypedDict, Unpack
 
 from gateway.records.inboxes import Inbox, InboxStatus
-from gateway.store.engine import Tx
 from gateway.store.like import containing
 from gateway.store.listing import Listing, Window, page
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 _THERE = "status <> 'deleting'"
 _RUNNING = "status IN ('active', 'suspended')"

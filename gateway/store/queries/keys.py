@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TypedDict, Unpack
 
 from gateway.records.accounts import ApiKey, RevokedKey
-from gateway.store.engine import Tx
 from gateway.store.listing import Listing, Window, page
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 
 class KeyChanges(TypedDict, total=False):

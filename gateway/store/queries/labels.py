@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Label, LabelChange
-from gateway.store.engine import Tx
 from gateway.store.listing import Listing
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 _MANY = 500
 

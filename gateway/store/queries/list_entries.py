@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from gateway.records.lists import Action, Direction, ListEntry, Mode
-from gateway.store.engine import Tx
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.listing import Listing, Window, page
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.records.folders import REMOVED, FolderRole, Location
-from gateway.store.engine import Tx
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 Ranges = Sequence[tuple[int, int]]
 """Inclusive ranges of UIDs."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from gateway.records.inboxes import Inbox
-from gateway.store.engine import Tx
 from gateway.store.json_columns import dump
 from gateway.store.labels import HIDDEN
 from gateway.store.like import containing
@@ -14,6 +13,7 @@ from gateway.store.listing import Filter
 from gateway.store.queries.inboxes import inbox_ids_in_reach
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 _FEW = 2000
 Condition = tuple[str, list[object]]

@@ -18,7 +18,6 @@ from gateway.records.mail import (
     MessageText,
     Place,
 )
-from gateway.store.engine import Tx
 from gateway.store.listing import Filter, Listing, Window, keyset
 from gateway.store.queries.labels import labels_of_messages
 from gateway.store.queries.mail_filters import hidden_condition, message_conditions, reach
@@ -26,6 +25,7 @@ from gateway.store.row_counts import total
 from gateway.store.scope import Scope
 from gateway.store.search import Column, Order, found_messages
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 _MANY = 500
 _WITH_TEXTS = "LEFT JOIN message_body ON message_body.message_id = message.id"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gateway.records.accounts import Organization, Pod
-from gateway.store.engine import Tx
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 _OWN_ROWS = ("event", "wallet", "suppression", "pod")
 

@@ -10,13 +10,13 @@ import msgspec
 
 from gateway.records.base import Record
 from gateway.records.outbox import OutboxEntry, OutboxRecipient, RecipientState
-from gateway.store.engine import LARGE, Tx
 from gateway.store.ids import now_us, own_message_ulid
 from gateway.store.listing import Listing, Window, page
 from gateway.store.queries.inboxes import unscoped_inbox_addresses
 from gateway.store.record_shape import shape_of
 from gateway.store.scope import Scope
-from gateway.store.sql import sql
+from gateway.store.sql import LARGE, sql
+from gateway.store.transaction import Tx
 
 FAR = 1 << 62
 """``next_at`` of settled entries, so that the index of what is due never walks over them."""
@@ -317,8 +317,9 @@ def make_due(tx: Tx, outbox_id: str) -> None:
 
 def settle_entry(tx: Tx, outbox_id: str, size: int, at: int) -> None:
     """Every recipient is served or given up: drop the octets (``size`` of them) and the claim."""
-    tx.large = tx.large or size > LARGE
-    sql(tx).run(
+    statements = sql(tx)
+    statements.large = statements.large or size > LARGE
+    statements.run(
         "UPDATE outbox SET state = 'done', mime = NULL, claimed_until = NULL, next_at = ?, updated_at = ? "
         "WHERE id = ?",
         FAR,

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.records.outbox import OutboxEntry, RecipientState
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us, own_message_ulid
 from gateway.store.leases import living_processes
 from gateway.store.queries.outbox import FAR, SentMessage
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 LEASE_US = 30 * 60 * 1_000_000
 CLOCKS_APART_US = 60 * 1_000_000

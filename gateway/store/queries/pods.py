@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Literal, TypedDict, Unpack
 
 from gateway.records.accounts import Pod
-from gateway.store.engine import Tx
 from gateway.store.listing import Listing, Window, page
 from gateway.store.queries.keys import remove_pod_keys
 from gateway.store.queries.webhooks import remove_webhooks_of_pod
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 
 class PodChanges(TypedDict, total=False):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from gateway.records.accounts import Registration
-from gateway.store.engine import Tx
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 
 def unscoped_lock_registrations(tx: Tx) -> None:

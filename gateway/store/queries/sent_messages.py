@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from gateway.records.base import Record
 from gateway.records.mail import MessageStatus
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 
 class IndexedSend(Record, frozen=True):

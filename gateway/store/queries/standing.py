@@ -11,13 +11,13 @@ from gateway.records.lists import ListRule
 from gateway.records.suppressions import SuppressionType
 from gateway.store import daily_counts
 from gateway.store.allow_block_lists import entries
-from gateway.store.engine import Tx
 from gateway.store.queries.contacts import wrote_to
 from gateway.store.queries.organizations import organization_since
 from gateway.store.queries.reputation import Suspension, suspension_of
 from gateway.store.queries.wallets import wallet_of
 from gateway.store.scope import Scope
 from gateway.store.suppressions import suppressed
+from gateway.store.transaction import Tx
 
 _MINUTE_US = 60_000_000
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from gateway.mime.types import Attachment
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import ListedThread, Thread, attachments
-from gateway.store.engine import Tx
 from gateway.store.listing import Filter, Listing, Window, keyset
 from gateway.store.queries.labels import labels_of_threads
 from gateway.store.queries.mail_filters import message_conditions, reach, thread_conditions
@@ -16,6 +15,7 @@ from gateway.store.row_counts import total
 from gateway.store.scope import Scope
 from gateway.store.search import Order, found_thread_ids
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 
 def organization_thread(tx: Tx, scope: Scope, thread_id: str) -> Thread | None:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.store.engine import Tx
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 Measure = Literal[
     "storage_bytes", "message_count", "thread_count", "inbox_count", "pod_count", "domain_count"

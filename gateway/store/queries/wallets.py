@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gateway.records.wallets import Wallet
-from gateway.store.engine import Tx
 from gateway.store.ids import now_us
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 
 def wallet_of(tx: Tx, organization: str) -> Wallet | None:

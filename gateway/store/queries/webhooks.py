@@ -7,11 +7,11 @@ from typing import TypedDict, Unpack
 
 from gateway.records.base import Secret
 from gateway.records.webhooks import AnsweringKey, Webhook, WebhookFilter
-from gateway.store.engine import Tx
 from gateway.store.listing import Listing, Window, page
 from gateway.store.record_shape import plain
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
+from gateway.store.transaction import Tx
 
 _MARKS = 500
 _KEY = "LEFT JOIN api_key ON api_key.id = webhook.key_id"
