@@ -30,7 +30,7 @@ from gateway.api.openmail import openmail_dialect
 from gateway.api.operator import Refresh, operator_routes
 from gateway.api.operator_self_test import self_test_routes
 from gateway.api.operator_status import status_routes
-from gateway.api.proxies import behind_proxies
+from gateway.api.proxies import with_proxy_headers
 from gateway.api.relay_hooks import relay_hook_routes
 from gateway.api.route_access import doors
 from gateway.api.system import no_such_path, system_routes
@@ -63,9 +63,9 @@ from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
 from gateway.outbox.age import age
 from gateway.outbox.engine import Outbox
-from gateway.roles import ROLES, Company, Role, check_roles, company
+from gateway.roles import ROLES, ProcessGroup, Role, check_roles, company
 from gateway.service.notify import Manager
-from gateway.service.watchdog import signs_of_life, status_told
+from gateway.service.watchdog import ping_watchdog, report_status
 from gateway.settings import Settings
 from gateway.smarthost.profiles import profile_of
 from gateway.store.database_url import database_url, sqlite_file
@@ -73,7 +73,7 @@ from gateway.store.engine import Store
 from gateway.store.migrate import migrate
 from gateway.store.postgres import is_postgres
 from gateway.store.sealing import Sealer
-from gateway.store.wake_event import Bell
+from gateway.store.wake_event import WakeEvent
 from gateway.sync.engine import Sync
 from gateway.sync.idle import IdleWatch
 from gateway.sync.mailbox_ownership import Turns
@@ -143,7 +143,7 @@ async def _core(
     on_submission: Callable[[Submission], Awaitable[str]],
     manager: Manager,
     roles: frozenset[Role] | None,
-) -> AsyncIterator[tuple[Core, Company]]:
+) -> AsyncIterator[tuple[Core, ProcessGroup]]:
     """``roles`` None: for a command, which is alone."""
     attach = roles is not None and "mail" not in roles
     async with AsyncExitStack() as stack:
@@ -194,8 +194,8 @@ async def _core(
             parser=parser,
             fetcher=fetcher,
             events=EventLog(among.wakeups, settings.webhooks.retry_scale),
-            outbox_bell=Bell().shared(among.wakeups, "outbox"),
-            inbox_bell=Bell().shared(among.wakeups, "inboxes"),
+            outbox_wake=WakeEvent().shared(among.wakeups, "outbox"),
+            inbox_wake=WakeEvent().shared(among.wakeups, "inboxes"),
             secret=secret,
             data_dir=data_dir,
             extractor=extractor,
@@ -244,7 +244,7 @@ async def gateway(
         _core(settings, on_hint, on_submission, manager, roles) as (core, among),
         AsyncExitStack() as stack,
     ):
-        await stack.enter_async_context(signs_of_life(manager, core.store))
+        await stack.enter_async_context(ping_watchdog(manager, core.store))
         drafts = MailboxDrafts(core.store)
         turns = Turns(core.store, among.leases, among.wakeups)
         sync = Sync(
@@ -261,7 +261,7 @@ async def gateway(
         )
         outbox = Outbox(
             *(core.store, core.mail, core.imap, core.events),
-            *(settings, core.outbox_bell, core.secret, among.leases),
+            *(settings, core.outbox_wake, core.secret, among.leases),
             memory=core.memory,
             spool=core.spool,
         )
@@ -274,7 +274,7 @@ async def gateway(
         deliveries = WebhookDelivery(
             core.store, core.events, poster, settings, wires, hearing.heard_by, among.leases
         )
-        idle = IdleWatch(core.store, core.mail.imap_login, sync.hint, settings, turns.mine, core.inbox_bell)
+        idle = IdleWatch(core.store, core.mail.imap_login, sync.hint, settings, turns.mine, core.inbox_wake)
         if isinstance(core.mail, Provisioning):
             core.mail.sessions_closed = OwnSessions(core.imap, idle, among.leases, among.wakeups).closed
         # the milter signs while we are down, with keys as we last wrote them
@@ -374,7 +374,7 @@ async def serve(
                 if on_ready is not None:
                     await on_ready(running, listeners.local_url)
                 manager.ready()
-                await telling.enter_async_context(status_told(manager, running.core.store))
+                await telling.enter_async_context(report_status(manager, running.core.store))
 
             async def stopping() -> None:
                 manager.stopping()
@@ -383,7 +383,7 @@ async def serve(
                 manager.status("stopping: open requests and what is being sent are finished")
                 await running.core.live.close()
 
-            app = behind_proxies(running.app, settings.http, unix=listeners.unix)
+            app = with_proxy_headers(running.app, settings.http, unix=listeners.unix)
             guard = Guard(
                 settings.http.connections,
                 settings.http.header_seconds,

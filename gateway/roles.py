@@ -51,7 +51,7 @@ def check_roles(settings: Settings, roles: frozenset[Role]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Company:
+class ProcessGroup:
     """This process among the others."""
 
     roles: frozenset[Role]
@@ -67,7 +67,7 @@ class Company:
 
 
 @asynccontextmanager
-async def company(store: Store, roles: frozenset[Role] | None) -> AsyncIterator[Company]:
+async def company(store: Store, roles: frozenset[Role] | None) -> AsyncIterator[ProcessGroup]:
     """Join the other processes on the database; ``roles`` None: a command, which is alone.
 
     Raises StoreDown.
@@ -78,7 +78,7 @@ async def company(store: Store, roles: frozenset[Role] | None) -> AsyncIterator[
             f"the gateway runs on this database ({where}); stop it first. One that was killed counts for {TTL:g} s"
         )
     if roles is None or not store.postgres:
-        yield Company(roles or ROLES, LocalWakeups(), LocalLeases())
+        yield ProcessGroup(roles or ROLES, LocalWakeups(), LocalLeases())
         return
     async with AsyncExitStack() as stack:
         wakeups = PostgresWakeups(store.url)
@@ -87,4 +87,4 @@ async def company(store: Store, roles: frozenset[Role] | None) -> AsyncIterator[
         stack.push_async_callback(wakeups.stop)
         stack.push_async_callback(leases.stop)
         await leases.start()
-        yield Company(roles, wakeups, leases, leases.first)
+        yield ProcessGroup(roles, wakeups, leases, leases.first)

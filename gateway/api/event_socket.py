@@ -51,7 +51,7 @@ Wants = Callable[[EventHead], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class SocketProtocol:
     """How the sockets of a dialect speak and end. Times are seconds."""
 
     dialect: str
@@ -79,12 +79,12 @@ class EventSocket:
     """One accepted socket. ``wants`` is the dialect's filter as it stands, the key's reach apart."""
 
     def __init__(
-        self, core: Core, scope: Scope, key: str, socket: WebSocket, manner: Manner, wants: Wants
+        self, core: Core, scope: Scope, key: str, socket: WebSocket, protocol: SocketProtocol, wants: Wants
     ) -> None:
         self.scope = scope
-        self._core, self._key, self._socket, self._manner = core, key, socket, manner
+        self._core, self._key, self._socket, self._manner = core, key, socket, protocol
         self._filter = wants
-        self._stream = Stream(scope.organization, self._wants, manner.dialect)
+        self._stream = Stream(scope.organization, self._wants, protocol.dialect)
         self._joined = False
         self._replays: deque[tuple[Wants, int]] = deque()
         self._sent: dict[str, None] = {}

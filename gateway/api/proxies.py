@@ -18,7 +18,7 @@ ON_SOCKET = "unix"
 """What stands for the address of a client on the Unix socket that no proxy speaks for."""
 
 
-def behind_proxies(app: ASGIApp, http: Http, *, unix: bool) -> ASGIApp:
+def with_proxy_headers(app: ASGIApp, http: Http, *, unix: bool) -> ASGIApp:
     """``app``, told its clients' own addresses; ``unix``: it is reached by a Unix socket too."""
     trusted = [*http.trusted_proxies, *([ON_SOCKET] if unix else [])]
     if not trusted:

@@ -17,7 +17,7 @@ from gateway.net.client import SafeClient
 from gateway.settings import Limits, Settings
 from gateway.store.engine import Store
 from gateway.store.leases import Leases, LocalLeases
-from gateway.store.wake_event import Bell
+from gateway.store.wake_event import WakeEvent
 from mailserver.base import MailServer
 from mailserver.disks import Disks
 from mailserver.imap import ImapPool
@@ -29,7 +29,7 @@ from mailserver.memory import Memory
 class Core:
     """The running parts an operation may use.
 
-    ``outbox_bell`` tells the outbox that a row waits, ``inbox_bell`` the watch of inboxes that there is a new one;
+    ``outbox_wake`` tells the outbox that a row waits, ``inbox_wake`` the watch of inboxes that there is a new one;
     ``secret`` signs URLs and return-path tokens; ``keys`` recognises API keys; ``live`` tells open sockets of new
     events; ``extractor`` reads attachments (None: switched off); ``leases`` say what this process may do where there
     are several. ``memory`` is what large messages wait for, ``inflight`` counts bodies that are being received,
@@ -44,7 +44,7 @@ class Core:
     parser: ParserPool
     fetcher: SafeClient
     events: EventLog
-    outbox_bell: Bell
+    outbox_wake: WakeEvent
     secret: bytes
     data_dir: Path
     leases: Leases = field(default_factory=LocalLeases)
@@ -53,7 +53,7 @@ class Core:
     extractor: ExtractPool | None = None
     claims: WeakValueDictionary[tuple[str, int], Any] = field(default_factory=WeakValueDictionary)
     trials: Counter[str] = field(default_factory=Counter)
-    inbox_bell: Bell = field(default_factory=Bell)
+    inbox_wake: WakeEvent = field(default_factory=WakeEvent)
     memory: Memory = field(default_factory=lambda: Memory(Limits().memory))
     disks: Disks = field(default_factory=lambda: Disks({}, 0))
     inflight: InFlight = field(default_factory=lambda: InFlight(Limits().octets_in_flight))

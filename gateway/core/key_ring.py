@@ -69,7 +69,7 @@ class KeyRing:
         known = self._known.get(digest)
         if known is None or known.until < time.monotonic():
             generation = self._generation
-            found = await store.glance(lambda tx: unscoped_key_with_hash(tx, digest))
+            found = await store.quick_read(lambda tx: unscoped_key_with_hash(tx, digest))
             if found is None:
                 self._known.pop(digest, None)
                 return None

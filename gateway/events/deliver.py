@@ -48,7 +48,7 @@ from gateway.store.queries.deliveries import (
 )
 from gateway.store.queries.events import unscoped_sweep_events
 from gateway.store.transaction import Tx
-from gateway.store.wake_event import Bell
+from gateway.store.wake_event import WakeEvent
 
 log = logging.getLogger("postern.webhooks")
 
@@ -89,20 +89,20 @@ class WebhookDelivery:
         self._slots = Slots(self._settings.concurrency * PER_WEBHOOK)
         self._rest: dict[str, float] = {}
         self._turn = ""
-        self._bell: Bell | None = None
+        self._wake: WakeEvent | None = None
         self._loop: asyncio.Task[None] | None = None
         self._unlisten: Callable[[], None] | None = None
         self._stopping = False
 
     async def start(self) -> None:
         """Start; whatever was pending when the last process ended is taken up at once."""
-        self._bell = Bell()
+        self._wake = WakeEvent()
         self._stopping = False
-        bell = self._bell
-        self._unlisten = self._events.listen(bell.ring)
-        self._leases.on_gain(lambda shares: bell.ring())
+        wake = self._wake
+        self._unlisten = self._events.listen(wake.set)
+        self._leases.on_gain(lambda shares: wake.set())
         self._leases.while_busy(lambda share: share in self._shares.values())
-        self._loop = asyncio.create_task(self._run(self._bell), name="webhooks")
+        self._loop = asyncio.create_task(self._run(self._wake), name="webhooks")
 
     async def stop(self) -> None:
         """Let posts in flight end and be written down (a few seconds at most), then stop."""
@@ -119,7 +119,7 @@ class WebhookDelivery:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, bell: Bell) -> None:
+    async def _run(self, wake: WakeEvent) -> None:
         tidied = swept = float("-inf")
         while True:
             pause, began = 1.0, time.monotonic()
@@ -136,7 +136,7 @@ class WebhookDelivery:
                 log.warning("webhook deliveries wait for the database: %s", error)
             except Exception:
                 log.exception("looking for webhook deliveries failed; it is tried again")
-            await bell.wait(pause)
+            await wake.wait(pause)
 
     def _tidy(self, tx: Tx) -> None:
         unscoped_promote_heads(tx)
@@ -161,8 +161,8 @@ class WebhookDelivery:
         # a long queue makes looking dear: it must not take all our time
         long = any(len(lanes) >= _AHEAD for lanes in found.values()) or len(found) == _ORGANIZATIONS
         await asyncio.sleep(min(time.monotonic() - began, 0.2) if long else 0)
-        if long and any(opened) and self._bell is not None:
-            self._bell.ring()  # there is more than was looked at
+        if long and any(opened) and self._wake is not None:
+            self._wake.set()  # there is more than was looked at
         return 1.0 if upcoming is None else min(1.0, max((upcoming - now_us()) / SECOND, 0.005))
 
     def _find(
@@ -227,17 +227,17 @@ class WebhookDelivery:
         self._lanes.pop(slot.lane, None)
         self._shares.pop(slot.lane, None)
         self._slots.give_back(slot)
-        if self._bell is not None:
-            self._bell.ring()
+        if self._wake is not None:
+            self._wake.set()
 
     async def _drain(self, slot: Slot, share: Share) -> None:
         """Post head after head of a lane. Never raises: whatever goes wrong, the lane is opened again later."""
         lane, ends = slot.lane, time.monotonic() + _TURN
         try:
-            head = await self._store.glance(lambda tx: delivery_queue.due_head(tx, lane, now_us()))
+            head = await self._store.quick_read(lambda tx: delivery_queue.due_head(tx, lane, now_us()))
             while head is not None and not self._stopping and self._leases.holds(share):
                 behind = (
-                    await self._store.glance(partial(next_of_lane, lane=lane, after=head.delivery.id))
+                    await self._store.quick_read(partial(next_of_lane, lane=lane, after=head.delivery.id))
                     if probes(head)
                     else None
                 )
@@ -271,8 +271,8 @@ class WebhookDelivery:
             await asyncio.wait({post}, timeout=GRACE)
             if not post.done():
                 self._slots.delay(slot)
-                if self._bell is not None:
-                    self._bell.ring()
+                if self._wake is not None:
+                    self._wake.set()
                 await asyncio.wait({post})
             if slot.cut and post.cancelled():
                 self._slots.suspect(slot.organization, slot.host, slot.webhook)

@@ -1,6 +1,6 @@
 """Fanning new events out to the streams of this process (WebSockets), once for all of them.
 
-One task follows the log while anyone listens: it wakes with the log's bell (and every second, for what other
+One task follows the log while anyone listens: it wakes with the log's wake (and every second, for what other
 processes append), reads what is new once, and offers it to every stream of its organization. A stream that falls
 behind a bounded queue is cut; its reader resumes from the log, which is the truth.
 
@@ -28,7 +28,7 @@ from gateway.store.engine import Store, StoreDown
 from gateway.store.json_columns import dump
 from gateway.store.queries.events import unscoped_event_heads, unscoped_events, unscoped_newest_seq
 from gateway.store.transaction import Tx
-from gateway.store.wake_event import Bell
+from gateway.store.wake_event import WakeEvent
 
 log = logging.getLogger("postern.live")
 
@@ -232,10 +232,10 @@ class LiveEvents:
         self._pulse = asyncio.Event()
 
     async def _run(self, store: Store, events: EventLog) -> None:
-        bell = Bell()
-        stop_listening = events.listen(bell.ring)
+        wake = WakeEvent()
+        stop_listening = events.listen(wake.set)
         try:
-            await self._follow(store, bell, self._place)
+            await self._follow(store, wake, self._place)
         except Exception:
             log.exception("the live stream of events broke; its listeners are cut and can resume")
             for one in self._streams:
@@ -243,7 +243,7 @@ class LiveEvents:
         finally:
             stop_listening()
 
-    async def _follow(self, store: Store, bell: Bell, place: _Place) -> None:
+    async def _follow(self, store: Store, wake: WakeEvent, place: _Place) -> None:
         while True:
             heads: list[EventHead] = []
             try:
@@ -259,7 +259,7 @@ class LiveEvents:
             except StoreDown as error:
                 log.warning("live events wait for the database: %s", error)
             if len(heads) < _BATCH:
-                await bell.wait(_POLL)
+                await wake.wait(_POLL)
 
     def _offer(self, events: list[Event]) -> None:
         for event in events:

@@ -99,13 +99,13 @@ class EventLog:
             return None
         for hook in _listening(tx, event):
             enqueue(tx, event.seq, hook.id, hook.dialect, inbox_id, self._retry_scale)
-        tx.after_commit.append(self.ring)
+        tx.after_commit.append(self.wake)
         if log.isEnabledFor(logging.INFO):
             inbox = unscoped_inbox_addresses(tx, [inbox_id]).get(inbox_id) if inbox_id else None
             tx.after_commit.append(partial(_note, type, inbox, event_id, message_id))
         return event_id
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Tell every listener that there is something new, in every process."""
         self._ring_here()
         self._wakeups.tell("events")

@@ -12,7 +12,7 @@ from typing import Literal
 from gateway import metrics
 from gateway.events.log import EventLog
 from gateway.outbox.bounce import Failed, bounce_person
-from gateway.outbox.record import Teller, refresh_status
+from gateway.outbox.record import DeliveryEvents, refresh_status
 from gateway.records.outbox import OutboxEntry, OutboxRecipient
 from gateway.store.ids import now_us
 from gateway.store.queries import outbox
@@ -86,9 +86,9 @@ def give_up(tx: Tx, events: EventLog, outbox_id: str, hostname: str, wake: Calla
         tx.after_commit.append(metrics.sends.labels("bounced").inc)
     job = job_of(entry)
     if job.own:
-        teller = Teller(tx, events, inbox, job.id)
+        delivery_events = DeliveryEvents(tx, events, inbox, job.id)
         for given in failed:
-            teller.bounced(given.address, given.reply.status, permanent=False, at=now)
+            delivery_events.bounced(given.address, given.reply.status, permanent=False, at=now)
         refresh_status(tx, job.id)
     elif job.mail_from:
         bounce_person(tx, job, failed, hostname)

@@ -29,7 +29,7 @@ from gateway.store.leases import Leases, LocalLeases
 from gateway.store.queries import outbox_claims as claims
 from gateway.store.queries.outbox_claims import Job, Recipient
 from gateway.store.transaction import Tx
-from gateway.store.wake_event import Bell
+from gateway.store.wake_event import WakeEvent
 from mailserver.base import (
     Envelope,
     Hop,
@@ -63,7 +63,7 @@ _ASIDE_US = (1_000_000, 4_000_000)
 
 
 class Outbox:
-    """Sends what is queued. ``bell`` wakes it when a row was added; ``secret`` makes return-path tokens; ``memory`` and
+    """Sends what is queued. ``wake`` wakes it when a row was added; ``secret`` makes return-path tokens; ``memory`` and
     ``spool`` (a directory) are for large messages."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Outbox:
         imap: ImapPool,
         events: EventLog,
         settings: Settings,
-        bell: Bell,
+        wake: WakeEvent,
         secret: bytes,
         leases: Leases | None = None,
         memory: Memory | None = None,
@@ -81,7 +81,7 @@ class Outbox:
     ) -> None:
         self._memory, self._spool = memory or Memory(Limits().memory), spool
         self._store, self._mail, self._imap, self._events = store, mail, imap, events
-        self._settings, self._bell, self._secret = settings, bell, secret
+        self._settings, self._wake, self._secret = settings, wake, secret
         self._leases = leases or LocalLeases()
         self._patience = Patience(settings.outbox.retry_days, settings.outbox.retry_scale)
         self._hostname = settings.mail.hostname or f"mail.{settings.mail.domain}"
@@ -146,7 +146,7 @@ class Outbox:
             raise MailServerDown(f"the queue cannot be written now: {error}") from error
         except SigningError as error:
             raise MailServerError(f"{error}") from error
-        self._bell.ring()
+        self._wake.set()
         return outbox_id
 
     async def _run(self) -> None:
@@ -184,7 +184,7 @@ class Outbox:
             if due != 0:
                 again = _LOOK_AGAIN if self._leases.alone else _ADOPT_SECONDS
                 wait = again if due is None else max(0.005, min((due - now_us()) / 1e6, again))
-                await self._bell.wait(wait)
+                await self._wake.wait(wait)
 
     async def _recover(self) -> None:
         """Have sent what would wait for no reason: claims of ours that nobody works on, and times that a clock gave
@@ -238,7 +238,7 @@ class Outbox:
             if found:
                 log.warning("%d messages were claimed by a process that is gone; they go on here", found)
                 self._calm_at = self._time() + _CALM
-                self._bell.ring()
+                self._wake.set()
 
     async def _job(self, job: Job) -> None:
         """Every hop of one claimed message, at the same time; the last one settles it."""
@@ -310,7 +310,7 @@ class Outbox:
                     patience=self._patience,
                     hostname=self._hostname,
                     last=not left[0],
-                    wake=self._bell.ring,
+                    wake=self._wake.set,
                 ),
             )
 
@@ -402,7 +402,7 @@ class Outbox:
 
         await self._write(job, back)
         if next_at is not None:
-            self._bell.ring()
+            self._wake.set()
 
     async def _write(self, job: Job, work: Callable[[Tx], object]) -> None:
         await self._persist(job, partial(self._store.write, work))

@@ -203,28 +203,28 @@ def _tell(
     inbox = unscoped_lasting_inbox(tx, job.inbox_id)
     if inbox is None:
         return told
-    teller = Teller(tx, events, inbox, job.id)
+    delivery_events = DeliveryEvents(tx, events, inbox, job.id)
     states = people_states(tx, job.id)
     if handed:
-        teller.sent()
+        delivery_events.sent()
     if hop.kind in _FINAL:
         for address in handed:
-            teller.delivered(address, now)
+            delivery_events.delivered(address, now)
     for address, status in put_off:
-        teller.delayed(address, status, now)
+        delivery_events.delayed(address, status, now)
     # our own server knows its mailboxes: "no such user" there is a bounce, as when we deliver to them ourselves
     known = hop.kind == "submission" and all(sub_type(one.reply.status) == "NoEmail" for one in failed)
     relay = hop.kind in ("submission", "smarthost") and not known
     if failed and relay and states == {"bounced"} and not any(one.expired for one in failed):
         # our own relay would have none of it: it never left
         told = "message.rejected"
-        teller.rejected(failed[0].reply.text, now)
+        delivery_events.rejected(failed[0].reply.text, now)
         for one in failed:
-            teller.suppress_dead(one.address, one.reply.status)
+            delivery_events.suppress_dead(one.address, one.reply.status)
         set_rejected(tx, job.id)
     else:
         for one in failed:
-            teller.bounced(one.address, one.reply.status, permanent=not one.expired, at=now)
+            delivery_events.bounced(one.address, one.reply.status, permanent=not one.expired, at=now)
     refresh_status(tx, job.id)
     return told
 
@@ -234,7 +234,7 @@ def refresh_status(tx: Tx, message_id: str) -> None:
     set_delivery_status(tx, message_id, status_of(people_states(tx, message_id)))
 
 
-class Teller:
+class DeliveryEvents:
     """Appends the events of one sent message, and suppresses whom the news say not to write to again.
 
     Each fact has one id, so telling it twice adds nothing.

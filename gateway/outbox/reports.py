@@ -19,7 +19,7 @@ from gateway.events.log import EventLog
 from gateway.mime.addresses import normalise
 from gateway.mime.types import ParsedMessage, Report, ReportedRecipient
 from gateway.outbox.queue import token_in
-from gateway.outbox.record import Teller, refresh_status
+from gateway.outbox.record import DeliveryEvents, refresh_status
 from gateway.outbox.undelivered import after_failure, note_undelivered, one_line
 from gateway.records.inboxes import Inbox
 from gateway.records.outbox import OutboxRecipient
@@ -138,11 +138,11 @@ def apply_news(
     inbox = unscoped_lasting_inbox(tx, sent.inbox_id)
     if inbox is None:
         return False
-    teller = Teller(tx, events, inbox, sent.id)
+    delivery_events = DeliveryEvents(tx, events, inbox, sent.id)
     everyone = outbox.people_of(tx, sent.id)
     people = [row for row in everyone if only is None or row.id in only]
     if report.kind == "feedback":
-        _complaint(tx, teller, sent, report, people)
+        _complaint(tx, delivery_events, sent, report, people)
         return True
     for one in report.recipients:
         if one.action == "relayed":  # taken by a smarthost, which may have told what it calls the message
@@ -151,7 +151,7 @@ def apply_news(
                 continue
         person = _person(people, one, everyone, words=report.words)
         if person is not None:
-            _delivery_news(tx, teller, person, one)
+            _delivery_news(tx, delivery_events, person, one)
             if person.state != "bounced" and one.action in ("failed", "delayed"):
                 _note(tx, inbox.address, sent.id, person.address, one)
     refresh_status(tx, sent.id)
@@ -179,7 +179,9 @@ def _person(
     return people[0] if alone else None
 
 
-def _delivery_news(tx: Tx, teller: Teller, person: OutboxRecipient, one: ReportedRecipient) -> None:
+def _delivery_news(
+    tx: Tx, delivery_events: DeliveryEvents, person: OutboxRecipient, one: ReportedRecipient
+) -> None:
     now = now_us()
     settled: RecipientReply = {
         "diagnostic": (one.diagnostic or "")[:1000],
@@ -192,8 +194,8 @@ def _delivery_news(tx: Tx, teller: Teller, person: OutboxRecipient, one: Reporte
     if one.action == "failed":
         outbox.change_recipient(tx, person.id, state="bounced", **settled)
         tx.after_commit.append(metrics.sends.labels("bounced").inc)
-        teller.sent()
-        teller.bounced(person.address, one.status, permanent=not one.status.startswith("4"), at=now)
+        delivery_events.sent()
+        delivery_events.bounced(person.address, one.status, permanent=not one.status.startswith("4"), at=now)
     elif one.action in ("delivered", "relayed", "expanded"):
         # RFC 3464 §2.3.3. relayed: taken by a server that sends no success reports, as with a direct 250; expanded:
         # an alias of several took it, and no more reports follow
@@ -201,11 +203,11 @@ def _delivery_news(tx: Tx, teller: Teller, person: OutboxRecipient, one: Reporte
             return
         outbox.change_recipient(tx, person.id, state="delivered", **settled)
         tx.after_commit.append(metrics.sends.labels("delivered").inc)
-        teller.sent()
-        teller.delivered(person.address, now)
+        delivery_events.sent()
+        delivery_events.delivered(person.address, now)
     elif person.state == "sent":  # delayed: the server that took it tries again
         outbox.change_recipient(tx, person.id, **settled)
-        teller.delayed(person.address, one.status, now)
+        delivery_events.delayed(person.address, one.status, now)
 
 
 def _note(tx: Tx, inbox: str, message: str, recipient: str, one: ReportedRecipient) -> None:
@@ -231,7 +233,7 @@ def _note(tx: Tx, inbox: str, message: str, recipient: str, one: ReportedRecipie
 
 
 def _complaint(
-    tx: Tx, teller: Teller, sent: SentMessage, report: Report, people: list[OutboxRecipient]
+    tx: Tx, delivery_events: DeliveryEvents, sent: SentMessage, report: Report, people: list[OutboxRecipient]
 ) -> None:
     kind = report.feedback_type or "abuse"
     if type_of_feedback(kind) is None:
@@ -241,5 +243,5 @@ def _complaint(
     who = [row.address for row in people if normalise(row.address) in named]
     if not who and len(people) == 1:
         who = [people[0].address]  # most feedback loops redact the recipient
-    teller.complained(kind, who, "/".join(sorted(who)).lower() or "unnamed", now)
+    delivery_events.complained(kind, who, "/".join(sorted(who)).lower() or "unnamed", now)
     set_complained(tx, sent.id)

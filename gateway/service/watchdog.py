@@ -26,14 +26,14 @@ _STATUS_SECONDS = 30.0
 
 
 @asynccontextmanager
-async def signs_of_life(manager: Manager, store: Store) -> AsyncIterator[None]:
+async def ping_watchdog(manager: Manager, store: Store) -> AsyncIterator[None]:
     """Give them while the block runs, where systemd waits for them."""
     async with _running(_give_signs(manager, store) if manager.watchdog_seconds else None):
         yield
 
 
 @asynccontextmanager
-async def status_told(manager: Manager, store: Store) -> AsyncIterator[None]:
+async def report_status(manager: Manager, store: Store) -> AsyncIterator[None]:
     """Keep what ``systemctl status`` shows up to date while the block runs."""
     async with _running(_tell_status(manager, store) if manager.there else None):
         yield

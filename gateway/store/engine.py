@@ -24,7 +24,7 @@ from playhouse.pool import MaxConnectionsExceeded
 
 from gateway.store import postgres, sqlite
 from gateway.store.database_url import sqlite_file
-from gateway.store.fast_reads import Glances
+from gateway.store.fast_reads import FastReads
 from gateway.store.sealing import Sealer
 from gateway.store.sql import Sql, sql
 from gateway.store.transaction import Tx
@@ -66,7 +66,7 @@ class Store:
         writers = max(1, connections // 2)
         readers = max(1, connections - writers) if self.postgres else 2
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="store-read")
-        self._glances = Glances(at_end=self.db.close)
+        self._fast_reads = FastReads(at_end=self.db.close)
         self._writers = (
             ThreadPoolExecutor(writers, thread_name_prefix="store-write") if self.postgres else None
         )
@@ -86,7 +86,7 @@ class Store:
         if self._writers is not None:
             self._writers.shutdown(wait=True)
         self._readers.shutdown(wait=True)
-        self._glances.close()
+        self._fast_reads.close()
         self.db.close_all()
 
     async def write(self, work: Callable[[Tx], T]) -> T:
@@ -104,13 +104,13 @@ class Store:
         """Run ``work`` on a reader. Raises what ``work`` raises, or StoreDown."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._look, work)
 
-    async def glance(self, work: Callable[[Tx], T]) -> T:
+    async def quick_read(self, work: Callable[[Tx], T]) -> T:
         """``read`` for look-ups by key and short walks of an index, which do not wait behind long ones.
 
         On SQLite those asked at a time are answered together (``gateway.store.fast_reads``). Whatever may walk far (a
         count, a filter, a large offset) takes ``read``: it would hold up everybody.
         """
-        return await (self.read(work) if self.postgres else self._glances.look(partial(self._look, work)))
+        return await (self.read(work) if self.postgres else self._fast_reads.look(partial(self._look, work)))
 
     def write_now(self, work: Callable[[Tx], T]) -> T:
         """``write`` for callers without an event loop (the command line)."""

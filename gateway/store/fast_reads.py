@@ -17,7 +17,7 @@ _Asked = tuple[Callable[[], Any], "asyncio.Future[Any]"]
 _Answer = tuple["asyncio.Future[Any]", Any, BaseException | None]
 
 
-class Glances:
+class FastReads:
     """The thread and its queue. ``close`` ends it after what is queued; ``at_end`` runs last, in the thread."""
 
     def __init__(self, at_end: Callable[[], object]) -> None:

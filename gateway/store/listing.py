@@ -20,7 +20,7 @@ R = TypeVar("R", bound=Record)
 
 Position = tuple[int, str]
 NEAR = 1000
-"""An offset below it is walked at a glance (``Store.glance``)."""
+"""An offset below it is walked at a glance (``Store.quick_read``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A bell any thread can ring and one task waits for."""
+"""An event that any thread sets and one task waits for."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Callable
 from gateway.store.wakeups import Topic, Wakeups
 
 
-class Bell:
-    """Made on the event loop that waits. Rings are not counted: a waiter that was busy is woken once."""
+class WakeEvent:
+    """Made on the event loop that waits. It is not counted: a waiter that was busy is woken once."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._event = asyncio.Event()
         self._tell: Callable[[], None] = lambda: None
 
-    def shared(self, wakeups: Wakeups, topic: Topic) -> Bell:
-        """Have it ring in every process: our rings there, theirs here."""
+    def shared(self, wakeups: Wakeups, topic: Topic) -> WakeEvent:
+        """Set it in every process: ours wakes theirs, theirs wakes ours."""
         self._tell = lambda: wakeups.tell(topic)
         wakeups.hear(topic, lambda text: self._event.set())
         return self
 
-    def ring(self) -> None:
+    def set(self) -> None:
         """Wake the waiter; safe from any thread, harmless after the loop has closed."""
         try:
             self._loop.call_soon_threadsafe(self._event.set)
@@ -31,7 +31,7 @@ class Bell:
         self._tell()
 
     async def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it rings or ``timeout`` seconds passed; answers whether it rang."""
+        """Wait until it is set or ``timeout`` seconds have passed, and clear it; answers whether it was set."""
         try:
             async with asyncio.timeout(timeout):
                 await self._event.wait()

@@ -55,7 +55,7 @@ class Wakeups(Protocol):
 
 
 class LocalWakeups:
-    """There is no other process: the bells inside this one ring by themselves."""
+    """There is no other process: events inside this one wake by themselves."""
 
     def tell(self, topic: Topic, text: str = "") -> None: ...
 

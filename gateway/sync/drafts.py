@@ -38,7 +38,7 @@ async def settle_drafts(
     Raises:
         StoreDown, MailServerDown: nothing was removed; ask again.
     """
-    known = await store.glance(partial(drafts.filed, inbox=inbox))
+    known = await store.quick_read(partial(drafts.filed, inbox=inbox))
     if not known:
         return 0
     there = await imap.run(inbox.address, draft_copies)

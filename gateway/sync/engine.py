@@ -174,7 +174,7 @@ class Sync:
         self._oldest.clear()
 
     def hint(self, hint: Hint) -> None:
-        """A doorbell rang (see :class:`mailserver.base.Hint`)."""
+        """The mail server says that a mailbox changed (see :class:`mailserver.base.Hint`)."""
         if self._turns.mine(hint.address.lower()):
             self._want(hint)
         else:
@@ -394,7 +394,7 @@ class Sync:
                 await asyncio.sleep(self._settings.sync.catch_up_seconds - len(addresses) * pause)
 
     async def _pass(self, address: str, lane: _Lane, wanted: _Wanted) -> None:
-        inbox, cursors = await self._store.glance(partial(_inbox_and_cursors, address=address))
+        inbox, cursors = await self._store.quick_read(partial(_inbox_and_cursors, address=address))
         if inbox is None:
             self.forget(address)
             return

@@ -19,7 +19,7 @@ from functools import partial
 from gateway.settings import Settings
 from gateway.store.engine import Store, StoreDown
 from gateway.store.queries.inboxes import unscoped_busiest_addresses
-from gateway.store.wake_event import Bell
+from gateway.store.wake_event import WakeEvent
 from gateway.sync.idle_connection import ConnectionRefused, IdleConnection
 from mailserver.base import Hint, ImapLogin, MailServerError, OnHint
 
@@ -58,7 +58,7 @@ class IdleWatch:
         on_hint: OnHint,
         settings: Settings,
         mine: Callable[[str], bool] = lambda address: True,
-        made: Bell | None = None,
+        made: WakeEvent | None = None,
     ) -> None:
         self._store, self._login, self._hint = store, login, on_hint
         self._mine, self._made = mine, made
@@ -70,7 +70,7 @@ class IdleWatch:
     async def start(self) -> None:
         """Start watching, unless ``sync.idle_connections`` is 0."""
         if self._most > 0:
-            self._made = self._made or Bell()
+            self._made = self._made or WakeEvent()
             self._review = asyncio.create_task(self._reviewing(self._made), name="idle-review")
 
     async def stop(self) -> None:
@@ -105,7 +105,7 @@ class IdleWatch:
                 if not self._closed[address]:
                     del self._closed[address]
             if self._made is not None:
-                self._made.ring()  # those that are still there are watched again
+                self._made.set()  # those that are still there are watched again
 
     async def _leave(self, addresses: list[str]) -> None:
         tasks = [task for one in addresses if (task := self._watched.pop(one).task) is not None]
@@ -113,7 +113,7 @@ class IdleWatch:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _reviewing(self, made: Bell) -> None:
+    async def _reviewing(self, made: WakeEvent) -> None:
         while True:
             try:
                 busiest = await self._store.read(partial(unscoped_busiest_addresses, most=self._most))

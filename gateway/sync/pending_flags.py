@@ -33,7 +33,7 @@ Paid = list[tuple[OwedCopy, tuple[str, ...]]]
 async def pay(store: Store, imap: ImapPool | PassImap, inbox: Inbox, write: Write | None = None) -> None:
     """Set and clear what an inbox is owed; what cannot be done now stays owed. Raises StoreDown, and
     what ``write`` raises (None: the store's own)."""
-    copies = await store.glance(partial(owed_copies, inbox_id=inbox.id, most=_BATCH))
+    copies = await store.quick_read(partial(owed_copies, inbox_id=inbox.id, most=_BATCH))
     if not copies:
         return
     try:

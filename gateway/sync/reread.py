@@ -39,7 +39,7 @@ async def read_again(
     """Read what is due, or with ``everything`` (after a start) whatever its time. Raises StoreDown, and what ``write``
     raises."""
     find = partial(reread.due, inbox_id=inbox.id, most=_AT_ONCE, everything=everything)
-    for due in await store.glance(find):
+    for due in await store.quick_read(find):
         message_id, address = due.message_id, inbox.address
         raw = None
         if due.folder is not None and due.uid is not None:

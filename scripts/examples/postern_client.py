@@ -1,4 +1,4 @@
-"""A small client for Postern in MailboxKit's manner, of the standard library alone: copy it into your agent.
+"""A small client for Postern in MailboxKit's protocol, of the standard library alone: copy it into your agent.
 
 mail = Postern()                                  # POSTERN_URL, POSTERN_KEY, POSTERN_INBOX
 mail.send("ann@example.com", "Invoice 7", "Did it arrive?")

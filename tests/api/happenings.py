@@ -11,7 +11,7 @@ from gateway.core.domains.domains import new_domain
 from gateway.core.key_ring import hash_of
 from gateway.events.log import EventLog
 from gateway.events.payload import message_snapshot
-from gateway.outbox.record import Teller
+from gateway.outbox.record import DeliveryEvents
 from gateway.records.events import Event
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
@@ -76,12 +76,12 @@ def tell(shelf: Shelf, events: EventLog, inbox: Inbox, message_id: str) -> None:
     def write(tx: Tx) -> None:
         recipient = {"outbox_id": message_id, "address": "ann@far.example", "role": "to", "state": "sent"}
         sql(tx).insert("outbox_recipient", {**recipient, "attempts": 0, "updated_at": 1})
-        teller = Teller(tx, events, inbox, message_id)
-        teller.sent()
-        teller.delivered("ann@far.example", now_us())
-        teller.bounced("bob@far.example", "5.1.1", permanent=True, at=now_us())
-        teller.complained("abuse", ["ann@far.example"], "ann@far.example", now_us())
-        teller.rejected("550 no", now_us())
+        delivery_events = DeliveryEvents(tx, events, inbox, message_id)
+        delivery_events.sent()
+        delivery_events.delivered("ann@far.example", now_us())
+        delivery_events.bounced("bob@far.example", "5.1.1", permanent=True, at=now_us())
+        delivery_events.complained("abuse", ["ann@far.example"], "ann@far.example", now_us())
+        delivery_events.rejected("550 no", now_us())
         ref = {"inbox_id": inbox.id, "thread_id": new_ulid(), "message_id": message_id}
         events.append(
             tx,

@@ -25,7 +25,7 @@ from gateway.net.policy import fetch_policy
 from gateway.store.engine import Store
 from gateway.store.migrate import migrate
 from gateway.store.scope import Scope
-from gateway.store.wake_event import Bell
+from gateway.store.wake_event import WakeEvent
 from mailserver.imap import ImapPool
 from tests.databases import database_url
 from tests.servers import embedded_server
@@ -87,7 +87,7 @@ async def rig(tmp_path: Path, **settings: Any) -> AsyncIterator[Rig]:
             parser=parser,
             fetcher=fetcher,
             events=EventLog(),
-            outbox_bell=Bell(),
+            outbox_wake=WakeEvent(),
             secret=b"s" * 32,
             data_dir=tmp_path,
         )

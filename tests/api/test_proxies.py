@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.proxies import behind_proxies
+from gateway.api.proxies import with_proxy_headers
 from gateway.settings import Http
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +22,7 @@ async def seen(http: Http, peer: str | None, *forwarded: str) -> str:
         client = Request(scope).client
         await PlainTextResponse(client.host if client else "none")(scope, receive, send)
 
-    wrapped = behind_proxies(app, http, unix=bool(http.unix_socket))
+    wrapped = with_proxy_headers(app, http, unix=bool(http.unix_socket))
 
     async def connection(scope: Scope, receive: Receive, send: Send) -> None:
         scope["client"] = (peer, 5000) if peer else None

@@ -415,7 +415,7 @@ async def test_a_number_committed_late_is_heard_once(place: Place) -> None:
             sql(tx).insert("event", {**row, "seq": row["seq"] - 1, "id": new_ulid(), "payload_json": facts})
             if tx.postgres:  # the number moved to was not drawn
                 sql(tx).value("SELECT nextval(pg_get_serial_sequence('event', 'seq'))")
-            tx.after_commit.append(place.core.events.ring)
+            tx.after_commit.append(place.core.events.wake)
 
         place.shelf.store.write_now(late)
         place.happen("after")

@@ -30,7 +30,7 @@ from gateway.store.migrate import migrate
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
-from gateway.store.wake_event import Bell
+from gateway.store.wake_event import WakeEvent
 from gateway.sync.engine import Sync
 from mailserver.base import Hint
 from mailserver.imap import Client, ImapPool
@@ -147,7 +147,9 @@ async def house(tmp_path: Path, **overrides: Any) -> AsyncIterator[House]:
         fetcher = await stack.enter_async_context(SafeClient(fetch_policy(settings)))
         imap = ImapPool(server.imap_login)
         stack.push_async_callback(imap.close)
-        core = Core(settings, store, server, imap, parser, fetcher, EventLog(), Bell(), b"s" * 32, tmp_path)
+        core = Core(
+            settings, store, server, imap, parser, fetcher, EventLog(), WakeEvent(), b"s" * 32, tmp_path
+        )
         await server.add_domain("postern.test")
         organization, foreign = new_ulid(), new_ulid()
         for one, key in ((organization, KEY), (foreign, FOREIGN_KEY)):
@@ -165,7 +167,7 @@ async def house(tmp_path: Path, **overrides: Any) -> AsyncIterator[House]:
             org = {"id": one, "name": "Org", "created_at": 0, "updated_at": 0}
             await store.write(lambda tx, org=org: sql(tx).insert("organization", org))
         sync = Sync(store, server, imap, parser, core.events, MailboxDrafts(store), settings)
-        outbox = Outbox(store, server, imap, core.events, settings, core.outbox_bell, core.secret)
+        outbox = Outbox(store, server, imap, core.events, settings, core.outbox_wake, core.secret)
         for engine in (outbox, sync):
             await engine.start()
             stack.push_async_callback(engine.stop)

@@ -24,7 +24,7 @@ from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
-from gateway.store.wake_event import Bell
+from gateway.store.wake_event import WakeEvent
 from tests.databases import database_url
 
 BASE = 1_700_000_000_000_000
@@ -70,7 +70,7 @@ class Shelf:
             missing,
             missing,
             EventLog(),
-            Bell(),
+            WakeEvent(),
             b"s" * 32,
             Path("."),
         )

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from gateway.api import event_socket
-from gateway.api.event_socket import Manner
+from gateway.api.event_socket import SocketProtocol
 from gateway.api.openmail import socket as socket_module
 from gateway.api.openmail.wire import openmail_wire
 from gateway.core.context import Core
@@ -208,7 +208,7 @@ async def test_an_event_that_cannot_be_shown_stops_nothing(
 ) -> None:
     plain = socket_module._manner
 
-    def manner(core: Core) -> Manner:
+    def protocol(core: Core) -> SocketProtocol:
         made = plain(core)
 
         def shown(event: Event) -> object | None:
@@ -218,7 +218,7 @@ async def test_an_event_that_cannot_be_shown_stops_nothing(
 
         return replace(made, render=shown)
 
-    monkeypatch.setattr(socket_module, "_manner", manner)
+    monkeypatch.setattr(socket_module, "_manner", protocol)
     async with hooked.place.connect() as socket:
         await subscribe(socket)
         poison = hooked.place.happen("poison")

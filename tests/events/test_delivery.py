@@ -338,5 +338,5 @@ async def test_a_replayed_event_goes_behind_what_waits(db: Store) -> None:
 
         await db.write(again)
         down = False
-        log.ring()
+        log.wake()
         await until(lambda: [one.number for one in end.posts[-4:]] == [1, 2, 3, 0], 20)

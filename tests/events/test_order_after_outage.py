@@ -185,7 +185,7 @@ async def test_what_comes_while_a_webhook_is_switched_off_waits_for_its_return(d
             queries.resume_pending(tx, ulid)
 
         await db.write(switch_on)
-        log.ring()
+        log.wake()
         await until(lambda: door.count == 40)
         assert door.taken == {"a": list(range(0, 40, 2)), "b": list(range(1, 40, 2))}
 

@@ -112,9 +112,9 @@ def test_readers_without_rights_never_meet_a_lock(tmp_path: Path) -> None:
 @pytest.mark.anyio
 async def test_doorbell_knows_its_secret_and_survives_rubbish() -> None:
     hints: list[Hint] = []
-    bell = Doorbell(hints.append)
-    await bell.start()
-    host, port = "127.0.0.1", int(bell.url.rpartition(":")[2].partition("/")[0])
+    wake = Doorbell(hints.append)
+    await wake.start()
+    host, port = "127.0.0.1", int(wake.url.rpartition(":")[2].partition("/")[0])
 
     async def post(path: str, body: bytes, extra: bytes = b"") -> bytes:
         reader, writer = await asyncio.open_connection(host, port)
@@ -131,13 +131,13 @@ async def test_doorbell_knows_its_secret_and_survives_rubbish() -> None:
 
     events = b'{"event":"MessageNew","mailbox":"IN\\u000aX"},{"event":"MailboxRename"},{"event":"??"}'
     event = b'{"user":"a@x","events":[' + events + b"]}"
-    assert await post(bell.path, event, b"Expect: 100-continue\r\n") == b"200"
+    assert await post(wake.path, event, b"Expect: 100-continue\r\n") == b"200"
     assert hints == [Hint("a@x", "IN\nX", "new"), Hint("a@x", None, "folders"), Hint("a@x", None, "unknown")]
     assert await post("/wrong", event) == b"404"
-    assert await post(bell.path, b"\xff{") == b"400"
-    assert await post(bell.path, b'{"user":5}') == b"400"
+    assert await post(wake.path, b"\xff{") == b"400"
+    assert await post(wake.path, b'{"user":5}') == b"400"
     assert len(hints) == 3
-    await bell.stop()
+    await wake.stop()
 
 
 def test_no_port_is_chosen_twice() -> None:

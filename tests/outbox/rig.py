@@ -28,7 +28,7 @@ from gateway.store.migrate import migrate
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
 from gateway.store.sql import Row, sql
-from gateway.store.wake_event import Bell
+from gateway.store.wake_event import WakeEvent
 from mailserver.imap import ImapPool
 from tests.databases import database_url
 from tests.outbox.sink import Sink, SinkMail
@@ -162,11 +162,11 @@ async def rig(
             parser=parser,
             fetcher=None,  # type: ignore[arg-type]
             events=EventLog(),
-            outbox_bell=Bell(),
+            outbox_wake=WakeEvent(),
             secret=b"s" * 32,
             data_dir=path,
         )
-        engine = Outbox(store, mail, imap, core.events, settings, core.outbox_bell, core.secret)
+        engine = Outbox(store, mail, imap, core.events, settings, core.outbox_wake, core.secret)
         if start:
             await engine.start()
         stack.push_async_callback(engine.stop)

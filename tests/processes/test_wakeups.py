@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.events.log import EventLog
-from gateway.store.wake_event import Bell
+from gateway.store.wake_event import WakeEvent
 from gateway.store.wakeups import PostgresWakeups
 from tests.postgres_server import PostgresCluster
 
@@ -54,16 +54,16 @@ async def test_others_hear_what_is_told_and_the_teller_does_not(postgres: Postgr
 async def test_a_bell_and_the_log_ring_in_every_process(postgres: PostgresCluster) -> None:
     url = postgres.new_database()
     async with process(url) as one, process(url) as two:
-        bells = [Bell().shared(each, "outbox") for each in (one, two)]
+        events = [WakeEvent().shared(each, "outbox") for each in (one, two)]
         logs = [EventLog(each) for each in (one, two)]
         rung: list[int] = []
         for number, each in enumerate(logs):
             each.listen(lambda number=number: rung.append(number))
-        bells[0].ring()
-        assert await bells[1].wait(20)
-        assert await bells[0].wait(20)
-        assert not await bells[1].wait(0.2), "a ring that was heard is not rung again"
-        logs[1].ring()
+        events[0].set()
+        assert await events[1].wait(20)
+        assert await events[0].wait(20)
+        assert not await events[1].wait(0.2), "an event that was waited for is cleared"
+        logs[1].wake()
         await until(lambda: sorted(rung) == [0, 1])
 
 

@@ -182,7 +182,7 @@ async def test_what_people_submit_is_fit_for_the_relay_too(tmp_path: Path) -> No
             house.core.imap,
             house.core.events,
             house.core.settings,
-            house.core.outbox_bell,
+            house.core.outbox_wake,
             house.core.secret,
         )
         for message_id, custom in (

@@ -133,7 +133,7 @@ async def test_closing_closes_the_file_for_every_thread(tmp_path: Path) -> None:
     other.start()
     assert looked.wait(10)
     await asyncio.gather(*(store.read(lambda tx: sql(tx).value("SELECT 1")) for _ in range(8)))
-    await store.glance(lambda tx: sql(tx).value("SELECT 1"))
+    await store.quick_read(lambda tx: sql(tx).value("SELECT 1"))
 
     def opened() -> list[str]:
         found = (os.readlink(one) for one in Path("/proc/self/fd").iterdir() if one.is_symlink())

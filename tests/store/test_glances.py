@@ -20,7 +20,7 @@ async def test_each_gets_its_own_answer_or_error(store: Store) -> None:
             return int(sql(tx).value("SELECT CAST(? AS INTEGER)", number))
 
         try:
-            return await store.glance(work)
+            return await store.quick_read(work)
         except LookupError as error:
             return f"error {error}"
 
@@ -29,18 +29,18 @@ async def test_each_gets_its_own_answer_or_error(store: Store) -> None:
 
 
 async def test_it_sees_what_was_written_before_it_and_runs_off_the_loop(store: Store) -> None:
-    thread = await store.glance(lambda tx: threading.current_thread().name)
+    thread = await store.quick_read(lambda tx: threading.current_thread().name)
     assert thread != threading.current_thread().name
     row = {"id": "a", "name": "a", "created_at": 1, "updated_at": 1}
     await store.write(lambda tx: sql(tx).insert("organization", row))
-    assert await store.glance(lambda tx: sql(tx).value("SELECT count(*) FROM organization")) == 1
+    assert await store.quick_read(lambda tx: sql(tx).value("SELECT count(*) FROM organization")) == 1
 
 
 async def test_who_gave_up_waiting_does_not_keep_the_answer_from_the_others(store: Store) -> None:
     go_on = threading.Event()
-    slow = asyncio.create_task(store.glance(lambda tx: go_on.wait(10)))
-    given_up = asyncio.create_task(store.glance(lambda tx: 1))
-    waiting = asyncio.create_task(store.glance(lambda tx: 2))
+    slow = asyncio.create_task(store.quick_read(lambda tx: go_on.wait(10)))
+    given_up = asyncio.create_task(store.quick_read(lambda tx: 1))
+    waiting = asyncio.create_task(store.quick_read(lambda tx: 2))
     await asyncio.sleep(0)
     given_up.cancel()
     go_on.set()
@@ -51,7 +51,7 @@ async def test_who_gave_up_waiting_does_not_keep_the_answer_from_the_others(stor
 
 
 async def test_what_was_asked_before_the_end_is_answered(store: Store) -> None:
-    asked = [asyncio.create_task(store.glance(lambda tx, number=number: number)) for number in range(5)]
+    asked = [asyncio.create_task(store.quick_read(lambda tx, number=number: number)) for number in range(5)]
     await asyncio.sleep(0)
     await asyncio.to_thread(store.close)
     assert await asyncio.gather(*asked) == list(range(5))

@@ -28,7 +28,7 @@ from gateway.store.migrate import migrate
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.queries.list_entries import ListOwner, put_entry
 from gateway.store.sql import Row, sql
-from gateway.store.wake_event import Bell
+from gateway.store.wake_event import WakeEvent
 from gateway.store.wakeups import LocalWakeups
 from gateway.sync.engine import Sync
 from gateway.sync.idle import IdleWatch
@@ -49,7 +49,7 @@ class Rig:
     sync: Sync
     idle: IdleWatch
     proxy: ImapProxy
-    made: Bell
+    made: WakeEvent
     inboxes: dict[str, Inbox] = field(default_factory=dict)
 
     async def inbox(self, address: str) -> Inbox:
@@ -72,7 +72,7 @@ class Rig:
         assert found is not None
         self.inboxes[address] = found
         await self.sync.refresh(address)
-        self.made.ring()
+        self.made.set()
         return found
 
     async def deliver(self, to: str, raw: bytes, sender: str = "ann@world.test") -> None:
@@ -170,7 +170,7 @@ async def rig(
 
         imap = ImapPool(login, timeout=imap_timeout)
         sync = Sync(store, server, imap, parser, EventLog(), MailboxDrafts(store), settings, extractor)
-        made = Bell()
+        made = WakeEvent()
         watch = IdleWatch(store, login, sync.hint, settings, made=made)
         server.sessions_closed = OwnSessions(imap, watch, LocalLeases(), LocalWakeups()).closed
         try:

@@ -11,7 +11,7 @@ import peewee
 import pytest
 
 from gateway.service.notify import Manager
-from gateway.service.watchdog import signs_of_life, status_told
+from gateway.service.watchdog import ping_watchdog, report_status
 from gateway.store.engine import Store
 from gateway.store.migrate import migrate
 from gateway.store.transaction import Tx
@@ -48,7 +48,7 @@ async def test_signs_stop_while_a_write_hangs_and_come_again(
 
     manager = Manager(str(systemd.path), watchdog_seconds=0.2)
     try:
-        async with signs_of_life(manager, store):
+        async with ping_watchdog(manager, store):
             await systemd.until("WATCHDOG=1")
             hanging = asyncio.create_task(store.write(hang))
             await asyncio.to_thread(begun.wait, 10)
@@ -72,7 +72,7 @@ async def test_a_database_that_refuses_has_answered(systemd: Datagrams, store: S
 
     store.db.execute_sql = full
     manager = Manager(str(systemd.path), watchdog_seconds=0.2)
-    async with signs_of_life(manager, store):
+    async with ping_watchdog(manager, store):
         await systemd.until("WATCHDOG=1")
     manager.close()
     del store.db.execute_sql
@@ -80,6 +80,6 @@ async def test_a_database_that_refuses_has_answered(systemd: Datagrams, store: S
 
 async def test_the_status_says_what_there_is(systemd: Datagrams, store: Store) -> None:
     manager = Manager(str(systemd.path))
-    async with status_told(manager, store):
+    async with report_status(manager, store):
         assert await systemd.until("STATUS") == ["STATUS=running: 0 inboxes, 0 messages to send"]
     manager.close()

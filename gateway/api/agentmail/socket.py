@@ -26,7 +26,7 @@ from gateway.api.agentmail.events_view import render
 from gateway.api.agentmail.socket_filter import Choice, Subscribe, choose
 from gateway.api.body import encode
 from gateway.api.errors import Internal, core_error, error_headers, from_msgspec
-from gateway.api.event_socket import GONE, MAX_SENT, EventSocket, Frame, Manner
+from gateway.api.event_socket import GONE, MAX_SENT, EventSocket, Frame, SocketProtocol
 from gateway.api.socket_auth import admit, counted
 from gateway.core.context import Core
 from gateway.core.errors import CoreError, Invalid, LimitReached
@@ -108,8 +108,8 @@ class _Listener:
         await self._events.hear(choice.wants, position, confirmation, adopt)
 
 
-def _manner() -> Manner:
-    return Manner(
+def _manner() -> SocketProtocol:
+    return SocketProtocol(
         dialect="agentmail",
         render=render,
         refuse=_refusal,

@@ -21,7 +21,7 @@ from starlette.types import Scope as AsgiScope
 from starlette.websockets import WebSocket
 
 from gateway.api.errors import Internal, Unauthorized, core_error
-from gateway.api.event_socket import DEFECT, GONE, TRY_AGAIN, Ended, EventSocket, Manner, say_goodbye
+from gateway.api.event_socket import DEFECT, GONE, TRY_AGAIN, Ended, EventSocket, SocketProtocol, say_goodbye
 from gateway.api.openmail.events_view import render
 from gateway.api.openmail.socket_filter import Filter, asked, named
 from gateway.api.openmail.socket_protocol import (
@@ -152,13 +152,13 @@ class _Pace:
         self._times.append(now)
 
 
-def _manner(core: Core) -> Manner:
+def _manner(core: Core) -> SocketProtocol:
     public_url = core.settings.http.public_url.rstrip("/")
 
     def shown(event: Event) -> object | None:
         return render(event, Try(1, now_us()), public_url)
 
-    return Manner(
+    return SocketProtocol(
         dialect="openmail",
         render=shown,
         refuse=error_frame,

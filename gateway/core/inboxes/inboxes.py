@@ -153,7 +153,7 @@ async def create(core: Core, scope: Scope, new: NewInbox) -> Saved:
         await core.store.write(partial(_unmake, inbox_id=inbox.id))
         raise
     await core.store.write(partial(_activate, core=core, inbox=inbox))
-    core.inbox_bell.ring()
+    core.inbox_wake.set()
     return replace(made, inbox=msgspec.structs.replace(inbox, status="active"))
 
 
@@ -255,7 +255,7 @@ def _check_domain(tx: Tx, scope: Scope, domain: str, pod: str, verified_only: bo
 async def get(core: Core, scope: Scope, ref: str) -> Inbox:
     """An inbox by id or address. Raises NotFound, Forbidden."""
     require(scope, "inbox_read")
-    return await core.store.glance(lambda tx: find_inbox(tx, scope, ref))
+    return await core.store.quick_read(lambda tx: find_inbox(tx, scope, ref))
 
 
 async def list_inboxes(
@@ -339,7 +339,7 @@ async def finish_deletions(core: Core, only: Collection[str] | None = None) -> N
     for inbox in await core.store.read(partial(left, status="creating")):
         await core.mail.add_mailbox(inbox.address)
         await core.store.write(partial(_activate, core=core, inbox=inbox))
-        core.inbox_bell.ring()
+        core.inbox_wake.set()
 
 
 def _activate(tx: Tx, core: Core, inbox: Inbox) -> None:

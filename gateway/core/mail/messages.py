@@ -49,7 +49,7 @@ async def list_messages(
         return queries.list_messages(tx, scope, inbox, wanted, window, texts=texts)
 
     short = inbox_ref is not None and window.offset < NEAR and replace(wanted, direction=None).plain
-    return await (core.store.glance(read) if short else core.store.read(read))
+    return await (core.store.quick_read(read) if short else core.store.read(read))
 
 
 async def get_message(core: Core, scope: Scope, inbox_ref: str | None, message_ref: str) -> Mail:
@@ -73,7 +73,7 @@ async def get_message(core: Core, scope: Scope, inbox_ref: str | None, message_r
         see(scope, mail.labels)
         return inbox, mail
 
-    inbox, mail = await core.store.glance(read)
+    inbox, mail = await core.store.quick_read(read)
     return await with_whole_texts(core, inbox, mail) if mail.message.truncated else mail
 
 

@@ -35,7 +35,7 @@ async def list_threads(
         return queries.list_threads(tx, scope, inbox, wanted, window)
 
     short = inbox_ref is not None and window.offset < NEAR and wanted.plain
-    return await (core.store.glance(read) if short else core.store.read(read))
+    return await (core.store.quick_read(read) if short else core.store.read(read))
 
 
 async def get_thread(

@@ -20,7 +20,7 @@ import re
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.events.log import event_id_of
-from gateway.outbox.record import Teller
+from gateway.outbox.record import DeliveryEvents
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.store.arrival_time import event_time
@@ -96,7 +96,7 @@ async def tell_opened(core: Core, token: str) -> None:
     def write(tx: Tx) -> None:
         inbox = _untold(tx, core.settings, message_id)
         if inbox is not None:
-            Teller(tx, core.events, inbox, message_id).opened(now_us())
+            DeliveryEvents(tx, core.events, inbox, message_id).opened(now_us())
 
     await core.store.write(write)
 

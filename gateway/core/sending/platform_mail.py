@@ -65,4 +65,4 @@ def queue(tx: Tx, core: Core, notice: Notice, organization_id: str, inbox: Inbox
         mime=notice.mime,
         recipients=[(notice.address, "to")],
     )
-    tx.after_commit.append(core.outbox_bell.ring)
+    tx.after_commit.append(core.outbox_wake.set)

@@ -49,7 +49,7 @@ async def retry(core: Core, scope: Scope, ref: str) -> WaitingMessage:
         except by_hand.NotNow as refused:
             if refused.why != "sending":
                 _refuse(ref, refused)
-        tx.after_commit.append(core.outbox_bell.ring)
+        tx.after_commit.append(core.outbox_wake.set)
         return _find(tx, scope, ref)
 
     return await core.store.write(write)
@@ -61,7 +61,7 @@ async def retry_all(core: Core, scope: Scope, inbox_ref: str | None) -> int:
 
     def write(tx: Tx) -> int:
         count = outbox.make_all_due(tx, scope, _inbox(tx, scope, inbox_ref))
-        tx.after_commit.append(core.outbox_bell.ring)
+        tx.after_commit.append(core.outbox_wake.set)
         return count
 
     return await core.store.write(write)
@@ -78,7 +78,7 @@ async def drop(core: Core, scope: Scope, ref: str) -> tuple[WaitingMessage, list
     def write(tx: Tx) -> tuple[WaitingMessage, list[str]]:
         found = _find(tx, scope, ref)
         try:
-            dropped = by_hand.give_up(tx, core.events, found.entry.id, hostname, core.outbox_bell.ring)
+            dropped = by_hand.give_up(tx, core.events, found.entry.id, hostname, core.outbox_wake.set)
         except by_hand.NotNow as refused:
             _refuse(ref, refused)
         return found, dropped

@@ -18,7 +18,7 @@ from gateway.store.ids import now_us
 from gateway.store.queries.events import unscoped_inboxes_with_events, unscoped_newest_seq
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.transaction import Tx
-from gateway.store.wake_event import Bell
+from gateway.store.wake_event import WakeEvent
 
 log = logging.getLogger("postern.reputation")
 
@@ -49,8 +49,8 @@ class ReputationWatch:
                 await self._task
 
     async def _run(self) -> None:
-        bell, seen = Bell(), None
-        stop_listening = self._core.events.listen(bell.ring)
+        wake, seen = WakeEvent(), None
+        stop_listening = self._core.events.listen(wake.set)
         try:
             while True:
                 try:
@@ -60,7 +60,7 @@ class ReputationWatch:
                     log.warning("looking after reputations waits for the database: %s", error)
                 except Exception:
                     log.exception("looking after reputations failed; it is tried again")
-                await bell.wait(_PAUSE)
+                await wake.wait(_PAUSE)
         finally:
             stop_listening()
 

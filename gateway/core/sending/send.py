@@ -22,7 +22,7 @@ from gateway.core.sending.open_tracking import tracks, with_pixel
 from gateway.core.sending.recipient_domains import check_domains
 from gateway.core.sending.sent_before import Once, own_ulid, sent_before
 from gateway.core.sending.unsubscribe import unsubscribe_headers
-from gateway.core.sending.wallet_notice import owner_told
+from gateway.core.sending.wallet_notice import notifying_owner
 from gateway.core.sent import Sent
 from gateway.mime.addresses import InvalidAddress, normalise, parse_user_address
 from gateway.mime.dkim_sign import Signing, SigningError
@@ -30,7 +30,7 @@ from gateway.mime.header_rules import InvalidHeader, check_headers, check_subjec
 from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage, ParsedMessage
 from gateway.mime.workers.jobs import ComposeFailed
 from gateway.outbox.queue import enqueue, recipient_tokens, return_path, token_of
-from gateway.outbox.record import Teller
+from gateway.outbox.record import DeliveryEvents
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.smarthost.profiles import profile_of, relay_headers
@@ -148,7 +148,7 @@ async def send(
         admission.check(tx, scope, inbox, _message(scope, request, checked), _terms(core), reply=reply)
         return profile.signing(active_key(tx, inbox.domain)), as_known_outside(tx, request)
 
-    async with owner_told(core, inbox):
+    async with notifying_owner(core, inbox):
         signing, request = await core.store.read(look)
     await check_domains(core, checked.fields())
     raw, parsed = await _compose(core, inbox, signing, request, checked, message_id, at)
@@ -160,9 +160,9 @@ async def send(
         )
     ready = _Ready(message_id, at, raw, parsed, checked)
     accept = partial(_accept, core, scope, inbox, request, ready, idempotency, also)
-    async with owner_told(core, inbox):
+    async with notifying_owner(core, inbox):
         sent = await core.store.write(accept)
-    core.outbox_bell.ring()
+    core.outbox_wake.set()
     return sent
 
 
@@ -383,7 +383,7 @@ def _terms(core: Core) -> Terms:
 
 def _pretend(core: Core, tx: Tx, inbox: Inbox, message_id: str, people: Sequence[tuple[str, str]]) -> None:
     """A sandbox send is recorded and told as if it had arrived; nothing leaves."""
-    teller = Teller(tx, core.events, inbox, message_id, test=True)
-    teller.sent()
+    delivery_events = DeliveryEvents(tx, core.events, inbox, message_id, test=True)
+    delivery_events.sent()
     for address, _ in people:
-        teller.delivered(address, now_us())
+        delivery_events.delivered(address, now_us())

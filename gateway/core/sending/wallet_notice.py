@@ -38,7 +38,7 @@ def dollars(mills: int) -> str:
 
 
 @asynccontextmanager
-async def owner_told(core: Core, inbox: Inbox) -> AsyncIterator[None]:
+async def notifying_owner(core: Core, inbox: Inbox) -> AsyncIterator[None]:
     """Tell the owner when what is done inside is refused for want of credit. ``inbox``: which could not send."""
     try:
         yield

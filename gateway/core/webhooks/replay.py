@@ -60,7 +60,7 @@ async def replay(
     count = 0
     for at in range(0, len(seqs), _STEP):
         count += await core.store.write(partial(_queue_again, hook=hook, seqs=seqs[at : at + _STEP]))
-        core.events.ring()
+        core.events.wake()
     return count
 
 
@@ -91,7 +91,7 @@ async def resend(core: Core, scope: Scope, among: Among, ref: str, attempt: str)
         return tried
 
     attempted = await core.store.write(write)
-    core.events.ring()
+    core.events.wake()
     return attempted
 
 

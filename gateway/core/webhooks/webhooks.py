@@ -197,7 +197,7 @@ async def update(core: Core, scope: Scope, among: Among, ref: str, change: Webho
             changes["key_id"] = scope.key_id
         if url is not None and url != hook.url:
             hasten(tx, hook.id, 0)
-        tx.after_commit.append(core.events.ring)
+        tx.after_commit.append(core.events.wake)
         return _change(tx, hook, changes)
 
     return await core.store.write(write)
