@@ -185,6 +185,7 @@ _CHILD = """
 import asyncio, sys
 from pathlib import Path
 from gateway.events.log import EventLog
+from gateway.store.sql import sql
 from tests.events.endpoint import append, engine, open_store
 
 async def main():

@@ -66,7 +66,7 @@ async def main():
     await server.remove_mailbox("bob@x.test")
     print(json.dumps(found), flush=True)
     if "hang" in sys.argv:
-        await server._wake.stop()
+        await server._bell.stop()
         with __import__("socket").create_server(("127.0.0.1", settings.mail.doorbell_port)):
             print("hanging", flush=True)
             await asyncio.to_thread(sys.stdin.read)
