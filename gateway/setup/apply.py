@@ -22,6 +22,7 @@ from gateway.setup import (
 )
 from gateway.setup.host import CommandFailed, Hands
 from gateway.setup.manifest import FileEntry, Manifest
+from gateway.setup.plan import POSTFIX
 from gateway.setup.steps import (
     Account,
     Certbot,
@@ -193,7 +194,8 @@ class Applying:
         if self.reloaded:
             run("systemctl", "daemon-reload")
         if self.book.program and self.book.program != self.fingerprint:
-            self.affect(tuple(one for one in step.enable if one.endswith(".service")))
+            services = (one for one in step.enable if one.endswith(".service"))
+            self.affect(tuple(f"reload {one}" if one == POSTFIX else one for one in services))
         self.save()
         active = {one for one in step.enable if host_facts.unit_state(self.hands, one).active}
         # a socket cannot be restarted under its running service
@@ -213,6 +215,10 @@ class Applying:
             self.hands.say(f"restarting {' '.join(again)}")
             self._start("restart", again)
             self.note(DONE, " ".join(again), "restarted")
+        if f"reload {POSTFIX}" in self.book.pending and POSTFIX in active and POSTFIX not in again:
+            self.hands.say(f"reloading {POSTFIX}")
+            self._start("reload", [POSTFIX])
+            self.note(DONE, POSTFIX, "reloaded")
         if start:
             self.hands.say(f"starting {' '.join(start)}")
             self._start("start", start)

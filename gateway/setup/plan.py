@@ -27,12 +27,10 @@ from gateway.setup.steps import (
 )
 from gateway.smarthost.profiles import PROFILES
 
-SERVICES = (
-    "postern-dovecot.service",
-    "postern-milter.service",
-    "postern-postfix.service",
-    "postern.service",
-)
+POSTFIX = "postern-postfix.service"
+"""A new program and a new unit file are taken up by a reload, which lets deliveries under way end. A restart kills
+them, and a recipient who was just being served may get the message twice."""
+SERVICES = ("postern-dovecot.service", "postern-milter.service", POSTFIX, "postern.service")
 ENABLED = (
     "postern.socket",
     *SERVICES,
@@ -246,6 +244,8 @@ def _affects(unit: str) -> tuple[str, ...]:
     """What is to be started again when a unit's file has changed."""
     if unit == "postern-dovecot.socket":
         return ("postern-dovecot.service",)  # a part of it
+    if unit == POSTFIX:
+        return (f"reload {POSTFIX}",)
     return (unit,) if unit in (*ENABLED, *FROM_CADDY) or unit == host_facts.FURTHER else ()
 
 

@@ -248,10 +248,12 @@ def test_records_are_not_left_behind_in_another_database(host: Host, server: dic
 def test_another_wheel_brings_the_services_up_to_date(host: Host, server: dict[str, Any]) -> None:
     [record] = host.path(f"{VENV}/lib").glob("python3*/site-packages/postern-*.dist-info/RECORD")
     record.write_text(record.read_text() + "gateway/new.py,,\n")
-    before = main_pid(host, "postern")
+    before, postfix = main_pid(host, "postern"), main_pid(host, "postern-postfix")
     told = json.loads(host.run("postern", "setup", "--yes", "--json").stdout)
-    assert [one["words"] for one in told["changes"]] == ["restarted"]
+    assert [one["words"] for one in told["changes"]] == ["restarted", "reloaded"]
+    assert told["changes"][1]["to"] == "postern-postfix.service"
     assert main_pid(host, "postern") != before
+    assert main_pid(host, "postern-postfix") == postfix, "a restart would kill its deliveries"
     assert json.loads(host.run("postern", "setup", "--yes", "--json").stdout)["unchanged"] is True
 
 

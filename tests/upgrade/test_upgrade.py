@@ -174,14 +174,14 @@ def test_an_upgrade_loses_no_mail_and_delivers_none_twice(server: Server, wheels
     assert f"postern {version.partition('+')[0]} (commit " in done.stdout
     assert health(server)["version"] == version
 
-    told = f"repeated requests: {traffic.repeats}\n{server.host.journal(lines=200)}"
+    told = f"{done.stdout}\nrepeated requests: {traffic.repeats}\n{server.host.journal(lines=1500)}"
     every_in, every_out = Counter(traffic.received), Counter(traffic.sent)
     until(lambda: arrived(server).keys() >= every_in.keys(), 120, told)
     until(lambda: indexed(server).keys() >= every_in.keys(), 60, told)
     until(lambda: delivered(server).keys() >= every_out.keys(), 120, told)
-    assert arrived(server) == every_in
-    assert indexed(server) == every_in
-    assert delivered(server) == every_out
+    assert arrived(server) == every_in, told
+    assert indexed(server) == every_in, told
+    assert delivered(server) == every_out, told
 
 
 @pytest.mark.slow
