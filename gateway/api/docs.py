@@ -30,7 +30,7 @@ _HEADERS = {
 
 
 class _Document:
-    """Something that does not change while the gateway runs; whoever has it is told so by its ETag."""
+    """Something that does not change while the gateway runs; its ETag spares whoever has it a second download."""
 
     def __init__(self, body: bytes, media_type: str) -> None:
         self.body = body

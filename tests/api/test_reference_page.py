@@ -12,7 +12,7 @@ import pytest
 from tests.api.browser import PROGRAM, Page, browser
 from tests.gateway_process import GatewayProcess, Organization
 
-in_browser = pytest.mark.skipif(PROGRAM is None, reason="there is no Chromium")
+in_browser = pytest.mark.skipif(PROGRAM is None, reason="Chromium is missing: apt install chromium")
 SHOWN = "[...document.querySelectorAll('{}')].filter((one) => one.checkVisibility()).length"
 READY = "document.documentElement.classList.contains('ready')"
 

@@ -100,6 +100,16 @@ def test_a_picture_is_drawn_from_its_text() -> None:
     assert draw(text.replace('text = "x"', 'text = "y"')) != drawn
 
 
+@pytest.fixture(scope="module")
+def mkdocs() -> None:
+    """MkDocs, in the environment that ``scripts/docs`` makes."""
+    if not MKDOCS.exists():
+        made = subprocess.run(
+            [ROOT / "scripts/docs"], capture_output=True, text=True, timeout=500, check=False
+        )
+        assert made.returncode == 0, made.stdout + made.stderr
+
+
 def build(configuration: Path, into: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)}
     # not --quiet: MkDocs counts only the warnings that it prints
@@ -107,14 +117,16 @@ def build(configuration: Path, into: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
 
 
-@pytest.mark.skipif(not MKDOCS.exists(), reason="scripts/docs makes the environment of MkDocs")
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("mkdocs")
 def test_the_pages_build_and_load_nothing_from_elsewhere(tmp_path: Path) -> None:
     done = build(ROOT / "mkdocs.yml", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert complaints(tmp_path) == []
 
 
-@pytest.mark.skipif(not MKDOCS.exists(), reason="scripts/docs makes the environment of MkDocs")
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("mkdocs")
 @pytest.mark.parametrize("link", ["concepts.md#nowhere", "gone.md", "../gone/README.md", "/absolute.md"])
 def test_a_page_with_a_dead_link_is_not_built(tmp_path: Path, link: str) -> None:
     shutil.copytree(ROOT / "docs", tmp_path / "docs")

@@ -88,7 +88,7 @@ function copyByCommand(text) {
   return done;
 }
 
-/** Tabs: `[{name, panel}]`. `chosen` is the name to begin with, `onChoose` is told the name of another. */
+/** Tabs: `[{name, panel}]`. `chosen` is the name to begin with, `onChoose` gets the name of another. */
 export function tabs(label, entries, chosen, onChoose = () => {}) {
   const list = make("div", { class: "tabs", role: "tablist", "aria-label": label });
   const box = make("div", { class: "tabbed" }, list);

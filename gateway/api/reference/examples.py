@@ -20,7 +20,7 @@ def example_of(schema: dict[str, Any], schemas: dict[str, Any], name: str = "", 
     """A value that fits a schema.
 
     ``schemas``: what its references name, by ``#/components/schemas/NAME``. ``name``: the field's. ``owner``: the
-    name of the schema that the field stands in.
+    name of the schema that has the field.
     """
     if "$ref" in schema:
         target = schema["$ref"].rpartition("/")[2]

@@ -1,6 +1,6 @@
 // The search: what does not match is hidden, and so is each heading that is left without an operation.
 
-/** `shown`: id of each operation to its nodes; `groups`: nodes that hide when they hold nothing; `said`: where the count is told. */
+/** `shown`: id of each operation to its nodes; `groups`: nodes that hide when they hold nothing; `said`: where the count is shown. */
 export function search(input, description, shown, groups, said) {
   let words = null;
   let opened = null;

@@ -53,7 +53,7 @@ async def create(
 
     try:
         return await core.store.write(write)
-    except NotUnique:  # PostgreSQL: another request made it between the look and the insert
+    except NotUnique:  # PostgreSQL: another request made it between the query and the insert
         return await core.store.write(write)
 
 

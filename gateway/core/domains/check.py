@@ -78,7 +78,7 @@ async def checker_of(settings: Settings) -> Checker:
 
 
 async def note(core: Core, name: str, found: Sequence[Record]) -> Domain:
-    """Keep what DNS said; a domain that is proven by it is told to the mail server."""
+    """Keep what DNS said; a domain that it proves is added to the mail server."""
     domain, new = await core.store.write(partial(_note, core=core, name=name, found=found))
     if new:
         await core.mail.add_domain(name)

@@ -27,7 +27,7 @@ Its inboxes still receive, and everything can be read. To send again, top up the
 
     {where}
 
-You are told once; the next time after the wallet was topped up and is empty again.
+You get this mail once; the next time after the wallet was topped up and is empty again.
 """
 
 
