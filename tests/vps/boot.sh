@@ -36,6 +36,8 @@ hostname "$name"
 echo "$name" >"$root/etc/hostname"
 rm -f "$root/etc/machine-id"
 systemd-id128 new >"$root/etc/machine-id"
+# what a Postern on this machine keeps is none of the new one's
+rm -rf "$root"/etc/postern "$root"/var/{lib,spool,backups}/postern*
 while IFS= read -r line; do # "SOURCE TARGET": shown read-only at TARGET
     mkdir -p "$root/${line#* }"
     mount --bind "${line% *}" "$root/${line#* }"
