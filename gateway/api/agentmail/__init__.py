@@ -1,7 +1,7 @@
 """The agentmail REST API at ``/api/v0``: the spec document's contract and the official AgentMail SDKs'.
 
 One module a resource, each with a ``table`` of endpoints; this package joins them into one dialect. Only
-translation lives here: request structs to core calls, rows to response shapes.
+translation lives here: request structs to core calls, records to response shapes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Aliases and catch-alls, which no documented dialect knows. The routes are ours; ``postern alias`` uses them."""
+"""Aliases and catch-alls. The routes are Postern's own; ``postern alias`` uses them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ table = Table("aliases")
 
 _Inboxes = Annotated[list[str], msgspec.Meta(description="ids or addresses of the inboxes that get its mail")]
 _Refused = Annotated[
-    bool, msgspec.Meta(description="take no mail for the address, even where a catch-all would")
+    bool, msgspec.Meta(description="refuse mail for the address, even in a domain with a catch-all")
 ]
 
 
 class CreateAlias(msgspec.Struct):
-    """An alias to make."""
+    """A new alias."""
 
     address: str
     inbox_ids: _Inboxes = []
@@ -31,7 +31,7 @@ class CreateAlias(msgspec.Struct):
 
 
 class ReplaceAlias(msgspec.Struct):
-    """What an alias shall lead to."""
+    """The new targets of an alias."""
 
     inbox_ids: _Inboxes = []
     refused: _Refused = False
@@ -56,7 +56,7 @@ class AliasTargetView(msgspec.Struct):
 
 
 class AliasView(msgspec.Struct):
-    """``address`` is ``@domain`` for a catch-all; ``refused``: no mail is taken for it, and there are no inboxes."""
+    """``address`` is ``@domain`` for a catch-all; ``refused``: its mail is refused, and there are no inboxes."""
 
     address: str
     domain: str
@@ -76,7 +76,7 @@ async def create_alias(call: Call[CreateAlias, NoQuery]) -> AliasView:
 
 @table.get("/aliases", rows=("aliases", AliasView), access=reads("inbox_read"))
 async def list_aliases(call: Call[NoBody, AliasQuery]) -> dict[str, Any]:
-    """The aliases and catch-alls, newest first."""
+    """List the aliases and catch-alls, newest first."""
     paging = read_paging(call.query, call.core.secret)
     found = await aliases.list_aliases(
         call.core, call.scope, paging.window, domain=call.query.domain, inbox=call.query.inbox_id
@@ -86,20 +86,20 @@ async def list_aliases(call: Call[NoBody, AliasQuery]) -> dict[str, Any]:
 
 @table.get("/aliases/{address}", access=reads("inbox_read"))
 async def get_alias(call: Call[NoBody, NoQuery]) -> AliasView:
-    """One alias; ``@example.com`` is a catch-all."""
+    """Get an alias; ``@example.com`` is a catch-all."""
     return alias_view(await aliases.get(call.core, call.scope, call.ids["address"]))
 
 
 @table.put("/aliases/{address}", access=changes("inbox_update", kinds=ORGANIZATION_OR_POD))
 async def replace_alias(call: Call[ReplaceAlias, NoQuery]) -> AliasView:
-    """Set what an alias leads to; it is made when there is none."""
+    """Set the targets of an alias; it is created when there is none."""
     inboxes = _inboxes(call.body.inbox_ids, call.body.refused)
     return alias_view(await aliases.replace(call.core, call.scope, call.ids["address"], inboxes))
 
 
 @table.delete("/aliases/{address}", access=changes("inbox_update", kinds=ORGANIZATION_OR_POD))
 async def delete_alias(call: Call[NoBody, NoQuery]) -> None:
-    """Take an alias away; its mail is refused from now on, or is the catch-all's."""
+    """Delete an alias; its mail is refused from now on, or goes to the catch-all."""
     await aliases.delete(call.core, call.scope, call.ids["address"])
 
 
@@ -107,7 +107,7 @@ async def delete_alias(call: Call[NoBody, NoQuery]) -> None:
     "/domains/{domain_id}/catch-all", access=reads("domain_read", "inbox_read", kinds=ORGANIZATION_OR_POD)
 )
 async def get_catch_all(call: Call[NoBody, NoQuery]) -> AliasView:
-    """Which inbox gets mail for unknown addresses of a domain."""
+    """Get the inbox that receives mail for unknown addresses of a domain."""
     return alias_view(await aliases.get_catch_all(call.core, call.scope, call.ids["domain_id"]))
 
 
@@ -131,7 +131,7 @@ async def delete_catch_all(call: Call[NoBody, NoQuery]) -> None:
 
 
 def _inboxes(inboxes: list[str], refused: bool) -> list[str]:
-    """Nobody is meant only when it is said. Raises Invalid."""
+    """The inboxes; an empty list needs ``refused``. Raises Invalid."""
     if refused == bool(inboxes):
         raise Invalid(
             "name the inboxes that get the mail, or refuse it",

@@ -22,19 +22,19 @@ Permissions = dict[str, bool | None]
 
 
 class CreateKey(msgspec.Struct):
-    """An API key to make."""
+    """A new API key."""
 
     name: Annotated[str | None, Doc(description="required; the SDKs may leave it out")] = None
     permissions: Annotated[Permissions | None, Doc(description="the permissions granted; default: all")] = (
         None
     )
     expires_at: str | None = None
-    pod_id: Annotated[str | None, Doc(description="narrow the key to a pod")] = None
-    inbox_id: Annotated[str | None, Doc(description="narrow the key to an inbox")] = None
+    pod_id: Annotated[str | None, Doc(description="limit the key to a pod")] = None
+    inbox_id: Annotated[str | None, Doc(description="limit the key to an inbox")] = None
 
 
 class UpdateKey(msgspec.Struct):
-    """What of an API key to change; what is left out stays."""
+    """Changes to an API key; fields left out stay as they are."""
 
     name: str | UnsetType = UNSET
     permissions: Permissions | UnsetType | None = UNSET
@@ -56,7 +56,7 @@ async def create_key(call: Call[CreateKey, NoQuery]) -> NewKeyView:
         name = "API key"  # C8: the SDKs need no name
     if not name or not name.strip():
         raise Invalid("name is required", field="name", fix="give the key a name")
-    row, key = await keys.create(
+    record, key = await keys.create(
         call.core,
         call.scope,
         name=name,
@@ -65,7 +65,7 @@ async def create_key(call: Call[CreateKey, NoQuery]) -> NewKeyView:
         permissions=_granted(call.body.permissions),
         expires_at=parse_time(call.body.expires_at, "expires_at"),
     )
-    return new_key_view(row, key)
+    return new_key_view(record, key)
 
 
 @table.get("/api-keys", rows=("api_keys", KeyView), also=_ALSO, access=reads("api_key_read"))
@@ -102,5 +102,5 @@ async def delete_key(call: Call[NoBody, NoQuery]) -> None:
 
 
 def _under(call: Call[Any, Any]) -> dict[str, str | None]:
-    """A key named under an inbox or pod is looked for among its keys."""
+    """The pod or inbox of the path, whose keys alone are searched."""
     return {"pod": call.ids.get("pod_id"), "inbox": call.ids.get("inbox_id")}

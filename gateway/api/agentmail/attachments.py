@@ -1,4 +1,4 @@
-"""Attachments of messages, threads and drafts: metadata with a link."""
+"""Attachments of messages, threads and drafts: metadata with a download link."""
 
 from __future__ import annotations
 

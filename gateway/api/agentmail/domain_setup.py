@@ -1,5 +1,5 @@
-"""Everything about a domain's DNS that AgentMail's API does not know: all records, zone, key rotation. The routes are
-ours; the ``postern domain`` command uses them.
+"""The DNS of a domain beyond AgentMail's API: all records, zone file, key rotation. The routes are Postern's own; the
+``postern domain`` command uses them.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ table = Table("domains")
 
 
 class SetupRecordView(msgspec.Struct):
-    """A record the domain should have. ``data`` is what stands behind the type in a zone file; ``found`` what DNS has
-    now; ``fix`` says what to do, null when all is well."""
+    """A record the domain should have. ``data`` is the record data (RDATA) in master file format (RFC 1035);
+    ``found`` what DNS has now; ``fix`` how to put it right, null when it is right."""
 
     purpose: str
     type: str
@@ -42,15 +42,15 @@ class SetupRecordView(msgspec.Struct):
 
 
 class ObsoleteView(msgspec.Struct):
-    """A record that may be taken out of DNS."""
+    """A record that may be removed from DNS."""
 
     type: str
     name: str
 
 
 class SetupView(msgspec.Struct):
-    """How far a domain is. ``proven``: since when mail for it is taken here; ``next_selector``: of the key that signs
-    once its record is seen."""
+    """The set-up of a domain. ``proven``: since when mail for it is accepted here; ``next_selector``: of the key that
+    signs once DNS has its record."""
 
     domain_id: str
     status: str
@@ -63,7 +63,7 @@ class SetupView(msgspec.Struct):
 
 
 class RotatedView(SetupView):
-    """``rotated``: the new key signs; false: its record is not seen yet."""
+    """``rotated``: the new key signs; false: DNS does not have its record yet."""
 
     rotated: bool
 
@@ -84,7 +84,7 @@ class ZoneQuery(msgspec.Struct):
 class Rotate(msgspec.Struct):
     """How to change the DKIM key."""
 
-    force: Annotated[bool, msgspec.Meta(description="sign with the new key before its record is seen")] = (
+    force: Annotated[bool, msgspec.Meta(description="sign with the new key before DNS has its record")] = (
         False
     )
 
@@ -98,16 +98,16 @@ class SetPolicy(msgspec.Struct):
 @table.get("/domains/{domain_id}/setup", access=reads("domain_read", kinds=ORGANIZATION_OR_POD))
 async def get_domain_setup(call: Call[NoBody, NoQuery]) -> SetupView:
     """Get every record a domain should have, with its last known status."""
-    row = await domains.get(call.core, call.scope, call.ids["domain_id"])
-    row, keys, site = await domains_check.facts(call.core, row.name)
-    return setup_view(call.core.settings, row, all_records(call.core.settings, row, keys, site), keys)
+    domain = await domains.get(call.core, call.scope, call.ids["domain_id"])
+    domain, keys, site = await domains_check.facts(call.core, domain.name)
+    return setup_view(call.core.settings, domain, all_records(call.core.settings, domain, keys, site), keys)
 
 
 @table.post("/domains/{domain_id}/setup/check", access=changes("domain_update", kinds=ORGANIZATION_OR_POD))
 async def check_domain_setup(call: Call[NoBody, NoQuery]) -> SetupView:
     """Ask DNS about every record now."""
-    row, found, keys = await domains_check.examine_own(call.core, call.scope, call.ids["domain_id"])
-    return setup_view(call.core.settings, row, found, keys)
+    domain, found, keys = await domains_check.examine_own(call.core, call.scope, call.ids["domain_id"])
+    return setup_view(call.core.settings, domain, found, keys)
 
 
 @table.get("/domains/{domain_id}/setup/zone", access=reads("domain_read", kinds=ORGANIZATION_OR_POD))
@@ -119,46 +119,46 @@ async def get_domain_setup_zone(call: Call[NoBody, ZoneQuery]) -> ZoneView:
             raise Invalid(
                 f"{one!r} is not a host name", field="ns", fix="write ns1.example.net,ns2.example.net"
             )
-    row = await domains.get(call.core, call.scope, call.ids["domain_id"])
-    row, keys, site = await domains_check.facts(call.core, row.name)
-    records = all_records(call.core.settings, row, keys, site)
-    return ZoneView(row.name, whole_zone(call.core.settings, row, records, names))
+    domain = await domains.get(call.core, call.scope, call.ids["domain_id"])
+    domain, keys, site = await domains_check.facts(call.core, domain.name)
+    records = all_records(call.core.settings, domain, keys, site)
+    return ZoneView(domain.name, whole_zone(call.core.settings, domain, records, names))
 
 
 @table.post("/domains/{domain_id}/rotate", access=changes("domain_update", kinds=ORGANIZATION_OR_POD))
 async def rotate_domain_key(call: Call[Rotate, NoQuery]) -> RotatedView:
-    """Make a new DKIM key, or use the one made before if DNS has its record by now. Safe to repeat."""
+    """Make a new DKIM key, or start to sign with the one made before once DNS has its record. Safe to repeat."""
     made = await domains_keys.rotate(call.core, call.scope, call.ids["domain_id"], force=call.body.force)
-    row, keys, site = await domains_check.facts(call.core, made.domain.name)
-    shown = setup_view(call.core.settings, row, all_records(call.core.settings, row, keys, site), keys)
+    domain, keys, site = await domains_check.facts(call.core, made.domain.name)
+    shown = setup_view(call.core.settings, domain, all_records(call.core.settings, domain, keys, site), keys)
     return RotatedView(**{name: getattr(shown, name) for name in shown.__struct_fields__}, rotated=made.done)
 
 
 @table.post("/domains/{domain_id}/mta-sts", access=changes("domain_update", kinds=ORGANIZATION_OR_POD))
 async def set_domain_policy(call: Call[SetPolicy, NoQuery]) -> SetupView:
     """Set the MTA-STS policy (RFC 8461) of a domain; its TXT record then needs another id."""
-    row = await domains.set_mta_sts(call.core, call.scope, call.ids["domain_id"], call.body.mode)
-    row, keys, site = await domains_check.facts(call.core, row.name)
-    return setup_view(call.core.settings, row, all_records(call.core.settings, row, keys, site), keys)
+    domain = await domains.set_mta_sts(call.core, call.scope, call.ids["domain_id"], call.body.mode)
+    domain, keys, site = await domains_check.facts(call.core, domain.name)
+    return setup_view(call.core.settings, domain, all_records(call.core.settings, domain, keys, site), keys)
 
 
 @table.post(
     "/domains/{domain_id}/trust", access=operator_only("run `postern domain trust` on the gateway's machine")
 )
 async def trust_domain(call: Call[NoBody, NoQuery]) -> SetupView:
-    """Take mail for a domain though DNS does not show that it belongs here."""
-    row = await domains_proof.trust(call.core, call.ids["domain_id"])
-    row, keys, site = await domains_check.facts(call.core, row.name)
-    return setup_view(call.core.settings, row, all_records(call.core.settings, row, keys, site), keys)
+    """Accept mail for a domain though DNS does not show that it belongs to this server."""
+    domain = await domains_proof.trust(call.core, call.ids["domain_id"])
+    domain, keys, site = await domains_check.facts(call.core, domain.name)
+    return setup_view(call.core.settings, domain, all_records(call.core.settings, domain, keys, site), keys)
 
 
-def setup_view(settings: Settings, row: Domain, records: Sequence[Record], keys: Keys) -> SetupView:
+def setup_view(settings: Settings, domain: Domain, records: Sequence[Record], keys: Keys) -> SetupView:
     return SetupView(
-        domain_id=row.name,
-        status=row.status,
-        proven=iso_of(row.proven_at) if row.proven_at is not None else None,
-        mta_sts=policy_of(settings, row).mode,
-        selector=row.dkim_selector,
+        domain_id=domain.name,
+        status=domain.status,
+        proven=iso_of(domain.proven_at) if domain.proven_at is not None else None,
+        mta_sts=policy_of(settings, domain).mode,
+        selector=domain.dkim_selector,
         next_selector=keys.coming.name.partition("._domainkey.")[0] if keys.coming else None,
         records=[
             SetupRecordView(

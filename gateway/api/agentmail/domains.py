@@ -49,7 +49,7 @@ class DomainsQuery(PageQuery):
 async def create_domain(call: Call[CreateDomain, NoQuery]) -> DomainView:
     """Add a domain; the answer names the DNS records to publish."""
     body = call.body
-    row, new = await domains.create(
+    domain, new = await domains.create(
         call.core,
         call.scope,
         body.domain,
@@ -60,7 +60,7 @@ async def create_domain(call: Call[CreateDomain, NoQuery]) -> DomainView:
     )
     if not new:
         call.status = 200
-    return domain_view(row, call.core.settings)
+    return domain_view(domain, call.core.settings)
 
 
 @table.get(
@@ -76,7 +76,7 @@ async def list_domains(call: Call[NoBody, DomainsQuery]) -> dict[str, Any]:
         call.core, call.scope, paging.window, pod=call.ids.get("pod_id"), platform=call.query.platform
     )
     settings = call.core.settings
-    return answer(found, paging, "domains", call.core.secret, lambda row: domain_view(row, settings))
+    return answer(found, paging, "domains", call.core.secret, lambda domain: domain_view(domain, settings))
 
 
 @table.get(
@@ -103,8 +103,8 @@ async def update_domain(call: Call[UpdateDomain, NoQuery]) -> DomainView:
         update["feedback_enabled"] = call.body.feedback_enabled
     if call.body.subdomains_enabled is not None:
         update["subdomains_enabled"] = call.body.subdomains_enabled
-    row = await domains.update(call.core, call.scope, call.ids["domain_id"], update)
-    return domain_view(row, call.core.settings)
+    domain = await domains.update(call.core, call.scope, call.ids["domain_id"], update)
+    return domain_view(domain, call.core.settings)
 
 
 @table.delete(
@@ -124,7 +124,7 @@ async def delete_domain(call: Call[NoBody, NoQuery]) -> None:
     access=changes("domain_update", kinds=ORGANIZATION_OR_POD),
 )
 async def verify_domain(call: Call[NoBody, NoQuery]) -> DomainView:
-    """Ask DNS about every record now; VERIFIED only when all are valid."""
+    """Ask DNS about every record now; the status is VERIFIED only when all are valid."""
     await _in_pod(call)
     return domain_view(
         await domains_check.verify(call.core, call.scope, call.ids["domain_id"]), call.core.settings
@@ -139,10 +139,10 @@ async def verify_domain(call: Call[NoBody, NoQuery]) -> DomainView:
 async def get_zone_file(call: Call[NoBody, NoQuery]) -> Response:
     """The records as a zone file."""
     await _in_pod(call)
-    row = await domains.get(call.core, call.scope, call.ids["domain_id"])
-    name = f'attachment; filename="{row.name}.zone"'
+    domain = await domains.get(call.core, call.scope, call.ids["domain_id"])
+    name = f'attachment; filename="{domain.name}.zone"'
     return PlainTextResponse(
-        domains_records.zone_file(call.core.settings, row), headers={"Content-Disposition": name}
+        domains_records.zone_file(call.core.settings, domain), headers={"Content-Disposition": name}
     )
 
 

@@ -43,15 +43,17 @@ class DraftBody(msgspec.Struct):
     html: str | None = None
     labels: Labels = None
     attachments: list[FileGiven] | None = None
-    in_reply_to: Annotated[str | None, Doc(description="message to answer")] = None
-    forward_of: Annotated[str | None, Doc(description="message to send on")] = None
+    in_reply_to: Annotated[str | None, Doc(description="the message to reply to")] = None
+    forward_of: Annotated[str | None, Doc(description="the message to forward")] = None
     reply_all: bool | None = None
-    send_at: Annotated[str | None, Doc(description="when to send it by itself, ISO 8601")] = None
-    client_id: Annotated[str | None, Doc(description="the same again answers the same draft")] = None
+    send_at: Annotated[str | None, Doc(description="when to send it automatically, ISO 8601")] = None
+    client_id: Annotated[
+        str | None, Doc(description="a repeat with the same one returns the existing draft")
+    ] = None
 
 
 class DraftPatch(msgspec.Struct):
-    """What to change; ``null`` clears a field, a field left out stays."""
+    """Changes to a draft; ``null`` clears a field, fields left out stay as they are."""
 
     to: Addresses | Unset = msgspec.UNSET
     cc: Addresses | Unset = msgspec.UNSET
@@ -76,7 +78,7 @@ class DraftSendBody(msgspec.Struct):
 
 @table.get(_INBOX, rows=("drafts", DraftItem), also=["/drafts"], access=reads("draft_read"))
 async def list_drafts(call: Call[NoBody, Narrowing]) -> dict[str, Any]:
-    """List drafts, last changed first, those that people write in a mail client included."""
+    """List drafts, the last changed first, including those that people write in a mail client."""
     paging = read_paging(call.query, call.core.secret)
     wanted = read_filter(call.query)
     listing = await drafts.list_drafts(call.core, call.scope, call.ids.get("inbox_id"), wanted, paging.window)
@@ -85,7 +87,7 @@ async def list_drafts(call: Call[NoBody, Narrowing]) -> dict[str, Any]:
 
 @table.post(_INBOX, access=changes("draft_create", test="any"))
 async def create_draft(call: Call[DraftBody, NoQuery]) -> DraftView:
-    """Write a draft; it stands in the mailbox's Drafts folder too."""
+    """Create a draft; the mailbox's Drafts folder has a copy."""
     body = call.body
     new = NewDraft(
         to=as_list(body.to),
@@ -115,7 +117,7 @@ async def get_draft(call: Call[NoBody, NoQuery]) -> DraftView:
 
 @table.patch(_ONE, access=changes("draft_update", test="own"))
 async def update_draft(call: Call[DraftPatch, NoQuery]) -> DraftView:
-    """Change a draft; the copy in the Drafts folder follows."""
+    """Change a draft; the copy in the Drafts folder changes too."""
     body = call.body
     change = DraftChange(
         to=_given(body.to),
@@ -143,7 +145,7 @@ async def delete_draft(call: Call[NoBody, NoQuery]) -> None:
 
 @table.post(f"{_ONE}/send", access=changes("draft_send", test="own"))
 async def send_draft(call: Call[DraftSendBody, NoQuery]) -> Sent:
-    """Send a draft; it is gone from the drafts then."""
+    """Send a draft; this removes it from the drafts."""
     inbox_ref, draft_ref = call.ids["inbox_id"], call.ids["draft_id"]
 
     async def run(completion: Completion | None) -> Accepted:

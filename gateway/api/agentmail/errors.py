@@ -1,4 +1,4 @@
-"""Errors as AgentMail says them: ``{name, code, message, fix?, errors[] on 400}``."""
+"""Errors in AgentMail's shape: ``{name, code, message, fix?, errors[] on 400}``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gateway.core.errors import (
     Unavailable,
 )
 
-# C7: a taken name is 403, since the Python SDK repeats a request that got 409
+# C7: a taken name is 403, since the Python SDK retries after 409
 _NAMES: Kinds = [
     (Invalid, 400, "ValidationError"),
     (Unauthorized, 401, "UnauthorizedError"),
@@ -37,7 +37,7 @@ _NAMES: Kinds = [
 ]
 
 _CODES = {
-    # core tells these apart for other dialects
+    # other dialects have codes of their own for these
     "pod_not_empty": "pod_in_use",
     "pod_has_domains": "pod_in_use",
     "inbox_limit_reached": "limit_exceeded",
@@ -52,7 +52,7 @@ _CODES = {
 
 ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "What was wrong, where, and what to do now.",
+    "description": "What was wrong, where, and how to put it right.",
     "required": ["name", "message"],
     "properties": {
         "name": {"type": "string"},

@@ -1,4 +1,4 @@
-"""GET /events: the log that webhooks and WebSockets are fed from, to read again or to poll."""
+"""GET /events: the event log, from which webhooks and WebSockets are sent, to read again or to poll."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EventsQuery(PageQuery):
 
 @table.get("/events", rows=("events", dict[str, Any]), access=reads("webhook_read"))
 async def list_the_events(call: Call[NoBody, EventsQuery]) -> dict[str, Any]:
-    """Events in the order they happened, as webhooks get them."""
+    """List events in the order they happened, as webhooks get them."""
     paging = read_paging(call.query, call.core.secret, ascending=True)
     window = paging.window
     found = await list_events(
@@ -48,12 +48,12 @@ async def list_the_events(call: Call[NoBody, EventsQuery]) -> dict[str, Any]:
 
 
 def _types(asked: list[str] | None) -> list[str]:
-    """The types to show: the log holds other dialects' events too. None of a type nobody knows."""
+    """The types to list: the log holds other dialects' events too. An unknown type matches no event."""
     return [one for one in asked or EVENT_TYPES if one in EVENT_TYPES] or [""]
 
 
 class LabelEvent(msgspec.Struct):
-    """A label put on or taken off a message."""
+    """A label added to or removed from a message."""
 
     organization_id: str
     pod_id: str

@@ -2,7 +2,7 @@
 
 Unlike answers to requests, events carry exactly AgentMail's keys: the official Node SDK refuses a payload with
 any other key, and the Python SDK picks its class by which one fits. Keys the SDKs require are always there;
-optional ones are left out when there is nothing to say.
+optional ones are left out when empty.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from gateway.records.events import Event
 from gateway.store.json_columns import dump
 
 MAX_PAYLOAD = 1_000_000
-"""Octets of an event's JSON; text and html are left out above it, then the quoteless copies, then headers."""
+"""Octets of an event's JSON; above it text and html are left out, then the extracted texts, then headers."""
 
 _HEAVY = (("text", "html"), ("extracted_text", "extracted_html"), ("headers",), ("references", "attachments"))
 _MAX_INDEX = (1 << 32) - 2
 
 
 def render(event: Event) -> dict[str, Any] | None:
-    """The JSON of an event; None for a type that AgentMail does not have."""
+    """The JSON of an event, or None for a type that AgentMail does not have."""
     show = RENDERERS.get(event.type)
     if show is None:
         return None
@@ -49,7 +49,7 @@ def render(event: Event) -> dict[str, Any] | None:
         "event_id": event.public_id,
         **show(facts_of(event)),
     }
-    # JSON text of four octets a character at the most: measuring is for the few that could be over
+    # JSON text of four octets a character at the most: only those that could exceed the limit are measured
     if "message" in shown and len(event.payload_json) > MAX_PAYLOAD // 4:
         for names in _HEAVY:
             if len(dump(shown).encode()) <= MAX_PAYLOAD:
@@ -196,7 +196,7 @@ RENDERERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "message.rejected": _rejected,
     "domain.verified": _domain,
 }
-"""What of each type that AgentMail has comes under its own key."""
+"""The object of each event type that AgentMail has, under its own key."""
 
 
 def _failed(people: Sequence[FailedRecipient]) -> list[dict[str, str]]:
@@ -222,8 +222,8 @@ def _attachments(attachments: Sequence[Attachment]) -> list[dict[str, Any]] | No
 
 
 def _in_javascript_order(headers: dict[str, str]) -> dict[str, str]:
-    """JSON.parse puts keys that look like array indexes first, in ascending order. A mail can name its headers so,
-    and a receiver that signs ``JSON.stringify(JSON.parse(body))`` must find the body's own octets."""
+    """JSON.parse puts keys that look like array indexes first, in ascending order. A message can have such header
+    names, and a receiver that signs ``JSON.stringify(JSON.parse(body))`` must get the octets of the body."""
     numbers = [name for name in headers if _is_index(name)]
     if not numbers:
         return headers

@@ -1,4 +1,4 @@
-"""Query parameters that narrow and page lists of messages, threads and drafts."""
+"""Query parameters that filter and page lists of messages, threads and drafts."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ _MAX_TERMS = 50
 
 
 class Narrowing(PageQuery, kw_only=True):
-    """What every list of mail can be narrowed by."""
+    """Filters of every list of mail."""
 
     labels: Annotated[
-        list[str], Doc(description="all of these labels (a JSON array, repeats or one word)")
+        list[str],
+        Doc(description="with all of these labels (a JSON array, a repeated parameter or one label)"),
     ] = msgspec.field(default_factory=list)
     before: Annotated[str | None, Doc(description="older than this time")] = None
     after: Annotated[str | None, Doc(description="newer than this time")] = None
@@ -31,13 +32,13 @@ class Narrowing(PageQuery, kw_only=True):
         default_factory=list
     )
     include_spam: Annotated[bool, Doc(description="show spam too")] = False
-    include_trash: Annotated[bool, Doc(description="show deleted mail too")] = False
-    include_blocked: Annotated[bool, Doc(description="show mail that a block list caught")] = False
+    include_trash: Annotated[bool, Doc(description="show mail in the trash too")] = False
+    include_blocked: Annotated[bool, Doc(description="show mail from blocked senders too")] = False
     include_unauthenticated: Annotated[bool, Doc(description="show mail that failed DMARC too")] = False
 
 
 class MessageQuery(Narrowing, kw_only=True):
-    """Narrowing a list of messages."""
+    """Filters of a list of messages."""
 
     from_: Annotated[list[str], Doc(description="sender's name or address holds each of these")] = (
         msgspec.field(name="from", default_factory=list)
@@ -48,7 +49,7 @@ class MessageQuery(Narrowing, kw_only=True):
 
 
 class ThreadQuery(Narrowing, kw_only=True):
-    """Narrowing a list of threads."""
+    """Filters of a list of threads."""
 
     senders: Annotated[list[str], Doc(description="a sender's name or address holds each of these")] = (
         msgspec.field(default_factory=list)
@@ -59,20 +60,20 @@ class ThreadQuery(Narrowing, kw_only=True):
 
 
 class SearchQuery(Narrowing, kw_only=True):
-    """A search and what narrows it."""
+    """A search and its filters."""
 
-    q: Annotated[str, Doc(description='words to find; "a phrase" in double quotes')] = ""
+    q: Annotated[str, Doc(description='words to search for; "a phrase" in double quotes')] = ""
     query: Annotated[str, Doc(description="the same as q")] = ""
     sort: Annotated[Literal["rank", "newest", "oldest"], Doc(description="order of the results")] = "rank"
 
     @property
     def words(self) -> str:
-        """What is looked for."""
+        """The words to search for."""
         return self.q or self.query
 
     @property
     def order(self) -> Order:
-        """How the results are ordered."""
+        """The order of the results."""
         return self.sort
 
 
@@ -117,7 +118,7 @@ def page_of(
     listing: Listing[Shown], paging: Paging, plural: str, secret: bytes, view: Callable[[Shown], Any]
 ) -> dict[str, Any]:
     """The body of a list of mail. Rows are encoded once, though they show under two names."""
-    body = answer(listing, paging, plural, secret, lambda row: msgspec.Raw(encode(view(row))))
+    body = answer(listing, paging, plural, secret, lambda shown: msgspec.Raw(encode(view(shown))))
     body["unauthenticated_count"] = listing.unauthenticated
     return body
 

@@ -1,4 +1,4 @@
-"""Inboxes, also under a pod; the id or the address is taken wherever an inbox is named."""
+"""Inboxes, also under a pod. Every path accepts an inbox's id and its address."""
 
 from __future__ import annotations
 
@@ -30,20 +30,22 @@ Doc = msgspec.Meta
 
 
 class CreateInbox(msgspec.Struct):
-    """An inbox to make."""
+    """A new inbox."""
 
     username: Annotated[
         str | None, Doc(description="letters, digits and . _ % -; the SDKs may leave it out")
     ] = None
     domain: Annotated[str | None, Doc(description="default: the platform's domain")] = None
     display_name: str | None = None
-    client_id: Annotated[str | None, Doc(description="the same one again answers the inbox there is")] = None
+    client_id: Annotated[
+        str | None, Doc(description="a repeat with the same one returns the existing inbox")
+    ] = None
     pod_id: str | None = None
     metadata: dict[str, Any] | None = None
 
 
 class UpdateInbox(msgspec.Struct):
-    """What of an inbox to change; what is left out stays."""
+    """Changes to an inbox; fields left out stay as they are."""
 
     display_name: str | UnsetType | None = UNSET
     status: Annotated[str | UnsetType, Doc(description="active or paused")] = UNSET
@@ -73,7 +75,7 @@ class InboxSearch(PageQuery):
 async def create_inbox(call: Call[CreateInbox, NoQuery]) -> InboxView:
     """Create an inbox: a real mailbox on the mail server.
 
-    The same client_id with the same (or no) username answers the existing inbox with 200.
+    A repeat with the same client_id and the same (or no) username returns the existing inbox with status 200.
     """
     body = call.body
     # C5: the spec document requires a username, the SDKs' quick start sends nothing at all
@@ -113,7 +115,7 @@ async def list_inboxes(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     access=reads("inbox_read"),
 )
 async def search_inboxes(call: Call[NoBody, InboxSearch]) -> dict[str, Any]:
-    """Inboxes whose address or display name holds ``q``."""
+    """Search inboxes by a part of their address or display name."""
     paging = read_paging(call.query, call.core.secret)
     found = await inboxes.list_inboxes(
         call.core, call.scope, paging.window, pod=call.ids.get("pod_id"), text=call.query.q
@@ -124,9 +126,9 @@ async def search_inboxes(call: Call[NoBody, InboxSearch]) -> dict[str, Any]:
 @table.get("/inboxes/{inbox_id}", also=["/pods/{pod_id}/inboxes/{inbox_id}"], access=reads("inbox_read"))
 async def get_inbox(call: Call[NoBody, NoQuery]) -> InboxView:
     """Get an inbox by id or address."""
-    row = await inboxes.get(call.core, call.scope, call.ids["inbox_id"])
-    await _in_pod(call, row)
-    return inbox_view(row)
+    inbox = await inboxes.get(call.core, call.scope, call.ids["inbox_id"])
+    await _in_pod(call, inbox)
+    return inbox_view(inbox)
 
 
 @table.patch(
@@ -157,14 +159,16 @@ async def delete_inbox(call: Call[NoBody, NoQuery]) -> None:
 
 @table.post("/inboxes/{inbox_id}/credentials", access=changes("inbox_credentials"))
 async def set_credentials(call: Call[NoBody, NoQuery]) -> CredentialsView:
-    """Make (or replace) the password with which a person opens this inbox in a mail client; shown once."""
-    row, password, access = await inboxes.set_credentials(call.core, call.scope, call.ids["inbox_id"])
-    return CredentialsView(row.public_id, row.address, password, _end(access.imap), _end(access.submission))
+    """Make or replace the password with which a person opens this inbox in a mail client; it is shown once."""
+    inbox, password, access = await inboxes.set_credentials(call.core, call.scope, call.ids["inbox_id"])
+    return CredentialsView(
+        inbox.public_id, inbox.address, password, _endpoint(access.imap), _endpoint(access.submission)
+    )
 
 
 @table.delete("/inboxes/{inbox_id}/credentials", access=changes("inbox_credentials"))
 async def remove_credentials(call: Call[NoBody, NoQuery]) -> None:
-    """Take the person's password away; mail clients are logged out."""
+    """Remove the person's password; mail clients are logged out."""
     await inboxes.remove_credentials(call.core, call.scope, call.ids["inbox_id"])
 
 
@@ -178,24 +182,24 @@ async def get_quota(call: Call[NoBody, NoQuery]) -> QuotaView:
 async def set_quota(call: Call[SetQuota, NoQuery]) -> QuotaView:
     """Set how much mail an inbox may hold; a full one refuses mail with 552 5.2.2.
 
-    It takes a key of the whole organization with inbox_update. Where the server has a default quota, only its operator
-    sets more than that.
+    This needs a key of the whole organization with inbox_update. Where the server has a default quota, only its
+    operator can set more than that.
     """
     octets = call.body.quota_bytes
     return _quota_view(await quotas.set_quota(call.core, call.scope, call.ids["inbox_id"], octets))
 
 
 def _quota_view(found: quotas.Quota) -> QuotaView:
-    row = found.inbox
-    return QuotaView(row.public_id, row.address, found.own, found.default, found.limit, found.used)
+    inbox = found.inbox
+    return QuotaView(inbox.public_id, inbox.address, found.own, found.default, found.limit, found.used)
 
 
-def _end(end: Endpoint) -> EndpointView:
+def _endpoint(end: Endpoint) -> EndpointView:
     return EndpointView(end.host, end.port, end.tls)
 
 
 async def _in_pod(call: Call[Any, Any], inbox: Inbox) -> None:
-    """An inbox of another pod does not exist under this one."""
+    """Raise NotFound for an inbox of another pod than the path's."""
     if "pod_id" not in call.ids:
         return
     ref = call.ids["pod_id"]

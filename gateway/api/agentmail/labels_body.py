@@ -13,14 +13,14 @@ Doc = msgspec.Meta
 
 
 class LabelsBody(msgspec.Struct):
-    """Either the whole set, or what to add and what to remove."""
+    """A new set of labels, or labels to add and to remove."""
 
     labels: Annotated[list[str] | msgspec.UnsetType, Doc(description="the new set")] = msgspec.UNSET
     add_labels: Annotated[Labels, Doc(description="labels to add")] = None
     remove_labels: Annotated[Labels, Doc(description="labels to remove; wins over add_labels")] = None
 
     def change(self) -> Change:
-        """What is asked. Raises Invalid."""
+        """The change of labels. Raises Invalid."""
         return Change(
             replace=None if isinstance(self.labels, msgspec.UnsetType) else self.labels,
             add=as_list(self.add_labels),
@@ -29,20 +29,20 @@ class LabelsBody(msgspec.Struct):
 
 
 class BatchIds(msgspec.Struct):
-    """Messages by any form of their ids."""
+    """Messages, by any form of their ids."""
 
     message_ids: list[str]
 
 
 class BatchLabels(BatchIds):
-    """Messages and what to do to their labels."""
+    """Messages and the change to their labels."""
 
     labels: list[str] | msgspec.UnsetType = msgspec.UNSET
     add_labels: Labels = None
     remove_labels: Labels = None
 
     def change(self) -> Change:
-        """What is asked. Raises Invalid."""
+        """The change of labels. Raises Invalid."""
         return LabelsBody(self.labels, self.add_labels, self.remove_labels).change()
 
 
@@ -52,7 +52,7 @@ def as_list(value: Labels) -> list[str]:
 
 
 def in_order(labels: list[str], asked: list[str] | msgspec.UnsetType) -> list[str]:
-    """The labels, in the order of the set that was asked for."""
+    """The labels, in the order of the given set."""
     if isinstance(asked, msgspec.UnsetType):
         return labels
     given = list(dict.fromkeys(one.strip() for one in asked))

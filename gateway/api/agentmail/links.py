@@ -1,4 +1,4 @@
-"""AgentMail's download links: the metadata of a file with a URL that works for a while (``gateway.api.downloads``)."""
+"""Download links: the metadata of a file with a URL that expires (``gateway.api.downloads``)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ table = Table("lists")
 
 
 class CreateEntry(msgspec.Struct):
-    """An entry to put on a list."""
+    """A new entry of a list."""
 
     entry: str
     reason: str | None = None
@@ -41,7 +41,7 @@ def _which(call: Call[Any, Any]) -> dict[str, Any]:
 
 @table.post(_LIST, status=201, also=_also(_LIST), access=changes("list_entry_create"))
 async def add_entry(call: Call[CreateEntry, NoQuery]) -> ListEntryView:
-    """Put an address or a domain on a list."""
+    """Add an address or a domain to a list."""
     made, new = await list_entries.add(
         call.core, call.scope, entry=call.body.entry, reason=call.body.reason, **_which(call)
     )
@@ -52,7 +52,7 @@ async def add_entry(call: Call[CreateEntry, NoQuery]) -> ListEntryView:
 
 @table.get(_LIST, rows=("entries", ListEntryView), also=_also(_LIST), access=reads("list_entry_read"))
 async def list_list(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
-    """The entries of a list, newest first."""
+    """List the entries of a list, newest first."""
     paging = read_paging(call.query, call.core.secret)
     found = await list_entries.list_entries(call.core, call.scope, window=paging.window, **_which(call))
     return answer(found, paging, "entries", call.core.secret, entry_view)
@@ -60,11 +60,11 @@ async def list_list(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
 
 @table.get(_ENTRY, also=_also(_ENTRY), access=reads("list_entry_read"))
 async def get_entry(call: Call[NoBody, NoQuery]) -> ListEntryView:
-    """One entry of a list."""
+    """Get an entry of a list."""
     return entry_view(await list_entries.get(call.core, call.scope, entry=call.ids["entry"], **_which(call)))
 
 
 @table.delete(_ENTRY, also=_also(_ENTRY), access=changes("list_entry_delete"))
 async def delete_entry(call: Call[NoBody, NoQuery]) -> None:
-    """Take an entry off a list."""
+    """Remove an entry from a list."""
     await list_entries.delete(call.core, call.scope, entry=call.ids["entry"], **_which(call))

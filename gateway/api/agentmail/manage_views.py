@@ -34,8 +34,8 @@ class OrganizationView(msgspec.Struct):
 
 
 class InboxView(msgspec.Struct, omit_defaults=True):
-    """An inbox: a real mailbox. ``email`` is ``email_address``, as the SDKs call it. ``quota_bytes`` is there when it
-    has a quota of its own (0: no limit): see ``/inboxes/{inbox_id}/quota``."""
+    """An inbox: a real mailbox. ``email`` is ``email_address``, as the SDKs call it. ``quota_bytes`` is present when
+    the inbox has a quota of its own (0: no limit): see ``/inboxes/{inbox_id}/quota``."""
 
     inbox_id: str
     pod_id: str
@@ -58,15 +58,15 @@ class QuotaView(msgspec.Struct):
     inbox_id: str
     email: str
     quota_bytes: Annotated[
-        int | None, msgspec.Meta(description="its own quota; 0: no limit; null: the server's default holds")
+        int | None, msgspec.Meta(description="its own quota; 0: no limit; null: the server's default applies")
     ]
     default_bytes: Annotated[int, msgspec.Meta(description="the server's default; 0: no limit")]
-    limit_bytes: Annotated[int, msgspec.Meta(description="what holds; 0: no limit")]
-    used_bytes: Annotated[int, msgspec.Meta(description="what the mailbox holds now")]
+    limit_bytes: Annotated[int, msgspec.Meta(description="the limit that applies; 0: no limit")]
+    used_bytes: Annotated[int, msgspec.Meta(description="how much the mailbox holds now")]
 
 
 class EndpointView(msgspec.Struct):
-    """Where a mail client connects."""
+    """The host and port that a mail client connects to."""
 
     host: str
     port: int
@@ -84,7 +84,7 @@ class CredentialsView(msgspec.Struct):
 
 
 class RecordView(msgspec.Struct):
-    """A DNS record to publish; ``status``: VALID, INVALID or MISSING when DNS was last asked."""
+    """A DNS record to publish; ``status``: VALID, INVALID or MISSING at the last DNS query."""
 
     type: str
     name: str
@@ -111,7 +111,7 @@ class DomainView(msgspec.Struct, omit_defaults=True):
 
 
 class WebhookView(msgspec.Struct, omit_defaults=True):
-    """A webhook. ``secret`` is there when it was just made."""
+    """A webhook. ``secret`` is shown in the answer that creates it."""
 
     webhook_id: str
     url: str
@@ -129,7 +129,7 @@ class WebhookView(msgspec.Struct, omit_defaults=True):
 
 
 class AttemptView(msgspec.Struct):
-    """One try to post an event."""
+    """One attempt to post an event."""
 
     attempt: int
     event_id: str | None
@@ -161,7 +161,7 @@ class KeyView(msgspec.Struct):
 
 
 class NewKeyView(KeyView):
-    """A key just made: the only time it is shown."""
+    """A new key. It is shown only here."""
 
     key: str
     api_key: str
@@ -207,41 +207,41 @@ def organization_view(account: Account) -> OrganizationView:
     )
 
 
-def inbox_view(row: Inbox) -> InboxView:
+def inbox_view(inbox: Inbox) -> InboxView:
     return InboxView(
-        inbox_id=row.public_id,
-        pod_id=public_id("pod", row.pod_id),
-        email=row.address,
-        email_address=row.address,
-        username=row.username,
-        domain=row.domain,
-        display_name=row.display_name,
-        client_id=row.client_id,
-        status="paused" if row.status == "suspended" else "active",
-        metadata=row.metadata,
-        created_at=iso_of(row.created_at),
-        updated_at=iso_of(row.updated_at),
-        quota_bytes=msgspec.UNSET if row.quota is None else row.quota,
+        inbox_id=inbox.public_id,
+        pod_id=public_id("pod", inbox.pod_id),
+        email=inbox.address,
+        email_address=inbox.address,
+        username=inbox.username,
+        domain=inbox.domain,
+        display_name=inbox.display_name,
+        client_id=inbox.client_id,
+        status="paused" if inbox.status == "suspended" else "active",
+        metadata=inbox.metadata,
+        created_at=iso_of(inbox.created_at),
+        updated_at=iso_of(inbox.updated_at),
+        quota_bytes=msgspec.UNSET if inbox.quota is None else inbox.quota,
     )
 
 
-def domain_view(row: Domain, settings: Settings) -> DomainView:
+def domain_view(domain: Domain, settings: Settings) -> DomainView:
     return DomainView(
-        domain_id=row.name,
-        domain=row.name,
-        pod_id=public_id("pod", row.pod_id),
-        client_id=row.client_id,
-        status=row.status,
-        feedback_enabled=row.feedback_enabled,
-        subdomains_enabled=row.subdomains_enabled,
+        domain_id=domain.name,
+        domain=domain.name,
+        pod_id=public_id("pod", domain.pod_id),
+        client_id=domain.client_id,
+        status=domain.status,
+        feedback_enabled=domain.feedback_enabled,
+        subdomains_enabled=domain.subdomains_enabled,
         tracking_enabled=False,
         records=[
             RecordView(one.type, one.name, one.value, one.status, one.priority)
-            for one in records_of(settings, row)
+            for one in records_of(settings, domain)
         ],
-        created_at=iso_of(row.created_at),
-        updated_at=iso_of(row.updated_at),
-        platform=True if row.organization_id is None else msgspec.UNSET,
+        created_at=iso_of(domain.created_at),
+        updated_at=iso_of(domain.updated_at),
+        platform=True if domain.organization_id is None else msgspec.UNSET,
     )
 
 
@@ -284,39 +284,39 @@ def attempt_view(tried: Tried) -> AttemptView:
     )
 
 
-def _key_fields(row: ApiKey) -> dict[str, Any]:
-    granted = row.permissions
+def _key_fields(api_key: ApiKey) -> dict[str, Any]:
+    granted = api_key.permissions
     return {
-        "key_id": row.public_id,
-        "api_key_id": row.public_id,
+        "key_id": api_key.public_id,
+        "api_key_id": api_key.public_id,
         "type": "bearer",
-        "name": row.name,
-        "prefix": f"{row.prefix}_...",
-        "pod_id": public_id("pod", row.pod_id),
-        "inbox_id": public_id("inb", row.inbox_id),
+        "name": api_key.name,
+        "prefix": f"{api_key.prefix}_...",
+        "pod_id": public_id("pod", api_key.pod_id),
+        "inbox_id": public_id("inb", api_key.inbox_id),
         "permissions": None if granted is None else dict.fromkeys(granted, True),
-        "used_at": iso(row.used_at),
-        "expires_at": iso(row.expires_at),
-        "created_at": iso_of(row.created_at),
-        "updated_at": iso_of(row.updated_at),
+        "used_at": iso(api_key.used_at),
+        "expires_at": iso(api_key.expires_at),
+        "created_at": iso_of(api_key.created_at),
+        "updated_at": iso_of(api_key.updated_at),
     }
 
 
-def key_view(row: ApiKey) -> KeyView:
-    return KeyView(**_key_fields(row))
+def key_view(api_key: ApiKey) -> KeyView:
+    return KeyView(**_key_fields(api_key))
 
 
-def new_key_view(row: ApiKey, key: str) -> NewKeyView:
-    return NewKeyView(**_key_fields(row), key=key, api_key=key)
+def new_key_view(api_key: ApiKey, key: str) -> NewKeyView:
+    return NewKeyView(**_key_fields(api_key), key=key, api_key=key)
 
 
-def pod_view(row: Pod) -> PodView:
+def pod_view(pod: Pod) -> PodView:
     return PodView(
-        pod_id=row.public_id,
-        name=row.name or f"pod {row.id[-6:]}",
-        client_id=row.client_id,
-        created_at=iso_of(row.created_at),
-        updated_at=iso_of(row.updated_at),
+        pod_id=pod.public_id,
+        name=pod.name or f"pod {pod.id[-6:]}",
+        client_id=pod.client_id,
+        created_at=iso_of(pod.created_at),
+        updated_at=iso_of(pod.updated_at),
     )
 
 

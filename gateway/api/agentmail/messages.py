@@ -51,7 +51,7 @@ async def list_messages(call: Call[NoBody, MessageQuery]) -> dict[str, Any]:
     access=reads("message_read"),
 )
 async def search_messages(call: Call[NoBody, SearchQuery]) -> dict[str, Any]:
-    """Find messages by the words of subject, people and text, best match first."""
+    """Search messages by words of their subject, people and text, best match first."""
     paging = read_paging(call.query, call.core.secret)
     listing = await search.search_messages(
         call.core,
@@ -89,13 +89,13 @@ async def update_message(call: Call[LabelsBody, NoQuery]) -> MessageView:
 
 @table.delete(_ONE, access=changes("message_delete", test="own"))
 async def delete_message(call: Call[NoBody, NoQuery]) -> None:
-    """Delete a message for good, from the mail server too."""
+    """Delete a message permanently, from the mail server too."""
     await removal.delete_message(call.core, call.scope, call.ids["inbox_id"], call.ids["message_id"])
 
 
 @table.get(f"{_ONE}/raw", access=reads("message_read"))
 async def get_raw(call: Call[NoBody, NoQuery]) -> RawLink:
-    """Get a link to the whole message as it stands on the mail server (.eml)."""
+    """Get a link to the message as the mail server stores it (.eml)."""
     found = await messages.get_messages(
         call.core, call.scope, call.ids["inbox_id"], [call.ids["message_id"]], strict=True
     )

@@ -1,4 +1,4 @@
-"""Figures over time: events, usage, rates; of the organization, a pod or an inbox."""
+"""Metrics over time: events, usage and rates of the organization, a pod or an inbox."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ Doc = msgspec.Meta
 class Query(msgspec.Struct, kw_only=True):
     start: Annotated[str | None, Doc(description="default: a week before end")] = None
     end: Annotated[str | None, Doc(description="default: now")] = None
-    period: Annotated[int | None, Doc(description="seconds of a step")] = None
-    limit: Annotated[int | None, Doc(description="points of each kind, the newest ones")] = None
+    period: Annotated[int | None, Doc(description="length of a period in seconds")] = None
+    limit: Annotated[int | None, Doc(description="at most so many points of each type, the newest ones")] = (
+        None
+    )
     descending: Annotated[bool, Doc(description="newest first")] = False
 
 
@@ -34,27 +36,27 @@ class UsageQuery(Query):
 
 class RatesQuery(Query):
     rate_types: list[str] | None = None
-    window: Annotated[int | None, Doc(description="seconds each point looks back; default: the period")] = (
-        None
-    )
+    window: Annotated[
+        int | None, Doc(description="seconds before each point that count; default: the period")
+    ] = None
 
 
 class Count(msgspec.Struct):
-    """How many, in one step."""
+    """A count in one period."""
 
     timestamp: str
     count: int
 
 
 class Value(msgspec.Struct):
-    """How many there were, at the end of one step."""
+    """A count at the end of one period."""
 
     timestamp: str
     value: int
 
 
 class Rate(msgspec.Struct):
-    """A rate, at one point."""
+    """A rate at one time."""
 
     timestamp: str
     sent: int
@@ -81,7 +83,7 @@ def _cut(points: list[Any], query: Query) -> list[Any]:
 
 @table.get("/metrics/events", also=_also("/metrics/events"), access=reads("metrics_read"))
 async def query_events(call: Call[NoBody, EventsQuery]) -> dict[str, list[Count]]:
-    """How many events of each type happened in each step."""
+    """Count the events of each type in each period."""
     query = call.query
     found = await usage.events(
         call.core, call.scope, _within(call), _span(query, 3600), query.event_types or ()
@@ -91,7 +93,7 @@ async def query_events(call: Call[NoBody, EventsQuery]) -> dict[str, list[Count]
 
 @table.get("/metrics/usage", also=_also("/metrics/usage"), access=reads("metrics_read"))
 async def query_usage(call: Call[NoBody, UsageQuery]) -> dict[str, list[Value]]:
-    """What there was at the end of each step, of what exists today."""
+    """Count what existed at the end of each period (of what exists today)."""
     query = call.query
     found = await usage.usage(
         call.core, call.scope, _within(call), _span(query, 86400), query.usage_types or ()

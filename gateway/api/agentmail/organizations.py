@@ -13,7 +13,7 @@ table = Table("organizations")
 
 
 class Identity(msgspec.Struct):
-    """Whom a key speaks for."""
+    """What a key belongs to."""
 
     scope_type: str
     scope_id: str
@@ -25,13 +25,13 @@ class Identity(msgspec.Struct):
 
 @table.get("/organizations", access=reads("metrics_read", kinds=ORGANIZATION))
 async def get_organization(call: Call[NoBody, NoQuery]) -> OrganizationView:
-    """The current organization, with usage counts and limits."""
+    """Get the key's organization, with usage counts and limits."""
     return organization_view(await organizations.get(call.core, call.scope))
 
 
 @table.get("/auth/me", access=reads())
 async def who_am_i(call: Call[NoBody, NoQuery]) -> Identity:
-    """What the key reaches."""
+    """Get the scope of the key."""
     scope = call.scope
     ids = {
         "organization": f"org_{scope.organization}",

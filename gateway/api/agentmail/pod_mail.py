@@ -1,4 +1,4 @@
-"""Threads and drafts of a pod: the organization-wide endpoints with a narrower reach."""
+"""Threads and drafts of a pod: the organization-wide endpoints, limited to a pod."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _POD = "/pods/{pod_id}"
 
 
 async def _narrowed(call: Call[B, Q]) -> Call[B, Q]:
-    """The same call as a key of that pod would make it."""
+    """The call with the scope of a key of that pod."""
     pod = await call.core.store.read(lambda tx: find_pod(tx, call.scope, call.ids["pod_id"]))
     return replace(call, scope=replace(call.scope, pod=pod.id))
 

@@ -16,25 +16,25 @@ table = Table("pods")
 
 
 class CreatePod(msgspec.Struct):
-    """A pod to make."""
+    """A new pod."""
 
     name: str | None = None
     client_id: str | None = None
 
 
 class UpdatePod(msgspec.Struct):
-    """What of a pod to change."""
+    """Changes to a pod."""
 
     name: str | None = None
 
 
 @table.post("/pods", status=201, access=changes("pod_create", kinds=ORGANIZATION))
 async def create_pod(call: Call[CreatePod, NoQuery]) -> PodView:
-    """Create a pod; the same client_id answers the existing one with 200."""
-    row, new = await pods.create(call.core, call.scope, name=call.body.name, client_id=call.body.client_id)
+    """Create a pod; a repeat with the same client_id returns the existing one with status 200."""
+    pod, new = await pods.create(call.core, call.scope, name=call.body.name, client_id=call.body.client_id)
     if not new:
         call.status = 200
-    return pod_view(row)
+    return pod_view(pod)
 
 
 @table.get("/pods", rows=("pods", PodView), access=reads("pod_read"))

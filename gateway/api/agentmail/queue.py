@@ -1,5 +1,6 @@
-"""The queue: what was accepted and is not settled, and Postfix's own queue. The routes are ours; ``postern queue`` uses
-them. Every key sees what waits of its own inboxes; only the operator's key tries again and gives up.
+"""The outbound queue: accepted messages without a final delivery status, and Postfix's own queue. The routes are
+Postern's own; ``postern queue`` uses them. Every key lists the messages of its inboxes; only the operator's key
+retries and drops.
 """
 
 from __future__ import annotations
@@ -30,23 +31,26 @@ class RetryQuery(msgspec.Struct):
 
 
 class QueueRecipient(msgspec.Struct):
-    """A recipient of a message in the queue, with the last reply of its server."""
+    """A recipient of a message in the queue, with the last reply of its mail server."""
 
     address: str
-    role: Annotated[str, Doc(description="to, cc or bcc; copy: what is filed in the Sent folder")]
+    role: Annotated[str, Doc(description="to, cc or bcc; copy: the copy for the Sent folder")]
     state: Annotated[str, Doc(description="queued, attempting, sent, delivered or bounced")]
     attempts: int
     code: Annotated[int | None, Doc(description="SMTP reply code (RFC 5321)")]
     status: Annotated[str | None, Doc(description="enhanced status code (RFC 3463)")]
-    reply: Annotated[str | None, Doc(description="the words of the reply")]
-    remote: Annotated[str | None, Doc(description="the server that gave it")]
+    reply: Annotated[str | None, Doc(description="the text of the reply")]
+    remote: Annotated[str | None, Doc(description="the mail server that replied")]
     updated_at: str
 
 
 class QueueItem(msgspec.Struct):
-    """A message that waits."""
+    """A message in the queue."""
 
-    id: Annotated[str, Doc(description="msg_… of what the API sent, out_… of what a mail client handed in")]
+    id: Annotated[
+        str,
+        Doc(description="msg_… when the API sent it, out_… when a mail client submitted it"),
+    ]
     inbox_id: str
     inbox: Annotated[str | None, Doc(description="the inbox's address")]
     subject: str | None
@@ -58,14 +62,14 @@ class QueueItem(msgspec.Struct):
     recipients: list[QueueRecipient]
 
 
-class PutForward(msgspec.Struct):
-    """How many messages are tried now that would have waited."""
+class Retried(msgspec.Struct):
+    """How many waiting messages are tried now."""
 
     count: int
 
 
 class Dropped(msgspec.Struct):
-    """Who will not get the message."""
+    """The recipients that will not get the message."""
 
     id: str
     dropped: list[str]
@@ -87,11 +91,11 @@ class RelayRecipient(msgspec.Struct):
     """A recipient of a message in Postfix's queue."""
 
     address: str
-    reply: Annotated[str | None, Doc(description="why it waits")]
+    reply: Annotated[str | None, Doc(description="why the message waits")]
 
 
 class RelayQueue(msgspec.Struct):
-    """Postfix's queue, the oldest first; ``total`` counts more than are shown. Empty where no Postfix is used."""
+    """Postfix's queue, the oldest first; ``total`` also counts messages that are not listed. Empty without Postfix."""
 
     total: int
     messages: list[RelayItem]
@@ -102,7 +106,7 @@ _FIX = "run `postern queue` on the gateway's machine"
 
 @table.get("/queue", rows=("queue", QueueItem), access=reads("message_read"))
 async def list_queue(call: Call[NoBody, QueueQuery]) -> dict[str, Any]:
-    """List the accepted messages that are not settled, oldest first."""
+    """List the accepted messages without a final delivery status, oldest first."""
     paging = read_paging(call.query, call.core.secret, ascending=True)
     listing = await queue.list_queue(call.core, call.scope, call.query.inbox_id, paging.window)
     return answer(listing, paging, "queue", call.core.secret, queue_item)
@@ -115,9 +119,9 @@ async def get_queued(call: Call[NoBody, NoQuery]) -> QueueItem:
 
 
 @table.post("/queue/retry", access=operator_only(_FIX))
-async def retry_all(call: Call[NoBody, RetryQuery]) -> PutForward:
-    """Try everything that waits now."""
-    return PutForward(await queue.retry_all(call.core, call.scope, call.query.inbox_id))
+async def retry_all(call: Call[NoBody, RetryQuery]) -> Retried:
+    """Try all waiting messages now."""
+    return Retried(await queue.retry_all(call.core, call.scope, call.query.inbox_id))
 
 
 @table.post("/queue/{queue_id}/retry", access=operator_only(_FIX))
@@ -128,7 +132,7 @@ async def retry(call: Call[NoBody, NoQuery]) -> QueueItem:
 
 @table.post("/queue/{queue_id}/drop", access=operator_only(_FIX))
 async def drop(call: Call[NoBody, NoQuery]) -> Dropped:
-    """Give up on the recipients of a message that do not have it yet: they are reported as bounced."""
+    """Stop delivery to the recipients of a message that do not have it yet; they are reported as bounced."""
     found, dropped = await queue.drop(call.core, call.scope, call.ids["queue_id"])
     return Dropped(found.public_id, dropped)
 
@@ -147,13 +151,13 @@ async def retry_relay(call: Call[NoBody, NoQuery]) -> None:
 
 
 @table.post("/relay-queue/retry", access=operator_only(_FIX))
-async def retry_relay_all(call: Call[NoBody, NoQuery]) -> PutForward:
+async def retry_relay_all(call: Call[NoBody, NoQuery]) -> Retried:
     """Have Postfix try its whole queue now."""
-    return PutForward(await relay_queue.retry_all(call.core))
+    return Retried(await relay_queue.retry_all(call.core))
 
 
 def queue_item(found: WaitingMessage) -> QueueItem:
-    """A message that waits."""
+    """A message in the queue."""
     entry = found.entry
     sending = entry.claimed_until is not None
     return QueueItem(

@@ -1,4 +1,4 @@
-"""Send, reply, reply to all, forward: each once, whatever a client repeats with its Idempotency-Key."""
+"""Send, reply, reply to all, forward: each once, however often a client repeats it with its Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SendBody(msgspec.Struct):
     attachments: list[FileGiven] | None = None
     headers: dict[str, str] | None = None
     unsubscribe: Annotated[
-        bool | None, Doc(description="give the one recipient a one-click unsubscribe link (RFC 8058)")
+        bool | None, Doc(description="add a one-click unsubscribe link for the one recipient (RFC 8058)")
     ] = None
 
 
@@ -64,7 +64,7 @@ async def once(call: Call[Any, Any], what: str, run: Run) -> Response:
 
 
 def render(sent: Accepted) -> tuple[int, str]:
-    """Status and body of an accepted message."""
+    """Status and body of the answer to an accepted message."""
     return 200, encode(Sent(public_id("msg", sent.message_id), public_id("thr", sent.thread_id))).decode()
 
 
@@ -96,22 +96,22 @@ async def send_message(call: Call[SendBody, NoQuery]) -> Sent:
 @table.post(f"{_ONE}/reply", access=changes("message_send", "message_read", test="any"))
 async def reply(call: Call[ReplyBody, NoQuery]) -> Sent:
     """Reply to a message, in its thread: to its Reply-To, else its sender."""
-    return await _answer(call, "reply", reply_all=bool(call.body.reply_all))
+    return await _answer_message(call, "reply", reply_all=bool(call.body.reply_all))
 
 
 @table.post(f"{_ONE}/reply-all", access=changes("message_send", "message_read", test="any"))
 async def reply_all(call: Call[ReplyBody, NoQuery]) -> Sent:
     """Reply to a message's sender and all its recipients but the inbox itself."""
-    return await _answer(call, "reply-all", reply_all=True)
+    return await _answer_message(call, "reply-all", reply_all=True)
 
 
 @table.post(f"{_ONE}/forward", access=changes("message_send", "message_read", test="any"))
 async def forward(call: Call[SendBody, NoQuery]) -> Sent:
-    """Send a message on, with its attachments, as a new thread."""
-    return await _answer(call, "forward", reply_all=False)
+    """Forward a message with its attachments, as a new thread."""
+    return await _answer_message(call, "forward", reply_all=False)
 
 
-async def _answer(call: Call[Any, Any], kind: str, *, reply_all: bool) -> Sent:
+async def _answer_message(call: Call[Any, Any], kind: str, *, reply_all: bool) -> Sent:
     core, body = call.core, call.body
     inbox = await core.store.read(lambda tx: find_inbox(tx, call.scope, call.ids["inbox_id"]))
     found = await messages.get_messages(

@@ -1,12 +1,13 @@
-"""The WebSocket at ``/api/v0`` itself: subscribe, then hear events as they happen.
+"""The WebSocket at ``/api/v0`` itself: subscribe, then receive events as they happen.
 
 Client: ``{"type":"subscribe","event_types"?,"inbox_ids"?,"pod_ids"?}``; server: ``{"type":"subscribed",…}`` with
-the same lists, then events (the webhook's very JSON), or ``{"type":"error","name","message"}``. With our own
-``"last_event_id"`` the stored events after that one come first, without a gap or a double. A wrong key is refused
-with 401 before the upgrade. Keep-alive is the protocol's ping; a JSON one would be misread by the SDKs.
+the same lists, then events (the same JSON as a webhook's), or ``{"type":"error","name","message"}``. With Postern's own
+``"last_event_id"`` the stored events after that one are sent first, without a gap or a duplicate. A wrong key is
+refused with 401 before the upgrade. Keep-alives are ping frames (RFC 6455 §5.5.2): the SDKs would take a JSON one for
+an event.
 
-Close codes: 4401 the key was revoked; 4408 the client reads too slowly (resume with ``last_event_id``); 1011 a
-defect of ours; 1012 the gateway restarts.
+Close codes: 4401 the key was revoked; 4408 the client reads too slowly (resume with ``last_event_id``); 1011 an
+internal error; 1012 the gateway restarts.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from starlette.websockets import WebSocket
 
 from gateway.api.agentmail.errors import render_error
 from gateway.api.agentmail.events_view import render
-from gateway.api.agentmail.socket_filter import Choice, Subscribe, choose
+from gateway.api.agentmail.socket_filter import Subscribe, Subscription, resolve
 from gateway.api.body import encode
 from gateway.api.errors import Internal, core_error, error_headers, from_msgspec
 from gateway.api.event_socket import GONE, MAX_SENT, EventSocket, Frame, SocketProtocol
@@ -40,13 +41,13 @@ log = logging.getLogger("postern.socket")
 RECHECK_SECONDS = 2.0
 SEND_SECONDS = 20.0
 REVOKED, SLOW, RESTART = 4401, 4408, 1012
-MAX_CHOICES = 100
+MAX_SUBSCRIPTIONS = 100
 _MAX_SENT = MAX_SENT
 _FRESH_SECONDS = 0.02
 
 
 async def serve_socket(core: Core, scope: AsgiScope, receive: Receive, send: Send) -> None:
-    """Take one WebSocket, from its handshake to its end."""
+    """Serve one WebSocket, from its handshake to its close."""
     socket = WebSocket(scope, receive, send)
     try:
         key, reach = await admit(core, scope, "api_key")
@@ -55,7 +56,7 @@ async def serve_socket(core: Core, scope: AsgiScope, receive: Receive, send: Sen
         return
     with counted(core, reach), contextlib.suppress(*GONE):
         await socket.accept()
-        await _Listener(core, reach, key, socket).run()
+        await _Client(core, reach, key, socket).run()
 
 
 async def _deny(socket: WebSocket, error: Exception) -> None:
@@ -73,42 +74,44 @@ async def _deny(socket: WebSocket, error: Exception) -> None:
             await socket.close(REVOKED if status == 401 else 1008)
 
 
-class _Listener:
-    """A client and its subscriptions."""
+class _Client:
+    """A connected client and its subscriptions."""
 
     def __init__(self, core: Core, scope: Scope, key: str, socket: WebSocket) -> None:
         self._core = core
-        self._choices: list[Choice] = []
-        self._events = EventSocket(core, scope, key, socket, _manner(), self._wants)
+        self._subscriptions: list[Subscription] = []
+        self._events = EventSocket(core, scope, key, socket, _protocol(), self._wants)
 
     async def run(self) -> None:
-        """Serve until the end."""
+        """Serve until the socket closes."""
         await self._events.run(self._subscribe)
 
     def _wants(self, event: EventHead) -> bool:
-        return any(one.wants(event) for one in self._choices)
+        return any(one.wants(event) for one in self._subscriptions)
 
     async def _subscribe(self, data: bytes) -> None:
         frame, scope = _frame(data), self._events.scope
 
-        def read(tx: Tx) -> tuple[Choice, int | None]:
+        def read(tx: Tx) -> tuple[Subscription, int | None]:
             after = frame.last_event_id
-            return choose(tx, scope, frame), None if after is None else position_of(tx, scope, after)
+            return resolve(tx, scope, frame), None if after is None else position_of(tx, scope, after)
 
-        choice, position = await self._core.store.read(read)
-        if choice not in self._choices and len(self._choices) >= MAX_CHOICES:
-            raise LimitReached(f"this WebSocket has its {MAX_CHOICES} subscriptions", fix="open another one")
+        subscription, position = await self._core.store.read(read)
+        if subscription not in self._subscriptions and len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
+            raise LimitReached(
+                f"this WebSocket has its {MAX_SUBSCRIPTIONS} subscriptions", fix="open another one"
+            )
         given = {name: getattr(frame, name) for name in ("event_types", "inbox_ids", "pod_ids")}
         confirmation = {"type": "subscribed", **{name: one for name, one in given.items() if one is not None}}
 
         def adopt() -> None:
-            if choice not in self._choices:
-                self._choices.append(choice)
+            if subscription not in self._subscriptions:
+                self._subscriptions.append(subscription)
 
-        await self._events.hear(choice.wants, position, confirmation, adopt)
+        await self._events.hear(subscription.wants, position, confirmation, adopt)
 
 
-def _manner() -> SocketProtocol:
+def _protocol() -> SocketProtocol:
     return SocketProtocol(
         dialect="agentmail",
         render=render,

@@ -1,4 +1,4 @@
-"""What a WebSocket asks to hear, resolved to ids of the organization."""
+"""The subscriptions of a WebSocket, resolved to ids of the organization."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Refs = Annotated[list[Annotated[str, msgspec.Meta(max_length=320)]], msgspec.Me
 
 
 class Subscribe(msgspec.Struct):
-    """The one frame a client sends. Each adds to what it hears. ``last_event_id`` (ours): first what came after."""
+    """A client's frame; each adds a subscription. ``last_event_id`` (Postern's own): first send later events."""
 
     type: Literal["subscribe"]
     event_types: Annotated[list[str], msgspec.Meta(max_length=100)] | None = None
@@ -29,15 +29,15 @@ class Subscribe(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """One subscription. Empty ``types``: all but those one must name; no ``inboxes`` and ``pods``: all in reach."""
+class Subscription:
+    """One subscription. Empty ``types``: all but the opt-in ones; no ``inboxes`` and ``pods``: all of the key."""
 
     types: frozenset[str]
     inboxes: frozenset[str]
     pods: frozenset[str]
 
     def wants(self, event: EventHead) -> bool:
-        """Whether an event is asked for."""
+        """Whether the subscription includes an event."""
         kind = event.type
         if kind not in self.types if self.types else kind in OPT_IN:
             return False
@@ -46,14 +46,14 @@ class Choice:
         return event.inbox_id in self.inboxes or event.pod_id in self.pods
 
 
-def choose(tx: Tx, scope: Scope, frame: Subscribe) -> Choice:
+def resolve(tx: Tx, scope: Scope, frame: Subscribe) -> Subscription:
     """Resolve a frame: inboxes by id or address, pods by id. Raises Invalid, NotFound, Forbidden."""
     named = frame.event_types or []
     check_types(named)
     for kind in named or ["message.received"]:
         for permission in permissions_of(kind):
             require(scope, permission)
-    return Choice(
+    return Subscription(
         frozenset(named),
         frozenset(find_inbox(tx, scope, ref).id for ref in frame.inbox_ids or ()),
         frozenset(find_pod(tx, scope, ref).id for ref in frame.pod_ids or ()),

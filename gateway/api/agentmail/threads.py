@@ -1,4 +1,4 @@
-"""Threads of an inbox and of every inbox: list, find, read whole, label, delete."""
+"""Threads of an inbox and of every inbox: list, search, get, label, delete."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def list_threads(call: Call[NoBody, ThreadQuery]) -> dict[str, Any]:
     f"{_INBOX}/search", rows=("threads", ThreadItem), also=[f"{_ALL}/search"], access=reads("message_read")
 )
 async def search_threads(call: Call[NoBody, SearchQuery]) -> dict[str, Any]:
-    """Find threads by the words of their messages, best match first."""
+    """Search threads by words of their messages, best match first."""
     paging = read_paging(call.query, call.core.secret)
     listing = await search.search_threads(
         call.core,
@@ -63,7 +63,7 @@ async def search_threads(call: Call[NoBody, SearchQuery]) -> dict[str, Any]:
 async def get_thread(call: Call[NoBody, PageQuery]) -> ThreadView:
     """Get a thread with all its messages, oldest first.
 
-    With ``limit`` the newest messages come first page by page, each page oldest first.
+    With ``limit`` the first page has the newest messages; each page is oldest first.
     """
     paging = read_paging(call.query, call.core.secret)
     window = paging.window

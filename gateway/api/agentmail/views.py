@@ -1,7 +1,6 @@
-"""Mail as the one superset JSON of both contracts (contracts: spec document and official SDKs).
+"""Messages, threads and drafts as JSON that holds the fields of the spec document and of the official SDKs.
 
-Optional fields are ``null`` when there is nothing, as the spec document shows them; fields the SDKs require are
-never null.
+Optional fields are ``null`` when empty, as the spec document shows them; fields that the SDKs require are never null.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class AttachmentLink(msgspec.Struct):
 
 
 class RawLink(msgspec.Struct):
-    """Where the whole message (.eml) can be had until ``expires_at``."""
+    """A link to the message (.eml) that works until ``expires_at``."""
 
     message_id: str
     size: int
@@ -125,7 +124,7 @@ class ThreadItem(msgspec.Struct):
 
 
 class ThreadView(ThreadItem):
-    """A thread with its messages, oldest first; ``next_page_token`` leads to older ones."""
+    """A thread with its messages, oldest first; ``next_page_token`` is for older ones."""
 
     messages: list[MessageView]
     count: int
@@ -338,7 +337,7 @@ def draft_item(draft: Draft) -> DraftItem:
 
 
 def draft_view(draft: Draft) -> DraftView:
-    """A draft with all that it says."""
+    """A whole draft, as JSON."""
     content = draft.content
     return DraftView(
         **draft_fields(draft, content),

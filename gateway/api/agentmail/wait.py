@@ -1,4 +1,4 @@
-"""Waiting for a message of an inbox: our own extra, as a long poll or over SSE (``gateway.api.waiting``)."""
+"""Waiting for a message of an inbox: Postern's own, as a long poll or over SSE (``gateway.api.waiting``)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ table = Table("Messages")
 
 
 class ReceivedView(MessageView, kw_only=True):
-    """A whole message, with what a person would copy out of it."""
+    """A whole message, with its one-time code and link."""
 
     extracted: Extracted
 
 
 class Waited(msgspec.Struct):
-    """The message that came; null: nothing came in time, ask again."""
+    """The message that arrived; null: none arrived in time, ask again."""
 
     message: ReceivedView | None
 
@@ -30,13 +30,13 @@ class Waited(msgspec.Struct):
 async def wait_for_message(call: Call[NoBody, WaitQuery]) -> Waited:
     """Wait until the inbox receives a message that matches.
 
-    Answers the moment it comes, or `{"message": null}` after `timeout` seconds. With `Accept: text/event-stream` each
+    Answers as soon as it arrives, or `{"message": null}` after `timeout` seconds. With `Accept: text/event-stream` each
     matching message is a server-sent event; `Last-Event-ID` resumes.
     """
-    return await await_mail(call, _shown, Waited)
+    return await await_mail(call, _received_view, Waited)
 
 
-async def _shown(mail: Mail) -> ReceivedView:
+async def _received_view(mail: Mail) -> ReceivedView:
     return ReceivedView(
         **msgspec.structs.asdict(message_view(mail)),
         extracted=Extracted(mail.texts.one_time_code, mail.texts.one_time_link),

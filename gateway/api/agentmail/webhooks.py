@@ -22,12 +22,12 @@ Names = list[str] | None
 
 
 class CreateWebhook(msgspec.Struct):
-    """A webhook to make."""
+    """A new webhook."""
 
     url: str
-    event_types: Annotated[Names, Doc(description="the events to post; required, may be empty for all")] = (
-        None
-    )
+    event_types: Annotated[
+        Names, Doc(description="the events to post; required; empty: all but the opt-in ones")
+    ] = None
     inbox_ids: Annotated[Names, Doc(description="ids or addresses; empty: every inbox")] = None
     pod_ids: Names = None
     client_id: str | None = None
@@ -35,7 +35,7 @@ class CreateWebhook(msgspec.Struct):
 
 
 class UpdateWebhook(msgspec.Struct):
-    """What of a webhook to change; what is left out stays."""
+    """Changes to a webhook; fields left out stay as they are."""
 
     url: str | None = None
     event_types: Names = None
@@ -62,11 +62,11 @@ class HeaderNames(msgspec.Struct):
 
 
 class Replay(msgspec.Struct):
-    """Which events to post again: one of the three."""
+    """The events to post again; give one of the three."""
 
     since: Annotated[str | None, Doc(description="every event since this time")] = None
     event_ids: Names = None
-    failed: Annotated[bool, Doc(description="the deliveries that were given up")] = False
+    failed: Annotated[bool, Doc(description="the deliveries that failed for good")] = False
 
 
 class Replayed(msgspec.Struct):
@@ -158,7 +158,7 @@ async def update_webhook(call: Call[UpdateWebhook, NoQuery]) -> WebhookView:
     access=changes("webhook_delete", test="own"),
 )
 async def delete_webhook(call: Call[NoBody, NoQuery]) -> None:
-    """Delete a webhook and what waits for it."""
+    """Delete a webhook and its pending deliveries."""
     await webhooks.delete(call.core, call.scope, _among(call), call.ids["webhook_id"])
 
 
@@ -168,7 +168,7 @@ async def delete_webhook(call: Call[NoBody, NoQuery]) -> None:
     access=reads("webhook_read", test="own"),
 )
 async def get_headers(call: Call[NoBody, NoQuery]) -> HeaderNames:
-    """The names of the extra headers."""
+    """List the names of the extra headers."""
     hook = await webhooks.get(call.core, call.scope, _among(call), call.ids["webhook_id"])
     return HeaderNames(sorted(hook.headers))
 
@@ -193,7 +193,7 @@ async def update_headers(call: Call[Headers, NoQuery]) -> HeaderNames:
 
 @table.post("/webhooks/{webhook_id}/rotate-secret", access=changes("webhook_update", test="own"))
 async def rotate_secret(call: Call[NoBody, NoQuery]) -> WebhookView:
-    """A new signing secret, shown only here; the old one signs along for 24 hours."""
+    """Replace the signing secret; it is shown only here. For 24 hours posts carry signatures of both."""
     return webhook_view(
         await webhooks.rotate_secret(call.core, call.scope, _among(call), call.ids["webhook_id"]), secret=True
     )
@@ -205,7 +205,7 @@ async def rotate_secret(call: Call[NoBody, NoQuery]) -> WebhookView:
     access=reads("webhook_read", test="own"),
 )
 async def list_attempts(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
-    """Every try to post an event to this webhook, newest first."""
+    """List every attempt to post an event to this webhook, newest first."""
     paging = read_paging(call.query, call.core.secret)
     found = await webhooks.list_attempts(
         call.core, call.scope, _among(call), call.ids["webhook_id"], paging.window
@@ -215,7 +215,7 @@ async def list_attempts(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
 
 @table.post("/webhooks/{webhook_id}/replay", access=changes("webhook_update", test="own"))
 async def replay(call: Call[Replay, NoQuery]) -> Replayed:
-    """Post events again: since a time, by id, or those that were given up."""
+    """Post events again: since a time, by id, or those whose delivery failed for good."""
     body = call.body
     count = await webhook_replay.replay(
         call.core,
