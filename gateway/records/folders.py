@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+import msgspec
+
 from gateway.records.base import Record
 
 FolderRole = Literal["inbox", "sent", "drafts", "junk", "trash", "archive", "other"]
@@ -26,6 +28,17 @@ class Folder(Record, frozen=True):
     uidnext: int  # the first UID that is not indexed yet
     highestmodseq: int
     synced_at: int  # µs
+
+
+class FoundCopy(msgspec.Struct, frozen=True):
+    """A copy of a message in a folder, as a scan found it. ``internal_date``: when it was stored there (µs)."""
+
+    folder_id: int
+    role: FolderRole
+    folder: str
+    uid: int
+    flags: tuple[str, ...]
+    internal_date: int
 
 
 class Location(Record, frozen=True):

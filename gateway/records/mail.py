@@ -243,6 +243,16 @@ class AttachmentText(Record, frozen=True):
     text: str | None
 
 
+class Indexed(msgspec.Struct, frozen=True):
+    """A message that was just indexed. ``new``: the index did not know it before."""
+
+    message_id: str
+    thread_id: str
+    direction: Direction
+    new: bool
+    labels: frozenset[str]
+
+
 class Label(Record, frozen=True):
     """A label that a message bears."""
 

@@ -8,16 +8,15 @@ a copy in which a reader or our own checks see anything else is another message 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Set
 from typing import ClassVar
 
 from gateway import metrics
 from gateway.mime.types import ParsedMessage
 from gateway.records.base import Record
-from gateway.records.folders import FolderRole
+from gateway.records.folders import FoundCopy
 from gateway.records.inboxes import Inbox
-from gateway.records.mail import MessageStatus
+from gateway.records.mail import Direction, Indexed, MessageStatus
 from gateway.store import labels as labelling
 from gateway.store import message_columns, reread, threads
 from gateway.store.arrival_time import place_in_time, time_kept
@@ -49,28 +48,6 @@ _COPYS_OWN = ("\\deleted", "\\draft", "\\recent")
 """Flags that say something of one copy, and nothing of the message."""
 
 
-@dataclass(frozen=True, slots=True)
-class FoundCopy:
-    """A copy of a message on the mail server, as a pass found it."""
-
-    folder_id: int
-    role: FolderRole
-    folder: str
-    uid: int
-    flags: tuple[str, ...]
-    internal_date: int  # µs
-
-
-@dataclass(frozen=True, slots=True)
-class Indexed:
-    """What indexing did: the message's ULID, its thread, and whether it was unknown before."""
-
-    message_id: str
-    thread_id: str
-    direction: str
-    new: bool
-
-
 class _Known(Record, frozen=True):
     """What indexing asks of a message that is indexed."""
 
@@ -79,10 +56,10 @@ class _Known(Record, frozen=True):
     id: str
     inbox_id: str
     thread_id: str
-    direction: str
+    direction: Direction
 
 
-def direction_of(parsed: ParsedMessage, inbox: Inbox, copy: FoundCopy) -> str:
+def direction_of(parsed: ParsedMessage, inbox: Inbox, copy: FoundCopy) -> Direction:
     """``outbound`` for the sender's own copy, told by evidence that travels with the message."""
     if copy.role in ("sent", "drafts"):
         return "outbound"
@@ -93,18 +70,12 @@ def direction_of(parsed: ParsedMessage, inbox: Inbox, copy: FoundCopy) -> str:
 
 
 def index_found(
-    tx: Tx,
-    inbox: Inbox,
-    copy: FoundCopy,
-    parsed: ParsedMessage,
-    extra: Iterable[str] = (),
-    *,
-    again: bool = False,
+    tx: Tx, inbox: Inbox, copy: FoundCopy, parsed: ParsedMessage, *, again: bool = False
 ) -> Indexed | None:
-    """Index a message found on the mail server, or note where one is that we know.
+    """Index a message found on the mail server, or note where one is that we know. Idempotent.
 
-    ``extra``: labels of a new one that its folder does not give. ``again``: it is read
-    anew, and keeps the time it was listed under. Idempotent. None: it was read there, and we have taken it away since.
+    ``again``: it is read anew, and keeps the time it was listed under. None: we have moved or deleted it since it was
+    read there.
     """
     if _was_removed(tx, copy):
         return None
@@ -129,9 +100,10 @@ def index_found(
     flags = " ".join(copy.flags)
     put_location(tx, copy.folder_id, copy.uid, message_id, inbox.id, flags, repeat=twin is not None)
     if known is not None:
-        if apply_locations(tx, inbox, message_id):
+        labels = _labels_now(tx, message_id) or set()
+        if set_labels(tx, inbox, message_id, labels, note=True):
             threads.refresh(tx, known.thread_id, now_us())
-        return Indexed(message_id, known.thread_id, known.direction, new=False)
+        return Indexed(message_id, known.thread_id, known.direction, new=False, labels=frozenset(labels))
     bcc = people_json(parsed.bcc)
     status = "received"
     if direction == "outbound":
@@ -150,9 +122,9 @@ def index_found(
         bcc_json=bcc,
     )
     labels = _labels_at(tx, message_id, direction, copy.role, copy.folder, copy.flags)
-    set_labels(tx, inbox, message_id, labels | set(extra))
+    set_labels(tx, inbox, message_id, labels)
     threads.refresh(tx, thread_id, now_us())
-    return Indexed(message_id, thread_id, direction, new=True)
+    return Indexed(message_id, thread_id, direction, new=True, labels=frozenset(labels))
 
 
 def index_sandbox(tx: Tx, inbox: Inbox, message_id: str, parsed: ParsedMessage) -> str:
@@ -244,7 +216,7 @@ def set_labels(tx: Tx, inbox: Inbox, message_id: str, labels: Iterable[str], *, 
     ``note``: write the change into the inbox's log of labels (the labels a message begins with are none).
     """
     wanted = set(labels)
-    now = {row["label"] for row in sql(tx).rows("SELECT label FROM label WHERE message_id = ?", message_id)}
+    now = _labels_of(tx, message_id)
     for label in now - wanted:
         sql(tx).run("DELETE FROM label WHERE message_id = ? AND label = ?", message_id, label)
     for label in wanted - now:
@@ -275,15 +247,20 @@ def set_labels(tx: Tx, inbox: Inbox, message_id: str, labels: Iterable[str], *, 
     return wanted != now
 
 
-def add_labels(tx: Tx, inbox: Inbox, message_id: str, labels: Iterable[str]) -> None:
-    """Add labels that were decided when the message came (``blocked``, ``unauthenticated``); its thread follows."""
-    now = {row["label"] for row in sql(tx).rows("SELECT label FROM label WHERE message_id = ?", message_id)}
-    if set_labels(tx, inbox, message_id, now | set(labels)):
-        threads.refresh(tx, sql(tx).value("SELECT thread_id FROM message WHERE id = ?", message_id), now_us())
+def add_labels(tx: Tx, inbox: Inbox, indexed: Indexed, labels: Set[str]) -> None:
+    """Add labels that were decided when the message came (``ARRIVAL``); its thread follows."""
+    if set_labels(tx, inbox, indexed.message_id, indexed.labels | labels):
+        threads.refresh(tx, indexed.thread_id, now_us())
 
 
 def apply_locations(tx: Tx, inbox: Inbox, message_id: str) -> bool:
-    """Recompute a message's labels from where it is now. Answers whether any changed.
+    """Recompute a message's labels from where it is now. Answers whether any changed."""
+    labels = _labels_now(tx, message_id)
+    return labels is not None and set_labels(tx, inbox, message_id, labels, note=True)
+
+
+def _labels_now(tx: Tx, message_id: str) -> set[str] | None:
+    """The labels of a message by where it is now, with those decided when it came; None when it is nowhere.
 
     A message with several copies shows the folder it came to last, a copy that its sender repeated aside, and every
     flag that any copy bears: a further copy is no news.
@@ -295,18 +272,16 @@ def apply_locations(tx: Tx, inbox: Inbox, message_id: str) -> bool:
         message_id,
     )
     if not copies:
-        return False
+        return None
     row = copies[0]
     flags = [flag for copy in copies for flag in copy["flags"].split()]
-    kept = {
-        one["label"]
-        for one in sql(tx).rows(
-            "SELECT label FROM label WHERE message_id = ? AND label IN ('blocked', 'unauthenticated')",
-            message_id,
-        )
-    }
     labels = _labels_at(tx, message_id, row["direction"], row["role"], row["name"], flags)
-    return set_labels(tx, inbox, message_id, labels | kept, note=True)
+    return labels | (_labels_of(tx, message_id) & labelling.ARRIVAL)
+
+
+def _labels_of(tx: Tx, message_id: str) -> set[str]:
+    """The labels that the index has of a message."""
+    return {row["label"] for row in sql(tx).rows("SELECT label FROM label WHERE message_id = ?", message_id)}
 
 
 def _labels_at(

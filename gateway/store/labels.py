@@ -26,7 +26,9 @@ NOT_SEEN = "$NotSeen"
 IMPORTED = "$PosternImported"
 """History that ``postern import`` filed: indexed like any mail, but no news, so there is no event."""
 MAX_LABEL = 64
-HIDDEN = frozenset({"spam", "trash", "blocked", "unauthenticated"})
+ARRIVAL = frozenset({"blocked", "unauthenticated"})
+"""Decided when a message came, wherever it is moved later (``sync.decide``)."""
+HIDDEN = ARRIVAL | {"spam", "trash"}
 FOLDER_LABELS = {"junk": "spam", "trash": "trash", "archive": "archive"}
 LABEL_FOLDERS = {label: role for role, label in FOLDER_LABELS.items()}
 SYSTEM = frozenset({"unread", "starred", "received", *LABEL_FOLDERS})

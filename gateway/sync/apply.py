@@ -9,13 +9,15 @@ from gateway.events.log import EventLog
 from gateway.events.payload import message_snapshot
 from gateway.mime.types import ParsedMessage
 from gateway.outbox.reports import apply_report
-from gateway.records.folders import REMOVED, Location
+from gateway.records.folders import REMOVED, FoundCopy, Location
 from gateway.records.inboxes import Inbox
+from gateway.records.mail import Indexed
 from gateway.store import index, threads
 from gateway.store.arrival_time import event_time
 from gateway.store.attachment_text import save_texts
 from gateway.store.ids import now_us
 from gateway.store.queries import folders
+from gateway.store.queries.arrivals import Arrivals
 from gateway.store.queries.inboxes import is_inbox_running
 from gateway.store.queries.locations import (
     change_flags,
@@ -29,9 +31,9 @@ from gateway.store.queries.locations import (
 from gateway.store.queries.mailbox_index import threads_of_messages
 from gateway.store.queries.outbox import is_being_sent
 from gateway.store.transaction import Tx
+from gateway.sync.decide import decide
 from gateway.sync.extraction import Texts
 from gateway.sync.fetch import Cursor, Delta, FolderState, Found
-from gateway.sync.news import is_news, was_announced
 
 
 class InboxGone(Exception):
@@ -83,40 +85,39 @@ def write_batch(
     *,
     events: EventLog,
     drafts: DraftSink,
-    extra: Sequence[Iterable[str]],
     texts: Texts,
     announce_since: int | None,
-) -> list[frozenset[str]]:
-    """Index one batch, announce its news, apply its flag changes and move the cursor. Vanished UIDs are not touched.
+) -> dict[int, frozenset[str]]:
+    """Index one batch, decide about what came in it (``sync.decide``), apply its flag changes and move the cursor.
+    Vanished UIDs are not touched.
 
     Args:
-        extra: for each message, the labels that its arrival earns; decided once, when it is announced.
-        announce_since: events for mail received since then (µs); None announces nothing.
+        announce_since: events for mail received since then (µs); None: no events.
 
     Returns:
-        For each message, the labels that were decided now.
+        The labels that were decided now, by UID.
     """
     _still_there(tx, inbox)
     folder_id = save_folder(tx, inbox.id, delta.state, delta.uidnext, delta.modseq)
     if delta.reset:
         _leave_folder(tx, inbox, folder_id)
-    decided: list[frozenset[str]] = []
+    decided: dict[int, frozenset[str]] = {}
     if delta.state.role == "drafts":
         for found, one in zip(delta.found, parsed, strict=True):
             drafts.note(tx, inbox, found.uid, delta.state.uidvalidity, one)
         return decided
-    for found, one, labels in zip(delta.found, parsed, extra, strict=True):
-        indexed = index_one(tx, inbox, folder_id, delta.state, found, one, texts)
-        decided.append(frozenset())
+    arrivals = Arrivals(tx, inbox)
+    for found, one in zip(delta.found, parsed, strict=True):
+        copy = found.copy(folder_id, delta.state)
+        indexed = index_one(tx, inbox, copy, one, texts)
         if indexed is None:  # we have deleted or moved it since it was read
             continue
-        news = is_news(tx, inbox, delta.state.role, found, one, indexed, announce_since)
-        first = indexed.new and delta.state.role in ("inbox", "junk")
-        if labels and (news or (first and not was_announced(tx, indexed.message_id))):
-            decided[-1] = frozenset(labels)
-            index.add_labels(tx, inbox, indexed.message_id, decided[-1])
-        if news:
-            _announce(tx, inbox, events, indexed)
+        decision = decide(arrivals.read(copy, one, indexed), inbox, announce_since)
+        if decision.labels:
+            decided[found.uid] = decision.labels
+            index.add_labels(tx, inbox, indexed, decision.labels)
+        if decision.event is not None:
+            _announce(tx, inbox, events, indexed.message_id, decision.event)
     changed = []
     for uid, flags in delta.flags.items():
         location = location_at(tx, folder_id, uid)
@@ -133,19 +134,16 @@ def write_batch(
 def index_one(
     tx: Tx,
     inbox: Inbox,
-    folder_id: int,
-    state: FolderState,
-    found: Found,
+    copy: FoundCopy,
     parsed: ParsedMessage,
     texts: Texts,
     *,
     again: bool = False,
-) -> index.Indexed | None:
+) -> Indexed | None:
     """Index one copy of a message, with what was found in its attachments.
 
     ``again``, None: as for ``index_found``.
     """
-    copy = index.FoundCopy(folder_id, state.role, state.name, found.uid, found.flags, found.internal_date)
     done = index.index_found(tx, inbox, copy, parsed, again=again)
     if done is not None:
         save_texts(tx, inbox.id, done.message_id, parsed.attachments, texts)
@@ -281,22 +279,16 @@ def _gone(tx: Tx, folder_id: int, delta: Delta) -> list[Location]:
     return gone + locations_in_ranges(tx, folder_id, delta.vanished)
 
 
-def _announce(tx: Tx, inbox: Inbox, events: EventLog, done: index.Indexed) -> None:
-    facts = message_snapshot(tx, done.message_id)
-    labels = set(facts.message.labels)
-    kind = "message.received"
-    for label in ("spam", "blocked", "unauthenticated"):
-        if label in labels:
-            kind = f"message.received.{label}"
-            break
+def _announce(tx: Tx, inbox: Inbox, events: EventLog, message_id: str, event: str) -> None:
+    facts = message_snapshot(tx, message_id)
     events.append(
         tx,
-        kind,
+        event,
         organization_id=inbox.organization_id,
         pod_id=inbox.pod_id,
         inbox_id=inbox.id,
-        message_id=done.message_id,
-        subject=done.message_id,
+        message_id=message_id,
+        subject=message_id,
         payload=facts,
-        at=event_time(done.message_id),
+        at=event_time(message_id),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.records.folders import FolderRole
+from gateway.records.folders import FolderRole, FoundCopy
 from mailserver.imap import Client
 
 BATCH_MESSAGES = 100
@@ -59,6 +59,10 @@ class Found:
     flags: tuple[str, ...]
     internal_date: int
     raw: bytes = field(repr=False)
+
+    def copy(self, folder_id: int, folder: FolderState) -> FoundCopy:
+        """The same with its folder."""
+        return FoundCopy(folder_id, folder.role, folder.name, self.uid, self.flags, self.internal_date)
 
 
 @dataclass(slots=True)

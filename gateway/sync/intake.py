@@ -6,7 +6,7 @@ the mail server as keywords, so that a rebuild finds it there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Set
 from contextlib import aclosing
 from functools import partial
 
@@ -19,17 +19,15 @@ from gateway.settings import Settings
 from gateway.smarthost.profiles import telling_relay
 from gateway.store.engine import Store
 from gateway.store.ids import now_us
-from gateway.store.labels import IMPORTED, to_keyword
+from gateway.store.labels import to_keyword
+from gateway.store.queries.arrivals import ARRIVAL_ROLES
 from gateway.sync import apply
-from gateway.sync.arrival_labels import arrival_labels
 from gateway.sync.extraction import Piece, pieces
 from gateway.sync.fetch import Delta
 from gateway.sync.mailbox_ownership import Turns
 from gateway.sync.pass_slots import PassImap, Slots
 from mailserver.imap import Client
 
-ARRIVES = ("inbox", "junk", "archive", "other")
-"""The roles of the folders in which mail that just came is found (see ``gateway.sync.news``)."""
 RETURN_PATH = "+b-"
 """What the local part of our return paths holds (see gateway.core.sending.send)."""
 
@@ -61,7 +59,7 @@ class Intake:
         written is read again. LeaseLost: it is another process's to read.
         """
         parsed = await self._parser.parse_many([one.raw for one in delta.found]) if delta.found else []
-        if delta.state.role in ARRIVES and parsed:
+        if delta.state.role in ARRIVAL_ROLES and parsed:
             parsed = await self._take_reports(inbox, delta, parsed)
         since = now_us() - self._settings.events.keep_days * 86_400_000_000 if announce else None
         slots = self._slots(inbox.address)
@@ -72,17 +70,6 @@ class Intake:
                 await self._write_piece(inbox, one, since)
 
     async def _write_piece(self, inbox: Inbox, one: Piece, since: int | None) -> None:
-        role = one.delta.state.role
-        extra = (
-            await self._store.read(partial(arrival_labels, inbox=inbox, parsed=one.parsed))
-            if one.parsed and role in ARRIVES
-            else [()] * len(one.parsed)
-        )
-        # history is filed as it was: nothing is decided about it anew
-        extra = [
-            () if IMPORTED in found.flags else labels
-            for found, labels in zip(one.delta.found, extra, strict=True)
-        ]
         decided = await self._turns.write(
             inbox.address,
             partial(
@@ -92,28 +79,20 @@ class Intake:
                 parsed=one.parsed,
                 events=self._events,
                 drafts=self._drafts,
-                extra=extra,
                 texts=one.texts,
                 announce_since=since,
             ),
         )
-        if any(decided):
-            keywords = {
-                found.uid: [to_keyword(label) for label in sorted(labels)]
-                for found, labels in zip(one.delta.found, decided, strict=True)
-                if labels
-            }
-            await self._store_keywords(inbox, one.delta.state.name, keywords)
+        if decided:
+            await self._store_keywords(inbox, one.delta.state.name, decided)
 
-    async def _store_keywords(self, inbox: Inbox, name: str, wanted: Mapping[int, Sequence[str]]) -> None:
-        """Give messages of a folder keywords, by UID: what was decided here is known to a rebuild."""
-        if not wanted:
-            return
+    async def _store_keywords(self, inbox: Inbox, name: str, decided: Mapping[int, Set[str]]) -> None:
+        """Give messages of a folder, by UID, the keywords of these labels: a rebuild finds there what was decided."""
 
         def store(client: Client) -> None:
             client.open(name)
-            for uid, keywords in wanted.items():
-                client.add_flags([uid], list(keywords), silent=True)
+            for uid, labels in decided.items():
+                client.add_flags([uid], [to_keyword(label) for label in sorted(labels)], silent=True)
 
         await self._imap.run(inbox.address, store)
 

@@ -27,6 +27,7 @@ from gateway.store import threads
 from gateway.store.engine import Store
 from gateway.store.ids import now_us
 from gateway.store.index import index_sandbox
+from gateway.store.queries.arrivals import Arrivals
 from gateway.store.queries.inboxes import unscoped_inboxes
 from gateway.store.queries.locations import remove_location
 from gateway.store.queries.mailbox_index import (
@@ -39,9 +40,9 @@ from gateway.store.queries.mailbox_index import (
 from gateway.store.queries.outbox import mime_of
 from gateway.store.transaction import Tx
 from gateway.sync import apply, fetch
+from gateway.sync.decide import decide
 from gateway.sync.extraction import Texts, read_attachments
 from gateway.sync.fetch import Cursor, FolderState, Found
-from gateway.sync.news import is_news
 from mailserver.imap import ImapPool
 
 
@@ -196,12 +197,15 @@ def _write(
 ) -> list[tuple[str, int]]:
     """Index a batch; the places (folder, UID) of what is left to the sync."""
     left: list[tuple[str, int]] = []
+    arrivals = Arrivals(tx, inbox)
     for (name, found), one in zip(present, parsed, strict=True):
         state = states[name]
         folder_id = apply.save_folder(tx, inbox.id, state, 1, 0)
-        done = apply.index_one(tx, inbox, folder_id, state, found, one, texts, again=True)
-        unheard = done and name in unknown and news.before(found)
-        if done and unheard and is_news(tx, inbox, state.role, found, one, done, news.since):
+        copy = found.copy(folder_id, state)
+        done = apply.index_one(tx, inbox, copy, one, texts, again=True)
+        if done is None or name not in unknown or not news.before(found):
+            continue
+        if decide(arrivals.read(copy, one, done), inbox, news.since).event is not None:
             remove_location(tx, folder_id, found.uid)
             apply.reconcile_locations(tx, inbox, [done.message_id])
             left.append((name, found.uid))

@@ -13,7 +13,9 @@ import msgspec
 from gateway.core.context import Core
 from gateway.events.log import EventLog
 from gateway.mime.parse import parse
+from gateway.records.folders import FoundCopy
 from gateway.records.inboxes import Inbox
+from gateway.records.mail import Indexed
 from gateway.settings import Settings
 from gateway.store import index
 from gateway.store.engine import Store
@@ -107,18 +109,19 @@ class Shelf:
         folder: str = "INBOX",
         flags: tuple[str, ...] = (),
         extra: Iterable[str] = (),
-    ) -> index.Indexed:
+    ) -> Indexed:
         parsed = parse(raw)
         if at is not None:
             parsed = msgspec.structs.replace(parsed, received=at, date=at)
         self.uid += 1
 
-        def write(tx: Tx) -> index.Indexed:
+        def write(tx: Tx) -> Indexed:
             there = folder_named(tx, inbox.id, folder)
             assert there is not None
-            copy = index.FoundCopy(there.id, there.role, folder, self.uid, flags, at or now_us())
-            done = index.index_found(tx, inbox, copy, parsed, extra)
+            copy = FoundCopy(there.id, there.role, folder, self.uid, flags, at or now_us())
+            done = index.index_found(tx, inbox, copy, parsed)
             assert done is not None
+            index.add_labels(tx, inbox, done, frozenset(extra))
             return done
 
         return self.store.write_now(write)

@@ -9,34 +9,14 @@ import pytest
 
 from gateway.core.errors import CoreError, TooMany, Unpaid
 from gateway.core.sending.decide import Allowed, Message, Terms, decide
-from gateway.records.inboxes import Inbox
 from gateway.records.lists import ListRule
 from gateway.settings import Limits, Wallet
 from gateway.store.queries.reputation import Suspension
 from gateway.store.queries.standing import Standing
+from tests.records import INBOX, NOW
 
 DAY = 86_400_000_000
-NOW = 1_700_000_000_000_000
-OLD, NEW = NOW - 40 * DAY, NOW - DAY
-INBOX = Inbox(
-    id="i",
-    number=1,
-    organization_id="o",
-    pod_id="p",
-    address="agent@x.test",
-    username="agent",
-    domain="x.test",
-    display_name=None,
-    client_id=None,
-    external_id=None,
-    metadata_json="{}",
-    status="active",
-    active_at=0,
-    created_at=OLD,
-    updated_at=OLD,
-    quota=None,
-    fingerprints_since=0,
-)
+NEW = NOW - DAY
 MESSAGE = Message([("to[0]", "ann@y.test"), ("cc[0]", "Bob@y.test")], attachments=1)
 FREE = Terms(Limits(), Wallet())
 PAID = replace(FREE, prices=Wallet(enabled=True, mail_mills=2, attachment_mills=1, new_account_mills=5))
@@ -120,7 +100,7 @@ def test_what_is_allowed_says_what_it_is_charged_and_which_limit_has_least_left(
         ),
         PAID.prices,
     )
-    decision = decide(Standing(strangers=2, organization_since=OLD), INBOX, MESSAGE, terms, NOW)
+    decision = decide(Standing(strangers=2, organization_since=INBOX.created_at), INBOX, MESSAGE, terms, NOW)
     assert isinstance(decision, Allowed)
     assert decision.allowance is not None
     assert (decision.allowance.span, decision.allowance.remaining) == ("cold_outreach", 2)

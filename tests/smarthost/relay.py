@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.core.sending.relay_events import RelayNews
 from gateway.core.sending.send import SendRequest, send
+from gateway.records.folders import FoundCopy
 from gateway.records.inboxes import Inbox
 from gateway.store import index
 from mailserver.base import Envelope, Hop, RecipientReply
@@ -77,7 +78,7 @@ class Relay:
         ).encode()
         parsed = await self.core.parser.parse(raw)
         self._uid += 1
-        copy = index.FoundCopy(1, "inbox", "INBOX", self._uid, (), 1)
+        copy = FoundCopy(1, "inbox", "INBOX", self._uid, (), 1)
         done = await self.core.store.write(lambda tx: index.index_found(tx, self.inbox, copy, parsed))
         assert done is not None
         return done.thread_id

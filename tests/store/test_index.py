@@ -3,8 +3,9 @@
 import msgspec
 
 from gateway.mime.parse import parse
-from gateway.records.folders import FolderRole
+from gateway.records.folders import FolderRole, FoundCopy
 from gateway.records.inboxes import Inbox
+from gateway.records.mail import Indexed
 from gateway.store import index, threads
 from gateway.store.arrival_time import listing_time
 from gateway.store.engine import Store
@@ -40,8 +41,8 @@ def _found(
     folder: int,
     role: FolderRole = "inbox",
     flags: tuple[str, ...] = (),
-) -> index.Indexed:
-    copy = index.FoundCopy(folder, role, role.upper(), uid, flags, now_us())
+) -> Indexed:
+    copy = FoundCopy(folder, role, role.upper(), uid, flags, now_us())
     done = store.write_now(lambda tx: index.index_found(tx, inbox, copy, parse(raw)))
     assert done is not None
     return done
@@ -116,7 +117,7 @@ def test_what_came_later_is_listed_later_and_no_two_at_one_time(store: Store, in
         return [row["timestamp"] - base for row in rows]
 
     def find(n: int, received: int, delivered: int) -> None:
-        copy = index.FoundCopy(folder, "inbox", "INBOX", n, (), base + delivered * 1_000_000)
+        copy = FoundCopy(folder, "inbox", "INBOX", n, (), base + delivered * 1_000_000)
         raw = _mail(n, received=_RECEIVED % (1 + received))
         store.write_now(lambda tx: index.index_found(tx, inbox, copy, parse(raw)))
 
@@ -205,7 +206,7 @@ def test_a_pass_that_read_a_message_before_its_deletion_does_not_bring_it_back(
     store: Store, inbox: Inbox
 ) -> None:
     folder = _folder(store, inbox)
-    copy = index.FoundCopy(folder, "inbox", "INBOX", 1, (), now_us())
+    copy = FoundCopy(folder, "inbox", "INBOX", 1, (), now_us())
     one = _found(store, inbox, _mail(), 1, folder)
     store.write_now(lambda tx: index.delete_message(tx, one.message_id))
     assert store.write_now(lambda tx: index.index_found(tx, inbox, copy, parse(_mail()))) is None
@@ -216,7 +217,7 @@ def test_a_pass_that_read_a_message_before_its_deletion_does_not_bring_it_back(
 
 def test_what_was_expunged_before_it_was_indexed_does_not_come_back(store: Store, inbox: Inbox) -> None:
     folder = _folder(store, inbox)
-    copy = index.FoundCopy(folder, "inbox", "INBOX", 4, (), now_us())
+    copy = FoundCopy(folder, "inbox", "INBOX", 4, (), now_us())
     store.write_now(lambda tx: sql(tx).run("UPDATE folder SET uidnext = 4"))
     for uid, validity in ((3, 1), (4, 2), (4, 1)):
         store.write_now(lambda tx, v=validity, u=uid: put_removed_location(tx, inbox.id, "INBOX", v, u))
