@@ -74,10 +74,11 @@ from gateway.store.migrate import migrate
 from gateway.store.postgres import is_postgres
 from gateway.store.sealing import Sealer
 from gateway.store.wake_event import WakeEvent
-from gateway.sync.engine import Sync
 from gateway.sync.idle import IdleWatch
-from gateway.sync.mailbox_ownership import Turns
+from gateway.sync.mailbox_ownership import MailboxOwnership
 from gateway.sync.own_sessions import OwnSessions
+from gateway.sync.scan import Scanner
+from gateway.sync.schedule import Sync
 from mailserver.allocator import give_back_at_once
 from mailserver.base import Hint, MailServer, Submission
 from mailserver.imap import ImapPool
@@ -124,11 +125,13 @@ async def ground(settings: Settings) -> AsyncIterator[Core]:
         yield core
 
 
-def mailbox_reader(core: Core) -> Sync:
-    """What reads a mailbox for a command (``Sync.read``); it is not started."""
-    return Sync(
-        *(core.store, core.mail, core.imap, core.parser, core.events),
-        *(MailboxDrafts(core.store), core.settings, core.extractor),
+def scanner_of(core: Core, ownership: MailboxOwnership | None = None) -> Scanner:
+    """What scans mailboxes, for the sync (``ownership``: of those that it scans) or a command (all)."""
+    return Scanner(
+        *(core.store, core.imap, core.parser, core.events, MailboxDrafts(core.store), core.settings),
+        extractor=core.extractor,
+        ownership=ownership,
+        memory=core.memory,
     )
 
 
@@ -245,20 +248,8 @@ async def gateway(
         AsyncExitStack() as stack,
     ):
         await stack.enter_async_context(ping_watchdog(manager, core.store))
-        drafts = MailboxDrafts(core.store)
-        turns = Turns(core.store, among.leases, among.wakeups)
-        sync = Sync(
-            core.store,
-            core.mail,
-            core.imap,
-            core.parser,
-            core.events,
-            drafts,
-            settings,
-            core.extractor,
-            turns,
-            core.memory,
-        )
+        ownership = MailboxOwnership(core.store, among.leases, among.wakeups)
+        sync = Sync(core.store, core.mail, scanner_of(core, ownership), settings)
         outbox = Outbox(
             *(core.store, core.mail, core.imap, core.events),
             *(settings, core.outbox_wake, core.secret, among.leases),
@@ -274,7 +265,9 @@ async def gateway(
         deliveries = WebhookDelivery(
             core.store, core.events, poster, settings, wires, hearing.heard_by, among.leases
         )
-        idle = IdleWatch(core.store, core.mail.imap_login, sync.hint, settings, turns.mine, core.inbox_wake)
+        idle = IdleWatch(
+            core.store, core.mail.imap_login, sync.hint, settings, ownership.owns, core.inbox_wake
+        )
         if isinstance(core.mail, Provisioning):
             core.mail.sessions_closed = OwnSessions(core.imap, idle, among.leases, among.wakeups).closed
         # the milter signs while we are down, with keys as we last wrote them

@@ -65,7 +65,7 @@ async def _run(place: Place, addresses: list[str] | None) -> None:
                 extractor=core.extractor,
                 on_progress=progress,
                 keep_days=settings.events.keep_days,
-                read=app.mailbox_reader(core).read,
+                read=app.scanner_of(core).read,
             )
             bar.length = max(1, count)
             bar.update(bar.length - bar.pos)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -34,6 +35,8 @@ from gateway.store.transaction import Tx
 from gateway.sync.decide import decide
 from gateway.sync.extraction import Texts
 from gateway.sync.fetch import Cursor, Delta, FolderState, Found
+
+log = logging.getLogger("postern.sync")
 
 
 class InboxGone(Exception):
@@ -86,13 +89,13 @@ def write_batch(
     events: EventLog,
     drafts: DraftSink,
     texts: Texts,
-    announce_since: int | None,
+    announce_since: int,
 ) -> dict[int, frozenset[str]]:
     """Index one batch, decide about what came in it (``sync.decide``), apply its flag changes and move the cursor.
     Vanished UIDs are not touched.
 
     Args:
-        announce_since: events for mail received since then (µs); None: no events.
+        announce_since: events for mail received since then (µs).
 
     Returns:
         The labels that were decided now, by UID.
@@ -113,6 +116,7 @@ def write_batch(
         if indexed is None:  # we have deleted or moved it since it was read
             continue
         decision = decide(arrivals.read(copy, one, indexed), inbox, announce_since)
+        log.debug("msg_%s: event %s, reasons %s", indexed.message_id, decision.event, decision.reasons)
         if decision.labels:
             decided[found.uid] = decision.labels
             index.add_labels(tx, inbox, indexed, decision.labels)

@@ -32,9 +32,7 @@ from gateway.store.allow_block_lists import decide as decide_by_lists
 from gateway.store.queries.arrivals import ARRIVAL_ROLES, DELIVERY_ROLES, Arrival
 
 LabelReason = Literal["listed", "dmarc_failed"]
-NoEventReason = Literal[
-    "folder", "imported", "not_delivered", "announced", "outbound", "events_off", "too_old"
-]
+NoEventReason = Literal["folder", "imported", "not_delivered", "announced", "outbound", "too_old"]
 
 _LABELS: dict[LabelReason, str] = {"listed": "blocked", "dmarc_failed": "unauthenticated"}
 _EVENT_LABELS = ("spam", "blocked", "unauthenticated")
@@ -53,8 +51,8 @@ class Decision:
     reasons: tuple[LabelReason | NoEventReason, ...] = ()
 
 
-def decide(arrival: Arrival, inbox: Inbox, since: int | None) -> Decision:
-    """Decide about a message of ``inbox``. ``since``: mail received before (µs) has no event; None: none has one."""
+def decide(arrival: Arrival, inbox: Inbox, since: int) -> Decision:
+    """Decide about a message of ``inbox``. ``since``: mail received before (µs) has no event."""
     ignored = _why_ignored(arrival)
     if ignored is not None:
         return Decision(reasons=(ignored,))
@@ -79,12 +77,10 @@ def _why_ignored(arrival: Arrival) -> NoEventReason | None:
     return "announced" if arrival.announced else None
 
 
-def _why_silent(arrival: Arrival, since: int | None) -> NoEventReason | None:
+def _why_silent(arrival: Arrival, since: int) -> NoEventReason | None:
     """Why a message that just came has no event."""
     if arrival.direction != "inbound":
         return "outbound"
-    if since is None:
-        return "events_off"
     return "too_old" if arrival.received_at < since else None
 
 

@@ -18,14 +18,14 @@ from gateway.store.engine import Store
 from gateway.store.transaction import Tx
 from gateway.sync import fetch
 from gateway.sync.apply import Copy, DraftSink
-from gateway.sync.pass_slots import PassImap
+from gateway.sync.scan_slots import ScanImap
 from mailserver.imap import Client, ImapPool
 
 Write = Callable[[Callable[[Tx], int]], Awaitable[int]]
 
 
 async def settle_drafts(
-    store: Store, imap: ImapPool | PassImap, parser: ParserPool, inbox: Inbox, drafts: DraftSink, write: Write
+    store: Store, imap: ImapPool | ScanImap, parser: ParserPool, inbox: Inbox, drafts: DraftSink, write: Write
 ) -> int:
     """Remove the drafts whose copy is gone; a draft with another copy is known by that one from now on.
 

@@ -20,7 +20,7 @@ from gateway.records.inboxes import Inbox
 from gateway.store.attachment_text import known_texts
 from gateway.store.engine import Store
 from gateway.sync.fetch import Delta
-from gateway.sync.pass_slots import Slots
+from gateway.sync.scan_slots import Slots
 
 log = logging.getLogger("postern.sync")
 

@@ -1,7 +1,7 @@
-"""Whose turn a mailbox is: where several processes share the database, each follows the mailboxes it has leased.
+"""Which process scans a mailbox: where several share the database, each scans the mailboxes it has leased.
 
-What the doorbell says of another's mailbox is passed on to all; who follows it takes it. Every transaction of a pass
-is fenced, so that a process that was taken for dead, and goes on, writes nothing (``store.leases``).
+What the mail server says of another's mailbox is forwarded to all; the one that scans it takes it. Every transaction of
+a scan is fenced, so that a process that was taken for dead, and goes on, writes nothing (``store.leases``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ASK_SECONDS = 5.0
 _decode = msgspec.json.Decoder(Hint).decode
 
 
-class Turns:
+class MailboxOwnership:
     """The mailboxes of this process, by address (lower case). Without other processes: all."""
 
     def __init__(self, store: Store, leases: Leases | None = None, wakeups: Wakeups | None = None) -> None:
@@ -36,12 +36,12 @@ class Turns:
         """The share of the work that a mailbox falls into."""
         return share_of("mailboxes", address)
 
-    def mine(self, address: str) -> bool:
-        """Whether this process follows the mailbox now."""
+    def owns(self, address: str) -> bool:
+        """Whether this process scans the mailbox now."""
         return self.leases.alone or self.leases.holds(self.share(address))
 
     async def write(self, address: str, work: Callable[[Tx], T]) -> T:
-        """``Store.write`` for the reader of a mailbox. Raises LeaseLost too."""
+        """``Store.write`` for a scan of a mailbox. Raises LeaseLost too."""
         share = self.share(address)
 
         def fenced(tx: Tx) -> T:
@@ -50,18 +50,18 @@ class Turns:
 
         return await self._store.write(work if self.leases.alone else fenced)
 
-    def pass_on(self, hint: Hint) -> None:
-        """Tell who follows the mailbox."""
+    def forward(self, hint: Hint) -> None:
+        """Send a hint to the process that scans the mailbox."""
         self.wakeups.tell("hint", msgspec.json.encode(hint).decode())
 
-    def on_hint(self, call: Callable[[Hint | None], None]) -> None:
-        """Have ``call`` called with what others pass on; None when some may have been missed."""
+    def on_forwarded(self, call: Callable[[Hint | None], None]) -> None:
+        """Have ``call`` called with what others forward; None when some may have been missed."""
         self.wakeups.hear("hint", lambda text: call(_decode(text) if text else None))
 
     async def refresh(self, address: str) -> None:
-        """Have another process look at a mailbox and return when it was read. It may take for ever."""
+        """Have another process scan a mailbox and return when it was read. It may take for ever."""
         while True:
             others = self.leases.others("sync")
-            if any(await self.wakeups.ask("refresh", address, others, _ASK_SECONDS)) or self.mine(address):
+            if any(await self.wakeups.ask("refresh", address, others, _ASK_SECONDS)) or self.owns(address):
                 return
             await asyncio.sleep(0.2)

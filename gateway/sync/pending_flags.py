@@ -17,7 +17,7 @@ from gateway.store.engine import Store
 from gateway.store.pending_flags import OwedCopy, owed_copies, settle
 from gateway.store.transaction import Tx
 from gateway.sync.fetch import flag_words
-from gateway.sync.pass_slots import PassImap
+from gateway.sync.scan_slots import ScanImap
 from mailserver.base import MailServerError
 from mailserver.imap import Client, ImapPool
 
@@ -30,7 +30,7 @@ Paid = list[tuple[OwedCopy, tuple[str, ...]]]
 """Copies with the flags they bear now."""
 
 
-async def pay(store: Store, imap: ImapPool | PassImap, inbox: Inbox, write: Write | None = None) -> None:
+async def pay(store: Store, imap: ImapPool | ScanImap, inbox: Inbox, write: Write | None = None) -> None:
     """Set and clear what an inbox is owed; what cannot be done now stays owed. Raises StoreDown, and
     what ``write`` raises (None: the store's own)."""
     copies = await store.quick_read(partial(owed_copies, inbox_id=inbox.id, most=_BATCH))

@@ -80,7 +80,7 @@ async def rebuild(
         keep_days: how long events are kept: older mail without an event is no news.
         news_before: in a folder without a cursor, mail received since then (µs) was announced although its event is
             not here; None: it was not.
-        read: reads what is left to the sync (``Sync.read``); None: the next start of the gateway does.
+        read: reads what is left to the sync (``Scanner.read``); None: the next start of the gateway does.
 
     Returns:
         The number of messages indexed.

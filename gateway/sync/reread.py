@@ -16,7 +16,7 @@ from gateway.store import reread
 from gateway.store.engine import Store
 from gateway.store.transaction import Tx
 from gateway.sync.fetch import fetch_uids
-from gateway.sync.pass_slots import PassImap
+from gateway.sync.scan_slots import ScanImap
 from mailserver.base import MailServerError
 from mailserver.imap import Client, ImapPool
 
@@ -29,7 +29,7 @@ Write = Callable[[Callable[[Tx], Any]], Awaitable[Any]]
 
 async def read_again(
     store: Store,
-    imap: ImapPool | PassImap,
+    imap: ImapPool | ScanImap,
     parser: ParserPool,
     inbox: Inbox,
     write: Write,

@@ -31,7 +31,8 @@ from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
 from gateway.store.wake_event import WakeEvent
-from gateway.sync.engine import Sync
+from gateway.sync.scan import Scanner
+from gateway.sync.schedule import Sync
 from mailserver.base import Hint
 from mailserver.imap import Client, ImapPool
 from tests.databases import database_url
@@ -166,7 +167,8 @@ async def house(tmp_path: Path, **overrides: Any) -> AsyncIterator[House]:
             await store.write(lambda tx, row=row: sql(tx).insert("api_key", row))
             org = {"id": one, "name": "Org", "created_at": 0, "updated_at": 0}
             await store.write(lambda tx, org=org: sql(tx).insert("organization", org))
-        sync = Sync(store, server, imap, parser, core.events, MailboxDrafts(store), settings)
+        scanner = Scanner(store, imap, parser, core.events, MailboxDrafts(store), settings)
+        sync = Sync(store, server, scanner, settings)
         outbox = Outbox(store, server, imap, core.events, settings, core.outbox_wake, core.secret)
         for engine in (outbox, sync):
             await engine.start()

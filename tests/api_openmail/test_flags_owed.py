@@ -18,8 +18,9 @@ from gateway.core.sending.thread_reply import ThreadReply, reply_in_thread
 from gateway.store import index
 from gateway.store.pending_flags import owe
 from gateway.store.sql import Row, sql
-from gateway.sync.engine import Sync
 from gateway.sync.rebuild import rebuild
+from gateway.sync.scan import Scanner
+from gateway.sync.schedule import Sync
 from mailserver.base import Endpoint, ImapLogin
 from mailserver.imap import ImapPool
 from tests.api_mail.house import House, house
@@ -76,9 +77,10 @@ async def answered(home: House, thread: Row) -> None:
 async def passes(home: House, count: int = 1) -> None:
     """What a gateway that starts anew does: whole passes over the inbox."""
     core = home.core
-    sync = Sync(
-        core.store, home.server, core.imap, core.parser, core.events, MailboxDrafts(core.store), core.settings
+    scanner = Scanner(
+        core.store, core.imap, core.parser, core.events, MailboxDrafts(core.store), core.settings
     )
+    sync = Sync(core.store, home.server, scanner, core.settings)
     await sync.start()
     try:
         for _ in range(count):

@@ -17,7 +17,7 @@ from gateway.store.leases import LeaseLost, PostgresLeases, Share, living_proces
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from gateway.store.wakeups import LocalWakeups
-from gateway.sync.mailbox_ownership import Turns
+from gateway.sync.mailbox_ownership import MailboxOwnership
 from mailserver.doorbell import Doorbell
 
 pytestmark = pytest.mark.anyio
@@ -105,15 +105,15 @@ async def test_a_process_that_lost_a_mailbox_writes_nothing_of_it(store: Store) 
         sql(tx).insert("organization", {"id": "late", "name": "late", "created_at": 1, "updated_at": 1})
 
     async with process(store) as one:
-        turns = Turns(store, one)
+        ownership = MailboxOwnership(store, one)
         _silence(one)
         async with process(store) as two:
             await until(lambda: two.holds(share_of("mailboxes", address)))
-            assert not turns.mine(address)
+            assert not ownership.owns(address)
             with pytest.raises(LeaseLost):
-                await turns.write(address, work)
+                await ownership.write(address, work)
             assert await store.read(lambda tx: sql(tx).value("SELECT count(*) FROM organization")) == 0
-            await Turns(store, two).write(address, work)
+            await MailboxOwnership(store, two).write(address, work)
             assert await store.read(lambda tx: sql(tx).value("SELECT count(*) FROM organization")) == 1
 
 

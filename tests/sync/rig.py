@@ -30,9 +30,10 @@ from gateway.store.queries.list_entries import ListOwner, put_entry
 from gateway.store.sql import Row, sql
 from gateway.store.wake_event import WakeEvent
 from gateway.store.wakeups import LocalWakeups
-from gateway.sync.engine import Sync
 from gateway.sync.idle import IdleWatch
 from gateway.sync.own_sessions import OwnSessions
+from gateway.sync.scan import Scanner
+from gateway.sync.schedule import Sync
 from mailserver.base import ImapLogin, MailServer
 from mailserver.imap import ImapPool
 from tests.databases import database_url
@@ -46,6 +47,7 @@ class Rig:
     store: Store
     imap: ImapPool
     parser: ParserPool
+    scanner: Scanner
     sync: Sync
     idle: IdleWatch
     proxy: ImapProxy
@@ -169,7 +171,10 @@ async def rig(
             return replace(direct, endpoint=proxy.endpoint) if proxied else direct
 
         imap = ImapPool(login, timeout=imap_timeout)
-        sync = Sync(store, server, imap, parser, EventLog(), MailboxDrafts(store), settings, extractor)
+        scanner = Scanner(
+            store, imap, parser, EventLog(), MailboxDrafts(store), settings, extractor=extractor
+        )
+        sync = Sync(store, server, scanner, settings)
         made = WakeEvent()
         watch = IdleWatch(store, login, sync.hint, settings, made=made)
         server.sessions_closed = OwnSessions(imap, watch, LocalLeases(), LocalWakeups()).closed
@@ -177,7 +182,7 @@ async def rig(
             await sync.start()
             await watch.start()
             late["sync"] = sync
-            yield Rig(server, store, imap, parser, sync, watch, proxy, made)
+            yield Rig(server, store, imap, parser, scanner, sync, watch, proxy, made)
         finally:
             await watch.stop()
             await sync.stop()

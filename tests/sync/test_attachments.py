@@ -10,8 +10,8 @@ import pytest
 from gateway.extract.pool import ExtractPool
 from gateway.store.json_columns import load
 from gateway.store.sql import sql
-from gateway.sync.pass_slots import LENT_OCTETS, Slots
 from gateway.sync.rebuild import rebuild
+from gateway.sync.scan_slots import LENT_OCTETS, Slots
 from tests.extract import files
 from tests.sync.rig import Rig, mail, rig, until
 

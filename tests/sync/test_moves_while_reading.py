@@ -12,7 +12,7 @@ import pytest
 
 from gateway.records.inboxes import Inbox
 from gateway.store.transaction import Tx
-from gateway.sync import apply, engine, fetch
+from gateway.sync import apply, fetch, scan
 from gateway.sync.fetch import Delta
 from mailserver.base import MailServerDown
 from tests.sync.rig import Rig, mail, rig, until
@@ -189,15 +189,15 @@ async def test_a_folder_made_anew_while_the_pass_fails_leaves_no_ghost(
             client.create_folder("Work")
 
         await one.person(AGENT, anew)
-        sweep, left = engine._sweep, [True]
+        remove_orphans, left = scan._remove_orphans, [True]
 
         def fails(tx: Tx, inbox: Inbox) -> list[str]:
             if left:
                 left.clear()
                 raise MailServerDown("the pass ends here")
-            return sweep(tx, inbox)
+            return remove_orphans(tx, inbox)
 
-        monkeypatch.setattr(engine, "_sweep", fails)
+        monkeypatch.setattr(scan, "_remove_orphans", fails)
         await one.sync.refresh(AGENT)
         assert not left
         assert await one.rows("SELECT id FROM message") == []
@@ -252,15 +252,15 @@ async def test_a_pass_that_ends_after_a_folder_was_made_anew_leaves_no_ghost(
             client.create_folder("Work")
 
         await one.person(AGENT, anew)
-        forget, left = one.sync._forget, [True]
+        remove_gone, left = scan.Scan.remove_gone, [True]
 
-        async def fails(look: Any, *rest: Any) -> bool:
+        async def fails(one: scan.Scan) -> bool:
             if left:
                 left.clear()
                 raise MailServerDown("the pass ends here")
-            return await forget(look, *rest)
+            return await remove_gone(one)
 
-        monkeypatch.setattr(one.sync, "_forget", fails)
+        monkeypatch.setattr(scan.Scan, "remove_gone", fails)
         await one.sync.refresh(AGENT)
         assert not left
         assert await one.rows("SELECT id FROM message") == []

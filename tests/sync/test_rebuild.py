@@ -104,7 +104,7 @@ async def test_mail_that_was_not_announced_yet_is_announced_after_a_rebuild(tmp_
         await one.sync.stop()
         for n in range(3, 23):
             await one.deliver("agent@x.test", mail(n))
-        assert await rebuild(one.store, one.imap, one.parser, read=one.sync.read) == 23
+        assert await rebuild(one.store, one.imap, one.parser, read=one.scanner.read) == 23
         assert len(await one.rows("SELECT 1 FROM message")) == 23
         events = await one.rows("SELECT id, message_id FROM event ORDER BY seq")
         assert events[:3] == before
@@ -179,7 +179,7 @@ async def test_a_rebuild_forgets_drafts_that_are_gone(tmp_path: Path) -> None:
             client.expunge()
 
         await one.person("agent@x.test", delete)
-        await rebuild(one.store, one.imap, one.parser, read=one.sync.read)
+        await rebuild(one.store, one.imap, one.parser, read=one.scanner.read)
         assert len(await one.rows("SELECT id FROM draft")) == 1
 
 

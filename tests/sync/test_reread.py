@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 
 from gateway.core.drafts.from_mailbox import MailboxDrafts
+from gateway.events.log import EventLog
+from gateway.settings import Settings
 from gateway.store import reread
 from gateway.store.sql import sql
-from gateway.sync.engine import Sync
+from gateway.sync.scan import Scanner
+from gateway.sync.schedule import Sync
 from tests.sync.rig import Rig, mail, rig, until
 
 pytestmark = pytest.mark.anyio
@@ -71,16 +74,9 @@ async def test_it_is_read_again_and_keeps_its_id(tmp_path: Path, how: str) -> No
             await one.store.write(lambda tx: sql(tx).run("UPDATE reread SET due_at = 1"))
         else:
             await one.sync.stop()
-            settings = sync._settings
-            sync = Sync(
-                one.store,
-                one.mail,
-                one.imap,
-                one.parser,
-                sync._intake._events,
-                MailboxDrafts(one.store),
-                settings,
-            )
+            settings, drafts = Settings(), MailboxDrafts(one.store)
+            scanner = Scanner(one.store, one.imap, one.parser, EventLog(), drafts, settings)
+            sync = Sync(one.store, one.mail, scanner, settings)
             await sync.start()
         await sync.refresh("agent@x.test", 60)
         (after, _) = await one.rows(query)

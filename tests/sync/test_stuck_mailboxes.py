@@ -121,11 +121,11 @@ async def test_a_hint_brings_the_next_try_forward(tmp_path: Path) -> None:
         await one.inbox("agent@x.test")
         one.proxy.refused = True
         one.proxy.reset_all()
-        lane = one.sync._lanes["agent@x.test"]
+        mailbox = one.sync._mailboxes["agent@x.test"]
         one.sync.hint(Hint("agent@x.test"))
-        await until(lambda: asyncio.sleep(0, lane.failures >= 1))
-        assert lane.again is not None
-        one.sync._try_at("agent@x.test", lane, asyncio.get_running_loop().time() + 3600)
+        await until(lambda: asyncio.sleep(0, mailbox.failures >= 1))
+        assert mailbox.retry is not None
+        one.sync._retry_at("agent@x.test", mailbox, asyncio.get_running_loop().time() + 3600)
         one.proxy.refused = False
         await one.deliver("agent@x.test", mail(1))  # its push is news of the server
         await until(lambda: _arrived(one, "1", ["agent@x.test"]))

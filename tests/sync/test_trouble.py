@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.records.inboxes import Inbox
 from gateway.store.sql import sql
+from gateway.sync import fetch
+from gateway.sync.scan import Scan, ScanRequest
 from tests.sync.rig import mail, rig, until
 
 pytestmark = pytest.mark.anyio
@@ -48,9 +49,9 @@ async def test_a_mailbox_that_is_deleted_while_it_is_read_is_no_trouble(
 ) -> None:
     async with rig(tmp_path) as one:
         await one.inbox("agent@x.test")
-        look = one.sync._look
+        run = Scan.run
 
-        async def too_late(inbox: Inbox, *rest: Any) -> None:
+        async def too_late(scan: Scan, request: ScanRequest) -> bool:
             homes = [
                 path
                 for path in cast(Any, one.mail).settings.data_dir.rglob("*")
@@ -60,11 +61,35 @@ async def test_a_mailbox_that_is_deleted_while_it_is_read_is_no_trouble(
             shutil.rmtree(homes[0])
             homes[0].write_text("not a directory")
             await one.store.write(lambda tx: sql(tx).run("UPDATE inbox SET status = 'deleting'"))
-            await look(inbox, *rest)
+            return await run(scan, request)
 
-        monkeypatch.setattr(one.sync, "_look", too_late)
+        monkeypatch.setattr(Scan, "run", too_late)
         one.sync.hint(_hint("agent@x.test"))
-        await until(lambda: asyncio.sleep(0, "agent@x.test" not in one.sync._lanes))
+        await until(lambda: asyncio.sleep(0, "agent@x.test" not in one.sync._mailboxes))
+        assert not [record for record in caplog.records if record.name == "postern.sync"]
+
+
+@pytest.mark.parametrize("step", ["status", "read"])
+async def test_a_folder_that_vanishes_while_the_mailbox_is_scanned_is_no_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, step: str
+) -> None:
+    """After LIST has named it: before STATUS, or before SELECT."""
+    async with rig(tmp_path, push=False) as one:
+        await one.inbox("agent@x.test")
+        await one.person("agent@x.test", lambda client: client.create_folder("Work"))
+        ask, left = getattr(fetch, step), [True]
+
+        def late(client: Any, name: str, *rest: Any, **named: Any) -> Any:
+            if name == "Work" and left:
+                left.clear()
+                one.person_now("agent@x.test", lambda client: client.delete_folder("Work"))
+            return ask(client, name, *rest, **named)
+
+        monkeypatch.setattr(fetch, step, late)
+        await one.deliver("agent@x.test", mail(1))
+        await one.sync.refresh("agent@x.test")
+        assert not left
+        assert [row["subject"] for row in await one.rows("SELECT subject FROM message")] == ["mail 1"]
         assert not [record for record in caplog.records if record.name == "postern.sync"]
 
 
