@@ -48,7 +48,7 @@ def create(
         given = {name: value for name, value in body.items() if value is not None}
         async with reach(place) as client:
             made = await client.call("POST", "/inboxes", given or None)
-        show(place, made, f"{made['email_address']}  {made['inbox_id']}")
+        show(place, made, f"{made['email_address']}  {made['postern_id']}")
 
     asyncio.run(run())
 
@@ -63,7 +63,7 @@ def list_(place: Place) -> None:
             rows = await client.rows("/inboxes")
         columns = {
             "ADDRESS": "email_address",
-            "ID": "inbox_id",
+            "ID": "postern_id",
             "NAME": "display_name",
             "QUOTA": "quota",
             "CREATED": "created_at",
@@ -89,7 +89,7 @@ def show_(place: Place, inbox: str) -> None:
             place,
             {**found, "quota": quota},
             f"address   {clean(found['email_address'])}",
-            f"id        {found['inbox_id']}",
+            f"id        {found['postern_id']}",
             f"pod       {found['pod_id']}",
             f"name      {clean(found['display_name'])}",
             f"status    {found['status']}",

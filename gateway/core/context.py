@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
+from gateway.core.inbox_addresses import InboxAddresses
 from gateway.core.key_ring import KeyRing
 from gateway.events.live import LiveEvents
 from gateway.events.log import EventLog
@@ -34,7 +35,8 @@ class Core:
     events; ``extractor`` reads attachments (None: switched off); ``leases`` say what this process may do where there
     are several. ``memory`` is what large messages wait for, ``inflight`` counts bodies that are being received,
     ``disks`` hold all of it; ``trials`` counts the test posts to webhooks that are under way, by organization;
-    ``claims`` of idempotency keys that requests of this process work on, by (work, time) (``core.idempotency``).
+    ``addresses`` are those of inboxes, by id; ``claims`` of idempotency keys that requests of this process work on, by
+    (work, time) (``core.idempotency``).
     """
 
     settings: Settings
@@ -53,6 +55,7 @@ class Core:
     extractor: ExtractPool | None = None
     claims: WeakValueDictionary[tuple[str, int], Any] = field(default_factory=WeakValueDictionary)
     trials: Counter[str] = field(default_factory=Counter)
+    addresses: InboxAddresses = field(default_factory=InboxAddresses)
     inbox_wake: WakeEvent = field(default_factory=WakeEvent)
     memory: Memory = field(default_factory=lambda: Memory(Limits().memory))
     disks: Disks = field(default_factory=lambda: Disks({}, 0))

@@ -129,14 +129,15 @@ def _inbox_facts(inbox: Inbox) -> ReceivingInbox:
     )
 
 
-def message_ref(tx: Tx, message_id: str) -> MessageRef | None:
-    """A message without its texts; None when it is gone."""
+def message_ref(tx: Tx, inbox: Inbox, message_id: str) -> MessageRef | None:
+    """A message of an inbox without its texts; None when it is gone."""
     message = unscoped_message_item(tx, message_id)
     if message is None:
         return None
     return MessageRef(
         message_id=message_id,
-        inbox_id=message.inbox_id,
+        inbox_id=inbox.id,
+        inbox_address=inbox.address,
         thread_id=message.thread_id,
         rfc_message_id=message.rfc_message_id,
         direction=message.direction,

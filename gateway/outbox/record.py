@@ -244,7 +244,7 @@ class DeliveryEvents:
         self, tx: Tx, events: EventLog, inbox: Inbox, message_id: str, *, test: bool = False
     ) -> None:
         self._tx, self._events, self._inbox, self._id, self._test = tx, events, inbox, message_id, test
-        self._ref = message_ref(tx, message_id)
+        self._ref = message_ref(tx, inbox, message_id)
 
     def sent(self) -> None:
         """The message left: ``recipients`` are all of its envelope's, ``texts`` what it says."""

@@ -127,6 +127,7 @@ class MessageRef(Facts, frozen=True, kw_only=True):
 
     message_id: str
     inbox_id: str
+    inbox_address: str | None = None
     thread_id: str
     rfc_message_id: str | None = None
     direction: Direction = "outbound"

@@ -167,6 +167,11 @@ class ListedMessage(msgspec.Struct, frozen=True, kw_only=True):
     labels: list[str]
     texts: MessageText = NO_TEXT
 
+    @property
+    def inbox_id(self) -> str:
+        """The ULID of its inbox."""
+        return self.message.inbox_id
+
 
 class Mail(ListedMessage, frozen=True, kw_only=True):
     """A whole message with its sorted labels; ``texts``: ``NO_TEXT`` unless they were asked for."""
@@ -228,6 +233,11 @@ class ListedThread(msgspec.Struct, frozen=True, kw_only=True):
     thread: Thread
     labels: list[str]
     attachments: list[Attachment]
+
+    @property
+    def inbox_id(self) -> str:
+        """The ULID of its inbox."""
+        return self.thread.inbox_id
 
 
 class AttachmentText(Record, frozen=True):

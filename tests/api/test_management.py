@@ -53,9 +53,10 @@ async def test_inbox_life(house: Rig) -> None:
     assert made["email"] == made["email_address"] == f"{made['username']}@postern.test"
     assert made["display_name"] == "Agent Øne"
     assert made["client_id"] is None
-    assert made["inbox_id"].startswith("inb_")
+    assert made["inbox_id"] == made["email"]
+    assert made["postern_id"].startswith("inb_")
     assert TIME.fullmatch(made["created_at"])
-    for ref in (made["inbox_id"], made["email"], made["email"].upper(), made["email"].replace("@", "%40")):
+    for ref in (made["postern_id"], made["email"], made["email"].upper(), made["email"].replace("@", "%40")):
         assert (await house.api.get(f"{V0}/inboxes/{ref}")).json() == made
     changed = (
         await house.api.patch(
@@ -163,7 +164,7 @@ async def test_credentials_open_the_mailbox(house: Rig) -> None:
 
 async def test_deletion_leaves_nothing(house: Rig) -> None:
     made = await inbox(house)
-    ulid = made["inbox_id"][4:]
+    ulid = made["postern_id"][4:]
     ref = made["inbox_id"]
     await house.api.post(f"{V0}/inboxes/{ref}/api-keys", json={"name": "mine"})
     await house.api.post(
@@ -194,8 +195,8 @@ async def test_a_crash_in_a_creation_or_deletion_is_finished(house: Rig) -> None
     await house.core.mail.remove_mailbox(half["email"])
 
     def crash(tx: Any) -> None:
-        sql(tx).run("UPDATE inbox SET status = 'creating' WHERE id = ?", half["inbox_id"][4:])
-        sql(tx).run("UPDATE inbox SET status = 'deleting' WHERE id = ?", gone["inbox_id"][4:])
+        sql(tx).run("UPDATE inbox SET status = 'creating' WHERE id = ?", half["postern_id"][4:])
+        sql(tx).run("UPDATE inbox SET status = 'deleting' WHERE id = ?", gone["postern_id"][4:])
 
     await house.core.store.write(crash)
     assert (await house.api.get(f"{V0}/inboxes/{gone['inbox_id']}")).status_code == 404
@@ -349,14 +350,19 @@ async def test_replay_queues_each_event_once(house: Rig) -> None:
     path = f"{V0}/webhooks/{hook['webhook_id']}"
     box = await inbox(house)
     ref = {
-        "message_ref": {"inbox_id": box["inbox_id"][4:], "thread_id": "t", "message_id": "m", "timestamp": 1}
+        "message_ref": {
+            "inbox_id": box["postern_id"][4:],
+            "thread_id": "t",
+            "message_id": "m",
+            "timestamp": 1,
+        }
     }
     event = await house.core.store.write(
         lambda tx: house.core.events.append(
             tx,
             "message.sent",
             organization_id=house.scope.organization,
-            inbox_id=box["inbox_id"][4:],
+            inbox_id=box["postern_id"][4:],
             subject="x",
             payload={**ref, "timestamp": 1, "recipients": ["a@b.c"]},
         )
@@ -495,7 +501,7 @@ async def test_limits(tmp_path: Any) -> None:
 
 async def test_metrics(house: Rig) -> None:
     box = await inbox(house)
-    ref = {"inbox_id": box["inbox_id"][4:], "thread_id": "t", "message_id": "m", "timestamp": 1}
+    ref = {"inbox_id": box["postern_id"][4:], "thread_id": "t", "message_id": "m", "timestamp": 1}
     for subject in ("one", "two"):
         await house.core.store.write(
             lambda tx, subject=subject: house.core.events.append(
@@ -503,7 +509,7 @@ async def test_metrics(house: Rig) -> None:
                 "message.bounced",
                 organization_id=house.scope.organization,
                 pod_id=box["pod_id"][4:],
-                inbox_id=box["inbox_id"][4:],
+                inbox_id=box["postern_id"][4:],
                 subject=subject,
                 payload={"message_ref": ref, "timestamp": 1, "recipients": [], "type": "x", "sub_type": "y"},
             )

@@ -298,10 +298,16 @@ async def test_system_routes(house: Rig) -> None:
 async def test_the_socket(house: Rig) -> None:
     key = (await house.api.post(f"{V0}/api-keys", json={"name": "socket"})).json()
     box = (await house.api.post(f"{V0}/inboxes", json={"username": "socket-box"})).json()
-    ulid = box["inbox_id"][4:]
+    ulid = box["postern_id"][4:]
 
     async def happen(subject: str, inbox_id: str = ulid, kind: str = "message.sent") -> None:
-        ref = {"inbox_id": inbox_id, "thread_id": "t", "message_id": "m", "timestamp": 1}
+        ref = {
+            "inbox_id": inbox_id,
+            "inbox_address": box["email"],
+            "thread_id": "t",
+            "message_id": "m",
+            "timestamp": 1,
+        }
         payload = {"message_ref": ref, "timestamp": 1, "recipients": ["a@b.c"]}
         await house.core.store.write(
             lambda tx: house.core.events.append(

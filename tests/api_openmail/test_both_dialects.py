@@ -13,20 +13,20 @@ def test_an_inbox_of_either_api_is_an_inbox_of_both(organization: Organization) 
     ours = call(organization, "POST", "inboxes", {"displayName": "Ada", "externalId": "cust-1"})
     theirs = organization.new_inbox(display_name="Bob")
     seen = organization.call("GET", f"inboxes/{ours['id']}")
-    assert (seen["inbox_id"], seen["email_address"], seen["display_name"]) == (
+    assert (seen["postern_id"], seen["email_address"], seen["display_name"]) == (
         ours["id"],
         ours["address"],
         "Ada",
     )
     shown = call(organization, "GET", f"inboxes/{theirs['inbox_id']}")
     assert (shown["id"], shown["address"], shown["displayName"]) == (
-        theirs["inbox_id"],
+        theirs["postern_id"],
         theirs["email_address"],
         "Bob",
     )
     listed = {row["id"] for row in call(organization, "GET", "inboxes")["data"]}
-    assert listed == {row["inbox_id"] for row in organization.call("GET", "inboxes")["data"]}
-    assert listed == {ours["id"], theirs["inbox_id"]}
+    assert listed == {row["postern_id"] for row in organization.call("GET", "inboxes")["data"]}
+    assert listed == {ours["id"], theirs["postern_id"]}
     organization.call("DELETE", f"inboxes/{ours['id']}")
     call(organization, "GET", f"inboxes/{ours['id']}", status=404)
     call(organization, "DELETE", f"inboxes/{theirs['inbox_id']}", status=204)
@@ -61,4 +61,4 @@ def test_mail_and_threads_have_the_same_ids_in_both(
     # a key of one API opens the other, within its reach
     narrow = Organization(organization.id, key, organization.base_url)
     assert narrow.call("GET", path)["thread_id"] == message["threadId"]
-    assert [row["inbox_id"] for row in narrow.call("GET", "inboxes")["data"]] == [inbox["id"]]
+    assert [row["postern_id"] for row in narrow.call("GET", "inboxes")["data"]] == [inbox["id"]]

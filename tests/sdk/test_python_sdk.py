@@ -370,6 +370,7 @@ def test_webhooks_and_their_payloads(sdk: AgentMail, house: House, inbox: Inbox)
         payload = verified(post, made.secret)
         event = MessageReceivedEvent(**payload)
         assert event.message.subject == subject
+        assert event.message.inbox_id == event.thread.inbox_id == inbox.email
         assert event.thread.thread_id == event.message.thread_id
         assert event.event_id == post.id
         assert event.message.text is not None
@@ -378,6 +379,7 @@ def test_webhooks_and_their_payloads(sdk: AgentMail, house: House, inbox: Inbox)
         payload = verified(post, made.secret)
         typed = agentmail.MessageSentEvent(**payload)
         assert typed.send.recipients == ["hook@abroad.test"]
+        assert typed.send.inbox_id == inbox.email
         off = sdk.webhooks.update(made.webhook_id, enabled=False)
         assert off.enabled is False
         before = len(endpoint.posts)
@@ -412,6 +414,7 @@ def test_websocket(sdk: AgentMail, house: House, inbox: Inbox) -> None:
         event = socket.recv()
         assert isinstance(event, agentmail.MessageSentEvent)
         assert event.send.recipients == ["ws@abroad.test"]
+        assert event.send.inbox_id == inbox.email
 
 
 def test_websocket_refuses_a_wrong_key(connect: Connect) -> None:

@@ -62,6 +62,7 @@ const ofType = (type) => posts.map((one) => JSON.parse(one.body)).filter((one) =
 // inboxes
 const inbox = await client.inboxes.create({ displayName: "Node" });
 assert.ok(inbox.email.includes("@"));
+assert.equal(inbox.inboxId, inbox.email);
 assert.ok(inbox.createdAt instanceof Date);
 assert.equal((await client.inboxes.get(inbox.email)).inboxId, inbox.inboxId);
 assert.equal((await client.inboxes.update(inbox.inboxId, { displayName: "Neo" })).displayName, "Neo");
@@ -102,6 +103,7 @@ assert.equal((await (await fetch(raw.downloadUrl)).arrayBuffer()).byteLength, ra
 await until(() => frames.some((one) => one.eventType === "message.received"), "the websocket event");
 const live = frames.find((one) => one.eventType === "message.received");
 assert.equal(live.message.messageId, got.messageId);
+assert.equal(live.message.inboxId, inbox.email);
 
 // labels, by an id that needs encoding
 const rfcId = await ask({ do: "last-id" });

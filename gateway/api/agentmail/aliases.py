@@ -148,7 +148,7 @@ def alias_view(found: AliasTargets) -> AliasView:
         domain=alias.domain,
         catch_all=alias.catch_all,
         refused=alias.refused,
-        inboxes=[AliasTargetView(one.public_id, one.address) for one in found.inboxes],
+        inboxes=[AliasTargetView(one.address, one.address) for one in found.inboxes],
         created_at=iso_of(alias.created_at),
         updated_at=iso_of(alias.updated_at),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -14,6 +16,7 @@ from gateway.api.times import parse_time
 from gateway.core.access import changes, reads
 from gateway.core.accounts import keys
 from gateway.core.errors import Invalid
+from gateway.records.accounts import ApiKey
 
 table = Table("api-keys")
 
@@ -65,7 +68,7 @@ async def create_key(call: Call[CreateKey, NoQuery]) -> NewKeyView:
         permissions=_granted(call.body.permissions),
         expires_at=parse_time(call.body.expires_at, "expires_at"),
     )
-    return new_key_view(record, key)
+    return new_key_view(record, key, await _addresses(call, [record]))
 
 
 @table.get("/api-keys", rows=("api_keys", KeyView), also=_ALSO, access=reads("api_key_read"))
@@ -75,13 +78,15 @@ async def list_keys(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     found = await keys.list_keys(
         call.core, call.scope, paging.window, pod=call.ids.get("pod_id"), inbox=call.ids.get("inbox_id")
     )
-    return answer(found, paging, "api_keys", call.core.secret, key_view)
+    view = partial(key_view, addresses=await _addresses(call, found.rows))
+    return answer(found, paging, "api_keys", call.core.secret, view)
 
 
 @table.get("/api-keys/{key_id}", also=_ONE, access=reads("api_key_read", test="own"))
 async def get_key(call: Call[NoBody, NoQuery]) -> KeyView:
     """Get an API key's record."""
-    return key_view(await keys.get(call.core, call.scope, call.ids["key_id"], **_under(call)))
+    api_key = await keys.get(call.core, call.scope, call.ids["key_id"], **_under(call))
+    return key_view(api_key, await _addresses(call, [api_key]))
 
 
 @table.patch("/api-keys/{key_id}", also=_ONE, access=changes("api_key_update", test="own"))
@@ -92,7 +97,8 @@ async def update_key(call: Call[UpdateKey, NoQuery]) -> KeyView:
         update["name"] = call.body.name
     if not isinstance(call.body.permissions, UnsetType):
         update["permissions"] = _granted(call.body.permissions)
-    return key_view(await keys.update(call.core, call.scope, call.ids["key_id"], update, **_under(call)))
+    api_key = await keys.update(call.core, call.scope, call.ids["key_id"], update, **_under(call))
+    return key_view(api_key, await _addresses(call, [api_key]))
 
 
 @table.delete("/api-keys/{key_id}", also=_ONE, access=changes("api_key_delete", test="own"))
@@ -104,3 +110,7 @@ async def delete_key(call: Call[NoBody, NoQuery]) -> None:
 def _under(call: Call[Any, Any]) -> dict[str, str | None]:
     """The pod or inbox of the path, whose keys alone are searched."""
     return {"pod": call.ids.get("pod_id"), "inbox": call.ids.get("inbox_id")}
+
+
+async def _addresses(call: Call[Any, Any], api_keys: Iterable[ApiKey]) -> Mapping[str, str]:
+    return await call.core.addresses.of(call.core.store, [one.inbox_id for one in api_keys])

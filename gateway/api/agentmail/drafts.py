@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from gateway.api.agentmail.filters import Narrowing, page_of, read_filter
+from gateway.api.agentmail.filters import Narrowing, addresses_of, page_of, read_filter
 from gateway.api.agentmail.labels_body import Labels, as_list
 from gateway.api.agentmail.sending import Addresses, once
 from gateway.api.agentmail.views import DraftItem, DraftView, Sent, draft_item, draft_view
@@ -82,7 +82,7 @@ async def list_drafts(call: Call[NoBody, Narrowing]) -> dict[str, Any]:
     paging = read_paging(call.query, call.core.secret)
     wanted = read_filter(call.query)
     listing = await drafts.list_drafts(call.core, call.scope, call.ids.get("inbox_id"), wanted, paging.window)
-    return page_of(listing, paging, "drafts", call.core.secret, draft_item)
+    return await page_of(call, listing, paging, "drafts", draft_item)
 
 
 @table.post(_INBOX, access=changes("draft_create", test="any"))
@@ -105,14 +105,15 @@ async def create_draft(call: Call[DraftBody, NoQuery]) -> DraftView:
         send_at=parse_time(body.send_at, "send_at"),
         client_id=body.client_id,
     )
-    return draft_view(await drafts.create_draft(call.core, call.scope, call.ids["inbox_id"], new))
+    draft = await drafts.create_draft(call.core, call.scope, call.ids["inbox_id"], new)
+    return draft_view(draft, await addresses_of(call, [draft]))
 
 
 @table.get(_ONE, also=["/drafts/{draft_id}"], access=reads("draft_read"))
 async def get_draft(call: Call[NoBody, NoQuery]) -> DraftView:
     """Get a draft."""
     draft = await drafts.get_draft(call.core, call.scope, call.ids.get("inbox_id"), call.ids["draft_id"])
-    return draft_view(draft)
+    return draft_view(draft, await addresses_of(call, [draft]))
 
 
 @table.patch(_ONE, access=changes("draft_update", test="own"))
@@ -134,7 +135,7 @@ async def update_draft(call: Call[DraftPatch, NoQuery]) -> DraftView:
         remove_labels=as_list(body.remove_labels),
     )
     draft = await edit_draft(call.core, call.scope, call.ids["inbox_id"], call.ids["draft_id"], change)
-    return draft_view(draft)
+    return draft_view(draft, await addresses_of(call, [draft]))
 
 
 @table.delete(_ONE, access=changes("draft_delete", test="own"))

@@ -71,7 +71,7 @@ def _label_event(inbox: Inbox, change: LabelChange) -> LabelEvent:
     return LabelEvent(
         organization_id=public_id("org", inbox.organization_id),
         pod_id=public_id("pod", inbox.pod_id),
-        inbox_id=inbox.public_id,
+        inbox_id=inbox.address,
         event_id=public_id("evt", change.id),
         event_type="label.added" if change.added else "label.removed",
         message_id=public_id("msg", change.message_id),

@@ -2,7 +2,8 @@
 
 Unlike answers to requests, events carry exactly AgentMail's keys: the official Node SDK refuses a payload with
 any other key, and the Python SDK picks its class by which one fits. Keys the SDKs require are always there;
-optional ones are left out when empty.
+optional ones are left out when empty. ``inbox_id`` is the inbox's address; an event of an older
+version may not have it, and then it is ``inb_…``.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from gateway.records.event_types import (
     facts_of,
 )
 from gateway.records.events import Event
+from gateway.records.ids import public_id
 from gateway.store.json_columns import dump
 
 MAX_PAYLOAD = 1_000_000
@@ -60,14 +62,15 @@ def render(event: Event) -> dict[str, Any] | None:
 
 
 def _received(facts: ReceivedFacts) -> dict[str, Any]:
-    shown = {"message": _message(facts.message)}
-    return shown if facts.thread is None else {**shown, "thread": _thread(facts.thread)}
+    inbox_id = facts.inbox.address if facts.inbox else public_id("inb", facts.message.inbox_id)
+    shown = {"message": _message(facts.message, inbox_id)}
+    return shown if facts.thread is None else {**shown, "thread": _thread(facts.thread, inbox_id)}
 
 
-def _message(facts: MessageFacts) -> dict[str, Any]:
+def _message(facts: MessageFacts, inbox_id: str) -> dict[str, Any]:
     return _present(
         {
-            "inbox_id": f"inb_{facts.inbox_id}",
+            "inbox_id": inbox_id,
             "thread_id": f"thr_{facts.thread_id}",
             "message_id": f"msg_{facts.id}",
             "labels": facts.labels,
@@ -94,10 +97,10 @@ def _message(facts: MessageFacts) -> dict[str, Any]:
     )
 
 
-def _thread(facts: ThreadFacts) -> dict[str, Any]:
+def _thread(facts: ThreadFacts, inbox_id: str) -> dict[str, Any]:
     return _present(
         {
-            "inbox_id": f"inb_{facts.inbox_id}",
+            "inbox_id": inbox_id,
             "thread_id": f"thr_{facts.id}",
             "labels": facts.labels,
             "timestamp": iso_of(facts.timestamp),
@@ -119,7 +122,7 @@ def _thread(facts: ThreadFacts) -> dict[str, Any]:
 def _ids(facts: OutboundFacts) -> dict[str, Any]:
     ref = facts.message_ref
     return {
-        "inbox_id": f"inb_{ref.inbox_id}",
+        "inbox_id": ref.inbox_address or public_id("inb", ref.inbox_id),
         "thread_id": f"thr_{ref.thread_id}",
         "message_id": f"msg_{ref.message_id}",
         "timestamp": iso_of(facts.timestamp),

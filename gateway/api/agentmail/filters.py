@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import msgspec
 
 from gateway.api.body import encode
 from gateway.api.paging import PageQuery, Paging, answer, read_paging
+from gateway.api.routing import Call
 from gateway.api.times import parse_time
 from gateway.core.errors import Invalid
 from gateway.store.listing import Filter, Listing
 from gateway.store.search import Order
 
 Doc = msgspec.Meta
-Shown = TypeVar("Shown")
 _MAX_TERMS = 50
+
+
+class OfInbox(Protocol):
+    """A record that belongs to an inbox."""
+
+    @property
+    def inbox_id(self) -> str: ...
+
+
+Shown = TypeVar("Shown", bound=OfInbox)
 
 
 class Narrowing(PageQuery, kw_only=True):
@@ -114,11 +124,22 @@ def read_filter(query: Narrowing) -> Filter:
     )
 
 
-def page_of(
-    listing: Listing[Shown], paging: Paging, plural: str, secret: bytes, view: Callable[[Shown], Any]
+async def addresses_of(call: Call[Any, Any], records: Iterable[OfInbox]) -> Mapping[str, str]:
+    """The addresses of the records' inboxes, by ULID."""
+    return await call.core.addresses.of(call.core.store, [one.inbox_id for one in records])
+
+
+async def page_of(
+    call: Call[Any, Any],
+    listing: Listing[Shown],
+    paging: Paging,
+    plural: str,
+    view: Callable[[Shown, Mapping[str, str]], Any],
 ) -> dict[str, Any]:
-    """The body of a list of mail. Rows are encoded once, though they show under two names."""
-    body = answer(listing, paging, plural, secret, lambda shown: msgspec.Raw(encode(view(shown))))
+    """The body of a list of mail. Each item is encoded once, though it shows under two names."""
+    secret = call.core.secret
+    addresses = await addresses_of(call, listing.rows)
+    body = answer(listing, paging, plural, secret, lambda shown: msgspec.Raw(encode(view(shown, addresses))))
     body["unauthenticated_count"] = listing.unauthenticated
     return body
 

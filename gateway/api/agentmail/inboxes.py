@@ -162,7 +162,7 @@ async def set_credentials(call: Call[NoBody, NoQuery]) -> CredentialsView:
     """Make or replace the password with which a person opens this inbox in a mail client; it is shown once."""
     inbox, password, access = await inboxes.set_credentials(call.core, call.scope, call.ids["inbox_id"])
     return CredentialsView(
-        inbox.public_id, inbox.address, password, _endpoint(access.imap), _endpoint(access.submission)
+        inbox.address, inbox.address, password, _endpoint(access.imap), _endpoint(access.submission)
     )
 
 
@@ -191,7 +191,7 @@ async def set_quota(call: Call[SetQuota, NoQuery]) -> QuotaView:
 
 def _quota_view(found: quotas.Quota) -> QuotaView:
     inbox = found.inbox
-    return QuotaView(inbox.public_id, inbox.address, found.own, found.default, found.limit, found.used)
+    return QuotaView(inbox.address, inbox.address, found.own, found.default, found.limit, found.used)
 
 
 def _endpoint(end: Endpoint) -> EndpointView:

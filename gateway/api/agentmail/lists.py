@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,6 +13,7 @@ from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core.access import changes, reads
 from gateway.core.inboxes import list_entries
+from gateway.records.lists import ListEntry
 
 table = Table("lists")
 
@@ -47,7 +50,7 @@ async def add_entry(call: Call[CreateEntry, NoQuery]) -> ListEntryView:
     )
     if not new:
         call.status = 200
-    return entry_view(made)
+    return entry_view(made, await _addresses(call, [made]))
 
 
 @table.get(_LIST, rows=("entries", ListEntryView), also=_also(_LIST), access=reads("list_entry_read"))
@@ -55,16 +58,22 @@ async def list_list(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     """List the entries of a list, newest first."""
     paging = read_paging(call.query, call.core.secret)
     found = await list_entries.list_entries(call.core, call.scope, window=paging.window, **_which(call))
-    return answer(found, paging, "entries", call.core.secret, entry_view)
+    view = partial(entry_view, addresses=await _addresses(call, found.rows))
+    return answer(found, paging, "entries", call.core.secret, view)
 
 
 @table.get(_ENTRY, also=_also(_ENTRY), access=reads("list_entry_read"))
 async def get_entry(call: Call[NoBody, NoQuery]) -> ListEntryView:
     """Get an entry of a list."""
-    return entry_view(await list_entries.get(call.core, call.scope, entry=call.ids["entry"], **_which(call)))
+    entry = await list_entries.get(call.core, call.scope, entry=call.ids["entry"], **_which(call))
+    return entry_view(entry, await _addresses(call, [entry]))
 
 
 @table.delete(_ENTRY, also=_also(_ENTRY), access=changes("list_entry_delete"))
 async def delete_entry(call: Call[NoBody, NoQuery]) -> None:
     """Remove an entry from a list."""
     await list_entries.delete(call.core, call.scope, entry=call.ids["entry"], **_which(call))
+
+
+async def _addresses(call: Call[Any, Any], entries: Iterable[ListEntry]) -> Mapping[str, str]:
+    return await call.core.addresses.of(call.core.store, [one.inbox_id for one in entries])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
 
+from gateway.api.agentmail.views import inbox_name
 from gateway.api.times import iso, iso_of
 from gateway.core.accounts.organizations import Account
 from gateway.core.domains.records import records_of
@@ -34,10 +36,12 @@ class OrganizationView(msgspec.Struct):
 
 
 class InboxView(msgspec.Struct, omit_defaults=True):
-    """An inbox: a real mailbox. ``email`` is ``email_address``, as the SDKs call it. ``quota_bytes`` is present when
-    the inbox has a quota of its own (0: no limit): see ``/inboxes/{inbox_id}/quota``."""
+    """An inbox: a real mailbox. ``inbox_id`` is its address, as is ``email``; ``postern_id`` is its ``inb_…`` id, which
+    every path accepts too. ``quota_bytes`` is present when the inbox has a quota of its own (0: no limit): see
+    ``/inboxes/{inbox_id}/quota``."""
 
     inbox_id: str
+    postern_id: str
     pod_id: str
     email: str
     email_address: str
@@ -209,7 +213,8 @@ def organization_view(account: Account) -> OrganizationView:
 
 def inbox_view(inbox: Inbox) -> InboxView:
     return InboxView(
-        inbox_id=inbox.public_id,
+        inbox_id=inbox.address,
+        postern_id=inbox.public_id,
         pod_id=public_id("pod", inbox.pod_id),
         email=inbox.address,
         email_address=inbox.address,
@@ -245,12 +250,12 @@ def domain_view(domain: Domain, settings: Settings) -> DomainView:
     )
 
 
-def webhook_view(hook: Webhook, *, secret: bool = False) -> WebhookView:
+def webhook_view(hook: Webhook, addresses: Mapping[str, str], *, secret: bool = False) -> WebhookView:
     view = WebhookView(
         webhook_id=hook.public_id,
         url=hook.url,
         event_types=hook.event_types,
-        inbox_ids=[public_id("inb", one) for one in hook.inbox_ids],
+        inbox_ids=[inbox_name(one, addresses) for one in hook.inbox_ids],
         pod_ids=[public_id("pod", one) for one in hook.pod_ids],
         enabled=hook.enabled,
         client_id=hook.client_id,
@@ -260,7 +265,7 @@ def webhook_view(hook: Webhook, *, secret: bool = False) -> WebhookView:
     if hook.pod_id:
         view.pod_id = public_id("pod", hook.pod_id)
     if hook.inbox_id:
-        view.inbox_id = public_id("inb", hook.inbox_id)
+        view.inbox_id = inbox_name(hook.inbox_id, addresses)
     if hook.disabled_reason:
         view.disabled_reason = hook.disabled_reason
     if secret:
@@ -284,7 +289,7 @@ def attempt_view(tried: Tried) -> AttemptView:
     )
 
 
-def _key_fields(api_key: ApiKey) -> dict[str, Any]:
+def _key_fields(api_key: ApiKey, addresses: Mapping[str, str]) -> dict[str, Any]:
     granted = api_key.permissions
     return {
         "key_id": api_key.public_id,
@@ -293,7 +298,7 @@ def _key_fields(api_key: ApiKey) -> dict[str, Any]:
         "name": api_key.name,
         "prefix": f"{api_key.prefix}_...",
         "pod_id": public_id("pod", api_key.pod_id),
-        "inbox_id": public_id("inb", api_key.inbox_id),
+        "inbox_id": inbox_name(api_key.inbox_id, addresses) if api_key.inbox_id else None,
         "permissions": None if granted is None else dict.fromkeys(granted, True),
         "used_at": iso(api_key.used_at),
         "expires_at": iso(api_key.expires_at),
@@ -302,12 +307,12 @@ def _key_fields(api_key: ApiKey) -> dict[str, Any]:
     }
 
 
-def key_view(api_key: ApiKey) -> KeyView:
-    return KeyView(**_key_fields(api_key))
+def key_view(api_key: ApiKey, addresses: Mapping[str, str]) -> KeyView:
+    return KeyView(**_key_fields(api_key, addresses))
 
 
-def new_key_view(api_key: ApiKey, key: str) -> NewKeyView:
-    return NewKeyView(**_key_fields(api_key), key=key, api_key=key)
+def new_key_view(api_key: ApiKey, key: str, addresses: Mapping[str, str]) -> NewKeyView:
+    return NewKeyView(**_key_fields(api_key, addresses), key=key, api_key=key)
 
 
 def pod_view(pod: Pod) -> PodView:
@@ -320,12 +325,12 @@ def pod_view(pod: Pod) -> PodView:
     )
 
 
-def entry_view(entry: ListEntry) -> ListEntryView:
+def entry_view(entry: ListEntry, addresses: Mapping[str, str]) -> ListEntryView:
     return ListEntryView(
         entry=entry.entry,
         organization_id=public_id("org", entry.organization_id),
         pod_id=public_id("pod", entry.pod_id),
-        inbox_id=public_id("inb", entry.inbox_id),
+        inbox_id=inbox_name(entry.inbox_id, addresses) if entry.inbox_id else None,
         direction=entry.direction,
         list_type=entry.list_type,
         entry_type=entry.entry_type,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.api.agentmail import sending
-from gateway.api.agentmail.filters import MessageQuery, SearchQuery, page_of, read_filter
+from gateway.api.agentmail.filters import MessageQuery, SearchQuery, addresses_of, page_of, read_filter
 from gateway.api.agentmail.labels_body import BatchIds, BatchLabels, LabelsBody, in_order
 from gateway.api.agentmail.links import raw_link
 from gateway.api.agentmail.views import (
@@ -41,7 +41,7 @@ async def list_messages(call: Call[NoBody, MessageQuery]) -> dict[str, Any]:
     listing = await messages.list_messages(
         call.core, call.scope, call.ids.get("inbox_id"), wanted, paging.window
     )
-    return page_of(listing, paging, "messages", call.core.secret, message_item)
+    return await page_of(call, listing, paging, "messages", message_item)
 
 
 @table.get(
@@ -62,14 +62,14 @@ async def search_messages(call: Call[NoBody, SearchQuery]) -> dict[str, Any]:
         paging.window,
         call.query.order,
     )
-    return page_of(listing, paging, "messages", call.core.secret, message_item)
+    return await page_of(call, listing, paging, "messages", message_item)
 
 
 @table.get(_ONE, also=[f"{_EVERYWHERE}/{{message_id}}"], access=reads("message_read"))
 async def get_message(call: Call[NoBody, NoQuery]) -> MessageView:
     """Get a message with its full content."""
     mail = await messages.get_message(call.core, call.scope, call.ids.get("inbox_id"), call.ids["message_id"])
-    return message_view(mail)
+    return message_view(mail, await addresses_of(call, [mail]))
 
 
 @table.patch(_ONE, access=changes("message_update", test="own"))
@@ -82,7 +82,7 @@ async def update_message(call: Call[LabelsBody, NoQuery]) -> MessageView:
     mail = None
     if call.scope.allows("message_read"):
         mail = await messages.get_indexed(call.core, changed.message.id)
-    view = message_view(mail or changed)
+    view = message_view(mail or changed, await addresses_of(call, [changed]))
     view.labels = in_order(changed.labels, call.body.labels)
     return view
 
@@ -107,7 +107,8 @@ async def batch_get(call: Call[BatchIds, NoQuery]) -> Batch:
     """Get up to 100 messages at once, without their bodies."""
     asked = call.body.message_ids
     found = await messages.get_messages(call.core, call.scope, call.ids["inbox_id"], asked)
-    return Batch(messages.MAX_BATCH, len(found), [message_view(one) for one in found])
+    addresses = await addresses_of(call, found)
+    return Batch(messages.MAX_BATCH, len(found), [message_view(one, addresses) for one in found])
 
 
 @table.post(f"{_ALL}/batch-update", access=changes("message_update", test="own"))

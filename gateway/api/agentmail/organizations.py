@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gateway.api.agentmail.manage_views import OrganizationView, organization_view
+from gateway.api.agentmail.views import inbox_name
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core.access import ORGANIZATION, reads
 from gateway.core.accounts import organizations
@@ -33,10 +34,11 @@ async def get_organization(call: Call[NoBody, NoQuery]) -> OrganizationView:
 async def who_am_i(call: Call[NoBody, NoQuery]) -> Identity:
     """Get the scope of the key."""
     scope = call.scope
+    addresses = await call.core.addresses.of(call.core.store, [scope.inbox])
     ids = {
         "organization": f"org_{scope.organization}",
         "pod": f"pod_{scope.pod}",
-        "inbox": f"inb_{scope.inbox}",
+        "inbox": inbox_name(scope.inbox or "", addresses),
     }
     return Identity(
         scope_type=scope.kind,

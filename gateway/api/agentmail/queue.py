@@ -162,7 +162,7 @@ def queue_item(found: WaitingMessage) -> QueueItem:
     sending = entry.claimed_until is not None
     return QueueItem(
         id=found.public_id,
-        inbox_id=public_id("inb", entry.inbox_id),
+        inbox_id=found.inbox or public_id("inb", entry.inbox_id),
         inbox=found.inbox,
         subject=found.subject,
         size=entry.size,

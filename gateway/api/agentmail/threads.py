@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.api.agentmail.filters import SearchQuery, ThreadQuery, page_of, read_filter
+from gateway.api.agentmail.filters import SearchQuery, ThreadQuery, addresses_of, page_of, read_filter
 from gateway.api.agentmail.labels_body import LabelsBody, in_order
 from gateway.api.agentmail.views import (
     ThreadItem,
@@ -38,7 +38,7 @@ async def list_threads(call: Call[NoBody, ThreadQuery]) -> dict[str, Any]:
     listing = await threads.list_threads(
         call.core, call.scope, call.ids.get("inbox_id"), wanted, paging.window
     )
-    return page_of(listing, paging, "threads", call.core.secret, thread_item)
+    return await page_of(call, listing, paging, "threads", thread_item)
 
 
 @table.get(
@@ -56,7 +56,7 @@ async def search_threads(call: Call[NoBody, SearchQuery]) -> dict[str, Any]:
         paging.window,
         call.query.order,
     )
-    return page_of(listing, paging, "threads", call.core.secret, thread_item)
+    return await page_of(call, listing, paging, "threads", thread_item)
 
 
 @table.get(f"{_INBOX}/{{thread_id}}", also=[f"{_ALL}/{{thread_id}}"], access=reads("message_read"))
@@ -72,9 +72,10 @@ async def get_thread(call: Call[NoBody, PageQuery]) -> ThreadView:
     thread, listing = await threads.get_thread(
         call.core, call.scope, call.ids.get("inbox_id"), call.ids["thread_id"], window
     )
+    addresses = await addresses_of(call, [thread])
     return ThreadView(
-        **thread_fields(thread),
-        messages=[message_view(one) for one in listing.rows],
+        **thread_fields(thread, addresses),
+        messages=[message_view(one, addresses) for one in listing.rows],
         count=len(listing.rows),
         limit=window.limit,
         next_page_token=token(listing.next, window.ascending, call.core.secret)

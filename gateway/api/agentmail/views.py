@@ -5,7 +5,7 @@ Optional fields are ``null`` when empty, as the spec document shows them; fields
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -201,6 +201,11 @@ class DraftView(DraftItem):
     reply_all: bool
 
 
+def inbox_name(inbox_id: str, addresses: Mapping[str, str]) -> str:
+    """What AgentMail calls an inbox: its address, or ``inb_…`` when the inbox is gone."""
+    return addresses.get(inbox_id) or public_id("inb", inbox_id)
+
+
 def people(addresses: Iterable[Address]) -> list[str]:
     """``Name <a@b>`` of each address."""
     return [str(one) for one in addresses]
@@ -223,11 +228,11 @@ def attachment_public(ref: str) -> str:
     return ref if ref.startswith("att_") else public_id("att", ref)
 
 
-def message_item(listed: ListedMessage) -> MessageItem:
+def message_item(listed: ListedMessage, addresses: Mapping[str, str]) -> MessageItem:
     """A message in a list."""
     message = listed.message
     return MessageItem(
-        inbox_id=public_id("inb", message.inbox_id),
+        inbox_id=inbox_name(message.inbox_id, addresses),
         thread_id=public_id("thr", message.thread_id),
         message_id=message.public_id,
         direction=message.direction,
@@ -248,11 +253,11 @@ def message_item(listed: ListedMessage) -> MessageItem:
     )
 
 
-def message_view(mail: Mail) -> MessageView:
-    """A whole message."""
+def message_view(mail: Mail, addresses: Mapping[str, str]) -> MessageView:
+    """A whole message. ``addresses``: of inboxes, by ULID."""
     message, texts = mail.message, mail.texts
     return MessageView(
-        inbox_id=public_id("inb", message.inbox_id),
+        inbox_id=inbox_name(message.inbox_id, addresses),
         thread_id=public_id("thr", message.thread_id),
         message_id=message.public_id,
         direction=message.direction,
@@ -279,11 +284,11 @@ def message_view(mail: Mail) -> MessageView:
     )
 
 
-def thread_fields(listed: ListedThread) -> dict[str, Any]:
+def thread_fields(listed: ListedThread, addresses: Mapping[str, str]) -> dict[str, Any]:
     """The fields of a thread in a list."""
     thread = listed.thread
     return {
-        "inbox_id": public_id("inb", thread.inbox_id),
+        "inbox_id": inbox_name(thread.inbox_id, addresses),
         "thread_id": thread.public_id,
         "labels": listed.labels,
         "timestamp": iso_of(thread.timestamp),
@@ -302,15 +307,15 @@ def thread_fields(listed: ListedThread) -> dict[str, Any]:
     }
 
 
-def thread_item(listed: ListedThread) -> ThreadItem:
+def thread_item(listed: ListedThread, addresses: Mapping[str, str]) -> ThreadItem:
     """A thread in a list."""
-    return ThreadItem(**thread_fields(listed))
+    return ThreadItem(**thread_fields(listed, addresses))
 
 
-def draft_fields(draft: Draft, content: DraftContent) -> dict[str, Any]:
+def draft_fields(draft: Draft, content: DraftContent, addresses: Mapping[str, str]) -> dict[str, Any]:
     """The fields of a draft's list item."""
     return {
-        "inbox_id": public_id("inb", draft.inbox_id),
+        "inbox_id": inbox_name(draft.inbox_id, addresses),
         "draft_id": draft.public_id,
         "client_id": draft.client_id,
         "labels": draft.labels,
@@ -331,16 +336,16 @@ def draft_fields(draft: Draft, content: DraftContent) -> dict[str, Any]:
     }
 
 
-def draft_item(draft: Draft) -> DraftItem:
+def draft_item(draft: Draft, addresses: Mapping[str, str]) -> DraftItem:
     """A draft as lists show it."""
-    return DraftItem(**draft_fields(draft, draft.content))
+    return DraftItem(**draft_fields(draft, draft.content, addresses))
 
 
-def draft_view(draft: Draft) -> DraftView:
+def draft_view(draft: Draft, addresses: Mapping[str, str]) -> DraftView:
     """A whole draft, as JSON."""
     content = draft.content
     return DraftView(
-        **draft_fields(draft, content),
+        **draft_fields(draft, content, addresses),
         text=content.text,
         html=content.html,
         references=content.references or None,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
+from gateway.api.agentmail.filters import addresses_of
 from gateway.api.agentmail.views import MessageView, message_view
 from gateway.api.extracted import Extracted
 from gateway.api.routing import Call, NoBody, Table
@@ -33,11 +36,15 @@ async def wait_for_message(call: Call[NoBody, WaitQuery]) -> Waited:
     Answers as soon as it arrives, or `{"message": null}` after `timeout` seconds. With `Accept: text/event-stream` each
     matching message is a server-sent event; `Last-Event-ID` resumes.
     """
-    return await await_mail(call, _received_view, Waited)
+
+    async def show(mail: Mail) -> ReceivedView:
+        return _received_view(mail, await addresses_of(call, [mail]))
+
+    return await await_mail(call, show, Waited)
 
 
-async def _received_view(mail: Mail) -> ReceivedView:
+def _received_view(mail: Mail, addresses: Mapping[str, str]) -> ReceivedView:
     return ReceivedView(
-        **msgspec.structs.asdict(message_view(mail)),
+        **msgspec.structs.asdict(message_view(mail, addresses)),
         extracted=Extracted(mail.texts.one_time_code, mail.texts.one_time_link),
     )

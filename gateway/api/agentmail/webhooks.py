@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -14,6 +16,7 @@ from gateway.core.access import changes, reads
 from gateway.core.errors import Invalid
 from gateway.core.webhooks import replay as webhook_replay
 from gateway.core.webhooks import webhooks
+from gateway.records.webhooks import Webhook
 
 table = Table("webhooks")
 
@@ -83,6 +86,15 @@ def _among(call: Call[Any, Any]) -> webhooks.Among:
     return webhooks.Among("agentmail", call.ids.get("pod_id"), call.ids.get("inbox_id"))
 
 
+async def _view(call: Call[Any, Any], hook: Webhook, *, secret: bool) -> WebhookView:
+    return webhook_view(hook, await _addresses(call, [hook]), secret=secret)
+
+
+async def _addresses(call: Call[Any, Any], hooks: Iterable[Webhook]) -> Mapping[str, str]:
+    ids = [inbox_id for hook in hooks for inbox_id in (hook.inbox_id, *hook.inbox_ids)]
+    return await call.core.addresses.of(call.core.store, ids)
+
+
 def _secret(call: Call[Any, Any]) -> bool:
     return call.core.settings.webhooks.show_secret
 
@@ -109,7 +121,7 @@ async def create_webhook(call: Call[CreateWebhook, NoQuery]) -> WebhookView:
     )
     if not new:
         call.status = 200
-    return webhook_view(hook, secret=new or _secret(call))
+    return await _view(call, hook, secret=new or _secret(call))
 
 
 @table.get("/webhooks", rows=("webhooks", WebhookView), also=_also("/webhooks"), access=reads("webhook_read"))
@@ -117,7 +129,8 @@ async def list_webhooks(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     """List webhooks, newest first."""
     paging = read_paging(call.query, call.core.secret)
     found = await webhooks.list_webhooks(call.core, call.scope, _among(call), paging.window)
-    return answer(found, paging, "webhooks", call.core.secret, webhook_view)
+    view = partial(webhook_view, addresses=await _addresses(call, found.rows))
+    return answer(found, paging, "webhooks", call.core.secret, view)
 
 
 @table.get(
@@ -126,7 +139,7 @@ async def list_webhooks(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
 async def get_webhook(call: Call[NoBody, NoQuery]) -> WebhookView:
     """Get a webhook."""
     hook = await webhooks.get(call.core, call.scope, _among(call), call.ids["webhook_id"])
-    return webhook_view(hook, secret=_secret(call))
+    return await _view(call, hook, secret=_secret(call))
 
 
 @table.patch(
@@ -149,7 +162,7 @@ async def update_webhook(call: Call[UpdateWebhook, NoQuery]) -> WebhookView:
         enabled=body.enabled,
     )
     hook = await webhooks.update(call.core, call.scope, _among(call), call.ids["webhook_id"], change)
-    return webhook_view(hook, secret=_secret(call))
+    return await _view(call, hook, secret=_secret(call))
 
 
 @table.delete(
@@ -194,9 +207,8 @@ async def update_headers(call: Call[Headers, NoQuery]) -> HeaderNames:
 @table.post("/webhooks/{webhook_id}/rotate-secret", access=changes("webhook_update", test="own"))
 async def rotate_secret(call: Call[NoBody, NoQuery]) -> WebhookView:
     """Replace the signing secret; it is shown only here. For 24 hours posts carry signatures of both."""
-    return webhook_view(
-        await webhooks.rotate_secret(call.core, call.scope, _among(call), call.ids["webhook_id"]), secret=True
-    )
+    hook = await webhooks.rotate_secret(call.core, call.scope, _among(call), call.ids["webhook_id"])
+    return await _view(call, hook, secret=True)
 
 
 @table.get(

@@ -97,6 +97,7 @@ VALUES: dict[str, Any] = {
     "pod_id": f"pod_{ULID}",
     "pod_ids": [],
     "port": 993,
+    "postern_id": f"inb_{ULID}",
     "prefix": "inai_01jc_...",
     "prev": None,
     "preview": "Where is my order?",
@@ -133,6 +134,8 @@ SPECIAL: dict[str, Any] = {
     "AccountKeyView.key_preview": "om_7fK2...x9Qd",
     "AccountKeyView.key": "om_example",
     "AgentMail.AttemptView.status": 200,
+    "AgentMail.*.inbox_id": "agent@example.com",
+    "AgentMail.*.inbox_ids": ["agent@example.com"],
     "ApiKeyView.id": f"key_{ULID}",
     "ApiKeyView.key": "mk_...x9Qd",
     "ApiKeyView.last4": "x9Qd",
@@ -230,7 +233,7 @@ SPECIAL: dict[str, Any] = {
     "WebhookView.failing_since": None,
     "ZoneView.zone": 'example.com. 3600 IN TXT "v=spf1 mx -all"',
 }
-"""Of one struct: ``Title.Struct.name`` or ``Struct.name``."""
+"""Of one struct: ``Title.Struct.name`` or ``Struct.name``; of all of a dialect: ``Title.*.name``."""
 
 PARAMETERS: dict[str, str] = {
     "address": "ann@example.net",

@@ -55,8 +55,8 @@ def example_of(schema: dict[str, Any], schemas: dict[str, Any], name: str = "", 
 
 def _values(name: str, owner: str) -> Iterator[Any]:
     """What the field may be, the most particular first."""
-    struct = owner.rpartition(".")[2]
-    for key in (f"{owner}.{name}", f"{struct}.{name}"):
+    title, _, struct = owner.rpartition(".")
+    for key in (f"{owner}.{name}", f"{struct}.{name}", f"{title}.*.{name}"):
         if key in SPECIAL:
             yield SPECIAL[key]
     if name in VALUES:

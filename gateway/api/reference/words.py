@@ -175,6 +175,7 @@ FIELDS = {
     "pod_id": "id of the pod",
     "pod_ids": "ids of the pods",
     "port": "TCP port",
+    "postern_id": "id of the inbox, inb_…; it never changes, and every path accepts it",
     "prefix": "the key's first characters",
     "prev": "URL of the page before; null: this is the first",
     "preview": "how the text begins",
@@ -292,6 +293,8 @@ PARAMETERS = {
 """Of paths and headers; queries have theirs in their structs, or in :data:`FIELDS`."""
 
 SPECIAL = {
+    "AgentMail.*.inbox_id": "address of the inbox; requests may give its inb_… id instead",
+    "AgentMail.*.inbox_ids": "addresses of the inboxes; requests may give their inb_… ids instead",
     "AgentMail.AttachmentLink.expires_at": "until when the link works, ISO 8601 in UTC",
     "AgentMail.CreateEntry.entry": "an address (a@example.com) or a domain (example.com)",
     "AgentMail.CreateDomain.client_id": "your own id; the same one again answers the domain there is",
@@ -346,8 +349,8 @@ def snake(name: str) -> str:
 
 def field_words(owner: str, name: str) -> str:
     """What a field of the schema ``owner`` (``Title.Struct``) means; "" for a name that nobody explained."""
-    short = snake(name)
-    return SPECIAL.get(f"{owner}.{short}") or FIELDS.get(short, "")
+    short, title = snake(name), owner.partition(".")[0]
+    return SPECIAL.get(f"{owner}.{short}") or SPECIAL.get(f"{title}.*.{short}") or FIELDS.get(short, "")
 
 
 def parameter_words(title: str, name: str) -> str:
