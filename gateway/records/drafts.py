@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.mime.types import Address, Attachment
 from gateway.records.base import Record
+from gateway.records.folders import CopyKey
 from gateway.records.ids import public_id
 
 SendStatus = Literal["scheduled", "sending", "failed", "sent", "gone"]
@@ -87,8 +88,8 @@ class Draft(Record, frozen=True):
         return _labels.decode(self.labels_json)
 
     @property
-    def copy(self) -> tuple[int, int] | None:
-        """(UIDVALIDITY, UID) of its copy in the Drafts folder."""
+    def copy(self) -> CopyKey | None:
+        """Its copy in the Drafts folder."""
         return None if self.uid is None or self.uidvalidity is None else (self.uidvalidity, self.uid)
 
     @property

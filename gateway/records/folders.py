@@ -30,6 +30,26 @@ class Folder(Record, frozen=True):
     synced_at: int  # µs
 
 
+CopyKey = tuple[int, int]
+"""UIDVALIDITY and UID of a copy: together they never mean another one (RFC 9051 §2.3.1.1)."""
+
+
+class Copy(msgspec.Struct, frozen=True):
+    """A copy of a message on the mail server. ``location_id`` None: it was found there, and is not indexed yet."""
+
+    folder: str
+    role: FolderRole
+    uidvalidity: int
+    uid: int
+    flags: tuple[str, ...] = ()
+    location_id: int | None = None
+
+    @property
+    def key(self) -> CopyKey:
+        """What a draft knows its copy by."""
+        return self.uidvalidity, self.uid
+
+
 class FoundCopy(msgspec.Struct, frozen=True):
     """A copy of a message in a folder, as a scan found it. ``internal_date``: when it was stored there (µs)."""
 

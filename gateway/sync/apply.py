@@ -10,7 +10,7 @@ from gateway.events.log import EventLog
 from gateway.events.payload import message_snapshot
 from gateway.mime.types import ParsedMessage
 from gateway.outbox.reports import apply_report
-from gateway.records.folders import REMOVED, FoundCopy, Location
+from gateway.records.folders import REMOVED, CopyKey, FoundCopy, Location
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Indexed
 from gateway.store import index, threads
@@ -52,21 +52,17 @@ def _still_there(tx: Tx, inbox: Inbox) -> None:
         raise InboxGone(inbox.address)
 
 
-Copy = tuple[int, int]
-"""A message of the Drafts folder: its UIDVALIDITY and its UID, which together never mean another."""
-
-
 class DraftSink(Protocol):
     """Who keeps the drafts of the Drafts folder (``gateway.core`` hands itself in)."""
 
     def note(self, tx: Tx, inbox: Inbox, uid: int, uidvalidity: int, parsed: ParsedMessage) -> None:
         """A message is in Drafts."""
 
-    def filed(self, tx: Tx, inbox: Inbox) -> set[Copy]:
+    def filed(self, tx: Tx, inbox: Inbox) -> set[CopyKey]:
         """The copies that the drafts of an inbox are known by."""
 
     def settle(
-        self, tx: Tx, inbox: Inbox, gone: set[Copy], others: Sequence[tuple[Copy, ParsedMessage]]
+        self, tx: Tx, inbox: Inbox, gone: set[CopyKey], others: Sequence[tuple[CopyKey, ParsedMessage]]
     ) -> int:
         """Copies are ``gone`` from Drafts: a draft known by one of them is known by another copy of ``others``,
         or removed. Returns how many were removed."""

@@ -13,11 +13,12 @@ from functools import partial
 
 from gateway.mime.types import ParsedMessage
 from gateway.mime.workers.parser_pool import ParserPool
+from gateway.records.folders import Copy, CopyKey
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Store
 from gateway.store.transaction import Tx
 from gateway.sync import fetch
-from gateway.sync.apply import Copy, DraftSink
+from gateway.sync.apply import DraftSink
 from gateway.sync.scan_slots import ScanImap
 from mailserver.imap import Client, ImapPool
 
@@ -42,12 +43,12 @@ async def settle_drafts(
     if not known:
         return 0
     there = await imap.run(inbox.address, draft_copies)
-    gone = known - there.keys()
+    gone = known - {copy.key for copy in there}
     if not gone:
         return 0
-    others: list[tuple[Copy, ParsedMessage]] = []
-    for name in set(there.values()):
-        uids = sorted(copy[1] for copy, where in there.items() if where == name and copy not in known)
+    others: list[tuple[CopyKey, ParsedMessage]] = []
+    for name in {copy.folder for copy in there}:
+        uids = sorted(copy.uid for copy in there if copy.folder == name and copy.key not in known)
         for start in range(0, len(uids), fetch.BATCH_MESSAGES):
             batch = uids[start : start + fetch.BATCH_MESSAGES]
             validity, found = await imap.run(inbox.address, partial(_read, name=name, uids=batch))
@@ -56,10 +57,10 @@ async def settle_drafts(
     return await write(partial(drafts.settle, inbox=inbox, gone=gone, others=others))
 
 
-def draft_copies(client: Client) -> dict[Copy, str]:
-    """Every message of the folders with the role drafts, with the folder's name."""
+def draft_copies(client: Client) -> list[Copy]:
+    """Every message of the folders with the role drafts."""
     client.leave()  # a folder that another session deletes now must not stay selected
-    copies: dict[Copy, str] = {}
+    copies: list[Copy] = []
     for flags, _, name in client.list_folders():
         lowered = {flag.lower() for flag in flags}
         if lowered & {b"\\noselect", b"\\nonexistent"} or fetch.role_of(str(name), flags) != "drafts":
@@ -68,7 +69,7 @@ def draft_copies(client: Client) -> dict[Copy, str]:
         validity = int(opened[b"UIDVALIDITY"])
         if opened.get(b"EXISTS"):
             rows, _ = client.fetch_set("1:*", ["UID"])
-            copies |= {(validity, uid): str(name) for uid in rows}
+            copies += [Copy(str(name), "drafts", validity, uid) for uid in rows]
     return copies
 
 

@@ -127,7 +127,8 @@ def _message(indexed: IndexedMessage) -> Facts:
         "attachments": load(message.attachments_json),
         "size": message.size,
         "folders": [
-            {"name": copy.folder, "uid": copy.uid, "flags": list(copy.flag_names)} for copy in indexed.copies
+            {"name": copy.folder, "uid": copy.uid, "flags": list(copy.flags)}
+            for copy in reversed(indexed.copies)
         ],
     }
 

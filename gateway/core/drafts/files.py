@@ -8,7 +8,7 @@ from gateway.core.context import Core
 from gateway.core.drafts.folder import drafts_folder
 from gateway.core.errors import NotFound
 from gateway.core.mail.attachments import Download
-from gateway.core.mail.server_copy import hold_for, on_server, piece, stream_of
+from gateway.core.mail.server_copy import hold_for, on_server, open_folder, read_chunk, stream_of
 from gateway.mime.attachment_content import attachment_content
 from gateway.mime.types import Attachment, OutgoingAttachment
 from gateway.records.drafts import Draft
@@ -112,10 +112,12 @@ async def open_file(core: Core, draft_id: str, attachment_id: str) -> Download:
 
 async def _person_draft(core: Core, inbox: Inbox, draft: Draft) -> bytes:
     def work(client: Client) -> bytes | None:
-        opened = client.open(drafts_folder(client), readonly=True)
-        if draft.uid is None or int(opened.get(b"UIDVALIDITY") or 0) != draft.uidvalidity:
+        if draft.copy is None:
             return None
-        return piece(client, draft.uid, "", 0, core.settings.mail.max_message)
+        validity, uid = draft.copy
+        if not open_folder(client, drafts_folder(client), validity, readonly=True):
+            return None
+        return read_chunk(client, uid, "", 0, core.settings.mail.max_message)
 
     raw = await on_server(core, inbox.address, work)
     if raw is None:

@@ -8,7 +8,7 @@ from functools import partial
 from gateway.core.context import Core
 from gateway.core.drafts.content import copy_message_id
 from gateway.core.errors import Conflict, CoreError
-from gateway.core.mail.server_copy import folder_names, on_server
+from gateway.core.mail.server_copy import list_folders, on_server, open_folder
 from gateway.records.drafts import Draft
 from gateway.records.inboxes import Inbox
 from mailserver.imap import Client
@@ -18,9 +18,9 @@ _APPENDUID = re.compile(rb"APPENDUID (\d+) (\d+)")
 
 def drafts_folder(client: Client) -> str:
     """The name of the folder with the role drafts, made when there is none."""
-    known = folder_names(client)
-    name = str(known["roles"].get("drafts", "Drafts"))
-    if name not in known["names"]:
+    folders = list_folders(client)
+    name = folders.by_role.get("drafts", "Drafts")
+    if name not in folders.names:
         client.create_folder(name)
         client.subscribe_folder(name)
     return name
@@ -39,8 +39,7 @@ def file_draft(client: Client, raw: bytes, message_id: str) -> tuple[int, int]:
 
 def remove_copy(client: Client, uidvalidity: int, uid: int) -> None:
     """Expunge one draft, if its UID still means it."""
-    opened = client.open(drafts_folder(client))
-    if int(opened.get(b"UIDVALIDITY") or 0) == uidvalidity:
+    if open_folder(client, drafts_folder(client), uidvalidity):
         _expunge(client, [uid])
 
 

@@ -12,6 +12,7 @@ from typing import TypedDict
 from gateway.core.drafts.content import HEADER
 from gateway.mime.types import ParsedMessage
 from gateway.records.drafts import Draft, DraftContent, DraftCopy
+from gateway.records.folders import CopyKey
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Store
 from gateway.store.ids import derived_ulid, now_us, parse_id
@@ -25,7 +26,6 @@ from gateway.store.queries.drafts import (
     unscoped_draft_copy,
 )
 from gateway.store.transaction import Tx
-from gateway.sync.apply import Copy
 
 
 def note_person_draft(tx: Tx, inbox: Inbox, uid: int, uidvalidity: int, parsed: ParsedMessage) -> None:
@@ -102,11 +102,13 @@ def _as_filed(parsed: ParsedMessage, uid: int, uidvalidity: int) -> _Filed:
     }
 
 
-def settle_gone(tx: Tx, inbox: Inbox, gone: set[Copy], others: Sequence[tuple[Copy, ParsedMessage]]) -> int:
+def settle_gone(
+    tx: Tx, inbox: Inbox, gone: set[CopyKey], others: Sequence[tuple[CopyKey, ParsedMessage]]
+) -> int:
     """Copies are gone from Drafts: a draft that is there as another copy is known by that one, any other is removed.
 
     Args:
-        gone: (UIDVALIDITY, UID) of copies that drafts were known by.
+        gone: the copies that drafts were known by.
         others: the copies that no draft was known by, as they were read after that.
 
     Returns:
@@ -163,12 +165,12 @@ class MailboxDrafts:
         """A message is in Drafts."""
         note_person_draft(tx, inbox, uid, uidvalidity, parsed)
 
-    def filed(self, tx: Tx, inbox: Inbox) -> set[Copy]:
+    def filed(self, tx: Tx, inbox: Inbox) -> set[CopyKey]:
         """The copies that the drafts of an inbox are known by."""
         return filed_copies(tx, inbox.id)
 
     def settle(
-        self, tx: Tx, inbox: Inbox, gone: set[Copy], others: Sequence[tuple[Copy, ParsedMessage]]
+        self, tx: Tx, inbox: Inbox, gone: set[CopyKey], others: Sequence[tuple[CopyKey, ParsedMessage]]
     ) -> int:
         """Copies are gone from Drafts (see ``settle_gone``)."""
         return settle_gone(tx, inbox, gone, others)

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from gateway.core.context import Core
 from gateway.core.errors import Unavailable
 from gateway.core.lookup import find_inbox, find_message_id, find_thread, require, require_own_test
-from gateway.core.mail.server_copy import Spot, look_for, on_server, spots_of
+from gateway.core.mail.server_copy import on_server, open_folder, search_copies
+from gateway.records.folders import Copy
 from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
 from gateway.store.ids import now_us
-from gateway.store.queries.locations import put_removed_location
+from gateway.store.queries.locations import copies_of, put_removed_location
 from gateway.store.queries.messages import items_of_thread, unscoped_message_item
 from gateway.store.queries.outbox import is_being_sent
 from gateway.store.scope import Scope
@@ -20,7 +21,7 @@ from mailserver.imap import Client
 
 
 async def delete_message(core: Core, scope: Scope, inbox_ref: str, message_ref: str) -> None:
-    """Delete a message wherever it stands. Raises NotFound, Forbidden, Unavailable (nothing changed)."""
+    """Delete every copy of a message. Raises NotFound, Forbidden, Unavailable (nothing changed)."""
     require(scope, "message_delete")
 
     def read(tx: Tx) -> tuple[Inbox, str]:
@@ -71,12 +72,12 @@ def _own_test(tx: Tx, scope: Scope, ids: Sequence[str]) -> None:
 
 
 async def _delete(core: Core, inbox: Inbox, ids: Sequence[str], thread_id: str | None) -> None:
-    def read(tx: Tx) -> tuple[list[Spot], list[str]]:
-        spots: list[Spot] = []
-        homeless: list[str] = []
+    def read(tx: Tx) -> tuple[list[Copy], list[str]]:
+        copies: list[Copy] = []
+        unindexed: list[str] = []  # Message-IDs
         for message_id in ids:
-            found = spots_of(tx, message_id)
-            spots += found
+            found = copies_of(tx, message_id)
+            copies += found
             if found:
                 continue
             if is_being_sent(tx, message_id):
@@ -84,23 +85,23 @@ async def _delete(core: Core, inbox: Inbox, ids: Sequence[str], thread_id: str |
                 raise Unavailable("the message is being sent; delete it in a moment", retry_after=1)
             message = unscoped_message_item(tx, message_id)
             if message and message.rfc_message_id:
-                homeless.append(message.rfc_message_id)
-        return spots, homeless
+                unindexed.append(message.rfc_message_id)
+        return copies, unindexed
 
-    spots, homeless = await core.store.read(read)
-    strays: list[Spot] = []
-    if spots or homeless:
+    copies, unindexed = await core.store.read(read)
+    found: list[Copy] = []
+    if copies or unindexed:
 
-        def work(client: Client) -> list[Spot]:
-            strays = [one for rfc in homeless for one in look_for(client, rfc)]
-            expunge(client, [*spots, *strays])
-            return strays
+        def work(client: Client) -> list[Copy]:
+            found = [copy for rfc in unindexed for copy in search_copies(client, rfc)]
+            expunge(client, [*copies, *found])
+            return found
 
-        strays = await on_server(core, inbox.address, work)
+        found = await on_server(core, inbox.address, work)
 
     def write(tx: Tx) -> None:
-        for one in strays:
-            put_removed_location(tx, inbox.id, one.folder, one.uidvalidity, one.uid)
+        for copy in found:
+            put_removed_location(tx, inbox.id, copy.folder, copy.uidvalidity, copy.uid)
         touched = {index.delete_message(tx, message_id) for message_id in ids}
         for thread in touched:
             if thread == thread_id and thread is not None:
@@ -111,13 +112,12 @@ async def _delete(core: Core, inbox: Inbox, ids: Sequence[str], thread_id: str |
     await core.store.write(write)
 
 
-def expunge(client: Client, spots: Iterable[Spot]) -> None:
-    """Delete for good, folder by folder; places whose UIDs mean something else by now are left alone."""
+def expunge(client: Client, copies: Iterable[Copy]) -> None:
+    """Delete for good, folder by folder; copies whose folder was made anew since are left alone."""
     by_folder: dict[tuple[str, int], list[int]] = {}
-    for spot in spots:
-        by_folder.setdefault((spot.folder, spot.uidvalidity), []).append(spot.uid)
+    for copy in copies:
+        by_folder.setdefault((copy.folder, copy.uidvalidity), []).append(copy.uid)
     for (folder, validity), uids in by_folder.items():
-        if int(client.open(folder).get(b"UIDVALIDITY") or 0) != validity:
-            continue
-        client.add_flags(uids, [b"\\Deleted"], silent=True)
-        client.uid_expunge(uids)
+        if open_folder(client, folder, validity):
+            client.add_flags(uids, [b"\\Deleted"], silent=True)
+            client.uid_expunge(uids)

@@ -1,6 +1,6 @@
 """What a label change means on the mail server, worked out first and then done on one connection.
 
-A plan says, for one message, which flags to set and clear wherever it stands, and to which folder it goes.
+A plan says, for one message, which flags to set and clear on its copies, and to which folder they go.
 Everything is safe to repeat, as ``ImapPool.run`` asks.
 """
 
@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gateway.core.errors import Invalid
-from gateway.core.mail.server_copy import Spot, folder_names
+from gateway.core.mail.server_copy import list_folders, open_folder
+from gateway.records.folders import Copy
 from gateway.store import labels as labelling
 from mailserver.imap import Client, checked
 
@@ -21,10 +22,10 @@ _BAD_FOLDER = re.compile(r"[\x00-\x1f\x7f*%\\\"~]|\.\.|^/|/$|//|^\s|\s$")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One message's change. ``target``: a role (``trash``) or ``folder:NAME``; None leaves it where it is."""
+    """One message's change. ``target``: a role (``trash``) or ``folder:NAME``; None: it stays in its folder."""
 
     message_id: str
-    spots: tuple[Spot, ...]
+    copies: tuple[Copy, ...]
     add: tuple[str, ...]
     remove: tuple[str, ...]
     target: str | None
@@ -41,30 +42,30 @@ class Moved:
     uids: dict[tuple[str, int], int] = field(default_factory=dict)
 
 
-def place_label(role: str, folder: str) -> str | None:
-    """The label that standing in this folder gives."""
+def label_of_folder(role: str, folder: str) -> str | None:
+    """The label that a message in this folder has."""
     if role in labelling.FOLDER_LABELS:
         return labelling.FOLDER_LABELS[role]
     return f"folder:{folder}" if role == "other" else None
 
 
-def is_place(label: str) -> bool:
-    """Whether a label stands for a folder."""
+def names_folder(label: str) -> bool:
+    """Whether a label names a folder."""
     return label in labelling.LABEL_FOLDERS or label.startswith("folder:")
 
 
 def make_plan(
-    message_id: str, direction: str, spots: Iterable[Spot], current: frozenset[str], wanted: frozenset[str]
+    message_id: str, direction: str, copies: Iterable[Copy], current: frozenset[str], wanted: frozenset[str]
 ) -> Plan:
-    """The plan that turns the labels ``current`` into ``wanted``. Raises Invalid for two places at once."""
-    spots = tuple(spots)
-    here = place_label(spots[0].role, spots[0].folder) if spots else None
-    here = here or next((label for label in sorted(current) if is_place(label)), None)
-    places = {label for label in wanted if is_place(label)}
-    new = places - {here}
+    """The plan that turns the labels ``current`` into ``wanted``. Raises Invalid for two folders at once."""
+    copies = tuple(copies)
+    here = label_of_folder(copies[0].role, copies[0].folder) if copies else None
+    here = here or next((label for label in sorted(current) if names_folder(label)), None)
+    folders = {label for label in wanted if names_folder(label)}
+    new = folders - {here}
     if len(new) > 1:
         raise Invalid(
-            f"a message stands in one folder, these labels name several: {', '.join(sorted(new))}",
+            f"a message is in one folder, these labels name several: {', '.join(sorted(new))}",
             field="labels",
             fix="give one of spam, trash, archive or folder:NAME",
         )
@@ -72,15 +73,15 @@ def make_plan(
     if new:
         label = next(iter(new))
         target = labelling.LABEL_FOLDERS.get(label, label)
-        wanted = wanted - places | {label}
+        wanted = wanted - folders | {label}
     elif here is not None and here not in wanted:
         target = "inbox" if direction == "inbound" else "sent"
     add, remove = [], []
     for label in sorted(wanted):
-        if label not in labelling.SYSTEM and not is_place(label):
+        if label not in labelling.SYSTEM and not names_folder(label):
             add.append(labelling.to_keyword(label))
-    borne = {flag for spot in spots for flag in spot.flags}
-    keywords = {labelling.to_keyword(one) for one in current if not is_place(one)} | borne
+    borne = {flag for copy in copies for flag in copy.flags}
+    keywords = {labelling.to_keyword(one) for one in current if not names_folder(one)} | borne
     done = {one.lower() for one in add}
     for keyword in sorted(keywords):
         label = labelling.from_keyword(keyword) or ""
@@ -94,7 +95,7 @@ def make_plan(
         (remove if "received" in wanted else add).append(labelling.NOT_RECEIVED)
     else:
         (add if "unread" in wanted else remove).append(labelling.NOT_SEEN)
-    return Plan(message_id, spots, tuple(add), tuple(remove), target, wanted)
+    return Plan(message_id, copies, tuple(add), tuple(remove), target, wanted)
 
 
 def changed_flags(flags: Iterable[str], plan: Plan) -> str:
@@ -108,19 +109,19 @@ def changed_flags(flags: Iterable[str], plan: Plan) -> str:
 def carry_out(client: Client, plans: Iterable[Plan]) -> dict[str, Moved]:
     """STORE and MOVE what the plans say; answers by target where the messages went.
 
-    Spots whose folder was rebuilt (another UIDVALIDITY) are left alone: the sync reads them anew.
+    Copies whose folder was made anew (another UIDVALIDITY) are left alone: the sync reads them again.
     """
     stores: dict[tuple[str, int], dict[tuple[tuple[str, ...], tuple[str, ...]], list[int]]] = {}
     moves: dict[str, dict[str, list[int]]] = {}
     for plan in plans:
-        for spot in plan.spots:
-            group = stores.setdefault((spot.folder, spot.uidvalidity), {})
-            group.setdefault((plan.add, plan.remove), []).append(spot.uid)
+        for copy in plan.copies:
+            group = stores.setdefault((copy.folder, copy.uidvalidity), {})
+            group.setdefault((plan.add, plan.remove), []).append(copy.uid)
             if plan.target is not None:
-                moves.setdefault(plan.target, {}).setdefault(spot.folder, []).append(spot.uid)
+                moves.setdefault(plan.target, {}).setdefault(copy.folder, []).append(copy.uid)
     usable = set()
     for (folder, validity), group in stores.items():
-        if int(client.open(folder).get(b"UIDVALIDITY") or 0) != validity:
+        if not open_folder(client, folder, validity):
             continue
         usable.add(folder)
         for (add, remove), uids in group.items():
@@ -138,15 +139,15 @@ def carry_out(client: Client, plans: Iterable[Plan]) -> dict[str, Moved]:
 
 
 def _folder_for(client: Client, target: str) -> Moved:
-    known = folder_names(client)
+    folders = list_folders(client)
     if target.startswith("folder:"):
         name = target.removeprefix("folder:")
-        if name not in known["names"]:
+        if name not in folders.names:
             client.create_folder(checked(name))
             client.subscribe_folder(name)
         return Moved(name, "other")
-    name = known["roles"].get(target) or NAMES[target]
-    if name != "INBOX" and name not in known["names"]:
+    name = folders.by_role.get(target) or NAMES[target]
+    if name != "INBOX" and name not in folders.names:
         client.create_folder(name)
         client.subscribe_folder(name)
     return Moved(name, target)

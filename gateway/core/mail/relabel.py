@@ -1,6 +1,6 @@
 """Changing labels: the mail server first, then the index in one transaction (DESIGN §1.1, §1.10).
 
-A message that stands nowhere yet (queued) keeps its labels in the index; its copy is owed them.
+A message without a copy yet (queued) keeps its labels in the index; its copy gets them later (``store.pending_flags``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from gateway.core.errors import Invalid, NotFound
 from gateway.core.lookup import find_inbox, find_message_id, find_thread, require, require_own_test
 from gateway.core.mail.label_plan import Moved, Plan, carry_out, changed_flags, check_folder, make_plan
 from gateway.core.mail.messages import MAX_BATCH, see, sees
-from gateway.core.mail.server_copy import Spot, on_server, spots_of
+from gateway.core.mail.server_copy import on_server
+from gateway.records.folders import Copy
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail, Thread
 from gateway.store import index, threads
@@ -21,7 +22,7 @@ from gateway.store.ids import now_us
 from gateway.store.labels import MAX_LABEL, to_keyword
 from gateway.store.pending_flags import forgive, owe
 from gateway.store.queries.folders import add_unread_folder, folder_named
-from gateway.store.queries.locations import change_flags, mark_location_removed, put_location
+from gateway.store.queries.locations import change_flags, copies_of, mark_location_removed, put_location
 from gateway.store.queries.messages import mail_of_inbox, mail_of_thread, unscoped_message_item
 from gateway.store.scope import Scope
 from gateway.store.transaction import Tx
@@ -183,7 +184,7 @@ async def relabel(core: Core, inbox: Inbox, mail: Sequence[Mail], change: Change
             make_plan(
                 one.message.id,
                 one.message.direction,
-                spots_of(tx, one.message.id),
+                copies_of(tx, one.message.id),
                 frozenset(one.labels),
                 change.apply(frozenset(one.labels)),
             )
@@ -192,7 +193,7 @@ async def relabel(core: Core, inbox: Inbox, mail: Sequence[Mail], change: Change
 
     plans = await core.store.read(plan)
     went: dict[str, Moved] = {}
-    if any(one.spots for one in plans):
+    if any(one.copies for one in plans):
         went = await on_server(core, inbox.address, lambda client: carry_out(client, plans))
     return await core.store.write(lambda tx: _write(tx, inbox, plans, went))
 
@@ -204,10 +205,10 @@ def _write(tx: Tx, inbox: Inbox, plans: Sequence[Plan], went: dict[str, Moved]) 
         message = unscoped_message_item(tx, plan.message_id)
         if message is None:  # deleted meanwhile
             continue
-        for spot in plan.spots:
-            _relocate(tx, inbox, plan, spot, went.get(plan.target) if plan.target else None)
+        for copy in plan.copies:
+            _relocate(tx, inbox, plan, copy, went.get(plan.target) if plan.target else None)
         index.set_labels(tx, inbox, plan.message_id, plan.labels, note=True)
-        if plan.spots:
+        if plan.copies:
             forgive(tx, plan.message_id, (*plan.add, *plan.remove))
         else:
             owe(tx, inbox.id, plan.message_id, add=plan.add, remove=plan.remove)
@@ -220,15 +221,15 @@ def _write(tx: Tx, inbox: Inbox, plans: Sequence[Plan], went: dict[str, Moved]) 
     return mail_of_inbox(tx, inbox.id, changed, texts=False)
 
 
-def _relocate(tx: Tx, inbox: Inbox, plan: Plan, spot: Spot, moved: Moved | None) -> None:
-    flags = changed_flags(spot.flags, plan)
-    if moved is None or moved.folder == spot.folder:
-        if spot.location_id is not None:
-            change_flags(tx, spot.location_id, flags)
+def _relocate(tx: Tx, inbox: Inbox, plan: Plan, copy: Copy, moved: Moved | None) -> None:
+    flags = changed_flags(copy.flags, plan)
+    if moved is None or moved.folder == copy.folder:
+        if copy.location_id is not None:
+            change_flags(tx, copy.location_id, flags)
         return
-    new = moved.uids.get((spot.folder, spot.uid))
-    if spot.location_id is not None:
-        mark_location_removed(tx, spot.location_id)
+    new = moved.uids.get((copy.folder, copy.uid))
+    if copy.location_id is not None:
+        mark_location_removed(tx, copy.location_id)
     if new is None:
         return  # the sync finds it in its new folder
     folder_id = _folder_row(tx, inbox.id, moved)

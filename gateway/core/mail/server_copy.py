@@ -1,13 +1,12 @@
-"""Reading one message on the mail server: where it stands, its octets in bounded chunks, its whole text.
+"""Reading one message on the mail server: where its copies are, its octets in bounded chunks, its whole text.
 
-A message we accepted and the mail server has not filed yet is read from the outbox.
+A message that was accepted for sending, and that the mail server has not filed yet, is read from the outbox.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import NamedTuple, TypeVar
 
 from imapclient.exceptions import IMAPClientError
 
@@ -16,11 +15,11 @@ from gateway.core.errors import NotFound, Unavailable
 from gateway.mime.limits import Limits
 from gateway.mime.types import ParsedMessage
 from gateway.mime.workers.parser_pool import ParserPool
+from gateway.records.folders import Copy, FolderRole
 from gateway.records.inboxes import Inbox
 from gateway.store.queries.locations import copies_of
 from gateway.store.queries.messages import unscoped_message_item, unscoped_message_size
 from gateway.store.queries.outbox import held_octets, mime_of
-from gateway.store.transaction import Tx
 from mailserver.base import MailServerError
 from mailserver.content import Content, Spool
 from mailserver.imap import Client, UnsafeValue
@@ -33,17 +32,11 @@ _TIMES = 4  # what parsing or forwarding a message takes, in its own size
 _PATIENCE = 300.0
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """One place of a message on the mail server. ``location_id`` None: found by searching, not indexed yet."""
+class Folders(NamedTuple):
+    """The selectable folders of a mailbox: the name of each role's (RFC 6154), and all names."""
 
-    folder: str
-    role: str
-    uid: int
-    uidvalidity: int
-    flags: tuple[str, ...] = ()
-    location_id: int | None = None
-    folder_id: int | None = None
+    by_role: dict[str, str]
+    names: set[str]
 
 
 async def on_server(core: Core, address: str, work: Callable[[Client], T]) -> T:
@@ -58,44 +51,39 @@ async def on_server(core: Core, address: str, work: Callable[[Client], T]) -> T:
         raise Unavailable(f"the mail server refused: {error}") from error
 
 
-def spots_of(tx: Tx, message_id: str) -> list[Spot]:
-    """Where a message stands, the place it came to last first."""
-    return [
-        Spot(copy.folder, copy.role, copy.uid, copy.uidvalidity, copy.flag_names, copy.id, copy.folder_id)
-        for copy in reversed(copies_of(tx, message_id))
-    ]
-
-
-def look_for(client: Client, message_id: str) -> list[Spot]:
+def search_copies(client: Client, message_id: str) -> list[Copy]:
     """Search Sent and INBOX by Message-ID: for what is on the server and not indexed yet."""
-    found: list[Spot] = []
+    copies: list[Copy] = []
     for flags, _, name in client.list_folders():
-        lowered = {flag.lower() for flag in flags}
-        role = "sent" if b"\\sent" in lowered else "inbox" if name.upper() == "INBOX" else ""
-        if role:
-            opened = client.open(name, readonly=True)
-            uids = client.find_message_id(message_id)
-            found += [Spot(name, role, uid, int(opened[b"UIDVALIDITY"])) for uid in uids]
-    return found
+        role: FolderRole
+        if b"\\sent" in {flag.lower() for flag in flags}:
+            role = "sent"
+        elif name.upper() == "INBOX":
+            role = "inbox"
+        else:
+            continue
+        validity = int(client.open(name, readonly=True)[b"UIDVALIDITY"])
+        copies += [Copy(name, role, validity, uid) for uid in client.find_message_id(message_id)]
+    return copies
 
 
-async def locate(core: Core, inbox: Inbox, message_id: str) -> list[Spot]:
-    """The places of a message by the index, else by asking the mail server. May be empty."""
-    spots, message = await core.store.read(
-        lambda tx: (spots_of(tx, message_id), unscoped_message_item(tx, message_id))
+async def find_copies(core: Core, inbox: Inbox, message_id: str) -> list[Copy]:
+    """The copies of a message by the index, else by asking the mail server. May be empty."""
+    copies, message = await core.store.read(
+        lambda tx: (copies_of(tx, message_id), unscoped_message_item(tx, message_id))
     )
     rfc = message.rfc_message_id if message else None
-    if spots or not rfc:
-        return spots
-    return await on_server(core, inbox.address, lambda client: look_for(client, rfc))
+    if copies or not rfc:
+        return copies
+    return await on_server(core, inbox.address, lambda client: search_copies(client, rfc))
 
 
-def stands(client: Client, spot: Spot) -> bool:
-    """Open the folder for reading; whether its UIDs still mean what the index says."""
-    return int(client.open(spot.folder, readonly=True).get(b"UIDVALIDITY") or 0) == spot.uidvalidity
+def open_folder(client: Client, folder: str, uidvalidity: int, *, readonly: bool = False) -> bool:
+    """Open a folder; False when it was made anew since, so that its UIDs mean other messages."""
+    return int(client.open(folder, readonly=readonly).get(b"UIDVALIDITY") or 0) == uidvalidity
 
 
-def piece(client: Client, uid: int, section: str, start: int, octets: int) -> bytes | None:
+def read_chunk(client: Client, uid: int, section: str, start: int, octets: int) -> bytes | None:
     """``BODY.PEEK[section]<start.octets>`` (RFC 9051 §6.4.5) of the open folder; None when it is not there."""
     rows, _ = client.fetch_set(str(uid), ["UID", f"BODY.PEEK[{section}]<{start}.{octets}>"])
     for key, value in rows.get(uid, {}).items():
@@ -105,7 +93,7 @@ def piece(client: Client, uid: int, section: str, start: int, octets: int) -> by
 
 
 async def open_stream(core: Core, inbox: Inbox, message_id: str, section: str) -> AsyncIterator[bytes]:
-    """The octets of an IMAP section ('' is the whole message), as they stand, in chunks.
+    """The octets of an IMAP section ('' is the whole message), as the mail server has them, in chunks.
 
     The first chunk is read before this returns, so what can go wrong goes wrong here.
     Raises NotFound (gone) and Unavailable.
@@ -117,16 +105,17 @@ async def open_stream(core: Core, inbox: Inbox, message_id: str, section: str) -
         waiting = await _queued(core, inbox, message_id, size)
         if waiting is not None:
             return waiting
-    spots = await locate(core, inbox, message_id)
-    # of several copies the first one is what the index shows (a moved message has its old place for a moment)
-    for spot in reversed(spots):
+    copies = await find_copies(core, inbox, message_id)
+    for copy in reversed(copies):  # a message that was just moved has its old copy for a moment
 
-        def first(client: Client, spot: Spot = spot) -> bytes | None:
-            return piece(client, spot.uid, section, 0, CHUNK) if stands(client, spot) else None
+        def first(client: Client, copy: Copy = copy) -> bytes | None:
+            if not open_folder(client, copy.folder, copy.uidvalidity, readonly=True):
+                return None
+            return read_chunk(client, copy.uid, section, 0, CHUNK)
 
         start = await on_server(core, inbox.address, first)
         if start is not None:
-            return _chunks(core, inbox.address, spot, section, start)
+            return _chunks(core, inbox.address, copy, section, start)
     raise NotFound("the message is gone from the mail server", fix="list the messages again")
 
 
@@ -154,7 +143,7 @@ async def _spooled(spool: Spool) -> AsyncIterator[bytes]:
             yield piece
 
 
-async def _chunks(core: Core, address: str, spot: Spot, section: str, start: bytes) -> AsyncIterator[bytes]:
+async def _chunks(core: Core, address: str, copy: Copy, section: str, start: bytes) -> AsyncIterator[bytes]:
     chunk, at = start, 0
     while chunk:
         yield chunk
@@ -163,9 +152,11 @@ async def _chunks(core: Core, address: str, spot: Spot, section: str, start: byt
             return
 
         def more(client: Client, at: int = at) -> bytes | None:
-            if client.selected != spot.folder and not stands(client, spot):
+            if client.selected != copy.folder and not open_folder(
+                client, copy.folder, copy.uidvalidity, readonly=True
+            ):
                 return None
-            return piece(client, spot.uid, section, at, CHUNK)
+            return read_chunk(client, copy.uid, section, at, CHUNK)
 
         following = await on_server(core, address, more)
         if following is None:
@@ -198,16 +189,15 @@ async def parse_whole(core: Core, raw: bytes) -> ParsedMessage:
         return await pool.parse(raw)
 
 
-def folder_names(client: Client) -> dict[str, Any]:
-    """``{"roles": {role: name}, "names": {name}}`` of the mailbox's selectable folders (RFC 6154)."""
-    roles: dict[str, str] = {"inbox": "INBOX"}
-    names: set[str] = set()
+def list_folders(client: Client) -> Folders:
+    """The selectable folders of the mailbox."""
+    folders = Folders({"inbox": "INBOX"}, set())
     for flags, _, name in client.list_folders():
         lowered = {flag.lower() for flag in flags}
         if b"\\noselect" in lowered or b"\\nonexistent" in lowered:
             continue
-        names.add(str(name))
+        folders.names.add(str(name))
         for role in ("sent", "drafts", "junk", "trash", "archive"):
             if f"\\{role}".encode() in lowered:
-                roles.setdefault(role, str(name))
-    return {"roles": roles, "names": names}
+                folders.by_role.setdefault(role, str(name))
+    return folders

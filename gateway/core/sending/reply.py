@@ -13,7 +13,7 @@ from imapclient.exceptions import IMAPClientError
 from gateway.core.context import Core
 from gateway.core.errors import Invalid
 from gateway.core.idempotency import Completion
-from gateway.core.mail.server_copy import spots_of, whole_message
+from gateway.core.mail.server_copy import open_folder, whole_message
 from gateway.core.sending.send import SendRequest, send
 from gateway.core.sending.sent_before import Once
 from gateway.core.sent import Sent
@@ -32,6 +32,7 @@ from gateway.mime.reply.reply import (
 from gateway.mime.types import Address, OutgoingAttachment
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail, Message
+from gateway.store.queries.locations import copies_of
 from gateway.store.scope import Scope
 from gateway.store.transaction import Tx
 from mailserver.base import MailServerError
@@ -228,15 +229,14 @@ async def mark_answered(core: Core, inbox: Inbox, message_id: str) -> None:
 
     The reply stands without it, so failure is only logged.
     """
-    spots = await core.store.read(lambda tx: spots_of(tx, message_id))
-    if not spots:
+    copies = await core.store.read(lambda tx: copies_of(tx, message_id))
+    if not copies:
         return
-    spot = spots[0]
+    copy = copies[0]
 
     def mark(client: Client) -> None:
-        opened = client.open(spot.folder)
-        if int(opened.get(b"UIDVALIDITY") or 0) == spot.uidvalidity:
-            client.add_flags([spot.uid], [ANSWERED], silent=True)
+        if open_folder(client, copy.folder, copy.uidvalidity):
+            client.add_flags([copy.uid], [ANSWERED], silent=True)
 
     async def try_it() -> None:
         try:

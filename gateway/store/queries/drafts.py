@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TypedDict, Unpack
 
 from gateway.records.drafts import EMPTY, Draft, DraftContent, DraftCopy, DraftKey
+from gateway.records.folders import CopyKey
 from gateway.records.inboxes import Inbox
 from gateway.store.json_columns import dump
 from gateway.store.listing import Filter, Listing, Window, page
@@ -80,8 +81,8 @@ def drafts_after(tx: Tx, inbox_id: str, draft_id: str, most: int) -> list[Draft]
     )
 
 
-def filed_copies(tx: Tx, inbox_id: str) -> set[tuple[int, int]]:
-    """The copies (UIDVALIDITY, UID) that the drafts of an inbox are known by."""
+def filed_copies(tx: Tx, inbox_id: str) -> set[CopyKey]:
+    """The copies that the drafts of an inbox are known by."""
     query = f"SELECT uidvalidity, uid FROM draft WHERE inbox_id = ? AND uid IS NOT NULL AND {_SHOWN}"  # noqa: S608
     return {(row["uidvalidity"], row["uid"]) for row in sql(tx).rows(query, inbox_id)}
 

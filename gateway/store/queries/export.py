@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.records.folders import Copy
 from gateway.records.mail import MessageItem, Thread
-from gateway.store.queries.locations import Copy, copies_of
+from gateway.store.queries.locations import copies_of
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 

@@ -7,9 +7,8 @@ reads its mailbox.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from gateway.records.folders import REMOVED, FolderRole, Location
+from gateway.records.folders import REMOVED, Copy, Location
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 
@@ -17,36 +16,18 @@ Ranges = Sequence[tuple[int, int]]
 """Inclusive ranges of UIDs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """A location, and the folder that it is in."""
-
-    id: int
-    uid: int
-    flags: str
-    folder_id: int
-    folder: str
-    role: FolderRole
-    uidvalidity: int
-
-    @property
-    def flag_names(self) -> tuple[str, ...]:
-        """The flags, one by one."""
-        return tuple(self.flags.split())
-
-
 # --- of a message ---
 
 
 def copies_of(tx: Tx, message_id: str) -> list[Copy]:
-    """Where a message is, the location it came to first at the beginning."""
+    """The copies of a message, the one that was found last at the beginning."""
     rows = sql(tx).rows(
-        "SELECT location.id, location.uid, location.flags, location.folder_id, folder.name AS folder, folder.role, "
-        "folder.uidvalidity FROM location JOIN folder ON folder.id = location.folder_id "
-        "WHERE location.message_id = ? ORDER BY location.id",
+        "SELECT folder.name AS folder, folder.role, folder.uidvalidity, location.uid, location.flags, "
+        "location.id AS location_id FROM location JOIN folder ON folder.id = location.folder_id "
+        "WHERE location.message_id = ? ORDER BY location.id DESC",
         message_id,
     )
-    return [Copy(**row) for row in rows]
+    return [Copy(**{**row, "flags": tuple(row["flags"].split())}) for row in rows]
 
 
 def is_located(tx: Tx, message_id: str) -> bool:
