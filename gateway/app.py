@@ -32,7 +32,7 @@ from gateway.api.operator_self_test import self_test_routes
 from gateway.api.operator_status import status_routes
 from gateway.api.proxies import with_proxy_headers
 from gateway.api.relay_hooks import relay_hook_routes
-from gateway.api.route_access import doors
+from gateway.api.route_access import with_access
 from gateway.api.system import no_such_path, system_routes
 from gateway.api.unsubscribe import unsubscribe_routes
 from gateway.api.well_known import well_known_routes
@@ -56,7 +56,7 @@ from gateway.http_protocol import Guard
 from gateway.http_server import HttpServer
 from gateway.listeners import listening
 from gateway.mail_choice import disks_of, make_mail_server
-from gateway.mcp.endpoint import McpDoor
+from gateway.mcp.endpoint import McpRoute
 from gateway.milter.key_mirror import KeyMirror
 from gateway.mime.workers.parser_pool import ParserPool
 from gateway.net.client import SafeClient
@@ -293,7 +293,7 @@ async def gateway(
         late.update(sync=sync, outbox=outbox)
         for hint in early:
             sync.hint(hint)
-        mcp = McpDoor(core)
+        mcp = McpRoute(core)
         stack.push_async_callback(mcp.stop)
         lags: dict[str, Lag] = {"sync_lag": sync.lag, "outbox_age": partial(age, core.store)}
 
@@ -318,20 +318,20 @@ def own_routes(
 ) -> list[BaseRoute]:
     """What every process answers, whatever its roles. ``watched``: how many inboxes it watches, and how many wait."""
     return [
-        *doors(core, OPERATOR, operator_routes(core, refresh)),
-        *doors(core, OPERATOR, self_test_routes(core)),
-        *doors(core, OPERATOR, status_routes(core)),
-        *doors(core, OPEN, system_routes(core, lags, DIALECTS, watched)),
+        *with_access(core, OPERATOR, operator_routes(core, refresh)),
+        *with_access(core, OPERATOR, self_test_routes(core)),
+        *with_access(core, OPERATOR, status_routes(core)),
+        *with_access(core, OPEN, system_routes(core, lags, DIALECTS, watched)),
     ]
 
 
-def api_routes(core: Core, mcp: McpDoor) -> list[BaseRoute]:
+def api_routes(core: Core, mcp: McpRoute) -> list[BaseRoute]:
     """What clients ask for; a dialect's endpoints and MCP's tools declare their access themselves."""
     return [
-        *doors(core, OPEN, unsubscribe_routes(core)),
-        *doors(core, OPEN, well_known_routes(core)),
-        *doors(core, OPEN, opened_routes(core)),
-        *doors(core, OPEN, relay_hook_routes(core)),
+        *with_access(core, OPEN, unsubscribe_routes(core)),
+        *with_access(core, OPEN, well_known_routes(core)),
+        *with_access(core, OPEN, opened_routes(core)),
+        *with_access(core, OPEN, relay_hook_routes(core)),
         *([mcp] if core.settings.mcp.enabled else []),
         *(route for one in DIALECTS for route in one.routes(core)),
     ]

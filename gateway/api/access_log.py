@@ -1,5 +1,5 @@
-"""One line a request: request id, key id, status, milliseconds. Never a key: it stands in a header or in
-``?api_key=``, and neither is logged."""
+"""Logs one line for each request: request id, key id, status, milliseconds. Keys are never logged: headers are
+left out, and ``?api_key=`` is masked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SECRET = re.compile(r"(?i)\b(api_key|token|signature|sig)=[^&]*")
 def log_request(
     log: logging.Logger, request: Request, request_id: str, key_id: str | None, status: int, seconds: float
 ) -> None:
-    """Log an answered request; the fields are attributes of the record, for the JSON formatter."""
+    """Log an answered request. The JSON formatter reads the fields from the record's attributes."""
     if not log.isEnabledFor(logging.INFO):
         return
     path = printable(request.scope.get("raw_path") or request.url.path.encode())
@@ -40,10 +40,10 @@ def log_request(
 
 
 def redacted(query: bytes) -> str:
-    """A query string without keys and signatures."""
+    """A query string with keys, tokens and signatures masked."""
     return _SECRET.sub(r"\1=…", printable(query))
 
 
 def printable(raw: bytes) -> str:
-    """Octets of a request line as one line of ASCII."""
+    """Octets of a request line as one line of ASCII, at most 2000 octets; other octets are percent-encoded."""
     return "".join(chr(b) if 32 < b < 127 else f"%{b:02X}" for b in raw[:2000])

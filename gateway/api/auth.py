@@ -1,4 +1,4 @@
-"""From a request to the reach of its key. The key itself never enters a log, a URL we build or an answer."""
+"""Authenticates a request by its API key. The key never enters a log, a URL we build or an answer."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _RETRY = 10  # seconds
 
 
 def key_of(connection: HTTPConnection, *, in_query: str = "") -> str | None:
-    """The key of ``Authorization: Bearer KEY``; with ``in_query`` also of the parameter of that name (browsers
-    cannot set headers on a WebSocket)."""
+    """The key in ``Authorization: Bearer KEY``, or else in the query parameter ``in_query`` where one is named
+    (browsers cannot set headers on a WebSocket). None when there is no key."""
     scheme, _, key = connection.headers.get("authorization", "").strip().partition(" ")
     if scheme.lower() == "bearer" and key.strip():
         return key.strip()
     if in_query:
         query: str = connection.scope.get("query_string", b"").decode("latin-1")
-        with contextlib.suppress(ValueError):  # a hundred parameters and more
+        with contextlib.suppress(ValueError):  # more than 100 parameters
             for name, value in parse_qsl(query, max_num_fields=100, errors="replace"):
                 if name == in_query:
                     return value
@@ -33,7 +33,7 @@ def key_of(connection: HTTPConnection, *, in_query: str = "") -> str | None:
 
 
 async def authenticate(core: Core, connection: HTTPConnection, *, in_query: str = "") -> Scope:
-    """The caller's reach. Raises Unauthorized, the same for every wrong key."""
+    """The scope of the caller's key. Raises Unauthorized, with the same text for every wrong key, or TooMany."""
     key = key_of(connection, in_query=in_query)
     if key is None:
         raise Unauthorized(
@@ -53,7 +53,7 @@ async def authenticate(core: Core, connection: HTTPConnection, *, in_query: str 
 
 
 async def _slow_down(core: Core, connection: HTTPConnection) -> None:
-    """Let the answer to a wrong key wait, the longer the more of them a network sends; a right one never does."""
+    """Delay the answer to a wrong key: the more of them a network sends, the longer. Right keys are never delayed."""
     address = connection.client.host if connection.client else ""
     wait = core.keys.wrong.begin(address, address)
     try:

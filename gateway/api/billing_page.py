@@ -1,4 +1,4 @@
-"""``/billing`` and ``/api-docs``: where a refused send's ``billing_url`` and ``docs_url`` lead, when wallets are on."""
+"""``/billing`` and ``/api-docs``: the pages that ``billing_url`` and ``docs_url`` of a refused send link to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ORGANIZATION is your organization's id, or the address of one of its inboxes.
 
 
 def billing_routes(core: Core) -> list[BaseRoute]:
-    """None where nothing is charged."""
+    """The routes of both pages; none when ``wallet.enabled`` is off."""
     prices = core.settings.wallet
     if not prices.enabled:
         return []

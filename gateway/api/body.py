@@ -1,4 +1,4 @@
-"""Reading a JSON request body: bounded, tolerant of Content-Type, and naming the field that is wrong."""
+"""Reads a JSON request body: its size is limited, Content-Type is ignored, and errors name the wrong field."""
 
 from __future__ import annotations
 
@@ -23,43 +23,42 @@ from mailserver.memory import NoMemory, Tab
 
 T = TypeVar("T")
 
-_LOOKED_THROUGH = 1_000_000
-"""Octets of a wrong body that is read a second time, to name every field that is wrong."""
-
+_EXPLAINED = 1_000_000
+"""Octets: an invalid body of at most this size is decoded a second time, to name every wrong field."""
 
 INTAKE = "postern.intake"
-"""Where the ASGI scope holds the request's ``Intake``."""
+"""The key of the request's ``Intake`` in the ASGI scope."""
 
 TIMES = 4
-"""What reading, decoding and using a large body takes, in its own size."""
+"""Memory that reading, decoding and using a large body takes, as a multiple of the body's size."""
 
-_PATIENCE = 300.0
-_GATHERED = 64 * 1024
+_PATIENCE = 300.0  # seconds to wait for memory
+_GATHERED = 64 * 1024  # octets written to disk at a time
 
 
 @dataclass(slots=True)
 class Intake:
-    """How the body of one request is taken in. ``client``: whom it counts as; ``tab``: what holds memory for it."""
+    """How to read the body of one request. ``client``: whose limit it counts towards; ``tab``: reserves its memory."""
 
     core: Core
     client: str
     tab: Tab
 
     def known(self, scope: Scope) -> None:
-        """The request came with a key: it counts as its organization's."""
+        """Count the request towards the organization of its key."""
         self.client = self.tab.client = scope.organization
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body: on disk until all of it is there, then in memory as soon as there is room for it.
+    """The whole body. It is kept on disk until complete, then read into memory once there is room for it.
 
-    Raises TooLarge before reading more than ``limit`` octets, Unavailable when too many come in at once.
+    Raises TooLarge before reading more than ``limit`` octets, Unavailable when too many requests arrive at once.
     """
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and (len(announced) > 18 or int(announced) > limit):
         raise _too_large(limit)
     intake: Intake | None = request.scope.get(INTAKE)
-    if intake is None:  # what is not for callers with keys has a small limit of its own
+    if intake is None:  # routes without keys have a small limit of their own
         return b"".join([chunk async for chunk in _chunks(request, limit)])
     core = intake.core
     with core.inflight.upload(intake.client) as upload, Spool(core.spool) as spool:
@@ -78,7 +77,7 @@ async def read_body(request: Request, limit: int) -> bytes:
             return await asyncio.to_thread(Content(b"", spool).whole)
         except (NoRoom, NoMemory):
             raise Unavailable(
-                "too many large requests come in at once",
+                "too many large requests arrive at once",
                 10,
                 fix="try again, with fewer large requests at a time; limits.octets_in_flight bounds them",
             ) from None
@@ -99,10 +98,12 @@ async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
 
 
 def no_space(error: OSError) -> Unavailable:
-    """A body that could not be written to disk."""
+    """The error for a body that could not be written to disk."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return disk_full()
-    return Unavailable(f"the request cannot be kept now: {error.strerror}", 60, fix="try again later")
+    return Unavailable(
+        f"the request body cannot be written to disk: {error.strerror}", 60, fix="try again later"
+    )
 
 
 def _too_large(limit: int) -> TooLarge:
@@ -112,22 +113,22 @@ def _too_large(limit: int) -> TooLarge:
 
 
 def decode(data: bytes, type: type[T]) -> T:
-    """JSON text as a value of ``type``; an empty body stands for ``{}``. Raises Invalid."""
+    """Decode JSON text as ``type``; an empty body counts as ``{}``. Raises Invalid."""
     data = data.removeprefix(b"\xef\xbb\xbf")
     if not data.strip():
         data = b"{}"
     try:
-        str(data, "utf-8")  # msgspec looks at the fields of ``type`` only
+        str(data, "utf-8")  # msgspec checks the UTF-8 of the fields of ``type`` only
         return msgspec.json.decode(data, type=type)
     except msgspec.ValidationError as error:
         wrong = from_msgspec(error)
-        if len(data) <= _LOOKED_THROUGH:
-            wrong.also = [one for one in _wrong_fields(data, type) if one.field != wrong.field]
+        if len(data) <= _EXPLAINED:
+            wrong.also = [other for other in _wrong_fields(data, type) if other.field != wrong.field]
         raise wrong from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        words = str(error) if isinstance(error, msgspec.DecodeError) else "it is not UTF-8"
+        reason = str(error) if isinstance(error, msgspec.DecodeError) else "it is not UTF-8"
         raise Invalid(
-            f"the request body is not JSON: {words}", field="body", fix="send a JSON object"
+            f"the request body is not JSON: {reason}", field="body", fix="send a JSON object"
         ) from error
     except RecursionError:
         raise Invalid(
@@ -136,10 +137,10 @@ def decode(data: bytes, type: type[T]) -> T:
 
 
 def _wrong_fields(data: bytes, type: Any) -> Iterator[Invalid]:
-    """Each field of a struct that does not do; msgspec stops at the first."""
+    """An error for each wrong field of a struct; msgspec itself stops at the first."""
     try:
         given = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):  # what comes after the first wrong field is no JSON
+    except (msgspec.DecodeError, RecursionError):  # what follows the first wrong field is not JSON
         return
     if not (isinstance(given, dict) and isclass(type) and issubclass(type, msgspec.Struct)):
         return
@@ -156,5 +157,5 @@ def _wrong_fields(data: bytes, type: Any) -> Iterator[Invalid]:
 
 
 def encode(value: Any) -> bytes:
-    """Compact UTF-8 JSON with unescaped non-ASCII (DESIGN §4)."""
+    """Encode as compact UTF-8 JSON; non-ASCII characters are not escaped."""
     return msgspec.json.encode(value)

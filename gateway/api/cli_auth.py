@@ -1,7 +1,7 @@
-"""``/auth/cli``: how OpenMail's command line signs in without a key being typed (``core.accounts.cli_login``).
+"""``/auth/cli``: sign-in for OpenMail's command line, without typing a key (``core.accounts.cli_login``).
 
-``POST /auth/cli/start`` answers a code, ``GET /auth/cli/poll`` the key once somebody with a key has approved it:
-``postern auth approve CODE`` on the machine, or ``POST /v1/cli-logins/{code}/approve``.
+``POST /auth/cli/start`` answers a code. ``GET /auth/cli/poll`` answers the key once the code is approved, with
+``postern auth approve CODE`` on the server or ``POST /v1/cli-logins/{code}/approve``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PAGE = """A program asks for a key to this mail server. Its code:
 
     {code}
 
-Is it yours, and does it show the same code? Then let it in, on the machine of the mail server:
+If it is yours and shows the same code, approve it on the mail server:
 
     postern auth approve {code}
 """
@@ -46,7 +46,7 @@ def _refusal(error: Exception) -> Response:
 
 
 def cli_auth_routes(core: Core) -> list[BaseRoute]:
-    """Routes of the sign-in; none needs a key."""
+    """The routes of the sign-in; no key is needed."""
 
     async def start(request: Request) -> Response:
         address = request.client.host if request.client else None

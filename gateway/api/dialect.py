@@ -1,8 +1,7 @@
-"""One dialect as an ASGI application under its prefix: authentication, limits, decoding, errors, logging.
+"""Serves one dialect under its prefix: authentication, limits, decoding, errors, logging.
 
-The order for each request: request id; path; key (401 before anything else, an unknown path included); rate
-limit; method; what the endpoint declares that the key needs; body and query; handler. Whatever goes wrong is
-rendered in the dialect's own shape.
+The order for each request: request id; path; key (401 comes first, even for an unknown path); rate limit; method;
+the access that the endpoint declares; query and body; handler. Errors are rendered in the dialect's own shape.
 """
 
 from __future__ import annotations
@@ -43,17 +42,17 @@ log = logging.getLogger("postern.http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 Around = Callable[[Endpoint, Call[Any, Any], Callable[[], Awaitable[Response]]], Awaitable[Response]]
-"""Called in place of each endpoint, with the call and the function that runs it (repeats of a POST, say)."""
+"""Wraps each endpoint: called with the endpoint, the call and the function that runs it (idempotency, for example)."""
 Socket = Callable[[Core, Scope, Receive, Send], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """A dialect: its endpoints, how it says errors, how its webhooks look, where its WebSocket is.
+    """A dialect: its endpoints, error format, webhook format and WebSocket.
 
-    ``error_schema`` is the JSON Schema of an error's body, ``socket_path`` is the WebSocket's path below the prefix,
-    ``socket_access`` what its key needs to connect: each subscription asks for more (``core.event_reach``).
-    ``blind``: labels whose mail does not exist for this dialect.
+    ``error_schema`` is the JSON Schema of an error's body. ``socket_path`` is the WebSocket's path below the prefix,
+    ``socket_access`` what a key needs to connect (each subscription is checked by ``core.event_reach``).
+    ``blind``: labels whose messages are hidden in this dialect.
     """
 
     name: str
@@ -71,12 +70,12 @@ class Dialect:
     blind: frozenset[str] = frozenset()
 
     def routes(self, core: Core) -> list[BaseRoute]:
-        """What a Starlette application mounts."""
+        """The routes that the Starlette application mounts."""
         return [DialectRoute(self, core)]
 
 
 class DialectRoute(BaseRoute):
-    """Everything under a dialect's prefix."""
+    """The route of everything under a dialect's prefix."""
 
     def __init__(self, dialect: Dialect, core: Core) -> None:
         self.dialect = dialect
@@ -108,17 +107,17 @@ class DialectRoute(BaseRoute):
         current_request.set(request_id)
         seen = _Seen()
         try:
-            response = await self._within_bounds(request, request_id, seen)
+            response = await self._with_memory(request, request_id, seen)
         except ClientDisconnect:
             return
         except Exception as error:
-            # no name may outlive this block: the error's frames hold the body, and would hold it for long
+            # no name may outlive this block: the error's frames keep the request body in memory
             if isinstance(core_error(error), Internal):
                 log.exception("request %s failed", request_id, extra={"request_id": request_id})
             response = self.error_response(error)
         response.headers["X-Request-Id"] = request_id
         for name, value in seen.headers.items():
-            response.headers.setdefault(name, value)  # an error's own say more
+            response.headers.setdefault(name, value)  # an error's own headers are more precise
         await response(scope, receive, send)
         seconds = time.perf_counter() - started
         route = seen.endpoint.path if seen.endpoint else "none"
@@ -128,13 +127,13 @@ class DialectRoute(BaseRoute):
         log_request(log, request, request_id, seen.key_id, response.status_code, seconds)
 
     def error_response(self, error: Exception) -> Response:
-        """An error as this dialect says it."""
+        """Render an error in this dialect's format."""
         refused = core_error(error)
         status, body = self.dialect.render_error(refused)
         return Response(encode(body), status, error_headers(refused), "application/json")
 
-    async def _within_bounds(self, request: Request, request_id: str, seen: _Seen) -> Response:
-        """Answer with what memory a large request needs, which is given back before the answer is sent."""
+    async def _with_memory(self, request: Request, request_id: str, seen: _Seen) -> Response:
+        """Answer a request; the memory it reserves is released before the answer is sent."""
         address = client_of(request.client.host) if request.client else ""
         with self.core.memory.tab(address) as tab:
             request.scope[INTAKE] = Intake(self.core, address, tab)
@@ -147,7 +146,7 @@ class DialectRoute(BaseRoute):
         try:
             endpoint, ids = self.router.find(request.method, split_raw_path(request.scope, self._skip))
             seen.endpoint = endpoint
-        except (NoRoute, WrongMethod) as error:  # told only to those with a key
+        except (NoRoute, WrongMethod) as error:  # answered only to callers with a key
             unknown = error
         reach = NOBODY
         if endpoint is None or not endpoint.access.open:
@@ -169,7 +168,7 @@ class DialectRoute(BaseRoute):
             if endpoint.body is not NoBody:
                 body = decode(raw, endpoint.body)
             if len(raw) >= SMALL:
-                raw = b""  # what it says is in the body
+                raw = b""  # the decoded body is enough
         call: Call[Any, Any] = Call(
             core=self.core,
             scope=reach,
@@ -201,7 +200,7 @@ NOBODY = Reach(organization="")
 
 @dataclass(slots=True)
 class _Seen:
-    """What was learnt of a request, for the log, whatever becomes of it."""
+    """What the log needs of a request, also when it fails."""
 
     endpoint: Endpoint | None = None
     key_id: str | None = None
@@ -209,13 +208,13 @@ class _Seen:
 
 
 def request_id_of(request: Request) -> str:
-    """The id a request is logged by: the client's own where it does as one, else a new one."""
+    """The id that a request is logged with: a valid X-Request-Id of the client, else a new one."""
     given = request.headers.get("x-request-id", "")
     return given if _REQUEST_ID.fullmatch(given) else f"req_{new_ulid()}"
 
 
 def public_url(core: Core, request: Request) -> str:
-    """How clients reach the API, without a trailing slash."""
+    """The base URL by which clients reach the API, without a trailing slash."""
     if core.settings.http.public_url:
         return core.settings.http.public_url.rstrip("/")
     return f"{request.url.scheme}://{request.url.netloc}"

@@ -1,7 +1,7 @@
 """``/openapi.json`` and ``/docs``: the API description, and a page that shows it in the browser.
 
-The page is a few files of our own, no CDN, no framework: the policy below allows nothing but those files and
-requests to this server.
+The page consists of a few files of our own, without CDN or framework. Its content security policy allows only those
+files and requests to this server.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _HEADERS = {
 
 
 class _Document:
-    """Something that does not change while the gateway runs; its ETag spares whoever has it a second download."""
+    """A file that does not change while the gateway runs. Clients that have it get 304 (ETag)."""
 
     def __init__(self, body: bytes, media_type: str) -> None:
         self.body = body
@@ -55,13 +55,13 @@ def docs_routes(description: bytes) -> list[Route]:
 
     ``description``: the OpenAPI document.
     """
-    found = [_route("/openapi.json", description, "application/json")]
-    for one in files("gateway.api.reference").iterdir():
-        name, _, ending = one.name.rpartition(".")
+    routes = [_route("/openapi.json", description, "application/json")]
+    for file in files("gateway.api.reference").iterdir():
+        name, _, ending = file.name.rpartition(".")
         if ending in _MEDIA_TYPES:
             path = "/docs" if ending == "html" else f"/docs/{name}.{ending}"
-            found.append(_route(path, one.read_bytes(), _MEDIA_TYPES[ending]))
-    return found
+            routes.append(_route(path, file.read_bytes(), _MEDIA_TYPES[ending]))
+    return routes
 
 
 def _route(path: str, body: bytes, media_type: str) -> Route:

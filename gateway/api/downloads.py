@@ -1,6 +1,6 @@
-"""Links that open one file without a key for a while, and what opens them: shared by the dialects.
+"""Signed links: each downloads one file without a key until it expires. All dialects use them.
 
-What comes out is data, never a page: ``attachment`` disposition, ``nosniff`` and a sandboxing policy.
+Files are served so that no browser shows them as a page: ``attachment`` disposition, ``nosniff``, a sandboxing policy.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ table = Table("Downloads")
 def signed_url(
     call: Call[Any, Any], prefix: str, kind: str, owner: str, part: str, seconds: int
 ) -> tuple[str, int]:
-    """(URL, expiry in epoch seconds) of a file; ``prefix`` is the dialect's, which includes ``table``.
+    """(URL, expiry in epoch seconds) of a file. ``prefix``: of a dialect that includes ``table``.
 
     ``kind``, ``owner`` and ``part`` as in ``core.signed_links.Link``.
     """
@@ -38,7 +38,7 @@ def signed_url(
 
 @table.get("/files/{token}", access=OPEN)
 async def download(call: Call[NoBody, NoQuery]) -> Response:
-    """Download what a signed link names; it needs no key and expires."""
+    """Download the file of a signed link; no key is needed, and the link expires."""
     link = verify(call.core.secret, call.ids["token"])
     if link.kind == "raw":
         got = await attachments.open_raw(call.core, link.id)
@@ -47,7 +47,7 @@ async def download(call: Call[NoBody, NoQuery]) -> Response:
     elif link.kind == "draft":
         got = await open_file(call.core, link.id, link.part)
     else:
-        raise NotFound("this link opens nothing")
+        raise NotFound("this link leads to no file")
     headers = {
         "Content-Disposition": disposition(got.filename),
         "X-Content-Type-Options": "nosniff",
@@ -63,7 +63,7 @@ async def download(call: Call[NoBody, NoQuery]) -> Response:
         await _close(got.chunks)
         return Response(headers=headers, media_type=kind)
     response = StreamingResponse(got.chunks, headers=headers)
-    response.headers["Content-Type"] = kind  # no charset is added: the octets are the sender's
+    response.headers["Content-Type"] = kind  # without a charset: the octets are the sender's
     return response
 
 
@@ -74,7 +74,7 @@ async def _close(chunks: AsyncIterator[bytes]) -> None:
 
 
 def disposition(filename: str) -> str:
-    """``attachment`` with the name twice: for old readers in ASCII, for the rest as RFC 5987 has it (RFC 6266)."""
+    """A Content-Disposition of ``attachment``, with the file name in ASCII and as RFC 8187 encodes it (RFC 6266)."""
     plain = _PLAIN.sub("_", filename).strip(" .") or "attachment"
     encoded = quote(filename.encode("utf-8", "replace"), safe="")
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"

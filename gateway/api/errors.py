@@ -1,6 +1,6 @@
-"""From what went wrong to a status code and a dialect's body; never a traceback.
+"""Turns exceptions into HTTP errors; an answer never contains a traceback.
 
-A dialect brings a ``Renderer``; the headers that go with an error are the same in every dialect.
+Each dialect has a ``Renderer`` for status and body. The headers of an error are the same in every dialect.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from mailserver.base import MailServerDown, MailServerError
 log = logging.getLogger("postern.api")
 
 Renderer = Callable[[CoreError], tuple[int, dict[str, Any]]]
-"""Answers the status code and the JSON body of an error."""
+"""Returns the status code and the JSON body of an error."""
 
 
 class Unauthorized(CoreError):
-    """No key, or one that is not known: 401."""
+    """No API key, or an unknown one: 401."""
 
     code = "unauthorized"
 
@@ -48,7 +48,7 @@ class WrongMethod(CoreError):
     code = "method_not_allowed"
 
     def __init__(self, allow: list[str]):
-        super().__init__(f"this path takes {', '.join(allow)}", fix=f"use {' or '.join(allow)}")
+        super().__init__(f"this path accepts only {', '.join(allow)}", fix=f"use {' or '.join(allow)}")
         self.allow = allow
 
 
@@ -59,41 +59,41 @@ class Internal(CoreError):
 
 
 Kinds = Sequence[tuple[type[CoreError], int, str]]
-"""Which kind of core error has which status and name in a dialect; the first that fits counts."""
+"""The status and name of each kind of core error in a dialect; the first match counts."""
 
 
 def kind_of(error: CoreError, kinds: Kinds, otherwise: tuple[int, str]) -> tuple[int, str]:
-    """Status and name of an error."""
+    """Status and name of an error; ``otherwise`` when no kind matches."""
     return next(((status, name) for kind, status, name in kinds if isinstance(error, kind)), otherwise)
 
 
 def core_error(error: Exception) -> CoreError:
-    """The core error that an exception amounts to; Internal for what nobody expected."""
+    """The core error for an exception; Internal for an unexpected one."""
     if isinstance(error, CoreError):
         return error
     if isinstance(error, MailServerDown):
-        log.warning("a request is answered 503, for the mail server cannot be reached: %s", error)
+        log.warning("answered a request with 503 because the mail server cannot be reached: %s", error)
         return Unavailable("the mail server cannot be reached now", fix="try again in a few seconds")
     if isinstance(error, StoreDown) and error.disk_full:
         return disk_full()
     if isinstance(error, StoreDown):
         return Unavailable("the database cannot be reached now", fix="try again in a few seconds")
     if isinstance(error, MailServerError):
-        return Unavailable(f"the mail server refused: {error}", fix="try again; /ready tells its state")
+        return Unavailable(f"the mail server refused: {error}", fix="try again; /ready shows its state")
     if isinstance(error, NotUnique):
-        return Unavailable("another request made the same thing just now", 1, fix="try again")
+        return Unavailable("another request made the same thing at the same time", 1, fix="try again")
     return Internal(
         "an unexpected error; it is in the log", fix="report it with the X-Request-Id of this answer"
     )
 
 
 def error_headers(error: CoreError) -> dict[str, str]:
-    """Headers that belong to an error in every dialect."""
+    """The headers of an error, the same in every dialect."""
     if isinstance(error, TooMany | Unavailable):
-        told = {"Retry-After": str(error.retry_after)}
+        headers = {"Retry-After": str(error.retry_after)}
         if isinstance(error, TooMany) and error.limit is not None and error.reset is not None:
-            told |= limit_headers(error.limit, error.remaining, error.reset)
-        return told
+            headers |= limit_headers(error.limit, error.remaining, error.reset)
+        return headers
     if isinstance(error, WrongMethod):
         return {"Allow": ", ".join(error.allow)}
     if isinstance(error, Unauthorized):
@@ -104,7 +104,7 @@ def error_headers(error: CoreError) -> dict[str, str]:
 
 
 def limit_headers(limit: int, remaining: int, reset: int) -> dict[str, str]:
-    """How much of a limit is left; ``reset``: epoch seconds."""
+    """X-RateLimit-* headers. ``remaining``: what is left of ``limit``; ``reset``: epoch seconds."""
     return {
         "X-RateLimit-Limit": str(limit),
         "X-RateLimit-Remaining": str(remaining),
@@ -113,7 +113,7 @@ def limit_headers(limit: int, remaining: int, reset: int) -> dict[str, str]:
 
 
 def allowance_headers(allowance: Allowance | None) -> dict[str, str]:
-    """What a send's answer tells of its tightest limit; nothing when there is none."""
+    """X-RateLimit-* headers for the tightest limit of a send; none without a limit."""
     if allowance is None:
         return {}
     return limit_headers(allowance.limit, allowance.remaining, allowance.reset)
@@ -124,8 +124,11 @@ _MISSING = re.compile(r"Object missing required field `([^`]+)`")
 
 
 def from_msgspec(error: msgspec.ValidationError, within: str = "") -> Invalid:
-    """Name the field of a value that has the wrong type: ``$.to[0]`` becomes ``to[0]``. ``within``: the field of
-    what was looked at, when that is not the whole."""
+    """The error for a value of the wrong type, naming its field: ``$.to[0]`` becomes ``to[0]``.
+
+    ``within``: the path of the decoded value in the request body, when only that part of the body was decoded: with
+    ``within="to"``, ``$[0]`` becomes ``to[0]``.
+    """
     match = _AT.match(str(error))
     words, path = (match["words"], match["path"] or "$") if match else (str(error), "$")
     field = (within + path.removeprefix("$")).removeprefix(".").replace("[...]", "[]")
@@ -135,12 +138,12 @@ def from_msgspec(error: msgspec.ValidationError, within: str = "") -> Invalid:
         return Missing(field)
     words = words.replace("`", "").replace("Expected", "expected")
     if not field:
-        return Invalid(f"the request body does not do: {words}", field="body", fix="send a JSON object")
+        return Invalid(f"the request body is not valid: {words}", field="body", fix="send a JSON object")
     return Invalid(f"{field}: {words}", field=field, fix=f"correct {field}")
 
 
 def field_path(field: str) -> list[str | int]:
-    """``to[0].email`` as ``["to", 0, "email"]``."""
+    """Split a field's path: ``to[0].email`` becomes ``["to", 0, "email"]``."""
     parts: list[str | int] = []
     for name, index in re.findall(r"([^.\[\]]+)|\[(\d*)\]", field):
         parts.append(name if name else int(index or 0))

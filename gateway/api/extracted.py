@@ -1,4 +1,4 @@
-"""What was read out of a message for software to go on with (``gateway.mime.one_time.one_time``)."""
+"""The one-time code and link found in a message (``gateway.mime.one_time.one_time``)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Extracted(msgspec.Struct):
-    """What a person would copy out of a mail that confirms something: the one-time code, the link; null if none."""
+    """The one-time code and the confirmation link of a message; null if it has none."""
 
     code: str | None = None
     link: str | None = None

@@ -1,7 +1,7 @@
 """``/health``, ``/ready`` and ``/metrics``: for load balancers, systemd and Prometheus.
 
-``/health`` answers 200 while the process lives. ``/ready`` asks each part within two seconds: 200 when all are
-well, 503 with the same body when one is not, so that whoever looks sees which part and what to do.
+``/health`` answers 200 while the process is up. ``/ready`` checks each component, within two seconds: 200 when all
+work, 503 when one does not. The body names each component and what to do.
 """
 
 from __future__ import annotations
@@ -25,16 +25,15 @@ from gateway.version import installed
 
 Lag = Callable[[], float | Awaitable[float]]
 Watching = Callable[[], tuple[int, int]]
-"""How many inboxes are in IMAP IDLE, and how many wait to be."""
+"""Returns how many inboxes are in IMAP IDLE, and how many wait for it."""
 
 SYNC_LAG_LIMIT = 60.0
 OUTBOX_AGE_LIMIT = 900.0
-_PATIENCE = 2.0
+_PATIENCE = 2.0  # seconds for each check
 
 
 def health_routes(core: Core, parts: Mapping[str, Lag], idle: Watching | None = None) -> list[Route]:
-    """``parts``: ``sync_lag`` and ``outbox_age``, each answering seconds. ``idle`` None: another process watches."""
-
+    """The routes. ``parts``: ``sync_lag`` and ``outbox_age``, in seconds. ``idle``: None if another process watches."""
     build = installed()
     metrics.build.info(
         {"version": build.version, "commit": build.commit, "python": platform.python_version()}
@@ -44,9 +43,9 @@ def health_routes(core: Core, parts: Mapping[str, Lag], idle: Watching | None = 
         return _json({"status": "ok", "version": build.version, "commit": build.commit})
 
     async def ready(request: Request) -> Response:
-        found = {**await readiness(core, parts), **mailboxes(core, idle)}
-        well = all(part["ok"] for part in found.values())
-        return _json({"status": "ready" if well else "degraded", "parts": found}, 200 if well else 503)
+        checked = {**await readiness(core, parts), **mailboxes(core, idle)}
+        ok = all(part["ok"] for part in checked.values())
+        return _json({"status": "ready" if ok else "degraded", "parts": checked}, 200 if ok else 503)
 
     gauges = Gauges(core)
 
@@ -72,12 +71,12 @@ def health_routes(core: Core, parts: Mapping[str, Lag], idle: Watching | None = 
 
 
 async def readiness(core: Core, parts: Mapping[str, Lag]) -> dict[str, dict[str, Any]]:
-    """Each part: ``{"ok": bool, "detail": str}``, and ``seconds`` where a time is measured."""
+    """Check each component: ``{"ok": bool, "detail": str}``, and ``seconds`` where a time is measured."""
     database, mail, disk = await asyncio.gather(_database(core), _mail_server(core), _disk(core))
     found: dict[str, dict[str, Any]] = {"database": database, "disk": disk, **mail}
     for name, limit, fix in (
-        ("sync_lag", SYNC_LAG_LIMIT, "see the log of postern.sync for the mailbox that fails"),
-        ("outbox_age", OUTBOX_AGE_LIMIT, "see the log of postern.outbox for the destination that defers"),
+        ("sync_lag", SYNC_LAG_LIMIT, "the log of postern.sync names the mailbox that fails"),
+        ("outbox_age", OUTBOX_AGE_LIMIT, "the log of postern.outbox names the destination that defers"),
     ):
         if name in parts:
             seconds = await _seconds(parts[name])
@@ -87,17 +86,15 @@ async def readiness(core: Core, parts: Mapping[str, Lag]) -> dict[str, dict[str,
 
 
 def mailboxes(core: Core, idle: Watching | None) -> dict[str, dict[str, Any]]:
-    """How reading goes, as ``readiness`` has it. The others go on, so neither makes the gateway ill, and no address is
-    named: whoever asks need not be the operator."""
+    """The state of the mailboxes, in the form of ``readiness``. It is always ok, because a stuck mailbox does not stop
+    the others. No address is named: anybody may ask."""
     stuck = len(core.imap.stuck())
-    words = f"{stuck} do not answer: `postern status` and the log name them" if stuck else ""
-    found: dict[str, dict[str, Any]] = {"mailboxes": {"ok": True, "detail": words, "stuck": stuck}}
+    detail = f"{stuck} do not answer: `postern status` and the log name them" if stuck else ""
+    found: dict[str, dict[str, Any]] = {"mailboxes": {"ok": True, "detail": detail, "stuck": stuck}}
     if idle is not None:
         watched, waiting = idle()
-        words = (
-            f"{waiting} wait for their IDLE connection: the log of postern.idle says why" if waiting else ""
-        )
-        found["idle"] = {"ok": True, "detail": words, "watched": watched, "waiting": waiting}
+        detail = f"{waiting} wait for an IDLE connection: the log of postern.idle says why" if waiting else ""
+        found["idle"] = {"ok": True, "detail": detail, "watched": watched, "waiting": waiting}
     return found
 
 
@@ -120,7 +117,9 @@ async def _disk(core: Core) -> dict[str, Any]:
     free = min((one.free for one in rooms), default=0)
     return {
         "ok": not short,
-        "detail": f"{'; '.join(short)}: make room, or a bigger disk; no mail is taken in" if short else "",
+        "detail": f"{'; '.join(short)}: free some space or use a bigger disk; no mail is accepted"
+        if short
+        else "",
         "free_bytes": free,
     }
 

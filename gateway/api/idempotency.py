@@ -1,4 +1,4 @@
-"""An operation that a client may repeat with its Idempotency-Key: done once, answered as often as asked."""
+"""Runs a send once for its Idempotency-Key; a repeat gets the first answer again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.core.idempotency import Completion, Replay
 from gateway.core.sent import Sent
 
 Render = Callable[[Sent], tuple[int, str]]
-"""Status and JSON text of the answer."""
+"""Returns status and JSON text of the answer."""
 
 Run = Callable[[Completion | None], Awaitable[Sent]]
 
@@ -22,13 +22,13 @@ Run = Callable[[Completion | None], Awaitable[Sent]]
 async def send_once(
     call: Call[Any, Any], realm: str, key: str | None, fingerprint: str, render: Render, run: Run
 ) -> Response:
-    """Run a send under ``key``, or answer as it was answered before; without a key just run it.
+    """Run a send under ``key``, or return the answer it had before. Without a key, run it.
 
-    ``realm``: whose keys these are. ``fingerprint`` digests the request. What fails leaves the key free.
+    ``realm``: the namespace of the key. ``fingerprint``: a digest of the request. A send that fails frees the key.
     Raises what ``idempotency.begin`` and ``run`` raise.
     """
     if call.scope.test:
-        realm = f"{realm}/test"  # a send in the sandbox stands for no real one
+        realm = f"{realm}/test"  # a send in the sandbox does not count as a real one
     claim = None
     if key is not None:
         begun = await idempotency.begin(call.core, realm, key, fingerprint)

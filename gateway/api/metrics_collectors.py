@@ -1,7 +1,7 @@
-"""What Prometheus asks and nobody counts: Postfix's queue, what waits in the database, certificate, parts.
+"""Gauges that are measured when Prometheus scrapes: Postfix's queue, pending work, disk, certificate, components.
 
-Each is looked up when it is asked for and what is known is too old, in a task of its own: however long a look takes and
-however it ends, the scrape is answered. A gauge that could not be looked up is left out, never shown as it was.
+Each probe runs in a task of its own, when its last result is too old. A slow or failed probe never delays the scrape:
+its gauges are left out, and no old value is shown.
 """
 
 from __future__ import annotations
@@ -28,76 +28,76 @@ log = logging.getLogger("postern.metrics")
 
 Families = Sequence[GaugeMetricFamily]
 
-_EVERY = 15.0
-_PATIENCE = 1.0  # seconds a scrape waits for looks; what comes later is for the next one
-_LONGEST = 60.0
+_EVERY = 15.0  # seconds between two measurements
+_PATIENCE = 1.0  # seconds a scrape waits for probes; later results are for the next scrape
+_LONGEST = 60.0  # seconds until a probe is given up
 
 
 class Gauges(Collector):
-    """The gauges of one gateway; generate them from ``registry`` after ``refresh``."""
+    """The gauges of one gateway. Call ``refresh``, then generate the metrics from ``registry``."""
 
     def __init__(self, core: Core) -> None:
         mail, settings = core.mail, core.settings.mail
-        self._looks = [
-            Look("parts", _EVERY, lambda: _parts(core)),
-            Look("waiting", _EVERY, lambda: _waiting(core)),
-            Look("disk", 5.0, lambda: _disk(core)),
+        self._probes = [
+            Probe("parts", _EVERY, lambda: _parts(core)),
+            Probe("waiting", _EVERY, lambda: _waiting(core)),
+            Probe("disk", 5.0, lambda: _disk(core)),
         ]
         if isinstance(mail, PostfixServer):
-            self._looks.append(Look("queue", _EVERY, lambda: _queue(mail)))
+            self._probes.append(Probe("queue", _EVERY, lambda: _queue(mail)))
         if settings.tls_cert:
             certificate = Path(settings.tls_cert)
-            self._looks.append(Look("certificate", 60, lambda: _certificate(certificate)))
+            self._probes.append(Probe("certificate", 60, lambda: _certificate(certificate)))
         self.registry = CollectorRegistry()
         self.registry.register(self)
 
     async def refresh(self) -> None:
-        """Look where it is time to, for a second at most. Never raises."""
-        if tasks := [task for look in self._looks if (task := look.begun())]:
+        """Run the probes that are due, and wait a second at most. Never raises."""
+        if tasks := [task for probe in self._probes if (task := probe.begin())]:
             await asyncio.wait(tasks, timeout=_PATIENCE)
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        return [family for look in self._looks for family in look.found]
+        return [family for probe in self._probes for family in probe.families]
 
 
-class Look:
-    """One thing to look at, at most once in ``every`` seconds and by one task at a time."""
+class Probe:
+    """Measures some gauges, at most once in ``every`` seconds and in one task at a time."""
 
-    def __init__(self, name: str, every: float, ask: Callable[[], Awaitable[Families]]) -> None:
-        self.found: Families = ()
+    def __init__(self, name: str, every: float, measure: Callable[[], Awaitable[Families]]) -> None:
+        self.families: Families = ()
         self._name = name
         self._every = every
-        self._ask = ask
-        self._again = 0.0
+        self._measure = measure
+        self._due = 0.0
         self._task: asyncio.Task[None] | None = None
-        self._said = ""
+        self._logged = ""
 
-    def begun(self) -> asyncio.Task[None] | None:
-        """The look under way, begun now when it is time; None when what is known is young enough."""
+    def begin(self) -> asyncio.Task[None] | None:
+        """Return the running measurement, starting one when it is due; None while the last result is recent enough."""
         if self._task is not None and not self._task.done():
             return self._task
-        if time.monotonic() < self._again:
+        if time.monotonic() < self._due:
             return None
-        self._task = asyncio.create_task(self._look(), name=f"metrics: {self._name}")
+        self._task = asyncio.create_task(self._run(), name=f"metrics: {self._name}")
         return self._task
 
-    async def _look(self) -> None:
+    async def _run(self) -> None:
         try:
             async with asyncio.timeout(_LONGEST):
-                self.found = await self._ask()
-            self._said = ""
+                self.families = await self._measure()
+            self._logged = ""
         except Exception as error:
-            self.found = ()
-            words = f"{type(error).__name__}: {error}"
-            if words != self._said:
-                log.warning("the metrics of %s are left out: %s", self._name, words)
-            self._said = words
-        self._again = time.monotonic() + self._every
+            self.families = ()
+            reason = f"{type(error).__name__}: {error}"
+            if reason != self._logged:
+                log.warning("the metrics of %s are left out: %s", self._name, reason)
+            self._logged = reason
+        self._due = time.monotonic() + self._every
 
 
 async def _parts(core: Core) -> Families:
     family = GaugeMetricFamily(
-        "postern_part_up", "Whether a part works, 1 or 0; why not: /ready", labels=["part"]
+        "postern_part_up", "Whether a component works, 1 or 0; /ready says why not", labels=["part"]
     )
     family.add_metric(["database"], float(await _answers(core.store)))
     for name, health in (await core.mail.health()).items():
@@ -115,14 +115,14 @@ async def _answers(store: Store) -> bool:
 
 async def _disk(core: Core) -> Families:
     free = GaugeMetricFamily(
-        "postern_disk_free_bytes", "Room on the file system of data, mail or queue", labels=["place"]
+        "postern_disk_free_bytes", "Free space on the file system of data, mail or queue", labels=["place"]
     )
     floor = GaugeMetricFamily(
-        "postern_disk_floor_bytes", "Room below which nothing is taken in", labels=["place"]
+        "postern_disk_floor_bytes", "Free space below which no mail is accepted", labels=["place"]
     )
-    for one in await core.disks.rooms():
-        free.add_metric([one.name], one.free)
-        floor.add_metric([one.name], one.floor)
+    for disk in await core.disks.rooms():
+        free.add_metric([disk.name], disk.free)
+        floor.add_metric([disk.name], disk.floor)
     return [free, floor]
 
 
@@ -131,10 +131,10 @@ async def _waiting(core: Core) -> Families:
         lambda tx: (unscoped_waiting_count(tx), unscoped_waiting_deliveries(tx))
     )
     return [
-        GaugeMetricFamily("postern_outbox_waiting", "Accepted messages that are not settled", outbox),
         GaugeMetricFamily(
-            "postern_webhooks_waiting", "Events that wait for an endpoint to take them", webhooks
+            "postern_outbox_waiting", "Accepted messages that are not yet delivered or given up", outbox
         ),
+        GaugeMetricFamily("postern_webhooks_waiting", "Events not yet delivered to their webhook", webhooks),
     ]
 
 
@@ -153,5 +153,5 @@ async def _queue(mail: PostfixServer) -> Families:
 async def _certificate(path: Path) -> Families:
     ours, *_ = await asyncio.to_thread(lambda: x509.load_pem_x509_certificates(path.read_bytes()))
     left = ours.not_valid_after_utc.timestamp() - time.time()
-    words = "Until the mail server's certificate expires, below 0 when it has"
-    return [GaugeMetricFamily("postern_certificate_expiry_seconds", words, left)]
+    about = "Seconds until the mail server's certificate expires, below 0 when it has expired"
+    return [GaugeMetricFamily("postern_certificate_expiry_seconds", about, left)]

@@ -1,7 +1,7 @@
-"""Reading a ``multipart/form-data`` body (RFC 7578): bounded, strict, off the event loop.
+"""Reads a ``multipart/form-data`` body (RFC 7578): limited in size, strict, off the event loop.
 
-A form is taken whole or not at all: a body that ends before its last boundary, or text that is not UTF-8, is
-refused, so no file is left out silently. A name may be repeated, or written ``name[]`` or ``name[0]``.
+A form is accepted whole or not at all: a body that ends before its last boundary, or text that is not UTF-8, is
+refused, so no file is lost silently. A name may be repeated, or written ``name[]`` or ``name[0]``.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from starlette.requests import Request
 from gateway.api.body import read_body
 from gateway.core.errors import Invalid
 
-# what it would warn of is answered to the client
+# its warnings are answered to the client
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 MAX_PARTS = 2000
 _FRAME = 4096
-"""Octets that a part's own lines may take, over its content."""
+"""Octets that the header and boundary lines of a part may take."""
 
-# RFC 7578 §4.2 forbids this spelling, some clients use it all the same
+# RFC 7578 §4.2 forbids this spelling, but some clients use it
 _EXTENDED = re.compile(rb";\s*filename\*\s*=\s*utf-8''([^;\s]*)", re.I)
 _INDEX = re.compile(r"\[\d{0,6}\]\Z")
 _BROKEN = "send multipart/form-data as curl -F or a form library makes it, or JSON"
@@ -35,7 +35,7 @@ _BROKEN = "send multipart/form-data as curl -F or a form library makes it, or JS
 
 @dataclass(frozen=True, slots=True)
 class FormFile:
-    """A part with a file name. ``content_type`` is empty when the part names none."""
+    """A file of a form. ``content_type`` is empty when the part has none."""
 
     field: str
     filename: str
@@ -45,17 +45,17 @@ class FormFile:
 
 @dataclass(slots=True)
 class Form:
-    """What a form holds, in order. ``texts``: (name, value), names without their ``[0]``."""
+    """The fields of a form, in order. ``texts``: (name, value), names without an index such as ``[0]``."""
 
     texts: list[tuple[str, str]] = field(default_factory=list)
     files: list[FormFile] = field(default_factory=list)
 
     def all(self, name: str) -> list[str]:
         """Every value of a repeated field."""
-        return [value for one, value in self.texts if one == name]
+        return [value for field, value in self.texts if field == name]
 
     def one(self, name: str) -> str | None:
-        """The value of a field that may be given once; None when it is not. Raises Invalid."""
+        """The value of a field that may be given once; None when it is missing. Raises Invalid."""
         values = self.all(name)
         if len(values) > 1:
             raise Invalid(f"{name} is given {len(values)} times", field=name, fix=f"give {name} once")
@@ -63,15 +63,15 @@ class Form:
 
 
 def is_form(request: Request) -> bool:
-    """Whether the body says that it is multipart/form-data."""
+    """Whether the request has a multipart/form-data body."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind == "multipart/form-data"
 
 
 async def read_form(request: Request, *, max_text: int, max_files: int) -> Form:
-    """The form of a request. ``max_text``, ``max_files``: octets of all fields and of all files together.
+    """Read the form of a request. ``max_text``, ``max_files``: octets of all texts and of all files together.
 
-    Raises TooLarge before reading more than that, and Invalid for what is no form.
+    Raises TooLarge before reading more than that, Invalid for a malformed form.
     """
     _, options = parse_options_header(request.headers.get("content-type", "").encode("latin-1"))
     boundary = options.get(b"boundary", b"")
@@ -82,7 +82,7 @@ async def read_form(request: Request, *, max_text: int, max_files: int) -> Form:
 
 
 def parse_form(data: bytes, boundary: bytes) -> Form:
-    """The form in the octets of a body. Raises Invalid."""
+    """Parse the octets of a form. Raises Invalid."""
     reader = _Reader(data)
     parser = MultipartParser(boundary, reader.callbacks(), max_header_count=20, max_header_size=_FRAME)  # type: ignore[arg-type]
     try:
@@ -96,7 +96,7 @@ def parse_form(data: bytes, boundary: bytes) -> Form:
 
 
 class _Reader:
-    """Gathers the parts as the parser finds them."""
+    """Collects the parts that the parser finds."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data

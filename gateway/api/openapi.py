@@ -1,8 +1,8 @@
-"""OpenAPI 3.1 from the declared endpoints: msgspec gives the schemas, the endpoint table the rest, and
-``gateway.api.reference`` the words and examples that do not stand there.
+"""Makes the OpenAPI 3.1 document from the declared endpoints. Schemas come from msgspec, operations from the endpoint
+table, further descriptions and examples from ``gateway.api.reference``.
 
-Beside what OpenAPI knows: ``x-tagGroups`` (the tags of each dialect), ``x-postern-access`` of an operation (what the
-key needs) and ``x-postern-same-as`` (the operation that does the same under another path).
+Extensions: ``x-tagGroups`` (the tags of each dialect), ``x-postern-access`` (what an operation needs of the key) and
+``x-postern-same-as`` (the operation that does the same under another path).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _REPEATABLE = re.compile(r"POST /inboxes/\{inbox_id\}/(messages|drafts)/.*(send|
 
 
 def describe(dialects: Sequence[Dialect], public_url: str) -> dict[str, Any]:
-    """The whole document, as JSON values. ``public_url`` becomes the one server."""
+    """The whole document as JSON values. ``public_url``: URL of the only server in it."""
     tags: dict[str, dict[str, str]] = {}
     groups: list[dict[str, Any]] = []
     paths: dict[str, dict[str, Any]] = {}
@@ -42,15 +42,15 @@ def describe(dialects: Sequence[Dialect], public_url: str) -> dict[str, Any]:
         errors |= refusals(dialect)
         first: dict[tuple[Any, str], str] = {}
         nouns: dict[str, None] = {}
-        for one in dialect.table.endpoints:
-            template = re.sub(r":rest\}", "}", dialect.prefix + one.path)
-            operation = _operation(dialect, one, named)
-            main = first.setdefault((one.handler, one.method), operation["operationId"])
+        for endpoint in dialect.table.endpoints:
+            template = re.sub(r":rest\}", "}", dialect.prefix + endpoint.path)
+            operation = _operation(dialect, endpoint, named)
+            main = first.setdefault((endpoint.handler, endpoint.method), operation["operationId"])
             if main != operation["operationId"]:
                 operation["x-postern-same-as"] = main
-            paths.setdefault(template, {})[one.method.lower()] = operation
-            tag = _tag(dialect, one)
-            tags.setdefault(tag, {"name": tag, **_about(one.tag)})
+            paths.setdefault(template, {})[endpoint.method.lower()] = operation
+            tag = _tag(dialect, endpoint)
+            tags.setdefault(tag, {"name": tag, **_about(endpoint.tag)})
             nouns[tag] = None
         groups.append({"name": dialect.title, "prefix": dialect.prefix, "tags": list(nouns)})
         answers |= named.examples
@@ -88,12 +88,10 @@ def describe(dialects: Sequence[Dialect], public_url: str) -> dict[str, Any]:
 def _introduction(dialects: Sequence[Dialect]) -> str:
     names = ", ".join(f"{one.title} at `{one.prefix}`" for one in dialects)
     sockets = ", ".join(f"`{one.prefix}{one.socket_path}`" for one in dialects if one.socket is not None)
-    words = f"The same mail in more than one API: {names}. Use the one that your client speaks."
+    text = f"The same mail through several APIs: {names}. Use the one that your client supports."
     if sockets:
-        words += f" Events come over a WebSocket at {sockets}."
-    return (
-        words + " Every answer carries `X-Request-Id`; an error says what was wrong and how to put it right."
-    )
+        text += f" Events are sent over a WebSocket at {sockets}."
+    return text + " Every answer has an `X-Request-Id`. An error says what was wrong and how to correct it."
 
 
 def _tag(dialect: Dialect, one: Endpoint) -> str:
@@ -101,8 +99,8 @@ def _tag(dialect: Dialect, one: Endpoint) -> str:
 
 
 def _about(tag: str) -> dict[str, str]:
-    words = NOUNS.get(noun_of(tag))
-    return {"description": words} if words else {}
+    about = NOUNS.get(noun_of(tag))
+    return {"description": about} if about else {}
 
 
 def _parameters(dialect: Dialect, one: Endpoint, repeatable: bool) -> list[dict[str, Any]]:
@@ -110,17 +108,17 @@ def _parameters(dialect: Dialect, one: Endpoint, repeatable: bool) -> list[dict[
     wanted += [(name, "header", True) for name in one.headers]
     if repeatable and "Idempotency-Key" not in one.headers:
         wanted.append(("Idempotency-Key", "header", False))
-    told = []
+    parameters = []
     for name, where, required in wanted:
         parameter = {"name": name, "in": where, "required": required, "schema": {"type": "string"}}
         words = parameter_words(dialect.title, name)
         parameter |= {"description": words} if words else {}
-        told.append(parameter | ({"example": PARAMETERS[name]} if name in PARAMETERS else {}))
-    return told + query_parameters(dialect.title, one.query)
+        parameters.append(parameter | ({"example": PARAMETERS[name]} if name in PARAMETERS else {}))
+    return parameters + query_parameters(dialect.title, one.query)
 
 
 def _takes_key(dialect: Dialect, one: Endpoint) -> bool:
-    """Whether an Idempotency-Key makes a repeat safe."""
+    """Whether the operation accepts an Idempotency-Key."""
     if one.access.open or one.method != "POST":
         return False
     return bool(
@@ -144,9 +142,9 @@ def _operation(dialect: Dialect, one: Endpoint, named: Schemas) -> dict[str, Any
         },
         "x-postern-access": access_values(one.access),
     }
-    words = [plain(one.description), access_words(one.access)]
-    if any(words):
-        operation["description"] = "\n\n".join(filter(None, words))
+    paragraphs = [plain(one.description), access_words(one.access)]
+    if any(paragraphs):
+        operation["description"] = "\n\n".join(filter(None, paragraphs))
     if one.access.open:
         operation["security"] = []
     if one.body is not NoBody:
@@ -164,45 +162,45 @@ def _operation(dialect: Dialect, one: Endpoint, named: Schemas) -> dict[str, Any
 
 def _answer(one: Endpoint, named: Schemas, slug: str) -> dict[str, Any]:
     if one.status == 204:
-        return {"description": "Done; the answer is empty"}
+        return {"description": "Done; the answer has no body"}
     answer: dict[str, Any] = {"description": "Done"}
     if one.rows is not None:
         plural, item = one.rows
-        row = named.shape(item)
-        shape = _rows(plural, row)
-        answer["content"] = {"application/json": named.answer(shape, f"{name_of(row)}.{plural}")}
+        item_shape = named.shape(item)
+        shape = _page(plural, item_shape)
+        answer["content"] = {"application/json": named.answer(shape, f"{name_of(item_shape)}.{plural}")}
     elif has_schema(one.answers):
         shape = named.shape(one.answers)
         answer["content"] = {
             "application/json": named.answer(shape, name_of(shape) or f"{named.title}.{slug}")
         }
     elif isinstance(one.answers, type) and issubclass(one.answers, Response):
-        answer["content"] = {"application/octet-stream": {"schema": {}}}  # a file, whichever it is
+        answer["content"] = {"application/octet-stream": {"schema": {}}}  # a file of any type
     elif one.answers is not None and not isinstance(one.answers, (types.UnionType, typing.TypeVar)):
         answer["content"] = {"application/json": {"schema": {}}}
     return answer
 
 
-def _rows(plural: str, row: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a list: both contracts' fields, the rows under both names."""
+def _page(plural: str, item: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a page of a list, as ``paging.answer`` makes it: the items under ``data`` and under ``plural``."""
 
-    def whole(words: str) -> dict[str, Any]:
-        return {"type": "integer", "description": words}
+    def integer(about: str) -> dict[str, Any]:
+        return {"type": "integer", "description": about}
 
     return {
         "type": "object",
         "required": ["data", "total", "page", "page_size", "count", "limit", plural],
         "properties": {
-            plural: {"type": "array", "items": row, "description": "the rows of this page"},
-            "data": {"type": "array", "items": row, "description": f"the same as {plural}"},
-            "count": whole("how many rows this page has"),
-            "total": whole("how many rows there are on all pages"),
-            "page": whole("number of this page"),
-            "page_size": whole("how many rows a page may have"),
-            "limit": whole("the same as page_size"),
+            plural: {"type": "array", "items": item, "description": "the items of this page"},
+            "data": {"type": "array", "items": item, "description": f"the same as {plural}"},
+            "count": integer("how many items this page has"),
+            "total": integer("how many items there are on all pages"),
+            "page": integer("number of this page"),
+            "page_size": integer("how many items a page may have"),
+            "limit": integer("the same as page_size"),
             "next_page_token": {
                 "type": "string",
-                "description": "page_token of the next page; not there on the last",
+                "description": "page_token of the next page; absent on the last page",
             },
         },
     }

@@ -1,5 +1,4 @@
-"""The tracking pixel: where the picture at the end of a tracked mail is fetched from, without a key
-(``core.sending.open_tracking``)."""
+"""The tracking pixel: serves the picture of a tracked message, without a key (``core.sending.open_tracking``)."""
 
 from __future__ import annotations
 
@@ -30,18 +29,18 @@ _HEADERS = {
 
 
 def opened_routes(core: Core) -> list[Route]:
-    """The route of the picture."""
+    """The route of the tracking pixel."""
     return [Route(f"{PATH}/{{token}}.gif", partial(_answer, core), methods=["GET"])]
 
 
 async def _answer(core: Core, request: Request) -> Response:
-    """Always the picture: a mail must not show a broken one."""
+    """Answer with the picture, also when the token is unknown: a mail program must not show a broken picture."""
     status = 200
-    if request.method == "GET":  # a HEAD shows nobody anything
+    if request.method == "GET":  # HEAD does not count as opened
         try:
             await tell_opened(core, request.path_params["token"])
         except NotFound:
             status = 404
         except StoreDown as error:
-            log.warning("an opened message is not told: %s", error)
+            log.warning("no message.opened event was recorded: %s", error)
     return Response(GIF, status, _HEADERS, "image/gif")

@@ -1,10 +1,10 @@
-"""``/operator/…``: what commands on the gateway's own machine ask of the gateway that runs.
+"""``/operator/…``: the routes that `postern` commands use on a running gateway.
 
-Only the operator's key opens it (``DATA/operator.json``, ``doors``); for every other key these paths do not exist.
+Only the operator's key may use them (``DATA/operator.json``, ``route_access``); other keys get 404.
 
-``POST /operator/imap`` ``{"addresses": [...]}`` (absent: every inbox) answers how their mailboxes are opened.
-``POST /operator/read`` ``{"addresses": [...]}`` answers when each was read as it stands now.
-``POST /operator/erase`` erases, and answers one JSON object a line: ``{"progress": text}`` while it works, at last
+``POST /operator/imap`` ``{"addresses": [...]}`` (absent: every inbox) answers the IMAP logins of the mailboxes.
+``POST /operator/read`` ``{"addresses": [...]}`` synchronises the mailboxes and answers when that is done.
+``POST /operator/erase`` erases data and answers JSON lines: ``{"progress": text}`` while it works, at the end
 ``{"report": {...}}`` or ``{"error": {...}}`` (``transfer.erasing``).
 """
 
@@ -30,7 +30,7 @@ from gateway.transfer import erasing
 from mailserver.base import MailServerError
 
 Refresh = Callable[[str, float], Awaitable[None]]
-"""Reads a mailbox now, within so many seconds. Raises TimeoutError."""
+"""Synchronises a mailbox (address) now, within a number of seconds. Raises TimeoutError."""
 
 _REFUSED = (CoreError, StoreDown, MailServerError)
 _KINDS: Kinds = [(NotFound, 404, ""), (Conflict, 409, ""), (Invalid, 400, "")]
@@ -40,13 +40,13 @@ _READ_SECONDS = 600.0
 
 
 class Addresses(msgspec.Struct, forbid_unknown_fields=True):
-    """Which inboxes are meant."""
+    """The inboxes to act on; null: all."""
 
     addresses: list[str] | None = None
 
 
 class Erase(msgspec.Struct, forbid_unknown_fields=True):
-    """Who or what is erased: one of ``person``, ``inbox``, or ``organization`` alone."""
+    """What to erase: a ``person``, an ``inbox``, or an ``organization`` alone."""
 
     person: str | None = None
     inbox: str | None = None
@@ -57,28 +57,28 @@ class Erase(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def operator_routes(core: Core, refresh: Refresh) -> list[BaseRoute]:
-    """The routes; ``refresh`` is the sync's."""
+    """The routes. ``refresh``: of the sync engine."""
 
     async def imap(request: Request) -> Response:
         wanted = decode(await _body(request), Addresses)
-        found = {}
-        for row in await _inboxes(core, wanted.addresses):
-            login = core.mail.imap_login(row.address)
-            end = login.endpoint
-            found[row.address] = {
-                "host": end.host,
-                "port": end.port,
-                "tls": end.tls,
+        logins = {}
+        for inbox in await _inboxes(core, wanted.addresses):
+            login = core.mail.imap_login(inbox.address)
+            endpoint = login.endpoint
+            logins[inbox.address] = {
+                "host": endpoint.host,
+                "port": endpoint.port,
+                "tls": endpoint.tls,
                 "user": login.user,
                 "secret": login.secret,
             }
-        return _answer(200, {"logins": found})
+        return _answer(200, {"logins": logins})
 
     async def read(request: Request) -> Response:
         wanted = decode(await _body(request), Addresses)
-        rows = await _inboxes(core, wanted.addresses)
-        await asyncio.gather(*(refresh(row.address, _READ_SECONDS) for row in rows))
-        return _answer(200, {"inboxes": len(rows)})
+        inboxes = await _inboxes(core, wanted.addresses)
+        await asyncio.gather(*(refresh(inbox.address, _READ_SECONDS) for inbox in inboxes))
+        return _answer(200, {"inboxes": len(inboxes)})
 
     async def erase(request: Request) -> Response:
         wanted = decode(await _body(request), Erase)
@@ -111,8 +111,8 @@ def _erasure(core: Core, wanted: Erase) -> AsyncIterator[dict[str, Any]]:
 
 async def _lines(steps: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
     try:
-        async for one in steps:
-            yield encode(one) + b"\n"
+        async for step in steps:
+            yield encode(step) + b"\n"
     except _REFUSED as error:
         status, body = _refusal(error)
         yield encode({"error": {"status": status, **body}}) + b"\n"
@@ -123,16 +123,16 @@ async def _body(request: Request) -> bytes:
 
 
 async def _inboxes(core: Core, addresses: list[str] | None) -> list[Inbox]:
-    rows = await core.store.read(unscoped_running_inboxes)
+    inboxes = await core.store.read(unscoped_running_inboxes)
     if addresses is None:
-        return rows
-    wanted = {one.strip().lower() for one in addresses}
-    missing = wanted - {row.address for row in rows}
+        return inboxes
+    wanted = {address.strip().lower() for address in addresses}
+    missing = wanted - {inbox.address for inbox in inboxes}
     if missing:
         raise NotFound(
             f"there is no inbox {', '.join(sorted(missing)[:5])}", fix="`postern inbox create` makes one"
         )
-    return [row for row in rows if row.address in wanted]
+    return [inbox for inbox in inboxes if inbox.address in wanted]
 
 
 def _guarded(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:

@@ -1,7 +1,7 @@
-"""``POST /operator/round-trip`` ``{"seconds": 40}``: a mail to ourselves, for ``postern doctor``
-(``core.accounts.self_test``).
+"""``POST /operator/round-trip`` ``{"seconds": 40}``: sends a message to an inbox of this server and waits for it, for
+``postern doctor`` (``core.accounts.self_test``).
 
-Only the operator's key opens it (``doors``); for every other key the path does not exist.
+Only the operator's key may use it (``route_access``); for other keys the path does not exist.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from mailserver.base import MailServerError
 
 
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):
-    seconds: Annotated[float, msgspec.Meta(gt=0, le=120, description="how long the mail is waited for")] = (
-        40.0
-    )
+    """``seconds``: how long to wait for the message."""
+
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=120)] = 40.0
 
 
 def self_test_routes(core: Core) -> list[Route]:

@@ -1,6 +1,6 @@
 """``GET /operator/status``: the figures of ``postern status``.
 
-Only the operator's key opens it (``doors``); for every other key the path does not exist.
+Only the operator's key may use it (``route_access``); for other keys the path does not exist.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mailserver.postfix_dovecot import PostfixServer
 
 
 def status_routes(core: Core) -> list[Route]:
-    """The route; the gateway's uptime is counted from this call."""
+    """The route. The uptime is counted from this call."""
     begun = time.monotonic()
 
     async def status(request: Request) -> Response:

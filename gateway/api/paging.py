@@ -1,7 +1,8 @@
-"""One paging for both contracts: ``page``/``page_size`` and ``limit``/``page_token``/``ascending``.
+"""Paging of lists, by page number (``page``, ``page_size``) and by token (``limit``, ``page_token``, ``ascending``).
 
-Answers carry both shapes, the same rows under ``data`` and under the plural name. A token is a keyset position,
-signed, so rows that come or go between two calls neither repeat nor hide another; it wins over ``page``.
+The AgentMail document has the first form, its official SDKs the second. An answer has the fields of both: the items
+under ``data`` and under the plural name. A token is a signed keyset position, so items that are added or removed
+between two calls cause neither repeats nor gaps. ``page_token`` takes precedence over ``page``.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ class PageQuery(msgspec.Struct, kw_only=True):
     """Query parameters of every list."""
 
     page: Annotated[int | None, Doc(description="page number, from 1")] = None
-    page_size: Annotated[int | None, Doc(description="rows a page, 1 to 100")] = None
+    page_size: Annotated[int | None, Doc(description="items on a page, 1 to 100")] = None
     limit: Annotated[int | None, Doc(description="the same as page_size")] = None
-    page_token: Annotated[str | None, Doc(description="next_page_token of the answer before")] = None
+    page_token: Annotated[str | None, Doc(description="next_page_token of the previous answer")] = None
     ascending: Annotated[bool | None, Doc(description="oldest first")] = None
 
 
 class Paging(msgspec.Struct, frozen=True):
-    """A checked request for a page; ``window`` is what core takes."""
+    """A checked request for a page; ``window`` is the argument of core's lists."""
 
     page: int
     page_size: int
@@ -44,7 +45,7 @@ class Paging(msgspec.Struct, frozen=True):
 
 
 def read_paging(query: PageQuery, secret: bytes, *, ascending: bool = False) -> Paging:
-    """Check the parameters; ``ascending`` is the list's natural order. Raises Invalid."""
+    """Check the query parameters. ``ascending``: the list's default order is oldest first. Raises Invalid."""
     size = _bounded("page_size", query.page_size, MAX_PAGE_SIZE)
     if size is None:
         size = _bounded("limit", query.limit, MAX_PAGE_SIZE)
@@ -77,16 +78,23 @@ def answer(
     secret: bytes,
     render: Callable[[Shown], Any] | None = None,
 ) -> dict[str, Any]:
-    """The body of a list: both contracts' fields, the rows once rendered and shown under both names."""
-    rows = listing.rows if render is None else [render(row) for row in listing.rows]
+    """The body of one page of a list.
+
+    Args:
+        listing: the items of the page, the total, and the position where the next page begins.
+        plural: a second name for ``data``, such as ``messages``.
+        secret: signs ``next_page_token``.
+        render: makes an item's JSON; None: the items are ready.
+    """
+    items = listing.rows if render is None else [render(item) for item in listing.rows]
     body: dict[str, Any] = {
-        "data": rows,
+        "data": items,
         "total": listing.total,
         "page": paging.page,
         "page_size": paging.page_size,
-        "count": len(rows),
+        "count": len(items),
         "limit": paging.page_size,
-        plural: rows,
+        plural: items,
     }
     if listing.next is not None:
         body["next_page_token"] = token(listing.next, paging.window.ascending, secret)
@@ -94,7 +102,7 @@ def answer(
 
 
 def token(position: tuple[int, str], ascending: bool, secret: bytes) -> str:
-    """An opaque page token for a position."""
+    """The signed page token of a position."""
     data = msgspec.json.encode([*position, int(ascending)])
     return base64.urlsafe_b64encode(_sign(data, secret) + data).decode().rstrip("=")
 
@@ -112,22 +120,22 @@ def _open(text: str, secret: bytes) -> tuple[int, str, bool]:
         value, last, way = msgspec.json.decode(data, type=tuple[int, str, int])
     except (ValueError, msgspec.MsgspecError):
         raise Invalid(
-            "page_token is not one that this server gave",
+            "page_token was not made by this server",
             field="page_token",
-            fix="take next_page_token from the answer before, or leave it out to start again",
+            fix="take next_page_token from the previous answer, or leave page_token out to start again",
         ) from None
     return value, last, bool(way)
 
 
 def in_memory(
-    rows: Iterable[Shown], window: Window, key: Callable[[Shown], tuple[int, str]]
+    items: Iterable[Shown], window: Window, key: Callable[[Shown], tuple[int, str]]
 ) -> Listing[Shown]:
-    """Page rows that are few enough to hold (a fixed list), as a database would."""
-    held = sorted(rows, key=key, reverse=not window.ascending)
+    """One page of a short list that is in memory. ``key``: the sort position of an item."""
+    held = sorted(items, key=key, reverse=not window.ascending)
     total = len(held)
     if window.position is not None:
         at = window.position
-        held = [row for row in held if (key(row) > at if window.ascending else key(row) < at)]
+        held = [item for item in held if (key(item) > at if window.ascending else key(item) < at)]
     part = held[window.offset : window.offset + window.limit]
     more = len(held) > window.offset + len(part) and bool(part)
     return Listing(part, total, key(part[-1]) if more else None)

@@ -1,8 +1,8 @@
-"""Whose request it is: the address of the client itself, where a reverse proxy stands in front.
+"""The address of the client behind a reverse proxy.
 
-``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed of ``http.trusted_proxies``, and of whoever may open the
-Unix socket: that is the proxy, for which alone it is there. The rightmost address that is no trusted proxy
-counts; what stands left of it the client may have written itself. Never ``*``: it takes the leftmost.
+``X-Forwarded-For`` and ``X-Forwarded-Proto`` are trusted from ``http.trusted_proxies`` and on the Unix socket, which
+exists for the proxy alone. The rightmost address that is no trusted proxy counts: the client may have written the
+addresses left of it. Never trust ``*``: it takes the leftmost address.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from gateway.settings import Http
 
 ON_SOCKET = "unix"
-"""What stands for the address of a client on the Unix socket that no proxy speaks for."""
+"""The client address of a request on the Unix socket without a forwarded address."""
 
 
 def with_proxy_headers(app: ASGIApp, http: Http, *, unix: bool) -> ASGIApp:
-    """``app``, told its clients' own addresses; ``unix``: it is reached by a Unix socket too."""
+    """``app`` with the clients' own addresses. ``unix``: it listens on a Unix socket as well."""
     trusted = [*http.trusted_proxies, *([ON_SOCKET] if unix else [])]
     if not trusted:
         return app
-    told = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, app), trusted))
+    forwarded = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, app), trusted))
 
     async def named(scope: Scope, receive: Receive, send: Send) -> None:
         if unix and scope.get("client") is None:
             scope["client"] = (ON_SOCKET, 0)
-        await told(scope, receive, send)
+        await forwarded(scope, receive, send)
 
     return named

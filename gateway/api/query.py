@@ -1,7 +1,7 @@
-"""Query parameters as a struct: numbers and flags checked with words, lists in every way clients write them.
+"""Reads query parameters into a struct. An error names the parameter that is wrong.
 
-A list may be one JSON array (``labels=["a","b"]``, both official SDKs), repeats (``labels=a&labels=b``) or one
-plain word. An empty value counts as absent. Unknown parameters are ignored.
+A list may be a JSON array (``labels=["a","b"]``, as both official SDKs write it), repeated (``labels=a&labels=b``) or
+a single word. An empty value counts as absent. Unknown parameters are ignored.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _YES, _NO = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no"
 
 
 def parse_query(text: bytes | str, type: type[T]) -> T:
-    """The struct ``type`` from a raw query string. Raises Invalid naming the parameter."""
+    """Decode a raw query string as the struct ``type``. Raises Invalid naming the parameter."""
     raw = text.decode("latin-1") if isinstance(text, bytes) else text
     try:
         pairs = parse_qsl(raw, keep_blank_values=False, errors="replace", max_num_fields=MAX_FIELDS)
@@ -99,7 +99,7 @@ def _number(name: str, text: str) -> int:
 
 
 def whole_number(value: object) -> int | None:
-    """A whole number of at least 0, from a number or its text; None for anything else. Never too large to add to."""
+    """A whole number of at least 0 from a number or its text, cut to 20 digits; None for anything else."""
     text = str(value).strip().removeprefix("+")
     if not (text.isascii() and text.isdigit()):
         return None

@@ -1,6 +1,6 @@
-"""How many requests a key may make, and the headers that tell of it: X-RateLimit-Limit, -Remaining, -Reset.
+"""Limits the requests of a key, and reports the limit in headers: X-RateLimit-Limit, -Remaining, -Reset.
 
-They tell of the minute, or of the day once less is left of that.
+The headers show the limit of the minute, or that of the day once less is left of it.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from gateway.store.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """Requests of one key; 0 is no limit."""
+    """How many requests a key may make; 0: no limit."""
 
     per_minute: int = 0
     per_day: int = 0
 
 
 def gateway_limits(settings: Settings) -> RequestLimits:
-    """``limits.requests_per_minute``: what holds where a dialect has no limits of its own."""
+    """The limits of a dialect without limits of its own: ``limits.requests_per_minute``."""
     return RequestLimits(settings.limits.requests_per_minute)
 
 
 def rate_limit(
     core: Core, scope: Scope, headers: dict[str, str], limits: RequestLimits | None = None
 ) -> None:
-    """Count one request; fills ``headers`` with X-RateLimit-*. Raises TooMany."""
+    """Count one request, and put X-RateLimit-* into ``headers``. Raises TooMany."""
     limits = gateway_limits(core.settings) if limits is None else limits
     caller = scope.key_id or scope.organization
     least: int | None = None

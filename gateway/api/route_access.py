@@ -1,7 +1,6 @@
-"""The routes outside the dialects, each with what it needs of a key (``core.access``): the one list is ``gateway.app``.
+"""Routes outside the dialects, each with the access it declares (``core.access``). ``gateway.app`` lists them.
 
-A door is a route of Starlette with its access declared. What is the operator's is refused here, before the handler
-runs: for every other key these paths do not exist.
+The operator's routes are checked here, before the handler runs: for other keys these paths do not exist.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from gateway.core.errors import CoreError, NotFound
 from gateway.store.engine import StoreDown
 
 
-class Door(BaseRoute):
-    """One route with its ``access``, which is ``OPEN`` or the operator's."""
+class DeclaredRoute(BaseRoute):
+    """A route of Starlette with its ``access``: ``OPEN`` or ``OPERATOR``."""
 
     def __init__(self, core: Core, access: Access, route: BaseRoute) -> None:
         if not (access.open or access.operator):
-            raise ValueError("outside the dialects a route is open, or the operator's")
+            raise ValueError("outside the dialects a route is open or only for the operator")
         self.access = access
         self.route = route
         self._core = core
@@ -59,9 +58,9 @@ class Door(BaseRoute):
         await self.route.handle(scope, receive, send)
 
 
-def doors(core: Core, access: Access, routes: Iterable[BaseRoute]) -> list[BaseRoute]:
-    """The routes, each with the access declared."""
-    return [Door(core, access, one) for one in routes]
+def with_access(core: Core, access: Access, routes: Iterable[BaseRoute]) -> list[BaseRoute]:
+    """The routes, each declared with ``access``."""
+    return [DeclaredRoute(core, access, route) for route in routes]
 
 
 def _refused(error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""Declaring endpoints, and finding the one a path means.
+"""Declares endpoints, and finds the endpoint of a request.
 
 An endpoint is a typed function in a :class:`Table`::
 
@@ -6,11 +6,10 @@ An endpoint is a typed function in a :class:`Table`::
     async def get_message(call: Call[NoBody, NoQuery]) -> MessageView:
         \"\"\"Summary line, shown in the API description.\"\"\"
 
-Request body and query structs are read from the annotation of ``call``, the answer's shape from the return
-annotation. Paths are matched segment by segment on the *raw* path, each segment percent-decoded by itself, so
-``%2F``, ``+`` and ``< >`` in an id survive; ``{name:rest}`` takes one segment or more (a Message-ID that holds
-slashes) up to the known words that follow it. The path with the most fixed words wins; its methods are
-grouped, so a 405 lists them all.
+The types of body and query come from the annotation of ``call``, the type of the answer from the return annotation.
+The *raw* path is matched segment by segment and each segment percent-decoded by itself, so ``%2F``, ``+`` and ``< >``
+in an id survive. ``{name:rest}`` matches one or more segments (a Message-ID may contain slashes) up to the fixed
+segments after it. The path with the most fixed segments wins. A 405 lists all methods of the path.
 """
 
 from __future__ import annotations
@@ -50,8 +49,8 @@ Q = TypeVar("Q")
 class Call(Generic[B, Q]):
     """One request, checked and decoded.
 
-    ``ids`` holds the path's parameters; ``raw`` the body's octets (empty when there was none, or many); ``public_url``
-    is how the client reaches us, for absolute links.
+    ``ids``: the path's parameters. ``raw``: the body's octets, empty for a large body. ``public_url``: the base URL by
+    which the client reaches the gateway, for absolute links.
     """
 
     core: Core
@@ -63,13 +62,13 @@ class Call(Generic[B, Q]):
     raw: bytes
     request_id: str
     public_url: str
-    headers: dict[str, str] = field(default_factory=dict)  # to add to the answer
-    status: int | None = None  # to answer with, instead of the endpoint's own
-    claim: Claim | None = None  # of its Idempotency-Key, where the dialect takes one around each call
+    headers: dict[str, str] = field(default_factory=dict)  # for the answer
+    status: int | None = None  # status of the answer, instead of the endpoint's own
+    claim: Claim | None = None  # of its Idempotency-Key, in a dialect that accepts one for each POST
 
     @property
     def from_sdk(self) -> bool:
-        """Whether an official AgentMail SDK asks (it says so itself)."""
+        """Whether the client is an official AgentMail SDK, by its X-Fern-SDK-Name header."""
         return self.request.headers.get("x-fern-sdk-name", "").lower() == "agentmail"
 
 
@@ -80,7 +79,7 @@ _H = TypeVar("_H", bound=Callable[..., Awaitable[Any]])
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A declared endpoint. ``answers`` is the response's type; ``rows`` (plural, item type) makes it a list."""
+    """A declared endpoint. ``answers``: type of the response. ``rows``: (plural name, item type) of a list."""
 
     method: str
     path: str
@@ -101,7 +100,7 @@ class Endpoint:
 
 
 class Table:
-    """The endpoints of one dialect, in one or more modules; ``include`` joins them."""
+    """The endpoints of a module; ``include`` joins the tables of a dialect."""
 
     def __init__(self, tag: str = "") -> None:
         self.tag = tag
@@ -121,13 +120,16 @@ class Table:
         headers: tuple[str, ...] = (),
         also: Iterable[str] = (),
     ) -> Callable[[_H], _H]:
-        """Declare an endpoint (and the same under the paths of ``also``).
+        """Declare an endpoint. A handler that returns None answers 204.
 
-        ``access``: what the key needs (``core.access``); asked before query and body are read.
-        ``rows``: the plural name and item type of a list. ``max_body``: octets, instead of ``http.max_body``.
-        ``raw_body``: the handler reads the stream itself. ``files``: it takes forms too, with files in this field.
-        ``headers``: request headers that are required.
-        A handler that answers None means 204.
+        Args:
+            access: what the key needs (``core.access``); checked before query and body are read.
+            rows: the plural name and item type of a list.
+            max_body: octets, instead of ``http.max_body``.
+            raw_body: the handler reads the body itself.
+            files: the field of files; the endpoint accepts forms as well.
+            headers: required request headers.
+            also: further paths of the same endpoint.
         """
 
         def declare(handler: _H) -> _H:
@@ -135,11 +137,11 @@ class Table:
             first = next(iter(inspect.signature(handler).parameters))
             body, query = typing.get_args(hints[first]) or (NoBody, NoQuery)
             summary, _, description = inspect.cleandoc(handler.__doc__ or "").partition("\n")
-            for one in (path, *also):
+            for template in (path, *also):
                 self.endpoints.append(
                     Endpoint(
                         method=method,
-                        path=one,
+                        path=template,
                         handler=handler,
                         body=body,
                         query=query,
@@ -176,7 +178,7 @@ class Table:
         return self.route("DELETE", path, **more)
 
     def include(self, other: Table) -> None:
-        """Take over the endpoints of another table."""
+        """Add the endpoints of another table."""
         self.endpoints += other.endpoints
 
 
@@ -185,7 +187,7 @@ _PARAMETER = re.compile(r"\{([a-z_]+)(?::(rest))?\}")
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    word: str | None  # a fixed word, or None for a parameter
+    word: str | None  # a fixed segment, or None for a parameter
     name: str = ""
     rest: bool = False
 
@@ -201,12 +203,12 @@ class Pattern:
         self.words = sum(part.word is not None for part in self.parts)
         self.open = sum(part.rest for part in self.parts)
         if self.open > 1:
-            raise ValueError(f"{path}: only one parameter may take the rest")
-        # names of parameters do not count: /inboxes/{a} and /inboxes/{b} are the same path
+            raise ValueError(f"{path}: only one parameter may have :rest")
+        # /inboxes/{a} and /inboxes/{b} are the same path
         self.shape = tuple(part.word or ("*" if part.rest else "?") for part in self.parts)
 
     def match(self, segments: list[str]) -> list[str] | None:
-        """The parameters' values in order, or None."""
+        """The parameters' values in order; None when the path does not match."""
         spare = len(segments) - len(self.parts)
         if spare < 0 or (spare and not self.open):
             return None
@@ -230,16 +232,16 @@ class Pattern:
 
 
 class Router:
-    """Finds the endpoint of a method and a list of decoded segments."""
+    """Finds the endpoint for a method and a path (decoded segments)."""
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         self._paths: dict[tuple[str, ...], tuple[Pattern, dict[str, tuple[Endpoint, list[str]]]]] = {}
-        for one in endpoints:
-            pattern = Pattern(one.path)
+        for endpoint in endpoints:
+            pattern = Pattern(endpoint.path)
             _, methods = self._paths.setdefault(pattern.shape, (pattern, {}))
-            if one.method in methods:
-                raise ValueError(f"{one.method} {one.path} is declared twice")
-            methods[one.method] = (one, pattern.names)
+            if endpoint.method in methods:
+                raise ValueError(f"{endpoint.method} {endpoint.path} is declared twice")
+            methods[endpoint.method] = (endpoint, pattern.names)
         ranked = sorted(self._paths.values(), key=lambda it: (-it[0].words, it[0].open))
         self._by_first: dict[str, list[tuple[Pattern, dict[str, tuple[Endpoint, list[str]]]]]] = {}
         for entry in ranked:
@@ -262,7 +264,7 @@ class Router:
 def split_raw_path(scope: typing.MutableMapping[str, Any], skip: int) -> list[str]:
     """The path's segments after the first ``skip``, each percent-decoded by itself.
 
-    One trailing slash is ignored. Octets that are not UTF-8 become U+FFFD; a NUL never matches anything.
+    One trailing slash is ignored. Octets that are not UTF-8 become U+FFFD. Raises NoRoute for a NUL.
     """
     raw: bytes | None = scope.get("raw_path")
     if raw is None:

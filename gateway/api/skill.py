@@ -1,7 +1,7 @@
-"""``/skill.md`` and ``/llms.txt``: what an agent reads first, filled with this server's own address.
+"""``/skill.md`` and ``/llms.txt``: the introductions for agents, with this server's address filled in.
 
-The texts stand beside this module. ``$base_url`` and ``$dialects`` are filled in; any other ``$NAME`` is a shell
-variable of an example and stays.
+The texts are files beside this module. ``$base_url`` and ``$dialects`` are replaced; any other ``$NAME`` is a shell
+variable of an example.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SKILL, LLMS = _text("skill.md"), _text("llms.txt")
 
 
 def skill_routes(core: Core, dialects: Sequence[Dialect]) -> list[BaseRoute]:
-    """Routes of the two texts; no key is needed."""
+    """The routes of both texts; no key is needed."""
 
     async def skill(request: Request) -> Response:
         text = SKILL.safe_substitute(base_url=public_url(core, request))
@@ -34,7 +34,7 @@ def skill_routes(core: Core, dialects: Sequence[Dialect]) -> list[BaseRoute]:
 
     async def llms(request: Request) -> Response:
         base = public_url(core, request)
-        lines = [_about(one, base) for one in dialects if one.table.endpoints]
+        lines = [_about(dialect, base) for dialect in dialects if dialect.table.endpoints]
         return Response(
             LLMS.safe_substitute(base_url=base, dialects="\n".join(lines)), media_type="text/plain"
         )

@@ -1,4 +1,4 @@
-"""Letting WebSockets in: whose key it is, out of the log with it, and how many of an organization may be open."""
+"""Admits WebSockets: checks the key, keeps it out of the log, and limits how many an organization has open."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from gateway.core.errors import TooMany
 from gateway.store.scope import Scope
 
 SOCKET = reads()
-"""Any key may connect: what a subscription asks for is judged by its event types (``core.event_reach``)."""
+"""Any key may connect. Each subscription is checked by its event types (``core.event_reach``)."""
 
 
 class TooManyOpen(TooMany):
-    """The organization has all the WebSockets open that it may have."""
+    """The organization has as many WebSockets open as it may."""
 
 
 async def admit(core: Core, handshake: AsgiScope, key_name: str) -> tuple[str, Scope]:
-    """The key of a handshake, from the header or the query parameter ``key_name``, and its reach.
+    """The key of a handshake, from the header or the query parameter ``key_name``, and its scope.
 
-    Raises Unauthorized, Forbidden, TooMany, TooManyOpen, StoreDown. Whatever comes of it, the key is out of the URL.
+    The key is removed from the URL in any case. Raises Unauthorized, Forbidden, TooMany, TooManyOpen, StoreDown.
     """
     connection = HTTPConnection(handshake)
     try:
@@ -46,18 +46,18 @@ async def admit(core: Core, handshake: AsgiScope, key_name: str) -> tuple[str, S
 
 @contextmanager
 def counted(core: Core, reach: Scope) -> Iterator[None]:
-    """Count an open socket. Enter without a pause after ``admit``, or one too many gets in."""
+    """Count an open socket. Do not await between ``admit`` and this, or one socket too many is admitted."""
     with core.live.counted(reach.organization), metrics.sockets.track_inprogress():
         yield
 
 
 def _hide_key(handshake: AsgiScope, key_name: str) -> None:
-    """The server logs the URL of a WebSocket; the key in it must not get there."""
+    """Remove the key from the URL, which the server logs."""
     query = handshake.get("query_string", b"")
     if not query:
         return
     try:
         pairs = parse_qsl(query.decode("latin-1"), max_num_fields=100)
-        handshake["query_string"] = urlencode([one for one in pairs if one[0] != key_name]).encode()
-    except ValueError:  # a hundred parameters and more
+        handshake["query_string"] = urlencode([pair for pair in pairs if pair[0] != key_name]).encode()
+    except ValueError:  # more than 100 parameters
         handshake["query_string"] = b""

@@ -1,4 +1,4 @@
-"""What stands outside every dialect: health, metrics, the API description and its page."""
+"""The routes outside the dialects: health, metrics, the API description and its page, texts for agents."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from gateway.core.context import Core
 
 
 async def no_such_path(request: Request, error: Exception) -> Response:
-    """What answers outside every dialect: JSON as everywhere, saying where the paths are listed."""
+    """Answer a path or method that no route has, outside the dialects, in JSON."""
     status = error.status_code if isinstance(error, HTTPException) else 404
-    what = "there is no such path" if status == 404 else f"{request.method} is not for this path"
+    what = "there is no such path" if status == 404 else f"this path does not accept {request.method}"
     body = {
         "name": "NotFoundError" if status == 404 else "MethodNotAllowedError",
         "code": "not_found" if status == 404 else "method_not_allowed",
@@ -37,7 +37,7 @@ async def no_such_path(request: Request, error: Exception) -> Response:
 def system_routes(
     core: Core, parts: Mapping[str, Lag], dialects: Sequence[Dialect], idle: Watching | None = None
 ) -> list[BaseRoute]:
-    """Routes of ``/health``, ``/ready``, ``/metrics``, ``/openapi.json``, ``/docs``, the texts for agents,
+    """The routes of ``/health``, ``/ready``, ``/metrics``, ``/openapi.json``, ``/docs``, ``/skill.md``, ``/llms.txt``,
     ``/auth/cli``, ``/billing`` and ``/``."""
     document = msgspec.json.encode(describe(dialects, core.settings.http.public_url))
 

@@ -1,4 +1,4 @@
-"""Times on the wire: UTC ISO 8601 with milliseconds, ``2025-01-15T10:30:00.000Z``."""
+"""Times in JSON: ISO 8601 in UTC with milliseconds, ``2025-01-15T10:30:00.000Z``."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _MAX_US = 253402300799_999_999
 
 
 def iso(us: int | None) -> str | None:
-    """Milliseconds-wide text of a time in µs; None for None."""
+    """Text of a time in µs, with milliseconds; None for None."""
     return None if us is None else iso_of(us)
 
 
 @lru_cache(maxsize=16384)
 def iso_of(us: int) -> str:
-    """Milliseconds-wide text of a time in µs."""
-    # isoformat of a naive time: ten times faster than strftime, and a list shows sixty of these
+    """Text of a time in µs, with milliseconds."""
+    # isoformat of a naive time is ten times faster than strftime, and a list may contain sixty times
     at = _NAIVE_EPOCH + timedelta(microseconds=max(0, min(us, _MAX_US)))
     return at.isoformat(timespec="milliseconds") + "Z"
 
 
 @lru_cache(maxsize=16384)
 def to_seconds(us: int) -> str:
-    """Text of a time in µs without fractions, ``2025-01-15T10:30:00Z``: all have one width, in order as text."""
+    """Text of a time in µs without fractions, ``2025-01-15T10:30:00Z``. These texts sort in order of time."""
     at = _NAIVE_EPOCH + timedelta(microseconds=max(0, min(us, _MAX_US)))
     return at.isoformat(timespec="seconds") + "Z"
 
@@ -50,8 +50,8 @@ def parse_time(text: str | None, field: str) -> int | None:
 
 
 def parse_day(text: str | None, field: str, *, last: bool = False) -> int | None:
-    """µs at which a day (``2025-01-15``, UTC) begins, or ``last``: ends; of a time, that time. None for none or
-    blanks. Raises Invalid naming ``field``."""
+    """µs at which a day (``2025-01-15``, UTC) begins, or with ``last`` ends; a time of day is kept. None when
+    ``text`` is None or blank. Raises Invalid naming ``field``."""
     if text is None or not text.strip():
         return None
     try:

@@ -1,7 +1,7 @@
 """``/unsubscribe/TOKEN``: the link in List-Unsubscribe (RFC 8058), for mail programs and for people.
 
-POST unsubscribes, without a login; any body does, so that a mail program that sends none is served too. GET shows a
-page with a button and changes nothing: link scanners fetch what stands in a mail.
+POST unsubscribes, without a login and with any body, because some mail programs send none. GET shows a page with a
+button and changes nothing, because link scanners fetch the links of a message.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Waiting for mail over HTTP, the same in every dialect: a long poll, or events as they come (SSE).
+"""Waiting for mail over HTTP, the same in every dialect: a long poll or server-sent events (SSE).
 
-``GET …/messages/wait`` answers the first message that matches, or after ``timeout`` seconds that nothing came. With
-``Accept: text/event-stream`` it answers each one as a server-sent event for as long as the client listens; the event's
-id resumes with ``Last-Event-ID``, which clients do by themselves, and no mail is missed in between.
+``GET …/messages/wait`` answers the first message that matches, or after ``timeout`` seconds that none came. With
+``Accept: text/event-stream`` each matching message is a server-sent event while the client listens. A client that
+reconnects with ``Last-Event-ID`` misses no message.
 
-A client that goes frees its place; one whose key is revoked is told no more.
+The wait ends when the client disconnects or its key is revoked.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from gateway.store.engine import StoreDown
 EVENT_STREAM = "text/event-stream"
 DEFAULT_WAIT = 60
 BEAT_SECONDS = 15.0
-"""So often a silent stream says that it lives: proxies end what is silent for a minute."""
+"""Seconds between comments on a silent stream: proxies close a connection that is silent for a minute."""
 
 _RETRY_MS = 1000
 
@@ -44,31 +44,34 @@ Show = Callable[[Mail], Awaitable[View]]
 
 
 class WaitQuery(msgspec.Struct, kw_only=True):
-    """What is waited for. All that is given must hold; case does not count."""
+    """The message to wait for. Every condition must hold; case is ignored."""
 
     from_: Annotated[
         str | None,
-        Doc(description="the sender: a whole address, @domain, or a part of address or name"),
+        Doc(description="the sender: a whole address, @domain, or a part of the address or name"),
     ] = msgspec.field(name="from", default=None)
     subject: Annotated[str | None, Doc(description="a part of the subject, or /regex/ (RE2 syntax)")] = None
     text: Annotated[str | None, Doc(description="a part of the body")] = None
     since: Annotated[
         str | None,
         Doc(
-            description="also what came after this: a message of the inbox (sent or received), an event (evt_…), or an "
-            "ISO 8601 time; without it only what comes from now on"
+            description="also messages received after this: a message of the inbox (sent or received), an event "
+            "(evt_…) or an ISO 8601 time; default: only messages received from now on"
         ),
     ] = None
     timeout: Annotated[
-        int | None, Doc(description="seconds to wait, 1 to 300 (default 60; of a stream: no end)")
+        int | None, Doc(description="seconds to wait, 1 to 300 (default 60; for a stream: no limit)")
     ] = None
 
 
 async def await_mail(
     call: Call[NoBody, WaitQuery], show: Show[View], wrap: Callable[[View | None], Answer]
 ) -> Answer:
-    """The first matching message as ``show`` makes it, or None when
-    nothing came, wrapped; the stream of events when the client asks for one.
+    """Wait for a message, or open an event stream when the client asks for one.
+
+    Args:
+        show: makes the JSON of a message.
+        wrap: makes the answer from that; it gets None when no message came.
 
     Raises:
         Invalid, NotFound, Forbidden, TooMany
@@ -88,19 +91,19 @@ async def await_mail(
             media_type=EVENT_STREAM,
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
-        return cast(Answer, stream)  # what is a response goes out as it is
+        return cast(Answer, stream)  # a Response is sent as it is
     wait = wait_for(
         call.core, call.scope, inbox, match, read_since(query.since), query.timeout or DEFAULT_WAIT
     )
     mail = await _while_there(call.request, wait)
     if mail is None:
         return wrap(None)
-    await _still_may(call)
+    await _check_key(call)
     return wrap(await show(mail))
 
 
 def read_since(text: str | None) -> int | str | None:
-    """``since`` as ``core.mail.wait`` takes it: µs of a time, or the id as it stands. Raises Invalid."""
+    """Read ``since`` for ``core.mail.wait``: µs of a time, or an unchanged id. Raises Invalid."""
     text = (text or "").strip()
     if not text:
         return None
@@ -109,13 +112,13 @@ def read_since(text: str | None) -> int | str | None:
     return text
 
 
-async def _still_may(call: Call[NoBody, WaitQuery]) -> None:
-    """Raise Unauthorized or Forbidden when the key was revoked meanwhile, or may not read mail any more."""
+async def _check_key(call: Call[NoBody, WaitQuery]) -> None:
+    """Raise Unauthorized or Forbidden when the key was revoked meanwhile or may no longer read mail."""
     check(await authenticate(call.core, call.request), reads("message_read"))
 
 
 async def _while_there(request: Request, wait: Coroutine[Any, Any, Mail | None]) -> Mail | None:
-    """The wait's answer; it ends when the client goes. Raises ClientDisconnect."""
+    """The result of ``wait``. Raises ClientDisconnect when the client disconnects first."""
     job = asyncio.create_task(wait, name="wait")
     gone = asyncio.create_task(_disconnected(request), name="wait-client")
     try:
@@ -135,10 +138,11 @@ async def _disconnected(request: Request) -> None:
 
 
 async def _events(call: Call[NoBody, WaitQuery], wanted: Watch, show: Show[Any]) -> AsyncIterator[bytes]:
-    """The stream: where it begins, then each message with its event's id. It ends with the key and the gateway."""
+    """The stream: first the id to resume from, then each message with its event's id. It ends when the key is revoked
+    or the gateway stops."""
     head = f"retry: {_RETRY_MS}\n"
     if wanted.fresh:
-        # resuming before anything came must not lose what came meanwhile
+        # a client that resumes before the first message must not lose one
         head += f"id: evt_{await wanted.resume_id()}\n"
     yield f"{head}: waiting for mail\n\n".encode()
     loop = asyncio.get_running_loop()
@@ -148,7 +152,7 @@ async def _events(call: Call[NoBody, WaitQuery], wanted: Watch, show: Show[Any])
         try:
             while (left := end - loop.time()) > 0:
                 await asyncio.wait({coming}, timeout=min(BEAT_SECONDS, left))
-                await _still_may(call)
+                await _check_key(call)
                 if not coming.done():
                     yield b": still here\n\n"
                     continue
@@ -156,7 +160,7 @@ async def _events(call: Call[NoBody, WaitQuery], wanted: Watch, show: Show[Any])
                 coming = asyncio.ensure_future(anext(found))
                 yield _frame(mail, encode(await show(mail)))
         except (Unauthorized, Forbidden, Unavailable, StoreDown):
-            return  # the client comes again with Last-Event-ID, and is told there what is wrong
+            return  # the client reconnects, and gets the error then
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)

@@ -1,7 +1,7 @@
-"""What the world asks of a mail domain by HTTPS: its MTA-STS policy (RFC 8461 §3.2).
+"""Serves the MTA-STS policy of a mail domain (RFC 8461 §3.2).
 
-The domain is taken from the Host header (``mta-sts.DOMAIN``), as its owner's record leads here; only domains of ours
-are answered for. The reverse proxy has to pass Host on and to have a certificate for that name.
+The domain comes from the Host header (``mta-sts.DOMAIN``); only this server's domains are answered. The reverse proxy
+must pass Host on and have a certificate for that name.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def well_known_routes(core: Core) -> list[Route]:
 async def _policy(core: Core, request: Request) -> Response:
     label, _, name = host_of(request).partition(".")
     try:
-        row = await our_domain(core, name) if label == "mta-sts" else None
+        domain = await our_domain(core, name) if label == "mta-sts" else None
     except StoreDown:
         return PlainTextResponse("not now\n", 503, {"Retry-After": "60"})
-    if row is None:
+    if domain is None:
         return PlainTextResponse("there is no policy here\n", 404)
-    return PlainTextResponse(policy_of(core.settings, row).text, headers={"Cache-Control": "max-age=300"})
+    return PlainTextResponse(policy_of(core.settings, domain).text, headers={"Cache-Control": "max-age=300"})

@@ -1,8 +1,8 @@
-"""Settings for mail clients, so that a person types only address and password.
+"""Serves the settings of mail clients, so that people enter only address and password.
 
 ``GET /mail/config-v1.1.xml`` and ``/.well-known/autoconfig/mail/config-v1.1.xml`` (Thunderbird, Evolution, K-9 …:
-"autoconfig") and ``POST /autodiscover/autodiscover.xml`` (Outlook: "POX autodiscover"). Answered for domains of ours
-only, and nothing is said of whether an address exists.
+"autoconfig") and ``POST /autodiscover/autodiscover.xml`` (Outlook: "POX autodiscover"). Only this server's domains
+are answered; whether an address exists is not revealed.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ async def _autoconfig(core: Core, request: Request) -> Response:
     address = request.query_params.get("emailaddress", "")
     asked = address.rpartition("@")[2] or host_of(request).removeprefix("autoconfig.")
     try:
-        row = await our_domain(core, asked)
+        domain = await our_domain(core, asked)
     except StoreDown:
         return _xml("<error>not now</error>", 503)
-    if row is None:
+    if domain is None:
         return _xml("<error>this server has no such mail domain</error>", 404)
-    domain = row.name
+    name = escape(domain.name)
     servers = "".join(_server(one) for one in client_services(core.settings))
     return _xml(
-        f'<clientConfig version="1.1"><emailProvider id={quoteattr(domain)}><domain>{escape(domain)}</domain>'
-        f"<displayName>{escape(domain)}</displayName><displayShortName>{escape(domain)}</displayShortName>"
+        f'<clientConfig version="1.1"><emailProvider id={quoteattr(domain.name)}><domain>{name}</domain>'
+        f"<displayName>{name}</displayName><displayShortName>{name}</displayShortName>"
         f"{servers}</emailProvider></clientConfig>"
     )
 
@@ -72,13 +72,13 @@ def _server(one: ClientService) -> str:
 
 async def _autodiscover(core: Core, request: Request) -> Response:
     match = _ADDRESS.search(await _start_of(request))
-    # the whole document is never given to an XML parser: it is anybody's, and one element of it is wanted
+    # no XML parser gets the document: anybody may send it, and only one element of it matters
     address = html.unescape(match[1].decode("utf-8", "replace")) if match else ""
     try:
-        row = await our_domain(core, address.rpartition("@")[2]) if "@" in address else None
+        domain = await our_domain(core, address.rpartition("@")[2]) if "@" in address else None
     except StoreDown:
         return _xml("<error>not now</error>", 503)
-    if row is None:
+    if domain is None:
         return _xml(
             f'<Autodiscover xmlns="{_SCHEMA}/responseschema/2006"><Response><Error Time="00:00:00.0" Id="0">'
             f"<ErrorCode>{600 if match is None else 500}</ErrorCode><Message>"
@@ -108,7 +108,7 @@ def _best(services: list[ClientService]) -> list[ClientService]:
 
 
 async def _start_of(request: Request) -> bytes:
-    """The body up to a limit; what is longer is no question for settings."""
+    """The body, or nothing when it is longer than a request for settings."""
     held = b""
     try:
         async for chunk in request.stream():

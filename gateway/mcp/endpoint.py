@@ -58,7 +58,7 @@ _STATUS: list[tuple[type[CoreError], int]] = [
 ]
 
 
-class McpDoor(BaseRoute):
+class McpRoute(BaseRoute):
     """The route. ``stop`` ends what runs behind it."""
 
     def __init__(self, core: Core) -> None:

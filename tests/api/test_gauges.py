@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.api import metrics_collectors
-from gateway.api.metrics_collectors import Gauges, Look
+from gateway.api.metrics_collectors import Gauges, Probe
 from mailserver.base import Envelope
 from mailserver.embedded.settings import Smarthost
 from tests.api.rig import Rig, rig
@@ -98,16 +98,16 @@ async def test_a_slow_look_is_for_the_next_scrape(monkeypatch: pytest.MonkeyPatc
         await may.wait()
         return [GaugeMetricFamily("postern_x", "x", asked)]
 
-    look = Look("x", 1000, ask)
-    task = look.begun()
+    probe = Probe("x", 1000, ask)
+    task = probe.begin()
     assert task is not None
     await asyncio.wait([task], timeout=0.01)
-    assert look.begun() is task, "one at a time"
-    assert look.found == ()
+    assert probe.begin() is task, "one at a time"
+    assert probe.families == ()
     may.set()
     await task
-    assert [one.value for family in look.found for one in family.samples] == [1]
-    assert look.begun() is None, "young enough"
+    assert [one.value for family in probe.families for one in family.samples] == [1]
+    assert probe.begin() is None, "young enough"
     assert asked == 1
 
 
@@ -120,12 +120,12 @@ async def test_what_fails_is_left_out_and_said_once(caplog: pytest.LogCaptureFix
         return [GaugeMetricFamily("postern_x", "x", 1)]
 
     async def looked() -> int:
-        task = look.begun()
+        task = probe.begin()
         assert task is not None
         await task
-        return len(look.found)
+        return len(probe.families)
 
-    look = Look("x", 0, ask)
+    probe = Probe("x", 0, ask)
     assert await looked() == 1
     working = False
     assert [await looked(), await looked()] == [0, 0]

@@ -19,11 +19,11 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from gateway.api.dialect import Dialect, DialectRoute
-from gateway.api.route_access import Door
+from gateway.api.route_access import DeclaredRoute
 from gateway.api.routing import Endpoint, Table
 from gateway.app import DIALECTS, api_routes, own_routes
 from gateway.core.access import Access
-from gateway.mcp.endpoint import McpDoor
+from gateway.mcp.endpoint import McpRoute
 from gateway.mcp.tools import all_tools
 from tests.api.rig import rig
 from tests.api_audit.matrix import (
@@ -115,16 +115,16 @@ def test_every_route_declares_what_it_needs() -> None:
         assert (dialect.socket is None) == (dialect.socket_access is None), dialect.name
 
 
-async def doors(tmp_path: Path) -> list[Door]:
+async def doors(tmp_path: Path) -> list[DeclaredRoute]:
     """The routes outside the dialects, as ``gateway.app`` lists them."""
 
     async def refresh(address: str, seconds: float) -> None: ...
 
     async with rig(tmp_path) as made:
-        found = [*own_routes(made.core, refresh, {}), *api_routes(made.core, McpDoor(made.core))]
+        found = [*own_routes(made.core, refresh, {}), *api_routes(made.core, McpRoute(made.core))]
     for one in found:
-        assert isinstance(one, Door | DialectRoute | McpDoor), f"{one} declares nothing"
-    return [one for one in found if isinstance(one, Door)]
+        assert isinstance(one, DeclaredRoute | DialectRoute | McpRoute), f"{one} declares nothing"
+    return [one for one in found if isinstance(one, DeclaredRoute)]
 
 
 def test_what_is_refused_is_refused_by_the_declaration_and_changes_nothing(home: Home) -> None:

@@ -170,7 +170,7 @@ async def test_events_of_before_the_subscription_are_posted_at_once(
 
 
 async def test_events_of_during_a_replay_wait_for_it(hooked: Hooked, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_socket, "_ROWS", 1)
+    monkeypatch.setattr(event_socket, "_EVENTS", 1)
     place = hooked.place
     old = [place.happen(f"old {n}") for n in range(200)]
     await hooked.settled(200)

@@ -109,7 +109,7 @@ async def test_coming_and_going_loses_nothing_and_doubles_nothing(place: Place) 
 
 
 async def test_a_ping_is_answered_amid_a_long_replay(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_socket, "_ROWS", 1)
+    monkeypatch.setattr(event_socket, "_EVENTS", 1)
     first = place.happen("first")
     last = [place.happen(str(n)) for n in range(300)][-1]
     async with place.connect() as socket:

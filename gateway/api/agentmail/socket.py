@@ -108,7 +108,7 @@ class _Client:
             if subscription not in self._subscriptions:
                 self._subscriptions.append(subscription)
 
-        await self._events.hear(subscription.wants, position, confirmation, adopt)
+        await self._events.widen(subscription.wants, position, confirmation, adopt)
 
 
 def _protocol() -> SocketProtocol:

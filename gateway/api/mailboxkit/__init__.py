@@ -1,7 +1,7 @@
 """MailboxKit's API at ``/api/v1``: success under ``data``, lists with ``meta`` and ``links``, numbers as ids.
 
-One module a resource, each with a ``table`` of endpoints; this package joins them into one dialect. Only
-translation lives here: request structs to core calls, rows to response shapes.
+Each resource has a module with a ``table`` of endpoints; this package joins them into one dialect. It only translates:
+request structs to core calls, records to response shapes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""API keys (contract, "Endpoints" and "Sandbox"): shown once, masked ever after."""
+"""API keys (contract, "Endpoints" and "Sandbox"): shown once, masked afterwards."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class CreateApiKey(msgspec.Struct):
 
 @table.post("/api_keys", status=201, access=changes("api_key_create", test="any"))
 async def create_api_key(call: Call[CreateApiKey, NoQuery]) -> NewApiKeyView:
-    """Make an API key; ``key`` is whole in this answer and never again. A test key makes test keys only."""
+    """Make an API key. Only this answer shows ``key`` whole. A test key can make test keys only."""
     test = call.body.test or call.scope.test
-    row, key = await keys.create(
+    record, key = await keys.create(
         call.core,
         call.scope,
         name=required_name(call.body.name),
@@ -39,7 +39,7 @@ async def create_api_key(call: Call[CreateApiKey, NoQuery]) -> NewApiKeyView:
         test=test,
     )
     call.headers["Cache-Control"] = "no-store"
-    return NewApiKeyView(api_key_view(row, key), "Store this key securely. It will not be shown again.")
+    return NewApiKeyView(api_key_view(record, key), "Store this key securely. It will not be shown again.")
 
 
 @table.get("/api_keys", access=reads("api_key_read"))
@@ -57,5 +57,5 @@ async def get_api_key(call: Call[NoBody, NoQuery]) -> Data[ApiKeyView]:
 
 @table.delete("/api_keys/{key_id}", access=changes("api_key_delete", test="own"))
 async def delete_api_key(call: Call[NoBody, NoQuery]) -> None:
-    """Revoke an API key: refused from this moment on."""
+    """Revoke an API key. It is refused from now on."""
     await keys.delete(call.core, call.scope, call.ids["key_id"])

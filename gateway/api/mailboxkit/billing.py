@@ -1,6 +1,4 @@
-"""What a send is answered with when the wallet holds too little: 402 and all a client documents of it (contract,
-"Errors"), on send and reply only.
-"""
+"""The 402 of a send or reply that the wallet cannot pay, with its documented fields (contract, "Errors")."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from gateway.core.sending.wallet_notice import billing_url, dollars
 
 @contextmanager
 def billed(call: Call[Any, Any]) -> Iterator[None]:
-    """Give a refusal for want of credit its documented facts."""
+    """Add the documented fields to a refusal for lack of credit."""
     try:
         yield
     except Unpaid as error:

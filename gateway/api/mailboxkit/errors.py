@@ -1,7 +1,7 @@
-"""Errors as MailboxKit says them: ``message`` always, beside it ``error`` (a code) or ``errors`` by field.
+"""MailboxKit's errors: always ``message``, with ``error`` (a code) or ``errors`` by field.
 
-``{"message": "The to field is required.", "errors": {"to": ["The to field is required."]}}`` for a value that does
-not do (422); ``{"message": …, "error": "not_found"}`` for the rest; what a code documents (402) as further keys.
+``{"message": "The to field is required.", "errors": {"to": ["The to field is required."]}}`` for an invalid
+value (422); ``{"message": …, "error": "not_found"}`` for others, with the further keys that a code documents (402).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _WORDS = {401: "Unauthenticated.", 429: "Too Many Attempts."}
 
 ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "What was wrong and what to do now; errors by field with 422, a code in error otherwise.",
+    "description": "What was wrong and what to do now. With 422, errors by field; otherwise a code in error.",
     "required": ["message"],
     "properties": {
         "message": {"type": "string"},
@@ -62,7 +62,7 @@ ERROR_SCHEMA: dict[str, Any] = {
 
 @contextmanager
 def fields(otherwise: str | None = None, /, **names: str) -> Iterator[None]:
-    """Say core's words for fields (left) in this API's (right); ``otherwise``: where core names none."""
+    """Rename the field of a core error (core's name=this API's name). ``otherwise``: the field when core names none."""
     try:
         yield
     except CoreError as error:
@@ -89,12 +89,12 @@ def render_error(error: CoreError) -> tuple[int, dict[str, Any]]:
         if len(wrong) > 1:
             body["message"] += f" (and {len(wrong) - 1} more error{'s' * (len(wrong) > 2)})"
     if error.fix:
-        body["fix"] = error.fix.replace("/api-keys", "/api_keys")  # core spells it as the other dialects do
+        body["fix"] = error.fix.replace("/api-keys", "/api_keys")  # core names the path of the other dialects
     return status, body
 
 
 def _words(error: CoreError) -> str:
-    """What was wrong, a missing field in the words clients know."""
+    """What was wrong; for a missing field, MailboxKit's sentence."""
     if isinstance(error, Missing):
         return f"The {(error.field or '').replace('_', ' ')} field is required."
     return error.message

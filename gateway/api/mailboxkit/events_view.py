@@ -1,8 +1,8 @@
-"""Events as MailboxKit's webhooks show them (contract, "Webhooks"): rendered from the snapshot in the event's row
-alone, so that every try, and the list of attempts, has the same octets.
+"""Events as MailboxKit's webhooks post them (contract, "Webhooks"). They are rendered from the event's stored facts
+alone, so every attempt, and the list of attempts, has the same octets.
 
-``message.sent`` is told when a mail server took the message for delivery, and has the message's texts. The news that
-follow are about a recipient and leave the texts out.
+``message.sent`` is sent when a mail server accepted the message, and has the message's texts. The events after it are
+about a recipient and leave the texts out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Unpack
 import msgspec
 
 from gateway.api.mailboxkit.file_links import FileLinks
-from gateway.api.mailboxkit.message_event import News, message_news
+from gateway.api.mailboxkit.message_event import Outcome, sent_message_view
 from gateway.api.mailboxkit.message_view import MessageView, facts_view
 from gateway.api.mailboxkit.resource_views import InboxView, inbox_view
 from gateway.api.times import to_seconds
@@ -35,7 +35,7 @@ from gateway.records.events import Event
 from gateway.store.ids import number_of
 
 EVENTS = types_of("mailboxkit")
-"""All there are; mail that a filter caught (spam, blocked) is not told of."""
+"""MailboxKit's event types. There is no event for filtered mail (spam, blocked)."""
 
 
 _Shown = tuple[int, MessageView | InboxView]
@@ -47,12 +47,12 @@ class EventView(msgspec.Struct):
     event: str
     timestamp: str
     inbox_id: int
-    # msgspec describes no union of structs
-    data: Annotated[Any, msgspec.Meta(description="the message, or the inbox, as the API answers it")]
+    # msgspec has no schema for a union of structs
+    data: Annotated[Any, msgspec.Meta(description="the message or the inbox, as the API shows it")]
 
 
 def render(event: Event, links: FileLinks) -> EventView | None:
-    """An event as JSON; None for a type MailboxKit does not have."""
+    """Render an event; None for a type that MailboxKit does not have."""
     show = RENDERERS.get(event.type)
     if show is None:
         return None
@@ -67,43 +67,43 @@ def _received(_event: Event, facts: ReceivedFacts, links: FileLinks) -> _Shown:
 
 def _sent(_event: Event, facts: SentFacts, links: FileLinks) -> _Shown:
     texts = facts.texts
-    return _news(facts, links, texts=texts, status="sent", recipients=facts.recipients)
+    return _outcome(facts, links, texts=texts, status="sent", recipients=facts.recipients)
 
 
 def _delivered(_event: Event, facts: DeliveredFacts, links: FileLinks) -> _Shown:
-    return _news(facts, links, status="delivered", recipients=facts.recipients)
+    return _outcome(facts, links, status="delivered", recipients=facts.recipients)
 
 
 def _delayed(_event: Event, facts: DelayedFacts, links: FileLinks) -> _Shown:
-    people, reason = _trouble(facts)
-    return _news(facts, links, recipients=people, reason=reason)
+    people, reason = _failed_recipients(facts)
+    return _outcome(facts, links, recipients=people, reason=reason)
 
 
 def _bounced(_event: Event, facts: BouncedFacts, links: FileLinks) -> _Shown:
-    people, reason = _trouble(facts)
-    return _news(facts, links, status="bounced", recipients=people, bounce_type=facts.type, reason=reason)
+    people, reason = _failed_recipients(facts)
+    return _outcome(facts, links, status="bounced", recipients=people, bounce_type=facts.type, reason=reason)
 
 
-def _trouble(facts: BouncedFacts | DelayedFacts) -> tuple[list[str], str]:
+def _failed_recipients(facts: BouncedFacts | DelayedFacts) -> tuple[list[str], str]:
     """The recipients that an event is about, and the reason."""
     codes = ", ".join(one.status for one in facts.recipients)
     return [one.address for one in facts.recipients], f"{facts.sub_type} ({codes})"
 
 
 def _opened(_event: Event, facts: OutboundFacts, links: FileLinks) -> _Shown:
-    return _news(facts, links)
+    return _outcome(facts, links)
 
 
 def _complained(_event: Event, facts: ComplainedFacts, links: FileLinks) -> _Shown:
-    return _news(facts, links, status="complained", recipients=facts.recipients, reason=facts.type)
+    return _outcome(facts, links, status="complained", recipients=facts.recipients, reason=facts.type)
 
 
 def _rejected(_event: Event, facts: RejectedFacts, links: FileLinks) -> _Shown:
-    return _news(facts, links, status="rejected", reason=facts.reason)
+    return _outcome(facts, links, status="rejected", reason=facts.reason)
 
 
-def _news(facts: OutboundFacts, links: FileLinks, **news: Unpack[News]) -> _Shown:
-    return number_of(facts.message_ref.inbox_id), message_news(facts.message_ref, links, **news)
+def _outcome(facts: OutboundFacts, links: FileLinks, **outcome: Unpack[Outcome]) -> _Shown:
+    return number_of(facts.message_ref.inbox_id), sent_message_view(facts.message_ref, links, **outcome)
 
 
 def _inbox(_event: Event, facts: InboxFacts, _links: FileLinks) -> _Shown:
@@ -127,11 +127,11 @@ RENDERERS: Mapping[str, Callable[[Event, Any, FileLinks], _Shown]] = {
     "inbox.deleted": _inbox,
     "webhook.test": _test,
 }
-"""What shows each type that MailboxKit has: the inbox's id, and the data."""
+"""The renderer of each event type: returns the inbox's id and the data."""
 
 
 def _sample(at: str) -> MessageView:
-    """The message of a test event: the shape of one, and the ids of none."""
+    """The message of a test event; its ids are 0."""
     return MessageView(
         id=0,
         ulid="0" * 26,

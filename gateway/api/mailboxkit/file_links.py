@@ -1,4 +1,4 @@
-"""URLs that open an attachment with a plain GET, without the API key, until they expire (contract, "Webhooks")."""
+"""Signed URLs of attachments: a plain GET without API key, until they expire (contract, "Webhooks")."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PREFIX = "/api/v1"
 
 @dataclass(frozen=True, slots=True)
 class FileLinks:
-    """Makes the URLs of one answer or event. ``expires``: epoch seconds; the same time makes the same URL."""
+    """Makes the URLs of one answer or event. ``expires``: epoch seconds; the same ``expires`` gives the same URL."""
 
     public_url: str
     secret: bytes
@@ -27,6 +27,6 @@ class FileLinks:
 
 
 def file_links(call: Call[Any, Any]) -> FileLinks:
-    """The links of an answer: fresh each time it is read."""
+    """The links of an answer; their expiry counts from now."""
     seconds = call.core.settings.http.signed_url_seconds
     return FileLinks(call.public_url, call.core.secret, int(time.time()) + seconds)

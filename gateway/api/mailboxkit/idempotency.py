@@ -1,16 +1,16 @@
-"""Repeats of a POST with its ``Idempotency-Key`` (contract, "Idempotency"): done once in 24 hours, answered each time.
+"""``Idempotency-Key`` of a POST (contract, "Idempotency"): the work is done once in 24 hours, and every repeat gets
+the same answer.
 
-A key belongs to the API key that sent it and to one operation; nothing of the body is compared, so the same key
-with another body is answered as before. Of repeats at the same time one runs and the others wait. Only what succeeded
-is kept: whoever was refused (402, 422, 429 …) may correct the cause and repeat with the same key. Kept answers are
-sealed, for that of ``POST /api_keys`` and of ``POST /webhooks`` holds a secret. ``POST /register`` has no API key yet
-that a repeat could be told by, so it ignores the header: by address and header alone a stranger might be shown a
-fresh key.
+A key is scoped to an API key and an operation. The body is not compared: the same key with another body gets the first
+answer. Of concurrent repeats one runs and the others wait. Only successes are stored: after a refusal (402, 422, 429 …)
+the client may correct the cause and repeat with the same key. Stored answers are encrypted, because those of
+``POST /api_keys`` and ``POST /webhooks`` contain secrets. ``POST /register`` ignores the header: it has no API key to
+scope it to, and a stranger who guesses the header must not see a new key.
 
-A send completes its claim in its own transaction (``completion``), so it is done exactly once, crash or no crash. For
-the rest the answer is kept right after the work; after a crash in between, the repeat does the work again. What has
-a name that can be taken is made with ``own_id``, by which the repeat finds what was made before, so that it is not
-refused as "taken". A repeat may thus leave behind an API key, or a webhook's test, that nobody saw the answer of.
+A send completes its claim in its own transaction (``completion``), so it is done exactly once, even across a crash. For
+other operations the answer is stored after the work; after a crash in between, a repeat does the work again. Objects
+with a unique name are made with ``own_id``, so the repeat finds the first object and is not refused as "taken". After
+such a crash an API key or a webhook test may remain whose answer no client received.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from gateway.core.sealed import Unreadable, seal, unseal
 from gateway.core.sent import Sent
 
 Render = Callable[[Sent], tuple[int, str]]
-"""Status and JSON text of a send's answer."""
+"""Returns status and JSON text of a send's answer."""
 
 
 async def once(endpoint: Endpoint, call: Call[Any, Any], run: Callable[[], Awaitable[Response]]) -> Response:
-    """Run a call, or answer as its key was answered before: ``Dialect.around``."""
+    """Run a call, or return the stored answer of its key (see ``Dialect.around``)."""
     realm, key = _realm(endpoint, call), _key(call)
     if endpoint.method != "POST" or endpoint.access.open or not key:
         return await run()
@@ -54,9 +54,9 @@ async def once(endpoint: Endpoint, call: Call[Any, Any], run: Callable[[], Await
 
 
 def completion(call: Call[Any, Any], render: Render) -> Completion | None:
-    """What a send completes the call's claim with, in its own transaction; None when there is no key.
+    """Take over the call's claim, for a send that completes it in its own transaction; None without a key.
 
-    ``render`` makes the answer that is kept; answer the call with the same.
+    ``render`` makes the stored answer; answer the call with the same.
     """
     claim, call.claim = call.claim, None
     if claim is None:
@@ -70,7 +70,7 @@ def completion(call: Call[Any, Any], render: Render) -> Completion | None:
 
 
 def own_id(call: Call[Any, Any]) -> str | None:
-    """The ``client_id`` for what this call makes, the same in each repeat; None without a key."""
+    """The ``client_id`` for the object that this call makes, the same in each repeat; None without a key."""
     if call.claim is None:
         return None
     return f"repeat-{call.claim.work}"
@@ -81,7 +81,7 @@ def _realm(endpoint: Endpoint, call: Call[Any, Any]) -> str:
 
 
 def _key(call: Call[Any, Any]) -> str:
-    """A digest of the key, for any text will do as one; empty when there is none."""
+    """A digest of the key, which may be any text; empty without a key."""
     given = call.request.headers.get("idempotency-key", "").strip()
     return hashlib.sha256(given.encode()).hexdigest() if given else ""
 
@@ -92,7 +92,7 @@ async def _keep(call: Call[Any, Any], response: Response) -> None:
     body = seal(call.core.secret, bytes(response.body).decode())
     try:
         await call.core.store.write(lambda tx: idempotency.complete(tx, claim, response.status_code, body))
-    except Conflict:  # it took so long that a repeat has taken over; what was done was done
+    except Conflict:  # the work took so long that a repeat has taken over
         return
 
 
@@ -101,7 +101,7 @@ def _replayed(call: Call[Any, Any], before: Replay) -> Response:
         body = unseal(call.core.secret, before.body)
     except Unreadable:
         raise Conflict(
-            "the answer kept for this Idempotency-Key can be read no more: the gateway has a new secret",
+            "the stored answer of this Idempotency-Key cannot be decrypted: the gateway has a new secret",
             field="Idempotency-Key",
             fix="use a new key",
         ) from None

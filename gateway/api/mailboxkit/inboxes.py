@@ -1,4 +1,4 @@
-"""Inboxes (contract, "Endpoints"). ``{inbox_id}`` is an inbox's id in any spelling, or its address."""
+"""Inboxes (contract, "Endpoints"). ``{inbox_id}``: an inbox's id in any form, or its address."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class CreateInbox(msgspec.Struct):
     name: Annotated[str, Doc(description="shown as the sender's name")]
     email: Annotated[
         str | None,
-        Doc(description="its address, on a domain of yours or the server's own; default: a random one there"),
+        Doc(
+            description="its address, on a domain of yours or the server's; default: a random one on the server's"
+        ),
     ] = None
 
 
@@ -70,7 +72,7 @@ async def delete_inbox(call: Call[NoBody, NoQuery]) -> None:
 
 
 def required_name(text: str) -> str:
-    """A name that must be given, without blanks around it. Raises Invalid."""
+    """A required name, without surrounding blanks. Raises Invalid."""
     name = clean_text(text, "name", MAX_NAME)
     if not name:
         raise Missing("name")

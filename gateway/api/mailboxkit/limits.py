@@ -1,4 +1,4 @@
-"""How many requests a key may make here (contract, "Rate limits")."""
+"""MailboxKit's rate limits (contract, "Rate limits")."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from gateway.settings import Settings
 
 
 def request_limits(settings: Settings) -> RequestLimits:
-    """MailboxKit's own by default; ``limits.requests_per_minute`` holds too, where it is lower."""
+    """The limits of ``[mailboxkit]``, or ``limits.requests_per_minute`` where that is lower."""
     own = settings.mailboxkit
     minutes = [one for one in (own.requests_per_minute, settings.limits.requests_per_minute) if one]
     return RequestLimits(min(minutes, default=0), own.requests_per_day)

@@ -1,4 +1,4 @@
-"""What answers are wrapped in (contract, "Conventions"): ``{"data": …}``; lists by page with ``meta`` and ``links``.
+"""Wraps answers (contract, "Conventions"): ``{"data": …}``; pages of lists with ``meta`` and ``links``.
 
 ::
 
@@ -7,8 +7,8 @@
         window = window_of(call.query)
         return listed(call, window, await inboxes.list_inboxes(call.core, call.scope, window), inbox_view)
 
-Paging never refuses: a number that is none counts as absent, a ``per_page`` over 100 as 100, and a page past the
-end is empty.
+Paging parameters are never refused: what is not a number counts as absent, a ``per_page`` over 100 as 100, and a page
+after the last one is empty.
 """
 
 from __future__ import annotations
@@ -40,38 +40,38 @@ def _doc(description: str, **schema: Any) -> msgspec.Meta:
 
 
 class PageQuery(msgspec.Struct, kw_only=True):
-    """Query parameters of every list; one with filters adds its own by inheriting."""
+    """Query parameters of every list."""
 
-    # read as text: a word here must not be an error
+    # Any: a word here must not be an error
     page: Annotated[Any, _doc("page number, from 1")] = 1
-    per_page: Annotated[Any, _doc("rows a page, clamped to 100", maximum=MAX_PER_PAGE)] = DEFAULT_PER_PAGE
+    per_page: Annotated[Any, _doc("items on a page, at most 100", maximum=MAX_PER_PAGE)] = DEFAULT_PER_PAGE
 
 
 class MailQuery(PageQuery, kw_only=True):
-    """Query parameters of a list of mail."""
+    """Query parameters of a list of messages or threads."""
 
-    # read as text: a word here must not be an error
+    # Any: a word here must not be an error
     include_unauthenticated: Annotated[
         Any,
         msgspec.Meta(
-            description="true: show mail that failed DMARC too", extra_json_schema={"type": "boolean"}
+            description="true: include messages that failed DMARC", extra_json_schema={"type": "boolean"}
         ),
     ] = False
 
     @property
     def include(self) -> frozenset[str]:
-        """The hidden labels that are to be shown."""
+        """The hidden labels to include."""
         return frozenset({"unauthenticated"} if str(self.include_unauthenticated).lower() in _YES else ())
 
 
 class Data(msgspec.Struct, Generic[Item]):
-    """One thing."""
+    """A single object."""
 
     data: Item
 
 
 class Meta(msgspec.Struct):
-    """Where a page stands; ``total`` counts every row of the list."""
+    """The numbers of a page; ``total`` counts all items of the list."""
 
     current_page: int
     last_page: int
@@ -80,13 +80,13 @@ class Meta(msgspec.Struct):
 
 
 class MailMeta(Meta):
-    """``unauthenticated_count``: messages of the inbox that failed DMARC, which are left out; absent where none did."""
+    """``unauthenticated_count``: how many messages that failed DMARC are left out; absent when none."""
 
     unauthenticated_count: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Links(msgspec.Struct):
-    """Other pages, as absolute URLs; null where there is none."""
+    """Absolute URLs of other pages; null when there is none."""
 
     first: str
     last: str
@@ -103,7 +103,7 @@ class Rows(msgspec.Struct, Generic[Item]):
 
 
 class MailRows(msgspec.Struct, Generic[Item]):
-    """One page of a list of mail."""
+    """One page of a list of messages or threads."""
 
     data: list[Item]
     meta: MailMeta
@@ -111,7 +111,7 @@ class MailRows(msgspec.Struct, Generic[Item]):
 
 
 def window_of(query: PageQuery, *, ascending: bool = False) -> Window:
-    """The window that core's lists take. ``ascending``: the list's own order is oldest first."""
+    """The window for core's lists. ``ascending``: the list's order is oldest first."""
     per_page = min(whole_number(query.per_page) or DEFAULT_PER_PAGE, MAX_PER_PAGE)
     page = min(whole_number(query.page) or 1, MAX_PAGE)
     return Window(per_page, (page - 1) * per_page, None, ascending)
@@ -120,16 +120,16 @@ def window_of(query: PageQuery, *, ascending: bool = False) -> Window:
 def listed(
     call: Call[Any, Any], window: Window, listing: Listing[Shown], render: Callable[[Shown], Item]
 ) -> Rows[Item]:
-    """The body of a list; ``window`` is what ``window_of`` answered."""
+    """The body of a page. ``window``: from ``window_of``."""
     page, last = window.offset // window.limit + 1, max(1, -(-listing.total // window.limit))
 
     def link(number: int) -> str:
-        kept = [one for one in _query(call) if one[0] not in ("page", "per_page")]
+        kept = [pair for pair in _query(call) if pair[0] not in ("page", "per_page")]
         query = urlencode([*kept, ("page", number), ("per_page", window.limit)])
         return f"{call.public_url}{_path(call)}?{query}"
 
     return Rows(
-        [render(row) for row in listing.rows],
+        [render(item) for item in listing.rows],
         Meta(page, last, window.limit, listing.total),
         Links(
             first=link(1),
@@ -143,12 +143,12 @@ def listed(
 def listed_mail(
     call: Call[Any, Any], window: Window, listing: Listing[Shown], render: Callable[[Shown], Item]
 ) -> MailRows[Item]:
-    """The body of a list of mail, as ``listed``."""
-    rows = listed(call, window, listing, render)
+    """The body of a page of messages or threads, with ``unauthenticated_count``."""
+    page = listed(call, window, listing, render)
     meta = MailMeta(
-        **msgspec.structs.asdict(rows.meta), unauthenticated_count=listing.unauthenticated or msgspec.UNSET
+        **msgspec.structs.asdict(page.meta), unauthenticated_count=listing.unauthenticated or msgspec.UNSET
     )
-    return MailRows(rows.data, meta, rows.links)
+    return MailRows(page.data, meta, page.links)
 
 
 def _path(call: Call[Any, Any]) -> str:

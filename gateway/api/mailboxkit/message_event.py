@@ -1,4 +1,4 @@
-"""The message in the events about what was sent: as the API shows it, and what became of it."""
+"""The message of an event about a sent message: as the API shows it, with what happened to it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from gateway.records.event_types import MessageFacts, MessageRef, TextFacts
 Maybe = str | msgspec.UnsetType
 
 
-class MessageNews(MessageView, kw_only=True):
-    """A message and what became of it; what a type does not have is left out.
+class SentMessageView(MessageView, kw_only=True):
+    """A message and what happened to it; fields that do not apply to the event type are absent.
 
-    ``recipients``: whom the event is about. ``bounce_type``: Permanent or Transient; ``reason``: why it bounced, was
-    complained about or rejected.
+    ``recipients``: the recipients that the event is about. ``bounce_type``: Permanent or Transient. ``reason``: why it
+    bounced, was delayed, complained about or rejected.
     """
 
     recipients: list[str] | msgspec.UnsetType = msgspec.UNSET
@@ -26,8 +26,8 @@ class MessageNews(MessageView, kw_only=True):
     reason: Maybe = msgspec.UNSET
 
 
-class News(TypedDict, total=False):
-    """What an event says of its message. Without ``status`` the message's own is shown, without ``texts`` none."""
+class Outcome(TypedDict, total=False):
+    """What an event adds to its message. Default of ``status``: the message's own; of ``texts``: none."""
 
     status: str
     texts: TextFacts
@@ -36,9 +36,9 @@ class News(TypedDict, total=False):
     reason: str
 
 
-def message_news(ref: MessageRef, links: FileLinks, **news: Unpack[News]) -> MessageNews:
-    """The message of an event about what was sent, and what the event says."""
-    texts = news.get("texts", TextFacts())
+def sent_message_view(ref: MessageRef, links: FileLinks, **outcome: Unpack[Outcome]) -> SentMessageView:
+    """The message of an event about a sent message, with what the event adds."""
+    texts = outcome.get("texts", TextFacts())
     message = MessageFacts(
         id=ref.message_id,
         inbox_id=ref.inbox_id,
@@ -51,16 +51,16 @@ def message_news(ref: MessageRef, links: FileLinks, **news: Unpack[News]) -> Mes
         bcc=ref.bcc,
         subject=ref.subject,
         attachments=ref.attachments,
-        status=news.get("status", ref.status),
+        status=outcome.get("status", ref.status),
         test=ref.test,
         timestamp=ref.timestamp,
         text=texts.text,
         html=texts.html,
         extracted_text=texts.extracted_text,
     )
-    return MessageNews(
+    return SentMessageView(
         **msgspec.structs.asdict(facts_view(message, links)),
-        recipients=list(news["recipients"]) if "recipients" in news else msgspec.UNSET,
-        bounce_type=news.get("bounce_type", msgspec.UNSET),
-        reason=news.get("reason", msgspec.UNSET),
+        recipients=list(outcome["recipients"]) if "recipients" in outcome else msgspec.UNSET,
+        bounce_type=outcome.get("bounce_type", msgspec.UNSET),
+        reason=outcome.get("reason", msgspec.UNSET),
     )

@@ -30,7 +30,7 @@ class AttachmentView(msgspec.Struct):
 class MessageView(msgspec.Struct, kw_only=True):
     """A message. Addresses are bare, the sender's name is ``from_name``; ``message_id`` has its angle brackets.
 
-    ``bcc_emails`` is there on what the inbox itself sent; ``test`` tells what a sandbox key sent.
+    ``bcc_emails`` is present on messages that the inbox sent. ``test``: a sandbox key sent it.
     """
 
     id: int
@@ -55,7 +55,7 @@ class MessageView(msgspec.Struct, kw_only=True):
 
 
 def message_view(mail: ListedMessage, links: FileLinks) -> MessageView:
-    """A message of the index."""
+    """An indexed message."""
     message, texts = mail.message, mail.texts
     return facts_view(
         MessageFacts(
@@ -84,7 +84,7 @@ def message_view(mail: ListedMessage, links: FileLinks) -> MessageView:
 
 
 def facts_view(facts: MessageFacts, links: FileLinks) -> MessageView:
-    """A message of the index or of an event."""
+    """A message from the index or from an event."""
     name, email = (facts.from_.name, facts.from_.email) if facts.from_ else (None, "")
     outbound = facts.direction == "outbound"
     return MessageView(
@@ -92,7 +92,7 @@ def facts_view(facts: MessageFacts, links: FileLinks) -> MessageView:
         ulid=shown_ulid(facts.id),
         inbox_id=number_of(facts.inbox_id),
         message_id=facts.rfc_message_id,
-        from_email=email.lower() if outbound else email,  # as the inbox is shown, however a person writes it
+        from_email=email.lower() if outbound else email,  # the inbox's own spelling
         from_name=name or None,
         to_emails=[one.email for one in facts.to],
         cc_emails=[one.email for one in facts.cc],
@@ -113,7 +113,7 @@ def facts_view(facts: MessageFacts, links: FileLinks) -> MessageView:
 def attachment_views(
     attachments: Sequence[Attachment], message_id: str, links: FileLinks
 ) -> list[AttachmentView]:
-    """A message's ``attachments``, each with a name of its own; ``message_id`` is the ULID."""
+    """The attachments of a message, with unique file names. ``message_id``: bare ULID."""
     return [
         AttachmentView(
             id=number_of(one.id),

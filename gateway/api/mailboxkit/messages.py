@@ -17,8 +17,8 @@ table = Table("messages")
 async def list_messages(call: Call[NoBody, MailQuery]) -> MailRows[MessageView]:
     """List an inbox's messages, newest first: what it received and what it sent.
 
-    Spam, trash and what failed DMARC are left out; ``meta.unauthenticated_count`` says how much that is. A body over
-    512 KiB is cut here and whole in the message itself.
+    Spam, trash and messages that failed DMARC are left out; ``meta.unauthenticated_count`` counts the latter. A body
+    over 512 KiB is cut in the list; get the message for the whole body.
     """
     window = window_of(call.query)
     found = await messages.list_messages(
@@ -30,6 +30,6 @@ async def list_messages(call: Call[NoBody, MailQuery]) -> MailRows[MessageView]:
 
 @table.get("/inboxes/{inbox_id}/messages/{message_id:rest}", access=reads("message_read"))
 async def get_message(call: Call[NoBody, NoQuery]) -> Data[MessageView]:
-    """Get a message whole, with its attachments; their URLs work for a while and are renewed on each read."""
+    """Get a message with its attachments. Their URLs expire; each read makes new ones."""
     mail = await messages.get_message(call.core, call.scope, call.ids["inbox_id"], call.ids["message_id"])
     return Data(message_view(mail, file_links(call)))

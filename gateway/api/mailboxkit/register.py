@@ -1,4 +1,4 @@
-"""``POST /register``: from nothing to an inbox and a key in one call, where the operator allows it."""
+"""``POST /register``: makes an organization, an inbox and a key in one call, where the operator allows it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ PREFIX = "mbk_"
 
 
 class Registration(msgspec.Struct):
-    """``name`` is the agent's, ``owner_email`` that of the person behind it."""
+    """``name``: of the agent. ``owner_email``: the address of the person responsible for it."""
 
     name: str
     owner_email: str
 
 
 class RegisteredView(msgspec.Struct):
-    """Flat, unlike any other answer. ``api_key`` is shown here and never again."""
+    """The new inbox and key, not wrapped in ``data``. Only this answer shows ``api_key``."""
 
     api_key: str
     email: str
@@ -35,8 +35,7 @@ class RegisteredView(msgspec.Struct):
 async def register_agent(call: Call[Registration, NoQuery]) -> RegisteredView:
     """Register an organization with an inbox and an API key; no key is needed.
 
-    Refused (403) unless the server's setting ``register.enabled`` is on. At most 5 an hour from one IP address and 3
-    for one owner.
+    Refused (403) unless the setting ``register.enabled`` is on. Limits: 5 an hour for an IP address, 3 for an owner.
     """
     client = call.request.client
     made = await register(

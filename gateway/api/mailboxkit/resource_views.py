@@ -21,7 +21,7 @@ _MASK = "********"
 
 
 class InboxView(msgspec.Struct):
-    """An inbox. ``name`` is its address's local part where it was given none."""
+    """An inbox. ``name``: the local part of its address where it has no name."""
 
     id: int
     ulid: str
@@ -32,7 +32,7 @@ class InboxView(msgspec.Struct):
 
 
 class ApiKeyView(msgspec.Struct):
-    """An API key. ``key`` is whole only when it was just made; ``test``: what it sends is never delivered."""
+    """An API key. ``key``: whole only in the answer that made it. ``test``: what it sends is not delivered."""
 
     id: int
     name: str
@@ -43,14 +43,14 @@ class ApiKeyView(msgspec.Struct):
 
 
 class NewApiKeyView(msgspec.Struct):
-    """A key that was just made, the one time it is shown whole."""
+    """A new key; only this answer shows it whole."""
 
     data: ApiKeyView
     message: str
 
 
 class OrganizationView(msgspec.Struct):
-    """The organization of the key, with what it holds now."""
+    """The organization of the key, with counts."""
 
     id: int
     name: str
@@ -61,7 +61,7 @@ class OrganizationView(msgspec.Struct):
 
 
 class DomainView(msgspec.Struct):
-    """A domain and what DNS said of it last. ``is_verified``: MX, SPF and DKIM are there; DMARC is advice."""
+    """A domain and its last DNS check. ``is_verified``: MX, SPF and DKIM are valid; DMARC is optional."""
 
     id: int
     name: str
@@ -92,26 +92,26 @@ class DnsView(msgspec.Struct):
     dmarc: RecordView
 
 
-def inbox_view(row: Inbox | InboxSnapshot) -> InboxView:
+def inbox_view(inbox: Inbox | InboxSnapshot) -> InboxView:
     return InboxView(
-        id=row.number,
-        ulid=shown_ulid(row.id),
-        name=row.display_name or row.username,
-        email=row.address,
-        organization_id=number_of(row.organization_id),
-        created_at=to_seconds(row.created_at),
+        id=inbox.number,
+        ulid=shown_ulid(inbox.id),
+        name=inbox.display_name or inbox.username,
+        email=inbox.address,
+        organization_id=number_of(inbox.organization_id),
+        created_at=to_seconds(inbox.created_at),
     )
 
 
-def api_key_view(row: ApiKey, key: str | None = None) -> ApiKeyView:
-    """``key``: the key itself, when it was just made."""
+def api_key_view(record: ApiKey, key: str | None = None) -> ApiKeyView:
+    """``key``: the key itself, in the answer that made it."""
     return ApiKeyView(
-        id=row.number,
-        name=row.name or "",
-        key=f"{row.prefix}{_MASK}{row.last4}" if key is None else key,
-        test=row.test,
-        created_at=to_seconds(row.created_at),
-        last_used_at=shown_time(row.used_at) if key is None else UNSET,
+        id=record.number,
+        name=record.name or "",
+        key=f"{record.prefix}{_MASK}{record.last4}" if key is None else key,
+        test=record.test,
+        created_at=to_seconds(record.created_at),
+        last_used_at=shown_time(record.used_at) if key is None else UNSET,
     )
 
 
@@ -127,29 +127,30 @@ def organization_view(account: Account) -> OrganizationView:
     )
 
 
-def domain_view(row: Domain, settings: Settings) -> DomainView:
-    seen = {name: one.status == "VALID" for name, one in domains_records.named_records(settings, row).items()}
+def domain_view(domain: Domain, settings: Settings) -> DomainView:
+    records = domains_records.named_records(settings, domain)
+    valid = {name: record.status == "VALID" for name, record in records.items()}
     return DomainView(
-        id=row.number,
-        name=row.name,
-        is_verified=row.ready_at is not None,
-        mx_verified=seen["mx"],
-        spf_verified=seen["spf"],
-        dkim_verified=seen["dkim"],
-        dmarc_verified=seen["dmarc"],
-        verified_at=shown_time(row.ready_at),
-        created_at=to_seconds(row.created_at),
+        id=domain.number,
+        name=domain.name,
+        is_verified=domain.ready_at is not None,
+        mx_verified=valid["mx"],
+        spf_verified=valid["spf"],
+        dkim_verified=valid["dkim"],
+        dmarc_verified=valid["dmarc"],
+        verified_at=shown_time(domain.ready_at),
+        created_at=to_seconds(domain.created_at),
     )
 
 
-def dns_view(row: Domain, settings: Settings) -> DnsView:
+def dns_view(domain: Domain, settings: Settings) -> DnsView:
     shown = {
         name: RecordView(
-            one.type,
-            one.name.removesuffix(row.name).removesuffix(".") or "@",
-            one.value,
-            UNSET if one.priority is None else one.priority,
+            record.type,
+            record.name.removesuffix(domain.name).removesuffix(".") or "@",
+            record.value,
+            UNSET if record.priority is None else record.priority,
         )
-        for name, one in domains_records.named_records(settings, row).items()
+        for name, record in domains_records.named_records(settings, domain).items()
     }
     return DnsView(**shown)

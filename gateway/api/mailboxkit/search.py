@@ -1,4 +1,4 @@
-"""Search for words over every inbox in reach, or in one (contract, "Endpoints")."""
+"""Searches messages in all inboxes of the key, or in one (contract, "Endpoints")."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _DATE = "a day, YYYY-MM-DD, in UTC; a time of day may follow it"
 
 
 class SearchBody(msgspec.Struct, kw_only=True):
-    """What to look for."""
+    """What to search for."""
 
     query: Annotated[
-        str, Doc(description='words, all of which a message must hold; "words in quotes" in a row')
+        str, Doc(description='words that a message must contain; "words in quotes" must follow each other')
     ]
     inbox_id: Annotated[Id | None, Doc(description="only in this inbox")] = None
     fields: Annotated[
         list[Literal["subject", "body"]] | None,
-        Doc(description="only there; otherwise in names and addresses too"),
+        Doc(description="search only in these; default: also in names and addresses"),
     ] = None
     date_from: Annotated[str | None, Doc(description=f"first day: {_DATE}")] = None
-    date_to: Annotated[str | None, Doc(description=f"last day, which counts whole: {_DATE}")] = None
+    date_to: Annotated[str | None, Doc(description=f"last day (inclusive): {_DATE}")] = None
     page: Annotated[Any, Doc(description="as in the query string")] = None
     per_page: Annotated[Any, Doc(description="as in the query string")] = None
 

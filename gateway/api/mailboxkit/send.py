@@ -1,4 +1,4 @@
-"""Send an email, and reply to one (contract, "Send"); each once, whatever is repeated (``repeats``)."""
+"""Send an email, and reply to one (contract, "Send"). A repeat with the same Idempotency-Key sends once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SentFile(msgspec.Struct):
 
 
 class SentView(msgspec.Struct):
-    """An accepted email: as ``GET`` shows it, without its texts. ``status`` goes on from here."""
+    """An accepted email, as ``GET`` shows it but without its texts. ``status`` is queued at first."""
 
     id: int
     ulid: str
@@ -97,7 +97,8 @@ async def send_message(call: Call[SendBody, NoQuery]) -> Data[SentView]:
     access=changes("message_send", "message_read", test="any"),
 )
 async def reply(call: Call[ReplyBody, NoQuery]) -> Data[SentView]:
-    """Reply to a message, in its thread: to its Reply-To, else its sender; to a sent one's recipients."""
+    """Reply to a message in its thread: to its Reply-To, or else its sender. A reply to a sent message goes to the
+    recipients of that message."""
     core, ids = call.core, call.ids
     inbox = await core.store.read(lambda tx: find_inbox(tx, call.scope, ids["inbox_id"]))
     found = await messages.get_messages(core, call.scope, inbox.id, [ids["message_id"]], strict=True)

@@ -1,6 +1,5 @@
-"""The request of a send or reply, whichever way it comes: JSON, or multipart/form-data with its files (contract,
-"Send"). A list in a form may be ``to[0]``, ``to[1]``, ``to[]`` or ``to`` again and again, its files likewise.
-"""
+"""Reads a send or reply from JSON or multipart/form-data (contract, "Send"). In a form, a list or the files may be
+written as ``to[0]``, ``to[1]``, as ``to[]`` or as repeated ``to``."""
 
 from __future__ import annotations
 
@@ -27,12 +26,12 @@ _FLAGS = {"true": True, "1": True, "on": True, "false": False, "0": False, "off"
 
 Doc = msgspec.Meta
 Addresses = Annotated[
-    list[str] | str | None, Doc(description="addresses: a@b or Name <a@b>; one may be text")
+    list[str] | str | None, Doc(description="addresses, a@b or Name <a@b>: a list, or one as a string")
 ]
 
 
 class FileBody(msgspec.Struct):
-    """A file in a JSON body, 10 MiB at most."""
+    """A file in a JSON body, at most 10 MiB."""
 
     filename: str
     content: Annotated[str, Doc(description="base64")]
@@ -41,7 +40,7 @@ class FileBody(msgspec.Struct):
 
 
 class ReplyBody(msgspec.Struct, kw_only=True):
-    """An answer to a message: text, HTML or both, and at most 5 files."""
+    """A reply: text, HTML or both, and at most 5 files."""
 
     text: str | None = None
     html: str | None = None
@@ -49,14 +48,14 @@ class ReplyBody(msgspec.Struct, kw_only=True):
     bcc: Addresses = None
     attachments: list[FileBody] | None = None
     track_opens: Annotated[
-        bool | None, Doc(description="tell message.opened, where the server allows it; HTML only")
+        bool | None, Doc(description="send message.opened events, where the server allows it; HTML only")
     ] = None
 
 
 class SendBody(ReplyBody, kw_only=True):
     """An email to send."""
 
-    to: Annotated[Addresses, Doc(description="required: addresses, or one as text")] = None
+    to: Annotated[Addresses, Doc(description="required: addresses, or one as a string")] = None
     subject: str | None = None
 
 
@@ -65,7 +64,7 @@ Body = TypeVar("Body", bound=ReplyBody)
 
 @dataclass(frozen=True, slots=True)
 class Given(Generic[Body]):
-    """A send as it was asked: ``body`` without its files, which are ready to go."""
+    """A decoded request: ``body`` without its attachments, and the loaded ``files``."""
 
     body: Body
     files: list[OutgoingAttachment]
@@ -100,12 +99,12 @@ async def read_given(call: Call[Any, Any], type: type[Body]) -> Given[Body]:
 
 
 def addresses(given: list[str] | str | None) -> list[str]:
-    """A field of addresses as a list; blanks are nobody."""
+    """An address field as a list, without blank entries."""
     return [one for one in ([given] if isinstance(given, str) else given or []) if one.strip()]
 
 
 def _check(body: ReplyBody) -> None:
-    """What must be given. Raises Invalid naming all that is not."""
+    """Check the required fields. Raises Invalid naming every missing one."""
     wrong: list[Invalid] = []
     if isinstance(body, SendBody) and not addresses(body.to):
         wrong.append(Missing("to"))
@@ -118,7 +117,7 @@ def _check(body: ReplyBody) -> None:
 
 
 def _body_of(form: Form, type: type[Body]) -> Body:
-    """The text fields; one that was left empty was not given."""
+    """Read the text fields; an empty one counts as absent."""
     if form.all("attachments"):
         raise Invalid(
             "attachments holds text, not a file",
@@ -142,7 +141,7 @@ def _files_of(form: Form) -> list[OutgoingAttachment]:
     stray = next((one.field for one in form.files if one.field != "attachments"), None)
     if stray is not None:
         raise Invalid(
-            f"{stray[:100]!r} is no field for files", field=stray[:100], fix="call it attachments[0]"
+            f"{stray[:100]!r} is not the field for files", field=stray[:100], fix="call it attachments[0]"
         )
     _check_count(form.files)
     return [

@@ -1,4 +1,4 @@
-"""Threads: conversations held together by References and In-Reply-To, within an inbox (contract, "Endpoints")."""
+"""Threads: the conversations of an inbox, by References and In-Reply-To (contract, "Endpoints")."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class WholeThread(ThreadView):
 
 @table.get("/inboxes/{inbox_id}/threads", access=reads("message_read"))
 async def list_threads(call: Call[NoBody, MailQuery]) -> MailRows[ThreadView]:
-    """List an inbox's threads, latest activity first; spam, trash and what failed DMARC do not count."""
+    """List an inbox's threads, latest activity first. Spam, trash and messages that failed DMARC are left out."""
     window = window_of(call.query)
     found = await threads.list_threads(
         call.core, call.scope, call.ids["inbox_id"], Filter(include=call.query.include), window
@@ -49,7 +49,7 @@ async def list_threads(call: Call[NoBody, MailQuery]) -> MailRows[ThreadView]:
 
 @table.get("/threads/{thread_id}", access=reads("message_read"))
 async def get_thread(call: Call[NoBody, NoQuery]) -> Data[WholeThread]:
-    """Get a thread with its messages, oldest first: all of them, or the newest 500 of a longer one."""
+    """Get a thread with its messages, oldest first; of a longer thread, the newest 500 messages."""
     thread, found = await threads.get_thread(
         call.core, call.scope, None, call.ids["thread_id"], include=frozenset()
     )

@@ -1,4 +1,4 @@
-"""Waiting for a message of an inbox, what ``waitFor`` stands on: a long poll, or SSE (``gateway.api.waiting``)."""
+"""Waits for a message of an inbox, for the SDK's ``waitFor``: a long poll or SSE (``gateway.api.waiting``)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ table = Table("messages")
 async def wait_for_message(call: Call[NoBody, WaitQuery]) -> Data[MessageView | None]:
     """Wait until the inbox receives a message that matches.
 
-    Answers the moment it comes, or `{"data": null}` after `timeout` seconds. With `Accept: text/event-stream` each
+    Answers when it arrives, or with `{"data": null}` after `timeout` seconds. With `Accept: text/event-stream` each
     matching message is a server-sent event; `Last-Event-ID` resumes.
     """
 

@@ -1,4 +1,4 @@
-"""The wallet: what an organization may still spend, and the operator's topping up. The routes are ours."""
+"""The wallet: what an organization may still spend, and topping it up. These routes are not in MailboxKit's API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ table = Table("wallet")
 
 
 class WalletView(msgspec.Struct):
-    """A wallet. ``emails_remaining``: how many more without attachments it pays."""
+    """A wallet. ``emails_remaining``: how many emails without attachments it can pay."""
 
     organization_id: int
     organization: str
@@ -32,22 +32,22 @@ class TopUp(msgspec.Struct):
     """How much to add to a wallet."""
 
     mills: Annotated[
-        int, msgspec.Meta(description="to add, 1000 a dollar; a negative amount takes back what is there")
+        int, msgspec.Meta(description="amount to add, 1000 a dollar; a negative amount is subtracted")
     ]
 
 
-_FIX = "run `postern wallet` on the gateway's machine; GET /wallet is yours"
+_FIX = "run `postern wallet` on the server; GET /wallet shows your own wallet"
 
 
 @table.get("/wallet", access=reads("metrics_read", kinds=ORGANIZATION))
 async def get_wallet(call: Call[NoBody, NoQuery]) -> Data[WalletView]:
-    """Get your organization's wallet; 404 on a server that charges nothing."""
+    """Get your organization's wallet; 404 on a server without wallets."""
     return Data(_view(await wallet.standing(call.core, call.scope)))
 
 
 @table.get("/organizations/{organization_id}/wallet", access=operator_only(_FIX))
 async def get_wallet_of(call: Call[NoBody, NoQuery]) -> Data[WalletView]:
-    """Get the wallet of an organization, by its id or an address of its inboxes."""
+    """Get the wallet of an organization, by its id or the address of one of its inboxes."""
     return Data(_view(await wallet.standing_of(call.core, call.scope, call.ids["organization_id"])))
 
 

@@ -1,4 +1,4 @@
-"""Webhooks and the attempts to post to them as MailboxKit shows them (contract, "Webhooks")."""
+"""Webhooks and delivery attempts as MailboxKit shows them (contract, "Webhooks")."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.store.ids import number_of
 
 
 class WebhookView(msgspec.Struct):
-    """A webhook. ``secret`` is there only when it was just made."""
+    """A webhook. ``secret``: only in the answer that made it."""
 
     id: int
     name: str | None
@@ -27,9 +27,8 @@ class WebhookView(msgspec.Struct):
 
 
 class AttemptView(msgspec.Struct):
-    """One try to post an event. ``payload``: the body as it was posted, null where a page has grown very large; both
-    it and ``event`` are null once the event is kept no more. ``next_retry_at``: when the event is tried again, on its
-    latest try."""
+    """One attempt to post an event. ``payload``: the posted body, null when the page would become very large. Both it
+    and ``event`` are null once the event is deleted. ``next_retry_at``: the next attempt, on the latest one only."""
 
     id: int
     webhook_id: int
@@ -47,7 +46,7 @@ class AttemptView(msgspec.Struct):
 
 
 class ResentView(msgspec.Struct):
-    """The event of an attempt is posted again, as a new attempt."""
+    """The event of an attempt is queued to be posted again, as a new attempt."""
 
     attempt_id: int
     webhook_id: int
@@ -66,7 +65,7 @@ def webhook_view(hook: Webhook, *, secret: bool = False) -> WebhookView:
 
 
 def attempt_view(tried: Tried, wire: Wire) -> AttemptView:
-    """``tried``: with its event; ``wire``: what rendered it for the endpoint."""
+    """``tried``: an attempt with its event. ``wire``: renders the payload."""
     attempt = tried.attempt
     ok = attempt.error is None and 200 <= (attempt.status or 0) < 300
     payload: Any = None

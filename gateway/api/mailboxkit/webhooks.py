@@ -1,4 +1,4 @@
-"""Webhooks: subscribing, a test, what was tried and trying it again (contract, "Webhooks")."""
+"""Webhooks: subscribing, testing, listing and repeating attempts (contract, "Webhooks")."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class CreateWebhook(msgspec.Struct):
 
 @table.post("/webhooks", status=201, access=changes("webhook_create", test="any"))
 async def create_webhook(call: Call[CreateWebhook, NoQuery]) -> Data[WebhookView]:
-    """Subscribe a URL to events; ``secret``, which signs them, is shown only in this answer."""
+    """Subscribe a URL to events. Only this answer shows ``secret``, which signs them."""
     body = call.body
     name = clean_text(body.name, "name", MAX_NAME)
     for field, given in (("url", body.url.strip()), ("events", body.events)):
@@ -83,15 +83,15 @@ async def get_webhook(call: Call[NoBody, NoQuery]) -> Data[WebhookView]:
 
 @table.delete("/webhooks/{webhook_id}", access=changes("webhook_delete", test="own"))
 async def delete_webhook(call: Call[NoBody, NoQuery]) -> None:
-    """Delete a webhook and what waits for it."""
+    """Delete a webhook and its pending events."""
     await webhooks.delete(call.core, call.scope, OURS, call.ids["webhook_id"])
 
 
 @table.post("/webhooks/{webhook_id}/test", access=changes("webhook_update", test="own"))
 async def test_webhook(call: Call[NoBody, NoQuery]) -> Data[AttemptView]:
-    """Post a signed ``webhook.test`` event to the URL now, once, and answer what came of it.
+    """Post a signed ``webhook.test`` event to the URL once, and answer the result.
 
-    ``status`` is ``failed`` when the endpoint did not answer 2xx; ``error`` says why. It is listed among the attempts.
+    ``status`` is ``failed`` when the endpoint did not answer 2xx; ``error`` says why. The attempts list it, too.
     """
     wire = _wire(call)
     tried = await record_test(call.core, call.scope, OURS, call.ids["webhook_id"], wire)
@@ -100,7 +100,7 @@ async def test_webhook(call: Call[NoBody, NoQuery]) -> Data[AttemptView]:
 
 @table.get("/webhooks/{webhook_id}/attempts", access=reads("webhook_read", "message_read", test="own"))
 async def list_attempts(call: Call[NoBody, PageQuery]) -> Rows[AttemptView]:
-    """Every try to post an event to this webhook, newest first."""
+    """List the attempts to post events to this webhook, newest first."""
     window, wire = window_of(call.query), _wire(call)
     found = await webhooks.list_attempts(
         call.core, call.scope, OURS, call.ids["webhook_id"], window, payloads=True

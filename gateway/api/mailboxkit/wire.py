@@ -15,25 +15,25 @@ from gateway.records.events import Event
 from gateway.settings import Settings
 
 TRIES_AT = (0.0, 30.0, 120.0, 600.0, 3600.0, 21_600.0, 86_400.0)
-"""Seconds from the first try to each of the seven."""
+"""Seconds from the first attempt to each of the seven."""
 
 WAITS = tuple(later - earlier for earlier, later in pairwise(TRIES_AT))
-"""Seconds from the n-th failed try to the next."""
+"""Seconds from the n-th failed attempt to the next."""
 
 TIMEOUT = 10.0
-"""Seconds an endpoint has to answer, at the most."""
+"""Seconds within which an endpoint must answer."""
 
 LINK_SECONDS = 7 * 86_400
-"""How long an event's attachment URLs work. They are the same in each try, and the last is a day after the first."""
+"""How long an event's attachment URLs work. All attempts have the same URLs; the last is a day after the first."""
 
 
 def plan(number: int, *, status: int | None, retry_after: str | None, now: float, scale: float) -> Outcome:
-    """What follows a failed try."""
+    """When to try again after failed attempt ``number``; see ``Wire.plan``."""
     return Outcome(None if number > len(WAITS) else WAITS[number - 1] * scale)
 
 
 def sign(secrets: Sequence[str], event_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """MailboxKit's signature of the body alone, and the stronger standard one beside it."""
+    """Both signatures: MailboxKit's, of the body alone, and the stronger one of Standard Webhooks."""
     return {
         **sign_standard(secrets, event_id, timestamp, body),
         **sign_mailboxkit(secrets[0], event_id, timestamp, body),
@@ -41,7 +41,7 @@ def sign(secrets: Sequence[str], event_id: str, timestamp: int, body: bytes) -> 
 
 
 def mailboxkit_wire(settings: Settings, secret: bytes) -> Wire:
-    """The dialect's side of webhook delivery; ``http.public_url`` and ``secret`` enter the attachments' links."""
+    """The dialect's part of webhook delivery. Attachment links use ``http.public_url`` and ``secret``."""
     public_url = settings.http.public_url.rstrip("/")
 
     def shown(event: Event, attempt: Try) -> object | None:

@@ -116,7 +116,7 @@ class _Listener:
 
         wanted, position = await self._core.store.read(read)
         new = self._filter.plus(wanted)
-        await self._events.hear(wanted.wants, position, subscribed(*new.shown()), lambda: self._adopt(new))
+        await self._events.widen(wanted.wants, position, subscribed(*new.shown()), lambda: self._adopt(new))
         if frame.last_event_id is not None and position is None:
             await self._events.say(error_frame(_unknown(frame.last_event_id)))
 
@@ -124,7 +124,7 @@ class _Listener:
         scope, current = self._events.scope, self._filter
         gone = await self._core.store.read(lambda tx: named(tx, scope, current, frame.inbox_ids))
         new, shown = current.minus(gone), [public_id("inb", one) for one in sorted(gone)]
-        await self._events.hear_less(unsubscribed(shown), lambda: self._adopt(new))
+        await self._events.narrow(unsubscribed(shown), lambda: self._adopt(new))
 
     def _adopt(self, new: Filter) -> None:
         self._filter = new

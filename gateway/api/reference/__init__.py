@@ -1,1 +1,1 @@
-"""What the API description and its page at ``/docs`` say beside the routes, and the page's own files."""
+"""Descriptions and examples for the OpenAPI document, and the files of the page at ``/docs``."""

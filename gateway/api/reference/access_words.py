@@ -1,4 +1,4 @@
-"""What an operation needs of the key (``gateway.core.access``), in words for people and as values for programs."""
+"""Describes what an operation needs of the key (``gateway.core.access``), as text and as values for programs."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ _KINDS = {
 }
 _SANDBOX = {
     "any": "",
-    "own": "A sandbox key may do it to what the sandbox made.",
-    "none": "A sandbox key may not do it.",
+    "own": "A sandbox key may use it on objects that the sandbox made.",
+    "none": "A sandbox key may not use it.",
 }
 
 
 def access_words(access: Access) -> str:
-    """Who may do it, as sentences of Markdown; "" where any key may."""
+    """Which keys may use an operation, as Markdown; "" when any key may."""
     if access.open:
         return "No key is needed."
     if access.operator:
-        return "Only the server's operator may do it" + (f": {access.fix}." if access.fix else ".")
+        return "Only the server's operator may use it" + (f": {access.fix}." if access.fix else ".")
     needs = []
     if access.permissions:
         names = " and ".join(f"`{one}`" for one in access.permissions)
         needs.append(f"the permission{'s' * (len(access.permissions) > 1)} {names}")
     if access.kinds != EVERY_KIND:
         needs.append(_KINDS.get(access.kinds) or "a key of " + " or ".join(sorted(access.kinds)))
-    words = [f"It takes {' and '.join(needs)}."] if needs else []
-    return " ".join([*words, _SANDBOX[access.test]]).strip()
+    sentences = [f"It needs {' and '.join(needs)}."] if needs else []
+    return " ".join([*sentences, _SANDBOX[access.test]]).strip()
 
 
 def access_values(access: Access) -> dict[str, Any]:
-    """The same as ``x-postern-access``."""
+    """The value of ``x-postern-access``."""
     if access.open:
         return {"open": True}
     if access.operator:

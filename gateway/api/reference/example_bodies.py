@@ -1,4 +1,4 @@
-"""An example of each request body, made by hand."""
+"""An example of each request body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The values of which examples are made: the same people, addresses and ids in all of them."""
+"""The values of the examples: all use the same people, addresses and ids."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ VALUES: dict[str, Any] = {
     "value": "v=spf1 mx -all",
     "webhook_id": f"wh_{ULID}",
 }
-"""Of fields, by the name in snake case; of another type than the field's, or null where it may not be, it is left."""
+"""Values of fields, by name in snake case. A value that does not fit the field's type is not used."""
 
 SPECIAL: dict[str, Any] = {
     "AccountKeyView.id": f"key_{ULID}",
@@ -233,7 +233,8 @@ SPECIAL: dict[str, Any] = {
     "WebhookView.failing_since": None,
     "ZoneView.zone": 'example.com. 3600 IN TXT "v=spf1 mx -all"',
 }
-"""Of one struct: ``Title.Struct.name`` or ``Struct.name``; of all of a dialect: ``Title.*.name``."""
+"""Values of the fields of one struct (``Title.Struct.name`` or ``Struct.name``) or of a dialect (``Title.*.name``).
+They take precedence."""
 
 PARAMETERS: dict[str, str] = {
     "address": "ann@example.net",
@@ -259,4 +260,4 @@ PARAMETERS: dict[str, str] = {
     "webhook_id": f"wh_{ULID}",
     "Idempotency-Key": "5f0c2f4e-8a54-4d5b-9f5e-0d3c7e1a2b90",
 }
-"""Of paths and headers."""
+"""Values of path parameters and headers."""

@@ -1,4 +1,4 @@
-"""An example of each answer, made from its schema and the words of ``example_values``."""
+"""Makes an example of each answer, from its schema and ``example_values``."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _ENDINGS: list[tuple[tuple[str, ...], str]] = [
 
 
 def example_of(schema: dict[str, Any], schemas: dict[str, Any], name: str = "", owner: str = "") -> Any:
-    """A value that fits a schema.
+    """An example value for a schema.
 
-    ``schemas``: what its references name, by ``#/components/schemas/NAME``. ``name``: the field's. ``owner``: the
-    name of the schema that has the field.
+    ``schemas``: the schemas that ``#/components/schemas/NAME`` refers to, by NAME. ``name``: the field's name.
+    ``owner``: the name of the schema that has the field.
     """
     if "$ref" in schema:
         target = schema["$ref"].rpartition("/")[2]
@@ -54,7 +54,7 @@ def example_of(schema: dict[str, Any], schemas: dict[str, Any], name: str = "", 
 
 
 def _values(name: str, owner: str) -> Iterator[Any]:
-    """What the field may be, the most particular first."""
+    """Candidate values for a field, the most specific first."""
     title, _, struct = owner.rpartition(".")
     for key in (f"{owner}.{name}", f"{struct}.{name}", f"{title}.*.{name}"):
         if key in SPECIAL:
@@ -64,7 +64,7 @@ def _values(name: str, owner: str) -> Iterator[Any]:
 
 
 def fits(value: Any, schema: dict[str, Any]) -> bool:
-    """Whether a value has the type of a field; its contents are not looked at."""
+    """Whether a value has the type of a field; the contents of objects are not checked."""
     if "anyOf" in schema:
         return any(fits(value, one) for one in schema["anyOf"])
     if "enum" in schema:

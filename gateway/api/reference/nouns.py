@@ -1,4 +1,4 @@
-"""The nouns under which operations stand: how they are called and what they are."""
+"""The headings of the operations, with a description of each."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ NOUNS = {
     "API keys": "Keys of the whole organization, of a pod or of an inbox.",
     "Attachments": "The files of messages and drafts.",
     "Domains": "Your mail domains, with the DNS records to publish.",
-    "Downloads": "What signed links lead to.",
+    "Downloads": "Files by signed link.",
     "Drafts": "Messages that are not sent yet.",
-    "Events": "What happened, in its order.",
+    "Events": "What happened, in order.",
     "Inboxes": "Real mailboxes with an address.",
-    "Lists": "Who may write to an inbox, and whom it may write to.",
+    "Lists": "Who may write to an inbox, and to whom it may write.",
     "Messages": "Send, answer, read, find and label mail.",
     "Metrics": "Figures over time.",
     "Organization": "The organization of the key.",
-    "Organizations": "The organization of the key, and what the key reaches.",
+    "Organizations": "The organization of the key, and the key's scope.",
     "Pods": "Groups of inboxes, such as one for each tenant.",
-    "Queue": "What waits to be sent, and why.",
+    "Queue": "Messages that wait to be sent, and why.",
     "Register": "Make an organization without a key, where the server allows it.",
     "Reputation": "Whether an inbox may send, and how often its mail bounces.",
-    "Sender rules": "Whose mail comes through.",
+    "Sender rules": "Senders whose mail an inbox accepts.",
     "Sign-in": "Programs that ask a person for a key.",
-    "Suppressions": "Addresses that get no mail any more.",
+    "Suppressions": "Addresses that are sent no mail.",
     "Threads": "Messages that belong together.",
     "Usage": "How much was received and sent.",
-    "Wallet": "What is left to pay for mail, on servers that charge.",
+    "Wallet": "Prepaid credit, on servers that charge for mail.",
     "Webhooks": "URLs to which events are posted.",
 }
 

@@ -1,4 +1,4 @@
-"""The refusals that an operation may answer with, each as its dialect says it."""
+"""The error responses of the operations, in each dialect's format."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ def _may_forbid(one: Endpoint) -> bool:
 
 _REFUSALS: list[tuple[str, CoreError, _Applies]] = [
     (
-        "a value does not do, or one is missing",
+        "a value is invalid or missing",
         Invalid("limit must be at most 100", field="limit", fix="write limit=100 and read more pages"),
         lambda one, _: _takes_body(one) or one.query is not NoQuery,
     ),
     (
-        "no API key, or one that is not known",
+        "no API key, or an unknown one",
         Unauthorized("there is no API key", fix="send the header Authorization: Bearer <API_KEY>"),
         lambda one, _: not one.access.open,
     ),
     (
-        "the key may not do this",
+        "the key lacks a permission or the scope for this",
         Forbidden("the key has no permission for this", fix="use a key with this permission"),
         lambda one, _: _may_forbid(one),
     ),
     (
-        "there is no such thing in the key's organization",
+        "the object does not exist in the key's organization",
         NotFound("there is no inbox 'nobody@example.com'", fix="GET /inboxes lists the inboxes of this key"),
         lambda one, _: bool(Pattern(one.path).names),
     ),
@@ -70,7 +70,7 @@ _REFUSALS: list[tuple[str, CoreError, _Applies]] = [
         lambda one, _: _takes_body(one),
     ),
     (
-        "too many requests; Retry-After says when to go on",
+        "too many requests; Retry-After says when to continue",
         TooMany("too many requests", retry_after=30, fix="wait 30 seconds"),
         lambda one, _: not one.access.open,
     ),
@@ -88,21 +88,21 @@ _DEFECT = Internal(
 def refusals(dialect: Dialect) -> dict[str, Any]:
     """The response objects of a dialect's errors, by the name of the component: ``Title.404``."""
     schema = {"$ref": f"#/components/schemas/{dialect.title}.Error"}
-    found: dict[str, Any] = {}
-    for words, error, _ in [*_REFUSALS, ("any other refusal or failure", _DEFECT, None)]:
+    responses: dict[str, Any] = {}
+    for about, error, _ in [*_REFUSALS, ("any other error", _DEFECT, None)]:
         status, body = dialect.render_error(error)
         name = f"{dialect.title}.{status if error is not _DEFECT else 'default'}"
-        found[name] = {
-            "description": words[0].upper() + words[1:],
+        responses[name] = {
+            "description": about[0].upper() + about[1:],
             "content": {"application/json": {"schema": schema, "example": body}},
         }
-    return found
+    return responses
 
 
 def refusals_of(dialect: Dialect, one: Endpoint, repeatable: bool) -> Iterator[tuple[str, dict[str, str]]]:
-    """Status and reference of each refusal that an operation may answer with.
+    """Status and reference of each error response of an operation.
 
-    ``repeatable``: it takes an Idempotency-Key.
+    ``repeatable``: it accepts an Idempotency-Key.
     """
     for _, error, applies in _REFUSALS:
         if applies(one, repeatable):

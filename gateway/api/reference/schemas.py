@@ -1,4 +1,4 @@
-"""The schemas of the structs that a dialect's endpoints take and answer, explained and with examples."""
+"""The schemas of a dialect's request and response structs, with descriptions and examples."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _REQUIRED = {
     "AgentMail.CreateWebhook": ["event_types"],
     "MailboxKit.SendBody": ["to"],
 }
-"""Fields that the endpoint asks for although their struct can do without."""
+"""Fields that the endpoint requires although they are optional in the struct."""
 
 
 class Schemas:
-    """The schemas of one dialect's structs, each under the dialect's title: two dialects may have one name."""
+    """The schemas of one dialect's structs. Names begin with its title, because dialects share struct names."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.title = dialect.title
@@ -49,7 +49,7 @@ class Schemas:
             _explain(name, shape)
 
     def shape(self, kind: Any) -> dict[str, Any]:
-        """The schema of what a body or answer is; {} for what has none."""
+        """The schema of a body or answer; {} when it has none."""
         return self._of.get(kind, {}) if has_schema(kind) else {}
 
     def fields(self, kind: Any) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class Schemas:
         return {"schema": shape, **self._example(name, BODIES[name])}
 
     def answer(self, shape: dict[str, Any], name: str) -> dict[str, Any]:
-        """The media type of a JSON answer. ``name`` tells it from all others."""
+        """The media type of a JSON answer. ``name``: a unique name for its example."""
         if not shape:
             return {"schema": {}}
         return {"schema": shape, **self._example(f"{name}.answer", example_of(shape, self.components))}
@@ -77,46 +77,51 @@ class Schemas:
 
 
 def _short(value: Any) -> Any:
-    """The same with the modules taken out of the names of generic structs."""
+    """Remove module names from the names of generic structs."""
     return msgspec.json.decode(_MODULE.sub("", msgspec.json.encode(value).decode()))
 
 
 def name_of(shape: dict[str, Any]) -> str:
-    """The name of the schema that a reference names; "" for what is no reference."""
+    """The name of the schema that ``shape`` refers to; "" when it is no reference."""
     return str(shape.get("$ref", "")).removeprefix(_SCHEMAS)
 
 
 def _explain(owner: str, shape: dict[str, Any]) -> None:
-    """Give a struct's schema the words that its docstring and its fields do not have."""
+    """Add the descriptions that a struct's docstring and fields lack."""
     if "description" in shape:
         shape["description"] = plain(inspect.cleandoc(shape["description"]))
     for name, field in shape.get("properties", {}).items():
         inner = next((one["description"] for one in field.get("anyOf", ()) if "description" in one), "")
-        words = field.get("description") or inner or field_words(owner, name)
-        if words:
-            field["description"] = plain(words)
+        about = field.get("description") or inner or field_words(owner, name)
+        if about:
+            field["description"] = plain(about)
     demanded = [name for name in _REQUIRED.get(owner, ()) if name not in shape.get("required", ())]
     if demanded:
         shape["required"] = [*shape.get("required", ()), *demanded]
 
 
 def query_parameters(title: str, kind: Any) -> list[dict[str, Any]]:
-    """The parameters that a query struct stands for."""
+    """The query parameters of a struct."""
     if kind is NoQuery:
         return []
     _, found = msgspec.json.schema_components([kind])
     (whole,) = found.values()
     required = whole.get("required", ())
-    told = []
+    parameters = []
     for name, shape in whole["properties"].items():
-        words = shape.pop("description", "") or field_words(f"{title}.{kind.__name__}", name)
-        one = {"name": name, "in": "query", "required": name in required, "schema": _without_null(shape)}
-        told.append(one | ({"description": plain(words)} if words else {}))
-    return told
+        about = shape.pop("description", "") or field_words(f"{title}.{kind.__name__}", name)
+        parameter = {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            "schema": _without_null(shape),
+        }
+        parameters.append(parameter | ({"description": plain(about)} if about else {}))
+    return parameters
 
 
 def _without_null(shape: dict[str, Any]) -> dict[str, Any]:
-    """A parameter's schema: an absent one is left out, never null."""
+    """A parameter's schema without null: an absent parameter is left out."""
     if shape.get("default", "") is None:
         del shape["default"]
     kinds = [one for one in shape.get("anyOf", ()) if one.get("type") != "null"]
@@ -126,7 +131,7 @@ def _without_null(shape: dict[str, Any]) -> dict[str, Any]:
 
 
 def has_schema(kind: Any) -> bool:
-    """Whether msgspec can tell the schema of a body or answer: a struct, or a map with structs in it."""
+    """Whether a body or answer has a schema: it is a struct, or a map of structs."""
     if kind in (None, NoBody, NoQuery, type(None)):
         return False
     origin = typing.get_origin(kind) or kind  # Page[PodView]
