@@ -34,7 +34,6 @@ from gateway.logs import current_request
 from gateway.settings import Settings
 from gateway.store.ids import new_ulid
 from gateway.store.scope import Scope as Reach
-from mailserver.memory import SMALL
 from mailserver.networks import client_of
 
 log = logging.getLogger("postern.http")
@@ -161,14 +160,12 @@ class DialectRoute(BaseRoute):
         query: Any = None
         if endpoint.query is not NoQuery:
             query = parse_query(request.scope["query_string"], endpoint.query)
-        raw = b""
         body: Any = None
         if endpoint.method in ("POST", "PUT", "PATCH", "DELETE") and not endpoint.raw_body:
             raw = await read_body(request, endpoint.max_body or self.core.settings.http.max_body)
             if endpoint.body is not NoBody:
                 body = decode(raw, endpoint.body)
-            if len(raw) >= SMALL:
-                raw = b""  # the decoded body is enough
+            del raw  # a large one is not kept: the decoded body is enough
         call: Call[Any, Any] = Call(
             core=self.core,
             scope=reach,
@@ -176,7 +173,6 @@ class DialectRoute(BaseRoute):
             ids=ids,
             body=body,
             query=query,
-            raw=raw,
             request_id=request_id,
             public_url=public_url(self.core, request),
             headers=seen.headers,

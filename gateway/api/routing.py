@@ -49,8 +49,8 @@ Q = TypeVar("Q")
 class Call(Generic[B, Q]):
     """One request, checked and decoded.
 
-    ``ids``: the path's parameters. ``raw``: the body's octets, empty for a large body. ``public_url``: the base URL by
-    which the client reaches the gateway, for absolute links.
+    ``ids``: the path's parameters. ``public_url``: the base URL by which the client reaches the gateway, for absolute
+    links.
     """
 
     core: Core
@@ -59,7 +59,6 @@ class Call(Generic[B, Q]):
     ids: dict[str, str]
     body: B
     query: Q
-    raw: bytes
     request_id: str
     public_url: str
     headers: dict[str, str] = field(default_factory=dict)  # for the answer

@@ -443,7 +443,7 @@ def test_domains(sdk: AgentMail) -> None:
 
 def test_api_keys(sdk: AgentMail, connect: Connect, inbox: Inbox) -> None:
     made = sdk.api_keys.create(request=CreateBearerApiKeyRequest(name="second"))
-    assert made.api_key.startswith(made.prefix[:8])
+    assert made.api_key.startswith(made.prefix)
     other = connect(made.api_key)
     assert other.auth.me().scope_type == "organization"
     assert other.organizations.get().organization_id == sdk.auth.me().organization_id

@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.api.agentmail.filters import Narrowing, addresses_of, page_of, read_filter
 from gateway.api.agentmail.labels_body import Labels, as_list
-from gateway.api.agentmail.sending import Addresses, once
+from gateway.api.agentmail.sending import MAX_RECIPIENTS, Addresses, once
 from gateway.api.agentmail.views import DraftItem, DraftView, Sent, draft_item, draft_view
 from gateway.api.paging import read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
@@ -41,7 +41,7 @@ class DraftBody(msgspec.Struct):
     subject: str | None = None
     text: str | None = None
     html: str | None = None
-    labels: Labels = None
+    labels: list[str] | None = None
     attachments: list[FileGiven] | None = None
     in_reply_to: Annotated[str | None, Doc(description="the message to reply to")] = None
     forward_of: Annotated[str | None, Doc(description="the message to forward")] = None
@@ -97,7 +97,7 @@ async def create_draft(call: Call[DraftBody, NoQuery]) -> DraftView:
         subject=body.subject,
         text=body.text,
         html=body.html,
-        labels=as_list(body.labels),
+        labels=body.labels or [],
         files=await load_files(call.core, body.attachments or []),
         in_reply_to=body.in_reply_to,
         forward_of=body.forward_of,
@@ -157,6 +157,7 @@ async def send_draft(call: Call[DraftSendBody, NoQuery]) -> Sent:
             draft_ref,
             add_labels=as_list(call.body.add_labels),
             remove_labels=as_list(call.body.remove_labels),
+            most_recipients=MAX_RECIPIENTS,
             completion=completion,
         )
 

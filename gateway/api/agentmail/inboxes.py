@@ -17,7 +17,7 @@ from gateway.api.agentmail.manage_views import (
 from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core.access import ORGANIZATION, ORGANIZATION_OR_POD, changes, reads
-from gateway.core.errors import Invalid, NotFound
+from gateway.core.errors import NotFound
 from gateway.core.inboxes import inboxes, quotas
 from gateway.core.lookup import find_pod
 from gateway.records.inboxes import Inbox
@@ -33,7 +33,7 @@ class CreateInbox(msgspec.Struct):
     """A new inbox."""
 
     username: Annotated[
-        str | None, Doc(description="letters, digits and . _ % -; the SDKs may leave it out")
+        str | None, Doc(description="letters, digits and . _ % + -; default: a random name")
     ] = None
     domain: Annotated[str | None, Doc(description="default: the platform's domain")] = None
     display_name: str | None = None
@@ -78,14 +78,11 @@ async def create_inbox(call: Call[CreateInbox, NoQuery]) -> InboxView:
     A repeat with the same client_id and the same (or no) username returns the existing inbox with status 200.
     """
     body = call.body
-    # C5: the spec document requires a username, the SDKs' quick start sends nothing at all
-    if body.username is None and call.raw.strip() and not call.from_sdk:
-        raise Invalid("username is required", field="username", fix="give a username such as agent-1")
     saved = await inboxes.create(
         call.core,
         call.scope,
         inboxes.NewInbox(
-            username=body.username,
+            username=(body.username or "").strip() or None,
             domain=body.domain,
             display_name=body.display_name,
             client_id=body.client_id or None,

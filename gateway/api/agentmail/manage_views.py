@@ -296,7 +296,7 @@ def _key_fields(api_key: ApiKey, addresses: Mapping[str, str]) -> dict[str, Any]
         "api_key_id": api_key.public_id,
         "type": "bearer",
         "name": api_key.name,
-        "prefix": f"{api_key.prefix}_...",
+        "prefix": api_key.prefix,
         "pod_id": public_id("pod", api_key.pod_id),
         "inbox_id": inbox_name(api_key.inbox_id, addresses) if api_key.inbox_id else None,
         "permissions": None if granted is None else dict.fromkeys(granted, True),

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from starlette.responses import Response
 
-from gateway.api.agentmail.labels_body import Labels, as_list
+from gateway.api.agentmail.labels_body import as_list
 from gateway.api.agentmail.views import Sent
 from gateway.api.body import encode
 from gateway.api.idempotency import Run, send_once
@@ -29,6 +29,9 @@ table = Table("Messages")
 Doc = msgspec.Meta
 Addresses = Annotated[str | list[str] | None, Doc(description="one address or several: a@b or Name <a@b>")]
 
+MAX_RECIPIENTS = 50
+"""Recipients of a message in to, cc and bcc together, as AgentMail documents it."""
+
 _ONE = "/inboxes/{inbox_id}/messages/{message_id:rest}"
 
 
@@ -42,11 +45,14 @@ class SendBody(msgspec.Struct):
     subject: str | None = None
     text: str | None = None
     html: str | None = None
-    labels: Labels = None
+    labels: list[str] | None = None
     attachments: list[FileGiven] | None = None
     headers: dict[str, str] | None = None
     unsubscribe: Annotated[
         bool | None, Doc(description="add a one-click unsubscribe link for the one recipient (RFC 8058)")
+    ] = None
+    track_opens: Annotated[
+        bool | None, Doc(description="report when the message is opened; default: as the server is set")
     ] = None
 
 
@@ -83,10 +89,12 @@ async def send_message(call: Call[SendBody, NoQuery]) -> Sent:
             subject=body.subject or "",
             text=body.text,
             html=body.html,
-            labels=as_list(body.labels),
+            labels=body.labels or (),
             attachments=await load_files(call.core, body.attachments or []),
             headers=body.headers or {},
             unsubscribe=bool(body.unsubscribe),
+            track_opens=body.track_opens,
+            most_recipients=MAX_RECIPIENTS,
         )
         return await sending.send(call.core, call.scope, inbox, request, completion)
 
@@ -128,10 +136,12 @@ async def _answer_message(call: Call[Any, Any], kind: str, *, reply_all: bool) -
             subject=body.subject,
             text=body.text,
             html=body.html,
-            labels=as_list(body.labels),
+            labels=body.labels or (),
             attachments=await load_files(core, body.attachments or []),
             headers=body.headers or {},
             unsubscribe=bool(body.unsubscribe),
+            track_opens=body.track_opens,
+            most_recipients=MAX_RECIPIENTS,
         )
         if kind == "forward":
             if original.message.truncated:

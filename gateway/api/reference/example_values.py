@@ -9,7 +9,7 @@ TIME = "2026-03-02T09:30:00.000Z"
 
 VALUES: dict[str, Any] = {
     "address": "agent@example.com",
-    "api_key": "inai_example",
+    "api_key": "inai_7fK2_example",
     "api_key_id": f"key_{ULID}",
     "attachment_id": "att_1",
     "balance_dollars": "10.00",
@@ -67,7 +67,7 @@ VALUES: dict[str, Any] = {
     "inbox": "agent@example.com",
     "inbox_id": f"inb_{ULID}",
     "inbox_ids": [f"inb_{ULID}"],
-    "key": "inai_example",
+    "key": "inai_7fK2_example",
     "key_id": f"key_{ULID}",
     "label": "unread",
     "labels": ["received", "unread"],
@@ -98,7 +98,7 @@ VALUES: dict[str, Any] = {
     "pod_ids": [],
     "port": 993,
     "postern_id": f"inb_{ULID}",
-    "prefix": "inai_01jc_...",
+    "prefix": "inai_7fK2_",
     "prev": None,
     "preview": "Where is my order?",
     "provider_message_id": f"<{ULID}@example.com>",

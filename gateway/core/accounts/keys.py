@@ -25,11 +25,14 @@ from gateway.store.transaction import Tx
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 MAX_PERMISSIONS = 100
+AGENTMAIL = "inai_"
+"""How the keys of AgentMail's dialect begin."""
 
 
-def new_secret(prefix: str = "inai_") -> str:
-    """A fresh key: the prefix and 43 characters of base 62 (256 bits)."""
-    return prefix + "".join(secrets.choice(_DIGITS) for _ in range(43))
+def new_secret(prefix: str = AGENTMAIL) -> str:
+    """A fresh key: the prefix and 43 characters of base 62 (256 bits); AgentMail's have ``_`` after the fourth."""
+    drawn = "".join(secrets.choice(_DIGITS) for _ in range(43))
+    return f"{prefix}{drawn[:4]}_{drawn[4:]}" if prefix == AGENTMAIL else prefix + drawn
 
 
 def new_key(
@@ -42,7 +45,7 @@ def new_key(
     permissions: list[str] | None = None,
     test: bool = False,
     expires_at: int | None = None,
-    prefix: str = "inai_",
+    prefix: str = AGENTMAIL,
     operator: bool = False,
 ) -> ApiKey:
     """The record of a new key. ``operator``: see ``Scope``; only ``bootstrap`` makes such a one."""
@@ -54,7 +57,7 @@ def new_key(
         pod_id=pod,
         inbox_id=inbox,
         name=name,
-        prefix=key[: len(prefix) + 4],
+        prefix=key[: len(prefix) + (5 if prefix == AGENTMAIL else 4)],
         last4=key[-4:],
         hash=hash_of(key),
         permissions_json=None if permissions is None else dump(sorted(set(permissions))),
@@ -76,7 +79,7 @@ async def create(
     inbox: str | None = None,
     permissions: list[str] | None = None,
     expires_at: int | None = None,
-    prefix: str = "inai_",
+    prefix: str = AGENTMAIL,
     test: bool = False,
     most: int | None = None,
 ) -> tuple[ApiKey, str]:

@@ -38,6 +38,7 @@ async def send_draft(
     *,
     add_labels: Sequence[str] = (),
     remove_labels: Sequence[str] = (),
+    most_recipients: int | None = None,
     completion: Completion | None = None,
 ) -> Sent:
     """Send a draft and remove it.
@@ -53,7 +54,7 @@ async def send_draft(
     await require_copy(core, inbox, draft)
     labels = labels_after(draft, add_labels, remove_labels)
     inner = Scope(scope.organization, test=scope.test, key_id=scope.key_id)
-    sent = await _send(core, inner, inbox, draft, sorted(labels), completion)
+    sent = await _send(core, inner, inbox, draft, sorted(labels), most_recipients, completion)
     await sweep(core, inbox, draft.id)
     return sent
 
@@ -66,7 +67,13 @@ class _People(TypedDict):
 
 
 async def _send(
-    core: Core, scope: Scope, inbox: Inbox, draft: Draft, labels: list[str], completion: Completion | None
+    core: Core,
+    scope: Scope,
+    inbox: Inbox,
+    draft: Draft,
+    labels: list[str],
+    most_recipients: int | None,
+    completion: Completion | None,
 ) -> Sent:
     content = draft.content
     files = await files_of(core, inbox, draft)
@@ -94,6 +101,7 @@ async def _send(
             html=content.html,
             labels=labels,
             attachments=files,
+            most_recipients=most_recipients,
         )
         return await replies.forward(
             core, scope, inbox, found[0], request, idempotency=completion, also=also, once=once
@@ -108,6 +116,7 @@ async def _send(
         html=content.html,
         labels=labels,
         attachments=files,
+        most_recipients=most_recipients,
         in_reply_to=content.in_reply_to,
         references=content.references or (),
         thread_id=thread_id,

@@ -62,6 +62,7 @@ class ReplyRequest:
     labels: Sequence[str] = ()
     attachments: Sequence[OutgoingAttachment] = ()
     attachment_bytes: int | None = None
+    most_recipients: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     quote: bool = False
     unsubscribe: bool = False
@@ -136,6 +137,7 @@ def reply_request(
         labels=request.labels,
         attachments=request.attachments,
         attachment_bytes=request.attachment_bytes,
+        most_recipients=request.most_recipients,
         headers=request.headers,
         unsubscribe=request.unsubscribe,
         track_opens=request.track_opens,
@@ -168,6 +170,7 @@ def forward_request(original: Mail, request: ReplyRequest) -> SendRequest:
         html=html,
         labels=request.labels,
         attachments=request.attachments,
+        most_recipients=request.most_recipients,
         headers=request.headers,
         unsubscribe=request.unsubscribe,
         track_opens=request.track_opens,

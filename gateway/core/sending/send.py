@@ -52,6 +52,7 @@ class SendRequest:
     """What a caller wants sent. Addresses are text: ``a@b`` or ``Name <a@b>``; ids carry their ``< >``.
 
     ``attachment_bytes``: what all attachments may have together, instead of ``limits.attachment_bytes``.
+    ``most_recipients``: how many recipients it may have, where that is fewer than ``limits.recipients``.
     ``thread_id`` (a ULID) keeps the message in a thread that its References alone would not name.
     ``unsubscribe``: offer its one recipient the one-click way out (``core.sending.unsubscribe``). ``track_opens``: tell
     ``message.opened``, or not; None leaves it to the server (``core.sending.open_tracking``).
@@ -67,6 +68,7 @@ class SendRequest:
     labels: Sequence[str] = ()
     attachments: Sequence[OutgoingAttachment] = ()
     attachment_bytes: int | None = None
+    most_recipients: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     in_reply_to: str | None = None
     references: Sequence[str] = ()
@@ -188,11 +190,13 @@ def check_request(settings: Settings, request: SendRequest) -> _Checked:
     given = sum(len(people) for people in (request.to, request.cc, request.bcc))
     if not given:
         raise Invalid("at least one recipient is needed", field="to", fix="give to, cc or bcc")
-    if given > limits.recipients:
+    most = min(limits.recipients, request.most_recipients or limits.recipients)
+    if given > most:
         raise Invalid(
-            f"{given} recipients are too many: at most {limits.recipients}",
+            f"{given} recipients are too many: to, cc and bcc together take at most {most}",
             field="to",
             code="too_many_recipients",
+            fix="send several messages",
         )
     if len(request.reply_to) > MAX_REPLY_TO:
         raise Invalid(f"reply_to takes at most {MAX_REPLY_TO} addresses", field="reply_to")
