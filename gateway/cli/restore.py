@@ -127,7 +127,7 @@ async def _run(place: Place, settings: Settings, backup: Path) -> None:
                 keep_days=settings.events.keep_days,
                 # mail that the backup holds without its event came while it was made, and was announced then; on a
                 # mail server that kept its mail, what came since is announced by the first start
-                news_before=0 if manifest.mail is not None else None,
+                announced_since=0 if manifest.mail is not None else None,
             )
     answer: dict[str, Any] = {
         "data_dir": str(data),

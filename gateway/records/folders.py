@@ -11,12 +11,12 @@ from gateway.records.base import Record
 FolderRole = Literal["inbox", "sent", "drafts", "junk", "trash", "archive", "other"]
 
 REMOVED = ""
-"""The ``message_id`` of a location whose message we expunged or moved away: a pass that read it just before must not
-bring the message back. The row goes when the mail server reports the UID as vanished."""
+"""The ``message_id`` of a location whose message was expunged or moved by the API: a scan that read it just before must
+not bring the message back. The row goes when the mail server reports the UID as vanished."""
 
 
 class Folder(Record, frozen=True):
-    """A folder and how far it has been read: the cursor from which a pass goes on."""
+    """A folder and how far it has been read: the cursor from which a scan goes on."""
 
     table: ClassVar[str] = "folder"
 

@@ -12,7 +12,7 @@ import msgspec
 from gateway.mime.types import Address, Attachment, AuthVerdict
 from gateway.records.base import Record
 
-Place = tuple[int, int]
+Position = tuple[int, int]
 """Where a message comes in the order of its inbox: (timestamp, seq)."""
 
 Direction = Literal["inbound", "outbound"]
@@ -286,8 +286,8 @@ class LabelChange(Record, frozen=True):
     created_at: int
 
 
-class FlagsOwed(Record, frozen=True):
-    """Flags that the index says of a message and its copies on the mail server do not bear yet."""
+class PendingFlags(Record, frozen=True):
+    """Flags that the index has of a message, and its copies on the mail server do not have yet."""
 
     table: ClassVar[str] = "flags_owed"
 

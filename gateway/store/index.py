@@ -30,7 +30,7 @@ from gateway.store.ids import (
     ulid_time_us,
 )
 from gateway.store.json_columns import dump
-from gateway.store.pending_flags import owe, with_owed
+from gateway.store.pending_flags import add_pending, with_pending
 from gateway.store.people import people_json
 from gateway.store.queries.locations import (
     is_located,
@@ -96,7 +96,7 @@ def index_found(
     twin = _twin(tx, inbox, direction, parsed, message_id) if known is None else None
     if twin is not None:
         message_id, known = twin.id, twin
-        _owe_flags(tx, inbox, message_id, copy)
+        _share_flags(tx, inbox, message_id, copy)
     flags = " ".join(copy.flags)
     put_location(tx, copy.folder_id, copy.uid, message_id, inbox.id, flags, repeat=twin is not None)
     if known is not None:
@@ -288,7 +288,7 @@ def _labels_at(
     tx: Tx, message_id: str, direction: str, role: str, folder: str, flags: Iterable[str]
 ) -> set[str]:
     """The labels that a folder and a copy's flags give, with the flags that are still owed to the mail server."""
-    return labelling.of_place(direction, role, folder, with_owed(tx, message_id, flags))
+    return labelling.of_place(direction, role, folder, with_pending(tx, message_id, flags))
 
 
 def drop_location(tx: Tx, folder_id: int, uid: int) -> str | None:
@@ -351,13 +351,13 @@ def _was_removed(tx: Tx, copy: FoundCopy) -> bool:
     return location is not None and location.removed
 
 
-def _owe_flags(tx: Tx, inbox: Inbox, message_id: str, copy: FoundCopy) -> None:
+def _share_flags(tx: Tx, inbox: Inbox, message_id: str, copy: FoundCopy) -> None:
     """A further copy of a message came: it is to bear the flags that the others bear."""
     own = {flag.lower() for flag in (*copy.flags, *_COPYS_OWN)}
     borne = {flag for location in locations_of(tx, message_id) for flag in location.flag_names}
     missing = {flag for flag in borne if flag.lower() not in own}
     if missing:
-        owe(tx, inbox.id, message_id, add=missing)
+        add_pending(tx, inbox.id, message_id, add=missing)
 
 
 def _outcome(tx: Tx, message_id: str) -> tuple[str, str | None]:

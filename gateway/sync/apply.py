@@ -1,4 +1,4 @@
-"""Writing what a pass read: messages, threads, events and the cursor in one transaction (DESIGN §1.3)."""
+"""Writing what a scan read: messages, threads, events and the cursor in one transaction (docs/design.md)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class InboxGone(Exception):
 
 
 class MayHaveMoved(Exception):
-    """A message stands nowhere that we know of; it may stand where we have not looked since."""
+    """A message has no copy that we know of; it may have one in a folder that was not read since."""
 
 
 def _still_there(tx: Tx, inbox: Inbox) -> None:
@@ -53,7 +53,7 @@ def _still_there(tx: Tx, inbox: Inbox) -> None:
 
 
 class DraftSink(Protocol):
-    """Who keeps the drafts of the Drafts folder (``gateway.core`` hands itself in)."""
+    """What keeps the drafts of the Drafts folder (``core.drafts.from_mailbox.MailboxDrafts``)."""
 
     def note(self, tx: Tx, inbox: Inbox, uid: int, uidvalidity: int, parsed: ParsedMessage) -> None:
         """A message is in Drafts."""
@@ -109,7 +109,7 @@ def write_batch(
     for found, one in zip(delta.found, parsed, strict=True):
         copy = found.copy(folder_id, delta.state)
         indexed = index_one(tx, inbox, copy, one, texts)
-        if indexed is None:  # we have deleted or moved it since it was read
+        if indexed is None:  # it was deleted or moved by the API since it was read
             continue
         decision = decide(arrivals.read(copy, one, indexed), inbox, announce_since)
         log.debug("msg_%s: event %s, reasons %s", indexed.message_id, decision.event, decision.reasons)
@@ -151,7 +151,7 @@ def index_one(
 
 
 def save_folder(tx: Tx, inbox_id: str, state: FolderState, uidnext: int, modseq: int) -> int:
-    """Write a folder's cursor; answers its row id."""
+    """Write a folder's cursor; returns its row id."""
     return folders.save_folder(
         tx,
         inbox_id,
@@ -164,11 +164,11 @@ def save_folder(tx: Tx, inbox_id: str, state: FolderState, uidnext: int, modseq:
 
 
 def write_vanished(tx: Tx, inbox: Inbox, deltas: Sequence[Delta], *, stood_still: bool) -> list[str]:
-    """Forget what is nowhere any more, and that we were told so. Returns the messages removed.
+    """Remove the copies that are gone, and the messages that have none left. Returns the latter.
 
-    A message we are still sending keeps its row: its Sent copy may not be there yet. Raises MayHaveMoved, and
-    nothing is written, when a message would go and the mailbox was not seen to have ``stood_still``. Drafts have no
-    places: see ``gateway.sync.drafts``.
+    A message that is still being sent keeps its row: its Sent copy may not be there yet. Raises MayHaveMoved, and
+    nothing is written, when a message would go and the mailbox was not seen to have ``stood_still``. For drafts see
+    ``gateway.sync.drafts``.
     """
     left: dict[str, None] = {}
     orphaned = False
@@ -188,7 +188,7 @@ def write_vanished(tx: Tx, inbox: Inbox, deltas: Sequence[Delta], *, stood_still
 def reconcile_locations(tx: Tx, inbox: Inbox, message_ids: Iterable[str]) -> list[str]:
     """Messages have left a folder: those that are in another are labelled by it, the others are deleted.
 
-    Returns the deleted ones. Threads are brought up to date.
+    Returns the deleted ones. Their threads are brought up to date.
     """
     elsewhere: list[str] = []
     nowhere: list[str] = []
@@ -229,7 +229,7 @@ def remove_orphans(tx: Tx, candidates: Iterable[str]) -> list[str]:
 
 
 def drop_folders(tx: Tx, inbox: Inbox, names: Iterable[str]) -> list[str]:
-    """Folders that are gone (deleted or renamed): their cursors and places go, and what is nowhere else."""
+    """Remove folders that were deleted or renamed, and the messages that are nowhere else."""
     left: dict[str, None] = {}
     for name in names:
         folder = folders.folder_named(tx, inbox.id, name)
@@ -240,7 +240,7 @@ def drop_folders(tx: Tx, inbox: Inbox, names: Iterable[str]) -> list[str]:
 
 
 def _leave_folder(tx: Tx, inbox: Inbox, folder_id: int) -> None:
-    """A folder was made anew: nothing is where it was. What is nowhere now may be found again before it is swept."""
+    """A folder was made anew: nothing is where it was. What is nowhere now may be found again before it is removed."""
     left = messages_in(tx, folder_id)
     remove_locations(tx, folder_id)
     relabel(tx, inbox, left)
@@ -254,7 +254,7 @@ def write_reports(
     events: EventLog,
     relay: str = "",
 ) -> list[int]:
-    """Apply delivery and feedback reports (RFC 3464, RFC 5965); answers the UIDs of those that were ours.
+    """Apply delivery and feedback reports (RFC 3464, RFC 5965); returns the UIDs of those that were ours.
 
     ``relay``: as ``apply_report`` takes it.
     """

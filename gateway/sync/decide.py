@@ -36,7 +36,7 @@ NoEventReason = Literal["folder", "imported", "not_delivered", "announced", "out
 
 _LABELS: dict[LabelReason, str] = {"listed": "blocked", "dmarc_failed": "unauthenticated"}
 _EVENT_LABELS = ("spam", "blocked", "unauthenticated")
-"""Labels that have an event type of their own; the first one that a message bears names its event."""
+"""Labels that have an event type of their own; the first one that a message has names its event."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 waits.
 
 Events of an inbox keep their order, so what came after a mail with a slow attachment waits with it, ``extract.limits``
-long at the most; what came before it is written at once. Other inboxes go on: the pass lends its slot.
+long at the most; what came before it is written at once. Other inboxes go on: the scan lends its slot.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Piece(NamedTuple):
 async def read_attachments(
     store: Store, extractor: ExtractPool, inbox: Inbox, messages: Sequence[tuple[bytes, ParsedMessage]]
 ) -> dict[int, asyncio.Task[dict[str, Extracted]]]:
-    """A running task for each message (by its place) that has attachments; what the inbox knows is not read again."""
+    """A running task for each message (by its index) that has attachments; what the inbox knows is not read again."""
     wanted = {n: (raw, one.attachments) for n, (raw, one) in enumerate(messages) if one.attachments}
     if not wanted:
         return {}

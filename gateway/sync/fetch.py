@@ -139,7 +139,7 @@ def read(
 ) -> Delta:
     """One batch of what is new in a folder, and (unless ``only_new``) its flag changes and vanished UIDs.
 
-    A first message of more than ``room`` octets is not read; the delta only tells how ``large`` it is.
+    A first message of more than ``room`` octets is not read; the delta only has its size (``large``).
     Flag changes come with the last batch, so the MODSEQ cursor only moves when everything before it is read.
     """
     opened = client.open(name, readonly=True)

@@ -1,7 +1,7 @@
-"""IMAP IDLE as a doorbell: the most recently active inboxes keep a connection in IDLE (``idle_connection``).
+"""IMAP IDLE: the most recently active inboxes have a connection that reports new mail (``idle_connection``).
 
 A lost connection is opened again at once; while the server cannot be reached, every few seconds, so that a mailbox is
-watched again within seconds of its return. What happened meanwhile is found by a look at the inbox.
+watched again within seconds of its return. What happened meanwhile is found by a scan.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class _Watch:
 
 
 class IdleWatch:
-    """Keeps up to ``sync.idle_connections`` inboxes in IDLE; a push on INBOX becomes a hint.
+    """Keeps up to ``sync.idle_connections`` inboxes in IDLE; what the server reports of INBOX becomes a hint.
 
-    ``login``: how a mailbox is opened. ``mine``: whose inboxes they are, where several processes share them. ``made``
-    wakes it when an inbox was made.
+    ``login``: how a mailbox is opened. ``owns``: whether this process scans a mailbox. ``made`` wakes it when an inbox
+    was made.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class IdleWatch:
         login: Callable[[str], ImapLogin],
         on_hint: OnHint,
         settings: Settings,
-        mine: Callable[[str], bool] = lambda address: True,
+        owns: Callable[[str], bool] = lambda address: True,
         made: WakeEvent | None = None,
     ) -> None:
         self._store, self._login, self._hint = store, login, on_hint
-        self._mine, self._made = mine, made
+        self._owns, self._made = owns, made
         self._most = settings.sync.idle_connections
         self._watched: dict[str, _Watch] = {}
         self._closed: dict[str, int] = {}
@@ -93,14 +93,14 @@ class IdleWatch:
     @contextlib.asynccontextmanager
     async def closed(self, addresses: Collection[str]) -> AsyncIterator[None]:
         """Have no connection of these inboxes inside the block."""
-        mine = set(addresses)
-        for address in mine:
+        ours = set(addresses)
+        for address in ours:
             self._closed[address] = self._closed.get(address, 0) + 1
         try:
-            await self._leave([one for one in self._watched if one in mine])
+            await self._leave([one for one in self._watched if one in ours])
             yield
         finally:
-            for address in mine:
+            for address in ours:
                 self._closed[address] -= 1
                 if not self._closed[address]:
                     del self._closed[address]
@@ -120,7 +120,7 @@ class IdleWatch:
             except StoreDown as error:
                 log.warning("cannot review the watched inboxes: %s", error)
             else:
-                await self._watch_only({address for address in busiest if self._mine(address)})
+                await self._watch_only({address for address in busiest if self._owns(address)})
             await made.wait(_REVIEW)
 
     async def _watch_only(self, wanted: set[str]) -> None:
@@ -153,7 +153,7 @@ class IdleWatch:
         if watch.failures == 1:
             log.warning(
                 "the IDLE connection of %s is lost (%s: %s): it is opened again, and until then new mail waits for the "
-                "mail server's push or the next look",
+                "mail server's push or the next scan",
                 address,
                 type(error).__name__,
                 error,
@@ -163,7 +163,7 @@ class IdleWatch:
         return longest * random.uniform(0.6, 1.0)  # noqa: S311
 
     async def _session(self, address: str, watch: _Watch) -> None:
-        connection = IdleConnection(self._login(address), lambda line: self._heard(address, line))
+        connection = IdleConnection(self._login(address), lambda line: self._on_line(address, line))
         try:
             await connection.open()
             await connection.idle(lambda: self._accepted(address, watch))
@@ -181,9 +181,9 @@ class IdleWatch:
                 extra={"inbox": address},
             )
         watch.since, watch.failures = 0.0, 0
-        self._hint(Hint(address, "INBOX"))  # what came before IDLE was on is not told
+        self._hint(Hint(address, "INBOX"))  # what came before IDLE was on is not reported
 
-    def _heard(self, address: str, line: bytes) -> None:
+    def _on_line(self, address: str, line: bytes) -> None:
         found = _PUSH.match(line)
         if found is None:
             return

@@ -1,7 +1,7 @@
 """One IMAP connection in IDLE (RFC 2177), by aioimaplib.
 
-aioimaplib does the login, SELECT and IDLE and nothing else here. It tells nobody who waits that the connection is gone,
-answers a BYE with silence, and forgets what comes between DONE and the end of IDLE; so every await here is bounded
+aioimaplib does the login, SELECT and IDLE and nothing else here. It lets callers wait when the connection is gone,
+ignores a BYE, and forgets what comes between DONE and the end of IDLE; so every await here is bounded
 and ends at once with the connection, and the server's lines are seen as they arrive.
 """
 
@@ -29,7 +29,7 @@ logging.getLogger("aioimaplib").setLevel(logging.ERROR)  # it logs whole mail at
 ANSWER = 10.0
 """Seconds the server has for an answer."""
 RENEW = 40.0
-"""Seconds of IDLE after which it is asked for anew: whoever does not answer that is gone."""
+"""Seconds of IDLE after which it is asked for anew: a server that does not answer that is gone."""
 _LONGEST_LINE = 1 << 20
 
 OnLine = Callable[[bytes], None]
@@ -139,10 +139,10 @@ def _tls() -> ssl.SSLContext:
 
 
 def _refusal(command: str, lines: list[bytes]) -> Exception:
-    words = b" ".join(bytes(line) for line in lines)[:200].decode("ascii", "replace")
-    passing = any(code in words.upper() for code in ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]"))
-    text = f"{command} was refused: {words}"
-    return ConnectionError(text) if passing else ConnectionRefused(text)
+    text = b" ".join(bytes(line) for line in lines)[:200].decode("ascii", "replace")
+    temporary = any(code in text.upper() for code in ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]"))
+    message = f"{command} was refused: {text}"
+    return ConnectionError(message) if temporary else ConnectionRefused(message)
 
 
 class _Client(IMAP4):  # type: ignore[misc]

@@ -1,7 +1,7 @@
-"""Paying the mail server the flags it is owed (``store.pending_flags``).
+"""Storing pending flags on the mail server (``store.pending_flags``).
 
-Whoever owes pays at once when the message stands somewhere; what could not be paid then, or had no copy yet, is paid
-at the end of a pass over the inbox.
+Whatever notes them may store them at once; what could not be stored then, or had no copy yet, is stored at the end of a
+scan of the mailbox.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Store
-from gateway.store.pending_flags import OwedCopy, owed_copies, settle
+from gateway.store.pending_flags import PendingCopy, copies_with_pending, note_stored
 from gateway.store.transaction import Tx
 from gateway.sync.fetch import flag_words
 from gateway.sync.scan_slots import ScanImap
@@ -26,41 +26,46 @@ log = logging.getLogger("postern.sync")
 _BATCH = 500
 
 Write = Callable[[Callable[[Tx], None]], Awaitable[None]]
-Paid = list[tuple[OwedCopy, tuple[str, ...]]]
-"""Copies with the flags they bear now."""
+Stored = list[tuple[PendingCopy, tuple[str, ...]]]
+"""Copies with the flags they have now."""
 
 
-async def pay(store: Store, imap: ImapPool | ScanImap, inbox: Inbox, write: Write | None = None) -> None:
-    """Set and clear what an inbox is owed; what cannot be done now stays owed. Raises StoreDown, and
-    what ``write`` raises (None: the store's own)."""
-    copies = await store.quick_read(partial(owed_copies, inbox_id=inbox.id, most=_BATCH))
+async def store_flags(
+    store: Store, imap: ImapPool | ScanImap, inbox: Inbox, write: Write | None = None
+) -> None:
+    """Set and clear the pending flags of an inbox; what cannot be done now stays pending.
+
+    ``write``: runs a function in a transaction; None: as ``Store.write`` does. Raises StoreDown, and what ``write``
+    raises.
+    """
+    copies = await store.quick_read(partial(copies_with_pending, inbox_id=inbox.id, most=_BATCH))
     if not copies:
         return
     try:
-        paid = await imap.run(inbox.address, partial(_flag, copies=copies))
+        stored = await imap.run(inbox.address, partial(_flag, copies=copies))
     except (MailServerError, IMAPClientError) as error:
-        log.info("%d copies in %s do not bear their flags yet: %s", len(copies), inbox.address, error)
+        log.info("%d copies in %s do not have their flags yet: %s", len(copies), inbox.address, error)
         return
-    await (write or store.write)(partial(_settle, paid=paid))
+    await (write or store.write)(partial(_note_stored, stored=stored))
 
 
-def _flag(client: Client, copies: list[OwedCopy]) -> Paid:
-    """Flag the copies that are where the index says, and read back what they bear then."""
-    folders: dict[tuple[str, int], dict[int, OwedCopy]] = {}
+def _flag(client: Client, copies: list[PendingCopy]) -> Stored:
+    """Flag the copies that are where the index says, and read back what they have then."""
+    folders: dict[tuple[str, int], dict[int, PendingCopy]] = {}
     for copy in copies:
         folders.setdefault((copy.folder, copy.uidvalidity), {})[copy.uid] = copy
-    paid: Paid = []
+    stored: Stored = []
     for (name, validity), here in folders.items():
         if int(client.open(name).get(b"UIDVALIDITY") or 0) != validity:
-            continue  # built anew: the pass reads it, and the next one pays
+            continue  # made anew: this scan reads it, and the next one stores the flags
         groups: dict[tuple[str, str], list[int]] = {}
         for uid, copy in here.items():
             groups.setdefault((copy.added, copy.removed), []).append(uid)
         done = [uid for flags, uids in groups.items() if _store(client, *flags, uids) for uid in uids]
         for uid, flags in client.get_flags(done).items() if done else ():
             if uid in here:
-                paid.append((here[uid], flag_words(flags)))
-    return paid
+                stored.append((here[uid], flag_words(flags)))
+    return stored
 
 
 def _store(client: Client, added: str, removed: str, uids: list[int]) -> bool:
@@ -78,6 +83,6 @@ def _store(client: Client, added: str, removed: str, uids: list[int]) -> bool:
     return True
 
 
-def _settle(tx: Tx, paid: Paid) -> None:
-    for copy, flags in paid:
-        settle(tx, copy, flags)
+def _note_stored(tx: Tx, stored: Stored) -> None:
+    for copy, flags in stored:
+        note_stored(tx, copy, flags)

@@ -7,7 +7,7 @@ The text of attachments that were read before is kept: their ids are digests of 
 
 What the sync had not read yet is left to it, and with that its events, its labels and the reports in it: each folder
 is read up to its cursor. A folder without a cursor (a restored backup has none, nor does a rebuild that was killed) is
-read to its end, but what is news in it and has no event is left to the sync, too.
+read to its end, but what in it is to be announced (``decide``) and was not is left to the sync, too.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ from mailserver.imap import ImapPool
 
 
 @dataclass(frozen=True, slots=True)
-class _News:
-    """What may be news in a folder of which nobody knows how far it had been read. Times in µs."""
+class _Unannounced:
+    """What may not be announced yet in a folder without a cursor: mail received in this time (µs)."""
 
     since: int
     until: int | None
 
-    def before(self, found: Found) -> bool:
+    def holds(self, found: Found) -> bool:
         return self.until is None or found.internal_date < self.until
 
 
@@ -67,7 +67,7 @@ async def rebuild(
     on_progress: Callable[[str, int, int], None] = lambda address, done, total: None,
     concurrency: int = 4,
     keep_days: int = Events().keep_days,
-    news_before: int | None = None,
+    announced_since: int | None = None,
     read: Callable[[str], Awaitable[None]] | None = None,
 ) -> int:
     """Rebuild inboxes. The sync engine must not run meanwhile.
@@ -77,9 +77,9 @@ async def rebuild(
         extractor: reads attachments; None: none is read.
         on_progress: called with (address, done, total) after each batch.
         concurrency: how many inboxes are rebuilt at once.
-        keep_days: how long events are kept: older mail without an event is no news.
-        news_before: in a folder without a cursor, mail received since then (µs) was announced although its event is
-            not here; None: it was not.
+        keep_days: how long events are kept: older mail has no event.
+        announced_since: mail received since then (µs) in a folder without a cursor was announced, although its event
+            is not here; None: it was not.
         read: reads what is left to the sync (``Scanner.read``); None: the next start of the gateway does.
 
     Returns:
@@ -89,11 +89,11 @@ async def rebuild(
     if addresses is not None:
         inboxes = [one for one in inboxes if one.address in addresses]
     gate = asyncio.Semaphore(concurrency)
-    news = _News(now_us() - keep_days * 86_400_000_000, news_before)
+    unannounced = _Unannounced(now_us() - keep_days * 86_400_000_000, announced_since)
 
     async def one(inbox: Inbox) -> int:
         async with gate:
-            done = await _rebuild_inbox(store, imap, parser, extractor, inbox, on_progress, news)
+            done = await _rebuild_inbox(store, imap, parser, extractor, inbox, on_progress, unannounced)
             if read is None:
                 return done
             await read(inbox.address)
@@ -109,7 +109,7 @@ async def _rebuild_inbox(
     extractor: ExtractPool | None,
     inbox: Inbox,
     on_progress: Callable[[str, int, int], None],
-    news: _News,
+    unannounced: _Unannounced,
 ) -> int:
     address = inbox.address
     # the mail server must answer before anything is thrown away
@@ -118,7 +118,7 @@ async def _rebuild_inbox(
     everything: list[tuple[int, str, int, int]] = []
     states: dict[str, FolderState] = {}
     ends: dict[str, int] = {}  # the UID from which on a folder is left to the sync
-    unknown: set[str] = set()  # folders of which nobody knows how far they had been read
+    unknown: set[str] = set()  # folders without a cursor
     for folder in folders:
         if folder.role == "drafts":
             continue
@@ -155,7 +155,7 @@ async def _rebuild_inbox(
                 parsed=parsed,
                 texts=texts,
                 unknown=unknown,
-                news=news,
+                unannounced=unannounced,
             )
         )
         for name, uid in left:
@@ -193,9 +193,9 @@ def _write(
     parsed: Sequence[ParsedMessage],
     texts: Texts,
     unknown: Set[str],
-    news: _News,
+    unannounced: _Unannounced,
 ) -> list[tuple[str, int]]:
-    """Index a batch; the places (folder, UID) of what is left to the sync."""
+    """Index a batch; returns (folder, UID) of what is left to the sync."""
     left: list[tuple[str, int]] = []
     arrivals = Arrivals(tx, inbox)
     for (name, found), one in zip(present, parsed, strict=True):
@@ -203,9 +203,9 @@ def _write(
         folder_id = apply.save_folder(tx, inbox.id, state, 1, 0)
         copy = found.copy(folder_id, state)
         done = apply.index_one(tx, inbox, copy, one, texts, again=True)
-        if done is None or name not in unknown or not news.before(found):
+        if done is None or name not in unknown or not unannounced.holds(found):
             continue
-        if decide(arrivals.read(copy, one, done), inbox, news.since).event is not None:
+        if decide(arrivals.read(copy, one, done), inbox, unannounced.since).event is not None:
             remove_location(tx, folder_id, found.uid)
             apply.reconcile_locations(tx, inbox, [done.message_id])
             left.append((name, found.uid))
@@ -213,7 +213,7 @@ def _write(
 
 
 def _finish(tx: Tx, inbox: Inbox, states: dict[str, FolderState], ends: dict[str, int]) -> None:
-    """Move the cursors to what was read; what came in since, and what is left to the sync, is above them."""
+    """Move the cursors to what was read; what came in since, and what is left to the sync, follows."""
     for state in states.values():
         apply.save_folder(tx, inbox.id, state, ends[state.name], state.modseq)
     for thread_id in indexed_thread_ids(tx, inbox.id):

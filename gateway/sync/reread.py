@@ -1,4 +1,4 @@
-"""Reading again, at the end of a pass over an inbox, what was indexed without having been read (``store.reread``)."""
+"""Parsing again, at the end of a scan, what was indexed by its header alone (``store.reread``)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mailserver.imap import Client, ImapPool
 
 log = logging.getLogger("postern.sync")
 
-_AT_ONCE = 5  # a pass is not held up for long by mail that ends each process
+_AT_ONCE = 5  # a scan is not held up for long by mail that ends each parser process
 
 Write = Callable[[Callable[[Tx], Any]], Awaitable[Any]]
 
@@ -36,7 +36,7 @@ async def read_again(
     *,
     everything: bool,
 ) -> None:
-    """Read what is due, or with ``everything`` (after a start) whatever its time. Raises StoreDown, and what ``write``
+    """Parse what is due, or with ``everything`` (after a start) whatever its time. Raises StoreDown, and what ``write``
     raises."""
     find = partial(reread.due, inbox_id=inbox.id, most=_AT_ONCE, everything=everything)
     for due in await store.quick_read(find):

@@ -138,7 +138,7 @@ class Scanner:
         imap, write = ScanImap(self.imap, slots), partial(self.ownership.write, address)
         with self.memory.tab(inbox.organization_id):
             settled = await Scan(self, inbox, cursors, imap, swept).run(request)
-            await pending_flags.pay(self.store, imap, inbox, write)
+            await pending_flags.store_flags(self.store, imap, inbox, write)
             await reread.read_again(self.store, imap, self.parser, inbox, write, everything=first)
         return not settled
 

@@ -106,7 +106,7 @@ def _pick(owners: Iterable[tuple[str, Sequence[Attachment]]], ref: str) -> Found
 
 
 async def open_raw(core: Core, message_id: str) -> Download:
-    """The whole message as it stands. For holders of a signed link. Raises NotFound, Unavailable."""
+    """The whole message, as it was received. For holders of a signed link. Raises NotFound, Unavailable."""
     message, inbox = await core.store.read(lambda tx: _owner(tx, message_id))
     return Download(f"{message.id}.eml", "message/rfc822", await open_stream(core, inbox, message_id, ""))
 
@@ -123,7 +123,7 @@ async def open_attachment(core: Core, message_id: str, attachment_id: str) -> Do
         try:
             coded = await open_stream(core, inbox, message_id, attachment.part)
         except NotFound:
-            pass  # the server numbers the parts of a broken mail otherwise: read it as we did
+            pass  # the mail server numbers the parts of a broken mail differently: parse it here
         else:
             return Download(name, kind, decoded(coded, attachment.encoding))
     raw = await whole_message(core, inbox, message_id)

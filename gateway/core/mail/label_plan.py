@@ -80,8 +80,8 @@ def make_plan(
     for label in sorted(wanted):
         if label not in labelling.SYSTEM and not names_folder(label):
             add.append(labelling.to_keyword(label))
-    borne = {flag for copy in copies for flag in copy.flags}
-    keywords = {labelling.to_keyword(one) for one in current if not names_folder(one)} | borne
+    flags = {flag for copy in copies for flag in copy.flags}
+    keywords = {labelling.to_keyword(one) for one in current if not names_folder(one)} | flags
     done = {one.lower() for one in add}
     for keyword in sorted(keywords):
         label = labelling.from_keyword(keyword) or ""

@@ -83,7 +83,7 @@ async def get_indexed(core: Core, message_id: str) -> Mail | None:
 
 
 def see(scope: Scope, labels: Collection[str]) -> None:
-    """Raise NotFound for a message that bears a hidden label this key may not read."""
+    """Raise NotFound for a message that has a hidden label this key may not read."""
     if scope.permissions is None:
         return
     for label in HIDDEN.intersection(labels):

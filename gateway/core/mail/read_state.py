@@ -2,8 +2,8 @@
 
 A thread is unread as long as one of its messages is, hidden ones (spam, trash) apart; nothing else is kept. So what
 a person reads in a mail client is read here, mail that comes in on a read thread makes it unread, and what we send
-never does. The marks stand on the mail server: no ``\\Seen`` on what came in, the keyword ``$NotSeen`` on what was
-sent, for a thread that has nothing else to bear the wish. Reading a thread changes nothing.
+never does. The marks are on the mail server: no ``\\Seen`` on what came in, the keyword ``$NotSeen`` on what was sent,
+for a thread that has no mail that came in. Getting a thread by the API marks nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gateway.records.mail import Mail
 from gateway.store import index, threads
 from gateway.store.ids import now_us
 from gateway.store.labels import NOT_SEEN
-from gateway.store.pending_flags import owe
+from gateway.store.pending_flags import add_pending
 from gateway.store.queries.messages import bearer_of_unread, items_of_thread, unread_mail_of_thread
 from gateway.store.scope import Scope
 from gateway.store.transaction import Tx
@@ -48,14 +48,14 @@ async def mark_thread(core: Core, scope: Scope, thread_ref: str, *, read: bool) 
 
 
 def note_answered(tx: Tx, inbox: Inbox, thread_id: str) -> None:
-    """Mark a thread read in the transaction that accepts an answer to it. Its flags on the
-    mail server are owed (``store.pending_flags``)."""
+    """Mark a thread read in the transaction that accepts an answer to it. Its flags on the mail server are pending
+    (``store.pending_flags``)."""
     mail = unread_mail_of_thread(tx, thread_id)
     for one in mail:
         index.set_labels(tx, inbox, one.message.id, set(one.labels) - {UNREAD}, note=True)
         if one.message.direction == "inbound":
-            owe(tx, inbox.id, one.message.id, add=["\\Seen"])
+            add_pending(tx, inbox.id, one.message.id, add=["\\Seen"])
         else:
-            owe(tx, inbox.id, one.message.id, remove=[NOT_SEEN])
+            add_pending(tx, inbox.id, one.message.id, remove=[NOT_SEEN])
     if mail:
         threads.refresh(tx, thread_id, now_us())

@@ -1,4 +1,4 @@
-"""Changing labels: the mail server first, then the index in one transaction (DESIGN §1.1, §1.10).
+"""Changing labels: the mail server first, then the index in one transaction (docs/design.md).
 
 A message without a copy yet (queued) keeps its labels in the index; its copy gets them later (``store.pending_flags``).
 """
@@ -20,7 +20,7 @@ from gateway.records.mail import Mail, Thread
 from gateway.store import index, threads
 from gateway.store.ids import now_us
 from gateway.store.labels import MAX_LABEL, to_keyword
-from gateway.store.pending_flags import forgive, owe
+from gateway.store.pending_flags import add_pending, drop_pending
 from gateway.store.queries.folders import add_unread_folder, folder_named
 from gateway.store.queries.locations import change_flags, copies_of, mark_location_removed, put_location
 from gateway.store.queries.messages import mail_of_inbox, mail_of_thread, unscoped_message_item
@@ -30,7 +30,7 @@ from gateway.store.transaction import Tx
 MAX_LABELS = 100
 """Labels that one request may name in one field."""
 MAX_ON_MESSAGE = 200
-"""Labels that a message may bear by the API; what people's programs put on it counts, and is never taken away."""
+"""Labels that a message may have by the API; what people's programs put on it counts, and is never taken away."""
 MAX_KEYWORDS = 16_000
 """Octets of the keywords that those labels are on the mail server: one command names them all, and takes 64 KiB."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\u2028\u2029]")
@@ -64,10 +64,10 @@ def check_labels(labels: Sequence[object], field: str) -> list[str]:
 
 
 def check_total(labels: Collection[str], before: Collection[str], field: str) -> None:
-    """Raise Invalid when a message, or a draft, would bear more labels than it may and bore fewer ``before``."""
+    """Raise Invalid when a message, or a draft, would have more labels than it may and had fewer ``before``."""
     if len(labels) > MAX_ON_MESSAGE and len(labels) > len(before):
         raise Invalid(
-            f"a message bears at most {MAX_ON_MESSAGE} labels, and with {field} it would bear {len(labels)}",
+            f"a message has at most {MAX_ON_MESSAGE} labels, and with {field} it would have {len(labels)}",
             field=field,
             fix="remove some with remove_labels first",
         )
@@ -108,7 +108,7 @@ class Change:
         self._remove = frozenset(check_labels(remove, "remove_labels"))
 
     def apply(self, current: frozenset[str]) -> frozenset[str]:
-        """The set that ``current`` becomes. Raises Invalid for more than a message may bear."""
+        """The set that ``current`` becomes. Raises Invalid for more than a message may have."""
         if self._replace is not None:
             return self._replace
         wanted = (current | self._add) - self._remove
@@ -209,9 +209,9 @@ def _write(tx: Tx, inbox: Inbox, plans: Sequence[Plan], went: dict[str, Moved]) 
             _relocate(tx, inbox, plan, copy, went.get(plan.target) if plan.target else None)
         index.set_labels(tx, inbox, plan.message_id, plan.labels, note=True)
         if plan.copies:
-            forgive(tx, plan.message_id, (*plan.add, *plan.remove))
+            drop_pending(tx, plan.message_id, (*plan.add, *plan.remove))
         else:
-            owe(tx, inbox.id, plan.message_id, add=plan.add, remove=plan.remove)
+            add_pending(tx, inbox.id, plan.message_id, add=plan.add, remove=plan.remove)
         touched.add(message.thread_id)
         changed.append(message.id)
     for thread in touched:

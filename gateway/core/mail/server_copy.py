@@ -46,7 +46,7 @@ async def on_server(core: Core, address: str, work: Callable[[Client], T]) -> T:
     except MailServerError as error:
         raise Unavailable(f"the mail server cannot be reached: {error}") from error
     except UnsafeValue as error:
-        raise NotFound("its place on the mail server has no usable name") from error
+        raise NotFound("its folder or Message-ID has characters that IMAP cannot carry") from error
     except IMAPClientError as error:
         raise Unavailable(f"the mail server refused: {error}") from error
 
@@ -127,7 +127,7 @@ async def _queued(core: Core, inbox: Inbox, message_id: str, size: int) -> Async
 
 
 async def stream_of(core: Core, data: bytes) -> AsyncIterator[bytes]:
-    """Octets in pieces, from disk where they are many: whoever takes them may take his time."""
+    """Octets in pieces, from disk where they are many: a slow reader keeps no memory."""
     spool = Spool(core.spool)
     try:
         await spool.append(data)

@@ -1,6 +1,6 @@
 """Waiting for mail: what an inbox receives, as soon as it is indexed. The mail server is not asked.
 
-A waiter listens to the log first and then looks at what is there since its ``since``, so that nothing falls between.
+A waiter first joins the event log, then reads what came after its ``since``, so that nothing is missed in between.
 Spam and what the lists blocked is not waited for. ``limits.waits`` bounds the waits of an organization.
 """
 
@@ -24,14 +24,14 @@ from gateway.events.log import event_id_of
 from gateway.records.events import EventHead
 from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
-from gateway.records.mail import NO_TEXT, Mail, MessageItem, Place
+from gateway.records.mail import NO_TEXT, Mail, MessageItem, Position
 from gateway.store.arrival_time import event_time
 from gateway.store.ids import parse_id, ulid_time_us
 from gateway.store.queries.events import message_of_event
 from gateway.store.queries.messages import (
-    message_place,
+    message_position,
     message_with_seq,
-    newest_received_place,
+    newest_received_position,
     received_after,
     texts_of_messages,
     unscoped_received,
@@ -73,16 +73,16 @@ async def watch(core: Core, scope: Scope, inbox_ref: str, match: Match, since: i
     """What is asked of an inbox, checked before anything waits.
 
     ``since``: a time in µs, and what came from its second on counts too; or a message of the inbox, sent or received
-    (any id), or an event (``evt_…``), and what came after it counts; of one that is gone its id tells the time.
+    (any id), or an event (``evt_…``), and what came after it counts; of one that is gone the time in its id counts.
     None: only what comes from now on. Raises NotFound, Forbidden, TooMany.
     """
     require(scope, "message_read")
 
-    def read(tx: Tx) -> tuple[Inbox, Place]:
+    def read(tx: Tx) -> tuple[Inbox, Position]:
         inbox = find_inbox(tx, scope, inbox_ref)
         if since is None:
-            return inbox, newest_received_place(tx, inbox.id)
-        return inbox, _place_of(tx, scope, inbox, since)
+            return inbox, newest_received_position(tx, inbox.id)
+        return inbox, _position_of(tx, scope, inbox, since)
 
     inbox, start = await core.store.read(read)
     _check_open(core, scope)
@@ -91,13 +91,13 @@ async def watch(core: Core, scope: Scope, inbox_ref: str, match: Match, since: i
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """A checked wait at an inbox. ``start``: what stands after it counts; ``fresh``: that was the newest."""
+    """A checked wait at an inbox. ``start``: what comes after it counts; ``fresh``: that was the newest."""
 
     core: Core
     scope: Scope
     inbox: Inbox
     match: Match
-    start: Place
+    start: Position
     fresh: bool
 
     async def arrivals(self) -> AsyncGenerator[Mail]:
@@ -105,7 +105,7 @@ class Watch:
 
         It never ends; close it (``aclosing``). Raises TooMany, and Unavailable when the gateway stops.
         """
-        live, place = self.core.live, self.start
+        live, position = self.core.live, self.start
         passed: dict[str, None] = {}
         _check_open(self.core, self.scope)
         with live.counted(_counter(self.scope)), metrics.waits.track_inprogress():
@@ -113,9 +113,9 @@ class Watch:
                 stream = Stream(self.scope.organization, self._wants, "wait")
                 try:
                     await live.join(stream, self.core.store, self.core.events)
-                    async with aclosing(self._candidates(stream, place)) as candidates:
+                    async with aclosing(self._candidates(stream, position)) as candidates:
                         async for message in candidates:
-                            place = max(place, (message.timestamp, message.seq))
+                            position = max(position, (message.timestamp, message.seq))
                             if message.id in passed:
                                 continue
                             passed[message.id] = None
@@ -136,13 +136,13 @@ class Watch:
 
         return await self.core.store.read(read)
 
-    async def _candidates(self, stream: Stream, place: Place) -> AsyncGenerator[MessageItem]:
+    async def _candidates(self, stream: Stream, position: Position) -> AsyncGenerator[MessageItem]:
         """Received messages, until the stream has fallen behind: then another goes on."""
         while stored := await self.core.store.read(
-            partial(received_after, inbox_id=self.inbox.id, place=place, most=_HEADS)
+            partial(received_after, inbox_id=self.inbox.id, position=position, most=_HEADS)
         ):
             for message in stored:
-                place = (message.timestamp, message.seq)
+                position = (message.timestamp, message.seq)
                 yield message
         while not stream.lost.is_set():
             if self.core.live.closing.is_set():
@@ -178,7 +178,7 @@ class Watch:
 
 
 def received_event(message: MessageItem) -> str:
-    """The id (ULID) of the event that told of a received message."""
+    """The id (ULID) of the event of a received message."""
     return event_id_of(
         RECEIVED,
         organization_id=message.organization_id,
@@ -199,10 +199,10 @@ def _counter(scope: Scope) -> str:
     return f"wait:{scope.organization}"
 
 
-# --- places ---
+# --- positions ---
 
 
-def _place_of(tx: Tx, scope: Scope, inbox: Inbox, since: int | str) -> Place:
+def _position_of(tx: Tx, scope: Scope, inbox: Inbox, since: int | str) -> Position:
     if isinstance(since, int):
         return _second(since)
     ref = since.strip()
@@ -210,8 +210,8 @@ def _place_of(tx: Tx, scope: Scope, inbox: Inbox, since: int | str) -> Place:
         event = parse_id("evt", ref)
         if event is None:
             raise NotFound(f"there is no event {ref[:100]!r}", field="since", fix=_SINCE)
-        told = message_of_event(tx, inbox.id, event)
-        return _of_message(tx, inbox, told) if told else _second(ulid_time_us(event))
+        message_id = message_of_event(tx, inbox.id, event)
+        return _of_message(tx, inbox, message_id) if message_id else _second(ulid_time_us(event))
     ulid = parse_id("msg", ref)
     if ulid is not None:
         return _of_message(tx, inbox, ulid)
@@ -222,12 +222,12 @@ def _place_of(tx: Tx, scope: Scope, inbox: Inbox, since: int | str) -> Place:
         raise
 
 
-def _of_message(tx: Tx, inbox: Inbox, ulid: str) -> Place:
-    # an agent deletes what it has read: the id of a message tells when it came
-    return message_place(tx, inbox.id, ulid) or _second(ulid_time_us(ulid))
+def _of_message(tx: Tx, inbox: Inbox, ulid: str) -> Position:
+    # an agent deletes what it has read: the id of a message holds the time when it came
+    return message_position(tx, inbox.id, ulid) or _second(ulid_time_us(ulid))
 
 
-def _second(at: int) -> Place:
+def _second(at: int) -> Position:
     """Before all that came in the second of ``at``: the time in an id has whole seconds."""
     return at // _SECOND_US * _SECOND_US, -1
 
@@ -236,5 +236,5 @@ _SINCE = "give a message of this inbox, an event (evt_…) or an ISO 8601 time"
 
 
 def _accepts_text(match: Match, message_id: str, tx: Tx) -> bool:
-    """In a reader's thread: a body may be long, and waits are many."""
+    """Runs in a thread of the store: a body may be long, and waits are many."""
     return match.accepts_text(texts_of_messages(tx, [message_id]).get(message_id, NO_TEXT))

@@ -23,7 +23,7 @@ _FLAGS = frozenset("gimsu")
 class Match:
     """Which message is waited for: all that is given must hold, case aside; blanks are not given.
 
-    ``sender``: a whole address is that address, nothing longer; ``@domain`` is its end; anything else stands in the
+    ``sender``: a whole address is that address, nothing longer; ``@domain`` is its end; anything else is part of the
     address or the name. ``subject``: in the subject, or ``/regex/`` (RE2, which takes linear time whatever the mail).
     ``text``: in the body. Raises Invalid, naming the field ``from``, ``subject`` or ``text``.
     """
@@ -64,7 +64,7 @@ def _is_from(wanted: str, sender: Address | None) -> bool:
     local, at, domain = wanted.partition("@")
     if not at:
         return wanted in address or wanted in plain(sender.name)
-    # a name may show any address, and ann@bank.test stands in ann@bank.test.evil.test: neither may be trusted
+    # a name may show any address, and ann@bank.test is part of ann@bank.test.evil.test: neither may be trusted
     if not local:
         return address.endswith(wanted)
     return address == wanted if "." in domain else wanted in address

@@ -38,7 +38,7 @@ from gateway.store import index, sent_aliases, threads
 from gateway.store.dkim_keys import active_key
 from gateway.store.ids import message_id_header, now_us, own_message_ulid
 from gateway.store.labels import SYSTEM, to_keyword
-from gateway.store.pending_flags import owe
+from gateway.store.pending_flags import add_pending
 from gateway.store.people import people_json
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
@@ -349,7 +349,7 @@ def _accept(
         index.set_labels(tx, inbox, ready.message_id, ready.checked.labels)
         if not scope.test:  # its copy in Sent gets them
             keywords = [to_keyword(label) for label in ready.checked.labels]
-            owe(tx, inbox.id, ready.message_id, add=keywords)
+            add_pending(tx, inbox.id, ready.message_id, add=keywords)
     threads.refresh(tx, thread_id, now_us())
     token = token_of(core.secret, ready.message_id)
     people = [(address, name.partition("[")[0]) for name, address in ready.checked.fields()]

@@ -28,7 +28,7 @@ from gateway.store.queries.messages import copies_of_thread, last_of_thread, rfc
 from gateway.store.scope import Scope
 from gateway.store.suppressions import suppressed
 from gateway.store.transaction import Tx
-from gateway.sync.pending_flags import pay
+from gateway.sync.pending_flags import store_flags
 
 log = logging.getLogger("postern.replies")
 
@@ -99,7 +99,7 @@ async def reply_in_thread(
     )
     mark_read = partial(note_answered, inbox=inbox, thread_id=thread.thread.id)
     sent = await send(core, scope, inbox, wanted, idempotency, mark_read)
-    # the answer is accepted, and the flags are owed: a slow mail server is not waited for
+    # the answer is accepted, and its flags are pending: a slow mail server is not waited for
     await asyncio.wait(
         [asyncio.create_task(_flag(core, scope, inbox, thread.last.message))], timeout=_FLAG_SECONDS
     )
@@ -108,9 +108,9 @@ async def reply_in_thread(
 
 async def _flag(core: Core, scope: Scope, inbox: Inbox, last: Message) -> None:
     try:
-        await pay(core.store, core.imap, inbox)
+        await store_flags(core.store, core.imap, inbox)
     except StoreDown as error:
-        log.info("the flags of %s are owed until the next pass: %s", inbox.address, error)
+        log.info("the flags of %s are stored by the next scan: %s", inbox.address, error)
     if last.direction == "inbound" and not scope.test:
         await mark_answered(core, inbox, last.id)
 

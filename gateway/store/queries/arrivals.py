@@ -31,7 +31,7 @@ _CLOCKS_US = 300 * 1_000_000
 class Arrival:
     """A copy of a message that was found in a mailbox, just indexed.
 
-    ``role``: of its folder. ``new``: the index did not know the message. ``labels``: what the message bears by where
+    ``role``: of its folder. ``new``: the index did not know the message. ``labels``: what the message has by where
     its copies are. ``imported``: ``postern import`` filed it. ``received_at``: when the mail server stored it (µs).
     ``delivered``: it is new in a folder of ``DELIVERY_ROLES``, or shows that our mail server delivered it to this
     inbox. ``announced``: it has its event. ``answers``: it names a message that it answers. ``dmarc``: the result

@@ -16,7 +16,7 @@ from gateway.records.mail import (
     Message,
     MessageItem,
     MessageText,
-    Place,
+    Position,
 )
 from gateway.store.listing import Filter, Listing, Window, keyset
 from gateway.store.queries.labels import labels_of_messages
@@ -314,8 +314,8 @@ def _without_texts(tx: Tx, rest: str, *args: object) -> list[Mail]:
 # --- what an inbox receives ---
 
 
-def newest_received_place(tx: Tx, inbox_id: str) -> Place:
-    """Where the newest message is that an inbox received and that is shown; (0, 0) without one."""
+def newest_received_position(tx: Tx, inbox_id: str) -> Position:
+    """The position of the newest message that an inbox received and that is shown; (0, 0) without one."""
     row = sql(tx).row(
         f"SELECT timestamp, seq FROM message WHERE inbox_id = ? AND {_RECEIVED} "  # noqa: S608
         "ORDER BY timestamp DESC, seq DESC LIMIT 1",
@@ -324,21 +324,21 @@ def newest_received_place(tx: Tx, inbox_id: str) -> Place:
     return (row["timestamp"], row["seq"]) if row else (0, 0)
 
 
-def message_place(tx: Tx, inbox_id: str, message_id: str) -> Place | None:
-    """Where a message of an inbox is."""
+def message_position(tx: Tx, inbox_id: str, message_id: str) -> Position | None:
+    """The position of a message of an inbox."""
     row = sql(tx).row(
         "SELECT timestamp, seq FROM message WHERE id = ? AND inbox_id = ?", message_id, inbox_id
     )
     return (row["timestamp"], row["seq"]) if row else None
 
 
-def received_after(tx: Tx, inbox_id: str, place: Place, most: int) -> list[MessageItem]:
-    """The first ``most`` messages that an inbox received after ``place`` and that are shown."""
+def received_after(tx: Tx, inbox_id: str, position: Position, most: int) -> list[MessageItem]:
+    """The first ``most`` messages that an inbox received after ``position`` and that are shown."""
     return sql(tx).all(
         MessageItem,
         f"WHERE inbox_id = ? AND {_RECEIVED} AND (timestamp, seq) > (?, ?) ORDER BY timestamp, seq LIMIT ?",
         inbox_id,
-        *place,
+        *position,
         most,
     )
 

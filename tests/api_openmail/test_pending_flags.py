@@ -16,7 +16,7 @@ from gateway.core.mail.read_state import mark_thread, note_answered
 from gateway.core.mail.relabel import Change, change_labels
 from gateway.core.sending.thread_reply import ThreadReply, reply_in_thread
 from gateway.store import index
-from gateway.store.pending_flags import owe
+from gateway.store.pending_flags import add_pending
 from gateway.store.sql import Row, sql
 from gateway.sync.rebuild import rebuild
 from gateway.sync.scan import Scanner
@@ -154,7 +154,7 @@ async def test_a_flag_that_the_mail_server_does_not_take_holds_up_no_other(home:
     await answered(home, thread)
     first, _ = await rows_of(home, "SELECT id FROM message ORDER BY seq")
     inbox = home.inboxes[ADDRESS]
-    await home.core.store.write(lambda tx: owe(tx, inbox.id, first["id"], add=["\\Bogus"]))
+    await home.core.store.write(lambda tx: add_pending(tx, inbox.id, first["id"], add=["\\Bogus"]))
     await passes(home)
     assert await seen(home) == 1
     assert [row["message_id"] for row in await rows_of(home, "SELECT * FROM flags_owed")] == [first["id"]]
