@@ -51,7 +51,8 @@ class Dialect:
 
     ``error_schema`` is the JSON Schema of an error's body. ``socket_path`` is the WebSocket's path below the prefix,
     ``socket_access`` what a key needs to connect (each subscription is checked by ``core.event_reach``).
-    ``blind``: labels whose messages are hidden in this dialect.
+    ``blind``: labels whose messages are hidden in this dialect. ``also``: more prefixes of the same endpoints and
+    WebSocket.
     """
 
     name: str
@@ -67,25 +68,28 @@ class Dialect:
     socket_path: str = ""
     socket_access: Access | None = None
     blind: frozenset[str] = frozenset()
+    also: tuple[str, ...] = ()
 
     def routes(self, core: Core) -> list[BaseRoute]:
         """The routes that the Starlette application mounts."""
-        return [DialectRoute(self, core)]
+        router = Router(self.table.endpoints)
+        return [DialectRoute(self, core, router, prefix) for prefix in (self.prefix, *self.also)]
 
 
 class DialectRoute(BaseRoute):
-    """The route of everything under a dialect's prefix."""
+    """The route of everything under one of a dialect's prefixes."""
 
-    def __init__(self, dialect: Dialect, core: Core) -> None:
+    def __init__(self, dialect: Dialect, core: Core, router: Router, prefix: str) -> None:
         self.dialect = dialect
         self.core = core
-        self.router = Router(dialect.table.endpoints)
-        self._skip = dialect.prefix.count("/")
-        self._socket_path = dialect.prefix + dialect.socket_path
+        self.router = router
+        self._prefix = prefix
+        self._skip = prefix.count("/")
+        self._socket_path = prefix + dialect.socket_path
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         path: str = scope.get("path", "")
-        prefix = self.dialect.prefix
+        prefix = self._prefix
         if scope["type"] in ("http", "websocket") and (path == prefix or path.startswith(prefix + "/")):
             return Match.FULL, {}
         return Match.NONE, {}

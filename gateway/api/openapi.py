@@ -86,12 +86,16 @@ def describe(dialects: Sequence[Dialect], public_url: str) -> dict[str, Any]:
 
 
 def _introduction(dialects: Sequence[Dialect]) -> str:
-    names = ", ".join(f"{one.title} at `{one.prefix}`" for one in dialects)
+    names = ", ".join(f"{one.title} at {_places(one)}" for one in dialects)
     sockets = ", ".join(f"`{one.prefix}{one.socket_path}`" for one in dialects if one.socket is not None)
     text = f"The same mail through several APIs: {names}. Use the one that your client supports."
     if sockets:
         text += f" Events are sent over a WebSocket at {sockets}."
     return text + " Every answer has an `X-Request-Id`. An error says what was wrong and how to correct it."
+
+
+def _places(dialect: Dialect) -> str:
+    return " and ".join(f"`{one}`" for one in (dialect.prefix, *dialect.also))
 
 
 def _tag(dialect: Dialect, one: Endpoint) -> str:

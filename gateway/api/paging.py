@@ -15,6 +15,8 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from gateway.api.body import encode
+from gateway.api.routing import Call
 from gateway.core.errors import Invalid
 from gateway.store.listing import Listing, Window
 
@@ -72,32 +74,27 @@ def _bounded(name: str, value: int | None, most: int | None) -> int | None:
 
 
 def answer(
+    call: Call[Any, Any],
     listing: Listing[Shown],
     paging: Paging,
     plural: str,
-    secret: bytes,
-    render: Callable[[Shown], Any] | None = None,
+    render: Callable[[Shown], Any],
 ) -> dict[str, Any]:
-    """The body of one page of a list.
+    """The body of one page of a list. The items are encoded once, though ``data`` and ``plural`` both hold them.
 
     Args:
         listing: the items of the page, the total, and the position where the next page begins.
-        plural: a second name for ``data``, such as ``messages``.
-        secret: signs ``next_page_token``.
-        render: makes an item's JSON; None: the items are ready.
+        plural: a second name for ``data``, such as ``messages``. An official SDK gets this one only, without the other
+            contract's fields: its users hand whole answers to a model, and the items would be there twice.
+        render: makes an item's JSON.
     """
-    items = listing.rows if render is None else [render(item) for item in listing.rows]
-    body: dict[str, Any] = {
-        "data": items,
-        "total": listing.total,
-        "page": paging.page,
-        "page_size": paging.page_size,
-        "count": len(items),
-        "limit": paging.page_size,
-        plural: items,
-    }
+    items = msgspec.Raw(encode([render(item) for item in listing.rows]))
+    body: dict[str, Any] = {}
+    if not call.from_sdk:
+        body = {"data": items, "total": listing.total, "page": paging.page, "page_size": paging.page_size}
+    body |= {"count": len(listing.rows), "limit": paging.page_size, plural: items}
     if listing.next is not None:
-        body["next_page_token"] = token(listing.next, paging.window.ascending, secret)
+        body["next_page_token"] = token(listing.next, paging.window.ascending, call.core.secret)
     return body
 
 

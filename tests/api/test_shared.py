@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from gateway.api.body import decode
 from gateway.api.errors import NoRoute, WrongMethod
-from gateway.api.paging import MAX_PAGE_SIZE, PageQuery, answer, in_memory, read_paging, token
+from gateway.api.paging import MAX_PAGE_SIZE, PageQuery, in_memory, read_paging, token
 from gateway.api.query import parse_query
 from gateway.api.routing import Pattern, split_raw_path
 from gateway.core.buckets import Buckets
@@ -181,11 +181,11 @@ def test_walking_tokens_meets_every_row_once(rows: list[tuple[int, str]], size: 
     query, seen = PageQuery(limit=size, ascending=ascending), []
     while True:
         paging = read_paging(query, SECRET)
-        body = answer(in_memory(rows, paging.window, lambda row: row), paging, "rows", SECRET)
-        seen += body["data"]
-        if "next_page_token" not in body:
+        page = in_memory(rows, paging.window, lambda row: row)
+        seen += page.rows
+        if page.next is None:
             break
-        query = PageQuery(limit=size, page_token=body["next_page_token"])
+        query = PageQuery(limit=size, page_token=token(page.next, paging.window.ascending, SECRET))
     assert seen == sorted(rows, reverse=not ascending)
 
 

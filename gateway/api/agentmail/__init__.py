@@ -1,4 +1,4 @@
-"""The agentmail REST API at ``/api/v0``: the spec document's contract and the official AgentMail SDKs'.
+"""The agentmail REST API at ``/api/v0`` and ``/v0``: the spec document's contract and the official AgentMail SDKs'.
 
 One module a resource, each with a ``table`` of endpoints; this package joins them into one dialect. Only
 translation lives here: request structs to core calls, records to response shapes.
@@ -65,6 +65,7 @@ def _table() -> Table:
 agentmail_dialect = Dialect(
     name="agentmail",
     prefix="/api/v0",
+    also=("/v0",),
     title="AgentMail",
     table=_table(),
     render_error=render_error,

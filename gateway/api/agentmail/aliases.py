@@ -81,7 +81,7 @@ async def list_aliases(call: Call[NoBody, AliasQuery]) -> dict[str, Any]:
     found = await aliases.list_aliases(
         call.core, call.scope, paging.window, domain=call.query.domain, inbox=call.query.inbox_id
     )
-    return answer(found, paging, "aliases", call.core.secret, alias_view)
+    return answer(call, found, paging, "aliases", alias_view)
 
 
 @table.get("/aliases/{address}", access=reads("inbox_read"))

@@ -79,7 +79,7 @@ async def list_keys(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
         call.core, call.scope, paging.window, pod=call.ids.get("pod_id"), inbox=call.ids.get("inbox_id")
     )
     view = partial(key_view, addresses=await _addresses(call, found.rows))
-    return answer(found, paging, "api_keys", call.core.secret, view)
+    return answer(call, found, paging, "api_keys", view)
 
 
 @table.get("/api-keys/{key_id}", also=_ONE, access=reads("api_key_read", test="own"))

@@ -76,7 +76,7 @@ async def list_domains(call: Call[NoBody, DomainsQuery]) -> dict[str, Any]:
         call.core, call.scope, paging.window, pod=call.ids.get("pod_id"), platform=call.query.platform
     )
     settings = call.core.settings
-    return answer(found, paging, "domains", call.core.secret, lambda domain: domain_view(domain, settings))
+    return answer(call, found, paging, "domains", lambda domain: domain_view(domain, settings))
 
 
 @table.get(

@@ -44,7 +44,7 @@ async def list_the_events(call: Call[NoBody, EventsQuery]) -> dict[str, Any]:
         position=window.position[0] if window.position else None,
         offset=window.offset,
     )
-    return answer(found, paging, "events", call.core.secret, render)
+    return answer(call, found, paging, "events", render)
 
 
 def _types(asked: list[str] | None) -> list[str]:
@@ -95,4 +95,4 @@ async def list_inbox_events(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
         position=window.position[0] if window.position else None,
         offset=window.offset,
     )
-    return answer(found, paging, "events", call.core.secret, partial(_label_event, inbox))
+    return answer(call, found, paging, "events", partial(_label_event, inbox))

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import msgspec
 
-from gateway.api.body import encode
 from gateway.api.paging import PageQuery, Paging, answer, read_paging
 from gateway.api.routing import Call
 from gateway.api.times import parse_time
@@ -136,10 +135,9 @@ async def page_of(
     plural: str,
     view: Callable[[Shown, Mapping[str, str]], Any],
 ) -> dict[str, Any]:
-    """The body of a list of mail. Each item is encoded once, though it shows under two names."""
-    secret = call.core.secret
+    """The body of one page of a list of mail."""
     addresses = await addresses_of(call, listing.rows)
-    body = answer(listing, paging, plural, secret, lambda shown: msgspec.Raw(encode(view(shown, addresses))))
+    body = answer(call, listing, paging, plural, lambda shown: view(shown, addresses))
     body["unauthenticated_count"] = listing.unauthenticated
     return body
 

@@ -102,7 +102,7 @@ async def list_inboxes(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     """List inboxes, newest first."""
     paging = read_paging(call.query, call.core.secret)
     found = await inboxes.list_inboxes(call.core, call.scope, paging.window, pod=call.ids.get("pod_id"))
-    return answer(found, paging, "inboxes", call.core.secret, inbox_view)
+    return answer(call, found, paging, "inboxes", inbox_view)
 
 
 @table.get(
@@ -117,7 +117,7 @@ async def search_inboxes(call: Call[NoBody, InboxSearch]) -> dict[str, Any]:
     found = await inboxes.list_inboxes(
         call.core, call.scope, paging.window, pod=call.ids.get("pod_id"), text=call.query.q
     )
-    return answer(found, paging, "inboxes", call.core.secret, inbox_view)
+    return answer(call, found, paging, "inboxes", inbox_view)
 
 
 @table.get("/inboxes/{inbox_id}", also=["/pods/{pod_id}/inboxes/{inbox_id}"], access=reads("inbox_read"))

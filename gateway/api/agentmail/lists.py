@@ -59,7 +59,7 @@ async def list_list(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     paging = read_paging(call.query, call.core.secret)
     found = await list_entries.list_entries(call.core, call.scope, window=paging.window, **_which(call))
     view = partial(entry_view, addresses=await _addresses(call, found.rows))
-    return answer(found, paging, "entries", call.core.secret, view)
+    return answer(call, found, paging, "entries", view)
 
 
 @table.get(_ENTRY, also=_also(_ENTRY), access=reads("list_entry_read"))

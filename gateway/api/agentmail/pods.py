@@ -42,7 +42,7 @@ async def list_pods(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     """List pods, newest first."""
     paging = read_paging(call.query, call.core.secret)
     found = await pods.list_pods(call.core, call.scope, paging.window)
-    return answer(found, paging, "pods", call.core.secret, pod_view)
+    return answer(call, found, paging, "pods", pod_view)
 
 
 @table.get("/pods/{pod_id}", access=reads("pod_read"))

@@ -109,7 +109,7 @@ async def list_queue(call: Call[NoBody, QueueQuery]) -> dict[str, Any]:
     """List the accepted messages without a final delivery status, oldest first."""
     paging = read_paging(call.query, call.core.secret, ascending=True)
     listing = await queue.list_queue(call.core, call.scope, call.query.inbox_id, paging.window)
-    return answer(listing, paging, "queue", call.core.secret, queue_item)
+    return answer(call, listing, paging, "queue", queue_item)
 
 
 @table.get("/queue/{queue_id}", access=reads("message_read"))

@@ -130,7 +130,7 @@ async def list_webhooks(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     paging = read_paging(call.query, call.core.secret)
     found = await webhooks.list_webhooks(call.core, call.scope, _among(call), paging.window)
     view = partial(webhook_view, addresses=await _addresses(call, found.rows))
-    return answer(found, paging, "webhooks", call.core.secret, view)
+    return answer(call, found, paging, "webhooks", view)
 
 
 @table.get(
@@ -222,7 +222,7 @@ async def list_attempts(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     found = await webhooks.list_attempts(
         call.core, call.scope, _among(call), call.ids["webhook_id"], paging.window
     )
-    return answer(found, paging, "attempts", call.core.secret, attempt_view)
+    return answer(call, found, paging, "attempts", attempt_view)
 
 
 @table.post("/webhooks/{webhook_id}/replay", access=changes("webhook_update", test="own"))
