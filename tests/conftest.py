@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings
 
 from gateway.logs import QUIET
-from tests.gateway_process import GatewayProcess, Organization, running_gateway
-from tests.postgres_server import PostgresCluster, postgres_cluster
+from tests.support.gateway_process import GatewayProcess, Organization, running_gateway
+from tests.support.postgres_server import PostgresCluster, postgres_cluster
 
 # hypothesis' own is 200 ms an example, which a busy machine takes for nothing
 settings.register_profile("untimed", deadline=None)

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mailserver.provisioning import Provisioning
 from scripts.bench.rig import Far, Line, bare, flood, gateway, mail, milliseconds, show, webhook_sink
-from tests.gateway_process import GatewayProcess, Server
+from tests.support.gateway_process import GatewayProcess, Server
 
 BOXES = [f"box{number}@postern.test" for number in range(50)]
 

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from scripts.bench.processes import family, processor_seconds, resident
 from scripts.bench.rig import Far, Line, flood, gateway, mail, milliseconds, show, webhook_sink
-from tests.gateway_process import GatewayProcess
+from tests.support.gateway_process import GatewayProcess
 
 MAKERS = 4
 

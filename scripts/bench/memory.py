@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from scripts.bench.processes import command_line, family, resident
 from scripts.bench.rig import gateway, show
-from tests.gateway_process import GatewayProcess
+from tests.support.gateway_process import GatewayProcess
 
 MB = 1024 * 1024
 Send = Callable[[httpx.Client, dict[str, Any], str, int], httpx.Response]

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mailserver.embedded.settings import Smarthost
 from scripts.bench.rig import BODY, Far, bare, flood, gateway, mail_sink, milliseconds, show
-from tests.gateway_process import GatewayProcess, Server
+from tests.support.gateway_process import GatewayProcess, Server
 
 SENDER = "sender@postern.test"
 

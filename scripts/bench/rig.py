@@ -28,8 +28,8 @@ sys.path.insert(0, str(ROOT))
 
 from mailserver.embedded import EmbeddedServer, EmbeddedSettings  # noqa: E402
 from mailserver.postfix_dovecot import PostfixServer, PostfixSettings  # noqa: E402
-from tests.gateway_process import GatewayProcess, Server, start_gateway  # noqa: E402
-from tests.servers import data_directory  # noqa: E402
+from tests.support.gateway_process import GatewayProcess, Server, start_gateway  # noqa: E402
+from tests.support.servers import data_directory  # noqa: E402
 
 BODY = ("A line of ordinary text that somebody may have written to an agent.\r\n" * 60)[:3600]
 """With its header a mail of about 4 KB."""

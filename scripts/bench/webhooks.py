@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from aiohttp import web
 
 from scripts.bench.rig import gateway, milliseconds, show
-from tests.e2e.world import deliver, letter
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
 
 
 def serve(pipe: Connection) -> None:
@@ -128,16 +128,16 @@ def _measured(
     def annoy() -> None:
         while not stop.wait(1.0):
             for one in theirs:
-                deliver(smtp, letter(one, "more"), one)
+                deliver(smtp, new_mail(one, "more"), one)
 
     for one in theirs:
-        deliver(smtp, letter(one, "first"), one)
+        deliver(smtp, new_mail(one, "first"), one)
     noise = threading.Thread(target=annoy)
     noise.start()
     took = []
     try:
         for n in range(probes):
-            deliver(smtp, letter(mine, f"probe {n}"), mine)
+            deliver(smtp, new_mail(mine, f"probe {n}"), mine)
             sent = time.monotonic()
             while True:
                 subject, at = pipe.recv()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway_process import GatewayProcess, Organization, Server, running_gateway
+from tests.support.gateway_process import GatewayProcess, Organization, Server, running_gateway
 
 DOMAIN = "shop.test"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
 
 PLATFORM = "postern.test"
 

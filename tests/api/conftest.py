@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.rig import Rig, rig
+from tests.support.running_api import RunningApi, running_api
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[Rig]:
+async def running(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[RunningApi]:
     path: Path = tmp_path_factory.mktemp("api")
-    async with rig(path) as made:
+    async with running_api(path) as made:
         yield made

@@ -18,9 +18,9 @@ from gateway.api.agentmail.events_view import MAX_PAYLOAD, render
 from gateway.events.log import EventLog
 from gateway.records.events import Event
 from gateway.store.json_columns import dump, load
-from tests.api.happenings import domain_verified, event_rows, received, tell
-from tests.api_mail.shelf import Shelf, mail
 from tests.events.samples import sample_event
+from tests.support.appended_events import domain_verified, event_rows, received, tell
+from tests.support.filled_store import FilledStore, mail
 
 agentmail = pytest.importorskip("agentmail", reason="the official SDK is not installed")
 
@@ -71,8 +71,8 @@ RICH = (
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
-    made = Shelf(tmp_path)
+def filled(tmp_path: Path) -> Iterator[FilledStore]:
+    made = FilledStore(tmp_path)
     yield made
     made.close()
 
@@ -92,10 +92,10 @@ def shown(event: Event) -> dict[str, Any]:
     "kind",
     ["message.received", *(f"message.received.{one}" for one in ("spam", "blocked", "unauthenticated"))],
 )
-async def test_a_received_message(shelf: Shelf, kind: str) -> None:
-    inbox = shelf.inbox("bot@postern.test")
-    ulid = received(shelf, EventLog(), inbox, RICH, kind)
-    row = event_rows(shelf)[kind]
+async def test_a_received_message(filled: FilledStore, kind: str) -> None:
+    inbox = filled.inbox("bot@postern.test")
+    ulid = received(filled, EventLog(), inbox, RICH, kind)
+    row = event_rows(filled)[kind]
     event = shown(row)
     assert set(event) == {"type", "event_type", "event_id", "message", "thread"}
     assert set(event["message"]) == MESSAGE - {"bcc", "text", "extracted_text"} | (
@@ -121,21 +121,21 @@ async def test_a_received_message(shelf: Shelf, kind: str) -> None:
     assert agentmail.MessageReceivedEvent(**json.loads(dump(event))).message.subject == "café"
 
 
-async def test_an_empty_message_still_has_what_is_required(shelf: Shelf) -> None:
-    received(shelf, EventLog(), shelf.inbox("bot@postern.test"), b"\r\n")
-    event = shown(event_rows(shelf)["message.received"])
+async def test_an_empty_message_still_has_what_is_required(filled: FilledStore) -> None:
+    received(filled, EventLog(), filled.inbox("bot@postern.test"), b"\r\n")
+    event = shown(event_rows(filled)["message.received"])
     required = {"inbox_id", "thread_id", "message_id", "labels", "timestamp", "from", "to", "size"}
     assert required | {"created_at", "updated_at"} <= set(event["message"])
     assert official(event).message.to == []
     agentmail.MessageReceivedEvent(**event)
 
 
-async def test_every_other_event(shelf: Shelf) -> None:
+async def test_every_other_event(filled: FilledStore) -> None:
     events = EventLog()
-    inbox = shelf.inbox("bot@postern.test")
-    tell(shelf, events, inbox, shelf.put(inbox, mail(1)).message_id)
-    await domain_verified(shelf, events)
-    rows = event_rows(shelf)
+    inbox = filled.inbox("bot@postern.test")
+    tell(filled, events, inbox, filled.put(inbox, mail(1)).message_id)
+    await domain_verified(filled, events)
+    rows = event_rows(filled)
     assert set(rows) == set(SHAPES)
     for kind, (name, keys, wanted) in SHAPES.items():
         event = shown(rows[kind])
@@ -169,10 +169,10 @@ async def test_a_delay_is_shown_as_a_bounce_is() -> None:
     assert (delay["sub_type"], delay["recipients"]) == ("MailboxFull", people)
 
 
-async def test_a_huge_message_stays_under_the_cap(shelf: Shelf) -> None:
+async def test_a_huge_message_stays_under_the_cap(filled: FilledStore) -> None:
     # under a million characters, so the snapshot keeps it, but over a million octets
-    received(shelf, EventLog(), shelf.inbox("bot@postern.test"), mail(1, text="é \n" * 200_000))
-    kept = event_rows(shelf)["message.received"]
+    received(filled, EventLog(), filled.inbox("bot@postern.test"), mail(1, text="é \n" * 200_000))
+    kept = event_rows(filled)["message.received"]
     facts = load(kept.payload_json)
     facts["message"]["text"] = "é" * 600_000
     event = shown(replace(kept, payload_json=dump(facts)))
@@ -184,12 +184,12 @@ async def test_a_huge_message_stays_under_the_cap(shelf: Shelf) -> None:
     assert shown(replace(kept, payload_json=dump(facts)))["message"]["text"] == "small enough"
 
 
-async def test_javascript_reads_back_the_same_octets(shelf: Shelf) -> None:
+async def test_javascript_reads_back_the_same_octets(filled: FilledStore) -> None:
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed")
-    received(shelf, EventLog(), shelf.inbox("bot@postern.test"), RICH)
-    event = shown(event_rows(shelf)["message.received"])
+    received(filled, EventLog(), filled.inbox("bot@postern.test"), RICH)
+    event = shown(event_rows(filled)["message.received"])
     assert list(event["message"]["headers"])[:2] == ["4", "17"]
     body = msgspec.json.encode(event)
     script = "process.stdout.write(JSON.stringify(JSON.parse(require('fs').readFileSync(0, 'utf8'))))"
@@ -197,13 +197,13 @@ async def test_javascript_reads_back_the_same_octets(shelf: Shelf) -> None:
     assert answer.stdout == body
 
 
-async def test_the_delivery_engine_posts_this_rendering(shelf: Shelf) -> None:
+async def test_the_delivery_engine_posts_this_rendering(filled: FilledStore) -> None:
     from gateway.api.agentmail import agentmail_dialect
     from gateway.events.deliver import body_of
     from gateway.events.dialect_format import Try
     from gateway.settings import Settings
 
-    received(shelf, EventLog(), shelf.inbox("bot@postern.test"), mail(1))
-    kept = event_rows(shelf)["message.received"]
+    received(filled, EventLog(), filled.inbox("bot@postern.test"), mail(1))
+    kept = event_rows(filled)["message.received"]
     body = body_of(agentmail_dialect.wire(cast(Any, Settings())), kept, Try(1, 0))
     assert body == msgspec.json.encode(shown(kept))

@@ -16,8 +16,8 @@ from gateway.api import metrics_collectors
 from gateway.api.metrics_collectors import Gauges, Probe
 from mailserver.base import Envelope
 from mailserver.embedded.settings import Smarthost
-from tests.api.rig import Rig, rig
-from tests.servers import postfix_server
+from tests.support.running_api import RunningApi, running_api
+from tests.support.servers import postfix_server
 from tests.vps.certificates import certificate_for
 
 pytestmark = pytest.mark.anyio
@@ -43,13 +43,13 @@ async def scraped(client: httpx.AsyncClient) -> dict[str, float]:
 async def test_what_waits_and_what_works(tmp_path: Path) -> None:
     chain = tmp_path / "chain.pem"
     chain.write_text(certificate_for("mail.x.test").chain)
-    async with rig(tmp_path, mail__tls_cert=str(chain), mail__tls_key=str(chain)) as house:
-        made = await house.api.post(f"{V0}/inboxes", json={"username": "bot"})
+    async with running_api(tmp_path, mail__tls_cert=str(chain), mail__tls_key=str(chain)) as running:
+        made = await running.api.post(f"{V0}/inboxes", json={"username": "bot"})
         assert made.is_success, made.text
         inbox = made.json()["inbox_id"]
         body = {"to": ["someone@far.test"], "subject": "s", "text": "t"}
-        assert (await house.api.post(f"{V0}/inboxes/{inbox}/messages/send", json=body)).is_success
-        found = await scraped(house.api)
+        assert (await running.api.post(f"{V0}/inboxes/{inbox}/messages/send", json=body)).is_success
+        found = await scraped(running.api)
         assert found["postern_outbox_waiting"] == 1
         assert found["postern_webhooks_waiting"] == 0
         assert found["postern_part_up/dovecot"] == found["postern_part_up/database"] == 1
@@ -59,13 +59,13 @@ async def test_what_waits_and_what_works(tmp_path: Path) -> None:
 
 async def test_a_certificate_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     nothing = str(tmp_path / "nothing.pem")
-    async with rig(tmp_path, mail__tls_cert=nothing, mail__tls_key=nothing) as house:
-        found = await scraped(house.api)
+    async with running_api(tmp_path, mail__tls_cert=nothing, mail__tls_key=nothing) as running:
+        found = await scraped(running.api)
     assert "postern_certificate_expiry_seconds" not in found
     assert "postern_outbox_waiting" in found
 
 
-async def test_postfix_queue(house: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_postfix_queue(running: RunningApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     relay = Smarthost(host="127.0.0.1", port=9, tls="none")
     # asked at each turn, not each quarter of a minute
     monkeypatch.setattr(metrics_collectors, "_EVERY", 0)
@@ -74,7 +74,7 @@ async def test_postfix_queue(house: Rig, tmp_path: Path, monkeypatch: pytest.Mon
         [hop] = server.plan(mail.recipients)
         replies = await server.transmit(hop, mail)
         assert all(one.ok for one in replies.values())
-        looked = Gauges(replace(house.core, mail=server))
+        looked = Gauges(replace(running.core, mail=server))
 
         async def found() -> dict[str, float]:
             await looked.refresh()

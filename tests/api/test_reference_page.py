@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.api.browser import PROGRAM, Page, browser
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
 
 in_browser = pytest.mark.skipif(PROGRAM is None, reason="Chromium is missing: apt install chromium")
 SHOWN = "[...document.querySelectorAll('{}')].filter((one) => one.checkVisibility()).length"

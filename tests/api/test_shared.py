@@ -23,8 +23,8 @@ from gateway.api.routing import Pattern, split_raw_path
 from gateway.core.buckets import Buckets
 from gateway.core.errors import CoreError, Invalid
 from gateway.version import installed
-from tests.api.rig import Rig
-from tests.http_server import served
+from tests.support.http_server import served
+from tests.support.running_api import RunningApi
 
 pytestmark = pytest.mark.anyio
 V0 = "/api/v0"
@@ -34,9 +34,9 @@ SECRET = b"k" * 32
 @pytest.mark.parametrize(
     "header", [None, "", "Bearer", "Bearer ", "Bearer inai_wrong", "Basic eDp5", "Bearer é"]
 )
-async def test_401_before_anything_else(house: Rig, header: str | None) -> None:
+async def test_401_before_anything_else(running: RunningApi, header: str | None) -> None:
     headers = {} if header is None else {b"Authorization": header.encode()}
-    async with house.as_key(None) as anyone:
+    async with running.as_key(None) as anyone:
         for method, path in (
             ("GET", "inboxes"),
             ("POST", "inboxes"),
@@ -50,20 +50,20 @@ async def test_401_before_anything_else(house: Rig, header: str | None) -> None:
             assert got.headers["WWW-Authenticate"] == "Bearer"
 
 
-async def test_a_key_cut_or_changed_by_one_character_is_unknown(house: Rig) -> None:
-    for key in (house.key[:-1], house.key + "a", house.key.upper(), house.key[:-1] + "-"):
-        async with house.as_key(key) as other:
+async def test_a_key_cut_or_changed_by_one_character_is_unknown(running: RunningApi) -> None:
+    for key in (running.key[:-1], running.key + "a", running.key.upper(), running.key[:-1] + "-"):
+        async with running.as_key(key) as other:
             assert (await other.get(f"{V0}/inboxes")).status_code == 401
 
 
-async def test_unknown_paths_and_methods(house: Rig) -> None:
-    missing = await house.api.get(f"{V0}/nope")
+async def test_unknown_paths_and_methods(running: RunningApi) -> None:
+    missing = await running.api.get(f"{V0}/nope")
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
-    wrong = await house.api.put(f"{V0}/inboxes")
+    wrong = await running.api.put(f"{V0}/inboxes")
     assert wrong.status_code == 405
     assert wrong.headers["Allow"] == "GET, POST"
     assert wrong.json()["name"] == "MethodNotAllowedError"
-    one = await house.api.post(f"{V0}/inboxes/x@y.z")
+    one = await running.api.post(f"{V0}/inboxes/x@y.z")
     assert one.headers["Allow"] == "DELETE, GET, PATCH"
 
 
@@ -83,46 +83,46 @@ async def test_unknown_paths_and_methods(house: Rig) -> None:
         b"username=a",
     ],
 )
-async def test_broken_json_is_400(house: Rig, body: bytes) -> None:
-    got = await house.api.post(f"{V0}/inboxes", content=body)
+async def test_broken_json_is_400(running: RunningApi, body: bytes) -> None:
+    got = await running.api.post(f"{V0}/inboxes", content=body)
     assert got.status_code == 400
     assert got.json()["errors"]
 
 
-async def test_types_are_named_by_path_and_content_type_is_not_asked(house: Rig) -> None:
-    got = await house.api.post(
+async def test_types_are_named_by_path_and_content_type_is_not_asked(running: RunningApi) -> None:
+    got = await running.api.post(
         f"{V0}/webhooks",
         content=json.dumps({"url": "x", "event_types": ["a", 5]}),
         headers={"Content-Type": "a/b"},
     )
     assert got.json()["errors"][0]["path"] == ["event_types", 0] or "event_types" in got.text
-    assert (await house.api.post(f"{V0}/domains", json={})).json()["errors"][0]["field"] == "domain"
+    assert (await running.api.post(f"{V0}/domains", json={})).json()["errors"][0]["field"] == "domain"
 
 
-async def test_a_body_over_the_limit_is_413(house: Rig) -> None:
+async def test_a_body_over_the_limit_is_413(running: RunningApi) -> None:
     async def endless() -> Any:
         for _ in range(2000):
             yield b" " * 65536
 
-    got = await house.api.post(f"{V0}/inboxes", content=endless())
+    got = await running.api.post(f"{V0}/inboxes", content=endless())
     assert got.status_code == 413
-    told = await house.api.post(f"{V0}/inboxes", content=b"{}", headers={"Content-Length": str(10**12)})
+    told = await running.api.post(f"{V0}/inboxes", content=b"{}", headers={"Content-Length": str(10**12)})
     assert told.status_code == 413
 
 
-async def test_request_ids_and_redacted_log(house: Rig, caplog: pytest.LogCaptureFixture) -> None:
+async def test_request_ids_and_redacted_log(running: RunningApi, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "postern.http"):
-        got = await house.api.get(
+        got = await running.api.get(
             f"{V0}/inboxes?api_key=topsecret&x=1", headers={"X-Request-Id": "my-own-id-1"}
         )
     assert got.headers["X-Request-Id"] == "my-own-id-1"
-    bad = await house.api.get(f"{V0}/inboxes", headers={"X-Request-Id": "a b"})
+    bad = await running.api.get(f"{V0}/inboxes", headers={"X-Request-Id": "a b"})
     assert bad.headers["X-Request-Id"].startswith("req_")
     line = caplog.records[-1]
     assert vars(line)["request_id"] == "my-own-id-1"
     assert vars(line)["key_id"].startswith("key_")
     assert "topsecret" not in caplog.text
-    assert house.key not in caplog.text
+    assert running.key not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -142,33 +142,33 @@ async def test_request_ids_and_redacted_log(house: Rig, caplog: pytest.LogCaptur
         "page_token=%00",
     ],
 )
-async def test_nonsense_paging_is_400(house: Rig, query: str) -> None:
-    got = await house.api.get(f"{V0}/inboxes?{query}")
+async def test_nonsense_paging_is_400(running: RunningApi, query: str) -> None:
+    got = await running.api.get(f"{V0}/inboxes?{query}")
     assert got.status_code == 400, got.text
     assert got.json()["errors"][0]["field"] in query
 
 
-async def test_paging_both_ways(house: Rig) -> None:
+async def test_paging_both_ways(running: RunningApi) -> None:
     for n in range(5):
-        await house.api.post(f"{V0}/lists/reply/block", json={"entry": f"d{n}.example"})
+        await running.api.post(f"{V0}/lists/reply/block", json={"entry": f"d{n}.example"})
     path = f"{V0}/lists/reply/block"
-    far = (await house.api.get(f"{path}?page={10**25}")).json()
+    far = (await running.api.get(f"{path}?page={10**25}")).json()
     assert (far["data"], far["total"]) == ([], 5)
-    pages = [(await house.api.get(f"{path}?page={n}&page_size=2")).json() for n in (1, 2, 3)]
+    pages = [(await running.api.get(f"{path}?page={n}&page_size=2")).json() for n in (1, 2, 3)]
     by_page = [one["entry"] for page in pages for one in page["data"]]
     assert by_page == [f"d{n}.example" for n in (4, 3, 2, 1, 0)]
     seen, url = [], f"{path}?limit=2"
     while True:
-        got = (await house.api.get(url)).json()
+        got = (await running.api.get(url)).json()
         assert got["count"] == len(got["entries"])
         seen += [one["entry"] for one in got["entries"]]
         if "next_page_token" not in got:
             break
         if len(seen) == 2:  # a row that comes in between repeats none
-            await house.api.post(path, json={"entry": "new.example"})
+            await running.api.post(path, json={"entry": "new.example"})
         url = f"{path}?limit=2&page=7&page_token={got['next_page_token']}"
     assert seen == by_page
-    oldest = (await house.api.get(f"{path}?ascending=true&limit=1")).json()
+    oldest = (await running.api.get(f"{path}?ascending=true&limit=1")).json()
     assert oldest["data"][0]["entry"] == "d0.example"
 
 
@@ -272,9 +272,9 @@ def test_buckets_refill_evenly() -> None:
     assert buckets.take("other", 2, now=0.0).allowed
 
 
-async def test_which_postern_runs_is_told_in_one_way_everywhere(house: Rig) -> None:
+async def test_which_postern_runs_is_told_in_one_way_everywhere(running: RunningApi) -> None:
     build = installed()
-    async with house.as_key(None) as anyone:
+    async with running.as_key(None) as anyone:
         told = (await anyone.get("/health")).json()
         assert told == {"status": "ok", "version": build.version, "commit": build.commit}
         labels = f'commit="{build.commit}",python="{platform.python_version()}",version="{build.version}"'
@@ -282,8 +282,8 @@ async def test_which_postern_runs_is_told_in_one_way_everywhere(house: Rig) -> N
         assert (await anyone.get("/openapi.json")).json()["info"]["version"] == build.version
 
 
-async def test_system_routes(house: Rig) -> None:
-    async with house.as_key(None) as anyone:
+async def test_system_routes(running: RunningApi) -> None:
+    async with running.as_key(None) as anyone:
         assert (await anyone.get("/health")).json()["status"] == "ok"
         assert (await anyone.get("/ready")).status_code == 200
         assert "postern_http_requests_total" in (await anyone.get("/metrics")).text
@@ -295,9 +295,9 @@ async def test_system_routes(house: Rig) -> None:
         assert "https://" not in page.text
 
 
-async def test_the_socket(house: Rig) -> None:
-    key = (await house.api.post(f"{V0}/api-keys", json={"name": "socket"})).json()
-    box = (await house.api.post(f"{V0}/inboxes", json={"username": "socket-box"})).json()
+async def test_the_socket(running: RunningApi) -> None:
+    key = (await running.api.post(f"{V0}/api-keys", json={"name": "socket"})).json()
+    box = (await running.api.post(f"{V0}/inboxes", json={"username": "socket-box"})).json()
     ulid = box["postern_id"][4:]
 
     async def happen(subject: str, inbox_id: str = ulid, kind: str = "message.sent") -> None:
@@ -309,18 +309,18 @@ async def test_the_socket(house: Rig) -> None:
             "timestamp": 1,
         }
         payload = {"message_ref": ref, "timestamp": 1, "recipients": ["a@b.c"]}
-        await house.core.store.write(
-            lambda tx: house.core.events.append(
+        await running.core.store.write(
+            lambda tx: running.core.events.append(
                 tx,
                 kind,
-                organization_id=house.scope.organization,
+                organization_id=running.scope.organization,
                 inbox_id=inbox_id,
                 subject=subject,
                 payload=payload,
             )
         )
 
-    async with served(house.app) as port:
+    async with served(running.app) as port:
         url = f"ws://127.0.0.1:{port}/api/v0"
         with pytest.raises(InvalidStatus) as refused:
             async with connect(url, additional_headers={"Authorization": "Bearer inai_wrong"}):
@@ -340,7 +340,7 @@ async def test_the_socket(house: Rig) -> None:
             event = json.loads(await socket.recv())
             assert (event["type"], event["event_type"]) == ("event", "message.sent")
             assert event["send"]["inbox_id"] == box["inbox_id"]
-            await house.api.delete(f"{V0}/api-keys/{key['key_id']}")
+            await running.api.delete(f"{V0}/api-keys/{key['key_id']}")
             async with asyncio.timeout(5):
                 with pytest.raises(ConnectionClosed) as closed:
                     await socket.recv()

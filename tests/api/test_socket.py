@@ -29,11 +29,11 @@ from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.store.ids import new_ulid
 from gateway.store.sql import sql
-from tests.api.happenings import add_key, add_pod, domain_verified, received, small_event
-from tests.api_mail.shelf import Shelf, mail
-from tests.databases import on_postgres
 from tests.events.samples import sample_event
-from tests.http_server import served
+from tests.support.appended_events import add_key, add_pod, domain_verified, received, small_event
+from tests.support.databases import on_postgres
+from tests.support.filled_store import FilledStore, mail
+from tests.support.http_server import served
 
 pytestmark = pytest.mark.anyio
 KEY = "inai_socket_test_key_of_the_organization"
@@ -43,28 +43,28 @@ SMALL_KEY = "inai_socket_test_key_of_one_inbox"
 class Place:
     """A served gateway without a mail server."""
 
-    def __init__(self, shelf: Shelf, core: Core, port: int) -> None:
-        self.shelf, self.core, self.port = shelf, core, port
+    def __init__(self, filled: FilledStore, core: Core, port: int) -> None:
+        self.filled, self.core, self.port = filled, core, port
         self.url = f"ws://127.0.0.1:{port}/api/v0"
-        self.box = shelf.inbox("bot@postern.test")
-        self.key_id = add_key(shelf, KEY)
+        self.box = filled.inbox("bot@postern.test")
+        self.key_id = add_key(filled, KEY)
 
     def connect(self, key: str = KEY, **more: Any) -> connect:
         return connect(self.url, additional_headers={"Authorization": f"Bearer {key}"}, **more)
 
     def happen(self, subject: str, inbox: Inbox | None = None, kind: str = "message.sent") -> str:
-        return small_event(self.shelf, self.core.events, inbox or self.box, subject, kind)
+        return small_event(self.filled, self.core.events, inbox or self.box, subject, kind)
 
 
 @asynccontextmanager
-async def serving(shelf: Shelf, settings: Settings | None = None) -> AsyncIterator[Place]:
-    core = shelf.core()
+async def serving(filled: FilledStore, settings: Settings | None = None) -> AsyncIterator[Place]:
+    core = filled.core()
     if settings is not None:
         core = replace(core, settings=settings)
     app = Starlette(routes=agentmail_dialect.routes(core))
     try:
         async with served(app) as port:
-            yield Place(shelf, core, port)
+            yield Place(filled, core, port)
     finally:
         await core.keys.settle()
     assert not core.live.open
@@ -73,15 +73,15 @@ async def serving(shelf: Shelf, settings: Settings | None = None) -> AsyncIterat
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
-    made = Shelf(tmp_path)
+def filled(tmp_path: Path) -> Iterator[FilledStore]:
+    made = FilledStore(tmp_path)
     yield made
     made.close()
 
 
 @pytest.fixture
-async def place(shelf: Shelf) -> AsyncIterator[Place]:
-    async with serving(shelf) as made, asyncio.timeout(60):
+async def place(filled: FilledStore) -> AsyncIterator[Place]:
+    async with serving(filled) as made, asyncio.timeout(60):
         yield made
 
 
@@ -155,10 +155,10 @@ async def test_another_path_has_no_socket(place: Place) -> None:
     assert refused.value.response.status_code == 404
 
 
-async def test_the_limit_of_open_sockets(shelf: Shelf) -> None:
+async def test_the_limit_of_open_sockets(filled: FilledStore) -> None:
     limits = msgspec.structs.replace(Settings().limits, websockets=2)
     settings = msgspec.structs.replace(Settings(), limits=limits)
-    async with serving(shelf, settings) as place, asyncio.timeout(30):
+    async with serving(filled, settings) as place, asyncio.timeout(30):
         async with place.connect(), place.connect():
             with pytest.raises(InvalidStatus) as refused:
                 await place.connect()
@@ -228,10 +228,10 @@ async def test_pings_are_the_protocols_own(place: Place) -> None:
 
 
 async def test_filters(place: Place) -> None:
-    shelf = place.shelf
-    pod = add_pod(shelf)
-    second, third = shelf.inbox("second@postern.test"), shelf.inbox("third@postern.test", pod=pod)
-    foreign = shelf.inbox("far@other.test", organization=new_ulid())
+    filled = place.filled
+    pod = add_pod(filled)
+    second, third = filled.inbox("second@postern.test"), filled.inbox("third@postern.test", pod=pod)
+    foreign = filled.inbox("far@other.test", organization=new_ulid())
     cases: list[tuple[dict[str, Any], list[str]]] = [
         ({}, ["bot", "second", "third"]),
         ({"inbox_ids": [f"inb_{place.box.id}"]}, ["bot"]),
@@ -256,7 +256,7 @@ async def test_filters(place: Place) -> None:
 
 
 async def test_subscriptions_add_up_and_nothing_comes_twice(place: Place) -> None:
-    other = place.shelf.inbox("second@postern.test")
+    other = place.filled.inbox("second@postern.test")
     async with place.connect() as socket:
         await subscribe(socket, inbox_ids=["bot@postern.test"])
         await subscribe(socket, inbox_ids=["second@postern.test"])
@@ -270,7 +270,7 @@ async def test_subscriptions_add_up_and_nothing_comes_twice(place: Place) -> Non
 async def test_opt_in_types_come_only_when_named(place: Place) -> None:
     def mails(n: int) -> None:
         for kind in ("message.received.spam", "message.received.blocked", "message.received"):
-            received(place.shelf, place.core.events, place.box, mail(n * 10 + len(kind)), kind)
+            received(place.filled, place.core.events, place.box, mail(n * 10 + len(kind)), kind)
 
     async with place.connect() as socket:
         await subscribe(socket)
@@ -286,14 +286,14 @@ async def test_opt_in_types_come_only_when_named(place: Place) -> None:
 
 
 async def test_a_key_hears_its_reach_and_permissions(place: Place) -> None:
-    shelf = place.shelf
-    other = shelf.inbox("second@postern.test")
-    pod = add_pod(shelf)
-    in_pod = shelf.inbox("third@postern.test", pod=pod)
-    add_key(shelf, SMALL_KEY, inbox_id=place.box.id, pod_id=place.box.pod_id)
-    add_key(shelf, "inai_of_a_pod", pod_id=pod)
-    add_key(shelf, "inai_without_spam", permissions_json='["message_read"]')
-    add_key(shelf, "inai_blind", permissions_json='["inbox_read"]')
+    filled = place.filled
+    other = filled.inbox("second@postern.test")
+    pod = add_pod(filled)
+    in_pod = filled.inbox("third@postern.test", pod=pod)
+    add_key(filled, SMALL_KEY, inbox_id=place.box.id, pod_id=place.box.pod_id)
+    add_key(filled, "inai_of_a_pod", pod_id=pod)
+    add_key(filled, "inai_without_spam", permissions_json='["message_read"]')
+    add_key(filled, "inai_blind", permissions_json='["inbox_read"]')
     async with (
         place.connect(SMALL_KEY) as small,
         place.connect("inai_of_a_pod") as of_pod,
@@ -305,7 +305,7 @@ async def test_a_key_hears_its_reach_and_permissions(place: Place) -> None:
         assert (await subscribe(small, inbox_ids=["second@postern.test"]))["name"] == "ForbiddenError"
         assert (await subscribe(blind))["name"] == "ForbiddenError"
         assert (await subscribe(plain, event_types=["message.received.spam"]))["name"] == "ForbiddenError"
-        await domain_verified(shelf, place.core.events)
+        await domain_verified(filled, place.core.events)
         place.happen("second", other)
         place.happen("third", in_pod)
         place.happen("bot")
@@ -335,7 +335,7 @@ async def test_the_official_sdk_listens(place: Place) -> None:
                 first = await socket.recv()
                 assert isinstance(first, agentmail.Subscribed)
                 assert first.inbox_ids == ["bot@postern.test"]
-                received(place.shelf, place.core.events, place.box, mail(1, subject="Hello"))
+                received(place.filled, place.core.events, place.box, mail(1, subject="Hello"))
                 event = await socket.recv()
                 assert isinstance(event, agentmail.MessageReceivedEvent)
                 assert (event.message.subject, event.thread.message_count) == ("Hello", 1)
@@ -363,13 +363,13 @@ async def test_resuming_has_no_gap_and_no_double(place: Place) -> None:
 
 
 async def test_resuming_minds_filter_and_reach(place: Place) -> None:
-    other = place.shelf.inbox("second@postern.test")
-    foreign = place.shelf.inbox("far@other.test", organization=new_ulid())
+    other = place.filled.inbox("second@postern.test")
+    foreign = place.filled.inbox("far@other.test", organization=new_ulid())
     first = place.happen("first")
     theirs = place.happen("theirs", foreign)
     place.happen("not mine", other)
     place.happen("mine")
-    add_key(place.shelf, SMALL_KEY, inbox_id=place.box.id, pod_id=place.box.pod_id)
+    add_key(place.filled, SMALL_KEY, inbox_id=place.box.id, pod_id=place.box.pod_id)
     async with place.connect(SMALL_KEY) as socket:
         assert (await subscribe(socket, last_event_id=theirs))["name"] == "NotFoundError"
         assert await subscribe(socket, last_event_id=first) == {"type": "subscribed"}
@@ -388,12 +388,12 @@ async def test_a_number_given_out_again_is_heard(place: Place) -> None:
         assert await subjects(socket, 1) == ["goes away"]
 
         def swap() -> tuple[int, int]:
-            top = place.shelf.store.read_now(lambda tx: sql(tx).value("SELECT max(seq) FROM event"))
-            place.shelf.store.write_now(
+            top = place.filled.store.read_now(lambda tx: sql(tx).value("SELECT max(seq) FROM event"))
+            place.filled.store.write_now(
                 lambda tx: sql(tx).run("DELETE FROM event WHERE id = ?", lost.removeprefix("evt_"))
             )
             place.happen("in its place")
-            return top, place.shelf.store.read_now(lambda tx: sql(tx).value("SELECT max(seq) FROM event"))
+            return top, place.filled.store.read_now(lambda tx: sql(tx).value("SELECT max(seq) FROM event"))
 
         before, after = swap()
         assert before == after
@@ -417,7 +417,7 @@ async def test_a_number_committed_late_is_heard_once(place: Place) -> None:
                 sql(tx).value("SELECT nextval(pg_get_serial_sequence('event', 'seq'))")
             tx.after_commit.append(place.core.events.wake)
 
-        place.shelf.store.write_now(late)
+        place.filled.store.write_now(late)
         place.happen("after")
         assert await subjects(socket, 2) == ["late", "after"]
 
@@ -427,12 +427,12 @@ async def test_a_number_committed_late_is_heard_once(place: Place) -> None:
 
 async def test_a_revoked_key_ends_its_sockets_within_five_seconds(place: Place) -> None:
     other_key = "inai_another_key"
-    add_key(place.shelf, other_key)
+    add_key(place.filled, other_key)
     async with place.connect() as socket, place.connect(other_key) as stays:
         await subscribe(socket)
         await subscribe(stays)
         # by another process: no memory of this one is emptied
-        place.shelf.store.write_now(lambda tx: sql(tx).run("DELETE FROM api_key WHERE id = ?", place.key_id))
+        place.filled.store.write_now(lambda tx: sql(tx).run("DELETE FROM api_key WHERE id = ?", place.key_id))
         assert await closed(socket, within=5.0) == 4401
         place.happen("x")
         assert await subjects(stays, 1) == ["x"]
@@ -444,13 +444,13 @@ async def test_a_key_that_loses_a_permission_hears_less(
     monkeypatch.setattr(socket_module, "RECHECK_SECONDS", 0.1)
     async with place.connect() as socket:
         await subscribe(socket)
-        place.shelf.store.write_now(
+        place.filled.store.write_now(
             lambda tx: sql(tx).update("api_key", "id", place.key_id, {"permissions_json": '["domain_read"]'})
         )
         place.core.keys.forget()
         await asyncio.sleep(0.4)
         place.happen("x")
-        await domain_verified(place.shelf, place.core.events)
+        await domain_verified(place.filled, place.core.events)
         assert (await hear(socket))["event_type"] == "domain.verified"
 
 
@@ -475,7 +475,7 @@ async def test_a_slow_client_is_cut_and_the_others_hear_on(
         text = "x" * 500_000
         streams = list(place.core.live._streams)
         for n in range(40):  # 20 MB, far beyond what may wait
-            received(place.shelf, place.core.events, place.box, mail(n, text=f"{n} {text}"))
+            received(place.filled, place.core.events, place.box, mail(n, text=f"{n} {text}"))
         place.happen("quick", kind="message.delivered")
         assert (await hear(quick))["delivery"]["recipients"] == ["quick"]
         async with asyncio.timeout(8):
@@ -492,7 +492,7 @@ async def test_a_client_that_reads_nothing_is_cut_by_time(
     monkeypatch.setattr(socket_module, "SEND_SECONDS", 0.3)
     socket = await _stuck(place)
     for n in range(10):  # five megabytes: nobody's queue is full
-        received(place.shelf, place.core.events, place.box, mail(n, text="y" * 500_000))
+        received(place.filled, place.core.events, place.box, mail(n, text="y" * 500_000))
     async with asyncio.timeout(8):
         while place.core.live._streams:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -500,7 +500,7 @@ async def test_a_client_that_reads_nothing_is_cut_by_time(
 
 
 async def test_one_that_falls_behind_by_number_is_cut(place: Place) -> None:
-    stream = Stream(place.shelf.organization, lambda row: True)
+    stream = Stream(place.filled.organization, lambda row: True)
     for _ in range(MAX_WAITING):
         stream.offer(Happened(sample_event("message.received", {})))
     assert not stream.lost.is_set()
@@ -515,10 +515,10 @@ async def test_a_deleted_inbox_is_silent_though_events_wait(
     first = place.happen("first")
     place.happen("waits")
     # the events are still there while the deletion is under way
-    place.shelf.store.write_now(
+    place.filled.store.write_now(
         lambda tx: sql(tx).update("inbox", "id", place.box.id, {"status": "deleting"})
     )
-    other = place.shelf.inbox("second@postern.test")
+    other = place.filled.inbox("second@postern.test")
     async with place.connect() as socket:
         await subscribe(socket, last_event_id=first)
         place.happen("other", other)
@@ -539,8 +539,8 @@ async def test_many_come_and_go(place: Place) -> None:
         assert await subjects(socket, 1) == ["x"]
 
 
-async def test_stopping_the_server_ends_its_sockets(shelf: Shelf) -> None:
-    async with serving(shelf) as place:
+async def test_stopping_the_server_ends_its_sockets(filled: FilledStore) -> None:
+    async with serving(filled) as place:
         socket = await place.connect()
         await subscribe(socket)
     assert await closed(socket) in (1001, 1006, 1012)

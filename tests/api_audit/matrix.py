@@ -16,8 +16,9 @@ import httpx
 from gateway.core.access import EVERY_KIND, Access
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
-from tests.e2e.world import deliver, letter, until
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
 
 HOOK = "http://127.0.0.1:8099/hook"
 PERMISSIONS = tuple(
@@ -200,7 +201,7 @@ def settle(gateway: GatewayProcess) -> Home:
     alias = f"alias-{uuid.uuid4().hex[:6]}@{address.partition('@')[2]}"
     call("POST", "aliases", json={"address": alias, "inbox_ids": [address]})
     call("POST", "lists/receive/block", json={"entry": "bad@evil.example"})
-    mail = letter(address, "to own")
+    mail = new_mail(address, "to own")
     mail.add_attachment(b"a,b\n", maintype="text", subtype="csv", filename="a.csv")
     deliver(gateway.port("smtp"), mail, address)
     (got,) = until(lambda: call("GET", f"inboxes/{address}/messages")["messages"])

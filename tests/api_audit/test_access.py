@@ -25,7 +25,6 @@ from gateway.app import DIALECTS, api_routes, own_routes
 from gateway.core.access import Access
 from gateway.mcp.endpoint import McpRoute
 from gateway.mcp.tools import all_tools
-from tests.api.rig import rig
 from tests.api_audit.matrix import (
     LIVE,
     PERMISSIONS,
@@ -38,7 +37,8 @@ from tests.api_audit.matrix import (
     refused,
     settle,
 )
-from tests.gateway_process import running_gateway
+from tests.support.gateway_process import running_gateway
+from tests.support.running_api import running_api
 
 ROUTES = [(dialect, one) for dialect in DIALECTS for one in dialect.table.endpoints]
 WITHOUT_PERMISSION = {
@@ -120,7 +120,7 @@ async def doors(tmp_path: Path) -> list[DeclaredRoute]:
 
     async def refresh(address: str, seconds: float) -> None: ...
 
-    async with rig(tmp_path) as made:
+    async with running_api(tmp_path) as made:
         found = [*own_routes(made.core, refresh, {}), *api_routes(made.core, McpRoute(made.core))]
     for one in found:
         assert isinstance(one, DeclaredRoute | DialectRoute | McpRoute), f"{one} declares nothing"

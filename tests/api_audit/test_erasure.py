@@ -7,8 +7,9 @@ import os
 import secrets
 from pathlib import Path
 
-from tests.e2e.world import deliver, letter, until
-from tests.gateway_process import GatewayProcess, running_gateway
+from tests.support.gateway_process import GatewayProcess, running_gateway
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
 
 
 def files_with(data: Path, mark: bytes) -> list[str]:
@@ -29,7 +30,7 @@ def fill(gateway: GatewayProcess, name: str, mark: str) -> str:
     sender = f"{mark} <{mark}@abroad.test>"
     address = f"{name}@postern.test"
     for number in range(3):
-        deliver(gateway.port("smtp"), letter(address, f"{mark} {number}", mark, sender=sender), address)
+        deliver(gateway.port("smtp"), new_mail(address, f"{mark} {number}", mark, sender=sender), address)
     # (to nobody here: the address of a hard bounce stays on the account's suppression list)
     letter_out = {"to": f"{mark}@abroad.test", "subject": mark, "text": mark, "labels": [mark]}
     home.call("POST", f"inboxes/{inbox}/messages/send", json=letter_out)
@@ -45,7 +46,7 @@ def test_a_deleted_inbox_leaves_no_octet_behind(tmp_path: Path) -> None:
     mark = "mark" + secrets.token_hex(8)
     with running_gateway(tmp_path, mail__smarthost="127.0.0.1:1") as gateway:
         other = gateway.organization.new_inbox("other")["inbox_id"]
-        deliver(gateway.port("smtp"), letter("other@postern.test", "kept words"), "other@postern.test")
+        deliver(gateway.port("smtp"), new_mail("other@postern.test", "kept words"), "other@postern.test")
         inbox = fill(gateway, "gone", mark)
         assert files_with(gateway.data, mark.encode())
 

@@ -7,8 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.world import Endpoint, deliver, letter, until, webhook_endpoint
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import Endpoint, webhook_endpoint
 
 TYPES = ["message.received", "message.sent"]
 HOOKS = ("webhook_create", "webhook_read", "webhook_update")
@@ -89,7 +91,7 @@ def test_a_webhook_narrows_with_its_key_and_ends_with_it(
 
         def arrives(subject: str) -> list[str]:
             """Mail comes, and the webhook of the organization has been told of it."""
-            deliver(gateway.port("smtp"), letter(box, subject), box)
+            deliver(gateway.port("smtp"), new_mail(box, subject), box)
             until(lambda: subject in subjects(witness), why=f"the witness hears of {subject}")
             return subjects(ours)
 
@@ -129,7 +131,7 @@ def test_replays_and_lists_tell_only_what_the_key_may_read(
 ) -> None:
     mine, other = organization.new_inbox()["email"], organization.new_inbox()["email"]
     for box in (mine, other):
-        deliver(gateway.port("smtp"), letter(box, f"to {box}"), box)
+        deliver(gateway.port("smtp"), new_mail(box, f"to {box}"), box)
     log = until(
         lambda: [one for one in organization.call("GET", "events")["events"] if "message" in one] or None
     )
@@ -163,7 +165,7 @@ def test_a_sandbox_keys_webhook_tells_of_test_sends_alone(
     with webhook_endpoint() as ours, webhook_endpoint() as witness:
         hook = sandbox.call("POST", "webhooks", json={"url": ours.url, "event_types": TYPES})["webhook_id"]
         organization.call("POST", "webhooks", json={"url": witness.url, "event_types": TYPES})
-        deliver(gateway.port("smtp"), letter(box, "live"), box)
+        deliver(gateway.port("smtp"), new_mail(box, "live"), box)
         until(lambda: "live" in subjects(witness))
         sandbox.call("POST", f"inboxes/{box}/messages/send", json={"to": [box], "text": "t", "subject": "s"})
         until(lambda: [one.json["event_type"] for one in list(ours.posts)][:1] == ["message.sent"])
@@ -223,7 +225,7 @@ def test_a_pods_key_leaves_the_organizations_domains_alone(organization: Organiz
 
 def test_forwarding_takes_the_right_to_read(gateway: GatewayProcess, organization: Organization) -> None:
     box = organization.new_inbox()["email"]
-    deliver(gateway.port("smtp"), letter(box, "private"), box)
+    deliver(gateway.port("smtp"), new_mail(box, "private"), box)
     (got,) = until(lambda: organization.call("GET", f"inboxes/{box}/messages")["messages"])
     sender = narrowed(organization, "message_send", "draft_create", "draft_update", "draft_send")["key"]
     mail = f"/api/v0/inboxes/{box}/messages/{got['message_id']}"

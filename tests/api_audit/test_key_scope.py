@@ -1,6 +1,6 @@
 """A key asked for with a pod or inbox in the body is narrowed to it, never wider than asked."""
 
-from tests.gateway_process import Organization
+from tests.support.gateway_process import Organization
 
 
 def test_a_key_is_narrowed_to_the_inbox_named_in_the_body(organization: Organization) -> None:

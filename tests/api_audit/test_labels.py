@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.e2e.world import deliver, letter, person, until
-from tests.gateway_process import GatewayProcess
+from tests.support.gateway_process import GatewayProcess
+from tests.support.mails import deliver, new_mail, person
+from tests.support.waiting import until
 
 
 def test_replacing_labels_clears_a_persons_mixed_case_keyword_and_all_others(
@@ -11,7 +12,7 @@ def test_replacing_labels_clears_a_persons_mixed_case_keyword_and_all_others(
 ) -> None:
     home = gateway.organization
     address = gateway.inbox["address"]
-    deliver(gateway.port("smtp"), letter(address, "mixed case"), address)
+    deliver(gateway.port("smtp"), new_mail(address, "mixed case"), address)
 
     def arrived() -> list[str]:
         rows = home.call("GET", f"inboxes/{address}/messages")["messages"]

@@ -14,8 +14,8 @@ from gateway.api.openapi import describe
 from gateway.app import DIALECTS
 from gateway.mcp.tools import all_tools
 from tests.api_audit.matrix import Home, body_of, fill, settle
-from tests.e2e.world import until
-from tests.gateway_process import running_gateway
+from tests.support.gateway_process import running_gateway
+from tests.support.waiting import until
 
 MANY = 10_000
 TEXTS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.gateway_process import Organization
+from tests.support.gateway_process import Organization
 
 
 def test_threads_of_the_same_second_are_listed_by_latest_activity(organization: Organization) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
-from tests.e2e.world import deliver, letter, until
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
 
 
 def test_a_mail_repeated_seconds_later_is_shown_once(
@@ -17,14 +18,14 @@ def test_a_mail_repeated_seconds_later_is_shown_once(
     def shown() -> list[str]:
         return [row["subject"] for row in organization.call("GET", path)["messages"]]
 
-    repeated = letter(address, "repeated", message_id="<repeated@abroad.test>")
-    other = letter(address, "repeated", "another text\n", message_id="<repeated@abroad.test>")
+    repeated = new_mail(address, "repeated", message_id="<repeated@abroad.test>")
+    other = new_mail(address, "repeated", "another text\n", message_id="<repeated@abroad.test>")
     deliver(gateway.port("smtp"), repeated, address)
     until(shown)
     time.sleep(1.1)  # the time in Received, which ids take theirs from, has whole seconds
     deliver(gateway.port("smtp"), repeated, address)
     deliver(gateway.port("smtp"), other, address)
-    deliver(gateway.port("smtp"), letter(address, "last"), address)
+    deliver(gateway.port("smtp"), new_mail(address, "last"), address)
     until(lambda: "last" in shown())
     assert shown() == [
         "last",

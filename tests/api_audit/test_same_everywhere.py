@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.world import until
-from tests.gateway_process import GatewayProcess, Server, running_gateway
+from tests.support.gateway_process import GatewayProcess, Server, running_gateway
+from tests.support.waiting import until
 
 
 @pytest.mark.parametrize("server", ["embedded", pytest.param("postfix_dovecot", marks=pytest.mark.root)])

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from gateway.store.sql import sql
-from tests.gateway_process import GatewayProcess, running_gateway
+from tests.support.gateway_process import GatewayProcess, running_gateway
 
 HOOK = "http://127.0.0.1:9099/hook"
 

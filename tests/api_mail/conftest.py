@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api_mail.shelf import Shelf
+from tests.support.filled_store import FilledStore
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
-    made = Shelf(tmp_path)
+def filled(tmp_path: Path) -> Iterator[FilledStore]:
+    made = FilledStore(tmp_path)
     yield made
     made.close()

@@ -10,14 +10,14 @@ from gateway.core.inboxes import inboxes
 from gateway.store.queries.inboxes import unscoped_inbox_at
 from gateway.store.sql import sql
 from mailserver.base import MailServerError
-from tests.api_mail.house import house
+from tests.support.mail_api import mail_api
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with house(tmp_path) as home:
-        core = home.core
+    async with mail_api(tmp_path) as running:
+        core = running.core
         domain = {
             "name": "postern.test",
             "number": 1,
@@ -30,7 +30,7 @@ async def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         }
         await core.store.write(lambda tx: sql(tx).insert("domain", domain, ignore=True))
         new = inboxes.NewInbox(username="late", pod=None)
-        scope = home.scope
+        scope = running.scope
         pod = {
             "id": "pod",
             "organization_id": scope.organization,

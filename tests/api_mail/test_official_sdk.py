@@ -10,14 +10,16 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.waiting import until_async
+
 agentmail = pytest.importorskip("agentmail", reason="the official SDK is not installed")
 
 from agentmail import AsyncAgentMail  # noqa: E402
 from agentmail.core.api_error import ApiError  # noqa: E402
 from agentmail.environment import AgentMailEnvironment  # noqa: E402
 
-from tests.api_mail.house import KEY, House, house  # noqa: E402
-from tests.api_mail.shelf import mail  # noqa: E402
+from tests.support.filled_store import mail  # noqa: E402
+from tests.support.mail_api import KEY, MailApi, mail_api  # noqa: E402
 
 pytestmark = pytest.mark.anyio
 BOT = "bot@postern.test"
@@ -25,15 +27,15 @@ FRIEND = "friend@postern.test"
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path) as made:
+async def running(tmp_path: Path) -> AsyncIterator[MailApi]:
+    async with mail_api(tmp_path) as made:
         await made.inbox(BOT)
         await made.inbox(FRIEND)
         yield made
 
 
-async def test_a_session_of_the_sdk(home: House) -> None:
-    async with httpx.AsyncClient(transport=home.api._transport) as wire:
+async def test_a_session_of_the_sdk(running: MailApi) -> None:
+    async with httpx.AsyncClient(transport=running.api._transport) as wire:
         sdk = AsyncAgentMail(
             api_key=KEY,
             environment=AgentMailEnvironment(http="https://gw.test/api", websockets="wss://gw.test/api"),
@@ -41,7 +43,7 @@ async def test_a_session_of_the_sdk(home: House) -> None:
         )
         inbox = sdk.inboxes
         for n in range(3):
-            await home.arrived(BOT, mail(n, subject=f"n{n}"), f"n{n}")
+            await running.arrived(BOT, mail(n, subject=f"n{n}"), f"n{n}")
         page = await inbox.messages.list(BOT, limit=2, labels=["unread", "received"])
         assert [one.subject for one in page.messages] == ["n2", "n1"]
         rest = await inbox.messages.list(BOT, limit=2, labels=["unread"], page_token=page.next_page_token)
@@ -69,9 +71,9 @@ async def test_a_session_of_the_sdk(home: House) -> None:
         )
 
         async def look() -> object:
-            return await home.messages(FRIEND)
+            return await running.messages(FRIEND)
 
-        await home.until(look)
+        await until_async(look)
         (got,) = (await inbox.messages.list(FRIEND)).messages
         attachment = (got.attachments or [])[0]
         link = await sdk.threads.get_attachment(got.thread_id, attachment.attachment_id)

@@ -7,21 +7,21 @@ from collections.abc import Iterator
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from tests.e2e.house import House, a_house, missing
-from tests.gateway_process import GatewayProcess, running_gateway
-from tests.servers import NameServer
+from tests.support.gateway_process import GatewayProcess, running_gateway
+from tests.support.own_gateway import OwnGateway, missing, start_gateway
+from tests.support.servers import NameServer
 
 Zones = dict[tuple[str, str], list[str] | None]
 PER_DAY = 9
 
 
 @pytest.fixture(scope="package")
-def house() -> Iterator[House]:
+def own_gateway() -> Iterator[OwnGateway]:
     """A gateway that sends through a foreign server and may track opening; shared: make organizations of your own."""
     reason = missing("embedded")
     if reason:
         pytest.skip(reason)
-    with a_house(mail__open_tracking="asked") as made:
+    with start_gateway(mail__open_tracking="asked") as made:
         yield made
 
 

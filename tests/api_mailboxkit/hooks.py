@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.api_mailboxkit.calls import call, made
-from tests.e2e.world import Endpoint, Post, until, webhook_endpoint
-from tests.gateway_process import Organization
+from tests.support.gateway_process import Organization
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import Endpoint, Post, webhook_endpoint
 
 
 def valid(post: Post, secret: str, header: str = "x-mailboxkit-signature") -> bool:

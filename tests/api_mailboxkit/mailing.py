@@ -11,8 +11,9 @@ import httpx
 
 from gateway.store.sql import sql
 from tests.api_mailboxkit.calls import answer, call, client
-from tests.e2e.world import deliver, letter, until
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
 
 Box = dict[str, Any]
 
@@ -95,10 +96,10 @@ def receive(
     text: str = "Hello there.\n",
     **more: Any,
 ) -> Any:
-    """Deliver a letter (or a plain one with this subject); answers it as the inbox shows it."""
+    """Deliver a new_mail (or a plain one with this subject); answers it as the inbox shows it."""
     before = call(organization, "GET", f"inboxes/{box['id']}/messages?per_page=1")["meta"]["total"]
     if isinstance(mail, str):
-        mail = letter(box["email"], mail, text, **more)
+        mail = new_mail(box["email"], mail, text, **more)
     deliver(gateway.port("smtp"), mail, box["email"])
     wanted = mail["Message-ID"]
     rows = listed(organization, box, before + 1, per_page=100)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.api_mailboxkit.calls import answer, call, made
-from tests.gateway_process import Organization
+from tests.support.gateway_process import Organization
 
 
 @pytest.mark.parametrize(("test", "prefix"), [(False, "mbk_live_"), (True, "mbk_test_")])

@@ -7,8 +7,10 @@ from typing import Any
 
 from tests.api_mailboxkit.calls import call, client, made
 from tests.api_mailboxkit.hooks import Hook, hooked, new_inbox, valid
-from tests.e2e.world import Post, deliver, letter, until
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import Post
 
 FIELDS = {
     *("id", "webhook_id", "event", "url", "attempt", "status", "response_status", "response_body", "error"),
@@ -43,7 +45,7 @@ def test_each_try_is_a_row_and_has_the_same_octets(
     gateway: GatewayProcess, organization: Organization
 ) -> None:
     inbox = new_inbox(organization)
-    mail = letter(inbox["email"], "again and again")
+    mail = new_mail(inbox["email"], "again and again")
     mail.add_attachment(b"a file", maintype="text", subtype="plain", filename="a.txt")
     with hooked(organization, "message.received") as hook:
         hook.endpoint.answer = failing(2)
@@ -81,7 +83,7 @@ def test_a_try_that_is_followed_says_when_and_can_be_hurried(
     inbox = new_inbox(organization)
     with hooked(organization, "message.received") as hook:
         hook.endpoint.answer = lambda post: 500
-        deliver(gateway.port("smtp"), letter(inbox["email"], "hurry"), inbox["email"])
+        deliver(gateway.port("smtp"), new_mail(inbox["email"], "hurry"), inbox["email"])
         rows = settled(hook, 3)  # the next try is 4.8 s away
         latest = rows[0]
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", latest["next_retry_at"])
@@ -120,7 +122,7 @@ def test_an_endpoint_that_cannot_be_reached(gateway: GatewayProcess, organizatio
         pass
     row = made(organization, "webhooks", {"url": closed.endpoint.url, "events": ["message.received"]})
     hook = Hook(organization, closed.endpoint, row["id"], row["secret"])
-    deliver(gateway.port("smtp"), letter(inbox["email"], "to nobody"), inbox["email"])
+    deliver(gateway.port("smtp"), new_mail(inbox["email"], "to nobody"), inbox["email"])
     one = settled(hook, 1)[-1]
     assert (one["status"], one["response_status"], one["response_body"]) == ("failed", None, None)
     assert "127.0.0.1" in one["error"]
@@ -150,7 +152,7 @@ def test_a_deleted_inbox_takes_its_attempts_along(
 ) -> None:
     inbox = new_inbox(organization)
     with hooked(organization, "message.received", "inbox.deleted") as hook:
-        deliver(gateway.port("smtp"), letter(inbox["email"], "private words"), inbox["email"])
+        deliver(gateway.port("smtp"), new_mail(inbox["email"], "private words"), inbox["email"])
         settled(hook, 1)
         call(organization, "DELETE", f"inboxes/{inbox['id']}")
         hook.heard("inbox.deleted")

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from tests.api_mailboxkit.calls import answer, call, made
 from tests.api_mailboxkit.conftest import Zones
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
 
 FLAGS = ("mx_verified", "spf_verified", "dkim_verified", "dmarc_verified")
 

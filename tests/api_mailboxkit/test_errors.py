@@ -9,7 +9,7 @@ import pytest
 from gateway.api.mailboxkit.errors import render_error
 from gateway.core.errors import CoreError, Invalid, Missing, Taken, TooLarge
 from tests.api_mailboxkit.calls import answer, call, client
-from tests.gateway_process import Organization
+from tests.support.gateway_process import Organization
 
 
 @pytest.mark.parametrize("path", ["inboxes", "inboxes/1", "no/such/path", ""])

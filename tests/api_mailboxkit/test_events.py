@@ -7,10 +7,12 @@ from typing import Any
 
 from tests.api_mailboxkit.calls import call, made
 from tests.api_mailboxkit.hooks import Hook, hooked, new_inbox, own_stringify, valid
-from tests.e2e.house import House
 from tests.e2e.reports import delivery_report, feedback_report
-from tests.e2e.world import Post, deliver, letter, until, webhook_endpoint
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.own_gateway import OwnGateway
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import Post, webhook_endpoint
 
 OUTCOMES = ("message.sent", "message.delivered", "message.bounced", "message.complained", "message.rejected")
 
@@ -44,36 +46,36 @@ def about(hook: Hook, event: str, sent: dict[str, Any]) -> Post:
     return post
 
 
-def test_what_becomes_of_a_sent_message(house: House) -> None:
-    organization = house.new_organization()
-    inbox, abroad = new_inbox(organization), house.abroad
+def test_what_becomes_of_a_sent_message(own_gateway: OwnGateway) -> None:
+    organization = own_gateway.new_organization()
+    inbox, foreign = new_inbox(organization), own_gateway.foreign
     with hooked(organization, *OUTCOMES) as hook:
         file = {"filename": "a.txt", "content": "YSBmaWxl", "content_type": "text/plain"}
         sent = send(
             organization, inbox, "late@abroad.test", html="<p>The <b>text</b>.</p>", attachments=[file]
         )
-        (mail,) = abroad.wait("late@abroad.test")
+        (mail,) = foreign.wait("late@abroad.test")
         left = about(hook, "message.sent", sent).json["data"]
         assert left["recipients"] == ["late@abroad.test"]
         assert left["text_body"].strip() == "The text."
         assert left["html_body"].strip() == "<p>The <b>text</b>.</p>"
         assert [one["filename"] for one in left["attachments"]] == ["a.txt"]
         report = delivery_report(email.message_from_bytes(mail.data), "late@abroad.test", "failed")
-        deliver(house.smtp_port, report, mail.mail_from, sender="")
+        deliver(own_gateway.smtp_port, report, mail.mail_from, sender="")
         bounced = about(hook, "message.bounced", sent).json["data"]
         assert bounced["recipients"] == ["late@abroad.test"]
         assert bounced["bounce_type"] == "Permanent"
         assert "5.2.1" in bounced["reason"]
 
         spam = send(organization, inbox, "spam@abroad.test")
-        (mail,) = abroad.wait("spam@abroad.test")
+        (mail,) = foreign.wait("spam@abroad.test")
         report = feedback_report(email.message_from_bytes(mail.data), "spam@abroad.test")
-        deliver(house.smtp_port, report, mail.mail_from, sender="fbl@abroad.test")
+        deliver(own_gateway.smtp_port, report, mail.mail_from, sender="fbl@abroad.test")
         complained = about(hook, "message.complained", spam).json["data"]
         assert complained["recipients"] == ["spam@abroad.test"]
         assert complained["reason"] == "abuse"
 
-        abroad.refuse["none@abroad.test"] = "550 5.7.1 we will not have it"
+        foreign.refuse["none@abroad.test"] = "550 5.7.1 we will not have it"
         refused = send(organization, inbox, "none@abroad.test")
         rejected = about(hook, "message.rejected", refused).json["data"]
         assert "we will not have it" in rejected["reason"]
@@ -112,14 +114,14 @@ def test_nothing_of_a_deleted_inbox_is_told_but_that_it_is_gone(
     with hooked(organization, "message.received", "message.sent", "inbox.deleted") as hook:
         hook.endpoint.answer = lambda post: 500  # so that events wait
         for number in range(3):
-            deliver(gateway.port("smtp"), letter(inbox["email"], f"secret {number}"), inbox["email"])
+            deliver(gateway.port("smtp"), new_mail(inbox["email"], f"secret {number}"), inbox["email"])
         hook.heard("message.received", 3)
         call(organization, "DELETE", f"inboxes/{inbox['id']}", status=204)
         posts = len([one for one in hook.endpoint.posts if one.json["event"] == "message.received"])
         hook.endpoint.answer = lambda post: 200
         (gone,) = hook.heard("inbox.deleted")
         assert b"secret" not in gone.body
-        deliver(gateway.port("smtp"), letter(other["email"], "of another"), other["email"])
+        deliver(gateway.port("smtp"), new_mail(other["email"], "of another"), other["email"])
         hook.heard("message.received", subject="of another")
         late = [one for one in hook.endpoint.posts if one.json["inbox_id"] == inbox["id"]]
         # (a try that was on its way when the inbox went may still have arrived)
@@ -133,8 +135,8 @@ def test_nothing_of_a_deleted_inbox_is_told_but_that_it_is_gone(
         } == {other["id"]}
 
 
-def test_a_sandbox_tells_and_sends_nothing(house: House) -> None:
-    organization = house.new_organization()
+def test_a_sandbox_tells_and_sends_nothing(own_gateway: OwnGateway) -> None:
+    organization = own_gateway.new_organization()
     inbox = new_inbox(organization)
     key = made(organization, "api_keys", {"name": "Test Key", "test": True})["key"]
     with hooked(organization, *OUTCOMES) as hook:
@@ -144,8 +146,8 @@ def test_a_sandbox_tells_and_sends_nothing(house: House) -> None:
             assert about(hook, event, sent).json["data"]["test"] is True
         real = send(organization, inbox, "real@abroad.test")
         assert about(hook, "message.sent", real).json["data"]["test"] is False
-        house.abroad.wait("real@abroad.test")
-        assert house.abroad.to("sandboxed@abroad.test") == []
+        own_gateway.foreign.wait("real@abroad.test")
+        assert own_gateway.foreign.to("sandboxed@abroad.test") == []
 
 
 def test_filtered_mail_is_not_told(gateway: GatewayProcess, organization: Organization) -> None:
@@ -153,7 +155,7 @@ def test_filtered_mail_is_not_told(gateway: GatewayProcess, organization: Organi
     organization.call("POST", "lists/receive/block", json={"entry": "blocked@abroad.test"})
     with hooked(organization, "message.received") as hook:
         for sender in ("blocked", "welcome"):
-            mail = letter(inbox["email"], sender, sender=f"{sender}@abroad.test")
+            mail = new_mail(inbox["email"], sender, sender=f"{sender}@abroad.test")
             deliver(gateway.port("smtp"), mail, inbox["email"], sender=f"{sender}@abroad.test")
         hook.heard("message.received", subject="welcome")
         assert [one.json["data"]["subject"] for one in hook.endpoint.posts] == ["welcome"]

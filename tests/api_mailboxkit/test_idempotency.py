@@ -13,7 +13,7 @@ from gateway.core.sealed import Unreadable, seal, unseal
 from gateway.store.ids import now_us
 from gateway.store.sql import sql
 from tests.api_mailboxkit.calls import answer, call, made
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
 
 REPLAYED = "x-idempotent-replayed"
 MINUTE_US = 60_000_000

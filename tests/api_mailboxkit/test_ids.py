@@ -8,7 +8,7 @@ import pytest
 
 from gateway.store.ids import new_ulid
 from tests.api_mailboxkit.calls import answer, call, client, made
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
 
 GARBAGE = [
     "not-an-id",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.api_mailboxkit.calls import answer, call, made
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 

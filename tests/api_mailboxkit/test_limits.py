@@ -22,7 +22,7 @@ from gateway.core.key_ring import KeyRing
 from gateway.store.scope import Scope
 from tests.api_mailboxkit.calls import answer, call, client, made
 from tests.api_mailboxkit.conftest import PER_DAY
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
 
 MB = 1024 * 1024
 

@@ -13,8 +13,9 @@ from gateway.core.signed_links import Link, sign_until
 from gateway.datadir import secret_of
 from tests.api_mailboxkit.calls import answer, call
 from tests.api_mailboxkit.mailing import file_of, listed, message, new_box, receive, send, stranger
-from tests.e2e.world import letter, until
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import new_mail
+from tests.support.waiting import until
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 ALWAYS = {
@@ -35,7 +36,7 @@ def fetch(url: str) -> httpx.Response:
 
 def test_a_received_message_is_as_documented(gateway: GatewayProcess, organization: Organization) -> None:
     box = new_box(organization)
-    mail = letter(box["email"], "Re: Order #1234", "Thanks, got it!\n", Cc="Bob <bob@abroad.test>")
+    mail = new_mail(box["email"], "Re: Order #1234", "Thanks, got it!\n", Cc="Bob <bob@abroad.test>")
     mail.add_alternative("<p>Thanks, got it!</p>", subtype="html")
     mail.add_attachment(b"%PDF receipt", maintype="application", subtype="pdf", filename="receipt.pdf")
     got = receive(gateway, organization, box, mail)
@@ -119,7 +120,7 @@ def test_extracted_text_is_what_was_written_now(
     gateway: GatewayProcess, organization: Organization, text: str | None, html: str | None, extracted: str
 ) -> None:
     box = new_box(organization)
-    mail = letter(box["email"], "Lunch", text or "x")
+    mail = new_mail(box["email"], "Lunch", text or "x")
     if html is not None:
         mail.set_content(html, subtype="html")
     got = receive(gateway, organization, box, mail)
@@ -137,7 +138,7 @@ def test_an_attachment_opens_without_the_key_until_its_url_expires(
     gateway: GatewayProcess, organization: Organization
 ) -> None:
     box = new_box(organization)
-    mail = letter(box["email"], "Files")
+    mail = new_mail(box["email"], "Files")
     for name in ("a.txt", "a.txt"):
         mail.add_attachment(b"<script>" + name.encode(), maintype="text", subtype="html", filename=name)
     got = receive(gateway, organization, box, mail)

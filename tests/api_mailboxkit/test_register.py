@@ -11,7 +11,7 @@ import pytest
 from gateway.configuration import load_settings
 from mailserver.networks import network_of
 from tests.api_mailboxkit.calls import call
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
 
 PER_ADDRESS, PER_OWNER = 5, 3
 

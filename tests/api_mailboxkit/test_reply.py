@@ -21,23 +21,23 @@ from tests.api_mailboxkit.mailing import (
     stranger,
     word,
 )
-from tests.e2e.house import House
-from tests.e2e.world import letter
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import new_mail
+from tests.support.own_gateway import OwnGateway
 
 
-def wire(house: House, to: str) -> Any:
+def wire(own_gateway: OwnGateway, to: str) -> Any:
     """The mail that went to an address."""
-    return email.message_from_bytes(house.abroad.wait(to)[0].data, policy=email.policy.default)
+    return email.message_from_bytes(own_gateway.foreign.wait(to)[0].data, policy=email.policy.default)
 
 
-def test_a_reply_keeps_the_thread_on_the_wire_and_here(house: House) -> None:
-    organization = house.new_organization()
+def test_a_reply_keeps_the_thread_on_the_wire_and_here(own_gateway: OwnGateway) -> None:
+    organization = own_gateway.new_organization()
     box, answers_to, cc, bcc = new_box(organization), stranger(), stranger(), stranger()
-    mail = letter(
+    mail = new_mail(
         box["email"], "AW: Offer", Reply_To=f"Desk <{answers_to}>", References="<first@abroad.test>"
     )
-    got = receive(house, organization, box, mail)
+    got = receive(own_gateway, organization, box, mail)
     body = {
         "text": "Thanks!",
         "html": "<p>Thanks!</p>",
@@ -51,7 +51,7 @@ def test_a_reply_keeps_the_thread_on_the_wire_and_here(house: House) -> None:
     assert [one["filename"] for one in sent["attachments"]] == ["receipt.pdf"]
 
     for one in (answers_to, cc, bcc):
-        out = wire(house, one)
+        out = wire(own_gateway, one)
         assert out["Message-ID"] == sent["message_id"]
     assert (out["To"].addresses[0].addr_spec, out["Cc"], out["Bcc"]) == (answers_to, cc, None)
     assert out["Subject"] == "Re: Offer"
@@ -79,15 +79,15 @@ def test_a_reply_to_ones_own_goes_to_its_recipients(organization: Organization) 
     assert (again["subject"], again["thread_id"]) == ("Re: Order", first["thread_id"])
 
 
-def test_a_reply_to_ones_own_blind_copies_names_nobody(house: House) -> None:
-    organization = house.new_organization()
+def test_a_reply_to_ones_own_blind_copies_names_nobody(own_gateway: OwnGateway) -> None:
+    organization = own_gateway.new_organization()
     box, blind = new_box(organization), [stranger(), stranger()]
     sent = organization.call(
         "POST", f"inboxes/{box['email']}/messages/send", json={"bcc": blind, "text": "t", "subject": "s"}
     )
     again = reply(organization, box, sent["message_id"], {"text": "more"})
     assert (again["to_emails"], again["cc_emails"], again["bcc_emails"]) == ([], [], blind)
-    (first, second) = house.abroad.wait(blind[0], 2)
+    (first, second) = own_gateway.foreign.wait(blind[0], 2)
     assert second.header("To") == "undisclosed-recipients:;"
     assert blind[1].encode() not in first.data + second.data
     assert all(one["from_email"] == box["email"] for one in listed(organization, box))

@@ -24,17 +24,17 @@ from tests.api_mailboxkit.mailing import (
     try_send,
     word,
 )
-from tests.e2e.house import House
-from tests.e2e.world import until
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.own_gateway import OwnGateway
+from tests.support.waiting import until
 
 
 class Sandbox:
     """An organization with a sandbox key and two inboxes."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.live = house.new_organization()
+    def __init__(self, own_gateway: OwnGateway) -> None:
+        self.own_gateway = own_gateway
+        self.live = own_gateway.new_organization()
         self.key: str = made(self.live, "api_keys", {"name": "Test Key", "test": True})["key"]
         self.test = Organization(self.live.id, self.key, self.live.base_url)
         self.ours, self.theirs = new_box(self.live), new_box(self.live)
@@ -43,19 +43,19 @@ class Sandbox:
         """What is sent after it arrives, and nothing else has come before."""
         after = stranger()
         send(self.live, self.ours, [after, self.theirs["email"]], subject="a real one")
-        self.house.abroad.wait(after)
+        self.own_gateway.foreign.wait(after)
         assert [one["subject"] for one in listed(self.live, self.theirs, 1)] == ["a real one"]
         for one in strangers:
-            assert self.house.abroad.to(one) == []
+            assert self.own_gateway.foreign.to(one) == []
         organization = self.live.id.removeprefix("org_")
         query = "SELECT count(*) FROM outbox WHERE organization_id = ? AND state = 'queued' AND id IN "
         tested = "(SELECT id FROM message WHERE test = 1)"
-        assert looked_up(self.house, query + tested, organization) == 0
+        assert looked_up(self.own_gateway, query + tested, organization) == 0
 
 
 @pytest.fixture
-def sandbox(house: House) -> Sandbox:
-    return Sandbox(house)
+def sandbox(own_gateway: OwnGateway) -> Sandbox:
+    return Sandbox(own_gateway)
 
 
 def box_of(box: Box) -> str:
@@ -95,7 +95,7 @@ def test_nor_is_a_sandbox_form_or_reply(sandbox: Sandbox) -> None:
     to = stranger()
     got = form(sandbox.test, f"inboxes/{sandbox.ours['id']}/messages/send", [("to[0]", to), ("text", "t")])
     assert got.json()["data"]["test"] is True
-    asked = receive(sandbox.house, sandbox.live, sandbox.ours, "Question", sender=to)
+    asked = receive(sandbox.own_gateway, sandbox.live, sandbox.ours, "Question", sender=to)
     answered = reply(sandbox.test, sandbox.ours, asked["id"], {"text": "yes", "cc": box_of(sandbox.theirs)})
     assert (answered["test"], answered["to_emails"]) == (True, [to])
     assert answered["thread_id"] == asked["thread_id"]
@@ -104,7 +104,7 @@ def test_nor_is_a_sandbox_form_or_reply(sandbox: Sandbox) -> None:
 
 def test_nor_what_a_sandbox_key_sends_through_the_other_dialects(sandbox: Sandbox) -> None:
     to, box = [stranger() for _ in range(5)], box_of(sandbox.ours)
-    asked = receive(sandbox.house, sandbox.live, sandbox.ours, "Question", sender="ann@abroad.test")
+    asked = receive(sandbox.own_gateway, sandbox.live, sandbox.ours, "Question", sender="ann@abroad.test")
     theirs = box_of(sandbox.theirs)
     sandbox.test.call("POST", f"inboxes/{box}/messages/send", json={"to": [to[0], theirs], "text": "t"})
     path = f"inboxes/{box}/messages/msg_{asked['ulid'].lower()}"
@@ -155,13 +155,13 @@ def test_a_live_draft_is_not_a_sandbox_keys_to_change_send_or_delete(sandbox: Sa
     assert sandbox.live.call("GET", path)["updated_at"] == draft["updated_at"]
 
 
-def test_a_scheduled_draft_of_a_live_key_goes(house: House) -> None:
-    organization, to = house.new_organization(), stranger()
+def test_a_scheduled_draft_of_a_live_key_goes(own_gateway: OwnGateway) -> None:
+    organization, to = own_gateway.new_organization(), stranger()
     box = new_box(organization)
     at = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
     body = {"to": [to], "text": "t", "send_at": at}
     organization.call("POST", f"inboxes/{box_of(box)}/drafts", json=body)
-    house.abroad.wait(to)
+    own_gateway.foreign.wait(to)
     assert [one["test"] for one in listed(organization, box)] == [False]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.api_mailboxkit.calls import answer, call
 from tests.api_mailboxkit.mailing import change, new_box, receive, send, stranger, word
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
 
 DAY_US = 86_400_000_000
 NEW_YEAR_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z

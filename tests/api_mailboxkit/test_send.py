@@ -22,8 +22,8 @@ from tests.api_mailboxkit.mailing import (
     stranger,
     try_send,
 )
-from tests.e2e.house import House
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.own_gateway import OwnGateway
 
 MB = 1024 * 1024
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -34,8 +34,8 @@ def parsed(data: bytes) -> Any:
     return email.message_from_bytes(data, policy=email.policy.default)
 
 
-def test_the_documented_body_is_sent_and_answered_as_documented(house: House) -> None:
-    organization = house.new_organization()
+def test_the_documented_body_is_sent_and_answered_as_documented(own_gateway: OwnGateway) -> None:
+    organization = own_gateway.new_organization()
     box = new_box(organization)
     to, cc, bcc = stranger(), stranger(), stranger()
     body = {
@@ -68,11 +68,11 @@ def test_the_documented_body_is_sent_and_answered_as_documented(house: House) ->
     }
     assert (data["to_emails"], data["cc_emails"], data["bcc_emails"]) == ([to], [cc], [bcc])
 
-    (taken,) = house.abroad.wait(to)
+    (taken,) = own_gateway.foreign.wait(to)
     copies = [
         taken,
-        *house.abroad.wait(cc),
-        *house.abroad.wait(bcc),
+        *own_gateway.foreign.wait(cc),
+        *own_gateway.foreign.wait(bcc),
     ]  # each recipient has a return path of its own
     assert sorted(address for one in copies for address in one.recipients) == sorted([to, cc, bcc])
     assert {one.data for one in copies} == {taken.data}
@@ -90,8 +90,8 @@ def test_the_documented_body_is_sent_and_answered_as_documented(house: House) ->
     assert [one["id"] for one in shown["attachments"]] == [file["id"]]
 
 
-def test_the_documented_form(house: House) -> None:
-    organization = house.new_organization()
+def test_the_documented_form(own_gateway: OwnGateway) -> None:
+    organization = own_gateway.new_organization()
     box = new_box(organization)
     to = stranger()
     got = form(
@@ -110,7 +110,7 @@ def test_the_documented_form(house: House) -> None:
         ("report.pdf", "application/pdf", 8),
         ("imagé.png", "image/png", 8),
     ]
-    mail = parsed(house.abroad.wait(to)[0].data)
+    mail = parsed(own_gateway.foreign.wait(to)[0].data)
     assert [one.get_content() for one in mail.iter_attachments()] == [b"%PDF one", b"\x89PNG two"]
     assert mail.get_body(("plain",)).get_content().strip() == "HTML body"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from tests.api_mailboxkit.calls import answer, call
 from tests.api_mailboxkit.mailing import Box, new_box, receive, reply, send, stranger, word
-from tests.e2e.world import letter
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import new_mail
 
 
 def threads(organization: Organization, box: Box) -> list[dict[str, Any]]:
@@ -21,7 +21,7 @@ def test_a_conversation_is_one_thread_oldest_first(
     box = new_box(organization)
     first = receive(gateway, organization, box, "Offer")
     second = reply(organization, box, first["id"], {"text": "How much?"})
-    mail = letter(box["email"], "Something else entirely", In_Reply_To=second["message_id"])
+    mail = new_mail(box["email"], "Something else entirely", In_Reply_To=second["message_id"])
     third = receive(gateway, organization, box, mail)
     (row,) = threads(organization, box)
     assert (row["id"], row["message_count"], row["inbox_id"]) == (first["thread_id"], 3, box["id"])
@@ -46,7 +46,7 @@ def test_threads_are_their_inboxs_own(gateway: GatewayProcess, organization: Org
     one, two = new_box(organization), new_box(organization)
     root = "<root@abroad.test>"
     got = [
-        receive(gateway, organization, box, letter(box["email"], "same", References=root))
+        receive(gateway, organization, box, new_mail(box["email"], "same", References=root))
         for box in (one, two)
     ]
     assert got[0]["thread_id"] != got[1]["thread_id"]

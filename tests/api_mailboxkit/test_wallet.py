@@ -30,26 +30,28 @@ from tests.api_mailboxkit.mailing import (
     try_send,
     word,
 )
-from tests.e2e.house import House, a_house, missing
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.own_gateway import OwnGateway, missing, start_gateway
 
 START = 12  # mills of a new account: six mails
 
 
 @pytest.fixture(scope="module")
-def till() -> Iterator[House]:
+def till() -> Iterator[OwnGateway]:
     """A gateway that charges."""
     reason = missing("embedded")
     if reason:
         pytest.skip(reason)
-    with a_house(wallet__enabled=True, wallet__new_account_mills=START, register__per_address=0) as made:
+    with start_gateway(
+        wallet__enabled=True, wallet__new_account_mills=START, register__per_address=0
+    ) as made:
         yield made
 
 
 class Account:
     """A registered organization with its inbox, and what it has left."""
 
-    def __init__(self, till: House) -> None:
+    def __init__(self, till: OwnGateway) -> None:
         self.till = till
         self.owner = f"{word('owner')}@abroad.test"
         url = f"{till.base_url}/api/v1/register"
@@ -81,12 +83,12 @@ class Account:
         """The texts of the mails that the owner got."""
         mails = [
             email.message_from_bytes(one.data, policy=email.policy.default)
-            for one in self.till.abroad.to(self.owner)
+            for one in self.till.foreign.to(self.owner)
         ]
         return [one.get_content() for one in mails]
 
 
-def top_up(till: House, organization: str, body: Any, status: int) -> Any:
+def top_up(till: OwnGateway, organization: str, body: Any, status: int) -> Any:
     """The operator's route, with the key of the machine."""
     key = json.loads((till.data / "operator.json").read_text())["api_key"]
     return call(
@@ -95,11 +97,11 @@ def top_up(till: House, organization: str, body: Any, status: int) -> Any:
 
 
 @pytest.fixture
-def account(till: House) -> Account:
+def account(till: OwnGateway) -> Account:
     return Account(till)
 
 
-def test_a_send_without_credit_is_answered_as_documented(till: House, account: Account) -> None:
+def test_a_send_without_credit_is_answered_as_documented(till: OwnGateway, account: Account) -> None:
     account.spend()
     got = account.send()
     assert got.status_code == 402
@@ -120,7 +122,7 @@ def test_a_send_without_credit_is_answered_as_documented(till: House, account: A
     assert len(listed(account.organization, account.box)) == START // 2
 
 
-def test_so_is_a_reply_while_reading_and_receiving_go_on(till: House, account: Account) -> None:
+def test_so_is_a_reply_while_reading_and_receiving_go_on(till: OwnGateway, account: Account) -> None:
     account.spend()
     question = receive(till, account.organization, account.box, "Question")
     path = f"inboxes/{account.box['id']}/messages/{question['id']}"
@@ -193,11 +195,11 @@ def test_a_sandbox_key_is_never_charged(account: Account) -> None:
     assert send(account.organization, account.box, stranger(), key=key)["test"] is True
 
 
-def test_the_owner_is_told_once_until_the_wallet_is_topped_up(till: House, account: Account) -> None:
+def test_the_owner_is_told_once_until_the_wallet_is_topped_up(till: OwnGateway, account: Account) -> None:
     account.spend()
     with ThreadPoolExecutor(8) as pool:
         assert {one.status_code for one in pool.map(lambda _: account.send(), range(8))} == {402}
-    (mail,) = till.abroad.wait(account.owner)
+    (mail,) = till.foreign.wait(account.owner)
     shown = email.message_from_bytes(mail.data, policy=email.policy.default)
     assert (mail.mail_from, shown["To"], shown["Auto-Submitted"]) == ("", account.owner, "auto-generated")
     assert shown["From"].addresses[0].domain == "postern.test"
@@ -207,16 +209,16 @@ def test_the_owner_is_told_once_until_the_wallet_is_topped_up(till: House, accou
     account.add(2)
     after = stranger()
     assert account.send(to=[after]).status_code == 201
-    till.abroad.wait(after)
+    till.foreign.wait(after)
     assert len(account.told()) == 1
     assert account.send().status_code == 402
-    till.abroad.wait(account.owner, 2)
+    till.foreign.wait(account.owner, 2)
     assert account.send().status_code == 402
     assert len(account.told()) == 2
     assert [one["subject"] for one in listed(account.organization, account.box)] == ["s"] * (START // 2 + 1)
 
 
-def test_an_organization_without_an_owner_is_refused_all_the_same(till: House) -> None:
+def test_an_organization_without_an_owner_is_refused_all_the_same(till: OwnGateway) -> None:
     organization = till.new_organization()
     box = new_box(organization)
     for _ in range(START // 2):
@@ -247,7 +249,7 @@ def test_the_other_dialects_charge_and_refuse_in_their_own_words(account: Accoun
     assert account.balance == 0
 
 
-def test_the_operator_tops_up_on_the_command_line(till: House, account: Account) -> None:
+def test_the_operator_tops_up_on_the_command_line(till: OwnGateway, account: Account) -> None:
     def postern(*arguments: str, code: int = 0) -> Any:
         done = till.postern("wallet", *arguments, "--json")
         assert done.returncode == code, done.stderr
@@ -266,7 +268,7 @@ def test_no_amount_of_dollars_is_a_usage_error(amount: str, capsys: pytest.Captu
     assert "no amount of dollars" in capsys.readouterr().err
 
 
-def test_only_the_operator_tops_up(till: House, account: Account) -> None:
+def test_only_the_operator_tops_up(till: OwnGateway, account: Account) -> None:
     path = f"organizations/{account.box['email']}/wallet"
     for method, body in (("POST", {"mills": 1000}), ("GET", None)):
         got = answer(account.organization, method, path, body)

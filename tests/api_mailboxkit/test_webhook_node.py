@@ -7,9 +7,9 @@ import pytest
 
 from tests.api_mailboxkit.calls import call, made
 from tests.api_mailboxkit.hooks import new_inbox
-from tests.e2e.world import deliver
-from tests.gateway_process import GatewayProcess, Organization
-from tests.node_receiver import letters, node, receiver
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver
+from tests.support.node_receiver import letters, node, receiver
 
 pytestmark = pytest.mark.skipif(node is None, reason="Node is not installed")
 

@@ -13,8 +13,10 @@ from gateway.api.mailboxkit.wire import mailboxkit_wire, plan
 from gateway.settings import Settings, Webhooks
 from tests.api_mailboxkit.calls import answer, call, client, made
 from tests.api_mailboxkit.hooks import hooked, new_inbox, own_stringify, valid
-from tests.e2e.world import deliver, letter, until, webhook_endpoint
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import webhook_endpoint
 
 URL = "http://127.0.0.1:8080/hook"
 
@@ -129,7 +131,7 @@ def test_a_received_message_is_posted_as_documented(
     gateway: GatewayProcess, organization: Organization
 ) -> None:
     inbox = new_inbox(organization)
-    mail = letter(inbox["email"], "Re: Order #1234", "Thanks, got it!\n")
+    mail = new_mail(inbox["email"], "Re: Order #1234", "Thanks, got it!\n")
     mail.add_alternative("<p>Thanks, <b>got it!</b></p>", subtype="html")
     mail.add_attachment(b"%PDF-1.4 receipt", maintype="application", subtype="pdf", filename="receipt.pdf")
     with hooked(organization, "message.received") as hook, hooked(organization, "message.sent") as deaf:
@@ -179,7 +181,7 @@ def test_a_deleted_webhook_is_silent(gateway: GatewayProcess, organization: Orga
     with webhook_endpoint() as endpoint, hooked(organization, "message.received") as other:
         row = made(organization, "webhooks", {"url": endpoint.url, "events": ["message.received"]})
         call(organization, "DELETE", f"webhooks/{row['id']}")
-        deliver(gateway.port("smtp"), letter(inbox["email"], "after"), inbox["email"])
+        deliver(gateway.port("smtp"), new_mail(inbox["email"], "after"), inbox["email"])
         other.heard("message.received", subject="after")
         assert endpoint.posts == []
 
@@ -188,12 +190,12 @@ def test_each_hook_hears_for_itself(gateway: GatewayProcess, organization: Organ
     inbox = new_inbox(organization)
     with hooked(organization, "message.received") as one, hooked(organization, "message.received") as two:
         one.endpoint.answer = lambda post: 500
-        deliver(gateway.port("smtp"), letter(inbox["email"], "to both"), inbox["email"])
+        deliver(gateway.port("smtp"), new_mail(inbox["email"], "to both"), inbox["email"])
         (first,) = two.heard("message.received")
         assert one.heard("message.received")[0].body == first.body
         assert valid(first, two.secret)
         assert not valid(first, one.secret)
-        deliver(gateway.port("smtp"), letter(inbox["email"], "not behind the first"), inbox["email"])
+        deliver(gateway.port("smtp"), new_mail(inbox["email"], "not behind the first"), inbox["email"])
         one.heard("message.received", subject="not behind the first")  # though the first still fails
 
 
@@ -203,7 +205,7 @@ def test_an_inbox_key_hears_of_its_inbox_only(gateway: GatewayProcess, organizat
     with webhook_endpoint() as endpoint, hooked(organization, "message.received") as wide:
         made(organization, "webhooks", {"url": endpoint.url, "events": ["message.received"]}, key=key)
         for inbox in (other, mine):
-            deliver(gateway.port("smtp"), letter(inbox["email"], "hello"), inbox["email"])
+            deliver(gateway.port("smtp"), new_mail(inbox["email"], "hello"), inbox["email"])
             wide.heard("message.received", inbox_id=inbox["id"])
         until(lambda: endpoint.posts, why="the narrow key's post")
         assert [one.json["inbox_id"] for one in endpoint.posts] == [mine["id"]]

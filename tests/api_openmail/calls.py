@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.gateway_process import Organization
+from tests.support.gateway_process import Organization
 
 
 def client(organization: Organization, key: str | None = None) -> httpx.Client:

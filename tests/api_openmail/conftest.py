@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api_openmail.household import Household, settle
+from tests.api_openmail.account_tree import AccountTree, settle
 from tests.api_openmail.post import Post
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
 
 
 @pytest.fixture(scope="package")
-def household(gateway: GatewayProcess) -> Household:
+def account_tree(gateway: GatewayProcess) -> AccountTree:
     """One account with a key of every kind, shared: leave what it holds as it is."""
     return settle(gateway)
 

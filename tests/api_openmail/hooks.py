@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.api_openmail.calls import call
-from tests.e2e.world import Endpoint, Post, deliver, letter, until, webhook_endpoint
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import Endpoint, Post, webhook_endpoint
 
 SENT = ("content-type", "x-event-id", "x-timestamp", "x-signature")
 
@@ -43,8 +45,8 @@ class Hooks:
         return made
 
     def hear(self, inbox: dict[str, Any], subject: str, **more: Any) -> None:
-        """Deliver a letter to an inbox."""
-        deliver(self.gateway.port("smtp"), letter(inbox["address"], subject, **more), inbox["address"])
+        """Deliver a new_mail to an inbox."""
+        deliver(self.gateway.port("smtp"), new_mail(inbox["address"], subject, **more), inbox["address"])
 
 
 def about(endpoint: Endpoint, subject: str, count: int = 1, timeout: float = 20.0) -> list[Post]:

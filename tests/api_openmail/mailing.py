@@ -11,7 +11,7 @@ import httpx
 
 from gateway.store.sql import sql
 from tests.api_openmail.calls import client
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
 
 
 def stranger() -> str:

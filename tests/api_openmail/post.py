@@ -16,8 +16,9 @@ from typing import Any
 import httpx
 
 from tests.api_openmail.calls import call, client
-from tests.e2e.world import deliver, letter, person, sees, until
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail, person, sees
+from tests.support.waiting import until
 
 
 def word(prefix: str = "w") -> str:
@@ -75,15 +76,15 @@ class Post:
         return call(self.organization, method, path, body, **options)
 
     def deliver(self, mail: EmailMessage | bytes, *recipients: str) -> None:
-        """Hand a letter to the gateway's mail server, as the world does."""
+        """Hand a new_mail to the gateway's mail server, as the world does."""
         deliver(self.gateway.port("smtp"), mail, *recipients)
 
     def letter(
         self, inbox: dict[str, Any], subject: str, text: str = "Hello there.\n", **more: Any
     ) -> EmailMessage:
-        """Deliver a plain letter to an inbox, and wait until it is listed; answers the letter."""
+        """Deliver a plain new_mail to an inbox, and wait until it is listed; answers the letter."""
         before = self.total(inbox)
-        mail = letter(inbox["address"], subject, text, **more)
+        mail = new_mail(inbox["address"], subject, text, **more)
         self.deliver(mail, inbox["address"])
         until(lambda: self.total(inbox) > before, why=f"{subject!r} is listed")
         return mail

@@ -11,8 +11,8 @@ import pytest
 
 from gateway.store.sql import sql
 from tests.api_openmail.calls import call, client
-from tests.e2e.world import until
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.waiting import until
 
 FIELDS = {"id", "name", "podId", "inboxId", "tokenPrefix", "last4", "createdAt", "lastUsedAt"}
 UNKNOWN = "key_" + "0" * 26

@@ -18,14 +18,16 @@ from websockets.sync.client import ClientConnection, connect
 from gateway.core import signed_links
 from gateway.datadir import secret_of
 from gateway.store.sql import sql
+from tests.api_openmail.account_tree import AccountTree
 from tests.api_openmail.calls import call
-from tests.api_openmail.household import Household
 from tests.api_openmail.post import Post, word
-from tests.e2e.world import letter, until, webhook_endpoint
 from tests.extract import files
 from tests.extract.conftest import needs_tesseract
 from tests.extract.files import File
-from tests.gateway_process import GatewayProcess
+from tests.support.gateway_process import GatewayProcess
+from tests.support.mails import new_mail
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import webhook_endpoint
 
 BINARY = "application/octet-stream"
 INVOICE: File = ("invoice.pdf", BINARY, files.pdf("Invoice 4711"))
@@ -209,11 +211,11 @@ def test_odd_names_lead_to_their_files(post: Post) -> None:
 def test_nameless_and_repeated_names(post: Post) -> None:
     inbox = post.inbox()
     subject = word("names")
-    mail = letter(inbox["address"], subject)
+    mail = new_mail(inbox["address"], subject)
     for text in ("one", "two", "three"):
         mail.add_attachment(text.encode(), maintype="text", subtype="plain", filename="a.txt")
     mail.add_attachment(b"\1", maintype="image", subtype="png")
-    mail.add_attachment(letter("x@y.test", "inside"))
+    mail.add_attachment(new_mail("x@y.test", "inside"))
     post.deliver(mail, inbox["address"])
     shown = one_about(post, inbox, subject)["attachments"]
     assert [one["filename"] for one in shown] == [
@@ -283,11 +285,11 @@ def test_what_is_not_there(post: Post) -> None:
         assert (answer.status_code, answer.json()["error"]) == (404, "not_found"), ref
 
 
-def test_scope(household: Household, gateway: GatewayProcess) -> None:
-    post = Post(gateway, household.organization)
-    (own,) = arrive(post, household.own, INVOICE)["attachments"]
-    (sister,) = arrive(post, household.sister, INVOICE)["attachments"]
-    (outside,) = arrive(post, household.outside, INVOICE)["attachments"]
+def test_scope(account_tree: AccountTree, gateway: GatewayProcess) -> None:
+    post = Post(gateway, account_tree.organization)
+    (own,) = arrive(post, account_tree.own, INVOICE)["attachments"]
+    (sister,) = arrive(post, account_tree.sister, INVOICE)["attachments"]
+    (outside,) = arrive(post, account_tree.outside, INVOICE)["attachments"]
     wanted = {
         "account": (302, 302, 302),
         "pod": (302, 302, 403),
@@ -295,7 +297,7 @@ def test_scope(household: Household, gateway: GatewayProcess) -> None:
         "foreign": (404, 404, 404),
     }
     for kind, statuses in wanted.items():
-        key = household.keys[kind]
+        key = account_tree.keys[kind]
         for one, status in zip((own, sister, outside), statuses, strict=True):
             assert fetch(one["url"], key).status_code == status, kind
             assert fetch(one["url"] + "/text", key).status_code == (200 if status == 302 else status), kind

@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 
 from tests.api_openmail.calls import call
-from tests.e2e.world import deliver, letter, until
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
 
 
 def test_an_inbox_of_either_api_is_an_inbox_of_both(organization: Organization) -> None:
@@ -38,7 +39,7 @@ def test_mail_and_threads_have_the_same_ids_in_both(
 ) -> None:
     inbox = call(organization, "POST", "inboxes", {})
     key = call(organization, "POST", f"inboxes/{inbox['id']}/api-keys", {})["token"]
-    deliver(gateway.port("smtp"), letter(inbox["address"], "Hello"), inbox["address"])
+    deliver(gateway.port("smtp"), new_mail(inbox["address"], "Hello"), inbox["address"])
 
     def arrived() -> list[dict[str, str]]:
         found: list[dict[str, str]] = call(organization, "GET", f"inboxes/{inbox['id']}/messages")["data"]

@@ -13,9 +13,9 @@ import pytest
 from gateway.core.accounts import cli_login
 from gateway.core.errors import NotFound
 from gateway.store.sql import sql
-from tests.api.rig import rig
 from tests.api_openmail.calls import call
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.running_api import running_api
 
 
 def start(base_url: str) -> dict[str, Any]:
@@ -93,8 +93,8 @@ def test_what_nobody_asked_for_is_not_found(gateway: GatewayProcess, organizatio
 async def test_one_address_displaces_only_its_own_requests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with rig(tmp_path) as house:
-        core = house.core
+    async with running_api(tmp_path) as running:
+        core = running.core
         someone = await cli_login.start(core, "192.0.2.7", "openmail-cli")
         for last in range(300):
             await cli_login.start(core, f"2001:db8:1:2::{last:x}", "flood")  # one /64: one customer
@@ -106,7 +106,7 @@ async def test_one_address_displaces_only_its_own_requests(
 
         assert await waiting("network = '2001:db8:1:2::/64'") == cli_login.MAX_OF_NETWORK
         for begun in (someone, newcomer):
-            await cli_login.approve(core, house.scope, begun.user_code)
+            await cli_login.approve(core, running.scope, begun.user_code)
             assert await cli_login.fetch(core, begun.request_id)
         own = [await cli_login.start(core, "192.0.2.9", "x") for _ in range(cli_login.MAX_OF_NETWORK + 1)]
         with pytest.raises(NotFound):  # the oldest of its own address
@@ -121,17 +121,17 @@ async def test_one_address_displaces_only_its_own_requests(
 
 @pytest.mark.anyio
 async def test_requests_expire(tmp_path: Path) -> None:
-    async with rig(tmp_path) as house:
-        core = house.core
+    async with running_api(tmp_path) as running:
+        core = running.core
         first = await cli_login.start(core, None, "somewhere")
         await core.store.write(lambda tx: sql(tx).run("UPDATE cli_login SET expires_at = 1"))
         with pytest.raises(NotFound):
-            await cli_login.approve(core, house.scope, first.user_code)
+            await cli_login.approve(core, running.scope, first.user_code)
         with pytest.raises(NotFound):
             await cli_login.fetch(core, first.request_id)
         again = await cli_login.start(core, None, "somewhere")
         assert await core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM cli_login")) == 1
-        narrow = replace(house.scope, permissions=frozenset({"api_key_create", "inbox_read"}))
+        narrow = replace(running.scope, permissions=frozenset({"api_key_create", "inbox_read"}))
         await cli_login.approve(core, narrow, again.user_code)
         key = await cli_login.fetch(core, again.request_id)
         reach = await core.keys.identify(core.store, key or "")

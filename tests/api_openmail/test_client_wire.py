@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from tests.api_openmail.calls import call
-from tests.e2e.world import until, webhook_endpoint
-from tests.gateway_process import GatewayProcess
+from tests.support.gateway_process import GatewayProcess
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import webhook_endpoint
 
 HERE = Path(__file__).parent / "node"
 NODE = shutil.which("node") or ""

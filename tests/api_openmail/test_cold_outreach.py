@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from tests.api_openmail.mailing import accepted, change, send, send_at_once, stranger, told
-from tests.e2e.world import deliver, letter, until
-from tests.gateway_process import GatewayProcess, Organization, running_gateway
+from tests.support.gateway_process import GatewayProcess, Organization, running_gateway
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
 
 NEW_INBOX, INBOX, NEW_ACCOUNT, ACCOUNT, DAILY = 3, 5, 6, 8, 12
 DAY = 86400
@@ -48,7 +49,7 @@ def refused(answer: httpx.Response, limit: int) -> None:
 def hear(capped: GatewayProcess, account: Organization, address: str, sender: str) -> str:
     """A mail of ``sender`` to an inbox, arrived; answers its id."""
     subject = f"From {sender}"
-    deliver(capped.port("smtp"), letter(address, subject, sender=f"Somebody <{sender}>"), address)
+    deliver(capped.port("smtp"), new_mail(address, subject, sender=f"Somebody <{sender}>"), address)
 
     def there() -> str | None:
         rows = account.call("GET", f"inboxes/{address}/messages")["data"]

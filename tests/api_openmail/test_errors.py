@@ -16,8 +16,8 @@ from gateway.api.openmail.errors import render_error
 from gateway.api.openmail.offset_paging import OffsetQuery
 from gateway.api.routing import NoBody
 from gateway.core.errors import CoreError
+from tests.api_openmail.account_tree import AccountTree
 from tests.api_openmail.calls import call, client
-from tests.api_openmail.household import Household
 
 DEEP = b"[" * 100_000
 BODIES: dict[str, bytes] = {
@@ -69,9 +69,9 @@ def refused(answer: httpx.Response, what: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", BODIES)
-def test_a_broken_body_is_refused_on_every_route(household: Household, kind: str) -> None:
-    ids = household.ids(household.own)
-    with client(household.organization) as http:
+def test_a_broken_body_is_refused_on_every_route(account_tree: AccountTree, kind: str) -> None:
+    ids = account_tree.ids(account_tree.own)
+    with client(account_tree.organization) as http:
         for one in ROUTES:
             if one.method == "GET" or (one.body is NoBody and not one.raw_body):
                 continue
@@ -79,15 +79,18 @@ def test_a_broken_body_is_refused_on_every_route(household: Household, kind: str
             path = fill(one.path, ids)
             answer = http.request(one.method, path, content=BODIES[kind], headers=headers)
             refused(answer, (one.method, path, kind))
-    assert call(household.organization, "GET", "inboxes")["total"] == 3
-    assert call(household.organization, "GET", f"inboxes/{household.own['id']}")["id"] == household.own["id"]
+    assert call(account_tree.organization, "GET", "inboxes")["total"] == 3
+    assert (
+        call(account_tree.organization, "GET", f"inboxes/{account_tree.own['id']}")["id"]
+        == account_tree.own["id"]
+    )
 
 
-def test_a_body_over_the_limit_is_refused_unread(household: Household) -> None:
-    url = httpx.URL(household.organization.base_url)
+def test_a_body_over_the_limit_is_refused_unread(account_tree: AccountTree) -> None:
+    url = httpx.URL(account_tree.organization.base_url)
     with closing(HTTPConnection(url.host, url.port or 80, timeout=30)) as connection:
         connection.putrequest("POST", "/v1/inboxes")
-        connection.putheader("Authorization", f"Bearer {household.organization.api_key}")
+        connection.putheader("Authorization", f"Bearer {account_tree.organization.api_key}")
         connection.putheader("Content-Length", str(10**12))
         connection.endheaders(b"{")
         answer = connection.getresponse()
@@ -96,8 +99,8 @@ def test_a_body_over_the_limit_is_refused_unread(household: Household) -> None:
 
 
 @pytest.mark.parametrize("ref", BAD_IDS)
-def test_a_strange_id_is_refused_on_every_route(household: Household, ref: str) -> None:
-    with client(household.organization) as http:
+def test_a_strange_id_is_refused_on_every_route(account_tree: AccountTree, ref: str) -> None:
+    with client(account_tree.organization) as http:
         for one in ROUTES:
             if "{" not in one.path:
                 continue
@@ -105,7 +108,7 @@ def test_a_strange_id_is_refused_on_every_route(household: Household, ref: str) 
             headers = {"Idempotency-Key": uuid.uuid4().hex}
             answer = http.request(one.method, path, json={} if one.method != "GET" else None, headers=headers)
             refused(answer, (one.method, path))
-    assert call(household.organization, "GET", "inboxes")["total"] == 3
+    assert call(account_tree.organization, "GET", "inboxes")["total"] == 3
 
 
 @pytest.mark.parametrize(
@@ -113,12 +116,12 @@ def test_a_strange_id_is_refused_on_every_route(household: Household, ref: str) 
     ["limit=x&offset=y", "limit=-5&offset=-5", "limit=%00&offset=%ff", "limit[]=1&offset[]=2", "&&&==&=",
      "limit=1&limit=2", "=" * 3000, "a=" + "%ff" * 500],
 )  # fmt: skip
-def test_paging_is_never_an_error_on_any_list(household: Household, query: str) -> None:
-    with client(household.organization) as http:
+def test_paging_is_never_an_error_on_any_list(account_tree: AccountTree, query: str) -> None:
+    with client(account_tree.organization) as http:
         tried = 0
         for one in ROUTES:
             if one.method == "GET" and issubclass(one.query, OffsetQuery):
-                path = fill(one.path, household.ids(household.own))
+                path = fill(one.path, account_tree.ids(account_tree.own))
                 assert http.get(f"{path}?{query}").status_code in (200, 400 if "webhook" in path else 200), (
                     path
                 )
@@ -126,20 +129,20 @@ def test_paging_is_never_an_error_on_any_list(household: Household, query: str) 
     assert tried >= 4
 
 
-def test_no_key_and_a_wrong_key_are_the_same_401_everywhere(household: Household) -> None:
+def test_no_key_and_a_wrong_key_are_the_same_401_everywhere(account_tree: AccountTree) -> None:
     wrong: list[dict[str, str]] = [
         {},
         {"Authorization": "Bearer om_wrong"},
-        {"Authorization": f"Basic {household.organization.api_key}"},
-        {"Authorization": f"Bearer {household.organization.api_key}x"},
-        {"Authorization": f"Bearer {household.organization.api_key.swapcase()}"},
+        {"Authorization": f"Basic {account_tree.organization.api_key}"},
+        {"Authorization": f"Bearer {account_tree.organization.api_key}x"},
+        {"Authorization": f"Bearer {account_tree.organization.api_key.swapcase()}"},
         {"Authorization": "Bearer " + "x" * 5000},
     ]
     with httpx.Client(
-        base_url=f"{household.organization.base_url}/v1/", trust_env=False, verify=False
+        base_url=f"{account_tree.organization.base_url}/v1/", trust_env=False, verify=False
     ) as http:
         for one in ROUTES:
-            answer = http.request(one.method, fill(one.path, household.ids(household.own)))
+            answer = http.request(one.method, fill(one.path, account_tree.ids(account_tree.own)))
             body = refused(answer, one.path)
             assert (answer.status_code, body["error"]) == (401, "unauthorized"), one.path
         for headers in wrong:
@@ -150,8 +153,8 @@ def test_no_key_and_a_wrong_key_are_the_same_401_everywhere(household: Household
         assert http.get("no/such/path").status_code == 401
 
 
-def test_unknown_paths_and_methods(household: Household) -> None:
-    with client(household.organization) as http:
+def test_unknown_paths_and_methods(account_tree: AccountTree) -> None:
+    with client(account_tree.organization) as http:
         for path in (
             "nope",
             "inboxes/a/b/c",
@@ -175,8 +178,8 @@ def test_unknown_paths_and_methods(household: Household) -> None:
         assert http.get("inboxes/").status_code == 200  # one slash at the end is none
 
 
-def test_empty_cookie_and_other_headers_of_the_sdk_do_no_harm(household: Household) -> None:
-    with client(household.organization) as http:
+def test_empty_cookie_and_other_headers_of_the_sdk_do_no_harm(account_tree: AccountTree) -> None:
+    with client(account_tree.organization) as http:
         headers = {"cookie": "", "accept": "application/json", "user-agent": "speakeasy-sdk/typescript"}
         answer = http.get("inboxes?limit=50&offset=0", headers=headers)
         assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")

@@ -17,9 +17,10 @@ from gateway.records.inboxes import Inbox
 from gateway.settings import Http, Settings
 from gateway.store.json_columns import dump
 from tests.api_openmail.hooks import Hooks, about, account_hook, valid
-from tests.e2e.world import deliver, letter, until
 from tests.events.samples import sample_event
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
 
 NOW = 1_795_246_323_528_000
 FIRST = Try(1, NOW)
@@ -212,7 +213,7 @@ def test_a_real_mail_arrives_as_documented(hooks: Hooks) -> None:
     with account_hook(hooks) as (endpoint, secret):
         inbox = hooks.inbox(externalId="agent-123")
         other = hooks.inbox()
-        mail = letter(f"Friends <{other['address']}>", "With everything", "Zeile eins\n\nZeile zwei\n")
+        mail = new_mail(f"Friends <{other['address']}>", "With everything", "Zeile eins\n\nZeile zwei\n")
         mail["Cc"] = f"Bot <{inbox['address']}>, Third <third@abroad.test>"
         mail.add_attachment(b"a,b\n1,2\n", maintype="text", subtype="csv", filename="täble.csv")
         deliver(hooks.gateway.port("smtp"), mail, inbox["address"], other["address"])

@@ -14,7 +14,7 @@ import pytest
 from gateway.store.sql import sql
 from tests.api_openmail.calls import call
 from tests.api_openmail.post import Post
-from tests.gateway_process import running_gateway
+from tests.support.gateway_process import running_gateway
 
 
 def body(to: dict[str, Any], /, **more: Any) -> dict[str, Any]:

@@ -12,8 +12,9 @@ import pytest
 
 from gateway.store.sql import sql
 from tests.api_openmail.calls import call, client
-from tests.e2e.world import deliver, letter, until
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
 
 HOOK = "http://127.0.0.1:8099/hook"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -51,7 +52,7 @@ def test_an_inbox_has_these_fields_and_is_a_mailbox(
     assert TIME.fullmatch(made["createdAt"])
     assert call(organization, "GET", f"inboxes/{made['id']}") == made
     assert call(organization, "GET", f"inboxes/{made['address']}") == made
-    deliver(gateway.port("smtp"), letter(made["address"], "Hello"), made["address"])
+    deliver(gateway.port("smtp"), new_mail(made["address"], "Hello"), made["address"])
     path = f"inboxes/{made['id']}/messages"
     until(lambda: [one["subject"] for one in organization.call("GET", path)["data"]] == ["Hello"])
 
@@ -261,7 +262,7 @@ def test_a_deleted_inbox_takes_everything_along(gateway: GatewayProcess, organiz
     path = f"inboxes/{made['id']}"
     key = call(organization, "POST", f"{path}/api-keys", {})["token"]
     call(organization, "GET", path, key=key, status=200)
-    deliver(gateway.port("smtp"), letter(made["address"], "Gone"), made["address"])
+    deliver(gateway.port("smtp"), new_mail(made["address"], "Gone"), made["address"])
     until(lambda: organization.call("GET", f"{path}/messages")["data"])
     assert call(organization, "DELETE", path, status=204) is None
     call(organization, "GET", path, key=key, status=401)
@@ -272,7 +273,7 @@ def test_a_deleted_inbox_takes_everything_along(gateway: GatewayProcess, organiz
     call(organization, "GET", f"{path}/api-keys", status=404)
     assert call(organization, "GET", "inboxes") == {"data": [], "total": 0}
     with pytest.raises(smtplib.SMTPRecipientsRefused):
-        deliver(gateway.port("smtp"), letter(made["address"], "Late"), made["address"])
+        deliver(gateway.port("smtp"), new_mail(made["address"], "Late"), made["address"])
     again = call(organization, "POST", "inboxes", {"mailboxName": made["address"].split("@")[0]}, status=201)
     assert (again["address"], again["webhookUrl"]) == (made["address"], None)
     assert organization.call("GET", f"inboxes/{again['id']}/messages")["data"] == []

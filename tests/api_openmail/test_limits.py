@@ -15,7 +15,7 @@ from gateway.configuration import BadSettings, load_settings
 from gateway.settings import OPENMAIL_LIMITS, Settings
 from tests.api_openmail.calls import call, client
 from tests.api_openmail.mailing import accepted, change, send, send_at_once, stranger, told
-from tests.gateway_process import GatewayProcess, running_gateway
+from tests.support.gateway_process import GatewayProcess, running_gateway
 
 BURST, SHARE, CREATIONS = 5, 7, 4
 

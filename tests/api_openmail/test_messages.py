@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.api_openmail.post import Post
-from tests.e2e.world import letter
+from tests.support.mails import new_mail
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 FIELDS = {
@@ -19,7 +19,7 @@ FIELDS = {
 
 def test_an_inbound_message_has_the_documented_shape(post: Post) -> None:
     inbox = post.inbox()
-    mail = letter(
+    mail = new_mail(
         f"{inbox['address']}, Bob <bob@abroad.test>", "Grüße", "Text ü\n", Cc="Eve <eve@abroad.test>"
     )
     mail.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="r\u00e4port 1.pdf")

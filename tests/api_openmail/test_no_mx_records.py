@@ -8,8 +8,8 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from tests.api_openmail.post import Post
-from tests.gateway_process import GatewayProcess, running_gateway
-from tests.servers import NameServer
+from tests.support.gateway_process import GatewayProcess, running_gateway
+from tests.support.servers import NameServer
 
 ZONES: dict[tuple[str, str], list[str] | None] = {
     ("mx.example", "MX"): ["10 mail.mx.example."],

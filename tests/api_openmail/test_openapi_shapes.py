@@ -18,8 +18,10 @@ from openapi_spec_validator import validate
 
 from gateway.store.ids import new_ulid
 from tests.api_openmail import openapi_file
-from tests.e2e.world import deliver, letter, until, webhook_endpoint
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import webhook_endpoint
 
 pytestmark = pytest.mark.skipif(
     not openapi_file.FILE.exists(), reason="OpenMail's OpenAPI file is not beside the repository"
@@ -219,7 +221,7 @@ def mail(visit: Visit, gateway: GatewayProcess) -> None:
         inbox["id"], {"to": other["address"], "subject": "Hello", "body": "<b>Hi</b>"}, status=200
     )
 
-    post = letter(inbox["address"], "With files", cc=other["address"])
+    post = new_mail(inbox["address"], "With files", cc=other["address"])
     post.add_attachment("a,b\n1,2\n", subtype="csv", filename="t\u00e4ble 1.csv")
     post.add_attachment(b"\x00\x01", maintype="application", subtype="octet-stream", filename="raw.bin")
     deliver(gateway.port("smtp"), post, inbox["address"], other["address"])

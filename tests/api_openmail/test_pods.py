@@ -13,7 +13,7 @@ import pytest
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from tests.api_openmail.calls import call, client
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

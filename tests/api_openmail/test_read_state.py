@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.api_openmail.post import Post, word
-from tests.e2e.world import sees, until
+from tests.support.mails import sees
+from tests.support.waiting import until
 
 
 def test_b1_a_new_inbound_thread_is_unread_and_reading_it_changes_nothing(post: Post) -> None:

@@ -12,8 +12,10 @@ import pytest
 
 from tests.api_openmail.calls import call
 from tests.api_openmail.hooks import Hooks, about, account_hook, named, valid
-from tests.e2e.world import letter, until, webhook_endpoint
-from tests.gateway_process import GatewayProcess, Organization, running_gateway
+from tests.support.gateway_process import GatewayProcess, Organization, running_gateway
+from tests.support.mails import new_mail
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import webhook_endpoint
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def assert_person_cannot_send(hooks: Hooks, inbox: dict[str, Any], friend: dict[
     with smtplib.SMTP("127.0.0.1", hooks.gateway.port("submission"), timeout=20) as smtp:
         smtp.login(inbox["address"], access["password"])
         with pytest.raises(smtplib.SMTPException, match="suspended"):
-            smtp.send_message(letter(friend["address"], sender=inbox["address"]))
+            smtp.send_message(new_mail(friend["address"], sender=inbox["address"]))
 
 
 def test_a_suspended_pod_keeps_all_its_inboxes_from_sending(hooks: Hooks) -> None:

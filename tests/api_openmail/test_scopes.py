@@ -11,10 +11,11 @@ import pytest
 from gateway.api.openmail import openmail_dialect
 from gateway.api.routing import Endpoint
 from gateway.core.access import EVERY_KIND, ORGANIZATION, ORGANIZATION_OR_POD
+from tests.api_openmail.account_tree import AccountTree
 from tests.api_openmail.calls import call, client
-from tests.api_openmail.household import Household
-from tests.e2e.world import deliver, letter, until
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
 
 EVERY_KEY = {
     "GET /inboxes",
@@ -61,9 +62,9 @@ ROUTES = {name_of(one): one for one in openmail_dialect.table.endpoints}
 
 @dataclass
 class Home:
-    """The household, and one mail with an attachment in each inbox; ``places`` fills the paths of each."""
+    """The account_tree, and one mail with an attachment in each inbox; ``places`` fills the paths of each."""
 
-    household: Household
+    account_tree: AccountTree
     places: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def answer(self, key: str, route: str, where: str | dict[str, str], body: Any = None) -> Any:
@@ -73,7 +74,7 @@ class Home:
         headers = {"Idempotency-Key": uuid.uuid4().hex}
         body = BODIES.get(route, REASON if method != "GET" else None) if body is None else body
         brief = {"timeout": 1} if path.endswith("/wait") else None
-        with client(self.household.organization, self.household.keys[key]) as http:
+        with client(self.account_tree.organization, self.account_tree.keys[key]) as http:
             found = http.request(
                 method, path, params=brief, json=body, headers=headers, follow_redirects=False
             )
@@ -82,16 +83,18 @@ class Home:
 
 
 @pytest.fixture(scope="module")
-def home(gateway: GatewayProcess, household: Household) -> Home:
-    made = Home(household)
+def home(gateway: GatewayProcess, account_tree: AccountTree) -> Home:
+    made = Home(account_tree)
     for name in ("own", "sister", "outside"):
-        inbox = getattr(household, name)
-        mail = letter(inbox["address"], f"to {name}")
+        inbox = getattr(account_tree, name)
+        mail = new_mail(inbox["address"], f"to {name}")
         mail.add_attachment(b"a,b\n", maintype="text", subtype="csv", filename="a.csv")
         deliver(gateway.port("smtp"), mail, inbox["address"])
-        path = f"inboxes/{inbox['id']}/messages?subject=to+{name}"  # others' tests write to the household too
-        (got,) = until(lambda path=path: household.organization.call("GET", path)["data"])  # type: ignore[misc]
-        made.places[name] = household.ids(inbox) | {
+        path = (
+            f"inboxes/{inbox['id']}/messages?subject=to+{name}"  # others' tests write to the account_tree too
+        )
+        (got,) = until(lambda path=path: account_tree.organization.call("GET", path)["data"])  # type: ignore[misc]
+        made.places[name] = account_tree.ids(inbox) | {
             "thread_id": got["thread_id"],
             "message_id": got["message_id"],
             "filename": "a.csv",
@@ -163,26 +166,26 @@ def test_what_takes_an_account_wide_key_is_403_for_others_wherever_it_points(hom
                 assert (status, body["error"]) == (403, "forbidden"), (name, key, place)
                 tried += 1
     assert tried >= 4 * 3 * 15
-    account = home.household.organization
+    account = home.account_tree.organization
     assert call(account, "GET", "inboxes")["total"] == 3
     assert call(account, "GET", "pods")["total"] == 2
 
 
 def test_a_scoped_key_revokes_no_key(home: Home) -> None:
-    account = home.household.organization
+    account = home.account_tree.organization
     own = home.places["own"]["inbox_id"]
     for path in ("pods/shop/api-keys", f"inboxes/{own}/api-keys", "api-keys"):
         for key_id in [one["id"] for one in call(account, "GET", path)["data"]]:
             for key in SCOPED:
                 refused = call(
-                    account, "DELETE", f"{path}/{key_id}", key=home.household.keys[key], status=403
+                    account, "DELETE", f"{path}/{key_id}", key=home.account_tree.keys[key], status=403
                 )
                 assert refused["error"] == "forbidden"
 
 
 def test_lists_hold_what_the_key_reaches(home: Home) -> None:
-    house = home.household
-    own, sister, outside = house.own["id"], house.sister["id"], house.outside["id"]
+    tree = home.account_tree
+    own, sister, outside = tree.own["id"], tree.sister["id"], tree.outside["id"]
     for key, ids in (
         ("account", [outside, sister, own]),
         ("pod", [sister, own]),
@@ -191,30 +194,30 @@ def test_lists_hold_what_the_key_reaches(home: Home) -> None:
         ("v0_inbox", [own]),
         ("foreign", []),
     ):
-        found = call(house.organization, "GET", "inboxes", key=house.keys[key])
+        found = call(tree.organization, "GET", "inboxes", key=tree.keys[key])
         assert ([one["id"] for one in found["data"]], found["total"]) == (ids, len(ids)), key
     for key in ("pod", "v0_pod"):
-        found = call(house.organization, "GET", "pods", key=house.keys[key])
-        assert ([one["id"] for one in found["data"]], found["total"]) == ([house.pod["id"]], 1)
+        found = call(tree.organization, "GET", "pods", key=tree.keys[key])
+        assert ([one["id"] for one in found["data"]], found["total"]) == ([tree.pod["id"]], 1)
     for key in ("inbox", "v0_inbox"):
         assert home.answer(key, "GET /pods", "own")[0] == 403
 
 
 def test_the_pod_filter_obeys_the_reach(home: Home) -> None:
-    house = home.household
+    tree = home.account_tree
     for key in SCOPED:
-        for pod in (house.outside["podId"], house.outside["podId"][4:]):
-            refused = call(house.organization, "GET", f"inboxes?podId={pod}", key=house.keys[key], status=403)
+        for pod in (tree.outside["podId"], tree.outside["podId"][4:]):
+            refused = call(tree.organization, "GET", f"inboxes?podId={pod}", key=tree.keys[key], status=403)
             assert refused["error"] == "forbidden"
-        total = call(house.organization, "GET", "inboxes?podId=shop", key=house.keys[key])["total"]
+        total = call(tree.organization, "GET", "inboxes?podId=shop", key=tree.keys[key])["total"]
         assert total == (2 if "pod" in key else 1)
-        assert call(house.organization, "GET", "inboxes?podId=nope", key=house.keys[key])["total"] == 0
+        assert call(tree.organization, "GET", "inboxes?podId=nope", key=tree.keys[key])["total"] == 0
 
 
 def test_a_pods_key_sees_its_pod_and_no_other(home: Home) -> None:
     for key in ("pod", "v0_pod"):
         status, pod = home.answer(key, "GET /pods/{pod_id}", "own")
-        assert (status, pod) == (200, home.household.pod)
+        assert (status, pod) == (200, home.account_tree.pod)
         assert home.answer(key, "GET /pods/{pod_id}", {"pod_id": "shop"})[0] == 200
         assert home.answer(key, "GET /pods/{pod_id}", "outside")[0] == 403
     for key in ("inbox", "v0_inbox"):
@@ -225,7 +228,7 @@ def test_a_pods_key_sees_its_pod_and_no_other(home: Home) -> None:
 @pytest.mark.parametrize("key", ["account", *SCOPED])
 def test_every_kind_of_key_reads_marks_and_sends_in_its_inbox(home: Home, key: str) -> None:
     for name in EVERY_KEY & set(ROUTES):
-        body = {"to": home.household.sister["address"], "subject": "s", "body": "b"}
+        body = {"to": home.account_tree.sister["address"], "subject": "s", "body": "b"}
         status, found = home.answer(key, name, "own", body if name.endswith("/send") else None)
         assert status in (200, 302), (name, status, found)
 
@@ -250,8 +253,8 @@ def test_a_pods_key_makes_inboxes_in_its_own_pod_only(gateway: GatewayProcess) -
 
 
 def test_a_pods_key_changes_the_display_name_and_never_the_webhook(home: Home) -> None:
-    route, account = "PATCH /inboxes/{inbox_id}", home.household.organization
-    path = f"inboxes/{home.household.sister['id']}"
+    route, account = "PATCH /inboxes/{inbox_id}", home.account_tree.organization
+    path = f"inboxes/{home.account_tree.sister['id']}"
     for key in ("pod", "v0_pod"):
         status, found = home.answer(key, route, "sister", {"displayName": key})
         assert (status, found["displayName"]) == (200, key)
@@ -269,10 +272,10 @@ def test_a_pods_key_changes_the_display_name_and_never_the_webhook(home: Home) -
 @pytest.fixture
 def at_v0(home: Home) -> Any:
     """Calls /api/v0 with a key; answers the status."""
-    house = home.household
+    tree = home.account_tree
 
     def ask(key: str, method: str, path: str, body: Any = None) -> int:
-        one = Organization(house.organization.id, house.keys[key], house.organization.base_url)
+        one = Organization(tree.organization.id, tree.keys[key], tree.organization.base_url)
         with one.client() as http:
             return http.request(method, path, json=body).status_code
 
@@ -280,7 +283,7 @@ def at_v0(home: Home) -> Any:
 
 
 def test_keys_made_here_reach_no_further_in_another_dialect(home: Home, at_v0: Any) -> None:
-    own = f"inboxes/{home.household.own['id']}"
+    own = f"inboxes/{home.account_tree.own['id']}"
     hook = {"url": "http://127.0.0.1:8099/h", "event_types": ["message.received"]}
     for key in ("pod", "inbox"):
         for method, path, body in (
@@ -292,7 +295,7 @@ def test_keys_made_here_reach_no_further_in_another_dialect(home: Home, at_v0: A
             ("POST", f"{own}/api-keys", {"name": "x"}),
             ("GET", "api-keys", None),
             ("POST", "pods", {}),
-            ("DELETE", f"pods/{home.household.pod['id']}", None),
+            ("DELETE", f"pods/{home.account_tree.pod['id']}", None),
             ("POST", f"{own}/credentials", None),
             ("POST", "domains", {"domain": "x.test"}),
             ("POST", f"{own}/lists/receive/block", {"entry": "x@y.test"}),
@@ -300,8 +303,8 @@ def test_keys_made_here_reach_no_further_in_another_dialect(home: Home, at_v0: A
             assert at_v0(key, method, path, body) == 403, (key, method, path)
         assert at_v0(key, "GET", f"{own}/messages") == 200
         assert at_v0(key, "GET", "inboxes") == 200
-        mail = {"to": [home.household.sister["address"]], "subject": "s", "text": "t"}
+        mail = {"to": [home.account_tree.sister["address"]], "subject": "s", "text": "t"}
         assert at_v0(key, "POST", f"{own}/messages/send", mail) == 200
     assert at_v0("inbox", "POST", "inboxes", {"username": "nobody"}) == 403
-    made = at_v0("v0_inbox", "GET", f"pods/{home.household.outside['podId']}")
+    made = at_v0("v0_inbox", "GET", f"pods/{home.account_tree.outside['podId']}")
     assert made == 403

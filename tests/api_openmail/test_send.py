@@ -10,7 +10,7 @@ import pytest
 
 from tests.api_openmail.calls import client
 from tests.api_openmail.post import Post
-from tests.e2e.world import until
+from tests.support.waiting import until
 
 
 def test_a_send_answers_both_documented_shapes_and_arrives(post: Post) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.world import deliver, letter, until
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
 
 
 def text_at(gateway: GatewayProcess, path: str, kind: str) -> str:
@@ -97,7 +98,7 @@ def test_every_curl_line_of_the_skill_runs(
     thread = agent.run("/messages -H", THREAD=sent["threadId"])
     assert [row["direction"] for row in thread["data"]] == ["outbound"]
 
-    answer = letter(
+    answer = new_mail(
         inbox["address"], "Re: Friday", "Yes.\n", sender=friend, In_Reply_To=sent["providerMessageId"]
     )
     answer.add_attachment(b"x,y\n3,4\n", maintype="text", subtype="csv", filename="table 1.csv")

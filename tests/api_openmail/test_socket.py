@@ -20,9 +20,7 @@ from gateway.events.dialect_format import Try
 from gateway.store.ids import new_ulid
 from gateway.store.queries.events import unscoped_event
 from gateway.store.sql import sql
-from tests.api.happenings import add_key, add_pod
-from tests.api_mail.shelf import Shelf
-from tests.api_openmail.served import (
+from tests.api_openmail.socket_server import (
     ALL,
     KEY,
     Place,
@@ -35,22 +33,24 @@ from tests.api_openmail.served import (
     stuck,
     subjects,
     subscribe,
-    until,
 )
+from tests.support.appended_events import add_key, add_pod
+from tests.support.filled_store import FilledStore
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
-    made = Shelf(tmp_path)
+def filled(tmp_path: Path) -> Iterator[FilledStore]:
+    made = FilledStore(tmp_path)
     yield made
     made.close()
 
 
 @pytest.fixture
-async def place(shelf: Shelf) -> AsyncIterator[Place]:
-    async with serving(shelf) as made, asyncio.timeout(60):
+async def place(filled: FilledStore) -> AsyncIterator[Place]:
+    async with serving(filled) as made, asyncio.timeout(60):
         yield made
 
 
@@ -83,8 +83,8 @@ async def test_the_key_may_stand_in_the_query_and_never_in_the_log(
     assert not [one for one in server_side if one.levelno >= logging.WARNING]
 
 
-async def test_one_connection_too_many_is_closed_with_4008(shelf: Shelf) -> None:
-    async with serving(shelf, limits__profile="openmail") as place, asyncio.timeout(30):
+async def test_one_connection_too_many_is_closed_with_4008(filled: FilledStore) -> None:
+    async with serving(filled, limits__profile="openmail") as place, asyncio.timeout(30):
         open_ = [await place.connect() for _ in range(10)]
         async with place.connect() as eleventh:
             frames, code = await ending(eleventh)
@@ -92,13 +92,13 @@ async def test_one_connection_too_many_is_closed_with_4008(shelf: Shelf) -> None
         assert await subscribe(open_[9]) == ALL
         for one in open_:
             await one.close()
-        await until(lambda: not place.core.live.open)
+        await until_async(lambda: not place.core.live.open)
         async with place.connect() as socket:
             assert await subscribe(socket) == ALL
 
 
-async def test_thirty_messages_in_ten_seconds_and_no_more(shelf: Shelf) -> None:
-    async with serving(shelf, limits__profile="openmail") as place, asyncio.timeout(30):
+async def test_thirty_messages_in_ten_seconds_and_no_more(filled: FilledStore) -> None:
+    async with serving(filled, limits__profile="openmail") as place, asyncio.timeout(30):
         async with place.connect() as socket:
             assert [await ask(socket, "ping") for _ in range(30)] == [{"type": "pong"}] * 30
             await socket.send("{}")
@@ -109,9 +109,11 @@ async def test_thirty_messages_in_ten_seconds_and_no_more(shelf: Shelf) -> None:
             assert await ask(socket, "ping") == {"type": "pong"}
 
 
-async def test_the_pace_counts_what_came_lately_only(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_pace_counts_what_came_lately_only(
+    filled: FilledStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(socket_module, "PACE_SECONDS", 0.0)
-    async with serving(shelf, limits__websocket_messages=3) as place, place.connect() as socket:
+    async with serving(filled, limits__websocket_messages=3) as place, place.connect() as socket:
         assert [await ask(socket, "ping") for _ in range(20)] == [{"type": "pong"}] * 20
 
 
@@ -120,8 +122,8 @@ async def test_no_limit_of_messages_by_default(place: Place) -> None:
         assert [await ask(socket, "ping") for _ in range(100)] == [{"type": "pong"}] * 100
 
 
-async def test_a_key_that_asks_too_often_is_told_to_slow_down(shelf: Shelf) -> None:
-    async with serving(shelf, limits__requests_per_minute=1) as place:
+async def test_a_key_that_asks_too_often_is_told_to_slow_down(filled: FilledStore) -> None:
+    async with serving(filled, limits__requests_per_minute=1) as place:
         async with place.connect() as socket:
             assert await subscribe(socket) == ALL
         async with place.connect() as socket:
@@ -197,7 +199,7 @@ async def test_an_event_is_the_webhooks_payload(place: Place) -> None:
         await subscribe(socket)
         event_id = place.happen("Grüße")
         event = await hear(socket)
-    kept = place.shelf.store.read_now(lambda tx: unscoped_event(tx, event_id.removeprefix("evt_")))
+    kept = place.filled.store.read_now(lambda tx: unscoped_event(tx, event_id.removeprefix("evt_")))
     assert kept is not None
     assert event["event_id"] == event_id
     assert event["attempt"] == 1
@@ -211,7 +213,7 @@ async def test_an_event_is_the_webhooks_payload(place: Place) -> None:
 
 
 async def test_subscriptions_add_up(place: Place) -> None:
-    second, third = place.shelf.inbox("second@postern.test"), place.shelf.inbox("third@postern.test")
+    second, third = place.filled.inbox("second@postern.test"), place.filled.inbox("third@postern.test")
     first_id, second_id = public(place.box), public(second)
     received = "message.received"
     async with place.connect() as socket:
@@ -241,11 +243,11 @@ async def test_only_mail_that_came_in_is_told(place: Place) -> None:
         await subscribe(socket)
         await subscribe(other, event_types=["inbox.suspended"])
         place.sent()
-        place.shelf.store.write_now(
+        place.filled.store.write_now(
             lambda tx: place.core.events.append(
                 tx,
                 "inbox.suspended",
-                organization_id=place.shelf.organization,
+                organization_id=place.filled.organization,
                 pod_id=place.box.pod_id,
                 inbox_id=place.box.id,
                 subject="1",
@@ -262,7 +264,7 @@ async def test_only_mail_that_came_in_is_told(place: Place) -> None:
 
 
 async def test_unsubscribing(place: Place) -> None:
-    second = place.shelf.inbox("second@postern.test")
+    second = place.filled.inbox("second@postern.test")
     first_id, second_id = public(place.box), public(second)
     async with place.connect() as socket, place.connect() as witness:
         await subscribe(witness)
@@ -297,10 +299,10 @@ async def test_unsubscribing(place: Place) -> None:
 
 
 async def test_an_unowned_inbox_is_an_error_and_changes_nothing(place: Place) -> None:
-    shelf = place.shelf
-    second = shelf.inbox("second@postern.test", pod=add_pod(shelf))
-    foreign = shelf.inbox("far@other.test", organization=new_ulid())
-    add_key(shelf, "om_of_a_pod", pod_id=place.box.pod_id)
+    filled = place.filled
+    second = filled.inbox("second@postern.test", pod=add_pod(filled))
+    foreign = filled.inbox("far@other.test", organization=new_ulid())
+    add_key(filled, "om_of_a_pod", pod_id=place.box.pod_id)
     async with place.connect("om_of_a_pod") as socket:
         for unowned in (public(second), public(foreign), f"inb_{new_ulid()}", "far@other.test"):
             answer = await subscribe(socket, inbox_ids=[public(place.box), unowned])
@@ -315,12 +317,12 @@ async def test_an_unowned_inbox_is_an_error_and_changes_nothing(place: Place) ->
 
 async def test_what_all_means_to_each_key(place: Place) -> None:
     """An account's key hears inboxes made later; a pod's key hears the pod's inboxes of that moment."""
-    shelf = place.shelf
-    pod = add_pod(shelf)
-    in_pod = shelf.inbox("in-pod@postern.test", pod=pod)
-    add_key(shelf, "om_of_a_pod", pod_id=pod)
-    add_key(shelf, "om_of_an_inbox", pod_id=pod, inbox_id=in_pod.id)
-    add_key(shelf, "om_of_an_empty_pod", pod_id=add_pod(shelf))
+    filled = place.filled
+    pod = add_pod(filled)
+    in_pod = filled.inbox("in-pod@postern.test", pod=pod)
+    add_key(filled, "om_of_a_pod", pod_id=pod)
+    add_key(filled, "om_of_an_inbox", pod_id=pod, inbox_id=in_pod.id)
+    add_key(filled, "om_of_an_empty_pod", pod_id=add_pod(filled))
     async with (
         place.connect() as account,
         place.connect("om_of_a_pod") as of_pod,
@@ -332,7 +334,7 @@ async def test_what_all_means_to_each_key(place: Place) -> None:
             assert (await subscribe(socket))["inbox_ids"] == [public(in_pod)]
         # [] would say "all", and be deaf
         assert (await subscribe(of_nothing))["type"] == "error"
-        later = shelf.inbox("later@postern.test", pod=pod)
+        later = filled.inbox("later@postern.test", pod=pod)
         place.happen("bot")
         place.happen("later", later)
         place.happen("in pod", in_pod)
@@ -347,7 +349,7 @@ async def test_what_all_means_to_each_key(place: Place) -> None:
 
 
 async def test_a_key_without_the_permission_hears_nothing(place: Place) -> None:
-    add_key(place.shelf, "om_blind", permissions_json='["inbox_read"]')
+    add_key(place.filled, "om_blind", permissions_json='["inbox_read"]')
     async with place.connect("om_blind") as socket:
         assert (await subscribe(socket))["type"] == "error"
 
@@ -366,12 +368,12 @@ async def test_every_matching_socket_hears(place: Place) -> None:
 
 
 async def test_a_revoked_key_ends_its_sockets(place: Place) -> None:
-    add_key(place.shelf, "om_another")
+    add_key(place.filled, "om_another")
     async with place.connect() as socket, place.connect("om_another") as stays:
         await subscribe(socket)
         await subscribe(stays)
         # by another process: no memory of this one is emptied
-        place.shelf.store.write_now(lambda tx: sql(tx).run("DELETE FROM api_key WHERE id = ?", place.key_id))
+        place.filled.store.write_now(lambda tx: sql(tx).run("DELETE FROM api_key WHERE id = ?", place.key_id))
         frames, code = await ending(socket)
         assert (code, [one["type"] for one in frames]) == (4001, ["error"])
         place.happen("x")
@@ -393,9 +395,9 @@ async def test_one_that_reads_nothing_is_cut(place: Place, monkeypatch: pytest.M
     monkeypatch.setattr(socket_module, "_manner", lambda core: replace(plain, patience=0.3))
     socket = await stuck(place)
     async with place.connect() as quick:
-        await subscribe(quick, inbox_ids=[public(place.shelf.inbox("second@postern.test"))])
+        await subscribe(quick, inbox_ids=[public(place.filled.inbox("second@postern.test"))])
         for n in range(8):
             place.happen(f"{n}", text="y" * 50_000)
-        await until(lambda: len(place.core.live._streams) == 1)
+        await until_async(lambda: len(place.core.live._streams) == 1)
         assert await ask(quick, "ping") == {"type": "pong"}
     socket.transport.abort()

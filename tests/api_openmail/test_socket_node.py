@@ -21,8 +21,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from tests.api_openmail.calls import call
-from tests.e2e.world import deliver, letter, until, webhook_endpoint
-from tests.gateway_process import GatewayProcess, Organization, running_gateway
+from tests.support.gateway_process import GatewayProcess, Organization, running_gateway
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import webhook_endpoint
 
 HERE = Path(__file__).parent / "node"
 NODE = shutil.which("node") or ""
@@ -34,9 +36,9 @@ without_node = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def own_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """A gateway that may be restarted."""
-    with running_gateway(tmp_path_factory.mktemp("house"), webhooks__retry_scale=0.01) as running:
+    with running_gateway(tmp_path_factory.mktemp("own_gateway"), webhooks__retry_scale=0.01) as running:
         yield running
 
 
@@ -148,30 +150,32 @@ def socket_url(organization: Organization) -> str:
 
 
 @pytest.mark.parametrize("agent", AGENTS)
-def test_an_agent_hears_across_restarts_without_gap_or_double(house: GatewayProcess, agent: Any) -> None:
-    organization = house.new_organization()
+def test_an_agent_hears_across_restarts_without_gap_or_double(
+    own_gateway: GatewayProcess, agent: Any
+) -> None:
+    organization = own_gateway.new_organization()
     inbox = call(organization, "POST", "inboxes", {})
-    port = house.port("smtp")
+    port = own_gateway.port("smtp")
     with agent(socket_url(organization), organization.api_key) as listener:
         listener.wait(told="subscribed")
-        deliver(port, letter(inbox["address"], "0"), inbox["address"])
+        deliver(port, new_mail(inbox["address"], "0"), inbox["address"])
         listener.wait(heard="0", inbox=inbox["id"], **{"from": "ann@abroad.test"})
         for n in range(1, 13):
-            deliver(port, letter(inbox["address"], str(n)), inbox["address"])
-        house.restart()  # amid what is on its way
+            deliver(port, new_mail(inbox["address"], str(n)), inbox["address"])
+        own_gateway.restart()  # amid what is on its way
         for n in range(13, 20):
-            deliver(port, letter(inbox["address"], str(n)), inbox["address"])
+            deliver(port, new_mail(inbox["address"], str(n)), inbox["address"])
         listener.wait(closed=1001)
         listener.wait(told="subscribed")
-        deliver(port, letter(inbox["address"], "20"), inbox["address"])
+        deliver(port, new_mail(inbox["address"], "20"), inbox["address"])
         listener.wait(heard="20")
         until(lambda: len(listener.heard) >= 21, why="every mail is heard")
         assert sorted(listener.heard, key=int) == [str(n) for n in range(21)]
 
 
 @pytest.mark.parametrize("agent", AGENTS)
-def test_an_agent_stops_when_its_key_is_revoked(house: GatewayProcess, agent: Any) -> None:
-    organization = house.new_organization()
+def test_an_agent_stops_when_its_key_is_revoked(own_gateway: GatewayProcess, agent: Any) -> None:
+    organization = own_gateway.new_organization()
     inbox = call(organization, "POST", "inboxes", {})
     key = call(organization, "POST", f"inboxes/{inbox['id']}/api-keys", {})
     with agent(socket_url(organization), key["token"]) as listener:
@@ -182,8 +186,8 @@ def test_an_agent_stops_when_its_key_is_revoked(house: GatewayProcess, agent: An
         listener.wait(exit=0)
 
 
-def test_deleting_an_inbox_ends_the_sockets_of_its_keys(house: GatewayProcess) -> None:
-    organization = house.new_organization()
+def test_deleting_an_inbox_ends_the_sockets_of_its_keys(own_gateway: GatewayProcess) -> None:
+    organization = own_gateway.new_organization()
     inbox = call(organization, "POST", "inboxes", {})
     key = call(organization, "POST", f"inboxes/{inbox['id']}/api-keys", {})
     with in_python(socket_url(organization), key["token"]) as listener:
@@ -192,23 +196,23 @@ def test_deleting_an_inbox_ends_the_sockets_of_its_keys(house: GatewayProcess) -
         listener.wait(closed=4001)
 
 
-def test_one_channel(house: GatewayProcess) -> None:
+def test_one_channel(own_gateway: GatewayProcess) -> None:
     """B8: with an agent on the socket the webhook is silent; without one it is called; both can be replayed."""
-    organization = house.new_organization()
+    organization = own_gateway.new_organization()
     inbox = call(organization, "POST", "inboxes", {})
-    port = house.port("smtp")
+    port = own_gateway.port("smtp")
     with webhook_endpoint() as endpoint:
         call(organization, "PATCH", f"inboxes/{inbox['id']}", {"webhookUrl": endpoint.url})
         with in_python(socket_url(organization), organization.api_key) as listener:
             listener.wait(told="subscribed")
-            deliver(port, letter(inbox["address"], "by socket"), inbox["address"])
+            deliver(port, new_mail(inbox["address"], "by socket"), inbox["address"])
             listener.wait(heard="by socket")
-        until(lambda: _open_sockets(house) == 0, why="the gateway saw the agent go")
-        deliver(port, letter(inbox["address"], "by webhook"), inbox["address"])
+        until(lambda: _open_sockets(own_gateway) == 0, why="the gateway saw the agent go")
+        deliver(port, new_mail(inbox["address"], "by webhook"), inbox["address"])
         until(lambda: endpoint.posts, why="the webhook is called")
         assert [one.json["message"]["subject"] for one in endpoint.posts] == ["by webhook"]
 
 
-def _open_sockets(house: GatewayProcess) -> float:
-    lines = httpx.get(f"{house.base_url}/metrics", timeout=10, trust_env=False).text.splitlines()
+def _open_sockets(own_gateway: GatewayProcess) -> float:
+    lines = httpx.get(f"{own_gateway.base_url}/metrics", timeout=10, trust_env=False).text.splitlines()
     return sum(float(one.rsplit(" ", 1)[1]) for one in lines if "sockets" in one and not one.startswith("#"))

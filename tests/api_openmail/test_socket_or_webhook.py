@@ -24,9 +24,10 @@ from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
 from gateway.records.events import Event
 from gateway.store.sql import sql
-from tests.api_mail.shelf import Shelf
-from tests.api_openmail.served import Place, ask, ending, serving, stuck, subjects, subscribe, until
+from tests.api_openmail.socket_server import Place, ask, ending, serving, stuck, subjects, subscribe
 from tests.events.endpoint import Endpoint, endpoint
+from tests.support.filled_store import FilledStore
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +61,7 @@ class Hooked:
 @asynccontextmanager
 async def delivering(place: Place, url: str) -> AsyncIterator[WebhookDelivery]:
     """A running delivery engine, and the account's webhook at ``url``."""
-    core, owner = place.core, single_webhook.Owner(place.shelf.organization)
+    core, owner = place.core, single_webhook.Owner(place.filled.organization)
     wires = {"openmail": openmail_wire(core.settings)}
     async with SafeClient(fetch_policy(core.settings)) as client:
         with_client = replace(core, fetcher=client)
@@ -75,17 +76,17 @@ async def delivering(place: Place, url: str) -> AsyncIterator[WebhookDelivery]:
 
 @pytest.fixture
 async def hooked(tmp_path: Path) -> AsyncIterator[Hooked]:
-    shelf = Shelf(tmp_path)
+    filled = FilledStore(tmp_path)
     try:
         async with (
-            serving(shelf, webhooks__retry_scale=0.001) as place,
+            serving(filled, webhooks__retry_scale=0.001) as place,
             endpoint() as end,
             delivering(place, f"{end.url}/hook"),
             asyncio.timeout(60),
         ):
             yield Hooked(place, end)
     finally:
-        shelf.close()
+        filled.close()
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ async def test_it_is_kept_from_the_webhook_though_the_socket_left_at_once(hooked
 
 async def test_a_socket_that_does_not_match_leaves_it_to_the_webhook(hooked: Hooked) -> None:
     place = hooked.place
-    second = place.shelf.inbox("second@postern.test")
+    second = place.filled.inbox("second@postern.test")
     async with place.connect() as unsubscribed, place.connect() as elsewhere, place.connect() as silent:
         await subscribe(unsubscribed)
         await ask(unsubscribed, "unsubscribe")
@@ -160,7 +161,7 @@ async def test_events_of_before_the_subscription_are_posted_at_once(
 
     hooked.end.answers["/hook"] = wait
     early = [hooked.place.happen(str(n)) for n in range(30)]  # more than are posted side by side
-    await until(lambda: hooked.posted)
+    await until_async(lambda: hooked.posted)
     async with hooked.place.connect() as witness, hooked.place.connect() as socket:
         await subscribe(witness, last_event_id=early[-1])
         await subscribe(socket)
@@ -235,7 +236,7 @@ async def test_an_event_that_cannot_be_shown_stops_nothing(
 async def test_a_socket_that_dies_first_leaves_it_to_the_webhook(hooked: Hooked) -> None:
     socket = await stuck(hooked.place)
     ids = [hooked.place.happen(str(n), text=TEXT) for n in range(12)]
-    await until(lambda: ids[-1] in hooked.posted, 20)
+    await until_async(lambda: ids[-1] in hooked.posted, 20)
     await hooked.settled(12)
     # none fell between: what was not posted was written to the socket
     unread = [one for one in ids if one not in hooked.posted]
@@ -249,11 +250,11 @@ async def test_while_the_socket_takes_its_time_the_delivery_stays_pending(hooked
     socket = await stuck(hooked.place)
     last = [hooked.place.happen(str(n), text=TEXT) for n in range(12)][-1]
     stream = next(iter(hooked.place.core.live._streams))
-    await until(lambda: stream._waiting)
+    await until_async(lambda: stream._waiting)
     assert last in await hooked.waiting("pending")
     assert last not in hooked.posted
     await hooked.place.core.live.close()
-    await until(lambda: last in hooked.posted)
+    await until_async(lambda: last in hooked.posted)
     socket.transport.resume_reading()
     frames, _ = await ending(socket)
     await hooked.settled(12)
@@ -265,5 +266,5 @@ async def test_a_promise_that_is_not_kept_ends(hooked: Hooked, monkeypatch: pyte
     monkeypatch.setattr(live, "PATIENCE", 0.2)
     socket = await stuck(hooked.place)
     last = [hooked.place.happen(str(n), text=TEXT) for n in range(12)][-1]
-    await until(lambda: last in hooked.posted)
+    await until_async(lambda: last in hooked.posted)
     socket.transport.abort()

@@ -10,21 +10,21 @@ import pytest
 
 from gateway.api import event_socket
 from gateway.store.ids import new_ulid
-from tests.api.happenings import add_key
-from tests.api_mail.shelf import Shelf
-from tests.api_openmail.served import ALL, Place, ask, hear, public, serving, subjects, subscribe
+from tests.api_openmail.socket_server import ALL, Place, ask, hear, public, serving, subjects, subscribe
+from tests.support.appended_events import add_key
+from tests.support.filled_store import FilledStore
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    shelf = Shelf(tmp_path)
+    filled = FilledStore(tmp_path)
     try:
-        async with serving(shelf) as made, asyncio.timeout(60):
+        async with serving(filled) as made, asyncio.timeout(60):
             yield made
     finally:
-        shelf.close()
+        filled.close()
 
 
 async def test_a_replay_is_confirmed_first_then_oldest_first_then_live(place: Place) -> None:
@@ -45,10 +45,10 @@ async def test_a_replay_is_confirmed_first_then_oldest_first_then_live(place: Pl
 
 
 async def test_a_replay_minds_filter_and_reach(place: Place) -> None:
-    shelf = place.shelf
-    other = shelf.inbox("second@postern.test")
-    foreign = shelf.inbox("far@other.test", organization=new_ulid())
-    add_key(shelf, "om_small", inbox_id=place.box.id, pod_id=place.box.pod_id)
+    filled = place.filled
+    other = filled.inbox("second@postern.test")
+    foreign = filled.inbox("far@other.test", organization=new_ulid())
+    add_key(filled, "om_small", inbox_id=place.box.id, pod_id=place.box.pod_id)
     first = place.happen("first")
     place.happen("theirs", foreign)
     place.happen("other", other)
@@ -68,7 +68,7 @@ async def test_a_replay_minds_filter_and_reach(place: Place) -> None:
 
 async def test_an_unknown_last_event_is_an_error_but_it_hears_on(place: Place) -> None:
     """The CLI bridge only logs the error, and would stay deaf."""
-    foreign = place.shelf.inbox("far@other.test", organization=new_ulid())
+    foreign = place.filled.inbox("far@other.test", organization=new_ulid())
     for unknown in (place.happen("theirs", foreign), f"evt_{new_ulid()}", "evt_nope", "", "\x00"):
         place.happen("before")
         async with place.connect() as socket:

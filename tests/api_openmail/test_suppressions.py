@@ -13,21 +13,23 @@ import pytest
 
 from tests.api_openmail.calls import call
 from tests.api_openmail.mailing import send, stranger
-from tests.e2e.house import House, a_house
 from tests.e2e.reports import delivery_report, feedback_report
-from tests.e2e.world import Mail, deliver, letter, until
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.foreign_server import Mail
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.own_gateway import OwnGateway, start_gateway
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[House]:
-    with a_house() as running:
+def own_gateway() -> Iterator[OwnGateway]:
+    with start_gateway() as running:
         yield running
 
 
 @pytest.fixture
-def account(house: House) -> Organization:
-    return house.new_organization()
+def account(own_gateway: OwnGateway) -> Organization:
+    return own_gateway.new_organization()
 
 
 def suppress(account: Organization, address: str, **fields: Any) -> dict[str, Any]:
@@ -41,19 +43,21 @@ def listed(account: Organization, query: str = "") -> dict[str, str]:
     return {row["address"]: row["type"] for row in rows}
 
 
-def sent_abroad(house: House, account: Organization, to: str) -> tuple[str, Mail]:
+def sent_abroad(own_gateway: OwnGateway, account: Organization, to: str) -> tuple[str, Mail]:
     """(message id, the mail as a foreign server got it) of a fresh send."""
     answer = send(account, account.new_inbox()["inbox_id"], to)
     assert answer.status_code == 200, answer.text
-    return str(answer.json()["messageId"]), house.abroad.wait(to)[0]
+    return str(answer.json()["messageId"]), own_gateway.foreign.wait(to)[0]
 
 
-def report(house: House, mail: Mail, to: str, old: str = "", new: str = "", *, kind: str = "failed") -> None:
+def report(
+    own_gateway: OwnGateway, mail: Mail, to: str, old: str = "", new: str = "", *, kind: str = "failed"
+) -> None:
     """Deliver a report about ``mail``, one word of it replaced."""
     original = email.message_from_bytes(mail.data)
     made = feedback_report(original, to) if kind == "abuse" else delivery_report(original, to, kind)
     assert old.encode() in made
-    deliver(house.smtp_port, made.replace(old.encode(), new.encode()), mail.mail_from, sender="")
+    deliver(own_gateway.smtp_port, made.replace(old.encode(), new.encode()), mail.mail_from, sender="")
 
 
 def wait_for(account: Organization, address: str) -> dict[str, Any]:
@@ -66,10 +70,10 @@ def wait_for(account: Organization, address: str) -> dict[str, Any]:
     return until(there, why=f"{address} is suppressed")
 
 
-def test_a_hard_bounce_that_comes_back_suppresses(house: House, account: Organization) -> None:
+def test_a_hard_bounce_that_comes_back_suppresses(own_gateway: OwnGateway, account: Organization) -> None:
     to = stranger()
-    message_id, mail = sent_abroad(house, account, to)
-    report(house, mail, to, "5.2.1", "5.1.1")
+    message_id, mail = sent_abroad(own_gateway, account, to)
+    report(own_gateway, mail, to, "5.2.1", "5.1.1")
     row = wait_for(account, to)
     assert row | {"createdAt": ""} == {
         "address": to,
@@ -83,21 +87,23 @@ def test_a_hard_bounce_that_comes_back_suppresses(house: House, account: Organiz
     body = answer.json()
     assert (body["error"], body["type"], body["field"]) == ("recipient_suppressed", "bounce", "to")
     # another account writes to it all the same
-    other = house.new_organization()
+    other = own_gateway.new_organization()
     assert send(other, other.new_inbox()["inbox_id"], to).status_code == 200
 
 
-def test_what_says_nothing_about_the_mailbox_does_not_suppress(house: House, account: Organization) -> None:
+def test_what_says_nothing_about_the_mailbox_does_not_suppress(
+    own_gateway: OwnGateway, account: Organization
+) -> None:
     mails = {}
     for code in ("5.7.1", "5.2.2", "5.6.0", "5.1.2", "4.4.7", "5.0.0"):
         to = stranger()
-        mails[code] = to, sent_abroad(house, account, to)[1]
+        mails[code] = to, sent_abroad(own_gateway, account, to)[1]
     for code, (to, mail) in mails.items():
-        report(house, mail, to, "5.2.1", code)
+        report(own_gateway, mail, to, "5.2.1", code)
     delayed = stranger()
-    report(house, sent_abroad(house, account, delayed)[1], delayed, kind="delayed")
+    report(own_gateway, sent_abroad(own_gateway, account, delayed)[1], delayed, kind="delayed")
     last = stranger()
-    report(house, sent_abroad(house, account, last)[1], last)
+    report(own_gateway, sent_abroad(own_gateway, account, last)[1], last)
     wait_for(account, last)
 
     def bounced() -> list[Any]:
@@ -122,13 +128,15 @@ def test_a_bounce_at_our_own_door_suppresses_until_the_mailbox_is_made(
     assert send(organization, inbox["inbox_id"], to).status_code == 200
 
 
-def test_a_complaint_suppresses_and_stands_over_a_bounce(house: House, account: Organization) -> None:
+def test_a_complaint_suppresses_and_stands_over_a_bounce(
+    own_gateway: OwnGateway, account: Organization
+) -> None:
     angry, pleased = stranger(), stranger()
-    first, second = sent_abroad(house, account, angry), sent_abroad(house, account, pleased)
-    report(house, first[1], angry)
+    first, second = sent_abroad(own_gateway, account, angry), sent_abroad(own_gateway, account, pleased)
+    report(own_gateway, first[1], angry)
     assert wait_for(account, angry)["type"] == "bounce"
-    report(house, second[1], pleased, "Feedback-Type: abuse", "Feedback-Type: not-spam", kind="abuse")
-    report(house, first[1], angry, kind="abuse")
+    report(own_gateway, second[1], pleased, "Feedback-Type: abuse", "Feedback-Type: not-spam", kind="abuse")
+    report(own_gateway, first[1], angry, kind="abuse")
     until(lambda: listed(account) == {angry: "complaint"}, why="the complaint, and it alone")
     row = call(account, "GET", f"suppressions/{angry}")
     assert (row["reason"], row["messageId"]) == ("feedback report: abuse", first[0])
@@ -243,9 +251,9 @@ def test_only_keys_of_the_account_reach_the_list(gateway: GatewayProcess, organi
     assert listed(organization) == {"a@x.test": "unsub"}
 
 
-def test_the_command_line_keeps_the_list(house: House) -> None:
+def test_the_command_line_keeps_the_list(own_gateway: OwnGateway) -> None:
     def run(*arguments: str, code: int = 0) -> Any:
-        done = house.postern("suppression", *arguments, "--json")
+        done = own_gateway.postern("suppression", *arguments, "--json")
         assert done.returncode == code, done.stderr
         return json.loads(done.stdout) if done.stdout else None
 
@@ -256,24 +264,26 @@ def test_the_command_line_keeps_the_list(house: House) -> None:
     run("remove", address, code=3)
 
 
-def test_a_person_with_a_mail_client_is_held_back_too(house: House, account: Organization) -> None:
+def test_a_person_with_a_mail_client_is_held_back_too(own_gateway: OwnGateway, account: Organization) -> None:
     inbox, gone = account.new_inbox(), stranger()
     suppress(account, gone)
     address = inbox["email_address"]
     access = account.call("POST", f"inboxes/{address}/credentials")
-    with smtplib.SMTP("127.0.0.1", house.port("submission"), timeout=30) as smtp:
+    with smtplib.SMTP("127.0.0.1", own_gateway.port("submission"), timeout=30) as smtp:
         smtp.login(address, access["password"])
         with pytest.raises(smtplib.SMTPResponseException) as refused:
-            smtp.sendmail(address, [gone], letter(gone, sender=address).as_bytes())
+            smtp.sendmail(address, [gone], new_mail(gone, sender=address).as_bytes())
         assert refused.value.smtp_code // 100 == 5
         assert b"suppressed" in refused.value.smtp_error
-        smtp.sendmail(address, [stranger()], letter("x@abroad.test", sender=address).as_bytes())
-    assert house.abroad.to(gone) == []
+        smtp.sendmail(address, [stranger()], new_mail("x@abroad.test", sender=address).as_bytes())
+    assert own_gateway.foreign.to(gone) == []
 
 
-def test_what_the_smarthost_says_of_the_mailbox_counts(house: House, account: Organization) -> None:
+def test_what_the_smarthost_says_of_the_mailbox_counts(
+    own_gateway: OwnGateway, account: Organization
+) -> None:
     inbox, unknown, unwanted = account.new_inbox()["inbox_id"], stranger(), stranger()
-    house.abroad.refuse |= {unknown: "550 5.1.1 no such user", unwanted: "550 5.7.1 not from you"}
+    own_gateway.foreign.refuse |= {unknown: "550 5.1.1 no such user", unwanted: "550 5.7.1 not from you"}
     for to in (unwanted, unknown):
         assert send(account, inbox, to).status_code == 200
     wait_for(account, unknown)

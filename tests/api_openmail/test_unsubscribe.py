@@ -21,9 +21,9 @@ from gateway.core.sending.unsubscribe import Wish, token_of, wish_of
 from gateway.store.sql import sql
 from tests.api_openmail.calls import call, client
 from tests.api_openmail.mailing import send, stranger
-from tests.e2e.world import until
-from tests.gateway_process import GatewayProcess, Organization
-from tests.outbox.rig import SCOPE, rig
+from tests.outbox.running_outbox import SCOPE, running_outbox
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.waiting import until
 
 SECRET = b"s" * 32
 ID = "01m7ygm8m19q3ra63kv4vmrvk4"
@@ -209,7 +209,7 @@ def test_it_takes_one_recipient_and_no_header_of_ones_own(organization: Organiza
 
 @pytest.mark.anyio
 async def test_a_server_without_https_says_what_its_operator_must_do(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         with pytest.raises(Invalid) as caught:
             await core_send(r.core, SCOPE, inbox, SendRequest(to=[stranger()], unsubscribe=True))

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.api_openmail.calls import call
-from tests.e2e.world import deliver, letter, until
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
 
 ZERO = {"inbound": 0, "outbound": 0, "attachmentBytes": 0}
 
@@ -27,9 +28,9 @@ def test_mail_in_and_out_is_counted_by_inbox(gateway: GatewayProcess, organizati
     quiet, busy = organization.new_inbox(), organization.new_inbox()
     address = busy["email_address"]
     call(organization, "POST", "sender-rules", {"action": "block", "sender": "eve@abroad.test"})
-    mail = letter(address)
+    mail = new_mail(address)
     mail.add_attachment(b"x" * 5000, maintype="application", subtype="octet-stream", filename="a.bin")
-    for one in (mail, letter(address, "Hidden", sender="eve@abroad.test"), letter(address, "Last")):
+    for one in (mail, new_mail(address, "Hidden", sender="eve@abroad.test"), new_mail(address, "Last")):
         deliver(gateway.port("smtp"), one, address)
     organization.call(
         "POST", f"inboxes/{address}/messages/send", json={"to": quiet["email_address"], "text": "out"}

@@ -6,9 +6,9 @@ from __future__ import annotations
 import pytest
 
 from tests.api_openmail.hooks import Hooks
-from tests.e2e.world import deliver
-from tests.gateway_process import GatewayProcess, Organization
-from tests.node_receiver import letters, node, receiver
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver
+from tests.support.node_receiver import letters, node, receiver
 
 pytestmark = pytest.mark.skipif(node is None, reason="Node is not installed")
 

@@ -20,9 +20,10 @@ from gateway.net.policy import FetchPolicy
 from gateway.net.resolver import Resolver
 from tests.api_openmail.calls import call
 from tests.api_openmail.hooks import SENT, Hooks, about, account_hook, named, valid
-from tests.e2e.world import until, webhook_endpoint
-from tests.gateway_process import GatewayProcess, Organization, running_gateway
-from tests.servers import NameServer
+from tests.support.gateway_process import GatewayProcess, Organization, running_gateway
+from tests.support.servers import NameServer
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import webhook_endpoint
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import subprocess
 import termios
 from dataclasses import dataclass
 
-from tests.gateway_process import GatewayProcess
+from tests.support.gateway_process import GatewayProcess
 
 
 @dataclass(frozen=True)

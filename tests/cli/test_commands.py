@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway_process import GatewayProcess
+from tests.support.gateway_process import GatewayProcess
 
 
 def answer(gateway: GatewayProcess, *arguments: str, code: int = 0, **options: Any) -> Any:

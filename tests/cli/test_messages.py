@@ -8,8 +8,6 @@ import json
 import re
 import smtplib
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,8 @@ import pytest
 from gateway.cli.visible import cells
 from tests.cli.terminal import in_terminal
 from tests.cli.test_commands import answer
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.waiting import until
 
 HOSTILE_SUBJECT = "\x1b]0;owned\x07\x1b[31mRed\x1b[0m"
 HOSTILE = (
@@ -38,14 +37,6 @@ def letter(to: str, number: int, sender: str = "ann@world.example", more: str = 
         f"From: Ann <{sender}>\r\nTo: {to}\r\nSubject: Letter {number}\r\n"
         f"Message-ID: <{number}.{to}>\r\n{more}\r\nText {number}\r\n"
     )
-
-
-def until(look: Callable[[], Any], seconds: float = 30.0) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end
-        time.sleep(0.1)
-    return found
 
 
 def listed(gateway: GatewayProcess, inbox: str, *arguments: str) -> list[dict[str, Any]]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,10 @@ from gateway.store.sql import sql
 from mailserver.postfix_dovecot.config import postfix_binary
 from tests.cli.terminal import in_terminal
 from tests.cli.test_commands import answer
-from tests.gateway_process import GatewayProcess, running_gateway
-from tests.ports import keep_port
-from tests.servers import Sink
+from tests.support.gateway_process import GatewayProcess, running_gateway
+from tests.support.ports import keep_port
+from tests.support.servers import Sink
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +29,6 @@ def cut_off(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess
     with running_gateway(tmp_path_factory.mktemp("queue"), **settings) as gateway:
         gateway.relay_port = port  # type: ignore[attr-defined]
         yield gateway
-
-
-def until(look: Callable[[], Any], seconds: float = 30.0) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end
-        time.sleep(0.1)
-    return found
 
 
 def send(gateway: GatewayProcess, *people: str, subject: str = "Waits") -> str:

@@ -21,8 +21,8 @@ import pytest
 
 from gateway.cli.main import run
 from gateway.mail_files import LINK, STATE, mail_directory
-from tests.databases import on_postgres
-from tests.gateway_process import GatewayProcess, running_gateway
+from tests.support.databases import on_postgres
+from tests.support.gateway_process import GatewayProcess, running_gateway
 
 
 @pytest.fixture(scope="module")

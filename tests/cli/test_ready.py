@@ -13,8 +13,8 @@ import pytest
 
 from gateway.cli import operator
 from gateway.cli.connect import _answering
-from tests.gateway_process import GatewayProcess
-from tests.ports import keep_port
+from tests.support.gateway_process import GatewayProcess
+from tests.support.ports import keep_port
 
 
 def ready(*words: str) -> subprocess.CompletedProcess[str]:

@@ -19,10 +19,10 @@ from cryptography.x509.oid import NameOID
 
 from gateway import __version__
 from tests.cli.terminal import in_terminal
-from tests.databases import on_postgres
-from tests.gateway_process import GatewayProcess, running_gateway
-from tests.ports import keep_port
-from tests.servers import data_directory
+from tests.support.databases import on_postgres
+from tests.support.gateway_process import GatewayProcess, running_gateway
+from tests.support.ports import keep_port
+from tests.support.servers import data_directory
 
 
 def certificate(folder: Path, days: int) -> tuple[Path, Path]:
@@ -50,7 +50,7 @@ def certificate(folder: Path, days: int) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def own_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     folder = tmp_path_factory.mktemp("status")
     with data_directory(folder) as open_to_dovecot:
         cert, key = certificate(open_to_dovecot, 40)
@@ -66,8 +66,8 @@ def status(gateway: GatewayProcess, code: int, **options: Any) -> dict[str, Any]
     return found
 
 
-def test_a_running_gateway_is_seen_whole(house: GatewayProcess) -> None:
-    found = status(house, 0)
+def test_a_running_gateway_is_seen_whole(own_gateway: GatewayProcess) -> None:
+    found = status(own_gateway, 0)
     assert (found["running"], found["ready"], found["version"]) == (True, True, __version__)
     assert found["uptime_seconds"] >= 0
     assert found["parts"]["database"]["ok"]
@@ -78,30 +78,33 @@ def test_a_running_gateway_is_seen_whole(house: GatewayProcess) -> None:
     assert found["disks"][0]["free"] > 0
     assert found["certificate"]["name"] == "mail.postern.test"
     assert found["certificate"]["days_left"] == 40
-    address = house.inbox["address"]
+    address = own_gateway.inbox["address"]
     body = {"to": [address], "subject": "s", "text": "t"}
-    house.organization.call("POST", f"inboxes/{address}/messages/send", json=body)
-    while status(house, 0)["mail"]["last_received_at"] is None:
+    own_gateway.organization.call("POST", f"inboxes/{address}/messages/send", json=body)
+    while status(own_gateway, 0)["mail"]["last_received_at"] is None:
         pass
-    mail = status(house, 0)["mail"]
+    mail = status(own_gateway, 0)["mail"]
     assert mail["last_sent_at"] is not None
     assert mail["messages"] == 2
     for width in (80, 120):
-        seen = in_terminal(house, "status", width=width, height=24, NO_COLOR="1")
+        seen = in_terminal(own_gateway, "status", width=width, height=24, NO_COLOR="1")
         assert seen.code == 0
         assert len(seen.lines) <= 20
         assert "mail.postern.test, valid 40 days more" in seen.text
         assert "2 messages, 1 inbox, 1 organization" in seen.text
-    assert "\x1b" in in_terminal(house, "status").text
-    assert "\x1b" not in house.postern("status").stdout
+    assert "\x1b" in in_terminal(own_gateway, "status").text
+    assert "\x1b" not in own_gateway.postern("status").stdout
 
 
-def test_another_key_sees_what_it_reaches_and_nothing_of_the_machine(house: GatewayProcess) -> None:
-    organization = house.new_organization()
+def test_another_key_sees_what_it_reaches_and_nothing_of_the_machine(own_gateway: GatewayProcess) -> None:
+    organization = own_gateway.new_organization()
     organization.new_inbox()
-    environment = house.environment() | {"POSTERN_URL": house.base_url, "POSTERN_KEY": organization.api_key}
+    environment = own_gateway.environment() | {
+        "POSTERN_URL": own_gateway.base_url,
+        "POSTERN_KEY": organization.api_key,
+    }
     done = subprocess.run(
-        house.command("status", "--json"), env=environment, capture_output=True, text=True, timeout=60
+        own_gateway.command("status", "--json"), env=environment, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -110,55 +113,57 @@ def test_another_key_sees_what_it_reaches_and_nothing_of_the_machine(house: Gate
     assert "certificate" not in found
     environment["POSTERN_KEY"] = "inai_wrong"
     wrong = subprocess.run(
-        house.command("status"), env=environment, capture_output=True, text=True, timeout=60
+        own_gateway.command("status"), env=environment, capture_output=True, text=True, timeout=60
     )
     assert wrong.returncode == 3
     environment["POSTERN_URL"] = "http://127.0.0.1:9"
     nobody = subprocess.run(
-        house.command("status"), env=environment, capture_output=True, text=True, timeout=60
+        own_gateway.command("status"), env=environment, capture_output=True, text=True, timeout=60
     )
     assert nobody.returncode == 4
     assert "no gateway answers at http://127.0.0.1:9" in nobody.stdout
 
 
-def test_only_the_operators_key_opens_the_route(house: GatewayProcess) -> None:
+def test_only_the_operators_key_opens_the_route(own_gateway: GatewayProcess) -> None:
     import httpx
 
-    for headers, code in (({}, 401), (house.headers, 404)):
-        found = httpx.get(f"{house.base_url}/operator/status", headers=headers, trust_env=False)
+    for headers, code in (({}, 401), (own_gateway.headers, 404)):
+        found = httpx.get(f"{own_gateway.base_url}/operator/status", headers=headers, trust_env=False)
         assert found.status_code == code
         assert "disks" not in found.text
 
 
-def test_a_gateway_that_is_down_is_shown_with_what_is_known(house: GatewayProcess) -> None:
-    before = status(house, 0)
-    house.stop()
+def test_a_gateway_that_is_down_is_shown_with_what_is_known(own_gateway: GatewayProcess) -> None:
+    before = status(own_gateway, 0)
+    own_gateway.stop()
     try:
-        found = status(house, 4)
+        found = status(own_gateway, 4)
         assert not found["running"]
-        assert str(house.data) in found["error"]
+        assert str(own_gateway.data) in found["error"]
         assert "postern serve" in found["fix"]
         assert found["mail"] == before["mail"]
         assert found["certificate"]["days_left"] == 40
-        shown = house.postern("status")
+        shown = own_gateway.postern("status")
         assert shown.returncode == 4
         assert "down  no gateway runs on" in shown.stdout
         assert shown.stderr == ""
-        assert not list(house.data.glob("postern.lock.*"))
+        assert not list(own_gateway.data.glob("postern.lock.*"))
     finally:
-        house.start()
+        own_gateway.start()
 
 
-def test_a_part_that_fails_is_named(house: GatewayProcess) -> None:
-    dovecot = [pid for pid in house.children() if b"dovecot" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+def test_a_part_that_fails_is_named(own_gateway: GatewayProcess) -> None:
+    dovecot = [
+        pid for pid in own_gateway.children() if b"dovecot" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
     assert dovecot
     for pid in dovecot:
         os.kill(pid, 19)  # SIGSTOP: it does not answer, and is not started again
     try:
-        found = status(house, 1)
+        found = status(own_gateway, 1)
         failing = [name for name, part in found["parts"].items() if not part["ok"]]
         assert failing
-        shown = house.postern("status")
+        shown = own_gateway.postern("status")
         assert shown.returncode == 1
         assert "Fails" in shown.stdout
         assert "degraded" in shown.stdout

@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway_process import GatewayProcess, running_gateway
+from tests.support.gateway_process import GatewayProcess, running_gateway
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[GatewayProcess]:
+def own_gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
     with running_gateway(tmp_path) as gateway:
         yield gateway
 
@@ -51,27 +51,27 @@ def _get(gateway: GatewayProcess, path: str) -> httpx.Response:
 
 
 @pytest.mark.slow
-def test_a_stopped_session_is_named_until_it_goes_on(house: GatewayProcess) -> None:
-    address = house.inbox["address"]
-    assert _until(lambda: _get(house, "/ready").json()["parts"]["idle"]["watched"] == 1)
-    assert 'postern_idle_inboxes{state="watched"} 1.0' in _get(house, "/metrics").text
-    stopped = _sessions(house)
+def test_a_stopped_session_is_named_until_it_goes_on(own_gateway: GatewayProcess) -> None:
+    address = own_gateway.inbox["address"]
+    assert _until(lambda: _get(own_gateway, "/ready").json()["parts"]["idle"]["watched"] == 1)
+    assert 'postern_idle_inboxes{state="watched"} 1.0' in _get(own_gateway, "/metrics").text
+    stopped = _sessions(own_gateway)
     assert stopped
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     try:
-        _until(lambda: _get(house, "/ready").json()["parts"]["mailboxes"]["stuck"] == 1)
-        ready = _get(house, "/ready")
+        _until(lambda: _get(own_gateway, "/ready").json()["parts"]["mailboxes"]["stuck"] == 1)
+        ready = _get(own_gateway, "/ready")
         assert address not in ready.text  # nobody had to show a key
-        assert "postern_stuck_mailboxes 1.0" in _get(house, "/metrics").text
-        found = json.loads(house.postern("status", "--json").stdout)
+        assert "postern_stuck_mailboxes 1.0" in _get(own_gateway, "/metrics").text
+        found = json.loads(own_gateway.postern("status", "--json").stdout)
         assert [one["address"] for one in found["stuck_mailboxes"]] == [address]
-        assert f"No answer    {address} for " in house.postern("status").stdout
-        assert f"the mailbox {address} did not answer" in house.log
-        _until(lambda: _get(house, "/ready").json()["parts"]["idle"]["waiting"] == 1)
+        assert f"No answer    {address} for " in own_gateway.postern("status").stdout
+        assert f"the mailbox {address} did not answer" in own_gateway.log
+        _until(lambda: _get(own_gateway, "/ready").json()["parts"]["idle"]["waiting"] == 1)
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
-    _until(lambda: _get(house, "/ready").json()["parts"]["mailboxes"]["stuck"] == 0)
-    assert _until(lambda: _get(house, "/ready").json()["parts"]["idle"]["watched"] == 1)
-    assert f"the mailbox {address} answers again" in house.log
+    _until(lambda: _get(own_gateway, "/ready").json()["parts"]["mailboxes"]["stuck"] == 0)
+    assert _until(lambda: _get(own_gateway, "/ready").json()["parts"]["idle"]["watched"] == 1)
+    assert f"the mailbox {address} answers again" in own_gateway.log

@@ -17,8 +17,8 @@ from gateway.store.queries.mailbox_index import forget_inbox
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from mailserver.process import below
-from tests.gateway_process import GatewayProcess
-from tests.servers import data_directory, dovecot_missing, postfix_missing
+from tests.support.gateway_process import GatewayProcess
+from tests.support.servers import data_directory, dovecot_missing, postfix_missing
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ import pytest
 from mailserver.process import program_of
 from tests.container.container import Container, container, new_volume
 from tests.container.image import Builder, Image
-from tests.ports import keep_ports
-from tests.postgres_server import PostgresCluster
+from tests.support.ports import keep_ports
+from tests.support.postgres_server import PostgresCluster
 from tests.vps.certificates import Certificate, certificate_for
 from tests.vps.network import Place
 
@@ -40,16 +40,16 @@ ENVIRONMENT = {"POSTERN_MAIL_DOMAIN": DOMAIN}
 PATIENCE = 30.0
 
 
-def inside(house: Container, work: Callable[[], Any]) -> Any:
+def inside(running: Container, work: Callable[[], Any]) -> Any:
     """Call ``work`` from the container's network, where its ports are."""
-    place = Place(house)  # type: ignore[arg-type]
+    place = Place(running)  # type: ignore[arg-type]
     try:
         return place(work)
     finally:
         place.close()
 
 
-def api(house: Container, key: str, method: str, path: str, **options: Any) -> Any:
+def api(running: Container, key: str, method: str, path: str, **options: Any) -> Any:
     """A request to /api/v0 that must succeed."""
 
     def call() -> Any:
@@ -64,26 +64,26 @@ def api(house: Container, key: str, method: str, path: str, **options: Any) -> A
         assert answer.is_success, f"{answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
-    return inside(house, call)
+    return inside(running, call)
 
 
-def subjects(house: Container, key: str, inbox: str, wanted: set[str]) -> set[str]:
+def subjects(running: Container, key: str, inbox: str, wanted: set[str]) -> set[str]:
     """The subjects of the mail that came to an inbox, waited for until all of ``wanted`` are there."""
     limit = time.monotonic() + PATIENCE
     while True:
-        listed = api(house, key, "GET", f"inboxes/{inbox}@{DOMAIN}/messages")["messages"]
+        listed = api(running, key, "GET", f"inboxes/{inbox}@{DOMAIN}/messages")["messages"]
         found = {one["subject"] for one in listed if "received" in one["labels"]}
         if wanted <= found or time.monotonic() > limit:
             return found
         time.sleep(0.1)
 
 
-def send(house: Container, key: str, sender: str, to: str, subject: str) -> None:
+def send(running: Container, key: str, sender: str, to: str, subject: str) -> None:
     body = {"to": f"{to}@{DOMAIN}", "subject": subject, "text": "x"}
-    api(house, key, "POST", f"inboxes/{sender}@{DOMAIN}/messages/send", json=body)
+    api(running, key, "POST", f"inboxes/{sender}@{DOMAIN}/messages/send", json=body)
 
 
-def deliver(house: Container, to: str, subject: str) -> None:
+def deliver(running: Container, to: str, subject: str) -> None:
     """Bring a mail as another server does."""
 
     def call() -> None:
@@ -91,14 +91,14 @@ def deliver(house: Container, to: str, subject: str) -> None:
         with smtplib.SMTP("127.0.0.1", 2525, "mx.world.example", timeout=60) as client:
             client.sendmail("far@world.example", f"{to}@{DOMAIN}", text)
 
-    inside(house, call)
+    inside(running, call)
 
 
-def furnish(house: Container) -> str:
+def furnish(running: Container) -> str:
     """Make a first key and the inboxes a and b by `exec`, as documented; answers the key."""
-    key = str(house.postern("key", "create", "first")["key"])
+    key = str(running.postern("key", "create", "first")["key"])
     for name in ("a", "b"):
-        assert house.postern("inbox", "create", name)["email_address"] == f"{name}@{DOMAIN}"
+        assert running.postern("inbox", "create", name)["email_address"] == f"{name}@{DOMAIN}"
     return key
 
 
@@ -108,7 +108,7 @@ def volume(image: Image, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def house(image: Image, tmp_path: Path, volume: Path) -> Iterator[Container]:
+def running(image: Image, tmp_path: Path, volume: Path) -> Iterator[Container]:
     """A started container on a fresh volume."""
     with container(image, tmp_path, volume, environment=ENVIRONMENT) as made:
         yield made.started()
@@ -130,14 +130,17 @@ def certified(image: Image, place: Path) -> tuple[Certificate, dict[str, str], l
 
 def test_mail_goes_in_and_out_and_people_read_it(image: Image, tmp_path: Path, volume: Path) -> None:
     made, settings, mounts = certified(image, tmp_path)
-    with container(image, tmp_path, volume, environment=ENVIRONMENT | settings, mounts=mounts) as house:
-        house.started()
-        assert "there is no API key yet: docker compose exec postern postern key create NAME" in house.log
-        key = furnish(house)
-        send(house, key, "a", "b", "by the API")
-        deliver(house, "b", "from the world")
-        assert subjects(house, key, "b", {"by the API", "from the world"}) == {"by the API", "from the world"}
-        told = house.postern("inbox", "password", f"b@{DOMAIN}")
+    with container(image, tmp_path, volume, environment=ENVIRONMENT | settings, mounts=mounts) as running:
+        running.started()
+        assert "there is no API key yet: docker compose exec postern postern key create NAME" in running.log
+        key = furnish(running)
+        send(running, key, "a", "b", "by the API")
+        deliver(running, "b", "from the world")
+        assert subjects(running, key, "b", {"by the API", "from the world"}) == {
+            "by the API",
+            "from the world",
+        }
+        told = running.postern("inbox", "password", f"b@{DOMAIN}")
         # what a person is told are the ports outside
         assert (told["imap"]["host"], told["imap"]["port"]) == (f"mail.{DOMAIN}", 993)
         assert told["smtp"]["port"] == 465
@@ -154,7 +157,7 @@ def test_mail_goes_in_and_out_and_people_read_it(image: Image, tmp_path: Path, v
                     for one in numbers.decode().split()
                 }
 
-        assert inside(house, read) == {"by the API", "from the world"}
+        assert inside(running, read) == {"by the API", "from the world"}
 
         def submit() -> None:
             with smtplib.SMTP_SSL("127.0.0.1", 2465, context=trust, timeout=30) as client:
@@ -162,9 +165,9 @@ def test_mail_goes_in_and_out_and_people_read_it(image: Image, tmp_path: Path, v
                 text = f"From: b@{DOMAIN}\r\nTo: a@{DOMAIN}\r\nSubject: by a person\r\n\r\nx\r\n"
                 client.sendmail(f"b@{DOMAIN}", f"a@{DOMAIN}", text)
 
-        inside(house, submit)
-        assert subjects(house, key, "a", {"by a person"}) == {"by a person"}
-        zone = house.exec("postern", "domain", "zone", DOMAIN).stdout
+        inside(running, submit)
+        assert subjects(running, key, "a", {"by a person"}) == {"by a person"}
+        zone = running.exec("postern", "domain", "zone", DOMAIN).stdout
         ports = {tuple(found) for found in re.findall(r"(_\w+)\._tcp\S*\s.*SRV\s+\d+ \d+ (\d+)", zone)}
         assert ports == {
             ("_imaps", "993"),
@@ -177,61 +180,61 @@ def test_mail_goes_in_and_out_and_people_read_it(image: Image, tmp_path: Path, v
         }
 
 
-def test_it_may_do_nothing_but_write_to_its_volume(house: Container, volume: Path) -> None:
+def test_it_may_do_nothing_but_write_to_its_volume(running: Container, volume: Path) -> None:
     status = dict(
         line.split(":\t", 1)
-        for line in house.exec("cat", "/proc/1/status").stdout.splitlines()
+        for line in running.exec("cat", "/proc/1/status").stdout.splitlines()
         if ":\t" in line
     )
     assert status["Uid"].split() == ["10025"] * 4
     assert {status[f"Cap{one}"] for one in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {"0" * 16}
     assert status["NoNewPrivs"] == "1"
     for place in ("/", "/opt/postern", "/etc", "/var/tmp"):
-        assert house.exec("touch", f"{place}/x").returncode != 0
+        assert running.exec("touch", f"{place}/x").returncode != 0
     owners = {path.stat().st_uid for path in volume.rglob("*")}
     assert owners == {10025}
 
 
-def test_a_restart_finds_everything_and_a_stop_is_clean(house: Container) -> None:
-    key = furnish(house)
-    deliver(house, "a", "before the restart")
-    assert subjects(house, key, "a", {"before the restart"})
-    assert house.stop() == 0
-    assert "stopped" in house.log.splitlines()[-1]
-    house.started()
-    assert subjects(house, key, "a", {"before the restart"}) == {"before the restart"}
-    deliver(house, "a", "after the restart")
-    assert subjects(house, key, "a", {"after the restart"}) == {"before the restart", "after the restart"}
-    assert house.log.count("there is no API key yet") == 1
+def test_a_restart_finds_everything_and_a_stop_is_clean(running: Container) -> None:
+    key = furnish(running)
+    deliver(running, "a", "before the restart")
+    assert subjects(running, key, "a", {"before the restart"})
+    assert running.stop() == 0
+    assert "stopped" in running.log.splitlines()[-1]
+    running.started()
+    assert subjects(running, key, "a", {"before the restart"}) == {"before the restart"}
+    deliver(running, "a", "after the restart")
+    assert subjects(running, key, "a", {"after the restart"}) == {"before the restart", "after the restart"}
+    assert running.log.count("there is no API key yet") == 1
 
 
 def test_a_command_waits_for_a_gateway_that_starts_again_with_the_same_process_number(
-    house: Container,
+    running: Container,
 ) -> None:
-    key = furnish(house)
-    held = json.loads((house.volume / "operator.json").read_text())["pid"]  # type: ignore[operator]
-    assert house.stop() == 0
-    house.start()
+    key = furnish(running)
+    held = json.loads((running.volume / "operator.json").read_text())["pid"]  # type: ignore[operator]
+    assert running.stop() == 0
+    running.start()
     deadline = time.monotonic() + PATIENCE
-    while not house._found() and time.monotonic() < deadline:
+    while not running._found() and time.monotonic() < deadline:
         time.sleep(0.01)
-    done = house.exec("postern", "inbox", "list", "--json")  # long before it answers
+    done = running.exec("postern", "inbox", "list", "--json")  # long before it answers
     assert done.returncode == 0, done.stderr
     assert {one["username"] for one in json.loads(done.stdout)} == {"a", "b"}
     assert held > 1
-    assert subjects(house, key, "a", set()) == set()
+    assert subjects(running, key, "a", set()) == set()
 
 
 def test_a_new_image_goes_on_with_the_volume_of_the_old(
-    builder: Builder, house: Container, tmp_path: Path
+    builder: Builder, running: Container, tmp_path: Path
 ) -> None:
-    key = furnish(house)
-    deliver(house, "a", "before the upgrade")
-    assert subjects(house, key, "a", {"before the upgrade"})
+    key = furnish(running)
+    deliver(running, "a", "before the upgrade")
+    assert subjects(running, key, "a", {"before the upgrade"})
     new = builder.build("postern:next", "--layers", "--build-arg", "VERSION=9.9.9")
-    assert new.id != house.image.id
-    assert house.stop() == 0
-    with container(new, tmp_path, house.volume, environment=ENVIRONMENT) as upgraded:
+    assert new.id != running.image.id
+    assert running.stop() == 0
+    with container(new, tmp_path, running.volume, environment=ENVIRONMENT) as upgraded:
         upgraded.started()
         assert "9.9.9" in upgraded.exec("postern", "--version").stdout
         deliver(upgraded, "a", "after the upgrade")
@@ -239,19 +242,19 @@ def test_a_new_image_goes_on_with_the_volume_of_the_old(
         assert subjects(upgraded, key, "a", wanted) == wanted
 
 
-def test_a_backup_is_restored_into_a_fresh_volume(house: Container, image: Image, tmp_path: Path) -> None:
-    key = furnish(house)
-    deliver(house, "a", "in the backup")
-    assert subjects(house, key, "a", {"in the backup"})
-    made = house.postern("backup", "/data/backups", "--mail", "--keep", "7", "--verify")
+def test_a_backup_is_restored_into_a_fresh_volume(running: Container, image: Image, tmp_path: Path) -> None:
+    key = furnish(running)
+    deliver(running, "a", "in the backup")
+    assert subjects(running, key, "a", {"in the backup"})
+    made = running.postern("backup", "/data/backups", "--mail", "--keep", "7", "--verify")
     assert (made["verified"], made["mail"]["messages"]) == (True, 1)
-    assert house.volume is not None
+    assert running.volume is not None
     # `docker compose cp`, and the chown of the document
     copy = tmp_path / "copy"
-    shutil.copytree(house.volume / made["backup"].removeprefix("/data/"), copy)
+    shutil.copytree(running.volume / made["backup"].removeprefix("/data/"), copy)
     for path in (copy, *copy.rglob("*")):
         os.chown(path, *map(int, image.user.split(":")))
-    assert house.stop() == 0
+    assert running.stop() == 0
     fresh = new_volume(image, tmp_path / "fresh")
     with container(
         image, tmp_path, fresh, environment=ENVIRONMENT, mounts=[f"bind-ro {copy} /backup"]
@@ -266,14 +269,14 @@ def test_a_backup_is_restored_into_a_fresh_volume(house: Container, image: Image
         assert "a gateway is running on /data" in again.stderr
 
 
-def test_every_documented_command_works(house: Container) -> None:
+def test_every_documented_command_works(running: Container) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```", _DOCUMENT, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines() if " exec postern " in line]
     assert len(lines) >= 5
     for line in lines:
         words = shlex.split(line)
         assert words[:4] == ["docker", "compose", "exec", "postern"]
-        done = house.exec(*words[4:])
+        done = running.exec(*words[4:])
         if words[5] == "doctor":  # there is no DNS here, and it says so
             assert "smtp 2525: answers" in done.stdout, done.stdout + done.stderr
             assert "OK    round-trip" in done.stdout
@@ -282,18 +285,18 @@ def test_every_documented_command_works(house: Container) -> None:
             assert done.returncode == 0, f"{line}\n{done.stderr}"
 
 
-def test_the_health_check_says_which_part_does_not_work(house: Container) -> None:
-    assert house.exec(*house.image.healthcheck).stdout == "ready\n"
-    for pid in processes(house, "imap-login"):
+def test_the_health_check_says_which_part_does_not_work(running: Container) -> None:
+    assert running.exec(*running.image.healthcheck).stdout == "ready\n"
+    for pid in processes(running, "imap-login"):
         os.kill(pid, signal.SIGSTOP)
-    done = house.exec(*house.image.healthcheck)
+    done = running.exec(*running.image.healthcheck)
     assert done.returncode != 0
     assert "not ready: mail_dovecot" in done.stderr
 
 
-def processes(house: Container, name: str) -> list[int]:
+def processes(running: Container, name: str) -> list[int]:
     """The processes of that name in a container, as this machine counts."""
-    where = os.readlink(f"/proc/{house.pid}/ns/pid")
+    where = os.readlink(f"/proc/{running.pid}/ns/pid")
     found = []
     for one in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(FileNotFoundError):  # another test's, which has ended by now
@@ -303,12 +306,12 @@ def processes(house: Container, name: str) -> list[int]:
     return found
 
 
-def refused(house: Container) -> str:
+def refused(running: Container) -> str:
     """What a container says that cannot start; it has not made anything."""
-    before = sorted(house.volume.rglob("*")) if house.volume else []
-    done = house.run()
+    before = sorted(running.volume.rglob("*")) if running.volume else []
+    done = running.run()
     assert done.returncode not in (0, None)
-    assert (sorted(house.volume.rglob("*")) if house.volume else []) == before
+    assert (sorted(running.volume.rglob("*")) if running.volume else []) == before
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 2, done.stderr
     return done.stderr
@@ -317,18 +320,18 @@ def refused(house: Container) -> str:
 def test_a_volume_of_another_user_is_refused(image: Image, tmp_path: Path, volume: Path) -> None:
     os.chown(volume, 0, 0)
     volume.chmod(0o755)
-    with container(image, tmp_path, volume, environment=ENVIRONMENT) as house:
-        said = refused(house)
+    with container(image, tmp_path, volume, environment=ENVIRONMENT) as running:
+        said = refused(running)
     assert "/data cannot be read and written by user 10025:10025; it belongs to 0:0" in said
     assert "chown -R 10025:10025" in said
 
 
 def test_a_file_of_another_user_in_the_volume_is_refused(image: Image, tmp_path: Path, volume: Path) -> None:
     (volume / "postern.db").touch(0o600)
-    with container(image, tmp_path, volume, environment=ENVIRONMENT) as house:
+    with container(image, tmp_path, volume, environment=ENVIRONMENT) as running:
         assert (
             "/data/postern.db cannot be read and written by user 10025:10025; it belongs to 0:0"
-            in refused(house)
+            in refused(running)
         )
 
 
@@ -336,58 +339,58 @@ def test_a_file_of_another_user_in_the_volume_is_refused(image: Image, tmp_path:
 def test_another_user_than_the_images_is_refused(
     image: Image, tmp_path: Path, volume: Path, user: str, name: str
 ) -> None:
-    with container(image, tmp_path, volume, environment=ENVIRONMENT, user=user) as house:
-        said = refused(house)
+    with container(image, tmp_path, volume, environment=ENVIRONMENT, user=user) as running:
+        said = refused(running)
     assert f"this container runs as {name}, and the image is made for user 10025:10025" in said
     assert "leave out --user" in said
 
 
 def test_a_read_only_root_without_its_tmpfs_is_refused(image: Image, tmp_path: Path, volume: Path) -> None:
-    with container(image, tmp_path, volume, environment=ENVIRONMENT, tmpfs=False) as house:
-        said = refused(house)
+    with container(image, tmp_path, volume, environment=ENVIRONMENT, tmpfs=False) as running:
+        said = refused(running)
     assert "/run/postern cannot be written" in said
     assert "--tmpfs /run:mode=1777" in said
 
 
 def test_a_missing_volume_is_refused_where_the_root_is_read_only(image: Image, tmp_path: Path) -> None:
-    with container(image, tmp_path, None, environment=ENVIRONMENT) as house:
-        assert "/data cannot be read and written" in refused(house)
+    with container(image, tmp_path, None, environment=ENVIRONMENT) as running:
+        assert "/data cannot be read and written" in refused(running)
 
 
 def test_a_missing_or_closed_secret_is_named(image: Image, tmp_path: Path, volume: Path) -> None:
     settings = ENVIRONMENT | {"POSTERN_DATABASE_URL": "@database_url"}
-    with container(image, tmp_path, volume, environment=settings) as house:
-        assert "database.url: cannot read the credential /run/secrets/database_url" in refused(house)
-    with container(image, tmp_path, volume, environment=settings, secrets={"database_url": "x"}) as house:
-        house._command(())
-        held = tmp_path / f"{house.name}.secrets" / "database_url"
+    with container(image, tmp_path, volume, environment=settings) as running:
+        assert "database.url: cannot read the credential /run/secrets/database_url" in refused(running)
+    with container(image, tmp_path, volume, environment=settings, secrets={"database_url": "x"}) as running:
+        running._command(())
+        held = tmp_path / f"{running.name}.secrets" / "database_url"
         held.chmod(0o600)
-        assert "let user 10025 read it" in refused(house)
+        assert "let user 10025 read it" in refused(running)
 
 
 def test_a_missing_certificate_is_named(image: Image, tmp_path: Path, volume: Path) -> None:
     settings = {"POSTERN_MAIL_TLS_CERT": "/tls/fullchain.pem", "POSTERN_MAIL_TLS_KEY": "/tls/privkey.pem"}
-    with container(image, tmp_path, volume, environment=ENVIRONMENT | settings) as house:
-        done = house.run()
+    with container(image, tmp_path, volume, environment=ENVIRONMENT | settings) as running:
+        done = running.run()
     assert done.returncode != 0
     assert "the TLS certificate /tls/fullchain.pem cannot be read: No such file or directory" in done.stderr
 
 
-def test_a_database_that_is_newer_than_the_image_is_refused(house: Container, volume: Path) -> None:
-    furnish(house)
-    assert house.stop() == 0
+def test_a_database_that_is_newer_than_the_image_is_refused(running: Container, volume: Path) -> None:
+    furnish(running)
+    assert running.stop() == 0
     with closing(sqlite3.connect(volume / "postern.db")) as db:
         db.execute("INSERT INTO schema_migration (name, applied) VALUES ('9999_future', '2030-01-01')")
         db.commit()
-    done = house.run()
+    done = running.run()
     assert done.returncode != 0
     assert "a newer Postern wrote this database" in done.stderr
 
 
 def test_ports_that_are_no_pairs_are_refused(image: Image, tmp_path: Path, volume: Path) -> None:
     settings = ENVIRONMENT | {"POSTERN_MAIL_PUBLISHED_PORTS": "25"}
-    with container(image, tmp_path, volume, environment=settings) as house:
-        done = house.run()
+    with container(image, tmp_path, volume, environment=settings) as running:
+        done = running.run()
     assert done.returncode != 0
     assert "mail.published_ports takes OUTSIDE:INSIDE" in done.stderr
 
@@ -406,14 +409,14 @@ def test_the_records_can_be_in_postgresql(
         environment=settings,
         secrets={"database_url": postgres.new_database()},
         network=False,
-    ) as house:
-        house.started()
-        furnish(house)
+    ) as running:
+        running.started()
+        furnish(running)
         assert not (volume / "postern.db").exists()
-        send_id = house.postern("send", "--from", f"a@{DOMAIN}", "--to", f"b@{DOMAIN}", "--subject", "kept")
+        send_id = running.postern("send", "--from", f"a@{DOMAIN}", "--to", f"b@{DOMAIN}", "--subject", "kept")
         assert send_id
-        made = house.postern("backup", "/data/backups", "--verify")
+        made = running.postern("backup", "/data/backups", "--verify")
         assert made["verified"]
-        assert house.stop() == 0
-        house.started()
-        assert {one["username"] for one in house.postern("inbox", "list")} == {"a", "b"}
+        assert running.stop() == 0
+        running.started()
+        assert {one["username"] for one in running.postern("inbox", "list")} == {"a", "b"}

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.world import Endpoint, webhook_endpoint
 from tests.examples.test_readme import ROOT, Reader, blocks
-from tests.gateway_process import GatewayProcess, running_gateway
+from tests.support.gateway_process import GatewayProcess, running_gateway
+from tests.support.webhook_endpoint import Endpoint, webhook_endpoint
 
 PAGES = (
     "docs/quick-start.md",

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from gateway.store.sql import sql
-from tests.databases import database_url, on_postgres
-from tests.gateway_process import GatewayProcess, running_gateway
+from tests.support.databases import database_url, on_postgres
+from tests.support.gateway_process import GatewayProcess, running_gateway
 
 QUIET: dict[str, Any] = {"doctor__mx_hosts": ["127.0.0.1:9"], "doctor__ntp_server": "127.0.0.1:9"}
 

@@ -16,7 +16,7 @@ from gateway.store.queries.domains import unscoped_domain
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from mailserver.dns.zone import rdata_of
-from tests.doctor.scenes import Zones, scene, told
+from tests.doctor.contexts import Zones, scene, told
 
 pytestmark = pytest.mark.anyio
 

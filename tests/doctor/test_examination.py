@@ -14,7 +14,7 @@ from gateway.doctor.checks import CHECKS
 from gateway.doctor.context import Door, NoGateway, Scene, apart
 from gateway.doctor.finding import Finding, ok, worst
 from gateway.doctor.run_checks import Check, examine
-from tests.doctor.scenes import scene
+from tests.doctor.contexts import scene
 
 pytestmark = pytest.mark.anyio
 

@@ -19,9 +19,9 @@ import pytest
 from gateway.doctor import checks_database, checks_files, checks_machine
 from gateway.doctor.open_context import arrived
 from gateway.store.sql import sql
-from tests.databases import on_postgres
-from tests.doctor.scenes import scene, told
-from tests.servers import data_directory
+from tests.doctor.contexts import scene, told
+from tests.support.databases import on_postgres
+from tests.support.servers import data_directory
 from tests.vps.certificates import certificate_for
 
 pytestmark = pytest.mark.anyio

@@ -24,9 +24,9 @@ from gateway.store.queries.aliases import put_alias
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from mailserver.provisioning import Provisioning
-from tests.doctor.scenes import scene
-from tests.gateway_process import GatewayProcess, running_gateway
+from tests.doctor.contexts import scene
 from tests.mailserver.started import ALICE, BOB, Started, started
+from tests.support.gateway_process import GatewayProcess, running_gateway
 
 NOW = 1_800_000_000.0
 HOUR = 3600.0
@@ -79,10 +79,10 @@ def test_it_says_what_fails_and_what_to_do() -> None:
 
 @pytest.mark.anyio
 async def test_nobody_to_take_it_and_nothing_that_answers(tmp_path: Path) -> None:
-    with started("embedded") as house:
+    with started("embedded") as running:
         async with scene(tmp_path) as made:
             with pytest.raises(NotMailed, match=r"postern inbox create postmaster@shop\.test"):
-                await mail_postmaster(made, REPORTS, house.server.lmtp_socket)
+                await mail_postmaster(made, REPORTS, running.server.lmtp_socket)
             with pytest.raises(NotMailed, match="Dovecot did not take"):
                 await mail_postmaster(made, REPORTS, tmp_path / "nothing")
             assert not (tmp_path / "doctor.json").exists()  # so that the next run tries again
@@ -106,18 +106,18 @@ async def alias_in(made: Scene, address: str, inboxes: list[str]) -> None:
 
 @pytest.mark.anyio
 async def test_it_comes_once_and_everybody_behind_an_alias_gets_it(tmp_path: Path) -> None:
-    def subjects(house: Started, address: str) -> list[str]:
-        with imaplib.IMAP4(house.imap.host, house.imap.port) as client:
+    def subjects(running: Started, address: str) -> list[str]:
+        with imaplib.IMAP4(running.imap.host, running.imap.port) as client:
             client.login(address, "secret")
             client.select("INBOX")
             found = client.search(None, "ALL")[1][0].split()
             heads = [client.fetch(one.decode(), "(BODY[HEADER.FIELDS (SUBJECT)])")[1][0] for one in found]
         return [head[1].decode().strip() for head in heads if isinstance(head, tuple)]
 
-    with started("embedded") as house:
-        house.call(house.server.set_alias, "postmaster@x.test", [ALICE, BOB])
-        socket = house.server.lmtp_socket
-        assert isinstance(house.server, Provisioning)
+    with started("embedded") as running:
+        running.call(running.server.set_alias, "postmaster@x.test", [ALICE, BOB])
+        socket = running.server.lmtp_socket
+        assert isinstance(running.server, Provisioning)
         async with scene(tmp_path, mail__domain="x.test", mail__hostname="mx.x.test") as made:
             await alias_in(made, "postmaster@x.test", [ALICE, BOB])
             assert await mail_postmaster(made, REPORTS, socket) == "postmaster@x.test"
@@ -131,7 +131,7 @@ async def test_it_comes_once_and_everybody_behind_an_alias_gets_it(tmp_path: Pat
             (tmp_path / "doctor.json").write_text(json.dumps(state))
             assert await mail_postmaster(made, REPORTS, socket) == "postmaster@x.test"
         for address in (ALICE, BOB):
-            assert subjects(house, address) == ["Subject: Postern on mx.x.test: 2 wrong (dns, tls)"] * 2
+            assert subjects(running, address) == ["Subject: Postern on mx.x.test: 2 wrong (dns, tls)"] * 2
 
 
 @pytest.fixture

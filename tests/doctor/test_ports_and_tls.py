@@ -14,8 +14,8 @@ from aiosmtpd.smtp import SMTP
 
 from gateway.doctor import checks_ports, checks_tls
 from mailserver.listening import listen
-from tests.doctor.scenes import NOWHERE, says, scene, told
-from tests.servers import Sink
+from tests.doctor.contexts import NOWHERE, says, scene, told
+from tests.support.servers import Sink
 from tests.vps.certificates import Certificate, certificate_for
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ from gateway.doctor import checks_queue, checks_service
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries.outbox import FAR
 from gateway.store.sql import sql
-from tests.doctor.scenes import says, scene, told
+from tests.doctor.contexts import says, scene, told
 
 pytestmark = pytest.mark.anyio
 HOUR = 3_600_000_000

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from gateway.core.accounts import bootstrap
-from tests.api.rig import Rig, rig
-from tests.servers import NameServer
+from tests.support.running_api import RunningApi, running_api
+from tests.support.servers import NameServer
 
 Zones = dict[tuple[str, str], list[str] | None]
 
@@ -21,12 +21,12 @@ Zones = dict[tuple[str, str], list[str] | None]
 class Place:
     """``zones`` is what DNS says; change it at will. ``operator`` is the API with the operator's key."""
 
-    rig: Rig
+    running: RunningApi
     zones: Zones
     operator: httpx.AsyncClient
 
     async def call(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
-        answer = await self.rig.api.request(method, f"/api/v0/{path}", json=body)
+        answer = await self.running.api.request(method, f"/api/v0/{path}", json=body)
         assert answer.status_code == status, answer.text
         return answer.json() if answer.content else None
 
@@ -45,7 +45,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     zones: Zones = {}
     async with (
         NameServer(zones) as dns,
-        rig(
+        running_api(
             tmp_path,
             profile="production",
             dns__port=dns.port,

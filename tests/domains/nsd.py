@@ -15,7 +15,7 @@ import dns.query
 import pytest
 from dns.message import make_query
 
-from tests.ports import keep_port
+from tests.support.ports import keep_port
 
 _PROGRAMS = ("nsd", "nsd-checkzone")
 

@@ -10,8 +10,8 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from tests.domains.nsd import nsd
-from tests.gateway_process import GatewayProcess, running_gateway
-from tests.servers import NameServer
+from tests.support.gateway_process import GatewayProcess, running_gateway
+from tests.support.servers import NameServer
 
 Zones = dict[tuple[str, str], list[str] | None]
 

@@ -12,12 +12,12 @@ pytestmark = pytest.mark.anyio
 
 async def test_nobody_takes_the_mail_of_a_domain_he_only_named(place: Place) -> None:
     await place.call("POST", "domains", {"domain": "bank.test"}, status=201)
-    assert [hop.kind for hop in place.rig.server.plan(["ceo@bank.test"])] == ["mx"]
+    assert [hop.kind for hop in place.running.server.plan(["ceo@bank.test"])] == ["mx"]
     refused = await place.call("POST", "inboxes", {"username": "ceo", "domain": "bank.test"}, status=400)
     assert "DNS has not shown" in refused["message"]
     assert "postern domain verify bank.test" in refused["fix"]
-    await bootstrap.reconcile_mail_server(place.rig.core)
-    assert [hop.kind for hop in place.rig.server.plan(["ceo@bank.test"])] == ["mx"]
+    await bootstrap.reconcile_mail_server(place.running.core)
+    assert [hop.kind for hop in place.running.server.plan(["ceo@bank.test"])] == ["mx"]
 
 
 @pytest.mark.parametrize("purpose", ["mx", "dkim"])
@@ -27,7 +27,7 @@ async def test_mx_alone_or_key_alone_is_no_proof(place: Place, purpose: str) -> 
     found = await place.setup("half.test", check=True)
     assert by_purpose(found)[purpose]["status"] == "VALID"
     assert found["proven"] is None
-    assert [hop.kind for hop in place.rig.server.plan(["a@half.test"])] == ["mx"]
+    assert [hop.kind for hop in place.running.server.plan(["a@half.test"])] == ["mx"]
 
 
 async def test_proof_in_dns_lets_mail_in_and_outlives_a_failure_of_dns(place: Place) -> None:
@@ -36,13 +36,13 @@ async def test_proof_in_dns_lets_mail_in_and_outlives_a_failure_of_dns(place: Pl
     place.publish(records["mx"], records["dkim"])
     await place.call("POST", "domains/mine.test/verify")
     assert (await place.setup("mine.test"))["proven"]
-    assert [hop.kind for hop in place.rig.server.plan(["a@mine.test"])] == ["lmtp"]
+    assert [hop.kind for hop in place.running.server.plan(["a@mine.test"])] == ["lmtp"]
     made = await place.call("POST", "inboxes", {"username": "a", "domain": "mine.test"}, status=201)
     assert made["email_address"] == "a@mine.test"
     place.zones.clear()
     assert (await place.call("POST", "domains/mine.test/verify"))["status"] == "PENDING"
-    await bootstrap.reconcile_mail_server(place.rig.core)
-    assert [hop.kind for hop in place.rig.server.plan(["b@mine.test"])] == ["lmtp"]
+    await bootstrap.reconcile_mail_server(place.running.core)
+    assert [hop.kind for hop in place.running.server.plan(["b@mine.test"])] == ["lmtp"]
 
 
 async def test_the_operator_may_trust_a_domain_and_nobody_else(place: Place) -> None:
@@ -51,7 +51,7 @@ async def test_the_operator_may_trust_a_domain_and_nobody_else(place: Place) -> 
     answer = await place.operator.post("/api/v0/domains/filtered.test/trust", json={})
     assert answer.status_code == 200, answer.text
     assert answer.json()["proven"]
-    assert [hop.kind for hop in place.rig.server.plan(["a@filtered.test"])] == ["lmtp"]
+    assert [hop.kind for hop in place.running.server.plan(["a@filtered.test"])] == ["lmtp"]
 
 
 async def test_names_of_the_operator_on_the_platform_domain(place: Place) -> None:
@@ -69,5 +69,5 @@ async def test_an_alias_is_no_way_around_it(place: Place) -> None:
     inbox = (await place.call("POST", "inboxes", {"username": "mallory"}, status=201))["inbox_id"]
     for address, status in (("ceo@bank.test", 400), ("postmaster@postern.test", 403)):
         await place.call("POST", "aliases", {"address": address, "inbox_ids": [inbox]}, status=status)
-    assert [hop.kind for hop in place.rig.server.plan(["ceo@bank.test"])] == ["mx"]
+    assert [hop.kind for hop in place.running.server.plan(["ceo@bank.test"])] == ["mx"]
     await place.call("POST", "aliases", {"address": "m@postern.test", "inbox_ids": [inbox]}, status=201)

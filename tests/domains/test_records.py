@@ -13,7 +13,7 @@ from mailserver.dns.advice import fix_of
 from mailserver.dns.mta_sts import Policy
 from mailserver.dns.zone import zone_of
 from tests.domains.nsd import nsd
-from tests.servers import NameServer
+from tests.support.servers import NameServer
 
 pytestmark = pytest.mark.anyio
 

@@ -27,7 +27,7 @@ async def prepared(place: Place) -> None:
 
 async def signed_and_verified(place: Place) -> tuple[str, bool]:
     """The selector that signs now, and whether what it signs can be verified by what DNS has."""
-    key = await place.rig.core.store.read(lambda tx: active_key(tx, "agents.turn.test"))
+    key = await place.running.core.store.read(lambda tx: active_key(tx, "agents.turn.test"))
     assert key is not None
     raw = sign(MAIL, domain=key.domain, selector=key.selector, private_key=key.private_key)
 
@@ -63,7 +63,7 @@ async def test_the_new_key_signs_only_when_its_record_shows(place: Place) -> Non
     assert [one["name"] for one in shown["records"] if "_domainkey" in one["name"]] == [
         f"{first['next_selector']}._domainkey.turn.test"
     ]
-    private = await place.rig.core.store.read(lambda tx: sql(tx).value("SELECT private FROM dkim_key"))
+    private = await place.running.core.store.read(lambda tx: sql(tx).value("SELECT private FROM dkim_key"))
     assert private == ""
 
 
@@ -71,14 +71,14 @@ async def test_the_old_record_may_go_after_the_overlap_and_is_then_forgotten(pla
     await prepared(place)
     await place.call("POST", "domains/turn.test/rotate", {"force": True})
     assert (await place.setup("turn.test", check=True))["obsolete"] == []
-    then = now_us() - int((place.rig.core.settings.dns.dkim_overlap_days + 1) * DAY)
-    await place.rig.core.store.write(lambda tx: sql(tx).run("UPDATE dkim_key SET since = ?", then))
+    then = now_us() - int((place.running.core.settings.dns.dkim_overlap_days + 1) * DAY)
+    await place.running.core.store.write(lambda tx: sql(tx).run("UPDATE dkim_key SET since = ?", then))
     over = await place.setup("turn.test", check=True)
     assert over["obsolete"] == [{"type": "TXT", "name": "dkim._domainkey.turn.test"}]
     assert "dkim_retired" not in by_purpose(over)
     del place.zones[("dkim._domainkey.turn.test", "TXT")]
     assert (await place.setup("turn.test", check=True))["obsolete"] == []
-    assert await place.rig.core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM dkim_key")) == 0
+    assert await place.running.core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM dkim_key")) == 0
 
 
 async def test_a_second_rotation_on_one_day_has_another_name(place: Place) -> None:
@@ -97,17 +97,17 @@ async def test_the_platform_key_is_the_operators(place: Place) -> None:
 async def test_the_watch_turns_over_by_itself_and_notices_what_is_gone(place: Place) -> None:
     await prepared(place)
     waiting = by_purpose(await place.call("POST", "domains/turn.test/rotate", {}))["dkim_next"]
-    watch = DomainWatch(place.rig.core)
-    await place.rig.core.store.write(lambda tx: sql(tx).run("UPDATE domain SET checked_at = NULL"))
+    watch = DomainWatch(place.running.core)
+    await place.running.core.store.write(lambda tx: sql(tx).run("UPDATE domain SET checked_at = NULL"))
     await watch.look()
     assert (await signed_and_verified(place))[0] == "dkim"
     place.publish(waiting)
-    await place.rig.core.store.write(lambda tx: sql(tx).run("UPDATE domain SET checked_at = NULL"))
+    await place.running.core.store.write(lambda tx: sql(tx).run("UPDATE domain SET checked_at = NULL"))
     await watch.look()
     assert await signed_and_verified(place) == (waiting["name"].partition(".")[0], True)
     assert (await place.setup("turn.test"))["status"] == "VERIFIED"
     place.zones[("turn.test", "MX")] = ["10 other.test."]
-    await place.rig.core.store.write(lambda tx: sql(tx).run("UPDATE domain SET checked_at = NULL"))
+    await place.running.core.store.write(lambda tx: sql(tx).run("UPDATE domain SET checked_at = NULL"))
     await watch.look()
     assert (await place.setup("turn.test"))["status"] == "INVALID"
 
@@ -115,8 +115,8 @@ async def test_the_watch_turns_over_by_itself_and_notices_what_is_gone(place: Pl
 async def test_a_name_server_that_fails_changes_nothing(place: Place) -> None:
     await prepared(place)
     place.zones.update(dict.fromkeys(place.zones))  # SERVFAIL
-    await place.rig.core.store.write(lambda tx: sql(tx).run("UPDATE domain SET checked_at = NULL"))
-    await DomainWatch(place.rig.core).look()
+    await place.running.core.store.write(lambda tx: sql(tx).run("UPDATE domain SET checked_at = NULL"))
+    await DomainWatch(place.running.core).look()
     assert (await place.setup("turn.test"))["status"] == "VERIFIED"
 
 
@@ -142,6 +142,6 @@ async def test_when_a_domain_is_due(place: Place) -> None:
             "updated_at": now,
             "checked_at": now - looked * 60_000_000,
         }
-        await place.rig.core.store.write(lambda tx, row=row: sql(tx).insert("domain", row))
-    found = await place.rig.core.store.read(lambda tx: domains_watch.due(tx, now, 24 * hour))
+        await place.running.core.store.write(lambda tx, row=row: sql(tx).insert("domain", row))
+    found = await place.running.core.store.read(lambda tx: domains_watch.due(tx, now, 24 * hour))
     assert {one for one in found if one != "postern.test"} == {"due.test", "olddue.test", "ancientdue.test"}

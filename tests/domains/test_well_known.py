@@ -18,7 +18,7 @@ OUTLOOK = "{http://schemas.microsoft.com/exchange/autodiscover/outlook/responses
 
 @pytest.fixture
 async def web(place: Place) -> AsyncIterator[httpx.AsyncClient]:
-    app = Starlette(routes=well_known_routes(place.rig.core))
+    app = Starlette(routes=well_known_routes(place.running.core))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://10.0.0.1") as client:
         yield client

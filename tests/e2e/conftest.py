@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.house import House, a_house, missing
+from tests.support.own_gateway import OwnGateway, missing, start_gateway
 
 
 @pytest.fixture(
     scope="module",
     params=["embedded", pytest.param("postfix_dovecot", marks=pytest.mark.root)],
 )
-def house(request: pytest.FixtureRequest) -> Iterator[House]:
+def own_gateway(request: pytest.FixtureRequest) -> Iterator[OwnGateway]:
     """A gateway that a module's tests share, on each mail server in turn."""
     reason = missing(request.param)
     if reason:
         pytest.skip(reason)
-    with a_house(request.param) as made:
+    with start_gateway(request.param) as made:
         yield made

@@ -10,9 +10,10 @@ import httpx
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from tests.e2e.world import deliver, until
-from tests.gateway_process import GatewayProcess, running_gateway
-from tests.servers import NameServer
+from tests.support.gateway_process import GatewayProcess, running_gateway
+from tests.support.mails import deliver
+from tests.support.servers import NameServer
+from tests.support.waiting import until
 
 ZONES: dict[tuple[str, str], list[str] | None] = {
     ("law.test", "TXT"): ['"v=spf1 ip4:127.0.0.1 -all"'],

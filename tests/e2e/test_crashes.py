@@ -17,20 +17,22 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.house import House, a_house, missing
-from tests.e2e.world import Endpoint, deliver, letter, until, webhook_endpoint
+from tests.support.mails import deliver, new_mail
+from tests.support.own_gateway import OwnGateway, missing, start_gateway
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import Endpoint, webhook_endpoint
 
 SERVERS = ["embedded", pytest.param("postfix_dovecot", marks=pytest.mark.root)]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(params=SERVERS)
-def house(request: pytest.FixtureRequest) -> Iterator[House]:
+def own_gateway(request: pytest.FixtureRequest) -> Iterator[OwnGateway]:
     """A gateway that a test may kill."""
     reason = missing(request.param)
     if reason:
         pytest.skip(reason)
-    with a_house(request.param) as made:
+    with start_gateway(request.param) as made:
         yield made
 
 
@@ -62,7 +64,7 @@ class Burst:
         smtp: smtplib.SMTP | None = None
         while (number := self._next()) is not None:
             to = self._recipients[number % len(self._recipients)]
-            mail = letter(to, f"burst {number}", message_id=f"<{uuid.uuid4()}@abroad.test>")
+            mail = new_mail(to, f"burst {number}", message_id=f"<{uuid.uuid4()}@abroad.test>")
             raw, sent = mail.as_bytes(), False
             while not sent:
                 try:
@@ -98,20 +100,20 @@ def ids_by_subject(endpoint: Endpoint) -> dict[str, set[str]]:
     return found
 
 
-def test_killed_twice_in_a_burst_of_500(house: House) -> None:
-    inboxes = [house.new_inbox()["email_address"] for _ in range(5)]
+def test_killed_twice_in_a_burst_of_500(own_gateway: OwnGateway) -> None:
+    inboxes = [own_gateway.new_inbox()["email_address"] for _ in range(5)]
     with webhook_endpoint() as endpoint:
-        house.post("/webhooks", {"url": endpoint.url, "event_types": ["message.received"]})
-        burst = Burst(house.smtp_port, inboxes, 500, 10)
+        own_gateway.post("/webhooks", {"url": endpoint.url, "event_types": ["message.received"]})
+        burst = Burst(own_gateway.smtp_port, inboxes, 500, 10)
         burst.start()
         for part in (120, 300):
             until(lambda part=part: len(burst.accepted) >= part, 60, "the burst goes on", 0.002)
-            house.crash()
-            house.start()
+            own_gateway.crash()
+            own_gateway.start()
         burst.join()
         assert len(burst.accepted) >= 450
         until(lambda: burst.accepted <= set(ids_by_subject(endpoint)), 60, "a webhook for each accepted mail")
-        rows = [row for address in inboxes for row in house.messages(address)]
+        rows = [row for address in inboxes for row in own_gateway.messages(address)]
         shown = Counter(row["subject"] for row in rows)
         lost = burst.accepted - set(shown)
         assert not lost, f"{len(lost)} lost: {sorted(lost)[:5]}"
@@ -123,14 +125,14 @@ def test_killed_twice_in_a_burst_of_500(house: House) -> None:
         assert len({row["message_id"] for row in rows}) == len(rows)
 
 
-def test_killed_in_the_middle_of_200_sends(house: House) -> None:
-    sender, friends = house.new_inbox(), [house.new_inbox()["email_address"] for _ in range(4)]
+def test_killed_in_the_middle_of_200_sends(own_gateway: OwnGateway) -> None:
+    sender, friends = own_gateway.new_inbox(), [own_gateway.new_inbox()["email_address"] for _ in range(4)]
     answers: dict[int, str] = {}
-    url = f"{house.base}/api/v0/inboxes/{sender['inbox_id']}/messages/send"
+    url = f"{own_gateway.base}/api/v0/inboxes/{sender['inbox_id']}/messages/send"
 
     def send(number: int) -> None:
         body = {"to": friends[number % 4], "subject": f"send {number}", "text": "t"}
-        headers = {**house.headers, "Idempotency-Key": f"send-{number}"}
+        headers = {**own_gateway.headers, "Idempotency-Key": f"send-{number}"}
         end = time.monotonic() + 120
         while time.monotonic() < end:
             try:
@@ -148,50 +150,50 @@ def test_killed_in_the_middle_of_200_sends(house: House) -> None:
         jobs = [pool.submit(send, number) for number in range(200)]
         for part in (50, 120):
             until(lambda part=part: len(answers) >= part, 60, "the sends go on", 0.002)
-            house.crash()
-            house.start()
+            own_gateway.crash()
+            own_gateway.start()
         for job in jobs:
             job.result()
     assert len(set(answers.values())) == 200
 
     def arrived() -> Counter[str]:
-        return Counter(row["subject"] for address in friends for row in house.messages(address))
+        return Counter(row["subject"] for address in friends for row in own_gateway.messages(address))
 
     until(lambda: len(arrived()) == 200, 60, "all at their recipients", 0.5)
     time.sleep(1.0)  # a second copy would come now
     assert set(arrived().values()) == {1}
-    copies = Counter(row["subject"] for row in house.messages(sender["inbox_id"]))
+    copies = Counter(row["subject"] for row in own_gateway.messages(sender["inbox_id"]))
     assert set(copies.values()) == {1}
     assert len(copies) == 200
 
 
-def test_sigterm_ends_everything_in_time(house: House) -> None:
-    inbox = house.new_inbox()
+def test_sigterm_ends_everything_in_time(own_gateway: OwnGateway) -> None:
+    inbox = own_gateway.new_inbox()
     address = inbox["email_address"]
     with webhook_endpoint() as endpoint:
-        house.post("/webhooks", {"url": endpoint.url, "event_types": ["message.received"]})
-        burst = Burst(house.smtp_port, [address], 100, 4)
+        own_gateway.post("/webhooks", {"url": endpoint.url, "event_types": ["message.received"]})
+        burst = Burst(own_gateway.smtp_port, [address], 100, 4)
         burst.start()
         until(lambda: len(burst.accepted) >= 30, 60, "the burst goes on", 0.002)
         started = time.monotonic()
         try:
-            house.stop()  # fails when a process is left
+            own_gateway.stop()  # fails when a process is left
             took = time.monotonic() - started
         finally:
-            house.start()
+            own_gateway.start()
             burst.join()
         assert took <= 10
         until(lambda: burst.accepted <= set(ids_by_subject(endpoint)), 60, "a webhook for each accepted mail")
-        shown = Counter(row["subject"] for row in house.messages(address))
+        shown = Counter(row["subject"] for row in own_gateway.messages(address))
         assert burst.accepted <= set(shown)
         assert set(shown.values()) == {1}
 
 
-def test_dead_mailbox_server_is_said_and_healed(house: House) -> None:
-    address = house.new_inbox()["email_address"]
-    deliver(house.smtp_port, letter(address, "before"), address)
-    (message,) = until(lambda: house.messages(address), why="the mail")
-    with house.api as client:
+def test_dead_mailbox_server_is_said_and_healed(own_gateway: OwnGateway) -> None:
+    address = own_gateway.new_inbox()["email_address"]
+    deliver(own_gateway.smtp_port, new_mail(address, "before"), address)
+    (message,) = until(lambda: own_gateway.messages(address), why="the mail")
+    with own_gateway.api as client:
         link = client.get(f"inboxes/{address}/messages/{message['message_id']}/raw").json()["download_url"]
         assert httpx.get(link).status_code == 200
         refusals: list[httpx.Response] = []
@@ -206,7 +208,7 @@ def test_dead_mailbox_server_is_said_and_healed(house: House) -> None:
                 assert lists == [200, 200]
             return answer.status_code == 200
 
-        for pid in _dovecots(house):
+        for pid in _dovecots(own_gateway):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         end = time.monotonic() + 40
@@ -216,14 +218,14 @@ def test_dead_mailbox_server_is_said_and_healed(house: House) -> None:
         for answer in refusals:
             assert answer.status_code == 503, answer.text
             assert int(answer.headers["retry-after"]) >= 1
-    deliver(house.smtp_port, letter(address, "after"), address)
-    until(lambda: len(house.messages(address)) == 2, 40, "mail after the repair")
+    deliver(own_gateway.smtp_port, new_mail(address, "after"), address)
+    until(lambda: len(own_gateway.messages(address)) == 2, 40, "mail after the repair")
 
 
-def _dovecots(house: House) -> list[int]:
+def _dovecots(own_gateway: OwnGateway) -> list[int]:
     """The Dovecot processes below the gateway."""
     found = []
-    for pid in house.children():
+    for pid in own_gateway.children():
         with contextlib.suppress(OSError):
             if b"dovecot" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.append(pid)

@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.house import House
 from tests.e2e.reports import delivery_report, feedback_report
-from tests.e2e.world import Endpoint, deliver, letter, person, sees, until, verified, webhook_endpoint
+from tests.support.mails import deliver, new_mail, person, sees
+from tests.support.own_gateway import OwnGateway
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import Endpoint, verified, webhook_endpoint
 
 
 def name(prefix: str) -> str:
@@ -25,21 +27,21 @@ def name(prefix: str) -> str:
 
 
 @contextmanager
-def hooked(house: House, *types: str, inbox: str | None = None) -> Iterator[tuple[Endpoint, str]]:
+def hooked(own_gateway: OwnGateway, *types: str, inbox: str | None = None) -> Iterator[tuple[Endpoint, str]]:
     """An endpoint that is told of these events, and its secret; the webhook is deleted at the end."""
     with webhook_endpoint() as endpoint:
         body: dict[str, Any] = {"url": endpoint.url, "event_types": list(types)}
         if inbox:
             body["inbox_ids"] = [inbox]
-        made = house.post("/webhooks", body)
+        made = own_gateway.post("/webhooks", body)
         try:
             yield endpoint, made["secret"]
         finally:
-            house.organization.call("DELETE", f"/webhooks/{made['webhook_id']}")
+            own_gateway.organization.call("DELETE", f"/webhooks/{made['webhook_id']}")
 
 
 def by_smtplib(port: int, to: str, subject: str) -> None:
-    deliver(port, letter(to, subject), to)
+    deliver(port, new_mail(to, subject), to)
 
 
 def by_swaks(port: int, to: str, subject: str) -> None:
@@ -54,16 +56,16 @@ def by_swaks(port: int, to: str, subject: str) -> None:
 
 
 @pytest.mark.parametrize("send", [by_smtplib, by_swaks])
-def test_mail_from_outside_is_seen_on_every_side(house: House, send: Any) -> None:
-    inbox, subject = house.new_inbox(), name("Hello")
+def test_mail_from_outside_is_seen_on_every_side(own_gateway: OwnGateway, send: Any) -> None:
+    inbox, subject = own_gateway.new_inbox(), name("Hello")
     address = inbox["email_address"]
-    access = house.post(f"/inboxes/{address}/credentials")
-    with hooked(house, "message.received", inbox=inbox["inbox_id"]) as (endpoint, secret):
-        send(house.smtp_port, address, subject)
+    access = own_gateway.post(f"/inboxes/{address}/credentials")
+    with hooked(own_gateway, "message.received", inbox=inbox["inbox_id"]) as (endpoint, secret):
+        send(own_gateway.smtp_port, address, subject)
         (post,) = endpoint.wait("message.received")
         payload = verified(post, secret)
         assert payload["message"]["subject"] == subject
-        (message,) = house.messages(address)
+        (message,) = own_gateway.messages(address)
         assert payload["message"]["message_id"] == message["message_id"]
         assert message["direction"] == "inbound"
         assert "ann@abroad.test" in message["from"]
@@ -72,32 +74,35 @@ def test_mail_from_outside_is_seen_on_every_side(house: House, send: Any) -> Non
             client.store("1", "+FLAGS", "(\\Seen)")
         until(
             lambda: (
-                "unread" not in house.get(f"/inboxes/{address}/messages/{message['message_id']}")["labels"]
+                "unread"
+                not in own_gateway.get(f"/inboxes/{address}/messages/{message['message_id']}")["labels"]
             ),
             why="what a person read is read",
         )
 
 
-def test_a_reply_threads_at_both_ends(house: House) -> None:
-    inbox, subject = house.new_inbox(), name("Question")
+def test_a_reply_threads_at_both_ends(own_gateway: OwnGateway) -> None:
+    inbox, subject = own_gateway.new_inbox(), name("Question")
     address, customer = inbox["email_address"], f"{name('customer')}@abroad.test"
-    sent = house.post(f"/inboxes/{address}/messages/send", {"to": customer, "subject": subject, "text": "q?"})
-    (question,) = house.abroad.wait(customer)
+    sent = own_gateway.post(
+        f"/inboxes/{address}/messages/send", {"to": customer, "subject": subject, "text": "q?"}
+    )
+    (question,) = own_gateway.foreign.wait(customer)
     assert sent["message_id"] in question.header("Message-ID")
-    answer = letter(
+    answer = new_mail(
         address, f"Re: {subject}", "a!", sender=customer,
         In_Reply_To=question.header("Message-ID"), References=question.header("Message-ID"),
     )  # fmt: skip
-    deliver(house.smtp_port, answer, address, sender=customer)
+    deliver(own_gateway.smtp_port, answer, address, sender=customer)
 
     def inbound() -> list[dict[str, Any]]:
-        return [one for one in house.messages(address) if one["direction"] == "inbound"]
+        return [one for one in own_gateway.messages(address) if one["direction"] == "inbound"]
 
     (got,) = until(inbound, why="the answer")
     assert got["thread_id"] == sent["thread_id"]
-    second = house.post(f"/inboxes/{address}/messages/{got['message_id']}/reply", {"text": "thanks"})
+    second = own_gateway.post(f"/inboxes/{address}/messages/{got['message_id']}/reply", {"text": "thanks"})
     assert second["thread_id"] == sent["thread_id"]
-    thanks = house.abroad.wait(customer, 2)[1]
+    thanks = own_gateway.foreign.wait(customer, 2)[1]
     assert thanks.header("In-Reply-To") == str(answer["Message-ID"])
     assert thanks.header("References").split()[-2:] == [
         question.header("Message-ID"),
@@ -106,53 +111,55 @@ def test_a_reply_threads_at_both_ends(house: House) -> None:
     assert thanks.header("Subject") == f"Re: {subject}"
     assert b"DKIM-Signature:" in thanks.data
     thread = until(
-        lambda: (found := house.get(f"/threads/{sent['thread_id']}"))["message_count"] == 3 and found,
+        lambda: (found := own_gateway.get(f"/threads/{sent['thread_id']}"))["message_count"] == 3 and found,
         why="three in the thread",
     )
     assert [one["direction"] for one in thread["messages"]] == ["outbound", "inbound", "outbound"]
 
 
-def test_agent_to_agent(house: House) -> None:
-    one, two, subject = house.new_inbox(), house.new_inbox(), name("Agents")
-    with hooked(house, "message.received", "message.sent", "message.delivered") as (endpoint, secret):
-        sent = house.post(
+def test_agent_to_agent(own_gateway: OwnGateway) -> None:
+    one, two, subject = own_gateway.new_inbox(), own_gateway.new_inbox(), name("Agents")
+    with hooked(own_gateway, "message.received", "message.sent", "message.delivered") as (endpoint, secret):
+        sent = own_gateway.post(
             f"/inboxes/{one['inbox_id']}/messages/send",
             {"to": two["email_address"], "subject": subject, "text": "hi"},
         )
-        (got,) = until(lambda: house.messages(two["inbox_id"]), why="the mail at the other agent")
+        (got,) = until(lambda: own_gateway.messages(two["inbox_id"]), why="the mail at the other agent")
         assert got["subject"] == subject
-        back = house.post(
+        back = own_gateway.post(
             f"/inboxes/{two['inbox_id']}/messages/{got['message_id']}/reply", {"text": "hi too"}
         )
         assert back["thread_id"] == got["thread_id"]
-        until(lambda: len(house.messages(one["inbox_id"])) == 2, why="the reply at the first agent")
-        assert len(house.get(f"/threads/{sent['thread_id']}")["messages"]) == 2
+        until(lambda: len(own_gateway.messages(one["inbox_id"])) == 2, why="the reply at the first agent")
+        assert len(own_gateway.get(f"/threads/{sent['thread_id']}")["messages"]) == 2
         endpoint.wait("message.received", 2)
         endpoint.wait("message.sent", 2)
         for post in endpoint.posts:
             verified(post, secret)
         for box in (one, two):
-            with_copies = house.messages(box["inbox_id"])
+            with_copies = own_gateway.messages(box["inbox_id"])
             assert len(with_copies) == len({row["message_id"] for row in with_copies}) == 2
 
 
-def test_a_burst_arrives_once(house: House) -> None:
-    inboxes = [house.new_inbox()["email_address"] for _ in range(5)]
+def test_a_burst_arrives_once(own_gateway: OwnGateway) -> None:
+    inboxes = [own_gateway.new_inbox()["email_address"] for _ in range(5)]
     accepted: list[str] = []
     failures: list[BaseException] = []
 
     def connection(number: int) -> None:
         try:
-            with smtplib.SMTP("127.0.0.1", house.smtp_port, local_hostname="abroad.test", timeout=60) as smtp:
+            with smtplib.SMTP(
+                "127.0.0.1", own_gateway.smtp_port, local_hostname="abroad.test", timeout=60
+            ) as smtp:
                 for index in range(50):
                     to = inboxes[(number + index) % 5]
-                    mail = letter(to, f"burst {number}-{index}", message_id=f"<{uuid.uuid4()}@abroad.test>")
+                    mail = new_mail(to, f"burst {number}-{index}", message_id=f"<{uuid.uuid4()}@abroad.test>")
                     smtp.sendmail("ann@abroad.test", [to], mail.as_bytes())
                     accepted.append(str(mail["Message-ID"]))
         except BaseException as error:  # pytest does not see a thread's own
             failures.append(error)
 
-    with hooked(house, "message.received") as (endpoint, _):
+    with hooked(own_gateway, "message.received") as (endpoint, _):
         threads = [threading.Thread(target=connection, args=(number,)) for number in range(10)]
         for one in threads:
             one.start()
@@ -161,19 +168,22 @@ def test_a_burst_arrives_once(house: House) -> None:
         assert not failures
         assert len(accepted) == 500
         posts = endpoint.wait("message.received", 500, timeout=60)
-        seen = [row for address in inboxes for row in house.messages(address)]
+        seen = [row for address in inboxes for row in own_gateway.messages(address)]
     assert Counter(row["subject"] for row in seen).most_common(1)[0][1] == 1
     assert len(seen) == 500
     assert {row["message_id"] for row in seen} == {post.json["message"]["message_id"] for post in posts}
     assert len({post.id for post in posts}) == 500
 
 
-def test_refused_abroad_bounces(house: House) -> None:
-    inbox = house.new_inbox()
+def test_refused_abroad_bounces(own_gateway: OwnGateway) -> None:
+    inbox = own_gateway.new_inbox()
     gone, fine = f"{name('gone')}@abroad.test", f"{name('fine')}@abroad.test"
-    house.abroad.refuse[gone] = "550 5.1.1 no such person"
-    with hooked(house, "message.sent", "message.bounced", inbox=inbox["inbox_id"]) as (endpoint, secret):
-        sent = house.post(
+    own_gateway.foreign.refuse[gone] = "550 5.1.1 no such person"
+    with hooked(own_gateway, "message.sent", "message.bounced", inbox=inbox["inbox_id"]) as (
+        endpoint,
+        secret,
+    ):
+        sent = own_gateway.post(
             f"/inboxes/{inbox['inbox_id']}/messages/send", {"to": [gone, fine], "subject": "s", "text": "t"}
         )
         (post,) = endpoint.wait("message.bounced", timeout=40)
@@ -181,20 +191,20 @@ def test_refused_abroad_bounces(house: House) -> None:
         assert bounce["message_id"] == sent["message_id"]
         assert bounce["recipients"] == [{"address": gone, "status": "5.1.1"}]
         assert bounce["type"] == "Permanent"
-        house.abroad.wait(fine)
+        own_gateway.foreign.wait(fine)
 
 
-def test_reports_from_abroad(house: House) -> None:
-    inbox = house.new_inbox()
+def test_reports_from_abroad(own_gateway: OwnGateway) -> None:
+    inbox = own_gateway.new_inbox()
     box = inbox["inbox_id"]
     with hooked(
-        house, "message.sent", "message.delivered", "message.bounced", "message.complained", inbox=box
+        own_gateway, "message.sent", "message.delivered", "message.bounced", "message.complained", inbox=box
     ) as (endpoint, secret):
         made: dict[str, tuple[dict[str, Any], str]] = {}
         for kind in ("late", "read", "spam"):
             to = f"{name(kind)}@abroad.test"
-            sent = house.post(f"/inboxes/{box}/messages/send", {"to": to, "subject": kind, "text": "t"})
-            (mail,) = house.abroad.wait(to)
+            sent = own_gateway.post(f"/inboxes/{box}/messages/send", {"to": to, "subject": kind, "text": "t"})
+            (mail,) = own_gateway.foreign.wait(to)
             assert mail.mail_from, "a return path that names the message"
             made[kind] = sent, to
             original = email.message_from_bytes(mail.data)
@@ -203,7 +213,10 @@ def test_reports_from_abroad(house: House) -> None:
             else:
                 report = delivery_report(original, to, "failed" if kind == "late" else "delivered")
             deliver(
-                house.smtp_port, report, mail.mail_from, sender="" if kind != "spam" else "fbl@abroad.test"
+                own_gateway.smtp_port,
+                report,
+                mail.mail_from,
+                sender="" if kind != "spam" else "fbl@abroad.test",
             )
         bounced = verified(endpoint.wait("message.bounced")[0], secret)["bounce"]
         assert bounced["message_id"] == made["late"][0]["message_id"]
@@ -222,32 +235,32 @@ def test_reports_from_abroad(house: House) -> None:
         assert complaint["recipients"] == [made["spam"][1]]
 
 
-def test_a_person_writes_and_the_api_shows_it(house: House) -> None:
-    inbox, subject = house.new_inbox(), name("Person")
+def test_a_person_writes_and_the_api_shows_it(own_gateway: OwnGateway) -> None:
+    inbox, subject = own_gateway.new_inbox(), name("Person")
     address, to = inbox["email_address"], f"{name('p')}@abroad.test"
-    access = house.post(f"/inboxes/{address}/credentials")
-    mail = letter(to, subject, sender=address)
+    access = own_gateway.post(f"/inboxes/{address}/credentials")
+    mail = new_mail(to, subject, sender=address)
     with smtplib.SMTP("127.0.0.1", access["smtp"]["port"], timeout=30) as smtp:
         smtp.login(address, access["password"])
         smtp.sendmail(address, [to], mail.as_bytes())
-    house.abroad.wait(to)
+    own_gateway.foreign.wait(to)
     with person("127.0.0.1", access["imap"]["port"], address, access["password"]) as client:
         client.append("Sent", "(\\Seen)", None, mail.as_bytes())  # as mail clients do
-    rows = until(lambda: house.messages(address), why="the person's mail in the API")
+    rows = until(lambda: own_gateway.messages(address), why="the person's mail in the API")
     assert [(row["subject"], row["direction"]) for row in rows] == [(subject, "outbound")]
 
 
-def test_deleting_an_inbox_refuses_its_mail(house: House) -> None:
-    inbox = house.new_inbox()
+def test_deleting_an_inbox_refuses_its_mail(own_gateway: OwnGateway) -> None:
+    inbox = own_gateway.new_inbox()
     address = inbox["email_address"]
-    deliver(house.smtp_port, letter(address, "to be gone: zebra-unique-marker"), address)
-    until(lambda: house.messages(address), why="the mail")
-    house.organization.call("DELETE", f"/inboxes/{address}")
+    deliver(own_gateway.smtp_port, new_mail(address, "to be gone: zebra-unique-marker"), address)
+    until(lambda: own_gateway.messages(address), why="the mail")
+    own_gateway.organization.call("DELETE", f"/inboxes/{address}")
     with pytest.raises(smtplib.SMTPRecipientsRefused):
-        deliver(house.smtp_port, letter(address), address)
+        deliver(own_gateway.smtp_port, new_mail(address), address)
     left = [
         path
-        for path in house.data.rglob("*")
+        for path in own_gateway.data.rglob("*")
         if path.is_file() and "mail" in path.parts and b"zebra-unique-marker" in path.read_bytes()
     ]
     assert left == []

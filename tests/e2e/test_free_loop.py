@@ -15,7 +15,7 @@ from blockbuster import blockbuster_ctx
 from gateway.app import gateway
 from gateway.configuration import load_settings
 from gateway.core.accounts.bootstrap import make_key
-from tests.servers import data_directory, dovecot_missing
+from tests.support.servers import data_directory, dovecot_missing
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,7 @@ import smtplib
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway_process import GatewayProcess
-from tests.ports import keep_ports
-from tests.servers import data_directory, dovecot_missing
+from tests.support.gateway_process import GatewayProcess
+from tests.support.ports import keep_ports
+from tests.support.servers import data_directory, dovecot_missing
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.root
 _ROOT = Path(__file__).resolve().parents[2]
@@ -111,14 +112,6 @@ def small(tmp_path: Path) -> Iterator[Small]:
             process.terminate()
             assert process.wait(30) == 0
             assert "defect" not in (tmp_path / "gateway.log").read_text()
-
-
-def until(found: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait until ``found`` answers something true."""
-    end = time.monotonic() + seconds
-    while not found():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def test_a_full_disk_is_said_and_survived(small: Small) -> None:

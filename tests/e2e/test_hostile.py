@@ -9,16 +9,17 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.e2e.house import House, a_house, missing
-from tests.e2e.world import deliver, letter, until
+from tests.support.mails import deliver, new_mail
+from tests.support.own_gateway import OwnGateway, missing, start_gateway
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[House]:
+def own_gateway() -> Iterator[OwnGateway]:
     reason = missing("embedded")
     if reason:
         pytest.skip(reason)
-    with a_house() as made:
+    with start_gateway() as made:
         yield made
 
 
@@ -106,32 +107,32 @@ NAMELESS = {"no header": b"\r\nno header at all\r\n", "nothing": b"\r\n"}
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, *NAMELESS])
-def test_hostile_mail(house: House, name: str) -> None:
-    address = house.new_inbox()["email_address"]
+def test_hostile_mail(own_gateway: OwnGateway, name: str) -> None:
+    address = own_gateway.new_inbox()["email_address"]
     content = HOSTILE.get(name, NAMELESS.get(name, b""))
     raw = content if isinstance(content, bytes) else content.encode("utf-8")
     code = 250
     try:
-        deliver(house.smtp_port, raw, address, sender="mal@abroad.test")
+        deliver(own_gateway.smtp_port, raw, address, sender="mal@abroad.test")
     except smtplib.SMTPResponseException as error:
         code = error.smtp_code
     refused = code != 250
     assert code == 250 or 500 <= code < 600
-    deliver(house.smtp_port, letter(address, "the neighbour"), address)
+    deliver(own_gateway.smtp_port, new_mail(address, "the neighbour"), address)
     until(
-        lambda: [one for one in house.messages(address) if one["subject"] == "the neighbour"],
+        lambda: [one for one in own_gateway.messages(address) if one["subject"] == "the neighbour"],
         9,
         "the neighbour, before the worker's ten seconds are over",
     )
     if refused:
         return
     rows = until(
-        lambda: [one for one in house.messages(address) if one["subject"] != "the neighbour"],
+        lambda: [one for one in own_gateway.messages(address) if one["subject"] != "the neighbour"],
         30,
         "the hostile mail",
     )
     assert len(rows) == 1
-    with house.api as client:
+    with own_gateway.api as client:
         path = f"inboxes/{address}/messages/{rows[0]['message_id']}"
         whole = client.get(path)
         assert whole.status_code == 200
@@ -152,5 +153,5 @@ def test_hostile_mail(house: House, name: str) -> None:
             assert got.headers["x-content-type-options"] == "nosniff"
             assert got.headers["content-disposition"].startswith("attachment")
             assert "set-cookie" not in got.headers
-    assert house.process is not None
-    assert house.process.poll() is None
+    assert own_gateway.process is not None
+    assert own_gateway.process.poll() is None

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from scripts.bench.memory import MB, WAYS, Peak, mails_at_once, sends_at_once, watched
-from tests.gateway_process import GatewayProcess, running_gateway
+from tests.support.gateway_process import GatewayProcess, running_gateway
 
 _ALLOWED = 200 * MB
 """Beside what it had before. Each of these loads took over 700 MB when messages were held in memory."""

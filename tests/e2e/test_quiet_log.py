@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway_process import GatewayProcess, running_gateway
+from tests.support.gateway_process import GatewayProcess, running_gateway
 
 
 def test_mail_in_and_out_and_from_a_mail_client_warns_of_nothing(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
-from tests.databases import database_url
+from tests.support.databases import database_url
 
 ORGANIZATION = "0" * 26
 
@@ -153,9 +152,3 @@ def append(tx: Tx, log: EventLog, n: int, inbox: str) -> None:
         subject=f"{inbox}-{n}",
         payload={"n": n, "inbox": inbox, "text": "grüße \u2028 日本"},
     )
-
-
-async def until(check: Callable[[], object], timeout: float = 10.0) -> None:
-    async with asyncio.timeout(timeout):
-        while not check():  # noqa: ASYNC110 - it waits for what others do
-            await asyncio.sleep(0.01)

@@ -17,8 +17,9 @@ from gateway.records.events import Event
 from gateway.store.engine import Store, StoreDown
 from gateway.store.migrate import migrate
 from gateway.store.queries.deliveries import DueLane
-from tests.events.endpoint import ORGANIZATION, endpoint, engine, happen, hook, payload_of, settings_of, until
-from tests.postgres_server import PostgresCluster, postgres_cluster
+from tests.events.endpoint import ORGANIZATION, endpoint, engine, happen, hook, payload_of, settings_of
+from tests.support.postgres_server import PostgresCluster, postgres_cluster
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -62,11 +63,11 @@ async def test_deliveries_and_sockets_go_on_after_the_database_was_away(
         await live.join(stream, db, log)
         for n in range(12):
             await happen(db, log, n, inbox=f"i{n}")
-        await until(lambda: len(end.posts) >= 8)
+        await until_async(lambda: len(end.posts) >= 8)
         with caplog.at_level(logging.INFO):
             await asyncio.to_thread(own.kill)
             holds.set()  # what is answered now cannot be written down; what is due next cannot be read
-            await until(lambda: "wait for the database" in caplog.text)
+            await until_async(lambda: "wait for the database" in caplog.text)
             await asyncio.sleep(1.5)
             await asyncio.to_thread(own.start)
             for n in range(12, 20):
@@ -76,7 +77,7 @@ async def test_deliveries_and_sockets_go_on_after_the_database_was_away(
                         break
                     except StoreDown:
                         await asyncio.sleep(0.1)
-            await until(lambda: {one.number for one in end.posts} == set(range(20)), 60)
+            await until_async(lambda: {one.number for one in end.posts} == set(range(20)), 60)
         assert [one for one in caplog.records if one.exc_info] == []
         told = set()
         async with asyncio.timeout(30):
@@ -97,18 +98,18 @@ async def test_a_lane_whose_head_cannot_be_read_ends_in_words(
     async with endpoint() as end, engine(db, log) as deliveries:
         await hook(db, f"{end.url}/hook")
         await happen(db, log, 1)
-        await until(lambda: len(end.posts) == 1)
+        await until_async(lambda: len(end.posts) == 1)
         await asyncio.to_thread(own.kill)
         due = DueLane("w/a", 0, "w", end.url, failing_since=None, succeeded_at=1)
         with caplog.at_level(logging.INFO):
             assert deliveries._open_lane(due, ORGANIZATION)
-            await until(
+            await until_async(
                 lambda: "the deliveries of webhook wh_w for inbox inb_a wait for the database" in caplog.text,
                 30,
             )
         assert [one for one in caplog.records if one.exc_info] == []
         assert not deliveries._open_lane(due, ORGANIZATION), "it rests a little"
         await asyncio.to_thread(own.start)
-        await until(lambda: deliveries._open_lane(due, ORGANIZATION), 30)
+        await until_async(lambda: deliveries._open_lane(due, ORGANIZATION), 30)
         await happen(db, log, 2)
-        await until(lambda: len(end.posts) == 2, 30)
+        await until_async(lambda: len(end.posts) == 2, 30)

@@ -21,7 +21,8 @@ from gateway.store.engine import Store
 from gateway.store.ids import now_us
 from gateway.store.sql import Row, sql
 from gateway.store.transaction import Tx
-from tests.events.endpoint import Post, endpoint, engine, happen, hook, open_store, settings_of, until
+from tests.events.endpoint import Post, endpoint, engine, happen, hook, open_store, settings_of
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +58,7 @@ async def test_events_arrive_signed_and_in_order_per_inbox(db: Store) -> None:
         ulid = await hook(db, end.url + "/hook")
         for n in range(60):
             await happen(db, log, n, inbox="ab"[n % 2])
-        await until(lambda: len(end.posts) == 60)
+        await until_async(lambda: len(end.posts) == 60)
         for inbox in "ab":
             mine = [one.number for one in end.posts if f'"inbox":"{inbox}"'.encode() in one.body]
             assert mine == sorted(mine)
@@ -79,12 +80,12 @@ async def test_a_failing_endpoint_gets_everything_in_order_when_it_is_back(db: S
         await hook(db, end.url + "/hook")
         for n in range(10):
             await happen(db, log, n)
-        await until(lambda: len(end.posts) >= 2)
+        await until_async(lambda: len(end.posts) >= 2)
         assert {one.number for one in end.posts} == {0}  # the lane waits with its head
         assert len({(one.id, one.body) for one in end.posts}) == 1
         down = False
         refused = len(end.posts)
-        await until(lambda: len(end.posts) >= refused + 10, 20)
+        await until_async(lambda: len(end.posts) >= refused + 10, 20)
         assert [one.number for one in end.posts[-10:]] == list(range(10))
 
 
@@ -101,7 +102,7 @@ async def test_a_hanging_endpoint_delays_no_other(db: Store) -> None:
         await hook(db, end.url + "/well")
         for n in range(40):
             await happen(db, log, n, inbox=f"i{n}")
-        await until(lambda: len(end.at("/well")) == 40, 2.0)
+        await until_async(lambda: len(end.at("/well")) == 40, 2.0)
         assert len(end.at("/hang")) <= 8
 
 
@@ -119,7 +120,7 @@ async def test_gone_switches_the_webhook_off_and_redirects_are_not_followed(db: 
         first, second = await hook(db, end.url + "/gone"), await hook(db, end.url + "/moved")
         await happen(db, log, 1)
         await happen(db, log, 2)
-        await until(lambda: len(end.at("/moved")) >= 2)
+        await until_async(lambda: len(end.at("/moved")) >= 2)
         row = await _webhook(db, first)
         assert (row["enabled"], len(end.at("/gone"))) == (0, 1)
         assert "410" in row["disabled_reason"]
@@ -142,7 +143,7 @@ async def test_retry_after_is_waited_for(db: Store) -> None:
         end.answers["/hook"] = busy
         await hook(db, end.url + "/hook")
         await happen(db, log, 1)
-        await until(lambda: end.posts)
+        await until_async(lambda: end.posts)
         await asyncio.sleep(0.2)
         due = await db.read(lambda tx: sql(tx).value("SELECT next_at FROM delivery"))
         assert 100e6 < due - now_us() <= 150e6
@@ -158,7 +159,7 @@ async def test_a_switched_off_webhook_hears_nothing_more(db: Store) -> None:
         end.answers["/hook"] = answer
         ulid = await hook(db, end.url + "/hook")
         await happen(db, log, 1)
-        await until(lambda: end.posts)
+        await until_async(lambda: end.posts)
         await db.write(lambda tx: sql(tx).run("UPDATE webhook SET enabled = 0 WHERE id = ?", ulid))
         down = False
         await asyncio.sleep(0.1)
@@ -175,7 +176,7 @@ async def test_during_rotation_both_secrets_verify(db: Store) -> None:
     async with endpoint() as end, engine(db, log):
         ulid = await hook(db, end.url + "/hook", old_secret=old, old_secret_until=now_us() + 60_000_000)
         await happen(db, log, 1)
-        await until(lambda: end.posts)
+        await until_async(lambda: end.posts)
         post = end.posts[0]
         for secret in (old, (await _webhook(db, ulid))["secret"]):
             Webhook(secret).verify(post.body, post.headers)
@@ -213,9 +214,9 @@ async def test_kill_9_in_the_middle_loses_nothing_and_keeps_ids(tmp_path: Path) 
             )
             try:
                 if stop_at is None:
-                    await until(lambda: len({one.id for one in end.posts}) == 500, 60)
+                    await until_async(lambda: len({one.id for one in end.posts}) == 500, 60)
                 else:
-                    await until(lambda stop_at=stop_at: len(end.posts) >= stop_at, 60)  # type: ignore[misc]
+                    await until_async(lambda stop_at=stop_at: len(end.posts) >= stop_at, 60)  # type: ignore[misc]
             finally:
                 child.send_signal(signal.SIGKILL)
                 await asyncio.to_thread(child.wait)
@@ -260,7 +261,7 @@ async def test_finding_what_is_due_stays_flat_with_a_long_queue(db: Store) -> No
             started = time.monotonic()
             for n in range(50):
                 await happen(db, log, n, inbox="b")
-            await until(lambda: len(end.at("/quick")) == 50)
+            await until_async(lambda: len(end.at("/quick")) == 50)
             print(f"50 events behind 20,000 waiting: {time.monotonic() - started:.2f} s")
 
 
@@ -285,7 +286,7 @@ async def test_what_is_queued_beside_a_failing_head_never_overtakes(db: Store) -
         for n in range(240):
             await happen(db, log, n, inbox="abc"[n % 3])
             await asyncio.sleep(0.002 if n % 7 else 0.02)
-        await until(lambda: len(accepted) >= 240, 60)
+        await until_async(lambda: len(accepted) >= 240, 60)
         for inbox in "abc":
             numbers = [one["n"] for one in map(msgspec.json.decode, accepted) if one["inbox"] == inbox]
             assert numbers == sorted(numbers)
@@ -304,13 +305,13 @@ async def test_an_event_its_endpoint_never_takes_does_not_hold_up_the_others(db:
         ulid = await hook(db, end.url + "/hook")
         for n in range(10):
             await happen(db, log, n)
-        await until(lambda: {one.number for one in end.posts} == set(range(10)), 30)
+        await until_async(lambda: {one.number for one in end.posts} == set(range(10)), 30)
         taken = list(dict.fromkeys(one.number for one in end.posts))
         assert taken == list(range(10))
         assert sum(one.number == 3 for one in end.posts) >= 5
         # and an event that comes while it is still tried is not held up either
         await happen(db, log, 10)
-        await until(lambda: end.posts[-1].number == 10 or any(one.number == 10 for one in end.posts))
+        await until_async(lambda: end.posts[-1].number == 10 or any(one.number == 10 for one in end.posts))
         pending = "SELECT lane FROM delivery WHERE webhook_id = ? AND state = 'pending'"
         async with asyncio.timeout(10):
             while any(  # noqa: ASYNC110
@@ -330,7 +331,7 @@ async def test_a_replayed_event_goes_behind_what_waits(db: Store) -> None:
         ulid = await hook(db, end.url + "/hook")
         for n in range(4):
             await happen(db, log, n)
-        await until(lambda: end.posts)
+        await until_async(lambda: end.posts)
 
         def again(tx: Tx) -> None:
             seq = sql(tx).value("SELECT seq FROM event ORDER BY seq LIMIT 1")
@@ -340,4 +341,4 @@ async def test_a_replayed_event_goes_behind_what_waits(db: Store) -> None:
         await db.write(again)
         down = False
         log.wake()
-        await until(lambda: [one.number for one in end.posts[-4:]] == [1, 2, 3, 0], 20)
+        await until_async(lambda: [one.number for one in end.posts[-4:]] == [1, 2, 3, 0], 20)

@@ -22,7 +22,8 @@ from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries import deliveries as queries
 from gateway.store.sql import Row, sql
 from gateway.store.transaction import Tx
-from tests.events.endpoint import Endpoint, endpoint, engine, hook, open_store, settings_of, until
+from tests.events.endpoint import Endpoint, endpoint, engine, hook, open_store, settings_of
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -119,10 +120,10 @@ async def test_one_organization_with_many_endpoints_that_hang_delays_no_other(db
         await hooks(db, end.url, "attacker", 600)
         await hook(db, f"{end.url}/good", organization_id="neighbour")
         await tell(db, log, "attacker", 0)
-        await until(lambda: hanging.open >= 8)
+        await until_async(lambda: hanging.open >= 8)
         for n in range(20):
             await tell(db, log, "neighbour", n)
-            await until(lambda n=n: len(end.at("/good")) == n + 1, 60)
+            await until_async(lambda n=n: len(end.at("/good")) == n + 1, 60)
         assert hanging.open >= 8, "they hang still"
         assert hanging.most <= 64, "a quarter of all"
 
@@ -137,10 +138,10 @@ async def test_many_organizations_that_hang_delay_no_other(db: Store) -> None:
         await hook(db, f"{end.url}/good", organization_id="neighbour")
         for one in range(30):
             await tell(db, log, f"attacker{one}", 0)
-        await until(lambda: hanging.open >= 16)
+        await until_async(lambda: hanging.open >= 16)
         for n in range(10):
             await tell(db, log, "neighbour", n)
-            await until(lambda n=n: len(end.at("/good")) == n + 1, 60)
+            await until_async(lambda n=n: len(end.at("/good")) == n + 1, 60)
         assert hanging.open >= 16
         assert hanging.most <= 2 * 32 + 4, "the prompt ones, the late ones, and the suspects'"
 
@@ -152,11 +153,11 @@ async def test_what_hung_before_gets_a_small_part_of_all_posts(db: Store) -> Non
         for one in range(40):
             await hooks(db, end.url, f"attacker{one}", 3, failing_since=now_us() - SECOND)
             await tell(db, log, f"attacker{one}", 0)
-        await until(lambda: hanging.open >= 32)
+        await until_async(lambda: hanging.open >= 32)
         await hook(db, f"{end.url}/good", organization_id="neighbour")
         for n in range(20):
             await tell(db, log, "neighbour", n)
-            await until(lambda n=n: len(end.at("/good")) == n + 1, 60)
+            await until_async(lambda n=n: len(end.at("/good")) == n + 1, 60)
         assert (hanging.open, hanging.most) == (32, 32)
 
 
@@ -166,10 +167,10 @@ async def test_octets_that_drip_are_no_sign_of_life(db: Store) -> None:
         await hooks(db, end.url, "attacker", 200)
         await hook(db, f"{end.url}/good", organization_id="neighbour")
         await tell(db, log, "attacker", 0)
-        await until(lambda: hanging.open >= 8)
+        await until_async(lambda: hanging.open >= 8)
         for n in range(10):
             await tell(db, log, "neighbour", n)
-            await until(lambda n=n: len(end.at("/good")) == n + 1, 60)
+            await until_async(lambda n=n: len(end.at("/good")) == n + 1, 60)
         assert hanging.open >= 8
 
 
@@ -180,7 +181,7 @@ async def test_a_host_that_hangs_leaves_its_organization_others(db: Store) -> No
         await hook(db, end.url.replace("127.0.0.1", "localhost") + "/good", organization_id="one")
         for n in range(10):
             await tell(db, log, "one", n, inboxes=4)
-            await until(lambda n=n: len(end.at("/good")) == 4 * (n + 1), 60)
+            await until_async(lambda n=n: len(end.at("/good")) == 4 * (n + 1), 60)
         assert 8 <= hanging.open <= 32
 
 
@@ -210,9 +211,9 @@ async def test_each_organization_has_its_turn(db: Store) -> None:
         found = await db.read(lambda tx: queries.unscoped_organizations_due(tx, now_us(), "b", 10))
         assert found == ["busy", "c", "a", "b"]
         async with engine(db, log):
-            await until(lambda: all(end.at(f"/{one}") for one in "abc"), 60)
+            await until_async(lambda: all(end.at(f"/{one}") for one in "abc"), 60)
             assert len(end.at("/busy")) < 1500
-            await until(lambda: len(end.at("/busy")) == 3000, 120)
+            await until_async(lambda: len(end.at("/busy")) == 3000, 120)
 
 
 def test_the_longest_of_who_has_most_is_cut_off_first() -> None:
@@ -257,7 +258,7 @@ async def test_a_delivery_of_an_earlier_version_is_posted_too(db: Store) -> None
         await tell(db, log, (await _hook(db, ulid))["organization_id"], 0)
         await db.write(lambda tx: sql(tx).run("UPDATE delivery SET organization_id = ''"))
         async with engine(db, log):
-            await until(lambda: end.at("/old"))
+            await until_async(lambda: end.at("/old"))
 
 
 async def _hook(db: Store, ulid: str) -> Row:

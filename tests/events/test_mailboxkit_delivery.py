@@ -18,7 +18,8 @@ from gateway.settings import Settings
 from gateway.store.engine import Store
 from gateway.store.listing import Window
 from gateway.store.transaction import Tx
-from tests.events.endpoint import endpoint, engine, happen, hook, open_store, payload_of, settings_of, until
+from tests.events.endpoint import endpoint, engine, happen, hook, open_store, payload_of, settings_of
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -67,7 +68,7 @@ async def test_seven_tries_are_made_and_none_after_them(db: Store) -> None:
         assert {len(one.attempt.response or "") for one in rows} == {2048}
         assert len({one.body for one in end.posts}) == 1
         await happen(db, log, 2)  # the webhook is still on, though it answered Gone for all its days
-        await until(lambda: 2 in [one.number for one in end.posts])
+        await until_async(lambda: 2 in [one.number for one in end.posts])
         assert [one.number for one in end.posts].count(1) == 7
 
 
@@ -100,7 +101,7 @@ async def test_a_list_of_attempts_holds_so_much_and_no_more(
         webhook = await subscribe(db, end.url + "/hook")
         for number in (1, 2, 3):
             await happen(db, log, number)
-            await until(lambda: len(end.posts) == number)  # noqa: B023 - awaited within the turn
+            await until_async(lambda: len(end.posts) == number)  # noqa: B023 - awaited within the turn
             rows = await rows_of(db, webhook, number)
         assert [one.event is None for one in rows] == [False, True, True]
         assert {one.event_type for one in rows} == {"message.received"}

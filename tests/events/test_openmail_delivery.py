@@ -30,8 +30,8 @@ from tests.events.endpoint import (
     open_store,
     payload_of,
     settings_of,
-    until,
 )
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -68,10 +68,10 @@ async def test_an_event_that_fails_holds_no_other_up(db: Store) -> None:
         end.answers["/hook"] = answer
         await openmail(db, end.url + "/hook")
         await happen(db, log, 1)
-        await until(lambda: numbers(end.posts) == [1])
+        await until_async(lambda: numbers(end.posts) == [1])
         for n in (2, 3):
             await happen(db, log, n)
-        await until(lambda: len(end.posts) == 3)
+        await until_async(lambda: len(end.posts) == 3)
         assert sorted(numbers(end.posts)) == [1, 2, 3]
         async with asyncio.timeout(10):  # its failure is written down; it waits half a minute
             while await db.read(_first) != {"state": "pending", "attempts": 1}:  # noqa: ASYNC110 - as above
@@ -85,11 +85,11 @@ async def test_an_inbox_url_replaces_the_account_url_for_that_inbox_only(db: Sto
         own = await openmail(db, end.url + "/own", inbox_id="a")
         await happen(db, log, 1, inbox="a")
         await happen(db, log, 2, inbox="b")
-        await until(lambda: len(end.posts) == 2)
+        await until_async(lambda: len(end.posts) == 2)
         assert (numbers(end.at("/own")), numbers(end.at("/account"))) == ([1], [2])
         await db.write(lambda tx: sql(tx).update("webhook", "id", own, {"enabled": 0, "url": ""}))
         await happen(db, log, 3, inbox="a")
-        await until(lambda: numbers(end.at("/account")) == [2, 3])
+        await until_async(lambda: numbers(end.at("/account")) == [2, 3])
 
 
 async def test_both_dialects_hear_of_an_inbox_with_a_url_of_its_own(db: Store) -> None:
@@ -99,7 +99,7 @@ async def test_both_dialects_hear_of_an_inbox_with_a_url_of_its_own(db: Store) -
         await hook(db, end.url + "/other")
         await openmail(db, end.url + "/own", inbox_id="a")
         await happen(db, log, 1, inbox="a")
-        await until(lambda: len(end.posts) == 2)
+        await until_async(lambda: len(end.posts) == 2)
         assert (numbers(end.at("/own")), numbers(end.at("/other"))) == ([1], [1])
 
 
@@ -121,7 +121,7 @@ async def test_what_a_socket_took_is_not_posted_but_a_suspension_always_is(db: S
                 tx, "inbox.suspended", organization_id=ORGANIZATION, subject="s", payload=payload
             )
         )
-        await until(lambda: sorted(numbers(end.posts)) == [1, 2])
+        await until_async(lambda: sorted(numbers(end.posts)) == [1, 2])
         assert [one for one in asked if one[1] == "inbox.suspended"] == []
         assert asked.count(("openmail", "message.received")) == 2
 
@@ -137,9 +137,9 @@ async def test_an_endpoint_that_is_gone_stays_switched_on(db: Store) -> None:
         end.answers["/hook"] = gone
         ulid = await openmail(db, end.url + "/hook")
         await happen(db, log, 1)
-        await until(lambda: len(end.posts) == 5)
+        await until_async(lambda: len(end.posts) == 5)
         await happen(db, log, 2)
-        await until(lambda: len(end.posts) == 10)
+        await until_async(lambda: len(end.posts) == 10)
         row = await db.read(lambda tx: sql(tx).row("SELECT * FROM webhook WHERE id = ?", ulid))
         assert row is not None
         assert row["enabled"] == 1

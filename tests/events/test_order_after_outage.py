@@ -16,7 +16,8 @@ from gateway.store.engine import Store
 from gateway.store.ids import now_us
 from gateway.store.queries import deliveries as queries
 from gateway.store.sql import Row, sql
-from tests.events.endpoint import endpoint, engine, happen, hook, open_store, settings_of, until
+from tests.events.endpoint import endpoint, engine, happen, hook, open_store, settings_of
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -84,7 +85,7 @@ async def test_after_75_hours_everything_comes_in_order(db: Store) -> None:
         door.status = 200
         for n in range(189, 195):
             await happen(db, log, n, inbox="abc"[n % 3])
-        await until(lambda: door.count == 195, 60)
+        await until_async(lambda: door.count == 195, 60)
         assert door.taken == {inbox: list(range(at, 195, 3)) for at, inbox in enumerate("abc")}
 
 
@@ -106,7 +107,7 @@ async def test_a_success_makes_the_other_inboxes_due(db: Store) -> None:
         settings = settings_of(**{"webhooks.retry_scale": 1.0})
         async with engine(db, log, settings):
             await happen(db, log, 99, inbox="e")
-            await until(lambda: door.count == 13)
+            await until_async(lambda: door.count == 13)
             assert door.taken["e"] == [99]
             assert {inbox: door.taken[inbox] for inbox in "abcd"} == {
                 inbox: list(range(at, 12, 4)) for at, inbox in enumerate("abcd")
@@ -131,7 +132,7 @@ async def test_a_new_event_has_the_oldest_tried_and_that_counts_for_nothing(db: 
         )
         async with engine(db, log, settings_of(**{"webhooks.retry_scale": 1.0})):
             await happen(db, log, 2)
-            await until(lambda: door.asked == 1)
+            await until_async(lambda: door.asked == 1)
             async with asyncio.timeout(10):
                 while (await deliveries(db))[0]["next_at"] != hours:  # noqa: ASYNC110 - the database has no event
                     await asyncio.sleep(0.01)
@@ -142,7 +143,7 @@ async def test_a_new_event_has_the_oldest_tried_and_that_counts_for_nothing(db: 
             await db.write(lambda tx: sql(tx).run("UPDATE delivery SET tried_at = 0 WHERE attempts = 9"))
             door.status = 200
             await happen(db, log, 4)
-            await until(lambda: door.taken.get("a") == [1, 2, 3, 4])
+            await until_async(lambda: door.taken.get("a") == [1, 2, 3, 4])
 
 
 async def test_nothing_is_given_up_because_the_endpoint_was_away(db: Store) -> None:
@@ -153,12 +154,12 @@ async def test_nothing_is_given_up_because_the_endpoint_was_away(db: Store) -> N
         await hook(db, f"{end.url}/hook")
         for n in range(3):
             await happen(db, log, n)
-        await until(lambda: door.asked > len(WAITS) + 15, 60)
+        await until_async(lambda: door.asked > len(WAITS) + 15, 60)
         assert SPAN * SCALE > 1
         assert await deliveries(db, state="failed") == []
         await asyncio.sleep(WAITS[-1] * SCALE / 2)  # not between a head and the next one: see below
         door.status = 200
-        await until(lambda: door.taken.get("a") == [0, 1, 2], 60)
+        await until_async(lambda: door.taken.get("a") == [0, 1, 2], 60)
 
 
 async def test_what_comes_while_a_webhook_is_switched_off_waits_for_its_return(db: Store) -> None:
@@ -186,7 +187,7 @@ async def test_what_comes_while_a_webhook_is_switched_off_waits_for_its_return(d
 
         await db.write(switch_on)
         log.wake()
-        await until(lambda: door.count == 40)
+        await until_async(lambda: door.count == 40)
         assert door.taken == {"a": list(range(0, 40, 2)), "b": list(range(1, 40, 2))}
 
 
@@ -224,7 +225,7 @@ async def test_one_that_is_refused_alone_is_passed_over_and_tried_again(db: Stor
         await hook(db, f"{end.url}/hook")
         for n in range(5):
             await happen(db, log, n)
-        await until(lambda: taken == [1, 2, 3, 4])
+        await until_async(lambda: taken == [1, 2, 3, 4])
         assert tries[:6] == [0, 0, 0, 0, 0, 1]
         refused.clear()
-        await until(lambda: 0 in taken)
+        await until_async(lambda: 0 in taken)

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
 
 EXAMPLES = Path(__file__).parent.parent.parent / "scripts/examples"
 _NAMES = [one.stem for one in EXAMPLES.glob("*.py")]

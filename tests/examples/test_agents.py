@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.world import deliver, letter, until
 from tests.examples.conftest import EXAMPLES
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
 
 Example = Callable[[str], ModuleType]
 Wish = tuple[str, dict[str, Any]]
@@ -61,7 +62,7 @@ def test_a_model_asks_waits_and_answers(
         assert model.heard[-1].startswith("Email sent (ID: ")
         deliver(
             gateway.port("smtp"),
-            letter(ours, "Re: Lunch", "Friday is fine.\n", sender=friend["email"]),
+            new_mail(ours, "Re: Lunch", "Friday is fine.\n", sender=friend["email"]),
             ours,
         )
         yield "wait_for_email", {"sender": friend["email"], "timeout": 30}

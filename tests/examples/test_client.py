@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.world import deliver, letter, until
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
 
 Example = Callable[[str], ModuleType]
 
 
 def _receive(gateway: GatewayProcess, to: str, subject: str, text: str = "A line.\n", **more: Any) -> None:
-    deliver(gateway.port("smtp"), letter(to, subject, text, **more), to)
+    deliver(gateway.port("smtp"), new_mail(to, subject, text, **more), to)
 
 
 def test_send_wait_and_reply(example: Example, gateway: GatewayProcess, organization: Organization) -> None:

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.world import Endpoint, until, webhook_endpoint
-from tests.gateway_process import GatewayProcess, running_gateway
+from tests.support.gateway_process import GatewayProcess, running_gateway
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import Endpoint, webhook_endpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE_PACKAGES = ROOT / "tests/sdk_node/node_modules"

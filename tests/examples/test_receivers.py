@@ -9,11 +9,12 @@ import sys
 import httpx
 import pytest
 
-from tests.e2e.world import deliver, letter, until
 from tests.examples.conftest import EXAMPLES
-from tests.gateway_process import GatewayProcess, Organization
-from tests.node_receiver import Receiver, node
-from tests.ports import keep_port
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.node_receiver import Receiver, node
+from tests.support.ports import keep_port
+from tests.support.waiting import until
 
 PROGRAMS = {"python": [sys.executable, "webhook_receiver.py"], "node": [node or "", "webhook_receiver.mjs"]}
 
@@ -48,7 +49,7 @@ def test_a_receiver_takes_what_is_signed_once(
                 assert http.post(program.url, content=b"{}").status_code == 401
                 forged = {"X-MailboxKit-Signature": "ab" * 32, "X-MailboxKit-Event-Id": "evt_1"}
                 assert http.post(program.url, content=b"{}", headers=forged).status_code == 401
-                mail = letter(inbox["email"], "Grüße, 日本", sender="ann@abroad.test")
+                mail = new_mail(inbox["email"], "Grüße, 日本", sender="ann@abroad.test")
                 deliver(gateway.port("smtp"), mail, inbox["email"])
                 assert program.next() == ["message.received", "Grüße, 日本", "ann@abroad.test"]
                 attempts = f"webhooks/{hook['id']}/attempts"
@@ -57,7 +58,7 @@ def test_a_receiver_takes_what_is_signed_once(
                 assert http.post(f"{attempts}/{first['id']}/resend").status_code == 202
                 again = until(lambda: http.get(attempts).json()["data"][1:], why="the second attempt")
                 assert [one["status"] for one in again] == ["success"]
-                deliver(gateway.port("smtp"), letter(inbox["email"], "The next one"), inbox["email"])
+                deliver(gateway.port("smtp"), new_mail(inbox["email"], "The next one"), inbox["email"])
                 assert program.next()[1] == "The next one"
             finally:
                 process.kill()

@@ -11,7 +11,7 @@ from typing import Any
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from mailserver.base import Endpoint
-from tests.servers import embedded_server, postfix_server
+from tests.support.servers import embedded_server, postfix_server
 
 ALICE, BOB = "alice@x.test", "bob@x.test"
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.mailserver.started import started
 from tests.mailserver.test_tls import HOST, put
-from tests.servers import data_directory
+from tests.support.servers import data_directory
 from tests.vps.certificates import certificate_for
 
 pytestmark = pytest.mark.root
@@ -77,8 +77,8 @@ def test_no_password_before_tls(kind: str, tmp_path_factory: pytest.TempPathFact
     with data_directory(tmp_path_factory.mktemp("tls")) as place:
         put(place, certificate_for(HOST))
         files = {"tls_cert": place / "fullchain.pem", "tls_key": place / "privkey.pem"}
-        with started(kind, hostname=HOST, bind=HERE, **files) as house:
-            server = house.server
+        with started(kind, hostname=HOST, bind=HERE, **files) as running:
+            server = running.server
             submission = server._ports.submission if kind == "postfix" else server._submission.port
             imap = server._dovecot.config.imap_port
             arguments = (HERE, str(imap), str(submission), str(place / "authority.pem"))

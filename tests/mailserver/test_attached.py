@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from tests.ports import keep_ports
-from tests.servers import postfix_missing
+from tests.support.ports import keep_ports
+from tests.support.servers import postfix_missing
 
 pytestmark = pytest.mark.root
 _ROOT = Path(__file__).resolve().parents[2]

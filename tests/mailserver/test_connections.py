@@ -8,8 +8,9 @@ from pathlib import Path
 
 from mailserver.dovecot.config import CONNECTIONS_PER_PERSON
 from mailserver.own_address import OWN_ADDRESS, source_for
-from tests.gateway_process import running_gateway
-from tests.transfer.house import deliver, mail, person, shown, until
+from tests.support.gateway_process import running_gateway
+from tests.support.waiting import until
+from tests.transfer.full_inbox import deliver, mail, person, shown
 
 
 def test_hundreds_of_connections_of_one_person_hold_up_nobody(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from mailserver.embedded import Smarthost
 from mailserver.postfix_dovecot import PostfixSettings, place
 from tests.mailserver.test_tls import put
-from tests.ports import keep_ports
-from tests.servers import dovecot_missing, postfix_missing
+from tests.support.ports import keep_ports
+from tests.support.servers import dovecot_missing, postfix_missing
 from tests.vps.certificates import certificate_for
 
 URL = "postgresql://reader:pass%20word%25@db.test:5433/mail"

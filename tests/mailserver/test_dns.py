@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mailserver.dns import Checker, Record, ResolverSettings, records_for
-from tests.servers import NameServer
+from tests.support.servers import NameServer
 
 pytestmark = pytest.mark.anyio
 KEY = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A" * 12

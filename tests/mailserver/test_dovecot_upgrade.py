@@ -16,8 +16,8 @@ from mailserver.machine import mail_user
 from tests.mailserver.dovecot_data import mailbox_content, make
 from tests.mailserver.started import ALICE, BOB, Started, started
 from tests.mailserver.test_sieve import wait_for
-from tests.ports import keep_port
-from tests.servers import data_directory
+from tests.support.ports import keep_port
+from tests.support.servers import data_directory
 
 
 def unpacked(archive: Path, tmp_path: Path, data: Path) -> dict[str, object]:

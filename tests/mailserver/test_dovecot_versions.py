@@ -15,7 +15,7 @@ from mailserver.dovecot import Dialect, DovecotConfig, check_installation, diale
 from mailserver.lookup import Lookup
 from mailserver.rendering import Rendered
 from tests.mailserver.test_tls import put
-from tests.servers import dovecot_missing
+from tests.support.servers import dovecot_missing
 from tests.vps.certificates import certificate_for
 
 VERSIONS = ("2.3.19", "2.4.1")

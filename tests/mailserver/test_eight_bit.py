@@ -9,7 +9,7 @@ import pytest
 
 from mailserver.base import Envelope
 from mailserver.embedded.settings import Smarthost
-from tests.servers import Sink, postfix_server
+from tests.support.servers import Sink, postfix_server
 
 pytestmark = [pytest.mark.anyio, pytest.mark.root]
 MAIL = (

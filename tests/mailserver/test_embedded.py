@@ -18,7 +18,7 @@ from mailserver.base import Envelope, MailServerError
 from mailserver.embedded import EmbeddedServer, EmbeddedSettings, Limits, Resolver
 from mailserver.imap import Client, ImapPool
 from mailserver.machine import run_dir_for
-from tests.servers import NameServer, Recorder, Sink, data_directory, dovecot_missing, embedded_server
+from tests.support.servers import NameServer, Recorder, Sink, data_directory, dovecot_missing, embedded_server
 
 pytestmark = pytest.mark.anyio
 ALICE = "alice@x.test"

@@ -19,8 +19,8 @@ from mailserver.guessing import (
     Guesses,
 )
 from mailserver.networks import client_of
-from tests.gateway_process import running_gateway
-from tests.transfer.house import person
+from tests.support.gateway_process import running_gateway
+from tests.transfer.full_inbox import person
 
 SOMEBODY, OWNER = "192.0.2.1", "198.51.100.7"
 

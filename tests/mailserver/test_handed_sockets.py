@@ -16,7 +16,7 @@ from mailserver.dovecot import dovecot_binary
 from mailserver.private_dovecot import DovecotSettings, PrivateDovecot
 from mailserver.process import wrapped
 from mailserver.server_key import server_key
-from tests.servers import data_directory, dovecot_missing
+from tests.support.servers import data_directory, dovecot_missing
 
 # the sockets go to where systemd puts them, and LISTEN_PID is who Dovecot becomes
 HAND_OVER = """

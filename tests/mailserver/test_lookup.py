@@ -23,7 +23,7 @@ from mailserver.dovecot.dovecot_2_4 import VARIABLES as VARIABLES_2_4
 from mailserver.dovecot.queries import user_query
 from mailserver.lookup import Lookup
 from mailserver.postfix_dovecot.tables import tables
-from tests.postgres_server import PostgresCluster, postgres_cluster
+from tests.support.postgres_server import PostgresCluster, postgres_cluster
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -20,8 +20,8 @@ from mailserver.directory import Directory
 from mailserver.imap import Client, ImapPool
 from mailserver.lookup import Lookup
 from mailserver.lookup_postgresql import READER
-from tests.postgres_server import PostgresCluster
-from tests.servers import embedded_server, postfix_server
+from tests.support.postgres_server import PostgresCluster
+from tests.support.servers import embedded_server, postfix_server
 
 pytestmark = pytest.mark.anyio
 ALICE, BOB, INFO = "alice@x.test", "bob@x.test", "info@x.test"

@@ -21,7 +21,7 @@ from mailserver.lookup_sqlite import SqliteStorage
 from mailserver.passwords import hash_password, verify_password
 from mailserver.ports import held_ports
 from mailserver.smtp_client import xtext
-from tests.servers import data_directory
+from tests.support.servers import data_directory
 
 
 def test_addresses_fold_and_split() -> None:

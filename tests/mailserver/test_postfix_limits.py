@@ -10,7 +10,7 @@ import pytest
 from mailserver.postfix_dovecot import PostfixSettings
 from mailserver.postfix_dovecot.config import PostfixPorts, postfix_binary
 from mailserver.postfix_dovecot.render import rendered
-from tests.servers import postfix_missing
+from tests.support.servers import postfix_missing
 
 
 def main_cf(tmp_path: Path, min_free: int) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.servers import postfix_missing, postfix_server
+from tests.support.servers import postfix_missing, postfix_server
 
 pytestmark = [pytest.mark.anyio, pytest.mark.root]
 

@@ -18,19 +18,19 @@ HOST = "mail.x.test"
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[Started]:
-    with started(strict=True, hostname=HOST, message_size=1_000_000) as house:
-        yield house
+def running() -> Iterator[Started]:
+    with started(strict=True, hostname=HOST, message_size=1_000_000) as running:
+        yield running
 
 
-def stranger(house: Started) -> smtplib.SMTP:
-    client = smtplib.SMTP(house.smtp.host, house.smtp.port, "far.test", timeout=20)
+def stranger(running: Started) -> smtplib.SMTP:
+    client = smtplib.SMTP(running.smtp.host, running.smtp.port, "far.test", timeout=20)
     client.ehlo()
     return client
 
 
-def person(house: Started, login: str = ALICE) -> smtplib.SMTP:
-    client = smtplib.SMTP(house.submission.host, house.submission.port, "laptop.test", timeout=20)
+def person(running: Started, login: str = ALICE) -> smtplib.SMTP:
+    client = smtplib.SMTP(running.submission.host, running.submission.port, "laptop.test", timeout=20)
     client.login(login, "secret")
     return client
 
@@ -60,24 +60,24 @@ def person(house: Started, login: str = ALICE) -> smtplib.SMTP:
         "<eve@x.test.far.test>",
     ],
 )
-def test_relays_for_no_stranger(house: Started, recipient: str) -> None:
+def test_relays_for_no_stranger(running: Started, recipient: str) -> None:
     for sender in ("<>", f"<{ALICE}>", f"<root@{HOST}>", "<eve@[127.0.0.1]>"):
-        with stranger(house) as client:  # a new one each: the fourth mistake on would take a second
+        with stranger(running) as client:  # a new one each: the fourth mistake on would take a second
             if client.docmd("MAIL", f"FROM:{sender}")[0] == 250:
                 code, words = client.docmd("RCPT", f"TO:{recipient}")
                 assert code >= 500, (sender, recipient, words)
 
 
-def test_recipients_over_the_limit_are_for_another_time(house: Started) -> None:
-    with stranger(house) as client:
+def test_recipients_over_the_limit_are_for_another_time(running: Started) -> None:
+    with stranger(running) as client:
         client.docmd("MAIL", "FROM:<>")
         codes = [client.docmd("RCPT", f"TO:<alice+{number}@x.test>")[0] for number in range(101)]
     assert codes == [250] * 100 + [452]
 
 
 def test_who_comes_too_often_is_told_to_come_later() -> None:
-    with started(strict=True, hostname=HOST) as house:
-        postfix = str(house.data / "postfix")
+    with started(strict=True, hostname=HOST) as running:
+        postfix = str(running.data / "postfix")
         # loopback is let off: here it stands for the world
         lines = ["smtpd_client_event_limit_exceptions=", "smtpd_client_connection_rate_limit=3"]
         subprocess.run(["postconf", "-c", postfix, "-e", *lines], check=True)
@@ -87,15 +87,15 @@ def test_who_comes_too_often_is_told_to_come_later() -> None:
             421 not in codes and len(codes) < 40
         ):  # the last process that began before the change may answer once
             with smtplib.SMTP(timeout=20) as client:
-                codes.append(client.connect(house.smtp.host, house.smtp.port)[0])
+                codes.append(client.connect(running.smtp.host, running.smtp.port)[0])
         assert codes[:3] == [220] * 3
         assert codes[-1] == 421
-        health = house.call(house.server.health)
+        health = running.call(running.server.health)
         assert all(part.ok for part in health.values()), health  # the gateway's own door has no limit
 
 
-def test_says_who_it_is_to_no_one(house: Started) -> None:
-    client = stranger(house)
+def test_says_who_it_is_to_no_one(running: Started) -> None:
+    client = stranger(running)
     assert client.esmtp_features.keys() >= {"size", "dsn", "8bitmime", "smtputf8"}
     assert not client.esmtp_features.keys() & {"auth", "etrn", "vrfy", "expn"}
     assert client.esmtp_features["size"] == "1000000"
@@ -106,16 +106,16 @@ def test_says_who_it_is_to_no_one(house: Started) -> None:
 
 
 @pytest.mark.parametrize("name", [HOST, "-bad-.test", "a b"])
-def test_refuses_a_bad_or_borrowed_greeting(house: Started, name: str) -> None:
-    client = smtplib.SMTP(house.smtp.host, house.smtp.port, timeout=20)
+def test_refuses_a_bad_or_borrowed_greeting(running: Started, name: str) -> None:
+    client = smtplib.SMTP(running.smtp.host, running.smtp.port, timeout=20)
     client.docmd("EHLO", name)
     client.docmd("MAIL", "FROM:<>")
     assert client.docmd("RCPT", f"TO:<{ALICE}>")[0] >= 500
     client.close()
 
 
-def test_who_talks_out_of_turn_is_thrown_out(house: Started) -> None:
-    with socket.create_connection((house.smtp.host, house.smtp.port), 20) as raw:
+def test_who_talks_out_of_turn_is_thrown_out(running: Started) -> None:
+    with socket.create_connection((running.smtp.host, running.smtp.port), 20) as raw:
         raw.recv(1000)
         raw.sendall(b"HELO far.test\r\nMAIL FROM:<>\r\nRCPT TO:<alice@x.test>\r\nDATA\r\n")
         heard = b""
@@ -125,9 +125,9 @@ def test_who_talks_out_of_turn_is_thrown_out(house: Started) -> None:
     assert b"\r\n354" not in heard
 
 
-def test_smuggled_mail_stays_in_the_mail_that_carries_it(house: Started) -> None:
+def test_smuggled_mail_stays_in_the_mail_that_carries_it(running: Started) -> None:
     inner = b"MAIL FROM:<>\r\nRCPT TO:<alice@x.test>\r\nDATA\r\nSubject: smuggled\r\n\r\nx\r\n"
-    client = stranger(house)
+    client = stranger(running)
     client.docmd("MAIL", "FROM:<>")
     client.docmd("RCPT", f"TO:<{BOB}>")
     client.docmd("DATA")
@@ -137,7 +137,7 @@ def test_smuggled_mail_stays_in_the_mail_that_carries_it(house: Started) -> None
     assert client.getreply()[0] == 250
     assert client.docmd("NOOP")[0] == 250  # one answer for one mail: nothing of it was taken for commands
     client.quit()
-    imap = imaplib.IMAP4(house.imap.host, house.imap.port)
+    imap = imaplib.IMAP4(running.imap.host, running.imap.port)
     imap.login(BOB, "secret")
     for _ in range(200):
         imap.select("INBOX")
@@ -146,33 +146,38 @@ def test_smuggled_mail_stays_in_the_mail_that_carries_it(house: Started) -> None
         time.sleep(0.05)
     assert imap.search(None, "SUBJECT", "carrier")[1] == [b"1"]
     imap.logout()
-    imap = imaplib.IMAP4(house.imap.host, house.imap.port)
+    imap = imaplib.IMAP4(running.imap.host, running.imap.port)
     imap.login(ALICE, "secret")
     imap.select("INBOX")
     assert imap.search(None, "SUBJECT", "smuggled")[1] == [b""]
     imap.logout()
 
 
-def test_forged_results_of_authentication_do_not_arrive(house: Started) -> None:
-    client = stranger(house)
+def test_forged_results_of_authentication_do_not_arrive(running: Started) -> None:
+    client = stranger(running)
     forged = (
         f"Authentication-Results: (hi) {HOST.upper()};\r\n\tdmarc=pass header.from=bank.test\r\n"
         "Authentication-Results: other.test; dkim=pass\r\nSubject: forged\r\nFrom: e@bank.test\r\n\r\nx\r\n"
     )
     client.sendmail("", BOB, forged)
     client.quit()
-    found = arrived(house, BOB, "forged")
+    found = arrived(running, BOB, "forged")
     assert b"bank.test" not in found.partition(b"\r\nSubject")[0]
     assert b"other.test; dkim=pass" in found
 
 
-def test_people_submit_as_themselves_and_keep_their_whereabouts(house: Started) -> None:
-    client = person(house)
+def test_people_submit_as_themselves_and_keep_their_whereabouts(running: Started) -> None:
+    client = person(running)
     assert client.docmd("MAIL", f"FROM:<{BOB}>")[0] == 250
     assert client.docmd("RCPT", f"TO:<{BOB}>")[0] == 553  # not whose login it is
     client.docmd("RSET")
     client.docmd("MAIL", f"FROM:<{ALICE}>")
-    for refused in ("nobody@x.test", "eve@nowhere.invalid", "eve@localhost", house.server.sent_address(BOB)):
+    for refused in (
+        "nobody@x.test",
+        "eve@nowhere.invalid",
+        "eve@localhost",
+        running.server.sent_address(BOB),
+    ):
         code, words = client.docmd("RCPT", f"TO:<{refused}>")
         assert code in (450, 550, 504, 554), (refused, words)
         assert code != 450 or "invalid" in refused  # a resolver that cannot be reached says no more
@@ -181,15 +186,15 @@ def test_people_submit_as_themselves_and_keep_their_whereabouts(house: Started) 
         ALICE, [BOB], "Subject: whereabouts\r\nX-Originating-IP: 192.0.2.7\r\nFrom: alice@x.test\r\n\r\nx\r\n"
     )
     client.quit()
-    head = arrived(house, BOB, "whereabouts").partition(b"\r\n\r\n")[0]
+    head = arrived(running, BOB, "whereabouts").partition(b"\r\n\r\n")[0]
     assert b"192.0.2.7" not in head
     assert b"laptop.test" not in head
     assert b"127.0.0.1" not in head
     assert b"Received: by mail.x.test (Postfix) with ESMTP" in head
 
 
-def test_without_a_login_nothing_is_submitted(house: Started) -> None:
-    with smtplib.SMTP(house.submission.host, house.submission.port, "laptop.test", timeout=20) as client:
+def test_without_a_login_nothing_is_submitted(running: Started) -> None:
+    with smtplib.SMTP(running.submission.host, running.submission.port, "laptop.test", timeout=20) as client:
         client.ehlo()
         for sender in (ALICE, "eve@far.test", ""):
             client.docmd("MAIL", f"FROM:<{sender}>")
@@ -197,15 +202,15 @@ def test_without_a_login_nothing_is_submitted(house: Started) -> None:
             client.docmd("RSET")
 
 
-def test_the_queue_can_be_asked(house: Started) -> None:
-    state = house.call(house.server.queue)
+def test_the_queue_can_be_asked(running: Started) -> None:
+    state = running.call(running.server.queue)
     assert state.count == sum(state.queues.values())
     assert (state.count == 0) == (state.oldest_seconds == 0.0)
 
 
-def arrived(house: Started, address: str, subject: str) -> bytes:
+def arrived(running: Started, address: str, subject: str) -> bytes:
     """The one mail with this subject in the inbox, waited for."""
-    imap = imaplib.IMAP4(house.imap.host, house.imap.port)
+    imap = imaplib.IMAP4(running.imap.host, running.imap.port)
     imap.login(address, "secret")
     try:
         for _ in range(400):
@@ -216,6 +221,6 @@ def arrived(house: Started, address: str, subject: str) -> bytes:
                 assert isinstance(data, tuple)
                 return data[1]
             time.sleep(0.05)
-        raise AssertionError(f"{subject!r} did not arrive: {house.log('postfix')[-2000:]}")
+        raise AssertionError(f"{subject!r} did not arrive: {running.log('postfix')[-2000:]}")
     finally:
         imap.logout()

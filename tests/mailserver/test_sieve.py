@@ -14,7 +14,7 @@ import pytest
 
 from mailserver.base import Envelope
 from tests.mailserver.started import ALICE, BOB, Started, started
-from tests.ports import keep_port
+from tests.support.ports import keep_port
 
 pytestmark = pytest.mark.root
 
@@ -30,10 +30,10 @@ if header :contains "subject" "invoice" {
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[Started]:
-    with started(hostname="mail.x.test", sieve_port=keep_port()) as house:
-        upload(house.server.settings.sieve_port, ALICE, SCRIPT)
-        yield house
+def running() -> Iterator[Started]:
+    with started(hostname="mail.x.test", sieve_port=keep_port()) as running:
+        upload(running.server.settings.sieve_port, ALICE, SCRIPT)
+        yield running
 
 
 def upload(port: int, login: str, script: str) -> None:
@@ -59,15 +59,15 @@ def upload(port: int, login: str, script: str) -> None:
             answer()
 
 
-def send(house: Started, subject: str, sender: str = BOB) -> None:
-    with smtplib.SMTP(house.smtp.host, house.smtp.port, "far.test", timeout=20) as client:
+def send(running: Started, subject: str, sender: str = BOB) -> None:
+    with smtplib.SMTP(running.smtp.host, running.smtp.port, "far.test", timeout=20) as client:
         head = f"From: {sender}\r\nTo: {ALICE}\r\nMessage-ID: <{time.time_ns()}@x.test>\r\nSubject: {subject}"
         assert client.sendmail(sender, ALICE, f"{head}\r\n\r\nx\r\n") == {}
 
 
-def wait_for(house: Started, address: str, folder: str, subject: str) -> bytes:
+def wait_for(running: Started, address: str, folder: str, subject: str) -> bytes:
     """The header of the mail with this subject."""
-    with imaplib.IMAP4(house.imap.host, house.imap.port) as imap:
+    with imaplib.IMAP4(running.imap.host, running.imap.port) as imap:
         imap.login(address, "secret")
         for _ in range(400):
             if imap.select(folder, readonly=True)[0] == "OK":
@@ -76,39 +76,39 @@ def wait_for(house: Started, address: str, folder: str, subject: str) -> bytes:
                     (_, head), *_ = imap.fetch(found.split()[0], "BODY.PEEK[HEADER]")[1]
                     return bytes(cast(bytes, head))
             time.sleep(0.05)
-    logs = house.log("dovecot")[-1500:] + house.log("postfix")[-1500:]
+    logs = running.log("dovecot")[-1500:] + running.log("postfix")[-1500:]
     raise AssertionError(f"{subject!r} did not come to {folder} of {address}: {logs}")
 
 
-def test_mail_is_filed_as_its_person_wants(house: Started) -> None:
-    send(house, "invoice 1")
-    wait_for(house, ALICE, "Invoices", "invoice 1")
+def test_mail_is_filed_as_its_person_wants(running: Started) -> None:
+    send(running, "invoice 1")
+    wait_for(running, ALICE, "Invoices", "invoice 1")
 
 
-def test_a_vacation_answers_and_a_redirect_passes_on(house: Started) -> None:
-    send(house, "hello")
-    away = wait_for(house, BOB, "INBOX", "away")
+def test_a_vacation_answers_and_a_redirect_passes_on(running: Started) -> None:
+    send(running, "hello")
+    away = wait_for(running, BOB, "INBOX", "away")
     assert b"Auto-Submitted: auto-replied" in away
-    send(house, "pass on this")
-    passed = wait_for(house, BOB, "INBOX", "pass on this")
+    send(running, "pass on this")
+    passed = wait_for(running, BOB, "INBOX", "pass on this")
     assert b"\r\nReturn-Path: <alice@x.test>" in b"\r\n" + passed  # bounces come to who passed it on
 
 
-def test_the_copy_in_sent_is_no_incoming_mail(house: Started) -> None:
-    server = house.server
+def test_the_copy_in_sent_is_no_incoming_mail(running: Started) -> None:
+    server = running.server
     copy = Envelope(
         ALICE, (server.sent_address(ALICE),), b"From: alice@x.test\r\nSubject: invoice sent\r\n\r\nx\r\n"
     )
     for hop in server.plan(copy.recipients):
-        assert all(one.ok for one in house.call(server.transmit, hop, copy).values())
-    wait_for(house, ALICE, "Sent", "invoice sent")
+        assert all(one.ok for one in running.call(server.transmit, hop, copy).values())
+    wait_for(running, ALICE, "Sent", "invoice sent")
 
 
-def test_filters_go_with_the_mailbox(house: Started) -> None:
-    port = house.server.settings.sieve_port
-    house.call(house.server.add_mailbox, "carol@x.test", "secret")
+def test_filters_go_with_the_mailbox(running: Started) -> None:
+    port = running.server.settings.sieve_port
+    running.call(running.server.add_mailbox, "carol@x.test", "secret")
     upload(port, "carol@x.test", SCRIPT)
-    mail = house.data / "mail"
+    mail = running.data / "mail"
     assert list(mail.glob("carol*/sieve/*.sieve"))
-    house.call(house.server.remove_mailbox, "carol@x.test")
+    running.call(running.server.remove_mailbox, "carol@x.test")
     assert not list(mail.glob("carol*"))

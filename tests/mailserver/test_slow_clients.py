@@ -11,7 +11,7 @@ import pytest
 from mailserver.base import Endpoint
 from mailserver.embedded.settings import Limits
 from mailserver.pace import Pace
-from tests.servers import embedded_server
+from tests.support.servers import embedded_server
 
 pytestmark = pytest.mark.anyio
 Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]

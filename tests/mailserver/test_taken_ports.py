@@ -16,8 +16,8 @@ import pytest
 from mailserver.base import MailServerDown, MailServerError
 from mailserver.port_owner import listening, listens
 from mailserver.ports import Wanted, check_free
-from tests.gateway_process import GatewayProcess
-from tests.servers import data_directory, dovecot_missing, embedded_server
+from tests.support.gateway_process import GatewayProcess
+from tests.support.servers import data_directory, dovecot_missing, embedded_server
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ import pytest
 from mailserver.base import Endpoint, MailServerError
 from mailserver.tls import CIPHERS, Certificate
 from tests.mailserver.started import ALICE, BOB, Started, started
-from tests.servers import data_directory
+from tests.support.servers import data_directory
 from tests.vps.certificates import Certificate as Made
 from tests.vps.certificates import certificate_for
 
@@ -25,8 +25,8 @@ HOST = "mail.x.test"
 class Secured:
     """A started server, its certificate's files, and a client's trust in them."""
 
-    def __init__(self, house: Started, place: Path) -> None:
-        self.house = house
+    def __init__(self, running: Started, place: Path) -> None:
+        self.running = running
         self.place = place
         self.trust = ssl.create_default_context(cafile=str(place / "authority.pem"))
         self.trust.check_hostname = False  # the tests come to an address, not to a name
@@ -48,8 +48,8 @@ def secured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with data_directory(tmp_path_factory.mktemp("tls")) as place:
         put(place, certificate_for(HOST))
         files = {"tls_cert": place / "fullchain.pem", "tls_key": place / "privkey.pem"}
-        with started(request.param, hostname=HOST, **files) as house:
-            yield Secured(house, place)
+        with started(request.param, hostname=HOST, **files) as running:
+            yield Secured(running, place)
 
 
 def serial(end: Endpoint, trust: ssl.SSLContext | None = None) -> int:
@@ -61,17 +61,17 @@ def serial(end: Endpoint, trust: ssl.SSLContext | None = None) -> int:
 
 
 def test_mail_clients_are_offered_tls_from_the_start(secured: Secured) -> None:
-    house = secured.house
-    assert (house.imap.tls, house.submission.tls) == ("implicit", "implicit")
-    with imaplib.IMAP4_SSL(house.imap.host, house.imap.port, ssl_context=secured.trust) as imap:
+    running = secured.running
+    assert (running.imap.tls, running.submission.tls) == ("implicit", "implicit")
+    with imaplib.IMAP4_SSL(running.imap.host, running.imap.port, ssl_context=secured.trust) as imap:
         imap.login(ALICE, "secret")
-    with smtplib.SMTP_SSL(house.submission.host, house.submission.port, context=secured.trust) as client:
+    with smtplib.SMTP_SSL(running.submission.host, running.submission.port, context=secured.trust) as client:
         client.login(ALICE, "secret")
         assert client.sendmail(ALICE, BOB, "From: alice@x.test\r\nSubject: x\r\n\r\nx\r\n") == {}
 
 
 def test_starttls_on_the_other_ports(secured: Secured) -> None:
-    server = secured.house.server
+    server = secured.running.server
     imap_port = server._dovecot.config.imap_port
     with imaplib.IMAP4("127.0.0.1", imap_port) as imap:
         imap.starttls(secured.trust)
@@ -90,8 +90,8 @@ def test_starttls_on_the_other_ports(secured: Secured) -> None:
 
 
 def test_no_old_protocol_and_no_weak_suite(secured: Secured) -> None:
-    house = secured.house
-    for end in (house.imap, house.submission):
+    running = secured.running
+    for end in (running.imap, running.submission):
         for settings in ("old", "weak"):
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -110,13 +110,13 @@ def test_no_old_protocol_and_no_weak_suite(secured: Secured) -> None:
 
 
 def test_a_renewed_certificate_is_shown_and_nobody_is_cut_off(secured: Secured) -> None:
-    house = secured.house
-    with imaplib.IMAP4_SSL(house.imap.host, house.imap.port, ssl_context=secured.trust) as held:
+    running = secured.running
+    with imaplib.IMAP4_SSL(running.imap.host, running.imap.port, ssl_context=secured.trust) as held:
         held.login(ALICE, "secret")
-        before = serial(house.imap)
-        assert serial(house.submission) == before
+        before = serial(running.imap)
+        assert serial(running.submission) == before
         put(secured.place, certificate_for(HOST), authority=False)
-        for end in (house.imap, house.submission):
+        for end in (running.imap, running.submission):
             for _ in range(300):
                 if serial(end) != before:
                     break

@@ -12,7 +12,7 @@ from nacl.signing import SigningKey
 from mailserver.content import Content
 from mailserver.embedded.settings import Resolver
 from mailserver.embedded.verify import Verifier, _stripped
-from tests.servers import NameServer, embedded_server
+from tests.support.servers import NameServer, embedded_server
 
 pytestmark = pytest.mark.anyio
 Records = dict[str, list[str] | None]

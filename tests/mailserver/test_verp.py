@@ -14,9 +14,9 @@ from mailserver.base import Envelope, Hop
 from mailserver.embedded.settings import Smarthost
 from mailserver.postfix_dovecot import PostfixServer
 from mailserver.postfix_dovecot.verp import bare_recipient, is_verp, verp_recipient
-from tests.outbox.rig import until
 from tests.outbox.sink import Sink
-from tests.servers import postfix_server
+from tests.support.servers import postfix_server
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 T, A, B = "t" * 16, "a" * 16, "b" * 16
@@ -69,7 +69,7 @@ async def test_each_recipient_has_a_return_path_of_its_own_and_one_copy_is_filed
             async def arrived() -> bool:
                 return len(sink.taken) == 2 and await server.sent_copy_exists(envelope)
 
-            await until(arrived, 60)
+            await until_async(arrived, 60)
             seen = {tuple(one.recipients): one.mail_from for one in sink.taken}
             assert seen == {
                 ("ann@far.test",): f"alice+b-{A}@x.test",
@@ -77,7 +77,7 @@ async def test_each_recipient_has_a_return_path_of_its_own_and_one_copy_is_filed
             }
             assert all(b"verp" not in one.data for one in sink.taken)
             assert await server.was_submitted(envelope)
-            [here] = await until(lambda: asyncio.to_thread(_mails, server, "bob@x.test"), 60)
+            [here] = await until_async(lambda: asyncio.to_thread(_mails, server, "bob@x.test"), 60)
             assert f"Return-Path: <alice+b-{'d' * 16}@x.test>" in here
             assert "Delivered-To: bob@x.test" in here
             # what comes back of the third one names it, and is made on this machine
@@ -94,7 +94,7 @@ async def test_each_recipient_has_a_return_path_of_its_own_and_one_copy_is_filed
             async def third() -> bool:
                 return len(sink.taken) == 3
 
-            await until(third, 60)
+            await until_async(third, 60)
             assert (sink.taken[2].mail_from, sink.taken[2].recipients) == (
                 f"alice+b-{A}@x.test",
                 ["eve@far.test"],
@@ -121,4 +121,4 @@ async def _report(server: PostfixServer) -> str:
     def look() -> str:
         return next((text for text in _mails(server, "alice@x.test") if "Action: failed" in text), "")
 
-    return str(await until(lambda: asyncio.to_thread(look), 60))
+    return str(await until_async(lambda: asyncio.to_thread(look), 60))

@@ -15,7 +15,7 @@ import httpx2
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.gateway_process import Organization
+from tests.support.gateway_process import Organization
 
 ROOT = Path(__file__).resolve().parents[2]
 Transport = Literal["http", "stdio"]

@@ -9,8 +9,8 @@ import sys
 import pytest
 from mcp import Client, StdioServerParameters
 
-from tests.gateway_process import GatewayProcess, Organization
 from tests.mcp.clients import ROOT, done
+from tests.support.gateway_process import GatewayProcess, Organization
 
 
 def start(**environment: str) -> subprocess.CompletedProcess[str]:

@@ -12,8 +12,6 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from tests.api_mailboxkit.calls import made as mailboxkit
-from tests.e2e.world import deliver, letter
-from tests.gateway_process import GatewayProcess, Organization
 from tests.mcp.clients import (
     TRANSPORTS,
     Transport,
@@ -24,6 +22,8 @@ from tests.mcp.clients import (
     over_stdio,
     refused,
 )
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
 
 pytestmark = pytest.mark.anyio
 
@@ -51,7 +51,7 @@ async def test_a_key_of_one_inbox_sees_that_inbox_alone(
 ) -> None:
     mine, other = organization.new_inbox(), organization.new_inbox()
     for inbox in (mine, other):
-        deliver(gateway.port("smtp"), letter(inbox["email"], f"For {inbox['email']}"), inbox["email"])
+        deliver(gateway.port("smtp"), new_mail(inbox["email"], f"For {inbox['email']}"), inbox["email"])
     async with over_http(organization.base_url, organization.api_key) as client:
         theirs = await arrived(client, other["email"], f"For {other['email']}")
         draft = await done(client, "create_draft", inbox_id=other["email"], to="a@b.test", text="x")
@@ -93,7 +93,7 @@ async def test_things_of_another_organization_do_not_exist(
 ) -> None:
     stranger = gateway.new_organization()
     inbox = stranger.new_inbox()["email"]
-    deliver(gateway.port("smtp"), letter(inbox, "Secret"), inbox)
+    deliver(gateway.port("smtp"), new_mail(inbox, "Secret"), inbox)
     async with over_http(stranger.base_url, stranger.api_key) as client:
         secret = await arrived(client, inbox, "Secret")
     organization.new_inbox()
@@ -124,7 +124,7 @@ async def test_a_sandbox_key_sends_nothing(gateway: GatewayProcess, organization
     async with over_http(organization.base_url, made["key"]) as client:
         sent = await done(client, "send_email", inbox_id=inbox, to=inbox, subject="Trial", text="x")
         assert sent["test"] is True
-        deliver(gateway.port("smtp"), letter(inbox, "Real"), inbox)
+        deliver(gateway.port("smtp"), new_mail(inbox, "Real"), inbox)
         await arrived(client, inbox, "Real")
         listed = await done(client, "check_inbox", inbox_id=inbox, include_sent=True)
         kinds = {one["untrusted"]["subject"]: (one["direction"], one["test"]) for one in listed["messages"]}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from tests.gateway_process import Organization
 from tests.mcp.clients import done, over_http, over_stdio, refused
+from tests.support.gateway_process import Organization
 
 pytestmark = pytest.mark.anyio
 

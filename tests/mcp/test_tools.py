@@ -11,9 +11,9 @@ import pytest
 
 from gateway import __version__
 from gateway.mcp.tools import all_tools
-from tests.e2e.world import deliver, letter
-from tests.gateway_process import GatewayProcess, Organization
 from tests.mcp.clients import TRANSPORTS, Era, Transport, arrived, done, eventually, refused, text_of
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
 
 pytestmark = pytest.mark.anyio
 
@@ -121,7 +121,7 @@ async def test_every_tool_works(
 async def test_a_long_mail_is_read_in_pieces(gateway: GatewayProcess, organization: Organization) -> None:
     inbox = organization.new_inbox()["email"]
     words = " ".join(f"word{number}" for number in range(6000))
-    deliver(gateway.port("smtp"), letter(inbox, "Long", words), inbox)
+    deliver(gateway.port("smtp"), new_mail(inbox, "Long", words), inbox)
     async with TRANSPORTS["http"](organization.base_url, organization.api_key) as client:
         message = await arrived(client, inbox, "Long")
         pieces, offset = [], 0
@@ -141,7 +141,7 @@ async def test_quoted_history_is_left_out_until_asked_for(
 ) -> None:
     inbox = organization.new_inbox()["email"]
     text = "Agreed.\n\nOn Mon, 2 Nov 2026 at 10:00, Bo <bo@abroad.test> wrote:\n> the old words\n"
-    deliver(gateway.port("smtp"), letter(inbox, "Re: Old", text), inbox)
+    deliver(gateway.port("smtp"), new_mail(inbox, "Re: Old", text), inbox)
     async with TRANSPORTS["http"](organization.base_url, organization.api_key) as client:
         message = await arrived(client, inbox, "Re: Old")
         short = await client.call_tool("read_message", {"message_id": message["id"]})
@@ -178,7 +178,7 @@ async def test_one_time_codes_are_shown(gateway: GatewayProcess, organization: O
     inbox = organization.new_inbox()["email"]
     async with TRANSPORTS["http"](organization.base_url, organization.api_key) as client:
         text = "Your verification code is 493817. It expires in 10 minutes.\n"
-        deliver(gateway.port("smtp"), letter(inbox, "Your verification code", text), inbox)
+        deliver(gateway.port("smtp"), new_mail(inbox, "Your verification code", text), inbox)
         message = await arrived(client, inbox, "Your verification code")
         result = await client.call_tool("read_message", {"message_id": message["id"]})
     assert result.structured_content["message"]["untrusted"]["extracted"]["code"] == "493817"

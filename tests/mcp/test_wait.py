@@ -10,9 +10,9 @@ import httpx
 import pytest
 from mcp import Client
 
-from tests.e2e.world import deliver, letter
-from tests.gateway_process import GatewayProcess, Organization, running_gateway
 from tests.mcp.clients import TRANSPORTS, Era, Transport, arrived, done, eventually, over_http, refused
+from tests.support.gateway_process import GatewayProcess, Organization, running_gateway
+from tests.support.mails import deliver, new_mail
 
 pytestmark = pytest.mark.anyio
 
@@ -28,14 +28,14 @@ async def test_a_mail_that_comes_ends_the_wait(
     inbox = organization.new_inbox()["email"]
     port = gateway.port("smtp")
     async with TRANSPORTS[transport](organization.base_url, organization.api_key) as client:
-        deliver(port, letter(inbox, "Your code, of yesterday"), inbox)
+        deliver(port, new_mail(inbox, "Your code, of yesterday"), inbox)
         old = await arrived(client, inbox, "Your code, of yesterday")
         found: list[dict] = []  # type: ignore[type-arg]
         async with anyio.create_task_group() as group:
             group.start_soon(waiting, client, found)
             await _listening(client)
             group.cancel_scope.deadline = anyio.current_time() + 50
-            deliver(port, letter(inbox, "Other"), inbox)
+            deliver(port, new_mail(inbox, "Other"), inbox)
         assert found[0]["message"]["untrusted"]["subject"] == "Other", (
             "any mail, but none from before the call"
         )
@@ -48,8 +48,8 @@ async def test_a_mail_that_comes_ends_the_wait(
             ):
                 group.start_soon(lambda kept=arguments: waiting(client, found, **kept))
             await _listening(client)
-            deliver(port, letter(inbox, "Nothing"), inbox)
-            mail = letter(inbox, "Here is your code", "It is 7.\n", sender="Code <code@abroad.test>")
+            deliver(port, new_mail(inbox, "Nothing"), inbox)
+            mail = new_mail(inbox, "Here is your code", "It is 7.\n", sender="Code <code@abroad.test>")
             deliver(port, mail, inbox)
         assert [one["message"]["untrusted"]["subject"] for one in found[1:]] == ["Here is your code"] * 4
         again = await done(client, "wait_for_email", subject="of yesterday", since=old["date"])
@@ -94,7 +94,7 @@ async def test_an_expression_that_would_run_for_ever_does_not(
     gateway: GatewayProcess, organization: Organization
 ) -> None:
     inbox = organization.new_inbox()["email"]
-    deliver(gateway.port("smtp"), letter(inbox, "a" * 200), inbox)
+    deliver(gateway.port("smtp"), new_mail(inbox, "a" * 200), inbox)
     async with over_http(organization.base_url, organization.api_key) as client:
         message = await arrived(client, inbox, "a" * 200)
         with anyio.fail_after(20):

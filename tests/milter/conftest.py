@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.milter.rig import Post, post
+from tests.milter.running_milter import Post, post
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[Post]:
+async def running(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[Post]:
     path: Path = tmp_path_factory.mktemp("milter")
     async with post(path) as made:
         yield made

@@ -11,7 +11,7 @@ from gateway.milter.judge import Judge
 from gateway.milter.key_files import KeyFiles
 from gateway.milter.workers import MilterWorkers, NoAnswer
 from mailserver.milter import Mail
-from tests.milter.rig import KEY
+from tests.milter.running_milter import KEY
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.milter.key_files import KeyFiles, KeyUnreadable
 from gateway.mime.dkim_sign import Signing
-from tests.gateway_process import running_gateway
+from tests.support.gateway_process import running_gateway
 
 
 def test_files_are_private_and_exactly_those_wanted(tmp_path: Path) -> None:

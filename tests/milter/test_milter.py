@@ -12,7 +12,7 @@ import pytest
 from gateway.mime.auth_results import verdict
 from gateway.mime.dkim_sign import Signing, generate_key, sign
 from mailserver.base import Envelope
-from tests.milter.rig import ALICE, FAR, HOST, KEY, Post
+from tests.milter.running_milter import ALICE, FAR, HOST, KEY, Post
 
 pytestmark = [pytest.mark.anyio, pytest.mark.root, pytest.mark.timeout(170)]
 
@@ -33,11 +33,11 @@ def from_far(subject: str, body: bytes = b"Hello.\r\n", domain: str = "far.test"
     return sign(mail(subject, body, b"eve@" + domain.encode()), domain=domain, selector="s", private_key=FAR)
 
 
-async def test_mail_from_the_world_is_checked_and_forged_results_are_gone(house: Post) -> None:
+async def test_mail_from_the_world_is_checked_and_forged_results_are_gone(running: Post) -> None:
     bad = from_far("bad").replace(b"Hello", b"Hullo")
     foreign = mail("foreign", "Größe\r\n".encode(), "Ärger <e@far.test>".encode())
-    await house.receive(b"".join(FORGED) + from_far("good"), bad, foreign)
-    good, bad, unsigned = await house.arrived("good", "bad", "foreign")
+    await running.receive(b"".join(FORGED) + from_far("good"), bad, foreign)
+    good, bad, unsigned = await running.arrived("good", "bad", "foreign")
     found = verdict(good, HOST)
     assert (found.dkim, found.dmarc) == ("pass", "pass"), good
     assert b"Authentication-Results: mx.x.test;\r\n\tspf=" in good
@@ -51,96 +51,96 @@ async def test_mail_from_the_world_is_checked_and_forged_results_are_gone(house:
     assert (verdict(unsigned, HOST).dkim, verdict(unsigned, HOST).dmarc) == ("none", "fail"), unsigned
 
 
-async def test_what_a_person_hands_in_is_signed(house: Post) -> None:
+async def test_what_a_person_hands_in_is_signed(running: Post) -> None:
     mine = mail("mine", b"Hi  \r\n\r\n\r\n", b"Alice <Alice@X.test>")
-    await house.submit(mine, mail("tagged", sender=b"alice+tag@x.test"))
-    for got in await house.arrived("mine", "tagged"):
+    await running.submit(mine, mail("tagged", sender=b"alice+tag@x.test"))
+    for got in await running.arrived("mine", "tagged"):
         assert got.count(b"DKIM-Signature:") == 1, got
         assert b" d=x.test;" in got
-        assert house.dkim(got)
+        assert running.dkim(got)
 
 
-async def test_people_write_in_their_own_name_only(house: Post) -> None:
+async def test_people_write_in_their_own_name_only(running: Post) -> None:
     for stranger in (b"bob@x.test", b"eve@far.test", b"alice@x.test, bob@x.test"):
         with pytest.raises(smtplib.SMTPDataError) as refused:
-            await house.submit(mail("strange", sender=stranger))
+            await running.submit(mail("strange", sender=stranger))
         assert refused.value.smtp_code == 550
         assert b"From field must be alice@x.test" in refused.value.smtp_error
     with pytest.raises(smtplib.SMTPDataError):
-        await house.submit(b"From: bob@x.test\r\n" + mail("twice", sender=b"alice@x.test"))
+        await running.submit(b"From: bob@x.test\r\n" + mail("twice", sender=b"alice@x.test"))
 
 
-async def test_a_new_key_signs_at_once_and_without_one_nothing_is_sent(house: Post) -> None:
+async def test_a_new_key_signs_at_once_and_without_one_nothing_is_sent(running: Post) -> None:
     private, public = generate_key(1024)
-    house.names.zones[("next._domainkey.x.test", "TXT")] = [f'"{public}"']
+    running.names.zones[("next._domainkey.x.test", "TXT")] = [f'"{public}"']
     try:
-        house.milter.keys.replace([Signing("x.test", "next", private)])
-        await house.submit(mail("rotated", sender=b"alice@x.test"))
-        (rotated,) = await house.arrived("rotated")
+        running.milter.keys.replace([Signing("x.test", "next", private)])
+        await running.submit(mail("rotated", sender=b"alice@x.test"))
+        (rotated,) = await running.arrived("rotated")
         assert b" s=next;" in rotated
-        assert house.dkim(rotated)
+        assert running.dkim(rotated)
 
-        house.milter.keys.replace([])
+        running.milter.keys.replace([])
         with pytest.raises(smtplib.SMTPDataError) as refused:
-            await house.submit(mail("unsigned", sender=b"alice@x.test"))
+            await running.submit(mail("unsigned", sender=b"alice@x.test"))
         assert refused.value.smtp_code == 451
-        assert "no key of x.test in" in house.milter.log
-        await house.receive(mail("keyless"))
-        (got,) = await house.arrived("keyless")
+        assert "no key of x.test in" in running.milter.log
+        await running.receive(mail("keyless"))
+        (got,) = await running.arrived("keyless")
         assert b"Authentication-Results: mx.x.test" in got
     finally:
-        house.milter.keys.replace([KEY])
+        running.milter.keys.replace([KEY])
 
 
-async def test_the_gateways_own_mail_is_left_alone(house: Post) -> None:
+async def test_the_gateways_own_mail_is_left_alone(running: Post) -> None:
     data = mail("own", sender=b"alice@x.test")
     envelope = Envelope(ALICE, (ALICE,), data, "t1", "<own@far.test>")
-    (hop,) = house.server.plan([ALICE])
-    answers = await house.server.transmit(hop, envelope)
+    (hop,) = running.server.plan([ALICE])
+    answers = await running.server.transmit(hop, envelope)
     assert all(one.ok for one in answers.values()), answers
-    (got,) = await house.arrived("own")
+    (got,) = await running.arrived("own")
     assert (b"DKIM-Signature" in got, b"Authentication-Results" in got) == (False, False)
 
 
-async def test_large_mail_and_many_on_a_connection(house: Post) -> None:
+async def test_large_mail_and_many_on_a_connection(running: Post) -> None:
     body = base64.encodebytes(b"\xa5" * 15_000_000).replace(b"\n", b"\r\n")
     assert len(body) > 20_000_000
-    await house.receive(from_far("large", body))
+    await running.receive(from_far("large", body))
     names = [f"n{at}" for at in range(200)]
-    await asyncio.gather(*(house.receive(*map(from_far, names[at::4])) for at in range(4)))
-    found = await house.arrived("large", *names)
+    await asyncio.gather(*(running.receive(*map(from_far, names[at::4])) for at in range(4)))
+    found = await running.arrived("large", *names)
     assert [verdict(one, HOST).dkim for one in found] == ["pass"] * 201
 
 
-async def test_mail_goes_on_when_the_milter_is_killed_in_the_middle(house: Post) -> None:
-    house.names.silent = ("s._domainkey.dark.test",)
-    waiting = asyncio.create_task(house.receive(b"".join(FORGED) + from_far("orphan", domain="dark.test")))
+async def test_mail_goes_on_when_the_milter_is_killed_in_the_middle(running: Post) -> None:
+    running.names.silent = ("s._domainkey.dark.test",)
+    waiting = asyncio.create_task(running.receive(b"".join(FORGED) + from_far("orphan", domain="dark.test")))
     async with asyncio.timeout(30):
-        while ("s._domainkey.dark.test", "TXT") not in house.names.queries:  # noqa: ASYNC110
+        while ("s._domainkey.dark.test", "TXT") not in running.names.queries:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-    house.milter.end(signal.SIGKILL)
+    running.milter.end(signal.SIGKILL)
     await waiting
-    (got,) = await house.arrived("orphan")
+    (got,) = await running.arrived("orphan")
     # what the sender wrote himself is not believed
     assert (verdict(got, HOST).dkim, verdict(got, HOST).dmarc) == ("none", "none"), got
     with pytest.raises(smtplib.SMTPResponseException) as refused:
-        await house.submit(mail("unsigned", sender=b"alice@x.test"))
+        await running.submit(mail("unsigned", sender=b"alice@x.test"))
     assert 400 <= refused.value.smtp_code < 500
 
-    house.names.silent = ()
-    house.milter.start()
-    await house.receive(from_far("again"))
-    (got,) = await house.arrived("again")
+    running.names.silent = ()
+    running.milter.start()
+    await running.receive(from_far("again"))
+    (got,) = await running.arrived("again")
     assert verdict(got, HOST).dkim == "pass"
 
 
-async def test_silent_name_servers_delay_mail_but_briefly(house: Post) -> None:
-    house.names.silent = ("s._domainkey.mute.test", "mute.test", "_dmarc.mute.test")
+async def test_silent_name_servers_delay_mail_but_briefly(running: Post) -> None:
+    running.names.silent = ("s._domainkey.mute.test", "mute.test", "_dmarc.mute.test")
     names = [f"silent{at}" for at in range(8)]
     try:
         async with asyncio.timeout(60):
-            await asyncio.gather(*(house.receive(from_far(one, domain="mute.test")) for one in names))
+            await asyncio.gather(*(running.receive(from_far(one, domain="mute.test")) for one in names))
     finally:
-        house.names.silent = ()
-    for got in await house.arrived(*names):
+        running.names.silent = ()
+    for got in await running.arrived(*names):
         assert verdict(got, HOST).dmarc == "temperror", got

@@ -17,8 +17,8 @@ from gateway.mime.limits import DEFAULT_LIMITS
 from gateway.mime.parse import parse
 from gateway.mime.structure import read_tree
 from gateway.mime.transfer import decode_part
-from tests.servers import data_directory
-from tests.stock_dovecot import maildir_settings
+from tests.support.servers import data_directory
+from tests.support.stock_dovecot import maildir_settings
 
 IMAP = Path("/usr/lib/dovecot/imap")
 

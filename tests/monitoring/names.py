@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.gateway_process import GatewayProcess
+from tests.support.gateway_process import GatewayProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 

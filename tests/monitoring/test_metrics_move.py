@@ -20,13 +20,15 @@ import pytest
 from aiosmtpd.controller import Controller
 from websockets.sync.client import connect
 
-from tests.databases import on_postgres
-from tests.e2e.world import deliver, letter, until, webhook_endpoint
-from tests.gateway_process import GatewayProcess, running_gateway
 from tests.monitoring.names import ELSEWHERE, ROOT, exposed_in, names_in, scraped, value
-from tests.ports import keep_port
-from tests.postgres_server import PostgresCluster
 from tests.processes.fleet import fleet
+from tests.support.databases import on_postgres
+from tests.support.gateway_process import GatewayProcess, running_gateway
+from tests.support.mails import deliver, new_mail
+from tests.support.ports import keep_port
+from tests.support.postgres_server import PostgresCluster
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import webhook_endpoint
 
 MANUALS = ("mailserver/README.md", "gateway/README.md")
 SERIES = ("_total", "_info", "_bucket", "_count", "_sum")
@@ -105,7 +107,7 @@ def test_which_postern(world: World) -> None:
 def test_messages(world: World) -> None:
     came, went = (world.now("postern_messages_total", direction=one) for one in ("inbound", "outbound"))
     to = world.inbox["email"]
-    deliver(world.gateway.port("smtp"), letter(to), to)
+    deliver(world.gateway.port("smtp"), new_mail(to), to)
     world.rises("postern_messages_total", since=came, direction="inbound")
     world.send("someone@far.test")
     world.rises("postern_messages_total", since=went, direction="outbound")
@@ -130,7 +132,7 @@ def test_webhook_posts(world: World) -> None:
             "POST", "webhooks", json={"url": hook.url, "event_types": ["message.received"]}
         )
         to = world.inbox["email"]
-        deliver(world.gateway.port("smtp"), letter(to), to)
+        deliver(world.gateway.port("smtp"), new_mail(to), to)
         world.rises("postern_webhook_attempts_total", since=bad, outcome="failed")
         world.rises("postern_webhook_attempts_total", since=good, outcome="delivered")
         world.home.call("DELETE", f"webhooks/{made['webhook_id']}")
@@ -143,7 +145,7 @@ def test_what_waits_for_an_endpoint(world: World) -> None:
             "POST", "webhooks", json={"url": hook.url, "event_types": ["message.received"]}
         )
         to = world.inbox["email"]
-        deliver(world.gateway.port("smtp"), letter(to), to)
+        deliver(world.gateway.port("smtp"), new_mail(to), to)
         world.rises("postern_webhooks_waiting")
         world.home.call("DELETE", f"webhooks/{made['webhook_id']}")
         until(lambda: world.now("postern_webhooks_waiting") == 0, 60)
@@ -192,7 +194,7 @@ def test_a_doorbell_that_is_not_answered(world: World) -> None:
     """Mail arrives while nothing can be indexed."""
     to = world.inbox["email"]
     with index_held(world.gateway):
-        deliver(world.gateway.port("smtp"), letter(to), to)
+        deliver(world.gateway.port("smtp"), new_mail(to), to)
         world.rises("postern_sync_lag_seconds")
     until(lambda: world.now("postern_sync_lag_seconds") == 0, 60)
 
@@ -266,13 +268,16 @@ def base(name: str) -> str:
 
 def test_each_process_counts_what_it_does(postgres: PostgresCluster, tmp_path: Path) -> None:
     """Where roles are split, all of them are to be asked."""
-    with fleet(postgres, tmp_path, webhooks__retry_scale=0.01) as house, webhook_endpoint() as hook:
-        front, back = house.member("front", "api,mail"), house.member("back", "sync,outbox,events")
+    with fleet(postgres, tmp_path, webhooks__retry_scale=0.01) as own_gateway, webhook_endpoint() as hook:
+        front, back = (
+            own_gateway.member("front", "api,mail"),
+            own_gateway.member("back", "sync,outbox,events"),
+        )
         front.begin()
         front.wait()
         back.begin()
         back.wait()
-        _, key = house.key()
+        _, key = own_gateway.key()
         inbox = front.call("POST", "/api/v0/inboxes", key, json={"username": f"b{uuid.uuid4().hex[:8]}"})
         hooked = {"url": hook.url, "event_types": ["message.received"]}
         front.call("POST", "/api/v0/webhooks", key, json=hooked)

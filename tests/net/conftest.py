@@ -1,3 +1,3 @@
-from netbench import anyio_backend, connects, zone
+from local_servers import anyio_backend, connects, zone
 
 __all__ = ["anyio_backend", "connects", "zone"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from dns.rcode import SERVFAIL
-from netbench import Zone
+from local_servers import Zone
 
 from gateway.net.resolver import Outcome, Resolver, read_hosts
 

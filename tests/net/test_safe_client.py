@@ -16,7 +16,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from netbench import Handler, Sink, Zone, answering, listening, read_request
+from local_servers import Handler, Sink, Zone, answering, listening, read_request
 
 from gateway.net.address_rules import AddressRules
 from gateway.net.client import SafeClient

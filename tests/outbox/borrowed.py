@@ -11,13 +11,13 @@ from typing import Any
 from imapclient import IMAPClient
 
 from tests.outbox.child import Borrowed
-from tests.outbox.rig import Rig, rig
-from tests.servers import embedded_server
+from tests.outbox.running_outbox import RunningOutbox, running_outbox
+from tests.support.servers import embedded_server
 
 
 @asynccontextmanager
-async def borrowed(tmp_path: Path, *people: str) -> AsyncIterator[tuple[Rig, Any]]:
-    """An outbox that is not the mail server's own process; answers the rig and the server."""
+async def borrowed(tmp_path: Path, *people: str) -> AsyncIterator[tuple[RunningOutbox, Any]]:
+    """An outbox that is not the mail server's own process; answers the running and the server."""
     async with embedded_server(tmp_path / "mail") as server:
         await server.add_domain("x.test")
         for name in ("agent", *people):
@@ -36,7 +36,7 @@ async def borrowed(tmp_path: Path, *people: str) -> AsyncIterator[tuple[Rig, Any
                 ]
             )
         )
-        async with rig(tmp_path, mail=lambda sink: Borrowed(tmp_path / "child.ini")) as r:
+        async with running_outbox(tmp_path, mail=lambda sink: Borrowed(tmp_path / "child.ini")) as r:
             yield r, server
 
 

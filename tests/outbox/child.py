@@ -10,7 +10,8 @@ from typing import Any
 from mailserver.base import Endpoint, Envelope, Hop, ImapLogin, RecipientReply
 from mailserver.embedded.local import LocalDelivery
 from mailserver.imap import Client
-from tests.outbox.rig import rig, until
+from tests.outbox.running_outbox import running_outbox
+from tests.support.waiting import until_async
 
 
 class Borrowed:
@@ -63,9 +64,9 @@ class Borrowed:
 
 
 async def main(path: Path) -> None:
-    async with rig(path, mail=lambda sink: Borrowed(path / "child.ini")) as r:
+    async with running_outbox(path, mail=lambda sink: Borrowed(path / "child.ini")) as r:
 
         async def done() -> bool:
             return not await r.value("SELECT count(*) FROM outbox WHERE state <> 'done'")
 
-        await until(done, 60)
+        await until_async(done, 60)

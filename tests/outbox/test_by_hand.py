@@ -20,7 +20,8 @@ from gateway.store.queries import outbox_claims as claims
 from gateway.store.queries.inboxes import unscoped_inboxes
 from gateway.store.scope import Scope
 from mailserver.base import Submission
-from tests.outbox.rig import ORG, SCOPE, Rig, rig, until
+from tests.outbox.running_outbox import ORG, SCOPE, RunningOutbox, running_outbox
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +30,7 @@ SLOWLY = OutboxSettings(retry_scale=1.0)
 """A second try after five minutes, not before this test ends."""
 
 
-async def deferred(r: Rig, *people: str) -> Sent:
+async def deferred(r: RunningOutbox, *people: str) -> Sent:
     """A message of a new inbox whose first attempt is over, for everybody."""
     inbox = await r.inbox(f"agent{len(await r.rows('SELECT 1 FROM inbox'))}@x.test")
     sent = await send(r.core, SCOPE, inbox, SendRequest(to=list(people), subject="Waits", text="t"))
@@ -37,7 +38,7 @@ async def deferred(r: Rig, *people: str) -> Sent:
     return sent
 
 
-async def tried(r: Rig, outbox_id: str, attempts: int = 1) -> None:
+async def tried(r: RunningOutbox, outbox_id: str, attempts: int = 1) -> None:
     async def over() -> bool:
         return bool(
             await r.value(
@@ -47,11 +48,11 @@ async def tried(r: Rig, outbox_id: str, attempts: int = 1) -> None:
             )
         )
 
-    await until(over)
+    await until_async(over)
 
 
 async def test_the_list_has_recipients_with_their_last_reply(tmp_path: Path) -> None:
-    async with rig(tmp_path, outbox=SLOWLY) as r:
+    async with running_outbox(tmp_path, outbox=SLOWLY) as r:
         sent = await deferred(r, "full@world.test", "bob@world.test")
         (row,) = (await queue.list_queue(r.core, OPERATOR, None, Window())).rows
         assert (row.entry.id, row.inbox, row.subject, row.own) == (
@@ -70,7 +71,7 @@ async def test_the_list_has_recipients_with_their_last_reply(tmp_path: Path) -> 
 
 
 async def test_keys_see_what_their_own_inboxes_sent(tmp_path: Path) -> None:
-    async with rig(tmp_path, outbox=SLOWLY) as r:
+    async with running_outbox(tmp_path, outbox=SLOWLY) as r:
         sent = await deferred(r, "full@world.test")
         other = await deferred(r, "full2@world.test")
         owner = await r.value("SELECT inbox_id FROM outbox WHERE id = ?", sent.message_id)
@@ -97,7 +98,7 @@ async def test_keys_see_what_their_own_inboxes_sent(tmp_path: Path) -> None:
 
 
 async def test_retry_tries_now(tmp_path: Path) -> None:
-    async with rig(tmp_path, outbox=SLOWLY) as r:
+    async with running_outbox(tmp_path, outbox=SLOWLY) as r:
         sent = await deferred(r, "later@world.test")
         again = await deferred(r, "later2@world.test")
         await queue.retry(r.core, OPERATOR, f"msg_{sent.message_id}")
@@ -113,7 +114,7 @@ async def test_retry_tries_now(tmp_path: Path) -> None:
 
 
 async def test_drop_bounces_who_waits_and_nobody_else(tmp_path: Path) -> None:
-    async with rig(tmp_path, outbox=SLOWLY) as r:
+    async with running_outbox(tmp_path, outbox=SLOWLY) as r:
         sent = await deferred(r, "bob@world.test", "full@world.test", "refuse@world.test")
         _, dropped = await queue.drop(r.core, OPERATOR, sent.message_id)
         assert dropped == ["full@world.test"]
@@ -138,7 +139,7 @@ async def test_drop_bounces_who_waits_and_nobody_else(tmp_path: Path) -> None:
 
 
 async def test_who_is_given_up_does_not_count_against_the_inbox(tmp_path: Path) -> None:
-    async with rig(tmp_path, outbox=SLOWLY) as r:
+    async with running_outbox(tmp_path, outbox=SLOWLY) as r:
         sent = await deferred(r, "full@world.test", "bob@world.test", "refuse@world.test")
         await queue.drop(r.core, OPERATOR, sent.message_id)
         (inbox,) = await r.core.store.read(unscoped_inboxes)
@@ -147,14 +148,14 @@ async def test_who_is_given_up_does_not_count_against_the_inbox(tmp_path: Path) 
 
 
 async def test_what_is_being_sent_is_left_alone(tmp_path: Path) -> None:
-    async with rig(tmp_path) as r:
+    async with running_outbox(tmp_path) as r:
         inbox = await r.inbox()
         sent = await send(r.core, SCOPE, inbox, SendRequest(to=["slow@tar.test"], text="t"))
 
         async def under_way() -> bool:
             return bool(await r.value("SELECT claimed_until FROM outbox WHERE id = ?", sent.message_id))
 
-        await until(under_way)
+        await until_async(under_way)
         with pytest.raises(Conflict, match="being sent right now"):
             await queue.drop(r.core, OPERATOR, sent.message_id)
         row = await queue.retry(r.core, OPERATOR, sent.message_id)
@@ -166,7 +167,7 @@ async def test_what_is_being_sent_is_left_alone(tmp_path: Path) -> None:
 
 
 async def test_what_is_in_doubt_is_never_dropped(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         sent = await send(r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text="t"))
         # a process claimed it and ended during the attempt; the next one voids the claim
@@ -180,7 +181,7 @@ async def test_what_is_in_doubt_is_never_dropped(tmp_path: Path) -> None:
 
 
 async def test_the_copy_is_filed_though_the_recipients_are_given_up(tmp_path: Path) -> None:
-    async with rig(tmp_path, outbox=SLOWLY) as r:
+    async with running_outbox(tmp_path, outbox=SLOWLY) as r:
         r.sink.down = True
         sent = await deferred(r, "bob@world.test")
         assert (await r.states(sent.message_id))["sent"] == "queued"
@@ -196,7 +197,7 @@ async def test_the_copy_is_filed_though_the_recipients_are_given_up(tmp_path: Pa
 
 
 async def test_a_person_gets_a_notification(tmp_path: Path) -> None:
-    async with rig(tmp_path, outbox=SLOWLY) as r:
+    async with running_outbox(tmp_path, outbox=SLOWLY) as r:
         await r.inbox("ann@x.test")
         mail = b"From: ann@x.test\r\nTo: full@world.test\r\nSubject: By hand\r\n\r\nHi\r\n"
         outbox_id = await r.outbox.accept_submission(
@@ -209,7 +210,7 @@ async def test_a_person_gets_a_notification(tmp_path: Path) -> None:
         async def told() -> list[bytes]:
             return r.sink.copies("ann@x.test")
 
-        (notice,) = await until(told)
+        (notice,) = await until_async(told)
         assert b"given up by the operator of this server" in notice
         assert b"Action: failed" in notice
         assert b"Status: 4.2.2" in notice
@@ -217,7 +218,7 @@ async def test_a_person_gets_a_notification(tmp_path: Path) -> None:
 
 async def test_sent_and_given_up_at_once_one_of_them_wins(tmp_path: Path) -> None:
     """On PostgreSQL the two are transactions of their own: nobody gets a message that is given up."""
-    async with rig(tmp_path, outbox=SLOWLY) as r:
+    async with running_outbox(tmp_path, outbox=SLOWLY) as r:
         for n in range(15):
             r.sink.down = True
             sent = await deferred(r, f"bob{n}@world.test")

@@ -12,7 +12,8 @@ from gateway.core.sending.send import SendRequest, send
 from gateway.outbox import engine
 from gateway.settings import Outbox as OutboxSettings
 from gateway.store import ids
-from tests.outbox.rig import SCOPE, rig, until
+from tests.outbox.running_outbox import SCOPE, running_outbox
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +32,7 @@ async def test_retries_go_on_after_the_clock_was_set_back(
     monkeypatch.setattr(engine, "_CHECK_SECONDS", 0.2)
     monkeypatch.setattr(engine, "_LOOK_AGAIN", 0.2)
     set_clock(monkeypatch, DAY)
-    async with rig(tmp_path, outbox=OutboxSettings(retry_scale=1.0)) as r:
+    async with running_outbox(tmp_path, outbox=OutboxSettings(retry_scale=1.0)) as r:
         r.sink.down = True
         inbox = await r.inbox()
         first = await send(r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text="t"))
@@ -39,7 +40,7 @@ async def test_retries_go_on_after_the_clock_was_set_back(
         async def waits() -> bool:
             return bool(await r.value("SELECT 1 FROM outbox WHERE claimed_until IS NULL AND attempts = 1"))
 
-        await until(waits)
+        await until_async(waits)
         if restarted:
             await r.outbox.stop()
         r.sink.down = False
@@ -53,7 +54,7 @@ async def test_retries_go_on_after_the_clock_was_set_back(
 
 
 async def test_what_waits_for_its_time_is_left_alone(tmp_path: Path) -> None:
-    async with rig(tmp_path, outbox=OutboxSettings(retry_scale=1.0)) as r:
+    async with running_outbox(tmp_path, outbox=OutboxSettings(retry_scale=1.0)) as r:
         r.sink.down = True
         inbox = await r.inbox()
         await send(r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text="t"))
@@ -61,7 +62,7 @@ async def test_what_waits_for_its_time_is_left_alone(tmp_path: Path) -> None:
         async def waits() -> bool:
             return bool(await r.value("SELECT 1 FROM outbox WHERE claimed_until IS NULL AND attempts = 1"))
 
-        await until(waits)
+        await until_async(waits)
         await r.outbox._recover()
         assert await waits()
         assert int(await r.value("SELECT next_at FROM outbox")) > ids.now_us()

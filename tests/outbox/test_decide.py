@@ -13,7 +13,7 @@ from gateway.records.lists import ListRule
 from gateway.settings import Limits, Wallet
 from gateway.store.queries.reputation import Suspension
 from gateway.store.queries.standing import Standing
-from tests.records import INBOX, NOW
+from tests.support.records import INBOX, NOW
 
 DAY = 86_400_000_000
 NEW = NOW - DAY

@@ -12,14 +12,15 @@ from gateway.settings import Outbox as OutboxSettings
 from gateway.store.ids import now_us
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
-from tests.outbox.rig import SCOPE, rig, until
+from tests.outbox.running_outbox import SCOPE, running_outbox
 from tests.outbox.sink import SinkMail
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_delivered_once_with_a_sent_copy(tmp_path: Path) -> None:
-    async with rig(tmp_path) as r:
+    async with running_outbox(tmp_path) as r:
         inbox = await r.inbox()
         request = SendRequest(to=["friend@x.test"], cc=["bob@world.test"], subject="s", text="t")
         sent = await send(r.core, SCOPE, inbox, request)
@@ -48,7 +49,7 @@ async def test_delivered_once_with_a_sent_copy(tmp_path: Path) -> None:
 
 
 async def test_smarthost_means_sent_not_delivered(tmp_path: Path) -> None:
-    async with rig(tmp_path, mail=lambda sink: SinkMail(sink, smarthost=True)) as r:
+    async with running_outbox(tmp_path, mail=lambda sink: SinkMail(sink, smarthost=True)) as r:
         inbox = await r.inbox()
         sent = await send(r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text="t"))
         await r.settled(sent.message_id)
@@ -57,7 +58,7 @@ async def test_smarthost_means_sent_not_delivered(tmp_path: Path) -> None:
 
 
 async def test_smarthost_refusing_all_is_rejected(tmp_path: Path) -> None:
-    async with rig(tmp_path, mail=lambda sink: SinkMail(sink, smarthost=True)) as r:
+    async with running_outbox(tmp_path, mail=lambda sink: SinkMail(sink, smarthost=True)) as r:
         inbox = await r.inbox()
         sent = await send(r.core, SCOPE, inbox, SendRequest(to=["refuse@world.test"], text="t"))
         await r.settled(sent.message_id)
@@ -68,7 +69,7 @@ async def test_smarthost_refusing_all_is_rejected(tmp_path: Path) -> None:
 
 
 async def test_one_of_three_refused(tmp_path: Path) -> None:
-    async with rig(tmp_path) as r:
+    async with running_outbox(tmp_path) as r:
         inbox = await r.inbox()
         people = ["bob@world.test", "refuse@world.test", "carol@world.test"]
         sent = await send(r.core, SCOPE, inbox, SendRequest(to=people, text="t"))
@@ -89,7 +90,7 @@ async def test_one_of_three_refused(tmp_path: Path) -> None:
 
 
 async def test_temporary_failure_then_success(tmp_path: Path) -> None:
-    async with rig(tmp_path) as r:
+    async with running_outbox(tmp_path) as r:
         inbox = await r.inbox()
         sent = await send(
             r.core, SCOPE, inbox, SendRequest(to=["later@world.test", "bob@world.test"], text="t")
@@ -108,7 +109,7 @@ async def test_temporary_failure_then_success(tmp_path: Path) -> None:
 
 async def test_patience_ends(tmp_path: Path) -> None:
     settings = OutboxSettings(retry_scale=0.0005, retry_days=0.01)
-    async with rig(tmp_path, outbox=settings) as r:
+    async with running_outbox(tmp_path, outbox=settings) as r:
         inbox = await r.inbox()
         sent = await send(r.core, SCOPE, inbox, SendRequest(to=["full@world.test"], text="t"))
         assert (await r.settled(sent.message_id))["full@world.test"] == "bounced"
@@ -120,7 +121,7 @@ async def test_patience_ends(tmp_path: Path) -> None:
 
 
 async def test_a_slow_domain_does_not_hold_up_others(tmp_path: Path) -> None:
-    async with rig(tmp_path, outbox=OutboxSettings(concurrency=4)) as r:
+    async with running_outbox(tmp_path, outbox=OutboxSettings(concurrency=4)) as r:
         inbox = await r.inbox()
         for n in range(20):
             await send(r.core, SCOPE, inbox, SendRequest(to=[f"slow{n}@tar.test"], text="t"))
@@ -135,7 +136,7 @@ async def test_a_slow_domain_does_not_hold_up_others(tmp_path: Path) -> None:
 
 
 async def test_restart_takes_up_what_waits(tmp_path: Path) -> None:
-    async with rig(tmp_path) as r:
+    async with running_outbox(tmp_path) as r:
         r.sink.down = True
         inbox = await r.inbox()
         sent = await send(r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text="t"))
@@ -143,15 +144,15 @@ async def test_restart_takes_up_what_waits(tmp_path: Path) -> None:
         async def tried() -> bool:
             return r.sink.tries["bob@world.test"] > 0
 
-        await until(tried)
+        await until_async(tried)
         assert await r.status(sent.message_id) == "queued"
-    async with rig(tmp_path) as r:
+    async with running_outbox(tmp_path) as r:
         assert await r.settled(sent.message_id) == {"bob@world.test": "delivered", "sent": "delivered"}
 
 
 async def test_submission_that_may_have_happened_is_looked_up(tmp_path: Path) -> None:
     """A row left ``attempting`` whose Sent copy is there: not filed a second time."""
-    async with rig(tmp_path) as r:
+    async with running_outbox(tmp_path) as r:
         inbox = await r.inbox()
         sent = await send(r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text="t"))
         await r.settled(sent.message_id)
@@ -174,7 +175,7 @@ async def test_submission_that_may_have_happened_is_looked_up(tmp_path: Path) ->
 
 
 async def test_a_deleted_inbox_sends_nothing_more(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         await send(r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text="t"))
         await r.core.store.write(lambda tx: sql(tx).run("UPDATE inbox SET status = 'deleting'"))
@@ -185,13 +186,13 @@ async def test_a_deleted_inbox_sends_nothing_more(tmp_path: Path) -> None:
                 "SELECT count(*) FROM outbox_recipient"
             )
 
-        await until(gone)
+        await until_async(gone)
         assert r.sink.taken == []
         assert await r.events() == []
 
 
 async def test_settled_rows_are_swept(tmp_path: Path) -> None:
-    async with rig(tmp_path, outbox=OutboxSettings(keep_days=1)) as r:
+    async with running_outbox(tmp_path, outbox=OutboxSettings(keep_days=1)) as r:
         inbox = await r.inbox()
         sent = await send(r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text="t"))
         await r.settled(sent.message_id)

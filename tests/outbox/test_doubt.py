@@ -17,13 +17,14 @@ from gateway.store.transaction import Tx
 from mailserver.base import Envelope, Hop
 from mailserver.embedded.local import LocalDelivery
 from tests.outbox.borrowed import borrowed, copies
-from tests.outbox.rig import ORG, SCOPE, Rig, rig, until
+from tests.outbox.running_outbox import ORG, SCOPE, RunningOutbox, running_outbox
 from tests.outbox.sink import SinkMail
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
 
-async def unrecorded(r: Rig, mime: bytes, where: str = "1 = 1") -> None:
+async def unrecorded(r: RunningOutbox, mime: bytes, where: str = "1 = 1") -> None:
     """As if the process had ended after the 250, before it wrote that down."""
     await r.outbox.stop()
 
@@ -34,7 +35,7 @@ async def unrecorded(r: Rig, mime: bytes, where: str = "1 = 1") -> None:
     await r.core.store.write(crash)
 
 
-async def mime_of(r: Rig, message_id: str) -> bytes:
+async def mime_of(r: RunningOutbox, message_id: str) -> bytes:
     return bytes(await r.value("SELECT mime FROM outbox WHERE id = ?", message_id))
 
 
@@ -57,7 +58,7 @@ async def test_the_doubt_stays_while_the_mailboxes_cannot_be_looked_into(tmp_pat
             tries = await r.value("SELECT attempts FROM outbox WHERE id = ?", sent.message_id)
             return int(tries) > 3
 
-        await until(looked_three_times, 30)
+        await until_async(looked_three_times, 30)
         assert set((await r.states(sent.message_id)).values()) == {"attempting"}
         assert await copies(server, "friend@x.test") == 1
         assert await copies(server, "agent@x.test", "Sent") == 1
@@ -88,7 +89,7 @@ async def test_who_is_not_in_doubt_does_not_wait_for_who_is(tmp_path: Path) -> N
             states = await r.states(sent.message_id)
             return states["other@x.test"] == states["sent"] == "delivered"
 
-        await until(others_have_it, 30)
+        await until_async(others_have_it, 30)
         assert (await r.states(sent.message_id))["friend@x.test"] == "attempting"
         assert await copies(server, "friend@x.test") == 0
         mail.port = port
@@ -115,7 +116,7 @@ async def test_patience_does_not_bounce_what_may_be_there(tmp_path: Path) -> Non
         async def looked() -> bool:
             return bool(await r.value("SELECT 1 FROM outbox_recipient WHERE diagnostic LIKE '%looked up%'"))
 
-        await until(looked, 30)
+        await until_async(looked, 30)
         mail.port = port
         assert set((await r.settled(sent.message_id, 30)).values()) == {"delivered"}
         assert "message.bounced" not in [kind for kind, _ in await r.events()]
@@ -208,7 +209,7 @@ class Relay(SinkMail):
 
 
 async def test_a_copy_of_an_earlier_attempt_proves_nothing_of_a_later_one(tmp_path: Path) -> None:
-    async with rig(tmp_path, mail=Relay) as r:
+    async with running_outbox(tmp_path, mail=Relay) as r:
         agent = await r.inbox()
         await r.outbox.stop()
         request = SendRequest(to=["bob@world.test", "later@world.test"], text="t")
@@ -218,7 +219,7 @@ async def test_a_copy_of_an_earlier_attempt_proves_nothing_of_a_later_one(tmp_pa
         async def first_try() -> bool:
             return (await r.states(sent.message_id))["bob@world.test"] == "sent"
 
-        await until(first_try)
+        await until_async(first_try)
         await r.outbox.stop()
 
         def crash(tx: Tx) -> None:

@@ -16,7 +16,7 @@ from gateway.core.drafts.send import send_draft
 from gateway.store.engine import Store, StoreDown
 from gateway.store.json_columns import load
 from tests.outbox.borrowed import borrowed
-from tests.outbox.rig import SCOPE
+from tests.outbox.running_outbox import SCOPE
 
 pytestmark = pytest.mark.anyio
 

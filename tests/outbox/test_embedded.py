@@ -23,9 +23,10 @@ from gateway.store.queries.messages import unscoped_mail
 from gateway.store.sql import sql
 from mailserver.base import MailServerError, Submission
 from mailserver.embedded.settings import Smarthost
-from tests.databases import database_url
-from tests.outbox.rig import SCOPE, Rig, rig, until
-from tests.servers import Sink, embedded_server
+from tests.outbox.running_outbox import SCOPE, RunningOutbox, running_outbox
+from tests.support.databases import database_url
+from tests.support.servers import Sink, embedded_server
+from tests.support.waiting import until_async
 
 pytestmark = [
     pytest.mark.anyio,
@@ -34,8 +35,8 @@ pytestmark = [
 
 
 @asynccontextmanager
-async def real(tmp_path: Path, **sink_answers: str) -> AsyncIterator[tuple[Rig, Sink]]:
-    late: dict[str, Rig] = {}
+async def real(tmp_path: Path, **sink_answers: str) -> AsyncIterator[tuple[RunningOutbox, Sink]]:
+    late: dict[str, RunningOutbox] = {}
 
     async def on_submission(submission: Submission) -> str:
         return await late["rig"].outbox.accept_submission(submission)
@@ -48,19 +49,19 @@ async def real(tmp_path: Path, **sink_answers: str) -> AsyncIterator[tuple[Rig, 
             on_submission=on_submission,
             smarthost=Smarthost(host="127.0.0.1", port=world.port, tls="none"),
         ) as server,
-        rig(tmp_path, mail=server) as r,
+        running_outbox(tmp_path, mail=server) as r,
     ):
         await server.add_domain("x.test")
         late["rig"] = r
         yield r, world
 
 
-async def mailbox(r: Rig, address: str, organization: str | None = None) -> Inbox:
+async def mailbox(r: RunningOutbox, address: str, organization: str | None = None) -> Inbox:
     await r.core.mail.add_mailbox(address, "secret")
     return await (r.inbox(address, organization) if organization else r.inbox(address))
 
 
-async def person(r: Rig, address: str, work: Any) -> Any:
+async def person(r: RunningOutbox, address: str, work: Any) -> Any:
     end = r.core.mail.access().imap
 
     def run() -> Any:
@@ -71,7 +72,7 @@ async def person(r: Rig, address: str, work: Any) -> Any:
     return await asyncio.to_thread(run)
 
 
-async def subjects(r: Rig, address: str, folder: str = "INBOX") -> list[str]:
+async def subjects(r: RunningOutbox, address: str, folder: str = "INBOX") -> list[str]:
     def read(client: IMAPClient) -> list[str]:
         if not client.folder_exists(folder):
             return []
@@ -166,7 +167,7 @@ def _deliver(host: str, port: int, to: str, raw: bytes) -> None:
         smtp.sendmail("bob@world.test", [to], raw)
 
 
-async def _submit(r: Rig, who: str, to: list[str], raw: bytes) -> None:
+async def _submit(r: RunningOutbox, who: str, to: list[str], raw: bytes) -> None:
     end = r.core.mail.access().submission
 
     def run() -> None:
@@ -191,7 +192,7 @@ async def test_a_person_submits_and_gets_bounces_as_mail(tmp_path: Path) -> None
         async def bounced() -> list[str]:
             return await subjects(r, "person@x.test")
 
-        assert await until(bounced) == ["Undelivered mail returned to sender"]
+        assert await until_async(bounced) == ["Undelivered mail returned to sender"]
         assert await subjects(r, "friend@x.test") == ["hello"]
         (got,) = await world.wait(1)
         assert got.recipients == ("bob@world.test",)
@@ -239,7 +240,7 @@ async def test_kill_9_in_the_middle_of_200_sends(tmp_path: Path) -> None:
         await server.add_domain("x.test")
         for name in ("agent", "friend"):
             await server.add_mailbox(f"{name}@x.test", "secret")
-        async with rig(tmp_path, mail=server, start=False) as r:
+        async with running_outbox(tmp_path, mail=server, start=False) as r:
             agent = await r.inbox("agent@x.test")
             for n in range(200):
                 await send(
@@ -282,7 +283,7 @@ async def test_kill_9_in_the_middle_of_200_sends(tmp_path: Path) -> None:
                 else:
                     assert child.returncode == 0
                     break
-        async with rig(tmp_path, mail=server, start=False) as r:
+        async with running_outbox(tmp_path, mail=server, start=False) as r:
             assert await r.value("SELECT count(*) FROM outbox WHERE state <> 'done'") == 0
             wanted = [f"n{n:03}" for n in range(200)]
             assert await subjects(r, "friend@x.test") == wanted

@@ -21,12 +21,14 @@ from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from gateway.sync.rebuild import rebuild
 from tests.outbox.borrowed import borrowed, copies
-from tests.outbox.rig import ORG, SCOPE, Rig, rig
+from tests.outbox.running_outbox import ORG, SCOPE, RunningOutbox, running_outbox
 
 pytestmark = pytest.mark.anyio
 
 
-async def _call(r: Rig, inbox: Inbox, key: str, body: str = "same", to: str = "bob@world.test") -> str:
+async def _call(
+    r: RunningOutbox, inbox: Inbox, key: str, body: str = "same", to: str = "bob@world.test"
+) -> str:
     """What a dialect does with a keyed request."""
     begun = await idempotency.begin(r.core, ORG, key, body)
     if isinstance(begun, Replay):
@@ -44,7 +46,7 @@ async def _call(r: Rig, inbox: Inbox, key: str, body: str = "same", to: str = "b
 
 
 async def test_fifty_at_once_are_one(tmp_path: Path) -> None:
-    async with rig(tmp_path) as r:
+    async with running_outbox(tmp_path) as r:
         inbox = await r.inbox()
         answers = await asyncio.gather(*(_call(r, inbox, "k-1") for _ in range(50)))
         assert len(set(answers)) == 1
@@ -56,7 +58,7 @@ async def test_fifty_at_once_are_one(tmp_path: Path) -> None:
 
 
 async def test_other_body_conflicts(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         await _call(r, inbox, "k", "one")
         with pytest.raises(Conflict):
@@ -66,13 +68,13 @@ async def test_other_body_conflicts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 257, "ключ", "a\n", "a/b"])
 async def test_key_syntax(tmp_path: Path, key: str) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         with pytest.raises(Invalid):
             await idempotency.begin(r.core, ORG, key, "f")
 
 
 async def test_failure_frees_the_key(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         begun = await idempotency.begin(r.core, ORG, "k", "f")
         assert isinstance(begun, Claim)
@@ -82,7 +84,7 @@ async def test_failure_frees_the_key(tmp_path: Path) -> None:
 
 
 async def test_claim_of_a_dead_process_is_retaken(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         old = await idempotency.begin(r.core, ORG, "k", "same")
         assert isinstance(old, Claim)
@@ -102,7 +104,7 @@ async def test_claim_of_a_dead_process_is_retaken(tmp_path: Path) -> None:
 
 
 async def test_a_key_is_forgotten_after_a_day(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         first = await _call(r, inbox, "k")
         old = now_us() - idempotency.EXPIRY_US - 1
@@ -140,7 +142,7 @@ async def test_a_key_that_a_restored_database_does_not_know_sends_nothing_again(
 
 async def test_a_claim_that_nobody_works_on_is_retaken_at_once(tmp_path: Path) -> None:
     """Its process lives, but the answer to the claim, or to its end, was lost with the database."""
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         begun = await idempotency.begin(r.core, ORG, "k", "same")
         assert isinstance(begun, Claim)
@@ -150,7 +152,7 @@ async def test_a_claim_that_nobody_works_on_is_retaken_at_once(tmp_path: Path) -
 
 async def test_a_claim_of_the_future_does_not_hold_for_as_long(tmp_path: Path) -> None:
     """The clock was set back a day, and the gateway started again."""
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         begun = await idempotency.begin(r.core, ORG, "k", "same")
         assert isinstance(begun, Claim)
@@ -163,7 +165,7 @@ async def test_a_failure_that_cannot_be_written_frees_the_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database goes away while the request runs, so that the claim cannot be taken back, and comes again."""
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         begun = await idempotency.begin(r.core, ORG, "k", "same")
         assert isinstance(begun, Claim)

@@ -9,7 +9,8 @@ import pytest
 from gateway.core.sending.send import SendRequest, send
 from gateway.outbox import engine
 from gateway.outbox.destination_limits import Lanes
-from tests.outbox.rig import SCOPE, rig, until
+from tests.outbox.running_outbox import SCOPE, running_outbox
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 REQUEST = SendRequest(to=["bob@world.test"], subject="s", text="t")
@@ -21,14 +22,14 @@ async def test_a_destination_that_is_slow_and_awaited_by_others_is_come_back_to(
     slow = [True]
     monkeypatch.setattr(Lanes, "congested", lambda self, hop: slow[0])
     monkeypatch.setattr(engine, "_ASIDE_US", (10_000, 20_000))
-    async with rig(tmp_path) as r:
+    async with running_outbox(tmp_path) as r:
         sent = await send(r.core, SCOPE, await r.inbox(), REQUEST)
 
         async def put_back() -> bool:
             row = (await r.rows("SELECT created_at, next_at FROM outbox"))[0]
             return bool(row["next_at"] > row["created_at"])
 
-        await until(put_back)
+        await until_async(put_back)
         assert not r.sink.copies("bob@world.test")
         slow[0] = False
         assert set((await r.settled(sent.message_id)).values()) == {"delivered"}
@@ -48,7 +49,7 @@ async def test_a_fault_of_our_own_while_sending_loses_nothing(
 
     monkeypatch.setattr(engine.Outbox, "_transmit", broken)
     monkeypatch.setattr(engine, "_UNPLANNED_US", 10_000)
-    async with rig(tmp_path) as r:
+    async with running_outbox(tmp_path) as r:
         sent = await send(r.core, SCOPE, await r.inbox(), REQUEST)
         assert set((await r.settled(sent.message_id)).values()) == {"delivered"}
         assert not faults

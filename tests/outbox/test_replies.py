@@ -18,7 +18,7 @@ from gateway.store import index, threads
 from gateway.store.ids import derived_ulid, now_us
 from gateway.store.queries.messages import unscoped_mail
 from gateway.store.transaction import Tx
-from tests.outbox.rig import SCOPE, Rig, rig
+from tests.outbox.running_outbox import SCOPE, RunningOutbox, running_outbox
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ MAIL = (
 )
 
 
-async def _received(r: Rig, inbox: Inbox, raw: bytes = MAIL) -> Mail:
+async def _received(r: RunningOutbox, inbox: Inbox, raw: bytes = MAIL) -> Mail:
     parsed = await r.core.parser.parse(raw)
     ulid = derived_ulid(now_us(), inbox.id, parsed.identity)
 
@@ -43,18 +43,18 @@ async def _received(r: Rig, inbox: Inbox, raw: bytes = MAIL) -> Mail:
     return await _mail(r, ulid)
 
 
-async def _mail(r: Rig, ulid: str) -> Mail:
+async def _mail(r: RunningOutbox, ulid: str) -> Mail:
     mail = await r.core.store.read(lambda tx: unscoped_mail(tx, ulid))
     assert mail is not None
     return mail
 
 
-async def _wire(r: Rig, message_id: str) -> str:
+async def _wire(r: RunningOutbox, message_id: str) -> str:
     return bytes(await r.value("SELECT mime FROM outbox WHERE id = ?", message_id)).decode()
 
 
 async def test_reply(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         original = await _received(r, inbox)
         sent = await reply(r.core, SCOPE, inbox, original, ReplyRequest(text="fine"))
@@ -68,7 +68,7 @@ async def test_reply(tmp_path: Path) -> None:
 
 
 async def test_reply_all_leaves_out_ourselves(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         original = await _received(r, inbox)
         request = ReplyRequest(text="fine", cc=["carol@world.test", "dan@world.test"], quote=True)
@@ -84,7 +84,7 @@ async def test_reply_all_leaves_out_ourselves(tmp_path: Path) -> None:
 
 
 async def test_reply_to_a_mail_without_an_id_keeps_the_thread(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         original = await _received(r, inbox, b"From: ann@world.test\r\nSubject: x\r\n\r\nhello\r\n")
         sent = await reply(r.core, SCOPE, inbox, original, ReplyRequest(text="fine"))
@@ -93,7 +93,7 @@ async def test_reply_to_a_mail_without_an_id_keeps_the_thread(tmp_path: Path) ->
 
 
 async def test_nobody_to_answer(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         original = await _received(r, inbox, b"Subject: x\r\n\r\nhello\r\n")
         with pytest.raises(Invalid):
@@ -101,7 +101,7 @@ async def test_nobody_to_answer(tmp_path: Path) -> None:
 
 
 async def test_hostile_original_cannot_inject(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         raw = (
             b"From: =?utf-8?q?Eve=0D=0ABcc:_x=40y.test?= <eve@world.test>\r\n"
@@ -116,7 +116,7 @@ async def test_hostile_original_cannot_inject(tmp_path: Path) -> None:
 
 
 async def test_forward_takes_attachments_along_and_starts_a_thread(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         first = await reply(
             r.core,
@@ -153,7 +153,7 @@ async def test_text_that_decodes_to_an_encoded_word_stays_text(tmp_path: Path) -
         'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n\r\nhi\r\n--b\r\n'
         f'Content-Type: text/csv\r\nContent-Disposition: attachment; filename="{word}"\r\n\r\na,b\r\n--b--\r\n'
     ).encode()
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         original = await _received(r, inbox, raw)
         assert original.message.subject == inner

@@ -11,7 +11,7 @@ from gateway.core.sending.send import SendRequest, send
 from gateway.outbox.reports import apply_report
 from gateway.records.inboxes import Inbox
 from gateway.store.sql import sql
-from tests.outbox.rig import SCOPE, Rig, rig
+from tests.outbox.running_outbox import SCOPE, RunningOutbox, running_outbox
 from tests.outbox.sink import SinkMail
 
 pytestmark = pytest.mark.anyio
@@ -43,13 +43,13 @@ def arf(message_id: str, recipient: str = "", kind: str = "abuse", path: str = "
     ).encode()
 
 
-async def _apply(r: Rig, inbox: Inbox, raw: bytes, delivered_to: str | None) -> bool:
+async def _apply(r: RunningOutbox, inbox: Inbox, raw: bytes, delivered_to: str | None) -> bool:
     parsed = await r.core.parser.parse(raw)
     assert parsed.report is not None
     return await r.core.store.write(lambda tx: apply_report(tx, r.core.events, inbox, parsed, delivered_to))
 
 
-async def _sent(r: Rig, inbox: Inbox, *to: str) -> tuple[str, str, str]:
+async def _sent(r: RunningOutbox, inbox: Inbox, *to: str) -> tuple[str, str, str]:
     """(message ULID, return path, token) of a message a smarthost took."""
     sent = await send(r.core, SCOPE, inbox, SendRequest(to=to, text="t"))
     await r.settled(sent.message_id)
@@ -57,12 +57,12 @@ async def _sent(r: Rig, inbox: Inbox, *to: str) -> tuple[str, str, str]:
     return sent.message_id, row["mail_from"], row["token"]
 
 
-async def _path(r: Rig, recipient: str) -> str:
+async def _path(r: RunningOutbox, recipient: str) -> str:
     """The return path that a recipient saw."""
     return next(one.mail_from for one in reversed(r.sink.taken) if recipient in one.recipients)
 
 
-async def _suppressed(r: Rig) -> set[str]:
+async def _suppressed(r: RunningOutbox) -> set[str]:
     return {row["address"] for row in await r.rows("SELECT address FROM suppression")}
 
 
@@ -70,12 +70,12 @@ def smart(sink: Any) -> Any:
     return SinkMail(sink, smarthost=True)
 
 
-async def _kinds(r: Rig, message_id: str) -> list[str]:
+async def _kinds(r: RunningOutbox, message_id: str) -> list[str]:
     return [kind for kind, _ in await r.events(message_id)]
 
 
 async def test_failure_report_counts_once(tmp_path: Path) -> None:
-    async with rig(tmp_path, mail=smart) as r:
+    async with running_outbox(tmp_path, mail=smart) as r:
         inbox = await r.inbox()
         ulid, _, _ = await _sent(r, inbox, "bob@world.test", "carol@world.test")
         path = await _path(r, "bob@world.test")
@@ -91,7 +91,7 @@ async def test_failure_report_counts_once(tmp_path: Path) -> None:
 
 
 async def test_success_and_delay(tmp_path: Path) -> None:
-    async with rig(tmp_path, mail=smart) as r:
+    async with running_outbox(tmp_path, mail=smart) as r:
         inbox = await r.inbox()
         ulid, path, _ = await _sent(r, inbox, "bob@world.test")
         mid = f"<msg_{ulid}@x.test>"
@@ -108,7 +108,7 @@ async def test_success_and_delay(tmp_path: Path) -> None:
 
 
 async def test_envelope_id_alone_is_enough(tmp_path: Path) -> None:
-    async with rig(tmp_path, mail=smart) as r:
+    async with running_outbox(tmp_path, mail=smart) as r:
         inbox = await r.inbox()
         ulid, _, token = await _sent(r, inbox, "bob@world.test")
         raw = dsn("failed", "forwarded@elsewhere.test", f"<msg_{ulid}@x.test>", "4.4.7", envid=token)
@@ -117,7 +117,7 @@ async def test_envelope_id_alone_is_enough(tmp_path: Path) -> None:
 
 
 async def test_forged_reports_change_nothing(tmp_path: Path) -> None:
-    async with rig(tmp_path, mail=smart) as r:
+    async with running_outbox(tmp_path, mail=smart) as r:
         inbox = await r.inbox()
         stranger = await r.inbox("other@x.test", organization="1" * 26)
         ulid, path, token = await _sent(r, inbox, "bob@world.test")
@@ -139,7 +139,7 @@ async def test_forged_reports_change_nothing(tmp_path: Path) -> None:
 
 
 async def test_complaint(tmp_path: Path) -> None:
-    async with rig(tmp_path, mail=smart) as r:
+    async with running_outbox(tmp_path, mail=smart) as r:
         inbox = await r.inbox()
         ulid, _, _ = await _sent(r, inbox, "bob@world.test", "carol@world.test")
         mid = f"<msg_{ulid}@x.test>"
@@ -155,7 +155,7 @@ async def test_complaint(tmp_path: Path) -> None:
 
 async def test_what_an_alias_of_several_took_is_delivered(tmp_path: Path) -> None:
     """Action "expanded" (RFC 3464 §2.3.3) is the last that is said of the address written to."""
-    async with rig(tmp_path, mail=smart) as r:
+    async with running_outbox(tmp_path, mail=smart) as r:
         inbox = await r.inbox()
         ulid, path, _ = await _sent(r, inbox, "team@world.test")
         assert await _apply(
@@ -167,7 +167,7 @@ async def test_what_an_alias_of_several_took_is_delivered(tmp_path: Path) -> Non
 @pytest.mark.parametrize("kind", ["mx", "smarthost"])
 async def test_each_recipient_has_a_return_path_of_its_own(tmp_path: Path, kind: str) -> None:
     people = ["bob@world.test", "carol@world.test", "dan@else.test", "refuse@world.test"]
-    async with rig(tmp_path, mail=smart if kind == "smarthost" else None) as r:
+    async with running_outbox(tmp_path, mail=smart if kind == "smarthost" else None) as r:
         inbox = await r.inbox()
         ulid, shared, _ = await _sent(r, inbox, *people, "near@x.test")
         paths = [await _path(r, one) for one in people[:3]]
@@ -179,7 +179,7 @@ async def test_each_recipient_has_a_return_path_of_its_own(tmp_path: Path, kind:
 
 
 async def test_one_recipient_cannot_speak_for_another(tmp_path: Path) -> None:
-    async with rig(tmp_path, mail=smart) as r:
+    async with running_outbox(tmp_path, mail=smart) as r:
         inbox = await r.inbox()
         ulid, shared, token = await _sent(r, inbox, "bob@world.test", "carol@world.test")
         mid, bob = f"<msg_{ulid}@x.test>", await _path(r, "bob@world.test")
@@ -211,7 +211,7 @@ async def test_one_recipient_cannot_speak_for_another(tmp_path: Path) -> None:
 
 
 async def test_what_was_sent_before_tokens_of_recipients_proves_what_its_token_can(tmp_path: Path) -> None:
-    async with rig(tmp_path, mail=smart) as r:
+    async with running_outbox(tmp_path, mail=smart) as r:
         inbox = await r.inbox()
         one, one_path, _ = await _sent(r, inbox, "bob@world.test")
         two, two_path, token = await _sent(r, inbox, "carol@world.test", "dan@world.test")
@@ -233,7 +233,7 @@ INSIDE = "Received: by mail.x.test (Postfix)\r\n\tid 4bC; Sun, 29 Nov 2026 10:00
 
 
 async def test_what_our_own_postfix_reports_speaks_of_everybody(tmp_path: Path) -> None:
-    async with rig(tmp_path, mail=smart) as r:
+    async with running_outbox(tmp_path, mail=smart) as r:
         inbox = await r.inbox()
         ulid, _, token = await _sent(r, inbox, "bob@world.test", "carol@world.test")
         raw = dsn("failed", "carol@world.test", f"<msg_{ulid}@x.test>", "5.1.1", token)
@@ -255,7 +255,7 @@ async def test_what_our_own_postfix_reports_speaks_of_everybody(tmp_path: Path) 
 @pytest.mark.parametrize("kind", ["not-spam", "auth-failure", "virus"])
 @pytest.mark.parametrize("at", ["path", "inbox"])
 async def test_what_is_no_complaint_changes_nothing(tmp_path: Path, kind: str, at: str) -> None:
-    async with rig(tmp_path, mail=smart) as r:
+    async with running_outbox(tmp_path, mail=smart) as r:
         inbox = await r.inbox()
         ulid, path, _ = await _sent(r, inbox, "bob@world.test")
         raw = arf(f"<msg_{ulid}@x.test>", "bob@world.test", kind)
@@ -266,7 +266,7 @@ async def test_what_is_no_complaint_changes_nothing(tmp_path: Path, kind: str, a
 
 
 async def test_a_complaint_counts_by_the_return_path_of_the_mail_it_carries(tmp_path: Path) -> None:
-    async with rig(tmp_path, mail=smart) as r:
+    async with running_outbox(tmp_path, mail=smart) as r:
         inbox = await r.inbox()
         ulid, _, _ = await _sent(r, inbox, "bob@world.test", "carol@world.test")
         path = await _path(r, "carol@world.test")
@@ -284,7 +284,7 @@ PROSE = (
 
 
 async def test_a_bounce_in_words_counts_where_only_one_recipient_can_write(tmp_path: Path) -> None:
-    async with rig(tmp_path, mail=smart) as r:
+    async with running_outbox(tmp_path, mail=smart) as r:
         inbox = await r.inbox()
         ulid, shared, _ = await _sent(r, inbox, "bob@world.test", "carol@world.test")
         mid = f"<msg_{ulid}@x.test>"
@@ -321,7 +321,7 @@ async def test_a_bounce_in_words_counts_where_only_one_recipient_can_write(tmp_p
 async def test_how_lasting_a_bounce_is_follows_from_its_code(
     tmp_path: Path, said: str, type: str, sub_type: str
 ) -> None:
-    async with rig(tmp_path, mail=smart) as r:
+    async with running_outbox(tmp_path, mail=smart) as r:
         inbox = await r.inbox()
         ulid, path, _ = await _sent(r, inbox, "carol@world.test")
         raw = PROSE.format(said=said, mid=f"<msg_{ulid}@x.test>").encode()

@@ -15,13 +15,13 @@ from gateway.store.json_columns import load
 from gateway.store.queries.list_entries import ListOwner, put_entry
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
-from tests.outbox.rig import ORG, SCOPE, rig
+from tests.outbox.running_outbox import ORG, SCOPE, running_outbox
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_accepted_message_is_in_every_row(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         sent = await send(
             r.core,
@@ -66,7 +66,7 @@ async def test_accepted_message_is_in_every_row(tmp_path: Path) -> None:
 async def test_signature_verifies(tmp_path: Path) -> None:
     import dkim
 
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         sent = await send(r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text="signed"))
         mime = bytes(await r.value("SELECT mime FROM outbox WHERE id = ?", sent.message_id))
@@ -96,7 +96,7 @@ BAD: list[tuple[dict[str, Any], str | None]] = [
 
 @pytest.mark.parametrize(("values", "field"), BAD)
 async def test_bad_values_name_their_field(tmp_path: Path, values: dict[str, Any], field: str | None) -> None:
-    async with rig(tmp_path, start=False, recipients=10) as r:
+    async with running_outbox(tmp_path, start=False, recipients=10) as r:
         inbox = await r.inbox()
         with pytest.raises(Invalid) as caught:
             await send(r.core, SCOPE, inbox, SendRequest(**values))
@@ -107,7 +107,9 @@ async def test_bad_values_name_their_field(tmp_path: Path, values: dict[str, Any
 
 
 async def test_limits(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False, attachments=2, attachment_bytes=1000, sends_per_minute=2) as r:
+    async with running_outbox(
+        tmp_path, start=False, attachments=2, attachment_bytes=1000, sends_per_minute=2
+    ) as r:
         inbox = await r.inbox()
 
         async def refused(*sizes: int) -> CoreError:
@@ -129,7 +131,7 @@ async def test_limits(tmp_path: Path) -> None:
 
 
 async def test_lists_hold_sends_back(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         everybody = ListOwner(ORG, None, None, "send")
         await r.core.store.write(lambda tx: put_entry(tx, everybody, "block", "world.test", "domain", None))
@@ -141,7 +143,7 @@ async def test_lists_hold_sends_back(tmp_path: Path) -> None:
 
 
 async def test_suspended_inbox_and_missing_permission(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
         with pytest.raises(CoreError) as caught:
             await send(
@@ -166,7 +168,7 @@ async def test_suspended_inbox_and_missing_permission(tmp_path: Path) -> None:
 
 
 async def test_sandbox_send_leaves_nothing_but_rows(tmp_path: Path) -> None:
-    async with rig(tmp_path) as r:
+    async with running_outbox(tmp_path) as r:
         inbox = await r.inbox()
         sent = await send(r.core, Scope(ORG, test=True), inbox, SendRequest(to=["bob@world.test"], text="x"))
         assert await r.status(sent.message_id) == "delivered"
@@ -179,7 +181,7 @@ async def test_sandbox_send_leaves_nothing_but_rows(tmp_path: Path) -> None:
 
 
 async def test_also_runs_in_the_same_transaction(tmp_path: Path) -> None:
-    async with rig(tmp_path, start=False) as r:
+    async with running_outbox(tmp_path, start=False) as r:
         inbox = await r.inbox()
 
         def fail(tx: Any) -> None:

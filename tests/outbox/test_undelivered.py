@@ -10,9 +10,10 @@ import pytest
 from gateway.core.sending.send import SendRequest, send
 from gateway.settings import Outbox as OutboxSettings
 from mailserver.base import Submission
-from tests.outbox.rig import SCOPE, rig, until
+from tests.outbox.running_outbox import SCOPE, running_outbox
 from tests.outbox.sink import SinkMail
 from tests.outbox.test_reports import _apply, _sent, dsn, smart
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +31,7 @@ def heard(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_a_refusal_by_the_remote_server(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with rig(tmp_path) as r:
+    async with running_outbox(tmp_path) as r:
         inbox = await r.inbox()
         request = SendRequest(to=["refuse@world.test", "bob@world.test"], text="t")
         sent = await send(r.core, SCOPE, inbox, request)
@@ -54,7 +55,7 @@ async def test_a_refusal_by_the_remote_server(tmp_path: Path, caplog: pytest.Log
 async def test_a_temporary_failure_until_patience_ends(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with rig(tmp_path, outbox=OutboxSettings(retry_scale=0.0005, retry_days=0.01)) as r:
+    async with running_outbox(tmp_path, outbox=OutboxSettings(retry_scale=0.0005, retry_days=0.01)) as r:
         inbox = await r.inbox()
         sent = await send(r.core, SCOPE, inbox, SendRequest(to=["full@world.test"], text="t"))
         await r.settled(sent.message_id)
@@ -68,7 +69,7 @@ async def test_a_temporary_failure_until_patience_ends(
 
 
 async def test_a_relay_that_refuses(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with rig(tmp_path, mail=lambda sink: SinkMail(sink, smarthost=True)) as r:
+    async with running_outbox(tmp_path, mail=lambda sink: SinkMail(sink, smarthost=True)) as r:
         inbox = await r.inbox()
         sent = await send(r.core, SCOPE, inbox, SendRequest(to=["refuse@world.test"], text="t"))
         await r.settled(sent.message_id)
@@ -77,7 +78,7 @@ async def test_a_relay_that_refuses(tmp_path: Path, caplog: pytest.LogCaptureFix
 
 
 async def test_what_a_person_submitted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with rig(tmp_path) as r:
+    async with running_outbox(tmp_path) as r:
         await r.inbox()
         data = b"From: agent@x.test\r\nTo: refuse@world.test\r\nSubject: s\r\n\r\nx\r\n"
         await r.outbox.accept_submission(
@@ -87,14 +88,14 @@ async def test_what_a_person_submitted(tmp_path: Path, caplog: pytest.LogCapture
         async def bounced() -> bool:
             return bool(lines(caplog))
 
-        await until(bounced)
+        await until_async(bounced)
     ((_, text),) = lines(caplog)
     assert "to refuse@world.test not delivered (agent@x.test): 550 5.1.1" in text
     assert "a bounce mail goes to agent" in text
 
 
 async def test_a_report_that_comes_back_later(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with rig(tmp_path, mail=smart) as r:
+    async with running_outbox(tmp_path, mail=smart) as r:
         inbox = await r.inbox()
         ulid, path, _ = await _sent(r, inbox, "bob@world.test")
         mid = f"<msg_{ulid}@x.test>"

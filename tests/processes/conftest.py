@@ -6,7 +6,7 @@ import pytest
 
 from gateway.store.engine import Store
 from gateway.store.migrate import migrate
-from tests.postgres_server import PostgresCluster
+from tests.support.postgres_server import PostgresCluster
 
 
 @pytest.fixture

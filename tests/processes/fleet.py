@@ -26,9 +26,9 @@ from gateway.store.migrate import migrate
 from gateway.store.queries.keys import add_key
 from gateway.store.sql import Row, sql
 from gateway.store.transaction import Tx
-from tests.ports import keep_port
-from tests.postgres_server import PostgresCluster
-from tests.servers import data_directory, dovecot_missing
+from tests.support.ports import keep_port
+from tests.support.postgres_server import PostgresCluster
+from tests.support.servers import data_directory, dovecot_missing
 
 T = TypeVar("T")
 _ROOT = Path(__file__).resolve().parents[2]

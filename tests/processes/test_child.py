@@ -12,8 +12,8 @@ import pytest
 
 from mailserver.machine import run_dir_for
 from mailserver.process import Child, below
-from tests.outbox.rig import until
-from tests.servers import data_directory, dovecot_missing, embedded_server
+from tests.support.servers import data_directory, dovecot_missing, embedded_server
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -79,5 +79,5 @@ async def test_dovecot_killed_during_the_start_does_not_end_the_start(tmp_path: 
             async def there() -> bool:
                 return (await server.health())["dovecot"].ok
 
-            await until(there, 60)
+            await until_async(there, 60)
     assert kills == 2

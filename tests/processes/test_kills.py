@@ -13,9 +13,11 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.world import Endpoint, deliver, letter, until, webhook_endpoint
-from tests.postgres_server import PostgresCluster
 from tests.processes.fleet import Fleet, Member, fleet
+from tests.support.mails import deliver, new_mail
+from tests.support.postgres_server import PostgresCluster
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import Endpoint, webhook_endpoint
 
 INBOXES = 5
 
@@ -23,8 +25,10 @@ INBOXES = 5
 class Traffic:
     """Mail from outside and sends among the inboxes, until it is told to stop."""
 
-    def __init__(self, house: Fleet, members: list[Member], key: str, inboxes: list[dict[str, Any]]) -> None:
-        self.house, self.members, self.key, self.inboxes = house, members, key, inboxes
+    def __init__(
+        self, own_gateway: Fleet, members: list[Member], key: str, inboxes: list[dict[str, Any]]
+    ) -> None:
+        self.own_gateway, self.members, self.key, self.inboxes = own_gateway, members, key, inboxes
         self.over = threading.Event()
         self._jobs: list[Future[None]] = []
         self.delivered: list[tuple[str, str]] = []  # (address, subject)
@@ -52,7 +56,7 @@ class Traffic:
             if self.over.is_set():
                 return
             to = self.inboxes[n % INBOXES]["address"]
-            deliver(self.house.smtp_port, letter(to, f"in-{n:04}"), to)
+            deliver(self.own_gateway.smtp_port, new_mail(to, f"in-{n:04}"), to)
             self.delivered.append((to, f"in-{n:04}"))
             time.sleep(0.12)
 
@@ -86,8 +90,8 @@ class Traffic:
             time.sleep(0.05)
 
 
-def _made(house: Fleet, members: list[Member], hook: Endpoint) -> tuple[str, list[dict[str, Any]]]:
-    _, key = house.key()
+def _made(own_gateway: Fleet, members: list[Member], hook: Endpoint) -> tuple[str, list[dict[str, Any]]]:
+    _, key = own_gateway.key()
     inboxes = []
     for n in range(INBOXES):
         made = members[n % 3].call("POST", "/v1/inboxes", key, json={"mailboxName": f"box{n}"})
@@ -101,17 +105,17 @@ def _made(house: Fleet, members: list[Member], hook: Endpoint) -> tuple[str, lis
 def test_three_processes_killed_in_turn_lose_and_double_nothing(
     postgres: PostgresCluster, tmp_path: Path
 ) -> None:
-    with webhook_endpoint() as hook, fleet(postgres, tmp_path, webhooks__retry_scale=0.01) as house:
-        mail = house.member("mail", "mail")
-        members = [house.member(f"gateway-{n}") for n in range(3)]
+    with webhook_endpoint() as hook, fleet(postgres, tmp_path, webhooks__retry_scale=0.01) as own_gateway:
+        mail = own_gateway.member("mail", "mail")
+        members = [own_gateway.member(f"gateway-{n}") for n in range(3)]
         mail.begin()
         mail.wait()
         for one in members:
             one.begin()
         for one in members:
             one.wait()
-        key, inboxes = _made(house, members, hook)
-        traffic = Traffic(house, members, key, inboxes)
+        key, inboxes = _made(own_gateway, members, hook)
+        traffic = Traffic(own_gateway, members, key, inboxes)
         with ThreadPoolExecutor(1) as pool:
             going = pool.submit(traffic.run)
             try:
@@ -124,7 +128,7 @@ def test_three_processes_killed_in_turn_lose_and_double_nothing(
             finally:
                 traffic.over.set()
             going.result(60)
-        assert house.rows("SELECT 1 FROM process WHERE roles = ''") == [], "all have taken their part"
+        assert own_gateway.rows("SELECT 1 FROM process WHERE roles = ''") == [], "all have taken their part"
 
         wanted = Counter(traffic.delivered) + Counter((to, subject) for _, to, subject in traffic.sent)
         held = (
@@ -133,22 +137,24 @@ def test_three_processes_killed_in_turn_lose_and_double_nothing(
         )
 
         def received() -> bool:
-            rows = [row for row in house.rows(held) if row["direction"] == "inbound"]
+            rows = [row for row in own_gateway.rows(held) if row["direction"] == "inbound"]
             return len(rows) >= sum(wanted.values())
 
         until(received, 40, "every mail is indexed")
         until(
-            lambda: not house.rows("SELECT 1 FROM outbox WHERE state <> 'done'"), 40, "every send is settled"
+            lambda: not own_gateway.rows("SELECT 1 FROM outbox WHERE state <> 'done'"),
+            40,
+            "every send is settled",
         )
         until(
             lambda: len({one.id for one in hook.posts}) >= sum(wanted.values()), 40, "every event is posted"
         )
         until(
-            lambda: not house.rows("SELECT 1 FROM delivery WHERE state = 'pending'"),
+            lambda: not own_gateway.rows("SELECT 1 FROM delivery WHERE state = 'pending'"),
             20,
             "deliveries are settled",
         )
-        rows = house.rows(held)
+        rows = own_gateway.rows(held)
         inbound = Counter((row["address"], row["subject"]) for row in rows if row["direction"] == "inbound")
         assert inbound == wanted, "each mail is indexed once"
         outbound = Counter((row["address"], row["subject"]) for row in rows if row["direction"] == "outbound")
@@ -156,7 +162,7 @@ def test_three_processes_killed_in_turn_lose_and_double_nothing(
             "each send is made once"
         )
         for address, folder in itertools.product([one["address"] for one in inboxes], ("inbox", "sent")):
-            stands = house.rows(
+            stands = own_gateway.rows(
                 "SELECT message.subject FROM location JOIN message ON message.id = location.message_id "
                 "JOIN folder ON folder.id = location.folder_id JOIN inbox ON inbox.id = location.inbox_id "
                 "WHERE inbox.address = ? AND folder.role = ?",
@@ -171,7 +177,7 @@ def test_three_processes_killed_in_turn_lose_and_double_nothing(
         assert len(wanted) > 40, "there was traffic"
 
         # webhooks: each event arrived; first arrivals of an inbox are in the order of its log
-        log = house.rows("SELECT id, inbox_id FROM event WHERE type = 'message.received' ORDER BY seq")
+        log = own_gateway.rows("SELECT id, inbox_id FROM event WHERE type = 'message.received' ORDER BY seq")
         order: dict[str, list[str]] = defaultdict(list)
         for row in log:
             order[row["inbox_id"]].append(f"evt_{row['id']}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 import httpx
@@ -19,6 +19,7 @@ from gateway.store.transaction import Tx
 from gateway.store.wakeups import LocalWakeups
 from gateway.sync.mailbox_ownership import MailboxOwnership
 from mailserver.doorbell import Doorbell
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -42,12 +43,6 @@ async def process(store: Store, roles: Collection[str] = ROLES) -> AsyncIterator
         await one.stop()
 
 
-async def until(check: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not check():  # noqa: ASYNC110 - it waits for what others do
-            await asyncio.sleep(0.02)
-
-
 def held(one: PostgresLeases) -> set[Share]:
     return {("mailboxes", n) for n in range(ALL) if one.holds(("mailboxes", n))}
 
@@ -62,12 +57,14 @@ async def test_work_is_split_evenly_and_given_back_at_the_end(store: Store) -> N
     async with process(store) as one:
         assert len(held(one)) == ALL
         async with process(store) as two, process(store, {"api"}) as other:
-            await until(lambda: len(held(one)) == len(held(two)) == ALL // 2)
+            await until_async(lambda: len(held(one)) == len(held(two)) == ALL // 2)
             assert not held(one) & held(two)
             assert not held(other)
-            await until(lambda: (one.others("sync"), one.others("api"), other.others("sync")) == (1, 2, 2))
+            await until_async(
+                lambda: (one.others("sync"), one.others("api"), other.others("sync")) == (1, 2, 2)
+            )
             assert sum(each.holds(("drafts", 0)) for each in (one, two, other)) == 1
-        await until(lambda: len(held(one)) == ALL)
+        await until_async(lambda: len(held(one)) == ALL)
     assert await store.read(living_processes) == []
 
 
@@ -85,11 +82,11 @@ async def test_a_process_that_is_still_starting_takes_nothing_and_costs_others_n
 async def test_what_a_dead_process_held_is_taken_over_with_a_new_token(store: Store) -> None:
     gained: list[Share] = []
     async with process(store) as one, process(store) as two:
-        await until(lambda: len(held(one)) == len(held(two)) == ALL // 2)
+        await until_async(lambda: len(held(one)) == len(held(two)) == ALL // 2)
         two.on_gain(gained.extend)
         mine = held(one)
         _silence(one)
-        await until(lambda: len(held(two)) == ALL)
+        await until_async(lambda: len(held(two)) == ALL)
         assert mine <= set(gained)
         assert held(one) == set(), "it does not trust its shares longer than others respect them"
         for share in mine:
@@ -108,7 +105,7 @@ async def test_a_process_that_lost_a_mailbox_writes_nothing_of_it(store: Store) 
         ownership = MailboxOwnership(store, one)
         _silence(one)
         async with process(store) as two:
-            await until(lambda: two.holds(share_of("mailboxes", address)))
+            await until_async(lambda: two.holds(share_of("mailboxes", address)))
             assert not ownership.owns(address)
             with pytest.raises(LeaseLost):
                 await ownership.write(address, work)
@@ -122,11 +119,11 @@ async def test_a_share_is_given_away_only_when_nothing_of_it_is_under_way(store:
         busy = {("mailboxes", n) for n in range(ALL)}
         one.while_busy(lambda share: share in busy)
         async with process(store) as two:
-            await until(lambda: len(held(one)) == ALL // 2)
+            await until_async(lambda: len(held(one)) == ALL // 2)
             await asyncio.sleep(0.5)
             assert held(two) == set()
             busy.clear()
-            await until(lambda: len(held(two)) == ALL // 2)
+            await until_async(lambda: len(held(two)) == ALL // 2)
 
 
 async def test_a_database_that_is_away_ends_every_trust_and_its_return_renews_it(
@@ -141,9 +138,9 @@ async def test_a_database_that_is_away_ends_every_trust_and_its_return_renews_it
             return PostgresLeases._renew(one, tx, free)
 
         monkeypatch.setattr(one, "_renew", renew)
-        await until(lambda: held(one) == set())
+        await until_async(lambda: held(one) == set())
         away = False
-        await until(lambda: len(held(one)) == ALL)
+        await until_async(lambda: len(held(one)) == ALL)
 
 
 async def test_a_command_that_must_be_alone_is_told_who_else_runs(store: Store) -> None:
@@ -165,7 +162,7 @@ async def test_a_neighbour_that_was_killed_is_not_waited_for(
         await dead.wait()
         await store.write(lambda tx: sql(tx).update("process", "id", one.process, {"pid": dead.pid}))
         async with process(store) as two:
-            await until(lambda: len(held(two)) == ALL)
+            await until_async(lambda: len(held(two)) == ALL)
 
 
 async def test_two_processes_hear_one_doorbell() -> None:
@@ -201,5 +198,5 @@ async def test_what_was_written_before_the_clock_was_set_back_holds_nothing(stor
 
     async with process(store, {"outbox"}) as one:
         await asyncio.to_thread(store.write_now, dead)
-        await until(lambda: one.holds(("drafts", 0)))
+        await until_async(lambda: one.holds(("drafts", 0)))
         assert [living.id for living in await store.read(living_processes)] == [one.process]

@@ -17,9 +17,9 @@ from gateway.store.wakeups import PostgresWakeups
 from gateway.sync.idle import IdleWatch
 from gateway.sync.own_sessions import OwnSessions
 from mailserver.imap import ImapPool
-from tests.postgres_server import PostgresCluster
 from tests.processes.test_wakeups import process
-from tests.servers import embedded_server
+from tests.support.postgres_server import PostgresCluster
+from tests.support.servers import embedded_server
 
 pytestmark = pytest.mark.anyio
 

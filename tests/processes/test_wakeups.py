@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,7 +11,8 @@ import pytest
 from gateway.events.log import EventLog
 from gateway.store.wake_event import WakeEvent
 from gateway.store.wakeups import PostgresWakeups
-from tests.postgres_server import PostgresCluster
+from tests.support.postgres_server import PostgresCluster
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -30,12 +31,6 @@ async def process(url: str) -> AsyncIterator[PostgresWakeups]:
         await one.stop()
 
 
-async def until(check: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not check():  # noqa: ASYNC110 - it waits for what others do
-            await asyncio.sleep(0.01)
-
-
 async def test_others_hear_what_is_told_and_the_teller_does_not(postgres: PostgresCluster) -> None:
     url = postgres.new_database()
     async with process(url) as one, process(url) as two, process(url) as three:
@@ -46,7 +41,7 @@ async def test_others_hear_what_is_told_and_the_teller_does_not(postgres: Postgr
             await asyncio.to_thread(one.tell, "hint", f"{n} größer")
         one.tell("hint", "x" * 9000)  # PostgreSQL takes no such payload: it is left to looking
         one.tell("hint", "end")
-        await until(lambda: "end" in heard[2] and "end" in heard[3])
+        await until_async(lambda: "end" in heard[2] and "end" in heard[3])
         assert heard[2] == heard[3] == [*(f"{n} größer" for n in range(100)), "end"]
         assert heard[1] == []
 
@@ -64,7 +59,7 @@ async def test_a_bell_and_the_log_ring_in_every_process(postgres: PostgresCluste
         assert await events[0].wait(20)
         assert not await events[1].wait(0.2), "an event that was waited for is cleared"
         logs[1].wake()
-        await until(lambda: sorted(rung) == [0, 1])
+        await until_async(lambda: sorted(rung) == [0, 1])
 
 
 async def test_questions_end_with_the_first_answer_that_says_something(postgres: PostgresCluster) -> None:
@@ -99,6 +94,6 @@ async def test_a_connection_that_is_cut_comes_back_and_says_that_something_may_h
         heard: list[str] = []
         two.hear("outbox", heard.append)
         postgres.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
-        await until(lambda: heard == [""])
+        await until_async(lambda: heard == [""])
         one.tell("outbox", "again")
-        await until(lambda: heard[-1] == "again")
+        await until_async(lambda: heard[-1] == "again")

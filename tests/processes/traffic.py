@@ -14,15 +14,15 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.world import until
 from tests.processes.fleet import Fleet, Member
+from tests.support.waiting import until
 
 
 class Sends:
     """Sends from each inbox to the next, by a client that repeats what failed, with its key, at the next process."""
 
-    def __init__(self, house: Fleet, members: Sequence[Member], key: str, count: int = 4) -> None:
-        self.house, self.members, self.key = house, list(members), key
+    def __init__(self, own_gateway: Fleet, members: Sequence[Member], key: str, count: int = 4) -> None:
+        self.own_gateway, self.members, self.key = own_gateway, list(members), key
         self.inboxes: list[dict[str, Any]] = [
             members[0].call("POST", "/v1/inboxes", key, json={"mailboxName": f"box{n}"}) for n in range(count)
         ]
@@ -79,7 +79,7 @@ class Sends:
     def settled(self, seconds: float = 60.0) -> None:
         """Every send is settled, well before any claim would end by itself."""
         until(
-            lambda: not self.house.rows("SELECT id FROM outbox WHERE state <> 'done'"),
+            lambda: not self.own_gateway.rows("SELECT id FROM outbox WHERE state <> 'done'"),
             seconds,
             "every send is settled",
         )
@@ -90,7 +90,7 @@ class Sends:
         wanted += Counter((one, "sent", subject) for one, _, subject, _ in self.accepted)
 
         def places() -> Counter[tuple[str, str, str]]:
-            rows = self.house.rows(
+            rows = self.own_gateway.rows(
                 "SELECT inbox.address, folder.role, message.subject FROM location "
                 "JOIN message ON message.id = location.message_id "
                 "JOIN folder ON folder.id = location.folder_id "
@@ -101,5 +101,5 @@ class Sends:
         until(lambda: sum(places().values()) >= sum(wanted.values()), 60, "every copy is indexed")
         held = places()
         assert held == wanted, f"too many: {held - wanted}; too few: {wanted - held}"
-        states = self.house.rows("SELECT DISTINCT state FROM outbox_recipient")
+        states = self.own_gateway.rows("SELECT DISTINCT state FROM outbox_recipient")
         assert {row["state"] for row in states} == {"delivered"}

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tests.e2e.world import until
-from tests.ports import keep_ports
+from tests.support.ports import keep_ports
+from tests.support.waiting import until
 from tests.vps.certificates import certificate_for
 
 Kind = Literal["caddy", "nginx"]

@@ -16,9 +16,9 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.e2e.world import until
-from tests.gateway_process import GatewayProcess, running_gateway
 from tests.proxies.proxy import KINDS, Proxy, proxy_missing, running_proxy
+from tests.support.gateway_process import GatewayProcess, running_gateway
+from tests.support.waiting import until
 from tests.waiting.waits import Desk, a_desk
 
 SPOOFED = "203.0.113.9"

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.house import House, a_house, missing
+from tests.support.own_gateway import OwnGateway, missing, start_gateway
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[House]:
+def own_gateway() -> Iterator[OwnGateway]:
     """A gateway on the embedded mail server, shared by a module's tests."""
     reason = missing("embedded")
     if reason:
         pytest.skip(reason)
-    with a_house() as made:
+    with start_gateway() as made:
         yield made

@@ -9,18 +9,19 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from tests.e2e.house import House
-from tests.e2e.world import deliver, letter, until
+from tests.support.mails import deliver, new_mail
+from tests.support.own_gateway import OwnGateway
+from tests.support.waiting import until
 
 Box = dict[str, Any]
 URL = "http://127.0.0.1:49999/hook"  # nobody is there
 
 
 @pytest.fixture(scope="module")
-def box(house: House) -> Box:
-    made = house.new_inbox("named")
-    deliver(house.smtp_port, letter(made["email"], "Hello"), made["email"])
-    until(lambda: house.messages(made["email"]), why="the mail")
+def box(own_gateway: OwnGateway) -> Box:
+    made = own_gateway.new_inbox("named")
+    deliver(own_gateway.smtp_port, new_mail(made["email"], "Hello"), made["email"])
+    until(lambda: own_gateway.messages(made["email"]), why="the mail")
     return made
 
 
@@ -39,22 +40,22 @@ def named(value: Any) -> Iterator[Any]:
             yield from named(one)
 
 
-def test_every_answer_gives_the_address(house: House, box: Box) -> None:
+def test_every_answer_gives_the_address(own_gateway: OwnGateway, box: Box) -> None:
     ref, address = box["postern_id"], box["email"]
     assert ref.startswith("inb_")
-    (message,) = house.messages(ref)
+    (message,) = own_gateway.messages(ref)
     thread = message["thread_id"]
-    draft = house.post(f"inboxes/{ref}/drafts", {"to": "a@b.test", "subject": "x"})
-    hook = house.post("webhooks", {"url": URL, "event_types": [], "inbox_ids": [ref]})
-    own = house.post(f"inboxes/{ref}/webhooks", {"url": f"{URL}2", "event_types": []})
-    key = house.post("api-keys", {"name": "narrow", "inbox_id": ref})
-    entry = house.post(f"inboxes/{ref}/lists/send/block", {"entry": "spam.test"})
-    alias = house.post("aliases", {"address": "other@postern.test", "inbox_ids": [ref]})
-    house.organization.call(
+    draft = own_gateway.post(f"inboxes/{ref}/drafts", {"to": "a@b.test", "subject": "x"})
+    hook = own_gateway.post("webhooks", {"url": URL, "event_types": [], "inbox_ids": [ref]})
+    own = own_gateway.post(f"inboxes/{ref}/webhooks", {"url": f"{URL}2", "event_types": []})
+    key = own_gateway.post("api-keys", {"name": "narrow", "inbox_id": ref})
+    entry = own_gateway.post(f"inboxes/{ref}/lists/send/block", {"entry": "spam.test"})
+    alias = own_gateway.post("aliases", {"address": "other@postern.test", "inbox_ids": [ref]})
+    own_gateway.organization.call(
         "PATCH", f"inboxes/{ref}/messages/{message['message_id']}", json={"add_labels": ["seen"]}
     )
     answers = {
-        name: house.organization.call("GET", name)
+        name: own_gateway.organization.call("GET", name)
         for name in (
             f"inboxes/{ref}",
             "inboxes",
@@ -82,28 +83,28 @@ def test_every_answer_gives_the_address(house: House, box: Box) -> None:
         found = set(named(answer))
         assert address in found, name
         assert all("@" in one for one in found if one is not None), name
-    with house.api as client:
+    with own_gateway.api as client:
         me = client.get("auth/me", headers={"Authorization": f"Bearer {key['key']}"}).json()
     assert (me["scope_type"], me["scope_id"], me["inbox_id"]) == ("inbox", address, address)
-    (event,) = house.get("events", event_types="message.received", limit=1)["events"]
+    (event,) = own_gateway.get("events", event_types="message.received", limit=1)["events"]
     assert set(named(event)) == {address}
 
 
-def test_an_inbox_that_was_made_again_has_its_own_postern_id(house: House) -> None:
-    first = house.new_inbox("again")
-    house.organization.call("DELETE", f"inboxes/{first['inbox_id']}")
-    second = house.new_inbox("again")
+def test_an_inbox_that_was_made_again_has_its_own_postern_id(own_gateway: OwnGateway) -> None:
+    first = own_gateway.new_inbox("again")
+    own_gateway.organization.call("DELETE", f"inboxes/{first['inbox_id']}")
+    second = own_gateway.new_inbox("again")
     assert first["inbox_id"] == second["inbox_id"]
     assert first["postern_id"] != second["postern_id"]
-    with house.api as client:
+    with own_gateway.api as client:
         assert client.get(f"inboxes/{first['postern_id']}").status_code == 404
 
 
-def test_a_socket_takes_both_forms_and_sends_the_address(house: House, box: Box) -> None:
-    url = house.base.replace("http", "ws", 1) + f"/api/v0?api_key={house.key}"
+def test_a_socket_takes_both_forms_and_sends_the_address(own_gateway: OwnGateway, box: Box) -> None:
+    url = own_gateway.base.replace("http", "ws", 1) + f"/api/v0?api_key={own_gateway.key}"
     with connect(url) as socket:
         socket.send(json.dumps({"type": "subscribe", "inbox_ids": [box["postern_id"]]}))
         assert json.loads(socket.recv(10))["type"] == "subscribed"
-        deliver(house.smtp_port, letter(box["email"], "Live"), box["email"])
+        deliver(own_gateway.smtp_port, new_mail(box["email"], "Live"), box["email"])
         event = json.loads(socket.recv(20))
     assert set(named(event)) == {box["email"]}

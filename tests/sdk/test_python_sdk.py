@@ -25,8 +25,10 @@ from agentmail.inboxes.types import CreateInboxRequest  # noqa: E402
 from agentmail.inboxes.types.inbox import Inbox  # noqa: E402
 from websockets.exceptions import InvalidStatus  # noqa: E402
 
-from tests.e2e.house import House  # noqa: E402
-from tests.e2e.world import deliver, letter, until, verified, webhook_endpoint  # noqa: E402
+from tests.support.mails import deliver, new_mail  # noqa: E402
+from tests.support.own_gateway import OwnGateway  # noqa: E402
+from tests.support.waiting import until  # noqa: E402
+from tests.support.webhook_endpoint import verified, webhook_endpoint  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:websockets:DeprecationWarning", "ignore::pydantic.PydanticDeprecatedSince20"
@@ -42,7 +44,7 @@ REQUESTS: list[httpx.Request] = []
 
 
 @pytest.fixture(scope="module")
-def connect(house: House) -> Iterator[Connect]:
+def connect(own_gateway: OwnGateway) -> Iterator[Connect]:
     """Makes a client with a key; all are closed at the end."""
     with ExitStack() as stack:
 
@@ -50,7 +52,8 @@ def connect(house: House) -> Iterator[Connect]:
             return AgentMail(
                 api_key=key,
                 environment=AgentMailEnvironment(
-                    http=f"{house.base}/api", websockets=house.base.replace("http", "ws", 1) + "/api"
+                    http=f"{own_gateway.base}/api",
+                    websockets=own_gateway.base.replace("http", "ws", 1) + "/api",
                 ),
                 httpx_client=stack.enter_context(
                     httpx.Client(timeout=30, trust_env=False, event_hooks={"request": [REQUESTS.append]})
@@ -61,8 +64,8 @@ def connect(house: House) -> Iterator[Connect]:
 
 
 @pytest.fixture(scope="module")
-def sdk(house: House, connect: Connect) -> AgentMail:
-    return connect(house.key)
+def sdk(own_gateway: OwnGateway, connect: Connect) -> AgentMail:
+    return connect(own_gateway.key)
 
 
 @pytest.fixture
@@ -85,14 +88,14 @@ def token(prefix: str) -> str:
     return f"{prefix}-{uuid.uuid4().hex[:8]}"
 
 
-def test_inboxes(sdk: AgentMail, house: House) -> None:
+def test_inboxes(sdk: AgentMail, own_gateway: OwnGateway) -> None:
     name = token("sdk")
     made = sdk.inboxes.create(
         request=CreateInboxRequest(
             username=name, display_name="Agent Smith", client_id=name, metadata={"team": "x"}
         )
     )
-    assert made.email == f"{name}@{house.domain}"
+    assert made.email == f"{name}@{own_gateway.domain}"
     assert (made.display_name, made.client_id, made.metadata) == ("Agent Smith", name, {"team": "x"})
     assert made.pod_id.startswith("pod_")
     assert isinstance(made.created_at, dt.datetime)
@@ -124,11 +127,11 @@ def test_inboxes(sdk: AgentMail, house: House) -> None:
     assert gone.value.body.name
 
 
-def test_received_message(sdk: AgentMail, house: House, inbox: Inbox) -> None:
+def test_received_message(sdk: AgentMail, own_gateway: OwnGateway, inbox: Inbox) -> None:
     subject = token("In")
-    mail = letter(inbox.email, subject, QUOTING, Reply_To="r@abroad.test")
+    mail = new_mail(inbox.email, subject, QUOTING, Reply_To="r@abroad.test")
     mail.add_attachment(b"\x00\x01pdf", maintype="application", subtype="pdf", filename="Über.pdf")
-    deliver(house.smtp_port, mail, inbox.email)
+    deliver(own_gateway.smtp_port, mail, inbox.email)
     item = arrived(sdk, inbox.inbox_id, subject)
     assert set(item.labels) >= {"received", "unread"}
     assert item.from_ == "Ann Outside <ann@abroad.test>"
@@ -181,7 +184,7 @@ def test_received_message(sdk: AgentMail, house: House, inbox: Inbox) -> None:
     assert item.message_id not in [one.message_id for one in left]
 
 
-def test_send_reply_forward(sdk: AgentMail, house: House, inbox: Inbox) -> None:
+def test_send_reply_forward(sdk: AgentMail, own_gateway: OwnGateway, inbox: Inbox) -> None:
     friend = sdk.inboxes.create()
     subject = token("Out")
     sent = sdk.inboxes.messages.send(
@@ -212,8 +215,8 @@ def test_send_reply_forward(sdk: AgentMail, house: House, inbox: Inbox) -> None:
     assert not whole.bcc
     assert whole.headers is not None
     assert whole.headers.get("X-Batch") == "7"
-    (abroad,) = house.abroad.wait("ben@abroad.test")
-    assert b"ben@abroad.test" not in abroad.data
+    (foreign,) = own_gateway.foreign.wait("ben@abroad.test")
+    assert b"ben@abroad.test" not in foreign.data
     link = sdk.inboxes.messages.get_attachment(
         friend.inbox_id, got.message_id, (whole.attachments or [])[0].attachment_id
     )
@@ -242,13 +245,13 @@ def test_send_reply_forward(sdk: AgentMail, house: House, inbox: Inbox) -> None:
         friend.inbox_id, got.message_id, to=["dora@abroad.test"], text="see below"
     )
     assert forward.thread_id != got.thread_id
-    (onward,) = house.abroad.wait("dora@abroad.test")
+    (onward,) = own_gateway.foreign.wait("dora@abroad.test")
     parts = [one.get_payload(decode=True) for one in email.message_from_bytes(onward.data).walk()]
     assert b"inside" in parts
     sdk.inboxes.delete(friend.inbox_id)
 
 
-def test_attachment_by_url(sdk: AgentMail, house: House, inbox: Inbox) -> None:
+def test_attachment_by_url(sdk: AgentMail, own_gateway: OwnGateway, inbox: Inbox) -> None:
     with webhook_endpoint() as endpoint:
         sdk.inboxes.messages.send(
             inbox.inbox_id,
@@ -257,12 +260,12 @@ def test_attachment_by_url(sdk: AgentMail, house: House, inbox: Inbox) -> None:
             text="t",
             attachments=[SendAttachment(filename="f.txt", url=endpoint.url)],
         )
-    (mail,) = house.abroad.wait("url@abroad.test")
+    (mail,) = own_gateway.foreign.wait("url@abroad.test")
     parts = [one.get_payload(decode=True) for one in email.message_from_bytes(mail.data).walk()]
     assert b"fetched by its address" in parts
 
 
-def test_idempotency(sdk: AgentMail, house: House, inbox: Inbox) -> None:
+def test_idempotency(sdk: AgentMail, own_gateway: OwnGateway, inbox: Inbox) -> None:
     key, to = token("idem"), f"{token('once')}@abroad.test"
     first = sdk.inboxes.messages.send(inbox.inbox_id, to=to, subject="s", text="t", idempotency_key=key)
     again = sdk.inboxes.messages.send(inbox.inbox_id, to=to, subject="s", text="t", idempotency_key=key)
@@ -276,18 +279,18 @@ def test_idempotency(sdk: AgentMail, house: House, inbox: Inbox) -> None:
             idempotency_key=key,
             request_options={"max_retries": 0},
         )
-    house.abroad.wait(to)
+    own_gateway.foreign.wait(to)
     time.sleep(0.5)
-    assert len(house.abroad.to(to)) == 1
+    assert len(own_gateway.foreign.to(to)) == 1
 
 
-def test_threads(sdk: AgentMail, house: House, inbox: Inbox) -> None:
+def test_threads(sdk: AgentMail, own_gateway: OwnGateway, inbox: Inbox) -> None:
     subject = token("Thread")
-    root = letter(inbox.email, subject)
-    deliver(house.smtp_port, root, inbox.email)
+    root = new_mail(inbox.email, subject)
+    deliver(own_gateway.smtp_port, root, inbox.email)
     first = arrived(sdk, inbox.inbox_id, subject)
-    answer = letter(inbox.email, f"Re: {subject}", References=str(root["Message-ID"]))
-    deliver(house.smtp_port, answer, inbox.email)
+    answer = new_mail(inbox.email, f"Re: {subject}", References=str(root["Message-ID"]))
+    deliver(own_gateway.smtp_port, answer, inbox.email)
     until(
         lambda: sdk.inboxes.threads.get(inbox.email, first.thread_id).message_count == 2,
         why="both in the thread",
@@ -318,7 +321,7 @@ def test_threads(sdk: AgentMail, house: House, inbox: Inbox) -> None:
         sdk.threads.get(first.thread_id)
 
 
-def test_drafts(sdk: AgentMail, house: House, inbox: Inbox) -> None:
+def test_drafts(sdk: AgentMail, own_gateway: OwnGateway, inbox: Inbox) -> None:
     to = f"{token('draft')}@abroad.test"
     made = sdk.inboxes.drafts.create(
         inbox.inbox_id, to=[to], subject="Draft", text="v1", labels=["hold"], client_id=token("d")
@@ -330,7 +333,7 @@ def test_drafts(sdk: AgentMail, house: House, inbox: Inbox) -> None:
     assert made.draft_id in [one.draft_id for one in sdk.drafts.list().drafts]
     assert sdk.drafts.get(made.draft_id).inbox_id == inbox.inbox_id
     sent = sdk.inboxes.drafts.send(inbox.inbox_id, made.draft_id, add_labels=["out"])
-    (mail,) = house.abroad.wait(to)
+    (mail,) = own_gateway.foreign.wait(to)
     assert b"v2" in mail.data
     assert sent.message_id in mail.header("Message-ID")
     with pytest.raises(NotFoundError):
@@ -340,8 +343,8 @@ def test_drafts(sdk: AgentMail, house: House, inbox: Inbox) -> None:
     due = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2)
     scheduled = sdk.inboxes.drafts.create(inbox.inbox_id, to=later, subject="Later", text="t", send_at=due)
     assert scheduled.send_status == "scheduled"
-    assert not house.abroad.to(later)
-    house.abroad.wait(later)
+    assert not own_gateway.foreign.to(later)
+    own_gateway.foreign.wait(later)
     assert dt.datetime.now(dt.UTC) >= due
     until(lambda: sdk.inboxes.drafts.list(inbox.inbox_id).count == 0, why="no draft left")
     thrown = sdk.inboxes.drafts.create(inbox.inbox_id, to=later, subject="No", text="t")
@@ -349,7 +352,7 @@ def test_drafts(sdk: AgentMail, house: House, inbox: Inbox) -> None:
     assert sdk.inboxes.drafts.list(inbox.inbox_id).drafts == []
 
 
-def test_webhooks_and_their_payloads(sdk: AgentMail, house: House, inbox: Inbox) -> None:
+def test_webhooks_and_their_payloads(sdk: AgentMail, own_gateway: OwnGateway, inbox: Inbox) -> None:
     with webhook_endpoint() as endpoint:
         made = sdk.webhooks.create(
             url=endpoint.url,
@@ -364,7 +367,7 @@ def test_webhooks_and_their_payloads(sdk: AgentMail, house: House, inbox: Inbox)
         assert sdk.webhooks.get(made.webhook_id).url == endpoint.url
         assert sdk.webhooks.get_headers(made.webhook_id).header_names == ["X-Mine"]
         subject = token("Hook")
-        deliver(house.smtp_port, letter(inbox.email, subject), inbox.email)
+        deliver(own_gateway.smtp_port, new_mail(inbox.email, subject), inbox.email)
         (post,) = endpoint.wait("message.received")
         assert post.headers["x-mine"] == "yes"
         payload = verified(post, made.secret)
@@ -383,7 +386,7 @@ def test_webhooks_and_their_payloads(sdk: AgentMail, house: House, inbox: Inbox)
         off = sdk.webhooks.update(made.webhook_id, enabled=False)
         assert off.enabled is False
         before = len(endpoint.posts)
-        deliver(house.smtp_port, letter(inbox.email, subject + "2"), inbox.email)
+        deliver(own_gateway.smtp_port, new_mail(inbox.email, subject + "2"), inbox.email)
         arrived(sdk, inbox.inbox_id, subject + "2")
         time.sleep(0.5)
         assert len(endpoint.of("message.received")) == len(endpoint.posts[:before]) - len(
@@ -396,7 +399,7 @@ def test_webhooks_and_their_payloads(sdk: AgentMail, house: House, inbox: Inbox)
             sdk.webhooks.get(made.webhook_id)
 
 
-def test_websocket(sdk: AgentMail, house: House, inbox: Inbox) -> None:
+def test_websocket(sdk: AgentMail, own_gateway: OwnGateway, inbox: Inbox) -> None:
     from agentmail.websockets.types import Subscribe, Subscribed
 
     with sdk.websockets.connect() as socket:
@@ -406,7 +409,7 @@ def test_websocket(sdk: AgentMail, house: House, inbox: Inbox) -> None:
         first = socket.recv()
         assert isinstance(first, Subscribed)
         subject = token("Socket")
-        deliver(house.smtp_port, letter(inbox.email, subject), inbox.email)
+        deliver(own_gateway.smtp_port, new_mail(inbox.email, subject), inbox.email)
         event = socket.recv()
         assert isinstance(event, MessageReceivedEvent)
         assert event.message.subject == subject
@@ -477,7 +480,7 @@ def test_pods(sdk: AgentMail) -> None:
         sdk.pods.get(pod.pod_id)
 
 
-def test_lists(sdk: AgentMail, house: House, inbox: Inbox) -> None:
+def test_lists(sdk: AgentMail, own_gateway: OwnGateway, inbox: Inbox) -> None:
     made = sdk.inboxes.lists.create(inbox.inbox_id, "send", "block", entry="enemy@abroad.test", reason="no")
     assert (made.entry, made.entry_type, made.direction, made.list_type) == (
         "enemy@abroad.test",
@@ -496,8 +499,8 @@ def test_lists(sdk: AgentMail, house: House, inbox: Inbox) -> None:
     domain = f"{token('bad')}.test"
     assert sdk.lists.create("receive", "block", entry=domain).entry_type == "domain"
     deliver(
-        house.smtp_port,
-        letter(inbox.email, "blocked", sender=f"x@{domain}"),
+        own_gateway.smtp_port,
+        new_mail(inbox.email, "blocked", sender=f"x@{domain}"),
         inbox.email,
         sender=f"x@{domain}",
     )
@@ -509,11 +512,11 @@ def test_lists(sdk: AgentMail, house: House, inbox: Inbox) -> None:
     sdk.lists.delete("receive", "block", domain)
 
 
-def test_metrics(sdk: AgentMail, house: House, inbox: Inbox) -> None:
-    deliver(house.smtp_port, letter(inbox.email, "counted"), inbox.email)
+def test_metrics(sdk: AgentMail, own_gateway: OwnGateway, inbox: Inbox) -> None:
+    deliver(own_gateway.smtp_port, new_mail(inbox.email, "counted"), inbox.email)
     arrived(sdk, inbox.inbox_id, "counted")
     sdk.inboxes.messages.send(inbox.inbox_id, to="m@abroad.test", subject="s", text="t")
-    house.abroad.wait("m@abroad.test")
+    own_gateway.foreign.wait("m@abroad.test")
     counted = until(
         lambda: sdk.inboxes.metrics.query_events(
             inbox.inbox_id, event_types=["message.received", "message.sent"]

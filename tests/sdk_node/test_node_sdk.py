@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.house import House
 from tests.e2e.reports import delivery_report, feedback_report
-from tests.e2e.world import deliver, letter
+from tests.support.mails import deliver, new_mail
+from tests.support.own_gateway import OwnGateway
 
 HERE = Path(__file__).parent
 NODE = shutil.which("node") or ""
@@ -24,13 +24,13 @@ NODE = shutil.which("node") or ""
 class World:
     """Does what the script asks for."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, own_gateway: OwnGateway) -> None:
+        self._house = own_gateway
         self._last_id = ""
 
     def deliver(self, to: str, subject: str, file: str) -> bool:
         # a slash and a plus: what a path must carry encoded
-        mail = letter(to, subject, message_id="<node/a+b=@abroad.test>")
+        mail = new_mail(to, subject, message_id="<node/a+b=@abroad.test>")
         mail.add_attachment(b"\x00\x01\xff", maintype="application", subtype="octet-stream", filename=file)
         deliver(self._house.smtp_port, mail, to)
         self._last_id = str(mail["Message-ID"])
@@ -39,15 +39,15 @@ class World:
     def last_id(self) -> str:
         return self._last_id
 
-    def abroad(self, to: str) -> dict[str, Any]:
-        mails = self._house.abroad.wait(to)
+    def foreign(self, to: str) -> dict[str, Any]:
+        mails = self._house.foreign.wait(to)
         parts = list(email.message_from_bytes(mails[0].data).walk())
         files = [bytes(one.get_payload(decode=True)).hex() for one in parts if one.get_filename()]
         texts = [one.get_payload(decode=True) for one in parts if one.get_content_type() == "text/plain"]
         return {"count": len(mails), "files": files, "text": texts[0].decode() if texts else ""}
 
     def report(self, to: str, kind: str) -> bool:
-        (mail,) = self._house.abroad.wait(to)
+        (mail,) = self._house.foreign.wait(to)
         original = email.message_from_bytes(mail.data)
         report = feedback_report(original, to) if kind == "abuse" else delivery_report(original, to, kind)
         deliver(self._house.smtp_port, report, mail.mail_from, sender="")
@@ -59,9 +59,9 @@ class World:
     not (HERE / "node_modules" / "agentmail").exists(),
     reason="npm install has not run in tests/sdk_node (scripts/test does it)",
 )
-def test_the_core_flow(house: House) -> None:
-    world = World(house)
-    facts = {"base": house.base, "key": house.key}
+def test_the_core_flow(own_gateway: OwnGateway) -> None:
+    world = World(own_gateway)
+    facts = {"base": own_gateway.base, "key": own_gateway.key}
     with subprocess.Popen(
         [NODE, str(HERE / "flow.mjs")],
         stdin=subprocess.PIPE,

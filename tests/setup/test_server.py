@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.world import until
+from tests.support.waiting import until
 from tests.vps.conftest import wheel  # noqa: F401
 from tests.vps.host import STOCK_POSTFIX, Host, HostFailed, booted, hosts_missing
 from tests.vps.install import VENV, binds, doctor, install

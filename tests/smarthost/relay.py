@@ -18,7 +18,7 @@ from gateway.records.inboxes import Inbox
 from gateway.store import index
 from mailserver.base import Envelope, Hop, RecipientReply
 from mailserver.smtp_client import Recipient, Target, Transaction, deliver
-from tests.outbox.rig import SCOPE, Rig, rig
+from tests.outbox.running_outbox import SCOPE, RunningOutbox, running_outbox
 from tests.outbox.sink import Sink, SinkMail
 
 SECRET = "hook-secret"
@@ -41,10 +41,10 @@ class RelayMail(SinkMail):
 
 
 class Relay:
-    """A rig with an inbox, and shorthands."""
+    """A running with an inbox, and shorthands."""
 
-    def __init__(self, made: Rig, inbox: Inbox) -> None:
-        self.rig = made
+    def __init__(self, made: RunningOutbox, inbox: Inbox) -> None:
+        self.running = made
         self.core = made.core
         self.inbox = inbox
         self.news = RelayNews(made.core)
@@ -54,14 +54,14 @@ class Relay:
         """The ULID of a message that the relay has taken."""
         request = SendRequest(to=to or ("bob@world.test",), subject="s", text="t", **fields)
         sent = await send(self.core, SCOPE, self.inbox, request)
-        await self.rig.settled(sent.message_id)
+        await self.running.settled(sent.message_id)
         return sent.message_id
 
     def relayed(self, ulid: str) -> bytes:
         """What the relay was handed."""
         (found,) = [
             one.data
-            for one in self.rig.sink.taken
+            for one in self.running.sink.taken
             if f"msg_{ulid}@".encode() in head_of(one.data, b"Message-ID")
             and not any("+sent-" in person for person in one.recipients)
         ]
@@ -84,10 +84,10 @@ class Relay:
         return done.thread_id
 
     async def thread_of(self, ulid: str) -> str:
-        return str(await self.rig.value("SELECT thread_id FROM message WHERE id = ?", ulid))
+        return str(await self.running.value("SELECT thread_id FROM message WHERE id = ?", ulid))
 
     async def kinds(self, ulid: str) -> list[str]:
-        return [kind for kind, _ in await self.rig.events(ulid)]
+        return [kind for kind, _ in await self.running.events(ulid)]
 
 
 def head_of(data: bytes, name: bytes) -> bytes:
@@ -102,7 +102,7 @@ async def relay(path: Path, profile: str, *, answer: str = "", **mail: Any) -> A
     """``answer``: what the relay says with its 250; ``mail``: settings of that section."""
     host = SES_HOST if profile == "ses" else "relay.test"
     wanted = {"smarthost": f"{host}:587", "smarthost_hook_secret": SECRET} | mail
-    async with rig(path, mail=lambda sink: RelayMail(sink, host, answer)) as made:
+    async with running_outbox(path, mail=lambda sink: RelayMail(sink, host, answer)) as made:
         settings = made.core.settings
         section = msgspec.structs.replace(settings.mail, smarthost_profile=profile, **wanted)
         core = dataclasses.replace(made.core, settings=msgspec.structs.replace(settings, mail=section))

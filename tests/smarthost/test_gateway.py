@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from gateway.store.sql import sql
-from tests.gateway_process import GatewayProcess, Server, running_gateway
-from tests.servers import Sink
 from tests.smarthost.relay import SECRET
 from tests.smarthost.test_names import BREVO_ID
+from tests.support.gateway_process import GatewayProcess, Server, running_gateway
+from tests.support.servers import Sink
 
 pytestmark = pytest.mark.anyio
 

@@ -12,27 +12,27 @@ from gateway.core.errors import Invalid, NotFound, Unavailable
 from gateway.core.sending.relay_events import NotTheirs
 from gateway.net.client import Fetched
 from gateway.net.errors import TimedOut
-from tests.smarthost import posted
-from tests.smarthost.posted import basic
+from tests.smarthost import webhooks
 from tests.smarthost.relay import SECRET, Relay, relay
 from tests.smarthost.test_names import BREVO_ID, SES, SES_ID
+from tests.smarthost.webhooks import basic
 
 pytestmark = pytest.mark.anyio
 BOB = "bob@world.test"
 
 
-async def post(house: Relay, name: str, news: Any, authorization: str | None = None) -> int:
+async def post(own_gateway: Relay, name: str, news: Any, authorization: str | None = None) -> int:
     given = basic(SECRET) if authorization is None else authorization
-    return await house.news.take(name, given, json.dumps(news).encode())
+    return await own_gateway.news.take(name, given, json.dumps(news).encode())
 
 
-async def suppressed(house: Relay) -> list[tuple[str, str]]:
-    rows = await house.rig.rows("SELECT address, type FROM suppression ORDER BY id")
+async def suppressed(own_gateway: Relay) -> list[tuple[str, str]]:
+    rows = await own_gateway.running.rows("SELECT address, type FROM suppression ORDER BY id")
     return [(row["address"], row["type"]) for row in rows]
 
 
-async def bounce_of(house: Relay, ulid: str) -> tuple[str, str, str]:
-    (facts,) = [facts for kind, facts in await house.rig.events(ulid) if kind == "message.bounced"]
+async def bounce_of(own_gateway: Relay, ulid: str) -> tuple[str, str, str]:
+    (facts,) = [facts for kind, facts in await own_gateway.running.events(ulid) if kind == "message.bounced"]
     return facts["type"], facts["sub_type"], facts["recipients"][0]["status"]
 
 
@@ -41,8 +41,8 @@ def ours(ulid: str) -> str:
 
 
 async def test_postmark(tmp_path: Path) -> None:
-    async with relay(tmp_path, "postmark") as house:
-        good, bad, full, spam = [await house.send() for _ in range(4)]
+    async with relay(tmp_path, "postmark") as own_gateway:
+        good, bad, full, spam = [await own_gateway.send() for _ in range(4)]
 
         def news(kind: str, ulid: str, **more: Any) -> dict[str, Any]:
             meta = {
@@ -52,43 +52,43 @@ async def test_postmark(tmp_path: Path) -> None:
             return {"RecordType": kind, **meta, "MessageStream": "outbound", **more}
 
         delivered = news("Delivery", good, Recipient=BOB, Details="250 2.0.0 OK")
-        assert await post(house, "postmark", delivered) == 1
-        assert await house.rig.states(good) == {BOB: "delivered", "sent": "delivered"}
-        count = len(await house.rig.events())
-        assert await post(house, "postmark", delivered) == 1  # told twice
-        assert len(await house.rig.events()) == count
+        assert await post(own_gateway, "postmark", delivered) == 1
+        assert await own_gateway.running.states(good) == {BOB: "delivered", "sent": "delivered"}
+        count = len(await own_gateway.running.events())
+        assert await post(own_gateway, "postmark", delivered) == 1  # told twice
+        assert len(await own_gateway.running.events()) == count
         soft = {"Type": "SoftBounce", "Email": BOB, "Details": "smtp;552 5.2.2 mailbox full"}
-        await post(house, "postmark", news("Bounce", full, **soft))
-        assert await bounce_of(house, full) == ("Transient", "MailboxFull", "4.2.2")
-        assert await suppressed(house) == []
+        await post(own_gateway, "postmark", news("Bounce", full, **soft))
+        assert await bounce_of(own_gateway, full) == ("Transient", "MailboxFull", "4.2.2")
+        assert await suppressed(own_gateway) == []
         hard = {
             "Type": "HardBounce",
             "Email": BOB,
             "Details": "smtp;550 5.1.1 no such user",
             "Inactive": True,
         }
-        await post(house, "postmark", news("Bounce", bad, **hard))
-        assert await bounce_of(house, bad) == ("Permanent", "NoEmail", "5.1.1")
-        assert await suppressed(house) == [(BOB, "bounce")]
-        await post(house, "postmark", news("SpamComplaint", spam, Type="SpamComplaint", Email=BOB))
-        assert "message.complained" in await house.kinds(spam)
-        assert await suppressed(house) == [(BOB, "complaint")]
+        await post(own_gateway, "postmark", news("Bounce", bad, **hard))
+        assert await bounce_of(own_gateway, bad) == ("Permanent", "NoEmail", "5.1.1")
+        assert await suppressed(own_gateway) == [(BOB, "bounce")]
+        await post(own_gateway, "postmark", news("SpamComplaint", spam, Type="SpamComplaint", Email=BOB))
+        assert "message.complained" in await own_gateway.kinds(spam)
+        assert await suppressed(own_gateway) == [(BOB, "complaint")]
         # what is not news of a delivery, or of nothing we sent
-        assert await post(house, "postmark", news("Open", good, Recipient=BOB)) == 0
-        assert await post(house, "postmark", news("Delivery", "0" * 26, Recipient=BOB)) == 0
+        assert await post(own_gateway, "postmark", news("Open", good, Recipient=BOB)) == 0
+        assert await post(own_gateway, "postmark", news("Delivery", "0" * 26, Recipient=BOB)) == 0
 
 
 async def test_mailgun(tmp_path: Path) -> None:
-    async with relay(tmp_path, "mailgun") as house:
-        good, bad, late = [await house.send() for _ in range(3)]
+    async with relay(tmp_path, "mailgun") as own_gateway:
+        good, bad, late = [await own_gateway.send() for _ in range(3)]
 
         async def tell(ulid: str, stamp: int | None = None, secret: str = SECRET, **event: Any) -> int:
-            return await post(house, "mailgun", posted.mailgun(secret, event, ours(ulid), stamp), "")
+            return await post(own_gateway, "mailgun", webhooks.mailgun(secret, event, ours(ulid), stamp), "")
 
         await tell(good, event="delivered", **cast(Any, {"delivery-status": {"code": 250, "message": "OK"}}))
-        assert (await house.rig.states(good))[BOB] == "delivered"
+        assert (await own_gateway.running.states(good))[BOB] == "delivered"
         await tell(late, event="failed", severity="temporary", reason="generic")
-        assert (await house.rig.states(late))[BOB] == "sent"
+        assert (await own_gateway.running.states(late))[BOB] == "sent"
         status = {"code": 550, "message": "5.1.1 The email account does not exist"}
         await tell(
             bad,
@@ -97,57 +97,57 @@ async def test_mailgun(tmp_path: Path) -> None:
             reason="bounce",
             **cast(Any, {"delivery-status": status}),
         )
-        assert await bounce_of(house, bad) == ("Permanent", "NoEmail", "5.1.1")
+        assert await bounce_of(own_gateway, bad) == ("Permanent", "NoEmail", "5.1.1")
         with pytest.raises(NotTheirs):
             await tell(good, secret="another", event="delivered")
         with pytest.raises(NotTheirs):
             await tell(good, stamp=1_500_000_000, event="delivered")
         with pytest.raises(NotTheirs):
-            await post(house, "mailgun", {"event-data": {"event": "delivered"}}, basic(SECRET))
+            await post(own_gateway, "mailgun", {"event-data": {"event": "delivered"}}, basic(SECRET))
         with pytest.raises(Invalid):
-            await house.news.take("mailgun", "", b"{")
+            await own_gateway.news.take("mailgun", "", b"{")
 
 
 async def test_brevo(tmp_path: Path) -> None:
-    async with relay(tmp_path, "brevo") as house:
-        first, second, third = [await house.send() for _ in range(3)]
+    async with relay(tmp_path, "brevo") as own_gateway:
+        first, second, third = [await own_gateway.send() for _ in range(3)]
 
         def news(event: str, ulid: str, name: str = BREVO_ID, **more: Any) -> dict[str, Any]:
             custom = {"X-Mailin-custom": f"postern:{ours(ulid)[1:-1]}"} if ulid else {}
             return {"event": event, "email": BOB, "message-id": name, "ts_event": 1, **custom, **more}
 
         # the first news teach what Brevo calls the message, then its name alone is enough
-        assert await post(house, "brevo", news("request", first)) == 1
-        assert await house.receive(BREVO_ID) == await house.thread_of(first)
-        assert await post(house, "brevo", news("delivered", "")) == 1
-        assert (await house.rig.states(first))[BOB] == "delivered"
+        assert await post(own_gateway, "brevo", news("request", first)) == 1
+        assert await own_gateway.receive(BREVO_ID) == await own_gateway.thread_of(first)
+        assert await post(own_gateway, "brevo", news("delivered", "")) == 1
+        assert (await own_gateway.running.states(first))[BOB] == "delivered"
         batch = [
             news("soft_bounce", second, "<b@mailin.fr>", reason="452 4.2.2 over quota"),
             news("spam", third, "<c@mailin.fr>"),
         ]
-        assert await post(house, "brevo", batch) == 2
-        assert await bounce_of(house, second) == ("Transient", "MailboxFull", "4.2.2")
-        assert await suppressed(house) == [(BOB, "complaint")]
+        assert await post(own_gateway, "brevo", batch) == 2
+        assert await bounce_of(own_gateway, second) == ("Transient", "MailboxFull", "4.2.2")
+        assert await suppressed(own_gateway) == [(BOB, "complaint")]
 
 
-def amazon(house: Relay, fetched: list[str], *, fail: bool = False, days: int = 30) -> None:
+def amazon(own_gateway: Relay, fetched: list[str], *, fail: bool = False, days: int = 30) -> None:
     class Fetcher:
         async def fetch(self, url: str, *, max_bytes: int, timeout: float) -> Fetched:
             fetched.append(url)
             if fail:
                 raise TimedOut("no answer")
-            return Fetched(posted.sns_certificate(days), "application/x-pem-file", "a.pem")
+            return Fetched(webhooks.sns_certificate(days), "application/x-pem-file", "a.pem")
 
-    object.__setattr__(house.core, "fetcher", Fetcher())
+    object.__setattr__(own_gateway.core, "fetcher", Fetcher())
 
 
 async def test_amazon_ses(tmp_path: Path) -> None:
-    async with relay(tmp_path, "ses", answer=f"Ok {SES}") as house:
+    async with relay(tmp_path, "ses", answer=f"Ok {SES}") as own_gateway:
         fetched: list[str] = []
-        amazon(house, fetched)
-        first = await house.send()
-        assert await post(house, "ses", posted.sns("hello", "SubscriptionConfirmation")) == 0
-        assert fetched[0] == posted.CERTIFICATE_URL
+        amazon(own_gateway, fetched)
+        first = await own_gateway.send()
+        assert await post(own_gateway, "ses", webhooks.sns("hello", "SubscriptionConfirmation")) == 0
+        assert fetched[0] == webhooks.CERTIFICATE_URL
         assert fetched[1].startswith("https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&")
         # a notification tells no header fields unless asked: Amazon's name for it does
         body: dict[str, Any] = {
@@ -157,15 +157,17 @@ async def test_amazon_ses(tmp_path: Path) -> None:
         }
         assert (
             await post(
-                house, "ses", posted.sns(posted.ses("Delivery", body, id=SES, publishing=False), version="1")
+                own_gateway,
+                "ses",
+                webhooks.sns(webhooks.ses("Delivery", body, id=SES, publishing=False), version="1"),
             )
             == 1
         )
-        assert (await house.rig.states(first))[BOB] == "delivered"
+        assert (await own_gateway.running.states(first))[BOB] == "delivered"
         assert len(fetched) == 2  # the certificate is kept
 
-        cast(Any, house.core.mail).answer = ""
-        second, third, fourth = [await house.send() for _ in range(3)]
+        cast(Any, own_gateway.core.mail).answer = ""
+        second, third, fourth = [await own_gateway.send() for _ in range(3)]
         people = [{"emailAddress": BOB, "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 unknown user"}]
         body = {
             "bounceType": "Permanent",
@@ -173,30 +175,35 @@ async def test_amazon_ses(tmp_path: Path) -> None:
             "bouncedRecipients": people,
         }
         other = SES.replace("0102", "0107")
-        assert await post(house, "ses", posted.sns(posted.ses("Bounce", body, ours(second), id=other))) == 1
-        assert await bounce_of(house, second) == ("Permanent", "NoEmail", "5.1.1")
-        assert await house.receive(SES_ID.replace("0102", "0107")) == await house.thread_of(second)
+        assert (
+            await post(own_gateway, "ses", webhooks.sns(webhooks.ses("Bounce", body, ours(second), id=other)))
+            == 1
+        )
+        assert await bounce_of(own_gateway, second) == ("Permanent", "NoEmail", "5.1.1")
+        assert await own_gateway.receive(SES_ID.replace("0102", "0107")) == await own_gateway.thread_of(
+            second
+        )
         people = [{"emailAddress": BOB, "status": "5.2.2"}]
         body = {
             "bounceType": "Transient",
             "bounceSubType": "MailboxFull",
             "bouncedRecipients": people,
         }
-        await post(house, "ses", posted.sns(posted.ses("Bounce", body, ours(third), id="x")))
-        assert await bounce_of(house, third) == ("Transient", "MailboxFull", "4.2.2")
+        await post(own_gateway, "ses", webhooks.sns(webhooks.ses("Bounce", body, ours(third), id="x")))
+        assert await bounce_of(own_gateway, third) == ("Transient", "MailboxFull", "4.2.2")
         body = {
             "complainedRecipients": [{"emailAddress": BOB}],
             "complaintFeedbackType": "abuse",
         }
-        await post(house, "ses", posted.sns(posted.ses("Complaint", body, ours(fourth), id="y")))
-        assert await suppressed(house) == [(BOB, "complaint")]
+        await post(own_gateway, "ses", webhooks.sns(webhooks.ses("Complaint", body, ours(fourth), id="y")))
+        assert await suppressed(own_gateway) == [(BOB, "complaint")]
 
 
 async def test_only_amazon_itself_is_believed(tmp_path: Path) -> None:
-    async with relay(tmp_path, "ses") as house:
+    async with relay(tmp_path, "ses") as own_gateway:
         fetched: list[str] = []
-        amazon(house, fetched)
-        good = posted.sns(posted.ses("Delivery", {"recipients": [BOB]}, ours(await house.send())))
+        amazon(own_gateway, fetched)
+        good = webhooks.sns(webhooks.ses("Delivery", {"recipients": [BOB]}, ours(await own_gateway.send())))
         for changed in (
             {"Message": "{}"},
             {"Signature": "AAAA"},
@@ -211,42 +218,42 @@ async def test_only_amazon_itself_is_believed(tmp_path: Path) -> None:
             {"Timestamp": None},
         ):
             with pytest.raises(NotTheirs):
-                await post(house, "ses", {**good, **changed})
-        assert set(fetched) <= {posted.CERTIFICATE_URL}
-        away = posted.sns(
+                await post(own_gateway, "ses", {**good, **changed})
+        assert set(fetched) <= {webhooks.CERTIFICATE_URL}
+        away = webhooks.sns(
             "x", "SubscriptionConfirmation", SubscribeURL="https://evil.test/?Action=ConfirmSubscription&x"
         )
         with pytest.raises(NotTheirs, match="SubscribeURL"):
-            await post(house, "ses", away)
+            await post(own_gateway, "ses", away)
         with pytest.raises(Invalid):
-            await post(house, "ses", [1])
-        assert await post(house, "ses", good) == 1
+            await post(own_gateway, "ses", [1])
+        assert await post(own_gateway, "ses", good) == 1
     (tmp_path / "old").mkdir()
-    async with relay(tmp_path / "old", "ses") as house:
-        amazon(house, [], days=-1)
+    async with relay(tmp_path / "old", "ses") as own_gateway:
+        amazon(own_gateway, [], days=-1)
         with pytest.raises(NotTheirs, match="not valid now"):
-            await post(house, "ses", good)
-        amazon(house, [], fail=True)
+            await post(own_gateway, "ses", good)
+        amazon(own_gateway, [], fail=True)
         with pytest.raises(Unavailable):
-            await post(house, "ses", good)
+            await post(own_gateway, "ses", good)
 
 
 async def test_who_does_not_know_the_secret_changes_nothing(tmp_path: Path) -> None:
-    async with relay(tmp_path, "postmark") as house:
+    async with relay(tmp_path, "postmark") as own_gateway:
         news = {
             "RecordType": "Delivery",
             "Recipient": BOB,
-            "Metadata": {"postern": ours(await house.send())[1:-1]},
+            "Metadata": {"postern": ours(await own_gateway.send())[1:-1]},
         }
         for wrong in ("", basic("another"), basic(""), "Bearer another", "Basic ###", f"Digest {SECRET}"):
             with pytest.raises(NotTheirs):
-                await post(house, "postmark", news, wrong)
+                await post(own_gateway, "postmark", news, wrong)
         with pytest.raises(NotFound):
-            await post(house, "mailgun", news)
-        assert await post(house, "postmark", news, f"Bearer {SECRET}") == 1
+            await post(own_gateway, "mailgun", news)
+        assert await post(own_gateway, "postmark", news, f"Bearer {SECRET}") == 1
         for odd in (None, [], "x", {"RecordType": "Bounce"}, {"RecordType": 7, "Metadata": []}):
-            assert await post(house, "postmark", odd) == 0
+            assert await post(own_gateway, "postmark", odd) == 0
     (tmp_path / "off").mkdir()
-    async with relay(tmp_path / "off", "postmark", smarthost_hook_secret="") as house:
+    async with relay(tmp_path / "off", "postmark", smarthost_hook_secret="") as own_gateway:
         with pytest.raises(NotFound):
-            await post(house, "postmark", news, basic(""))
+            await post(own_gateway, "postmark", news, basic(""))

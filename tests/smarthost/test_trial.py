@@ -26,7 +26,7 @@ from gateway.smarthost.profiles import PROFILES, Profile
 from gateway.smarthost.trial import Letter, Step, try_relay
 from mailserver.embedded.settings import Smarthost
 from mailserver.listening import listen
-from tests.smarthost.posted import sns_key
+from tests.smarthost.webhooks import sns_key
 
 pytestmark = pytest.mark.anyio
 HERE = Smarthost(host="127.0.0.1", port=0, tls="starttls", user="me", password="right")

@@ -10,7 +10,7 @@ from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.sql import sql
-from tests.postgres_server import PostgresCluster
+from tests.support.postgres_server import PostgresCluster
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from gateway.store.engine import NotUnique, Store
 from gateway.store.migrate import SchemaTooNew, known_levels, migrate
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
-from tests.databases import database_url
+from tests.support.databases import database_url
 
 
 def _org(name: str) -> dict[str, object]:

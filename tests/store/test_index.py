@@ -15,7 +15,7 @@ from gateway.store.queries.inboxes import add_inbox
 from gateway.store.queries.locations import put_removed_location
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
-from tests.databases import database_url
+from tests.support.databases import database_url
 
 _RECEIVED = b"Received: from a by b; Fri, 20 Nov 2026 10:00:0%d +0000\r\n"
 

@@ -14,7 +14,7 @@ from gateway import __version__
 from gateway.store import schema
 from gateway.store.engine import Store, StoreDown
 from gateway.store.migrate import SchemaTooNew, migrate
-from tests.postgres_server import PostgresCluster
+from tests.support.postgres_server import PostgresCluster
 
 _HISTORY = "schema_migration"
 

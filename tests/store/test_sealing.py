@@ -19,7 +19,7 @@ from gateway.store.migrate import migrate
 from gateway.store.sealing import PREFIX, SEALED, Sealer, WrongKey
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
-from tests.postgres_server import PostgresCluster
+from tests.support.postgres_server import PostgresCluster
 from tests.upgrade.make import RELEASES, unpack_release
 
 KEY = b"k" * 32

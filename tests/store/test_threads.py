@@ -9,8 +9,8 @@ from gateway.store.engine import Store
 from gateway.store.ids import now_us
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
-from tests.databases import database_url
 from tests.store.conftest import make_inbox
+from tests.support.databases import database_url
 
 
 def _thread(store: Store, inbox: Inbox, own: str, reply: str = "", refs: tuple[str, ...] = ()) -> str:

@@ -16,7 +16,7 @@ from gateway.store.migrate import migrate
 from gateway.store.queries import deliveries
 from gateway.store.sql import Row, sql
 from gateway.store.transaction import Tx
-from tests.postgres_server import PostgresCluster
+from tests.support.postgres_server import PostgresCluster
 
 LEVEL = "0006_fair_deliveries"
 

@@ -13,7 +13,8 @@ from gateway.store.sql import sql
 from gateway.sync.rebuild import rebuild
 from gateway.sync.scan_slots import LENT_OCTETS, Slots
 from tests.extract import files
-from tests.sync.rig import Rig, mail, rig, until
+from tests.support.waiting import until_async
+from tests.sync.running_sync import RunningSync, mail, running_sync
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +22,7 @@ PDF: files.File = ("invoice.pdf", "application/pdf", files.pdf("Invoice 4711"))
 SLOW: files.File = ("slow.pdf", "application/pdf", files.slow_pdf(300_000))
 
 
-async def subjects(one: Rig, address: str) -> list[str]:
+async def subjects(one: RunningSync, address: str) -> list[str]:
     """What an inbox was told of, in order."""
     rows = await one.rows(
         "SELECT message.subject FROM event JOIN message ON message.id = event.message_id "
@@ -31,7 +32,7 @@ async def subjects(one: Rig, address: str) -> list[str]:
     return [row["subject"] for row in rows]
 
 
-async def texts(one: Rig) -> dict[tuple[str, str], str | None]:
+async def texts(one: RunningSync) -> dict[tuple[str, str], str | None]:
     rows = await one.rows("SELECT message_id, attachment_id, method, text FROM attachment_text")
     assert {row["method"] for row in rows} <= {"pdf"}
     return {(row["message_id"], row["attachment_id"]): row["text"] for row in rows}
@@ -39,18 +40,18 @@ async def texts(one: Rig) -> dict[tuple[str, str], str | None]:
 
 async def test_a_slow_attachment_lends_its_slot(tmp_path: Path) -> None:
     """With one pass at a time, an inbox that waits for an attachment still lets another be read."""
-    async with ExtractPool(1) as pool, rig(tmp_path, concurrency=1, extractor=pool) as one:
+    async with ExtractPool(1) as pool, running_sync(tmp_path, concurrency=1, extractor=pool) as one:
         await one.inbox("slow@x.test")
         await one.inbox("agent@x.test")
         await one.deliver("slow@x.test", files.mail(SLOW, to="slow@x.test", subject="slow"))
-        await until(lambda: _busy(pool))
+        await until_async(lambda: _busy(pool))
         await one.deliver("agent@x.test", mail(1))
-        await until(lambda: subjects(one, "agent@x.test"))
+        await until_async(lambda: subjects(one, "agent@x.test"))
         assert await subjects(one, "slow@x.test") == []
-        await until(lambda: subjects(one, "slow@x.test"))
+        await until_async(lambda: subjects(one, "slow@x.test"))
 
 
-async def _told(one: Rig, count: int) -> bool:
+async def _told(one: RunningSync, count: int) -> bool:
     return len(await subjects(one, "agent@x.test")) >= count
 
 
@@ -61,13 +62,15 @@ async def _busy(pool: ExtractPool) -> bool:
 async def test_mail_before_a_slow_one_is_told_of_at_once_and_mail_after_it_in_order(tmp_path: Path) -> None:
     """One batch: it is written in pieces, and the cursor goes with each."""
     # the slow one is slow, and not given up, on a busy machine too
-    async with ExtractPool(1, deadline=120) as pool, rig(tmp_path, extractor=pool) as one:
+    async with ExtractPool(1, deadline=120) as pool, running_sync(tmp_path, extractor=pool) as one:
         inbox = await one.inbox("agent@x.test")
         await one.sync.stop()
         for raw in (mail(1), files.mail(PDF, subject="pdf"), files.mail(SLOW, subject="slow"), mail(2)):
             await one.deliver("agent@x.test", raw)
         await one.sync.start()
-        await until(lambda: _told(one, 2))  # in one piece, or in two where reading the PDF took its time
+        await until_async(
+            lambda: _told(one, 2)
+        )  # in one piece, or in two where reading the PDF took its time
         assert await subjects(one, "agent@x.test") == ["mail 1", "pdf"]
         (row,) = await one.rows("SELECT uidnext FROM folder WHERE inbox_id = ? AND role = 'inbox'", inbox.id)
         assert row["uidnext"] == 3
@@ -83,10 +86,10 @@ async def test_mail_before_a_slow_one_is_told_of_at_once_and_mail_after_it_in_or
 async def test_a_move_reads_nothing_again_and_a_deletion_takes_the_text(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with ExtractPool(1) as pool, rig(tmp_path, extractor=pool) as one:
+    async with ExtractPool(1) as pool, running_sync(tmp_path, extractor=pool) as one:
         await one.inbox("agent@x.test")
         await one.deliver("agent@x.test", files.mail(PDF))
-        await until(lambda: subjects(one, "agent@x.test"))
+        await until_async(lambda: subjects(one, "agent@x.test"))
         before = await texts(one)
         await pool.close()  # from here on reading would fail, and be logged
 
@@ -115,11 +118,11 @@ async def test_a_move_reads_nothing_again_and_a_deletion_takes_the_text(
 async def test_a_rebuild_keeps_what_was_read_and_reads_what_is_missing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with ExtractPool(1) as pool, rig(tmp_path, extractor=pool) as one:
+    async with ExtractPool(1) as pool, running_sync(tmp_path, extractor=pool) as one:
         inbox = await one.inbox("agent@x.test")
         for n in range(3):
             await one.deliver("agent@x.test", files.mail(PDF, subject=f"pdf {n}"))
-        await until(lambda: _count(one, 3))
+        await until_async(lambda: _count(one, 3))
         before = await texts(one)
         assert set(before.values()) == {"Invoice 4711"}
         await one.sync.stop()
@@ -141,26 +144,26 @@ async def test_a_rebuild_keeps_what_was_read_and_reads_what_is_missing(
         assert await texts(one) == before
 
 
-async def _count(one: Rig, wanted: int) -> bool:
+async def _count(one: RunningSync, wanted: int) -> bool:
     return len(await one.rows("SELECT id FROM message")) == wanted
 
 
 async def test_a_defect_in_reading_keeps_no_mail_back(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with rig(tmp_path, extractor=ExtractPool()) as one:  # it was never started
+    async with running_sync(tmp_path, extractor=ExtractPool()) as one:  # it was never started
         await one.inbox("agent@x.test")
         await one.deliver("agent@x.test", files.mail(PDF))
-        await until(lambda: subjects(one, "agent@x.test"))
+        await until_async(lambda: subjects(one, "agent@x.test"))
         assert await texts(one) == {}
     assert "could not be read" in caplog.text
 
 
 async def test_with_reading_switched_off_attachments_are_unsupported(tmp_path: Path) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         await one.inbox("agent@x.test")
         await one.deliver("agent@x.test", files.mail(PDF))
-        await until(lambda: subjects(one, "agent@x.test"))
+        await until_async(lambda: subjects(one, "agent@x.test"))
         (event,) = await one.rows("SELECT payload_json FROM event")
         (shown,) = load(event["payload_json"])["message"]["attachments"]
         assert shown["extraction_method"] == "unsupported"

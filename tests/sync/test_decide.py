@@ -11,7 +11,7 @@ from gateway.records.folders import FolderRole
 from gateway.records.lists import Direction, ListRule
 from gateway.store.queries.arrivals import Arrival
 from gateway.sync.decide import Decision, decide
-from tests.records import INBOX, NOW
+from tests.support.records import INBOX, NOW
 
 NEW_MAIL = Arrival(role="inbox", delivered=True, received_at=NOW, sender="ann@y.test")
 KNOWN = replace(NEW_MAIL, new=False)

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.sync.rig import mail, rig, until
+from tests.support.waiting import until_async
+from tests.sync.running_sync import mail, running_sync
 
 pytestmark = pytest.mark.anyio
 
 
 async def _two_arrive(tmp_path: Path, timeout: float, **doorbells: object) -> None:
-    async with rig(tmp_path, **doorbells) as one:  # type: ignore[arg-type]
+    async with running_sync(tmp_path, **doorbells) as one:  # type: ignore[arg-type]
         inbox = await one.inbox("agent@x.test")
         if doorbells.get("idle"):
             import asyncio
@@ -18,7 +19,9 @@ async def _two_arrive(tmp_path: Path, timeout: float, **doorbells: object) -> No
             await asyncio.sleep(1.0)  # the IDLE connection is up
         for n in (1, 2):
             await one.deliver("agent@x.test", mail(n))
-            await until(lambda n=n: one.rows("SELECT 1 FROM message WHERE subject = ?", f"mail {n}"), timeout)
+            await until_async(
+                lambda n=n: one.rows("SELECT 1 FROM message WHERE subject = ?", f"mail {n}"), timeout
+            )
         events = await one.rows("SELECT * FROM event WHERE inbox_id = ?", inbox.id)
         assert [row["type"] for row in events] == ["message.received"] * 2
 
@@ -36,11 +39,11 @@ async def test_catch_up_alone(tmp_path: Path) -> None:
 
 
 async def test_push_and_idle_together_announce_once(tmp_path: Path) -> None:
-    async with rig(tmp_path, push=True, idle=10, catch_up=1.0) as one:
+    async with running_sync(tmp_path, push=True, idle=10, catch_up=1.0) as one:
         await one.inbox("agent@x.test")
         for n in range(30):
             await one.deliver("agent@x.test", mail(n))
-        await until(lambda: _count(one, 30))
+        await until_async(lambda: _count(one, 30))
         await one.sync.refresh("agent@x.test")
         assert len(await one.rows("SELECT 1 FROM event")) == 30
 

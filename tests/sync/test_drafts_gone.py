@@ -15,7 +15,8 @@ from gateway.core.drafts.schedule import DraftScheduler
 from gateway.store.ids import now_us
 from gateway.store.sql import sql
 from mailserver.imap import Client
-from tests.api_mail.house import House, house
+from tests.support.mail_api import MailApi, mail_api
+from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 BOT = "bot@postern.test"
@@ -24,8 +25,8 @@ DRAFTS = f"/api/v0/inboxes/{BOT}/drafts"
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path) as made:
+async def running(tmp_path: Path) -> AsyncIterator[MailApi]:
+    async with mail_api(tmp_path) as made:
         await made.inbox(BOT)
         await made.inbox(FRIEND)
         yield made
@@ -38,29 +39,29 @@ def written(n: int | str) -> bytes:
     ).encode()
 
 
-async def subjects(home: House) -> list[str]:
-    got = await home.api.get(DRAFTS)
+async def subjects(running: MailApi) -> list[str]:
+    got = await running.api.get(DRAFTS)
     assert got.status_code == 200, got.text
     return sorted(one["subject"] for one in got.json()["drafts"])
 
 
-async def are(home: House, wanted: list[str]) -> bool:
-    await home.sync.refresh(BOT)
-    return await subjects(home) == wanted
+async def are(running: MailApi, wanted: list[str]) -> bool:
+    await running.sync.refresh(BOT)
+    return await subjects(running) == wanted
 
 
-async def three_drafts(home: House) -> dict[str, str]:
+async def three_drafts(running: MailApi) -> dict[str, str]:
     """One made by API, one that is scheduled, one by a person; their ids by subject."""
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     for body in (
         {"to": [FRIEND], "subject": "by api", "text": "x"},
         {"to": [FRIEND], "subject": "scheduled", "text": "x", "send_at": later},
     ):
-        made = await home.api.post(DRAFTS, json=body)
+        made = await running.api.post(DRAFTS, json=body)
         assert made.status_code == 200, made.text
-    await home.imap(BOT, lambda client: client.append("Drafts", written(1), [b"\\Draft"]))
-    await home.until(lambda: are(home, ["by api", "by hand 1", "scheduled"]))
-    got = await home.api.get(DRAFTS)
+    await running.imap(BOT, lambda client: client.append("Drafts", written(1), [b"\\Draft"]))
+    await until_async(lambda: are(running, ["by api", "by hand 1", "scheduled"]))
+    got = await running.api.get(DRAFTS)
     return {one["subject"]: one["draft_id"] for one in got.json()["drafts"]}
 
 
@@ -125,55 +126,55 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", list(WAYS))
-async def test_what_a_person_takes_away_is_gone_from_the_api(home: House, way: str) -> None:
-    ids = await three_drafts(home)
-    await home.imap(BOT, WAYS[way])
-    await home.until(lambda: are(home, []))
+async def test_what_a_person_takes_away_is_gone_from_the_api(running: MailApi, way: str) -> None:
+    ids = await three_drafts(running)
+    await running.imap(BOT, WAYS[way])
+    await until_async(lambda: are(running, []))
     for draft_id in ids.values():
-        assert (await home.api.get(f"{DRAFTS}/{draft_id}")).status_code == 404
-        assert (await home.api.post(f"{DRAFTS}/{draft_id}/send", json={})).status_code == 404
-    assert await home.core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM draft_file")) == 0
+        assert (await running.api.get(f"{DRAFTS}/{draft_id}")).status_code == 404
+        assert (await running.api.post(f"{DRAFTS}/{draft_id}/send", json={})).status_code == 404
+    assert await running.core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM draft_file")) == 0
 
 
 @pytest.mark.parametrize("way", list(WAYS))
-async def test_what_went_while_nothing_looked_is_neither_sent_nor_shown(home: House, way: str) -> None:
+async def test_what_went_while_nothing_looked_is_neither_sent_nor_shown(running: MailApi, way: str) -> None:
     """The gateway was down meanwhile, and what was scheduled is due before the mailbox is read."""
-    ids = await three_drafts(home)
-    await home.sync.stop()
-    await home.imap(BOT, WAYS[way])
+    ids = await three_drafts(running)
+    await running.sync.stop()
+    await running.imap(BOT, WAYS[way])
     due = "UPDATE draft SET send_at = ? WHERE send_status = 'scheduled'"
-    await home.core.store.write(lambda tx: sql(tx).run(due, now_us()))
-    scheduler = DraftScheduler(home.core)
+    await running.core.store.write(lambda tx: sql(tx).run(due, now_us()))
+    scheduler = DraftScheduler(running.core)
     assert await scheduler.pass_once() == 0
     for draft_id in ids.values():
-        sent = await home.api.post(f"{DRAFTS}/{draft_id}/send", json={})
+        sent = await running.api.post(f"{DRAFTS}/{draft_id}/send", json={})
         assert sent.status_code == 409, sent.text
-        edited = await home.api.patch(f"{DRAFTS}/{draft_id}", json={"text": "still there?"})
+        edited = await running.api.patch(f"{DRAFTS}/{draft_id}", json={"text": "still there?"})
         assert edited.status_code == 409, edited.text
-    assert await home.core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM outbox")) == 0
-    await home.sync.start()
-    await home.until(lambda: are(home, []))
+    assert await running.core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM outbox")) == 0
+    await running.sync.start()
+    await until_async(lambda: are(running, []))
     assert await scheduler.pass_once() == 0
-    assert await home.core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM outbox")) == 0
+    assert await running.core.store.read(lambda tx: sql(tx).value("SELECT count(*) FROM outbox")) == 0
 
 
-async def test_what_is_still_there_stays(home: House) -> None:
-    ids = await three_drafts(home)
+async def test_what_is_still_there_stays(running: MailApi) -> None:
+    ids = await three_drafts(running)
 
     def one_of_them(client: Client) -> None:
         client.open("Drafts")
         client.delete_messages(client.search(["SUBJECT", "by hand"]))
         client.expunge()
 
-    await home.imap(BOT, one_of_them)
-    await home.until(lambda: are(home, ["by api", "scheduled"]))
-    got = await home.api.get(f"{DRAFTS}/{ids['scheduled']}")
+    await running.imap(BOT, one_of_them)
+    await until_async(lambda: are(running, ["by api", "scheduled"]))
+    got = await running.api.get(f"{DRAFTS}/{ids['scheduled']}")
     assert got.json()["send_status"] == "scheduled"
 
 
-async def test_a_folder_made_anew_with_the_same_drafts_keeps_them(home: House) -> None:
+async def test_a_folder_made_anew_with_the_same_drafts_keeps_them(running: MailApi) -> None:
     """As a restored mailbox has them: another UIDVALIDITY, the same messages. Ids and schedules stay."""
-    ids = await three_drafts(home)
+    ids = await three_drafts(running)
 
     def restore(client: Client) -> None:
         client.open("Drafts")
@@ -183,28 +184,28 @@ async def test_a_folder_made_anew_with_the_same_drafts_keeps_them(home: House) -
         for raw in reversed(kept):
             client.append("Drafts", raw, [b"\\Draft"])
 
-    await home.sync.stop()
-    await home.imap(BOT, restore)
-    await home.sync.start()
-    await home.until(lambda: are(home, ["by api", "by hand 1", "scheduled"]))
-    got = (await home.api.get(DRAFTS)).json()["drafts"]
+    await running.sync.stop()
+    await running.imap(BOT, restore)
+    await running.sync.start()
+    await until_async(lambda: are(running, ["by api", "by hand 1", "scheduled"]))
+    got = (await running.api.get(DRAFTS)).json()["drafts"]
     assert {one["subject"]: one["draft_id"] for one in got} == ids
     assert {one["send_status"] for one in got if one["subject"] == "scheduled"} == {"scheduled"}
     for draft_id in ids.values():
-        sent = await home.api.post(f"{DRAFTS}/{draft_id}/send", json={})
+        sent = await running.api.post(f"{DRAFTS}/{draft_id}/send", json={})
         assert sent.status_code == 200, sent.text
 
 
-async def test_of_two_copies_one_is_enough(home: House) -> None:
+async def test_of_two_copies_one_is_enough(running: MailApi) -> None:
     """A person copied the drafts within the folder and deleted the copies that the drafts were known by."""
-    ids = await three_drafts(home)
+    ids = await three_drafts(running)
 
     def copy(client: Client) -> None:
         client.open("Drafts")
         client.copy("1:*", "Drafts")
 
-    await home.imap(BOT, copy)
-    await home.sync.refresh(BOT)
+    await running.imap(BOT, copy)
+    await running.sync.refresh(BOT)
 
     def delete_the_newer(client: Client) -> None:
         client.open("Drafts")
@@ -213,19 +214,19 @@ async def test_of_two_copies_one_is_enough(home: House) -> None:
         client.delete_messages(uids[3:])
         client.expunge()
 
-    await home.imap(BOT, delete_the_newer)
-    await home.until(lambda: are(home, ["by api", "by hand 1", "scheduled"]))
-    got = (await home.api.get(DRAFTS)).json()["drafts"]
+    await running.imap(BOT, delete_the_newer)
+    await until_async(lambda: are(running, ["by api", "by hand 1", "scheduled"]))
+    got = (await running.api.get(DRAFTS)).json()["drafts"]
     assert {one["subject"]: one["draft_id"] for one in got} == ids
     for draft_id in ids.values():
-        sent = await home.api.post(f"{DRAFTS}/{draft_id}/send", json={})
+        sent = await running.api.post(f"{DRAFTS}/{draft_id}/send", json={})
         assert sent.status_code == 200, sent.text
 
 
-async def test_drafts_renamed_away_and_back_are_drafts_again(home: House) -> None:
-    ids = await three_drafts(home)
-    await home.imap(BOT, rename)
-    await home.until(lambda: are(home, []))
+async def test_drafts_renamed_away_and_back_are_drafts_again(running: MailApi) -> None:
+    ids = await three_drafts(running)
+    await running.imap(BOT, rename)
+    await until_async(lambda: are(running, []))
 
     def back(client: Client) -> None:
         for _ in range(50):  # Dovecot makes it anew for whoever logs in meanwhile
@@ -235,11 +236,11 @@ async def test_drafts_renamed_away_and_back_are_drafts_again(home: House) -> Non
                 return client.rename_folder("Old drafts", "Drafts")
         raise AssertionError("the folder could not be renamed")
 
-    await home.imap(BOT, back)
-    await home.until(lambda: are(home, ["by api", "by hand 1", "scheduled"]))
-    got = (await home.api.get(DRAFTS)).json()["drafts"]
+    await running.imap(BOT, back)
+    await until_async(lambda: are(running, ["by api", "by hand 1", "scheduled"]))
+    got = (await running.api.get(DRAFTS)).json()["drafts"]
     assert {one["subject"]: one["draft_id"] for one in got} == ids
     assert {one["send_status"] for one in got} == {None}, (
         "what was taken away once is not sent by itself later"
     )
-    assert await home.messages(BOT) == []
+    assert await running.messages(BOT) == []

@@ -10,8 +10,9 @@ import imapclient
 import pytest
 
 from gateway.sync import idle_connection
+from tests.support.waiting import until_async
 from tests.sync.imap_proxy import Connection
-from tests.sync.rig import Rig, mail, rig, until
+from tests.sync.running_sync import RunningSync, mail, running_sync
 
 pytestmark = pytest.mark.anyio
 
@@ -25,13 +26,13 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idle_connection, "RENEW", 0.5)
 
 
-async def _watched(one: Rig, count: int) -> None:
-    await until(lambda: asyncio.sleep(0, one.idle.watching == count and not one.idle.waiting))
+async def _watched(one: RunningSync, count: int) -> None:
+    await until_async(lambda: asyncio.sleep(0, one.idle.watching == count and not one.idle.waiting))
 
 
-async def _arrives(one: Rig, address: str, name: str) -> None:
+async def _arrives(one: RunningSync, address: str, name: str) -> None:
     await one.deliver(address, mail(name))
-    await until(
+    await until_async(
         lambda: one.rows(
             "SELECT 1 FROM message JOIN inbox ON inbox.id = message.inbox_id "
             "WHERE inbox.address = ? AND subject = ?",
@@ -47,14 +48,14 @@ def _losses(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 async def test_resets_in_a_row_cost_no_growing_wait(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "postern.idle")
-    async with rig(tmp_path, push=False, idle=10, proxied=True) as one:
+    async with running_sync(tmp_path, push=False, idle=10, proxied=True) as one:
         for address in ADDRESSES:
             await one.inbox(address)
         await _watched(one, 6)
         for turn in range(6):
             lost = len(_losses(caplog))
             one.proxy.reset_all()
-            await until(lambda lost=lost: asyncio.sleep(0, len(_losses(caplog)) == lost + 6))
+            await until_async(lambda lost=lost: asyncio.sleep(0, len(_losses(caplog)) == lost + 6))
             await _watched(one, 6)
             assert all(watch.failures == 0 for watch in one.idle._watched.values())
             await _arrives(one, ADDRESSES[turn], f"after {turn}")
@@ -62,13 +63,15 @@ async def test_resets_in_a_row_cost_no_growing_wait(tmp_path: Path, caplog: pyte
 
 
 async def test_a_server_that_is_away_for_long_is_found_again(tmp_path: Path) -> None:
-    async with rig(tmp_path, push=False, idle=10, proxied=True) as one:
+    async with running_sync(tmp_path, push=False, idle=10, proxied=True) as one:
         for address in ADDRESSES:
             await one.inbox(address)
         await _watched(one, 6)
         one.proxy.refused = True
         one.proxy.reset_all()
-        await until(lambda: asyncio.sleep(0, all(w.failures >= 5 for w in one.idle._watched.values())), 60)
+        await until_async(
+            lambda: asyncio.sleep(0, all(w.failures >= 5 for w in one.idle._watched.values())), 60
+        )
         assert (one.idle.watching, one.idle.waiting) == (0, 6)
         one.proxy.refused = False
         await _watched(one, 6)
@@ -104,12 +107,12 @@ async def test_whatever_answers_idle_the_inbox_is_watched_again(
             chatter.add(asyncio.create_task(still_here(connection)))  # DONE gets no answer
         return True
 
-    async with rig(tmp_path, push=False, idle=10, proxied=True) as one:
+    async with running_sync(tmp_path, push=False, idle=10, proxied=True) as one:
         one.proxy.on_idle = on_idle
         await one.inbox("agent@x.test")
         for _ in range(2):
             asked = sum(connection.idles for connection in one.proxy.connections) + one.proxy.made
-            await until(lambda asked=asked: asyncio.sleep(0, one.proxy.made > asked), 30)
+            await until_async(lambda asked=asked: asyncio.sleep(0, one.proxy.made > asked), 30)
         one.proxy.on_idle = None
         for task in chatter:
             task.cancel()
@@ -118,12 +121,12 @@ async def test_whatever_answers_idle_the_inbox_is_watched_again(
 
 
 async def test_a_connection_into_nothing_is_noticed(tmp_path: Path, short: None) -> None:
-    async with rig(tmp_path, push=False, idle=10, proxied=True) as one:
+    async with running_sync(tmp_path, push=False, idle=10, proxied=True) as one:
         for address in ADDRESSES:
             await one.inbox(address)
         await _watched(one, 6)
         one.proxy.swallowed.add(ADDRESSES[0])
-        await until(lambda: asyncio.sleep(0, (one.idle.watching, one.idle.waiting) == (5, 1)))
+        await until_async(lambda: asyncio.sleep(0, (one.idle.watching, one.idle.waiting) == (5, 1)))
         await _arrives(one, ADDRESSES[1], "beside it")
         one.proxy.swallowed.clear()
         await _watched(one, 6)
@@ -133,7 +136,7 @@ async def test_mail_between_done_and_the_next_idle_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(idle_connection, "RENEW", 0.03)
-    async with rig(tmp_path, push=False, idle=10) as one:
+    async with running_sync(tmp_path, push=False, idle=10) as one:
         await one.inbox("agent@x.test")
         await _watched(one, 1)
         for n in range(150):
@@ -143,7 +146,7 @@ async def test_mail_between_done_and_the_next_idle_is_told(
 
 
 async def test_the_end_of_one_mailbox_disturbs_no_other(tmp_path: Path) -> None:
-    async with rig(tmp_path, push=False, idle=10, proxied=True) as one:
+    async with running_sync(tmp_path, push=False, idle=10, proxied=True) as one:
         for address in ADDRESSES:
             await one.inbox(address)
         await _watched(one, 6)
@@ -161,7 +164,7 @@ async def test_the_end_of_one_mailbox_disturbs_no_other(tmp_path: Path) -> None:
 
 
 async def test_a_person_is_logged_out_when_the_password_changes(tmp_path: Path) -> None:
-    async with rig(tmp_path, push=False, idle=10, proxied=True) as one:
+    async with running_sync(tmp_path, push=False, idle=10, proxied=True) as one:
         for address in ADDRESSES:
             await one.inbox(address)
         await _watched(one, 6)
@@ -179,7 +182,7 @@ async def test_a_person_is_logged_out_when_the_password_changes(tmp_path: Path) 
 
 async def test_a_new_inbox_is_watched_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.sync.idle._REVIEW", 3600.0)
-    async with rig(tmp_path, push=False, idle=10) as one:
+    async with running_sync(tmp_path, push=False, idle=10) as one:
         await asyncio.sleep(0.2)  # the first review found none
         await one.inbox("agent@x.test")
         await _watched(one, 1)

@@ -15,7 +15,8 @@ from gateway.store.transaction import Tx
 from gateway.sync import apply, fetch, scan
 from gateway.sync.fetch import Delta
 from mailserver.base import MailServerDown
-from tests.sync.rig import Rig, mail, rig, until
+from tests.support.waiting import until_async
+from tests.sync.running_sync import RunningSync, mail, running_sync
 
 pytestmark = pytest.mark.anyio
 AGENT = "agent@x.test"
@@ -32,7 +33,7 @@ def meddle(patch: pytest.MonkeyPatch, before: Callable[[str], Any]) -> None:
     patch.setattr(fetch, "read", meddled)
 
 
-def mover(one: Rig, source: str, target: str) -> Callable[[], None]:
+def mover(one: RunningSync, source: str, target: str) -> Callable[[], None]:
     def move(client: imapclient.IMAPClient) -> None:
         client.select_folder(source)
         client.move("1:*", target)
@@ -46,11 +47,11 @@ def delete(client: imapclient.IMAPClient) -> None:
     client.expunge([1])
 
 
-async def told(one: Rig) -> list[str]:
+async def told(one: RunningSync) -> list[str]:
     return [row["type"] for row in await one.rows("SELECT type FROM event ORDER BY seq")]
 
 
-async def settled(one: Rig, folder: str, count: int = 1) -> None:
+async def settled(one: RunningSync, folder: str, count: int = 1) -> None:
     """All mail stands in ``folder`` and nowhere else."""
 
     async def there() -> bool:
@@ -59,7 +60,7 @@ async def settled(one: Rig, folder: str, count: int = 1) -> None:
         )
         return [row["name"] for row in rows] == [folder] * count
 
-    await until(there)
+    await until_async(there)
 
 
 def once(work: Callable[[], None], at: str) -> Callable[[str], None]:
@@ -75,7 +76,7 @@ def once(work: Callable[[], None], at: str) -> Callable[[str], None]:
 
 async def test_a_move_behind_the_reader_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """INBOX was read, then the mail came there from the folder that is read next."""
-    async with rig(tmp_path, push=False) as one:
+    async with running_sync(tmp_path, push=False) as one:
         inbox = await one.inbox(AGENT)
         await one.person(AGENT, lambda client: client.create_folder("Later"))
         await one.deliver(AGENT, mail(1))
@@ -97,7 +98,7 @@ async def test_a_move_behind_the_reader_is_told_once(tmp_path: Path, monkeypatch
 
 
 async def test_a_move_back_and_forth_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with rig(tmp_path, push=False) as one:
+    async with running_sync(tmp_path, push=False) as one:
         inbox = await one.inbox(AGENT)
         await one.deliver(AGENT, mail(1))
         await one.sync.refresh(AGENT)
@@ -114,7 +115,7 @@ async def test_a_move_back_and_forth_is_told_once(tmp_path: Path, monkeypatch: p
 async def test_mail_that_keeps_coming_only_puts_a_deletion_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with rig(tmp_path, push=False) as one:
+    async with running_sync(tmp_path, push=False) as one:
         await one.inbox(AGENT)
         await one.deliver(AGENT, mail(1))
         await one.sync.refresh(AGENT)
@@ -131,12 +132,12 @@ async def test_mail_that_keeps_coming_only_puts_a_deletion_off(
 
         monkeypatch.setattr(fetch, "list_folders", never_still)
         await one.sync.refresh(AGENT)
-        await until(lambda: _none(one, "mail 1"))
+        await until_async(lambda: _none(one, "mail 1"))
         assert count[0] == 40
         assert len(await one.rows("SELECT id FROM message")) == 40
 
 
-async def _none(one: Rig, subject: str) -> bool:
+async def _none(one: RunningSync, subject: str) -> bool:
     return not await one.rows("SELECT 1 FROM message WHERE subject = ?", subject)
 
 
@@ -144,7 +145,7 @@ async def _none(one: Rig, subject: str) -> bool:
 async def test_a_deletion_outlives_a_pass_that_ends_before_it_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    async with rig(tmp_path, push=False) as one:
+    async with running_sync(tmp_path, push=False) as one:
         await one.inbox(AGENT)
         await one.deliver(AGENT, mail(1))
         await one.sync.refresh(AGENT)
@@ -177,7 +178,7 @@ async def test_a_folder_made_anew_while_the_pass_fails_leaves_no_ghost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """UIDVALIDITY is another, and the pass that finds it ends before what stood there is forgotten."""
-    async with rig(tmp_path, push=False) as one:
+    async with running_sync(tmp_path, push=False) as one:
         await one.inbox(AGENT)
         await one.person(AGENT, lambda client: client.create_folder("Work"))
         await one.person(AGENT, lambda client: client.append("Work", mail(1)))
@@ -207,7 +208,7 @@ async def test_a_folder_made_anew_between_two_looks_leaves_no_ghost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was away at the first look of a pass, and there again, with another UIDVALIDITY, at the second."""
-    async with rig(tmp_path, push=False) as one:
+    async with running_sync(tmp_path, push=False) as one:
         await one.inbox(AGENT)
 
         def make(*numbers: int) -> Callable[[imapclient.IMAPClient], None]:
@@ -241,7 +242,7 @@ async def test_a_pass_that_ends_after_a_folder_was_made_anew_leaves_no_ghost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The new UIDVALIDITY is written, and the pass ends before it comes to what is gone."""
-    async with rig(tmp_path, push=False) as one:
+    async with running_sync(tmp_path, push=False) as one:
         await one.inbox(AGENT)
         await one.person(AGENT, lambda client: client.create_folder("Work"))
         await one.person(AGENT, lambda client: client.append("Work", mail(1)))

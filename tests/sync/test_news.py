@@ -14,7 +14,7 @@ import pytest
 
 from gateway.store.labels import IMPORTED
 from gateway.sync import fetch
-from tests.sync.rig import Rig, mail, rig
+from tests.sync.running_sync import RunningSync, mail, running_sync
 
 pytestmark = pytest.mark.anyio
 AGENT = "agent@x.test"
@@ -31,7 +31,7 @@ def move(source: str, target: str) -> Work:
     return work
 
 
-async def events(one: Rig) -> list[str]:
+async def events(one: RunningSync) -> list[str]:
     await one.sync.refresh(AGENT)
     return [row["type"] for row in await one.rows("SELECT type FROM event ORDER BY seq")]
 
@@ -39,7 +39,7 @@ async def events(one: Rig) -> list[str]:
 @pytest.mark.parametrize("folder", ["Work", "Archive/2026", "Junk"])
 async def test_mail_moved_before_we_saw_it_is_announced_once(tmp_path: Path, folder: str) -> None:
     kind = "message.received.spam" if folder == "Junk" else "message.received"
-    async with rig(tmp_path, push=False) as one:
+    async with running_sync(tmp_path, push=False) as one:
         await one.inbox(AGENT)
         await one.deliver(AGENT, mail(1))
         await one.person(AGENT, move("INBOX", folder))
@@ -50,7 +50,7 @@ async def test_mail_moved_before_we_saw_it_is_announced_once(tmp_path: Path, fol
 
 
 async def test_what_was_in_trash_first_is_announced_when_it_comes_out(tmp_path: Path) -> None:
-    async with rig(tmp_path, push=False) as one:
+    async with running_sync(tmp_path, push=False) as one:
         await one.inbox(AGENT)
         await one.deliver(AGENT, mail(1))
         await one.person(AGENT, move("INBOX", "Trash"))
@@ -64,7 +64,7 @@ async def test_what_was_in_trash_first_is_announced_when_it_comes_out(tmp_path: 
 
 
 async def test_mail_of_a_blocked_sender_that_was_moved_is_blocked(tmp_path: Path) -> None:
-    async with rig(tmp_path, push=False) as one:
+    async with running_sync(tmp_path, push=False) as one:
         inbox = await one.inbox(AGENT)
         await one.block(inbox)
         await one.deliver(AGENT, mail(1))
@@ -94,7 +94,7 @@ async def test_what_a_mail_program_or_a_migration_files_is_no_news(tmp_path: Pat
         "older than the inbox": (trace(AGENT, before), before),
         "older than the inbox, filed without its date": (trace(AGENT, before), now),
     }
-    async with rig(tmp_path, push=False) as one:
+    async with running_sync(tmp_path, push=False) as one:
         await one.inbox(AGENT)
 
         def file(client: imapclient.IMAPClient) -> None:
@@ -112,7 +112,7 @@ async def test_mail_that_is_moved_while_it_is_read_is_never_empty(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The folder is open, and another session moves the mail away before its text is asked for."""
-    async with rig(tmp_path, push=False) as one:
+    async with running_sync(tmp_path, push=False) as one:
         await one.inbox(AGENT)
         for n in range(8):
             await one.deliver(AGENT, mail(n))

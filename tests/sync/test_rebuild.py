@@ -11,7 +11,8 @@ from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from gateway.sync import apply, fetch
 from gateway.sync.rebuild import rebuild
-from tests.sync.rig import Rig, mail, rig, until
+from tests.support.waiting import until_async
+from tests.sync.running_sync import RunningSync, mail, running_sync
 
 pytestmark = pytest.mark.anyio
 
@@ -23,17 +24,17 @@ _THREADS = "SELECT id, subject, message_count, last_message_id, unread, timestam
 _LABELS = "SELECT message_id, label FROM label ORDER BY message_id, label"
 
 
-async def _facts(one: Rig) -> list[list[object]]:
+async def _facts(one: RunningSync) -> list[list[object]]:
     return [await one.rows(sql) for sql in (_FACTS, _THREADS, _LABELS)]  # type: ignore[misc]
 
 
 async def test_a_rebuild_finds_everything_as_it_was(tmp_path: Path) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         await one.inbox("agent@x.test")
         for n in range(12):
             extra = f"In-Reply-To: <m{n - 1}@world.test>\r\n" if n % 3 else ""
             await one.deliver("agent@x.test", mail(n, extra=extra))
-        await until(lambda: _count(one, 12))
+        await until_async(lambda: _count(one, 12))
 
         def act(client) -> None:  # type: ignore[no-untyped-def]
             client.select_folder("INBOX")
@@ -45,7 +46,7 @@ async def test_a_rebuild_finds_everything_as_it_was(tmp_path: Path) -> None:
             )
 
         await one.person("agent@x.test", act)
-        await until(lambda: _count(one, 13))
+        await until_async(lambda: _count(one, 13))
         await one.sync.refresh("agent@x.test")
         before = await _facts(one)
         assert any(row["label"] == "änder es" for row in before[2])  # type: ignore[index]
@@ -64,18 +65,18 @@ async def test_a_rebuild_finds_everything_as_it_was(tmp_path: Path) -> None:
         assert await one.rows("SELECT id FROM event ORDER BY id") == events
 
 
-async def _count(one: Rig, n: int) -> bool:
+async def _count(one: RunningSync, n: int) -> bool:
     return len(await one.rows("SELECT 1 FROM message")) == n
 
 
 async def test_a_rebuild_keeps_what_was_decided_on_arrival(tmp_path: Path) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         inbox = await one.inbox("agent@x.test")
         await one.deliver("agent@x.test", mail("before"))
-        await until(lambda: _count(one, 1))
+        await until_async(lambda: _count(one, 1))
         await one.block(inbox)
         await one.deliver("agent@x.test", mail("under the rule"))
-        await until(lambda: _count(one, 2))
+        await until_async(lambda: _count(one, 2))
 
         def back_and_forth(client) -> None:  # type: ignore[no-untyped-def]
             client.select_folder("INBOX")
@@ -95,7 +96,7 @@ async def test_a_rebuild_keeps_what_was_decided_on_arrival(tmp_path: Path) -> No
 
 
 async def test_mail_that_was_not_announced_yet_is_announced_after_a_rebuild(tmp_path: Path) -> None:
-    async with rig(tmp_path, push=False) as one:
+    async with running_sync(tmp_path, push=False) as one:
         await one.inbox("agent@x.test")
         for n in range(3):
             await one.deliver("agent@x.test", mail(n))
@@ -117,7 +118,7 @@ async def test_mail_that_was_not_announced_yet_is_announced_after_a_rebuild(tmp_
 @pytest.mark.parametrize("cursors", ["kept", "lost", "of a rebuild that was killed"])
 async def test_a_rebuild_leaves_what_is_new_to_the_sync(tmp_path: Path, cursors: str) -> None:
     """Events, blocked senders, and mail that was moved before anybody saw it; and nothing is announced twice."""
-    async with rig(tmp_path, push=False) as one:
+    async with running_sync(tmp_path, push=False) as one:
         inbox = await one.inbox("agent@x.test")
         await one.deliver("agent@x.test", mail("old"))
         await one.sync.refresh("agent@x.test")
@@ -165,7 +166,7 @@ def _half_read(tx: Tx, inbox: Inbox) -> None:
 
 
 async def test_a_rebuild_forgets_drafts_that_are_gone(tmp_path: Path) -> None:
-    async with rig(tmp_path, push=False) as one:
+    async with running_sync(tmp_path, push=False) as one:
         await one.inbox("agent@x.test")
         await one.person("agent@x.test", lambda client: client.append("Drafts", mail(1)))
         await one.person("agent@x.test", lambda client: client.append("Drafts", mail(2)))
@@ -185,7 +186,7 @@ async def test_a_rebuild_forgets_drafts_that_are_gone(tmp_path: Path) -> None:
 
 async def test_a_database_of_an_hour_ago_lists_all_and_announces_the_same_events(tmp_path: Path) -> None:
     """As restored from a copy: its cursors, its events and its messages end an hour ago."""
-    async with rig(tmp_path, push=False) as one:
+    async with running_sync(tmp_path, push=False) as one:
         inbox = await one.inbox("agent@x.test")
         await one.deliver("agent@x.test", mail(1))
         await one.sync.refresh("agent@x.test")

@@ -10,21 +10,22 @@ import imapclient
 import pytest
 
 from gateway.sync.rebuild import rebuild
-from tests.sync.rig import Rig, mail, rig, until
+from tests.support.waiting import until_async
+from tests.sync.running_sync import RunningSync, mail, running_sync
 
 pytestmark = pytest.mark.anyio
 AGENT = "agent@x.test"
 DONE = ["\\Seen", "\\Flagged", "done", "$NotReceived"]
 
 
-async def once_more(one: Rig, raw: bytes) -> None:
+async def once_more(one: RunningSync, raw: bytes) -> None:
     """The same octets in another second, so that the trace fields differ."""
     await asyncio.sleep(1.1)
     await one.deliver(AGENT, raw)
     await one.sync.refresh(AGENT)
 
 
-async def worked_off(one: Rig) -> None:
+async def worked_off(one: RunningSync) -> None:
     await one.inbox(AGENT)
     await one.deliver(AGENT, mail(1))
 
@@ -33,10 +34,10 @@ async def worked_off(one: Rig) -> None:
         client.add_flags([1], DONE)
 
     await one.person(AGENT, work)
-    await until(lambda: _is(one, {"done", "starred"}))
+    await until_async(lambda: _is(one, {"done", "starred"}))
 
 
-async def _is(one: Rig, labels: set[str]) -> bool:
+async def _is(one: RunningSync, labels: set[str]) -> bool:
     return await one.labels("mail 1") == labels
 
 
@@ -50,7 +51,7 @@ def flags_in(folder: str) -> Any:
 
 
 async def test_a_repeat_undoes_nothing_and_is_no_news(tmp_path: Path) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         await worked_off(one)
         before = await one.rows("SELECT id, thread_id, seen FROM message")
         changes = await one.rows("SELECT count(*) AS n FROM label_change")
@@ -69,7 +70,7 @@ async def test_a_repeat_undoes_nothing_and_is_no_news(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("when", ["at once", "after a rebuild"])
 async def test_a_repeat_stays_worked_off_without_the_first_copy(tmp_path: Path, when: str) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         await worked_off(one)
         await once_more(one, mail(1))
         if when == "after a rebuild":
@@ -92,7 +93,7 @@ async def test_a_repeat_stays_worked_off_without_the_first_copy(tmp_path: Path, 
 
 
 async def test_a_repeat_that_came_while_nothing_looked_is_a_repeat_after_a_rebuild(tmp_path: Path) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         await worked_off(one)
         await one.sync.stop()
         await asyncio.sleep(1.1)
@@ -109,7 +110,7 @@ async def test_a_repeat_that_came_while_nothing_looked_is_a_repeat_after_a_rebui
     ("folder", "label"), [("Archive", "folder:Archive"), ("Trash", "trash"), ("Work", "folder:Work")]
 )
 async def test_a_repeat_does_not_move_a_message_back(tmp_path: Path, folder: str, label: str) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         await worked_off(one)
 
         def move(client: imapclient.IMAPClient) -> None:
@@ -119,17 +120,17 @@ async def test_a_repeat_does_not_move_a_message_back(tmp_path: Path, folder: str
             client.move([1], folder)
 
         await one.person(AGENT, move)
-        await until(lambda: _is(one, {"done", "starred", label}))
+        await until_async(lambda: _is(one, {"done", "starred", label}))
         await once_more(one, mail(1))
         assert await one.labels("mail 1") == {"done", "starred", label}
         assert len(await one.rows("SELECT 1 FROM event")) == 1
 
 
 async def test_what_is_read_in_one_copy_is_read(tmp_path: Path) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         await one.inbox(AGENT)
         await one.deliver(AGENT, mail(1))
-        await until(lambda: _is(one, {"received", "unread"}))
+        await until_async(lambda: _is(one, {"received", "unread"}))
         await once_more(one, mail(1))
         assert await one.labels("mail 1") == {"received", "unread"}
 
@@ -139,4 +140,4 @@ async def test_what_is_read_in_one_copy_is_read(tmp_path: Path) -> None:
             client.add_flags([2], ["todo"])
 
         await one.person(AGENT, read)
-        await until(lambda: _is(one, {"received", "todo"}))
+        await until_async(lambda: _is(one, {"received", "todo"}))

@@ -19,13 +19,14 @@ from gateway.store import reread
 from gateway.store.sql import sql
 from gateway.sync.scan import Scanner
 from gateway.sync.schedule import Sync
-from tests.sync.rig import Rig, mail, rig, until
+from tests.support.waiting import until_async
+from tests.sync.running_sync import RunningSync, mail, running_sync
 
 pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def parsers_that_die(one: Rig, mark: bytes) -> AsyncIterator[None]:
+async def parsers_that_die(one: RunningSync, mark: bytes) -> AsyncIterator[None]:
     """Whichever parser process has a message with ``mark`` is killed."""
 
     async def kill() -> None:
@@ -53,7 +54,7 @@ def large(n: int) -> bytes:
 
 @pytest.mark.parametrize("how", ["its time came", "the gateway was started"])
 async def test_it_is_read_again_and_keeps_its_id(tmp_path: Path, how: str) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         inbox = await one.inbox("agent@x.test")
         query = (
             "SELECT message.id, seq, subject, text, defects_json FROM message "
@@ -62,7 +63,7 @@ async def test_it_is_read_again_and_keeps_its_id(tmp_path: Path, how: str) -> No
         async with parsers_that_die(one, b"Subject: mail 1"):
             await one.deliver("agent@x.test", large(1))
             await one.deliver("agent@x.test", mail(2))
-            (before, other) = await until(lambda: two(one, query), 60)
+            (before, other) = await until_async(lambda: two(one, query), 60)
             assert (before["text"], before["defects_json"]) == (None, '["parser process died"]')
             assert (other["text"].strip(), other["defects_json"]) == ("hello 2", "[]")
             assert len(await one.rows("SELECT 1 FROM reread")) == 1
@@ -89,6 +90,6 @@ async def test_it_is_read_again_and_keeps_its_id(tmp_path: Path, how: str) -> No
             await sync.stop()
 
 
-async def two(one: Rig, query: str) -> list[object] | None:
+async def two(one: RunningSync, query: str) -> list[object] | None:
     rows = await one.rows(query)
     return list(rows) if len(rows) == 2 else None

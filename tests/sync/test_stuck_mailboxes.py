@@ -10,8 +10,9 @@ import pytest
 
 from mailserver.base import Endpoint, Hint, ImapLogin
 from mailserver.imap import Client, ImapPool, MailboxStuck
+from tests.support.waiting import until_async
 from tests.sync.imap_proxy import imap_proxy
-from tests.sync.rig import Rig, mail, rig, until
+from tests.sync.running_sync import RunningSync, mail, running_sync
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +20,7 @@ STUCK = [f"stuck{n}@x.test" for n in range(10)]
 WELL = [f"well{n}@x.test" for n in range(10)]
 
 
-async def _arrived(one: Rig, n: str, addresses: list[str]) -> bool:
+async def _arrived(one: RunningSync, n: str, addresses: list[str]) -> bool:
     rows = await one.rows(
         "SELECT inbox.address FROM message JOIN inbox ON inbox.id = message.inbox_id WHERE subject = ?",
         f"mail {n}",
@@ -30,7 +31,7 @@ async def _arrived(one: Rig, n: str, addresses: list[str]) -> bool:
 async def test_ten_stuck_mailboxes_of_twenty_keep_no_neighbour_waiting(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with rig(tmp_path, proxied=True, imap_timeout=8.0) as one:
+    async with running_sync(tmp_path, proxied=True, imap_timeout=8.0) as one:
         for address in STUCK + WELL:
             await one.inbox(address)
         one.proxy.swallowed.update(STUCK)
@@ -40,26 +41,26 @@ async def test_ten_stuck_mailboxes_of_twenty_keep_no_neighbour_waiting(
         assert not one.imap.stuck()
         for address in WELL:
             await one.deliver(address, mail("first"))
-        await until(lambda: _arrived(one, "first", WELL))
+        await until_async(lambda: _arrived(one, "first", WELL))
         assert not one.imap.stuck(), "the neighbours' mail came while all ten still hung"
 
         # from their first failure on they are named, and share a few places
-        await until(lambda: asyncio.sleep(0, set(one.imap.stuck()) == set(STUCK)), 60)
+        await until_async(lambda: asyncio.sleep(0, set(one.imap.stuck()) == set(STUCK)), 60)
         named = [record for record in caplog.records if "did not answer for" in record.getMessage()]
         assert {record.inbox for record in named if hasattr(record, "inbox")} >= set(STUCK)
         for address in WELL:
             await one.deliver(address, mail("second"))
-        await until(lambda: _arrived(one, "second", WELL))
+        await until_async(lambda: _arrived(one, "second", WELL))
         assert set(one.imap.stuck()) == set(STUCK)
         assert one.sync.lag() < 60
 
         one.proxy.swallowed.clear()
-        await until(lambda: _arrived(one, "stuck", STUCK), 60)
-        await until(lambda: asyncio.sleep(0, not one.imap.stuck()))
+        await until_async(lambda: _arrived(one, "stuck", STUCK), 60)
+        await until_async(lambda: asyncio.sleep(0, not one.imap.stuck()))
 
 
 async def test_calls_of_the_api_wait_for_no_other_mailbox(tmp_path: Path) -> None:
-    async with rig(tmp_path, proxied=True, imap_timeout=8.0) as one:
+    async with running_sync(tmp_path, proxied=True, imap_timeout=8.0) as one:
         for address in STUCK + WELL:
             await one.inbox(address)
         one.proxy.swallowed.update(STUCK)
@@ -80,7 +81,7 @@ async def test_calls_of_the_api_wait_for_no_other_mailbox(tmp_path: Path) -> Non
 
 
 async def test_more_stuck_mailboxes_than_places_are_ended_one_by_one(tmp_path: Path) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         for address in ("well@x.test", *STUCK):
             await one.inbox(address)
         async with imap_proxy(one.mail.access().imap) as proxy:
@@ -105,11 +106,11 @@ async def test_more_stuck_mailboxes_than_places_are_ended_one_by_one(tmp_path: P
 
 
 async def test_a_cancelled_call_lets_go_of_a_connection_that_hangs(tmp_path: Path) -> None:
-    async with rig(tmp_path, proxied=True, imap_timeout=3600.0) as one:
+    async with running_sync(tmp_path, proxied=True, imap_timeout=3600.0) as one:
         await one.inbox("agent@x.test")
         one.proxy.swallowed.add("agent@x.test")
         call = asyncio.create_task(one.imap.run("agent@x.test", _look))
-        await until(lambda: asyncio.sleep(0, bool(one.imap._jobs)))
+        await until_async(lambda: asyncio.sleep(0, bool(one.imap._jobs)))
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
         one.proxy.swallowed.clear()
@@ -117,18 +118,18 @@ async def test_a_cancelled_call_lets_go_of_a_connection_that_hangs(tmp_path: Pat
 
 
 async def test_a_hint_brings_the_next_try_forward(tmp_path: Path) -> None:
-    async with rig(tmp_path, proxied=True) as one:
+    async with running_sync(tmp_path, proxied=True) as one:
         await one.inbox("agent@x.test")
         one.proxy.refused = True
         one.proxy.reset_all()
         mailbox = one.sync._mailboxes["agent@x.test"]
         one.sync.hint(Hint("agent@x.test"))
-        await until(lambda: asyncio.sleep(0, mailbox.failures >= 1))
+        await until_async(lambda: asyncio.sleep(0, mailbox.failures >= 1))
         assert mailbox.retry is not None
         one.sync._retry_at("agent@x.test", mailbox, asyncio.get_running_loop().time() + 3600)
         one.proxy.refused = False
         await one.deliver("agent@x.test", mail(1))  # its push is news of the server
-        await until(lambda: _arrived(one, "1", ["agent@x.test"]))
+        await until_async(lambda: _arrived(one, "1", ["agent@x.test"]))
 
 
 async def test_nobody_listens_where_the_mail_server_should_be() -> None:
@@ -146,7 +147,7 @@ def _look(client: Client) -> int:
 async def test_work_that_goes_on_keeps_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a slow first reading of many mailboxes would hold many batches of mail at once."""
     monkeypatch.setattr("mailserver.imap.PATIENCE", 2.0)
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         await one.inbox("agent@x.test")
         await one.inbox("other@x.test")
         pool = ImapPool(one.mail.imap_login, threads=1, slow=4)
@@ -160,7 +161,7 @@ async def test_work_that_goes_on_keeps_its_place(tmp_path: Path, monkeypatch: py
             return n
 
         long = asyncio.create_task(pool.run("agent@x.test", long_work))
-        await until(lambda: asyncio.sleep(0, bool(pool._jobs)))
+        await until_async(lambda: asyncio.sleep(0, bool(pool._jobs)))
         waiting = asyncio.create_task(pool.run("other@x.test", _look))
         done, _ = await asyncio.wait([waiting, long], timeout=5)
         assert not done

@@ -11,17 +11,18 @@ import pytest
 from gateway.store.sql import sql
 from gateway.sync import fetch
 from gateway.sync.scan import Scan, ScanRequest
-from tests.sync.rig import mail, rig, until
+from tests.support.waiting import until_async
+from tests.sync.running_sync import mail, running_sync
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_mailbox_that_cannot_be_opened_delays_no_other(tmp_path: Path) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         await one.inbox("broken@x.test")
         await one.inbox("agent@x.test")
         await one.deliver("broken@x.test", mail("before"))
-        await until(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'mail before'"))
+        await until_async(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'mail before'"))
         homes = [
             path
             for path in cast(Any, one.mail).settings.data_dir.rglob("*")
@@ -36,18 +37,18 @@ async def test_a_mailbox_that_cannot_be_opened_delays_no_other(tmp_path: Path) -
             one.sync.hint(_hint("broken@x.test"))
             await asyncio.sleep(0.05)
         await one.deliver("agent@x.test", mail("after"))
-        await until(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'mail after'"), 3.0)
+        await until_async(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'mail after'"), 3.0)
         homes[0].unlink()
         os.rename(homes[0].with_name("away"), homes[0])
         os.chmod(homes[0], mode)
         await one.deliver("broken@x.test", mail("mended"))
-        await until(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'mail mended'"), 60.0)
+        await until_async(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'mail mended'"), 60.0)
 
 
 async def test_a_mailbox_that_is_deleted_while_it_is_read_is_no_trouble(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         await one.inbox("agent@x.test")
         run = Scan.run
 
@@ -65,7 +66,7 @@ async def test_a_mailbox_that_is_deleted_while_it_is_read_is_no_trouble(
 
         monkeypatch.setattr(Scan, "run", too_late)
         one.sync.hint(_hint("agent@x.test"))
-        await until(lambda: asyncio.sleep(0, "agent@x.test" not in one.sync._mailboxes))
+        await until_async(lambda: asyncio.sleep(0, "agent@x.test" not in one.sync._mailboxes))
         assert not [record for record in caplog.records if record.name == "postern.sync"]
 
 
@@ -74,7 +75,7 @@ async def test_a_folder_that_vanishes_while_the_mailbox_is_scanned_is_no_trouble
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, step: str
 ) -> None:
     """After LIST has named it: before STATUS, or before SELECT."""
-    async with rig(tmp_path, push=False) as one:
+    async with running_sync(tmp_path, push=False) as one:
         await one.inbox("agent@x.test")
         await one.person("agent@x.test", lambda client: client.create_folder("Work"))
         ask, left = getattr(fetch, step), [True]
@@ -94,7 +95,7 @@ async def test_a_folder_that_vanishes_while_the_mailbox_is_scanned_is_no_trouble
 
 
 async def test_imap_commands_in_a_message_id_stay_text(tmp_path: Path) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         await one.inbox("agent@x.test")
         await one.deliver("agent@x.test", mail(1))
         evil = (
@@ -104,8 +105,8 @@ async def test_imap_commands_in_a_message_id_stay_text(tmp_path: Path) -> None:
         )
         await one.deliver("agent@x.test", evil)
         await one.deliver("agent@x.test", mail(2))
-        await until(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'mail 2'"))
-        await until(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'evil'"))
+        await until_async(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'mail 2'"))
+        await until_async(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'evil'"))
 
         def look(client):  # type: ignore[no-untyped-def]
             client.select_folder("INBOX")
@@ -117,12 +118,12 @@ async def test_imap_commands_in_a_message_id_stay_text(tmp_path: Path) -> None:
 
 
 async def test_mail_with_a_reused_message_id_is_shown(tmp_path: Path) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         await one.inbox("agent@x.test")
         await one.deliver("agent@x.test", mail(1, body="one"))
         await one.deliver("agent@x.test", mail(1, body="two"))
         await one.deliver("agent@x.test", mail(1, body="two"))  # a sender that missed the 250
-        await until(lambda: _count(one, 2))
+        await until_async(lambda: _count(one, 2))
         await one.sync.refresh("agent@x.test")
         assert await _count(one, 2)
         assert len(await one.rows("SELECT 1 FROM event")) == 2

@@ -4,17 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.sync.rig import mail, rig, until
+from tests.support.waiting import until_async
+from tests.sync.running_sync import mail, running_sync
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_flags_moves_and_deletions_by_a_person(tmp_path: Path) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         await one.inbox("agent@x.test")
         for n in range(4):
             await one.deliver("agent@x.test", mail(n))
-        before = await until(lambda: _all(one, 4))
+        before = await until_async(lambda: _all(one, 4))
         assert await one.labels("mail 0") == {"received", "unread"}
 
         def act(client) -> None:  # type: ignore[no-untyped-def]
@@ -27,10 +28,10 @@ async def test_flags_moves_and_deletions_by_a_person(tmp_path: Path) -> None:
             client.expunge([4])
 
         await one.person("agent@x.test", act)
-        await until(lambda: _is(one, "mail 0", {"received", "starred", "todo"}))
-        await until(lambda: _is(one, "mail 1", {"received", "unread", "spam"}))
-        await until(lambda: _is(one, "mail 2", {"received", "unread", "folder:Projekte/Ä"}))
-        await until(lambda: _gone(one, "mail 3"))
+        await until_async(lambda: _is(one, "mail 0", {"received", "starred", "todo"}))
+        await until_async(lambda: _is(one, "mail 1", {"received", "unread", "spam"}))
+        await until_async(lambda: _is(one, "mail 2", {"received", "unread", "folder:Projekte/Ä"}))
+        await until_async(lambda: _gone(one, "mail 3"))
         after = await one.rows("SELECT id, subject FROM message ORDER BY subject")
         assert after == [row for row in before if row["subject"] != "mail 3"]
         assert len(await one.rows("SELECT 1 FROM event")) == 4  # nothing was announced twice
@@ -40,16 +41,16 @@ async def test_flags_moves_and_deletions_by_a_person(tmp_path: Path) -> None:
             client.move(client.search("ALL"), "INBOX")
 
         await one.person("agent@x.test", back)
-        await until(lambda: _is(one, "mail 1", {"received", "unread"}))
+        await until_async(lambda: _is(one, "mail 1", {"received", "unread"}))
         assert await one.rows("SELECT id, subject FROM message ORDER BY subject") == after
 
 
 async def test_a_folder_made_anew_keeps_the_ids(tmp_path: Path) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         await one.inbox("agent@x.test")
         for n in range(3):
             await one.deliver("agent@x.test", mail(n))
-        await until(lambda: _all(one, 3))
+        await until_async(lambda: _all(one, 3))
         move = "SELECT id, thread_id, subject FROM message ORDER BY subject"
         before = await one.rows(move)
 
@@ -59,7 +60,7 @@ async def test_a_folder_made_anew_keeps_the_ids(tmp_path: Path) -> None:
             client.move([1, 2, 3], "Work")
 
         await one.person("agent@x.test", to_work)
-        await until(lambda: _is(one, "mail 2", {"received", "unread", "folder:Work"}))
+        await until_async(lambda: _is(one, "mail 2", {"received", "unread", "folder:Work"}))
 
         def anew(client) -> None:  # type: ignore[no-untyped-def]
             client.select_folder("Work")
@@ -71,7 +72,7 @@ async def test_a_folder_made_anew_keeps_the_ids(tmp_path: Path) -> None:
                 client.append("Work", raw)
 
         await one.person("agent@x.test", anew)
-        await until(lambda: _same(one, move, before))
+        await until_async(lambda: _same(one, move, before))
         await one.sync.refresh("agent@x.test")
         assert await one.rows(move) == before
         assert len(await one.rows("SELECT 1 FROM event")) == 3
@@ -79,10 +80,10 @@ async def test_a_folder_made_anew_keeps_the_ids(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", ["the copy is deleted", "its folder is deleted", "its folder is made anew"])
 async def test_a_message_is_labelled_by_the_copy_that_is_left(tmp_path: Path, way: str) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         await one.inbox("agent@x.test")
         await one.deliver("agent@x.test", mail(0))
-        await until(lambda: _is(one, "mail 0", {"received", "unread"}))
+        await until_async(lambda: _is(one, "mail 0", {"received", "unread"}))
 
         def copy(client) -> None:  # type: ignore[no-untyped-def]
             client.create_folder("Work")
@@ -92,7 +93,7 @@ async def test_a_message_is_labelled_by_the_copy_that_is_left(tmp_path: Path, wa
             client.add_flags([1], ["\\Seen"])
 
         await one.person("agent@x.test", copy)
-        await until(lambda: _is(one, "mail 0", {"received", "folder:Work"}))
+        await until_async(lambda: _is(one, "mail 0", {"received", "folder:Work"}))
         assert await one.rows("SELECT unread FROM thread") == [{"unread": 0}]
 
         def delete(client) -> None:  # type: ignore[no-untyped-def]
@@ -106,20 +107,20 @@ async def test_a_message_is_labelled_by_the_copy_that_is_left(tmp_path: Path, wa
                 client.create_folder("Work")
 
         await one.person("agent@x.test", delete)
-        await until(lambda: _is(one, "mail 0", {"received", "unread"}))
+        await until_async(lambda: _is(one, "mail 0", {"received", "unread"}))
         assert await one.rows("SELECT unread FROM thread") == [{"unread": 1}]
         assert len(await one.rows("SELECT 1 FROM event")) == 1
 
 
 async def test_a_persons_own_sent_mail_is_outbound(tmp_path: Path) -> None:
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         await one.inbox("agent@x.test")
         raw = (
             b"From: agent@x.test\r\nTo: bob@world.test\r\nSubject: by hand\r\n"
             b"Message-ID: <h@x.test>\r\n\r\nhi\r\n"
         )
         await one.person("agent@x.test", lambda client: client.append("Sent", raw, ["\\Seen"]))
-        row = (await until(lambda: one.rows("SELECT * FROM message WHERE subject = 'by hand'")))[0]
+        row = (await until_async(lambda: one.rows("SELECT * FROM message WHERE subject = 'by hand'")))[0]
         assert row["direction"] == "outbound"
         assert row["status"] == "sent"
         assert await one.rows("SELECT 1 FROM event") == []

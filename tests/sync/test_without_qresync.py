@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from mailserver.imap import Client
-from tests.sync.rig import mail, rig, until
+from tests.support.waiting import until_async
+from tests.sync.running_sync import mail, running_sync
 
 pytestmark = pytest.mark.anyio
 
@@ -15,7 +16,7 @@ async def test_flags_and_deletions_by_a_person_are_seen(
 ) -> None:
     has = Client.has_capability
     monkeypatch.setattr(Client, "has_capability", lambda self, name: name != "QRESYNC" and has(self, name))
-    async with rig(tmp_path) as one:
+    async with running_sync(tmp_path) as one:
         await one.inbox("agent@x.test")
         for n in range(3):
             await one.deliver("agent@x.test", mail(n))
@@ -23,7 +24,7 @@ async def test_flags_and_deletions_by_a_person_are_seen(
         async def arrived() -> bool:
             return len(await one.rows("SELECT 1 FROM message")) == 3
 
-        await until(arrived)
+        await until_async(arrived)
 
         def act(client) -> None:  # type: ignore[no-untyped-def]
             client.select_folder("INBOX")

@@ -20,8 +20,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.world import until
 from tests.extract import files
+from tests.support.waiting import until
 from tests.systemd.test_units import EXPOSURE
 from tests.vps.certificates import Certificate, certificate_for
 from tests.vps.host import Host, booted, hosts_missing

@@ -15,7 +15,7 @@ from gateway.service.watchdog import ping_watchdog, report_status
 from gateway.store.engine import Store
 from gateway.store.migrate import migrate
 from gateway.store.transaction import Tx
-from tests.e2e.world import until
+from tests.support.waiting import until
 from tests.systemd.manager import Datagrams, short_directory
 
 pytestmark = pytest.mark.anyio

@@ -17,7 +17,7 @@ from typing import Literal
 import pytest
 
 from gateway.archive import ArchiveError, Bounds, bounds_of, unpack
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
 
 ROOMY = Bounds(1 << 30, 1000, "")
 

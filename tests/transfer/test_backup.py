@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from gateway.store.sql import sql
-from tests.databases import on_postgres
-from tests.gateway_process import GatewayProcess, Organization, running_gateway
-from tests.transfer.house import deliver, empty_place, mail, person, rows_of, shown, until
+from tests.support.databases import on_postgres
+from tests.support.gateway_process import GatewayProcess, Organization, running_gateway
+from tests.support.waiting import until
+from tests.transfer.full_inbox import deliver, empty_place, mail, person, rows_of, shown
 
 EVENTS = "SELECT id FROM event ORDER BY seq"
 

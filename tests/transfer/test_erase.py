@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.databases import on_postgres
-from tests.gateway_process import GatewayProcess, running_gateway
-from tests.transfer.house import deliver, mail, person, shown, until
+from tests.support.databases import on_postgres
+from tests.support.gateway_process import GatewayProcess, running_gateway
+from tests.support.waiting import until
+from tests.transfer.full_inbox import deliver, mail, person, shown
 from tests.transfer.test_backup import answer
 
 ERASED = "Quentin.Xavier@Forgotten.example"

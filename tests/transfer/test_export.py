@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from tests.gateway_process import GatewayProcess, Organization
-from tests.servers import data_directory
-from tests.stock_dovecot import as_oneself, maildir_settings
-from tests.transfer.house import deliver, mail, person, until
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.servers import data_directory
+from tests.support.stock_dovecot import as_oneself, maildir_settings
+from tests.support.waiting import until
+from tests.transfer.full_inbox import deliver, mail, person
 from tests.transfer.test_backup import answer
 from tests.transfer.test_import import Newcomer
 

@@ -16,8 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from gateway.store.sql import sql
-from tests.gateway_process import GatewayProcess, Organization
-from tests.transfer.house import deliver, mail, person, shown, until
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.waiting import until
+from tests.transfer.full_inbox import deliver, mail, person, shown
 
 
 class Newcomer:

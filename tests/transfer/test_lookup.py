@@ -22,9 +22,10 @@ from mailserver.lookup import Lookup
 from mailserver.lookup_copy import fill, read_all, same
 from mailserver.lookup_postgresql import SCHEMA, PostgresqlStorage
 from mailserver.lookup_storage import Rows
-from tests.gateway_process import GatewayProcess, Organization, running_gateway
-from tests.postgres_server import PostgresCluster
-from tests.transfer.house import deliver, empty_place, mail, person, shown, until
+from tests.support.gateway_process import GatewayProcess, Organization, running_gateway
+from tests.support.postgres_server import PostgresCluster
+from tests.support.waiting import until
+from tests.transfer.full_inbox import deliver, empty_place, mail, person, shown
 from tests.transfer.test_backup import answer
 
 Main = Literal["sqlite", "postgresql"]

@@ -14,9 +14,10 @@ from gateway.backup.records import BackupError
 from gateway.mail_files import LINK
 from gateway.store.engine import Store
 from gateway.store.sql import sql
-from tests.gateway_process import Organization, running_gateway
-from tests.postgres_server import PostgresCluster
-from tests.transfer.house import deliver, empty_place, mail, shown, until
+from tests.support.gateway_process import Organization, running_gateway
+from tests.support.postgres_server import PostgresCluster
+from tests.support.waiting import until
+from tests.transfer.full_inbox import deliver, empty_place, mail, shown
 from tests.transfer.test_backup import answer
 from tests.upgrade.make import RELEASES, unpack_release
 

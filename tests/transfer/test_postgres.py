@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.gateway_process import Organization, running_gateway
-from tests.postgres_server import PostgresCluster
-from tests.transfer.house import deliver, empty_place, mail, shown, until
+from tests.support.gateway_process import Organization, running_gateway
+from tests.support.postgres_server import PostgresCluster
+from tests.support.waiting import until
+from tests.transfer.full_inbox import deliver, empty_place, mail, shown
 from tests.transfer.test_backup import answer
 
 

@@ -6,8 +6,9 @@ import smtplib
 from pathlib import Path
 from typing import Any
 
-from tests.gateway_process import GatewayProcess, Organization, running_gateway
-from tests.transfer.house import empty_place, until
+from tests.support.gateway_process import GatewayProcess, Organization, running_gateway
+from tests.support.waiting import until
+from tests.transfer.full_inbox import empty_place
 from tests.transfer.test_backup import answer
 
 MIB = 1 << 20

@@ -15,9 +15,10 @@ from gateway.datadir import secret_of
 from gateway.store.engine import Store
 from gateway.store.sealing import Sealer
 from gateway.store.sql import sql
-from tests.gateway_process import GatewayProcess, running_gateway
-from tests.postgres_server import PostgresCluster
-from tests.transfer.house import deliver, mail, shown, until
+from tests.support.gateway_process import GatewayProcess, running_gateway
+from tests.support.postgres_server import PostgresCluster
+from tests.support.waiting import until
+from tests.transfer.full_inbox import deliver, mail, shown
 from tests.transfer.test_backup import answer
 
 _NAMES = re.compile(r"(secret|password|key|token|requestid)$", re.IGNORECASE)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway import __version__
-from tests.e2e.world import until
-from tests.gateway_process import GatewayProcess, start_gateway
-from tests.servers import data_directory
+from tests.support.gateway_process import GatewayProcess, start_gateway
+from tests.support.servers import data_directory
+from tests.support.waiting import until
 
 RELEASES = Path(__file__).with_name("releases")
 SHOWN = ("message_id", "thread_id", "subject", "labels", "from", "to", "timestamp", "size")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from mailserver.machine import mail_user
-from tests.databases import on_postgres
-from tests.e2e.world import until
-from tests.gateway_process import start_gateway
-from tests.servers import data_directory, dovecot_missing
+from tests.support.databases import on_postgres
+from tests.support.gateway_process import start_gateway
+from tests.support.servers import data_directory, dovecot_missing
+from tests.support.waiting import until
 from tests.upgrade.make import RELEASES, unpack_release, what_it_holds
 
 

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.world import until
+from tests.support.waiting import until
 from tests.upgrade.previous import build_previous, previous_missing
 from tests.upgrade.traffic import PERSON, flowing
 from tests.vps.certificates import certificate_for
 from tests.vps.conftest import ADDRESS, DOMAIN, HEAD, HOSTNAME, REVERSE, Server
 from tests.vps.host import booted
 from tests.vps.install import WHEELS, binds, build_wheel
+from tests.vps.internet import ADDRESS as WORLD_ADDRESS
+from tests.vps.internet import NAME_SERVER, Internet, internet_host, internet_missing
 from tests.vps.network import Place, connect
 from tests.vps.test_readmes import ENVIRONMENT, blocks, on_this_host, share_libraries
-from tests.vps.world import ADDRESS as WORLD_ADDRESS
-from tests.vps.world import NAME_SERVER, World, world_host, world_missing
 
 AGENT = f"agent@{DOMAIN}"
 PIPX = {"PIPX_HOME": "/opt/pipx", "PIPX_BIN_DIR": "/usr/local/bin"}
@@ -41,7 +41,7 @@ def dovecot_is_too_new() -> str | None:
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with ``old/`` and ``new/``, one wheel in each."""
-    if missing := world_missing() or previous_missing() or dovecot_is_too_new():
+    if missing := internet_missing() or previous_missing() or dovecot_is_too_new():
         pytest.skip(missing)
     folder = tmp_path_factory.mktemp("wheels")
     for name, wheel in (
@@ -58,12 +58,12 @@ def server(wheels: Path) -> Iterator[Server]:
     """A server that 0.1.0 was installed and set up on by its manual."""
     with ExitStack() as stack:
         host = stack.enter_context(booted("server", {**binds(wheels), WHEELS: str(wheels)}))
-        far = stack.enter_context(world_host())
+        far = stack.enter_context(internet_host())
         connect(host, [ADDRESS], far, [WORLD_ADDRESS, NAME_SERVER])
-        world = World(far)
-        world.start()
-        world.publish("2.0.192.in-addr.arpa", REVERSE)
-        world.point_resolver(host)
+        internet = Internet(far)
+        internet.start()
+        internet.publish("2.0.192.in-addr.arpa", REVERSE)
+        internet.point_resolver(host)
         certificate = certificate_for(HOSTNAME)
         host.path("/usr/local/share/ca-certificates/test.crt").write_text(certificate.authority)
         host.run("update-ca-certificates")
@@ -92,11 +92,11 @@ def server(wheels: Path) -> Iterator[Server]:
                 timeout=300,
             ).stdout
         )
-        here, abroad = Place(host), Place(far)
+        here, foreign = Place(host), Place(far)
         stack.callback(here.close)
-        stack.callback(abroad.close)
-        world.publish(DOMAIN, HEAD + host.run("postern", "domain", "zone", DOMAIN).stdout)
-        yield Server(host, world, here, abroad, certificate, told)
+        stack.callback(foreign.close)
+        internet.publish(DOMAIN, HEAD + host.run("postern", "domain", "zone", DOMAIN).stdout)
+        yield Server(host, internet, here, foreign, certificate, told)
 
 
 def version_of(folder: Path) -> str:
@@ -119,7 +119,7 @@ def health(server: Server) -> dict[str, str]:
 
 
 def arrived(server: Server) -> Counter[str]:
-    """How often each mail from the world lies in the inbox, as Dovecot has it."""
+    """How often each mail from the internet lies in the inbox, as Dovecot has it."""
     password = str(server.postern("inbox", "password", AGENT)["password"])
 
     def read() -> Counter[str]:
@@ -132,11 +132,11 @@ def arrived(server: Server) -> Counter[str]:
             texts = [one[1].decode() for one in parts if isinstance(one, tuple)]
         return Counter(text.partition(":")[2].strip() for text in texts if ": in " in text)
 
-    return server.abroad(read)
+    return server.foreign(read)
 
 
 def indexed(server: Server) -> Counter[str]:
-    """How often the API shows each mail from the world."""
+    """How often the API shows each mail from the internet."""
     found: Counter[str] = Counter()
     token = None
     while True:
@@ -148,8 +148,8 @@ def indexed(server: Server) -> Counter[str]:
 
 
 def delivered(server: Server) -> Counter[str]:
-    """How often each mail that the API took lies in the mailbox of its recipient in the world."""
-    return Counter(str(one["Subject"]) for one in server.world.mail_of(PERSON))
+    """How often each mail that the API took lies in the mailbox of its recipient in the internet."""
+    return Counter(str(one["Subject"]) for one in server.internet.mail_of(PERSON))
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Mail that flows without pause: from the world to an inbox, and from the inbox by the API to the world."""
+"""Mail that flows without pause: from the internet to an inbox, and from the inbox by the API to the internet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Traffic:
     """What was handed over so far: each entry a subject. Both lists only grow."""
 
     received: list[str] = field(default_factory=list)
-    """Taken by the world's Postfix for the inbox."""
+    """Taken by the internet's Postfix for the inbox."""
     sent: list[str] = field(default_factory=list)
     """Taken by the API for alice."""
     repeats: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ def flowing(server: Server, inbox: str) -> Iterator[Traffic]:
         mail["From"], mail["To"], mail["Subject"] = f"{PERSON}@world.example", inbox, f"in {number}"
         mail["Message-ID"] = f"<in{number}@world.example>"
         mail.set_content(f"Number {number}.\n")
-        server.world.send(mail, f"{PERSON}@world.example", inbox)
+        server.internet.send(mail, f"{PERSON}@world.example", inbox)
         traffic.received.append(f"in {number}")
 
     def by_the_api(number: int) -> None:

@@ -1,4 +1,4 @@
-"""A certificate authority of the world's that speaks ACME (RFC 8555): Caddy's own, which proves names as others do."""
+"""A certificate authority that speaks ACME (RFC 8555): Caddy's own, which proves names as others do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import time
 
 from tests.vps.host import Host
-from tests.vps.world import ADDRESS, World
+from tests.vps.internet import ADDRESS, Internet
 
 NAME = "ca.example"
 DIRECTORY = f"https://{NAME}/acme/local/directory"
@@ -19,10 +19,10 @@ _STORAGE = "/var/lib/acme"
 _ROOT = f"{_STORAGE}/pki/authorities/local/root.crt"
 
 
-def start_authority(world: World) -> str:
-    """Start it on the world's host; answers the certificate that whoever asks it must trust (PEM)."""
-    host = world.host
-    world.publish(NAME, _ZONE)
+def start_authority(internet: Internet) -> str:
+    """Start it on the internet's host; answers the certificate that whoever asks it must trust (PEM)."""
+    host = internet.host
+    internet.publish(NAME, _ZONE)
     serve = {
         "listen": [f"{ADDRESS}:443"],
         "routes": [{"match": [{"host": [NAME]}], "handle": [{"handler": "acme_server"}]}],
@@ -39,7 +39,7 @@ def start_authority(world: World) -> str:
         },
     }
     host.path("/etc/acme.json").write_text(json.dumps(config))
-    host.run("systemd-run", "--unit=world-acme", "--quiet", "caddy", "run", "--config", "/etc/acme.json")
+    host.run("systemd-run", "--unit=internet-acme", "--quiet", "caddy", "run", "--config", "/etc/acme.json")
     _until_it_listens(host)
     return host.path(_ROOT).read_text()
 

@@ -1,4 +1,4 @@
-"""One server and one world for the tests of this folder: what they share takes seconds to make."""
+"""One server and one internet for the tests of this folder: what they share takes seconds to make."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import pytest
 from tests.vps.certificates import Certificate, certificate_for
 from tests.vps.host import Host, booted
 from tests.vps.install import binds, build_wheel, install
+from tests.vps.internet import ADDRESS as WORLD_ADDRESS
+from tests.vps.internet import NAME_SERVER, Internet, internet_host, internet_missing
 from tests.vps.network import Place, connect
-from tests.vps.world import ADDRESS as WORLD_ADDRESS
-from tests.vps.world import NAME_SERVER, World, world_host, world_missing
 
 ADDRESS = "192.0.2.10"
 DOMAIN = "agents.example"
@@ -55,14 +55,14 @@ SETUP = [
 
 @dataclass
 class Server:
-    """A server that `postern setup` made, its zone published, and the world it writes to."""
+    """A server that `postern setup` made, its zone published, and the internet it writes to."""
 
     host: Host
-    world: World
+    internet: Internet
     here: Place
     """Calls as from a program on the server."""
-    abroad: Place
-    """Calls as from the world."""
+    foreign: Place
+    """Calls as from the internet."""
     certificate: Certificate
     told: dict[str, Any]
     """What setup printed."""
@@ -103,34 +103,34 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bare(wheel: Path) -> Iterator[tuple[Host, World, Certificate]]:
-    """A server with the wheel installed and nothing else done, and a started world."""
-    if missing := world_missing():
+def bare(wheel: Path) -> Iterator[tuple[Host, Internet, Certificate]]:
+    """A server with the wheel installed and nothing else done, and a started internet."""
+    if missing := internet_missing():
         pytest.skip(missing)
-    with booted("server", binds(wheel)) as host, world_host() as far:
+    with booted("server", binds(wheel)) as host, internet_host() as far:
         connect(host, [ADDRESS], far, [WORLD_ADDRESS, NAME_SERVER])
-        world = World(far)
-        world.start()
-        world.publish("2.0.192.in-addr.arpa", REVERSE)
-        world.point_resolver(host)
+        internet = Internet(far)
+        internet.start()
+        internet.publish("2.0.192.in-addr.arpa", REVERSE)
+        internet.point_resolver(host)
         install(host, wheel)
         certificate = certificate_for(HOSTNAME, f"mta-sts.{DOMAIN}")
         host.path("/usr/local/share/ca-certificates/test.crt").write_text(certificate.authority)
         host.run("update-ca-certificates")
         host.path("/root/chain.pem").write_text(certificate.chain)
         host.path("/root/key.pem").write_text(certificate.key)
-        yield host, world, certificate
+        yield host, internet, certificate
 
 
 @pytest.fixture(scope="module")
-def server(bare: tuple[Host, World, Certificate]) -> Iterator[Server]:
+def server(bare: tuple[Host, Internet, Certificate]) -> Iterator[Server]:
     """The same after `postern setup`."""
-    host, world, certificate = bare
+    host, internet, certificate = bare
     told = json.loads(host.run(*SETUP, timeout=300).stdout)
     with ExitStack() as stack:
-        here, abroad = Place(host), Place(world.host)
+        here, foreign = Place(host), Place(internet.host)
         stack.callback(here.close)
-        stack.callback(abroad.close)
-        made = Server(host, world, here, abroad, certificate, told)
-        world.publish(DOMAIN, HEAD + host.run("postern", "domain", "zone", DOMAIN).stdout)
+        stack.callback(foreign.close)
+        made = Server(host, internet, here, foreign, certificate, told)
+        internet.publish(DOMAIN, HEAD + host.run("postern", "domain", "zone", DOMAIN).stdout)
         yield made

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from tests.e2e.world import until
+from tests.support.waiting import until
 from tests.vps.acme import DIRECTORY, start_authority, zone
 from tests.vps.host import Host, booted
 from tests.vps.install import binds, install
+from tests.vps.internet import ADDRESS as WORLD_ADDRESS
+from tests.vps.internet import NAME_SERVER, Internet, internet_host, internet_missing
 from tests.vps.network import Place, connect
-from tests.vps.world import ADDRESS as WORLD_ADDRESS
-from tests.vps.world import NAME_SERVER, World, world_host, world_missing
 
 ADDRESS, DOMAIN, HOSTNAME = "192.0.2.10", "agents.example", "mail.agents.example"
 AGENT = f"agent@{DOMAIN}"
@@ -47,23 +47,23 @@ OWN_NGINX = """server { listen 80; server_name mine.example; location / { return
 
 @dataclass
 class Site:
-    """A bare server in the world, with Postern installed and an authority that it can ask for certificates."""
+    """A bare server in the internet, with Postern installed and an authority that it can ask for certificates."""
 
     host: Host
-    world: World
+    internet: Internet
     root: str
-    abroad: Place
+    foreign: Place
 
     def postern(self, *words: str) -> Any:
         return json.loads(self.host.run("postern", *words, "--json", timeout=300).stdout)
 
     def curl(self, url: str, *words: str) -> str:
-        """What a machine of the world gets, which trusts the authority."""
-        self.world.host.path("/root/ca.pem").write_text(self.root)
-        return self.world.host.run("curl", "-fsS", "--cacert", "/root/ca.pem", *words, url).stdout
+        """What a machine of the internet gets, which trusts the authority."""
+        self.internet.host.path("/root/ca.pem").write_text(self.root)
+        return self.internet.host.run("curl", "-fsS", "--cacert", "/root/ca.pem", *words, url).stdout
 
     def served(self, port: int) -> x509.Certificate:
-        """The certificate that a client from abroad is shown."""
+        """The certificate that a client from foreign is shown."""
 
         def look() -> bytes:
             context = ssl.create_default_context()
@@ -78,7 +78,7 @@ class Site:
             ):
                 return bytes(client.getpeercert(binary_form=True) or b"")
 
-        return x509.load_der_x509_certificate(self.abroad(look))
+        return x509.load_der_x509_certificate(self.foreign(look))
 
     def trusted(self, port: int) -> bool:
         """Whether the authority signed what is served there."""
@@ -91,20 +91,20 @@ class Site:
 
 @pytest.fixture
 def site(wheel: Path) -> Iterator[Site]:
-    if missing := world_missing():
+    if missing := internet_missing():
         pytest.skip(missing)
     with ExitStack() as stack:
         host = stack.enter_context(booted("server", binds(wheel)))
-        far = stack.enter_context(world_host())
+        far = stack.enter_context(internet_host())
         connect(host, [ADDRESS], far, [WORLD_ADDRESS, NAME_SERVER])
-        world = World(far)
-        world.start()
-        world.publish(DOMAIN, zone(DOMAIN, ADDRESS))
-        world.point_resolver(host)
+        internet = Internet(far)
+        internet.start()
+        internet.publish(DOMAIN, zone(DOMAIN, ADDRESS))
+        internet.point_resolver(host)
         install(host, wheel)
-        abroad = Place(far)
-        stack.callback(abroad.close)
-        yield Site(host, world, start_authority(world), abroad)
+        foreign = Place(far)
+        stack.callback(foreign.close)
+        yield Site(host, internet, start_authority(internet), foreign)
 
 
 @contextmanager
@@ -113,9 +113,9 @@ def open_sessions(site: Site) -> Iterator[None]:
     password = site.postern("inbox", "password", AGENT)["password"]
     context = ssl.create_default_context(cadata=site.root)
     context.check_hostname = False
-    imap = site.abroad(imaplib.IMAP4_SSL, ADDRESS, 993, ssl_context=context, timeout=60)
+    imap = site.foreign(imaplib.IMAP4_SSL, ADDRESS, 993, ssl_context=context, timeout=60)
     imap.login(AGENT, password)
-    smtp = site.abroad(smtplib.SMTP_SSL, ADDRESS, 465, context=context, timeout=60)
+    smtp = site.foreign(smtplib.SMTP_SSL, ADDRESS, 465, context=context, timeout=60)
     smtp.login(AGENT, password)
     try:
         yield
@@ -127,11 +127,11 @@ def open_sessions(site: Site) -> Iterator[None]:
 
 
 def first_request_from_abroad(site: Site, told: dict[str, Any]) -> str:
-    """What the command that set-up printed gets, typed on a machine of the world."""
-    site.world.host.path("/root/ca.pem").write_text(site.root)
+    """What the command that set-up printed gets, typed on a machine of the internet."""
+    site.internet.host.path("/root/ca.pem").write_text(site.root)
     environment = {"POSTERN_KEY": told["api_key"], "CURL_CA_BUNDLE": "/root/ca.pem"}
     command = told["first_request"]["curl"]
-    return site.world.host.run("sh", "-c", command, environment=environment).stdout
+    return site.internet.host.run("sh", "-c", command, environment=environment).stdout
 
 
 def assert_renewed(site: Site, before: x509.Certificate) -> None:
@@ -178,7 +178,7 @@ def test_caddy_is_in_front_and_mail_has_its_certificate(site: Site) -> None:
         assert_renewed(site, before)
 
     # a domain that is added
-    site.world.publish("second.example", zone("second.example", ADDRESS))
+    site.internet.publish("second.example", zone("second.example", ADDRESS))
     host.run("postern", "domain", "add", "second.example")
     changed = site.postern("setup", "--yes")["changes"]
     assert "/etc/postern/proxy/Caddyfile" in {one["to"] for one in changed}
@@ -215,7 +215,7 @@ def test_nginx_is_in_front_and_certbot_renews_through_it(site: Site) -> None:
         host.run("certbot", "renew", "--force-renewal", "--no-random-sleep-on-renew", timeout=300)
         assert_renewed(site, before)
 
-    site.world.publish("second.example", zone("second.example", ADDRESS))
+    site.internet.publish("second.example", zone("second.example", ADDRESS))
     host.run("postern", "domain", "add", "second.example")
     site.postern("setup", "--yes")
     site.curl("https://autoconfig.second.example/health")
@@ -230,13 +230,13 @@ def test_without_dns_mail_works_and_the_certificate_comes_later(site: Site) -> N
     host = site.host
     host.path("/etc/caddy/Caddyfile").write_text(OWN_CADDYFILE)
     host.path("/etc/caddy/ca.pem").write_text(site.root)
-    site.world.publish(DOMAIN, zone(DOMAIN, "192.0.2.99"))
+    site.internet.publish(DOMAIN, zone(DOMAIN, "192.0.2.99"))
     host.run("sed", "-i", "s/^_CADDY_SECONDS = .*/_CADDY_SECONDS = 2.0/", str(applied(host)))
     told = json.loads(host.run(*SETUP, "--proxy", "caddy", timeout=400).stdout)
     [note] = told["later"]
     assert f"{HOSTNAME} must lead to this server in DNS" in note
     assert site.served(993).issuer == site.served(993).subject
-    site.world.publish(DOMAIN, zone(DOMAIN, ADDRESS))
+    site.internet.publish(DOMAIN, zone(DOMAIN, ADDRESS))
     host.run("systemctl", "restart", "caddy")  # it would try again by itself, in a minute or more
     until(lambda: site.trusted(993), 90, host.journal())
 

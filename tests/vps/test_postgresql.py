@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.world import letter, until
-from tests.postgres_server import postgres_missing
+from tests.support.mails import new_mail
+from tests.support.postgres_server import postgres_missing
+from tests.support.waiting import until
 from tests.vps.host import Host, booted, hosts_missing
 from tests.vps.install import binds, doctor, install
 from tests.vps.network import Place
@@ -57,11 +58,11 @@ class Server:
         return self.here(work)
 
     def deliver(self, to: str, subject: str) -> None:
-        """A mail from the world."""
+        """A mail from the internet."""
 
         def work() -> None:
             with smtplib.SMTP("127.0.0.1", 25, local_hostname="abroad.test", timeout=60) as client:
-                client.sendmail("", [to], letter(to, subject).as_bytes())
+                client.sendmail("", [to], new_mail(to, subject).as_bytes())
 
         self.here(work)
 

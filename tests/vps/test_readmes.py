@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.world import until
+from tests.support.waiting import until
 from tests.vps.certificates import certificate_for
 from tests.vps.conftest import ADDRESS, HEAD
 from tests.vps.host import Host, booted
 from tests.vps.install import LIBRARIES, WHEELS, binds
+from tests.vps.internet import ADDRESS as WORLD_ADDRESS
+from tests.vps.internet import NAME_SERVER, Internet, internet_host, internet_missing
 from tests.vps.network import connect
-from tests.vps.world import ADDRESS as WORLD_ADDRESS
-from tests.vps.world import NAME_SERVER, World, world_host, world_missing
 
 _ROOT = Path(__file__).resolve().parents[2]
 READMES = ("mailserver/README.md", "systemd/README.md")
@@ -40,14 +40,14 @@ def on_this_host(text: str) -> str:
 @pytest.fixture(scope="module")
 def administrator(wheel: Path) -> Iterator[Host]:
     """A bare server whose administrator sits in /root with the wheel, a certificate and an old mailbox."""
-    if missing := world_missing():
+    if missing := internet_missing():
         pytest.skip(missing)
-    with booted("server", binds(wheel)) as host, world_host() as far:
+    with booted("server", binds(wheel)) as host, internet_host() as far:
         connect(host, [ADDRESS], far, [WORLD_ADDRESS, NAME_SERVER])
-        world = World(far)
-        world.start()
-        world.publish("agents.example", HEAD)
-        world.point_resolver(host)
+        internet = Internet(far)
+        internet.start()
+        internet.publish("agents.example", HEAD)
+        internet.point_resolver(host)
         # no package can be fetched: apt finds installed what it is asked for, pip takes the wheel alone
         host.run("sh", "-c", "rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/*")
         host.run("sh", "-c", f"cp {WHEELS}/{wheel.name} /root/")

@@ -1,4 +1,4 @@
-"""A bare server becomes a mail server by `postern setup`, and exchanges mail with a stock Postfix of the world."""
+"""A bare server becomes a mail server by `postern setup`, and exchanges mail with a stock Postfix of the internet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.world import until, verified, webhook_endpoint
+from tests.support.waiting import until
+from tests.support.webhook_endpoint import verified, webhook_endpoint
 from tests.vps.conftest import ADDRESS, DOMAIN, HOSTNAME, SETUP, Server
 
 AGENT = f"agent@{DOMAIN}"
@@ -40,9 +41,9 @@ def raw_of(server: Server, message_id: str) -> str:
 
 
 def seen_by(server: Server, person: str, subject: str) -> EmailMessage:
-    """The mail as it lies in a person's mailbox in the world."""
+    """The mail as it lies in a person's mailbox in the internet."""
     [found] = until(
-        lambda: [one for one in server.world.mail_of(person) if one["Subject"] == subject],
+        lambda: [one for one in server.internet.mail_of(person) if one["Subject"] == subject],
         60,
         f"{subject!r} for {person}: {server.host.journal('postern-postfix')}",
     )
@@ -57,8 +58,10 @@ def test_setup_again_changes_nothing(server: Server) -> None:
 
 
 def test_mail_from_the_world_is_checked_and_shown(server: Server) -> None:
-    server.world.send(letter("alice@world.example", AGENT, "in from abroad"), "alice@world.example", AGENT)
-    [message] = until(lambda: listed(server, "in from abroad"), 60, server.host.journal())
+    server.internet.send(
+        letter("alice@world.example", AGENT, "in from foreign"), "alice@world.example", AGENT
+    )
+    [message] = until(lambda: listed(server, "in from foreign"), 60, server.host.journal())
     text = raw_of(server, message["message_id"])
     head = text.split("\n\n")[0].split("\r\n\r\n")[0]
     results = [
@@ -145,11 +148,11 @@ def test_a_person_reads_and_sends_with_a_mail_client(server: Server, password: s
             client.login(AGENT, password)
             client.send_message(letter(AGENT, "bob@world.example", subject))
 
-    server.world.send(letter("bob@world.example", AGENT, "to a person"), "bob@world.example", AGENT)
+    server.internet.send(letter("bob@world.example", AGENT, "to a person"), "bob@world.example", AGENT)
     until(lambda: listed(server, "to a person"), 60)
-    assert server.abroad(read)
+    assert server.foreign(read)
     for port in (465, 587):
-        server.abroad(send, port, f"from a person by {port}")
+        server.foreign(send, port, f"from a person by {port}")
         found = seen_by(server, "bob", f"from a person by {port}")
         results = " ".join(str(one) for one in found.get_all("Authentication-Results", []))
         assert "dkim=pass" in results, results
@@ -165,20 +168,20 @@ def test_a_persons_filter_answers_the_world(server: Server) -> None:
     script.write_text('require "vacation";\nvacation :subject "I am away" "Back on Monday.";\n')
     server.host.run("chown", "postern:postern", f"{home}/.dovecot.sieve")
     away = f"away@{DOMAIN}"
-    server.world.send(letter("alice@world.example", away, "are you there?"), "alice@world.example", away)
+    server.internet.send(letter("alice@world.example", away, "are you there?"), "alice@world.example", away)
     seen_by(server, "alice", "I am away")
 
 
 def test_mail_flows_while_the_gateway_is_down(server: Server) -> None:
     server.host.run("systemctl", "stop", "postern.service", "postern.socket")
     try:
-        server.world.send(
+        server.internet.send(
             letter("alice@world.example", AGENT, "while it slept"), "alice@world.example", AGENT
         )
         until(
-            lambda: not server.world.host.run("postqueue", "-j").stdout.strip(),
+            lambda: not server.internet.host.run("postqueue", "-j").stdout.strip(),
             60,
-            "mail still waits in the world's queue",
+            "mail still waits in the internet's queue",
         )
     finally:
         server.host.run("systemctl", "start", "postern.socket", "postern.service")
@@ -192,7 +195,7 @@ def test_nobody_relays_through_it(server: Server) -> None:
             client.mail("alice@world.example")
             return client.rcpt("bob@elsewhere.example")[0]
 
-    assert server.abroad(try_relay) >= 450
+    assert server.foreign(try_relay) >= 450
 
 
 def test_every_unit_is_well(server: Server) -> None:

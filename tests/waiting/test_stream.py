@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.e2e.world import until
+from tests.support.waiting import until
 from tests.waiting.waits import DIALECTS, Desk, ulid_of
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.world import deliver, letter, until
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.mails import deliver, new_mail
+from tests.support.waiting import until
 
 DIALECTS = ("agentmail", "openmail", "mailboxkit")
 _PREFIX = {"agentmail": "/api/v0", "openmail": "/v1", "mailboxkit": "/api/v1"}
@@ -75,8 +76,8 @@ class Desk:
         return int(float(line.split()[1]))
 
     def receive(self, subject: str = "Hello", text: str = "A line.\n", **more: Any) -> None:
-        """A letter from outside, taken by the mail server."""
-        mail = letter(self.inbox["email"], subject, text, **more)
+        """A new_mail from outside, taken by the mail server."""
+        mail = new_mail(self.inbox["email"], subject, text, **more)
         deliver(self.gateway.port("smtp"), mail, self.inbox["email"])
 
     def listed(self, count: int) -> list[Any]:

@@ -16,8 +16,8 @@ from mailserver.dovecot import MailboxFormat, check_installation
 from tests.mailserver.dovecot_data import FILTER, mailbox_content
 from tests.mailserver.started import ALICE, BOB, Started, started
 from tests.mailserver.test_sieve import upload
-from tests.ports import keep_port
-from tests.servers import data_directory
+from tests.support.ports import keep_port
+from tests.support.servers import data_directory
 
 HERE = Path(__file__).parent
 FORMATS: tuple[MailboxFormat, ...] = ("sdbox", "maildir")

@@ -13,9 +13,9 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.world import Abroad, foreign_server
-from tests.gateway_process import GatewayProcess, Server
-from tests.servers import data_directory, dovecot_missing, postfix_missing
+from tests.support.foreign_server import ForeignServer, foreign_server
+from tests.support.gateway_process import GatewayProcess, Server
+from tests.support.servers import data_directory, dovecot_missing, postfix_missing
 
 
 def missing(server: str) -> str | None:
@@ -24,10 +24,10 @@ def missing(server: str) -> str | None:
 
 
 @dataclass
-class House(GatewayProcess):
-    """A gateway whose outgoing mail goes to ``abroad``."""
+class OwnGateway(GatewayProcess):
+    """A gateway whose outgoing mail goes to ``foreign``."""
 
-    abroad: Abroad = field(default_factory=Abroad)
+    foreign: ForeignServer = field(default_factory=ForeignServer)
     domain: str = "postern.test"
 
     @property
@@ -81,23 +81,23 @@ class House(GatewayProcess):
 
 
 @contextmanager
-def a_house(server: Server = "embedded", **settings: Any) -> Iterator[House]:
+def start_gateway(server: Server = "embedded", **settings: Any) -> Iterator[OwnGateway]:
     """A started gateway; settings are dotted names with ``__`` for the dot."""
     with (
         tempfile.TemporaryDirectory(prefix="postern-e2e-") as folder,
         data_directory(Path(folder)) as data,
-        foreign_server() as abroad,
+        foreign_server() as foreign,
     ):
         settings = {
-            "mail__smarthost": f"127.0.0.1:{abroad.port}",
+            "mail__smarthost": f"127.0.0.1:{foreign.port}",
             "mail__smarthost_tls": "none",
             "webhooks__retry_scale": 0.01,
             **settings,
         }
-        house = House(data, server, settings, abroad=abroad)
+        own_gateway = OwnGateway(data, server, settings, foreign=foreign)
         try:
-            house.start()
-            yield house
+            own_gateway.start()
+            yield own_gateway
         finally:
-            if house.process is not None and house.process.poll() is None:
-                house.stop()
+            if own_gateway.process is not None and own_gateway.process.poll() is None:
+                own_gateway.stop()

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from email.message import EmailMessage
 from typing import Any
 
-from tests.e2e.world import letter
+from tests.support.mails import new_mail
 
 node = shutil.which("node")
 
@@ -75,7 +75,7 @@ HOSTILE = (
 
 def letters(to: str) -> Iterator[EmailMessage | bytes]:
     """Mails whose text, names and header fields are hard to write as JSON."""
-    plain = letter(to, 'Hostile — "subject" \\ 日本 😀', HOSTILE)
+    plain = new_mail(to, 'Hostile — "subject" \\ 日本 😀', HOSTILE)
     plain.add_attachment(b"x", maintype="text", subtype="plain", filename='od"d \\ größe/😀.txt')
     plain.add_attachment(b"<p>x</p>", maintype="text", subtype="html", filename="<b>.html")
     yield plain

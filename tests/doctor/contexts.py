@@ -19,8 +19,8 @@ from gateway.store.engine import Store
 from gateway.store.migrate import migrate
 from gateway.store.queries.domains import add_domain_once
 from mailserver.listening import ListeningSocket, listen, listen_at
-from tests.databases import database_url
-from tests.servers import NameServer
+from tests.support.databases import database_url
+from tests.support.servers import NameServer
 
 Zones = dict[tuple[str, str], list[str] | None]
 NOWHERE = "127.0.0.1:9"

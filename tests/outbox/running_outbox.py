@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,8 +28,9 @@ from gateway.store.scope import Scope
 from gateway.store.sql import Row, sql
 from gateway.store.wake_event import WakeEvent
 from mailserver.imap import ImapPool
-from tests.databases import database_url
 from tests.outbox.sink import Sink, SinkMail
+from tests.support.databases import database_url
+from tests.support.waiting import until_async
 
 ORG = "0rg" + "0" * 23
 SCOPE = Scope(ORG)
@@ -43,7 +42,7 @@ def key() -> tuple[str, str]:
 
 
 @dataclass
-class Rig:
+class RunningOutbox:
     core: Core
     outbox: Outbox
     sink: Sink
@@ -92,20 +91,11 @@ class Rig:
         async def done() -> bool:
             return bool(await self.value("SELECT 1 FROM outbox WHERE id = ? AND state = 'done'", message_id))
 
-        await until(done, timeout)
+        await until_async(done, timeout)
         return await self.states(message_id)
 
     async def status(self, message_id: str) -> str:
         return str(await self.value("SELECT status FROM message WHERE id = ?", message_id))
-
-
-async def until(check: Callable[[], Awaitable[object]], timeout: float = 15.0) -> Any:
-    end = time.monotonic() + timeout
-    while not (answer := await check()):
-        if time.monotonic() > end:
-            raise AssertionError("it did not happen in time")
-        await asyncio.sleep(0.02)
-    return answer
 
 
 def open_store(path: Path) -> Store:
@@ -129,14 +119,14 @@ def open_store(path: Path) -> Store:
 
 
 @asynccontextmanager
-async def rig(
+async def running_outbox(
     path: Path,
     *,
     mail: Any = None,
     outbox: OutboxSettings | None = None,
     start: bool = True,
     **limits: int,
-) -> AsyncIterator[Rig]:
+) -> AsyncIterator[RunningOutbox]:
     settings = Settings(outbox=outbox or OutboxSettings(retry_scale=0.0005))
     settings = msgspec.structs.replace(settings, limits=msgspec.structs.replace(settings.limits, **limits))
     async with AsyncExitStack() as stack:
@@ -170,4 +160,4 @@ async def rig(
         if start:
             await engine.start()
         stack.push_async_callback(engine.stop)
-        yield Rig(core, engine, sink)
+        yield RunningOutbox(core, engine, sink)

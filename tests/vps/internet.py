@@ -73,16 +73,16 @@ UserID opendmarc
 """
 
 
-def world_missing() -> str | None:
-    """Why the world cannot be started here, or None."""
+def internet_missing() -> str | None:
+    """Why the internet cannot be started here, or None."""
     for program in ("nsd", "opendkim", "opendmarc", "postfix"):
         if not (shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")):
-            return f"the world needs {program}: apt install nsd opendkim opendkim-tools opendmarc postfix"
+            return f"the internet needs {program}: apt install nsd opendkim opendkim-tools opendmarc postfix"
     return hosts_missing()
 
 
-class World:
-    """The started world."""
+class Internet:
+    """The started internet."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -110,12 +110,12 @@ class World:
             "dkim": ["opendkim", "-f", "-x", "/etc/opendkim.conf"],
             "dmarc": ["opendmarc", "-f", "-c", "/etc/opendmarc.conf"],
         }.items():
-            host.run("systemd-run", f"--unit=world-{name}", "--quiet", *command)
+            host.run("systemd-run", f"--unit=internet-{name}", "--quiet", *command)
         host.run("systemctl", "start", "postfix")
 
     @staticmethod
     def point_resolver(host: Host) -> None:
-        """Have a host ask this world's name server, and nothing else."""
+        """Have a host ask this internet's name server, and nothing else."""
         host.run("rm", "-f", "/etc/resolv.conf")
         host.path("/etc/resolv.conf").write_text(f"nameserver {NAME_SERVER}\noptions timeout:2 attempts:2\n")
 
@@ -131,14 +131,16 @@ class World:
             self.host.run("nsd-checkzone", one, f"{folder}/{number}")
             lines += ["zone:", f'  name: "{one}"', f'  zonefile: "{folder}/{number}"']
         self.host.path("/etc/nsd/nsd.conf").write_text("\n".join(lines) + "\n")
-        self.host.run("systemctl", "stop", "world-names", check=False)
-        self.host.run("systemd-run", "--unit=world-names", "--quiet", "nsd", "-d", "-c", "/etc/nsd/nsd.conf")
+        self.host.run("systemctl", "stop", "internet-names", check=False)
+        self.host.run(
+            "systemd-run", "--unit=internet-names", "--quiet", "nsd", "-d", "-c", "/etc/nsd/nsd.conf"
+        )
         limit = time.monotonic() + 20
         while f"{NAME_SERVER}:53" not in self.host.run("ss", "-Hlnu").stdout and time.monotonic() < limit:
             time.sleep(0.05)
 
     def send(self, message: EmailMessage, mail_from: str, *recipients: str) -> None:
-        """As a person of the world does: its Postfix signs and delivers."""
+        """As a person of the internet does: its Postfix signs and delivers."""
         self.host.run("sendmail", "-f", mail_from, *recipients, given=message.as_string())
 
     def mail_of(self, person: str) -> list[EmailMessage]:
@@ -149,7 +151,7 @@ class World:
 
 
 @contextmanager
-def world_host() -> Iterator[Host]:
-    """The world's machine; lay the wire, then ``World(host).start()``."""
+def internet_host() -> Iterator[Host]:
+    """The internet's machine; lay the wire, then ``Internet(host).start()``."""
     with booted("world") as host:
         yield host

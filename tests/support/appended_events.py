@@ -19,16 +19,16 @@ from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.queries.events import unscoped_events
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
-from tests.api_mail.shelf import Shelf
+from tests.support.filled_store import FilledStore
 
 
-def add_key(shelf: Shelf, key: str, **columns: Any) -> str:
-    """A key of the shelf's organization; answers its id."""
+def add_key(filled: FilledStore, key: str, **columns: Any) -> str:
+    """A key of the filled's organization; answers its id."""
     ulid, now = new_ulid(), now_us()
     row = {
         "id": ulid,
         "number": number_of(ulid),
-        "organization_id": shelf.organization,
+        "organization_id": filled.organization,
         "name": "test",
         "prefix": key[:8],
         "last4": key[-4:],
@@ -37,22 +37,27 @@ def add_key(shelf: Shelf, key: str, **columns: Any) -> str:
         "updated_at": now,
         **columns,
     }
-    shelf.store.write_now(lambda tx: sql(tx).insert("api_key", row))
+    filled.store.write_now(lambda tx: sql(tx).insert("api_key", row))
     return ulid
 
 
-def add_pod(shelf: Shelf) -> str:
+def add_pod(filled: FilledStore) -> str:
     ulid, now = new_ulid(), now_us()
-    row = {"id": ulid, "organization_id": shelf.organization, "created_at": now, "updated_at": now}
-    shelf.store.write_now(lambda tx: sql(tx).insert("pod", row))
+    row = {"id": ulid, "organization_id": filled.organization, "created_at": now, "updated_at": now}
+    filled.store.write_now(lambda tx: sql(tx).insert("pod", row))
     return ulid
 
 
 def received(
-    shelf: Shelf, events: EventLog, inbox: Inbox, raw: bytes, kind: str = "message.received", **where: Any
+    filled: FilledStore,
+    events: EventLog,
+    inbox: Inbox,
+    raw: bytes,
+    kind: str = "message.received",
+    **where: Any,
 ) -> str:
     """Index a mail and announce it as the sync engine does; answers the message's ULID."""
-    done = shelf.put(inbox, raw, **where)
+    done = filled.put(inbox, raw, **where)
 
     def write(tx: Tx) -> None:
         events.append(
@@ -66,11 +71,11 @@ def received(
             payload=message_snapshot(tx, done.message_id),
         )
 
-    shelf.store.write_now(write)
+    filled.store.write_now(write)
     return str(done.message_id)
 
 
-def tell(shelf: Shelf, events: EventLog, inbox: Inbox, message_id: str) -> None:
+def tell(filled: FilledStore, events: EventLog, inbox: Inbox, message_id: str) -> None:
     """Everything the outbox and the reports can say of one message."""
 
     def write(tx: Tx) -> None:
@@ -93,19 +98,19 @@ def tell(shelf: Shelf, events: EventLog, inbox: Inbox, message_id: str) -> None:
             payload={"message_ref": ref, "timestamp": now_us()},
         )
 
-    shelf.store.write_now(write)
+    filled.store.write_now(write)
 
 
-async def domain_verified(shelf: Shelf, events: EventLog, pod: str | None = None) -> None:
+async def domain_verified(filled: FilledStore, events: EventLog, pod: str | None = None) -> None:
     domain = replace(
-        await new_domain(Settings(), "mail.example", shelf.organization), status="VERIFIED", pod_id=pod
+        await new_domain(Settings(), "mail.example", filled.organization), status="VERIFIED", pod_id=pod
     )
     payload = {"domain": snapshot(Settings(), domain)}
-    await shelf.store.write(
+    await filled.store.write(
         lambda tx: events.append(
             tx,
             "domain.verified",
-            organization_id=shelf.organization,
+            organization_id=filled.organization,
             pod_id=pod,
             subject="mail.example",
             payload=payload,
@@ -114,11 +119,11 @@ async def domain_verified(shelf: Shelf, events: EventLog, pod: str | None = None
 
 
 def small_event(
-    shelf: Shelf, events: EventLog, inbox: Inbox, subject: str, kind: str = "message.sent"
+    filled: FilledStore, events: EventLog, inbox: Inbox, subject: str, kind: str = "message.sent"
 ) -> str:
     """A quick delivery event; answers its public id."""
     ref = {"inbox_id": inbox.id, "thread_id": new_ulid(), "message_id": new_ulid()}
-    made = shelf.store.write_now(
+    made = filled.store.write_now(
         lambda tx: events.append(
             tx,
             kind,
@@ -132,7 +137,7 @@ def small_event(
     return f"evt_{made}"
 
 
-def event_rows(shelf: Shelf) -> dict[str, Event]:
+def event_rows(filled: FilledStore) -> dict[str, Event]:
     """The log by event type."""
-    ids = shelf.store.read_now(lambda tx: [row["id"] for row in sql(tx).rows("SELECT id FROM event")])
-    return {event.type: event for event in shelf.store.read_now(lambda tx: unscoped_events(tx, ids))}
+    ids = filled.store.read_now(lambda tx: [row["id"] for row in sql(tx).rows("SELECT id FROM event")])
+    return {event.type: event for event in filled.store.read_now(lambda tx: unscoped_events(tx, ids))}

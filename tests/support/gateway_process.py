@@ -35,13 +35,13 @@ from gateway.store.queries.keys import add_key
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from mailserver.process import below
-from tests.databases import database_url, on_postgres
-from tests.ports import keep_ports
-from tests.servers import data_directory, dovecot_missing, postfix_missing
+from tests.support.databases import database_url, on_postgres
+from tests.support.ports import keep_ports
+from tests.support.servers import data_directory, dovecot_missing, postfix_missing
 
 T = TypeVar("T")
 Server = Literal["embedded", "postfix_dovecot"]
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parent.parent.parent
 _PORTS = ("--port", "--smtp-port", "--imap-port", "--submission-port")
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0

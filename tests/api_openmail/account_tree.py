@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.api_openmail.calls import call
-from tests.gateway_process import GatewayProcess, Organization
+from tests.support.gateway_process import GatewayProcess, Organization
 
 
 @dataclass
-class Household:
+class AccountTree:
     """Pod ``shop`` has inboxes ``own`` and ``sister``; the default pod has ``outside``.
 
     ``keys``: account; pod (of shop) and inbox (of own), made at ``/v1``; v0_pod and v0_inbox, the same made at
@@ -30,13 +30,13 @@ class Household:
         return {"pod_id": inbox["podId"], "inbox_id": inbox["id"]}
 
 
-def settle(gateway: GatewayProcess) -> Household:
+def settle(gateway: GatewayProcess) -> AccountTree:
     """Make one."""
     organization, stranger = gateway.new_organization(), gateway.new_organization()
     pod = call(organization, "POST", "pods", {"clientId": "shop"})
     own, sister = (call(organization, "POST", "inboxes", {"podId": "shop"}) for _ in range(2))
     outside = call(organization, "POST", "inboxes", {})
-    made = Household(organization, stranger, pod, own, sister, outside)
+    made = AccountTree(organization, stranger, pod, own, sister, outside)
     made.keys = {
         "account": organization.api_key,
         "pod": call(organization, "POST", "pods/shop/api-keys", {})["token"],

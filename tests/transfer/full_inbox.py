@@ -6,8 +6,7 @@ import imaplib
 import secrets
 import smtplib
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from email.message import EmailMessage
 from pathlib import Path
@@ -17,9 +16,9 @@ import psycopg
 
 from gateway.backup import catalog
 from gateway.backup.postgres import put_back
-from tests.databases import database_url
-from tests.gateway_process import GatewayProcess, Organization
-from tests.servers import data_directory
+from tests.support.databases import database_url
+from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.servers import data_directory
 
 LOOSE = {"profile": "development", "mail__smtp_port": 0, "mail__imap_port": 0, "mail__submission_port": 0}
 
@@ -72,17 +71,6 @@ def shown(organization: Organization, inbox: str) -> dict[str, dict[str, Any]]:
         token = page.get("next_page_token")
         if not token:
             return found
-
-
-def until(what: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """Wait for a condition; answers its value."""
-    end = time.monotonic() + seconds
-    while True:
-        value = what()
-        if value:
-            return value
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
 
 
 @contextmanager

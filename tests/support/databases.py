@@ -12,7 +12,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.postgres_server import PostgresCluster, postgres_cluster
+from tests.support.postgres_server import PostgresCluster, postgres_cluster
 
 _KNOWN = "POSTERN_TEST_DATABASES"  # path=URL lines, for processes that a test starts
 _clusters: list[PostgresCluster] = []

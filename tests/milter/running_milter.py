@@ -22,7 +22,7 @@ from gateway.milter.key_files import KeyFiles
 from gateway.mime.dkim_sign import Signing, generate_key
 from mailserver.imap import Client, ImapPool
 from mailserver.process import below
-from tests.servers import NameServer, postfix_server
+from tests.support.servers import NameServer, postfix_server
 
 HOST = "mx.x.test"
 ALICE = "alice@x.test"

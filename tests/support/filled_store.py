@@ -27,7 +27,7 @@ from gateway.store.scope import Scope
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from gateway.store.wake_event import WakeEvent
-from tests.databases import database_url
+from tests.support.databases import database_url
 
 BASE = 1_700_000_000_000_000
 
@@ -49,7 +49,7 @@ def mail(
     ).encode()
 
 
-class Shelf:
+class FilledStore:
     """A migrated store with one organization, and a Core that can read it."""
 
     def __init__(self, path: Path) -> None:

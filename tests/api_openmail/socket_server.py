@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket as sockets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -22,9 +22,9 @@ from gateway.core.context import Core
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.store.sql import sql
-from tests.api.happenings import add_key, received, small_event
-from tests.api_mail.shelf import Shelf, mail
-from tests.http_server import served
+from tests.support.appended_events import add_key, received, small_event
+from tests.support.filled_store import FilledStore, mail
+from tests.support.http_server import served
 
 KEY = "om_socket_test_key_of_the_account"
 ALL = {"type": "subscribed", "inbox_ids": [], "event_types": []}
@@ -34,11 +34,11 @@ ALL = {"type": "subscribed", "inbox_ids": [], "event_types": []}
 class Place:
     """A served gateway; its events are ``message.received`` of mails that ``happen`` names by subject."""
 
-    def __init__(self, shelf: Shelf, core: Core, port: int) -> None:
-        self.shelf, self.core, self.port = shelf, core, port
+    def __init__(self, filled: FilledStore, core: Core, port: int) -> None:
+        self.filled, self.core, self.port = filled, core, port
         self.url = f"ws://127.0.0.1:{port}/v1/ws"
-        self.box = shelf.inbox("bot@postern.test")
-        self.key_id = add_key(shelf, KEY)
+        self.box = filled.inbox("bot@postern.test")
+        self.key_id = add_key(filled, KEY)
         self._count = 0
 
     def connect(self, key: str = KEY, **more: Any) -> connect:
@@ -48,8 +48,8 @@ class Place:
         """A mail arrives; answers the event's id."""
         self._count += 1
         raw = mail(self._count, subject=subject, text=text, message_id=f"<{self._count}@far.example>")
-        message = received(self.shelf, self.core.events, inbox or self.box, raw)
-        found = self.shelf.store.read_now(
+        message = received(self.filled, self.core.events, inbox or self.box, raw)
+        found = self.filled.store.read_now(
             lambda tx: sql(tx).value("SELECT id FROM event WHERE message_id = ?", message)
         )
         return f"evt_{found}"
@@ -57,7 +57,7 @@ class Place:
     def sent(self, inbox: Inbox | None = None) -> str:
         """Something happens that OpenMail's sockets do not tell."""
         self._count += 1
-        return small_event(self.shelf, self.core.events, inbox or self.box, str(self._count))
+        return small_event(self.filled, self.core.events, inbox or self.box, str(self._count))
 
 
 def public(inbox: Inbox) -> str:
@@ -72,14 +72,14 @@ def settings_with(**overrides: Any) -> Settings:
 
 
 @asynccontextmanager
-async def serving(shelf: Shelf, **settings: Any) -> AsyncIterator[Place]:
+async def serving(filled: FilledStore, **settings: Any) -> AsyncIterator[Place]:
     """A served gateway; afterwards no socket may be left."""
-    core = replace(shelf.core(), settings=settings_with(**settings))
+    core = replace(filled.core(), settings=settings_with(**settings))
     app = Starlette(routes=openmail_dialect.routes(core))
     try:
         async with served(app, send_buffer=32_768) as port:  # a client that is stuck shows soon
             try:
-                yield Place(shelf, core, port)
+                yield Place(filled, core, port)
             finally:
                 await core.live.close()
     finally:
@@ -120,13 +120,6 @@ async def ending(socket: ClientConnection, within: float = 10.0) -> tuple[list[d
             while True:
                 frames.append(json.loads(await socket.recv()))
     return frames, socket.close_code or 1006
-
-
-async def until(probe: Callable[[], object], within: float = 10.0) -> None:
-    """Wait for a condition."""
-    async with asyncio.timeout(within):
-        while not probe():  # noqa: ASYNC110 - whatever the probe looks at has no event
-            await asyncio.sleep(0.01)
 
 
 def encoded(value: object) -> Any:

@@ -27,12 +27,12 @@ from gateway.store.migrate import migrate
 from gateway.store.scope import Scope
 from gateway.store.wake_event import WakeEvent
 from mailserver.imap import ImapPool
-from tests.databases import database_url
-from tests.servers import embedded_server
+from tests.support.databases import database_url
+from tests.support.servers import embedded_server
 
 
 @dataclass
-class Rig:
+class RunningApi:
     core: Core
     app: Starlette
     api: httpx.AsyncClient
@@ -53,7 +53,7 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(tmp_path: Path, **settings: Any) -> AsyncIterator[Rig]:
+async def running_api(tmp_path: Path, **settings: Any) -> AsyncIterator[RunningApi]:
     """Everything but the engines. ``settings``: dotted names with __ for the dot."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(embedded_server(tmp_path / "mail"))
@@ -104,7 +104,7 @@ async def rig(tmp_path: Path, **settings: Any) -> AsyncIterator[Rig]:
                 *agentmail_dialect.routes(core),
             ]
         )
-        made = Rig(core, app, httpx.AsyncClient(), key, scope, server)
+        made = RunningApi(core, app, httpx.AsyncClient(), key, scope, server)
         await made.api.aclose()
         made.api = await stack.enter_async_context(made.as_key(key))
         yield made

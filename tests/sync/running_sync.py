@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,13 +35,13 @@ from gateway.sync.scan import Scanner
 from gateway.sync.schedule import Sync
 from mailserver.base import ImapLogin, MailServer
 from mailserver.imap import ImapPool
-from tests.databases import database_url
-from tests.servers import embedded_server
+from tests.support.databases import database_url
+from tests.support.servers import embedded_server
 from tests.sync.imap_proxy import ImapProxy, imap_proxy
 
 
 @dataclass
-class Rig:
+class RunningSync:
     mail: MailServer
     store: Store
     imap: ImapPool
@@ -115,18 +114,6 @@ class Rig:
             return work(client)
 
 
-async def until(check: Callable[[], Awaitable[object]], timeout: float = 20.0) -> Any:
-    """Wait until ``check`` answers something true; answers it."""
-    end = time.monotonic() + timeout
-    while True:
-        answer = await check()
-        if answer:
-            return answer
-        if time.monotonic() > end:
-            raise AssertionError("it did not happen in time")
-        await asyncio.sleep(0.02)
-
-
 def mail(n: int | str, *, extra: str = "", body: str = "hello") -> bytes:
     return (
         f"From: Ann <ann@world.test>\r\nTo: agent@x.test\r\nSubject: mail {n}\r\n"
@@ -135,7 +122,7 @@ def mail(n: int | str, *, extra: str = "", body: str = "hello") -> bytes:
 
 
 @asynccontextmanager
-async def rig(
+async def running_sync(
     tmp_path: Path,
     *,
     push: bool = True,
@@ -145,7 +132,7 @@ async def rig(
     extractor: ExtractPool | None = None,
     proxied: bool = False,
     imap_timeout: float = 30.0,
-) -> AsyncIterator[Rig]:
+) -> AsyncIterator[RunningSync]:
     settings = msgspec.structs.replace(
         Settings(),
         sync=SyncSettings(idle_connections=idle, catch_up_seconds=catch_up, concurrency=concurrency),
@@ -182,7 +169,7 @@ async def rig(
             await sync.start()
             await watch.start()
             late["sync"] = sync
-            yield Rig(server, store, imap, parser, scanner, sync, watch, proxy, made)
+            yield RunningSync(server, store, imap, parser, scanner, sync, watch, proxy, made)
         finally:
             await watch.stop()
             await sync.stop()

@@ -35,15 +35,16 @@ from gateway.sync.scan import Scanner
 from gateway.sync.schedule import Sync
 from mailserver.base import Hint
 from mailserver.imap import Client, ImapPool
-from tests.databases import database_url
-from tests.servers import embedded_server
+from tests.support.databases import database_url
+from tests.support.servers import embedded_server
+from tests.support.waiting import until_async
 
 KEY = "inai_" + "k" * 40
 FOREIGN_KEY = "inai_" + "f" * 40
 
 
 @dataclass
-class House:
+class MailApi:
     core: Core
     api: httpx.AsyncClient
     scope: Scope
@@ -81,15 +82,6 @@ class House:
 
         await asyncio.to_thread(post)
 
-    async def until(self, look: Callable[[], Any], timeout: float = 15.0) -> Any:
-        """Ask until the answer is true."""
-        async with asyncio.timeout(timeout):
-            while True:
-                got = await look()
-                if got:
-                    return got
-                await asyncio.sleep(0.02)
-
     async def messages(self, address: str, **query: Any) -> list[dict[str, Any]]:
         got = await self.api.get(f"/api/v0/inboxes/{address}/messages", params=query)
         assert got.status_code == 200, got.text
@@ -102,7 +94,7 @@ class House:
             found = await self.messages(address, subject=subject)
             return found and found[0]
 
-        return await self.until(look)
+        return await until_async(look)
 
     async def imap(self, address: str, work: Callable[[Client], Any]) -> Any:
         """What a person sees, on a connection of its own."""
@@ -127,7 +119,7 @@ class House:
 
 
 @asynccontextmanager
-async def house(tmp_path: Path, **overrides: Any) -> AsyncIterator[House]:
+async def mail_api(tmp_path: Path, **overrides: Any) -> AsyncIterator[MailApi]:
     settings, _ = load_settings(overrides={"profile": "development", **overrides}, environ={})
     late: dict[str, Sync] = {}
 
@@ -140,7 +132,7 @@ async def house(tmp_path: Path, **overrides: Any) -> AsyncIterator[House]:
 
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(embedded_server(tmp_path, on_hint, refuse))
-        store = Store(database_url(tmp_path / "house.db"))
+        store = Store(database_url(tmp_path / "running.db"))
         migrate(store)
         store.start()
         stack.callback(store.close)
@@ -183,4 +175,4 @@ async def house(tmp_path: Path, **overrides: Any) -> AsyncIterator[House]:
                 headers={"Authorization": f"Bearer {KEY}"},
             )
         )
-        yield House(core, api, Scope(organization), sync, server)
+        yield MailApi(core, api, Scope(organization), sync, server)

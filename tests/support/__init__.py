@@ -1,0 +1,1 @@
+"""What tests of several rooms share: servers, running gateways, mails, and waiting for what others do."""
