@@ -29,13 +29,13 @@ def read_text(data: bytes, charset: str | None) -> str:
         wide = (charset or "").lower().startswith(("utf-16", "utf-32"))
         if b"\0" in data[:4096] and not wide:
             raise Unreadable("it is not text")
-        text, _ = decode(_beginning(data, _ENOUGH), charset)
+        text = decode(_beginning(data, _ENOUGH), charset)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_html(data: bytes, charset: str | None) -> str:
     """What a person sees of an HTML file."""
-    text, _ = decode(_beginning(data, _HTML_OCTETS), charset)
+    text = decode(_beginning(data, _HTML_OCTETS), charset)
     return html_to_text(text).text
 
 

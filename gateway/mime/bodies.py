@@ -6,7 +6,8 @@ import re
 from typing import NamedTuple
 
 from gateway.mime.attachments import disposition, leaf_filename
-from gateway.mime.charset import codec_name, decode
+from gateway.mime.charset import decode
+from gateway.mime.charset_labels import codec_name
 from gateway.mime.limits import Limits
 from gateway.mime.structure import Leaf
 
@@ -65,11 +66,11 @@ def read_body(leaves: list[Leaf], limits: Limits, *, html: bool) -> Body:
             data, truncated = data[:room], True
         room -= len(data)
         label = leaf.params.get("charset")
-        if html and label is None and (meta := _META_CHARSET.search(data[:2048])):
-            label = meta[1].decode("ascii")
+        meta = _META_CHARSET.search(data[:2048]) if html else None
+        meta_label = meta[1].decode("ascii") if meta else None
         if label and codec_name(label) is None:
             defects.append(f"part {leaf.section}: unknown charset {label[:40]!r}")
-        text, _ = decode(data, label)
+        text = decode(data, label or meta_label, meta_label)
         pieces.append(text)
     if not pieces:
         return Body(None, False, False, defects)

@@ -142,7 +142,7 @@ def _text(leaves: Sequence[Leaf]) -> str:
             leaf.content_type == "text/html" and not "".join(said).strip()
         ):
             octets = leaf.content()[:_MAX_TEXT]
-            text = decode(octets, leaf.params.get("charset"))[0]
+            text = decode(octets, leaf.params.get("charset"))
             said.append(html_to_text(text).text if leaf.content_type == "text/html" else text)
     lines = "\n".join(said)[:_MAX_TEXT].replace("\r", "").split("\n")[:_MAX_LINES]
     return "\n".join(line[:_MAX_LINE].rstrip() for line in lines)

@@ -8,6 +8,8 @@ import re
 from typing import NamedTuple
 
 from gateway.mime.charset import decode, scrub
+from gateway.mime.charset_guess import guess
+from gateway.mime.charset_labels import codec_name
 from gateway.mime.limits import DEFAULT_LIMITS, Limits
 
 _END = re.compile(rb"\n\r?\n")
@@ -17,14 +19,19 @@ _QP = re.compile(rb"=([0-9A-Fa-f]{2})")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\u2028\u2029]+")
 _FOLD = re.compile(rb"\r?\n|\r")
 _MAX_WORDS = 2000
+_CHARSET = re.compile(rb"(?:charset\s{0,9}=\s{0,9}[\"']?|=\?)([A-Za-z0-9_.:+-]{2,40})", re.I)
+_NEAR = 16 * 1024  # octets of the body in which a charset is looked for
+_SAYS_NOTHING = frozenset(("ascii", "utf-8", "cp1252"))
 
 
 class Head(NamedTuple):
-    """A split header block: fields in order (name as written, raw value octets) and where the body starts."""
+    """A split header block: fields in order (name as written, raw value octets), where the body starts, and the charset
+    in which raw 8-bit values are that are not UTF-8 (None: each is read by itself)."""
 
     fields: list[tuple[str, bytes]]
     body_start: int
     truncated: bool
+    charset: str | None = None
 
     def raw(self, name: str) -> list[bytes]:
         """Raw values of every field called ``name`` (lower case), topmost first."""
@@ -34,14 +41,14 @@ class Head(NamedTuple):
         """Decoded, unfolded value of the topmost field called ``name`` (lower case); empty when absent."""
         for field, value in self.fields:
             if field.lower() == name:
-                return decode_value(value)
+                return decode_value(value, likely=self.charset)
         return ""
 
     def text(self, name: str) -> str:
         """Unfolded value without RFC 2047 decoding: what structured fields must be tokenised from."""
         for field, value in self.fields:
             if field.lower() == name:
-                return unfold(value)
+                return unfold(value, likely=self.charset)
         return ""
 
 
@@ -56,10 +63,32 @@ def head_end(raw: bytes, start: int = 0) -> tuple[int, int]:
 def split_head(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> Head:
     """Split ``raw`` at its first empty line. A message without one valid field is all body."""
     end, body = head_end(raw)
-    fields, truncated = split_fields(raw[: min(end, limits.head)], limits.fields)
+    block = raw[: min(end, limits.head)]
+    fields, truncated = split_fields(block, limits.fields)
     if not fields and end:
         return Head([], 0, False)
-    return Head(fields, body, truncated or end > limits.head)
+    charset = None if block.isascii() else _raw_charset(fields, raw[: body + _NEAR])
+    return Head(fields, body, truncated or end > limits.head, charset)
+
+
+def _raw_charset(fields: list[tuple[str, bytes]], start: bytes) -> str | None:
+    """The charset of raw 8-bit values that are no UTF-8, weighed together; one that the mail names is likely."""
+    odd = [value for _, value in fields if not value.isascii() and not _is_utf8(value)]
+    if not odd:
+        return None
+    names = (found[1].decode("ascii") for found in _CHARSET.finditer(start))
+    likely = next(
+        (codec for name in names if (codec := codec_name(name)) and codec not in _SAYS_NOTHING), None
+    )
+    return guess(b"\n".join(odd), likely)[0]
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def split_fields(block: bytes, cap: int) -> tuple[list[tuple[str, bytes]], bool]:
@@ -72,16 +101,17 @@ def split_fields(block: bytes, cap: int) -> tuple[list[tuple[str, bytes]], bool]
     return fields, False
 
 
-def unfold(value: bytes, cap: int = DEFAULT_LIMITS.value) -> str:
-    """One line of text from a raw value (RFC 5322 §2.2.3); raw 8-bit is UTF-8, else Windows-1252."""
+def unfold(value: bytes, cap: int = DEFAULT_LIMITS.value, likely: str | None = None) -> str:
+    """One line of text from a raw value (RFC 5322 §2.2.3); raw 8-bit is UTF-8, else in the charset it reads best in,
+    which is probably ``likely``."""
     value = _FOLD.sub(b"", value[:cap]).strip()
-    text = value.decode("ascii") if value.isascii() else decode(value, None)[0]
+    text = value.decode("ascii") if value.isascii() else decode(value, None, likely)
     return _CONTROLS.sub(" ", text) if _CONTROLS.search(text) else text
 
 
-def decode_value(value: bytes, cap: int = DEFAULT_LIMITS.value) -> str:
+def decode_value(value: bytes, cap: int = DEFAULT_LIMITS.value, likely: str | None = None) -> str:
     """Unfolded value with encoded words decoded (RFC 2047); no control characters, no CR or LF."""
-    return decode_words(unfold(value, cap))
+    return decode_words(unfold(value, cap, likely))
 
 
 def decode_words(text: str) -> str:
@@ -98,7 +128,7 @@ def decode_words(text: str) -> str:
         between = text[position : found.start()]
         adjacent = position > 0 and not between.strip()
         if pending and not (adjacent and found[1].lower() == charset):
-            out.append(decode(b"".join(pending), charset)[0])
+            out.append(decode(b"".join(pending), charset))
             pending = []
         if not adjacent:
             out.append(between)
@@ -106,7 +136,7 @@ def decode_words(text: str) -> str:
         pending.append(_word_octets(found[2], found[3]))
         position = found.end()
     if pending:
-        out.append(decode(b"".join(pending), charset)[0])
+        out.append(decode(b"".join(pending), charset))
     out.append(text[position:])
     return scrub(_CONTROLS.sub(" ", "".join(out)))
 
@@ -131,7 +161,7 @@ def header_map(head: Head, limits: Limits) -> tuple[dict[str, str], bool]:
     spelled: dict[str, str] = {}
     room = limits.headers_total
     for name, value in head.fields:
-        decoded = decode_value(value, limits.value)
+        decoded = decode_value(value, limits.value, head.charset)
         room -= len(name) + len(decoded)
         if room < 0:
             return result, True
@@ -178,4 +208,4 @@ def _join_rfc2231(parts: list[tuple[bool, str]]) -> str:
         if encoded:
             data = re.sub(rb"%([0-9A-Fa-f]{2})", lambda m: bytes.fromhex(m[1].decode()), data)
         octets.append(data)
-    return decode(b"".join(octets), charset or "utf-8")[0]
+    return decode(b"".join(octets), charset or "utf-8")

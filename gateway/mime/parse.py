@@ -204,7 +204,7 @@ def _addresses(head: Head, name: str, limits: Limits) -> list[Address]:
     for value in head.raw(name)[:10]:
         if len(found) >= limits.addresses:
             break
-        found += parse_address_list(unfold_addresses(value), limits.addresses - len(found))
+        found += parse_address_list(unfold_addresses(value, head.charset), limits.addresses - len(found))
         if name == "from":
             break  # one documented choice: the topmost From
     return found
@@ -215,9 +215,9 @@ def _sender_of(head: Head, limits: Limits) -> str | None:
     return senders[0].email if senders else None
 
 
-def unfold_addresses(value: bytes) -> str:
+def unfold_addresses(value: bytes, likely: str | None = None) -> str:
     """Unfolded text of an address field, up to 256 KiB: 3,000 recipients are legal."""
-    return unfold(value, 256 * 1024)
+    return unfold(value, 256 * 1024, likely)
 
 
 def message_ids(text: str) -> list[str]:
