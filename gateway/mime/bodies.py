@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gateway.mime.attachments import disposition, leaf_filename
 from gateway.mime.charset import decode
 from gateway.mime.charset_labels import codec_name
+from gateway.mime.flowed import unflow
 from gateway.mime.limits import Limits
 from gateway.mime.structure import Leaf
 
@@ -71,6 +72,8 @@ def read_body(leaves: list[Leaf], limits: Limits, *, html: bool) -> Body:
         if label and codec_name(label) is None:
             defects.append(f"part {leaf.section}: unknown charset {label[:40]!r}")
         text = decode(data, label or meta_label, meta_label)
+        if not html and leaf.params.get("format", "").lower() == "flowed":
+            text = unflow(text.replace("\r\n", "\n"), delsp=leaf.params.get("delsp", "").lower() == "yes")
         pieces.append(text)
     if not pieces:
         return Body(None, False, False, defects)
