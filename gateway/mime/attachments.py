@@ -74,7 +74,7 @@ def describe(leaf: Leaf, identity: str) -> Attachment:
         content_disposition="inline" if inline else "attachment",
         content_id=content_id,
         size=len(leaf.content()),
-        encoding=leaf.encoding[:40],
+        encoding="" if leaf.apart else leaf.encoding[:40],
     )
 
 

@@ -15,6 +15,7 @@ from gateway.mime.structure import Leaf
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.I)
 # Characters no person sees, used to hide instructions: tag characters (except in flag emoji) and zero widths.
 _INVISIBLE = re.compile("(?<!\U0001f3f4)[\U000e0001-\U000e007f]{4,}|[\u200b\u2060\ufeff]")
+_TEXT = frozenset(("text/plain", "text/html", "text/enriched"))
 _TAGS = re.compile("[\U000e0001-\U000e007f]{4,}")
 
 
@@ -36,20 +37,31 @@ class Body(NamedTuple):
 
 
 def sort_leaves(leaves: list[Leaf]) -> Sorted:
-    """Text bodies, HTML bodies and the rest. A text part with a name or shown as attachment is not a body."""
+    """Text bodies, HTML bodies and the rest."""
     plain: list[Leaf] = []
     html: list[Leaf] = []
     attached: list[Leaf] = []
     for leaf in leaves:
-        is_text = leaf.content_type in ("text/plain", "text/html", "text/enriched")
-        named = disposition(leaf) == "attachment" or (leaf.section != "1" and leaf_filename(leaf) is not None)
-        if not is_text or named:
+        if leaf.content_type not in _TEXT or not _is_body(leaf):
             attached.append(leaf)
         elif leaf.content_type == "text/html":
             html.append(leaf)
         else:
             plain.append(leaf)
     return Sorted(plain, html, attached)
+
+
+def _is_body(leaf: Leaf) -> bool:
+    """Whether a text part is read with the mail: no attachment, and without a name unless its place makes it a body."""
+    if disposition(leaf) == "attachment":
+        return False
+    first = leaf.section.rpartition(".")[2] == "1"
+    return (
+        leaf.parent == "alternative"
+        or (leaf.parent == "related" and first)
+        or set(leaf.section.split(".")) == {"1"}
+        or leaf_filename(leaf) is None
+    )
 
 
 def read_body(leaves: list[Leaf], limits: Limits, *, html: bool) -> Body:

@@ -97,8 +97,8 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
         defects.append("more than one From: the first is shown")
     if len(head.raw("subject")) > 1:
         defects.append("more than one Subject: the first is shown")
-    if head.text("content-type").lower().startswith("multipart") and len(head.raw("content-type")) > 1:
-        defects.append("more than one Content-Type: the first is used")
+    if len(head.raw("content-type")) > 1:
+        defects.append(f"more than one Content-Type: {tree.content_type[:100]} is used")
     auth = AuthVerdict() if authserv_id is None else verdict_from_head(head, authserv_id)
     return _message(
         head,

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+import msgspec
+
 from gateway.mime.bounce_reasons import status_of
 from gateway.mime.bounce_words import report_in_words
 from gateway.mime.headers import Head, decode_value, split_fields, split_head, unfold
@@ -28,6 +30,12 @@ _REPLY = re.compile(r"\b([245]\d\d)\b")
 _XTEXT = re.compile(r"\+([0-9A-F]{2})")
 _UNITEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _BLANK = re.compile(rb"\r?\n[ \t]*\r?\n")
+_PARTS = re.compile(rb"\s{0,99}(?:[^\r\n]{0,200}MIME[^\r\n]{0,200}\s{1,99})?--\S")
+_HEAD = rb"[^\r\n]*\r?\n(?:[^\r\n]+\r?\n){0,10}\r?\n"
+_STATUS_PART = re.compile(rb"^Content-Type:[ \t]*message/(?:global-)?delivery-status\b" + _HEAD, re.M | re.I)
+_RETURNED_PART = re.compile(
+    rb"^Content-Type:[ \t]*(?:message/rfc822|message/global|text/rfc822-headers)\b" + _HEAD, re.M | re.I
+)
 _EMBEDDED = re.compile(rb"^(?:Reporting-MTA|Final-Recipient)[ \t]*:", re.M | re.I)
 _ANGLE = re.compile(r"<([^<>\s]{1,900})>")
 _ACTIONS: dict[str, Literal["failed", "delayed", "delivered", "relayed", "expanded"]] = {
@@ -57,7 +65,7 @@ def report(raw: bytes) -> Report | None:
 
 def report_from(tree: Tree, head: Head) -> Report | None:
     """The report in a tree already read, of a mail with this header block; None when it is not one."""
-    return _structured(tree) or report_in_words(head, tree, _returned(tree.leaves))
+    return _structured(tree) or _unlabelled(tree) or report_in_words(head, tree, _returned(tree.leaves))
 
 
 def _returned(leaves: list[Leaf]) -> Leaf | None:
@@ -83,6 +91,22 @@ def _structured(tree: Tree) -> Report | None:
                 if start is not None and (found := _status(data[start.start() :], tree.leaves)) is not None:
                     return found
     return None
+
+
+def _unlabelled(tree: Tree) -> Report | None:
+    """A report whose parts are in a mail that calls itself text: believed no more than prose."""
+    if [leaf.content_type for leaf in tree.leaves] != ["text/plain"]:
+        return None
+    data = tree.leaves[0].content()[:_MAX_OCTETS]
+    part = _STATUS_PART.search(data) if _PARTS.match(data) else None
+    found = _status(data[part.end() :], []) if part is not None else None
+    if part is None or found is None:
+        return None
+    returned = _RETURNED_PART.search(data, part.end())
+    copy = split_head(data[returned.end() :]) if returned is not None else None
+    return msgspec.structs.replace(
+        found, words=True, original_message_id=_message_id(copy) if copy is not None else None
+    )
 
 
 def _block(data: bytes) -> dict[str, str]:

@@ -7,6 +7,36 @@ import quopri
 import re
 
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_BLANKS = b" \t\r\n"
+_SAMPLE = 1024
+_WORD = 16  # characters: lines of base64 are longer than words on average
+# a line that is no base64: it has another character, or a blank between others
+_PLAIN_LINE = re.compile(rb"^[ \t]*[A-Za-z0-9+/=]*(?:[^A-Za-z0-9+/=\s]|[A-Za-z0-9+/=][ \t]+[^\s])", re.M)
+
+
+def is_base64(data: bytes, start: int, end: int) -> bool:
+    """Whether the octets from ``start`` to ``end`` can be base64, which some programs claim of plain text."""
+    sample = data[start : min(end, start + _SAMPLE)]
+    words = sample.split()
+    plain = _PLAIN_LINE.search(sample)
+    if not words or plain is None:
+        return len(words) != 1 or len(words[0].rstrip(b"=")) % 4 != 1
+    if len(b"".join(sample[: plain.start()].split())) >= _WORD:
+        return True  # text follows it
+    other = len(sample.translate(None, _ALPHABET + _BLANKS))
+    long = sum(map(len, words)) >= _WORD * len(words)
+    return long and 10 * other <= len(sample) and not words[0].translate(None, _ALPHABET)
+
+
+def decode_text(data: bytes, encoding: str) -> bytes:
+    """As ``decode_part``, for text: with what a mailing list wrote under a base64 body, not encoded."""
+    if encoding == "base64" and data.rstrip()[-200:].translate(None, _ALPHABET + b"\r\n"):
+        footer = _PLAIN_LINE.search(data)
+        if footer is not None:
+            coded = decode_part(data[: footer.start()], encoding)
+            return coded + data[footer.start() :]
+    return decode_part(data, encoding)
 
 
 def decode_part(data: bytes, encoding: str) -> bytes:

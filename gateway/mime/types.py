@@ -36,7 +36,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     content_disposition: Literal["inline", "attachment"]
     content_id: str | None
     size: int  # decoded octets
-    encoding: str  # content-transfer-encoding, lower case
+    encoding: str  # content-transfer-encoding, lower case; "" where IMAP numbers the parts otherwise: no section has it
 
 
 class ReportedRecipient(msgspec.Struct, frozen=True, kw_only=True):

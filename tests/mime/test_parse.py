@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import time
 from email import message_from_bytes
 from pathlib import Path
@@ -353,3 +354,117 @@ def test_four_attachments_with_the_same_name_have_their_own_bytes() -> None:
     got = parse(raw)
     datas = [attachment_content(raw, a.id) for a in got.attachments]
     assert [d.data for d in datas if d] == [b"0", b"1", b"2", b"3"]
+
+
+def part(kind: str, body: str, *fields: str) -> str:
+    return "\r\n".join([f"Content-Type: {kind}", *fields, "", body]) + "\r\n"
+
+
+def multipart(kind: str, *parts: str, boundary: str = "ab") -> str:
+    inner = "".join(f"--{boundary}\r\n{one}" for one in parts)
+    return f'Content-Type: multipart/{kind}; boundary="{boundary}"\r\n\r\n{inner}--{boundary}--\r\n'
+
+
+def read(body: str) -> ParsedMessage:
+    return parse(f"From: a@b.test\r\nMIME-Version: 1.0\r\n{body}".encode())
+
+
+def test_text_whose_place_makes_it_a_body_is_one_whatever_it_is_called() -> None:
+    words = part("text/plain; name=w.txt", "words")
+    page = part("text/html; name=w.html", "<p>words</p>", "Content-Disposition: inline; filename=w.html")
+    pdf = part("application/pdf; name=x.pdf", "P")
+    notes = part("text/plain; name=notes.txt", "notes")
+    file = part("text/plain; name=a.txt", "a", "Content-Disposition: attachment")
+    signed = multipart("signed", multipart("mixed", words, notes, boundary="in"), pdf)
+    both = multipart("alternative", words, page, boundary="in")
+    related = multipart("related", page, part("image/png; name=l.png", "i"), boundary="in")
+    for body, text, html, names in (
+        (multipart("mixed", both, pdf), "words", "<p>words</p>", ["x.pdf"]),
+        (multipart("mixed", pdf, both), "words", "<p>words</p>", ["x.pdf"]),
+        (multipart("mixed", related, notes), "words", "<p>words</p>", ["l.png", "notes.txt"]),
+        (multipart("mixed", words, notes), "words", None, ["notes.txt"]),
+        (signed, "words", None, ["notes.txt", "x.pdf"]),
+        (multipart("mixed", part("text/plain", "hi"), notes), "hi", None, ["notes.txt"]),
+        (multipart("alternative", words, part("text/calendar; name=i.ics", "BEGIN")), "words", None, ["i.ics"]),
+        (multipart("mixed", file), None, None, ["a.txt"]),
+    ):  # fmt: skip
+        got = read(body)
+        assert ((got.text or "").strip() or None, got.html and got.html.strip()) == (text, html)
+        assert [one.filename for one in got.attachments] == names
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        'Content-Type: multipart/mixed; boundary="zz"\r\nContent-Type: multipart/mixed; boundary="ab"',
+        'Content-Type: text/plain\r\nContent-Type: multipart/mixed; boundary="ab"',
+        'Content-Type: multipart/mixed; boundary="ab "',
+        'Content-Type: multipart/mixed; boundary="another"',
+        "Content-Type: multipart/mixed",
+    ],
+)
+def test_the_boundary_is_the_one_of_the_body(head: str) -> None:
+    body = multipart("mixed", part("text/plain", "hello"), part("application/pdf; name=x.pdf", "PDF"))
+    raw = f"From: a@b.test\r\n{head}\r\n{body.partition(chr(13) + chr(10))[2]}".encode()
+    got = parse(raw)
+    assert ((got.text or "").strip(), [one.filename for one in got.attachments]) == ("hello", ["x.pdf"])
+    found = attachment_content(raw, got.attachments[0].id)
+    assert found is not None
+    assert found.data == b"PDF"
+    assert got.attachments[0].encoding == "", "a mail server finds no such section"
+
+
+def test_text_before_the_parts_is_kept_where_a_content_type_says_that_it_is_the_body() -> None:
+    parts = multipart("mixed", part("application/pdf; name=x.pdf", "P")).partition("\r\n\r\n")[2]
+    got = read(
+        f"Content-Type: text/plain\r\nContent-Type: multipart/mixed; boundary=ab\r\n\r\nHello\r\n{parts}"
+    )
+    assert (got.text, len(got.attachments)) == ("Hello\n", 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Good morning, the parcel has arrived.",
+        "Hello",
+        "<p>Hello</p>",
+        "明天见",
+        "one two three four five six\nseven eight",
+    ],
+)
+def test_text_that_is_only_called_base64_is_read_as_it_is(text: str) -> None:
+    raw = "From: a@b.test\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\n"
+    assert parse((raw + text).encode()).text == text
+
+
+@given(st.binary(max_size=3000), st.sampled_from([60, 72, 76, 0]), st.booleans())
+def test_base64_is_decoded_however_it_is_broken_into_lines(data: bytes, width: int, pad: bool) -> None:
+    coded = base64.b64encode(data).decode()
+    coded = coded if pad else coded.rstrip("=")
+    lines = [coded[at : at + width] for at in range(0, len(coded), width)] if width else [coded]
+    head = "From: a@b.test\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    found = attachment_content((head + "\r\n".join(lines)).encode(), "1")
+    assert found is not None
+    assert found.data == data
+
+
+def test_what_a_list_wrote_under_a_base64_body_is_read_too() -> None:
+    coded = base64.b64encode("Grüße, Bob\n".encode()).decode()
+    head = "From: a@b.test\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\n"
+    footer = "_______________________________________________\nThe list\nhttps://lists.x.test/a\n"
+    assert parse(f"{head}{coded}\n{footer}".encode()).text == f"Grüße, Bob\n{footer}"
+
+
+def test_a_bounce_whose_parts_are_under_a_text_type_is_believed_as_prose_is() -> None:
+    status = (
+        "Reporting-MTA: dns; x.test\n\nFinal-Recipient: rfc822; a@x.test\nAction: failed\nStatus: 5.1.1\n"
+    )
+    parts = (
+        f"--q\n\nIt failed.\n--q\nContent-Type: message/delivery-status\n\n{status}\n--q\n"
+        "Content-Type: message/rfc822\n\nMessage-ID: <m@h.test>\nSubject: it\n\nhi\n--q--\n"
+    )
+    found = parse(f"From: b@x.test\nContent-Type: text/plain\n\n{parts}".encode()).report
+    assert found is not None
+    assert [(one.address, one.status) for one in found.recipients] == [("a@x.test", "5.1.1")]
+    assert (found.words, found.original_message_id) == (True, "<m@h.test>")
+    assert parse(f"From: b@x.test\n\nSee what I got:\n\n{parts}".encode()).report is None

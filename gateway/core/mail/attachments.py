@@ -26,7 +26,7 @@ from gateway.store.scope import Scope
 from gateway.store.transaction import Tx
 
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
-_STREAMED = frozenset({"", "7bit", "8bit", "binary", "base64", "quoted-printable"})
+_STREAMED = frozenset({"7bit", "8bit", "binary", "base64", "quoted-printable"})
 
 
 @dataclass(frozen=True, slots=True)
