@@ -16,6 +16,12 @@ MOST_HEAD = 1 << 20
 _BARE = re.compile(rb"\r\n|\r|\n")
 _END = re.compile(rb"\r\n\r\n|\A\r\n")
 _NAME = re.compile(rb"([!-9;-~]+)[ \t]*:")
+# fields that begin no line of a body by chance
+_SURE = re.compile(
+    rb"(?:from|to|cc|subject|date|message-id|mime-version|content-[a-z-]+|received|return-path|reply-to|sender"
+    rb"|references|in-reply-to|dkim-signature|list-[a-z-]+|x-[a-z0-9-]+)[ \t]*:",
+    re.I,
+)
 
 
 def line_ends(data: bytes) -> bytes:
@@ -28,7 +34,10 @@ def line_ends(data: bytes) -> bytes:
 
 
 def split(data: bytes) -> tuple[list[bytes], bytes]:
-    """(header fields, each with its folded lines and CRLF; the rest from the empty line on)."""
+    """(header fields, each with its folded lines and CRLF; the rest from the empty line on).
+
+    A line that is no field stays with the one above it when fields follow it, else the body begins there.
+    """
     match = _END.search(data)
     if match is None:
         head, body = data, b""
@@ -37,12 +46,16 @@ def split(data: bytes) -> tuple[list[bytes], bytes]:
     else:
         head, body = data[: match.start() + 2], data[match.start() + 2 :]
     fields: list[bytes] = []
-    for line in head.splitlines(keepends=True) if head.isascii() else _lines(head):
+    lines = head.splitlines(keepends=True) if head.isascii() else _lines(head)
+    last = max((index for index, line in enumerate(lines) if _SURE.match(line)), default=-1)
+    for index, line in enumerate(lines):
         if fields and line[:1] in (b" ", b"\t"):
             fields[-1] += line
         elif _NAME.match(line) or (not fields and line.startswith(b"From ")):
             fields.append(line)
-        else:  # no header field: here the body begins (RFC 5322 §2.1, leniently)
+        elif index < last:
+            fields[-1:] = [b"".join([*fields[-1:], line])]
+        else:  # here the body begins (RFC 5322 §2.1, leniently)
             taken = sum(map(len, fields))
             return fields, b"\r\n" + data[taken:]
     return fields, body

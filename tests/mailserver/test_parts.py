@@ -178,6 +178,13 @@ def test_wire() -> None:
     assert wire.split(b"A: 1\r\n 2\r\nB: 3\r\n\r\nbody") == ([b"A: 1\r\n 2\r\n", b"B: 3\r\n"], b"\r\nbody")
     assert wire.split(b"\r\nbody") == ([], b"\r\nbody")
     assert wire.split(b"no header here\r\n\r\nx") == ([], b"\r\nno header here\r\n\r\nx")
+    odd = b"A: 1\r\nno field\r\nSubject: 2\r\n\r\nbody"
+    assert wire.split(odd) == ([b"A: 1\r\nno field\r\n", b"Subject: 2\r\n"], b"\r\nbody")
+    assert wire.split(b"no field\r\nTo: b\r\n\r\nx") == ([b"no field\r\n", b"To: b\r\n"], b"\r\nx")
+    assert wire.split(b"A: 1\r\nHello\r\nnote: b\r\n\r\nx") == (
+        [b"A: 1\r\n"],
+        b"\r\nHello\r\nnote: b\r\n\r\nx",
+    )
     assert wire.claims(b"Authentication-Results: ((a) b) mx.x; spf=pass", b"mx.x")
     assert not wire.claims(b"Authentication-Results: mx.xy; spf=pass", b"mx.x")
     assert xtext("a+b=c é") == "a+2Bb+3Dc+20+C3+A9"
