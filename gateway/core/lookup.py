@@ -172,6 +172,13 @@ def find_thread(tx: Tx, scope: Scope, inbox: Inbox | None, ref: str) -> Thread:
     return thread
 
 
+def find_thread_and_inbox(tx: Tx, scope: Scope, inbox_ref: str | None, ref: str) -> tuple[Inbox, Thread]:
+    """A thread of the inbox ``inbox_ref``, or with None anywhere inside the reach. Raises NotFound or Forbidden."""
+    inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
+    thread = find_thread(tx, scope, inbox, ref)
+    return inbox or find_inbox(tx, scope, thread.inbox_id), thread
+
+
 def find_draft(tx: Tx, scope: Scope, inbox: Inbox | None, ref: str) -> Draft:
     """A draft by ``dft_…`` or ULID; with ``inbox`` None anywhere inside the reach. Raises NotFound or Forbidden."""
     wanted = parse_id("dft", ref)

@@ -8,7 +8,6 @@ whatever was written or filed between the two.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 
 from gateway.mime.types import ParsedMessage
@@ -16,22 +15,17 @@ from gateway.mime.workers.parser_pool import ParserPool
 from gateway.records.folders import Copy, CopyKey
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Store
-from gateway.store.transaction import Tx
 from gateway.sync import fetch
 from gateway.sync.apply import DraftSink
+from gateway.sync.mailbox_ownership import Write
 from gateway.sync.scan_slots import ScanImap
 from mailserver.imap import Client, ImapPool
-
-Write = Callable[[Callable[[Tx], int]], Awaitable[int]]
 
 
 async def settle_drafts(
     store: Store, imap: ImapPool | ScanImap, parser: ParserPool, inbox: Inbox, drafts: DraftSink, write: Write
 ) -> int:
     """Remove the drafts whose copy is gone; a draft with another copy is known by that one from now on.
-
-    Args:
-        write: runs a function in a transaction, as ``Store.write`` does.
 
     Returns:
         How many drafts were removed.
@@ -61,15 +55,14 @@ def draft_copies(client: Client) -> list[Copy]:
     """Every message of the folders with the role drafts."""
     client.leave()  # a folder that another session deletes now must not stay selected
     copies: list[Copy] = []
-    for flags, _, name in client.list_folders():
-        lowered = {flag.lower() for flag in flags}
-        if lowered & {b"\\noselect", b"\\nonexistent"} or fetch.role_of(str(name), flags) != "drafts":
+    for name, role in fetch.folder_roles(client).items():
+        if role != "drafts":
             continue
-        opened = client.open(str(name), readonly=True)
+        opened = client.open(name, readonly=True)
         validity = int(opened[b"UIDVALIDITY"])
         if opened.get(b"EXISTS"):
             rows, _ = client.fetch_set("1:*", ["UID"])
-            copies += [Copy(str(name), "drafts", validity, uid) for uid in rows]
+            copies += [Copy(name, role, validity, uid) for uid in rows]
     return copies
 
 

@@ -92,15 +92,19 @@ def role_of(name: str, flags: Iterable[bytes]) -> FolderRole:
     return "other"
 
 
+def folder_roles(client: Client) -> dict[str, FolderRole]:
+    """The role of every folder that can be opened, by its name."""
+    return {
+        str(name): role_of(str(name), flags)
+        for flags, _, name in client.list_folders()
+        if not {flag.lower() for flag in flags} & {b"\\noselect", b"\\nonexistent"}
+    }
+
+
 def list_folders(client: Client) -> list[FolderState]:
     """Every selectable folder with its state."""
     client.leave()
-    states = []
-    for flags, _, name in client.list_folders():
-        lowered = {flag.lower() for flag in flags}
-        if b"\\noselect" in lowered or b"\\nonexistent" in lowered:
-            continue
-        states.append(status(client, str(name), role_of(str(name), flags)))
+    states = [status(client, name, role) for name, role in folder_roles(client).items()]
     # a reply may quote what was sent: the sender's copy comes first
     states.sort(key=lambda one: ("sent", "inbox").index(one.role) if one.role in ("sent", "inbox") else 2)
     return states

@@ -7,8 +7,8 @@ a scan is fenced, so that a process that was taken for dead, and goes on, writes
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -22,6 +22,12 @@ T = TypeVar("T")
 
 _ASK_SECONDS = 5.0
 _decode = msgspec.json.Decoder(Hint).decode
+
+
+class Write(Protocol):
+    """Runs a function in a transaction: ``Store.write``, or ``MailboxOwnership.write`` of one mailbox."""
+
+    def __call__(self, work: Callable[[Tx], T], /) -> Awaitable[T]: ...
 
 
 class MailboxOwnership:

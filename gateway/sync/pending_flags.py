@@ -7,7 +7,6 @@ scan of the mailbox.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from functools import partial
 
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
@@ -17,6 +16,7 @@ from gateway.store.engine import Store
 from gateway.store.pending_flags import PendingCopy, copies_with_pending, note_stored
 from gateway.store.transaction import Tx
 from gateway.sync.fetch import flag_words
+from gateway.sync.mailbox_ownership import Write
 from gateway.sync.scan_slots import ScanImap
 from mailserver.base import MailServerError
 from mailserver.imap import Client, ImapPool
@@ -25,7 +25,6 @@ log = logging.getLogger("postern.sync")
 
 _BATCH = 500
 
-Write = Callable[[Callable[[Tx], None]], Awaitable[None]]
 Stored = list[tuple[PendingCopy, tuple[str, ...]]]
 """Copies with the flags they have now."""
 
@@ -35,8 +34,7 @@ async def store_flags(
 ) -> None:
     """Set and clear the pending flags of an inbox; what cannot be done now stays pending.
 
-    ``write``: runs a function in a transaction; None: as ``Store.write`` does. Raises StoreDown, and what ``write``
-    raises.
+    ``write`` None: ``store.write``. Raises StoreDown, and what ``write`` raises.
     """
     copies = await store.quick_read(partial(copies_with_pending, inbox_id=inbox.id, most=_BATCH))
     if not copies:

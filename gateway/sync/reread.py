@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
 
 from imapclient.exceptions import IMAPClientError
 
@@ -14,8 +12,8 @@ from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 from gateway.store import reread
 from gateway.store.engine import Store
-from gateway.store.transaction import Tx
 from gateway.sync.fetch import fetch_uids
+from gateway.sync.mailbox_ownership import Write
 from gateway.sync.scan_slots import ScanImap
 from mailserver.base import MailServerError
 from mailserver.imap import Client, ImapPool
@@ -23,8 +21,6 @@ from mailserver.imap import Client, ImapPool
 log = logging.getLogger("postern.sync")
 
 _AT_ONCE = 5  # a scan is not held up for long by mail that ends each parser process
-
-Write = Callable[[Callable[[Tx], Any]], Awaitable[Any]]
 
 
 async def read_again(

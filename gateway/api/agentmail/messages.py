@@ -90,7 +90,7 @@ async def update_message(call: Call[LabelsBody, NoQuery]) -> MessageView:
 @table.delete(_ONE, access=changes("message_delete", test="own"))
 async def delete_message(call: Call[NoBody, NoQuery]) -> None:
     """Delete a message permanently, from the mail server too."""
-    await removal.delete_message(call.core, call.scope, call.ids["inbox_id"], call.ids["message_id"])
+    await removal.delete_messages(call.core, call.scope, call.ids["inbox_id"], [call.ids["message_id"]])
 
 
 @table.get(f"{_ONE}/raw", access=reads("message_read"))

@@ -8,9 +8,10 @@ from functools import partial
 from gateway.core.context import Core
 from gateway.core.drafts.content import copy_message_id
 from gateway.core.errors import Conflict, CoreError
-from gateway.core.mail.server_copy import list_folders, on_server, open_folder
+from gateway.core.mail.server_copy import on_server, open_folder
 from gateway.records.drafts import Draft
 from gateway.records.inboxes import Inbox
+from gateway.sync.fetch import folder_roles
 from mailserver.imap import Client
 
 _APPENDUID = re.compile(rb"APPENDUID (\d+) (\d+)")
@@ -18,9 +19,9 @@ _APPENDUID = re.compile(rb"APPENDUID (\d+) (\d+)")
 
 def drafts_folder(client: Client) -> str:
     """The name of the folder with the role drafts, made when there is none."""
-    folders = list_folders(client)
-    name = folders.by_role.get("drafts", "Drafts")
-    if name not in folders.names:
+    found = folder_roles(client)
+    name = next((name for name, role in found.items() if role == "drafts"), "Drafts")
+    if name not in found:
         client.create_folder(name)
         client.subscribe_folder(name)
     return name
@@ -67,11 +68,10 @@ async def require_copy(core: Core, inbox: Inbox, draft: Draft) -> None:
 def has_draft(client: Client, uidvalidity: int, uid: int) -> bool:
     """Whether this copy is in a folder with the role drafts. No folder is made."""
     client.leave()
-    for flags, _, name in client.list_folders():
-        lowered = {flag.lower() for flag in flags}
-        if b"\\drafts" not in lowered or lowered & {b"\\noselect", b"\\nonexistent"}:
+    for name, role in folder_roles(client).items():
+        if role != "drafts":
             continue
-        opened = client.open(str(name), readonly=True)
+        opened = client.open(name, readonly=True)
         if int(opened.get(b"UIDVALIDITY") or 0) == uidvalidity and opened.get(b"EXISTS"):
             rows, _ = client.fetch_set(str(uid), ["UID"])
             if uid in rows:

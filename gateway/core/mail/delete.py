@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.core.context import Core
 from gateway.core.errors import Unavailable
-from gateway.core.lookup import find_inbox, find_message_id, find_thread, require, require_own_test
+from gateway.core.lookup import find_inbox, find_message_id, find_thread_and_inbox, require, require_own_test
 from gateway.core.mail.server_copy import on_server, open_folder, search_copies
 from gateway.records.folders import Copy
 from gateway.records.inboxes import Inbox
@@ -20,28 +20,16 @@ from gateway.store.transaction import Tx
 from mailserver.imap import Client
 
 
-async def delete_message(core: Core, scope: Scope, inbox_ref: str, message_ref: str) -> None:
-    """Delete every copy of a message. Raises NotFound, Forbidden, Unavailable (nothing changed)."""
-    require(scope, "message_delete")
-
-    def read(tx: Tx) -> tuple[Inbox, str]:
-        inbox = find_inbox(tx, scope, inbox_ref)
-        message_id = find_message_id(tx, inbox, message_ref)
-        _own_test(tx, scope, [message_id])
-        return inbox, message_id
-
-    inbox, message_id = await core.store.read(read)
-    await _delete(core, inbox, [message_id], None)
-
-
 async def delete_messages(core: Core, scope: Scope, inbox_ref: str, refs: Sequence[str]) -> int:
-    """Delete several messages in one go; answers how many. Raises as ``delete_message``."""
+    """Delete every copy of messages; returns of how many. Raises NotFound, Forbidden, Unavailable (nothing changed)."""
     require(scope, "message_delete")
 
     def read(tx: Tx) -> tuple[Inbox, list[str]]:
         inbox = find_inbox(tx, scope, inbox_ref)
         ids = list(dict.fromkeys(find_message_id(tx, inbox, ref) for ref in refs))
-        _own_test(tx, scope, ids)
+        if scope.test:
+            found = [unscoped_message_item(tx, one) for one in ids]
+            require_own_test(scope, [one for one in found if one is not None], "message")
         return inbox, ids
 
     inbox, ids = await core.store.read(read)
@@ -54,21 +42,13 @@ async def delete_thread(core: Core, scope: Scope, inbox_ref: str | None, thread_
     require(scope, "message_delete")
 
     def read(tx: Tx) -> tuple[Inbox, str, list[str]]:
-        inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
-        thread = find_thread(tx, scope, inbox, thread_ref)
-        inbox = inbox or find_inbox(tx, scope, thread.inbox_id)
+        inbox, thread = find_thread_and_inbox(tx, scope, inbox_ref, thread_ref)
         held = items_of_thread(tx, thread.id)
         require_own_test(scope, held, "thread")
         return inbox, thread.id, [one.id for one in held]
 
     inbox, thread_id, ids = await core.store.read(read)
     await _delete(core, inbox, ids, thread_id)
-
-
-def _own_test(tx: Tx, scope: Scope, ids: Sequence[str]) -> None:
-    if scope.test:
-        found = [unscoped_message_item(tx, one) for one in ids]
-        require_own_test(scope, [one for one in found if one is not None], "message")
 
 
 async def _delete(core: Core, inbox: Inbox, ids: Sequence[str], thread_id: str | None) -> None:

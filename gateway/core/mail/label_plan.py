@@ -11,12 +11,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gateway.core.errors import Invalid
-from gateway.core.mail.server_copy import list_folders, open_folder
+from gateway.core.mail.server_copy import open_folder
 from gateway.records.folders import Copy
 from gateway.store import labels as labelling
+from gateway.sync.fetch import folder_roles
 from mailserver.imap import Client, checked
 
-NAMES = {"junk": "Junk", "trash": "Trash", "archive": "Archive", "sent": "Sent", "drafts": "Drafts"}
+NAMES = {
+    "inbox": "INBOX",
+    "junk": "Junk",
+    "trash": "Trash",
+    "archive": "Archive",
+    "sent": "Sent",
+    "drafts": "Drafts",
+}
 _BAD_FOLDER = re.compile(r"[\x00-\x1f\x7f*%\\\"~]|\.\.|^/|/$|//|^\s|\s$")
 
 
@@ -139,15 +147,15 @@ def carry_out(client: Client, plans: Iterable[Plan]) -> dict[str, Moved]:
 
 
 def _folder_for(client: Client, target: str) -> Moved:
-    folders = list_folders(client)
+    found = folder_roles(client)
     if target.startswith("folder:"):
         name = target.removeprefix("folder:")
-        if name not in folders.names:
+        if name not in found:
             client.create_folder(checked(name))
             client.subscribe_folder(name)
         return Moved(name, "other")
-    name = folders.by_role.get(target) or NAMES[target]
-    if name != "INBOX" and name not in folders.names:
+    name = next((name for name, role in found.items() if role == target), NAMES[target])
+    if name != "INBOX" and name not in found:
         client.create_folder(name)
         client.subscribe_folder(name)
     return Moved(name, target)
@@ -181,7 +189,7 @@ def _expand(text: str) -> list[int]:
 
 def check_folder(name: str) -> str:
     """A folder name a label may give. Raises Invalid."""
-    reserved = {"inbox", "reports", *(one.lower() for one in NAMES.values())}
+    reserved = {"reports", *(one.lower() for one in NAMES.values())}
     if not name or len(name) > 200 or _BAD_FOLDER.search(name) or name.lower() in reserved:
         raise Invalid(
             f"folder:{name[:60]} names no folder of your own",

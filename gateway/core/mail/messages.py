@@ -138,22 +138,28 @@ async def get_messages(
     Raises Invalid over ``MAX_BATCH``.
     """
     require(scope, "message_read")
+    _, found = await core.store.read(
+        lambda tx: find_mail(tx, scope, inbox_ref, refs, texts=texts, strict=strict)
+    )
+    return found
+
+
+def find_mail(
+    tx: Tx, scope: Scope, inbox_ref: str, refs: Sequence[str], *, texts: bool, strict: bool
+) -> tuple[Inbox, list[Mail]]:
+    """An inbox and some of its messages, as ``get_messages``; the caller checks the permission."""
     if not 1 <= len(refs) <= MAX_BATCH:
         raise Invalid(f"message_ids takes 1 to {MAX_BATCH} ids", field="message_ids")
-
-    def read(tx: Tx) -> list[Mail]:
-        inbox = find_inbox(tx, scope, inbox_ref)
-        ids: dict[str, None] = {}
-        for ref in refs:
-            try:
-                ids[find_message_id(tx, inbox, ref)] = None
-            except NotFound:
-                if strict:
-                    raise
-        found = queries.mail_of_inbox(tx, inbox.id, list(ids), texts=texts)
-        if strict:
-            for mail in found:
-                see(scope, mail.labels)
-        return [mail for mail in found if sees(scope, mail.labels)]
-
-    return await core.store.read(read)
+    inbox = find_inbox(tx, scope, inbox_ref)
+    ids: dict[str, None] = {}
+    for ref in refs:
+        try:
+            ids[find_message_id(tx, inbox, ref)] = None
+        except NotFound:
+            if strict:
+                raise
+    found = queries.mail_of_inbox(tx, inbox.id, list(ids), texts=texts)
+    if strict:
+        for mail in found:
+            see(scope, mail.labels)
+    return inbox, [mail for mail in found if sees(scope, mail.labels)]

@@ -9,7 +9,7 @@ for a thread that has no mail that came in. Getting a thread by the API marks no
 from __future__ import annotations
 
 from gateway.core.context import Core
-from gateway.core.lookup import find_inbox, find_thread, require, require_own_test
+from gateway.core.lookup import find_thread_and_inbox, require, require_own_test
 from gateway.core.mail.relabel import Change, relabel
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail
@@ -33,8 +33,7 @@ async def mark_thread(core: Core, scope: Scope, thread_ref: str, *, read: bool) 
     require(scope, "message_update")
 
     def choose(tx: Tx) -> tuple[Inbox, list[Mail]]:
-        thread = find_thread(tx, scope, None, thread_ref)
-        inbox = find_inbox(tx, scope, thread.inbox_id)
+        inbox, thread = find_thread_and_inbox(tx, scope, None, thread_ref)
         if scope.test:
             require_own_test(scope, items_of_thread(tx, thread.id), "thread")
         if read:

@@ -10,9 +10,9 @@ from collections.abc import Collection, Sequence
 
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
-from gateway.core.lookup import find_inbox, find_message_id, find_thread, require, require_own_test
+from gateway.core.lookup import find_thread_and_inbox, require, require_own_test
 from gateway.core.mail.label_plan import Moved, Plan, carry_out, changed_flags, check_folder, make_plan
-from gateway.core.mail.messages import MAX_BATCH, see, sees
+from gateway.core.mail.messages import find_mail
 from gateway.core.mail.server_copy import on_server
 from gateway.records.folders import Copy
 from gateway.records.inboxes import Inbox
@@ -131,8 +131,6 @@ async def change_many(
 ) -> list[Mail]:
     """The same for several messages in one go; unknown ids are left out. Raises Invalid over MAX_BATCH."""
     require(scope, "message_update")
-    if not 1 <= len(refs) <= MAX_BATCH:
-        raise Invalid(f"message_ids takes 1 to {MAX_BATCH} ids", field="message_ids")
     inbox, mail = await core.store.read(lambda tx: _chosen(tx, scope, inbox_ref, refs, strict=False))
     return await relabel(core, inbox, mail, change) if mail else []
 
@@ -144,9 +142,7 @@ async def change_thread(
     require(scope, "message_update")
 
     def read(tx: Tx) -> tuple[Inbox, Thread, list[Mail]]:
-        inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
-        thread = find_thread(tx, scope, inbox, thread_ref)
-        inbox = inbox or find_inbox(tx, scope, thread.inbox_id)
+        inbox, thread = find_thread_and_inbox(tx, scope, inbox_ref, thread_ref)
         mail = mail_of_thread(tx, thread.id)
         require_own_test(scope, [one.message for one in mail], "thread")
         return inbox, thread, mail
@@ -159,21 +155,9 @@ async def change_thread(
 def _chosen(
     tx: Tx, scope: Scope, inbox_ref: str, refs: Sequence[str], *, strict: bool
 ) -> tuple[Inbox, list[Mail]]:
-    inbox = find_inbox(tx, scope, inbox_ref)
-    ids: dict[str, None] = {}
-    for ref in refs:
-        try:
-            ids[find_message_id(tx, inbox, ref)] = None
-        except NotFound:
-            if strict:
-                raise
-    found = mail_of_inbox(tx, inbox.id, list(ids), texts=False)
-    if strict:
-        for one in found:
-            see(scope, one.labels)
-    chosen = [one for one in found if sees(scope, one.labels)]
-    require_own_test(scope, [one.message for one in chosen], "message")
-    return inbox, chosen
+    inbox, mail = find_mail(tx, scope, inbox_ref, refs, texts=False, strict=strict)
+    require_own_test(scope, [one.message for one in mail], "message")
+    return inbox, mail
 
 
 async def relabel(core: Core, inbox: Inbox, mail: Sequence[Mail], change: Change) -> list[Mail]:

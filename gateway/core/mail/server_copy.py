@@ -6,7 +6,7 @@ A message that was accepted for sending, and that the mail server has not filed 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from imapclient.exceptions import IMAPClientError
 
@@ -15,11 +15,12 @@ from gateway.core.errors import NotFound, Unavailable
 from gateway.mime.limits import Limits
 from gateway.mime.types import ParsedMessage
 from gateway.mime.workers.parser_pool import ParserPool
-from gateway.records.folders import Copy, FolderRole
+from gateway.records.folders import Copy
 from gateway.records.inboxes import Inbox
 from gateway.store.queries.locations import copies_of
 from gateway.store.queries.messages import unscoped_message_item, unscoped_message_size
 from gateway.store.queries.outbox import held_octets, mime_of
+from gateway.sync.fetch import folder_roles
 from mailserver.base import MailServerError
 from mailserver.content import Content, Spool
 from mailserver.imap import Client, UnsafeValue
@@ -30,13 +31,6 @@ T = TypeVar("T")
 CHUNK = 256 * 1024
 _TIMES = 4  # what parsing or forwarding a message takes, in its own size
 _PATIENCE = 300.0
-
-
-class Folders(NamedTuple):
-    """The selectable folders of a mailbox: the name of each role's (RFC 6154), and all names."""
-
-    by_role: dict[str, str]
-    names: set[str]
 
 
 async def on_server(core: Core, address: str, work: Callable[[Client], T]) -> T:
@@ -54,16 +48,10 @@ async def on_server(core: Core, address: str, work: Callable[[Client], T]) -> T:
 def search_copies(client: Client, message_id: str) -> list[Copy]:
     """Search Sent and INBOX by Message-ID: for what is on the server and not indexed yet."""
     copies: list[Copy] = []
-    for flags, _, name in client.list_folders():
-        role: FolderRole
-        if b"\\sent" in {flag.lower() for flag in flags}:
-            role = "sent"
-        elif name.upper() == "INBOX":
-            role = "inbox"
-        else:
-            continue
-        validity = int(client.open(name, readonly=True)[b"UIDVALIDITY"])
-        copies += [Copy(name, role, validity, uid) for uid in client.find_message_id(message_id)]
+    for name, role in folder_roles(client).items():
+        if role in ("sent", "inbox"):
+            validity = int(client.open(name, readonly=True)[b"UIDVALIDITY"])
+            copies += [Copy(name, role, validity, uid) for uid in client.find_message_id(message_id)]
     return copies
 
 
@@ -187,17 +175,3 @@ async def parse_whole(core: Core, raw: bytes) -> ParsedMessage:
     limits = Limits(text=core.settings.mail.max_message)
     async with ParserPool(1, limits=limits, deadline=20.0) as pool:
         return await pool.parse(raw)
-
-
-def list_folders(client: Client) -> Folders:
-    """The selectable folders of the mailbox."""
-    folders = Folders({"inbox": "INBOX"}, set())
-    for flags, _, name in client.list_folders():
-        lowered = {flag.lower() for flag in flags}
-        if b"\\noselect" in lowered or b"\\nonexistent" in lowered:
-            continue
-        folders.names.add(str(name))
-        for role in ("sent", "drafts", "junk", "trash", "archive"):
-            if f"\\{role}".encode() in lowered:
-                folders.by_role.setdefault(role, str(name))
-    return folders

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.core.context import Core
-from gateway.core.lookup import find_inbox, find_thread, require
+from gateway.core.lookup import find_inbox, find_thread_and_inbox, require
 from gateway.core.mail.messages import allowed, sees, with_whole_texts
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import ListedThread, Mail
@@ -57,9 +57,7 @@ async def get_thread(
     window = window or Window(limit=MAX_MESSAGES)
 
     def read(tx: Tx) -> tuple[Inbox, ListedThread, Listing[Mail]]:
-        inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
-        thread = find_thread(tx, scope, inbox, thread_ref)
-        inbox = inbox or find_inbox(tx, scope, thread.inbox_id)
+        inbox, thread = find_thread_and_inbox(tx, scope, inbox_ref, thread_ref)
         page, following = page_of_thread(tx, thread.id, window, include)
         seen = [mail for mail in page if sees(scope, mail.labels)]
         if not window.ascending:
