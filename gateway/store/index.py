@@ -122,7 +122,7 @@ def index_found(
         bcc_json=bcc,
     )
     labels = _labels_at(tx, message_id, direction, copy.role, copy.folder, copy.flags)
-    set_labels(tx, inbox, message_id, labels)
+    set_labels(tx, inbox, message_id, labels, new=True)
     threads.refresh(tx, thread_id, now_us())
     return Indexed(message_id, thread_id, direction, new=True, labels=frozenset(labels))
 
@@ -210,13 +210,16 @@ def insert_message(
     return thread_id
 
 
-def set_labels(tx: Tx, inbox: Inbox, message_id: str, labels: Iterable[str], *, note: bool = False) -> bool:
+def set_labels(
+    tx: Tx, inbox: Inbox, message_id: str, labels: Iterable[str], *, note: bool = False, new: bool = False
+) -> bool:
     """Make these the labels of a message, with ``seen`` and ``hidden`` to match. Answers whether any changed.
 
-    ``note``: write the change into the inbox's log of labels (the labels a message begins with are none).
+    ``note``: write the change into the inbox's log of labels (the labels a message begins with are none). ``new``: the
+    message has no labels yet.
     """
     wanted = set(labels)
-    now = _labels_of(tx, message_id)
+    now = set() if new else _labels_of(tx, message_id)
     for label in now - wanted:
         sql(tx).run("DELETE FROM label WHERE message_id = ? AND label = ?", message_id, label)
     for label in wanted - now:

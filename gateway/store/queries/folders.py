@@ -32,11 +32,11 @@ def save_folder(
     highestmodseq: int,
 ) -> int:
     """Write a folder and how far it has been read, now; returns its id."""
-    sql(tx).run(
+    saved = sql(tx).value(
         "INSERT INTO folder (inbox_id, name, role, uidvalidity, uidnext, highestmodseq, synced_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (inbox_id, name) DO UPDATE SET role = excluded.role, "
         "uidvalidity = excluded.uidvalidity, uidnext = excluded.uidnext, "
-        "highestmodseq = excluded.highestmodseq, synced_at = excluded.synced_at",
+        "highestmodseq = excluded.highestmodseq, synced_at = excluded.synced_at RETURNING id",
         inbox_id,
         name,
         role,
@@ -45,7 +45,7 @@ def save_folder(
         highestmodseq,
         now_us(),
     )
-    return int(sql(tx).value("SELECT id FROM folder WHERE inbox_id = ? AND name = ?", inbox_id, name))
+    return int(saved)
 
 
 def add_unread_folder(tx: Tx, inbox_id: str, name: str, role: str, uidvalidity: int) -> None:
