@@ -1,7 +1,7 @@
 """The data directory: private to its owner, with the secret that signs URLs and tokens.
 
-One process has it for itself, or several share it, whose database is PostgreSQL (``gateway.roles``). The mail server's
-files in it belong to one process either way.
+One process has it for itself, or several share it, whose database is PostgreSQL (``gateway.app.roles``). The mail
+server's files in it belong to one process either way.
 """
 
 from __future__ import annotations

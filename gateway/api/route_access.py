@@ -1,4 +1,4 @@
-"""Routes outside the dialects, each with the access it declares (``core.access``). ``gateway.app`` lists them.
+"""Routes outside the dialects, each with the access it declares (``core.access``). ``gateway.app.routes`` lists them.
 
 The operator's routes are checked here, before the handler runs: for other keys these paths do not exist.
 """

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from gateway import app, logs
+from gateway import logs
+from gateway.app.build import open_core
 from gateway.cli import container, operator
 from gateway.cli.config import example
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
@@ -41,7 +42,7 @@ async def _run(place: Place, given: dict[str, str | None]) -> None:
     if operator.running(data_dir):
         raise Failure(f"a gateway is running on {data_dir}: it is set up already", UNAVAILABLE)
     file = data_dir / "postern.toml"
-    async with app.ground(settings) as core:
+    async with open_core(settings) as core:
         if not file.exists() and place.file() is None:
             _write(file, example({name: value for name, value in given.items() if value is not None}))
         key = await bootstrap.make_first_key(core, "first")

@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 
-from gateway import app, logs
+from gateway import logs
+from gateway.app.engines import Gateway
+from gateway.app.serve import serve
 from gateway.cli.failure import UNAVAILABLE, Failure
 from gateway.cli.operator import Operator
 from gateway.cli.operator_file import announce
@@ -25,11 +27,11 @@ async def started(settings: Settings) -> AsyncIterator[Operator]:
     settings = msgspec.structs.replace(settings, http=http)
     ready: asyncio.Future[Operator] = asyncio.get_running_loop().create_future()
 
-    async def on_ready(running: app.Running, local_url: str) -> None:
+    async def on_ready(running: Gateway, local_url: str) -> None:
         ready.set_result(await announce(running.core, local_url))
 
     until = asyncio.Event()
-    job = asyncio.create_task(app.serve(settings, on_ready, until), name="gateway")
+    job = asyncio.create_task(serve(settings, on_ready, until), name="gateway")
     try:
         waited: set[asyncio.Future[Any]] = {job, ready}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)

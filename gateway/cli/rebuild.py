@@ -9,7 +9,8 @@ import time
 import click
 from click.termui import progressbar
 
-from gateway import app, logs
+from gateway import logs
+from gateway.app.build import open_core, scanner_of
 from gateway.cli import operator
 from gateway.cli.failure import REFUSED, UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
@@ -45,7 +46,7 @@ async def _run(place: Place, addresses: list[str] | None) -> None:
         )
     started = time.monotonic()
     sizes: dict[str, tuple[int, int]] = {}
-    async with app.ground(private_mail_server(settings)) as core:
+    async with open_core(private_mail_server(settings)) as core:
         known = await core.store.read(unscoped_addresses)
         for address in addresses or ():
             if address not in known:
@@ -65,7 +66,7 @@ async def _run(place: Place, addresses: list[str] | None) -> None:
                 extractor=core.extractor,
                 on_progress=progress,
                 keep_days=settings.events.keep_days,
-                read=app.scanner_of(core).read,
+                read=scanner_of(core).read,
             )
             bar.length = max(1, count)
             bar.update(bar.length - bar.pos)

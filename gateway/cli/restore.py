@@ -17,7 +17,8 @@ import click
 import msgspec
 from click.termui import progressbar
 
-from gateway import app, logs
+from gateway import logs
+from gateway.app.build import open_core
 from gateway.backup import catalog, filters, lookup, restore
 from gateway.backup.records import BackupError
 from gateway.backup.verify import opened, verify
@@ -102,7 +103,7 @@ async def _run(place: Place, settings: Settings, backup: Path) -> None:
             raise Failure("this mail server's tables cannot be restored", FAILED)
         url = database_url(settings.database.url, data)
         restore.put_back(folder, manifest, data, url, server.place, server.lookup)
-        async with app.ground(settings) as core:
+        async with open_core(settings) as core:
             refused = []
             if manifest.mail is not None:
                 label = "Restoring mailboxes"

@@ -8,12 +8,14 @@ import os
 
 import click
 
-from gateway import app, logs
+from gateway import logs
+from gateway.app.engines import Gateway
+from gateway.app.roles import roles_of
+from gateway.app.serve import serve as run
 from gateway.cli import container, operator_file, quickstart
 from gateway.cli.container_ready import log_ready
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
-from gateway.roles import roles_of
 from gateway.service.container import inside
 from gateway.service.notify import Manager
 from gateway.settings import Settings
@@ -75,7 +77,7 @@ def command(
     wanted = roles_of(roles)
     standing: list[asyncio.Task[None]] = []
 
-    async def on_ready(running: app.Running, local_url: str) -> None:
+    async def on_ready(running: Gateway, local_url: str) -> None:
         if quick:
             found = await quickstart.prepare(running.core)
             click.echo(quickstart.screen(found, running.core.data_dir))
@@ -91,7 +93,7 @@ def command(
         log.info("answering at %s", running.core.settings.http.public_url)
 
     try:
-        asyncio.run(app.serve(settings, on_ready, manager=Manager.of(os.environ), roles=wanted))
+        asyncio.run(run(settings, on_ready, manager=Manager.of(os.environ), roles=wanted))
     except OSError as error:
         raise _not_started(settings, error) from error
     except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""What every operation works with: one value, made once by ``gateway.app`` and handed down."""
+"""What every operation works with: one value, made once by ``gateway.app.build`` and handed down."""
 
 from __future__ import annotations
 

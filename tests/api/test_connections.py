@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from gateway.http_protocol import MOST_HEAD, Guard
-from gateway.http_server import HttpServer
+from gateway.app.http_protocol import MOST_HEAD, Guard
+from gateway.app.http_server import HttpServer
 from mailserver.pace import Pace
 
 pytestmark = pytest.mark.anyio

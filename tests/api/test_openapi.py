@@ -14,7 +14,7 @@ from gateway.api.reference import words
 from gateway.api.reference.example_bodies import BODIES
 from gateway.api.reference.example_values import PARAMETERS, SPECIAL, VALUES
 from gateway.api.reference.nouns import NOUNS
-from gateway.app import DIALECTS
+from gateway.app.routes import DIALECTS
 
 
 @pytest.fixture(scope="module")

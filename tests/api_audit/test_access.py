@@ -21,7 +21,7 @@ from websockets.sync.client import connect
 from gateway.api.dialect import Dialect, DialectRoute
 from gateway.api.route_access import DeclaredRoute
 from gateway.api.routing import Endpoint, Table
-from gateway.app import DIALECTS, api_routes, own_routes
+from gateway.app.routes import DIALECTS, api_routes, own_routes
 from gateway.core.access import Access
 from gateway.mcp.endpoint import McpRoute
 from gateway.mcp.tools import all_tools
@@ -116,7 +116,7 @@ def test_every_route_declares_what_it_needs() -> None:
 
 
 async def doors(tmp_path: Path) -> list[DeclaredRoute]:
-    """The routes outside the dialects, as ``gateway.app`` lists them."""
+    """The routes outside the dialects, as ``gateway.app.routes`` lists them."""
 
     async def refresh(address: str, seconds: float) -> None: ...
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gateway.api.openapi import describe
-from gateway.app import DIALECTS
+from gateway.app.routes import DIALECTS
 from gateway.mcp.tools import all_tools
 from tests.api_audit.matrix import Home, body_of, fill, settle
 from tests.support.gateway_process import running_gateway

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from gateway.api.routing import Router
-from gateway.app import DIALECTS
+from gateway.app.routes import DIALECTS
 from gateway.cli.main import postern
 from gateway.core.errors import CoreError
 from gateway.settings import Settings

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from blockbuster import blockbuster_ctx
 
-from gateway.app import gateway
+from gateway.app.engines import open_gateway
 from gateway.configuration import load_settings
 from gateway.core.accounts.bootstrap import make_key
 from tests.support.servers import data_directory, dovecot_missing
@@ -36,7 +36,7 @@ async def test_nothing_blocks_the_event_loop(tmp_path: Path) -> None:
             },
             environ={},
         )
-        async with gateway(settings) as running:
+        async with open_gateway(settings) as running:
             key = await make_key(running.core, "test")
             client = httpx.AsyncClient(
                 transport=httpx.ASGITransport(running.app),

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
+from gateway.app.roles import ROLES, join_group
 from gateway.datadir import DataDirInUse
-from gateway.roles import ROLES, company
 from gateway.store import leases
 from gateway.store.engine import Store, StoreDown
 from gateway.store.leases import LeaseLost, PostgresLeases, Share, living_processes, share_of
@@ -146,9 +146,9 @@ async def test_a_database_that_is_away_ends_every_trust_and_its_return_renews_it
 async def test_a_command_that_must_be_alone_is_told_who_else_runs(store: Store) -> None:
     async with process(store):
         with pytest.raises(DataDirInUse, match=r"the gateway runs on this database \(process \d+ on "):
-            async with company(store, None):
+            async with join_group(store, None):
                 pass
-    async with company(store, None) as alone:
+    async with join_group(store, None) as alone:
         assert alone.leases.alone
 
 

@@ -16,8 +16,8 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
+from gateway.app.roles import ROLES, roles_of
 from gateway.configuration import BadSettings
-from gateway.roles import ROLES, roles_of
 from tests.processes.fleet import Fleet, Member, fleet
 from tests.support.databases import on_postgres
 from tests.support.gateway_process import GatewayProcess

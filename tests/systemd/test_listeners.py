@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.app.listeners import listening
 from gateway.configuration import BadSettings, load_settings
-from gateway.listeners import listening
 from gateway.settings import Http
 from tests.systemd.manager import short_directory
 
@@ -85,7 +85,7 @@ def test_a_mode_is_octal() -> None:
 
 _CHILD = """
 import os, sys
-from gateway.listeners import listening
+from gateway.app.listeners import listening
 from gateway.settings import Http
 os.environ["LISTEN_PID"] = str(os.getpid() + int(sys.argv[1]))
 with listening(Http(port=0), os.environ) as found:

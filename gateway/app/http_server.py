@@ -12,7 +12,7 @@ from typing import cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway.http_protocol import Guard, GuardedProtocol
+from gateway.app.http_protocol import Guard, GuardedProtocol
 
 _LAST_REQUESTS = 0.3
 _OPEN_REQUESTS = 8

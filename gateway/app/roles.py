@@ -22,8 +22,8 @@ from gateway.store.wakeups import LocalWakeups, PostgresWakeups, Wakeups
 
 Role = Literal["api", "sync", "outbox", "events", "mail"]
 """``api`` answers requests and sockets, ``sync`` reads mailboxes, ``outbox`` sends (and drafts that are due),
-``events`` calls webhooks (and watches reputations and domains), ``mail`` runs the mail server, or hears the doorbell
-of one that runs."""
+``events`` calls webhooks (and watches reputations and domains), ``mail`` runs the mail server, or takes the
+notifications of one that runs."""
 
 ROLES: frozenset[Role] = frozenset(get_args(Role))
 
@@ -58,7 +58,7 @@ class ProcessGroup:
     wakeups: Wakeups
     leases: Leases
     first: bool = True
-    """Whether no other runs: then what a crash left on the mail server can be told from what others just make."""
+    """Whether no other runs: then what is on the mail server beyond the records was left by a crash."""
 
     async def take_part(self) -> None:
         """Begin with this process's part of the work: its engines have started."""
@@ -67,7 +67,7 @@ class ProcessGroup:
 
 
 @asynccontextmanager
-async def company(store: Store, roles: frozenset[Role] | None) -> AsyncIterator[ProcessGroup]:
+async def join_group(store: Store, roles: frozenset[Role] | None) -> AsyncIterator[ProcessGroup]:
     """Join the other processes on the database; ``roles`` None: a command, which is alone.
 
     Raises StoreDown.
