@@ -17,12 +17,14 @@ _MOST_WAITING = 100
 _RETRY = 10  # seconds
 
 
-def key_of(connection: HTTPConnection, *, in_query: str = "") -> str | None:
-    """The key in ``Authorization: Bearer KEY``, or else in the query parameter ``in_query`` where one is named
-    (browsers cannot set headers on a WebSocket). None when there is no key."""
+def key_of(connection: HTTPConnection, *, in_query: str = "", in_header: str = "") -> str | None:
+    """The key in ``Authorization: Bearer KEY``, or else in the header ``in_header`` or the query parameter ``in_query``
+    where one is named (browsers cannot set headers on a WebSocket). None when there is no key."""
     scheme, _, key = connection.headers.get("authorization", "").strip().partition(" ")
     if scheme.lower() == "bearer" and key.strip():
         return key.strip()
+    if in_header and (key := connection.headers.get(in_header, "").strip()):
+        return key
     if in_query:
         query: str = connection.scope.get("query_string", b"").decode("latin-1")
         with contextlib.suppress(ValueError):  # more than 100 parameters
@@ -32,14 +34,17 @@ def key_of(connection: HTTPConnection, *, in_query: str = "") -> str | None:
     return None
 
 
-async def authenticate(core: Core, connection: HTTPConnection, *, in_query: str = "") -> Scope:
+async def authenticate(
+    core: Core, connection: HTTPConnection, *, in_query: str = "", in_header: str = ""
+) -> Scope:
     """The scope of the caller's key. Raises Unauthorized, with the same text for every wrong key, or TooMany."""
-    key = key_of(connection, in_query=in_query)
+    key = key_of(connection, in_query=in_query, in_header=in_header)
     if key is None:
         raise Unauthorized(
             "there is no API key",
             code="missing_api_key",
-            fix="send the header Authorization: Bearer <API_KEY>",
+            fix="send the header Authorization: Bearer <API_KEY>"
+            + (f" or {in_header}: <API_KEY>" if in_header else ""),
         )
     scope = await core.keys.identify(core.store, key)
     if scope is None:

@@ -34,11 +34,11 @@ def command(place: Place, inbox: str | None) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
 
     async def run() -> None:
-        from gateway.mcp.bridge import Far, NoGateway, bridge
+        from gateway.mcp.bridge import Gateway, NoGateway, bridge
 
         async with located(place, start=False) as found:
             try:
-                await bridge(Far(found.base_url, found.api_key, inbox, found.unix_socket))
+                await bridge(Gateway(found.base_url, found.api_key, inbox, found.unix_socket))
             except NoGateway as error:
                 raise Failure(str(error), REFUSED, fix="check POSTERN_URL and POSTERN_KEY") from error
 

@@ -1,6 +1,6 @@
 """A mailbox for any MCP client (Model Context Protocol): streamable HTTP at ``/mcp``, and ``postern mcp`` over stdio.
 
-Clients are set up with a key of any dialect and of any reach; a key of one inbox is all that most agents need::
+Clients use a key of any dialect and scope; most agents need only a key of one inbox::
 
     claude mcp add --transport http postern https://HOST/mcp --header "Authorization: Bearer KEY"
 
@@ -9,20 +9,22 @@ Clients are set up with a key of any dialect and of any reach; a key of one inbo
     {"mcpServers": {"postern": {"command": "postern", "args": ["mcp"],
                                 "env": {"POSTERN_URL": "https://HOST", "POSTERN_KEY": "KEY"}}}}
 
-The inbox that is meant where a call names none: the header ``X-Postern-Inbox``, ``/mcp?inbox=…``, ``postern mcp
---inbox`` (``POSTERN_INBOX``, ``MAILBOXKIT_INBOX_ID``), else the key's own, else the only one.
+The key may also be sent as ``X-Api-Key: KEY``. The default inbox of a call: the header ``X-Postern-Inbox``,
+``/mcp?inbox=…``, ``postern mcp --inbox`` (``POSTERN_INBOX``, ``MAILBOXKIT_INBOX_ID``), else the key's own inbox, else
+the only one.
 
-============== ============================================================================================
-``door``       lets requests in: origin, key, limits; starts the server when the first client comes
-``server``     speaks the protocol, with the official package; there are no sessions
-``toolbox``    declares tools and calls them; ``schema`` shows their arguments as every client takes them
-``tools_*``    the tools: only translation, from arguments to core calls and from rows to results
-``mail_view``  what a model and a program are shown of mail; ``fence`` keeps what senders wrote apart
-``errors``     what a model is told when a call is refused, and what it can do now
-``repeats``    ``idempotency_key``
-``bridge``     ``postern mcp``: each call over stdio goes on to ``/mcp``
-============== ============================================================================================
+================== ===========================================================================================
+``endpoint``       the route: checks origin, key and limits, and starts the server for the first client
+``server``         serves the protocol with the official package, without sessions, for every released version
+``toolbox``        declares and calls tools; ``schema`` makes the JSON Schemas of arguments and results
+``tools_*``        the tools: they only translate, from arguments to core calls and from records to results
+``mail_view``      mail as models and programs see it; ``untrusted_text`` marks what senders wrote
+``errors``         the answer to a refused call: what was wrong and what to do now
+``idempotency``    ``idempotency_key``
+``bridge``         ``postern mcp``: forwards each call from stdio to ``/mcp``
+================== ===========================================================================================
 
-Ids are shown as ``msg_…``, ``thr_…``, ``inb_…``, ``dft_…`` and taken in any form. A call that is not done is a result
-with ``isError`` and ``{"error": {code, message, argument, fix}}``, never a protocol error, so that the model reads it.
+Ids are shown as ``msg_…``, ``thr_…``, ``inb_…``, ``drf_…`` and accepted in any form; an id has the same name in
+arguments and results. A refused call is a result with ``isError`` and ``{"error": {code, message, argument, fix}}``,
+never a protocol error, because models do not see those.
 """

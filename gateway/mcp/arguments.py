@@ -1,4 +1,4 @@
-"""What several tools take, and how it is read: ids and addresses in any spelling, files, paging."""
+"""Arguments that several tools have: ids and addresses in any form, files, paging."""
 
 from __future__ import annotations
 
@@ -10,60 +10,52 @@ import msgspec
 
 from gateway.core.context import Core
 from gateway.core.sending.request_attachments import FileGiven, load_files
+from gateway.mcp.schema import UNLISTED
 from gateway.mime.types import OutgoingAttachment
 from gateway.store.listing import Window
 
 Doc = msgspec.Meta
 
 
-def bounded(description: str, least: int, most: int) -> msgspec.Meta:
-    """A number; what is outside the bounds is brought inside when it is read (``within``)."""
-    return msgspec.Meta(description=description, extra_json_schema={"minimum": least, "maximum": most})
+def at_most(description: str, most: int) -> msgspec.Meta:
+    """Describe a number with a maximum. A larger one is not refused but changed to it (``within``)."""
+    return msgspec.Meta(description=description, extra_json_schema={"maximum": most})
 
 
 Id = int | str
-InboxId = Annotated[
-    Id | None,
-    Doc(
-        description="The inbox: its address, id or number. May be left out where only one can be meant, "
-        "such as with a key of one inbox."
-    ),
-]
-MessageId = Annotated[Id, Doc(description="Id of the message, as check_inbox or search_messages shows it.")]
+InboxId = Annotated[Id | None, Doc(description="Address or id.")]
+"""When to leave it out is said once, in ``server.INSTRUCTIONS``."""
+UnlistedInboxId = Annotated[Id | None, UNLISTED]
+"""Beside the id of a message or thread, of which only an RFC Message-ID needs the inbox."""
+MessageId = Annotated[Id, Doc(description="The message.")]
+ThreadId = Annotated[Id, Doc(description="The thread.")]
 Addresses = list[str] | str | None
-Page = Annotated[int, bounded("Page number, from 1 (default 1).", 1, 100_000)]
-Offset = Annotated[
-    int, bounded("Go on from this character, as a cut result says (default 0).", 0, 1_000_000_000)
-]
-IdempotencyKey = Annotated[
-    str | None,
-    Doc(
-        description="Any text, new for each email. Repeat a call that may have failed with the same text, and the "
-        "email is sent once."
-    ),
-]
+Limit = Annotated[int, at_most("Default 10.", 50)]
+Page = Annotated[int, Doc(description="From 1.")]
+Offset = Annotated[int, Doc(description="First character.")]
+IdempotencyKey = Annotated[str | None, Doc(description="Any text; a repeat sends nothing.")]
 
 
 class FileArgument(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A file to attach: its content, or where it is to be fetched from."""
+    """A file to attach: its content, or the URL to fetch it from."""
 
-    filename: Annotated[str | None, Doc(description="Its name, such as report.pdf.")] = None
-    content: Annotated[str | None, Doc(description="The file as base64.")] = None
-    url: Annotated[str | None, Doc(description="Or a public URL to fetch it from.")] = None
-    content_type: Annotated[str | None, Doc(description="Its type, such as application/pdf.")] = None
+    filename: str | None = None
+    content: Annotated[str | None, Doc(description="Base64; or give url.")] = None
+    url: str | None = None
+    content_type: str | None = None
 
 
-Files = Annotated[list[FileArgument] | None, Doc(description="Files to attach.")]
+Files = Annotated[list[FileArgument] | None, Doc(description="Files.")]
 
 
 def ref_of(given: Id | None) -> str | None:
-    """An id as core's look-ups take it; None for a blank one."""
+    """An id as ``core.lookup`` accepts it; None for a blank one."""
     text = str(given).strip() if given is not None else ""
     return text or None
 
 
 def addresses(given: Addresses) -> list[str]:
-    """Addresses as a list: models also write one text with commas, or a JSON list as text."""
+    """Addresses as a list. Models also write a text with commas, or a JSON list as text."""
     if isinstance(given, str):
         text = given.strip()
         found: Any = None
@@ -71,23 +63,24 @@ def addresses(given: Addresses) -> list[str]:
             with contextlib.suppress(msgspec.DecodeError, msgspec.ValidationError):
                 found = msgspec.json.decode(text, type=list[str])
         given = found if found is not None else text.split(",") if '"' not in text else [text]
-    return [one.strip() for one in given or [] if one.strip()]
+    return [address.strip() for address in given or [] if address.strip()]
 
 
 async def files(core: Core, given: Sequence[FileArgument] | None) -> list[OutgoingAttachment]:
-    """The files themselves. Raises Invalid naming ``attachments[n]``, TooLarge."""
+    """Decode or fetch the files. Raises Invalid naming ``attachments[n]``, TooLarge."""
     asked = [
-        FileGiven(one.filename, one.content_type, content=one.content, url=one.url) for one in given or ()
+        FileGiven(file.filename, file.content_type, content=file.content, url=file.url)
+        for file in given or ()
     ]
     return await load_files(core, asked)
 
 
 def within(value: int, least: int, most: int) -> int:
-    """``value`` brought between the two."""
+    """``value``, at least ``least`` and at most ``most``."""
     return max(least, min(value, most))
 
 
 def window(limit: int, page: int, most: int = 50) -> Window:
-    """The rows of a page."""
+    """The window of a page."""
     limit, page = within(limit, 1, most), within(page, 1, 100_000)
     return Window(limit, (page - 1) * limit)

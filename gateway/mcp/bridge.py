@@ -1,7 +1,7 @@
-"""MCP over standard input and output, for clients that start a program: each call goes on to a gateway's ``/mcp``.
+"""MCP over standard input and output, for clients that start a program: forwards each call to a gateway's ``/mcp``.
 
-The tools, their words and their results are the gateway's own. The two sides agree on a protocol version each for
-itself; progress and cancelling go through.
+Tools, descriptions and results are the gateway's. Each side negotiates its own protocol version. Progress and
+cancellation are forwarded.
 """
 
 from __future__ import annotations
@@ -30,17 +30,16 @@ from gateway import __version__
 
 _E = TypeVar("_E", bound=Exception)
 _LONGEST = 330.0
-"""Seconds an answer may take: longer than the longest wait for mail."""
+"""Seconds to wait for an answer: longer than the longest wait for mail."""
 
 
 class NoGateway(Exception):
-    """The gateway cannot be reached, or does not take the key; the words say which."""
+    """The gateway cannot be reached or refuses the key; the text says which."""
 
 
 @dataclass(frozen=True, slots=True)
-class Far:
-    """The gateway: its base URL, the key, the inbox that is meant where a call names none, and its Unix socket where it
-    listens on one."""
+class Gateway:
+    """The gateway: its base URL, the key, the default inbox, and its Unix socket if it listens on one."""
 
     base_url: str
     key: str
@@ -48,54 +47,54 @@ class Far:
     unix_socket: str | None = None
 
 
-async def bridge(far: Far) -> None:
+async def bridge(gateway: Gateway) -> None:
     """Serve standard input and output until the input ends. Raises NoGateway when the start fails."""
-    headers = {"Authorization": f"Bearer {far.key}", "User-Agent": f"postern-mcp/{__version__}"}
-    if far.inbox:
-        headers["X-Postern-Inbox"] = far.inbox
-    socket = httpx2.AsyncHTTPTransport(uds=far.unix_socket) if far.unix_socket else None
+    headers = {"Authorization": f"Bearer {gateway.key}", "User-Agent": f"postern-mcp/{__version__}"}
+    if gateway.inbox:
+        headers["X-Postern-Inbox"] = gateway.inbox
+    socket = httpx2.AsyncHTTPTransport(uds=gateway.unix_socket) if gateway.unix_socket else None
     timeout = httpx2.Timeout(30, read=_LONGEST)
-    url = f"{far.base_url.rstrip('/')}/mcp"
+    url = f"{gateway.base_url.rstrip('/')}/mcp"
     async with httpx2.AsyncClient(headers=headers, timeout=timeout, transport=socket) as http:
-        await _look(http, url)
+        await _check(http, url)
         async with _remote(http, url) as remote:
-            words = remote.instructions
-        server = _server(http, url, words)
+            instructions = remote.instructions
+        server = _server(http, url, instructions)
         async with stdio_server() as (read, write):
             await server.run(read, write, server.create_initialization_options())
 
 
 def _remote(http: httpx2.AsyncClient, url: str) -> Client:
-    """A client for one call: what breaks it (a gateway that restarts) breaks no other."""
+    """A client for one call, so that a failure (a gateway that restarts) affects no other call."""
     return Client(streamable_http_client(url, http_client=http), cache=None)
 
 
-async def _look(http: httpx2.AsyncClient, url: str) -> None:
-    """Raise NoGateway with words for the operator when the gateway does not let this key in."""
+async def _check(http: httpx2.AsyncClient, url: str) -> None:
+    """Raise NoGateway when the gateway does not answer or refuses the key."""
     try:
-        # answered with 405 to whoever has a key: there is nothing to GET
+        # with a valid key GET answers 405
         answer = await http.get(url)
     except httpx2.HTTPError as error:
         raise NoGateway(f"no gateway answers at {url}: {error or type(error).__name__}") from error
     if answer.status_code == 405:
         return
     try:
-        words = answer.json()["error"]["message"]
+        reason = answer.json()["error"]["message"]
     except (ValueError, LookupError, TypeError):
-        words = f"it answers {answer.status_code}, as no Postern with MCP does"
-    raise NoGateway(f"the gateway at {url} refused: {words}")
+        reason = f"it answers {answer.status_code}, which Postern with MCP does not"
+    raise NoGateway(f"the gateway at {url} refused: {reason}")
 
 
 def _server(http: httpx2.AsyncClient, url: str, instructions: str | None) -> Server[Any]:
     async def on_list_tools(
         ctx: ServerRequestContext[Any], params: PaginatedRequestParams | None
     ) -> ListToolsResult:
-        with _lost():
+        with _reported():
             async with _remote(http, url) as remote:
                 return await remote.list_tools()
 
     async def on_call_tool(ctx: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
-        with _lost():
+        with _reported():
             async with _remote(http, url) as remote:
                 return await remote.call_tool(
                     params.name, params.arguments, progress_callback=ctx.session.report_progress
@@ -112,8 +111,8 @@ def _server(http: httpx2.AsyncClient, url: str, instructions: str | None) -> Ser
 
 
 @contextlib.contextmanager
-def _lost() -> Iterator[None]:
-    """Say it in words when the gateway does not answer, or what it refused."""
+def _reported() -> Iterator[None]:
+    """Turn failures of the connection to the gateway into protocol errors."""
     try:
         yield
     except ExceptionGroup as group:  # of the client's tasks
@@ -123,14 +122,16 @@ def _lost() -> Iterator[None]:
         lost = _first(group, httpx2.HTTPError)
         if lost is None:
             raise
-        words = f"the gateway does not answer now ({lost or type(lost).__name__}); try again in a few seconds"
-        raise MCPError(INTERNAL_ERROR, words) from group
+        reason = (
+            f"the gateway does not answer now ({lost or type(lost).__name__}); try again in a few seconds"
+        )
+        raise MCPError(INTERNAL_ERROR, reason) from group
 
 
 def _first(group: BaseExceptionGroup[Any], kind: type[_E]) -> _E | None:
-    """The first exception of a kind in a group, however deep."""
-    for one in group.exceptions:
-        found = _first(one, kind) if isinstance(one, BaseExceptionGroup) else one
+    """The first exception of a kind in a group or its nested groups."""
+    for error in group.exceptions:
+        found = _first(error, kind) if isinstance(error, BaseExceptionGroup) else error
         if isinstance(found, kind):
             return found
     return None

@@ -1,14 +1,13 @@
-"""``/mcp``: who may enter, and the server behind it, made when the first client comes.
+"""The route ``/mcp``: checks each request, and starts the server for the first client.
 
-The order for each request: origin; key (401 with WWW-Authenticate, asked for on every POST, so a revoked key ends with
-the next call); rate limit; then the protocol. GET and DELETE are 405, for there are no sessions: the
-``Mcp-Session-Id`` that a client gets is a name to know its calls by (so that it can cancel them), nothing is kept under
-it, and any will do.
+The order for each request: origin; key (``Authorization: Bearer`` or ``X-Api-Key``; checked on every POST, so a revoked
+key is refused on the next call); rate limit; then the protocol. GET and DELETE are 405, because there are no sessions:
+the ``Mcp-Session-Id`` that an older client gets only identifies its calls, so that it can cancel them. Nothing is
+stored under it, and any value is accepted.
 
-DNS rebinding: a page that makes a browser talk to a gateway on the reader's machine or network names its own site as
-Origin, and is refused unless that is ``http.public_url``, a loopback name or one of ``mcp.origins``. ``Host`` is not
-looked at: a gateway stands behind proxies and is called by many names, and no request does anything without a key,
-which no browser sends by itself.
+DNS rebinding: a page that makes a browser call a gateway on the reader's machine or network sends its own site as
+Origin. It is refused unless that is ``http.public_url``, a loopback name or one of ``mcp.origins``. ``Host`` is not
+checked: a gateway has many names behind proxies, and every request needs a key, which no browser sends by itself.
 """
 
 from __future__ import annotations
@@ -43,6 +42,7 @@ from gateway.mcp.toolbox import Caller
 log = logging.getLogger("postern.http")
 
 PATH = "/mcp"
+KEY_HEADER = "X-Api-Key"
 _SERVER_ERROR = -32000  # JSON-RPC 2.0 §5.1
 _SESSION, _VERSION = "mcp-session-id", "mcp-protocol-version"
 _CLIENT_LEFT = 499  # as nginx logs it
@@ -59,7 +59,7 @@ _STATUS: list[tuple[type[CoreError], int]] = [
 
 
 class McpRoute(BaseRoute):
-    """The route. ``stop`` ends what runs behind it."""
+    """The route. ``stop`` stops the server."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -101,9 +101,9 @@ class McpRoute(BaseRoute):
         if request.method == "OPTIONS":
             await Response(status_code=204)(scope, receive, seen)
             return
-        reach = await authenticate(self._core, request)
-        seen.key_id = reach.key_id
-        rate_limit(self._core, reach, seen.headers)
+        key_scope = await authenticate(self._core, request, in_header=KEY_HEADER)
+        seen.key_id = key_scope.key_id
+        rate_limit(self._core, key_scope, seen.headers)
         if request.method != "POST":
             raise WrongMethod(["POST"])
         announced = request.headers.get("content-length", "")
@@ -113,30 +113,32 @@ class McpRoute(BaseRoute):
                 fix="send smaller attachments, or links to them",
             )
         scope[CALLER] = Caller(
-            scope=reach,
+            scope=key_scope,
             inbox=request.headers.get("x-postern-inbox") or request.query_params.get("inbox") or None,
             public_url=public_url(self._core, request),
             request_id=seen.request_id,
             session=request.headers.get(_SESSION),
         )
-        if _SESSION not in request.headers and _VERSION not in request.headers:  # it comes for the first time
+        if (
+            _SESSION not in request.headers and _VERSION not in request.headers
+        ):  # the first request of an older client
             seen.headers["Mcp-Session-Id"] = secrets.token_hex(16)
         server = await self._server()
         accepts = request.headers.get("accept", "")
-        with self._core.memory.tab(reach.organization) as tab:
-            scope[INTAKE] = Intake(self._core, reach.organization, tab)
+        with self._core.memory.tab(key_scope.organization) as tab:
+            scope[INTAKE] = Intake(self._core, key_scope.organization, tab)
             body = await read_body(request, MAX_BODY)
             await server.handle(scope, _replayed(body, receive), seen, stream="text/event-stream" in accepts)
 
     def _admit(self, origin: str, seen: _Seen) -> None:
-        """Raise Forbidden for a page of another site; let a page of ours read the answer (CORS)."""
-        http, ours = self._core.settings.http, self._core.settings.mcp.origins
+        """Raise Forbidden for a page of another site; let an allowed page read the answer (CORS)."""
+        http, allowed = self._core.settings.http, self._core.settings.mcp.origins
         try:
             host = urlsplit(origin).hostname
         except ValueError:
             host = None
         own = urlsplit(http.public_url)
-        if host not in _LOOPBACK and origin != f"{own.scheme}://{own.netloc}" and origin not in ours:
+        if host not in _LOOPBACK and origin != f"{own.scheme}://{own.netloc}" and origin not in allowed:
             raise Forbidden(
                 f"pages of {origin[:200]} may not use this server",
                 code="origin_not_allowed",
@@ -145,14 +147,14 @@ class McpRoute(BaseRoute):
         seen.headers |= {
             "Access-Control-Allow-Origin": origin,
             "Access-Control-Allow-Methods": "POST",
-            "Access-Control-Allow-Headers": "Authorization, Content-Type, Mcp-Protocol-Version, Mcp-Session-Id, "
-            "Mcp-Method, Mcp-Name, X-Postern-Inbox",
+            "Access-Control-Allow-Headers": "Authorization, X-Api-Key, Content-Type, Mcp-Protocol-Version, "
+            "Mcp-Session-Id, Mcp-Method, Mcp-Name, X-Postern-Inbox",
             "Access-Control-Expose-Headers": "Mcp-Session-Id, WWW-Authenticate, X-Request-Id",
             "Vary": "Origin",
         }
 
     async def _server(self) -> Any:
-        """The server, started; all who come at once wait for the same start."""
+        """The started server; concurrent requests wait for the same start."""
         if self._opening is None or (self._opening.done() and self._opening.exception()):
             self._opening = asyncio.create_task(self._open(), name="mcp-opening")
         return await asyncio.shield(self._opening)
@@ -164,13 +166,13 @@ class McpRoute(BaseRoute):
         return server
 
     async def stop(self) -> None:
-        """End the server and what it still does."""
+        """Stop the server and its running calls."""
         if self._opening is not None:
             await (await self._opening).stop()
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """What gives a body that was read before, then what comes after it."""
+    """A ``receive`` that gives a body that was already read, then what follows it."""
     given = False
 
     async def again() -> Message:
@@ -184,7 +186,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 class _Seen:
-    """The client's ``send``, with our headers on the answer, noting what became of it."""
+    """The client's ``send``: adds our headers to the answer and notes its status."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
@@ -204,8 +206,9 @@ class _Seen:
 
 
 def _refusal(error: CoreError) -> Response:
-    """What is answered before the protocol has a word: its words in JSON-RPC, so that clients show them."""
+    """An error before the protocol handles the request, as JSON-RPC, so that clients show its text."""
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 400)
-    told = {"code": _SERVER_ERROR, "message": f"{error.message}; {error.fix}" if error.fix else error.message}
-    body = {"jsonrpc": "2.0", "id": None, "error": {**told, "data": {"code": error.code}}}
+    message = f"{error.message}; {error.fix}" if error.fix else error.message
+    details = {"code": _SERVER_ERROR, "message": message, "data": {"code": error.code}}
+    body = {"jsonrpc": "2.0", "id": None, "error": details}
     return Response(encode(body), status, error_headers(error), "application/json")

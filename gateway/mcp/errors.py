@@ -1,6 +1,6 @@
-"""What a model is told when a call is refused: what was wrong, which argument, and what to do now.
+"""The answer to a refused call: what was wrong, in which argument, and what to do now.
 
-Core's ``fix`` speaks to HTTP clients at times; such words are replaced by what can be done with a tool.
+Core's ``fix`` is sometimes written for HTTP clients; it is then replaced by what a tool can do.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ from gateway.core.errors import (
 _HTTP = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE)\b|\bAPI[- ]keys?/|\bURL\b|Idempotency-Key|page_token")
 _LISTS = {
     "inbox": "list_inboxes shows the inboxes of this key",
-    "message": "check_inbox or search_messages shows the messages there are",
-    "thread": "list_threads shows the threads there are",
-    "draft": "list_drafts shows the drafts there are",
+    "message": "find the message with check_inbox or search_messages",
+    "thread": "find the thread with list_threads",
+    "draft": "find the draft with list_drafts",
 }
-_WIDER = "ask your user for a key that may; the same call with this key will be refused again"
+_WIDER = "ask your user for a key that may do this; with this key the call will be refused again"
 
 
 def refusal(tool: str, error: CoreError, request_id: str) -> tuple[str, dict[str, Any]]:
-    """(text, data) of a call that was not done."""
+    """(text, data) of a refused call."""
     wrong = [error, *error.also] if isinstance(error, Invalid) else [error]
     lines = [f"{tool} was not done: {_words(error)}."]
     lines += [f"Also: {_words(one)}." for one in wrong[1:]]
     fix = fix_of(error, request_id)
     if fix:
         lines.append(f"What to do now: {fix}.")
-    told: dict[str, Any] = {"code": error.code, "message": error.message, **error.facts}
+    details: dict[str, Any] = {"code": error.code, "message": error.message, **error.facts}
     if error.field:
-        told["argument"] = error.field
+        details["argument"] = error.field
     if fix:
-        told["fix"] = fix
+        details["fix"] = fix
     if isinstance(error, TooMany | Unavailable):
-        told["retry_after_seconds"] = error.retry_after
-    return "\n".join(lines), {"error": told}
+        details["retry_after_seconds"] = error.retry_after
+    return "\n".join(lines), {"error": details}
 
 
 def fix_of(error: CoreError, request_id: str) -> str | None:
-    """What to do now, in the words of tools."""
+    """What to do now, with tools."""
     if isinstance(error, Internal):
         return f"try again once; if it fails again tell your user, with the request id {request_id}"
     if isinstance(error, TooMany | Unavailable):

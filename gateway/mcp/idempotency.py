@@ -1,14 +1,14 @@
-"""A send that may be repeated with its ``idempotency_key``: done once in 24 hours, answered each time.
+"""``idempotency_key`` of a send: it is done once in 24 hours, and every repeat gets the same answer.
 
-A key belongs to the API key and the tool. The same key with other arguments is refused rather than answered with the
-first call's answer: a model that uses one key for two mails must not believe that both went out.
+A key is scoped to the API key and the tool. The same key with other arguments is refused: a model that uses one key for
+two emails must not believe that both were sent.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,12 +17,14 @@ from gateway.core.errors import Conflict
 from gateway.core.idempotency import Completion, Replay
 from gateway.core.sealed import Unreadable, seal, unseal
 from gateway.core.sent import Sent
-from gateway.mcp.toolbox import Answer, Call
+from gateway.mcp.toolbox import Answer, Call, Result
 from gateway.store.json_columns import dump, load
+
+R = TypeVar("R", bound=Result)
 
 
 def digest(key: str) -> str:
-    """A key as it is kept: any text will do as one."""
+    """A digest of a key, which may be any text."""
     return hashlib.sha256(key.strip().encode("utf-8", "replace")).hexdigest()
 
 
@@ -30,12 +32,12 @@ async def send_once(
     call: Call[Any],
     key: str | None,
     inbox_id: str,
-    render: Callable[[Sent], Answer],
+    render: Callable[[Sent], Answer[R]],
     run: Callable[[Completion | None], Awaitable[Sent]],
-) -> Answer:
-    """Run a send under ``key``, or answer as it was answered before; without a key just run it.
+) -> Answer[R]:
+    """Run a send under ``key``, or return the answer it had before. Without a key, run it.
 
-    What fails leaves the key free. Raises Conflict for a key of another call, and what ``run`` raises.
+    A send that fails frees the key. Raises Conflict for a key of another call, and what ``run`` raises.
     """
     if not key or not key.strip():
         return render(await run(None))
@@ -49,13 +51,13 @@ async def send_once(
         error.fix = "if this is another email, call again with a new idempotency_key"
         raise
     if isinstance(begun, Replay):
-        kept = _kept(call, begun)
-        text = f"This was done before, and was not done again. {kept['text']}"
-        return Answer(text, {**kept["data"], "replayed": True})
+        stored = _stored(call, begun)
+        text = f"This email was sent before and was not sent again. {stored['text']}"
+        return Answer(text, {**stored["data"], "replayed": True})
 
     def keep(sent: Sent) -> tuple[int, str]:
         answer = render(sent)
-        return 200, seal(call.core.secret, dump({"text": answer.text, "data": answer.data}))
+        return 200, seal(call.core.secret, dump({"text": answer.text, "data": answer.json}))
 
     try:
         sent = await run(Completion(begun, keep))
@@ -65,13 +67,13 @@ async def send_once(
     return render(sent)
 
 
-def _kept(call: Call[Any], before: Replay) -> Any:
-    """The answer that was kept, sealed because it names people. Raises Conflict."""
+def _stored(call: Call[Any], before: Replay) -> Any:
+    """The stored answer, which is encrypted because it names people. Raises Conflict."""
     try:
         return load(unseal(call.core.secret, before.body))
     except Unreadable:
         raise Conflict(
-            "the answer kept for this idempotency_key can be read no more, but the email was sent",
+            "the stored answer of this idempotency_key cannot be decrypted, but the email was sent",
             field="idempotency_key",
             fix="do not send it again; check_inbox with include_sent shows it",
         ) from None

@@ -1,7 +1,7 @@
-"""Numbers and names that the door and the server share."""
+"""Numbers and names that ``endpoint`` and ``server`` share."""
 
 MAX_BODY = 16 * 1024 * 1024
-"""Octets of a request: room for a file of 10 MiB in base64. REST takes more."""
+"""Octets of a request: enough for a file of 10 MiB in base64. The HTTP APIs accept more."""
 
 CALLER = "postern.caller"
-"""Where the ASGI scope holds the ``Caller`` that the door recognised."""
+"""The key of the ``Caller`` in the ASGI scope."""

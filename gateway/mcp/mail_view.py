@@ -1,16 +1,19 @@
-"""Mail as a model reads it and as programs read it.
+"""Mail as models see it (text) and as programs see it (data).
 
-What senders wrote is fenced in the text (``fence``), and in the data stands under ``untrusted`` alone, bodies fenced
-there too: some clients show a model the data instead of the text. What stands outside is ours: ids, times, labels,
-the verdict on the sender.
+In the text, what senders wrote is between marks (``untrusted_text``). In the data it is only under ``untrusted``;
+bodies have the marks there, too, because some clients show a model the data instead of the text. Everything else is the
+gateway's own: ids, times, labels, the result of sender authentication.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from msgspec import UNSET, UnsetType
 
 from gateway.api.times import to_seconds
-from gateway.mcp.toolbox import Answer
+from gateway.mcp.schema import UNLISTED
+from gateway.mcp.toolbox import Answer, Page, page_numbers
 from gateway.mcp.untrusted_text import Fence, one_line
 from gateway.mime.attachment_names import unique_names
 from gateway.mime.types import Address, AuthVerdict
@@ -19,16 +22,16 @@ from gateway.records.mail import ListedMessage, Mail, Message, MessageItem, Mess
 from gateway.store.listing import Listing, Window
 
 READ_CHARACTERS = 20_000
-"""Characters of a body that one answer shows."""
+"""Characters of a body in one answer."""
 
 THREAD_CHARACTERS = 40_000
-"""Characters of all bodies of a thread that one answer shows."""
+"""Characters of all bodies of a thread in one answer."""
 
 _FAILS = frozenset({"fail", "softfail", "permerror"})
 
 
 class Cut(NamedTuple):
-    """A part of a text: where it starts, where the next one does (None: that was the end), how long the whole is."""
+    """A part of a text: its start, the start of the next part (None: this is the last), the length of the whole."""
 
     text: str
     start: int
@@ -44,10 +47,10 @@ def cut(text: str, offset: int, most: int) -> Cut:
 
 
 def entry(listed: ListedMessage) -> dict[str, Any]:
-    """A message, in a list or whole."""
+    """A message without its body."""
     message = listed.message
     seen: dict[str, Any] = {
-        "id": message.public_id,
+        "message_id": message.public_id,
         "inbox_id": public_id("inb", message.inbox_id),
         "thread_id": public_id("thr", message.thread_id),
         "direction": "sent" if message.direction == "outbound" else "received",
@@ -67,56 +70,60 @@ def entry(listed: ListedMessage) -> dict[str, Any]:
     return seen
 
 
-def listing_answer(
+class MessagePage(Page, kw_only=True):
+    """``unauthenticated``: how many messages are left out because they failed sender authentication."""
+
+    messages: list[dict[str, Any]]
+    unauthenticated: Annotated[int | UnsetType, UNLISTED] = UNSET
+
+
+def message_page(
     head: str, found: Listing[ListedMessage], window: Window, again: str, left_out: int = 0
-) -> Answer:
-    """A list of messages.
+) -> Answer[MessagePage]:
+    """A page of messages.
 
     Args:
-        again: how the next page is asked for, with ``{page}``.
-        left_out: how many messages the list leaves out because their senders are not authenticated.
+        again: how to ask for the next page, with ``{page}``.
+        left_out: how many messages the list leaves out because they failed sender authentication.
     """
-    fence, rows = Fence(), found.rows
-    page = window.offset // window.limit + 1
-    data = {
-        "messages": [entry(listed) for listed in rows],
-        "page": page,
-        "total": found.total,
-        "next_page": page + 1 if window.offset + len(rows) < found.total else None,
-    }
+    fence, messages = Fence(), found.rows
+    page = MessagePage(
+        messages=[entry(listed) for listed in messages],
+        unauthenticated=left_out or UNSET,
+        notice=fence.notice if messages else UNSET,
+        **page_numbers(found, window),
+    )
     more = []
     if left_out:
-        data["unauthenticated"] = left_out
         more.append(
             f"{left_out} messages that failed sender authentication are left out; "
             "check_inbox with label=unauthenticated shows them."
         )
-    if not rows:
-        none = f"{head}: none." if page == 1 else f"{head}: no more on page {page}."
-        return Answer("\n".join([none, *more]), data)
-    lines = [f"{head}: {len(rows)} of {found.total}, newest first.", *more]
-    if data["next_page"]:
-        lines.append(again.format(page=data["next_page"]))
-    listed = "\n".join(_listed(number, one) for number, one in enumerate(rows, window.offset + 1))
-    return Answer("\n".join([*lines, fence.notice, fence.around(listed)]), {**data, "notice": fence.notice})
+    if not messages:
+        none = f"{head}: none." if page.page == 1 else f"{head}: no more on page {page.page}."
+        return Answer("\n".join([none, *more]), page)
+    lines = [f"{head}: {len(messages)} of {found.total}, newest first.", *more]
+    if page.next_page:
+        lines.append(again.format(page=page.next_page))
+    listed = "\n".join(_listed(number, one) for number, one in enumerate(page.messages, window.offset + 1))
+    return Answer("\n".join([*lines, fence.notice, fence.around(listed)]), page)
 
 
-def _listed(number: int, listed: ListedMessage) -> str:
-    """A message of a list, on two lines and a preview."""
-    one = entry(listed)
-    theirs = one["untrusted"]
+def _listed(number: int, message: dict[str, Any]) -> str:
+    """A message of a list: two lines and a preview."""
+    theirs = message["untrusted"]
     who = (
         f"to {', '.join(theirs['to']) or 'nobody'}"
-        if one["direction"] == "sent"
+        if message["direction"] == "sent"
         else f"from {theirs['from']}"
     )
-    marks = [one["date"], *(["unread"] if "unread" in one["labels"] else [])]
-    if one["direction"] == "sent":
-        marks.append(one["status"])
+    facts = [message["date"], *(["unread"] if "unread" in message["labels"] else [])]
+    if message["direction"] == "sent":
+        facts.append(message["status"])
     if theirs["attachments"]:
-        marks.append(f"{len(theirs['attachments'])} attachment(s)")
+        facts.append(f"{len(theirs['attachments'])} attachment(s)")
     return (
-        f"{number}. {one['id']} ({'; '.join(marks)}) {who}\n"
+        f"{number}. {message['message_id']} ({'; '.join(facts)}) {who}\n"
         f"   Subject: {theirs['subject'] or '(none)'}\n   {theirs['preview']}"
     )
 
@@ -124,24 +131,26 @@ def _listed(number: int, listed: ListedMessage) -> str:
 def whole(
     mail: Mail, fence: Fence, *, full: bool, offset: int = 0, most: int = READ_CHARACTERS
 ) -> tuple[str, dict[str, Any]]:
-    """(text, data) of a message with its body. ``full``: with the quoted history."""
+    """(text, data) of a message with its body. ``full``: including quoted history."""
     part = cut(body_of(mail.texts, full=full), offset, most)
-    one = entry(mail)
-    theirs = one["untrusted"]
+    message = entry(mail)
+    theirs = message["untrusted"]
     code, link = mail.texts.one_time_code, mail.texts.one_time_link
     if code or link:
         theirs["extracted"] = {"code": code, "link": link}
     theirs["text"] = fence.around(part.text)
-    one |= {"text_start": part.start, "text_next": part.next, "text_total": part.total}
-    one["hidden_text"] = mail.message.hidden_text
-    head = [f"{one['id']} ({one['direction']} {one['date']}, thread {one['thread_id']}"]
-    head[0] += f", {one['status']})" if one["direction"] == "sent" else ")"
-    if one["labels"]:
-        head[0] += f" labels: {', '.join(one_line(label, 64) for label in one['labels'])}"
-    if "authentication" in one:
-        head.append(one["authentication"]["words"])
-    if one["hidden_text"]:
-        head.append("Warning: this mail holds text that people cannot see, as tricks on software do.")
+    message |= {"text_start": part.start, "text_next": part.next, "text_total": part.total}
+    message["hidden_text"] = mail.message.hidden_text
+    head = [
+        f"{message['message_id']} ({message['direction']} {message['date']}, thread {message['thread_id']}"
+    ]
+    head[0] += f", {message['status']})" if message["direction"] == "sent" else ")"
+    if message["labels"]:
+        head[0] += f" labels: {', '.join(one_line(label, 64) for label in message['labels'])}"
+    if "authentication" in message:
+        head.append(message["authentication"]["words"])
+    if message["hidden_text"]:
+        head.append("Warning: this email has text that people cannot see. It may be meant to trick software.")
     inner = [f"From: {theirs['from']}", f"To: {', '.join(theirs['to'])}"]
     inner += [f"{name.capitalize()}: {', '.join(theirs[name])}" for name in ("cc", "bcc") if theirs.get(name)]
     if theirs["reply_to"]:
@@ -159,11 +168,11 @@ def whole(
     tail = []
     if part.next is not None or part.start:
         tail.append(f"Shown: characters {part.start} to {part.start + len(part.text)} of {part.total}.")
-    return "\n".join([*head, fence.around("\n".join(inner)), *tail]), one
+    return "\n".join([*head, fence.around("\n".join(inner)), *tail]), message
 
 
 def authentication(found: AuthVerdict) -> dict[str, str]:
-    """What our mail server found out about the sender: ``spf``, ``dkim``, ``dmarc``, ``verdict`` and in ``words``."""
+    """The results of sender authentication: ``spf``, ``dkim``, ``dmarc``, ``verdict``, and a sentence in ``words``."""
     seen = {"spf": found.spf, "dkim": found.dkim, "dmarc": found.dmarc}
     if seen["dmarc"] == "pass":
         verdict, words = "verified", "the domain in From is confirmed"
@@ -176,7 +185,7 @@ def authentication(found: AuthVerdict) -> dict[str, str]:
 
 
 def body_of(texts: MessageText, *, full: bool) -> str:
-    """The text of a message: what is new in it, or with the quoted history (of HTML, what people see)."""
+    """The text of a message: its new part, or with ``full`` all of it (of HTML, the visible text)."""
     new, text = texts.extracted_text or "", texts.text or ""
     return text if full or not new.strip() else new
 

@@ -1,6 +1,6 @@
-"""Which inbox, message, thread or draft a call means, inside the reach of its key.
+"""Finds the inbox, message, thread or draft that a call names, within the scope of its key.
 
-The inbox, when a call names none: the one named for the connection, else the key's own, else the only one in reach.
+The inbox of a call that names none: the default of the connection, else the key's own, else the only one in scope.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _NAMED = 10
 
 
 async def inbox_of(call: Call[Any], given: Id | None) -> Inbox:
-    """The inbox row that is meant. Raises Invalid when several might be, NotFound, Forbidden."""
+    """The inbox of a call. Raises Invalid when it names none and there are several, NotFound, Forbidden."""
     ref = ref_of(given) or call.caller.inbox
     return await call.core.store.read(partial(_inbox, scope=call.scope, ref=ref))
 
 
 async def message_of(call: Call[Any], given: Id | None, message: Id) -> tuple[str, str]:
-    """(inbox ULID, message ULID) of a message; found without an inbox too, except by its RFC Message-ID."""
+    """(inbox ULID, message ULID) of a message. An RFC Message-ID needs the inbox, other ids do not."""
     return await call.core.store.read(
         partial(
             _message,
@@ -43,7 +43,7 @@ async def message_of(call: Call[Any], given: Id | None, message: Id) -> tuple[st
 
 
 async def thread_of(call: Call[Any], given: Id | None, thread: Id) -> Thread:
-    """The thread that is meant."""
+    """The thread that a call names."""
 
     def read(tx: Tx) -> Thread:
         ref = ref_of(given)
@@ -54,7 +54,7 @@ async def thread_of(call: Call[Any], given: Id | None, thread: Id) -> Thread:
 
 
 async def draft_of(call: Call[Any], draft: Id) -> tuple[Inbox, Draft]:
-    """A draft that is meant, with its inbox."""
+    """The draft that a call names, with its inbox."""
     return await call.core.store.read(
         partial(find_draft_and_inbox, scope=call.scope, inbox_ref=None, draft_ref=ref_of(draft) or "")
     )
@@ -64,15 +64,15 @@ def _inbox(tx: Tx, scope: Scope, ref: str | None) -> Inbox:
     ref = ref or scope.inbox
     if ref:
         return find_inbox(tx, scope, ref)
-    rows = inboxes_in_reach(tx, scope, _NAMED + 1)
-    if len(rows) == 1:
-        return rows[0]
-    if not rows:
+    inboxes = inboxes_in_reach(tx, scope, _NAMED + 1)
+    if len(inboxes) == 1:
+        return inboxes[0]
+    if not inboxes:
         raise Invalid("there is no inbox yet", field="inbox_id", fix="make one with create_inbox")
-    some = ", ".join(row.address for row in rows[:_NAMED])
-    more = "; list_inboxes shows them all" if len(rows) > _NAMED else ""
+    some = ", ".join(inbox.address for inbox in inboxes[:_NAMED])
+    more = "; list_inboxes shows them all" if len(inboxes) > _NAMED else ""
     raise Invalid(
-        "inbox_id is needed, because this key reaches several inboxes",
+        "inbox_id is needed, because this key has several inboxes",
         field="inbox_id",
         fix=f"give one of: {some}{more}",
     )

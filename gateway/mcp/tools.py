@@ -1,4 +1,4 @@
-"""Every tool, in the order that clients list them: what an agent needs most comes first."""
+"""Every tool, in the order of the listing: the most needed first."""
 
 from __future__ import annotations
 

@@ -1,17 +1,20 @@
-"""The inboxes of a key: listing them, making one."""
+"""The inboxes of a key: listing, creating, changing and deleting them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from gateway.api.times import to_seconds
 from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
 from gateway.core.errors import Invalid, Missing
 from gateway.core.inboxes import inboxes
 from gateway.core.text import clean_text
-from gateway.mcp.arguments import Doc, Page, bounded, window
+from gateway.mcp import toolbox
+from gateway.mcp.arguments import Doc, Id, InboxId, Page, at_most, ref_of, window
 from gateway.mcp.idempotency import digest
-from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
+from gateway.mcp.resolve import inbox_of
+from gateway.mcp.schema import UNLISTED
+from gateway.mcp.toolbox import Answer, Arguments, Call, Result, Toolbox, page_numbers
 from gateway.mcp.untrusted_text import one_line
 from gateway.records.inboxes import Inbox
 
@@ -20,50 +23,45 @@ box = Toolbox()
 
 class ListInboxes(Arguments):
     page: Page = 1
-    per_page: Annotated[int, bounded("Inboxes a page (default 20).", 1, 50)] = 20
+    per_page: Annotated[int, at_most("Default 20.", 50)] = 20
+
+
+class InboxPage(toolbox.Page, kw_only=True):
+    inboxes: list[dict[str, Any]]
 
 
 @box.tool("List inboxes", access=reads("inbox_read"), read_only=True)
-async def list_inboxes(call: Call[ListInboxes]) -> Answer:
-    """List the inboxes this key reaches, newest first. Other tools take an inbox by its address or id."""
+async def list_inboxes(call: Call[ListInboxes]) -> Answer[InboxPage]:
+    """List your inboxes, newest first."""
     wanted = window(call.args.per_page, call.args.page)
     found = await inboxes.list_inboxes(call.core, call.scope, wanted)
-    page = wanted.offset // wanted.limit + 1
-    following = page + 1 if wanted.offset + len(found.rows) < found.total else None
-    data = {
-        "inboxes": [inbox_data(row) for row in found.rows],
-        "page": page,
-        "total": found.total,
-        "next_page": following,
-    }
+    page = InboxPage(inboxes=[_inbox(inbox) for inbox in found.rows], **page_numbers(found, wanted))
     if not found.rows:
-        return Answer(
-            "There is no inbox. create_inbox makes one." if page == 1 else "There are no more.", data
-        )
+        none = "There is no inbox. create_inbox makes one." if page.page == 1 else "There are no more."
+        return Answer(none, page)
     lines = [f"{len(found.rows)} of {found.total} inboxes:"]
-    lines += [f"- {row.address} ({_named(row)}inb_{row.id})" for row in found.rows]
-    if following:
-        lines.append(f"list_inboxes with page={following} shows more.")
-    return Answer("\n".join(lines), data)
+    lines += [f"- {inbox.address} ({_named(inbox)}{inbox.public_id})" for inbox in found.rows]
+    if page.next_page:
+        lines.append(f"list_inboxes with page={page.next_page} shows more.")
+    return Answer("\n".join(lines), page)
 
 
 class CreateInbox(Arguments):
-    name: Annotated[str, Doc(description="Shown as the sender's name, such as Support Agent.")]
-    email: Annotated[
-        str | None,
-        Doc(
-            description="The address it gets, on a domain of your organization or the server's own. "
-            "Default: a random one on the server's."
-        ),
-    ] = None
-    idempotency_key: Annotated[
-        str | None, Doc(description="Any text. Repeat a call with the same text, and one inbox is made.")
-    ] = None
+    name: Annotated[str, Doc(description="Sender name.")]
+    email: Annotated[str | None, Doc(description="Its address; default: random.")] = None
+    idempotency_key: Annotated[str | None, Doc(description="As in send_email.")] = None
 
 
-@box.tool("Create an inbox", access=changes("inbox_create", kinds=ORGANIZATION_OR_POD))
-async def create_inbox(call: Call[CreateInbox]) -> Answer:
-    """Make a new inbox: a real mailbox that sends and receives at once."""
+class CreatedInbox(Result):
+    """``created``: false when an earlier call with the same ``idempotency_key`` made it."""
+
+    inbox: dict[str, Any]
+    created: bool
+
+
+@box.tool("Create inbox", access=changes("inbox_create", kinds=ORGANIZATION_OR_POD))
+async def create_inbox(call: Call[CreateInbox]) -> Answer[CreatedInbox]:
+    """Create an inbox. It can send and receive at once."""
     args = call.args
     name = clean_text(args.name, "name", 255)
     if not name:
@@ -93,23 +91,78 @@ async def create_inbox(call: Call[CreateInbox]) -> Answer:
             error.field, error.fix = "email", "give an address on a domain of yours, or leave email out"
         raise
     inbox = saved.inbox
-    words = "Made" if saved.new else "There is already"
+    done = "Created" if saved.new else "There is already"
     return Answer(
-        f"{words} {inbox.address} ({inbox.public_id}).", {"inbox": inbox_data(inbox), "created": saved.new}
+        f"{done} {inbox.address} ({inbox.public_id}).", CreatedInbox(inbox=_inbox(inbox), created=saved.new)
     )
 
 
-def inbox_data(row: Inbox) -> dict[str, Any]:
+class UpdateInbox(Arguments):
+    inbox_id: InboxId = None
+    name: Annotated[str | None, Doc(description="Sender name.")] = None
+    status: Annotated[Literal["active", "paused"] | None, Doc(description="A paused inbox cannot send.")] = (
+        None
+    )
+
+
+class UpdatedInbox(Result):
+    inbox: dict[str, Any]
+
+
+@box.tool("Update inbox", access=changes("inbox_update"), idempotent=True)
+async def update_inbox(call: Call[UpdateInbox]) -> Answer[UpdatedInbox]:
+    """Change the sender name of an inbox, or pause its sending."""
+    args = call.args
+    wanted = {"display_name": args.name, "status": args.status}
+    changed = {name: value for name, value in wanted.items() if value is not None}
+    if not changed:
+        raise Invalid("nothing to change", field="name", fix="give name, status or both")
+    inbox = await inbox_of(call, args.inbox_id)
+    try:
+        saved = await inboxes.update(call.core, call.scope, inbox.id, changed)
+    except Invalid as error:
+        error.field = "name" if error.field == "display_name" else error.field
+        error.message = error.message.replace("display_name", "name")
+        raise
+    inbox = saved.inbox
+    return Answer(
+        f"{inbox.address} ({_named(inbox)}{inbox.public_id}) is {inbox.status}.",
+        UpdatedInbox(inbox=_inbox(inbox)),
+    )
+
+
+class DeleteInbox(Arguments):
+    inbox_id: Annotated[Id, Doc(description="Address or id.")]
+
+
+class DeletedInbox(Result):
+    inbox_id: str
+    address: Annotated[str, UNLISTED]
+    deleted: Annotated[bool, UNLISTED]
+
+
+@box.tool("Delete inbox", access=changes("inbox_delete"), destructive=True)
+async def delete_inbox(call: Call[DeleteInbox]) -> Answer[DeletedInbox]:
+    """Delete an inbox with all its mail for good."""
+    if ref_of(call.args.inbox_id) is None:  # never the default inbox
+        raise Missing("inbox_id")
+    inbox = await inbox_of(call, call.args.inbox_id)
+    await inboxes.delete(call.core, call.scope, inbox.id)
+    deleted = DeletedInbox(inbox_id=inbox.public_id, address=inbox.address, deleted=True)
+    return Answer(f"{inbox.address} and all its mail are deleted.", deleted)
+
+
+def _inbox(inbox: Inbox) -> dict[str, Any]:
     """An inbox for programs."""
     return {
-        "id": row.public_id,
-        "number": row.number,
-        "address": row.address,
-        "name": row.display_name,
-        "status": row.status,
-        "created_at": to_seconds(row.created_at),
+        "inbox_id": inbox.public_id,
+        "number": inbox.number,
+        "address": inbox.address,
+        "name": inbox.display_name,
+        "status": inbox.status,
+        "created_at": to_seconds(inbox.created_at),
     }
 
 
-def _named(row: Inbox) -> str:
-    return f"{one_line(row.display_name, 100)}, " if row.display_name else ""
+def _named(inbox: Inbox) -> str:
+    return f"{one_line(inbox.display_name, 100)}, " if inbox.display_name else ""

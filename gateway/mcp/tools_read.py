@@ -1,8 +1,8 @@
-"""Reading: what is in an inbox, one message, what is in its attachments, and search."""
+"""Reading: the messages of an inbox, one message, its attachments, and search."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from gateway.api.times import parse_day
 from gateway.core.access import reads
@@ -10,10 +10,22 @@ from gateway.core.errors import Invalid
 from gateway.core.mail import messages
 from gateway.core.mail.attachment_text import text_of
 from gateway.core.mail.search import search_messages as search
-from gateway.mcp.arguments import Doc, InboxId, MessageId, Offset, Page, bounded, ref_of, window
-from gateway.mcp.mail_view import READ_CHARACTERS, body_of, cut, listing_answer, whole
+from gateway.mcp.arguments import (
+    Doc,
+    Id,
+    InboxId,
+    Limit,
+    MessageId,
+    Offset,
+    Page,
+    UnlistedInboxId,
+    ref_of,
+    window,
+)
+from gateway.mcp.mail_view import READ_CHARACTERS, MessagePage, body_of, cut, message_page, whole
 from gateway.mcp.resolve import inbox_of, message_of
-from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
+from gateway.mcp.schema import UNLISTED
+from gateway.mcp.toolbox import Answer, Arguments, Call, Result, Toolbox
 from gateway.mcp.untrusted_text import Fence, one_line
 from gateway.records.ids import public_id
 from gateway.store.listing import Filter
@@ -23,23 +35,17 @@ box = Toolbox()
 
 class CheckInbox(Arguments):
     inbox_id: InboxId = None
-    limit: Annotated[int, bounded("How many messages (default 10).", 1, 50)] = 10
+    limit: Limit = 10
     page: Page = 1
-    unread_only: Annotated[bool, Doc(description="Only unread messages (default false).")] = False
-    label: Annotated[
-        str | None,
-        Doc(description="Only messages with this label, such as starred, spam, trash or unauthenticated."),
-    ] = None
-    include_sent: Annotated[
-        bool, Doc(description="Also what the inbox sent (default false: received messages only).")
-    ] = False
+    unread_only: Annotated[bool, Doc(description="Only unread.")] = False
+    label: Annotated[str | None, Doc(description="Only this label, such as spam.")] = None
+    include_sent: Annotated[bool, Doc(description="Also sent messages.")] = False
 
 
-@box.tool("Check an inbox", access=reads("message_read"), read_only=True)
-async def check_inbox(call: Call[CheckInbox]) -> Answer:
-    """List the recent messages of an inbox, newest first: sender, subject and a preview of each. Spam, trash and
-    mail that failed sender authentication are left out unless label asks for them. To wait for mail that has not
-    come yet, use wait_for_email."""
+@box.tool("Check inbox", access=reads("message_read"), read_only=True)
+async def check_inbox(call: Call[CheckInbox]) -> Answer[MessagePage]:
+    """List the messages of an inbox, newest first; spam, trash and mail that failed sender authentication only by
+    label. To wait for new mail, use wait_for_email."""
     args = call.args
     inbox = await inbox_of(call, args.inbox_id)
     labels = [*(["unread"] if args.unread_only else []), *([args.label.strip()] if args.label else [])]
@@ -49,12 +55,13 @@ async def check_inbox(call: Call[CheckInbox]) -> Answer:
         call.scope,
         inbox.id,
         Filter(
-            labels=tuple(one for one in labels if one), direction=None if args.include_sent else "inbound"
+            labels=tuple(label for label in labels if label),
+            direction=None if args.include_sent else "inbound",
         ),
         wanted,
     )
     kind = "Messages" if args.include_sent else "Unread messages" if args.unread_only else "Messages received"
-    return listing_answer(
+    return message_page(
         f"{kind} in {inbox.address}",
         found,
         wanted,
@@ -66,89 +73,102 @@ async def check_inbox(call: Call[CheckInbox]) -> Answer:
 class ReadMessage(Arguments):
     message_id: MessageId
     inbox_id: InboxId = None
-    full: Annotated[bool, Doc(description="Also the quoted history and the signature (default false).")] = (
-        False
-    )
+    full: Annotated[bool, Doc(description="Also quoted history and signature.")] = False
     offset: Offset = 0
 
 
-@box.tool("Read a message", access=reads("message_read"), read_only=True)
-async def read_message(call: Call[ReadMessage]) -> Answer:
-    """Read one message: sender, whether the sender is genuine, body, attachments. It stays unread; set_labels changes
-    that."""
+class MessageRead(Result):
+    """One message, with the part of its body that was asked for."""
+
+    message: dict[str, Any]
+    notice: Annotated[str, UNLISTED]
+
+
+@box.tool("Read message", access=reads("message_read"), read_only=True)
+async def read_message(call: Call[ReadMessage]) -> Answer[MessageRead]:
+    """Read a message: body, sender and its authentication, attachments. It stays unread."""
     args = call.args
     inbox, ulid = await message_of(call, args.inbox_id, args.message_id)
     mail = await messages.get_message(call.core, call.scope, inbox, ulid)
     fence = Fence()
-    text, data = whole(mail, fence, full=args.full, offset=args.offset)
+    text, message = whole(mail, fence, full=args.full, offset=args.offset)
     tail = []
-    if data["text_next"] is not None:
-        tail.append(f"read_message with offset={data['text_next']} goes on.")
+    if message["text_next"] is not None:
+        tail.append(f"read_message with offset={message['text_next']} shows more.")
     if not args.full and body_of(mail.texts, full=False).strip() != body_of(mail.texts, full=True).strip():
         tail.append("The quoted history is left out; full=true shows it.")
-    if data["untrusted"]["attachments"]:
+    if message["untrusted"]["attachments"]:
         tail.append("read_attachment shows the text of an attachment.")
-    return Answer("\n".join([fence.notice, text, *tail]), {"message": data, "notice": fence.notice})
+    return Answer("\n".join([fence.notice, text, *tail]), MessageRead(message=message, notice=fence.notice))
 
 
 class ReadAttachment(Arguments):
     message_id: MessageId
-    filename: Annotated[str, Doc(description="Its name, as read_message shows it.")]
-    inbox_id: InboxId = None
+    filename: Annotated[str, Doc(description="As in read_message.")]
+    inbox_id: UnlistedInboxId = None
     offset: Offset = 0
 
 
-@box.tool("Read an attachment", access=reads("message_read"), read_only=True)
-async def read_attachment(call: Call[ReadAttachment]) -> Answer:
-    """Read the text of an attachment: PDF, Word, Excel, PowerPoint, OpenDocument, CSV, text, and pictures where the
-    server reads them."""
+class AttachmentRead(Result):
+    """A part of an attachment's text, ``text_start`` characters from its beginning; ``text_next``: null at the end."""
+
+    message_id: str
+    content_type: Annotated[str, UNLISTED]
+    size: Annotated[int, UNLISTED]
+    method: Annotated[str, UNLISTED]
+    text_start: Annotated[int, UNLISTED]
+    text_next: int | None
+    text_total: Annotated[int, UNLISTED]
+    untrusted: dict[str, str]
+    notice: Annotated[str, UNLISTED]
+
+
+@box.tool("Read attachment", access=reads("message_read"), read_only=True)
+async def read_attachment(call: Call[ReadAttachment]) -> Answer[AttachmentRead]:
+    """Read the text of an attachment: PDF, Office, CSV, text, pictures if the server has OCR."""
     args = call.args
     _, ulid = await message_of(call, args.inbox_id, args.message_id)
     try:
         found = await text_of(call.core, call.scope, ulid, args.filename)
     except Invalid as error:
-        error.field, error.fix = "filename", "tell your user that the file has to be opened by a person"
+        error.field, error.fix = "filename", "tell your user that a person has to open the file"
         raise
     part = cut(found.text, args.offset, READ_CHARACTERS)
     fence = Fence()
     body = fence.around(part.text)
-    data = {
-        "message_id": public_id("msg", ulid),
-        "content_type": one_line(found.attachment.content_type, 100),
-        "size": found.attachment.size,
-        "method": found.method,
-        "text_start": part.start,
-        "text_next": part.next,
-        "text_total": part.total,
-        "untrusted": {"filename": one_line(found.name, 200), "text": body},
-        "notice": fence.notice,
-    }
+    read = AttachmentRead(
+        message_id=public_id("msg", ulid),
+        content_type=one_line(found.attachment.content_type, 100),
+        size=found.attachment.size,
+        method=found.method,
+        text_start=part.start,
+        text_next=part.next,
+        text_total=part.total,
+        untrusted={"filename": one_line(found.name, 200), "text": body},
+        notice=fence.notice,
+    )
     tail = f"Characters {part.start} to {part.start + len(part.text)} of {part.total}."
     if part.next is not None:
-        tail += f" read_attachment with offset={part.next} goes on."
-    return Answer("\n".join([fence.notice, body, tail]), data)
+        tail += f" read_attachment with offset={part.next} shows more."
+    return Answer("\n".join([fence.notice, body, tail]), read)
 
 
 class SearchMessages(Arguments):
-    query: Annotated[
-        str, Doc(description='Words that all must be there; "words in quotes" must stand in a row.')
-    ]
-    inbox_id: Annotated[
-        int | str | None, Doc(description="Only in this inbox (default: every inbox of the key).")
-    ] = None
+    query: Annotated[str, Doc(description='All words must occur; "words" in sequence.')]
+    inbox_id: Annotated[Id | None, Doc(description="Only this inbox.")] = None
     fields: Annotated[
         list[Literal["subject", "body"]] | None,
-        Doc(description="Look only in these (default: in names and addresses too)."),
+        Doc(description="Only in these."),
     ] = None
-    date_from: Annotated[str | None, Doc(description="First day, YYYY-MM-DD, UTC.")] = None
-    date_to: Annotated[str | None, Doc(description="Last day, YYYY-MM-DD, UTC, which counts whole.")] = None
-    limit: Annotated[int, bounded("How many messages (default 10).", 1, 50)] = 10
+    date_from: Annotated[str | None, Doc(description="First day, YYYY-MM-DD.")] = None
+    date_to: Annotated[str | None, Doc(description="Last day, inclusive.")] = None
+    limit: Limit = 10
     page: Page = 1
 
 
 @box.tool("Search messages", access=reads("message_read"), read_only=True)
-async def search_messages(call: Call[SearchMessages]) -> Answer:
-    """Search messages, received and sent, in all inboxes of the key, newest first."""
+async def search_messages(call: Call[SearchMessages]) -> Answer[MessagePage]:
+    """Search all messages, sent and received, newest first."""
     args = call.args
     first, last = parse_day(args.date_from, "date_from"), parse_day(args.date_to, "date_to", last=True)
     if first is not None and last is not None and first > last:
@@ -171,6 +191,4 @@ async def search_messages(call: Call[SearchMessages]) -> Answer:
         error.field = "query" if error.field == "q" else error.field
         error.message = error.message.replace("q takes", "query takes", 1)
         raise
-    return listing_answer(
-        "Messages found", found, wanted, "The same search with page={page} shows older ones."
-    )
+    return message_page("Messages found", found, wanted, "The same search with page={page} shows older ones.")

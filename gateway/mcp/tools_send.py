@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from msgspec import UNSET, UnsetType
+
 from gateway.api.times import to_seconds
 from gateway.core.access import changes
 from gateway.core.errors import Invalid, Missing
@@ -20,28 +22,48 @@ from gateway.mcp.arguments import (
     IdempotencyKey,
     InboxId,
     MessageId,
+    UnlistedInboxId,
     addresses,
     files,
 )
 from gateway.mcp.idempotency import send_once
 from gateway.mcp.resolve import inbox_of, message_of
-from gateway.mcp.toolbox import Answer, Arguments, Call, Toolbox
+from gateway.mcp.schema import UNLISTED
+from gateway.mcp.toolbox import Answer, Arguments, Call, Result, Toolbox
 from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail
 
 box = Toolbox()
 
-To = Annotated[Addresses, Doc(description="Recipients: a@b.com or Name <a@b.com>.")]
-Cc = Annotated[Addresses, Doc(description="Recipients of a copy.")]
-Bcc = Annotated[Addresses, Doc(description="Recipients of a copy that the others do not see.")]
-Text = Annotated[str | None, Doc(description="The body as plain text. Give text, html or both.")]
-Html = Annotated[str | None, Doc(description="The body as HTML.")]
+RECIPIENTS = "a@b.com or A <a@b.com>."
+To = Annotated[Addresses, Doc(description=RECIPIENTS)]
+Cc = Annotated[Addresses, Doc(description="Cc.")]
+Bcc = Annotated[Addresses, Doc(description="Bcc.")]
+Text = Annotated[str | None, Doc(description="Text, html or both.")]
+Html = Annotated[str | None, Doc(description="HTML.")]
+
+
+class SentEmail(Result, rename={"sender": "from"}):
+    """An accepted email. ``attachments``: how many. ``replayed``: a repeat of an earlier call, not sent again."""
+
+    message_id: str
+    thread_id: str
+    inbox_id: Annotated[str, UNLISTED]
+    sender: Annotated[str, UNLISTED]
+    to: Annotated[list[str], UNLISTED]
+    cc: Annotated[list[str], UNLISTED]
+    bcc: Annotated[list[str], UNLISTED]
+    attachments: Annotated[int, UNLISTED]
+    status: Annotated[str, UNLISTED]
+    sent_at: str
+    test: Annotated[bool, UNLISTED]
+    replayed: Annotated[bool | UnsetType, UNLISTED] = UNSET
 
 
 class SendEmail(Arguments):
-    to: Annotated[list[str] | str, Doc(description="Recipients: a@b.com or Name <a@b.com>.")]
-    subject: Annotated[str, Doc(description="The subject line.")]
+    to: Annotated[list[str] | str, Doc(description=RECIPIENTS)]
+    subject: Annotated[str, Doc(description="Subject.")]
     text: Text = None
     html: Html = None
     cc: Cc = None
@@ -51,10 +73,9 @@ class SendEmail(Arguments):
     idempotency_key: IdempotencyKey = None
 
 
-@box.tool("Send an email", access=changes("message_send", test="any"), open_world=True)
-async def send_email(call: Call[SendEmail]) -> Answer:
-    """Send a new email from an inbox. It is queued at once and cannot be taken back. To answer a message, use
-    reply_to_email, which keeps the thread."""
+@box.tool("Send email", access=changes("message_send", test="any"), open_world=True)
+async def send_email(call: Call[SendEmail]) -> Answer[SentEmail]:
+    """Send a new email. It cannot be recalled. To answer a message, use reply_to_email."""
     args = call.args
     if not addresses(args.to):
         raise Missing("to")
@@ -82,20 +103,17 @@ class ReplyToEmail(Arguments):
     message_id: MessageId
     text: Text = None
     html: Html = None
-    reply_all: Annotated[
-        bool, Doc(description="Answer everyone who got the message, not the sender alone (default false).")
-    ] = False
-    cc: Annotated[Addresses, Doc(description="Further recipients of a copy.")] = None
+    reply_all: Annotated[bool, Doc(description="To everybody.")] = False
+    cc: Cc = None
     bcc: Bcc = None
     attachments: Files = None
     inbox_id: InboxId = None
     idempotency_key: IdempotencyKey = None
 
 
-@box.tool("Reply to an email", access=changes("message_send", "message_read", test="any"), open_world=True)
-async def reply_to_email(call: Call[ReplyToEmail]) -> Answer:
-    """Answer a message in its thread; subject and recipients come from it. To answer a message you sent writes to its
-    recipients again."""
+@box.tool("Reply to email", access=changes("message_send", "message_read", test="any"), open_world=True)
+async def reply_to_email(call: Call[ReplyToEmail]) -> Answer[SentEmail]:
+    """Reply to a message in its thread. Subject and recipients are set from it."""
     args = call.args
     text, html = body(args.text, args.html)
     inbox, original = await _original(call, args.inbox_id, args.message_id)
@@ -119,17 +137,17 @@ async def reply_to_email(call: Call[ReplyToEmail]) -> Answer:
 
 class ForwardEmail(Arguments):
     message_id: MessageId
-    to: Annotated[list[str] | str, Doc(description="Recipients: a@b.com or Name <a@b.com>.")]
-    text: Annotated[str | None, Doc(description="What to say above the forwarded message.")] = None
+    to: Annotated[list[str] | str, Doc(description=RECIPIENTS)]
+    text: Annotated[str | None, Doc(description="Your text above it.")] = None
     cc: Cc = None
     bcc: Bcc = None
-    inbox_id: InboxId = None
+    inbox_id: UnlistedInboxId = None
     idempotency_key: IdempotencyKey = None
 
 
-@box.tool("Forward an email", access=changes("message_send", "message_read", test="any"), open_world=True)
-async def forward_email(call: Call[ForwardEmail]) -> Answer:
-    """Send a message on to other people, with its attachments."""
+@box.tool("Forward email", access=changes("message_send", "message_read", test="any"), open_world=True)
+async def forward_email(call: Call[ForwardEmail]) -> Answer[SentEmail]:
+    """Forward a message, with its attachments, to other people."""
     args = call.args
     if not addresses(args.to):
         raise Missing("to")
@@ -147,34 +165,35 @@ async def forward_email(call: Call[ForwardEmail]) -> Answer:
 
 
 def body(text: str | None, html: str | None) -> tuple[str | None, str | None]:
-    """Text and HTML, blank ones as None. Raises Invalid when nothing is written."""
+    """Text and HTML, blank ones as None. Raises Invalid when both are blank."""
     text, html = text if (text or "").strip() else None, html if (html or "").strip() else None
     if text is None and html is None:
         raise Invalid("the email has no body", field="text", fix="give text, html or both")
     return text, html
 
 
-def accepted(call: Call[Any], inbox: Inbox, sent: Sent) -> Answer:
-    """What an accepted email is answered with."""
-    data: dict[str, Any] = {
-        "message_id": public_id("msg", sent.message_id),
-        "thread_id": public_id("thr", sent.thread_id),
-        "inbox_id": inbox.public_id,
-        "from": inbox.address,
-        "to": [one.email for one in sent.message.to],
-        "cc": [one.email for one in sent.message.cc],
-        "bcc": [one.email for one in sent.bcc],
-        "attachments": len(sent.message.attachments),
-        "status": "queued",
-        "sent_at": to_seconds(sent.at),
-        "test": call.scope.test,
-    }
-    people = "; ".join(f"{name} {', '.join(data[name])}" for name in ("to", "cc", "bcc") if data[name])
-    words = "Recorded, not sent (this is a sandbox key)" if call.scope.test else "Accepted and on its way"
+def accepted(call: Call[Any], inbox: Inbox, sent: Sent) -> Answer[SentEmail]:
+    """The answer for an accepted email."""
+    email = SentEmail(
+        message_id=public_id("msg", sent.message_id),
+        thread_id=public_id("thr", sent.thread_id),
+        inbox_id=inbox.public_id,
+        sender=inbox.address,
+        to=[person.email for person in sent.message.to],
+        cc=[person.email for person in sent.message.cc],
+        bcc=[person.email for person in sent.bcc],
+        attachments=len(sent.message.attachments),
+        status="queued",
+        sent_at=to_seconds(sent.at),
+        test=call.scope.test,
+    )
+    recipients = (("to", email.to), ("cc", email.cc), ("bcc", email.bcc))
+    people = "; ".join(f"{name} {', '.join(addresses)}" for name, addresses in recipients if addresses)
+    state = "Recorded, not sent (this is a sandbox key)" if call.scope.test else "Accepted and on its way"
     return Answer(
-        f"{words}: {data['message_id']} from {inbox.address}, {people}; thread {data['thread_id']}.\n"
-        f"For an answer, call wait_for_email with since={data['sent_at']}.",
-        data,
+        f"{state}: {email.message_id} from {inbox.address}, {people}; thread {email.thread_id}.\n"
+        f"To wait for a reply, call wait_for_email with since={email.sent_at}.",
+        email,
     )
 
 

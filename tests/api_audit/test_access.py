@@ -245,6 +245,10 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
     "read_attachment": {"inbox_id": "{inbox_id}", "message_id": "{message_id}", "attachment": "a.csv"},
     "search_messages": {"query": "hello"},
     "create_inbox": {"name": "made by a tool"},
+    "update_inbox": {"inbox_id": "{inbox_id}", "name": "changed by a tool"},
+    "delete_inbox": {"inbox_id": "{inbox_id}"},
+    "update_draft": {"draft_id": "{draft_id}", "subject": "changed"},
+    "delete_thread": {"thread_id": "{thread_id}"},
 }
 
 

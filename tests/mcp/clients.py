@@ -24,10 +24,14 @@ Era = Literal["legacy", "auto"]
 
 @asynccontextmanager
 async def over_http(
-    base_url: str, key: str, *, mode: Era = "auto", inbox: str | None = None
+    base_url: str, key: str, *, mode: Era = "auto", inbox: str | None = None, key_header: str = ""
 ) -> AsyncIterator[Client]:
-    """A client of ``/mcp``. ``mode`` legacy: as clients of 2025 speak, with the initialize handshake."""
-    headers = {"Authorization": f"Bearer {key}", **({"X-Postern-Inbox": inbox} if inbox else {})}
+    """A client of ``/mcp``. ``mode`` legacy: as clients of 2025 speak, with the initialize handshake.
+
+    ``key_header``: the header of the bare key, instead of Authorization.
+    """
+    credentials = {key_header: key} if key_header else {"Authorization": f"Bearer {key}"}
+    headers = {**credentials, **({"X-Postern-Inbox": inbox} if inbox else {})}
     async with (
         httpx2.AsyncClient(headers=headers, timeout=60, trust_env=False) as http,
         Client(streamable_http_client(f"{base_url}/mcp", http_client=http), mode=mode) as client,

@@ -34,7 +34,7 @@ async def test_it_finds_the_gateway_of_this_machine(gateway: GatewayProcess) -> 
     local = StdioServerParameters(command=command, args=arguments, env=gateway.environment(), cwd=ROOT)
     async with Client(local) as client:
         made = await done(client, "create_draft", to="a@b.test", subject="x", text="y")
-        await done(client, "delete_draft", draft_id=made["draft"]["id"])
+        await done(client, "delete_draft", draft_id=made["draft"]["draft_id"])
 
 
 def test_a_wrong_key_is_said_at_once(organization: Organization) -> None:

@@ -59,7 +59,7 @@ async def test_a_key_of_one_inbox_sees_that_inbox_alone(
     async with TRANSPORTS[transport](organization.base_url, key) as client:
         assert [one["address"] for one in (await done(client, "list_inboxes"))["inboxes"]] == [mine["email"]]
         message = await arrived(client, "", f"For {mine['email']}")
-        await done(client, "read_message", message_id=message["id"])
+        await done(client, "read_message", message_id=message["message_id"])
         await done(client, "search_messages", query="outside")
         await done(client, "send_email", to="a@abroad.test", subject="x", text="y")
         outside: list[tuple[str, dict[str, Any]]] = [
@@ -70,15 +70,19 @@ async def test_a_key_of_one_inbox_sees_that_inbox_alone(
             ("search_messages", {"query": "x", "inbox_id": other["email"]}),
             ("send_email", {"inbox_id": other["email"], "to": "a@b.test", "subject": "x", "text": "y"}),
             ("create_draft", {"inbox_id": other["email"], "to": "a@b.test", "text": "y"}),
-            ("read_message", {"message_id": theirs["id"]}),
-            ("read_attachment", {"message_id": theirs["id"], "filename": "a"}),
-            ("reply_to_email", {"message_id": theirs["id"], "text": "y"}),
-            ("forward_email", {"message_id": theirs["id"], "to": "a@b.test"}),
+            ("read_message", {"message_id": theirs["message_id"]}),
+            ("read_attachment", {"message_id": theirs["message_id"], "filename": "a"}),
+            ("reply_to_email", {"message_id": theirs["message_id"], "text": "y"}),
+            ("forward_email", {"message_id": theirs["message_id"], "to": "a@b.test"}),
             ("read_thread", {"thread_id": theirs["thread_id"]}),
-            ("set_labels", {"message_id": theirs["id"], "add": ["x"]}),
+            ("set_labels", {"message_id": theirs["message_id"], "add": ["x"]}),
             ("set_labels", {"thread_id": theirs["thread_id"], "add": ["x"]}),
-            ("send_draft", {"draft_id": draft["draft"]["id"]}),
-            ("delete_draft", {"draft_id": draft["draft"]["id"]}),
+            ("send_draft", {"draft_id": draft["draft"]["draft_id"]}),
+            ("delete_draft", {"draft_id": draft["draft"]["draft_id"]}),
+            ("update_draft", {"draft_id": draft["draft"]["draft_id"], "subject": "y"}),
+            ("delete_thread", {"thread_id": theirs["thread_id"]}),
+            ("update_inbox", {"inbox_id": other["email"], "name": "Mine"}),
+            ("delete_inbox", {"inbox_id": other["email"]}),
             ("create_inbox", {"name": "More"}),
         ]
         for tool, arguments in outside:
@@ -99,9 +103,12 @@ async def test_things_of_another_organization_do_not_exist(
     organization.new_inbox()
     async with over_http(organization.base_url, organization.api_key) as client:
         for tool, arguments in (
-            ("read_message", {"message_id": secret["id"]}),
+            ("read_message", {"message_id": secret["message_id"]}),
             ("read_thread", {"thread_id": secret["thread_id"]}),
             ("check_inbox", {"inbox_id": inbox}),
+            ("delete_thread", {"thread_id": secret["thread_id"]}),
+            ("update_inbox", {"inbox_id": inbox, "name": "Mine"}),
+            ("delete_inbox", {"inbox_id": inbox}),
         ):
             text, error = await refused(client, tool, **arguments)
             assert error["code"] == "not_found"
@@ -115,7 +122,29 @@ async def test_a_key_without_a_permission_is_told_so(organization: Organization)
     async with over_http(organization.base_url, made["api_key"]) as client:
         await done(client, "check_inbox")
         text, _ = await refused(client, "send_email", to="a@b.test", subject="x", text="y")
-    assert "message_send" in text
+        assert "message_send" in text
+        for tool, arguments, permission in (
+            ("update_inbox", {"name": "x"}, "inbox_update"),
+            ("delete_inbox", {"inbox_id": inbox["email"]}, "inbox_delete"),
+            ("delete_thread", {"thread_id": "thr_1"}, "message_delete"),
+            ("update_draft", {"draft_id": "drf_1", "text": "x"}, "draft_update"),
+        ):
+            text, _ = await refused(client, tool, **arguments)
+            assert permission in text, tool
+
+
+async def test_the_key_may_come_in_its_own_header(organization: Organization) -> None:
+    inbox = organization.new_inbox()
+    key = organization.api_key
+    async with over_http(organization.base_url, key, key_header="X-API-Key") as client:
+        listed = await done(client, "list_inboxes")
+    assert [one["address"] for one in listed["inboxes"]] == [inbox["email"]]
+    assert post(organization, X_API_Key="inai_wrong").status_code == 401
+    both = post(organization, key="inai_wrong", X_API_Key=key)
+    assert both.status_code == 401, "Authorization goes first"
+    async with httpx.AsyncClient(base_url=organization.base_url, trust_env=False) as http:
+        elsewhere = await http.get("/api/v0/inboxes", headers={"X-API-Key": key})
+    assert elsewhere.status_code == 401, "at /mcp alone"
 
 
 async def test_a_sandbox_key_sends_nothing(gateway: GatewayProcess, organization: Organization) -> None:
@@ -170,7 +199,9 @@ def test_pages_of_other_sites_are_refused(organization: Organization) -> None:
     )
     assert preflight.status_code == 204
     assert preflight.headers["access-control-allow-origin"] == "http://localhost:6274"
-    assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
+    allowed = preflight.headers["access-control-allow-headers"].lower()
+    assert "authorization" in allowed
+    assert "x-api-key" in allowed
 
 
 def test_there_are_no_sessions(organization: Organization) -> None:
@@ -226,7 +257,9 @@ async def test_the_inbox_that_is_meant(organization: Organization) -> None:
     async with over_stdio(base, key, inbox=second["email"]) as client:
         made = await done(client, "create_draft", to="a@b.test", subject="x", text="y")
         shown = (await done(client, "list_inboxes"))["inboxes"]
-        assert made["draft"]["inbox_id"] in [one["id"] for one in shown if one["address"] == second["email"]]
+        assert made["draft"]["inbox_id"] in [
+            one["inbox_id"] for one in shown if one["address"] == second["email"]
+        ]
 
 
 async def _drafted(base: str, key: str, inbox: dict[str, Any]) -> list[str]:

@@ -46,7 +46,7 @@ async def test_an_inbox_is_made_once(organization: Organization) -> None:
         first = await done(client, "create_inbox", name="Scout", idempotency_key="k")
         again = await done(client, "create_inbox", name="Scout", idempotency_key="k")
     assert (first["created"], again["created"]) == (True, False)
-    assert first["inbox"]["id"] == again["inbox"]["id"]
+    assert first["inbox"]["inbox_id"] == again["inbox"]["inbox_id"]
 
 
 async def test_calls_at_the_same_time(organization: Organization) -> None:

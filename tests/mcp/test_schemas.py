@@ -43,7 +43,6 @@ PLAIN = {
     "enum",
     "minimum",
     "maximum",
-    "additionalProperties",
 }
 every_tool = pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
 
@@ -72,6 +71,24 @@ def test_a_schema_is_valid_and_plain(tool: Tool) -> None:
         assert isinstance(node["type"], str)
     for name, one in schema["properties"].items():
         assert one["description"], name
+
+
+@every_tool
+def test_the_schema_of_a_result_is_valid_and_fits_a_refusal(tool: Tool) -> None:
+    """Clients in TypeScript check the data of a refused call against it, too."""
+    schema = tool.output_schema
+    Draft202012Validator.check_schema(schema)
+    assert schema["type"] == "object"
+    assert schema["properties"]
+    Draft202012Validator(schema).validate({"error": {"code": "not_found", "message": "there is none"}})
+
+
+@every_tool
+def test_ids_have_one_name_in_arguments_and_results(tool: Tool) -> None:
+    names = {*tool.schema["properties"], *tool.output_schema["properties"]}
+    assert not names & {"id", "message", "thread", "draft", "inbox"} & set(tool.schema["properties"])
+    ids = {name for name in names if name.endswith("id")}
+    assert ids <= {"inbox_id", "message_id", "thread_id", "draft_id", "reply_to_message_id"}
 
 
 @every_tool
@@ -115,3 +132,16 @@ def test_what_is_missing_or_of_another_type_is_named() -> None:
 def test_the_whole_list_is_not_a_burden() -> None:
     listed = [{"name": one.name, "about": one.description, "schema": one.schema} for one in TOOLS.values()]
     assert len(msgspec.json.encode(listed)) < 16_000
+
+
+def test_an_id_that_a_tool_does_not_need_is_accepted_all_the_same() -> None:
+    for name in ("forward_email", "read_attachment", "read_thread", "set_labels"):
+        assert "inbox_id" not in TOOLS[name].schema["properties"]
+    args = decode(TOOLS["read_thread"], {"thread_id": "thr_1", "inbox_id": "a@b.test"})
+    assert args.inbox_id == "a@b.test"
+
+
+def test_an_edit_tells_what_is_left_out_from_what_is_emptied() -> None:
+    args = decode(TOOLS["update_draft"], {"draft_id": "drf_1", "html": "", "cc": [], "bcc": None})
+    assert (args.html, args.cc) == ("", [])
+    assert args.bcc is args.text is args.to is msgspec.UNSET

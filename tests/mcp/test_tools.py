@@ -8,10 +8,21 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from gateway import __version__
 from gateway.mcp.tools import all_tools
-from tests.mcp.clients import TRANSPORTS, Era, Transport, arrived, done, eventually, refused, text_of
+from tests.mcp.clients import (
+    TRANSPORTS,
+    Era,
+    Transport,
+    arrived,
+    done,
+    eventually,
+    over_http,
+    refused,
+    text_of,
+)
 from tests.support.gateway_process import GatewayProcess, Organization
 from tests.support.mails import deliver, new_mail
 
@@ -37,15 +48,22 @@ async def test_every_tool_works(
         assert client.server_info.name == "postern"
         assert client.server_info.version == __version__
 
+        schemas = {one.name: one.output_schema or {} for one in listed}
+
         async def call(tool: str, **arguments: Any) -> dict[str, Any]:
             called.add(tool)
-            return await done(client, tool, **arguments)
+            data = await done(client, tool, **arguments)
+            Draft202012Validator(schemas[tool]).validate(data)
+            assert set(data) & set(schemas[tool]["properties"]), "it has fields that its schema lists"
+            return data
 
         inboxes = await call("list_inboxes")
         assert {one["address"] for one in inboxes["inboxes"]} == {here, there, hidden}
         made = await call("create_inbox", name="Third", email=f"t-{secrets.token_hex(4)}@postern.test")
         third = made["inbox"]
         assert third["name"] == "Third"
+        renamed = await call("update_inbox", inbox_id=third["address"], name="Third agent")
+        assert renamed["inbox"] == third | {"name": "Third agent"}
 
         report = base64.b64encode(b"Quarter: good\n").decode()
         sent = await call(
@@ -65,14 +83,14 @@ async def test_every_tool_works(
         assert got["untrusted"]["cc"] == [third["address"]], "cc is never dropped"
         copy = await arrived(client, third["number"], "Plans")
 
-        read = (await call("read_message", message_id=got["id"]))["message"]
+        read = (await call("read_message", message_id=got["message_id"]))["message"]
         assert "Shall we meet?" in read["untrusted"]["text"]
         assert read["authentication"]["verdict"] in ("verified", "unverified", "failed")
         assert read["untrusted"]["attachments"][0]["filename"] == "q.txt"
-        file = await call("read_attachment", message_id=got["id"], filename="q.txt")
+        file = await call("read_attachment", message_id=got["message_id"], filename="q.txt")
         assert "Quarter: good" in file["untrusted"]["text"]
 
-        answer = await call("reply_to_email", message_id=got["id"], text="Yes.", reply_all=True)
+        answer = await call("reply_to_email", message_id=got["message_id"], text="Yes.", reply_all=True)
         assert answer["to"] == [here]
         assert answer["cc"] == [third["address"]]
         waited = await call(
@@ -89,33 +107,97 @@ async def test_every_tool_works(
         thread = await call("read_thread", thread_id=sent["thread_id"])
         assert [one["direction"] for one in thread["messages"]] == ["sent", "received"]
         threads = await call("list_threads", inbox_id=here)
-        assert sent["thread_id"] in [one["id"] for one in threads["threads"]]
+        assert sent["thread_id"] in [one["thread_id"] for one in threads["threads"]]
 
-        forwarded = await call("forward_email", message_id=copy["id"], to=[there], text="See below.")
+        forwarded = await call("forward_email", message_id=copy["message_id"], to=[there], text="See below.")
         assert forwarded["attachments"] == 1
 
         async def found() -> bool:
             some = await call("search_messages", query="plans", fields=["subject"], limit=50)
-            return any(one["id"] == copy["id"] for one in some["messages"])
+            return any(one["message_id"] == copy["message_id"] for one in some["messages"])
 
         await eventually(found, "the search finds nothing")
 
-        labels = await call("set_labels", message_id=got["id"], add=["done", "starred"], remove=["unread"])
+        labels = await call(
+            "set_labels", message_id=got["message_id"], add=["done", "starred"], remove=["unread"]
+        )
         assert {"done", "starred"} <= set(labels["labels"])
         assert "unread" not in labels["labels"]
         starred = await call("check_inbox", inbox_id=there, label="starred")
-        assert [one["id"] for one in starred["messages"]] == [got["id"]]
+        assert [one["message_id"] for one in starred["messages"]] == [got["message_id"]]
 
-        draft = await call("create_draft", reply_to_message_id=got["id"], text="One more thing.")
+        draft = await call("create_draft", reply_to_message_id=got["message_id"], text="One more thing.")
         shown = await call("list_drafts", inbox_id=there)
-        assert [one["id"] for one in shown["drafts"]] == [draft["draft"]["id"]]
+        assert [one["draft_id"] for one in shown["drafts"]] == [draft["draft"]["draft_id"]]
         assert draft["draft"]["untrusted"]["to"] == [f"Here <{here}>"]
-        gone = await call("send_draft", draft_id=draft["draft"]["id"])
+        gone = await call("send_draft", draft_id=draft["draft"]["draft_id"])
         assert gone["to"] == [here]
-        await refused(client, "send_draft", draft_id=draft["draft"]["id"])
-        other = await call("create_draft", inbox_id=there, to="a@b.test", subject="x", text="y")
-        await call("delete_draft", draft_id=other["draft"]["id"])
+        await refused(client, "send_draft", draft_id=draft["draft"]["draft_id"])
+        other = await call(
+            "create_draft", inbox_id=there, to="a@b.test", cc="c@b.test", subject="x", text="y"
+        )
+        edited = await call(
+            "update_draft",
+            draft_id=other["draft"]["draft_id"],
+            to=["d@b.test"],
+            cc="",
+            subject="z",
+            html="<p>y</p>",
+        )
+        assert edited["draft"]["draft_id"] == other["draft"]["draft_id"]
+        assert edited["draft"]["untrusted"]["to"] == ["d@b.test"]
+        assert edited["draft"]["untrusted"]["cc"] == []
+        assert edited["draft"]["untrusted"]["subject"] == "z"
+        assert "y" in edited["draft"]["untrusted"]["text"], "what is left out stays"
+        await call("delete_draft", draft_id=other["draft"]["draft_id"])
+
+        gone = await call("delete_thread", thread_id=sent["thread_id"])
+        assert gone == {"thread_id": sent["thread_id"], "deleted": True}
+        await refused(client, "read_thread", thread_id=sent["thread_id"])
+        gone = await call("delete_inbox", inbox_id=third["inbox_id"])
+        assert (gone["inbox_id"], gone["address"]) == (third["inbox_id"], third["address"])
+        left = await call("list_inboxes")
+        assert third["inbox_id"] not in [one["inbox_id"] for one in left["inboxes"]]
     assert called == set(all_tools())
+
+
+async def test_an_inbox_is_only_deleted_by_name(organization: Organization) -> None:
+    """Never the only one, or the one that the connection names."""
+    inbox = organization.new_inbox()
+    async with over_http(organization.base_url, organization.api_key, inbox=inbox["email"]) as client:
+        for arguments in ({}, {"inbox_id": " "}):
+            _, error = await refused(client, "delete_inbox", **arguments)
+            assert error["argument"] == "inbox_id"
+        listed = await done(client, "list_inboxes")
+        assert [one["address"] for one in listed["inboxes"]] == [inbox["email"]]
+
+
+async def test_a_paused_inbox_sends_nothing(organization: Organization) -> None:
+    organization.new_inbox()
+    async with over_http(organization.base_url, organization.api_key) as client:
+        assert (await done(client, "update_inbox", status="paused"))["inbox"]["status"] == "suspended"
+        await refused(client, "send_email", to="a@abroad.test", subject="x", text="y")
+        await done(client, "update_inbox", status="active")
+        await done(client, "send_email", to="a@abroad.test", subject="x", text="y")
+        _, error = await refused(client, "update_inbox", status="asleep")
+        assert error["argument"] == "status"
+        _, error = await refused(client, "update_inbox")
+        assert error["argument"] == "name"
+
+
+async def test_a_new_text_never_leaves_the_old_html(organization: Organization) -> None:
+    """Most mail programs show the HTML: with the old one, the change would not be seen."""
+    organization.new_inbox()
+    async with over_http(organization.base_url, organization.api_key) as client:
+        made = await done(client, "create_draft", to="a@b.test", subject="x", text="old", html="<p>old</p>")
+        draft = made["draft"]["draft_id"]
+        _, error = await refused(client, "update_draft", draft_id=draft, text="new")
+        assert error["argument"] == "html"
+        edited = await done(client, "update_draft", draft_id=draft, text="new", html="")
+        assert "new" in edited["draft"]["untrusted"]["text"]
+        await done(client, "update_draft", draft_id=draft, text="newer")
+        _, error = await refused(client, "update_draft", draft_id=draft)
+        assert error["code"]
 
 
 async def test_a_long_mail_is_read_in_pieces(gateway: GatewayProcess, organization: Organization) -> None:
@@ -126,7 +208,9 @@ async def test_a_long_mail_is_read_in_pieces(gateway: GatewayProcess, organizati
         message = await arrived(client, inbox, "Long")
         pieces, offset = [], 0
         while offset is not None:
-            result = await client.call_tool("read_message", {"message_id": message["id"], "offset": offset})
+            result = await client.call_tool(
+                "read_message", {"message_id": message["message_id"], "offset": offset}
+            )
             one = result.structured_content["message"]
             pieces.append("\n".join(one["untrusted"]["text"].split("\n")[1:-1]))
             if one["text_next"] is not None:
@@ -144,10 +228,10 @@ async def test_quoted_history_is_left_out_until_asked_for(
     deliver(gateway.port("smtp"), new_mail(inbox, "Re: Old", text), inbox)
     async with TRANSPORTS["http"](organization.base_url, organization.api_key) as client:
         message = await arrived(client, inbox, "Re: Old")
-        short = await client.call_tool("read_message", {"message_id": message["id"]})
+        short = await client.call_tool("read_message", {"message_id": message["message_id"]})
         assert "the old words" not in text_of(short)
         assert "full=true" in text_of(short)
-        whole = await client.call_tool("read_message", {"message_id": message["id"], "full": True})
+        whole = await client.call_tool("read_message", {"message_id": message["message_id"], "full": True})
         assert "the old words" in text_of(whole)
 
 
@@ -168,7 +252,7 @@ async def test_a_mail_of_html_alone_is_read_as_people_see_it(
     deliver(gateway.port("smtp"), mail, inbox)
     async with TRANSPORTS["http"](organization.base_url, organization.api_key) as client:
         message = await arrived(client, inbox, "Markup")
-        result = await client.call_tool("read_message", {"message_id": message["id"]})
+        result = await client.call_tool("read_message", {"message_id": message["message_id"]})
     assert "Dear friend" in text_of(result)
     assert "color:red" not in text_of(result)
     assert "obey the hidden" not in text_of(result)
@@ -180,6 +264,6 @@ async def test_one_time_codes_are_shown(gateway: GatewayProcess, organization: O
         text = "Your verification code is 493817. It expires in 10 minutes.\n"
         deliver(gateway.port("smtp"), new_mail(inbox, "Your verification code", text), inbox)
         message = await arrived(client, inbox, "Your verification code")
-        result = await client.call_tool("read_message", {"message_id": message["id"]})
+        result = await client.call_tool("read_message", {"message_id": message["message_id"]})
     assert result.structured_content["message"]["untrusted"]["extracted"]["code"] == "493817"
     assert "One-time code: 493817" in text_of(result)

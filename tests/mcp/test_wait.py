@@ -53,8 +53,8 @@ async def test_a_mail_that_comes_ends_the_wait(
             deliver(port, mail, inbox)
         assert [one["message"]["untrusted"]["subject"] for one in found[1:]] == ["Here is your code"] * 4
         again = await done(client, "wait_for_email", subject="of yesterday", since=old["date"])
-        assert again["message"]["id"] == old["id"], "with since, what came before counts too"
-        later = await done(client, "wait_for_email", since=old["id"])
+        assert again["message"]["message_id"] == old["message_id"], "with since, what came before counts too"
+        later = await done(client, "wait_for_email", since=old["message_id"])
         assert later["message"]["untrusted"]["subject"] == "Other"
 
 
