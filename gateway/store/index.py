@@ -1,8 +1,8 @@
-"""Indexing a message: everything one message changes, inside the caller's transaction (DESIGN §1.3).
+"""Indexing a message: everything one message changes, inside the caller's transaction.
 
-Identity (DESIGN §1.2): what we sent carries its ULID in its Message-ID; everything else gets a ULID derived
+Identity: what we sent carries its ULID in its Message-ID; everything else gets a ULID derived
 from (inbox, direction, Message-ID, digest of header and body), so a move, a new UIDVALIDITY or a rebuild
-finds the row it had. The same octets delivered twice (a sender that missed our 250) are one message in two places;
+finds the row it had. The same octets delivered twice (a sender that missed our 250) are one message with two copies;
 a copy in which a reader or our own checks see anything else is another message (``gateway.mime.identity``).
 """
 

@@ -1,13 +1,13 @@
-"""Labels and the IMAP state they stand for (DESIGN §1.10).
+"""Labels and the IMAP state that they are.
 
 ============================  =====================================================================
 label                         on the mail server
 ============================  =====================================================================
 ``unread``                    no ``\\Seen``; of what we sent, keyword ``$NotSeen``
 ``starred``                   ``\\Flagged``
-``spam`` / ``trash``          the message stands in Junk / Trash
-``archive``                   the message stands in Archive
-``folder:NAME``               the message stands in a person's own folder
+``spam`` / ``trash``          the message is in Junk / Trash
+``archive``                   the message is in Archive
+``folder:NAME``               the message is in a person's own folder
 ``received``                  inbound, unless keyword ``$NotReceived``
 any other                     a keyword; octets outside ``a-z0-9._-`` as ``=XX`` (keywords ignore case)
 ============================  =====================================================================
@@ -22,9 +22,9 @@ from collections.abc import Iterable
 
 NOT_RECEIVED = "$NotReceived"
 NOT_SEEN = "$NotSeen"
-"""What was sent is filed as read; this keeps the wish that it counts as unread (a thread without any answer)."""
+"""What was sent is filed as read; this notes that it counts as unread (a thread without any answer)."""
 IMPORTED = "$PosternImported"
-"""History that ``postern import`` filed: indexed like any mail, but no news, so there is no event."""
+"""History that ``postern import`` filed: indexed like any mail, and never announced."""
 MAX_LABEL = 64
 ARRIVAL = frozenset({"blocked", "unauthenticated"})
 """Decided when a message came, wherever it is moved later (``sync.decide``)."""
@@ -59,7 +59,7 @@ def from_keyword(keyword: str) -> str | None:
 
 
 def of_place(direction: str, role: str, folder: str, flags: Iterable[str]) -> set[str]:
-    """The labels a message shows for where it stands and which flags it bears."""
+    """The labels that a message has by its folder and its flags."""
     lowered = {flag.lower() for flag in flags}
     labels = {label for flag in flags if (label := from_keyword(flag))} - SYSTEM
     if direction == "inbound":

@@ -1,7 +1,7 @@
 """``postern rebuild``: throw away every derived row and read them all again from the mailboxes.
 
 Messages are indexed in the order they came in (INTERNALDATE, then folder and UID), so threads grow as they
-grew; ids come from the messages themselves (DESIGN §1.2), and the times they are listed under stay. Sandbox sends
+grew; ids come from the messages themselves (``store.index``), and the times they are listed under stay. Sandbox sends
 are in no mailbox: the outbox has them.
 The text of attachments that were read before is kept: their ids are digests of what they were read from.
 

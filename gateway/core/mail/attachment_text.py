@@ -10,7 +10,7 @@ from typing import NamedTuple
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound, Unavailable
 from gateway.core.lookup import find_inbox, find_message, require
-from gateway.core.mail.messages import see
+from gateway.core.mail.messages import require_visible
 from gateway.core.mail.server_copy import whole_message
 from gateway.extract.limits import FILE_OCTETS
 from gateway.mime.attachment_names import unique_names
@@ -87,7 +87,7 @@ async def text_of(core: Core, scope: Scope, message_ref: str, name: str) -> Read
 def _find(tx: Tx, scope: Scope, message_ref: str, name: str) -> Named:
     message = find_message(tx, scope, message_ref)
     inbox = find_inbox(tx, scope, message.inbox_id)
-    see(scope, labels_of_messages(tx, [message.id])[message.id])
+    require_visible(scope, labels_of_messages(tx, [message.id])[message.id])
     attachments = read_attachments(tx, [message])[message.id]
     wanted = unicodedata.normalize("NFC", name)  # macOS decomposes names; those in the index are composed
     for one, attachment in zip(unique_names(attachments), attachments, strict=True):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gateway.core.context import Core
 from gateway.core.errors import NotFound
 from gateway.core.lookup import find_draft, find_inbox, find_message_id, find_thread, require
-from gateway.core.mail.messages import see
+from gateway.core.mail.messages import require_visible
 from gateway.core.mail.server_copy import open_stream, stream_of, whole_message
 from gateway.mime.attachment_content import attachment_content
 from gateway.mime.attachment_names import unique_names
@@ -60,7 +60,7 @@ async def of_message(
         message = unscoped_message_item(tx, message_id)
         if message is None:
             raise NotFound("the message was deleted just now")
-        see(scope, labels_of_messages(tx, [message_id])[message_id])
+        require_visible(scope, labels_of_messages(tx, [message_id])[message_id])
         return _pick([(message.id, message.attachments)], attachment_ref)
 
     return await core.store.read(read)

@@ -22,7 +22,7 @@ from gateway.store.transaction import Tx
 MAX_BATCH = 100
 
 
-def allowed(scope: Scope, wanted: Filter) -> Filter:
+def visible_filter(scope: Scope, wanted: Filter) -> Filter:
     """The filter without hidden labels this key may not see (permissions ``label_*_read``)."""
     if scope.permissions is None:
         return wanted
@@ -42,7 +42,7 @@ async def list_messages(
     ``texts``: with those that the index holds. Raises NotFound, Forbidden.
     """
     require(scope, "message_read")
-    wanted = allowed(scope, wanted)
+    wanted = visible_filter(scope, wanted)
 
     def read(tx: Tx) -> Listing[ListedMessage]:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
@@ -70,7 +70,7 @@ async def get_message(core: Core, scope: Scope, inbox_ref: str | None, message_r
         mail = queries.unscoped_mail(tx, message_id)
         if mail is None:
             raise NotFound("the message was deleted just now")
-        see(scope, mail.labels)
+        require_visible(scope, mail.labels)
         return inbox, mail
 
     inbox, mail = await core.store.quick_read(read)
@@ -82,22 +82,24 @@ async def get_indexed(core: Core, message_id: str) -> Mail | None:
     return await core.store.read(lambda tx: queries.unscoped_mail(tx, message_id))
 
 
-def see(scope: Scope, labels: Collection[str]) -> None:
-    """Raise NotFound for a message that has a hidden label this key may not read."""
+def require_visible(scope: Scope, labels: Collection[str]) -> None:
+    """Raise NotFound for a message with these labels when the key may not read one of them."""
+    label = _unreadable(scope, labels)
+    if label is not None:
+        raise NotFound("there is no such message for this key", fix=f"it needs label_{label}_read")
+
+
+def is_visible(scope: Scope, labels: Collection[str]) -> bool:
+    """Whether the key may read a message with these labels."""
+    return _unreadable(scope, labels) is None
+
+
+def _unreadable(scope: Scope, labels: Collection[str]) -> str | None:
     if scope.permissions is None:
-        return
-    for label in HIDDEN.intersection(labels):
-        if not scope.allows(f"label_{label}_read"):
-            raise NotFound("there is no such message for this key", fix=f"it needs label_{label}_read")
-
-
-def sees(scope: Scope, labels: Collection[str]) -> bool:
-    """Whether ``see`` raises nothing."""
-    try:
-        see(scope, labels)
-    except NotFound:
-        return False
-    return True
+        return None
+    return next(
+        (label for label in HIDDEN.intersection(labels) if not scope.allows(f"label_{label}_read")), None
+    )
 
 
 async def with_whole_texts(core: Core, inbox: Inbox, mail: Mail) -> Mail:
@@ -161,5 +163,5 @@ def find_mail(
     found = queries.mail_of_inbox(tx, inbox.id, list(ids), texts=texts)
     if strict:
         for mail in found:
-            see(scope, mail.labels)
-    return inbox, [mail for mail in found if sees(scope, mail.labels)]
+            require_visible(scope, mail.labels)
+    return inbox, [mail for mail in found if is_visible(scope, mail.labels)]

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from gateway.core.context import Core
 from gateway.core.errors import Invalid
 from gateway.core.lookup import find_inbox, require
-from gateway.core.mail.messages import allowed
+from gateway.core.mail.messages import visible_filter
 from gateway.records.mail import ListedMessage, ListedThread
 from gateway.store.listing import Filter, Listing, Window
 from gateway.store.queries import messages as queries
@@ -45,7 +45,7 @@ async def search_messages(
     ``Listing.next`` is (offset, "").
     """
     require(scope, "message_read")
-    query, wanted = check_query(query), allowed(scope, wanted)
+    query, wanted = check_query(query), visible_filter(scope, wanted)
     offset = window.position[0] if window.position else window.offset
 
     def read(tx: Tx) -> Listing[ListedMessage]:
@@ -82,7 +82,7 @@ async def search_threads(
     Looks at the best ``_MAX_THREADS`` messages.
     """
     require(scope, "message_read")
-    query, wanted = check_query(query), allowed(scope, wanted)
+    query, wanted = check_query(query), visible_filter(scope, wanted)
     offset = window.position[0] if window.position else window.offset
 
     def read(tx: Tx) -> Listing[ListedThread]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gateway.core.context import Core
 from gateway.core.lookup import find_inbox, find_thread_and_inbox, require
-from gateway.core.mail.messages import allowed, sees, with_whole_texts
+from gateway.core.mail.messages import is_visible, visible_filter, with_whole_texts
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import ListedThread, Mail
 from gateway.store.labels import HIDDEN
@@ -28,7 +28,7 @@ async def list_threads(
     Raises NotFound, Forbidden.
     """
     require(scope, "message_read")
-    wanted = allowed(scope, wanted)
+    wanted = visible_filter(scope, wanted)
 
     def read(tx: Tx) -> Listing[ListedThread]:
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
@@ -59,11 +59,11 @@ async def get_thread(
     def read(tx: Tx) -> tuple[Inbox, ListedThread, Listing[Mail]]:
         inbox, thread = find_thread_and_inbox(tx, scope, inbox_ref, thread_ref)
         page, following = page_of_thread(tx, thread.id, window, include)
-        seen = [mail for mail in page if sees(scope, mail.labels)]
+        visible = [mail for mail in page if is_visible(scope, mail.labels)]
         if not window.ascending:
-            seen.reverse()
+            visible.reverse()
         listed = queries.listed_threads(tx, [thread])[0]
-        return inbox, listed, Listing(seen, thread.message_count, following)
+        return inbox, listed, Listing(visible, thread.message_count, following)
 
     inbox, thread, listing = await core.store.read(read)
     whole = [

@@ -11,7 +11,7 @@ from functools import partial
 from gateway.core.context import Core
 from gateway.core.idempotency import Completion
 from gateway.core.lookup import find_thread
-from gateway.core.mail.messages import see
+from gateway.core.mail.messages import require_visible
 from gateway.core.mail.read_state import note_answered
 from gateway.core.sending.reply import ReplyRequest, mark_answered, one_line, reply_request, usable_id
 from gateway.core.sending.send import send
@@ -119,7 +119,7 @@ def _look(tx: Tx, scope: Scope, inbox: Inbox, ref: str) -> _Thread:
     thread = find_thread(tx, scope, inbox, ref)
     last = last_of_thread(tx, scope, thread.id)
     assert last is not None  # a thread goes with its last message, in one transaction
-    see(scope, last.labels)
+    require_visible(scope, last.labels)
     return _Thread(thread, last, _references(tx, scope, last.message), _copied_by(tx, inbox, thread.id))
 
 
