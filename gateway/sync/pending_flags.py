@@ -29,12 +29,10 @@ Stored = list[tuple[PendingCopy, tuple[str, ...]]]
 """Copies with the flags they have now."""
 
 
-async def store_flags(
-    store: Store, imap: ImapPool | ScanImap, inbox: Inbox, write: Write | None = None
-) -> None:
+async def store_flags(store: Store, imap: ImapPool | ScanImap, inbox: Inbox, write: Write) -> None:
     """Set and clear the pending flags of an inbox; what cannot be done now stays pending.
 
-    ``write`` None: ``store.write``. Raises StoreDown, and what ``write`` raises.
+    Raises StoreDown, and what ``write`` raises.
     """
     copies = await store.quick_read(partial(copies_with_pending, inbox_id=inbox.id, most=_BATCH))
     if not copies:
@@ -44,7 +42,7 @@ async def store_flags(
     except (MailServerError, IMAPClientError) as error:
         log.info("%d copies in %s do not have their flags yet: %s", len(copies), inbox.address, error)
         return
-    await (write or store.write)(partial(_note_stored, stored=stored))
+    await write(partial(_note_stored, stored=stored))
 
 
 def _flag(client: Client, copies: list[PendingCopy]) -> Stored:

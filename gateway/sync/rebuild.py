@@ -13,9 +13,10 @@ read to its end, but what in it is to be announced (``decide``) and was not is l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from gateway.extract.pool import ExtractPool
 from gateway.extract.types import Extracted
@@ -45,6 +46,9 @@ from gateway.sync.extraction import Texts, read_attachments
 from gateway.sync.fetch import Cursor, FolderState, Found
 from mailserver.imap import ImapPool
 
+_AT_ONCE = 4
+"""How many inboxes are rebuilt at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Unannounced:
@@ -65,7 +69,6 @@ async def rebuild(
     *,
     extractor: ExtractPool | None = None,
     on_progress: Callable[[str, int, int], None] = lambda address, done, total: None,
-    concurrency: int = 4,
     keep_days: int = Events().keep_days,
     announced_since: int | None = None,
     read: Callable[[str], Awaitable[None]] | None = None,
@@ -76,7 +79,6 @@ async def rebuild(
         addresses: of the inboxes (default: all).
         extractor: reads attachments; None: none is read.
         on_progress: called with (address, done, total) after each batch.
-        concurrency: how many inboxes are rebuilt at once.
         keep_days: how long events are kept: older mail has no event.
         announced_since: mail received since then (µs) in a folder without a cursor was announced, although its event
             is not here; None: it was not.
@@ -88,12 +90,12 @@ async def rebuild(
     inboxes = await store.read(unscoped_inboxes)
     if addresses is not None:
         inboxes = [one for one in inboxes if one.address in addresses]
-    gate = asyncio.Semaphore(concurrency)
+    gate = asyncio.Semaphore(_AT_ONCE)
     unannounced = _Unannounced(now_us() - keep_days * 86_400_000_000, announced_since)
 
     async def one(inbox: Inbox) -> int:
         async with gate:
-            done = await _rebuild_inbox(store, imap, parser, extractor, inbox, on_progress, unannounced)
+            done = await _Rebuild(store, imap, parser, extractor, inbox, unannounced).run(on_progress)
             if read is None:
                 return done
             await read(inbox.address)
@@ -102,133 +104,148 @@ async def rebuild(
     return sum(await asyncio.gather(*(one(inbox) for inbox in inboxes)))
 
 
-async def _rebuild_inbox(
-    store: Store,
-    imap: ImapPool,
-    parser: ParserPool,
-    extractor: ExtractPool | None,
-    inbox: Inbox,
-    on_progress: Callable[[str, int, int], None],
-    unannounced: _Unannounced,
-) -> int:
-    address = inbox.address
-    # the mail server must answer before anything is thrown away
-    folders = await imap.run(address, fetch.list_folders)
-    cursors = await store.write(partial(_take_cursors, inbox_id=inbox.id))
-    everything: list[tuple[int, str, int, int]] = []
-    states: dict[str, FolderState] = {}
-    ends: dict[str, int] = {}  # the UID from which on a folder is left to the sync
-    unknown: set[str] = set()  # folders without a cursor
-    for folder in folders:
-        if folder.role == "drafts":
-            continue
-        now, rows = await imap.run(address, partial(fetch.overview, name=folder.name, role=folder.role))
-        states[folder.name] = now
-        cursor = cursors.get(folder.name)
-        if cursor and cursor.uidvalidity == now.uidvalidity and cursor.uidnext > 1:
-            ends[folder.name] = min(cursor.uidnext, now.uidnext)
-        else:
-            ends[folder.name] = now.uidnext
-            unknown.add(folder.name)
-        everything += [(when, folder.name, uid, size) for when, uid, size in rows if uid < ends[folder.name]]
-    everything.sort()
-    done = 0
-    for batch in _batches(everything):
-        found: dict[tuple[str, int], Found] = {}
-        for name in {name for _, name, _, _ in batch}:
-            uids = [uid for _, where, uid, _ in batch if where == name]
-            for one in await imap.run(address, partial(fetch.fetch_uids, name=name, uids=uids)):
-                found[name, one.uid] = one
-        present = [(name, found[name, uid]) for _, name, uid, _ in batch if (name, uid) in found]
-        parsed = await parser.parse_many([one.raw for _, one in present])
-        texts: dict[str, Extracted] = {}
-        if extractor is not None:
-            messages = [(one.raw, what) for (_, one), what in zip(present, parsed, strict=True)]
-            for task in (await read_attachments(store, extractor, inbox, messages)).values():
-                texts |= await task
-        left = await store.write(
-            partial(
-                _write,
-                inbox=inbox,
-                states=states,
-                present=present,
-                parsed=parsed,
-                texts=texts,
-                unknown=unknown,
-                unannounced=unannounced,
-            )
+class _Row(NamedTuple):
+    """A message on the mail server, before it is read: when it was stored there (µs), where, and its octets."""
+
+    stored_at: int
+    folder: str
+    uid: int
+    size: int
+
+
+class _Rebuild:
+    """The rebuild of one inbox."""
+
+    def __init__(
+        self,
+        store: Store,
+        imap: ImapPool,
+        parser: ParserPool,
+        extractor: ExtractPool | None,
+        inbox: Inbox,
+        unannounced: _Unannounced,
+    ) -> None:
+        self._store, self._imap, self._parser, self._extractor = store, imap, parser, extractor
+        self._inbox, self._unannounced = inbox, unannounced
+        self._states: dict[str, FolderState] = {}
+        self._ends: dict[str, int] = {}  # the UID from which on a folder is left to the sync
+        self._unknown: set[str] = set()  # folders without a cursor
+
+    async def run(self, on_progress: Callable[[str, int, int], None]) -> int:
+        """Returns the number of messages that were read."""
+        address = self._inbox.address
+        # the mail server must answer before anything is thrown away
+        folders = await self._imap.run(address, fetch.list_folders)
+        cursors = await self._store.write(self._take_cursors)
+        rows: list[_Row] = []
+        for folder in folders:
+            if folder.role != "drafts":
+                rows += await self._list(folder, cursors.get(folder.name))
+        rows.sort()
+        done = 0
+        for batch in _batches(rows):
+            await self._read(batch)
+            done += len(batch)
+            on_progress(address, done, len(rows))
+        done += await self._index_sandbox_sends()
+        await self._store.write(self._finish)
+        return done
+
+    def _take_cursors(self, tx: Tx) -> dict[str, Cursor]:
+        """Delete every derived row of the inbox; how far its folders had been read."""
+        cursors = apply.cursors_of(tx, self._inbox.id)
+        forget_inbox(tx, self._inbox.id)
+        return cursors
+
+    async def _list(self, folder: FolderState, cursor: Cursor | None) -> list[_Row]:
+        """What is to be read of a folder."""
+        name = folder.name
+        now, rows = await self._imap.run(
+            self._inbox.address, partial(fetch.overview, name=name, role=folder.role)
         )
+        self._states[name] = now
+        if cursor and cursor.uidvalidity == now.uidvalidity and cursor.uidnext > 1:
+            self._ends[name] = min(cursor.uidnext, now.uidnext)
+        else:
+            self._ends[name] = now.uidnext
+            self._unknown.add(name)
+        return [_Row(stored_at, name, uid, size) for stored_at, uid, size in rows if uid < self._ends[name]]
+
+    async def _read(self, batch: Sequence[_Row]) -> None:
+        found: dict[tuple[str, int], Found] = {}
+        for name in {row.folder for row in batch}:
+            uids = [row.uid for row in batch if row.folder == name]
+            fetched = await self._imap.run(
+                self._inbox.address, partial(fetch.fetch_uids, name=name, uids=uids)
+            )
+            found |= {(name, message.uid): message for message in fetched}
+        keys = [(row.folder, row.uid) for row in batch if (row.folder, row.uid) in found]
+        present = [(name, found[name, uid]) for name, uid in keys]
+        parsed = await self._parser.parse_many([message.raw for _, message in present])
+        texts: dict[str, Extracted] = {}
+        if self._extractor is not None:
+            messages = [(message.raw, one) for (_, message), one in zip(present, parsed, strict=True)]
+            tasks = await read_attachments(self._store, self._extractor, self._inbox, messages)
+            for task in tasks.values():
+                texts |= await task
+        left = await self._store.write(partial(self._write, present=present, parsed=parsed, texts=texts))
         for name, uid in left:
-            ends[name] = min(ends[name], uid)
-        done += len(batch)
-        on_progress(address, done, len(everything))
-    done += await _sandbox(store, parser, inbox)
-    await store.write(partial(_finish, inbox=inbox, states=states, ends=ends))
-    return done
+            self._ends[name] = min(self._ends[name], uid)
+
+    def _write(
+        self,
+        tx: Tx,
+        present: Sequence[tuple[str, Found]],
+        parsed: Sequence[ParsedMessage],
+        texts: Texts,
+    ) -> list[tuple[str, int]]:
+        """Index a batch; returns (folder, UID) of what is left to the sync."""
+        left: list[tuple[str, int]] = []
+        arrivals = Arrivals(tx, self._inbox)
+        for (name, found), one in zip(present, parsed, strict=True):
+            state = self._states[name]
+            folder_id = apply.save_folder(tx, self._inbox.id, state, 1, 0)
+            copy = found.copy(folder_id, state)
+            indexed = apply.index_one(tx, self._inbox, copy, one, texts, again=True)
+            if indexed is None or name not in self._unknown or not self._unannounced.holds(found):
+                continue
+            arrival = arrivals.read(copy, one, indexed)
+            if decide(arrival, self._inbox, self._unannounced.since).event is not None:
+                remove_location(tx, folder_id, found.uid)
+                apply.reconcile_locations(tx, self._inbox, [indexed.message_id])
+                left.append((name, found.uid))
+        return left
+
+    async def _index_sandbox_sends(self) -> int:
+        """Index what sandbox keys sent: it was filed nowhere, so its octets are kept in the outbox."""
+        sends = await self._store.read(partial(sandbox_send_ids, inbox_id=self._inbox.id))
+        for message_id in sends:
+            mime = await self._store.read(partial(mime_of, outbox_id=message_id))
+            if mime is not None:
+                parsed = await self._parser.parse(mime)
+                index = partial(index_sandbox, inbox=self._inbox, message_id=message_id, parsed=parsed)
+                await self._store.write(index)
+        return len(sends)
+
+    def _finish(self, tx: Tx) -> None:
+        """Move the cursors to what was read; what came in since, and what is left to the sync, follows."""
+        for state in self._states.values():
+            apply.save_folder(tx, self._inbox.id, state, self._ends[state.name], state.modseq)
+        for thread_id in indexed_thread_ids(tx, self._inbox.id):
+            threads.refresh(tx, thread_id, now_us())
+        forget_attachment_texts(tx, self._inbox.id)
 
 
-def _take_cursors(tx: Tx, inbox_id: str) -> dict[str, Cursor]:
-    """Delete every derived row of an inbox; how far its folders had been read."""
-    cursors = apply.cursors_of(tx, inbox_id)
-    forget_inbox(tx, inbox_id)
-    return cursors
-
-
-async def _sandbox(store: Store, parser: ParserPool, inbox: Inbox) -> int:
-    """Index what sandbox keys sent: it was filed nowhere, so its octets are kept in the outbox."""
-    sends = await store.read(partial(sandbox_send_ids, inbox_id=inbox.id))
-    for message_id in sends:
-        mime = await store.read(partial(mime_of, outbox_id=message_id))
-        if mime is not None:
-            parsed = await parser.parse(mime)
-            await store.write(partial(index_sandbox, inbox=inbox, message_id=message_id, parsed=parsed))
-    return len(sends)
-
-
-def _write(
-    tx: Tx,
-    inbox: Inbox,
-    states: dict[str, FolderState],
-    present: list[tuple[str, Found]],
-    parsed: Sequence[ParsedMessage],
-    texts: Texts,
-    unknown: Set[str],
-    unannounced: _Unannounced,
-) -> list[tuple[str, int]]:
-    """Index a batch; returns (folder, UID) of what is left to the sync."""
-    left: list[tuple[str, int]] = []
-    arrivals = Arrivals(tx, inbox)
-    for (name, found), one in zip(present, parsed, strict=True):
-        state = states[name]
-        folder_id = apply.save_folder(tx, inbox.id, state, 1, 0)
-        copy = found.copy(folder_id, state)
-        done = apply.index_one(tx, inbox, copy, one, texts, again=True)
-        if done is None or name not in unknown or not unannounced.holds(found):
-            continue
-        if decide(arrivals.read(copy, one, done), inbox, unannounced.since).event is not None:
-            remove_location(tx, folder_id, found.uid)
-            apply.reconcile_locations(tx, inbox, [done.message_id])
-            left.append((name, found.uid))
-    return left
-
-
-def _finish(tx: Tx, inbox: Inbox, states: dict[str, FolderState], ends: dict[str, int]) -> None:
-    """Move the cursors to what was read; what came in since, and what is left to the sync, follows."""
-    for state in states.values():
-        apply.save_folder(tx, inbox.id, state, ends[state.name], state.modseq)
-    for thread_id in indexed_thread_ids(tx, inbox.id):
-        threads.refresh(tx, thread_id, now_us())
-    forget_attachment_texts(tx, inbox.id)
-
-
-def _batches(rows: list[tuple[int, str, int, int]]) -> list[list[tuple[int, str, int, int]]]:
-    batches: list[list[tuple[int, str, int, int]]] = []
+def _batches(rows: Sequence[_Row]) -> list[list[_Row]]:
+    batches: list[list[_Row]] = []
     octets = 0
     for row in rows:
-        full = not batches or len(batches[-1]) >= fetch.BATCH_MESSAGES or octets + row[3] > fetch.BATCH_OCTETS
+        full = (
+            not batches or len(batches[-1]) >= fetch.BATCH_MESSAGES or octets + row.size > fetch.BATCH_OCTETS
+        )
         if full:
             batches.append([])
             octets = 0
         batches[-1].append(row)
-        octets += row[3]
+        octets += row.size
     return batches

@@ -108,7 +108,7 @@ async def reply_in_thread(
 
 async def _flag(core: Core, scope: Scope, inbox: Inbox, last: Message) -> None:
     try:
-        await store_flags(core.store, core.imap, inbox)
+        await store_flags(core.store, core.imap, inbox, core.store.write)
     except StoreDown as error:
         log.info("the flags of %s are stored by the next scan: %s", inbox.address, error)
     if last.direction == "inbound" and not scope.test:
