@@ -60,7 +60,7 @@ def _locked(file: Path, how: int, words: str) -> Iterator[None]:
             except OSError as error:
                 if last:
                     raise DataDirInUse(words) from error
-                time.sleep(0.05)  # a command that looks whether a gateway runs holds it for an instant
+                time.sleep(0.05)  # a command that checks whether a gateway runs holds it for an instant
         yield
 
 

@@ -111,7 +111,7 @@ class TextLines(logging.Formatter):
 
 
 class Words(logging.Formatter):
-    """The message alone, then a traceback where there is one: time, level and fields stand beside it."""
+    """The message alone, then a traceback where there is one: time, level and fields are beside it."""
 
     def format(self, record: logging.LogRecord) -> str:
         words = scrubbed(record.getMessage())

@@ -1,4 +1,4 @@
-"""Which mail server stands under the gateway, made from the settings."""
+"""The mail server under the gateway, made from the settings."""
 
 from __future__ import annotations
 

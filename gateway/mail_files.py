@@ -1,4 +1,4 @@
-"""Where the mail server's files stand, when the data directory itself will not do.
+"""Where the mail server's files are when the data directory itself will not do.
 
 Usually it is the data directory. Dovecot's and Postfix's configurations cannot hold blanks and quotes in a path:
 such a directory is reached through a symbolic link with a plain name. And as root the mail belongs to another

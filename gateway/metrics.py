@@ -51,7 +51,7 @@ stuck_mailboxes = Gauge(
 )
 sync_lag = Gauge("postern_sync_lag_seconds", "Age of the oldest unanswered doorbell", registry=REGISTRY)
 
-# from the start, at 0: a rate can only be told of a series that was there before
+# from the start, at 0: a rate can only be computed for a series that was there before
 for _counter, _values in (
     (messages, ("inbound", "outbound")),
     (sends, ("sent", "delivered", "bounced")),

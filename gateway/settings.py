@@ -114,7 +114,7 @@ class Mail(Section, frozen=True, kw_only=True):
         int, Doc(description="where Postfix takes the gateway's mail, on loopback; only with manage = false")
     ] = 2588
     doorbell_port: Annotated[
-        int, Doc(description="where Dovecot tells the gateway of changes; only with manage = false")
+        int, Doc(description="where Dovecot notifies the gateway of changes; only with manage = false")
     ] = 8026
     run_dir: Annotated[
         str, Doc(description="Dovecot's sockets; empty: DATA/run, or below /tmp when that path is too long")
@@ -133,7 +133,7 @@ class Mail(Section, frozen=True, kw_only=True):
     ] = ""
     lookup: Annotated[
         Literal["sqlite", "postgresql"],
-        Doc(description="where domains, mailboxes and aliases stand for Postfix and Dovecot to read"),
+        Doc(description="where domains, mailboxes and aliases are kept for Postfix and Dovecot to read"),
     ] = "sqlite"
     lookup_url: Annotated[
         str, Doc(description="postgresql: postgresql://USER:PASSWORD@HOST/NAME; empty: database.url")
@@ -424,7 +424,7 @@ class Wallet(Section, frozen=True, kw_only=True):
     attachment_mills: Annotated[int, Doc(description="price of each of its attachments")] = 1
     new_account_mills: Annotated[int, Doc(description="what an organization begins with")] = 1000
     billing_url: Annotated[
-        str, Doc(description="where an owner tops up, told in refusals; empty: PUBLIC_URL/billing")
+        str, Doc(description="where an owner tops up, named in refusals; empty: PUBLIC_URL/billing")
     ] = ""
 
 

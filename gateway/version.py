@@ -1,6 +1,6 @@
 """Which Postern is installed: its version, and the commit that it was built from.
 
-Both were settled when the wheel was built (``scripts/packaging/version.py``). A development installation tells what
+Both were settled when the wheel was built (``scripts/packaging/version.py``). A development installation reports what
 they were when it was made: nothing asks git while a program runs.
 """
 

@@ -231,7 +231,7 @@ class EventSocket:
             self._sent[event_id] = None
             if len(self._sent) > self._protocol.remember:
                 del self._sent[next(iter(self._sent))]
-        self._core.live.settle(self._stream, event_id, told=sent)
+        self._core.live.settle(self._stream, event_id, sent=sent)
 
     async def _send_event(self, happened: Happened) -> bool:
         """Send an event unless its inbox is gone or the filter leaves it out; whether it was sent."""

@@ -30,8 +30,8 @@ from mailserver.memory import Memory
 class Core:
     """The running parts an operation may use.
 
-    ``outbox_wake`` tells the outbox that a row waits, ``inbox_wake`` the watch of inboxes that there is a new one;
-    ``secret`` signs URLs and return-path tokens; ``keys`` recognises API keys; ``live`` tells open sockets of new
+    ``outbox_wake`` wakes the outbox when a row waits, ``inbox_wake`` the watch of inboxes when there is a new one;
+    ``secret`` signs URLs and return-path tokens; ``keys`` recognises API keys; ``live`` offers open sockets the new
     events; ``extractor`` reads attachments (None: switched off); ``leases`` say what this process may do where there
     are several. ``memory`` is what large messages wait for, ``inflight`` counts bodies that are being received,
     ``disks`` hold all of it; ``trials`` counts the test posts to webhooks that are under way, by organization;

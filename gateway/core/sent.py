@@ -12,7 +12,7 @@ Span = Literal["burst", "daily", "global", "cold_outreach"]
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How a limit stands after what was just done. ``reset``: epoch seconds when there is more again."""
+    """What is left of a limit after what was just done. ``reset``: epoch seconds when there is more again."""
 
     span: Span
     limit: int
@@ -23,7 +23,7 @@ class Allowance:
 @dataclass(frozen=True, slots=True)
 class Sent:
     """Bare ULIDs of the accepted message and its thread, and the ``message`` as its readers see it, which names no
-    ``bcc``. ``at``: its time in µs. ``allowance``: how the tightest limit stands now."""
+    ``bcc``. ``at``: its time in µs. ``allowance``: what is left of the tightest limit."""
 
     message_id: str
     thread_id: str

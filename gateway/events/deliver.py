@@ -68,7 +68,7 @@ _SWEEP_EVERY = 3600.0
 
 
 class WebhookDelivery:
-    """Runs every lane. ``wires`` maps a dialect's name to how it looks on the wire."""
+    """Runs every lane. ``wires`` maps a dialect's name to its format."""
 
     def __init__(
         self,
@@ -297,14 +297,14 @@ class WebhookDelivery:
 
     async def _taken_by_socket(self, wire: Wire, pending: Pending) -> bool:
         """Whether an open socket was sent the event; waits for one that is about to be. Asked before the first try
-        only: an event that has been posted, perhaps taken, is not told on another channel."""
+        only: an event that has been posted, perhaps taken, is not sent on another channel."""
         event = pending.event
         first = event.type in wire.prefer_socket and not pending.delivery.attempts
         if not first or self._heard is None:
             return False
         try:
             return await self._heard(pending.webhook.dialect, event)
-        except Exception as error:  # nobody knows: told twice is better than not at all
+        except Exception as error:  # nobody knows: sent twice is better than not at all
             log.warning("whether a socket was sent event evt_%s is not known: %s", event.id, error)
             return False
 
@@ -336,7 +336,7 @@ class WebhookDelivery:
 
 
 def _named(lane: str) -> str:
-    """A lane in words: its webhook and inbox."""
+    """A lane's webhook and inbox, for a log line."""
     webhook, _, inbox = lane.partition("#")[0].partition("/")
     return f"webhook wh_{webhook}" + (f" for inbox inb_{inbox}" if inbox else "")
 

@@ -40,7 +40,7 @@ UNORDERED = frozenset({"openmail", "mailboxkit"})
 
 def in_order(tx: Tx, organization_id: str, inbox_id: str | None) -> None:
     """Whoever adds to the events of an inbox, or to its lanes, or takes from them, does so one after another: what is
-    committed first stands first."""
+    committed first is first."""
     tx.lock(f"events/{inbox_id or organization_id}")
 
 

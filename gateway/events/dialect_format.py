@@ -1,4 +1,4 @@
-"""How a dialect's webhooks look on the wire: the body of an event, the headers that sign it, when to try again."""
+"""What a dialect's webhooks send: the body of an event, the headers that sign it, when to try again."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ One task follows the log while anyone listens: it wakes with the log's wake (and
 processes append), reads what is new once, and offers it to every stream of its organization. A stream that falls
 behind a bounded queue is cut; its reader resumes from the log, which is the truth.
 
-What is new is told by id, not by ``seq`` alone: each look goes back a little, because PostgreSQL can commit a lower
+What is new is known by id, not by ``seq`` alone: each read goes back a little, because PostgreSQL can commit a lower
 ``seq`` after a higher one, and SQLite gives the highest one out again when its row was deleted.
 
 A dialect may prefer its sockets to its webhooks: ``heard_by`` then keeps a delivery waiting until some socket was
@@ -33,7 +33,7 @@ from gateway.store.wake_event import WakeEvent
 log = logging.getLogger("postern.live")
 
 OVERLAP = 256
-"""How far back a look at the log reaches, in rows."""
+"""How far back a read of the log reaches, in rows."""
 
 MAX_WAITING = 1000
 """Events a stream may be behind."""
@@ -72,7 +72,7 @@ class Happened:
 class Stream:
     """One listener. ``wants`` judges an event of the organization; ``lost`` is set when it must be cut.
 
-    ``held``: events it was offered and has not told yet. ``replaying``: its socket is reading the log and tells what
+    ``held``: events it was offered and has not sent yet. ``replaying``: its socket is reading the log and sends what
     it wants above this ``seq``; None: it is not.
     """
 
@@ -108,7 +108,7 @@ class Stream:
         self._some.set()
 
     def may_tell(self, event: EventHead) -> bool:
-        """Whether an event it was offered, or one of its replay, is still to be told."""
+        """Whether an event it was offered, or one of its replay, is still to be sent."""
         if event.id in self.held:
             return True
         return self.replaying is not None and event.seq > self.replaying and self.wants(event)
@@ -168,7 +168,7 @@ class LiveEvents:
         self._streams.add(stream)
 
     def replay(self, stream: Stream, position: int | None) -> None:
-        """Note that the stream's socket tells what is stored after ``position``; None: no longer."""
+        """Note that the stream's socket sends what is stored after ``position``; None: no longer."""
         if position is None:
             stream.replaying = None
             self._replaying.discard(stream)
@@ -177,10 +177,10 @@ class LiveEvents:
             self._replaying.add(stream)
         self.stir()
 
-    def settle(self, stream: Stream, event_id: str, *, told: bool) -> None:
+    def settle(self, stream: Stream, event_id: str, *, sent: bool) -> None:
         """Note what became of an event: the stream's client was sent it, or it was passed over."""
         stream.held.discard(event_id)
-        if told:
+        if sent:
             self._told[stream.dialect, event_id] = None
             if len(self._told) > _MAX_TOLD:
                 del self._told[next(iter(self._told))]
@@ -227,7 +227,7 @@ class LiveEvents:
                     await self._pulse.wait()
 
     def stir(self) -> None:
-        """Something changed that others may wait for: a filter, what was told, who is open."""
+        """Something changed that others may wait for: a filter, what was sent, who is open."""
         self._pulse.set()
         self._pulse = asyncio.Event()
 
@@ -250,7 +250,7 @@ class LiveEvents:
                 heads = await store.read(partial(_heads, last=place.last))
                 news = place.news(heads)
                 for at in range(0, len(news), _CHUNK):
-                    # who listens is asked here, after the look: who joined before an event's commit hears it
+                    # who listens is asked here, after the read: who joined before an event's commit hears it
                     heard = {one.organization for one in self._streams}
                     ids = [one.id for one in news[at : at + _CHUNK] if one.organization_id in heard]
                     self._offer(await store.read(partial(unscoped_events, event_ids=ids)) if ids else [])
@@ -292,7 +292,7 @@ class _Place:
         return [one for one in heads if self.is_new(one)]
 
     def is_new(self, event: EventHead) -> bool:
-        """Whether an event was not passed yet: the next look finds it."""
+        """Whether an event was not passed yet: the next read finds it."""
         late = event.seq > self.last - OVERLAP and event.created_at > self._newest - _LATE_US
         return event.id not in self._passed and (event.seq > self.last or late)
 

@@ -1,7 +1,7 @@
 """Appending to the event log, inside the transaction of what happened.
 
 An event's payload is the JSON of its type's facts (``records.event_types``), dialect-free; a dialect renders it when it
-delivers, so a retry tells the same.
+delivers, so a retry sends the same.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = logging.getLogger("postern.events")
 
 
 class EventLog:
-    """The log and who must be told when it grows. Listeners are called in the committing thread, after the
+    """The log and its listeners. Listeners are called in the committing thread, after the
     commit; they must only hand over (``loop.call_soon_threadsafe``)."""
 
     def __init__(self, wakeups: Wakeups | None = None, retry_scale: float = 1.0) -> None:

@@ -69,7 +69,7 @@ def end_webhooks(tx: Tx, key: ApiKey) -> None:
 
 
 def waiting_beyond(tx: Tx, key_id: str) -> list[Delivery]:
-    """What waits for the webhooks of a key and the key, as it stands now, may not read."""
+    """What waits for the webhooks of a key and the key may not read now."""
     waiting = pending_of_key(tx, key_id)
     filters = {hook.id: (hook, key) for hook, key in filters_of_key(tx, key_id)}
     return [delivery for delivery, event in waiting if not may_carry(*filters[delivery.webhook_id], event)]

@@ -1,8 +1,8 @@
-"""Whether an event was told on an open socket, of this process or of another.
+"""Whether an event was sent on an open socket, of this process or of another.
 
 A dialect that prefers its sockets to its webhooks asks this before the first post of an event. Every process that
 serves the API is asked at once; each answers for its own sockets, after waiting for one that is about to tell. One
-that does not answer has none, as far as the webhook is concerned: an event told twice has one id.
+that does not answer has none, as far as the webhook is concerned: an event sent twice has one id.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def check_url(text: str, addresses: AddressRules, allow_http: bool = False) -> S
     """Check and normalise a URL; a fragment is dropped (RFC 9110 §4.2.5: never sent).
 
     Raises:
-        UrlRefused: the URL is unusable; the message tells the user what to change.
+        UrlRefused: the URL is unusable; the message says what to change.
         TargetRefused: the host is an IP address, or a localhost name, that requests may not reach.
     """
     if not text:

@@ -1,4 +1,4 @@
-"""Who may transmit now: a bound on all transactions, one per destination, and slow ones stand aside.
+"""Who may transmit now: a bound on all transactions, one per destination, and slow ones wait aside.
 
 A transaction that runs longer than ``SLOW`` seconds gives its place among all to the next one (it keeps its place
 at its destination), so a few dead servers cannot hold up the rest.
@@ -20,7 +20,7 @@ _WAITING_WHEN_SLOW = 2
 
 
 @dataclass(slots=True)
-class _Lane:
+class _Destination:
     places: asyncio.Semaphore
     waiting: int = 0
     running: deque[float] = field(default_factory=deque)
@@ -45,38 +45,38 @@ class _Held:
             everyone.release()
 
 
-class Lanes:
+class DestinationLimits:
     """``concurrency`` transactions at once towards our own mail server, and as many towards the world."""
 
     def __init__(self, concurrency: int) -> None:
         self._most = max(1, concurrency)
         self._near = asyncio.Semaphore(self._most)
         self._far = asyncio.Semaphore(self._most)
-        self._lanes: dict[str, _Lane] = {}
+        self._destinations: dict[str, _Destination] = {}
 
     def congested(self, hop: Hop) -> bool:
         """Whether this destination is slow and others already wait for it: come back later."""
-        lane = self._lanes.get(_key(hop))
-        return lane is not None and lane.slow and lane.waiting >= _WAITING_WHEN_SLOW
+        destination = self._destinations.get(_key(hop))
+        return destination is not None and destination.slow and destination.waiting >= _WAITING_WHEN_SLOW
 
     @asynccontextmanager
     async def place(self, hop: Hop) -> AsyncIterator[None]:
         """Wait for a place towards ``hop`` and hold it."""
         key = _key(hop)
-        lane = self._lanes.get(key)
-        if lane is None:
+        destination = self._destinations.get(key)
+        if destination is None:
             share = max(1, self._most * 3 // 4) if hop.kind == "mx" else self._most
-            lane = self._lanes[key] = _Lane(asyncio.Semaphore(share))
+            destination = self._destinations[key] = _Destination(asyncio.Semaphore(share))
         everyone = self._far if hop.kind in ("mx", "smarthost") else self._near
-        lane.waiting += 1
+        destination.waiting += 1
         waits = True
         try:
-            async with lane.places:
+            async with destination.places:
                 await everyone.acquire()
-                lane.waiting -= 1
+                destination.waiting -= 1
                 waits = False
                 begun = time.monotonic()
-                lane.running.append(begun)
+                destination.running.append(begun)
                 held = _Held(everyone)
                 aside = asyncio.get_running_loop().call_later(SLOW, held.give)
                 try:
@@ -84,12 +84,12 @@ class Lanes:
                 finally:
                     aside.cancel()
                     held.give()
-                    lane.running.remove(begun)
-                    lane.last = time.monotonic() - begun
+                    destination.running.remove(begun)
+                    destination.last = time.monotonic() - begun
         finally:
-            lane.waiting -= waits
-            if not lane.waiting and not lane.running:
-                self._lanes.pop(key, None)
+            destination.waiting -= waits
+            if not destination.waiting and not destination.running:
+                self._destinations.pop(key, None)
 
 
 def _key(hop: Hop) -> str:

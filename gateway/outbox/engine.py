@@ -16,7 +16,7 @@ from typing import TypeVar
 from gateway.events.log import EventLog
 from gateway.mime.dkim_sign import SigningError
 from gateway.outbox import queue, schedule, submissions
-from gateway.outbox.destination_limits import Lanes
+from gateway.outbox.destination_limits import DestinationLimits
 from gateway.outbox.hand_over import NEAR, hand_over
 from gateway.outbox.record import Patience, Tried, record
 from gateway.outbox.recovery import FOUND, look_up
@@ -85,7 +85,7 @@ class Outbox:
         self._leases = leases or LocalLeases()
         self._patience = Patience(settings.outbox.retry_days, settings.outbox.retry_scale)
         self._hostname = settings.mail.hostname or f"mail.{settings.mail.domain}"
-        self._lanes = Lanes(settings.outbox.concurrency)
+        self._destinations = DestinationLimits(settings.outbox.concurrency)
         self._jobs: dict[asyncio.Task[None], str] = {}  # with the message each works on
         self._check_claims = False
         self._checked = 0.0
@@ -125,7 +125,7 @@ class Outbox:
     async def accept_submission(self, submission: Submission) -> str:
         """Make a person's submission durable; answers its queue id.
 
-        Raises MailServerError (in words for the person) to refuse, MailServerDown to ask the
+        Raises MailServerError (with a text for the person) to refuse, MailServerDown to ask the
         client to try again.
         """
         try:
@@ -249,7 +249,7 @@ class Outbox:
                 log.exception("no route could be planned for %s; it is tried again", job.id)
                 await self._put_back(job, job.recipients, now_us() + _UNPLANNED_US)
                 return
-            aside = [hop for hop, _ in hops if self._lanes.congested(hop)]
+            aside = [hop for hop, _ in hops if self._destinations.congested(hop)]
             if aside and len(aside) == len(hops):
                 await self._put_back(job, job.recipients, _aside(job))
                 return
@@ -287,7 +287,7 @@ class Outbox:
         left: list[int],
     ) -> None:
         try:
-            async with self._lanes.place(hop):
+            async with self._destinations.place(hop):
                 replies = None if self._stopping else await self._transmit(job, hop, people)
         except Exception:
             left[0] -= 1
@@ -356,8 +356,8 @@ class Outbox:
         near = hop.kind in NEAR
         if doubtful and near:
             await asyncio.sleep(self._calm_at - self._time())
-            look = partial(look_up, self._store, self._mail, self._imap, job, hop, envelope, doubtful)
-            found = await self._persist(job, look)
+            lookup = partial(look_up, self._store, self._mail, self._imap, job, hop, envelope, doubtful)
+            found = await self._persist(job, lookup)
             log.info(
                 "message %s: of %d doubtful recipients %d had it, and %d cannot be asked about now",
                 job.id,

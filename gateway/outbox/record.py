@@ -123,7 +123,7 @@ def record(
         if reply.ok:
             handed.append(one.address)
             if tried.hop.kind == "smarthost":
-                renamed = sent_aliases.told(reply.text, reply.remote)
+                renamed = sent_aliases.relay_message_id(reply.text, reply.remote)
                 sent_aliases.note(tx, job.sent, renamed)
         elif state == "bounced":
             failed.append(Failed(one.address, reply, expired=not reply.permanent))
@@ -197,12 +197,12 @@ def _tell(
     put_off: list[tuple[str, str]],
     now: int,
 ) -> str:
-    """Append the events; answers which one tells of the failed recipients. ``put_off``: (address, status) of those
-    that are tried again."""
-    told = "message.bounced"
+    """Append the events; returns the type of the one about the failed recipients. ``put_off``: (address, status) of
+    those that are tried again."""
+    kind = "message.bounced"
     inbox = unscoped_lasting_inbox(tx, job.inbox_id)
     if inbox is None:
-        return told
+        return kind
     delivery_events = DeliveryEvents(tx, events, inbox, job.id)
     states = people_states(tx, job.id)
     if handed:
@@ -217,7 +217,7 @@ def _tell(
     relay = hop.kind in ("submission", "smarthost") and not known
     if failed and relay and states == {"bounced"} and not any(one.expired for one in failed):
         # our own relay would have none of it: it never left
-        told = "message.rejected"
+        kind = "message.rejected"
         delivery_events.rejected(failed[0].reply.text, now)
         for one in failed:
             delivery_events.suppress_dead(one.address, one.reply.status)
@@ -226,7 +226,7 @@ def _tell(
         for one in failed:
             delivery_events.bounced(one.address, one.reply.status, permanent=not one.expired, at=now)
     refresh_status(tx, job.id)
-    return told
+    return kind
 
 
 def refresh_status(tx: Tx, message_id: str) -> None:

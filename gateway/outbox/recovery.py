@@ -81,7 +81,7 @@ async def _delivered(store: Store, imap: ImapPool, recipient: str, message_id: s
     try:
         return await _has(store, imap, address, message_id)
     except MailServerDown:
-        return False  # no inbox of ours: nobody could ever look there, and the mail server says whether it exists
+        return False  # no inbox of ours: nobody could ever check there, and the mail server says whether it exists
 
 
 def _mailboxes(tx: Tx, address: str) -> list[str]:
@@ -97,7 +97,7 @@ async def _has(store: Store, imap: ImapPool, address: str, message_id: str) -> b
         # moved or filed by now, but seen by the sync
         return unscoped_has_received(tx, address, ref_of(message_id))
 
-    def look(client: Client) -> bool:
+    def copy_is_there(client: Client) -> bool:
         for folder in _FOLDERS:
             if client.folder_exists(folder):
                 client.open(folder, readonly=True)
@@ -108,6 +108,6 @@ async def _has(store: Store, imap: ImapPool, address: str, message_id: str) -> b
     if await store.read(known):
         return True
     try:
-        return await imap.run(address, look)
+        return await imap.run(address, copy_is_there)
     except UnsafeValue:
         return False

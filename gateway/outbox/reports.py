@@ -1,4 +1,4 @@
-"""Reports that come back: delivery status notifications (RFC 3464), bounces in words, feedback reports (RFC 5965).
+"""Reports that come back: delivery status notifications (RFC 3464), bounces in prose, feedback reports (RFC 5965).
 
 A report counts for what it proves, and for nobody else. The token of a recipient's return path, or envelope id, is
 known to that recipient's servers alone: what comes to it speaks of that recipient only, whatever it names. The token
@@ -145,8 +145,10 @@ def apply_news(
         _complaint(tx, delivery_events, sent, report, people)
         return True
     for one in report.recipients:
-        if one.action == "relayed":  # taken by a smarthost, which may have told what it calls the message
-            sent_aliases.note(tx, sent, sent_aliases.told(one.diagnostic or "", one.remote_mta or ""))
+        if one.action == "relayed":  # taken by a smarthost, which may have said what it calls the message
+            sent_aliases.note(
+                tx, sent, sent_aliases.relay_message_id(one.diagnostic or "", one.remote_mta or "")
+            )
             if relay and (one.remote_mta or "").lower() == relay:
                 continue
         person = _person(people, one, everyone, words=report.words)
@@ -190,7 +192,7 @@ def _delivery_news(
         "updated_at": now,
     }
     if person.state == "bounced":
-        return  # the bad news stands; a doubled report changes nothing
+        return  # the failure is recorded; a doubled report changes nothing
     if one.action == "failed":
         outbox.change_recipient(tx, person.id, state="bounced", **settled)
         tx.after_commit.append(metrics.sends.labels("bounced").inc)

@@ -9,7 +9,7 @@ from gateway.records.ids import public_id
 
 
 class EventHead(Record, frozen=True):
-    """What tells whether an event is wanted, without what happened. Times are microseconds since the epoch (UTC)."""
+    """What decides whether an event is wanted, without its facts. Times are microseconds since the epoch (UTC)."""
 
     table: ClassVar[str] = "event"
 

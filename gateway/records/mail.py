@@ -138,7 +138,7 @@ class Message(MessageItem, frozen=True):
 
     @property
     def defects(self) -> list[str]:
-        """What could not be read of it, in words."""
+        """What could not be read of it, as text."""
         return _texts(self.defects_json)
 
 

@@ -61,7 +61,7 @@ class Manager:
         self._tell("STOPPING=1")
 
     def alive(self) -> None:
-        """A sign of life; it must be told oftener than every ``watchdog_seconds``."""
+        """A sign of life; it must be sent oftener than every ``watchdog_seconds``."""
         self._tell("WATCHDOG=1")
 
     def status(self, words: str) -> None:
@@ -97,5 +97,5 @@ class Manager:
             return
         try:
             self._socket.sendto(line.encode(), self._address)
-        except OSError as error:  # it is told again soon, and nothing of ours depends on it
+        except OSError as error:  # it is sent again soon, and nothing of ours depends on it
             log.warning("cannot tell systemd %s: %s", line.split("=")[0], error)

@@ -1,6 +1,6 @@
 """When the gateway says that it lives: while its event loop turns and its database answers.
 
-A database that refuses (full disk, locked, gone) has answered: a restart would not mend it, and ``/ready`` tells it.
+A database that refuses (full disk, locked, gone) has answered: a restart would not mend it, and ``/ready`` shows it.
 One that says nothing for half of the time that systemd allows is a hung gateway: no sign of life, and systemd ends
 and restarts it.
 """

@@ -52,6 +52,6 @@ def _report(news: Any) -> Report | None:
     if kind in _FAILURES:
         permanent, detail = _FAILURES[kind]
         return deliveries([delivery("failed", address, failed_status(permanent, detail, words), words)])
-    if kind == "request":  # it was taken; tells what Brevo calls it
+    if kind == "request":  # it was taken; gives Brevo's name for it
         return deliveries([])
     return None

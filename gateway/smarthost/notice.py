@@ -15,7 +15,7 @@ _TEXT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """``message_id``: ours, where the relay tells it back; ``alias``: what the relay calls the message."""
+    """``message_id``: ours, where the relay repeats it; ``alias``: what the relay calls the message."""
 
     message_id: str | None
     alias: str | None

@@ -30,8 +30,8 @@ class Profile:
         ports: STARTTLS ports in the order to try; those after the first help where the network blocks it.
         tls_ports: ports that speak TLS from the first octet.
         message_id: whether ours reaches the recipient (``keeps``; ``asked``: with the header fields we add), or the
-            relay's own (``replaces``), which it tells in its 250 reply or its webhooks.
-        return_path: whether bounces by mail come to us, or are told by webhook only.
+            relay's own (``replaces``), which is in its 250 reply or its webhooks.
+        return_path: whether bounces by mail come to us, or by webhook only.
         dkim: who signs in the domain's name: ``ours`` survives; ``theirs`` alone, because the message is written
             anew; or both, where ``changed`` names fields that ours must not cover.
         changed: fields the relay replaces.
@@ -39,7 +39,7 @@ class Profile:
         hooks: whether it posts news to ``/hooks/NAME``.
         max_message: octets it takes.
         user_is_password: the login is the password (an API token) where none is given.
-        records: what a domain has to publish beside our own records, in words with the domain as ``{domain}``.
+        records: what a domain has to publish beside our own records, as text with ``{domain}`` for the domain.
         setup: what to do at the relay's side.
     """
 

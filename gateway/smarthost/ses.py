@@ -68,7 +68,7 @@ def _late(one: Any) -> Any:
 
 
 def _ours(news: Any) -> str | None:
-    """The Message-ID we gave it: SES tells the original header fields."""
+    """The Message-ID we gave it: SES repeats the original header fields."""
     for one in items_at(news, "mail", "headers"):
         if text_at(one, "name").lower() == "message-id":
             return angled(text_at(one, "value"))

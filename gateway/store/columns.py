@@ -1,4 +1,4 @@
-"""Columns with a default that stands in the table too, so that SQL of ours may leave them out."""
+"""Columns with a default that the table has too, so that SQL of ours may leave them out."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class _Known(Record, frozen=True):
 
 
 def direction_of(parsed: ParsedMessage, inbox: Inbox, copy: FoundCopy) -> Direction:
-    """``outbound`` for the sender's own copy, told by evidence that travels with the message."""
+    """``outbound`` for the sender's own copy, known by evidence that travels with the message."""
     if copy.role in ("sent", "drafts"):
         return "outbound"
     if parsed.delivered_to and "+sent-" in parsed.delivered_to.partition("@")[0]:

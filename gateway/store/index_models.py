@@ -1,4 +1,4 @@
-"""The index of what stands on the mail server: ``postern rebuild`` makes it again from nothing. See ``models``."""
+"""The index of what is on the mail server: ``postern rebuild`` makes it again from nothing. See ``models``."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class Message(Model):
         )
 
 
-# the messages of one direction, and how many; each row stands in one of the two. A condition reaches them with a
+# the messages of one direction, and how many; each row is in one of the two. A condition reaches them with a
 # literal, not a parameter (SQLite, "Partial Indexes", §3)
 for _way in ("inbound", "outbound"):
     Message.add_index(
@@ -178,7 +178,7 @@ Message.add_index(
 
 
 class MessageBody(Model):
-    """Bounded text of a message, so that reading one needs no IMAP; the whole stands on the mail server."""
+    """Bounded text of a message, so that reading one needs no IMAP; the whole is on the mail server."""
 
     message_id = CharField(primary_key=True)
     text = TextField(null=True)

@@ -246,7 +246,7 @@ class ListEntry(Model):
 
 
 class Draft(Model):
-    """A draft; its MIME stands in the mailbox's Drafts folder, ``content_json`` holds the API's fields."""
+    """A draft; its MIME is in the mailbox's Drafts folder, ``content_json`` holds the API's fields."""
 
     id = CharField(primary_key=True)
     organization_id = CharField(index=True)
@@ -379,7 +379,7 @@ class Wallet(Model):
     spent = BigIntegerField()
     told_at = BigIntegerField(
         null=True
-    )  # when its owner was told that it is empty; null since it was topped up
+    )  # when its owner was notified that it is empty; null since it was topped up
     updated_at = BigIntegerField()
 
 

@@ -131,7 +131,7 @@ def _match(tx: Tx, terms: list[str], columns: Sequence[Column]) -> tuple[str, li
     sql = "message_search.document @@ websearch_to_tsquery('simple', ?)"
     if everywhere:
         return sql, [quoted]
-    # what the index finds, looked at again: its entries do not say where a word stands
+    # what the index finds, checked again: its entries do not say where a word is
     there = " || ' ' || ".join(f"coalesce(message_search.{one}, '')" for one in columns)
     return f"{sql} AND to_tsvector('simple', {there}) @@ websearch_to_tsquery('simple', ?)", [quoted, quoted]
 

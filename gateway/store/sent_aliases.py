@@ -1,6 +1,6 @@
 """Other Message-IDs of what we sent: relays such as Amazon SES replace ours, and answers name only theirs.
 
-A relay tells its id when it takes the message, in words of its own (``told``), or later in a webhook. Kept for as
+A relay gives its id in the 250 reply (``relay_message_id``), or later in a webhook. Kept for as
 long as the inbox lives: an answer may come years later, and a rebuild has to find the same threads.
 """
 
@@ -21,10 +21,10 @@ _SES_ID = re.compile(r"<?([0-9a-f-]{60,70})(?:@[a-z0-9.-]+\.amazonses\.com)?>?")
 _ANGLE = re.compile(r"<([^<>@\s]{1,200}@[^<>@\s]{1,200})>")
 
 
-def told(text: str, remote: str = "") -> str | None:
-    """The Message-ID that a relay gave a message, from its 250 reply; None when it told none.
+def relay_message_id(text: str, remote: str = "") -> str | None:
+    """The Message-ID that a relay gave a message, from its 250 reply; None when it gave none.
 
-    Amazon SES tells the part before the @ (what follows is the region's, known from the name of the host that was
+    Amazon SES gives the part before the @ (what follows is the region's, known from the name of the host that was
     spoken to); others tell it whole, in angle brackets.
     """
     if found := _SES.search(text):

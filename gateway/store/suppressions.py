@@ -1,6 +1,6 @@
 """Addresses that an organization must not write to any more, and which news puts one there.
 
-One row an organization and address. The graver type stands: a complaint over an unsubscribe over a bounce, so that
+One row an organization and address. The graver type is kept: a complaint over an unsubscribe over a bounce, so that
 a bounce which is sorted out never hides that somebody wanted no more mail.
 """
 

@@ -1,6 +1,6 @@
-"""Telling the other gateway processes on the same database that there is something to look at.
+"""Waking the other gateway processes on the same database when there is work for them.
 
-A wake-up may be lost: whoever waits for one also looks by itself every few seconds, so a lost one costs those and
+A wake-up may be lost: whoever waits for one also checks by itself every few seconds, so a lost one costs those and
 nothing else. ``LocalWakeups`` is for a process that is alone. ``PostgresWakeups`` uses LISTEN and NOTIFY, on two
 connections of its own: NOTIFY inside the transactions that write would make their commits wait for one another
 (PostgreSQL takes a lock on the whole cluster for it), so it is sent after them, and what comes together goes together.
@@ -39,7 +39,7 @@ class Wakeups(Protocol):
         """Tell every other process; safe from any thread. Tells nobody here."""
 
     def hear(self, topic: Topic, call: Hear) -> None:
-        """Have ``call`` called with the text when another process tells, or may have told, of ``topic``."""
+        """Have ``call`` called with the text when another process announces ``topic``, or may have."""
 
     def answer(self, question: str, how: Answer) -> None:
         """Have the other processes' questions of this kind answered."""
@@ -149,7 +149,7 @@ class PostgresWakeups:
                 if self._loop.time() - begun > 30:
                     pause = _AGAIN_FIRST
                 log.warning(
-                    "wake-ups wait for the database: %s; until then each process looks by itself", error
+                    "wake-ups wait for the database: %s; until then each process checks by itself", error
                 )
             except Exception:
                 log.exception("wake-ups broke; they are taken up again")

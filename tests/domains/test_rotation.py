@@ -99,16 +99,16 @@ async def test_the_watch_turns_over_by_itself_and_notices_what_is_gone(place: Pl
     waiting = by_purpose(await place.call("POST", "domains/turn.test/rotate", {}))["dkim_next"]
     watch = DomainWatch(place.running.core)
     await place.running.core.store.write(lambda tx: sql(tx).run("UPDATE domain SET checked_at = NULL"))
-    await watch.look()
+    await watch.check()
     assert (await signed_and_verified(place))[0] == "dkim"
     place.publish(waiting)
     await place.running.core.store.write(lambda tx: sql(tx).run("UPDATE domain SET checked_at = NULL"))
-    await watch.look()
+    await watch.check()
     assert await signed_and_verified(place) == (waiting["name"].partition(".")[0], True)
     assert (await place.setup("turn.test"))["status"] == "VERIFIED"
     place.zones[("turn.test", "MX")] = ["10 other.test."]
     await place.running.core.store.write(lambda tx: sql(tx).run("UPDATE domain SET checked_at = NULL"))
-    await watch.look()
+    await watch.check()
     assert (await place.setup("turn.test"))["status"] == "INVALID"
 
 
@@ -116,7 +116,7 @@ async def test_a_name_server_that_fails_changes_nothing(place: Place) -> None:
     await prepared(place)
     place.zones.update(dict.fromkeys(place.zones))  # SERVFAIL
     await place.running.core.store.write(lambda tx: sql(tx).run("UPDATE domain SET checked_at = NULL"))
-    await DomainWatch(place.running.core).look()
+    await DomainWatch(place.running.core).check()
     assert (await place.setup("turn.test"))["status"] == "VERIFIED"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.sending.send import SendRequest, send
 from gateway.outbox import engine
-from gateway.outbox.destination_limits import Lanes
+from gateway.outbox.destination_limits import DestinationLimits
 from tests.outbox.running_outbox import SCOPE, running_outbox
 from tests.support.waiting import until_async
 
@@ -20,7 +20,7 @@ async def test_a_destination_that_is_slow_and_awaited_by_others_is_come_back_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = [True]
-    monkeypatch.setattr(Lanes, "congested", lambda self, hop: slow[0])
+    monkeypatch.setattr(DestinationLimits, "congested", lambda self, hop: slow[0])
     monkeypatch.setattr(engine, "_ASIDE_US", (10_000, 20_000))
     async with running_outbox(tmp_path) as r:
         sent = await send(r.core, SCOPE, await r.inbox(), REQUEST)

@@ -40,7 +40,7 @@ BREVO_ID = "<202611211000.12345678901@smtp-relay.mailin.fr>"
     ],
 )
 def test_a_relay_tells_its_name_for_a_message_in_its_250(text: str, remote: str, name: str | None) -> None:
-    assert sent_aliases.told(text, remote) == name
+    assert sent_aliases.relay_message_id(text, remote) == name
 
 
 async def test_an_answer_to_the_relays_message_id_is_in_the_thread(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 The flow of RFC 8628. What the program holds (``request_id``, 256 bits) and what the person types (``user_code``,
 eight letters) are two things: whoever reads the code on a screen cannot fetch the key. The key is made when it is
-fetched, so that no key stands in the database. OpenMail §2, "Outside /v1".
+fetched, so that no key is in the database. OpenMail §2, "Outside /v1".
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MAX_PENDING = 2000
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What the program is told; ``user_code`` is for the person. Valid for ``SECONDS``."""
+    """What the program gets; ``user_code`` is for the person. Valid for ``SECONDS``."""
 
     request_id: str
     user_code: str
@@ -119,7 +119,7 @@ async def fetch(core: Core, request_id: str) -> str | None:
     wanted = hash_of(request_id[:200])
     key = new_secret("om_")
 
-    def look(tx: Tx) -> CliLogin:
+    def find(tx: Tx) -> CliLogin:
         login = cli_logins.unscoped_login_with_hash(tx, wanted, now_us())
         if login is None:
             raise NotFound(
@@ -128,7 +128,7 @@ async def fetch(core: Core, request_id: str) -> str | None:
         return login
 
     def write(tx: Tx) -> str | None:
-        login = look(tx)
+        login = find(tx)
         if login.organization_id is None:
             return None
         cli_logins.remove_login(tx, login.id)
@@ -143,6 +143,6 @@ async def fetch(core: Core, request_id: str) -> str | None:
         add_key(tx, made)
         return key
 
-    if (await core.store.read(look)).organization_id is None:
+    if (await core.store.read(find)).organization_id is None:
         return None
     return await core.store.write(write)

@@ -103,7 +103,7 @@ async def revoke(core: Core, scope: Scope, holder: Holder, ref: str, *, again: b
 
 
 def _home(tx: Tx, scope: Scope, holder: Holder) -> str | None:
-    """The ULID of the pod the holder is or stands in; None for the account, or when the pod is gone."""
+    """The ULID of the pod the holder is or is in; None for the account, or when the pod is gone."""
     if holder.inbox is not None:
         pod = unscoped_pod(tx, find_inbox(tx, scope, holder.inbox).pod_id)
         return None if pod is None else pod.id

@@ -47,7 +47,7 @@ async def register(
     """Make an organization with an inbox and a key that starts with ``prefix``.
 
     ``address``: the IP address that asks, None when it has none. Raises Forbidden ``registration_disabled``,
-    Invalid, TooMany. Should the inbox fail, an empty organization is left whose key nobody was told.
+    Invalid, TooMany. Should the inbox fail, an empty organization is left whose key nobody has.
     """
     if not core.settings.register.enabled:
         raise Forbidden(

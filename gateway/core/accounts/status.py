@@ -1,4 +1,4 @@
-"""What a gateway holds and where it stands: the figures of ``postern status``, with the gateway running or not.
+"""What a gateway holds and its state: the figures of ``postern status``, with the gateway running or not.
 
 Nothing here takes long on a large database: what would have to be counted row by row is kept counted, or bounded.
 """

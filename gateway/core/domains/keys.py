@@ -38,7 +38,7 @@ class Rotation:
 
 
 async def rotate(core: Core, scope: Scope, ref: str, *, force: bool = False) -> Rotation:
-    """Make a new key, or look again for the record of the one made before; it signs once DNS has it, or by ``force``.
+    """Make a new key, or check again for the record of the one made before; it signs once DNS has it, or by ``force``.
 
     Safe to repeat. Raises NotFound, Forbidden.
     """

@@ -50,7 +50,7 @@ async def trust(core: Core, name: str) -> Domain:
 
 
 def prove(tx: Tx, domain: Domain) -> Domain:
-    """Note that the domain is proven; the caller then tells the mail server (at the latest the next start does)."""
+    """Note that the domain is proven; the caller then adds it to the mail server (or the next start does)."""
     if domain.proven_at is not None:
         return domain
     now = now_us()

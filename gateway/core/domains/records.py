@@ -97,7 +97,7 @@ class Keys:
 
 
 def keys_of(tx: Tx, settings: Settings, name: str) -> Keys:
-    """The keys of a domain as things stand now."""
+    """The keys of a domain as they are now."""
     coming = next_key(tx, name)
     oldest = now_us() - int(settings.dns.dkim_overlap_days * DAY_US)
     retired = [(key.since < oldest, _key_record(key, "dkim_retired")) for key in retired_keys(tx, name)]

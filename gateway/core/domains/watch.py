@@ -1,4 +1,4 @@
-"""The engine that looks at the records of every domain from time to time, unasked.
+"""The engine that checks the DNS records of every domain from time to time.
 
 A domain is looked at again after an eighth of the time for which DNS has said the same of it, between ten minutes and
 ``dns.recheck_hours``: often while its owner is publishing records, rarely when all has been well for long. A new
@@ -54,14 +54,14 @@ class DomainWatch:
         while True:
             try:
                 if self._core.leases.holds(("domains", 0)):
-                    await self.look()
+                    await self.check()
             except StoreDown as error:
                 log.warning("looking at domains waits for the database: %s", error)
             except Exception:
                 log.exception("looking at domains failed; it is tried again")
             await asyncio.sleep(_PAUSE)
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Look at every domain that is due."""
         most = max(_LEAST_US, int(self._core.settings.dns.recheck_hours * _HOUR_US))
         names = await self._core.store.read(lambda tx: due(tx, now_us(), most))
@@ -90,7 +90,7 @@ class DomainWatch:
 
 
 def due(tx: Tx, now: int, most: int) -> list[str]:
-    """The domains to look at now; times in microseconds, ``most`` is the longest interval."""
+    """The domains to check now; times in microseconds, ``most`` is the longest interval."""
     found = []
     for times in unscoped_check_times(tx):
         same_for = now - (times.changed_at or times.created_at)

@@ -1,4 +1,4 @@
-"""What a mail client is told when it asks for the settings of an address: servers, ports and how they are secured."""
+"""What a mail client gets when it asks for the settings of an address: servers, ports and how they are secured."""
 
 from __future__ import annotations
 

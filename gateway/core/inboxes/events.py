@@ -1,4 +1,4 @@
-"""``inbox.created`` and ``inbox.deleted``: told in the transaction that makes an inbox usable, and the one that
+"""``inbox.created`` and ``inbox.deleted``: appended in the transaction that makes an inbox usable, and the one that
 takes its last row.
 
 Everything of an inbox goes with it, what its webhooks had still to hear included. The one thing said after it is

@@ -154,7 +154,7 @@ class Watch:
             happened = await stream.next()
             if happened is None:
                 continue
-            self.core.live.settle(stream, happened.event.id, told=False)
+            self.core.live.settle(stream, happened.event.id, sent=False)
             found = await self.core.store.read(
                 partial(unscoped_received, message_id=happened.event.message_id or "")
             )

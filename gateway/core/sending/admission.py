@@ -1,4 +1,4 @@
-"""Whether a message may go out: how its sender stands, the decision, and charging what was decided."""
+"""Whether a message may go out: what is known of its sender, the decision, and charging what was decided."""
 
 from __future__ import annotations
 

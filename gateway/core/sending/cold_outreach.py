@@ -21,7 +21,7 @@ from gateway.store.queries.standing import Standing
 
 @dataclass(frozen=True, slots=True)
 class ColdLimit:
-    """A cap that holds, of an organization or inbox (``subject``), and how it stands after the message."""
+    """A cap that holds, of an organization or inbox (``subject``), and what is left of it after the message."""
 
     subject: str
     allowance: Allowance | TooMany

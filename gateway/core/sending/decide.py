@@ -1,4 +1,4 @@
-"""The one decision about a send: whether a message may go out as its sender stands, and what it is charged.
+"""The one decision about a send: whether its sender may send it now, and what it is charged.
 
 Made twice for a send: before the message is composed, so that a refusal costs nothing, and in the transaction that
 accepts it, where it is exact: of any number of sends at once exactly as many are accepted as the limits allow. What

@@ -22,7 +22,7 @@ _MINUTE_US = 60_000_000
 def send_limits(
     standing: Standing, limits: Limits, now: int, *, sandbox: bool
 ) -> Iterator[Allowance | TooMany]:
-    """How each limit stands after one more send at ``now`` (µs).
+    """What is left of each limit after one more send at ``now`` (µs).
 
     A sandbox send is held against the pace of its inbox, not against the organization's share: nothing leaves.
     """
@@ -57,7 +57,7 @@ def measure(
     *,
     code: str = "send_limit_reached",
 ) -> Allowance | TooMany:
-    """How a limit stands when ``used`` (this one included) are within ``most``, else the refusal.
+    """What is left of a limit when ``used`` (this one included) are within ``most``, else the refusal.
 
     ``reset``: µs; None is the next UTC midnight. ``words`` name the limit.
     """
@@ -78,5 +78,5 @@ def measure(
 
 
 def tightest(allowances: list[Allowance]) -> Allowance | None:
-    """The one with the least left: what an answer tells of."""
+    """The one with the least left: what an answer reports."""
     return min(allowances, key=lambda one: one.remaining, default=None)

@@ -1,7 +1,7 @@
 """``message.opened``: whether a mail was looked at, as far as a picture can tell.
 
 An HTML mail that is tracked ends with a picture of one pixel, whose URL on our own host names the message and is
-signed. The first time it is fetched, ``message.opened`` is told; never again for that message. Off unless the
+signed. The first time it is fetched, ``message.opened`` is sent; never again for that message. Off unless the
 operator allows it (``mail.open_tracking``); what a sandbox key sends bears no picture.
 
 What it cannot know: programs that fetch pictures beforehand (Apple Mail, Gmail's proxy, virus scanners) count as
@@ -107,18 +107,18 @@ def _untold(tx: Tx, settings: Settings, message_id: str) -> Inbox | None:
     if message is None or message.direction != "outbound" or message.test:
         return None
     if message.timestamp < now_us() - settings.events.keep_days * _DAY:
-        return None  # what was told then is forgotten: it would be told twice
+        return None  # what was sent then is forgotten: it would be sent twice
     inbox = unscoped_lasting_inbox(tx, message.inbox_id)
     if inbox is None:
         return None
-    told = event_id_of(
+    sent = event_id_of(
         "message.opened",
         organization_id=inbox.organization_id,
         inbox_id=inbox.id,
         subject=message_id,
         at=event_time(message_id),
     )
-    return None if unscoped_has_event(tx, told) else inbox
+    return None if unscoped_has_event(tx, sent) else inbox
 
 
 def _mac(secret: bytes, name: bytes) -> bytes:

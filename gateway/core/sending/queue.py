@@ -108,7 +108,7 @@ def _find(tx: Tx, scope: Scope, ref: str) -> WaitingMessage:
 def _refuse(ref: str, refused: by_hand.NotNow) -> NoReturn:
     name = ref[:100]
     if refused.why == "sending":
-        raise Conflict(f"{name} is being sent right now", fix="look at the queue again in a moment")
+        raise Conflict(f"{name} is being sent right now", fix="list the queue again in a moment")
     if refused.why == "in doubt":
         raise Conflict(
             f"whether the last attempt of {name} arrived is not known: the gateway or the mail server ended during it",
@@ -117,7 +117,7 @@ def _refuse(ref: str, refused: by_hand.NotNow) -> NoReturn:
     if refused.why == "only the copy":
         raise Conflict(
             f"every recipient of {name} is settled; only the copy for the Sent folder waits",
-            fix="it is filed once the mail server takes it; /ready tells how that is",
+            fix="it is filed once the mail server takes it; /ready shows its state",
         )
     raise NotFound(
         f"{name!r} is not in the queue: it is settled, or it never was", fix="GET /queue lists what waits"

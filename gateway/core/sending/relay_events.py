@@ -1,4 +1,4 @@
-"""News that the relay posts to ``/hooks/PROFILE``: delivered, bounced, complained, as a report by mail tells them.
+"""News that the relay posts to ``/hooks/PROFILE``: delivered, bounced, complained, as a report by mail does.
 
 Who knows ``mail.smarthost_hook_secret`` is believed: Mailgun signs with it, the others bring it as the password of
 the webhook's URL, and what comes from Amazon must be signed by SNS besides.

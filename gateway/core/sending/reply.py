@@ -197,7 +197,7 @@ def original_of(mail: Mail) -> Original:
 
 
 def usable_id(message_id: str) -> bool:
-    """Whether a Message-ID of a mail can stand in a header of ours."""
+    """Whether a Message-ID of a mail can be written into a header of ours."""
     return _ID.match(message_id) is not None
 
 
@@ -230,7 +230,7 @@ async def original_attachments(core: Core, inbox: Inbox, original: Message) -> l
 async def mark_answered(core: Core, inbox: Inbox, message_id: str) -> None:
     """Mark a message answered on the mail server, if it is there: a flag people see in their mail client.
 
-    The reply stands without it, so failure is only logged.
+    The reply is complete without it, so failure is only logged.
     """
     copies = await core.store.read(lambda tx: copies_of(tx, message_id))
     if not copies:

@@ -86,7 +86,7 @@ async def standing(core: Core, scope: Scope, ref: str) -> tuple[Rates, Suspensio
 async def set_inbox(core: Core, scope: Scope, ref: str, reason: Reason | None) -> Inbox:
     """As the operator, suspend an inbox of any organization, or with None reactivate it; answers its row.
 
-    Nothing happens, and nothing is told, when it is so already. Raises NotFound, Forbidden.
+    Nothing happens, and no event is sent, when it is so already. Raises NotFound, Forbidden.
     """
     _operator_only(scope)
 

@@ -146,12 +146,12 @@ async def send(
 
     profile = profile_of(core.settings)
 
-    def look(tx: Tx) -> tuple[Signing | None, SendRequest]:
+    def load(tx: Tx) -> tuple[Signing | None, SendRequest]:
         admission.check(tx, scope, inbox, _message(scope, request, checked), _terms(core), reply=reply)
         return profile.signing(active_key(tx, inbox.domain)), as_known_outside(tx, request)
 
     async with notifying_owner(core, inbox):
-        signing, request = await core.store.read(look)
+        signing, request = await core.store.read(load)
     await check_domains(core, checked.fields())
     raw, parsed = await _compose(core, inbox, signing, request, checked, message_id, at)
     most = min(core.settings.mail.max_message, profile.max_message or len(raw))
@@ -220,7 +220,7 @@ def check_request(settings: Settings, request: SendRequest) -> _Checked:
     for number, label in enumerate(labels):
         if label in SYSTEM or label.startswith("folder:"):
             raise Invalid(
-                f"the label {label!r} says how a message stands; it cannot be given with a send",
+                f"the label {label!r} is a state of a message; it cannot be given with a send",
                 field=f"labels[{number}]",
             )
     return _Checked(
@@ -386,7 +386,7 @@ def _terms(core: Core) -> Terms:
 
 
 def _pretend(core: Core, tx: Tx, inbox: Inbox, message_id: str, people: Sequence[tuple[str, str]]) -> None:
-    """A sandbox send is recorded and told as if it had arrived; nothing leaves."""
+    """A sandbox send is recorded, and its events are sent, as if it had arrived; nothing leaves."""
     delivery_events = DeliveryEvents(tx, core.events, inbox, message_id, test=True)
     delivery_events.sent()
     for address, _ in people:

@@ -74,13 +74,13 @@ def unsubscribe_headers(
 
 
 def token_of(secret: bytes, wish: Wish) -> str:
-    """The token that stands for a wish: base64url of it and 128 bits of HMAC-SHA256."""
+    """The token of a wish: base64url of it and 128 bits of HMAC-SHA256."""
     text = f"{wish.organization}/{wish.message_id}/{normalise(wish.address)}".encode()
     return _encode(text + _mac(secret, text))
 
 
 def wish_of(secret: bytes, token: str) -> Wish:
-    """What a token stands for. Raises NotFound for one that we did not make."""
+    """The wish of a token. Raises NotFound for one that we did not make."""
     try:
         if len(token) > _MAX_TOKEN:
             raise ValueError

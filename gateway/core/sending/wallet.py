@@ -68,7 +68,7 @@ async def standing_of(core: Core, scope: Scope, ref: str) -> Standing:
 async def add(core: Core, scope: Scope, ref: str, mills: int) -> Standing:
     """As the operator, add to a wallet, or with a negative amount take from it what is there.
 
-    Its owner is told again when it is empty the next time. Raises NotFound, Forbidden, Invalid.
+    Its owner is notified again when it is empty the next time. Raises NotFound, Forbidden, Invalid.
     """
     _operator_only(scope)
     prices = _prices(core)
@@ -128,7 +128,7 @@ def _prices(core: Core) -> Wallet:
 def _operator_only(scope: Scope) -> None:
     if not scope.operator:
         raise Forbidden(
-            "only the operator of this server looks into wallets and tops them up",
+            "only the operator of this server reads wallets and tops them up",
             fix="run `postern wallet` on the machine of the gateway",
         )
 
@@ -144,7 +144,7 @@ def _find(tx: Tx, ref: str) -> Organization:
     """Any organization, by ``org_…``, ULID or number, or by the address of one of its inboxes."""
     found: str | None = parse_id("org", ref)
     number = number_in(ref)
-    if number is not None:  # it stands in no column: only the operator asks, and seldom
+    if number is not None:  # it has no column: only the operator asks, and seldom
         found = next((one for one in unscoped_organization_ids(tx) if number_of(one) == number), None)
     elif "@" in ref:
         inbox = unscoped_inbox_at(tx, ref)

@@ -46,12 +46,14 @@ async def notifying_owner(core: Core, inbox: Inbox) -> AsyncIterator[None]:
         try:
             await tell_owner(core, inbox, refused)
         except (ComposeFailed, StoreDown, ValueError) as error:
-            log.warning("the owner of %s is not told of the empty wallet: %s", inbox.organization_id, error)
+            log.warning(
+                "the owner of %s is not notified of the empty wallet: %s", inbox.organization_id, error
+            )
         raise
 
 
 async def tell_owner(core: Core, inbox: Inbox, refused: Unpaid) -> None:
-    """Queue the mail when the owner is known and was not told yet."""
+    """Queue the mail when the owner is known and was not notified yet."""
     prices, organization_id = core.settings.wallet, inbox.organization_id
     held = await core.store.read(lambda tx: wallet_of(tx, organization_id))
     if held is not None and held.told_at is not None:

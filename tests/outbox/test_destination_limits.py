@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from gateway.outbox import destination_limits as places
-from gateway.outbox.destination_limits import Lanes
+from gateway.outbox.destination_limits import DestinationLimits
 from gateway.outbox.queue import return_path, token_in, token_of
 from mailserver.base import Hop
 
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.anyio
 
 async def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(places, "SLOW", 60.0)
-    lanes = Lanes(4)
+    limits = DestinationLimits(4)
     running: dict[str, int] = {}
     most: dict[str, int] = {}
 
     async def one(key: str) -> None:
-        async with lanes.place(Hop("mx", key, ("a@b.test",))):
+        async with limits.place(Hop("mx", key, ("a@b.test",))):
             for name in (key, "all"):
                 running[name] = running.get(name, 0) + 1
                 most[name] = max(most.get(name, 0), running[name])
@@ -32,30 +32,30 @@ async def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     await asyncio.gather(*(one(f"d{n % 3}") for n in range(60)))
     assert most["all"] == 4
     assert all(most[f"d{n}"] <= 3 for n in range(3))
-    assert not lanes._lanes
-    assert lanes._far._value == 4
+    assert not limits._destinations
+    assert limits._far._value == 4
 
 
 async def test_slow_ones_stand_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(places, "SLOW", 0.03)
-    lanes = Lanes(1)
+    limits = DestinationLimits(1)
     slow, fast = Hop("mx", "slow", ("a@b.test",)), Hop("mx", "fast", ("a@c.test",))
 
     async def crawl() -> None:
-        async with lanes.place(slow):
+        async with limits.place(slow):
             await asyncio.sleep(0.4)
 
     tasks = [asyncio.create_task(crawl()) for _ in range(4)]
     await asyncio.sleep(0.06)
-    assert lanes.congested(slow)
-    assert not lanes.congested(fast)
-    async with asyncio.timeout(0.2), lanes.place(fast):
+    assert limits.congested(slow)
+    assert not limits.congested(fast)
+    async with asyncio.timeout(0.2), limits.place(fast):
         pass
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert not lanes._lanes
-    assert lanes._far._value == 1
+    assert not limits._destinations
+    assert limits._far._value == 1
 
 
 async def test_tokens() -> None:
