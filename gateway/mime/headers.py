@@ -35,7 +35,8 @@ class Head(NamedTuple):
 
     def raw(self, name: str) -> list[bytes]:
         """Raw values of every field called ``name`` (lower case), topmost first."""
-        return [value for field, value in self.fields if field.lower() == name]
+        length = len(name)
+        return [value for field, value in self.fields if len(field) == length and field.lower() == name]
 
     def first(self, name: str) -> str:
         """Decoded, unfolded value of the topmost field called ``name`` (lower case); empty when absent."""

@@ -20,7 +20,7 @@ from gateway.mime.identity import message_fingerprint, message_identity
 from gateway.mime.limits import DEFAULT_LIMITS, Limits
 from gateway.mime.one_time.one_time import find_seen
 from gateway.mime.recovery import recover_date, recover_from
-from gateway.mime.reply.reply import is_forward
+from gateway.mime.reply.reply import is_forward, is_reply
 from gateway.mime.reply.reply_html import extract_reply_html
 from gateway.mime.reply.reply_text import extract_reply_text
 from gateway.mime.reports import report_from
@@ -77,7 +77,7 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
     forward = is_forward(head.first("subject"))
     if markup.text is not None:
         # What people are shown is the HTML, and it says better than the text where a quotation begins.
-        extracted_html = extract_reply_html(markup.text, forward=forward)
+        extracted_html = extract_reply_html(markup.text, forward=forward, reply=_answers(head))
         seen = html_to_text(markup.text)
         hidden = hidden or seen.hidden
         if text is None or not text.strip():
@@ -208,6 +208,11 @@ def _addresses(head: Head, name: str, limits: Limits) -> list[Address]:
         if name == "from":
             break  # one documented choice: the topmost From
     return found
+
+
+def _answers(head: Head) -> bool:
+    """Whether a mail says that it answers another."""
+    return bool(head.raw("in-reply-to") or head.raw("references") or is_reply(head.first("subject")))
 
 
 def _sender_of(head: Head, limits: Limits) -> str | None:

@@ -66,7 +66,7 @@ def read_tree(raw: bytes, head: Head, limits: Limits) -> Tree:
 def _content_type(raw: bytes, head: Head) -> tuple[str, dict[str, str], bool]:
     """(content type, parameters, whether they are not those of the first Content-Type)."""
     fields = head.raw("content-type")
-    first = parse_parameters(head.text("content-type"))
+    first = parse_parameters(unfold(fields[0], likely=head.charset) if fields else "")
     if len(fields) > 1:
         for index, field in enumerate(fields[:3]):
             kind, params = parse_parameters(unfold(field))
@@ -96,7 +96,8 @@ def _leaf(
     encoding = _encoding(head)
     if encoding == "base64" and not is_base64(raw, start, end):
         encoding = "8bit"
-    decoder = decode_text if kind.startswith("text/") and not head.raw("content-disposition") else decode_part
+    body = encoding == "base64" and kind.startswith("text/") and not head.raw("content-disposition")
+    decoder = decode_text if body else decode_part
     return Leaf(
         section, kind, params, encoding, head, parent, lambda: decoder(raw[start:end], encoding), apart
     )

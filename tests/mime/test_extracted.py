@@ -52,6 +52,14 @@ def test_a_forward_keeps_its_content_in_text_and_html() -> None:
     assert read(None, html, subject="Re: it").extracted_text == "See below."
 
 
+def test_what_a_mail_cites_is_history_in_a_reply_alone() -> None:
+    html = '<p>Hello,</p><blockquote type="cite">we would like to meet you.</blockquote>'
+    assert read(None, html).extracted_text == "Hello,\n\nwe would like to meet you."
+    assert read(None, html, subject="Re: it").extracted_text == "Hello,"
+    answer = b"In-Reply-To: <a@b.test>\n" + mail(None, html)
+    assert parse(answer).extracted_text == "Hello,"
+
+
 def test_codes_and_links_are_read_with_the_mail() -> None:
     link = "https://acme.test/verify?token=Zt8kQ2vLx9RmN4pW7sYb"
     got = read(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +22,40 @@ def test_what_an_attribution_introduces_is_cut(name: str, above: str) -> None:
 def test_an_attribution_over_an_unmarked_quotation_ends_the_mail(name: str) -> None:
     if "<bob@x.test>" in ATTRIBUTIONS[name]:
         assert extract_reply_text(f"Yes.\n\n{ATTRIBUTIONS[name]}\n\nold\n") == "Yes."
+
+
+@pytest.mark.parametrize("name", ATTRIBUTIONS)
+@pytest.mark.parametrize("width", [72, 60, 45, 34])
+def test_an_attribution_is_cut_wherever_its_lines_are_broken(name: str, width: int) -> None:
+    said = "\n".join(textwrap.wrap(ATTRIBUTIONS[name], width, break_long_words=False, break_on_hyphens=False))
+    for above in ("Yes, do.\n\n", "Yes, do.\n"):
+        assert extract_reply_text(f"{above}{said}\n\n> old\n> text\n") == "Yes, do."
+        if "@" in said:
+            assert extract_reply_text(f"{above}{said}\n\nold\ntext\n") == "Yes, do."
+
+
+@pytest.mark.parametrize("name", [name for name, said in ATTRIBUTIONS.items() if "@x.test>" in said])
+def test_an_attribution_is_cut_whose_address_is_broken_before_its_bracket(name: str) -> None:
+    said = ATTRIBUTIONS[name].replace("@x.test>", "@x.test\n>")
+    assert extract_reply_text(f"Yes, do.\n\n{said}\n\n> old") == "Yes, do."
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        "2026/1/5 Bob via Forum <forum@x.test>\n\n| old\n| text\n",
+        "2026/1/5 Bob Nine <bob@x.test>\n\n> old\n",
+        "Bo> old\nBo> text\nBo> more",
+        "On 5 Jan 2026, Bob wrote:\n\n | old\n > text",
+        "On 1/5/26 10:00 AM, Bob wrote: > old > text",
+        "Bob Nine wrote on Monday:\n> old",
+        "\u1427\n\nOn 1/5/26 10:00, Bob wrote:\n> old",
+        "\u1427",
+        "On Monday,\nJanuary 5, 2026 at 10:00 Bob wrote:\n> old",
+    ],
+)
+def test_other_ways_to_quote_are_known(quoted: str) -> None:
+    assert extract_reply_text(f"Yes, do.\n\n{quoted}") == "Yes, do."
 
 
 @pytest.mark.parametrize("name", HEADER_BLOCKS)
@@ -83,6 +119,14 @@ def test_what_is_kept(text: str, kept: str) -> None:
         "The parcel?\n\nSent via courier yesterday.",
         "Name: Bob\nAge: 7\nCity: Rome",
         "Shopping list:\n\n- milk",
+        "As Bob Nine <bob@x.test> wrote:\n\nwe need it.",
+        "SQL> select 1;\nSQL> select 2;",
+        "Try A> and B> here.\nQ> only once",
+        "2026-01-05  Bob Nine  <bob@x.test>\n\n\t* file.c: New.",
+        "The table:\n\n| a | b |\n|---|---|\n| 1 | 2 |",
+        "--- a/file.c\n+++ b/file.c\n- 2026\n+ 2027 by bob@x.test --",
+        "Ask Bob <bob@x.test> about the 5.1.2026 list:\n\n1. one",
+        "I like K-9 Mail.\n\nWhich one do you use?",
     ],
 )
 def test_what_only_looks_like_a_mark_is_kept(text: str) -> None:

@@ -63,6 +63,11 @@ def is_forward(subject: str) -> bool:
     return _FORWARD.match(subject[:200]) is not None
 
 
+def is_reply(subject: str) -> bool:
+    """Whether the subject's first prefix says that a message is answered (``Re:``, ``AW:``, ``回复:``)."""
+    return _REPLY.match(subject[:200]) is not None
+
+
 def base_subject(subject: str) -> str:
     """The subject without any reply and forward prefixes, white space joined (RFC 5256 §2.1, simplified)."""
     text = " ".join(subject.split())

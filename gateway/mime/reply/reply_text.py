@@ -8,11 +8,15 @@ from __future__ import annotations
 import re
 
 from gateway.mime.reply.reply_marks import (
+    ADDRESS,
     BANNER,
     COLON,
+    DASHED,
     DATE,
+    DATE_AND_SENDER,
     FORWARDED,
     FROM,
+    INITIALS,
     INLINE_ATTRIBUTION,
     LABEL,
     LEAD,
@@ -21,6 +25,10 @@ from gateway.mime.reply.reply_marks import (
     ORIGINAL,
     RULE,
     SIGNATURE,
+    TRACKING,
+    UNSEEN,
+    WHO_WROTE,
+    WROTE,
     is_attribution,
     is_device_line,
     is_header_block,
@@ -28,6 +36,8 @@ from gateway.mime.reply.reply_marks import (
 )
 
 _LONG = 1000  # characters: no mark is on a longer line
+_ATTRIBUTION_LINES = 5
+_ENDS = (*COLON, "--", "--*")
 _QUOTED = re.compile(r">(?:[>\s]|$)")
 _PROMPT = re.compile(r">>> \S")  # a Python session, unless somebody was quoted
 _SIGNATURE_LINES = 16
@@ -59,13 +69,20 @@ class _History:
     """One pass over the lines."""
 
     def __init__(self, lines: list[str]) -> None:
-        self.lines = lines
+        self.written = lines
+        # what is compared with marks: as people see it
+        self.lines = [line if line.isascii() else line.translate(UNSEEN) for line in lines]
         # where an attribution can end; there are few, so that other lines cost nothing
-        self.colons = {
+        self.ends = {
             index
-            for index, line in enumerate(lines)
-            if (":" in line or "：" in line) and len(line) < _LONG and line.rstrip().endswith(COLON)
+            for index, line in enumerate(self.lines)
+            if len(line) < _LONG
+            and (":" in line or "：" in line or "--" in line)
+            and line.rstrip().endswith(_ENDS)
         }
+        found = INITIALS.findall("\n".join(self.lines)) if any("> " in line[:8] for line in lines) else []
+        self.initials = tuple(f"{one}>" for one in set(found) if found.count(one) > 1)
+        self.bars = False  # "|" marks what is quoted
 
     def cut(self) -> tuple[list[str], list[str]]:
         """(what was written, what was forwarded)."""
@@ -77,11 +94,7 @@ class _History:
         index = 0
         while index < len(lines):
             line = lines[index]
-            if (
-                line[:1] == ">"
-                and (quoting or _QUOTED.match(line))
-                and not (not quoting and _PROMPT.match(line))
-            ):
+            if self.quoted(line, quoting=quoting):
                 index += 1
                 starts = True
                 continue
@@ -95,49 +108,74 @@ class _History:
                     continue
                 if ":" in line or "：" in line or line.lstrip()[0] in "-_=*":
                     if self.forward(index):
-                        return kept, lines[index:]
+                        return kept, self.written[index:]
                     if wrote and (starts or self.may_begin(index)) and self.header_block(index, starts):
                         break
                 wrote = wrote or not _heads(line)
             starts = not line or line.isspace()
-            kept.append(line)
+            kept.append(self.written[index])
             index += 1
         return kept, []
 
+    def quoted(self, line: str, *, quoting: bool) -> bool:
+        """Whether a line is marked as somebody else's."""
+        if line[:1] == ">":
+            return quoting or (_QUOTED.match(line) is not None and _PROMPT.match(line) is None)
+        if quoting and line[:1] in " |" and (line.lstrip()[:1] == ">" or (self.bars and line[:1] == "|")):
+            return True
+        return bool(self.initials) and line.startswith(self.initials)
+
     def attribution(self, index: int, starts: bool) -> tuple[int, bool]:
-        """(lines of the attribution that begins at ``index`` or 0, True when ``>`` lines follow it)."""
-        lines, colons = self.lines, self.colons
-        if "<" in lines[index] and INLINE_ATTRIBUTION.match(lines[index]):
+        """(lines of the attribution that begins at ``index`` or 0, True when quoted lines follow it)."""
+        lines = self.lines
+        first = lines[index]
+        if ("<" in first or ">" in first) and INLINE_ATTRIBUTION.match(first):
             return 1, False
-        if not (index in colons or index + 1 in colons or index + 2 in colons):
+        if starts and first[:1].isdigit() and DATE_AND_SENDER.match(first) and self.marked_after(index + 1):
+            return 1, True
+        if self.ends.isdisjoint(range(index, index + _ATTRIBUTION_LINES)):
             return 0, False
-        if not starts and DATE.search(lines[index]) is None:
-            return 0, False
+        if not starts and DATE.search(first) is None:
+            below = lines[index + 1] if index + 1 < len(lines) else ""
+            begins = (LEAD.match(first) or ADDRESS.search(first)) and DATE.search(below)
+            if not begins and not WHO_WROTE.match(first):
+                return 0, False
         block = ""
-        for size in range(1, 4):
+        for size in range(1, _ATTRIBUTION_LINES + 1):
             if index + size > len(lines):
                 return 0, False
             line = lines[index + size - 1].strip()
-            if not line or line[0] == ">" or len(block) + len(line) > 500:
+            inside = block.count("<") > block.count(">")  # an address is broken before its bracket
+            if not line or (line[0] == ">" and not inside) or len(block) + len(line) > 500:
                 return 0, False
-            block = f"{block} {line}"
-            if index + size - 1 not in colons:
+            block = f"{block}{line}" if line[0] == ">" else f"{block} {line}".strip()
+            if index + size - 1 not in self.ends or (line.endswith("--") and not DASHED.match(block)):
                 continue
-            after = index + size
-            while after < len(lines) and after < index + size + 4 and not lines[after].strip():
-                after += 1
-            quoted = after < len(lines) and lines[after].startswith(">")
+            quoted = self.marked_after(index + size)
             if is_attribution(block, quoted=quoted):
                 return (0, False) if self.begins_later(index, size, quoted) else (size, quoted)
         return 0, False
 
+    def marked_after(self, index: int) -> bool:
+        """Whether the next line from ``index`` that is not blank is marked as quoted."""
+        after = index
+        while after < min(len(self.lines), index + 4) and not self.lines[after].strip():
+            after += 1
+        line = self.lines[after] if after < len(self.lines) else ""
+        self.bars = self.bars or line.startswith("| ")
+        return line.startswith((">", " >", "| ")) or (bool(self.initials) and line.startswith(self.initials))
+
     def begins_later(self, index: int, size: int, quoted: bool) -> bool:
         """Whether the lines from ``index`` are somebody's words with an attribution below them, no blank between."""
         lines = self.lines[index : index + size]
-        if LEAD.match(lines[0]) or DATE.search(lines[0]):
+        first = lines[0]
+        if DATE.search(first) or (LEAD.match(first) and first.rstrip().endswith(",")):
+            return False
+        if first.count("<") > first.count(">") or _says_who_wrote(first):
             return False
         return any(
-            DATE.search(lines[at]) and is_attribution(" ".join(lines[at:]), quoted=quoted)
+            (DATE.search(lines[at]) and is_attribution(" ".join(lines[at:]), quoted=quoted))
+            or _says_who_wrote(lines[at])
             for at in range(1, size)
         )
 
@@ -150,7 +188,7 @@ class _History:
 
     def may_begin(self, index: int) -> bool:
         """Whether a header block may begin at ``index``, in the middle of a paragraph: a rule, or one ``From:``."""
-        line = self.lines[index].strip()
+        line = _bare(self.lines[index])
         if RULE.match(line):
             return True
         label = FROM.match(re.split("[:：]", line, maxsplit=1)[0].strip(" *_"))
@@ -161,7 +199,7 @@ class _History:
     def header_block(self, index: int, starts: bool) -> bool:
         """Whether a quoted header block (Outlook, GMX, Yahoo) begins at ``index``, with or without a rule above it."""
         lines = self.lines
-        line = lines[index].strip()
+        line = _bare(lines[index])
         start = index
         banner = False
         if RULE.match(line):
@@ -186,6 +224,16 @@ class _History:
         return is_header_block(labels, values, banner=banner, apart=starts or start > index)
 
 
+def _says_who_wrote(line: str) -> bool:
+    return ADDRESS.search(line) is not None and WROTE.search(line) is not None
+
+
+def _bare(line: str) -> str:
+    """A line without the marks of bold or slanted text around it."""
+    line = line.strip()
+    return line.strip("*_ ") or line
+
+
 def _heads(line: str) -> bool:
     """Whether a line is of the head of a message and says nothing itself: a rule, ``From: …``, ``Subject: …``."""
     line = line.strip()
@@ -196,9 +244,11 @@ def _heads(line: str) -> bool:
 
 
 def _without_rules(lines: list[str]) -> list[str]:
-    """Without the blank lines and empty rules at the end, which stood above something that was cut."""
+    """Without what is left at the end above something that was cut: blank lines, rules, marks of plug-ins."""
     end = len(lines)
-    while end and (not lines[end - 1].strip() or ONLY_RULE.match(lines[end - 1])):
+    while end and (
+        not lines[end - 1].strip() or ONLY_RULE.match(lines[end - 1]) or TRACKING.match(lines[end - 1])
+    ):
         end -= 1
     return lines[:end]
 
@@ -223,6 +273,7 @@ def _without_signature(lines: list[str]) -> list[str]:
         near = index >= end - _SIGNATURE_LINES
         if line == "-- " or (near and SIGNATURE.match(line)):
             return lines[:index]
-    if end and is_device_line(lines[end - 1]):
-        return lines[: end - 1]
+    for size in (1, 2):  # the second is what the margin broke off
+        if end >= size and is_device_line(" ".join(line.strip() for line in lines[end - size : end])):
+            return lines[: end - size]
     return lines[:end]
