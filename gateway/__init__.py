@@ -7,6 +7,6 @@ def __getattr__(name: str) -> str:
     """``__version__``, read when it is asked for: a command that does not need it starts faster."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from gateway.version import installed
+    from gateway.version import installed_build
 
-    return installed().version
+    return installed_build().version

@@ -20,38 +20,38 @@ class DataDirInUse(Exception):
 
 
 @contextmanager
-def owned(path: Path, *, shared: bool = False) -> Iterator[Path]:
-    """Create ``path`` (mode 0711) if needed and hold its lock; raises DataDirInUse if someone else does.
+def lock_data_dir(path: Path, *, shared: bool = False) -> Iterator[Path]:
+    """Create ``path`` (mode 0711) if needed and hold its lock; returns it resolved. Raises DataDirInUse.
 
-    ``shared``: with others that share it too.
+    ``shared``: other processes may hold the lock as well, if they share it too.
     """
     path = path.resolve()
     path.mkdir(parents=True, exist_ok=True)
     if path.stat().st_uid == os.getuid():
         path.chmod(0o711)  # Postfix and Dovecot's own users pass through to their folders; files are private
-    words = (
+    in_use = (
         f"a command or gateway that needs {path} for itself runs on it; wait for its end, or stop it"
         if shared
         else f"another Postern is running on {path}; stop it, or choose another directory with --data (several on "
         "one directory need a PostgreSQL database: set database.url)"
     )
-    with _locked(path / "postern.lock", fcntl.LOCK_SH if shared else fcntl.LOCK_EX, words):
+    with _lock(path / "postern.lock", fcntl.LOCK_SH if shared else fcntl.LOCK_EX, in_use):
         yield path
 
 
 @contextmanager
-def mail_owned(path: Path) -> Iterator[None]:
+def lock_mail_files(path: Path) -> Iterator[None]:
     """Hold the lock of the mail server's files. Raises DataDirInUse."""
-    words = (
+    in_use = (
         f"another process runs the mail server on {path}; leave the role mail out: "
         "--roles api,sync,outbox,events"
     )
-    with _locked(path / "mail.lock", fcntl.LOCK_EX, words):
+    with _lock(path / "mail.lock", fcntl.LOCK_EX, in_use):
         yield
 
 
 @contextmanager
-def _locked(file: Path, how: int, words: str) -> Iterator[None]:
+def _lock(file: Path, how: int, in_use: str) -> Iterator[None]:
     with open(private_file(file), "w") as lock:
         for last in (False, False, True):
             try:
@@ -59,18 +59,18 @@ def _locked(file: Path, how: int, words: str) -> Iterator[None]:
                 break
             except OSError as error:
                 if last:
-                    raise DataDirInUse(words) from error
+                    raise DataDirInUse(in_use) from error
                 time.sleep(0.05)  # a command that checks whether a gateway runs holds it for an instant
         yield
 
 
 def private_file(path: Path) -> Path:
-    """Make an empty file that only we may read, unless it is there; SQLite gives its -wal and -shm the same mode."""
+    """Create an empty file that only we may read, unless it exists; SQLite gives its -wal and -shm the same mode."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     return path
 
 
-def secret_of(path: Path) -> bytes:
+def read_secret(path: Path) -> bytes:
     """The server's own secret (32 octets, mode 0600), made at the first start."""
     file = path / "secret"
     try:

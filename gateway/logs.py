@@ -45,15 +45,17 @@ _SECRET_FIELD = re.compile(r"(?i)(^|_)(password|secret|api_key|authorization)$")
 
 
 def configure(level: str = "info", form: Form = "json", stream: IO[str] | None = None) -> None:
-    """Set the process's logging up; a second call replaces the first. ``auto``: the journal where standard error is
-    the journal, else JSON."""
+    """Set up the process's logging; a second call replaces the first.
+
+    ``form`` auto: the journal where standard error is connected to it, else JSON. ``stream``: not standard error.
+    """
     if form == "auto":
         form = "journal" if stream is None and journal.is_standard_error() else "json"
     handler: logging.Handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(TextLines() if form == "text" else JsonLines())
     if form == "journal":
         handler = journal.JournalHandler(fields_of, fallback=handler)
-        handler.setFormatter(Words())
+        handler.setFormatter(MessageOnly())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -61,8 +63,8 @@ def configure(level: str = "info", form: Form = "json", stream: IO[str] | None =
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def scrubbed(text: str) -> str:
-    """``text`` with API keys, webhook secrets, bearer tokens and ``password=`` values cut out."""
+def scrub(text: str) -> str:
+    """``text`` without API keys, webhook secrets, bearer tokens and ``password=`` values."""
     return _SECRET.sub(lambda match: (match[1] or match[2] or match[3]) + "…", text)
 
 
@@ -75,7 +77,7 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
         if _SECRET_FIELD.search(name):
             found[name] = "…"
         else:
-            found[name] = value if isinstance(value, int | float) else scrubbed(str(value))
+            found[name] = value if isinstance(value, int | float) else scrub(str(value))
     request = current_request.get()
     if request and "request_id" not in found:
         found["request_id"] = request
@@ -90,32 +92,32 @@ class JsonLines(logging.Formatter):
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": scrubbed(record.getMessage()),
+            "message": scrub(record.getMessage()),
         }
         line.update({name: value for name, value in fields_of(record).items() if name not in line})
         if record.exc_info:
-            line["exception"] = scrubbed(self.formatException(record.exc_info))
+            line["exception"] = scrub(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
 
 
 class TextLines(logging.Formatter):
-    """``12:30:01 warning postern.sync: words``, then a traceback where there is one."""
+    """``12:30:01 warning postern.sync: MESSAGE``, then a traceback where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         at = _time(record)[11:19]
-        words = scrubbed(record.getMessage()).replace("\r", "\\r").replace("\n", "\n    ")
-        line = f"{at} {record.levelname.lower():<7} {record.name}: {words}"
+        message = scrub(record.getMessage()).replace("\r", "\\r").replace("\n", "\n    ")
+        line = f"{at} {record.levelname.lower():<7} {record.name}: {message}"
         if record.exc_info:
-            line += "\n" + scrubbed(self.formatException(record.exc_info))
+            line += "\n" + scrub(self.formatException(record.exc_info))
         return line
 
 
-class Words(logging.Formatter):
+class MessageOnly(logging.Formatter):
     """The message alone, then a traceback where there is one: time, level and fields are beside it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        words = scrubbed(record.getMessage())
-        return words + "\n" + scrubbed(self.formatException(record.exc_info)) if record.exc_info else words
+        message = scrub(record.getMessage())
+        return message + "\n" + scrub(self.formatException(record.exc_info)) if record.exc_info else message
 
 
 def _time(record: logging.LogRecord) -> str:

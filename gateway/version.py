@@ -39,7 +39,7 @@ class Build(NamedTuple):
 
 
 @cache
-def installed() -> Build:
+def installed_build() -> Build:
     """The Postern that runs."""
     try:
         found = metadata.distribution("postern")

@@ -21,7 +21,7 @@ from gateway import metrics
 from gateway.api.metrics_collectors import Gauges
 from gateway.core.context import Core
 from gateway.store.queries.totals import database_answers
-from gateway.version import installed
+from gateway.version import installed_build
 
 Lag = Callable[[], float | Awaitable[float]]
 Watching = Callable[[], tuple[int, int]]
@@ -34,7 +34,7 @@ _PATIENCE = 2.0  # seconds for each check
 
 def health_routes(core: Core, parts: Mapping[str, Lag], idle: Watching | None = None) -> list[Route]:
     """The routes. ``parts``: ``sync_lag`` and ``outbox_age``, in seconds. ``idle``: None if another process watches."""
-    build = installed()
+    build = installed_build()
     metrics.build.info(
         {"version": build.version, "commit": build.commit, "python": platform.python_version()}
     )

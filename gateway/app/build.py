@@ -15,7 +15,7 @@ from gateway.core.context import Core
 from gateway.core.drafts.from_mailbox import MailboxDrafts
 from gateway.core.inboxes import inboxes
 from gateway.core.key_ring import KeyRing
-from gateway.datadir import mail_owned, owned, private_file, secret_of
+from gateway.datadir import lock_data_dir, lock_mail_files, private_file, read_secret
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
 from gateway.mail_choice import disks_of, make_mail_server
@@ -53,7 +53,12 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
 def scanner_of(core: Core, ownership: MailboxOwnership | None = None) -> Scanner:
     """What scans mailboxes, for the sync (``ownership``: of those that it scans) or a command (all)."""
     return Scanner(
-        *(core.store, core.imap, core.parser, core.events, MailboxDrafts(core.store), core.settings),
+        core.store,
+        core.imap,
+        core.parser,
+        core.events,
+        MailboxDrafts(core.store),
+        core.settings,
         extractor=core.extractor,
         ownership=ownership,
         memory=core.memory,
@@ -80,10 +85,10 @@ async def build_core(
     attach = roles is not None and "mail" not in roles
     async with AsyncExitStack() as stack:
         shared = roles is not None and is_postgres(settings.database.url)
-        data_dir = stack.enter_context(owned(Path(settings.data_dir), shared=shared))
+        data_dir = stack.enter_context(lock_data_dir(Path(settings.data_dir), shared=shared))
         if not attach and (settings.mail.server == "embedded" or settings.mail.manage):
-            stack.enter_context(mail_owned(data_dir))
-        secret = secret_of(data_dir)
+            stack.enter_context(lock_mail_files(data_dir))
+        secret = read_secret(data_dir)
         url = database_url(settings.database.url, data_dir)
         if file := sqlite_file(url):
             private_file(file)

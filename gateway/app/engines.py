@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from gateway.api.health import Lag
 from gateway.api.system import no_such_path
 from gateway.app.build import build_core, scanner_of
-from gateway.app.roles import ROLES, Role, check_roles
+from gateway.app.roles import ROLES, ProcessGroup, Role, check_roles
 from gateway.app.routes import DIALECTS, api_routes, own_routes
 from gateway.core.context import Core
 from gateway.core.domains.watch import DomainWatch
@@ -111,30 +111,24 @@ async def open_gateway(
         ownership = MailboxOwnership(core.store, group.leases, group.wakeups)
         sync = Sync(core.store, core.mail, scanner_of(core, ownership), settings)
         outbox = Outbox(
-            *(core.store, core.mail, core.imap, core.events),
-            *(settings, core.outbox_wake, core.secret, group.leases),
-            memory=core.memory,
-            spool=core.spool,
+            core.store,
+            core.mail,
+            core.imap,
+            core.events,
+            settings,
+            core.outbox_wake,
+            core.secret,
+            group.leases,
+            core.memory,
+            core.spool,
         )
-        wires = {one.name: one.wire(core) for one in DIALECTS}
-        hearing = Hearing(core.live, core.store, group.leases, group.wakeups)
-        # connections and look-ups of its own: what callers have fetched and what is posted do not wait for each other
-        posts = most_posts(settings)
-        poster = SafeClient(fetch_policy(settings, questions=2 * posts), connections=posts)
-        stack.push_async_callback(poster.close)
-        deliveries = WebhookDelivery(
-            core.store, core.events, poster, settings, wires, hearing.heard_by, group.leases
-        )
+        deliveries = await stack.enter_async_context(_webhook_delivery(core, group))
         idle = IdleWatch(
             core.store, core.mail.imap_login, sync.hint, settings, ownership.owns, core.inbox_wake
         )
         if isinstance(core.mail, Provisioning):
             core.mail.sessions_closed = OwnSessions(core.imap, idle, group.leases, group.wakeups).closed
-        # the milter signs while we are down, with keys as we last wrote them
-        changed = profile_of(settings).changed
-        keys = [KeyMirror(core.store, core.data_dir, changed)] if settings.mail.milter else []
         engines: list[tuple[Role, Engine]] = [
-            *(("mail", one) for one in keys),
             ("outbox", outbox),
             ("events", deliveries),
             ("sync", sync),
@@ -145,6 +139,9 @@ async def open_gateway(
             ("events", WebhookNotices(core)),
             ("sync", Repair(core)),
         ]
+        if settings.mail.milter:  # it signs while we are down, with the keys as we last wrote them
+            keys = KeyMirror(core.store, core.data_dir, profile_of(settings).changed)
+            engines.insert(0, ("mail", keys))
         for role, engine in engines:
             if role in roles:
                 await engine.start()
@@ -166,3 +163,19 @@ async def open_gateway(
             exception_handlers={404: no_such_path, 405: no_such_path},
         )
         yield Gateway(core, app, sync, outbox, deliveries, idle)
+
+
+@asynccontextmanager
+async def _webhook_delivery(core: Core, group: ProcessGroup) -> AsyncIterator[WebhookDelivery]:
+    """The engine that posts to webhooks. Its connections and DNS lookups are its own, so that posts and the files that
+    callers have fetched do not wait for each other."""
+    posts = most_posts(core.settings)
+    client = SafeClient(fetch_policy(core.settings, questions=2 * posts), connections=posts)
+    wires = {dialect.name: dialect.wire(core) for dialect in DIALECTS}
+    hearing = Hearing(core.live, core.store, group.leases, group.wakeups)
+    try:
+        yield WebhookDelivery(
+            core.store, core.events, client, core.settings, wires, hearing.heard_by, group.leases
+        )
+    finally:
+        await client.close()

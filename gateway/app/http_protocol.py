@@ -1,9 +1,9 @@
-"""uvicorn's HTTP protocol with the deadlines and limits that it has none of.
+"""uvicorn's HTTP protocol, with deadlines and limits for connections.
 
-A connection has ``header_seconds`` to bring the head of a request, the body must keep a least rate
-(``mailserver.pace``), and who does not read an answer is not waited for. A client (an IPv4 address or IPv6 /64) has a
-quarter of the connections at the most, and the last tenth is for those who have none yet (``mailserver.doorway``). A
-reverse proxy, and whoever is on this machine, may have all: their clients are theirs to bound.
+The head of a request must come within ``header_seconds``, its body at a minimum rate (``mailserver.pace``), and a
+connection whose client does not read the answer is closed. One client (an IPv4 address or IPv6 /64) has at most a
+quarter of the connections, and the last tenth is kept for clients that have none (``mailserver.doorway``). Reverse
+proxies and programs on this machine may have all connections: they limit their clients themselves.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _SPARE_FILES = 256
 
 
 class Guard:
-    """What the connections of one server share.
+    """The limits that the connections of one server share.
 
     Args:
-        connections: how many there may be at once, as far as the process may open files.
-        header_seconds: how long the head of a request may take, from its first octet or that of the connection.
-        pace: how slow a body may come.
-        proxies: addresses that are not counted by client.
+        connections: most connections at once; fewer where the process may not open so many files.
+        header_seconds: seconds that the head of a request may take, from its first octet or that of the connection.
+        pace: minimum rate of a body.
+        proxies: addresses without a limit for each client.
     """
 
     def __init__(
@@ -47,17 +47,17 @@ class Guard:
         self._doorway = Doorway(most, max(1, most // 4), most // 10)
 
     def enter(self, address: str) -> Place | None:
-        """A place for a connection; None when it gets none. The address is empty on a Unix socket."""
+        """A place for a connection from ``address`` (empty: a Unix socket); None when there is none."""
         known = not address or address in self._proxies or is_loopback(address)
         return self._doorway.enter_known() if known else self._doorway.enter(address)
 
     def leave(self, place: Place) -> None:
-        """Its connection ended."""
+        """Give the place of a closed connection back."""
         self._doorway.leave(place)
 
 
 def raise_file_limit() -> int:
-    """Let the process open as many files as it may at all; answers how many those are."""
+    """Raise the process's limit of open files as far as the system lets it; returns the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -73,9 +73,9 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(**options)
         self._guard = guard
         self._place: Place | None = None
-        self._timer: asyncio.TimerHandle | None = None  # of the head or body that is being read
-        self._unread: asyncio.TimerHandle | None = None
-        self._head = 0  # octets of the head at hand
+        self._timer: asyncio.TimerHandle | None = None  # deadline of the head or body that is being read
+        self._unread: asyncio.TimerHandle | None = None  # deadline of a client that does not read
+        self._head = 0  # octets of the head so far
         self._in_head = True
         self._in_body = False
         self._began = 0.0
@@ -117,7 +117,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head, self._head = False, 0
         self._in_body, self._body = True, 0
         self._began = self.loop.time()
-        self._set_timer(self._guard.pace.seconds(0), self._look_at_body)
+        self._set_timer(self._guard.pace.seconds(0), self._check_pace)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -132,7 +132,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._unread is None:
-            self._unread = self.loop.call_later(_UNREAD_SECONDS, self._not_read)
+            self._unread = self.loop.call_later(_UNREAD_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -142,7 +142,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         self._in_head, self._head = True, 0
-        self._set_timer(self._guard.header_seconds, self._no_head)
+        self._set_timer(self._guard.header_seconds, self._end_head)
 
     def _set_timer(self, seconds: float, call: Any) -> None:
         self._stop_timer()
@@ -153,31 +153,28 @@ class GuardedProtocol(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
 
-    def _no_head(self) -> None:
+    def _end_head(self) -> None:
         if self._head:
             self._refuse(408, f"the head of the request took longer than {self._guard.header_seconds:g} s")
         else:
             self.transport.close()
 
-    def _look_at_body(self) -> None:
+    def _check_pace(self) -> None:
         left = self._began + self._guard.pace.seconds(self._body) - self.loop.time()
         if left > 0:
-            self._set_timer(left + 0.5, self._look_at_body)
+            self._set_timer(left + 0.5, self._check_pace)
             return
         self._refuse(
             408, f"the body of the request came more slowly than {self._guard.pace.rate} octets a second"
         )
 
-    def _not_read(self) -> None:
-        self.transport.abort()
-
-    def _refuse(self, status: int, words: str, headers: bytes = b"") -> None:
-        """Answer where nothing was answered yet, and end the connection."""
+    def _refuse(self, status: int, reason: str, headers: bytes = b"") -> None:
+        """Answer, unless an answer has begun, and close the connection."""
         if self.transport.is_closing():
             return
         cycle = self.cycle
         if cycle is None or cycle.response_complete or not cycle.response_started:
-            text = words.encode()
+            text = reason.encode()
             self.transport.write(
                 b"HTTP/1.1 %d %s\r\n%scontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
                 b"connection: close\r\n\r\n%s"

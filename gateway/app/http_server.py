@@ -1,4 +1,4 @@
-"""uvicorn as the gateway uses it: it says when requests are answered, and it stops without failing anybody's."""
+"""uvicorn as the gateway uses it: it reports when it answers requests, and it stops without failing any."""
 
 from __future__ import annotations
 
@@ -19,8 +19,13 @@ _OPEN_REQUESTS = 8
 
 
 class HttpServer(uvicorn.Server):
-    """Args: ``on_ready`` is awaited when requests are answered, ``on_stop`` before connections are ended; ``guard``
-    bounds connections."""
+    """The HTTP server of one gateway.
+
+    Args:
+        on_ready: awaited as soon as requests are answered.
+        on_stop: awaited before connections are closed.
+        guard: limits connections.
+    """
 
     def __init__(
         self,
@@ -49,7 +54,7 @@ class HttpServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are ours: uvicorn would raise them again after HTTP ended, before the rest was closed."""
+        """Leave signals to ``serve``: uvicorn would raise them again when HTTP ended, before the rest is closed."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -61,12 +66,12 @@ class HttpServer(uvicorn.Server):
         for server in self.servers:
             server.close()
         await self._on_stop()
-        await self._answer_the_last()
+        await self._answer_last_requests()
         await super().shutdown(sockets)
 
-    async def _answer_the_last(self) -> None:
-        """A connection taken a moment ago carries a request that was not read yet: uvicorn would drop it. It is
-        answered, with ``Connection: close``, like the last one of each connection that is kept open."""
+    async def _answer_last_requests(self) -> None:
+        """Answer, with ``Connection: close``, what comes on connections that are open: uvicorn would drop the request
+        of a connection that was accepted a moment ago, as it has not read it yet."""
         self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
         if self.server_state.connections and not self.force_exit:
             await asyncio.sleep(_LAST_REQUESTS)

@@ -1,6 +1,6 @@
-"""Where HTTP is listened for: what systemd hands over, else a TCP port and a Unix socket of our own, either or both.
+"""The sockets that HTTP listens on: those that systemd hands over, else a TCP port, a Unix socket or both.
 
-``postern.socket`` decides when there is one: ``http.host``, ``http.port`` and ``http.unix_socket`` then say nothing.
+If systemd's ``postern.socket`` hands sockets over, ``http.host``, ``http.port`` and ``http.unix_socket`` are ignored.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Listeners:
 
     @property
     def unix(self) -> bool:
-        """Whether one of them is a Unix socket, where a reverse proxy speaks."""
+        """Whether one of them is a Unix socket, which a reverse proxy connects to."""
         return any(one.family == socket.AF_UNIX for one in self.sockets)
 
     @property
     def url(self) -> str:
-        """How clients reach us, as far as a listener can know: it hears nothing of a proxy's name."""
+        """The URL for clients, without regard to a proxy in front: a listener does not know its name."""
         for one in self.sockets:
             if one.family != socket.AF_UNIX:
                 return _url(*one.getsockname()[:2])
@@ -39,7 +39,7 @@ class Listeners:
 
     @property
     def local_url(self) -> str:
-        """How a program on this machine reaches us: ``http://host:port``, or ``unix:PATH`` where there is no port."""
+        """The URL for programs on this machine: ``http://host:port``, or ``unix:PATH`` where there is no port."""
         for one in self.sockets:
             if one.family != socket.AF_UNIX:
                 host, port = one.getsockname()[:2]
@@ -49,10 +49,10 @@ class Listeners:
 
 
 @contextmanager
-def listening(http: Http, environ: MutableMapping[str, str] = os.environ) -> Iterator[Listeners]:
-    """Open the listeners; at the end they are closed, and a Unix socket of our own is removed. Raises OSError."""
+def open_listeners(http: Http, environ: MutableMapping[str, str] = os.environ) -> Iterator[Listeners]:
+    """Open the listeners; at the end they are closed, and a Unix socket that we made is removed. Raises OSError."""
     with ExitStack() as stack:
-        sockets = [stack.enter_context(one) for one in activation.passed(environ)]
+        sockets = [stack.enter_context(one) for one in activation.take_listeners(environ)]
         if not sockets:
             if http.host:
                 sockets.append(stack.enter_context(_tcp(http.host, http.port)))
@@ -80,7 +80,7 @@ def _tcp(host: str, port: int) -> socket.socket:
 
 @contextmanager
 def _unix(path: Path, http: Http) -> Iterator[socket.socket]:
-    """A Unix socket that at no instant is open to more than ``http.unix_socket_mode`` says."""
+    """A Unix socket that at no instant is open to more users than ``http.unix_socket_mode`` says."""
     mode = int(http.unix_socket_mode, 8)
     group = grp.getgrnam(http.unix_socket_group).gr_gid if http.unix_socket_group else -1
     _make_room(path)
@@ -101,7 +101,7 @@ def _unix(path: Path, http: Http) -> Iterator[socket.socket]:
 
 
 def _make_room(path: Path) -> None:
-    """Remove the socket that a crash left behind; never anything else, and never one that is answered."""
+    """Remove a socket that a crash left behind: no other kind of file, and no socket that a program answers on."""
     try:
         found = path.lstat()
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""What a gateway process does: all of it, or some roles, beside others that do the rest.
+"""The roles of a gateway process: all of them, or some, beside processes that have the others.
 
-Several processes need one PostgreSQL, and the same secret and server key: those on one machine share the data
-directory, another machine gets copies of ``secret`` and ``server.key``. Each has its HTTP listener, with health and
-metrics; the API only with role ``api``.
+Several processes need one PostgreSQL database and the same secret and server key: those on one machine share the data
+directory, another machine gets copies of ``secret`` and ``server.key``. Each process listens for HTTP and serves health
+and metrics; only the role ``api`` serves the API.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROLES: frozenset[Role] = frozenset(get_args(Role))
 
 
 def roles_of(text: str) -> frozenset[Role]:
-    """Roles as they are written: ``api,sync``; ``all``, or nothing, is every one. Raises BadSettings."""
+    """The roles in a text such as ``api,sync``; ``all`` or an empty text is every role. Raises BadSettings."""
     wanted = {one.strip() for one in text.split(",") if one.strip()}
     if not wanted or wanted == {"all"}:
         return ROLES
@@ -41,7 +41,7 @@ def roles_of(text: str) -> frozenset[Role]:
 
 
 def check_roles(settings: Settings, roles: frozenset[Role]) -> None:
-    """Refuse what would leave work undone: only PostgreSQL is shared. Raises BadSettings."""
+    """Refuse a part of the roles where no other process can have the rest: without PostgreSQL. Raises BadSettings."""
     if roles != ROLES and not is_postgres(settings.database.url):
         missing = ", ".join(sorted(ROLES - roles))
         raise BadSettings(
@@ -52,7 +52,7 @@ def check_roles(settings: Settings, roles: frozenset[Role]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ProcessGroup:
-    """This process among the others."""
+    """What this process shares with the other processes on the database."""
 
     roles: frozenset[Role]
     wakeups: Wakeups
@@ -61,7 +61,7 @@ class ProcessGroup:
     """Whether no other runs: then what is on the mail server beyond the records was left by a crash."""
 
     async def take_part(self) -> None:
-        """Begin with this process's part of the work: its engines have started."""
+        """Lease this process's part of the work; call it when the engines have started."""
         if isinstance(self.leases, PostgresLeases):
             await self.leases.take_part()
 

@@ -15,7 +15,7 @@ from gateway.api.proxies import with_proxy_headers
 from gateway.app.engines import Gateway, open_gateway
 from gateway.app.http_protocol import Guard
 from gateway.app.http_server import HttpServer
-from gateway.app.listeners import listening
+from gateway.app.listeners import open_listeners
 from gateway.app.roles import ROLES, Role
 from gateway.service.notify import Manager
 from gateway.service.watchdog import report_status
@@ -45,7 +45,7 @@ async def serve(
     """
     manager = manager or Manager()
     give_back_at_once()
-    with _stoppable(until) as stop, listening(settings.http) as listeners:
+    with _stoppable(until) as stop, open_listeners(settings.http) as listeners:
         http = msgspec.structs.replace(
             settings.http, public_url=(settings.http.public_url or listeners.url).rstrip("/")
         )

@@ -14,7 +14,7 @@ from gateway.cli import container, operator
 from gateway.cli.client import Client
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place
-from gateway.service.container import inside
+from gateway.service.container import in_container
 
 _STARTING = 20.0
 
@@ -40,7 +40,7 @@ async def located(place: Place, *, start: bool = True) -> AsyncIterator[operator
         return
     settings, _ = place.settings()
     data_dir = place.data_dir(settings)
-    if operator.running(data_dir) or (inside() and container.serves()):
+    if operator.running(data_dir) or (in_container() and container.serves()):
         found = await _answering(data_dir)
         yield replace(found, api_key=place.key or found.api_key)
         return

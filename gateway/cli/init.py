@@ -16,7 +16,7 @@ from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import show
 from gateway.core.accounts import bootstrap
-from gateway.service.container import inside
+from gateway.service.container import in_container
 
 
 @click.command(name="init")
@@ -37,7 +37,7 @@ async def _run(place: Place, given: dict[str, str | None]) -> None:
     settings, _ = place.settings(**named)
     logs.configure("warning", "text")
     data_dir = place.data_dir(settings)
-    if inside():
+    if in_container():
         container.check(settings, data_dir)
     if operator.running(data_dir):
         raise Failure(f"a gateway is running on {data_dir}: it is set up already", UNAVAILABLE)

@@ -86,9 +86,9 @@ class _Commands(click.Group):
 def _show_version(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
     if not asked or ctx.resilient_parsing:
         return
-    from gateway.version import installed  # a hundredth of a second that only this option needs
+    from gateway.version import installed_build  # a hundredth of a second that only this option needs
 
-    click.echo(f"postern {installed()}")
+    click.echo(f"postern {installed_build()}")
     ctx.exit()
 
 

@@ -30,7 +30,7 @@ from gateway.cli.private_mail import own_mail_server
 from gateway.core.accounts import bootstrap
 from gateway.core.inboxes import quotas
 from gateway.mail_choice import make_mail_server
-from gateway.service.container import inside
+from gateway.service.container import in_container
 from gateway.settings import Settings
 from gateway.store.database_url import database_url
 from gateway.sync.rebuild import rebuild
@@ -50,7 +50,7 @@ def command(place: Place, backup: Path) -> None:
         raise Failure("restore works on a data directory on this machine", USAGE, fix="leave --url out")
     settings, _ = place.settings()  # the secrets of a server are root's to read
     _become_owner(place.data_dir(settings))
-    if inside():
+    if in_container():
         container.check(settings, place.data_dir(settings))
     backup = backup.absolute()
     if not os.access(backup, os.R_OK | os.X_OK if backup.is_dir() else os.R_OK):

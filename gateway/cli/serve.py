@@ -16,7 +16,7 @@ from gateway.cli import container, operator_file, quickstart
 from gateway.cli.container_ready import log_ready
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
 from gateway.cli.options import Place, common
-from gateway.service.container import inside
+from gateway.service.container import in_container
 from gateway.service.notify import Manager
 from gateway.settings import Settings
 
@@ -71,7 +71,7 @@ def command(
     logs.configure(settings.log.level, form)
     if quick:
         quickstart.check(settings)
-    if inside():
+    if in_container():
         container.check(settings, place.data_dir(settings))
 
     wanted = roles_of(roles)
@@ -88,7 +88,7 @@ def command(
                 standing.append(
                     asyncio.create_task(operator_file.stand_in(running.core, local_url), name="operator")
                 )
-        if inside():
+        if in_container():
             await log_ready(running.core)
         log.info("answering at %s", running.core.settings.http.public_url)
 

@@ -68,7 +68,7 @@ class Scene:
     @property
     def start_command(self) -> str:
         """What starts the gateway here."""
-        if container.inside():
+        if container.in_container():
             return container.START
         if not self.development:
             return "systemctl start postern"
@@ -77,7 +77,7 @@ class Scene:
     @property
     def log_command(self) -> str:
         """What shows the log of the gateway and its mail server, as the beginning of a sentence."""
-        if container.inside():
+        if container.in_container():
             return container.LOG
         return "the output of `postern serve`" if self.development else "journalctl -u 'postern*'"
 

@@ -12,7 +12,7 @@ from collections.abc import MutableMapping
 FIRST = 3
 
 
-def passed(environ: MutableMapping[str, str]) -> list[socket.socket]:
+def take_listeners(environ: MutableMapping[str, str]) -> list[socket.socket]:
     """The listening sockets meant for this process; [] when it was started without.
 
     The variables are taken out of ``environ`` and the descriptors are closed on exec: neither is for our children.

@@ -9,6 +9,6 @@ START = "docker compose up -d"
 LOG = "docker compose logs postern"
 
 
-def inside(environ: Mapping[str, str] = os.environ) -> bool:
+def in_container(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether the image's ``POSTERN_CONTAINER`` is set."""
     return bool(environ.get("POSTERN_CONTAINER"))

@@ -22,7 +22,7 @@ from gateway.api.query import parse_query
 from gateway.api.routing import Pattern, split_raw_path
 from gateway.core.buckets import Buckets
 from gateway.core.errors import CoreError, Invalid
-from gateway.version import installed
+from gateway.version import installed_build
 from tests.support.http_server import served
 from tests.support.running_api import RunningApi
 
@@ -273,7 +273,7 @@ def test_buckets_refill_evenly() -> None:
 
 
 async def test_which_postern_runs_is_told_in_one_way_everywhere(running: RunningApi) -> None:
-    build = installed()
+    build = installed_build()
     async with running.as_key(None) as anyone:
         told = (await anyone.get("/health")).json()
         assert told == {"status": "ok", "version": build.version, "commit": build.commit}

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from gateway.core.signed_links import Link, sign_until
-from gateway.datadir import secret_of
+from gateway.datadir import read_secret
 from tests.api_mailboxkit.calls import answer, call
 from tests.api_mailboxkit.mailing import file_of, listed, message, new_box, receive, send, stranger
 from tests.support.gateway_process import GatewayProcess, Organization
@@ -156,7 +156,7 @@ def test_an_attachment_opens_without_the_key_until_its_url_expires(
     token = url.rpartition("/")[2]
     assert got["id"] not in (token, url)
 
-    secret = secret_of(gateway.data)
+    secret = read_secret(gateway.data)
     ulid = got["ulid"].lower()
     row = organization.call("GET", f"inboxes/{box['email']}/messages/msg_{ulid}")
     file = row["attachments"][0]["attachment_id"]

@@ -15,7 +15,7 @@ from PIL import Image
 
 from gateway.core.errors import Invalid
 from gateway.core.sending.open_tracking import token_of, tracks
-from gateway.datadir import secret_of
+from gateway.datadir import read_secret
 from gateway.settings import Mail, Settings
 from tests.api_mailboxkit.calls import answer, call, made
 from tests.api_mailboxkit.hooks import hooked, new_inbox, own_stringify, valid
@@ -131,7 +131,7 @@ def test_what_is_not_ours_tells_nothing_and_shows_a_picture_all_the_same(own_gat
     inbox = new_inbox(organization)
     with hooked(organization, "message.opened", "message.sent") as hook:
         sent = send(own_gateway, organization, inbox, "forged@abroad.test")
-        secret = secret_of(own_gateway.data)
+        secret = read_secret(own_gateway.data)
         genuine = token_of(secret, sent["ulid"].lower())
         forged = [token_of(b"x" * 32, sent["ulid"].lower()), genuine[:-1], "A" * 56, "%00", "a" * 5000, "é"]
         sandbox = made(organization, "api_keys", {"name": "sandbox", "test": True})["key"]

@@ -16,7 +16,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from gateway.core import signed_links
-from gateway.datadir import secret_of
+from gateway.datadir import read_secret
 from gateway.store.sql import sql
 from tests.api_openmail.account_tree import AccountTree
 from tests.api_openmail.calls import call
@@ -169,7 +169,7 @@ def test_the_link_works_for_fifteen_minutes(
     (shown,) = arrive(post, post.inbox(), INVOICE)["attachments"]
     link = fetch(shown["url"], post.organization.api_key).headers["location"]
     token = link.rpartition("/")[2]
-    secret = secret_of(gateway.data)
+    secret = read_secret(gateway.data)
     told = signed_links.verify(secret, token)
     assert 880 <= told.expires - time.time() <= 900
     monkeypatch.setattr(

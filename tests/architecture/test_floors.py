@@ -11,7 +11,7 @@ import pytest
 FLOORS = (  # the highest first; rooms of one floor may import each other, but not in a circle
     ("cli", "app"),
     ("api", "mcp"),
-    ("core", "backup", "transfer", "doctor", "setup", "roles"),
+    ("core", "backup", "transfer", "doctor", "setup"),
     ("sync", "outbox", "events", "milter", "smarthost", "mail_choice"),
     ("store", "extract", "net", "service"),
     ("records",),

@@ -13,9 +13,12 @@ import pytest
 from gateway.version import Build
 from tests.release.repository import ROOT
 
-ASK = (
-    "from gateway.version import installed; from gateway import __version__; print(installed(), __version__)"
-)
+ASK = """
+from gateway import __version__
+from gateway.version import installed_build
+
+print(installed_build(), __version__)
+"""
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.listeners import listening
+from gateway.app.listeners import open_listeners
 from gateway.configuration import BadSettings, load_settings
 from gateway.settings import Http
 from tests.systemd.manager import short_directory
@@ -19,7 +19,7 @@ from tests.systemd.manager import short_directory
 
 def test_a_port_and_a_unix_socket_at_once(tmp_path: Path) -> None:
     path = short_directory(tmp_path) / "http.sock"
-    with listening(Http(port=0, unix_socket=str(path)), {}) as found:
+    with open_listeners(Http(port=0, unix_socket=str(path)), {}) as found:
         assert [one.family for one in found.sockets] == [socket.AF_INET, socket.AF_UNIX]
         assert found.unix
         assert found.url == found.local_url == f"http://127.0.0.1:{found.sockets[0].getsockname()[1]}"
@@ -29,19 +29,19 @@ def test_a_port_and_a_unix_socket_at_once(tmp_path: Path) -> None:
 
 def test_a_unix_socket_alone(tmp_path: Path) -> None:
     path = short_directory(tmp_path) / "http.sock"
-    with listening(Http(host="", unix_socket=str(path), unix_socket_mode="0600"), {}) as found:
+    with open_listeners(Http(host="", unix_socket=str(path), unix_socket_mode="0600"), {}) as found:
         assert [one.family for one in found.sockets] == [socket.AF_UNIX]
         assert (found.url, found.local_url) == ("http://localhost", f"unix:{path.resolve()}")
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with (
         pytest.raises(OSError, match=r"set http\.host, http\.unix_socket or both"),
-        listening(Http(host=""), {}),
+        open_listeners(Http(host=""), {}),
     ):
         pass
 
 
 def test_ipv6_has_brackets() -> None:
-    with listening(Http(host="::1", port=0), {}) as found:
+    with open_listeners(Http(host="::1", port=0), {}) as found:
         assert found.url == f"http://[::1]:{found.sockets[0].getsockname()[1]}"
         assert not found.unix
 
@@ -52,24 +52,24 @@ def test_what_a_crash_left_is_replaced_and_nothing_else(tmp_path: Path) -> None:
     left.bind(str(path))
     left.close()
     http = Http(host="", unix_socket=str(path))
-    with listening(http, {}) as found:
+    with open_listeners(http, {}) as found:
         found.sockets[0].listen()
-        with pytest.raises(OSError, match="another program answers"), listening(http, {}):
+        with pytest.raises(OSError, match="another program answers"), open_listeners(http, {}):
             pass
         assert path.exists()
     path.write_text("somebody's")
-    with pytest.raises(FileExistsError, match="something else"), listening(http, {}):
+    with pytest.raises(FileExistsError, match="something else"), open_listeners(http, {}):
         pass
     assert path.read_text() == "somebody's"
     path.unlink()
     path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(FileExistsError), listening(http, {}):
+    with pytest.raises(FileExistsError), open_listeners(http, {}):
         pass
 
 
 def test_the_socket_of_the_next_gateway_is_left_alone(tmp_path: Path) -> None:
     path = short_directory(tmp_path) / "http.sock"
-    with listening(Http(host="", unix_socket=str(path)), {}):
+    with open_listeners(Http(host="", unix_socket=str(path)), {}):
         path.unlink()
         other = socket.socket(socket.AF_UNIX)
         other.bind(str(path))
@@ -85,10 +85,10 @@ def test_a_mode_is_octal() -> None:
 
 _CHILD = """
 import os, sys
-from gateway.app.listeners import listening
+from gateway.app.listeners import open_listeners
 from gateway.settings import Http
 os.environ["LISTEN_PID"] = str(os.getpid() + int(sys.argv[1]))
-with listening(Http(port=0), os.environ) as found:
+with open_listeners(Http(port=0), os.environ) as found:
     names = [one.getsockname() for one in found.sockets]
     assert not any(name.startswith("LISTEN_") for name in os.environ)
     print([os.get_inheritable(one.fileno()) for one in found.sockets], found.unix, names)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gateway.backup.postgres import environment
-from gateway.datadir import secret_of
+from gateway.datadir import read_secret
 from gateway.store.engine import Store
 from gateway.store.sealing import Sealer
 from gateway.store.sql import sql
@@ -86,7 +86,7 @@ def test_nothing_that_was_handed_out_can_be_read(
         found = handed_out(gateway)
         assert len(found) >= 14, found
         url = url or f"sqlite:{gateway.data / 'postern.db'}"
-        store = Store(url, sealer=Sealer(secret_of(gateway.data)))
+        store = Store(url, sealer=Sealer(read_secret(gateway.data)))
         rows = store.read_now(lambda tx: sql(tx).rows("SELECT dkim_private FROM domain"))
         rows += store.read_now(lambda tx: sql(tx).rows("SELECT private AS private FROM dkim_key"))
         store.close()
