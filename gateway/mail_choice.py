@@ -35,7 +35,7 @@ def make_mail_server(
 ) -> MailServer:
     """The mail server of ``mail.server``; nothing is started yet. Raises BadSettings.
 
-    ``attach``: to one that another process of the gateway runs, or hears the doorbell of. ``inflight``, ``memory``
+    ``attach``: to one that another process of the gateway runs, or takes the notifications of. ``inflight``, ``memory``
     and ``disks``: what mail that comes in shares with requests.
     """
     mail = settings.mail

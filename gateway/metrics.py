@@ -49,7 +49,11 @@ idle_inboxes = Gauge(
 stuck_mailboxes = Gauge(
     "postern_stuck_mailboxes", "Mailboxes that the mail server does not answer for", registry=REGISTRY
 )
-sync_lag = Gauge("postern_sync_lag_seconds", "Age of the oldest unanswered doorbell", registry=REGISTRY)
+sync_lag = Gauge(
+    "postern_sync_lag_seconds",
+    "Age of the oldest notification not acted on",
+    registry=REGISTRY,
+)
 
 # from the start, at 0: a rate can only be computed for a series that was there before
 for _counter, _values in (

@@ -145,7 +145,7 @@ class Mail(Section, frozen=True, kw_only=True):
         int,
         Doc(description="octets a mailbox may hold where it has no quota of its own; 0: no limit"),
     ] = 0
-    push: Annotated[bool, Doc(description="use Dovecot's push notifications as the doorbell")] = True
+    push: Annotated[bool, Doc(description="have Dovecot notify the gateway of changes over HTTP")] = True
     smarthost: Annotated[str, Doc(description="host:port that relays outgoing mail; empty: direct MX")] = ""
     smarthost_user: Annotated[str, Doc(description="login at the smarthost")] = ""
     smarthost_password: Annotated[str, Doc(description="password at the smarthost (secret)")] = ""

@@ -1,1 +1,1 @@
-"""The mail servers Postern can stand on. Imports nothing from gateway."""
+"""The mail servers that Postern can use. Imports nothing from gateway."""

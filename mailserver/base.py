@@ -1,4 +1,4 @@
-"""What Postern needs of a mail server: one protocol, whichever daemons stand behind it.
+"""What Postern needs of a mail server: one protocol, whichever daemons are behind it.
 
 Two implementations: :mod:`mailserver.embedded` (a private Dovecot child, an aiosmtpd receiver in front of
 its LMTP) and :mod:`mailserver.postfix_dovecot` (Postfix and Dovecot, provisioned through lookup tables both
@@ -51,10 +51,10 @@ class ImapLogin:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A doorbell: a mailbox changed. May be lost, doubled or early; the catch-up is the truth."""
+    """A notification: a mailbox changed. It may be lost, doubled or early; the periodic scan is the truth."""
 
     address: str
-    folder: str | None = None  # None: look at every folder
+    folder: str | None = None  # None: scan every folder
     kind: Literal["new", "flags", "expunge", "folders", "unknown"] = "unknown"
 
 

@@ -59,7 +59,7 @@ class MailboxStuck(MailServerDown):
 
 
 def checked(value: str) -> str:
-    """Return ``value`` if it can stand in an IMAP command; raise :class:`UnsafeValue` if not."""
+    """Return ``value`` if it can be written into an IMAP command; raise :class:`UnsafeValue` if not."""
     if _UNSAFE.search(value):
         raise UnsafeValue("value with CR, LF or NUL refused")
     return value
@@ -353,7 +353,7 @@ class ImapPool:
         if len(self._stuck) <= _NAMED:
             log.warning(
                 "%s; until it answers it is tried alone, for %g s at a time, and other calls for it fail; "
-                "look into the mail server's log for this mailbox, its disk and its locks",
+                "check the mail server's log for this mailbox, its disk and its locks",
                 error,
                 self._probe,
                 extra={"inbox": address},

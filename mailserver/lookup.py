@@ -39,7 +39,7 @@ class Lookup:
 
     @property
     def prefix(self) -> str:
-        """What stands before the name of a table."""
+        """The prefix of a table's name."""
         return f"{SCHEMA}." if self.url else ""
 
     @property
@@ -51,7 +51,7 @@ class Lookup:
 
     @property
     def map_type(self) -> str:
-        """What stands before the name of a table in main.cf. PostgreSQL is asked through proxymap(8): a few
+        """The prefix of a table's name in main.cf. PostgreSQL is asked through proxymap(8): a few
         connections, not one for each of hundreds of processes and tables."""
         return "proxy:pgsql" if self.url else "sqlite"
 

@@ -53,7 +53,7 @@ class SqliteStorage:
             if not any(name == "quota" for _, name, *_ in db.execute("PRAGMA table_info (mailbox)")):
                 db.execute("ALTER TABLE mailbox ADD COLUMN quota INTEGER")
             self._db = db
-        # the shared memory holds where each reader stands in the log, so readers write it; it is no data
+        # the shared memory holds each reader's position in the log, so readers write it; it is no data
         self._db.execute(SELECT_DOMAINS).fetchall()
         for more, bits in (("", mode), ("-wal", mode), ("-shm", mode | (mode & 0o040) >> 1)):
             os.chmod(f"{self.path}{more}", bits)

@@ -20,9 +20,9 @@ from pathlib import Path
 from mailserver import dovecot, process
 from mailserver.base import Endpoint, MailServerDown, MailServerError, PartHealth
 from mailserver.daemon_log import DaemonLog
-from mailserver.doorbell import LOGINS, doorbell_url
 from mailserver.lookup import Lookup
 from mailserver.machine import answers, check_reachable, gateway_host, mail_user, run_dir_for
+from mailserver.notifications import LOGINS, notification_url
 from mailserver.port_owner import listening, listens
 from mailserver.ports import Wanted, check_free, held_ports
 from mailserver.rendering import Rendered
@@ -69,7 +69,7 @@ class DovecotSettings:
     insecure_dev: bool = False  # passwords without TLS from anywhere
     manage: bool = True  # False: others run the daemons
     doorbell_port: int = 0
-    hear: bool = True  # False: another process of the gateway has the doorbell
+    hear: bool = True  # False: another process of the gateway takes the notifications
     syslog: bool = False  # else Dovecot logs to the gateway, Postfix to a file beside its configuration
 
     @property
@@ -129,8 +129,10 @@ class PrivateDovecot:
             mailbox_format=settings.mailbox_format,
             quota=settings.quota,
             postfix=settings.sends_by,
-            push_url=doorbell_url(self._bell_port, self._key.doorbell) if settings.push else None,
-            logins_url=doorbell_url(self._bell_port, self._key.doorbell) + LOGINS if settings.push else None,
+            push_url=notification_url(self._bell_port, self._key.doorbell) if settings.push else None,
+            logins_url=notification_url(self._bell_port, self._key.doorbell) + LOGINS
+            if settings.push
+            else None,
             socket_group=peer,
             sasl=peer is not None,
             tls_cert=settings.tls_cert,

@@ -1,4 +1,4 @@
-"""What both mail servers have in common: the lookup tables, a private Dovecot, the doorbell, mail on disk.
+"""What both mail servers have in common: the lookup tables, a private Dovecot, its notifications, mail on disk.
 
 Order of a removal, so that a crash anywhere is finished by the next :meth:`Provisioning.reconcile`: the row is
 disabled (from that commit on no login and no mail), sessions end, the home is deleted, the row is deleted. The
@@ -35,11 +35,11 @@ from mailserver.base import (
     Tls,
 )
 from mailserver.directory import Directory, Mailbox, home_prefix, new_home
-from mailserver.doorbell import Doorbell
 from mailserver.dovecot import MASTER, SUBMITTER
 from mailserver.guessing import Guesses
 from mailserver.imap import Client, ImapPool
 from mailserver.machine import erase_tree, gateway_host, is_loopback, mail_user, run_dir_for
+from mailserver.notifications import NotificationListener
 from mailserver.own_address import rendered_address
 from mailserver.passwords import hash_password
 from mailserver.private_dovecot import DovecotSettings, PrivateDovecot
@@ -73,7 +73,7 @@ class Provisioning(Aliasing):
         self.directory = Directory(self.lookup.storage())
         self._key = ServerKey(b"")
         self.guesses = Guesses(exempt=(rendered_address(gateway_host(settings.bind)), SUBMITTER))
-        self._bell: Doorbell | None = None
+        self._notifications: NotificationListener | None = None
         self._dovecot: PrivateDovecot | None = None
         self.sessions_closed: SessionsClosed = _nothing_closed
         """How whoever uses this server closes its own sessions of mailboxes while those of others are ended."""
@@ -96,7 +96,7 @@ class Provisioning(Aliasing):
     # -- life ---------------------------------------------------------------------------------------
 
     async def _start_store(self, on_hint: OnHint) -> None:
-        """Open the tables, ring the doorbell for ``on_hint``, start Dovecot (or know where it runs)."""
+        """Open the tables, listen for notifications (``on_hint``), start Dovecot (or know where it runs)."""
         await asyncio.to_thread(self._open)
         cert, key = self._base.tls_cert, self._base.tls_key
         if cert and key and self._base.manage:
@@ -104,15 +104,15 @@ class Provisioning(Aliasing):
         port = 0
         if self._base.push and self._base.hear:
             # where others run Dovecot, several processes may listen on the port it knows
-            self._bell = Doorbell(
+            self._notifications = NotificationListener(
                 on_hint,
                 port=self._base.doorbell_port,
                 secret=self._key.doorbell,
                 share=not self._base.manage,
                 guesses=self.guesses,
             )
-            await self._bell.start()
-            port = self._bell.port
+            await self._notifications.start()
+            port = self._notifications.port
         self._refresher = asyncio.create_task(self._refresh(), name="lookup refresh")
         self._dovecot = await asyncio.to_thread(
             PrivateDovecot, self._base, self._key, peer_group=self._peer_group, bell_port=port
@@ -132,9 +132,9 @@ class Provisioning(Aliasing):
         if self._dovecot is not None:
             await self._dovecot.stop()
             self._dovecot = None
-        if self._bell is not None:
-            await self._bell.stop()
-            self._bell = None
+        if self._notifications is not None:
+            await self._notifications.stop()
+            self._notifications = None
         await asyncio.to_thread(self.directory.close)
 
     def _open(self) -> None:
@@ -150,7 +150,7 @@ class Provisioning(Aliasing):
         self._key = server_key(self._data / "server.key")
 
     async def look_again(self) -> None:
-        """Know at once what another gateway process wrote: before somebody is told that a mailbox is not there."""
+        """Know at once what another gateway process wrote: before anyone hears that a mailbox is not there."""
         await asyncio.to_thread(self.directory.refresh)
 
     async def _refresh(self) -> None:
@@ -346,11 +346,11 @@ class Provisioning(Aliasing):
         if not envelope.sender or not envelope.message_id:
             return False
 
-        def look(client: Client) -> bool:
+        def copy_is_there(client: Client) -> bool:
             client.open("Sent", readonly=True)
             return bool(client.find_message_id(envelope.message_id))
 
-        return await self._once(envelope.sender, look)
+        return await self._once(envelope.sender, copy_is_there)
 
     async def _once(self, address: str, work: Callable[[Client], T]) -> T:
         """Do something in a mailbox, in a session for it alone. Raises MailServerDown, and what ``work`` raises."""
@@ -368,7 +368,8 @@ class Provisioning(Aliasing):
         found = {"dovecot": await self._dovecot.health()}
         if self._base.push and self._base.hear:
             found["doorbell"] = PartHealth(
-                self._bell is not None, (self._bell and f"{self._bell.rings}") or ""
+                self._notifications is not None,
+                (self._notifications and f"{self._notifications.notifications}") or "",
             )
         return found
 
@@ -377,7 +378,7 @@ def _make_folders(client: Client) -> None:
     """Have Dovecot make a mailbox's folders and their index in one session, before mail can come.
 
     Left to the first mail and the first reader, who come at the same instant, each locks what the other waits for:
-    Dovecot panics ("Resource deadlock avoided") or says "Mailbox already exists", and the mail is told 451.
+    Dovecot panics ("Resource deadlock avoided") or says "Mailbox already exists", and the mail gets 451.
     """
     for folder in client.list_folders():
         client.folder_status(folder[2], ["UIDNEXT", "HIGHESTMODSEQ"])

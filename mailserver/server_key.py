@@ -35,7 +35,7 @@ class ServerKey:
 
     @property
     def doorbell(self) -> str:
-        """The path of the gateway's doorbell, which Dovecot alone knows."""
+        """The path that Dovecot posts notifications to, which it alone knows."""
         return self._derived("doorbell").hex()
 
     def sent_token(self, address: str) -> str:

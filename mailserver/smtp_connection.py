@@ -80,7 +80,7 @@ class Refused(Exception):
 
 
 class Broken(Exception):
-    """The connection failed. ``sent`` tells whether the peer may have taken the message."""
+    """The connection failed. ``sent``: whether the peer may have taken the message."""
 
     def __init__(self, text: str, sent: bool = False) -> None:
         super().__init__(text)

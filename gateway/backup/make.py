@@ -70,7 +70,7 @@ class Source:
 
 
 def make(source: Source, target: Path, copy_mail: CopyMail | None = None) -> tuple[Path, Manifest]:
-    """Make a backup; answers where it stands. Blocks. Raises BackupError, OSError.
+    """Make a backup; returns its path. Blocks. Raises BackupError, OSError.
 
     ``target``: a directory, which gets one more backup, or a file ``….tar.gz``, which is replaced.
     """

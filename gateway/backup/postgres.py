@@ -1,6 +1,6 @@
 """Copying and putting back the records of a PostgreSQL database, with its own tools.
 
-pg_dump reads one snapshot while others write; derived tables are dumped without their rows. The connection is told
+pg_dump reads one snapshot while others write; derived tables are dumped without their rows. The connection is given
 by environment variables: other users of the machine see the arguments of a command, and the URL holds a password.
 """
 

@@ -74,5 +74,5 @@ def remove(place: Place, address: str) -> None:
 
 
 def targets_of(alias: dict[str, Any]) -> str:
-    """Where an alias leads, in words."""
+    """Where an alias leads, as text."""
     return ", ".join(clean(one["email"]) for one in alias["inboxes"]) or "refused"

@@ -73,7 +73,7 @@ def example(values: Mapping[str, Any] | None = None) -> str:
     """postern.toml with every setting, explained and commented out; those in ``values`` are set."""
     values = values or {}
     lines = [
-        "# Postern's settings. Each stands here with its default, commented out.",
+        "# Postern's settings. Each is here with its default, commented out.",
         "# The command line goes before the environment (POSTERN_SECTION_NAME), and both before this file.",
         "# A secret may be @NAME: it is then read from the file NAME in $CREDENTIALS_DIRECTORY (systemd).",
         "# Made by `postern config --example`.",

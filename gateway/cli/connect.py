@@ -48,7 +48,7 @@ async def located(place: Place, *, start: bool = True) -> AsyncIterator[operator
         raise Failure(f"no gateway runs on {data_dir}", UNAVAILABLE, fix="start it with `postern serve`")
     place.gateway_dir(settings)
     _may_start(data_dir)
-    from gateway.cli.own_gateway import started  # most commands never need the whole house
+    from gateway.cli.own_gateway import started  # most commands never need a whole gateway
 
     async with started(settings) as found:
         yield replace(found, api_key=place.key or found.api_key)

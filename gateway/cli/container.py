@@ -1,6 +1,6 @@
 """What a container can be given wrongly, found before anything is made.
 
-Only ``docker run`` and ``compose.yaml`` decide about user, volume and ports, so these words name what stands there.
+Only ``docker run`` and ``compose.yaml`` decide about user, volume and ports, so these texts name what is written there.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def command(
     In the development profile the checks of what only a server on the internet has are left out.
     """
     if place.url:
-        raise Failure("doctor looks at this machine", USAGE, fix="leave --url out")
+        raise Failure("doctor checks this machine", USAGE, fix="leave --url out")
     wanted = [
         one
         for one in CHECKS
@@ -97,7 +97,7 @@ async def run_checks(place: Place, checks: list[Check], *, by_mail: bool = False
 
 
 async def _mail(scene: Scene, reports: list[Report]) -> None:
-    """Mail what fails; where that cannot be, say so and go on: the exit code tells of the failures anyway."""
+    """Mail what fails; where that cannot be, say so and go on: the exit code reports the failures anyway."""
     try:
         server = await asyncio.to_thread(make_mail_server, scene.settings, scene.data_dir)
         if not isinstance(server, Provisioning):

@@ -93,7 +93,7 @@ def zone(place: Place, domain: str, name_servers: tuple[str, ...]) -> None:
 def rotate(place: Place, domain: str, force: bool) -> None:
     """Give DOMAIN a new DKIM key. The first call shows its record; once DNS has it, mail is signed with it.
 
-    The gateway looks for the record by itself; calling this again looks at once. The old record has to stay for
+    The gateway checks for the record by itself; calling this again checks at once. The old record has to stay for
     dns.dkim_overlap_days; `postern domain verify` says when it may go.
     """
     found = _call(place, "POST", domain, "rotate", {"force": force})
@@ -103,7 +103,7 @@ def rotate(place: Place, domain: str, force: bool) -> None:
             f"mail of {clean(found['domain_id'])} is signed with {clean(found['selector'])} from now on"
         )
         lines += [
-            f"keep until told otherwise: {clean(one['name'])} {one['type']}"
+            f"keep until Postern says otherwise: {clean(one['name'])} {one['type']}"
             for one in found["records"]
             if one["purpose"] == "dkim_retired"
         ]

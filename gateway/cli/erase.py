@@ -28,9 +28,7 @@ from gateway.cli.output import clean, show
 @click.option(
     "--mentions", is_flag=True, help="With --person: other people's mail that mentions the address too."
 )
-@click.option(
-    "--scan-mail", is_flag=True, help="With --person: look through every mail file for what is left."
-)
+@click.option("--scan-mail", is_flag=True, help="With --person: search every mail file for what is left.")
 @click.option("--dry-run", is_flag=True, help="Only report what there is.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @common
@@ -47,7 +45,7 @@ def command(
     """Erase a person's data (GDPR art. 17), an inbox or an organization, and report what went and what could not.
 
     Of a person: every message from or to them in every inbox (on the mail server too), threads, drafts, events, what
-    webhooks were told, delivery records, suppressions, rules. Run it again at will. Exit code 1 when something that
+    webhooks received, delivery records, suppressions, rules. Run it again at will. Exit code 1 when something that
     could be erased later was not.
     """
     what = [one for one in (person, inbox) if one] or ([organization] if organization else [])

@@ -139,7 +139,7 @@ def thread_lines(screen: Screen, thread: dict[str, Any], inbox: str) -> list[str
 def _body(
     screen: Screen, message: dict[str, Any], *, html: bool = False, extracted: bool = False
 ) -> list[str]:
-    """``extracted``: without what is quoted from earlier messages, which stand above."""
+    """``extracted``: without what is quoted from earlier messages, which are above."""
     if html:
         if message["html"] is None:
             return [screen.dim("(no HTML; without --html the text is shown)")]

@@ -105,7 +105,7 @@ def shown(place: Place, message_id: str, inbox: str | None, html: bool, headers:
 @pageable
 @common
 def raw(place: Place, message_id: str, inbox: str | None, output: Path | None) -> None:
-    """Print the whole message as it stands on the mail server (.eml).
+    """Print the whole message as it is on the mail server (.eml).
 
     Into a file or a pipe it goes octet for octet; on a terminal, what a terminal would obey is made visible.
 
@@ -289,7 +289,7 @@ def _is_place(label: str) -> bool:
 
 
 async def _addresses(client: Client, messages: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """The address of each inbox that occurs; of those this key may not look at, none."""
+    """The address of each inbox that occurs; of those this key may not read, none."""
 
     async def one(inbox: str) -> tuple[str, str] | None:
         try:

@@ -30,7 +30,7 @@ USERNAME = "agent"
 _WEBHOOK = {
     "urls": "http:// and https:// URLs are accepted, also on this machine (http://127.0.0.1:PORT/…)",
     "signature": "Svix: svix-signature is 'v1,' + base64 HMAC-SHA256, with the base64 part of the webhook's "
-    "whsec_ secret as the key, over 'svix-id.svix-timestamp.body'; the same values stand in the headers "
+    "whsec_ secret as the key, over 'svix-id.svix-timestamp.body'; the same values are in the headers "
     "webhook-id, webhook-timestamp and webhook-signature (Standard Webhooks)",
     "create": "POST /api/v0/webhooks answers the secret, only then",
 }

@@ -21,7 +21,7 @@ def add_to(group: click.Group, kind: Literal["inbox", "pod"]) -> None:
     named = "INBOX (id or address)" if kind == "inbox" else "POD (id), with every inbox in it,"
 
     @group.command(
-        help=f"Keep {named} from sending until it is reactivated. It still receives; webhooks are told."
+        help=f"Keep {named} from sending until it is reactivated. It still receives; webhooks get an event."
     )
     @click.argument(kind)
     @click.option(
@@ -31,7 +31,7 @@ def add_to(group: click.Group, kind: Literal["inbox", "pod"]) -> None:
     def suspend(place: Place, reason: str, **names: str) -> None:
         _change(place, kind, names[kind], "suspend", {"reason": reason})
 
-    @group.command(help=f"Let {named} send again. Webhooks are told.")
+    @group.command(help=f"Let {named} send again. Webhooks get an event.")
     @click.argument(kind)
     @common
     def reactivate(place: Place, **names: str) -> None:

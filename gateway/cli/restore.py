@@ -1,7 +1,7 @@
 """``postern restore``: a gateway from its backup, in an empty data directory.
 
 No gateway can run there yet, so the command starts the parts it needs itself (database, parser, mail server; nothing
-that sends or tells), puts the mail into the mailboxes and has the index made from them.
+that sends mail or events), puts the mail into the mailboxes and has the index made from them.
 """
 
 from __future__ import annotations

@@ -180,17 +180,17 @@ def _alone(hands: Hands) -> Iterator[None]:
 def _setup(
     place: Place, hands: Hands, book: Manifest, given: dict[str, Any], *, ask: bool, full: bool
 ) -> None:
-    told = any(value not in (None, (), False) for value in given.values())
+    given_any = any(value not in (None, (), False) for value in given.values())
     secrets = _secrets(given)
     answers = _answers(book.answers or Answers(), given)
-    facts = host_facts.look(hands)
+    facts = host_facts.gather(hands)
     if not book.done:  # a set-up that was cut short may have left daemons enabled that it installed itself
         own = packages.daemons(book.packages)
         stock = {unit: state for unit, state in facts.stock.items() if unit not in own or state.active}
         facts = dataclasses.replace(facts, stock=stock)
     if not answers.addresses:
         answers = msgspec.structs.replace(answers, addresses=facts.addresses)
-    if ask and not (told and answers.domain and answers.tls):
+    if ask and not (given_any and answers.domain and answers.tls):
         answers, secrets = setup_questions.ask(answers, secrets, facts, known=book.answers is not None)
     answers = check(answers)
     if proxy.kind_of(answers) is not None and hands.live:

@@ -90,5 +90,5 @@ async def _ready(client: Client) -> None:
     raise Failure(
         f"the gateway is not ready after {_READY:.0f} s: {words}",
         UNAVAILABLE,
-        fix="journalctl -u 'postern*' -n 50 tells more; `postern setup` goes on when it is ready",
+        fix="journalctl -u 'postern*' -n 50 shows more; `postern setup` goes on when it is ready",
     )

@@ -54,7 +54,7 @@ def lines(found: list[Missing], later: list[str]) -> list[str]:
     """For the screen."""
     if not found and not later:
         return ["", "Nothing is missing: DNS, certificates and port 25 are as they should be."]
-    shown = ["", "Still missing (`postern doctor` looks again, at these and more):"]
+    shown = ["", "Still missing (`postern doctor` checks these again, and more):"]
     for text in later:
         shown += wrapped(text, "  - ", "    ")
     for one in found:

@@ -22,7 +22,7 @@ def octets_of(text: str) -> int:
 
 
 def size_of(octets: int) -> str:
-    """A size in words: ``500M``, ``1.5G``, ``312K``."""
+    """A size as people write it: ``500M``, ``1.5G``, ``312K``."""
     for power in range(len(_UNITS), 0, -1):
         if octets >= 1024**power:
             return f"{octets / 1024**power:.1f}".removesuffix(".0") + _UNITS[power - 1]

@@ -35,7 +35,7 @@ _STUCK_SHOWN = 10
 def command(context: click.Context, place: Place) -> None:
     """Show how the gateway is: its parts, the queue, the last mails, database, disk and certificate.
 
-    Starts nothing. `postern doctor` looks deeper: DNS, ports, TLS, a mail sent round.
+    Starts nothing. `postern doctor` checks more: DNS, ports, TLS, a mail sent round.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The checks, in the order they are told."""
+"""The checks, in the order they are printed."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ async def outbound(scene: Scene) -> Sequence[Finding]:
 
 
 async def _reached(target: str) -> str:
-    """Empty when the host greets, else why not. A refusal in words is an answer: the port is open."""
+    """Empty when the host greets, else why not. A refusal is an answer: the port is open."""
     host, _, port = target.rpartition(":")
     try:
         async with connected(host.strip("[]"), int(port)) as (reader, _):

@@ -28,7 +28,7 @@ async def outbox(scene: Scene) -> Sequence[Finding]:
 
 
 async def postfix(scene: Scene) -> Sequence[Finding]:
-    """Postfix's queue, by its files. Raises PermissionError for whoever may not look."""
+    """Postfix's queue, by its files. Raises PermissionError for whoever may not read them."""
     mail = scene.settings.mail
     if mail.server != "postfix_dovecot":
         return [ok("postfix", "not in use")]
@@ -41,7 +41,7 @@ async def postfix(scene: Scene) -> Sequence[Finding]:
     findings = [_judged("postfix queue", count, age, scene.settings.doctor.queue_minutes, fix)]
     held, _ = await apart(lambda: _files(spool, (_HOLD,)))
     if held:
-        fix = f"look at it (postcat{config} -q ID), then postsuper{config} -H ALL lets it go"
+        fix = f"read it (postcat{config} -q ID), then postsuper{config} -H ALL lets it go"
         findings.append(warn("postfix hold", f"{held} messages are held", fix))
     return findings
 

@@ -12,7 +12,7 @@ from gateway.doctor.finding import Finding, fail, ok, warn
 async def gateway(scene: Scene) -> Sequence[Finding]:
     """Whether it runs, and what it says of its parts (``/ready``): database, daemons, sync, outbox."""
     if scene.door is None:
-        text = f"none runs on {scene.data_dir}: nothing is sent by API or told to webhooks"
+        text = f"none runs on {scene.data_dir}: no mail is sent by API and no event to webhooks"
         return [fail("gateway", text, f"{scene.start_command}; {scene.log_command} says why it ended")]
     try:
         status, found = await scene.ask("GET", "/ready")

@@ -1,4 +1,4 @@
-"""What the checks look at."""
+"""What the checks use."""
 
 from __future__ import annotations
 

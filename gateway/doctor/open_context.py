@@ -1,4 +1,4 @@
-"""From the settings to what the checks look at: the database if there is one, the gateway if it runs."""
+"""From the settings to what the checks use: the database if there is one, the gateway if it runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def arrived(
 
 
 def _store(settings: Settings, data_dir: Path) -> Store | None:
-    """Opened to look only: it has no writer, and nothing is made or migrated."""
+    """Opened to read only: it has no writer, and nothing is made or migrated."""
     url = database_url(settings.database.url, data_dir)
     file = sqlite_file(url)
     return Store(url) if file is None or file.exists() else None

@@ -111,7 +111,7 @@ async def _line(reader: asyncio.StreamReader) -> str:
 
 
 def _unchecked() -> ssl.SSLContext:
-    """For a look at whether the service is there; the certificate is another check's."""
+    """To see whether the service is there; the certificate is another check's."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

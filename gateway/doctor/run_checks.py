@@ -15,7 +15,7 @@ from gateway.store.engine import StoreDown
 
 log = logging.getLogger("postern.doctor")
 
-Look = Callable[[Scene], Awaitable[Sequence[Finding]]]
+CheckFunction = Callable[[Scene], Awaitable[Sequence[Finding]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Check:
     """``name`` is for ``--only`` and ``--skip``; ``optional`` ones run only when asked for."""
 
     name: str
-    look: Look
+    run: CheckFunction
     seconds: float = 30.0
     optional: bool = False
 
@@ -49,7 +49,7 @@ async def _one(scene: Scene, check: Check) -> Report:
 async def _findings(scene: Scene, check: Check) -> Sequence[Finding]:
     try:
         async with asyncio.timeout(check.seconds) as limit:
-            return await check.look(scene)
+            return await check.run(scene)
     except TimeoutError:
         if not limit.expired():
             return [
@@ -59,23 +59,23 @@ async def _findings(scene: Scene, check: Check) -> Sequence[Finding]:
             fail(
                 check.name,
                 f"did not come to an end within {check.seconds:g} s",
-                "something this check asks hangs: see what it looks at in mailserver/README.md",
+                "something this check asks hangs: see what it checks in mailserver/README.md",
             )
         ]
     except NoDatabase as error:
-        return [warn(check.name, f"not looked at: {error}", "start the gateway once, or check --data")]
+        return [warn(check.name, f"not checked: {error}", "start the gateway once, or check --data")]
     except NoGateway as error:
-        return [warn(check.name, f"not looked at: {error}", f"{scene.start_command}, then run this again")]
+        return [warn(check.name, f"not checked: {error}", f"{scene.start_command}, then run this again")]
     except StoreDown as error:
         return [fail(check.name, f"the database does not answer: {error}", "see the check named database")]
     except PermissionError as error:
         return [
-            warn(check.name, f"not looked at: {error.filename or error} may not be read", "run this as root")
+            warn(check.name, f"not checked: {error.filename or error} may not be read", "run this as root")
         ]
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             return [_defect(check, error)]
-        return [fail(check.name, "not looked at: the disk is full", "make room, or a bigger disk")]
+        return [fail(check.name, "not checked: the disk is full", "make room, or a bigger disk")]
     except Exception as error:
         return [_defect(check, error)]
 

@@ -23,7 +23,7 @@ class Enough(Exception):
 
 
 class Reader:
-    """Who is told of a part's elements and attributes, by local name; a reference to another part is ``r:id``."""
+    """What receives a part's elements and attributes, by local name; a reference to another part is ``r:id``."""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins."""
@@ -54,7 +54,7 @@ class Archive:
             return self._piece(member, octets)
 
     def read(self, name: str, reader: Reader) -> None:
-        """Tell ``reader`` what stands in an XML member, until it raises Enough."""
+        """Give ``reader`` what is in an XML member, until it raises Enough."""
         parser = expat.ParserCreate(namespace_separator="}")
         parser.buffer_text = True
         parser.StartElementHandler = lambda tag, given: reader.start(

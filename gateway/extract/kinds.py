@@ -30,7 +30,7 @@ _NEVER = (
 
 
 def hopeless(content_type: str) -> bool:
-    """Whether a type (lower case) says that no look inside is worth while."""
+    """Whether a type (lower case) says that reading it is not worth while."""
     return content_type.startswith(_NEVER)
 
 

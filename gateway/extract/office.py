@@ -132,7 +132,7 @@ class _Walk(Reader):
 class _Paragraphs(_Walk):
     """WordprocessingML and DrawingML (ECMA-376): text in ``t``, runs in ``r``, paragraphs in ``p``."""
 
-    # a fallback says again what stands before it; tab stops are not tabs; moved text stands at its new place too
+    # a fallback says again what is before it; tab stops are not tabs; moved text is at its new place too
     skipped = frozenset({"Fallback", "tabs", "moveFrom", "rt", "sectPr", "tblPr", "tcPr"})
     cell = "tc"
     row = "tr"

@@ -1,4 +1,4 @@
-"""Text, tables of text and HTML: decoded as they say, or as they look."""
+"""Text, tables of text and HTML: decoded by their label, or by their content."""
 
 from __future__ import annotations
 

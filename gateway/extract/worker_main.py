@@ -1,6 +1,6 @@
 """A process that reads attachments. Started by ``gateway.extract.pool`` only.
 
-``gateway.extract.job`` says what the frames mean. Before an attachment is read, the gateway is told what it is if this
+``gateway.extract.job`` says what the frames mean. Before an attachment is read, the gateway gets its kind in case this
 process does not live to answer; the answer follows at once, so that what a later one does is not its matter.
 """
 

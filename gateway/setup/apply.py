@@ -231,7 +231,7 @@ class Applying:
         except CommandFailed as error:
             ill = [one for one in units if not host_facts.unit_state(self.hands, one).active]
             logs = [
-                # with its socket's: a port that is taken is told there
+                # with its socket's: a port that is taken is reported there
                 self.hands.ask(
                     "journalctl", "-u", f"{one.rpartition('.')[0]}.*", "-n", "15", "--no-pager", "-o", "cat"
                 )
@@ -350,7 +350,7 @@ class Applying:
             merged = settings_file.merge(held, step.values, self.book.settings, step.meanings)
         except settings_file.NotToml as error:
             raise Refused(
-                f"{step.path}: {error}", "correct it: `postern config` tells when it is right"
+                f"{step.path}: {error}", "correct it: `postern config` says when it is right"
             ) from error
         for name, (value, wanted) in merged.kept.items():
             self.note(
@@ -398,7 +398,7 @@ class Applying:
             self.later.append(
                 f"Certificate: Caddy has none for {step.hostname} yet, and mail shows a self-signed one until it has. "
                 f"{step.hostname} must lead to this server in DNS, and ports 80 and 443 be open. Caddy tries again by "
-                "itself (`journalctl -u caddy` tells why it could not)."
+                "itself (`journalctl -u caddy` shows why it could not)."
             )
 
     def _wait_for_caddy(self, hostname: str) -> None:

@@ -1,6 +1,6 @@
 """The certificate that Caddy holds for the mail server's name, copied to where the mail services read theirs.
 
-Caddy gets and renews it for the API and tells nobody. Its storage holds, for each authority that it uses,
+Caddy gets and renews it for the API and notifies nobody. Its storage holds, for each authority that it uses,
 ``certificates/AUTHORITY/NAME/NAME.crt`` and ``.key``, and a lock in ``locks`` while it asks for one.
 """
 

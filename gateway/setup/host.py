@@ -1,4 +1,4 @@
-"""The only module that changes the machine; :class:`DryHands` tells instead."""
+"""The only module that changes the machine; :class:`DryHands` reports instead."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Hands:
         return ()
 
     def ask(self, *argv: str) -> str:
-        """The output of a command that only looks; empty when it fails or is not there."""
+        """The output of a command that only reads; empty when it fails or is not there."""
         try:
             found = subprocess.run(
                 self._rooted(argv), capture_output=True, text=True, timeout=60, check=False
@@ -218,7 +218,7 @@ class Hands:
         return done.stdout
 
     def _rooted(self, argv: tuple[str, ...]) -> tuple[str, ...]:
-        """systemd's tools and dpkg-query work on another tree when told so."""
+        """systemd's tools and dpkg-query work on another tree when asked to."""
         if self.live:
             return argv
         if argv[0] in ("systemctl", "systemd-sysusers", "systemd-tmpfiles"):

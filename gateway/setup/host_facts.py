@@ -1,4 +1,4 @@
-"""What the machine is like. Looks only; what a look needs root for is left out as another user."""
+"""The facts of the machine. Reads only; what only root may read is left out for another user."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _bus_answers() -> bool:
     return True
 
 
-def look(hands: Hands) -> Facts:
+def gather(hands: Hands) -> Facts:
     """Everything there is to know before planning."""
     program, problem = our_program()
     return Facts(

@@ -70,7 +70,7 @@ class Appender:
                     self._roles.setdefault(role, str(name))
 
     def add(self, item: Item) -> None:
-        """Take a message; it stands in the mailbox after the next :meth:`flush` at the latest."""
+        """Take a message; it is in the mailbox after the next :meth:`flush` at the latest."""
         if not item.raw.strip():
             self._refuse(item, "it is empty")
         elif self._max and len(item.raw) > self._max:

@@ -167,7 +167,7 @@ def _beyond(core: Core) -> list[str]:
     notes = [
         "backups and exports made before this hold it until they are deleted",
         "logs (journalctl; files named under left) hold addresses until they are rotated away",
-        "mail that others received, and what webhooks were told before, is not in this gateway's hands",
+        "mail that others received, and what webhooks received before, is not in this gateway's hands",
         "inside attachments and encoded parts of other people's mail the address is not looked for",
     ]
     if core.settings.mail.server == "postfix_dovecot":

@@ -39,7 +39,7 @@ class Account:
 def account_of(url: str, password: Callable[[], str]) -> Account:
     """From ``imaps://user@host[:port][/folder]`` (``imap://`` is STARTTLS, or plain on loopback; RFC 5092).
 
-    The user's own ``@`` may stand as it is or as ``%40``; ``password`` is asked when all else does. Raises BadSource.
+    The user's own ``@`` may be as it is or ``%40``; ``password`` is asked when all else does. Raises BadSource.
     """
     parts = urlsplit(url)
     user, _, host = parts.netloc.rpartition("@")

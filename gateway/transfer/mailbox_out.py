@@ -48,7 +48,7 @@ def folders(client: Client) -> list[tuple[str, str, str]]:
 
 
 def listing(client: Client, name: str, on_server: str, role: str) -> FolderOut:
-    """What stands in a folder now."""
+    """What is in a folder now."""
     opened = client.open(on_server, readonly=True)
     validity = int(opened.get(b"UIDVALIDITY") or 0)
     if not opened.get(b"EXISTS"):

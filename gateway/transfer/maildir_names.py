@@ -1,7 +1,7 @@
 """How Maildir names folders, messages and flags (Maildir++, as Dovecot, Courier and mutt read it).
 
 INBOX is the directory itself, any other folder a directory beside ``cur`` with a dot before each level. A message's
-flags stand at the end of its file's name; keywords are letters that the file ``dovecot-keywords`` explains, 26 of
+flags are at the end of its file's name; keywords are letters that the file ``dovecot-keywords`` explains, 26 of
 them at most, so the file ``postern-keywords.jsonl`` has them all.
 """
 
@@ -63,6 +63,6 @@ def info_of(flags: Iterable[str], letters: Mapping[str, str]) -> str:
 
 
 def flags_of(info: str, keywords: Mapping[str, str]) -> tuple[str, ...]:
-    """The flags that a file name's ``2,…`` stands for; ``keywords`` by letter."""
+    """The flags that a file name's ``2,…`` means; ``keywords`` by letter."""
     letters = info.removeprefix("2,") if info.startswith("2,") else ""
     return tuple(_LETTERS.get(one) or keywords[one] for one in letters if one in _LETTERS or one in keywords)

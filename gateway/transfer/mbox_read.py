@@ -2,7 +2,7 @@
 
 A message begins at a line ``From …date…`` after an empty line. Where Content-Length leads to such a line (or to the
 end) it is believed, else not. ``>From `` loses one ``>``, unless the message holds an unquoted ``From `` line, which
-only mboxcl2 lets stand. Flags come from Status, X-Status and X-Keywords, from Mozilla's and from Google Takeout's
+only mboxcl2 keeps. Flags come from Status, X-Status and X-Keywords, from Mozilla's and from Google Takeout's
 headers; what the mailbox program wrote for itself is taken out of the message.
 """
 
@@ -61,7 +61,7 @@ def _messages(file: BinaryIO, most: int) -> Iterator[tuple[bytes, bytes]]:
     separator = b""
     while separator := separator or file.readline():
         if not _FROM.match(separator):
-            separator = b""  # what stands before the first message
+            separator = b""  # what is before the first message
             continue
         line, separator = separator, b""
         head = _head(file)

@@ -1,5 +1,5 @@
 """Writing a mailbox as mbox files, one a folder, in the mboxrd way: ``>*From `` gets one ``>`` more, so that it can
-be undone. Flags stand in Status, X-Status and X-Keywords, the date in the From_ line, as mail programs expect."""
+be undone. Flags are in Status, X-Status and X-Keywords, the date in the From_ line, as mail programs expect."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _write(client: Client, folder: FolderOut, file: Path) -> tuple[int, int]:
 
 
 def framed(raw: bytes, flags: Iterable[str], date: int) -> bytes:
-    """A message as it stands in the file, with the empty line after it."""
+    """A message as it is in the file, with the empty line after it."""
     text = to_unix(raw)
     sender = _RETURN.search(text[:65536].partition(b"\n\n")[0])
     line = b"From " + (sender[1] if sender else b"MAILER-DAEMON") + b" " + _asctime(date) + b"\n"

@@ -1,4 +1,4 @@
-"""What an import is given, told by looking at it."""
+"""What kind of source an import is given, found out by reading it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HTTP: tuple[Kind, ...] = ("mailpit", "agentmail")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source and what kind it is; ``path`` for what stands on disk, else ``url``."""
+    """A source and what kind it is; ``path`` for what is on disk, else ``url``."""
 
     kind: Kind
     path: Path = Path()

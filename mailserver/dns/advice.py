@@ -10,9 +10,9 @@ _WRONG = {
     "spf": "the policy does not let this host send, lets everybody, or there are several: publish one, with what "
     "is needed added to your own terms",
     "helo_spf": "the policy does not let the host itself send: publish one",
-    "dkim": "another key stands there, so what is signed is not believed: replace it",
-    "dkim_next": "another key stands there: replace it",
-    "dkim_retired": "another key stands there, and mail signed with the old one may still be on its way: put it back",
+    "dkim": "another key is there, so what is signed is not believed: replace it",
+    "dkim_next": "another key is there: replace it",
+    "dkim_retired": "another key is there, and mail signed with the old one may still be on its way: put it back",
     "dmarc": "there are several policies, or none of them has p=none, quarantine or reject: publish one",
     "mta_sts": "there are several, or the id is of an earlier policy (senders then keep that): publish one",
     "tls_rpt": "there are several, or no address for the reports: publish one",
@@ -30,7 +30,7 @@ def fix_of(record: Record) -> str:
     if record.status == "VALID":
         return ""
     if not record.answered:
-        return f"the name servers did not answer for {record.name}: try again, and look whether they work"
+        return f"the name servers did not answer for {record.name}: try again, and check whether they work"
     wanted = f"{record.name} {record.type} {rdata_of(record)}"
     if record.status == "INVALID":
         return f"{_WRONG[record.purpose].format(value=record.value)}: {wanted}"

@@ -1,4 +1,4 @@
-"""Whether what stands in DNS does what a record is needed for. Another text may do: SPF that names our host by
+"""Whether what is in DNS does what a record is needed for. Another text may do: SPF that names our host by
 another way, any DMARC policy, any host that leads to our addresses."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from mailserver.dns.record import Record, RecordStatus
 
 
 def status_of(record: Record, found: Sequence[dns.rdata.Rdata]) -> RecordStatus:
-    """Judge the records of the type and name; for those that are judged by what stands there (not ``web_name``)."""
+    """Judge the records of the type and name; for those that are judged by what is there (not ``web_name``)."""
     if record.type == "MX":
         return _mx_status(found, record.value)
     if record.type == "TXT":
@@ -109,7 +109,7 @@ def _dmarc_status(lines: Sequence[str]) -> RecordStatus:
 
 
 def _mta_sts_status(lines: Sequence[str], record: Record) -> RecordStatus:
-    """RFC 8461 §3.1: several are none; another id tells senders that the policy they keep is still the one."""
+    """RFC 8461 §3.1: several are none; another id shows senders that the policy they keep is still the one."""
     policies = _policies(lines, "v=STSv1")
     if not policies:
         return "MISSING"

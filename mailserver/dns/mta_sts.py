@@ -22,7 +22,7 @@ class Policy:
 
     @property
     def text(self) -> str:
-        """The file. An enforced policy is kept a week, so that whoever blocks a look at it gains nothing."""
+        """The file. An enforced policy is kept a week, so that whoever blocks access to it gains nothing."""
         age = 7 * _DAY if self.mode == "enforce" else _DAY
         mx = "" if self.mode == "none" else f"mx: {self.mail_host}\r\n"
         return f"version: STSv1\r\nmode: {self.mode}\r\n{mx}max_age: {age}\r\n"

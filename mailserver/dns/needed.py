@@ -92,5 +92,5 @@ def host_records(site: Site, domain: str = "") -> list[Record]:
 
 
 def within(name: str, domain: str) -> bool:
-    """Whether ``name`` is ``domain`` or stands below it."""
+    """Whether ``name`` is ``domain`` or is below it."""
     return name == domain or name.endswith(f".{domain}")

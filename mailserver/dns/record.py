@@ -29,7 +29,7 @@ class Record:
     """A record to publish.
 
     ``value`` is as a zone file has it, without the final dot of names and the quotes of texts; ``found`` is what
-    stands there now, the same way; ``answered`` is False when the name servers did not say.
+    is there now, the same way; ``answered`` is False when the name servers did not say.
     """
 
     type: RecordType
@@ -43,6 +43,6 @@ class Record:
 
     @property
     def key(self) -> str:
-        """What tells it from the other records of its domain."""
+        """What distinguishes it from the other records of its domain."""
         many = self.purpose in ("address", "ptr")
         return f"{self.type} {self.name} {self.value}" if many else f"{self.type} {self.name}"

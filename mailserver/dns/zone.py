@@ -17,7 +17,7 @@ def line_of(record: Record) -> str:
 
 
 def rdata_of(record: Record) -> str:
-    """What stands behind the type: names end in a dot, texts are quoted."""
+    """The data of a record: names end in a dot, texts are quoted."""
     if record.type == "TXT":
         value = record.value
         parts = [value[at : at + 255] for at in range(0, len(value), 255)]
@@ -32,7 +32,7 @@ def zone_of(
 ) -> str:
     """The records of ``domain``, to be put (or included) into its zone; a whole zone when name servers are named.
 
-    What stands elsewhere (PTR; a host of another domain) is told in comments. ``serial``: of the SOA record.
+    What belongs elsewhere (PTR; a host of another domain) is in comments. ``serial``: of the SOA record.
     """
     inside = [one for one in records if within(one.name, domain)]
     lines = []

@@ -100,7 +100,7 @@ class DovecotConfig:
 
     @property
     def sent_plugins(self) -> tuple[str, ...]:
-        """The plugins of the LMTP that files copies into Sent. No quota: such a copy tells that the mail was sent."""
+        """The plugins of the LMTP that files copies into Sent. No quota: such a copy shows that the mail was sent."""
         return (*self.push_plugins, "sieve")
 
     @property

@@ -57,7 +57,7 @@ def _master(secret: str) -> str:
 
 
 def _logins(config: DovecotConfig) -> str:
-    """Whom Dovecot asks before each login, and tells after it. Apart from dovecot.conf, because the URL is a secret.
+    """What Dovecot asks before each login and tells after it. Apart from dovecot.conf, because the URL is a secret.
     While nobody answers there, logins go on, and Dovecot's own delays are all there is."""
     if not config.logins_url:
         return "# without push nobody is asked about logins\n"

@@ -92,7 +92,7 @@ class Connection:
 
     def _begin(self, data: bytes) -> bytes:
         self._forget()
-        # told anew with each MAIL, when there is a login: never one of an earlier message
+        # sent anew with each MAIL, when there is a login: never one of an earlier message
         login = self._macros.get(wire.MAIL, {}).get("auth_authen", "")
         if self._filter.passes(login):
             return wire.packet(wire.ACCEPT)
@@ -132,8 +132,8 @@ class Connection:
         mail = self._mail
         if mail is None:
             return wire.packet(wire.ACCEPT)
-        told = (self._macros.get(stage, {}).get("i") for stage in (wire.END_OF_BODY, wire.DATA, wire.MAIL))
-        mail.queue_id = next((one for one in told if one), "")
+        ids = (self._macros.get(stage, {}).get("i") for stage in (wire.END_OF_BODY, wire.DATA, wire.MAIL))
+        mail.queue_id = next((one for one in ids if one), "")
         try:
             verdict = await self._verdict(mail)
         finally:

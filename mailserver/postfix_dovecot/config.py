@@ -26,7 +26,7 @@ class PostfixSettings(DovecotSettings):
     """Everything of :class:`mailserver.postfix_dovecot.PostfixServer`.
 
     With ``manage`` we start both daemons as children (root) and ports of 0 take any free one; without it they
-    are run by others (systemd), so every port, the doorbell's too, must be given. ``gateway_port`` is the
+    are run by others (systemd), so every port, that of the notifications too, must be given. ``gateway_port`` is the
     gateway's own submission listener, on loopback only. ``strict``: refuse what a server on the Internet refuses
     (it asks DNS). ``milter`` is ``unix:PATH`` or ``inet:HOST:PORT``.
     ``min_free``: octets that must be free on the queue's disk (a twentieth of a smaller one), else mail is refused.

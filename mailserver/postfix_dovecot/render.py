@@ -114,7 +114,7 @@ def _least_free(settings: PostfixSettings) -> int:
 
 
 def _networks() -> str:
-    """anvil(8) counts an IPv6 client by its /64, which is the least that one customer has, where Postfix can be told
+    """anvil(8) counts an IPv6 client by its /64, which is the least that one customer has, where Postfix can be set so
     so (3.8 and later; their default is /84)."""
     name = "smtpd_client_ipv6_prefix_length"
     try:

@@ -1,4 +1,4 @@
-"""Small parts that need no server: addresses, tables, doorbell, wire format, version choice."""
+"""Small parts that need no server: addresses, tables, notifications, wire format, version choice."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import pytest
 from mailserver.addresses import fold, split_recipient
 from mailserver.base import Hint, MailServerError
 from mailserver.directory import Directory, Mailbox, home_prefix, new_home
-from mailserver.doorbell import Doorbell
 from mailserver.embedded import wire
 from mailserver.lookup_sqlite import SqliteStorage
+from mailserver.notifications import NotificationListener
 from mailserver.passwords import hash_password, verify_password
 from mailserver.ports import held_ports
 from mailserver.smtp_client import xtext
@@ -110,9 +110,9 @@ def test_readers_without_rights_never_meet_a_lock(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_doorbell_knows_its_secret_and_survives_rubbish() -> None:
+async def test_the_notification_listener_knows_its_secret_and_survives_rubbish() -> None:
     hints: list[Hint] = []
-    wake = Doorbell(hints.append)
+    wake = NotificationListener(hints.append)
     await wake.start()
     host, port = "127.0.0.1", int(wake.url.rpartition(":")[2].partition("/")[0])
 

@@ -190,7 +190,7 @@ def test_what_the_outbox_holds(world: World) -> None:
     until(lambda: world.now("postern_outbox_age_seconds") == 0, 60)
 
 
-def test_a_doorbell_that_is_not_answered(world: World) -> None:
+def test_a_notification_that_is_not_answered(world: World) -> None:
     """Mail arrives while nothing can be indexed."""
     to = world.inbox["email"]
     with index_held(world.gateway):

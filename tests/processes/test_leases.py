@@ -18,7 +18,7 @@ from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from gateway.store.wakeups import LocalWakeups
 from gateway.sync.mailbox_ownership import MailboxOwnership
-from mailserver.doorbell import Doorbell
+from mailserver.notifications import NotificationListener
 from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
@@ -165,21 +165,23 @@ async def test_a_neighbour_that_was_killed_is_not_waited_for(
             await until_async(lambda: len(held(two)) == ALL)
 
 
-async def test_two_processes_hear_one_doorbell() -> None:
+async def test_two_processes_take_notifications_on_one_port() -> None:
     heard: list[str] = []
-    bells = [Doorbell(lambda hint: heard.append(hint.address), secret="s", share=True)]
-    await bells[0].start()
-    bells.append(
-        Doorbell(lambda hint: heard.append(hint.address), port=bells[0].port, secret="s", share=True)
+    listeners = [NotificationListener(lambda hint: heard.append(hint.address), secret="s", share=True)]
+    await listeners[0].start()
+    listeners.append(
+        NotificationListener(
+            lambda hint: heard.append(hint.address), port=listeners[0].port, secret="s", share=True
+        )
     )
-    await bells[1].start()
+    await listeners[1].start()
     push = {"user": "a@x.test", "events": [{"event": "MessageNew", "mailbox": "INBOX"}]}
     async with httpx.AsyncClient(trust_env=False) as client:
-        await client.post(bells[0].url, json=push)
-    await bells[0].stop()
+        await client.post(listeners[0].url, json=push)
+    await listeners[0].stop()
     async with httpx.AsyncClient(trust_env=False) as client:
-        await client.post(bells[1].url, json=push)
-    await bells[1].stop()
+        await client.post(listeners[1].url, json=push)
+    await listeners[1].stop()
     assert heard == ["a@x.test", "a@x.test"]
 
 

@@ -1,4 +1,4 @@
-"""A sync engine on a real embedded mail server, with the doorbells a test wants."""
+"""A sync engine on a real embedded mail server, with the ways to notice a change that a test wants."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class DomainWatch:
                 try:
                     await self._one(name)
                 except (CoreError, MailServerError) as error:
-                    log.warning("%s was not looked at: %s", name, error)
+                    log.warning("%s was not checked: %s", name, error)
 
         await asyncio.gather(*(one(name) for name in names))
 

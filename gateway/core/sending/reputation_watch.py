@@ -42,7 +42,7 @@ class ReputationWatch:
             self._task = asyncio.create_task(self._run(), name="reputation-watch")
 
     async def stop(self) -> None:
-        """Stop; what was not looked at is looked at after the next start."""
+        """Stop; what was not checked is checked after the next start."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _MAX_BODY = 256 * 1024
 LOGINS = "/logins"
-"""Below the doorbell's own path: where Dovecot asks about logins."""
+"""Below the listener's own path: where Dovecot asks about logins."""
 
 Kind = Literal["new", "flags", "expunge", "folders", "unknown"]
 
@@ -66,7 +66,7 @@ def hints_of(body: bytes) -> list[Hint]:
     return list(found)
 
 
-def doorbell_url(port: int, secret: str, host: str = "127.0.0.1") -> str:
+def notification_url(port: int, secret: str, host: str = "127.0.0.1") -> str:
     """What Dovecot posts to."""
     return f"http://{host}:{port}/{secret}"
 
@@ -82,10 +82,10 @@ class _Login(msgspec.Struct):
 _decode_login = msgspec.json.Decoder(_Login).decode
 
 
-class Doorbell:
+class NotificationListener:
     """Listens between :meth:`start` and :meth:`stop`; ``on_hint`` is called on the event loop.
 
-    Dovecot also asks here how long the answer to a login has to wait, and tells how it went: ``guesses``.
+    Dovecot also asks here how long the answer to a login has to wait, and reports how it went: ``guesses``.
     """
 
     def __init__(
@@ -107,11 +107,11 @@ class Doorbell:
         self._secret = secret or secrets.token_urlsafe(24)
         self.path = f"/{self._secret}"
         self._listening: Listening | None = None
-        self.rings = 0
+        self.notifications = 0
 
     @property
     def url(self) -> str:
-        return doorbell_url(self._port, self._secret, self._host)
+        return notification_url(self._port, self._secret, self._host)
 
     @property
     def port(self) -> int:
@@ -125,7 +125,7 @@ class Doorbell:
             )
         except OSError as error:
             raise MailServerDown(
-                f"the doorbell cannot listen on {self._host}:{self._port} ({error.strerror}): choose another "
+                f"cannot listen for Dovecot on {self._host}:{self._port} ({error.strerror}): choose another "
                 "mail.doorbell_port, and start Dovecot anew"
             ) from error
         self._port = self._listening.port
@@ -161,7 +161,7 @@ class Doorbell:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("push not understood: %s", error)
             return 400
-        self.rings += 1
+        self.notifications += 1
         for hint in hints:
             try:
                 self._on_hint(hint)
@@ -173,8 +173,8 @@ class Doorbell:
 class _Connection(asyncio.Protocol):
     """One kept-alive connection of a Dovecot process."""
 
-    def __init__(self, bell: Doorbell) -> None:
-        self._bell = bell
+    def __init__(self, listener: NotificationListener) -> None:
+        self._listener = listener
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
         self._reset()
@@ -223,8 +223,8 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         body = b"".join(self._body)
-        answer = self._bell.judge(self._path, body)
-        status = self._bell.ring(self._path, body) if answer is None else 200
+        answer = self._listener.judge(self._path, body)
+        status = self._listener.ring(self._path, body) if answer is None else 200
         keep = self._parser.should_keep_alive()
         self._reset()
         if self._transport is not None:

@@ -1,4 +1,4 @@
-"""Each doorbell alone brings mail in (DESIGN §5)."""
+"""Each way to notice a change brings mail in alone: push, IDLE, the periodic scan."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from tests.sync.running_sync import mail, running_sync
 pytestmark = pytest.mark.anyio
 
 
-async def _two_arrive(tmp_path: Path, timeout: float, **doorbells: object) -> None:
-    async with running_sync(tmp_path, **doorbells) as one:  # type: ignore[arg-type]
+async def _two_arrive(tmp_path: Path, timeout: float, **ways: object) -> None:
+    async with running_sync(tmp_path, **ways) as one:  # type: ignore[arg-type]
         inbox = await one.inbox("agent@x.test")
-        if doorbells.get("idle"):
+        if ways.get("idle"):
             import asyncio
 
             await asyncio.sleep(1.0)  # the IDLE connection is up
