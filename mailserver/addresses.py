@@ -1,4 +1,5 @@
-"""Mailbox addresses as the lookup tables hold them: lower case, A-label domain, no subaddress (RFC 5233)."""
+"""Mailbox addresses as the lookup tables hold them: lower case, A-label domain. A mailbox may have the delimiter of
+subaddresses (RFC 5233) in its name: an address is first looked up as it is written, then without its tags."""
 
 from __future__ import annotations
 
@@ -10,9 +11,13 @@ from mailserver.base import MailServerError
 
 DELIMITER = "+"
 
-# A subset of RFC 5321's dot-string: Dovecot (auth_username_chars) and Postfix (percent hack, bang paths) give
-# other characters meanings of their own, and a mailbox that one of them refuses is worse than none.
-_LOCAL = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+# A subset of RFC 5321's dot-string: Postfix gives other characters meanings of their own (bang paths), and a mailbox
+# that it or Dovecot refuses is worse than none.
+_LOCAL = re.compile(r"[a-z0-9_%+-]+(\.[a-z0-9_%+-]+)*")
+SENT_MARK = "+sent-"
+MARKS = (SENT_MARK, "+b-", "+verp-")
+"""What the gateway and its mail servers add to a mailbox's name: for the copy in Sent, for return paths."""
+
 _DOMAIN = re.compile(
     r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
 )
@@ -38,17 +43,29 @@ def fold(address: str) -> str:
     local = local.lower()
     if not at or not _LOCAL.fullmatch(local) or len(local.encode()) > 64:
         raise MailServerError(f"not a mailbox address: {address!r}")
+    if any(one in local for one in MARKS):
+        raise MailServerError(f"a mailbox address cannot contain {' or '.join(MARKS)}: {address!r}")
     return f"{local}@{fold_domain(domain)}"
 
 
-def split_recipient(recipient: str) -> tuple[str, str]:
-    """(mailbox address, subaddress tag) of an envelope recipient; ("", "") when it is no address."""
+def names_of(recipient: str) -> tuple[str, ...]:
+    """The addresses that an envelope recipient may mean, the longest first: ``a+b+c@d``, ``a+b@d``, ``a@d``. Empty when
+    it is no address."""
     local, at, domain = recipient.rpartition("@")
     if not at or not local or _CONTROL.search(recipient):
-        return "", ""
+        return ()
     try:
         domain = fold_domain(domain)
     except MailServerError:
-        return "", ""
-    local, _, tag = local.lower().partition(DELIMITER)
-    return f"{local}@{domain}", tag
+        return ()
+    names = []
+    local = local.lower()
+    while local:
+        names.append(f"{local}@{domain}")
+        local = local.rpartition(DELIMITER)[0]
+    return tuple(names)
+
+
+def is_sent_copy(recipient: str) -> bool:
+    """Whether an address names the folder Sent of a mailbox, genuine or not."""
+    return SENT_MARK in recipient.rpartition("@")[0].lower()

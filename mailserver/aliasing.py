@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from mailserver.addresses import fold, fold_domain, split_recipient
+from mailserver.addresses import fold, fold_domain
 from mailserver.base import REFUSED, MailServerError
 from mailserver.directory import Directory
 
@@ -28,7 +28,7 @@ class Aliasing:
 
     def targets(self, address: str) -> tuple[str, ...]:
         """The mailboxes that mail to an envelope recipient reaches."""
-        return self.directory.targets(split_recipient(address)[0])
+        return self.directory.targets(self.directory.named(address))
 
 
 def fold_alias(address: str) -> str:

@@ -4,10 +4,10 @@ Where they live is a :class:`mailserver.lookup_storage.Storage`. Written by prov
 never by the mail flow. All rows are mirrored in memory, so that a lookup in the gateway costs no disk access; a
 writer in another process is noticed by :meth:`Directory.refresh`.
 
-Who gets mail to an address, its subaddress left out (RFC 5233): the mailbox of that name; else the targets of the
-alias of that name; else the domain's catch-all. The first of these that has a row decides, so an address whose mailbox
-is being removed, or that is refused, takes no mail even in a domain with a catch-all. ``postfix_dovecot.tables`` says
-the same in SQL.
+Who gets mail to an address: the mailbox of that name; else the targets of the alias of that name; else the same for
+the address without its last tag (RFC 5233), and so on; else the domain's catch-all. The first of these that has a row
+decides, so an address whose mailbox is being removed, or that is refused, takes no mail even in a domain with a
+catch-all. ``lookup_rule`` says the same in SQL.
 
 Every method but the in-memory lookups blocks: call them in a thread.
 """
@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
+from mailserver.addresses import names_of
 from mailserver.base import REFUSED
 from mailserver.lookup_storage import Execute, Rows, Storage
 
@@ -91,8 +92,15 @@ class Directory:
         """The row at ``address``, being removed or not."""
         return self._mailboxes.get(address)
 
+    def named(self, recipient: str) -> str:
+        """The mailbox or alias that an envelope recipient means: the longest of its names that has a row. Without any,
+        the recipient itself, folded; "" when it is no address."""
+        names = names_of(recipient)
+        known = (one for one in names if one in self._mailboxes or one in self._aliases)
+        return next(known, names[0] if names else "")
+
     def targets(self, address: str) -> tuple[str, ...]:
-        """The mailboxes that mail to ``address`` (folded, no subaddress) reaches, in order; none: it is refused."""
+        """The mailboxes that mail to ``address`` (as ``named`` gives it) reaches, in order; none: it is refused."""
         held = self._mailboxes.get(address)
         if held is not None:
             return (address,) if held.enabled else ()

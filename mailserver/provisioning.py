@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from imapclient.exceptions import IMAPClientError
 
-from mailserver.addresses import fold, fold_domain, split_recipient
+from mailserver.addresses import SENT_MARK, fold, fold_domain
 from mailserver.aliasing import Aliasing
 from mailserver.base import (
     Endpoint,
@@ -50,8 +50,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 SessionsClosed = Callable[[Sequence[str]], AbstractAsyncContextManager[None]]
-
-SENT_TAG = "sent-"
 
 
 def _nothing_closed(_addresses: Sequence[str]) -> AbstractAsyncContextManager[None]:
@@ -178,7 +176,7 @@ class Provisioning(Aliasing):
         await asyncio.to_thread(self.directory.remove_domain, fold_domain(domain))
 
     async def add_mailbox(self, address: str, password: str | None = None) -> None:
-        address = _plain(address)
+        address = fold(address)
         row = self.directory.row(address)
         if row is not None and not row.enabled:  # its removal, or its making, was cut short
             await self._erase([row])
@@ -203,7 +201,7 @@ class Provisioning(Aliasing):
                 await asyncio.sleep(pause)
 
     async def set_password(self, address: str, password: str | None) -> None:
-        address = _plain(address)
+        address = fold(address)
         stored = await asyncio.to_thread(hash_password, password) if password is not None else None
         row = self.directory.find(address)
         if row is None:
@@ -213,7 +211,7 @@ class Provisioning(Aliasing):
             await self._kick([address])
 
     async def remove_mailbox(self, address: str) -> None:
-        address = _plain(address)
+        address = fold(address)
         row = self.directory.row(address)
         if row is None:
             return
@@ -224,12 +222,12 @@ class Provisioning(Aliasing):
     async def purge(self, address: str) -> None:
         """Make what was expunged from a mailbox unreadable: Dovecot keeps header fields of it in its index caches."""
         if self._dovecot is not None:
-            folders = (await self._dovecot.doveadm("mailbox", "list", "-u", _plain(address))).splitlines()
-            await self._dovecot.doveadm("mailbox", "cache", "purge", "-u", _plain(address), "--", *folders)
+            folders = (await self._dovecot.doveadm("mailbox", "list", "-u", fold(address))).splitlines()
+            await self._dovecot.doveadm("mailbox", "cache", "purge", "-u", fold(address), "--", *folders)
 
     async def set_quota(self, address: str, octets: int | None) -> None:
         await self.look_again()  # what is compared must be what another process wrote last
-        await asyncio.to_thread(self.directory.set_quotas, {_plain(address): octets})
+        await asyncio.to_thread(self.directory.set_quotas, {fold(address): octets})
 
     async def reconcile(
         self,
@@ -242,7 +240,7 @@ class Provisioning(Aliasing):
         held = self.directory.domains()
         await asyncio.to_thread(self.directory.add_domain, *(wanted - held))
         await asyncio.to_thread(self.directory.remove_domain, *(held - wanted))
-        keep = {_plain(address) for address in mailboxes}
+        keep = {fold(address) for address in mailboxes}
         rows = self.directory.mailboxes()
         gone = [row for row in rows if row.address not in keep or not row.enabled]
         if gone:
@@ -252,7 +250,7 @@ class Provisioning(Aliasing):
             await self._erase(gone)
         missing = keep - {row.address for row in rows if row.enabled}
         await asyncio.to_thread(self._adopt, missing)
-        own = {_plain(address): octets for address, octets in quotas.items()}
+        own = {fold(address): octets for address, octets in quotas.items()}
         await asyncio.to_thread(self.directory.set_quotas, {address: own.get(address) for address in keep})
         await self._reconcile_aliases(aliases)
         await asyncio.to_thread(self._sweep)
@@ -301,12 +299,12 @@ class Provisioning(Aliasing):
         if self._dovecot is None:
             raise MailServerError("the mail server is not started")
         self._dovecot.prove()
-        return ImapLogin(self._dovecot.imap, f"{_plain(address)}*{MASTER}", self._key.master)
+        return ImapLogin(self._dovecot.imap, f"{fold(address)}*{MASTER}", self._key.master)
 
     def sent_address(self, address: str) -> str:
-        address = _plain(address)
+        address = fold(address)
         local, _, domain = address.rpartition("@")
-        return f"{local}+{SENT_TAG}{self._key.sent_token(address)}@{domain}"
+        return f"{local}{SENT_MARK}{self._key.sent_token(address)}@{domain}"
 
     def _access(self, smtp: int, submission: int, submissions: int) -> PersonAccess:
         """Endpoints for people, given the ports of our own listeners; with TLS from the start where we have it, and by
@@ -331,15 +329,12 @@ class Provisioning(Aliasing):
 
     def is_sent_address(self, recipient: str) -> str | None:
         """The mailbox whose Sent folder ``recipient`` names, if it is a genuine one."""
-        address, tag = split_recipient(recipient)
-        if not tag.startswith(SENT_TAG) or self.directory.find(address) is None:
+        local, mark, _ = recipient.lower().partition(SENT_MARK)
+        address = f"{local}@{recipient.lower().rpartition('@')[2]}"
+        if not mark or self.directory.find(address) is None:
             return None
         same = hmac.compare_digest(recipient.lower().encode(), self.sent_address(address).encode())
         return address if same else None
-
-    @staticmethod
-    def _looks_sent(recipient: str) -> bool:
-        return split_recipient(recipient)[1].startswith(SENT_TAG)
 
     async def sent_copy_exists(self, envelope: Envelope) -> bool:
         """Whether the sender's Sent folder holds this Message-ID."""
@@ -383,11 +378,3 @@ def _make_folders(client: Client) -> None:
     for folder in client.list_folders():
         client.folder_status(folder[2], ["UIDNEXT", "HIGHESTMODSEQ"])
     client.open("INBOX", readonly=True)
-
-
-def _plain(address: str) -> str:
-    """A folded mailbox address; one with the delimiter would shadow another's subaddresses."""
-    folded = fold(address)
-    if "+" in folded.rpartition("@")[0]:
-        raise MailServerError(f"a mailbox address cannot contain '+': {address!r}")
-    return folded

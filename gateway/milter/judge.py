@@ -9,7 +9,7 @@ from typing import cast
 from gateway.milter.key_files import KeyFiles, KeyUnreadable
 from gateway.milter.tasks import SignTask, VerifyTask, encoded
 from gateway.milter.workers import MilterWorkers, NoAnswer, Refused
-from mailserver.addresses import split_recipient
+from mailserver.addresses import names_of
 from mailserver.dovecot import SUBMITTER
 from mailserver.embedded import wire
 from mailserver.embedded.verify import unknown_results
@@ -49,9 +49,7 @@ class Judge:
     async def _signed(self, mail: Mail) -> Verdict:
         try:
             # who hands it in, and whoever else Postfix lets that login send as
-            senders = dict.fromkeys(
-                split_recipient(one)[0] for one in (mail.login, mail.mail_from) if "@" in one
-            )
+            senders = dict.fromkeys([*names_of(mail.login)[:1], *_names_above(mail.mail_from, mail.login)])
             keys = await asyncio.to_thread(
                 lambda: {one: self._keys.find(one.rpartition("@")[2]) for one in senders}
             )
@@ -71,3 +69,10 @@ class Judge:
 
 def _octets(mail: Mail) -> bytes:
     return cast(bytes, mail.data)  # a bytearray is encoded as bytes are, without a copy
+
+
+def _names_above(sender: str, login: str) -> list[str]:
+    """The sender, and without its tags; of the login's own address, those that are not shorter than it."""
+    names = list(names_of(sender))
+    own = names_of(login)[:1]
+    return names[: names.index(own[0]) + 1] if own and own[0] in names else names

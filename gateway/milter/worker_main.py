@@ -11,7 +11,7 @@ import msgspec
 from gateway.milter.tasks import DONE, REFUSED, SIGN, SignTask, VerifyTask, WorkerSettings
 from gateway.mime.dkim_sign import SigningError, sign
 from gateway.mime.workers.serve import serve
-from mailserver.addresses import split_recipient
+from mailserver.addresses import names_of
 from mailserver.embedded import wire
 from mailserver.embedded.settings import Resolver
 from mailserver.embedded.verify import Verifier
@@ -42,8 +42,7 @@ def main() -> None:
 def _signed(task: SignTask) -> tuple[bytes, bytes]:
     """The DKIM-Signature field, or why the message is refused (an SMTP reply)."""
     data = task.data
-    author = _author(data)
-    signing = task.keys.get(author)
+    signing = next((task.keys[one] for one in names_of(_author(data)) if one in task.keys), None)
     if signing is None:
         return REFUSED, f"550 5.7.1 the From field must be {' or '.join(task.keys)} and nothing else".encode()
     try:
@@ -60,14 +59,14 @@ def _signed(task: SignTask) -> tuple[bytes, bytes]:
 
 
 def _author(data: bytes) -> str:
-    """The mailbox of the one address in the one From field, folded, without subaddress; "" where there is none."""
+    """The one address in the one From field; "" where there is none."""
     fields, _ = wire.split(data)
     found = [one for one in fields if wire.name_of(one) == b"from"]
     if len(found) != 1 or len(found[0]) > _FROM:
         return ""
     text = found[0].partition(b":")[2].decode("utf-8", "replace").replace("\r\n", " ").strip()
     pairs = getaddresses([text])
-    return split_recipient(pairs[0][1])[0] if len(pairs) == 1 else ""
+    return pairs[0][1] if len(pairs) == 1 else ""
 
 
 if __name__ == "__main__":

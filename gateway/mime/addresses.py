@@ -204,7 +204,9 @@ def normalise(email: str) -> str:
     return email.strip().lower()
 
 
-def base_address(email: str) -> str:
-    """``normalise`` without the subaddress: ``Me+x@D`` and ``me@d`` are one mailbox (RFC 5233)."""
+def is_own(email: str, own: str) -> bool:
+    """Whether an address is ``own`` or one of its subaddresses: ``Me+x@D`` is ``me@d``'s (RFC 5233)."""
     local, at, domain = normalise(email).rpartition("@")
-    return f"{local.partition('+')[0] or local}{at}{domain}"
+    own_local, _, own_domain = normalise(own).rpartition("@")
+    same = local == own_local or local.startswith(own_local + "+")
+    return bool(at and own_local) and same and domain == own_domain

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from gateway.mime.addresses import base_address
+from gateway.mime.addresses import is_own
 from gateway.mime.types import Address
 
 
@@ -14,9 +14,8 @@ def delivery_role(own: str, to: Iterable[Address], cc: Iterable[Address]) -> Lit
 
     None when it stands in neither: a blind copy, a list, a forward.
     """
-    me = base_address(own)
-    if any(base_address(one.email) == me for one in to):
+    if any(is_own(one.email, own) for one in to):
         return "to"
-    if any(base_address(one.email) == me for one in cc):
+    if any(is_own(one.email, own) for one in cc):
         return "cc"
     return None

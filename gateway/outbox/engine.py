@@ -129,11 +129,12 @@ class Outbox:
         client to try again.
         """
         try:
-            inbox, signing = await self._store.read(partial(submissions.check, submission=submission))
+            inbox, sender, signing = await self._store.read(partial(submissions.check, submission=submission))
             ready = await asyncio.to_thread(
                 submissions.prepare,
                 submission,
                 inbox,
+                sender,
                 profile_of(self._settings).signing(signing),
                 partial(relay_headers, self._settings),
             )

@@ -19,7 +19,7 @@ from gateway.store.queries.outbox_claims import Job, Recipient
 from gateway.store.queries.sent_messages import unscoped_has_received
 from gateway.store.threads import ref_of
 from gateway.store.transaction import Tx
-from mailserver.addresses import split_recipient
+from mailserver.addresses import names_of
 from mailserver.base import Envelope, Hop, MailServer, MailServerDown, MailServerError, RecipientReply
 from mailserver.imap import Client, ImapPool, UnsafeValue
 
@@ -71,25 +71,29 @@ async def look_up(
 
 async def _delivered(store: Store, imap: ImapPool, recipient: str, message_id: str) -> bool:
     """Whether every mailbox that ``recipient`` leads to has the message."""
-    address = split_recipient(recipient)[0]
-    mailboxes = await store.read(lambda tx: _mailboxes(tx, address))
+    names = names_of(recipient)
+    mailboxes = await store.read(lambda tx: _mailboxes(tx, names))
     for mailbox in mailboxes:
         if not await _has(store, imap, mailbox, message_id):
             return False
     if mailboxes:
         return True
     try:
-        return await _has(store, imap, address, message_id)
+        return await _has(store, imap, names[-1], message_id) if names else False
     except MailServerDown:
         return False  # no inbox of ours: nobody could ever check there, and the mail server says whether it exists
 
 
-def _mailboxes(tx: Tx, address: str) -> list[str]:
-    inbox = unscoped_inbox_at(tx, address)
-    if inbox is not None and inbox.status != "deleting":
-        return [address]
-    alias = unscoped_alias(tx, address) or unscoped_alias(tx, "@" + address.rpartition("@")[2])
-    return [] if alias is None else [str(row.address) for row in alias_targets(tx, alias.id)]
+def _mailboxes(tx: Tx, names: Sequence[str]) -> list[str]:
+    """The mailboxes that mail to an address reaches. ``names``: it, then without its tags."""
+    for name in names:
+        inbox = unscoped_inbox_at(tx, name)
+        if inbox is not None and inbox.status != "deleting":
+            return [name]
+        if alias := unscoped_alias(tx, name):
+            return [one.address for one in alias_targets(tx, alias.id)]
+    catch_all = unscoped_alias(tx, "@" + names[0].rpartition("@")[2]) if names else None
+    return [] if catch_all is None else [one.address for one in alias_targets(tx, catch_all.id)]
 
 
 async def _has(store: Store, imap: ImapPool, address: str, message_id: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from gateway.mime.addresses import base_address, normalise, parse_address_list
+from gateway.mime.addresses import normalise, parse_address_list
 from gateway.mime.dkim_sign import Signing, sign
 from gateway.mime.headers import split_head, unfold
 from gateway.outbox.queue import enqueue, token_of
@@ -20,11 +20,12 @@ from gateway.records.inboxes import Inbox
 from gateway.store.allow_block_lists import verdict
 from gateway.store.dkim_keys import active_key
 from gateway.store.ids import new_ulid, now_us
-from gateway.store.queries.aliases import may_send_as
+from gateway.store.queries.aliases import sender_name
 from gateway.store.queries.inboxes import touch_inbox, unscoped_inbox_at
 from gateway.store.queries.reputation import suspension_of
 from gateway.store.suppressions import suppressed
 from gateway.store.transaction import Tx
+from mailserver.addresses import names_of
 from mailserver.base import MailServerError, Submission
 
 _PLAIN_ID = re.compile(r"<[!-;=?-~]{1,200}>")
@@ -40,9 +41,10 @@ class Ready:
     mime: bytes
 
 
-def check(tx: Tx, submission: Submission) -> tuple[Inbox, Signing | None]:
-    """The sender's inbox and what its mail is signed with. Raises MailServerError with what the person should know."""
-    inbox = unscoped_inbox_at(tx, base_address(submission.login))
+def check(tx: Tx, submission: Submission) -> tuple[Inbox, str, Signing | None]:
+    """The sender's inbox, the address of it or alias that it writes as, and what its mail is signed with. Raises
+    MailServerError with what the person should know."""
+    inbox = unscoped_inbox_at(tx, submission.login)
     if inbox is None or inbox.status == "deleting":
         raise MailServerError("this mailbox does not exist any more")
     if inbox.status != "active":
@@ -52,7 +54,8 @@ def check(tx: Tx, submission: Submission) -> tuple[Inbox, Signing | None]:
         raise MailServerError(held.words)
     if not submission.recipients:
         raise MailServerError("no recipients")
-    if not may_send_as(tx, inbox, submission.mail_from):
+    sender = sender_name(tx, inbox, submission.mail_from)
+    if sender is None:
         raise MailServerError(f"the sender must be {inbox.address} or an alias of it")
     for recipient in submission.recipients:
         if verdict(tx, inbox, ("send",), recipient) == "block":
@@ -60,26 +63,25 @@ def check(tx: Tx, submission: Submission) -> tuple[Inbox, Signing | None]:
     gone = suppressed(tx, inbox.organization_id, [normalise(one) for one in submission.recipients])
     for address, kind in gone.items():
         raise MailServerError(f"{address} is suppressed ({kind}): it gets no more mail from this account")
-    return inbox, active_key(tx, base_address(submission.mail_from).rpartition("@")[2])
+    return inbox, sender, active_key(tx, sender.rpartition("@")[2])
 
 
 def prepare(
     submission: Submission,
     inbox: Inbox,
+    sender: str,
     signing: Signing | None,
     relay_headers: Callable[[str], dict[str, str]],
 ) -> Ready:
-    """Complete and sign the message. CPU only; run it in a thread. ``relay_headers``: what the relay wants added to a
-    message, by its Message-ID.
+    """Complete and sign the message. CPU only; run it in a thread. ``sender``: as ``check`` found it.
+    ``relay_headers``: what the relay wants added to a message, by its Message-ID.
 
-    Raises MailServerError when From is not the envelope's sender, whom ``check`` has seen to be the inbox or an
-    alias of it (RFC 6409 §6.1).
+    Raises MailServerError when From is not the envelope's sender, whatever the tag (RFC 6409 §6.1).
     """
     head = split_head(submission.data)
     outbox_id = new_ulid()
     senders = [one.email for value in head.raw("from") for one in parse_address_list(unfold(value))]
-    sender = base_address(submission.mail_from)
-    if len(senders) != 1 or base_address(senders[0]) != sender:
+    if len(senders) != 1 or sender not in names_of(senders[0]):
         raise MailServerError(f"From must be {sender}, as the envelope says, and nothing else")
     data = _without(submission.data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
     added = b""

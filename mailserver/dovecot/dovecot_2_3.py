@@ -11,7 +11,7 @@ from mailserver.dovecot.dialect import only_if
 from mailserver.rendering import Rendered, template
 
 VARIABLES = queries.Variables(
-    user="%Lu", domain="%Ld", protocol="%s", quota="'*:storage=' || quota || 'B' AS quota_rule"
+    user="%Lu", local="%Ln", domain="%Ld", protocol="%s", quota="'*:storage=' || quota || 'B' AS quota_rule"
 )
 
 

@@ -17,6 +17,7 @@ from mailserver.rendering import Rendered, template
 
 VARIABLES = queries.Variables(
     user="%{user | lower}",
+    local="%{user | username | lower}",
     domain="%{user | domain | lower}",
     protocol="%{protocol}",
     # here 0 octets would mean that nothing fits in

@@ -15,6 +15,7 @@ class Variables:
     """How a version of Dovecot writes what it fills into a query, and what it expects of one."""
 
     user: str  # the address asked for, in lower case
+    local: str  # its local part, in lower case
     domain: str  # its domain, in lower case
     protocol: str  # who asks: lmtp, imap, quota-status, ...
     quota: str  # the column that sets a mailbox's own quota, made of the column ``quota`` (octets or null)
@@ -26,11 +27,13 @@ def user_query(lookup: Lookup, mail: str, variables: Variables) -> str:
     To LMTP, and to the quota service that is asked before it, an alias or a stranger is the mailbox that takes his
     mail: an alias of several is taken apart before, and would be the first's.
     Anyone else is asked for himself only: a login never opens another's mailbox, nor brings a removed one back.
+    ``recipient_delimiter`` is for the mailbox's Sieve filters alone (RFC 5233): LMTP itself must not cut a tag off
+    before it asks, because a mailbox may have the delimiter in its name.
     """
     t, user = lookup.prefix, variables.user
-    takers = reached(lookup, f"'{user}'", f"'@{variables.domain}'")
+    takers = reached(lookup, f"'{variables.local}'", f"'{variables.domain}'")
     return (
-        f"SELECT address AS user, '{mail}/' || home AS home, {variables.quota}"
+        f"SELECT address AS user, '{mail}/' || home AS home, '+' AS recipient_delimiter, {variables.quota}"
         f" FROM {t}mailbox WHERE enabled > 0 AND address = CASE WHEN '{variables.protocol}' IN ('lmtp', 'quota-status')"
         f" THEN (SELECT min(address) FROM ({takers}) AS takers) ELSE '{user}' END"
     )

@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from mailserver.addresses import split_recipient
+from mailserver.addresses import names_of
 from mailserver.base import RecipientReply
 from mailserver.content import Octets
 from mailserver.smtp_client import Pool, Recipient, Target, Transaction, deliver
@@ -32,7 +32,7 @@ _REMEMBERED = 1000
 
 def itself(recipient: str) -> tuple[str, ...]:
     """The mailbox that a recipient names."""
-    return (split_recipient(recipient)[0],)
+    return names_of(recipient)[:1]
 
 
 class LocalDelivery:

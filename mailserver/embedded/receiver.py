@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from mailserver.addresses import split_recipient
+from mailserver.addresses import is_sent_copy, names_of
 from mailserver.base import RecipientReply
 from mailserver.content import Content
 from mailserver.embedded import wire
@@ -21,7 +21,6 @@ from mailserver.embedded.local import LocalDelivery
 from mailserver.embedded.settings import Limits
 from mailserver.embedded.verify import Verifier
 from mailserver.memory import NoMemory
-from mailserver.provisioning import SENT_TAG
 
 
 class Receiver:
@@ -57,14 +56,14 @@ class Receiver:
     ) -> str:
         if len(envelope.rcpt_tos) >= self._limits.recipients:
             return "452 4.5.3 too many recipients, send the others in another transaction"
-        mailbox, tag = split_recipient(address)
-        if not mailbox:
+        names = names_of(address)
+        if not names:
             return "501 5.1.3 bad recipient address syntax"
-        if not self._is_local(mailbox):
+        if not self._is_local(address):
             await self._look_again()
-        if not self._has_domain(mailbox.rpartition("@")[2]):
+        if not self._has_domain(names[0].rpartition("@")[2]):
             return "554 5.7.1 relay access denied"
-        if not self._is_local(mailbox) or tag.startswith(SENT_TAG):
+        if not self._is_local(address) or is_sent_copy(address):
             return "550 5.1.1 no such mailbox here"
         if address not in envelope.rcpt_tos:
             envelope.rcpt_tos.append(address)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mailserver.addresses import split_recipient
+from mailserver.addresses import is_sent_copy
 from mailserver.base import (
     Envelope,
     Hop,
@@ -190,9 +190,9 @@ class EmbeddedServer(Provisioning):
         local: list[str] = []
         domains: dict[str, list[str]] = {}
         for recipient in dict.fromkeys(recipients):
-            mailbox = split_recipient(recipient)[0]
-            domain = mailbox.rpartition("@")[2]
-            if self.directory.has_domain(domain) or self.directory.find(mailbox) is not None:
+            address = self.directory.named(recipient)
+            domain = address.rpartition("@")[2]
+            if self.directory.has_domain(domain) or self.directory.find(address) is not None:
                 local.append(recipient)  # unknown ones too: 550 without a loop through our own MX
             else:
                 domains.setdefault(domain, []).append(recipient)
@@ -225,7 +225,7 @@ class EmbeddedServer(Provisioning):
         for recipient in hop.recipients:
             if self.is_sent_address(recipient) is not None:
                 answers[recipient] = await delivery.to_sent(envelope.mail_from, recipient, envelope.data)
-            elif self.is_local(recipient) and not self._looks_sent(recipient):
+            elif self.is_local(recipient) and not is_sent_copy(recipient):
                 inboxes.append(recipient)
             else:
                 answers[recipient] = _NO_MAILBOX

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
-from mailserver.addresses import split_recipient
+from mailserver.addresses import is_sent_copy, names_of
 from mailserver.base import MailServerDown, MailServerError, OnSubmission, Submission
 from mailserver.directory import Directory
 from mailserver.embedded import wire
@@ -20,7 +20,6 @@ from mailserver.embedded.settings import Limits
 from mailserver.guessing import Guesses
 from mailserver.memory import Memory, NoMemory
 from mailserver.passwords import verify_password
-from mailserver.provisioning import SENT_TAG
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +125,7 @@ class SubmissionHandler:
         # looked up again: the mailbox may have been removed since the login
         if self._directory.find(login) is None:
             return "535 5.7.8 this mailbox is gone"
-        if not self._directory.may_send(login, split_recipient(address)[0]):
+        if not self._directory.may_send(login, self._directory.named(address)):
             return f"553 5.7.1 the sender must be {login} or an alias of it"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
@@ -137,8 +136,7 @@ class SubmissionHandler:
     ) -> str:
         if len(envelope.rcpt_tos) >= self._limits.recipients:
             return "452 4.5.3 too many recipients"
-        mailbox, tag = split_recipient(address)
-        if not mailbox or tag.startswith(SENT_TAG):
+        if not names_of(address) or is_sent_copy(address):
             return "550 5.1.3 bad recipient address"
         if address not in envelope.rcpt_tos:
             envelope.rcpt_tos.append(address)
@@ -147,7 +145,7 @@ class SubmissionHandler:
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         login, content = _login(session), envelope.content
         head = await asyncio.to_thread(wire.head_of, content) if content.on_disk else wire.head_of(content)
-        if not self._directory.may_send(login, _from(head)):
+        if not self._directory.may_send(login, self._directory.named(_from(head))):
             return f"550 5.7.1 the From field must be {login} or an alias of it"
         peer = session.peer[0] if session.peer else "unknown"
         received = wire.received_field(
@@ -184,10 +182,10 @@ def _line(value: object) -> str:
 
 
 def _from(head: wire.Head) -> str:
-    """The address in the one From field, folded and without its subaddress; empty when there is not exactly one."""
+    """The address in the one From field; empty when there is not exactly one."""
     found = [field for field in head.fields if wire.name_of(field) == b"from"]
     if len(found) != 1 or len(found[0]) > 10_000:
         return ""
     text = found[0].partition(b":")[2].decode("utf-8", "replace").replace("\r\n", " ").strip()
     pairs = email.utils.getaddresses([text])
-    return split_recipient(pairs[0][1])[0] if len(pairs) == 1 else ""
+    return pairs[0][1] if len(pairs) == 1 else ""

@@ -53,7 +53,7 @@ def test_no_address_is_both(organization: Organization) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({"address": "a+b@postern.test", "inbox_ids": ["x"]}, "address"),
+        ({"address": "a+sent-b@postern.test", "inbox_ids": ["x"]}, "address"),
         ({"address": "nowhere", "inbox_ids": ["x"]}, "address"),
         ({"address": "it's@postern.test", "inbox_ids": ["x"]}, "address"),
         ({"address": "sales@else.test", "inbox_ids": ["x"]}, "not one of this organization's"),

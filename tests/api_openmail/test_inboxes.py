@@ -60,7 +60,7 @@ def test_an_inbox_has_these_fields_and_is_a_mailbox(
 def test_an_inbox_of_one_dialect_is_one_of_the_other(organization: Organization) -> None:
     here = call(organization, "POST", "inboxes", {"mailboxName": word(), "displayName": "Here"})
     there = organization.call("GET", f"inboxes/{here['id']}")
-    assert (there["inbox_id"], there["email"], there["pod_id"], there["display_name"]) == (
+    assert (there["postern_id"], there["email"], there["pod_id"], there["display_name"]) == (
         here["id"],
         here["address"],
         here["podId"],
@@ -68,10 +68,10 @@ def test_an_inbox_of_one_dialect_is_one_of_the_other(organization: Organization)
     )
     made = organization.new_inbox(display_name="There")
     seen = call(organization, "GET", f"inboxes/{made['inbox_id']}")
-    assert (seen["id"], seen["address"], seen["displayName"]) == (made["inbox_id"], made["email"], "There")
+    assert (seen["id"], seen["address"], seen["displayName"]) == (made["postern_id"], made["email"], "There")
     assert [one["id"] for one in call(organization, "GET", "inboxes")["data"]] == [seen["id"], here["id"]]
     call(organization, "DELETE", f"inboxes/{made['inbox_id']}", status=204)
-    assert [one["inbox_id"] for one in organization.call("GET", "inboxes")["data"]] == [here["id"]]
+    assert [one["postern_id"] for one in organization.call("GET", "inboxes")["data"]] == [here["id"]]
 
 
 def test_an_omitted_name_is_eight_random_characters(organization: Organization) -> None:

@@ -285,10 +285,9 @@ async def test_health_names_each_daemon(start: Start) -> None:
 async def test_addresses_no_table_may_hold_are_refused(start: Start) -> None:
     async with start() as running:
         for bad in (
-            "a+b@x.test",
+            "a+sent-b@x.test",
             "no-at",
             "o'brien@x.test",
-            "a%b@x.test",
             "é@x.test",
             "a b@x.test",
             "a'\r\n@x.test",
@@ -298,6 +297,7 @@ async def test_addresses_no_table_may_hold_are_refused(start: Start) -> None:
             with pytest.raises(MailServerError):
                 await running.server.add_mailbox(bad)
         await running.server.add_mailbox("0.a-b_c@x.test")
+        await running.server.add_mailbox("a+b%c@x.test")
         await running.smtp("0.a-b_c@x.test")
         assert len(await running.raw("0.a-b_c@x.test")) == 1
 

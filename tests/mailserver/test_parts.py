@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mailserver.addresses import fold, split_recipient
+from mailserver.addresses import fold, names_of
 from mailserver.base import Hint, MailServerError
 from mailserver.directory import Directory, Mailbox, home_prefix, new_home
 from mailserver.embedded import wire
@@ -26,9 +26,13 @@ from tests.support.servers import data_directory
 
 def test_addresses_fold_and_split() -> None:
     assert fold("Alice@Bücher.Test") == "alice@xn--bcher-kva.test"
-    assert split_recipient("Alice+A+b@X.test") == ("alice@x.test", "a+b")
-    assert split_recipient("no-at") == ("", "")
-    assert split_recipient("a\r\n@x.test") == ("", "")
+    assert fold("Alice+50%@x.test") == "alice+50%@x.test"
+    assert names_of("Alice+A+b@X.test") == ("alice+a+b@x.test", "alice+a@x.test", "alice@x.test")
+    assert names_of("+a@x.test") == ("+a@x.test",)
+    assert names_of("no-at") == names_of("a\r\n@x.test") == names_of("@x.test") == ()
+    for name in ("a+sent-x", "a+b-team", "a+verp-"):
+        with pytest.raises(MailServerError):
+            fold(f"{name}@x.test")
 
 
 def test_home_names_are_fresh_safe_and_told_apart() -> None:

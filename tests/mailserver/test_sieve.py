@@ -18,8 +18,10 @@ from tests.support.ports import keep_port
 
 pytestmark = pytest.mark.root
 
-SCRIPT = """require ["fileinto", "mailbox", "vacation", "envelope"];
-if header :contains "subject" "invoice" {
+SCRIPT = """require ["fileinto", "mailbox", "vacation", "envelope", "subaddress"];
+if envelope :detail "to" "shop" {
+  fileinto :create "Shop";
+} elsif header :contains "subject" "invoice" {
   fileinto :create "Invoices";
 } elsif header :contains "subject" "pass on" {
   redirect "bob@x.test";
@@ -59,10 +61,10 @@ def upload(port: int, login: str, script: str) -> None:
             answer()
 
 
-def send(running: Started, subject: str, sender: str = BOB) -> None:
+def send(running: Started, subject: str, sender: str = BOB, to: str = ALICE) -> None:
     with smtplib.SMTP(running.smtp.host, running.smtp.port, "far.test", timeout=20) as client:
-        head = f"From: {sender}\r\nTo: {ALICE}\r\nMessage-ID: <{time.time_ns()}@x.test>\r\nSubject: {subject}"
-        assert client.sendmail(sender, ALICE, f"{head}\r\n\r\nx\r\n") == {}
+        head = f"From: {sender}\r\nTo: {to}\r\nMessage-ID: <{time.time_ns()}@x.test>\r\nSubject: {subject}"
+        assert client.sendmail(sender, to, f"{head}\r\n\r\nx\r\n") == {}
 
 
 def wait_for(running: Started, address: str, folder: str, subject: str) -> bytes:
@@ -83,6 +85,11 @@ def wait_for(running: Started, address: str, folder: str, subject: str) -> bytes
 def test_mail_is_filed_as_its_person_wants(running: Started) -> None:
     send(running, "invoice 1")
     wait_for(running, ALICE, "Invoices", "invoice 1")
+
+
+def test_mail_is_filed_by_its_tag(running: Started) -> None:
+    send(running, "from a shop", to=ALICE.replace("@", "+shop@"))
+    wait_for(running, ALICE, "Shop", "from a shop")
 
 
 def test_a_vacation_answers_and_a_redirect_passes_on(running: Started) -> None:

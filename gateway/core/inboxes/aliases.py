@@ -13,6 +13,7 @@ from gateway.core.context import Core
 from gateway.core.domains.domains import find_domain, own_domain
 from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound, Taken
 from gateway.core.inboxes.reserved_names import check_reserved
+from gateway.core.inboxes.tagged_names import check_tagged
 from gateway.core.lookup import find_inbox, require
 from gateway.records.aliases import Alias, AliasTargets
 from gateway.store.engine import NotUnique
@@ -127,6 +128,7 @@ def _write(
 ) -> AliasTargets:
     _check_domain(tx, scope, address)
     check_reserved(core, scope, *address.rsplit("@", 1))
+    check_tagged(tx, scope, address, scope.pod)
     claim_address(tx, address)
     held = unscoped_alias(tx, address)
     if held is not None:
@@ -222,7 +224,7 @@ def fold_alias(address: str) -> str:
         return fold(address)
     except MailServerError:
         raise Invalid(
-            "address is none that mail can be taken for: letters, digits and . _ - before the @",
+            "address is none that mail can be taken for: letters, digits and . _ % + - before the @",
             field="address",
             fix="write sales@example.com",
         ) from None

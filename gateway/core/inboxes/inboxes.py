@@ -21,6 +21,7 @@ from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound, Take
 from gateway.core.inboxes.events import tell_created
 from gateway.core.inboxes.remove import remove
 from gateway.core.inboxes.reserved_names import check_reserved
+from gateway.core.inboxes.tagged_names import check_tagged
 from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.sending.limits import charge_creation
 from gateway.core.text import clean_text
@@ -49,12 +50,12 @@ from gateway.store.queries.webhooks import remove_webhooks_of_inbox
 from gateway.store.scope import Scope
 from gateway.store.suppressions import unscoped_lift_bounce
 from gateway.store.transaction import Tx
-from mailserver.addresses import fold_domain
+from mailserver.addresses import MARKS, fold_domain
 from mailserver.base import MailServerError, PersonAccess
 
 log = logging.getLogger("postern.inboxes")
 
-_USERNAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+_USERNAME = re.compile(r"[A-Za-z0-9_%+-]+(?:\.[A-Za-z0-9_%+-]+)*")
 MAX_USERNAME = 64  # RFC 5321 §4.5.3.1.1
 MAX_METADATA = 50
 PAUSED: dict[str, InboxStatus] = {"active": "active", "paused": "suspended", "suspended": "suspended"}
@@ -177,6 +178,7 @@ def _insert(
                 return Saved(inbox)
     _check_domain(tx, scope, domain, pod, new.verified_only)
     check_reserved(core, scope, username, domain)
+    check_tagged(tx, scope, f"{username.lower()}@{domain}", pod)
     most = inbox_limit(tx, core, scope.organization)
     if most and inbox_count(tx, scope.organization) >= most:
         raise LimitReached(
@@ -365,12 +367,6 @@ async def remove_credentials(core: Core, scope: Scope, ref: str) -> None:
 
 def check_username(username: str) -> str:
     """The local part of an address. Raises Invalid."""
-    if "+" in username:
-        raise Invalid(
-            "username must not hold a plus sign: what follows it is a tag, and mail to name+tag reaches name",
-            field="username",
-            fix="leave the plus sign out",
-        )
     if "@" in username:
         raise Invalid(
             "username is the part of the address before the @",
@@ -379,10 +375,17 @@ def check_username(username: str) -> str:
         )
     if len(username) > MAX_USERNAME or not _USERNAME.fullmatch(username):
         raise Invalid(
-            "username takes letters, digits and . _ - (no dot at an end or doubled), 64 at most",
+            "username takes letters, digits and . _ % + - (no dot at an end or doubled), 64 at most",
             field="username",
             fix="choose a username such as agent-1",
         )
+    for mark in MARKS:
+        if mark in username.lower():
+            raise Invalid(
+                f"username must not hold {mark}: the mail server uses it itself",
+                field="username",
+                fix="choose another tag",
+            )
     return username
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.core.context import Core
 from gateway.core.errors import Taken
 from gateway.store.scope import Scope
-from mailserver.addresses import fold_domain
+from mailserver.addresses import DELIMITER, fold_domain
 
 RESERVED = frozenset(
     (
@@ -27,9 +27,9 @@ is the operator."""
 
 
 def check_reserved(core: Core, scope: Scope, username: str, domain: str) -> None:
-    """Raise Taken where the name is kept for the operator and this is not his key."""
+    """Raise Taken where the name, whatever its tag, is kept for the operator and this is not his key."""
     ours = domain == fold_domain(core.settings.mail.domain)
-    if ours and username.lower() in RESERVED and not scope.operator:
+    if ours and username.lower().partition(DELIMITER)[0] in RESERVED and not scope.operator:
         raise Taken(
             f"the address {username.lower()}@{domain} is kept for the operator", fix="choose another name"
         )

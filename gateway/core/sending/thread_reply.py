@@ -16,7 +16,7 @@ from gateway.core.mail.read_state import note_answered
 from gateway.core.sending.reply import ReplyRequest, mark_answered, one_line, reply_request, usable_id
 from gateway.core.sending.send import send
 from gateway.core.sent import Sent
-from gateway.mime.addresses import InvalidAddress, base_address, check_address
+from gateway.mime.addresses import InvalidAddress, check_address, is_own
 from gateway.mime.delivery_role import delivery_role
 from gateway.mime.reply.reply import MAX_REFERENCES, reply_subject
 from gateway.mime.types import OutgoingAttachment
@@ -145,7 +145,7 @@ def _copied_by(tx: Tx, inbox: Inbox, thread_id: str) -> str | None:
             address = check_address(sender.email) if sender else None
         except InvalidAddress:
             continue  # nobody can be copied there
-        if address and base_address(address) != base_address(inbox.address):
+        if address and not is_own(address, inbox.address):
             return address if _may_be_written_to(tx, inbox, address) else None
     return None
 

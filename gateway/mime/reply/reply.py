@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from gateway.mime.addresses import base_address, normalise
+from gateway.mime.addresses import is_own, normalise
 from gateway.mime.types import Address
 
 # "Re" as mail programs of many languages write it, with Outlook's counters: Re[2]:, AW:, SV:, Vá:, 回复：
@@ -116,30 +116,29 @@ def reply_recipients(original: Original, own: str, *, reply_all: bool = False) -
         own: the address that replies.
         reply_all: also everyone in To and Cc.
     """
-    me = base_address(own)
-    mine = original.sender is not None and base_address(original.sender.email) == me
+    mine = original.sender is not None and is_own(original.sender.email, own)
     if mine and (original.to or original.cc):
         first = list(original.to) or list(original.cc)
-        to = _unique(first, me, set())
+        to = _unique(first, own, set())
         if not to:
             to = _unique(first, "", set())
         seen = {normalise(address.email) for address in to}
-        return Recipients(to, _unique(original.cc, me, seen) if reply_all else [])
+        return Recipients(to, _unique(original.cc, own, seen) if reply_all else [])
     answer = [a for a in original.reply_to if "@" in a.email]
     if not answer and original.sender is not None:
         answer = [original.sender]
-    to = _unique(answer, me if reply_all else "", set()) or _unique(answer, "", set())
+    to = _unique(answer, own if reply_all else "", set()) or _unique(answer, "", set())
     if not reply_all:
         return Recipients(to, [])
     seen = {normalise(address.email) for address in to}
-    return Recipients(to, _unique([*original.to, *original.cc], me, seen))
+    return Recipients(to, _unique([*original.to, *original.cc], own, seen))
 
 
-def _unique(addresses: list[Address], me: str, seen: set[str]) -> list[Address]:
+def _unique(addresses: list[Address], own: str, seen: set[str]) -> list[Address]:
     kept: list[Address] = []
     for address in addresses:
         key = normalise(address.email)
-        if "@" not in key or key in seen or (me and base_address(key) == me):
+        if "@" not in key or key in seen or is_own(key, own):
             continue
         seen.add(key)
         kept.append(address)

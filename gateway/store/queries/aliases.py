@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import msgspec
 
-from gateway.mime.addresses import base_address
 from gateway.records.aliases import Alias
 from gateway.records.inboxes import Inbox
 from gateway.store.ids import new_ulid, now_us
 from gateway.store.listing import Listing, Window, page
+from gateway.store.queries.inboxes import unscoped_inbox_at
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
+from mailserver.addresses import names_of
 from mailserver.base import REFUSED
 
 # --- of one organization ---
@@ -70,19 +71,17 @@ def alias_targets(tx: Tx, alias_id: str) -> list[Inbox]:
     )
 
 
-def may_send_as(tx: Tx, inbox: Inbox, address: str) -> bool:
-    """Whether an inbox may write as ``address``: its own, or an alias of it (a catch-all gives it no names)."""
-    base = base_address(address)
-    if base == inbox.address:
-        return True
-    return not base.startswith("@") and bool(
-        sql(tx).value(
-            "SELECT 1 FROM alias JOIN alias_target ON alias_target.alias_id = alias.id"
-            " WHERE alias.address = ? AND alias_target.inbox_id = ?",
-            base,
-            inbox.id,
-        )
-    )
+def sender_name(tx: Tx, inbox: Inbox, address: str) -> str | None:
+    """The inbox's own address or the alias as which it writes with ``address``, whatever the tag; None when it may
+    not."""
+    for name in names_of(address):
+        if name == inbox.address:
+            return name
+        if unscoped_inbox_at(tx, name) is not None:
+            return None
+        if alias := unscoped_alias(tx, name):
+            return name if any(one.id == inbox.id for one in alias_targets(tx, alias.id)) else None
+    return None
 
 
 # --- of any organization ---

@@ -17,7 +17,7 @@ from gateway.store.labels import IMPORTED
 from gateway.store.queries.aliases import unscoped_alias
 from gateway.store.queries.events import message_has_event
 from gateway.store.transaction import Tx
-from mailserver.addresses import split_recipient
+from mailserver.addresses import names_of
 
 ARRIVAL_ROLES = ("inbox", "junk", "archive", "other")
 """The roles of the folders in which mail that just came is found: a filter or a person may have moved it already."""
@@ -94,8 +94,8 @@ class Arrivals:
         came = min(copy.internal_date, parsed.received or copy.internal_date)
         if came < self._inbox.created_at - _CLOCKS_US:
             return False
-        address, _ = split_recipient(parsed.delivered_to or "")
-        if address == self._inbox.address:
+        names = names_of(parsed.delivered_to or "")
+        if self._inbox.address in names:
             return True
-        domain = address.rpartition("@")[2]
-        return bool(address) and any(unscoped_alias(self._tx, one) for one in (address, f"@{domain}"))
+        catch_all = ["@" + one.rpartition("@")[2] for one in names[:1]]
+        return any(unscoped_alias(self._tx, one) for one in (*names, *catch_all))
