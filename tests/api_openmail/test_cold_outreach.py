@@ -61,7 +61,7 @@ def hear(capped: GatewayProcess, account: Organization, address: str, sender: st
 def test_of_cold_sends_at_once_exactly_the_cap_is_taken(
     capped: GatewayProcess, account: Organization
 ) -> None:
-    inbox = account.new_inbox()["inbox_id"]
+    inbox = account.new_inbox()["postern_id"]
     answers = send_at_once(account, [(inbox, stranger()) for _ in range(NEW_INBOX + 4)])
     taken = accepted(answers)
     assert sorted(told(one)["remaining"] for one in taken) == list(range(NEW_INBOX))
@@ -82,7 +82,7 @@ def test_who_wrote_to_the_inbox_is_not_cold_to_it(capped: GatewayProcess, accoun
     inbox, other = account.new_inbox(), account.new_inbox()
     friend = stranger()
     assert hear(capped, account, inbox["email_address"], friend.replace("stranger", "Stranger"))
-    box = inbox["inbox_id"]
+    box = inbox["postern_id"]
     # any number of warm sends take nothing of the cap
     assert len(accepted(send_at_once(account, [(box, friend)] * (NEW_INBOX + 1)))) == NEW_INBOX + 1
     assert (
@@ -91,7 +91,7 @@ def test_who_wrote_to_the_inbox_is_not_cold_to_it(capped: GatewayProcess, accoun
     assert send(account, box, friend.upper()).status_code == 200
     refused(send(account, box, stranger()), NEW_INBOX)
     # the same person is cold to the inbox beside it
-    assert told(send(account, other["inbox_id"], friend))["remaining"] == NEW_INBOX - 1
+    assert told(send(account, other["postern_id"], friend))["remaining"] == NEW_INBOX - 1
     # a sender that failed authentication proves nothing
     change(
         capped,
@@ -103,21 +103,21 @@ def test_who_wrote_to_the_inbox_is_not_cold_to_it(capped: GatewayProcess, accoun
 
 
 def test_each_cold_recipient_counts_and_a_mail_is_refused_whole(account: Organization) -> None:
-    inbox = account.new_inbox()["inbox_id"]
+    inbox = account.new_inbox()["postern_id"]
     assert send(account, inbox, stranger()).status_code == 200
     assert told(send(account, inbox, stranger()))["remaining"] == NEW_INBOX - 2
     crowd = send(account, inbox, stranger(), cc=[stranger()])
     assert crowd.status_code == 429
     assert "2 of them, 1 are left" in crowd.json()["message"]
     assert told(send(account, inbox, stranger()))["remaining"] == 0
-    inbox = account.new_inbox()["inbox_id"]
+    inbox = account.new_inbox()["postern_id"]
     assert told(send(account, inbox, stranger(), cc=[stranger()]))["remaining"] == NEW_INBOX - 2
 
 
 def test_the_accounts_cap_holds_over_its_inboxes_and_drafts(
     capped: GatewayProcess, account: Organization
 ) -> None:
-    boxes = [account.new_inbox()["inbox_id"] for _ in range(4)]
+    boxes = [account.new_inbox()["postern_id"] for _ in range(4)]
     answers = send_at_once(account, [(box, stranger()) for box in boxes[:3] for _ in range(3)])
     assert len(accepted(answers)) == NEW_ACCOUNT
     refused(send(account, boxes[3], stranger()), NEW_ACCOUNT)
@@ -141,7 +141,7 @@ def test_of_warm_sends_at_once_exactly_the_days_are_taken(
 ) -> None:
     inbox, friend = account.new_inbox(), stranger()
     hear(capped, account, inbox["email_address"], friend)
-    answers = send_at_once(account, [(inbox["inbox_id"], friend)] * (DAILY + 3))
+    answers = send_at_once(account, [(inbox["postern_id"], friend)] * (DAILY + 3))
     assert len(accepted(answers)) == DAILY
     late = next(one for one in answers if one.status_code == 429)
     assert (late.json()["error"], late.json()["scope"]) == ("rate_limit_exceeded", "daily")

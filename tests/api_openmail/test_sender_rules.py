@@ -64,7 +64,7 @@ def test_a_blocked_address_and_domain_vanish_whatever_their_case(desk: Desk) -> 
 
 
 def test_filtered_mail_does_not_exist(desk: Desk) -> None:
-    inbox, organization = desk.inbox["inbox_id"], desk.organization
+    inbox, organization = desk.inbox["postern_id"], desk.organization
     body = {"to": "eve@abroad.test", "subject": "Hi", "body": "first"}
     with webhook_endpoint() as endpoint:
         call(organization, "PUT", "webhook", {"url": endpoint.url})
@@ -120,7 +120,7 @@ def test_without_the_mode_an_allow_rule_keeps_nobody_out(desk: Desk) -> None:
 
 def test_a_rule_of_one_inbox_is_for_that_inbox(desk: Desk) -> None:
     other = Desk(desk.gateway, desk.organization)
-    desk.rule("block", "abroad.test", inboxId=desk.inbox["inbox_id"])
+    desk.rule("block", "abroad.test", inboxId=desk.inbox["postern_id"])
     assert blocked(desk.hear("ann@abroad.test")) == {"ann@abroad.test"}
     assert blocked(other.hear("ann@abroad.test")) == set()
 
@@ -135,13 +135,13 @@ def test_rules_are_listed_and_taken_away(organization: Organization) -> None:
         organization,
         "POST",
         "sender-rules",
-        {"action": "allow", "sender": "y.test", "inboxId": inbox["inbox_id"]},
+        {"action": "allow", "sender": "y.test", "inboxId": inbox["postern_id"]},
     )
     assert again["id"] == first["id"]
     assert first["reason"] == "rude"
     assert (first["type"], own["type"]) == ("address", "domain")
     assert (first["podId"], first["inboxId"]) == (None, None)
-    assert (own["podId"], own["inboxId"]) == (inbox["pod_id"], inbox["inbox_id"])
+    assert (own["podId"], own["inboxId"]) == (inbox["pod_id"], inbox["postern_id"])
     listed = call(organization, "GET", "sender-rules")
     assert [row["id"] for row in listed["data"]] == [own["id"], first["id"]]
     assert listed["total"] == 2
@@ -153,7 +153,7 @@ def test_rules_are_listed_and_taken_away(organization: Organization) -> None:
 
 
 def test_the_mode_is_none_until_it_is_set(organization: Organization) -> None:
-    inbox = organization.new_inbox()["inbox_id"]
+    inbox = organization.new_inbox()["postern_id"]
     assert call(organization, "GET", "sender-rules/mode") == {"mode": "none", "inboxId": None}
     call(organization, "POST", "sender-rules", {"action": "allow", "sender": "y.test"})
     assert call(organization, "GET", "sender-rules/mode")["mode"] == "none"
@@ -190,7 +190,7 @@ def test_a_bad_rule_is_refused_by_name(organization: Organization, body: Any, fi
 
 
 def test_rules_are_the_account_keys_business(organization: Organization, gateway: GatewayProcess) -> None:
-    inbox = organization.new_inbox()["inbox_id"]
+    inbox = organization.new_inbox()["postern_id"]
     key = organization.call("POST", f"inboxes/{inbox}/api-keys", json={"name": "one"})["api_key"]
     for method, path, body in (
         ("GET", "sender-rules", None),

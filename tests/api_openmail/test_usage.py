@@ -41,13 +41,14 @@ def test_mail_in_and_out_is_counted_by_inbox(gateway: GatewayProcess, organizati
         rows = {row["inboxId"]: row for row in found["inboxes"]}
         return (
             found
-            if figures(rows[busy["inbox_id"]])["inbound"] == 2 and figures(rows[quiet["inbox_id"]])["inbound"]
+            if figures(rows[busy["postern_id"]])["inbound"] == 2
+            and figures(rows[quiet["postern_id"]])["inbound"]
             else None
         )
 
     found = until(counted, why="usage")
     assert list(found) == ["from", "to", "groupBy", "inboxes", "totals"]
-    assert [row["inboxId"] for row in found["inboxes"]] == [busy["inbox_id"], quiet["inbox_id"]]
+    assert [row["inboxId"] for row in found["inboxes"]] == [busy["postern_id"], quiet["postern_id"]]
     first, second = found["inboxes"]
     assert figures(first) == {"inbound": 2, "outbound": 1, "attachmentBytes": 5000}
     assert figures(second) == {"inbound": 1, "outbound": 0, "attachmentBytes": 0}

@@ -31,7 +31,9 @@ def what_it_holds(gateway: GatewayProcess) -> dict[str, Any]:
             one["message_id"]: call("GET", f"inboxes/{address}/messages/{one['message_id']}")["text"]
             for one in messages
         },
-        "inboxes": sorted(one["inbox_id"] for one in call("GET", "inboxes")["inboxes"]),
+        "inboxes": sorted(
+            one.get("postern_id", one["inbox_id"]) for one in call("GET", "inboxes")["inboxes"]
+        ),
         "webhooks": sorted(one["url"] for one in call("GET", "webhooks")["webhooks"]),
         "drafts": [one["subject"] for one in call("GET", f"inboxes/{address}/drafts")["drafts"]],
         "aliases": [one["address"] for one in call("GET", "aliases")["aliases"]],
