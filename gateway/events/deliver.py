@@ -338,7 +338,7 @@ class WebhookDelivery:
 def _named(lane: str) -> str:
     """A lane's webhook and inbox, for a log line."""
     webhook, _, inbox = lane.partition("#")[0].partition("/")
-    return f"webhook wh_{webhook}" + (f" for inbox inb_{inbox}" if inbox else "")
+    return f"webhook {public_id('wh', webhook)}" + (f" for inbox {public_id('inb', inbox)}" if inbox else "")
 
 
 def most_posts(settings: Settings) -> int:

@@ -15,6 +15,7 @@ from gateway.events.delivery_queue import enqueue, in_order
 from gateway.events.reach import may_carry
 from gateway.records.event_types import EVENT_TYPES, OPT_IN
 from gateway.records.events import EventHead
+from gateway.records.ids import public_id
 from gateway.records.webhooks import WebhookFilter
 from gateway.store.ids import derived_ulid, now_us
 from gateway.store.json_columns import dump
@@ -119,9 +120,9 @@ class EventLog:
 
 def _note(type: str, inbox: str | None, event_id: str, message_id: str | None) -> None:
     """One line an event: whose it is and what it is called elsewhere, and nothing that a stranger wrote."""
-    fields = {"event": type, "event_id": f"evt_{event_id}", "inbox": inbox}
+    fields = {"event": type, "event_id": public_id("evt", event_id), "inbox": inbox}
     if message_id:
-        fields["message_id"] = f"msg_{message_id}"
+        fields["message_id"] = public_id("msg", message_id)
     log.info("%s %s", type, inbox or "", extra=fields)
 
 

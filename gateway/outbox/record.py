@@ -22,6 +22,7 @@ from gateway.records.event_types import (
     RejectedFacts,
     SentFacts,
 )
+from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 from gateway.records.outbox import RecipientState
 from gateway.records.suppressions import SuppressionType
@@ -160,7 +161,7 @@ def _note(tx: Tx, job: Job, hop: Hop, failed: list[Failed], deferred: list[Faile
         note_undelivered(
             tx,
             inbox=sender,
-            message=f"msg_{job.id}" if job.own else job.id,
+            message=public_id("msg", job.id) if job.own else job.id,
             recipient=one.address,
             code=one.reply.code,
             status=one_line(one.reply.status, 20),

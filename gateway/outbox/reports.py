@@ -21,6 +21,7 @@ from gateway.mime.types import ParsedMessage, Report, ReportedRecipient
 from gateway.outbox.queue import token_in
 from gateway.outbox.record import DeliveryEvents, refresh_status
 from gateway.outbox.undelivered import after_failure, note_undelivered, one_line
+from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 from gateway.records.outbox import OutboxRecipient
 from gateway.store import sent_aliases
@@ -221,7 +222,7 @@ def _note(tx: Tx, inbox: str, message: str, recipient: str, one: ReportedRecipie
     note_undelivered(
         tx,
         inbox=inbox,
-        message=f"msg_{message}",
+        message=public_id("msg", message),
         recipient=recipient,
         code=int(code[0][:3]) if code else None,
         status=status,

@@ -11,6 +11,7 @@ import msgspec
 
 from gateway.mime.types import Address, Attachment, AuthVerdict
 from gateway.records.base import Record
+from gateway.records.ids import public_id
 
 Position = tuple[int, int]
 """Where a message comes in the order of its inbox: (timestamp, seq)."""
@@ -73,7 +74,7 @@ class MessageItem(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``msg_ULID``."""
-        return f"msg_{self.id}"
+        return public_id("msg", self.id)
 
     @property
     def sender(self) -> Address | None:
@@ -209,7 +210,7 @@ class Thread(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``thr_ULID``."""
-        return f"thr_{self.id}"
+        return public_id("thr", self.id)
 
     @property
     def senders(self) -> list[str]:

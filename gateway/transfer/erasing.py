@@ -19,6 +19,7 @@ from gateway.core.drafts import drafts
 from gateway.core.errors import Conflict, CoreError, Invalid, NotFound, Unavailable
 from gateway.core.inboxes import inboxes
 from gateway.core.mail.delete import delete_messages
+from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 from gateway.store.erase import erase_deleted
 from gateway.store.ids import parse_id
@@ -59,7 +60,7 @@ async def erase_person(
     report: Report = {
         "person": person.address,
         "dry_run": dry_run,
-        "organizations": [f"org_{one}" for one in chosen],
+        "organizations": [public_id("org", one) for one in chosen],
         "found": {
             "messages": sum(map(len, found.messages.values())),
             "inboxes": len(found.messages),
@@ -89,12 +90,14 @@ async def _erase(
         scope = Scope(organization=inbox.organization_id)
         for draft in found.drafts.get(inbox_id, ()):
             try:
-                await drafts.delete_draft(core, scope, inbox.address, f"dft_{draft}")
+                await drafts.delete_draft(core, scope, inbox.address, public_id("dft", draft))
                 erased["drafts"] += 1
             except NotFound:
                 pass
             except CoreError as error:
-                report["not_erased"].append(f"draft dft_{draft} of {inbox.address}: {error.message}")
+                report["not_erased"].append(
+                    f"draft {public_id('dft', draft)} of {inbox.address}: {error.message}"
+                )
         erased["messages"] += await _messages(core, scope, inbox, found.messages.get(inbox_id, []), report)
         await core.mail.purge(inbox.address)
     messages = [one for ids in found.messages.values() for one in ids]
@@ -120,16 +123,18 @@ async def _messages(core: Core, scope: Scope, inbox: Inbox, ids: Sequence[str], 
             await asyncio.sleep(0.5)
         else:
             report["not_erased"] += [
-                f"message msg_{one} is being sent: run the command again" for one in busy
+                f"message {public_id('msg', one)} is being sent: run the command again" for one in busy
             ]
             batch = [one for one in batch if one not in busy]
         there = await core.store.read(partial(indexed_messages, message_ids=batch))
         try:
-            done += await delete_messages(core, scope, inbox.address, [f"msg_{one}" for one in there])
+            done += await delete_messages(
+                core, scope, inbox.address, [public_id("msg", one) for one in there]
+            )
         except NotFound:  # deleted by somebody meanwhile: one by one
             for one in there:
                 try:
-                    done += await delete_messages(core, scope, inbox.address, [f"msg_{one}"])
+                    done += await delete_messages(core, scope, inbox.address, [public_id("msg", one)])
                 except NotFound:
                     pass
         except Unavailable as error:
@@ -142,7 +147,9 @@ async def _leftovers(core: Core, person: Person, found: Found, report: Report, *
     left = await core.store.read(partial(erase_trace.left_in_rows, person=person))
     files = await asyncio.to_thread(erase_trace.left_in_files, core.data_dir, person, mail=scan_mail)
     report["left"] = {"rows": left, "files": files, "mailboxes_searched": scan_mail}
-    report["mentions"] = {inbox: [f"msg_{one}" for one in ids] for inbox, ids in found.mentions.items()}
+    report["mentions"] = {
+        inbox: [public_id("msg", one) for one in ids] for inbox, ids in found.mentions.items()
+    }
     notes = report["not_erased"]
     if await core.store.read(lambda tx: unscoped_inbox_at(tx, person.address)):
         notes.append(f"{person.address} is an inbox here: `postern erase --inbox {person.address}` erases it")
@@ -219,7 +226,7 @@ async def erase_organization(core: Core, ref: str, *, dry_run: bool) -> AsyncIte
     rows = await core.store.read(lambda tx: unscoped_inboxes_of(tx, organization))
     names = await core.store.read(lambda tx: domain_names_of(tx, organization))
     report: Report = {
-        "organization": f"org_{organization}",
+        "organization": public_id("org", organization),
         "dry_run": dry_run,
         "found": {"inboxes": [row.address for row in rows], "domains": names},
         "not_erased": [],

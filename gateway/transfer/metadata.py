@@ -51,7 +51,7 @@ def organization_facts(tx: Tx, organization: str) -> Facts:
     held = unscoped_organization(tx, organization)
     return {
         "schema_version": VERSION,
-        "organization_id": f"org_{organization}",
+        "organization_id": public_id("org", organization),
         "name": held.name if held else None,
         "owner_email": held.owner_email if held else None,
         "created_at": iso(held.created_at if held else None),
@@ -86,11 +86,11 @@ def inbox_facts(row: Inbox) -> Facts:
     """An inbox."""
     return {
         "schema_version": VERSION,
-        "inbox_id": f"inb_{row.id}",
+        "inbox_id": public_id("inb", row.id),
         "address": row.address,
         "display_name": row.display_name,
-        "organization_id": f"org_{row.organization_id}",
-        "pod_id": f"pod_{row.pod_id}",
+        "organization_id": public_id("org", row.organization_id),
+        "pod_id": public_id("pod", row.pod_id),
         "client_id": row.client_id,
         "external_id": row.external_id,
         "metadata": load(row.metadata_json),
@@ -111,7 +111,7 @@ def _message(indexed: IndexedMessage) -> Facts:
     message = indexed.message
     return {
         "message_id": message.public_id,
-        "thread_id": f"thr_{message.thread_id}",
+        "thread_id": public_id("thr", message.thread_id),
         "direction": message.direction,
         "status": message.status,
         "rfc_message_id": message.rfc_message_id,
@@ -142,7 +142,7 @@ def threads(store: Store, inbox: str) -> Iterator[Facts]:
                 "thread_id": thread.public_id,
                 "subject": thread.subject,
                 "message_count": thread.message_count,
-                "last_message_id": f"msg_{thread.last_message_id}",
+                "last_message_id": public_id("msg", thread.last_message_id),
                 "timestamp": iso(thread.timestamp),
             }
         last = some[-1].id

@@ -71,8 +71,8 @@ def _message(facts: MessageFacts, inbox_id: str) -> dict[str, Any]:
     return _present(
         {
             "inbox_id": inbox_id,
-            "thread_id": f"thr_{facts.thread_id}",
-            "message_id": f"msg_{facts.id}",
+            "thread_id": public_id("thr", facts.thread_id),
+            "message_id": public_id("msg", facts.id),
             "labels": facts.labels,
             "timestamp": iso_of(facts.timestamp),
             "from": str(facts.from_) if facts.from_ else "",
@@ -101,7 +101,7 @@ def _thread(facts: ThreadFacts, inbox_id: str) -> dict[str, Any]:
     return _present(
         {
             "inbox_id": inbox_id,
-            "thread_id": f"thr_{facts.id}",
+            "thread_id": public_id("thr", facts.id),
             "labels": facts.labels,
             "timestamp": iso_of(facts.timestamp),
             "received_timestamp": _time(facts.received_at),
@@ -110,7 +110,7 @@ def _thread(facts: ThreadFacts, inbox_id: str) -> dict[str, Any]:
             "recipients": facts.recipients,
             "subject": facts.subject,
             "preview": facts.preview,
-            "last_message_id": f"msg_{facts.last_message_id}",
+            "last_message_id": public_id("msg", facts.last_message_id),
             "message_count": facts.message_count,
             "size": facts.size,
             "created_at": iso_of(facts.created_at),
@@ -123,8 +123,8 @@ def _ids(facts: OutboundFacts) -> dict[str, Any]:
     ref = facts.message_ref
     return {
         "inbox_id": ref.inbox_address or public_id("inb", ref.inbox_id),
-        "thread_id": f"thr_{ref.thread_id}",
-        "message_id": f"msg_{ref.message_id}",
+        "thread_id": public_id("thr", ref.thread_id),
+        "message_id": public_id("msg", ref.message_id),
         "timestamp": iso_of(facts.timestamp),
     }
 
@@ -164,7 +164,7 @@ def _domain(facts: DomainFacts) -> dict[str, Any]:
     domain = facts.domain
     shown = _present(
         {
-            "pod_id": f"pod_{domain.pod_id}" if domain.pod_id else None,
+            "pod_id": public_id("pod", domain.pod_id) if domain.pod_id else None,
             "domain_id": domain.name,
             "domain": domain.name,
             "status": domain.status,

@@ -9,6 +9,7 @@ from gateway.api.agentmail.views import inbox_name
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core.access import ORGANIZATION, reads
 from gateway.core.accounts import organizations
+from gateway.records.ids import public_id
 
 table = Table("organizations")
 
@@ -36,8 +37,8 @@ async def who_am_i(call: Call[NoBody, NoQuery]) -> Identity:
     scope = call.scope
     addresses = await call.core.addresses.of(call.core.store, [scope.inbox])
     ids = {
-        "organization": f"org_{scope.organization}",
-        "pod": f"pod_{scope.pod}",
+        "organization": public_id("org", scope.organization),
+        "pod": public_id("pod", scope.pod or ""),
         "inbox": inbox_name(scope.inbox or "", addresses),
     }
     return Identity(
@@ -46,5 +47,5 @@ async def who_am_i(call: Call[NoBody, NoQuery]) -> Identity:
         organization_id=ids["organization"],
         pod_id=ids["pod"] if scope.pod else None,
         inbox_id=ids["inbox"] if scope.inbox else None,
-        api_key_id=f"key_{scope.key_id}" if scope.key_id else None,
+        api_key_id=public_id("key", scope.key_id) if scope.key_id else None,
     )

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from gateway.mime.attachment_names import unique_names
+from gateway.records.ids import public_id
 from gateway.records.mail import ReadAttachment
 
 PENDING = "pending"
@@ -44,4 +45,4 @@ def attachment_views(
 
 def attachment_url(public_url: str, message_id: str, name: str) -> str:
     """``{base}/v1/attachments/msg_…/{name}``, percent-encoded (RFC 3986 §2.1)."""
-    return f"{public_url}/v1/attachments/msg_{message_id}/{quote(name, safe='')}"
+    return f"{public_url}/v1/attachments/{public_id('msg', message_id)}/{quote(name, safe='')}"

@@ -13,6 +13,7 @@ from gateway.api.times import iso_of
 from gateway.events.dialect_format import Try
 from gateway.records.event_types import ReceivedFacts, SuspensionFacts, facts_of
 from gateway.records.events import Event
+from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 
 ON_SOCKETS = frozenset({"message.received"})
@@ -65,7 +66,7 @@ def render_test(event_id: str, attempt: Try, inbox: Inbox | None) -> EventView:
     """The body of a test event: to an inbox's webhook, or with ``inbox`` None to the account's."""
     return EventView(
         event="setup.test",
-        event_id=f"evt_{event_id}",
+        event_id=public_id("evt", event_id),
         occurred_at=iso_of(attempt.at),
         delivered_at=iso_of(attempt.at),
         attempt=attempt.number,
@@ -82,11 +83,11 @@ def _received(event: Event, facts: ReceivedFacts, attempt: Try, public_url: str)
         occurred_at=iso_of(event.created_at),
         delivered_at=iso_of(attempt.at),
         attempt=attempt.number,
-        inbox_id=f"inb_{message.inbox_id}",
+        inbox_id=public_id("inb", message.inbox_id),
         external_id=(inbox.external_id if inbox else None) or msgspec.UNSET,
-        thread_id=f"thr_{message.thread_id}",
+        thread_id=public_id("thr", message.thread_id),
         message=MessageView(
-            id=f"msg_{message.id}",
+            id=public_id("msg", message.id),
             rfc_message_id=message.rfc_message_id,
             from_=message.from_.email if message.from_ else "",
             to=inbox.address if inbox else "",
@@ -106,9 +107,9 @@ def _suspension(event: Event, facts: SuspensionFacts, _attempt: Try, _public_url
         event=event.type,
         event_id=event.public_id,
         occurred_at=iso_of(event.created_at),
-        inbox_id=f"inb_{inbox.id}" if inbox else None,
+        inbox_id=public_id("inb", inbox.id) if inbox else None,
         inbox_address=inbox.address if inbox else None,
-        pod_id=f"pod_{facts.pod_id}",
+        pod_id=public_id("pod", facts.pod_id),
         reason=facts.reason,
     )
 

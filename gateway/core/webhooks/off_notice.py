@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from gateway.core.context import Core
 from gateway.core.sending import platform_mail
 from gateway.mime.workers.jobs import ComposeFailed
+from gateway.records.ids import public_id
 from gateway.records.inboxes import Inbox
 from gateway.records.webhooks import Webhook
 from gateway.store.engine import StoreDown
@@ -86,7 +87,7 @@ async def tell_inbox(core: Core, hook: Webhook) -> None:
         log.warning("webhook wh_%s is switched off, and its organization has no inbox to write to", hook.id)
         await core.store.write(lambda tx: claim_notice(tx, hook.id, now_us()))
         return
-    subject = f"Webhook wh_{hook.id} is switched off"
+    subject = f"Webhook {public_id('wh', hook.id)} is switched off"
     notice = await platform_mail.compose(core, "webhook", inbox.address, subject, text_of(core, hook))
 
     def write(tx: Tx) -> None:
