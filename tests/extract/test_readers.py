@@ -9,8 +9,10 @@ import pypdf
 import pytest
 from PIL import Image
 
+from gateway.extract.document import read_document
+from gateway.extract.kinds import kind_of
 from gateway.extract.pool import ExtractPool
-from gateway.extract.types import Extracted
+from gateway.extract.types import UNSUPPORTED, Extracted, Wanted
 from gateway.mime.parse import parse
 from tests.extract import files
 from tests.extract.conftest import needs_tesseract
@@ -28,12 +30,28 @@ async def pool() -> AsyncIterator[ExtractPool]:
 
 
 async def read(pool: ExtractPool, *given: File) -> list[Extracted]:
-    """What is found in files, in order."""
+    """What is found in files, in order: the same in a confined process and without one."""
+    found = await read_confined(pool, *given)
+    assert found == [unconfined(*one) for one in given]
+    return found
+
+
+async def read_confined(pool: ExtractPool, *given: File) -> list[Extracted]:
     raw = files.mail(*given)
     parsed = parse(raw)
     assert len(parsed.attachments) == len(given)
     found = await pool.extract(raw, parsed.attachments)
     return [found[one.id] for one in parsed.attachments]
+
+
+def unconfined(filename: str, content_type: str, data: bytes) -> Extracted:
+    """What the same readers find without a process and a sandbox."""
+    content_type, _, parameters = content_type.partition(";")
+    charset = parameters.partition("charset=")[2].strip('" ') or None
+    kind = kind_of(data, content_type, filename)
+    if kind is None:
+        return UNSUPPORTED
+    return read_document(data, kind, Wanted("1", content_type, filename), charset, "eng")
 
 
 async def test_pdf_by_type_by_name_and_by_its_first_octets(pool: ExtractPool) -> None:
@@ -205,7 +223,7 @@ async def test_text_is_cut_at_fifty_thousand_characters(pool: ExtractPool) -> No
 
 
 async def test_text_of_one_message_is_bounded(pool: ExtractPool) -> None:
-    found = await read(pool, *[(f"{n}.txt", "text/plain", b"x" * 50_000) for n in range(12)])
+    found = await read_confined(pool, *[(f"{n}.txt", "text/plain", b"x" * 50_000) for n in range(12)])
     assert [one.method for one in found] == ["text"] * 10 + ["skipped_too_large"] * 2
 
 
@@ -247,10 +265,14 @@ async def test_without_tesseract_a_picture_is_unsupported(
     monkeypatch: pytest.MonkeyPatch, pool: ExtractPool
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    assert await read(pool, ("a.png", "image/png", files.picture("Invoice"))) == [Extracted("unsupported")]
+    assert await read_confined(pool, ("a.png", "image/png", files.picture("Invoice"))) == [
+        Extracted("unsupported")
+    ]
 
 
 async def test_sound_and_mail_are_not_even_looked_at(pool: ExtractPool) -> None:
-    found = await read(pool, ("a.mp3", "audio/mpeg", files.pdf("x")), ("a.mp4", "video/mp4", b"PK\x03\x04"))
+    found = await read_confined(
+        pool, ("a.mp3", "audio/mpeg", files.pdf("x")), ("a.mp4", "video/mp4", b"PK\x03\x04")
+    )
     assert found == [Extracted("unsupported")] * 2
     assert not pool._processes
