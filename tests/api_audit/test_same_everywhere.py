@@ -27,7 +27,7 @@ def test_mail_to_a_mailbox_that_is_not_there_bounces(tmp_path: Path, server: Ser
         assert "message.rejected" not in told()
 
 
-@pytest.mark.parametrize("username", ["%", "a%b", "a..b", ".a", "a b", "a+b", "ü", "x" * 65])
+@pytest.mark.parametrize("username", ["a..b", ".a", "a b", "a/b", "a@b", "ü", "x" * 65])
 def test_a_username_the_mail_server_would_not_take_is_refused_with_its_field(
     gateway: GatewayProcess, username: str
 ) -> None:

@@ -23,7 +23,7 @@ def feedback_report(original: Message, recipient: str) -> bytes:
     """A complaint of a recipient about ``original``."""
     return _report(
         "feedback-report",
-        f"Feedback-Type: abuse\r\nUser-Agent: ForeignServer/1.0\r\nVersion: 1\r\nOriginal-Rcpt-To: <{recipient}>\r\n",
+        f"Feedback-Type: abuse\r\nUser-Agent: Abroad/1.0\r\nVersion: 1\r\nOriginal-Rcpt-To: <{recipient}>\r\n",
         "fbl@abroad.test",
         original,
     )
