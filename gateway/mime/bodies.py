@@ -79,7 +79,7 @@ def read_body(leaves: list[Leaf], limits: Limits, *, html: bool) -> Body:
             data, truncated = data[:room], True
         room -= len(data)
         label = leaf.params.get("charset")
-        meta = _META_CHARSET.search(data[:2048]) if html else None
+        meta = _META_CHARSET.search(data[:2048]) if html and not (label and data.isascii()) else None
         meta_label = meta[1].decode("ascii") if meta else None
         if label and codec_name(label) is None:
             defects.append(f"part {leaf.section}: unknown charset {label[:40]!r}")

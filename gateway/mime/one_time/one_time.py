@@ -1,7 +1,7 @@
 """One-time codes and links: what a sign-up or a log-in sends by mail, and what an agent is waiting for.
 
 A code is given as a form field takes it: without spaces (``123 456`` is ``123456``), without hyphens where only digits
-are between them, letters as written (``G-123456``, ``ABC-DEF``). A link is given whole, as it stands. Precision comes
+are between them, letters as written (``G-123456``, ``ABC-DEF``). A link is given whole and unchanged. Precision comes
 first: without evidence there is none.
 """
 

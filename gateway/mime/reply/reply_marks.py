@@ -157,7 +157,7 @@ def is_attribution(text: str, *, quoted: bool) -> bool:
     ``quoted``: lines that are marked as quoted follow.
     """
     dated = DATE.search(text) is not None
-    addressed = ADDRESS.search(text) is not None
+    addressed = "@" in text and ADDRESS.search(text) is not None
     if dashed := DASHED.match(text):
         return dated and (addressed or WROTE.search(dashed["words"]) is not None)
     wrote = WROTE.search(text) is not None

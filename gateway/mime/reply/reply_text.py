@@ -37,8 +37,11 @@ from gateway.mime.reply.reply_marks import (
 
 _LONG = 1000  # characters: no mark is on a longer line
 _ATTRIBUTION_LINES = 5
+_MAX_TRIES = 1000  # lines that could begin one: more are a log or an attack
 _ENDS = (*COLON, "--", "--*")
+_LAST = frozenset(end[-1] for end in _ENDS)
 _QUOTED = re.compile(r">(?:[>\s]|$)")
+_MARKS = frozenset((">", "|", " "))  # a quoted line begins with one
 _PROMPT = re.compile(r">>> \S")  # a Python session, unless somebody was quoted
 _SIGNATURE_LINES = 16
 _STRICT_SIGNATURE_LINES = 80  # after "-- " with its space (RFC 3676 §4.3), which nobody writes by chance
@@ -55,7 +58,7 @@ def extract_reply_text(text: str, *, forward: bool = False) -> str:
     if forward:
         return text.strip()
     lines = text.split("\n")
-    kept, forwarded = _History(lines).cut()
+    kept, forwarded = _History(text, lines).cut()
     written = _without_rules(_without_signature(_without_list_footer(kept)))
     if forwarded and written:
         written.append("")
@@ -68,21 +71,20 @@ def extract_reply_text(text: str, *, forward: bool = False) -> str:
 class _History:
     """One pass over the lines."""
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, text: str, lines: list[str]) -> None:
         self.written = lines
         # what is compared with marks: as people see it
-        self.lines = [line if line.isascii() else line.translate(UNSEEN) for line in lines]
+        self.lines = lines if text.isascii() else [line.translate(UNSEEN) for line in lines]
         # where an attribution can end; there are few, so that other lines cost nothing
         self.ends = {
             index
             for index, line in enumerate(self.lines)
-            if len(line) < _LONG
-            and (":" in line or "：" in line or "--" in line)
-            and line.rstrip().endswith(_ENDS)
+            if (end := line.rstrip())[-1:] in _LAST and end.endswith(_ENDS) and len(line) < _LONG
         }
-        found = INITIALS.findall("\n".join(self.lines)) if any("> " in line[:8] for line in lines) else []
+        found = INITIALS.findall(text) if "> " in text else []
         self.initials = tuple(f"{one}>" for one in set(found) if found.count(one) > 1)
         self.bars = False  # "|" marks what is quoted
+        self.tries = 0
 
     def cut(self) -> tuple[list[str], list[str]]:
         """(what was written, what was forwarded)."""
@@ -94,7 +96,7 @@ class _History:
         index = 0
         while index < len(lines):
             line = lines[index]
-            if self.quoted(line, quoting=quoting):
+            if (line[:1] in _MARKS or self.initials) and self.quoted(line, quoting=quoting):
                 index += 1
                 starts = True
                 continue
@@ -133,12 +135,14 @@ class _History:
             return 1, False
         if starts and first[:1].isdigit() and DATE_AND_SENDER.match(first) and self.marked_after(index + 1):
             return 1, True
-        if self.ends.isdisjoint(range(index, index + _ATTRIBUTION_LINES)):
+        if self.ends.isdisjoint(range(index, index + _ATTRIBUTION_LINES)) or self.tries > _MAX_TRIES:
             return 0, False
+        self.tries += 1
         if not starts and DATE.search(first) is None:
             below = lines[index + 1] if index + 1 < len(lines) else ""
-            begins = (LEAD.match(first) or ADDRESS.search(first)) and DATE.search(below)
-            if not begins and not WHO_WROTE.match(first):
+            addressed = "@" in first and ADDRESS.search(first) is not None
+            begins = (addressed or LEAD.match(first)) and DATE.search(below)
+            if not begins and not (addressed and WHO_WROTE.match(first)):
                 return 0, False
         block = ""
         for size in range(1, _ATTRIBUTION_LINES + 1):
@@ -225,7 +229,7 @@ class _History:
 
 
 def _says_who_wrote(line: str) -> bool:
-    return ADDRESS.search(line) is not None and WROTE.search(line) is not None
+    return "@" in line and ADDRESS.search(line) is not None and WROTE.search(line) is not None
 
 
 def _bare(line: str) -> str:
