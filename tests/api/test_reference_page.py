@@ -199,6 +199,7 @@ def test_it_works_by_keyboard(page: Page) -> None:
     page.press("Enter")
     page.wait("document.activeElement.parentElement.open")
     assert page.ask("location.hash") == "#get_api_v0_domains_domain_id_zone_file"
+    page.wait("document.activeElement.parentElement.querySelector('[role=tab]')")  # filled when it opens
     for _ in range(20):
         page.press("Tab")
         if page.ask("document.activeElement.getAttribute('role')") == "tab":

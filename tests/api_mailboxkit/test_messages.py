@@ -120,7 +120,7 @@ def test_extracted_text_is_what_was_written_now(
     gateway: GatewayProcess, organization: Organization, text: str | None, html: str | None, extracted: str
 ) -> None:
     box = new_box(organization)
-    mail = new_mail(box["email"], "Lunch", text or "x")
+    mail = new_mail(box["email"], "Re: Lunch", text or "x")
     if html is not None:
         mail.set_content(html, subtype="html")
     got = receive(gateway, organization, box, mail)

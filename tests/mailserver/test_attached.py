@@ -66,7 +66,7 @@ async def main():
     await server.remove_mailbox("bob@x.test")
     print(json.dumps(found), flush=True)
     if "hang" in sys.argv:
-        await server._bell.stop()
+        await server._notifications.stop()
         with __import__("socket").create_server(("127.0.0.1", settings.mail.doorbell_port)):
             print("hanging", flush=True)
             await asyncio.to_thread(sys.stdin.read)
@@ -273,7 +273,7 @@ def test_a_gateway_that_hangs_delays_no_mail(daemons: Place) -> None:
         assert gateway.stdout.readline() == "hanging\n"
         with smtplib.SMTP("127.0.0.1", daemons.ports["smtp"], "far.test", timeout=20) as client:
             client.sendmail("", ALICE, "Subject: though it hangs\r\n\r\nx\r\n")
-        until_stored(daemons, b"though it hangs")  # its doorbell takes connections and never answers
+        until_stored(daemons, b"though it hangs")  # its listener takes connections and never answers
     finally:
         gateway.communicate("", timeout=60)
 

@@ -1,5 +1,5 @@
 // The official npm package, unchanged, through the core flow. Facts come in POSTERN_FACTS (JSON):
-// { base, key, abroad }; what a script cannot do itself (mail from outside) it asks for on stdout, one JSON a line.
+// { base, key }; what a script cannot do itself (mail from outside) it asks for on stdout, one JSON a line.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
@@ -122,7 +122,7 @@ const request = {
 const options = { idempotencyKey: `node-${Date.now()}` };
 const sent = await client.inboxes.messages.send(inbox.inboxId, request, options);
 assert.deepEqual(await client.inboxes.messages.send(inbox.inboxId, request, options), sent);
-const upload = await ask({ do: "abroad", to: "friend@abroad.test" });
+const upload = await ask({ do: "foreign", to: "friend@abroad.test" });
 assert.deepEqual(upload.files, ["0001ff"]);
 assert.equal(upload.count, 1);
 const mine = await client.inboxes.messages.get(inbox.inboxId, sent.messageId);
@@ -133,14 +133,14 @@ const thread = await client.threads.get(got.threadId);
 assert.equal(thread.messages.length, 2);
 const forward = await client.inboxes.messages.forward(inbox.inboxId, got.messageId, { to: "dora@abroad.test" });
 assert.notEqual(forward.threadId, got.threadId);
-assert.deepEqual((await ask({ do: "abroad", to: "dora@abroad.test" })).files, ["0001ff"]);
+assert.deepEqual((await ask({ do: "foreign", to: "dora@abroad.test" })).files, ["0001ff"]);
 
 // drafts
 const draft = await client.inboxes.drafts.create(inbox.inboxId, { to: ["d@abroad.test"], subject: "D", text: "v1" });
 await client.inboxes.drafts.update(inbox.inboxId, draft.draftId, { text: "v2" });
 assert.equal((await client.inboxes.drafts.get(inbox.inboxId, draft.draftId)).text, "v2");
 await client.inboxes.drafts.send(inbox.inboxId, draft.draftId, {});
-assert.ok((await ask({ do: "abroad", to: "d@abroad.test" })).text.includes("v2"));
+assert.ok((await ask({ do: "foreign", to: "d@abroad.test" })).text.includes("v2"));
 
 // reports: bounced, delivered, complained
 for (const kind of ["failed", "delivered", "abuse"]) {
