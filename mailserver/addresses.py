@@ -14,6 +14,7 @@ DELIMITER = "+"
 # A subset of RFC 5321's dot-string: Postfix gives other characters meanings of their own (bang paths), and a mailbox
 # that it or Dovecot refuses is worse than none.
 _LOCAL = re.compile(r"[a-z0-9_%+-]+(\.[a-z0-9_%+-]+)*")
+_LOCAL_OCTETS = 64  # RFC 5321 §4.5.3.1.1
 SENT_MARK = "+sent-"
 MARKS = (SENT_MARK, "+b-", "+verp-")
 """What the gateway and its mail servers add to a mailbox's name: for the copy in Sent, for return paths."""
@@ -41,7 +42,7 @@ def fold(address: str) -> str:
     """The address of a mailbox to provision. Raises MailServerError for one no table may hold."""
     local, at, domain = address.strip().rpartition("@")
     local = local.lower()
-    if not at or not _LOCAL.fullmatch(local) or len(local.encode()) > 64:
+    if not at or not _LOCAL.fullmatch(local) or len(local) > _LOCAL_OCTETS:
         raise MailServerError(f"not a mailbox address: {address!r}")
     if any(one in local for one in MARKS):
         raise MailServerError(f"a mailbox address cannot contain {' or '.join(MARKS)}: {address!r}")
@@ -50,7 +51,7 @@ def fold(address: str) -> str:
 
 def names_of(recipient: str) -> tuple[str, ...]:
     """The addresses that an envelope recipient may mean, the longest first: ``a+b+c@d``, ``a+b@d``, ``a@d``. Empty when
-    it is no address."""
+    it is no address. After the recipient itself, only names that a mailbox can have."""
     local, at, domain = recipient.rpartition("@")
     if not at or not local or _CONTROL.search(recipient):
         return ()
@@ -62,7 +63,8 @@ def names_of(recipient: str) -> tuple[str, ...]:
     local = local.lower()
     while local:
         names.append(f"{local}@{domain}")
-        local = local.rpartition(DELIMITER)[0]
+        # a stranger chooses the length: without this bound, the names of one address would fill the memory
+        local = local[: _LOCAL_OCTETS + 1].rpartition(DELIMITER)[0]
     return tuple(names)
 
 

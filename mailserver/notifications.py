@@ -135,7 +135,7 @@ class NotificationListener:
             await self._listening.close()
             self._listening = None
 
-    def judge(self, path: bytes, body: bytes) -> bytes | None:
+    def judge_login(self, path: bytes, body: bytes) -> bytes | None:
         """Answer Dovecot's question about a login; None for a path that is none."""
         where, _, command = path.partition(b"?command=")
         if not hmac.compare_digest(where, f"{self.path}{LOGINS}".encode()):
@@ -152,7 +152,7 @@ class NotificationListener:
             self._guesses.end(asked.remote, asked.login, asked.success)
         return b'{"status":%d,"msg":""}' % wait
 
-    def ring(self, path: bytes, body: bytes) -> int:
+    def take(self, path: bytes, body: bytes) -> int:
         """Handle one request; answers the HTTP status."""
         if not hmac.compare_digest(path, self.path.encode()):
             return 404
@@ -223,8 +223,8 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         body = b"".join(self._body)
-        answer = self._listener.judge(self._path, body)
-        status = self._listener.ring(self._path, body) if answer is None else 200
+        answer = self._listener.judge_login(self._path, body)
+        status = self._listener.take(self._path, body) if answer is None else 200
         keep = self._parser.should_keep_alive()
         self._reset()
         if self._transport is not None:

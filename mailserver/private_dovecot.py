@@ -97,13 +97,13 @@ class PrivateDovecot:
     """One Dovecot. ``config`` says where everything of it is."""
 
     def __init__(
-        self, settings: DovecotSettings, key: ServerKey, *, peer_group: str | None, bell_port: int
+        self, settings: DovecotSettings, key: ServerKey, *, peer_group: str | None, notifications_port: int
     ) -> None:
         """``peer_group``: who besides us (Postfix) speaks to its sockets."""
         self._settings = settings
         self._key = key
         self._peer_group = peer_group
-        self._bell_port = bell_port
+        self._notifications_port = notifications_port
         self._child: process.Child | None = None
         self._log = DaemonLog("dovecot")
         self._proven: tuple[int | None, int] | None = None
@@ -129,8 +129,10 @@ class PrivateDovecot:
             mailbox_format=settings.mailbox_format,
             quota=settings.quota,
             postfix=settings.sends_by,
-            push_url=notification_url(self._bell_port, self._key.doorbell) if settings.push else None,
-            logins_url=notification_url(self._bell_port, self._key.doorbell) + LOGINS
+            push_url=notification_url(self._notifications_port, self._key.doorbell)
+            if settings.push
+            else None,
+            logins_url=notification_url(self._notifications_port, self._key.doorbell) + LOGINS
             if settings.push
             else None,
             socket_group=peer,

@@ -113,7 +113,7 @@ class Provisioning(Aliasing):
             port = self._notifications.port
         self._refresher = asyncio.create_task(self._refresh(), name="lookup refresh")
         self._dovecot = await asyncio.to_thread(
-            PrivateDovecot, self._base, self._key, peer_group=self._peer_group, bell_port=port
+            PrivateDovecot, self._base, self._key, peer_group=self._peer_group, notifications_port=port
         )
         self._own = ImapPool(self.imap_login, size=4, threads=4, slow=8, tries=2, timeout=20.0)
         if self._base.manage:

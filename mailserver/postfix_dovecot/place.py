@@ -38,7 +38,7 @@ def private_dovecot(settings: PostfixSettings, *, make_key: bool = True) -> Priv
     fixed_ports(settings)
     path = settings.data_dir / "server.key"
     key = server_key(path) if make_key or path.exists() else ServerKey(secrets.token_bytes(32))
-    return PrivateDovecot(settings, key, peer_group=USER, bell_port=settings.doorbell_port)
+    return PrivateDovecot(settings, key, peer_group=USER, notifications_port=settings.doorbell_port)
 
 
 def files(settings: PostfixSettings, daemon: Daemon, *, make_key: bool = True) -> list[Rendered]:

@@ -38,7 +38,7 @@ def attached(data: Path, imap: int, sieve: int) -> PrivateDovecot:
     settings.lookup.path.parent.mkdir()
     with closing(settings.lookup.storage()) as tables:
         tables.open(0o600, -1)
-    dovecot = PrivateDovecot(settings, server_key(data / "server.key"), peer_group=None, bell_port=0)
+    dovecot = PrivateDovecot(settings, server_key(data / "server.key"), peer_group=None, notifications_port=0)
     if os.geteuid() == 0:
         for path in (settings.lookup.path.parent, settings.lookup.path):
             shutil.chown(path, dovecot.config.user, dovecot.config.group)

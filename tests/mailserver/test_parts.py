@@ -35,6 +35,16 @@ def test_addresses_fold_and_split() -> None:
             fold(f"{name}@x.test")
 
 
+def test_an_endless_address_has_few_names() -> None:
+    stranger = "a+b" + "+" * 100_000
+    names = names_of(f"{stranger}@x.test")
+    assert names[0] == f"{stranger}@x.test"
+    assert names[-2:] == ("a+b@x.test", "a@x.test")
+    assert len(names) <= 66  # itself, and what a mailbox can be called
+    assert names_of("a" * 64 + "+t@x.test")[1:] == ("a" * 64 + "@x.test",)
+    assert names_of("a" * 65 + "+t@x.test")[1:] == ()
+
+
 def test_home_names_are_fresh_safe_and_told_apart() -> None:
     assert new_home("a@x.test") != new_home("a@x.test")
     assert "/" not in home_prefix("../a/b@x.test")

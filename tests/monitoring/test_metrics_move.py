@@ -268,16 +268,16 @@ def base(name: str) -> str:
 
 def test_each_process_counts_what_it_does(postgres: PostgresCluster, tmp_path: Path) -> None:
     """Where roles are split, all of them are to be asked."""
-    with fleet(postgres, tmp_path, webhooks__retry_scale=0.01) as own_gateway, webhook_endpoint() as hook:
+    with fleet(postgres, tmp_path, webhooks__retry_scale=0.01) as gateways, webhook_endpoint() as hook:
         front, back = (
-            own_gateway.member("front", "api,mail"),
-            own_gateway.member("back", "sync,outbox,events"),
+            gateways.member("front", "api,mail"),
+            gateways.member("back", "sync,outbox,events"),
         )
         front.begin()
         front.wait()
         back.begin()
         back.wait()
-        _, key = own_gateway.key()
+        _, key = gateways.key()
         inbox = front.call("POST", "/api/v0/inboxes", key, json={"username": f"b{uuid.uuid4().hex[:8]}"})
         hooked = {"url": hook.url, "event_types": ["message.received"]}
         front.call("POST", "/api/v0/webhooks", key, json=hooked)

@@ -26,9 +26,9 @@ class Traffic:
     """Mail from outside and sends among the inboxes, until it is told to stop."""
 
     def __init__(
-        self, own_gateway: Fleet, members: list[Member], key: str, inboxes: list[dict[str, Any]]
+        self, gateways: Fleet, members: list[Member], key: str, inboxes: list[dict[str, Any]]
     ) -> None:
-        self.own_gateway, self.members, self.key, self.inboxes = own_gateway, members, key, inboxes
+        self.gateways, self.members, self.key, self.inboxes = gateways, members, key, inboxes
         self.over = threading.Event()
         self._jobs: list[Future[None]] = []
         self.delivered: list[tuple[str, str]] = []  # (address, subject)
@@ -56,7 +56,7 @@ class Traffic:
             if self.over.is_set():
                 return
             to = self.inboxes[n % INBOXES]["address"]
-            deliver(self.own_gateway.smtp_port, new_mail(to, f"in-{n:04}"), to)
+            deliver(self.gateways.smtp_port, new_mail(to, f"in-{n:04}"), to)
             self.delivered.append((to, f"in-{n:04}"))
             time.sleep(0.12)
 
@@ -90,8 +90,8 @@ class Traffic:
             time.sleep(0.05)
 
 
-def _made(own_gateway: Fleet, members: list[Member], hook: Endpoint) -> tuple[str, list[dict[str, Any]]]:
-    _, key = own_gateway.key()
+def _made(gateways: Fleet, members: list[Member], hook: Endpoint) -> tuple[str, list[dict[str, Any]]]:
+    _, key = gateways.key()
     inboxes = []
     for n in range(INBOXES):
         made = members[n % 3].call("POST", "/v1/inboxes", key, json={"mailboxName": f"box{n}"})
@@ -105,17 +105,17 @@ def _made(own_gateway: Fleet, members: list[Member], hook: Endpoint) -> tuple[st
 def test_three_processes_killed_in_turn_lose_and_double_nothing(
     postgres: PostgresCluster, tmp_path: Path
 ) -> None:
-    with webhook_endpoint() as hook, fleet(postgres, tmp_path, webhooks__retry_scale=0.01) as own_gateway:
-        mail = own_gateway.member("mail", "mail")
-        members = [own_gateway.member(f"gateway-{n}") for n in range(3)]
+    with webhook_endpoint() as hook, fleet(postgres, tmp_path, webhooks__retry_scale=0.01) as gateways:
+        mail = gateways.member("mail", "mail")
+        members = [gateways.member(f"gateway-{n}") for n in range(3)]
         mail.begin()
         mail.wait()
         for one in members:
             one.begin()
         for one in members:
             one.wait()
-        key, inboxes = _made(own_gateway, members, hook)
-        traffic = Traffic(own_gateway, members, key, inboxes)
+        key, inboxes = _made(gateways, members, hook)
+        traffic = Traffic(gateways, members, key, inboxes)
         with ThreadPoolExecutor(1) as pool:
             going = pool.submit(traffic.run)
             try:
@@ -128,7 +128,7 @@ def test_three_processes_killed_in_turn_lose_and_double_nothing(
             finally:
                 traffic.over.set()
             going.result(60)
-        assert own_gateway.rows("SELECT 1 FROM process WHERE roles = ''") == [], "all have taken their part"
+        assert gateways.rows("SELECT 1 FROM process WHERE roles = ''") == [], "all have taken their part"
 
         wanted = Counter(traffic.delivered) + Counter((to, subject) for _, to, subject in traffic.sent)
         held = (
@@ -137,12 +137,12 @@ def test_three_processes_killed_in_turn_lose_and_double_nothing(
         )
 
         def received() -> bool:
-            rows = [row for row in own_gateway.rows(held) if row["direction"] == "inbound"]
+            rows = [row for row in gateways.rows(held) if row["direction"] == "inbound"]
             return len(rows) >= sum(wanted.values())
 
         until(received, 40, "every mail is indexed")
         until(
-            lambda: not own_gateway.rows("SELECT 1 FROM outbox WHERE state <> 'done'"),
+            lambda: not gateways.rows("SELECT 1 FROM outbox WHERE state <> 'done'"),
             40,
             "every send is settled",
         )
@@ -150,11 +150,11 @@ def test_three_processes_killed_in_turn_lose_and_double_nothing(
             lambda: len({one.id for one in hook.posts}) >= sum(wanted.values()), 40, "every event is posted"
         )
         until(
-            lambda: not own_gateway.rows("SELECT 1 FROM delivery WHERE state = 'pending'"),
+            lambda: not gateways.rows("SELECT 1 FROM delivery WHERE state = 'pending'"),
             20,
             "deliveries are settled",
         )
-        rows = own_gateway.rows(held)
+        rows = gateways.rows(held)
         inbound = Counter((row["address"], row["subject"]) for row in rows if row["direction"] == "inbound")
         assert inbound == wanted, "each mail is indexed once"
         outbound = Counter((row["address"], row["subject"]) for row in rows if row["direction"] == "outbound")
@@ -162,7 +162,7 @@ def test_three_processes_killed_in_turn_lose_and_double_nothing(
             "each send is made once"
         )
         for address, folder in itertools.product([one["address"] for one in inboxes], ("inbox", "sent")):
-            stands = own_gateway.rows(
+            stands = gateways.rows(
                 "SELECT message.subject FROM location JOIN message ON message.id = location.message_id "
                 "JOIN folder ON folder.id = location.folder_id JOIN inbox ON inbox.id = location.inbox_id "
                 "WHERE inbox.address = ? AND folder.role = ?",
@@ -177,7 +177,7 @@ def test_three_processes_killed_in_turn_lose_and_double_nothing(
         assert len(wanted) > 40, "there was traffic"
 
         # webhooks: each event arrived; first arrivals of an inbox are in the order of its log
-        log = own_gateway.rows("SELECT id, inbox_id FROM event WHERE type = 'message.received' ORDER BY seq")
+        log = gateways.rows("SELECT id, inbox_id FROM event WHERE type = 'message.received' ORDER BY seq")
         order: dict[str, list[str]] = defaultdict(list)
         for row in log:
             order[row["inbox_id"]].append(f"evt_{row['id']}")

@@ -66,18 +66,18 @@ async def test_the_store_says_when_it_is_down_and_works_when_it_is_back(own: Pos
 
 
 def test_a_gateway_goes_on_after_an_outage(own: PostgresCluster, tmp_path: Path) -> None:
-    with fleet(own, tmp_path) as own_gateway:
-        one = own_gateway.member("only", "all")
+    with fleet(own, tmp_path) as gateways:
+        one = gateways.member("only", "all")
         one.begin()
         one.wait()
-        _, key = own_gateway.key()
+        _, key = gateways.key()
         inbox = one.call("POST", "/api/v0/inboxes", key, json={"username": "agent"})
         path = f"/api/v0/inboxes/{inbox['inbox_id']}"
         own.kill()
         headers = {"Authorization": f"Bearer {key}"}
         refused = httpx.get(one.base_url + path, headers=headers, trust_env=False, timeout=30)
         assert refused.status_code == 503
-        deliver(own_gateway.smtp_port, new_mail(inbox["email"], "during the outage"), inbox["email"])
+        deliver(gateways.smtp_port, new_mail(inbox["email"], "during the outage"), inbox["email"])
         own.start()
 
         def listed() -> bool:

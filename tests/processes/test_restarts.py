@@ -28,14 +28,14 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresCluster]:
 def test_no_send_waits_after_restarts_of_the_database(
     own: PostgresCluster, tmp_path: Path, processes: int
 ) -> None:
-    with fleet(own, tmp_path) as own_gateway:
-        members = [own_gateway.member("first", "all")]
-        members += [own_gateway.member(f"other-{n}") for n in range(1, processes)]
+    with fleet(own, tmp_path) as gateways:
+        members = [gateways.member("first", "all")]
+        members += [gateways.member(f"other-{n}") for n in range(1, processes)]
         for one in members:
             one.begin()
             one.wait()
-        _, key = own_gateway.key()
-        sends = Sends(own_gateway, members, key)
+        _, key = gateways.key()
+        sends = Sends(gateways, members, key)
         with sends.going():
             for _ in range(RESTARTS):
                 sends.more(8)
@@ -53,17 +53,17 @@ def test_a_mail_server_that_is_killed_doubles_nothing(
 ) -> None:
     """Its process dies at any moment of a delivery, and stays away while the gateways go on; one of them dies, too,
     with what it had begun."""
-    with fleet(postgres, tmp_path, outbox__retry_scale=0.2) as own_gateway:
-        mail = own_gateway.member("mail", "mail")
+    with fleet(postgres, tmp_path, outbox__retry_scale=0.2) as gateways:
+        mail = gateways.member("mail", "mail")
         mail.begin()
         mail.wait()
-        members = [own_gateway.member(f"gateway-{n}") for n in range(processes)]
+        members = [gateways.member(f"gateway-{n}") for n in range(processes)]
         for one in members:
             one.begin()
         for one in members:
             one.wait()
-        _, key = own_gateway.key()
-        sends = Sends(own_gateway, members, key)
+        _, key = gateways.key()
+        sends = Sends(gateways, members, key)
         labelled = []
         with sends.going():
             for n in range(KILLS):

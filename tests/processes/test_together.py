@@ -30,7 +30,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def own_gateway(postgres: PostgresCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def gateways(postgres: PostgresCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """``a`` runs the mail server and serves the API, ``b`` serves the API, ``c`` does the rest."""
     with fleet(postgres, tmp_path_factory.mktemp("together"), webhooks__retry_scale=0.01) as made:
         for name, roles in (("a", "api,mail"), ("b", "api"), ("c", "sync,outbox,events")):
@@ -44,20 +44,18 @@ def own_gateway(postgres: PostgresCluster, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def pair(own_gateway: Fleet) -> tuple[Member, Member, str]:
-    return own_gateway.members[0], own_gateway.members[1], own_gateway.key()[1]
+def pair(gateways: Fleet) -> tuple[Member, Member, str]:
+    return gateways.members[0], gateways.members[1], gateways.key()[1]
 
 
-def test_what_is_made_at_one_is_there_at_the_other(
-    pair: tuple[Member, Member, str], own_gateway: Fleet
-) -> None:
+def test_what_is_made_at_one_is_there_at_the_other(pair: tuple[Member, Member, str], gateways: Fleet) -> None:
     a, b, key = pair
     for here, there in ((a, b), (b, a)):
         inbox = here.call("POST", "/api/v0/inboxes", key, json={"username": f"box-{uuid.uuid4().hex[:8]}"})
         path = f"/api/v0/inboxes/{inbox['inbox_id']}"
         assert there.call("GET", path, key)["inbox_id"] == inbox["inbox_id"]
         # made at any process, the world can write to it at once
-        deliver(own_gateway.smtp_port, new_mail(inbox["email"], "to a new one"), inbox["email"])
+        deliver(gateways.smtp_port, new_mail(inbox["email"], "to a new one"), inbox["email"])
         got = there.call("GET", f"{path}/messages/wait?timeout=20&since=2020-01-01T00:00:00Z", key)
         assert "to a new one" in json.dumps(got)
         there.call("DELETE", path, key)
@@ -134,7 +132,7 @@ def test_a_revoked_key_is_refused_everywhere(pair: tuple[Member, Member, str]) -
 
 
 def test_waits_hear_of_mail_that_another_process_indexed(
-    pair: tuple[Member, Member, str], own_gateway: Fleet
+    pair: tuple[Member, Member, str], gateways: Fleet
 ) -> None:
     a, b, key = pair
     made = a.call("POST", "/api/v0/inboxes", key, json={"username": f"box-{uuid.uuid4().hex[:8]}"})
@@ -165,7 +163,7 @@ def _waits(member: Member) -> float:
 
 
 def test_a_socket_of_another_process_spares_the_webhook(
-    pair: tuple[Member, Member, str], own_gateway: Fleet
+    pair: tuple[Member, Member, str], gateways: Fleet
 ) -> None:
     """OpenMail tells an event on the socket or by webhook, and the process that delivers has no socket."""
     a, b, key = pair
@@ -174,18 +172,18 @@ def test_a_socket_of_another_process_spares_the_webhook(
         url = b.base_url.replace("http", "ws") + "/v1/ws"
         with connect(url, additional_headers={"Authorization": f"Bearer {key}"}, proxy=None) as socket:
             socket.send(json.dumps({"type": "subscribe", "event_types": ["message.received"]}))
-            deliver(own_gateway.smtp_port, new_mail(inbox["address"], "on the socket"), inbox["address"])
+            deliver(gateways.smtp_port, new_mail(inbox["address"], "on the socket"), inbox["address"])
             text = ""
             while "on the socket" not in text:
                 text += str(socket.recv(timeout=20))
             until(
-                lambda: not own_gateway.rows("SELECT 1 FROM delivery WHERE state = 'pending'"),
+                lambda: not gateways.rows("SELECT 1 FROM delivery WHERE state = 'pending'"),
                 40,
                 "it is settled",
             )
             assert hook.posts == []
         until(lambda: not _sockets(b), 10, "the socket is closed")
-        deliver(own_gateway.smtp_port, new_mail(inbox["address"], "by webhook"), inbox["address"])
+        deliver(gateways.smtp_port, new_mail(inbox["address"], "by webhook"), inbox["address"])
         until(lambda: hook.posts, 40, "the webhook is called")
 
 
@@ -195,15 +193,15 @@ def _sockets(member: Member) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in found)
 
 
-def test_a_process_without_the_role_serves_no_api(own_gateway: Fleet) -> None:
-    c = own_gateway.members[2]
+def test_a_process_without_the_role_serves_no_api(gateways: Fleet) -> None:
+    c = gateways.members[2]
     assert httpx.get(f"{c.base_url}/health", trust_env=False).status_code == 200
     assert httpx.get(f"{c.base_url}/ready", trust_env=False).status_code == 200
     assert httpx.get(f"{c.base_url}/api/v0/inboxes", trust_env=False).status_code == 404
 
 
-def test_a_second_mail_server_is_refused_with_words(own_gateway: Fleet) -> None:
-    one = own_gateway.member("second", "mail")
+def test_a_second_mail_server_is_refused_with_words(gateways: Fleet) -> None:
+    one = gateways.member("second", "mail")
     one.begin()
     assert one.process is not None
     assert one.process.wait(30) != 0

@@ -21,8 +21,8 @@ from tests.support.waiting import until
 class Sends:
     """Sends from each inbox to the next, by a client that repeats what failed, with its key, at the next process."""
 
-    def __init__(self, own_gateway: Fleet, members: Sequence[Member], key: str, count: int = 4) -> None:
-        self.own_gateway, self.members, self.key = own_gateway, list(members), key
+    def __init__(self, gateways: Fleet, members: Sequence[Member], key: str, count: int = 4) -> None:
+        self.gateways, self.members, self.key = gateways, list(members), key
         self.inboxes: list[dict[str, Any]] = [
             members[0].call("POST", "/v1/inboxes", key, json={"mailboxName": f"box{n}"}) for n in range(count)
         ]
@@ -79,7 +79,7 @@ class Sends:
     def settled(self, seconds: float = 60.0) -> None:
         """Every send is settled, well before any claim would end by itself."""
         until(
-            lambda: not self.own_gateway.rows("SELECT id FROM outbox WHERE state <> 'done'"),
+            lambda: not self.gateways.rows("SELECT id FROM outbox WHERE state <> 'done'"),
             seconds,
             "every send is settled",
         )
@@ -90,7 +90,7 @@ class Sends:
         wanted += Counter((one, "sent", subject) for one, _, subject, _ in self.accepted)
 
         def places() -> Counter[tuple[str, str, str]]:
-            rows = self.own_gateway.rows(
+            rows = self.gateways.rows(
                 "SELECT inbox.address, folder.role, message.subject FROM location "
                 "JOIN message ON message.id = location.message_id "
                 "JOIN folder ON folder.id = location.folder_id "
@@ -101,5 +101,5 @@ class Sends:
         until(lambda: sum(places().values()) >= sum(wanted.values()), 60, "every copy is indexed")
         held = places()
         assert held == wanted, f"too many: {held - wanted}; too few: {wanted - held}"
-        states = self.own_gateway.rows("SELECT DISTINCT state FROM outbox_recipient")
+        states = self.gateways.rows("SELECT DISTINCT state FROM outbox_recipient")
         assert {row["state"] for row in states} == {"delivered"}

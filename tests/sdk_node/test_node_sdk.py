@@ -25,14 +25,14 @@ class World:
     """Does what the script asks for."""
 
     def __init__(self, own_gateway: OwnGateway) -> None:
-        self._house = own_gateway
+        self._gateway = own_gateway
         self._last_id = ""
 
     def deliver(self, to: str, subject: str, file: str) -> bool:
         # a slash and a plus: what a path must carry encoded
         mail = new_mail(to, subject, message_id="<node/a+b=@abroad.test>")
         mail.add_attachment(b"\x00\x01\xff", maintype="application", subtype="octet-stream", filename=file)
-        deliver(self._house.smtp_port, mail, to)
+        deliver(self._gateway.smtp_port, mail, to)
         self._last_id = str(mail["Message-ID"])
         return True
 
@@ -40,17 +40,17 @@ class World:
         return self._last_id
 
     def foreign(self, to: str) -> dict[str, Any]:
-        mails = self._house.foreign.wait(to)
+        mails = self._gateway.foreign.wait(to)
         parts = list(email.message_from_bytes(mails[0].data).walk())
         files = [bytes(one.get_payload(decode=True)).hex() for one in parts if one.get_filename()]
         texts = [one.get_payload(decode=True) for one in parts if one.get_content_type() == "text/plain"]
         return {"count": len(mails), "files": files, "text": texts[0].decode() if texts else ""}
 
     def report(self, to: str, kind: str) -> bool:
-        (mail,) = self._house.foreign.wait(to)
+        (mail,) = self._gateway.foreign.wait(to)
         original = email.message_from_bytes(mail.data)
         report = feedback_report(original, to) if kind == "abuse" else delivery_report(original, to, kind)
-        deliver(self._house.smtp_port, report, mail.mail_from, sender="")
+        deliver(self._gateway.smtp_port, report, mail.mail_from, sender="")
         return True
 
 

@@ -21,18 +21,18 @@ pytestmark = pytest.mark.anyio
 BOB = "bob@world.test"
 
 
-async def post(own_gateway: Relay, name: str, news: Any, authorization: str | None = None) -> int:
+async def post(relaying: Relay, name: str, news: Any, authorization: str | None = None) -> int:
     given = basic(SECRET) if authorization is None else authorization
-    return await own_gateway.news.take(name, given, json.dumps(news).encode())
+    return await relaying.news.take(name, given, json.dumps(news).encode())
 
 
-async def suppressed(own_gateway: Relay) -> list[tuple[str, str]]:
-    rows = await own_gateway.running.rows("SELECT address, type FROM suppression ORDER BY id")
+async def suppressed(relaying: Relay) -> list[tuple[str, str]]:
+    rows = await relaying.running.rows("SELECT address, type FROM suppression ORDER BY id")
     return [(row["address"], row["type"]) for row in rows]
 
 
-async def bounce_of(own_gateway: Relay, ulid: str) -> tuple[str, str, str]:
-    (facts,) = [facts for kind, facts in await own_gateway.running.events(ulid) if kind == "message.bounced"]
+async def bounce_of(relaying: Relay, ulid: str) -> tuple[str, str, str]:
+    (facts,) = [facts for kind, facts in await relaying.running.events(ulid) if kind == "message.bounced"]
     return facts["type"], facts["sub_type"], facts["recipients"][0]["status"]
 
 
@@ -41,8 +41,8 @@ def ours(ulid: str) -> str:
 
 
 async def test_postmark(tmp_path: Path) -> None:
-    async with relay(tmp_path, "postmark") as own_gateway:
-        good, bad, full, spam = [await own_gateway.send() for _ in range(4)]
+    async with relay(tmp_path, "postmark") as relaying:
+        good, bad, full, spam = [await relaying.send() for _ in range(4)]
 
         def news(kind: str, ulid: str, **more: Any) -> dict[str, Any]:
             meta = {
@@ -52,43 +52,43 @@ async def test_postmark(tmp_path: Path) -> None:
             return {"RecordType": kind, **meta, "MessageStream": "outbound", **more}
 
         delivered = news("Delivery", good, Recipient=BOB, Details="250 2.0.0 OK")
-        assert await post(own_gateway, "postmark", delivered) == 1
-        assert await own_gateway.running.states(good) == {BOB: "delivered", "sent": "delivered"}
-        count = len(await own_gateway.running.events())
-        assert await post(own_gateway, "postmark", delivered) == 1  # told twice
-        assert len(await own_gateway.running.events()) == count
+        assert await post(relaying, "postmark", delivered) == 1
+        assert await relaying.running.states(good) == {BOB: "delivered", "sent": "delivered"}
+        count = len(await relaying.running.events())
+        assert await post(relaying, "postmark", delivered) == 1  # told twice
+        assert len(await relaying.running.events()) == count
         soft = {"Type": "SoftBounce", "Email": BOB, "Details": "smtp;552 5.2.2 mailbox full"}
-        await post(own_gateway, "postmark", news("Bounce", full, **soft))
-        assert await bounce_of(own_gateway, full) == ("Transient", "MailboxFull", "4.2.2")
-        assert await suppressed(own_gateway) == []
+        await post(relaying, "postmark", news("Bounce", full, **soft))
+        assert await bounce_of(relaying, full) == ("Transient", "MailboxFull", "4.2.2")
+        assert await suppressed(relaying) == []
         hard = {
             "Type": "HardBounce",
             "Email": BOB,
             "Details": "smtp;550 5.1.1 no such user",
             "Inactive": True,
         }
-        await post(own_gateway, "postmark", news("Bounce", bad, **hard))
-        assert await bounce_of(own_gateway, bad) == ("Permanent", "NoEmail", "5.1.1")
-        assert await suppressed(own_gateway) == [(BOB, "bounce")]
-        await post(own_gateway, "postmark", news("SpamComplaint", spam, Type="SpamComplaint", Email=BOB))
-        assert "message.complained" in await own_gateway.kinds(spam)
-        assert await suppressed(own_gateway) == [(BOB, "complaint")]
+        await post(relaying, "postmark", news("Bounce", bad, **hard))
+        assert await bounce_of(relaying, bad) == ("Permanent", "NoEmail", "5.1.1")
+        assert await suppressed(relaying) == [(BOB, "bounce")]
+        await post(relaying, "postmark", news("SpamComplaint", spam, Type="SpamComplaint", Email=BOB))
+        assert "message.complained" in await relaying.kinds(spam)
+        assert await suppressed(relaying) == [(BOB, "complaint")]
         # what is not news of a delivery, or of nothing we sent
-        assert await post(own_gateway, "postmark", news("Open", good, Recipient=BOB)) == 0
-        assert await post(own_gateway, "postmark", news("Delivery", "0" * 26, Recipient=BOB)) == 0
+        assert await post(relaying, "postmark", news("Open", good, Recipient=BOB)) == 0
+        assert await post(relaying, "postmark", news("Delivery", "0" * 26, Recipient=BOB)) == 0
 
 
 async def test_mailgun(tmp_path: Path) -> None:
-    async with relay(tmp_path, "mailgun") as own_gateway:
-        good, bad, late = [await own_gateway.send() for _ in range(3)]
+    async with relay(tmp_path, "mailgun") as relaying:
+        good, bad, late = [await relaying.send() for _ in range(3)]
 
         async def tell(ulid: str, stamp: int | None = None, secret: str = SECRET, **event: Any) -> int:
-            return await post(own_gateway, "mailgun", webhooks.mailgun(secret, event, ours(ulid), stamp), "")
+            return await post(relaying, "mailgun", webhooks.mailgun(secret, event, ours(ulid), stamp), "")
 
         await tell(good, event="delivered", **cast(Any, {"delivery-status": {"code": 250, "message": "OK"}}))
-        assert (await own_gateway.running.states(good))[BOB] == "delivered"
+        assert (await relaying.running.states(good))[BOB] == "delivered"
         await tell(late, event="failed", severity="temporary", reason="generic")
-        assert (await own_gateway.running.states(late))[BOB] == "sent"
+        assert (await relaying.running.states(late))[BOB] == "sent"
         status = {"code": 550, "message": "5.1.1 The email account does not exist"}
         await tell(
             bad,
@@ -97,40 +97,40 @@ async def test_mailgun(tmp_path: Path) -> None:
             reason="bounce",
             **cast(Any, {"delivery-status": status}),
         )
-        assert await bounce_of(own_gateway, bad) == ("Permanent", "NoEmail", "5.1.1")
+        assert await bounce_of(relaying, bad) == ("Permanent", "NoEmail", "5.1.1")
         with pytest.raises(NotTheirs):
             await tell(good, secret="another", event="delivered")
         with pytest.raises(NotTheirs):
             await tell(good, stamp=1_500_000_000, event="delivered")
         with pytest.raises(NotTheirs):
-            await post(own_gateway, "mailgun", {"event-data": {"event": "delivered"}}, basic(SECRET))
+            await post(relaying, "mailgun", {"event-data": {"event": "delivered"}}, basic(SECRET))
         with pytest.raises(Invalid):
-            await own_gateway.news.take("mailgun", "", b"{")
+            await relaying.news.take("mailgun", "", b"{")
 
 
 async def test_brevo(tmp_path: Path) -> None:
-    async with relay(tmp_path, "brevo") as own_gateway:
-        first, second, third = [await own_gateway.send() for _ in range(3)]
+    async with relay(tmp_path, "brevo") as relaying:
+        first, second, third = [await relaying.send() for _ in range(3)]
 
         def news(event: str, ulid: str, name: str = BREVO_ID, **more: Any) -> dict[str, Any]:
             custom = {"X-Mailin-custom": f"postern:{ours(ulid)[1:-1]}"} if ulid else {}
             return {"event": event, "email": BOB, "message-id": name, "ts_event": 1, **custom, **more}
 
         # the first news teach what Brevo calls the message, then its name alone is enough
-        assert await post(own_gateway, "brevo", news("request", first)) == 1
-        assert await own_gateway.receive(BREVO_ID) == await own_gateway.thread_of(first)
-        assert await post(own_gateway, "brevo", news("delivered", "")) == 1
-        assert (await own_gateway.running.states(first))[BOB] == "delivered"
+        assert await post(relaying, "brevo", news("request", first)) == 1
+        assert await relaying.receive(BREVO_ID) == await relaying.thread_of(first)
+        assert await post(relaying, "brevo", news("delivered", "")) == 1
+        assert (await relaying.running.states(first))[BOB] == "delivered"
         batch = [
             news("soft_bounce", second, "<b@mailin.fr>", reason="452 4.2.2 over quota"),
             news("spam", third, "<c@mailin.fr>"),
         ]
-        assert await post(own_gateway, "brevo", batch) == 2
-        assert await bounce_of(own_gateway, second) == ("Transient", "MailboxFull", "4.2.2")
-        assert await suppressed(own_gateway) == [(BOB, "complaint")]
+        assert await post(relaying, "brevo", batch) == 2
+        assert await bounce_of(relaying, second) == ("Transient", "MailboxFull", "4.2.2")
+        assert await suppressed(relaying) == [(BOB, "complaint")]
 
 
-def amazon(own_gateway: Relay, fetched: list[str], *, fail: bool = False, days: int = 30) -> None:
+def amazon(relaying: Relay, fetched: list[str], *, fail: bool = False, days: int = 30) -> None:
     class Fetcher:
         async def fetch(self, url: str, *, max_bytes: int, timeout: float) -> Fetched:
             fetched.append(url)
@@ -138,15 +138,15 @@ def amazon(own_gateway: Relay, fetched: list[str], *, fail: bool = False, days: 
                 raise TimedOut("no answer")
             return Fetched(webhooks.sns_certificate(days), "application/x-pem-file", "a.pem")
 
-    object.__setattr__(own_gateway.core, "fetcher", Fetcher())
+    object.__setattr__(relaying.core, "fetcher", Fetcher())
 
 
 async def test_amazon_ses(tmp_path: Path) -> None:
-    async with relay(tmp_path, "ses", answer=f"Ok {SES}") as own_gateway:
+    async with relay(tmp_path, "ses", answer=f"Ok {SES}") as relaying:
         fetched: list[str] = []
-        amazon(own_gateway, fetched)
-        first = await own_gateway.send()
-        assert await post(own_gateway, "ses", webhooks.sns("hello", "SubscriptionConfirmation")) == 0
+        amazon(relaying, fetched)
+        first = await relaying.send()
+        assert await post(relaying, "ses", webhooks.sns("hello", "SubscriptionConfirmation")) == 0
         assert fetched[0] == webhooks.CERTIFICATE_URL
         assert fetched[1].startswith("https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&")
         # a notification tells no header fields unless asked: Amazon's name for it does
@@ -157,17 +157,17 @@ async def test_amazon_ses(tmp_path: Path) -> None:
         }
         assert (
             await post(
-                own_gateway,
+                relaying,
                 "ses",
                 webhooks.sns(webhooks.ses("Delivery", body, id=SES, publishing=False), version="1"),
             )
             == 1
         )
-        assert (await own_gateway.running.states(first))[BOB] == "delivered"
+        assert (await relaying.running.states(first))[BOB] == "delivered"
         assert len(fetched) == 2  # the certificate is kept
 
-        cast(Any, own_gateway.core.mail).answer = ""
-        second, third, fourth = [await own_gateway.send() for _ in range(3)]
+        cast(Any, relaying.core.mail).answer = ""
+        second, third, fourth = [await relaying.send() for _ in range(3)]
         people = [{"emailAddress": BOB, "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 unknown user"}]
         body = {
             "bounceType": "Permanent",
@@ -176,34 +176,32 @@ async def test_amazon_ses(tmp_path: Path) -> None:
         }
         other = SES.replace("0102", "0107")
         assert (
-            await post(own_gateway, "ses", webhooks.sns(webhooks.ses("Bounce", body, ours(second), id=other)))
+            await post(relaying, "ses", webhooks.sns(webhooks.ses("Bounce", body, ours(second), id=other)))
             == 1
         )
-        assert await bounce_of(own_gateway, second) == ("Permanent", "NoEmail", "5.1.1")
-        assert await own_gateway.receive(SES_ID.replace("0102", "0107")) == await own_gateway.thread_of(
-            second
-        )
+        assert await bounce_of(relaying, second) == ("Permanent", "NoEmail", "5.1.1")
+        assert await relaying.receive(SES_ID.replace("0102", "0107")) == await relaying.thread_of(second)
         people = [{"emailAddress": BOB, "status": "5.2.2"}]
         body = {
             "bounceType": "Transient",
             "bounceSubType": "MailboxFull",
             "bouncedRecipients": people,
         }
-        await post(own_gateway, "ses", webhooks.sns(webhooks.ses("Bounce", body, ours(third), id="x")))
-        assert await bounce_of(own_gateway, third) == ("Transient", "MailboxFull", "4.2.2")
+        await post(relaying, "ses", webhooks.sns(webhooks.ses("Bounce", body, ours(third), id="x")))
+        assert await bounce_of(relaying, third) == ("Transient", "MailboxFull", "4.2.2")
         body = {
             "complainedRecipients": [{"emailAddress": BOB}],
             "complaintFeedbackType": "abuse",
         }
-        await post(own_gateway, "ses", webhooks.sns(webhooks.ses("Complaint", body, ours(fourth), id="y")))
-        assert await suppressed(own_gateway) == [(BOB, "complaint")]
+        await post(relaying, "ses", webhooks.sns(webhooks.ses("Complaint", body, ours(fourth), id="y")))
+        assert await suppressed(relaying) == [(BOB, "complaint")]
 
 
 async def test_only_amazon_itself_is_believed(tmp_path: Path) -> None:
-    async with relay(tmp_path, "ses") as own_gateway:
+    async with relay(tmp_path, "ses") as relaying:
         fetched: list[str] = []
-        amazon(own_gateway, fetched)
-        good = webhooks.sns(webhooks.ses("Delivery", {"recipients": [BOB]}, ours(await own_gateway.send())))
+        amazon(relaying, fetched)
+        good = webhooks.sns(webhooks.ses("Delivery", {"recipients": [BOB]}, ours(await relaying.send())))
         for changed in (
             {"Message": "{}"},
             {"Signature": "AAAA"},
@@ -218,42 +216,42 @@ async def test_only_amazon_itself_is_believed(tmp_path: Path) -> None:
             {"Timestamp": None},
         ):
             with pytest.raises(NotTheirs):
-                await post(own_gateway, "ses", {**good, **changed})
+                await post(relaying, "ses", {**good, **changed})
         assert set(fetched) <= {webhooks.CERTIFICATE_URL}
         away = webhooks.sns(
             "x", "SubscriptionConfirmation", SubscribeURL="https://evil.test/?Action=ConfirmSubscription&x"
         )
         with pytest.raises(NotTheirs, match="SubscribeURL"):
-            await post(own_gateway, "ses", away)
+            await post(relaying, "ses", away)
         with pytest.raises(Invalid):
-            await post(own_gateway, "ses", [1])
-        assert await post(own_gateway, "ses", good) == 1
+            await post(relaying, "ses", [1])
+        assert await post(relaying, "ses", good) == 1
     (tmp_path / "old").mkdir()
-    async with relay(tmp_path / "old", "ses") as own_gateway:
-        amazon(own_gateway, [], days=-1)
+    async with relay(tmp_path / "old", "ses") as relaying:
+        amazon(relaying, [], days=-1)
         with pytest.raises(NotTheirs, match="not valid now"):
-            await post(own_gateway, "ses", good)
-        amazon(own_gateway, [], fail=True)
+            await post(relaying, "ses", good)
+        amazon(relaying, [], fail=True)
         with pytest.raises(Unavailable):
-            await post(own_gateway, "ses", good)
+            await post(relaying, "ses", good)
 
 
 async def test_who_does_not_know_the_secret_changes_nothing(tmp_path: Path) -> None:
-    async with relay(tmp_path, "postmark") as own_gateway:
+    async with relay(tmp_path, "postmark") as relaying:
         news = {
             "RecordType": "Delivery",
             "Recipient": BOB,
-            "Metadata": {"postern": ours(await own_gateway.send())[1:-1]},
+            "Metadata": {"postern": ours(await relaying.send())[1:-1]},
         }
         for wrong in ("", basic("another"), basic(""), "Bearer another", "Basic ###", f"Digest {SECRET}"):
             with pytest.raises(NotTheirs):
-                await post(own_gateway, "postmark", news, wrong)
+                await post(relaying, "postmark", news, wrong)
         with pytest.raises(NotFound):
-            await post(own_gateway, "mailgun", news)
-        assert await post(own_gateway, "postmark", news, f"Bearer {SECRET}") == 1
+            await post(relaying, "mailgun", news)
+        assert await post(relaying, "postmark", news, f"Bearer {SECRET}") == 1
         for odd in (None, [], "x", {"RecordType": "Bounce"}, {"RecordType": 7, "Metadata": []}):
-            assert await post(own_gateway, "postmark", odd) == 0
+            assert await post(relaying, "postmark", odd) == 0
     (tmp_path / "off").mkdir()
-    async with relay(tmp_path / "off", "postmark", smarthost_hook_secret="") as own_gateway:
+    async with relay(tmp_path / "off", "postmark", smarthost_hook_secret="") as relaying:
         with pytest.raises(NotFound):
-            await post(own_gateway, "postmark", news, basic(""))
+            await post(relaying, "postmark", news, basic(""))

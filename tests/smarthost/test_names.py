@@ -44,68 +44,66 @@ def test_a_relay_tells_its_name_for_a_message_in_its_250(text: str, remote: str,
 
 
 async def test_an_answer_to_the_relays_message_id_is_in_the_thread(tmp_path: Path) -> None:
-    async with relay(tmp_path, "ses", answer=f"Ok {SES}") as own_gateway:
-        ulid = await own_gateway.send()
-        thread = await own_gateway.thread_of(ulid)
-        assert await own_gateway.receive(SES_ID) == thread
+    async with relay(tmp_path, "ses", answer=f"Ok {SES}") as relaying:
+        ulid = await relaying.send()
+        thread = await relaying.thread_of(ulid)
+        assert await relaying.receive(SES_ID) == thread
         # the answer's own id leads there too, and so does an answer that names both
         assert (
-            await own_gateway.receive("<r1@world.test>", f"{SES_ID} <r1@world.test>", "<r2@world.test>")
+            await relaying.receive("<r1@world.test>", f"{SES_ID} <r1@world.test>", "<r2@world.test>")
             == thread
         )
-        assert await own_gateway.receive(f"<msg_{ulid}@x.test>", "", "<r3@world.test>") == thread
+        assert await relaying.receive(f"<msg_{ulid}@x.test>", "", "<r3@world.test>") == thread
         # an id that is like it, or in another inbox, does not
         other = SES_ID.replace("0102", "0103")
-        assert await own_gateway.receive(other, "", "<r4@world.test>") != thread
+        assert await relaying.receive(other, "", "<r4@world.test>") != thread
 
 
 async def test_a_rebuild_finds_the_same_threads_in_any_order(tmp_path: Path) -> None:
-    async with relay(tmp_path, "ses", answer=f"Ok {SES}") as own_gateway:
-        thread = await own_gateway.thread_of(await own_gateway.send())
-        assert await own_gateway.receive(SES_ID) == thread
+    async with relay(tmp_path, "ses", answer=f"Ok {SES}") as relaying:
+        thread = await relaying.thread_of(await relaying.send())
+        assert await relaying.receive(SES_ID) == thread
 
         def forget(tx: Tx) -> None:
             for table in ("thread", "thread_ref", "message", "message_body", "message_search", "location"):
                 sql(tx).run(f"DELETE FROM {table}")
 
-        await own_gateway.core.store.write(forget)
-        assert await own_gateway.receive(SES_ID) == thread  # though what it answers is not there
+        await relaying.core.store.write(forget)
+        assert await relaying.receive(SES_ID) == thread  # though what it answers is not there
 
 
 async def test_a_follow_up_names_what_recipients_have(tmp_path: Path) -> None:
-    async with relay(tmp_path, "ses", answer=f"Ok {SES}") as own_gateway:
-        first = await own_gateway.send()
+    async with relay(tmp_path, "ses", answer=f"Ok {SES}") as relaying:
+        first = await relaying.send()
         ours = f"<msg_{first}@x.test>"
-        second = await own_gateway.send(in_reply_to=ours, references=[ours])
-        data = own_gateway.relayed(second)
+        second = await relaying.send(in_reply_to=ours, references=[ours])
+        data = relaying.relayed(second)
         assert head_of(data, b"In-Reply-To").decode() == SES_ID
         assert head_of(data, b"References").decode().split() == [ours, SES_ID]
-        assert await own_gateway.thread_of(second) == await own_gateway.thread_of(first)
+        assert await relaying.thread_of(second) == await relaying.thread_of(first)
 
 
 async def test_other_names_are_learnt_and_kept_once(tmp_path: Path) -> None:
-    async with relay(tmp_path, "brevo", answer=f"2.0.0 OK: queued as {BREVO_ID}") as own_gateway:
-        ulid = await own_gateway.send("bob@world.test", "carol@world.test")
-        assert await own_gateway.running.value("SELECT count(*) FROM sent_alias") == 1
-        assert await own_gateway.receive(BREVO_ID) == await own_gateway.thread_of(ulid)
+    async with relay(tmp_path, "brevo", answer=f"2.0.0 OK: queued as {BREVO_ID}") as relaying:
+        ulid = await relaying.send("bob@world.test", "carol@world.test")
+        assert await relaying.running.value("SELECT count(*) FROM sent_alias") == 1
+        assert await relaying.receive(BREVO_ID) == await relaying.thread_of(ulid)
 
 
 async def test_a_relay_that_keeps_our_name_teaches_nothing(tmp_path: Path) -> None:
-    async with relay(tmp_path, "generic") as own_gateway:
-        ulid = await own_gateway.send()
+    async with relay(tmp_path, "generic") as relaying:
+        ulid = await relaying.send()
         cast(
-            Any, own_gateway.core.mail
+            Any, relaying.core.mail
         ).answer = f"2.6.0 <msg_{ulid}@x.test> [InternalId=7] Queued mail for delivery"
-        await own_gateway.send()
-        assert (
-            await own_gateway.running.value("SELECT count(*) FROM sent_alias WHERE outbox_id = ?", ulid) == 0
-        )
+        await relaying.send()
+        assert await relaying.running.value("SELECT count(*) FROM sent_alias WHERE outbox_id = ?", ulid) == 0
 
 
 async def test_postfix_reports_what_its_relay_said(tmp_path: Path) -> None:
-    async with relay(tmp_path, "ses") as own_gateway:
-        ulid = await own_gateway.send()
-        (row,) = await own_gateway.running.rows("SELECT mail_from FROM outbox WHERE id = ?", ulid)
+    async with relay(tmp_path, "ses") as relaying:
+        ulid = await relaying.send()
+        (row,) = await relaying.running.rows("SELECT mail_from FROM outbox WHERE id = ?", ulid)
         raw = (
             "From: MAILER-DAEMON@mail.x.test\r\nTo: agent@x.test\r\nSubject: Successful Mail Delivery Report\r\n"
             'MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
@@ -115,30 +113,30 @@ async def test_postfix_reports_what_its_relay_said(tmp_path: Path) -> None:
             f"Action: relayed\r\nStatus: 2.0.0\r\nRemote-MTA: dns; {SES_HOST}\r\n"
             f"Diagnostic-Code: smtp; 250 Ok {SES}\r\n\r\n--b--\r\n"
         ).encode()
-        parsed = await own_gateway.core.parser.parse(raw)
-        assert await own_gateway.core.store.write(
+        parsed = await relaying.core.parser.parse(raw)
+        assert await relaying.core.store.write(
             lambda tx: apply_report(
                 tx,
-                own_gateway.core.events,
-                own_gateway.inbox,
+                relaying.core.events,
+                relaying.inbox,
                 parsed,
                 row["mail_from"],
-                telling_relay(own_gateway.core.settings),
+                telling_relay(relaying.core.settings),
             )
         )
         # the relay will post what becomes of it
-        assert (await own_gateway.running.states(ulid))["bob@world.test"] == "sent"
-        assert await own_gateway.receive(SES_ID) == await own_gateway.thread_of(ulid)
+        assert (await relaying.running.states(ulid))["bob@world.test"] == "sent"
+        assert await relaying.receive(SES_ID) == await relaying.thread_of(ulid)
 
 
 async def test_a_complaint_that_names_the_relays_message_id_counts(tmp_path: Path) -> None:
-    async with relay(tmp_path, "ses", answer=f"Ok {SES}") as own_gateway:
-        ulid = await own_gateway.send()
-        parsed = await own_gateway.core.parser.parse(arf(SES_ID, "bob@world.test"))
-        assert await own_gateway.core.store.write(
-            lambda tx: apply_report(tx, own_gateway.core.events, own_gateway.inbox, parsed, None)
+    async with relay(tmp_path, "ses", answer=f"Ok {SES}") as relaying:
+        ulid = await relaying.send()
+        parsed = await relaying.core.parser.parse(arf(SES_ID, "bob@world.test"))
+        assert await relaying.core.store.write(
+            lambda tx: apply_report(tx, relaying.core.events, relaying.inbox, parsed, None)
         )
-        assert "message.complained" in await own_gateway.kinds(ulid)
+        assert "message.complained" in await relaying.kinds(ulid)
 
 
 def _verified(data: bytes) -> bool:
@@ -147,17 +145,17 @@ def _verified(data: bytes) -> bool:
 
 
 async def test_our_signature_covers_only_what_the_relay_leaves(tmp_path: Path) -> None:
-    async with relay(tmp_path, "ses", answer=f"Ok {SES}") as own_gateway:
-        data = own_gateway.relayed(await own_gateway.send())
+    async with relay(tmp_path, "ses", answer=f"Ok {SES}") as relaying:
+        data = relaying.relayed(await relaying.send())
         changed = data.replace(head_of(data, b"Message-ID"), SES_ID.encode())
         changed = changed.replace(head_of(data, b"Date"), b"Sat, 21 Nov 2026 10:00:00 +0000")
         assert changed != data
         assert _verified(changed)
         assert not _verified(changed.replace(b"Subject: s", b"Subject: t"))
     (tmp_path / "p").mkdir()
-    async with relay(tmp_path / "p", "postmark", smarthost_stream="outbound") as own_gateway:
-        ulid = await own_gateway.send()
-        data = own_gateway.relayed(ulid)
+    async with relay(tmp_path / "p", "postmark", smarthost_stream="outbound") as relaying:
+        ulid = await relaying.send()
+        data = relaying.relayed(ulid)
         assert b"DKIM-Signature" not in data  # it writes the message anew
         assert head_of(data, b"X-PM-KeepID") == b"true"
         assert head_of(data, b"X-PM-Message-Stream") == b"outbound"
@@ -168,26 +166,26 @@ async def test_what_the_relay_will_not_take_is_refused_at_once(tmp_path: Path) -
     from gateway.core.errors import TooLarge
     from gateway.mime.types import OutgoingAttachment
 
-    async with relay(tmp_path, "postmark") as own_gateway:
+    async with relay(tmp_path, "postmark") as relaying:
         big = OutgoingAttachment(
             filename="a", content_type="application/octet-stream", content=b"x" * 9_000_000
         )
         with pytest.raises(TooLarge, match="at most 10485760"):
-            await own_gateway.send(attachments=[big])
-        assert await until_async(lambda: own_gateway.running.value("SELECT count(*) + 1 FROM outbox")) == 1
+            await relaying.send(attachments=[big])
+        assert await until_async(lambda: relaying.running.value("SELECT count(*) + 1 FROM outbox")) == 1
 
 
 async def test_what_people_submit_is_fit_for_the_relay_too(tmp_path: Path) -> None:
     data = b"From: agent@x.test\r\nTo: bob@world.test\r\nSubject: s\r\nMessage-ID: %s\r\n\r\nhi\r\n"
-    async with relay(tmp_path, "brevo") as own_gateway:
+    async with relay(tmp_path, "brevo") as relaying:
         engine = Outbox(
-            own_gateway.core.store,
-            own_gateway.core.mail,
-            own_gateway.core.imap,
-            own_gateway.core.events,
-            own_gateway.core.settings,
-            own_gateway.core.outbox_wake,
-            own_gateway.core.secret,
+            relaying.core.store,
+            relaying.core.mail,
+            relaying.core.imap,
+            relaying.core.events,
+            relaying.core.settings,
+            relaying.core.outbox_wake,
+            relaying.core.secret,
         )
         for message_id, custom in (
             (b"<mine@x.test>", b"postern:mine@x.test"),
@@ -195,7 +193,7 @@ async def test_what_people_submit_is_fit_for_the_relay_too(tmp_path: Path) -> No
         ):
             submission = Submission("agent@x.test", "agent@x.test", ("bob@world.test",), data % message_id)
             queued = await engine.accept_submission(submission)
-            await own_gateway.running.settled(queued)
-            taken = own_gateway.running.sink.taken[-1].data
+            await relaying.running.settled(queued)
+            taken = relaying.running.sink.taken[-1].data
             assert head_of(taken, b"X-Mailin-custom") == custom
             assert _verified(taken.replace(message_id, b"<theirs@mailin.fr>"))

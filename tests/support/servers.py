@@ -103,16 +103,10 @@ async def embedded_server(
     reason = dovecot_missing()
     if reason:
         pytest.skip(reason)
-    recorder = Recorder()
     with data_directory(tmp_path) as data:
-        overrides.setdefault("data_dir", data)
-        server = EmbeddedServer(EmbeddedSettings(**overrides))
-        server.recorder = recorder  # type: ignore[attr-defined]
-        await server.start(on_hint or recorder.on_hint, on_submission or recorder.on_submission)
-        try:
+        server = EmbeddedServer(EmbeddedSettings(**{"data_dir": data, **overrides}))
+        async with _started(server, on_hint, on_submission):
             yield server
-        finally:
-            await server.stop()
 
 
 @dataclass(frozen=True)
@@ -247,13 +241,20 @@ async def postfix_server(
     reason = postfix_missing()
     if reason:
         pytest.skip(reason)
-    recorder = Recorder()
     with data_directory(tmp_path) as data:
-        overrides.setdefault("data_dir", data)
-        server = PostfixServer(PostfixSettings(**overrides))
-        server.recorder = recorder  # type: ignore[attr-defined]
-        await server.start(on_hint or recorder.on_hint, on_submission or recorder.on_submission)
-        try:
+        server = PostfixServer(PostfixSettings(**{"data_dir": data, **overrides}))
+        async with _started(server, on_hint, on_submission):
             yield server
-        finally:
-            await server.stop()
+
+
+@asynccontextmanager
+async def _started(
+    server: EmbeddedServer | PostfixServer, on_hint: OnHint | None, on_submission: OnSubmission | None
+) -> AsyncIterator[None]:
+    recorder = Recorder()
+    server.recorder = recorder  # type: ignore[union-attr]
+    await server.start(on_hint or recorder.on_hint, on_submission or recorder.on_submission)
+    try:
+        yield
+    finally:
+        await server.stop()
