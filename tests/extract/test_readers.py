@@ -29,14 +29,18 @@ async def pool() -> AsyncIterator[ExtractPool]:
         yield one
 
 
-async def read(pool: ExtractPool, *given: File) -> list[Extracted]:
-    """What is found in files, in order: the same in a confined process and without one."""
-    found = await read_confined(pool, *given)
+async def read_both(pool: ExtractPool, *given: File) -> list[Extracted]:
+    """What is found in files, in order: the same in a confined process and without one.
+
+    Not for files made to hurt: without the process nothing bounds them.
+    """
+    found = await read(pool, *given)
     assert found == [unconfined(*one) for one in given]
     return found
 
 
-async def read_confined(pool: ExtractPool, *given: File) -> list[Extracted]:
+async def read(pool: ExtractPool, *given: File) -> list[Extracted]:
+    """What a confined process finds in files, in order."""
     raw = files.mail(*given)
     parsed = parse(raw)
     assert len(parsed.attachments) == len(given)
@@ -56,7 +60,7 @@ def unconfined(filename: str, content_type: str, data: bytes) -> Extracted:
 
 async def test_pdf_by_type_by_name_and_by_its_first_octets(pool: ExtractPool) -> None:
     data = files.pdf("Invoice 4711", "Second page")
-    found = await read(
+    found = await read_both(
         pool,
         ("a.pdf", "application/pdf", data),
         ("invoice.pdf", BINARY, data),
@@ -71,7 +75,7 @@ async def test_what_cannot_be_read_as_pdf_is_pdf_error(pool: ExtractPool) -> Non
     writer.encrypt("password", algorithm="AES-256")
     locked = io.BytesIO()
     writer.write(locked)
-    found = await read(
+    found = await read_both(
         pool,
         ("cut.pdf", "application/pdf", files.pdf("text")[:60]),
         ("none.pdf", "application/pdf", b"no PDF at all"),
@@ -86,7 +90,7 @@ async def test_pdf_that_only_its_owner_may_change_is_read(pool: ExtractPool) -> 
     writer.encrypt("", "owner", algorithm="AES-256")
     out = io.BytesIO()
     writer.write(out)
-    assert await read(pool, ("a.pdf", BINARY, out.getvalue())) == [Extracted("pdf", "open to all")]
+    assert await read_both(pool, ("a.pdf", BINARY, out.getvalue())) == [Extracted("pdf", "open to all")]
 
 
 async def test_word(pool: ExtractPool) -> None:
@@ -112,7 +116,7 @@ async def test_word(pool: ExtractPool) -> None:
             "word/header1.xml": header,
         },
     )
-    assert await read(pool, ("a.docx", BINARY, data)) == [
+    assert await read_both(pool, ("a.docx", BINARY, data)) == [
         Extracted("office", "Letterhead\n\nOne\ttwo\nthree\n\nshown again\nItem\t4 EUR")
     ]
 
@@ -133,7 +137,7 @@ async def test_excel(pool: ExtractPool) -> None:
         '<sheet name="Secret" sheetId="3" state="hidden" r:id="r4"/>',
     )
     text = "Name\t\tin line\n2026-11-21\t2026-11-21 18:00:00\t2.5\tTRUE\tsum"
-    assert await read(pool, ("a.xlsx", BINARY, one), ("b.xlsx", BINARY, two)) == [
+    assert await read_both(pool, ("a.xlsx", BINARY, one), ("b.xlsx", BINARY, two)) == [
         Extracted("office", text),
         Extracted("office", f"One\n{text}\n\nTwo\nsecond"),
     ]
@@ -141,7 +145,9 @@ async def test_excel(pool: ExtractPool) -> None:
 
 async def test_powerpoint_in_the_order_of_the_slides(pool: ExtractPool) -> None:
     data = files.pptx("first", "second", "third")
-    assert await read(pool, ("a.pptx", BINARY, data)) == [Extracted("office", "first\n\nsecond\n\nthird")]
+    assert await read_both(pool, ("a.pptx", BINARY, data)) == [
+        Extracted("office", "first\n\nsecond\n\nthird")
+    ]
 
 
 async def test_opendocument(pool: ExtractPool) -> None:
@@ -152,7 +158,7 @@ async def test_opendocument(pool: ExtractPool) -> None:
         "</table:table-cell><table:table-cell><text:p>y</text:p></table:table-cell></table:table-row></table:table>"
     )
     other = files.odt("<text:p>x</text:p>", "application/vnd.oasis.opendocument.formula")
-    assert await read(pool, ("a.odt", BINARY, text), ("f.odf", BINARY, other)) == [
+    assert await read_both(pool, ("a.odt", BINARY, text), ("f.odf", BINARY, other)) == [
         Extracted("office", "Head\na   b\tc\nd\nx\ty"),
         Extracted("unsupported"),
     ]
@@ -160,7 +166,7 @@ async def test_opendocument(pool: ExtractPool) -> None:
 
 async def test_office_files_that_are_none(pool: ExtractPool) -> None:
     kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-    assert await read(
+    assert await read_both(
         pool,
         ("plain.zip", "application/zip", files.archive({"a.txt": "hello"})),
         ("cut.docx", kind, files.docx(files.paragraph("x"))[:-40]),
@@ -177,7 +183,7 @@ async def test_office_files_that_are_none(pool: ExtractPool) -> None:
 async def test_tables_and_text_in_any_charset(pool: ExtractPool) -> None:
     latin = "Größe;Menge\r\n1;2\r\n".encode("cp1252")
     wide = "a\tb\n日本\t2".encode("utf-16")
-    assert await read(
+    assert await read_both(
         pool,
         ("a.csv", "text/csv", latin),
         ("b.csv", "application/vnd.ms-excel", b"x,y\n1,2"),
@@ -206,13 +212,13 @@ async def test_tables_and_text_in_any_charset(pool: ExtractPool) -> None:
 async def test_html_shows_what_a_person_sees(pool: ExtractPool) -> None:
     page = b"<title>no</title><p>Seen</p><p style='display:none'>for machines</p><script>no</script>"
     assert (
-        await read(pool, ("a.html", "text/html", page), ("b.htm", BINARY, page))
+        await read_both(pool, ("a.html", "text/html", page), ("b.htm", BINARY, page))
         == [Extracted("text", "Seen")] * 2
     )
 
 
 async def test_text_is_cut_at_fifty_thousand_characters(pool: ExtractPool) -> None:
-    text, pages = await read(
+    text, pages = await read_both(
         pool,
         ("a.txt", "text/plain", "ü".encode() * 60_001),
         ("a.pdf", BINARY, files.pdf(*["word " * 2_000] * 10)),
@@ -223,7 +229,7 @@ async def test_text_is_cut_at_fifty_thousand_characters(pool: ExtractPool) -> No
 
 
 async def test_text_of_one_message_is_bounded(pool: ExtractPool) -> None:
-    found = await read_confined(pool, *[(f"{n}.txt", "text/plain", b"x" * 50_000) for n in range(12)])
+    found = await read(pool, *[(f"{n}.txt", "text/plain", b"x" * 50_000) for n in range(12)])
     assert [one.method for one in found] == ["text"] * 10 + ["skipped_too_large"] * 2
 
 
@@ -235,7 +241,7 @@ async def test_words_in_pictures(pool: ExtractPool) -> None:
     photo = io.BytesIO()
     turned.save(photo, "JPEG", exif=exif)
     assert (
-        await read(
+        await read_both(
             pool,
             ("a.png", "image/png", files.picture("Invoice 4711")),
             ("b.jpg", BINARY, files.picture("Invoice 4711", "JPEG")),
@@ -253,7 +259,7 @@ async def test_words_in_pictures(pool: ExtractPool) -> None:
 async def test_pictures_without_words_and_broken_ones(pool: ExtractPool) -> None:
     dot = io.BytesIO()
     Image.new("RGB", (1, 1)).save(dot, "GIF")
-    assert await read(
+    assert await read_both(
         pool,
         ("dot.gif", "image/gif", dot.getvalue()),
         ("cut.png", "image/png", files.picture("Invoice")[:2000]),
@@ -265,14 +271,10 @@ async def test_without_tesseract_a_picture_is_unsupported(
     monkeypatch: pytest.MonkeyPatch, pool: ExtractPool
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    assert await read_confined(pool, ("a.png", "image/png", files.picture("Invoice"))) == [
-        Extracted("unsupported")
-    ]
+    assert await read(pool, ("a.png", "image/png", files.picture("Invoice"))) == [Extracted("unsupported")]
 
 
 async def test_sound_and_mail_are_not_even_looked_at(pool: ExtractPool) -> None:
-    found = await read_confined(
-        pool, ("a.mp3", "audio/mpeg", files.pdf("x")), ("a.mp4", "video/mp4", b"PK\x03\x04")
-    )
+    found = await read(pool, ("a.mp3", "audio/mpeg", files.pdf("x")), ("a.mp4", "video/mp4", b"PK\x03\x04"))
     assert found == [Extracted("unsupported")] * 2
     assert not pool._processes
