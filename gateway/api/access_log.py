@@ -8,13 +8,13 @@ import re
 
 from starlette.requests import Request
 
-from gateway.records.ids import public_id
+from gateway.records.ids import KEY_ID, KeyId
 
 _SECRET = re.compile(r"(?i)\b(api_key|token|signature|sig)=[^&]*")
 
 
 def log_request(
-    log: logging.Logger, request: Request, request_id: str, key_id: str | None, status: int, seconds: float
+    log: logging.Logger, request: Request, request_id: str, key_id: KeyId | None, status: int, seconds: float
 ) -> None:
     """Log an answered request. The JSON formatter reads the fields from the record's attributes."""
     if not log.isEnabledFor(logging.INFO):
@@ -29,7 +29,7 @@ def log_request(
         status,
         extra={
             "request_id": request_id,
-            "key_id": public_id("key", key_id),
+            "key_id": KEY_ID.public(key_id),
             "method": request.method,
             "path": path,
             "status": status,

@@ -31,8 +31,8 @@ from gateway.core.access import Access, admit
 from gateway.core.context import Core
 from gateway.events.dialect_format import Wire
 from gateway.logs import current_request
+from gateway.records.ids import KeyId, OrganizationId, new_ulid
 from gateway.settings import Settings
-from gateway.store.ids import new_ulid
 from gateway.store.scope import Scope as Reach
 from mailserver.networks import client_of
 
@@ -195,7 +195,7 @@ async def _run(endpoint: Endpoint, call: Call[Any, Any]) -> Response:
     return Response(encode(answer), call.status or endpoint.status, media_type="application/json")
 
 
-NOBODY = Reach(organization="")
+NOBODY = Reach(organization=OrganizationId(""))
 
 
 @dataclass(slots=True)
@@ -203,7 +203,7 @@ class _Seen:
     """What the log needs of a request, also when it fails."""
 
     endpoint: Endpoint | None = None
-    key_id: str | None = None
+    key_id: KeyId | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
 

@@ -18,6 +18,7 @@ from gateway.core.drafts.files import open_file
 from gateway.core.errors import NotFound
 from gateway.core.mail import attachments
 from gateway.core.signed_links import sign, verify
+from gateway.records.ids import DraftId, MessageId
 
 _PLAIN = re.compile(r"[^A-Za-z0-9._ -]")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
@@ -41,11 +42,11 @@ async def download(call: Call[NoBody, NoQuery]) -> Response:
     """Download the file of a signed link; no key is needed, and the link expires."""
     link = verify(call.core.secret, call.ids["token"])
     if link.kind == "raw":
-        got = await attachments.open_raw(call.core, link.id)
+        got = await attachments.open_raw(call.core, MessageId(link.id))
     elif link.kind == "file":
-        got = await attachments.open_attachment(call.core, link.id, link.part)
+        got = await attachments.open_attachment(call.core, MessageId(link.id), link.part)
     elif link.kind == "draft":
-        got = await open_file(call.core, link.id, link.part)
+        got = await open_file(call.core, DraftId(link.id), link.part)
     else:
         raise NotFound("this link leads to no file")
     headers = {

@@ -240,7 +240,7 @@ class EventSocket:
         try:
             text = happened.text(self._protocol.dialect, self._protocol.render)
         except Exception:  # one bad event must not end the socket each time it is replayed
-            log.exception("event evt_%s cannot be rendered for a WebSocket", happened.event.id)
+            log.exception("event %s cannot be rendered for a WebSocket", happened.event.public_id)
             return False
         if text is None:
             return False

@@ -27,7 +27,7 @@ from gateway.api.times import parse_time
 from gateway.core.access import check, reads
 from gateway.core.errors import Forbidden, Invalid, Unavailable
 from gateway.core.mail.wait import MAX_WAIT, Match, Watch, received_event, wait_for, watch
-from gateway.records.ids import public_id
+from gateway.records.ids import EVENT_ID
 from gateway.records.mail import Mail
 from gateway.store.engine import StoreDown
 
@@ -144,7 +144,7 @@ async def _events(call: Call[NoBody, WaitQuery], wanted: Watch, show: Show[Any])
     head = f"retry: {_RETRY_MS}\n"
     if wanted.fresh:
         # a client that resumes before the first message must not lose one
-        head += f"id: {public_id('evt', await wanted.resume_id())}\n"
+        head += f"id: {EVENT_ID.public(await wanted.resume_id())}\n"
     yield f"{head}: waiting for mail\n\n".encode()
     loop = asyncio.get_running_loop()
     end = loop.time() + (call.query.timeout or math.inf)
@@ -168,5 +168,5 @@ async def _events(call: Call[NoBody, WaitQuery], wanted: Watch, show: Show[Any])
 
 
 def _frame(mail: Mail, data: bytes) -> bytes:
-    head = f"id: {public_id('evt', received_event(mail.message))}\nevent: message.received\ndata: "
+    head = f"id: {EVENT_ID.public(received_event(mail.message))}\nevent: message.received\ndata: "
     return head.encode() + data + b"\n\n"

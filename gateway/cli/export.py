@@ -18,10 +18,10 @@ from gateway.cli.failure import REFUSED, USAGE, Failure
 from gateway.cli.mailroom import mailroom
 from gateway.cli.options import Place, common
 from gateway.cli.output import show
+from gateway.records.ids import ORGANIZATION_ID
 from gateway.records.inboxes import Inbox
 from gateway.store.database_url import database_url
 from gateway.store.engine import Store
-from gateway.store.ids import parse_id
 from gateway.transfer.export import export
 from gateway.transfer.metadata import chosen_inboxes
 from mailserver.addresses import fold_domain
@@ -89,7 +89,7 @@ async def _run(
         try:
             addresses = [one.strip().lower() for one in inboxes]
             names = [fold_domain(one) for one in domains]
-            wanted = organization and (parse_id("org", organization) or organization)
+            wanted = organization and (ORGANIZATION_ID.parse(organization) or organization)
             rows = await store.read(lambda tx: chosen_inboxes(tx, addresses, names, wanted))
             missing = set(addresses) - {row.address for row in rows}
             if missing or not rows:

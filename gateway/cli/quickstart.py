@@ -18,7 +18,7 @@ from gateway.core.accounts import bootstrap
 from gateway.core.context import Core
 from gateway.core.errors import NotFound
 from gateway.core.inboxes import inboxes
-from gateway.records.ids import public_id
+from gateway.records.ids import ORGANIZATION_ID
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.store.scope import Scope
@@ -69,7 +69,7 @@ async def prepare(core: Core) -> dict[str, Any]:
     found = {
         "base_url": core.settings.http.public_url,
         "api_key": key,
-        "organization_id": public_id("org", scope.organization),
+        "organization_id": ORGANIZATION_ID.public(scope.organization),
         "inbox": {"id": inbox.public_id, "address": inbox.address, "password": password},
         "smtp": _endpoint(access.smtp),
         "submission": _endpoint(access.submission),

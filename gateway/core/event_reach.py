@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.core.errors import NotFound
 from gateway.events.reach import permissions_of
 from gateway.records.events import EventHead
-from gateway.store.ids import parse_id
+from gateway.records.ids import EVENT_ID
 from gateway.store.queries.events import event_head
 from gateway.store.scope import Scope
 from gateway.store.transaction import Tx
@@ -22,9 +22,9 @@ def may_hear(scope: Scope, event: EventHead) -> bool:
     return scope.permissions is None or all(scope.allows(one) for one in permissions_of(event.type))
 
 
-def position_of(tx: Tx, scope: Scope, event_id: str) -> int:
+def position_of(tx: Tx, scope: Scope, event_ref: str) -> int:
     """The place of an event (``evt_…``) in the log. Raises NotFound for one that the key may not hear."""
-    event = event_head(tx, scope, parse_id("evt", event_id) or "")
+    event = event_head(tx, scope, EVENT_ID.parse(event_ref))
     if event is None or not may_hear(scope, event):
         raise NotFound(
             "last_event_id names no event that is kept: subscribe without it, and list what was missed",

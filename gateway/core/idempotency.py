@@ -17,7 +17,7 @@ from gateway.core.context import Core
 from gateway.core.errors import Conflict, Invalid, Unavailable
 from gateway.core.sent import Sent
 from gateway.records.idempotency import KeyedRequest
-from gateway.store.ids import derived_ulid, now_us
+from gateway.records.ids import derived_ulid, now_us
 from gateway.store.leases import living_processes
 from gateway.store.queries.idempotency import (
     add_claim,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import partial
 
+from gateway.records.ids import InboxId
 from gateway.store.engine import Store
 from gateway.store.queries.inboxes import unscoped_inbox_addresses
 
@@ -16,9 +17,9 @@ class InboxAddresses:
     """Addresses that this process has read. An inbox keeps its address as long as it exists, so each is read once."""
 
     def __init__(self) -> None:
-        self._known: dict[str, str] = {}
+        self._known: dict[InboxId, str] = {}
 
-    async def of(self, store: Store, inbox_ids: Iterable[str | None]) -> Mapping[str, str]:
+    async def of(self, store: Store, inbox_ids: Iterable[InboxId | None]) -> Mapping[InboxId, str]:
         """Addresses by ULID; None and inboxes that are gone are left out. Raises StoreDown."""
         wanted = {one for one in inbox_ids if one is not None}
         missing = [one for one in wanted if one not in self._known]

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from gateway.core.buckets import Buckets, Days
 from gateway.records.accounts import ApiKey
+from gateway.records.ids import KeyId, now_us
 from gateway.store.engine import Store, StoreDown
-from gateway.store.ids import now_us
 from gateway.store.queries.keys import change_key, unscoped_key_with_hash
 from gateway.store.scope import Scope
 from gateway.store.wakeups import LocalWakeups, Wakeups
@@ -95,7 +95,7 @@ class KeyRing:
         self._generation += 1
         self._known.clear()
 
-    def used_at(self, key_id: str) -> int | None:
+    def used_at(self, key_id: KeyId) -> int | None:
         """When the key was last used, as far as this process knows (µs)."""
         return self._used.get(key_id)
 
@@ -104,7 +104,7 @@ class KeyRing:
         while self._jobs:
             await asyncio.gather(*self._jobs)
 
-    def _note_use(self, store: Store, key_id: str | None) -> None:
+    def _note_use(self, store: Store, key_id: KeyId | None) -> None:
         if key_id is None:
             return
         at = now_us()
@@ -119,7 +119,7 @@ class KeyRing:
         job.add_done_callback(self._jobs.discard)
 
 
-async def _write_use(store: Store, key_id: str, at: int) -> None:
+async def _write_use(store: Store, key_id: KeyId, at: int) -> None:
     try:
         await store.write(lambda tx: change_key(tx, key_id, used_at=at))
     except StoreDown as error:

@@ -13,9 +13,9 @@ from urllib.parse import unquote
 from gateway.core.errors import Forbidden, NotFound
 from gateway.records.accounts import Pod
 from gateway.records.drafts import Draft
+from gateway.records.ids import DRAFT_ID, INBOX_ID, MESSAGE_ID, POD_ID, THREAD_ID, MessageId, PodId, number_in
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Message, Thread
-from gateway.store.ids import number_in, parse_id
 from gateway.store.queries.drafts import shown_draft
 from gateway.store.queries.inboxes import (
     numbered_inbox,
@@ -68,7 +68,7 @@ def require_own_test(scope: Scope, records: Iterable[MadeByKey], what: str) -> N
 def find_inbox(tx: Tx, scope: Scope, ref: str) -> Inbox:
     """The inbox by ``inb_…``, ULID, number or address. Raises NotFound or Forbidden."""
     inbox = None
-    wanted = parse_id("inb", ref)
+    wanted = INBOX_ID.parse(ref)
     if wanted:
         inbox = unscoped_inbox(tx, wanted)
     elif (number := number_in(ref)) is not None:
@@ -84,7 +84,7 @@ def find_inbox(tx: Tx, scope: Scope, ref: str) -> Inbox:
 
 def find_any_inbox(tx: Tx, ref: str) -> Inbox:
     """An inbox of any organization by ``inb_…``, ULID or address, for the operator. Raises NotFound."""
-    inbox = unscoped_inbox_named(tx, parse_id("inb", ref), ref)
+    inbox = unscoped_inbox_named(tx, INBOX_ID.parse(ref), ref)
     if inbox is None:
         raise NotFound(f"there is no inbox {ref[:320]!r}", fix="give its address, or its id: inb_…")
     return inbox
@@ -98,7 +98,7 @@ def find_reachable_inbox(tx: Tx, scope: Scope, ref: str) -> Inbox:
 def find_pod(tx: Tx, scope: Scope, ref: str) -> Pod:
     """A pod by ``pod_…``, ULID or the client's own id. Raises NotFound or Forbidden."""
     pod = None
-    wanted = parse_id("pod", ref)
+    wanted = POD_ID.parse(ref)
     if wanted:
         pod = pod_with_id(tx, scope, wanted)
     if pod is None and len(ref) <= MAX_CLIENT_ID and "\x00" not in ref:
@@ -107,16 +107,16 @@ def find_pod(tx: Tx, scope: Scope, ref: str) -> Pod:
         raise NotFound(f"there is no pod {ref[:100]!r}", fix="GET /pods lists the pods of this key")
     home = scope.pod
     if scope.inbox:
-        home = inbox.pod_id if (inbox := unscoped_inbox(tx, scope.inbox)) else ""
+        home = inbox.pod_id if (inbox := unscoped_inbox(tx, scope.inbox)) else PodId("")
     if home is not None and pod.id != home:
         raise Forbidden("this API key does not reach that pod", fix="use a key of the organization")
     return pod
 
 
-def find_message_id(tx: Tx, inbox: Inbox, ref: str) -> str:
+def find_message_id(tx: Tx, inbox: Inbox, ref: str) -> MessageId:
     """The ULID of a message of ``inbox`` by ``msg_…``, ULID, number or RFC Message-ID (newest wins)."""
     found = None
-    wanted = parse_id("msg", ref)
+    wanted = MESSAGE_ID.parse(ref)
     if wanted:
         found = wanted if is_in_inbox(tx, inbox.id, wanted) else None
     elif (number := number_in(ref)) is not None:
@@ -136,7 +136,7 @@ def find_message_id(tx: Tx, inbox: Inbox, ref: str) -> str:
 def find_message(tx: Tx, scope: Scope, ref: str) -> Message:
     """A message anywhere inside the reach, by ``msg_…``, ULID or number. Raises NotFound or Forbidden."""
     message = None
-    wanted = parse_id("msg", ref)
+    wanted = MESSAGE_ID.parse(ref)
     if wanted:
         message = visible_message(tx, scope, wanted)
     elif (number := number_in(ref)) is not None:
@@ -156,7 +156,7 @@ def find_thread(tx: Tx, scope: Scope, inbox: Inbox | None, ref: str) -> Thread:
     Raises NotFound or Forbidden.
     """
     thread = None
-    wanted = parse_id("thr", ref)
+    wanted = THREAD_ID.parse(ref)
     if wanted:
         thread = organization_thread(tx, scope, wanted)
     elif (number := number_in(ref)) is not None:
@@ -181,7 +181,7 @@ def find_thread_and_inbox(tx: Tx, scope: Scope, inbox_ref: str | None, ref: str)
 
 def find_draft(tx: Tx, scope: Scope, inbox: Inbox | None, ref: str) -> Draft:
     """A draft by ``dft_…`` or ULID; with ``inbox`` None anywhere inside the reach. Raises NotFound or Forbidden."""
-    wanted = parse_id("dft", ref)
+    wanted = DRAFT_ID.parse(ref)
     draft = shown_draft(tx, scope, wanted) if wanted else None
     if draft is not None and inbox is None:
         find_inbox(tx, scope, draft.inbox_id)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.mime.types import Address, ParsedMessage
+from gateway.records.ids import MessageId, ThreadId
 
 Span = Literal["burst", "daily", "global", "cold_outreach"]
 
@@ -25,8 +26,8 @@ class Sent:
     """Bare ULIDs of the accepted message and its thread, and the ``message`` as its readers see it, which names no
     ``bcc``. ``at``: its time in µs. ``allowance``: what is left of the tightest limit."""
 
-    message_id: str
-    thread_id: str
+    message_id: MessageId
+    thread_id: ThreadId
     at: int
     message: ParsedMessage
     bcc: list[Address] = field(default_factory=list)

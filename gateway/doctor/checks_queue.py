@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from gateway.doctor.context import Scene, apart
 from gateway.doctor.finding import Finding, fail, ok, warn
 from gateway.doctor.run_checks import well
-from gateway.store.ids import now_us
+from gateway.records.ids import now_us
 from gateway.store.queries.outbox import unscoped_oldest_waiting, unscoped_waiting_count
 from gateway.store.queries.webhooks import unscoped_troubled_webhooks
 

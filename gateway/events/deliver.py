@@ -30,11 +30,19 @@ from gateway.events.post_slots import GRACE, PER_WEBHOOK, Slot, Slots, host_of
 from gateway.net.client import SafeClient
 from gateway.net.errors import NetError
 from gateway.records.events import Event
-from gateway.records.ids import public_id
+from gateway.records.ids import (
+    EVENT_ID,
+    INBOX_ID,
+    WEBHOOK_ID,
+    EventId,
+    InboxId,
+    OrganizationId,
+    WebhookId,
+    now_us,
+)
 from gateway.records.webhooks import Webhook
 from gateway.settings import Settings
 from gateway.store.engine import Store, StoreDown
-from gateway.store.ids import now_us
 from gateway.store.leases import DUTIES, Leases, LocalLeases, Share
 from gateway.store.queries.deliveries import (
     DueLane,
@@ -176,7 +184,7 @@ class WebhookDelivery:
         return found, unscoped_next_due(tx, now)
 
     def _find_of(
-        self, tx: Tx, organization: str, now: int, full: list[str], shares: list[int] | None
+        self, tx: Tx, organization: OrganizationId, now: int, full: list[str], shares: list[int] | None
     ) -> list[DueLane]:
         # what is being posted is still due; beyond it, more than there is room for, as some will be refused
         most = self._slots.held(organization) + _AHEAD
@@ -192,7 +200,7 @@ class WebhookDelivery:
             without |= refused  # behind all that one of its endpoints has due, another may be free
         return wanted
 
-    def _slot_of(self, due: DueLane, organization: str) -> Slot:
+    def _slot_of(self, due: DueLane, organization: OrganizationId) -> Slot:
         host = host_of(due.url)
         standing = self._slots.standing(
             organization,
@@ -209,7 +217,7 @@ class WebhookDelivery:
             return None
         return [n for n in range(DUTIES["lanes"][1]) if self._leases.holds(("lanes", n))]
 
-    def _open_lane(self, due: DueLane, organization: str) -> bool:
+    def _open_lane(self, due: DueLane, organization: OrganizationId) -> bool:
         slot, lane = self._slot_of(due, organization), due.lane
         share: Share = ("lanes", due.share)
         if lane in self._lanes or self._resting(lane) or self._slots.refuses(slot):
@@ -305,7 +313,7 @@ class WebhookDelivery:
         try:
             return await self._heard(pending.webhook.dialect, event)
         except Exception as error:  # nobody knows: sent twice is better than not at all
-            log.warning("whether a socket was sent event evt_%s is not known: %s", event.id, error)
+            log.warning("whether a socket was sent event %s is not known: %s", event.public_id, error)
             return False
 
     async def _post(self, pending: Pending, slot: Slot) -> Posted:
@@ -320,7 +328,7 @@ class WebhookDelivery:
                 return Posted(pending, None, None)
             headers = headers_of(wire, webhook, event.id, body, at)
         except Exception as error:  # one event that cannot be shown must not stop its lane
-            log.exception("event evt_%s cannot be rendered for webhook wh_%s", event.id, webhook.id)
+            log.exception("event %s cannot be rendered for webhook %s", event.public_id, webhook.public_id)
             return Posted(pending, None, f"not rendered: {type(error).__name__}")
         try:
             seconds = wire.timeout or self._settings.timeout
@@ -338,7 +346,9 @@ class WebhookDelivery:
 def _named(lane: str) -> str:
     """A lane's webhook and inbox, for a log line."""
     webhook, _, inbox = lane.partition("#")[0].partition("/")
-    return f"webhook {public_id('wh', webhook)}" + (f" for inbox {public_id('inb', inbox)}" if inbox else "")
+    return f"webhook {WEBHOOK_ID.public(WebhookId(webhook))}" + (
+        f" for inbox {INBOX_ID.public(InboxId(inbox))}" if inbox else ""
+    )
 
 
 def most_posts(settings: Settings) -> int:
@@ -352,7 +362,7 @@ def body_of(wire: Wire, event: Event, attempt: Try) -> bytes | None:
     return None if value is None else msgspec.json.encode(value)
 
 
-def headers_of(wire: Wire, webhook: Webhook, event_id: str, body: bytes, at: int) -> dict[str, str]:
+def headers_of(wire: Wire, webhook: Webhook, event_id: EventId, body: bytes, at: int) -> dict[str, str]:
     """The owner's extra headers, then ours, which win whatever the case of their names.
 
     ``event_id``: the event's ULID; ``at``: the time of this attempt, µs.
@@ -361,7 +371,7 @@ def headers_of(wire: Wire, webhook: Webhook, event_id: str, body: bytes, at: int
     if webhook.old_secret is not None and (webhook.old_secret_until or 0) > at:
         secrets.append(webhook.old_secret.reveal())
     ours = {"Content-Type": "application/json", "User-Agent": "Postern-Webhooks/1"}
-    ours |= wire.sign(secrets, public_id("evt", event_id), at // SECOND, body)
+    ours |= wire.sign(secrets, EVENT_ID.public(event_id), at // SECOND, body)
     taken = {name.lower() for name in ours}
     theirs = webhook.headers
     return {**{name: value for name, value in theirs.items() if name.lower() not in taken}, **ours}

@@ -19,8 +19,8 @@ from gateway.events import delivery_queue
 from gateway.events.dialect_format import Wire
 from gateway.events.schedule import WAITS, Outcome
 from gateway.net.client import Answer
+from gateway.records.ids import INBOX_ID, MESSAGE_ID, now_us
 from gateway.settings import Webhooks
-from gateway.store.ids import now_us
 from gateway.store.queries.deliveries import (
     Pending,
     add_attempt,
@@ -105,7 +105,7 @@ def settle_probe(tx: Tx, head: Pending, posted: Posted, settings: Webhooks) -> P
     now = now_us()
     if _noted(tx, posted, now) and posted.ok and posted.answer is not None:
         log.warning(
-            "webhook wh_%s refused event evt_%s of inbox inb_%s (message msg_%s) again and took the next one: "
+            "webhook %s refused event %s of inbox %s (message %s) again and took the next one: "
             "later events go on without it, and it is tried again",
             *_names(head),
             extra=_fields(head),
@@ -117,7 +117,13 @@ def settle_probe(tx: Tx, head: Pending, posted: Posted, settings: Webhooks) -> P
 
 def _names(pending: Pending) -> tuple[str, str, str | None, str | None]:
     """The webhook, event, inbox and message of a delivery, for the log."""
-    return pending.webhook.id, pending.event.id, pending.delivery.inbox_id, pending.event.message_id
+    inbox, message = pending.delivery.inbox_id, pending.event.message_id
+    return (
+        pending.webhook.public_id,
+        pending.event.public_id,
+        INBOX_ID.public(inbox),
+        MESSAGE_ID.public(message),
+    )
 
 
 def _fields(pending: Pending) -> dict[str, str]:
@@ -199,7 +205,7 @@ def _failed(tx: Tx, posted: Posted, wire: Wire, settings: Webhooks, now: int) ->
         delay = WAITS[-1] * settings.retry_scale
     if delay is None:
         log.warning(
-            "webhook wh_%s: event evt_%s of inbox inb_%s (message msg_%s) failed for good after %d tries (%s); "
+            "webhook %s: event %s of inbox %s (message %s) failed for good after %d tries (%s); "
             "replay it when the endpoint is back",
             *(*_names(posted.pending), number, posted.why),
             extra=_fields(posted.pending),
@@ -218,9 +224,9 @@ def _switch_off(tx: Tx, posted: Posted, outcome: Outcome, now: int) -> None:
     webhook = posted.pending.webhook
     reason = "the endpoint answered 410 Gone" if outcome.disable else f"it kept failing: {posted.why}"
     log.warning(
-        "webhook wh_%s (%s) is switched off: %s; PATCH it with enabled true when it is mended: what waits for it, and "
+        "webhook %s (%s) is switched off: %s; PATCH it with enabled true when it is mended: what waits for it, and "
         "what comes meanwhile, is delivered then",
-        webhook.id,
+        webhook.public_id,
         webhook.url,
         reason,
         extra={"webhook_id": webhook.public_id},

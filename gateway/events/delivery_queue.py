@@ -16,7 +16,7 @@ What comes for a webhook that the gateway switched off waits behind, without a h
 
 from __future__ import annotations
 
-from gateway.store.ids import now_us
+from gateway.records.ids import InboxId, OrganizationId, WebhookId, now_us
 from gateway.store.queries.deliveries import (
     Pending,
     add_delivery,
@@ -38,14 +38,14 @@ UNORDERED = frozenset({"openmail", "mailboxkit"})
 """Dialects whose events go each for itself (OpenMail: "at least once, unordered"; MailboxKit promises no order)."""
 
 
-def in_order(tx: Tx, organization_id: str, inbox_id: str | None) -> None:
+def in_order(tx: Tx, organization_id: OrganizationId, inbox_id: InboxId | None) -> None:
     """Whoever adds to the events of an inbox, or to its lanes, or takes from them, does so one after another: what is
     committed first is first."""
     tx.lock(f"events/{inbox_id or organization_id}")
 
 
 def enqueue(
-    tx: Tx, seq: int, webhook_id: str, dialect: str, inbox_id: str | None, scale: float = 1.0
+    tx: Tx, seq: int, webhook_id: WebhookId, dialect: str, inbox_id: InboxId | None, scale: float = 1.0
 ) -> None:
     """Queue one event for one webhook, behind what its lane holds. A replay calls this again. After ``in_order``.
 
@@ -60,13 +60,13 @@ def enqueue(
         hasten_lane(tx, lane, now - int(_EARLY_AFTER * scale))
 
 
-def hasten(tx: Tx, webhook_id: str, scale: float = 1.0) -> None:
+def hasten(tx: Tx, webhook_id: WebhookId, scale: float = 1.0) -> None:
     """Have each head of a webhook that waits for its time tried now: the endpoint takes posts again. Those that were
     tried within a minute (times ``scale``) keep their time."""
     hasten_webhook(tx, webhook_id, now_us() - int(_EARLY_AFTER * scale))
 
 
-def withdraw(tx: Tx, seq: int, webhook_id: str) -> None:
+def withdraw(tx: Tx, seq: int, webhook_id: WebhookId) -> None:
     """Forget an event's delivery to a webhook, whatever its state; its lane goes on. After ``in_order``."""
     for one in deliveries_of_event(tx, seq, webhook_id):
         remove_delivery(tx, one.id)

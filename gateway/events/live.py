@@ -24,6 +24,7 @@ from functools import partial
 
 from gateway.events.log import EventLog
 from gateway.records.events import Event, EventHead
+from gateway.records.ids import EventId, OrganizationId
 from gateway.store.engine import Store, StoreDown
 from gateway.store.json_columns import dump
 from gateway.store.queries.events import unscoped_event_heads, unscoped_events, unscoped_newest_seq
@@ -77,7 +78,7 @@ class Stream:
     """
 
     def __init__(
-        self, organization: str, wants: Callable[[EventHead], bool], dialect: str = "agentmail"
+        self, organization: OrganizationId, wants: Callable[[EventHead], bool], dialect: str = "agentmail"
     ) -> None:
         self.organization = organization
         self.dialect = dialect
@@ -147,15 +148,15 @@ class LiveEvents:
         self._job: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
-    def counted(self, organization: str) -> Iterator[None]:
+    def counted(self, counter: str) -> Iterator[None]:
         """Count an open socket of an organization while it is."""
-        self.open[organization] += 1
+        self.open[counter] += 1
         try:
             yield
         finally:
-            self.open[organization] -= 1
-            if not self.open[organization]:
-                del self.open[organization]
+            self.open[counter] -= 1
+            if not self.open[counter]:
+                del self.open[counter]
             self.stir()
 
     async def join(self, stream: Stream, store: Store, events: EventLog) -> None:
@@ -177,7 +178,7 @@ class LiveEvents:
             self._replaying.add(stream)
         self.stir()
 
-    def settle(self, stream: Stream, event_id: str, *, sent: bool) -> None:
+    def settle(self, stream: Stream, event_id: EventId, *, sent: bool) -> None:
         """Note what became of an event: the stream's client was sent it, or it was passed over."""
         stream.held.discard(event_id)
         if sent:
@@ -272,7 +273,9 @@ class LiveEvents:
                         one.held.add(event.id)
                         one.offer(happened)
                 except Exception:  # its own trouble: the others go on
-                    log.exception("a WebSocket cannot judge event evt_%s; it is cut and can resume", event.id)
+                    log.exception(
+                        "a WebSocket cannot judge event %s; it is cut and can resume", event.public_id
+                    )
                     one.lose()
 
 

@@ -15,9 +15,17 @@ from gateway.events.delivery_queue import enqueue, in_order
 from gateway.events.reach import may_carry
 from gateway.records.event_types import EVENT_TYPES, OPT_IN
 from gateway.records.events import EventHead
-from gateway.records.ids import public_id
+from gateway.records.ids import (
+    EVENT_ID,
+    MESSAGE_ID,
+    EventId,
+    InboxId,
+    MessageId,
+    OrganizationId,
+    PodId,
+    now_us,
+)
 from gateway.records.webhooks import WebhookFilter
-from gateway.store.ids import derived_ulid, now_us
 from gateway.store.json_columns import dump
 from gateway.store.queries.events import add_event, unscoped_has_event
 from gateway.store.queries.inboxes import unscoped_inbox_addresses
@@ -57,15 +65,15 @@ class EventLog:
         tx: Tx,
         type: str,
         *,
-        organization_id: str,
+        organization_id: OrganizationId,
         subject: str,
         payload: object | Callable[[], object],
-        pod_id: str | None = None,
-        inbox_id: str | None = None,
-        message_id: str | None = None,
+        pod_id: PodId | None = None,
+        inbox_id: InboxId | None = None,
+        message_id: MessageId | None = None,
         at: int | None = None,
         test: bool = False,
-    ) -> str | None:
+    ) -> EventId | None:
         """Append one event and a delivery for every webhook that wants it; answers ``evt_`` id's ULID.
 
         ``subject`` names the fact (message ULID, recipient, attempt): the same (type, subject) is the same
@@ -118,17 +126,19 @@ class EventLog:
             call()
 
 
-def _note(type: str, inbox: str | None, event_id: str, message_id: str | None) -> None:
+def _note(type: str, inbox: str | None, event_id: EventId, message_id: MessageId | None) -> None:
     """One line an event: whose it is and what it is called elsewhere, and nothing that a stranger wrote."""
-    fields = {"event": type, "event_id": public_id("evt", event_id), "inbox": inbox}
+    fields = {"event": type, "event_id": EVENT_ID.public(event_id), "inbox": inbox}
     if message_id:
-        fields["message_id"] = public_id("msg", message_id)
+        fields["message_id"] = MESSAGE_ID.public(message_id)
     log.info("%s %s", type, inbox or "", extra=fields)
 
 
-def event_id_of(type: str, *, organization_id: str, inbox_id: str | None, subject: str, at: int) -> str:
+def event_id_of(
+    type: str, *, organization_id: OrganizationId, inbox_id: InboxId | None, subject: str, at: int
+) -> EventId:
     """The id (ULID) that ``EventLog.append`` gives a fact."""
-    return derived_ulid(at, "event", organization_id, inbox_id or "", type, subject)
+    return EVENT_ID.derived(at, "event", organization_id, inbox_id or "", type, subject)
 
 
 def _listening(tx: Tx, event: EventHead) -> list[WebhookFilter]:

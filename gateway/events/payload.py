@@ -19,6 +19,7 @@ from gateway.records.event_types import (
     TextFacts,
     ThreadFacts,
 )
+from gateway.records.ids import MessageId
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import NO_TEXT, Mail, Thread
 from gateway.store.attachment_text import read_attachments
@@ -34,7 +35,7 @@ MAX_BODY = 1_000_000
 T = TypeVar("T", MessageFacts, TextFacts)
 
 
-def message_snapshot(tx: Tx, message_id: str) -> ReceivedFacts:
+def message_snapshot(tx: Tx, message_id: MessageId) -> ReceivedFacts:
     """A message that was just indexed in this transaction, with its thread and inbox."""
     mail = unscoped_mail(tx, message_id)
     if mail is None:
@@ -129,7 +130,7 @@ def _inbox_facts(inbox: Inbox) -> ReceivingInbox:
     )
 
 
-def message_ref(tx: Tx, inbox: Inbox, message_id: str) -> MessageRef | None:
+def message_ref(tx: Tx, inbox: Inbox, message_id: MessageId) -> MessageRef | None:
     """A message of an inbox without its texts; None when it is gone."""
     message = unscoped_message_item(tx, message_id)
     if message is None:
@@ -153,7 +154,7 @@ def message_ref(tx: Tx, inbox: Inbox, message_id: str) -> MessageRef | None:
     )
 
 
-def message_texts(tx: Tx, message_id: str) -> TextFacts:
+def message_texts(tx: Tx, message_id: MessageId) -> TextFacts:
     """The texts of a message; the first two None when they are too long."""
     texts = texts_of_messages(tx, [message_id]).get(message_id, NO_TEXT)
     return _capped(TextFacts(text=texts.text, html=texts.html, extracted_text=texts.extracted_text))

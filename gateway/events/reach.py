@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from gateway.records.accounts import ApiKey
 from gateway.records.event_types import EVENT_TYPES
 from gateway.records.events import EventHead
+from gateway.records.ids import KeyId, now_us
 from gateway.records.webhooks import AnsweringKey, Delivery, WebhookFilter
-from gateway.store.ids import now_us
 from gateway.store.queries.deliveries import drop_pending, pending_of_key
 from gateway.store.queries.webhooks import (
     change_webhook,
@@ -68,7 +68,7 @@ def end_webhooks(tx: Tx, key: ApiKey) -> None:
         drop_pending(tx, webhook_id)
 
 
-def waiting_beyond(tx: Tx, key_id: str) -> list[Delivery]:
+def waiting_beyond(tx: Tx, key_id: KeyId) -> list[Delivery]:
     """What waits for the webhooks of a key and the key may not read now."""
     waiting = pending_of_key(tx, key_id)
     filters = {hook.id: (hook, key) for hook, key in filters_of_key(tx, key_id)}

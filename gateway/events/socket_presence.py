@@ -12,6 +12,7 @@ import logging
 
 from gateway.events.live import PATIENCE, LiveEvents
 from gateway.records.events import EventHead
+from gateway.records.ids import EVENT_ID, EventId
 from gateway.store.engine import Store, StoreDown
 from gateway.store.leases import Leases
 from gateway.store.queries.events import unscoped_event_head
@@ -49,12 +50,15 @@ class Hearing:
         return any(await self._wakeups.ask("heard", f"{dialect} {event.id}", others, PATIENCE + _SLACK))
 
     async def _answer(self, text: str) -> str:
-        dialect, _, event_id = text.partition(" ")
+        dialect, _, ulid = text.partition(" ")
+        event_id = EventId(ulid)
         if not self._live.listens(dialect):
             return ""
         try:
             event = await self._store.read(lambda tx: unscoped_event_head(tx, event_id))
         except StoreDown as error:  # who asks posts the event then
-            log.warning("whether a socket was sent event evt_%s is not known: %s", event_id, error)
+            log.warning(
+                "whether a socket was sent event %s is not known: %s", EVENT_ID.public(event_id), error
+            )
             return ""
         return "heard" if event and await self._live.heard_by(dialect, event) else ""

@@ -38,6 +38,7 @@ from gateway.core.errors import CoreError, Forbidden, TooLarge, TooMany, Unavail
 from gateway.logs import current_request
 from gateway.mcp.limits import CALLER, MAX_BODY
 from gateway.mcp.toolbox import Caller
+from gateway.records.ids import KeyId
 
 log = logging.getLogger("postern.http")
 
@@ -191,7 +192,7 @@ class _Seen:
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
         self.request_id = request_id
-        self.key_id: str | None = None
+        self.key_id: KeyId | None = None
         self.status = 0
         self.headers: dict[str, str] = {}
 

@@ -17,7 +17,7 @@ from gateway.mcp.toolbox import Answer, Page, page_numbers
 from gateway.mcp.untrusted_text import Fence, one_line
 from gateway.mime.attachment_names import unique_names
 from gateway.mime.types import Address, AuthVerdict
-from gateway.records.ids import public_id
+from gateway.records.ids import INBOX_ID, THREAD_ID
 from gateway.records.mail import ListedMessage, Mail, Message, MessageItem, MessageText
 from gateway.store.listing import Listing, Window
 
@@ -51,8 +51,8 @@ def entry(listed: ListedMessage) -> dict[str, Any]:
     message = listed.message
     seen: dict[str, Any] = {
         "message_id": message.public_id,
-        "inbox_id": public_id("inb", message.inbox_id),
-        "thread_id": public_id("thr", message.thread_id),
+        "inbox_id": INBOX_ID.public(message.inbox_id),
+        "thread_id": THREAD_ID.public(message.thread_id),
         "direction": "sent" if message.direction == "outbound" else "received",
         "date": to_seconds(message.timestamp),
         "status": message.status,

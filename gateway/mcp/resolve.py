@@ -14,6 +14,7 @@ from gateway.core.lookup import find_inbox, find_message, find_message_id, find_
 from gateway.mcp.arguments import Id, ref_of
 from gateway.mcp.toolbox import Call
 from gateway.records.drafts import Draft
+from gateway.records.ids import InboxId, MessageId
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Thread
 from gateway.store.queries.inboxes import inboxes_in_reach
@@ -29,7 +30,7 @@ async def inbox_of(call: Call[Any], given: Id | None) -> Inbox:
     return await call.core.store.read(partial(_inbox, scope=call.scope, ref=ref))
 
 
-async def message_of(call: Call[Any], given: Id | None, message: Id) -> tuple[str, str]:
+async def message_of(call: Call[Any], given: Id | None, message: Id) -> tuple[InboxId, MessageId]:
     """(inbox ULID, message ULID) of a message. An RFC Message-ID needs the inbox, other ids do not."""
     return await call.core.store.read(
         partial(
@@ -78,7 +79,9 @@ def _inbox(tx: Tx, scope: Scope, ref: str | None) -> Inbox:
     )
 
 
-def _message(tx: Tx, scope: Scope, inbox: str | None, otherwise: str | None, ref: str) -> tuple[str, str]:
+def _message(
+    tx: Tx, scope: Scope, inbox: str | None, otherwise: str | None, ref: str
+) -> tuple[InboxId, MessageId]:
     if inbox is None:
         try:
             message = find_message(tx, scope, ref)

@@ -34,7 +34,7 @@ from gateway.mcp.toolbox import Answer, Arguments, Call, Result, Toolbox, page_n
 from gateway.mcp.tools_send import Bcc, Cc, Html, SentEmail, Text, To, accepted
 from gateway.mcp.untrusted_text import Fence, one_line
 from gateway.records.drafts import Draft, DraftContent
-from gateway.records.ids import public_id
+from gateway.records.ids import INBOX_ID, MESSAGE_ID
 from gateway.store.listing import Filter
 
 box = Toolbox()
@@ -212,8 +212,8 @@ def _draft(draft: Draft, fence: Fence) -> dict[str, Any]:
     people = {"to": content.to, "cc": content.cc, "bcc": content.bcc}
     return {
         "draft_id": draft.public_id,
-        "inbox_id": public_id("inb", draft.inbox_id),
-        "reply_to_message_id": public_id("msg", draft.in_reply_to),
+        "inbox_id": INBOX_ID.public(draft.inbox_id),
+        "reply_to_message_id": MESSAGE_ID.public(draft.in_reply_to),
         "attachments": len(draft.attachments),
         "updated_at": to_seconds(draft.updated_at),
         "untrusted": {

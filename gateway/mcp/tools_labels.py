@@ -14,7 +14,7 @@ from gateway.mcp.arguments import Doc, Id, UnlistedInboxId, ref_of
 from gateway.mcp.resolve import message_of, thread_of
 from gateway.mcp.toolbox import Answer, Arguments, Call, Result, Toolbox
 from gateway.mcp.untrusted_text import one_line
-from gateway.records.ids import public_id
+from gateway.records.ids import MESSAGE_ID
 
 box = Toolbox()
 
@@ -59,7 +59,7 @@ async def _change(call: Call[SetLabels], message: str | None, thread: str | None
     if message is not None:
         inbox, ulid = await message_of(call, args.inbox_id, message)
         changed = await relabel.change_labels(call.core, call.scope, inbox, ulid, change)
-        shown = public_id("msg", ulid)
+        shown = MESSAGE_ID.public(ulid)
         result = Labels(message_id=shown, labels=list(changed.labels))
     else:
         found = await thread_of(call, args.inbox_id, thread or "")

@@ -27,7 +27,7 @@ from gateway.mcp.resolve import inbox_of, message_of
 from gateway.mcp.schema import UNLISTED
 from gateway.mcp.toolbox import Answer, Arguments, Call, Result, Toolbox
 from gateway.mcp.untrusted_text import Fence, one_line
-from gateway.records.ids import public_id
+from gateway.records.ids import MESSAGE_ID
 from gateway.store.listing import Filter
 
 box = Toolbox()
@@ -137,7 +137,7 @@ async def read_attachment(call: Call[ReadAttachment]) -> Answer[AttachmentRead]:
     fence = Fence()
     body = fence.around(part.text)
     read = AttachmentRead(
-        message_id=public_id("msg", ulid),
+        message_id=MESSAGE_ID.public(ulid),
         content_type=one_line(found.attachment.content_type, 100),
         size=found.attachment.size,
         method=found.method,

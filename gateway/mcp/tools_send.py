@@ -30,7 +30,7 @@ from gateway.mcp.idempotency import send_once
 from gateway.mcp.resolve import inbox_of, message_of
 from gateway.mcp.schema import UNLISTED
 from gateway.mcp.toolbox import Answer, Arguments, Call, Result, Toolbox
-from gateway.records.ids import public_id
+from gateway.records.ids import MESSAGE_ID, THREAD_ID
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail
 
@@ -175,8 +175,8 @@ def body(text: str | None, html: str | None) -> tuple[str | None, str | None]:
 def accepted(call: Call[Any], inbox: Inbox, sent: Sent) -> Answer[SentEmail]:
     """The answer for an accepted email."""
     email = SentEmail(
-        message_id=public_id("msg", sent.message_id),
-        thread_id=public_id("thr", sent.thread_id),
+        message_id=MESSAGE_ID.public(sent.message_id),
+        thread_id=THREAD_ID.public(sent.thread_id),
         inbox_id=inbox.public_id,
         sender=inbox.address,
         to=[person.email for person in sent.message.to],

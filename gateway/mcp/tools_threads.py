@@ -15,7 +15,7 @@ from gateway.mcp.resolve import inbox_of, thread_of
 from gateway.mcp.schema import UNLISTED
 from gateway.mcp.toolbox import Answer, Arguments, Call, Result, Toolbox, page_numbers
 from gateway.mcp.untrusted_text import Fence, one_line
-from gateway.records.ids import public_id
+from gateway.records.ids import INBOX_ID
 from gateway.records.mail import ListedThread, Mail
 from gateway.store.listing import Filter
 
@@ -133,7 +133,7 @@ def _thread(listed: ListedThread) -> dict[str, Any]:
     thread = listed.thread
     return {
         "thread_id": thread.public_id,
-        "inbox_id": public_id("inb", thread.inbox_id),
+        "inbox_id": INBOX_ID.public(thread.inbox_id),
         "message_count": thread.shown_count,
         "last_message_at": to_seconds(thread.timestamp),
         "unread": "unread" in listed.labels,

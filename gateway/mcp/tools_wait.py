@@ -19,7 +19,7 @@ from gateway.mcp.resolve import inbox_of
 from gateway.mcp.schema import UNLISTED
 from gateway.mcp.toolbox import Answer, Arguments, Call, Result, Toolbox
 from gateway.mcp.untrusted_text import Fence
-from gateway.store.ids import now_us
+from gateway.records.ids import now_us
 
 box = Toolbox()
 

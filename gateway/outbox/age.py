@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.records.ids import now_us
 from gateway.store.engine import Store, StoreDown
-from gateway.store.ids import now_us
 from gateway.store.queries.outbox_claims import unscoped_behind_since
 
 

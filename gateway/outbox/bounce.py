@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from gateway.outbox.queue import enqueue
-from gateway.store.ids import new_ulid, now_us
+from gateway.records.ids import OUTBOX_ID, now_us
 from gateway.store.queries.outbox import mime_of
 from gateway.store.queries.outbox_claims import Job
 from gateway.store.transaction import Tx
@@ -34,7 +34,7 @@ class Failed:
 
 def bounce_person(tx: Tx, job: Job, failed: Sequence[Failed], hostname: str) -> None:
     """Queue a notification to the sender of ``job``, from the null sender (it is never answered itself)."""
-    outbox_id = new_ulid()
+    outbox_id = OUTBOX_ID.new()
     mime = compose_dsn(
         to=job.mail_from,
         hostname=hostname,

@@ -13,8 +13,8 @@ from gateway import metrics
 from gateway.events.log import EventLog
 from gateway.outbox.bounce import Failed, bounce_person
 from gateway.outbox.record import DeliveryEvents, refresh_status
+from gateway.records.ids import MessageId, now_us
 from gateway.records.outbox import OutboxEntry, OutboxRecipient
-from gateway.store.ids import now_us
 from gateway.store.queries import outbox
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.outbox_claims import job_of
@@ -37,7 +37,7 @@ class NotNow(Exception):
         self.why: Refusal = why
 
 
-def held(tx: Tx, outbox_id: str) -> OutboxEntry:
+def held(tx: Tx, outbox_id: MessageId) -> OutboxEntry:
     """A message that waits and is not being sent, kept from being claimed until the transaction ends.
     Raises NotNow."""
     entry = outbox.hold_entry(tx, outbox_id)
@@ -48,13 +48,15 @@ def held(tx: Tx, outbox_id: str) -> OutboxEntry:
     return entry
 
 
-def make_due(tx: Tx, outbox_id: str) -> None:
+def make_due(tx: Tx, outbox_id: MessageId) -> None:
     """Have a waiting message tried now. Raises NotNow."""
     held(tx, outbox_id)
     outbox.make_due(tx, outbox_id)
 
 
-def give_up(tx: Tx, events: EventLog, outbox_id: str, hostname: str, wake: Callable[[], None]) -> list[str]:
+def give_up(
+    tx: Tx, events: EventLog, outbox_id: MessageId, hostname: str, wake: Callable[[], None]
+) -> list[str]:
     """Give up on the recipients of a message that wait; answers their addresses. Raises NotNow.
 
     They are recorded as bounced, for a temporary reason, with an event each, as if the time for sending had run out;

@@ -21,10 +21,10 @@ from gateway.outbox.hand_over import NEAR, hand_over
 from gateway.outbox.record import Patience, Tried, record
 from gateway.outbox.recovery import FOUND, look_up
 from gateway.outbox.retention import sweep
+from gateway.records.ids import now_us
 from gateway.settings import Limits, Settings
 from gateway.smarthost.profiles import profile_of, relay_headers
 from gateway.store.engine import Store, StoreDown
-from gateway.store.ids import now_us
 from gateway.store.leases import Leases, LocalLeases
 from gateway.store.queries import outbox_claims as claims
 from gateway.store.queries.outbox_claims import Job, Recipient

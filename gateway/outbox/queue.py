@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from gateway.records.ids import InboxId, MessageId, OrganizationId, now_us
 from gateway.records.outbox import OutboxEntry
-from gateway.store.ids import now_us
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.outbox import FAR, NewRecipient, add_entry, mime_of, remove_entry
 from gateway.store.queries.outbox_claims import Job, is_ours
@@ -23,7 +23,7 @@ _TAIL = re.compile(
 )
 
 
-def token_of(secret: bytes, outbox_id: str, recipient: str = "") -> str:
+def token_of(secret: bytes, outbox_id: MessageId, recipient: str = "") -> str:
     """The token that names a message, or one recipient of it, in a return path and ENVID: lower-case base 32, 80 bits
     of HMAC."""
     named = outbox_id.encode() + (b"\x00" + recipient.lower().encode() if recipient else b"")
@@ -31,7 +31,7 @@ def token_of(secret: bytes, outbox_id: str, recipient: str = "") -> str:
     return base64.b32encode(digest[:10]).decode().lower()[:_TOKEN_CHARS]
 
 
-def recipient_tokens(secret: bytes, outbox_id: str, recipients: Iterable[str]) -> dict[str, str]:
+def recipient_tokens(secret: bytes, outbox_id: MessageId, recipients: Iterable[str]) -> dict[str, str]:
     """A token for each of several recipients. A message to one alone needs none but its own: nobody else sees it."""
     people = list(dict.fromkeys(one.lower() for one in recipients))
     return {one: token_of(secret, outbox_id, one) for one in people} if len(people) > 1 else {}
@@ -63,9 +63,9 @@ def token_in(address: str | None) -> str | None:
 def enqueue(
     tx: Tx,
     *,
-    outbox_id: str,
-    organization_id: str,
-    inbox_id: str,
+    outbox_id: MessageId,
+    organization_id: OrganizationId,
+    inbox_id: InboxId,
     mail_from: str,
     message_id: str,
     token: str,

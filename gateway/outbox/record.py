@@ -22,13 +22,12 @@ from gateway.records.event_types import (
     RejectedFacts,
     SentFacts,
 )
-from gateway.records.ids import public_id
+from gateway.records.ids import MESSAGE_ID, MessageId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.records.outbox import RecipientState
 from gateway.records.suppressions import SuppressionType
 from gateway.store import sent_aliases
 from gateway.store.arrival_time import event_time
-from gateway.store.ids import now_us
 from gateway.store.index import status_of
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.outbox import people_of, people_states, settle_entry, unsettled_recipients
@@ -161,7 +160,7 @@ def _note(tx: Tx, job: Job, hop: Hop, failed: list[Failed], deferred: list[Faile
         note_undelivered(
             tx,
             inbox=sender,
-            message=public_id("msg", job.id) if job.own else job.id,
+            message=MESSAGE_ID.public(job.id) if job.own else job.id,
             recipient=one.address,
             code=one.reply.code,
             status=one_line(one.reply.status, 20),
@@ -230,7 +229,7 @@ def _tell(
     return kind
 
 
-def refresh_status(tx: Tx, message_id: str) -> None:
+def refresh_status(tx: Tx, message_id: MessageId) -> None:
     """Bring a sent message's status in line with its recipients; a complaint or rejection stays on show."""
     set_delivery_status(tx, message_id, status_of(people_states(tx, message_id)))
 
@@ -242,7 +241,7 @@ class DeliveryEvents:
     """
 
     def __init__(
-        self, tx: Tx, events: EventLog, inbox: Inbox, message_id: str, *, test: bool = False
+        self, tx: Tx, events: EventLog, inbox: Inbox, message_id: MessageId, *, test: bool = False
     ) -> None:
         self._tx, self._events, self._inbox, self._id, self._test = tx, events, inbox, message_id, test
         self._ref = message_ref(tx, inbox, message_id)

@@ -21,11 +21,10 @@ from gateway.mime.types import ParsedMessage, Report, ReportedRecipient
 from gateway.outbox.queue import token_in
 from gateway.outbox.record import DeliveryEvents, refresh_status
 from gateway.outbox.undelivered import after_failure, note_undelivered, one_line
-from gateway.records.ids import public_id
+from gateway.records.ids import MESSAGE_ID, MessageId, OrganizationId, now_us, own_message_ulid
 from gateway.records.inboxes import Inbox
 from gateway.records.outbox import OutboxRecipient
 from gateway.store import sent_aliases
-from gateway.store.ids import now_us, own_message_ulid
 from gateway.store.queries import outbox
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.outbox import RecipientReply, SentMessage
@@ -67,7 +66,7 @@ def apply_report(
 
 
 def _proof(
-    tx: Tx, organization: str, parsed: ParsedMessage, report: Report, delivered_to: str | None
+    tx: Tx, organization: OrganizationId, parsed: ParsedMessage, report: Report, delivered_to: str | None
 ) -> _Proof | None:
     at = token_in(delivered_to)
     if report.words:
@@ -87,7 +86,7 @@ def _proof(
     return None
 
 
-def _by_token(tx: Tx, organization: str, token: str, parsed: ParsedMessage) -> _Proof | None:
+def _by_token(tx: Tx, organization: OrganizationId, token: str, parsed: ParsedMessage) -> _Proof | None:
     found = outbox.sent_to_token(tx, organization, token)
     if found is not None:
         sent, person = found
@@ -99,7 +98,7 @@ def _by_token(tx: Tx, organization: str, token: str, parsed: ParsedMessage) -> _
     return _Proof(message, people if len(people) == 1 or _made_here(parsed) else frozenset())
 
 
-def _by_message_id(tx: Tx, organization: str, message_id: str) -> _Proof | None:
+def _by_message_id(tx: Tx, organization: OrganizationId, message_id: str) -> _Proof | None:
     sent = outbox.sent_message(tx, organization, own_message_ulid(message_id))
     if sent is None or sent.message_id != message_id:
         sent = sent_aliases.sent_as(tx, organization, message_id)
@@ -213,7 +212,7 @@ def _delivery_news(
         delivery_events.delayed(person.address, one.status, now)
 
 
-def _note(tx: Tx, inbox: str, message: str, recipient: str, one: ReportedRecipient) -> None:
+def _note(tx: Tx, inbox: str, message: MessageId, recipient: str, one: ReportedRecipient) -> None:
     """Log what a report says was not delivered, or not yet."""
     said = one.diagnostic or ""
     code = re.match(r"[245]\d\d\b[ -]?", said)
@@ -222,7 +221,7 @@ def _note(tx: Tx, inbox: str, message: str, recipient: str, one: ReportedRecipie
     note_undelivered(
         tx,
         inbox=inbox,
-        message=public_id("msg", message),
+        message=MESSAGE_ID.public(message),
         recipient=recipient,
         code=int(code[0][:3]) if code else None,
         status=status,

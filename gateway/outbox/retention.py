@@ -3,8 +3,8 @@ counts of daily limits with their day, who registered after the hour that counts
 
 from __future__ import annotations
 
+from gateway.records.ids import now_us
 from gateway.store import daily_counts
-from gateway.store.ids import now_us
 from gateway.store.queries.idempotency import unscoped_forget_requests
 from gateway.store.queries.outbox import unscoped_forget_settled
 from gateway.store.queries.registrations import unscoped_forget_registrations_outside

@@ -16,10 +16,10 @@ from gateway.mime.addresses import normalise, parse_address_list
 from gateway.mime.dkim_sign import Signing, sign
 from gateway.mime.headers import split_head, unfold
 from gateway.outbox.queue import enqueue, token_of
+from gateway.records.ids import OUTBOX_ID, MessageId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.store.allow_block_lists import verdict
 from gateway.store.dkim_keys import active_key
-from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries.aliases import sender_name
 from gateway.store.queries.inboxes import touch_inbox, unscoped_inbox_at
 from gateway.store.queries.reputation import suspension_of
@@ -36,7 +36,7 @@ _DROPPED = frozenset({b"bcc", b"resent-bcc", b"return-path", b"content-length"})
 class Ready:
     """A submission that may be queued."""
 
-    outbox_id: str
+    outbox_id: MessageId
     message_id: str
     mime: bytes
 
@@ -79,7 +79,7 @@ def prepare(
     Raises MailServerError when From is not the envelope's sender, whatever the tag (RFC 6409 §6.1).
     """
     head = split_head(submission.data)
-    outbox_id = new_ulid()
+    outbox_id = OUTBOX_ID.new()
     senders = [one.email for value in head.raw("from") for one in parse_address_list(unfold(value))]
     if len(senders) != 1 or sender not in names_of(senders[0]):
         raise MailServerError(f"From must be {sender}, as the envelope says, and nothing else")

@@ -7,7 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from gateway.records.base import Record
-from gateway.records.ids import public_id
+from gateway.records.ids import KEY_ID, ORGANIZATION_ID, POD_ID, InboxId, KeyId, OrganizationId, PodId
 
 
 class Organization(Record, frozen=True):
@@ -15,7 +15,7 @@ class Organization(Record, frozen=True):
 
     table: ClassVar[str] = "organization"
 
-    id: str  # ULID; the public id is org_ULID
+    id: OrganizationId  # ULID; the public id is org_ULID
     name: str
     owner_email: str | None  # whom mail about the account goes to
     inbox_limit: int | None
@@ -26,7 +26,7 @@ class Organization(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``org_ULID``."""
-        return public_id("org", self.id)
+        return ORGANIZATION_ID.public(self.id)
 
 
 class Registration(Record, frozen=True):
@@ -36,7 +36,7 @@ class Registration(Record, frozen=True):
 
     network: str  # an IPv4 address or an IPv6 /64
     owner: str  # the owner's address, case-folded
-    organization_id: str
+    organization_id: OrganizationId
     created_at: int
 
 
@@ -45,8 +45,8 @@ class Pod(Record, frozen=True):
 
     table: ClassVar[str] = "pod"
 
-    id: str  # ULID; the public id is pod_ULID
-    organization_id: str
+    id: PodId  # ULID; the public id is pod_ULID
+    organization_id: OrganizationId
     name: str | None
     client_id: str | None
     is_default: bool
@@ -56,7 +56,7 @@ class Pod(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``pod_ULID``."""
-        return public_id("pod", self.id)
+        return POD_ID.public(self.id)
 
 
 class ApiKey(Record, frozen=True):
@@ -64,11 +64,11 @@ class ApiKey(Record, frozen=True):
 
     table: ClassVar[str] = "api_key"
 
-    id: str  # ULID; the public id is key_ULID
+    id: KeyId  # ULID; the public id is key_ULID
     number: int  # the id of the dialects that count
-    organization_id: str
-    pod_id: str | None
-    inbox_id: str | None
+    organization_id: OrganizationId
+    pod_id: PodId | None
+    inbox_id: InboxId | None
     name: str | None
     prefix: str  # its first characters, to tell it from others
     last4: str
@@ -89,7 +89,7 @@ class ApiKey(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``key_ULID``."""
-        return public_id("key", self.id)
+        return KEY_ID.public(self.id)
 
 
 class RevokedKey(Record, frozen=True):
@@ -97,8 +97,8 @@ class RevokedKey(Record, frozen=True):
 
     table: ClassVar[str] = "revoked_key"
 
-    id: str
-    organization_id: str
+    id: KeyId
+    organization_id: OrganizationId
     revoked_at: int
 
 
@@ -111,7 +111,7 @@ class CliLogin(Record, frozen=True):
     hash: str  # hex SHA-256 of what the program holds
     user_code: str  # what the person types
     origin: str
-    organization_id: str | None
+    organization_id: OrganizationId | None
     permissions_json: str | None  # of the key that approved, as its test flag
     test: bool
     created_at: int

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gateway.records.base import Record
+from gateway.records.ids import OrganizationId
 from gateway.records.inboxes import Inbox
 
 
@@ -15,7 +16,7 @@ class Alias(Record, frozen=True):
     table: ClassVar[str] = "alias"
 
     id: str  # ULID
-    organization_id: str
+    organization_id: OrganizationId
     address: str  # lower case; ``@domain`` is the domain's catch-all
     domain: str
     refused: bool

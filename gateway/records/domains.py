@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from gateway.records.base import Record, Secret
+from gateway.records.ids import OrganizationId, PodId
 
 DomainStatus = Literal["NOT_STARTED", "PENDING", "INVALID", "FAILED", "VERIFYING", "VERIFIED"]
 MtaStsMode = Literal["testing", "enforce", "none"]
@@ -22,8 +23,8 @@ class Domain(Record, frozen=True):
 
     name: str  # A-labels, lower case
     number: int  # the id of the dialects that count
-    organization_id: str | None
-    pod_id: str | None
+    organization_id: OrganizationId | None
+    pod_id: PodId | None
     client_id: str | None
     status: DomainStatus
     feedback_enabled: bool

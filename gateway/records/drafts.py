@@ -9,7 +9,7 @@ import msgspec
 from gateway.mime.types import Address, Attachment
 from gateway.records.base import Record
 from gateway.records.folders import CopyKey
-from gateway.records.ids import public_id
+from gateway.records.ids import DRAFT_ID, DraftId, InboxId, MessageId, OrganizationId, ThreadId
 
 SendStatus = Literal["scheduled", "sending", "failed", "sent", "gone"]
 """``sent`` and ``gone`` (out of its folder) are shown to nobody: see ``store.queries.drafts``."""
@@ -30,7 +30,7 @@ class DraftContent(msgspec.Struct, frozen=True, omit_defaults=True):
     html: str | None
     in_reply_to: str | None = None  # Message-ID of the original
     references: list[str] | None = None  # Message-IDs of the thread, the oldest first
-    thread_id: str | None = None  # ULID of the thread that a reply belongs to
+    thread_id: ThreadId | None = None  # ULID of the thread that a reply belongs to
     failure: str | None = None  # why it could not be sent at its time
 
     @property
@@ -53,15 +53,15 @@ class Draft(Record, frozen=True):
 
     table: ClassVar[str] = "draft"
 
-    id: str  # ULID; the public id is dft_ULID
-    organization_id: str
-    inbox_id: str
+    id: DraftId  # ULID; the public id is dft_ULID
+    organization_id: OrganizationId
+    inbox_id: InboxId
     client_id: str | None
     content_json: str
     attachments_json: str
     labels_json: str
-    in_reply_to: str | None  # ULID of the message that it answers
-    forward_of: str | None  # ULID of the message that it sends on
+    in_reply_to: MessageId | None  # ULID of the message that it answers
+    forward_of: MessageId | None  # ULID of the message that it sends on
     reply_all: bool
     send_at: int | None
     send_status: SendStatus | None  # None: nobody scheduled it
@@ -95,7 +95,7 @@ class Draft(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``dft_ULID``."""
-        return public_id("dft", self.id)
+        return DRAFT_ID.public(self.id)
 
 
 class DraftKey(Record, frozen=True):
@@ -103,9 +103,9 @@ class DraftKey(Record, frozen=True):
 
     table: ClassVar[str] = "draft"
 
-    id: str
-    organization_id: str
-    inbox_id: str
+    id: DraftId
+    organization_id: OrganizationId
+    inbox_id: InboxId
     test: bool
 
 
@@ -114,8 +114,8 @@ class DraftCopy(Record, frozen=True):
 
     table: ClassVar[str] = "draft"
 
-    id: str
-    inbox_id: str
+    id: DraftId
+    inbox_id: InboxId
     uid: int | None
     uidvalidity: int | None
     send_status: SendStatus | None

@@ -16,6 +16,7 @@ import msgspec
 
 from gateway.mime.types import Address, AuthVerdict
 from gateway.records.events import Event
+from gateway.records.ids import InboxId, MessageId, OrganizationId, PodId, ThreadId, WebhookId
 from gateway.records.mail import Direction, ReadAttachment
 
 Dialect = Literal["agentmail", "openmail", "mailboxkit"]
@@ -31,12 +32,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 class MessageFacts(Facts, frozen=True, kw_only=True):
     """A message at the moment of the event."""
 
-    id: str
+    id: MessageId
     seq: int = 0
     number: int = 0
-    organization_id: str = ""
-    inbox_id: str
-    thread_id: str
+    organization_id: OrganizationId = OrganizationId("")
+    inbox_id: InboxId
+    thread_id: ThreadId
     direction: Direction = "inbound"
     rfc_message_id: str | None = None
     from_: Address | None = msgspec.field(name="from", default=None)
@@ -78,14 +79,14 @@ class MessageFacts(Facts, frozen=True, kw_only=True):
 class ThreadFacts(Facts, frozen=True, kw_only=True):
     """A thread at the moment of the event."""
 
-    id: str
+    id: ThreadId
     number: int = 0
-    organization_id: str = ""
-    inbox_id: str
+    organization_id: OrganizationId = OrganizationId("")
+    inbox_id: InboxId
     root: str = ""
     subject: str = ""
     preview: str = ""
-    last_message_id: str
+    last_message_id: MessageId
     message_count: int
     size: int = 0
     timestamp: int
@@ -105,8 +106,8 @@ class ThreadFacts(Facts, frozen=True, kw_only=True):
 class ReceivingInbox(Facts, frozen=True, kw_only=True):
     """The inbox that a message came to."""
 
-    id: str
-    pod_id: str | None = None
+    id: InboxId
+    pod_id: PodId | None = None
     address: str
     external_id: str | None = None
 
@@ -125,10 +126,10 @@ class ReceivedFacts(Facts, frozen=True, kw_only=True):
 class MessageRef(Facts, frozen=True, kw_only=True):
     """A message that was sent, without its texts."""
 
-    message_id: str
-    inbox_id: str
+    message_id: MessageId
+    inbox_id: InboxId
     inbox_address: str | None = None
-    thread_id: str
+    thread_id: ThreadId
     rfc_message_id: str | None = None
     direction: Direction = "outbound"
     from_: Address | None = msgspec.field(name="from", default=None)
@@ -224,8 +225,8 @@ class DomainSnapshot(Facts, frozen=True, kw_only=True):
 
     name: str
     number: int = 0
-    organization_id: str | None = None
-    pod_id: str | None = None
+    organization_id: OrganizationId | None = None
+    pod_id: PodId | None = None
     client_id: str | None = None
     status: str
     feedback_enabled: int
@@ -246,10 +247,10 @@ class DomainFacts(Facts, frozen=True, kw_only=True):
 class InboxSnapshot(Facts, frozen=True, kw_only=True):
     """An inbox at the moment of the event."""
 
-    id: str
+    id: InboxId
     number: int
-    organization_id: str
-    pod_id: str
+    organization_id: OrganizationId
+    pod_id: PodId
     address: str
     username: str
     display_name: str | None
@@ -265,7 +266,7 @@ class InboxFacts(Facts, frozen=True, kw_only=True):
 class InboxName(Facts, frozen=True, kw_only=True):
     """Which inbox it is."""
 
-    id: str
+    id: InboxId
     address: str
 
 
@@ -273,14 +274,14 @@ class SuspensionFacts(Facts, frozen=True, kw_only=True):
     """An inbox, or with ``inbox`` None a whole pod, may not send any more, or again. ``reason`` None: again."""
 
     inbox: InboxName | None
-    pod_id: str
+    pod_id: PodId
     reason: str | None
 
 
 class WebhookName(Facts, frozen=True, kw_only=True):
     """Which webhook it is."""
 
-    id: str
+    id: WebhookId
     number: int
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from gateway.records.base import Record
-from gateway.records.ids import public_id
+from gateway.records.ids import EVENT_ID, EventId, InboxId, MessageId, OrganizationId, PodId
 
 
 class EventHead(Record, frozen=True):
@@ -14,10 +14,10 @@ class EventHead(Record, frozen=True):
     table: ClassVar[str] = "event"
 
     seq: int  # its place in the log
-    id: str  # ULID, derived from what happened; the public id is evt_ULID
-    organization_id: str
-    pod_id: str | None
-    inbox_id: str | None
+    id: EventId  # ULID, derived from what happened; the public id is evt_ULID
+    organization_id: OrganizationId
+    pod_id: PodId | None
+    inbox_id: InboxId | None
     type: str
     test: bool
     created_at: int
@@ -25,11 +25,11 @@ class EventHead(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``evt_ULID``."""
-        return public_id("evt", self.id)
+        return EVENT_ID.public(self.id)
 
 
 class Event(EventHead, frozen=True):
     """An event. ``payload_json`` is dialect-free; each dialect renders it."""
 
-    message_id: str | None
+    message_id: MessageId | None
     payload_json: str

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from gateway.records.base import Record
+from gateway.records.ids import InboxId, MessageId
 
 FolderRole = Literal["inbox", "sent", "drafts", "junk", "trash", "archive", "other"]
 
@@ -21,7 +22,7 @@ class Folder(Record, frozen=True):
     table: ClassVar[str] = "folder"
 
     id: int
-    inbox_id: str
+    inbox_id: InboxId
     name: str
     role: FolderRole
     uidvalidity: int
@@ -69,8 +70,8 @@ class Location(Record, frozen=True):
     id: int
     folder_id: int
     uid: int
-    message_id: str  # REMOVED: see there
-    inbox_id: str
+    message_id: MessageId  # REMOVED: see there
+    inbox_id: InboxId
     flags: str  # separated by blanks, as the mail server gave them
     repeat: bool  # its sender sent it once more: it does not say where the message is
 

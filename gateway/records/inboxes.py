@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from gateway.records.base import Record
-from gateway.records.ids import public_id
+from gateway.records.ids import INBOX_ID, InboxId, OrganizationId, PodId
 
 InboxStatus = Literal["creating", "active", "suspended", "deleting"]
 
@@ -17,10 +17,10 @@ class Inbox(Record, frozen=True):
 
     table: ClassVar[str] = "inbox"
 
-    id: str  # ULID; the public id is inb_ULID
+    id: InboxId  # ULID; the public id is inb_ULID
     number: int  # the id of the dialects that count
-    organization_id: str
-    pod_id: str
+    organization_id: OrganizationId
+    pod_id: PodId
     address: str  # lower case
     username: str
     domain: str
@@ -43,4 +43,4 @@ class Inbox(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``inb_ULID``."""
-        return public_id("inb", self.id)
+        return INBOX_ID.public(self.id)

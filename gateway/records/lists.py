@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from gateway.records.base import Record
-from gateway.records.ids import public_id
+from gateway.records.ids import RULE_ID, InboxId, OrganizationId, PodId, RuleId
 
 Direction = Literal["send", "receive", "reply"]
 Action = Literal["allow", "block"]
@@ -21,10 +21,10 @@ class ListEntry(Record, frozen=True):
 
     table: ClassVar[str] = "list_entry"
 
-    id: str  # ULID; the public id is rule_ULID
-    organization_id: str
-    pod_id: str | None
-    inbox_id: str | None
+    id: RuleId  # ULID; the public id is rule_ULID
+    organization_id: OrganizationId
+    pod_id: PodId | None
+    inbox_id: InboxId | None
     direction: Direction
     list_type: Action | Literal["mode"]
     entry: str  # lower case
@@ -35,7 +35,7 @@ class ListEntry(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``rule_ULID``."""
-        return public_id("rule", self.id)
+        return RULE_ID.public(self.id)
 
 
 class ListRule(Record, frozen=True):
@@ -43,8 +43,8 @@ class ListRule(Record, frozen=True):
 
     table: ClassVar[str] = "list_entry"
 
-    pod_id: str | None
-    inbox_id: str | None
+    pod_id: PodId | None
+    inbox_id: InboxId | None
     direction: Direction
     list_type: Action | Literal["mode"]
     entry: str

@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.mime.types import Address, Attachment, AuthVerdict
 from gateway.records.base import Record
-from gateway.records.ids import public_id
+from gateway.records.ids import MESSAGE_ID, THREAD_ID, EventId, InboxId, MessageId, OrganizationId, ThreadId
 
 Position = tuple[int, int]
 """Where a message comes in the order of its inbox: (timestamp, seq)."""
@@ -41,12 +41,12 @@ class MessageItem(Record, frozen=True):
 
     table: ClassVar[str] = "message"
 
-    id: str  # ULID; the public id is msg_ULID
+    id: MessageId  # ULID; the public id is msg_ULID
     seq: int  # the order of arrival
     number: int  # the id of the dialects that count
-    organization_id: str
-    inbox_id: str
-    thread_id: str
+    organization_id: OrganizationId
+    inbox_id: InboxId
+    thread_id: ThreadId
     direction: Direction
     rfc_message_id: str | None  # with < >
     from_json: str | None
@@ -74,7 +74,7 @@ class MessageItem(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``msg_ULID``."""
-        return public_id("msg", self.id)
+        return MESSAGE_ID.public(self.id)
 
     @property
     def sender(self) -> Address | None:
@@ -148,7 +148,7 @@ class MessageText(Record, frozen=True):
 
     table: ClassVar[str] = "message_body"
 
-    message_id: str
+    message_id: MessageId
     text: str | None = None
     html: str | None = None
     extracted_text: str | None = None
@@ -157,7 +157,7 @@ class MessageText(Record, frozen=True):
     one_time_link: str | None = None
 
 
-NO_TEXT = MessageText("")
+NO_TEXT = MessageText(MessageId(""))
 """Of a message whose texts are not there, or were not asked for."""
 
 
@@ -169,7 +169,7 @@ class ListedMessage(msgspec.Struct, frozen=True, kw_only=True):
     texts: MessageText = NO_TEXT
 
     @property
-    def inbox_id(self) -> str:
+    def inbox_id(self) -> InboxId:
         """The ULID of its inbox."""
         return self.message.inbox_id
 
@@ -185,14 +185,14 @@ class Thread(Record, frozen=True):
 
     table: ClassVar[str] = "thread"
 
-    id: str  # ULID; the public id is thr_ULID
+    id: ThreadId  # ULID; the public id is thr_ULID
     number: int  # the id of the dialects that count
-    organization_id: str
-    inbox_id: str
+    organization_id: OrganizationId
+    inbox_id: InboxId
     root: str  # hex digest of the root Message-ID
     subject: str
     preview: str
-    last_message_id: str
+    last_message_id: MessageId
     message_count: int
     size: int
     timestamp: int
@@ -210,7 +210,7 @@ class Thread(Record, frozen=True):
     @property
     def public_id(self) -> str:
         """``thr_ULID``."""
-        return public_id("thr", self.id)
+        return THREAD_ID.public(self.id)
 
     @property
     def senders(self) -> list[str]:
@@ -236,7 +236,7 @@ class ListedThread(msgspec.Struct, frozen=True, kw_only=True):
     attachments: list[Attachment]
 
     @property
-    def inbox_id(self) -> str:
+    def inbox_id(self) -> InboxId:
         """The ULID of its inbox."""
         return self.thread.inbox_id
 
@@ -247,8 +247,8 @@ class AttachmentText(Record, frozen=True):
     table: ClassVar[str] = "attachment_text"
 
     id: int
-    inbox_id: str
-    message_id: str
+    inbox_id: InboxId
+    message_id: MessageId
     attachment_id: str
     method: str
     text: str | None
@@ -257,8 +257,8 @@ class AttachmentText(Record, frozen=True):
 class Indexed(msgspec.Struct, frozen=True):
     """A message that was just indexed. ``new``: the index did not know it before."""
 
-    message_id: str
-    thread_id: str
+    message_id: MessageId
+    thread_id: ThreadId
     direction: Direction
     new: bool
     labels: frozenset[str]
@@ -269,7 +269,7 @@ class Label(Record, frozen=True):
 
     table: ClassVar[str] = "label"
 
-    message_id: str
+    message_id: MessageId
     label: str
 
 
@@ -279,9 +279,9 @@ class LabelChange(Record, frozen=True):
     table: ClassVar[str] = "label_change"
 
     seq: int
-    id: str
-    inbox_id: str
-    message_id: str
+    id: EventId
+    inbox_id: InboxId
+    message_id: MessageId
     label: str
     added: bool
     created_at: int
@@ -292,8 +292,8 @@ class PendingFlags(Record, frozen=True):
 
     table: ClassVar[str] = "flags_owed"
 
-    message_id: str
-    inbox_id: str
+    message_id: MessageId
+    inbox_id: InboxId
     added: str  # space separated
     removed: str
     noted_at: int

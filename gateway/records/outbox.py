@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from gateway.records.base import Record
+from gateway.records.ids import InboxId, MessageId, OrganizationId
 
 OutboxState = Literal["queued", "done"]
 RecipientRole = Literal["to", "cc", "bcc", "sent"]  # sent: the copy for the Sent folder
@@ -16,9 +17,9 @@ class OutboxEntry(Record, frozen=True):
 
     table: ClassVar[str] = "outbox"
 
-    id: str  # the message's ULID
-    organization_id: str
-    inbox_id: str
+    id: MessageId  # the message's ULID
+    organization_id: OrganizationId
+    inbox_id: InboxId
     mail_from: str  # the return path; empty: the null sender of our own notifications
     message_id: str  # with < >
     token: str  # in the return path and the ENVID
@@ -38,7 +39,7 @@ class OutboxRecipient(Record, frozen=True):
     table: ClassVar[str] = "outbox_recipient"
 
     id: int
-    outbox_id: str
+    outbox_id: MessageId
     address: str
     role: RecipientRole
     state: RecipientState

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from gateway.records.base import Record
+from gateway.records.ids import MessageId, OrganizationId
 
 SuppressionType = Literal["bounce", "unsub", "complaint"]
 
@@ -15,9 +16,9 @@ class Suppression(Record, frozen=True):
     table: ClassVar[str] = "suppression"
 
     id: int
-    organization_id: str
+    organization_id: OrganizationId
     address: str  # as ``mime.addresses.normalise`` gives it
     type: SuppressionType
     reason: str | None
-    message_id: str | None  # ULID of the mail that led to it; None: added by hand
+    message_id: MessageId | None  # ULID of the mail that led to it; None: added by hand
     created_at: int  # µs

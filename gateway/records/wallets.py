@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from gateway.records.base import Record
+from gateway.records.ids import OrganizationId
 
 
 class Wallet(Record, frozen=True):
@@ -12,7 +13,7 @@ class Wallet(Record, frozen=True):
 
     table: ClassVar[str] = "wallet"
 
-    organization_id: str
+    organization_id: OrganizationId
     balance: int
     spent: int  # since the account was made
     told_at: int | None  # when its owner was notified that it is empty; None since it was topped up

@@ -7,12 +7,14 @@ from typing import ClassVar, Literal
 import msgspec
 
 from gateway.records.base import Record, Secret
-from gateway.records.ids import public_id
+from gateway.records.ids import WEBHOOK_ID, EventId, InboxId, KeyId, OrganizationId, PodId, WebhookId
 
 DeliveryState = Literal["pending", "done", "failed"]
 
 
 _names = msgspec.json.Decoder(list[str]).decode
+_inboxes = msgspec.json.Decoder(list[InboxId]).decode
+_pods = msgspec.json.Decoder(list[PodId]).decode
 _headers = msgspec.json.Decoder(dict[str, str]).decode
 
 
@@ -21,15 +23,15 @@ class WebhookFilter(Record, frozen=True):
 
     table: ClassVar[str] = "webhook"
 
-    id: str  # ULID; the public id is wh_ULID
-    organization_id: str
-    pod_id: str | None  # made under /pods/{id}
-    inbox_id: str | None  # made under /inboxes/{id}
+    id: WebhookId  # ULID; the public id is wh_ULID
+    organization_id: OrganizationId
+    pod_id: PodId | None  # made under /pods/{id}
+    inbox_id: InboxId | None  # made under /inboxes/{id}
     dialect: str
     event_types_json: str
     inbox_ids_json: str
     pod_ids_json: str
-    key_id: str | None  # who answers for it (``events.reach``); None: the organization
+    key_id: KeyId | None  # who answers for it (``events.reach``); None: the organization
     test: bool  # made by a sandbox key: it carries test events only
 
     @property
@@ -38,19 +40,19 @@ class WebhookFilter(Record, frozen=True):
         return [] if self.event_types_json == "[]" else _names(self.event_types_json)
 
     @property
-    def inbox_ids(self) -> list[str]:
+    def inbox_ids(self) -> list[InboxId]:
         """The inboxes it is narrowed to (ULIDs)."""
-        return [] if self.inbox_ids_json == "[]" else _names(self.inbox_ids_json)
+        return [] if self.inbox_ids_json == "[]" else _inboxes(self.inbox_ids_json)
 
     @property
-    def pod_ids(self) -> list[str]:
+    def pod_ids(self) -> list[PodId]:
         """The pods it is narrowed to (ULIDs)."""
-        return [] if self.pod_ids_json == "[]" else _names(self.pod_ids_json)
+        return [] if self.pod_ids_json == "[]" else _pods(self.pod_ids_json)
 
     @property
     def public_id(self) -> str:
         """``wh_ULID``."""
-        return public_id("wh", self.id)
+        return WEBHOOK_ID.public(self.id)
 
 
 class Webhook(WebhookFilter, frozen=True):
@@ -83,11 +85,11 @@ class AnsweringKey(Record, frozen=True):
 
     table: ClassVar[str] = "api_key"
 
-    id: str
+    id: KeyId
     permissions_json: str | None  # None: all
     expires_at: int | None
-    pod_id: str | None
-    inbox_id: str | None
+    pod_id: PodId | None
+    inbox_id: InboxId | None
 
     @property
     def permissions(self) -> list[str] | None:
@@ -107,15 +109,15 @@ class Delivery(Record, frozen=True):
 
     id: int
     event_seq: int
-    webhook_id: str
-    inbox_id: str | None
+    webhook_id: WebhookId
+    inbox_id: InboxId | None
     lane: str  # keeps the order of a webhook and an inbox (``events.delivery_queue``)
     state: DeliveryState
     attempts: int
     first_failed_at: int | None
     next_at: int
     created_at: int
-    organization_id: str  # the webhook's: whose share of the posts it takes
+    organization_id: OrganizationId  # the webhook's: whose share of the posts it takes
     tried_at: int | None  # the last try
     planned_at: int | None  # when the schedule tries it again; ``next_at`` may be earlier
 
@@ -127,8 +129,8 @@ class Attempt(Record, frozen=True):
 
     id: int
     delivery_id: int | None  # None: a test, which is tried once
-    event_id: str  # ULID
-    webhook_id: str
+    event_id: EventId  # ULID
+    webhook_id: WebhookId
     number: int
     url: str
     status: int | None

@@ -8,8 +8,8 @@ is kept as a record, so that a rebuild and a restored backup list it there again
 
 from __future__ import annotations
 
+from gateway.records.ids import MessageId, OrganizationId, ulid_time_us
 from gateway.records.inboxes import Inbox
-from gateway.store.ids import ulid_time_us
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 
@@ -19,7 +19,7 @@ _LIVE_US = 3600 * _SECOND_US
 """Mail that was delivered later than this after the time it names is history that somebody filed."""
 
 
-def listing_time(tx: Tx, organization_id: str, at: int, delivered: int) -> int:
+def listing_time(tx: Tx, organization_id: OrganizationId, at: int, delivered: int) -> int:
     """The µs that a new message is listed under: ``at``, or a whole millisecond after it.
 
     Args:
@@ -42,7 +42,7 @@ def listing_time(tx: Tx, organization_id: str, at: int, delivered: int) -> int:
     return at
 
 
-def place_in_time(tx: Tx, inbox: Inbox, message_id: str, at: int, delivered: int) -> int:
+def place_in_time(tx: Tx, inbox: Inbox, message_id: MessageId, at: int, delivered: int) -> int:
     """``listing_time`` of a new message of ``inbox``, kept."""
     listed = listing_time(tx, inbox.organization_id, at, delivered)
     if listed != at:
@@ -52,13 +52,13 @@ def place_in_time(tx: Tx, inbox: Inbox, message_id: str, at: int, delivered: int
     return listed
 
 
-def time_kept(tx: Tx, message_id: str, at: int) -> int:
+def time_kept(tx: Tx, message_id: MessageId, at: int) -> int:
     """What a message that is read anew was listed under; ``at`` where nothing else is kept."""
     kept = sql(tx).value("SELECT at FROM listing_time WHERE message_id = ?", message_id)
     return at if kept is None else int(kept)
 
 
-def event_time(message_id: str) -> int:
+def event_time(message_id: MessageId) -> int:
     """The µs that enter the ids of a message's events: the second in its id, which a rebuild finds again."""
     at = ulid_time_us(message_id)
     return at - at % _SECOND_US

@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.extract.types import Extracted
 from gateway.mime.types import Attachment
+from gateway.records.ids import InboxId, MessageId
 from gateway.records.mail import AttachmentText, MessageItem, ReadAttachment
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
@@ -20,7 +21,11 @@ _MANY = 500
 
 
 def save_texts(
-    tx: Tx, inbox_id: str, message_id: str, attachments: Iterable[Attachment], found: Mapping[str, Extracted]
+    tx: Tx,
+    inbox_id: InboxId,
+    message_id: MessageId,
+    attachments: Iterable[Attachment],
+    found: Mapping[str, Extracted],
 ) -> None:
     """Keep what was found in the attachments of a message; what is kept already stays as it is."""
     for one in attachments:
@@ -32,7 +37,7 @@ def save_texts(
             )
 
 
-def known_texts(tx: Tx, inbox_id: str, attachment_ids: Sequence[str]) -> dict[str, Extracted]:
+def known_texts(tx: Tx, inbox_id: InboxId, attachment_ids: Sequence[str]) -> dict[str, Extracted]:
     """What an inbox has of these attachments, in whichever of its messages."""
     known = {}
     for start in range(0, len(attachment_ids), _MANY):
@@ -48,7 +53,7 @@ def known_texts(tx: Tx, inbox_id: str, attachment_ids: Sequence[str]) -> dict[st
     return known
 
 
-def read_attachments(tx: Tx, messages: Sequence[MessageItem]) -> dict[str, list[ReadAttachment]]:
+def read_attachments(tx: Tx, messages: Sequence[MessageItem]) -> dict[MessageId, list[ReadAttachment]]:
     """The attachments of messages with what was read in them, by message id."""
     found = {one.id: one.attachments_to_read for one in messages}
     attaching = [message_id for message_id, files in found.items() if files]

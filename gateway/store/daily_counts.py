@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gateway.store.ids import now_us
+from gateway.records.ids import InboxId, now_us
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 
@@ -49,7 +49,7 @@ def held(tx: Tx, subject: str, what: What) -> int:
     return count(tx, subject, what, 0) if tx.postgres else counted(tx, subject, what)
 
 
-def sent_since(tx: Tx, inbox_id: str, since: int, most: int) -> tuple[int, int | None]:
+def sent_since(tx: Tx, inbox_id: InboxId, since: int, most: int) -> tuple[int, int | None]:
     """(how many sends the inbox made after ``since``, counted up to ``most``; when the oldest of them was, µs).
 
     Notifications of our own (a null return path) are no sends. For a count that holds until the commit, the
@@ -66,7 +66,7 @@ def sent_since(tx: Tx, inbox_id: str, since: int, most: int) -> tuple[int, int |
     return int(row["n"]), row["oldest"]
 
 
-def lock_inbox(tx: Tx, inbox_id: str) -> None:
+def lock_inbox(tx: Tx, inbox_id: InboxId) -> None:
     """Make other sends of this inbox wait for this transaction; SQLite has one writer at a time anyway."""
     if tx.postgres:
         sql(tx).row("SELECT id FROM inbox WHERE id = ? FOR UPDATE", inbox_id)

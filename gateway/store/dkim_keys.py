@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from gateway.mime.dkim_sign import Signing
 from gateway.records.base import Secret
 from gateway.records.domains import DkimKey
-from gateway.store.ids import now_us
+from gateway.records.ids import now_us
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 

@@ -15,20 +15,23 @@ from gateway import metrics
 from gateway.mime.types import ParsedMessage
 from gateway.records.base import Record
 from gateway.records.folders import FoundCopy
-from gateway.records.inboxes import Inbox
-from gateway.records.mail import Direction, Indexed, MessageStatus
-from gateway.store import labels as labelling
-from gateway.store import message_columns, reread, threads
-from gateway.store.arrival_time import place_in_time, time_kept
-from gateway.store.ids import (
+from gateway.records.ids import (
+    MESSAGE_ID,
     ULID_TIME,
-    derived_ulid,
+    InboxId,
+    MessageId,
+    ThreadId,
     new_ulid,
     now_us,
     number_of,
     own_message_ulid,
     ulid_time_us,
 )
+from gateway.records.inboxes import Inbox
+from gateway.records.mail import Direction, Indexed, MessageStatus
+from gateway.store import labels as labelling
+from gateway.store import message_columns, reread, threads
+from gateway.store.arrival_time import place_in_time, time_kept
 from gateway.store.json_columns import dump
 from gateway.store.pending_flags import add_pending, with_pending
 from gateway.store.people import people_json
@@ -53,9 +56,9 @@ class _Known(Record, frozen=True):
 
     table: ClassVar[str] = "message"
 
-    id: str
-    inbox_id: str
-    thread_id: str
+    id: MessageId
+    inbox_id: InboxId
+    thread_id: ThreadId
     direction: Direction
 
 
@@ -81,13 +84,12 @@ def index_found(
         return None
     direction = direction_of(parsed, inbox, copy)
     at = parsed.received or parsed.date or copy.internal_date
-    message_id = None
-    if direction == "outbound" and parsed.message_id:
-        message_id = own_message_ulid(parsed.message_id)
-    derived = derived_ulid(
+    derived = MESSAGE_ID.derived(
         at, inbox.id, direction, parsed.message_id or "", _digest(inbox, direction, at, parsed)
     )
-    message_id = message_id or derived
+    message_id = derived
+    if direction == "outbound" and parsed.message_id:
+        message_id = own_message_ulid(parsed.message_id) or derived
     known = sql(tx).one(_Known, "WHERE id = ?", message_id)
     if known is not None and known.inbox_id != inbox.id:
         # our own Message-ID quoted by a stranger's mailbox: it keeps an id of its own
@@ -127,7 +129,7 @@ def index_found(
     return Indexed(message_id, thread_id, direction, new=True, labels=frozenset(labels))
 
 
-def index_sandbox(tx: Tx, inbox: Inbox, message_id: str, parsed: ParsedMessage) -> str:
+def index_sandbox(tx: Tx, inbox: Inbox, message_id: MessageId, parsed: ParsedMessage) -> ThreadId:
     """Index a sandbox send again, which is on no mail server; answers its thread. The caller refreshes it."""
     status, bcc = _outcome(tx, message_id)
     return insert_message(
@@ -147,7 +149,7 @@ def index_sandbox(tx: Tx, inbox: Inbox, message_id: str, parsed: ParsedMessage) 
 def insert_message(
     tx: Tx,
     inbox: Inbox,
-    message_id: str,
+    message_id: MessageId,
     parsed: ParsedMessage,
     *,
     direction: str,
@@ -157,7 +159,7 @@ def insert_message(
     again: bool = False,
     bcc_json: str = "[]",
     test: bool = False,
-) -> str:
+) -> ThreadId:
     """Write the rows of a message that is not there yet; answers its thread. The caller refreshes it.
 
     ``at``, ``delivered``: as ``place_in_time`` takes them; None: delivered at once. ``again``: as for ``index_found``.
@@ -211,7 +213,13 @@ def insert_message(
 
 
 def set_labels(
-    tx: Tx, inbox: Inbox, message_id: str, labels: Iterable[str], *, note: bool = False, new: bool = False
+    tx: Tx,
+    inbox: Inbox,
+    message_id: MessageId,
+    labels: Iterable[str],
+    *,
+    note: bool = False,
+    new: bool = False,
 ) -> bool:
     """Make these the labels of a message, with ``seen`` and ``hidden`` to match. Answers whether any changed.
 
@@ -256,13 +264,13 @@ def add_labels(tx: Tx, inbox: Inbox, indexed: Indexed, labels: Set[str]) -> None
         threads.refresh(tx, indexed.thread_id, now_us())
 
 
-def apply_locations(tx: Tx, inbox: Inbox, message_id: str) -> bool:
+def apply_locations(tx: Tx, inbox: Inbox, message_id: MessageId) -> bool:
     """Recompute a message's labels from where it is now. Answers whether any changed."""
     labels = _labels_now(tx, message_id)
     return labels is not None and set_labels(tx, inbox, message_id, labels, note=True)
 
 
-def _labels_now(tx: Tx, message_id: str) -> set[str] | None:
+def _labels_now(tx: Tx, message_id: MessageId) -> set[str] | None:
     """The labels of a message by where it is now, with those decided when it came; None when it is nowhere.
 
     A message with several copies shows the folder it came to last, a copy that its sender repeated aside, and every
@@ -282,19 +290,19 @@ def _labels_now(tx: Tx, message_id: str) -> set[str] | None:
     return labels | (_labels_of(tx, message_id) & labelling.ARRIVAL)
 
 
-def _labels_of(tx: Tx, message_id: str) -> set[str]:
+def _labels_of(tx: Tx, message_id: MessageId) -> set[str]:
     """The labels that the index has of a message."""
     return {row["label"] for row in sql(tx).rows("SELECT label FROM label WHERE message_id = ?", message_id)}
 
 
 def _labels_at(
-    tx: Tx, message_id: str, direction: str, role: str, folder: str, flags: Iterable[str]
+    tx: Tx, message_id: MessageId, direction: str, role: str, folder: str, flags: Iterable[str]
 ) -> set[str]:
     """The labels that a folder and a copy's flags give, with the flags that are still owed to the mail server."""
     return labelling.of_place(direction, role, folder, with_pending(tx, message_id, flags))
 
 
-def drop_location(tx: Tx, folder_id: int, uid: int) -> str | None:
+def drop_location(tx: Tx, folder_id: int, uid: int) -> MessageId | None:
     """A UID vanished. Answers the ULID of its message when that is nowhere any more."""
     location = location_at(tx, folder_id, uid)
     if location is None:
@@ -305,7 +313,7 @@ def drop_location(tx: Tx, folder_id: int, uid: int) -> str | None:
     return location.message_id
 
 
-def delete_message(tx: Tx, message_id: str) -> str | None:
+def delete_message(tx: Tx, message_id: MessageId) -> ThreadId | None:
     """Forget a message that is gone from the mail server; answers its thread, or None if it was unknown.
 
     Its locations are marked (``records.folders.REMOVED``). The caller refreshes the thread.
@@ -321,7 +329,7 @@ def delete_message(tx: Tx, message_id: str) -> str | None:
     sql(tx).run(
         "UPDATE outbox SET mime = NULL WHERE id = ? AND state = 'done'", message_id
     )  # of a sandbox send
-    return str(row["thread_id"])
+    return ThreadId(row["thread_id"])
 
 
 def _digest(inbox: Inbox, direction: str, at: int, parsed: ParsedMessage) -> str:
@@ -332,7 +340,9 @@ def _digest(inbox: Inbox, direction: str, at: int, parsed: ParsedMessage) -> str
     return parsed.identity
 
 
-def _twin(tx: Tx, inbox: Inbox, direction: str, parsed: ParsedMessage, message_id: str) -> _Known | None:
+def _twin(
+    tx: Tx, inbox: Inbox, direction: str, parsed: ParsedMessage, message_id: MessageId
+) -> _Known | None:
     """The row of the same mail that came at another time: a sender that missed our 250 repeats it minutes later.
 
     Its id has the same digest and only another time (``derived_ulid``).
@@ -354,7 +364,7 @@ def _was_removed(tx: Tx, copy: FoundCopy) -> bool:
     return location is not None and location.removed
 
 
-def _share_flags(tx: Tx, inbox: Inbox, message_id: str, copy: FoundCopy) -> None:
+def _share_flags(tx: Tx, inbox: Inbox, message_id: MessageId, copy: FoundCopy) -> None:
     """A further copy of a message came: it is to bear the flags that the others bear."""
     own = {flag.lower() for flag in (*copy.flags, *_COPYS_OWN)}
     borne = {flag for location in locations_of(tx, message_id) for flag in location.flag_names}
@@ -363,7 +373,7 @@ def _share_flags(tx: Tx, inbox: Inbox, message_id: str, copy: FoundCopy) -> None
         add_pending(tx, inbox.id, message_id, add=missing)
 
 
-def _outcome(tx: Tx, message_id: str) -> tuple[str, str | None]:
+def _outcome(tx: Tx, message_id: MessageId) -> tuple[str, str | None]:
     """Status and Bcc of a sent message whose row is being rebuilt, from the outbox that is kept."""
     recipients = all_recipients(tx, message_id)
     if not recipients:

@@ -14,8 +14,8 @@ from peewee import (
     fn,
 )
 
+from gateway.records.ids import ULID_TIME
 from gateway.store.columns import flag, text
-from gateway.store.ids import ULID_TIME
 
 
 class Folder(Model):

@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
+from gateway.records.ids import new_ulid
 from gateway.store.engine import Store, StoreDown
-from gateway.store.ids import new_ulid
 from gateway.store.sql import Row, sql
 from gateway.store.transaction import Tx
 from gateway.store.wakeups import Wakeups

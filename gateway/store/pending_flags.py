@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gateway.records.ids import InboxId, MessageId, now_us
 from gateway.records.mail import PendingFlags
-from gateway.store.ids import now_us
 from gateway.store.queries.locations import change_flags
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
@@ -24,7 +24,7 @@ class PendingCopy:
 
     location_id: int
     uid: int
-    message_id: str
+    message_id: MessageId
     folder: str
     uidvalidity: int
     added: str
@@ -33,7 +33,7 @@ class PendingCopy:
 
 
 def add_pending(
-    tx: Tx, inbox_id: str, message_id: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()
+    tx: Tx, inbox_id: InboxId, message_id: MessageId, *, add: Iterable[str] = (), remove: Iterable[str] = ()
 ) -> None:
     """Note flags to set and to clear on every copy of a message, present or future. The later change wins."""
     more, less = set(add), set(remove)
@@ -49,7 +49,7 @@ def add_pending(
     sql(tx).update("flags_owed", "message_id", message_id, changes)
 
 
-def copies_with_pending(tx: Tx, inbox_id: str, most: int) -> list[PendingCopy]:
+def copies_with_pending(tx: Tx, inbox_id: InboxId, most: int) -> list[PendingCopy]:
     """Up to ``most`` copies in the mailbox of an inbox that do not have their flags yet."""
     rows = sql(tx).rows(
         "SELECT location.id AS location_id, location.uid, location.message_id, folder.name AS folder, "
@@ -71,7 +71,7 @@ def note_stored(tx: Tx, copy: PendingCopy, flags: Iterable[str]) -> None:
     )
 
 
-def drop_pending(tx: Tx, message_id: str, flags: Iterable[str]) -> None:
+def drop_pending(tx: Tx, message_id: MessageId, flags: Iterable[str]) -> None:
     """These flags were just set or cleared on the mail server by another way: they are pending no more."""
     pending = _pending(tx, message_id)
     if pending is None:
@@ -86,7 +86,7 @@ def drop_pending(tx: Tx, message_id: str, flags: Iterable[str]) -> None:
         sql(tx).run("DELETE FROM flags_owed WHERE message_id = ?", message_id)
 
 
-def with_pending(tx: Tx, message_id: str, flags: Iterable[str]) -> list[str]:
+def with_pending(tx: Tx, message_id: MessageId, flags: Iterable[str]) -> list[str]:
     """The flags of a copy as they will be when those that are pending are stored."""
     pending = _pending(tx, message_id)
     if pending is None:
@@ -97,7 +97,7 @@ def with_pending(tx: Tx, message_id: str, flags: Iterable[str]) -> list[str]:
     return kept + [one for one in sorted(pending.to_add) if one.lower() not in known]
 
 
-def _pending(tx: Tx, message_id: str) -> PendingFlags | None:
+def _pending(tx: Tx, message_id: MessageId) -> PendingFlags | None:
     return sql(tx).one(PendingFlags, "WHERE message_id = ?", message_id)
 
 

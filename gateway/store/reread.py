@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.mime.types import ParsedMessage
+from gateway.records.ids import InboxId, MessageId, now_us
 from gateway.store import message_columns, threads
-from gateway.store.ids import now_us
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 
 _FIRST_US, _LONGEST_US = 300_000_000, 86_400_000_000
 
 
-def note(tx: Tx, inbox_id: str, message_id: str) -> None:
+def note(tx: Tx, inbox_id: InboxId, message_id: MessageId) -> None:
     """A message was indexed that is still to be read."""
     row = {"message_id": message_id, "inbox_id": inbox_id, "due_at": now_us() + _FIRST_US, "tries": 0}
     sql(tx).insert("reread", row, ignore=True)
@@ -28,14 +28,14 @@ def note(tx: Tx, inbox_id: str, message_id: str) -> None:
 class Due:
     """A message that is to be read again, and where it is: None where it is nowhere yet."""
 
-    message_id: str
+    message_id: MessageId
     tries: int
     folder: str | None
     uidvalidity: int | None
     uid: int | None
 
 
-def due(tx: Tx, inbox_id: str, most: int, *, everything: bool) -> list[Due]:
+def due(tx: Tx, inbox_id: InboxId, most: int, *, everything: bool) -> list[Due]:
     """Up to ``most`` messages of an inbox that are to be read now (``everything``: whatever their time)."""
     rows = sql(tx).rows(
         "SELECT reread.message_id, reread.tries, folder.name AS folder, folder.uidvalidity, location.uid FROM reread "
@@ -53,7 +53,7 @@ def due(tx: Tx, inbox_id: str, most: int, *, everything: bool) -> list[Due]:
     return [Due(**row) for row in rows]
 
 
-def put_off(tx: Tx, message_id: str, tries: int) -> None:
+def put_off(tx: Tx, message_id: MessageId, tries: int) -> None:
     """It could not be read once more: the pauses grow to a day."""
     pause = min(_FIRST_US << min(tries, 10), _LONGEST_US)
     sql(tx).run(
@@ -64,7 +64,7 @@ def put_off(tx: Tx, message_id: str, tries: int) -> None:
     )
 
 
-def replace(tx: Tx, message_id: str, parsed: ParsedMessage) -> bool:
+def replace(tx: Tx, message_id: MessageId, parsed: ParsedMessage) -> bool:
     """Put what was read in place of what the header block said. False when the message is gone."""
     sql(tx).run("DELETE FROM reread WHERE message_id = ?", message_id)
     row = sql(tx).row("SELECT seq, thread_id FROM message WHERE id = ?", message_id)

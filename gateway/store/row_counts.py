@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from gateway.records.ids import InboxId
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 
@@ -38,7 +39,7 @@ def create(db: Any, *, sqlite: bool) -> None:
             db.execute_sql(statement)
 
 
-def total(tx: Tx, kind: Kind, inbox_ids: Iterable[str], *, hidden: bool) -> int:
+def total(tx: Tx, kind: Kind, inbox_ids: Iterable[InboxId], *, hidden: bool) -> int:
     """Rows of these inboxes; the hidden ones too when ``hidden``."""
     ids = list(inbox_ids)
     count = 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.records.ids import InboxId, KeyId, OrganizationId, PodId
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -14,12 +16,12 @@ class Scope:
     ``blind``: labels whose mail does not exist for the caller.
     """
 
-    organization: str
-    pod: str | None = None
-    inbox: str | None = None
+    organization: OrganizationId
+    pod: PodId | None = None
+    inbox: InboxId | None = None
     permissions: frozenset[str] | None = None
     test: bool = False
-    key_id: str | None = None
+    key_id: KeyId | None = None
     operator: bool = False
     blind: frozenset[str] = frozenset()
 
@@ -30,12 +32,12 @@ class Scope:
 
     def inbox_where(self, alias: str = "inbox") -> tuple[str, list[object]]:
         """SQL condition and parameters that keep rows of table inbox (aliased) inside this reach."""
-        sql, args = f"{alias}.organization_id = ?", [self.organization]
+        sql, args = f"{alias}.organization_id = ?", list[object]([self.organization])
         if self.pod:
             sql, args = f"{sql} AND {alias}.pod_id = ?", [*args, self.pod]
         if self.inbox:
             sql, args = f"{sql} AND {alias}.id = ?", [*args, self.inbox]
-        return sql, list(args)
+        return sql, args
 
     def sight(self, alias: str = "message") -> tuple[str, list[object]]:
         """SQL condition (with a leading AND) and parameters that leave out messages the caller is blind to."""

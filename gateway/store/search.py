@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple, get_args
 
+from gateway.records.ids import ThreadId
 from gateway.records.mail import MessageItem
 from gateway.store.like import containing
 from gateway.store.sql import sql
@@ -85,7 +86,7 @@ def found_messages(
 
 def found_thread_ids(
     tx: Tx, query: str, *, where: str, args: list[object], order: Order, limit: int
-) -> list[str]:
+) -> list[ThreadId]:
     """The threads of the ``limit`` best messages that hold every term, each once, the best first."""
     hits = _search(tx, query, where, args, order, ())
     if hits is None:

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from gateway.store.ids import now_us
+from gateway.records.ids import InboxId, MessageId, OrganizationId, now_us
 from gateway.store.queries.outbox import SentMessage
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
@@ -57,7 +57,7 @@ def note(tx: Tx, message: SentMessage, alias: str | None) -> None:
     sql(tx).insert("sent_alias", row, ignore=True)
 
 
-def ours(tx: Tx, inbox_id: str, message_ids: Iterable[str]) -> dict[str, str]:
+def ours(tx: Tx, inbox_id: InboxId, message_ids: Iterable[str]) -> dict[str, str]:
     """Which of ``message_ids`` are other names of what this inbox sent, and the Message-ID we gave it."""
     refs = {_ref(one): one for one in message_ids}
     if not refs:
@@ -71,7 +71,7 @@ def ours(tx: Tx, inbox_id: str, message_ids: Iterable[str]) -> dict[str, str]:
     return {refs[row["ref"]]: row["message_id"] for row in rows}
 
 
-def sent_as(tx: Tx, organization: str, message_id: str) -> SentMessage | None:
+def sent_as(tx: Tx, organization: OrganizationId, message_id: str) -> SentMessage | None:
     """What the organization sent and a relay named ``message_id``."""
     return sql(tx).one(
         SentMessage,
@@ -91,7 +91,7 @@ def unscoped_sent_by_relay(tx: Tx, message_id: str) -> SentMessage | None:
     )
 
 
-def known_outside(tx: Tx, outbox_id: str) -> str | None:
+def known_outside(tx: Tx, outbox_id: MessageId) -> str | None:
     """The Message-ID under which recipients know what we sent, when it is not ours and known whole."""
     rows = sql(tx).rows("SELECT other_id FROM sent_alias WHERE outbox_id = ? ORDER BY id", outbox_id)
     return next((row["other_id"] for row in rows if _ANGLE.fullmatch(row["other_id"])), None)

@@ -12,8 +12,8 @@ from typing import get_args
 import msgspec
 
 from gateway.mime.addresses import normalise
+from gateway.records.ids import MessageId, OrganizationId, now_us
 from gateway.records.suppressions import Suppression, SuppressionType
-from gateway.store.ids import now_us
 from gateway.store.listing import Listing, Window, page
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
@@ -58,12 +58,12 @@ def type_of_feedback(kind: str) -> SuppressionType | None:
 
 def suppress(
     tx: Tx,
-    organization: str,
+    organization: OrganizationId,
     address: str,
     type: SuppressionType,
     *,
     reason: str | None,
-    message_id: str | None = None,
+    message_id: MessageId | None = None,
 ) -> tuple[Suppression, bool]:
     """Put an address on the list; answers its entry and whether it is new. A graver type replaces the other."""
     address = normalise(address)
@@ -90,14 +90,14 @@ def suppress(
     return entry, bool(new)
 
 
-def find(tx: Tx, organization: str, address: str) -> Suppression | None:
+def find(tx: Tx, organization: OrganizationId, address: str) -> Suppression | None:
     """The entry of an address."""
     return sql(tx).one(
         Suppression, "WHERE organization_id = ? AND address = ?", organization, normalise(address)
     )
 
 
-def suppressed(tx: Tx, organization: str, addresses: Sequence[str]) -> dict[str, SuppressionType]:
+def suppressed(tx: Tx, organization: OrganizationId, addresses: Sequence[str]) -> dict[str, SuppressionType]:
     """Those of ``addresses`` (as ``normalise`` gives them) that are suppressed, with the type."""
     if not addresses:
         return {}
@@ -116,18 +116,18 @@ def list_suppressions(
     tx: Tx, scope: Scope, window: Window, type: SuppressionType | None
 ) -> Listing[Suppression]:
     """The organization's entries, newest first; ``type``: only these."""
-    where, args = "organization_id = ?", [scope.organization]
+    where, args = "organization_id = ?", list[object]([scope.organization])
     if type is not None:
         where, args = f"{where} AND type = ?", [*args, type]
     return page(tx, Suppression, where, args, window)
 
 
-def all_suppressions(tx: Tx, organization: str) -> list[Suppression]:
+def all_suppressions(tx: Tx, organization: OrganizationId) -> list[Suppression]:
     """Every entry of an organization, oldest first."""
     return sql(tx).all(Suppression, "WHERE organization_id = ? ORDER BY created_at", organization)
 
 
-def remove(tx: Tx, organization: str, address: str) -> bool:
+def remove(tx: Tx, organization: OrganizationId, address: str) -> bool:
     """Take an address (as ``normalise`` gives it) off the list; False when it is not on it."""
     query = "DELETE FROM suppression WHERE organization_id = ? AND address = ?"
     return sql(tx).run(query, organization, address) > 0

@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from gateway.records.ids import THREAD_ID, InboxId, ThreadId, number_of
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import addresses, sender_of
 from gateway.store import sent_aliases
-from gateway.store.ids import derived_ulid, number_of
 from gateway.store.json_columns import dump
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
@@ -36,7 +36,7 @@ def find_or_make(
     subject: str,
     at: int,
     now: int,
-) -> str:
+) -> ThreadId:
     """The thread of a message, made when it has none yet. ``own`` is its Message-ID (or its identity).
 
     Long References keep their first and last ids; a cycle or a reference to itself changes nothing.
@@ -67,7 +67,7 @@ def find_or_make(
         )
         identity = ["thread", inbox.id, root] + ([str(generation)] if generation else [])
         # the time part is fixed: the same root must give the same id whichever mail arrives first
-        thread = derived_ulid(inbox.created_at, *identity)
+        thread = THREAD_ID.derived(inbox.created_at, *identity)
         sql(tx).insert(
             "thread",
             {
@@ -91,20 +91,20 @@ def find_or_make(
     for ref in wanted:
         if ref not in known:
             sql(tx).insert("thread_ref", {"inbox_id": inbox.id, "ref": ref, "thread_id": thread}, ignore=True)
-    return str(thread)
+    return ThreadId(thread)
 
 
 _MAX_PEOPLE = 50
 
 
-def keep_in(tx: Tx, inbox_id: str, message_id: str, thread_id: str) -> None:
-    """Have a message (by its Message-ID) join this thread, if it is there, whatever its References say."""
+def keep_in(tx: Tx, inbox_id: InboxId, rfc_message_id: str, thread_id: ThreadId) -> None:
+    """Have the message with this Message-ID join this thread, if it is there, whatever its References say."""
     if sql(tx).value("SELECT 1 FROM thread WHERE id = ?", thread_id):
-        row = {"inbox_id": inbox_id, "ref": ref_of(message_id), "thread_id": thread_id}
+        row = {"inbox_id": inbox_id, "ref": ref_of(rfc_message_id), "thread_id": thread_id}
         sql(tx).insert("thread_ref", row, ignore=True)
 
 
-def refresh(tx: Tx, thread_id: str, now: int) -> bool:
+def refresh(tx: Tx, thread_id: ThreadId, now: int) -> bool:
     """Recompute a thread's summary from its messages; removes it when none is left (answers False)."""
     tx.lock(f"thread/{thread_id}")  # who changed it meanwhile has refreshed it without what we changed
     sums = sql(tx).row(
@@ -162,7 +162,7 @@ def refresh(tx: Tx, thread_id: str, now: int) -> bool:
     return True
 
 
-def bury(tx: Tx, inbox_id: str, thread_id: str) -> None:
+def bury(tx: Tx, inbox_id: InboxId, thread_id: ThreadId) -> None:
     """Remember that a thread was deleted, so that later mail naming it makes a new one."""
     root = sql(tx).value("SELECT root FROM thread WHERE id = ?", thread_id)
     if root is not None:

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
-from gateway.store.ids import new_ulid
+from gateway.records.ids import new_ulid
 from gateway.store.postgres import connection_options, plain_url
 
 log = logging.getLogger("postern.wakeups")

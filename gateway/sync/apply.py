@@ -11,12 +11,12 @@ from gateway.events.payload import message_snapshot
 from gateway.mime.types import ParsedMessage
 from gateway.outbox.reports import apply_report
 from gateway.records.folders import REMOVED, CopyKey, FoundCopy, Location
+from gateway.records.ids import MESSAGE_ID, InboxId, MessageId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Indexed
 from gateway.store import index, threads
 from gateway.store.arrival_time import event_time
 from gateway.store.attachment_text import save_texts
-from gateway.store.ids import now_us
 from gateway.store.queries import folders
 from gateway.store.queries.arrivals import Arrivals
 from gateway.store.queries.inboxes import is_inbox_running
@@ -68,7 +68,7 @@ class DraftSink(Protocol):
         or removed. Returns how many were removed."""
 
 
-def cursors_of(tx: Tx, inbox_id: str) -> dict[str, Cursor]:
+def cursors_of(tx: Tx, inbox_id: InboxId) -> dict[str, Cursor]:
     """The cursors of an inbox by folder name."""
     return {
         folder.name: Cursor(folder.role, folder.uidvalidity, folder.uidnext, folder.highestmodseq)
@@ -112,7 +112,12 @@ def write_batch(
         if indexed is None:  # it was deleted or moved by the API since it was read
             continue
         decision = decide(arrivals.read(copy, one, indexed), inbox, announce_since)
-        log.debug("msg_%s: event %s, reasons %s", indexed.message_id, decision.event, decision.reasons)
+        log.debug(
+            "%s: event %s, reasons %s",
+            MESSAGE_ID.public(indexed.message_id),
+            decision.event,
+            decision.reasons,
+        )
         if decision.labels:
             decided[found.uid] = decision.labels
             index.add_labels(tx, inbox, indexed, decision.labels)
@@ -150,7 +155,7 @@ def index_one(
     return done
 
 
-def save_folder(tx: Tx, inbox_id: str, state: FolderState, uidnext: int, modseq: int) -> int:
+def save_folder(tx: Tx, inbox_id: InboxId, state: FolderState, uidnext: int, modseq: int) -> int:
     """Write a folder's cursor; returns its row id."""
     return folders.save_folder(
         tx,
@@ -163,14 +168,14 @@ def save_folder(tx: Tx, inbox_id: str, state: FolderState, uidnext: int, modseq:
     )
 
 
-def write_vanished(tx: Tx, inbox: Inbox, deltas: Sequence[Delta], *, stood_still: bool) -> list[str]:
+def write_vanished(tx: Tx, inbox: Inbox, deltas: Sequence[Delta], *, stood_still: bool) -> list[MessageId]:
     """Remove the copies that are gone, and the messages that have none left. Returns the latter.
 
     A message that is still being sent keeps its row: its Sent copy may not be there yet. Raises MayHaveMoved, and
     nothing is written, when a message would go and the mailbox was not seen to have ``stood_still``. For drafts see
     ``gateway.sync.drafts``.
     """
-    left: dict[str, None] = {}
+    left: dict[MessageId, None] = {}
     orphaned = False
     for delta in deltas:
         folder = folders.folder_named(tx, inbox.id, delta.state.name)
@@ -185,13 +190,13 @@ def write_vanished(tx: Tx, inbox: Inbox, deltas: Sequence[Delta], *, stood_still
     return reconcile_locations(tx, inbox, left)
 
 
-def reconcile_locations(tx: Tx, inbox: Inbox, message_ids: Iterable[str]) -> list[str]:
+def reconcile_locations(tx: Tx, inbox: Inbox, message_ids: Iterable[MessageId]) -> list[MessageId]:
     """Messages have left a folder: those that are in another are labelled by it, the others are deleted.
 
     Returns the deleted ones. Their threads are brought up to date.
     """
-    elsewhere: list[str] = []
-    nowhere: list[str] = []
+    elsewhere: list[MessageId] = []
+    nowhere: list[MessageId] = []
     for message_id in message_ids:
         if message_id != REMOVED:
             (elsewhere if is_located(tx, message_id) else nowhere).append(message_id)
@@ -199,20 +204,20 @@ def reconcile_locations(tx: Tx, inbox: Inbox, message_ids: Iterable[str]) -> lis
     return remove_orphans(tx, nowhere)
 
 
-def relabel(tx: Tx, inbox: Inbox, message_ids: Iterable[str]) -> None:
+def relabel(tx: Tx, inbox: Inbox, message_ids: Iterable[MessageId]) -> None:
     """Give messages the labels of the folder where they are now; their threads follow."""
     _refresh_threads(
         tx, [message_id for message_id in message_ids if index.apply_locations(tx, inbox, message_id)]
     )
 
 
-def _refresh_threads(tx: Tx, message_ids: Iterable[str]) -> None:
+def _refresh_threads(tx: Tx, message_ids: Iterable[MessageId]) -> None:
     """Bring the threads of messages up to date."""
     for thread in threads_of_messages(tx, message_ids):
         threads.refresh(tx, thread, now_us())
 
 
-def remove_orphans(tx: Tx, candidates: Iterable[str]) -> list[str]:
+def remove_orphans(tx: Tx, candidates: Iterable[MessageId]) -> list[MessageId]:
     """Delete those of ``candidates`` that are nowhere; their threads are brought up to date."""
     removed = []
     touched = set()
@@ -228,9 +233,9 @@ def remove_orphans(tx: Tx, candidates: Iterable[str]) -> list[str]:
     return removed
 
 
-def drop_folders(tx: Tx, inbox: Inbox, names: Iterable[str]) -> list[str]:
+def drop_folders(tx: Tx, inbox: Inbox, names: Iterable[str]) -> list[MessageId]:
     """Remove folders that were deleted or renamed, and the messages that are nowhere else."""
-    left: dict[str, None] = {}
+    left: dict[MessageId, None] = {}
     for name in names:
         folder = folders.folder_named(tx, inbox.id, name)
         if folder is not None:
@@ -279,7 +284,7 @@ def _gone(tx: Tx, folder_id: int, delta: Delta) -> list[Location]:
     return gone + locations_in_ranges(tx, folder_id, delta.vanished)
 
 
-def _announce(tx: Tx, inbox: Inbox, events: EventLog, message_id: str, event: str) -> None:
+def _announce(tx: Tx, inbox: Inbox, events: EventLog, message_id: MessageId, event: str) -> None:
     facts = message_snapshot(tx, message_id)
     events.append(
         tx,

@@ -14,11 +14,11 @@ from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
 from gateway.mime.types import ParsedMessage
 from gateway.mime.workers.parser_pool import ParserPool
+from gateway.records.ids import now_us
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.smarthost.profiles import telling_relay
 from gateway.store.engine import Store
-from gateway.store.ids import now_us
 from gateway.store.labels import to_keyword
 from gateway.store.queries.arrivals import ARRIVAL_ROLES
 from gateway.sync import apply

@@ -22,11 +22,11 @@ from gateway.extract.pool import ExtractPool
 from gateway.extract.types import Extracted
 from gateway.mime.types import ParsedMessage
 from gateway.mime.workers.parser_pool import ParserPool
+from gateway.records.ids import now_us
 from gateway.records.inboxes import Inbox
 from gateway.settings import Events
 from gateway.store import threads
 from gateway.store.engine import Store
-from gateway.store.ids import now_us
 from gateway.store.index import index_sandbox
 from gateway.store.queries.arrivals import Arrivals
 from gateway.store.queries.inboxes import unscoped_inboxes

@@ -8,7 +8,7 @@ from functools import partial
 from imapclient.exceptions import IMAPClientError
 
 from gateway.mime.workers.parser_pool import ParserPool
-from gateway.records.ids import public_id
+from gateway.records.ids import MESSAGE_ID
 from gateway.records.inboxes import Inbox
 from gateway.store import reread
 from gateway.store.engine import Store
@@ -37,23 +37,24 @@ async def read_again(
     find = partial(reread.due, inbox_id=inbox.id, most=_AT_ONCE, everything=everything)
     for due in await store.quick_read(find):
         message_id, address = due.message_id, inbox.address
+        name = MESSAGE_ID.public(message_id)
         raw = None
         if due.folder is not None and due.uid is not None:
             read = partial(_fetch, folder=due.folder, uid=due.uid, uidvalidity=due.uidvalidity)
             try:
                 raw = await imap.run(address, read)
             except (MailServerError, IMAPClientError) as error:
-                log.info("msg_%s of %s is read again later: %s", message_id, address, error)
+                log.info("%s of %s is read again later: %s", name, address, error)
                 return
         parsed = None if raw is None else await parser.parse(raw)
         if parsed is None or parsed.unread:
             await write(partial(reread.put_off, message_id=message_id, tries=due.tries))
         elif await write(partial(reread.replace, message_id=message_id, parsed=parsed)):
             log.info(
-                "msg_%s of %s could be read now, and is shown whole",
-                message_id,
+                "%s of %s could be read now, and is shown whole",
+                name,
                 address,
-                extra={"inbox": address, "message_id": public_id("msg", message_id)},
+                extra={"inbox": address, "message_id": name},
             )
 
 

@@ -20,10 +20,10 @@ from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
 from gateway.mime.workers.parser_pool import ParserPool
 from gateway.records.folders import FolderRole
+from gateway.records.ids import MessageId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.settings import Limits, Settings
 from gateway.store.engine import Store
-from gateway.store.ids import now_us
 from gateway.store.queries.inboxes import unscoped_running_inbox_at
 from gateway.store.queries.mailbox_index import messages_without_location
 from gateway.store.transaction import Tx
@@ -192,7 +192,7 @@ class Scan:
         A message may have been moved to a folder that was read before. It is gone if it is nowhere once the mailbox
         stood still: from the first folder to the last, none had got mail since it was read.
         """
-        removed: list[str] = []
+        removed: list[MessageId] = []
         whole = self._reset or bool(self._lost)
         if self._vanished and not whole:
             try:
@@ -222,15 +222,15 @@ class Scan:
     async def _write(self, work: Callable[[Tx], T]) -> T:
         return await self._scanner.ownership.write(self._inbox.address, work)
 
-    async def _write_vanished(self, *, stood_still: bool) -> list[str]:
+    async def _write_vanished(self, *, stood_still: bool) -> list[MessageId]:
         deltas = [delta for folder in self._vanished.values() for delta in folder]
         return await self._write(
             partial(apply.write_vanished, inbox=self._inbox, deltas=deltas, stood_still=stood_still)
         )
 
-    async def _remove_orphans(self) -> list[str]:
+    async def _remove_orphans(self) -> list[MessageId]:
         """Remove the messages that have no copy, unless that was done and nothing happened since."""
-        removed: list[str] = []
+        removed: list[MessageId] = []
         while not self._swept.orphans:
             batch = await self._write(partial(_remove_orphans, inbox=self._inbox))
             removed += batch
@@ -322,7 +322,7 @@ def _inbox_and_cursors(tx: Tx, address: str) -> tuple[Inbox | None, dict[str, Cu
     return inbox, apply.cursors_of(tx, inbox.id) if inbox else {}
 
 
-def _remove_orphans(tx: Tx, inbox: Inbox) -> list[str]:
+def _remove_orphans(tx: Tx, inbox: Inbox) -> list[MessageId]:
     """Remove messages that are nowhere on the mail server, left by a crash or a new UIDVALIDITY; fresh sends stay."""
     orphans = messages_without_location(tx, inbox.id, now_us() - _SENDING_US, _SWEPT)
     return apply.remove_orphans(tx, orphans)

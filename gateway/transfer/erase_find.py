@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import idna
 
+from gateway.records.ids import DraftId, EventId, InboxId, MessageId, OrganizationId
 from gateway.store.queries import erasure
 from gateway.store.queries.drafts import unscoped_drafts_like
 from gateway.store.transaction import Tx
@@ -46,10 +47,10 @@ class Person:
 class Found:
     """What is theirs: ids of messages by inbox, of mentions, of drafts by inbox, of events."""
 
-    messages: dict[str, list[str]] = field(default_factory=dict)
-    mentions: dict[str, list[str]] = field(default_factory=dict)
-    drafts: dict[str, list[str]] = field(default_factory=dict)
-    events: list[str] = field(default_factory=list)
+    messages: dict[InboxId, list[MessageId]] = field(default_factory=dict)
+    mentions: dict[InboxId, list[MessageId]] = field(default_factory=dict)
+    drafts: dict[InboxId, list[DraftId]] = field(default_factory=dict)
+    events: list[EventId] = field(default_factory=list)
 
 
 def person_of(address: str) -> Person:
@@ -66,10 +67,10 @@ def person_of(address: str) -> Person:
     return Person(next(iter(forms)), tuple(forms))
 
 
-def find(tx: Tx, person: Person, organizations: Sequence[str]) -> Found:
+def find(tx: Tx, person: Person, organizations: Sequence[OrganizationId]) -> Found:
     """Everything of a person in these organizations."""
     found = Found()
-    theirs: set[str] = set()
+    theirs: set[MessageId] = set()
     for message in erasure.unscoped_correspondence_like(tx, organizations, person.like):
         if {one.email.lower() for one in message.people} & set(person.forms):
             theirs.add(message.id)

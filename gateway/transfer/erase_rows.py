@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gateway.records.ids import EventId, MessageId, OrganizationId
 from gateway.store.queries import erasure
 from gateway.store.transaction import Tx
 from gateway.transfer.erase_find import Person
 
 
-def withdraw(tx: Tx, messages: Sequence[str]) -> list[str]:
+def withdraw(tx: Tx, messages: Sequence[MessageId]) -> list[MessageId]:
     """Take messages that wait in the outbox out of it, unless they are being handed over at this moment; answers
     those that are."""
     busy = erasure.messages_being_sent(tx, messages)
@@ -17,7 +18,7 @@ def withdraw(tx: Tx, messages: Sequence[str]) -> list[str]:
     return busy
 
 
-def erase_events(tx: Tx, events: Sequence[str], messages: Sequence[str]) -> dict[str, int]:
+def erase_events(tx: Tx, events: Sequence[EventId], messages: Sequence[MessageId]) -> dict[str, int]:
     """Events, what was sent of them to webhooks and what was answered; the label log of messages."""
     attempts = erasure.remove_attempts_of_events(tx, events)
     deliveries = erasure.remove_deliveries_of_events(tx, events)  # found through their events
@@ -29,7 +30,7 @@ def erase_events(tx: Tx, events: Sequence[str], messages: Sequence[str]) -> dict
     }
 
 
-def erase_lists(tx: Tx, person: Person, organizations: Sequence[str]) -> dict[str, int]:
+def erase_lists(tx: Tx, person: Person, organizations: Sequence[OrganizationId]) -> dict[str, int]:
     """Suppressions, rules, registrations and kept answers that name a person; what servers said of them is blanked."""
     counts = dict.fromkeys(("suppressions", "rules", "registrations"), 0)
     for form in person.forms:

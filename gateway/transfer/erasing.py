@@ -19,10 +19,9 @@ from gateway.core.drafts import drafts
 from gateway.core.errors import Conflict, CoreError, Invalid, NotFound, Unavailable
 from gateway.core.inboxes import inboxes
 from gateway.core.mail.delete import delete_messages
-from gateway.records.ids import public_id
+from gateway.records.ids import DRAFT_ID, MESSAGE_ID, ORGANIZATION_ID, MessageId, OrganizationId
 from gateway.records.inboxes import Inbox
 from gateway.store.erase import erase_deleted
-from gateway.store.ids import parse_id
 from gateway.store.queries.domains import domain_names_of
 from gateway.store.queries.erasure import remove_organization_rows
 from gateway.store.queries.inboxes import unscoped_inbox_at, unscoped_inboxes_of, unscoped_lasting_inbox
@@ -60,7 +59,7 @@ async def erase_person(
     report: Report = {
         "person": person.address,
         "dry_run": dry_run,
-        "organizations": [public_id("org", one) for one in chosen],
+        "organizations": [ORGANIZATION_ID.public(one) for one in chosen],
         "found": {
             "messages": sum(map(len, found.messages.values())),
             "inboxes": len(found.messages),
@@ -79,7 +78,7 @@ async def erase_person(
 
 
 async def _erase(
-    core: Core, person: Person, chosen: Sequence[str], found: Found, report: Report
+    core: Core, person: Person, chosen: Sequence[OrganizationId], found: Found, report: Report
 ) -> AsyncIterator[str]:
     erased: dict[str, int] = {"messages": 0, "drafts": 0}
     for inbox_id in found.messages.keys() | found.drafts.keys():
@@ -90,13 +89,13 @@ async def _erase(
         scope = Scope(organization=inbox.organization_id)
         for draft in found.drafts.get(inbox_id, ()):
             try:
-                await drafts.delete_draft(core, scope, inbox.address, public_id("dft", draft))
+                await drafts.delete_draft(core, scope, inbox.address, DRAFT_ID.public(draft))
                 erased["drafts"] += 1
             except NotFound:
                 pass
             except CoreError as error:
                 report["not_erased"].append(
-                    f"draft {public_id('dft', draft)} of {inbox.address}: {error.message}"
+                    f"draft {DRAFT_ID.public(draft)} of {inbox.address}: {error.message}"
                 )
         erased["messages"] += await _messages(core, scope, inbox, found.messages.get(inbox_id, []), report)
         await core.mail.purge(inbox.address)
@@ -111,7 +110,7 @@ async def _erase(
     report["erased"] = erased
 
 
-async def _messages(core: Core, scope: Scope, inbox: Inbox, ids: Sequence[str], report: Report) -> int:
+async def _messages(core: Core, scope: Scope, inbox: Inbox, ids: Sequence[MessageId], report: Report) -> int:
     """Delete messages on the mail server and here; answers how many."""
     done = 0
     for start in range(0, len(ids), _BATCH):
@@ -123,18 +122,18 @@ async def _messages(core: Core, scope: Scope, inbox: Inbox, ids: Sequence[str], 
             await asyncio.sleep(0.5)
         else:
             report["not_erased"] += [
-                f"message {public_id('msg', one)} is being sent: run the command again" for one in busy
+                f"message {MESSAGE_ID.public(one)} is being sent: run the command again" for one in busy
             ]
             batch = [one for one in batch if one not in busy]
         there = await core.store.read(partial(indexed_messages, message_ids=batch))
         try:
             done += await delete_messages(
-                core, scope, inbox.address, [public_id("msg", one) for one in there]
+                core, scope, inbox.address, [MESSAGE_ID.public(one) for one in there]
             )
         except NotFound:  # deleted by somebody meanwhile: one by one
             for one in there:
                 try:
-                    done += await delete_messages(core, scope, inbox.address, [public_id("msg", one)])
+                    done += await delete_messages(core, scope, inbox.address, [MESSAGE_ID.public(one)])
                 except NotFound:
                     pass
         except Unavailable as error:
@@ -148,7 +147,7 @@ async def _leftovers(core: Core, person: Person, found: Found, report: Report, *
     files = await asyncio.to_thread(erase_trace.left_in_files, core.data_dir, person, mail=scan_mail)
     report["left"] = {"rows": left, "files": files, "mailboxes_searched": scan_mail}
     report["mentions"] = {
-        inbox: [public_id("msg", one) for one in ids] for inbox, ids in found.mentions.items()
+        inbox: [MESSAGE_ID.public(one) for one in ids] for inbox, ids in found.mentions.items()
     }
     notes = report["not_erased"]
     if await core.store.read(lambda tx: unscoped_inbox_at(tx, person.address)):
@@ -226,7 +225,7 @@ async def erase_organization(core: Core, ref: str, *, dry_run: bool) -> AsyncIte
     rows = await core.store.read(lambda tx: unscoped_inboxes_of(tx, organization))
     names = await core.store.read(lambda tx: domain_names_of(tx, organization))
     report: Report = {
-        "organization": public_id("org", organization),
+        "organization": ORGANIZATION_ID.public(organization),
         "dry_run": dry_run,
         "found": {"inboxes": [row.address for row in rows], "domains": names},
         "not_erased": [],
@@ -247,11 +246,11 @@ async def erase_organization(core: Core, ref: str, *, dry_run: bool) -> AsyncIte
     yield {"report": report}
 
 
-def _organizations(tx: Tx, wanted: str | None) -> list[str]:
+def _organizations(tx: Tx, wanted: str | None) -> list[OrganizationId]:
     ids = unscoped_organization_ids(tx)
     if wanted is None:
         return ids
-    found = parse_id("org", wanted)
+    found = ORGANIZATION_ID.parse(wanted)
     if found is None or found not in ids:
         raise NotFound(f"there is no organization {wanted[:100]!r}", fix="give its id (org_…)")
     return [found]

@@ -32,7 +32,7 @@ from typing import Any, Literal
 from gateway import __version__
 from gateway.archive import is_archive, without_owner
 from gateway.fsync import sync_file, sync_tree
-from gateway.records.ids import public_id
+from gateway.records.ids import ORGANIZATION_ID
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Store
 from gateway.transfer import metadata
@@ -140,7 +140,7 @@ def _head(store: Store, inboxes: Sequence[Inbox], target: Target, form: Format) 
     folder.mkdir(mode=0o700)
     for organization in sorted({row.organization_id for row in inboxes}):
         said = store.read_now(partial(metadata.organization_facts, organization=organization))
-        _write_json(folder / f"{public_id('org', organization)}.json", said)
+        _write_json(folder / f"{ORGANIZATION_ID.public(organization)}.json", said)
     target.done(folder)
     (target.folder / "inboxes").mkdir(mode=0o700)
 

@@ -10,7 +10,17 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from gateway.records.ids import public_id
+from gateway.records.ids import (
+    INBOX_ID,
+    MESSAGE_ID,
+    ORGANIZATION_ID,
+    POD_ID,
+    THREAD_ID,
+    DraftId,
+    InboxId,
+    OrganizationId,
+    ThreadId,
+)
 from gateway.records.inboxes import Inbox
 from gateway.records.lists import ListEntry
 from gateway.records.webhooks import Webhook
@@ -46,12 +56,12 @@ def chosen_inboxes(
     ]
 
 
-def organization_facts(tx: Tx, organization: str) -> Facts:
+def organization_facts(tx: Tx, organization: OrganizationId) -> Facts:
     """An organization with all that belongs to it but its inboxes' own."""
     held = unscoped_organization(tx, organization)
     return {
         "schema_version": VERSION,
-        "organization_id": public_id("org", organization),
+        "organization_id": ORGANIZATION_ID.public(organization),
         "name": held.name if held else None,
         "owner_email": held.owner_email if held else None,
         "created_at": iso(held.created_at if held else None),
@@ -86,11 +96,11 @@ def inbox_facts(row: Inbox) -> Facts:
     """An inbox."""
     return {
         "schema_version": VERSION,
-        "inbox_id": public_id("inb", row.id),
+        "inbox_id": row.public_id,
         "address": row.address,
         "display_name": row.display_name,
-        "organization_id": public_id("org", row.organization_id),
-        "pod_id": public_id("pod", row.pod_id),
+        "organization_id": ORGANIZATION_ID.public(row.organization_id),
+        "pod_id": POD_ID.public(row.pod_id),
         "client_id": row.client_id,
         "external_id": row.external_id,
         "metadata": load(row.metadata_json),
@@ -99,7 +109,7 @@ def inbox_facts(row: Inbox) -> Facts:
     }
 
 
-def messages(store: Store, inbox: str) -> Iterator[Facts]:
+def messages(store: Store, inbox: InboxId) -> Iterator[Facts]:
     """Every message of an inbox, oldest first, with what only the index knows. Blocks."""
     last = 0
     while some := store.read_now(partial(messages_after, inbox_id=inbox, seq=last, most=_PAGE)):
@@ -111,7 +121,7 @@ def _message(indexed: IndexedMessage) -> Facts:
     message = indexed.message
     return {
         "message_id": message.public_id,
-        "thread_id": public_id("thr", message.thread_id),
+        "thread_id": THREAD_ID.public(message.thread_id),
         "direction": message.direction,
         "status": message.status,
         "rfc_message_id": message.rfc_message_id,
@@ -133,24 +143,24 @@ def _message(indexed: IndexedMessage) -> Facts:
     }
 
 
-def threads(store: Store, inbox: str) -> Iterator[Facts]:
+def threads(store: Store, inbox: InboxId) -> Iterator[Facts]:
     """Every thread of an inbox. Blocks."""
-    last = ""
+    last = ThreadId("")
     while some := store.read_now(partial(threads_after, inbox_id=inbox, thread_id=last, most=_PAGE)):
         for thread in some:
             yield {
                 "thread_id": thread.public_id,
                 "subject": thread.subject,
                 "message_count": thread.message_count,
-                "last_message_id": public_id("msg", thread.last_message_id),
+                "last_message_id": MESSAGE_ID.public(thread.last_message_id),
                 "timestamp": iso(thread.timestamp),
             }
         last = some[-1].id
 
 
-def drafts(store: Store, inbox: str) -> Iterator[tuple[Facts, list[tuple[str, bytes]]]]:
+def drafts(store: Store, inbox: InboxId) -> Iterator[tuple[Facts, list[tuple[str, bytes]]]]:
     """Every draft of an inbox, with the octets of its attachments by their ids. Blocks."""
-    last = ""
+    last = DraftId("")
     while some := store.read_now(partial(drafts_after, inbox_id=inbox, draft_id=last, most=20)):
         for draft in some:
             files = store.read_now(partial(draft_file_contents, draft_id=draft.id))
@@ -160,7 +170,7 @@ def drafts(store: Store, inbox: str) -> Iterator[tuple[Facts, list[tuple[str, by
                 "content": load(draft.content_json),
                 "attachments": load(draft.attachments_json),
                 "labels": draft.labels,
-                "in_reply_to": public_id("msg", draft.in_reply_to),
+                "in_reply_to": MESSAGE_ID.public(draft.in_reply_to),
                 "send_at": iso(draft.send_at),
                 "send_status": draft.send_status,
                 "created_at": iso(draft.created_at),
@@ -190,8 +200,8 @@ def _rule(entry: ListEntry) -> Facts:
         "entry": entry.entry,
         "entry_type": entry.entry_type,
         "reason": entry.reason,
-        "inbox_id": public_id("inb", entry.inbox_id),
-        "pod_id": public_id("pod", entry.pod_id),
+        "inbox_id": INBOX_ID.public(entry.inbox_id),
+        "pod_id": POD_ID.public(entry.pod_id),
         "created_at": iso(entry.created_at),
     }
 

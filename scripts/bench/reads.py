@@ -18,6 +18,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
+from gateway.records.ids import MESSAGE_ID
 from gateway.store.queries.inboxes import unscoped_inbox_at
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -33,7 +34,6 @@ def fill(database: Path, address: str, count: int) -> float:
     from gateway.mime.parse import parse
     from gateway.store import index, threads
     from gateway.store.engine import Store
-    from gateway.store.ids import derived_ulid
     from gateway.store.transaction import Tx
 
     parsed = parse(mail(address, "template"))
@@ -50,7 +50,7 @@ def fill(database: Path, address: str, count: int) -> float:
                 one = msgspec.structs.replace(
                     parsed, subject=f"mail {number}", message_id=f"<{number}@abroad.test>"
                 )
-                ulid = derived_ulid(at, "bench", str(number))
+                ulid = MESSAGE_ID.derived(at, "bench", str(number))
                 thread = index.insert_message(
                     tx, inbox, ulid, one, direction="inbound", status="received", at=at, test=True
                 )

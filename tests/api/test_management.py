@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.core.inboxes import inboxes
-from gateway.store.ids import now_us
+from gateway.records.ids import now_us
 from gateway.store.sql import sql
 from tests.support.running_api import RunningApi, running_api
 from tests.support.servers import NameServer

@@ -22,6 +22,7 @@ from gateway.api.query import parse_query
 from gateway.api.routing import Pattern, split_raw_path
 from gateway.core.buckets import Buckets
 from gateway.core.errors import CoreError, Invalid
+from gateway.records.ids import InboxId
 from gateway.version import installed_build
 from tests.support.http_server import served
 from tests.support.running_api import RunningApi
@@ -314,7 +315,7 @@ async def test_the_socket(running: RunningApi) -> None:
                 tx,
                 kind,
                 organization_id=running.scope.organization,
-                inbox_id=inbox_id,
+                inbox_id=InboxId(inbox_id),
                 subject=subject,
                 payload=payload,
             )

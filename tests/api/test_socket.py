@@ -25,9 +25,9 @@ from gateway.api.agentmail import agentmail_dialect
 from gateway.api.agentmail import socket as socket_module
 from gateway.core.context import Core
 from gateway.events.live import MAX_WAITING, OVERLAP, Happened, Stream
+from gateway.records.ids import new_ulid
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
-from gateway.store.ids import new_ulid
 from gateway.store.sql import sql
 from tests.events.samples import sample_event
 from tests.support.appended_events import add_key, add_pod, domain_verified, received, small_event

@@ -12,9 +12,9 @@ from gateway.core import errors
 from gateway.core.mail.messages import get_message, get_messages, list_messages
 from gateway.core.mail.search import search_messages, search_threads
 from gateway.core.mail.threads import get_thread, list_threads
+from gateway.records.ids import MessageId, now_us
 from gateway.records.mail import ListedMessage, ListedThread
 from gateway.store import index, threads
-from gateway.store.ids import now_us
 from gateway.store.listing import Filter, Listing, Window
 from gateway.store.scope import Scope
 from gateway.store.search import Order
@@ -77,7 +77,7 @@ async def test_keyset_paging_under_inserts_and_deletes_repeats_and_hides_nothing
         dropped.add(victim)
 
         def forget(tx: Tx, victim: str = victim) -> None:
-            thread = index.delete_message(tx, victim)
+            thread = index.delete_message(tx, MessageId(victim))
             assert thread is not None
             threads.refresh(tx, thread, now_us())
 

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.core.drafts.from_mailbox import note_person_draft
 from gateway.core.drafts.schedule import DraftScheduler
-from gateway.store.ids import now_us
+from gateway.records.ids import now_us
 from gateway.store.queries.drafts import unscoped_draft
 from gateway.store.queries.inboxes import unscoped_inbox_at
 from gateway.store.sql import sql

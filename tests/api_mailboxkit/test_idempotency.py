@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from gateway.core.sealed import Unreadable, seal, unseal
-from gateway.store.ids import now_us
+from gateway.records.ids import now_us
 from gateway.store.sql import sql
 from tests.api_mailboxkit.calls import answer, call, made
 from tests.support.gateway_process import GatewayProcess, Organization

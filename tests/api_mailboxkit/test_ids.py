@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.store.ids import new_ulid
+from gateway.records.ids import new_ulid
 from tests.api_mailboxkit.calls import answer, call, client, made
 from tests.support.gateway_process import GatewayProcess, Organization
 

@@ -19,6 +19,7 @@ from gateway.core.buckets import Days
 from gateway.core.context import Core
 from gateway.core.errors import TooMany
 from gateway.core.key_ring import KeyRing
+from gateway.records.ids import KeyId, OrganizationId
 from gateway.store.scope import Scope
 from tests.api_mailboxkit.calls import answer, call, client, made
 from tests.api_mailboxkit.conftest import PER_DAY
@@ -79,19 +80,29 @@ def test_a_day_has_an_exact_end(strict: GatewayProcess) -> None:
 
 def test_a_minute_has_an_end_and_refills_evenly() -> None:
     core, headers = SimpleNamespace(keys=KeyRing()), dict[str, str]()
-    reach = Scope("organization", key_id="key")
+    reach = Scope(OrganizationId("organization"), key_id=KeyId("key"))
     for left in range(5, -1, -1):
         rate_limit(cast(Core, core), reach, headers, RequestLimits(per_minute=6))
         assert (headers["X-RateLimit-Limit"], headers["X-RateLimit-Remaining"]) == ("6", str(left))
     with pytest.raises(TooMany) as refused:
         rate_limit(cast(Core, core), reach, headers, RequestLimits(per_minute=6))
     assert 0 < refused.value.retry_after <= 10
-    rate_limit(cast(Core, core), Scope("organization", key_id="other"), headers, RequestLimits(per_minute=6))
+    rate_limit(
+        cast(Core, core),
+        Scope(OrganizationId("organization"), key_id=KeyId("other")),
+        headers,
+        RequestLimits(per_minute=6),
+    )
 
 
 def test_without_limits_nothing_is_counted_or_told() -> None:
     headers: dict[str, str] = {}
-    rate_limit(cast(Core, SimpleNamespace(keys=KeyRing())), Scope("organization"), headers, RequestLimits())
+    rate_limit(
+        cast(Core, SimpleNamespace(keys=KeyRing())),
+        Scope(OrganizationId("organization")),
+        headers,
+        RequestLimits(),
+    )
     assert headers == {}
 
 

@@ -13,6 +13,7 @@ from gateway.api.openmail.wire import openmail_wire, plan
 from gateway.events.deliver import body_of
 from gateway.events.dialect_format import Try
 from gateway.records.events import Event
+from gateway.records.ids import EventId, InboxId, OrganizationId, PodId
 from gateway.records.inboxes import Inbox
 from gateway.settings import Http, Settings
 from gateway.store.json_columns import dump
@@ -168,10 +169,10 @@ def test_only_messages_are_left_to_sockets() -> None:
 def an_inbox(ulid: str, address: str) -> Inbox:
     username, _, domain = address.partition("@")
     return Inbox(
-        id=ulid,
+        id=InboxId(ulid),
         number=1,
-        organization_id="o",
-        pod_id="p",
+        organization_id=OrganizationId("o"),
+        pod_id=PodId("p"),
         address=address,
         username=username,
         domain=domain,
@@ -189,7 +190,7 @@ def an_inbox(ulid: str, address: str) -> Inbox:
 
 
 def test_a_test_event_says_whom_it_is_for() -> None:
-    got = render_test("e", Try(1, NOW), an_inbox("i", "bot@example.test"))
+    got = render_test(EventId("e"), Try(1, NOW), an_inbox("i", "bot@example.test"))
     assert (got.event, got.event_id, got.inbox_id, got.attempt) == ("setup.test", "evt_e", "inb_i", 1)
 
 

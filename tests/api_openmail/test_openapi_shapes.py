@@ -16,7 +16,7 @@ import httpx
 import pytest
 from openapi_spec_validator import validate
 
-from gateway.store.ids import new_ulid
+from gateway.records.ids import new_ulid
 from tests.api_openmail import openapi_file
 from tests.support.gateway_process import GatewayProcess, Organization
 from tests.support.mails import deliver, new_mail

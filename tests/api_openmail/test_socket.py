@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from gateway.api.openmail import socket as socket_module
 from gateway.api.openmail.events_view import render
 from gateway.events.dialect_format import Try
-from gateway.store.ids import new_ulid
+from gateway.records.ids import EventId, new_ulid
 from gateway.store.queries.events import unscoped_event
 from gateway.store.sql import sql
 from tests.api_openmail.socket_server import (
@@ -199,7 +199,7 @@ async def test_an_event_is_the_webhooks_payload(place: Place) -> None:
         await subscribe(socket)
         event_id = place.happen("Grüße")
         event = await hear(socket)
-    kept = place.filled.store.read_now(lambda tx: unscoped_event(tx, event_id.removeprefix("evt_")))
+    kept = place.filled.store.read_now(lambda tx: unscoped_event(tx, EventId(event_id.removeprefix("evt_"))))
     assert kept is not None
     assert event["event_id"] == event_id
     assert event["attempt"] == 1

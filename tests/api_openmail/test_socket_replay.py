@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.api import event_socket
-from gateway.store.ids import new_ulid
+from gateway.records.ids import new_ulid
 from tests.api_openmail.socket_server import ALL, Place, ask, hear, public, serving, subjects, subscribe
 from tests.support.appended_events import add_key
 from tests.support.filled_store import FilledStore

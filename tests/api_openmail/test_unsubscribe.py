@@ -18,6 +18,7 @@ from gateway.core.errors import Invalid, NotFound
 from gateway.core.sending.send import SendRequest
 from gateway.core.sending.send import send as core_send
 from gateway.core.sending.unsubscribe import Wish, token_of, wish_of
+from gateway.records.ids import MessageId, OrganizationId
 from gateway.store.sql import sql
 from tests.api_openmail.calls import call, client
 from tests.api_openmail.mailing import send, stranger
@@ -225,7 +226,7 @@ def test_no_text_but_ours_is_a_token(text: str) -> None:
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=254))
 def test_a_token_stands_for_what_it_was_made_of(address: str) -> None:
-    wish = Wish(ID, ID, address.strip().lower())
+    wish = Wish(OrganizationId(ID), MessageId(ID), address.strip().lower())
     token = token_of(SECRET, wish)
     assert wish_of(SECRET, token) == wish
     with pytest.raises(NotFound):
@@ -234,7 +235,7 @@ def test_a_token_stands_for_what_it_was_made_of(address: str) -> None:
 
 @given(st.data())
 def test_a_token_with_any_character_changed_is_none(data: st.DataObject) -> None:
-    token = token_of(SECRET, Wish(ID, ID, "ann@abroad.test"))
+    token = token_of(SECRET, Wish(OrganizationId(ID), MessageId(ID), "ann@abroad.test"))
     at = data.draw(st.integers(0, len(token) - 1))
     char = data.draw(st.characters(codec="ascii").filter(lambda one: one != token[at]))
     with pytest.raises(NotFound):

@@ -18,6 +18,7 @@ from gateway.net.address_rules import AddressRules
 from gateway.net.client import SafeClient
 from gateway.net.policy import FetchPolicy
 from gateway.net.resolver import Resolver
+from gateway.records.ids import OrganizationId
 from tests.api_openmail.calls import call
 from tests.api_openmail.hooks import SENT, Hooks, about, account_hook, named, valid
 from tests.support.gateway_process import GatewayProcess, Organization, running_gateway
@@ -235,8 +236,8 @@ def test_the_other_dialect_neither_shows_nor_touches_them(hooks: Hooks) -> None:
         inbox = hooks.inbox(webhookUrl=endpoint.url)
         organization = hooks.organization.id.removeprefix("org_")
         ids = [
-            Owner(organization).webhook_id,
-            Owner(organization, inbox["id"].removeprefix("inb_")).webhook_id,
+            Owner(OrganizationId(organization)).webhook_id,
+            Owner(OrganizationId(organization), inbox["id"].removeprefix("inb_")).webhook_id,
         ]
         with hooks.organization.client() as http:
             assert http.get("webhooks").json()["data"] == []

@@ -70,4 +70,5 @@ def _value(kind: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return _values(kind)
     plain: dict[Any, Any] = {str: "x", int: 1}
+    kind = getattr(kind, "__supertype__", kind)  # an id is text
     return plain.get(kind, [] if get_origin(kind) is list else None)

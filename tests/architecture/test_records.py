@@ -1,5 +1,5 @@
 """Records are what their tables are: a field is a column, a flag a column of 0 and 1, a secret an encrypted column.
-And the type checker sees a name that is none of them."""
+And the type checker sees a name that is none of them, and an id of another kind."""
 
 from __future__ import annotations
 
@@ -25,9 +25,12 @@ ROOT = Path(__file__).resolve().parents[2]
 TABLES: dict[str, Any] = {model._meta.table_name: model for model in (*KEPT, *DERIVED)}
 
 MISTAKES = """
+from gateway.records.ids import MESSAGE_ID
 from gateway.records.inboxes import Inbox
+from gateway.records.mail import MessageItem
 from gateway.store.transaction import Tx
 from gateway.store.queries.inboxes import change_inbox
+from gateway.store.queries.messages import unscoped_mail
 
 
 def show(inbox: Inbox) -> None:
@@ -46,6 +49,13 @@ def change(tx: Tx, inbox: Inbox) -> None:
 
 def is_asleep(inbox: Inbox) -> bool:
     return inbox.status == "asleep"  # comparison-overlap
+
+
+def read(tx: Tx, message: MessageItem) -> None:
+    unscoped_mail(tx, message.id)
+    unscoped_mail(tx, message.thread_id)  # arg-type
+    unscoped_mail(tx, MESSAGE_ID.public(message.id))  # arg-type
+    MESSAGE_ID.public(message.thread_id)  # call-overload
 """
 """Lines with a comment are wrong; the comment is the error's code."""
 
@@ -91,7 +101,7 @@ def test_encrypted_columns_are_columns(table: str) -> None:
     assert set(SEALED[table]) <= {field.column_name for field in TABLES[table]._meta.sorted_fields}
 
 
-def test_the_type_check_finds_misspelt_names(tmp_path: Path) -> None:
+def test_the_type_check_finds_misspelt_names_and_wrong_ids(tmp_path: Path) -> None:
     module = tmp_path / "mistakes.py"
     module.write_text(MISTAKES)
     done = subprocess.run(

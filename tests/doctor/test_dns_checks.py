@@ -10,7 +10,7 @@ from gateway.core.domains.records import Keys, all_records, keys_of
 from gateway.doctor import checks_blocklists, checks_dns
 from gateway.doctor.context import Scene
 from gateway.records.domains import Domain
-from gateway.store.ids import new_ulid, now_us
+from gateway.records.ids import InboxId, OrganizationId, new_ulid, now_us
 from gateway.store.queries.aliases import put_alias
 from gateway.store.queries.domains import unscoped_domain
 from gateway.store.sql import sql
@@ -137,7 +137,9 @@ async def test_somebody_reads_postmasters_mail(tmp_path: Path) -> None:
         assert await told(checks_dns.postmaster, made) == [("ok", "postmaster@shop.test")]
         await made.store.write(lambda tx: sql(tx).run("UPDATE inbox SET address = 'ops@shop.test'"))
         assert [level for level, _ in await told(checks_dns.postmaster, made)] == ["warn"]
-        await made.store.write(lambda tx: put_alias(tx, "o", "postmaster@shop.test", [str(row["id"])]))
+        await made.store.write(
+            lambda tx: put_alias(tx, OrganizationId("o"), "postmaster@shop.test", [InboxId(str(row["id"]))])
+        )
         assert await told(checks_dns.postmaster, made) == [("ok", "postmaster@shop.test")]
 
 

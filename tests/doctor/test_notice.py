@@ -19,7 +19,7 @@ from gateway.doctor.context import Scene
 from gateway.doctor.finding import fail, ok, warn
 from gateway.doctor.notice import Mailed, NotMailed, compose, failures_of, is_due, mail_postmaster
 from gateway.doctor.run_checks import Report
-from gateway.store.ids import new_ulid, now_us, number_of
+from gateway.records.ids import INBOX_ID, ORGANIZATION_ID, new_ulid, now_us, number_of
 from gateway.store.queries.aliases import put_alias
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
@@ -92,13 +92,13 @@ async def alias_in(made: Scene, address: str, inboxes: list[str]) -> None:
     """The records of an alias and its inboxes, in the database that the doctor reads."""
 
     def write(tx: Tx) -> None:
-        ids = [new_ulid() for _ in inboxes]
+        ids = [INBOX_ID.new() for _ in inboxes]
         for ulid, inbox in zip(ids, inboxes, strict=True):
             local, _, domain = inbox.partition("@")
             row = {"id": ulid, "number": number_of(ulid), "organization_id": new_ulid(), "pod_id": new_ulid()}
             at = {"active_at": 0, "created_at": now_us(), "updated_at": now_us()}
             sql(tx).insert("inbox", {**row, "address": inbox, "username": local, "domain": domain, **at})
-        put_alias(tx, new_ulid(), address, ids)
+        put_alias(tx, ORGANIZATION_ID.new(), address, ids)
 
     assert made.store is not None
     await made.store.write(write)

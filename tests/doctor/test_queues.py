@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.doctor import checks_queue, checks_service
-from gateway.store.ids import new_ulid, now_us
+from gateway.records.ids import new_ulid, now_us
 from gateway.store.queries.outbox import FAR
 from gateway.store.sql import sql
 from tests.doctor.contexts import says, scene, told

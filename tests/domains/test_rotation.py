@@ -8,8 +8,8 @@ import pytest
 from gateway.core.domains import watch as domains_watch
 from gateway.core.domains.watch import DomainWatch
 from gateway.mime.dkim_sign import sign
+from gateway.records.ids import now_us
 from gateway.store.dkim_keys import active_key
-from gateway.store.ids import now_us
 from gateway.store.sql import sql
 from tests.domains.conftest import Place, by_purpose
 

@@ -19,15 +19,15 @@ from gateway.events.webhook_signing import new_secret, sign
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
 from gateway.records.events import Event
+from gateway.records.ids import InboxId, OrganizationId, new_ulid, now_us, number_of
 from gateway.settings import Settings
 from gateway.store.engine import Store
-from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from tests.support.databases import database_url
 
-ORGANIZATION = "0" * 26
+ORGANIZATION = OrganizationId("0" * 26)
 
 Answer = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -148,7 +148,7 @@ def append(tx: Tx, log: EventLog, n: int, inbox: str) -> None:
         tx,
         "message.received",
         organization_id=ORGANIZATION,
-        inbox_id=inbox,
+        inbox_id=InboxId(inbox),
         subject=f"{inbox}-{n}",
         payload={"n": n, "inbox": inbox, "text": "grüße \u2028 日本"},
     )

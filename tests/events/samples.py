@@ -7,13 +7,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from gateway.records.events import Event
+from gateway.records.ids import EventId, OrganizationId
 from gateway.store.json_columns import dump
 
 _ID = "01m7yg9x9r3dyp0asmy5pa8drm"
 _EVENT = Event(
     seq=1,
-    id=_ID,
-    organization_id="o",
+    id=EventId(_ID),
+    organization_id=OrganizationId("o"),
     pod_id=None,
     inbox_id=None,
     type="message.received",

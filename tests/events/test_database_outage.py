@@ -14,6 +14,7 @@ from gateway.events.live import LiveEvents, Stream
 from gateway.events.log import EventLog
 from gateway.events.webhook_signing import sign
 from gateway.records.events import Event
+from gateway.records.ids import WebhookId
 from gateway.store.engine import Store, StoreDown
 from gateway.store.migrate import migrate
 from gateway.store.queries.deliveries import DueLane
@@ -100,7 +101,7 @@ async def test_a_lane_whose_head_cannot_be_read_ends_in_words(
         await happen(db, log, 1)
         await until_async(lambda: len(end.posts) == 1)
         await asyncio.to_thread(own.kill)
-        due = DueLane("w/a", 0, "w", end.url, failing_since=None, succeeded_at=1)
+        due = DueLane("w/a", 0, WebhookId("w"), end.url, failing_since=None, succeeded_at=1)
         with caplog.at_level(logging.INFO):
             assert deliveries._open_lane(due, ORGANIZATION)
             await until_async(

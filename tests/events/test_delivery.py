@@ -17,8 +17,8 @@ from standardwebhooks import Webhook
 
 from gateway.events import delivery_queue
 from gateway.events.log import EventLog
+from gateway.records.ids import InboxId, WebhookId, now_us
 from gateway.store.engine import Store
-from gateway.store.ids import now_us
 from gateway.store.sql import Row, sql
 from gateway.store.transaction import Tx
 from tests.events.endpoint import Post, endpoint, engine, happen, hook, open_store, settings_of
@@ -335,8 +335,10 @@ async def test_a_replayed_event_goes_behind_what_waits(db: Store) -> None:
 
         def again(tx: Tx) -> None:
             seq = sql(tx).value("SELECT seq FROM event ORDER BY seq LIMIT 1")
-            delivery_queue.withdraw(tx, seq, ulid)  # the head itself, perhaps while it is being posted
-            delivery_queue.enqueue(tx, seq, ulid, "agentmail", "a")
+            delivery_queue.withdraw(
+                tx, seq, WebhookId(ulid)
+            )  # the head itself, perhaps while it is being posted
+            delivery_queue.enqueue(tx, seq, WebhookId(ulid), "agentmail", InboxId("a"))
 
         await db.write(again)
         down = False

@@ -17,8 +17,8 @@ from aiohttp import web
 from gateway.events.delivery_outcome import SECOND
 from gateway.events.log import EventLog
 from gateway.events.post_slots import Slot, Slots, Standing
+from gateway.records.ids import InboxId, OrganizationId, new_ulid, now_us
 from gateway.store.engine import Store
-from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries import deliveries as queries
 from gateway.store.sql import Row, sql
 from gateway.store.transaction import Tx
@@ -105,8 +105,8 @@ async def tell(store: Store, log: EventLog, organization: str, n: int, inboxes: 
             log.append(
                 tx,
                 "message.received",
-                organization_id=organization,
-                inbox_id=f"{organization}{box}",
+                organization_id=OrganizationId(organization),
+                inbox_id=InboxId(f"{organization}{box}"),
                 subject=f"{organization}{box}-{n}",
                 payload={"n": n},
             )
@@ -194,14 +194,19 @@ async def test_each_organization_has_its_turn(db: Store) -> None:
             log.append(
                 tx,
                 "message.received",
-                organization_id="busy",
-                inbox_id=f"busy{n}",
+                organization_id=OrganizationId("busy"),
+                inbox_id=InboxId(f"busy{n}"),
                 subject=f"{n}",
                 payload={"n": n},
             )
         for one in "abc":
             log.append(
-                tx, "message.received", organization_id=one, inbox_id=one, subject=one, payload={"n": 0}
+                tx,
+                "message.received",
+                organization_id=OrganizationId(one),
+                inbox_id=InboxId(one),
+                subject=one,
+                payload={"n": 0},
             )
 
     async with endpoint() as end:

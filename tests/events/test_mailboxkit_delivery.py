@@ -14,6 +14,7 @@ from gateway.core.webhooks import attempts as webhook_attempts
 from gateway.core.webhooks.attempts import Tried
 from gateway.events.dialect_format import Wire
 from gateway.events.log import EventLog
+from gateway.records.ids import WebhookId
 from gateway.settings import Settings
 from gateway.store.engine import Store
 from gateway.store.listing import Window
@@ -42,7 +43,7 @@ async def rows_of(db: Store, webhook: str, count: int) -> list[Tried]:
     """The attempts of a webhook, newest first, when there are ``count``."""
 
     def read(tx: Tx) -> list[Tried]:
-        return webhook_attempts.attempts_of(tx, webhook, Window(100), payloads=True).rows
+        return webhook_attempts.attempts_of(tx, WebhookId(webhook), Window(100), payloads=True).rows
 
     async with asyncio.timeout(20):
         while len(rows := await db.read(read)) < count:  # noqa: ASYNC110 - the database has no event

@@ -118,7 +118,11 @@ async def test_what_a_socket_took_is_not_posted_but_a_suspension_always_is(db: S
         payload = {"n": 1}
         await db.write(
             lambda tx: log.append(
-                tx, "inbox.suspended", organization_id=ORGANIZATION, subject="s", payload=payload
+                tx,
+                "inbox.suspended",
+                organization_id=ORGANIZATION,
+                subject="s",
+                payload=payload,
             )
         )
         await until_async(lambda: sorted(numbers(end.posts)) == [1, 2])

@@ -12,8 +12,8 @@ from aiohttp import web
 from gateway.events.delivery_outcome import SECOND
 from gateway.events.log import EventLog
 from gateway.events.schedule import SPAN, WAITS
+from gateway.records.ids import WebhookId, now_us
 from gateway.store.engine import Store
-from gateway.store.ids import now_us
 from gateway.store.queries import deliveries as queries
 from gateway.store.sql import Row, sql
 from tests.events.endpoint import endpoint, engine, happen, hook, open_store, settings_of
@@ -183,7 +183,7 @@ async def test_what_comes_while_a_webhook_is_switched_off_waits_for_its_return(d
 
         def switch_on(tx: Any) -> None:
             sql(tx).run("UPDATE webhook SET enabled = 1, failing_since = NULL, disabled_reason = NULL")
-            queries.resume_pending(tx, ulid)
+            queries.resume_pending(tx, WebhookId(ulid))
 
         await db.write(switch_on)
         log.wake()

@@ -16,11 +16,11 @@ from gateway.events.log import EventLog
 from gateway.mime.dkim_sign import generate_key
 from gateway.mime.workers.parser_pool import ParserPool
 from gateway.outbox.engine import Outbox
+from gateway.records.ids import InboxId, OrganizationId, new_ulid, now_us, number_of
 from gateway.records.inboxes import Inbox
 from gateway.settings import Outbox as OutboxSettings
 from gateway.settings import Settings
 from gateway.store.engine import Store
-from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.json_columns import load
 from gateway.store.migrate import migrate
 from gateway.store.queries.inboxes import unscoped_inbox
@@ -32,7 +32,7 @@ from tests.outbox.sink import Sink, SinkMail
 from tests.support.databases import database_url
 from tests.support.waiting import until_async
 
-ORG = "0rg" + "0" * 23
+ORG = OrganizationId("0rg" + "0" * 23)
 SCOPE = Scope(ORG)
 
 
@@ -63,7 +63,7 @@ class RunningOutbox:
             "updated_at": now_us(),
         }
         await self.core.store.write(lambda tx: sql(tx).insert("inbox", row))
-        found = await self.core.store.read(lambda tx: unscoped_inbox(tx, ulid))
+        found = await self.core.store.read(lambda tx: unscoped_inbox(tx, InboxId(ulid)))
         assert found is not None
         return found
 

@@ -12,9 +12,9 @@ from gateway.core.errors import Conflict, Forbidden, NotFound
 from gateway.core.sending import queue, reputation
 from gateway.core.sending.send import SendRequest, send
 from gateway.core.sent import Sent
+from gateway.records.ids import OrganizationId, now_us
 from gateway.settings import Outbox as OutboxSettings
 from gateway.settings import Reputation
-from gateway.store.ids import now_us
 from gateway.store.listing import Window
 from gateway.store.queries import outbox_claims as claims
 from gateway.store.queries.inboxes import unscoped_inboxes
@@ -25,7 +25,7 @@ from tests.support.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
-OPERATOR = Scope("another", operator=True)
+OPERATOR = Scope(OrganizationId("another"), operator=True)
 SLOWLY = OutboxSettings(retry_scale=1.0)
 """A second try after five minutes, not before this test ends."""
 
@@ -82,9 +82,9 @@ async def test_keys_see_what_their_own_inboxes_sent(tmp_path: Path) -> None:
         assert set(await seen(SCOPE)) == set(await seen(OPERATOR)) == {sent.message_id, other.message_id}
         assert await seen(Scope(ORG, inbox=owner)) == [sent.message_id]
         assert await seen(OPERATOR, "agent1@x.test") == [other.message_id]
-        assert await seen(Scope("a stranger")) == []
+        assert await seen(Scope(OrganizationId("a stranger"))) == []
         with pytest.raises(NotFound):
-            await queue.get(r.core, Scope("a stranger"), sent.message_id)
+            await queue.get(r.core, Scope(OrganizationId("a stranger")), sent.message_id)
         with pytest.raises(NotFound):
             await seen(OPERATOR, "nobody@x.test")
         for scope in (SCOPE, Scope(ORG, inbox=owner)):

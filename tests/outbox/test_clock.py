@@ -10,8 +10,8 @@ import pytest
 
 from gateway.core.sending.send import SendRequest, send
 from gateway.outbox import engine
+from gateway.records import ids
 from gateway.settings import Outbox as OutboxSettings
-from gateway.store import ids
 from tests.outbox.running_outbox import SCOPE, running_outbox
 from tests.support.waiting import until_async
 

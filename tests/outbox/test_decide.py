@@ -9,6 +9,7 @@ import pytest
 
 from gateway.core.errors import CoreError, TooMany, Unpaid
 from gateway.core.sending.decide import Allowed, Message, Terms, decide
+from gateway.records.ids import InboxId
 from gateway.records.lists import ListRule
 from gateway.settings import Limits, Wallet
 from gateway.store.queries.reputation import Suspension
@@ -20,7 +21,7 @@ NEW = NOW - DAY
 MESSAGE = Message([("to[0]", "ann@y.test"), ("cc[0]", "Bob@y.test")], attachments=1)
 FREE = Terms(Limits(), Wallet())
 PAID = replace(FREE, prices=Wallet(enabled=True, mail_mills=2, attachment_mills=1, new_account_mills=5))
-BLOCK = ListRule(pod_id=None, inbox_id="i", direction="send", list_type="block", entry="y.test")
+BLOCK = ListRule(pod_id=None, inbox_id=InboxId("i"), direction="send", list_type="block", entry="y.test")
 HELD = Suspension("inbox", "abuse", NOW)
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.core.sending.send import SendRequest, send
 from gateway.outbox.retention import DAY_US, sweep
+from gateway.records.ids import now_us
 from gateway.settings import Outbox as OutboxSettings
-from gateway.store.ids import now_us
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from tests.outbox.running_outbox import SCOPE, running_outbox

@@ -9,6 +9,7 @@ import pytest
 from gateway.outbox import destination_limits as places
 from gateway.outbox.destination_limits import DestinationLimits
 from gateway.outbox.queue import return_path, token_in, token_of
+from gateway.records.ids import MessageId
 from mailserver.base import Hop
 
 pytestmark = pytest.mark.anyio
@@ -59,8 +60,8 @@ async def test_slow_ones_stand_aside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_tokens() -> None:
-    token = token_of(b"k", "01m7y91w1a0hxkcs74jhrs9527")
-    assert token != token_of(b"other", "01m7y91w1a0hxkcs74jhrs9527")
+    token = token_of(b"k", MessageId("01m7y91w1a0hxkcs74jhrs9527"))
+    assert token != token_of(b"other", MessageId("01m7y91w1a0hxkcs74jhrs9527"))
     path = return_path("agent+x@x.test", token)
     assert token_in(f"<{path.upper()}>") == token
     assert token_in("agent@x.test") is None

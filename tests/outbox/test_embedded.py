@@ -15,10 +15,10 @@ from imapclient import IMAPClient
 
 from gateway.core.sending.reply import ReplyRequest, reply
 from gateway.core.sending.send import SendRequest, send
+from gateway.records.ids import MessageId, new_ulid, now_us
 from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
 from gateway.store.engine import Store
-from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries.messages import unscoped_mail
 from gateway.store.sql import sql
 from mailserver.base import MailServerError, Submission
@@ -134,7 +134,7 @@ async def test_reply_marks_the_original_answered(tmp_path: Path) -> None:
 
         def write(tx: Any) -> None:
             thread = index.insert_message(
-                tx, agent, ulid, parsed, direction="inbound", status="received", at=now_us()
+                tx, agent, MessageId(ulid), parsed, direction="inbound", status="received", at=now_us()
             )
             threads.refresh(tx, thread, now_us())
             sql(tx).run(
@@ -151,7 +151,7 @@ async def test_reply_marks_the_original_answered(tmp_path: Path) -> None:
             )
 
         await r.core.store.write(write)
-        original = await r.core.store.read(lambda tx: unscoped_mail(tx, ulid))
+        original = await r.core.store.read(lambda tx: unscoped_mail(tx, MessageId(ulid)))
         assert original is not None
         await reply(r.core, SCOPE, agent, original, ReplyRequest(text="!"))
 

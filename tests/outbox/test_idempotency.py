@@ -13,10 +13,10 @@ from gateway.core.errors import Conflict, Invalid
 from gateway.core.idempotency import Claim, Completion, Replay
 from gateway.core.sending.send import SendRequest, send
 from gateway.core.sent import Sent
+from gateway.records.ids import now_us
 from gateway.records.inboxes import Inbox
 from gateway.store import index
 from gateway.store.engine import Store, StoreDown
-from gateway.store.ids import now_us
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from gateway.sync.rebuild import rebuild

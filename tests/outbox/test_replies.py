@@ -12,10 +12,10 @@ from gateway.core.errors import Invalid
 from gateway.core.sending.reply import ReplyRequest, forward, reply
 from gateway.mime.attachments import safe_filename
 from gateway.mime.types import OutgoingAttachment
+from gateway.records.ids import MessageId, derived_ulid, now_us
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail
 from gateway.store import index, threads
-from gateway.store.ids import derived_ulid, now_us
 from gateway.store.queries.messages import unscoped_mail
 from gateway.store.transaction import Tx
 from tests.outbox.running_outbox import SCOPE, RunningOutbox, running_outbox
@@ -35,7 +35,7 @@ async def _received(r: RunningOutbox, inbox: Inbox, raw: bytes = MAIL) -> Mail:
 
     def write(tx: Tx) -> None:
         thread = index.insert_message(
-            tx, inbox, ulid, parsed, direction="inbound", status="received", at=now_us()
+            tx, inbox, MessageId(ulid), parsed, direction="inbound", status="received", at=now_us()
         )
         threads.refresh(tx, thread, now_us())
 
@@ -44,7 +44,7 @@ async def _received(r: RunningOutbox, inbox: Inbox, raw: bytes = MAIL) -> Mail:
 
 
 async def _mail(r: RunningOutbox, ulid: str) -> Mail:
-    mail = await r.core.store.read(lambda tx: unscoped_mail(tx, ulid))
+    mail = await r.core.store.read(lambda tx: unscoped_mail(tx, MessageId(ulid)))
     assert mail is not None
     return mail
 

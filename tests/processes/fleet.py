@@ -20,8 +20,8 @@ import httpx
 import pytest
 
 from gateway.core.accounts.keys import new_key, new_secret
+from gateway.records.ids import OrganizationId, new_ulid, now_us
 from gateway.store.engine import Store
-from gateway.store.ids import new_ulid, now_us
 from gateway.store.migrate import migrate
 from gateway.store.queries.keys import add_key
 from gateway.store.sql import Row, sql
@@ -137,7 +137,7 @@ class Fleet:
         def write(tx: Tx) -> None:
             sql(tx).insert("organization", {"id": organization, "name": "Test", **at})
             sql(tx).insert("pod", {"id": new_ulid(), "organization_id": organization, "is_default": 1, **at})
-            add_key(tx, new_key(key, organization, name="test"))
+            add_key(tx, new_key(key, OrganizationId(organization), name="test"))
 
         self.database(write)
         return organization, key

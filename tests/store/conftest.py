@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.records.ids import InboxId, new_ulid, now_us, number_of
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Store
-from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.sql import sql
@@ -59,6 +59,6 @@ def make_inbox(store: Store, address: str) -> Inbox:
         "updated_at": now_us(),
     }
     store.write_now(lambda tx: sql(tx).insert("inbox", row))
-    found = store.read_now(lambda tx: unscoped_inbox(tx, ulid))
+    found = store.read_now(lambda tx: unscoped_inbox(tx, InboxId(ulid)))
     assert found is not None
     return found

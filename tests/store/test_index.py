@@ -4,12 +4,12 @@ import msgspec
 
 from gateway.mime.parse import parse
 from gateway.records.folders import FolderRole, FoundCopy
+from gateway.records.ids import MessageId, derived_ulid, message_id_header, new_ulid, now_us
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Indexed
 from gateway.store import index, threads
 from gateway.store.arrival_time import listing_time
 from gateway.store.engine import Store
-from gateway.store.ids import derived_ulid, message_id_header, new_ulid, now_us
 from gateway.store.queries.folders import save_folder
 from gateway.store.queries.inboxes import add_inbox
 from gateway.store.queries.locations import put_removed_location
@@ -155,7 +155,7 @@ def test_a_second_with_more_mail_than_milliseconds_goes_on_in_the_next(store: St
 
 def test_our_own_message_id_names_the_sent_copy_but_no_stranger(store: Store, inbox: Inbox) -> None:
     ulid = new_ulid()
-    own = message_id_header(ulid, "x.test").encode()
+    own = message_id_header(MessageId(ulid), "x.test").encode()
     raw = b"From: agent@x.test\r\nTo: b@y.test\r\nSubject: s\r\nMessage-ID: " + own + b"\r\n\r\nhi\r\n"
     sent = _found(store, inbox, raw, 1, _folder(store, inbox, "Sent", "sent"), "sent", ("\\Seen",))
     assert sent.message_id == ulid
@@ -184,7 +184,7 @@ def test_deleting_leaves_nothing_and_the_thread_follows(store: Store, inbox: Inb
     assert two.thread_id == one.thread_id
 
     def delete(tx: Tx, message: str) -> None:
-        thread = index.delete_message(tx, message)
+        thread = index.delete_message(tx, MessageId(message))
         assert thread is not None
         threads.refresh(tx, thread, now_us())
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.core.sending.sent_before import Once, _find
+from gateway.records.ids import InboxId, new_ulid, now_us
 from gateway.store.engine import Store
-from gateway.store.ids import new_ulid, now_us
 from gateway.store.migrate import migrate
 from gateway.store.record_shape import shape_of
 from gateway.store.sql import R, Sql, sql
@@ -68,6 +68,6 @@ def test_what_was_sent_under_an_identity_is_found_by_it(tmp_path: Path) -> None:
             return None
 
     once = Once(new_ulid(), now_us())
-    store.read_now(lambda tx: _find(Tx(Explained(store.db, None)), "i", once))
+    store.read_now(lambda tx: _find(Tx(Explained(store.db, None)), InboxId("i"), once))
     store.close()
     assert "message_identity (inbox_id=? AND <expr>=? AND timestamp>?)" in plan[0], plan

@@ -49,6 +49,7 @@ def _some(name: str, hint: Any) -> Any:
     of = next((one for one in get_args(hint) if one is not type(None)), hint)
     if get_origin(of) is Literal:
         return get_args(of)[-1]
+    of = getattr(of, "__supertype__", of)  # an id is a string
     return {str: f"a {name}", int: 3, bool: True, bytes: b"octets", Secret: Secret(f"{OPEN} {name}")}[of]
 
 

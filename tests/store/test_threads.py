@@ -3,10 +3,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.records.ids import ThreadId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.store import threads
 from gateway.store.engine import Store
-from gateway.store.ids import now_us
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from tests.store.conftest import make_inbox
@@ -61,7 +61,7 @@ def test_mail_for_a_deleted_thread_makes_a_new_one(store: Store, inbox: Inbox) -
     first = _thread(store, inbox, "<a@x>")
 
     def bury(tx: Tx) -> None:
-        threads.bury(tx, inbox.id, first)
+        threads.bury(tx, inbox.id, ThreadId(first))
         sql(tx).run("DELETE FROM thread WHERE id = ?", first)
 
     store.write_now(bury)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.records.ids import OrganizationId, now_us
 from gateway.store import migrate as migrating
 from gateway.store.engine import Store
-from gateway.store.ids import now_us
 from gateway.store.migrate import migrate
 from gateway.store.queries import deliveries
 from gateway.store.sql import Row, sql
@@ -79,5 +79,7 @@ def test_what_waits_is_still_delivered(url: str, tmp_path: Path, monkeypatch: py
         assert store.read_now(lambda tx: deliveries.unscoped_organizations_due(tx, now_us(), "", 9)) == [
             "org-works"
         ]
-        due = store.read_now(lambda tx: deliveries.due_lanes(tx, "org-works", now_us(), (), 9))
+        due = store.read_now(
+            lambda tx: deliveries.due_lanes(tx, OrganizationId("org-works"), now_us(), (), 9)
+        )
         assert [one.lane for one in due] == ["works/a"]

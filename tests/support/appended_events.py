@@ -13,9 +13,9 @@ from gateway.events.log import EventLog
 from gateway.events.payload import message_snapshot
 from gateway.outbox.record import DeliveryEvents
 from gateway.records.events import Event
+from gateway.records.ids import MessageId, PodId, new_ulid, now_us, number_of
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
-from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.queries.events import unscoped_events
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
@@ -81,7 +81,7 @@ def tell(filled: FilledStore, events: EventLog, inbox: Inbox, message_id: str) -
     def write(tx: Tx) -> None:
         recipient = {"outbox_id": message_id, "address": "ann@far.example", "role": "to", "state": "sent"}
         sql(tx).insert("outbox_recipient", {**recipient, "attempts": 0, "updated_at": 1})
-        delivery_events = DeliveryEvents(tx, events, inbox, message_id)
+        delivery_events = DeliveryEvents(tx, events, inbox, MessageId(message_id))
         delivery_events.sent()
         delivery_events.delivered("ann@far.example", now_us())
         delivery_events.bounced("bob@far.example", "5.1.1", permanent=True, at=now_us())
@@ -101,9 +101,11 @@ def tell(filled: FilledStore, events: EventLog, inbox: Inbox, message_id: str) -
     filled.store.write_now(write)
 
 
-async def domain_verified(filled: FilledStore, events: EventLog, pod: str | None = None) -> None:
+async def domain_verified(filled: FilledStore, events: EventLog, pod: PodId | None = None) -> None:
     domain = replace(
-        await new_domain(Settings(), "mail.example", filled.organization), status="VERIFIED", pod_id=pod
+        await new_domain(Settings(), "mail.example", filled.organization),
+        status="VERIFIED",
+        pod_id=pod,
     )
     payload = {"domain": snapshot(Settings(), domain)}
     await filled.store.write(

@@ -14,12 +14,12 @@ from gateway.core.context import Core
 from gateway.events.log import EventLog
 from gateway.mime.parse import parse
 from gateway.records.folders import FoundCopy
+from gateway.records.ids import ORGANIZATION_ID, POD_ID, InboxId, new_ulid, now_us, number_of
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Indexed
 from gateway.settings import Settings
 from gateway.store import index
 from gateway.store.engine import Store
-from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
 from gateway.store.queries.folders import add_unread_folder, folder_named
 from gateway.store.queries.inboxes import unscoped_inbox
@@ -56,8 +56,8 @@ class FilledStore:
         self.store = Store(database_url(path / "index.db"))
         migrate(self.store)
         self.store.start()
-        self.organization = new_ulid()
-        self.pod = new_ulid()
+        self.organization = ORGANIZATION_ID.new()
+        self.pod = POD_ID.new()
         self.scope = Scope(self.organization)
         self.uid = 0
 
@@ -94,9 +94,9 @@ class FilledStore:
         self.store.write_now(lambda tx: sql(tx).insert("inbox", row))
         for role, name in (("inbox", "INBOX"), ("junk", "Junk"), ("sent", "Sent")):
             self.store.write_now(
-                partial(add_unread_folder, inbox_id=ulid, name=name, role=role, uidvalidity=1)
+                partial(add_unread_folder, inbox_id=InboxId(ulid), name=name, role=role, uidvalidity=1)
             )
-        found = self.store.read_now(lambda tx: unscoped_inbox(tx, ulid))
+        found = self.store.read_now(lambda tx: unscoped_inbox(tx, InboxId(ulid)))
         assert found is not None
         return found
 

@@ -29,8 +29,8 @@ import httpx
 import pytest
 
 from gateway.core.accounts.keys import new_key, new_secret
+from gateway.records.ids import OrganizationId, new_ulid, now_us
 from gateway.store.engine import Store
-from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries.keys import add_key
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
@@ -206,7 +206,7 @@ class GatewayProcess:
         def write(tx: Tx) -> None:
             sql(tx).insert("organization", organization)
             sql(tx).insert("pod", pod | {"created_at": now, "updated_at": now})
-            add_key(tx, new_key(key, str(organization["id"]), name="test"))
+            add_key(tx, new_key(key, OrganizationId(str(organization["id"])), name="test"))
 
         self.database(write)
         return Organization(f"org_{organization['id']}", key, self.base_url)

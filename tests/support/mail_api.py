@@ -23,9 +23,9 @@ from gateway.mime.workers.parser_pool import ParserPool
 from gateway.net.client import SafeClient
 from gateway.net.policy import fetch_policy
 from gateway.outbox.engine import Outbox
+from gateway.records.ids import InboxId, OrganizationId, new_ulid, now_us, number_of
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Store
-from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.migrate import migrate
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
@@ -68,7 +68,7 @@ class MailApi:
             "updated_at": now,
         }
         await self.core.store.write(lambda tx: sql(tx).insert("inbox", row))
-        found = await self.core.store.read(lambda tx: unscoped_inbox(tx, ulid))
+        found = await self.core.store.read(lambda tx: unscoped_inbox(tx, InboxId(ulid)))
         assert found is not None
         self.inboxes[address] = found
         return found
@@ -175,4 +175,4 @@ async def mail_api(tmp_path: Path, **overrides: Any) -> AsyncIterator[MailApi]:
                 headers={"Authorization": f"Bearer {KEY}"},
             )
         )
-        yield MailApi(core, api, Scope(organization), sync, server)
+        yield MailApi(core, api, Scope(OrganizationId(organization)), sync, server)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.records.ids import InboxId, OrganizationId, PodId
 from gateway.records.inboxes import Inbox
 
 NOW = 1_700_000_000_000_000
@@ -9,10 +10,10 @@ NOW = 1_700_000_000_000_000
 _OLD = NOW - 40 * 86_400_000_000
 
 INBOX = Inbox(
-    id="i",
+    id=InboxId("i"),
     number=1,
-    organization_id="o",
-    pod_id="p",
+    organization_id=OrganizationId("o"),
+    pod_id=PodId("p"),
     address="agent@x.test",
     username="agent",
     domain="x.test",

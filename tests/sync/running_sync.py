@@ -17,11 +17,11 @@ from gateway.core.drafts.from_mailbox import MailboxDrafts
 from gateway.events.log import EventLog
 from gateway.extract.pool import ExtractPool
 from gateway.mime.workers.parser_pool import ParserPool
+from gateway.records.ids import InboxId, new_ulid, now_us, number_of
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.settings import Sync as SyncSettings
 from gateway.store.engine import Store
-from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.leases import LocalLeases
 from gateway.store.migrate import migrate
 from gateway.store.queries.inboxes import unscoped_inbox
@@ -69,7 +69,7 @@ class RunningSync:
             "updated_at": now_us(),
         }
         await self.store.write(lambda tx: sql(tx).insert("inbox", row))
-        found = await self.store.read(lambda tx: unscoped_inbox(tx, ulid))
+        found = await self.store.read(lambda tx: unscoped_inbox(tx, InboxId(ulid)))
         assert found is not None
         self.inboxes[address] = found
         await self.sync.refresh(address)

@@ -12,7 +12,7 @@ import pytest
 from imapclient.exceptions import IMAPClientError
 
 from gateway.core.drafts.schedule import DraftScheduler
-from gateway.store.ids import now_us
+from gateway.records.ids import now_us
 from gateway.store.sql import sql
 from mailserver.imap import Client
 from tests.support.mail_api import MailApi, mail_api

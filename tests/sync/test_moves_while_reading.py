@@ -10,6 +10,7 @@ from typing import Any
 import imapclient
 import pytest
 
+from gateway.records.ids import MessageId
 from gateway.records.inboxes import Inbox
 from gateway.store.transaction import Tx
 from gateway.sync import apply, fetch, scan
@@ -192,7 +193,7 @@ async def test_a_folder_made_anew_while_the_pass_fails_leaves_no_ghost(
         await one.person(AGENT, anew)
         remove_orphans, left = scan._remove_orphans, [True]
 
-        def fails(tx: Tx, inbox: Inbox) -> list[str]:
+        def fails(tx: Tx, inbox: Inbox) -> list[MessageId]:
             if left:
                 left.clear()
                 raise MailServerDown("the pass ends here")

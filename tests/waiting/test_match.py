@@ -9,6 +9,7 @@ from hypothesis import strategies as some
 from gateway.core.errors import Invalid
 from gateway.core.mail.wait_match import Match
 from gateway.mime.types import Address
+from gateway.records.ids import MessageId
 from gateway.records.mail import MessageText
 
 
@@ -17,7 +18,7 @@ def _accepts(match: Match, name: str = "", email: str = "", subject: str = "") -
 
 
 def _texts(text: str | None, extracted_text: str | None = None) -> MessageText:
-    return MessageText("m", text=text, extracted_text=extracted_text)
+    return MessageText(MessageId("m"), text=text, extracted_text=extracted_text)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from gateway.core.access import changes, reads
 from gateway.core.accounts import keys
 from gateway.core.errors import Invalid
 from gateway.records.accounts import ApiKey
+from gateway.records.ids import InboxId
 
 table = Table("api-keys")
 
@@ -112,5 +113,5 @@ def _under(call: Call[Any, Any]) -> dict[str, str | None]:
     return {"pod": call.ids.get("pod_id"), "inbox": call.ids.get("inbox_id")}
 
 
-async def _addresses(call: Call[Any, Any], api_keys: Iterable[ApiKey]) -> Mapping[str, str]:
+async def _addresses(call: Call[Any, Any], api_keys: Iterable[ApiKey]) -> Mapping[InboxId, str]:
     return await call.core.addresses.of(call.core.store, [one.inbox_id for one in api_keys])

@@ -15,7 +15,7 @@ from gateway.core.access import reads
 from gateway.core.mail.label_log import list_label_changes
 from gateway.core.webhooks.event_log import list_events
 from gateway.core.webhooks.webhooks import EVENT_TYPES
-from gateway.records.ids import public_id
+from gateway.records.ids import EVENT_ID, MESSAGE_ID, ORGANIZATION_ID, POD_ID
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import LabelChange
 
@@ -69,12 +69,12 @@ class LabelEvent(msgspec.Struct):
 def _label_event(inbox: Inbox, change: LabelChange) -> LabelEvent:
     at = iso_of(change.created_at)
     return LabelEvent(
-        organization_id=public_id("org", inbox.organization_id),
-        pod_id=public_id("pod", inbox.pod_id),
+        organization_id=ORGANIZATION_ID.public(inbox.organization_id),
+        pod_id=POD_ID.public(inbox.pod_id),
         inbox_id=inbox.address,
-        event_id=public_id("evt", change.id),
+        event_id=EVENT_ID.public(change.id),
         event_type="label.added" if change.added else "label.removed",
-        message_id=public_id("msg", change.message_id),
+        message_id=MESSAGE_ID.public(change.message_id),
         label=change.label,
         event_at=at,
         created_at=at,

@@ -30,7 +30,7 @@ from gateway.records.event_types import (
     facts_of,
 )
 from gateway.records.events import Event
-from gateway.records.ids import public_id
+from gateway.records.ids import INBOX_ID, MESSAGE_ID, POD_ID, THREAD_ID
 from gateway.store.json_columns import dump
 
 MAX_PAYLOAD = 1_000_000
@@ -62,7 +62,7 @@ def render(event: Event) -> dict[str, Any] | None:
 
 
 def _received(facts: ReceivedFacts) -> dict[str, Any]:
-    inbox_id = facts.inbox.address if facts.inbox else public_id("inb", facts.message.inbox_id)
+    inbox_id = facts.inbox.address if facts.inbox else INBOX_ID.public(facts.message.inbox_id)
     shown = {"message": _message(facts.message, inbox_id)}
     return shown if facts.thread is None else {**shown, "thread": _thread(facts.thread, inbox_id)}
 
@@ -71,8 +71,8 @@ def _message(facts: MessageFacts, inbox_id: str) -> dict[str, Any]:
     return _present(
         {
             "inbox_id": inbox_id,
-            "thread_id": public_id("thr", facts.thread_id),
-            "message_id": public_id("msg", facts.id),
+            "thread_id": THREAD_ID.public(facts.thread_id),
+            "message_id": MESSAGE_ID.public(facts.id),
             "labels": facts.labels,
             "timestamp": iso_of(facts.timestamp),
             "from": str(facts.from_) if facts.from_ else "",
@@ -101,7 +101,7 @@ def _thread(facts: ThreadFacts, inbox_id: str) -> dict[str, Any]:
     return _present(
         {
             "inbox_id": inbox_id,
-            "thread_id": public_id("thr", facts.id),
+            "thread_id": THREAD_ID.public(facts.id),
             "labels": facts.labels,
             "timestamp": iso_of(facts.timestamp),
             "received_timestamp": _time(facts.received_at),
@@ -110,7 +110,7 @@ def _thread(facts: ThreadFacts, inbox_id: str) -> dict[str, Any]:
             "recipients": facts.recipients,
             "subject": facts.subject,
             "preview": facts.preview,
-            "last_message_id": public_id("msg", facts.last_message_id),
+            "last_message_id": MESSAGE_ID.public(facts.last_message_id),
             "message_count": facts.message_count,
             "size": facts.size,
             "created_at": iso_of(facts.created_at),
@@ -122,9 +122,9 @@ def _thread(facts: ThreadFacts, inbox_id: str) -> dict[str, Any]:
 def _ids(facts: OutboundFacts) -> dict[str, Any]:
     ref = facts.message_ref
     return {
-        "inbox_id": ref.inbox_address or public_id("inb", ref.inbox_id),
-        "thread_id": public_id("thr", ref.thread_id),
-        "message_id": public_id("msg", ref.message_id),
+        "inbox_id": ref.inbox_address or INBOX_ID.public(ref.inbox_id),
+        "thread_id": THREAD_ID.public(ref.thread_id),
+        "message_id": MESSAGE_ID.public(ref.message_id),
         "timestamp": iso_of(facts.timestamp),
     }
 
@@ -164,7 +164,7 @@ def _domain(facts: DomainFacts) -> dict[str, Any]:
     domain = facts.domain
     shown = _present(
         {
-            "pod_id": public_id("pod", domain.pod_id) if domain.pod_id else None,
+            "pod_id": POD_ID.public(domain.pod_id) if domain.pod_id else None,
             "domain_id": domain.name,
             "domain": domain.name,
             "status": domain.status,

@@ -11,6 +11,7 @@ from gateway.api.paging import PageQuery, Paging, answer, read_paging
 from gateway.api.routing import Call
 from gateway.api.times import parse_time
 from gateway.core.errors import Invalid
+from gateway.records.ids import InboxId
 from gateway.store.listing import Filter, Listing
 from gateway.store.search import Order
 
@@ -22,7 +23,7 @@ class OfInbox(Protocol):
     """A record that belongs to an inbox."""
 
     @property
-    def inbox_id(self) -> str: ...
+    def inbox_id(self) -> InboxId: ...
 
 
 Shown = TypeVar("Shown", bound=OfInbox)
@@ -123,7 +124,7 @@ def read_filter(query: Narrowing) -> Filter:
     )
 
 
-async def addresses_of(call: Call[Any, Any], records: Iterable[OfInbox]) -> Mapping[str, str]:
+async def addresses_of(call: Call[Any, Any], records: Iterable[OfInbox]) -> Mapping[InboxId, str]:
     """The addresses of the records' inboxes, by ULID."""
     return await call.core.addresses.of(call.core.store, [one.inbox_id for one in records])
 
@@ -133,7 +134,7 @@ async def page_of(
     listing: Listing[Shown],
     paging: Paging,
     plural: str,
-    view: Callable[[Shown, Mapping[str, str]], Any],
+    view: Callable[[Shown, Mapping[InboxId, str]], Any],
 ) -> dict[str, Any]:
     """The body of one page of a list of mail."""
     addresses = await addresses_of(call, listing.rows)

@@ -20,8 +20,8 @@ from gateway.core.access import ORGANIZATION, ORGANIZATION_OR_POD, changes, read
 from gateway.core.errors import NotFound
 from gateway.core.inboxes import inboxes, quotas
 from gateway.core.lookup import find_pod
+from gateway.records.ids import POD_ID
 from gateway.records.inboxes import Inbox
-from gateway.store.ids import parse_id
 from mailserver.base import Endpoint
 
 table = Table("inboxes")
@@ -201,5 +201,5 @@ async def _in_pod(call: Call[Any, Any], inbox: Inbox) -> None:
         return
     ref = call.ids["pod_id"]
     pod = await call.core.store.read(lambda tx: find_pod(tx, call.scope, ref))
-    if pod.id != inbox.pod_id and parse_id("pod", ref) != inbox.pod_id:
+    if pod.id != inbox.pod_id and POD_ID.parse(ref) != inbox.pod_id:
         raise NotFound(f"there is no inbox {call.ids['inbox_id'][:100]!r} in this pod")

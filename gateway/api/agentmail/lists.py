@@ -13,6 +13,7 @@ from gateway.api.paging import PageQuery, answer, read_paging
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core.access import changes, reads
 from gateway.core.inboxes import list_entries
+from gateway.records.ids import InboxId
 from gateway.records.lists import ListEntry
 
 table = Table("lists")
@@ -75,5 +76,5 @@ async def delete_entry(call: Call[NoBody, NoQuery]) -> None:
     await list_entries.delete(call.core, call.scope, entry=call.ids["entry"], **_which(call))
 
 
-async def _addresses(call: Call[Any, Any], entries: Iterable[ListEntry]) -> Mapping[str, str]:
+async def _addresses(call: Call[Any, Any], entries: Iterable[ListEntry]) -> Mapping[InboxId, str]:
     return await call.core.addresses.of(call.core.store, [one.inbox_id for one in entries])

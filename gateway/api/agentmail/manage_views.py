@@ -14,7 +14,7 @@ from gateway.core.domains.records import records_of
 from gateway.core.webhooks.attempts import Tried
 from gateway.records.accounts import ApiKey, Pod
 from gateway.records.domains import Domain
-from gateway.records.ids import public_id
+from gateway.records.ids import EVENT_ID, ORGANIZATION_ID, POD_ID, InboxId
 from gateway.records.inboxes import Inbox
 from gateway.records.lists import ListEntry
 from gateway.records.webhooks import Webhook
@@ -215,7 +215,7 @@ def inbox_view(inbox: Inbox) -> InboxView:
     return InboxView(
         inbox_id=inbox.address,
         postern_id=inbox.public_id,
-        pod_id=public_id("pod", inbox.pod_id),
+        pod_id=POD_ID.public(inbox.pod_id),
         email=inbox.address,
         email_address=inbox.address,
         username=inbox.username,
@@ -234,7 +234,7 @@ def domain_view(domain: Domain, settings: Settings) -> DomainView:
     return DomainView(
         domain_id=domain.name,
         domain=domain.name,
-        pod_id=public_id("pod", domain.pod_id),
+        pod_id=POD_ID.public(domain.pod_id),
         client_id=domain.client_id,
         status=domain.status,
         feedback_enabled=domain.feedback_enabled,
@@ -250,20 +250,20 @@ def domain_view(domain: Domain, settings: Settings) -> DomainView:
     )
 
 
-def webhook_view(hook: Webhook, addresses: Mapping[str, str], *, secret: bool = False) -> WebhookView:
+def webhook_view(hook: Webhook, addresses: Mapping[InboxId, str], *, secret: bool = False) -> WebhookView:
     view = WebhookView(
         webhook_id=hook.public_id,
         url=hook.url,
         event_types=hook.event_types,
         inbox_ids=[inbox_name(one, addresses) for one in hook.inbox_ids],
-        pod_ids=[public_id("pod", one) for one in hook.pod_ids],
+        pod_ids=[POD_ID.public(one) for one in hook.pod_ids],
         enabled=hook.enabled,
         client_id=hook.client_id,
         created_at=iso_of(hook.created_at),
         updated_at=iso_of(hook.updated_at),
     )
     if hook.pod_id:
-        view.pod_id = public_id("pod", hook.pod_id)
+        view.pod_id = POD_ID.public(hook.pod_id)
     if hook.inbox_id:
         view.inbox_id = inbox_name(hook.inbox_id, addresses)
     if hook.disabled_reason:
@@ -277,7 +277,7 @@ def attempt_view(tried: Tried) -> AttemptView:
     attempt = tried.attempt
     return AttemptView(
         attempt=attempt.number,
-        event_id=public_id("evt", attempt.event_id),
+        event_id=EVENT_ID.public(attempt.event_id),
         event_type=tried.event_type,
         url=attempt.url,
         status=attempt.status,
@@ -289,7 +289,7 @@ def attempt_view(tried: Tried) -> AttemptView:
     )
 
 
-def _key_fields(api_key: ApiKey, addresses: Mapping[str, str]) -> dict[str, Any]:
+def _key_fields(api_key: ApiKey, addresses: Mapping[InboxId, str]) -> dict[str, Any]:
     granted = api_key.permissions
     return {
         "key_id": api_key.public_id,
@@ -297,7 +297,7 @@ def _key_fields(api_key: ApiKey, addresses: Mapping[str, str]) -> dict[str, Any]
         "type": "bearer",
         "name": api_key.name,
         "prefix": api_key.prefix,
-        "pod_id": public_id("pod", api_key.pod_id),
+        "pod_id": POD_ID.public(api_key.pod_id),
         "inbox_id": inbox_name(api_key.inbox_id, addresses) if api_key.inbox_id else None,
         "permissions": None if granted is None else dict.fromkeys(granted, True),
         "used_at": iso(api_key.used_at),
@@ -307,11 +307,11 @@ def _key_fields(api_key: ApiKey, addresses: Mapping[str, str]) -> dict[str, Any]
     }
 
 
-def key_view(api_key: ApiKey, addresses: Mapping[str, str]) -> KeyView:
+def key_view(api_key: ApiKey, addresses: Mapping[InboxId, str]) -> KeyView:
     return KeyView(**_key_fields(api_key, addresses))
 
 
-def new_key_view(api_key: ApiKey, key: str, addresses: Mapping[str, str]) -> NewKeyView:
+def new_key_view(api_key: ApiKey, key: str, addresses: Mapping[InboxId, str]) -> NewKeyView:
     return NewKeyView(**_key_fields(api_key, addresses), key=key, api_key=key)
 
 
@@ -325,11 +325,11 @@ def pod_view(pod: Pod) -> PodView:
     )
 
 
-def entry_view(entry: ListEntry, addresses: Mapping[str, str]) -> ListEntryView:
+def entry_view(entry: ListEntry, addresses: Mapping[InboxId, str]) -> ListEntryView:
     return ListEntryView(
         entry=entry.entry,
-        organization_id=public_id("org", entry.organization_id),
-        pod_id=public_id("pod", entry.pod_id),
+        organization_id=ORGANIZATION_ID.public(entry.organization_id),
+        pod_id=POD_ID.public(entry.pod_id),
         inbox_id=inbox_name(entry.inbox_id, addresses) if entry.inbox_id else None,
         direction=entry.direction,
         list_type=entry.list_type,

@@ -9,7 +9,7 @@ from gateway.api.agentmail.views import inbox_name
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core.access import ORGANIZATION, reads
 from gateway.core.accounts import organizations
-from gateway.records.ids import public_id
+from gateway.records.ids import KEY_ID, ORGANIZATION_ID, POD_ID
 
 table = Table("organizations")
 
@@ -36,16 +36,13 @@ async def who_am_i(call: Call[NoBody, NoQuery]) -> Identity:
     """Get the scope of the key."""
     scope = call.scope
     addresses = await call.core.addresses.of(call.core.store, [scope.inbox])
-    ids = {
-        "organization": public_id("org", scope.organization),
-        "pod": public_id("pod", scope.pod or ""),
-        "inbox": inbox_name(scope.inbox or "", addresses),
-    }
+    organization, pod = ORGANIZATION_ID.public(scope.organization), POD_ID.public(scope.pod)
+    inbox = inbox_name(scope.inbox, addresses) if scope.inbox else None
     return Identity(
         scope_type=scope.kind,
-        scope_id=ids[scope.kind],
-        organization_id=ids["organization"],
-        pod_id=ids["pod"] if scope.pod else None,
-        inbox_id=ids["inbox"] if scope.inbox else None,
-        api_key_id=public_id("key", scope.key_id) if scope.key_id else None,
+        scope_id=inbox or pod or organization,
+        organization_id=organization,
+        pod_id=pod,
+        inbox_id=inbox,
+        api_key_id=KEY_ID.public(scope.key_id),
     )

@@ -14,7 +14,7 @@ from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
 from gateway.core.access import operator_only, reads
 from gateway.core.sending import queue, relay_queue
-from gateway.records.ids import public_id
+from gateway.records.ids import INBOX_ID
 from gateway.store.queries.outbox import WaitingMessage
 from mailserver.postfix_dovecot.queue import Queued
 
@@ -162,7 +162,7 @@ def queue_item(found: WaitingMessage) -> QueueItem:
     sending = entry.claimed_until is not None
     return QueueItem(
         id=found.public_id,
-        inbox_id=found.inbox or public_id("inb", entry.inbox_id),
+        inbox_id=found.inbox or INBOX_ID.public(entry.inbox_id),
         inbox=found.inbox,
         subject=found.subject,
         size=entry.size,

@@ -13,7 +13,7 @@ import msgspec
 from gateway.api.times import iso, iso_of
 from gateway.mime.types import Address, Attachment
 from gateway.records.drafts import Draft, DraftContent
-from gateway.records.ids import public_id
+from gateway.records.ids import ATTACHMENT_ID, INBOX_ID, MESSAGE_ID, THREAD_ID, InboxId
 from gateway.records.mail import ListedMessage, ListedThread, Mail
 
 
@@ -201,9 +201,9 @@ class DraftView(DraftItem):
     reply_all: bool
 
 
-def inbox_name(inbox_id: str, addresses: Mapping[str, str]) -> str:
+def inbox_name(inbox_id: InboxId, addresses: Mapping[InboxId, str]) -> str:
     """What AgentMail calls an inbox: its address, or ``inb_…`` when the inbox is gone."""
-    return addresses.get(inbox_id) or public_id("inb", inbox_id)
+    return addresses.get(inbox_id) or INBOX_ID.public(inbox_id)
 
 
 def people(addresses: Iterable[Address]) -> list[str]:
@@ -225,15 +225,15 @@ def attachment(one: Attachment) -> AttachmentView:
 
 def attachment_public(ref: str) -> str:
     """``att_…`` of an attachment's id."""
-    return ref if ref.startswith("att_") else public_id("att", ref)
+    return ref if ref.startswith("att_") else ATTACHMENT_ID.public(ref)
 
 
-def message_item(listed: ListedMessage, addresses: Mapping[str, str]) -> MessageItem:
+def message_item(listed: ListedMessage, addresses: Mapping[InboxId, str]) -> MessageItem:
     """A message in a list."""
     message = listed.message
     return MessageItem(
         inbox_id=inbox_name(message.inbox_id, addresses),
-        thread_id=public_id("thr", message.thread_id),
+        thread_id=THREAD_ID.public(message.thread_id),
         message_id=message.public_id,
         direction=message.direction,
         labels=listed.labels,
@@ -253,12 +253,12 @@ def message_item(listed: ListedMessage, addresses: Mapping[str, str]) -> Message
     )
 
 
-def message_view(mail: Mail, addresses: Mapping[str, str]) -> MessageView:
+def message_view(mail: Mail, addresses: Mapping[InboxId, str]) -> MessageView:
     """A whole message. ``addresses``: of inboxes, by ULID."""
     message, texts = mail.message, mail.texts
     return MessageView(
         inbox_id=inbox_name(message.inbox_id, addresses),
-        thread_id=public_id("thr", message.thread_id),
+        thread_id=THREAD_ID.public(message.thread_id),
         message_id=message.public_id,
         direction=message.direction,
         labels=mail.labels,
@@ -284,7 +284,7 @@ def message_view(mail: Mail, addresses: Mapping[str, str]) -> MessageView:
     )
 
 
-def thread_fields(listed: ListedThread, addresses: Mapping[str, str]) -> dict[str, Any]:
+def thread_fields(listed: ListedThread, addresses: Mapping[InboxId, str]) -> dict[str, Any]:
     """The fields of a thread in a list."""
     thread = listed.thread
     return {
@@ -299,7 +299,7 @@ def thread_fields(listed: ListedThread, addresses: Mapping[str, str]) -> dict[st
         "subject": thread.subject,
         "preview": thread.preview,
         "attachments": [attachment(one) for one in listed.attachments],
-        "last_message_id": public_id("msg", thread.last_message_id),
+        "last_message_id": MESSAGE_ID.public(thread.last_message_id),
         "message_count": thread.message_count,
         "size": thread.size,
         "created_at": iso_of(thread.created_at),
@@ -307,12 +307,12 @@ def thread_fields(listed: ListedThread, addresses: Mapping[str, str]) -> dict[st
     }
 
 
-def thread_item(listed: ListedThread, addresses: Mapping[str, str]) -> ThreadItem:
+def thread_item(listed: ListedThread, addresses: Mapping[InboxId, str]) -> ThreadItem:
     """A thread in a list."""
     return ThreadItem(**thread_fields(listed, addresses))
 
 
-def draft_fields(draft: Draft, content: DraftContent, addresses: Mapping[str, str]) -> dict[str, Any]:
+def draft_fields(draft: Draft, content: DraftContent, addresses: Mapping[InboxId, str]) -> dict[str, Any]:
     """The fields of a draft's list item."""
     return {
         "inbox_id": inbox_name(draft.inbox_id, addresses),
@@ -326,8 +326,8 @@ def draft_fields(draft: Draft, content: DraftContent, addresses: Mapping[str, st
         "subject": content.subject,
         "preview": " ".join((content.text or "").split())[:200],
         "attachments": [attachment(one) for one in draft.attachments],
-        "in_reply_to": public_id("msg", draft.in_reply_to),
-        "forward_of": public_id("msg", draft.forward_of),
+        "in_reply_to": MESSAGE_ID.public(draft.in_reply_to),
+        "forward_of": MESSAGE_ID.public(draft.forward_of),
         "send_status": draft.send_status,
         "send_at": iso(draft.send_at),
         "send_error": content.failure,
@@ -336,12 +336,12 @@ def draft_fields(draft: Draft, content: DraftContent, addresses: Mapping[str, st
     }
 
 
-def draft_item(draft: Draft, addresses: Mapping[str, str]) -> DraftItem:
+def draft_item(draft: Draft, addresses: Mapping[InboxId, str]) -> DraftItem:
     """A draft as lists show it."""
     return DraftItem(**draft_fields(draft, draft.content, addresses))
 
 
-def draft_view(draft: Draft, addresses: Mapping[str, str]) -> DraftView:
+def draft_view(draft: Draft, addresses: Mapping[InboxId, str]) -> DraftView:
     """A whole draft, as JSON."""
     content = draft.content
     return DraftView(

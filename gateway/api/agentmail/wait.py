@@ -12,6 +12,7 @@ from gateway.api.extracted import Extracted
 from gateway.api.routing import Call, NoBody, Table
 from gateway.api.waiting import WaitQuery, await_mail
 from gateway.core.access import reads
+from gateway.records.ids import InboxId
 from gateway.records.mail import Mail
 
 table = Table("Messages")
@@ -43,7 +44,7 @@ async def wait_for_message(call: Call[NoBody, WaitQuery]) -> Waited:
     return await await_mail(call, show, Waited)
 
 
-def _received_view(mail: Mail, addresses: Mapping[str, str]) -> ReceivedView:
+def _received_view(mail: Mail, addresses: Mapping[InboxId, str]) -> ReceivedView:
     return ReceivedView(
         **msgspec.structs.asdict(message_view(mail, addresses)),
         extracted=Extracted(mail.texts.one_time_code, mail.texts.one_time_link),

@@ -16,6 +16,7 @@ from gateway.core.access import changes, reads
 from gateway.core.errors import Invalid
 from gateway.core.webhooks import replay as webhook_replay
 from gateway.core.webhooks import webhooks
+from gateway.records.ids import InboxId
 from gateway.records.webhooks import Webhook
 
 table = Table("webhooks")
@@ -90,7 +91,7 @@ async def _view(call: Call[Any, Any], hook: Webhook, *, secret: bool) -> Webhook
     return webhook_view(hook, await _addresses(call, [hook]), secret=secret)
 
 
-async def _addresses(call: Call[Any, Any], hooks: Iterable[Webhook]) -> Mapping[str, str]:
+async def _addresses(call: Call[Any, Any], hooks: Iterable[Webhook]) -> Mapping[InboxId, str]:
     ids = [inbox_id for hook in hooks for inbox_id in (hook.inbox_id, *hook.inbox_ids)]
     return await call.core.addresses.of(call.core.store, ids)
 

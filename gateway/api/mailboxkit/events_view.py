@@ -32,7 +32,7 @@ from gateway.records.event_types import (
     types_of,
 )
 from gateway.records.events import Event
-from gateway.store.ids import number_of
+from gateway.records.ids import number_of
 
 EVENTS = types_of("mailboxkit")
 """MailboxKit's event types. There is no event for filtered mail (spam, blocked)."""

@@ -13,8 +13,8 @@ from gateway.api.times import to_seconds
 from gateway.mime.attachment_names import unique_names
 from gateway.mime.types import Attachment
 from gateway.records.event_types import MessageFacts
+from gateway.records.ids import number_of
 from gateway.records.mail import ListedMessage
-from gateway.store.ids import number_of
 
 
 class AttachmentView(msgspec.Struct):

@@ -13,9 +13,9 @@ from gateway.core.domains import records as domains_records
 from gateway.records.accounts import ApiKey
 from gateway.records.domains import Domain
 from gateway.records.event_types import InboxSnapshot
+from gateway.records.ids import number_of
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
-from gateway.store.ids import number_of
 
 _MASK = "********"
 

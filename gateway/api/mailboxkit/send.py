@@ -26,8 +26,8 @@ from gateway.core.sending.reply import ReplyRequest
 from gateway.core.sending.send import SendRequest
 from gateway.core.sent import Sent
 from gateway.mime.attachment_names import unique_names
+from gateway.records.ids import number_of
 from gateway.records.inboxes import Inbox
-from gateway.store.ids import number_of
 
 table = Table("messages")
 

@@ -12,8 +12,8 @@ from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import to_seconds
 from gateway.core.access import reads
 from gateway.core.mail import threads
+from gateway.records.ids import number_of
 from gateway.records.mail import Thread
-from gateway.store.ids import number_of
 from gateway.store.listing import Filter
 
 table = Table("threads")

@@ -12,7 +12,7 @@ from gateway.core.access import ORGANIZATION, operator_only, reads
 from gateway.core.sending import wallet
 from gateway.core.sending.wallet import Standing
 from gateway.core.sending.wallet_notice import dollars
-from gateway.store.ids import number_of
+from gateway.records.ids import number_of
 
 table = Table("wallet")
 

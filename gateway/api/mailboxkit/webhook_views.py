@@ -11,8 +11,8 @@ from gateway.api.mailboxkit.listing import shown_time
 from gateway.api.times import to_seconds
 from gateway.core.webhooks.attempts import Tried
 from gateway.events.dialect_format import Try, Wire
+from gateway.records.ids import number_of
 from gateway.records.webhooks import Webhook
-from gateway.store.ids import number_of
 
 
 class WebhookView(msgspec.Struct):

@@ -27,7 +27,7 @@ from gateway.core.webhooks import webhooks
 from gateway.core.webhooks.test_post import record_test
 from gateway.core.webhooks.webhooks import Among, NewWebhook
 from gateway.events.dialect_format import Wire
-from gateway.store.ids import number_of
+from gateway.records.ids import number_of
 
 table = Table("webhooks")
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from gateway.mime.attachment_names import unique_names
-from gateway.records.ids import public_id
+from gateway.records.ids import MESSAGE_ID, MessageId
 from gateway.records.mail import ReadAttachment
 
 PENDING = "pending"
@@ -27,7 +27,7 @@ class AttachmentView(msgspec.Struct):
 
 
 def attachment_views(
-    attachments: Sequence[ReadAttachment], message_id: str, public_url: str
+    attachments: Sequence[ReadAttachment], message_id: MessageId, public_url: str
 ) -> list[AttachmentView]:
     """All attachments of a message (bare ULID)."""
     return [
@@ -43,6 +43,6 @@ def attachment_views(
     ]
 
 
-def attachment_url(public_url: str, message_id: str, name: str) -> str:
+def attachment_url(public_url: str, message_id: MessageId, name: str) -> str:
     """``{base}/v1/attachments/msg_…/{name}``, percent-encoded (RFC 3986 §2.1)."""
-    return f"{public_url}/v1/attachments/{public_id('msg', message_id)}/{quote(name, safe='')}"
+    return f"{public_url}/v1/attachments/{MESSAGE_ID.public(message_id)}/{quote(name, safe='')}"

@@ -17,7 +17,7 @@ from gateway.core.domains import check as domains_check
 from gateway.core.domains import domains
 from gateway.core.domains import records as domains_records
 from gateway.records.domains import Domain
-from gateway.records.ids import public_id
+from gateway.records.ids import POD_ID
 from gateway.settings import Settings
 
 table = Table("domains")
@@ -64,7 +64,7 @@ def domain_view(row: Domain, settings: Settings) -> DomainView:
     return DomainView(
         id=row.name,
         domain=row.name,
-        pod_id=public_id("pod", row.pod_id),
+        pod_id=POD_ID.public(row.pod_id),
         status=row.status.lower(),
         records=[
             RecordView(one.type, one.name, one.value, one.priority, one.status.lower())

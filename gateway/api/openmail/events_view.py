@@ -13,7 +13,7 @@ from gateway.api.times import iso_of
 from gateway.events.dialect_format import Try
 from gateway.records.event_types import ReceivedFacts, SuspensionFacts, facts_of
 from gateway.records.events import Event
-from gateway.records.ids import public_id
+from gateway.records.ids import EVENT_ID, INBOX_ID, MESSAGE_ID, POD_ID, THREAD_ID, EventId
 from gateway.records.inboxes import Inbox
 
 ON_SOCKETS = frozenset({"message.received"})
@@ -62,11 +62,11 @@ def render(event: Event, attempt: Try, public_url: str) -> EventView | None:
     return None if show is None else show(event, facts_of(event), attempt, public_url)
 
 
-def render_test(event_id: str, attempt: Try, inbox: Inbox | None) -> EventView:
+def render_test(event_id: EventId, attempt: Try, inbox: Inbox | None) -> EventView:
     """The body of a test event: to an inbox's webhook, or with ``inbox`` None to the account's."""
     return EventView(
         event="setup.test",
-        event_id=public_id("evt", event_id),
+        event_id=EVENT_ID.public(event_id),
         occurred_at=iso_of(attempt.at),
         delivered_at=iso_of(attempt.at),
         attempt=attempt.number,
@@ -83,11 +83,11 @@ def _received(event: Event, facts: ReceivedFacts, attempt: Try, public_url: str)
         occurred_at=iso_of(event.created_at),
         delivered_at=iso_of(attempt.at),
         attempt=attempt.number,
-        inbox_id=public_id("inb", message.inbox_id),
+        inbox_id=INBOX_ID.public(message.inbox_id),
         external_id=(inbox.external_id if inbox else None) or msgspec.UNSET,
-        thread_id=public_id("thr", message.thread_id),
+        thread_id=THREAD_ID.public(message.thread_id),
         message=MessageView(
-            id=public_id("msg", message.id),
+            id=MESSAGE_ID.public(message.id),
             rfc_message_id=message.rfc_message_id,
             from_=message.from_.email if message.from_ else "",
             to=inbox.address if inbox else "",
@@ -107,9 +107,9 @@ def _suspension(event: Event, facts: SuspensionFacts, _attempt: Try, _public_url
         event=event.type,
         event_id=event.public_id,
         occurred_at=iso_of(event.created_at),
-        inbox_id=public_id("inb", inbox.id) if inbox else None,
+        inbox_id=INBOX_ID.public(inbox.id) if inbox else None,
         inbox_address=inbox.address if inbox else None,
-        pod_id=public_id("pod", facts.pod_id),
+        pod_id=POD_ID.public(facts.pod_id),
         reason=facts.reason,
     )
 

@@ -10,7 +10,7 @@ import msgspec
 from gateway.api.openmail.attachment_view import AttachmentView, attachment_views
 from gateway.api.times import iso_of
 from gateway.mime.delivery_role import delivery_role
-from gateway.records.ids import public_id
+from gateway.records.ids import INBOX_ID, THREAD_ID
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Direction, ListedMessage, MessageStatus, ReadAttachment, Thread
 
@@ -80,8 +80,8 @@ def message_view(
     first = [*to, *cc, *message.bcc][:1]
     return MessageView(
         id=message.public_id,
-        thread_id=public_id("thr", message.thread_id),
-        inbox_id=public_id("inb", message.inbox_id),
+        thread_id=THREAD_ID.public(message.thread_id),
+        inbox_id=INBOX_ID.public(message.inbox_id),
         direction=message.direction,
         from_addr=sender.email if sender else "",
         to_addr=inbox.address if inbound else first[0].email if first else "",
@@ -101,7 +101,7 @@ def thread_view(thread: Thread) -> ThreadView:
     """A thread; what is in spam or trash is not counted."""
     return ThreadView(
         id=thread.public_id,
-        inbox_id=public_id("inb", thread.inbox_id),
+        inbox_id=INBOX_ID.public(thread.inbox_id),
         subject=thread.subject,
         is_read=not thread.unread,
         last_message_at=iso_of(thread.timestamp),

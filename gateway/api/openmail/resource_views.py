@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from gateway.api.times import iso, iso_of
 from gateway.records.accounts import ApiKey, Pod
-from gateway.records.ids import public_id
+from gateway.records.ids import INBOX_ID, POD_ID
 from gateway.records.inboxes import Inbox
 
 
@@ -86,7 +86,7 @@ def inbox_view(row: Inbox, webhook_url: str | None, webhook_secret: str | None =
     """``webhook_secret``: of a webhook that was just made; it is shown now or never."""
     return InboxView(
         id=row.public_id,
-        pod_id=public_id("pod", row.pod_id),
+        pod_id=POD_ID.public(row.pod_id),
         address=row.address,
         display_name=row.display_name or None,
         webhook_url=webhook_url,
@@ -100,8 +100,8 @@ def api_key_view(row: ApiKey, token: str | UnsetType = UNSET) -> ApiKeyView:
     return ApiKeyView(
         id=row.public_id,
         name=row.name,
-        pod_id=public_id("pod", row.pod_id),
-        inbox_id=public_id("inb", row.inbox_id),
+        pod_id=POD_ID.public(row.pod_id),
+        inbox_id=INBOX_ID.public(row.inbox_id),
         token_prefix=row.prefix,
         last4=row.last4,
         created_at=iso_of(row.created_at),

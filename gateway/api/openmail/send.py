@@ -29,10 +29,9 @@ from gateway.core.sent import Sent
 from gateway.mime.addresses import InvalidAddress, parse_user_address
 from gateway.mime.html_guess import looks_like_html
 from gateway.mime.html_text import html_to_text
-from gateway.records.ids import public_id
+from gateway.records.ids import MESSAGE_ID, THREAD_ID, message_id_header
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Direction
-from gateway.store.ids import message_id_header
 
 table = Table("messages")
 
@@ -116,11 +115,11 @@ def _fingerprint(inbox_id: str, given: SendGiven) -> str:
 def _answer(inbox: Inbox, test: bool, sent: Sent) -> tuple[int, str]:
     message_id, at = sent.message_id, sent.at
     view = SentView(
-        message_id=public_id("msg", message_id),
-        thread_id=public_id("thr", sent.thread_id),
+        message_id=MESSAGE_ID.public(message_id),
+        thread_id=THREAD_ID.public(sent.thread_id),
         provider_message_id=message_id_header(message_id, inbox.domain),
         status="sent" if test else "pending",
-        id=public_id("msg", message_id),
+        id=MESSAGE_ID.public(message_id),
         inbox_id=inbox.public_id,
         direction="outbound",
         created_at=iso_of(at - at % _SECOND_US),

@@ -15,7 +15,7 @@ from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
 from gateway.core.access import ORGANIZATION, changes, reads
 from gateway.core.inboxes import sender_rules
-from gateway.records.ids import public_id
+from gateway.records.ids import INBOX_ID, POD_ID, InboxId
 from gateway.records.lists import Action, ListEntry, Mode
 
 table = Table("sender rules")
@@ -75,15 +75,15 @@ def rule_view(rule: ListEntry) -> RuleView:
         action=rule.list_type,
         type="address" if rule.entry_type == "email" else "domain",
         sender=rule.entry,
-        pod_id=public_id("pod", rule.pod_id),
-        inbox_id=public_id("inb", rule.inbox_id),
+        pod_id=POD_ID.public(rule.pod_id),
+        inbox_id=INBOX_ID.public(rule.inbox_id),
         reason=rule.reason,
         created_at=iso_of(rule.created_at),
     )
 
 
-def mode_view(mode: Mode, inbox_id: str | None) -> ModeView:
-    return ModeView(mode, public_id("inb", inbox_id))
+def mode_view(mode: Mode, inbox_id: InboxId | None) -> ModeView:
+    return ModeView(mode, INBOX_ID.public(inbox_id))
 
 
 @table.get("/sender-rules", access=reads("list_entry_read", kinds=ORGANIZATION))

@@ -40,8 +40,7 @@ from gateway.core.errors import NotFound, TooMany
 from gateway.core.event_reach import position_of
 from gateway.events.dialect_format import Try
 from gateway.records.events import Event
-from gateway.records.ids import public_id
-from gateway.store.ids import now_us
+from gateway.records.ids import INBOX_ID, now_us
 from gateway.store.scope import Scope
 from gateway.store.transaction import Tx
 
@@ -123,7 +122,7 @@ class _Listener:
     async def _unsubscribe(self, frame: Unsubscribe) -> None:
         scope, current = self._events.scope, self._filter
         gone = await self._core.store.read(lambda tx: named(tx, scope, current, frame.inbox_ids))
-        new, shown = current.minus(gone), [public_id("inb", one) for one in sorted(gone)]
+        new, shown = current.minus(gone), [INBOX_ID.public(one) for one in sorted(gone)]
         await self._events.narrow(unsubscribed(shown), lambda: self._adopt(new))
 
     def _adopt(self, new: Filter) -> None:

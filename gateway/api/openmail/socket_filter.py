@@ -11,8 +11,7 @@ from gateway.core.lookup import find_inbox, require
 from gateway.core.webhooks.single_webhook import EVENT_TYPES
 from gateway.events.reach import permissions_of
 from gateway.records.events import EventHead
-from gateway.records.ids import public_id
-from gateway.store.ids import parse_id
+from gateway.records.ids import INBOX_ID, InboxId
 from gateway.store.queries.inboxes import inbox_ids_in_reach
 from gateway.store.scope import Scope
 from gateway.store.transaction import Tx
@@ -23,7 +22,7 @@ class Filter:
     """``inboxes`` (ULIDs), or with ``everywhere`` all but those ``left_out``; of ``types``, or any with None."""
 
     everywhere: bool = False
-    inboxes: frozenset[str] = frozenset()
+    inboxes: frozenset[InboxId] = frozenset()
     left_out: frozenset[str] = frozenset()
     types: frozenset[str] | None = None
 
@@ -49,7 +48,7 @@ class Filter:
             types=None if self.types is None or more.types is None else self.types | more.types,
         )
 
-    def minus(self, inboxes: frozenset[str]) -> Filter:
+    def minus(self, inboxes: frozenset[InboxId]) -> Filter:
         """Without these inboxes; without anything when there are none."""
         left = Filter(
             everywhere=self.everywhere,
@@ -61,7 +60,7 @@ class Filter:
 
     def shown(self) -> tuple[list[str], list[str]]:
         """Inbox ids and event types as the client is told them; empty means all."""
-        inboxes = [] if self.everywhere else [public_id("inb", one) for one in sorted(self.inboxes)]
+        inboxes = [] if self.everywhere else [INBOX_ID.public(one) for one in sorted(self.inboxes)]
         return inboxes, sorted(self.types or ())
 
 
@@ -86,9 +85,9 @@ def asked(tx: Tx, scope: Scope, frame: Subscribe) -> Filter:
     return Filter(inboxes=reach, types=types)
 
 
-def named(tx: Tx, scope: Scope, current: Filter, refs: list[str] | None) -> frozenset[str]:
+def named(tx: Tx, scope: Scope, current: Filter, refs: list[str] | None) -> frozenset[InboxId]:
     """The inboxes to take off; one that is heard is known though it was deleted. Raises NotFound, Forbidden."""
-    found = (parse_id("inb", ref) for ref in refs or ())
+    found = (INBOX_ID.parse(ref) for ref in refs or ())
     return frozenset(
         known if known in current.inboxes else find_inbox(tx, scope, ref).id
         for known, ref in zip(found, refs or (), strict=True)

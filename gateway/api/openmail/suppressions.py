@@ -14,7 +14,7 @@ from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
 from gateway.core.access import ORGANIZATION, changes, reads
 from gateway.core.sending import suppressions
-from gateway.records.ids import public_id
+from gateway.records.ids import MESSAGE_ID
 from gateway.records.suppressions import Suppression
 
 table = Table("suppressions")
@@ -50,7 +50,7 @@ def suppression_view(entry: Suppression) -> SuppressionView:
         address=entry.address,
         type=entry.type,
         reason=entry.reason,
-        message_id=public_id("msg", entry.message_id),
+        message_id=MESSAGE_ID.public(entry.message_id),
         created_at=iso_of(entry.created_at),
     )
 

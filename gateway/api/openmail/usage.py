@@ -11,7 +11,7 @@ from gateway.api.times import iso_of, parse_time
 from gateway.core.access import reads
 from gateway.core.accounts import metering
 from gateway.core.accounts.metering import Metered
-from gateway.records.ids import public_id
+from gateway.records.ids import INBOX_ID
 
 table = Table("usage")
 
@@ -57,7 +57,7 @@ class UsageView(msgspec.Struct, rename={"start": "from", "end": "to", "group_by"
 
 def figures_view(one: Metered) -> InboxFigures:
     return InboxFigures(
-        inbox_id=public_id("inb", one.inbox_id),
+        inbox_id=INBOX_ID.public(one.inbox_id),
         address=one.address,
         inbound=one.inbound,
         outbound=one.outbound,

@@ -7,7 +7,7 @@ import msgspec
 from gateway.api.times import iso_of
 from gateway.core.webhooks.attempts import Tried
 from gateway.core.webhooks.test_post import Taken
-from gateway.records.ids import public_id
+from gateway.records.ids import EVENT_ID
 
 
 class SecretView(msgspec.Struct, rename="camel"):
@@ -45,7 +45,7 @@ def tested_view(taken: Taken) -> TestedView:
 def attempt_view(tried: Tried) -> AttemptView:
     attempt = tried.attempt
     return AttemptView(
-        event_id=public_id("evt", attempt.event_id),
+        event_id=EVENT_ID.public(attempt.event_id),
         event=tried.event_type,
         attempt=attempt.number,
         url=attempt.url,

@@ -10,7 +10,7 @@ from gateway.core.accounts.keys import new_key, new_secret
 from gateway.core.context import Core
 from gateway.core.domains.domains import new_domain
 from gateway.records.accounts import Organization, Pod
-from gateway.store.ids import new_ulid, now_us
+from gateway.records.ids import ORGANIZATION_ID, POD_ID, OrganizationId, now_us
 from gateway.store.queries import organizations
 from gateway.store.queries.aliases import unscoped_alias_table
 from gateway.store.queries.domains import add_domain_once, unscoped_domain, unscoped_proven_names
@@ -39,7 +39,7 @@ async def ensure_first_run(core: Core) -> None:
     await core.mail.add_domain(name)
 
 
-def _first_organization(tx: Tx) -> str:
+def _first_organization(tx: Tx) -> OrganizationId:
     """The first organization's ULID, made if there is none."""
     tx.lock("first organization")
     return organizations.unscoped_first_organization_id(tx) or add_organization(tx, "Default").id
@@ -49,7 +49,7 @@ def add_organization(tx: Tx, name: str, owner_email: str | None = None) -> Organ
     """A new organization with its default pod."""
     now = now_us()
     made = Organization(
-        id=new_ulid(),
+        id=ORGANIZATION_ID.new(),
         name=name,
         owner_email=owner_email,
         inbox_limit=None,
@@ -58,7 +58,7 @@ def add_organization(tx: Tx, name: str, owner_email: str | None = None) -> Organ
         updated_at=now,
     )
     pod = Pod(
-        id=new_ulid(),
+        id=POD_ID.new(),
         organization_id=made.id,
         name="Default",
         client_id=None,
@@ -70,7 +70,9 @@ def add_organization(tx: Tx, name: str, owner_email: str | None = None) -> Organ
     return made
 
 
-async def make_key(core: Core, name: str, *, organization: str | None = None, operator: bool = False) -> str:
+async def make_key(
+    core: Core, name: str, *, organization: OrganizationId | None = None, operator: bool = False
+) -> str:
     """An organization key; the first organization's when none is named. Shown once. ``operator``: see ``Scope``."""
     key = new_secret()
 

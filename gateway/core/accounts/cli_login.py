@@ -19,7 +19,7 @@ from gateway.core.errors import Forbidden, NotFound
 from gateway.core.key_ring import hash_of
 from gateway.core.lookup import require
 from gateway.records.accounts import CliLogin
-from gateway.store.ids import new_ulid, now_us
+from gateway.records.ids import new_ulid, now_us
 from gateway.store.json_columns import dump
 from gateway.store.queries import cli_logins
 from gateway.store.queries.keys import add_key

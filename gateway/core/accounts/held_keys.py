@@ -16,7 +16,7 @@ from gateway.core.errors import Conflict, NotFound
 from gateway.core.lookup import find_inbox, find_pod, require, require_own_test
 from gateway.events.reach import end_webhooks
 from gateway.records.accounts import ApiKey, RevokedKey
-from gateway.store.ids import now_us, parse_id
+from gateway.records.ids import KEY_ID, InboxId, PodId, now_us
 from gateway.store.queries.keys import add_revoked_key, held_key, held_keys, is_revoked, remove_key
 from gateway.store.queries.pods import unscoped_pod
 from gateway.store.scope import Scope
@@ -87,13 +87,13 @@ async def revoke(core: Core, scope: Scope, holder: Holder, ref: str, *, again: b
 
     def write(tx: Tx) -> None:
         pod, inbox = _held_by(tx, scope, holder)
-        wanted = parse_id("key", ref) or ""
+        wanted = KEY_ID.parse(ref)
         key = held_key(tx, scope, wanted, pod=pod, inbox=inbox)
         if key is not None:
             require_own_test(scope, [key], "API key")
             end_webhooks(tx, key)
         gone = key is not None and remove_key(tx, key.id)
-        if gone and again:
+        if gone and again and wanted:
             add_revoked_key(tx, RevokedKey(wanted, scope.organization, now_us()))
         if not gone and not (again and is_revoked(tx, scope, wanted)):
             raise NotFound(f"there is no API key {ref[:100]!r} here", fix="list the keys to see their ids")
@@ -102,7 +102,7 @@ async def revoke(core: Core, scope: Scope, holder: Holder, ref: str, *, again: b
     core.keys.forget()
 
 
-def _home(tx: Tx, scope: Scope, holder: Holder) -> str | None:
+def _home(tx: Tx, scope: Scope, holder: Holder) -> PodId | None:
     """The ULID of the pod the holder is or is in; None for the account, or when the pod is gone."""
     if holder.inbox is not None:
         pod = unscoped_pod(tx, find_inbox(tx, scope, holder.inbox).pod_id)
@@ -110,7 +110,7 @@ def _home(tx: Tx, scope: Scope, holder: Holder) -> str | None:
     return None if holder.pod is None else find_pod(tx, scope, holder.pod).id
 
 
-def _held_by(tx: Tx, scope: Scope, holder: Holder) -> tuple[str | None, str | None]:
+def _held_by(tx: Tx, scope: Scope, holder: Holder) -> tuple[PodId | None, InboxId | None]:
     """The ULIDs of the pod or the inbox that holds the keys; neither for the account."""
     if holder.inbox is not None:
         return None, find_inbox(tx, scope, holder.inbox).id

@@ -16,7 +16,7 @@ from gateway.core.text import clean_text
 from gateway.events.delivery_queue import in_order, withdraw
 from gateway.events.reach import end_webhooks, waiting_beyond
 from gateway.records.accounts import ApiKey
-from gateway.store.ids import new_ulid, now_us, number_in, number_of, parse_id
+from gateway.records.ids import KEY_ID, InboxId, KeyId, OrganizationId, PodId, now_us, number_in, number_of
 from gateway.store.json_columns import dump
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import keys as key_queries
@@ -37,11 +37,11 @@ def new_secret(prefix: str = AGENTMAIL) -> str:
 
 def new_key(
     key: str,
-    organization: str,
+    organization: OrganizationId,
     *,
     name: str | None,
-    pod: str | None = None,
-    inbox: str | None = None,
+    pod: PodId | None = None,
+    inbox: InboxId | None = None,
     permissions: list[str] | None = None,
     test: bool = False,
     expires_at: int | None = None,
@@ -49,7 +49,7 @@ def new_key(
     operator: bool = False,
 ) -> ApiKey:
     """The record of a new key. ``operator``: see ``Scope``; only ``bootstrap`` makes such a one."""
-    ulid, now = new_ulid(), now_us()
+    ulid, now = KEY_ID.new(), now_us()
     return ApiKey(
         id=ulid,
         number=number_of(ulid),
@@ -119,7 +119,7 @@ async def create(
 
 def _within_own(tx: Tx, scope: Scope, expires_at: int | None) -> int | None:
     """When a new key ends: with the key that makes it at the latest. Raises Forbidden for a later time asked for."""
-    own = key_queries.key_end(tx, scope.key_id or "")
+    own = key_queries.key_end(tx, scope.key_id)
     if own is None or (expires_at is not None and expires_at <= own):
         return expires_at
     if expires_at is not None:
@@ -131,7 +131,7 @@ def _within_own(tx: Tx, scope: Scope, expires_at: int | None) -> int | None:
     return own
 
 
-def _check_count(tx: Tx, pod_id: str | None, inbox_id: str | None, most: int) -> None:
+def _check_count(tx: Tx, pod_id: PodId | None, inbox_id: InboxId | None, most: int) -> None:
     if inbox_id:
         owner, held = "inbox", key_queries.count_inbox_keys(tx, inbox_id, now_us())
     else:
@@ -213,10 +213,10 @@ async def update(
     return key
 
 
-def _hold_back(tx: Tx, scope: Scope, key_id: str) -> None:
+def _hold_back(tx: Tx, scope: Scope, key_id: KeyId) -> None:
     """A key may read less now, and so do its webhooks: withdraw what they would not carry any more."""
     beyond = waiting_beyond(tx, key_id)
-    for inbox_id in sorted({one.inbox_id or "" for one in beyond}):
+    for inbox_id in sorted({one.inbox_id or InboxId("") for one in beyond}):
         in_order(tx, scope.organization, inbox_id or None)
     for one in beyond:
         withdraw(tx, one.event_seq, one.webhook_id)
@@ -242,7 +242,7 @@ def find_key(tx: Tx, scope: Scope, ref: str) -> ApiKey:
     """A key by ``key_…``, ULID or number inside the reach. Raises NotFound, Forbidden."""
     number = number_in(ref)
     if number is None:
-        key = key_queries.key_with_id(tx, scope, parse_id("key", ref) or "")
+        key = key_queries.key_with_id(tx, scope, KEY_ID.parse(ref))
     else:
         key = key_queries.key_with_number(tx, scope, number)
     if key is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gateway.core.context import Core
 from gateway.core.errors import Invalid
 from gateway.core.lookup import require
-from gateway.store.ids import now_us
+from gateway.records.ids import InboxId, now_us
 from gateway.store.queries.inboxes import inbox_addresses_in_reach
 from gateway.store.queries.usage import mail_moved, stored_octets
 from gateway.store.scope import Scope
@@ -27,7 +27,7 @@ MAX_DAYS = 92
 class Metered:
     """One inbox. ``stored_bytes`` is what it holds now; the rest is of the window."""
 
-    inbox_id: str
+    inbox_id: InboxId
     address: str
     inbound: int = 0
     outbound: int = 0

@@ -11,8 +11,8 @@ from gateway.core.errors import Conflict, Forbidden
 from gateway.core.lookup import find_pod, require
 from gateway.core.text import clean_text
 from gateway.records.accounts import Pod
+from gateway.records.ids import POD_ID, now_us
 from gateway.store.engine import NotUnique
-from gateway.store.ids import new_ulid, now_us
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import pods as pod_queries
 from gateway.store.scope import Scope
@@ -40,7 +40,7 @@ async def create(
                 return held, False
         now = now_us()
         pod = Pod(
-            id=new_ulid(),
+            id=POD_ID.new(),
             organization_id=scope.organization,
             name=name,
             client_id=client_id,

@@ -19,9 +19,9 @@ from gateway.core.inboxes import inboxes
 from gateway.core.text import clean_text
 from gateway.mime.addresses import InvalidAddress, check_address
 from gateway.records.accounts import Organization, Registration
+from gateway.records.ids import now_us
 from gateway.records.inboxes import Inbox
 from gateway.settings import Register
-from gateway.store.ids import now_us
 from gateway.store.queries import registrations
 from gateway.store.queries.keys import add_key
 from gateway.store.scope import Scope

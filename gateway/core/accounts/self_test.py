@@ -15,7 +15,7 @@ from gateway.core.inboxes.inboxes import NewInbox
 from gateway.core.mail import wait as waiting
 from gateway.core.mail.wait_match import Match
 from gateway.core.sending.send import SendRequest, send
-from gateway.store.ids import now_us
+from gateway.records.ids import MessageId, OrganizationId, now_us
 from gateway.store.queries.inboxes import unscoped_inboxes_of
 from gateway.store.queries.locations import is_located
 from gateway.store.queries.organizations import (
@@ -62,7 +62,7 @@ async def _through(core: Core, scope: Scope, seconds: float) -> float:
     return took
 
 
-async def _settled(core: Core, message_id: str) -> None:
+async def _settled(core: Core, message_id: MessageId) -> None:
     """Wait, but not for ever, until the sender's copy is filed: a mailbox that goes before bounces it in the log."""
     for _ in range(_LOOKS):
         if await core.store.read(lambda tx: is_located(tx, message_id)):
@@ -70,7 +70,7 @@ async def _settled(core: Core, message_id: str) -> None:
         await asyncio.sleep(0.05)
 
 
-async def _erase(core: Core, organization: str) -> None:
+async def _erase(core: Core, organization: OrganizationId) -> None:
     rows = await core.store.read(lambda tx: unscoped_inboxes_of(tx, organization))
     for row in rows:
         await inboxes.delete(core, Scope(organization), row.public_id)

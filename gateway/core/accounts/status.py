@@ -14,10 +14,10 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from gateway.records.ids import now_us
 from gateway.settings import Settings
 from gateway.store.database_url import sqlite_file
 from gateway.store.engine import Store, StoreDown
-from gateway.store.ids import now_us
 from gateway.store.queries.deliveries import unscoped_waiting_deliveries
 from gateway.store.queries.inboxes import unscoped_inbox_total
 from gateway.store.queries.outbox import unscoped_oldest_waiting, unscoped_waiting_count

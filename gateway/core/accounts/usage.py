@@ -10,7 +10,7 @@ from gateway.core.context import Core
 from gateway.core.errors import Invalid
 from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.webhooks.webhooks import check_types
-from gateway.store.ids import now_us
+from gateway.records.ids import now_us
 from gateway.store.queries.usage import (
     Measure,
     Steps,

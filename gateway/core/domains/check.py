@@ -16,9 +16,9 @@ from gateway.core.errors import NotFound
 from gateway.core.lookup import require
 from gateway.records.domains import Domain
 from gateway.records.event_types import DnsRecordFacts, DomainFacts, DomainSnapshot
+from gateway.records.ids import now_us
 from gateway.settings import Settings
 from gateway.store.dkim_keys import forget_retired
-from gateway.store.ids import now_us
 from gateway.store.json_columns import dump
 from gateway.store.queries.domains import DomainChanges, change_domain, unscoped_domain
 from gateway.store.scope import Scope

@@ -19,9 +19,9 @@ from gateway.core.text import clean_text
 from gateway.mime.dkim_sign import generate_key
 from gateway.records.base import Secret
 from gateway.records.domains import Domain
+from gateway.records.ids import OrganizationId, new_ulid, now_us, number_in, number_of
 from gateway.settings import Settings
 from gateway.store.engine import NotUnique
-from gateway.store.ids import new_ulid, now_us, number_in, number_of
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import domains as domain_queries
 from gateway.store.queries.aliases import remove_domain_aliases
@@ -36,7 +36,7 @@ from mailserver.dns.mta_sts import Mode
 SELECTOR = "dkim"
 
 
-async def new_domain(settings: Settings, name: str, organization: str | None) -> Domain:
+async def new_domain(settings: Settings, name: str, organization: OrganizationId | None) -> Domain:
     """The record of a new domain with its own signing key (made off the event loop: it takes a tenth of a second)."""
     private, public = await asyncio.to_thread(generate_key)
     now = now_us()
@@ -271,7 +271,7 @@ def find_domain_of(tx: Tx, scope: Scope, ref: str, pod: str | None) -> Domain:
     return domain
 
 
-def domain_limit(tx: Tx, core: Core, organization: str) -> int | None:
+def domain_limit(tx: Tx, core: Core, organization: OrganizationId) -> int | None:
     """The organization's own limit, else the setting's; None for none."""
     own = own_domain_limit(tx, organization)
     return own if own is not None else core.settings.limits.domains or None

@@ -17,8 +17,8 @@ from msgspec.structs import replace
 from gateway.core.context import Core
 from gateway.core.errors import NotFound
 from gateway.records.domains import Domain
+from gateway.records.ids import now_us
 from gateway.settings import Settings
-from gateway.store.ids import now_us
 from gateway.store.queries.domains import change_domain, unscoped_domain
 from gateway.store.transaction import Tx
 from mailserver.dns import Record

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from gateway.published_ports import outside_port
 from gateway.records.domains import DkimKey, Domain
+from gateway.records.ids import now_us
 from gateway.settings import Settings
 from gateway.store.dkim_keys import next_key, retired_keys
-from gateway.store.ids import now_us
 from gateway.store.transaction import Tx
 from mailserver.dns import Record, Service, Site, further_records, records_for
 from mailserver.dns.addresses import public_addresses

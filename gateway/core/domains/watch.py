@@ -15,9 +15,9 @@ from gateway.core.context import Core
 from gateway.core.domains.check import examine
 from gateway.core.errors import CoreError
 from gateway.records.domains import Domain
+from gateway.records.ids import now_us
 from gateway.store.dkim_keys import activate_next
 from gateway.store.engine import StoreDown
-from gateway.store.ids import now_us
 from gateway.store.queries.domains import unscoped_check_times, unscoped_domain
 from gateway.store.transaction import Tx
 from mailserver.base import MailServerError

@@ -14,9 +14,8 @@ from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage
 from gateway.mime.workers.jobs import ComposeFailed
 from gateway.mime.workers.parser_pool import ParserPool
 from gateway.records.drafts import DraftContent
-from gateway.records.ids import public_id
+from gateway.records.ids import DRAFT_ID, DraftId, now_us
 from gateway.records.inboxes import Inbox
-from gateway.store.ids import now_us
 
 HEADER = "X-Postern-Draft"
 
@@ -62,15 +61,15 @@ def check_send_at(at: int) -> None:
         raise Invalid("send_at is not in the future", field="send_at", fix="POST …/send sends at once")
 
 
-def copy_message_id(inbox: Inbox, draft_id: str) -> str:
+def copy_message_id(inbox: Inbox, draft_id: DraftId) -> str:
     """The Message-ID of our own copies of a draft."""
-    return f"<{public_id('dft', draft_id)}@{inbox.domain}>"
+    return f"<{DRAFT_ID.public(draft_id)}@{inbox.domain}>"
 
 
 async def draft_mime(
     parser: ParserPool,
     inbox: Inbox,
-    draft_id: str,
+    draft_id: DraftId,
     content: DraftContent,
     files: Sequence[OutgoingAttachment],
     at: int,
@@ -97,7 +96,7 @@ async def draft_mime(
         raise Invalid(str(error)) from error
     except ComposeFailed as error:
         raise Unavailable(f"the draft cannot be written now: {error}", fix="try again") from error
-    head = f"{HEADER}: {public_id('dft', draft_id)}\r\n"
+    head = f"{HEADER}: {DRAFT_ID.public(draft_id)}\r\n"
     hidden = [one.email for one in content.bcc]
     if hidden:
         head += "Bcc: " + ",\r\n ".join(hidden) + "\r\n"

@@ -38,8 +38,8 @@ from gateway.core.sending.reply import ReplyRequest, original_of, reply_request
 from gateway.mime.reply.reply import forward_subject
 from gateway.mime.types import OutgoingAttachment
 from gateway.records.drafts import Draft, DraftContent
+from gateway.records.ids import DRAFT_ID, MessageId, now_us
 from gateway.records.inboxes import Inbox
-from gateway.store.ids import derived_ulid, new_ulid, now_us
 from gateway.store.json_columns import dump
 from gateway.store.listing import Filter, Listing, Window
 from gateway.store.queries import drafts as queries
@@ -91,9 +91,9 @@ async def create_draft(core: Core, scope: Scope, inbox_ref: str, new: NewDraft) 
     if new.send_at is not None:
         check_send_at(new.send_at)
         labels.add(SCHEDULED)
-    draft_id, at = new_ulid(), now_us()
+    draft_id, at = DRAFT_ID.new(), now_us()
     if new.client_id is not None:  # a copy that a kill left is of this id, too, whoever asks again
-        named = derived_ulid(inbox.created_at, inbox.id, "draft by client_id", new.client_id)
+        named = DRAFT_ID.derived(inbox.created_at, inbox.id, "draft by client_id", new.client_id)
         if not await core.store.read(lambda tx: draft_is_hidden(tx, named)):
             draft_id = named
     raw = await draft_mime(core.parser, inbox, draft_id, content, new.files, at)
@@ -183,7 +183,7 @@ def _expunge(client: Client, inbox: Inbox, draft: Draft) -> None:
 
 async def _content_of(
     core: Core, scope: Scope, inbox: Inbox, new: NewDraft
-) -> tuple[DraftContent, str | None]:
+) -> tuple[DraftContent, MessageId | None]:
     """(content, ULID of the message it answers or forwards)."""
     content = DraftContent(
         to=check_people(new.to, "to"),

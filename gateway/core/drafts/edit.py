@@ -28,7 +28,7 @@ from gateway.core.errors import Conflict, Invalid
 from gateway.core.lookup import require, require_own_test
 from gateway.mime.types import Address, OutgoingAttachment
 from gateway.records.drafts import Draft, DraftContent
-from gateway.store.ids import now_us
+from gateway.records.ids import now_us
 from gateway.store.json_columns import dump
 from gateway.store.queries.drafts import (
     revise_draft,

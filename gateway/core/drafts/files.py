@@ -12,9 +12,8 @@ from gateway.core.mail.server_copy import hold_for, on_server, open_folder, read
 from gateway.mime.attachment_content import attachment_content
 from gateway.mime.types import Attachment, OutgoingAttachment
 from gateway.records.drafts import Draft
-from gateway.records.ids import public_id
+from gateway.records.ids import ATTACHMENT_ID, DraftId, new_ulid
 from gateway.records.inboxes import Inbox
-from gateway.store.ids import new_ulid
 from gateway.store.queries.drafts import (
     add_draft_file,
     draft_file_content,
@@ -30,7 +29,7 @@ def new_attachments(files: Sequence[OutgoingAttachment]) -> list[Attachment]:
     """What a draft notes of new files, each with an id of its own."""
     return [
         Attachment(
-            id=public_id("att", new_ulid()),
+            id=ATTACHMENT_ID.public(new_ulid()),
             part="",
             filename=one.filename,
             content_type=one.content_type,
@@ -49,7 +48,7 @@ def file_id(attachment: Attachment) -> str:
 
 
 def store_files(
-    tx: Tx, draft_id: str, attachments: Sequence[Attachment], files: Sequence[OutgoingAttachment]
+    tx: Tx, draft_id: DraftId, attachments: Sequence[Attachment], files: Sequence[OutgoingAttachment]
 ) -> None:
     """Keep the octets of new files."""
     for attachment, file in zip(attachments, files, strict=True):
@@ -85,7 +84,7 @@ async def files_of(core: Core, inbox: Inbox, draft: Draft) -> list[OutgoingAttac
     return files
 
 
-async def open_file(core: Core, draft_id: str, attachment_id: str) -> Download:
+async def open_file(core: Core, draft_id: DraftId, attachment_id: str) -> Download:
     """One file of a draft, for holders of a signed link. Raises NotFound, Unavailable."""
 
     def read(tx: Tx) -> tuple[Draft | None, Inbox | None]:

@@ -10,6 +10,7 @@ from gateway.core.drafts.content import copy_message_id
 from gateway.core.errors import Conflict, CoreError
 from gateway.core.mail.server_copy import on_server, open_folder
 from gateway.records.drafts import Draft
+from gateway.records.ids import DraftId
 from gateway.records.inboxes import Inbox
 from gateway.sync.fetch import folder_roles
 from mailserver.imap import Client
@@ -98,13 +99,13 @@ def _expunge(client: Client, uids: list[int]) -> None:
         client.uid_expunge(uids)
 
 
-async def file_copy(core: Core, inbox: Inbox, draft_id: str, raw: bytes) -> tuple[int, int]:
+async def file_copy(core: Core, inbox: Inbox, draft_id: DraftId, raw: bytes) -> tuple[int, int]:
     """File a draft in its Drafts folder; answers (uidvalidity, uid). Raises Unavailable."""
     rfc = copy_message_id(inbox, draft_id)
     return await on_server(core, inbox.address, lambda client: file_draft(client, raw, rfc))
 
 
-async def drop_older_copies(core: Core, inbox: Inbox, draft_id: str, uid: int) -> None:
+async def drop_older_copies(core: Core, inbox: Inbox, draft_id: DraftId, uid: int) -> None:
     """Expunge copies of a draft that were filed before the one its row names; as ``drop_copy``."""
     older = partial(remove_copies, message_id=copy_message_id(inbox, draft_id), newest=uid)
     try:

@@ -13,9 +13,9 @@ from gateway.core.drafts.content import HEADER
 from gateway.mime.types import ParsedMessage
 from gateway.records.drafts import Draft, DraftContent, DraftCopy
 from gateway.records.folders import CopyKey
+from gateway.records.ids import DRAFT_ID, DraftId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import Store
-from gateway.store.ids import derived_ulid, now_us, parse_id
 from gateway.store.json_columns import dump
 from gateway.store.queries.drafts import (
     add_draft,
@@ -129,14 +129,14 @@ def settle_gone(
     return sum(remove_drafts_filed_as(tx, inbox.id, validity, uid) for validity, uid in gone)
 
 
-def _possible_ids(inbox: Inbox, parsed: ParsedMessage) -> list[str]:
+def _possible_ids(inbox: Inbox, parsed: ParsedMessage) -> list[DraftId]:
     """The drafts that a copy may be one of: the one it names, and a person's by its Message-ID."""
     own = _own_id(parsed)
     return [*([own] if own else []), _person_id(inbox, parsed)]
 
 
-def _person_id(inbox: Inbox, parsed: ParsedMessage) -> str:
-    return derived_ulid(inbox.created_at, inbox.id, "draft", parsed.message_id or parsed.identity)
+def _person_id(inbox: Inbox, parsed: ParsedMessage) -> DraftId:
+    return DRAFT_ID.derived(inbox.created_at, inbox.id, "draft", parsed.message_id or parsed.identity)
 
 
 def _was_there(known: DraftCopy, inbox: Inbox, uid: int, uidvalidity: int) -> bool:
@@ -148,10 +148,10 @@ def _was_there(known: DraftCopy, inbox: Inbox, uid: int, uidvalidity: int) -> bo
     )
 
 
-def _own_id(parsed: ParsedMessage) -> str | None:
+def _own_id(parsed: ParsedMessage) -> DraftId | None:
     for name, value in parsed.headers.items():
         if name.lower() == HEADER.lower():
-            return parse_id("dft", value.partition("\n")[0])
+            return DRAFT_ID.parse(value.partition("\n")[0])
     return None
 
 

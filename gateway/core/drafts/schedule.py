@@ -23,9 +23,9 @@ from gateway.core.drafts.send import send_draft, sweep
 from gateway.core.errors import CoreError, NotFound, TooMany, Unavailable
 from gateway.core.mail.server_copy import on_server
 from gateway.records.drafts import DraftKey
+from gateway.records.ids import DraftId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.store.engine import StoreDown
-from gateway.store.ids import now_us
 from gateway.store.queries.drafts import (
     begin_sending_draft,
     draft_is_being_sent,
@@ -158,7 +158,7 @@ class DraftScheduler:
         self._again.pop(draft_id, None)
         return True
 
-    async def _fail(self, draft_id: str, reason: str) -> None:
+    async def _fail(self, draft_id: DraftId, reason: str) -> None:
         def write(tx: Tx) -> None:
             draft = unscoped_draft(tx, draft_id)
             if draft is not None:
@@ -184,11 +184,11 @@ def _with_inboxes(tx: Tx, drafts: list[DraftKey]) -> list[tuple[DraftKey, Inbox]
     return [(draft, inbox) for draft in drafts if (inbox := inboxes[draft.inbox_id]) is not None]
 
 
-def _old(tx: Tx, before: int) -> list[str]:
+def _old(tx: Tx, before: int) -> list[DraftId]:
     """Those put away by the time ``before`` (µs), or later than now: the clock was set back since."""
     return unscoped_emptied_drafts(tx, before, now_us() + _CLOCKS_APART_US)
 
 
-def _delete(tx: Tx, draft_ids: list[str]) -> None:
+def _delete(tx: Tx, draft_ids: list[DraftId]) -> None:
     for draft_id in draft_ids:
         remove_draft(tx, draft_id)

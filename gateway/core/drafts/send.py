@@ -22,8 +22,8 @@ from gateway.core.sending.send import SendRequest
 from gateway.core.sending.sent_before import Once
 from gateway.core.sent import Sent
 from gateway.records.drafts import Draft
+from gateway.records.ids import DraftId, derived_ulid, now_us
 from gateway.records.inboxes import Inbox
-from gateway.store.ids import derived_ulid, now_us
 from gateway.store.queries.drafts import note_draft_sent, unscoped_sent_draft
 from gateway.store.queries.threads import unscoped_thread
 from gateway.store.scope import Scope
@@ -124,7 +124,7 @@ async def _send(
     return await sending.send(core, scope, inbox, wanted, completion, also, once)
 
 
-async def sweep(core: Core, inbox: Inbox, draft_id: str) -> None:
+async def sweep(core: Core, inbox: Inbox, draft_id: DraftId) -> None:
     """Take a sent draft out of the Drafts folder, then put it away. Left for the scheduler when that fails."""
     draft = await core.store.read(lambda tx: unscoped_sent_draft(tx, draft_id))
     if draft is None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from gateway.events.log import EventLog
 from gateway.records.event_types import InboxFacts, InboxSnapshot
+from gateway.records.ids import now_us
 from gateway.records.inboxes import Inbox
-from gateway.store.ids import now_us
 from gateway.store.transaction import Tx
 
 

@@ -26,9 +26,9 @@ from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.sending.limits import charge_creation
 from gateway.core.text import clean_text
 from gateway.core.webhooks import inbox_webhook
+from gateway.records.ids import INBOX_ID, InboxId, OrganizationId, PodId, now_us, number_of
 from gateway.records.inboxes import Inbox, InboxStatus
 from gateway.store.engine import NotUnique
-from gateway.store.ids import new_ulid, now_us, number_of
 from gateway.store.json_columns import dump
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import inboxes as queries
@@ -192,7 +192,7 @@ def _insert(
         raise NotUnique("an alias")
     charge_creation(tx, scope.organization, core.settings.limits)
     unscoped_lift_bounce(tx, address)
-    ulid, now = new_ulid(), now_us()
+    ulid, now = INBOX_ID.new(), now_us()
     made = Inbox(
         id=ulid,
         number=number_of(ulid),
@@ -217,12 +217,12 @@ def _insert(
     return Saved(made, new=True, webhook_secret=secret)
 
 
-def _unmake(tx: Tx, inbox_id: str) -> None:
+def _unmake(tx: Tx, inbox_id: InboxId) -> None:
     remove_webhooks_of_inbox(tx, inbox_id)
     remove_inbox(tx, inbox_id)
 
 
-def _check_domain(tx: Tx, scope: Scope, domain: str, pod: str, verified_only: bool) -> None:
+def _check_domain(tx: Tx, scope: Scope, domain: str, pod: PodId, verified_only: bool) -> None:
     held = unscoped_domain(tx, domain)
     if held is None or held.organization_id not in (None, scope.organization):
         raise Invalid(
@@ -414,13 +414,13 @@ def _domain_name(domain: str) -> str:
         ) from None
 
 
-def inbox_limit(tx: Tx, core: Core, organization: str) -> int | None:
+def inbox_limit(tx: Tx, core: Core, organization: OrganizationId) -> int | None:
     """The organization's own limit, else the setting's; None for none."""
     own = own_inbox_limit(tx, organization)
     return own if own is not None else core.settings.limits.inboxes or None
 
 
-def pod_for(tx: Tx, scope: Scope, ref: str | None) -> str:
+def pod_for(tx: Tx, scope: Scope, ref: str | None) -> PodId:
     """The ULID of the pod a new thing goes to: the named one, the key's own, else the default.
 
     Raises NotFound ``invalid_pod``, Forbidden.

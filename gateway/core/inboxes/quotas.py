@@ -15,8 +15,8 @@ from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid
 from gateway.core.lookup import find_reachable_inbox, require
 from gateway.core.mail.server_copy import on_server
+from gateway.records.ids import now_us
 from gateway.records.inboxes import Inbox
-from gateway.store.ids import now_us
 from gateway.store.queries.inboxes import change_inbox, stored_octets, unscoped_quotas
 from gateway.store.scope import Scope
 from gateway.store.transaction import Tx

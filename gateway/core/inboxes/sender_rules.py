@@ -12,8 +12,8 @@ from gateway.core.errors import Invalid, NotFound
 from gateway.core.inboxes.list_entries import check_entry, owner_of
 from gateway.core.lookup import find_inbox, require
 from gateway.core.text import clean_text
+from gateway.records.ids import RULE_ID, InboxId
 from gateway.records.lists import Action, ListEntry, Mode
-from gateway.store.ids import parse_id
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import list_entries as queries
 from gateway.store.queries.list_entries import ListOwner, allows_anybody, mode_of, put_entry, remove_rule
@@ -71,17 +71,17 @@ async def delete(core: Core, scope: Scope, ref: str) -> None:
     require(scope, "list_entry_delete")
 
     def write(tx: Tx) -> None:
-        if not remove_rule(tx, scope, parse_id("rule", ref) or ""):
+        if not remove_rule(tx, scope, RULE_ID.parse(ref)):
             raise NotFound(f"there is no sender rule {ref[:100]!r}", fix="GET /sender-rules lists the rules")
 
     await core.store.write(write)
 
 
-async def get_mode(core: Core, scope: Scope, *, inbox: str | None = None) -> tuple[Mode, str | None]:
+async def get_mode(core: Core, scope: Scope, *, inbox: str | None = None) -> tuple[Mode, InboxId | None]:
     """The mode of the account, or of one inbox's own rules; with that inbox's ULID."""
     require(scope, "list_entry_read")
 
-    def read(tx: Tx) -> tuple[Mode, str | None]:
+    def read(tx: Tx) -> tuple[Mode, InboxId | None]:
         owner = owner_of(tx, scope, "receive", None, inbox)
         return _mode_of(tx, owner), owner.inbox_id
 
@@ -90,11 +90,11 @@ async def get_mode(core: Core, scope: Scope, *, inbox: str | None = None) -> tup
 
 async def set_mode(
     core: Core, scope: Scope, mode: Mode, *, inbox: str | None = None
-) -> tuple[Mode, str | None]:
+) -> tuple[Mode, InboxId | None]:
     """Set the mode of the account, or of one inbox's own rules; answers as ``get_mode``."""
     require(scope, "list_entry_create")
 
-    def write(tx: Tx) -> tuple[Mode, str | None]:
+    def write(tx: Tx) -> tuple[Mode, InboxId | None]:
         owner = owner_of(tx, scope, "receive", None, inbox)
         queries.set_mode(tx, owner, mode)
         return mode, owner.inbox_id

@@ -7,6 +7,7 @@ written to ``name``: only who has ``name`` may have it.
 from __future__ import annotations
 
 from gateway.core.errors import Taken
+from gateway.records.ids import PodId
 from gateway.store.queries.aliases import alias_is_in_reach, unscoped_alias
 from gateway.store.queries.inboxes import unscoped_inbox_at
 from gateway.store.scope import Scope
@@ -14,7 +15,7 @@ from gateway.store.transaction import Tx
 from mailserver.addresses import names_of
 
 
-def check_tagged(tx: Tx, scope: Scope, address: str, pod_id: str | None) -> None:
+def check_tagged(tx: Tx, scope: Scope, address: str, pod_id: PodId | None) -> None:
     """Raise Taken where ``address`` without a tag of it is the inbox or alias of another organization, or of another
     pod than ``pod_id`` (None: any)."""
     for name in names_of(address)[1:]:

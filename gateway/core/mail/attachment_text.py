@@ -14,6 +14,7 @@ from gateway.core.mail.messages import require_visible
 from gateway.core.mail.server_copy import whole_message
 from gateway.extract.limits import FILE_OCTETS
 from gateway.mime.attachment_names import unique_names
+from gateway.records.ids import MessageId
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import ListedMessage, Message, ReadAttachment
 from gateway.store.attachment_text import read_attachments, save_texts
@@ -38,7 +39,9 @@ class Named(NamedTuple):
     attachment: ReadAttachment
 
 
-async def read_attachments_of(core: Core, mail: Sequence[ListedMessage]) -> dict[str, list[ReadAttachment]]:
+async def read_attachments_of(
+    core: Core, mail: Sequence[ListedMessage]
+) -> dict[MessageId, list[ReadAttachment]]:
     """The attachments of messages with what was read in them, by message id."""
     messages = [one.message for one in mail]
     if all(one.attachments_json == "[]" for one in messages):

@@ -16,6 +16,7 @@ from gateway.mime.attachment_content import attachment_content
 from gateway.mime.attachment_names import unique_names
 from gateway.mime.transfer import decode_part
 from gateway.mime.types import Attachment
+from gateway.records.ids import MessageId
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import MessageItem
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
@@ -105,13 +106,13 @@ def _pick(owners: Iterable[tuple[str, Sequence[Attachment]]], ref: str) -> Found
     raise NotFound(f"there is no attachment {ref[:100]!r} here", fix="the message names its attachments")
 
 
-async def open_raw(core: Core, message_id: str) -> Download:
+async def open_raw(core: Core, message_id: MessageId) -> Download:
     """The whole message, as it was received. For holders of a signed link. Raises NotFound, Unavailable."""
     message, inbox = await core.store.read(lambda tx: _owner(tx, message_id))
     return Download(f"{message.id}.eml", "message/rfc822", await open_stream(core, inbox, message_id, ""))
 
 
-async def open_attachment(core: Core, message_id: str, attachment_id: str) -> Download:
+async def open_attachment(core: Core, message_id: MessageId, attachment_id: str) -> Download:
     """One attachment, decoded. For holders of a signed link. Raises NotFound, Unavailable."""
     message, inbox = await core.store.read(lambda tx: _owner(tx, message_id))
     attached = message.attachments
@@ -133,7 +134,7 @@ async def open_attachment(core: Core, message_id: str, attachment_id: str) -> Do
     return Download(name, kind, await stream_of(core, content.data), len(content.data))
 
 
-def _owner(tx: Tx, message_id: str) -> tuple[MessageItem, Inbox]:
+def _owner(tx: Tx, message_id: MessageId) -> tuple[MessageItem, Inbox]:
     message = unscoped_message_item(tx, message_id)
     inbox = unscoped_lasting_inbox(tx, message.inbox_id) if message else None
     if not message or not inbox:

@@ -9,9 +9,9 @@ from gateway.core.errors import Unavailable
 from gateway.core.lookup import find_inbox, find_message_id, find_thread_and_inbox, require, require_own_test
 from gateway.core.mail.server_copy import on_server, open_folder, search_copies
 from gateway.records.folders import Copy
+from gateway.records.ids import MessageId, ThreadId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
-from gateway.store.ids import now_us
 from gateway.store.queries.locations import copies_of, put_removed_location
 from gateway.store.queries.messages import items_of_thread, unscoped_message_item
 from gateway.store.queries.outbox import is_being_sent
@@ -24,7 +24,7 @@ async def delete_messages(core: Core, scope: Scope, inbox_ref: str, refs: Sequen
     """Delete every copy of messages; returns of how many. Raises NotFound, Forbidden, Unavailable (nothing changed)."""
     require(scope, "message_delete")
 
-    def read(tx: Tx) -> tuple[Inbox, list[str]]:
+    def read(tx: Tx) -> tuple[Inbox, list[MessageId]]:
         inbox = find_inbox(tx, scope, inbox_ref)
         ids = list(dict.fromkeys(find_message_id(tx, inbox, ref) for ref in refs))
         if scope.test:
@@ -41,7 +41,7 @@ async def delete_thread(core: Core, scope: Scope, inbox_ref: str | None, thread_
     """Delete a thread with all its messages; later mail that names it makes a new one."""
     require(scope, "message_delete")
 
-    def read(tx: Tx) -> tuple[Inbox, str, list[str]]:
+    def read(tx: Tx) -> tuple[Inbox, ThreadId, list[MessageId]]:
         inbox, thread = find_thread_and_inbox(tx, scope, inbox_ref, thread_ref)
         held = items_of_thread(tx, thread.id)
         require_own_test(scope, held, "thread")
@@ -51,7 +51,7 @@ async def delete_thread(core: Core, scope: Scope, inbox_ref: str | None, thread_
     await _delete(core, inbox, ids, thread_id)
 
 
-async def _delete(core: Core, inbox: Inbox, ids: Sequence[str], thread_id: str | None) -> None:
+async def _delete(core: Core, inbox: Inbox, ids: Sequence[MessageId], thread_id: ThreadId | None) -> None:
     def read(tx: Tx) -> tuple[list[Copy], list[str]]:
         copies: list[Copy] = []
         unindexed: list[str] = []  # Message-IDs

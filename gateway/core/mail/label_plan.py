@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from gateway.core.errors import Invalid
 from gateway.core.mail.server_copy import open_folder
 from gateway.records.folders import Copy
+from gateway.records.ids import MessageId
 from gateway.store import labels as labelling
 from gateway.sync.fetch import folder_roles
 from mailserver.imap import Client, checked
@@ -32,7 +33,7 @@ _BAD_FOLDER = re.compile(r"[\x00-\x1f\x7f*%\\\"~]|\.\.|^/|/$|//|^\s|\s$")
 class Plan:
     """One message's change. ``target``: a role (``trash``) or ``folder:NAME``; None: it stays in its folder."""
 
-    message_id: str
+    message_id: MessageId
     copies: tuple[Copy, ...]
     add: tuple[str, ...]
     remove: tuple[str, ...]
@@ -63,7 +64,11 @@ def names_folder(label: str) -> bool:
 
 
 def make_plan(
-    message_id: str, direction: str, copies: Iterable[Copy], current: frozenset[str], wanted: frozenset[str]
+    message_id: MessageId,
+    direction: str,
+    copies: Iterable[Copy],
+    current: frozenset[str],
+    wanted: frozenset[str],
 ) -> Plan:
     """The plan that turns the labels ``current`` into ``wanted``. Raises Invalid for two folders at once."""
     copies = tuple(copies)

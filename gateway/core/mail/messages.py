@@ -11,6 +11,7 @@ from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.lookup import find_inbox, find_message, find_message_id, require
 from gateway.core.mail.server_copy import parse_whole, whole_message
+from gateway.records.ids import MessageId
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import ListedMessage, Mail
 from gateway.store.labels import HIDDEN
@@ -77,7 +78,7 @@ async def get_message(core: Core, scope: Scope, inbox_ref: str | None, message_r
     return await with_whole_texts(core, inbox, mail) if mail.message.truncated else mail
 
 
-async def get_indexed(core: Core, message_id: str) -> Mail | None:
+async def get_indexed(core: Core, message_id: MessageId) -> Mail | None:
     """A message by its ULID with the texts that the index holds. For callers that were let in."""
     return await core.store.read(lambda tx: queries.unscoped_mail(tx, message_id))
 
@@ -153,7 +154,7 @@ def find_mail(
     if not 1 <= len(refs) <= MAX_BATCH:
         raise Invalid(f"message_ids takes 1 to {MAX_BATCH} ids", field="message_ids")
     inbox = find_inbox(tx, scope, inbox_ref)
-    ids: dict[str, None] = {}
+    ids: dict[MessageId, None] = {}
     for ref in refs:
         try:
             ids[find_message_id(tx, inbox, ref)] = None

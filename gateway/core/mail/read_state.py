@@ -11,10 +11,10 @@ from __future__ import annotations
 from gateway.core.context import Core
 from gateway.core.lookup import find_thread_and_inbox, require, require_own_test
 from gateway.core.mail.relabel import Change, relabel
+from gateway.records.ids import ThreadId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail
 from gateway.store import index, threads
-from gateway.store.ids import now_us
 from gateway.store.labels import NOT_SEEN
 from gateway.store.pending_flags import add_pending
 from gateway.store.queries.messages import bearer_of_unread, items_of_thread, unread_mail_of_thread
@@ -46,7 +46,7 @@ async def mark_thread(core: Core, scope: Scope, thread_ref: str, *, read: bool) 
         await relabel(core, inbox, mail[start : start + _AT_ONCE], change)
 
 
-def note_answered(tx: Tx, inbox: Inbox, thread_id: str) -> None:
+def note_answered(tx: Tx, inbox: Inbox, thread_id: ThreadId) -> None:
     """Mark a thread read in the transaction that accepts an answer to it. Its flags on the mail server are pending
     (``store.pending_flags``)."""
     mail = unread_mail_of_thread(tx, thread_id)

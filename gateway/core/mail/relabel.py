@@ -15,10 +15,10 @@ from gateway.core.mail.label_plan import Moved, Plan, carry_out, changed_flags, 
 from gateway.core.mail.messages import find_mail
 from gateway.core.mail.server_copy import on_server
 from gateway.records.folders import Copy
+from gateway.records.ids import InboxId, MessageId, ThreadId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail, Thread
 from gateway.store import index, threads
-from gateway.store.ids import now_us
 from gateway.store.labels import MAX_LABEL, to_keyword
 from gateway.store.pending_flags import add_pending, drop_pending
 from gateway.store.queries.folders import add_unread_folder, folder_named
@@ -183,8 +183,8 @@ async def relabel(core: Core, inbox: Inbox, mail: Sequence[Mail], change: Change
 
 
 def _write(tx: Tx, inbox: Inbox, plans: Sequence[Plan], went: dict[str, Moved]) -> list[Mail]:
-    changed: list[str] = []
-    touched: set[str] = set()
+    changed: list[MessageId] = []
+    touched: set[ThreadId] = set()
     for plan in plans:
         message = unscoped_message_item(tx, plan.message_id)
         if message is None:  # deleted meanwhile
@@ -222,7 +222,7 @@ def _relocate(tx: Tx, inbox: Inbox, plan: Plan, copy: Copy, moved: Moved | None)
     put_location(tx, folder_id, new, plan.message_id, inbox.id, flags)
 
 
-def _folder_row(tx: Tx, inbox_id: str, moved: Moved) -> int | None:
+def _folder_row(tx: Tx, inbox_id: InboxId, moved: Moved) -> int | None:
     """The folder's row, made with nothing read yet when the sync has not met it; None when it was rebuilt."""
     add_unread_folder(tx, inbox_id, moved.folder, moved.role, moved.uidvalidity)
     folder = folder_named(tx, inbox_id, moved.folder)

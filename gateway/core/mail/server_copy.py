@@ -16,6 +16,7 @@ from gateway.mime.limits import Limits
 from gateway.mime.types import ParsedMessage
 from gateway.mime.workers.parser_pool import ParserPool
 from gateway.records.folders import Copy
+from gateway.records.ids import MessageId
 from gateway.records.inboxes import Inbox
 from gateway.store.queries.locations import copies_of
 from gateway.store.queries.messages import unscoped_message_item, unscoped_message_size
@@ -55,7 +56,7 @@ def search_copies(client: Client, message_id: str) -> list[Copy]:
     return copies
 
 
-async def find_copies(core: Core, inbox: Inbox, message_id: str) -> list[Copy]:
+async def find_copies(core: Core, inbox: Inbox, message_id: MessageId) -> list[Copy]:
     """The copies of a message by the index, else by asking the mail server. May be empty."""
     copies, message = await core.store.read(
         lambda tx: (copies_of(tx, message_id), unscoped_message_item(tx, message_id))
@@ -80,7 +81,7 @@ def read_chunk(client: Client, uid: int, section: str, start: int, octets: int) 
     return None
 
 
-async def open_stream(core: Core, inbox: Inbox, message_id: str, section: str) -> AsyncIterator[bytes]:
+async def open_stream(core: Core, inbox: Inbox, message_id: MessageId, section: str) -> AsyncIterator[bytes]:
     """The octets of an IMAP section ('' is the whole message), as the mail server has them, in chunks.
 
     The first chunk is read before this returns, so what can go wrong goes wrong here.
@@ -107,7 +108,7 @@ async def open_stream(core: Core, inbox: Inbox, message_id: str, section: str) -
     raise NotFound("the message is gone from the mail server", fix="list the messages again")
 
 
-async def _queued(core: Core, inbox: Inbox, message_id: str, size: int) -> AsyncIterator[bytes] | None:
+async def _queued(core: Core, inbox: Inbox, message_id: MessageId, size: int) -> AsyncIterator[bytes] | None:
     """A message that is still in the outbox; None when it has just left it."""
     async with core.memory.hold(inbox.organization_id, 2 * size):
         data = await core.store.read(lambda tx: mime_of(tx, message_id))
@@ -152,7 +153,7 @@ async def _chunks(core: Core, address: str, copy: Copy, section: str, start: byt
         chunk = following
 
 
-async def whole_message(core: Core, inbox: Inbox, message_id: str) -> bytes:
+async def whole_message(core: Core, inbox: Inbox, message_id: MessageId) -> bytes:
     """All octets of a message, with memory held for them and what they are read for until the request ends.
 
     Raises NotFound, Unavailable, and TooLarge never: its size is bounded on entry.

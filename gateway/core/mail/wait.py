@@ -22,11 +22,10 @@ from gateway.core.mail.wait_match import Match
 from gateway.events.live import MAX_WAITING, Stream
 from gateway.events.log import event_id_of
 from gateway.records.events import EventHead
-from gateway.records.ids import public_id
+from gateway.records.ids import EVENT_ID, MESSAGE_ID, EventId, MessageId, ulid_time_us
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import NO_TEXT, Mail, MessageItem, Position
 from gateway.store.arrival_time import event_time
-from gateway.store.ids import parse_id, ulid_time_us
 from gateway.store.queries.events import message_of_event
 from gateway.store.queries.messages import (
     message_position,
@@ -127,12 +126,12 @@ class Watch:
                 finally:
                     live.leave(stream)
 
-    async def resume_id(self) -> str:
+    async def resume_id(self) -> EventId:
         """An event's id (ULID) that as ``since`` means ``start``; of an inbox without mail, its own."""
 
-        def read(tx: Tx) -> str:
+        def read(tx: Tx) -> EventId:
             message = message_with_seq(tx, self.inbox.id, self.start[1])
-            return received_event(message) if message else self.inbox.id
+            return received_event(message) if message else EventId(self.inbox.id)
 
         return await self.core.store.read(read)
 
@@ -156,19 +155,19 @@ class Watch:
                 continue
             self.core.live.settle(stream, happened.event.id, sent=False)
             found = await self.core.store.read(
-                partial(unscoped_received, message_id=happened.event.message_id or "")
+                partial(unscoped_received, message_id=happened.event.message_id)
             )
             if found is not None:
                 yield found
 
-    async def _whole(self, message_id: str) -> Mail | None:
+    async def _whole(self, message_id: MessageId) -> Mail | None:
         """The message, when its text matches too and it is still there."""
         if self.match.reads_text and not await self.core.store.read(
             partial(_accepts_text, self.match, message_id)
         ):
             return None
         try:
-            return await get_message(self.core, self.scope, self.inbox.id, public_id("msg", message_id))
+            return await get_message(self.core, self.scope, self.inbox.id, MESSAGE_ID.public(message_id))
         except NotFound:  # deleted meanwhile, or made spam
             return None
 
@@ -177,7 +176,7 @@ class Watch:
         return ours and may_hear(self.scope, event)
 
 
-def received_event(message: MessageItem) -> str:
+def received_event(message: MessageItem) -> EventId:
     """The id (ULID) of the event of a received message."""
     return event_id_of(
         RECEIVED,
@@ -207,12 +206,12 @@ def _position_of(tx: Tx, scope: Scope, inbox: Inbox, since: int | str) -> Positi
         return _second(since)
     ref = since.strip()
     if ref.lower().startswith("evt_"):
-        event = parse_id("evt", ref)
+        event = EVENT_ID.parse(ref)
         if event is None:
             raise NotFound(f"there is no event {ref[:100]!r}", field="since", fix=_SINCE)
         message_id = message_of_event(tx, inbox.id, event)
         return _of_message(tx, inbox, message_id) if message_id else _second(ulid_time_us(event))
-    ulid = parse_id("msg", ref)
+    ulid = MESSAGE_ID.parse(ref)
     if ulid is not None:
         return _of_message(tx, inbox, ulid)
     try:
@@ -222,7 +221,7 @@ def _position_of(tx: Tx, scope: Scope, inbox: Inbox, since: int | str) -> Positi
         raise
 
 
-def _of_message(tx: Tx, inbox: Inbox, ulid: str) -> Position:
+def _of_message(tx: Tx, inbox: Inbox, ulid: MessageId) -> Position:
     # an agent deletes what it has read: the id of a message holds the time when it came
     return message_position(tx, inbox.id, ulid) or _second(ulid_time_us(ulid))
 
@@ -235,6 +234,6 @@ def _second(at: int) -> Position:
 _SINCE = "give a message of this inbox, an event (evt_…) or an ISO 8601 time"
 
 
-def _accepts_text(match: Match, message_id: str, tx: Tx) -> bool:
+def _accepts_text(match: Match, message_id: MessageId, tx: Tx) -> bool:
     """Runs in a thread of the store: a body may be long, and waits are many."""
     return match.accepts_text(texts_of_messages(tx, [message_id]).get(message_id, NO_TEXT))

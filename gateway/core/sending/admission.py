@@ -6,9 +6,9 @@ from gateway.core.errors import CoreError
 from gateway.core.sending import wallet
 from gateway.core.sending.decide import Allowed, Message, Terms, decide
 from gateway.core.sent import Allowance
+from gateway.records.ids import now_us
 from gateway.records.inboxes import Inbox
 from gateway.store import daily_counts
-from gateway.store.ids import now_us
 from gateway.store.queries.standing import Asked, standing
 from gateway.store.scope import Scope
 from gateway.store.transaction import Tx

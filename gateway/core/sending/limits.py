@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from gateway.core.errors import TooMany
 from gateway.core.sent import Allowance, Span
+from gateway.records.ids import OrganizationId, now_us
 from gateway.settings import Limits
 from gateway.store import daily_counts
-from gateway.store.ids import now_us
 from gateway.store.queries.standing import Standing
 from gateway.store.transaction import Tx
 
@@ -37,7 +37,7 @@ def send_limits(
         yield measure("global", words, most, standing.organization + 1, now)
 
 
-def charge_creation(tx: Tx, organization: str, limits: Limits) -> None:
+def charge_creation(tx: Tx, organization: OrganizationId, limits: Limits) -> None:
     """Count the creation of an inbox. Raises TooMany."""
     if most := limits.inboxes_per_day:
         used = daily_counts.count(tx, organization, "inboxes", 1)

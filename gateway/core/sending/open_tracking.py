@@ -21,10 +21,10 @@ from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.events.log import event_id_of
 from gateway.outbox.record import DeliveryEvents
+from gateway.records.ids import MessageId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.store.arrival_time import event_time
-from gateway.store.ids import now_us
 from gateway.store.queries.events import unscoped_has_event
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.messages import unscoped_message_item
@@ -52,7 +52,7 @@ def tracks(settings: Settings, wish: bool | None) -> bool:
     return mode != "off" and (mode == "always" if wish is None else wish)
 
 
-def with_pixel(core: Core, html: str, message_id: str, *, tracked: bool) -> str:
+def with_pixel(core: Core, html: str, message_id: MessageId, *, tracked: bool) -> str:
     """The HTML of a message (its ULID) with the picture at its end if it is ``tracked``, and without those of
     earlier messages of ours that it quotes: reading this one is not reading those."""
     base = f"{core.settings.http.public_url.rstrip('/')}{PATH}/"
@@ -66,13 +66,13 @@ def with_pixel(core: Core, html: str, message_id: str, *, tracked: bool) -> str:
     return html[:at] + picture + html[at:]
 
 
-def token_of(secret: bytes, message_id: str) -> str:
+def token_of(secret: bytes, message_id: MessageId) -> str:
     """The token that names a message: base64url of its ULID and 128 bits of HMAC-SHA256."""
     name = message_id.encode("ascii")
     return base64.urlsafe_b64encode(name + _mac(secret, name)).decode()
 
 
-def message_of(secret: bytes, token: str) -> str:
+def message_of(secret: bytes, token: str) -> MessageId:
     """The ULID that a token names. Raises NotFound for one that we did not make."""
     try:
         raw = base64.urlsafe_b64decode(token) if _TOKEN.fullmatch(token) else b""
@@ -81,7 +81,7 @@ def message_of(secret: bytes, token: str) -> str:
     name, mac = raw[:_ULID], raw[_ULID:]
     if not hmac.compare_digest(mac, _mac(secret, name)):
         raise NotFound("this picture is not one of ours")
-    return name.decode("ascii")
+    return MessageId(name.decode("ascii"))
 
 
 async def tell_opened(core: Core, token: str) -> None:
@@ -101,7 +101,7 @@ async def tell_opened(core: Core, token: str) -> None:
     await core.store.write(write)
 
 
-def _untold(tx: Tx, settings: Settings, message_id: str) -> Inbox | None:
+def _untold(tx: Tx, settings: Settings, message_id: MessageId) -> Inbox | None:
     """The inbox of a message whose opening is news: it is there, it was sent, and its events are still kept."""
     message = unscoped_message_item(tx, message_id)
     if message is None or message.direction != "outbound" or message.test:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from gateway.core.context import Core
 from gateway.mime.types import Address, OutgoingMessage
 from gateway.outbox.queue import enqueue
+from gateway.records.ids import MESSAGE_ID, MessageId, OrganizationId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.smarthost.profiles import profile_of
 from gateway.store.dkim_keys import active_key
-from gateway.store.ids import new_ulid, now_us
 from gateway.store.transaction import Tx
 from mailserver.addresses import fold_domain
 
@@ -22,7 +22,7 @@ from mailserver.addresses import fold_domain
 class Notice:
     """A composed mail. ``id`` is its ULID in the outbox."""
 
-    id: str
+    id: MessageId
     message_id: str
     address: str
     mime: bytes
@@ -32,7 +32,7 @@ async def compose(core: Core, kind: str, address: str, subject: str, text: str) 
     """A mail of plain text to one address. ``kind`` begins its Message-ID. Raises ComposeFailed, StoreDown."""
     domain = fold_domain(core.settings.mail.domain)
     signing = await core.store.read(lambda tx: profile_of(core.settings).signing(active_key(tx, domain)))
-    notice_id = new_ulid()
+    notice_id = MESSAGE_ID.new()
     message = OutgoingMessage(
         message_id=f"<{kind}_{notice_id}@{domain}>",
         sender=Address("Postern", f"postmaster@{domain}"),
@@ -52,7 +52,7 @@ async def compose(core: Core, kind: str, address: str, subject: str, text: str) 
     return Notice(notice_id, message.message_id, address, mime)
 
 
-def queue(tx: Tx, core: Core, notice: Notice, organization_id: str, inbox: Inbox) -> None:
+def queue(tx: Tx, core: Core, notice: Notice, organization_id: OrganizationId, inbox: Inbox) -> None:
     """Have it sent. ``inbox``: whose row the outbox keeps it under."""
     enqueue(
         tx,

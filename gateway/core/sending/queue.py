@@ -12,7 +12,7 @@ from gateway.core.domains.records import hostname_of
 from gateway.core.errors import Conflict, Forbidden, NotFound
 from gateway.core.lookup import find_reachable_inbox, require
 from gateway.outbox import by_hand
-from gateway.store.ids import parse_id
+from gateway.records.ids import MESSAGE_ID, OUTBOX_ID, InboxId
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import outbox
 from gateway.store.queries.outbox import WaitingMessage
@@ -94,12 +94,12 @@ def _operator_only(scope: Scope) -> None:
         )
 
 
-def _inbox(tx: Tx, scope: Scope, ref: str | None) -> str | None:
+def _inbox(tx: Tx, scope: Scope, ref: str | None) -> InboxId | None:
     return None if ref is None else find_reachable_inbox(tx, scope, ref).id
 
 
 def _find(tx: Tx, scope: Scope, ref: str) -> WaitingMessage:
-    found = outbox.waiting_message(tx, scope, parse_id("out", ref) or parse_id("msg", ref) or "")
+    found = outbox.waiting_message(tx, scope, OUTBOX_ID.parse(ref) or MESSAGE_ID.parse(ref))
     if found is None:
         _refuse(ref, by_hand.NotNow("gone"))
     return found

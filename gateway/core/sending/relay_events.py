@@ -18,12 +18,12 @@ from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, NotFound, Unavailable
 from gateway.net.errors import NetError
 from gateway.outbox.reports import apply_news
+from gateway.records.ids import own_message_ulid
 from gateway.smarthost import brevo, mailgun, postmark, ses
 from gateway.smarthost.notice import Notice
 from gateway.smarthost.profiles import profile_of
 from gateway.smarthost.sns import Certificates, NotSns, confirmation_url
 from gateway.store import sent_aliases
-from gateway.store.ids import own_message_ulid
 from gateway.store.queries.outbox import SentMessage, unscoped_sent_message
 from gateway.store.transaction import Tx
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.outbox.queue import token_in
-from gateway.records.ids import public_id
+from gateway.records.ids import MESSAGE_ID
 from gateway.store.queries.outbox import unscoped_sent_with_tokens
 from gateway.store.transaction import Tx
 from mailserver.postfix_dovecot import PostfixServer
@@ -53,4 +53,4 @@ async def retry_all(core: Core) -> int:
 def _messages(tx: Tx, tokens: set[str]) -> dict[str, str]:
     """The public message id by the token of the return path, of what the API sent."""
     found = unscoped_sent_with_tokens(tx, tokens)
-    return {token: public_id("msg", sent.id) for token, sent in found.items() if sent.own}
+    return {token: MESSAGE_ID.public(sent.id) for token, sent in found.items() if sent.own}

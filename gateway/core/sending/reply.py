@@ -30,6 +30,7 @@ from gateway.mime.reply.reply import (
     reply_subject,
 )
 from gateway.mime.types import Address, OutgoingAttachment
+from gateway.records.ids import MessageId
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail, Message
 from gateway.store.queries.locations import copies_of
@@ -227,7 +228,7 @@ async def original_attachments(core: Core, inbox: Inbox, original: Message) -> l
     return await asyncio.to_thread(take)
 
 
-async def mark_answered(core: Core, inbox: Inbox, message_id: str) -> None:
+async def mark_answered(core: Core, inbox: Inbox, message_id: MessageId) -> None:
     """Mark a message answered on the mail server, if it is there: a flag people see in their mail client.
 
     The reply is complete without it, so failure is only logged.

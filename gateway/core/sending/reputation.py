@@ -14,10 +14,10 @@ from gateway.core.errors import Forbidden, NotFound, Rejected
 from gateway.core.lookup import find_any_inbox, find_inbox, require
 from gateway.records.accounts import Pod
 from gateway.records.event_types import InboxName, SuspensionFacts
+from gateway.records.ids import POD_ID, OrganizationId, PodId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.records.suspension import Reason
 from gateway.settings import Reputation
-from gateway.store.ids import now_us, parse_id
 from gateway.store.queries.pods import unscoped_pod
 from gateway.store.queries.reputation import (
     Suspension,
@@ -103,10 +103,10 @@ async def set_pod(core: Core, scope: Scope, ref: str, reason: Reason | None) -> 
     _operator_only(scope)
 
     def write(tx: Tx) -> Pod:
-        pod = unscoped_pod(tx, parse_id("pod", ref) or "")
+        pod = unscoped_pod(tx, POD_ID.parse(ref))
         if pod is None:
             raise NotFound(f"there is no pod {ref[:100]!r}", fix="give its id: pod_…")
-        _change(tx, core, "pod", pod.id, pod.organization_id, pod.id, None, reason)
+        _change(tx, core, pod.id, pod.organization_id, pod.id, None, reason)
         return pod
 
     return await core.store.write(write)
@@ -114,8 +114,7 @@ async def set_pod(core: Core, scope: Scope, ref: str, reason: Reason | None) -> 
 
 def change_inbox(tx: Tx, core: Core, inbox: Inbox, reason: Reason | None) -> bool:
     """Suspend an inbox (None: reactivate it) and tell it; False when it was so already."""
-    facts = InboxName(id=inbox.id, address=inbox.address)
-    return _change(tx, core, "inbox", inbox.id, inbox.organization_id, inbox.pod_id, facts, reason)
+    return _change(tx, core, inbox.id, inbox.organization_id, inbox.pod_id, inbox, reason)
 
 
 def rates_of(tx: Tx, inbox: Inbox, settings: Reputation) -> Rates:
@@ -135,11 +134,10 @@ def rates_of(tx: Tx, inbox: Inbox, settings: Reputation) -> Rates:
 def _change(
     tx: Tx,
     core: Core,
-    kind: str,
     subject: str,
-    organization_id: str,
-    pod_id: str,
-    inbox: InboxName | None,
+    organization_id: OrganizationId,
+    pod_id: PodId,
+    inbox: Inbox | None,
     reason: Reason | None,
 ) -> bool:
     if suspended(tx, subject) == (reason is not None):
@@ -148,12 +146,16 @@ def _change(
     set_reason(tx, subject, reason, at)
     core.events.append(
         tx,
-        f"{kind}.{'suspended' if reason else 'reactivated'}",
+        f"{'inbox' if inbox else 'pod'}.{'suspended' if reason else 'reactivated'}",
         organization_id=organization_id,
         pod_id=pod_id,
-        inbox_id=subject if kind == "inbox" else None,
+        inbox_id=inbox.id if inbox else None,
         subject=f"{subject}/{at}",
-        payload=SuspensionFacts(inbox=inbox, pod_id=pod_id, reason=reason),
+        payload=SuspensionFacts(
+            inbox=InboxName(id=inbox.id, address=inbox.address) if inbox else None,
+            pod_id=pod_id,
+            reason=reason,
+        ),
         at=at,
     )
     return True

@@ -13,8 +13,8 @@ from functools import partial
 
 from gateway.core.context import Core
 from gateway.core.sending.reputation import change_inbox, rates_of
+from gateway.records.ids import InboxId, now_us
 from gateway.store.engine import StoreDown
-from gateway.store.ids import now_us
 from gateway.store.queries.events import unscoped_inboxes_with_events, unscoped_newest_seq
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.transaction import Tx
@@ -71,14 +71,14 @@ class ReputationWatch:
             await self._core.store.write(partial(self._judge, inbox_id=inbox_id))
         return top
 
-    def _news(self, tx: Tx, seen: int | None) -> tuple[int, list[str]]:
+    def _news(self, tx: Tx, seen: int | None) -> tuple[int, list[InboxId]]:
         top = unscoped_newest_seq(tx)
         if seen is not None:
             return top, unscoped_inboxes_with_events(tx, _TYPES, after=min(seen, top) - _OVERLAP)
         since = now_us() - int(self._core.settings.reputation.days * _DAY_US)
         return top, unscoped_inboxes_with_events(tx, _TYPES, since=since)
 
-    def _judge(self, tx: Tx, inbox_id: str) -> None:
+    def _judge(self, tx: Tx, inbox_id: InboxId) -> None:
         inbox = unscoped_inbox(tx, inbox_id)
         if inbox is None or inbox.status == "deleting":
             return
@@ -87,6 +87,13 @@ class ReputationWatch:
         reason = rates.too_high(settings)
         if reason is not None and change_inbox(tx, self._core, inbox, reason):
             log.warning(
-                "inbox inb_%s (%s) is suspended: %d of %d recipients bounced, %d of %d messages were complained about",
-                *(inbox_id, inbox.address, rates.bounced, rates.sent, rates.complained, rates.messages),
+                "inbox %s (%s) is suspended: %d of %d recipients bounced, %d of %d messages were complained about",
+                *(
+                    inbox.public_id,
+                    inbox.address,
+                    rates.bounced,
+                    rates.sent,
+                    rates.complained,
+                    rates.messages,
+                ),
             )

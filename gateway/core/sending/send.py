@@ -31,12 +31,12 @@ from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage, Par
 from gateway.mime.workers.jobs import ComposeFailed
 from gateway.outbox.queue import enqueue, recipient_tokens, return_path, token_of
 from gateway.outbox.record import DeliveryEvents
+from gateway.records.ids import MessageId, ThreadId, message_id_header, now_us, own_message_ulid
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
 from gateway.smarthost.profiles import profile_of, relay_headers
 from gateway.store import index, sent_aliases, threads
 from gateway.store.dkim_keys import active_key
-from gateway.store.ids import message_id_header, now_us, own_message_ulid
 from gateway.store.labels import SYSTEM, to_keyword
 from gateway.store.pending_flags import add_pending
 from gateway.store.people import people_json
@@ -72,7 +72,7 @@ class SendRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     in_reply_to: str | None = None
     references: Sequence[str] = ()
-    thread_id: str | None = None
+    thread_id: ThreadId | None = None
     unsubscribe: bool = False
     track_opens: bool | None = None
 
@@ -100,7 +100,7 @@ class _Checked:
 class _Ready:
     """Composed, signed and read back: what the transaction writes."""
 
-    message_id: str
+    message_id: MessageId
     at: int
     raw: bytes
     parsed: ParsedMessage
@@ -278,7 +278,7 @@ async def _compose(
     signing: Signing | None,
     request: SendRequest,
     checked: _Checked,
-    message_id: str,
+    message_id: MessageId,
     at: int,
 ) -> tuple[bytes, ParsedMessage]:
     """The signed octets and what a reader sees of them."""
@@ -385,7 +385,9 @@ def _terms(core: Core) -> Terms:
     return Terms(core.settings.limits, core.settings.wallet)
 
 
-def _pretend(core: Core, tx: Tx, inbox: Inbox, message_id: str, people: Sequence[tuple[str, str]]) -> None:
+def _pretend(
+    core: Core, tx: Tx, inbox: Inbox, message_id: MessageId, people: Sequence[tuple[str, str]]
+) -> None:
     """A sandbox send is recorded, and its events are sent, as if it had arrived; nothing leaves."""
     delivery_events = DeliveryEvents(tx, core.events, inbox, message_id, test=True)
     delivery_events.sent()

@@ -15,8 +15,8 @@ from gateway.core.context import Core
 from gateway.core.idempotency import Completion, complete
 from gateway.core.mail.server_copy import parse_whole, whole_message
 from gateway.core.sent import Sent
+from gateway.records.ids import MESSAGE_ID, ULID_TIME, InboxId, MessageId, ulid_time_us
 from gateway.records.inboxes import Inbox
-from gateway.store.ids import ULID_TIME, new_ulid, ulid_time_us
 from gateway.store.queries.sent_messages import IndexedSend, send_unknown_to_outbox
 from gateway.store.transaction import Tx
 
@@ -29,10 +29,10 @@ class Once:
     since: int
 
 
-def own_ulid(at: int, once: Once | None) -> str:
+def own_ulid(at: int, once: Once | None) -> MessageId:
     """The ULID of what is sent at ``at`` (µs)."""
-    made = new_ulid(at)
-    return made if once is None else made[:ULID_TIME] + once.work[ULID_TIME:]
+    made = MESSAGE_ID.new(at)
+    return made if once is None else MessageId(made[:ULID_TIME] + once.work[ULID_TIME:])
 
 
 async def sent_before(
@@ -60,5 +60,5 @@ async def sent_before(
     return sent
 
 
-def _find(tx: Tx, inbox_id: str, once: Once) -> IndexedSend | None:
+def _find(tx: Tx, inbox_id: InboxId, once: Once) -> IndexedSend | None:
     return send_unknown_to_outbox(tx, inbox_id, once.work[ULID_TIME:], once.since)

@@ -20,6 +20,7 @@ from gateway.mime.addresses import InvalidAddress, check_address, is_own
 from gateway.mime.delivery_role import delivery_role
 from gateway.mime.reply.reply import MAX_REFERENCES, reply_subject
 from gateway.mime.types import OutgoingAttachment
+from gateway.records.ids import ThreadId
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail, Message, Thread
 from gateway.store.allow_block_lists import decide, entries
@@ -135,7 +136,7 @@ def _references(tx: Tx, scope: Scope, last: Message) -> list[str]:
     return chain
 
 
-def _copied_by(tx: Tx, inbox: Inbox, thread_id: str) -> str | None:
+def _copied_by(tx: Tx, inbox: Inbox, thread_id: ThreadId) -> str | None:
     """The sender of the last mail of the thread that only copied this inbox."""
     for message in copies_of_thread(tx, thread_id, _COPIES_LOOKED_AT):
         if delivery_role(inbox.address, message.to, message.cc) != "cc":

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.mime.addresses import normalise
+from gateway.records.ids import MessageId, OrganizationId
 from gateway.records.inboxes import Inbox
 from gateway.store import suppressions
 
@@ -29,15 +30,15 @@ _MAX_TOKEN = 2000
 class Wish:
     """Who wants no more mail of which organization, and the message that made them (bare ULIDs)."""
 
-    organization: str
-    message_id: str
+    organization: OrganizationId
+    message_id: MessageId
     address: str
 
 
 def unsubscribe_headers(
     core: Core,
     inbox: Inbox,
-    message_id: str,
+    message_id: MessageId,
     recipients: Sequence[tuple[str, str]],
     given: Mapping[str, str],
 ) -> dict[str, str]:
@@ -92,7 +93,7 @@ def wish_of(secret: bytes, token: str) -> Wish:
         organization, message_id, address = text.decode().split("/", 2)
     except (ValueError, binascii.Error):
         raise NotFound("this link is not one of ours", fix="use the link of the mail, whole") from None
-    return Wish(organization, message_id, address)
+    return Wish(OrganizationId(organization), MessageId(message_id), address)
 
 
 async def unsubscribe(core: Core, wish: Wish) -> None:

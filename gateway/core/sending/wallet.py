@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, NotFound, Unpaid
 from gateway.records.accounts import Organization
+from gateway.records.ids import ORGANIZATION_ID, OrganizationId, number_in, number_of
 from gateway.settings import Wallet
-from gateway.store.ids import number_in, number_of, parse_id
 from gateway.store.queries import wallets
 from gateway.store.queries.inboxes import unscoped_inbox_at
 from gateway.store.queries.organizations import unscoped_organization, unscoped_organization_ids
@@ -92,12 +92,12 @@ async def add(core: Core, scope: Scope, ref: str, mills: int) -> Standing:
     return await core.store.write(write)
 
 
-def open_wallet(tx: Tx, prices: Wallet, organization: str) -> None:
+def open_wallet(tx: Tx, prices: Wallet, organization: OrganizationId) -> None:
     """Make the wallet of an organization that was never charged."""
     wallets.open_wallet(tx, organization, prices.new_account_mills)
 
 
-def _held(tx: Tx, prices: Wallet, organization: str) -> tuple[int, int]:
+def _held(tx: Tx, prices: Wallet, organization: OrganizationId) -> tuple[int, int]:
     """Balance, and what was spent."""
     found = wallets.wallet_of(tx, organization)
     return (found.balance, found.spent) if found else (prices.new_account_mills, 0)
@@ -133,7 +133,7 @@ def _operator_only(scope: Scope) -> None:
         )
 
 
-def _organization(tx: Tx, organization: str) -> Organization:
+def _organization(tx: Tx, organization: OrganizationId) -> Organization:
     row = unscoped_organization(tx, organization)
     if row is None:
         raise NotFound("the organization of this key is gone")
@@ -142,7 +142,7 @@ def _organization(tx: Tx, organization: str) -> Organization:
 
 def _find(tx: Tx, ref: str) -> Organization:
     """Any organization, by ``org_…``, ULID or number, or by the address of one of its inboxes."""
-    found: str | None = parse_id("org", ref)
+    found = ORGANIZATION_ID.parse(ref)
     number = number_in(ref)
     if number is not None:  # it has no column: only the operator asks, and seldom
         found = next((one for one in unscoped_organization_ids(tx) if number_of(one) == number), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.records.events import Event
+from gateway.records.ids import WebhookId
 from gateway.records.webhooks import Attempt, Delivery, DeliveryState
 from gateway.store.listing import Listing, Window
 from gateway.store.queries.deliveries import BEHIND, delivery, latest_attempt, list_attempts
@@ -30,7 +31,7 @@ class Tried:
     event: Event | None
 
 
-def attempts_of(tx: Tx, webhook_id: str, window: Window, *, payloads: bool = False) -> Listing[Tried]:
+def attempts_of(tx: Tx, webhook_id: WebhookId, window: Window, *, payloads: bool = False) -> Listing[Tried]:
     """The tries of a webhook (ULID), newest first.
 
     ``payloads``: each with its event too, the first and as many more as come to ``PAYLOADS``.

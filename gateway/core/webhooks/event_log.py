@@ -10,8 +10,7 @@ from gateway.core.lookup import find_inbox, require
 from gateway.core.webhooks.webhooks import EVENT_TYPES
 from gateway.events.reach import permissions_of
 from gateway.records.events import Event
-from gateway.records.ids import public_id
-from gateway.store.ids import parse_id
+from gateway.records.ids import EVENT_ID, INBOX_ID
 from gateway.store.listing import Listing
 from gateway.store.queries import events as queries
 from gateway.store.queries.events import event_head
@@ -39,11 +38,11 @@ async def list_events(
     types = _readable(scope, types or EVENT_TYPES)
 
     def read(tx: Tx) -> Listing[Event]:
-        within = inbox if inbox is not None else public_id("inb", scope.inbox)
+        within = inbox if inbox is not None else INBOX_ID.public(scope.inbox)
         inbox_id = find_inbox(tx, scope, within).id if within is not None else None
         seq = None
         if after is not None:
-            known = event_head(tx, scope, parse_id("evt", after) or "")
+            known = event_head(tx, scope, EVENT_ID.parse(after))
             if known is None:
                 raise Invalid(
                     "after names no event that is kept",

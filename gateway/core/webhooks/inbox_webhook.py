@@ -14,6 +14,7 @@ from gateway.core.lookup import find_inbox, require
 from gateway.core.webhooks import single_webhook
 from gateway.core.webhooks.attempts import Tried, attempts_of
 from gateway.core.webhooks.single_webhook import DIALECT, Owner, checked_url
+from gateway.records.ids import InboxId, KeyId
 from gateway.records.inboxes import Inbox
 from gateway.records.webhooks import Webhook
 from gateway.store.listing import Listing, Window
@@ -29,7 +30,7 @@ def owner_of(inbox: Inbox) -> Owner:
     return Owner(inbox.organization_id, inbox.id)
 
 
-def set_url(tx: Tx, core: Core, inbox: Inbox, url: str | None, key_id: str | None) -> str | None:
+def set_url(tx: Tx, core: Core, inbox: Inbox, url: str | None, key_id: KeyId | None) -> str | None:
     """Set or clear (None or "") the URL of an inbox row; answers the secret when one was made, to be shown now or
     never. ``key_id``: of the key that sets it.
 
@@ -69,11 +70,11 @@ async def attempts(core: Core, scope: Scope, ref: str, window: Window) -> Listin
     )
 
 
-def url_of(tx: Tx, inbox_id: str) -> str | None:
+def url_of(tx: Tx, inbox_id: InboxId) -> str | None:
     """The inbox's own URL, or None."""
     return urls_of(tx, [inbox_id]).get(inbox_id)
 
 
-def urls_of(tx: Tx, inbox_ids: Iterable[str]) -> dict[str, str]:
+def urls_of(tx: Tx, inbox_ids: Iterable[InboxId]) -> dict[InboxId, str]:
     """The own URLs of those of ``inbox_ids`` (ULIDs) that have one."""
     return webhook_urls_of_inboxes(tx, DIALECT, inbox_ids)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from gateway.core.context import Core
 from gateway.core.errors import LimitReached
+from gateway.records.ids import OrganizationId
 from gateway.store.queries.webhooks import webhook_count
 from gateway.store.transaction import Tx
 
 
-def check_limit(tx: Tx, core: Core, organization: str, field: str) -> None:
+def check_limit(tx: Tx, core: Core, organization: OrganizationId, field: str) -> None:
     """Whether an organization (ULID) may have one webhook more, in the transaction that adds it.
 
     One that is switched off counts, as it can be switched on; a URL that was cleared does not. ``field``: what names

@@ -15,11 +15,10 @@ from urllib.parse import urlsplit
 from gateway.core.context import Core
 from gateway.core.sending import platform_mail
 from gateway.mime.workers.jobs import ComposeFailed
-from gateway.records.ids import public_id
+from gateway.records.ids import now_us
 from gateway.records.inboxes import Inbox
 from gateway.records.webhooks import Webhook
 from gateway.store.engine import StoreDown
-from gateway.store.ids import now_us
 from gateway.store.queries.inboxes import oldest_running_inbox, unscoped_inbox
 from gateway.store.queries.webhooks import claim_notice, unscoped_webhooks_to_report
 from gateway.store.transaction import Tx
@@ -29,7 +28,7 @@ log = logging.getLogger("postern.webhooks")
 _EVERY = 5.0
 _MOST = 100
 
-_TEXT = """The webhook wh_{id} of this organization is switched off: {reason}.
+_TEXT = """The webhook {id} of this organization is switched off: {reason}.
 
     url        {url}
 
@@ -37,10 +36,10 @@ _TEXT = """The webhook wh_{id} of this organization is switched off: {reason}.
 
 When the endpoint is mended, switch the webhook on again with a key of the organization:
 
-    PATCH {base}/api/v0/webhooks/wh_{id}
+    PATCH {base}/api/v0/webhooks/{id}
     {{"enabled": true}}
 
-What the endpoint answered: GET {base}/api/v0/webhooks/wh_{id}/attempts
+What the endpoint answered: GET {base}/api/v0/webhooks/{id}/attempts
 """
 
 
@@ -76,7 +75,7 @@ class WebhookNotices:
         try:
             await tell_inbox(self._core, hook)
         except (ComposeFailed, ValueError) as error:
-            log.warning("nobody is written to that webhook wh_%s is switched off: %s", hook.id, error)
+            log.warning("nobody is written to that webhook %s is switched off: %s", hook.public_id, error)
             await self._core.store.write(lambda tx: claim_notice(tx, hook.id, now_us()))
 
 
@@ -84,10 +83,12 @@ async def tell_inbox(core: Core, hook: Webhook) -> None:
     """Queue the mail about a webhook, unless somebody did or it is on again. Raises ComposeFailed, StoreDown."""
     inbox = await core.store.read(lambda tx: _inbox_of(tx, hook))
     if inbox is None:
-        log.warning("webhook wh_%s is switched off, and its organization has no inbox to write to", hook.id)
+        log.warning(
+            "webhook %s is switched off, and its organization has no inbox to write to", hook.public_id
+        )
         await core.store.write(lambda tx: claim_notice(tx, hook.id, now_us()))
         return
-    subject = f"Webhook {public_id('wh', hook.id)} is switched off"
+    subject = f"Webhook {hook.public_id} is switched off"
     notice = await platform_mail.compose(core, "webhook", inbox.address, subject, text_of(core, hook))
 
     def write(tx: Tx) -> None:
@@ -102,7 +103,7 @@ def text_of(core: Core, hook: Webhook) -> str:
     url = urlsplit(hook.url)
     most, days = core.settings.webhooks.wait_while_off, core.settings.events.keep_days
     return _TEXT.format(
-        id=hook.id,
+        id=hook.public_id,
         reason=" ".join((hook.disabled_reason or "").split()),
         url=f"{url.scheme}://{url.hostname or ''}{f':{url.port}' if url.port else ''}{url.path}",
         waits=f"What waits for it and what happens meanwhile is kept, {most} events at the most and for {days} days,\n"

@@ -14,8 +14,8 @@ from gateway.events.delivery_queue import enqueue, in_order, withdraw
 from gateway.events.log import wants
 from gateway.events.reach import may_carry
 from gateway.records.events import EventHead
+from gateway.records.ids import EVENT_ID, InboxId, number_in
 from gateway.records.webhooks import AnsweringKey, Attempt, Webhook
-from gateway.store.ids import number_in, parse_id
 from gateway.store.queries.deliveries import (
     BEHIND,
     attempt_of_webhook,
@@ -117,7 +117,7 @@ def _chosen(
         events = event_heads_since(tx, scope, since)
         chosen.update(event.seq for event in events if _may(scope, hook, key, event) and wants(hook, event))
     for one in event_ids:
-        event = event_head(tx, scope, parse_id("evt", one) or "")
+        event = event_head(tx, scope, EVENT_ID.parse(one))
         if event is None or not _may(scope, hook, key, event):
             raise NotFound(
                 f"there is no event {one[:100]!r}", field="event_ids", fix="GET /events lists them"
@@ -131,7 +131,7 @@ def _queue_again(tx: Tx, *, hook: Webhook, seqs: Sequence[int]) -> int:
     if not has_webhook(tx, hook.id):
         return 0
     events = unscoped_event_heads_at(tx, seqs)
-    for inbox_id in sorted({event.inbox_id or "" for event in events}):
+    for inbox_id in sorted({event.inbox_id or InboxId("") for event in events}):
         in_order(tx, hook.organization_id, inbox_id)
     for event in events:
         withdraw(tx, event.seq, hook.id)

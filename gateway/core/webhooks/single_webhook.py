@@ -18,8 +18,17 @@ from gateway.net.errors import NetError, TargetRefused
 from gateway.net.url_rules import check_url
 from gateway.records.base import Secret
 from gateway.records.event_types import Dialect, types_of
+from gateway.records.ids import (
+    WEBHOOK_ID,
+    InboxId,
+    KeyId,
+    OrganizationId,
+    WebhookId,
+    now_us,
+    number_of,
+    ulid_time_us,
+)
 from gateway.records.webhooks import Webhook
-from gateway.store.ids import derived_ulid, now_us, number_of, ulid_time_us
 from gateway.store.json_columns import dump
 from gateway.store.queries.deliveries import drop_pending
 from gateway.store.queries.webhooks import add_webhook, change_webhook, enabled_webhook
@@ -37,13 +46,13 @@ _SECRET_BYTES = 32
 class Owner:
     """Whose webhook it is: an inbox's, or with ``inbox`` None the organization's (ULIDs)."""
 
-    organization: str
-    inbox: str | None = None
+    organization: OrganizationId
+    inbox: InboxId | None = None
 
     @property
-    def webhook_id(self) -> str:
+    def webhook_id(self) -> WebhookId:
         since = ulid_time_us(self.inbox or self.organization)
-        return derived_ulid(since, "webhook", DIALECT, self.organization, self.inbox or "")
+        return WEBHOOK_ID.derived(since, "webhook", DIALECT, self.organization, self.inbox or "")
 
 
 async def checked_url(core: Core, url: str | None, field: str = "webhookUrl") -> str | None:
@@ -66,7 +75,13 @@ async def checked_url(core: Core, url: str | None, field: str = "webhookUrl") ->
 
 
 def put(
-    tx: Tx, core: Core, owner: Owner, url: str | None, key_id: str | None = None, *, field: str = "webhookUrl"
+    tx: Tx,
+    core: Core,
+    owner: Owner,
+    url: str | None,
+    key_id: KeyId | None = None,
+    *,
+    field: str = "webhookUrl",
 ) -> str | None:
     """Set or clear (None or "") the URL; answers the secret if this made one, that is with the first URL ever.
 

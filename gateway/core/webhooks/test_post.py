@@ -20,8 +20,8 @@ from gateway.net.client import Answer
 from gateway.net.errors import NetError
 from gateway.records.event_types import WebhookName, WebhookTestFacts
 from gateway.records.events import Event
+from gateway.records.ids import EVENT_ID, EventId, OrganizationId, new_ulid, now_us
 from gateway.records.webhooks import Webhook
-from gateway.store.ids import new_ulid, now_us
 from gateway.store.queries.deliveries import add_attempt, attempt_of_event
 from gateway.store.queries.events import unscoped_event
 from gateway.store.queries.webhooks import has_webhook
@@ -41,13 +41,13 @@ class Taken:
     duration_ms: int
 
 
-async def post_test(core: Core, hook: Webhook, wire: Wire, show: Callable[[str, Try], object]) -> Taken:
+async def post_test(core: Core, hook: Webhook, wire: Wire, show: Callable[[EventId, Try], object]) -> Taken:
     """Post to a webhook once.
 
     ``show``: the body as JSON, from the test's event id (ULID) and the attempt. Raises WebhookFailed for any answer
     but 2xx (a redirect is not followed) and for none, TooMany when ``AT_ONCE`` are under way.
     """
-    event_id, at = new_ulid(), now_us()
+    event_id, at = EVENT_ID.new(), now_us()
     with _under_way(core, hook.organization_id):
         answer, error = await _post(
             core, hook, wire, event_id, at, msgspec.json.encode(show(event_id, Try(1, at)))
@@ -76,7 +76,7 @@ async def record_test(core: Core, scope: Scope, among: Among, ref: str, wire: Wi
 
 
 @contextmanager
-def _under_way(core: Core, organization: str) -> Iterator[None]:
+def _under_way(core: Core, organization: OrganizationId) -> Iterator[None]:
     """Count a test post while it is under way. Raises TooMany."""
     if core.trials[organization] >= AT_ONCE:
         raise TooMany(
@@ -138,7 +138,7 @@ async def _record_test(core: Core, scope: Scope, among: Among, ref: str, wire: W
 
 
 async def _post(
-    core: Core, hook: Webhook, wire: Wire, event_id: str, at: int, body: bytes
+    core: Core, hook: Webhook, wire: Wire, event_id: EventId, at: int, body: bytes
 ) -> tuple[Answer | None, str | None]:
     """The endpoint's answer, or why there is none; through the same client and with the headers of every event."""
     headers = headers_of(wire, hook, event_id, body, at)

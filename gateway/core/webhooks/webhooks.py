@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -21,8 +22,8 @@ from gateway.net.errors import NetError
 from gateway.net.url_rules import check_url
 from gateway.records.base import Secret
 from gateway.records.event_types import types_of
+from gateway.records.ids import INBOX_ID, WEBHOOK_ID, InboxId, PodId, now_us, number_in, number_of
 from gateway.records.webhooks import Webhook
-from gateway.store.ids import new_ulid, now_us, number_in, number_of, parse_id
 from gateway.store.json_columns import dump
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import webhooks as queries
@@ -44,6 +45,8 @@ EVENT_TYPES = types_of("agentmail")
 ROTATION_US = 24 * 3600 * 1_000_000
 MAX_HEADERS = 20
 MAX_IDS = 1000
+
+_Id = TypeVar("_Id", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Webhook, bo
             if held is not None:
                 return held, False
         check_limit(tx, core, scope.organization, "url")
-        ulid, now = new_ulid(), now_us()
+        ulid, now = WEBHOOK_ID.new(), now_us()
         made = Webhook(
             id=ulid,
             number=number_of(ulid),
@@ -265,7 +268,7 @@ async def list_attempts(
 def find_webhook(tx: Tx, scope: Scope, among: Among, ref: str) -> Webhook:
     """A webhook by ``wh_…``, ULID or number. Raises NotFound, Forbidden."""
     number = number_in(ref)
-    wanted = (parse_id("wh", ref) or "") if number is None else number
+    wanted = (WEBHOOK_ID.parse(ref)) if number is None else number
     hook = webhook_of_dialect(tx, scope, among.dialect, wanted)
     if hook is not None and among.pod is not None and hook.pod_id != find_pod(tx, scope, among.pod).id:
         hook = None
@@ -327,11 +330,11 @@ def checked_headers(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
-def _inboxes(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[str]:
+def _inboxes(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[InboxId]:
     """ULIDs of the inboxes named by id or address."""
     if len(refs) > MAX_IDS:
         raise Invalid(f"inbox_ids names more than {MAX_IDS}", field="inbox_ids", fix="leave the filter out")
-    found: list[str] = []
+    found: list[InboxId] = []
     for at, ref in enumerate(refs):
         try:
             found.append(find_inbox(tx, scope, ref).id)
@@ -342,14 +345,14 @@ def _inboxes(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _known(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[str]:
+def _known(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[InboxId]:
     """ULIDs to take away: of inboxes that are gone, too."""
-    return [parse_id("inb", ref) or find_inbox(tx, scope, ref).id for ref in refs]
+    return [INBOX_ID.parse(ref) or find_inbox(tx, scope, ref).id for ref in refs]
 
 
-def _pods(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[str]:
+def _pods(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[PodId]:
     return list(dict.fromkeys(find_pod(tx, scope, ref).id for ref in refs))
 
 
-def _changed(held: list[str], more: list[str], less: list[str]) -> list[str]:
+def _changed(held: list[_Id], more: list[_Id], less: list[_Id]) -> list[_Id]:
     return [one for one in dict.fromkeys([*held, *more]) if one not in less]

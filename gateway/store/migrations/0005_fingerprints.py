@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import SqliteDatabase
 
-from gateway.store.ids import now_us
+from gateway.records.ids import now_us
 
 _COUNT = (
     "INSERT INTO row_total (kind, inbox_id, hidden, n) SELECT 'dmarc_fail', inbox_id, 1, count(*) FROM label "

@@ -9,8 +9,8 @@ from __future__ import annotations
 import msgspec
 
 from gateway.records.aliases import Alias
+from gateway.records.ids import InboxId, OrganizationId, new_ulid, now_us
 from gateway.records.inboxes import Inbox
-from gateway.store.ids import new_ulid, now_us
 from gateway.store.listing import Listing, Window, page
 from gateway.store.queries.inboxes import unscoped_inbox_at
 from gateway.store.scope import Scope
@@ -23,7 +23,7 @@ from mailserver.base import REFUSED
 
 
 def list_aliases(
-    tx: Tx, scope: Scope, window: Window, *, domain: str | None, inbox_id: str | None
+    tx: Tx, scope: Scope, window: Window, *, domain: str | None, inbox_id: InboxId | None
 ) -> Listing[Alias]:
     """The aliases that the key reaches, catch-alls among them, of one domain or one inbox."""
     where, args = _reach(scope)
@@ -41,7 +41,7 @@ def alias_is_in_reach(tx: Tx, scope: Scope, alias: Alias) -> bool:
     return sql(tx).value(f"SELECT 1 FROM alias WHERE id = ? AND {where}", alias.id, *args) is not None  # noqa: S608
 
 
-def alias_count(tx: Tx, organization: str) -> int:
+def alias_count(tx: Tx, organization: OrganizationId) -> int:
     """How many aliases an organization has."""
     return int(sql(tx).value("SELECT count(*) FROM alias WHERE organization_id = ?", organization))
 
@@ -116,7 +116,7 @@ def claim_address(tx: Tx, address: str) -> None:
     tx.lock(f"address/{address}")
 
 
-def put_alias(tx: Tx, organization: str, address: str, inbox_ids: list[str]) -> Alias:
+def put_alias(tx: Tx, organization: OrganizationId, address: str, inbox_ids: list[InboxId]) -> Alias:
     """Give an alias exactly these inboxes (ULIDs), or with none refuse the address; made if there is none."""
     now = now_us()
     alias = unscoped_alias(tx, address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypedDict, Unpack
 
 from gateway.records.accounts import CliLogin
+from gateway.records.ids import OrganizationId
 from gateway.store.record_shape import plain
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
@@ -15,7 +16,7 @@ _PENDING = "FROM cli_login WHERE organization_id IS NULL"
 class Approval(TypedDict):
     """What the key that approves gives to the program's."""
 
-    organization_id: str
+    organization_id: OrganizationId
     permissions_json: str | None
     test: bool
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from gateway.records.events import Event, EventHead
+from gateway.records.ids import EventId, InboxId, KeyId, OrganizationId, WebhookId
 from gateway.records.webhooks import Attempt, Delivery, DeliveryState, Webhook
 from gateway.store.leases import DUTIES
 from gateway.store.listing import Listing, Window, page
@@ -37,7 +38,7 @@ class DueLane:
 
     lane: str
     share: int
-    webhook_id: str
+    webhook_id: WebhookId
     url: str
     failing_since: int | None
     succeeded_at: int | None
@@ -84,7 +85,7 @@ def hasten_lane(tx: Tx, lane: str, tried_before: int) -> None:
     _hasten(tx, "lane = ?", lane, tried_before)
 
 
-def hasten_webhook(tx: Tx, webhook_id: str, tried_before: int) -> None:
+def hasten_webhook(tx: Tx, webhook_id: WebhookId, tried_before: int) -> None:
     """As ``hasten_lane``, for every lane of a webhook."""
     _hasten(tx, "webhook_id = ?", webhook_id, tried_before)
 
@@ -111,7 +112,14 @@ def move_to_lane(tx: Tx, delivery_id: int, lane: str) -> None:
 
 
 def add_delivery(
-    tx: Tx, event_seq: int, webhook_id: str, inbox_id: str | None, lane: str, *, behind: bool, at: int
+    tx: Tx,
+    event_seq: int,
+    webhook_id: WebhookId,
+    inbox_id: InboxId | None,
+    lane: str,
+    *,
+    behind: bool,
+    at: int,
 ) -> None:
     """Note a delivery, to be posted now; one that is ``behind`` others, or of a webhook that is off, waits for them."""
     hook = sql(tx).row("SELECT organization_id, enabled FROM webhook WHERE id = ?", webhook_id)
@@ -141,7 +149,7 @@ def delivery_state(tx: Tx, delivery_id: int) -> DeliveryState | None:
     return state
 
 
-def deliveries_of_event(tx: Tx, event_seq: int, webhook_id: str) -> list[Delivery]:
+def deliveries_of_event(tx: Tx, event_seq: int, webhook_id: WebhookId) -> list[Delivery]:
     """The deliveries of an event to a webhook, newest first."""
     found = sql(tx).all(Delivery, "WHERE event_seq = ? AND webhook_id = ?", event_seq, webhook_id)
     return sorted(found, key=lambda one: one.id, reverse=True)
@@ -196,19 +204,19 @@ def remove_delivery(tx: Tx, delivery_id: int) -> None:
 # --- of a webhook ---
 
 
-def drop_pending(tx: Tx, webhook_id: str) -> None:
+def drop_pending(tx: Tx, webhook_id: WebhookId) -> None:
     """Delete what waits for a webhook."""
     sql(tx).run("DELETE FROM delivery WHERE webhook_id = ? AND state = 'pending'", webhook_id)
 
 
-def suspend_pending(tx: Tx, webhook_id: str) -> None:
+def suspend_pending(tx: Tx, webhook_id: WebhookId) -> None:
     """Have what waits for a webhook wait for ``resume_pending``."""
     sql(tx).run(
         "UPDATE delivery SET next_at = ? WHERE webhook_id = ? AND state = 'pending'", BEHIND, webhook_id
     )
 
 
-def resume_pending(tx: Tx, webhook_id: str) -> None:
+def resume_pending(tx: Tx, webhook_id: WebhookId) -> None:
     """Have what waits for a webhook posted, oldest first in each lane, and tried anew."""
     sql(tx).run(
         "UPDATE delivery SET attempts = 0, first_failed_at = NULL, planned_at = NULL, next_at = ? "
@@ -223,7 +231,7 @@ def resume_pending(tx: Tx, webhook_id: str) -> None:
     )
 
 
-def failed_events(tx: Tx, webhook_id: str, since: int) -> list[EventHead]:
+def failed_events(tx: Tx, webhook_id: WebhookId, since: int) -> list[EventHead]:
     """The events of a webhook's deliveries since ``since`` (µs) that failed for good."""
     return sql(tx).all(
         EventHead,
@@ -234,7 +242,7 @@ def failed_events(tx: Tx, webhook_id: str, since: int) -> list[EventHead]:
     )
 
 
-def pending_of_key(tx: Tx, key_id: str) -> list[tuple[Delivery, EventHead]]:
+def pending_of_key(tx: Tx, key_id: KeyId) -> list[tuple[Delivery, EventHead]]:
     """What waits for the webhooks that a key answers for."""
     return sql(tx).joined(
         (Delivery, EventHead),
@@ -249,7 +257,7 @@ def pending_of_key(tx: Tx, key_id: str) -> list[tuple[Delivery, EventHead]]:
 
 def due_lanes(
     tx: Tx,
-    organization_id: str,
+    organization_id: OrganizationId,
     now: int,
     without: Collection[str],
     most: int,
@@ -277,7 +285,7 @@ def due_lanes(
     return [DueLane(**row) for row in rows]
 
 
-def unscoped_organizations_due(tx: Tx, now: int, after: str, most: int) -> list[str]:
+def unscoped_organizations_due(tx: Tx, now: int, after: str, most: int) -> list[OrganizationId]:
     """Organizations with a head whose time has come: those whose id comes behind ``after``, then from the start.
 
     The index is asked once for each organization that waits for something, however much it waits for.
@@ -285,7 +293,7 @@ def unscoped_organizations_due(tx: Tx, now: int, after: str, most: int) -> list[
     return list(dict.fromkeys([*_due_behind(tx, now, after, most), *_due_behind(tx, now, None, most)]))[:most]
 
 
-def _due_behind(tx: Tx, now: int, after: str | None, most: int) -> list[str]:
+def _due_behind(tx: Tx, now: int, after: str | None, most: int) -> list[OrganizationId]:
     first = "" if after is None else "AND organization_id > ? "
     least = "SELECT min(organization_id) FROM delivery WHERE state = 'pending' "
     rows = sql(tx).rows(
@@ -353,17 +361,17 @@ def unscoped_drop_surplus(tx: Tx, most: int, before: int) -> None:
 # --- attempts ---
 
 
-def list_attempts(tx: Tx, webhook_id: str, window: Window) -> Listing[Attempt]:
+def list_attempts(tx: Tx, webhook_id: WebhookId, window: Window) -> Listing[Attempt]:
     """The tries of a webhook, newest first."""
     return page(tx, Attempt, "webhook_id = ?", [webhook_id], window)
 
 
-def attempt_of_webhook(tx: Tx, webhook_id: str, attempt_id: int) -> Attempt | None:
+def attempt_of_webhook(tx: Tx, webhook_id: WebhookId, attempt_id: int) -> Attempt | None:
     """A try of a webhook by its id."""
     return sql(tx).one(Attempt, "WHERE id = ? AND webhook_id = ?", attempt_id, webhook_id)
 
 
-def attempt_of_event(tx: Tx, event_id: str) -> Attempt | None:
+def attempt_of_event(tx: Tx, event_id: EventId) -> Attempt | None:
     """A try of an event (ULID)."""
     return sql(tx).one(Attempt, "WHERE event_id = ?", event_id)
 
@@ -378,8 +386,8 @@ def add_attempt(
     tx: Tx,
     *,
     delivery_id: int | None,
-    event_id: str,
-    webhook_id: str,
+    event_id: EventId,
+    webhook_id: WebhookId,
     number: int,
     url: str,
     status: int | None,

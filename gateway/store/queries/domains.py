@@ -8,6 +8,7 @@ from typing import TypedDict, Unpack
 
 from gateway.records.base import Secret
 from gateway.records.domains import Domain, DomainStatus, MtaStsMode
+from gateway.records.ids import OrganizationId, PodId
 from gateway.store.listing import Listing, Window, page
 from gateway.store.record_shape import plain
 from gateway.store.scope import Scope
@@ -18,7 +19,7 @@ from gateway.store.transaction import Tx
 class DomainChanges(TypedDict, total=False):
     """Columns of a domain that change."""
 
-    pod_id: str | None
+    pod_id: PodId | None
     status: DomainStatus
     feedback_enabled: bool
     subdomains_enabled: bool
@@ -48,9 +49,11 @@ class CheckTimes:
 # --- of one organization ---
 
 
-def list_domains(tx: Tx, scope: Scope, window: Window, *, pod: str | None, platform: bool) -> Listing[Domain]:
+def list_domains(
+    tx: Tx, scope: Scope, window: Window, *, pod: PodId | None, platform: bool
+) -> Listing[Domain]:
     """The organization's domains, newest first, of one pod when it is named; with ``platform`` the platform's too."""
-    where, args = "organization_id = ?", [scope.organization]
+    where, args = "organization_id = ?", list[object]([scope.organization])
     if pod is not None:
         where, args = f"{where} AND pod_id = ?", [*args, pod]
     if platform:
@@ -58,18 +61,18 @@ def list_domains(tx: Tx, scope: Scope, window: Window, *, pod: str | None, platf
     return page(tx, Domain, where, args, window, id_column="name")
 
 
-def domains_of(tx: Tx, organization: str) -> list[Domain]:
+def domains_of(tx: Tx, organization: OrganizationId) -> list[Domain]:
     """Every domain of an organization, the oldest first."""
     return sql(tx).all(Domain, "WHERE organization_id = ? ORDER BY created_at", organization)
 
 
-def domain_names_of(tx: Tx, organization: str) -> list[str]:
+def domain_names_of(tx: Tx, organization: OrganizationId) -> list[str]:
     """The name of every domain of an organization."""
     rows = sql(tx).rows("SELECT name FROM domain WHERE organization_id = ?", organization)
     return [row["name"] for row in rows]
 
 
-def domain_count(tx: Tx, organization: str) -> int:
+def domain_count(tx: Tx, organization: OrganizationId) -> int:
     """How many domains an organization has."""
     return int(sql(tx).value("SELECT count(*) FROM domain WHERE organization_id = ?", organization))
 

@@ -11,6 +11,7 @@ from typing import TypedDict, Unpack
 
 from gateway.records.drafts import EMPTY, Draft, DraftContent, DraftCopy, DraftKey
 from gateway.records.folders import CopyKey
+from gateway.records.ids import DraftId, InboxId, OrganizationId
 from gateway.records.inboxes import Inbox
 from gateway.store.json_columns import dump
 from gateway.store.listing import Filter, Listing, Window, page
@@ -35,7 +36,7 @@ class DraftChanges(TypedDict, total=False):
 # --- of one organization ---
 
 
-def shown_draft(tx: Tx, scope: Scope, draft_id: str) -> Draft | None:
+def shown_draft(tx: Tx, scope: Scope, draft_id: DraftId) -> Draft | None:
     """The organization's draft with this ULID."""
     return sql(tx).one(
         Draft, f"WHERE id = ? AND organization_id = ? AND {_SHOWN}", draft_id, scope.organization
@@ -69,25 +70,25 @@ def _reach(tx: Tx, scope: Scope, inbox: Inbox | None) -> tuple[str, list[object]
 # --- of one inbox ---
 
 
-def draft_with_client_id(tx: Tx, inbox_id: str, client_id: str) -> Draft | None:
+def draft_with_client_id(tx: Tx, inbox_id: InboxId, client_id: str) -> Draft | None:
     """The draft of an inbox that was made with this ``client_id``."""
     return sql(tx).one(Draft, f"WHERE inbox_id = ? AND client_id = ? AND {_SHOWN}", inbox_id, client_id)
 
 
-def drafts_after(tx: Tx, inbox_id: str, draft_id: str, most: int) -> list[Draft]:
+def drafts_after(tx: Tx, inbox_id: InboxId, draft_id: DraftId, most: int) -> list[Draft]:
     """The next ``most`` drafts of an inbox, by ULID, that follow ``draft_id``."""
     return sql(tx).all(
         Draft, f"WHERE inbox_id = ? AND id > ? AND {_SHOWN} ORDER BY id LIMIT ?", inbox_id, draft_id, most
     )
 
 
-def filed_copies(tx: Tx, inbox_id: str) -> set[CopyKey]:
+def filed_copies(tx: Tx, inbox_id: InboxId) -> set[CopyKey]:
     """The copies that the drafts of an inbox are known by."""
     query = f"SELECT uidvalidity, uid FROM draft WHERE inbox_id = ? AND uid IS NOT NULL AND {_SHOWN}"  # noqa: S608
     return {(row["uidvalidity"], row["uid"]) for row in sql(tx).rows(query, inbox_id)}
 
 
-def remove_drafts_filed_as(tx: Tx, inbox_id: str, uidvalidity: int, uid: int) -> int:
+def remove_drafts_filed_as(tx: Tx, inbox_id: InboxId, uidvalidity: int, uid: int) -> int:
     """Delete the drafts of an inbox that are known by this copy; answers how many."""
     query = f"SELECT id FROM draft WHERE inbox_id = ? AND uidvalidity = ? AND uid = ? AND {_SHOWN}"  # noqa: S608
     ids = [row["id"] for row in sql(tx).rows(query, inbox_id, uidvalidity, uid)]
@@ -99,24 +100,24 @@ def remove_drafts_filed_as(tx: Tx, inbox_id: str, uidvalidity: int, uid: int) ->
 # --- of one draft ---
 
 
-def draft_is_hidden(tx: Tx, draft_id: str) -> bool:
+def draft_is_hidden(tx: Tx, draft_id: DraftId) -> bool:
     """Whether there is such a draft, but sent or taken out of its folder."""
     query = f"SELECT 1 FROM draft WHERE id = ? AND NOT {_SHOWN}"  # noqa: S608
     return sql(tx).value(query, draft_id) is not None
 
 
-def draft_is_being_sent(tx: Tx, draft_id: str) -> bool:
+def draft_is_being_sent(tx: Tx, draft_id: DraftId) -> bool:
     """Whether the scheduler is at a draft."""
     return sql(tx).value("SELECT 1 FROM draft WHERE id = ? AND send_status = 'sending'", draft_id) is not None
 
 
-def draft_file_contents(tx: Tx, draft_id: str) -> dict[str, bytes]:
+def draft_file_contents(tx: Tx, draft_id: DraftId) -> dict[str, bytes]:
     """The octets of a draft's files, by the ULID of each; those of a person's draft are on the mail server."""
     rows = sql(tx).rows("SELECT id, content FROM draft_file WHERE draft_id = ? ORDER BY id", draft_id)
     return {row["id"]: bytes(row["content"]) for row in rows}
 
 
-def draft_file_content(tx: Tx, draft_id: str, file_id: str) -> bytes | None:
+def draft_file_content(tx: Tx, draft_id: DraftId, file_id: str) -> bytes | None:
     """The octets of one file (ULID) of a draft."""
     content = sql(tx).value("SELECT content FROM draft_file WHERE id = ? AND draft_id = ?", file_id, draft_id)
     return None if content is None else bytes(content)
@@ -125,17 +126,17 @@ def draft_file_content(tx: Tx, draft_id: str, file_id: str) -> bytes | None:
 # --- of any organization ---
 
 
-def unscoped_draft(tx: Tx, draft_id: str) -> Draft | None:
+def unscoped_draft(tx: Tx, draft_id: DraftId) -> Draft | None:
     """A draft by its ULID, also a hidden one."""
     return sql(tx).one(Draft, "WHERE id = ?", draft_id)
 
 
-def unscoped_sent_draft(tx: Tx, draft_id: str) -> Draft | None:
+def unscoped_sent_draft(tx: Tx, draft_id: DraftId) -> Draft | None:
     """A draft that was sent and whose copy may be in its folder yet."""
     return sql(tx).one(Draft, "WHERE id = ? AND send_status = 'sent'", draft_id)
 
 
-def unscoped_draft_copy(tx: Tx, draft_id: str) -> DraftCopy | None:
+def unscoped_draft_copy(tx: Tx, draft_id: DraftId) -> DraftCopy | None:
     """Which copy a draft is known by, also a hidden one."""
     return sql(tx).one(DraftCopy, "WHERE id = ?", draft_id)
 
@@ -164,7 +165,7 @@ def unscoped_sent_drafts(tx: Tx) -> list[DraftKey]:
     return sql(tx).all(DraftKey, "WHERE send_status = 'sent' LIMIT 100")
 
 
-def unscoped_emptied_drafts(tx: Tx, before: int, after: int) -> list[str]:
+def unscoped_emptied_drafts(tx: Tx, before: int, after: int) -> list[DraftId]:
     """A thousand drafts that were emptied by ``before`` or later than ``after`` (µs)."""
     query = (
         "SELECT id FROM draft WHERE send_status = 'gone' AND (updated_at <= ? OR updated_at > ?) LIMIT 1000"
@@ -172,7 +173,9 @@ def unscoped_emptied_drafts(tx: Tx, before: int, after: int) -> list[str]:
     return [row["id"] for row in sql(tx).rows(query, before, after)]
 
 
-def unscoped_drafts_like(tx: Tx, organizations: Sequence[str], patterns: Sequence[str]) -> list[Draft]:
+def unscoped_drafts_like(
+    tx: Tx, organizations: Sequence[OrganizationId], patterns: Sequence[str]
+) -> list[Draft]:
     """The drafts of these organizations whose content is like one of the patterns (lower case, ``!`` escapes)."""
     marks = ", ".join("?" * len(organizations))
     likes = " OR ".join(["lower(content_json) LIKE ? ESCAPE '!'"] * len(patterns))
@@ -187,7 +190,7 @@ def add_draft(tx: Tx, draft: Draft) -> None:
     sql(tx).add(draft)
 
 
-def add_draft_file(tx: Tx, draft_id: str, file_id: str, content: bytes) -> None:
+def add_draft_file(tx: Tx, draft_id: DraftId, file_id: str, content: bytes) -> None:
     """Keep the octets of a file of a draft."""
     large = len(content) > LARGE
     sql(tx).insert("draft_file", {"id": file_id, "draft_id": draft_id, "content": b"" if large else content})
@@ -195,7 +198,7 @@ def add_draft_file(tx: Tx, draft_id: str, file_id: str, content: bytes) -> None:
         sql(tx).keep_octets("draft_file", "content", file_id, content)
 
 
-def change_draft(tx: Tx, draft_id: str, **changes: Unpack[DraftChanges]) -> None:
+def change_draft(tx: Tx, draft_id: DraftId, **changes: Unpack[DraftChanges]) -> None:
     """Change columns of a draft."""
     sql(tx).update("draft", "id", draft_id, dict(changes))
 
@@ -231,7 +234,7 @@ def revise_draft(tx: Tx, draft: Draft, revised: Draft) -> bool:
     return done > 0
 
 
-def begin_sending_draft(tx: Tx, draft_id: str) -> None:
+def begin_sending_draft(tx: Tx, draft_id: DraftId) -> None:
     """Show that a scheduled draft is being sent."""
     sql(tx).run(
         "UPDATE draft SET send_status = 'sending' WHERE id = ? AND send_status = 'scheduled'", draft_id
@@ -251,7 +254,7 @@ def note_draft_sent(tx: Tx, draft: Draft, at: int) -> bool:
     return done > 0
 
 
-def note_draft_failure(tx: Tx, draft_id: str, content: DraftContent, labels: list[str], at: int) -> None:
+def note_draft_failure(tx: Tx, draft_id: DraftId, content: DraftContent, labels: list[str], at: int) -> None:
     """Note what a draft that was being sent says and bears now that it could not be."""
     sql(tx).run(
         "UPDATE draft SET send_status = 'failed', content_json = ?, labels_json = ?, updated_at = ? "
@@ -263,7 +266,7 @@ def note_draft_failure(tx: Tx, draft_id: str, content: DraftContent, labels: lis
     )
 
 
-def empty_draft(tx: Tx, draft_id: str, at: int) -> None:
+def empty_draft(tx: Tx, draft_id: DraftId, at: int) -> None:
     """Empty a draft whose copies were taken out of its folder, and hide it."""
     _remove_files(tx, draft_id)
     sql(tx).run(
@@ -275,11 +278,11 @@ def empty_draft(tx: Tx, draft_id: str, at: int) -> None:
     )
 
 
-def remove_draft(tx: Tx, draft_id: str) -> None:
+def remove_draft(tx: Tx, draft_id: DraftId) -> None:
     """Delete a draft with its files."""
     _remove_files(tx, draft_id)
     sql(tx).run("DELETE FROM draft WHERE id = ?", draft_id)
 
 
-def _remove_files(tx: Tx, draft_id: str) -> None:
+def _remove_files(tx: Tx, draft_id: DraftId) -> None:
     sql(tx).run("DELETE FROM draft_file WHERE draft_id = ?", draft_id)

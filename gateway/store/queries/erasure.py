@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from gateway.mime.types import Address
+from gateway.records.ids import EventId, InboxId, MessageId, OrganizationId
 from gateway.records.mail import addresses
 from gateway.store.sql import sql
 from gateway.store.table_catalog import tables_with_column
@@ -26,8 +27,8 @@ _SOME = 500
 class Correspondence:
     """A message with the people in its From, Reply-To, To, Cc and Bcc."""
 
-    id: str
-    inbox_id: str
+    id: MessageId
+    inbox_id: InboxId
     people: list[Address]
 
 
@@ -35,16 +36,16 @@ class Correspondence:
 class MessageOfInbox:
     """Which message, and of which inbox."""
 
-    id: str
-    inbox_id: str
+    id: MessageId
+    inbox_id: InboxId
 
 
 @dataclass(frozen=True, slots=True)
 class Mention:
     """A message with everything that can be read in it, and the text of one of its attachments."""
 
-    id: str
-    inbox_id: str
+    id: MessageId
+    inbox_id: InboxId
     text: str
     attached: str | None
 
@@ -53,7 +54,7 @@ class Mention:
 
 
 def unscoped_correspondence_like(
-    tx: Tx, organizations: Sequence[str], patterns: Sequence[str]
+    tx: Tx, organizations: Sequence[OrganizationId], patterns: Sequence[str]
 ) -> list[Correspondence]:
     """The messages of these organizations that have an address like one of the patterns."""
     columns = " || ' ' || ".join(f"coalesce({name}, '')" for name in ("from_json", *_PEOPLE))
@@ -73,7 +74,7 @@ def unscoped_correspondence_like(
 
 
 def unscoped_messages_sent_to(
-    tx: Tx, organizations: Sequence[str], recipients: Sequence[str]
+    tx: Tx, organizations: Sequence[OrganizationId], recipients: Sequence[str]
 ) -> list[MessageOfInbox]:
     """The messages of these organizations whose envelope names one of these addresses (lower case)."""
     either = " OR ".join(["lower(outbox_recipient.address) = ?"] * len(recipients))
@@ -87,7 +88,9 @@ def unscoped_messages_sent_to(
     return [MessageOfInbox(**row) for row in rows]
 
 
-def unscoped_mentions_like(tx: Tx, organizations: Sequence[str], patterns: Sequence[str]) -> list[Mention]:
+def unscoped_mentions_like(
+    tx: Tx, organizations: Sequence[OrganizationId], patterns: Sequence[str]
+) -> list[Mention]:
     """The messages of these organizations in which something, or an attachment, is like one of the patterns."""
     text = " || ' ' || ".join(
         f"coalesce({name}, '')"
@@ -115,7 +118,9 @@ def unscoped_mentions_like(tx: Tx, organizations: Sequence[str], patterns: Seque
     return [Mention(**row) for row in rows]
 
 
-def unscoped_events_like(tx: Tx, organizations: Sequence[str], patterns: Sequence[str]) -> dict[str, str]:
+def unscoped_events_like(
+    tx: Tx, organizations: Sequence[OrganizationId], patterns: Sequence[str]
+) -> dict[EventId, str]:
     """The facts (JSON) of these organizations' events that are like one of the patterns, by event id."""
     rows = sql(tx).rows(
         f"SELECT id, payload_json FROM event WHERE organization_id IN ({_marks(organizations)}) "  # noqa: S608
@@ -126,9 +131,9 @@ def unscoped_events_like(tx: Tx, organizations: Sequence[str], patterns: Sequenc
     return {row["id"]: row["payload_json"] for row in rows}
 
 
-def events_of_messages(tx: Tx, message_ids: Sequence[str]) -> set[str]:
+def events_of_messages(tx: Tx, message_ids: Sequence[MessageId]) -> set[EventId]:
     """The ids of the events about messages."""
-    events: set[str] = set()
+    events: set[EventId] = set()
     for some in _groups(message_ids, _MANY):
         rows = sql(tx).rows(f"SELECT id FROM event WHERE message_id IN ({_marks(some)})", *some)  # noqa: S608
         events.update(row["id"] for row in rows)
@@ -154,9 +159,9 @@ def unscoped_delivery_answers_like(tx: Tx, patterns: Sequence[str]) -> dict[int,
 # --- deleting it ---
 
 
-def messages_being_sent(tx: Tx, message_ids: Sequence[str]) -> list[str]:
+def messages_being_sent(tx: Tx, message_ids: Sequence[MessageId]) -> list[MessageId]:
     """Which messages are being handed over to another server at this moment."""
-    busy: list[str] = []
+    busy: list[MessageId] = []
     for some in _groups(message_ids, _SOME):
         rows = sql(tx).rows(
             f"SELECT id FROM outbox WHERE id IN ({_marks(some)}) AND state <> 'done' "  # noqa: S608
@@ -167,19 +172,19 @@ def messages_being_sent(tx: Tx, message_ids: Sequence[str]) -> list[str]:
     return busy
 
 
-def remove_from_outbox(tx: Tx, message_ids: Sequence[str]) -> None:
+def remove_from_outbox(tx: Tx, message_ids: Sequence[MessageId]) -> None:
     """Delete messages from the outbox, with their recipients and the Message-IDs that relays gave them."""
     _delete(tx, "outbox_recipient", "outbox_id", message_ids)
     _delete(tx, "sent_alias", "outbox_id", message_ids)
     _delete(tx, "outbox", "id", message_ids)
 
 
-def remove_attempts_of_events(tx: Tx, event_ids: Sequence[str]) -> int:
+def remove_attempts_of_events(tx: Tx, event_ids: Sequence[EventId]) -> int:
     """Delete what endpoints answered to the posts of events; returns how many."""
     return _delete(tx, "attempt", "event_id", event_ids)
 
 
-def remove_deliveries_of_events(tx: Tx, event_ids: Sequence[str]) -> int:
+def remove_deliveries_of_events(tx: Tx, event_ids: Sequence[EventId]) -> int:
     """Delete the deliveries of events to webhooks; returns how many."""
     return sum(
         sql(tx).run(
@@ -190,29 +195,29 @@ def remove_deliveries_of_events(tx: Tx, event_ids: Sequence[str]) -> int:
     )
 
 
-def remove_events(tx: Tx, event_ids: Sequence[str]) -> int:
+def remove_events(tx: Tx, event_ids: Sequence[EventId]) -> int:
     """Delete events; returns how many."""
     return _delete(tx, "event", "id", event_ids)
 
 
-def remove_label_changes(tx: Tx, message_ids: Sequence[str]) -> int:
+def remove_label_changes(tx: Tx, message_ids: Sequence[MessageId]) -> int:
     """Delete the log of messages' labels and the flags that are still to be set on them; returns how many."""
     return _delete(tx, "label_change", "message_id", message_ids) + _delete(
         tx, "flags_owed", "message_id", message_ids
     )
 
 
-def unscoped_remove_suppressions(tx: Tx, organizations: Sequence[str], address: str) -> int:
+def unscoped_remove_suppressions(tx: Tx, organizations: Sequence[OrganizationId], address: str) -> int:
     """Delete these organizations' suppressions of an address (lower case); returns how many."""
     return _delete_of_organizations(tx, "suppression", "address", organizations, address)
 
 
-def unscoped_remove_list_entries(tx: Tx, organizations: Sequence[str], address: str) -> int:
+def unscoped_remove_list_entries(tx: Tx, organizations: Sequence[OrganizationId], address: str) -> int:
     """Delete these organizations' allow and block rules about an address (lower case); returns how many."""
     return _delete_of_organizations(tx, "list_entry", "entry", organizations, address)
 
 
-def unscoped_remove_registrations(tx: Tx, organizations: Sequence[str], address: str) -> int:
+def unscoped_remove_registrations(tx: Tx, organizations: Sequence[OrganizationId], address: str) -> int:
     """Delete these organizations' registrations by an address (lower case); returns how many."""
     return _delete_of_organizations(tx, "registration", "owner", organizations, address)
 
@@ -232,7 +237,7 @@ def blank_delivery_answer(tx: Tx, recipient: int) -> None:
     sql(tx).run("UPDATE outbox_recipient SET diagnostic = NULL WHERE id = ?", recipient)
 
 
-def remove_organization_rows(tx: Tx, organization: str) -> dict[str, int]:
+def remove_organization_rows(tx: Tx, organization: OrganizationId) -> dict[str, int]:
     """Delete an organization whose inboxes are gone, with every row of its own; returns how many by table."""
     of_event = "(SELECT id FROM event WHERE organization_id = ?)"
     of_webhook = "(SELECT id FROM webhook WHERE organization_id = ?)"
@@ -270,7 +275,7 @@ def _texts_like(
 
 
 def _delete_of_organizations(
-    tx: Tx, table: str, column: str, organizations: Sequence[str], value: str
+    tx: Tx, table: str, column: str, organizations: Sequence[OrganizationId], value: str
 ) -> int:
     return sql(tx).run(
         f"DELETE FROM {table} WHERE lower({column}) = ? "  # noqa: S608

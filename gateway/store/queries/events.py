@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.records.events import Event, EventHead
+from gateway.records.ids import EventId, InboxId, MessageId, OrganizationId, PodId
 from gateway.store.listing import Listing
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
@@ -13,7 +14,7 @@ from gateway.store.transaction import Tx
 # --- of one organization ---
 
 
-def event_head(tx: Tx, scope: Scope, event_id: str) -> EventHead | None:
+def event_head(tx: Tx, scope: Scope, event_id: EventId | None) -> EventHead | None:
     """The organization's event with this ULID."""
     return sql(tx).one(EventHead, "WHERE id = ? AND organization_id = ?", event_id, scope.organization)
 
@@ -23,7 +24,7 @@ def event_heads_since(tx: Tx, scope: Scope, since: int) -> list[EventHead]:
     return sql(tx).all(EventHead, "WHERE organization_id = ? AND created_at >= ?", scope.organization, since)
 
 
-def event_heads_after(tx: Tx, organization: str, seq: int, most: int) -> list[EventHead]:
+def event_heads_after(tx: Tx, organization: OrganizationId, seq: int, most: int) -> list[EventHead]:
     """The first ``most`` events of an organization after a place in the log."""
     return sql(tx).all(
         EventHead, "WHERE organization_id = ? AND seq > ? ORDER BY seq LIMIT ?", organization, seq, most
@@ -35,7 +36,7 @@ def list_events(
     scope: Scope,
     *,
     types: Sequence[str],
-    inbox: str | None,
+    inbox: InboxId | None,
     after: int | None,
     position: int | None,
     limit: int,
@@ -66,14 +67,14 @@ def list_events(
     return Listing(shown, int(total), (shown[-1].seq, "") if more and shown else None)
 
 
-def message_of_event(tx: Tx, inbox_id: str, event_id: str) -> str | None:
+def message_of_event(tx: Tx, inbox_id: InboxId, event_id: EventId) -> MessageId | None:
     """The message (ULID) that an inbox's event is about."""
     query = "SELECT message_id FROM event WHERE id = ? AND inbox_id = ?"
-    message_id: str | None = sql(tx).value(query, event_id, inbox_id)
+    message_id: MessageId | None = sql(tx).value(query, event_id, inbox_id)
     return message_id
 
 
-def message_has_event(tx: Tx, message_id: str, types: Sequence[str]) -> bool:
+def message_has_event(tx: Tx, message_id: MessageId, types: Sequence[str]) -> bool:
     """Whether a message has an event of one of these types."""
     marks = ", ".join("?" * len(types))
     query = f"SELECT 1 FROM event WHERE message_id = ? AND type IN ({marks}) LIMIT 1"  # noqa: S608
@@ -83,28 +84,28 @@ def message_has_event(tx: Tx, message_id: str, types: Sequence[str]) -> bool:
 # --- of any organization ---
 
 
-def unscoped_event(tx: Tx, event_id: str) -> Event | None:
+def unscoped_event(tx: Tx, event_id: EventId) -> Event | None:
     """An event by its ULID."""
     return sql(tx).one(Event, "WHERE id = ?", event_id)
 
 
-def unscoped_event_head(tx: Tx, event_id: str) -> EventHead | None:
+def unscoped_event_head(tx: Tx, event_id: EventId) -> EventHead | None:
     """An event by its ULID, without what happened."""
     return sql(tx).one(EventHead, "WHERE id = ?", event_id)
 
 
-def unscoped_event_type(tx: Tx, event_id: str) -> str | None:
+def unscoped_event_type(tx: Tx, event_id: EventId) -> str | None:
     """The type of an event; None when it is kept no more."""
     type: str | None = sql(tx).value("SELECT type FROM event WHERE id = ?", event_id)
     return type
 
 
-def unscoped_has_event(tx: Tx, event_id: str) -> bool:
+def unscoped_has_event(tx: Tx, event_id: EventId) -> bool:
     """Whether an event is in the log."""
     return sql(tx).value("SELECT 1 FROM event WHERE id = ?", event_id) is not None
 
 
-def unscoped_events(tx: Tx, event_ids: Sequence[str]) -> list[Event]:
+def unscoped_events(tx: Tx, event_ids: Sequence[EventId]) -> list[Event]:
     """The events with these ULIDs, in the order of the log."""
     marks = ", ".join("?" * len(event_ids))
     return sql(tx).all(Event, f"WHERE id IN ({marks}) ORDER BY seq", *event_ids)
@@ -128,7 +129,7 @@ def unscoped_event_heads(tx: Tx, after: int, most: int) -> list[EventHead]:
 
 def unscoped_inboxes_with_events(
     tx: Tx, types: Sequence[str], *, after: int | None = None, since: int | None = None
-) -> list[str]:
+) -> list[InboxId]:
     """The inboxes (ULIDs) that had an event of these types after a place in the log, or since a time (µs)."""
     where, least = ("seq > ?", after) if after is not None else ("created_at > ?", since)
     marks = ", ".join("?" * len(types))
@@ -146,12 +147,12 @@ def unscoped_inboxes_with_events(
 def add_event(
     tx: Tx,
     *,
-    id: str,
-    organization_id: str,
-    pod_id: str | None,
-    inbox_id: str | None,
+    id: EventId,
+    organization_id: OrganizationId,
+    pod_id: PodId | None,
+    inbox_id: InboxId | None,
     type: str,
-    message_id: str | None,
+    message_id: MessageId | None,
     payload_json: str,
     test: bool,
     created_at: int,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.records.folders import Copy
+from gateway.records.ids import InboxId, MessageId, ThreadId
 from gateway.records.mail import MessageItem, Thread
 from gateway.store.queries.locations import copies_of
 from gateway.store.sql import sql
@@ -23,7 +24,7 @@ class IndexedMessage:
     copies: list[Copy]
 
 
-def messages_after(tx: Tx, inbox_id: str, seq: int, most: int) -> list[IndexedMessage]:
+def messages_after(tx: Tx, inbox_id: InboxId, seq: int, most: int) -> list[IndexedMessage]:
     """Up to ``most`` messages of an inbox that were indexed after the one with this ``seq``, in that order."""
     messages = sql(tx).all(
         MessageItem, "WHERE inbox_id = ? AND seq > ? ORDER BY seq LIMIT ?", inbox_id, seq, most
@@ -33,11 +34,11 @@ def messages_after(tx: Tx, inbox_id: str, seq: int, most: int) -> list[IndexedMe
     ]
 
 
-def threads_after(tx: Tx, inbox_id: str, thread_id: str, most: int) -> list[Thread]:
+def threads_after(tx: Tx, inbox_id: InboxId, thread_id: ThreadId, most: int) -> list[Thread]:
     """Up to ``most`` threads of an inbox with an id above this one, by id."""
     return sql(tx).all(Thread, "WHERE inbox_id = ? AND id > ? ORDER BY id LIMIT ?", inbox_id, thread_id, most)
 
 
-def _labels_of(tx: Tx, message_id: str) -> list[str]:
+def _labels_of(tx: Tx, message_id: MessageId) -> list[str]:
     rows = sql(tx).rows("SELECT label FROM label WHERE message_id = ? ORDER BY label", message_id)
     return [row["label"] for row in rows]

@@ -6,24 +6,24 @@ An inbox's id comes from whoever found the inbox in its own scope, or from the e
 from __future__ import annotations
 
 from gateway.records.folders import Folder, FolderRole
-from gateway.store.ids import now_us
+from gateway.records.ids import InboxId, now_us
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 
 
-def folders_of(tx: Tx, inbox_id: str) -> list[Folder]:
+def folders_of(tx: Tx, inbox_id: InboxId) -> list[Folder]:
     """The folders of an inbox."""
     return sql(tx).all(Folder, "WHERE inbox_id = ?", inbox_id)
 
 
-def folder_named(tx: Tx, inbox_id: str, name: str) -> Folder | None:
+def folder_named(tx: Tx, inbox_id: InboxId, name: str) -> Folder | None:
     """The folder of an inbox with this name."""
     return sql(tx).one(Folder, "WHERE inbox_id = ? AND name = ?", inbox_id, name)
 
 
 def save_folder(
     tx: Tx,
-    inbox_id: str,
+    inbox_id: InboxId,
     name: str,
     role: FolderRole,
     *,
@@ -48,7 +48,7 @@ def save_folder(
     return int(saved)
 
 
-def add_unread_folder(tx: Tx, inbox_id: str, name: str, role: str, uidvalidity: int) -> None:
+def add_unread_folder(tx: Tx, inbox_id: InboxId, name: str, role: str, uidvalidity: int) -> None:
     """Note a folder of which nothing has been read; one that is known stays as it is."""
     row = {
         "inbox_id": inbox_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.records.ids import InboxId
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 
@@ -37,13 +38,13 @@ _INDEX = (
 )
 
 
-def remove_what_acts(tx: Tx, inbox_id: str) -> None:
+def remove_what_acts(tx: Tx, inbox_id: InboxId) -> None:
     """Delete webhooks, keys, events, drafts, sends and all else of an inbox that could still act, and its records."""
     for statement in _ACTS:
         sql(tx).run(statement, inbox_id)
 
 
-def remove_some_messages(tx: Tx, inbox_id: str, most: int) -> int:
+def remove_some_messages(tx: Tx, inbox_id: InboxId, most: int) -> int:
     """Delete ``most`` messages of an inbox, with their texts; answers how many there were."""
     rows = sql(tx).rows("SELECT seq, id FROM message WHERE inbox_id = ? LIMIT ?", inbox_id, most)
     for row in rows:
@@ -54,7 +55,7 @@ def remove_some_messages(tx: Tx, inbox_id: str, most: int) -> int:
     return len(rows)
 
 
-def remove_index(tx: Tx, inbox_id: str) -> None:
+def remove_index(tx: Tx, inbox_id: InboxId) -> None:
     """Delete what is derived from an inbox's mail: folders, threads, labels, totals."""
     for statement in _INDEX:
         sql(tx).run(statement, inbox_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypedDict, Unpack
 
+from gateway.records.ids import InboxId, OrganizationId, PodId
 from gateway.records.inboxes import Inbox, InboxStatus
 from gateway.store.like import containing
 from gateway.store.listing import Listing, Window, page
@@ -47,13 +48,13 @@ def inboxes_in_reach(tx: Tx, scope: Scope, most: int) -> list[Inbox]:
     )
 
 
-def inbox_ids_in_reach(tx: Tx, scope: Scope) -> list[str]:
+def inbox_ids_in_reach(tx: Tx, scope: Scope) -> list[InboxId]:
     """The id of every inbox that the key reaches."""
     where, args = scope.inbox_where("inbox")
     return [row["id"] for row in sql(tx).rows(f"SELECT id FROM inbox WHERE {where} AND {_THERE}", *args)]  # noqa: S608
 
 
-def inbox_addresses_in_reach(tx: Tx, scope: Scope) -> dict[str, str]:
+def inbox_addresses_in_reach(tx: Tx, scope: Scope) -> dict[InboxId, str]:
     """The address of every inbox that the key reaches, by id, newest first."""
     where, args = scope.inbox_where("inbox")
     rows = sql(tx).rows(
@@ -64,7 +65,7 @@ def inbox_addresses_in_reach(tx: Tx, scope: Scope) -> dict[str, str]:
 
 
 def list_inboxes(
-    tx: Tx, scope: Scope, window: Window, *, pod: str | None, text: str | None
+    tx: Tx, scope: Scope, window: Window, *, pod: PodId | None, text: str | None
 ) -> Listing[Inbox]:
     """The inboxes that the key reaches, of one pod, or with ``text`` in its address or display name."""
     where, args = scope.inbox_where("inbox")
@@ -84,13 +85,13 @@ def inboxes_with_client_id(tx: Tx, scope: Scope, client_id: str) -> list[Inbox]:
     )
 
 
-def inbox_count(tx: Tx, organization: str) -> int:
+def inbox_count(tx: Tx, organization: OrganizationId) -> int:
     """How many inboxes an organization has."""
     query = f"SELECT count(*) FROM inbox WHERE organization_id = ? AND {_THERE}"  # noqa: S608
     return int(sql(tx).value(query, organization))
 
 
-def oldest_running_inbox(tx: Tx, organization: str, pod: str | None) -> Inbox | None:
+def oldest_running_inbox(tx: Tx, organization: OrganizationId, pod: PodId | None) -> Inbox | None:
     """The first inbox of a pod, or of the whole organization, whose mailbox is read."""
     narrowed, args = (" AND pod_id = ?", [pod]) if pod else ("", [])
     return sql(tx).one(
@@ -104,7 +105,7 @@ def oldest_running_inbox(tx: Tx, organization: str, pod: str | None) -> Inbox | 
 # --- of one inbox ---
 
 
-def stored_octets(tx: Tx, inbox_id: str) -> int:
+def stored_octets(tx: Tx, inbox_id: InboxId) -> int:
     """What the messages of an inbox come to."""
     return int(sql(tx).value("SELECT coalesce(sum(size), 0) FROM message WHERE inbox_id = ?", inbox_id))
 
@@ -112,12 +113,12 @@ def stored_octets(tx: Tx, inbox_id: str) -> int:
 # --- of any organization ---
 
 
-def unscoped_inbox(tx: Tx, inbox_id: str) -> Inbox | None:
+def unscoped_inbox(tx: Tx, inbox_id: InboxId) -> Inbox | None:
     """An inbox by its ULID, also one that is being made or removed."""
     return sql(tx).one(Inbox, "WHERE id = ?", inbox_id)
 
 
-def unscoped_lasting_inbox(tx: Tx, inbox_id: str) -> Inbox | None:
+def unscoped_lasting_inbox(tx: Tx, inbox_id: InboxId) -> Inbox | None:
     """An inbox by its ULID; None when it is gone or going."""
     return sql(tx).one(Inbox, f"WHERE id = ? AND {_THERE}", inbox_id)
 
@@ -127,7 +128,7 @@ def unscoped_inbox_at(tx: Tx, address: str) -> Inbox | None:
     return sql(tx).one(Inbox, "WHERE address = ?", _folded(address))
 
 
-def unscoped_inbox_named(tx: Tx, inbox_id: str | None, address: str) -> Inbox | None:
+def unscoped_inbox_named(tx: Tx, inbox_id: InboxId | None, address: str) -> Inbox | None:
     """An inbox by its ULID or address."""
     return sql(tx).one(Inbox, f"WHERE (id = ? OR address = ?) AND {_THERE}", inbox_id or "", _folded(address))
 
@@ -137,7 +138,7 @@ def unscoped_running_inbox_at(tx: Tx, address: str) -> Inbox | None:
     return sql(tx).one(Inbox, f"WHERE address = ? AND {_RUNNING}", address)
 
 
-def is_inbox_running(tx: Tx, inbox_id: str) -> bool:
+def is_inbox_running(tx: Tx, inbox_id: InboxId) -> bool:
     """Whether mail is read from the mailbox of an inbox."""
     return sql(tx).value(f"SELECT 1 FROM inbox WHERE id = ? AND {_RUNNING}", inbox_id) is not None  # noqa: S608
 
@@ -157,12 +158,12 @@ def unscoped_inboxes_being(tx: Tx, status: InboxStatus) -> list[Inbox]:
     return sql(tx).all(Inbox, "WHERE status = ?", status)
 
 
-def unscoped_inboxes_of(tx: Tx, organization: str) -> list[Inbox]:
+def unscoped_inboxes_of(tx: Tx, organization: OrganizationId) -> list[Inbox]:
     """Every inbox of an organization, also those that are being made or removed."""
     return sql(tx).all(Inbox, "WHERE organization_id = ?", organization)
 
 
-def unscoped_inbox_addresses(tx: Tx, inbox_ids: Iterable[str]) -> dict[str, str]:
+def unscoped_inbox_addresses(tx: Tx, inbox_ids: Iterable[InboxId]) -> dict[InboxId, str]:
     """Addresses by inbox id."""
     ids = list(inbox_ids)
     marks = ", ".join("?" * len(ids))
@@ -219,23 +220,23 @@ def add_inbox(tx: Tx, inbox: Inbox) -> None:
     sql(tx).add(inbox)
 
 
-def change_inbox(tx: Tx, inbox_id: str, **changes: Unpack[InboxChanges]) -> None:
+def change_inbox(tx: Tx, inbox_id: InboxId, **changes: Unpack[InboxChanges]) -> None:
     """Change columns of an inbox."""
     sql(tx).update("inbox", "id", inbox_id, dict(changes))
 
 
-def activate_inbox(tx: Tx, inbox_id: str) -> bool:
+def activate_inbox(tx: Tx, inbox_id: InboxId) -> bool:
     """End the making of an inbox; False when somebody else did."""
     return (
         sql(tx).run("UPDATE inbox SET status = 'active' WHERE id = ? AND status = 'creating'", inbox_id) > 0
     )
 
 
-def touch_inbox(tx: Tx, inbox_id: str, at: int) -> None:
+def touch_inbox(tx: Tx, inbox_id: InboxId, at: int) -> None:
     """Note that mail came or went at ``at`` (µs)."""
     sql(tx).run("UPDATE inbox SET active_at = ? WHERE id = ? AND active_at < ?", at, inbox_id, at)
 
 
-def remove_inbox(tx: Tx, inbox_id: str) -> bool:
+def remove_inbox(tx: Tx, inbox_id: InboxId) -> bool:
     """Delete the row of an inbox; False when it is gone."""
     return sql(tx).run("DELETE FROM inbox WHERE id = ?", inbox_id) > 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gateway.records.ids import MessageId, ThreadId
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Label, LabelChange
 from gateway.store.listing import Listing
@@ -13,9 +14,9 @@ from gateway.store.transaction import Tx
 _MANY = 500
 
 
-def labels_of_messages(tx: Tx, message_ids: Sequence[str]) -> dict[str, list[str]]:
+def labels_of_messages(tx: Tx, message_ids: Sequence[MessageId]) -> dict[MessageId, list[str]]:
     """The sorted labels of each message, by its id."""
-    found: dict[str, list[str]] = {one: [] for one in message_ids}
+    found: dict[MessageId, list[str]] = {one: [] for one in message_ids}
     for start in range(0, len(message_ids), _MANY):
         some = message_ids[start : start + _MANY]
         marks = ", ".join("?" * len(some))
@@ -24,9 +25,9 @@ def labels_of_messages(tx: Tx, message_ids: Sequence[str]) -> dict[str, list[str
     return found
 
 
-def labels_of_threads(tx: Tx, thread_ids: Sequence[str]) -> dict[str, list[str]]:
+def labels_of_threads(tx: Tx, thread_ids: Sequence[ThreadId]) -> dict[ThreadId, list[str]]:
     """The sorted labels that messages of each thread bear, by the thread's id."""
-    found: dict[str, list[str]] = {one: [] for one in thread_ids}
+    found: dict[ThreadId, list[str]] = {one: [] for one in thread_ids}
     if found:
         marks = ", ".join("?" * len(found))
         for row in sql(tx).rows(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from gateway.records.ids import RULE_ID, InboxId, OrganizationId, PodId, RuleId, now_us
 from gateway.records.lists import Action, Direction, ListEntry, Mode
-from gateway.store.ids import new_ulid, now_us
 from gateway.store.listing import Listing, Window, page
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
@@ -17,9 +17,9 @@ from gateway.store.transaction import Tx
 class ListOwner:
     """Whose lists of a direction are meant: those of exactly this inbox, else of this pod, else of the organization."""
 
-    organization_id: str
-    pod_id: str | None
-    inbox_id: str | None
+    organization_id: OrganizationId
+    pod_id: PodId | None
+    inbox_id: InboxId | None
     direction: Direction
 
     def where(self, list_type: Action | Literal["mode"]) -> tuple[str, list[object]]:
@@ -99,7 +99,7 @@ def _entry(
     reason: str | None,
 ) -> ListEntry:
     return ListEntry(
-        id=new_ulid(),
+        id=RULE_ID.new(),
         organization_id=owner.organization_id,
         pod_id=owner.pod_id,
         inbox_id=owner.inbox_id,
@@ -116,7 +116,7 @@ def _entry(
 
 
 def list_rules(
-    tx: Tx, scope: Scope, window: Window, *, inbox_id: str | None, action: Action | None
+    tx: Tx, scope: Scope, window: Window, *, inbox_id: InboxId | None, action: Action | None
 ) -> Listing[ListEntry]:
     """The entries of the receive lists that the key reaches, of one inbox or one action."""
     where, args = _rules(scope)
@@ -126,13 +126,13 @@ def list_rules(
     return page(tx, ListEntry, where, args, window)
 
 
-def remove_rule(tx: Tx, scope: Scope, entry_id: str) -> bool:
+def remove_rule(tx: Tx, scope: Scope, entry_id: RuleId | None) -> bool:
     """Delete an entry of the receive lists that the key reaches; False when there is none."""
     where, args = _rules(scope)
     return sql(tx).run(f"DELETE FROM list_entry WHERE {where} AND id = ?", *args, entry_id) > 0  # noqa: S608
 
 
-def organization_list_entries(tx: Tx, organization: str) -> list[ListEntry]:
+def organization_list_entries(tx: Tx, organization: OrganizationId) -> list[ListEntry]:
     """Every entry of an organization and of its pods and inboxes, modes among them, oldest first."""
     return sql(tx).all(ListEntry, "WHERE organization_id = ? ORDER BY created_at", organization)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.records.folders import REMOVED, Copy, Location
+from gateway.records.ids import InboxId, MessageId
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 
@@ -19,7 +20,7 @@ Ranges = Sequence[tuple[int, int]]
 # --- of a message ---
 
 
-def copies_of(tx: Tx, message_id: str) -> list[Copy]:
+def copies_of(tx: Tx, message_id: MessageId) -> list[Copy]:
     """The copies of a message, the one that was found last at the beginning."""
     rows = sql(tx).rows(
         "SELECT folder.name AS folder, folder.role, folder.uidvalidity, location.uid, location.flags, "
@@ -30,17 +31,17 @@ def copies_of(tx: Tx, message_id: str) -> list[Copy]:
     return [Copy(**{**row, "flags": tuple(row["flags"].split())}) for row in rows]
 
 
-def is_located(tx: Tx, message_id: str) -> bool:
+def is_located(tx: Tx, message_id: MessageId) -> bool:
     """Whether a message is anywhere on the mail server."""
     return sql(tx).value("SELECT 1 FROM location WHERE message_id = ? LIMIT 1", message_id) is not None
 
 
-def locations_of(tx: Tx, message_id: str) -> list[Location]:
+def locations_of(tx: Tx, message_id: MessageId) -> list[Location]:
     """The locations of a message."""
     return sql(tx).all(Location, "WHERE message_id = ?", message_id)
 
 
-def mark_removed(tx: Tx, message_id: str) -> None:
+def mark_removed(tx: Tx, message_id: MessageId) -> None:
     """Note of every location of a message that the message was taken away from there."""
     sql(tx).run("UPDATE location SET message_id = ? WHERE message_id = ?", REMOVED, message_id)
 
@@ -66,14 +67,21 @@ def locations_in_ranges(tx: Tx, folder_id: int, ranges: Ranges) -> list[Location
     return found
 
 
-def messages_in(tx: Tx, folder_id: int) -> list[str]:
+def messages_in(tx: Tx, folder_id: int) -> list[MessageId]:
     """The ids of the messages that are in a folder."""
     query = "SELECT DISTINCT message_id FROM location WHERE folder_id = ? AND message_id <> ?"
     return [row["message_id"] for row in sql(tx).rows(query, folder_id, REMOVED)]
 
 
 def put_location(
-    tx: Tx, folder_id: int, uid: int, message_id: str, inbox_id: str, flags: str, *, repeat: bool = False
+    tx: Tx,
+    folder_id: int,
+    uid: int,
+    message_id: MessageId,
+    inbox_id: InboxId,
+    flags: str,
+    *,
+    repeat: bool = False,
 ) -> None:
     """Note that a message is at a UID of a folder, whatever was known to be there."""
     remove_location(tx, folder_id, uid)
@@ -88,7 +96,7 @@ def put_location(
     sql(tx).insert("location", row)
 
 
-def put_removed_location(tx: Tx, inbox_id: str, folder: str, uidvalidity: int, uid: int) -> None:
+def put_removed_location(tx: Tx, inbox_id: InboxId, folder: str, uidvalidity: int, uid: int) -> None:
     """Note that a message was taken away from a UID that a folder's cursor has not passed; of others nothing is
     noted."""
     sql(tx).run(

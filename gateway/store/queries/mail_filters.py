@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from gateway.records.ids import InboxId
 from gateway.records.inboxes import Inbox
 from gateway.store.json_columns import dump
 from gateway.store.labels import HIDDEN
@@ -24,7 +25,7 @@ class Reach(NamedTuple):
 
     where: str
     args: list[object]
-    inbox_ids: list[str]
+    inbox_ids: list[InboxId]
 
 
 def reach(tx: Tx, scope: Scope, inbox: Inbox | None, table: str) -> Reach:
@@ -38,7 +39,7 @@ def reach(tx: Tx, scope: Scope, inbox: Inbox | None, table: str) -> Reach:
     return Reach(where, args, ids)
 
 
-def message_conditions(tx: Tx, wanted: Filter, inbox_id: str | None, alias: str = "message") -> Condition:
+def message_conditions(tx: Tx, wanted: Filter, inbox_id: InboxId | None, alias: str = "message") -> Condition:
     """Conditions on a message, each with a leading AND. ``inbox_id``: the one inbox that is listed."""
     where, args = hidden_condition(wanted.shown, alias)
     for label in dict.fromkeys(wanted.labels):
@@ -126,7 +127,7 @@ _ONE_WAY = {"inbound": " AND {}.direction = 'inbound'", "outbound": " AND {}.dir
 _DIRECTION = {"sent": "outbound", "received": "inbound"}
 
 
-def _label(tx: Tx, label: str, inbox_id: str | None, alias: str) -> Condition:
+def _label(tx: Tx, label: str, inbox_id: InboxId | None, alias: str) -> Condition:
     """``sent`` and ``received`` match the direction too. A rare label is looked up, a common one probed.
 
     ``unread``, which agents ask for again and again, is a column of the message too (``store.index.set_labels``).

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from gateway.records.ids import InboxId, MessageId, ThreadId
 from gateway.store import models
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
@@ -15,26 +16,26 @@ from gateway.store.transaction import Tx
 _MOST_IDS = 500
 
 
-def indexed_message_count(tx: Tx, inbox_id: str) -> int:
+def indexed_message_count(tx: Tx, inbox_id: InboxId) -> int:
     """How many messages of an inbox are indexed."""
     return int(sql(tx).value("SELECT count(*) FROM message WHERE inbox_id = ?", inbox_id))
 
 
-def indexed_messages(tx: Tx, message_ids: Sequence[str]) -> list[str]:
+def indexed_messages(tx: Tx, message_ids: Sequence[MessageId]) -> list[MessageId]:
     """Which of these messages are indexed, in their order."""
     query = "SELECT 1 FROM message WHERE id = ?"
     return [message_id for message_id in message_ids if sql(tx).value(query, message_id) is not None]
 
 
-def indexed_thread_ids(tx: Tx, inbox_id: str) -> list[str]:
+def indexed_thread_ids(tx: Tx, inbox_id: InboxId) -> list[ThreadId]:
     """The ids of the threads of an inbox."""
     return [row["id"] for row in sql(tx).rows("SELECT id FROM thread WHERE inbox_id = ?", inbox_id)]
 
 
-def threads_of_messages(tx: Tx, message_ids: Iterable[str]) -> set[str]:
+def threads_of_messages(tx: Tx, message_ids: Iterable[MessageId]) -> set[ThreadId]:
     """The ids of the threads that messages are in."""
     ids = list(message_ids)
-    threads: set[str] = set()
+    threads: set[ThreadId] = set()
     for start in range(0, len(ids), _MOST_IDS):
         some = ids[start : start + _MOST_IDS]
         marks = ", ".join("?" * len(some))
@@ -43,7 +44,7 @@ def threads_of_messages(tx: Tx, message_ids: Iterable[str]) -> set[str]:
     return threads
 
 
-def messages_without_location(tx: Tx, inbox_id: str, settled_before: int, most: int) -> list[str]:
+def messages_without_location(tx: Tx, inbox_id: InboxId, settled_before: int, most: int) -> list[MessageId]:
     """Up to ``most`` messages of an inbox that are nowhere on the mail server.
 
     Left out are sandbox sends, which never are, and sends that were not settled before ``settled_before`` (µs), whose
@@ -62,13 +63,13 @@ def messages_without_location(tx: Tx, inbox_id: str, settled_before: int, most: 
     return [row["id"] for row in rows]
 
 
-def sandbox_send_ids(tx: Tx, inbox_id: str) -> list[str]:
+def sandbox_send_ids(tx: Tx, inbox_id: InboxId) -> list[MessageId]:
     """The ids of an inbox's sandbox sends: they are on no mail server, so the outbox keeps their octets."""
     query = "SELECT id FROM outbox WHERE inbox_id = ? AND state = 'done' AND mime IS NOT NULL ORDER BY id"
     return [row["id"] for row in sql(tx).rows(query, inbox_id)]
 
 
-def forget_inbox(tx: Tx, inbox_id: str) -> None:
+def forget_inbox(tx: Tx, inbox_id: InboxId) -> None:
     """Delete every derived row of an inbox but the texts of attachments, which are read once
     (``forget_attachment_texts``)."""
     run = sql(tx).run
@@ -80,7 +81,7 @@ def forget_inbox(tx: Tx, inbox_id: str) -> None:
             run(f'DELETE FROM "{name}" WHERE inbox_id = ?', inbox_id)  # noqa: S608
 
 
-def forget_attachment_texts(tx: Tx, inbox_id: str) -> None:
+def forget_attachment_texts(tx: Tx, inbox_id: InboxId) -> None:
     """Delete the texts of attachments whose message is not indexed any more."""
     sql(tx).run(
         "DELETE FROM attachment_text WHERE inbox_id = ? AND message_id NOT IN "

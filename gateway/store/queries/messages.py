@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from gateway.records.ids import InboxId, MessageId, ThreadId
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import (
     NO_TEXT,
@@ -94,14 +95,14 @@ def search_messages(
     return _listed(tx, found, texts=texts), count
 
 
-def unauthenticated_count(tx: Tx, scope: Scope, inbox_ids: Sequence[str]) -> int:
+def unauthenticated_count(tx: Tx, scope: Scope, inbox_ids: Sequence[InboxId]) -> int:
     """How many messages of these inboxes failed DMARC; 0 for a key that may not see them."""
     if not scope.allows("label_unauthenticated_read"):
         return 0
     return total(tx, "dmarc_fail", inbox_ids, hidden=True)
 
 
-def _kept_total(tx: Tx, wanted: Filter, ids: Sequence[str]) -> int:
+def _kept_total(tx: Tx, wanted: Filter, ids: Sequence[InboxId]) -> int:
     """The kept total of a list that only its direction narrows."""
     hidden = bool(wanted.shown)
     if wanted.direction == "inbound":
@@ -126,7 +127,7 @@ def _position(message: MessageItem) -> tuple[int, str]:
     return message.timestamp, str(message.seq)
 
 
-def texts_of_messages(tx: Tx, message_ids: Sequence[str]) -> dict[str, MessageText]:
+def texts_of_messages(tx: Tx, message_ids: Sequence[MessageId]) -> dict[MessageId, MessageText]:
     """The texts that the index holds of messages, by message id."""
     if not message_ids:
         return {}
@@ -138,7 +139,7 @@ def texts_of_messages(tx: Tx, message_ids: Sequence[str]) -> dict[str, MessageTe
 # --- one message, by an id ---
 
 
-def visible_message(tx: Tx, scope: Scope, message_id: str) -> Message | None:
+def visible_message(tx: Tx, scope: Scope, message_id: MessageId) -> Message | None:
     """The organization's message with this ULID, unless the caller is blind to it."""
     seen, args = scope.sight()
     return sql(tx).one(
@@ -154,40 +155,40 @@ def visible_numbered_message(tx: Tx, scope: Scope, number: int) -> Message | Non
     )
 
 
-def is_in_inbox(tx: Tx, inbox_id: str, message_id: str) -> bool:
+def is_in_inbox(tx: Tx, inbox_id: InboxId, message_id: MessageId) -> bool:
     """Whether an inbox has the message with this ULID."""
     query = "SELECT 1 FROM message WHERE id = ? AND inbox_id = ?"
     return sql(tx).value(query, message_id, inbox_id) is not None
 
 
-def numbered_message_id(tx: Tx, inbox_id: str, number: int) -> str | None:
+def numbered_message_id(tx: Tx, inbox_id: InboxId, number: int) -> MessageId | None:
     """The ULID of an inbox's message with this number."""
     found = sql(tx).value("SELECT id FROM message WHERE number = ? AND inbox_id = ?", number, inbox_id)
-    return None if found is None else str(found)
+    return None if found is None else MessageId(found)
 
 
-def newest_message_id(tx: Tx, inbox_id: str, rfc_ref: str) -> str | None:
+def newest_message_id(tx: Tx, inbox_id: InboxId, rfc_ref: str) -> MessageId | None:
     """The ULID of an inbox's newest message whose Message-ID has this digest (``store.threads.ref_of``)."""
     found = sql(tx).value(
         "SELECT id FROM message WHERE inbox_id = ? AND rfc_ref = ? ORDER BY timestamp DESC, seq DESC LIMIT 1",
         inbox_id,
         rfc_ref,
     )
-    return None if found is None else str(found)
+    return None if found is None else MessageId(found)
 
 
-def unscoped_message_item(tx: Tx, message_id: str) -> MessageItem | None:
+def unscoped_message_item(tx: Tx, message_id: MessageId) -> MessageItem | None:
     """A message by its ULID, without its headers."""
     return sql(tx).one(MessageItem, "WHERE id = ?", message_id)
 
 
-def unscoped_message_size(tx: Tx, message_id: str) -> int | None:
+def unscoped_message_size(tx: Tx, message_id: MessageId) -> int | None:
     """The octets of a message."""
     size = sql(tx).value("SELECT size FROM message WHERE id = ?", message_id)
     return None if size is None else int(size)
 
 
-def unscoped_mail(tx: Tx, message_id: str) -> Mail | None:
+def unscoped_mail(tx: Tx, message_id: MessageId) -> Mail | None:
     """A message by its ULID, with its labels and texts."""
     found = _with_texts(tx, "WHERE message.id = ?", message_id)
     return found[0] if found else None
@@ -196,9 +197,9 @@ def unscoped_mail(tx: Tx, message_id: str) -> Mail | None:
 # --- several whole messages ---
 
 
-def mail_of_inbox(tx: Tx, inbox_id: str, message_ids: Sequence[str], *, texts: bool) -> list[Mail]:
+def mail_of_inbox(tx: Tx, inbox_id: InboxId, message_ids: Sequence[MessageId], *, texts: bool) -> list[Mail]:
     """Those of these messages that an inbox has, in this order."""
-    by_id: dict[str, Mail] = {}
+    by_id: dict[MessageId, Mail] = {}
     for start in range(0, len(message_ids), _MANY):
         some = message_ids[start : start + _MANY]
         where = f"WHERE message.id IN ({', '.join('?' * len(some))})"
@@ -208,13 +209,13 @@ def mail_of_inbox(tx: Tx, inbox_id: str, message_ids: Sequence[str], *, texts: b
     return [one for one in wanted if one.message.inbox_id == inbox_id]
 
 
-def mail_of_thread(tx: Tx, thread_id: str) -> list[Mail]:
+def mail_of_thread(tx: Tx, thread_id: ThreadId) -> list[Mail]:
     """Every message of a thread, the oldest first, without texts."""
     return _without_texts(tx, "WHERE thread_id = ? ORDER BY timestamp, seq", thread_id)
 
 
 def page_of_thread(
-    tx: Tx, thread_id: str, window: Window, shown: frozenset[str]
+    tx: Tx, thread_id: ThreadId, window: Window, shown: frozenset[str]
 ) -> tuple[list[Mail], tuple[int, str] | None]:
     """A page of the messages of a thread with their texts, and the position to go on from.
 
@@ -234,7 +235,7 @@ def page_of_thread(
     return page, _position(page[-1].message) if len(found) > len(page) and page else None
 
 
-def last_of_thread(tx: Tx, scope: Scope, thread_id: str) -> Mail | None:
+def last_of_thread(tx: Tx, scope: Scope, thread_id: ThreadId) -> Mail | None:
     """The last message of a thread that the caller is not blind to, with its texts; a hidden one where no other is."""
     seen, args = scope.sight()
     found = _with_texts(
@@ -247,7 +248,7 @@ def last_of_thread(tx: Tx, scope: Scope, thread_id: str) -> Mail | None:
     return found[0] if found else None
 
 
-def unread_mail_of_thread(tx: Tx, thread_id: str) -> list[Mail]:
+def unread_mail_of_thread(tx: Tx, thread_id: ThreadId) -> list[Mail]:
     """The unread messages of a thread, the oldest first, without texts."""
     return _without_texts(
         tx,
@@ -257,7 +258,7 @@ def unread_mail_of_thread(tx: Tx, thread_id: str) -> list[Mail]:
     )
 
 
-def bearer_of_unread(tx: Tx, thread_id: str) -> list[Mail]:
+def bearer_of_unread(tx: Tx, thread_id: ThreadId) -> list[Mail]:
     """The message that makes a thread unread: the last that came in, else the last that was sent, if it is shown."""
     return _without_texts(
         tx,
@@ -267,17 +268,17 @@ def bearer_of_unread(tx: Tx, thread_id: str) -> list[Mail]:
     )
 
 
-def items_of_thread(tx: Tx, thread_id: str) -> list[MessageItem]:
+def items_of_thread(tx: Tx, thread_id: ThreadId) -> list[MessageItem]:
     """Every message of a thread, in no order."""
     return sql(tx).all(MessageItem, "WHERE thread_id = ?", thread_id)
 
 
-def attaching_items_of_thread(tx: Tx, thread_id: str) -> list[MessageItem]:
+def attaching_items_of_thread(tx: Tx, thread_id: ThreadId) -> list[MessageItem]:
     """The messages of a thread that have attachments, in no order."""
     return sql(tx).all(MessageItem, "WHERE thread_id = ? AND attachments_json <> '[]'", thread_id)
 
 
-def copies_of_thread(tx: Tx, thread_id: str, most: int) -> list[MessageItem]:
+def copies_of_thread(tx: Tx, thread_id: ThreadId, most: int) -> list[MessageItem]:
     """The newest ``most`` messages that came in with a Cc and are shown."""
     return sql(tx).all(
         MessageItem,
@@ -288,7 +289,7 @@ def copies_of_thread(tx: Tx, thread_id: str, most: int) -> list[MessageItem]:
     )
 
 
-def rfc_ids_of_thread(tx: Tx, scope: Scope, thread_id: str, most: int) -> list[str]:
+def rfc_ids_of_thread(tx: Tx, scope: Scope, thread_id: ThreadId, most: int) -> list[str]:
     """The Message-IDs of a thread as far as the caller sees it: the first and the newest ``most``, oldest first."""
     seen, args = scope.sight()
     known = (
@@ -314,7 +315,7 @@ def _without_texts(tx: Tx, rest: str, *args: object) -> list[Mail]:
 # --- what an inbox receives ---
 
 
-def newest_received_position(tx: Tx, inbox_id: str) -> Position:
+def newest_received_position(tx: Tx, inbox_id: InboxId) -> Position:
     """The position of the newest message that an inbox received and that is shown; (0, 0) without one."""
     row = sql(tx).row(
         f"SELECT timestamp, seq FROM message WHERE inbox_id = ? AND {_RECEIVED} "  # noqa: S608
@@ -324,7 +325,7 @@ def newest_received_position(tx: Tx, inbox_id: str) -> Position:
     return (row["timestamp"], row["seq"]) if row else (0, 0)
 
 
-def message_position(tx: Tx, inbox_id: str, message_id: str) -> Position | None:
+def message_position(tx: Tx, inbox_id: InboxId, message_id: MessageId) -> Position | None:
     """The position of a message of an inbox."""
     row = sql(tx).row(
         "SELECT timestamp, seq FROM message WHERE id = ? AND inbox_id = ?", message_id, inbox_id
@@ -332,7 +333,7 @@ def message_position(tx: Tx, inbox_id: str, message_id: str) -> Position | None:
     return (row["timestamp"], row["seq"]) if row else None
 
 
-def received_after(tx: Tx, inbox_id: str, position: Position, most: int) -> list[MessageItem]:
+def received_after(tx: Tx, inbox_id: InboxId, position: Position, most: int) -> list[MessageItem]:
     """The first ``most`` messages that an inbox received after ``position`` and that are shown."""
     return sql(tx).all(
         MessageItem,
@@ -343,11 +344,11 @@ def received_after(tx: Tx, inbox_id: str, position: Position, most: int) -> list
     )
 
 
-def unscoped_received(tx: Tx, message_id: str) -> MessageItem | None:
+def unscoped_received(tx: Tx, message_id: MessageId | None) -> MessageItem | None:
     """A message by its ULID, if it was received and is shown."""
     return sql(tx).one(MessageItem, f"WHERE id = ? AND {_RECEIVED}", message_id)
 
 
-def message_with_seq(tx: Tx, inbox_id: str, seq: int) -> MessageItem | None:
+def message_with_seq(tx: Tx, inbox_id: InboxId, seq: int) -> MessageItem | None:
     """The message of an inbox with this ``seq``."""
     return sql(tx).one(MessageItem, "WHERE inbox_id = ? AND seq = ?", inbox_id, seq)

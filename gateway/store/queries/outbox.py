@@ -9,8 +9,16 @@ from typing import ClassVar, TypedDict, Unpack
 import msgspec
 
 from gateway.records.base import Record
+from gateway.records.ids import (
+    MESSAGE_ID,
+    OUTBOX_ID,
+    InboxId,
+    MessageId,
+    OrganizationId,
+    now_us,
+    own_message_ulid,
+)
 from gateway.records.outbox import OutboxEntry, OutboxRecipient, RecipientState
-from gateway.store.ids import now_us, own_message_ulid
 from gateway.store.listing import Listing, Window, page
 from gateway.store.queries.inboxes import unscoped_inbox_addresses
 from gateway.store.record_shape import shape_of
@@ -29,8 +37,8 @@ class SentMessage(Record, frozen=True):
 
     table: ClassVar[str] = "outbox"
 
-    id: str
-    inbox_id: str
+    id: MessageId
+    inbox_id: InboxId
     message_id: str
 
     @property
@@ -56,7 +64,7 @@ class WaitingMessage:
     @property
     def public_id(self) -> str:
         """``msg_ULID`` of what the API sent, ``out_ULID`` of what a mail client handed in."""
-        return f"{'msg' if self.own else 'out'}_{self.entry.id}"
+        return (MESSAGE_ID if self.own else OUTBOX_ID).public(self.entry.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +95,21 @@ class RecipientChanges(RecipientReply, total=False):
 # --- of one organization ---
 
 
-def list_waiting(tx: Tx, scope: Scope, window: Window, inbox_id: str | None) -> Listing[WaitingMessage]:
+def list_waiting(tx: Tx, scope: Scope, window: Window, inbox_id: InboxId | None) -> Listing[WaitingMessage]:
     """The messages that are not settled, of one inbox or of all that the key reaches (the operator's: every one)."""
     where, args = _reach(scope, inbox_id)
     found = page(tx, OutboxEntry, f"next_at < ? AND {where}", [FAR, *args], window)
     return Listing(_dressed(tx, found.rows), found.total, found.next)
 
 
-def waiting_message(tx: Tx, scope: Scope, outbox_id: str) -> WaitingMessage | None:
+def waiting_message(tx: Tx, scope: Scope, outbox_id: MessageId | None) -> WaitingMessage | None:
     """One message that is not settled, if the key reaches its inbox."""
     where, args = _reach(scope, None)
     entry = sql(tx).one(OutboxEntry, f"WHERE id = ? AND {where}", outbox_id, *args)
     return None if entry is None or entry.state != "queued" else _dressed(tx, [entry])[0]
 
 
-def make_all_due(tx: Tx, scope: Scope, inbox_id: str | None) -> int:
+def make_all_due(tx: Tx, scope: Scope, inbox_id: InboxId | None) -> int:
     """Make every waiting message due now, of one inbox or of all that the key reaches; answers how many were put
     forward. Those that are being sent, or are due already, are not counted."""
     where, args = _reach(scope, inbox_id)
@@ -116,7 +124,7 @@ def make_all_due(tx: Tx, scope: Scope, inbox_id: str | None) -> int:
     )
 
 
-def _reach(scope: Scope, inbox_id: str | None) -> tuple[str, list[object]]:
+def _reach(scope: Scope, inbox_id: InboxId | None) -> tuple[str, list[object]]:
     """(condition, parameters) of the rows of ``outbox`` that a key may see. ``inbox_id``: of an inbox it reaches."""
     if inbox_id is not None:
         return "inbox_id = ?", [inbox_id]
@@ -138,7 +146,7 @@ def _dressed(tx: Tx, entries: Sequence[OutboxEntry]) -> list[WaitingMessage]:
         for row in sql(tx).rows(f"SELECT id, subject FROM message WHERE id IN ({marks})", *ids)  # noqa: S608
     }
     inboxes = {entry.id: addresses.get(entry.inbox_id) for entry in entries}
-    people: dict[str, list[OutboxRecipient]] = {one: [] for one in ids}
+    people: dict[MessageId, list[OutboxRecipient]] = {one: [] for one in ids}
     for one in sql(tx).all(OutboxRecipient, f"WHERE outbox_id IN ({marks}) ORDER BY id", *ids):
         people[one.outbox_id].append(_shown(one, inboxes[one.outbox_id] or ""))
     return [
@@ -159,12 +167,12 @@ def _shown(one: OutboxRecipient, inbox: str) -> OutboxRecipient:
 # --- what a report is about ---
 
 
-def sent_with_token(tx: Tx, organization: str, token: str) -> SentMessage | None:
+def sent_with_token(tx: Tx, organization: OrganizationId, token: str) -> SentMessage | None:
     """The organization's message with this token in its return path."""
     return sql(tx).one(SentMessage, "WHERE token = ? AND organization_id = ?", token, organization)
 
 
-def sent_to_token(tx: Tx, organization: str, token: str) -> tuple[SentMessage, int] | None:
+def sent_to_token(tx: Tx, organization: OrganizationId, token: str) -> tuple[SentMessage, int] | None:
     """The organization's message of which one recipient has this token, and that recipient's row id."""
     row = sql(tx).row(
         "SELECT outbox.id, outbox.inbox_id, outbox.message_id, outbox_recipient.id AS person FROM outbox_recipient "
@@ -178,12 +186,12 @@ def sent_to_token(tx: Tx, organization: str, token: str) -> tuple[SentMessage, i
     return SentMessage(row["id"], row["inbox_id"], row["message_id"]), int(row["person"])
 
 
-def sent_message(tx: Tx, organization: str, outbox_id: str | None) -> SentMessage | None:
+def sent_message(tx: Tx, organization: OrganizationId, outbox_id: MessageId | None) -> SentMessage | None:
     """The organization's message with this ULID."""
     return sql(tx).one(SentMessage, "WHERE id = ? AND organization_id = ?", outbox_id, organization)
 
 
-def unscoped_sent_message(tx: Tx, outbox_id: str) -> SentMessage | None:
+def unscoped_sent_message(tx: Tx, outbox_id: MessageId) -> SentMessage | None:
     """The message with this ULID, of any organization."""
     return sql(tx).one(SentMessage, "WHERE id = ?", outbox_id)
 
@@ -200,41 +208,41 @@ def unscoped_sent_with_tokens(tx: Tx, tokens: Collection[str]) -> dict[str, Sent
 # --- of one message ---
 
 
-def hold_entry(tx: Tx, outbox_id: str) -> OutboxEntry | None:
+def hold_entry(tx: Tx, outbox_id: MessageId) -> OutboxEntry | None:
     """An entry, which nobody can claim until the transaction ends."""
     lock = " FOR UPDATE" if tx.postgres else ""  # SQLite has one writer at a time
     return sql(tx).one(OutboxEntry, f"WHERE id = ?{lock}", outbox_id)
 
 
-def mime_of(tx: Tx, outbox_id: str) -> bytes | None:
+def mime_of(tx: Tx, outbox_id: MessageId) -> bytes | None:
     """The message's octets; None when it is gone or settled."""
     return sql(tx).octets("SELECT mime FROM outbox WHERE id = ?", outbox_id)
 
 
-def held_octets(tx: Tx, inbox_id: str, outbox_id: str) -> int | None:
+def held_octets(tx: Tx, inbox_id: InboxId, outbox_id: MessageId) -> int | None:
     """The size of a message of an inbox whose octets the outbox holds; None when it holds none."""
     query = "SELECT size FROM outbox WHERE id = ? AND inbox_id = ? AND mime IS NOT NULL"
     size = sql(tx).value(query, outbox_id, inbox_id)
     return None if size is None else int(size)
 
 
-def is_being_sent(tx: Tx, outbox_id: str) -> bool:
+def is_being_sent(tx: Tx, outbox_id: MessageId) -> bool:
     """Whether a message is still on its way."""
     return sql(tx).value("SELECT 1 FROM outbox WHERE id = ? AND state <> 'done'", outbox_id) is not None
 
 
-def people_of(tx: Tx, outbox_id: str) -> list[OutboxRecipient]:
+def people_of(tx: Tx, outbox_id: MessageId) -> list[OutboxRecipient]:
     """The recipients of a message, without the copy for the Sent folder."""
     return sql(tx).all(OutboxRecipient, f"WHERE outbox_id = ? AND {_PEOPLE} ORDER BY id", outbox_id)
 
 
-def people_ids(tx: Tx, outbox_id: str) -> frozenset[int]:
+def people_ids(tx: Tx, outbox_id: MessageId) -> frozenset[int]:
     """The row ids of the recipients of a message, without the copy for the Sent folder."""
     rows = sql(tx).rows(f"SELECT id FROM outbox_recipient WHERE outbox_id = ? AND {_PEOPLE}", outbox_id)  # noqa: S608
     return frozenset(row["id"] for row in rows)
 
 
-def people_states(tx: Tx, outbox_id: str) -> set[str]:
+def people_states(tx: Tx, outbox_id: MessageId) -> set[str]:
     """The states that recipients of a message are in, without the copy for the Sent folder."""
     rows = sql(tx).rows(
         f"SELECT DISTINCT state FROM outbox_recipient WHERE outbox_id = ? AND {_PEOPLE}",  # noqa: S608
@@ -243,12 +251,12 @@ def people_states(tx: Tx, outbox_id: str) -> set[str]:
     return {row["state"] for row in rows}
 
 
-def all_recipients(tx: Tx, outbox_id: str) -> list[OutboxRecipient]:
+def all_recipients(tx: Tx, outbox_id: MessageId) -> list[OutboxRecipient]:
     """The recipients of a message, with the copy for the Sent folder."""
     return sql(tx).all(OutboxRecipient, "WHERE outbox_id = ?", outbox_id)
 
 
-def unsettled_recipients(tx: Tx, outbox_id: str) -> list[OutboxRecipient]:
+def unsettled_recipients(tx: Tx, outbox_id: MessageId) -> list[OutboxRecipient]:
     """The recipients of a message that are still to be served, with the copy for the Sent folder."""
     return sql(tx).all(OutboxRecipient, f"WHERE outbox_id = ? AND {_UNSETTLED} ORDER BY id", outbox_id)
 
@@ -309,13 +317,13 @@ def add_entry(tx: Tx, entry: OutboxEntry, mime: bytes, recipients: Iterable[NewR
         )
 
 
-def make_due(tx: Tx, outbox_id: str) -> None:
+def make_due(tx: Tx, outbox_id: MessageId) -> None:
     """Have a message tried now."""
     now = now_us()
     sql(tx).run("UPDATE outbox SET next_at = ?, updated_at = ? WHERE id = ?", now, now, outbox_id)
 
 
-def settle_entry(tx: Tx, outbox_id: str, size: int, at: int) -> None:
+def settle_entry(tx: Tx, outbox_id: MessageId, size: int, at: int) -> None:
     """Every recipient is served or given up: drop the octets (``size`` of them) and the claim."""
     statements = sql(tx)
     statements.large = statements.large or size > LARGE
@@ -333,7 +341,7 @@ def change_recipient(tx: Tx, recipient_id: int, **changes: Unpack[RecipientChang
     sql(tx).update("outbox_recipient", "id", recipient_id, dict(changes))
 
 
-def remove_entry(tx: Tx, outbox_id: str) -> None:
+def remove_entry(tx: Tx, outbox_id: MessageId) -> None:
     """Delete a message and its recipients."""
     sql(tx).run("DELETE FROM outbox_recipient WHERE outbox_id = ?", outbox_id)
     sql(tx).run("DELETE FROM outbox WHERE id = ?", outbox_id)

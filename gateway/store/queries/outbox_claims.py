@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gateway.records.ids import InboxId, MessageId, OrganizationId, now_us, own_message_ulid
 from gateway.records.outbox import OutboxEntry, RecipientState
-from gateway.store.ids import now_us, own_message_ulid
 from gateway.store.leases import living_processes
 from gateway.store.queries.outbox import FAR, SentMessage
 from gateway.store.sql import sql
@@ -34,9 +34,9 @@ class Recipient:
 class Job:
     """A claimed message and its unsettled recipients. ``by``: the process that claimed it."""
 
-    id: str
-    organization_id: str
-    inbox_id: str
+    id: MessageId
+    organization_id: OrganizationId
+    inbox_id: InboxId
     mail_from: str
     message_id: str
     token: str
@@ -60,7 +60,7 @@ class Job:
 class Claim(NamedTuple):
     """A message and the process that claimed it."""
 
-    id: str
+    id: MessageId
     by: str | None
 
 

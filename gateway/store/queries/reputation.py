@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.records.ids import InboxId, PodId
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 
@@ -27,7 +28,7 @@ class Suspension:
         return f"{whose} is suspended from sending ({self.reason.replace('_', ' ')})"
 
 
-def suspension_of(tx: Tx, inbox_id: str, pod_id: str) -> Suspension | None:
+def suspension_of(tx: Tx, inbox_id: InboxId, pod_id: PodId) -> Suspension | None:
     """The suspension an inbox is under; its own before its pod's."""
     rows = {
         row["subject"]: row
@@ -61,7 +62,7 @@ def reactivated_at(tx: Tx, subject: str) -> int:
     )
 
 
-def recipients_by_state(tx: Tx, inbox_id: str, since: int) -> dict[str, int]:
+def recipients_by_state(tx: Tx, inbox_id: InboxId, since: int) -> dict[str, int]:
     """How many recipients of what an inbox sent after ``since`` (µs) are ``sent``, ``delivered`` and ``bounced``."""
     rows = sql(tx).rows(
         "SELECT outbox_recipient.state, count(*) AS n FROM outbox "
@@ -77,7 +78,7 @@ def recipients_by_state(tx: Tx, inbox_id: str, since: int) -> dict[str, int]:
     return {row["state"]: row["n"] for row in rows}
 
 
-def messages_by_status(tx: Tx, inbox_id: str, since: int) -> dict[str, int]:
+def messages_by_status(tx: Tx, inbox_id: InboxId, since: int) -> dict[str, int]:
     """How many messages an inbox sent after ``since`` (µs), by their status; without those that never left."""
     rows = sql(tx).rows(
         "SELECT status, count(*) AS n FROM message WHERE inbox_id = ? AND timestamp > ? "

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from gateway.records.base import Record
+from gateway.records.ids import InboxId, MessageId, ThreadId, now_us
 from gateway.records.mail import MessageStatus
-from gateway.store.ids import now_us
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 
@@ -16,11 +16,11 @@ class IndexedSend(Record, frozen=True):
 
     table: ClassVar[str] = "message"
 
-    id: str
-    thread_id: str
+    id: MessageId
+    thread_id: ThreadId
 
 
-def send_unknown_to_outbox(tx: Tx, inbox_id: str, identity: str, since: int) -> IndexedSend | None:
+def send_unknown_to_outbox(tx: Tx, inbox_id: InboxId, identity: str, since: int) -> IndexedSend | None:
     """What an inbox sent since ``since`` (µs) under an ``identity`` (the random part of its ULID), when the outbox has
     no row of it."""
     return sql(tx).one(
@@ -34,7 +34,7 @@ def send_unknown_to_outbox(tx: Tx, inbox_id: str, identity: str, since: int) -> 
     )
 
 
-def set_delivery_status(tx: Tx, message_id: str, status: MessageStatus) -> None:
+def set_delivery_status(tx: Tx, message_id: MessageId, status: MessageStatus) -> None:
     """Set what became of a sent message; a complaint or rejection stays."""
     sql(tx).run(
         "UPDATE message SET status = ?, updated_at = ? WHERE id = ? AND status NOT IN ('complained', 'rejected', ?)",
@@ -45,12 +45,12 @@ def set_delivery_status(tx: Tx, message_id: str, status: MessageStatus) -> None:
     )
 
 
-def set_rejected(tx: Tx, message_id: str) -> None:
+def set_rejected(tx: Tx, message_id: MessageId) -> None:
     """Note that a message never left."""
     sql(tx).run("UPDATE message SET status = 'rejected', updated_at = ? WHERE id = ?", now_us(), message_id)
 
 
-def set_complained(tx: Tx, message_id: str) -> None:
+def set_complained(tx: Tx, message_id: MessageId) -> None:
     """Note that a recipient called a message unwanted."""
     sql(tx).run(
         "UPDATE message SET status = 'complained', updated_at = ? WHERE id = ? AND status <> 'complained'",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.mime.types import Attachment
+from gateway.records.ids import ThreadId
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import ListedThread, Thread, attachments
 from gateway.store.listing import Filter, Listing, Window, keyset
@@ -18,7 +19,7 @@ from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 
 
-def organization_thread(tx: Tx, scope: Scope, thread_id: str) -> Thread | None:
+def organization_thread(tx: Tx, scope: Scope, thread_id: ThreadId) -> Thread | None:
     """The organization's thread with this ULID."""
     return sql(tx).one(Thread, "WHERE id = ? AND organization_id = ?", thread_id, scope.organization)
 
@@ -37,7 +38,7 @@ def has_visible_message(tx: Tx, scope: Scope, thread: Thread) -> bool:
     return sql(tx).value(query, thread.id, *args) is not None
 
 
-def unscoped_thread(tx: Tx, thread_id: str) -> Thread | None:
+def unscoped_thread(tx: Tx, thread_id: ThreadId) -> Thread | None:
     """A thread by its ULID."""
     return sql(tx).one(Thread, "WHERE id = ?", thread_id)
 
@@ -71,14 +72,14 @@ def list_threads(
 
 def search_threads(
     tx: Tx, scope: Scope, inbox: Inbox | None, query: str, wanted: Filter, order: Order, *, most: int
-) -> list[str]:
+) -> list[ThreadId]:
     """Ids of the threads of the ``most`` best messages that hold every word of ``query``, the best first."""
     where, args, _ = reach(tx, scope, inbox, "message")
     more, values = message_conditions(tx, wanted, inbox.id if inbox else None)
     return found_thread_ids(tx, query, where=where + more, args=[*args, *values], order=order, limit=most)
 
 
-def threads_with_ids(tx: Tx, thread_ids: Sequence[str]) -> list[ListedThread]:
+def threads_with_ids(tx: Tx, thread_ids: Sequence[ThreadId]) -> list[ListedThread]:
     """These threads in this order, those that are there; the ids come from a list of the same scope."""
     if not thread_ids:
         return []
@@ -94,8 +95,8 @@ def listed_threads(tx: Tx, threads: Sequence[Thread]) -> list[ListedThread]:
     return [ListedThread(thread=one, labels=labels[one.id], attachments=files[one.id]) for one in threads]
 
 
-def _attachments_of_threads(tx: Tx, thread_ids: Sequence[str]) -> dict[str, list[Attachment]]:
-    found: dict[str, list[Attachment]] = {one: [] for one in thread_ids}
+def _attachments_of_threads(tx: Tx, thread_ids: Sequence[ThreadId]) -> dict[ThreadId, list[Attachment]]:
+    found: dict[ThreadId, list[Attachment]] = {one: [] for one in thread_ids}
     if found:
         marks = ", ".join("?" * len(found))
         for row in sql(tx).rows(

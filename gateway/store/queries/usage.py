@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway.records.ids import InboxId
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
@@ -33,7 +34,7 @@ class Steps:
 class Moved:
     """Mail that an inbox received or sent: how many messages, and the octets of their attachments."""
 
-    inbox_id: str
+    inbox_id: InboxId
     direction: Literal["inbound", "outbound"]
     messages: int
     attachment_octets: int
@@ -149,7 +150,7 @@ def mail_moved(tx: Tx, scope: Scope, start: int, end: int) -> list[Moved]:
     return [Moved(row["inbox_id"], row["direction"], int(row["n"]), int(row["octets"])) for row in rows]
 
 
-def stored_octets(tx: Tx, scope: Scope) -> dict[str, int]:
+def stored_octets(tx: Tx, scope: Scope) -> dict[InboxId, int]:
     """The octets of the mail that each inbox of the organization holds, by the inbox's id."""
     rows = sql(tx).rows(
         "SELECT inbox_id, sum(size) AS octets FROM message WHERE organization_id = ? GROUP BY inbox_id",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TypedDict, Unpack
 
 from gateway.records.base import Secret
+from gateway.records.ids import InboxId, KeyId, OrganizationId, PodId, WebhookId
 from gateway.records.webhooks import AnsweringKey, Webhook, WebhookFilter
 from gateway.store.listing import Listing, Window, page
 from gateway.store.record_shape import plain
@@ -33,7 +34,7 @@ class WebhookChanges(TypedDict, total=False):
     failing_since: int | None
     disabled_reason: str | None
     off_mailed_at: int | None
-    key_id: str | None
+    key_id: KeyId | None
     updated_at: int
 
 
@@ -49,7 +50,7 @@ def _reach(scope: Scope, dialect: str) -> tuple[str, list[object]]:
 # --- of one organization ---
 
 
-def webhook_of_dialect(tx: Tx, scope: Scope, dialect: str, ref: str | int) -> Webhook | None:
+def webhook_of_dialect(tx: Tx, scope: Scope, dialect: str, ref: WebhookId | int | None) -> Webhook | None:
     """The organization's webhook of a dialect with this ULID, or with this number."""
     column = "number" if isinstance(ref, int) else "id"
     return sql(tx).one(
@@ -68,7 +69,7 @@ def webhook_with_client_id(tx: Tx, scope: Scope, dialect: str, client_id: str, u
 
 
 def list_webhooks(
-    tx: Tx, scope: Scope, dialect: str, window: Window, *, pod: str | None, inbox: str | None
+    tx: Tx, scope: Scope, dialect: str, window: Window, *, pod: PodId | None, inbox: InboxId | None
 ) -> Listing[Webhook]:
     """A dialect's webhooks that the key reaches, or of these those of one pod or inbox."""
     where, args = _reach(scope, dialect)
@@ -79,21 +80,21 @@ def list_webhooks(
     return page(tx, Webhook, where, args, window)
 
 
-def webhook_count(tx: Tx, organization: str) -> int:
+def webhook_count(tx: Tx, organization: OrganizationId) -> int:
     """How many webhooks an organization has, those that are switched off included, cleared ones not."""
     return int(
         sql(tx).value("SELECT count(*) FROM webhook WHERE organization_id = ? AND url <> ''", organization)
     )
 
 
-def webhooks_of_organization(tx: Tx, organization: str) -> list[Webhook]:
+def webhooks_of_organization(tx: Tx, organization: OrganizationId) -> list[Webhook]:
     """Every webhook of an organization, oldest first."""
     return sql(tx).all(Webhook, "WHERE organization_id = ? ORDER BY created_at", organization)
 
 
-def webhook_urls_of_inboxes(tx: Tx, dialect: str, inbox_ids: Iterable[str]) -> dict[str, str]:
+def webhook_urls_of_inboxes(tx: Tx, dialect: str, inbox_ids: Iterable[InboxId]) -> dict[InboxId, str]:
     """The URL of the enabled webhook of a dialect, by inbox, of those of ``inbox_ids`` that have one."""
-    ids, urls = list(inbox_ids), dict[str, str]()
+    ids, urls = list(inbox_ids), dict[InboxId, str]()
     for at in range(0, len(ids), _MARKS):
         some = ids[at : at + _MARKS]
         marks = ", ".join("?" * len(some))
@@ -107,7 +108,7 @@ def webhook_urls_of_inboxes(tx: Tx, dialect: str, inbox_ids: Iterable[str]) -> d
 
 
 def filters_of_event(
-    tx: Tx, organization: str, inbox_id: str | None
+    tx: Tx, organization: OrganizationId, inbox_id: InboxId | None
 ) -> list[tuple[WebhookFilter, AnsweringKey | None]]:
     """What the webhooks want that an event of an inbox (None: of none) may concern, each with its key if that is there.
 
@@ -133,18 +134,18 @@ def key_of_webhook(tx: Tx, webhook: Webhook) -> AnsweringKey | None:
     return sql(tx).one(AnsweringKey, "WHERE id = ?", webhook.key_id) if webhook.key_id else None
 
 
-def filters_of_key(tx: Tx, key_id: str) -> list[tuple[WebhookFilter, AnsweringKey | None]]:
+def filters_of_key(tx: Tx, key_id: KeyId) -> list[tuple[WebhookFilter, AnsweringKey | None]]:
     """What the webhooks of a key want, each with the key if it is there."""
     found = sql(tx).joined((WebhookFilter, AnsweringKey), f"{_KEY} WHERE webhook.key_id = ?", key_id)
     return [(hook, key if key.id else None) for hook, key in found]
 
 
-def hand_to_organization(tx: Tx, key_id: str) -> None:
+def hand_to_organization(tx: Tx, key_id: KeyId) -> None:
     """Have the organization answer for the webhooks of a key."""
     sql(tx).run("UPDATE webhook SET key_id = NULL WHERE key_id = ?", key_id)
 
 
-def enabled_webhooks_of_key(tx: Tx, key_id: str) -> list[str]:
+def enabled_webhooks_of_key(tx: Tx, key_id: KeyId) -> list[WebhookId]:
     """The ULIDs of a key's webhooks that are enabled."""
     query = "SELECT id FROM webhook WHERE key_id = ? AND enabled = 1"
     return [row["id"] for row in sql(tx).rows(query, key_id)]
@@ -153,17 +154,17 @@ def enabled_webhooks_of_key(tx: Tx, key_id: str) -> list[str]:
 # --- one that is known ---
 
 
-def enabled_webhook(tx: Tx, webhook_id: str) -> Webhook | None:
+def enabled_webhook(tx: Tx, webhook_id: WebhookId) -> Webhook | None:
     """A webhook by its ULID, while it is enabled."""
     return sql(tx).one(Webhook, "WHERE id = ? AND enabled = 1", webhook_id)
 
 
-def has_webhook(tx: Tx, webhook_id: str) -> bool:
+def has_webhook(tx: Tx, webhook_id: WebhookId) -> bool:
     """Whether a webhook is still there."""
     return sql(tx).value("SELECT 1 FROM webhook WHERE id = ?", webhook_id) is not None
 
 
-def last_success(tx: Tx, webhook_id: str) -> int | None:
+def last_success(tx: Tx, webhook_id: WebhookId) -> int | None:
     """When a webhook last took a post (µs), as far as that was noted."""
     succeeded_at: int | None = sql(tx).value("SELECT succeeded_at FROM webhook WHERE id = ?", webhook_id)
     return succeeded_at
@@ -193,41 +194,41 @@ def add_webhook(tx: Tx, webhook: Webhook) -> bool:
     return sql(tx).add(webhook, ignore=True) > 0
 
 
-def change_webhook(tx: Tx, webhook_id: str, **changes: Unpack[WebhookChanges]) -> bool:
+def change_webhook(tx: Tx, webhook_id: WebhookId, **changes: Unpack[WebhookChanges]) -> bool:
     """Change columns of a webhook; False when it is not there."""
     columns = {name: plain(value) for name, value in changes.items()}
     return sql(tx).update("webhook", "id", webhook_id, columns) > 0
 
 
-def note_success(tx: Tx, webhook_id: str, at: int) -> None:
+def note_success(tx: Tx, webhook_id: WebhookId, at: int) -> None:
     """Note that a webhook took a post at ``at`` (µs), and fails no longer."""
     sql(tx).run("UPDATE webhook SET succeeded_at = ?, failing_since = NULL WHERE id = ?", at, webhook_id)
 
 
-def note_failure(tx: Tx, webhook_id: str, at: int) -> None:
+def note_failure(tx: Tx, webhook_id: WebhookId, at: int) -> None:
     """Note that a webhook refused a post at ``at`` (µs), unless it failed before."""
     sql(tx).run("UPDATE webhook SET failing_since = ? WHERE id = ? AND failing_since IS NULL", at, webhook_id)
 
 
-def claim_notice(tx: Tx, webhook_id: str, at: int) -> bool:
+def claim_notice(tx: Tx, webhook_id: WebhookId, at: int) -> bool:
     """Note that somebody is written to about a webhook that is switched off; False when that was done or it is on."""
     query = f"UPDATE webhook SET off_mailed_at = ? WHERE id = ? AND {_NOTICE_DUE}"  # noqa: S608
     return sql(tx).run(query, at, webhook_id) > 0
 
 
-def remove_webhook(tx: Tx, webhook_id: str) -> None:
+def remove_webhook(tx: Tx, webhook_id: WebhookId) -> None:
     """Delete a webhook, what waits for it and what was tried."""
     sql(tx).run("DELETE FROM webhook WHERE id = ?", webhook_id)
     sql(tx).run("DELETE FROM delivery WHERE webhook_id = ?", webhook_id)
     sql(tx).run("DELETE FROM attempt WHERE webhook_id = ?", webhook_id)
 
 
-def remove_webhooks_of_pod(tx: Tx, pod_id: str) -> None:
+def remove_webhooks_of_pod(tx: Tx, pod_id: PodId) -> None:
     """Delete the webhooks that were made under a pod, and what waits for them."""
     sql(tx).run("DELETE FROM delivery WHERE webhook_id IN (SELECT id FROM webhook WHERE pod_id = ?)", pod_id)
     sql(tx).run("DELETE FROM webhook WHERE pod_id = ?", pod_id)
 
 
-def remove_webhooks_of_inbox(tx: Tx, inbox_id: str) -> None:
+def remove_webhooks_of_inbox(tx: Tx, inbox_id: InboxId) -> None:
     """Delete the webhooks that were made under an inbox."""
     sql(tx).run("DELETE FROM webhook WHERE inbox_id = ?", inbox_id)
