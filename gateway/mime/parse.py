@@ -8,6 +8,7 @@ its price (1 ms) is then worth paying.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from gateway.mime.addresses import parse_address_list
 from gateway.mime.attachments import describe
@@ -27,7 +28,8 @@ from gateway.mime.reports import report_from
 from gateway.mime.structure import read_tree
 from gateway.mime.types import Address, AuthVerdict, ParsedMessage
 
-_MSG_ID = re.compile(r"<([^<>\s]{1,900})>")
+_MSG_ID = re.compile(r"<([^<>\s]{1,900})>|([^<>\s,;]+)")
+_BARE_ID = re.compile(r'[^@()\[\]"\\:]{1,450}@[^@()"\\]{1,449}')
 _LINK = re.compile(r"\s?<https?://[^<>\s]*>")
 _AUTOMATIC = frozenset({"bulk", "junk", "list", "auto_reply"})
 
@@ -168,7 +170,10 @@ def _message(
         if date is None:
             defects.append("Date could not be read")
     received = head.raw("received")
-    references = message_ids(" ".join(decode_value(v) for v in head.raw("references")[:5]))
+    to, cc = _addresses(head, "to", limits), _addresses(head, "cc", limits)
+    # programs that put an address there would have all mail of a person in one thread
+    people = {f"<{one.email.lower()}>" for one in (*senders, *to, *cc)}
+    references = message_ids(" ".join(decode_value(v) for v in head.raw("references")[:5]), people)
     if len(references) > limits.references:
         defects.append(f"{len(references)} References: the first and the last ones are kept")
         references = references[:1] + references[-(limits.references - 1) :]
@@ -178,12 +183,12 @@ def _message(
     automatic = head.text("auto-submitted").partition(";")[0].strip().lower()
     return ParsedMessage(
         message_id=ids[0] if ids else (f"<{bare_id.strip('<>')}>" if bare_id.strip("<>") else None),
-        in_reply_to=message_ids(head.first("in-reply-to"))[: limits.references],
+        in_reply_to=message_ids(head.first("in-reply-to"), people)[: limits.references],
         references=references,
         sender=senders[0] if senders else None,
         reply_to=_addresses(head, "reply-to", limits),
-        to=_addresses(head, "to", limits),
-        cc=_addresses(head, "cc", limits),
+        to=to,
+        cc=cc,
         bcc=_addresses(head, "bcc", limits),
         subject=head.first("subject").strip(),
         date=date,
@@ -225,9 +230,16 @@ def unfold_addresses(value: bytes, likely: str | None = None) -> str:
     return unfold(value, 256 * 1024, likely)
 
 
-def message_ids(text: str) -> list[str]:
-    """Every ``<id>`` of a field in order, with the brackets, without repeats (RFC 5322 §3.6.4)."""
-    return list(dict.fromkeys(f"<{found}>" for found in _MSG_ID.findall(text)))
+def message_ids(text: str, others: Collection[str] = ()) -> list[str]:
+    """The ids of a field in order, each with ``< >``, without repeats (RFC 5322 §3.6.4).
+
+    Ids without brackets count where nothing but ids is in the field: among the words of an old In-Reply-To
+    (RFC 5322 §4.5.4) are addresses. ``others``: in lower case, what is no id although it looks like one.
+    """
+    words = _MSG_ID.findall(text)
+    all_ids = all(_BARE_ID.fullmatch(bare) for _, bare in words if bare)
+    found = (f"<{bracketed or bare}>" for bracketed, bare in words if bracketed or all_ids)
+    return [one for one in dict.fromkeys(found) if one.lower() not in others]
 
 
 def make_preview(text: str, length: int) -> str:
