@@ -40,7 +40,8 @@ def test_ids_are_read_with_brackets_and_without(written: str, read: list[str]) -
 @given(st.text(max_size=300))
 def test_every_id_has_brackets_and_no_space(text: str) -> None:
     for one in message_ids(text):
-        assert one[0] == "<" and one[-1] == ">" and len(one.split()) == 1 and not set("<>") & set(one[1:-1])
+        assert (one[0], one[-1], len(one.split())) == ("<", ">", 1)
+        assert not set("<>") & set(one[1:-1])
 
 
 @pytest.mark.parametrize("field", ["In-Reply-To", "References"])
