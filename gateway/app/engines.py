@@ -19,6 +19,7 @@ from gateway.core.context import Core
 from gateway.core.domains.watch import DomainWatch
 from gateway.core.drafts.schedule import DraftScheduler
 from gateway.core.inboxes.repair import Repair
+from gateway.core.sending import submissions
 from gateway.core.sending.reputation_watch import ReputationWatch
 from gateway.core.webhooks.off_notice import WebhookNotices
 from gateway.events.deliver import WebhookDelivery, most_posts
@@ -67,13 +68,13 @@ class MailServerCalls:
     """What the mail server calls. It starts before the engines: until then hints wait and submissions are refused."""
 
     def __init__(self) -> None:
+        self._core: Core | None = None
         self._sync: Sync | None = None
-        self._outbox: Outbox | None = None
         self._early: list[Hint] = []
 
-    def connect(self, sync: Sync, outbox: Outbox) -> None:
+    def connect(self, core: Core, sync: Sync) -> None:
         """The engines have started."""
-        self._sync, self._outbox = sync, outbox
+        self._core, self._sync = core, sync
         for hint in self._early:
             sync.hint(hint)
         self._early.clear()
@@ -87,9 +88,9 @@ class MailServerCalls:
 
     async def submission(self, submission: Submission) -> str:
         """A person's mail client hands in a message; returns the reply. Raises RuntimeError during the start."""
-        if self._outbox is None:
+        if self._core is None:
             raise RuntimeError("the gateway is still starting")
-        return await self._outbox.accept_submission(submission)
+        return await submissions.accept(self._core, submission)
 
 
 @asynccontextmanager
@@ -117,7 +118,6 @@ async def open_gateway(
             core.events,
             settings,
             core.outbox_wake,
-            core.secret,
             group.leases,
             core.memory,
             core.spool,
@@ -147,7 +147,7 @@ async def open_gateway(
                 await engine.start()
                 stack.push_async_callback(engine.stop)
         await group.take_part()
-        calls.connect(sync, outbox)
+        calls.connect(core, sync)
         mcp = McpRoute(core)
         stack.push_async_callback(mcp.stop)
         lags: dict[str, Lag] = {"sync_lag": sync.lag, "outbox_age": partial(age, core.store)}

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.events.log import EventLog
-from gateway.mime.dkim_sign import SigningError
-from gateway.outbox import queue, schedule, submissions
+from gateway.outbox import queue, schedule
 from gateway.outbox.destination_limits import DestinationLimits
 from gateway.outbox.hand_over import NEAR, hand_over
 from gateway.outbox.record import Patience, Tried, record
@@ -23,7 +22,6 @@ from gateway.outbox.recovery import FOUND, look_up
 from gateway.outbox.retention import sweep
 from gateway.records.ids import now_us
 from gateway.settings import Limits, Settings
-from gateway.smarthost.profiles import profile_of, relay_headers
 from gateway.store.engine import Store, StoreDown
 from gateway.store.leases import Leases, LocalLeases
 from gateway.store.queries import outbox_claims as claims
@@ -34,10 +32,7 @@ from mailserver.base import (
     Envelope,
     Hop,
     MailServer,
-    MailServerDown,
-    MailServerError,
     RecipientReply,
-    Submission,
 )
 from mailserver.content import Content, Octets, Spool
 from mailserver.imap import ImapPool
@@ -63,8 +58,8 @@ _ASIDE_US = (1_000_000, 4_000_000)
 
 
 class Outbox:
-    """Sends what is queued. ``wake`` wakes it when a row was added; ``secret`` makes return-path tokens; ``memory`` and
-    ``spool`` (a directory) are for large messages."""
+    """Sends what is queued. ``wake`` wakes it when a row was added; ``memory`` and ``spool`` (a directory) bound what
+    large messages take."""
 
     def __init__(
         self,
@@ -74,14 +69,13 @@ class Outbox:
         events: EventLog,
         settings: Settings,
         wake: WakeEvent,
-        secret: bytes,
         leases: Leases | None = None,
         memory: Memory | None = None,
         spool: Path | None = None,
     ) -> None:
         self._memory, self._spool = memory or Memory(Limits().memory), spool
         self._store, self._mail, self._imap, self._events = store, mail, imap, events
-        self._settings, self._wake, self._secret = settings, wake, secret
+        self._settings, self._wake = settings, wake
         self._leases = leases or LocalLeases()
         self._patience = Patience(settings.outbox.retry_days, settings.outbox.retry_scale)
         self._hostname = settings.mail.hostname or f"mail.{settings.mail.domain}"
@@ -121,34 +115,6 @@ class Outbox:
         for job in list(self._jobs):
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
-
-    async def accept_submission(self, submission: Submission) -> str:
-        """Make a person's submission durable; answers its queue id.
-
-        Raises MailServerError (with a text for the person) to refuse, MailServerDown to ask the
-        client to try again.
-        """
-        try:
-            inbox, sender, signing = await self._store.read(partial(submissions.check, submission=submission))
-            ready = await asyncio.to_thread(
-                submissions.prepare,
-                submission,
-                inbox,
-                sender,
-                profile_of(self._settings).signing(signing),
-                partial(relay_headers, self._settings),
-            )
-            outbox_id = await self._store.write(
-                partial(
-                    submissions.queue, submission=submission, inbox=inbox, ready=ready, secret=self._secret
-                )
-            )
-        except StoreDown as error:
-            raise MailServerDown(f"the queue cannot be written now: {error}") from error
-        except SigningError as error:
-            raise MailServerError(f"{error}") from error
-        self._wake.set()
-        return outbox_id
 
     async def _run(self) -> None:
         while True:

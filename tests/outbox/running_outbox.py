@@ -156,7 +156,7 @@ async def running_outbox(
             secret=b"s" * 32,
             data_dir=path,
         )
-        engine = Outbox(store, mail, imap, core.events, settings, core.outbox_wake, core.secret)
+        engine = Outbox(store, mail, imap, core.events, settings, core.outbox_wake)
         if start:
             await engine.start()
         stack.push_async_callback(engine.stop)

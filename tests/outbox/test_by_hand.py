@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.core.errors import Conflict, Forbidden, NotFound
-from gateway.core.sending import queue, reputation
+from gateway.core.sending import queue, reputation, submissions
 from gateway.core.sending.send import SendRequest, send
 from gateway.core.sent import Sent
 from gateway.records.ids import OrganizationId, now_us
@@ -200,8 +200,8 @@ async def test_a_person_gets_a_notification(tmp_path: Path) -> None:
     async with running_outbox(tmp_path, outbox=SLOWLY) as r:
         await r.inbox("ann@x.test")
         mail = b"From: ann@x.test\r\nTo: full@world.test\r\nSubject: By hand\r\n\r\nHi\r\n"
-        outbox_id = await r.outbox.accept_submission(
-            Submission("ann@x.test", "ann@x.test", ("full@world.test",), mail)
+        outbox_id = await submissions.accept(
+            r.core, Submission("ann@x.test", "ann@x.test", ("full@world.test",), mail)
         )
         await tried(r, outbox_id)
         row, dropped = await queue.drop(r.core, OPERATOR, f"out_{outbox_id}")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from imapclient import IMAPClient
 
+from gateway.core.sending import submissions
 from gateway.core.sending.reply import ReplyRequest, reply
 from gateway.core.sending.send import SendRequest, send
 from gateway.records.ids import MessageId, new_ulid, now_us
@@ -39,7 +40,7 @@ async def real(tmp_path: Path, **sink_answers: str) -> AsyncIterator[tuple[Runni
     late: dict[str, RunningOutbox] = {}
 
     async def on_submission(submission: Submission) -> str:
-        return await late["rig"].outbox.accept_submission(submission)
+        return await submissions.accept(late["rig"].core, submission)
 
     answers = {name.replace("_AT_", "@"): value for name, value in sink_answers.items()}
     async with (
@@ -220,8 +221,8 @@ async def test_a_person_cannot_be_somebody_else(tmp_path: Path) -> None:
         await mailbox(r, "person@x.test")
         for raw in (b"From: boss@x.test\r\n\r\nx", b"Subject: none\r\n\r\nx"):
             with pytest.raises(MailServerError):
-                await r.outbox.accept_submission(
-                    Submission("person@x.test", "person@x.test", ("bob@world.test",), raw)
+                await submissions.accept(
+                    r.core, Submission("person@x.test", "person@x.test", ("bob@world.test",), raw)
                 )
         assert await r.value("SELECT count(*) FROM outbox") == 0
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.sending import submissions
 from gateway.core.sending.send import SendRequest, send
 from gateway.settings import Outbox as OutboxSettings
 from mailserver.base import Submission
@@ -81,8 +82,8 @@ async def test_what_a_person_submitted(tmp_path: Path, caplog: pytest.LogCapture
     async with running_outbox(tmp_path) as r:
         await r.inbox()
         data = b"From: agent@x.test\r\nTo: refuse@world.test\r\nSubject: s\r\n\r\nx\r\n"
-        await r.outbox.accept_submission(
-            Submission("agent@x.test", "agent@x.test", ("refuse@world.test",), data)
+        await submissions.accept(
+            r.core, Submission("agent@x.test", "agent@x.test", ("refuse@world.test",), data)
         )
 
         async def bounced() -> bool:

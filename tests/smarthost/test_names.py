@@ -8,7 +8,7 @@ from typing import Any, cast
 import dkim
 import pytest
 
-from gateway.outbox.engine import Outbox
+from gateway.core.sending import submissions
 from gateway.outbox.reports import apply_report
 from gateway.smarthost.profiles import telling_relay
 from gateway.store import sent_aliases
@@ -178,21 +178,12 @@ async def test_what_the_relay_will_not_take_is_refused_at_once(tmp_path: Path) -
 async def test_what_people_submit_is_fit_for_the_relay_too(tmp_path: Path) -> None:
     data = b"From: agent@x.test\r\nTo: bob@world.test\r\nSubject: s\r\nMessage-ID: %s\r\n\r\nhi\r\n"
     async with relay(tmp_path, "brevo") as relaying:
-        engine = Outbox(
-            relaying.core.store,
-            relaying.core.mail,
-            relaying.core.imap,
-            relaying.core.events,
-            relaying.core.settings,
-            relaying.core.outbox_wake,
-            relaying.core.secret,
-        )
         for message_id, custom in (
             (b"<mine@x.test>", b"postern:mine@x.test"),
             ("<ü@x.test>".encode(), b"postern:"),
         ):
             submission = Submission("agent@x.test", "agent@x.test", ("bob@world.test",), data % message_id)
-            queued = await engine.accept_submission(submission)
+            queued = await submissions.accept(relaying.core, submission)
             await relaying.running.settled(queued)
             taken = relaying.running.sink.taken[-1].data
             assert head_of(taken, b"X-Mailin-custom") == custom

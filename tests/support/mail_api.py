@@ -161,7 +161,7 @@ async def mail_api(tmp_path: Path, **overrides: Any) -> AsyncIterator[MailApi]:
             await store.write(lambda tx, org=org: sql(tx).insert("organization", org))
         scanner = Scanner(store, imap, parser, core.events, MailboxDrafts(store), settings)
         sync = Sync(store, server, scanner, settings)
-        outbox = Outbox(store, server, imap, core.events, settings, core.outbox_wake, core.secret)
+        outbox = Outbox(store, server, imap, core.events, settings, core.outbox_wake)
         for engine in (outbox, sync):
             await engine.start()
             stack.push_async_callback(engine.stop)

@@ -1,39 +1,48 @@
-"""What people hand in with their mail clients, made fit to send (RFC 6409 §8): checked, completed, signed.
+"""Mail that people submit with a mail client (RFC 6409): checked, completed, signed and queued.
 
-Their client files its own Sent copy, so there is no ``sent`` recipient; their return path stays theirs, so
-bounces reach them as the mail they know.
+What may be sent is decided as for sends by the API (``core.sending.decide``), but without limits and prices, which are
+for programs. The client files its own copy in Sent, so there is no recipient of role ``sent``; the return path stays
+the person's own, so that bounces come as mail.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import partial
 
-from gateway.mime.addresses import normalise, parse_address_list
-from gateway.mime.dkim_sign import Signing, sign
+from gateway.core.context import Core
+from gateway.core.errors import Rejected
+from gateway.core.sending import admission
+from gateway.core.sending.decide import Message, Terms
+from gateway.mime.addresses import parse_address_list
+from gateway.mime.dkim_sign import Signing, SigningError, sign
 from gateway.mime.headers import split_head, unfold
 from gateway.outbox.queue import enqueue, token_of
 from gateway.records.ids import OUTBOX_ID, MessageId, now_us
 from gateway.records.inboxes import Inbox
-from gateway.store.allow_block_lists import verdict
+from gateway.settings import Limits, Wallet
+from gateway.smarthost.profiles import profile_of, relay_headers
 from gateway.store.dkim_keys import active_key
+from gateway.store.engine import StoreDown
 from gateway.store.queries.aliases import sender_name
 from gateway.store.queries.inboxes import touch_inbox, unscoped_inbox_at
-from gateway.store.queries.reputation import suspension_of
-from gateway.store.suppressions import suppressed
+from gateway.store.scope import Scope
 from gateway.store.transaction import Tx
 from mailserver.addresses import names_of
-from mailserver.base import MailServerError, Submission
+from mailserver.base import MailServerDown, MailServerError, Submission
 
 _PLAIN_ID = re.compile(r"<[!-;=?-~]{1,200}>")
 _DROPPED = frozenset({b"bcc", b"resent-bcc", b"return-path", b"content-length"})
+_TERMS = Terms(Limits(), Wallet())
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class _Ready:
     """A submission that may be queued."""
 
     outbox_id: MessageId
@@ -41,40 +50,61 @@ class Ready:
     mime: bytes
 
 
-def check(tx: Tx, submission: Submission) -> tuple[Inbox, str, Signing | None]:
-    """The sender's inbox, the address of it or alias that it writes as, and what its mail is signed with. Raises
-    MailServerError with what the person should know."""
+async def accept(core: Core, submission: Submission) -> str:
+    """Make a submission durable; returns its queue id.
+
+    Raises MailServerError, with a text for the person, to refuse it; MailServerDown to have the client try again.
+    """
+    profile = profile_of(core.settings)
+    try:
+        inbox, sender, signing = await core.store.read(partial(_check, submission=submission))
+        ready = await asyncio.to_thread(
+            _prepare,
+            submission,
+            inbox,
+            sender,
+            profile.signing(signing),
+            partial(relay_headers, core.settings),
+        )
+        await core.store.write(partial(_queue, core.secret, submission, inbox, ready))
+    except StoreDown as error:
+        raise MailServerDown(f"the queue cannot be written now: {error}") from error
+    except SigningError as error:
+        raise MailServerError(f"{error}") from error
+    core.outbox_wake.set()
+    return ready.outbox_id
+
+
+def _check(tx: Tx, submission: Submission) -> tuple[Inbox, str, Signing | None]:
+    """The sender's inbox, its address or the alias that it writes as, and the key that signs its mail. Raises
+    MailServerError."""
     inbox = unscoped_inbox_at(tx, submission.login)
     if inbox is None or inbox.status == "deleting":
         raise MailServerError("this mailbox does not exist any more")
     if inbox.status != "active":
         raise MailServerError("sending is suspended for this mailbox")
-    held = suspension_of(tx, inbox.id, inbox.pod_id)
-    if held is not None:
-        raise MailServerError(held.words)
     if not submission.recipients:
         raise MailServerError("no recipients")
     sender = sender_name(tx, inbox, submission.mail_from)
     if sender is None:
         raise MailServerError(f"the sender must be {inbox.address} or an alias of it")
-    for recipient in submission.recipients:
-        if verdict(tx, inbox, ("send",), recipient) == "block":
-            raise MailServerError(f"sending to {recipient} is blocked by a rule of this inbox")
-    gone = suppressed(tx, inbox.organization_id, [normalise(one) for one in submission.recipients])
-    for address, kind in gone.items():
-        raise MailServerError(f"{address} is suppressed ({kind}): it gets no more mail from this account")
+    message = Message([("rcpt", address) for address in submission.recipients])
+    try:
+        admission.check(tx, Scope(inbox.organization_id), inbox, message, _TERMS, reply=False)
+    except Rejected as refused:
+        raise MailServerError(refused.message) from refused
     return inbox, sender, active_key(tx, sender.rpartition("@")[2])
 
 
-def prepare(
+def _prepare(
     submission: Submission,
     inbox: Inbox,
     sender: str,
     signing: Signing | None,
-    relay_headers: Callable[[str], dict[str, str]],
-) -> Ready:
-    """Complete and sign the message. CPU only; run it in a thread. ``sender``: as ``check`` found it.
-    ``relay_headers``: what the relay wants added to a message, by its Message-ID.
+    headers_of: Callable[[str], dict[str, str]],
+) -> _Ready:
+    """Complete and sign the message. CPU only; run it in a thread. ``sender``: the inbox's address or alias, without
+    a tag; ``headers_of``: the headers that the relay wants in a message, by its Message-ID.
 
     Raises MailServerError when From is not the envelope's sender, whatever the tag (RFC 6409 §6.1).
     """
@@ -91,8 +121,8 @@ def prepare(
         added += f"Message-ID: {message_id}\r\n".encode()
     if not head.raw("date"):
         added += f"Date: {format_datetime(datetime.now(UTC))}\r\n".encode()
-    wanted = relay_headers(message_id if _PLAIN_ID.fullmatch(message_id) else "")
-    added += "".join(f"{name}: {value}\r\n" for name, value in wanted.items()).encode("ascii")
+    headers = headers_of(message_id if _PLAIN_ID.fullmatch(message_id) else "")
+    added += "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("ascii")
     data = added + data
     if signing is not None:
         data = sign(
@@ -102,11 +132,10 @@ def prepare(
             private_key=signing.private_key,
             changed=signing.changed,
         )
-    return Ready(outbox_id, message_id[:998], data)
+    return _Ready(outbox_id, message_id[:998], data)
 
 
-def queue(tx: Tx, submission: Submission, inbox: Inbox, ready: Ready, secret: bytes) -> str:
-    """Write the rows; answers the queue id."""
+def _queue(secret: bytes, submission: Submission, inbox: Inbox, ready: _Ready, tx: Tx) -> None:
     enqueue(
         tx,
         outbox_id=ready.outbox_id,
@@ -119,11 +148,10 @@ def queue(tx: Tx, submission: Submission, inbox: Inbox, ready: Ready, secret: by
         recipients=[(one, "to") for one in submission.recipients],
     )
     touch_inbox(tx, inbox.id, now_us())
-    return ready.outbox_id
 
 
 def _without(data: bytes) -> bytes:
-    """The message without the fields that must not leave (as Postfix's ``message_drop_headers``)."""
+    """The message without the fields that must not go out (as Postfix's ``message_drop_headers``)."""
     head, blank, body = data.partition(b"\r\n\r\n")
     kept: list[bytes] = []
     dropping = False
