@@ -105,6 +105,9 @@ class RecipientReply:
         return self.code >= 500
 
 
+HopKind = Literal["lmtp", "mx", "smarthost", "submission"]
+
+
 @dataclass(frozen=True, slots=True)
 class Hop:
     """A group of recipients that travel in one SMTP/LMTP transaction.
@@ -114,7 +117,7 @@ class Hop:
     DSN may say more later).
     """
 
-    kind: Literal["lmtp", "mx", "smarthost", "submission"]
+    kind: HopKind
     key: str  # next-hop name, for concurrency limits and logs
     recipients: tuple[str, ...]
 

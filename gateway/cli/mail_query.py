@@ -55,7 +55,7 @@ class Wanted:
     page_token: str | None
 
 
-_OPTIONS = [
+_OPTIONS: list[Callable[[Any], Any]] = [
     click.option("--inbox", metavar="ADDRESS", help="Only of this inbox (address or id)."),
     click.option(
         "--label", "labels", multiple=True, help="Only with this label (unread, spam, …); may be repeated."
@@ -84,10 +84,10 @@ _OPTIONS = [
 
 def narrowing(command: F) -> F:
     """Add the options that choose mail; the command gets them as ``options``, for :func:`wanted`."""
-    decorated: Any = command
+    decorated = command
     for option in reversed(_OPTIONS):
         decorated = option(decorated)
-    return decorated  # type: ignore[no-any-return]
+    return decorated
 
 
 def wanted(options: dict[str, Any], *, senders: str, recipients: str) -> Wanted:

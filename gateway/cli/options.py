@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -97,7 +98,7 @@ def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     return callback
 
 
-_OPTIONS = [
+_OPTIONS: list[Callable[[Any], Any]] = [
     click.option(
         "--json",
         "as_json",
@@ -140,10 +141,10 @@ _OPTIONS = [
 
 def common(command: F) -> F:
     """Add the options of every command, and hand the command a :class:`Place` first."""
-    decorated: Any = click.pass_context(_with_place(command))
+    decorated = cast(F, click.pass_context(_with_place(command)))
     for option in _OPTIONS:
         decorated = option(decorated)
-    return decorated  # type: ignore[no-any-return]
+    return decorated
 
 
 pageable = click.option(
@@ -157,19 +158,16 @@ pageable = click.option(
 
 
 def _with_place(command: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(command)
     def run(context: click.Context, /, *args: Any, **values: Any) -> Any:
         return command(context.ensure_object(Place), *args, **values)
 
-    run.__name__ = command.__name__
-    run.__doc__ = command.__doc__
-    if hasattr(command, "__click_params__"):
-        run.__click_params__ = command.__click_params__  # type: ignore[attr-defined]
     return run
 
 
 def common_group(group: F) -> F:
     """The same options before a command's name."""
-    decorated: Any = group
+    decorated = group
     for option in _OPTIONS:
         decorated = option(decorated)
-    return decorated  # type: ignore[no-any-return]
+    return decorated

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from gateway.doctor import sntp
@@ -79,7 +80,7 @@ async def disk(scene: Scene) -> Sequence[Finding]:
                 fix = "make room, or a bigger disk: until then no mail is taken in and nothing can be sent"
                 findings.append(fail(str(place), room.words(), fix))
                 continue
-            findings += await apart(lambda place=place: _room(place, scene.settings.doctor.disk_free))  # type: ignore[misc]
+            findings += await apart(partial(_room, place, scene.settings.doctor.disk_free))
     if scene.data_dir.exists():
         findings.append(await apart(lambda: _fsync(scene.data_dir)))
     return findings or [warn("disk", f"{scene.data_dir} is not there yet", "check --data")]

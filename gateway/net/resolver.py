@@ -22,6 +22,8 @@ import dns.name
 import dns.rdata
 import dns.rdatatype
 import dns.resolver
+from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.ANY.TXT import TXT
 
 _SHUT = ("127.0.0.1", "::1")
 
@@ -127,14 +129,15 @@ class Resolver:
     async def texts(self, name: str) -> tuple[Outcome, tuple[bytes, ...]]:
         """The TXT records of ``name``, each with its strings joined (RFC 7208 §3.3)."""
         answer = await self.lookup(name, "TXT")
-        return answer.outcome, tuple(b"".join(record.strings) for record in answer.records)  # type: ignore[attr-defined]
+        return answer.outcome, tuple(b"".join(one.strings) for one in answer.records if isinstance(one, TXT))
 
     async def mail_hosts(self, domain: str) -> tuple[Outcome, tuple[tuple[int, str], ...]]:
         """The MX records of ``domain`` as (preference, host), best first; host "." is a null MX (RFC 7505)."""
         answer = await self.lookup(domain, "MX")
         hosts = [
-            (record.preference, record.exchange.to_text(omit_final_dot=record.exchange != dns.name.root))  # type: ignore[attr-defined]
-            for record in answer.records
+            (one.preference, one.exchange.to_text(omit_final_dot=one.exchange != dns.name.root))
+            for one in answer.records
+            if isinstance(one, MX)
         ]
         return answer.outcome, tuple(sorted(hosts))
 

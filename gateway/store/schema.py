@@ -8,7 +8,7 @@ To see the statements: ``python -m gateway.store.schema sqlite|postgresql``.
 from __future__ import annotations
 
 import sys
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import peewee
 
@@ -67,7 +67,7 @@ class _RecordingPostgresql(_Recording, peewee.PostgresqlDatabase):
 
 
 if __name__ == "__main__":
-    chosen = sys.argv[1] if len(sys.argv) == 2 else ""
-    if chosen not in ("sqlite", "postgresql"):
+    engines: dict[str, Engine] = {one: one for one in get_args(Engine)}
+    if len(sys.argv) != 2 or sys.argv[1] not in engines:
         sys.exit("usage: python -m gateway.store.schema sqlite|postgresql")
-    print("\n\n".join(statements(chosen)))  # type: ignore[arg-type]
+    print("\n\n".join(statements(engines[sys.argv[1]])))

@@ -14,7 +14,7 @@ from gateway.transfer.already_present import Key, message_id_key
 from gateway.transfer.item import Item, to_wire
 from gateway.transfer.mailbox_out import FolderOut, Listed
 from gateway.transfer.roles import role_by_name
-from mailserver.base import Endpoint, ImapLogin
+from mailserver.base import Endpoint, ImapLogin, Tls
 from mailserver.imap import Client
 
 _ITEM = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
@@ -56,8 +56,8 @@ def account_of(url: str, password: Callable[[], str]) -> Account:
     except ValueError as error:
         raise BadSource(f"no port: {parts.netloc.rpartition(':')[2]}") from error
     local = host in ("localhost", "::1") or host.startswith("127.")
-    tls = "implicit" if secure else "none" if local else "starttls"
-    login = ImapLogin(Endpoint(host, port, tls), unquote(user), password())  # type: ignore[arg-type]
+    tls: Tls = "implicit" if secure else "none" if local else "starttls"
+    login = ImapLogin(Endpoint(host, port, tls), unquote(user), password())
     return Account(login, unquote(parts.path.strip("/")))
 
 

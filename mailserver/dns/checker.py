@@ -13,7 +13,7 @@ import dns.rdata
 import dns.resolver
 
 from mailserver.dns.judging import status_of, text_of, texts_of
-from mailserver.dns.record import Record
+from mailserver.dns.record import Record, RecordStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +84,5 @@ class Checker:
         (found, answered), (wanted, known) = await asyncio.gather(
             self.addresses(record.name), self.addresses(record.value)
         )
-        status = "MISSING" if not found else "VALID" if found & wanted else "INVALID"
-        return replace(record, status=status, found=tuple(sorted(found)), answered=answered and known)  # type: ignore[arg-type]
+        status: RecordStatus = "MISSING" if not found else "VALID" if found & wanted else "INVALID"
+        return replace(record, status=status, found=tuple(sorted(found)), answered=answered and known)

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 
 import dns.rdata
+from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.ANY.TXT import TXT
 
 from mailserver.dns.record import Record, RecordStatus
 
@@ -27,7 +29,7 @@ def status_of(record: Record, found: Sequence[dns.rdata.Rdata]) -> RecordStatus:
 
 def texts_of(found: Sequence[dns.rdata.Rdata]) -> list[str]:
     """TXT records, their strings joined (RFC 7208 §3.3)."""
-    return [b"".join(one.strings).decode("ascii", "replace").strip() for one in found]  # type: ignore[attr-defined]
+    return [b"".join(one.strings).decode("ascii", "replace").strip() for one in found if isinstance(one, TXT)]
 
 
 def text_of(one: dns.rdata.Rdata) -> str:
@@ -58,14 +60,11 @@ def _text_status(record: Record, lines: Sequence[str]) -> RecordStatus:
 
 def _mx_status(found: Sequence[dns.rdata.Rdata], wanted: str) -> RecordStatus:
     """Ours must be the best one, or mail goes elsewhere first."""
-    if not found:
+    records = [one for one in found if isinstance(one, MX)]
+    if not records:
         return "MISSING"
-    best = min(one.preference for one in found)  # type: ignore[attr-defined]
-    hosts = {
-        one.exchange.to_text(omit_final_dot=True).lower()  # type: ignore[attr-defined]
-        for one in found
-        if one.preference == best  # type: ignore[attr-defined]
-    }
+    best = min(one.preference for one in records)
+    hosts = {one.exchange.to_text(omit_final_dot=True).lower() for one in records if one.preference == best}
     return "VALID" if wanted.lower().rstrip(".") in hosts else "INVALID"
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -198,8 +199,8 @@ def main() -> None:
         )
     }
     for name, way in WAYS.items():
-        loads[f"{options.sends} sends of {options.megabytes} MB, {name}"] = (
-            lambda running, way=way: sends_at_once(running, way, options.sends, options.megabytes * MB)  # type: ignore[misc]
+        loads[f"{options.sends} sends of {options.megabytes} MB, {name}"] = partial(
+            sends_at_once, send=way, count=options.sends, octets=options.megabytes * MB
         )
     for name, load in loads.items():
         if options.only not in name:

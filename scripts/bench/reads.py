@@ -13,6 +13,7 @@ import asyncio
 import multiprocessing
 import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import aiohttp
@@ -62,7 +63,7 @@ def fill(database: Path, address: str, count: int) -> float:
     return count / (time.monotonic() - began)
 
 
-def reader(url: str, headers: dict[str, str], seconds: float, connections: int, pipe: object) -> None:
+def reader(url: str, headers: dict[str, str], seconds: float, connections: int, pipe: Connection) -> None:
     """GET ``url`` over and over (in a process of its own); sends the seconds each took."""
 
     async def run() -> list[float]:
@@ -83,7 +84,7 @@ def reader(url: str, headers: dict[str, str], seconds: float, connections: int, 
             await asyncio.gather(*(worker() for _ in range(connections)))
         return took
 
-    pipe.send(asyncio.run(run()))  # type: ignore[attr-defined]
+    pipe.send(asyncio.run(run()))
 
 
 def main() -> None:

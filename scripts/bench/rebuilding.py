@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from scripts.bench.rig import flood, gateway, show
+from tests.support.gateway_process import GatewayProcess
 
 
 def main() -> None:
@@ -37,11 +38,11 @@ def main() -> None:
              f"messages/s with the start of the process; ids {'the same' if same else 'DIFFER'}")  # fmt: skip
 
 
-def _ids(running: object, names: list[str], wanted: int) -> set[str]:
+def _ids(running: GatewayProcess, names: list[str], wanted: int) -> set[str]:
     end = time.monotonic() + 120
     while True:
         found: set[str] = set()
-        with running.organization.client() as client:  # type: ignore[attr-defined]
+        with running.organization.client() as client:
             for name in names:
                 token = None
                 while True:

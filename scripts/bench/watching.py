@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from scripts.bench.processes import family, processor_seconds, resident
 from scripts.bench.rig import gateway, show
+from tests.support.gateway_process import GatewayProcess
 
 
 def main() -> None:
@@ -34,8 +35,8 @@ def main() -> None:
         _figures(running, given.inboxes, given.seconds)
 
 
-def _figures(running: object, inboxes: int, seconds: float) -> None:
-    pid = running.pid  # type: ignore[attr-defined]
+def _figures(running: GatewayProcess, inboxes: int, seconds: float) -> None:
+    pid = running.pid
     everyone = family(pid)
     before = {one: processor_seconds(one) for one in everyone}
     time.sleep(seconds)

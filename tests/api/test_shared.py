@@ -8,6 +8,7 @@ import logging
 import platform
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -259,10 +260,10 @@ def test_a_nul_in_a_path_is_not_found() -> None:
     ],
 )
 def test_lists_in_a_query(query: str, words: list[str]) -> None:
-    import msgspec
+    class Wanted(msgspec.Struct):
+        types: list[str] = []
 
-    Wanted = msgspec.defstruct("Wanted", [("types", list[str], msgspec.field(default_factory=list))])
-    assert parse_query(query, Wanted).types == words  # type: ignore[attr-defined]
+    assert parse_query(query, Wanted).types == words
 
 
 def test_buckets_refill_evenly() -> None:

@@ -416,4 +416,4 @@ async def test_mail_server_down_changes_nothing(running: MailApi) -> None:
 
 
 def parsed(raw: bytes) -> email.message.EmailMessage:
-    return email.message_from_bytes(raw, policy=email.policy.default)  # type: ignore[return-value]
+    return email.message_from_bytes(raw, policy=email.policy.default)

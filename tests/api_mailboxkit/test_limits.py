@@ -30,7 +30,10 @@ MB = 1024 * 1024
 
 def told(got: httpx.Response) -> tuple[int, int, int]:
     """Limit, remaining and reset."""
-    return tuple(int(got.headers[f"X-RateLimit-{name}"]) for name in ("Limit", "Remaining", "Reset"))  # type: ignore[return-value]
+    limit, remaining, reset = (
+        int(got.headers[f"X-RateLimit-{name}"]) for name in ("Limit", "Remaining", "Reset")
+    )
+    return limit, remaining, reset
 
 
 def test_every_answer_to_a_key_tells_of_the_minute(organization: Organization) -> None:

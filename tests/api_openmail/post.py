@@ -128,7 +128,7 @@ class Post:
             _, rows = imap.fetch(numbers[0].decode(), "(BODY.PEEK[])")
         # beside the mail, the server may tell that its flags were changed just now (RFC 9051 §7.5.2)
         octets = next(row[1] for row in rows if isinstance(row, tuple))
-        return email.message_from_bytes(octets, policy=email.policy.default)  # type: ignore[return-value]
+        return email.message_from_bytes(octets, policy=email.policy.default)
 
     def flags(self, inbox: dict[str, Any], *criteria: str, folder: str = "INBOX") -> str:
         """The flags of the one mail that matches, in lower case."""

@@ -65,7 +65,7 @@ async def seen(running: MailApi) -> int:
     """How many mails bear \\Seen on the mail server."""
 
     def look(client: IMAPClient) -> int:
-        client.open("INBOX", readonly=True)  # type: ignore[attr-defined]
+        client.open("INBOX", readonly=True)
         return len(client.search("SEEN"))
 
     return await running.core.imap.run(ADDRESS, look)
@@ -130,7 +130,7 @@ async def test_what_is_owed_is_paid_wherever_the_message_went(running: MailApi) 
 
     def move(client: IMAPClient) -> None:
         client.create_folder("Kept")
-        client.open("INBOX")  # type: ignore[attr-defined]
+        client.open("INBOX")
         client.move(client.search("ALL")[:1], "Kept")
         client.add_flags(client.search("ALL"), [b"\\Flagged"])
 
@@ -172,7 +172,7 @@ async def test_a_deleted_message_is_owed_nothing(running: MailApi) -> None:
     await answered(running, thread)
 
     def clear(client: IMAPClient) -> None:
-        client.open("INBOX")  # type: ignore[attr-defined]
+        client.open("INBOX")
         uids = client.search("ALL")
         client.delete_messages(uids)
         client.uid_expunge(uids)

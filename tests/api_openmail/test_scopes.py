@@ -93,7 +93,7 @@ def home(gateway: GatewayProcess, account_tree: AccountTree) -> Home:
         path = (
             f"inboxes/{inbox['id']}/messages?subject=to+{name}"  # others' tests write to the account_tree too
         )
-        (got,) = until(lambda path=path: account_tree.organization.call("GET", path)["data"])  # type: ignore[misc]
+        (got,) = until(lambda path=path: account_tree.organization.call("GET", path)["data"])
         made.places[name] = account_tree.ids(inbox) | {
             "thread_id": got["thread_id"],
             "message_id": got["message_id"],

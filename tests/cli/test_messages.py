@@ -312,7 +312,7 @@ def test_a_key_of_one_inbox_sees_only_its_own(
     ours, theirs = (str(organization.new_inbox()["email_address"]) for _ in range(2))
     for inbox in (ours, theirs):
         deliver(gateway, inbox, letter(inbox, 1))
-        until(lambda inbox=inbox: organization.call("GET", f"inboxes/{inbox}/messages")["total"])  # type: ignore[misc]
+        until(lambda inbox=inbox: organization.call("GET", f"inboxes/{inbox}/messages")["total"])
     other = organization.call("GET", f"inboxes/{theirs}/messages")["messages"][0]["message_id"]
     key = organization.call("POST", f"inboxes/{ours}/api-keys", json={"name": "narrow"})["key"]
 

@@ -22,12 +22,15 @@ from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")
-def cut_off(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def relay_port() -> int:
+    return keep_port()
+
+
+@pytest.fixture(scope="module")
+def cut_off(tmp_path_factory: pytest.TempPathFactory, relay_port: int) -> Iterator[GatewayProcess]:
     """A gateway whose relay does not answer yet; a second attempt is made after five minutes."""
-    port = keep_port()
-    settings: dict[str, Any] = {"mail__smarthost": f"127.0.0.1:{port}", "mail__smarthost_tls": "none"}
+    settings: dict[str, Any] = {"mail__smarthost": f"127.0.0.1:{relay_port}", "mail__smarthost_tls": "none"}
     with running_gateway(tmp_path_factory.mktemp("queue"), **settings) as gateway:
-        gateway.relay_port = port  # type: ignore[attr-defined]
         yield gateway
 
 
@@ -87,7 +90,9 @@ def test_what_waits_is_listed_with_each_recipients_reply(cut_off: GatewayProcess
     assert plain.returncode == 3
 
 
-def test_retry_tries_now_and_a_relay_that_is_back_gets_it_once(cut_off: GatewayProcess) -> None:
+def test_retry_tries_now_and_a_relay_that_is_back_gets_it_once(
+    cut_off: GatewayProcess, relay_port: int
+) -> None:
     message = send(cut_off, "carl@far.example")
     done = answer(cut_off, "queue", "retry", message)
     assert [one["id"] for one in done["retried"]] == [message]
@@ -96,7 +101,7 @@ def test_retry_tries_now_and_a_relay_that_is_back_gets_it_once(cut_off: GatewayP
     )
 
     async def relay() -> list[str]:
-        async with Sink(port=cut_off.relay_port) as sink:  # type: ignore[attr-defined]
+        async with Sink(port=relay_port) as sink:
             shown = await asyncio.to_thread(cut_off.postern, "queue", "retry", "--all")
             assert "tried now" in shown.stdout
             await asyncio.to_thread(until, lambda: row_of(cut_off, message) is None)

@@ -40,7 +40,7 @@ def _sessions(gateway: GatewayProcess) -> list[int]:
                 stat = Path(f"/proc/{entry}/stat").read_text()
             except OSError:
                 continue
-            name, rest = re.match(r"\d+ \((.*)\) (.*)", stat).groups()  # type: ignore[union-attr]
+            name, rest = re.match(r"\d+ \((.*)\) (.*)", stat).groups()
             if name == "imap" and int(rest.split()[1]) == dovecot:
                 found.append(int(entry))
     return found

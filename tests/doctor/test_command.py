@@ -38,7 +38,7 @@ def organizations(gateway: GatewayProcess) -> tuple[int, ...]:
     tables = ("organization", "pod", "inbox", "message", "outbox", "event", "tally")
     try:
         return tuple(
-            store.read_now(lambda tx, table=table: int(sql(tx).value(f"SELECT count(*) FROM {table}")))  # type: ignore[misc]
+            store.read_now(lambda tx, table=table: int(sql(tx).value(f"SELECT count(*) FROM {table}")))
             for table in tables
         )
     finally:

@@ -33,13 +33,14 @@ async def time_server(ahead: float, *, stratum: int = 2) -> AsyncIterator[str]:
 
     class Server(asyncio.DatagramProtocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.DatagramTransport)
             self.transport = transport
 
-        def datagram_received(self, data: bytes, addr: object) -> None:
+        def datagram_received(self, data: bytes, addr: Any) -> None:
             now = time.time() + ahead + 2_208_988_800
             stamp = struct.pack("!II", int(now), int(now % 1 * 2**32))
             answer = bytes([0x24, stratum, 0, 0]) + b"\0" * 12 + stamp + data[40:48] + stamp + stamp
-            self.transport.sendto(answer, addr)  # type: ignore[attr-defined]
+            self.transport.sendto(answer, addr)
 
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(Server, local_addr=("127.0.0.1", 0))

@@ -104,12 +104,12 @@ async def test_certificates(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     names: tuple[str, ...],
-    days: float,
+    days: int,
     trusted: bool,
     level: str,
     says_: str,
 ) -> None:
-    made_of = certificate_for(*names, days=days)  # type: ignore[arg-type]
+    made_of = certificate_for(*names, days=days)
     authority = made_of.authority if trusted else certificate_for("z.test").authority
     (tmp_path / "ca.pem").write_text(authority)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def db(tmp_path: Path):  # type: ignore[no-untyped-def]
+def db(tmp_path: Path) -> Iterator[Store]:
     store = open_store(tmp_path / "events.db")
     yield store
     store.close()
@@ -216,7 +217,7 @@ async def test_kill_9_in_the_middle_loses_nothing_and_keeps_ids(tmp_path: Path) 
                 if stop_at is None:
                     await until_async(lambda: len({one.id for one in end.posts}) == 500, 60)
                 else:
-                    await until_async(lambda stop_at=stop_at: len(end.posts) >= stop_at, 60)  # type: ignore[misc]
+                    await until_async(lambda stop_at=stop_at: len(end.posts) >= stop_at, 60)
             finally:
                 child.send_signal(signal.SIGKILL)
                 await asyncio.to_thread(child.wait)
@@ -239,7 +240,7 @@ async def test_finding_what_is_due_stays_flat_with_a_long_queue(db: Store) -> No
     async with endpoint() as end:
         slow, quick = await hook(db, "http://127.0.0.1:9099/down"), await hook(db, end.url + "/quick")
 
-        def pile(tx) -> None:  # type: ignore[no-untyped-def]
+        def pile(tx: Tx) -> None:
             sql(tx).run("UPDATE webhook SET enabled = 0 WHERE id = ?", quick)
             for n in range(20_000):
                 sql(tx).insert(

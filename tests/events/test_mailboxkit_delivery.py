@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ WIRE: Wire = replace(mailboxkit_wire(Settings(), b"secret"), render=payload_of)
 
 
 @pytest.fixture
-def db(tmp_path: Path):  # type: ignore[no-untyped-def]
+def db(tmp_path: Path) -> Iterator[Store]:
     store = open_store(tmp_path / "events.db")
     yield store
     store.close()

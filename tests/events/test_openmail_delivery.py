@@ -4,6 +4,7 @@ socket before both, and never switched off."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ WIRES: dict[str, Wire] = {"openmail": replace(openmail_wire(Settings()), render=
 
 
 @pytest.fixture
-def db(tmp_path: Path):  # type: ignore[no-untyped-def]
+def db(tmp_path: Path) -> Iterator[Store]:
     store = open_store(tmp_path / "events.db")
     yield store
     store.close()

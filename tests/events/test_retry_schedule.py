@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from email.utils import formatdate
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,8 +13,8 @@ NOW = 1_795_000_000.0
 LAST = len(WAITS)
 
 
-def waited(number: int, **more: object) -> float:
-    delay = next_try(number, now=NOW, **more).delay  # type: ignore[arg-type]
+def waited(number: int, **more: Any) -> float:
+    delay = next_try(number, now=NOW, **more).delay
     assert delay is not None
     return delay
 

@@ -8,6 +8,7 @@ import shutil
 import smtplib
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from tests.support.ports import keep_port
 from tests.support.servers import data_directory
 
 
-def unpacked(archive: Path, tmp_path: Path, data: Path) -> dict[str, object]:
+def unpacked(archive: Path, tmp_path: Path, data: Path) -> dict[str, Any]:
     """Lay the data directory out as the mail user's own; answers what the mailboxes held."""
     with tarfile.open(archive) as tar:
         # Python 3.11.2 has no filters, and later versions warn without one
@@ -31,7 +32,7 @@ def unpacked(archive: Path, tmp_path: Path, data: Path) -> dict[str, object]:
         for path in (data / "mail", *(data / "mail").rglob("*")):
             if not path.is_symlink():
                 shutil.chown(path, user, group)
-    held: dict[str, object] = json.loads((tmp_path / "held.json").read_text("utf-8"))
+    held: dict[str, Any] = json.loads((tmp_path / "held.json").read_text("utf-8"))
     return held
 
 
@@ -51,7 +52,7 @@ def test_mailboxes_of_2_3_go_on(mailbox_format: str, tmp_path: Path) -> None:
             works(one)
             found = mailbox_content(one)
         for name, folder in held.items():
-            assert found[name]["messages"][: len(folder["messages"])] == folder["messages"]  # type: ignore[index]
+            assert found[name]["messages"][: len(folder["messages"])] == folder["messages"]
         # and what this version stored is there at the next start
         with started("embedded", data_dir=data, **settings) as one:
             assert mailbox_content(one) == found

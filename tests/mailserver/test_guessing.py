@@ -19,7 +19,7 @@ from mailserver.guessing import (
     Guesses,
 )
 from mailserver.networks import client_of
-from tests.support.gateway_process import running_gateway
+from tests.support.gateway_process import Server, running_gateway
 from tests.transfer.full_inbox import person
 
 SOMEBODY, OWNER = "192.0.2.1", "198.51.100.7"
@@ -102,9 +102,9 @@ def test_what_is_kept_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("server", ["embedded", "postfix_dovecot"])
-def test_dovecot_and_submission_count_together(server: str, tmp_path: Path) -> None:
+def test_dovecot_and_submission_count_together(server: Server, tmp_path: Path) -> None:
     """What fails over IMAP makes submission wait, and a right password still opens."""
-    with running_gateway(tmp_path, server) as gateway:  # type: ignore[arg-type]
+    with running_gateway(tmp_path, server) as gateway:
         address, password = gateway.inbox["address"], gateway.inbox["password"]
         other = gateway.organization.new_inbox("other")["email_address"]
         right = gateway.organization.call("POST", f"inboxes/{other}/credentials")["password"]

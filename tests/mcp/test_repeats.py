@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anyio
 import pytest
 
@@ -14,7 +16,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_repeat_with_its_key_sends_once(organization: Organization) -> None:
     inbox = organization.new_inbox()["email"]
     mail = {"to": "a@abroad.test", "subject": "Once", "text": "x", "idempotency_key": "key of a model: 1"}
-    answers: list[dict] = []  # type: ignore[type-arg]
+    answers: list[dict[str, Any]] = []
     async with over_http(organization.base_url, organization.api_key) as client:
 
         async def send() -> None:

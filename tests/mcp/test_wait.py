@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -17,7 +18,7 @@ from tests.support.mails import deliver, new_mail
 pytestmark = pytest.mark.anyio
 
 
-async def waiting(client: Client, found: list[dict], **arguments: object) -> None:  # type: ignore[type-arg]
+async def waiting(client: Client, found: list[dict[str, Any]], **arguments: object) -> None:
     found.append(await done(client, "wait_for_email", timeout=60, **arguments))
 
 
@@ -30,7 +31,7 @@ async def test_a_mail_that_comes_ends_the_wait(
     async with TRANSPORTS[transport](organization.base_url, organization.api_key) as client:
         deliver(port, new_mail(inbox, "Your code, of yesterday"), inbox)
         old = await arrived(client, inbox, "Your code, of yesterday")
-        found: list[dict] = []  # type: ignore[type-arg]
+        found: list[dict[str, Any]] = []
         async with anyio.create_task_group() as group:
             group.start_soon(waiting, client, found)
             await _listening(client)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from email import message_from_bytes
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage
 
 
 def outgoing(**changes: object) -> OutgoingMessage:
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "message_id": "<msg_1@h.test>",
         "sender": Address("Agent", "agent@h.test"),
         "to": [Address("", "b@x.test")],
@@ -29,7 +30,7 @@ def outgoing(**changes: object) -> OutgoingMessage:
         "references": [],
         "date": 1795235881 * 1_000_000,
     }
-    return OutgoingMessage(**{**fields, **changes})  # type: ignore[arg-type]
+    return OutgoingMessage(**{**fields, **changes})
 
 
 def check_wire(raw: bytes) -> None:

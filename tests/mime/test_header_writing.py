@@ -96,8 +96,8 @@ def test_any_text_reads_back_in_exactly_the_fields_that_were_set(
         quoted = re.sub(r"\\(.)", r"\1", quoted[1:-1])
     assert same(quoted, shown)
     text, attached = cast(Any, mail.get_payload())
-    assert list(text.keys()) == ["Content-Type", "Content-Transfer-Encoding"]  # type: ignore[union-attr]
-    assert list(attached.keys()) == ["Content-Type", "Content-Transfer-Encoding", "Content-Disposition"]  # type: ignore[union-attr]
+    assert list(text.keys()) == ["Content-Type", "Content-Transfer-Encoding"]
+    assert list(attached.keys()) == ["Content-Type", "Content-Transfer-Encoding", "Content-Disposition"]
     [found] = got.attachments
     assert found.filename == (safe_filename(filename) or "attachment")
     assert (got.text or "").strip() == "hello"
@@ -177,7 +177,7 @@ def test_parameters_of_an_invitation_go_out_as_given() -> None:
     item = OutgoingAttachment(filename="invite.ics", content_type=given_type, content=b"BEGIN:VCALENDAR")
     mail = message_from_bytes(compose(outgoing(attachments=[item])))
     part = mail.get_payload()[1]  # type: ignore[index]
-    assert part.get_params() == [("text/calendar", ""), ("charset", "utf-8"), ("method", "REQUEST")]  # type: ignore[union-attr]
+    assert part.get_params() == [("text/calendar", ""), ("charset", "utf-8"), ("method", "REQUEST")]
 
 
 def test_a_parameter_that_looks_encoded_is_written_by_percent_signs() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gateway.mime.reply.reply import (
@@ -21,11 +23,11 @@ def a(email: str, name: str = "") -> Address:
     return Address(name, email)
 
 
-def original(**changes: object) -> Original:
+def original(**changes: Any) -> Original:
     base = Original(
         "<m@x>", ["<r@x>"], ["<r@x>"], "Hi", a("bob@x.test", "Bob"), [], [a("me@h.test")], [], 0, "t", None
     )
-    return base._replace(**changes)  # type: ignore[arg-type]
+    return base._replace(**changes)
 
 
 @pytest.mark.parametrize(

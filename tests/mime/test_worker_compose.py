@@ -22,7 +22,7 @@ PRIVATE, _ = generate_key(1024)
 
 
 def message(**given: object) -> OutgoingMessage:
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "message_id": "<msg_1@x.test>",
         "sender": Address("Agent", "agent@x.test"),
         "to": [Address("Bob", "bob@world.test")],
@@ -37,7 +37,7 @@ def message(**given: object) -> OutgoingMessage:
         "references": [],
         "date": 1_700_000_000_000_000,
     }
-    return OutgoingMessage(**{**values, **given})  # type: ignore[arg-type]
+    return OutgoingMessage(**{**values, **given})
 
 
 # Megabytes of markup without a text: making its text alternative outlasts the short deadlines below.

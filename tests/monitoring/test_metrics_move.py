@@ -292,7 +292,7 @@ def test_each_process_counts_what_it_does(postgres: PostgresCluster, tmp_path: P
             ("postern_sends_total", {"outcome": "delivered"}),
             ("postern_webhook_attempts_total", {"outcome": "delivered"}),
         ):
-            until(lambda name=name, labels=labels: counted(back, name, **labels) >= 1, 60, name)  # type: ignore[misc]
+            until(lambda name=name, labels=labels: counted(back, name, **labels) >= 1, 60, name)
             assert counted(front, name, **labels) == 0
         until(lambda: counted(front, "postern_messages_total", direction="outbound") >= 1, 60)
         assert counted(front, "postern_http_requests_total") >= 3

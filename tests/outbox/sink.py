@@ -14,7 +14,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP
 
-from mailserver.base import Endpoint, Envelope, Hop, ImapLogin, RecipientReply
+from mailserver.base import Endpoint, Envelope, Hop, HopKind, ImapLogin, RecipientReply
 from mailserver.listening import Listening, listen
 from mailserver.smtp_client import Pool, Recipient, Target, Transaction, deliver
 
@@ -89,16 +89,16 @@ class SinkMail:
         return ImapLogin(Endpoint("127.0.0.1", 1), address, "none")
 
     def plan(self, recipients: Sequence[str]) -> list[Hop]:
-        groups: dict[tuple[str, str], list[str]] = {}
+        groups: dict[tuple[HopKind, str], list[str]] = {}
         for one in recipients:
             if self.is_local(one):
-                key = ("lmtp", "local")
+                key: tuple[HopKind, str] = ("lmtp", "local")
             elif self.smarthost:
                 key = ("smarthost", "relay")
             else:
                 key = ("mx", one.rpartition("@")[2])
             groups.setdefault(key, []).append(one)
-        return [Hop(kind, key, tuple(people)) for (kind, key), people in groups.items()]  # type: ignore[arg-type]
+        return [Hop(kind, key, tuple(people)) for (kind, key), people in groups.items()]
 
     async def transmit(self, hop: Hop, envelope: Envelope) -> Mapping[str, RecipientReply]:
         job = Transaction(envelope.mail_from, [Recipient(one) for one in hop.recipients], envelope.data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,11 +42,11 @@ async def test_a_fault_of_our_own_while_sending_loses_nothing(
 ) -> None:
     transmit, faults = engine.Outbox._transmit, [True]
 
-    async def broken(self: engine.Outbox, *rest: object) -> object:
+    async def broken(self: engine.Outbox, *rest: Any) -> object:
         if faults:
             faults.pop()
             raise RuntimeError("a fault")
-        return await transmit(self, *rest)  # type: ignore[arg-type]
+        return await transmit(self, *rest)
 
     monkeypatch.setattr(engine.Outbox, "_transmit", broken)
     monkeypatch.setattr(engine, "_UNPLANNED_US", 10_000)

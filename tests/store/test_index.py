@@ -1,5 +1,7 @@
 """Indexing: identity from the message, copies and moves, deletion, counts (DESIGN §1.2)."""
 
+from pathlib import Path
+
 import msgspec
 
 from gateway.mime.parse import parse
@@ -228,7 +230,7 @@ def test_what_was_expunged_before_it_was_indexed_does_not_come_back(store: Store
     assert store.write_now(lambda tx: index.index_found(tx, inbox, copy, parse(_mail()))) is None
 
 
-def test_the_id_is_the_same_in_a_new_database(store: Store, inbox: Inbox, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_the_id_is_the_same_in_a_new_database(store: Store, inbox: Inbox, tmp_path: Path) -> None:
     from gateway.store.migrate import migrate
 
     first = _found(store, inbox, _mail(), 7, _folder(store, inbox))

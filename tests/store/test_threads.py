@@ -1,5 +1,6 @@
 """Threading: by ids alone, in any order, finite on hostile references, per inbox."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,7 +73,9 @@ def test_mail_for_a_deleted_thread_makes_a_new_one(store: Store, inbox: Inbox) -
 
 @settings(max_examples=25, deadline=None)
 @given(order=st.permutations(range(6)))
-def test_a_chain_with_full_references_is_one_thread_in_any_order(tmp_path_factory, order: list[int]) -> None:  # type: ignore[no-untyped-def]
+def test_a_chain_with_full_references_is_one_thread_in_any_order(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int]
+) -> None:
     from gateway.store.migrate import migrate
 
     store = Store(database_url(tmp_path_factory.mktemp("chain") / "a.db"))

@@ -222,12 +222,13 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._server = server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.DatagramTransport)
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         answer = self._server.answer(data)
         if answer is not None:
-            self._transport.sendto(answer, addr)  # type: ignore[attr-defined]
+            self._transport.sendto(answer, addr)
 
 
 @asynccontextmanager
@@ -252,7 +253,7 @@ async def _started(
     server: EmbeddedServer | PostfixServer, on_hint: OnHint | None, on_submission: OnSubmission | None
 ) -> AsyncIterator[None]:
     recorder = Recorder()
-    server.recorder = recorder  # type: ignore[union-attr]
+    server.recorder = recorder
     await server.start(on_hint or recorder.on_hint, on_submission or recorder.on_submission)
     try:
         yield

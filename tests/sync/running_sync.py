@@ -33,7 +33,7 @@ from gateway.sync.idle import IdleWatch
 from gateway.sync.own_sessions import OwnSessions
 from gateway.sync.scan import Scanner
 from gateway.sync.schedule import Sync
-from mailserver.base import ImapLogin, MailServer
+from mailserver.base import Hint, ImapLogin, MailServer
 from mailserver.imap import ImapPool
 from tests.support.databases import database_url
 from tests.support.servers import embedded_server
@@ -142,9 +142,9 @@ async def running_sync(
     store.start()
     late: dict[str, Sync] = {}
 
-    def on_hint(hint: object) -> None:
+    def on_hint(hint: Hint) -> None:
         if push and "sync" in late:
-            late["sync"].hint(hint)  # type: ignore[arg-type]
+            late["sync"].hint(hint)
 
     async with (
         embedded_server(tmp_path / "mail", push=push, on_hint=on_hint) as server,

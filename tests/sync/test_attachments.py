@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from imapclient import IMAPClient
 
 from gateway.extract.pool import ExtractPool
 from gateway.store.json_columns import load
@@ -93,7 +94,7 @@ async def test_a_move_reads_nothing_again_and_a_deletion_takes_the_text(
         before = await texts(one)
         await pool.close()  # from here on reading would fail, and be logged
 
-        def move(client) -> None:  # type: ignore[no-untyped-def]
+        def move(client: IMAPClient) -> None:
             client.select_folder("INBOX")
             client.move([1], "Junk")
 
@@ -104,7 +105,7 @@ async def test_a_move_reads_nothing_again_and_a_deletion_takes_the_text(
         assert await texts(one) == before
         assert "could not be read" not in caplog.text
 
-        def delete(client) -> None:  # type: ignore[no-untyped-def]
+        def delete(client: IMAPClient) -> None:
             client.select_folder("Junk")
             client.delete_messages([1])
             client.expunge()

@@ -1,17 +1,18 @@
 """Each way to notice a change brings mail in alone: push, IDLE, the periodic scan."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.waiting import until_async
-from tests.sync.running_sync import mail, running_sync
+from tests.sync.running_sync import RunningSync, mail, running_sync
 
 pytestmark = pytest.mark.anyio
 
 
-async def _two_arrive(tmp_path: Path, timeout: float, **ways: object) -> None:
-    async with running_sync(tmp_path, **ways) as one:  # type: ignore[arg-type]
+async def _two_arrive(tmp_path: Path, timeout: float, **ways: Any) -> None:
+    async with running_sync(tmp_path, **ways) as one:
         inbox = await one.inbox("agent@x.test")
         if ways.get("idle"):
             import asyncio
@@ -48,5 +49,5 @@ async def test_push_and_idle_together_announce_once(tmp_path: Path) -> None:
         assert len(await one.rows("SELECT 1 FROM event")) == 30
 
 
-async def _count(one, n: int) -> bool:  # type: ignore[no-untyped-def]
+async def _count(one: RunningSync, n: int) -> bool:
     return len(await one.rows("SELECT 1 FROM message")) == n

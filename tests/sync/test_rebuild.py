@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+from imapclient import IMAPClient
 
 from gateway.records.folders import FolderRole
 from gateway.records.inboxes import Inbox
 from gateway.store.queries.mailbox_index import forget_inbox
-from gateway.store.sql import sql
+from gateway.store.sql import Row, sql
 from gateway.store.transaction import Tx
 from gateway.sync import apply, fetch
 from gateway.sync.rebuild import rebuild
@@ -24,8 +25,8 @@ _THREADS = "SELECT id, subject, message_count, last_message_id, unread, timestam
 _LABELS = "SELECT message_id, label FROM label ORDER BY message_id, label"
 
 
-async def _facts(one: RunningSync) -> list[list[object]]:
-    return [await one.rows(sql) for sql in (_FACTS, _THREADS, _LABELS)]  # type: ignore[misc]
+async def _facts(one: RunningSync) -> list[list[Row]]:
+    return [await one.rows(sql) for sql in (_FACTS, _THREADS, _LABELS)]
 
 
 async def test_a_rebuild_finds_everything_as_it_was(tmp_path: Path) -> None:
@@ -36,7 +37,7 @@ async def test_a_rebuild_finds_everything_as_it_was(tmp_path: Path) -> None:
             await one.deliver("agent@x.test", mail(n, extra=extra))
         await until_async(lambda: _count(one, 12))
 
-        def act(client) -> None:  # type: ignore[no-untyped-def]
+        def act(client: IMAPClient) -> None:
             client.select_folder("INBOX")
             client.add_flags([1, 5], ["\\Seen"])
             client.add_flags([2], ["=c3=a4nder=20es", "todo"])
@@ -49,7 +50,7 @@ async def test_a_rebuild_finds_everything_as_it_was(tmp_path: Path) -> None:
         await until_async(lambda: _count(one, 13))
         await one.sync.refresh("agent@x.test")
         before = await _facts(one)
-        assert any(row["label"] == "änder es" for row in before[2])  # type: ignore[index]
+        assert any(row["label"] == "änder es" for row in before[2])
         events = await one.rows("SELECT id FROM event ORDER BY id")
         await one.sync.stop()
         seen: list[tuple[int, int]] = []
@@ -78,7 +79,7 @@ async def test_a_rebuild_keeps_what_was_decided_on_arrival(tmp_path: Path) -> No
         await one.deliver("agent@x.test", mail("under the rule"))
         await until_async(lambda: _count(one, 2))
 
-        def back_and_forth(client) -> None:  # type: ignore[no-untyped-def]
+        def back_and_forth(client: IMAPClient) -> None:
             client.select_folder("INBOX")
             client.move([1], "Junk")
             client.select_folder("Junk")
@@ -130,7 +131,7 @@ async def test_a_rebuild_leaves_what_is_new_to_the_sync(tmp_path: Path, cursors:
         await one.sync.stop()
         await one.deliver("agent@x.test", mail("moved"))
 
-        def move(client) -> None:  # type: ignore[no-untyped-def]
+        def move(client: IMAPClient) -> None:
             client.select_folder("INBOX")
             client.move([2], "Work")
 
@@ -174,7 +175,7 @@ async def test_a_rebuild_forgets_drafts_that_are_gone(tmp_path: Path) -> None:
         assert len(await one.rows("SELECT id FROM draft")) == 2
         await one.sync.stop()
 
-        def delete(client) -> None:  # type: ignore[no-untyped-def]
+        def delete(client: IMAPClient) -> None:
             client.select_folder("Drafts")
             client.delete_messages([1])
             client.expunge()

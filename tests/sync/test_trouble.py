@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from imapclient import IMAPClient
 
 from gateway.store.sql import sql
 from gateway.sync import fetch
 from gateway.sync.scan import Scan, ScanRequest
+from mailserver.base import Hint
 from tests.support.waiting import until_async
-from tests.sync.running_sync import mail, running_sync
+from tests.sync.running_sync import RunningSync, mail, running_sync
 
 pytestmark = pytest.mark.anyio
 
@@ -108,7 +110,7 @@ async def test_imap_commands_in_a_message_id_stay_text(tmp_path: Path) -> None:
         await until_async(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'mail 2'"))
         await until_async(lambda: one.rows("SELECT 1 FROM message WHERE subject = 'evil'"))
 
-        def look(client):  # type: ignore[no-untyped-def]
+        def look(client: IMAPClient) -> dict[int, tuple[bytes, ...]]:
             client.select_folder("INBOX")
             return client.get_flags(client.search("ALL"))
 
@@ -129,11 +131,9 @@ async def test_mail_with_a_reused_message_id_is_shown(tmp_path: Path) -> None:
         assert len(await one.rows("SELECT 1 FROM event")) == 2
 
 
-async def _count(one, n: int) -> bool:  # type: ignore[no-untyped-def]
+async def _count(one: RunningSync, n: int) -> bool:
     return len(await one.rows("SELECT 1 FROM message")) == n
 
 
-def _hint(address: str):  # type: ignore[no-untyped-def]
-    from mailserver.base import Hint
-
+def _hint(address: str) -> Hint:
     return Hint(address)

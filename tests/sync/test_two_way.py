@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from imapclient import IMAPClient
 
+from gateway.store.sql import Row
 from tests.support.waiting import until_async
-from tests.sync.running_sync import mail, running_sync
+from tests.sync.running_sync import RunningSync, mail, running_sync
 
 pytestmark = pytest.mark.anyio
 
@@ -18,7 +20,7 @@ async def test_flags_moves_and_deletions_by_a_person(tmp_path: Path) -> None:
         before = await until_async(lambda: _all(one, 4))
         assert await one.labels("mail 0") == {"received", "unread"}
 
-        def act(client) -> None:  # type: ignore[no-untyped-def]
+        def act(client: IMAPClient) -> None:
             client.select_folder("INBOX")
             client.add_flags([1], ["\\Seen", "\\Flagged", "todo"])
             client.move([2], "Junk")
@@ -36,7 +38,7 @@ async def test_flags_moves_and_deletions_by_a_person(tmp_path: Path) -> None:
         assert after == [row for row in before if row["subject"] != "mail 3"]
         assert len(await one.rows("SELECT 1 FROM event")) == 4  # nothing was announced twice
 
-        def back(client) -> None:  # type: ignore[no-untyped-def]
+        def back(client: IMAPClient) -> None:
             client.select_folder("Junk")
             client.move(client.search("ALL"), "INBOX")
 
@@ -54,7 +56,7 @@ async def test_a_folder_made_anew_keeps_the_ids(tmp_path: Path) -> None:
         move = "SELECT id, thread_id, subject FROM message ORDER BY subject"
         before = await one.rows(move)
 
-        def to_work(client) -> None:  # type: ignore[no-untyped-def]
+        def to_work(client: IMAPClient) -> None:
             client.create_folder("Work")
             client.select_folder("INBOX")
             client.move([1, 2, 3], "Work")
@@ -62,7 +64,7 @@ async def test_a_folder_made_anew_keeps_the_ids(tmp_path: Path) -> None:
         await one.person("agent@x.test", to_work)
         await until_async(lambda: _is(one, "mail 2", {"received", "unread", "folder:Work"}))
 
-        def anew(client) -> None:  # type: ignore[no-untyped-def]
+        def anew(client: IMAPClient) -> None:
             client.select_folder("Work")
             kept = [row[b"BODY[]"] for row in client.fetch([1, 2, 3], ["BODY.PEEK[]"]).values()]
             client.unselect_folder()
@@ -85,7 +87,7 @@ async def test_a_message_is_labelled_by_the_copy_that_is_left(tmp_path: Path, wa
         await one.deliver("agent@x.test", mail(0))
         await until_async(lambda: _is(one, "mail 0", {"received", "unread"}))
 
-        def copy(client) -> None:  # type: ignore[no-untyped-def]
+        def copy(client: IMAPClient) -> None:
             client.create_folder("Work")
             client.select_folder("INBOX")
             client.copy([1], "Work")
@@ -96,7 +98,7 @@ async def test_a_message_is_labelled_by_the_copy_that_is_left(tmp_path: Path, wa
         await until_async(lambda: _is(one, "mail 0", {"received", "folder:Work"}))
         assert await one.rows("SELECT unread FROM thread") == [{"unread": 0}]
 
-        def delete(client) -> None:  # type: ignore[no-untyped-def]
+        def delete(client: IMAPClient) -> None:
             if way == "the copy is deleted":
                 client.select_folder("Work")
                 client.delete_messages([1])
@@ -126,18 +128,18 @@ async def test_a_persons_own_sent_mail_is_outbound(tmp_path: Path) -> None:
         assert await one.rows("SELECT 1 FROM event") == []
 
 
-async def _all(one, n: int):  # type: ignore[no-untyped-def]
+async def _all(one: RunningSync, n: int) -> list[Row] | None:
     rows = await one.rows("SELECT id, subject FROM message ORDER BY subject")
     return rows if len(rows) == n else None
 
 
-async def _is(one, subject: str, labels: set[str]) -> bool:  # type: ignore[no-untyped-def]
+async def _is(one: RunningSync, subject: str, labels: set[str]) -> bool:
     return await one.labels(subject) == labels
 
 
-async def _gone(one, subject: str) -> bool:  # type: ignore[no-untyped-def]
+async def _gone(one: RunningSync, subject: str) -> bool:
     return not await one.rows("SELECT 1 FROM message WHERE subject = ?", subject)
 
 
-async def _same(one, sql: str, rows: object) -> bool:  # type: ignore[no-untyped-def]
+async def _same(one: RunningSync, sql: str, rows: object) -> bool:
     return await one.rows(sql) == rows

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from imapclient import IMAPClient
 
 from mailserver.imap import Client
 from tests.support.waiting import until_async
@@ -26,7 +27,7 @@ async def test_flags_and_deletions_by_a_person_are_seen(
 
         await until_async(arrived)
 
-        def act(client) -> None:  # type: ignore[no-untyped-def]
+        def act(client: IMAPClient) -> None:
             client.select_folder("INBOX")
             client.add_flags([1], ["\\Seen", "\\Flagged"])
             client.delete_messages([2])

@@ -71,7 +71,7 @@ class Site:
             if port == 25:
                 with smtplib.SMTP(ADDRESS, 25, timeout=30) as client:
                     client.starttls(context=context)
-                    return bytes(client.sock.getpeercert(binary_form=True))  # type: ignore[union-attr]
+                    return bytes(client.sock.getpeercert(binary_form=True))
             with (
                 socket.create_connection((ADDRESS, port), 30) as plain,
                 context.wrap_socket(plain, server_hostname=HOSTNAME) as client,

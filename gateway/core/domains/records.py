@@ -18,6 +18,7 @@ from mailserver.dns import Record, Service, Site, further_records, records_for
 from mailserver.dns.addresses import public_addresses
 from mailserver.dns.mta_sts import Policy
 from mailserver.dns.needed import dkim_record
+from mailserver.dns.record import Purpose
 from mailserver.dns.zone import zone_of
 
 DAY_US = 86_400_000_000
@@ -108,8 +109,8 @@ def keys_of(tx: Tx, settings: Settings, name: str) -> Keys:
     )
 
 
-def _key_record(key: DkimKey, purpose: str) -> Record:
-    return replace(dkim_record(key.domain, key.selector, key.public), purpose=purpose)  # type: ignore[arg-type]
+def _key_record(key: DkimKey, purpose: Purpose) -> Record:
+    return replace(dkim_record(key.domain, key.selector, key.public), purpose=purpose)
 
 
 def all_records(settings: Settings, domain: Domain, keys: Keys, site: Site) -> list[Record]:

@@ -35,7 +35,7 @@ def mailbox_content(started: Started) -> dict[str, Any]:
                 messages = [_message(row) for row in rows if isinstance(row, tuple)]
             found[name.decode()] = {
                 "uidvalidity": int(validity),
-                "subscribed": any(one and one.endswith(name) for one in subscribed),  # type: ignore[union-attr]
+                "subscribed": any(one and one.endswith(name) for one in subscribed),
                 "messages": messages,
             }
     return found
@@ -44,7 +44,7 @@ def mailbox_content(started: Started) -> dict[str, Any]:
 def _message(row: tuple[bytes, bytes]) -> dict[str, Any]:
     head = row[0].decode()
     uid, flags, date = (
-        re.search(pattern, head)[1]  # type: ignore[index]
+        re.findall(pattern, head)[0]
         for pattern in (r"UID (\d+)", r"FLAGS \((.*?)\)", r'INTERNALDATE "(.*?)"')
     )
     kept = sorted(flag for flag in flags.split() if flag != "\\Recent")
