@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from gateway.records.base import Record
 from gateway.records.ids import EVENT_ID, EventId, InboxId, MessageId, OrganizationId, PodId
@@ -33,3 +33,10 @@ class Event(EventHead, frozen=True):
 
     message_id: MessageId | None
     payload_json: str
+
+
+class LogPosition(NamedTuple):
+    """How far a reader of the log has come: the highest ``seq`` it saw, and the latest time (µs)."""
+
+    seq: int
+    at: int

@@ -82,11 +82,14 @@ BODIES: dict[str, Any] = {
     "POST /suppressions": {"address": "{word}@gone.example"},
     "PATCH /threads/{thread_id}": {"is_read": True, "add_labels": ["x"]},
     "POST /messages/search": {"query": "hello"},
+    "POST /agent/sign-up": {"username": "{word}", "human_email": "{word}@example.org"},
+    "POST /agent/verify": {"otp_code": "000000"},
     "POST /register": {"name": "{word}", "owner_email": "{word}@example.org"},
     "POST /organizations/{organization_id}/wallet": {"mills": 1},
     "PATCH /drafts/{draft_id}": {"subject": "changed"},
 }
 _BY_END: list[tuple[str, Any]] = [
+    ("POST .*/webhooks/polling", {"client_id": "made", "event_types": ["message.received"]}),
     ("POST .*/webhooks", {"url": HOOK, "event_types": ["message.received"]}),
     ("PATCH .*/webhooks/{webhook_id}", {"enabled": True}),
     ("PATCH .*/webhooks/{webhook_id}/headers", {"headers": {"X-A": "b"}}),
@@ -182,7 +185,7 @@ def refused(access: Access, key: Key, names: set[str]) -> int | None:
     return None
 
 
-LIVE = {"message_id", "thread_id", "draft_id", "key_id", "webhook_id"}
+LIVE = {"message_id", "thread_id", "draft_id", "key_id", "webhook_id", "polling_id"}
 """Parameters that name rows which may be a sandbox's; at :func:`settle`'s places of live keys they are live."""
 LOOKED_UP = {"inbox_id", "pod_id", "thread_id", "key_id", "domain_id"}
 NAMED = LIVE | {"inbox_id", "pod_id", "domain_id", "domain"}
@@ -238,11 +241,17 @@ def settle(gateway: GatewayProcess) -> Home:
                 json={"url": HOOK, "events": ["message.bounced"], "name": uuid.uuid4().hex},
             )
         made = owner.call("POST", f"{under}api-keys", json={"name": "held"})
+        polled = owner.call(
+            "POST",
+            f"{under}webhooks/polling",
+            json={"client_id": uuid.uuid4().hex, "event_types": ["message.received"]},
+        )
         return shared | {
             "domain_id": domain,
             "domain": domain,
             "draft_id": draft["draft_id"],
             "webhook_id": hook["webhook_id"],
+            "polling_id": polled["webhook_id"],
             "mailboxkit_webhook_id": str(url.json()["data"]["id"]),
             "key_id": made["api_key_id"],
         }

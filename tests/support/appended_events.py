@@ -120,23 +120,27 @@ async def domain_verified(filled: FilledStore, events: EventLog, pod: PodId | No
     )
 
 
+def append_small(
+    tx: Tx, events: EventLog, inbox: Inbox, subject: str, kind: str = "message.sent"
+) -> str | None:
+    """A quick delivery event; answers its ULID."""
+    ref = {"inbox_id": inbox.id, "thread_id": new_ulid(), "message_id": new_ulid()}
+    return events.append(
+        tx,
+        kind,
+        organization_id=inbox.organization_id,
+        pod_id=inbox.pod_id,
+        inbox_id=inbox.id,
+        subject=subject,
+        payload={"message_ref": ref, "timestamp": 1, "recipients": [subject]},
+    )
+
+
 def small_event(
     filled: FilledStore, events: EventLog, inbox: Inbox, subject: str, kind: str = "message.sent"
 ) -> str:
-    """A quick delivery event; answers its public id."""
-    ref = {"inbox_id": inbox.id, "thread_id": new_ulid(), "message_id": new_ulid()}
-    made = filled.store.write_now(
-        lambda tx: events.append(
-            tx,
-            kind,
-            organization_id=inbox.organization_id,
-            pod_id=inbox.pod_id,
-            inbox_id=inbox.id,
-            subject=subject,
-            payload={"message_ref": ref, "timestamp": 1, "recipients": [subject]},
-        )
-    )
-    return f"evt_{made}"
+    """The same in a transaction of its own; answers its public id."""
+    return f"evt_{filled.store.write_now(lambda tx: append_small(tx, events, inbox, subject, kind))}"
 
 
 def event_rows(filled: FilledStore) -> dict[str, Event]:

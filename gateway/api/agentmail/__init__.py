@@ -7,6 +7,7 @@ translation lives here: request structs to core calls, records to response shape
 from __future__ import annotations
 
 from gateway.api.agentmail import (
+    agent,
     aliases,
     api_keys,
     attachments,
@@ -21,6 +22,7 @@ from gateway.api.agentmail import (
     organizations,
     pod_mail,
     pods,
+    polling,
     queue,
     threads,
     wait,
@@ -39,6 +41,7 @@ from gateway.events.webhook_signing import sign
 def _table() -> Table:
     table = Table()
     for part in (
+        agent.table,
         aliases.table,
         api_keys.table,
         attachments.table,
@@ -53,6 +56,7 @@ def _table() -> Table:
         organizations.table,
         pod_mail.table,
         pods.table,
+        polling.table,
         queue.table,
         threads.table,
         wait.table,

@@ -62,6 +62,14 @@ class SetupView(msgspec.Struct):
     obsolete: list[ObsoleteView]
 
 
+class SetupLink(msgspec.Struct):
+    """Whether one click sets the records of a domain. If not, they are added by hand."""
+
+    supported: bool = False
+    provider_name: str | None = None
+    url: str | None = None
+
+
 class RotatedView(SetupView):
     """``rotated``: the new key signs; false: DNS does not have its record yet."""
 
@@ -108,6 +116,16 @@ async def check_domain_setup(call: Call[NoBody, NoQuery]) -> SetupView:
     """Ask DNS about every record now."""
     domain, found, keys = await domains_check.examine_own(call.core, call.scope, call.ids["domain_id"])
     return setup_view(call.core.settings, domain, found, keys)
+
+
+@table.get("/domains/{domain_id}/setup-link", access=reads("domain_read", kinds=ORGANIZATION_OR_POD))
+async def get_setup_link(call: Call[NoBody, NoQuery]) -> SetupLink:
+    """Get a link that sets the records at the DNS provider (Domain Connect).
+
+    No provider holds a template of this server, so there is none: add the records of `GET /domains/{domain_id}`.
+    """
+    await domains.get(call.core, call.scope, call.ids["domain_id"])
+    return SetupLink()
 
 
 @table.get("/domains/{domain_id}/setup/zone", access=reads("domain_read", kinds=ORGANIZATION_OR_POD))

@@ -132,6 +132,21 @@ class WebhookView(msgspec.Struct, omit_defaults=True):
     secret: str | msgspec.UnsetType = msgspec.UNSET
 
 
+class PollingWebhookView(msgspec.Struct, omit_defaults=True):
+    """A polling webhook. ``token`` reads its events; it is shown in the answer that creates it."""
+
+    webhook_id: str
+    client_id: str
+    event_types: list[str]
+    inbox_ids: list[str]
+    pod_ids: list[str]
+    created_at: str
+    updated_at: str
+    pod_id: str | msgspec.UnsetType = msgspec.UNSET
+    inbox_id: str | msgspec.UnsetType = msgspec.UNSET
+    token: str | msgspec.UnsetType = msgspec.UNSET
+
+
 class AttemptView(msgspec.Struct):
     """One attempt to post an event."""
 
@@ -270,6 +285,23 @@ def webhook_view(hook: Webhook, addresses: Mapping[InboxId, str], *, secret: boo
         view.disabled_reason = hook.disabled_reason
     if secret:
         view.secret = hook.secret.reveal()
+    return view
+
+
+def polling_view(hook: Webhook, addresses: Mapping[InboxId, str]) -> PollingWebhookView:
+    view = PollingWebhookView(
+        webhook_id=hook.public_id,
+        client_id=hook.client_id or "",
+        event_types=hook.event_types,
+        inbox_ids=[inbox_name(one, addresses) for one in hook.inbox_ids],
+        pod_ids=[POD_ID.public(one) for one in hook.pod_ids],
+        created_at=iso_of(hook.created_at),
+        updated_at=iso_of(hook.updated_at),
+    )
+    if hook.pod_id:
+        view.pod_id = POD_ID.public(hook.pod_id)
+    if hook.inbox_id:
+        view.inbox_id = inbox_name(hook.inbox_id, addresses)
     return view
 
 

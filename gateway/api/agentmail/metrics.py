@@ -19,6 +19,8 @@ Doc = msgspec.Meta
 class Query(msgspec.Struct, kw_only=True):
     start: Annotated[str | None, Doc(description="default: a week before end")] = None
     end: Annotated[str | None, Doc(description="default: now")] = None
+    start_timestamp: Annotated[str | None, Doc(description="the same as start, for older SDKs")] = None
+    end_timestamp: Annotated[str | None, Doc(description="the same as end, for older SDKs")] = None
     period: Annotated[int | None, Doc(description="length of a period in seconds")] = None
     limit: Annotated[int | None, Doc(description="at most so many points of each type, the newest ones")] = (
         None
@@ -72,7 +74,8 @@ def _within(call: Call[Any, Any]) -> usage.Within:
 
 
 def _span(query: Query, step: int, window: int | None = None) -> usage.Span:
-    start, end = parse_time(query.start, "start"), parse_time(query.end, "end")
+    start = parse_time(query.start or query.start_timestamp, "start")
+    end = parse_time(query.end or query.end_timestamp, "end")
     return usage.span(start, end, query.period, window, step=step)
 
 
@@ -81,7 +84,11 @@ def _cut(points: list[Any], query: Query) -> list[Any]:
     return kept[::-1] if query.descending else kept
 
 
-@table.get("/metrics/events", also=_also("/metrics/events"), access=reads("metrics_read"))
+_EVENTS = ["/metrics", *_also("/metrics"), *_also("/metrics/events")]
+"""Older SDKs ask without the last word."""
+
+
+@table.get("/metrics/events", also=_EVENTS, access=reads("metrics_read"))
 async def query_events(call: Call[NoBody, EventsQuery]) -> dict[str, list[Count]]:
     """Count the events of each type in each period."""
     query = call.query

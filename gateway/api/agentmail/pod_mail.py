@@ -5,10 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from gateway.api.agentmail import drafts, threads
+from gateway.api.agentmail import attachments, drafts, threads
 from gateway.api.agentmail.filters import Narrowing, SearchQuery, ThreadQuery
 from gateway.api.agentmail.labels_body import LabelsBody
-from gateway.api.agentmail.views import DraftItem, DraftView, ThreadItem, ThreadUpdated, ThreadView
+from gateway.api.agentmail.views import (
+    AttachmentLink,
+    DraftItem,
+    DraftView,
+    ThreadItem,
+    ThreadUpdated,
+    ThreadView,
+)
 from gateway.api.paging import PageQuery
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core.access import changes, reads
@@ -68,3 +75,15 @@ async def list_pod_drafts(call: Call[NoBody, Narrowing]) -> dict[str, Any]:
 async def get_pod_draft(call: Call[NoBody, NoQuery]) -> DraftView:
     """Get a draft of a pod."""
     return await drafts.get_draft(await _narrowed(call))
+
+
+@table.get(f"{_POD}/threads/{{thread_id}}/attachments/{{attachment_id}}", access=reads("message_read"))
+async def get_pod_thread_attachment(call: Call[NoBody, NoQuery]) -> AttachmentLink:
+    """Get an attachment of any message of a thread of a pod."""
+    return await attachments.of_thread(await _narrowed(call))
+
+
+@table.get(f"{_POD}/drafts/{{draft_id}}/attachments/{{attachment_id}}", access=reads("draft_read"))
+async def get_pod_draft_attachment(call: Call[NoBody, NoQuery]) -> AttachmentLink:
+    """Get an attachment of a draft of a pod."""
+    return await attachments.of_draft(await _narrowed(call))

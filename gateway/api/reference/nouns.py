@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 NOUNS = {
+    "Agent": "Agents that sign up by themselves, where the server allows it.",
     "Aliases": "Further addresses of inboxes, and catch-alls.",
     "API keys": "Keys of the whole organization, of a pod or of an inbox.",
     "Attachments": "The files of messages and drafts.",

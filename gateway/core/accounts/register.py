@@ -42,12 +42,20 @@ class Registered:
 
 
 async def register(
-    core: Core, *, name: str, owner_email: str, address: str | None, prefix: str
+    core: Core,
+    *,
+    name: str,
+    owner_email: str,
+    address: str | None,
+    prefix: str,
+    username: str | None = None,
+    owner_field: str = "owner_email",
 ) -> Registered:
     """Make an organization with an inbox and a key that starts with ``prefix``.
 
-    ``address``: the IP address that asks, None when it has none. Raises Forbidden ``registration_disabled``,
-    Invalid, TooMany. Should the inbox fail, an empty organization is left whose key nobody has.
+    ``address``: the IP address that asks, None when it has none. ``username``: of the inbox; None draws one.
+    ``owner_field``: what the request calls the owner's address. Raises Forbidden ``registration_disabled``, Invalid,
+    Taken, TooMany. Should the inbox fail, an empty organization is left whose key nobody has.
     """
     if not core.settings.register.enabled:
         raise Forbidden(
@@ -55,11 +63,13 @@ async def register(
             code="registration_disabled",
             fix="ask its operator for an API key; `postern key create` makes one, register.enabled opens this",
         )
-    name, owner = _checked(name, owner_email)
+    name, owner = _checked(name, owner_email, owner_field)
     key = new_secret(prefix)
     network = network_of(address)
 
     def write(tx: Tx) -> Organization:
+        if username is not None:
+            inboxes.check_new_name(tx, core, username)
         _charge(tx, core.settings.register, network, owner.casefold())
         made = add_organization(tx, name, owner)
         add_key(tx, new_key(key, made.id, name=name, prefix=prefix))
@@ -67,11 +77,13 @@ async def register(
         return made
 
     organization = await core.store.write(write)
-    made = await inboxes.create(core, Scope(organization.id), inboxes.NewInbox(display_name=name))
+    made = await inboxes.create(
+        core, Scope(organization.id), inboxes.NewInbox(username=username, display_name=name)
+    )
     return Registered(organization, made.inbox, key)
 
 
-def _checked(name: str, owner_email: str) -> tuple[str, str]:
+def _checked(name: str, owner_email: str, field: str) -> tuple[str, str]:
     """Both as they are kept. Raises Invalid for all that does not do."""
     wrong: list[Invalid] = []
     try:
@@ -83,12 +95,10 @@ def _checked(name: str, owner_email: str) -> tuple[str, str]:
     owner = ""
     try:
         if not owner_email.strip():
-            raise Missing("owner_email")
+            raise Missing(field)
         owner = check_address(owner_email.strip())
     except InvalidAddress as error:
-        wrong.append(
-            Invalid(f"owner_email: {error}", field="owner_email", fix="give one address, name@example.com")
-        )
+        wrong.append(Invalid(f"{field}: {error}", field=field, fix="give one address, name@example.com"))
     except Invalid as error:
         wrong.append(error)
     if wrong:
@@ -104,7 +114,7 @@ def _charge(tx: Tx, limits: Register, network: str, owner: str) -> None:
     registrations.unscoped_forget_registrations(tx, now - HOUR_US)
     held: tuple[tuple[Literal["network", "owner"], str, int, str], ...] = (
         ("network", network, limits.per_address, "from one address"),
-        ("owner", owner, limits.per_owner, "for one owner_email"),
+        ("owner", owner, limits.per_owner, "for one owner"),
     )
     for column, value, most, words in held:
         if not most:

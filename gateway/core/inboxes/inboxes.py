@@ -32,7 +32,7 @@ from gateway.store.engine import NotUnique
 from gateway.store.json_columns import dump
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import inboxes as queries
-from gateway.store.queries.aliases import claim_address, lift_refusal
+from gateway.store.queries.aliases import claim_address, lift_refusal, unscoped_alias
 from gateway.store.queries.domains import unscoped_domain
 from gateway.store.queries.inboxes import (
     activate_inbox,
@@ -41,6 +41,7 @@ from gateway.store.queries.inboxes import (
     inbox_count,
     inboxes_with_client_id,
     remove_inbox,
+    unscoped_inbox_at,
     unscoped_inboxes_being,
 )
 from gateway.store.queries.keys import remove_inbox_keys
@@ -387,6 +388,17 @@ def check_username(username: str) -> str:
                 fix="choose another tag",
             )
     return username
+
+
+def check_new_name(tx: Tx, core: Core, username: str) -> None:
+    """Raise Invalid or Taken where somebody new may not have this name in the platform's domain."""
+    check_username(username)
+    domain, stranger = fold_domain(core.settings.mail.domain), Scope(OrganizationId(""))
+    address = f"{username.lower()}@{domain}"
+    check_reserved(core, stranger, username, domain)
+    check_tagged(tx, stranger, address, None)
+    if unscoped_inbox_at(tx, address) or unscoped_alias(tx, address):
+        raise Taken(f"the address {address} is taken", fix="choose another name")
 
 
 def check_metadata(metadata: Metadata) -> Metadata:

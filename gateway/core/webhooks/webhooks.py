@@ -107,8 +107,8 @@ async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Webhook, bo
             name=new.name,
             url=url,
             event_types_json=dump(types),
-            inbox_ids_json=dump(_inboxes(tx, scope, new.inbox_ids)),
-            pod_ids_json=dump(_pods(tx, scope, new.pod_ids)),
+            inbox_ids_json=dump(resolve_inboxes(tx, scope, new.inbox_ids)),
+            pod_ids_json=dump(resolve_pods(tx, scope, new.pod_ids)),
             headers_json=Secret(dump(headers)),
             enabled=new.enabled,
             client_id=client_id,
@@ -180,13 +180,17 @@ async def update(core: Core, scope: Scope, among: Among, ref: str, change: Webho
             changes["event_types_json"] = dump(types)
         inboxes, pods = hook.inbox_ids, hook.pod_ids
         if change.inbox_ids is not None:
-            inboxes = _inboxes(tx, scope, change.inbox_ids)
+            inboxes = resolve_inboxes(tx, scope, change.inbox_ids)
         inboxes = _changed(
-            inboxes, _inboxes(tx, scope, change.add_inbox_ids), _known(tx, scope, change.remove_inbox_ids)
+            inboxes,
+            resolve_inboxes(tx, scope, change.add_inbox_ids),
+            _known(tx, scope, change.remove_inbox_ids),
         )
         if change.pod_ids is not None:
-            pods = _pods(tx, scope, change.pod_ids)
-        pods = _changed(pods, _pods(tx, scope, change.add_pod_ids), _pods(tx, scope, change.remove_pod_ids))
+            pods = resolve_pods(tx, scope, change.pod_ids)
+        pods = _changed(
+            pods, resolve_pods(tx, scope, change.add_pod_ids), resolve_pods(tx, scope, change.remove_pod_ids)
+        )
         changes["inbox_ids_json"], changes["pod_ids_json"] = dump(inboxes), dump(pods)
         if change.enabled is not None:
             changes["enabled"] = change.enabled
@@ -330,7 +334,7 @@ def checked_headers(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
-def _inboxes(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[InboxId]:
+def resolve_inboxes(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[InboxId]:
     """ULIDs of the inboxes named by id or address."""
     if len(refs) > MAX_IDS:
         raise Invalid(f"inbox_ids names more than {MAX_IDS}", field="inbox_ids", fix="leave the filter out")
@@ -350,7 +354,8 @@ def _known(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[InboxId]:
     return [INBOX_ID.parse(ref) or find_inbox(tx, scope, ref).id for ref in refs]
 
 
-def _pods(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[PodId]:
+def resolve_pods(tx: Tx, scope: Scope, refs: Sequence[str]) -> list[PodId]:
+    """ULIDs of the pods named by id."""
     return list(dict.fromkeys(find_pod(tx, scope, ref).id for ref in refs))
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.records.events import Event, EventHead
-from gateway.records.ids import EventId, InboxId, MessageId, OrganizationId, PodId
+from gateway.records.events import Event, EventHead, LogPosition
+from gateway.records.ids import EventId, InboxId, MessageId, OrganizationId, PodId, now_us
 from gateway.store.listing import Listing
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
+
+_SETTLED_US = 2_000_000
+_MOST_UNSETTLED_US = 60_000_000
+
 
 # --- of one organization ---
 
@@ -29,6 +33,27 @@ def event_heads_after(tx: Tx, organization: OrganizationId, seq: int, most: int)
     return sql(tx).all(
         EventHead, "WHERE organization_id = ? AND seq > ? ORDER BY seq LIMIT ?", organization, seq, most
     )
+
+
+def position_before(tx: Tx, organization: OrganizationId, since: int) -> LogPosition:
+    """The position before an organization's first event since a time (µs)."""
+    least = "SELECT min(seq) FROM event WHERE organization_id = ? AND created_at >= ?"
+    first = sql(tx).value(least, organization, since)
+    return LogPosition(unscoped_newest_seq(tx) if first is None else int(first) - 1, since - 1)
+
+
+def event_heads_after_position(
+    tx: Tx, organization: OrganizationId, position: LogPosition, most: int
+) -> list[EventHead]:
+    """The first ``most`` events of an organization after ``position``.
+
+    SQLite gives the ``seq`` of the newest rows out again when they are deleted: what is new begins after the last row
+    that is as old as the position, and of the rows up to its ``seq`` only those count that came later.
+    """
+    row = "SELECT seq FROM event WHERE seq <= ? AND created_at <= ? ORDER BY seq DESC LIMIT 1"
+    least = int(sql(tx).value(row, position.seq, position.at) or 0)
+    where = "WHERE organization_id = ? AND seq > ? AND (seq > ? OR created_at > ?) ORDER BY seq LIMIT ?"
+    return sql(tx).all(EventHead, where, organization, least, position.seq, position.at, most)
 
 
 def list_events(
@@ -120,6 +145,23 @@ def unscoped_event_heads_at(tx: Tx, seqs: Sequence[int]) -> list[EventHead]:
 def unscoped_newest_seq(tx: Tx) -> int:
     """The last place in the log; 0 while it is empty."""
     return int(sql(tx).value("SELECT max(seq) FROM event") or 0)
+
+
+def unscoped_settled_until(tx: Tx) -> int | None:
+    """Before which time (µs) no event can still be added below one that is there; None: there is no such time.
+
+    PostgreSQL can commit a lower ``seq`` after a higher one, as long as the transaction that drew it runs. One that
+    runs for more than a minute is not waited for.
+    """
+    if not tx.postgres:
+        return None
+    now = now_us()
+    oldest = sql(tx).value(
+        "SELECT CAST(extract(epoch FROM min(xact_start)) * 1000000 AS bigint) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND backend_xid IS NOT NULL"
+    )
+    started = now if oldest is None else max(int(oldest), now - _MOST_UNSETTLED_US)
+    return min(now, started) - _SETTLED_US
 
 
 def unscoped_event_heads(tx: Tx, after: int, most: int) -> list[EventHead]:

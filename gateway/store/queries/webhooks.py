@@ -87,6 +87,19 @@ def webhook_count(tx: Tx, organization: OrganizationId) -> int:
     )
 
 
+def webhooks_of_owner(
+    tx: Tx, organization: OrganizationId, dialect: str, pod_id: PodId | None, inbox_id: InboxId | None
+) -> list[Webhook]:
+    """The webhooks of a dialect that belong to an inbox, or to a pod, or (both None) to the organization itself."""
+    where, args = "WHERE organization_id = ? AND dialect = ?", list[object]([organization, dialect])
+    for column, value in (("pod_id", pod_id), ("inbox_id", inbox_id)):
+        if value is None:
+            where = f"{where} AND {column} IS NULL"
+        else:
+            where, args = f"{where} AND {column} = ?", [*args, value]
+    return sql(tx).all(Webhook, where, *args)
+
+
 def webhooks_of_organization(tx: Tx, organization: OrganizationId) -> list[Webhook]:
     """Every webhook of an organization, oldest first."""
     return sql(tx).all(Webhook, "WHERE organization_id = ? ORDER BY created_at", organization)
@@ -171,6 +184,11 @@ def last_success(tx: Tx, webhook_id: WebhookId) -> int | None:
 
 
 # --- of any organization ---
+
+
+def unscoped_webhook_of_dialect(tx: Tx, webhook_id: WebhookId, dialect: str) -> Webhook | None:
+    """A dialect's webhook by its ULID."""
+    return sql(tx).one(Webhook, "WHERE id = ? AND dialect = ?", webhook_id, dialect)
 
 
 def unscoped_troubled_webhooks(tx: Tx) -> list[Webhook]:
