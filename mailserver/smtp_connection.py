@@ -15,13 +15,14 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from mailserver.addresses import wire_form
 from mailserver.base import RecipientReply, Tls
 from mailserver.content import Content, Octets, content_of
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
 _MAX_REPLY_LINES = 200
-_ADDRESS = re.compile(r"[^\x00-\x20\x7f<>]*")
+_ADDRESS = re.compile(r'(?:"[^\x00-\x1f\x7f<>]*"@)?[^\x00-\x20\x7f<>]*')
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,13 +273,13 @@ class Connection:
             extra += f" ENVID={xtext(job.envid)}"
         rcpts = []
         for one in job.recipients:
-            line = f"RCPT TO:<{one.verp if verp and one.verp else one.address}>"
+            line = f"RCPT TO:<{wire_form(one.verp if verp and one.verp else one.address)}>"
             if dsn and one.notify:
                 line += f" NOTIFY={one.notify}"
             if dsn and one.orcpt:
                 line += f" ORCPT={one.orcpt}"
             rcpts.append(f"{line}\r\n".encode())
-        return f"MAIL FROM:<{job.mail_from}>{extra}\r\n".encode(), rcpts
+        return f"MAIL FROM:<{wire_form(job.mail_from)}>{extra}\r\n".encode(), rcpts
 
     def _all(self, job: Transaction, reply: Reply) -> dict[str, RecipientReply]:
         return {one.address: reply.to_recipient(self.target.label) for one in job.recipients}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from email.utils import getaddresses
 
 import msgspec
 
@@ -15,8 +14,6 @@ from mailserver.addresses import names_of
 from mailserver.embedded import wire
 from mailserver.embedded.settings import Resolver
 from mailserver.embedded.verify import Verifier
-
-_FROM = 10_000  # octets of a From field that are read
 
 
 def main() -> None:
@@ -42,7 +39,8 @@ def main() -> None:
 def _signed(task: SignTask) -> tuple[bytes, bytes]:
     """The DKIM-Signature field, or why the message is refused (an SMTP reply)."""
     data = task.data
-    signing = next((task.keys[one] for one in names_of(_author(data)) if one in task.keys), None)
+    author = wire.author(wire.split(data)[0])
+    signing = next((task.keys[one] for one in names_of(author) if one in task.keys), None)
     if signing is None:
         return REFUSED, f"550 5.7.1 the From field must be {' or '.join(task.keys)} and nothing else".encode()
     try:
@@ -56,17 +54,6 @@ def _signed(task: SignTask) -> tuple[bytes, bytes]:
     except SigningError:
         return REFUSED, b"451 4.3.5 the message cannot be signed: its domain's key is unusable"
     return DONE, made[: len(made) - len(data)]
-
-
-def _author(data: bytes) -> str:
-    """The one address in the one From field; "" where there is none."""
-    fields, _ = wire.split(data)
-    found = [one for one in fields if wire.name_of(one) == b"from"]
-    if len(found) != 1 or len(found[0]) > _FROM:
-        return ""
-    text = found[0].partition(b":")[2].decode("utf-8", "replace").replace("\r\n", " ").strip()
-    pairs = getaddresses([text])
-    return pairs[0][1] if len(pairs) == 1 else ""
 
 
 if __name__ == "__main__":

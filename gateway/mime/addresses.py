@@ -1,24 +1,24 @@
-"""Mailbox addresses: reading them from hostile headers, and strict validation of those we are given.
-
-Reading is one pass over RFC 5322 §3.4 tokens (quotes, comments, groups, angle brackets), so nested comments and
-3,000 recipients cost what they weigh. Display names and addresses are kept apart: a name that looks like an
-address never becomes one (CVE-2023-27043).
-"""
+"""Mailbox addresses: reading them from header fields, and strict validation of those we are given."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import idna
 
 from gateway.mime.headers import decode_words
 from gateway.mime.types import Address
+from mailserver.address_field import mailboxes
+from mailserver.addresses import stored_local, unescaped, wire_form
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[()<>,;:]|\\.|[^"()<>,;:\\]+|\\', re.S)
-_DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*\Z")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.S)
+_QUOTABLE = re.compile(r"[ !-;=?-~]+")  # printable ASCII but < and >, by which many programs find an address
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]")
 _INVISIBLE = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
+_NAME = 998
+_ONE_EACH = "give each address as an item of its own"
 MAX_ADDRESS = 254  # RFC 5321 §4.5.3.1.3: a path is 256 with its brackets
 MAX_LOCAL = 64
 
@@ -27,82 +27,22 @@ class InvalidAddress(ValueError):
     """An address we were given cannot be used; the message says what is wrong, in words for the caller."""
 
 
-def parse_address_list(value: str, limit: int = 2000) -> list[Address]:
-    """Mailboxes of an unfolded address field (not yet RFC 2047 decoded), groups flattened, at most ``limit``."""
+def parse_address_list(value: str, limit: int = 2000, decoded: Callable[[str], str] = str) -> list[Address]:
+    """Mailboxes of an unfolded address field (not yet RFC 2047 decoded), groups flattened, at most ``limit``.
+
+    Words that belong to no mailbox come as an address without an @ (``MAILER-DAEMON``). ``decoded`` makes of a name as
+    it stands in ``value`` one that can be shown.
+    """
     found: list[Address] = []
-    words: list[str] = []
-    angle: list[str] | None = None
-    angle_done: str | None = None
-    comment: list[str] = []
-    depth = 0
-
-    def finish() -> None:
-        nonlocal words, angle, angle_done, comment
-        if angle is not None and angle_done is None:
-            angle_done = "".join(angle)
-        address = _mailbox(words, angle_done, comment)
-        if address is not None:
-            found.append(address)
-        words, angle, angle_done, comment = [], None, None, []
-
-    for match in _TOKEN.finditer(value):
-        piece = match[0]
-        if depth:
-            depth += (piece == "(") - (piece == ")")
-            if depth and len(comment) < 64:
-                comment.append(piece)
-        elif piece == "(":
-            depth = 1
-        elif angle is not None and angle_done is None:
-            if piece == ">":
-                angle_done = "".join(angle)
-            elif len(angle) < 64:
-                angle.append(piece)
-        elif piece == "<":
-            if angle_done is None:
-                angle = []
-        elif piece == "," or piece == ";":
-            finish()
+    for one in mailboxes(value):
+        name, email = _display(decoded(one.name)), one.address
+        if "@" not in email:
+            email = _display(decoded(email))
+        if name or email:
+            found.append(Address(name, email))
             if len(found) >= limit:
-                return found
-        elif piece == ":":
-            if angle_done is None and "@" not in "".join(words[-1:]):
-                words = []  # the group's name (RFC 5322 §3.4)
-        elif piece not in ")>" and angle_done is None:
-            words.append(piece)
-    finish()
-    return found[:limit]
-
-
-def _mailbox(words: list[str], angle: str | None, comment: list[str]) -> Address | None:
-    if angle is not None:
-        email = _bare(angle)
-        name = _display("".join(words))
-        # "a@b" <c@d>: the angle address is the address; the rest is only a name.
-        return Address(name, email) if email or name else None
-    text = "".join(words).strip()
-    if not text:
-        return None
-    if "@" not in text:
-        name = _display(text)
-        return Address("", name) if name else None
-    parts = text.split()
-    if len(parts) > 1 and not text.startswith('"') and re.search(r"\s@|@\s", text) is None:
-        # "Jane Doe jane@example.org" without brackets: the one word with an @ is the address.
-        with_at = [part for part in parts if "@" in part]
-        if len(with_at) == 1:
-            name = _display(" ".join(part for part in parts if part is not with_at[0]))
-            return Address(name, _bare(with_at[0]))
-    return Address(_display("".join(comment)), _bare(text))
-
-
-def _bare(text: str) -> str:
-    text = text.strip()
-    if text.startswith("@") and ":" in text:
-        text = text.split(":", 1)[1]  # obsolete source route (RFC 5322 §4.4)
-    if not text.startswith('"'):
-        text = "".join(text.split())
-    return _INVISIBLE.sub("", _FORBIDDEN.sub("", text))[:998]
+                break
+    return found
 
 
 def _display(text: str) -> str:
@@ -112,14 +52,14 @@ def _display(text: str) -> str:
     text = decode_words(text).strip()
     if len(text) > 1 and text[0] == text[-1] == "'":
         text = text[1:-1]
-    return _INVISIBLE.sub("", _FORBIDDEN.sub(" ", text)).strip()[:998]
+    return _INVISIBLE.sub("", _FORBIDDEN.sub(" ", text)).strip()[:_NAME]
 
 
 def parse_user_address(text: str) -> Address:
     """One address a caller gave: ``a@b`` or ``Name <a@b>``. The domain is returned as A-labels, lower case.
 
     Raises:
-        InvalidAddress: says what is wrong with it.
+        InvalidAddress: says what is wrong with it; also when it is more than one address.
     """
     if not isinstance(text, str) or not text.strip():
         raise InvalidAddress("an address is empty")
@@ -136,45 +76,63 @@ def parse_user_address(text: str) -> Address:
         head, bracket, tail = text[:-1].rpartition("<")
         if not bracket:
             raise InvalidAddress(f"{text!r} has a '>' without a '<'")
-        name, spec = _given_name(head.strip()), tail.strip()
+        name, spec = head.strip(), tail.strip()
     elif "<" in text:
-        raise InvalidAddress(f"{text!r} has a '<' without a '>'")
-    return Address(name, check_address(spec))
+        problem = f"words behind its '>'; {_ONE_EACH}" if ">" in text else "a '<' without a '>'"
+        raise InvalidAddress(f"{text!r} has {problem}")
+    return Address(_given_name(name, spec), check_address(spec))
 
 
-def _given_name(text: str) -> str:
-    if len(text) > 1 and text[0] == text[-1] == '"':
-        return re.sub(r"\\(.)", r"\1", text[1:-1])
-    if "<" in text or ">" in text:
-        raise InvalidAddress("an address holds more than one pair of angle brackets")
-    return text
+def _given_name(text: str, spec: str) -> str:
+    """A display name as a caller wrote it. Raises InvalidAddress where it holds another address without quotes."""
+    outside = _QUOTED.sub(" ", text)
+    if "<" in outside or ">" in outside:
+        raise InvalidAddress(f"an address holds more than one pair of angle brackets; {_ONE_EACH}")
+    for word in re.split(r"[\s,;]+", outside):
+        local, _, domain = word.rpartition("@")
+        if local and domain and word.lower() != spec.lower():
+            raise InvalidAddress(f"{word[:100]!r} is another address before {spec[:100]!r}; {_ONE_EACH}")
+    if quoted := _QUOTED.fullmatch(text):
+        return unescaped(quoted[1])
+    return " ".join(_QUOTED.sub(lambda part: f" {unescaped(part[1])} ", text).split())
 
 
 def check_address(spec: str) -> str:
-    """The addr-spec ``spec`` made canonical: local part as given, domain in lower-case A-labels (RFC 5891).
+    """The addr-spec ``spec`` made canonical: local part as it is stored, domain in lower-case A-labels (RFC 5891).
 
     Raises:
-        InvalidAddress: missing or doubled @, bad local part (RFC 5321 §4.1.2, no quoted strings), bad domain,
+        InvalidAddress: missing or doubled @, bad local part (RFC 5321 §4.1.2; dots may be anywhere in it), bad domain,
             too long.
     """
     if found := _FORBIDDEN.search(spec):
         raise InvalidAddress(f"an address holds the control character U+{ord(found[0]):04X}")
-    if spec.count("@") != 1:
-        raise InvalidAddress(f"{spec[:100]!r} has {'no' if '@' not in spec else 'more than one'} @")
-    local, _, domain = spec.partition("@")
-    if not local:
-        raise InvalidAddress(f"{spec[:100]!r} has nothing before the @")
+    quoted = _QUOTED.match(spec)
+    if quoted and spec[quoted.end() : quoted.end() + 1] == "@":
+        local, domain = unescaped(quoted[1]), spec[quoted.end() + 1 :]
+        if not _QUOTABLE.fullmatch(local):
+            raise InvalidAddress(
+                f"{quoted[0]!r} is not a valid part before the @ (printable ASCII without < and >)"
+            )
+        local = stored_local(local)
+    else:
+        if spec.count("@") != 1:
+            many = f"more than one @; {_ONE_EACH}" if "@" in spec else "no @"
+            raise InvalidAddress(f"{spec[:100]!r} has {many}")
+        local, _, domain = spec.partition("@")
+        if not local:
+            raise InvalidAddress(f"{spec[:100]!r} has nothing before the @")
+        if len(local) <= MAX_LOCAL and stored_local(local) != local:
+            raise InvalidAddress(
+                f"{local!r} is not a valid part before the @ (letters, digits and !#$%&'*+/=?^_`{{|}}~-.; other"
+                ' signs in "quotes")'
+            )
     if len(local) > MAX_LOCAL:
         raise InvalidAddress(f"the part before the @ is longer than {MAX_LOCAL} characters")
-    if not _DOT_ATOM.match(local):
-        raise InvalidAddress(
-            f"{local!r} is not a valid part before the @ (letters, digits and !#$%&'*+/=?^_`{{|}}~-.)"
-        )
     if "=?" in local and "?=" in local:
         # mail programs decode it (RFC 2047 §2) although it is an address, to whatever its author liked
         raise InvalidAddress(f"{local!r} has the form of an encoded word; it cannot be the part before the @")
     result = f"{local}@{check_domain(domain)}"
-    if len(result) > MAX_ADDRESS:
+    if len(wire_form(result)) > MAX_ADDRESS:
         raise InvalidAddress(f"an address is longer than {MAX_ADDRESS} characters")
     return result
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from gateway.mime.encoded_words import MAX_WORD, encode_words, needs_words
 from gateway.mime.types import Address
+from mailserver.addresses import wire_form
 
 MAX_LINE = 998  # RFC 5322 §2.1.1, without CRLF
 _LINE = 78
@@ -82,8 +83,9 @@ def address_field(name: str, addresses: Iterable[Address]) -> Field:
         shown = " ".join(one.name.split())
         written, read = _phrase(shown)
         pieces += [f" {word}" for word in written]
-        pieces.append(f" <{one.email}>" if shown else f" {one.email}")
-        texts.append(f"{read} <{one.email}>" if shown else one.email)
+        address = wire_form(one.email)
+        pieces.append(f" <{address}>" if shown else f" {address}")
+        texts.append(f"{read} <{address}>" if shown else address)
     return Field(name, pieces, ", ".join(texts))
 
 

@@ -1,8 +1,8 @@
 """Octets to ``ParsedMessage``: never raises, whatever the octets are.
 
 Hot path: linear header reader, bounded structure scanner, decoding with the charset table. mail-parser is asked
-where a header is damaged (an address or date our strict reading cannot get at), because its recovery is good and
-its price (1 ms) is then worth paying.
+where a date is damaged that our strict reading cannot get at, because its recovery is good and its price (1 ms) is then
+worth paying.
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ from gateway.mime.addresses import parse_address_list
 from gateway.mime.attachments import describe
 from gateway.mime.auth_results import verdict_from_head
 from gateway.mime.bodies import read_body, sort_leaves
+from gateway.mime.charset import decode
 from gateway.mime.dates import parse_date
 from gateway.mime.headers import Head, decode_value, header_map, split_head, unfold
 from gateway.mime.html_text import HtmlText, html_to_text
 from gateway.mime.identity import message_fingerprint, message_identity
 from gateway.mime.limits import DEFAULT_LIMITS, Limits
 from gateway.mime.one_time.one_time import find_seen
-from gateway.mime.recovery import recover_date, recover_from
+from gateway.mime.recovery import recover_date
 from gateway.mime.reply.reply import is_forward, is_reply
 from gateway.mime.reply.reply_html import extract_reply_html
 from gateway.mime.reply.reply_text import extract_reply_text
 from gateway.mime.reports import report_from
 from gateway.mime.structure import read_tree
 from gateway.mime.types import Address, AuthVerdict, ParsedMessage
+from mailserver.address_field import field_text
 
 _MSG_ID = re.compile(r"<([^<>\s]{1,900})>|([^<>\s,;]+)")
 _BARE_ID = re.compile(r'[^@()\[\]"\\:]{1,450}@[^@()"\\]{1,449}')
@@ -158,10 +160,9 @@ def minimal(
 def _message(
     head: Head, limits: Limits, defects: list[str], *, recover: bool = True, **rest: object
 ) -> ParsedMessage:
-    senders = _addresses(head, "from", limits)
-    if recover and not any("@" in sender.email for sender in senders) and head.raw("from"):
-        senders = recover_from(head) or senders
-        defects.append("From could not be read as it stands")
+    senders = _senders(head, limits)
+    if recover and head.raw("from") and not _with_at(_addresses(head, "from", limits)):
+        defects.append("From has no address")
     if len(senders) > 1:
         defects.append("more than one address in From: the first is shown")
     date = parse_date(head.first("date"))
@@ -185,7 +186,7 @@ def _message(
         message_id=ids[0] if ids else (f"<{bare_id.strip('<>')}>" if bare_id.strip("<>") else None),
         in_reply_to=message_ids(head.first("in-reply-to"), people)[: limits.references],
         references=references,
-        sender=senders[0] if senders else None,
+        sender=next(iter(senders), None),
         reply_to=_addresses(head, "reply-to", limits),
         to=to,
         cc=cc,
@@ -209,7 +210,7 @@ def _addresses(head: Head, name: str, limits: Limits) -> list[Address]:
     for value in head.raw(name)[:10]:
         if len(found) >= limits.addresses:
             break
-        found += parse_address_list(unfold_addresses(value, head.charset), limits.addresses - len(found))
+        found += _mailboxes(value, head.charset, limits.addresses - len(found))
         if name == "from":
             break  # one documented choice: the topmost From
     return found
@@ -220,8 +221,37 @@ def _answers(head: Head) -> bool:
     return bool(head.raw("in-reply-to") or head.raw("references") or is_reply(head.first("subject")))
 
 
+def _mailboxes(value: bytes, charset: str | None, limit: int) -> list[Address]:
+    """The mailboxes of a raw field: the same addresses as a reader that knows no charset finds in it.
+
+    In some charsets a character has an octet that is a quote's backslash or an @ in ASCII. Where that changes who is
+    addressed, DMARC was checked for another author than the one to be shown; then names alone are decoded.
+    """
+    text, plain = unfold_addresses(value, charset), field_text(value)
+    found = parse_address_list(text, limit)
+    if text == plain:
+        return found
+    checked = parse_address_list(
+        plain, limit, lambda name: decode(name.encode("latin-1", "replace"), None, charset)
+    )
+    same = [one.email for one in _with_at(checked)] == [one.email for one in _with_at(found)]
+    return found if same else checked
+
+
+def _senders(head: Head, limits: Limits) -> list[Address]:
+    """Who wrote a mail, whoever has an address first: From, else Sender (unless From may be behind what is read)."""
+    authors = _addresses(head, "from", limits)
+    if not _with_at(authors) and not head.truncated:
+        authors = _with_at(_addresses(head, "sender", limits)) or authors
+    return _with_at(authors) + [one for one in authors if "@" not in one.email]
+
+
+def _with_at(addresses: list[Address]) -> list[Address]:
+    return [one for one in addresses if "@" in one.email]
+
+
 def _sender_of(head: Head, limits: Limits) -> str | None:
-    senders = _addresses(head, "from", limits)
+    senders = _senders(head, limits)
     return senders[0].email if senders else None
 
 

@@ -16,6 +16,7 @@ from gateway.mime.bounce_words import report_in_words
 from gateway.mime.headers import Head, decode_value, split_fields, split_head, unfold
 from gateway.mime.structure import Leaf, Tree
 from gateway.mime.types import Report, ReportedRecipient
+from mailserver.addresses import stored_form
 
 _STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
 _RETURNED = (
@@ -179,7 +180,7 @@ def _typed(value: str) -> str:
     if angle := _ANGLE.search(address):
         address = angle[1]
     address = address.split(" (")[0].strip().strip("<>").strip()
-    return address[:998]
+    return stored_form(address[:998])
 
 
 def unxtext(text: str) -> str:
@@ -223,7 +224,7 @@ def _feedback(leaf: Leaf, leaves: list[Leaf]) -> Report:
     complainants: list[str] = []
     for text in values.get("original-rcpt-to", []) + values.get("removal-recipient", []):
         found = _ANGLE.search(text)
-        address = (found[1] if found else text).strip()
+        address = stored_form((found[1] if found else text).strip())
         if address and address not in complainants and len(complainants) < _MAX_RECIPIENTS:
             complainants.append(address[:998])
     envelope = values.get("original-envelope-id", [""])[0]

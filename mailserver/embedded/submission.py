@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import logging
 import secrets
 from typing import Any
@@ -145,7 +144,7 @@ class SubmissionHandler:
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         login, content = _login(session), envelope.content
         head = await asyncio.to_thread(wire.head_of, content) if content.on_disk else wire.head_of(content)
-        if not self._directory.may_send(login, self._directory.named(_from(head))):
+        if not self._directory.may_send(login, self._directory.named(wire.author(head.fields))):
             return f"550 5.7.1 the From field must be {login} or an alias of it"
         peer = session.peer[0] if session.peer else "unknown"
         received = wire.received_field(
@@ -179,13 +178,3 @@ def _login(session: Any) -> str:
 
 def _line(value: object) -> str:
     return " ".join(str(value).split())[:200]
-
-
-def _from(head: wire.Head) -> str:
-    """The address in the one From field; empty when there is not exactly one."""
-    found = [field for field in head.fields if wire.name_of(field) == b"from"]
-    if len(found) != 1 or len(found[0]) > 10_000:
-        return ""
-    text = found[0].partition(b":")[2].decode("utf-8", "replace").replace("\r\n", " ").strip()
-    pairs = email.utils.getaddresses([text])
-    return pairs[0][1] if len(pairs) == 1 else ""

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from email.utils import getaddresses
 from typing import Any
 
 import dkim
@@ -23,6 +22,7 @@ import dns.resolver
 import spf
 from publicsuffixlist import PublicSuffixList
 
+from mailserver.address_field import addresses
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
 from mailserver.content import Content
@@ -37,6 +37,7 @@ logging.getLogger("dkimpy").setLevel(logging.CRITICAL)  # it reports each bad si
 
 DEADLINE = 8.0
 _SIGNATURES = 5
+_AUTHORS = 5  # domains of a mail's authors that are looked up
 _PATIENCE = 120.0  # seconds a large mail waits for memory; its sender waits ten minutes (RFC 5321 §4.5.3.2.6)
 _TIMES = 4  # what checking takes, in the mail's own size
 _LINES = 1 << 20  # octets that are taken apart into lines at once
@@ -154,19 +155,24 @@ class Verifier:
         spf_result, spf_domain = self._spf(peer, helo, mail_from)
         identity = f"smtp.mailfrom={_safe(mail_from)}" if mail_from else f"smtp.helo={_safe(helo)}"
         results = [f"spf={spf_result} {identity}"]
-        author = _author_domain(data)
-        signatures = self._signatures(data, author)
+        authors, alone = _authors(wire.split(data)[0])
+        signatures = self._signatures(data, authors)
         results += [
             f"dkim={s.result} header.d={_safe(s.domain)} header.s={_safe(s.selector)}" for s in signatures
         ]
         if not signatures:
             results.append("dkim=none")
-        if author is None:
+        if not authors:
             return [*results, "dmarc=permerror"]
         identifiers = [_Identifier(s.result, s.domain, "adkim") for s in signatures]
         if spf_domain is not None:
             identifiers.append(_Identifier(spf_result, spf_domain, "aspf"))
-        outcome = self._dmarc(author, identifiers)
+        outcomes = {author: self._dmarc(author, identifiers) for author in authors}
+        # RFC 7489 §6.6.1: of several authors each must pass, and which of them wrote the mail is not known
+        author, outcome = next(
+            (one for one in outcomes.items() if one[1] == "fail"),
+            (authors[0], outcomes[authors[0]] if alone else "permerror"),
+        )
         return [*results, f"dmarc={outcome} header.from={_safe(author)}"]
 
     def _spf(self, peer: str, helo: str, mail_from: str) -> tuple[str, str | None]:
@@ -179,8 +185,8 @@ class Verifier:
             return "permerror", None
         return (found if found in _SPF else "none"), domain
 
-    def _signatures(self, data: bytes, author: str | None) -> list[_Signature]:
-        """The first signatures, those of the author's organization before all others: they decide about DMARC."""
+    def _signatures(self, data: bytes, authors: Sequence[str]) -> list[_Signature]:
+        """The first signatures, those of the authors' organizations before all others: they decide about DMARC."""
         fields, rest = wire.split(data)
         raw = [one for one in fields if wire.name_of(one) == b"dkim-signature"]
         body = rest.removeprefix(b"\r\n") if raw else b""
@@ -190,10 +196,10 @@ class Verifier:
         tagged = [
             (at, _tags(one.partition(b":")[2].decode("ascii", "replace"))) for at, one in enumerate(raw)
         ]
-        if author is not None and len(tagged) > _SIGNATURES:
-            organization = self._organization(author)
+        if len(tagged) > _SIGNATURES:
+            organizations = {self._organization(one) for one in authors}
             domains = {tags.get("d", "").lower() for _, tags in tagged}
-            near = {domain for domain in domains if self._organization(domain) == organization}
+            near = {domain for domain in domains if self._organization(domain) in organizations}
             tagged.sort(key=lambda one: one[1].get("d", "").lower() not in near)
         return [
             _Signature(self._signature(body, at, tags, fields), tags.get("d", "").lower(), tags.get("s", ""))
@@ -294,17 +300,20 @@ def _tags(text: str) -> dict[str, str]:
     return {name.strip(): "".join(value.split()) for name, equals, value in pairs if equals}
 
 
-def _author_domain(data: bytes) -> str | None:
-    """The domain of the one From address; None where there is not exactly one (RFC 7489 §6.6.1)."""
-    fields, _ = wire.split(data)
-    found = [one for one in fields if wire.name_of(one) == b"from"]
-    if len(found) != 1 or len(found[0]) > 10_000:
-        return None
-    text = found[0].partition(b":")[2].decode("utf-8", "replace").replace("\r\n", " ").strip()
-    domains = set()
-    for _, address in getaddresses([text]):
-        try:
-            domains.add(fold_domain(address.rpartition("@")[2]))
-        except MailServerError:
-            return None
-    return domains.pop() if len(domains) == 1 else None
+def _authors(fields: list[bytes]) -> tuple[list[str], bool]:
+    """The domains that a mail names as its author's, the shown one first, and whether it names exactly one.
+
+    Without an address in From the Sender is shown.
+    """
+    named = [field for field in fields if wire.name_of(field) == b"from"]
+    shown = addresses(named[:1]) or addresses(one for one in fields if wire.name_of(one) == b"sender")
+    domains = [_domain(one) for one in (*shown, *addresses(named[1:]))]
+    known = list(dict.fromkeys(one for one in domains if one))
+    return known[:_AUTHORS], len(named) == len(known) == 1 and "" not in domains
+
+
+def _domain(address: str) -> str:
+    try:
+        return fold_domain(address.rpartition("@")[2])
+    except MailServerError:
+        return ""

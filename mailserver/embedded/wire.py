@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from email.utils import formatdate
 
+from mailserver.address_field import addresses
 from mailserver.content import Content
 
 MOST_HEAD = 1 << 20
@@ -69,6 +70,13 @@ def name_of(field: bytes) -> bytes:
     """Lower-case field name, or b"" for an mbox ``From `` line."""
     match = _NAME.match(field)
     return match[1].lower() if match else b""
+
+
+def author(fields: list[bytes]) -> str:
+    """The one address in the one From field; empty where there is not exactly one."""
+    found = [field for field in fields if name_of(field) == b"from"]
+    named = addresses(found)
+    return named[0] if len(found) == len(named) == 1 else ""
 
 
 def hops(fields: list[bytes]) -> int:

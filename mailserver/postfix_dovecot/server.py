@@ -7,6 +7,7 @@ import grp
 from collections.abc import Mapping, Sequence
 
 from mailserver import process
+from mailserver.addresses import wire_form
 from mailserver.base import (
     Endpoint,
     Envelope,
@@ -172,7 +173,7 @@ class PostfixServer(Provisioning):
     def _recipient(self, address: str, envelope: Envelope) -> Recipient:
         if self.is_sent_address(address) is not None:
             return Recipient(address, "NEVER")
-        token = envelope.tokens.get(address, "")
+        token = envelope.tokens.get(address, "") if '"' not in wire_form(address) else ""
         verp = verp_recipient(address, token, local=self.is_local(address)) if token else ""
         if not envelope.dsn:
             return Recipient(address, verp=verp)

@@ -193,6 +193,11 @@ async def test_mx_routing(tmp_path: Path) -> None:
                 assert [one.recipients for one in sink.messages] == [("a@far.test",), ("b@plain.test",)]
                 assert sink.messages[0].data == out.data
                 assert replies["a@far.test"].remote == "mx2.far.test"
+                odd = ("eva..s.@far.test", '"eva s"@far.test')
+                (hop,) = server.plan(odd)
+                out = Envelope(ALICE, odd, b"Subject: 3\r\n\r\n", "t")
+                assert {one.code for one in (await server.transmit(hop, out)).values()} == {250}
+                assert sink.messages[-1].recipients == ("eva..s.@far.test", '"eva s"@far.test')
                 again = Envelope(ALICE, ("a@far.test",), b"Subject: 2\r\n\r\n", "t")
                 connections = sink.connections
                 (hop,) = server.plan(again.recipients)

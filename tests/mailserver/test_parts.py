@@ -20,7 +20,7 @@ from mailserver.lookup_sqlite import SqliteStorage
 from mailserver.notifications import NotificationListener
 from mailserver.passwords import hash_password, verify_password
 from mailserver.ports import held_ports
-from mailserver.smtp_client import xtext
+from mailserver.smtp_client import Connection, Recipient, Target, Timeouts, Transaction, xtext
 from tests.support.servers import data_directory
 
 
@@ -30,6 +30,10 @@ def test_addresses_fold_and_split() -> None:
     assert names_of("Alice+A+b@X.test") == ("alice+a+b@x.test", "alice+a@x.test", "alice@x.test")
     assert names_of("+a@x.test") == ("+a@x.test",)
     assert names_of("no-at") == names_of("a\r\n@x.test") == names_of("@x.test") == ()
+    assert names_of('"a b"@x.test') == ('"a b"@x.test',)
+    assert names_of('"a b+c"@x.test') == ('"a b+c"@x.test',)
+    assert names_of('"Alice+A"@x.test') == ("alice+a@x.test", "alice@x.test")
+    assert names_of("a b@x.test") == ()
     for name in ("a+sent-x", "a+b-team", "a+verp-"):
         with pytest.raises(MailServerError):
             fold(f"{name}@x.test")
@@ -43,6 +47,21 @@ def test_an_endless_address_has_few_names() -> None:
     assert len(names) <= 66  # itself, and what a mailbox can be called
     assert names_of("a" * 64 + "+t@x.test")[1:] == ("a" * 64 + "@x.test",)
     assert names_of("a" * 65 + "+t@x.test")[1:] == ()
+
+
+def test_envelope_paths_are_quoted_where_they_must_be() -> None:
+    connection = Connection(Target(), "mx.x.test", Timeouts())
+    people = [Recipient(one) for one in ("eva..s.@far.test", '"eva s"@far.test', "eva.s@far.test")]
+    mail, recipients = connection._commands(Transaction("a.@x.test", people, b""), utf8=False)
+    assert mail == b'MAIL FROM:<"a."@x.test>\r\n'
+    assert recipients == [
+        b'RCPT TO:<"eva..s."@far.test>\r\n',
+        b'RCPT TO:<"eva s"@far.test>\r\n',
+        b"RCPT TO:<eva.s@far.test>\r\n",
+    ]
+    for unfit in ("a b@x.test", '"a\r\nDATA"@x.test', '"a>"@x.test'):
+        with pytest.raises(ValueError, match="unfit"):
+            connection._commands(Transaction(unfit, people, b""), utf8=False)
 
 
 def test_home_names_are_fresh_safe_and_told_apart() -> None:

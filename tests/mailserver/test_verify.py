@@ -7,11 +7,15 @@ from pathlib import Path
 
 import dkim
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
+from gateway.mime.parse import parse
 from mailserver.content import Content
+from mailserver.embedded import wire
 from mailserver.embedded.settings import Resolver
-from mailserver.embedded.verify import Verifier, _stripped
+from mailserver.embedded.verify import Verifier, _authors, _stripped
 from tests.support.servers import NameServer, embedded_server
 
 pytestmark = pytest.mark.anyio
@@ -76,6 +80,43 @@ async def test_signature_of_another_domain_does_not_align() -> None:
     forged = signed(MAIL.replace(b"eve@far.test", b"boss@bank.test"))
     found = await results(forged, {"_dmarc.bank.test": ['"v=DMARC1; p=reject"']})
     assert ("dkim=pass" in found, "dmarc=fail header.from=bank.test" in found) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"From: Bank, Inc. <boss@bank.test>",
+        b'From: "Bank <boss@bank.test>',
+        b"From: boss@bank.test, eve@far.test",
+        b"From: boss@bank.test\r\nFrom: eve@far.test",
+        b"From: Bank\r\nSender: boss@bank.test\r\nFrom: eve@far.test",
+        b"From: eve@far.test, (" + b"x" * 11_000 + b") boss@bank.test",
+        b"Sender: boss@bank.test",
+    ],
+)
+async def test_no_spelling_of_the_author_evades_his_policy(field: bytes) -> None:
+    forged = MAIL.replace(b"From: Eve <eve@far.test>", field)
+    found = await results(forged, {"_dmarc.bank.test": ['"v=DMARC1; p=reject"']})
+    assert "dmarc=fail header.from=bank.test" in found
+
+
+PIECES = st.sampled_from(
+    [
+        "boss@bank.test", "<boss@bank.test>", "<eve@far.test>", "eve@far.test", "<", ">", '"', ",", ";", ":", "@",
+        "Eve", " ", "(", ")", "\\", "bank.test", "=?utf-8?q?a,?=", "[", "]", "\r\n ", "\t", "é", "\x01", "\u200b",
+        "\r\nFrom: ", "\r\nSender: ", "\udc81", "\udc95\\", "\udc83e\udc83X\udc83g",
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(PIECES, max_size=12).map("".join), st.sampled_from(["utf-8", "shift_jis", "gbk"]))
+def test_the_author_that_is_shown_is_the_one_that_is_checked(value: str, charset: str) -> None:
+    head = f"From: {value}\r\nSubject: s\r\nContent-Type: text/plain; charset={charset}\r\n\r\nbody\r\n"
+    raw = head.encode("utf-8", "surrogateescape")
+    shown = parse(raw).sender
+    if shown is not None and shown.email.endswith(("@bank.test", "@far.test")):
+        assert _authors(wire.split(raw)[0])[0][0] == shown.email.rpartition("@")[2]
 
 
 async def test_part_signed_doubled_from_and_broken_dns() -> None:

@@ -130,6 +130,13 @@ def test_idn_domain_becomes_a_labels_and_nobody_is_undisclosed() -> None:
     assert b"undisclosed-recipients:;" in compose(outgoing(to=[]))
 
 
+def test_a_local_part_that_is_no_dot_atom_goes_out_in_quotes() -> None:
+    people = [Address("Eva", "eva..s.@x.test"), Address("", '"eva s"@x.test'), Address("", "eva.s@x.test")]
+    raw = compose(outgoing(to=people))
+    assert b'To: Eva <"eva..s."@x.test>, "eva s"@x.test, eva.s@x.test\r\n' in raw
+    assert parse(raw).to == people
+
+
 def test_identifiers_are_never_encoded() -> None:
     long = f"<{'a' * 300}@{'b' * 60}.test>"
     raw = compose(

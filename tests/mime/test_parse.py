@@ -222,6 +222,46 @@ def test_automatic_mail_is_marked() -> None:
     assert not parse(mail("Auto-Submitted: no", "From: a@b.c")).auto_submitted
 
 
+@pytest.mark.parametrize(
+    ("head", "sender"),
+    [
+        (b"Sender: Scanner 3 <scan@x.y>", Address("Scanner 3", "scan@x.y")),
+        (b"From: Scanner\r\nSender: scan@x.y", Address("", "scan@x.y")),
+        (b"From: \r\nSender: scan@x.y", Address("", "scan@x.y")),
+        (b"From: e@x.y\r\nSender: scan@x.y", Address("", "e@x.y")),
+        (b"From: Nordwind\r\nSender: nobody", Address("", "Nordwind")),
+        (b"From: One, Two, Three, Four, Five <e@x.y>", Address("Five", "e@x.y")),
+        (b"Subject: s", None),
+    ],
+)
+def test_the_sender_is_whoever_has_an_address(head: bytes, sender: Address | None) -> None:
+    assert parse(head + b"\r\n\r\ntext").sender == sender
+
+
+def test_no_charset_changes_who_is_addressed() -> None:
+    kind = b"Content-Type: text/plain; charset=shift_jis\r\n"
+    name = "\u8868\u793a\u30c6\u30b9\u30c8\u306e\u30e1\u30fc\u30eb".encode(
+        "shift_jis"
+    )  # its second octet is a backslash
+    plain = parse(b'From: "' + name[2:] + b'" <a@x.y>\r\n' + kind + b"\r\n")
+    assert plain.sender == Address(name[2:].decode("shift_jis"), "a@x.y")
+    for field in (b'"' + name + b'" <a@x.y>', b'"' + name[2:] + name[:2] + b'" <a@x.y>'):
+        got = parse(b"From: " + field + b"\r\n" + kind + b"\r\n")
+        assert got.sender is not None
+        assert got.sender.email == "a@x.y"
+    # Shift_JIS has a closed string and an address here; who knows no charset finds the second address alone
+    forged = b'From: "' + name[2:] + name[:2] + b'" <boss@bank.test> " <eve@far.test>\r\n' + kind + b"\r\n"
+    got = parse(forged)
+    assert got.sender is not None
+    assert got.sender.email == "eve@far.test"
+
+
+def test_the_sender_field_stands_for_no_author_that_was_not_read() -> None:
+    many = b"X-A: 1\r\n" * 20_000
+    got = parse(b"Sender: a@x.y\r\n" + many + b"From: b@x.y\r\n\r\ntext")
+    assert got.sender is None
+
+
 def test_two_froms_first_is_shown_and_flagged() -> None:
     got = parse(mail("From: a@b.c", "From: evil@x.y", "Subject: 1", "Subject: 2"))
     assert got.sender == Address("", "a@b.c")

@@ -44,6 +44,7 @@ def test_dsn_of_postfix_shape() -> None:
         ("Original-Recipient: rfc822;c@x.test\r\nStatus: 4.2.2", "c@x.test", "delayed", "4.2.2"),
         ("Final-Recipient: utf-8; J\\x{F6}rg@x.test\r\nAction: relayed\r\nStatus: 2.0.0", "Jörg@x.test", "relayed", "2.0.0"),  # noqa: E501
         ("Final-Recipient: rfc822;c@x.test\r\nAction: failed\r\nDiagnostic-Code: smtp;550 5.7.1 no", "c@x.test", "failed", "5.7.1"),  # noqa: E501
+        ('Final-Recipient: rfc822;"c..d"@x.test\r\nAction: failed\r\nStatus: 5.1.1', "c..d@x.test", "failed", "5.1.1"),
         ("Final-Recipient: rfc822;c@x.test\r\nAction: delivered\r\nStatus: 2.1.5", "c@x.test", "delivered", "2.1.5"),
     ],
 )  # fmt: skip

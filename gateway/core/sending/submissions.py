@@ -19,9 +19,8 @@ from gateway.core.context import Core
 from gateway.core.errors import Rejected
 from gateway.core.sending import admission
 from gateway.core.sending.decide import Message, Terms
-from gateway.mime.addresses import parse_address_list
 from gateway.mime.dkim_sign import Signing, SigningError, sign
-from gateway.mime.headers import split_head, unfold
+from gateway.mime.headers import split_head
 from gateway.outbox.queue import enqueue, token_of
 from gateway.records.ids import OUTBOX_ID, MessageId, now_us
 from gateway.records.inboxes import Inbox
@@ -33,6 +32,7 @@ from gateway.store.queries.aliases import sender_name
 from gateway.store.queries.inboxes import touch_inbox, unscoped_inbox_at
 from gateway.store.scope import Scope
 from gateway.store.transaction import Tx
+from mailserver.address_field import addresses
 from mailserver.addresses import names_of
 from mailserver.base import MailServerDown, MailServerError, Submission
 
@@ -110,7 +110,7 @@ def _prepare(
     """
     head = split_head(submission.data)
     outbox_id = OUTBOX_ID.new()
-    senders = [one.email for value in head.raw("from") for one in parse_address_list(unfold(value))]
+    senders = addresses(b"From:" + value for value in head.raw("from"))
     if len(senders) != 1 or sender not in names_of(senders[0]):
         raise MailServerError(f"From must be {sender}, as the envelope says, and nothing else")
     data = _without(submission.data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
