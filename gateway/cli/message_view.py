@@ -84,6 +84,7 @@ def message_lines(
         ("Subject", screen.bold(visible(message["subject"])) or "-"),
         ("Inbox", visible(inbox)),
         ("Labels", visible(", ".join(message["labels"])) or "-"),
+        *_traits(message),
         ("Message", message["message_id"]),
         ("Thread", message["thread_id"]),
     ]
@@ -98,6 +99,19 @@ def message_lines(
             ),
         ]
     return [*lines, "", *_body(screen, message, html=html)]
+
+
+def _traits(message: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a message is, where that is anything special, and what could not be read of it."""
+    kinds = [
+        text for key, text in (("bulk", "bulk mail"), ("auto_submitted", "automatic")) if message.get(key)
+    ]
+    if message.get("list_id"):
+        kinds.append(f"list {visible(message['list_id'])}")
+    return [
+        *([("Kind", ", ".join(kinds))] if kinds else []),
+        *(("Defect", visible(one)) for one in message.get("defects", ())),
+    ]
 
 
 def attachment_lines(screen: Screen, attachments: Sequence[dict[str, Any]]) -> list[str]:

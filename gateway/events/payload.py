@@ -78,6 +78,7 @@ def _message_facts(tx: Tx, mail: Mail) -> MessageFacts:
         hidden=int(message.hidden),
         auto_submitted=int(message.auto_submitted),
         hidden_text=int(message.hidden_text),
+        traits=message.traits,
         test=int(message.test),
         created_at=message.created_at,
         updated_at=message.updated_at,

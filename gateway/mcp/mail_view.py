@@ -27,6 +27,9 @@ READ_CHARACTERS = 20_000
 THREAD_CHARACTERS = 40_000
 """Characters of all bodies of a thread in one answer."""
 
+_DEFECTS = 20
+"""How many defects of a message are named."""
+
 _FAILS = frozenset({"fail", "softfail", "permerror"})
 
 
@@ -58,6 +61,8 @@ def entry(listed: ListedMessage) -> dict[str, Any]:
         "status": message.status,
         "labels": list(listed.labels),
         "test": message.test,
+        "auto_submitted": message.auto_submitted,
+        "bulk": message.traits.bulk,
         "untrusted": {
             **_people(message),
             "subject": one_line(message.subject),
@@ -65,6 +70,10 @@ def entry(listed: ListedMessage) -> dict[str, Any]:
             "attachments": _files(message),
         },
     }
+    if message.traits.list_id is not None:
+        seen["untrusted"]["list_id"] = one_line(message.traits.list_id)
+    if message.defects:
+        seen["untrusted"]["defects"] = [one_line(one) for one in message.defects[:_DEFECTS]]
     if message.direction != "outbound" and isinstance(message, Message):
         seen["authentication"] = authentication(message.auth)
     return seen
@@ -120,6 +129,8 @@ def _listed(number: int, message: dict[str, Any]) -> str:
     facts = [message["date"], *(["unread"] if "unread" in message["labels"] else [])]
     if message["direction"] == "sent":
         facts.append(message["status"])
+    if message["bulk"] or message["auto_submitted"]:
+        facts.append("bulk" if message["bulk"] else "automatic")
     if theirs["attachments"]:
         facts.append(f"{len(theirs['attachments'])} attachment(s)")
     return (
@@ -149,12 +160,18 @@ def whole(
         head[0] += f" labels: {', '.join(one_line(label, 64) for label in message['labels'])}"
     if "authentication" in message:
         head.append(message["authentication"]["words"])
+    if message["bulk"]:
+        head.append("Bulk or mailing list mail.")
+    elif message["auto_submitted"]:
+        head.append("Sent automatically, by no person.")
     if message["hidden_text"]:
         head.append("Warning: this email has text that people cannot see. It may be meant to trick software.")
     inner = [f"From: {theirs['from']}", f"To: {', '.join(theirs['to'])}"]
     inner += [f"{name.capitalize()}: {', '.join(theirs[name])}" for name in ("cc", "bcc") if theirs.get(name)]
     if theirs["reply_to"]:
         inner.append(f"Reply-To: {', '.join(theirs['reply_to'])}")
+    if "list_id" in theirs:
+        inner.append(f"List: {theirs['list_id']}")
     inner.append(f"Subject: {theirs['subject']}")
     inner += [
         f"Attachment: {file['filename']} ({file['content_type']}, {file['size']} octets)"
@@ -164,6 +181,7 @@ def whole(
         inner.append(f"One-time code: {one_line(code)}")
     if link:
         inner.append(f"One-time link: {one_line(link, 2000)}")
+    inner += [f"Not read as it stands: {defect}" for defect in theirs.get("defects", ())]
     inner += ["", part.text]
     tail = []
     if part.next is not None or part.start:

@@ -27,6 +27,7 @@ from gateway.mime.reply.reply_html import extract_reply_html
 from gateway.mime.reply.reply_text import extract_reply_text
 from gateway.mime.reports import report_from
 from gateway.mime.structure import read_tree
+from gateway.mime.traits import read_traits
 from gateway.mime.types import Address, AuthVerdict, ParsedMessage
 from mailserver.address_field import field_text
 
@@ -121,6 +122,7 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
         identity=identity,
         fingerprint=message_fingerprint(raw, head, identity),
         report=report_from(tree, head),
+        traits=read_traits(head, attachments=len(attached), limits=limits),
         auth=auth,
         hidden_text=hidden,
         truncated=body.truncated or markup.truncated,
@@ -152,6 +154,7 @@ def minimal(
         identity=identity,
         fingerprint=message_fingerprint(raw, head, identity),
         auth=AuthVerdict() if authserv_id is None else verdict_from_head(head, authserv_id),
+        traits=read_traits(head, attachments=0, limits=limits),
         unread=unread,
         recover=False,
     )

@@ -71,6 +71,16 @@ class AuthVerdict(msgspec.Struct, frozen=True, kw_only=True):
     dmarc: str = "none"
 
 
+class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a message is, beside who wrote what to whom. It is stored as one JSON value: a new field needs no column."""
+
+    list_id: str | None = None  # List-Id (RFC 2919) without < >
+    bulk: bool = (
+        False  # sent to many: it says so (Precedence), or has a field of mailing lists (RFC 2369, RFC 2919)
+    )
+    unlisted_attachments: int = 0  # attachments beyond the limit: they are only in the raw message
+
+
 class ParsedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """All that could be read of a message. Every string is free of NUL and lone surrogates.
 
@@ -103,7 +113,8 @@ class ParsedMessage(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     identity: str
     fingerprint: str
-    auto_submitted: bool
+    auto_submitted: bool  # a program sent it (RFC 3834), or it is marked as sent to many
+    traits: Traits = Traits()
     has_received: bool
     report: Report | None = None
     auth: AuthVerdict = AuthVerdict()

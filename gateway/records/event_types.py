@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from gateway.mime.types import Address, AuthVerdict
+from gateway.mime.types import Address, AuthVerdict, Traits
 from gateway.records.events import Event
 from gateway.records.ids import InboxId, MessageId, OrganizationId, PodId, ThreadId, WebhookId
 from gateway.records.mail import Direction, ReadAttachment
@@ -58,6 +58,7 @@ class MessageFacts(Facts, frozen=True, kw_only=True):
     hidden: int = 0
     auto_submitted: int = 0
     hidden_text: int = 0
+    traits: Traits = Traits()
     test: int = 0
     created_at: int = 0
     updated_at: int = 0

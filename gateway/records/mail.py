@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from gateway.mime.types import Address, Attachment, AuthVerdict
+from gateway.mime.types import Address, Attachment, AuthVerdict, Traits
 from gateway.records.base import Record
 from gateway.records.ids import MESSAGE_ID, THREAD_ID, EventId, InboxId, MessageId, OrganizationId, ThreadId
 
@@ -34,6 +34,8 @@ _attachments = msgspec.json.Decoder(list[Attachment]).decode
 _read_attachments = msgspec.json.Decoder(list[ReadAttachment]).decode
 _headers = msgspec.json.Decoder(dict[str, str]).decode
 _auth = msgspec.json.Decoder(AuthVerdict).decode
+_traits = msgspec.json.Decoder(Traits).decode
+_NO_TRAITS = Traits()
 
 
 class MessageItem(Record, frozen=True):
@@ -67,6 +69,8 @@ class MessageItem(Record, frozen=True):
     hidden: bool  # spam, trash, blocked or unauthenticated: left out of lists by default
     auto_submitted: bool
     hidden_text: bool
+    defects_json: str
+    traits_json: str
     test: bool
     created_at: int
     updated_at: int
@@ -116,6 +120,16 @@ class MessageItem(Record, frozen=True):
         """The same, to be given what was read in them."""
         return [] if self.attachments_json == "[]" else _read_attachments(self.attachments_json)
 
+    @property
+    def defects(self) -> list[str]:
+        """What could not be read of it, as text."""
+        return [] if self.defects_json == "[]" else _texts(self.defects_json)
+
+    @property
+    def traits(self) -> Traits:
+        """What it is: list or bulk mail, for example."""
+        return _NO_TRAITS if self.traits_json == "{}" else _traits(self.traits_json)
+
 
 class Message(MessageItem, frozen=True):
     """A message without its texts."""
@@ -123,7 +137,6 @@ class Message(MessageItem, frozen=True):
     rfc_ref: str | None  # hex digest of rfc_message_id, for look-ups
     headers_json: str
     auth_json: str | None
-    defects_json: str
     attachment_bytes: int  # decoded octets, together
     truncated: bool  # its texts were cut for the index
 
@@ -136,11 +149,6 @@ class Message(MessageItem, frozen=True):
     def auth(self) -> AuthVerdict:
         """What our mail server found out about the sender."""
         return AuthVerdict() if self.auth_json is None else _auth(self.auth_json)
-
-    @property
-    def defects(self) -> list[str]:
-        """What could not be read of it, as text."""
-        return _texts(self.defects_json)
 
 
 class MessageText(Record, frozen=True):

@@ -124,6 +124,7 @@ class Message(Model):
     test = flag()
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
+    traits_json = text("{}")  # mime.types.Traits
 
     class Meta:
         indexes = (

@@ -31,6 +31,7 @@ def of_message(parsed: ParsedMessage) -> Row:
         "truncated": int(parsed.truncated),
         "auto_submitted": int(parsed.auto_submitted),
         "hidden_text": int(parsed.hidden_text),
+        "traits_json": dump(parsed.traits),
     }
 
 

@@ -13,7 +13,8 @@ from tests.support.mails import new_mail
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 FIELDS = {
     "id", "threadId", "inboxId", "direction", "fromAddr", "toAddr", "headerTo", "deliveryRole", "cc", "subject",
-    "bodyText", "bodyHtml", "attachments", "status", "createdAt",
+    "bodyText", "bodyHtml", "attachments", "status", "createdAt", "autoSubmitted", "bulk", "listId", "defects",
+    "unlistedAttachments",
 }  # fmt: skip
 
 

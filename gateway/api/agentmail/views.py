@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from gateway.api.times import iso, iso_of
+from gateway.api.traits import TraitsView, traits_view
 from gateway.mime.types import Address, Attachment
 from gateway.records.drafts import Draft, DraftContent
 from gateway.records.ids import ATTACHMENT_ID, INBOX_ID, MESSAGE_ID, THREAD_ID, InboxId
@@ -50,7 +51,7 @@ class RawLink(msgspec.Struct):
     expires_at: str
 
 
-class MessageItem(msgspec.Struct):
+class MessageItem(TraitsView):
     """A message in a list."""
 
     inbox_id: str
@@ -73,7 +74,7 @@ class MessageItem(msgspec.Struct):
     updated_at: str
 
 
-class MessageView(msgspec.Struct):
+class MessageView(TraitsView):
     """A whole message."""
 
     inbox_id: str
@@ -250,6 +251,7 @@ def message_item(listed: ListedMessage, addresses: Mapping[InboxId, str]) -> Mes
         size=message.size,
         created_at=iso_of(message.created_at),
         updated_at=iso_of(message.updated_at),
+        **traits_view(message),
     )
 
 
@@ -281,6 +283,7 @@ def message_view(mail: Mail, addresses: Mapping[InboxId, str]) -> MessageView:
         size=message.size,
         created_at=iso_of(message.created_at),
         updated_at=iso_of(message.updated_at),
+        **traits_view(message),
     )
 
 

@@ -10,6 +10,7 @@ from gateway.api.extracted import Extracted
 from gateway.api.mailboxkit.file_links import FileLinks
 from gateway.api.mailboxkit.ids import shown_ulid
 from gateway.api.times import to_seconds
+from gateway.api.traits import TraitsView, traits_view
 from gateway.mime.attachment_names import unique_names
 from gateway.mime.types import Attachment
 from gateway.records.event_types import MessageFacts
@@ -27,7 +28,7 @@ class AttachmentView(msgspec.Struct):
     url: str
 
 
-class MessageView(msgspec.Struct, kw_only=True):
+class MessageView(TraitsView, kw_only=True):
     """A message. Addresses are bare, the sender's name is ``from_name``; ``message_id`` has its angle brackets.
 
     ``bcc_emails`` is present on messages that the inbox sent. ``test``: a sandbox key sent it.
@@ -71,6 +72,9 @@ def message_view(mail: ListedMessage, links: FileLinks) -> MessageView:
             subject=message.subject,
             attachments=message.attachments_to_read,
             status=message.status,
+            auto_submitted=int(message.auto_submitted),
+            traits=message.traits,
+            defects=message.defects,
             test=int(message.test),
             timestamp=message.timestamp,
             text=texts.text,
@@ -107,6 +111,7 @@ def facts_view(facts: MessageFacts, links: FileLinks) -> MessageView:
         attachments=attachment_views(facts.attachments, facts.id, links),
         test=bool(facts.test),
         created_at=to_seconds(facts.timestamp),
+        **traits_view(facts),
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.api.openmail.attachment_view import AttachmentView, attachment_views
 from gateway.api.times import iso_of
+from gateway.api.traits import traits_view
 from gateway.mime.delivery_role import delivery_role
 from gateway.records.ids import INBOX_ID, THREAD_ID
 from gateway.records.inboxes import Inbox
@@ -46,6 +47,11 @@ class MessageView(msgspec.Struct, rename="camel"):
     attachments: list[AttachmentView]
     status: Status
     created_at: str
+    auto_submitted: bool
+    bulk: bool
+    list_id: str | None
+    defects: list[str]
+    unlisted_attachments: int
 
 
 class ThreadView(msgspec.Struct, rename="camel"):
@@ -94,6 +100,7 @@ def message_view(
         attachments=attachment_views(attachments, message.id, public_url),
         status=_STATUS[message.status],
         created_at=iso_of(message.created_at),
+        **traits_view(message),
     )
 
 

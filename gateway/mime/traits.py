@@ -1,0 +1,31 @@
+"""What a message is, beside who wrote what to whom (``mime.types.Traits``)."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.mime.headers import Head
+from gateway.mime.limits import Limits
+from gateway.mime.types import Traits
+
+_ANGLES = re.compile(r"<([^<>]*)>[^<>]*\Z")
+_BULK = frozenset({"bulk", "junk", "list"})
+_LIST_FIELDS = frozenset({"list-id", "list-post", "list-unsubscribe"})
+_LONGEST_LIST_ID = 255  # octets (RFC 2919 §6)
+
+
+def read_traits(head: Head, *, attachments: int, limits: Limits) -> Traits:
+    """The traits of a message with this header block and this many ``attachments``."""
+    names = {name.lower() for name, _ in head.fields}
+    return Traits(
+        list_id=_list_id(head.first("list-id")) if "list-id" in names else None,
+        bulk=not names.isdisjoint(_LIST_FIELDS) or head.text("precedence").strip().lower() in _BULK,
+        unlisted_attachments=max(0, attachments - limits.attachments),
+    )
+
+
+def _list_id(value: str) -> str | None:
+    """The identifier of a List-Id (RFC 2919 §3): in angle brackets, after a description; some write it bare."""
+    found = _ANGLES.search(value)
+    identifier = (found[1] if found else value).strip()
+    return identifier if identifier and len(identifier.encode()) <= _LONGEST_LIST_ID else None
