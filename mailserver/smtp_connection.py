@@ -22,7 +22,13 @@ from mailserver.content import Content, Octets, content_of
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
 _MAX_REPLY_LINES = 200
+_MOST = 990  # of an address: Return-Path and our Received field have it on one line
 _ADDRESS = re.compile(r'(?:"[^\x00-\x1f\x7f<>]*"@)?[^\x00-\x20\x7f<>]*')
+
+
+def fits_envelope(address: str) -> bool:
+    """Whether an address can be written into MAIL and RCPT commands."""
+    return len(address) <= _MOST and _ADDRESS.fullmatch(address) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +260,7 @@ class Connection:
 
     def _commands(self, job: Transaction, utf8: bool) -> tuple[bytes, list[bytes]]:
         for address in (job.mail_from, *(one.address for one in job.recipients)):
-            if not _ADDRESS.fullmatch(address):
+            if not fits_envelope(address):
                 raise ValueError(f"unfit for an envelope: {address!r}")
         extra = ""
         if self.offers("8BITMIME"):

@@ -17,6 +17,7 @@ from pathlib import Path
 from mailserver.addresses import names_of
 from mailserver.base import RecipientReply
 from mailserver.content import Octets
+from mailserver.international import with_ascii_domain
 from mailserver.smtp_client import Pool, Recipient, Target, Transaction, deliver
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class LocalDelivery:
     """LMTP over kept connections, ``width`` at once; knows which mailboxes it is writing to now.
 
     ``targets`` says which mailboxes take mail to a recipient. An alias of one is left for Dovecot to find, so that
-    Delivered-To names it; one of several is taken apart here.
+    Delivered-To names it; one of several is taken apart here, and so is one that LMTP cannot name (RFC 6531).
     """
 
     def __init__(
@@ -75,8 +76,8 @@ class LocalDelivery:
         return {one: _of_all([answers[copy] for copy in copies[one]]) for one in recipients}
 
     def _copies(self, recipient: str) -> Sequence[str]:
-        targets = self._targets(recipient)
-        return targets if len(targets) > 1 else (recipient,)
+        targets, known = self._targets(recipient), with_ascii_domain(recipient)
+        return targets if len(targets) > 1 or (targets and not known.isascii()) else (known,)
 
     def _remember(self, key: bytes, answers: dict[str, RecipientReply]) -> None:
         done = {one for one, reply in answers.items() if reply.ok}

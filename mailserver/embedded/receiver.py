@@ -1,5 +1,8 @@
 """The MX of the embedded server: mail from the world, answered 250 only after Dovecot's LMTP said 250.
 
+Dovecot's LMTP knows no internationalised addresses (RFC 6531): it is given them in ASCII, and our Received field has
+what the sender was called.
+
 There is no queue here. A message for several mailboxes of which one failed for now is answered 451; delivery
 remembers who already has it, so that the sender's retry stores it only where it is missing.
 """
@@ -13,14 +16,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mailserver.addresses import is_sent_copy, names_of
-from mailserver.base import RecipientReply
+from mailserver.base import MailServerError, RecipientReply
 from mailserver.content import Content
 from mailserver.embedded import wire
 from mailserver.embedded.data_reader import NO_ROOM
 from mailserver.embedded.local import LocalDelivery
 from mailserver.embedded.settings import Limits
 from mailserver.embedded.verify import Verifier
+from mailserver.international import ascii_sender
 from mailserver.memory import NoMemory
+from mailserver.smtp_connection import fits_envelope
 
 
 class Receiver:
@@ -51,6 +56,19 @@ class Receiver:
         kept = [line for line in responses if not line[4:].startswith(("AUTH", "HELP"))]
         return [*kept, "250 ENHANCEDSTATUSCODES"]
 
+    async def handle_MAIL(
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        try:
+            storable = fits_envelope(ascii_sender(address)) or address == "<>"
+        except MailServerError:
+            storable = False
+        if not storable:
+            return "553 5.1.7 bad sender address syntax"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
+
     async def handle_RCPT(
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
@@ -74,10 +92,11 @@ class Receiver:
         head = await asyncio.to_thread(wire.head_of, content) if content.on_disk else wire.head_of(content)
         if wire.hops(head.fields) > self._limits.hops:
             return "554 5.4.6 too many hops, the message loops"
-        mail_from = "" if envelope.mail_from == "<>" else envelope.mail_from
+        given = "" if envelope.mail_from == "<>" else envelope.mail_from
+        mail_from = ascii_sender(given)
         peer = session.peer[0] if session.peer else "unknown"
         queue_id = secrets.token_hex(6)
-        sender = hashlib.sha256(mail_from.encode("utf-8", "surrogateescape")).digest()
+        sender = hashlib.sha256(given.encode("utf-8", "surrogateescape")).digest()
         checked = b""
         if self._verifier is not None:
             try:
@@ -97,6 +116,7 @@ class Receiver:
                 protocol=_protocol(session, envelope),
                 recipient=envelope.rcpt_tos[0] if len(envelope.rcpt_tos) == 1 else None,
                 queue_id=queue_id,
+                sender=given if given != mail_from else None,
             ),
         )
         answers = await self._delivery.to_inbox(

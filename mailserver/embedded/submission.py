@@ -17,6 +17,7 @@ from mailserver.embedded.data_reader import NO_ROOM
 from mailserver.embedded.session import Session
 from mailserver.embedded.settings import Limits
 from mailserver.guessing import Guesses
+from mailserver.international import with_ascii_domain
 from mailserver.memory import Memory, NoMemory
 from mailserver.passwords import verify_password
 
@@ -137,6 +138,7 @@ class SubmissionHandler:
             return "452 4.5.3 too many recipients"
         if not names_of(address) or is_sent_copy(address):
             return "550 5.1.3 bad recipient address"
+        address = with_ascii_domain(address)  # so that servers without SMTPUTF8 can be sent to
         if address not in envelope.rcpt_tos:
             envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"

@@ -25,6 +25,11 @@ _SURE = re.compile(
 )
 
 
+_UNFIT = re.compile(
+    r"[^\w!#$%&'*+/=?^`{|}~@.-]"
+)  # all but letters of any script would need quotes in a comment
+
+
 def line_ends(data: bytes) -> bytes:
     """CRLF line ends only and no NUL, so that no later hop can see another end of data (smuggling)."""
     if b"\0" in data:
@@ -148,12 +153,22 @@ def claims(field: bytes, authserv_id: bytes) -> bool:
 
 
 def received_field(
-    *, helo: str, peer: str, hostname: str, protocol: str, recipient: str | None, queue_id: str
+    *,
+    helo: str,
+    peer: str,
+    hostname: str,
+    protocol: str,
+    recipient: str | None,
+    queue_id: str,
+    sender: str | None = None,
 ) -> str:
-    """RFC 5321 §4.4. What the client said is reduced to harmless characters."""
+    """RFC 5321 §4.4. What the client said is reduced to harmless characters. ``sender``: of the envelope, where that is
+    stored in another form."""
     said = re.sub(r"[^!-'*-~]", "?", helo)[:255] or "unknown"
     literal = f"IPv6:{peer}" if ":" in peer else peer
     goal = f"\r\n\tfor <{recipient}>" if recipient else ""
+    if sender is not None:
+        goal += f"\r\n\t(envelope-from {_UNFIT.sub('?', sender)})"
     return (
         f"Received: from {said} ([{literal}])\r\n\tby {hostname} with {protocol} id {queue_id}{goal};"
         f"\r\n\t{formatdate(time.time())}\r\n"

@@ -96,8 +96,9 @@ def test_who_comes_too_often_is_told_to_come_later() -> None:
 
 def test_says_who_it_is_to_no_one(running: Started) -> None:
     client = stranger(running)
-    assert client.esmtp_features.keys() >= {"size", "dsn", "8bitmime", "smtputf8"}
-    assert not client.esmtp_features.keys() & {"auth", "etrn", "vrfy", "expn"}
+    assert client.esmtp_features.keys() >= {"size", "dsn", "8bitmime"}
+    # Dovecot's LMTP has no SMTPUTF8: mail that was taken with it would only go back
+    assert not client.esmtp_features.keys() & {"auth", "etrn", "vrfy", "expn", "smtputf8"}
     assert client.esmtp_features["size"] == "1000000"
     assert client.docmd("VRFY", ALICE)[0] >= 500
     assert client.docmd("ETRN", "x.test")[0] >= 450
