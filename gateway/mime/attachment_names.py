@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Iterable
 
+from gateway.mime.file_types import named
 from gateway.mime.types import Attachment
 
-_TYPES = mimetypes.MimeTypes(
-    filenames=()
-)  # Python's own table: the machine's /etc/mime.types must not rename
-_TYPES.add_type("message/rfc822", ".eml")
+
+def names_of(attachments: Iterable[Attachment]) -> list[str]:
+    """A name for each attachment of a message, in order: its own, or one made of its place and type
+    (``attachment-3.png``)."""
+    return [
+        named(one.filename, one.content_type or "", f"attachment-{number}")
+        for number, one in enumerate(attachments, 1)
+    ]
 
 
 def unique_names(attachments: Iterable[Attachment]) -> list[str]:
-    """A name for each attachment of a message, in order and all different.
+    """As ``names_of``, and all different: one that comes again gets a number (``a.pdf``, ``a (2).pdf``).
 
-    A name that comes again gets a number (``a.pdf``, ``a (2).pdf``); a part without one is called after its
-    place and type (``attachment-3.png``). The same message always gives the same names.
+    The same message always gives the same names.
     """
-    given = [
-        one.filename or f"attachment-{number}{_TYPES.guess_extension(one.content_type or '') or ''}"
-        for number, one in enumerate(attachments, 1)
-    ]
+    given = names_of(attachments)
     taken = set(given)
     seen: dict[str, int] = {}
     names = []

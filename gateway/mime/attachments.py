@@ -6,15 +6,16 @@ import hashlib
 import re
 import unicodedata
 
+from gateway.mime.content_ids import bare_content_id
 from gateway.mime.headers import decode_words, parse_parameters
+from gateway.mime.media_type import OCTETS, MediaType, fit_parameters, is_type
 from gateway.mime.structure import Leaf
-from gateway.mime.types import Attachment
+from gateway.mime.types import Attachment, OutgoingAttachment
 
 _UNSAFE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     r"\ud800-\udfff\U000e0000-\U000e007f]"
 )
-_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}\Z")
 MAX_FILENAME = 200  # octets of UTF-8: fits every file system with room for a suffix
 
 
@@ -62,19 +63,31 @@ def disposition(leaf: Leaf) -> str:
 
 def describe(leaf: Leaf, identity: str) -> Attachment:
     """The attachment value of a leaf. The id depends only on the message's digest and the section."""
-    content_id = leaf.head.text("content-id").strip().strip("<>").strip()[:500] or None
+    content_id = bare_content_id(leaf.head.text("content-id"))[:500] or None
     shown = disposition(leaf)
-    kind = leaf.content_type if _TYPE.match(leaf.content_type) else "application/octet-stream"
+    known = is_type(leaf.content_type)
     inline = shown == "inline" or (shown == "" and content_id is not None and leaf.parent == "related")
     return Attachment(
         id=attachment_id(identity, leaf.section),
         part=leaf.section,
         filename=leaf_filename(leaf),
-        content_type=kind,
+        content_type=leaf.content_type if known else OCTETS,
         content_disposition="inline" if inline else "attachment",
         content_id=content_id,
         size=len(leaf.content()),
         encoding="" if leaf.apart else leaf.encoding[:40],
+        parameters=fit_parameters(leaf.params) if known else {},
+    )
+
+
+def outgoing(attachment: Attachment, filename: str, content: bytes) -> OutgoingAttachment:
+    """An attachment as it is sent on."""
+    return OutgoingAttachment(
+        filename=filename,
+        content_type=str(MediaType(attachment.content_type, attachment.parameters)),
+        content=content,
+        content_id=attachment.content_id,
+        inline=attachment.content_disposition == "inline",
     )
 
 

@@ -1,4 +1,5 @@
-"""``OutgoingMessage`` to octets (RFC 5322, RFC 2045): CRLF, 7-bit clean, no Bcc, no way to inject a header."""
+"""``OutgoingMessage`` to octets (RFC 5322, RFC 2045): CRLF, no Bcc, no way to inject a header; 7-bit clean but for the
+8-bit lines of a message inside it, which may not be encoded."""
 
 from __future__ import annotations
 
@@ -13,8 +14,10 @@ from typing import NamedTuple
 
 from gateway.mime.addresses import check_address
 from gateway.mime.attachments import safe_filename
+from gateway.mime.content_ids import clean_content_ids
 from gateway.mime.encoded_words import needs_words
 from gateway.mime.entity import entity
+from gateway.mime.file_types import named
 from gateway.mime.header_rules import InvalidHeader, check_headers, check_subject
 from gateway.mime.header_writer import (
     MAX_PLAIN_WORD,
@@ -24,15 +27,12 @@ from gateway.mime.header_writer import (
     plain_field,
     text_field,
 )
-from gateway.mime.headers import parse_parameters
 from gateway.mime.html_text import html_to_text
+from gateway.mime.media_type import OCTETS, MediaType, media_type
+from gateway.mime.nested_message import Body, is_nested, verbatim
 from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage
 
 _ID = re.compile(r"<[!-;=?-~]{1,900}>\Z")
-_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}\Z")
-_CONTENT_ID = re.compile(r"[!-;=?-~]{1,500}\Z")
-_PARAMETER = re.compile(r"[a-z0-9-]{1,40}\Z")
-_VALUE = re.compile(r"[ -~]{1,100}\Z")
 _VERBATIM = frozenset(
     [
         "list-unsubscribe",
@@ -54,9 +54,9 @@ _TEXT_CONTROLS = re.compile(r"[\x00\ud800-\udfff]")
 def compose(message: OutgoingMessage) -> bytes:
     """The message as it is submitted and filed.
 
-    Text goes out as 7bit, quoted-printable or base64, attachments as base64. With HTML and no text a text
-    alternative is made. An attachment with ``inline`` and ``content_id`` is put beside the HTML
-    (multipart/related).
+    Text goes out as 7bit, quoted-printable or base64, attachments as base64, messages among them as they are. With
+    HTML and no text a text alternative is made. An attachment with ``inline`` and ``content_id`` is put beside the
+    HTML (multipart/related).
 
     Raises:
         InvalidHeader, InvalidAddress: a field cannot be sent; both are ValueError and name the problem.
@@ -112,18 +112,20 @@ def _own_field(name: str, value: str) -> Field:
 
 
 class _Part(NamedTuple):
-    """The fields that describe a body, and the body's octets."""
+    """The fields that describe a body, the body's octets, and whether some of them are not ASCII."""
 
     fields: list[Field]
     body: bytes
+    eight_bit: bool = False
 
 
 def _content(message: OutgoingMessage) -> _Part:
-    text, html = message.text, message.html
+    text = message.text
+    attachments, html = clean_content_ids(message.attachments, message.html)
     if html is not None and not (text or "").strip():
         text = html_to_text(html).text
-    inline = [item for item in message.attachments if item.inline and item.content_id and html is not None]
-    others = [item for item in message.attachments if item not in inline]
+    inline = [item for item in attachments if item.inline and item.content_id and html is not None]
+    others = [item for item in attachments if item not in inline]
     content = _text(text or "", "plain")
     if html is not None:
         shown = _text(html, "html")
@@ -137,8 +139,11 @@ def _multipart(subtype: str, parts: Sequence[_Part]) -> _Part:
     boundary = f"=_{secrets.token_hex(16)}"  # 128 bits that nobody can foresee
     mark = b"--" + boundary.encode("ascii")
     body = b"".join(mark + b"\r\n" + entity(part.fields, part.body) + b"\r\n" for part in parts)
-    kind = parameter_field("Content-Type", f"multipart/{subtype}", [("boundary", boundary)])
-    return _Part([kind], body + mark + b"--\r\n")
+    fields = [parameter_field("Content-Type", f"multipart/{subtype}", [("boundary", boundary)])]
+    eight_bit = any(part.eight_bit for part in parts)
+    if eight_bit:  # RFC 2045 §6.4: as the least of its parts
+        fields.append(plain_field("Content-Transfer-Encoding", ["8bit"]))
+    return _Part(fields, body + mark + b"--\r\n", eight_bit)
 
 
 def _text(text: str, subtype: str) -> _Part:
@@ -165,27 +170,21 @@ def _base64(octets: bytes) -> bytes:
 
 
 def _attachment(item: OutgoingAttachment) -> _Part:
-    name = safe_filename(item.filename) or "attachment"
+    kind = media_type(item.content_type)
+    body = verbatim(item.content) if is_nested(kind.name) else None
+    if body is None:
+        body = Body("base64", _base64(item.content))
+        if kind.name.startswith("multipart/") or is_nested(kind.name):
+            # base64 is forbidden for composite types (RFC 2046 §5): the bytes matter more than the label
+            kind = MediaType(OCTETS, {})
+    name = named(safe_filename(item.filename), item.content_type)
     fields = [
-        parameter_field("Content-Type", *_type_of(item.content_type)),
-        plain_field("Content-Transfer-Encoding", ["base64"]),
+        parameter_field("Content-Type", kind.name, kind.parameters.items()),
+        plain_field("Content-Transfer-Encoding", [body.encoding]),
         parameter_field(
             "Content-Disposition", "inline" if item.inline else "attachment", [("filename", name)]
         ),
     ]
     if item.content_id is not None:
-        bare = item.content_id.strip().strip("<>")
-        if not _CONTENT_ID.match(bare):
-            raise InvalidHeader("content_id", "is not an identifier (RFC 2392)")
-        fields.append(plain_field("Content-ID", [f"<{bare}>"]))
-    return _Part(fields, _base64(item.content))
-
-
-def _type_of(given: str) -> tuple[str, list[tuple[str, str]]]:
-    """The media type of an attachment and the parameters that go with it (``method`` of an invitation)."""
-    kind, parameters = parse_parameters(given)
-    if not _TYPE.match(kind) or kind.startswith(("multipart/", "message/")):
-        # base64 is forbidden for composite types (RFC 2046 §5): the bytes matter more than the label.
-        return "application/octet-stream", []
-    kept = [(key, value) for key, value in parameters.items() if key not in ("name", "boundary")]
-    return kind, [(key, value) for key, value in kept if _PARAMETER.match(key) and _VALUE.match(value)][:10]
+        fields.append(plain_field("Content-ID", [f"<{item.content_id}>"]))
+    return _Part(fields, body.octets, body.encoding == "8bit")

@@ -93,12 +93,13 @@ def _phrase(name: str) -> tuple[list[str], str]:
     """A display name's words on the wire, and as they read with encoded words decoded."""
     if not name:
         return [], ""
-    words = name.split(" ")
-    if needs_words(name) or max(map(len, words)) > 200:
-        return encode_words(name), name
+    written = name
     if not _ATOMS.match(name):
-        name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return name.split(" "), name
+        written = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    words = written.split(" ")
+    if needs_words(name) or max(map(len, words)) > MAX_PLAIN_WORD:
+        return encode_words(name), name
+    return words, written
 
 
 def plain_field(name: str, words: Iterable[str]) -> Field:

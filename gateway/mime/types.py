@@ -26,8 +26,11 @@ class Address(msgspec.Struct, frozen=True, array_like=True):
         return f"{self.name} <{self.email}>"
 
 
-class Attachment(msgspec.Struct, frozen=True, kw_only=True):
-    """One leaf part that is not a body. ``part`` is the IMAP section (RFC 9051 §6.4.5.1), e.g. ``2.1``."""
+class Attachment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One leaf part that is not a body. ``part`` is the IMAP section (RFC 9051 §6.4.5.1), e.g. ``2.1``.
+
+    ``parameters``: of ``content_type``, such as the ``method`` of an invitation, as ``media_type`` keeps them.
+    """
 
     id: str  # att_ + derived from the message digest and the part path
     part: str
@@ -37,6 +40,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     content_id: str | None
     size: int  # decoded octets
     encoding: str  # content-transfer-encoding, lower case; "" where IMAP numbers the parts otherwise: no section has it
+    parameters: dict[str, str] = {}
 
 
 class ReportedRecipient(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +129,8 @@ class ParsedMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutgoingAttachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that is sent. ``content_type``: with its parameters; ``filename``: empty where it has no name."""
+
     filename: str
     content_type: str
     content: bytes

@@ -73,11 +73,13 @@ class Fetched:
     Attributes:
         content_type: ``type/subtype`` in lower case; ``application/octet-stream`` when it was missing or bad.
         filename: a bare name, safe to show: no path, no control or bidirectional characters, never empty.
+        parameters: of ``content_type``, as the server wrote them behind it.
     """
 
     body: bytes
     content_type: str
     filename: str
+    parameters: str = ""
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
@@ -223,10 +225,12 @@ class SafeClient:
                 if not whole:
                     response.close()
                     raise TooLarge(f"the file at {target.host} is larger than {max_bytes} bytes")
+                kind = response.headers.get("Content-Type", "")
                 return Fetched(
                     body,
-                    media_type(response.headers.get("Content-Type", "")),
+                    media_type(kind),
                     file_name(response.headers.get("Content-Disposition", ""), target.path),
+                    kind.partition(";")[2],
                 )
 
     async def _post_once(

@@ -276,3 +276,22 @@ def test_a_suppressed_recipient_is_refused(organization: Organization) -> None:
     got = try_send(organization, box, {**GOOD, "to": ["a@abroad.test", to]})
     assert (got.status_code, got.json()["error"]) == (422, "recipient_suppressed")
     assert to in got.json()["message"]
+
+
+@pytest.mark.parametrize("name", ["content_type", "mime_type", "form"])
+def test_the_parameters_of_a_type_go_out(organization: Organization, name: str) -> None:
+    box, far = new_box(organization), new_box(organization)
+    kind = "text/calendar; charset=utf-8; method=REQUEST"
+    if name == "form":
+        fields = [("to", far["email"]), ("subject", "s"), ("text", "t")]
+        files = [("attachments", ("invite.ics", b"BEGIN", kind))]
+        sent = form(organization, f"inboxes/{box['id']}/messages/send", fields, files)
+        assert sent.status_code == 201, sent.text
+    else:
+        send(organization, box, far["email"], attachments=[file_of(b"BEGIN", "invite.ics", **{name: kind})])
+    (got,) = listed(organization, far, 1)
+    [file] = message(organization, far, got["id"])["attachments"]
+    assert (file["filename"], file["mime_type"]) == ("invite.ics", "text/calendar")
+    link = organization.call("GET", f"/inboxes/{far['email']}/messages/{got['id']}/raw")["download_url"]
+    [part] = parsed(httpx.get(link, trust_env=False).content).iter_attachments()
+    assert (part.get_param("method"), part.get_param("charset")) == ("REQUEST", "utf-8")

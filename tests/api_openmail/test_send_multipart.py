@@ -223,3 +223,22 @@ def test_the_skill_files_own_curl_line(post: Post, tmp_path: Path) -> None:
     (file,) = post.mail(theirs, "ALL").iter_attachments()
     assert (file.get_filename(), file.get_content_type()) == ("report.pdf", "application/pdf")
     assert file.get_payload(decode=True) == report.read_bytes()
+
+
+def test_the_parameters_of_a_type_go_out_whichever_way_the_file_comes(post: Post) -> None:
+    ours, theirs = post.inbox(), post.inbox()
+    kind = "text/calendar; charset=utf-8; method=REQUEST"
+    asked = {"to": theirs["address"], "body": "b"}
+    sent = post.form(
+        ours, {**asked, "subject": "form"}, [("attachments", ("invite.ics", b"BEGIN", kind))]
+    ).json()
+    file = {"filename": "invite.ics", "contentType": kind, "data": "QkVHSU4="}
+    answers = [
+        sent,
+        post.send(ours, {**asked, "subject": "json", "attachments": [file]}),
+        post.send(ours, {**asked, "threadId": sent["threadId"], "attachments": [file]}),
+    ]
+    for one in answers:
+        [part] = post.mail(theirs, "HEADER", "Message-ID", one["providerMessageId"]).iter_attachments()
+        assert (part.get_param("method"), part.get_param("charset")) == ("REQUEST", "utf-8")
+    assert [one["attachments"][0]["contentType"] for one in post.messages(theirs)] == ["text/calendar"] * 3

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import secrets
-from email.message import EmailMessage
+from email import message_from_bytes
+from email.message import EmailMessage, Message
 from typing import Any
 
+import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -267,3 +269,28 @@ async def test_one_time_codes_are_shown(gateway: GatewayProcess, organization: O
         result = await client.call_tool("read_message", {"message_id": message["message_id"]})
     assert result.structured_content["message"]["untrusted"]["extracted"]["code"] == "493817"
     assert "One-time code: 493817" in text_of(result)
+
+
+def _whole(organization: Organization, inbox: str, message_id: str) -> Message:
+    link = organization.call("GET", f"/inboxes/{inbox}/messages/{message_id}/raw")["download_url"]
+    return message_from_bytes(httpx.get(link, trust_env=False).content)
+
+
+async def test_the_parameters_of_an_attachments_type_go_out(organization: Organization) -> None:
+    here, there = organization.new_inbox()["email"], organization.new_inbox()["email"]
+    content = base64.b64encode(b"BEGIN").decode()
+    file = {"content": content, "content_type": "text/calendar; charset=utf-8; method=REQUEST"}
+    async with over_http(organization.base_url, organization.api_key) as client:
+        await done(
+            client, "send_email", inbox_id=here, to=there, subject="Plan", text="x", attachments=[file]
+        )
+        got = await arrived(client, there, "Plan")
+        await done(client, "forward_email", message_id=got["message_id"], to=[here], text="y")
+        back = await arrived(client, here, "Fwd: Plan")
+        for one, box in ((got, there), (back, here)):
+            read = await done(client, "read_message", message_id=one["message_id"])
+            [shown] = read["message"]["untrusted"]["attachments"]
+            assert (shown["filename"], shown["content_type"]) == ("attachment.ics", "text/calendar")
+            mail = _whole(organization, box, one["message_id"])
+            [part] = [part for part in mail.walk() if part.get_filename()]
+            assert (part.get_param("method"), part.get_param("charset")) == ("REQUEST", "utf-8")

@@ -99,7 +99,7 @@ def test_any_text_reads_back_in_exactly_the_fields_that_were_set(
     assert list(text.keys()) == ["Content-Type", "Content-Transfer-Encoding"]
     assert list(attached.keys()) == ["Content-Type", "Content-Transfer-Encoding", "Content-Disposition"]
     [found] = got.attachments
-    assert found.filename == (safe_filename(filename) or "attachment")
+    assert found.filename == (safe_filename(filename) or "attachment.csv")
     assert (got.text or "").strip() == "hello"
 
 

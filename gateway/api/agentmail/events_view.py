@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.api.agentmail.views import attachment_public
 from gateway.api.times import iso_of
+from gateway.mime.attachment_names import names_of
 from gateway.mime.types import Address, Attachment
 from gateway.records.event_types import (
     BouncedFacts,
@@ -213,14 +214,14 @@ def _attachments(attachments: Sequence[Attachment]) -> list[dict[str, Any]] | No
         _present(
             {
                 "attachment_id": attachment_public(one.id),
-                "filename": one.filename,
+                "filename": name,
                 "size": one.size,
                 "content_type": one.content_type,
                 "content_disposition": one.content_disposition,
                 "content_id": one.content_id,
             }
         )
-        for one in attachments
+        for one, name in zip(attachments, names_of(attachments), strict=True)
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.api.agentmail.views import AttachmentLink, RawLink, attachment
+from gateway.api.agentmail.views import AttachmentLink, RawLink, attachment_public
 from gateway.api.downloads import signed_url
 from gateway.api.routing import Call
 from gateway.api.times import iso_of
@@ -23,14 +23,14 @@ def raw_link(call: Call[Any, Any], message: Message) -> RawLink:
 def file_link(call: Call[Any, Any], found: Found) -> AttachmentLink:
     """The metadata of an attachment with its link."""
     url, expires = _url(call, found.kind, found.owner, found.attachment.id)
-    view = attachment(found.attachment)
+    one = found.attachment
     return AttachmentLink(
-        view.attachment_id,
-        view.filename,
-        view.size,
-        view.content_type,
-        view.content_disposition,
-        view.content_id,
+        attachment_public(one.id),
+        found.name,
+        one.size,
+        one.content_type,
+        one.content_disposition,
+        one.content_id,
         url,
         expires,
     )

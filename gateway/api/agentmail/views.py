@@ -5,13 +5,14 @@ Optional fields are ``null`` when empty, as the spec document shows them; fields
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from gateway.api.times import iso, iso_of
 from gateway.api.traits import TraitsView, traits_view
+from gateway.mime.attachment_names import names_of
 from gateway.mime.types import Address, Attachment
 from gateway.records.drafts import Draft, DraftContent
 from gateway.records.ids import ATTACHMENT_ID, INBOX_ID, MESSAGE_ID, THREAD_ID, InboxId
@@ -212,16 +213,19 @@ def people(addresses: Iterable[Address]) -> list[str]:
     return [str(one) for one in addresses]
 
 
-def attachment(one: Attachment) -> AttachmentView:
-    """An attachment as lists show it."""
-    return AttachmentView(
-        attachment_public(one.id),
-        one.filename,
-        one.size,
-        one.content_type,
-        one.content_disposition,
-        one.content_id,
-    )
+def attachment_views(attachments: Sequence[Attachment]) -> list[AttachmentView]:
+    """The attachments of a message, thread or draft; one without a name has one made of its place and type."""
+    return [
+        AttachmentView(
+            attachment_public(one.id),
+            name,
+            one.size,
+            one.content_type,
+            one.content_disposition,
+            one.content_id,
+        )
+        for one, name in zip(attachments, names_of(attachments), strict=True)
+    ]
 
 
 def attachment_public(ref: str) -> str:
@@ -245,7 +249,7 @@ def message_item(listed: ListedMessage, addresses: Mapping[InboxId, str]) -> Mes
         bcc=people(message.bcc) or None,
         subject=message.subject,
         preview=message.preview,
-        attachments=[attachment(one) for one in message.attachments],
+        attachments=attachment_views(message.attachments),
         in_reply_to=message.in_reply_to,
         references=message.references or None,
         size=message.size,
@@ -276,7 +280,7 @@ def message_view(mail: Mail, addresses: Mapping[InboxId, str]) -> MessageView:
         html=texts.html,
         extracted_text=texts.extracted_text,
         extracted_html=texts.extracted_html,
-        attachments=[attachment(one) for one in message.attachments],
+        attachments=attachment_views(message.attachments),
         in_reply_to=message.in_reply_to,
         references=message.references or None,
         headers=message.headers,
@@ -301,7 +305,7 @@ def thread_fields(listed: ListedThread, addresses: Mapping[InboxId, str]) -> dic
         "recipients": thread.recipients,
         "subject": thread.subject,
         "preview": thread.preview,
-        "attachments": [attachment(one) for one in listed.attachments],
+        "attachments": attachment_views(listed.attachments),
         "last_message_id": MESSAGE_ID.public(thread.last_message_id),
         "message_count": thread.message_count,
         "size": thread.size,
@@ -328,7 +332,7 @@ def draft_fields(draft: Draft, content: DraftContent, addresses: Mapping[InboxId
         "reply_to": list(map(str, content.reply_to)),
         "subject": content.subject,
         "preview": " ".join((content.text or "").split())[:200],
-        "attachments": [attachment(one) for one in draft.attachments],
+        "attachments": attachment_views(draft.attachments),
         "in_reply_to": MESSAGE_ID.public(draft.in_reply_to),
         "forward_of": MESSAGE_ID.public(draft.forward_of),
         "send_status": draft.send_status,

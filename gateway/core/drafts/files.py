@@ -10,6 +10,9 @@ from gateway.core.errors import NotFound
 from gateway.core.mail.attachments import Download
 from gateway.core.mail.server_copy import hold_for, on_server, open_folder, read_chunk, stream_of
 from gateway.mime.attachment_content import attachment_content
+from gateway.mime.attachment_names import names_of
+from gateway.mime.attachments import outgoing
+from gateway.mime.media_type import media_type
 from gateway.mime.types import Attachment, OutgoingAttachment
 from gateway.records.drafts import Draft
 from gateway.records.ids import ATTACHMENT_ID, DraftId, new_ulid
@@ -27,19 +30,23 @@ from mailserver.imap import Client
 
 def new_attachments(files: Sequence[OutgoingAttachment]) -> list[Attachment]:
     """What a draft notes of new files, each with an id of its own."""
-    return [
-        Attachment(
-            id=ATTACHMENT_ID.public(new_ulid()),
-            part="",
-            filename=one.filename,
-            content_type=one.content_type,
-            content_disposition="inline" if one.inline else "attachment",
-            content_id=one.content_id,
-            size=len(one.content),
-            encoding="",
+    noted = []
+    for one in files:
+        kind = media_type(one.content_type)
+        noted.append(
+            Attachment(
+                id=ATTACHMENT_ID.public(new_ulid()),
+                part="",
+                filename=one.filename,
+                content_type=kind.name,
+                content_disposition="inline" if one.inline else "attachment",
+                content_id=one.content_id,
+                size=len(one.content),
+                encoding="",
+                parameters=kind.parameters,
+            )
         )
-        for one in files
-    ]
+    return noted
 
 
 def file_id(attachment: Attachment) -> str:
@@ -64,23 +71,15 @@ async def files_of(core: Core, inbox: Inbox, draft: Draft) -> list[OutgoingAttac
     held = await core.store.read(lambda tx: draft_file_contents(tx, draft.id))
     raw = None
     files = []
-    for attachment in attachments:
+    for attachment, name in zip(attachments, names_of(attachments), strict=True):
         data = held.get(file_id(attachment))
         if data is None:
             raw = raw if raw is not None else await _person_draft(core, inbox, draft)
             content = attachment_content(raw, attachment.id)
             if content is None:
                 raise NotFound("an attachment of the draft is gone from the mail server")
-            data = content.data
-        files.append(
-            OutgoingAttachment(
-                filename=attachment.filename or "attachment",
-                content_type=attachment.content_type,
-                content=data,
-                content_id=attachment.content_id,
-                inline=attachment.content_disposition == "inline",
-            )
-        )
+            data, attachment = content.data, content.attachment
+        files.append(outgoing(attachment, name, data))
     return files
 
 
@@ -104,9 +103,10 @@ async def open_file(core: Core, draft_id: DraftId, attachment_id: str) -> Downlo
         if content is None:
             raise NotFound("the attachment is gone")
         data = content.data
-    return Download(
-        attachment.filename or "attachment", attachment.content_type, await stream_of(core, data), len(data)
-    )
+    name = dict(zip((one.id for one in draft.attachments), names_of(draft.attachments), strict=True))[
+        attachment.id
+    ]
+    return Download(name, attachment.content_type, await stream_of(core, data), len(data))
 
 
 async def _person_draft(core: Core, inbox: Inbox, draft: Draft) -> bytes:

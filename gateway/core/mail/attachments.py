@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.core.context import Core
 from gateway.core.errors import NotFound
@@ -13,7 +13,7 @@ from gateway.core.lookup import find_draft, find_inbox, find_message_id, find_th
 from gateway.core.mail.messages import require_visible
 from gateway.core.mail.server_copy import open_stream, stream_of, whole_message
 from gateway.mime.attachment_content import attachment_content
-from gateway.mime.attachment_names import unique_names
+from gateway.mime.attachment_names import names_of, unique_names
 from gateway.mime.transfer import decode_part
 from gateway.mime.types import Attachment
 from gateway.records.ids import MessageId
@@ -32,11 +32,12 @@ _STREAMED = frozenset({"7bit", "8bit", "binary", "base64", "quoted-printable"})
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An attachment: ``kind`` ``file`` or ``draft``, and its owner's ULID."""
+    """An attachment: ``kind`` ``file`` or ``draft``, its owner's ULID, and the ``name`` that it is shown under."""
 
     kind: str
     owner: str
     attachment: Attachment
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ async def of_draft(
         inbox = find_inbox(tx, scope, inbox_ref) if inbox_ref is not None else None
         draft = find_draft(tx, scope, inbox, draft_ref)
         found = _pick([(draft.id, draft.attachments)], attachment_ref)
-        return Found("draft", found.owner, found.attachment)
+        return replace(found, kind="draft")
 
     return await core.store.read(read)
 
@@ -100,9 +101,9 @@ async def of_draft(
 def _pick(owners: Iterable[tuple[str, Sequence[Attachment]]], ref: str) -> Found:
     wanted = ref.strip().lower().removeprefix("att_")
     for owner, attached in owners:
-        for attachment in attached:
+        for attachment, name in zip(attached, names_of(attached), strict=True):
             if attachment.id.removeprefix("att_") == wanted:
-                return Found("file", owner, attachment)
+                return Found("file", owner, attachment, name)
     raise NotFound(f"there is no attachment {ref[:100]!r} here", fix="the message names its attachments")
 
 

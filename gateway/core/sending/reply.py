@@ -18,6 +18,8 @@ from gateway.core.sending.send import SendRequest, send
 from gateway.core.sending.sent_before import Once
 from gateway.core.sent import Sent
 from gateway.mime.attachment_content import attachment_content
+from gateway.mime.attachment_names import names_of
+from gateway.mime.attachments import outgoing
 from gateway.mime.reply.reply import (
     Original,
     forward_html,
@@ -211,18 +213,10 @@ async def original_attachments(core: Core, inbox: Inbox, original: Message) -> l
 
     def take() -> list[OutgoingAttachment]:
         kept = []
-        for one in attached:
+        for one, name in zip(attached, names_of(attached), strict=True):
             content = attachment_content(raw, one.id)
             if content is not None:
-                kept.append(
-                    OutgoingAttachment(
-                        filename=one.filename or "attachment",
-                        content_type=one.content_type,
-                        content=content.data,
-                        content_id=one.content_id,
-                        inline=one.content_disposition == "inline",
-                    )
-                )
+                kept.append(outgoing(content.attachment, name, content.data))
         return kept
 
     return await asyncio.to_thread(take)

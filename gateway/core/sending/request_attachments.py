@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import mimetypes
 import re
 from collections.abc import Sequence
 
@@ -14,14 +13,15 @@ import msgspec
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, TooLarge
 from gateway.core.mail.server_copy import hold_for
+from gateway.mime.content_ids import bare_content_id, is_content_id
+from gateway.mime.file_types import named, type_of
+from gateway.mime.media_type import OCTETS, is_type, media_type
 from gateway.mime.types import OutgoingAttachment
 from gateway.net.errors import NetError
 from mailserver.content import Content, Spool
 
 _SPACE = re.compile(r"[ \t\r\n]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
-_CONTENT_ID = re.compile(r"[!-;=?-~]{1,500}")
 _FETCH_SECONDS = 30.0
 
 
@@ -76,10 +76,10 @@ async def load_files(
             )
         files.append(
             OutgoingAttachment(
-                filename=name or "attachment",
-                content_type=kind or mimetypes.guess_type(name or "")[0] or "application/octet-stream",
+                filename=named(name, kind or OCTETS),
+                content_type=kind or type_of(name or ""),
                 content=data,
-                content_id=one.content_id.strip().strip("<>") if one.content_id else None,
+                content_id=bare_content_id(one.content_id) if one.content_id else None,
                 inline=one.content_disposition == "inline",
             )
         )
@@ -88,14 +88,11 @@ async def load_files(
 
 def uploaded(filename: str, content_type: str, content: bytes, where: str) -> OutgoingAttachment:
     """A file that came as octets. ``where``: its place, for what is wrong with its name. Raises Invalid."""
-    kind = content_type.partition(";")[0].strip().lower()
-    one = FileGiven(filename=filename, content_type=kind if _TYPE.fullmatch(kind) else None, content="")
+    given = content_type if is_type(content_type.partition(";")[0].strip().lower()) else None
+    one = FileGiven(filename=filename, content_type=given, content="")
     _check(one, where)
-    return OutgoingAttachment(
-        filename=filename or "attachment",
-        content_type=one.content_type or mimetypes.guess_type(filename)[0] or "application/octet-stream",
-        content=content,
-    )
+    kind = one.content_type or type_of(filename)
+    return OutgoingAttachment(filename=named(filename, kind), content_type=kind, content=content)
 
 
 def _check(one: FileGiven, where: str) -> None:
@@ -103,15 +100,16 @@ def _check(one: FileGiven, where: str) -> None:
         raise Invalid(f"{where} has neither content nor url", field=where, fix="give content (base64) or url")
     if one.filename is not None and (_CONTROL.search(one.filename) or len(one.filename) > 1000):
         raise Invalid(f"{where}.filename holds a control character or is too long", field=f"{where}.filename")
-    if one.content_type and not _TYPE.fullmatch(one.content_type.partition(";")[0].strip()):
-        raise Invalid(f"{where}.content_type is not like text/plain", field=f"{where}.content_type")
     if one.content_type:
-        one.content_type = one.content_type.partition(";")[0].strip().lower()
+        name = one.content_type.partition(";")[0].strip().lower()
+        if not is_type(name) or _CONTROL.search(one.content_type):
+            raise Invalid(f"{where}.content_type is not like text/plain", field=f"{where}.content_type")
+        one.content_type = str(media_type(one.content_type))
     if one.content_disposition not in (None, "inline", "attachment"):
         raise Invalid(
             f"{where}.content_disposition is inline or attachment", field=f"{where}.content_disposition"
         )
-    if one.content_id and not _CONTENT_ID.fullmatch(one.content_id.strip().strip("<>")):
+    if one.content_id and not is_content_id(bare_content_id(one.content_id)):
         raise Invalid(f"{where}.content_id is not an identifier", field=f"{where}.content_id")
 
 
@@ -139,4 +137,4 @@ async def _fetch(core: Core, url: str, where: str, room: int, timeout: float) ->
             field=f"{where}.url",
             fix="give a public URL that answers 200 at once, or send the file as content",
         ) from error
-    return body, got.filename, got.content_type
+    return body, got.filename, str(media_type(f"{got.content_type};{got.parameters}"))
