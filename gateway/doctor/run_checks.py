@@ -59,7 +59,7 @@ async def _findings(scene: Scene, check: Check) -> Sequence[Finding]:
             fail(
                 check.name,
                 f"did not come to an end within {check.seconds:g} s",
-                "something this check asks hangs: see what it checks in mailserver/README.md",
+                "something this check asks hangs: see what it checks in docs/troubleshooting.md",
             )
         ]
     except NoDatabase as error:

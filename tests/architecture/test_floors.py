@@ -1,4 +1,4 @@
-"""An import never climbs, and no two modules or rooms import each other (gateway/README.md, "floors")."""
+"""An import never climbs, and no two modules or rooms import each other (docs/architecture.md, "Layers")."""
 
 from __future__ import annotations
 

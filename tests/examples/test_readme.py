@@ -1,6 +1,6 @@
 """Every code block of the root README, run in order against a running gateway, as a newcomer would paste it.
 
-The blocks of "On a server of your own" are lines of mailserver/README.md, which `tests/vps` runs on a booted host.
+The blocks of "On a server of your own" are lines of docs/install.md, which `tests/vps` runs on a booted host.
 """
 
 from __future__ import annotations
@@ -174,10 +174,10 @@ def test_the_first_five_minutes_run_block_by_block(reader: Reader, endpoint: End
 
 
 def test_what_it_says_of_a_server_is_in_the_manual_whose_blocks_are_run() -> None:
-    manual = (ROOT / "mailserver/README.md").read_text("utf-8")
+    manual = (ROOT / "docs/install.md").read_text("utf-8")
     for block in under("On a server of your own"):
         for line in block.text.splitlines():
-            assert line in manual, f"README.md:{block.line}: mailserver/README.md has no line {line!r}"
+            assert line in manual, f"README.md:{block.line}: docs/install.md has no line {line!r}"
 
 
 def test_the_test_commands_are_what_ci_runs() -> None:

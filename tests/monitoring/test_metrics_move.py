@@ -30,7 +30,7 @@ from tests.support.postgres_server import PostgresCluster
 from tests.support.waiting import until
 from tests.support.webhook_endpoint import webhook_endpoint
 
-MANUALS = ("mailserver/README.md", "gateway/README.md")
+MANUAL = "docs/monitoring.md"
 SERIES = ("_total", "_info", "_bucket", "_count", "_sum")
 
 
@@ -232,10 +232,10 @@ def test_a_part_that_is_down(world: World) -> None:
 
 
 def test_what_is_documented_is_what_is_exposed(world: World) -> None:
-    told = {base(name) for manual in MANUALS for name in names_in(_monitoring(manual))}
+    told = {base(name) for name in names_in((ROOT / MANUAL).read_text("utf-8"))}
     there = {base(name) for name in exposed_in(world.gateway)}
     assert sorted(told - there) == [], "documented, and not exposed"
-    table = {base(name) for name in names_in(_monitoring(MANUALS[0]))}
+    table = {base(name) for name in names_in(_metrics())}
     assert sorted(there - table) == [], "exposed, and not documented"
     assert table >= ELSEWHERE
     help_of_all = scraped(world.gateway)
@@ -244,7 +244,7 @@ def test_what_is_documented_is_what_is_exposed(world: World) -> None:
 
 def test_labels_are_documented_as_they_are(world: World) -> None:
     text = scraped(world.gateway)
-    for name, labels in _labels(_monitoring(MANUALS[0])).items():
+    for name, labels in _labels(_metrics()).items():
         found = next(line for line in text.splitlines() if line.startswith(f"{name}{{"))
         for one in labels:
             assert f'{one}="' in found, f"{name} has no label {one}"
@@ -254,10 +254,9 @@ def _labels(text: str) -> dict[str, list[str]]:
     return {found[1]: found[2].split(",") for found in re.finditer(r"`(postern_\w+){([\w,]+)}`", text)}
 
 
-def _monitoring(manual: str) -> str:
-    """The part of a manual that is about metrics."""
-    title = "## Monitor\n" if manual.startswith("mailserver") else "## Watching it\n"
-    return (ROOT / manual).read_text("utf-8").partition(title)[2].partition("\n## ")[0]
+def _metrics() -> str:
+    """The part of the manual that is about metrics."""
+    return (ROOT / MANUAL).read_text("utf-8").partition("## Metrics\n")[2].partition("\n## ")[0]
 
 
 def base(name: str) -> str:

@@ -107,7 +107,7 @@ def version_of(folder: Path) -> str:
 
 def manual() -> str:
     """The lines of the manual's section "Upgrade"."""
-    [text] = [text for _, text in blocks("mailserver/README.md") if "runpip" in text]
+    [text] = [text for _, text in blocks("docs/maintenance.md") if "runpip" in text]
     return text
 
 
