@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -33,8 +33,8 @@ async def time_server(ahead: float, *, stratum: int = 2) -> AsyncIterator[str]:
 
     class Server(asyncio.DatagramProtocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            assert isinstance(transport, asyncio.DatagramTransport)
-            self.transport = transport
+            # asyncio's own transport is no subclass of it before Python 3.12
+            self.transport = cast(asyncio.DatagramTransport, transport)
 
         def datagram_received(self, data: bytes, addr: Any) -> None:
             now = time.time() + ahead + 2_208_988_800
