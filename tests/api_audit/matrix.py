@@ -83,6 +83,7 @@ BODIES: dict[str, Any] = {
     "PATCH /threads/{thread_id}": {"is_read": True, "add_labels": ["x"]},
     "POST /messages/search": {"query": "hello"},
     "POST /agent/sign-up": {"username": "{word}", "human_email": "{word}@example.org"},
+    "POST /agent/human": {"human_email": "{word}@example.org"},
     "POST /agent/verify": {"otp_code": "000000"},
     "POST /register": {"name": "{word}", "owner_email": "{word}@example.org"},
     "POST /organizations/{organization_id}/wallet": {"mills": 1},

@@ -43,6 +43,7 @@ from tests.support.running_api import running_api
 ROUTES = [(dialect, one) for dialect in DIALECTS for one in dialect.table.endpoints]
 WITHOUT_PERMISSION = {
     "GET /auth/me",  # says what the key itself is
+    "POST /agent/human",  # mails the organization's owner, and nobody else
     "POST /agent/verify",  # gives back what the organization's owner got by mail
 }
 _BODY_FOR_DOORS = {"/operator/round-trip": {"seconds": -1}}  # let in, and refused for its body

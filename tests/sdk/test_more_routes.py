@@ -234,6 +234,11 @@ def test_an_agent_signs_up_and_its_human_verifies(own_gateway: OwnGateway, clien
         mine.agent.verify(otp_code=wrong.decode())
     assert refused.value.status_code == 400
     assert mine.agent.verify(otp_code=code.decode()).verified is True
+    assert mine.agent.attach_human(human_email=human.upper()).human_email == human
+    assert re.search(rb"code is \d{6}\.", own_gateway.foreign.wait(human, 2)[1].data)
+    with pytest.raises(ApiError) as stranger:
+        mine.agent.attach_human(human_email="stranger@abroad.test")
+    assert stranger.value.status_code == 400
     for _ in range(8):
         with pytest.raises(ApiError):
             mine.agent.verify(otp_code="000")

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from gateway.api.routing import Call, NoQuery, Table
-from gateway.core.access import OPEN, ORGANIZATION, reads
+from gateway.core.access import OPEN, ORGANIZATION, changes, reads
 from gateway.core.accounts import owner_code
 from gateway.core.accounts.keys import AGENTMAIL
 from gateway.core.accounts.register import MAX_NAME, register
@@ -33,6 +33,19 @@ class SignedUp(msgspec.Struct):
     organization_id: str
     inbox_id: str
     api_key: str
+
+
+class AttachHuman(msgspec.Struct):
+    """The person responsible for the agent."""
+
+    human_email: Annotated[str, Doc(description="the address that the organization was registered with")]
+
+
+class HumanAttached(msgspec.Struct):
+    """The code is on its way to the person."""
+
+    human_email: str
+    instructions: str
 
 
 class Verify(msgspec.Struct):
@@ -72,6 +85,20 @@ async def sign_up(call: Call[SignUp, NoQuery]) -> SignedUp:
     await owner_code.mail_code(call.core, made.organization, made.inbox)
     call.headers["Cache-Control"] = "no-store"
     return SignedUp(made.organization.public_id, made.inbox.address, made.key)
+
+
+@table.post("/agent/human", access=changes(kinds=ORGANIZATION))
+async def attach_human(call: Call[AttachHuman, NoQuery]) -> HumanAttached:
+    """Mail the person responsible the code of today again, at most three times a day.
+
+    `human_email` must be the address of the sign-up: who is responsible does not change. Refused (403) unless the
+    setting `register.enabled` is on.
+    """
+    address = await owner_code.mail_again(call.core, call.scope, call.body.human_email)
+    return HumanAttached(
+        address,
+        "Ask the person for the six digits in the mail, and give them to POST /agent/verify as otp_code.",
+    )
 
 
 @table.post("/agent/verify", access=reads(kinds=ORGANIZATION))

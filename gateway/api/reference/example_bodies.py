@@ -7,6 +7,7 @@ from typing import Any
 from gateway.api.reference.example_values import ULID
 
 BODIES: dict[str, dict[str, Any]] = {
+    "AgentMail.AttachHuman": {"human_email": "owner@example.net"},
     "AgentMail.BatchIds": {"message_ids": [f"msg_{ULID}"]},
     "AgentMail.BatchLabels": {"message_ids": [f"msg_{ULID}"], "add_labels": ["handled"]},
     "AgentMail.CreateAlias": {"address": "sales@example.com", "inbox_ids": ["agent@example.com"]},

@@ -127,6 +127,7 @@ FIELDS = {
     "is_default": "whether it is the pod of objects made without a pod",
     "is_read": "whether it was read",
     "is_verified": "whether DNS has what mail needs",
+    "instructions": "what to do next",
     "iterator": "where to go on: a parameter of the next request",
     "key": "the API key; whole only in the answer that made it",
     "key_id": "id of the API key",

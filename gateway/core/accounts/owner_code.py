@@ -10,15 +10,20 @@ import hashlib
 import hmac
 import time
 
+from gateway.core.accounts.register import require_open
 from gateway.core.context import Core
-from gateway.core.errors import Invalid, TooMany
+from gateway.core.errors import Conflict, Invalid, TooMany
 from gateway.core.sending import platform_mail
 from gateway.records.accounts import Organization
 from gateway.records.inboxes import Inbox
+from gateway.store.queries.inboxes import oldest_running_inbox
 from gateway.store.queries.organizations import own_organization
 from gateway.store.scope import Scope
 
 MAX_TRIES = 10
+MAX_MAILS = 3
+"""Mails a day that an organization may have sent again."""
+
 _DAY = 86_400
 
 
@@ -29,12 +34,38 @@ async def mail_code(core: Core, organization: Organization, inbox: Inbox) -> Non
         return
     code = _code(core.secret, organization.id, owner, _today())
     text = (
-        f"An agent signed up here with your address and got the inbox {inbox.address}.\n\n"
+        f"An agent signed up here with your address and has the inbox {inbox.address}.\n\n"
         f"Your code is {code}. Give it to your agent; it holds for one day.\n\n"
         "If you know of no agent, you need not do anything.\n"
     )
     notice = await platform_mail.compose(core, "verify", owner, f"Your code is {code}", text)
     await core.store.write(lambda tx: platform_mail.queue(tx, core, notice, organization.id, inbox))
+
+
+async def mail_again(core: Core, scope: Scope, owner: str) -> str:
+    """Mail the owner, whom ``owner`` must name, the code of today once more; answers the address as it is kept.
+
+    Who the owner is does not change. Raises Forbidden where nobody registers, Invalid for another address,
+    Conflict without an inbox, TooMany after three mails.
+    """
+    require_open(core)
+    organization, inbox = await core.store.read(
+        lambda tx: (own_organization(tx, scope), oldest_running_inbox(tx, scope.organization, None))
+    )
+    held = organization.owner_email if organization else None
+    if organization is None or held is None or held.casefold() != owner.strip().casefold():
+        raise Invalid(
+            "that is not the address that this organization was registered with",
+            field="human_email",
+            fix="sign up again with the other address; it makes another organization",
+        )
+    if inbox is None:
+        raise Conflict("this organization has no inbox", fix="create an inbox first")
+    grant = core.keys.requests_today.take(f"owner mail {scope.organization}", MAX_MAILS)
+    if not grant.allowed:
+        raise TooMany(f"{MAX_MAILS} mails a day may be sent again", grant.wait, fix="try again tomorrow")
+    await mail_code(core, organization, inbox)
+    return held
 
 
 async def check_code(core: Core, scope: Scope, code: str) -> None:

@@ -57,12 +57,7 @@ async def register(
     ``owner_field``: what the request calls the owner's address. Raises Forbidden ``registration_disabled``, Invalid,
     Taken, TooMany. Should the inbox fail, an empty organization is left whose key nobody has.
     """
-    if not core.settings.register.enabled:
-        raise Forbidden(
-            "this server lets nobody register an organization",
-            code="registration_disabled",
-            fix="ask its operator for an API key; `postern key create` makes one, register.enabled opens this",
-        )
+    require_open(core)
     name, owner = _checked(name, owner_email, owner_field)
     key = new_secret(prefix)
     network = network_of(address)
@@ -81,6 +76,16 @@ async def register(
         core, Scope(organization.id), inboxes.NewInbox(username=username, display_name=name)
     )
     return Registered(organization, made.inbox, key)
+
+
+def require_open(core: Core) -> None:
+    """Raise Forbidden ``registration_disabled`` unless the operator lets anybody register."""
+    if not core.settings.register.enabled:
+        raise Forbidden(
+            "this server lets nobody register an organization",
+            code="registration_disabled",
+            fix="ask its operator for an API key; `postern key create` makes one, register.enabled opens this",
+        )
 
 
 def _checked(name: str, owner_email: str, field: str) -> tuple[str, str]:
