@@ -247,7 +247,9 @@ class _Scan:
         # The line break before a delimiter belongs to the delimiter (RFC 2046 §5.1.1).
         if start < end < len(self.raw):
             cut = end - 2 if self.raw[end - 2 : end] == b"\r\n" else end - 1
-            if kind != "message/rfc822" or not self._owns_break(start, max(cut, start)):
+            # The text of a damaged multipart keeps it: it ends like a body that is not in parts.
+            owned = kind == "message/rfc822" and self._owns_break(start, max(cut, start))
+            if not (owned or (apart and kind.startswith("text/"))):
                 end = cut
         self.leaves.append(
             _leaf(self.raw, section, kind, params, head, parent, start, max(end, start), apart=apart)
