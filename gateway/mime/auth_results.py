@@ -1,7 +1,7 @@
 """What our own mail server found about a message (RFC 8601), read by authres behind guards.
 
 Only fields above our own topmost Received count, only those with our authserv-id, at most 16 KiB: whatever
-stands lower was written by a stranger. authres is strict and quadratic on long comments, hence the caps.
+is lower was written by a stranger. authres is strict and quadratic on long comments, hence the caps.
 """
 
 from __future__ import annotations

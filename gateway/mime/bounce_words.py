@@ -53,7 +53,7 @@ class _Seen(NamedTuple):
 
 
 def report_in_words(head: Head, tree: Tree, returned: Leaf | None) -> Report | None:
-    """The bounce a mail tells in words; None when it tells none.
+    """The bounce that a mail describes in prose; None when it describes none.
 
     Args:
         head: the mail's header block.

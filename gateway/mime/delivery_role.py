@@ -10,9 +10,9 @@ from gateway.mime.types import Address
 
 
 def delivery_role(own: str, to: Iterable[Address], cc: Iterable[Address]) -> Literal["to", "cc"] | None:
-    """``to`` when the mailbox ``own`` (with any subaddress) stands in To, ``cc`` when only in Cc.
+    """``to`` when the mailbox ``own`` (with any subaddress) is in To, ``cc`` when only in Cc.
 
-    None when it stands in neither: a blind copy, a list, a forward.
+    None when it is in neither: a blind copy, a list, a forward.
     """
     if any(is_own(one.email, own) for one in to):
         return "to"

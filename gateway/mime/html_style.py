@@ -43,7 +43,7 @@ WHITE: Colour = (255, 255, 255)
 
 
 class Look(NamedTuple):
-    """How text looks where it stands. ``ground`` and ``colour`` are None where they are not known."""
+    """How text looks at its place. ``ground`` and ``colour`` are None where they are not known."""
 
     colour: Colour | None = None
     ground: Colour | None = WHITE
@@ -90,7 +90,7 @@ def _without_comments(css: str) -> str:
 
 
 def _rules(css: str) -> Iterator[tuple[str, str]]:
-    """Selectors and declarations of the rules that stand in no other block."""
+    """Selectors and declarations of the rules that are in no other block."""
     depth = start = opened = 0
     nested = False
     for mark in _MARK.finditer(css):

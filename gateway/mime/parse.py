@@ -78,7 +78,7 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
     defects += body.defects + markup.defects
     hidden = body.hidden or markup.hidden
     text, extracted_html, extracted = body.text, None, ""
-    news: list[HtmlText] = []  # what was written, as HTML and as text: where one-time codes are looked for
+    news: list[HtmlText] = []  # what was written, as HTML and as text: where one-time codes are searched
     forward = is_forward(head.first("subject"))
     if markup.text is not None:
         # What people are shown is the HTML, and it says better than the text where a quotation begins.
@@ -132,7 +132,7 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
 def minimal(
     raw: bytes, limits: Limits, reason: str, authserv_id: str | None = None, *, unread: bool = False
 ) -> ParsedMessage:
-    """What a linear look at the header block gives, for a message that could not be parsed: no body, no parts.
+    """What can be read of the header block in linear time, for a message that could not be parsed: no body, no parts.
 
     ``unread``: it could not be read for a reason that may pass.
     """

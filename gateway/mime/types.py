@@ -125,7 +125,7 @@ class ParsedMessage(msgspec.Struct, frozen=True, kw_only=True):
     hidden_text: bool = False
     truncated: bool = False  # text or html was cut to the limit for the index
     defects: list[str] = []  # what could not be read, in words; empty = fully parsed
-    unread: bool = False  # no process lived to read it, or had time to: only the header block was looked at
+    unread: bool = False  # no process lived to read it, or had time to: only the header block was read
 
 
 class OutgoingAttachment(msgspec.Struct, frozen=True, kw_only=True):

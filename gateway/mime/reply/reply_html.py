@@ -207,7 +207,7 @@ def _inside(node: LexborNode, ids: set[int]) -> bool:
 
 
 def _before(node: LexborNode) -> LexborNode | None:
-    """What stands before ``node`` at its level, without blanks and line breaks."""
+    """What is before ``node`` at its level, without blanks and line breaks."""
     before = node.prev
     for _ in range(6):
         if before is None or before.text(deep=True).strip():

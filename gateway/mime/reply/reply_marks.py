@@ -80,7 +80,7 @@ SENT = re.compile(
     r"|تاریخ|saadetud|teema|nosūtīts|temats|išsiųsta|tema|изпратено|относно|sent at|भेजा गया|विषय)\s*\Z",
     re.I,
 )
-# A banner after which an answered message stands, even without header lines
+# A banner after which an answered message comes, even without header lines
 ORIGINAL = re.compile(
     r"original\s?message|ursprüngliche nachricht|original-?nachricht|message d['’]origine|message original"
     r"|mensaje original|mensagem original|messaggio originale|oorspronkelijk bericht|origineel bericht"
@@ -93,7 +93,7 @@ ORIGINAL = re.compile(
     r"|оригинално съобщение|मूल संदेश|algne (?:sõnum|kiri)|sākotnējais ziņojums|originalus laiškas|upprunaleg skilaboð",
     re.I,
 )
-# A banner after which a passed-on message stands: that is what the mail is about, and it is kept
+# A banner after which a passed-on message comes: that is what the mail is about, and it is kept
 FORWARDED = re.compile(
     r"forwarded (?:message|mail|by)|begin forwarded|weitergeleitete[nr]? nachricht|message (?:transféré|réexpédié)"
     r"|mensaje reenviado|mensagem (?:encaminhada|reencaminhada)|messaggio inoltrato|doorgestuurd bericht"
@@ -178,7 +178,7 @@ def is_header_label(label: str) -> bool:
 def is_header_block(labels: list[str], values: str, *, banner: bool, apart: bool) -> bool:
     """Whether ``Label: value`` lines are the head of somebody's message.
 
-    ``banner``: a worded rule stands above. ``apart``: a blank line or a rule does.
+    ``banner``: a rule with words is above. ``apart``: a blank line or a rule does.
     """
     named = any(FROM.match(one) for one in labels) and any(SENT.match(one) for one in labels)
     if len(labels) < (2 if banner else 3):

@@ -142,7 +142,7 @@ class ParseJob:
     def again(self) -> None: ...
 
     async def give_up(self, why: WorkerDied | TimeoutError | OSError) -> None:
-        """There is no answer: settle with what the header block tells."""
+        """There is no answer: settle with what the header block says."""
         if not self.result.done():
             parsed = await asyncio.to_thread(
                 minimal, self.payload, self.limits, _words(why), self._authserv_id, unread=True
