@@ -121,6 +121,7 @@ def _shared(settings: Settings, data_dir: Path) -> dict[str, Any]:
         "mailbox_format": mail.mailbox_format,
         "quota": mail.quota,
         "push": mail.push,
+        "key_logins": mail.key_logins,
         "lookup_url": lookup_url(settings),
         "lookup_reader_url": mail.lookup_reader_url if mail.lookup == "postgresql" else "",
         "insecure_dev": settings.profile == "development",

@@ -146,6 +146,13 @@ class Mail(Section, frozen=True, kw_only=True):
         Doc(description="octets a mailbox may hold where it has no quota of its own; 0: no limit"),
     ] = 0
     push: Annotated[bool, Doc(description="have Dovecot notify the gateway of changes over HTTP")] = True
+    key_logins: Annotated[
+        bool,
+        Doc(
+            description="let mail clients log in with an inbox's address and an API key that may read, change and "
+            "send its mail (IMAP, and all with Postfix, needs mail.push and mail.lookup = sqlite)"
+        ),
+    ] = True
     smarthost: Annotated[str, Doc(description="host:port that relays outgoing mail; empty: direct MX")] = ""
     smarthost_user: Annotated[str, Doc(description="login at the smarthost")] = ""
     smarthost_password: Annotated[str, Doc(description="password at the smarthost (secret)")] = ""

@@ -132,6 +132,10 @@ class Submission:
     data: bytes = field(repr=False)
 
 
+CheckKey = Callable[[str, str, str], Awaitable[bool]]
+"""Called with an address, a password and a service (``imap``, ``smtp``, ...): whether the password is an API key that
+may open the mailbox by this service. Raises MailServerDown when that cannot be said now."""
+
 OnSubmission = Callable[[Submission], Awaitable[str]]
 """Makes a person's submission durable and answers a queue id; raises MailServerError to refuse (550)."""
 

@@ -1,8 +1,9 @@
-"""The receiving end of Dovecot's push: a loopback HTTP listener that answers at once.
+"""A loopback HTTP listener for Dovecot: receives its push notifications, and answers its questions about logins.
 
 Dovecot's hook (templates/push.lua) posts ``{"user": "a@x", "events": [{"event": "MessageNew", "mailbox":
-"INBOX"}]}`` inside the delivery itself, so nothing here may wait. The path carries a secret made at each
-start; whoever does not know it gets 404.
+"INBOX"}]}`` during the delivery, so the answer must not wait. Before and after each login Dovecot posts to ``LOGINS``
+(authentication policy), and where a password is not the mailbox's own, to ``KEYS`` (OAuth2 password grant, RFC 6749
+§4.3.2): it may be an API key. The path contains a secret; requests without it get 404.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import hmac
 import logging
 import secrets
 from typing import Literal
+from urllib.parse import parse_qsl
 
 import httptools
 import msgspec
 
-from mailserver.base import Hint, MailServerDown, OnHint
+from mailserver.base import CheckKey, Hint, MailServerDown, OnHint
 from mailserver.guessing import Guesses
 from mailserver.listening import Listening, listen
 
@@ -24,7 +26,12 @@ log = logging.getLogger(__name__)
 
 _MAX_BODY = 256 * 1024
 LOGINS = "/logins"
-"""Below the listener's own path: where Dovecot asks about logins."""
+"""Below the listener's own path: where Dovecot asks how long the answer to a login must wait."""
+KEYS = "/keys"
+"""The same: where Dovecot asks whether a password is an API key."""
+
+_KEY_SECONDS = 4.0  # Dovecot waits 5 s
+_NOBODY = "-"  # no mailbox has this name: Dovecot refuses a login whose name differs from the answer's
 
 Kind = Literal["new", "flags", "expunge", "folders", "unknown"]
 
@@ -97,10 +104,13 @@ class NotificationListener:
         *,
         share: bool = False,
         guesses: Guesses | None = None,
+        check_key: CheckKey | None = None,
     ) -> None:
-        """``share``: other processes of ours may listen on the same port; each ring reaches one of them."""
+        """``share``: other processes of ours may listen on the same port; each request reaches one of them.
+        ``check_key``: None refuses every API key."""
         self._share = share
         self._guesses = guesses or Guesses()
+        self._check_key = check_key
         self._on_hint = on_hint
         self._host = host
         self._port = port
@@ -152,6 +162,27 @@ class NotificationListener:
             self._guesses.end(asked.remote, asked.login, asked.success)
         return b'{"status":%d,"msg":""}' % wait
 
+    def asks_for_key(self, path: bytes) -> bool:
+        """Whether a request asks about an API key."""
+        return hmac.compare_digest(path, f"{self.path}{KEYS}".encode())
+
+    async def grant(self, service: str, body: bytes) -> tuple[int, bytes]:
+        """Answer whether the password of a login is an API key: status and body. Never raises.
+
+        A refusal is an answer for nobody, because Dovecot 2.4 takes RFC 6749's ``invalid_grant`` for a failure of ours.
+        """
+        asked = dict(parse_qsl(body.decode("utf-8", "replace")))
+        name, password = asked.get("username", ""), asked.get("password", "")
+        try:
+            async with asyncio.timeout(_KEY_SECONDS):
+                allowed = self._check_key is not None and await self._check_key(name, password, service)
+        except (MailServerDown, TimeoutError):
+            return 503, b""
+        except Exception:
+            log.exception("an API key as password could not be checked")
+            return 503, b""
+        return 200, msgspec.json.encode({"username": name if allowed else _NOBODY, "access_token": "-"})
+
     def take(self, path: bytes, body: bytes) -> int:
         """Handle one request; answers the HTTP status."""
         if not hmac.compare_digest(path, self.path.encode()):
@@ -177,6 +208,7 @@ class _Connection(asyncio.Protocol):
         self._listener = listener
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
+        self._grant: asyncio.Task[None] | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -184,6 +216,7 @@ class _Connection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._size = 0
         self._expects = False
+        self._service = ""
 
     def close(self) -> None:
         if self._transport is not None:
@@ -201,14 +234,22 @@ class _Connection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, OverflowError):
             self.close()
 
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._transport = None
+        if self._grant is not None:
+            self._grant.cancel()
+
     # httptools
 
     def on_url(self, url: bytes) -> None:
         self._path += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"expect" and value.lower() == b"100-continue":
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
             self._expects = True
+        elif name in (b"x-dovecot-auth-service", b"x-dovecot-auth-protocol"):  # of 2.3, of 2.4
+            self._service = value.decode("latin-1").lower()
 
     def on_headers_complete(self) -> None:
         # RFC 9110 §10.1.1: Dovecot's first request of a process waits for this, two seconds if in vain
@@ -222,14 +263,30 @@ class _Connection(asyncio.Protocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        body = b"".join(self._body)
-        answer = self._listener.judge_login(self._path, body)
-        status = self._listener.take(self._path, body) if answer is None else 200
+        path, body, service = self._path, b"".join(self._body), self._service
         keep = self._parser.should_keep_alive()
         self._reset()
-        if self._transport is not None:
-            answer = answer or b""
-            head = b"HTTP/1.1 %d .\r\nContent-Length: %d\r\n\r\n" % (status, len(answer))
-            self._transport.write(head + answer)
-            if not keep:
-                self._transport.close()
+        if self._grant is not None:  # Dovecot sends nothing before it has its answer
+            raise OverflowError
+        if self._listener.asks_for_key(path):
+            self._grant = asyncio.create_task(self._answer_grant(service, body, keep), name="api key login")
+            return
+        answer = self._listener.judge_login(path, body)
+        status = self._listener.take(path, body) if answer is None else 200
+        self._answer(status, answer or b"", keep)
+
+    async def _answer_grant(self, service: str, body: bytes, keep: bool) -> None:
+        status, answer = await self._listener.grant(service, body)
+        self._grant = None
+        self._answer(status, answer, keep)
+
+    def _answer(self, status: int, body: bytes, keep: bool) -> None:
+        if self._transport is None:
+            return
+        head = b"HTTP/1.1 %d .\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (
+            status,
+            len(body),
+        )
+        self._transport.write(head + body)
+        if not keep:
+            self._transport.close()

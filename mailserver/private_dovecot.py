@@ -22,7 +22,7 @@ from mailserver.base import Endpoint, MailServerDown, MailServerError, PartHealt
 from mailserver.daemon_log import DaemonLog
 from mailserver.lookup import Lookup
 from mailserver.machine import answers, check_reachable, gateway_host, mail_user, run_dir_for
-from mailserver.notifications import LOGINS, notification_url
+from mailserver.notifications import KEYS, LOGINS, notification_url
 from mailserver.port_owner import listening, listens
 from mailserver.ports import Wanted, check_free, held_ports
 from mailserver.rendering import Rendered
@@ -46,7 +46,8 @@ class DovecotSettings:
     uses loopback. ``sieve_port`` 0: people have no filters of their own. ``quota`` in octets, 0 without limit.
     ``outside_ports``: by which port others reach each of ours, where a container or router hands
     connections on; empty: as they are. ``lookup_url``: the PostgreSQL database of the lookup tables, empty for a SQLite
-    file; see :class:`Lookup`.
+    file; see :class:`Lookup`. ``key_logins``: an API key may be the password; for IMAP, and for Postfix, this needs
+    ``push`` and lookup tables in SQLite.
     """
 
     data_dir: Path
@@ -62,6 +63,7 @@ class DovecotSettings:
     lookup_url: str = field(default="", repr=False)
     lookup_reader_url: str = field(default="", repr=False)
     push: bool = True
+    key_logins: bool = True
     run_dir: Path | None = None
     mail_user: str | None = None
     tls_cert: Path | None = None
@@ -115,6 +117,9 @@ class PrivateDovecot:
         data = settings.data_dir.absolute()
         user, group = mail_user(settings.mail_user)
         peer = self._peer_group
+        url = notification_url(self._notifications_port, self._key.doorbell) if settings.push else None
+        # Dovecot's auth process panics where it has both an HTTP client and PostgreSQL at its start (2.3.19)
+        asks_for_keys = settings.key_logins and not settings.lookup.postgresql
         return dovecot.DovecotConfig(
             data=data,
             run=settings.run_dir or run_dir_for(data),
@@ -129,12 +134,9 @@ class PrivateDovecot:
             mailbox_format=settings.mailbox_format,
             quota=settings.quota,
             postfix=settings.sends_by,
-            push_url=notification_url(self._notifications_port, self._key.doorbell)
-            if settings.push
-            else None,
-            logins_url=notification_url(self._notifications_port, self._key.doorbell) + LOGINS
-            if settings.push
-            else None,
+            push_url=url,
+            logins_url=url + LOGINS if url else None,
+            keys_url=url + KEYS if url and asks_for_keys else None,
             socket_group=peer,
             sasl=peer is not None,
             tls_cert=settings.tls_cert,
@@ -257,22 +259,24 @@ class PrivateDovecot:
 
     # -- while it runs ------------------------------------------------------------------------------
 
-    async def kick(self, addresses: list[str]) -> None:
-        """End IMAP sessions of these mailboxes. Those that were just closed get a moment to be gone: with 2.3 a kick
-        ends the whole process, and the others in it must reconnect."""
+    async def kick(self, addresses: list[str]) -> bool:
+        """End IMAP sessions of these mailboxes; answers whether all have ended. Those that were just closed get a
+        moment to be gone: with 2.3 a kick ends the whole process, and the others in it must reconnect."""
         wanted = set(addresses)
         if not wanted:
-            return
+            return True
         # asked each time: where others run Dovecot, it may be upgraded while we run
         kick = (await asyncio.to_thread(self._dialect)).kick
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_KICK_SECONDS):
-                return await self._end_sessions(wanted, kick)
+                await self._end_sessions(wanted, kick)
+                return True
         log.warning(
             "sessions did not end within %g s: %s; the mail server's log may say why",
             _KICK_SECONDS,
             ", ".join(sorted(wanted)),
         )
+        return False
 
     async def _end_sessions(self, wanted: set[str], kick: tuple[str, ...]) -> None:
         closing = asyncio.get_running_loop().time() + _CLOSING_SECONDS

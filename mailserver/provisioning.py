@@ -24,6 +24,7 @@ from imapclient.exceptions import IMAPClientError
 from mailserver.addresses import SENT_MARK, fold, fold_domain
 from mailserver.aliasing import Aliasing
 from mailserver.base import (
+    CheckKey,
     Endpoint,
     Envelope,
     ImapLogin,
@@ -73,6 +74,8 @@ class Provisioning(Aliasing):
         self.guesses = Guesses(exempt=(rendered_address(gateway_host(settings.bind)), SUBMITTER))
         self._notifications: NotificationListener | None = None
         self._dovecot: PrivateDovecot | None = None
+        self.check_key: CheckKey | None = None
+        """Says whether a password is an API key; set by whoever uses this server, None before that."""
         self.sessions_closed: SessionsClosed = _nothing_closed
         """How whoever uses this server closes its own sessions of mailboxes while those of others are ended."""
         self._own: ImapPool | None = (
@@ -108,6 +111,7 @@ class Provisioning(Aliasing):
                 secret=self._key.doorbell,
                 share=not self._base.manage,
                 guesses=self.guesses,
+                check_key=self._is_key,
             )
             await self._notifications.start()
             port = self._notifications.port
@@ -287,11 +291,29 @@ class Provisioning(Aliasing):
             await asyncio.to_thread(erase_tree, home)
         await asyncio.to_thread(self.directory.forget, *rows)
 
-    async def _kick(self, addresses: list[str]) -> None:
-        """End the sessions of these mailboxes: ours by ourselves, so that no process must be ended for them."""
-        if self._dovecot is not None:
-            async with self.sessions_closed(addresses):
-                await self._dovecot.kick(addresses)
+    async def _kick(self, addresses: list[str]) -> bool:
+        """End the sessions of these mailboxes: ours by ourselves, so that no process must be ended for them. Answers
+        whether all have ended."""
+        if self._dovecot is None:
+            return True
+        async with self.sessions_closed(addresses):
+            return await self._dovecot.kick(addresses)
+
+    async def end_sessions(self, addresses: Sequence[str]) -> None:
+        """End the IMAP sessions of these mailboxes, whoever has them; mail programs log in again.
+
+        Raises MailServerDown when some go on.
+        """
+        if not await self._kick([fold(one) for one in addresses]):
+            raise MailServerDown("the mail server goes on with sessions that should end")
+
+    async def _is_key(self, address: str, password: str, service: str) -> bool:
+        """See ``CheckKey``; no key is accepted where the setting says so, or for what is no mailbox."""
+        if not self._base.key_logins or self.directory.find(address) is None:
+            return False
+        if self.check_key is None:
+            raise MailServerDown("the gateway is starting or stopping")
+        return await self.check_key(address, password, service)
 
     # -- lookups ------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from gateway.api.system import no_such_path
 from gateway.app.build import build_core, scanner_of
 from gateway.app.roles import ROLES, ProcessGroup, Role, check_roles
 from gateway.app.routes import DIALECTS, api_routes, own_routes
+from gateway.core.accounts.mail_logins import MailLogins
 from gateway.core.context import Core
 from gateway.core.domains.watch import DomainWatch
 from gateway.core.drafts.schedule import DraftScheduler
@@ -126,9 +127,12 @@ async def open_gateway(
         idle = IdleWatch(
             core.store, core.mail.imap_login, sync.hint, settings, ownership.owns, core.inbox_wake
         )
+        key_logins: list[MailLogins] = []
         if isinstance(core.mail, Provisioning):
+            key_logins = [MailLogins(core, core.mail)] if settings.mail.key_logins else []
             core.mail.sessions_closed = OwnSessions(core.imap, idle, group.leases, group.wakeups).closed
         engines: list[tuple[Role, Engine]] = [
+            *(("mail", one) for one in key_logins),
             ("outbox", outbox),
             ("events", deliveries),
             ("sync", sync),

@@ -12,13 +12,15 @@ import hashlib
 import hmac
 import logging
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.core.buckets import Buckets, Days
 from gateway.records.accounts import ApiKey
 from gateway.records.ids import KeyId, now_us
 from gateway.store.engine import Store, StoreDown
-from gateway.store.queries.keys import change_key, unscoped_key_with_hash
+from gateway.store.queries.keys import change_key, unscoped_key_with_hash, unscoped_keys_with_hashes
 from gateway.store.scope import Scope
 from gateway.store.wakeups import LocalWakeups, Wakeups
 from mailserver.guessing import Guesses
@@ -29,6 +31,7 @@ REMEMBER = 1.0
 MAX_REMEMBERED = 10_000
 USED_EVERY_US = 60_000_000
 MAX_KEY = 512
+_ASKED = 500  # hashes in one question: SQLite's bound on parameters is not far
 WRONG_FREE, WRONG_LONGEST = 1000, 5.0
 """Of one network: wrong keys in some ten minutes that are answered at once, and seconds that later ones wait. A key has
 256 random bits: what is slowed down here is the noise."""
@@ -85,6 +88,18 @@ class KeyRing:
             return None
         self._note_use(store, known.scope.key_id)
         return known.scope
+
+    async def scopes_of(self, store: Store, digests: Collection[str]) -> dict[str, Scope]:
+        """The reach of each key in force among these, by its ``hash_of``: as it is now, and not counted as a use.
+
+        Raises StoreDown.
+        """
+        asked, found = sorted(digests), list[ApiKey]()
+        for start in range(0, len(asked), _ASKED):
+            portion = asked[start : start + _ASKED]
+            found += await store.quick_read(partial(unscoped_keys_with_hashes, digests=portion))
+        now = now_us()
+        return {key.hash: _scope(key) for key in found if key.expires_at is None or key.expires_at > now}
 
     def forget(self) -> None:
         """Keys were removed or changed: believe nothing that is remembered, in any process."""

@@ -48,6 +48,7 @@ class DovecotConfig:
     postfix: Path | None = None  # the configuration of the Postfix that sends what filters send
     push_url: str | None = None
     logins_url: str | None = None  # where Dovecot asks how long a login has to wait
+    keys_url: str | None = None  # where Dovecot asks whether a password is an API key
     socket_group: str | None = None  # who besides us may speak to the LMTP and SASL sockets
     sasl: bool = False
     plain_auth: bool = False  # passwords without TLS from beyond loopback

@@ -10,6 +10,7 @@ from mailserver.dovecot.config import DovecotConfig
 from mailserver.dovecot.dialect import only_if
 from mailserver.rendering import Rendered, template
 
+KEYS_FILE = "dovecot-keys.conf.ext"
 VARIABLES = queries.Variables(
     user="%Lu", local="%Ln", domain="%Ld", protocol="%s", quota="'*:storage=' || quota || 'B' AS quota_rule"
 )
@@ -41,6 +42,7 @@ class Dovecot23:
             " max_attempts = 1, no_auto_retry = true",
             "QUOTA": f"{config.quota}B",
             "FILTERS": only_if(config.has_filters, _FILTERS),
+            "KEYS": only_if(config.keys_url, _keys(config)),
         }
 
     def further_files(self, config: DovecotConfig, values: Mapping[str, str]) -> list[Rendered]:
@@ -53,7 +55,12 @@ class Dovecot23:
             "ITERATE_QUERY": queries.iterate_query(lookup),
         }
         text = template("dovecot-2.3-sql.conf.ext", {**values, **asked})
-        return [Rendered(config.etc / "dovecot-sql.conf.ext", text, 0o600)]
+        files = [Rendered(config.etc / "dovecot-sql.conf.ext", text, 0o600)]
+        if config.keys_url:
+            files.append(
+                Rendered(config.etc / KEYS_FILE, template("dovecot-2.3-keys.conf.ext", values), 0o600)
+            )
+        return files
 
 
 # ~ is the mailbox's home, so they go with it
@@ -61,6 +68,10 @@ _FILTERS = """\
   sieve = file:~/sieve;active=~/.dovecot.sieve
   sieve_quota_max_scripts = 20
   sieve_quota_max_storage = 1M"""
+
+
+def _keys(config: DovecotConfig) -> str:
+    return f"passdb {{\n  driver = oauth2\n  mechanisms = plain login\n  args = {config.etc}/{KEYS_FILE}\n}}"
 
 
 def _ssl(config: DovecotConfig) -> str:

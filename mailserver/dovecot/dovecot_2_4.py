@@ -15,6 +15,7 @@ from mailserver.machine import gateway_host
 from mailserver.own_address import rendered_address
 from mailserver.rendering import Rendered, template
 
+KEYS_FILE = "dovecot-keys.conf"
 VARIABLES = queries.Variables(
     user="%{user | lower}",
     local="%{user | username | lower}",
@@ -52,6 +53,7 @@ class Dovecot24:
             ' request_max_attempts = 1, auto_retry = "no"',
             "QUOTA": f"{config.quota}B" if config.quota else "unlimited",
             "FILTERS": only_if(config.has_filters, _FILTERS),
+            "KEYS": only_if(config.keys_url, f"!include {KEYS_FILE}"),
         }
 
     def further_files(self, config: DovecotConfig, values: Mapping[str, str]) -> list[Rendered]:
@@ -65,6 +67,8 @@ class Dovecot24:
         }
         text = template("dovecot-2.4-sql.conf", {**values, **asked})
         files = [Rendered(config.etc / "dovecot-sql.conf", text, 0o600)]
+        if config.keys_url:
+            files.append(Rendered(config.etc / KEYS_FILE, template("dovecot-2.4-keys.conf", values), 0o600))
         if lookup.postgresql:
             password = lookup.reader_parameters().get("password", "")
             files.append(Rendered(passfile, _pgpass(password), 0o600))

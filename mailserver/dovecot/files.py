@@ -19,7 +19,13 @@ from mailserver.own_address import rendered_address
 from mailserver.rendering import Rendered, template
 
 # may hold the lookup database's password, and must not stay when another version of Dovecot is installed
-_OF_ONE_VERSION = {"dovecot-sql.conf.ext", "dovecot-sql.conf", "pgpass"}
+_OF_ONE_VERSION = {
+    "dovecot-sql.conf.ext",
+    "dovecot-sql.conf",
+    "pgpass",
+    "dovecot-keys.conf.ext",
+    "dovecot-keys.conf",
+}
 _FORBIDDEN = re.compile(r"[\x00-\x20\"'#{}\\]")
 
 
@@ -107,6 +113,7 @@ def _values(config: DovecotConfig) -> dict[str, str]:
         "PER_PERSON": str(CONNECTIONS_PER_PERSON),
         "GATEWAY": rendered_address(gateway_host(config.bind)),
         "URL": config.push_url or "",
+        "KEYS_URL": config.keys_url or "",
         "SIEVE": str(config.sieve_port),
         "SIEVE_PROTOCOL": only_if(config.has_filters, " sieve"),
         "SENDMAIL": _sendmail(config.postfix),

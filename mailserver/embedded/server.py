@@ -117,7 +117,13 @@ class EmbeddedServer(Provisioning):
         )
         await self._mx.start(settings.bind, settings.smtp_port)
         handler = SubmissionHandler(
-            self.directory, on_submission, settings.hostname, limits, self._memory, self.guesses
+            self.directory,
+            on_submission,
+            settings.hostname,
+            limits,
+            self._memory,
+            self.guesses,
+            self._is_key,
         )
         if tls is not None:
             self._submissions = Listener(

@@ -10,7 +10,7 @@ from typing import Any
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from mailserver.addresses import is_sent_copy, names_of
-from mailserver.base import MailServerDown, MailServerError, OnSubmission, Submission
+from mailserver.base import CheckKey, MailServerDown, MailServerError, OnSubmission, Submission
 from mailserver.directory import Directory
 from mailserver.embedded import wire
 from mailserver.embedded.data_reader import NO_ROOM
@@ -70,18 +70,21 @@ class SubmissionSession(Session):
         peer = self.session.peer[0] if self.session is not None and self.session.peer else ""
         guesses, account = self.event_handler.guesses, login.decode("utf-8", "replace")
         await asyncio.sleep(guesses.begin(peer, account))
-        address = None
+        found = None
         try:
-            address = await self.event_handler.authenticate(login, password)
+            found = await self.event_handler.authenticate(login, password)
+        except MailServerDown as error:
+            await self.push(f"454 4.7.0 {_line(error)}, try again")
+            return AuthResult(success=False, handled=True)
         finally:
-            guesses.end(peer, account, address is not None)
-        if address is not None and not self.logged_in(address):
+            guesses.end(peer, account, found is not None)
+        if found is not None and not self.logged_in(found.login.decode()):
             await self.push("421 4.7.0 too many connections of this mailbox, close some")
             if self.transport is not None:
                 self.transport.close()
             return AuthResult(success=False, handled=True)
-        if address is not None:
-            return AuthResult(success=True, auth_data=LoginPassword(address.encode(), b""))
+        if found is not None:
+            return AuthResult(success=True, auth_data=found)
         self._failures += 1
         await asyncio.sleep(self._failures)  # make guessing slow
         if self._failures >= _MAX_FAILURES:
@@ -103,7 +106,9 @@ class SubmissionHandler:
         limits: Limits,
         memory: Memory,
         guesses: Guesses,
+        check_key: CheckKey,
     ) -> None:
+        self._check_key = check_key
         self._memory = memory
         self.guesses = guesses
         self._directory = directory
@@ -111,20 +116,34 @@ class SubmissionHandler:
         self._hostname = hostname
         self._limits = limits
 
-    async def authenticate(self, login: bytes, password: bytes) -> str | None:
-        """The mailbox address these credentials open, or None."""
-        row = self._directory.find(login.decode("utf-8", "replace").strip().lower())
-        if row is None or row.password is None:
+    async def authenticate(self, login: bytes, password: bytes) -> LoginPassword | None:
+        """The mailbox address that these credentials open, and the API key if the password is one; None for neither.
+
+        Raises MailServerDown when that cannot be said now.
+        """
+        mailbox = self._directory.find(login.decode("utf-8", "replace").strip().lower())
+        if mailbox is None:
             return None
-        return row.address if await asyncio.to_thread(verify_password, row.password, password) else None
+        address = mailbox.address.encode()
+        stored = mailbox.password
+        if stored is not None and await asyncio.to_thread(verify_password, stored, password):
+            return LoginPassword(address, b"")
+        if await self._check_key(mailbox.address, password.decode("utf-8", "replace"), "smtp"):
+            return LoginPassword(address, password)
+        return None
 
     async def handle_MAIL(
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
-        login = _login(session)
+        login, key = _login(session), _key(session)
         # looked up again: the mailbox may have been removed since the login
         if self._directory.find(login) is None:
             return "535 5.7.8 this mailbox is gone"
+        try:
+            if key and not await self._check_key(login, key, "smtp"):
+                return "535 5.7.8 this API key was revoked, has expired or may no longer send"
+        except MailServerDown as error:
+            return f"451 4.3.0 {_line(error)}"
         if not self._directory.may_send(login, self._directory.named(address)):
             return f"553 5.7.1 the sender must be {login} or an alias of it"
         envelope.mail_from = address
@@ -176,6 +195,12 @@ def _login(session: Any) -> str:
     """The mailbox address that logged in; empty before that."""
     found = session.auth_data
     return found.login.decode() if isinstance(found, LoginPassword) else ""
+
+
+def _key(session: Any) -> str:
+    """The API key that logged in; empty when it was the mailbox's own password."""
+    found = session.auth_data
+    return found.password.decode("utf-8", "replace") if isinstance(found, LoginPassword) else ""
 
 
 def _line(value: object) -> str:

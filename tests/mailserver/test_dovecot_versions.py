@@ -75,6 +75,7 @@ EVERYTHING: dict[str, Any] = {
     "quota": 5000,
     "postfix": Path("/etc/postfix"),
     "push_url": "http://127.0.0.1:1/doorbell-secret",
+    "keys_url": "http://127.0.0.1:1/doorbell-secret/keys",
     "socket_group": "nogroup",
     "sasl": True,
     "submit_secret": "submit-secret",
@@ -113,6 +114,9 @@ def test_every_version_is_rendered_whole(version: str, wanted: DovecotConfig) ->
     assert "master-users" in shown
     assert ("submit-users" in shown) == bool(wanted.submit_secret)
     assert ("push.lua" in shown) == bool(wanted.push_url)
+    asks = "driver = oauth2" if version.startswith("2.3") else "!include dovecot-keys.conf"
+    assert (asks in files["dovecot.conf"].text) == bool(wanted.keys_url)
+    assert bool({"dovecot-keys.conf", "dovecot-keys.conf.ext"} & shown) == bool(wanted.keys_url)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

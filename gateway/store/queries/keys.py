@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TypedDict, Unpack
 
 from gateway.records.accounts import ApiKey, RevokedKey
@@ -115,6 +116,11 @@ def is_revoked(tx: Tx, scope: Scope, key_id: KeyId | None) -> bool:
 def unscoped_key_with_hash(tx: Tx, digest: str) -> ApiKey | None:
     """The key whose hex SHA-256 this is."""
     return sql(tx).one(ApiKey, "WHERE hash = ?", digest)
+
+
+def unscoped_keys_with_hashes(tx: Tx, digests: Collection[str]) -> list[ApiKey]:
+    """The keys whose hex SHA-256 is among these."""
+    return sql(tx).all(ApiKey, f"WHERE hash IN ({', '.join('?' * len(digests))})", *digests)
 
 
 def unscoped_any_key(tx: Tx) -> bool:
