@@ -109,7 +109,7 @@ class NotificationListener:
         """``share``: other processes of ours may listen on the same port; each request reaches one of them.
         ``check_key``: None refuses every API key."""
         self._share = share
-        self._guesses = guesses or Guesses()
+        self._guesses = Guesses() if guesses is None else guesses  # an empty one is false
         self._check_key = check_key
         self._on_hint = on_hint
         self._host = host

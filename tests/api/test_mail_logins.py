@@ -1,7 +1,10 @@
-"""API keys as passwords: how the sessions that they opened are watched."""
+"""API keys as passwords: what is watched of the sessions that they opened, and how wrong ones are limited."""
 
 from __future__ import annotations
 
+import asyncio
+import imaplib
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +20,7 @@ from gateway.core.key_ring import hash_of
 from gateway.records.accounts import ApiKey
 from gateway.records.ids import KEY_ID
 from mailserver.base import CheckKey, MailServerDown
+from mailserver.guessing import FREE
 from mailserver.provisioning import Provisioning
 from tests.support.running_api import RunningApi
 from tests.support.waiting import until_async
@@ -146,3 +150,33 @@ def test_the_file_of_logins_is_bounded_and_shared(tmp_path: Path) -> None:
     assert ours.path.stat().st_mode & 0o077 == 0
     ours.path.write_bytes(b"\xff\n\nno-address \n" + b"c" * 64 + b" c@x.test\n")
     assert ours.read() == [("c" * 64, "c@x.test")], "what is damaged is left out"
+
+
+class _FromElsewhere(imaplib.IMAP4):
+    def _create_socket(self, timeout: float | None) -> socket.socket:
+        return socket.create_connection((self.host, self.port), timeout, ("127.18.0.1", 0))
+
+
+@pytest.mark.anyio
+async def test_wrong_keys_are_counted_like_wrong_passwords(running: RunningApi) -> None:
+    """On Dovecot, where a right key of another inbox is a wrong one, too."""
+    address, other = await new_inbox(running), await new_inbox(running)
+    _, secret = await keys.create(running.core, running.scope, name="mail", inbox=other)
+    imap = running.server.imap_login(address).endpoint
+
+    def guess(password: str) -> None:
+        client = _FromElsewhere(imap.host, imap.port, timeout=60)
+        with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
+            client.login(address, password)
+        client.shutdown()
+
+    logins = MailLogins(running.core, running.server)
+    await logins.start()
+    try:
+        for number in range(FREE + 1):
+            await asyncio.to_thread(guess, f"{secret}{number}" if number else secret)
+        guesses = running.server.guesses
+        assert guesses.begin("127.18.0.2", "somebody@else.test") == 0.0
+        assert guesses.begin("127.18.0.1", "somebody@else.test") > 0.0
+    finally:
+        await logins.stop()

@@ -19,6 +19,7 @@ from mailserver.guessing import (
     Guesses,
 )
 from mailserver.networks import client_of
+from mailserver.notifications import NotificationListener
 from tests.support.gateway_process import Server, running_gateway
 from tests.transfer.full_inbox import person
 
@@ -99,6 +100,22 @@ def test_what_is_kept_is_bounded() -> None:
     for n in range(MAX_KEPT + 5000):
         fail(guesses, f"2001:db8:{n >> 16:x}:{n & 0xFFFF:x}::1", f"a{n}@x.test")
     assert len(guesses) <= 3 * MAX_KEPT
+
+
+def test_what_fails_on_dovecot_is_counted_where_submission_counts() -> None:
+    guesses = Guesses(exempt=("127.80.79.83",))
+    listener = NotificationListener(lambda hint: None, secret="s", guesses=guesses)
+
+    def login(address: str) -> bytes | None:
+        body = b'{"login":"ann@x.test","remote":"%s","success":false}' % address.encode()
+        answer = listener.judge_login(b"/s/logins?command=allow", body)
+        listener.judge_login(b"/s/logins?command=report", body)
+        return answer
+
+    answers = [login(SOMEBODY) for _ in range(FREE + 2)]
+    assert (answers[0], answers[-1]) == (b'{"status":0,"msg":""}', b'{"status":2,"msg":""}')
+    assert guesses.begin(SOMEBODY, "bob@x.test") > 0.0
+    assert {login("127.80.79.83") for _ in range(20)} == {answers[0]}, "the gateway's own logins never wait"
 
 
 @pytest.mark.parametrize("server", ["embedded", "postfix_dovecot"])
