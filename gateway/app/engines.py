@@ -24,7 +24,7 @@ from gateway.core.sending import submissions
 from gateway.core.sending.reputation_watch import ReputationWatch
 from gateway.core.webhooks.off_notice import WebhookNotices
 from gateway.events.deliver import WebhookDelivery, most_posts
-from gateway.events.socket_presence import Hearing
+from gateway.events.socket_presence import SocketPresence
 from gateway.mcp.endpoint import McpRoute
 from gateway.milter.key_mirror import KeyMirror
 from gateway.net.client import SafeClient
@@ -176,10 +176,10 @@ async def _webhook_delivery(core: Core, group: ProcessGroup) -> AsyncIterator[We
     posts = most_posts(core.settings)
     client = SafeClient(fetch_policy(core.settings, questions=2 * posts), connections=posts)
     wires = {dialect.name: dialect.wire(core) for dialect in DIALECTS}
-    hearing = Hearing(core.live, core.store, group.leases, group.wakeups)
+    sockets = SocketPresence(core.live, core.store, group.leases, group.wakeups)
     try:
         yield WebhookDelivery(
-            core.store, core.events, client, core.settings, wires, hearing.heard_by, group.leases
+            core.store, core.events, client, core.settings, wires, sockets.was_sent, group.leases
         )
     finally:
         await client.close()

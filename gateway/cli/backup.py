@@ -50,7 +50,7 @@ def command(place: Place, target: Path, mail: bool, keep: int | None, check: boo
     try:
         if verify_only:
             where, manifest = target, verify(target)
-            _tell(place, where, manifest, [], checked=True)
+            _show_result(place, where, manifest, [], checked=True)
             return
         settings, _ = place.settings()
         source = source_of(place, settings)
@@ -60,7 +60,7 @@ def command(place: Place, target: Path, mail: bool, keep: int | None, check: boo
         gone = catalog.remove_old(where.parent, keep) if keep is not None else []
     except BackupError as error:
         raise Failure(str(error), FAILED) from error
-    _tell(place, where, manifest, gone, checked=check)
+    _show_result(place, where, manifest, gone, checked=check)
 
 
 def _copy_mail(place: Place, into: Path, before: Path | None) -> catalog.MailCount:
@@ -81,7 +81,7 @@ def source_of(place: Place, settings: Settings) -> Source:
     return Source(data, url, place.file(), lookup_url(settings))
 
 
-def _tell(place: Place, where: Path, manifest: Manifest, gone: list[str], *, checked: bool) -> None:
+def _show_result(place: Place, where: Path, manifest: Manifest, gone: list[str], *, checked: bool) -> None:
     mail = manifest.mail
     octets = sum(one.stat().st_size for one in where.iterdir() if one.is_file()) if where.is_dir() else None
     show(

@@ -79,7 +79,7 @@ def command(
         report = asyncio.run(_run(place, into.strip().lower(), read, plan))
     except BadSource as error:
         raise Failure(str(error), UNAVAILABLE) from error
-    _tell(place, into, report, time.monotonic() - started, dry_run)
+    _show_result(place, into, report, time.monotonic() - started, dry_run)
     if report.refused:
         raise Failure(f"{len(report.refused)} messages were refused; the report names them", FAILED)
 
@@ -123,16 +123,16 @@ def _progress(place: Place) -> Callable[[Imported], None]:
         return lambda report: None
     last = 0.0
 
-    def tell(report: Imported) -> None:
+    def show_count(report: Imported) -> None:
         nonlocal last
         if time.monotonic() - last > 0.2:
             last = time.monotonic()
             click.echo(f"\r{report.appended} imported, {report.known} there already ", nl=False, err=True)
 
-    return tell
+    return show_count
 
 
-def _tell(place: Place, into: str, report: Imported, seconds: float, dry_run: bool) -> None:
+def _show_result(place: Place, into: str, report: Imported, seconds: float, dry_run: bool) -> None:
     if sys.stderr.isatty() and not place.as_json:
         click.echo("\r", nl=False, err=True)
     show(

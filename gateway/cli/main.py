@@ -145,7 +145,7 @@ def run(arguments: list[str] | None = None) -> int:
                 f"a defect in Postern: {type(error).__name__}: {error}",
                 fix="with POSTERN_TRACEBACK=1 the command shows where; please report it",
             )
-        tell(place, found)
+        show_failure(place, found)
         return found.code
 
 
@@ -200,7 +200,7 @@ def failure_of(error: Exception) -> Failure | None:
     return None
 
 
-def tell(place: Place, found: Failure) -> None:
+def show_failure(place: Place, found: Failure) -> None:
     """Say a failure on standard error: JSON with ``--json``, else words."""
     if place.as_json:
         body: dict[str, Any] = {"error": found.message, "exit_code": found.code}

@@ -70,7 +70,7 @@ def dry(
         "notes": notes,
         "problems": refused,
     }
-    lines = [*_acts(hands, full), *_told(kept), *_notes(notes), *setup_dry.refusals(problems)]
+    lines = [*_acts(hands, full), *_change_lines(kept), *_notes(notes), *setup_dry.refusals(problems)]
     if not hands.acts:
         lines.insert(0, "unchanged: everything is as these answers want it")
     show(place, answer, *lines, "", _nothing_done(full))
@@ -82,7 +82,7 @@ def dry_removal(
     """What a removal would do."""
     answer = {"dry_run": True, "acts": hands.acts, "result": _rows(found)}
     kept = [one for one in found if full or one[0] == apply.KEPT]
-    show(place, answer, *_acts(hands, full), *_told(kept), "", _nothing_done(full))
+    show(place, answer, *_acts(hands, full), *_change_lines(kept), "", _nothing_done(full))
 
 
 def _acts(hands: DryHands, full: bool) -> list[str]:
@@ -96,13 +96,13 @@ def _nothing_done(full: bool) -> str:
 
 def removed(place: Place, found: list[tuple[str, str, str]]) -> None:
     """What a removal did."""
-    show(place, {"result": _rows(found)}, *_told(found))
+    show(place, {"result": _rows(found)}, *_change_lines(found))
 
 
 def changes(place: Place, doing: apply.Applying) -> None:
     """What a run did so far, as lines; with ``--json`` it comes with the rest."""
     if not place.as_json:
-        for line in _told(doing.changes):
+        for line in _change_lines(doing.changes):
             click.echo(line)
 
 
@@ -157,7 +157,7 @@ def _later(answers: Answers) -> list[str]:
     ]
 
 
-def _told(changes: list[tuple[str, str, str]]) -> list[str]:
+def _change_lines(changes: list[tuple[str, str, str]]) -> list[str]:
     return [f"{what:<8} {to}" + (f"  ({words})" if words else "") for what, to, words in changes]
 
 

@@ -55,7 +55,7 @@ class KeyRing:
 
     def __init__(self, wakeups: Wakeups | None = None) -> None:
         self._wakeups: Wakeups = wakeups or LocalWakeups()
-        self._wakeups.hear("keys", lambda text: self._forget_here())
+        self._wakeups.subscribe("keys", lambda text: self._forget_here())
         self._known: dict[str, _Known] = {}
         self._generation = 0
         self._used: dict[str, int] = {}
@@ -104,7 +104,7 @@ class KeyRing:
     def forget(self) -> None:
         """Keys were removed or changed: believe nothing that is remembered, in any process."""
         self._forget_here()
-        self._wakeups.tell("keys")
+        self._wakeups.notify("keys")
 
     def _forget_here(self) -> None:
         self._generation += 1

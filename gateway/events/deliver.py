@@ -61,7 +61,7 @@ from gateway.store.wake_event import WakeEvent
 log = logging.getLogger("postern.webhooks")
 
 T = TypeVar("T")
-Heard = Callable[[str, Event], Awaitable[bool]]
+SentOnSocket = Callable[[str, Event], Awaitable[bool]]
 """Whether an open socket of a dialect was sent an event; may wait for one that is about to be."""
 
 _ORGANIZATIONS = 200
@@ -85,12 +85,12 @@ class WebhookDelivery:
         client: SafeClient,
         settings: Settings,
         wires: Mapping[str, Wire],
-        heard: Heard | None = None,
+        sent_on_socket: SentOnSocket | None = None,
         leases: Leases | None = None,
     ) -> None:
         self._leases = leases or LocalLeases()
         self._store, self._events, self._client = store, events, client
-        self._settings, self._wires, self._heard = settings.webhooks, wires, heard
+        self._settings, self._wires, self._sent_on_socket = settings.webhooks, wires, sent_on_socket
         self._keep_us = settings.events.keep_days * DAY
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._shares: dict[str, Share] = {}
@@ -308,10 +308,10 @@ class WebhookDelivery:
         only: an event that has been posted, perhaps taken, is not sent on another channel."""
         event = pending.event
         first = event.type in wire.prefer_socket and not pending.delivery.attempts
-        if not first or self._heard is None:
+        if not first or self._sent_on_socket is None:
             return False
         try:
-            return await self._heard(pending.webhook.dialect, event)
+            return await self._sent_on_socket(pending.webhook.dialect, event)
         except Exception as error:  # nobody knows: sent twice is better than not at all
             log.warning("whether a socket was sent event %s is not known: %s", event.public_id, error)
             return False

@@ -7,7 +7,7 @@ behind a bounded queue is cut; its reader resumes from the log, which is the tru
 What is new is known by id, not by ``seq`` alone: each read goes back a little, because PostgreSQL can commit a lower
 ``seq`` after a higher one, and SQLite gives the highest one out again when its row was deleted.
 
-A dialect may prefer its sockets to its webhooks: ``heard_by`` then keeps a delivery waiting until some socket was
+A dialect may prefer its sockets to its webhooks: ``was_sent`` then keeps a delivery waiting until some socket was
 written the event, so that a socket that dies first, or this process, leaves it to the webhook.
 """
 
@@ -43,9 +43,9 @@ MAX_WAITING_SIZE = 8 * 1024 * 1024
 """Characters of payload a stream may be behind."""
 
 PATIENCE = 30.0
-"""Seconds a webhook waits for a socket that is about to tell an event; longer than a socket may take over one."""
+"""Seconds a webhook waits for a socket that is about to send an event; longer than a socket may take over one."""
 
-_MAX_TOLD = 10_000
+_MAX_SENT = 10_000
 _BATCH = 1000
 _LATE_US = 20_000_000
 _POLL = 1.0
@@ -108,7 +108,7 @@ class Stream:
         self._waiting.clear()
         self._some.set()
 
-    def may_tell(self, event: EventHead) -> bool:
+    def may_send(self, event: EventHead) -> bool:
         """Whether an event it was offered, or one of its replay, is still to be sent."""
         if event.id in self.held:
             return True
@@ -143,7 +143,7 @@ class LiveEvents:
         self._streams: set[Stream] = set()
         self._replaying: set[Stream] = set()
         self._place = _Place([])
-        self._told: dict[tuple[str, str], None] = {}
+        self._sent: dict[tuple[str, str], None] = {}
         self._pulse = asyncio.Event()
         self._job: asyncio.Task[None] | None = None
 
@@ -160,7 +160,7 @@ class LiveEvents:
             self.stir()
 
     async def join(self, stream: Stream, store: Store, events: EventLog) -> None:
-        """Start listening: whatever is committed after this call returned is heard. Raises StoreDown."""
+        """Start listening: whatever is committed after this call returned reaches the stream. Raises StoreDown."""
         if self._job is None or self._job.done():
             start = await store.read(_start)
             if self._job is None or self._job.done():  # (another may have started it meanwhile)
@@ -182,9 +182,9 @@ class LiveEvents:
         """Note what became of an event: the stream's client was sent it, or it was passed over."""
         stream.held.discard(event_id)
         if sent:
-            self._told[stream.dialect, event_id] = None
-            if len(self._told) > _MAX_TOLD:
-                del self._told[next(iter(self._told))]
+            self._sent[stream.dialect, event_id] = None
+            if len(self._sent) > _MAX_SENT:
+                del self._sent[next(iter(self._sent))]
         self.stir()
 
     def leave(self, stream: Stream) -> None:
@@ -200,19 +200,19 @@ class LiveEvents:
         """Whether any socket of a dialect is open."""
         return any(one.dialect == dialect for one in self._streams | self._replaying)
 
-    async def heard_by(self, dialect: str, event: EventHead) -> bool:
+    async def was_sent(self, dialect: str, event: EventHead) -> bool:
         """Whether a socket of ``dialect`` was sent this event; waits while one is still about to be."""
         key = (dialect, event.id)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
-                while key not in self._told and self._may_be_told(dialect, event):
+                while key not in self._sent and self._may_be_sent(dialect, event):
                     await self._pulse.wait()
-        return key in self._told
+        return key in self._sent
 
-    def _may_be_told(self, dialect: str, event: EventHead) -> bool:
+    def _may_be_sent(self, dialect: str, event: EventHead) -> bool:
         comes = self._place.is_new(event)
         return any(
-            one.may_tell(event) or (comes and one in self._streams and one.wants(event))
+            one.may_send(event) or (comes and one in self._streams and one.wants(event))
             for one in self._streams | self._replaying
             if one.dialect == dialect and one.organization == event.organization_id and not one.lost.is_set()
         )
@@ -251,9 +251,9 @@ class LiveEvents:
                 heads = await store.read(partial(_heads, last=place.last))
                 news = place.news(heads)
                 for at in range(0, len(news), _CHUNK):
-                    # who listens is asked here, after the read: who joined before an event's commit hears it
-                    heard = {one.organization for one in self._streams}
-                    ids = [one.id for one in news[at : at + _CHUNK] if one.organization_id in heard]
+                    # asked here, after the read: a stream that joined before an event's commit gets the event
+                    listening = {one.organization for one in self._streams}
+                    ids = [one.id for one in news[at : at + _CHUNK] if one.organization_id in listening]
                     self._offer(await store.read(partial(unscoped_events, event_ids=ids)) if ids else [])
                     place.pass_by(news[at : at + _CHUNK])
                     self.stir()

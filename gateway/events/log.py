@@ -44,7 +44,7 @@ class EventLog:
         """``retry_scale``: as in the setting ``webhooks.retry_scale``."""
         self._retry_scale = retry_scale
         self._wakeups: Wakeups = wakeups or LocalWakeups()
-        self._wakeups.hear("events", lambda text: self._ring_here())
+        self._wakeups.subscribe("events", lambda text: self._call_listeners())
         self._listeners: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
@@ -115,11 +115,11 @@ class EventLog:
         return event_id
 
     def wake(self) -> None:
-        """Tell every listener that there is something new, in every process."""
-        self._ring_here()
-        self._wakeups.tell("events")
+        """Notify every listener, in every process, that there is something new."""
+        self._call_listeners()
+        self._wakeups.notify("events")
 
-    def _ring_here(self) -> None:
+    def _call_listeners(self) -> None:
         with self._lock:
             listeners = list(self._listeners)
         for call in listeners:

@@ -1,7 +1,7 @@
 """Whether an event was sent on an open socket, of this process or of another.
 
 A dialect that prefers its sockets to its webhooks asks this before the first post of an event. Every process that
-serves the API is asked at once; each answers for its own sockets, after waiting for one that is about to tell. One
+serves the API is asked at once; each answers for its own sockets, after waiting for one that is about to send it. One
 that does not answer has none, as far as the webhook is concerned: an event sent twice has one id.
 """
 
@@ -23,16 +23,16 @@ log = logging.getLogger("postern.live")
 _SLACK = 2.0
 
 
-class Hearing:
-    """``heard_by`` of all processes together."""
+class SocketPresence:
+    """``LiveEvents.was_sent`` of all processes together."""
 
     def __init__(self, live: LiveEvents, store: Store, leases: Leases, wakeups: Wakeups) -> None:
         self._live, self._store, self._leases, self._wakeups = live, store, leases, wakeups
-        wakeups.answer("heard", self._answer)
+        wakeups.answer("sent", self._answer)
 
-    async def heard_by(self, dialect: str, event: EventHead) -> bool:
-        """As ``LiveEvents.heard_by``."""
-        here = asyncio.ensure_future(self._live.heard_by(dialect, event))
+    async def was_sent(self, dialect: str, event: EventHead) -> bool:
+        """As ``LiveEvents.was_sent``."""
+        here = asyncio.ensure_future(self._live.was_sent(dialect, event))
         there = asyncio.ensure_future(self._elsewhere(dialect, event))
         try:
             for one in asyncio.as_completed((here, there)):
@@ -47,7 +47,7 @@ class Hearing:
         others = self._leases.others("api")
         if not others:
             return False
-        return any(await self._wakeups.ask("heard", f"{dialect} {event.id}", others, PATIENCE + _SLACK))
+        return any(await self._wakeups.ask("sent", f"{dialect} {event.id}", others, PATIENCE + _SLACK))
 
     async def _answer(self, text: str) -> str:
         dialect, _, ulid = text.partition(" ")
@@ -61,4 +61,4 @@ class Hearing:
                 "whether a socket was sent event %s is not known: %s", EVENT_ID.public(event_id), error
             )
             return ""
-        return "heard" if event and await self._live.heard_by(dialect, event) else ""
+        return "sent" if event and await self._live.was_sent(dialect, event) else ""

@@ -133,7 +133,7 @@ def record(
                 put_off.append((one.address, reply.status))
     event = ""
     if job.own:
-        event = _tell(tx, events, job, tried.hop, handed, failed, put_off, now)
+        event = _append_events(tx, events, job, tried.hop, handed, failed, put_off, now)
     elif failed and job.mail_from:
         bounce_person(tx, job, failed, hostname)
         tx.after_commit.append(wake)
@@ -187,7 +187,7 @@ def settle(tx: Tx, job: Job, patience: Patience, near: frozenset[int], now: int)
     return False
 
 
-def _tell(
+def _append_events(
     tx: Tx,
     events: EventLog,
     job: Job,
@@ -237,7 +237,7 @@ def refresh_status(tx: Tx, message_id: MessageId) -> None:
 class DeliveryEvents:
     """Appends the events of one sent message, and suppresses whom the news say not to write to again.
 
-    Each fact has one id, so telling it twice adds nothing.
+    Each fact has one id, so appending it twice adds nothing.
     """
 
     def __init__(

@@ -55,18 +55,18 @@ class Manager:
 
     def ready(self) -> None:
         """The start is over: requests are answered."""
-        self._tell("READY=1")
+        self._send("READY=1")
 
     def stopping(self) -> None:
-        self._tell("STOPPING=1")
+        self._send("STOPPING=1")
 
     def alive(self) -> None:
         """A sign of life; it must be sent oftener than every ``watchdog_seconds``."""
-        self._tell("WATCHDOG=1")
+        self._send("WATCHDOG=1")
 
     def status(self, words: str) -> None:
         """One line for people: ``systemctl status`` shows it."""
-        self._tell("STATUS=" + " ".join(words.split())[:500])
+        self._send("STATUS=" + " ".join(words.split())[:500])
 
     @asynccontextmanager
     async def busy(self, most: float = math.inf) -> AsyncIterator[None]:
@@ -84,7 +84,7 @@ class Manager:
     async def _ask_for_time(self, most: float) -> None:
         until = time.monotonic() + most
         while time.monotonic() < until:
-            self._tell(f"EXTEND_TIMEOUT_USEC={int(_EXTENSION * 1e6)}")
+            self._send(f"EXTEND_TIMEOUT_USEC={int(_EXTENSION * 1e6)}")
             await asyncio.sleep(_EXTENSION / 3)
 
     def close(self) -> None:
@@ -92,10 +92,10 @@ class Manager:
             self._socket.close()
             self._socket = None
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         if self._socket is None:
             return
         try:
             self._socket.sendto(line.encode(), self._address)
         except OSError as error:  # it is sent again soon, and nothing of ours depends on it
-            log.warning("cannot tell systemd %s: %s", line.split("=")[0], error)
+            log.warning("cannot notify systemd of %s: %s", line.split("=")[0], error)

@@ -35,7 +35,7 @@ async def ping_watchdog(manager: Manager, store: Store) -> AsyncIterator[None]:
 @asynccontextmanager
 async def report_status(manager: Manager, store: Store) -> AsyncIterator[None]:
     """Keep what ``systemctl status`` shows up to date while the block runs."""
-    async with _running(_tell_status(manager, store) if manager.there else None):
+    async with _running(_send_status(manager, store) if manager.there else None):
         yield
 
 
@@ -67,7 +67,7 @@ async def _give_signs(manager: Manager, store: Store) -> None:
         await asyncio.sleep(manager.watchdog_seconds / 4)
 
 
-async def _tell_status(manager: Manager, store: Store) -> None:
+async def _send_status(manager: Manager, store: Store) -> None:
     while True:
         with contextlib.suppress(StoreDown):
             manager.status(await store.read(_status))

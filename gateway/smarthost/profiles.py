@@ -241,8 +241,8 @@ def relay_headers(settings: Settings, message_id: str) -> dict[str, str]:
     return profile_of(settings).headers(message_id, settings.mail.smarthost_stream)
 
 
-def telling_relay(settings: Settings) -> str:
-    """The host of the relay when it posts news of deliveries to us; "" when a 250 is the last that is heard."""
+def reporting_relay(settings: Settings) -> str:
+    """The host of the relay if it reports deliveries to us by its webhook, else ""."""
     if not profile_of(settings).hooks or not settings.mail.smarthost_hook_secret:
         return ""
     return relay_of(settings).rpartition(":")[0].strip("[]").lower()

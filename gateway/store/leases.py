@@ -141,7 +141,7 @@ class PostgresLeases:
         self._gained: list[Callable[[Collection[Share]], None]] = []
         self._busy: list[Callable[[Share], bool]] = []
         self._task: asyncio.Task[None] | None = None
-        wakeups.hear("leases", lambda text: self._soon.set())
+        wakeups.subscribe("leases", lambda text: self._soon.set())
 
     async def start(self) -> None:
         """Make this process known, as one that does nothing yet; ``first`` is whether no other is. Raises StoreDown."""
@@ -155,7 +155,7 @@ class PostgresLeases:
         self._duties = [duty for duty, (role, _) in DUTIES.items() if role in self._roles]
         self._ready = True
         await self._beat()
-        self._wakeups.tell("leases")
+        self._wakeups.notify("leases")
 
     async def stop(self) -> None:
         """Give everything back, for others to take at once."""
@@ -166,7 +166,7 @@ class PostgresLeases:
         self._held.clear()
         with contextlib.suppress(StoreDown):
             await self._write(self._sign_off)
-            self._wakeups.tell("leases")
+            self._wakeups.notify("leases")
 
     def holds(self, share: Share) -> bool:
         return share in self._held and share not in self._leaving and time.monotonic() < self._until
@@ -225,7 +225,7 @@ class PostgresLeases:
         self._held, self._living = beat.shares, beat.living
         self._leaving &= self._held.keys()
         if free:
-            self._wakeups.tell("leases")
+            self._wakeups.notify("leases")
         for duty in self._duties:
             mine = sorted(one for one in self._held if one[0] == duty and one not in self._leaving)
             self._leaving.update(mine[self._part(duty, beat.living) :])

@@ -14,12 +14,12 @@ class WakeEvent:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._event = asyncio.Event()
-        self._tell: Callable[[], None] = lambda: None
+        self._notify_others: Callable[[], None] = lambda: None
 
     def shared(self, wakeups: Wakeups, topic: Topic) -> WakeEvent:
         """Set it in every process: ours wakes theirs, theirs wakes ours."""
-        self._tell = lambda: wakeups.tell(topic)
-        wakeups.hear(topic, lambda text: self._event.set())
+        self._notify_others = lambda: wakeups.notify(topic)
+        wakeups.subscribe(topic, lambda text: self._event.set())
         return self
 
     def set(self) -> None:
@@ -28,7 +28,7 @@ class WakeEvent:
             self._loop.call_soon_threadsafe(self._event.set)
         except RuntimeError:
             pass
-        self._tell()
+        self._notify_others()
 
     async def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is set or ``timeout`` seconds have passed, and clear it; answers whether it was set."""

@@ -20,9 +20,9 @@ from gateway.store.postgres import connection_options, plain_url
 log = logging.getLogger("postern.wakeups")
 
 Topic = Literal["events", "outbox", "hint", "keys", "leases", "inboxes"]
-"""What there may be news of. Only a ``hint`` has a text."""
+"""What other processes are notified of. Only a ``hint`` has a text."""
 
-Hear = Callable[[str], None]
+Subscriber = Callable[[str], None]
 Answer = Callable[[str], Awaitable[str | None]]
 """Answers another process's question; None says nothing."""
 
@@ -33,33 +33,33 @@ _AGAIN_FIRST, _AGAIN_MOST = 0.1, 5.0
 
 
 class Wakeups(Protocol):
-    """Used on the event loop, but for ``tell``."""
+    """Used on the event loop, but for ``notify``."""
 
-    def tell(self, topic: Topic, text: str = "") -> None:
-        """Tell every other process; safe from any thread. Tells nobody here."""
+    def notify(self, topic: Topic, text: str = "") -> None:
+        """Notify every other process; safe from any thread. Nobody in this process is notified."""
 
-    def hear(self, topic: Topic, call: Hear) -> None:
-        """Have ``call`` called with the text when another process announces ``topic``, or may have."""
+    def subscribe(self, topic: Topic, call: Subscriber) -> None:
+        """Have ``call`` called with the text when another process notifies of ``topic``, or may have."""
 
     def answer(self, question: str, how: Answer) -> None:
         """Have the other processes' questions of this kind answered."""
 
     async def ask(self, question: str, text: str, processes: int, timeout: float) -> list[str]:
-        """Ask the others; what they said, as soon as one said something that is not empty or ``processes`` spoke."""
+        """Ask the others; returns their answers, as soon as one is not empty or ``processes`` have answered."""
 
     async def start(self) -> None:
         """Connect, now or as soon as it can be done."""
 
     async def stop(self) -> None:
-        """Say what is waiting to be said, and stop."""
+        """Send what is waiting, and stop."""
 
 
 class LocalWakeups:
     """There is no other process: events inside this one wake by themselves."""
 
-    def tell(self, topic: Topic, text: str = "") -> None: ...
+    def notify(self, topic: Topic, text: str = "") -> None: ...
 
-    def hear(self, topic: Topic, call: Hear) -> None: ...
+    def subscribe(self, topic: Topic, call: Subscriber) -> None: ...
 
     def answer(self, question: str, how: Answer) -> None: ...
 
@@ -78,7 +78,7 @@ class PostgresWakeups:
         self._url, self._options = plain_url(url), connection_options(url)
         self._me = new_ulid()
         self._loop = asyncio.get_running_loop()
-        self._hearers: dict[str, list[Hear]] = {}
+        self._subscribers: dict[str, list[Subscriber]] = {}
         self._answers: dict[str, Answer] = {}
         self._waiting: dict[str, None] = {}
         self._some = asyncio.Event()
@@ -103,24 +103,24 @@ class PostgresWakeups:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks = []
 
-    def tell(self, topic: Topic, text: str = "") -> None:
+    def notify(self, topic: Topic, text: str = "") -> None:
         if len(text.encode()) <= _MAX_TEXT:
             self._post(f"{topic} {text}")
 
-    def hear(self, topic: Topic, call: Hear) -> None:
-        self._hearers.setdefault(topic, []).append(call)
+    def subscribe(self, topic: Topic, call: Subscriber) -> None:
+        self._subscribers.setdefault(topic, []).append(call)
 
     def answer(self, question: str, how: Answer) -> None:
         self._answers[question] = how
 
     async def ask(self, question: str, text: str, processes: int, timeout: float) -> list[str]:
         number, said = new_ulid(), list[str]()
-        self._asked[number] = heard = asyncio.Queue[str]()
+        self._asked[number] = answers = asyncio.Queue[str]()
         try:
             async with asyncio.timeout(timeout):
                 self._post(f"?{question} {number} {text}")
                 while len(said) < processes and not any(said):
-                    said.append(await heard.get())
+                    said.append(await answers.get())
         except TimeoutError:
             pass
         finally:
@@ -163,7 +163,9 @@ class PostgresWakeups:
             self._url, autocommit=True, **self._options
         ) as connection:
             await connection.execute(f"LISTEN {_CHANNEL}")
-            for calls in self._hearers.values():  # who knows what was said before we listened
+            for (
+                calls
+            ) in self._subscribers.values():  # what was sent before we listened is lost: look at everything
                 for call in calls:
                     call("")
             async for notice in connection.notifies():
@@ -177,7 +179,7 @@ class PostgresWakeups:
         async with await psycopg.AsyncConnection.connect(
             self._url, autocommit=True, **self._options
         ) as connection:
-            self._some.set()  # what an earlier connection could not say
+            self._some.set()  # what an earlier connection could not send
             while True:
                 await self._some.wait()
                 self._some.clear()
@@ -203,7 +205,7 @@ class PostgresWakeups:
                 job = asyncio.create_task(self._reply(how, number, asked), name="wakeups-answer")
                 self._jobs.add(job)
                 job.add_done_callback(self._jobs.discard)
-        for call in self._hearers.get(kind, ()):
+        for call in self._subscribers.get(kind, ()):
             call(text)
 
     async def _reply(self, how: Answer, number: str, asked: str) -> None:

@@ -17,7 +17,7 @@ from gateway.mime.workers.parser_pool import ParserPool
 from gateway.records.ids import now_us
 from gateway.records.inboxes import Inbox
 from gateway.settings import Settings
-from gateway.smarthost.profiles import telling_relay
+from gateway.smarthost.profiles import reporting_relay
 from gateway.store.engine import Store
 from gateway.store.labels import to_keyword
 from gateway.store.queries.arrivals import ARRIVAL_ROLES
@@ -103,7 +103,7 @@ class Intake:
                 found=[delta.found[n] for n in suspects],
                 parsed=[parsed[n] for n in suspects],
                 events=self._events,
-                relay=telling_relay(self._settings),
+                relay=reporting_relay(self._settings),
             ),
         )
         if not ours:

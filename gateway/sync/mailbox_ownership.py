@@ -58,11 +58,11 @@ class MailboxOwnership:
 
     def forward(self, hint: Hint) -> None:
         """Send a hint to the process that scans the mailbox."""
-        self.wakeups.tell("hint", msgspec.json.encode(hint).decode())
+        self.wakeups.notify("hint", msgspec.json.encode(hint).decode())
 
     def on_forwarded(self, call: Callable[[Hint | None], None]) -> None:
         """Have ``call`` called with what others forward; None when some may have been missed."""
-        self.wakeups.hear("hint", lambda text: call(_decode(text) if text else None))
+        self.wakeups.subscribe("hint", lambda text: call(_decode(text) if text else None))
 
     async def refresh(self, address: str) -> None:
         """Have another process scan a mailbox and return when it was read. It may take for ever."""

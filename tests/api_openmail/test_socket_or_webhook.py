@@ -66,7 +66,7 @@ async def delivering(place: Place, url: str) -> AsyncIterator[WebhookDelivery]:
     async with SafeClient(fetch_policy(core.settings)) as client:
         with_client = replace(core, fetcher=client)
         await core.store.write(lambda tx: single_webhook.put(tx, with_client, owner, url))
-        engine = WebhookDelivery(core.store, core.events, client, core.settings, wires, core.live.heard_by)
+        engine = WebhookDelivery(core.store, core.events, client, core.settings, wires, core.live.was_sent)
         await engine.start()
         try:
             yield engine

@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.configuration import load_settings
-from gateway.events.deliver import Heard, WebhookDelivery
+from gateway.events.deliver import SentOnSocket, WebhookDelivery
 from gateway.events.dialect_format import Try, Wire
 from gateway.events.log import EventLog
 from gateway.events.webhook_signing import new_secret, sign
@@ -105,13 +105,13 @@ async def engine(
     settings: Settings | None = None,
     *,
     wires: Mapping[str, Wire] | None = None,
-    heard: Heard | None = None,
+    sent_on_socket: SentOnSocket | None = None,
 ) -> AsyncIterator[WebhookDelivery]:
     """A running delivery engine; without ``wires`` its one dialect posts an event's payload as it is."""
     settings = settings or settings_of()
     wires = wires or {"agentmail": Wire(render=payload_of, sign=sign)}
     async with SafeClient(fetch_policy(settings)) as client:
-        one = WebhookDelivery(store, log, client, settings, wires, heard)
+        one = WebhookDelivery(store, log, client, settings, wires, sent_on_socket)
         await one.start()
         try:
             yield one

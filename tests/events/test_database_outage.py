@@ -44,7 +44,7 @@ def db(own: PostgresCluster) -> Iterator[Store]:
 WIRES = {"agentmail": Wire(render=payload_of, sign=sign, prefer_socket=frozenset({"message.received"}))}
 
 
-async def heard_nowhere(dialect: str, event: Event) -> bool:
+async def on_no_socket(dialect: str, event: Event) -> bool:
     raise StoreDown("the processes that serve the API cannot be asked")
 
 
@@ -58,7 +58,7 @@ async def test_deliveries_and_sockets_go_on_after_the_database_was_away(
         await holds.wait()
         return web.Response()
 
-    async with endpoint() as end, engine(db, log, settings_of(), wires=WIRES, heard=heard_nowhere):
+    async with endpoint() as end, engine(db, log, settings_of(), wires=WIRES, sent_on_socket=on_no_socket):
         end.answers["/hook"] = slow
         await hook(db, f"{end.url}/hook")
         await live.join(stream, db, log)

@@ -108,11 +108,11 @@ async def test_what_a_socket_took_is_not_posted_but_a_suspension_always_is(db: S
     log = EventLog()
     asked: list[tuple[str, str]] = []
 
-    async def heard(dialect: str, event: Event) -> bool:
+    async def sent_on_socket(dialect: str, event: Event) -> bool:
         asked.append((dialect, event.type))
         return bool(load(event.payload_json)["n"] == 1)
 
-    async with endpoint() as end, engine(db, log, wires=WIRES, heard=heard):
+    async with endpoint() as end, engine(db, log, wires=WIRES, sent_on_socket=sent_on_socket):
         await openmail(db, end.url + "/hook")
         await happen(db, log, 1)
         await happen(db, log, 2)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 async def process(url: str) -> AsyncIterator[PostgresWakeups]:
     one = PostgresWakeups(url)
     listening = asyncio.Event()
-    one.hear("keys", lambda text: listening.set())  # it is told once that it listens
+    one.subscribe("keys", lambda text: listening.set())  # it is told once that it listens
     await one.start()
     async with asyncio.timeout(20):
         await listening.wait()
@@ -36,11 +36,11 @@ async def test_others_hear_what_is_told_and_the_teller_does_not(postgres: Postgr
     async with process(url) as one, process(url) as two, process(url) as three:
         heard: dict[int, list[str]] = {1: [], 2: [], 3: []}
         for number, each in ((1, one), (2, two), (3, three)):
-            each.hear("hint", heard[number].append)
+            each.subscribe("hint", heard[number].append)
         for n in range(100):
-            await asyncio.to_thread(one.tell, "hint", f"{n} größer")
-        one.tell("hint", "x" * 9000)  # PostgreSQL takes no such payload: it is left to looking
-        one.tell("hint", "end")
+            await asyncio.to_thread(one.notify, "hint", f"{n} größer")
+        one.notify("hint", "x" * 9000)  # PostgreSQL takes no such payload: it is left to looking
+        one.notify("hint", "end")
         await until_async(lambda: "end" in heard[2] and "end" in heard[3])
         assert heard[2] == heard[3] == [*(f"{n} größer" for n in range(100)), "end"]
         assert heard[1] == []
@@ -92,8 +92,8 @@ async def test_a_connection_that_is_cut_comes_back_and_says_that_something_may_h
     name = url.rpartition("/")[2]
     async with process(url) as one, process(url) as two:
         heard: list[str] = []
-        two.hear("outbox", heard.append)
+        two.subscribe("outbox", heard.append)
         postgres.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
         await until_async(lambda: heard == [""])
-        one.tell("outbox", "again")
+        one.notify("outbox", "again")
         await until_async(lambda: heard[-1] == "again")

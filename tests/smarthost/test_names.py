@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core.sending import submissions
 from gateway.outbox.reports import apply_report
-from gateway.smarthost.profiles import telling_relay
+from gateway.smarthost.profiles import reporting_relay
 from gateway.store import sent_aliases
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
@@ -121,7 +121,7 @@ async def test_postfix_reports_what_its_relay_said(tmp_path: Path) -> None:
                 relaying.inbox,
                 parsed,
                 row["mail_from"],
-                telling_relay(relaying.core.settings),
+                reporting_relay(relaying.core.settings),
             )
         )
         # the relay will post what becomes of it

@@ -82,7 +82,7 @@ class DomainWatch:
         if before is None:
             return
         after, found, _ = await examine(core, name)
-        _tell(before, after, found)
+        _log_change(before, after, found)
         shown = any(one.purpose == "dkim_next" and one.status == "VALID" for one in found)
         if shown and await core.store.write(lambda tx: activate_next(tx, name)):
             log.info("mail of %s is signed with its new key from now on", name)
@@ -100,7 +100,7 @@ def due(tx: Tx, now: int, most: int) -> list[str]:
     return found
 
 
-def _tell(before: Domain, after: Domain, found: list[Record]) -> None:
+def _log_change(before: Domain, after: Domain, found: list[Record]) -> None:
     if before.status == after.status:
         return
     if after.status == "VERIFIED":

@@ -1,9 +1,9 @@
 """``inbox.created`` and ``inbox.deleted``: appended in the transaction that makes an inbox usable, and the one that
 takes its last row.
 
-Everything of an inbox goes with it, what its webhooks had still to hear included. The one thing said after it is
-that it is gone: ``inbox.deleted`` is the organization's event, in no inbox's lane, and holds who the inbox was and
-nothing of its mail.
+With an inbox everything of it is deleted, events that its webhooks have not got yet included. The one event after that,
+``inbox.deleted``, is the organization's, in no inbox's order of delivery, and holds who the inbox was and nothing of
+its mail.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gateway.records.inboxes import Inbox
 from gateway.store.transaction import Tx
 
 
-def tell_created(tx: Tx, events: EventLog, inbox: Inbox) -> None:
+def append_created(tx: Tx, events: EventLog, inbox: Inbox) -> None:
     """The inbox takes mail from now on."""
     events.append(
         tx,
@@ -29,7 +29,7 @@ def tell_created(tx: Tx, events: EventLog, inbox: Inbox) -> None:
     )
 
 
-def tell_deleted(tx: Tx, events: EventLog, inbox: Inbox) -> None:
+def append_deleted(tx: Tx, events: EventLog, inbox: Inbox) -> None:
     """Nothing is left of the inbox but this."""
     events.append(
         tx,

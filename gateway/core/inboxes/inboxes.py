@@ -18,7 +18,7 @@ import msgspec
 
 from gateway.core.context import Core
 from gateway.core.errors import Forbidden, Invalid, LimitReached, NotFound, Taken
-from gateway.core.inboxes.events import tell_created
+from gateway.core.inboxes.events import append_created
 from gateway.core.inboxes.remove import remove
 from gateway.core.inboxes.reserved_names import check_reserved
 from gateway.core.inboxes.tagged_names import check_tagged
@@ -347,7 +347,7 @@ async def finish_deletions(core: Core, only: Collection[str] | None = None) -> N
 
 def _activate(tx: Tx, core: Core, inbox: Inbox) -> None:
     if activate_inbox(tx, inbox.id):
-        tell_created(tx, core.events, inbox)
+        append_created(tx, core.events, inbox)
 
 
 async def set_credentials(core: Core, scope: Scope, ref: str) -> tuple[Inbox, str, PersonAccess]:

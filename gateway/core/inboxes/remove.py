@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from gateway.core.context import Core
-from gateway.core.inboxes.events import tell_deleted
+from gateway.core.inboxes.events import append_deleted
 from gateway.records.inboxes import Inbox
 from gateway.store.erase import erase_deleted
 from gateway.store.queries.aliases import take_inbox_off_aliases
@@ -50,4 +50,4 @@ def _last(tx: Tx, core: Core, inbox: Inbox) -> None:
         pass
     remove_index(tx, inbox.id)
     if remove_inbox(tx, inbox.id):
-        tell_deleted(tx, core.events, inbox)
+        append_deleted(tx, core.events, inbox)

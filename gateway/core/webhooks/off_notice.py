@@ -64,22 +64,22 @@ class WebhookNotices:
         while True:
             try:
                 for hook in await self._core.store.read(partial(unscoped_webhooks_to_report, most=_MOST)):
-                    await self._tell(hook)
+                    await self._notify(hook)
             except StoreDown as error:
                 log.warning("mails about webhooks that are switched off wait for the database: %s", error)
             except Exception:
                 log.exception("mails about webhooks that are switched off failed; it is tried again")
             await asyncio.sleep(_EVERY)
 
-    async def _tell(self, hook: Webhook) -> None:
+    async def _notify(self, hook: Webhook) -> None:
         try:
-            await tell_inbox(self._core, hook)
+            await notify_inbox(self._core, hook)
         except (ComposeFailed, ValueError) as error:
             log.warning("nobody is written to that webhook %s is switched off: %s", hook.public_id, error)
             await self._core.store.write(lambda tx: claim_notice(tx, hook.id, now_us()))
 
 
-async def tell_inbox(core: Core, hook: Webhook) -> None:
+async def notify_inbox(core: Core, hook: Webhook) -> None:
     """Queue the mail about a webhook, unless somebody did or it is on again. Raises ComposeFailed, StoreDown."""
     inbox = await core.store.read(lambda tx: _inbox_of(tx, hook))
     if inbox is None:
