@@ -49,6 +49,11 @@ async def download(call: Call[NoBody, NoQuery]) -> Response:
         got = await open_file(call.core, DraftId(link.id), link.part)
     else:
         raise NotFound("this link leads to no file")
+    return await file_response(call, got)
+
+
+async def file_response(call: Call[Any, Any], got: attachments.Download) -> Response:
+    """Answer with a file, in pieces; to HEAD with its headers alone."""
     headers = {
         "Content-Disposition": disposition(got.filename),
         "X-Content-Type-Options": "nosniff",

@@ -109,8 +109,7 @@ def _about(tag: str) -> dict[str, str]:
 
 def _parameters(dialect: Dialect, one: Endpoint, repeatable: bool) -> list[dict[str, Any]]:
     wanted = [(name, "path", True) for name in Pattern(one.path).names]
-    wanted += [(name, "header", True) for name in one.headers]
-    if repeatable and "Idempotency-Key" not in one.headers:
+    if repeatable:
         wanted.append(("Idempotency-Key", "header", False))
     parameters = []
     for name, where, required in wanted:
@@ -127,7 +126,7 @@ def _takes_key(dialect: Dialect, one: Endpoint) -> bool:
         return False
     return bool(
         dialect.around is not None
-        or "Idempotency-Key" in one.headers
+        or one.repeatable
         or (dialect.name == "agentmail" and _REPEATABLE.fullmatch(f"POST {one.path}".replace(":rest", "")))
     )
 

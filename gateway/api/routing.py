@@ -95,7 +95,7 @@ class Endpoint:
     max_body: int | None
     raw_body: bool
     files: str
-    headers: tuple[str, ...]
+    repeatable: bool
 
 
 class Table:
@@ -116,7 +116,7 @@ class Table:
         max_body: int | None = None,
         raw_body: bool = False,
         files: str = "",
-        headers: tuple[str, ...] = (),
+        repeatable: bool = False,
         also: Iterable[str] = (),
     ) -> Callable[[_H], _H]:
         """Declare an endpoint. A handler that returns None answers 204.
@@ -127,7 +127,7 @@ class Table:
             max_body: octets, instead of ``http.max_body``.
             raw_body: the handler reads the body itself.
             files: the field of files; the endpoint accepts forms as well.
-            headers: required request headers.
+            repeatable: it takes the header Idempotency-Key.
             also: further paths of the same endpoint.
         """
 
@@ -154,7 +154,7 @@ class Table:
                         max_body=max_body,
                         raw_body=raw_body,
                         files=files,
-                        headers=headers,
+                        repeatable=repeatable,
                     )
                 )
             return handler

@@ -25,11 +25,11 @@ def fresh() -> str:
     return str(uuid.uuid4())
 
 
-def test_b2_the_key_is_required(post: Post) -> None:
+def test_b2_a_key_that_is_given_must_be_one(post: Post) -> None:
     ours = post.inbox()
-    for headers in ({}, {"Idempotency-Key": ""}):
-        error = post.call("POST", f"inboxes/{ours['id']}/send", body(ours), headers=headers, status=400)
-        assert error["error"] == "missing_idempotency_key"
+    headers = {"Idempotency-Key": ""}
+    error = post.call("POST", f"inboxes/{ours['id']}/send", body(ours), headers=headers, status=400)
+    assert error["error"] == "missing_idempotency_key"
     error = post.send(ours, body(ours), "k" * 256, status=400)
     assert (error["error"], error["field"]) == ("bad_request", "Idempotency-Key")
     assert post.total(ours) == 0

@@ -147,7 +147,7 @@ def test_b1_is_read_filters_by_the_words_true_and_false(post: Post) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"is_read": None}, {"is_read": "true"}, {"is_read": 1}, {"isRead": True}, [], "true"]
+    "body", [{}, {"is_read": None}, {"is_read": "true"}, {"is_read": 1}, {"isRead": "true"}, [], "true"]
 )
 def test_patch_needs_a_boolean(post: Post, body: Any) -> None:
     inbox = post.inbox()

@@ -43,7 +43,7 @@ def test_a_threads_messages_come_oldest_first_without_paging(post: Post) -> None
     (row,) = post.threads(inbox)
     sent = post.send(inbox, {"to": other["address"], "body": "b", "threadId": row["id"]})
     whole = post.call("GET", f"threads/{row['id']}/messages?limit=1&offset=1")
-    assert set(whole) == {"threadId", "subject", "isRead", "data"}
+    assert set(whole) == {"threadId", "inboxId", "subject", "isRead", "data"}
     assert (whole["threadId"], whole["subject"], whole["isRead"]) == (row["id"], "Hello", True)
     assert [one["subject"] for one in whole["data"]] == ["Hello", "Re: Hello", "Re: Hello"]
     assert [one["direction"] for one in whole["data"]] == ["inbound", "inbound", "outbound"]

@@ -70,6 +70,7 @@ class ThreadMessages(msgspec.Struct, rename="camel"):
     """A thread with its messages, oldest first."""
 
     thread_id: str
+    inbox_id: str
     subject: str
     is_read: bool
     data: list[MessageView]

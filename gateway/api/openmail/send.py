@@ -1,7 +1,8 @@
 """Send an email, or answer in a thread (contract §4): once for each Idempotency-Key.
 
 What counts as the same request is what was asked, not its octets: a client that repeats a form draws a new
-boundary. The key is asked for before anything that limits sending, so a repeat is answered even then.
+boundary. The key is looked up before anything that limits sending, so a repeat is answered even then. A request
+without the header is sent each time that it comes: the clients that have no key do not repeat by themselves.
 """
 
 from __future__ import annotations
@@ -57,11 +58,13 @@ class SentView(msgspec.Struct, rename="camel"):
     "/inboxes/{inbox_id}/send",
     raw_body=True,
     files="attachments",
-    headers=("Idempotency-Key",),
+    repeatable=True,
     access=changes("message_send", test="any"),
 )
 async def send_email(call: Call[SendBody, NoQuery]) -> SentView:
-    """Send an email from an inbox, as JSON or multipart/form-data; the header Idempotency-Key is required.
+    """Send an email from an inbox, as JSON or multipart/form-data.
+
+    With the header Idempotency-Key a repeated request is answered again and sends nothing.
 
     With ``threadId`` it answers in that thread: the subject is the thread's with one ``Re:``, the last message is
     quoted unless ``includeQuote`` is false, and whoever copied the inbox stays in Cc.
@@ -76,7 +79,7 @@ async def send_email(call: Call[SendBody, NoQuery]) -> SentView:
         call,
         f"openmail/{call.scope.organization}",
         # any printable key will do here; what is kept is its digest
-        hashlib.sha256(key.encode()).hexdigest(),
+        None if key is None else hashlib.sha256(key.encode()).hexdigest(),
         fingerprint,
         partial(_answer, inbox, call.scope.test),
         partial(_send, call, inbox, given),
@@ -84,12 +87,14 @@ async def send_email(call: Call[SendBody, NoQuery]) -> SentView:
     return answer  # type: ignore[return-value]
 
 
-def idempotency_key(text: str | None) -> str:
-    """The key of a send. Raises Invalid."""
-    key = (text or "").strip()
+def idempotency_key(text: str | None) -> str | None:
+    """The key of a send; None: it has none. Raises Invalid, also for an empty one: its client means to have a key."""
+    if text is None:
+        return None
+    key = text.strip()
     if not key:
         raise Invalid(
-            "the header Idempotency-Key is missing",
+            "the header Idempotency-Key is empty",
             code="missing_idempotency_key",
             field="Idempotency-Key",
             fix="send a fresh UUID with each new email, and the same one when you repeat a request",
@@ -107,7 +112,10 @@ def _fingerprint(inbox_id: str, given: SendGiven) -> str:
     """A digest of what was asked."""
     files = [(one.filename, one.content_type, hashlib.sha256(one.content).hexdigest()) for one in given.files]
     body = msgspec.structs.replace(
-        given.body, include_quote=given.body.include_quote is not False, cc=given.body.cc or []
+        given.body,
+        include_quote=given.body.include_quote is not False,
+        cc=given.body.cc or [],
+        bcc=given.body.bcc or [],
     )
     return hashlib.sha256(encode([inbox_id, body, files])).hexdigest()
 
@@ -138,6 +146,7 @@ async def _send(
             answer = ThreadReply(
                 to=body.to,
                 cc=body.cc or (),
+                bcc=body.bcc or (),
                 reply_to=reply_to,
                 text=text,
                 html=html,
@@ -149,6 +158,7 @@ async def _send(
         request = sending.SendRequest(
             to=[body.to],
             cc=body.cc or (),
+            bcc=body.bcc or (),
             reply_to=reply_to,
             subject=body.subject or "",
             text=text,
@@ -180,14 +190,16 @@ def _check(body: SendBody, recipients: int) -> None:
     for name, value in (("body", body.body), ("bodyHtml", body.body_html)):
         if value is not None and "\x00" in value:
             raise Invalid(f"{name} holds a NUL character", field=name, fix=f"take it out of {name}")
-    if len(body.cc or ()) >= recipients:
+    copies = {"cc": body.cc or [], "bcc": body.bcc or []}
+    if sum(map(len, copies.values())) >= recipients:
+        field = max(copies, key=lambda name: len(copies[name]))
         raise Invalid(
-            f"{len(body.cc or ())} addresses in cc are too many: at most {recipients - 1}",
-            field="cc",
+            f"{len(copies[field])} addresses in {field} are too many: at most {recipients} in to, cc and bcc",
+            field=field,
             fix="send to fewer people at a time",
         )
     given = [("to", body.to), ("replyTo", body.reply_to)]
-    given += [(f"cc[{number}]", one) for number, one in enumerate(body.cc or ())]
+    given += [(f"{name}[{number}]", one) for name, many in copies.items() for number, one in enumerate(many)]
     for name, address in given:
         if address is None:
             continue

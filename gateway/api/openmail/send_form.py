@@ -48,6 +48,7 @@ class SendBody(msgspec.Struct, rename="camel"):
     include_quote: Annotated[bool | None, Doc(description="quote the last message; default true")] = None
     reply_to: str | None = None
     cc: list[str] | None = None
+    bcc: Annotated[list[str] | None, Doc(description="who gets a copy without the others seeing it")] = None
     unsubscribe: Annotated[
         bool | None,
         Doc(description="give the one recipient a one-click unsubscribe link (RFC 8058); our addition"),
@@ -94,7 +95,8 @@ def _body_of(form: Form) -> SendBody:
         if word not in _YES | _NO:
             raise Invalid(f"{name} takes true or false", field=name, fix=f"write {name}=false")
         values[name] = word in _YES
-    values["cc"] = [one for one in form.all("cc") if one.strip()]
+    for name in ("cc", "bcc"):
+        values[name] = [one for one in form.all(name) if one.strip()]
     if form.all("attachments"):
         raise Invalid(
             "attachments holds text, not a file",

@@ -10,6 +10,7 @@ from gateway.api.openmail.message_view import ThreadMessages, ThreadView, messag
 from gateway.api.openmail.offset_paging import MailPage, MailQuery, mail_page, window_of
 from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core.access import changes, reads
+from gateway.core.errors import Invalid, Missing
 from gateway.core.lookup import find_inbox
 from gateway.core.mail import read_state, threads
 from gateway.core.mail.attachment_text import read_attachments_of
@@ -24,6 +25,17 @@ class ThreadQuery(MailQuery, kw_only=True):
     is_read: Annotated[
         Literal["true", "false"] | None, Doc(description="only read threads, or only unread ones")
     ] = None
+    camel_is_read: Annotated[Literal["true", "false"] | None, Doc(description="the same as is_read")] = (
+        msgspec.field(name="isRead", default=None)
+    )
+
+    @property
+    def read(self) -> bool | None:
+        """Whether read threads are asked for; None: both kinds. Raises Invalid."""
+        given = {one for one in (self.is_read, self.camel_is_read) if one is not None}
+        if len(given) > 1:
+            raise _contradiction()
+        return given.pop() == "true" if given else None
 
 
 class ThreadMessagesQuery(msgspec.Struct, kw_only=True):
@@ -33,9 +45,24 @@ class ThreadMessagesQuery(msgspec.Struct, kw_only=True):
 
 
 class ThreadPatch(msgspec.Struct):
-    """What of a thread to change."""
+    """What of a thread to change: one of the two spellings."""
 
-    is_read: bool
+    is_read: bool | None = None
+    camel_is_read: bool | None = msgspec.field(name="isRead", default=None)
+
+    @property
+    def read(self) -> bool:
+        """Whether the thread is to be read. Raises Missing, Invalid."""
+        given = {one for one in (self.is_read, self.camel_is_read) if one is not None}
+        if len(given) > 1:
+            raise _contradiction()
+        if not given:
+            raise Missing("is_read")
+        return given.pop()
+
+
+def _contradiction() -> Invalid:
+    return Invalid("is_read and isRead contradict each other", field="is_read", fix="give one of them")
 
 
 class Done(msgspec.Struct):
@@ -52,8 +79,8 @@ async def list_threads(call: Call[NoBody, ThreadQuery]) -> MailPage[ThreadView]:
     messages failed it. A thread is unread as long as a message of it is, also for a person who reads it in a mail
     client.
     """
-    unread = None if call.query.is_read is None else call.query.is_read == "false"
-    wanted = Filter(unread=unread, include=call.query.include)
+    read = call.query.read
+    wanted = Filter(unread=None if read is None else not read, include=call.query.include)
     found = await threads.list_threads(
         call.core, call.scope, call.ids["inbox_id"], wanted, window_of(call.query)
     )
@@ -75,6 +102,7 @@ async def get_thread_messages(call: Call[NoBody, ThreadMessagesQuery]) -> Thread
     files = await read_attachments_of(call.core, found.rows)
     return ThreadMessages(
         thread_id=thread.public_id,
+        inbox_id=inbox.public_id,
         subject=thread.subject,
         is_read=not thread.unread,
         data=[message_view(one, files[one.message.id], inbox, call.public_url) for one in found.rows],
@@ -84,5 +112,5 @@ async def get_thread_messages(call: Call[NoBody, ThreadMessagesQuery]) -> Thread
 @table.patch("/threads/{thread_id}", access=changes("message_update", test="own"))
 async def update_thread(call: Call[ThreadPatch, NoQuery]) -> Done:
     """Mark a thread read or unread: all its messages, or the last one that came in."""
-    await read_state.mark_thread(call.core, call.scope, call.ids["thread_id"], read=call.body.is_read)
+    await read_state.mark_thread(call.core, call.scope, call.ids["thread_id"], read=call.body.read)
     return Done()

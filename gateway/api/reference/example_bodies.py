@@ -70,6 +70,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "OpenMail.CreateApiKey": {"name": "worker"},
     "OpenMail.CreateInbox": {"mailboxName": "agent", "displayName": "Support agent"},
     "OpenMail.CreatePod": {"clientId": "tenant-1", "name": "Tenant 1"},
+    "OpenMail.Feedback": {
+        "type": "bug",
+        "message": "The answer has no id.",
+        "context": {"endpoint": "mcp"},
+    },
     "OpenMail.NewDomain": {"domain": "example.com"},
     "OpenMail.NewRule": {"action": "block", "sender": "example.net", "reason": "unwanted offers"},
     "OpenMail.NewSuppression": {"address": "ann@example.net", "type": "unsub"},

@@ -11,6 +11,7 @@ NOUNS = {
     "Downloads": "Files by signed link.",
     "Drafts": "Messages that are not sent yet.",
     "Events": "What happened, in order.",
+    "Feedback": "Reports about this API to its operator.",
     "Inboxes": "Real mailboxes with an address.",
     "Lists": "Who may write to an inbox, and to whom it may write.",
     "Messages": "Send, answer, read, find and label mail.",

@@ -52,6 +52,7 @@ async def read_attachments_of(
 class ReadText(NamedTuple):
     """The text of an attachment, and how it was read."""
 
+    inbox: Inbox
     name: str
     attachment: ReadAttachment
     method: str
@@ -84,7 +85,7 @@ async def text_of(core: Core, scope: Scope, message_ref: str, name: str) -> Read
             fix="download the file itself: the same URL without /text",
             facts={"extractionMethod": method},
         )
-    return ReadText(found.name, found.attachment, method, found.attachment.parsed_text or "")
+    return ReadText(found.inbox, found.name, found.attachment, method, found.attachment.parsed_text or "")
 
 
 def _find(tx: Tx, scope: Scope, message_ref: str, name: str) -> Named:

@@ -43,6 +43,7 @@ class ThreadReply:
 
     to: str
     cc: Sequence[str] = ()
+    bcc: Sequence[str] = ()
     reply_to: Sequence[str] = ()
     text: str | None = None
     html: str | None = None
@@ -83,6 +84,7 @@ async def reply_in_thread(
         ReplyRequest(
             to=[answer.to],
             cc=[*answer.cc, *([thread.copied_by] if thread.copied_by else [])],
+            bcc=answer.bcc,
             reply_to=answer.reply_to,
             subject=reply_subject(one_line(thread.thread.subject)),
             text=answer.text,

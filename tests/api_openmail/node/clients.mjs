@@ -72,7 +72,8 @@ assert.equal((await sdk("POST", `${at}/webhook/test`, 200)).ok, true);
 
 const friend = await sdk("POST", "/v1/inboxes", 201, {}); // no body at all
 const letter = { to: friend.address, subject: "Numbers", body: "Here.", cc: [] };
-assert.equal((await sdk("POST", `${at}/send`, 400, { body: letter })).error, "missing_idempotency_key");
+const unkeyed = { body: letter, headers: { "idempotency-key": "" } };
+assert.equal((await sdk("POST", `${at}/send`, 400, unkeyed)).error, "missing_idempotency_key");
 const once = { body: letter, headers: { "idempotency-key": randomUUID() } };
 const sent = await sdk("POST", `${at}/send`, 200, once);
 assert.equal((await sdk("POST", `${at}/send`, 200, once)).messageId, sent.messageId);
