@@ -30,6 +30,12 @@ class Http(Section, frozen=True, kw_only=True):
     public_url: Annotated[str, Doc(description="how clients reach the API; empty: http://host:port")] = ""
     trusted_proxies: Annotated[list[str], Doc(description="addresses whose X-Forwarded-For is believed")] = []
     max_body: Annotated[int, Doc(description="largest JSON request body, octets")] = 80 * 1024 * 1024
+    unknown_fields: Annotated[
+        Literal["ignore", "refuse"],
+        Doc(
+            description="what to do with unknown fields of a request; one that says who gets the mail is always refused"
+        ),
+    ] = "ignore"
     connections: Annotated[
         int,
         Doc(

@@ -13,9 +13,11 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from gateway.api.errors import from_msgspec
+from gateway.api.unknown_fields import check_json, refuses
 from gateway.core.context import Core
 from gateway.core.disk_room import disk_full
 from gateway.core.errors import Invalid, Missing, TooLarge, Unavailable
+from gateway.settings import Settings
 from gateway.store.scope import Scope
 from mailserver.content import Content, Spool
 from mailserver.inflight import NoRoom
@@ -134,6 +136,16 @@ def decode(data: bytes, type: type[T]) -> T:
         raise Invalid(
             "the request body is nested too deeply", field="body", fix="send a flat object"
         ) from None
+
+
+def decode_body(data: bytes, type: type[T], settings: Settings) -> T:
+    """Decode a request body as ``type``; an unknown field that matters is refused (``gateway.api.unknown_fields``).
+
+    Raises Invalid.
+    """
+    value = decode(data, type)
+    check_json(data, type, refuses(settings))
+    return value
 
 
 def _wrong_fields(data: bytes, type: Any) -> Iterator[Invalid]:

@@ -22,11 +22,12 @@ from starlette.types import Receive, Scope, Send
 from gateway import metrics
 from gateway.api.access_log import log_request
 from gateway.api.auth import authenticate
-from gateway.api.body import INTAKE, Intake, decode, encode, read_body
+from gateway.api.body import INTAKE, Intake, decode_body, encode, read_body
 from gateway.api.errors import Internal, NoRoute, Renderer, WrongMethod, core_error, error_headers
 from gateway.api.query import parse_query
 from gateway.api.ratelimit import RequestLimits, gateway_limits, rate_limit
 from gateway.api.routing import Call, Endpoint, NoBody, NoQuery, Router, Table, split_raw_path
+from gateway.api.unknown_fields import check_json, refuses
 from gateway.core.access import Access, admit
 from gateway.core.context import Core
 from gateway.events.dialect_format import Wire
@@ -167,8 +168,10 @@ class DialectRoute(BaseRoute):
         body: Any = None
         if endpoint.method in ("POST", "PUT", "PATCH", "DELETE") and not endpoint.raw_body:
             raw = await read_body(request, endpoint.max_body or self.core.settings.http.max_body)
-            if endpoint.body is not NoBody:
-                body = decode(raw, endpoint.body)
+            if endpoint.body is NoBody:
+                check_json(raw, NoBody, refuses(self.core.settings))
+            else:
+                body = decode_body(raw, endpoint.body, self.core.settings)
             del raw  # a large one is not kept: the decoded body is enough
         call: Call[Any, Any] = Call(
             core=self.core,

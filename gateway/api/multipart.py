@@ -50,6 +50,11 @@ class Form:
     texts: list[tuple[str, str]] = field(default_factory=list)
     files: list[FormFile] = field(default_factory=list)
 
+    @property
+    def given(self) -> list[str]:
+        """The names of the texts that are not empty."""
+        return [name for name, value in self.texts if value.strip()]
+
     def all(self, name: str) -> list[str]:
         """Every value of a repeated field."""
         return [value for field, value in self.texts if field == name]

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
-from gateway.api.body import decode, read_body
+from gateway.api.body import decode_body, read_body
 from gateway.api.multipart import Form, is_form, read_form
 from gateway.api.routing import Call
+from gateway.api.unknown_fields import check_form, refuses
 from gateway.core.errors import Invalid, Missing
 from gateway.core.sending.request_attachments import FileGiven, load_files, uploaded
 from gateway.mime.types import OutgoingAttachment
@@ -75,11 +76,12 @@ async def read_given(call: Call[Any, Any], type: type[Body]) -> Given[Body]:
     core, request = call.core, call.request
     if is_form(request):
         form = await read_form(request, max_text=_MAX_FORM_TEXT, max_files=MAX_FILES_TOGETHER)
+        check_form(form.given, type, refuses(core.settings))
         body = _body_of(form, type)
         _check(body)
         files = _files_of(form)
     else:
-        body = decode(await read_body(request, core.settings.http.max_body), type)
+        body = decode_body(await read_body(request, core.settings.http.max_body), type, core.settings)
         _check(body)
         asked = body.attachments or []
         _check_count(asked)

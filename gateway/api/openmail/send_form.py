@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-from gateway.api.body import decode, read_body
+from gateway.api.body import decode_body, read_body
 from gateway.api.errors import from_msgspec
 from gateway.api.multipart import Form, is_form, read_form
 from gateway.api.routing import Call
+from gateway.api.unknown_fields import check_form, refuses
 from gateway.core.errors import Invalid, TooLarge
 from gateway.core.sending.request_attachments import FileGiven, load_files, uploaded
 from gateway.mime.types import OutgoingAttachment
@@ -73,8 +74,9 @@ async def read_send(call: Call[Any, Any]) -> SendGiven:
     if is_form(request):
         limits = core.settings.limits
         form = await read_form(request, max_text=_MAX_FORM_TEXT, max_files=limits.attachment_bytes)
+        check_form(form.given, SendBody, refuses(core.settings))
         return SendGiven(_body_of(form), _files_of(form, limits.attachments, limits.attachment_bytes))
-    body = decode(await read_body(request, core.settings.http.max_body), SendBody)
+    body = decode_body(await read_body(request, core.settings.http.max_body), SendBody, core.settings)
     given = [FileGiven(one.filename, one.content_type, content=one.data) for one in body.attachments or []]
     files = await load_files(core, given, content_name="data")
     body.attachments = None
