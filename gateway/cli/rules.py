@@ -27,7 +27,7 @@ def command() -> None:
 @_inbox
 @common
 def add(place: Place, action: str, sender: str, reason: str | None, inbox: str | None) -> None:
-    """Block or allow SENDER: an address, or a domain."""
+    """Block or allow SENDER: an address, a domain, or *.DOMAIN for it and all below it."""
 
     async def run() -> None:
         body = {"action": action, "sender": sender, "inboxId": inbox, "reason": reason}

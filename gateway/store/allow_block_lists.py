@@ -1,5 +1,7 @@
 """Allow and block lists: which entry decides about an address.
 
+An entry is an address, a domain (exactly), or ``*.`` and a domain: that domain and every one below it.
+
 The narrowest scope that says anything decides (inbox, then pod, then organization). Within a scope a block
 beats an allow; where a scope has an allow list for the direction, what it does not name is blocked.
 
@@ -21,6 +23,9 @@ from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
 
 Verdict = Literal["allow", "block", "none"]
+
+_MOST_LABELS = 127
+"""A domain has no more (RFC 1035 §2.3.4: 255 octets); a sender may write more dots than that."""
 
 
 def verdict(tx: Tx, inbox: Inbox, directions: Sequence[str], email: str) -> Verdict:
@@ -50,7 +55,7 @@ def decide(rules: Sequence[ListRule], inbox: Inbox, email: str) -> Verdict:
             domain = fold_domain(domain)
         except MailServerError:
             pass
-    email = f"{local}@{domain}"
+    names = _names_of(local, domain)
     scopes: list[list[ListRule]] = [
         [rule for rule in rules if rule.inbox_id == inbox.id],
         [rule for rule in rules if rule.inbox_id is None and rule.pod_id == inbox.pod_id],
@@ -59,7 +64,7 @@ def decide(rules: Sequence[ListRule], inbox: Inbox, email: str) -> Verdict:
     allowed = False
     for scope in scopes:
         modes = {rule.direction: rule.entry for rule in scope if rule.list_type == "mode"}
-        named = {rule.list_type for rule in scope if rule.entry in (email, domain)}
+        named = {rule.list_type for rule in scope if rule.entry in names}
         if "block" in named:
             return "block"
         if "allow" in named:
@@ -70,3 +75,9 @@ def decide(rules: Sequence[ListRule], inbox: Inbox, email: str) -> Verdict:
         if not allowed and (complete or "allowlist" in modes.values()):
             return "block"
     return "allow" if allowed else "none"
+
+
+def _names_of(local: str, domain: str) -> set[str]:
+    """The entries that mean an address."""
+    labels = domain.split(".")[-_MOST_LABELS:]
+    return {f"{local}@{domain}", domain, *("*." + ".".join(labels[at:]) for at in range(len(labels)))}

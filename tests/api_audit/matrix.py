@@ -87,6 +87,7 @@ BODIES: dict[str, Any] = {
     "POST /agent/verify": {"otp_code": "000000"},
     "POST /register": {"name": "{word}", "owner_email": "{word}@example.org"},
     "POST /organizations/{organization_id}/wallet": {"mills": 1},
+    "PUT /policy": {"inbound": {"mode": "none", "rules": []}},
     "POST /feedback": {"type": "bug", "message": "made by a test"},
     "PATCH /drafts/{draft_id}": {"subject": "changed"},
 }

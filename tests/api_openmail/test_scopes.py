@@ -38,6 +38,8 @@ ACCOUNT_OR_POD = {
     "PATCH /inboxes/{inbox_id}",
     "GET /pods",
     "GET /pods/{pod_id}",
+    "GET /policy",
+    "PUT /policy",
 }
 NO_KEY = {"GET /files/{token}"}
 """Everything else is for account-wide keys, or narrower still."""

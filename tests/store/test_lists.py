@@ -50,6 +50,15 @@ def test_subdomains_are_not_the_domain(store: Store, inbox: Inbox) -> None:
     assert _verdict(store, inbox, "a@sub.y.test") == "none"
 
 
+def test_a_star_names_a_domain_and_all_below_it(store: Store, inbox: Inbox) -> None:
+    _entry(store, inbox, "block", "*.y.test")
+    for email in ("a@y.test", "a@sub.y.test", "a@very.deep.sub.y.test"):
+        assert _verdict(store, inbox, email) == "block"
+    for email in ("a@ay.test", "a@y.test.z.test", "*.y.test@z.test", "a@test", ""):
+        assert _verdict(store, inbox, email) == "none"
+    assert _verdict(store, inbox, "a@" + "sub." * 100_000 + "y.test") == "block"
+
+
 def _mode(store: Store, inbox: Inbox, mode: Mode, *, scope: str = "inbox") -> None:
     owner = _owner(inbox, scope)
     store.write_now(lambda tx: set_mode(tx, owner, mode))

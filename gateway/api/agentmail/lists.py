@@ -45,7 +45,7 @@ def _which(call: Call[Any, Any]) -> dict[str, Any]:
 
 @table.post(_LIST, status=201, also=_also(_LIST), access=changes("list_entry_create"))
 async def add_entry(call: Call[CreateEntry, NoQuery]) -> ListEntryView:
-    """Add an address or a domain to a list."""
+    """Add an address or a domain to a list; ``*.example.com`` is that domain and all below it."""
     made, new = await list_entries.add(
         call.core, call.scope, entry=call.body.entry, reason=call.body.reason, **_which(call)
     )

@@ -28,7 +28,12 @@ class NewRule(msgspec.Struct, rename="camel"):
     """A sender rule to make."""
 
     action: Action
-    sender: Annotated[str, Doc(description="an address, or an exact domain; compared with the From header")]
+    sender: Annotated[
+        str,
+        Doc(
+            description="an address, a domain, or *.domain for it and all below it; compared with the From header"
+        ),
+    ]
     inbox_id: Annotated[str | None, _INBOX] = None
     reason: str | None = None
 

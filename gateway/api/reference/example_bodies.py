@@ -78,6 +78,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "OpenMail.NewDomain": {"domain": "example.com"},
     "OpenMail.NewRule": {"action": "block", "sender": "example.net", "reason": "unwanted offers"},
     "OpenMail.NewSuppression": {"address": "ann@example.net", "type": "unsub"},
+    "OpenMail.PolicyBody": {
+        "inbound": {"mode": "allowlist", "rules": [{"type": "allow", "value": "*.example.com"}]}
+    },
     "OpenMail.SendBody": {"to": "ann@example.net", "subject": "Your order", "body": "It is on its way."},
     "OpenMail.SetMode": {"mode": "allowlist"},
     "OpenMail.SetWebhook": {"url": "https://app.example.com/hooks/mail"},

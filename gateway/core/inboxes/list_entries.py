@@ -36,9 +36,14 @@ def check_list(direction: str, list_type: str) -> tuple[Direction, Action]:
 
 
 def check_entry(entry: str) -> tuple[str, Literal["email", "domain"]]:
-    """(entry in lower case, ``email`` or ``domain``). Raises Invalid."""
-    text = entry.strip().lower().removeprefix("@")
+    """(entry as it is kept, ``email`` or ``domain``).
+
+    A domain may also be written ``@x.com`` or ``*@x.com``; ``*.x.com`` is it and all below it. Raises Invalid.
+    """
+    text = _spelled(entry)
     local, at, domain = text.rpartition("@")
+    below = "" if at or not domain.startswith("*.") else "*."
+    domain = domain.removeprefix(below)
     try:
         domain = fold_domain(domain)
     except MailServerError:
@@ -47,9 +52,13 @@ def check_entry(entry: str) -> tuple[str, Literal["email", "domain"]]:
         raise Invalid(
             "entry is neither an address nor a domain",
             field="entry",
-            fix="write a@example.com or example.com",
+            fix="write a@example.com, example.com or *.example.com",
         )
-    return (f"{local}@{domain}", "email") if at else (domain, "domain")
+    return (f"{local}@{domain}", "email") if at else (below + domain, "domain")
+
+
+def _spelled(entry: str) -> str:
+    return entry.strip().lower().removeprefix("*@").removeprefix("@")
 
 
 def owner_of(tx: Tx, scope: Scope, direction: Direction, pod: str | None, inbox: str | None) -> ListOwner:
@@ -148,7 +157,7 @@ def _find(
     tx: Tx, scope: Scope, direction: str, list_type: str, entry: str, pod: str | None, inbox: str | None
 ) -> ListEntry:
     way, action = check_list(direction, list_type)
-    text = entry.strip().lower().removeprefix("@")[:400]
+    text = _spelled(entry)[:400]
     found = find_entry(tx, owner_of(tx, scope, way, pod, inbox), action, text)
     if found is None:
         raise NotFound(f"{text[:320]!r} is not on this list", fix="GET the list for its entries")

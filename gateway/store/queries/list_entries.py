@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -11,6 +12,8 @@ from gateway.store.listing import Listing, Window, page
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
+
+_ACTIONS: tuple[Action, ...] = ("allow", "block")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,29 @@ def put_entry(
     made = _entry(owner, action, entry, entry_type, reason)
     sql(tx).add(made)
     return made, True
+
+
+def entries_of(tx: Tx, owner: ListOwner) -> list[ListEntry]:
+    """The entries of its allow list and its block list, in the order of their text."""
+    both = [entry for action in _ACTIONS for entry in _entries(tx, owner, action)]
+    return sorted(both, key=lambda entry: (entry.list_type, entry.entry))
+
+
+def replace_entries(
+    tx: Tx, owner: ListOwner, wanted: Sequence[tuple[Action, str, Literal["email", "domain"]]]
+) -> None:
+    """Make exactly these its allow list and its block list; an entry that stays keeps its id and reason."""
+    named = {(action, entry) for action, entry, _ in wanted}
+    for held in entries_of(tx, owner):
+        if (held.list_type, held.entry) not in named:
+            remove_entry(tx, held)
+    for action, entry, kind in wanted:
+        put_entry(tx, owner, action, entry, kind, None)
+
+
+def _entries(tx: Tx, owner: ListOwner, action: Action) -> list[ListEntry]:
+    where, args = owner.where(action)
+    return sql(tx).all(ListEntry, f"WHERE {where}", *args)
 
 
 def mode_of(tx: Tx, owner: ListOwner) -> Mode | None:
