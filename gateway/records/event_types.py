@@ -121,6 +121,17 @@ class ReceivedFacts(Facts, frozen=True, kw_only=True):
     inbox: ReceivingInbox | None = None
 
 
+class ThreadMergedFacts(Facts, frozen=True, kw_only=True):
+    """``thread.merged``: a message joined two threads; the id of the one leads to the other from now on."""
+
+    inbox_id: InboxId
+    inbox_address: str
+    message_id: MessageId  # of the message that names both
+    thread_id: ThreadId  # of the thread that goes on
+    merged_thread_id: ThreadId
+    timestamp: int
+
+
 # --- mail that was sent ---
 
 
@@ -340,6 +351,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
         EventType("message.opened", OutboundFacts, _MAIL, _BOTH),
         EventType("message.complained", ComplainedFacts, _MAIL, _BOTH),
         EventType("message.rejected", RejectedFacts, _MAIL, _BOTH),
+        EventType("thread.merged", ThreadMergedFacts, _MAIL, _ALL, opt_in=True),
         EventType("domain.verified", DomainFacts, ("domain_read",), _AGENTMAIL),
         EventType("inbox.created", InboxFacts, ("inbox_read",), _MAILBOXKIT),
         EventType("inbox.deleted", InboxFacts, ("inbox_read",), _MAILBOXKIT),

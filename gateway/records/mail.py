@@ -236,6 +236,26 @@ class Thread(Record, frozen=True):
         return self.message_count - self.hidden_count
 
 
+class ThreadRoot(Record, frozen=True):
+    """A root Message-ID of a thread that has several, and the id that it gives a thread (``store.thread_joins``)."""
+
+    table: ClassVar[str] = "thread_root"
+
+    thread_id: ThreadId  # the id of a thread with this root
+    inbox_id: InboxId
+    number: int
+    root: str  # hex digest of the root Message-ID
+    since: int  # the oldest message with this root
+    current_id: ThreadId  # the thread that it is part of now
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """The thread that a message came to. ``merged``: the threads that it joined to that one, whose ids redirect now."""
+
+    thread_id: ThreadId
+    merged: tuple[ThreadId, ...] = ()
+
+
 class ListedThread(msgspec.Struct, frozen=True, kw_only=True):
     """A thread with the sorted labels and the attachments of all its messages."""
 
@@ -263,13 +283,19 @@ class AttachmentText(Record, frozen=True):
 
 
 class Indexed(msgspec.Struct, frozen=True):
-    """A message that was just indexed. ``new``: the index did not know it before."""
+    """A message that was just indexed. ``new``: the index did not know it before; ``merged``: as in ``Placed``."""
 
     message_id: MessageId
     thread_id: ThreadId
     direction: Direction
     new: bool
     labels: frozenset[str]
+    merged: tuple[ThreadId, ...] = ()
+
+    @property
+    def placed(self) -> Placed:
+        """Its thread, and those that it joined to that."""
+        return Placed(self.thread_id, self.merged)
 
 
 class Label(Record, frozen=True):

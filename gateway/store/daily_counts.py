@@ -53,7 +53,7 @@ def sent_since(tx: Tx, inbox_id: InboxId, since: int, most: int) -> tuple[int, i
     """(how many sends the inbox made after ``since``, counted up to ``most``; when the oldest of them was, µs).
 
     Notifications of our own (a null return path) are no sends. For a count that holds until the commit, the
-    caller has locked the inbox (``lock_inbox``).
+    caller has locked the inbox (``queries.inboxes.lock_inbox``).
     """
     row = sql(tx).row(
         "SELECT count(*) AS n, min(created_at) AS oldest FROM (SELECT created_at FROM outbox "
@@ -64,12 +64,6 @@ def sent_since(tx: Tx, inbox_id: InboxId, since: int, most: int) -> tuple[int, i
     )
     assert row is not None
     return int(row["n"]), row["oldest"]
-
-
-def lock_inbox(tx: Tx, inbox_id: InboxId) -> None:
-    """Make other sends of this inbox wait for this transaction; SQLite has one writer at a time anyway."""
-    if tx.postgres:
-        sql(tx).row("SELECT id FROM inbox WHERE id = ? FOR UPDATE", inbox_id)
 
 
 def unscoped_forget_past_days(tx: Tx) -> None:

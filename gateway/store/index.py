@@ -28,7 +28,7 @@ from gateway.records.ids import (
     ulid_time_us,
 )
 from gateway.records.inboxes import Inbox
-from gateway.records.mail import Direction, Indexed, MessageStatus
+from gateway.records.mail import Direction, Indexed, MessageStatus, Placed
 from gateway.store import labels as labelling
 from gateway.store import message_columns, reread, threads
 from gateway.store.arrival_time import place_in_time, time_kept
@@ -111,7 +111,7 @@ def index_found(
     if direction == "outbound":
         status, kept_bcc = _outcome(tx, message_id)
         bcc = kept_bcc or bcc
-    thread_id = insert_message(
+    placed = insert_message(
         tx,
         inbox,
         message_id,
@@ -125,11 +125,13 @@ def index_found(
     )
     labels = _labels_at(tx, message_id, direction, copy.role, copy.folder, copy.flags)
     set_labels(tx, inbox, message_id, labels, new=True)
-    threads.refresh(tx, thread_id, now_us())
-    return Indexed(message_id, thread_id, direction, new=True, labels=frozenset(labels))
+    threads.refresh(tx, placed.thread_id, now_us())
+    return Indexed(
+        message_id, placed.thread_id, direction, new=True, labels=frozenset(labels), merged=placed.merged
+    )
 
 
-def index_sandbox(tx: Tx, inbox: Inbox, message_id: MessageId, parsed: ParsedMessage) -> ThreadId:
+def index_sandbox(tx: Tx, inbox: Inbox, message_id: MessageId, parsed: ParsedMessage) -> Placed:
     """Index a sandbox send again, which is on no mail server; answers its thread. The caller refreshes it."""
     status, bcc = _outcome(tx, message_id)
     return insert_message(
@@ -159,7 +161,7 @@ def insert_message(
     again: bool = False,
     bcc_json: str = "[]",
     test: bool = False,
-) -> ThreadId:
+) -> Placed:
     """Write the rows of a message that is not there yet; answers its thread. The caller refreshes it.
 
     ``at``, ``delivered``: as ``place_in_time`` takes them; None: delivered at once. ``again``: as for ``index_found``.
@@ -171,7 +173,7 @@ def insert_message(
         at = time_kept(tx, message_id, at)
     else:
         at = place_in_time(tx, inbox, message_id, at, at if delivered is None else delivered)
-    thread_id = threads.find_or_make(
+    placed = threads.place(
         tx,
         inbox,
         own=parsed.message_id or message_id,
@@ -186,7 +188,7 @@ def insert_message(
         "number": number_of(message_id),
         "organization_id": inbox.organization_id,
         "inbox_id": inbox.id,
-        "thread_id": thread_id,
+        "thread_id": placed.thread_id,
         "direction": direction,
         "rfc_message_id": parsed.message_id,
         "rfc_ref": threads.ref_of(parsed.message_id) if parsed.message_id else None,
@@ -209,7 +211,7 @@ def insert_message(
         reread.note(tx, inbox.id, message_id)
     sql(tx).run("UPDATE inbox SET active_at = ? WHERE id = ? AND active_at < ?", at, inbox.id, at)
     tx.after_commit.append(metrics.messages.labels(direction).inc)
-    return thread_id
+    return placed
 
 
 def set_labels(

@@ -517,6 +517,20 @@ class ThreadTombstone(Model):
         indexes = ((("inbox_id", "root"), True),)
 
 
+class ThreadRoot(Model):
+    """A root Message-ID of a thread that has several, and the id it gives a thread: see ``store.thread_joins``."""
+
+    thread_id = CharField(primary_key=True)  # the id of a thread with this root
+    inbox_id = CharField(index=True)
+    number = BigIntegerField(index=True)
+    root = CharField()  # hex digest of the root Message-ID
+    since = BigIntegerField()  # µs: the oldest message with this root
+    current_id = CharField(index=True)  # the id of the thread that it is part of now
+
+    class Meta:
+        table_name = "thread_root"
+
+
 class ListingTime(Model):
     """What a message is listed under, where that is not the second it names itself: see ``store.arrival_time``."""
 
@@ -533,6 +547,6 @@ KEPT: list[type[Model]] = [
     Webhook, ListEntry, Draft, DraftFile,
     Outbox, OutboxRecipient, SentAlias,
     Suppression, Reputation, Wallet, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, FlagsOwed,
-    ThreadTombstone, ListingTime,
+    ThreadTombstone, ThreadRoot, ListingTime,
     *PASSING,
 ]  # fmt: skip

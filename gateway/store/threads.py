@@ -1,8 +1,12 @@
 """Threading by Message-ID, In-Reply-To and References (RFC 5322 §3.6.4), within one inbox, never by subject.
 
 Every id a message mentions is remembered (table thread_ref), so an answer that arrives first and the mail it
-answers meet. A thread's id comes from its root Message-ID, so a rebuild finds the same; a deleted thread
-leaves a tombstone whose generation enters the next id.
+answers meet, and a message that names two threads joins them (``thread_joins``). A thread's id comes from its root
+Message-ID, so a rebuild finds the same; a deleted thread leaves a tombstone whose generation enters the next id.
+
+A message counts for ``MAX_LINKS`` ids at most, and which these are is seen in it alone: so a hostile one with a
+thousand References joins few threads, and what it joins does not depend on what came before it. Whoever names an id has
+had that message: our own hold 80 random bits, and those of others are as good as their programs.
 """
 
 from __future__ import annotations
@@ -12,13 +16,30 @@ from collections.abc import Sequence
 
 from gateway.records.ids import THREAD_ID, InboxId, ThreadId, number_of
 from gateway.records.inboxes import Inbox
-from gateway.records.mail import addresses, sender_of
+from gateway.records.mail import Placed, addresses, sender_of
 from gateway.store import sent_aliases
 from gateway.store.json_columns import dump
+from gateway.store.queries.inboxes import lock_inbox
+from gateway.store.queries.thread_roots import (
+    add_refs,
+    bury_roots,
+    current_thread_id,
+    existing_threads,
+    forget_thread,
+    generation_of,
+    known_refs,
+    remove_thread,
+)
 from gateway.store.sql import sql
+from gateway.store.thread_joins import join
 from gateway.store.transaction import Tx
 
 MAX_REFERENCES = 100
+MAX_LINKS = 30
+"""How many ids a message counts for: its own, In-Reply-To, the root, and the nearest of References. Programs that
+shorten References keep the root and some twenty (RFC 5537 §3.4.4 asks for the first and the last ones)."""
+
+_MAX_REPLIES = 10
 
 
 def ref_of(message_id: str) -> str:
@@ -26,7 +47,7 @@ def ref_of(message_id: str) -> str:
     return hashlib.sha256(message_id.strip().encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def find_or_make(
+def place(
     tx: Tx,
     inbox: Inbox,
     *,
@@ -36,38 +57,20 @@ def find_or_make(
     subject: str,
     at: int,
     now: int,
-) -> ThreadId:
-    """The thread of a message, made when it has none yet. ``own`` is its Message-ID (or its identity).
+) -> Placed:
+    """Find the thread of a message, made when there is none yet, and join the threads that it connects. The caller
+    refreshes it. ``own`` is the Message-ID, or what stands for one.
 
-    Long References keep their first and last ids; a cycle or a reference to itself changes nothing.
+    A cycle or a reference to itself changes nothing.
     """
-    refs = list(dict.fromkeys(references))
-    if len(refs) > MAX_REFERENCES:
-        refs = refs[:1] + refs[-(MAX_REFERENCES - 1) :]
-    replies = list(dict.fromkeys(in_reply_to))[:10]
-    renamed = sent_aliases.ours(tx, inbox.id, {*refs, *replies})
-    if renamed:
-        refs = list(dict.fromkeys(renamed.get(one, one) for one in refs))
-        replies = list(dict.fromkeys(renamed.get(one, one) for one in replies))
-    wanted = [ref_of(one) for one in dict.fromkeys([own, *replies, *reversed(refs)])]
-    marks = ", ".join("?" * len(wanted))
-    known = {
-        row["ref"]: row["thread_id"]
-        for row in sql(tx).rows(
-            f"SELECT ref, thread_id FROM thread_ref WHERE inbox_id = ? AND ref IN ({marks})",  # noqa: S608
-            inbox.id,
-            *wanted,
-        )
-    }
-    thread = next((known[ref] for ref in wanted if ref in known), None)
-    if thread is None:
-        root = ref_of((refs or replies or [own])[0])
-        generation = sql(tx).value(
-            "SELECT generation FROM thread_tombstone WHERE inbox_id = ? AND root = ?", inbox.id, root
-        )
-        identity = ["thread", inbox.id, root] + ([str(generation)] if generation else [])
-        # the time part is fixed: the same root must give the same id whichever mail arrives first
-        thread = THREAD_ID.derived(inbox.created_at, *identity)
+    lock_inbox(tx, inbox.id)  # two messages that come at once find what the other one joined
+    root, refs = _links(tx, inbox.id, own, in_reply_to, references)
+    known = known_refs(tx, inbox.id, refs)
+    found = {one.thread_id: one.root for one in known.values()}
+    named = next((thread for thread, its in found.items() if its == root), None)
+    first, placed = join(tx, inbox.id, named or _id_of(tx, inbox, root), root, found, at)
+    thread = placed.thread_id
+    if thread not in found:
         sql(tx).insert(
             "thread",
             {
@@ -75,7 +78,7 @@ def find_or_make(
                 "number": number_of(thread),
                 "organization_id": inbox.organization_id,
                 "inbox_id": inbox.id,
-                "root": root,
+                "root": first.root,
                 "subject": subject,
                 "preview": "",
                 "last_message_id": "",
@@ -88,10 +91,30 @@ def find_or_make(
             },
             ignore=True,
         )
-    for ref in wanted:
-        if ref not in known:
-            sql(tx).insert("thread_ref", {"inbox_id": inbox.id, "ref": ref, "thread_id": thread}, ignore=True)
-    return ThreadId(thread)
+    add_refs(tx, inbox.id, [ref for ref in refs if ref not in known], thread)
+    return placed
+
+
+def _links(
+    tx: Tx, inbox_id: InboxId, own: str, in_reply_to: Sequence[str], references: Sequence[str]
+) -> tuple[str, list[str]]:
+    """The digest of a message's root, and of the ids that it counts for, the root too."""
+    refs = list(dict.fromkeys(references))
+    refs = refs if len(refs) <= MAX_LINKS else refs[:1] + refs[-MAX_LINKS:]
+    replies = list(dict.fromkeys(in_reply_to))[:_MAX_REPLIES]
+    ours = sent_aliases.ours(tx, inbox_id, {*refs, *replies})
+    refs, replies = [ours.get(one, one) for one in refs], [ours.get(one, one) for one in replies]
+    root = (refs or replies or [own])[0]
+    nearest = [ref_of(one) for one in dict.fromkeys([root, own, *replies, *reversed(refs)])]
+    return nearest[0], nearest[:MAX_LINKS]
+
+
+def _id_of(tx: Tx, inbox: Inbox, root: str) -> ThreadId:
+    """The id of a thread with this root."""
+    generation = generation_of(tx, inbox.id, root)
+    identity = ["thread", inbox.id, root] + ([str(generation)] if generation else [])
+    # the time part is fixed: the same root must give the same id whichever mail arrives first
+    return THREAD_ID.derived(inbox.created_at, *identity)
 
 
 _MAX_PEOPLE = 50
@@ -99,13 +122,14 @@ _MAX_PEOPLE = 50
 
 def keep_in(tx: Tx, inbox_id: InboxId, rfc_message_id: str, thread_id: ThreadId) -> None:
     """Have the message with this Message-ID join this thread, if it is there, whatever its References say."""
-    if sql(tx).value("SELECT 1 FROM thread WHERE id = ?", thread_id):
-        row = {"inbox_id": inbox_id, "ref": ref_of(rfc_message_id), "thread_id": thread_id}
-        sql(tx).insert("thread_ref", row, ignore=True)
+    current = current_thread_id(tx, thread_id)
+    if existing_threads(tx, [current]):
+        add_refs(tx, inbox_id, [ref_of(rfc_message_id)], current)
 
 
 def refresh(tx: Tx, thread_id: ThreadId, now: int) -> bool:
-    """Recompute a thread's summary from its messages; removes it when none is left (answers False)."""
+    """Recompute a thread's summary from its messages; removes it when none is left (answers False). One that was
+    joined to another meanwhile is that other one."""
     tx.lock(f"thread/{thread_id}")  # who changed it meanwhile has refreshed it without what we changed
     sums = sql(tx).row(
         "SELECT count(*) AS n, coalesce(sum(size), 0) AS size, "
@@ -117,8 +141,11 @@ def refresh(tx: Tx, thread_id: ThreadId, now: int) -> bool:
         thread_id,
     )
     if not sums or not sums["n"]:
-        sql(tx).run("DELETE FROM thread_ref WHERE thread_id = ?", thread_id)
-        sql(tx).run("DELETE FROM thread WHERE id = ?", thread_id)
+        current = current_thread_id(tx, thread_id)
+        if current != thread_id:
+            return refresh(tx, current, now)
+        forget_thread(tx, thread_id)
+        remove_thread(tx, thread_id)
         return False
     newest = sql(tx).rows(
         "SELECT id, seq, subject, preview, timestamp, from_json, to_json, cc_json FROM message "  # noqa: S608
@@ -162,14 +189,6 @@ def refresh(tx: Tx, thread_id: ThreadId, now: int) -> bool:
     return True
 
 
-def bury(tx: Tx, inbox_id: InboxId, thread_id: ThreadId) -> None:
+def bury(tx: Tx, thread_id: ThreadId) -> None:
     """Remember that a thread was deleted, so that later mail naming it makes a new one."""
-    root = sql(tx).value("SELECT root FROM thread WHERE id = ?", thread_id)
-    if root is not None:
-        sql(tx).run(
-            "INSERT INTO thread_tombstone (inbox_id, root, generation) VALUES (?, ?, 1) "
-            "ON CONFLICT (inbox_id, root) DO UPDATE SET generation = thread_tombstone.generation + 1",
-            inbox_id,
-            root,
-        )
-    sql(tx).run("DELETE FROM thread_ref WHERE thread_id = ?", thread_id)
+    bury_roots(tx, thread_id)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from gateway.events.log import EventLog
+from gateway.events.merged_threads import announce_merged
 from gateway.events.payload import message_snapshot
 from gateway.mime.types import ParsedMessage
 from gateway.outbox.reports import apply_report
@@ -111,6 +112,7 @@ def write_batch(
         indexed = index_one(tx, inbox, copy, one, texts)
         if indexed is None:  # it was deleted or moved by the API since it was read
             continue
+        announce_merged(tx, events, inbox, indexed.message_id, indexed.placed)
         decision = decide(arrivals.read(copy, one, indexed), inbox, announce_since)
         log.debug(
             "%s: event %s, reasons %s",

@@ -52,11 +52,11 @@ def fill(database: Path, address: str, count: int) -> float:
                     parsed, subject=f"mail {number}", message_id=f"<{number}@abroad.test>"
                 )
                 ulid = MESSAGE_ID.derived(at, "bench", str(number))
-                thread = index.insert_message(
+                placed = index.insert_message(
                     tx, inbox, ulid, one, direction="inbound", status="received", at=at, test=True
                 )
                 index.set_labels(tx, inbox, ulid, ("received", "unread"))
-                threads.refresh(tx, thread, at)
+                threads.refresh(tx, placed.thread_id, at)
 
         store.write_now(write)
     store.close()

@@ -16,8 +16,12 @@ from msgspec.structs import replace
 
 from gateway.api.agentmail.events_view import MAX_PAYLOAD, render
 from gateway.events.log import EventLog
+from gateway.events.merged_threads import announce_merged
 from gateway.records.events import Event
+from gateway.records.ids import MessageId, ThreadId
+from gateway.records.mail import Placed
 from gateway.store.json_columns import dump, load
+from gateway.store.transaction import Tx
 from tests.events.samples import sample_event
 from tests.support.appended_events import domain_verified, event_rows, received, tell
 from tests.support.filled_store import FilledStore, mail
@@ -207,3 +211,27 @@ async def test_the_delivery_engine_posts_this_rendering(filled: FilledStore) -> 
     kept = event_rows(filled)["message.received"]
     body = body_of(agentmail_dialect.wire(cast(Any, Settings())), kept, Try(1, 0))
     assert body == msgspec.json.encode(shown(kept))
+
+
+async def test_threads_that_were_joined(filled: FilledStore) -> None:
+    inbox = filled.inbox("bot@postern.test")
+    kept, merged, message = (
+        "01m7yg9xtyg8y98h3h2gc44hy8",
+        "01m7yg9xtynnzxzp991s31da3f",
+        "01m7yg9x9rvkb2fb4fv65jsdym",
+    )
+    placed = Placed(ThreadId(kept), (ThreadId(merged),))
+
+    def write(tx: Tx) -> None:
+        for _ in range(2):  # the same join is the same event
+            announce_merged(tx, EventLog(), inbox, MessageId(message), placed)
+
+    filled.store.write_now(write)
+    event = shown(event_rows(filled)["thread.merged"])
+    assert event["merge"] == {
+        "inbox_id": "bot@postern.test",
+        "thread_id": f"thr_{kept}",
+        "merged_thread_id": f"thr_{merged}",
+        "message_id": f"msg_{message}",
+        "timestamp": event["merge"]["timestamp"],
+    }

@@ -134,10 +134,10 @@ async def test_reply_marks_the_original_answered(tmp_path: Path) -> None:
         validity, uid = await person(r, "agent@x.test", look)
 
         def write(tx: Any) -> None:
-            thread = index.insert_message(
+            placed = index.insert_message(
                 tx, agent, MessageId(ulid), parsed, direction="inbound", status="received", at=now_us()
             )
-            threads.refresh(tx, thread, now_us())
+            threads.refresh(tx, placed.thread_id, now_us())
             sql(tx).run(
                 "INSERT INTO folder (id, inbox_id, name, role, uidvalidity, uidnext, highestmodseq, synced_at) "
                 "VALUES (1, ?, 'INBOX', 'inbox', ?, 2, 1, 0)",

@@ -34,10 +34,10 @@ async def _received(r: RunningOutbox, inbox: Inbox, raw: bytes = MAIL) -> Mail:
     ulid = derived_ulid(now_us(), inbox.id, parsed.identity)
 
     def write(tx: Tx) -> None:
-        thread = index.insert_message(
+        placed = index.insert_message(
             tx, inbox, MessageId(ulid), parsed, direction="inbound", status="received", at=now_us()
         )
-        threads.refresh(tx, thread, now_us())
+        threads.refresh(tx, placed.thread_id, now_us())
 
     await r.core.store.write(write)
     return await _mail(r, ulid)

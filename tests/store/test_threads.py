@@ -16,7 +16,7 @@ from tests.support.databases import database_url
 
 def _thread(store: Store, inbox: Inbox, own: str, reply: str = "", refs: tuple[str, ...] = ()) -> str:
     def work(tx: Tx) -> str:
-        return threads.find_or_make(
+        return threads.place(
             tx,
             inbox,
             own=own,
@@ -25,7 +25,7 @@ def _thread(store: Store, inbox: Inbox, own: str, reply: str = "", refs: tuple[s
             subject="s",
             at=now_us(),
             now=now_us(),
-        )
+        ).thread_id
 
     return store.write_now(work)
 
@@ -62,7 +62,7 @@ def test_mail_for_a_deleted_thread_makes_a_new_one(store: Store, inbox: Inbox) -
     first = _thread(store, inbox, "<a@x>")
 
     def bury(tx: Tx) -> None:
-        threads.bury(tx, inbox.id, ThreadId(first))
+        threads.bury(tx, ThreadId(first))
         sql(tx).run("DELETE FROM thread WHERE id = ?", first)
 
     store.write_now(bury)

@@ -28,6 +28,7 @@ from gateway.records.event_types import (
     RejectedFacts,
     SentFacts,
     ThreadFacts,
+    ThreadMergedFacts,
     facts_of,
 )
 from gateway.records.events import Event
@@ -161,6 +162,18 @@ def _opened(facts: OutboundFacts) -> dict[str, Any]:
     return {"open": _ids(facts)}
 
 
+def _merged(facts: ThreadMergedFacts) -> dict[str, Any]:
+    return {
+        "merge": {
+            "inbox_id": facts.inbox_address,
+            "thread_id": THREAD_ID.public(facts.thread_id),
+            "merged_thread_id": THREAD_ID.public(facts.merged_thread_id),
+            "message_id": MESSAGE_ID.public(facts.message_id),
+            "timestamp": iso_of(facts.timestamp),
+        }
+    }
+
+
 def _domain(facts: DomainFacts) -> dict[str, Any]:
     domain = facts.domain
     shown = _present(
@@ -198,6 +211,7 @@ RENDERERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "message.opened": _opened,
     "message.complained": _complained,
     "message.rejected": _rejected,
+    "thread.merged": _merged,
     "domain.verified": _domain,
 }
 """The object of each event type that AgentMail has, under its own key."""

@@ -27,6 +27,7 @@ from gateway.records.event_types import (
     ReceivedFacts,
     RejectedFacts,
     SentFacts,
+    ThreadMergedFacts,
     WebhookTestFacts,
     facts_of,
     types_of,
@@ -38,7 +39,16 @@ EVENTS = types_of("mailboxkit")
 """MailboxKit's event types. There is no event for filtered mail (spam, blocked)."""
 
 
-_Shown = tuple[int, MessageView | InboxView]
+class MergeView(msgspec.Struct):
+    """Two threads that a message joined. ``thread_id`` goes on; ``merged_thread_id`` leads there."""
+
+    id: int
+    thread_id: int
+    merged_thread_id: int
+    created_at: str
+
+
+_Shown = tuple[int, MessageView | InboxView | MergeView]
 
 
 class EventView(msgspec.Struct):
@@ -48,7 +58,9 @@ class EventView(msgspec.Struct):
     timestamp: str
     inbox_id: int
     # msgspec has no schema for a union of structs
-    data: Annotated[Any, msgspec.Meta(description="the message or the inbox, as the API shows it")]
+    data: Annotated[
+        Any, msgspec.Meta(description="the message or the inbox, as the API shows it, or the threads")
+    ]
 
 
 def render(event: Event, links: FileLinks) -> EventView | None:
@@ -106,6 +118,15 @@ def _outcome(facts: OutboundFacts, links: FileLinks, **outcome: Unpack[Outcome])
     return number_of(facts.message_ref.inbox_id), sent_message_view(facts.message_ref, links, **outcome)
 
 
+def _merged(_event: Event, facts: ThreadMergedFacts, _links: FileLinks) -> _Shown:
+    return number_of(facts.inbox_id), MergeView(
+        id=number_of(facts.message_id),
+        thread_id=number_of(facts.thread_id),
+        merged_thread_id=number_of(facts.merged_thread_id),
+        created_at=to_seconds(facts.timestamp),
+    )
+
+
 def _inbox(_event: Event, facts: InboxFacts, _links: FileLinks) -> _Shown:
     return number_of(facts.inbox.id), inbox_view(facts.inbox)
 
@@ -123,6 +144,7 @@ RENDERERS: Mapping[str, Callable[[Event, Any, FileLinks], _Shown]] = {
     "message.opened": _opened,
     "message.complained": _complained,
     "message.rejected": _rejected,
+    "thread.merged": _merged,
     "inbox.created": _inbox,
     "inbox.deleted": _inbox,
     "webhook.test": _test,

@@ -11,13 +11,15 @@ import msgspec
 from gateway.api.openmail.attachment_view import AttachmentView, attachment_views
 from gateway.api.times import iso_of
 from gateway.events.dialect_format import Try
-from gateway.records.event_types import ReceivedFacts, SuspensionFacts, facts_of
+from gateway.records.event_types import ReceivedFacts, SuspensionFacts, ThreadMergedFacts, facts_of
 from gateway.records.events import Event
 from gateway.records.ids import EVENT_ID, INBOX_ID, MESSAGE_ID, POD_ID, THREAD_ID, EventId
 from gateway.records.inboxes import Inbox
 
-ON_SOCKETS = frozenset({"message.received"})
-"""The types that a WebSocket shows too; the others are for webhooks only."""
+ON_SOCKETS = frozenset({"message.received", "thread.merged"})
+"""The types that a WebSocket shows too, opt-in ones to who names them; the others are for webhooks only."""
+SOCKETS_FIRST = frozenset({"message.received"})
+"""The types that no webhook gets when a WebSocket hears them."""
 
 Maybe = str | None | msgspec.UnsetType
 
@@ -49,6 +51,7 @@ class EventView(msgspec.Struct, kw_only=True):
     inbox_address: Maybe = msgspec.UNSET
     pod_id: Maybe = msgspec.UNSET
     thread_id: Maybe = msgspec.UNSET
+    merged_thread_id: Maybe = msgspec.UNSET
     message: MessageView | msgspec.UnsetType = msgspec.UNSET
     reason: Maybe = msgspec.UNSET
 
@@ -101,6 +104,20 @@ def _received(event: Event, facts: ReceivedFacts, attempt: Try, public_url: str)
     )
 
 
+def _merged(event: Event, facts: ThreadMergedFacts, attempt: Try, _public_url: str) -> EventView:
+    return EventView(
+        event=event.type,
+        event_id=event.public_id,
+        occurred_at=iso_of(event.created_at),
+        delivered_at=iso_of(attempt.at),
+        attempt=attempt.number,
+        inbox_id=INBOX_ID.public(facts.inbox_id),
+        inbox_address=facts.inbox_address,
+        thread_id=THREAD_ID.public(facts.thread_id),
+        merged_thread_id=THREAD_ID.public(facts.merged_thread_id),
+    )
+
+
 def _suspension(event: Event, facts: SuspensionFacts, _attempt: Try, _public_url: str) -> EventView:
     inbox = facts.inbox
     return EventView(
@@ -116,6 +133,7 @@ def _suspension(event: Event, facts: SuspensionFacts, _attempt: Try, _public_url
 
 RENDERERS: Mapping[str, Callable[[Event, Any, Try, str], EventView]] = {
     "message.received": _received,
+    "thread.merged": _merged,
     "inbox.suspended": _suspension,
     "inbox.reactivated": _suspension,
     "pod.suspended": _suspension,

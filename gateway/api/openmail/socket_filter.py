@@ -10,6 +10,7 @@ from gateway.core.errors import Invalid, NotFound
 from gateway.core.lookup import find_inbox, require
 from gateway.core.webhooks.single_webhook import EVENT_TYPES
 from gateway.events.reach import permissions_of
+from gateway.records.event_types import OPT_IN
 from gateway.records.events import EventHead
 from gateway.records.ids import INBOX_ID, InboxId
 from gateway.store.queries.inboxes import inbox_ids_in_reach
@@ -19,7 +20,8 @@ from gateway.store.transaction import Tx
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """``inboxes`` (ULIDs), or with ``everywhere`` all but those ``left_out``; of ``types``, or any with None."""
+    """``inboxes`` (ULIDs), or with ``everywhere`` all but those ``left_out``; of ``types``, or with None of any that is
+    not opt-in."""
 
     everywhere: bool = False
     inboxes: frozenset[InboxId] = frozenset()
@@ -33,7 +35,7 @@ class Filter:
     def wants(self, event: EventHead) -> bool:
         """Whether an event is asked for."""
         kind, inbox = event.type, event.inbox_id
-        if kind not in ON_SOCKETS or (self.types is not None and kind not in self.types):
+        if kind not in ON_SOCKETS or (kind in OPT_IN if self.types is None else kind not in self.types):
             return False
         return inbox not in self.left_out if self.everywhere else inbox in self.inboxes
 

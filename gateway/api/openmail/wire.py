@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.api.openmail.events_view import ON_SOCKETS, render
+from gateway.api.openmail.events_view import SOCKETS_FIRST, render
 from gateway.events.dialect_format import Try, Wire
 from gateway.events.schedule import Outcome
 from gateway.events.webhook_signing import sign_openmail
@@ -32,4 +32,4 @@ def openmail_wire(settings: Settings) -> Wire:
     def shown(event: Event, attempt: Try) -> object | None:
         return render(event, attempt, public_url)
 
-    return Wire(render=shown, sign=sign, plan=plan, prefer_socket=ON_SOCKETS, disables=False)
+    return Wire(render=shown, sign=sign, plan=plan, prefer_socket=SOCKETS_FIRST, disables=False)

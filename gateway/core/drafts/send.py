@@ -106,9 +106,9 @@ async def _send(
         return await replies.forward(
             core, scope, inbox, found[0], request, idempotency=completion, also=also, once=once
         )
-    thread_id = content.thread_id
-    if thread_id and await core.store.read(partial(unscoped_thread, thread_id=thread_id)) is None:
-        thread_id = None
+    thread = None
+    if content.thread_id:
+        thread = await core.store.read(partial(unscoped_thread, thread_id=content.thread_id))
     wanted = SendRequest(
         **people,
         subject=content.subject,
@@ -119,7 +119,7 @@ async def _send(
         most_recipients=most_recipients,
         in_reply_to=content.in_reply_to,
         references=content.references or (),
-        thread_id=thread_id,
+        thread_id=None if thread is None else thread.id,
     )
     return await sending.send(core, scope, inbox, wanted, completion, also, once)
 

@@ -85,7 +85,7 @@ async def _delete(core: Core, inbox: Inbox, ids: Sequence[MessageId], thread_id:
         touched = {index.delete_message(tx, message_id) for message_id in ids}
         for thread in touched:
             if thread == thread_id and thread is not None:
-                threads.bury(tx, inbox.id, thread)
+                threads.bury(tx, thread)
             if thread is not None:
                 threads.refresh(tx, thread, now_us())
 

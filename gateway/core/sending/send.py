@@ -24,6 +24,7 @@ from gateway.core.sending.sent_before import Once, own_ulid, sent_before
 from gateway.core.sending.unsubscribe import unsubscribe_headers
 from gateway.core.sending.wallet_notice import notifying_owner
 from gateway.core.sent import Sent
+from gateway.events.merged_threads import announce_merged
 from gateway.mime.addresses import InvalidAddress, normalise, parse_user_address
 from gateway.mime.dkim_sign import Signing, SigningError
 from gateway.mime.header_rules import InvalidHeader, check_headers, check_subject
@@ -334,7 +335,7 @@ def _accept(
     rfc_id = message_id_header(ready.message_id, inbox.domain)
     if request.thread_id is not None:
         threads.keep_in(tx, inbox.id, rfc_id, request.thread_id)
-    thread_id = index.insert_message(
+    placed = index.insert_message(
         tx,
         inbox,
         ready.message_id,
@@ -350,7 +351,8 @@ def _accept(
         if not scope.test:  # its copy in Sent gets them
             keywords = [to_keyword(label) for label in ready.checked.labels]
             add_pending(tx, inbox.id, ready.message_id, add=keywords)
-    threads.refresh(tx, thread_id, now_us())
+    threads.refresh(tx, placed.thread_id, now_us())
+    announce_merged(tx, core.events, inbox, ready.message_id, placed, test=scope.test)
     token = token_of(core.secret, ready.message_id)
     people = [(address, name.partition("[")[0]) for name, address in ready.checked.fields()]
     tokens = recipient_tokens(core.secret, ready.message_id, [address for address, _ in people])
@@ -371,7 +373,7 @@ def _accept(
     )
     if scope.test:
         _pretend(core, tx, inbox, ready.message_id, people)
-    sent = Sent(ready.message_id, thread_id, ready.at, ready.parsed, ready.checked.bcc, allowance)
+    sent = Sent(ready.message_id, placed.thread_id, ready.at, ready.parsed, ready.checked.bcc, allowance)
     if completion is not None:
         complete(tx, completion.claim, *completion.render(sent))
     return sent

@@ -232,6 +232,13 @@ def activate_inbox(tx: Tx, inbox_id: InboxId) -> bool:
     )
 
 
+def lock_inbox(tx: Tx, inbox_id: InboxId) -> None:
+    """Make other transactions that send from this inbox or index its mail wait for this one; SQLite has one writer at a
+    time anyway."""
+    if tx.postgres:
+        sql(tx).row("SELECT id FROM inbox WHERE id = ? FOR UPDATE", inbox_id)
+
+
 def touch_inbox(tx: Tx, inbox_id: InboxId, at: int) -> None:
     """Note that mail came or went at ``at`` (µs)."""
     sql(tx).run("UPDATE inbox SET active_at = ? WHERE id = ? AND active_at < ?", at, inbox_id, at)

@@ -12,6 +12,7 @@ from gateway.records.suppressions import SuppressionType
 from gateway.store import daily_counts
 from gateway.store.allow_block_lists import entries
 from gateway.store.queries.contacts import wrote_to
+from gateway.store.queries.inboxes import lock_inbox
 from gateway.store.queries.organizations import organization_since
 from gateway.store.queries.reputation import Suspension, suspension_of
 from gateway.store.queries.wallets import wallet_of
@@ -75,7 +76,7 @@ def standing(
     rules = entries(tx, inbox, asked.directions) if asked.directions else ()
     unwanted = suppressed(tx, inbox.organization_id, [normalise(one) for one in recipients])
     if asked.hold and (asked.burst or asked.daily):
-        daily_counts.lock_inbox(tx, inbox.id)
+        lock_inbox(tx, inbox.id)
     burst, oldest, daily = 0, None, 0
     if asked.burst:
         burst, oldest = daily_counts.sent_since(tx, inbox.id, now - _MINUTE_US, asked.burst)

@@ -12,6 +12,7 @@ from gateway.store.listing import Filter, Listing, Window, keyset
 from gateway.store.queries.labels import labels_of_threads
 from gateway.store.queries.mail_filters import message_conditions, reach, thread_conditions
 from gateway.store.queries.messages import unauthenticated_count
+from gateway.store.queries.thread_roots import current_thread_id
 from gateway.store.row_counts import total
 from gateway.store.scope import Scope
 from gateway.store.search import Order, found_thread_ids
@@ -20,13 +21,24 @@ from gateway.store.transaction import Tx
 
 
 def organization_thread(tx: Tx, scope: Scope, thread_id: ThreadId) -> Thread | None:
-    """The organization's thread with this ULID."""
-    return sql(tx).one(Thread, "WHERE id = ? AND organization_id = ?", thread_id, scope.organization)
+    """The organization's thread that has this ULID, or had it before it was joined to another."""
+    found = sql(tx).one(Thread, "WHERE id = ? AND organization_id = ?", thread_id, scope.organization)
+    return found or _joined(tx, scope, "thread_id", thread_id)
 
 
 def numbered_thread(tx: Tx, scope: Scope, number: int) -> Thread | None:
-    """The organization's thread with this number."""
-    return sql(tx).one(Thread, "WHERE number = ? AND organization_id = ?", number, scope.organization)
+    """The organization's thread that has this number, or had it before it was joined to another."""
+    found = sql(tx).one(Thread, "WHERE number = ? AND organization_id = ?", number, scope.organization)
+    return found or _joined(tx, scope, "number", number)
+
+
+def _joined(tx: Tx, scope: Scope, column: str, value: str | int) -> Thread | None:
+    return sql(tx).one(
+        Thread,
+        f"WHERE organization_id = ? AND id IN (SELECT current_id FROM thread_root WHERE {column} = ?)",  # noqa: S608
+        scope.organization,
+        value,
+    )
 
 
 def has_visible_message(tx: Tx, scope: Scope, thread: Thread) -> bool:
@@ -39,8 +51,8 @@ def has_visible_message(tx: Tx, scope: Scope, thread: Thread) -> bool:
 
 
 def unscoped_thread(tx: Tx, thread_id: ThreadId) -> Thread | None:
-    """A thread by its ULID."""
-    return sql(tx).one(Thread, "WHERE id = ?", thread_id)
+    """The thread that has this ULID, or had it before it was joined to another."""
+    return sql(tx).one(Thread, "WHERE id = ?", current_thread_id(tx, thread_id))
 
 
 def list_threads(
