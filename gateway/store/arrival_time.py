@@ -52,10 +52,19 @@ def place_in_time(tx: Tx, inbox: Inbox, message_id: MessageId, at: int, delivere
     return listed
 
 
-def time_kept(tx: Tx, message_id: MessageId, at: int) -> int:
-    """What a message that is read anew was listed under; ``at`` where nothing else is kept."""
+def time_again(tx: Tx, inbox: Inbox, message_id: MessageId, at: int, delivered: int) -> int:
+    """What a message that is read anew was listed under: ``at`` where nothing else is kept.
+
+    Where that is another's time (what was kept is lost), it is given a new one, which is kept: the next time that it is
+    read, perhaps from another folder, it is listed there again.
+    """
     kept = sql(tx).value("SELECT at FROM listing_time WHERE message_id = ?", message_id)
-    return at if kept is None else int(kept)
+    if kept is not None:
+        return int(kept)
+    query = "SELECT 1 FROM message WHERE organization_id = ? AND timestamp = ? LIMIT 1"
+    if sql(tx).value(query, inbox.organization_id, at) is None:
+        return at
+    return place_in_time(tx, inbox, message_id, at, delivered)
 
 
 def event_time(message_id: MessageId) -> int:

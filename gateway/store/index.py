@@ -31,7 +31,7 @@ from gateway.records.inboxes import Inbox
 from gateway.records.mail import Direction, Indexed, MessageStatus, Placed
 from gateway.store import labels as labelling
 from gateway.store import message_columns, reread, threads
-from gateway.store.arrival_time import place_in_time, time_kept
+from gateway.store.arrival_time import place_in_time, time_again
 from gateway.store.json_columns import dump
 from gateway.store.pending_flags import add_pending, with_pending
 from gateway.store.people import people_json
@@ -82,6 +82,7 @@ def index_found(
     """
     if _was_removed(tx, copy):
         return None
+    changed = None if again else now_us()
     direction = direction_of(parsed, inbox, copy)
     at = parsed.received or parsed.date or copy.internal_date
     derived = MESSAGE_ID.derived(
@@ -104,7 +105,7 @@ def index_found(
     if known is not None:
         labels = _labels_now(tx, message_id) or set()
         if set_labels(tx, inbox, message_id, labels, note=True):
-            threads.refresh(tx, known.thread_id, now_us())
+            threads.refresh(tx, known.thread_id, changed)
         return Indexed(message_id, known.thread_id, known.direction, new=False, labels=frozenset(labels))
     bcc = people_json(parsed.bcc)
     status = "received"
@@ -125,7 +126,7 @@ def index_found(
     )
     labels = _labels_at(tx, message_id, direction, copy.role, copy.folder, copy.flags)
     set_labels(tx, inbox, message_id, labels, new=True)
-    threads.refresh(tx, placed.thread_id, now_us())
+    threads.refresh(tx, placed.thread_id, changed)
     return Indexed(
         message_id, placed.thread_id, direction, new=True, labels=frozenset(labels), merged=placed.merged
     )
@@ -170,7 +171,7 @@ def insert_message(
     if direction == "outbound":
         at -= at % 1_000_000  # an answer to it has whole seconds, and is listed after it
     if again:
-        at = time_kept(tx, message_id, at)
+        at = time_again(tx, inbox, message_id, at, at if delivered is None else delivered)
     else:
         at = place_in_time(tx, inbox, message_id, at, at if delivered is None else delivered)
     placed = threads.place(
@@ -181,7 +182,6 @@ def insert_message(
         references=parsed.references,
         subject=parsed.subject,
         at=at,
-        now=now,
     )
     own = {
         "id": message_id,

@@ -56,7 +56,6 @@ def place(
     references: Sequence[str],
     subject: str,
     at: int,
-    now: int,
 ) -> Placed:
     """Find the thread of a message, made when there is none yet, and join the threads that it connects. The caller
     refreshes it. ``own`` is the Message-ID, or what stands for one.
@@ -86,8 +85,8 @@ def place(
                 "size": 0,
                 "timestamp": at,
                 "last_seq": 0,
-                "created_at": now,
-                "updated_at": now,
+                "created_at": at,
+                "updated_at": at,
             },
             ignore=True,
         )
@@ -127,23 +126,26 @@ def keep_in(tx: Tx, inbox_id: InboxId, rfc_message_id: str, thread_id: ThreadId)
         add_refs(tx, inbox_id, [ref_of(rfc_message_id)], current)
 
 
-def refresh(tx: Tx, thread_id: ThreadId, now: int) -> bool:
+def refresh(tx: Tx, thread_id: ThreadId, changed: int | None) -> bool:
     """Recompute a thread's summary from its messages; removes it when none is left (answers False). One that was
-    joined to another meanwhile is that other one."""
+    joined to another meanwhile is that other one.
+
+    ``changed``: when it did (µs); None: with its newest message, as far as is known.
+    """
     tx.lock(f"thread/{thread_id}")  # who changed it meanwhile has refreshed it without what we changed
     sums = sql(tx).row(
         "SELECT count(*) AS n, coalesce(sum(size), 0) AS size, "
         "max(CASE WHEN direction = 'inbound' THEN timestamp END) AS received_at, "
         "max(CASE WHEN direction = 'outbound' THEN timestamp END) AS sent_at, "
         "max(CASE WHEN seen = 0 AND hidden = 0 THEN 1 ELSE 0 END) AS unread, "
-        "min(hidden) AS hidden, sum(hidden) AS hidden_count "
+        "min(hidden) AS hidden, sum(hidden) AS hidden_count, min(timestamp) AS oldest "
         "FROM message WHERE thread_id = ?",
         thread_id,
     )
     if not sums or not sums["n"]:
         current = current_thread_id(tx, thread_id)
         if current != thread_id:
-            return refresh(tx, current, now)
+            return refresh(tx, current, changed)
         forget_thread(tx, thread_id)
         remove_thread(tx, thread_id)
         return False
@@ -183,7 +185,8 @@ def refresh(tx: Tx, thread_id: ThreadId, now: int) -> bool:
             "hidden_count": sums["hidden_count"],
             "senders_json": dump(list(senders)[:_MAX_PEOPLE]),
             "recipients_json": dump(list(recipients)[:_MAX_PEOPLE]),
-            "updated_at": now,
+            "created_at": sums["oldest"],
+            "updated_at": last["timestamp"] if changed is None else changed,
         },
     )
     return True

@@ -1,8 +1,8 @@
 """``postern rebuild``: throw away every derived row and read them all again from the mailboxes.
 
 Messages are indexed in the order they came in (INTERNALDATE, then folder and UID), so threads grow as they
-grew; ids come from the messages themselves (``store.index``), and the times they are listed under stay. Sandbox sends
-are in no mailbox: the outbox has them.
+grew; ids come from the messages themselves (``store.index``), and the times they are listed under stay, as does the
+time at which a thread changed last. Sandbox sends are in no mailbox: the outbox has them.
 The text of attachments that were read before is kept: their ids are digests of what they were read from.
 
 What the sync had not read yet is left to it, and with that its events, its labels and the reports in it: each folder
@@ -22,7 +22,7 @@ from gateway.extract.pool import ExtractPool
 from gateway.extract.types import Extracted
 from gateway.mime.types import ParsedMessage
 from gateway.mime.workers.parser_pool import ParserPool
-from gateway.records.ids import now_us
+from gateway.records.ids import ThreadId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.settings import Events
 from gateway.store import threads
@@ -37,6 +37,7 @@ from gateway.store.queries.mailbox_index import (
     indexed_message_count,
     indexed_thread_ids,
     sandbox_send_ids,
+    thread_change_times,
 )
 from gateway.store.queries.outbox import mime_of
 from gateway.store.transaction import Tx
@@ -130,6 +131,7 @@ class _Rebuild:
         self._states: dict[str, FolderState] = {}
         self._ends: dict[str, int] = {}  # the UID from which on a folder is left to the sync
         self._unknown: set[str] = set()  # folders without a cursor
+        self._changed: dict[ThreadId, int] = {}  # when threads had changed last, which no message says
 
     async def run(self, on_progress: Callable[[str, int, int], None]) -> int:
         """Returns the number of messages that were read."""
@@ -154,6 +156,7 @@ class _Rebuild:
     def _take_cursors(self, tx: Tx) -> dict[str, Cursor]:
         """Delete every derived row of the inbox; how far its folders had been read."""
         cursors = apply.cursors_of(tx, self._inbox.id)
+        self._changed = thread_change_times(tx, self._inbox.id)
         forget_inbox(tx, self._inbox.id)
         return cursors
 
@@ -232,7 +235,7 @@ class _Rebuild:
         for state in self._states.values():
             apply.save_folder(tx, self._inbox.id, state, self._ends[state.name], state.modseq)
         for thread_id in indexed_thread_ids(tx, self._inbox.id):
-            threads.refresh(tx, thread_id, now_us())
+            threads.refresh(tx, thread_id, self._changed.get(thread_id))
         forget_attachment_texts(tx, self._inbox.id)
 
 

@@ -24,7 +24,6 @@ def _thread(store: Store, inbox: Inbox, own: str, reply: str = "", refs: tuple[s
             references=refs,
             subject="s",
             at=now_us(),
-            now=now_us(),
         ).thread_id
 
     return store.write_now(work)

@@ -1,5 +1,6 @@
 """``postern rebuild``: all as it was; nothing is announced again, and what was not announced yet is."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,95 @@ async def test_a_rebuild_finds_everything_as_it_was(tmp_path: Path) -> None:
 
 async def _count(one: RunningSync, n: int) -> bool:
     return len(await one.rows("SELECT 1 FROM message")) == n
+
+
+_CONVERSATION = (
+    mail("a"),
+    mail("b", extra="In-Reply-To: <mx@world.test>\r\n"),
+    mail("x", extra="In-Reply-To: <ma@world.test>\r\n"),
+)
+"""Two halves of a conversation, and the mail that connects them."""
+
+_TIMES = "SELECT id, created_at, updated_at, root, senders_json FROM thread ORDER BY id"
+_ROOTS = "SELECT thread_id, root, since, current_id FROM thread_root ORDER BY thread_id"
+
+
+async def test_a_rebuild_finds_joined_threads_and_their_times_as_they_were(tmp_path: Path) -> None:
+    async with running_sync(tmp_path) as one:
+        await one.inbox("agent@x.test")
+        for n, raw in enumerate((*_CONVERSATION, mail("alone"))):
+            await one.deliver("agent@x.test", raw)
+            await until_async(partial(_count, one, n + 1))
+        merged = await one.rows("SELECT type FROM event WHERE type = 'thread.merged'")
+        assert len(merged) == 1
+
+        def act(client: IMAPClient) -> None:
+            client.select_folder("INBOX")
+            client.add_flags([1], ["\\Seen"])
+
+        await one.person("agent@x.test", act)
+        await one.sync.refresh("agent@x.test")
+
+        async def facts() -> list[list[Row]]:
+            rows = [await one.rows(query) for query in (_TIMES, _ROOTS)]
+            return [*await _facts(one), *rows]
+
+        before = await facts()
+        assert [len(rows) for rows in before[3:]] == [2, 2]
+        await one.sync.stop()
+        await rebuild(one.store, one.imap, one.parser)
+        assert await facts() == before
+        await one.store.write(lambda tx: sql(tx).run("DELETE FROM thread_root"))
+        await rebuild(one.store, one.imap, one.parser)
+        assert await facts() == before
+
+
+async def test_halves_stay_joined_without_the_mail_that_joined_them(tmp_path: Path) -> None:
+    async with running_sync(tmp_path) as one:
+        await one.inbox("agent@x.test")
+        for n, raw in enumerate(_CONVERSATION):
+            await one.deliver("agent@x.test", raw)
+            await until_async(partial(_count, one, n + 1))
+
+        def delete(client: IMAPClient) -> None:
+            client.select_folder("INBOX")
+            client.delete_messages([3])
+            client.expunge()
+
+        await one.person("agent@x.test", delete)
+        await until_async(lambda: _count(one, 2))
+        before = await _facts(one)
+        assert len(before[1]) == 1
+        await one.sync.stop()
+        await rebuild(one.store, one.imap, one.parser)
+        assert await _facts(one) == before
+
+
+async def test_mail_of_one_second_keeps_its_order_wherever_it_is_moved(tmp_path: Path) -> None:
+    async with running_sync(tmp_path, push=False) as one:
+        await one.inbox("agent@x.test")
+        for n in range(8):
+            await one.deliver("agent@x.test", mail(n))
+        await one.sync.refresh("agent@x.test")
+        await one.sync.stop()
+        order = "SELECT subject FROM message ORDER BY timestamp, seq"
+        before = await one.rows(order)
+        assert before == [{"subject": f"mail {n}"} for n in range(8)]
+
+        def lose(tx: Tx) -> None:  # as a copy of the database does that is older than the mail
+            sql(tx).run("DELETE FROM listing_time")
+
+        def move(client: IMAPClient) -> None:
+            client.select_folder("INBOX")
+            client.move([6, 2], "Junk")
+
+        await one.store.write(lose)
+        await rebuild(one.store, one.imap, one.parser)
+        assert await one.rows(order) == before
+        assert len(await one.rows("SELECT DISTINCT timestamp FROM message")) == 8
+        await one.person("agent@x.test", move)
+        await rebuild(one.store, one.imap, one.parser)
+        assert await one.rows(order) == before
 
 
 async def test_a_rebuild_keeps_what_was_decided_on_arrival(tmp_path: Path) -> None:

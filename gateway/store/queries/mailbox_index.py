@@ -32,6 +32,12 @@ def indexed_thread_ids(tx: Tx, inbox_id: InboxId) -> list[ThreadId]:
     return [row["id"] for row in sql(tx).rows("SELECT id FROM thread WHERE inbox_id = ?", inbox_id)]
 
 
+def thread_change_times(tx: Tx, inbox_id: InboxId) -> dict[ThreadId, int]:
+    """When each thread of an inbox changed last (µs)."""
+    rows = sql(tx).rows("SELECT id, updated_at FROM thread WHERE inbox_id = ?", inbox_id)
+    return {row["id"]: row["updated_at"] for row in rows}
+
+
 def threads_of_messages(tx: Tx, message_ids: Iterable[MessageId]) -> set[ThreadId]:
     """The ids of the threads that messages are in."""
     ids = list(message_ids)
