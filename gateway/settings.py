@@ -189,7 +189,7 @@ class Mail(Section, frozen=True, kw_only=True):
     open_tracking: Annotated[
         Literal["off", "asked", "always"],
         Doc(
-            description="put a tracking pixel into HTML mail sent by the API and tell message.opened: never, where "
+            description="put a tracking pixel into HTML mail sent by the API and send message.opened: never, where "
             "the send has track_opens, or always but where it has track_opens false"
         ),
     ] = "off"

@@ -68,7 +68,7 @@ def command(
       FILE or DIRECTORY            mbox, Maildir, .eml, a zip or directory of .eml, an export of Postern
       http(s)://…                  with --from mailpit or --from agentmail
 
-    The mail is history: it is listed, threaded and searched, but agents and webhooks hear nothing of it.
+    The mail is history: it is listed, threaded and searched, but agents and webhooks get no event for it.
     """
     try:
         found = sources.recognise(source, kind)

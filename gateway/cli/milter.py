@@ -1,4 +1,4 @@
-"""``postern milter``: checks what the world sends and signs what people hand in, for Postfix."""
+"""``postern milter``: checks what the world sends and signs what people submit, for Postfix."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def command() -> None:
 
 
 @command.command(name="show")
-@click.option("--domain", metavar="NAME", help="Whose DNS records to tell (default: mail.domain).")
+@click.option("--domain", metavar="NAME", help="Whose DNS records to show (default: mail.domain).")
 @common
 def shown(place: Place, domain: str | None) -> None:
     """Show which relay is used, what it does to mail, and what it and your domains need."""

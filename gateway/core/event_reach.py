@@ -1,4 +1,4 @@
-"""Which events a key's reach and permissions let it hear; a sandbox key hears of test sends only."""
+"""Which events a key gets, by its reach and permissions; a sandbox key gets events of test sends only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def may_hear(scope: Scope, event: EventHead) -> bool:
 
 
 def position_of(tx: Tx, scope: Scope, event_ref: str) -> int:
-    """The place of an event (``evt_…``) in the log. Raises NotFound for one that the key may not hear."""
+    """The place of an event (``evt_…``) in the log. Raises NotFound for one that the key may not get."""
     event = event_head(tx, scope, EVENT_ID.parse(event_ref))
     if event is None or not may_hear(scope, event):
         raise NotFound(

@@ -1,4 +1,4 @@
-"""Which permissions an event takes to be heard, and what a webhook may carry by the key that answers for it.
+"""Which permissions an event takes, and what a webhook may carry by the key that answers for it.
 
 A webhook names the key that made it, or that set its URL or switched it on last, and carries what that key may read at
 the moment something happens: it narrows with the key, and ends when the key is revoked. The exception is an
@@ -29,7 +29,7 @@ ENDED = "the API key that made it was revoked"
 
 
 def permissions_of(kind: str) -> Sequence[str]:
-    """The permissions that hearing events of a type takes."""
+    """The permissions that a key needs to get events of a type."""
     known = EVENT_TYPES.get(kind)
     return known.permissions if known else ("message_read",)
 

@@ -2,7 +2,7 @@
 
 What is durable when: a message is accepted when its rows (``outbox``, ``outbox_recipient``) are committed; a
 recipient is marked ``attempting`` in a commit before the mail server is asked to take it, and gets its outcome
-in a commit together with the events that tell of it. A crash between the two, or an answer that was lost, leaves
+in a commit together with the events about it. A crash between the two, or an answer that was lost, leaves
 ``attempting``: towards our own mail server it is then looked up, and stays so until it can be; towards a foreign
 one the attempt is repeated with the same Message-ID. An outcome that the database cannot take is kept until it can.
 

@@ -1,6 +1,6 @@
 """Telling a person that their mail did not arrive: a delivery status notification (RFC 3464).
 
-Agents hear it as an event; a person who sent with a mail client gets the mail they know.
+Agents get it as an event; a person who sent with a mail client gets the mail they know.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The registry of event types: what an event of a type says, who may hear it, and which dialects send it.
+"""The registry of event types: what an event of a type says, who may get it, and which dialects send it.
 
 An event type is a struct of facts, a row of ``EVENT_TYPES``, and a renderer in each dialect that sends it (the table
 ``RENDERERS`` of its ``events_view``); ``tests/architecture/test_event_registry.py`` compares them. ``facts_of`` reads
@@ -310,7 +310,7 @@ class WebhookTestFacts(Facts, frozen=True, kw_only=True):
 class EventType:
     """A type of event.
 
-    ``permissions``: what a key needs to hear of it. ``dialects``: those that have it. ``opt_in``: who does not name it
+    ``permissions``: what a key needs to get it. ``dialects``: those that have it. ``opt_in``: who does not name it
     is not sent it. ``named``: whether a webhook or a list can name it.
     """
 

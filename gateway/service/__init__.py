@@ -1,4 +1,4 @@
-"""What systemd and the gateway tell each other; without systemd all of it is silent.
+"""What the gateway and systemd exchange; without systemd nothing is.
 
 ``notify`` says ready, busy, stopping and alive (sd_notify(3)); ``watchdog`` decides what alive means; ``activation``
 takes over the listeners that ``postern.socket`` holds (sd_listen_fds(3)); ``journal`` writes log records with their

@@ -23,7 +23,7 @@ def is_postgres(url: str) -> bool:
 
 
 def connection_options(url: str) -> dict[str, Any]:
-    """What libpq is told beside the URL, which wins: notice a dead server within half a minute, wait for no lock
+    """Options for libpq beside the URL, which wins: notice a dead server within half a minute, wait for no lock
     for ever."""
     from psycopg.conninfo import conninfo_to_dict
 

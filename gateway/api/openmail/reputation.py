@@ -28,7 +28,7 @@ _FIX = "ask the operator of this server; `postern inbox suspend` on the gateway'
 class Suspend(msgspec.Struct):
     """Why it may not send."""
 
-    reason: Annotated[Reason, msgspec.Meta(description="told in the event and to who tries to send")] = (
+    reason: Annotated[Reason, msgspec.Meta(description="shown in the event and in the error of a send")] = (
         "manual_review"
     )
 

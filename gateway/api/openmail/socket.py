@@ -2,7 +2,7 @@
 
 An event is the webhook's very JSON. With ``last_event_id`` the stored events after that one come first (all that are
 kept), without a gap or a double. A handshake is always accepted, because clients take an HTTP error for a passing
-one: what is wrong is told in an error frame, and the close code says whether to come again.
+one: what is wrong is in an error frame, and the close code says whether to come again.
 
 Close codes: 1001 the gateway stops: connect again; 1013 the client reads too slowly, or the database is away: connect
 again; 4001 the key is wrong or was revoked; 4008 too many sockets are open; 4029 too many messages; 1011 a defect of
@@ -111,7 +111,7 @@ class _Listener:
             try:
                 return wanted, None if after is None else position_of(tx, scope, after)
             except NotFound:
-                return wanted, None  # it hears on all the same: clients only log the error
+                return wanted, None  # it stays subscribed: clients only log the error
 
         wanted, position = await self._core.store.read(read)
         new = self._filter.plus(wanted)
@@ -131,7 +131,7 @@ class _Listener:
 
 def _unknown(event_id: str) -> NotFound:
     return NotFound(
-        f"last_event_id {event_id[:100]!r} names no event that is kept: you hear only what comes from now on",
+        f"last_event_id {event_id[:100]!r} names no event that is kept: you get only events from now on",
         fix="list the messages to find what was missed",
     )
 

@@ -1,4 +1,4 @@
-"""What a client of ``/v1/ws`` hears: one filter, to which each subscribe adds (contract §9)."""
+"""Which events a client of ``/v1/ws`` gets: one filter, to which each subscribe adds (contract §9)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Filter:
         return left if inboxes and not left.nothing else Filter()
 
     def shown(self) -> tuple[list[str], list[str]]:
-        """Inbox ids and event types as the client is told them; empty means all."""
+        """Inbox ids and event types as the client is shown them; empty means all."""
         inboxes = [] if self.everywhere else [INBOX_ID.public(one) for one in sorted(self.inboxes)]
         return inboxes, sorted(self.types or ())
 
@@ -69,7 +69,7 @@ class Filter:
 def asked(tx: Tx, scope: Scope, frame: Subscribe) -> Filter:
     """What a frame asks for. Raises NotFound or Forbidden for an inbox outside the key's reach, Invalid.
 
-    An account's key hears inboxes made later too; of a pod's key "all" is the pod's inboxes as they are now.
+    An account's key gets events of inboxes made later too; of a pod's key "all" is the pod's inboxes as they are now.
     """
     for kind in ON_SOCKETS:
         for permission in permissions_of(kind):
@@ -88,7 +88,7 @@ def asked(tx: Tx, scope: Scope, frame: Subscribe) -> Filter:
 
 
 def named(tx: Tx, scope: Scope, current: Filter, refs: list[str] | None) -> frozenset[InboxId]:
-    """The inboxes to take off; one that is heard is known though it was deleted. Raises NotFound, Forbidden."""
+    """The inboxes to take off; one that is subscribed to is known though it was deleted. Raises NotFound, Forbidden."""
     found = (INBOX_ID.parse(ref) for ref in refs or ())
     return frozenset(
         known if known in current.inboxes else find_inbox(tx, scope, ref).id

@@ -15,7 +15,7 @@ _Types = Annotated[list[Annotated[str, msgspec.Meta(max_length=320)]], msgspec.M
 
 
 class Subscribe(msgspec.Struct, tag="subscribe"):
-    """Adds to what is heard; an absent or empty list means all. ``last_event_id``: first what came after it."""
+    """Adds to what is subscribed to; an absent or empty list means all. ``last_event_id``: first what came after it."""
 
     inbox_ids: _Refs | None = None
     event_types: _Types | None = None
@@ -23,7 +23,7 @@ class Subscribe(msgspec.Struct, tag="subscribe"):
 
 
 class Unsubscribe(msgspec.Struct, tag="unsubscribe"):
-    """Takes inboxes off what is heard; an absent or empty list takes everything."""
+    """Takes inboxes off what is subscribed to; an absent or empty list takes everything."""
 
     inbox_ids: _Refs | None = None
 
@@ -41,10 +41,10 @@ def frame_of(data: bytes) -> _Frame:
     try:
         return _decoder.decode(data)
     except msgspec.ValidationError as error:
-        told = from_msgspec(error)
-        if told.field in ("type", "body", None):
+        refusal = from_msgspec(error)
+        if refusal.field in ("type", "body", None):
             raise Invalid(_KNOWN) from error
-        raise told from error
+        raise refusal from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Invalid(f"that is not JSON; {_KNOWN}") from None
 
@@ -55,7 +55,7 @@ _KNOWN = (
 
 
 def error_frame(error: CoreError) -> dict[str, object]:
-    """How an error is told; the connection stays."""
+    """How an error is shown; the connection stays."""
     message = error.message if error.fix is None else f"{error.message}: {error.fix}"
     return {"type": "error", "message": message}
 

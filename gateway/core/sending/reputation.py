@@ -113,7 +113,7 @@ async def set_pod(core: Core, scope: Scope, ref: str, reason: Reason | None) -> 
 
 
 def change_inbox(tx: Tx, core: Core, inbox: Inbox, reason: Reason | None) -> bool:
-    """Suspend an inbox (None: reactivate it) and tell it; False when it was so already."""
+    """Suspend an inbox (None: reactivate it) and append the event; False when it was so already."""
     return _change(tx, core, inbox.id, inbox.organization_id, inbox.pod_id, inbox, reason)
 
 

@@ -60,8 +60,8 @@ class Among:
 
 @dataclass(frozen=True, slots=True)
 class NewWebhook:
-    """What a webhook is made from. ``pod``/``inbox``: it hears of that one only, for good. ``known``: the event types
-    its dialect has."""
+    """What a webhook is made from. ``pod``/``inbox``: it gets events of that one only, for good. ``known``: the event
+    types its dialect has."""
 
     url: str
     event_types: Sequence[str] = ()

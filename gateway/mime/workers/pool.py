@@ -2,7 +2,7 @@
 
 Each slot owns one process and takes small runs of jobs from one queue. A job that keeps its process busy past
 ``patience`` is taken aside with that process: a fresh process serves the slot and the neighbours go on, while
-the slow one has until ``deadline``. A job that then has no answer is told why and settles as it sees fit.
+the slow one has until ``deadline``. A job that then has no answer gets the reason and settles as it sees fit.
 Both are processor time where a job is all computing: on a busy machine it is not the job that is slow.
 
 That a process died says little of the job at its head: it may have been killed for memory, or before it read a word.
