@@ -160,11 +160,3 @@ def check_domain(domain: str) -> str:
 def normalise(email: str) -> str:
     """The form addresses are compared in: lower case; a subaddress (``+tag``) is kept."""
     return email.strip().lower()
-
-
-def is_own(email: str, own: str) -> bool:
-    """Whether an address is ``own`` or one of its subaddresses: ``Me+x@D`` is ``me@d``'s (RFC 5233)."""
-    local, at, domain = normalise(email).rpartition("@")
-    own_local, _, own_domain = normalise(own).rpartition("@")
-    same = local == own_local or local.startswith(own_local + "+")
-    return bool(at and own_local) and same and domain == own_domain

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.api_openmail.calls import call
 from tests.support.gateway_process import GatewayProcess, Organization, Server, running_gateway
 
 DOMAIN = "shop.test"
@@ -51,10 +52,18 @@ def inbox(owner: Organization, domain: str = DOMAIN) -> dict[str, Any]:
     return owner.new_inbox(fresh(), domain=domain)
 
 
-def send(gateway: GatewayProcess, *recipients: str, to: str | None = None) -> str:
-    """A mail from the world; answers its subject."""
+def send(
+    gateway: GatewayProcess,
+    *recipients: str,
+    to: str | None = None,
+    sender: str = "eve@far.test",
+    **fields: str,
+) -> str:
+    """A mail from the world; answers its subject. ``fields`` name further ones, with _ for -."""
     mail = EmailMessage()
-    mail["From"], mail["To"] = "eve@far.test", to or recipients[0]
+    mail["From"], mail["To"] = sender, to or recipients[0]
+    for name, value in fields.items():
+        mail[name.replace("_", "-")] = value
     mail["Subject"] = subject = fresh("subject")
     mail.set_content("Hi.")
     with smtplib.SMTP("127.0.0.1", gateway.port("smtp"), timeout=20) as client:
@@ -187,6 +196,49 @@ def test_all_of_it_survives_a_restart_without_the_tables(shop: GatewayProcess, o
     shop.start()
     arrived(owner, box, send(shop, alias))
     arrived(owner, rest, send(shop, f"{fresh('who')}@{DOMAIN}"))
+
+
+def test_nobody_answers_himself_by_another_of_his_addresses(
+    shop: GatewayProcess, owner: Organization
+) -> None:
+    box, other = inbox(owner), inbox(owner)
+    alias, local = f"{fresh('ours')}@{DOMAIN}", box["email"].partition("@")[0]
+    owner.call("POST", "aliases", json={"address": alias, "inbox_ids": [box["inbox_id"]]})
+    owner.call("PUT", f"domains/{DOMAIN}/catch-all", json={"inbox_id": box["inbox_id"]})
+    mine = [alias, alias.upper(), f"{local}+tag@{DOMAIN}", f"{fresh('caught')}@{DOMAIN}", box["email"]]
+    path = f"inboxes/{box['inbox_id']}/messages"
+
+    def answered(message: str, what: str) -> tuple[list[str], list[str]]:
+        sent = owner.call("POST", f"{path}/{message}/{what}", json={"text": "Hi."})
+        shown = owner.call("GET", f"{path}/{sent['message_id']}")
+        return shown["to"], shown["cc"] or []
+
+    mail = arrived(owner, box, send(shop, alias, to=", ".join([*mine, other["email"], "bob@far.test"])))
+    assert answered(mail["message_id"], "reply-all") == (["eve@far.test"], [other["email"], "bob@far.test"])
+    for form in mine:  # a web form that writes as the inbox itself
+        mail = arrived(owner, box, send(shop, alias, sender=form, reply_to="Zoe <zoe@far.test>"))
+        for what in ("reply", "reply-all"):
+            assert answered(mail["message_id"], what) == (["Zoe <zoe@far.test>"], [])
+        draft = owner.call(
+            "POST", f"inboxes/{box['inbox_id']}/drafts", json={"in_reply_to": mail["message_id"]}
+        )
+        assert draft["to"] == ["Zoe <zoe@far.test>"]
+    # deliveryRole of a copy to another of its addresses
+    subjects = [
+        send(shop, one, to=to, cc=one) for one, to in zip(mine, [*mine[1:], "bob@far.test"], strict=True)
+    ]
+    seen = [arrived(owner, box, one) for one in subjects]
+    rows = call(owner, "GET", f"inboxes/{box['postern_id']}/messages?limit=100")["data"]
+    roles = {row["subject"]: row["deliveryRole"] for row in rows}
+    assert [roles[one["subject"]] for one in seen] == ["to", "to", "to", "to", "cc"]
+    # who copied it last stays in Cc of an answer that it sends somebody else
+    (thread,) = (row["threadId"] for row in rows if row["subject"] == seen[-1]["subject"])
+    body = {"to": "zoe@far.test", "body": "Hi.", "threadId": thread}
+    sent = call(
+        owner, "POST", f"inboxes/{box['postern_id']}/send", body, headers={"Idempotency-Key": fresh()}
+    )
+    shown = owner.call("GET", f"{path}/{sent['messageId']}")
+    assert (shown["to"], shown["cc"]) == (["zoe@far.test"], ["eve@far.test"])
 
 
 def test_a_person_writes_as_an_alias_of_his(shop: GatewayProcess, owner: Organization) -> None:

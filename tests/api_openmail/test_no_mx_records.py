@@ -50,6 +50,16 @@ def test_a_domain_that_takes_no_mail_is_refused_at_once(post: Post, domain: str)
     assert post.total(ours) == 0
 
 
+def test_an_answer_to_all_leaves_out_whose_domain_takes_no_mail(post: Post) -> None:
+    ours = post.inbox()
+    post.letter(ours, "Question", sender="ann@mx.example", Cc="bob@nowhere.example, carol@mx.example")
+    (got,) = post.messages(ours, 1)
+    path = f"inboxes/{ours['address']}/messages"
+    sent = post.organization.call("POST", f"{path}/{got['id']}/reply-all", json={"text": "Fine."})
+    shown = post.organization.call("GET", f"{path}/{sent['message_id']}")
+    assert (shown["to"], shown["cc"]) == (["ann@mx.example"], ["carol@mx.example"])
+
+
 @pytest.mark.parametrize("domain", ["mx.example", "address.example", "silent.example"])
 def test_a_domain_that_may_take_mail_is_sent_to(post: Post, domain: str) -> None:
     ours = post.inbox()

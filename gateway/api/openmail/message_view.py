@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import msgspec
@@ -77,9 +77,14 @@ class ThreadMessages(msgspec.Struct, rename="camel"):
 
 
 def message_view(
-    mail: ListedMessage, attachments: Sequence[ReadAttachment], inbox: Inbox, public_url: str
+    mail: ListedMessage,
+    attachments: Sequence[ReadAttachment],
+    inbox: Inbox,
+    own: Collection[str],
+    public_url: str,
 ) -> MessageView:
-    """A message of ``inbox`` with its attachments (``core.mail.attachment_text``)."""
+    """A message of ``inbox`` with its attachments (``core.mail.attachment_text``). ``own``: the inbox's addresses among
+    those that it names (``store.own_addresses``)."""
     message = mail.message
     sender, to, cc = message.sender, message.to, message.cc
     inbound = message.direction == "inbound"
@@ -93,7 +98,7 @@ def message_view(
         from_addr=sender.email if sender else "",
         to_addr=inbox.address if inbound else first[0].email if first else "",
         header_to=written if inbound and written else None,
-        delivery_role=delivery_role(inbox.address, to, cc) if inbound else None,
+        delivery_role=delivery_role(own, to, cc) if inbound else None,
         cc=[one.email for one in cc],
         subject=message.subject,
         body_text=mail.texts.text or "",

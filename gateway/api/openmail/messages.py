@@ -11,6 +11,7 @@ from gateway.core.mail import messages
 from gateway.core.mail.attachment_text import read_attachments_of
 from gateway.records.mail import Direction
 from gateway.store.listing import Filter
+from gateway.store.own_addresses import own_addresses
 
 table = Table("messages")
 
@@ -36,5 +37,8 @@ async def list_messages(call: Call[NoBody, MessageQuery]) -> MailPage[MessageVie
         window_of(call.query),
         texts=True,
     )
+    own = await core.store.read(lambda tx: own_addresses(tx, inbox, [one.message for one in found.rows]))
     files = await read_attachments_of(core, found.rows)
-    return mail_page(found, lambda mail: message_view(mail, files[mail.message.id], inbox, call.public_url))
+    return mail_page(
+        found, lambda mail: message_view(mail, files[mail.message.id], inbox, own, call.public_url)
+    )

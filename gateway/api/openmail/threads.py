@@ -14,7 +14,10 @@ from gateway.core.errors import Invalid, Missing
 from gateway.core.lookup import find_inbox
 from gateway.core.mail import read_state, threads
 from gateway.core.mail.attachment_text import read_attachments_of
+from gateway.records.inboxes import Inbox
 from gateway.store.listing import Filter
+from gateway.store.own_addresses import own_addresses
+from gateway.store.transaction import Tx
 
 table = Table("threads")
 
@@ -98,14 +101,19 @@ async def get_thread_messages(call: Call[NoBody, ThreadMessagesQuery]) -> Thread
         call.core, call.scope, None, call.ids["thread_id"], include=include
     )
     thread = listed.thread
-    inbox = await call.core.store.read(lambda tx: find_inbox(tx, call.scope, thread.inbox_id))
+
+    def read(tx: Tx) -> tuple[Inbox, frozenset[str]]:
+        inbox = find_inbox(tx, call.scope, thread.inbox_id)
+        return inbox, own_addresses(tx, inbox, [one.message for one in found.rows])
+
+    inbox, own = await call.core.store.read(read)
     files = await read_attachments_of(call.core, found.rows)
     return ThreadMessages(
         thread_id=thread.public_id,
         inbox_id=inbox.public_id,
         subject=thread.subject,
         is_read=not thread.unread,
-        data=[message_view(one, files[one.message.id], inbox, call.public_url) for one in found.rows],
+        data=[message_view(one, files[one.message.id], inbox, own, call.public_url) for one in found.rows],
     )
 
 

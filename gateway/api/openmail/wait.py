@@ -11,7 +11,10 @@ from gateway.api.waiting import WaitQuery, await_mail
 from gateway.core.access import reads
 from gateway.core.lookup import find_inbox
 from gateway.core.mail.attachment_text import read_attachments_of
+from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail
+from gateway.store.own_addresses import own_addresses
+from gateway.store.transaction import Tx
 
 table = Table("messages")
 
@@ -38,10 +41,15 @@ async def wait_for_message(call: Call[NoBody, WaitQuery]) -> Waited:
 
     async def shown(mail: Mail) -> ReceivedView:
         message = mail.message
-        inbox = await call.core.store.read(lambda tx: find_inbox(tx, call.scope, message.inbox_id))
+
+        def read(tx: Tx) -> tuple[Inbox, frozenset[str]]:
+            inbox = find_inbox(tx, call.scope, message.inbox_id)
+            return inbox, own_addresses(tx, inbox, [message])
+
+        inbox, own = await call.core.store.read(read)
         files = await read_attachments_of(call.core, [mail])
         return ReceivedView(
-            **msgspec.structs.asdict(message_view(mail, files[message.id], inbox, call.public_url)),
+            **msgspec.structs.asdict(message_view(mail, files[message.id], inbox, own, call.public_url)),
             extracted=Extracted(mail.texts.one_time_code, mail.texts.one_time_link),
         )
 

@@ -34,6 +34,7 @@ from gateway.core.errors import Invalid
 from gateway.core.lookup import find_draft, find_inbox, require, require_own_test
 from gateway.core.mail.messages import get_messages
 from gateway.core.mail.server_copy import on_server
+from gateway.core.sending.answered_people import answered_people
 from gateway.core.sending.reply import ReplyRequest, original_of, reply_request
 from gateway.mime.reply.reply import forward_subject
 from gateway.mime.types import OutgoingAttachment
@@ -208,9 +209,12 @@ async def _content_of(
         return content, original.message.id
     if new.reply_all and (new.to or new.cc or new.bcc):
         raise Invalid("with reply_all the message names the recipients", field="reply_all")
+    people = await core.store.read(
+        lambda tx: answered_people(tx, inbox, original.message, reply_all=new.reply_all)
+    )
     wanted = reply_request(
-        inbox,
         original,
+        people,
         ReplyRequest(to=new.to, cc=new.cc, bcc=new.bcc, subject=new.subject),
         reply_all=new.reply_all,
     )

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from gateway.core.context import Core
 from gateway.core.errors import Rejected
+from gateway.mime.types import Address
 from gateway.net.resolver import Outcome, Resolver
 from gateway.smarthost.profiles import relay_of
 from gateway.store.queries.domains import unscoped_proven_among
@@ -24,23 +25,38 @@ async def check_domains(core: Core, recipients: Sequence[tuple[str, str]]) -> No
 
     Raises Rejected (``no_mx_records``) naming the first one.
     """
-    if not core.settings.mail.check_recipient_domains or relay_of(core.settings):
-        return
-    fields: dict[str, str] = {}
+    dead = await dead_domains(core, [address for _, address in recipients])
     for field, address in recipients:
-        fields.setdefault(address.rpartition("@")[2].lower(), field)
-
-    known = await core.store.read(lambda tx: unscoped_proven_among(tx, fields))
-    asked = [domain for domain in fields if domain not in known]
-    reasons = await asyncio.gather(*(_takes_none(core.fetcher.policy.resolver, one) for one in asked))
-    for domain, reason in zip(asked, reasons, strict=True):
-        if reason is not None:
+        domain = _domain(address)
+        if domain in dead:
             raise Rejected(
-                f"{domain} takes no mail: {reason}",
+                f"{domain} takes no mail: {dead[domain]}",
                 code="no_mx_records",
-                field=fields[domain],
+                field=field,
                 fix="correct the address",
             )
+
+
+async def reachable(core: Core, people: Sequence[Address]) -> list[Address]:
+    """Those of ``people`` whose domain takes mail, for whom nobody named; all of them unless the setting is on."""
+    dead = await dead_domains(core, [one.email for one in people])
+    return [one for one in people if _domain(one.email) not in dead]
+
+
+async def dead_domains(core: Core, addresses: Sequence[str]) -> dict[str, str]:
+    """The domains of ``addresses`` that take no mail, each with the reason; none is looked for unless the setting
+    ``mail.check_recipient_domains`` is on."""
+    if not core.settings.mail.check_recipient_domains or relay_of(core.settings):
+        return {}
+    domains = dict.fromkeys(map(_domain, addresses))
+    known = await core.store.read(lambda tx: unscoped_proven_among(tx, domains))
+    asked = [domain for domain in domains if domain not in known]
+    reasons = await asyncio.gather(*(_takes_none(core.fetcher.policy.resolver, one) for one in asked))
+    return {domain: reason for domain, reason in zip(asked, reasons, strict=True) if reason is not None}
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2].lower()
 
 
 async def _takes_none(resolver: Resolver, domain: str) -> str | None:

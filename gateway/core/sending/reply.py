@@ -14,6 +14,8 @@ from gateway.core.context import Core
 from gateway.core.errors import Invalid
 from gateway.core.idempotency import Completion
 from gateway.core.mail.server_copy import open_folder, whole_message
+from gateway.core.sending.answered_people import answered_people
+from gateway.core.sending.recipient_domains import reachable
 from gateway.core.sending.send import SendRequest, send
 from gateway.core.sending.sent_before import Once
 from gateway.core.sent import Sent
@@ -22,12 +24,12 @@ from gateway.mime.attachment_names import names_of
 from gateway.mime.attachments import outgoing
 from gateway.mime.reply.reply import (
     Original,
+    Recipients,
     forward_html,
     forward_subject,
     forward_text,
     quote_html,
     quote_text,
-    reply_recipients,
     reply_references,
     reply_subject,
 )
@@ -87,7 +89,12 @@ async def reply(
 
     Raises what ``sending.send`` raises. The original is marked \\Answered on the mail server, if it is there.
     """
-    wanted = reply_request(inbox, original, request, reply_all=reply_all)
+    people = await core.store.read(
+        lambda tx: answered_people(tx, inbox, original.message, reply_all=reply_all)
+    )
+    if reply_all:
+        people = Recipients(people.to, await reachable(core, people.cc))
+    wanted = reply_request(original, people, request, reply_all=reply_all)
     sent = await send(core, scope, inbox, wanted, idempotency, also)
     if not scope.test:
         await mark_answered(core, inbox, original.message.id)
@@ -117,11 +124,13 @@ async def forward(
 
 
 def reply_request(
-    inbox: Inbox, original: Mail, request: ReplyRequest, *, reply_all: bool = False
+    original: Mail, people: Recipients, request: ReplyRequest, *, reply_all: bool = False
 ) -> SendRequest:
-    """The send that answers ``original``. Raises Invalid when there is nobody to answer."""
+    """The send that answers ``original``, which goes to ``people`` (``answered_people``) unless the request says whom.
+
+    Raises Invalid when there is nobody to answer.
+    """
     parts = original_of(original)
-    people = reply_recipients(parts, inbox.address, reply_all=reply_all)
     blind = [] if request.to else _blind(original.message)
     to = list(request.to) or [str(one) for one in people.to if not blind]
     cc = [] if request.to and not reply_all else [str(one) for one in people.cc]

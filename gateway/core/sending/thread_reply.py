@@ -13,21 +13,21 @@ from gateway.core.idempotency import Completion
 from gateway.core.lookup import find_thread
 from gateway.core.mail.messages import require_visible
 from gateway.core.mail.read_state import note_answered
+from gateway.core.sending.answered_people import welcome_among
 from gateway.core.sending.reply import ReplyRequest, mark_answered, one_line, reply_request, usable_id
 from gateway.core.sending.send import send
 from gateway.core.sent import Sent
-from gateway.mime.addresses import InvalidAddress, check_address, is_own
+from gateway.mime.addresses import InvalidAddress, check_address
 from gateway.mime.delivery_role import delivery_role
-from gateway.mime.reply.reply import MAX_REFERENCES, reply_subject
+from gateway.mime.reply.reply import MAX_REFERENCES, Recipients, reply_subject
 from gateway.mime.types import OutgoingAttachment
 from gateway.records.ids import ThreadId
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail, Message, Thread
-from gateway.store.allow_block_lists import decide, entries
 from gateway.store.engine import StoreDown
+from gateway.store.own_addresses import own_addresses
 from gateway.store.queries.messages import copies_of_thread, last_of_thread, rfc_ids_of_thread
 from gateway.store.scope import Scope
-from gateway.store.suppressions import suppressed
 from gateway.store.transaction import Tx
 from gateway.sync.pending_flags import store_flags
 
@@ -79,8 +79,8 @@ async def reply_in_thread(
     """
     thread = await core.store.read(partial(_look, scope=scope, inbox=inbox, ref=thread_ref))
     wanted = reply_request(
-        inbox,
         thread.last,
+        Recipients([], []),
         ReplyRequest(
             to=[answer.to],
             cc=[*answer.cc, *([thread.copied_by] if thread.copied_by else [])],
@@ -140,21 +140,18 @@ def _references(tx: Tx, scope: Scope, last: Message) -> list[str]:
 
 def _copied_by(tx: Tx, inbox: Inbox, thread_id: ThreadId) -> str | None:
     """The sender of the last mail of the thread that only copied this inbox."""
-    for message in copies_of_thread(tx, thread_id, _COPIES_LOOKED_AT):
-        if delivery_role(inbox.address, message.to, message.cc) != "cc":
+    copies = copies_of_thread(tx, thread_id, _COPIES_LOOKED_AT)
+    own = own_addresses(tx, inbox, copies)
+    for message in copies:
+        if delivery_role(own, message.to, message.cc) != "cc":
             continue
         sender = message.sender
+        if sender is None or sender.email in own:
+            continue
         try:
-            address = check_address(sender.email) if sender else None
+            address = check_address(sender.email)
         except InvalidAddress:
             continue  # nobody can be copied there
-        if address and not is_own(address, inbox.address):
-            return address if _may_be_written_to(tx, inbox, address) else None
+        # nobody asked for a copy to it, so none fails for it
+        return address if welcome_among(tx, inbox, [address])(address) else None
     return None
-
-
-def _may_be_written_to(tx: Tx, inbox: Inbox, address: str) -> bool:
-    """Whether no suppression and no list is against it: nobody asked for a copy to it, so none fails for it."""
-    if suppressed(tx, inbox.organization_id, [address]):
-        return False
-    return decide(entries(tx, inbox, ("send", "reply")), inbox, address) != "block"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import html as markup
 import re
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from gateway.mime.addresses import is_own, normalise
+from gateway.mime.addresses import InvalidAddress, normalise, parse_user_address
 from gateway.mime.types import Address
 
 # "Re" as mail programs of many languages write it, with Outlook's counters: Re[2]:, AW:, SV:, Vá:, 回复：
@@ -105,44 +106,63 @@ def reply_references(original: Original) -> list[str]:
     return chain
 
 
-def reply_recipients(original: Original, own: str, *, reply_all: bool = False) -> Recipients:
-    """Who a reply goes to.
+def reply_recipients(
+    *,
+    sender: Address | None,
+    reply_to: Sequence[Address] = (),
+    to: Sequence[Address] = (),
+    cc: Sequence[Address] = (),
+    own: Collection[str],
+    outbound: bool = False,
+    reply_all: bool = False,
+) -> Recipients:
+    """Who a reply to a message goes to.
 
-    Reply-To beats From; a reply to one's own message goes to its recipients; reply-all adds To and Cc without the
-    own address (in any case, with any subaddress). Answering oneself alone goes to oneself.
+    Reply-To beats From, where it names anybody else who can be written to; also when From is oneself, as in the mail of
+    contact forms. Otherwise a reply to one's own message goes to its recipients. Reply-all adds To and Cc. One's own
+    addresses, and those that cannot be written to, are left out. A note to oneself alone goes to oneself.
 
     Args:
-        original: the message answered.
-        own: the address that replies.
+        sender: From of the message answered, as ``reply_to``, ``to`` and ``cc`` are its fields.
+        own: the addresses in it that are those of the mailbox that replies.
+        outbound: whether it was sent from that mailbox.
         reply_all: also everyone in To and Cc.
     """
-    mine = original.sender is not None and is_own(original.sender.email, own)
-    if mine and (original.to or original.cc):
-        first = list(original.to) or list(original.cc)
-        to = _unique(first, own, set())
-        if not to:
-            to = _unique(first, "", set())
-        seen = {normalise(address.email) for address in to}
-        return Recipients(to, _unique(original.cc, own, seen) if reply_all else [])
-    answer = [a for a in original.reply_to if "@" in a.email]
-    if not answer and original.sender is not None:
-        answer = [original.sender]
-    to = _unique(answer, own if reply_all else "", set()) or _unique(answer, "", set())
-    if not reply_all:
-        return Recipients(to, [])
-    seen = {normalise(address.email) for address in to}
-    return Recipients(to, _unique([*original.to, *original.cc], own, seen))
+    author = [sender] if sender is not None else []
+    answer = [] if outbound else _unique(reply_to, own)
+    if outbound or (not answer and author and author[0].email in own):
+        first = _unique(to, own) or _unique(cc, own)
+        if not first and (outbound or not reply_to or _unique(reply_to)):
+            first = _unique([*to, *cc, *author])[:1]
+        return Recipients(first, _unique(cc, own, first) if reply_all else [])
+    first = answer or _unique(author)
+    return Recipients(first, _unique([*to, *cc], own, first) if reply_all else [])
 
 
-def _unique(addresses: list[Address], own: str, seen: set[str]) -> list[Address]:
+def _unique(
+    addresses: Iterable[Address], own: Collection[str] = (), before: Iterable[Address] = ()
+) -> list[Address]:
+    """``addresses`` as a field of ours can name them: nobody twice or after ``before``, and nobody in ``own``."""
+    seen = {normalise(one.email) for one in before}
     kept: list[Address] = []
-    for address in addresses:
-        key = normalise(address.email)
-        if "@" not in key or key in seen or is_own(key, own):
+    for one in addresses:
+        address = None if one.email in own else _usable(one)
+        if address is None or normalise(address.email) in seen:
             continue
-        seen.add(key)
+        seen.add(normalise(address.email))
         kept.append(address)
     return kept
+
+
+def _usable(one: Address) -> Address | None:
+    """An address of a mail as a recipient can be given, without its name where that is in the way; None where nobody
+    can be written to."""
+    for address in (one, Address("", one.email)):
+        try:
+            return parse_user_address(str(address))
+        except InvalidAddress:
+            pass
+    return None
 
 
 def quote_text(original: Original, new: str) -> str:

@@ -6,6 +6,8 @@ the catch-all would; any other lives as long as it has a target.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 import msgspec
 
 from gateway.records.aliases import Alias
@@ -18,6 +20,8 @@ from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from mailserver.addresses import names_of
 from mailserver.base import REFUSED
+
+_MOST_NAMES = 5000
 
 # --- of one organization ---
 
@@ -82,6 +86,48 @@ def sender_name(tx: Tx, inbox: Inbox, address: str) -> str | None:
         if alias := unscoped_alias(tx, name):
             return name if any(one.id == inbox.id for one in alias_targets(tx, alias.id)) else None
     return None
+
+
+def own_among(tx: Tx, inbox: Inbox, addresses: Iterable[str]) -> frozenset[str]:
+    """Those of ``addresses`` by which mail reaches the inbox: its own, its aliases', what its catch-all takes; with any
+    tag, unless somebody has that very name."""
+    ours = {inbox.address}
+    ours.update(
+        row["address"]
+        for row in sql(tx).rows(
+            "SELECT address FROM alias JOIN alias_target ON alias_target.alias_id = alias.id"
+            " WHERE alias_target.inbox_id = ?",
+            inbox.id,
+        )
+    )
+    domains = {one.rpartition("@")[2] for one in ours}
+    found, unclear = set(), {}
+    for address in addresses:
+        names = names_of(address)
+        domain = names[0].rpartition("@")[2] if names else ""
+        if domain not in domains:
+            continue
+        at = next((at for at, name in enumerate(names) if name in ours), None)
+        if at is None and f"@{domain}" not in ours:
+            continue
+        if longer := names[:at]:
+            unclear[address] = longer
+        else:
+            found.add(address)
+    taken = _with_a_row(tx, {name for names in unclear.values() for name in names})
+    return frozenset(found.union(one for one, names in unclear.items() if taken.isdisjoint(names)))
+
+
+def _with_a_row(tx: Tx, names: Collection[str]) -> set[str]:
+    """Those of ``names``, or of as many of them as an honest mail has, that are an inbox or alias."""
+    asked = sorted(names)[:_MOST_NAMES]
+    marks = ", ".join("?" * len(asked))
+    return {
+        row["address"]
+        for table in ("inbox", "alias")
+        if asked
+        for row in sql(tx).rows(f"SELECT address FROM {table} WHERE address IN ({marks})", *asked)  # noqa: S608
+    }
 
 
 # --- of any organization ---
