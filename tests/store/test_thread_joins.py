@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from tests.store.conftest import make_inbox
 from tests.support.databases import database_url
+from tests.support.postgres_server import PostgresCluster
 
 START = 1_700_000_000_000_000
 
@@ -272,3 +275,20 @@ def test_any_order_of_arrival_gives_the_same_threads(
         assert threads_now[str(oldest.n)] == of_root(inbox, oldest.root)
     for mail in mails:
         assert results[0][1][of_root(inbox, mail.root)] == threads_now[str(mail.n)]
+
+
+def test_mails_that_come_at_once_are_joined_too(postgres: PostgresCluster) -> None:
+    """Processes that share a PostgreSQL: each mail names the one before it alone, and each is read by another one."""
+    with closing(Store(postgres.new_database())) as store:
+        migrate(store)
+        store.start()
+        inbox = make_inbox(store, "agent@x.test")
+        mails = [Mail(n, at=n, reply=(n - 1,)) for n in range(1, 25)]
+        odd_first = sorted(mails, key=lambda mail: (mail.n % 2 == 0, mail.n))
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(lambda mail: store.write_now(partial(put, inbox=inbox, mail=mail)), odd_first))
+        first = of_root(inbox, mails[0].root)
+        assert set(shown(store, inbox).values()) == {first}
+        assert set(led(store, [of_root(inbox, mail.root) for mail in mails]).values()) == {first}
+        counts = store.read_now(lambda tx: sql(tx).rows("SELECT id, message_count FROM thread"))
+        assert counts == [{"id": first, "message_count": len(mails)}]

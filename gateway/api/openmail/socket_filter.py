@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.api.openmail.events_view import ON_SOCKETS
 from gateway.api.openmail.socket_protocol import Subscribe
@@ -20,13 +21,14 @@ from gateway.store.transaction import Tx
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """``inboxes`` (ULIDs), or with ``everywhere`` all but those ``left_out``; of ``types``, or with None of any that is
-    not opt-in."""
+    """``inboxes`` (ULIDs), or with ``everywhere`` all but those ``left_out``; of ``types``, or with None of any; opt-in
+    types are heard where they are ``named``."""
 
     everywhere: bool = False
     inboxes: frozenset[InboxId] = frozenset()
     left_out: frozenset[str] = frozenset()
     types: frozenset[str] | None = None
+    named: frozenset[str] = frozenset()
 
     @property
     def nothing(self) -> bool:
@@ -35,7 +37,8 @@ class Filter:
     def wants(self, event: EventHead) -> bool:
         """Whether an event is asked for."""
         kind, inbox = event.type, event.inbox_id
-        if kind not in ON_SOCKETS or (kind in OPT_IN if self.types is None else kind not in self.types):
+        asked = kind in self.named if kind in OPT_IN else self.types is None or kind in self.types
+        if kind not in ON_SOCKETS or not asked:
             return False
         return inbox not in self.left_out if self.everywhere else inbox in self.inboxes
 
@@ -48,6 +51,7 @@ class Filter:
             inboxes=self.inboxes | more.inboxes,
             left_out=(self.left_out - more.inboxes) if not more.everywhere else more.left_out,
             types=None if self.types is None or more.types is None else self.types | more.types,
+            named=self.named | more.named,
         )
 
     def minus(self, inboxes: frozenset[InboxId]) -> Filter:
@@ -57,6 +61,7 @@ class Filter:
             inboxes=self.inboxes - inboxes,
             left_out=self.left_out | inboxes if self.everywhere else frozenset(),
             types=self.types,
+            named=self.named,
         )
         return left if inboxes and not left.nothing else Filter()
 
@@ -75,16 +80,15 @@ def asked(tx: Tx, scope: Scope, frame: Subscribe) -> Filter:
         for permission in permissions_of(kind):
             require(scope, permission)
     types = _types(frame)
+    filter = partial(Filter, types=types, named=(types or frozenset()) & OPT_IN)
     if frame.inbox_ids:
-        return Filter(
-            inboxes=frozenset(find_inbox(tx, scope, ref).id for ref in frame.inbox_ids), types=types
-        )
+        return filter(inboxes=frozenset(find_inbox(tx, scope, ref).id for ref in frame.inbox_ids))
     if scope.kind == "organization":
-        return Filter(everywhere=True, types=types)
+        return filter(everywhere=True)
     reach = frozenset(inbox_ids_in_reach(tx, scope))
     if not reach:
         raise NotFound("the pod of this key has no inbox yet", fix="subscribe again when it has one")
-    return Filter(inboxes=reach, types=types)
+    return filter(inboxes=reach)
 
 
 def named(tx: Tx, scope: Scope, current: Filter, refs: list[str] | None) -> frozenset[InboxId]:
