@@ -1,4 +1,4 @@
-"""What the C library does with memory that was freed."""
+"""Makes the C library return freed memory to the system."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _BLOCK = 256 * 1024
 def give_back_at_once() -> None:
     """Let the C library return a large block to the system as soon as it is freed, and keep few heaps (mallopt(3)).
 
-    Left alone, glibc raises its threshold to the largest block that it has seen freed, and keeps such blocks for ever.
-    Elsewhere than with glibc nothing is done.
+    By default glibc raises its threshold to the largest block that was freed, and keeps such blocks. Does nothing
+    without glibc.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -1,11 +1,11 @@
-"""What Postern needs of a mail server: one protocol, whichever daemons are behind it.
+"""The protocol that the gateway needs of a mail server, whichever daemons implement it.
 
 Two implementations: :mod:`mailserver.embedded` (a private Dovecot child, an aiosmtpd receiver in front of
 its LMTP) and :mod:`mailserver.postfix_dovecot` (Postfix and Dovecot, provisioned through lookup tables both
 read without reload). The contract tests in ``tests/mailserver`` run on each.
 
-Nothing here imports from ``gateway``: what the gateway must decide (who may submit, what a hint leads to) is
-handed in as callbacks.
+Nothing here imports from ``gateway``: the gateway passes in callbacks for what it decides (who may submit, what follows
+a hint).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Literal, Protocol, runtime_checkable
 from mailserver.content import Octets
 
 REFUSED = ""
-"""As the target of an alias: the address takes no mail."""
+"""As the target of an alias: mail to the address is refused."""
 
 Tls = Literal["none", "starttls", "implicit"]
 
@@ -42,7 +42,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class ImapLogin:
-    """How the gateway itself opens one mailbox (a master login, never a person's password)."""
+    """The gateway's own login to a mailbox (a master login, never a person's password)."""
 
     endpoint: Endpoint
     user: str
@@ -84,16 +84,16 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class RecipientReply:
-    """What the next hop said of one recipient (RFC 5321 reply code, RFC 3463 enhanced status).
+    """The next hop's reply for one recipient (RFC 5321 reply code, RFC 3463 enhanced status).
 
-    ``unknown``: after it had the whole message it said nothing, or that it ends now, so it may have taken it
-    (RFC 5321 §4.5.3.2.6).
+    ``unknown``: the next hop got the whole message and then did not answer, or closed the connection, so it may have
+    accepted the message (RFC 5321 §4.5.3.2.6).
     """
 
     code: int
     status: str
     text: str
-    remote: str = ""  # the host that said so
+    remote: str = ""  # the host that replied
     unknown: bool = False
 
     @property
@@ -110,7 +110,7 @@ HopKind = Literal["lmtp", "mx", "smarthost", "submission"]
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A group of recipients that travel in one SMTP/LMTP transaction.
+    """A group of recipients of one SMTP or LMTP transaction.
 
     kind: ``lmtp`` final local delivery (a 250 is *delivered*); ``mx`` the recipient's own server (a 250 is
     *delivered*); ``smarthost`` and ``submission`` a relay that takes over the queueing (a 250 is *sent*; a
@@ -137,7 +137,7 @@ CheckKey = Callable[[str, str, str], Awaitable[bool]]
 may open the mailbox by this service. Raises MailServerDown when that cannot be said now."""
 
 OnSubmission = Callable[[Submission], Awaitable[str]]
-"""Makes a person's submission durable and answers a queue id; raises MailServerError to refuse (550)."""
+"""Stores a person's submission durably and returns a queue id. Raises MailServerError to refuse it (550)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class PartHealth:
 
 @dataclass(frozen=True, slots=True)
 class PersonAccess:
-    """What a person types into a mail client."""
+    """The servers that a person enters in a mail client."""
 
     imap: Endpoint
     submission: Endpoint
@@ -163,10 +163,10 @@ class MailServer(Protocol):
     has_push: bool
 
     async def start(self, on_hint: OnHint, on_submission: OnSubmission) -> None:
-        """Start or attach to the daemons; hints flow from now on. Raises MailServerError with the reason."""
+        """Start or attach to the daemons. ``on_hint`` is called from now on. Raises MailServerError with the reason."""
 
     async def stop(self) -> None:
-        """Stop what ``start`` started and leave no process behind."""
+        """Stop what ``start`` started; no process is left behind."""
 
     async def add_domain(self, domain: str) -> None:
         """Accept mail for ``domain`` (lower case, A-label form)."""
@@ -175,17 +175,17 @@ class MailServer(Protocol):
         """Stop accepting mail for ``domain``."""
 
     async def add_mailbox(self, address: str, password: str | None = None) -> None:
-        """Make a real mailbox, openable at once. ``password`` is the person's credential (stored hashed);
-        None keeps the one there is. Re-creating a removed address gives an empty mailbox."""
+        """Make a mailbox that can be opened at once. ``password``: the person's (stored as a hash); None keeps the
+        present one. A mailbox made again after its removal is empty."""
 
     async def set_password(self, address: str, password: str | None) -> None:
-        """Replace (or with None remove) the person's credential; running sessions of the old one end."""
+        """Replace the person's password, or remove it (None). Sessions opened with the old one end."""
 
     async def remove_mailbox(self, address: str) -> None:
-        """Refuse its mail from now on, end its sessions, and delete every byte of its mail from disk."""
+        """Refuse mail for it from now on, end its sessions, and delete all of its mail from disk."""
 
     async def purge(self, address: str) -> None:
-        """Make what was expunged from a mailbox unreadable on disk (caches of header fields)."""
+        """Remove what was expunged from a mailbox from Dovecot's caches on disk, too."""
 
     async def set_alias(self, address: str, mailboxes: Sequence[str]) -> None:
         """Deliver mail for ``address`` to these mailboxes, or for ``@domain`` (a catch-all) what no other address
@@ -203,16 +203,22 @@ class MailServer(Protocol):
         aliases: Mapping[str, Sequence[str]],
         quotas: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
-        """Make the lookup tables hold exactly these (start-up repair). Removes mail of no mailbox that
-        is listed; mailboxes not listed are removed as by ``remove_mailbox``. ``aliases`` as in ``set_alias``;
-        a mailbox without an entry in ``quotas`` has the server's default."""
+        """Make the lookup tables equal to these lists, at the start.
+
+        What is missing is added. What is not listed is removed: a domain or alias from the tables, a mailbox with all
+        of its mail as by ``remove_mailbox``. The mail of listed mailboxes is kept.
+
+        Args:
+            aliases: as in ``set_alias``, by address.
+            quotas: octets by address; mailboxes that are not in it get the server's default.
+        """
 
     def is_local(self, address: str) -> bool:
         """Whether mail to ``address`` ends in a mailbox of this server (subaddress and case folded, its own or by an
         alias or catch-all)."""
 
     def imap_login(self, address: str) -> ImapLogin:
-        """How the gateway opens this mailbox."""
+        """The gateway's login to this mailbox."""
 
     def sent_address(self, address: str) -> str:
         """The extra envelope recipient that files a copy into ``address``'s Sent folder, \\Seen. It
@@ -234,4 +240,4 @@ class MailServer(Protocol):
         copy by Message-ID and at the queue; only meaningful where ``plan`` gave ``submission``/``lmtp``."""
 
     async def health(self) -> Mapping[str, PartHealth]:
-        """State of each daemon, by name, within two seconds."""
+        """The state of each daemon, by name, within two seconds."""

@@ -1,6 +1,6 @@
-"""What a daemon of ours says on its standard error: the gateway reads it from a pipe and logs it.
+"""Logs the standard error of a daemon, which the gateway reads from a pipe.
 
-So the daemon needs no disk to speak, which a full one would make it die of, and no file grows for ever.
+So a full disk does not stop the daemon's logging (it would exit), and no log file grows without limit.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class DaemonLog:
         self._last: deque[str] = deque(maxlen=_KEPT_LINES)
 
     async def follow(self, stream: asyncio.StreamReader) -> None:
-        """Read until the daemon, and whoever has its standard error from it, is gone."""
+        """Read until the daemon, and every process that inherited its standard error, has exited."""
         rest = b""
         while piece := await stream.read(_PIECE):
             *lines, rest = (rest + piece).split(b"\n")
@@ -44,7 +44,7 @@ class DaemonLog:
             self._note(rest)
 
     def tail(self) -> str:
-        """The last lines, as one text; empty when it said nothing."""
+        """The last lines as one text; empty when there were none."""
         return "\n".join(self._last)[-_KEPT_OCTETS:]
 
     def _note(self, line: bytes) -> None:

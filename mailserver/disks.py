@@ -1,4 +1,4 @@
-"""How much room is left on the file systems that mail and data lie on."""
+"""Measures the free space on the file systems of mail and data."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Room:
 
     @property
     def short(self) -> bool:
-        """Whether too little is left to take anything in."""
+        """Whether there is too little free space to accept mail."""
         return self.free < self.floor
 
     def words(self) -> str:
-        """What is wrong, for the operator."""
+        """The problem, for the operator."""
         return (
             f"the disk is full: {self.free / 1e6:.0f} MB are free on the file system of {self.path}, "
             f"at least {self.floor / 1e6:.0f} MB must be"

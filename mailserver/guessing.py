@@ -1,12 +1,12 @@
-"""Guessing passwords is made slow: failed logins counted by network and by account, in bounded memory.
+"""Slows down password guessing: counts failed logins by network and by account, in limited memory.
 
-An answer waits, it is never refused for the count alone, so nobody can lock an account's owner out:
+The answer to a login is delayed, never refused because of the counts, so nobody can lock an account's owner out:
 
 * a network (an IPv4 address, or the /64 of an IPv6 one, which is one customer's) waits longer with each failure;
 * an account that many networks try waits a few seconds for whoever comes from a network it is not known from;
 * an account that has logged in from a network before waits only for what it failed itself from there.
 
-What is under way counts like failures beyond a handful, so trying in parallel is no faster. Counts halve every ten
+Beyond a few, logins in progress count like failures, so parallel attempts are no faster. Counts halve every ten
 minutes, and start anew when the gateway does.
 """
 
