@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,10 +60,9 @@ def test_too_many_parts_are_refused() -> None:
 
 
 @pytest.mark.parametrize("filling", [b"\r\n--B", b"\r", b"-", b"\r\n--BBx", b"a"])
+@pytest.mark.timeout(60)  # with the square of its length it would take hours
 def test_a_large_file_costs_what_it_weighs(filling: bytes) -> None:
     octets = filling * (25 * 1024 * 1024 // len(filling))
-    started = time.process_time()
     read(
         b'--BB\r\nContent-Disposition: form-data; name="a"; filename="x"\r\n\r\n' + octets + b"\r\n--BB--\r\n"
     )
-    assert time.process_time() - started < 10

@@ -167,7 +167,7 @@ def test_killed_in_the_middle_of_200_sends(own_gateway: OwnGateway) -> None:
     assert len(copies) == 200
 
 
-def test_sigterm_ends_everything_in_time(own_gateway: OwnGateway) -> None:
+def test_sigterm_ends_everything(own_gateway: OwnGateway) -> None:
     inbox = own_gateway.new_inbox()
     address = inbox["email_address"]
     with webhook_endpoint() as endpoint:
@@ -175,14 +175,11 @@ def test_sigterm_ends_everything_in_time(own_gateway: OwnGateway) -> None:
         burst = Burst(own_gateway.smtp_port, [address], 100, 4)
         burst.start()
         until(lambda: len(burst.accepted) >= 30, 60, "the burst goes on", 0.002)
-        started = time.monotonic()
         try:
-            own_gateway.stop()  # fails when a process is left
-            took = time.monotonic() - started
+            own_gateway.stop()  # fails when a process is left, or after STOP_SECONDS
         finally:
             own_gateway.start()
             burst.join()
-        assert took <= 10
         until(lambda: burst.accepted <= set(ids_by_subject(endpoint)), 60, "a webhook for each accepted mail")
         shown = Counter(row["subject"] for row in own_gateway.messages(address))
         assert burst.accepted <= set(shown)

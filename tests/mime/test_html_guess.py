@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,7 +75,6 @@ def test_an_element_in_text_without_brackets_is_html(text: str, name: str) -> No
     ["<" * 500_000, "<p " * 170_000, "`" * 500_000, "<!--" * 125_000, "<p>" + " " * 500_000, "<b>" * 160_000,
      "```" + "`a" * 250_000, "<a " + "x=" * 250_000, "\n" * 500_000 + "<>"],
 )  # fmt: skip
+@pytest.mark.timeout(60)  # with the square of its length it would take hours
 def test_hostile_text_costs_what_it_weighs(text: str) -> None:
-    started = time.process_time()
     looks_like_html(text)
-    assert time.process_time() - started < 2

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
@@ -157,15 +156,9 @@ def test_bombs(name: str, raw: bytes) -> None:
         assert message.defects
 
 
-def test_time_grows_with_size_only() -> None:
-    def cost(n: int) -> float:
-        raw = b"From: a@b.c\r\nSubject: " + b"=?utf-8?q?a?= " * n + b"\r\n\r\n" + b"a: b\n\n" * n
-        begun = time.process_time()
-        parse(raw)
-        return time.process_time() - begun
-
-    cost(500)
-    assert cost(8000) < 40 * max(cost(1000), 0.001)
+@pytest.mark.timeout(60)  # with the square of its length it would take hours
+def test_a_long_head_costs_what_it_weighs() -> None:
+    parse(b"From: a@b.c\r\nSubject: " + b"=?utf-8?q?a?= " * 200_000 + b"\r\n\r\n" + b"a: b\n\n" * 200_000)
 
 
 def mail(*fields: str, body: str = "hello") -> bytes:
