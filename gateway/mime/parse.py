@@ -163,8 +163,9 @@ def minimal(
 def _message(
     head: Head, limits: Limits, defects: list[str], *, recover: bool = True, **rest: object
 ) -> ParsedMessage:
-    senders = _senders(head, limits)
-    if recover and head.raw("from") and not _with_at(_addresses(head, "from", limits)):
+    authors = _addresses(head, "from", limits)
+    senders = _senders(head, authors, limits)
+    if recover and head.raw("from") and not _with_at(authors):
         defects.append("From has no address")
     if len(senders) > 1:
         defects.append("more than one address in From: the first is shown")
@@ -241,9 +242,9 @@ def _mailboxes(value: bytes, charset: str | None, limit: int) -> list[Address]:
     return found if same else checked
 
 
-def _senders(head: Head, limits: Limits) -> list[Address]:
-    """Who wrote a mail, whoever has an address first: From, else Sender (unless From may be behind what is read)."""
-    authors = _addresses(head, "from", limits)
+def _senders(head: Head, authors: list[Address], limits: Limits) -> list[Address]:
+    """Who wrote a mail, whoever has an address first: From (``authors``), else Sender, unless From may be behind what
+    is read."""
     if not _with_at(authors) and not head.truncated:
         authors = _with_at(_addresses(head, "sender", limits)) or authors
     return _with_at(authors) + [one for one in authors if "@" not in one.email]
@@ -254,7 +255,7 @@ def _with_at(addresses: list[Address]) -> list[Address]:
 
 
 def _sender_of(head: Head, limits: Limits) -> str | None:
-    senders = _senders(head, limits)
+    senders = _senders(head, _addresses(head, "from", limits), limits)
     return senders[0].email if senders else None
 
 
