@@ -20,29 +20,36 @@ _STARTING = 20.0
 
 
 @asynccontextmanager
-async def reach(place: Place, *, start: bool = True) -> AsyncIterator[Client]:
+async def reach(place: Place, *, start: bool = True, as_operator: bool = False) -> AsyncIterator[Client]:
     """A client of the gateway that is meant (``located``)."""
     async with (
-        located(place, start=start) as found,
+        located(place, start=start, as_operator=as_operator) as found,
         Client(found.base_url, found.api_key, unix_socket=found.unix_socket) as client,
     ):
         yield client
 
 
 @asynccontextmanager
-async def located(place: Place, *, start: bool = True) -> AsyncIterator[operator.Operator]:
+async def located(
+    place: Place, *, start: bool = True, as_operator: bool = False
+) -> AsyncIterator[operator.Operator]:
     """How to reach the remote gateway, the one running on the data directory, or one started for this command
-    (``start`` False: then Failure), and with which key. Raises Failure, BadSettings, MailServerError."""
+    (``start`` False: then Failure), and with which key. Raises Failure, BadSettings, MailServerError.
+
+    ``as_operator``: it takes the operator's key. On this machine a key of the environment is left alone then, because
+    it is there for other programs; one that was typed is used, and may be refused.
+    """
     if place.url:
         if not place.key:
             raise Failure("--url needs a key", USAGE, fix="give --key, or set POSTERN_KEY")
         yield operator.Operator(place.url.removesuffix("/api/v0"), place.key)
         return
+    key = place.typed_key if as_operator else place.key
     settings, _ = place.settings()
     data_dir = place.data_dir(settings)
     if operator.running(data_dir) or (in_container() and container.serves()):
         found = await _answering(data_dir)
-        yield replace(found, api_key=place.key or found.api_key)
+        yield replace(found, api_key=key or found.api_key)
         return
     if not start:
         raise Failure(f"no gateway runs on {data_dir}", UNAVAILABLE, fix="start it with `postern serve`")
@@ -51,7 +58,7 @@ async def located(place: Place, *, start: bool = True) -> AsyncIterator[operator
     from gateway.cli.own_gateway import started  # most commands never need a whole gateway
 
     async with started(settings) as found:
-        yield replace(found, api_key=place.key or found.api_key)
+        yield replace(found, api_key=key or found.api_key)
 
 
 def _may_start(data_dir: Path) -> None:

@@ -136,7 +136,7 @@ def trust(place: Place, domain: str) -> None:
 
     Only the operator may. Mail that inboxes of this server send to DOMAIN then stays here.
     """
-    found = _call(place, "POST", domain, "trust")
+    found = _call(place, "POST", domain, "trust", as_operator=True)
     show(place, found, f"mail for {clean(found['domain_id'])} is taken here")
 
 
@@ -247,10 +247,16 @@ def _path(domain: str, what: str = "") -> str:
 
 
 def _call(
-    place: Place, method: str, domain: str, what: str, body: dict[str, Any] | None = None
+    place: Place,
+    method: str,
+    domain: str,
+    what: str,
+    body: dict[str, Any] | None = None,
+    *,
+    as_operator: bool = False,
 ) -> dict[str, Any]:
     async def run() -> dict[str, Any]:
-        async with reach(place) as client:
+        async with reach(place, as_operator=as_operator) as client:
             found: dict[str, Any] = await client.call(method, _path(domain, what), body)
         return found
 

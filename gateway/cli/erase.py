@@ -69,7 +69,7 @@ def command(
 
 async def _run(place: Place, body: dict[str, Any], *, ask: bool) -> dict[str, Any]:
     given = {name: value for name, value in body.items() if value}
-    async with reach(place) as client:
+    async with reach(place, as_operator=True) as client:
         if ask:
             found = await _erase(place, client.lines("/operator/erase", given | {"dry_run": True}))
             for line in _lines(found):

@@ -20,7 +20,7 @@ async def mailroom(
     """A client of the gateway, and the mailboxes at ``addresses`` (None: all). Raises Failure."""
     if place.url:
         raise Failure("this works on the gateway's own machine", USAGE, fix="leave --url out, give --data")
-    async with reach(place) as client:
+    async with reach(place, as_operator=True) as client:
         body = {"addresses": list(addresses)} if addresses is not None else {}
         answer = await client.call("POST", "/operator/imap", body)
         room = Mailroom({address: _login(found) for address, found in answer["logins"].items()})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from gateway.cli.failure import REFUSED, Failure
 from gateway.configuration import BadSettings, load_settings
@@ -33,6 +34,13 @@ class Place:
     key: str | None = None
     as_json: bool = False
     no_pager: bool = False
+    typed: set[str] = field(default_factory=set)
+    """Which of these the command line itself named; others may come from the environment."""
+
+    @property
+    def typed_key(self) -> str | None:
+        """The key of ``--key``, without that of the environment."""
+        return self.key if "key" in self.typed else None
 
     def settings(self, **overrides: Any) -> tuple[Settings, dict[str, str]]:
         """The settings and their origins; overrides use ``__`` for the dot. Raises BadSettings."""
@@ -90,9 +98,17 @@ class Place:
 
 
 def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    def callback(context: click.Context, _: click.Parameter, value: Any) -> Any:
-        if value is not None and value is not False:
-            setattr(context.ensure_object(Place), name, value)
+    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        if value is None or value is False:
+            return value
+        place = context.ensure_object(Place)
+        typed = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if (
+            typed or name not in place.typed
+        ):  # what is typed before the command's name goes before the environment
+            setattr(place, name, value)
+        if typed:
+            place.typed.add(name)
         return value
 
     return callback

@@ -81,7 +81,7 @@ def retry(place: Place, ids: tuple[str, ...], everything: bool, inbox: str | Non
         raise Failure("--inbox goes with --all", USAGE, fix="leave it out")
 
     async def run() -> None:
-        async with reach(place) as client:
+        async with reach(place, as_operator=True) as client:
             if everything:
                 await _retry_all(place, client, inbox)
                 return
@@ -108,7 +108,7 @@ def drop(place: Place, ids: tuple[str, ...], yes: bool) -> None:
 
     async def run() -> None:
         dropped: list[dict[str, Any]] = []
-        async with reach(place) as client:
+        async with reach(place, as_operator=True) as client:
             for one in dict.fromkeys(ids):
                 done = await (
                     _drop(client, one, yes) if _ours(one) else _drop_postfix(place, client, one, yes)

@@ -40,7 +40,7 @@ def add_to(group: click.Group, kind: Literal["inbox", "pod"]) -> None:
 
 def _change(place: Place, kind: str, name: str, what: str, body: dict[str, Any] | None) -> None:
     async def run() -> None:
-        async with reach(place) as client:
+        async with reach(place, as_operator=True) as client:
             made = await client.call("POST", f"/v1/{_PLURAL[kind]}/{segment(name)}/{what}", body)
         words = f"suspended: {made['reason']}" if made["suspended"] else "may send"
         show(place, made, f"{clean(made['id'])}  {words}")

@@ -30,7 +30,7 @@ def show_(place: Place, organization: str | None) -> None:
 
     async def run() -> None:
         path = f"/organizations/{segment(organization)}/wallet" if organization else "/wallet"
-        async with reach(place) as client:
+        async with reach(place, as_operator=organization is not None) as client:
             found = (await client.call("GET", _BASE + path))["data"]
         show(place, found, *_lines(found))
 
@@ -53,7 +53,7 @@ def add(place: Place, organization: str, dollars: str) -> None:
         ) from None
 
     async def run() -> None:
-        async with reach(place) as client:
+        async with reach(place, as_operator=True) as client:
             path = f"{_BASE}/organizations/{segment(organization)}/wallet"
             found = (await client.call("POST", path, {"mills": int(mills)}))["data"]
         show(place, found, *_lines(found))

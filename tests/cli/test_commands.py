@@ -88,6 +88,45 @@ def test_an_inbox_is_named_by_its_whole_address(gateway: GatewayProcess) -> None
     answer(gateway, "domain", "remove", "second.example")
 
 
+def with_key(gateway: GatewayProcess, key: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command on the data directory where an API key is exported."""
+    return subprocess.run(
+        gateway.command(*arguments),
+        env=gateway.environment() | {"POSTERN_KEY": key},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_an_exported_key_does_not_stop_the_operators_commands(
+    gateway: GatewayProcess, tmp_path: Path
+) -> None:
+    organization = gateway.new_organization()
+    key, address = organization.api_key, organization.new_inbox("exported")["email_address"]
+    for arguments in (
+        ["backup", str(tmp_path / "backups"), "--mail"],
+        ["export", "--inbox", address, "--to", str(tmp_path / "exported")],
+        ["erase", "--person", "nobody@example.com", "--dry-run"],
+        ["inbox", "suspend", address, "--reason", "manual_review"],
+        ["inbox", "reactivate", address],
+        ["queue", "retry", "--all"],
+    ):
+        done = with_key(gateway, key, *arguments)
+        assert done.returncode == 0, (arguments, done.stderr)
+    # every other command is that key's, as before
+    listed = with_key(gateway, key, "inbox", "list")
+    assert address in listed.stdout
+    assert str(gateway.inbox["address"]) not in listed.stdout
+    # a key that is typed is meant, wherever it is typed
+    operator = json.loads((gateway.data / "operator.json").read_text())["api_key"]
+    for arguments in (["queue", "retry", "--all", "--key", key], ["--key", key, "queue", "retry", "--all"]):
+        refused = with_key(gateway, operator, *arguments)
+        assert refused.returncode == 3, refused.stderr
+        assert "this is the operator's" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
