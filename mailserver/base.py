@@ -70,6 +70,8 @@ class Envelope:
     ``message_id`` is the RFC 5322 Message-ID (with < >), by which a doubtful submission is looked up.
     ``tokens`` names recipients that should have a return path of their own: where one transaction takes several
     of them, a mail server that can put a recipient's token into the return path does so (VERP).
+    ``sent_fields`` are header fields, with their CRLF, that only the copy for Sent has, above the others: Bcc. They are
+    not in ``data``, and nobody else may see them.
     """
 
     mail_from: str
@@ -80,6 +82,7 @@ class Envelope:
     sender: str = ""  # the inbox address on whose behalf it is sent
     dsn: bool = True
     tokens: Mapping[str, str] = field(default_factory=dict)  # by recipient, see above
+    sent_fields: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ _VERBATIM = frozenset(
         "x-auto-response-suppress",
     ]
 )
+_MOST_BCC = 64 * 1024  # octets: Postfix cuts a field after 100 KiB (header_size_limit)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _RISKY = re.compile(r"^(?:From |\.$)|[\x01-\x08\x0b-\x1f]| $", re.M)
 _NOT_ASCII = re.compile(r"[^\x00-\x7e]+")
@@ -85,6 +86,26 @@ def compose(message: OutgoingMessage) -> bytes:
     fields.append(plain_field("MIME-Version", ["1.0"]))
     content = _content(message)
     return entity([*fields, *content.fields], content.body)
+
+
+def bcc_field(people: Sequence[Address]) -> bytes:
+    """A Bcc field with its CRLF, for a copy that nobody but the sender has; empty without anybody.
+
+    Where the names make it too long for a mail server, it has only the addresses, and those that it has room for.
+    Raises InvalidAddress, InvalidHeader.
+    """
+    octets = _people("Bcc", people).octets()
+    if len(octets) > _MOST_BCC:
+        bare: list[Address] = []
+        room = _MOST_BCC
+        for one in people:
+            room -= len(one.email) + len(", \r\n")
+            if room > 0:
+                bare.append(Address("", one.email))
+        people = bare
+    if not people:
+        return b""
+    return entity([_people("Bcc", people)], b"").removesuffix(b"\r\n")
 
 
 def _identifier(field: str, value: str) -> str:

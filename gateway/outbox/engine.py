@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.events.log import EventLog
+from gateway.mime.compose import bcc_field
+from gateway.mime.types import Address
 from gateway.outbox import queue, schedule
 from gateway.outbox.destination_limits import DestinationLimits
 from gateway.outbox.hand_over import NEAR, hand_over
+from gateway.outbox.queue import Handling
 from gateway.outbox.record import Patience, Tried, record
 from gateway.outbox.recovery import FOUND, look_up
 from gateway.outbox.retention import sweep
@@ -291,22 +294,22 @@ class Outbox:
                 return {}
             return await self._hand_over(job, hop, people, *loaded)
 
-    async def _load(self, job: Job, spool: Spool) -> tuple[Octets, str] | None:
-        """A message and its sender; None when it is gone. A large one is on disk: handing it over may take long."""
+    async def _load(self, job: Job, spool: Spool) -> tuple[Octets, Handling] | None:
+        """A message; None when it is gone. A large one is on disk: handing it over may take long."""
         async with self._memory.hold(job.organization_id, _TIMES * job.size):
             loaded = await self._persist(job, partial(self._store.read, partial(queue.load, job=job)))
             if loaded is None or job.size < SMALL:
                 return loaded
-            data, sender = loaded
+            data, handling = loaded
             try:
                 await spool.append(data)
             except OSError as error:
                 log.warning("message %s is sent from memory: %s", job.id, error)
-                return data, sender
-            return Content(b"", spool), sender
+                return data, handling
+            return Content(b"", spool), handling
 
     async def _hand_over(
-        self, job: Job, hop: Hop, people: Sequence[Recipient], data: Octets, sender: str
+        self, job: Job, hop: Hop, people: Sequence[Recipient], data: Octets, handling: Handling
     ) -> Mapping[int, RecipientReply]:
         envelope = Envelope(
             mail_from=job.mail_from,
@@ -314,9 +317,10 @@ class Outbox:
             data=data,
             token=job.token,
             message_id=job.message_id,
-            sender=sender,
+            sender=handling.sender,
             dsn=bool(job.mail_from),
             tokens={one.address: one.token for one in people if one.token},
+            sent_fields=_sent_fields(job, people, handling.bcc),
         )
         answers: dict[int, RecipientReply] = {}
         doubtful = [one for one in people if one.doubtful]
@@ -388,6 +392,17 @@ class Outbox:
                     log.warning("%s waits here for the database: %s", job.id, error)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _sent_fields(job: Job, people: Sequence[Recipient], bcc: Sequence[Address]) -> bytes:
+    """What the copy for Sent has above the message's own fields, where ``people`` have it among them."""
+    if not bcc or not any(one.role == "sent" for one in people):
+        return b""
+    try:
+        return bcc_field(bcc)
+    except ValueError as error:  # what was accepted goes out all the same
+        log.warning("the copy of %s in Sent cannot name its Bcc: %s", job.id, error)
+        return b""
 
 
 def _release(tx: Tx, job: Job, next_at: int) -> None:

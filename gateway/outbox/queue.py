@@ -8,11 +8,20 @@ import hmac
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
+from gateway.mime.types import Address
 from gateway.records.ids import InboxId, MessageId, OrganizationId, now_us
 from gateway.records.outbox import OutboxEntry
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
-from gateway.store.queries.outbox import FAR, NewRecipient, add_entry, mime_of, remove_entry
+from gateway.store.queries.outbox import (
+    FAR,
+    NewRecipient,
+    add_entry,
+    blind_people,
+    mime_of,
+    remove_entry,
+)
 from gateway.store.queries.outbox_claims import Job, is_ours
 from gateway.store.transaction import Tx
 
@@ -103,13 +112,22 @@ def enqueue(
     add_entry(tx, entry, mime, people.values())
 
 
-def load(tx: Tx, job: Job) -> tuple[bytes, str] | None:
-    """A message's octets and its inbox's address; None when either is gone, or the claim."""
+class Handling(NamedTuple):
+    """What handing a message over needs beside its octets: its inbox's address, and whom it goes to blindly."""
+
+    sender: str
+    bcc: list[Address]
+
+
+def load(tx: Tx, job: Job) -> tuple[bytes, Handling] | None:
+    """A message's octets and what belongs to them; None when it or its inbox is gone, or the claim."""
     if not is_ours(tx, job):
         return None
     inbox = unscoped_lasting_inbox(tx, job.inbox_id)
     data = mime_of(tx, job.id) if inbox is not None else None
-    return None if inbox is None or data is None else (data, str(inbox.address))
+    if inbox is None or data is None:
+        return None
+    return data, Handling(str(inbox.address), blind_people(tx, job.id))
 
 
 def drop(tx: Tx, job: Job) -> None:

@@ -111,7 +111,8 @@ def index_found(
     status = "received"
     if direction == "outbound":
         status, kept_bcc = _outcome(tx, message_id)
-        bcc = kept_bcc or bcc
+        if not parsed.bcc:  # older copies in Sent do not name them
+            bcc = kept_bcc or bcc
     placed = insert_message(
         tx,
         inbox,

@@ -230,7 +230,8 @@ class EmbeddedServer(Provisioning):
             await self.look_again()
         for recipient in hop.recipients:
             if self.is_sent_address(recipient) is not None:
-                answers[recipient] = await delivery.to_sent(envelope.mail_from, recipient, envelope.data)
+                copy = content_of(envelope.data).after(envelope.sent_fields)
+                answers[recipient] = await delivery.to_sent(envelope.mail_from, recipient, copy)
             elif self.is_local(recipient) and not is_sent_copy(recipient):
                 inboxes.append(recipient)
             else:

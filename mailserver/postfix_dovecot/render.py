@@ -56,7 +56,7 @@ def rendered(settings: PostfixSettings, run: Path, ports: PostfixPorts) -> list[
         Rendered(directory / "gateway-login", f"{SUBMITTER} OK\n"),
         *(
             Rendered(directory / name, template(name, values))
-            for name in ("incoming-headers", "submitted-headers", "verp-generic")
+            for name in ("incoming-headers", "outgoing-headers", "submitted-headers", "verp-generic")
         ),
         *relay_files(relay, directory),
     ]

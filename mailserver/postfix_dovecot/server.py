@@ -20,6 +20,7 @@ from mailserver.base import (
     PersonAccess,
     RecipientReply,
 )
+from mailserver.content import content_of
 from mailserver.dovecot import SUBMITTER
 from mailserver.machine import answers
 from mailserver.ports import Wanted, check_free, held_ports, public_ports
@@ -160,10 +161,14 @@ class PostfixServer(Provisioning):
         target = Target(
             "127.0.0.1", self._ports.gateway, user=SUBMITTER, password=self._key.submit, name="postfix"
         )
+        data = envelope.data
+        if envelope.sent_fields and any(map(self.is_sent_address, hop.recipients)):
+            # one transaction has one text: on every way but that to Sent, Postfix drops them (outgoing-headers)
+            data = content_of(data).after(envelope.sent_fields)
         job = Transaction(
             envelope.mail_from,
             [self._recipient(one, envelope) for one in hop.recipients if not is_verp(one)],
-            envelope.data,
+            data,
             envelope.token,
             "HDRS" if envelope.dsn else "",
         )

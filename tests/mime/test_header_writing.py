@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.mime.addresses import InvalidAddress
 from gateway.mime.attachments import safe_filename
-from gateway.mime.compose import compose
+from gateway.mime.compose import bcc_field, compose
 from gateway.mime.entity import check_entity, entity
 from gateway.mime.header_rules import InvalidHeader
 from gateway.mime.header_writer import Field, text_field
@@ -185,3 +185,16 @@ def test_a_parameter_that_looks_encoded_is_written_by_percent_signs() -> None:
     raw = compose(outgoing(attachments=[item]))
     assert WORD.encode() not in raw
     assert b"header*0*=utf-8''%3D%3F" in raw
+
+
+def test_bcc_is_written_with_names_and_in_an_emergency_without() -> None:
+    people = [Address("Jürgen, Büro", "a@x.test"), Address('a"; b', "b@x.test"), Address("", "c@x.test")]
+    raw = bcc_field(people) + compose(outgoing())
+    assert parse(raw).bcc == people
+    assert bcc_field([]) == b""
+    many = [Address("ü" * 200, f"person{number}@x.test") for number in range(1000)]
+    written = bcc_field(many)
+    assert len(written) < 64 * 1024
+    assert parse(written + b"\r\n").bcc == [Address("", one.email) for one in many]
+    with pytest.raises(InvalidAddress):
+        bcc_field([Address("", "a@x.test>\r\nX-Injected: yes")])

@@ -7,6 +7,9 @@ import smtplib
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from email import message_from_bytes
+from email.header import decode_header, make_header
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,10 @@ from gateway.records.ids import MessageId, new_ulid, now_us
 from gateway.records.inboxes import Inbox
 from gateway.store import index, threads
 from gateway.store.engine import Store
+from gateway.store.json_columns import load
 from gateway.store.queries.messages import unscoped_mail
 from gateway.store.sql import sql
+from gateway.sync.rebuild import rebuild
 from mailserver.base import MailServerError, Submission
 from mailserver.embedded.settings import Smarthost
 from tests.outbox.running_outbox import SCOPE, RunningOutbox, running_outbox
@@ -292,3 +297,56 @@ async def test_kill_9_in_the_middle_of_200_sends(tmp_path: Path) -> None:
             assert await r.value("SELECT count(*) FROM event WHERE type = 'message.sent'") == 200
             assert await r.value("SELECT count(*) FROM event WHERE type = 'message.delivered'") == 200
         assert kills >= 2, "the child was too fast to be killed in the middle"
+
+
+async def heads(r: RunningOutbox, address: str, folder: str = "INBOX") -> list[Message]:
+    def read(client: IMAPClient) -> list[Message]:
+        client.select_folder(folder, readonly=True)
+        rows = client.fetch(client.search(), ["BODY.PEEK[HEADER]"])
+        return [message_from_bytes(row[b"BODY[HEADER]"]) for row in rows.values()]
+
+    found: list[Message] = await person(r, address, read)
+    return found
+
+
+@pytest.mark.parametrize("octets", [100, 3_000_000], ids=["small", "from a file"])
+async def test_only_the_copy_in_sent_names_bcc_and_a_rebuild_knows_it(tmp_path: Path, octets: int) -> None:
+    async with real(tmp_path) as (r, world):
+        agent = await mailbox(r, "agent@x.test")
+        for name in ("friend", "hidden"):
+            await mailbox(r, f"{name}@x.test")
+        blind = ["Jürgen, Büro <hidden@x.test>", '"a; b" <eve@world.test>', "plain@world.test"]
+        request = SendRequest(
+            to=["friend@x.test", "bob@world.test"], bcc=blind, subject="one", text="t" * octets
+        )
+        sent = await send(r.core, SCOPE, agent, request)
+        await r.settled(sent.message_id)
+        [copy] = await heads(r, "agent@x.test", "Sent")
+        named = [one.strip() for one in str(make_header(decode_header(copy["Bcc"]))).split("<")]
+        assert len(copy.get_all("Bcc", [])) == 1
+        assert [
+            one for one in ("hidden@x.test", "eve@world.test", "plain@world.test") if one not in copy["Bcc"]
+        ] == []
+        assert named[0] == "Jürgen, Büro"
+        away = [message_from_bytes(one.data) for one in world.messages]
+        assert sum(len(one.recipients) for one in world.messages) == 3
+        for other in [*await heads(r, "friend@x.test"), *await heads(r, "hidden@x.test"), *away]:
+            assert "bcc" not in {name.lower() for name in other}
+            assert "eve@world.test" not in other.as_string()
+        shown = load(await r.value("SELECT bcc_json FROM message WHERE id = ?", sent.message_id))
+        assert [name for name, _ in shown] == ["Jürgen, Büro", "a; b", ""]
+        await rebuild(r.core.store, r.core.imap, r.core.parser)
+        assert load(await r.value("SELECT bcc_json FROM message WHERE id = ?", sent.message_id)) == shown
+
+
+async def test_the_copy_in_sent_names_bcc_after_the_index_was_lost(tmp_path: Path) -> None:
+    async with real(tmp_path) as (r, _):
+        agent = await mailbox(r, "agent@x.test")
+        await r.outbox.stop()
+        request = SendRequest(to=["bob@world.test"], bcc=["Eve <eve@world.test>"], subject="one", text="t")
+        sent = await send(r.core, SCOPE, agent, request)
+        await r.core.store.write(lambda tx: sql(tx).run("DELETE FROM message"))
+        await r.outbox.start()
+        await r.settled(sent.message_id)
+        [copy] = await heads(r, "agent@x.test", "Sent")
+        assert copy["Bcc"] == "eve@world.test"

@@ -9,6 +9,7 @@ import msgspec
 from gateway.core.errors import Invalid, Unavailable
 from gateway.core.sending.send import MAX_REPLY_TO
 from gateway.mime.addresses import InvalidAddress, parse_user_address
+from gateway.mime.compose import bcc_field
 from gateway.mime.header_rules import InvalidHeader, check_subject
 from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage
 from gateway.mime.workers.jobs import ComposeFailed
@@ -92,12 +93,9 @@ async def draft_mime(
     )
     try:
         raw, _ = await parser.compose(message)
+        hidden = bcc_field(content.bcc)
     except ValueError as error:
         raise Invalid(str(error)) from error
     except ComposeFailed as error:
         raise Unavailable(f"the draft cannot be written now: {error}", fix="try again") from error
-    head = f"{HEADER}: {DRAFT_ID.public(draft_id)}\r\n"
-    hidden = [one.email for one in content.bcc]
-    if hidden:
-        head += "Bcc: " + ",\r\n ".join(hidden) + "\r\n"
-    return head.encode("utf-8") + raw
+    return f"{HEADER}: {DRAFT_ID.public(draft_id)}\r\n".encode() + hidden + raw

@@ -8,6 +8,7 @@ from typing import ClassVar, TypedDict, Unpack
 
 import msgspec
 
+from gateway.mime.types import Address
 from gateway.records.base import Record
 from gateway.records.ids import (
     MESSAGE_ID,
@@ -18,6 +19,7 @@ from gateway.records.ids import (
     now_us,
     own_message_ulid,
 )
+from gateway.records.mail import addresses
 from gateway.records.outbox import OutboxEntry, OutboxRecipient, RecipientState
 from gateway.store.listing import Listing, Window, page
 from gateway.store.queries.inboxes import unscoped_inbox_addresses
@@ -162,6 +164,18 @@ def _shown(one: OutboxRecipient, inbox: str) -> OutboxRecipient:
         return one
     said = (one.diagnostic or "").replace(one.address, inbox)
     return msgspec.structs.replace(one, address=inbox, diagnostic=said)
+
+
+def blind_people(tx: Tx, outbox_id: MessageId) -> list[Address]:
+    """Whom a message goes to blindly, with the names that its index row has."""
+    rows = sql(tx).rows(
+        "SELECT address FROM outbox_recipient WHERE outbox_id = ? AND role = 'bcc' ORDER BY id", outbox_id
+    )
+    if not rows:
+        return []
+    kept = sql(tx).value("SELECT bcc_json FROM message WHERE id = ?", outbox_id)
+    names = {one.email.lower(): one.name for one in addresses(kept)} if kept else {}
+    return [Address(names.get(row["address"].lower(), ""), row["address"]) for row in rows]
 
 
 # --- what a report is about ---
