@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from gateway.mime.file_types import named
 from gateway.mime.types import Attachment
+
+_MADE_UP = re.compile(r"attachment-([1-9][0-9]{0,3})(?:\.[0-9A-Za-z]+)?\Z")
 
 
 def names_of(attachments: Iterable[Attachment]) -> list[str]:
@@ -15,6 +18,12 @@ def names_of(attachments: Iterable[Attachment]) -> list[str]:
         named(one.filename, one.content_type or "", f"attachment-{number}")
         for number, one in enumerate(attachments, 1)
     ]
+
+
+def place_in(name: str) -> int | None:
+    """The place, from 0, in a made-up name, however it ends: that changes with the table of suffixes."""
+    found = _MADE_UP.match(name)
+    return int(found[1]) - 1 if found else None
 
 
 def unique_names(attachments: Iterable[Attachment]) -> list[str]:

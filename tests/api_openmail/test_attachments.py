@@ -233,6 +233,9 @@ def test_nameless_and_repeated_names(post: Post) -> None:
         'filename="attachment-4.png"'
         in fetch(fetch(shown[3]["url"], key).headers["location"]).headers["content-disposition"]
     )
+    base = shown[3]["url"].removesuffix("/attachment-4.png")
+    ends = {"attachment-4": 302, "attachment-4.jpe": 302, "attachment-1.txt": 404, "attachment-6": 404}
+    assert {name: fetch(f"{base}/{name}", key).status_code for name in ends} == ends
 
 
 def test_text(post: Post) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.mime.attachment_names import names_of, unique_names
+from gateway.mime.attachment_names import names_of, place_in, unique_names
 from gateway.mime.file_types import named, suffix_of, type_of
 from gateway.mime.types import Attachment
 
@@ -71,4 +71,10 @@ def test_made_up_names_count_from_one_and_only_repeated_names_get_a_number() -> 
 
     parts = [part("a.pdf", "application/pdf"), part(None, "text/calendar"), part("a.pdf", "application/pdf")]
     assert names_of(parts) == ["a.pdf", "attachment-2.ics", "a.pdf"]
+    assert [place_in(name) for name in ("attachment-2.ics", "attachment-2", "attachment-2.x/y", "a.pdf")] == [
+        1,
+        1,
+        None,
+        None,
+    ]
     assert unique_names(parts) == ["a.pdf", "attachment-2.ics", "a (2).pdf"]

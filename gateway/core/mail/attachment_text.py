@@ -13,7 +13,7 @@ from gateway.core.lookup import find_inbox, find_message, require
 from gateway.core.mail.messages import require_visible
 from gateway.core.mail.server_copy import whole_message
 from gateway.extract.limits import FILE_OCTETS
-from gateway.mime.attachment_names import unique_names
+from gateway.mime.attachment_names import place_in, unique_names
 from gateway.records.ids import MessageId
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import ListedMessage, Message, ReadAttachment
@@ -94,9 +94,13 @@ def _find(tx: Tx, scope: Scope, message_ref: str, name: str) -> Named:
     require_visible(scope, labels_of_messages(tx, [message.id])[message.id])
     attachments = read_attachments(tx, [message])[message.id]
     wanted = unicodedata.normalize("NFC", name)  # macOS decomposes names; those in the index are composed
-    for one, attachment in zip(unique_names(attachments), attachments, strict=True):
+    names = unique_names(attachments)
+    for one, attachment in zip(names, attachments, strict=True):
         if one in (name, wanted):
             return Named(inbox, message, one, attachment)
+    place = place_in(name)
+    if place is not None and place < len(names) and attachments[place].filename is None:
+        return Named(inbox, message, names[place], attachments[place])  # by a link of another version
     raise NotFound(
         f"the message has no attachment {name[:200]!r}", fix="take the url of the message's attachments[]"
     )
