@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import mimetypes
 import sys
 from pathlib import Path
 from typing import Any
@@ -63,9 +62,5 @@ def command(
 
 
 def _attachment(path: Path) -> dict[str, str]:
-    kind, _ = mimetypes.guess_type(path.name)
-    return {
-        "filename": path.name,
-        "content_type": kind or "application/octet-stream",
-        "content": base64.b64encode(path.read_bytes()).decode("ascii"),
-    }
+    # without a type: the gateway gives it that of its name
+    return {"filename": path.name, "content": base64.b64encode(path.read_bytes()).decode("ascii")}

@@ -198,3 +198,20 @@ def test_bcc_is_written_with_names_and_in_an_emergency_without() -> None:
     assert parse(written + b"\r\n").bcc == [Address("", one.email) for one in many]
     with pytest.raises(InvalidAddress):
         bcc_field([Address("", "a@x.test>\r\nX-Injected: yes")])
+
+
+def test_a_long_token_of_plain_ascii_stays_as_it_is() -> None:
+    token = "https://h.test/?" + "t" * 500
+    names = ["n" * 300, f'"{"q" * 400}" (x)']
+    raw = compose(
+        outgoing(
+            subject=f"Grüße {token}",
+            to=[Address(name, "b@x.test") for name in names],
+            headers={"X-Link": token},
+        )
+    )
+    check_wire(raw)
+    assert raw.count(token.encode()) == 2
+    assert raw.count(b"=?utf-8?") == 1
+    assert [one.name for one in parse(raw).to] == names
+    assert parse(raw).subject == f"Grüße {token}"
