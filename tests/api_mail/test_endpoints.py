@@ -63,6 +63,11 @@ async def test_reading_labelling_and_deleting(running: MailApi) -> None:
         "size",
         "created_at",
         "updated_at",
+        "auto_submitted",
+        "bulk",
+        "list_id",
+        "defects",
+        "unlisted_attachments",
     }
     assert got["labels"] == ["received", "unread"]
     assert got["from"] == "Ann <ann@far.example>"
