@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.api.calendar_view import CalendarEventView, calendar_view
 from gateway.records.event_types import MessageFacts
 from gateway.records.mail import MessageItem
 
@@ -21,6 +22,7 @@ class TraitsView(msgspec.Struct, kw_only=True):
     list_id: str | None = None
     defects: list[str] = []
     unlisted_attachments: int = 0
+    calendar: list[CalendarEventView] = []
 
 
 def traits_view(message: MessageItem | MessageFacts) -> dict[str, Any]:
@@ -32,4 +34,5 @@ def traits_view(message: MessageItem | MessageFacts) -> dict[str, Any]:
         "list_id": traits.list_id,
         "defects": message.defects,
         "unlisted_attachments": traits.unlisted_attachments,
+        "calendar": calendar_view(traits.calendar),
     }

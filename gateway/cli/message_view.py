@@ -110,8 +110,17 @@ def _traits(message: dict[str, Any]) -> list[tuple[str, str]]:
         kinds.append(f"list {visible(message['list_id'])}")
     return [
         *([("Kind", ", ".join(kinds))] if kinds else []),
+        *(("Event", visible(_event(one))) for one in message.get("calendar", ())),
         *(("Defect", visible(one)) for one in message.get("defects", ())),
     ]
+
+
+def _event(event: dict[str, Any]) -> str:
+    """An event of a calendar part in one line."""
+    when = f"{event['start']} to {event['end']}" if event["start"] else ""
+    organizer = event["organizer"]["email"] if event["organizer"] else ""
+    parts = [event["method"] or "event", event["summary"], when, event["location"], organizer]
+    return ", ".join(" ".join(one.split()) for one in parts if one)
 
 
 def attachment_lines(screen: Screen, attachments: Sequence[dict[str, Any]]) -> list[str]:

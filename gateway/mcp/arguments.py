@@ -33,7 +33,7 @@ Addresses = list[str] | str | None
 Limit = Annotated[int, at_most("Default 10.", 50)]
 Page = Annotated[int, Doc(description="From 1.")]
 Offset = Annotated[int, Doc(description="First character.")]
-IdempotencyKey = Annotated[str | None, Doc(description="Any text; a repeat sends nothing.")]
+IdempotencyKey = Annotated[str | None, Doc(description="A repeat sends nothing.")]
 
 
 class FileArgument(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

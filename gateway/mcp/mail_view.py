@@ -16,7 +16,7 @@ from gateway.mcp.schema import UNLISTED
 from gateway.mcp.toolbox import Answer, Page, page_numbers
 from gateway.mcp.untrusted_text import Fence, one_line
 from gateway.mime.attachment_names import unique_names
-from gateway.mime.types import Address, AuthVerdict
+from gateway.mime.types import Address, AuthVerdict, CalendarEvent
 from gateway.records.ids import INBOX_ID, THREAD_ID
 from gateway.records.mail import ListedMessage, Mail, Message, MessageItem, MessageText
 from gateway.store.listing import Listing, Window
@@ -29,6 +29,9 @@ THREAD_CHARACTERS = 40_000
 
 _DEFECTS = 20
 """How many defects of a message are named."""
+
+_ATTENDEES = 50
+"""How many attendees of an event are named."""
 
 _FAILS = frozenset({"fail", "softfail", "permerror"})
 
@@ -72,6 +75,8 @@ def entry(listed: ListedMessage) -> dict[str, Any]:
     }
     if message.traits.list_id is not None:
         seen["untrusted"]["list_id"] = one_line(message.traits.list_id)
+    if message.traits.calendar:
+        seen["untrusted"]["calendar"] = [_event(one) for one in message.traits.calendar]
     if message.defects:
         seen["untrusted"]["defects"] = [one_line(one) for one in message.defects[:_DEFECTS]]
     if message.direction != "outbound" and isinstance(message, Message):
@@ -177,6 +182,7 @@ def whole(
         f"Attachment: {file['filename']} ({file['content_type']}, {file['size']} octets)"
         for file in theirs["attachments"]
     ]
+    inner += [_event_line(event) for event in theirs.get("calendar", ())]
     if code:
         inner.append(f"One-time code: {one_line(code)}")
     if link:
@@ -206,6 +212,39 @@ def body_of(texts: MessageText, *, full: bool) -> str:
     """The text of a message: its new part, or with ``full`` all of it (of HTML, the visible text)."""
     new, text = texts.extracted_text or "", texts.text or ""
     return text if full or not new.strip() else new
+
+
+def _event(event: CalendarEvent) -> dict[str, Any]:
+    """An event of a calendar, without its description, which is in the text as well."""
+    organizer = event.organizer
+    seen: dict[str, Any] = {
+        "method": event.method,
+        "uid": event.uid,
+        "summary": one_line(event.summary),
+        "start": event.start,
+        "end": event.end,
+        "timezone": event.timezone,
+        "location": one_line(event.location),
+        "recurrence": event.recurrence,
+        "occurrence": event.occurrence,
+        "status": event.status,
+        "organizer": _shown(organizer) if organizer else None,
+    }
+    attendees = event.attendees[:_ATTENDEES]
+    seen["attendees"] = [
+        {"name": one_line(one.name, 100), "email": one_line(one.email, 320), "status": one.status}
+        for one in attendees
+    ]
+    return seen
+
+
+def _event_line(event: dict[str, Any]) -> str:
+    """An event in one line; who answers it needs no more."""
+    when = f"{event['start']} to {event['end']}" if event["start"] else "no time"
+    more = [f"{name} {event[name]}" for name in ("location", "recurrence", "organizer") if event[name]]
+    answers = [f"{one['email']} {one['status']}" for one in event["attendees"]]
+    said = "; ".join([event["summary"] or "(untitled)", when, *more, *answers])
+    return f"Calendar {event['method'] or 'event'}: {said}"
 
 
 def _people(message: MessageItem) -> dict[str, Any]:

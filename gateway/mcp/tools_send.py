@@ -13,6 +13,7 @@ from gateway.core.mail import messages
 from gateway.core.sending import reply as replies
 from gateway.core.sending import send as sending
 from gateway.core.sending.reply import ReplyRequest
+from gateway.core.sending.rsvp import Response, Rsvp, rsvp
 from gateway.core.sending.send import SendRequest
 from gateway.core.sent import Sent
 from gateway.mcp.arguments import (
@@ -104,6 +105,7 @@ class ReplyToEmail(Arguments):
     text: Text = None
     html: Html = None
     reply_all: Annotated[bool, Doc(description="To everybody.")] = False
+    rsvp: Annotated[Response | None, Doc(description="To an invitation.")] = None
     cc: Cc = None
     bcc: Bcc = None
     attachments: Files = None
@@ -115,6 +117,8 @@ class ReplyToEmail(Arguments):
 async def reply_to_email(call: Call[ReplyToEmail]) -> Answer[SentEmail]:
     """Reply to a message in its thread. Subject and recipients are set from it."""
     args = call.args
+    if args.rsvp is not None:
+        return await _answer_invitation(call, args.rsvp)
     text, html = body(args.text, args.html)
     inbox, original = await _original(call, args.inbox_id, args.message_id)
     request = ReplyRequest(
@@ -131,6 +135,26 @@ async def reply_to_email(call: Call[ReplyToEmail]) -> Answer[SentEmail]:
         lambda sent: accepted(call, inbox, sent),
         lambda once: replies.reply(
             call.core, call.scope, inbox, original, request, reply_all=args.reply_all, idempotency=once
+        ),
+    )
+
+
+async def _answer_invitation(call: Call[ReplyToEmail], response: Response) -> Answer[SentEmail]:
+    """Answer the invitation in a message to its organizer alone."""
+    args = call.args
+    for name in ("html", "cc", "bcc", "attachments", "reply_all"):
+        if getattr(args, name):
+            raise Invalid(
+                f"an answer to an invitation takes no {name}", field=name, fix="give text, or leave out rsvp"
+            )
+    inbox, original = await _original(call, args.inbox_id, args.message_id)
+    return await send_once(
+        call,
+        args.idempotency_key,
+        inbox.id,
+        lambda sent: accepted(call, inbox, sent),
+        lambda once: rsvp(
+            call.core, call.scope, inbox, original, Rsvp(response=response, text=args.text), once
         ),
     )
 

@@ -146,13 +146,14 @@ def _content(message: OutgoingMessage) -> _Part:
     if html is not None and not (text or "").strip():
         text = html_to_text(html).text
     inline = [item for item in attachments if item.inline and item.content_id and html is not None]
-    others = [item for item in attachments if item not in inline]
-    content = _text(text or "", "plain")
+    alternative = [item for item in attachments if item.alternative and item not in inline]
+    others = [item for item in attachments if item not in inline and not item.alternative]
+    forms = [_text(text or "", "plain")]
     if html is not None:
         shown = _text(html, "html")
-        if inline:
-            shown = _multipart("related", [shown, *map(_attachment, inline)])
-        content = _multipart("alternative", [content, shown])
+        forms.append(_multipart("related", [shown, *map(_attachment, inline)]) if inline else shown)
+    forms += map(_attachment, alternative)
+    content = _multipart("alternative", forms) if len(forms) > 1 else forms[0]
     return _multipart("mixed", [content, *map(_attachment, others)]) if others else content
 
 
@@ -202,10 +203,10 @@ def _attachment(item: OutgoingAttachment) -> _Part:
     fields = [
         parameter_field("Content-Type", kind.name, kind.parameters.items()),
         plain_field("Content-Transfer-Encoding", [body.encoding]),
-        parameter_field(
-            "Content-Disposition", "inline" if item.inline else "attachment", [("filename", name)]
-        ),
     ]
+    if not item.alternative:
+        shown = "inline" if item.inline else "attachment"
+        fields.append(parameter_field("Content-Disposition", shown, [("filename", name)]))
     if item.content_id is not None:
         fields.append(plain_field("Content-ID", [f"<{item.content_id}>"]))
     return _Part(fields, body.octets, body.encoding == "8bit")

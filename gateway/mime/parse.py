@@ -14,6 +14,7 @@ from gateway.mime.addresses import parse_address_list
 from gateway.mime.attachments import describe
 from gateway.mime.auth_results import verdict_from_head
 from gateway.mime.bodies import read_body, sort_leaves
+from gateway.mime.calendar.parts import calendar_of
 from gateway.mime.charset import decode
 from gateway.mime.dates import parse_date
 from gateway.mime.headers import Head, decode_value, header_map, split_head, unfold
@@ -73,6 +74,8 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
     plain, html_leaves, attached = sort_leaves(tree.leaves)
     if len(attached) > limits.attachments:
         defects.append(f"{len(attached)} attachments: {limits.attachments} are listed")
+    calendar = calendar_of(attached)
+    defects += calendar.defects
     body = read_body(plain, limits, html=False)
     markup = read_body(html_leaves, limits, html=True)
     defects += body.defects + markup.defects
@@ -122,7 +125,7 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
         identity=identity,
         fingerprint=message_fingerprint(raw, head, identity),
         report=report_from(tree, head),
-        traits=read_traits(head, attachments=len(attached), limits=limits),
+        traits=read_traits(head, attachments=len(attached), limits=limits, events=calendar.events),
         auth=auth,
         hidden_text=hidden,
         truncated=body.truncated or markup.truncated,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from gateway.mime.headers import Head
 from gateway.mime.limits import Limits
-from gateway.mime.types import Traits
+from gateway.mime.types import CalendarEvent, Traits
 
 _ANGLES = re.compile(r"<([^<>]*)>[^<>]*\Z")
 _BULK = frozenset({"bulk", "junk", "list"})
@@ -14,13 +15,16 @@ _LIST_FIELDS = frozenset({"list-id", "list-post", "list-unsubscribe"})
 _LONGEST_LIST_ID = 255  # octets (RFC 2919 §6)
 
 
-def read_traits(head: Head, *, attachments: int, limits: Limits) -> Traits:
-    """The traits of a message with this header block and this many ``attachments``."""
+def read_traits(
+    head: Head, *, attachments: int, limits: Limits, events: Sequence[CalendarEvent] = ()
+) -> Traits:
+    """The traits of a message with this header block, this many ``attachments`` and these calendar ``events``."""
     names = {name.lower() for name, _ in head.fields}
     return Traits(
         list_id=_list_id(head.first("list-id")) if "list-id" in names else None,
         bulk=not names.isdisjoint(_LIST_FIELDS) or head.text("precedence").strip().lower() in _BULK,
         unlisted_attachments=max(0, attachments - limits.attachments),
+        calendar=list(events),
     )
 
 

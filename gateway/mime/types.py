@@ -75,6 +75,40 @@ class AuthVerdict(msgspec.Struct, frozen=True, kw_only=True):
     dmarc: str = "none"
 
 
+class Attendee(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is invited to an event, and what they said (RFC 5545 §3.2). ``role`` and ``status`` in lower case."""
+
+    name: str
+    email: str
+    role: str
+    status: str  # needs-action, accepted, declined, tentative, delegated
+    rsvp: bool
+
+
+class CalendarEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event of a calendar part (RFC 5545 §3.6.1).
+
+    Times are ``2026-02-03T10:00:00Z``, without the Z where their zone is not known, or ``2026-02-03`` for whole days,
+    whose ``end`` is the day after the last.
+    """
+
+    part: str  # section of the calendar
+    method: str | None  # request, reply, cancel … (RFC 5546 §1.4), in lower case
+    uid: str | None
+    sequence: int = 0
+    occurrence: str | None = None  # RECURRENCE-ID: of a series, the one occurrence that this is about
+    start: str | None
+    end: str | None
+    timezone: str | None = None  # the name that the calendar gives it
+    recurrence: str | None = None  # RRULE
+    summary: str = ""
+    location: str = ""
+    description: str = ""
+    status: str | None = None  # confirmed, tentative, cancelled
+    organizer: Address | None = None
+    attendees: list[Attendee] = []
+
+
 class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a message is, beside who wrote what to whom. It is stored as one JSON value: a new field needs no column."""
 
@@ -83,6 +117,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         False  # sent to many: it says so (Precedence), or has a field of mailing lists (RFC 2369, RFC 2919)
     )
     unlisted_attachments: int = 0  # attachments beyond the limit: they are only in the raw message
+    calendar: list[CalendarEvent] = []
 
 
 class ParsedMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +171,7 @@ class OutgoingAttachment(msgspec.Struct, frozen=True, kw_only=True):
     content: bytes
     content_id: str | None = None
     inline: bool = False
+    alternative: bool = False  # the text in another form, for programs: an invitation or the answer to one
 
 
 class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -104,6 +104,7 @@ _BY_END: list[tuple[str, Any]] = [
     ("PATCH .*/threads/{thread_id}", {"add_labels": ["x"]}),
     ("PATCH .*/drafts/{draft_id}", {"subject": "changed"}),
     ("POST .*/drafts", {"to": ["{address_of}"], "subject": "d", "text": "t"}),
+    ("POST .*/rsvp", {"response": "accept"}),
     ("POST .*/(reply|reply-all|forward)", {"to": ["{address_of}"], "text": "t", "html": "t"}),
 ]
 

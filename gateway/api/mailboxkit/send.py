@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 import msgspec
 from starlette.responses import Response
@@ -84,7 +85,7 @@ async def send_message(call: Call[SendBody, NoQuery]) -> Data[SentView]:
         attachments=given.files,
         attachment_bytes=MAX_FILES_TOGETHER,
     )
-    return await _accept(  # type: ignore[return-value]
+    return await accept(  # type: ignore[return-value]
         call, inbox, lambda once: sending.send(call.core, call.scope, inbox, request, once)
     )
 
@@ -113,18 +114,17 @@ async def reply(call: Call[ReplyBody, NoQuery]) -> Data[SentView]:
         attachments=given.files,
         attachment_bytes=MAX_FILES_TOGETHER,
     )
-    return await _accept(  # type: ignore[return-value]
+    return await accept(  # type: ignore[return-value]
         call,
         inbox,
         lambda once: replies.reply(core, call.scope, inbox, found[0], request, idempotency=once),
     )
 
 
-async def _accept(
-    call: Call[SendBody, NoQuery] | Call[ReplyBody, NoQuery],
-    inbox: Inbox,
-    run: Callable[[Completion | None], Awaitable[Sent]],
+async def accept(
+    call: Call[Any, NoQuery], inbox: Inbox, run: Callable[[Completion | None], Awaitable[Sent]]
 ) -> Response:
+    """Run a send, and answer with what was accepted."""
     render = partial(_answer, inbox, call.scope.test)
     with billed(call):
         sent = await run(completion(call, render))

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from gateway.api.calendar_view import CalendarEventView
 from gateway.api.openmail.attachment_view import AttachmentView, attachment_views
 from gateway.api.times import iso_of
 from gateway.api.traits import traits_view
@@ -52,6 +53,7 @@ class MessageView(msgspec.Struct, rename="camel"):
     list_id: str | None
     defects: list[str]
     unlisted_attachments: int
+    calendar: list[CalendarEventView]
 
 
 class ThreadView(msgspec.Struct, rename="camel"):

@@ -81,7 +81,7 @@ async def send_email(call: Call[SendBody, NoQuery]) -> SentView:
         # any printable key will do here; what is kept is its digest
         None if key is None else hashlib.sha256(key.encode()).hexdigest(),
         fingerprint,
-        partial(_answer, inbox, call.scope.test),
+        partial(render_sent, inbox, call.scope.test),
         partial(_send, call, inbox, given),
     )
     return answer  # type: ignore[return-value]
@@ -120,7 +120,8 @@ def _fingerprint(inbox_id: str, given: SendGiven) -> str:
     return hashlib.sha256(encode([inbox_id, body, files])).hexdigest()
 
 
-def _answer(inbox: Inbox, test: bool, sent: Sent) -> tuple[int, str]:
+def render_sent(inbox: Inbox, test: bool, sent: Sent) -> tuple[int, str]:
+    """Status and body of the answer to an accepted email."""
     message_id, at = sent.message_id, sent.at
     view = SentView(
         message_id=MESSAGE_ID.public(message_id),

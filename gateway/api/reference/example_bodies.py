@@ -31,6 +31,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "AgentMail.Replay": {"since": "2026-03-02T09:00:00Z"},
     "AgentMail.ReplyBody": {"text": "Thank you, we look into it."},
     "AgentMail.Rotate": {"force": False},
+    "AgentMail.RsvpBody": {"response": "accept", "text": "See you there."},
     "AgentMail.SendBody": {
         "to": ["ann@example.net"],
         "subject": "Your order",
@@ -57,6 +58,7 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "MailboxKit.Registration": {"name": "Example Ltd", "owner_email": "owner@example.net"},
     "MailboxKit.ReplyBody": {"text": "Thank you, we look into it."},
+    "MailboxKit.RsvpBody": {"response": "accept", "text": "See you there."},
     "MailboxKit.SearchBody": {"query": "invoice", "fields": ["subject"], "date_from": "2026-03-01"},
     "MailboxKit.SendBody": {
         "to": ["ann@example.net"],
@@ -81,6 +83,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "OpenMail.PolicyBody": {
         "inbound": {"mode": "allowlist", "rules": [{"type": "allow", "value": "*.example.com"}]}
     },
+    "OpenMail.RsvpBody": {"response": "accept", "text": "See you there."},
     "OpenMail.SendBody": {"to": "ann@example.net", "subject": "Your order", "body": "It is on its way."},
     "OpenMail.SetMode": {"mode": "allowlist"},
     "OpenMail.SetWebhook": {"url": "https://app.example.com/hooks/mail"},

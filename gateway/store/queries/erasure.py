@@ -97,6 +97,7 @@ def unscoped_mentions_like(
         for name in (
             "message.from_json", "message.reply_to_json", "message.to_json", "message.cc_json", "message.bcc_json",
             "message.subject", "message.preview", "message.headers_json", "message.attachments_json",
+            "message.traits_json",
             "message_body.text", "message_body.html", "message_body.extracted_text", "message_body.extracted_html",
         )
     )  # fmt: skip
