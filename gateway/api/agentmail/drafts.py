@@ -161,7 +161,7 @@ async def send_draft(call: Call[DraftSendBody, NoQuery]) -> Sent:
             completion=completion,
         )
 
-    return await once(call, f"draft {inbox_ref} {draft_ref}", run)  # type: ignore[return-value]
+    return await once(call, f"draft {inbox_ref} {draft_ref}", run)
 
 
 def _given(addresses: Addresses | Unset) -> list[str] | Unset:

@@ -25,7 +25,7 @@ async def answer_invitation(call: Call[RsvpBody, NoQuery]) -> Sent:
     found = await messages.get_messages(
         core, scope, inbox.id, [call.ids["message_id"]], texts=True, strict=True
     )
-    return await once(  # type: ignore[return-value]
+    return await once(
         call,
         f"rsvp {inbox.id} {found[0].message.id}",
         lambda completion: rsvp(core, scope, inbox, found[0], body.rsvp(), completion),

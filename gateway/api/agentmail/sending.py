@@ -6,13 +6,12 @@ import hashlib
 from typing import Annotated, Any
 
 import msgspec
-from starlette.responses import Response
 
 from gateway.api.agentmail.labels_body import as_list
 from gateway.api.agentmail.views import Sent
 from gateway.api.body import encode
 from gateway.api.idempotency import Run, send_once
-from gateway.api.routing import Call, NoQuery, Table
+from gateway.api.routing import Call, NoQuery, Table, encoded
 from gateway.core.access import changes
 from gateway.core.idempotency import Completion
 from gateway.core.lookup import find_inbox
@@ -62,11 +61,11 @@ class ReplyBody(SendBody):
     reply_all: bool | None = None
 
 
-async def once(call: Call[Any, Any], what: str, run: Run) -> Response:
+async def once(call: Call[Any, Any], what: str, run: Run) -> Sent:
     """Run a send under the request's Idempotency-Key, if it has one. ``what`` names the operation and target."""
     key = call.request.headers.get("idempotency-key")
     digest = hashlib.sha256(f"{what}\n".encode() + encode(call.body)).hexdigest() if key else ""
-    return await send_once(call, call.scope.organization, key, digest, render, run)
+    return encoded(await send_once(call, call.scope.organization, key, digest, render, run), Sent)
 
 
 def render(sent: Accepted) -> tuple[int, str]:
@@ -98,7 +97,7 @@ async def send_message(call: Call[SendBody, NoQuery]) -> Sent:
         )
         return await sending.send(call.core, call.scope, inbox, request, completion)
 
-    return await once(call, f"send {inbox.id}", run)  # type: ignore[return-value]
+    return await once(call, f"send {inbox.id}", run)
 
 
 @table.post(f"{_ONE}/reply", access=changes("message_send", "message_read", test="any"))
@@ -151,4 +150,4 @@ async def _answer_message(call: Call[Any, Any], kind: str, *, reply_all: bool) -
             core, call.scope, inbox, original, request, reply_all=reply_all, idempotency=completion
         )
 
-    return await once(call, f"{kind} {inbox.id} {found[0].message.id}", run)  # type: ignore[return-value]
+    return await once(call, f"{kind} {inbox.id} {found[0].message.id}", run)

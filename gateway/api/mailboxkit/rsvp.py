@@ -24,6 +24,4 @@ async def answer_invitation(call: Call[RsvpBody, NoQuery]) -> Data[SentView]:
     core, scope, body = call.core, call.scope, call.body
     inbox = await core.store.read(lambda tx: find_inbox(tx, scope, call.ids["inbox_id"]))
     found = await messages.get_messages(core, scope, inbox.id, [call.ids["message_id"]], strict=True)
-    return await accept(  # type: ignore[return-value]
-        call, inbox, lambda once: rsvp(core, scope, inbox, found[0], body.rsvp(), once)
-    )
+    return await accept(call, inbox, lambda once: rsvp(core, scope, inbox, found[0], body.rsvp(), once))

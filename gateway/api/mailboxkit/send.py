@@ -15,7 +15,7 @@ from gateway.api.mailboxkit.idempotency import completion
 from gateway.api.mailboxkit.ids import shown_ulid
 from gateway.api.mailboxkit.listing import Data
 from gateway.api.mailboxkit.send_form import MAX_FILES_TOGETHER, ReplyBody, SendBody, addresses, read_given
-from gateway.api.routing import Call, NoQuery, Table
+from gateway.api.routing import Call, NoQuery, Table, encoded
 from gateway.api.times import to_seconds
 from gateway.core.access import changes
 from gateway.core.idempotency import Completion
@@ -85,9 +85,7 @@ async def send_message(call: Call[SendBody, NoQuery]) -> Data[SentView]:
         attachments=given.files,
         attachment_bytes=MAX_FILES_TOGETHER,
     )
-    return await accept(  # type: ignore[return-value]
-        call, inbox, lambda once: sending.send(call.core, call.scope, inbox, request, once)
-    )
+    return await accept(call, inbox, lambda once: sending.send(call.core, call.scope, inbox, request, once))
 
 
 @table.post(
@@ -114,7 +112,7 @@ async def reply(call: Call[ReplyBody, NoQuery]) -> Data[SentView]:
         attachments=given.files,
         attachment_bytes=MAX_FILES_TOGETHER,
     )
-    return await accept(  # type: ignore[return-value]
+    return await accept(
         call,
         inbox,
         lambda once: replies.reply(core, call.scope, inbox, found[0], request, idempotency=once),
@@ -123,13 +121,13 @@ async def reply(call: Call[ReplyBody, NoQuery]) -> Data[SentView]:
 
 async def accept(
     call: Call[Any, NoQuery], inbox: Inbox, run: Callable[[Completion | None], Awaitable[Sent]]
-) -> Response:
+) -> Data[SentView]:
     """Run a send, and answer with what was accepted."""
     render = partial(_answer, inbox, call.scope.test)
     with billed(call):
         sent = await run(completion(call, render))
     status, text = render(sent)
-    return Response(text, status, media_type="application/json")
+    return encoded(Response(text, status, media_type="application/json"), Data[SentView])
 
 
 def _answer(inbox: Inbox, test: bool, sent: Sent) -> tuple[int, str]:

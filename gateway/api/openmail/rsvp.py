@@ -8,7 +8,7 @@ from functools import partial
 from gateway.api.body import encode
 from gateway.api.idempotency import send_once
 from gateway.api.openmail.send import SentView, idempotency_key, render_sent
-from gateway.api.routing import Call, NoQuery, Table
+from gateway.api.routing import Call, NoQuery, Table, encoded
 from gateway.api.rsvp import RsvpBody
 from gateway.core.access import changes
 from gateway.core.lookup import find_inbox
@@ -40,4 +40,4 @@ async def answer_invitation(call: Call[RsvpBody, NoQuery]) -> SentView:
         partial(render_sent, inbox, scope.test),
         lambda completion: rsvp(core, scope, inbox, found[0], body.rsvp(), completion),
     )
-    return answer  # type: ignore[return-value]
+    return encoded(answer, SentView)

@@ -18,7 +18,7 @@ from gateway.api.body import encode
 from gateway.api.idempotency import send_once
 from gateway.api.openmail.message_view import Status
 from gateway.api.openmail.send_form import MAX_SUBJECT, SendBody, SendGiven, read_send
-from gateway.api.routing import Call, NoQuery, Table
+from gateway.api.routing import Call, NoQuery, Table, encoded
 from gateway.api.times import iso_of
 from gateway.core.access import changes
 from gateway.core.errors import CoreError, Invalid
@@ -84,7 +84,7 @@ async def send_email(call: Call[SendBody, NoQuery]) -> SentView:
         partial(render_sent, inbox, call.scope.test),
         partial(_send, call, inbox, given),
     )
-    return answer  # type: ignore[return-value]
+    return encoded(answer, SentView)
 
 
 def idempotency_key(text: str | None) -> str | None:
