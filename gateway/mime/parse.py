@@ -13,6 +13,7 @@ from collections.abc import Collection
 from gateway.mime.addresses import parse_address_list
 from gateway.mime.attachments import describe
 from gateway.mime.auth_results import verdict_from_head
+from gateway.mime.automatic import is_automatic
 from gateway.mime.bodies import read_body, sort_leaves
 from gateway.mime.calendar.parts import calendar_of
 from gateway.mime.charset import decode
@@ -35,7 +36,6 @@ from mailserver.address_field import field_text
 _MSG_ID = re.compile(r"<([^<>\s]{1,900})>|([^<>\s,;]+)")
 _BARE_ID = re.compile(r'[^@()\[\]"\\:]{1,450}@[^@()"\\]{1,449}')
 _LINK = re.compile(r"\s?<https?://[^<>\s]*>")
-_AUTOMATIC = frozenset({"bulk", "junk", "list", "auto_reply"})
 
 
 def parse(raw: bytes, limits: Limits = DEFAULT_LIMITS, authserv_id: str | None = None) -> ParsedMessage:
@@ -97,7 +97,9 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
         written = extract_reply_text(body.text, forward=forward)
         news.append(HtmlText(written, False))
         extracted = extracted or written
-    once = find_seen(head.first("subject"), news, _sender_of(head, limits))
+    sender = _sender_of(head, limits)
+    once = find_seen(head.first("subject"), news, sender)
+    report = report_from(tree, head)
     fields, capped = header_map(head, limits)
     if capped:
         defects.append("headers cut")
@@ -124,8 +126,15 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
         size=len(raw),
         identity=identity,
         fingerprint=message_fingerprint(raw, head, identity),
-        report=report_from(tree, head),
-        traits=read_traits(head, attachments=len(attached), limits=limits, events=calendar.events),
+        report=report,
+        traits=read_traits(
+            head,
+            sender=sender,
+            attachments=len(attached),
+            limits=limits,
+            report=report,
+            events=calendar.events,
+        ),
         auth=auth,
         hidden_text=hidden,
         truncated=body.truncated or markup.truncated,
@@ -157,7 +166,7 @@ def minimal(
         identity=identity,
         fingerprint=message_fingerprint(raw, head, identity),
         auth=AuthVerdict() if authserv_id is None else verdict_from_head(head, authserv_id),
-        traits=read_traits(head, attachments=0, limits=limits),
+        traits=read_traits(head, sender=_sender_of(head, limits), attachments=0, limits=limits),
         unread=unread,
         recover=False,
     )
@@ -188,7 +197,6 @@ def _message(
     ids = message_ids(head.first("message-id"))
     bare_id = "".join(head.first("message-id").split())[:900]
     return_path = head.text("return-path").strip()
-    automatic = head.text("auto-submitted").partition(";")[0].strip().lower()
     return ParsedMessage(
         message_id=ids[0] if ids else (f"<{bare_id.strip('<>')}>" if bare_id.strip("<>") else None),
         in_reply_to=message_ids(head.first("in-reply-to"), people)[: limits.references],
@@ -203,9 +211,7 @@ def _message(
         received=parse_date(decode_value(received[0][-400:]).rpartition(";")[2]) if received else None,
         delivered_to=head.text("delivered-to").strip()[:998] or None,
         return_path=return_path.strip("<> ")[:998] if return_path else None,
-        auto_submitted=(automatic not in ("", "no"))
-        or head.text("precedence").strip().lower() in _AUTOMATIC
-        or return_path == "<>",
+        auto_submitted=is_automatic(head),
         has_received=bool(received),
         defects=defects,
         **rest,  # type: ignore[arg-type]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from gateway.mime.category import category_of
 from gateway.mime.headers import Head
 from gateway.mime.limits import Limits
-from gateway.mime.types import CalendarEvent, Traits
+from gateway.mime.spam_marks import read_spam_marks
+from gateway.mime.types import CalendarEvent, Report, Traits
 
 _ANGLES = re.compile(r"<([^<>]*)>[^<>]*\Z")
 _BULK = frozenset({"bulk", "junk", "list"})
@@ -16,15 +18,27 @@ _LONGEST_LIST_ID = 255  # octets (RFC 2919 §6)
 
 
 def read_traits(
-    head: Head, *, attachments: int, limits: Limits, events: Sequence[CalendarEvent] = ()
+    head: Head,
+    *,
+    sender: str | None,
+    attachments: int,
+    limits: Limits,
+    report: Report | None = None,
+    events: Sequence[CalendarEvent] = (),
 ) -> Traits:
-    """The traits of a message with this header block, this many ``attachments`` and these calendar ``events``."""
+    """The traits of a message from ``sender`` with this header block, this many ``attachments``, this ``report`` and
+    these calendar ``events``."""
+    marks = read_spam_marks(head)
     names = {name.lower() for name, _ in head.fields}
     return Traits(
         list_id=_list_id(head.first("list-id")) if "list-id" in names else None,
         bulk=not names.isdisjoint(_LIST_FIELDS) or head.text("precedence").strip().lower() in _BULK,
         unlisted_attachments=max(0, attachments - limits.attachments),
         calendar=list(events),
+        category=category_of(head, sender, report),
+        spam_score=marks.score,
+        spam=marks.spam,
+        malware=marks.malware,
     )
 
 

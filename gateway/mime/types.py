@@ -109,6 +109,10 @@ class CalendarEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     attendees: list[Attendee] = []
 
 
+Category = Literal["personal", "automated", "list", "marketing", "bounce"]
+"""What kind of mail a message is (``mime.category``)."""
+
+
 class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a message is, beside who wrote what to whom. It is stored as one JSON value: a new field needs no column."""
 
@@ -118,6 +122,10 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     )
     unlisted_attachments: int = 0  # attachments beyond the limit: they are only in the raw message
     calendar: list[CalendarEvent] = []
+    category: Category = "personal"
+    spam_score: float | None = None  # the worst that a filter wrote
+    spam: bool = False  # a filter says so
+    malware: bool = False
 
 
 class ParsedMessage(msgspec.Struct, frozen=True, kw_only=True):

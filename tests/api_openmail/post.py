@@ -75,9 +75,11 @@ class Post:
     def call(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
         return call(self.organization, method, path, body, **options)
 
-    def deliver(self, mail: EmailMessage | bytes, *recipients: str) -> None:
+    def deliver(
+        self, mail: EmailMessage | bytes, *recipients: str, envelope_sender: str = "ann@abroad.test"
+    ) -> None:
         """Hand a new_mail to the gateway's mail server, as the world does."""
-        deliver(self.gateway.port("smtp"), mail, *recipients)
+        deliver(self.gateway.port("smtp"), mail, *recipients, sender=envelope_sender)
 
     def letter(
         self, inbox: dict[str, Any], subject: str, text: str = "Hello there.\n", **more: Any

@@ -105,6 +105,10 @@ def test_message_received_has_exactly_the_documented_keys_in_their_order() -> No
                     },
                 ],
                 "received_at": "2026-11-21T07:32:02.528Z",
+                "auto_replyable": True,
+                "category": "personal",
+                "verdict": "clean",
+                "spam_score": None,
             },
         }
     )

@@ -18,16 +18,22 @@ def _mail(*fields: str, body: str = "Hello\r\n") -> bytes:
     [
         ("X-Nothing: list", Traits()),
         ("Precedence: first-class", Traits()),
-        ("Precedence: Bulk", Traits(bulk=True)),
-        ("precedence: list ", Traits(bulk=True)),
-        ("List-Unsubscribe: <https://x.test/u>", Traits(bulk=True)),
-        ("List-Post: <mailto:dev@x.test>", Traits(bulk=True)),
-        ("List-Id: Developers <dev.x.test>", Traits(bulk=True, list_id="dev.x.test")),
-        ("List-Id: =?utf-8?q?F=C3=BCr_alle?= <alle.x.test>", Traits(bulk=True, list_id="alle.x.test")),
-        ('List-Id: "a <b> c" <dev.x.test> (a comment)', Traits(bulk=True, list_id="dev.x.test")),
-        ("list-id: dev.x.test", Traits(bulk=True, list_id="dev.x.test")),
-        ("List-Id: <>", Traits(bulk=True)),
-        (f"List-Id: <{'x' * 300}>", Traits(bulk=True)),
+        ("Precedence: Bulk", Traits(bulk=True, category="automated")),
+        ("precedence: list ", Traits(bulk=True, category="automated")),
+        ("List-Unsubscribe: <https://x.test/u>", Traits(bulk=True, category="marketing")),
+        ("List-Post: <mailto:dev@x.test>", Traits(bulk=True, category="list")),
+        ("List-Id: Developers <dev.x.test>", Traits(bulk=True, list_id="dev.x.test", category="marketing")),
+        (
+            "List-Id: =?utf-8?q?F=C3=BCr_alle?= <alle.x.test>",
+            Traits(bulk=True, list_id="alle.x.test", category="marketing"),
+        ),
+        (
+            'List-Id: "a <b> c" <dev.x.test> (a comment)',
+            Traits(bulk=True, list_id="dev.x.test", category="marketing"),
+        ),
+        ("list-id: dev.x.test", Traits(bulk=True, list_id="dev.x.test", category="marketing")),
+        ("List-Id: <>", Traits(bulk=True, category="marketing")),
+        (f"List-Id: <{'x' * 300}>", Traits(bulk=True, category="marketing")),
     ],
 )
 def test_list_and_bulk_mail(field: str, expected: Traits) -> None:

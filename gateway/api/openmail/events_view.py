@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 
 from gateway.api.openmail.attachment_view import AttachmentView, attachment_views
+from gateway.api.openmail.classification import Verdict, classify
 from gateway.api.times import iso_of
 from gateway.events.dialect_format import Try
+from gateway.mime.types import Category
 from gateway.records.event_types import ReceivedFacts, SuspensionFacts, ThreadMergedFacts, facts_of
 from gateway.records.events import Event
 from gateway.records.ids import EVENT_ID, INBOX_ID, MESSAGE_ID, POD_ID, THREAD_ID, EventId
@@ -36,6 +38,10 @@ class MessageView(msgspec.Struct, kw_only=True):
     body_text: str
     attachments: list[AttachmentView]
     received_at: str
+    auto_replyable: bool | None
+    category: Category | None
+    verdict: Verdict | None
+    spam_score: float | None
 
 
 class EventView(msgspec.Struct, kw_only=True):
@@ -100,6 +106,7 @@ def _received(event: Event, facts: ReceivedFacts, attempt: Try, public_url: str)
             body_text=message.text or message.extracted_text or message.preview,
             attachments=attachment_views(message.attachments, message.id, public_url),
             received_at=iso_of(message.timestamp),
+            **classify(message, message.labels, inbox.address if inbox else "")._asdict(),
         ),
     )
 

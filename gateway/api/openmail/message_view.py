@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from gateway.api.calendar_view import CalendarEventView
 from gateway.api.openmail.attachment_view import AttachmentView, attachment_views
+from gateway.api.openmail.classification import Verdict, classify
 from gateway.api.times import iso_of
 from gateway.api.traits import traits_view
 from gateway.mime.delivery_role import delivery_role
+from gateway.mime.types import Category
 from gateway.records.ids import INBOX_ID, THREAD_ID
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Direction, ListedMessage, MessageStatus, ReadAttachment, Thread
+
+Doc = msgspec.Meta
 
 Status = Literal["pending", "sent", "received", "failed"]
 
@@ -54,6 +58,15 @@ class MessageView(msgspec.Struct, rename="camel"):
     defects: list[str]
     unlisted_attachments: int
     calendar: list[CalendarEventView]
+    auto_replyable: Annotated[
+        bool | None, Doc(description="whether an agent may answer it by itself; null for what the inbox sent")
+    ]
+    category: Annotated[Category | None, Doc(description="what kind of mail it is")]
+    verdict: Annotated[
+        Verdict | None,
+        Doc(description="suspicious: it failed DMARC; spam and malicious: a filter or a person says so"),
+    ]
+    spam_score: Annotated[float | None, Doc(description="what a spam filter gave it; null: none did")]
 
 
 class ThreadView(msgspec.Struct, rename="camel"):
@@ -109,6 +122,7 @@ def message_view(
         status=_STATUS[message.status],
         created_at=iso_of(message.created_at),
         **traits_view(message),
+        **classify(message, mail.labels, inbox.address)._asdict(),
     )
 
 
