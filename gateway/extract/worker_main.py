@@ -18,6 +18,7 @@ from gateway.extract.kinds import kind_of
 from gateway.extract.limits import MESSAGE_CHARS
 from gateway.extract.sandbox import confine, next_file
 from gateway.extract.types import DONE, ERROR, IF_DEAD, TOO_LARGE, UNSUPPORTED, Wanted, WorkerSettings
+from gateway.mime.bodies import sort_leaves
 from gateway.mime.headers import split_head
 from gateway.mime.limits import DEFAULT_LIMITS
 from gateway.mime.structure import read_tree
@@ -36,7 +37,7 @@ def main() -> None:
         wanted = requests.decode(request[5 : 5 + length])
         raw = bytes(request[5 + length :])
         tree = read_tree(raw, split_head(raw, DEFAULT_LIMITS), DEFAULT_LIMITS)
-        leaves = {leaf.section: leaf for leaf in tree.leaves}
+        leaves = {leaf.section: leaf for leaf in sort_leaves(tree.leaves).attached}
         room = MESSAGE_CHARS
         for one in wanted:
             next_file(settings.cpu)

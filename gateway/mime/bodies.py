@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gateway.mime.attachments import disposition, leaf_filename
 from gateway.mime.charset import decode
 from gateway.mime.charset_labels import codec_name
+from gateway.mime.contained import contained_in
 from gateway.mime.flowed import unflow
 from gateway.mime.limits import Limits
 from gateway.mime.structure import Leaf
@@ -37,13 +38,13 @@ class Body(NamedTuple):
 
 
 def sort_leaves(leaves: list[Leaf]) -> Sorted:
-    """Text bodies, HTML bodies and the rest."""
+    """Text bodies, HTML bodies and the rest, with what is packed into it."""
     plain: list[Leaf] = []
     html: list[Leaf] = []
     attached: list[Leaf] = []
     for leaf in leaves:
         if leaf.content_type not in _TEXT or not _is_body(leaf):
-            attached.append(leaf)
+            attached += [leaf, *contained_in(leaf)]
         elif leaf.content_type == "text/html":
             html.append(leaf)
         else:

@@ -215,7 +215,8 @@ def usable_id(message_id: str) -> bool:
 
 async def original_attachments(core: Core, inbox: Inbox, original: Message) -> list[OutgoingAttachment]:
     """The attachments of a message, read from the mail server (or the outbox). Raises NotFound, Unavailable."""
-    attached = original.attachments
+    # what is packed into another attachment goes along in that
+    attached = [one for one in original.attachments if ":" not in one.part]
     if not attached:
         return []
     raw = await whole_message(core, inbox, original.id)
