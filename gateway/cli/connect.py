@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace as replace_field
+
 from gateway.cli import container, operator
 from gateway.cli.client import Client
 from gateway.cli.failure import UNAVAILABLE, USAGE, Failure
@@ -54,21 +56,31 @@ async def located(
     if not start:
         raise Failure(f"no gateway runs on {data_dir}", UNAVAILABLE, fix="start it with `postern serve`")
     place.gateway_dir(settings)
-    _may_start(data_dir)
-    from gateway.cli.own_gateway import started  # most commands never need a whole gateway
+    owner = _other_owner(data_dir)
+    settings = replace_field(settings, data_dir=str(data_dir))
+    # most commands never need a whole gateway
+    from gateway.cli.own_gateway import started
+    from gateway.cli.owner_gateway import started_as
 
-    async with started(settings) as found:
+    async with started(settings) if owner is None else started_as(owner, settings) as found:
         yield replace(found, api_key=key or found.api_key)
 
 
-def _may_start(data_dir: Path) -> None:
-    """Refuse to run a gateway for a command on the data directory of another user: its files would become ours."""
-    if data_dir.exists() and (owner := data_dir.stat().st_uid) != os.geteuid():
-        raise Failure(
-            f"no gateway runs on {data_dir}, which belongs to another user (uid {owner})",
-            UNAVAILABLE,
-            fix="start it: systemctl start postern",
-        )
+def _other_owner(data_dir: Path) -> int | None:
+    """Whose a gateway for a command must be, where the data directory is another user's: its files would become ours.
+
+    Raises Failure for whoever cannot be that user.
+    """
+    owner, own = data_dir.stat().st_uid if data_dir.exists() else os.geteuid(), os.geteuid()
+    if owner == own:
+        return None
+    if own == 0:
+        return owner
+    raise Failure(
+        f"no gateway runs on {data_dir}, which belongs to another user (uid {owner})",
+        UNAVAILABLE,
+        fix="start it: systemctl start postern",
+    )
 
 
 async def _answering(data_dir: Path) -> operator.Operator:

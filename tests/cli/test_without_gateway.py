@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import pwd
 import smtplib
 import socket
+import subprocess
+import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -179,3 +184,53 @@ def test_what_needs_a_gateway_or_its_data_says_so(idle: GatewayProcess, command:
     assert done.returncode in (3, 4)
     assert str(idle.data) in done.stderr
     assert not idle.data.exists()
+
+
+def interpreter_for(user: pwd.struct_passwd) -> list[str]:
+    """A Python that another user may run; root's own often lies where nobody else may look."""
+    for one in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
+        with contextlib.suppress(OSError):
+            tried = [one, "-c", "import aiosmtpd, msgspec, gateway"]
+            done = subprocess.run(
+                tried, env=modules(), cwd="/", capture_output=True,
+                user=user.pw_uid, group=user.pw_gid, extra_groups=[], check=False,
+            )  # fmt: skip
+            if done.returncode == 0:
+                return [one]
+    pytest.skip(f"there is no Python here that {user.pw_name} may run")
+
+
+def modules() -> dict[str, str]:
+    places = (str(Path(__file__).parents[2]), sysconfig.get_path("purelib"))
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(places)}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone starts what belongs to others")
+def test_root_backs_up_the_mail_of_a_gateway_that_is_stopped(tmp_path: Path) -> None:
+    """It is started as its own user: what it writes is not root's, and it is gone afterwards."""
+    if reason := dovecot_missing():
+        pytest.skip(reason)
+    user = pwd.getpwnam("nobody")
+    python = interpreter_for(user)
+    with data_directory(tmp_path) as place:
+        os.chown(place, user.pw_uid, user.pw_gid)
+        ports: dict[str, Any] = {f"mail.{name}_port": 0 for name in ("smtp", "imap", "submission")}
+        gateway = GatewayProcess(place / "gateway", settings=dict(ports, profile="development"))
+
+        def run(*arguments: str, **options: Any) -> str:
+            done = subprocess.run(
+                [*python, *gateway.command(*arguments)[1:]], env=gateway.environment() | modules(),
+                cwd="/", capture_output=True, text=True, timeout=120, check=False, **options,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        as_user: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        run("init", **as_user)
+        run("inbox", "create", "kept", **as_user)
+        run("send", "--from", "kept@postern.test", "--to", "kept@postern.test", "--text", "kept", **as_user)
+        made = json.loads(run("backup", str(tmp_path / "backups"), "--mail", "--json"))
+        assert made["mail"]["inboxes"] == 1
+        assert Path(made["backup"]).stat().st_uid == 0
+        assert {one.lstat().st_uid for one in gateway.data.rglob("*")} == {user.pw_uid}
+        assert below(place) == []
