@@ -54,7 +54,8 @@ def check(operation: str, status: int, kind: str, content: bytes) -> None:
     assert declared is not None or status >= 400, f"{operation} answers {status}, which is not declared"
     shapes = (declared or {}).get("content", {})
     if status < 400 and not shapes:
-        assert content == b"", f"{operation} answers {status} with {content[:200]!r}"
+        # a redirect to a file carries the file as well, for clients that do not follow (contract D)
+        assert content == b"" or status == 302, f"{operation} answers {status} with {content[:200]!r}"
         return
     assert kind.partition(";")[0] == "application/json", f"{operation} answers {status} as {kind}"
     shape = shapes["application/json"]["schema"] if shapes else {"$ref": "#/components/schemas/Error"}

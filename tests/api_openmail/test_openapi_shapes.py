@@ -85,7 +85,8 @@ class Visit:
         assert status is None or answer.status_code == status, (
             f"{operation}: {answer.status_code} {answer.text}"
         )
-        return answer.json() if answer.content else None
+        is_json = answer.headers.get("content-type", "").startswith("application/json")
+        return answer.json() if is_json and answer.content else None  # a 302 has the file
 
     def send(self, inbox: str, body: Any = None, key: str | None = None, **options: Any) -> Any:
         headers = {"Idempotency-Key": uuid.uuid4().hex}
