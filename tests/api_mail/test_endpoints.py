@@ -68,6 +68,7 @@ async def test_reading_labelling_and_deleting(running: MailApi) -> None:
         "list_id",
         "defects",
         "unlisted_attachments",
+        "calendar",
     }
     assert got["labels"] == ["received", "unread"]
     assert got["from"] == "Ann <ann@far.example>"
