@@ -1,7 +1,8 @@
 """Threading by Message-ID, In-Reply-To and References (RFC 5322 §3.6.4), within one inbox, never by subject.
 
 Every id a message mentions is remembered (table thread_ref), so an answer that arrives first and the mail it
-answers meet, and a message that names two threads joins them (``thread_joins``). A thread's id comes from its root
+answers meet, and a message that names two threads joins them (``thread_joins``), unless it contradicts itself: where
+References does not have what In-Reply-To names, a known In-Reply-To decides alone. A thread's id comes from its root
 Message-ID, so a rebuild finds the same; a deleted thread leaves a tombstone whose generation enters the next id.
 
 A message counts for ``MAX_LINKS`` ids at most, and which these are is seen in it alone: so a hostile one with a
@@ -103,6 +104,8 @@ def _links(
     replies = list(dict.fromkeys(in_reply_to))[:_MAX_REPLIES]
     ours = sent_aliases.ours(tx, inbox_id, {*refs, *replies})
     refs, replies = [ours.get(one, one) for one in refs], [ours.get(one, one) for one in replies]
+    if refs and replies and not {*refs} & {*replies} and known_refs(tx, inbox_id, list(map(ref_of, replies))):
+        refs = []  # the two fields are about different conversations: the message that it answers decides
     root = (refs or replies or [own])[0]
     nearest = [ref_of(one) for one in dict.fromkeys([root, own, *replies, *reversed(refs)])]
     return nearest[0], nearest[:MAX_LINKS]

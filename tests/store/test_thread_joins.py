@@ -217,10 +217,27 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield store
 
 
+def test_a_message_whose_fields_contradict_each_other_joins_nothing(store: Store, inbox: Inbox) -> None:
+    """In-Reply-To decides, where it is known; References do where it is not."""
+    threads_of = {}
+    for mail in (
+        Mail(1, at=1),
+        Mail(2, at=2),
+        Mail(3, at=3, reply=(2,), refs=(1,)),
+        Mail(4, at=4, reply=(9,), refs=(1,)),
+    ):
+        placed = store.write_now(lambda tx, mail=mail: put(tx, inbox, mail))
+        assert placed.merged == ()
+        threads_of[mail.n] = placed.thread_id
+    assert threads_of[3] == threads_of[2] != threads_of[1] == threads_of[4]
+    assert shown(store, inbox) == {str(n): thread for n, thread in threads_of.items()}
+
+
 _NAMES = st.integers(0, 7)  # some are never the id of a mail
 _MAILS = st.lists(
     st.builds(
-        lambda reply, refs: (tuple(reply), tuple(refs)),
+        # References end with what In-Reply-To names, as RFC 5322 §3.6.4 has it
+        lambda reply, refs: (tuple(reply), (*refs, *reply[:1]) if refs else ()),
         st.lists(_NAMES, max_size=2),
         st.lists(_NAMES, max_size=3),
     ),
