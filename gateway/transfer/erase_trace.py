@@ -24,7 +24,10 @@ def left_in_rows(tx: Tx, person: Person) -> dict[str, int]:
 
 
 def left_in_files(root: Path, person: Person, *, mail: bool) -> list[str]:
-    """Files below a directory that hold the address, by their path; those of mailboxes only with ``mail``. Blocks."""
+    """Files below a directory that hold the address, by their path; those of mailboxes only with ``mail``. Blocks.
+
+    Never call it in a process that has a SQLite database below ``root`` open (``erase_files``).
+    """
     found = []
     pattern = re.compile(person.pattern.pattern.encode(), re.IGNORECASE)
     longest = max(len(one.encode()) for one in person.forms) + 2

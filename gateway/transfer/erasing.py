@@ -30,6 +30,7 @@ from gateway.store.queries.organizations import unscoped_first_organization_id, 
 from gateway.store.scope import Scope
 from gateway.store.transaction import Tx
 from gateway.transfer import erase_find, erase_rows, erase_trace
+from gateway.transfer.erase_files import files_holding
 from gateway.transfer.erase_find import Found, Person
 
 _BATCH = 100
@@ -144,7 +145,7 @@ async def _messages(core: Core, scope: Scope, inbox: Inbox, ids: Sequence[Messag
 async def _leftovers(core: Core, person: Person, found: Found, report: Report, *, scan_mail: bool) -> None:
     """Say what is left, by looking, and what cannot be looked at."""
     left = await core.store.read(partial(erase_trace.left_in_rows, person=person))
-    files = await asyncio.to_thread(erase_trace.left_in_files, core.data_dir, person, mail=scan_mail)
+    files = await files_holding(core.data_dir, person, mail=scan_mail)
     report["left"] = {"rows": left, "files": files, "mailboxes_searched": scan_mail}
     report["mentions"] = {
         inbox: [MESSAGE_ID.public(one) for one in ids] for inbox, ids in found.mentions.items()
@@ -202,7 +203,7 @@ async def erase_inbox(core: Core, address: str, *, dry_run: bool) -> AsyncIterat
         await erase_deleted(core.store, _MERGE_SECONDS)
         report["erased"] = {"messages": count, "inboxes": 1}
     left = await core.store.read(partial(erase_trace.left_in_rows, person=person))
-    files = await asyncio.to_thread(erase_trace.left_in_files, core.data_dir, person, mail=False)
+    files = await files_holding(core.data_dir, person, mail=False)
     report["left"] = {"rows": left, "files": files, "mailboxes_searched": False}
     if left and not dry_run:
         report["not_erased"].append(

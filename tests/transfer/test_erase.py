@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,24 @@ def holding(gateway: GatewayProcess) -> set[str]:
         if path.is_file() and FOLDED in path.read_bytes().lower():
             found.add(path.relative_to(gateway.data).as_posix())
     return found
+
+
+def is_locked(database: Path) -> bool:
+    """Whether a connection of another process has SQLite's shared lock of a database."""
+    with open(database, "r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 510, 0x40000002)
+        except OSError:
+            return True
+        return False
+
+
+@pytest.mark.skipif(on_postgres(), reason="the database is no file")
+def test_looking_for_what_is_left_leaves_the_gateways_locks_of_its_database(alone: GatewayProcess) -> None:
+    """Without them another process that closes the database takes itself for the last one, and cuts its log."""
+    assert is_locked(alone.data / "postern.db")
+    assert answer(alone, "erase", "--person", ERASED, "--dry-run")["left"]["rows"] == {}
+    assert is_locked(alone.data / "postern.db")
 
 
 def test_a_person_is_gone_but_for_what_the_report_names(alone: GatewayProcess) -> None:
