@@ -30,8 +30,8 @@ class InvalidAddress(ValueError):
 def parse_address_list(value: str, limit: int = 2000, decoded: Callable[[str], str] = str) -> list[Address]:
     """Mailboxes of an unfolded address field (not yet RFC 2047 decoded), groups flattened, at most ``limit``.
 
-    Words that belong to no mailbox come as an address without an @ (``MAILER-DAEMON``). ``decoded`` makes of a name as
-    it stands in ``value`` one that can be shown.
+    Words that belong to no mailbox come as an address without an @ (``MAILER-DAEMON``). ``decoded`` turns a name as
+    written in ``value`` into one that can be shown.
     """
     found: list[Address] = []
     for one in mailboxes(value):

@@ -21,8 +21,8 @@ from gateway.store.scope import Scope
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from tests.support.appended_events import add_key, append_small, received, small_event
-from tests.support.databases import on_postgres
 from tests.support.filled_store import FilledStore, mail
+from tests.support.postgres_server import PostgresCluster
 
 pytestmark = pytest.mark.anyio
 
@@ -187,10 +187,18 @@ async def test_one_client_id_is_one_webhook_of_its_owner(filled: FilledStore) ->
         assert made.webhook.id != whole.webhook.id
 
 
-@pytest.mark.skipif(not on_postgres(), reason="only PostgreSQL commits events out of their order")
+@pytest.fixture
+def filled_on_postgres(tmp_path: Path, postgres: PostgresCluster) -> Iterator[FilledStore]:
+    made = FilledStore(tmp_path, postgres.new_database())
+    yield made
+    made.close()
+
+
 async def test_an_event_that_is_committed_late_is_not_passed_over(
-    filled: FilledStore, monkeypatch: pytest.MonkeyPatch
+    filled_on_postgres: FilledStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Only PostgreSQL commits events out of their order."""
+    filled = filled_on_postgres
     monkeypatch.setattr("gateway.store.queries.events._SETTLED_US", 0)
     poller, other = Poller(filled), filled.inbox("other@postern.test")
     await poller.subscribe()

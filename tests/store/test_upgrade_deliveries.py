@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +15,7 @@ from gateway.store.migrate import migrate
 from gateway.store.queries import deliveries
 from gateway.store.sql import Row, sql
 from gateway.store.transaction import Tx
+from tests.store.earlier_migrations import migrations_before
 from tests.support.postgres_server import PostgresCluster
 
 LEVEL = "0006_fair_deliveries"
@@ -28,16 +28,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     else:
         cluster: PostgresCluster = request.getfixturevalue("postgres")
         yield cluster.new_database()
-
-
-def _before(tmp_path: Path) -> Path:
-    """The migrations of the version before."""
-    folder = tmp_path / "migrations"
-    folder.mkdir()
-    for one in Path(migrating._DIRECTORY).iterdir():
-        if one.is_file() and one.name.split(".")[0] < LEVEL:
-            shutil.copy(one, folder)
-    return folder
 
 
 def _fill(tx: Tx) -> None:
@@ -59,7 +49,7 @@ def _fill(tx: Tx) -> None:
 
 def test_what_waits_is_still_delivered(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched, closing(Store(url)) as store:
-        patched.setattr(migrating, "_DIRECTORY", _before(tmp_path))
+        patched.setattr(migrating, "_DIRECTORY", migrations_before(LEVEL, tmp_path))
         assert LEVEL not in migrate(store)
         store.start()
         store.write_now(_fill)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from gateway.store.json_columns import dump
 from gateway.store.migrate import migrate
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
+from tests.store.earlier_migrations import migrations_before
 from tests.support.postgres_server import PostgresCluster
 
 LEVEL = "0012_traits"
@@ -36,16 +36,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return cluster.new_database()
 
 
-def _before(tmp_path: Path) -> Path:
-    """The migrations of the version before."""
-    folder = tmp_path / "migrations"
-    folder.mkdir()
-    for one in Path(migrating._DIRECTORY).iterdir():
-        if one.is_file() and one.name.split(".")[0] < LEVEL:
-            shutil.copy(one, folder)
-    return folder
-
-
 def _fill(tx: Tx) -> None:
     for number, (name, headers) in enumerate(HEADERS.items()):
         row = {"id": name, "number": number, "organization_id": "o", "inbox_id": "i", "thread_id": "t"}
@@ -59,7 +49,7 @@ def test_messages_keep_their_rows_and_bulk_mail_is_known(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched, closing(Store(url)) as store:
-        patched.setattr(migrating, "_DIRECTORY", _before(tmp_path))
+        patched.setattr(migrating, "_DIRECTORY", migrations_before(LEVEL, tmp_path))
         assert LEVEL not in migrate(store)
         store.start()
         store.write_now(_fill)

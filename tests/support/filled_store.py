@@ -50,10 +50,10 @@ def mail(
 
 
 class FilledStore:
-    """A migrated store with one organization, and a Core that can read it."""
+    """A migrated store with one organization, and a Core that can read it. ``url``: of an empty database to use."""
 
-    def __init__(self, path: Path) -> None:
-        self.store = Store(database_url(path / "index.db"))
+    def __init__(self, path: Path, url: str | None = None) -> None:
+        self.store = Store(url or database_url(path / "index.db"))
         migrate(self.store)
         self.store.start()
         self.organization = ORGANIZATION_ID.new()

@@ -178,7 +178,8 @@ def is_header_label(label: str) -> bool:
 def is_header_block(labels: list[str], values: str, *, banner: bool, apart: bool) -> bool:
     """Whether ``Label: value`` lines are the head of somebody's message.
 
-    ``banner``: a rule with words is above. ``apart``: a blank line or a rule does.
+    ``banner``: the line above is a rule that contains text (``--- Original Message ---``). ``apart``: a blank line or a
+    rule is above.
     """
     named = any(FROM.match(one) for one in labels) and any(SENT.match(one) for one in labels)
     if len(labels) < (2 if banner else 3):
