@@ -16,6 +16,7 @@ from gateway.events.log import EventLog
 from gateway.mime.dkim_sign import generate_key
 from gateway.mime.workers.parser_pool import ParserPool
 from gateway.outbox.engine import Outbox
+from gateway.outbox.retention import DAY_US
 from gateway.records.ids import InboxId, OrganizationId, new_ulid, now_us, number_of
 from gateway.records.inboxes import Inbox
 from gateway.settings import Outbox as OutboxSettings
@@ -93,6 +94,22 @@ class RunningOutbox:
 
         await until_async(done, timeout)
         return await self.states(message_id)
+
+    async def expires_after(self, tries: int, address: str) -> None:
+        """Wait for ``tries`` of ``address``, then let everything queued be older than ``outbox.retry_days``.
+
+        Tests that give a message up do not wait by the clock: on a busy machine any span may be over before the
+        first try.
+        """
+
+        async def tried() -> bool:
+            return self.sink.tries[address] >= tries
+
+        await until_async(tried, 15.0)
+        days = int(self.core.settings.outbox.retry_days) + 1
+        await self.core.store.write(
+            lambda tx: sql(tx).run("UPDATE outbox SET created_at = created_at - ?", days * DAY_US)
+        )
 
     async def status(self, message_id: str) -> str:
         return str(await self.value("SELECT status FROM message WHERE id = ?", message_id))

@@ -108,10 +108,10 @@ async def test_temporary_failure_then_success(tmp_path: Path) -> None:
 
 
 async def test_patience_ends(tmp_path: Path) -> None:
-    settings = OutboxSettings(retry_scale=0.0005, retry_days=0.01)
-    async with running_outbox(tmp_path, outbox=settings) as r:
+    async with running_outbox(tmp_path) as r:
         inbox = await r.inbox()
         sent = await send(r.core, SCOPE, inbox, SendRequest(to=["full@world.test"], text="t"))
+        await r.expires_after(2, "full@world.test")
         assert (await r.settled(sent.message_id))["full@world.test"] == "bounced"
         assert r.sink.tries["full@world.test"] >= 2
         kind, facts = (await r.events(sent.message_id))[-1]

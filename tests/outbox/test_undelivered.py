@@ -9,7 +9,6 @@ import pytest
 
 from gateway.core.sending import submissions
 from gateway.core.sending.send import SendRequest, send
-from gateway.settings import Outbox as OutboxSettings
 from mailserver.base import Submission
 from tests.outbox.running_outbox import SCOPE, running_outbox
 from tests.outbox.sink import SinkMail
@@ -56,9 +55,10 @@ async def test_a_refusal_by_the_remote_server(tmp_path: Path, caplog: pytest.Log
 async def test_a_temporary_failure_until_patience_ends(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with running_outbox(tmp_path, outbox=OutboxSettings(retry_scale=0.0005, retry_days=0.01)) as r:
+    async with running_outbox(tmp_path) as r:
         inbox = await r.inbox()
         sent = await send(r.core, SCOPE, inbox, SendRequest(to=["full@world.test"], text="t"))
+        await r.expires_after(2, "full@world.test")
         await r.settled(sent.message_id)
         tries = r.sink.tries["full@world.test"]
     found = lines(caplog)
