@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from gateway.core.context import Core
 from gateway.core.errors import NotFound
-from gateway.core.sending.open_tracking import PATH, tell_opened
+from gateway.core.sending.open_tracking import PATH, record_opening
 from gateway.store.engine import StoreDown
 
 log = logging.getLogger("postern.opened")
@@ -38,7 +38,7 @@ async def _answer(core: Core, request: Request) -> Response:
     status = 200
     if request.method == "GET":  # HEAD does not count as opened
         try:
-            await tell_opened(core, request.path_params["token"])
+            await record_opening(core, request.path_params["token"])
         except NotFound:
             status = 404
         except StoreDown as error:

@@ -11,12 +11,9 @@ it does not say which.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
 import re
 
+from gateway.core import signed_text
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.events.log import event_id_of
@@ -31,9 +28,7 @@ from gateway.store.queries.messages import unscoped_message_item
 from gateway.store.transaction import Tx
 
 PATH = "/opened"
-_MAC = 16
-_ULID = 26
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{56}")
+_PURPOSE = "tracking pixel"
 _END = re.compile(r"</body\s*>", re.I)
 _TAIL = 65_536
 _DAY = 86_400 * 1_000_000
@@ -67,41 +62,36 @@ def with_pixel(core: Core, html: str, message_id: MessageId, *, tracked: bool) -
 
 
 def token_of(secret: bytes, message_id: MessageId) -> str:
-    """The token that names a message: base64url of its ULID and 128 bits of HMAC-SHA256."""
-    name = message_id.encode("ascii")
-    return base64.urlsafe_b64encode(name + _mac(secret, name)).decode()
+    """The token that names a message (``signed_text``)."""
+    return signed_text.sign(secret, _PURPOSE, message_id)
 
 
 def message_of(secret: bytes, token: str) -> MessageId:
-    """The ULID that a token names. Raises NotFound for one that we did not make."""
-    try:
-        raw = base64.urlsafe_b64decode(token) if _TOKEN.fullmatch(token) else b""
-    except binascii.Error:
-        raw = b""
-    name, mac = raw[:_ULID], raw[_ULID:]
-    if not hmac.compare_digest(mac, _mac(secret, name)):
+    """The message (its ULID) of a token. Raises NotFound for one that we did not make."""
+    name = signed_text.read(secret, _PURPOSE, token)
+    if name is None:
         raise NotFound("this picture is not one of ours")
-    return MessageId(name.decode("ascii"))
+    return MessageId(name)
 
 
-async def tell_opened(core: Core, token: str) -> None:
-    """The picture was fetched. Raises NotFound for a forged token; what is past telling is passed over."""
+async def record_opening(core: Core, token: str) -> None:
+    """The picture was fetched. Only the first time counts. Raises NotFound for a forged token."""
     message_id = message_of(core.secret, token)
     if core.settings.mail.open_tracking == "off":
         return
     # a message is looked up without a write: who fetches the picture a thousand times costs a thousand reads
-    if await core.store.read(lambda tx: _untold(tx, core.settings, message_id)) is None:
+    if await core.store.read(lambda tx: _unrecorded(tx, core.settings, message_id)) is None:
         return
 
     def write(tx: Tx) -> None:
-        inbox = _untold(tx, core.settings, message_id)
+        inbox = _unrecorded(tx, core.settings, message_id)
         if inbox is not None:
             DeliveryEvents(tx, core.events, inbox, message_id).opened(now_us())
 
     await core.store.write(write)
 
 
-def _untold(tx: Tx, settings: Settings, message_id: MessageId) -> Inbox | None:
+def _unrecorded(tx: Tx, settings: Settings, message_id: MessageId) -> Inbox | None:
     """The inbox of a message whose opening is news: it is there, it was sent, and its events are still kept."""
     message = unscoped_message_item(tx, message_id)
     if message is None or message.direction != "outbound" or message.test:
@@ -119,8 +109,3 @@ def _untold(tx: Tx, settings: Settings, message_id: MessageId) -> Inbox | None:
         at=event_time(message_id),
     )
     return None if unscoped_has_event(tx, sent) else inbox
-
-
-def _mac(secret: bytes, name: bytes) -> bytes:
-    key = hashlib.sha256(b"postern tracking pixel\x00" + secret).digest()
-    return hmac.digest(key, name, "sha256")[:_MAC]

@@ -21,14 +21,14 @@ from gateway.core.event_reach import may_hear
 from gateway.core.key_ring import hash_of
 from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.text import clean_text
+from gateway.core.webhooks.new_webhook import new_webhook
 from gateway.core.webhooks.webhooks import check_readable, check_types, resolve_inboxes, resolve_pods
 from gateway.events.log import wants
 from gateway.events.reach import may_carry
 from gateway.records.base import Secret
 from gateway.records.events import Event, LogPosition
-from gateway.records.ids import WEBHOOK_ID, now_us, number_of
+from gateway.records.ids import WEBHOOK_ID, now_us
 from gateway.records.webhooks import Webhook
-from gateway.store.json_columns import dump
 from gateway.store.queries.events import (
     event_heads_after_position,
     position_before,
@@ -121,33 +121,20 @@ async def create(core: Core, scope: Scope, new: NewPolling) -> Created:
                 code="webhook_limit_reached",
                 fix="delete one first",
             )
-        ulid = WEBHOOK_ID.new()
-        made = Webhook(
-            id=ulid,
-            number=number_of(ulid),
-            organization_id=scope.organization,
+        made = new_webhook(
+            WEBHOOK_ID.new(),
+            scope.organization,
+            DIALECT,
+            types,
+            secret,
             pod_id=pod_id,
             inbox_id=inbox_id,
-            dialect=DIALECT,
-            name=None,
-            url="",
-            event_types_json=dump(types),
-            inbox_ids_json=dump(resolve_inboxes(tx, scope, new.inbox_ids)),
-            pod_ids_json=dump(resolve_pods(tx, scope, new.pod_ids)),
-            headers_json=Secret("{}"),
+            inbox_ids=resolve_inboxes(tx, scope, new.inbox_ids),
+            pod_ids=resolve_pods(tx, scope, new.pod_ids),
             enabled=False,
             client_id=client_id,
             key_id=scope.key_id,
             test=scope.test,
-            secret=secret,
-            old_secret=None,
-            old_secret_until=None,
-            failing_since=None,
-            succeeded_at=None,
-            disabled_reason=None,
-            created_at=now,
-            updated_at=now,
-            off_mailed_at=None,
         )
         add_webhook(tx, made)
         return Created(made, token, True)

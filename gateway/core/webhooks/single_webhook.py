@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from gateway.core.context import Core
 from gateway.core.errors import Invalid
 from gateway.core.webhooks.limit import check_limit
+from gateway.core.webhooks.new_webhook import new_webhook
 from gateway.net.errors import NetError, TargetRefused
 from gateway.net.url_rules import check_url
 from gateway.records.base import Secret
@@ -25,11 +26,9 @@ from gateway.records.ids import (
     OrganizationId,
     WebhookId,
     now_us,
-    number_of,
     ulid_time_us,
 )
 from gateway.records.webhooks import Webhook
-from gateway.store.json_columns import dump
 from gateway.store.queries.deliveries import drop_pending
 from gateway.store.queries.webhooks import add_webhook, change_webhook, enabled_webhook
 from gateway.store.transaction import Tx
@@ -95,32 +94,15 @@ def put(
     text, now, secret = _formed(core, url, field), now_us(), new_secret()
     if find(tx, owner) is None:
         check_limit(tx, core, owner.organization, field)
-    made = Webhook(
-        id=owner.webhook_id,
-        organization_id=owner.organization,
-        pod_id=None,
+    made = new_webhook(
+        owner.webhook_id,
+        owner.organization,
+        DIALECT,
+        EVENT_TYPES,
+        Secret(secret),
         inbox_id=owner.inbox,
-        dialect=DIALECT,
-        event_types_json=dump(EVENT_TYPES),
-        inbox_ids_json="[]",
-        pod_ids_json="[]",
-        key_id=key_id,
-        test=False,
-        number=number_of(owner.webhook_id),
-        name=None,
         url=text,
-        headers_json=Secret("{}"),
-        enabled=True,
-        client_id=None,
-        secret=Secret(secret),
-        old_secret=None,
-        old_secret_until=None,
-        failing_since=None,
-        succeeded_at=None,
-        disabled_reason=None,
-        created_at=now,
-        updated_at=now,
-        off_mailed_at=None,
+        key_id=key_id,
     )
     if add_webhook(tx, made):
         return secret

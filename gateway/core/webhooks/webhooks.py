@@ -14,6 +14,7 @@ from gateway.core.lookup import find_inbox, find_pod, require, require_own_test
 from gateway.core.text import clean_text
 from gateway.core.webhooks.attempts import Tried, attempts_of
 from gateway.core.webhooks.limit import check_limit
+from gateway.core.webhooks.new_webhook import new_webhook
 from gateway.events.delivery_queue import hasten
 from gateway.events.reach import permissions_of
 from gateway.events.webhook_signing import new_secret
@@ -22,7 +23,7 @@ from gateway.net.errors import NetError
 from gateway.net.url_rules import check_url
 from gateway.records.base import Secret
 from gateway.records.event_types import types_of
-from gateway.records.ids import INBOX_ID, WEBHOOK_ID, InboxId, PodId, now_us, number_in, number_of
+from gateway.records.ids import INBOX_ID, WEBHOOK_ID, InboxId, PodId, now_us, number_in
 from gateway.records.webhooks import Webhook
 from gateway.store.json_columns import dump
 from gateway.store.listing import Listing, Window
@@ -96,33 +97,23 @@ async def create(core: Core, scope: Scope, new: NewWebhook) -> tuple[Webhook, bo
             if held is not None:
                 return held, False
         check_limit(tx, core, scope.organization, "url")
-        ulid, now = WEBHOOK_ID.new(), now_us()
-        made = Webhook(
-            id=ulid,
-            number=number_of(ulid),
-            organization_id=scope.organization,
+        made = new_webhook(
+            WEBHOOK_ID.new(),
+            scope.organization,
+            new.dialect,
+            types,
+            Secret(new_secret()),
             pod_id=find_pod(tx, scope, new.pod).id if new.pod is not None else scope.pod,
             inbox_id=find_inbox(tx, scope, new.inbox).id if new.inbox is not None else scope.inbox,
-            dialect=new.dialect,
+            inbox_ids=resolve_inboxes(tx, scope, new.inbox_ids),
+            pod_ids=resolve_pods(tx, scope, new.pod_ids),
             name=new.name,
             url=url,
-            event_types_json=dump(types),
-            inbox_ids_json=dump(resolve_inboxes(tx, scope, new.inbox_ids)),
-            pod_ids_json=dump(resolve_pods(tx, scope, new.pod_ids)),
-            headers_json=Secret(dump(headers)),
+            headers=headers,
             enabled=new.enabled,
             client_id=client_id,
             key_id=scope.key_id,
             test=scope.test,
-            secret=Secret(new_secret()),
-            old_secret=None,
-            old_secret_until=None,
-            failing_since=None,
-            succeeded_at=None,
-            disabled_reason=None,
-            created_at=now,
-            updated_at=now,
-            off_mailed_at=None,
         )
         add_webhook(tx, made)
         return made, True
