@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from gateway.api.calendar_view import CalendarEventView, calendar_view
+from gateway.api.trust import TrustView, trust_view
 from gateway.records.event_types import MessageFacts
 from gateway.records.mail import MessageItem
 
@@ -14,7 +15,7 @@ from gateway.records.mail import MessageItem
 class TraitsView(msgspec.Struct, kw_only=True):
     """``auto_submitted``: a program sent it, or it is marked as sent to many. ``bulk``: it is so marked, or comes from
     a mailing list; ``list_id`` names that. ``defects``: what could not be read, in words. ``unlisted_attachments``: how
-    many are only in the raw message, because it has more than are listed.
+    many are only in the raw message, because it has more than are listed. ``trust``: null for what the inbox sent.
     """
 
     auto_submitted: bool = False
@@ -23,6 +24,7 @@ class TraitsView(msgspec.Struct, kw_only=True):
     defects: list[str] = []
     unlisted_attachments: int = 0
     calendar: list[CalendarEventView] = []
+    trust: TrustView | None = None
 
 
 def traits_view(message: MessageItem | MessageFacts) -> dict[str, Any]:
@@ -35,4 +37,5 @@ def traits_view(message: MessageItem | MessageFacts) -> dict[str, Any]:
         "defects": message.defects,
         "unlisted_attachments": traits.unlisted_attachments,
         "calendar": calendar_view(traits.calendar),
+        "trust": trust_view(message),
     }

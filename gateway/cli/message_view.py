@@ -109,10 +109,19 @@ def _traits(message: dict[str, Any]) -> list[tuple[str, str]]:
     if message.get("list_id"):
         kinds.append(f"list {visible(message['list_id'])}")
     return [
+        *([("Trust", visible(_trust(message["trust"])))] if message.get("trust") else []),
         *([("Kind", ", ".join(kinds))] if kinds else []),
         *(("Event", visible(_event(one))) for one in message.get("calendar", ())),
         *(("Defect", visible(one)) for one in message.get("defects", ())),
     ]
+
+
+def _trust(trust: dict[str, Any]) -> str:
+    """Whether the domain of From is proven, and by what."""
+    dmarc, sealer = trust["dmarc"], trust["arc"]["rescued_by"]
+    by = f"{sealer} (ARC)" if sealer else " and ".join(method.upper() for method in dmarc["aligned_by"])
+    proven = f" {trust['identity']}{f' by {by}' if by else ''}" if trust["identity"] else ""
+    return f"{trust['verdict']}{proven} (SPF {trust['spf']['result']}, DMARC {dmarc['result']})"
 
 
 def _event(event: dict[str, Any]) -> str:

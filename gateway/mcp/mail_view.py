@@ -16,9 +16,10 @@ from gateway.mcp.schema import UNLISTED
 from gateway.mcp.toolbox import Answer, Page, page_numbers
 from gateway.mcp.untrusted_text import Fence, one_line
 from gateway.mime.attachment_names import unique_names
-from gateway.mime.types import Address, AuthVerdict, CalendarEvent
+from gateway.mime.types import Address, CalendarEvent
 from gateway.records.ids import INBOX_ID, THREAD_ID
 from gateway.records.mail import ListedMessage, Mail, Message, MessageItem, MessageText
+from gateway.records.trust import Trust, trust_of
 from gateway.store.listing import Listing, Window
 
 READ_CHARACTERS = 20_000
@@ -79,8 +80,11 @@ def entry(listed: ListedMessage) -> dict[str, Any]:
         seen["untrusted"]["calendar"] = [_event(one) for one in message.traits.calendar]
     if message.defects:
         seen["untrusted"]["defects"] = [one_line(one) for one in message.defects[:_DEFECTS]]
-    if message.direction != "outbound" and isinstance(message, Message):
-        seen["authentication"] = authentication(message.auth)
+    trust = trust_of(message)
+    if trust is not None:
+        seen["trust"] = {"verdict": trust.proof.verdict, "identity": trust.proof.identity}
+        if isinstance(message, Message):
+            seen["authentication"] = authentication(trust)
     return seen
 
 
@@ -164,7 +168,7 @@ def whole(
     if message["labels"]:
         head[0] += f" labels: {', '.join(one_line(label, 64) for label in message['labels'])}"
     if "authentication" in message:
-        head.append(message["authentication"]["words"])
+        head += [message["authentication"]["words"], _trust_line(message["trust"])]
     if message["bulk"]:
         head.append("Bulk or mailing list mail.")
     elif message["auto_submitted"]:
@@ -195,10 +199,13 @@ def whole(
     return "\n".join([*head, fence.around("\n".join(inner)), *tail]), message
 
 
-def authentication(found: AuthVerdict) -> dict[str, str]:
+def authentication(trust: Trust) -> dict[str, str]:
     """The results of sender authentication: ``spf``, ``dkim``, ``dmarc``, ``verdict``, and a sentence in ``words``."""
+    found, proof = trust.auth, trust.proof
     seen = {"spf": found.spf, "dkim": found.dkim, "dmarc": found.dmarc}
-    if seen["dmarc"] == "pass":
+    if proof.rescued_by is not None:
+        verdict, words = "verified", f"{proof.rescued_by}, which forwarded it and is trusted, confirms From"
+    elif proof.verdict == "authenticated":
         verdict, words = "verified", "the domain in From is confirmed"
     elif seen["dmarc"] in _FAILS or _FAILS & {seen["spf"], seen["dkim"]}:
         verdict, words = "failed", "the sender is NOT confirmed, the address in From may be forged"
@@ -206,6 +213,11 @@ def authentication(found: AuthVerdict) -> dict[str, str]:
         verdict, words = "unverified", "nothing confirms the address in From"
     results = ", ".join(f"{name.upper()} {seen[name]}" for name in ("spf", "dkim", "dmarc"))
     return {**seen, "verdict": verdict, "words": f"Authentication: {results}; {words}."}
+
+
+def _trust_line(trust: dict[str, Any]) -> str:
+    """The trust of a message in one line: words of ours and a domain that was looked up."""
+    return f"Trust: {trust['verdict']}{', ' + trust['identity'] if trust['identity'] else ''}."
 
 
 def body_of(texts: MessageText, *, full: bool) -> str:

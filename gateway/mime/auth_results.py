@@ -10,8 +10,10 @@ import re
 from functools import lru_cache
 
 import authres
+import msgspec
 from authres.core import AuthResError
 
+from gateway.mime.auth_details import Result, details_of, read_results
 from gateway.mime.headers import Head, split_head, unfold
 from gateway.mime.types import AuthVerdict
 
@@ -27,6 +29,7 @@ def verdict(raw: bytes, authserv_id: str) -> AuthVerdict:
 def verdict_from_head(head: Head, authserv_id: str) -> AuthVerdict:
     """As ``verdict``, from a header block already split. ``unknown`` where our own field cannot be parsed."""
     found: dict[str, str] = {}
+    details: list[Result] = []
     for name, value in head.fields[:200]:
         lowered = name.lower()
         if lowered == "received":
@@ -43,8 +46,12 @@ def verdict_from_head(head: Head, authserv_id: str) -> AuthVerdict:
         for method, result in _results(text):
             if method in ("spf", "dkim", "dmarc"):
                 found[method] = _better(found.get(method), result, method)
-    return AuthVerdict(
-        spf=found.get("spf", "none"), dkim=found.get("dkim", "none"), dmarc=found.get("dmarc", "none")
+        details += read_results(_without_comments(text))
+    return msgspec.structs.replace(
+        details_of(details),
+        spf=found.get("spf", "none"),
+        dkim=found.get("dkim", "none"),
+        dmarc=found.get("dmarc", "none"),
     )
 
 
@@ -74,15 +81,19 @@ def _better(old: str | None, new: str, method: str) -> str:
 
 @lru_cache(maxsize=16)  # a message's field is asked for twice: for its verdict and for its fingerprint
 def _results(text: str) -> list[tuple[str, str]]:
-    # Comments say nothing we use and are what authres is slow and recursive on.
-    for _ in range(3):
-        text = _COMMENT.sub(" ", text)
-    text = text.rstrip("; \t")
+    text = _without_comments(text)
     try:
         parsed = authres.AuthenticationResultsHeader.parse(f"Authentication-Results: {text}")
     except (AuthResError, SyntaxError, RecursionError, ValueError, IndexError, AttributeError, TypeError):
         return _plain(text)
     return [(str(r.method).lower(), str(r.result).lower()) for r in parsed.results]
+
+
+def _without_comments(text: str) -> str:
+    """Comments say nothing we use and are what authres is slow and recursive on."""
+    for _ in range(3):
+        text = _COMMENT.sub(" ", text)
+    return text.rstrip("; \t")
 
 
 _RESULT = re.compile(r";\s{0,5}(spf|dkim|dmarc)\s{0,5}=\s{0,5}([a-z]{1,20})", re.I)

@@ -67,12 +67,40 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     words: bool = False  # read from a bounce's prose: means something only at a return path of ours
 
 
-class AuthVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What our own mail server found (RFC 8601); ``none`` when it said nothing."""
+Alignment = Literal["strict", "relaxed", "no"]
+"""How a checked domain stands to the author's (RFC 9989): the same, of the same organization, or another's."""
+
+
+class Signature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A DKIM signature (RFC 6376) that our mail server checked."""
+
+    result: str
+    domain: str | None = None
+    selector: str | None = None
+    aligned: Alignment | None = None
+
+
+class AuthVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What our own mail server found (RFC 8601); ``none`` when it said nothing.
+
+    What is None was not noted, as by older versions. ``author``: the domain that DMARC was checked for. ``policy``:
+    what that domain asks for, published at ``policy_domain``. ``arc_chain``: the domains that sealed the mail, the
+    first one first (RFC 8617); ``rescued_by``: the one that the operator trusts to have checked it before it changed.
+    """
 
     spf: str = "none"
     dkim: str = "none"
     dmarc: str = "none"
+    spf_domain: str | None = None
+    spf_aligned: Alignment | None = None
+    signatures: list[Signature] = []
+    author: str | None = None
+    policy: str | None = None
+    policy_domain: str | None = None
+    arc: str | None = None
+    arc_chain: list[str] = []
+    rescued_by: str | None = None
+    forged_fields: int = 0  # fields in our mail server's name that the sender wrote, and that were removed
 
 
 class Attendee(msgspec.Struct, frozen=True, kw_only=True):

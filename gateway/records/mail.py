@@ -70,6 +70,7 @@ class MessageItem(Record, frozen=True):
     auto_submitted: bool
     hidden_text: bool
     defects_json: str
+    auth_json: str | None
     traits_json: str
     test: bool
     created_at: int
@@ -126,6 +127,11 @@ class MessageItem(Record, frozen=True):
         return [] if self.defects_json == "[]" else _texts(self.defects_json)
 
     @property
+    def auth(self) -> AuthVerdict:
+        """What our mail server found out about the sender."""
+        return AuthVerdict() if self.auth_json is None else _auth(self.auth_json)
+
+    @property
     def traits(self) -> Traits:
         """What it is: list or bulk mail, for example."""
         return _NO_TRAITS if self.traits_json == "{}" else _traits(self.traits_json)
@@ -136,7 +142,6 @@ class Message(MessageItem, frozen=True):
 
     rfc_ref: str | None  # hex digest of rfc_message_id, for look-ups
     headers_json: str
-    auth_json: str | None
     attachment_bytes: int  # decoded octets, together
     truncated: bool  # its texts were cut for the index
 
@@ -144,11 +149,6 @@ class Message(MessageItem, frozen=True):
     def headers(self) -> dict[str, str]:
         """Decoded header fields by name; repeated ones joined by newline."""
         return _headers(self.headers_json)
-
-    @property
-    def auth(self) -> AuthVerdict:
-        """What our mail server found out about the sender."""
-        return AuthVerdict() if self.auth_json is None else _auth(self.auth_json)
 
 
 class MessageText(Record, frozen=True):

@@ -69,6 +69,7 @@ async def test_reading_labelling_and_deleting(running: MailApi) -> None:
         "defects",
         "unlisted_attachments",
         "calendar",
+        "trust",
     }
     assert got["labels"] == ["received", "unread"]
     assert got["from"] == "Ann <ann@far.example>"

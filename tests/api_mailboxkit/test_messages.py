@@ -21,7 +21,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 ALWAYS = {
     "id", "ulid", "inbox_id", "message_id", "from_email", "from_name", "to_emails", "cc_emails", "subject",
     "text_body", "html_body", "extracted_text", "extracted", "status", "thread_id", "attachments", "test",
-    "created_at", "auto_submitted", "bulk", "list_id", "defects", "unlisted_attachments", "calendar",
+    "created_at", "auto_submitted", "bulk", "list_id", "defects", "unlisted_attachments", "calendar", "trust",
 }  # fmt: skip
 
 PAGE = """<html><head><style>p { color: red }</style><script>alert(1)</script></head><body>

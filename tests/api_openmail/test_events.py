@@ -61,6 +61,16 @@ def shown(kind: str, payload: dict[str, Any], attempt: Try = FIRST) -> Any:
     return None if body is None else json.loads(body)
 
 
+NOT_CHECKED = {
+    "verdict": "unknown",
+    "identity": None,
+    "spf": {"result": "none", "domain": None, "aligned": None},
+    "dkim": [],
+    "dmarc": {"result": "none", "policy": None, "domain": None, "aligned_by": []},
+    "arc": {"result": None, "chain": [], "rescued_by": None},
+}
+
+
 def test_message_received_has_exactly_the_documented_keys_in_their_order() -> None:
     part = {"part": "2", "encoding": "7bit", "content_disposition": "attachment", "content_id": None}
     file = {"id": "att_1", "filename": "größe 1.txt", "content_type": "text/plain", "size": 2, **part}
@@ -109,6 +119,7 @@ def test_message_received_has_exactly_the_documented_keys_in_their_order() -> No
                 "category": "personal",
                 "verdict": "clean",
                 "spam_score": None,
+                "trust": NOT_CHECKED,
             },
         }
     )

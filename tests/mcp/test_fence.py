@@ -8,6 +8,7 @@ from gateway.mcp.arguments import addresses
 from gateway.mcp.mail_view import authentication, cut
 from gateway.mcp.untrusted_text import Fence, clean, one_line
 from gateway.mime.types import AuthVerdict
+from gateway.records.trust import Trust, proof_of
 
 
 def test_a_mail_cannot_close_the_fence() -> None:
@@ -78,4 +79,4 @@ def test_addresses_however_a_model_writes_them(given: list[str] | str | None, wa
     ],
 )
 def test_the_verdict_on_a_sender(found: AuthVerdict, verdict: str) -> None:
-    assert authentication(found)["verdict"] == verdict
+    assert authentication(Trust(proof_of(found, "ann@far.test"), found))["verdict"] == verdict

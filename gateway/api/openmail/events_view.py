@@ -11,6 +11,7 @@ import msgspec
 from gateway.api.openmail.attachment_view import AttachmentView, attachment_views
 from gateway.api.openmail.classification import Verdict, classify
 from gateway.api.times import iso_of
+from gateway.api.trust import TrustView, trust_view
 from gateway.events.dialect_format import Try
 from gateway.mime.types import Category
 from gateway.records.event_types import ReceivedFacts, SuspensionFacts, ThreadMergedFacts, facts_of
@@ -42,6 +43,7 @@ class MessageView(msgspec.Struct, kw_only=True):
     category: Category | None
     verdict: Verdict | None
     spam_score: float | None
+    trust: TrustView | None
 
 
 class EventView(msgspec.Struct, kw_only=True):
@@ -106,6 +108,7 @@ def _received(event: Event, facts: ReceivedFacts, attempt: Try, public_url: str)
             body_text=message.text or message.extracted_text or message.preview,
             attachments=attachment_views(message.attachments, message.id, public_url),
             received_at=iso_of(message.timestamp),
+            trust=trust_view(message),
             **classify(message, message.labels, inbox.address if inbox else "")._asdict(),
         ),
     )

@@ -10,6 +10,7 @@ import msgspec
 from gateway.api.calendar_view import CalendarEventView
 from gateway.api.openmail.attachment_view import AttachmentView, attachment_views
 from gateway.api.openmail.classification import Verdict, classify
+from gateway.api.openmail.trust_view import CamelTrustView, camel
 from gateway.api.times import iso_of
 from gateway.api.traits import traits_view
 from gateway.mime.delivery_role import delivery_role
@@ -58,6 +59,7 @@ class MessageView(msgspec.Struct, rename="camel"):
     defects: list[str]
     unlisted_attachments: int
     calendar: list[CalendarEventView]
+    trust: CamelTrustView | None
     auto_replyable: Annotated[
         bool | None, Doc(description="whether an agent may answer it by itself; null for what the inbox sent")
     ]
@@ -121,7 +123,7 @@ def message_view(
         attachments=attachment_views(attachments, message.id, public_url),
         status=_STATUS[message.status],
         created_at=iso_of(message.created_at),
-        **traits_view(message),
+        **camel(traits_view(message)),
         **classify(message, mail.labels, inbox.address)._asdict(),
     )
 

@@ -273,6 +273,7 @@ FIELDS = {
     "total": "how many there are on all pages",
     "totals": "all inboxes together",
     "tracking_enabled": "always false: nothing is tracked",
+    "trust": "who wrote it, as far as that is proven; null: not known, or the inbox sent it",
     "type": "its type",
     "uid": "identifier of the event",
     "ulid": "its id as a ULID",

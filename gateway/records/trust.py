@@ -1,0 +1,110 @@
+"""Who wrote a message, as far as our mail server could prove it, dialect-free.
+
+=================  ==================================================================================================
+verdict            when
+=================  ==================================================================================================
+authenticated      the domain of From is proven: DMARC passed; or no policy is published and an aligned DKIM
+                   signature or SPF passed; or a sealer (ARC, RFC 8617) that the operator trusts had proven it
+failed             DMARC failed; or no policy is published and SPF says of that domain that the mail is not its
+unknown            it could not be checked for now (RFC 8601 ``temperror``), or our mail server noted nothing
+unauthenticated    the rest: nothing proves the domain, and nothing speaks against it
+=================  ==================================================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from gateway.mime.types import Alignment, AuthVerdict
+from gateway.records.event_types import MessageFacts
+from gateway.records.mail import MessageItem
+from mailserver.addresses import fold_domain
+from mailserver.base import MailServerError
+
+Verdict = Literal["authenticated", "unauthenticated", "failed", "unknown"]
+Method = Literal["dkim", "spf"]
+
+_UNKNOWN = frozenset({"temperror", "unknown"})
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """What is proven of an author. ``identity``: the proven domain, as A-labels; None: none is. ``aligned_by``: what
+    passed for that domain. ``rescued_by``: the sealer whose word it is."""
+
+    verdict: Verdict
+    identity: str | None = None
+    aligned_by: tuple[Method, ...] = ()
+    rescued_by: str | None = None
+
+
+class Trust(msgspec.Struct, frozen=True):
+    """What is known about the author of a received message."""
+
+    proof: Proof
+    auth: AuthVerdict
+
+
+def trust_of(message: MessageItem | MessageFacts) -> Trust | None:
+    """The trust of a message; None for what the inbox sent itself."""
+    if message.direction != "inbound":
+        return None
+    auth = message.auth or AuthVerdict()
+    return Trust(proof_of(auth, message.from_email or ""), auth)
+
+
+def proof_of(auth: AuthVerdict, sender: str) -> Proof:
+    """What our mail server's results prove about the address in From."""
+    shown = _domain(sender.rpartition("@")[2])
+    author = _domain(auth.author or "") if auth.author else shown
+    known = author if author and author == shown else None  # what was checked is what is shown
+    aligned_by = _aligned_by(auth, author)
+    if known and auth.dmarc == "pass":
+        return Proof("authenticated", known, aligned_by)
+    if known and auth.rescued_by:
+        return Proof("authenticated", known, (), auth.rescued_by)
+    if auth.dmarc == "fail":
+        return Proof("failed")
+    if auth.dmarc in _UNKNOWN or auth == AuthVerdict():
+        return Proof("unknown")
+    if auth.dmarc == "none":
+        if known and aligned_by:
+            return Proof("authenticated", known, aligned_by)
+        if _aligned(auth.spf_aligned, auth.spf_domain, author) and auth.spf == "fail":
+            return Proof("failed")
+        if _unsure(auth, author):
+            return Proof("unknown")
+    return Proof("unauthenticated")
+
+
+def _aligned_by(auth: AuthVerdict, author: str | None) -> tuple[Method, ...]:
+    found: list[Method] = []
+    if any(one.result == "pass" and _aligned(one.aligned, one.domain, author) for one in auth.signatures):
+        found.append("dkim")
+    if auth.spf == "pass" and _aligned(auth.spf_aligned, auth.spf_domain, author):
+        found.append("spf")
+    return tuple(found)
+
+
+def _unsure(auth: AuthVerdict, author: str | None) -> bool:
+    """Whether a check that would have counted could not be made for now."""
+    if auth.spf in _UNKNOWN and _aligned(auth.spf_aligned, auth.spf_domain, author):
+        return True
+    return any(
+        one.result in _UNKNOWN and _aligned(one.aligned, one.domain, author) for one in auth.signatures
+    )
+
+
+def _aligned(noted: Alignment | None, domain: str | None, author: str | None) -> bool:
+    """Whether a domain is the author's. Where that was not noted, the very same domain is."""
+    if noted is not None:
+        return noted != "no"
+    return author is not None and domain == author
+
+
+def _domain(text: str) -> str | None:
+    try:
+        return fold_domain(text)
+    except MailServerError:
+        return None
