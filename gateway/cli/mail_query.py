@@ -18,6 +18,7 @@ from gateway.cli.visible import visible
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PAGE = 100
+_ABOUT = ("complete", "missing")
 _HIDDEN = ("spam", "trash", "blocked", "unauthenticated")
 
 
@@ -115,9 +116,11 @@ async def read(client: Client, kind: str, what: Wanted) -> dict[str, Any]:
 async def pages(
     client: Client, path: str, kind: str, query: dict[str, str], limit: int, token: str | None
 ) -> dict[str, Any]:
-    """Up to ``limit`` rows of a list, from page ``token`` on, as one answer. Raises Failure."""
+    """Up to ``limit`` rows of a list, from page ``token`` on, as one answer, with what a history says of itself
+    (``complete``, ``missing``). Raises Failure."""
     rows: list[dict[str, Any]] = []
     total = 0
+    about: dict[str, Any] = {}
     while len(rows) < limit:
         more = {"limit": str(min(_PAGE, limit - len(rows)))} | ({"page_token": token} if token else {})
         try:
@@ -128,9 +131,10 @@ async def pages(
             raise
         rows += page["data"]
         token, total = page.get("next_page_token"), page["total"]
+        about = {name: page[name] for name in _ABOUT if name in page}
         if not token:
             break
-    answer = {"count": len(rows), "total": total, kind: rows}
+    answer = {"count": len(rows), "total": total, kind: rows, **about}
     return answer | ({"next_page_token": token} if token else {})
 
 

@@ -15,7 +15,8 @@ import click
 from gateway.cli.client import Client, segment
 from gateway.cli.connect import reach
 from gateway.cli.failure import USAGE, Failure
-from gateway.cli.mail_query import footer, found, narrowing, read, wanted
+from gateway.cli.history_view import history_lines
+from gateway.cli.mail_query import footer, found, narrowing, pages, read, wanted
 from gateway.cli.message_view import message_lines, message_table
 from gateway.cli.options import Place, common, pageable
 from gateway.cli.output import show
@@ -94,6 +95,37 @@ def shown(place: Place, message_id: str, inbox: str | None, html: bool, headers:
         return
     screen = Screen.now(no_pager=place.no_pager)
     screen.show(message_lines(screen, message, address, html=html, headers=headers))
+
+
+@command.command()
+@click.argument("message_id", metavar="ID")
+@click.option("--inbox", metavar="ADDRESS", help="Its inbox; then ID may be a Message-ID, too.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=500, show_default=True, help="How many at the most."
+)
+@click.option("--page-token", metavar="TOKEN", help="Go on where an earlier list ended.")
+@pageable
+@common
+def history(place: Place, message_id: str, inbox: str | None, limit: int, page_token: str | None) -> None:
+    """Tell what happened to a message, oldest first: how it came or was accepted, each delivery attempt with the
+    mail server's reply, labels and moves, opens, and the webhooks it was posted to.
+
+    \b
+    Example:
+      postern message history msg_01kb9dn0q2e8v5x7c3r6t4w1yz
+    """
+
+    async def run() -> dict[str, Any]:
+        async with reach(place) as client:
+            message = await found(client, "messages", message_id, inbox)
+            return await pages(client, f"{_path(message)}/history", "history", {}, limit, page_token)
+
+    answer = asyncio.run(run())
+    if place.as_json:
+        show(place, answer)
+        return
+    screen = Screen.now(no_pager=place.no_pager)
+    screen.show_list(history_lines(screen, answer), footer(answer, "entries"))
 
 
 @command.command()

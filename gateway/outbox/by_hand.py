@@ -18,6 +18,7 @@ from gateway.records.outbox import OutboxEntry, OutboxRecipient
 from gateway.store.queries import outbox
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.outbox_claims import job_of
+from gateway.store.queries.outbox_replies import add_reply
 from gateway.store.transaction import Tx
 from mailserver.base import RecipientReply
 
@@ -84,6 +85,16 @@ def give_up(
             status=given.reply.status,
             diagnostic=given.reply.text,
             updated_at=now,
+        )
+        add_reply(
+            tx,
+            outbox_id,
+            one.address,
+            "operator",
+            "bounced",
+            now,
+            status=given.reply.status,
+            said=given.reply.text,
         )
         tx.after_commit.append(metrics.sends.labels("bounced").inc)
     job = job_of(entry)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from gateway.mime.types import Address
-from gateway.records.ids import InboxId, MessageId, OrganizationId, now_us
+from gateway.records.ids import InboxId, KeyId, MessageId, OrganizationId, now_us
 from gateway.records.outbox import OutboxEntry
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.outbox import (
@@ -82,11 +82,12 @@ def enqueue(
     recipients: Iterable[tuple[str, str]],
     delivered: bool = False,
     tokens: Mapping[str, str] = MappingProxyType({}),
+    key_id: KeyId | None = None,
 ) -> None:
     """Write a message and its (address, role) recipients; an address named twice is one recipient.
 
     ``tokens``: as ``recipient_tokens`` gives them.
-    ``delivered``: nothing is to be sent (a sandbox send); the rows are only kept.
+    ``delivered``: nothing is to be sent (a sandbox send); the rows are only kept. ``key_id``: the API key that asked.
     """
     now = now_us()
     entry = OutboxEntry(
@@ -104,6 +105,7 @@ def enqueue(
         claimed_by=None,
         created_at=now,
         updated_at=now,
+        key_id=key_id,
     )
     people: dict[str, NewRecipient] = {}
     for address, role in recipients:

@@ -32,6 +32,7 @@ from gateway.store.index import status_of
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.outbox import people_of, people_states, settle_entry, unsettled_recipients
 from gateway.store.queries.outbox_claims import Job, defer, is_ours, is_unsettled, record_reply
+from gateway.store.queries.outbox_replies import add_reply, note_next_attempt
 from gateway.store.queries.sent_messages import set_delivery_status, set_rejected
 from gateway.store.suppressions import (
     HARD_BOUNCES,
@@ -118,6 +119,19 @@ def record(
         )
         if one.role == "sent" or not touched:
             continue  # (a report may have been faster than we are)
+        add_reply(
+            tx,
+            job.id,
+            one.address,
+            "attempt",
+            state,
+            now,
+            number=job.attempts,
+            code=reply.code,
+            status=one_line(reply.status, 20),
+            said=one_line(reply.text, _MAX_TEXT),
+            remote=one_line(reply.remote, 255),
+        )
         if state != "queued":
             tx.after_commit.append(metrics.sends.labels(state).inc)
         if reply.ok:
@@ -183,7 +197,9 @@ def settle(tx: Tx, job: Job, patience: Patience, near: frozenset[int], now: int)
         settle_entry(tx, job.id, job.size, now)
         return True
     local = all(one.id in near for one in left)  # our own server is short of breath, not the world
-    defer(tx, job, schedule.next_try(now, job.attempts, patience.scale, local=local))
+    next_at = schedule.next_try(now, job.attempts, patience.scale, local=local)
+    defer(tx, job, next_at)
+    note_next_attempt(tx, job.id, job.attempts, next_at)
     return False
 
 

@@ -23,11 +23,12 @@ from gateway.outbox.record import DeliveryEvents, refresh_status
 from gateway.outbox.undelivered import after_failure, note_undelivered, one_line
 from gateway.records.ids import MESSAGE_ID, MessageId, OrganizationId, now_us, own_message_ulid
 from gateway.records.inboxes import Inbox
-from gateway.records.outbox import OutboxRecipient
+from gateway.records.outbox import OutboxRecipient, RecipientState
 from gateway.store import sent_aliases
 from gateway.store.queries import outbox
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.outbox import RecipientReply, SentMessage
+from gateway.store.queries.outbox_replies import add_reply
 from gateway.store.queries.sent_messages import set_complained
 from gateway.store.suppressions import type_of_feedback
 from gateway.store.transaction import Tx
@@ -194,6 +195,7 @@ def _delivery_news(
     if person.state == "bounced":
         return  # the failure is recorded; a doubled report changes nothing
     if one.action == "failed":
+        _keep(tx, person, one, "bounced", now)
         outbox.change_recipient(tx, person.id, state="bounced", **settled)
         tx.after_commit.append(metrics.sends.labels("bounced").inc)
         delivery_events.sent()
@@ -203,13 +205,29 @@ def _delivery_news(
         # an alias of several took it, and no more reports follow
         if person.state == "delivered":
             return
+        _keep(tx, person, one, "delivered", now)
         outbox.change_recipient(tx, person.id, state="delivered", **settled)
         tx.after_commit.append(metrics.sends.labels("delivered").inc)
         delivery_events.sent()
         delivery_events.delivered(person.address, now)
     elif person.state == "sent":  # delayed: the server that took it tries again
+        _keep(tx, person, one, "sent", now)
         outbox.change_recipient(tx, person.id, **settled)
         delivery_events.delayed(person.address, one.status, now)
+
+
+def _keep(tx: Tx, person: OutboxRecipient, one: ReportedRecipient, state: RecipientState, now: int) -> None:
+    add_reply(
+        tx,
+        person.outbox_id,
+        person.address,
+        "report",
+        state,
+        now,
+        status=one_line(one.status, 20),
+        said=one_line(one.diagnostic or "", 1000),
+        remote=one_line(one.remote_mta or "", 255),
+    )
 
 
 def _note(tx: Tx, inbox: str, message: MessageId, recipient: str, one: ReportedRecipient) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from gateway.records.base import Record
-from gateway.records.ids import InboxId, MessageId, OrganizationId
+from gateway.records.ids import InboxId, KeyId, MessageId, OrganizationId
 
 OutboxState = Literal["queued", "done"]
 RecipientRole = Literal["to", "cc", "bcc", "sent"]  # sent: the copy for the Sent folder
 RecipientState = Literal["queued", "attempting", "sent", "delivered", "bounced"]
+ReplySource = Literal["attempt", "report", "operator"]
 
 
 class OutboxEntry(Record, frozen=True):
@@ -31,6 +32,7 @@ class OutboxEntry(Record, frozen=True):
     claimed_by: str | None  # the process, where there are several (``store.leases``)
     created_at: int
     updated_at: int
+    key_id: KeyId | None = None  # the API key that asked for it
 
 
 class OutboxRecipient(Record, frozen=True):
@@ -50,3 +52,22 @@ class OutboxRecipient(Record, frozen=True):
     attempts: int
     updated_at: int
     token: str | None  # of a return path of its own
+
+
+class OutboxReply(Record, frozen=True):
+    """What was said of a recipient, and what it led to. Times are microseconds since the epoch (UTC)."""
+
+    table: ClassVar[str] = "outbox_reply"
+
+    id: int
+    outbox_id: MessageId
+    address: str
+    source: ReplySource  # a server's reply to an attempt, a report that came later, the operator's decision
+    state: RecipientState  # what it led to
+    number: int  # of the message's attempts; 0 where it was none
+    code: int | None  # SMTP reply code (RFC 5321 §4.2)
+    status: str | None  # enhanced status code (RFC 3463)
+    said: str | None  # the words, cut
+    remote: str | None  # the server that gave it
+    at: int
+    next_at: int | None  # when the next attempt was planned for, of one that was put off

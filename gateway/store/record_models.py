@@ -298,6 +298,7 @@ class Outbox(Model):
     claimed_by = CharField(null=True)  # the process, where there are several (store.leases)
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
+    key_id = CharField(null=True)  # the API key that asked for it
 
     class Meta:
         indexes = ((("inbox_id", "created_at"), False),)  # what an inbox sent lately: store.daily_counts
@@ -327,6 +328,27 @@ OutboxRecipient.add_index(
     where=OutboxRecipient.token.is_null(False),
     name="outboxrecipient_token",
 )
+
+
+class OutboxReply(Model):
+    """What was said of a recipient: a server's reply to an attempt, a report that came later. Never changed but for
+    ``next_at``; it goes with its message (``outbox.keep_days``)."""
+
+    id = BigAutoField()
+    outbox_id = CharField(index=True)
+    address = TextField()
+    source = CharField()  # attempt report operator
+    state = CharField()  # what it led to, as of outbox_recipient
+    number = IntegerField()  # of the message's attempts
+    code = IntegerField(null=True)
+    status = TextField(null=True)
+    said = TextField(null=True)
+    remote = TextField(null=True)
+    at = BigIntegerField()
+    next_at = BigIntegerField(null=True)  # when it was put off until
+
+    class Meta:
+        table_name = "outbox_reply"
 
 
 class SentAlias(Model):
@@ -481,7 +503,7 @@ class LabelChange(Model):
     seq = BigAutoField()
     id = CharField(unique=True)
     inbox_id = CharField()
-    message_id = CharField()
+    message_id = CharField(index=True)
     label = TextField()
     added = flag()
     created_at = BigIntegerField(index=True)
@@ -545,7 +567,7 @@ class ListingTime(Model):
 KEPT: list[type[Model]] = [
     Organization, Registration, Pod, ApiKey, RevokedKey, CliLogin, Domain, DkimKey, Inbox, Alias, AliasTarget,
     Webhook, ListEntry, Draft, DraftFile,
-    Outbox, OutboxRecipient, SentAlias,
+    Outbox, OutboxRecipient, OutboxReply, SentAlias,
     Suppression, Reputation, Wallet, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, FlagsOwed,
     ThreadTombstone, ThreadRoot, ListingTime,
     *PASSING,

@@ -46,6 +46,8 @@ def erase_lists(tx: Tx, person: Person, organizations: Sequence[OrganizationId])
     by_servers = _naming(person, erasure.unscoped_delivery_answers_like(tx, person.like))
     for recipient in by_servers:
         erasure.blank_delivery_answer(tx, recipient)
+    for reply in _naming(person, erasure.unscoped_kept_replies_like(tx, person.like)):
+        erasure.blank_kept_reply(tx, reply)
     return counts | {
         "kept_answers": len(kept),
         "webhook_answers": len(by_webhooks),

@@ -11,6 +11,7 @@ from gateway.api.dialect import Dialect
 from gateway.api.mailboxkit import (
     api_keys,
     domains,
+    history,
     inboxes,
     messages,
     organization,
@@ -32,6 +33,7 @@ from gateway.api.routing import Table
 _PARTS: tuple[Table, ...] = (
     api_keys.table,
     domains.table,
+    history.table,
     downloads.table,
     inboxes.table,
     messages.table,

@@ -60,22 +60,24 @@ async def get_message(core: Core, scope: Scope, inbox_ref: str | None, message_r
     Raises NotFound, Forbidden, Unavailable (only when the mail server is needed and down).
     """
     require(scope, "message_read")
-
-    def read(tx: Tx) -> tuple[Inbox, Mail]:
-        if inbox_ref is None:
-            known = find_message(tx, scope, message_ref)
-            inbox, message_id = find_inbox(tx, scope, known.inbox_id), known.id
-        else:
-            inbox = find_inbox(tx, scope, inbox_ref)
-            message_id = find_message_id(tx, inbox, message_ref)
-        mail = queries.unscoped_mail(tx, message_id)
-        if mail is None:
-            raise NotFound("the message was deleted just now")
-        require_visible(scope, mail.labels)
-        return inbox, mail
-
-    inbox, mail = await core.store.quick_read(read)
+    inbox, mail = await core.store.quick_read(lambda tx: find_whole(tx, scope, inbox_ref, message_ref))
     return await with_whole_texts(core, inbox, mail) if mail.message.truncated else mail
+
+
+def find_whole(tx: Tx, scope: Scope, inbox_ref: str | None, message_ref: str) -> tuple[Inbox, Mail]:
+    """A message as ``get_message`` finds it, with its inbox and the texts that the index holds; the caller checks the
+    permission. Raises NotFound, Forbidden."""
+    if inbox_ref is None:
+        known = find_message(tx, scope, message_ref)
+        inbox, message_id = find_inbox(tx, scope, known.inbox_id), known.id
+    else:
+        inbox = find_inbox(tx, scope, inbox_ref)
+        message_id = find_message_id(tx, inbox, message_ref)
+    mail = queries.unscoped_mail(tx, message_id)
+    if mail is None:
+        raise NotFound("the message was deleted just now")
+    require_visible(scope, mail.labels)
+    return inbox, mail
 
 
 async def get_indexed(core: Core, message_id: MessageId) -> Mail | None:

@@ -370,6 +370,7 @@ def _accept(
         recipients=people,
         delivered=scope.test,
         tokens=tokens,
+        key_id=scope.key_id,
     )
     if scope.test:
         _pretend(core, tx, inbox, ready.message_id, people)

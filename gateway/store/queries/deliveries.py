@@ -6,10 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from gateway.records.events import Event, EventHead
-from gateway.records.ids import EventId, InboxId, KeyId, OrganizationId, WebhookId
+from gateway.records.ids import EventId, InboxId, KeyId, MessageId, OrganizationId, WebhookId
 from gateway.records.webhooks import Attempt, Delivery, DeliveryState, Webhook
 from gateway.store.leases import DUTIES
 from gateway.store.listing import Listing, Window, page
+from gateway.store.scope import Scope
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 
@@ -42,6 +43,23 @@ class DueLane:
     url: str
     failing_since: int | None
     succeeded_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PostedEvent:
+    """An event on its way to one webhook, with the outcome of the last try. Times in µs."""
+
+    event_id: EventId
+    event_type: str
+    webhook_id: WebhookId
+    url: str
+    state: DeliveryState
+    attempts: int
+    next_at: int
+    created_at: int
+    tried_at: int | None
+    status: int | None  # HTTP
+    error: str | None
 
 
 # --- a lane ---
@@ -199,6 +217,30 @@ def give_up(tx: Tx, delivery_id: int) -> None:
 def remove_delivery(tx: Tx, delivery_id: int) -> None:
     """Delete a delivery."""
     sql(tx).run("DELETE FROM delivery WHERE id = ?", delivery_id)
+
+
+def posted_events_of_message(tx: Tx, scope: Scope, message_id: MessageId, most: int) -> list[PostedEvent]:
+    """The first ``most`` deliveries of a message's events to webhooks that the key reaches."""
+    where, args = "webhook.organization_id = ?", list[object]([scope.organization])
+    if scope.pod:
+        where, args = f"{where} AND webhook.pod_id = ?", [*args, scope.pod]
+    if scope.inbox:
+        where, args = f"{where} AND webhook.inbox_id = ?", [*args, scope.inbox]
+    if scope.test:
+        where += " AND webhook.test = 1"
+    rows = sql(tx).rows(
+        "SELECT event.id AS event_id, event.type AS event_type, delivery.webhook_id, webhook.url, "  # noqa: S608
+        "delivery.state, delivery.attempts, delivery.next_at, delivery.created_at, "
+        "attempt.created_at AS tried_at, attempt.status, attempt.error FROM event "
+        "JOIN delivery ON delivery.event_seq = event.seq JOIN webhook ON webhook.id = delivery.webhook_id "
+        "LEFT JOIN attempt ON attempt.id = "
+        "(SELECT max(latest.id) FROM attempt AS latest WHERE latest.delivery_id = delivery.id) "
+        f"WHERE event.message_id = ? AND {where} ORDER BY delivery.id LIMIT ?",
+        message_id,
+        *args,
+        most,
+    )
+    return [PostedEvent(**row) for row in rows]
 
 
 # --- of a webhook ---

@@ -157,6 +157,11 @@ def unscoped_delivery_answers_like(tx: Tx, patterns: Sequence[str]) -> dict[int,
     return _texts_like(tx, "outbox_recipient", "coalesce(diagnostic, '')", patterns)
 
 
+def unscoped_kept_replies_like(tx: Tx, patterns: Sequence[str]) -> dict[int, str]:
+    """What was said of recipients, attempt by attempt, by row."""
+    return _texts_like(tx, "outbox_reply", "coalesce(said, '')", patterns)
+
+
 # --- deleting it ---
 
 
@@ -175,6 +180,7 @@ def messages_being_sent(tx: Tx, message_ids: Sequence[MessageId]) -> list[Messag
 
 def remove_from_outbox(tx: Tx, message_ids: Sequence[MessageId]) -> None:
     """Delete messages from the outbox, with their recipients and the Message-IDs that relays gave them."""
+    _delete(tx, "outbox_reply", "outbox_id", message_ids)
     _delete(tx, "outbox_recipient", "outbox_id", message_ids)
     _delete(tx, "sent_alias", "outbox_id", message_ids)
     _delete(tx, "outbox", "id", message_ids)
@@ -236,6 +242,11 @@ def blank_webhook_answer(tx: Tx, attempt: int) -> None:
 def blank_delivery_answer(tx: Tx, recipient: int) -> None:
     """Forget what a mail server answered."""
     sql(tx).run("UPDATE outbox_recipient SET diagnostic = NULL WHERE id = ?", recipient)
+
+
+def blank_kept_reply(tx: Tx, reply: int) -> None:
+    """Forget the words of a reply about a recipient."""
+    sql(tx).run("UPDATE outbox_reply SET said = NULL WHERE id = ?", reply)
 
 
 def remove_organization_rows(tx: Tx, organization: OrganizationId) -> dict[str, int]:

@@ -106,6 +106,18 @@ def message_has_event(tx: Tx, message_id: MessageId, types: Sequence[str]) -> bo
     return sql(tx).value(query, message_id, *types) is not None
 
 
+def events_of_message(tx: Tx, message_id: MessageId, types: Sequence[str], most: int) -> list[Event]:
+    """The first ``most`` events of these types about a message."""
+    marks = ", ".join("?" * len(types))
+    return sql(tx).all(
+        Event,
+        f"WHERE message_id = ? AND type IN ({marks}) ORDER BY seq LIMIT ?",
+        message_id,
+        *types,
+        most,
+    )
+
+
 # --- of any organization ---
 
 

@@ -16,6 +16,7 @@ _ACTS = (
     "DELETE FROM event WHERE inbox_id = ?",
     "DELETE FROM draft_file WHERE draft_id IN (SELECT id FROM draft WHERE inbox_id = ?)",
     "DELETE FROM draft WHERE inbox_id = ?",
+    "DELETE FROM outbox_reply WHERE outbox_id IN (SELECT id FROM outbox WHERE inbox_id = ?)",
     "DELETE FROM outbox_recipient WHERE outbox_id IN (SELECT id FROM outbox WHERE inbox_id = ?)",
     "DELETE FROM outbox WHERE inbox_id = ?",
     "DELETE FROM list_entry WHERE inbox_id = ?",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.records.ids import MessageId, ThreadId
+from gateway.records.ids import InboxId, MessageId, ThreadId
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Label, LabelChange
 from gateway.store.listing import Listing
@@ -57,3 +57,16 @@ def list_label_changes(
     )
     shown = found[:limit]
     return Listing(shown, total, (shown[-1].seq, "") if len(found) > limit and shown else None)
+
+
+def label_changes_of_message(
+    tx: Tx, inbox_id: InboxId, message_id: MessageId, most: int
+) -> list[LabelChange]:
+    """The first ``most`` changes of a message's labels, oldest first."""
+    return sql(tx).all(
+        LabelChange,
+        "WHERE message_id = ? AND inbox_id = ? ORDER BY seq LIMIT ?",
+        message_id,
+        inbox_id,
+        most,
+    )

@@ -228,6 +228,11 @@ def hold_entry(tx: Tx, outbox_id: MessageId) -> OutboxEntry | None:
     return sql(tx).one(OutboxEntry, f"WHERE id = ?{lock}", outbox_id)
 
 
+def accepted_entry(tx: Tx, inbox_id: InboxId, outbox_id: MessageId) -> OutboxEntry | None:
+    """The entry of an inbox's message that was accepted; None once it is kept no more."""
+    return sql(tx).one(OutboxEntry, "WHERE id = ? AND inbox_id = ?", outbox_id, inbox_id)
+
+
 def mime_of(tx: Tx, outbox_id: MessageId) -> bytes | None:
     """The message's octets; None when it is gone or settled."""
     return sql(tx).octets("SELECT mime FROM outbox WHERE id = ?", outbox_id)
@@ -356,7 +361,8 @@ def change_recipient(tx: Tx, recipient_id: int, **changes: Unpack[RecipientChang
 
 
 def remove_entry(tx: Tx, outbox_id: MessageId) -> None:
-    """Delete a message and its recipients."""
+    """Delete a message, its recipients and what was said of them."""
+    sql(tx).run("DELETE FROM outbox_reply WHERE outbox_id = ?", outbox_id)
     sql(tx).run("DELETE FROM outbox_recipient WHERE outbox_id = ?", outbox_id)
     sql(tx).run("DELETE FROM outbox WHERE id = ?", outbox_id)
 
