@@ -120,6 +120,7 @@ def allowance_headers(allowance: Allowance | None) -> dict[str, str]:
 
 
 _AT = re.compile(r"^(?P<words>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `([^`]{1,200})`")
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")
 
 
@@ -136,6 +137,10 @@ def from_msgspec(error: msgspec.ValidationError, within: str = "") -> Invalid:
     if missing:
         field = f"{field}.{missing[1]}" if field else missing[1]
         return Missing(field)
+    unknown = _UNKNOWN.search(words)
+    if unknown:
+        field = f"{field}.{unknown[1]}" if field else unknown[1]
+        return Invalid(f"there is no field {field}", field=field, fix="take it out; /docs shows the fields")
     words = words.replace("`", "").replace("Expected", "expected")
     if not field:
         return Invalid(f"the request body is not valid: {words}", field="body", fix="send a JSON object")

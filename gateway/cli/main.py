@@ -34,6 +34,7 @@ _COMMANDS = {
     "domain": "domains",
     "alias": "aliases",
     "rule": "rules",
+    "policy": "policy",
     "suppression": "suppressions",
     "wallet": "wallet",
     "webhook": "webhook",
@@ -67,6 +68,7 @@ _PLURALS = {
     "messages": "message",
     "threads": "thread",
     "rules": "rule",
+    "policies": "policy",
     "suppressions": "suppression",
 }
 

@@ -31,6 +31,7 @@ ThreadId = NewType("ThreadId", str)
 DraftId = NewType("DraftId", str)
 WebhookId = NewType("WebhookId", str)
 EventId = NewType("EventId", str)
+PolicyId = NewType("PolicyId", str)
 
 Id = TypeVar("Id", bound=str)
 
@@ -109,6 +110,7 @@ THREAD_ID = IdKind[ThreadId]("thr")
 DRAFT_ID = IdKind[DraftId]("dft")
 WEBHOOK_ID = IdKind[WebhookId]("wh")
 EVENT_ID = IdKind[EventId]("evt")
+POLICY_ID = IdKind[PolicyId]("pol")
 ATTACHMENT_ID = IdKind[str]("att")
 OUTBOX_ID = IdKind[MessageId]("out")
 """Of a message that a mail client submitted: it is known by its place in the outbox alone."""

@@ -49,13 +49,7 @@ def decide(rules: Sequence[ListRule], inbox: Inbox, email: str) -> Verdict:
     """What ``entries`` say of ``email``."""
     if not rules:
         return "none"
-    local, _, domain = email.strip().lower().rpartition("@")
-    if not domain.isascii():
-        try:
-            domain = fold_domain(domain)
-        except MailServerError:
-            pass
-    names = _names_of(local, domain)
+    names = names_of(email)
     scopes: list[list[ListRule]] = [
         [rule for rule in rules if rule.inbox_id == inbox.id],
         [rule for rule in rules if rule.inbox_id is None and rule.pod_id == inbox.pod_id],
@@ -77,7 +71,13 @@ def decide(rules: Sequence[ListRule], inbox: Inbox, email: str) -> Verdict:
     return "allow" if allowed else "none"
 
 
-def _names_of(local: str, domain: str) -> set[str]:
-    """The entries that mean an address."""
+def names_of(email: str) -> set[str]:
+    """The entries that mean an address: itself, its domain, and each domain above with ``*.`` before it."""
+    local, _, domain = email.strip().lower().rpartition("@")
+    if not domain.isascii():
+        try:
+            domain = fold_domain(domain)
+        except MailServerError:
+            pass
     labels = domain.split(".")[-_MOST_LABELS:]
     return {f"{local}@{domain}", domain, *("*." + ".".join(labels[at:]) for at in range(len(labels)))}

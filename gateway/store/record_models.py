@@ -245,6 +245,23 @@ class ListEntry(Model):
         table_name = "list_entry"
 
 
+class Policy(Model):
+    """A version of the rule of an organization, pod or inbox; the highest one holds. See ``store.queries.policies``."""
+
+    id = CharField(primary_key=True)
+    organization_id = CharField(index=True)
+    pod_id = CharField(null=True)
+    inbox_id = CharField(null=True)
+    subject = CharField()  # ULID of the inbox, else the pod, else the organization
+    version = IntegerField()
+    rule_json = TextField()
+    key_id = CharField(null=True)
+    created_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("subject", "version"), True),)
+
+
 class Draft(Model):
     """A draft; its MIME is in the mailbox's Drafts folder, ``content_json`` holds the API's fields."""
 
@@ -566,7 +583,7 @@ class ListingTime(Model):
 
 KEPT: list[type[Model]] = [
     Organization, Registration, Pod, ApiKey, RevokedKey, CliLogin, Domain, DkimKey, Inbox, Alias, AliasTarget,
-    Webhook, ListEntry, Draft, DraftFile,
+    Webhook, ListEntry, Policy, Draft, DraftFile,
     Outbox, OutboxRecipient, OutboxReply, SentAlias,
     Suppression, Reputation, Wallet, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, FlagsOwed,
     ThreadTombstone, ThreadRoot, ListingTime,

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import msgspec
 
 from gateway.records.ids import EventId, MessageId, OrganizationId
+from gateway.store.json_columns import dump
 from gateway.store.queries import erasure
 from gateway.store.transaction import Tx
 from gateway.transfer.erase_find import Person
@@ -37,6 +41,7 @@ def erase_lists(tx: Tx, person: Person, organizations: Sequence[OrganizationId])
         counts["suppressions"] += erasure.unscoped_remove_suppressions(tx, organizations, form)
         counts["rules"] += erasure.unscoped_remove_list_entries(tx, organizations, form)
         counts["registrations"] += erasure.unscoped_remove_registrations(tx, organizations, form)
+    counts["rules"] += _erase_from_policies(tx, person, organizations)
     kept = _naming(person, erasure.unscoped_kept_answers_like(tx, person.like))
     for row in kept:
         erasure.remove_kept_answer(tx, row)
@@ -53,6 +58,25 @@ def erase_lists(tx: Tx, person: Person, organizations: Sequence[OrganizationId])
         "webhook_answers": len(by_webhooks),
         "delivery_answers": len(by_servers),
     }
+
+
+def _erase_from_policies(tx: Tx, person: Person, organizations: Sequence[OrganizationId]) -> int:
+    """Take the patterns that are the person's address out of every version of every policy; answers how many."""
+    erased = 0
+    for policy, text in erasure.unscoped_policies_like(tx, organizations, person.like).items():
+        try:
+            rule = msgspec.json.decode(text, type=dict[str, Any])
+            said = msgspec.convert(rule.get("sending", {}), dict[str, Any])
+        except msgspec.MsgspecError:  # nobody could read it, and it says no more for being forgotten
+            erasure.rewrite_policy(tx, policy, "null")
+            continue
+        for patterns in said.values():
+            if isinstance(patterns, list):
+                left = [one for one in patterns if one not in person.forms]
+                erased += len(patterns) - len(left)
+                patterns[:] = left
+        erasure.rewrite_policy(tx, policy, dump({**rule, "sending": said}))
+    return erased
 
 
 def _naming(person: Person, texts: dict[int, str]) -> list[int]:

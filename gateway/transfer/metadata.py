@@ -10,8 +10,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from gateway.records.ids import (
     INBOX_ID,
+    KEY_ID,
     MESSAGE_ID,
     ORGANIZATION_ID,
     POD_ID,
@@ -23,6 +26,7 @@ from gateway.records.ids import (
 )
 from gateway.records.inboxes import Inbox
 from gateway.records.lists import ListEntry
+from gateway.records.policies import PolicyVersion
 from gateway.records.webhooks import Webhook
 from gateway.store.engine import Store
 from gateway.store.json_columns import load
@@ -33,6 +37,7 @@ from gateway.store.queries.inboxes import unscoped_running_inboxes
 from gateway.store.queries.list_entries import organization_list_entries
 from gateway.store.queries.organizations import unscoped_organization
 from gateway.store.queries.pods import pods_of
+from gateway.store.queries.policies import organization_policies
 from gateway.store.queries.webhooks import webhooks_of_organization
 from gateway.store.suppressions import all_suppressions
 from gateway.store.transaction import Tx
@@ -80,6 +85,7 @@ def organization_facts(tx: Tx, organization: OrganizationId) -> Facts:
         ],
         "webhooks": [_webhook(one) for one in webhooks_of_organization(tx, organization)],
         "rules": [_rule(one) for one in organization_list_entries(tx, organization)],
+        "policies": [_policy(one) for one in organization_policies(tx, organization)],
         "suppressions": [
             {
                 "address": one.address,
@@ -190,6 +196,17 @@ def _webhook(hook: Webhook) -> Facts:
         "enabled": hook.enabled,
         "client_id": hook.client_id,
         "created_at": iso(hook.created_at),
+    }
+
+
+def _policy(version: PolicyVersion) -> Facts:
+    return {
+        "pod_id": POD_ID.public(version.pod_id),
+        "inbox_id": INBOX_ID.public(version.inbox_id),
+        "version": version.version,
+        "rule": msgspec.to_builtins(version.rule()),
+        "key_id": KEY_ID.public(version.key_id),
+        "created_at": iso(version.created_at),
     }
 
 

@@ -33,10 +33,22 @@ PERMISSIONS = tuple(
         "api_key": "read create update delete",
         "list_entry": "read create delete",
         "metrics": "read",
+        "policy": "read update",
     }.items()
     for verb in verbs.split()
 )
-KEPT = ("organization", "pod", "inbox", "api_key", "domain", "dkim_key", "webhook", "list_entry", "draft")
+KEPT = (
+    "organization",
+    "pod",
+    "inbox",
+    "api_key",
+    "domain",
+    "dkim_key",
+    "webhook",
+    "list_entry",
+    "policy",
+    "draft",
+)
 MORE = (
     "message",
     "label",
@@ -87,6 +99,7 @@ BODIES: dict[str, Any] = {
     "POST /agent/verify": {"otp_code": "000000"},
     "POST /register": {"name": "{word}", "owner_email": "{word}@example.org"},
     "POST /organizations/{organization_id}/wallet": {"mills": 1},
+    "agentmail PUT /policy": {"sending": {"mode": "free"}},
     "PUT /policy": {"inbound": {"mode": "none", "rules": []}},
     "POST /feedback": {"type": "bug", "message": "made by a test"},
     "PATCH /drafts/{draft_id}": {"subject": "changed"},
@@ -104,14 +117,15 @@ _BY_END: list[tuple[str, Any]] = [
     ("PATCH .*/threads/{thread_id}", {"add_labels": ["x"]}),
     ("PATCH .*/drafts/{draft_id}", {"subject": "changed"}),
     ("POST .*/drafts", {"to": ["{address_of}"], "subject": "d", "text": "t"}),
+    ("PUT .*/policy", {"sending": {"mode": "free"}}),
     ("POST .*/rsvp", {"response": "accept"}),
     ("POST .*/(reply|reply-all|forward)", {"to": ["{address_of}"], "text": "t", "html": "t"}),
 ]
 
 
-def body_of(name: str, place: dict[str, str]) -> Any:
+def body_of(name: str, place: dict[str, str], dialect: str = "") -> Any:
     """A body that the operation ``METHOD /path`` takes, with the names of a place filled in."""
-    found = BODIES.get(name)
+    found = BODIES.get(f"{dialect} {name}") or BODIES.get(name)
     if found is None:
         found = next((body for pattern, body in _BY_END if re.fullmatch(_open(pattern), name)), None)
     if found is None:

@@ -81,7 +81,7 @@ def ask(
     return http.request(
         one.method,
         dialect.prefix + fill(one.path, place),
-        json=body_of(name, place),
+        json=body_of(name, place, dialect.name),
         headers=headers,
         params={"timeout": 1} if name.endswith("/wait") else {"q": "hello"} if "/search" in name else None,
         follow_redirects=False,

@@ -11,10 +11,11 @@ from gateway.core.errors import CoreError, TooMany, Unpaid
 from gateway.core.sending.decide import Allowed, Message, Terms, decide
 from gateway.records.ids import InboxId
 from gateway.records.lists import ListRule
+from gateway.records.policies import Rule, SendingRule
 from gateway.settings import Limits, Wallet
 from gateway.store.queries.reputation import Suspension
 from gateway.store.queries.standing import Standing
-from tests.support.records import INBOX, NOW
+from tests.support.records import INBOX, NOW, policy_version
 
 DAY = 86_400_000_000
 NEW = NOW - DAY
@@ -23,6 +24,9 @@ FREE = Terms(Limits(), Wallet())
 PAID = replace(FREE, prices=Wallet(enabled=True, mail_mills=2, attachment_mills=1, new_account_mills=5))
 BLOCK = ListRule(pod_id=None, inbox_id=InboxId("i"), direction="send", list_type="block", entry="y.test")
 HELD = Suspension("inbox", "abuse", NOW)
+CLOSED = policy_version("pod", Rule(sending=SendingRule(mode="receive_only")))
+BLOCKING = policy_version("inbox", Rule(sending=SendingRule(block=("bob@y.test",))))
+UNREADABLE = msgspec.structs.replace(CLOSED, rule_json="{")
 
 
 def limited(limits: Limits) -> Terms:
@@ -33,6 +37,9 @@ def limited(limits: Limits) -> Terms:
     ("standing", "terms", "code", "field"),
     [
         (Standing(suspension=HELD), FREE, "inbox_suspended", None),
+        (Standing(policies=[CLOSED]), FREE, "refused_by_policy", None),
+        (Standing(policies=[UNREADABLE]), FREE, "refused_by_policy", None),
+        (Standing(policies=[BLOCKING]), FREE, "refused_by_policy", "cc[0]"),
         (Standing(rules=[BLOCK]), FREE, "message_rejected", "to[0]"),
         (Standing(suppressed={"bob@y.test": "bounce"}), FREE, "recipient_suppressed", "cc[0]"),
         (Standing(burst=3), limited(Limits(sends_per_minute=3)), "send_limit_reached", None),
@@ -57,6 +64,7 @@ def test_the_first_of_several_rules_refuses() -> None:
     )
     every = Standing(
         suspension=HELD,
+        policies=[CLOSED],
         rules=[BLOCK],
         suppressed={"ann@y.test": "unsub"},
         burst=1,
@@ -66,19 +74,21 @@ def test_the_first_of_several_rules_refuses() -> None:
         balance=0,
     )
     reinstated = replace(every, suspension=None)
-    unlisted = replace(reinstated, rules=[])
+    opened = replace(reinstated, policies=[])
+    unlisted = replace(opened, rules=[])
     wanted = replace(unlisted, suppressed={})
     slow = replace(wanted, burst=0)
     rested = replace(slow, daily=0)
     alone = replace(rested, organization=0)
     known = replace(alone, strangers=0)
     seen = []
-    for standing in (every, reinstated, unlisted, wanted, slow, rested, alone, known):
+    for standing in (every, reinstated, opened, unlisted, wanted, slow, rested, alone, known):
         decision = decide(standing, INBOX, MESSAGE, terms, NOW)
         assert isinstance(decision, CoreError)
         seen.append(decision.facts.get("scope", decision.code))
     assert seen == [
         "inbox_suspended",
+        "refused_by_policy",
         "message_rejected",
         "recipient_suppressed",
         "burst",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from gateway.records.ids import InboxId, OrganizationId, PodId
+import msgspec
+
+from gateway.records.ids import InboxId, OrganizationId, PodId, PolicyId
 from gateway.records.inboxes import Inbox
+from gateway.records.policies import Level, PolicyVersion, Rule
 
 NOW = 1_700_000_000_000_000
 """µs"""
@@ -28,3 +31,18 @@ INBOX = Inbox(
     quota=None,
     fingerprints_since=0,
 )
+
+
+def policy_version(level: Level, rule: Rule) -> PolicyVersion:
+    """The first version of a rule over ``INBOX``."""
+    return PolicyVersion(
+        id=PolicyId(f"v-{level}"),
+        organization_id=INBOX.organization_id,
+        pod_id=INBOX.pod_id if level == "pod" else None,
+        inbox_id=INBOX.id if level == "inbox" else None,
+        subject={"organization": INBOX.organization_id, "pod": INBOX.pod_id, "inbox": INBOX.id}[level],
+        version=1,
+        rule_json=msgspec.json.encode(rule).decode(),
+        key_id=None,
+        created_at=NOW,
+    )

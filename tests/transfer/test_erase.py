@@ -79,6 +79,9 @@ def test_a_person_is_gone_but_for_what_the_report_names(alone: GatewayProcess) -
         "POST", f"inboxes/{address}/drafts", json={"to": [ERASED], "subject": "unsent", "text": "dear Q"}
     )
     organization.call(
+        "PUT", f"inboxes/{address}/policy", json={"sending": {"block": [ERASED, f"not{ERASED}"]}}
+    )
+    organization.call(
         "POST", "webhooks", json={"url": "http://127.0.0.1:8099/x", "event_types": ["message.received"]}
     )
     with person(alone, address, password) as client:  # a mail program has Dovecot keep header fields at hand
@@ -100,6 +103,9 @@ def test_a_person_is_gone_but_for_what_the_report_names(alone: GatewayProcess) -
     assert report["erased"]["messages"] == 4
     assert report["erased"]["drafts"] == 1
     assert report["erased"]["events"] >= 3
+    assert report["erased"]["rules"] == 1
+    policy = organization.call("GET", f"inboxes/{address}/policy")
+    assert policy["own"]["sending"] == {"block": [f"not{ERASED}".lower()]}
     left = {one["subject"] for one in shown(organization, address).values()}
     assert left == {"about them", "not theirs", *(f"filler {n}" for n in range(5))}
     assert [name.partition(".")[0] for name in report["left"]["rows"]] != []  # the one that mentions them

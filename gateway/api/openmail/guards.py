@@ -18,6 +18,7 @@ INBOX_KEY = (
     "draft_delete",
     "draft_send",
     "metrics_read",
+    "policy_read",
 )
 """What an inbox's key may do (core's permission names): read, mark, send, and count what was sent and received."""
 

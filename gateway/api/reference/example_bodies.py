@@ -27,6 +27,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "AgentMail.DraftSendBody": {"add_labels": ["approved"]},
     "AgentMail.Headers": {"headers": {"X-Token": "a-value-only-you-know"}, "remove_headers": ["X-Old"]},
     "AgentMail.LabelsBody": {"add_labels": ["handled"], "remove_labels": ["unread"]},
+    "AgentMail.PolicyBody": {
+        "sending": {"mode": "free", "only": ["*.example.com"]},
+        "locked": ["sending.only"],
+    },
     "AgentMail.ReplaceAlias": {"inbox_ids": ["agent@example.com"]},
     "AgentMail.Replay": {"since": "2026-03-02T09:00:00Z"},
     "AgentMail.ReplyBody": {"text": "Thank you, we look into it."},

@@ -19,6 +19,7 @@ NOUNS = {
     "Organization": "The organization of the key.",
     "Organizations": "The organization of the key, and the key's scope.",
     "Pods": "Groups of inboxes, such as one for each tenant.",
+    "Policies": "What may be sent: a rule of the organization, a pod or an inbox.",
     "Policy": "Whose mail comes in, and to whom mail may go.",
     "Queue": "Messages that wait to be sent, and why.",
     "Register": "Make an organization without a key, where the server allows it.",

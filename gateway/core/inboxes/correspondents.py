@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway.core.address_entries import check_entry
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, TooLarge
-from gateway.core.inboxes.list_entries import check_entry, owner_of
+from gateway.core.inboxes.list_entries import owner_of
 from gateway.core.lookup import require
 from gateway.records.lists import Action, Direction, ListEntry, Mode
 from gateway.store.queries.list_entries import (

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import re
-from typing import Literal
 
+from gateway.core.address_entries import check_entry, spelled
 from gateway.core.context import Core
-from gateway.core.errors import Invalid, NotFound
+from gateway.core.errors import NotFound
 from gateway.core.lookup import find_inbox, find_pod, require
 from gateway.core.text import clean_text
 from gateway.records.lists import Action, Direction, ListEntry
@@ -16,12 +15,9 @@ from gateway.store.queries import list_entries as queries
 from gateway.store.queries.list_entries import ListOwner, drop_mode, find_entry, put_entry, remove_entry
 from gateway.store.scope import Scope
 from gateway.store.transaction import Tx
-from mailserver.addresses import fold_domain
-from mailserver.base import MailServerError
 
 _DIRECTIONS: tuple[Direction, ...] = ("send", "receive", "reply")
 _ACTIONS: tuple[Action, ...] = ("allow", "block")
-_LOCAL = re.compile(r"[^\s@<>\x00-\x1f\x7f]{1,64}")
 
 
 def check_list(direction: str, list_type: str) -> tuple[Direction, Action]:
@@ -33,32 +29,6 @@ def check_list(direction: str, list_type: str) -> tuple[Direction, Action]:
         f"there is no list {direction[:40]}/{list_type[:40]}",
         fix="use /lists/{send|receive|reply}/{allow|block}",
     )
-
-
-def check_entry(entry: str) -> tuple[str, Literal["email", "domain"]]:
-    """(entry as it is kept, ``email`` or ``domain``).
-
-    A domain may also be written ``@x.com`` or ``*@x.com``; ``*.x.com`` is it and all below it. Raises Invalid.
-    """
-    text = _spelled(entry)
-    local, at, domain = text.rpartition("@")
-    below = "" if at or not domain.startswith("*.") else "*."
-    domain = domain.removeprefix(below)
-    try:
-        domain = fold_domain(domain)
-    except MailServerError:
-        domain = ""
-    if not domain or (at and not _LOCAL.fullmatch(local)):
-        raise Invalid(
-            "entry is neither an address nor a domain",
-            field="entry",
-            fix="write a@example.com, example.com or *.example.com",
-        )
-    return (f"{local}@{domain}", "email") if at else (below + domain, "domain")
-
-
-def _spelled(entry: str) -> str:
-    return entry.strip().lower().removeprefix("*@").removeprefix("@")
 
 
 def owner_of(tx: Tx, scope: Scope, direction: Direction, pod: str | None, inbox: str | None) -> ListOwner:
@@ -157,7 +127,7 @@ def _find(
     tx: Tx, scope: Scope, direction: str, list_type: str, entry: str, pod: str | None, inbox: str | None
 ) -> ListEntry:
     way, action = check_list(direction, list_type)
-    text = _spelled(entry)[:400]
+    text = spelled(entry)[:400]
     found = find_entry(tx, owner_of(tx, scope, way, pod, inbox), action, text)
     if found is None:
         raise NotFound(f"{text[:320]!r} is not on this list", fix="GET the list for its entries")

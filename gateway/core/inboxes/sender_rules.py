@@ -7,9 +7,10 @@ filtered bears the label ``blocked``: hidden from every list, without an event. 
 
 from __future__ import annotations
 
+from gateway.core.address_entries import check_entry
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
-from gateway.core.inboxes.list_entries import check_entry, owner_of
+from gateway.core.inboxes.list_entries import owner_of
 from gateway.core.lookup import find_inbox, require
 from gateway.core.text import clean_text
 from gateway.records.ids import RULE_ID, InboxId

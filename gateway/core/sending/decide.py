@@ -11,6 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.core.errors import Rejected, TooMany, Unpaid
+from gateway.core.policy.mode import mode_error, unreadable_error
+from gateway.core.policy.recipients import recipient_error
+from gateway.core.policy.resolve import Unreadable, policy_of
 from gateway.core.sending.cold_outreach import cold_limits
 from gateway.core.sending.limits import send_limits, tightest
 from gateway.core.sending.reputation import suspended_error
@@ -57,10 +60,14 @@ class Allowed:
 def decide(standing: Standing, inbox: Inbox, message: Message, terms: Terms, now: int) -> Allowed | Refused:
     """Decide about a message of ``inbox`` at ``now`` (µs).
 
-    In this order: suspension, lists, suppressions, the inbox's and the organization's limits, cold outreach, credit.
+    In this order: suspension, policy, lists, suppressions, the inbox's and the organization's limits, cold outreach,
+    credit.
     """
     if standing.suspension is not None:
         return suspended_error(standing.suspension)
+    against = _by_policy(standing, message)
+    if against is not None:
+        return against
     for field, address in message.recipients if standing.rules else ():
         if decide_by_lists(standing.rules, inbox, address) == "block":
             return Rejected(
@@ -83,6 +90,13 @@ def decide(standing: Standing, inbox: Inbox, message: Message, terms: Terms, now
         if balance < mills:
             return unpaid(prices, balance, message.attachments)
     return Allowed(tightest(found), _counts(standing, inbox, message, terms.limits, now), mills)
+
+
+def _by_policy(standing: Standing, message: Message) -> Rejected | None:
+    policy = policy_of(standing.policies)
+    if isinstance(policy, Unreadable):
+        return unreadable_error(policy)
+    return mode_error(policy) or recipient_error(policy, message.recipients)
 
 
 def _limits(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from gateway.mime.types import Address
-from gateway.records.ids import EventId, InboxId, MessageId, OrganizationId
+from gateway.records.ids import EventId, InboxId, MessageId, OrganizationId, PolicyId
 from gateway.records.mail import addresses
 from gateway.store.sql import sql
 from gateway.store.table_catalog import tables_with_column
@@ -222,6 +222,24 @@ def unscoped_remove_suppressions(tx: Tx, organizations: Sequence[OrganizationId]
 def unscoped_remove_list_entries(tx: Tx, organizations: Sequence[OrganizationId], address: str) -> int:
     """Delete these organizations' allow and block rules about an address (lower case); returns how many."""
     return _delete_of_organizations(tx, "list_entry", "entry", organizations, address)
+
+
+def unscoped_policies_like(
+    tx: Tx, organizations: Sequence[OrganizationId], patterns: Sequence[str]
+) -> dict[PolicyId, str]:
+    """The rules (JSON) in these organizations' policies, old versions too, that are like one of the patterns, by id."""
+    rows = sql(tx).rows(
+        f"SELECT id, rule_json FROM policy WHERE organization_id IN ({_marks(organizations)}) "  # noqa: S608
+        f"AND ({_any_like('lower(rule_json)', patterns)})",
+        *organizations,
+        *patterns,
+    )
+    return {row["id"]: row["rule_json"] for row in rows}
+
+
+def rewrite_policy(tx: Tx, policy_id: PolicyId, rule_json: str) -> None:
+    """Set what a version of a policy says."""
+    sql(tx).update("policy", "id", policy_id, {"rule_json": rule_json})
 
 
 def unscoped_remove_registrations(tx: Tx, organizations: Sequence[OrganizationId], address: str) -> int:

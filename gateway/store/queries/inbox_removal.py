@@ -20,6 +20,7 @@ _ACTS = (
     "DELETE FROM outbox_recipient WHERE outbox_id IN (SELECT id FROM outbox WHERE inbox_id = ?)",
     "DELETE FROM outbox WHERE inbox_id = ?",
     "DELETE FROM list_entry WHERE inbox_id = ?",
+    "DELETE FROM policy WHERE inbox_id = ?",
     "DELETE FROM thread_tombstone WHERE inbox_id = ?",
     "DELETE FROM thread_root WHERE inbox_id = ?",
     "DELETE FROM sent_alias WHERE inbox_id = ?",

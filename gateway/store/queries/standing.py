@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from gateway.mime.addresses import normalise
 from gateway.records.inboxes import Inbox
 from gateway.records.lists import ListRule
+from gateway.records.policies import PolicyVersion
 from gateway.records.suppressions import SuppressionType
 from gateway.store import daily_counts
 from gateway.store.allow_block_lists import entries
 from gateway.store.queries.contacts import wrote_to
 from gateway.store.queries.inboxes import lock_inbox
 from gateway.store.queries.organizations import organization_since
+from gateway.store.queries.policies import owner_of_inbox, rules_over
 from gateway.store.queries.reputation import Suspension, suspension_of
 from gateway.store.queries.wallets import wallet_of
 from gateway.store.scope import Scope
@@ -45,12 +47,14 @@ class Asked:
 class Standing:
     """How a sender stands before a message, towards its recipients. Times in µs.
 
+    ``policies``: the rules over the inbox, the widest first (``core.policy.resolve``).
     ``burst``, ``daily``, ``organization``: sends of the last minute and of today, counted as asked; ``oldest``: the
     first one of that minute. ``strangers``: recipients who never wrote to the inbox; ``cold_inbox`` and
     ``cold_organization``: how many of those were written to today. ``balance``: mills; None: never charged.
     """
 
     suspension: Suspension | None = None
+    policies: Sequence[PolicyVersion] = ()
     rules: Sequence[ListRule] = ()
     suppressed: Mapping[str, SuppressionType] = field(default_factory=dict)
     burst: int = 0
@@ -94,6 +98,7 @@ def standing(
     wallet = wallet_of(tx, scope.organization) if asked.wallet else None
     return Standing(
         suspension=held,
+        policies=rules_over(tx, owner_of_inbox(inbox)),
         rules=rules,
         suppressed=unwanted,
         burst=burst,

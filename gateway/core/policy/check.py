@@ -1,0 +1,95 @@
+"""Whether a new rule does: its values, and whether a wider rule has locked one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from gateway.core.errors import Forbidden, Invalid, TooLarge
+from gateway.core.policy.patterns import check_pattern, within
+from gateway.core.policy.resolve import MODES, Policy, stricter_mode
+from gateway.records.policies import Level, Mode, Name, Rule, SendingRule
+
+NAMES: tuple[Name, ...] = get_args(Name)
+MOST_PATTERNS = 500
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A rule as a caller gives it; None says nothing."""
+
+    mode: str | None = None
+    only: Sequence[str] | None = None
+    block: Sequence[str] | None = None
+    locked: Sequence[str] = ()
+
+
+def checked(wanted: Wanted) -> Rule:
+    """The rule. Raises Invalid, TooLarge."""
+    return Rule(
+        sending=SendingRule(
+            mode=_mode(wanted.mode),
+            only=_patterns(wanted.only, "sending.only"),
+            block=_patterns(wanted.block, "sending.block"),
+        ),
+        locked=_locked(wanted.locked),
+    )
+
+
+def check_locks(rule: Rule, above: Policy) -> None:
+    """Raise Forbidden for a value that is laxer than the wider policy which locks it (``above``)."""
+    own, mode, only, block = rule.sending, above.mode, above.only, above.block
+    if mode.locked and own.mode is not None and stricter_mode(own.mode, mode.value) != own.mode:
+        raise _locked_error("sending.mode", mode.locked, mode.value)
+    if only.locked and own.only is not None and not within(own.only, only.value):
+        raise _locked_error("sending.only", only.locked, _listed(only.value))
+    if block.locked and own.block is not None and not within(block.value, own.block):
+        raise _locked_error("sending.block", block.locked, _listed(block.value))
+
+
+def _locked_error(name: Name, level: Level, held: str) -> Forbidden:
+    return Forbidden(
+        f"{name} is locked by the policy of the {level} ({held}): here it may only be stricter",
+        field=name,
+        code="policy_locked",
+        fix=f"ask for the same or more, leave {name} out, or have the lock taken off there",
+    )
+
+
+def _listed(patterns: Sequence[str]) -> str:
+    shown = ", ".join(patterns[:_SHOWN]) or "nobody"
+    return shown if len(patterns) <= _SHOWN else f"{shown} and {len(patterns) - _SHOWN} more"
+
+
+def _mode(text: str | None) -> Mode | None:
+    if text is None:
+        return None
+    for mode in MODES:
+        if mode == text:
+            return mode
+    raise Invalid(f"{text[:100]!r} is no mode", field="sending.mode", fix=f"write one of {', '.join(MODES)}")
+
+
+def _patterns(given: Sequence[str] | None, field: Name) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    if len(given) > MOST_PATTERNS:
+        raise TooLarge(
+            f"{len(given)} patterns are too many: at most {MOST_PATTERNS}",
+            field=field,
+            fix="name domains instead of their addresses, or use /lists, which have no limit",
+        )
+    return tuple(sorted({check_pattern(one, f"{field}[{at}]") for at, one in enumerate(given)}))
+
+
+def _locked(given: Sequence[str]) -> tuple[Name, ...]:
+    for at, one in enumerate(given):
+        if one not in NAMES:
+            raise Invalid(
+                f"{one[:100]!r} is no value of a policy",
+                field=f"locked[{at}]",
+                fix=f"write one of {', '.join(NAMES)}",
+            )
+    return tuple(name for name in NAMES if name in given)
