@@ -12,6 +12,7 @@ from gateway.mail_files import PLAIN, mail_directory
 from gateway.published_ports import outside_ports
 from gateway.settings import Settings
 from gateway.smarthost.profiles import profile_of, relay_of
+from gateway.trusted_sealers import trusted_sealers
 from mailserver.base import MailServer
 from mailserver.disks import Disks
 from mailserver.embedded import EmbeddedServer, EmbeddedSettings
@@ -99,6 +100,7 @@ def _embedded(settings: Settings, data_dir: Path) -> EmbeddedSettings:
         limits=Limits(message_size=mail.max_message, pace=Pace(settings.limits.slowest_upload)),
         allow_private_mx=mail.allow_private_relay,
         verify=mail.verify_authentication,
+        trusted_sealers=trusted_sealers(settings),
     )
 
 

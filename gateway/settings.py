@@ -194,8 +194,15 @@ class Mail(Section, frozen=True, kw_only=True):
         ),
     ] = "off"
     verify_authentication: Annotated[
-        bool, Doc(description="embedded: check SPF, DKIM and DMARC of incoming mail")
+        bool, Doc(description="embedded: check SPF, DKIM, DMARC and ARC of incoming mail")
     ] = True
+    trusted_sealers: Annotated[
+        list[str],
+        Doc(
+            description="domains, with their subdomains, of forwarders and mailing lists whose ARC seals are believed "
+            "when DMARC does not pass"
+        ),
+    ] = []
     check_recipient_domains: Annotated[
         bool,
         Doc(

@@ -12,7 +12,7 @@ from gateway.milter.workers import MilterWorkers, NoAnswer, Refused
 from mailserver.addresses import names_of
 from mailserver.dovecot import SUBMITTER
 from mailserver.embedded import wire
-from mailserver.embedded.verify import unknown_results
+from mailserver.embedded.authentication.field import unknown
 from mailserver.milter import Mail, Verdict
 
 log = logging.getLogger("postern.milter")
@@ -43,7 +43,7 @@ class Judge:
             field = await self._workers.verify(task)
         except NoAnswer as error:
             log.warning("%s from %s: not checked: %s", mail.queue_id, mail.address, error)
-            field = unknown_results(self._id)
+            field = unknown(self._id, len(forged))
         return Verdict(top=field, drop=forged)
 
     async def _signed(self, mail: Mail) -> Verdict:

@@ -23,6 +23,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     nameservers: list[str]
     dns_port: int
     dns_timeout: float
+    trusted_sealers: list[str]
 
 
 class VerifyTask(msgspec.Struct, frozen=True, array_like=True):

@@ -12,8 +12,8 @@ from gateway.mime.dkim_sign import SigningError, sign
 from gateway.mime.workers.serve import serve
 from mailserver.addresses import names_of
 from mailserver.embedded import wire
+from mailserver.embedded.authentication.verifier import Verifier
 from mailserver.embedded.settings import Resolver
-from mailserver.embedded.verify import Verifier
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     resolver = Resolver(
         nameservers=tuple(settings.nameservers), port=settings.dns_port, timeout=settings.dns_timeout
     )
-    verifier = Verifier(resolver, settings.authserv_id)
+    verifier = Verifier(resolver, settings.authserv_id, trusted_sealers=settings.trusted_sealers)
     verifications = msgspec.msgpack.Decoder(VerifyTask)
     signings = msgspec.msgpack.Decoder(SignTask)
 

@@ -8,7 +8,8 @@ from typing import Any
 from gateway.milter.tasks import DONE, SIGN, VERIFY, WorkerSettings
 from gateway.mime.workers.pool import WorkerDied, WorkerPool
 from gateway.settings import Settings
-from mailserver.embedded.verify import DEADLINE
+from gateway.trusted_sealers import trusted_sealers
+from mailserver.embedded.authentication.verifier import DEADLINE
 
 _MEMORY = 2 * 1024**3
 _SIGN_SECONDS = 60.0
@@ -63,6 +64,7 @@ class MilterWorkers(WorkerPool):
                 settings.dns.nameservers,
                 settings.dns.port,
                 settings.dns.timeout,
+                list(trusted_sealers(settings)),
             ),
             processes=processes,
             deadline=_SIGN_SECONDS,

@@ -19,7 +19,7 @@ from gateway.store.transaction import Tx
 
 def active_key(tx: Tx, domain: str) -> Signing | None:
     """What mail from ``domain`` (A-labels, lower case) is signed with now: the key of it, or of its nearest parent
-    that is ours (relaxed alignment, RFC 7489 §3.1.1). None when neither is."""
+    that is ours (relaxed alignment, RFC 9989 §4.4). None when neither is."""
     labels = domain.split(".")
     for start in range(max(1, len(labels) - 1)):
         name = ".".join(labels[start:])

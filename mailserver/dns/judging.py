@@ -102,7 +102,7 @@ def _dmarc_status(lines: Sequence[str]) -> RecordStatus:
     if not policies:
         return "MISSING"
     if len(policies) > 1:
-        return "INVALID"  # RFC 7489 §6.6.3: several are none
+        return "INVALID"  # RFC 9989 §4.10: several are none
     known = ("none", "quarantine", "reject")
     return "VALID" if _tags(policies[0]).get("p", "").lower() in known else "INVALID"
 

@@ -1,6 +1,6 @@
 """Which records a mail domain needs.
 
-MX (RFC 5321 §5.1), SPF (RFC 7208), DKIM (RFC 6376 §3.6), DMARC (RFC 7489 §6.3): without them mail does not come or is
+MX (RFC 5321 §5.1), SPF (RFC 7208), DKIM (RFC 6376 §3.6), DMARC (RFC 9989 §4.7): without them mail does not come or is
 not believed. MTA-STS (RFC 8461 §3.1), TLS-RPT (RFC 8460 §3), SRV for mail clients (RFC 6186, RFC 8314 §5.1),
 names that mail clients ask for their settings, and the addresses of the host itself: what makes it good.
 """

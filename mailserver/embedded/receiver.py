@@ -19,10 +19,10 @@ from mailserver.addresses import is_sent_copy, names_of
 from mailserver.base import MailServerError, RecipientReply
 from mailserver.content import Content
 from mailserver.embedded import wire
+from mailserver.embedded.authentication.verifier import Verifier
 from mailserver.embedded.data_reader import NO_ROOM
 from mailserver.embedded.local import LocalDelivery
 from mailserver.embedded.settings import Limits
-from mailserver.embedded.verify import Verifier
 from mailserver.international import ascii_sender
 from mailserver.memory import NoMemory
 from mailserver.smtp_connection import fits_envelope

@@ -21,6 +21,7 @@ from mailserver.base import (
 from mailserver.content import content_of
 from mailserver.disks import Disks
 from mailserver.embedded import wire
+from mailserver.embedded.authentication.verifier import Verifier
 from mailserver.embedded.local import LocalDelivery
 from mailserver.embedded.outgoing import Outgoing
 from mailserver.embedded.receiver import Receiver
@@ -28,7 +29,6 @@ from mailserver.embedded.route import Router, make_resolver
 from mailserver.embedded.session import Listener
 from mailserver.embedded.settings import EmbeddedSettings
 from mailserver.embedded.submission import SubmissionHandler, SubmissionSession
-from mailserver.embedded.verify import Verifier
 from mailserver.inflight import InFlight
 from mailserver.machine import is_loopback
 from mailserver.memory import Memory
@@ -91,7 +91,7 @@ class EmbeddedServer(Provisioning):
         tls = self._certificate.context if self._certificate else None
         if settings.verify:
             self._verifier = await asyncio.to_thread(
-                Verifier, settings.resolver, settings.hostname, self._memory
+                Verifier, settings.resolver, settings.hostname, self._memory, settings.trusted_sealers
             )
         spooling: dict[str, Any] = {
             "inflight": self._inflight,

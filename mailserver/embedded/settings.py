@@ -58,7 +58,8 @@ class EmbeddedSettings(DovecotSettings):
 
     Ports of 0 take any free one. ``allow_private_mx`` lets outgoing mail connect to loopback and private
     addresses (tests, closed networks); ``mx_port`` is 25 but for tests.
-    ``verify`` checks SPF, DKIM and DMARC of incoming mail and says so in Authentication-Results.
+    ``verify`` checks SPF, DKIM, DMARC and ARC of incoming mail and says so in Authentication-Results.
+    ``trusted_sealers``: domains of forwarders whose ARC seals are believed.
     """
 
     smtp_port: int = 0
@@ -70,4 +71,5 @@ class EmbeddedSettings(DovecotSettings):
     mx_port: int = 25
     mx_connections: int = 8  # at once to one host
     verify: bool = False
+    trusted_sealers: tuple[str, ...] = ()
     timeouts: Timeouts = field(default_factory=Timeouts)

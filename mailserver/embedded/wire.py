@@ -134,6 +134,12 @@ def completed(
     return content.from_octet(head.taken).after(b"".join([*added, *kept, gap]))
 
 
+def forged(fields: list[bytes], authserv_id: str) -> int:
+    """How many Authentication-Results fields claim to be ours."""
+    ours = authserv_id.lower().encode()
+    return sum(name_of(one) == b"authentication-results" and claims(one, ours) for one in fields)
+
+
 def claims(field: bytes, authserv_id: bytes) -> bool:
     """Whether an Authentication-Results field names ``authserv_id`` (comments before it skipped)."""
     value = field.partition(b":")[2]

@@ -1,22 +1,34 @@
-"""SPF, DKIM and DMARC against a real name server, with messages signed here."""
+"""The whole check against a real name server, with messages signed here, and DKIM's keys."""
 
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import authres
 import dkim
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
+from gateway.mime.auth_results import verdict
 from gateway.mime.parse import parse
+from gateway.mime.types import AuthVerdict
 from mailserver.content import Content
 from mailserver.embedded import wire
+from mailserver.embedded.authentication.authors import author_domains
+from mailserver.embedded.authentication.dkim_check import signatures
+from mailserver.embedded.authentication.field import unknown
+from mailserver.embedded.authentication.lookups import Lookups
+from mailserver.embedded.authentication.signature import without_trailing_blanks
+from mailserver.embedded.authentication.verifier import Verifier
 from mailserver.embedded.settings import Resolver
-from mailserver.embedded.verify import Verifier, _authors, _stripped
 from tests.support.servers import NameServer, embedded_server
+from tests.support.zone import Zone
 
 pytestmark = pytest.mark.anyio
 Records = dict[str, list[str] | None]
@@ -35,7 +47,7 @@ def zones(changes: Records | None = None) -> dict[tuple[str, str], list[str] | N
     return {(name, "TXT"): value for name, value in names.items()}
 
 
-def signed(mail: bytes = MAIL, **options: bool) -> bytes:
+def signed(mail: bytes = MAIL, **options: Any) -> bytes:
     key = base64.b64encode(bytes(KEY))
     signature = dkim.sign(
         mail,
@@ -50,10 +62,15 @@ def signed(mail: bytes = MAIL, **options: bool) -> bytes:
 
 
 async def results(
-    mail: bytes, changes: Records | None = None, peer: str = "192.0.2.1", sender: str = "eve@far.test"
+    mail: bytes,
+    changes: Records | None = None,
+    peer: str = "192.0.2.1",
+    sender: str = "eve@far.test",
+    sealers: Sequence[str] = (),
 ) -> str:
     async with NameServer(zones(changes)) as names:
-        verifier = Verifier(Resolver(nameservers=("127.0.0.1",), port=names.port, timeout=1), "mx.x.test")
+        resolver = Resolver(nameservers=("127.0.0.1",), port=names.port, timeout=1)
+        verifier = Verifier(resolver, "mx.x.test", trusted_sealers=sealers)
         try:
             return (await verifier.field(Content(mail), peer, "c.far.test", sender)).decode()
         finally:
@@ -66,6 +83,101 @@ async def test_good_mail_passes_all_three() -> None:
     assert "spf=pass smtp.mailfrom=eve@far.test" in found
     assert "dkim=pass header.d=far.test header.s=s1" in found
     assert "dmarc=pass header.from=far.test" in found
+
+
+async def test_the_field_says_what_is_aligned_and_which_policy_covers_it() -> None:
+    sub = MAIL.replace(b"eve@far.test", b"eve@mail.far.test")
+    found = await results(
+        signed(sub), {"_dmarc.far.test": ['"v=DMARC1; p=reject; sp=quarantine"']}, sender="eve@near.test"
+    )
+    assert found.splitlines() == [
+        "Authentication-Results: mx.x.test;",
+        "\tspf=none smtp.mailfrom=eve@near.test policy.aligned=no;",
+        "\tdkim=pass header.d=far.test header.s=s1 policy.aligned=relaxed;",
+        "\tdmarc=pass header.from=mail.far.test policy.published=quarantine policy.domain=far.test;",
+        "\tarc=none",
+    ]
+    results_of = {one.method: one for one in authres.AuthenticationResultsHeader.parse(found).results}
+    assert results_of["dkim"].properties[-1].value == "relaxed"
+    assert verdict(found.encode() + MAIL, "mx.x.test") == AuthVerdict(spf="none", dkim="pass", dmarc="pass")
+
+
+async def test_a_forwarded_message_is_rescued_by_a_trusted_sealer_alone() -> None:
+    from tests.mailserver.test_arc import key, sealed
+
+    mail = sealed(MAIL, "list.test")
+    changes: Records = {"s._domainkey.list.test": [f'"{key()[1]}"']}
+    found = await results(mail, changes, peer="198.51.100.7", sealers=["list.test"])
+    assert "dmarc=fail header.from=far.test" in found
+    assert found.endswith("\tarc=pass policy.chain=list.test policy.rescued=list.test\r\n")
+    found = await results(mail, changes, peer="198.51.100.7")
+    assert found.endswith("\tarc=pass policy.chain=list.test\r\n")
+    found = await results(MAIL[:6] + b"boss@far.test, " + mail[6:], changes, sealers=["list.test"])
+    assert "rescued" not in found
+
+
+async def test_forged_results_are_counted_even_when_nothing_was_checked() -> None:
+    forged = b"Authentication-Results: mx.x.test; dmarc=pass\r\n"
+    assert (await results(forged * 2 + MAIL)).endswith(";\r\n\tx-forged=removed policy.count=2\r\n")
+    assert unknown("mx.x.test", 1).endswith(b"\tdmarc=temperror;\r\n\tx-forged=removed policy.count=1\r\n")
+
+
+@pytest.mark.parametrize(
+    ("key", "options", "found"),
+    [
+        ("v=DKIM1; k=ed25519; h=sha256; s=email; t=y; p={p}", {}, "pass"),
+        ("k=ed25519; h=sha1:sha256; s=other:*; p={p}", {}, "pass"),
+        ("v=DKIM1; k=ed25519; h=sha1; p={p}", {}, "fail"),
+        ("v=DKIM1; k=ed25519; s=tlsrpt; p={p}", {}, "fail"),
+        ("v=DKIM2; k=ed25519; p={p}", {}, "fail"),
+        ("v=DKIM1; k=rsa; p={p}", {}, "fail"),
+        ("v=DKIM1; p={p}", {}, "fail"),
+        ("v=DKIM1; k=ed25519; p=", {}, "fail"),  # revoked
+        ("v=DKIM1; k=ed25519", {}, "fail"),
+        ("v=DKIM1; k=ed25519; p={p}", {"identity": b"eve@mail.far.test"}, "pass"),
+        ("v=DKIM1; k=ed25519; t=y:s; p={p}", {"identity": b"eve@mail.far.test"}, "fail"),
+        ("v=DKIM1; k=ed25519; t=s; p={p}", {"identity": b"eve@far.test"}, "pass"),
+        ("v=DKIM1; k=ed25519; t=s; p={p}", {}, "pass"),
+        ("v=DKIM1; k=rsa; p=" + "A" * 3000, {}, "fail"),
+    ],
+)
+def test_what_a_key_permits(key: str, options: dict[str, Any], found: str) -> None:
+    public = base64.b64encode(bytes(KEY.verify_key)).decode()
+    record = " ".join(f'"{one}"' for one in re.findall(".{1,200}", key.format(p=public)))
+    lookups = Zone({("s1._domainkey.far.test", "TXT"): [record]}).lookups()
+    assert checked(signed(**options), lookups) == [found]
+
+
+def checked(mail: bytes, lookups: Lookups | None = None) -> list[str]:
+    fields, rest = wire.split(mail)
+    lookups = lookups or Zone(zones()).lookups()
+    body = rest.removeprefix(b"\r\n")
+    return [one.result for one in signatures(lookups, fields, body, ["far.test"])]
+
+
+def test_a_signature_covers_repeated_fields_from_the_bottom_and_other_signatures() -> None:
+    many = b"X-A: 1\r\nX-A: 2\r\nX-A: 3\r\n" + signed()
+    headers = [b"from", b"x-a", b"x-a", b"dkim-signature", b"missing"]
+    signer = dkim.DKIM(many, signature_algorithm=b"ed25519-sha256")
+    signer.should_not_sign = set()
+    secret = base64.b64encode(bytes(KEY))
+    mail = signer.sign(
+        b"s1", b"far.test", secret, canonicalize=(b"relaxed", b"simple"), include_headers=headers
+    )
+    mail += many
+    assert checked(mail) == ["pass", "pass"]
+    assert checked(mail.replace(b"X-A: 1", b"X-A: 0")) == ["pass", "pass"]
+    assert checked(mail.replace(b"X-A: 2", b"X-A: 0")) == ["fail", "pass"]
+    assert checked(b"Missing: not any more\r\n" + mail) == ["fail", "pass"]
+
+
+@pytest.mark.timeout(30)
+def test_no_signature_is_slow_to_check() -> None:
+    names = b":".join(b"x%d" % at for at in range(1000))
+    tags = b"DKIM-Signature: v=1; a=ed25519-sha256; d=far.test; s=s1; h=from:" + names + b"; bh=AA==; b="
+    fields = b"".join(b"X%d: y\r\n" % (at % 2000) for at in range(50_000))
+    assert checked(tags + b"AA==\r\n" + fields + MAIL) == ["fail"]
+    assert checked(tags + b" " * 500_000 + b"!\r\n" + MAIL) == ["policy"]
 
 
 async def test_one_aligned_method_is_enough_and_none_is_a_failure() -> None:
@@ -116,7 +228,7 @@ def test_the_author_that_is_shown_is_the_one_that_is_checked(value: str, charset
     raw = head.encode("utf-8", "surrogateescape")
     shown = parse(raw).sender
     if shown is not None and shown.email.endswith(("@bank.test", "@far.test")):
-        assert _authors(wire.split(raw)[0])[0][0] == shown.email.rpartition("@")[2]
+        assert author_domains(wire.split(raw)[0])[0][0] == shown.email.rpartition("@")[2]
 
 
 async def test_part_signed_doubled_from_and_broken_dns() -> None:
@@ -161,7 +273,7 @@ async def test_the_signature_of_the_author_counts_among_many() -> None:
 
 @pytest.mark.timeout(30)
 async def test_a_megabyte_of_blanks_is_quick() -> None:
-    assert _stripped(b"a \t\r\n b\r\n \r\nc ") == b"a\r\n b\r\n\r\nc "
+    assert without_trailing_blanks(b"a \t\r\n b\r\n \r\nc ") == b"a\r\n b\r\n\r\nc "
     tags = b"v=1; a=ed25519-sha256; c=relaxed/relaxed; d=far.test; s=s1; h=from; bh=AA==; b=AA=="
     header = b"DKIM-Signature: " + tags + b"\r\n"
     await results(header + MAIL + b" " * 1_000_000 + b"x\r\n")
@@ -169,7 +281,7 @@ async def test_a_megabyte_of_blanks_is_quick() -> None:
 
 async def test_field_cannot_be_broken_by_names() -> None:
     found = await results(MAIL, sender="e\r\nX: y;dmarc=pass@far.test")
-    assert len(found.splitlines()) == 4
+    assert len(found.splitlines()) == 5
 
 
 async def test_receiver_stamps_and_drops_forged(tmp_path: Path) -> None:

@@ -38,7 +38,8 @@ async def test_claims_in_our_name_go_even_when_nothing_can_be_checked(tmp_path: 
     verdict = await judge.judge(Mail(**fields, claims=claims, data=bytearray(b"From: e@far.test\r\n\r\n")))
     assert (verdict.drop, verdict.refuse) == ((2, 4), "")
     assert verdict.top == (
-        b"Authentication-Results: mx.x.test;\r\n\tspf=temperror;\r\n\tdkim=temperror;\r\n\tdmarc=temperror\r\n"
+        b"Authentication-Results: mx.x.test;\r\n\tspf=temperror;\r\n\tdkim=temperror;\r\n\tdmarc=temperror;"
+        b"\r\n\tx-forged=removed policy.count=2\r\n"
     )
     mine = Mail(**fields, login="alice@x.test", mail_from="alice@x.test", data=bytearray(b"x"))
     assert (await judge.judge(mine)).refuse.startswith("451 4.3.0 ")
