@@ -273,6 +273,22 @@ class Outbox(Section, frozen=True, kw_only=True):
     keep_days: Annotated[int, Doc(description="how long delivery records are kept")] = 90
 
 
+class Simulator(Section, frozen=True, kw_only=True):
+    enabled: Annotated[
+        bool,
+        Doc(description="addresses @simulator.invalid answer as the world does, and never leave this server"),
+    ] = True
+    slow_seconds: Annotated[
+        float, Doc(description="how long slow@simulator.invalid takes to accept a mail", ge=0, le=300)
+    ] = 10.0
+    answers_per_day: Annotated[
+        int,
+        Doc(
+            description="mails that come back to one inbox in a UTC day at the most; after them silence", ge=0
+        ),
+    ] = 500
+
+
 class Webhooks(Section, frozen=True, kw_only=True):
     concurrency: Annotated[int, Doc(description="posts at the same time")] = 32
     timeout: Annotated[float, Doc(description="seconds an endpoint has to answer")] = 15.0
@@ -475,6 +491,7 @@ class Settings(Section, frozen=True, kw_only=True):
     doctor: Doctor = Doctor()
     sync: Sync = Sync()
     outbox: Outbox = Outbox()
+    simulator: Simulator = Simulator()
     webhooks: Webhooks = Webhooks()
     events: Events = Events()
     attachments: Attachments = Attachments()

@@ -108,7 +108,7 @@ class RecipientReply:
         return self.code >= 500
 
 
-HopKind = Literal["lmtp", "mx", "smarthost", "submission"]
+HopKind = Literal["lmtp", "mx", "smarthost", "submission", "simulator"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Hop:
 
     kind: ``lmtp`` final local delivery (a 250 is *delivered*); ``mx`` the recipient's own server (a 250 is
     *delivered*); ``smarthost`` and ``submission`` a relay that takes over the queueing (a 250 is *sent*; a
-    DSN may say more later).
+    DSN may say more later); ``simulator`` the gateway itself, never a mail server's: a 250 is *delivered*.
     """
 
     kind: HopKind

@@ -61,7 +61,11 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """One running gateway (embedded mail server) for the whole run. Do not stop it."""
-    loose: dict[str, Any] = {"webhooks__retry_scale": 0.01, "register__per_address": 0}
+    loose: dict[str, Any] = {
+        "webhooks__retry_scale": 0.01,
+        "register__per_address": 0,
+        "simulator__slow_seconds": 0.1,
+    }
     with running_gateway(tmp_path_factory.mktemp("gateway"), **loose) as running:
         yield running
 

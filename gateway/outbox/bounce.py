@@ -57,9 +57,17 @@ def bounce_person(tx: Tx, job: Job, failed: Sequence[Failed], hostname: str) -> 
 
 
 def compose_dsn(
-    *, to: str, hostname: str, message_id: str, failed: Sequence[Failed], accepted_at: int, original: bytes
+    *,
+    to: str,
+    hostname: str,
+    message_id: str,
+    failed: Sequence[Failed],
+    accepted_at: int,
+    original: bytes,
+    envelope_id: str = "",
 ) -> bytes:
-    """The notification as octets: for people, for programs, and the header of what came back."""
+    """The notification as octets: for people, for programs, and the header of what came back. ``envelope_id``: what
+    its sender called the transaction (RFC 3464 §2.2.1)."""
     boundary = f"=_{secrets.token_hex(16)}"
     people = [f"<{_line(one.address)}>: {_why(one)}" for one in failed]
     head = original[:_MAX_HEAD].replace(b"\r\n", b"\n").partition(b"\n\n")[0]
@@ -84,7 +92,7 @@ def compose_dsn(
         f"--{boundary}",
         "Content-Type: message/delivery-status",
         "",
-        "\r\n\r\n".join(_blocks(hostname, accepted_at, failed)),
+        "\r\n\r\n".join(_blocks(hostname, accepted_at, failed, envelope_id)),
         "",
         f"--{boundary}",
         "Content-Type: text/rfc822-headers",
@@ -97,9 +105,10 @@ def compose_dsn(
     return "\r\n".join(lines).encode("ascii", "replace")
 
 
-def _blocks(hostname: str, accepted_at: int, failed: Sequence[Failed]) -> list[str]:
+def _blocks(hostname: str, accepted_at: int, failed: Sequence[Failed], envelope_id: str) -> list[str]:
     arrival = format_datetime(datetime.fromtimestamp(accepted_at / 1e6, UTC))
-    blocks = [f"Reporting-MTA: dns; {hostname}\r\nArrival-Date: {arrival}"]
+    envelope = f"Original-Envelope-Id: {_line(envelope_id)}\r\n" if envelope_id else ""
+    blocks = [f"{envelope}Reporting-MTA: dns; {hostname}\r\nArrival-Date: {arrival}"]
     last = format_datetime(datetime.fromtimestamp(now_us() / 1e6, UTC))
     for one in failed:
         # RFC 3464 §2.3: one block a recipient

@@ -65,9 +65,9 @@ class DestinationLimits:
         key = _key(hop)
         destination = self._destinations.get(key)
         if destination is None:
-            share = max(1, self._most * 3 // 4) if hop.kind == "mx" else self._most
+            share = max(1, self._most * 3 // 4) if hop.kind in ("mx", "simulator") else self._most
             destination = self._destinations[key] = _Destination(asyncio.Semaphore(share))
-        everyone = self._far if hop.kind in ("mx", "smarthost") else self._near
+        everyone = self._far if hop.kind in ("mx", "smarthost", "simulator") else self._near
         destination.waiting += 1
         waits = True
         try:

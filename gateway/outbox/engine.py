@@ -23,7 +23,10 @@ from gateway.outbox.queue import Handling
 from gateway.outbox.record import Patience, Tried, record
 from gateway.outbox.recovery import FOUND, look_up
 from gateway.outbox.retention import sweep
+from gateway.outbox.simulator import replies as simulator
+from gateway.outbox.simulator.replies import tried_soon
 from gateway.records.ids import now_us
+from gateway.records.simulator import is_simulated
 from gateway.settings import Limits, Settings
 from gateway.store.engine import Store, StoreDown
 from gateway.store.leases import Leases, LocalLeases
@@ -223,7 +226,12 @@ class Outbox:
             if aside and len(aside) == len(hops):
                 await self._put_back(job, job.recipients, _aside(job))
                 return
-            near = frozenset(one.id for hop, people in hops if hop.kind in NEAR for one in people)
+            near = frozenset(
+                one.id
+                for hop, people in hops
+                for one in people
+                if hop.kind in NEAR or (hop.kind == "simulator" and tried_soon(one.address))
+            )
             order = asyncio.Lock()
             left = [len(hops)]
             outcomes = await asyncio.gather(
@@ -244,7 +252,9 @@ class Outbox:
         by_address = {one.address: one for one in job.recipients}
         # the Sent copy goes last in its transaction: when it is filed, those before it were served
         ordered = sorted(job.recipients, key=lambda one: one.role == "sent")
-        hops = self._mail.plan([one.address for one in ordered])
+        people = [one.address for one in ordered]
+        simulated = [one for one in people if self._settings.simulator.enabled and is_simulated(one)]
+        hops = simulator.plan(simulated) + self._mail.plan([one for one in people if one not in simulated])
         return [(hop, [by_address[one] for one in hop.recipients]) for hop in hops]
 
     async def _hop(
@@ -281,6 +291,7 @@ class Outbox:
                     hostname=self._hostname,
                     last=not left[0],
                     wake=self._wake.set,
+                    answers_per_day=self._settings.simulator.answers_per_day,
                 ),
             )
 
@@ -318,7 +329,7 @@ class Outbox:
             token=job.token,
             message_id=job.message_id,
             sender=handling.sender,
-            dsn=bool(job.mail_from),
+            dsn=bool(job.mail_from) and not is_simulated(job.mail_from),
             tokens={one.address: one.token for one in people if one.token},
             sent_fields=_sent_fields(job, people, handling.bcc),
         )
@@ -347,7 +358,11 @@ class Outbox:
             hop = Hop(hop.kind, hop.key, rest)
             envelope = replace(envelope, recipients=rest)
         try:
-            said = await hand_over(self._mail, hop, envelope)
+            if hop.kind == "simulator":
+                seconds = self._settings.simulator.slow_seconds
+                said = await simulator.replies(hop, job.attempts, seconds)
+            else:
+                said = await hand_over(self._mail, hop, envelope)
         except Exception as error:
             log.exception("handing %s to %s failed inside the gateway", job.id, hop.key)
             reply = RecipientReply(451, "4.3.0", f"a defect: {type(error).__name__}", unknown=near)

@@ -10,6 +10,7 @@ from gateway.events.log import EventLog
 from gateway.events.payload import message_ref, message_texts
 from gateway.outbox import schedule
 from gateway.outbox.bounce import Failed, bounce_person
+from gateway.outbox.simulator.come_back import Taken, come_back
 from gateway.outbox.undelivered import after_failure, note_undelivered, one_line
 from gateway.records.event_types import (
     BouncedFacts,
@@ -25,6 +26,7 @@ from gateway.records.event_types import (
 from gateway.records.ids import MESSAGE_ID, MessageId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.records.outbox import RecipientState
+from gateway.records.simulator import is_simulated
 from gateway.records.suppressions import SuppressionType
 from gateway.store import sent_aliases
 from gateway.store.arrival_time import event_time
@@ -45,7 +47,7 @@ from gateway.store.transaction import Tx
 from mailserver.base import Hop, RecipientReply
 
 _MAX_TEXT = 1000
-_FINAL = ("lmtp", "mx")
+_FINAL = ("lmtp", "mx", "simulator")
 _OURS = ("lmtp", "submission")
 
 
@@ -77,13 +79,14 @@ def record(
     hostname: str,
     last: bool,
     wake: Callable[[], None],
+    answers_per_day: int,
 ) -> None:
     """Record one transaction's replies; with ``last`` also decide what becomes of the message.
 
     A temporary failure leaves the recipient queued until patience is over. Where our own mail server may have the
     message (``unknown``) the recipient stays ``attempting``, however long, until it could be looked up. When another
     process took the claim over, only what was taken is recorded: that is true whatever the other one finds.
-    ``wake`` is called after the commit when something waits that did not before.
+    ``wake`` is called after the commit when something waits that did not before. ``answers_per_day``: as the setting.
     """
     if not is_unsettled(tx, job):
         return  # its inbox was deleted meanwhile
@@ -91,6 +94,7 @@ def record(
     now = now_us()
     over = schedule.given_up(now, job.created_at, patience.days, patience.scale)
     handed: list[str] = []
+    taken: list[Taken] = []  # by the simulator
     failed: list[Failed] = []
     deferred: list[Failed] = []
     put_off: list[tuple[str, str]] = []
@@ -136,6 +140,8 @@ def record(
             tx.after_commit.append(metrics.sends.labels(state).inc)
         if reply.ok:
             handed.append(one.address)
+            if tried.hop.kind == "simulator":
+                taken.append(Taken(one.id, one.address, one.token))
             if tried.hop.kind == "smarthost":
                 renamed = sent_aliases.relay_message_id(reply.text, reply.remote)
                 sent_aliases.note(tx, job.sent, renamed)
@@ -150,6 +156,8 @@ def record(
         event = _append_events(tx, events, job, tried.hop, handed, failed, put_off, now)
     elif failed and job.mail_from:
         bounce_person(tx, job, failed, hostname)
+        tx.after_commit.append(wake)
+    if taken and come_back(tx, job, taken, answers_per_day):
         tx.after_commit.append(wake)
     if failed or deferred:
         _note(tx, job, tried.hop, failed, deferred, event)
@@ -166,7 +174,7 @@ def _note(tx: Tx, job: Job, hop: Hop, failed: list[Failed], deferred: list[Faile
         if not final:
             step = "it stays in the queue and is tried again"
         elif job.own:
-            step = after_failure(event, one.reply.status, permanent=not one.expired)
+            step = after_failure(event, one.address, one.reply.status, permanent=not one.expired)
         elif job.mail_from:
             step = f"given up, a bounce mail goes to {job.mail_from}"
         else:
@@ -341,6 +349,8 @@ class DeliveryEvents:
             self._suppress(address, "bounce", f"permanent failure {status}")
 
     def _suppress(self, address: str, type: SuppressionType, reason: str) -> None:
+        if is_simulated(address):
+            return  # a test must be possible again
         suppress(self._tx, self._inbox.organization_id, address, type, reason=reason, message_id=self._id)
 
     def _append(self, kind: str, subject: str, facts: Callable[[MessageRef], OutboundFacts]) -> None:

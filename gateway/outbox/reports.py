@@ -245,7 +245,7 @@ def _note(tx: Tx, inbox: str, message: MessageId, recipient: str, one: ReportedR
         status=status,
         said=said[code.end() :] if code else said,
         remote=one.remote_mta or "",
-        next_step=after_failure("message.bounced", status, permanent=not status.startswith("4"))
+        next_step=after_failure("message.bounced", recipient, status, permanent=not status.startswith("4"))
         if failed
         else "the server that took it tries again",
         final=failed,

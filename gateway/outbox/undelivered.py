@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from functools import partial
 
+from gateway.records.simulator import is_simulated
 from gateway.store.suppressions import is_hard_bounce
 from gateway.store.transaction import Tx
 
@@ -67,10 +68,11 @@ def note_undelivered(
     )
 
 
-def after_failure(event: str, status: str, *, permanent: bool) -> str:
+def after_failure(event: str, address: str, status: str, *, permanent: bool) -> str:
     """What follows when a message of the API is given up for a recipient: ``event``, and perhaps a suppression."""
     words = f"given up, {event} is sent" if permanent else f"given up after days, {event} is sent"
-    return f"{words}, the address is suppressed" if permanent and is_hard_bounce(status) else words
+    suppressed = permanent and is_hard_bounce(status) and not is_simulated(address)
+    return f"{words}, the address is suppressed" if suppressed else words
 
 
 def one_line(text: str, most: int) -> str:

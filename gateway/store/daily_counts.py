@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Literal
 
 from gateway.records.ids import InboxId, now_us
+from gateway.records.simulator import SIMULATOR_DOMAIN
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 
-What = Literal["sends", "cold", "inboxes"]
+What = Literal["sends", "cold", "inboxes", "simulated"]
 
 DAY_US = 86_400_000_000
 
@@ -52,14 +53,16 @@ def held(tx: Tx, subject: str, what: What) -> int:
 def sent_since(tx: Tx, inbox_id: InboxId, since: int, most: int) -> tuple[int, int | None]:
     """(how many sends the inbox made after ``since``, counted up to ``most``; when the oldest of them was, µs).
 
-    Notifications of our own (a null return path) are no sends. For a count that holds until the commit, the
-    caller has locked the inbox (``queries.inboxes.lock_inbox``).
+    Notifications of our own (a null return path) and answers of the simulator are no sends. For a count that holds
+    until the commit, the caller has locked the inbox (``queries.inboxes.lock_inbox``).
     """
     row = sql(tx).row(
         "SELECT count(*) AS n, min(created_at) AS oldest FROM (SELECT created_at FROM outbox "
-        "WHERE inbox_id = ? AND created_at > ? AND mail_from <> '' ORDER BY created_at DESC LIMIT ?) AS lately",
+        "WHERE inbox_id = ? AND created_at > ? AND mail_from <> '' AND mail_from NOT LIKE ? "
+        "ORDER BY created_at DESC LIMIT ?) AS lately",
         inbox_id,
         since,
+        f"%@{SIMULATOR_DOMAIN}",
         most,
     )
     assert row is not None

@@ -20,6 +20,7 @@ from gateway.mime.dkim_sign import generate_key
 from gateway.records.base import Secret
 from gateway.records.domains import Domain
 from gateway.records.ids import OrganizationId, new_ulid, now_us, number_in, number_of
+from gateway.records.simulator import SIMULATOR_DOMAIN
 from gateway.settings import Settings
 from gateway.store.engine import NotUnique
 from gateway.store.listing import Listing, Window
@@ -89,6 +90,13 @@ async def create(
     else:
         raise Invalid(
             "domain is not a domain name", field="domain", code="invalid_domain", fix="write example.com"
+        )
+    if name == SIMULATOR_DOMAIN:
+        raise Invalid(
+            f"{name} is the simulator's",
+            field="domain",
+            code="invalid_domain",
+            fix="write a domain of your own",
         )
     client_id = clean_text(client_id, "client_id")
     held = await core.store.read(lambda tx: domain_queries.unscoped_domain(tx, name))

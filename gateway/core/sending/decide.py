@@ -39,8 +39,8 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is to be sent: (field, address) of each recipient, and how many attachments. ``test``: with a sandbox key,
-    so that nothing leaves."""
+    """What is to be sent: (field, address) of each recipient, and how many attachments. ``test``: nothing leaves:
+    it is sent with a sandbox key, or to the simulator alone."""
 
     recipients: Sequence[tuple[str, str]]
     attachments: int = 0

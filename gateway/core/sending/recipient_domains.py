@@ -1,8 +1,8 @@
 """Whether the domains of a send take mail at all, by what DNS says (RFC 5321 §5.1, RFC 7505).
 
 Only a definite answer refuses: no such domain, a null MX, or neither MX nor address. A name server that does not
-answer refuses nothing; the outbox tries for days. Our own domains are not asked, and with a smarthost none is: it
-may know domains that the DNS here does not.
+answer refuses nothing; the outbox tries for days. Our own domains and the simulator's are not asked, and with a
+smarthost none is: it may know domains that the DNS here does not.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from gateway.core.context import Core
 from gateway.core.errors import Rejected
 from gateway.mime.types import Address
 from gateway.net.resolver import Outcome, Resolver
+from gateway.records.simulator import is_simulated
 from gateway.smarthost.profiles import relay_of
 from gateway.store.queries.domains import unscoped_proven_among
 
@@ -48,7 +49,8 @@ async def dead_domains(core: Core, addresses: Sequence[str]) -> dict[str, str]:
     ``mail.check_recipient_domains`` is on."""
     if not core.settings.mail.check_recipient_domains or relay_of(core.settings):
         return {}
-    domains = dict.fromkeys(map(_domain, addresses))
+    simulator = core.settings.simulator.enabled
+    domains = dict.fromkeys(_domain(one) for one in addresses if not (simulator and is_simulated(one)))
     known = await core.store.read(lambda tx: unscoped_proven_among(tx, domains))
     asked = [domain for domain in domains if domain not in known]
     reasons = await asyncio.gather(*(_takes_none(core.fetcher.policy.resolver, one) for one in asked))

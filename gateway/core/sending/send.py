@@ -34,6 +34,7 @@ from gateway.outbox.queue import enqueue, recipient_tokens, return_path, token_o
 from gateway.outbox.record import DeliveryEvents
 from gateway.records.ids import MessageId, ThreadId, message_id_header, now_us, own_message_ulid
 from gateway.records.inboxes import Inbox
+from gateway.records.simulator import is_simulated
 from gateway.settings import Settings
 from gateway.smarthost.profiles import profile_of, relay_headers
 from gateway.store import index, sent_aliases, threads
@@ -148,7 +149,7 @@ async def send(
     profile = profile_of(core.settings)
 
     def load(tx: Tx) -> tuple[Signing | None, SendRequest]:
-        admission.check(tx, scope, inbox, _message(scope, request, checked), _terms(core), reply=reply)
+        admission.check(tx, scope, inbox, _message(core, scope, request, checked), _terms(core), reply=reply)
         return profile.signing(active_key(tx, inbox.domain)), as_known_outside(tx, request)
 
     async with notifying_owner(core, inbox):
@@ -331,7 +332,9 @@ def _accept(
         raise Rejected("the inbox was deleted or suspended just now", code="inbox_suspended")
     if also is not None:  # first: what may be sent once, by one of several callers, is taken here
         also(tx)
-    allowance = admission.accept(tx, scope, inbox, _message(scope, request, ready.checked), _terms(core))
+    allowance = admission.accept(
+        tx, scope, inbox, _message(core, scope, request, ready.checked), _terms(core)
+    )
     rfc_id = message_id_header(ready.message_id, inbox.domain)
     if request.thread_id is not None:
         threads.keep_in(tx, inbox.id, rfc_id, request.thread_id)
@@ -380,8 +383,10 @@ def _accept(
     return sent
 
 
-def _message(scope: Scope, request: SendRequest, checked: _Checked) -> Message:
-    return Message(checked.fields(), len(request.attachments), scope.test)
+def _message(core: Core, scope: Scope, request: SendRequest, checked: _Checked) -> Message:
+    people = checked.fields()
+    stays = core.settings.simulator.enabled and all(is_simulated(address) for _, address in people)
+    return Message(people, len(request.attachments), scope.test or stays)
 
 
 def _terms(core: Core) -> Terms:

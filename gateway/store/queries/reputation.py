@@ -10,8 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.records.ids import InboxId, PodId
+from gateway.records.simulator import SIMULATOR_DOMAIN
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
+
+_SIMULATED = f"%@{SIMULATOR_DOMAIN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +66,35 @@ def reactivated_at(tx: Tx, subject: str) -> int:
 
 
 def recipients_by_state(tx: Tx, inbox_id: InboxId, since: int) -> dict[str, int]:
-    """How many recipients of what an inbox sent after ``since`` (µs) are ``sent``, ``delivered`` and ``bounced``."""
+    """How many recipients of what an inbox sent after ``since`` (µs) are ``sent``, ``delivered`` and ``bounced``;
+    without those of the simulator, and without its answers."""
     rows = sql(tx).rows(
         "SELECT outbox_recipient.state, count(*) AS n FROM outbox "
         "JOIN outbox_recipient ON outbox_recipient.outbox_id = outbox.id "
         "WHERE outbox.inbox_id = ? AND outbox.created_at > ? AND outbox.mail_from <> '' "
+        "AND outbox.mail_from NOT LIKE ? AND lower(outbox_recipient.address) NOT LIKE ? "
         "AND outbox_recipient.role <> 'sent' AND outbox_recipient.state IN ('sent', 'delivered', 'bounced') "
         # whom the operator gave up (outbox.by_hand) says nothing about the inbox: no server answered for good
         "AND NOT (outbox_recipient.state = 'bounced' AND outbox_recipient.code IS NULL) "
         "GROUP BY outbox_recipient.state",
         inbox_id,
         since,
+        _SIMULATED,
+        _SIMULATED,
     )
     return {row["state"]: row["n"] for row in rows}
 
 
 def messages_by_status(tx: Tx, inbox_id: InboxId, since: int) -> dict[str, int]:
-    """How many messages an inbox sent after ``since`` (µs), by their status; without those that never left."""
+    """How many messages an inbox sent after ``since`` (µs), by their status; without those that never left,
+    and those that the simulator had a part in."""
     rows = sql(tx).rows(
         "SELECT status, count(*) AS n FROM message WHERE inbox_id = ? AND timestamp > ? "
-        "AND direction = 'outbound' AND status <> 'rejected' AND test = 0 GROUP BY status",
+        "AND direction = 'outbound' AND status <> 'rejected' AND test = 0 "
+        "AND NOT EXISTS (SELECT 1 FROM outbox_recipient WHERE outbox_recipient.outbox_id = message.id "
+        "AND lower(outbox_recipient.address) LIKE ?) GROUP BY status",
         inbox_id,
         since,
+        _SIMULATED,
     )
     return {row["status"]: row["n"] for row in rows}
