@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.api.calendar_view import CalendarEventView, calendar_view
 from gateway.api.trust import TrustView, trust_view
+from gateway.mime.types import HiddenText
 from gateway.records.event_types import MessageFacts
 from gateway.records.mail import MessageItem
 
@@ -16,6 +17,7 @@ class TraitsView(msgspec.Struct, kw_only=True):
     """``auto_submitted``: a program sent it, or it is marked as sent to many. ``bulk``: it is so marked, or comes from
     a mailing list; ``list_id`` names that. ``defects``: what could not be read, in words. ``unlisted_attachments``: how
     many are only in the raw message, because it has more than are listed. ``trust``: null for what the inbox sent.
+    ``hidden_text``: what people do not see of it and no text has; null when nothing was left out.
     """
 
     auto_submitted: bool = False
@@ -25,6 +27,7 @@ class TraitsView(msgspec.Struct, kw_only=True):
     unlisted_attachments: int = 0
     calendar: list[CalendarEventView] = []
     trust: TrustView | None = None
+    hidden_text: HiddenText | None = None
 
 
 def traits_view(message: MessageItem | MessageFacts) -> dict[str, Any]:
@@ -38,4 +41,5 @@ def traits_view(message: MessageItem | MessageFacts) -> dict[str, Any]:
         "unlisted_attachments": traits.unlisted_attachments,
         "calendar": calendar_view(traits.calendar),
         "trust": trust_view(message),
+        "hidden_text": traits.hidden,
     }

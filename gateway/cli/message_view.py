@@ -111,6 +111,7 @@ def _traits(message: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         *([("Trust", visible(_trust(message["trust"])))] if message.get("trust") else []),
         *([("Kind", ", ".join(kinds))] if kinds else []),
+        *([("Hidden", _hidden(message["hidden_text"]))] if message.get("hidden_text") else []),
         *(("Event", visible(_event(one))) for one in message.get("calendar", ())),
         *(("Defect", visible(one)) for one in message.get("defects", ())),
     ]
@@ -122,6 +123,11 @@ def _trust(trust: dict[str, Any]) -> str:
     by = f"{sealer} (ARC)" if sealer else " and ".join(method.upper() for method in dmarc["aligned_by"])
     proven = f" {trust['identity']}{f' by {by}' if by else ''}" if trust["identity"] else ""
     return f"{trust['verdict']}{proven} (SPF {trust['spf']['result']}, DMARC {dmarc['result']})"
+
+
+def _hidden(found: dict[str, Any]) -> str:
+    """How much text is left out, because people do not see it."""
+    return f"{found['characters']} characters left out ({', '.join(found['forms'])})"
 
 
 def _event(event: dict[str, Any]) -> str:

@@ -160,7 +160,8 @@ def whole(
         theirs["extracted"] = {"code": code, "link": link}
     theirs["text"] = fence.around(part.text)
     message |= {"text_start": part.start, "text_next": part.next, "text_total": part.total}
-    message["hidden_text"] = mail.message.hidden_text
+    hidden = mail.message.traits.hidden
+    message["hidden_text"] = {"characters": hidden.characters, "forms": hidden.forms} if hidden else None
     head = [
         f"{message['message_id']} ({message['direction']} {message['date']}, thread {message['thread_id']}"
     ]
@@ -173,8 +174,10 @@ def whole(
         head.append("Bulk or mailing list mail.")
     elif message["auto_submitted"]:
         head.append("Sent automatically, by no person.")
-    if message["hidden_text"]:
-        head.append("Warning: this email has text that people cannot see. It may be meant to trick software.")
+    if hidden:
+        head.append(
+            f"Left out: {hidden.characters} characters that people do not see ({', '.join(hidden.forms)})."
+        )
     inner = [f"From: {theirs['from']}", f"To: {', '.join(theirs['to'])}"]
     inner += [f"{name.capitalize()}: {', '.join(theirs[name])}" for name in ("cc", "bcc") if theirs.get(name)]
     if theirs["reply_to"]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 import secrets
 
+from gateway.mime.invisible import visible
+
 _UNSEEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e"
-    r"\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
+    r"\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff]"
 )
 _BREAKS = re.compile(r"\r\n?|[\u0085\u2028\u2029\x0b\x0c]")
 _LOOKALIKE = re.compile(r"(?i)\b(BEGIN|END)(\s+UNTRUSTED\s+MAIL)")
@@ -24,7 +26,7 @@ NOTICE = (
 
 def clean(text: str) -> str:
     """Text without invisible characters; line breaks are ``\\n``."""
-    return _UNSEEN.sub("", _BREAKS.sub("\n", text))
+    return _UNSEEN.sub("", visible(_BREAKS.sub("\n", text)))
 
 
 def one_line(text: str | None, most: int = 300) -> str:

@@ -10,14 +10,13 @@ from gateway.mime.charset import decode
 from gateway.mime.charset_labels import codec_name
 from gateway.mime.contained import contained_in
 from gateway.mime.flowed import unflow
+from gateway.mime.hidden_text import Hidden, hidden_characters
+from gateway.mime.invisible import read_visible
 from gateway.mime.limits import Limits
 from gateway.mime.structure import Leaf
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.I)
-# Characters no person sees, used to hide instructions: tag characters (except in flag emoji) and zero widths.
-_INVISIBLE = re.compile("(?<!\U0001f3f4)[\U000e0001-\U000e007f]{4,}|[\u200b\u2060\ufeff]")
 _TEXT = frozenset(("text/plain", "text/html", "text/enriched"))
-_TAGS = re.compile("[\U000e0001-\U000e007f]{4,}")
 
 
 class Sorted(NamedTuple):
@@ -29,11 +28,11 @@ class Sorted(NamedTuple):
 
 
 class Body(NamedTuple):
-    """A decoded body: text, cut to the limit or not, with characters nobody sees or not, defects in words."""
+    """A decoded body: text, cut to the limit or not, what characters nobody sees say in it, defects in words."""
 
     text: str | None
     truncated: bool
-    hidden: bool
+    hidden: Hidden
     defects: list[str]
 
 
@@ -89,13 +88,9 @@ def read_body(leaves: list[Leaf], limits: Limits, *, html: bool) -> Body:
             text = unflow(text.replace("\r\n", "\n"), delsp=leaf.params.get("delsp", "").lower() == "yes")
         pieces.append(text)
     if not pieces:
-        return Body(None, False, False, defects)
+        return Body(None, False, Hidden(), defects)
     text = "\n".join(pieces) if len(pieces) > 1 else pieces[0]
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    hidden = False
-    if not text.isascii() and _INVISIBLE.search(text):
-        hidden = _TAGS.search(text) is not None
-        if not html:
-            text = _INVISIBLE.sub("", text)
-    return Body(text, truncated, hidden, defects)
+    seen = read_visible(text)
+    return Body(text if html else seen.text, truncated, hidden_characters(seen), defects)

@@ -19,10 +19,13 @@ from gateway.mime.calendar.parts import calendar_of
 from gateway.mime.charset import decode
 from gateway.mime.dates import parse_date
 from gateway.mime.headers import Head, decode_value, header_map, split_head, unfold
+from gateway.mime.hidden_text import hidden_characters, hidden_sentences
 from gateway.mime.html_text import HtmlText, html_to_text
 from gateway.mime.identity import message_fingerprint, message_identity
+from gateway.mime.invisible import read_visible, visible
 from gateway.mime.limits import DEFAULT_LIMITS, Limits
 from gateway.mime.one_time.one_time import find_seen
+from gateway.mime.plain_differs import shown_in_html
 from gateway.mime.recovery import recover_date
 from gateway.mime.reply.reply import is_forward, is_reply
 from gateway.mime.reply.reply_html import extract_reply_html
@@ -79,28 +82,39 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
     body = read_body(plain, limits, html=False)
     markup = read_body(html_leaves, limits, html=True)
     defects += body.defects + markup.defects
-    hidden = body.hidden or markup.hidden
+    title = read_visible(head.first("subject"))
+    subject = title.text.strip()
+    hidden = hidden_characters(title).and_also(body.hidden).and_also(markup.hidden)
     text, extracted_html, extracted = body.text, None, ""
+    written = text or ""  # in the text part
     news: list[HtmlText] = []  # what was written, as HTML and as text: where one-time codes are searched
-    forward = is_forward(head.first("subject"))
+    forward = is_forward(subject)
     if markup.text is not None:
         # What people are shown is the HTML, and it says better than the text where a quotation begins.
         extracted_html = extract_reply_html(markup.text, forward=forward, reply=_answers(head))
         seen = html_to_text(markup.text)
-        hidden = hidden or seen.hidden
-        if text is None or not text.strip():
+        hidden = hidden.and_also(seen.hidden)
+        if seen.cut:
+            defects.append("styles: some rules were not applied, so hidden text may be shown")
+        if text is not None:
+            shown = shown_in_html(text, seen.text)
+            text = shown.text
+            hidden = hidden.and_also(hidden_sentences(shown.unseen))
+        written = text or ""
+        if not written.strip():
             text = seen.text
-        source = seen if extracted_html == markup.text else html_to_text(extracted_html)
+        source = seen if extracted_html == markup.text else html_to_text(extracted_html, seen)
         extracted = extract_reply_text(source.text, forward=forward)
         news.append(source._replace(text=extracted))
+    if written.strip():
+        extracted = extracted or extract_reply_text(written, forward=forward)
     if body.text is not None:
-        written = extract_reply_text(body.text, forward=forward)
-        news.append(HtmlText(written, False))
-        extracted = extracted or written
+        news.append(HtmlText(extract_reply_text(body.text, forward=forward)))
     sender = _sender_of(head, limits)
-    once = find_seen(head.first("subject"), news, sender)
+    once = find_seen(subject, news, sender)
     report = report_from(tree, head)
     fields, capped = header_map(head, limits)
+    fields = {name: visible(value) for name, value in fields.items()}
     if capped:
         defects.append("headers cut")
     if len(head.raw("from")) > 1:
@@ -134,9 +148,10 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
             limits=limits,
             report=report,
             events=calendar.events,
+            hidden=hidden,
         ),
         auth=auth,
-        hidden_text=hidden,
+        hidden_text=bool(hidden.characters),
         truncated=body.truncated or markup.truncated,
     )
 
@@ -206,7 +221,7 @@ def _message(
         to=to,
         cc=cc,
         bcc=_addresses(head, "bcc", limits),
-        subject=head.first("subject").strip(),
+        subject=visible(head.first("subject")).strip(),
         date=date,
         received=parse_date(decode_value(received[0][-400:]).rpartition(";")[2]) if received else None,
         delivered_to=head.text("delivered-to").strip()[:998] or None,

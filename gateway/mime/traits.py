@@ -7,13 +7,15 @@ from collections.abc import Sequence
 
 from gateway.mime.category import category_of
 from gateway.mime.headers import Head
+from gateway.mime.hidden_text import Hidden
 from gateway.mime.limits import Limits
 from gateway.mime.spam_marks import read_spam_marks
-from gateway.mime.types import CalendarEvent, Report, Traits
+from gateway.mime.types import CalendarEvent, HiddenText, Report, Traits
 
 _ANGLES = re.compile(r"<([^<>]*)>[^<>]*\Z")
 _BULK = frozenset({"bulk", "junk", "list"})
 _LIST_FIELDS = frozenset({"list-id", "list-post", "list-unsubscribe"})
+_NOTHING = Hidden()
 _LONGEST_LIST_ID = 255  # octets (RFC 2919 §6)
 
 
@@ -25,9 +27,10 @@ def read_traits(
     limits: Limits,
     report: Report | None = None,
     events: Sequence[CalendarEvent] = (),
+    hidden: Hidden = _NOTHING,
 ) -> Traits:
-    """The traits of a message from ``sender`` with this header block, this many ``attachments``, this ``report`` and
-    these calendar ``events``."""
+    """The traits of a message from ``sender`` with this header block, this many ``attachments``, this ``report``,
+    these calendar ``events`` and this ``hidden`` text."""
     marks = read_spam_marks(head)
     names = {name.lower() for name, _ in head.fields}
     return Traits(
@@ -39,6 +42,9 @@ def read_traits(
         spam_score=marks.score,
         spam=marks.spam,
         malware=marks.malware,
+        hidden=HiddenText(characters=hidden.characters, forms=list(hidden.forms))
+        if hidden.characters
+        else None,
     )
 
 

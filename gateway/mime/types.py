@@ -141,6 +141,16 @@ Category = Literal["personal", "automated", "list", "marketing", "bounce"]
 """What kind of mail a message is (``mime.category``)."""
 
 
+class HiddenText(msgspec.Struct, frozen=True, kw_only=True):
+    """Text that people do not see: it is in the raw message and in ``html``, and in no text.
+
+    ``characters``: how many were left out. ``forms``: by what they were hidden (``gateway.mime.html_style``).
+    """
+
+    characters: int
+    forms: list[str]
+
+
 class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a message is, beside who wrote what to whom. It is stored as one JSON value: a new field needs no column."""
 
@@ -154,6 +164,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     spam_score: float | None = None  # the worst that a filter wrote
     spam: bool = False  # a filter says so
     malware: bool = False
+    hidden: HiddenText | None = None  # None: nothing was left out
 
 
 class ParsedMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -70,6 +70,7 @@ async def test_reading_labelling_and_deleting(running: MailApi) -> None:
         "unlisted_attachments",
         "calendar",
         "trust",
+        "hidden_text",
     }
     assert got["labels"] == ["received", "unread"]
     assert got["from"] == "Ann <ann@far.example>"

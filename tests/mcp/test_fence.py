@@ -37,7 +37,7 @@ def test_what_nobody_sees_is_left_out(unseen: str) -> None:
 
 
 def test_what_people_write_stays() -> None:
-    text = "Grüße, 日本語, עברית, می‌خواهم, 👍🏽 ❤️ 👨‍👩‍👧\n\tindented"
+    text = "Grüße, 日本語, עברית, می‌خواهم, 👍🏽 ❤️ 👨‍👩‍👧 🏴󠁧󠁢󠁳󠁣󠁴󠁿\n\tindented"
     assert clean(text) == text
     assert clean("a\r\nb\u2028c") == "a\nb\nc"
 

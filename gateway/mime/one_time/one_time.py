@@ -33,7 +33,7 @@ def find(subject: str, text: str | None, html: str | None, sender: str | None) -
     """
     bodies = [html_to_text(html)] if html else []
     if text:
-        bodies.append(HtmlText(text, False))
+        bodies.append(HtmlText(text))
     return find_seen(subject, bodies, sender)
 
 
