@@ -21,6 +21,7 @@ from gateway.core.context import Core
 from gateway.store.engine import Store, StoreDown
 from gateway.store.queries.deliveries import unscoped_waiting_deliveries
 from gateway.store.queries.outbox import unscoped_waiting_count
+from gateway.store.queries.pauses import unscoped_pause_totals
 from gateway.store.queries.totals import database_answers
 from mailserver.postfix_dovecot import PostfixServer
 
@@ -127,10 +128,19 @@ async def _disk(core: Core) -> Families:
 
 
 async def _waiting(core: Core) -> Families:
-    outbox, webhooks = await core.store.read(
-        lambda tx: (unscoped_waiting_count(tx), unscoped_waiting_deliveries(tx))
+    outbox, webhooks, paused = await core.store.read(
+        lambda tx: (unscoped_waiting_count(tx), unscoped_waiting_deliveries(tx), unscoped_pause_totals(tx))
     )
+    pauses = GaugeMetricFamily(
+        "postern_pauses", "Pauses that hold: of inboxes, pods, organizations, the server", labels=["level"]
+    )
+    for level in ("inbox", "pod", "organization", "server"):
+        pauses.add_metric([level], paused.by_level.get(level, 0))
     return [
+        pauses,
+        GaugeMetricFamily(
+            "postern_outbox_paused", "Accepted messages that wait for the end of a pause", paused.waiting
+        ),
         GaugeMetricFamily(
             "postern_outbox_waiting", "Accepted messages that are not yet delivered or given up", outbox
         ),

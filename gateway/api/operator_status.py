@@ -38,12 +38,21 @@ def status_routes(core: Core) -> list[Route]:
 
 
 def status_view(found: Figures) -> dict[str, Any]:
-    """The figures as JSON: ``queue``, ``mail``, ``webhooks``, ``database``, ``disks``, ``certificate``."""
-    mail, queue, certificate = found.mail, found.queue, found.certificate
+    """The figures as JSON: ``queue``, ``paused``, ``mail``, ``webhooks``, ``database``, ``disks``, ``certificate``."""
+    mail, queue, certificate, paused = found.mail, found.queue, found.certificate, found.paused
     return {
         "queue": None
         if queue is None
         else {"waiting": queue.count, "oldest_seconds": _rounded(queue.oldest)},
+        "paused": None
+        if paused is None
+        else {
+            "server": bool(paused.by_level.get("server")),
+            "organizations": paused.by_level.get("organization", 0),
+            "pods": paused.by_level.get("pod", 0),
+            "inboxes": paused.by_level.get("inbox", 0),
+            "waiting": paused.waiting,
+        },
         "mail": None
         if mail is None
         else {

@@ -42,6 +42,8 @@ _COMMANDS = {
     "message": "messages",
     "thread": "threads",
     "queue": "queue",
+    "pause": "pause",
+    "resume": "resume",
     "status": "status",
     "tail": "tail",
     "mcp": "mcp",

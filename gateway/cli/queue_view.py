@@ -39,6 +39,8 @@ def _message(screen: Screen, one: dict[str, Any]) -> list[str]:
     subject = visible(" ".join((one["subject"] or "").split()))
     if one["sending"]:
         then = screen.style("being sent now", fg="green")
+    elif one.get("paused"):
+        then = screen.style("paused", fg="yellow") + screen.dim(" (postern pause --list)")
     else:
         left = -since(one["next_attempt_at"])
         then = f"next {parse(one['next_attempt_at']):%H:%M} (in {span(left)})" if left > 0 else "due now"

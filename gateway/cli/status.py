@@ -175,6 +175,7 @@ def _queue(screen: Screen, found: dict[str, Any]) -> list[tuple[str, str]]:
         return []
     hint = screen.dim("  (postern queue list)")
     lines = [("Queue", _waiting(found["queue"], "message") + (hint if found["queue"]["waiting"] else ""))]
+    lines += _paused(screen, found)
     relay = found.get("postfix_queue")
     if relay is not None and relay.get("error"):
         lines.append(("Postfix", screen.style(_one_line(relay["error"]), fg="red")))
@@ -183,6 +184,19 @@ def _queue(screen: Screen, found: dict[str, Any]) -> list[tuple[str, str]]:
     if found.get("webhooks"):
         lines.append(("Webhooks", _waiting(found["webhooks"], "event")))
     return lines
+
+
+def _paused(screen: Screen, found: dict[str, Any]) -> list[tuple[str, str]]:
+    paused = found.get("paused")
+    if not paused:
+        return []
+    parts = ["everything"] if paused["server"] else []
+    parts += [_counted(paused[name], name) for name in ("organizations", "pods", "inboxes") if paused[name]]
+    if not parts:
+        return []
+    waiting = f"; {_counted(paused['waiting'], 'messages')} held back"
+    text = screen.style(", ".join(parts), fg="yellow") + waiting
+    return [("Paused", text + screen.dim("  (postern pause --list)"))]
 
 
 def _waiting(queue: dict[str, Any], what: str) -> str:

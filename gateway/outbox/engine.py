@@ -19,7 +19,7 @@ from gateway.mime.types import Address
 from gateway.outbox import queue, schedule
 from gateway.outbox.destination_limits import DestinationLimits
 from gateway.outbox.hand_over import NEAR, hand_over
-from gateway.outbox.queue import Handling
+from gateway.outbox.queue import Handling, PausedMeanwhile
 from gateway.outbox.record import Patience, Tried, record
 from gateway.outbox.recovery import FOUND, look_up
 from gateway.outbox.retention import sweep
@@ -297,10 +297,13 @@ class Outbox:
 
     async def _transmit(
         self, job: Job, hop: Hop, people: Sequence[Recipient]
-    ) -> Mapping[int, RecipientReply]:
-        """One transaction's replies by recipient id; empty when the message is gone."""
+    ) -> Mapping[int, RecipientReply] | None:
+        """One transaction's replies by recipient id; empty when the message is gone, None when it is paused by now."""
         with Spool(self._spool) as spool:
-            loaded = await self._load(job, spool)
+            try:
+                loaded = await self._load(job, spool)
+            except PausedMeanwhile:
+                return None
             if loaded is None:
                 return {}
             return await self._hand_over(job, hop, people, *loaded)
@@ -375,7 +378,7 @@ class Outbox:
     def _given_up(self, job: Job) -> RecipientReply | None:
         """What a message has come to that was tried several times, and for long enough; None to try again."""
         patience = self._patience
-        over = schedule.given_up(now_us(), job.created_at, patience.days, patience.scale)
+        over = schedule.given_up(now_us(), job.waits_since, patience.days, patience.scale)
         if not over or job.attempts <= _TRIES_AT_LEAST:
             return None
         return RecipientReply(451, "4.4.7", "4.4.7 the mail server answered nothing again and again", "local")

@@ -23,6 +23,7 @@ from gateway.store.queries.outbox import (
     remove_entry,
 )
 from gateway.store.queries.outbox_claims import Job, is_ours
+from gateway.store.queries.pauses import unscoped_is_paused
 from gateway.store.transaction import Tx
 
 MAX_LOCAL_PART = 64  # RFC 5321 §4.5.3.1.1
@@ -121,11 +122,18 @@ class Handling(NamedTuple):
     bcc: list[Address]
 
 
+class PausedMeanwhile(Exception):
+    """Its inbox was paused after the message was claimed."""
+
+
 def load(tx: Tx, job: Job) -> tuple[bytes, Handling] | None:
-    """A message's octets and what belongs to them; None when it or its inbox is gone, or the claim."""
+    """A message's octets and what belongs to them; None when it or its inbox is gone, or the claim. Raises
+    PausedMeanwhile."""
     if not is_ours(tx, job):
         return None
     inbox = unscoped_lasting_inbox(tx, job.inbox_id)
+    if inbox is not None and unscoped_is_paused(tx, inbox):
+        raise PausedMeanwhile
     data = mime_of(tx, job.id) if inbox is not None else None
     if inbox is None or data is None:
         return None

@@ -92,7 +92,7 @@ def record(
         return  # its inbox was deleted meanwhile
     ours = is_ours(tx, job)
     now = now_us()
-    over = schedule.given_up(now, job.created_at, patience.days, patience.scale)
+    over = schedule.given_up(now, job.waits_since, patience.days, patience.scale)
     handed: list[str] = []
     taken: list[Taken] = []  # by the simulator
     failed: list[Failed] = []

@@ -22,6 +22,7 @@ def next_try(now: int, attempts: int, scale: float, *, local: bool) -> int:
     return now + int(wait * scale * random.uniform(0.85, 1.15))  # noqa: S311
 
 
-def given_up(now: int, created_at: int, days: float, scale: float) -> bool:
-    """Whether a message accepted at ``created_at`` has been tried long enough."""
-    return now - created_at >= days * _DAY * scale
+def given_up(now: int, waits_since: int, days: float, scale: float) -> bool:
+    """Whether a message that waits since ``waits_since`` (when it was accepted, and the time of pauses added) has been
+    tried long enough."""
+    return now - waits_since >= days * _DAY * scale

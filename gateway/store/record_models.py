@@ -410,6 +410,26 @@ class Reputation(Model):
     since = BigIntegerField()
 
 
+class Pause(Model):
+    """What may not leave, and since when; kept after its end: see ``store.queries.pauses``."""
+
+    id = CharField(primary_key=True)
+    level = CharField()  # inbox pod organization server
+    subject = CharField(index=True)  # ULID of what is paused, or server
+    organization_id = CharField(null=True, index=True)
+    reason = TextField(null=True)
+    paused_by = TextField()
+    authority = CharField()  # inbox pod organization operator: what kind of key paused
+    since = BigIntegerField()
+    ended_at = BigIntegerField(null=True, index=True)  # null: it holds
+    ended_by = TextField(null=True)
+    unparked_to = BigIntegerField(null=True)  # while what waited for its end is made due again
+
+
+Pause.add_index(Pause.subject, unique=True, where=Pause.ended_at.is_null(), name="pause_holds")
+Pause.add_index(Pause.unparked_to, where=Pause.unparked_to.is_null(False), name="pause_unparks")
+
+
 class Wallet(Model):
     """What an organization may still spend, in mills: see ``core.sending.wallet``."""
 
@@ -585,7 +605,7 @@ KEPT: list[type[Model]] = [
     Organization, Registration, Pod, ApiKey, RevokedKey, CliLogin, Domain, DkimKey, Inbox, Alias, AliasTarget,
     Webhook, ListEntry, Policy, Draft, DraftFile,
     Outbox, OutboxRecipient, OutboxReply, SentAlias,
-    Suppression, Reputation, Wallet, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, FlagsOwed,
+    Suppression, Reputation, Pause, Wallet, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, FlagsOwed,
     ThreadTombstone, ThreadRoot, ListingTime,
     *PASSING,
 ]  # fmt: skip

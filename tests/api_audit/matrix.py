@@ -59,6 +59,7 @@ MORE = (
     "event",
     "delivery",
     "cli_login",
+    "pause",
 )
 _MOVES_BY_ITSELF = frozenset(
     {"used_at", "checked_at", "checked_json", "changed_at", "seen_at", "synced_at", "updated_at"}

@@ -20,6 +20,7 @@ from gateway.core.access import ORGANIZATION, ORGANIZATION_OR_POD, changes, read
 from gateway.core.errors import NotFound
 from gateway.core.inboxes import inboxes, quotas
 from gateway.core.lookup import find_pod
+from gateway.core.sending.pauses import paused_among
 from gateway.records.ids import POD_ID
 from gateway.records.inboxes import Inbox
 from mailserver.base import Endpoint
@@ -92,7 +93,7 @@ async def create_inbox(call: Call[CreateInbox, NoQuery]) -> InboxView:
     )
     if not saved.new:
         call.status = 200
-    return inbox_view(saved.inbox)
+    return await _shown(call, saved.inbox)
 
 
 @table.get(
@@ -102,7 +103,8 @@ async def list_inboxes(call: Call[NoBody, PageQuery]) -> dict[str, Any]:
     """List inboxes, newest first."""
     paging = read_paging(call.query, call.core.secret)
     found = await inboxes.list_inboxes(call.core, call.scope, paging.window, pod=call.ids.get("pod_id"))
-    return answer(call, found, paging, "inboxes", inbox_view)
+    paused = await paused_among(call.core, found.rows)
+    return answer(call, found, paging, "inboxes", lambda row: inbox_view(row, paused.get(row.id, ())))
 
 
 @table.get(
@@ -117,7 +119,8 @@ async def search_inboxes(call: Call[NoBody, InboxSearch]) -> dict[str, Any]:
     found = await inboxes.list_inboxes(
         call.core, call.scope, paging.window, pod=call.ids.get("pod_id"), text=call.query.q
     )
-    return answer(call, found, paging, "inboxes", inbox_view)
+    paused = await paused_among(call.core, found.rows)
+    return answer(call, found, paging, "inboxes", lambda row: inbox_view(row, paused.get(row.id, ())))
 
 
 @table.get("/inboxes/{inbox_id}", also=["/pods/{pod_id}/inboxes/{inbox_id}"], access=reads("inbox_read"))
@@ -125,7 +128,7 @@ async def get_inbox(call: Call[NoBody, NoQuery]) -> InboxView:
     """Get an inbox by id or address."""
     inbox = await inboxes.get(call.core, call.scope, call.ids["inbox_id"])
     await _in_pod(call, inbox)
-    return inbox_view(inbox)
+    return await _shown(call, inbox)
 
 
 @table.patch(
@@ -141,7 +144,7 @@ async def update_inbox(call: Call[UpdateInbox, NoQuery]) -> InboxView:
         if (value := getattr(call.body, name)) is not UNSET
     }
     saved = await inboxes.update(call.core, call.scope, call.ids["inbox_id"], changes)
-    return inbox_view(saved.inbox)
+    return await _shown(call, saved.inbox)
 
 
 @table.delete(
@@ -184,6 +187,11 @@ async def set_quota(call: Call[SetQuota, NoQuery]) -> QuotaView:
     """
     octets = call.body.quota_bytes
     return _quota_view(await quotas.set_quota(call.core, call.scope, call.ids["inbox_id"], octets))
+
+
+async def _shown(call: Call[Any, Any], inbox: Inbox) -> InboxView:
+    paused = await paused_among(call.core, [inbox])
+    return inbox_view(inbox, paused.get(inbox.id, ()))
 
 
 def _quota_view(found: quotas.Quota) -> QuotaView:

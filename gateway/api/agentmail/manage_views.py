@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -17,6 +17,7 @@ from gateway.records.domains import Domain
 from gateway.records.ids import EVENT_ID, ORGANIZATION_ID, POD_ID, InboxId
 from gateway.records.inboxes import Inbox
 from gateway.records.lists import ListEntry
+from gateway.records.pauses import Pause
 from gateway.records.webhooks import Webhook
 from gateway.settings import Settings
 
@@ -35,10 +36,34 @@ class OrganizationView(msgspec.Struct):
     updated_at: str
 
 
+class PauseView(msgspec.Struct):
+    """A pause that holds: nothing of what it covers leaves."""
+
+    level: Annotated[str, msgspec.Meta(description="inbox, pod, organization or server: what is paused")]
+    name: Annotated[str, msgspec.Meta(description="the inbox's address, pod_…, org_… or server")]
+    reason: Annotated[str | None, msgspec.Meta(description="what was said when it was paused")]
+    paused_by: Annotated[str, msgspec.Meta(description="the key (key_…), or operator")]
+    authority: Annotated[
+        str,
+        msgspec.Meta(
+            description="inbox, pod, organization or operator: a key of a lesser kind may not resume"
+        ),
+    ]
+    since: Annotated[str, msgspec.Meta(description="since when, ISO 8601 in UTC")]
+
+
+class InboxPause(msgspec.Struct):
+    """Why nothing of an inbox leaves: the widest pause that holds for it."""
+
+    level: Annotated[str, msgspec.Meta(description="inbox, pod, organization or server: what is paused")]
+    reason: Annotated[str | None, msgspec.Meta(description="what was said when it was paused")]
+    since: Annotated[str, msgspec.Meta(description="since when, ISO 8601 in UTC")]
+
+
 class InboxView(msgspec.Struct, omit_defaults=True):
     """An inbox: a real mailbox. ``inbox_id`` is its address, as is ``email``; ``postern_id`` is its ``inb_…`` id, which
     every path accepts too. ``quota_bytes`` is present when the inbox has a quota of its own (0: no limit): see
-    ``/inboxes/{inbox_id}/quota``."""
+    ``/inboxes/{inbox_id}/quota``. ``pause`` is present while nothing of it leaves: ``/inboxes/{inbox_id}/pause``."""
 
     inbox_id: str
     postern_id: str
@@ -54,6 +79,10 @@ class InboxView(msgspec.Struct, omit_defaults=True):
     created_at: str
     updated_at: str
     quota_bytes: int | msgspec.UnsetType = msgspec.UNSET
+    pause: Annotated[
+        InboxPause | msgspec.UnsetType,
+        msgspec.Meta(description="why nothing leaves; absent when it may send"),
+    ] = msgspec.UNSET
 
 
 class QuotaView(msgspec.Struct):
@@ -226,7 +255,14 @@ def organization_view(account: Account) -> OrganizationView:
     )
 
 
-def inbox_view(inbox: Inbox) -> InboxView:
+def pause_view(pause: Pause, name: str) -> PauseView:
+    """``name``: of what is paused."""
+    return PauseView(pause.level, name, pause.reason, pause.paused_by, pause.authority, iso_of(pause.since))
+
+
+def inbox_view(inbox: Inbox, pauses: Sequence[Pause] = ()) -> InboxView:
+    """``pauses``: those that hold for it, the widest first."""
+    widest = next(iter(pauses), None)
     return InboxView(
         inbox_id=inbox.address,
         postern_id=inbox.public_id,
@@ -242,6 +278,7 @@ def inbox_view(inbox: Inbox) -> InboxView:
         created_at=iso_of(inbox.created_at),
         updated_at=iso_of(inbox.updated_at),
         quota_bytes=msgspec.UNSET if inbox.quota is None else inbox.quota,
+        pause=InboxPause(widest.level, widest.reason, iso_of(widest.since)) if widest else msgspec.UNSET,
     )
 
 

@@ -57,7 +57,10 @@ class QueueItem(msgspec.Struct):
     size: int
     attempts: int
     sending: Annotated[bool, Doc(description="an attempt is under way")]
-    next_attempt_at: Annotated[str | None, Doc(description="null while an attempt is under way")]
+    paused: Annotated[bool, Doc(description="it is due, and waits for the end of a pause")]
+    next_attempt_at: Annotated[
+        str | None, Doc(description="null while an attempt is under way, and while it is paused")
+    ]
     created_at: str
     recipients: list[QueueRecipient]
 
@@ -168,7 +171,8 @@ def queue_item(found: WaitingMessage) -> QueueItem:
         size=entry.size,
         attempts=entry.attempts,
         sending=sending,
-        next_attempt_at=None if sending else iso_of(entry.next_at),
+        paused=found.parked,
+        next_attempt_at=None if sending or found.parked else iso_of(entry.next_at),
         created_at=iso_of(entry.created_at),
         recipients=[
             QueueRecipient(

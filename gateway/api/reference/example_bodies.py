@@ -27,6 +27,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "AgentMail.DraftSendBody": {"add_labels": ["approved"]},
     "AgentMail.Headers": {"headers": {"X-Token": "a-value-only-you-know"}, "remove_headers": ["X-Old"]},
     "AgentMail.LabelsBody": {"add_labels": ["handled"], "remove_labels": ["unread"]},
+    "AgentMail.Pausing": {"reason": "it answers itself"},
     "AgentMail.PolicyBody": {
         "sending": {"mode": "free", "only": ["*.example.com"]},
         "locked": ["sending.only"],

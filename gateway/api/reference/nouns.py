@@ -18,6 +18,7 @@ NOUNS = {
     "Metrics": "Figures over time.",
     "Organization": "The organization of the key.",
     "Organizations": "The organization of the key, and the key's scope.",
+    "Pauses": "Let nothing of an inbox, a pod or an organization leave for a while.",
     "Pods": "Groups of inboxes, such as one for each tenant.",
     "Policies": "What may be sent: a rule of the organization, a pod or an inbox.",
     "Policy": "Whose mail comes in, and to whom mail may go.",

@@ -21,6 +21,7 @@ from gateway.store.engine import Store, StoreDown
 from gateway.store.queries.deliveries import unscoped_waiting_deliveries
 from gateway.store.queries.inboxes import unscoped_inbox_total
 from gateway.store.queries.outbox import unscoped_oldest_waiting, unscoped_waiting_count
+from gateway.store.queries.pauses import PauseTotals, unscoped_pause_totals
 from gateway.store.queries.totals import (
     database_size,
     unscoped_last_mail,
@@ -81,12 +82,14 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """``mail``, ``queue`` and ``webhooks`` None: the database does not answer. ``certificate`` None: none is set."""
+    """``mail``, ``queue``, ``webhooks`` and ``paused`` None: the database does not answer. ``certificate`` None: none
+    is set."""
 
     database: Database
     mail: Mail | None
     queue: Waiting | None
     webhooks: int | None
+    paused: PauseTotals | None
     disks: tuple[Disk, ...]
     certificate: Certificate | None
 
@@ -96,15 +99,15 @@ async def figures(settings: Settings, data_dir: Path, store: Store) -> Figures:
     disks, certificate = await asyncio.to_thread(lambda: (_disks(settings, data_dir), _certificate(settings)))
     kind = "PostgreSQL" if store.postgres else "SQLite"
     try:
-        mail, queue, webhooks, size = await store.read(_counted)
+        mail, queue, webhooks, paused, size = await store.read(_counted)
     except StoreDown as error:
-        return Figures(Database(kind, None, str(error)), None, None, None, disks, certificate)
+        return Figures(Database(kind, None, str(error)), None, None, None, None, disks, certificate)
     if size is None and (file := sqlite_file(store.url)):
         size = await asyncio.to_thread(_size, file)
-    return Figures(Database(kind, size), mail, queue, webhooks, disks, certificate)
+    return Figures(Database(kind, size), mail, queue, webhooks, paused, disks, certificate)
 
 
-def _counted(tx: Tx) -> tuple[Mail, Waiting, int, int | None]:
+def _counted(tx: Tx) -> tuple[Mail, Waiting, int, PauseTotals, int | None]:
     oldest = unscoped_oldest_waiting(tx)
     queue = Waiting(
         unscoped_waiting_count(tx),
@@ -118,7 +121,7 @@ def _counted(tx: Tx) -> tuple[Mail, Waiting, int, int | None]:
         last.received,
         last.sent,
     )
-    return mail, queue, unscoped_waiting_deliveries(tx), database_size(tx)
+    return mail, queue, unscoped_waiting_deliveries(tx), unscoped_pause_totals(tx), database_size(tx)
 
 
 def _size(file: Path) -> int:

@@ -39,11 +39,17 @@ async def get(core: Core, scope: Scope, ref: str) -> WaitingMessage:
 
 
 async def retry(core: Core, scope: Scope, ref: str) -> WaitingMessage:
-    """Have a waiting message tried now. One that is being sent is left alone. Raises NotFound, Forbidden."""
+    """Have a waiting message tried now. One that is being sent is left alone. Raises NotFound, Forbidden, and
+    Conflict for one that is paused."""
     _operator_only(scope)
 
     def write(tx: Tx) -> WaitingMessage:
         found = _find(tx, scope, ref)
+        if found.parked:
+            raise Conflict(
+                f"{ref[:100]} is paused",
+                fix="`postern pause --list` shows by whom; `postern resume` sends it",
+            )
         try:
             by_hand.make_due(tx, found.entry.id)
         except by_hand.NotNow as refused:

@@ -25,6 +25,7 @@ _ACTS = (
     "DELETE FROM thread_root WHERE inbox_id = ?",
     "DELETE FROM sent_alias WHERE inbox_id = ?",
     "DELETE FROM reputation WHERE subject = ?",
+    "DELETE FROM pause WHERE subject = ?",
     "DELETE FROM flags_owed WHERE inbox_id = ?",
     "DELETE FROM listing_time WHERE inbox_id = ?",
 )

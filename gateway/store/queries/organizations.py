@@ -8,7 +8,7 @@ from gateway.store.scope import Scope
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 
-_OWN_ROWS = ("event", "wallet", "suppression", "pod")
+_OWN_ROWS = ("event", "wallet", "suppression", "pause", "pod")
 
 
 def own_organization(tx: Tx, scope: Scope) -> Organization | None:

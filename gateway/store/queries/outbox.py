@@ -30,6 +30,8 @@ from gateway.store.transaction import Tx
 
 FAR = 1 << 62
 """``next_at`` of settled entries, so that the index of what is due never walks over them."""
+PARKED = 1 << 61
+"""Added to ``next_at`` of what is due and paused (``store.queries.pauses``): later than any time, before ``FAR``."""
 _UNSETTLED = "state IN ('queued', 'attempting')"
 _PEOPLE = "role <> 'sent'"
 
@@ -57,6 +59,11 @@ class WaitingMessage:
     inbox: str | None
     subject: str | None
     recipients: Sequence[OutboxRecipient]
+
+    @property
+    def parked(self) -> bool:
+        """Whether it was due and waits for the end of a pause."""
+        return PARKED <= self.entry.next_at < FAR
 
     @property
     def own(self) -> bool:
@@ -113,15 +120,16 @@ def waiting_message(tx: Tx, scope: Scope, outbox_id: MessageId | None) -> Waitin
 
 def make_all_due(tx: Tx, scope: Scope, inbox_id: InboxId | None) -> int:
     """Make every waiting message due now, of one inbox or of all that the key reaches; answers how many were put
-    forward. Those that are being sent, or are due already, are not counted."""
+    forward. Those that are being sent, are due already, or wait for the end of a pause are left alone."""
     where, args = _reach(scope, inbox_id)
     now = now_us()
     return sql(tx).run(
         "UPDATE outbox SET next_at = ?, updated_at = ? "  # noqa: S608
-        f"WHERE state = 'queued' AND claimed_until IS NULL AND next_at > ? AND {where}",
+        f"WHERE state = 'queued' AND claimed_until IS NULL AND next_at > ? AND next_at < ? AND {where}",
         now,
         now,
         now,
+        PARKED,
         *args,
     )
 

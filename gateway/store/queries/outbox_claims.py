@@ -9,13 +9,23 @@ from typing import NamedTuple
 from gateway.records.ids import InboxId, MessageId, OrganizationId, now_us, own_message_ulid
 from gateway.records.outbox import OutboxEntry, RecipientState
 from gateway.store.leases import living_processes
-from gateway.store.queries.outbox import FAR, SentMessage
-from gateway.store.sql import sql
+from gateway.store.queries.outbox import PARKED, SentMessage
+from gateway.store.queries.pauses import (
+    paused_time,
+    subjects_of,
+    unscoped_any_ever,
+    unscoped_ended_pauses,
+    unscoped_hold_pauses,
+    unscoped_unpark,
+)
+from gateway.store.sql import Row, sql
 from gateway.store.transaction import Tx
 
 LEASE_US = 30 * 60 * 1_000_000
 CLOCKS_APART_US = 60 * 1_000_000
 """How far the clocks of machines that share a database may be apart."""
+_WINDOW = 1000
+_WINDOWS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,8 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A claimed message and its unsettled recipients. ``by``: the process that claimed it."""
+    """A claimed message and its unsettled recipients. ``by``: the process that claimed it; ``paused``: how long (µs)
+    it waited for the end of pauses."""
 
     id: MessageId
     organization_id: OrganizationId
@@ -45,11 +56,17 @@ class Job:
     created_at: int
     recipients: tuple[Recipient, ...]
     by: str = ""
+    paused: int = 0
 
     @property
     def own(self) -> bool:
         """Whether it was accepted through the API (it has a message row)."""
         return own_message_ulid(self.message_id) == self.id
+
+    @property
+    def waits_since(self) -> int:
+        """Whence its age counts towards giving it up (µs): the time of pauses does not."""
+        return self.created_at + self.paused
 
     @property
     def sent(self) -> SentMessage:
@@ -82,20 +99,28 @@ def job_of(entry: OutboxEntry) -> Job:
 
 def unscoped_claim(tx: Tx, limit: int, by: str = "") -> list[Job]:
     """Take up to ``limit`` due messages until the lease ends, and mark their recipients ``attempting``. ``by``: this
-    process, where there are several."""
+    process, where there are several. What is paused is parked on the way; there may be more than could be parked in
+    one go, which are due as before."""
     now = now_us()
     skip = " FOR UPDATE SKIP LOCKED" if tx.postgres else ""
+    chosen = f"SELECT id FROM outbox WHERE next_at <= ? AND state = 'queued' ORDER BY next_at LIMIT ?{skip}"  # noqa: S608
+    arguments: list[object] = [now, limit]
+    pauses = unscoped_any_ever(tx)
+    if pauses:
+        unscoped_unpark(tx, now)
+        arguments = list[object](_due_and_not_paused(tx, limit, now))
+        if not arguments:
+            return []
+        chosen = ", ".join("?" * len(arguments))
     rows = sql(tx).rows(
         "UPDATE outbox SET claimed_until = ?, claimed_by = ?, next_at = ?, attempts = attempts + 1, updated_at = ? "  # noqa: S608
-        "WHERE id IN (SELECT id FROM outbox WHERE next_at <= ? AND state = 'queued' "
-        f"ORDER BY next_at LIMIT ?{skip}) "
+        f"WHERE id IN ({chosen}) "
         "RETURNING id, organization_id, inbox_id, mail_from, message_id, token, size, attempts, created_at",
         now + LEASE_US,
         by,
         now + LEASE_US,
         now,
-        now,
-        limit,
+        *arguments,
     )
     if not rows:
         return []
@@ -119,7 +144,71 @@ def unscoped_claim(tx: Tx, limit: int, by: str = "") -> list[Job]:
         *ids,
     )
     rows.sort(key=lambda row: row["created_at"])
-    return [Job(**row, recipients=tuple(by_id[row["id"]]), by=by) for row in rows]
+    paused = _paused_times(tx, rows) if pauses else {}
+    return [
+        Job(**row, recipients=tuple(by_id[row["id"]]), by=by, paused=paused.get(row["id"], 0)) for row in rows
+    ]
+
+
+def _due_and_not_paused(tx: Tx, limit: int, now: int) -> list[MessageId]:
+    """Up to ``limit`` messages that are due and not paused. Those before them that are paused are parked, up to some
+    thousands, so that the next claim does not come across them."""
+    skip = " FOR UPDATE OF outbox SKIP LOCKED" if tx.postgres else ""
+    found: list[MessageId] = []
+    window = limit
+    for _ in range(_WINDOWS):
+        due = sql(tx).rows(
+            "SELECT outbox.id, outbox.inbox_id, outbox.organization_id, inbox.pod_id FROM outbox "  # noqa: S608
+            "LEFT JOIN inbox ON inbox.id = outbox.inbox_id "
+            f"WHERE outbox.next_at <= ? AND outbox.state = 'queued' ORDER BY outbox.next_at LIMIT ?{skip}",
+            now,
+            window,
+        )
+        subjects = {
+            row["id"]: subjects_of(row["inbox_id"], row["pod_id"], row["organization_id"]) for row in due
+        }
+        paused = unscoped_hold_pauses(tx, {each for some in subjects.values() for each in some})
+        parked = [one for one, some in subjects.items() if not paused.isdisjoint(some)]
+        found = [one for one, some in subjects.items() if paused.isdisjoint(some)][:limit]
+        if parked:
+            _park(tx, parked, now)
+        if not parked or len(found) >= limit or len(due) < window:
+            break
+        window = max(limit, _WINDOW)
+    return found
+
+
+def _park(tx: Tx, ids: Sequence[MessageId], now: int) -> None:
+    marks = ", ".join("?" * len(ids))
+    sql(tx).run(
+        f"UPDATE outbox SET next_at = next_at + ?, claimed_until = NULL, updated_at = ? WHERE id IN ({marks})",  # noqa: S608
+        PARKED,
+        now,
+        *ids,
+    )
+
+
+def _paused_times(tx: Tx, rows: Sequence[Row]) -> dict[MessageId, int]:
+    """How long (µs) each of some messages waited for the end of pauses."""
+    marks = ", ".join("?" * len(rows))
+    pods = {
+        row["id"]: row["pod_id"]
+        for row in sql(tx).rows(
+            f"SELECT id, pod_id FROM inbox WHERE id IN ({marks})",  # noqa: S608
+            *(row["inbox_id"] for row in rows),
+        )
+    }
+    subjects = {
+        row["id"]: subjects_of(row["inbox_id"], pods.get(row["inbox_id"]), row["organization_id"])
+        for row in rows
+    }
+    ended = unscoped_ended_pauses(tx, {each for some in subjects.values() for each in some})
+    return {
+        row["id"]: paused_time(
+            (pause for each in subjects[row["id"]] for pause in ended.get(each, ())), row["created_at"]
+        )
+        for row in rows
+    }
 
 
 # --- of a claimed message ---
@@ -216,7 +305,7 @@ def unscoped_dead_claims(tx: Tx) -> list[Claim]:
     living = {process.id for process in living_processes(tx)}
     claimed = sql(tx).rows(
         "SELECT id, claimed_by FROM outbox WHERE next_at < ? AND state = 'queued' AND claimed_until IS NOT NULL",
-        FAR,
+        PARKED,
     )
     return [Claim(row["id"], row["claimed_by"]) for row in claimed if row["claimed_by"] not in living]
 
@@ -245,7 +334,7 @@ def unscoped_recover_lost(tx: Tx, by: str, held: Collection[str]) -> int:
     claimed = sql(tx).rows(
         "SELECT id FROM outbox WHERE next_at < ? AND state = 'queued' AND claimed_until IS NOT NULL "
         "AND claimed_by = ?",
-        FAR,
+        PARKED,
         by,
     )
     return sum(
@@ -267,14 +356,14 @@ def unscoped_recover_from_clock(tx: Tx) -> int:
         now,
         now,
         now,
-        FAR,
+        PARKED,
         now + CLOCKS_APART_US,
     )
 
 
 def unscoped_next_due(tx: Tx) -> int | None:
     """When the next queued message is due (µs)."""
-    value = sql(tx).value("SELECT min(next_at) FROM outbox WHERE next_at < ?", FAR)
+    value = sql(tx).value("SELECT min(next_at) FROM outbox WHERE next_at < ?", PARKED)
     return None if value is None else int(value)
 
 

@@ -85,10 +85,11 @@ def change_pod(tx: Tx, pod_id: PodId, **changes: Unpack[PodChanges]) -> None:
 
 
 def remove_pod(tx: Tx, pod_id: PodId) -> None:
-    """Delete an empty pod with its keys, webhooks, lists, policy and reputation."""
+    """Delete an empty pod with its keys, webhooks, lists, policy, reputation and pauses."""
     remove_pod_keys(tx, pod_id)
     remove_webhooks_of_pod(tx, pod_id)
     sql(tx).run("DELETE FROM list_entry WHERE pod_id = ?", pod_id)
     sql(tx).run("DELETE FROM policy WHERE pod_id = ?", pod_id)
     sql(tx).run("DELETE FROM reputation WHERE subject = ?", pod_id)
+    sql(tx).run("DELETE FROM pause WHERE subject = ?", pod_id)
     sql(tx).run("DELETE FROM pod WHERE id = ?", pod_id)
