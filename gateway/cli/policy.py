@@ -15,7 +15,16 @@ from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show, show_rows
 
 _LISTS = ("sending.only", "sending.block")
-_NAMES = ("sending.mode", *_LISTS)
+_CAPS = (
+    "sending.caps.per_minute",
+    "sending.caps.per_hour",
+    "sending.caps.per_day",
+    "sending.caps.new_recipients_per_day",
+    "sending.caps.per_recipient_per_day",
+    "sending.caps.per_thread_per_day",
+    "sending.caps.ramp_days",
+)
+_NAMES = ("sending.mode", *_LISTS, *_CAPS)
 _name = click.Choice(_NAMES)
 _pod = click.option("--pod", help="Of this pod (its id).")
 _inbox = click.option(
@@ -56,10 +65,15 @@ def show_(place: Place, pod: str | None, inbox: str | None) -> None:
 def set_(
     place: Place, name: str, values: Sequence[str], lock: bool | None, pod: str | None, inbox: str | None
 ) -> None:
-    """Set NAME to VALUES: a mode (free, receive_only), or addresses and domains (*.DOMAIN: it and all below; *:
-    everybody). With --lock or --unlock alone, VALUES stay as they are."""
+    """Set NAME to VALUES: a mode (free, receive_only), a number (0: no limit), or addresses and domains (*.DOMAIN: it
+    and all below; *: everybody). With --lock or --unlock alone, VALUES stay as they are."""
     if name not in _LISTS and len(values) > 1:
         raise Failure(f"{name} takes one value", USAGE, fix="give one")
+    given: str | int = values[0] if values else ""
+    if name in _CAPS and values:
+        if not (values[0].isascii() and values[0].isdigit() and len(values[0]) < 10):
+            raise Failure(f"{values[0][:100]!r} is no number", USAGE, fix="write a number; 0 for no limit")
+        given = int(values[0])
     if not values and lock is None:
         raise Failure(
             f"no value for {name}",
@@ -69,7 +83,8 @@ def set_(
 
     def change(sending: dict[str, Any], locked: set[str]) -> None:
         if values:
-            sending[name.partition(".")[2]] = list(values) if name in _LISTS else values[0]
+            within, last = _place(sending, name)
+            within[last] = list(values) if name in _LISTS else given
         if lock is not None:
             (locked.add if lock else locked.discard)(name)
 
@@ -89,7 +104,8 @@ def unset(place: Place, names: Sequence[str], everything: bool, pod: str | None,
 
     def change(sending: dict[str, Any], locked: set[str]) -> None:
         for name in names:
-            sending.pop(name.partition(".")[2], None)
+            within, last = _place(sending, name)
+            within.pop(last, None)
             locked.discard(name)
 
     asyncio.run(_removed(place, pod, inbox) if everything else _changed(place, pod, inbox, change))
@@ -156,16 +172,25 @@ def _show(place: Place, found: dict[str, Any]) -> None:
         click.echo("a policy cannot be read by this version of Postern: nothing is sent until it is set anew")
         return
     held = found["effective"]["sending"]
-    rows = [{"name": name, **held[name.partition(".")[2]]} for name in _NAMES]
+    rows = [{"name": name, **within[last]} for name in _NAMES for within, last in [_place(held, name)]]
     rows = [one | {"value": _words(one["value"])} for one in rows]
     columns = {"NAME": "name", "VALUE": "value", "FROM": "origin", "LOCKED BY": "locked_by"}
     show_rows(place, rows, columns, "")
 
 
+def _place(sending: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
+    """Where a value is: the object that has it, and its name there."""
+    *above, last = name.split(".")[1:]
+    for one in above:
+        sending = sending.setdefault(one, {})
+    return sending, last
+
+
 def _said(rule: dict[str, Any] | None) -> str:
     if rule is None:
         return "cannot be read"
-    said = [f"sending.{name} {_words(value)}" for name, value in rule["sending"].items()]
+    places = [(name, *_place(rule["sending"], name)) for name in _NAMES]
+    said = [f"{name} {_words(within[last])}" for name, within, last in places if last in within]
     return clean("; ".join([*said, *(f"{name} locked" for name in rule["locked"])]) or "nothing")
 
 

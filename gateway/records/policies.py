@@ -12,11 +12,52 @@ from gateway.records.ids import InboxId, KeyId, OrganizationId, PodId, PolicyId
 Mode = Literal["free", "receive_only"]
 """What becomes of a message that is sent, the laxest first: it goes out; nothing goes out."""
 
-Name = Literal["sending.mode", "sending.only", "sending.block"]
+Cap = Literal[
+    "per_minute",
+    "per_hour",
+    "per_day",
+    "new_recipients_per_day",
+    "per_recipient_per_day",
+    "per_thread_per_day",
+    "ramp_days",
+]
+"""How much an inbox may send: the fields of :class:`Caps`."""
+
+Name = Literal[
+    "sending.mode",
+    "sending.only",
+    "sending.block",
+    "sending.caps.per_minute",
+    "sending.caps.per_hour",
+    "sending.caps.per_day",
+    "sending.caps.new_recipients_per_day",
+    "sending.caps.per_recipient_per_day",
+    "sending.caps.per_thread_per_day",
+    "sending.caps.ramp_days",
+]
 """The values of a rule, as ``locked`` and the API name them."""
 
 Level = Literal["organization", "pod", "inbox"]
 """Whose rule it is, the widest first."""
+
+
+class Caps(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """How much an inbox may send; None: nothing is said, 0: no limit.
+
+    ``ramp_days``: for so many days a new inbox may send only a part of ``per_day`` and ``new_recipients_per_day``,
+    which grows every day.
+    """
+
+    per_minute: int | None = None
+    per_hour: int | None = None
+    per_day: int | None = None
+    new_recipients_per_day: int | None = None
+    per_recipient_per_day: int | None = None
+    per_thread_per_day: int | None = None
+    ramp_days: int | None = None
+
+
+NO_CAPS = Caps()
 
 
 class SendingRule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
@@ -28,6 +69,7 @@ class SendingRule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
     mode: Mode | None = None
     only: tuple[str, ...] | None = None
     block: tuple[str, ...] | None = None
+    caps: Caps = NO_CAPS
 
 
 class Rule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):

@@ -1,7 +1,7 @@
 """How much was done lately: sends from the outbox's own rows, the rest counted per UTC day in table ``tally``.
 
-What outlives its inbox (an organization's sends, cold recipients, creations) is counted, so that deleting an inbox
-does not give the quota back. The outbox's sweep forgets past days.
+What outlives its inbox (an organization's sends, cold recipients, creations) is counted, so that deleting an inbox does
+not give the quota back; so are new recipients. The outbox's sweep forgets past days.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from gateway.records.simulator import SIMULATOR_DOMAIN
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 
-What = Literal["sends", "cold", "inboxes", "simulated"]
+What = Literal["sends", "cold", "new", "inboxes", "simulated"]
 
 DAY_US = 86_400_000_000
 

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.core.policy.resolve import CAPS
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from tests.support.gateway_process import GatewayProcess, Organization
@@ -39,8 +40,10 @@ def test_what_holds_names_the_origin_of_each_value_and_every_change_is_a_version
         "mode": {"value": "free", "origin": "default", "locked_by": None},
         "only": {"value": ["*"], "origin": "default", "locked_by": None},
         "block": {"value": [], "origin": "default", "locked_by": None},
+        "caps": {key: {"value": 0, "origin": "default", "locked_by": None} for key in CAPS},
     }
-    rule = {"sending": {"block": ["Evil.example"]}, "locked": ["sending.block"]}
+    caps = {"per_day": 9, "per_minute": 0}
+    rule = {"sending": {"block": ["Evil.example"], "caps": caps}, "locked": ["sending.block"]}
     organization.call("PUT", "policy", json=rule)
     organization.call("PUT", f"pods/{pod}/policy", json={"sending": {"only": ["*.example.com"]}})
     put = organization.call(
@@ -48,6 +51,11 @@ def test_what_holds_names_the_origin_of_each_value_and_every_change_is_a_version
     )
     assert put == organization.call("GET", f"inboxes/{inbox}/policy")
     assert put["effective"]["sending"] == {
+        "caps": before["effective"]["sending"]["caps"]
+        | {
+            "per_day": {"value": 9, "origin": "organization", "locked_by": None},
+            "per_minute": {"value": 0, "origin": "organization", "locked_by": None},
+        },
         "mode": {"value": "receive_only", "origin": "inbox", "locked_by": None},
         "only": {"value": ["*.example.com"], "origin": "pod", "locked_by": None},
         "block": {"value": ["evil.example"], "origin": "organization", "locked_by": "organization"},
@@ -59,7 +67,10 @@ def test_what_holds_names_the_origin_of_each_value_and_every_change_is_a_version
     assert (after["version"], after["own"]) == (2, {"sending": {}, "locked": []})
     kept = organization.call("GET", "policy/versions")["versions"]
     assert [one["version"] for one in kept] == [2, 1]
-    assert kept[1]["rule"] == {"sending": {"block": ["evil.example"]}, "locked": ["sending.block"]}
+    assert kept[1]["rule"] == {
+        "sending": {"block": ["evil.example"], "caps": caps},
+        "locked": ["sending.block"],
+    }
     (key,) = organization.call("GET", "api-keys")["api_keys"]
     assert {one["created_by"] for one in kept} == {key["api_key_id"]}
     assert [
@@ -94,6 +105,8 @@ def test_an_inboxs_key_reads_and_a_pods_key_changes_its_own(organization: Organi
         ({"sending": {"mode": 5}}, 400, "sending.mode"),
         ({"sending": {"only": ["a b"]}}, 400, "sending.only[0]"),
         ({"sending": {"blok": []}}, 400, "sending.blok"),
+        ({"sending": {"caps": {"per_day": -1}}}, 400, "sending.caps.per_day"),
+        ({"sending": {"caps": {"per_week": 1}}}, 400, "sending.caps.per_week"),
         ({"lock": ["sending.mode"]}, 400, "lock"),
         ({"locked": ["mode"]}, 400, "locked[0]"),
         ({"sending": {"block": ["x.test"] * 501}}, 413, None),
@@ -166,6 +179,40 @@ def test_patterns_of_recipients_are_held_against_each_of_them(organization: Orga
         refused = send(organization, inbox, address)
         assert (refused.status_code, refused.json()["code"]) == (403, "refused_by_policy")
         assert address.lower() in refused.json()["message"].lower()
+
+
+def test_caps_are_counted_by_inbox_recipient_and_thread(organization: Organization) -> None:
+    inbox, other = organization.new_inbox()["inbox_id"], organization.new_inbox()["inbox_id"]
+
+    def capped(**caps: int) -> None:
+        organization.call("PUT", "policy", json={"sending": {"caps": caps}})
+
+    first = send(organization, inbox)
+    assert first.status_code == 200
+    capped(per_day=1)
+    refused = send(organization, inbox)
+    assert (refused.status_code, refused.json()["code"]) == (429, "policy_cap_exceeded")
+    assert int(refused.headers["Retry-After"]) > 86_000
+    with httpx.Client(base_url=organization.base_url, headers=organization.headers, trust_env=False) as http:
+        openmail = http.post(
+            f"/v1/inboxes/{inbox}/send", json={"to": "ann@example.com", "subject": "s", "body": "b"}
+        )
+    assert (openmail.status_code, openmail.json()["error"]) == (429, "rate_limit_exceeded")
+    assert send(organization, other).status_code == 200
+    capped(per_recipient_per_day=1)
+    assert send(organization, inbox).status_code == 429
+    assert send(organization, inbox, "bob@example.com").status_code == 200
+    capped(per_thread_per_day=1)
+    assert send(organization, inbox).status_code == 200
+    with organization.client() as client:
+        answer = client.post(
+            f"inboxes/{inbox}/messages/{first.json()['message_id']}/reply", json={"text": "again"}
+        )
+    assert (answer.status_code, answer.json()["code"]) == (429, "policy_cap_exceeded")
+    capped(new_recipients_per_day=1)
+    assert send(organization, inbox, "cy@example.com").status_code == 200
+    assert send(organization, inbox, "dan@example.com").status_code == 429
+    assert send(organization, other, "dan@example.com").status_code == 200
 
 
 def test_a_policy_that_cannot_be_read_stops_sending_until_it_is_set_anew(

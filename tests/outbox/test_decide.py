@@ -11,8 +11,9 @@ from gateway.core.errors import CoreError, TooMany, Unpaid
 from gateway.core.sending.decide import Allowed, Message, Terms, decide
 from gateway.records.ids import InboxId
 from gateway.records.lists import ListRule
-from gateway.records.policies import Rule, SendingRule
+from gateway.records.policies import Caps, Rule, SendingRule
 from gateway.settings import Limits, Wallet
+from gateway.store.queries.pace import Pace
 from gateway.store.queries.reputation import Suspension
 from gateway.store.queries.standing import Standing
 from tests.support.records import INBOX, NOW, policy_version
@@ -26,6 +27,7 @@ BLOCK = ListRule(pod_id=None, inbox_id=InboxId("i"), direction="send", list_type
 HELD = Suspension("inbox", "abuse", NOW)
 CLOSED = policy_version("pod", Rule(sending=SendingRule(mode="receive_only")))
 BLOCKING = policy_version("inbox", Rule(sending=SendingRule(block=("bob@y.test",))))
+CAPPED = policy_version("pod", Rule(sending=SendingRule(caps=Caps(per_thread_per_day=1))))
 UNREADABLE = msgspec.structs.replace(CLOSED, rule_json="{")
 
 
@@ -80,9 +82,10 @@ def test_the_first_of_several_rules_refuses() -> None:
     slow = replace(wanted, burst=0)
     rested = replace(slow, daily=0)
     alone = replace(rested, organization=0)
-    known = replace(alone, strangers=0)
+    known = replace(alone, strangers=0, pace=Pace(thread=1), policies=[CAPPED])
+    slowed = replace(known, pace=Pace())
     seen = []
-    for standing in (every, reinstated, opened, unlisted, wanted, slow, rested, alone, known):
+    for standing in (every, reinstated, opened, unlisted, wanted, slow, rested, alone, known, slowed):
         decision = decide(standing, INBOX, MESSAGE, terms, NOW)
         assert isinstance(decision, CoreError)
         seen.append(decision.facts.get("scope", decision.code))
@@ -95,6 +98,7 @@ def test_the_first_of_several_rules_refuses() -> None:
         "daily",
         "global",
         "cold_outreach",
+        "daily",
         "insufficient_balance",
     ]
 

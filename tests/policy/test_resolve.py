@@ -10,12 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.errors import CoreError, Forbidden, Invalid, TooLarge
-from gateway.core.policy.check import NAMES, Wanted, check_locks, checked
+from gateway.core.policy.check import Wanted, check_locks, checked
 from gateway.core.policy.mode import mode_error
 from gateway.core.policy.patterns import means
 from gateway.core.policy.recipients import recipient_error
-from gateway.core.policy.resolve import MODES, Policy, Unreadable, policy_of, resolved
-from gateway.records.policies import Level, Mode, Rule, SendingRule
+from gateway.core.policy.resolve import (
+    CAPS,
+    MODES,
+    NAMES,
+    Policy,
+    Unreadable,
+    policy_of,
+    resolved,
+    stricter_cap,
+)
+from gateway.records.policies import Caps, Level, Mode, Rule, SendingRule
 from tests.support.records import policy_version
 
 LEVELS: tuple[Level, ...] = ("organization", "pod", "inbox")
@@ -70,13 +79,17 @@ def test_of_locked_patterns_both_must_allow_and_either_blocks() -> None:
     assert (unlocked.only.value, unlocked.block.value) == (below.sending.only, below.sending.block)
 
 
+_CAP = st.sampled_from([None, 0, 1, 5])
 _RULES = st.builds(
-    lambda mode, only, block, locked: Rule(
-        sending=SendingRule(mode=mode, only=only, block=block), locked=tuple(locked)
+    lambda mode, only, block, cap, days, locked: Rule(
+        sending=SendingRule(mode=mode, only=only, block=block, caps=Caps(per_day=cap, ramp_days=days)),
+        locked=tuple(locked),
     ),
     st.sampled_from([None, *MODES]),
     st.sampled_from([None, (), ("*",), ("x.test",), ("ann@x.test", "y.test")]),
     st.sampled_from([None, (), ("x.test",), ("ann@x.test",)]),
+    _CAP,
+    _CAP,
     st.lists(st.sampled_from(NAMES), unique=True),
 )
 
@@ -96,6 +109,10 @@ def test_nothing_below_a_lock_lets_out_what_is_stopped_above(
         assert means(wide.only.value, address)
     if wide.block.locked and means(wide.block.value, address):
         assert means(narrow.block.value, address)
+    for cap in CAPS:
+        if wide.caps[cap].locked:
+            stricter = stricter_cap(cap, wide.caps[cap].value, narrow.caps[cap].value)
+            assert stricter == narrow.caps[cap].value
 
 
 @given(_RULES, _RULES)
@@ -107,6 +124,7 @@ def test_what_is_not_refused_as_too_lax_holds_as_it_was_asked_for(above: Rule, b
         return
     held, own = resolved(layers(above, below)), below.sending
     assert own.mode in (None, held.mode.value)
+    assert all(getattr(own.caps, cap) in (None, held.caps[cap].value) for cap in CAPS)
     for address in ("ann@x.test", "bob@x.test", "bob@y.test", "c@z.test"):
         assert own.only is None or means(own.only, address) == means(held.only.value, address)
         assert own.block is None or means(own.block, address) == means(held.block.value, address)
@@ -139,6 +157,8 @@ def test_what_cannot_be_read_makes_the_whole_policy_unreadable(text: str) -> Non
         (Wanted(only=["x.test", "no domain"]), Invalid, "sending.only[1]"),
         (Wanted(block=[""]), Invalid, "sending.block[0]"),
         (Wanted(block=["x.test"] * 501), TooLarge, "sending.block"),
+        (Wanted(caps={"per_day": -1}), Invalid, "sending.caps.per_day"),
+        (Wanted(caps={"ramp_days": 366}), Invalid, "sending.caps.ramp_days"),
         (Wanted(locked=["sending.mode", "mode"]), Invalid, "locked[1]"),
     ],
 )

@@ -12,10 +12,31 @@ from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
 from gateway.core.policy import manage
 from gateway.core.policy.check import Wanted
+from gateway.core.policy.resolve import CAPS
 
 table = Table("policies")
 
 Doc = msgspec.Meta
+
+
+class CapsBody(msgspec.Struct, forbid_unknown_fields=True):
+    """How much each inbox may send. 0: no limit; left out or null: left to the wider policy."""
+
+    per_minute: Annotated[int | None, Doc(description="messages within a minute")] = None
+    per_hour: Annotated[int | None, Doc(description="messages within an hour")] = None
+    per_day: Annotated[int | None, Doc(description="messages within 24 hours")] = None
+    new_recipients_per_day: Annotated[
+        int | None, Doc(description="recipients a day (UTC) who never wrote to the inbox")
+    ] = None
+    per_recipient_per_day: Annotated[
+        int | None, Doc(description="messages to one recipient within 24 hours")
+    ] = None
+    per_thread_per_day: Annotated[int | None, Doc(description="messages in one thread within 24 hours")] = (
+        None
+    )
+    ramp_days: Annotated[
+        int | None, Doc(description="days in which per_day and new_recipients_per_day of a new inbox grow")
+    ] = None
 
 
 class SendingBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -27,6 +48,7 @@ class SendingBody(msgspec.Struct, forbid_unknown_fields=True):
         Doc(description="mail goes to these alone: a@x.com, x.com, *.x.com or *; an empty list is nobody"),
     ] = None
     block: Annotated[list[str] | None, Doc(description="no mail goes to these; a block always wins")] = None
+    caps: Annotated[CapsBody | None, Doc(description="how much each inbox may send")] = None
 
 
 class PolicyBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -77,7 +99,14 @@ async def put_policy(call: Call[PolicyBody, NoQuery]) -> PolicyView:
     one may only be stricter. Every change is kept as a version.
     """
     body, sending = call.body, call.body.sending or SendingBody()
-    wanted = Wanted(mode=sending.mode, only=sending.only, block=sending.block, locked=body.locked)
+    caps = sending.caps or CapsBody()
+    wanted = Wanted(
+        mode=sending.mode,
+        only=sending.only,
+        block=sending.block,
+        caps={cap: getattr(caps, cap) for cap in CAPS},
+        locked=body.locked,
+    )
     held = await manage.put(call.core, call.scope, wanted, replaces=body.version, **_which(call))
     return await policy_view(call.core, held)
 

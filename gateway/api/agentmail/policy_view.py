@@ -10,7 +10,7 @@ from gateway.api.agentmail.views import inbox_name
 from gateway.api.times import iso, iso_of
 from gateway.core.context import Core
 from gateway.core.policy.manage import Held
-from gateway.core.policy.resolve import Policy, Value
+from gateway.core.policy.resolve import CAPS, Policy, Value
 from gateway.records.ids import KEY_ID, ORGANIZATION_ID, POD_ID
 from gateway.records.policies import PolicyVersion, Rule
 from gateway.store.queries.policies import PolicyOwner
@@ -26,6 +26,9 @@ class SendingView(msgspec.Struct, omit_defaults=True):
     mode: str | None = None
     only: Annotated[list[str] | None, Doc(description="mail goes to these alone")] = None
     block: Annotated[list[str] | None, Doc(description="no mail goes to these")] = None
+    caps: Annotated[
+        dict[str, int], Doc(description="how much each inbox may send, by name; 0: no limit")
+    ] = {}
 
 
 class RuleView(msgspec.Struct):
@@ -53,12 +56,21 @@ class PatternsView(msgspec.Struct):
     locked_by: Annotated[str | None, _LOCKED]
 
 
+class CapView(msgspec.Struct):
+    """A cap that holds."""
+
+    value: Annotated[int, Doc(description="0: no limit")]
+    origin: Annotated[str, _ORIGIN]
+    locked_by: Annotated[str | None, _LOCKED]
+
+
 class EffectiveSendingView(msgspec.Struct):
     """What holds for sending."""
 
     mode: Annotated[ModeView, Doc(description="what becomes of a message that is sent")]
     only: Annotated[PatternsView, Doc(description="mail goes to these alone")]
     block: Annotated[PatternsView, Doc(description="no mail goes to these")]
+    caps: Annotated[dict[str, CapView], Doc(description="how much each inbox may send, by name")]
 
 
 class EffectiveView(msgspec.Struct):
@@ -133,6 +145,7 @@ def _rule_view(rule: Rule | None) -> RuleView | None:
         mode=said.mode,
         only=None if said.only is None else list(said.only),
         block=None if said.block is None else list(said.block),
+        caps={cap: value for cap in CAPS if (value := getattr(said.caps, cap)) is not None},
     )
     return RuleView(sending, list(rule.locked))
 
@@ -144,6 +157,7 @@ def _effective_view(policy: Policy) -> EffectiveView:
             mode=ModeView(mode.value, mode.origin, mode.locked),
             only=_patterns(policy.only),
             block=_patterns(policy.block),
+            caps={cap: CapView(held.value, held.origin, held.locked) for cap, held in policy.caps.items()},
         )
     )
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gateway.core.errors import Forbidden, Invalid, TooLarge
 from gateway.core.policy.patterns import check_pattern, within
-from gateway.core.policy.resolve import MODES, Policy, stricter_mode
-from gateway.records.policies import Level, Mode, Name, Rule, SendingRule
+from gateway.core.policy.resolve import (
+    CAPS,
+    MODES,
+    NAME_OF_CAP,
+    NAMES,
+    Policy,
+    stricter_cap,
+    stricter_mode,
+)
+from gateway.records.policies import Cap, Caps, Level, Mode, Name, Rule, SendingRule
 
-NAMES: tuple[Name, ...] = get_args(Name)
 MOST_PATTERNS = 500
+MOST_SENDS = 1_000_000
+MOST_RAMP_DAYS = 365
 _SHOWN = 5
 
 
@@ -23,6 +31,7 @@ class Wanted:
     mode: str | None = None
     only: Sequence[str] | None = None
     block: Sequence[str] | None = None
+    caps: Mapping[Cap, int | None] = field(default_factory=dict)
     locked: Sequence[str] = ()
 
 
@@ -33,6 +42,7 @@ def checked(wanted: Wanted) -> Rule:
             mode=_mode(wanted.mode),
             only=_patterns(wanted.only, "sending.only"),
             block=_patterns(wanted.block, "sending.block"),
+            caps=Caps(**{cap: _cap(cap, wanted.caps.get(cap)) for cap in CAPS}),
         ),
         locked=_locked(wanted.locked),
     )
@@ -47,6 +57,10 @@ def check_locks(rule: Rule, above: Policy) -> None:
         raise _locked_error("sending.only", only.locked, _listed(only.value))
     if block.locked and own.block is not None and not within(block.value, own.block):
         raise _locked_error("sending.block", block.locked, _listed(block.value))
+    for cap, held in above.caps.items():
+        wanted: int | None = getattr(own.caps, cap)
+        if held.locked and wanted is not None and stricter_cap(cap, wanted, held.value) != wanted:
+            raise _locked_error(NAME_OF_CAP[cap], held.locked, str(held.value))
 
 
 def _locked_error(name: Name, level: Level, held: str) -> Forbidden:
@@ -70,6 +84,14 @@ def _mode(text: str | None) -> Mode | None:
         if mode == text:
             return mode
     raise Invalid(f"{text[:100]!r} is no mode", field="sending.mode", fix=f"write one of {', '.join(MODES)}")
+
+
+def _cap(cap: Cap, given: int | None) -> int | None:
+    most = MOST_RAMP_DAYS if cap == "ramp_days" else MOST_SENDS
+    if given is not None and not 0 <= given <= most:
+        name = NAME_OF_CAP[cap]
+        raise Invalid(f"{name} is from 0 to {most}", field=name, fix="write 0 for no limit")
+    return given
 
 
 def _patterns(given: Sequence[str] | None, field: Name) -> tuple[str, ...] | None:

@@ -2,25 +2,30 @@
 
 The narrowest rule that says anything about a value decides. Where a wider rule has locked the value, a narrower one
 counts only as far as it is stricter: of two modes the stricter one, of ``only`` what both name, of ``block`` what
-either names.
+either names, of two caps the lower one.
 
 A rule that cannot be read makes the whole policy unreadable, and then nothing is sent: it may have said anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar, get_args
 
 from gateway.core.policy.patterns import EVERYBODY, common
-from gateway.records.policies import Level, Mode, Name, PolicyVersion, Rule
+from gateway.records.policies import Cap, Level, Mode, Name, PolicyVersion, Rule
 
 T = TypeVar("T")
 Origin = Literal["default"] | Level
 Patterns = tuple[str, ...]
 
 MODES: tuple[Mode, ...] = get_args(Mode)
+CAPS: tuple[Cap, ...] = get_args(Cap)
+NAMES: tuple[Name, ...] = get_args(Name)
+NAME_OF_CAP: Mapping[Cap, Name] = {
+    cap: name for cap in CAPS for name in NAMES if name == f"sending.caps.{cap}"
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class Policy:
     mode: Value[Mode]
     only: Value[Patterns]
     block: Value[Patterns]
+    caps: Mapping[Cap, Value[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,7 @@ def resolved(layers: Sequence[tuple[Level, Rule]]) -> Policy:
         mode=_held(layers, "sending.mode", "free", lambda rule: rule.sending.mode, stricter_mode),
         only=_held(layers, "sending.only", (EVERYBODY,), lambda rule: rule.sending.only, common),
         block=_held(layers, "sending.block", (), lambda rule: rule.sending.block, either),
+        caps={cap: _cap(layers, cap) for cap in CAPS},
     )
 
 
@@ -76,6 +83,21 @@ def stricter_mode(one: Mode, other: Mode) -> Mode:
 def either(some: Patterns, others: Patterns) -> Patterns:
     """What either names, sorted."""
     return tuple(sorted({*some, *others}))
+
+
+def stricter_cap(cap: Cap, one: int, other: int) -> int:
+    """The stricter of two values of a cap, 0 being no limit."""
+    if not one or not other:
+        return one or other
+    return max(one, other) if cap == "ramp_days" else min(one, other)
+
+
+def _cap(layers: Sequence[tuple[Level, Rule]], cap: Cap) -> Value[int]:
+    def said(rule: Rule) -> int | None:
+        own: int | None = getattr(rule.sending.caps, cap)
+        return own
+
+    return _held(layers, NAME_OF_CAP[cap], 0, said, lambda one, other: stricter_cap(cap, one, other))
 
 
 def _held(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from gateway.core.errors import CoreError
+from gateway.core.policy.resolve import Policy, Unreadable, policy_of
 from gateway.core.sending import wallet
 from gateway.core.sending.decide import Allowed, Message, Terms, decide
+from gateway.core.sending.policy_caps import asked_of
 from gateway.core.sent import Allowance
 from gateway.records.ids import now_us
 from gateway.records.inboxes import Inbox
 from gateway.store import daily_counts
-from gateway.store.queries.standing import Asked, standing
+from gateway.store.queries.pace import PaceAsked
+from gateway.store.queries.policies import owner_of_inbox, rules_over
+from gateway.store.queries.standing import NO_PACE, Asked, standing
 from gateway.store.scope import Scope
 from gateway.store.transaction import Tx
 
@@ -44,7 +48,10 @@ def _decided(
     hold: bool,
 ) -> Allowed:
     limits, leaves, now = terms.limits, not message.test, now_us()
+    rules = rules_over(tx, owner_of_inbox(inbox))
     asked = Asked(
+        policies=rules,
+        pace=_pace(policy_of(rules), inbox, message, now),
         directions=directions,
         burst=limits.sends_per_minute,
         daily=limits.sends_per_day,
@@ -59,3 +66,9 @@ def _decided(
     if isinstance(decision, CoreError):
         raise decision
     return decision
+
+
+def _pace(policy: Policy | Unreadable, inbox: Inbox, message: Message, now: int) -> PaceAsked:
+    if isinstance(policy, Unreadable) or message.test:
+        return NO_PACE
+    return asked_of(policy, inbox, message.thread_id, now)

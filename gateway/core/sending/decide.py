@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from gateway.core.errors import Rejected, TooMany, Unpaid
 from gateway.core.policy.mode import mode_error, unreadable_error
 from gateway.core.policy.recipients import recipient_error
-from gateway.core.policy.resolve import Unreadable, policy_of
+from gateway.core.policy.resolve import Policy, Unreadable, policy_of
 from gateway.core.sending.cold_outreach import cold_limits
 from gateway.core.sending.limits import send_limits, tightest
+from gateway.core.sending.policy_caps import cap_allowances
 from gateway.core.sending.reputation import suspended_error
 from gateway.core.sending.suppressions import suppressed_error
 from gateway.core.sending.wallet import cost_of, unpaid
 from gateway.core.sent import Allowance
+from gateway.records.ids import ThreadId
 from gateway.records.inboxes import Inbox
 from gateway.settings import Limits, Wallet
 from gateway.store import daily_counts
@@ -40,11 +42,12 @@ class Terms:
 @dataclass(frozen=True, slots=True)
 class Message:
     """What is to be sent: (field, address) of each recipient, and how many attachments. ``test``: nothing leaves:
-    it is sent with a sandbox key, or to the simulator alone."""
+    it is sent with a sandbox key, or to the simulator alone. ``thread_id``: the thread that it goes on with."""
 
     recipients: Sequence[tuple[str, str]]
     attachments: int = 0
     test: bool = False
+    thread_id: ThreadId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +64,14 @@ def decide(standing: Standing, inbox: Inbox, message: Message, terms: Terms, now
     """Decide about a message of ``inbox`` at ``now`` (µs).
 
     In this order: suspension, policy, lists, suppressions, the inbox's and the organization's limits, cold outreach,
-    credit.
+    the policy's caps, credit.
     """
     if standing.suspension is not None:
         return suspended_error(standing.suspension)
-    against = _by_policy(standing, message)
+    policy = policy_of(standing.policies)
+    if isinstance(policy, Unreadable):
+        return unreadable_error(policy)
+    against = mode_error(policy) or recipient_error(policy, message.recipients)
     if against is not None:
         return against
     for field, address in message.recipients if standing.rules else ():
@@ -79,7 +85,7 @@ def decide(standing: Standing, inbox: Inbox, message: Message, terms: Terms, now
     if unwanted is not None:
         return unwanted
     found: list[Allowance] = []
-    for one in _limits(standing, inbox, message, terms.limits, now):
+    for one in _limits(standing, policy, inbox, message, terms.limits, now):
         if isinstance(one, TooMany):
             return one
         found.append(one)
@@ -89,27 +95,21 @@ def decide(standing: Standing, inbox: Inbox, message: Message, terms: Terms, now
         balance = prices.new_account_mills if standing.balance is None else standing.balance
         if balance < mills:
             return unpaid(prices, balance, message.attachments)
-    return Allowed(tightest(found), _counts(standing, inbox, message, terms.limits, now), mills)
-
-
-def _by_policy(standing: Standing, message: Message) -> Rejected | None:
-    policy = policy_of(standing.policies)
-    if isinstance(policy, Unreadable):
-        return unreadable_error(policy)
-    return mode_error(policy) or recipient_error(policy, message.recipients)
+    return Allowed(tightest(found), _counts(standing, policy, inbox, message, terms.limits, now), mills)
 
 
 def _limits(
-    standing: Standing, inbox: Inbox, message: Message, limits: Limits, now: int
+    standing: Standing, policy: Policy, inbox: Inbox, message: Message, limits: Limits, now: int
 ) -> Iterator[Allowance | TooMany]:
     yield from send_limits(standing, limits, now, sandbox=message.test)
     if not message.test:
         for limit in cold_limits(standing, inbox, limits, now):
             yield limit.allowance
+        yield from cap_allowances(policy, standing.pace, inbox, message.recipients, now)
 
 
 def _counts(
-    standing: Standing, inbox: Inbox, message: Message, limits: Limits, now: int
+    standing: Standing, policy: Policy, inbox: Inbox, message: Message, limits: Limits, now: int
 ) -> tuple[tuple[str, daily_counts.What, int], ...]:
     if message.test:
         return ()
@@ -118,4 +118,6 @@ def _counts(
         counts.append((inbox.organization_id, "sends", 1))
     for limit in cold_limits(standing, inbox, limits, now):
         counts.append((limit.subject, "cold", standing.strangers))
+    if standing.pace.new and policy.caps["new_recipients_per_day"].value:
+        counts.append((inbox.id, "new", standing.pace.new))
     return tuple(counts)

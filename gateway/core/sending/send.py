@@ -386,7 +386,7 @@ def _accept(
 def _message(core: Core, scope: Scope, request: SendRequest, checked: _Checked) -> Message:
     people = checked.fields()
     stays = core.settings.simulator.enabled and all(is_simulated(address) for _, address in people)
-    return Message(people, len(request.attachments), scope.test or stays)
+    return Message(people, len(request.attachments), scope.test or stays, request.thread_id)
 
 
 def _terms(core: Core) -> Terms:

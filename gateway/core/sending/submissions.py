@@ -1,8 +1,8 @@
 """Mail that people submit with a mail client (RFC 6409): checked, completed, signed and queued.
 
-What may be sent is decided as for sends by the API (``core.sending.decide``), but without limits and prices, which are
-for programs. The client files its own copy in Sent, so there is no recipient of role ``sent``; the return path stays
-the person's own, so that bounces come as mail.
+What may be sent is decided as for sends by the API (``core.sending.decide``), by the policy too, but without the
+server's limits and prices, which are for programs. The client files its own copy in Sent, so there is no recipient of
+role ``sent``; the return path stays the person's own, so that bounces come as mail.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from email.utils import format_datetime
 from functools import partial
 
 from gateway.core.context import Core
-from gateway.core.errors import Rejected
+from gateway.core.errors import Rejected, TooMany
 from gateway.core.sending import admission
 from gateway.core.sending.decide import Message, Terms
 from gateway.mime.dkim_sign import Signing, SigningError, sign
@@ -91,7 +91,7 @@ def _check(tx: Tx, submission: Submission) -> tuple[Inbox, str, Signing | None]:
     message = Message([("rcpt", address) for address in submission.recipients])
     try:
         admission.check(tx, Scope(inbox.organization_id), inbox, message, _TERMS, reply=False)
-    except Rejected as refused:
+    except (Rejected, TooMany) as refused:
         raise MailServerError(refused.message) from refused
     return inbox, sender, active_key(tx, sender.rpartition("@")[2])
 

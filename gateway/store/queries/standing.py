@@ -15,7 +15,7 @@ from gateway.store.allow_block_lists import entries
 from gateway.store.queries.contacts import wrote_to
 from gateway.store.queries.inboxes import lock_inbox
 from gateway.store.queries.organizations import organization_since
-from gateway.store.queries.policies import owner_of_inbox, rules_over
+from gateway.store.queries.pace import Pace, PaceAsked, pace_of
 from gateway.store.queries.reputation import Suspension, suspension_of
 from gateway.store.queries.wallets import wallet_of
 from gateway.store.scope import Scope
@@ -23,16 +23,20 @@ from gateway.store.suppressions import suppressed
 from gateway.store.transaction import Tx
 
 _MINUTE_US = 60_000_000
+NO_PACE = PaceAsked()
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a server's settings make matter: what is not asked is not read.
 
-    ``directions``: whose lists; ``burst``, ``daily``: up to how many sends of a minute and a day are counted;
-    ``hold``: keep what was read until the transaction ends, since it is charged in it.
+    ``policies``: the rules over the inbox, and ``pace``: what their caps count. ``directions``: whose lists; ``burst``,
+    ``daily``: up to how many sends of a minute and a day are counted; ``hold``: keep what was read until the
+    transaction ends, since it is charged in it.
     """
 
+    policies: Sequence[PolicyVersion] = ()
+    pace: PaceAsked = NO_PACE
     directions: tuple[str, ...] = ()
     burst: int = 0
     daily: int = 0
@@ -47,7 +51,7 @@ class Asked:
 class Standing:
     """How a sender stands before a message, towards its recipients. Times in µs.
 
-    ``policies``: the rules over the inbox, the widest first (``core.policy.resolve``).
+    ``policies``: the rules over the inbox, the widest first (``core.policy.resolve``); ``pace``: what their caps count.
     ``burst``, ``daily``, ``organization``: sends of the last minute and of today, counted as asked; ``oldest``: the
     first one of that minute. ``strangers``: recipients who never wrote to the inbox; ``cold_inbox`` and
     ``cold_organization``: how many of those were written to today. ``balance``: mills; None: never charged.
@@ -55,6 +59,7 @@ class Standing:
 
     suspension: Suspension | None = None
     policies: Sequence[PolicyVersion] = ()
+    pace: Pace = Pace()  # noqa: RUF009
     rules: Sequence[ListRule] = ()
     suppressed: Mapping[str, SuppressionType] = field(default_factory=dict)
     burst: int = 0
@@ -79,7 +84,7 @@ def standing(
     held = suspension_of(tx, inbox.id, inbox.pod_id)
     rules = entries(tx, inbox, asked.directions) if asked.directions else ()
     unwanted = suppressed(tx, inbox.organization_id, [normalise(one) for one in recipients])
-    if asked.hold and (asked.burst or asked.daily):
+    if asked.hold and (asked.burst or asked.daily or not asked.pace.nothing):
         lock_inbox(tx, inbox.id)
     burst, oldest, daily = 0, None, 0
     if asked.burst:
@@ -98,7 +103,8 @@ def standing(
     wallet = wallet_of(tx, scope.organization) if asked.wallet else None
     return Standing(
         suspension=held,
-        policies=rules_over(tx, owner_of_inbox(inbox)),
+        policies=asked.policies,
+        pace=pace_of(tx, inbox, recipients, asked.pace, now, hold=asked.hold),
         rules=rules,
         suppressed=unwanted,
         burst=burst,
