@@ -20,6 +20,7 @@ _PROPERTY = re.compile(
     r'(?P<name>(?:smtp|header|policy)\.[a-z-]{1,30})=(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s;"]*))|"[^"]*"|[^\s"]+|"',
     re.I,
 )
+_SEALS = re.compile("[+:]")
 _ALIGNMENTS: Mapping[str, Alignment] = {"strict": "strict", "relaxed": "relaxed", "no": "no"}
 
 
@@ -80,7 +81,7 @@ def details_of(results: Sequence[Result]) -> AuthVerdict:
         policy=dmarc.value("policy.published"),
         policy_domain=dmarc.domain("policy.domain"),
         arc=arc.result or None,
-        arc_chain=[seal[:_LONGEST] for seal in chain.lower().split(":") if seal][:_MOST_SEALS],
+        arc_chain=[seal[:_LONGEST] for seal in _SEALS.split(chain.lower()) if seal][:_MOST_SEALS],
         rescued_by=arc.domain("policy.rescued"),
         forged_fields=int(forged) if forged.isascii() and forged.isdigit() and len(forged) < 6 else 0,
     )

@@ -18,6 +18,7 @@ from nacl.signing import SigningKey
 from gateway.mime.auth_results import verdict
 from gateway.mime.parse import parse
 from gateway.mime.types import AuthVerdict
+from gateway.mime.types import Signature as AuthSignature
 from mailserver.content import Content
 from mailserver.embedded import wire
 from mailserver.embedded.authentication.authors import author_domains
@@ -99,19 +100,32 @@ async def test_the_field_says_what_is_aligned_and_which_policy_covers_it() -> No
     ]
     results_of = {one.method: one for one in authres.AuthenticationResultsHeader.parse(found).results}
     assert results_of["dkim"].properties[-1].value == "relaxed"
-    assert verdict(found.encode() + MAIL, "mx.x.test") == AuthVerdict(spf="none", dkim="pass", dmarc="pass")
+    assert verdict(found.encode() + sub, "mx.x.test") == AuthVerdict(
+        spf="none",
+        dkim="pass",
+        dmarc="pass",
+        spf_domain="near.test",
+        spf_aligned="no",
+        signatures=[AuthSignature(result="pass", domain="far.test", selector="s1", aligned="relaxed")],
+        author="mail.far.test",
+        policy="quarantine",
+        policy_domain="far.test",
+        arc="none",
+    )
 
 
 async def test_a_forwarded_message_is_rescued_by_a_trusted_sealer_alone() -> None:
-    from tests.mailserver.test_arc import key, sealed
+    from tests.mailserver.test_arc import PASSED, key, sealed
 
-    mail = sealed(MAIL, "list.test")
-    changes: Records = {"s._domainkey.list.test": [f'"{key()[1]}"']}
+    mail = sealed(sealed(MAIL, "one.test", b"arc=none"), "list.test", b"arc=pass; " + PASSED)
+    changes: Records = {f"s._domainkey.{one}": [f'"{key()[1]}"'] for one in ("one.test", "list.test")}
     found = await results(mail, changes, peer="198.51.100.7", sealers=["list.test"])
     assert "dmarc=fail header.from=far.test" in found
-    assert found.endswith("\tarc=pass policy.chain=list.test policy.rescued=list.test\r\n")
+    assert found.endswith("\tarc=pass policy.chain=one.test+list.test policy.rescued=list.test\r\n")
+    read = verdict(found.encode() + MAIL, "mx.x.test")
+    assert (read.arc_chain, read.rescued_by) == (["one.test", "list.test"], "list.test")
     found = await results(mail, changes, peer="198.51.100.7")
-    assert found.endswith("\tarc=pass policy.chain=list.test\r\n")
+    assert found.endswith("\tarc=pass policy.chain=one.test+list.test\r\n")
     found = await results(MAIL[:6] + b"boss@far.test, " + mail[6:], changes, sealers=["list.test"])
     assert "rescued" not in found
 
