@@ -36,7 +36,7 @@ class Judge:
 
     async def _checked(self, mail: Mail) -> Verdict:
         ours = self._id.lower().encode()
-        forged = tuple(at for at, field in enumerate(mail.claims, 1) if wire.claims(field, ours))
+        forged = tuple(one for one in mail.claims if wire.claims(one.field, ours))
         task = encoded(VerifyTask(mail.address or "unknown", mail.helo, mail.mail_from, _octets(mail)))
         mail.data = bytearray()  # it may be large, and is held once already
         try:

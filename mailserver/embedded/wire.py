@@ -24,6 +24,10 @@ _SURE = re.compile(
     re.I,
 )
 
+CLAIMING = (b"authentication-results", b"arc-authentication-results", b"x-claimed-results")
+"""Fields with results of authentication, lower case; the last is what Postfix makes of those in this server's name."""
+
+_SET = re.compile(rb"\A[ \t\r\n]*i[ \t]*=[ \t]*[0-9]{1,2}[ \t]*;")  # RFC 8617 §4.1.1
 
 _UNFIT = re.compile(
     r"[^\w!#$%&'*+/=?^`{|}~@.-]"
@@ -112,7 +116,7 @@ def completed(
     content: Content, head: Head, *, hostname: str, received: str, checked: bytes = b"", digest: bytes = b""
 ) -> Content:
     """The message to store: ``checked`` (Authentication-Results) and our Received field on top; a Message-ID
-    and Date if missing; Authentication-Results that claim to be ours removed (RFC 8601 §5).
+    and Date if missing; results of authentication that claim to be ours removed (RFC 8601 §5).
 
     ``digest``: of the octets, for a missing Message-ID: a sender that repeats them repeats the same message.
     """
@@ -120,7 +124,7 @@ def completed(
     kept, names = [], set()
     for field in head.fields:
         name = name_of(field)
-        if name == b"" or (name == b"authentication-results" and claims(field, ours)):
+        if name == b"" or (name in CLAIMING and claims(field, ours)):
             continue
         names.add(name)
         kept.append(field)
@@ -135,14 +139,14 @@ def completed(
 
 
 def forged(fields: list[bytes], authserv_id: str) -> int:
-    """How many Authentication-Results fields claim to be ours."""
+    """How many fields claim to be results of ours."""
     ours = authserv_id.lower().encode()
-    return sum(name_of(one) == b"authentication-results" and claims(one, ours) for one in fields)
+    return sum(name_of(one) in CLAIMING and claims(one, ours) for one in fields)
 
 
 def claims(field: bytes, authserv_id: bytes) -> bool:
-    """Whether an Authentication-Results field names ``authserv_id`` (comments before it skipped)."""
-    value = field.partition(b":")[2]
+    """Whether a field of results names ``authserv_id`` (comments before it skipped, and the number of an ARC set)."""
+    value = _SET.sub(b"", field.partition(b":")[2])
     while True:
         value = value.lstrip(b" \t\r\n")
         if not value.startswith(b"("):

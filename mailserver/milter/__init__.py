@@ -12,7 +12,7 @@ Nothing is written to disk. A message is held in memory while it is looked at; o
 ``connection.LARGE`` one at a time, so that what is held stays bounded whatever comes.
 """
 
-from mailserver.milter.mail import Filter, Mail, Verdict
+from mailserver.milter.mail import Claim, Filter, Mail, Verdict
 from mailserver.milter.service import MilterService
 
-__all__ = ["Filter", "Mail", "MilterService", "Verdict"]
+__all__ = ["Claim", "Filter", "Mail", "MilterService", "Verdict"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from mailserver.embedded.wire import CLAIMING
 from mailserver.milter import protocol as wire
-from mailserver.milter.mail import Filter, Mail, Verdict
+from mailserver.milter.mail import Claim, Filter, Mail, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +16,6 @@ LARGE = 1024 * 1024
 
 _IDLE = 1800.0  # between two packets: a client may take as long as smtpd_timeout between its commands
 _TRANSFER = 60.0  # within a message the MTA has it all and only passes it on
-_CLAIM = b"authentication-results"
 
 
 class Connection:
@@ -110,8 +110,11 @@ class Connection:
     async def _field(self, data: bytes, agreement: wire.Agreement) -> None:
         self._receiving = True
         name, field = wire.field_of(data, agreement)
-        if self._mail is not None and name.lower() == _CLAIM:
-            self._mail.claims.append(field)
+        lowered = name.lower()
+        if self._mail is not None and lowered in CLAIMING:
+            claims = self._mail.claims
+            before = next((one.occurrence for one in reversed(claims) if one.name == lowered), 0)
+            claims.append(Claim(lowered, before + 1, field))
         await self._keep(field)
 
     async def _keep(self, octets: bytes) -> None:
@@ -141,7 +144,7 @@ class Connection:
         if verdict.refuse:
             return wire.refusal(verdict.refuse)
         # from the last to the first: whoever counts those already deleted and whoever does not both find them
-        edits = [wire.deleted(b"Authentication-Results", one) for one in sorted(verdict.drop, reverse=True)]
+        edits = [wire.deleted(one.name, one.occurrence) for one in reversed(verdict.drop)]
         if verdict.top:
             edits.append(wire.inserted(verdict.top, agreement))
         return b"".join([*edits, wire.packet(wire.ACCEPT)])

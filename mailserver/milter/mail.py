@@ -6,12 +6,21 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A field with results of authentication: the ``occurrence``-th (from 1) of its ``name`` (lower case)."""
+
+    name: bytes
+    occurrence: int
+    field: bytes
+
+
 @dataclass(slots=True)
 class Mail:
     """A message being received, whole when a filter judges it.
 
     ``login`` is the SASL login of who hands it in, empty for mail from the world. ``mail_from`` has no angle
-    brackets. ``claims`` are the Authentication-Results fields in it, in order.
+    brackets. ``claims`` are the fields in it that have results of authentication, in order.
     """
 
     client: str
@@ -21,16 +30,16 @@ class Mail:
     login: str = ""
     queue_id: str = ""
     data: bytearray = field(default_factory=bytearray)
-    claims: list[bytes] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What becomes of a message: ``refuse`` (an SMTP reply of code, status and words) or, without it, taken, with
-    the Authentication-Results fields numbered in ``drop`` (from 1) gone and ``top`` (a whole field) put on top."""
+    the fields in ``drop`` gone and ``top`` (a whole field) put on top."""
 
     top: bytes = b""
-    drop: tuple[int, ...] = ()
+    drop: tuple[Claim, ...] = ()
     refuse: str = ""
 
 

@@ -89,6 +89,7 @@ def _values(settings: PostfixSettings, run: Path, ports: PostfixPorts) -> dict[s
         "RELAY": "\n".join(relay_lines(settings.smarthost, directory)),
         "MX_MILTERS": _milter(settings, "accept"),
         "SUBMISSION_MILTERS": _milter(settings, "tempfail"),
+        "CLAIMED": "REPLACE X-Claimed-Results:$1" if settings.milter else "IGNORE",
         "CIPHERS": tls.CIPHERS,
         "CERT": str(settings.tls_cert),
         "KEY": str(settings.tls_key),

@@ -220,6 +220,8 @@ def test_wire() -> None:
     )
     assert wire.claims(b"Authentication-Results: ((a) b) mx.x; spf=pass", b"mx.x")
     assert not wire.claims(b"Authentication-Results: mx.xy; spf=pass", b"mx.x")
+    assert wire.claims(b"ARC-Authentication-Results: i = 1; mx.x; spf=pass", b"mx.x")
+    assert not wire.claims(b"ARC-Authentication-Results: i=1; far.test; spf=pass smtp.helo=mx.x", b"mx.x")
     assert xtext("a+b=c é") == "a+2Bb+3Dc+20+C3+A9"
     field = wire.received_field(
         helo="x\r\nBcc: y", peer="::1", hostname="h", protocol="ESMTP", recipient=None, queue_id="q"

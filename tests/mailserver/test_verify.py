@@ -131,8 +131,8 @@ async def test_a_forwarded_message_is_rescued_by_a_trusted_sealer_alone() -> Non
 
 
 async def test_forged_results_are_counted_even_when_nothing_was_checked() -> None:
-    forged = b"Authentication-Results: mx.x.test; dmarc=pass\r\n"
-    assert (await results(forged * 2 + MAIL)).endswith(";\r\n\tx-forged=removed policy.count=2\r\n")
+    forged = b"Authentication-Results: mx.x.test; dmarc=pass\r\nARC-Authentication-Results: i=1; mx.x.test; none\r\n"
+    assert (await results(forged + MAIL)).endswith(";\r\n\tx-forged=removed policy.count=2\r\n")
     assert unknown("mx.x.test", 1).endswith(b"\tdmarc=temperror;\r\n\tx-forged=removed policy.count=1\r\n")
 
 

@@ -41,6 +41,7 @@ async def test_mail_from_the_world_is_checked_and_forged_results_are_gone(runnin
     found = verdict(good, HOST)
     assert (found.dkim, found.dmarc) == ("pass", "pass"), good
     assert b"Authentication-Results: mx.x.test;\r\n\tspf=" in good
+    assert (found.forged_fields, b"Claimed" in good) == (2, False), good
     # of the sender's the two in our name are gone, the other is left
     assert good.lower().count(b"authentication-results:") == 2
     assert FORGED[1] in good

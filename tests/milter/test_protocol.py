@@ -160,13 +160,20 @@ async def test_aborted_and_following_messages_share_nothing() -> None:
 
 
 async def test_fields_are_deleted_from_the_last_to_the_first_and_refusals_are_one_line() -> None:
-    judged = Judged(lambda mail: Verdict(drop=(1, 3)))
+    judged = Judged(lambda mail: Verdict(drop=tuple(one for one in mail.claims if b"mx" in one.field)))
     async with spoken(judged) as connect:
         mta: Mta = await connect()
         await mta.negotiate()
         await mta.begin()
+        for name in (b"Authentication-Results", b"X-Claimed-Results", b"Authentication-Results"):
+            mta.say(b"L", name + b"\0 mx; x\0")
+        mta.say(b"L", b"Authentication-Results\0 other; x\0")
         found = await mta.end()
-        assert [data[:4] for command, data in found if command == b"m"] == [b"\0\0\0\3", b"\0\0\0\1"]
+        assert [data.rstrip(b"\0") for command, data in found if command == b"m"] == [
+            b"\0\0\0\2authentication-results",
+            b"\0\0\0\1x-claimed-results",
+            b"\0\0\0\1authentication-results",
+        ]
         judged.decide = lambda mail: Verdict(refuse="550 5.7.1 no\r\n100% sure")
         await mta.begin()
         assert await mta.end() == [(b"y", b"550 5.7.1 no 100%% sure\0")]

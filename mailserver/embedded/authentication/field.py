@@ -12,9 +12,10 @@ _LINE = 800  # RFC 5322 §2.1.1 allows 998 octets
 
 
 def written(authserv_id: str, results: Sequence[str], forged: int = 0) -> bytes:
-    """The field with its CRLF. ``forged``: how many fields that claimed to be ours came with the message."""
+    """The field with its CRLF; without ``results`` it says ``none``. ``forged``: how many fields that claimed to be
+    ours came with the message."""
     said = [*results, *([f"x-forged=removed policy.count={forged}"] if forged else [])]
-    lines = ";\r\n\t".join([authserv_id, *said])
+    lines = ";\r\n\t".join([authserv_id, *(said or ["none"])])
     return f"Authentication-Results: {lines}\r\n".encode("ascii")
 
 

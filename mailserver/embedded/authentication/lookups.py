@@ -65,7 +65,8 @@ class Lookups:
             raise Unanswered("too many or too slow lookups")
         self._left -= 1
         try:
-            lifetime = min(self._resolver.lifetime, left)
+            # one server that does not answer leaves time to ask others
+            lifetime = min(self._resolver.lifetime, left / 2)
             return self._resolver.resolve(asked, kind, search=False, lifetime=lifetime)
         except dns.resolver.NXDOMAIN:
             self._missing.add(name)

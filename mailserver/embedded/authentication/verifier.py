@@ -93,7 +93,7 @@ class Verifier:
             results = self._results(fields, body, peer, helo, mail_from)
         except Exception as error:
             log.warning("verification failed: %r", error)
-            results = ["none"]
+            results = []
         return written(self._id, results, forged)
 
     def close(self) -> None:
