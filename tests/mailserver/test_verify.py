@@ -192,6 +192,7 @@ def test_no_signature_is_slow_to_check() -> None:
     fields = b"".join(b"X%d: y\r\n" % (at % 2000) for at in range(50_000))
     assert checked(tags + b"AA==\r\n" + fields + MAIL) == ["fail"]
     assert checked(tags + b" " * 500_000 + b"!\r\n" + MAIL) == ["policy"]
+    assert checked((tags.replace(names, b"to") + b"A" + b" " * 7_000 + b"!\r\n") * 5 + MAIL) == ["fail"] * 5
 
 
 async def test_one_aligned_method_is_enough_and_none_is_a_failure() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -16,6 +17,7 @@ from mailserver.embedded.authentication.signature import ALGORITHMS, LONGEST, Ke
 log = logging.getLogger(__name__)
 
 _SIGNATURES = 5
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,10 @@ def _result(
         return "policy"
     if sum(wire.name_of(one) == b"from" for one in fields) != 1:
         return "policy"
+    if not all(
+        _BASE64.fullmatch(found.get(one, "")) for one in ("b", "bh")
+    ):  # dkimpy is slow to find that out
+        return "fail"
     use = KeyUse(found.get("d", ""), found.get("s", ""), found.get("a", "").lower(), found.get("i", ""))
     listed = [one.lower().encode("ascii", "replace") for one in found.get("h", "").split(":")]
     try:
