@@ -477,6 +477,14 @@ class Log(Section, frozen=True, kw_only=True):
     ] = "auto"
 
 
+class Guard(Section, frozen=True, kw_only=True):
+    """What keeps an agent from sending what it should not."""
+
+    review_hours: Annotated[
+        float, Doc(description="a held message that nobody decided about this long is rejected")
+    ] = 72.0
+
+
 class Settings(Section, frozen=True, kw_only=True):
     """All settings. ``profile`` development: loopback only, loose limits, anything accepted, said on screen."""
 
@@ -498,6 +506,7 @@ class Settings(Section, frozen=True, kw_only=True):
     mcp: Mcp = Mcp()
     limits: Limits = Limits()
     reputation: Reputation = Reputation()
+    guard: Guard = Guard()
     register: Register = Register()
     mailboxkit: Mailboxkit = Mailboxkit()
     wallet: Wallet = Wallet()

@@ -20,6 +20,7 @@ from gateway.core.context import Core
 from gateway.core.domains.watch import DomainWatch
 from gateway.core.drafts.schedule import DraftScheduler
 from gateway.core.inboxes.repair import Repair
+from gateway.core.reviews.watch import ReviewWatch
 from gateway.core.sending import submissions
 from gateway.core.sending.reputation_watch import ReputationWatch
 from gateway.core.webhooks.off_notice import WebhookNotices
@@ -141,6 +142,7 @@ async def open_gateway(
             ("events", ReputationWatch(core)),
             ("events", DomainWatch(core)),
             ("events", WebhookNotices(core)),
+            ("events", ReviewWatch(core)),
             ("sync", Repair(core)),
         ]
         if settings.mail.milter:  # it signs while we are down, with the keys as we last wrote them

@@ -44,6 +44,7 @@ _COMMANDS = {
     "queue": "queue",
     "pause": "pause",
     "resume": "resume",
+    "review": "review",
     "status": "status",
     "tail": "tail",
     "mcp": "mcp",
@@ -71,6 +72,7 @@ _PLURALS = {
     "threads": "thread",
     "rules": "rule",
     "policies": "policy",
+    "reviews": "review",
     "suppressions": "suppression",
 }
 

@@ -65,8 +65,8 @@ def show_(place: Place, pod: str | None, inbox: str | None) -> None:
 def set_(
     place: Place, name: str, values: Sequence[str], lock: bool | None, pod: str | None, inbox: str | None
 ) -> None:
-    """Set NAME to VALUES: a mode (free, receive_only), a number (0: no limit), or addresses and domains (*.DOMAIN: it
-    and all below; *: everybody). With --lock or --unlock alone, VALUES stay as they are."""
+    """Set NAME to VALUES: a mode (free, approve_all, receive_only), a number (0: no limit), or addresses and domains
+    (*.DOMAIN: it and all below; *: everybody). With --lock or --unlock alone, VALUES stay as they are."""
     if name not in _LISTS and len(values) > 1:
         raise Failure(f"{name} takes one value", USAGE, fix="give one")
     given: str | int = values[0] if values else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.mime.types import Address, ParsedMessage
-from gateway.records.ids import MessageId, ThreadId
+from gateway.records.ids import MessageId, ReviewId, ThreadId
 
 Span = Literal["burst", "daily", "global", "cold_outreach"]
 
@@ -24,7 +24,8 @@ class Allowance:
 @dataclass(frozen=True, slots=True)
 class Sent:
     """Bare ULIDs of the accepted message and its thread, and the ``message`` as its readers see it, which names no
-    ``bcc``. ``at``: its time in µs. ``allowance``: what is left of the tightest limit."""
+    ``bcc``. ``at``: its time in µs. ``allowance``: what is left of the tightest limit. ``review_id``: of the review
+    that must approve it before it leaves; None: it is on its way."""
 
     message_id: MessageId
     thread_id: ThreadId
@@ -32,3 +33,4 @@ class Sent:
     message: ParsedMessage
     bcc: list[Address] = field(default_factory=list)
     allowance: Allowance | None = None
+    review_id: ReviewId | None = None

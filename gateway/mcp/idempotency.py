@@ -52,7 +52,8 @@ async def send_once(
         raise
     if isinstance(begun, Replay):
         stored = _stored(call, begun)
-        text = f"This email was sent before and was not sent again. {stored['text']}"
+        done = "is held already, and is" if "review_id" in stored["data"] else "was sent before and was"
+        text = f"This email {done} not sent again. {stored['text']}"
         return Answer(text, {**stored["data"], "replayed": True})
 
     def keep(sent: Sent) -> tuple[int, str]:

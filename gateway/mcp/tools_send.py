@@ -31,7 +31,7 @@ from gateway.mcp.idempotency import send_once
 from gateway.mcp.resolve import inbox_of, message_of
 from gateway.mcp.schema import UNLISTED
 from gateway.mcp.toolbox import Answer, Arguments, Call, Result, Toolbox
-from gateway.records.ids import MESSAGE_ID, THREAD_ID
+from gateway.records.ids import MESSAGE_ID, REVIEW_ID, THREAD_ID
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail
 
@@ -46,7 +46,8 @@ Html = Annotated[str | None, Doc(description="HTML.")]
 
 
 class SentEmail(Result, rename={"sender": "from"}):
-    """An accepted email. ``attachments``: how many. ``replayed``: a repeat of an earlier call, not sent again."""
+    """An accepted email. ``attachments``: how many. ``replayed``: a repeat of an earlier call, not sent again.
+    ``review_id``: it is held until a person approves it."""
 
     message_id: str
     thread_id: str
@@ -60,6 +61,7 @@ class SentEmail(Result, rename={"sender": "from"}):
     sent_at: str
     test: Annotated[bool, UNLISTED]
     replayed: Annotated[bool | UnsetType, UNLISTED] = UNSET
+    review_id: Annotated[str | UnsetType, UNLISTED] = UNSET
 
 
 class SendEmail(Arguments):
@@ -207,12 +209,19 @@ def accepted(call: Call[Any], inbox: Inbox, sent: Sent) -> Answer[SentEmail]:
         cc=[person.email for person in sent.message.cc],
         bcc=[person.email for person in sent.bcc],
         attachments=len(sent.message.attachments),
-        status="queued",
+        status="queued" if sent.review_id is None else "held",
         sent_at=to_seconds(sent.at),
         test=call.scope.test,
+        review_id=REVIEW_ID.public(sent.review_id) or UNSET,
     )
     recipients = (("to", email.to), ("cc", email.cc), ("bcc", email.bcc))
     people = "; ".join(f"{name} {', '.join(addresses)}" for name, addresses in recipients if addresses)
+    if sent.review_id is not None:
+        return Answer(
+            f"Held for approval by a person, do not send it again: {email.message_id} from {inbox.address}, {people}; "
+            f"thread {email.thread_id}, review {email.review_id}.",
+            email,
+        )
     state = "Recorded, not sent (this is a sandbox key)" if call.scope.test else "Accepted and on its way"
     return Answer(
         f"{state}: {email.message_id} from {inbox.address}, {people}; thread {email.thread_id}.\n"

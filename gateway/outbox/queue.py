@@ -82,13 +82,15 @@ def enqueue(
     mime: bytes,
     recipients: Iterable[tuple[str, str]],
     delivered: bool = False,
+    held: bool = False,
     tokens: Mapping[str, str] = MappingProxyType({}),
     key_id: KeyId | None = None,
 ) -> None:
     """Write a message and its (address, role) recipients; an address named twice is one recipient.
 
     ``tokens``: as ``recipient_tokens`` gives them.
-    ``delivered``: nothing is to be sent (a sandbox send); the rows are only kept. ``key_id``: the API key that asked.
+    ``delivered``: nothing is to be sent (a sandbox send); the rows are only kept. ``held``: nothing is sent until a
+    review approves it. ``key_id``: the API key that asked.
     """
     now = now_us()
     entry = OutboxEntry(
@@ -99,8 +101,8 @@ def enqueue(
         message_id=message_id,
         token=token,
         size=len(mime),
-        state="done" if delivered else "queued",
-        next_at=FAR if delivered else now,
+        state="done" if delivered else "held" if held else "queued",
+        next_at=FAR if delivered or held else now,
         attempts=0,
         claimed_until=None,
         claimed_by=None,

@@ -23,6 +23,6 @@ def next_try(now: int, attempts: int, scale: float, *, local: bool) -> int:
 
 
 def given_up(now: int, waits_since: int, days: float, scale: float) -> bool:
-    """Whether a message that waits since ``waits_since`` (when it was accepted, and the time of pauses added) has been
-    tried long enough."""
+    """Whether a message that waits since ``waits_since`` (when it was accepted or approved, and the time of pauses
+    added) has been tried long enough."""
     return now - waits_since >= days * _DAY * scale

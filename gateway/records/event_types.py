@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.mime.types import Address, AuthVerdict, Traits
 from gateway.records.events import Event
-from gateway.records.ids import InboxId, MessageId, OrganizationId, PodId, ThreadId, WebhookId
+from gateway.records.ids import InboxId, MessageId, OrganizationId, PodId, ReviewId, ThreadId, WebhookId
 from gateway.records.mail import Direction, ReadAttachment
 
 Dialect = Literal["agentmail", "openmail", "mailboxkit"]
@@ -219,6 +219,17 @@ class RejectedFacts(OutboundFacts, frozen=True, kw_only=True):
     reason: str
 
 
+class ReviewFacts(OutboundFacts, frozen=True, kw_only=True):
+    """``message.held``: it leaves when a person approves it. ``message.approved``, ``review.rejected`` and
+    ``review.expired``: what became of that."""
+
+    review_id: ReviewId
+    reasons: list[str] = []  # why it is held
+    decided_by: str | None = None
+    reason: str | None = None  # of who rejected it
+    expires_at: int = 0  # µs
+
+
 # --- the rest ---
 
 
@@ -351,6 +362,10 @@ EVENT_TYPES: Mapping[str, EventType] = {
         EventType("message.opened", OutboundFacts, _MAIL, _BOTH),
         EventType("message.complained", ComplainedFacts, _MAIL, _BOTH),
         EventType("message.rejected", RejectedFacts, _MAIL, _BOTH),
+        *(
+            EventType(name, ReviewFacts, _MAIL, _ALL, opt_in=True)
+            for name in ("message.held", "message.approved", "review.rejected", "review.expired")
+        ),
         EventType("thread.merged", ThreadMergedFacts, _MAIL, _ALL, opt_in=True),
         EventType("domain.verified", DomainFacts, ("domain_read",), _AGENTMAIL),
         EventType("inbox.created", InboxFacts, ("inbox_read",), _MAILBOXKIT),

@@ -32,6 +32,7 @@ DraftId = NewType("DraftId", str)
 WebhookId = NewType("WebhookId", str)
 EventId = NewType("EventId", str)
 PolicyId = NewType("PolicyId", str)
+ReviewId = NewType("ReviewId", str)
 
 Id = TypeVar("Id", bound=str)
 
@@ -111,6 +112,7 @@ DRAFT_ID = IdKind[DraftId]("dft")
 WEBHOOK_ID = IdKind[WebhookId]("wh")
 EVENT_ID = IdKind[EventId]("evt")
 POLICY_ID = IdKind[PolicyId]("pol")
+REVIEW_ID = IdKind[ReviewId]("rev")
 ATTACHMENT_ID = IdKind[str]("att")
 OUTBOX_ID = IdKind[MessageId]("out")
 """Of a message that a mail client submitted: it is known by its place in the outbox alone."""

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from gateway.records.base import Record
 from gateway.records.ids import InboxId, KeyId, MessageId, OrganizationId
 
-OutboxState = Literal["queued", "done"]
+OutboxState = Literal["queued", "held", "done"]  # held: until a review is decided
 RecipientRole = Literal["to", "cc", "bcc", "sent"]  # sent: the copy for the Sent folder
 RecipientState = Literal["queued", "attempting", "sent", "delivered", "bounced"]
 ReplySource = Literal["attempt", "report", "operator"]
@@ -33,6 +33,9 @@ class OutboxEntry(Record, frozen=True):
     created_at: int
     updated_at: int
     key_id: KeyId | None = None  # the API key that asked for it
+    queued_at: int | None = (
+        None  # since when it may leave, where that is later than ``created_at``: it was held
+    )
 
 
 class OutboxRecipient(Record, frozen=True):

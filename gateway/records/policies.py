@@ -9,8 +9,9 @@ import msgspec
 from gateway.records.base import Record
 from gateway.records.ids import InboxId, KeyId, OrganizationId, PodId, PolicyId
 
-Mode = Literal["free", "receive_only"]
-"""What becomes of a message that is sent, the laxest first: it goes out; nothing goes out."""
+Mode = Literal["free", "approve_all", "receive_only"]
+"""What becomes of a message that is sent, the laxest first: it goes out; it is held until a person approves it; nothing
+goes out."""
 
 Cap = Literal[
     "per_minute",

@@ -133,8 +133,11 @@ def index_found(
     )
 
 
-def index_sandbox(tx: Tx, inbox: Inbox, message_id: MessageId, parsed: ParsedMessage) -> Placed:
-    """Index a sandbox send again, which is on no mail server; answers its thread. The caller refreshes it."""
+def index_from_outbox(
+    tx: Tx, inbox: Inbox, message_id: MessageId, parsed: ParsedMessage, *, test: bool
+) -> Placed:
+    """Index a sandbox send (``test``) or a held message again, which is on no mail server; answers its thread. The
+    caller refreshes it."""
     status, bcc = _outcome(tx, message_id)
     return insert_message(
         tx,
@@ -146,7 +149,7 @@ def index_sandbox(tx: Tx, inbox: Inbox, message_id: MessageId, parsed: ParsedMes
         at=ulid_time_us(message_id),
         again=True,
         bcc_json=bcc or "[]",
-        test=True,
+        test=test,
     )
 
 

@@ -308,7 +308,7 @@ class Outbox(Model):
     token = CharField(unique=True)  # in the return path and the ENVID
     mime = BlobField(null=True)  # dropped when every recipient is settled
     size = IntegerField()
-    state = CharField()  # queued done
+    state = CharField()  # queued held done
     next_at = BigIntegerField(index=True)
     attempts = flag()
     claimed_until = BigIntegerField(null=True)
@@ -316,6 +316,7 @@ class Outbox(Model):
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
     key_id = CharField(null=True)  # the API key that asked for it
+    queued_at = BigIntegerField(null=True)  # since when it may leave, where it was held
 
     class Meta:
         indexes = ((("inbox_id", "created_at"), False),)  # what an inbox sent lately: store.daily_counts
@@ -382,6 +383,32 @@ class SentAlias(Model):
     class Meta:
         table_name = "sent_alias"
         indexes = ((("inbox_id", "ref"), True),)
+
+
+class Review(Model):
+    """The decision of a person about a held message: see ``records.reviews`` and ``store.queries.reviews``."""
+
+    id = CharField(primary_key=True)
+    organization_id = CharField()
+    inbox_id = CharField(index=True)
+    message_id = CharField(unique=True)
+    direction = CharField()  # outbound
+    reasons_json = TextField()
+    digest = TextField()
+    state = CharField()  # pending approved rejected expired
+    asked_by = CharField(null=True)
+    decided_by = TextField(null=True)
+    decided_at = BigIntegerField(null=True)
+    reason = TextField(null=True)
+    expires_at = BigIntegerField()
+    created_at = BigIntegerField()
+    updated_at = BigIntegerField()
+
+    class Meta:
+        indexes = (
+            (("organization_id", "created_at", "id"), False),
+            (("state", "expires_at"), False),
+        )
 
 
 class Suppression(Model):
@@ -604,7 +631,7 @@ class ListingTime(Model):
 KEPT: list[type[Model]] = [
     Organization, Registration, Pod, ApiKey, RevokedKey, CliLogin, Domain, DkimKey, Inbox, Alias, AliasTarget,
     Webhook, ListEntry, Policy, Draft, DraftFile,
-    Outbox, OutboxRecipient, OutboxReply, SentAlias,
+    Outbox, OutboxRecipient, OutboxReply, SentAlias, Review,
     Suppression, Reputation, Pause, Wallet, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, FlagsOwed,
     ThreadTombstone, ThreadRoot, ListingTime,
     *PASSING,

@@ -2,7 +2,7 @@
 
 Messages are indexed in the order they came in (INTERNALDATE, then folder and UID), so threads grow as they
 grew; ids come from the messages themselves (``store.index``), and the times they are listed under stay, as does the
-time at which a thread changed last. Sandbox sends are in no mailbox: the outbox has them.
+time at which a thread changed last. Sandbox sends and held messages are in no mailbox: the outbox has them.
 The text of attachments that were read before is kept: their ids are digests of what they were read from.
 
 What the sync had not read yet is left to it, and with that its events, its labels and the reports in it: each folder
@@ -27,7 +27,7 @@ from gateway.records.inboxes import Inbox
 from gateway.settings import Events
 from gateway.store import threads
 from gateway.store.engine import Store
-from gateway.store.index import index_sandbox
+from gateway.store.index import index_from_outbox
 from gateway.store.queries.arrivals import Arrivals
 from gateway.store.queries.inboxes import unscoped_inboxes
 from gateway.store.queries.locations import remove_location
@@ -36,7 +36,7 @@ from gateway.store.queries.mailbox_index import (
     forget_inbox,
     indexed_message_count,
     indexed_thread_ids,
-    sandbox_send_ids,
+    sends_of_outbox,
     thread_change_times,
 )
 from gateway.store.queries.outbox import mime_of
@@ -149,7 +149,7 @@ class _Rebuild:
             await self._read(batch)
             done += len(batch)
             on_progress(address, done, len(rows))
-        done += await self._index_sandbox_sends()
+        done += await self._index_outbox()
         await self._store.write(self._finish)
         return done
 
@@ -219,14 +219,17 @@ class _Rebuild:
                 left.append((name, found.uid))
         return left
 
-    async def _index_sandbox_sends(self) -> int:
-        """Index what sandbox keys sent: it was filed nowhere, so its octets are kept in the outbox."""
-        sends = await self._store.read(partial(sandbox_send_ids, inbox_id=self._inbox.id))
-        for message_id in sends:
+    async def _index_outbox(self) -> int:
+        """Index what is filed nowhere, so that its octets are kept in the outbox: what sandbox keys sent, and what is
+        held until a person decides."""
+        sends = await self._store.read(partial(sends_of_outbox, inbox_id=self._inbox.id))
+        for message_id, test in sends:
             mime = await self._store.read(partial(mime_of, outbox_id=message_id))
             if mime is not None:
                 parsed = await self._parser.parse(mime)
-                index = partial(index_sandbox, inbox=self._inbox, message_id=message_id, parsed=parsed)
+                index = partial(
+                    index_from_outbox, inbox=self._inbox, message_id=message_id, parsed=parsed, test=test
+                )
                 await self._store.write(index)
         return len(sends)
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from gateway.core.access import EVERY_KIND, Access
+from gateway.records.ids import new_ulid, now_us
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 from tests.support.gateway_process import GatewayProcess, Organization
@@ -34,6 +35,7 @@ PERMISSIONS = tuple(
         "list_entry": "read create delete",
         "metrics": "read",
         "policy": "read update",
+        "review": "decide",
     }.items()
     for verb in verbs.split()
 )
@@ -56,6 +58,7 @@ MORE = (
     "alias_target",
     "suppression",
     "outbox",
+    "review",
     "event",
     "delivery",
     "cli_login",
@@ -207,7 +210,26 @@ def refused(access: Access, key: Key, names: set[str]) -> int | None:
 LIVE = {"message_id", "thread_id", "draft_id", "key_id", "webhook_id", "polling_id"}
 """Parameters that name rows which may be a sandbox's; at :func:`settle`'s places of live keys they are live."""
 LOOKED_UP = {"inbox_id", "pod_id", "thread_id", "key_id", "domain_id"}
-NAMED = LIVE | {"inbox_id", "pod_id", "domain_id", "domain"}
+NAMED = LIVE | {"inbox_id", "pod_id", "domain_id", "domain", "review_id"}
+
+
+def a_review(gateway: GatewayProcess, organization: Organization, address: str) -> str:
+    """The ULID of a review of an inbox. Its message is gone, so that nobody decides it for the keys after them."""
+    made = {
+        "id": new_ulid(),
+        "message_id": new_ulid(),
+        "organization_id": organization.id.removeprefix("org_"),
+    }
+    now = now_us()
+    facts = {"direction": "outbound", "reasons_json": "[]", "digest": "0" * 64, "state": "pending"}
+    times = {"expires_at": now + 10**12, "created_at": now, "updated_at": now}
+
+    def write(tx: Tx) -> None:
+        inbox_id = sql(tx).value("SELECT id FROM inbox WHERE address = ?", address)
+        sql(tx).insert("review", {**made, "inbox_id": inbox_id, **facts, **times})
+
+    gateway.database(write)
+    return made["id"]
 
 
 def settle(gateway: GatewayProcess) -> Home:
@@ -245,6 +267,7 @@ def settle(gateway: GatewayProcess) -> Home:
         "organization_id": organization.id,
         "queue_id": "out_" + "0" * 26,
         "rule_id": "rule_x",
+        "review_id": "rev_" + a_review(gateway, organization, address),
         "token": "none",
     }
 

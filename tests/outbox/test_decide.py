@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from gateway.core.errors import CoreError, TooMany, Unpaid
-from gateway.core.sending.decide import Allowed, Message, Terms, decide
+from gateway.core.sending.decide import Allowed, Held, Message, Terms, decide
 from gateway.records.ids import InboxId
 from gateway.records.lists import ListRule
 from gateway.records.policies import Caps, Rule, SendingRule
@@ -26,6 +26,7 @@ PAID = replace(FREE, prices=Wallet(enabled=True, mail_mills=2, attachment_mills=
 BLOCK = ListRule(pod_id=None, inbox_id=InboxId("i"), direction="send", list_type="block", entry="y.test")
 HELD = Suspension("inbox", "abuse", NOW)
 CLOSED = policy_version("pod", Rule(sending=SendingRule(mode="receive_only")))
+APPROVED = policy_version("organization", Rule(sending=SendingRule(mode="approve_all")))
 BLOCKING = policy_version("inbox", Rule(sending=SendingRule(block=("bob@y.test",))))
 CAPPED = policy_version("pod", Rule(sending=SendingRule(caps=Caps(per_thread_per_day=1))))
 UNREADABLE = msgspec.structs.replace(CLOSED, rule_json="{")
@@ -58,6 +59,23 @@ def test_each_rule_refuses_with_its_code_and_field(
     assert isinstance(decision, CoreError)
     assert (decision.code, decision.field) == (code, field)
     assert decision.fix
+
+
+def test_what_a_person_must_approve_is_charged_like_what_goes_at_once() -> None:
+    terms = Terms(Limits(sends_per_day=9, organization_sends_per_day=8), PAID.prices)
+    held = decide(Standing(policies=[APPROVED]), INBOX, MESSAGE, terms, NOW)
+    assert isinstance(held, Held)
+    assert held.reasons == ("approve_all",)
+    assert held.allowed == decide(Standing(), INBOX, MESSAGE, terms, NOW)
+    assert isinstance(
+        decide(
+            Standing(policies=[APPROVED], burst=3), INBOX, MESSAGE, limited(Limits(sends_per_minute=3)), NOW
+        ),
+        CoreError,
+    )
+    assert isinstance(
+        decide(Standing(policies=[APPROVED]), INBOX, replace(MESSAGE, test=True), terms, NOW), Allowed
+    )
 
 
 def test_the_first_of_several_rules_refuses() -> None:

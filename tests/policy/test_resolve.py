@@ -55,6 +55,13 @@ LOCKED_FREE, LOCKED_CLOSED = (said(mode=mode, locked=("sending.mode",)) for mode
         ((LOCKED_FREE, CLOSED, FREE), "receive_only", "pod", "organization"),
         ((FREE, LOCKED_CLOSED, FREE), "receive_only", "pod", "pod"),
         ((FREE, NOTHING, LOCKED_CLOSED), "receive_only", "inbox", "inbox"),
+        (
+            (said(mode="approve_all", locked=("sending.mode",)), FREE),
+            "approve_all",
+            "organization",
+            "organization",
+        ),
+        ((said(mode="approve_all", locked=("sending.mode",)), CLOSED), "receive_only", "pod", "organization"),
         ((CLOSED, said(locked=("sending.mode",)), FREE), "receive_only", "organization", "pod"),
     ],
 )

@@ -26,13 +26,14 @@ from gateway.records.event_types import (
     OutboundFacts,
     ReceivedFacts,
     RejectedFacts,
+    ReviewFacts,
     SentFacts,
     ThreadFacts,
     ThreadMergedFacts,
     facts_of,
 )
 from gateway.records.events import Event
-from gateway.records.ids import INBOX_ID, MESSAGE_ID, POD_ID, THREAD_ID
+from gateway.records.ids import INBOX_ID, MESSAGE_ID, POD_ID, REVIEW_ID, THREAD_ID
 from gateway.store.json_columns import dump
 
 MAX_PAYLOAD = 1_000_000
@@ -162,6 +163,17 @@ def _opened(facts: OutboundFacts) -> dict[str, Any]:
     return {"open": _ids(facts)}
 
 
+def _review(facts: ReviewFacts) -> dict[str, Any]:
+    shown = {
+        "review_id": REVIEW_ID.public(facts.review_id),
+        "reasons": facts.reasons,
+        "decided_by": facts.decided_by,
+        "reason": facts.reason,
+        "expires_at": iso_of(facts.expires_at),
+    }
+    return {"review": {**_ids(facts), **_present(shown)}}
+
+
 def _merged(facts: ThreadMergedFacts) -> dict[str, Any]:
     return {
         "merge": {
@@ -211,6 +223,10 @@ RENDERERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "message.opened": _opened,
     "message.complained": _complained,
     "message.rejected": _rejected,
+    "message.held": _review,
+    "message.approved": _review,
+    "review.rejected": _review,
+    "review.expired": _review,
     "thread.merged": _merged,
     "domain.verified": _domain,
 }

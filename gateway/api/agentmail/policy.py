@@ -42,7 +42,10 @@ class CapsBody(msgspec.Struct, forbid_unknown_fields=True):
 class SendingBody(msgspec.Struct, forbid_unknown_fields=True):
     """What is said about sending. A value that is left out, or null, is left to the wider policy."""
 
-    mode: Annotated[str | None, Doc(description="free, or receive_only: nothing goes out")] = None
+    mode: Annotated[
+        str | None,
+        Doc(description="free; approve_all: held until a person approves; or receive_only: nothing goes out"),
+    ] = None
     only: Annotated[
         list[str] | None,
         Doc(description="mail goes to these alone: a@x.com, x.com, *.x.com or *; an empty list is nobody"),

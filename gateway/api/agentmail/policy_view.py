@@ -41,7 +41,10 @@ class RuleView(msgspec.Struct):
 class ModeView(msgspec.Struct):
     """The mode that holds."""
 
-    value: Annotated[str, Doc(description="free, or receive_only: nothing goes out")]
+    value: Annotated[
+        str,
+        Doc(description="free; approve_all: held until a person approves; or receive_only: nothing goes out"),
+    ]
     origin: Annotated[str, _ORIGIN]
     locked_by: Annotated[str | None, _LOCKED]
 

@@ -22,7 +22,7 @@ from gateway.core.sending.reply import ReplyRequest
 from gateway.core.sending.request_attachments import FileGiven, load_files
 from gateway.core.sending.send import SendRequest
 from gateway.core.sent import Sent as Accepted
-from gateway.records.ids import MESSAGE_ID, THREAD_ID
+from gateway.records.ids import MESSAGE_ID, REVIEW_ID, THREAD_ID
 
 table = Table("Messages")
 Doc = msgspec.Meta
@@ -70,7 +70,12 @@ async def once(call: Call[Any, Any], what: str, run: Run) -> Sent:
 
 def render(sent: Accepted) -> tuple[int, str]:
     """Status and body of the answer to an accepted message."""
-    return 200, encode(Sent(MESSAGE_ID.public(sent.message_id), THREAD_ID.public(sent.thread_id))).decode()
+    view = Sent(
+        MESSAGE_ID.public(sent.message_id),
+        THREAD_ID.public(sent.thread_id),
+        REVIEW_ID.public(sent.review_id) or msgspec.UNSET,
+    )
+    return 200, encode(view).decode()
 
 
 @table.post("/inboxes/{inbox_id}/messages/send", access=changes("message_send", test="any"))

@@ -165,10 +165,11 @@ class BatchUpdated(msgspec.Struct):
 
 
 class Sent(msgspec.Struct):
-    """The ids of an accepted message."""
+    """The ids of an accepted message. ``review_id``: only of one that is held until a person approves it."""
 
     message_id: str
     thread_id: str
+    review_id: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class DraftItem(msgspec.Struct):

@@ -26,6 +26,7 @@ from gateway.records.event_types import (
     OutboundFacts,
     ReceivedFacts,
     RejectedFacts,
+    ReviewFacts,
     SentFacts,
     ThreadMergedFacts,
     WebhookTestFacts,
@@ -33,7 +34,7 @@ from gateway.records.event_types import (
     types_of,
 )
 from gateway.records.events import Event
-from gateway.records.ids import number_of
+from gateway.records.ids import REVIEW_ID, number_of
 
 EVENTS = types_of("mailboxkit")
 """MailboxKit's event types. There is no event for filtered mail (spam, blocked)."""
@@ -114,6 +115,15 @@ def _rejected(_event: Event, facts: RejectedFacts, links: FileLinks) -> _Shown:
     return _outcome(facts, links, status="rejected", reason=facts.reason)
 
 
+def _review(_event: Event, facts: ReviewFacts, links: FileLinks) -> _Shown:
+    outcome: Outcome = {"review_id": REVIEW_ID.public(facts.review_id), "held_for": facts.reasons}
+    if facts.decided_by is not None:
+        outcome["decided_by"] = facts.decided_by
+    if facts.reason is not None:
+        outcome["reason"] = facts.reason
+    return _outcome(facts, links, **outcome)
+
+
 def _outcome(facts: OutboundFacts, links: FileLinks, **outcome: Unpack[Outcome]) -> _Shown:
     return number_of(facts.message_ref.inbox_id), sent_message_view(facts.message_ref, links, **outcome)
 
@@ -144,6 +154,10 @@ RENDERERS: Mapping[str, Callable[[Event, Any, FileLinks], _Shown]] = {
     "message.opened": _opened,
     "message.complained": _complained,
     "message.rejected": _rejected,
+    "message.held": _review,
+    "message.approved": _review,
+    "review.rejected": _review,
+    "review.expired": _review,
     "thread.merged": _merged,
     "inbox.created": _inbox,
     "inbox.deleted": _inbox,

@@ -24,6 +24,9 @@ class SentMessageView(MessageView, kw_only=True):
     recipients: list[str] | msgspec.UnsetType = msgspec.UNSET
     bounce_type: Maybe = msgspec.UNSET
     reason: Maybe = msgspec.UNSET
+    review_id: Maybe = msgspec.UNSET
+    decided_by: Maybe = msgspec.UNSET
+    held_for: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Outcome(TypedDict, total=False):
@@ -34,6 +37,9 @@ class Outcome(TypedDict, total=False):
     recipients: Sequence[str]
     bounce_type: str
     reason: str
+    review_id: str
+    decided_by: str
+    held_for: Sequence[str]
 
 
 def sent_message_view(ref: MessageRef, links: FileLinks, **outcome: Unpack[Outcome]) -> SentMessageView:
@@ -63,4 +69,7 @@ def sent_message_view(ref: MessageRef, links: FileLinks, **outcome: Unpack[Outco
         recipients=list(outcome["recipients"]) if "recipients" in outcome else msgspec.UNSET,
         bounce_type=outcome.get("bounce_type", msgspec.UNSET),
         reason=outcome.get("reason", msgspec.UNSET),
+        review_id=outcome.get("review_id", msgspec.UNSET),
+        decided_by=outcome.get("decided_by", msgspec.UNSET),
+        held_for=list(outcome["held_for"]) if "held_for" in outcome else msgspec.UNSET,
     )

@@ -27,7 +27,7 @@ from gateway.core.sending.reply import ReplyRequest
 from gateway.core.sending.send import SendRequest
 from gateway.core.sent import Sent
 from gateway.mime.attachment_names import unique_names
-from gateway.records.ids import number_of
+from gateway.records.ids import REVIEW_ID, number_of
 from gateway.records.inboxes import Inbox
 
 table = Table("messages")
@@ -43,7 +43,8 @@ class SentFile(msgspec.Struct):
 
 
 class SentView(msgspec.Struct):
-    """An accepted email, as ``GET`` shows it but without its texts. ``status`` is queued at first."""
+    """An accepted email, as ``GET`` shows it but without its texts. ``status`` is queued at first. ``review_id``: only
+    of one that is held until a person approves it."""
 
     id: int
     ulid: str
@@ -60,6 +61,7 @@ class SentView(msgspec.Struct):
     attachments: list[SentFile]
     test: bool
     created_at: str
+    review_id: str | msgspec.UnsetType = msgspec.UNSET
 
 
 @table.post(
@@ -151,5 +153,6 @@ def _answer(inbox: Inbox, test: bool, sent: Sent) -> tuple[int, str]:
         ],
         test=test,
         created_at=to_seconds(sent.at),
+        review_id=REVIEW_ID.public(sent.review_id) or msgspec.UNSET,
     )
     return 201, encode(Data(view)).decode()

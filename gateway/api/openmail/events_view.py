@@ -14,12 +14,19 @@ from gateway.api.times import iso_of
 from gateway.api.trust import TrustView, trust_view
 from gateway.events.dialect_format import Try
 from gateway.mime.types import Category
-from gateway.records.event_types import ReceivedFacts, SuspensionFacts, ThreadMergedFacts, facts_of
+from gateway.records.event_types import (
+    ReceivedFacts,
+    ReviewFacts,
+    SuspensionFacts,
+    ThreadMergedFacts,
+    facts_of,
+)
 from gateway.records.events import Event
-from gateway.records.ids import EVENT_ID, INBOX_ID, MESSAGE_ID, POD_ID, THREAD_ID, EventId
+from gateway.records.ids import EVENT_ID, INBOX_ID, MESSAGE_ID, POD_ID, REVIEW_ID, THREAD_ID, EventId
 from gateway.records.inboxes import Inbox
 
-ON_SOCKETS = frozenset({"message.received", "thread.merged"})
+_REVIEWS = ("message.held", "message.approved", "review.rejected", "review.expired")
+ON_SOCKETS = frozenset({"message.received", *_REVIEWS, "thread.merged"})
 """The types that a WebSocket shows too, opt-in ones to who names them; the others are for webhooks only."""
 SOCKETS_FIRST = frozenset({"message.received"})
 """The types that no webhook gets when a WebSocket hears them."""
@@ -61,6 +68,11 @@ class EventView(msgspec.Struct, kw_only=True):
     thread_id: Maybe = msgspec.UNSET
     merged_thread_id: Maybe = msgspec.UNSET
     message: MessageView | msgspec.UnsetType = msgspec.UNSET
+    message_id: Maybe = msgspec.UNSET
+    review_id: Maybe = msgspec.UNSET
+    reasons: list[str] | msgspec.UnsetType = msgspec.UNSET
+    decided_by: Maybe = msgspec.UNSET
+    expires_at: Maybe = msgspec.UNSET
     reason: Maybe = msgspec.UNSET
 
 
@@ -128,6 +140,26 @@ def _merged(event: Event, facts: ThreadMergedFacts, attempt: Try, _public_url: s
     )
 
 
+def _review(event: Event, facts: ReviewFacts, attempt: Try, _public_url: str) -> EventView:
+    ref = facts.message_ref
+    return EventView(
+        event=event.type,
+        event_id=event.public_id,
+        occurred_at=iso_of(facts.timestamp),
+        delivered_at=iso_of(attempt.at),
+        attempt=attempt.number,
+        inbox_id=INBOX_ID.public(ref.inbox_id),
+        inbox_address=ref.inbox_address,
+        thread_id=THREAD_ID.public(ref.thread_id),
+        message_id=MESSAGE_ID.public(ref.message_id),
+        review_id=REVIEW_ID.public(facts.review_id),
+        reasons=facts.reasons,
+        decided_by=facts.decided_by,
+        reason=facts.reason,
+        expires_at=iso_of(facts.expires_at),
+    )
+
+
 def _suspension(event: Event, facts: SuspensionFacts, _attempt: Try, _public_url: str) -> EventView:
     inbox = facts.inbox
     return EventView(
@@ -143,6 +175,7 @@ def _suspension(event: Event, facts: SuspensionFacts, _attempt: Try, _public_url
 
 RENDERERS: Mapping[str, Callable[[Event, Any, Try, str], EventView]] = {
     "message.received": _received,
+    **dict.fromkeys(_REVIEWS, _review),
     "thread.merged": _merged,
     "inbox.suspended": _suspension,
     "inbox.reactivated": _suspension,

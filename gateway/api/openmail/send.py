@@ -30,7 +30,7 @@ from gateway.core.sent import Sent
 from gateway.mime.addresses import InvalidAddress, parse_user_address
 from gateway.mime.html_guess import looks_like_html
 from gateway.mime.html_text import html_to_text
-from gateway.records.ids import MESSAGE_ID, THREAD_ID, message_id_header
+from gateway.records.ids import MESSAGE_ID, REVIEW_ID, THREAD_ID, message_id_header
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Direction
 
@@ -42,7 +42,8 @@ _FIELDS = {"text": "body", "html": "bodyHtml", "reply_to": "replyTo"}
 
 
 class SentView(msgspec.Struct, rename="camel"):
-    """An accepted email. ``id`` is the ``messageId``, ``providerMessageId`` the Message-ID in the mail."""
+    """An accepted email. ``id`` is the ``messageId``, ``providerMessageId`` the Message-ID in the mail. ``reviewId``:
+    only of one that is held until a person approves it."""
 
     message_id: str
     thread_id: str
@@ -52,6 +53,7 @@ class SentView(msgspec.Struct, rename="camel"):
     inbox_id: str
     direction: Direction
     created_at: str
+    review_id: str | msgspec.UnsetType = msgspec.UNSET
 
 
 @table.post(
@@ -132,6 +134,7 @@ def render_sent(inbox: Inbox, test: bool, sent: Sent) -> tuple[int, str]:
         inbox_id=inbox.public_id,
         direction="outbound",
         created_at=iso_of(at - at % _SECOND_US),
+        review_id=REVIEW_ID.public(sent.review_id) or msgspec.UNSET,
     )
     return 200, encode(view).decode()
 

@@ -7,6 +7,7 @@ from typing import Any
 from gateway.api.reference.example_values import ULID
 
 BODIES: dict[str, dict[str, Any]] = {
+    "AgentMail.ApproveBody": {},
     "AgentMail.AttachHuman": {"human_email": "owner@example.net"},
     "AgentMail.BatchIds": {"message_ids": [f"msg_{ULID}"]},
     "AgentMail.BatchLabels": {"message_ids": [f"msg_{ULID}"], "add_labels": ["handled"]},
@@ -32,6 +33,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "sending": {"mode": "free", "only": ["*.example.com"]},
         "locked": ["sending.only"],
     },
+    "AgentMail.RejectBody": {"reason": "Please write to the customer, not to us."},
     "AgentMail.ReplaceAlias": {"inbox_ids": ["agent@example.com"]},
     "AgentMail.Replay": {"since": "2026-03-02T09:00:00Z"},
     "AgentMail.ReplyBody": {"text": "Thank you, we look into it."},

@@ -25,6 +25,7 @@ NOUNS = {
     "Queue": "Messages that wait to be sent, and why.",
     "Register": "Make an organization without a key, where the server allows it.",
     "Reputation": "Whether an inbox may send, and how often its mail bounces.",
+    "Reviews": "Messages that are held until a person decides about them.",
     "Sender rules": "Senders whose mail an inbox accepts.",
     "Sign-in": "Programs that ask a person for a key.",
     "Suppressions": "Addresses that are sent no mail.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gateway.core.context import Core
-from gateway.core.errors import Unavailable
+from gateway.core.errors import Conflict, Unavailable
 from gateway.core.lookup import find_inbox, find_message_id, find_thread_and_inbox, require, require_own_test
 from gateway.core.mail.server_copy import on_server, open_folder, search_copies
 from gateway.records.folders import Copy
@@ -15,6 +15,7 @@ from gateway.store import index, threads
 from gateway.store.queries.locations import copies_of, put_removed_location
 from gateway.store.queries.messages import items_of_thread, unscoped_message_item
 from gateway.store.queries.outbox import is_being_sent
+from gateway.store.queries.reviews import is_held
 from gateway.store.scope import Scope
 from gateway.store.transaction import Tx
 from mailserver.imap import Client
@@ -60,6 +61,12 @@ async def _delete(core: Core, inbox: Inbox, ids: Sequence[MessageId], thread_id:
             copies += found
             if found:
                 continue
+            if is_held(tx, message_id):
+                raise Conflict(
+                    "the message is held until a person decides about it",
+                    code="message_held",
+                    fix="have its review rejected first (GET /reviews lists them)",
+                )
             if is_being_sent(tx, message_id):
                 # its Sent copy would come back; it is there within moments
                 raise Unavailable("the message is being sent; delete it in a moment", retry_after=1)

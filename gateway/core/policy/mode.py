@@ -1,4 +1,4 @@
-"""The rule ``sending.mode``: whether anything goes out at all."""
+"""The rule ``sending.mode``: whether anything goes out at all, and whether a person approves it first."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def mode_error(policy: Policy) -> Rejected | None:
         code=CODE,
         fix="do not try again; whoever manages the policy changes sending.mode (PUT …/policy, postern policy set)",
     )
+
+
+def held_by_mode(policy: Policy) -> tuple[str, ...]:
+    """Why a message is held until a person approves it, in stable words; empty when it is not."""
+    return ("approve_all",) if policy.mode.value == "approve_all" else ()
 
 
 def unreadable_error(policy: Unreadable) -> Rejected:

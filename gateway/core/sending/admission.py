@@ -5,9 +5,8 @@ from __future__ import annotations
 from gateway.core.errors import CoreError
 from gateway.core.policy.resolve import Policy, Unreadable, policy_of
 from gateway.core.sending import wallet
-from gateway.core.sending.decide import Allowed, Message, Terms, decide
+from gateway.core.sending.decide import Allowed, Held, Message, Terms, decide
 from gateway.core.sending.policy_caps import asked_of
-from gateway.core.sent import Allowance
 from gateway.records.ids import now_us
 from gateway.records.inboxes import Inbox
 from gateway.store import daily_counts
@@ -18,23 +17,26 @@ from gateway.store.scope import Scope
 from gateway.store.transaction import Tx
 
 
-def check(tx: Tx, scope: Scope, inbox: Inbox, message: Message, terms: Terms, *, reply: bool) -> None:
+def check(
+    tx: Tx, scope: Scope, inbox: Inbox, message: Message, terms: Terms, *, reply: bool
+) -> Allowed | Held:
     """Refuse a message that may not go out, before any work is done; a reply is also held against the ``reply`` lists.
 
     Raises Rejected, TooMany, Unpaid.
     """
-    _decided(tx, scope, inbox, message, terms, ("send", "reply") if reply else ("send",), hold=False)
+    return _decided(tx, scope, inbox, message, terms, ("send", "reply") if reply else ("send",), hold=False)
 
 
-def accept(tx: Tx, scope: Scope, inbox: Inbox, message: Message, terms: Terms) -> Allowance | None:
-    """Charge a message, in the transaction that accepts it; answers the limit that has least left, None when there is
-    none. The lists have been asked before (``check``). Raises Rejected, TooMany, Unpaid."""
-    allowed = _decided(tx, scope, inbox, message, terms, (), hold=True)
+def accept(tx: Tx, scope: Scope, inbox: Inbox, message: Message, terms: Terms) -> Allowed | Held:
+    """Charge a message, in the transaction that accepts it, also one that is held: it is charged once. The lists have
+    been asked before (``check``). Raises Rejected, TooMany, Unpaid."""
+    decision = _decided(tx, scope, inbox, message, terms, (), hold=True)
+    allowed = decision.allowed if isinstance(decision, Held) else decision
     for subject, what, by in allowed.counts:
         daily_counts.count(tx, subject, what, by)
     if allowed.mills is not None:
         wallet.charge(tx, terms.prices, scope, message.attachments)
-    return allowed.allowance
+    return decision
 
 
 def _decided(
@@ -46,7 +48,7 @@ def _decided(
     directions: tuple[str, ...],
     *,
     hold: bool,
-) -> Allowed:
+) -> Allowed | Held:
     limits, leaves, now = terms.limits, not message.test, now_us()
     rules = rules_over(tx, owner_of_inbox(inbox))
     asked = Asked(

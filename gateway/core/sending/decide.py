@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.core.errors import Rejected, TooMany, Unpaid
-from gateway.core.policy.mode import mode_error, unreadable_error
+from gateway.core.policy.mode import held_by_mode, mode_error, unreadable_error
 from gateway.core.policy.recipients import recipient_error
 from gateway.core.policy.resolve import Policy, Unreadable, policy_of
 from gateway.core.sending.cold_outreach import cold_limits
@@ -60,7 +60,18 @@ class Allowed:
     mills: int | None
 
 
-def decide(standing: Standing, inbox: Inbox, message: Message, terms: Terms, now: int) -> Allowed | Refused:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """It may go out once a person approves it. ``allowed``: what is counted and charged, at once and not again;
+    ``reasons``: why, in stable words, the most important first."""
+
+    allowed: Allowed
+    reasons: tuple[str, ...]
+
+
+def decide(
+    standing: Standing, inbox: Inbox, message: Message, terms: Terms, now: int
+) -> Allowed | Held | Refused:
     """Decide about a message of ``inbox`` at ``now`` (µs).
 
     In this order: suspension, policy, lists, suppressions, the inbox's and the organization's limits, cold outreach,
@@ -95,7 +106,10 @@ def decide(standing: Standing, inbox: Inbox, message: Message, terms: Terms, now
         balance = prices.new_account_mills if standing.balance is None else standing.balance
         if balance < mills:
             return unpaid(prices, balance, message.attachments)
-    return Allowed(tightest(found), _counts(standing, policy, inbox, message, terms.limits, now), mills)
+    counts = _counts(standing, policy, inbox, message, terms.limits, now)
+    allowed = Allowed(tightest(found), counts, mills)
+    reasons = () if message.test else held_by_mode(policy)  # of a sandbox key nothing leaves anyway
+    return Held(allowed, reasons) if reasons else allowed
 
 
 def _limits(

@@ -17,7 +17,8 @@ from gateway.core.idempotency import EXPIRY_US, Completion, complete
 from gateway.core.lookup import require
 from gateway.core.mail.relabel import check_labels
 from gateway.core.sending import admission
-from gateway.core.sending.decide import Message, Terms
+from gateway.core.sending.decide import Held, Message, Terms
+from gateway.core.sending.holding import hold
 from gateway.core.sending.open_tracking import tracks, with_pixel
 from gateway.core.sending.recipient_domains import check_domains
 from gateway.core.sending.sent_before import Once, own_ulid, sent_before
@@ -30,6 +31,7 @@ from gateway.mime.dkim_sign import Signing, SigningError
 from gateway.mime.header_rules import InvalidHeader, check_headers, check_subject
 from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage, ParsedMessage
 from gateway.mime.workers.jobs import ComposeFailed
+from gateway.outbox.digest import digest_of
 from gateway.outbox.queue import enqueue, recipient_tokens, return_path, token_of
 from gateway.outbox.record import DeliveryEvents
 from gateway.records.ids import MessageId, ThreadId, message_id_header, now_us, own_message_ulid
@@ -332,9 +334,8 @@ def _accept(
         raise Rejected("the inbox was deleted or suspended just now", code="inbox_suspended")
     if also is not None:  # first: what may be sent once, by one of several callers, is taken here
         also(tx)
-    allowance = admission.accept(
-        tx, scope, inbox, _message(core, scope, request, ready.checked), _terms(core)
-    )
+    decision = admission.accept(tx, scope, inbox, _message(core, scope, request, ready.checked), _terms(core))
+    allowed = decision.allowed if isinstance(decision, Held) else decision
     rfc_id = message_id_header(ready.message_id, inbox.domain)
     if request.thread_id is not None:
         threads.keep_in(tx, inbox.id, rfc_id, request.thread_id)
@@ -358,7 +359,12 @@ def _accept(
     announce_merged(tx, core.events, inbox, ready.message_id, placed, test=scope.test)
     token = token_of(core.secret, ready.message_id)
     people = [(address, name.partition("[")[0]) for name, address in ready.checked.fields()]
+    mail_from = return_path(inbox.address, token)
     tokens = recipient_tokens(core.secret, ready.message_id, [address for address, _ in people])
+    review_id = None
+    if isinstance(decision, Held):
+        digest = digest_of(mail_from, people, ready.raw)
+        review_id = hold(tx, core, scope, inbox, ready.message_id, decision.reasons, digest)
     if not scope.test:
         people.append((core.mail.sent_address(inbox.address), "sent"))
     enqueue(
@@ -366,18 +372,27 @@ def _accept(
         outbox_id=ready.message_id,
         organization_id=inbox.organization_id,
         inbox_id=inbox.id,
-        mail_from=return_path(inbox.address, token),
+        mail_from=mail_from,
         message_id=rfc_id,
         token=token,
         mime=ready.raw,
         recipients=people,
         delivered=scope.test,
+        held=review_id is not None,
         tokens=tokens,
         key_id=scope.key_id,
     )
     if scope.test:
         _pretend(core, tx, inbox, ready.message_id, people)
-    sent = Sent(ready.message_id, placed.thread_id, ready.at, ready.parsed, ready.checked.bcc, allowance)
+    sent = Sent(
+        ready.message_id,
+        placed.thread_id,
+        ready.at,
+        ready.parsed,
+        ready.checked.bcc,
+        allowed.allowance,
+        review_id,
+    )
     if completion is not None:
         complete(tx, completion.claim, *completion.render(sent))
     return sent

@@ -1,8 +1,9 @@
 """Mail that people submit with a mail client (RFC 6409): checked, completed, signed and queued.
 
 What may be sent is decided as for sends by the API (``core.sending.decide``), by the policy too, but without the
-server's limits and prices, which are for programs. The client files its own copy in Sent, so there is no recipient of
-role ``sent``; the return path stays the person's own, so that bounces come as mail.
+server's limits and prices, which are for programs; what the API would hold for approval is refused. The client files
+its own copy in Sent, so there is no recipient of role ``sent``; the return path stays the person's own, so that bounces
+come as mail.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from functools import partial
 from gateway.core.context import Core
 from gateway.core.errors import Rejected, TooMany
 from gateway.core.sending import admission
-from gateway.core.sending.decide import Message, Terms
+from gateway.core.sending.decide import Held, Message, Terms
 from gateway.mime.dkim_sign import Signing, SigningError, sign
 from gateway.mime.headers import split_head
 from gateway.outbox.queue import enqueue, token_of
@@ -90,9 +91,13 @@ def _check(tx: Tx, submission: Submission) -> tuple[Inbox, str, Signing | None]:
         raise MailServerError(f"the sender must be {inbox.address} or an alias of it")
     message = Message([("rcpt", address) for address in submission.recipients])
     try:
-        admission.check(tx, Scope(inbox.organization_id), inbox, message, _TERMS, reply=False)
+        decision = admission.check(tx, Scope(inbox.organization_id), inbox, message, _TERMS, reply=False)
     except (Rejected, TooMany) as refused:
         raise MailServerError(refused.message) from refused
+    if isinstance(decision, Held):  # only what the API composed has a row of a message, which a review names
+        raise MailServerError(
+            "mail of this mailbox is sent when a person approves it: send it with the API, not with a mail client"
+        )
     return inbox, sender, active_key(tx, sender.rpartition("@")[2])
 
 

@@ -179,10 +179,11 @@ def messages_being_sent(tx: Tx, message_ids: Sequence[MessageId]) -> list[Messag
 
 
 def remove_from_outbox(tx: Tx, message_ids: Sequence[MessageId]) -> None:
-    """Delete messages from the outbox, with their recipients and the Message-IDs that relays gave them."""
+    """Delete messages from the outbox, with recipients, replies, reviews and the Message-IDs that relays gave them."""
     _delete(tx, "outbox_reply", "outbox_id", message_ids)
     _delete(tx, "outbox_recipient", "outbox_id", message_ids)
     _delete(tx, "sent_alias", "outbox_id", message_ids)
+    _delete(tx, "review", "message_id", message_ids)
     _delete(tx, "outbox", "id", message_ids)
 
 

@@ -19,6 +19,7 @@ _ACTS = (
     "DELETE FROM outbox_reply WHERE outbox_id IN (SELECT id FROM outbox WHERE inbox_id = ?)",
     "DELETE FROM outbox_recipient WHERE outbox_id IN (SELECT id FROM outbox WHERE inbox_id = ?)",
     "DELETE FROM outbox WHERE inbox_id = ?",
+    "DELETE FROM review WHERE inbox_id = ?",
     "DELETE FROM list_entry WHERE inbox_id = ?",
     "DELETE FROM policy WHERE inbox_id = ?",
     "DELETE FROM thread_tombstone WHERE inbox_id = ?",

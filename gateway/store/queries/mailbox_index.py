@@ -69,10 +69,14 @@ def messages_without_location(tx: Tx, inbox_id: InboxId, settled_before: int, mo
     return [row["id"] for row in rows]
 
 
-def sandbox_send_ids(tx: Tx, inbox_id: InboxId) -> list[MessageId]:
-    """The ids of an inbox's sandbox sends: they are on no mail server, so the outbox keeps their octets."""
-    query = "SELECT id FROM outbox WHERE inbox_id = ? AND state = 'done' AND mime IS NOT NULL ORDER BY id"
-    return [row["id"] for row in sql(tx).rows(query, inbox_id)]
+def sends_of_outbox(tx: Tx, inbox_id: InboxId) -> list[tuple[MessageId, bool]]:
+    """What an inbox sent that is on no mail server, so that the outbox keeps its octets: the ids of sandbox sends
+    (True) and of messages that are held (False), without those that are indexed."""
+    query = (
+        "SELECT id, state FROM outbox WHERE inbox_id = ? AND state IN ('done', 'held') AND mime IS NOT NULL "
+        "AND NOT EXISTS (SELECT 1 FROM message WHERE message.id = outbox.id) ORDER BY id"
+    )
+    return [(row["id"], row["state"] == "done") for row in sql(tx).rows(query, inbox_id)]
 
 
 def forget_inbox(tx: Tx, inbox_id: InboxId) -> None:

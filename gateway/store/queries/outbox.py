@@ -297,17 +297,17 @@ def unscoped_waiting_count(tx: Tx) -> int:
 
 
 def unscoped_oldest_waiting(tx: Tx) -> int | None:
-    """When the oldest message that is not settled was accepted (µs)."""
-    found = sql(tx).value("SELECT min(created_at) FROM outbox WHERE next_at < ?", FAR)
+    """Since when (µs) the oldest message that is not settled may leave."""
+    found = sql(tx).value("SELECT min(coalesce(queued_at, created_at)) FROM outbox WHERE next_at < ?", FAR)
     return None if found is None else int(found)
 
 
 def unscoped_doubt_waiting(tx: Tx) -> int:
-    """Mark every recipient that waits as one whose attempt has no recorded outcome; answers how many messages
-    wait."""
+    """Mark every recipient that waits, of held messages too, as one whose attempt has no recorded outcome; answers how
+    many messages wait to be sent."""
     sql(tx).run(
         "UPDATE outbox_recipient SET state = 'attempting' WHERE state = 'queued' "
-        "AND outbox_id IN (SELECT id FROM outbox WHERE state = 'queued')"
+        "AND outbox_id IN (SELECT id FROM outbox WHERE state IN ('queued', 'held'))"
     )
     return int(sql(tx).value("SELECT count(*) FROM outbox WHERE state = 'queued'"))
 

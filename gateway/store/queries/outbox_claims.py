@@ -57,6 +57,7 @@ class Job:
     recipients: tuple[Recipient, ...]
     by: str = ""
     paused: int = 0
+    queued_at: int | None = None
 
     @property
     def own(self) -> bool:
@@ -65,8 +66,8 @@ class Job:
 
     @property
     def waits_since(self) -> int:
-        """Whence its age counts towards giving it up (µs): the time of pauses does not."""
-        return self.created_at + self.paused
+        """Whence its age counts towards giving it up (µs): the time of pauses does not, nor that of a review."""
+        return (self.queued_at or self.created_at) + self.paused
 
     @property
     def sent(self) -> SentMessage:
@@ -115,7 +116,8 @@ def unscoped_claim(tx: Tx, limit: int, by: str = "") -> list[Job]:
     rows = sql(tx).rows(
         "UPDATE outbox SET claimed_until = ?, claimed_by = ?, next_at = ?, attempts = attempts + 1, updated_at = ? "  # noqa: S608
         f"WHERE id IN ({chosen}) "
-        "RETURNING id, organization_id, inbox_id, mail_from, message_id, token, size, attempts, created_at",
+        "RETURNING id, organization_id, inbox_id, mail_from, message_id, token, size, attempts, created_at, "
+        "queued_at",
         now + LEASE_US,
         by,
         now + LEASE_US,
@@ -205,7 +207,8 @@ def _paused_times(tx: Tx, rows: Sequence[Row]) -> dict[MessageId, int]:
     ended = unscoped_ended_pauses(tx, {each for some in subjects.values() for each in some})
     return {
         row["id"]: paused_time(
-            (pause for each in subjects[row["id"]] for pause in ended.get(each, ())), row["created_at"]
+            (pause for each in subjects[row["id"]] for pause in ended.get(each, ())),
+            row["queued_at"] or row["created_at"],
         )
         for row in rows
     }
