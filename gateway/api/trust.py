@@ -6,10 +6,10 @@ from typing import Annotated
 
 import msgspec
 
-from gateway.mime.types import Alignment, AuthVerdict
+from gateway.mime.types import Alignment
 from gateway.records.event_types import MessageFacts
 from gateway.records.mail import MessageItem
-from gateway.records.trust import Method, Proof, Verdict, trust_of
+from gateway.records.trust import Method, Trust, Verdict, trust_of
 
 Doc = msgspec.Meta
 
@@ -67,6 +67,17 @@ class ArcView(msgspec.Struct):
     rescued_by: RescuedBy
 
 
+class FirstContactView(msgspec.Struct):
+    """Whether the organization had exchanged mail with the sender before."""
+
+    address: Annotated[bool, Doc(description="true: never with the address")]
+    domain: Annotated[bool, Doc(description="true: never with anyone of the domain")]
+
+
+Contact = Annotated[
+    FirstContactView | None,
+    Doc(description="whether the organization never exchanged mail with the sender before; null: not known"),
+]
 SpfResults = Annotated[SpfView, Doc(description="the result of SPF (RFC 7208)")]
 Signatures = Annotated[list[DkimView], Doc(description="each DKIM signature that was checked (RFC 6376)")]
 
@@ -80,15 +91,17 @@ class TrustView(msgspec.Struct):
     dkim: Signatures
     dmarc: Annotated[DmarcView, Doc(description="the result of DMARC (RFC 9989)")]
     arc: Annotated[ArcView, Doc(description="the result of ARC (RFC 8617)")]
+    first_contact: Contact
 
 
 def trust_view(message: MessageItem | MessageFacts) -> TrustView | None:
     """The trust of a message in the index or of an event's; None for what the inbox sent."""
     trust = trust_of(message)
-    return None if trust is None else _view(trust.proof, trust.auth)
+    return None if trust is None else _view(trust)
 
 
-def _view(proof: Proof, auth: AuthVerdict) -> TrustView:
+def _view(trust: Trust) -> TrustView:
+    proof, auth, first = trust.proof, trust.auth, trust.first_contact
     return TrustView(
         verdict=proof.verdict,
         identity=proof.identity,
@@ -96,4 +109,5 @@ def _view(proof: Proof, auth: AuthVerdict) -> TrustView:
         dkim=[DkimView(one.result, one.domain, one.selector, one.aligned) for one in auth.signatures],
         dmarc=DmarcView(auth.dmarc, auth.policy, auth.policy_domain, list(proof.aligned_by)),
         arc=ArcView(auth.arc, auth.arc_chain, proof.rescued_by),
+        first_contact=FirstContactView(first.address, first.domain) if first else None,
     )

@@ -122,7 +122,15 @@ def _trust(trust: dict[str, Any]) -> str:
     dmarc, sealer = trust["dmarc"], trust["arc"]["rescued_by"]
     by = f"{sealer} (ARC)" if sealer else " and ".join(method.upper() for method in dmarc["aligned_by"])
     proven = f" {trust['identity']}{f' by {by}' if by else ''}" if trust["identity"] else ""
-    return f"{trust['verdict']}{proven} (SPF {trust['spf']['result']}, DMARC {dmarc['result']})"
+    first = trust["first_contact"] or {"address": False, "domain": False}
+    known = (
+        ", first contact with the domain"
+        if first["domain"]
+        else ", first contact"
+        if first["address"]
+        else ""
+    )
+    return f"{trust['verdict']}{proven}{known} (SPF {trust['spf']['result']}, DMARC {dmarc['result']})"
 
 
 def _hidden(found: dict[str, Any]) -> str:

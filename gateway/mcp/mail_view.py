@@ -37,6 +37,12 @@ _ATTENDEES = 50
 _FAILS = frozenset({"fail", "softfail", "permerror"})
 
 
+_NEW = {
+    "domain": "first contact: no mail was exchanged with this address or its domain before",
+    "address": "first contact: no mail was exchanged with this address before",
+}
+
+
 class Cut(NamedTuple):
     """A part of a text: its start, the start of the next part (None: this is the last), the length of the whole."""
 
@@ -82,7 +88,7 @@ def entry(listed: ListedMessage) -> dict[str, Any]:
         seen["untrusted"]["defects"] = [one_line(one) for one in message.defects[:_DEFECTS]]
     trust = trust_of(message)
     if trust is not None:
-        seen["trust"] = {"verdict": trust.proof.verdict, "identity": trust.proof.identity}
+        seen["trust"] = _trust(trust)
         if isinstance(message, Message):
             seen["authentication"] = authentication(trust)
     return seen
@@ -218,9 +224,21 @@ def authentication(trust: Trust) -> dict[str, str]:
     return {**seen, "verdict": verdict, "words": f"Authentication: {results}; {words}."}
 
 
+def _trust(trust: Trust) -> dict[str, Any]:
+    """The trust of a message, without what the dialects have of it in detail."""
+    first = trust.first_contact
+    new = None if first is None else "domain" if first.domain else "address" if first.address else "no"
+    return {"verdict": trust.proof.verdict, "identity": trust.proof.identity, "first_contact": new}
+
+
 def _trust_line(trust: dict[str, Any]) -> str:
     """The trust of a message in one line: words of ours and a domain that was looked up."""
-    return f"Trust: {trust['verdict']}{', ' + trust['identity'] if trust['identity'] else ''}."
+    facts = [trust["verdict"]]
+    if trust["identity"]:
+        facts.append(trust["identity"])
+    if trust["first_contact"] in _NEW:
+        facts.append(_NEW[trust["first_contact"]])
+    return f"Trust: {', '.join(facts)}."
 
 
 def body_of(texts: MessageText, *, full: bool) -> str:

@@ -151,6 +151,13 @@ class HiddenText(msgspec.Struct, frozen=True, kw_only=True):
     forms: list[str]
 
 
+class FirstContact(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the organization had never exchanged mail with the address of From, and with its domain, before."""
+
+    address: bool
+    domain: bool
+
+
 class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a message is, beside who wrote what to whom. It is stored as one JSON value: a new field needs no column."""
 
@@ -165,6 +172,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     spam: bool = False  # a filter says so
     malware: bool = False
     hidden: HiddenText | None = None  # None: nothing was left out
+    first_contact: FirstContact | None = None  # of received mail, since it was indexed (``store.contacts``)
 
 
 class ParsedMessage(msgspec.Struct, frozen=True, kw_only=True):

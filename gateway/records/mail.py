@@ -250,10 +250,12 @@ class ThreadRoot(Record, frozen=True):
 
 
 class Placed(msgspec.Struct, frozen=True):
-    """The thread that a message came to. ``merged``: the threads that it joined to that one, whose ids redirect now."""
+    """The thread that a message came to. ``merged``: the threads that it joined to that one, whose ids redirect now.
+    ``at``: the time that a new message is listed under (µs)."""
 
     thread_id: ThreadId
     merged: tuple[ThreadId, ...] = ()
+    at: int = 0
 
 
 class ListedThread(msgspec.Struct, frozen=True, kw_only=True):
@@ -283,7 +285,7 @@ class AttachmentText(Record, frozen=True):
 
 
 class Indexed(msgspec.Struct, frozen=True):
-    """A message that was just indexed. ``new``: the index did not know it before; ``merged``: as in ``Placed``."""
+    """A message that was just indexed. ``new``: the index did not know it; ``merged``, ``at``: as in ``Placed``."""
 
     message_id: MessageId
     thread_id: ThreadId
@@ -291,6 +293,7 @@ class Indexed(msgspec.Struct, frozen=True):
     new: bool
     labels: frozenset[str]
     merged: tuple[ThreadId, ...] = ()
+    at: int = 0
 
     @property
     def placed(self) -> Placed:

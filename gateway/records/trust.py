@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from gateway.mime.types import Alignment, AuthVerdict
+from gateway.mime.types import Alignment, AuthVerdict, FirstContact
 from gateway.records.event_types import MessageFacts
 from gateway.records.mail import MessageItem
 from mailserver.addresses import fold_domain
@@ -40,10 +40,12 @@ class Proof(msgspec.Struct, frozen=True):
 
 
 class Trust(msgspec.Struct, frozen=True):
-    """What is known about the author of a received message."""
+    """What is known about the author of a received message. ``first_contact``: None where it was indexed by an older
+    version, or has no address in From."""
 
     proof: Proof
     auth: AuthVerdict
+    first_contact: FirstContact | None = None
 
 
 def trust_of(message: MessageItem | MessageFacts) -> Trust | None:
@@ -51,7 +53,7 @@ def trust_of(message: MessageItem | MessageFacts) -> Trust | None:
     if message.direction != "inbound":
         return None
     auth = message.auth or AuthVerdict()
-    return Trust(proof_of(auth, message.from_email or ""), auth)
+    return Trust(proof_of(auth, message.from_email or ""), auth, message.traits.first_contact)
 
 
 def proof_of(auth: AuthVerdict, sender: str) -> Proof:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from gateway import metrics
 from gateway.mime.types import ParsedMessage
 from gateway.records.base import Record
@@ -28,10 +30,11 @@ from gateway.records.ids import (
     ulid_time_us,
 )
 from gateway.records.inboxes import Inbox
-from gateway.records.mail import Direction, Indexed, MessageStatus, Placed
+from gateway.records.mail import Direction, Indexed, MessageStatus, Placed, addresses
 from gateway.store import labels as labelling
 from gateway.store import message_columns, reread, threads
 from gateway.store.arrival_time import place_in_time, time_again
+from gateway.store.contacts import note_recipients, with_contacts
 from gateway.store.json_columns import dump
 from gateway.store.pending_flags import add_pending, with_pending
 from gateway.store.people import people_json
@@ -129,7 +132,13 @@ def index_found(
     set_labels(tx, inbox, message_id, labels, new=True)
     threads.refresh(tx, placed.thread_id, changed)
     return Indexed(
-        message_id, placed.thread_id, direction, new=True, labels=frozenset(labels), merged=placed.merged
+        message_id,
+        placed.thread_id,
+        direction,
+        new=True,
+        labels=frozenset(labels),
+        merged=placed.merged,
+        at=placed.at,
     )
 
 
@@ -178,6 +187,11 @@ def insert_message(
         at = time_again(tx, inbox, message_id, at, at if delivered is None else delivered)
     else:
         at = place_in_time(tx, inbox, message_id, at, at if delivered is None else delivered)
+    if direction == "inbound":
+        parsed = replace(parsed, traits=with_contacts(tx, inbox.organization_id, parsed, at))
+    elif not test:
+        people = [*parsed.to, *parsed.cc, *(addresses(bcc_json))]
+        note_recipients(tx, inbox, people, at, again=again)
     placed = threads.place(
         tx,
         inbox,
@@ -215,7 +229,7 @@ def insert_message(
         reread.note(tx, inbox.id, message_id)
     sql(tx).run("UPDATE inbox SET active_at = ? WHERE id = ? AND active_at < ?", at, inbox.id, at)
     tx.after_commit.append(metrics.messages.labels(direction).inc)
-    return placed
+    return replace(placed, at=at)
 
 
 def set_labels(

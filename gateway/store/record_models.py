@@ -628,11 +628,28 @@ class ListingTime(Model):
         table_name = "listing_time"
 
 
+class Contact(Model):
+    """With whom an inbox has exchanged mail, and since when: see ``store.contacts``. One row a key."""
+
+    id = BigAutoField()
+    organization_id = CharField()
+    inbox_id = CharField()
+    value = TextField()  # the key (store.contact_keys)
+    about = TextField()  # the address or domain that it finds
+    since = BigIntegerField()  # µs
+
+    class Meta:
+        indexes = (
+            (("organization_id", "value", "since"), False),
+            (("inbox_id", "value", "about"), True),
+        )
+
+
 KEPT: list[type[Model]] = [
     Organization, Registration, Pod, ApiKey, RevokedKey, CliLogin, Domain, DkimKey, Inbox, Alias, AliasTarget,
     Webhook, ListEntry, Policy, Draft, DraftFile,
     Outbox, OutboxRecipient, OutboxReply, SentAlias, Review,
     Suppression, Reputation, Pause, Wallet, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, FlagsOwed,
-    ThreadTombstone, ThreadRoot, ListingTime,
+    ThreadTombstone, ThreadRoot, ListingTime, Contact,
     *PASSING,
 ]  # fmt: skip

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from gateway.mime.types import ParsedMessage
-from gateway.records.ids import InboxId, MessageId, now_us
+from gateway.records.ids import InboxId, MessageId, OrganizationId, now_us
 from gateway.store import message_columns, threads
+from gateway.store.contacts import with_contacts
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 
@@ -67,9 +70,14 @@ def put_off(tx: Tx, message_id: MessageId, tries: int) -> None:
 def replace(tx: Tx, message_id: MessageId, parsed: ParsedMessage) -> bool:
     """Put what was read in place of what the header block said. False when the message is gone."""
     sql(tx).run("DELETE FROM reread WHERE message_id = ?", message_id)
-    row = sql(tx).row("SELECT seq, thread_id FROM message WHERE id = ?", message_id)
+    row = sql(tx).row(
+        "SELECT seq, thread_id, organization_id, direction, timestamp FROM message WHERE id = ?", message_id
+    )
     if row is None:
         return False
+    if row["direction"] == "inbound":
+        traits = with_contacts(tx, OrganizationId(row["organization_id"]), parsed, row["timestamp"])
+        parsed = msgspec.structs.replace(parsed, traits=traits)
     changes = message_columns.of_message(parsed) | {"updated_at": now_us()}
     sql(tx).update("message", "id", message_id, changes)
     sql(tx).update("message_body", "message_id", message_id, message_columns.of_body(parsed))

@@ -18,6 +18,8 @@ from gateway.records.mail import Indexed
 from gateway.store import index, threads
 from gateway.store.arrival_time import event_time
 from gateway.store.attachment_text import save_texts
+from gateway.store.contacts import note_sender
+from gateway.store.labels import HIDDEN
 from gateway.store.queries import folders
 from gateway.store.queries.arrivals import Arrivals
 from gateway.store.queries.inboxes import is_inbox_running
@@ -123,6 +125,8 @@ def write_batch(
         if decision.labels:
             decided[found.uid] = decision.labels
             index.add_labels(tx, inbox, indexed, decision.labels)
+        if indexed.new and indexed.direction == "inbound" and not (indexed.labels | decision.labels) & HIDDEN:
+            note_sender(tx, inbox, one, indexed.at)
         if decision.event is not None:
             _announce(tx, inbox, events, indexed.message_id, decision.event)
     changed = []

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.records.ids import EventId, MessageId, OrganizationId
 from gateway.store.json_columns import dump
-from gateway.store.queries import erasure
+from gateway.store.queries import contacts, erasure
 from gateway.store.transaction import Tx
 from gateway.transfer.erase_find import Person
 
@@ -35,12 +35,14 @@ def erase_events(tx: Tx, events: Sequence[EventId], messages: Sequence[MessageId
 
 
 def erase_lists(tx: Tx, person: Person, organizations: Sequence[OrganizationId]) -> dict[str, int]:
-    """Suppressions, rules, registrations and kept answers that name a person; what servers said of them is blanked."""
-    counts = dict.fromkeys(("suppressions", "rules", "registrations"), 0)
+    """Suppressions, rules, registrations, contacts and kept answers that name a person; what servers said of them is
+    blanked."""
+    counts = dict.fromkeys(("suppressions", "rules", "registrations", "contacts"), 0)
     for form in person.forms:
         counts["suppressions"] += erasure.unscoped_remove_suppressions(tx, organizations, form)
         counts["rules"] += erasure.unscoped_remove_list_entries(tx, organizations, form)
         counts["registrations"] += erasure.unscoped_remove_registrations(tx, organizations, form)
+        counts["contacts"] += contacts.unscoped_remove_contacts(tx, organizations, form)
     counts["rules"] += _erase_from_policies(tx, person, organizations)
     kept = _naming(person, erasure.unscoped_kept_answers_like(tx, person.like))
     for row in kept:

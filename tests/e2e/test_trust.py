@@ -5,6 +5,7 @@ from __future__ import annotations
 import imaplib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 from typing import Any
 
 import httpx
@@ -30,6 +31,7 @@ EXPECTED: dict[str, Any] = {
     "dkim": [{"result": "pass", "domain": "far.test", "selector": "sel", "aligned": "strict"}],
     "dmarc": {"result": "pass", "policy": "reject", "domain": "far.test", "aligned_by": ["dkim", "spf"]},
     "arc": {"result": "pass", "chain": ["far.test", "list.test"], "rescued_by": None},
+    "first_contact": {"address": True, "domain": True},
 }
 
 
@@ -37,7 +39,7 @@ def _mail(to: str, sender: str = "Ann <ann@far.test>", number: int = 1) -> bytes
     host = f"mail.{to.partition('@')[2]}"
     return (
         f"Authentication-Results: {host};\r\n\t{RESULTS}\r\n"
-        f"Received: from far.test by {host}; Fri, 20 Nov 2026 10:00:0{number} +0000\r\n"
+        f"Received: from far.test by {host}; {formatdate()}\r\n"
         f"From: {sender}\r\nTo: {to}\r\nSubject: Trust {number}\r\nMessage-ID: <trust{number}@far.test>\r\n"
         "Date: Fri, 20 Nov 2026 10:00:00 +0000\r\n\r\nHello\r\n"
     ).encode()
@@ -57,6 +59,11 @@ def _call(organization: Organization, method: str, path: str, body: Any = None) 
     )
     assert answer.is_success, answer.text
     return answer.json()
+
+
+def _listed(organization: Organization, address: str, count: int) -> Any:
+    found = _call(organization, "GET", f"/api/v0/inboxes/{address}/messages")["messages"]
+    return found if len(found) == count else None
 
 
 async def test_every_view_says_who_wrote_a_message(
@@ -84,14 +91,20 @@ async def test_every_view_says_who_wrote_a_message(
     [kit] = _call(organization, "GET", f"/api/v1/inboxes/{address}/messages")["data"]
     assert [one["trust"] for one in (item, whole, kit)] == [EXPECTED] * 3
     [camel] = _call(organization, "GET", f"/v1/inboxes/{address}/messages")["data"]
+    shared = {name: value for name, value in EXPECTED.items() if name != "first_contact"}
     assert camel["trust"] == {
-        **EXPECTED,
+        **shared,
         "dmarc": {"result": "pass", "policy": "reject", "domain": "far.test", "alignedBy": ["dkim", "spf"]},
         "arc": {"result": "pass", "chain": ["far.test", "list.test"], "rescuedBy": None},
+        "firstContact": {"address": True, "domain": True},
     }
     async with over_http(organization.base_url, organization.api_key) as client:
         read = await done(client, "read_message", inbox_id=address, message_id=item["message_id"])
-    assert read["message"]["trust"] == {"verdict": "authenticated", "identity": "far.test"}
+    assert read["message"]["trust"] == {
+        "verdict": "authenticated",
+        "identity": "far.test",
+        "first_contact": "domain",
+    }
     assert read["message"]["authentication"]["verdict"] == "verified"
 
 
@@ -100,12 +113,16 @@ def test_the_command_line_says_it_and_what_an_inbox_sends_has_none(gateway: Gate
     address = organization.new_inbox()["email_address"]
     with _mailbox(gateway, address, organization.api_key) as client:
         client.append("INBOX", None, None, _mail(address))
-    [item] = until(
-        lambda: _call(organization, "GET", f"/api/v0/inboxes/{address}/messages")["messages"],
-        why="the mail is listed",
+    [first] = until(lambda: _listed(organization, address, 1), why="the mail is listed")
+    shown = gateway.postern("message", "show", first["message_id"]).stdout
+    assert (
+        "authenticated far.test by DKIM and SPF, first contact with the domain (SPF pass, DMARC pass)"
+        in shown
     )
-    shown = gateway.postern("message", "show", item["message_id"]).stdout
-    assert "authenticated far.test by DKIM and SPF (SPF pass, DMARC pass)" in shown
+    with _mailbox(gateway, address, organization.api_key) as client:
+        client.append("INBOX", None, None, _mail(address, "Bo <bo@far.test>", number=2))
+    [second, _] = until(lambda: _listed(organization, address, 2), why="the second mail is listed")
+    assert second["trust"]["first_contact"] == {"address": True, "domain": False}
     sent = _call(
         organization, "POST", f"/api/v0/inboxes/{address}/messages/send", {"to": address, "text": "x"}
     )

@@ -19,7 +19,8 @@ from tests.sync.running_sync import RunningSync, mail, running_sync
 pytestmark = pytest.mark.anyio
 
 _FACTS = (
-    "SELECT id, thread_id, direction, subject, rfc_message_id, timestamp, seen, hidden, size, preview "
+    "SELECT id, thread_id, direction, subject, rfc_message_id, timestamp, seen, hidden, size, preview, "
+    "traits_json "
     "FROM message ORDER BY id"
 )
 _THREADS = "SELECT id, subject, message_count, last_message_id, unread, timestamp FROM thread ORDER BY id"
@@ -44,22 +45,27 @@ async def test_a_rebuild_finds_everything_as_it_was(tmp_path: Path) -> None:
             client.add_flags([2], ["=c3=a4nder=20es", "todo"])
             client.move([3], "Junk")
             client.append(
-                "Sent", b"From: agent@x.test\r\nSubject: s\r\nIn-Reply-To: <m0@world.test>\r\n\r\nx\r\n"
+                "Sent",
+                b"From: agent@x.test\r\nTo: ann@world.test\r\nSubject: s\r\nIn-Reply-To: <m0@world.test>\r\n\r\nx\r\n",
             )
 
         await one.person("agent@x.test", act)
         await until_async(lambda: _count(one, 13))
+        await one.deliver("agent@x.test", mail(12))
+        await until_async(lambda: _count(one, 14))
         await one.sync.refresh("agent@x.test")
         before = await _facts(one)
         assert any(row["label"] == "änder es" for row in before[2])
+        strangers = [row["subject"] for row in before[0] if '"address":true' in row["traits_json"]]
+        assert sorted(strangers) == sorted(f"mail {n}" for n in range(12))  # until it was written to
         events = await one.rows("SELECT id FROM event ORDER BY id")
         await one.sync.stop()
         seen: list[tuple[int, int]] = []
         done = await rebuild(
             one.store, one.imap, one.parser, on_progress=lambda address, n, total: seen.append((n, total))
         )
-        assert done == 13
-        assert seen[-1] == (13, 13)
+        assert done == 14
+        assert seen[-1] == (14, 14)
         assert await _facts(one) == before
         await one.sync.start()
         await one.sync.refresh("agent@x.test")

@@ -38,6 +38,7 @@ class CamelTrustView(msgspec.Struct, rename="camel"):
     dkim: names.Signatures
     dmarc: Annotated[CamelDmarcView, Doc(description="the result of DMARC (RFC 9989)")]
     arc: Annotated[CamelArcView, Doc(description="the result of ARC (RFC 8617)")]
+    first_contact: names.Contact
 
 
 def camel(traits: dict[str, Any]) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def _trust(trust: TrustView) -> CamelTrustView:
         dkim=trust.dkim,
         dmarc=_dmarc(trust.dmarc),
         arc=_arc(trust.arc),
+        first_contact=trust.first_contact,
     )
 
 

@@ -29,6 +29,7 @@ _ACTS = (
     "DELETE FROM pause WHERE subject = ?",
     "DELETE FROM flags_owed WHERE inbox_id = ?",
     "DELETE FROM listing_time WHERE inbox_id = ?",
+    "DELETE FROM contact WHERE inbox_id = ?",
 )
 _INDEX = (
     "DELETE FROM location WHERE inbox_id = ?",

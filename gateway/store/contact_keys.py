@@ -1,0 +1,98 @@
+"""What a contact of an organization is found by (column ``value`` of table ``contact``).
+
+=========  ============================================  =============================================
+key        of                                            finds
+=========  ============================================  =============================================
+``a:``     the address                                   the address
+``n:``     the display name as it looks                  who has the same name
+``d:``     the domain                                    the domain
+``s:``     the domain as it looks                        a domain that looks the same
+``h9:``    the first half of a domain of 9 characters    a domain that differs in its second half
+``t9:``    the second half                               a domain that differs in its first half
+=========  ============================================  =============================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gateway.mime.confusables import shown_domain, skeleton
+from mailserver.addresses import fold_domain
+from mailserver.base import MailServerError
+
+_LONGEST_ADDRESS = 320
+_SHORTEST_NAME = 5
+
+
+class Key(NamedTuple):
+    """A key, and the address or domain that it finds."""
+
+    value: str
+    about: str
+
+
+class Folded(NamedTuple):
+    """An address in the form in which contacts are compared."""
+
+    address: str
+    domain: str
+
+
+def fold_address(email: str) -> Folded | None:
+    """An address as contacts are compared: lower case, A-labels; None for what is none."""
+    local, at, domain = email.strip().rpartition("@")
+    if not at or not local or len(email) > _LONGEST_ADDRESS:
+        return None
+    try:
+        domain = fold_domain(domain)
+    except MailServerError:
+        return None
+    return Folded(f"{local.lower()}@{domain}", domain)
+
+
+def keys_of(email: str, name: str) -> list[Key]:
+    """All keys of a contact; none for what is no address."""
+    folded = fold_address(email)
+    if folded is None:
+        return []
+    address, domain = folded
+    keys = [
+        Key(address_key(address), address),
+        Key(domain_key(domain), domain),
+        Key(shape_key(domain), domain),
+    ]
+    keys += [Key(value, domain) for value in _halves(domain)]
+    named = name_key(name)
+    return [*keys, Key(named, address)] if named else keys
+
+
+def address_key(address: str) -> str:
+    """The key of a folded address."""
+    return f"a:{address}"
+
+
+def domain_key(domain: str) -> str:
+    """The key of a folded domain."""
+    return f"d:{domain}"
+
+
+def shape_key(domain: str) -> str:
+    """The key of what a folded domain looks like."""
+    return f"s:{skeleton(shown_domain(domain))}"
+
+
+def name_key(name: str) -> str | None:
+    """The key of a display name; None for one that says too little to be a person's or a company's (a word alone, an
+    address)."""
+    words = skeleton(name.replace(".", " ").replace(",", " ").replace("-", " ")).split()
+    text = " ".join(words)
+    if "@" in text or len(text) < _SHORTEST_NAME or (len(words) < 2 and text.isascii()):
+        return None
+    return f"n:{' '.join(sorted(words))}"
+
+
+def _halves(domain: str) -> Iterator[str]:
+    length = len(domain)
+    yield f"h{length}:{domain[: length // 2]}"
+    yield f"t{length}:{domain[length // 2 :]}"
