@@ -2,7 +2,7 @@
 
 ``server`` puts it together; ``receiver`` (MX) and ``submission`` (people) are aiosmtpd handlers on
 ``session``'s listener; ``local`` hands to Dovecot's LMTP, whose 250 comes after its fsync; ``route`` and
-``outgoing`` reach the world; ``wire`` treats the octets of messages.
+``outgoing`` reach the world; ``wire`` treats the octets of messages; ``authentication`` checks who wrote them.
 """
 
 from mailserver.embedded.server import EmbeddedServer

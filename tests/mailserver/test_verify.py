@@ -300,16 +300,25 @@ async def test_field_cannot_be_broken_by_names() -> None:
 
 
 async def test_receiver_stamps_and_drops_forged(tmp_path: Path) -> None:
+    from tests.mailserver.test_arc import key, sealed
     from tests.mailserver.test_embedded import HEAD, RCPT, provisioned, stored, talk
 
-    async with NameServer(zones()) as names:
+    async with NameServer(zones({"s._domainkey.list.test": [f'"{key()[1]}"']})) as names:
         resolver = Resolver(nameservers=("127.0.0.1",), port=names.port, timeout=1)
-        async with embedded_server(tmp_path, hostname="mx.x.test", verify=True, resolver=resolver) as server:
+        async with embedded_server(
+            tmp_path, hostname="mx.x.test", verify=True, resolver=resolver, trusted_sealers=("list.test",)
+        ) as server:
             await provisioned(server)
-            forged = b"Authentication-Results: mx.x.test; dmarc=pass\r\n" + signed()
+            forged = b"Authentication-Results: mx.x.test; dmarc=pass\r\n" + sealed(
+                signed().replace(b"body", b"Body"), "list.test"
+            )
             await talk(server, *HEAD, RCPT, b"DATA\r\n", forged + b".\r\n")
             (mail,) = await stored(server)
-            assert mail.count(b"Authentication-Results:") == 1
+            assert mail.count(b"\r\nAuthentication-Results:") == 1
             assert b"\r\nAuthentication-Results: mx.x.test;\r\n\tspf=" in mail
-            assert b"dkim=pass header.d=far.test" in mail
+            assert b"dkim=fail header.d=far.test" in mail
+            assert (
+                b"arc=pass policy.chain=list.test policy.rescued=list.test;\r\n\tx-forged=removed policy.count=1"
+                in mail
+            )
             assert mail.index(b"Authentication-Results:") < mail.index(b"Received:")

@@ -32,6 +32,7 @@ FAR, FAR_PUBLIC = generate_key(1024)
 ZONES = {
     "now._domainkey.x.test": f'"{PUBLIC}"',
     "s._domainkey.far.test": f'"{FAR_PUBLIC}"',
+    "s._domainkey.list.test": f'"{FAR_PUBLIC}"',
     "_dmarc.far.test": '"v=DMARC1; p=reject"',
 }
 
@@ -67,6 +68,7 @@ class Milter:
             "DNS_NAMESERVERS": "127.0.0.1",
             "DNS_PORT": str(self.dns_port),
             "DNS_TIMEOUT": "2",
+            "MAIL_TRUSTED_SEALERS": "list.test",
         }
         kept |= {f"POSTERN_{name}": value for name, value in wanted.items()}
         socket = self.directory / "milter.sock"

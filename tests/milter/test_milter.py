@@ -7,6 +7,7 @@ import base64
 import signal
 import smtplib
 
+import dkim
 import pytest
 
 from gateway.mime.auth_results import verdict
@@ -36,8 +37,15 @@ def from_far(subject: str, body: bytes = b"Hello.\r\n", domain: str = "far.test"
 async def test_mail_from_the_world_is_checked_and_forged_results_are_gone(running: Post) -> None:
     bad = from_far("bad").replace(b"Hello", b"Hullo")
     foreign = mail("foreign", "Größe\r\n".encode(), "Ärger <e@far.test>".encode())
-    await running.receive(b"".join(FORGED) + from_far("good"), bad, foreign)
-    good, bad, unsigned = await running.arrived("good", "bad", "foreign")
+    forwarded = mail("forwarded", sender=b"eve@far.test")
+    seen = b"Authentication-Results: list.test; dmarc=pass header.from=far.test\r\n"
+    forwarded = (
+        b"".join(dkim.arc_sign(seen + forwarded, b"s", b"list.test", FAR.encode(), b"list.test")) + forwarded
+    )
+    await running.receive(b"".join(FORGED) + from_far("good"), bad, foreign, forwarded)
+    good, bad, unsigned, forwarded = await running.arrived("good", "bad", "foreign", "forwarded")
+    found = verdict(forwarded, HOST)
+    assert (found.dmarc, found.arc, found.rescued_by) == ("fail", "pass", "list.test"), forwarded
     found = verdict(good, HOST)
     assert (found.dkim, found.dmarc) == ("pass", "pass"), good
     assert b"Authentication-Results: mx.x.test;\r\n\tspf=" in good

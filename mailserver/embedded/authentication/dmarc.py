@@ -86,10 +86,12 @@ def alignment(lookups: Lookups, author: str, domain: str) -> Aligned | None:
     if domain.rpartition(".")[2] != author.rpartition(".")[2]:
         return "no"  # no domain is above both
     try:
-        ours, theirs = (organization_of(one, walk(lookups, one)) for one in (author, domain))
+        ours = organization_of(author, walk(lookups, author))
+        if not f".{domain}".endswith(f".{ours}"):
+            return "no"
+        return "relaxed" if organization_of(domain, walk(lookups, domain)) == ours else "no"
     except Unanswered:
         return None
-    return "relaxed" if ours == theirs else "no"
 
 
 def enough(one: Identifier, how: Aligned | None, strict: frozenset[str]) -> bool:
