@@ -142,11 +142,29 @@ def index_found(
     )
 
 
+SANDBOX_LABELS = frozenset(["received", "unread"])
+"""The labels of a mail that came in the sandbox: it is in no folder that would say them."""
+
+
 def index_from_outbox(
     tx: Tx, inbox: Inbox, message_id: MessageId, parsed: ParsedMessage, *, test: bool
 ) -> Placed:
-    """Index a sandbox send (``test``) or a held message again, which is on no mail server; answers its thread. The
-    caller refreshes it."""
+    """Index a message again that is on no mail server: one that is held, or (``test``) of the sandbox, which was sent
+    or is an answer of the simulator. Answers its thread. The caller refreshes it."""
+    if test and own_message_ulid(parsed.message_id or "") != message_id:
+        placed = insert_message(
+            tx,
+            inbox,
+            message_id,
+            parsed,
+            direction="inbound",
+            status="received",
+            at=ulid_time_us(message_id),
+            again=True,
+            test=True,
+        )
+        set_labels(tx, inbox, message_id, SANDBOX_LABELS, new=True)
+        return placed
     status, bcc = _outcome(tx, message_id)
     return insert_message(
         tx,

@@ -220,8 +220,8 @@ class _Rebuild:
         return left
 
     async def _index_outbox(self) -> int:
-        """Index what is filed nowhere, so that its octets are kept in the outbox: what sandbox keys sent, and what is
-        held until a person decides."""
+        """Index what is filed nowhere, so that its octets are kept in the outbox: what sandbox keys sent, what the
+        simulator answered them, and what is held until a person decides."""
         sends = await self._store.read(partial(sends_of_outbox, inbox_id=self._inbox.id))
         for message_id, test in sends:
             mime = await self._store.read(partial(mime_of, outbox_id=message_id))

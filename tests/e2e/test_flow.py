@@ -264,3 +264,22 @@ def test_deleting_an_inbox_refuses_its_mail(own_gateway: OwnGateway) -> None:
         if path.is_file() and "mail" in path.parts and b"zebra-unique-marker" in path.read_bytes()
     ]
     assert left == []
+
+
+def test_the_simulator_answers_by_each_mail_server(own_gateway: OwnGateway) -> None:
+    inbox = own_gateway.new_inbox()["inbox_id"]
+    people = [
+        f"{one}@simulator.invalid" for one in ("complaint", "dsn-late", "bounce", "reply", "out-of-office")
+    ]
+    body = {"to": [*people, own_gateway.inbox["address"]], "subject": name("Test"), "text": "Test"}
+    with hooked(own_gateway, "message.delivered", "message.bounced", "message.complained", inbox=inbox) as (
+        endpoint,
+        _,
+    ):
+        own_gateway.post(f"/inboxes/{inbox}/messages/send", body)
+        # five are delivered at once or by the mail server's report, two bounce, one complains
+        until(lambda: len(endpoint.posts) >= 8)
+        kinds = Counter(post.type for post in endpoint.posts)
+    assert kinds == {"message.delivered": 5, "message.bounced": 2, "message.complained": 1}
+    came = until(lambda: found if len(found := own_gateway.messages(inbox, labels="received")) >= 2 else None)
+    assert {one["subject"].split(":")[0] for one in came} == {"Re", "Automatic reply"}

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.outbox.simulator.behaviour import Behaviour, behaviour_of
 from gateway.outbox.simulator.replies import reply_of
+from gateway.records.ids import InboxId
 from gateway.records.simulator import SIMULATOR_DOMAIN, is_simulated
 from gateway.store import daily_counts
 from gateway.store.queries.inboxes import unscoped_inbox_at
+from gateway.store.queries.mailbox_index import indexed_message_count
+from gateway.store.queries.outbox import unscoped_waiting_count
 from gateway.store.queries.reputation import messages_by_status, recipients_by_state
 from gateway.store.transaction import Tx
 from tests.support.gateway_process import GatewayProcess, Organization
+from tests.support.own_gateway import missing, start_gateway
 from tests.support.waiting import until
 
 _DELIVERED = ["message.sent", "message.delivered"]
@@ -78,6 +84,12 @@ def _send(organization: Organization, inbox: dict[str, Any], *to: str, **fields:
     } | fields
     sent = organization.call("POST", f"inboxes/{inbox['inbox_id']}/messages/send", json=body)
     return str(sent["message_id"])
+
+
+def _inbox_id(tx: Tx, inbox: dict[str, Any]) -> InboxId:
+    found = unscoped_inbox_at(tx, inbox["inbox_id"])
+    assert found is not None
+    return found.id
 
 
 def _kinds(organization: Organization, message_id: str) -> list[str]:
@@ -160,23 +172,16 @@ def test_what_the_simulator_did_is_held_against_nobody(
     _kinds_until(organization, again, "message.bounced")
 
     def counted(tx: Tx) -> tuple[object, ...]:
-        found = unscoped_inbox_at(tx, inbox["inbox_id"])
-        assert found is not None
-        sends, _ = daily_counts.sent_since(tx, found.id, 0, 100)
-        return recipients_by_state(tx, found.id, 0), messages_by_status(tx, found.id, 0), sends
+        inbox_id = _inbox_id(tx, inbox)
+        sends, _ = daily_counts.sent_since(tx, inbox_id, 0, 100)
+        return recipients_by_state(tx, inbox_id, 0), messages_by_status(tx, inbox_id, 0), sends
 
     assert gateway.database(counted) == ({}, {}, 4)  # answers are no sends
 
 
 def test_a_day_has_an_end_of_answers(gateway: GatewayProcess, organization: Organization) -> None:
     inbox = organization.new_inbox()
-
-    def use_up(tx: Tx) -> None:
-        found = unscoped_inbox_at(tx, inbox["inbox_id"])
-        assert found is not None
-        daily_counts.count(tx, found.id, "simulated", 499)
-
-    gateway.database(use_up)
+    gateway.database(lambda tx: daily_counts.count(tx, _inbox_id(tx, inbox), "simulated", 499))
     first = _send(organization, inbox, "loop+1")
     until(lambda: _received(organization, inbox))
     second = _send(organization, inbox, "loop+2", reply_to="loop+3@simulator.invalid")
@@ -191,3 +196,87 @@ def test_no_automatic_answer_to_one(organization: Organization) -> None:
     until(lambda: _received(organization, inbox))
     until(lambda: len(_kinds(organization, sent)) == 3)
     assert _received(organization, inbox).keys() == {"reply"}
+
+
+def _sandbox(organization: Organization) -> Organization:
+    """The organization, seen with a sandbox key."""
+    body = {"name": "sandbox", "test": True}
+    made = httpx.post(
+        f"{organization.base_url}/api/v1/api_keys", json=body, headers=organization.headers, trust_env=False
+    )
+    return Organization(organization.id, made.json()["data"]["key"], organization.base_url)
+
+
+def test_each_address_does_the_same_in_the_sandbox(organization: Organization) -> None:
+    inbox, sandbox = organization.new_inbox(), _sandbox(organization)
+    expected = {
+        "success": _DELIVERED,
+        "slow": _DELIVERED,
+        "bounce-552": ["message.bounced"],
+        "somebody": ["message.bounced"],
+        "soft": ["message.delayed", *_DELIVERED],
+        "soft-always": ["message.delayed", "message.bounced"],
+        "complaint": [*_DELIVERED, "message.complained"],
+        "dsn-late": [*_DELIVERED, "message.bounced"],
+        "reply": _DELIVERED,
+        "code": _DELIVERED,
+        "out-of-office": _DELIVERED,
+    }
+    for to, kinds in expected.items():
+        message_id = _send(sandbox, inbox, to)
+        assert _kinds(sandbox, message_id) == kinds, to  # at once
+    received = _received(sandbox, inbox)
+    assert received.keys() == {"reply", "code", "out-of-office"}
+    where = f"inboxes/{inbox['inbox_id']}/messages/{received['reply']['message_id']}"
+    reply = sandbox.call("GET", where)
+    assert "> Free?" in reply["text"]
+    sent = sandbox.call("GET", f"inboxes/{inbox['inbox_id']}/messages/{reply['in_reply_to']}")
+    assert sent["thread_id"] == reply["thread_id"]
+    link = sandbox.call("GET", f"{where}/raw")["download_url"]
+    assert b"Sam Simulator" in httpx.get(link, trust_env=False).content
+    sandbox.call("PATCH", where, json={"remove_labels": ["unread"]})
+    assert "unread" not in sandbox.call("GET", where)["labels"]
+    sandbox.call("DELETE", where)
+    assert _received(sandbox, inbox).keys() == {"code", "out-of-office"}
+
+
+def test_some_recipients_of_a_sandbox_send_may_fail(organization: Organization) -> None:
+    inbox, sandbox = organization.new_inbox(), _sandbox(organization)
+    message_id = _send(sandbox, inbox, "bounce-550", "success", "complaint")
+    kinds = ["message.sent", *["message.delivered"] * 2, "message.complained", "message.bounced"]
+    assert _kinds(sandbox, message_id) == kinds
+    assert _kinds(sandbox, _send(sandbox, inbox, "bounce-550")) == ["message.bounced"]  # not suppressed
+
+
+def test_a_crash_neither_loses_nor_doubles_an_answer_and_a_rebuild_finds_them() -> None:
+    if reason := missing("embedded"):
+        pytest.skip(reason)
+    with start_gateway("embedded") as gateway:
+        organization = gateway.organization
+        inbox, sandbox = organization.new_inbox(), _sandbox(organization)
+        _send(sandbox, inbox, "reply+sandbox")
+        names = [f"{kind}+{number}" for number in range(4) for kind in ("reply", "code", "out-of-office")]
+        sent = [_send(organization, inbox, one, "complaint") for one in names]
+        gateway.crash()
+        gateway.start()
+        wanted = Counter([*names, "reply+sandbox"])
+        until(lambda: _senders(organization, inbox).keys() >= wanted.keys(), 60, "an answer is lost")
+        for message_id in sent:
+            _kinds_until(organization, message_id, "message.complained")
+        until(lambda: gateway.database(unscoped_waiting_count) == 0, 60, "the outbox does not come to rest")
+        assert _senders(organization, inbox) == wanted
+        for message_id in sent:
+            kinds = Counter(_kinds(organization, message_id))
+            assert kinds == {"message.sent": 1, "message.delivered": 2, "message.complained": 1}
+        indexed = gateway.database(lambda tx: indexed_message_count(tx, _inbox_id(tx, inbox)))
+        assert indexed == 2 * (len(names) + 1)
+        gateway.stop()
+        assert gateway.postern("rebuild").returncode == 0
+        assert gateway.database(lambda tx: indexed_message_count(tx, _inbox_id(tx, inbox))) == indexed
+
+
+def _senders(organization: Organization, inbox: dict[str, Any]) -> Counter[str]:
+    """How many mails came from each simulated address."""
+    params = {"labels": ["received"], "limit": 100}
+    listed = organization.call("GET", f"inboxes/{inbox['inbox_id']}/messages", params=params)["messages"]
+    return Counter(one["from"].partition("<")[2].partition("@")[0] for one in listed)

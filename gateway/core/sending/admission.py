@@ -49,7 +49,7 @@ def _decided(
     *,
     hold: bool,
 ) -> Allowed | Held:
-    limits, leaves, now = terms.limits, not message.test, now_us()
+    limits, leaves, now = terms.limits, message.leaves, now_us()
     rules = rules_over(tx, owner_of_inbox(inbox))
     asked = Asked(
         policies=rules,

@@ -41,13 +41,19 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is to be sent: (field, address) of each recipient, and how many attachments. ``test``: nothing leaves:
-    it is sent with a sandbox key, or to the simulator alone. ``thread_id``: the thread that it goes on with."""
+    """What is to be sent: (field, address) of each recipient, and how many attachments. ``test``: with a sandbox
+    key; ``simulated``: to the simulator alone; ``thread_id``: the thread that it goes on with."""
 
     recipients: Sequence[tuple[str, str]]
     attachments: int = 0
     test: bool = False
+    simulated: bool = False
     thread_id: ThreadId | None = None
+
+    @property
+    def leaves(self) -> bool:
+        """Whether it leaves this server, so that it costs what a send costs."""
+        return not (self.test or self.simulated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ def decide(
             return one
         found.append(one)
     prices, mills = terms.prices, None
-    if prices.enabled and not message.test:
+    if prices.enabled and message.leaves:
         mills = cost_of(prices, message.attachments)
         balance = prices.new_account_mills if standing.balance is None else standing.balance
         if balance < mills:
@@ -115,10 +121,11 @@ def decide(
 def _limits(
     standing: Standing, policy: Policy, inbox: Inbox, message: Message, limits: Limits, now: int
 ) -> Iterator[Allowance | TooMany]:
-    yield from send_limits(standing, limits, now, sandbox=message.test)
-    if not message.test:
+    yield from send_limits(standing, limits, now, sandbox=not message.leaves)
+    if message.leaves:
         for limit in cold_limits(standing, inbox, limits, now):
             yield limit.allowance
+    if not message.test:
         yield from cap_allowances(policy, standing.pace, inbox, message.recipients, now)
 
 
@@ -128,9 +135,9 @@ def _counts(
     if message.test:
         return ()
     counts: list[tuple[str, daily_counts.What, int]] = []
-    if limits.organization_sends_per_day:
+    if limits.organization_sends_per_day and message.leaves:
         counts.append((inbox.organization_id, "sends", 1))
-    for limit in cold_limits(standing, inbox, limits, now):
+    for limit in cold_limits(standing, inbox, limits, now) if message.leaves else ():
         counts.append((limit.subject, "cold", standing.strangers))
     if standing.pace.new and policy.caps["new_recipients_per_day"].value:
         counts.append((inbox.id, "new", standing.pace.new))

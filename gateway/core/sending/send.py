@@ -21,6 +21,7 @@ from gateway.core.sending.decide import Held, Message, Terms
 from gateway.core.sending.holding import hold
 from gateway.core.sending.open_tracking import tracks, with_pixel
 from gateway.core.sending.recipient_domains import check_domains
+from gateway.core.sending.sandbox import Coming, coming_back, pretend
 from gateway.core.sending.sent_before import Once, own_ulid, sent_before
 from gateway.core.sending.unsubscribe import unsubscribe_headers
 from gateway.core.sending.wallet_notice import notifying_owner
@@ -33,7 +34,6 @@ from gateway.mime.types import Address, OutgoingAttachment, OutgoingMessage, Par
 from gateway.mime.workers.jobs import ComposeFailed
 from gateway.outbox.digest import digest_of
 from gateway.outbox.queue import enqueue, recipient_tokens, return_path, token_of
-from gateway.outbox.record import DeliveryEvents
 from gateway.records.ids import MessageId, ThreadId, message_id_header, now_us, own_message_ulid
 from gateway.records.inboxes import Inbox
 from gateway.records.simulator import is_simulated
@@ -102,13 +102,14 @@ class _Checked:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """Composed, signed and read back: what the transaction writes."""
+    """Composed, signed and read back: what the transaction writes. ``coming``: what comes back to a sandbox send."""
 
     message_id: MessageId
     at: int
     raw: bytes
     parsed: ParsedMessage
     checked: _Checked
+    coming: Sequence[Coming]
 
 
 async def send(
@@ -164,7 +165,11 @@ async def send(
             f"the message is {len(raw)} octets; at most {most} can be sent",
             fix="send fewer or smaller attachments, or links to them",
         )
-    ready = _Ready(message_id, at, raw, parsed, checked)
+    coming: list[Coming] = []
+    if scope.test:
+        people = [address for _, address in checked.fields()]
+        coming = await coming_back(core, inbox, message_id, raw, parsed.text or "", people, at)
+    ready = _Ready(message_id, at, raw, parsed, checked, coming)
     accept = partial(_accept, core, scope, inbox, request, ready, idempotency, also)
     async with notifying_owner(core, inbox):
         sent = await core.store.write(accept)
@@ -383,7 +388,7 @@ def _accept(
         key_id=scope.key_id,
     )
     if scope.test:
-        _pretend(core, tx, inbox, ready.message_id, people)
+        pretend(core, tx, inbox, ready.message_id, ready.coming)
     sent = Sent(
         ready.message_id,
         placed.thread_id,
@@ -400,19 +405,15 @@ def _accept(
 
 def _message(core: Core, scope: Scope, request: SendRequest, checked: _Checked) -> Message:
     people = checked.fields()
-    stays = core.settings.simulator.enabled and all(is_simulated(address) for _, address in people)
-    return Message(people, len(request.attachments), scope.test or stays, request.thread_id)
+    simulated = core.settings.simulator.enabled and all(is_simulated(address) for _, address in people)
+    return Message(
+        people,
+        len(request.attachments),
+        test=scope.test,
+        simulated=simulated,
+        thread_id=request.thread_id,
+    )
 
 
 def _terms(core: Core) -> Terms:
     return Terms(core.settings.limits, core.settings.wallet)
-
-
-def _pretend(
-    core: Core, tx: Tx, inbox: Inbox, message_id: MessageId, people: Sequence[tuple[str, str]]
-) -> None:
-    """A sandbox send is recorded, and its events are sent, as if it had arrived; nothing leaves."""
-    delivery_events = DeliveryEvents(tx, core.events, inbox, message_id, test=True)
-    delivery_events.sent()
-    for address, _ in people:
-        delivery_events.delivered(address, now_us())

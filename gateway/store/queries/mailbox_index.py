@@ -70,8 +70,8 @@ def messages_without_location(tx: Tx, inbox_id: InboxId, settled_before: int, mo
 
 
 def sends_of_outbox(tx: Tx, inbox_id: InboxId) -> list[tuple[MessageId, bool]]:
-    """What an inbox sent that is on no mail server, so that the outbox keeps its octets: the ids of sandbox sends
-    (True) and of messages that are held (False), without those that are indexed."""
+    """What is on no mail server, so that the outbox keeps its octets: the ids of an inbox's messages of the sandbox
+    (True) and of those that are held (False), without those that are indexed."""
     query = (
         "SELECT id, state FROM outbox WHERE inbox_id = ? AND state IN ('done', 'held') AND mime IS NOT NULL "
         "AND NOT EXISTS (SELECT 1 FROM message WHERE message.id = outbox.id) ORDER BY id"
