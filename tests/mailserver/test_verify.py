@@ -185,6 +185,13 @@ def test_a_signature_covers_repeated_fields_from_the_bottom_and_other_signatures
     assert checked(b"Missing: not any more\r\n" + mail) == ["fail", "pass"]
 
 
+def test_a_signature_may_name_its_domain_in_any_script() -> None:
+    tags = "DKIM-Signature: v=1; a=ed25519-sha256; d={}; s=s1; h=from; bh=AA==; b=AA==\r\n"
+    fields = [tags.format(one).encode() for one in ("Bücher.example", "b\u0000ü.example", "FAR.test")]
+    found = signatures(Zone(zones()).lookups(), fields, b"", ["far.test"])
+    assert [one.domain for one in found] == ["xn--bcher-kva.example", "b\0ü.example", "far.test"]
+
+
 @pytest.mark.timeout(30)
 def test_no_signature_is_slow_to_check() -> None:
     names = b":".join(b"x%d" % at for at in range(1000))

@@ -10,6 +10,8 @@ from itertools import takewhile
 
 import dkim
 
+from mailserver.addresses import fold_domain
+from mailserver.base import MailServerError
 from mailserver.embedded import wire
 from mailserver.embedded.authentication.lookups import Lookups, Unanswered
 from mailserver.embedded.authentication.signature import ALGORITHMS, LONGEST, KeyUse, covered, key_of, tags
@@ -17,6 +19,7 @@ from mailserver.embedded.authentication.signature import ALGORITHMS, LONGEST, Ke
 log = logging.getLogger(__name__)
 
 _SIGNATURES = 5
+_LONGEST_DOMAIN = 255
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
@@ -37,22 +40,40 @@ def signatures(
     ``body`` has CRLF line ends only; None is one that is too large to check.
     """
     raw = [one for one in fields if wire.name_of(one) == b"dkim-signature"]
-    tagged = [(one, tags(one.partition(b":")[2].decode("ascii", "replace"))) for one in raw]
+    tagged = [(one, _tags(one)) for one in raw]
     if len(tagged) > _SIGNATURES:
         tagged.sort(
             key=lambda one: -max((_near(one[1].get("d", ""), author) for author in authors), default=0)
         )
     return [
-        Signature(
-            _result(lookups, fields, body, field, found), found.get("d", "").lower(), found.get("s", "")
-        )
+        Signature(_result(lookups, fields, body, field, found), found.get("d", ""), found.get("s", ""))
         for field, found in tagged[:_SIGNATURES]
     ]
 
 
+def _tags(field: bytes) -> dict[str, str]:
+    """The tags, domains in A-labels (RFC 8616 §5)."""
+    found = tags(field.partition(b":")[2].decode("utf-8", "replace"))
+    if "d" in found:
+        found["d"] = _folded(found["d"])
+    if "i" in found:
+        local, at, domain = found["i"].rpartition("@")
+        found["i"] = f"{local}{at}{_folded(domain)}"
+    return found
+
+
+def _folded(domain: str) -> str:
+    if domain.isascii() or len(domain) > _LONGEST_DOMAIN:
+        return domain.lower()
+    try:
+        return fold_domain(domain)
+    except MailServerError:
+        return domain.lower()
+
+
 def _near(domain: str, author: str) -> int:
     """How many labels, from the right, two domains share."""
-    pairs = zip(reversed(domain.lower().split(".")), reversed(author.split(".")), strict=False)
+    pairs = zip(reversed(domain.split(".")), reversed(author.split(".")), strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
@@ -66,9 +87,8 @@ def _result(
         return "policy"
     if sum(wire.name_of(one) == b"from" for one in fields) != 1:
         return "policy"
-    if not all(
-        _BASE64.fullmatch(found.get(one, "")) for one in ("b", "bh")
-    ):  # dkimpy is slow to find that out
+    # dkimpy is slow to find that out
+    if not (_BASE64.fullmatch(found.get("b", "")) and _BASE64.fullmatch(found.get("bh", ""))):
         return "fail"
     use = KeyUse(found.get("d", ""), found.get("s", ""), found.get("a", "").lower(), found.get("i", ""))
     listed = [one.lower().encode("ascii", "replace") for one in found.get("h", "").split(":")]
