@@ -12,7 +12,7 @@ from gateway.records.ids import MESSAGE_ID, MessageId
 from gateway.records.mail import ReadAttachment
 
 PENDING = "pending"
-"""The ``extractionMethod`` of our own send until its copy stands in Sent: it was not read yet."""
+"""The ``extractionMethod`` of our own send until its copy is in Sent: it was not read yet."""
 
 
 class AttachmentView(msgspec.Struct):

@@ -36,7 +36,7 @@ _STATUS: dict[MessageStatus, Status] = {
 
 class MessageView(msgspec.Struct, rename="camel"):
     """A message; addresses are bare. ``toAddr`` of inbound mail is this inbox's address, ``headerTo`` what the
-    sender wrote; ``deliveryRole`` is null when the inbox stands in neither To nor Cc (a blind copy, a list)."""
+    sender wrote; ``deliveryRole`` is null when the inbox is in neither To nor Cc (a blind copy, a list)."""
 
     id: str
     thread_id: str

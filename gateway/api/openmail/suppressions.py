@@ -66,7 +66,7 @@ async def list_suppressions(call: Call[NoBody, SuppressionsQuery]) -> Page[Suppr
 
 @table.post("/suppressions", status=201, access=changes("list_entry_create", kinds=ORGANIZATION))
 async def create_suppression(call: Call[NewSuppression, NoQuery]) -> SuppressionView:
-    """Suppress an address. One that is there already is answered with 200; the graver type stands."""
+    """Suppress an address. One that is there already is answered with 200; the graver type is kept."""
     body = call.body
     entry, new = await suppressions.add(call.core, call.scope, body.address, body.type, reason=body.reason)
     if not new:
