@@ -23,6 +23,7 @@ EVERY_KEY = {
     "POST /inboxes/{inbox_id}/send",
     "GET /inboxes/{inbox_id}/messages",
     "GET /inboxes/{inbox_id}/messages/wait",
+    "GET /inboxes/{inbox_id}/messages/{message_id}/history",
     "POST /inboxes/{inbox_id}/messages/{message_id}/rsvp",
     "GET /inboxes/{inbox_id}/threads",
     "GET /inboxes/{inbox_id}/reputation",
