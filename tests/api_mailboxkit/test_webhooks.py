@@ -80,7 +80,7 @@ def test_every_documented_event_can_be_subscribed(organization: Organization) ->
     assert set(made(organization, "webhooks", {"url": URL, "events": list(EVENTS)})["events"]) == {
         *("message.received", "message.sent", "message.delivered", "message.bounced", "message.opened"),
         *("message.complained", "message.rejected", "message.delayed", "inbox.created", "inbox.deleted"),
-        "thread.merged",
+        *("message.held", "message.approved", "review.rejected", "review.expired", "thread.merged"),
     }
 
 
