@@ -483,6 +483,12 @@ class Guard(Section, frozen=True, kw_only=True):
     review_hours: Annotated[
         float, Doc(description="a held message that nobody decided about this long is rejected")
     ] = 72.0
+    review_mail_minutes: Annotated[
+        float,
+        Doc(
+            description="reviewers of an organization get one mail in this time about what was held meanwhile"
+        ),
+    ] = 10.0
 
 
 class Settings(Section, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from gateway.api.operator import Refresh, operator_routes
 from gateway.api.operator_self_test import self_test_routes
 from gateway.api.operator_status import status_routes
 from gateway.api.relay_hooks import relay_hook_routes
+from gateway.api.review_page import review_routes
 from gateway.api.route_access import with_access
 from gateway.api.system import system_routes
 from gateway.api.unsubscribe import unsubscribe_routes
@@ -45,6 +46,7 @@ def api_routes(core: Core, mcp: McpRoute) -> list[BaseRoute]:
     """What clients ask for; a dialect's endpoints and MCP's tools declare their access themselves."""
     return [
         *with_access(core, OPEN, unsubscribe_routes(core)),
+        *with_access(core, OPEN, review_routes(core)),
         *with_access(core, OPEN, well_known_routes(core)),
         *with_access(core, OPEN, opened_routes(core)),
         *with_access(core, OPEN, relay_hook_routes(core)),

@@ -14,7 +14,7 @@ from gateway.cli.failure import USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show, show_rows
 
-_LISTS = ("sending.only", "sending.block")
+_LISTS = ("sending.only", "sending.block", "sending.reviewers")
 _CAPS = (
     "sending.caps.per_minute",
     "sending.caps.per_hour",

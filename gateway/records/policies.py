@@ -28,6 +28,7 @@ Name = Literal[
     "sending.mode",
     "sending.only",
     "sending.block",
+    "sending.reviewers",
     "sending.caps.per_minute",
     "sending.caps.per_hour",
     "sending.caps.per_day",
@@ -64,12 +65,14 @@ NO_CAPS = Caps()
 class SendingRule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
     """What is said about sending; None: nothing is said, and the wider rule holds.
 
-    ``only`` and ``block`` are patterns of recipients (``core.policy.patterns``).
+    ``only`` and ``block`` are patterns of recipients (``core.policy.patterns``); ``reviewers`` the addresses of people
+    who get mail about held messages, and decide about them.
     """
 
     mode: Mode | None = None
     only: tuple[str, ...] | None = None
     block: tuple[str, ...] | None = None
+    reviewers: tuple[str, ...] | None = None
     caps: Caps = NO_CAPS
 
 

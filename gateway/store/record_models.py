@@ -403,6 +403,7 @@ class Review(Model):
     expires_at = BigIntegerField()
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
+    notified_at = BigIntegerField(null=True)  # when its reviewers were written to
 
     class Meta:
         indexes = (

@@ -55,6 +55,9 @@ def erase_lists(tx: Tx, person: Person, organizations: Sequence[OrganizationId])
         erasure.blank_delivery_answer(tx, recipient)
     for reply in _naming(person, erasure.unscoped_kept_replies_like(tx, person.like)):
         erasure.blank_kept_reply(tx, reply)
+    for review, said in erasure.unscoped_review_words_like(tx, organizations, person.like).items():
+        if person.named_in(said):
+            erasure.blank_review_words(tx, review)
     return counts | {
         "kept_answers": len(kept),
         "webhook_answers": len(by_webhooks),

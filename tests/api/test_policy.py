@@ -40,6 +40,7 @@ def test_what_holds_names_the_origin_of_each_value_and_every_change_is_a_version
         "mode": {"value": "free", "origin": "default", "locked_by": None},
         "only": {"value": ["*"], "origin": "default", "locked_by": None},
         "block": {"value": [], "origin": "default", "locked_by": None},
+        "reviewers": {"value": [], "origin": "default", "locked_by": None},
         "caps": {key: {"value": 0, "origin": "default", "locked_by": None} for key in CAPS},
     }
     caps = {"per_day": 9, "per_minute": 0}
@@ -59,6 +60,7 @@ def test_what_holds_names_the_origin_of_each_value_and_every_change_is_a_version
         "mode": {"value": "receive_only", "origin": "inbox", "locked_by": None},
         "only": {"value": ["*.example.com"], "origin": "pod", "locked_by": None},
         "block": {"value": ["evil.example"], "origin": "organization", "locked_by": "organization"},
+        "reviewers": {"value": [], "origin": "default", "locked_by": None},
     }
     organization.call("PUT", "policy", json=rule)  # the same again is no change
     assert organization.call("GET", "policy")["version"] == 1

@@ -51,6 +51,10 @@ class SendingBody(msgspec.Struct, forbid_unknown_fields=True):
         Doc(description="mail goes to these alone: a@x.com, x.com, *.x.com or *; an empty list is nobody"),
     ] = None
     block: Annotated[list[str] | None, Doc(description="no mail goes to these; a block always wins")] = None
+    reviewers: Annotated[
+        list[str] | None,
+        Doc(description="addresses of people who get mail about held messages, and decide by its links"),
+    ] = None
     caps: Annotated[CapsBody | None, Doc(description="how much each inbox may send")] = None
 
 
@@ -107,6 +111,7 @@ async def put_policy(call: Call[PolicyBody, NoQuery]) -> PolicyView:
         mode=sending.mode,
         only=sending.only,
         block=sending.block,
+        reviewers=sending.reviewers,
         caps={cap: getattr(caps, cap) for cap in CAPS},
         locked=body.locked,
     )

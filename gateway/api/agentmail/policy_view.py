@@ -26,6 +26,7 @@ class SendingView(msgspec.Struct, omit_defaults=True):
     mode: str | None = None
     only: Annotated[list[str] | None, Doc(description="mail goes to these alone")] = None
     block: Annotated[list[str] | None, Doc(description="no mail goes to these")] = None
+    reviewers: Annotated[list[str] | None, Doc(description="who gets mail about held messages")] = None
     caps: Annotated[
         dict[str, int], Doc(description="how much each inbox may send, by name; 0: no limit")
     ] = {}
@@ -59,6 +60,14 @@ class PatternsView(msgspec.Struct):
     locked_by: Annotated[str | None, _LOCKED]
 
 
+class PeopleView(msgspec.Struct):
+    """The people that hold."""
+
+    value: Annotated[list[str], Doc(description="their addresses")]
+    origin: Annotated[str, _ORIGIN]
+    locked_by: Annotated[str | None, _LOCKED]
+
+
 class CapView(msgspec.Struct):
     """A cap that holds."""
 
@@ -73,6 +82,7 @@ class EffectiveSendingView(msgspec.Struct):
     mode: Annotated[ModeView, Doc(description="what becomes of a message that is sent")]
     only: Annotated[PatternsView, Doc(description="mail goes to these alone")]
     block: Annotated[PatternsView, Doc(description="no mail goes to these")]
+    reviewers: Annotated[PeopleView, Doc(description="who gets mail about held messages")]
     caps: Annotated[dict[str, CapView], Doc(description="how much each inbox may send, by name")]
 
 
@@ -148,18 +158,20 @@ def _rule_view(rule: Rule | None) -> RuleView | None:
         mode=said.mode,
         only=None if said.only is None else list(said.only),
         block=None if said.block is None else list(said.block),
+        reviewers=None if said.reviewers is None else list(said.reviewers),
         caps={cap: value for cap in CAPS if (value := getattr(said.caps, cap)) is not None},
     )
     return RuleView(sending, list(rule.locked))
 
 
 def _effective_view(policy: Policy) -> EffectiveView:
-    mode = policy.mode
+    mode, people = policy.mode, policy.reviewers
     return EffectiveView(
         EffectiveSendingView(
             mode=ModeView(mode.value, mode.origin, mode.locked),
             only=_patterns(policy.only),
             block=_patterns(policy.block),
+            reviewers=PeopleView(list(people.value), people.origin, people.locked),
             caps={cap: CapView(held.value, held.origin, held.locked) for cap, held in policy.caps.items()},
         )
     )

@@ -16,10 +16,12 @@ from gateway.core.policy.resolve import (
     stricter_cap,
     stricter_mode,
 )
+from gateway.mime.addresses import InvalidAddress, check_address, normalise
 from gateway.records.policies import Cap, Caps, Level, Mode, Name, Rule, SendingRule
 
 MOST_PATTERNS = 500
 MOST_SENDS = 1_000_000
+MOST_REVIEWERS = 20
 MOST_RAMP_DAYS = 365
 _SHOWN = 5
 
@@ -31,6 +33,7 @@ class Wanted:
     mode: str | None = None
     only: Sequence[str] | None = None
     block: Sequence[str] | None = None
+    reviewers: Sequence[str] | None = None
     caps: Mapping[Cap, int | None] = field(default_factory=dict)
     locked: Sequence[str] = ()
 
@@ -42,6 +45,7 @@ def checked(wanted: Wanted) -> Rule:
             mode=_mode(wanted.mode),
             only=_patterns(wanted.only, "sending.only"),
             block=_patterns(wanted.block, "sending.block"),
+            reviewers=_reviewers(wanted.reviewers),
             caps=Caps(**{cap: _cap(cap, wanted.caps.get(cap)) for cap in CAPS}),
         ),
         locked=_locked(wanted.locked),
@@ -57,6 +61,9 @@ def check_locks(rule: Rule, above: Policy) -> None:
         raise _locked_error("sending.only", only.locked, _listed(only.value))
     if block.locked and own.block is not None and not within(block.value, own.block):
         raise _locked_error("sending.block", block.locked, _listed(block.value))
+    people = above.reviewers
+    if people.locked and own.reviewers is not None and own.reviewers != people.value:
+        raise _locked_error("sending.reviewers", people.locked, _listed(people.value))
     for cap, held in above.caps.items():
         wanted: int | None = getattr(own.caps, cap)
         if held.locked and wanted is not None and stricter_cap(cap, wanted, held.value) != wanted:
@@ -104,6 +111,23 @@ def _patterns(given: Sequence[str] | None, field: Name) -> tuple[str, ...] | Non
             fix="name domains instead of their addresses, or use /lists, which have no limit",
         )
     return tuple(sorted({check_pattern(one, f"{field}[{at}]") for at, one in enumerate(given)}))
+
+
+def _reviewers(given: Sequence[str] | None) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    field = "sending.reviewers"
+    if len(given) > MOST_REVIEWERS:
+        raise TooLarge(f"{len(given)} reviewers are too many: at most {MOST_REVIEWERS}", field=field)
+    people = []
+    for at, one in enumerate(given):
+        try:
+            people.append(normalise(check_address(one.strip())))
+        except InvalidAddress as error:
+            raise Invalid(
+                f"{field}[{at}]: {error}", field=f"{field}[{at}]", fix="write an address, name@example.com"
+            ) from error
+    return tuple(sorted(set(people)))
 
 
 def _locked(given: Sequence[str]) -> tuple[Name, ...]:

@@ -2,7 +2,7 @@
 
 The narrowest rule that says anything about a value decides. Where a wider rule has locked the value, a narrower one
 counts only as far as it is stricter: of two modes the stricter one, of ``only`` what both name, of ``block`` what
-either names, of two caps the lower one.
+either names, of two caps the lower one; of ``reviewers`` the wider rule's alone.
 
 A rule that cannot be read makes the whole policy unreadable, and then nothing is sent: it may have said anything.
 """
@@ -44,6 +44,7 @@ class Policy:
     mode: Value[Mode]
     only: Value[Patterns]
     block: Value[Patterns]
+    reviewers: Value[Patterns]
     caps: Mapping[Cap, Value[int]]
 
 
@@ -71,6 +72,9 @@ def resolved(layers: Sequence[tuple[Level, Rule]]) -> Policy:
         mode=_held(layers, "sending.mode", "free", lambda rule: rule.sending.mode, stricter_mode),
         only=_held(layers, "sending.only", (EVERYBODY,), lambda rule: rule.sending.only, common),
         block=_held(layers, "sending.block", (), lambda rule: rule.sending.block, either),
+        reviewers=_held(
+            layers, "sending.reviewers", (), lambda rule: rule.sending.reviewers, lambda wide, own: wide
+        ),
         caps={cap: _cap(layers, cap) for cap in CAPS},
     )
 

@@ -1,4 +1,4 @@
-"""The engine that rejects what nobody decided about in time."""
+"""The engine that rejects what nobody decided about in time, and writes to the reviewers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 
 from gateway.core.context import Core
 from gateway.core.reviews.decisions import expire
+from gateway.core.reviews.notices import notify_reviewers
 from gateway.records.ids import now_us
 from gateway.store.engine import StoreDown
 from gateway.store.queries.reviews import unscoped_expired_reviews
@@ -19,7 +20,7 @@ _MOST = 100
 
 
 class ReviewWatch:
-    """Looks for reviews whose time is over. Several processes may: one transaction decides."""
+    """Looks for reviews whose time is over, or whose reviewers know nothing of them. Several processes may look."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -39,10 +40,11 @@ class ReviewWatch:
         while True:
             try:
                 await self._expire()
+                await notify_reviewers(self._core)
             except StoreDown as error:
-                log.warning("reviews that expired wait for the database: %s", error)
+                log.warning("reviews wait for the database: %s", error)
             except Exception:
-                log.exception("rejecting reviews that expired failed; it is tried again")
+                log.exception("looking after reviews failed; it is tried again")
             await asyncio.sleep(_EVERY)
 
     async def _expire(self) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from gateway.mime.types import Address
-from gateway.records.ids import EventId, InboxId, MessageId, OrganizationId, PolicyId
+from gateway.records.ids import EventId, InboxId, MessageId, OrganizationId, PolicyId, ReviewId
 from gateway.records.mail import addresses
 from gateway.store.sql import sql
 from gateway.store.table_catalog import tables_with_column
@@ -256,6 +256,25 @@ def remove_kept_answer(tx: Tx, row: int) -> None:
 def blank_webhook_answer(tx: Tx, attempt: int) -> None:
     """Forget what an endpoint answered."""
     sql(tx).run("UPDATE attempt SET response = NULL, error = NULL WHERE id = ?", attempt)
+
+
+def unscoped_review_words_like(
+    tx: Tx, organizations: Sequence[OrganizationId], patterns: Sequence[str]
+) -> dict[ReviewId, str]:
+    """Who decided reviews of these organizations and in which words, where that is like one of the patterns."""
+    said = "coalesce(decided_by, '') || ' ' || coalesce(reason, '')"
+    rows = sql(tx).rows(
+        f"SELECT id, {said} AS said FROM review WHERE organization_id IN ({_marks(organizations)}) "  # noqa: S608
+        f"AND ({_any_like(f'lower({said})', patterns)})",
+        *organizations,
+        *patterns,
+    )
+    return {row["id"]: row["said"] for row in rows}
+
+
+def blank_review_words(tx: Tx, review_id: ReviewId) -> None:
+    """Forget who decided a review, and in which words."""
+    sql(tx).run("UPDATE review SET decided_by = NULL, reason = NULL WHERE id = ?", review_id)
 
 
 def blank_delivery_answer(tx: Tx, recipient: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.records.ids import InboxId, MessageId, ReviewId, ThreadId, now_us
+from gateway.records.ids import InboxId, MessageId, OrganizationId, ReviewId, ThreadId, now_us
 from gateway.records.outbox import OutboxRecipient
 from gateway.records.reviews import Review, ReviewState
 from gateway.store.listing import Listing, Window, page
@@ -13,6 +13,9 @@ from gateway.store.queries.inboxes import unscoped_inbox_addresses
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
 from gateway.store.transaction import Tx
+
+NOBODY = 0
+"""``notified_at`` of a review of which nobody could be told: no policy named a reviewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,47 @@ def unscoped_expired_reviews(tx: Tx, now: int, most: int) -> list[ReviewId]:
         most,
     )
     return [ReviewId(row["id"]) for row in rows]
+
+
+def unscoped_review(tx: Tx, review_id: ReviewId) -> ReviewedMessage | None:
+    """A review of any organization, with what is known of its message."""
+    review = sql(tx).one(Review, "WHERE id = ?", review_id)
+    return None if review is None else _dressed(tx, [review])[0]
+
+
+def unscoped_organizations_to_notify(tx: Tx) -> list[OrganizationId]:
+    """The organizations that have held messages whose reviewers were not written to."""
+    rows = sql(tx).rows(
+        "SELECT DISTINCT organization_id FROM review WHERE state = 'pending' AND notified_at IS NULL"
+    )
+    return [OrganizationId(row["organization_id"]) for row in rows]
+
+
+def unscoped_reviews_to_notify(tx: Tx, organization: OrganizationId, most: int) -> list[ReviewedMessage]:
+    """Up to ``most`` of an organization's held messages whose reviewers were not written to, the oldest first."""
+    where = "WHERE state = 'pending' AND notified_at IS NULL AND organization_id = ? ORDER BY created_at, id LIMIT ?"
+    return _dressed(tx, sql(tx).all(Review, where, organization, most))
+
+
+def last_notice_at(tx: Tx, organization: OrganizationId) -> int | None:
+    """When (µs) reviewers of an organization were last written to."""
+    query = "SELECT max(notified_at) FROM review WHERE organization_id = ? AND notified_at > ?"
+    found = sql(tx).value(query, organization, NOBODY)
+    return None if found is None else int(found)
+
+
+def claim_notice(tx: Tx, review_ids: Sequence[ReviewId], at: int) -> bool:
+    """Note that the reviewers of these are written to (``at``: µs, or ``NOBODY``); False, and nothing is noted, when
+    another process did so, or somebody decided meanwhile."""
+    if not review_ids:
+        return False
+    marks = ", ".join("?" * len(review_ids))
+    lock = " FOR UPDATE" if tx.postgres else ""  # SQLite has one writer at a time
+    where = f"id IN ({marks}) AND state = 'pending' AND notified_at IS NULL"
+    if len(sql(tx).rows(f"SELECT id FROM review WHERE {where}{lock}", *review_ids)) < len(review_ids):  # noqa: S608
+        return False
+    sql(tx).run(f"UPDATE review SET notified_at = ? WHERE {where}", at, *review_ids)  # noqa: S608
+    return True
 
 
 # --- of one review ---
