@@ -1,12 +1,10 @@
-"""The domain of the simulator: addresses that answer as the world does, and never leave this server.
-
-``.invalid`` is the one reserved top-level domain that programs may treat in a way of their own (RFC 6761 §6.4); no name
-server ever knows a name below it, so nothing can go astray.
-"""
+"""The domain of the simulator: addresses that answer as the world does, and never leave this server."""
 
 from __future__ import annotations
 
-SIMULATOR_DOMAIN = "simulator.invalid"
+from mailserver.simulated import SIMULATOR_DOMAIN
+
+__all__ = ["SIMULATOR_DOMAIN", "is_simulated"]
 
 
 def is_simulated(address: str) -> bool:

@@ -142,8 +142,11 @@ def index_found(
     )
 
 
-SANDBOX_LABELS = frozenset(["received", "unread"])
-"""The labels of a mail that came in the sandbox: it is in no folder that would say them."""
+def sandbox_labels(parsed: ParsedMessage) -> frozenset[str]:
+    """The labels of a mail that came in the sandbox: no folder says them, and of the rules for what comes only that of
+    DMARC is asked."""
+    failed = ["unauthenticated"] if parsed.auth.dmarc == "fail" else []
+    return frozenset(["received", "unread", *failed])
 
 
 def index_from_outbox(
@@ -163,7 +166,7 @@ def index_from_outbox(
             again=True,
             test=True,
         )
-        set_labels(tx, inbox, message_id, SANDBOX_LABELS, new=True)
+        set_labels(tx, inbox, message_id, sandbox_labels(parsed), new=True)
         return placed
     status, bcc = _outcome(tx, message_id)
     return insert_message(

@@ -34,6 +34,7 @@ from mailserver.machine import is_loopback
 from mailserver.memory import Memory
 from mailserver.ports import Wanted, check_free, public_ports
 from mailserver.provisioning import Provisioning
+from mailserver.simulated import results_field
 
 _NO_MAILBOX = RecipientReply(550, "5.1.1", "5.1.1 no such mailbox here", "local")
 
@@ -238,6 +239,7 @@ class EmbeddedServer(Provisioning):
                 answers[recipient] = _NO_MAILBOX
         if inboxes:
             trace = wire.local_trace(self.settings.hostname)
+            trace = results_field(self.settings.hostname, envelope.mail_from) + trace
             data, key = content_of(envelope.data).after(trace), envelope.token.encode()
             answers |= await delivery.to_inbox(envelope.mail_from, inboxes, data, key)
         return answers

@@ -27,6 +27,7 @@ from mailserver.postfix_dovecot.config import (
 from mailserver.postfix_dovecot.relay import relay_files, relay_lines
 from mailserver.postfix_dovecot.tables import tables
 from mailserver.rendering import Rendered, template
+from mailserver.simulated import FORGER, SIMULATOR_DOMAIN, results
 
 _UNFIT = re.compile(r"[\x00-\x20$#,{}\"']")
 _MILTER = re.compile(r"unix:/[^\x00-\x20$#,{}\"']+|inet:[^\x00-\x20$#,{}\"']+:[0-9]+")
@@ -56,7 +57,13 @@ def rendered(settings: PostfixSettings, run: Path, ports: PostfixPorts) -> list[
         Rendered(directory / "gateway-login", f"{SUBMITTER} OK\n"),
         *(
             Rendered(directory / name, template(name, values))
-            for name in ("incoming-headers", "outgoing-headers", "submitted-headers", "verp-generic")
+            for name in (
+                "incoming-headers",
+                "outgoing-headers",
+                "submitted-headers",
+                "verp-generic",
+                "simulated-results",
+            )
         ),
         *relay_files(relay, directory),
     ]
@@ -99,6 +106,10 @@ def _values(settings: PostfixSettings, run: Path, ports: PostfixPorts) -> dict[s
         people.append(_people(settings, f"{at}{ports.submissions}", "submissions"))
     return {
         **values,
+        "FORGER": FORGER,
+        "SIMULATOR_RE": re.escape(SIMULATOR_DOMAIN),
+        "GENUINE": results(settings.hostname, genuine=True),
+        "FORGED": results(settings.hostname, genuine=False),
         "HOSTNAME_RE": re.escape(settings.hostname).replace("\\-", "-"),
         "PEOPLE": "\n".join(people).rstrip(),
         "POLICY": template("postfix-strict.cf" if settings.strict else "postfix-lenient.cf", values).rstrip(),

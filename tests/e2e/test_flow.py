@@ -268,9 +268,7 @@ def test_deleting_an_inbox_refuses_its_mail(own_gateway: OwnGateway) -> None:
 
 def test_the_simulator_answers_by_each_mail_server(own_gateway: OwnGateway) -> None:
     inbox = own_gateway.new_inbox()["inbox_id"]
-    people = [
-        f"{one}@simulator.invalid" for one in ("complaint", "dsn-late", "bounce", "reply", "out-of-office")
-    ]
+    people = [f"{one}@simulator.invalid" for one in ("complaint", "dsn-late", "bounce", "reply", "forged")]
     body = {"to": [*people, own_gateway.inbox["address"]], "subject": name("Test"), "text": "Test"}
     with hooked(own_gateway, "message.delivered", "message.bounced", "message.complained", inbox=inbox) as (
         endpoint,
@@ -281,5 +279,14 @@ def test_the_simulator_answers_by_each_mail_server(own_gateway: OwnGateway) -> N
         until(lambda: len(endpoint.posts) >= 8)
         kinds = Counter(post.type for post in endpoint.posts)
     assert kinds == {"message.delivered": 5, "message.bounced": 2, "message.complained": 1}
-    came = until(lambda: found if len(found := own_gateway.messages(inbox, labels="received")) >= 2 else None)
-    assert {one["subject"].split(":")[0] for one in came} == {"Re", "Automatic reply"}
+
+    def came() -> dict[str, dict[str, Any]]:
+        found = own_gateway.messages(inbox, labels="received", include_unauthenticated=True)
+        return {one["subject"].partition(":")[0]: one["trust"] for one in found}
+
+    until(lambda: len(came()) == 2)
+    assert came()["Re"]["identity"] == "simulator.invalid"
+    assert {subject: trust["verdict"] for subject, trust in came().items()} == {
+        "Re": "authenticated",
+        "New bank account": "failed",
+    }

@@ -141,6 +141,16 @@ def test_what_is_allowed_says_what_it_is_charged_and_which_limit_has_least_left(
     assert decision.mills == 3
 
 
+def test_mail_to_the_simulator_costs_nothing_and_waits_for_a_person_all_the_same() -> None:
+    terms = Terms(
+        Limits(organization_sends_per_day=1, cold_inbox=1), Wallet(enabled=True, new_account_mills=0)
+    )
+    simulated = replace(MESSAGE, simulated=True)
+    held = decide(Standing(policies=[APPROVED], organization=1, strangers=2), INBOX, simulated, terms, NOW)
+    assert isinstance(held, Held)
+    assert (held.allowed.counts, held.allowed.mills) == ((), None)
+
+
 def test_a_sandbox_send_is_held_against_its_inbox_alone_and_costs_nothing() -> None:
     terms = Terms(
         Limits(sends_per_minute=5, organization_sends_per_day=1, cold_inbox=1),

@@ -112,7 +112,9 @@ def _kinds_until(organization: Organization, message_id: str, last: str) -> list
 def _received(organization: Organization, inbox: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The mails that came, by the local part of their sender."""
     listed = organization.call(
-        "GET", f"inboxes/{inbox['inbox_id']}/messages", params={"labels": ["received"]}
+        "GET",
+        f"inboxes/{inbox['inbox_id']}/messages",
+        params={"labels": ["received"], "include_unauthenticated": True},
     )
     return {one["from"].partition("<")[2].partition("@")[0]: one for one in listed["messages"]}
 
@@ -132,20 +134,30 @@ def test_each_address_does_what_it_says(organization: Organization) -> None:
         "code": _DELIVERED,
         "link": _DELIVERED,
         "loop": _DELIVERED,
+        "forged": _DELIVERED,
     }
     sent = {to: _send(organization, inbox, to) for to in expected}
     for to, kinds in expected.items():
         assert _kinds_until(organization, sent[to], kinds[-1]) == kinds, to
 
-    answers = {"reply+7", "out-of-office", "code", "link", "loop"}
+    answers = {"reply+7", "out-of-office", "code", "link", "loop", "forged"}
     until(lambda: _received(organization, inbox).keys() >= answers, why="not every answer came")
     received = _received(organization, inbox)
     assert received.keys() == answers  # reports are events, and no mails to read
     answered = {name: received[name]["in_reply_to"] is not None for name in answers}
-    assert answered == {"reply+7": True, "out-of-office": True, "loop": True, "code": False, "link": False}
+    assert answered == {
+        "reply+7": True,
+        "out-of-office": True,
+        "loop": True,
+        "code": False,
+        "link": False,
+        "forged": False,
+    }
     where = f"inboxes/{inbox['inbox_id']}/messages"
     reply = organization.call("GET", f"{where}/{received['reply+7']['message_id']}")
     assert reply["subject"] == "Re: Tuesday"
+    assert reply["trust"]["verdict"] == "authenticated"
+    assert received["forged"]["trust"]["verdict"] == "failed"
     assert "> Free?" in reply["text"]
     assert ">" not in reply["extracted_text"]
     absent = organization.call("GET", f"{where}/{received['out-of-office']['message_id']}")
@@ -221,12 +233,15 @@ def test_each_address_does_the_same_in_the_sandbox(organization: Organization) -
         "reply": _DELIVERED,
         "code": _DELIVERED,
         "out-of-office": _DELIVERED,
+        "forged": _DELIVERED,
     }
     for to, kinds in expected.items():
         message_id = _send(sandbox, inbox, to)
         assert _kinds(sandbox, message_id) == kinds, to  # at once
     received = _received(sandbox, inbox)
-    assert received.keys() == {"reply", "code", "out-of-office"}
+    assert received.keys() == {"reply", "code", "out-of-office", "forged"}
+    assert received["forged"]["trust"]["verdict"] == "failed"
+    assert "unauthenticated" in received["forged"]["labels"]
     where = f"inboxes/{inbox['inbox_id']}/messages/{received['reply']['message_id']}"
     reply = sandbox.call("GET", where)
     assert "> Free?" in reply["text"]
@@ -237,7 +252,7 @@ def test_each_address_does_the_same_in_the_sandbox(organization: Organization) -
     sandbox.call("PATCH", where, json={"remove_labels": ["unread"]})
     assert "unread" not in sandbox.call("GET", where)["labels"]
     sandbox.call("DELETE", where)
-    assert _received(sandbox, inbox).keys() == {"code", "out-of-office"}
+    assert _received(sandbox, inbox).keys() == {"code", "out-of-office", "forged"}
 
 
 def test_some_recipients_of_a_sandbox_send_may_fail(organization: Organization) -> None:

@@ -28,15 +28,17 @@ from gateway.store.queries.outbox import change_recipient, people_of
 from gateway.store.queries.sent_messages import set_complained
 from gateway.store.transaction import Tx
 from mailserver.base import RecipientReply
+from mailserver.simulated import results_field
 
 _REPORTS = ("complaint", "dsn-late")  # are events here, and no mails
 
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """A mail that the simulator answers with, and what a reader sees of it."""
+    """A mail that the simulator answers with, as the mail server would store it, and what a reader sees of it."""
 
     answer: Answer
+    raw: bytes
     parsed: ParsedMessage
 
 
@@ -45,6 +47,7 @@ async def coming_back(
 ) -> list[Coming]:
     """The mails that simulated recipients answer with. ``raw``, ``text``, ``at``: of the message that is sent."""
     token, tokens = token_of(core.secret, message_id), recipient_tokens(core.secret, message_id, people)
+    hostname = core.settings.mail.hostname or f"mail.{core.settings.mail.domain}"
     found = []
     for number, address in enumerate(people):
         behaviour = _behaviour(core, address)
@@ -62,7 +65,8 @@ async def coming_back(
         )
         answer = answer_to(original, behaviour, f"<sim_{message_id}.{number}@{SIMULATOR_DOMAIN}>")
         if answer is not None:
-            found.append(Coming(answer, await core.parser.parse(answer.raw)))
+            stored = results_field(hostname, answer.mail_from) + answer.raw
+            found.append(Coming(answer, stored, await core.parser.parse(stored)))
     return found
 
 
@@ -125,7 +129,8 @@ def _receive(core: Core, tx: Tx, inbox: Inbox, mail: Coming) -> None:
     placed = index.insert_message(
         tx, inbox, message_id, mail.parsed, direction="inbound", status="received", at=now, test=True
     )
-    index.set_labels(tx, inbox, message_id, index.SANDBOX_LABELS, new=True)
+    labels = index.sandbox_labels(mail.parsed)
+    index.set_labels(tx, inbox, message_id, labels, new=True)
     threads.refresh(tx, placed.thread_id, now)
     announce_merged(tx, core.events, inbox, message_id, placed, test=True)
     enqueue(
@@ -136,13 +141,13 @@ def _receive(core: Core, tx: Tx, inbox: Inbox, mail: Coming) -> None:
         mail_from=answer.mail_from,
         message_id=answer.message_id,
         token=message_id,
-        mime=answer.raw,
+        mime=mail.raw,
         recipients=[(inbox.address, "to")],
         delivered=True,
     )
     core.events.append(
         tx,
-        "message.received",
+        "message.received.unauthenticated" if "unauthenticated" in labels else "message.received",
         organization_id=inbox.organization_id,
         pod_id=inbox.pod_id,
         inbox_id=inbox.id,

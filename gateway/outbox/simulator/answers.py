@@ -177,6 +177,9 @@ def _letter(kind: Kind, original: Original, head: Head, message_id: str) -> _Let
         url = f"https://{SIMULATOR_DOMAIN}/confirm?token={digest[:16].hex()}"
         text = f"Please confirm your email address:\n\n{url}\n\nIf you did not sign up, do nothing."
         return _Letter("Confirm your email address", text, threaded=False)
+    if kind == "forged":
+        text = "Please pay all open invoices today, and to this new account: DE00 0000 0000 0000 0000 00."
+        return _Letter("New bank account", text, threaded=False)
     if kind == "out-of-office":
         return _Letter(
             f"Automatic reply: {subject}", "I am out of the office, and read your mail when I am back."
@@ -187,7 +190,7 @@ def _letter(kind: Kind, original: Original, head: Head, message_id: str) -> _Let
     return _Letter(f"Re: {subject}", f"{words}\n\n{_quoted(original)}")
 
 
-_LETTERS: frozenset[Kind] = frozenset(["reply", "loop", "code", "link"])
+_LETTERS: frozenset[Kind] = frozenset(["reply", "loop", "code", "link", "forged"])
 ANSWERING: frozenset[Kind] = _LETTERS | {"complaint", "dsn-late", "out-of-office"}
 """What anything comes back from."""
 _NAMES: dict[Kind, str] = {
@@ -196,6 +199,7 @@ _NAMES: dict[Kind, str] = {
     "out-of-office": "Sam Simulator",
     "code": "Simulated Service",
     "link": "Simulated Service",
+    "forged": "Managing Director",
 }
 
 

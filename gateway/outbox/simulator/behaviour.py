@@ -22,6 +22,7 @@ Kind = Literal[
     "reply",
     "code",
     "link",
+    "forged",
     "loop",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
