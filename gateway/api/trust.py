@@ -9,7 +9,7 @@ import msgspec
 from gateway.mime.types import Alignment
 from gateway.records.event_types import MessageFacts
 from gateway.records.mail import MessageItem
-from gateway.records.trust import Method, Trust, Verdict, trust_of
+from gateway.records.trust import Method, SignalName, Trust, Verdict, trust_of
 
 Doc = msgspec.Meta
 
@@ -78,6 +78,16 @@ Contact = Annotated[
     FirstContactView | None,
     Doc(description="whether the organization never exchanged mail with the sender before; null: not known"),
 ]
+
+
+class SignalView(msgspec.Struct):
+    """Something about a message that may matter to whoever trusts it."""
+
+    name: Annotated[SignalName, Doc(description="what it is")]
+    detail: Annotated[str | None, Doc(description="a few words about it, perhaps the sender's")]
+
+
+Signals = Annotated[list[SignalView], Doc(description="what may matter to whoever trusts the message")]
 SpfResults = Annotated[SpfView, Doc(description="the result of SPF (RFC 7208)")]
 Signatures = Annotated[list[DkimView], Doc(description="each DKIM signature that was checked (RFC 6376)")]
 
@@ -92,6 +102,7 @@ class TrustView(msgspec.Struct):
     dmarc: Annotated[DmarcView, Doc(description="the result of DMARC (RFC 9989)")]
     arc: Annotated[ArcView, Doc(description="the result of ARC (RFC 8617)")]
     first_contact: Contact
+    signals: Signals
 
 
 def trust_view(message: MessageItem | MessageFacts) -> TrustView | None:
@@ -110,4 +121,5 @@ def _view(trust: Trust) -> TrustView:
         dmarc=DmarcView(auth.dmarc, auth.policy, auth.policy_domain, list(proof.aligned_by)),
         arc=ArcView(auth.arc, auth.arc_chain, proof.rescued_by),
         first_contact=FirstContactView(first.address, first.domain) if first else None,
+        signals=[SignalView(one.name, one.detail) for one in trust.signals],
     )

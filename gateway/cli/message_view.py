@@ -110,6 +110,7 @@ def _traits(message: dict[str, Any]) -> list[tuple[str, str]]:
         kinds.append(f"list {visible(message['list_id'])}")
     return [
         *([("Trust", visible(_trust(message["trust"])))] if message.get("trust") else []),
+        *(("Signal", visible(_signal(one))) for one in (message.get("trust") or {}).get("signals", ())),
         *([("Kind", ", ".join(kinds))] if kinds else []),
         *([("Hidden", _hidden(message["hidden_text"]))] if message.get("hidden_text") else []),
         *(("Event", visible(_event(one))) for one in message.get("calendar", ())),
@@ -136,6 +137,12 @@ def _trust(trust: dict[str, Any]) -> str:
 def _hidden(found: dict[str, Any]) -> str:
     """How much text is left out, because people do not see it."""
     return f"{found['characters']} characters left out ({', '.join(found['forms'])})"
+
+
+def _signal(signal: dict[str, Any]) -> str:
+    """Something that may matter to whoever trusts the message."""
+    name = signal["name"].replace("_", " ")
+    return f"{name}: {' '.join(signal['detail'].split())}" if signal["detail"] else name
 
 
 def _event(event: dict[str, Any]) -> str:

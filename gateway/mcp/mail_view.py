@@ -89,6 +89,9 @@ def entry(listed: ListedMessage) -> dict[str, Any]:
     trust = trust_of(message)
     if trust is not None:
         seen["trust"] = _trust(trust)
+        details = {one.name: one_line(one.detail, 320) for one in trust.signals if one.detail}
+        if details:
+            seen["untrusted"]["signals"] = details
         if isinstance(message, Message):
             seen["authentication"] = authentication(trust)
     return seen
@@ -200,6 +203,7 @@ def whole(
         inner.append(f"One-time code: {one_line(code)}")
     if link:
         inner.append(f"One-time link: {one_line(link, 2000)}")
+    inner += [f"Signal {name}: {detail}" for name, detail in theirs.get("signals", {}).items()]
     inner += [f"Not read as it stands: {defect}" for defect in theirs.get("defects", ())]
     inner += ["", part.text]
     tail = []
@@ -228,7 +232,12 @@ def _trust(trust: Trust) -> dict[str, Any]:
     """The trust of a message, without what the dialects have of it in detail."""
     first = trust.first_contact
     new = None if first is None else "domain" if first.domain else "address" if first.address else "no"
-    return {"verdict": trust.proof.verdict, "identity": trust.proof.identity, "first_contact": new}
+    return {
+        "verdict": trust.proof.verdict,
+        "identity": trust.proof.identity,
+        "first_contact": new,
+        "signals": [one.name for one in trust.signals],
+    }
 
 
 def _trust_line(trust: dict[str, Any]) -> str:
@@ -238,7 +247,10 @@ def _trust_line(trust: dict[str, Any]) -> str:
         facts.append(trust["identity"])
     if trust["first_contact"] in _NEW:
         facts.append(_NEW[trust["first_contact"]])
-    return f"Trust: {', '.join(facts)}."
+    signals = [one for one in trust["signals"] if one not in ("auto_submitted", "bulk")]  # said in words
+    if signals:
+        facts.append(f"signals: {', '.join(signals)}")
+    return f"Trust: {'; '.join(facts)}."
 
 
 def body_of(texts: MessageText, *, full: bool) -> str:

@@ -172,7 +172,9 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     spam: bool = False  # a filter says so
     malware: bool = False
     hidden: HiddenText | None = None  # None: nothing was left out
-    first_contact: FirstContact | None = None  # of received mail, since it was indexed (``store.contacts``)
+    first_contact: FirstContact | None = None  # this and the next two of received mail (``store.contacts``)
+    lookalike_of: str | None = None  # the domain of a contact that the domain of From may be taken for
+    named_like: str | None = None  # the address of a contact with the same display name
 
 
 class ParsedMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -251,11 +251,12 @@ class ThreadRoot(Record, frozen=True):
 
 class Placed(msgspec.Struct, frozen=True):
     """The thread that a message came to. ``merged``: the threads that it joined to that one, whose ids redirect now.
-    ``at``: the time that a new message is listed under (µs)."""
+    ``at``: the time that a new message is listed under (µs); ``imitates``: its sender looks like a contact."""
 
     thread_id: ThreadId
     merged: tuple[ThreadId, ...] = ()
     at: int = 0
+    imitates: bool = False
 
 
 class ListedThread(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,7 +286,7 @@ class AttachmentText(Record, frozen=True):
 
 
 class Indexed(msgspec.Struct, frozen=True):
-    """A message that was just indexed. ``new``: the index did not know it; ``merged``, ``at``: as in ``Placed``."""
+    """A message that was just indexed. ``new``: the index did not know it; the last three: as in ``Placed``."""
 
     message_id: MessageId
     thread_id: ThreadId
@@ -294,6 +295,7 @@ class Indexed(msgspec.Struct, frozen=True):
     labels: frozenset[str]
     merged: tuple[ThreadId, ...] = ()
     at: int = 0
+    imitates: bool = False
 
     @property
     def placed(self) -> Placed:

@@ -13,6 +13,9 @@ unauthenticated    the rest: nothing proves the domain, and nothing speaks again
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -25,6 +28,20 @@ from mailserver.base import MailServerError
 
 Verdict = Literal["authenticated", "unauthenticated", "failed", "unknown"]
 Method = Literal["dkim", "spf"]
+SignalName = Literal[
+    "reply_to_differs",
+    "display_name_is_an_address",
+    "display_name_is_a_known_contact",
+    "lookalike_domain",
+    "hidden_text",
+    "text_html_differ",
+    "invisible_characters",
+    "auto_submitted",
+    "bulk",
+    "forged_result_removed",
+]
+_LONGEST = 320
+_ADDRESS_IN_NAME = re.compile(r"[^\s<>@\"'(),;:\[\]]{1,64}@[^\s<>@\"'(),;:\[\]]{1,255}")
 
 _UNKNOWN = frozenset({"temperror", "unknown"})
 
@@ -39,6 +56,13 @@ class Proof(msgspec.Struct, frozen=True):
     rescued_by: str | None = None
 
 
+class Signal(msgspec.Struct, frozen=True):
+    """Something about a message that may matter to whoever trusts it. ``detail``: a few words, perhaps the sender's."""
+
+    name: SignalName
+    detail: str | None = None
+
+
 class Trust(msgspec.Struct, frozen=True):
     """What is known about the author of a received message. ``first_contact``: None where it was indexed by an older
     version, or has no address in From."""
@@ -46,6 +70,7 @@ class Trust(msgspec.Struct, frozen=True):
     proof: Proof
     auth: AuthVerdict
     first_contact: FirstContact | None = None
+    signals: tuple[Signal, ...] = ()
 
 
 def trust_of(message: MessageItem | MessageFacts) -> Trust | None:
@@ -53,7 +78,12 @@ def trust_of(message: MessageItem | MessageFacts) -> Trust | None:
     if message.direction != "inbound":
         return None
     auth = message.auth or AuthVerdict()
-    return Trust(proof_of(auth, message.from_email or ""), auth, message.traits.first_contact)
+    return Trust(
+        proof_of(auth, message.from_email or ""),
+        auth,
+        message.traits.first_contact,
+        tuple(_signals(message, auth)),
+    )
 
 
 def proof_of(auth: AuthVerdict, sender: str) -> Proof:
@@ -78,6 +108,63 @@ def proof_of(auth: AuthVerdict, sender: str) -> Proof:
         if _unsure(auth, author):
             return Proof("unknown")
     return Proof("unauthenticated")
+
+
+def _signals(message: MessageItem | MessageFacts, auth: AuthVerdict) -> Iterator[Signal]:
+    traits = message.traits
+    sender = message.from_ if isinstance(message, MessageFacts) else message.sender
+    if sender is not None:
+        own = _domain(sender.email.rpartition("@")[2])
+        other = next((one.email for one in message.reply_to if _elsewhere(one.email, own)), None)
+        if other is not None:
+            yield Signal("reply_to_differs", other[:_LONGEST])
+        named = _address_in(sender.name)
+        if named is not None and named.lower() != sender.email.lower():
+            yield Signal("display_name_is_an_address", named)
+    if traits.named_like is not None:
+        yield Signal("display_name_is_a_known_contact", traits.named_like)
+    if traits.lookalike_of is not None:
+        yield Signal("lookalike_domain", traits.lookalike_of)
+    yield from _unseen(message)
+    if message.auto_submitted:
+        yield Signal("auto_submitted")
+    if traits.bulk:
+        yield Signal("bulk", traits.list_id)
+    if auth.forged_fields:
+        yield Signal("forged_result_removed", str(auth.forged_fields))
+
+
+def _unseen(message: MessageItem | MessageFacts) -> Iterator[Signal]:
+    """What people do not see of a message, by how it is hidden."""
+    hidden = message.traits.hidden
+    if hidden is None:
+        if message.hidden_text:  # an older version noted no more
+            yield Signal("hidden_text")
+        return
+    forms = [one for one in hidden.forms if one not in ("text_differs", "invisible_characters")]
+    if forms:
+        yield Signal("hidden_text", ", ".join(forms)[:_LONGEST])
+    if "text_differs" in hidden.forms:
+        yield Signal("text_html_differ")
+    if "invisible_characters" in hidden.forms:
+        yield Signal("invisible_characters")
+
+
+def _elsewhere(email: str, own: str | None) -> bool:
+    """Whether an address is of another domain than ``own``, one below it or above it."""
+    domain = _domain(email.rpartition("@")[2])
+    if domain is None or own is None or domain == own:
+        return False
+    return not domain.endswith(f".{own}") and not own.endswith(f".{domain}")
+
+
+def _address_in(name: str) -> str | None:
+    """The first address that a display name shows."""
+    if "@" not in (plain := unicodedata.normalize("NFKC", name[:_LONGEST])):
+        return None
+    found = _ADDRESS_IN_NAME.search(plain)
+    domain = found[0].rpartition("@")[2].rstrip(".") if found else ""
+    return found[0] if found and "." in domain and _domain(domain) else None
 
 
 def _aligned_by(auth: AuthVerdict, author: str | None) -> tuple[Method, ...]:

@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gateway.mime.confusables import shown_domain, skeleton
+from gateway.mime.confusables import skeleton
+from gateway.mime.lookalike import looks_of
 from mailserver.addresses import fold_domain
 from mailserver.base import MailServerError
 
@@ -79,7 +80,7 @@ def domain_key(domain: str) -> str:
 
 def shape_key(domain: str) -> str:
     """The key of what a folded domain looks like."""
-    return f"s:{skeleton(shown_domain(domain))}"
+    return f"s:{looks_of(domain)}"
 
 
 def name_key(name: str) -> str | None:
@@ -90,6 +91,29 @@ def name_key(name: str) -> str | None:
     if "@" in text or len(text) < _SHORTEST_NAME or (len(words) < 2 and text.isascii()):
         return None
     return f"n:{' '.join(sorted(words))}"
+
+
+def near_keys(domain: str) -> list[str]:
+    """The keys of every domain that looks like a folded domain or the one that it is below, or is one edit away."""
+    found: dict[str, None] = {}
+    for name in with_parents(domain):
+        found[domain_key(name)] = None
+        found[shape_key(name)] = None
+        for length in range(len(name) - 1, len(name) + 2):
+            half = length // 2
+            found[f"h{length}:{name[:half]}"] = None
+            found[f"t{length}:{name[len(name) - (length - half) :]}"] = None
+        half = len(name) // 2  # two characters that changed places across the halves
+        found[
+            domain_key(name[: half - 1] + name[half : half + 1] + name[half - 1 : half] + name[half + 1 :])
+        ] = None
+    return list(found)
+
+
+def with_parents(domain: str) -> list[str]:
+    """A domain and the two above it, without top-level domains."""
+    labels = domain.split(".")
+    return [".".join(labels[at:]) for at in range(max(1, min(3, len(labels) - 1)))]
 
 
 def _halves(domain: str) -> Iterator[str]:

@@ -1,23 +1,35 @@
 """With whom an organization has exchanged mail, and what that says about a message that comes in.
 
-A contact is whom an inbox wrote to, and whose mail came in authenticated and shown (neither spam nor blocked). Its keys
-are kept as records with the time since when it is one, so that a message's answer is the same after a rebuild: it asks
-for contacts that are older than the message. The first time counts and is never changed. History that is filed later
-makes contacts of that moment, and so changes no answer that was given. Sandbox sends make none.
+A contact is whom an inbox wrote to, and whose mail came in authenticated and shown (neither spam nor blocked), unless
+it imitated another contact: nobody becomes known by pretending twice. Its keys are kept as records with the time since
+when it is one, so that a message's answer is the same after a rebuild: it asks for contacts that are older than the
+message. The first time counts and is never changed. History that is filed later makes contacts of that moment, and so
+changes no answer that was given. Sandbox sends make none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
+from gateway.mime.lookalike import is_lookalike
 from gateway.mime.types import Address, FirstContact, ParsedMessage, Traits
 from gateway.records.ids import OrganizationId, now_us
 from gateway.records.inboxes import Inbox
+from gateway.records.mail import Indexed
 from gateway.records.trust import proof_of
-from gateway.store.contact_keys import Key, address_key, domain_key, fold_address, keys_of
-from gateway.store.queries.contacts import known_before, put_contacts
+from gateway.store.contact_keys import (
+    Key,
+    address_key,
+    domain_key,
+    fold_address,
+    keys_of,
+    name_key,
+    near_keys,
+    with_parents,
+)
+from gateway.store.queries.contacts import contacts_by_keys, known_before, put_contacts
 from gateway.store.transaction import Tx
 
 _LIVE_US = 86_400 * 1_000_000
@@ -31,7 +43,24 @@ def with_contacts(tx: Tx, organization_id: OrganizationId, parsed: ParsedMessage
         return parsed.traits
     keys = address_key(folded.address), domain_key(folded.domain)
     address, domain = known_before(tx, organization_id, keys, at)
-    return replace(parsed.traits, first_contact=FirstContact(address=not address, domain=not domain))
+    name = None if address else name_key(parsed.sender.name if parsed.sender else "")
+    asked = [*([name] if name else []), *([] if domain else near_keys(folded.domain))]
+    found = contacts_by_keys(tx, organization_id, asked, at) if asked else []
+    return replace(
+        parsed.traits,
+        first_contact=FirstContact(address=not address, domain=not domain),
+        named_like=next((one.about for one in found if one.value == name), None),
+        lookalike_of=None if domain else _lookalike(folded.domain, found),
+    )
+
+
+def _lookalike(domain: str, found: Sequence[Key]) -> str | None:
+    """The contact's domain that a domain may be taken for; none for what is below a contact's domain."""
+    names = with_parents(domain)
+    domains = [one.about for one in found if not one.value.startswith("n:")]
+    if not set(names).isdisjoint(domains):
+        return None
+    return next((known for known in domains for name in names if is_lookalike(name, known)), None)
 
 
 def note_recipients(tx: Tx, inbox: Inbox, people: Iterable[Address], at: int, *, again: bool) -> None:
@@ -43,11 +72,13 @@ def note_recipients(tx: Tx, inbox: Inbox, people: Iterable[Address], at: int, *,
     _note(tx, inbox, [own, *people], at, again=again)
 
 
-def note_sender(tx: Tx, inbox: Inbox, parsed: ParsedMessage, at: int) -> None:
-    """A message came in and is shown: its sender is a contact if their domain is proven. ``at``: as it is listed."""
+def note_sender(tx: Tx, inbox: Inbox, parsed: ParsedMessage, indexed: Indexed) -> None:
+    """A message is new and shown: who sent it is a contact, if their domain is proven and they imitate no other."""
     sender = parsed.sender
-    if sender is not None and proof_of(parsed.auth, sender.email).verdict == "authenticated":
-        _note(tx, inbox, [sender], at, again=False)
+    if indexed.direction != "inbound" or sender is None or indexed.imitates:
+        return
+    if proof_of(parsed.auth, sender.email).verdict == "authenticated":
+        _note(tx, inbox, [sender], indexed.at, again=False)
 
 
 def _note(tx: Tx, inbox: Inbox, people: Iterable[Address], at: int, *, again: bool) -> None:

@@ -139,6 +139,7 @@ def index_found(
         labels=frozenset(labels),
         merged=placed.merged,
         at=placed.at,
+        imitates=placed.imitates,
     )
 
 
@@ -250,7 +251,8 @@ def insert_message(
         reread.note(tx, inbox.id, message_id)
     sql(tx).run("UPDATE inbox SET active_at = ? WHERE id = ? AND active_at < ?", at, inbox.id, at)
     tx.after_commit.append(metrics.messages.labels(direction).inc)
-    return replace(placed, at=at)
+    imitates = bool(parsed.traits.lookalike_of or parsed.traits.named_like)
+    return replace(placed, at=at, imitates=imitates)
 
 
 def set_labels(

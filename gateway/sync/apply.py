@@ -125,8 +125,8 @@ def write_batch(
         if decision.labels:
             decided[found.uid] = decision.labels
             index.add_labels(tx, inbox, indexed, decision.labels)
-        if indexed.new and indexed.direction == "inbound" and not (indexed.labels | decision.labels) & HIDDEN:
-            note_sender(tx, inbox, one, indexed.at)
+        if indexed.new and not (indexed.labels | decision.labels) & HIDDEN:
+            note_sender(tx, inbox, one, indexed)
         if decision.event is not None:
             _announce(tx, inbox, events, indexed.message_id, decision.event)
     changed = []

@@ -68,6 +68,8 @@ NOT_CHECKED = {
     "dkim": [],
     "dmarc": {"result": "none", "policy": None, "domain": None, "aligned_by": []},
     "arc": {"result": None, "chain": [], "rescued_by": None},
+    "first_contact": None,
+    "signals": [],
 }
 
 

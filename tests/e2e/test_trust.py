@@ -32,6 +32,7 @@ EXPECTED: dict[str, Any] = {
     "dmarc": {"result": "pass", "policy": "reject", "domain": "far.test", "aligned_by": ["dkim", "spf"]},
     "arc": {"result": "pass", "chain": ["far.test", "list.test"], "rescued_by": None},
     "first_contact": {"address": True, "domain": True},
+    "signals": [{"name": "reply_to_differs", "detail": "desk@near.test"}],
 }
 
 
@@ -40,7 +41,8 @@ def _mail(to: str, sender: str = "Ann <ann@far.test>", number: int = 1) -> bytes
     return (
         f"Authentication-Results: {host};\r\n\t{RESULTS}\r\n"
         f"Received: from far.test by {host}; {formatdate()}\r\n"
-        f"From: {sender}\r\nTo: {to}\r\nSubject: Trust {number}\r\nMessage-ID: <trust{number}@far.test>\r\n"
+        f"From: {sender}\r\nReply-To: desk@near.test\r\nTo: {to}\r\n"
+        f"Subject: Trust {number}\r\nMessage-ID: <trust{number}@far.test>\r\n"
         "Date: Fri, 20 Nov 2026 10:00:00 +0000\r\n\r\nHello\r\n"
     ).encode()
 
@@ -63,7 +65,8 @@ def _call(organization: Organization, method: str, path: str, body: Any = None) 
 
 def _listed(organization: Organization, address: str, count: int) -> Any:
     found = _call(organization, "GET", f"/api/v0/inboxes/{address}/messages")["messages"]
-    return found if len(found) == count else None
+    received = [one for one in found if one["direction"] == "inbound"]
+    return received if len(received) == count else None
 
 
 async def test_every_view_says_who_wrote_a_message(
@@ -104,7 +107,9 @@ async def test_every_view_says_who_wrote_a_message(
         "verdict": "authenticated",
         "identity": "far.test",
         "first_contact": "domain",
+        "signals": ["reply_to_differs"],
     }
+    assert read["message"]["untrusted"]["signals"] == {"reply_to_differs": "desk@near.test"}
     assert read["message"]["authentication"]["verdict"] == "verified"
 
 
@@ -123,6 +128,17 @@ def test_the_command_line_says_it_and_what_an_inbox_sends_has_none(gateway: Gate
         client.append("INBOX", None, None, _mail(address, "Bo <bo@far.test>", number=2))
     [second, _] = until(lambda: _listed(organization, address, 2), why="the second mail is listed")
     assert second["trust"]["first_contact"] == {"address": True, "domain": False}
+    _call(
+        organization,
+        "POST",
+        f"/api/v0/inboxes/{address}/messages/send",
+        {"to": "a@harbour.test", "text": "x"},
+    )
+    with _mailbox(gateway, address, organization.api_key) as client:
+        client.append("INBOX", None, None, _mail(address, "Bo <bo@harb0ur.test>", number=3))
+    [third, *_] = until(lambda: _listed(organization, address, 3), why="the third mail is listed")
+    assert {"name": "lookalike_domain", "detail": "harbour.test"} in third["trust"]["signals"]
+    assert "lookalike domain: harbour.test" in gateway.postern("message", "show", third["message_id"]).stdout
     sent = _call(
         organization, "POST", f"/api/v0/inboxes/{address}/messages/send", {"to": address, "text": "x"}
     )

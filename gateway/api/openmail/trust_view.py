@@ -39,6 +39,7 @@ class CamelTrustView(msgspec.Struct, rename="camel"):
     dmarc: Annotated[CamelDmarcView, Doc(description="the result of DMARC (RFC 9989)")]
     arc: Annotated[CamelArcView, Doc(description="the result of ARC (RFC 8617)")]
     first_contact: names.Contact
+    signals: names.Signals
 
 
 def camel(traits: dict[str, Any]) -> dict[str, Any]:
@@ -56,6 +57,7 @@ def _trust(trust: TrustView) -> CamelTrustView:
         dmarc=_dmarc(trust.dmarc),
         arc=_arc(trust.arc),
         first_contact=trust.first_contact,
+        signals=trust.signals,
     )
 
 
