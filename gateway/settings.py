@@ -478,7 +478,7 @@ class Log(Section, frozen=True, kw_only=True):
 
 
 class Guard(Section, frozen=True, kw_only=True):
-    """What keeps an agent from sending what it should not."""
+    """What keeps an agent from sending what it should not, and stops mail that programs send each other for ever."""
 
     review_hours: Annotated[
         float, Doc(description="a held message that nobody decided about this long is rejected")
@@ -489,6 +489,37 @@ class Guard(Section, frozen=True, kw_only=True):
             description="reviewers of an organization get one mail in this time about what was held meanwhile"
         ),
     ] = 10.0
+    rounds: Annotated[
+        int,
+        Doc(
+            description="automatic rounds with somebody (we, they, we: each sooner than people write) before the next "
+            "message waits; 0: none ever waits",
+            ge=0,
+        ),
+    ] = 3
+    person_seconds: Annotated[
+        float,
+        Doc(
+            description="nobody reads and answers sooner than this, plus a second for every 6 characters",
+            ge=0,
+        ),
+    ] = 15.0
+    person_seconds_at_most: Annotated[
+        float, Doc(description="an answer that takes longer may be a person's, however long it is", ge=0)
+    ] = 120.0
+    hold_seconds: Annotated[
+        float, Doc(description="how long the first message waits; each further one twice as long", gt=0)
+    ] = 120.0
+    hold_seconds_at_most: Annotated[
+        float, Doc(description="the longest that a message waits for this reason", gt=0)
+    ] = 14_400.0
+    auto_submitted: Annotated[
+        Literal["off", "replies", "all"],
+        Doc(
+            description="which messages of the API get Auto-Submitted (RFC 3834), so that vacation programs and other "
+            "agents do not answer them; a header that the caller gives stays"
+        ),
+    ] = "off"
 
 
 class Settings(Section, frozen=True, kw_only=True):

@@ -83,6 +83,7 @@ def enqueue(
     recipients: Iterable[tuple[str, str]],
     delivered: bool = False,
     held: bool = False,
+    due: int | None = None,
     tokens: Mapping[str, str] = MappingProxyType({}),
     key_id: KeyId | None = None,
 ) -> None:
@@ -90,7 +91,7 @@ def enqueue(
 
     ``tokens``: as ``recipient_tokens`` gives them.
     ``delivered``: nothing is to be sent (a sandbox send); the rows are only kept. ``held``: nothing is sent until a
-    review approves it. ``key_id``: the API key that asked.
+    review approves it. ``due``: when it may go (µs); None: now. ``key_id``: the API key that asked.
     """
     now = now_us()
     entry = OutboxEntry(
@@ -102,7 +103,7 @@ def enqueue(
         token=token,
         size=len(mime),
         state="done" if delivered else "held" if held else "queued",
-        next_at=FAR if delivered or held else now,
+        next_at=FAR if delivered or held else now if due is None else due,
         attempts=0,
         claimed_until=None,
         claimed_by=None,

@@ -132,6 +132,19 @@ class ThreadMergedFacts(Facts, frozen=True, kw_only=True):
     timestamp: int
 
 
+class GuardTrippedFacts(Facts, frozen=True, kw_only=True):
+    """``guard.tripped``: a message is held back, after ``rounds`` automatic rounds with its ``recipients``."""
+
+    inbox_id: InboxId
+    inbox_address: str
+    message_id: MessageId
+    thread_id: ThreadId
+    recipients: list[str]
+    rounds: int
+    held_until: int
+    timestamp: int
+
+
 # --- mail that was sent ---
 
 
@@ -367,6 +380,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
             for name in ("message.held", "message.approved", "review.rejected", "review.expired")
         ),
         EventType("thread.merged", ThreadMergedFacts, _MAIL, _ALL, opt_in=True),
+        EventType("guard.tripped", GuardTrippedFacts, _MAIL, _ALL, opt_in=True),
         EventType("domain.verified", DomainFacts, ("domain_read",), _AGENTMAIL),
         EventType("inbox.created", InboxFacts, ("inbox_read",), _MAILBOXKIT),
         EventType("inbox.deleted", InboxFacts, ("inbox_read",), _MAILBOXKIT),

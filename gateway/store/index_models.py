@@ -163,8 +163,13 @@ for _way in ("inbound", "outbound"):
 
 
 # who wrote to an inbox: whom a send is no cold outreach to (core.sending.cold_outreach)
+# and what it wrote lately (store.queries.exchanges)
 Message.add_index(
-    Message.inbox_id, Message.from_email, where=(Message.direction == "inbound"), name="message_writer"
+    Message.inbox_id,
+    Message.from_email,
+    Message.timestamp,
+    where=(Message.direction == "inbound"),
+    name="message_writer",
 )
 
 

@@ -22,6 +22,7 @@ from gateway.records.event_types import (
     DeliveredFacts,
     DomainFacts,
     FailedRecipient,
+    GuardTrippedFacts,
     MessageFacts,
     OutboundFacts,
     ReceivedFacts,
@@ -186,6 +187,20 @@ def _merged(facts: ThreadMergedFacts) -> dict[str, Any]:
     }
 
 
+def _tripped(facts: GuardTrippedFacts) -> dict[str, Any]:
+    return {
+        "guard": {
+            "inbox_id": facts.inbox_address,
+            "thread_id": THREAD_ID.public(facts.thread_id),
+            "message_id": MESSAGE_ID.public(facts.message_id),
+            "timestamp": iso_of(facts.timestamp),
+            "recipients": facts.recipients,
+            "rounds": facts.rounds,
+            "held_until": iso_of(facts.held_until),
+        }
+    }
+
+
 def _domain(facts: DomainFacts) -> dict[str, Any]:
     domain = facts.domain
     shown = _present(
@@ -228,6 +243,7 @@ RENDERERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "review.rejected": _review,
     "review.expired": _review,
     "thread.merged": _merged,
+    "guard.tripped": _tripped,
     "domain.verified": _domain,
 }
 """The object of each event type that AgentMail has, under its own key."""

@@ -22,6 +22,7 @@ from gateway.records.event_types import (
     ComplainedFacts,
     DelayedFacts,
     DeliveredFacts,
+    GuardTrippedFacts,
     InboxFacts,
     OutboundFacts,
     ReceivedFacts,
@@ -49,7 +50,18 @@ class MergeView(msgspec.Struct):
     created_at: str
 
 
-_Shown = tuple[int, MessageView | InboxView | MergeView]
+class GuardView(msgspec.Struct):
+    """A message that is held back until ``held_until``, after ``rounds`` automatic rounds with its recipients."""
+
+    id: int
+    thread_id: int
+    recipients: list[str]
+    rounds: int
+    held_until: str
+    created_at: str
+
+
+_Shown = tuple[int, MessageView | InboxView | MergeView | GuardView]
 
 
 class EventView(msgspec.Struct):
@@ -137,6 +149,17 @@ def _merged(_event: Event, facts: ThreadMergedFacts, _links: FileLinks) -> _Show
     )
 
 
+def _tripped(_event: Event, facts: GuardTrippedFacts, _links: FileLinks) -> _Shown:
+    return number_of(facts.inbox_id), GuardView(
+        id=number_of(facts.message_id),
+        thread_id=number_of(facts.thread_id),
+        recipients=facts.recipients,
+        rounds=facts.rounds,
+        held_until=to_seconds(facts.held_until),
+        created_at=to_seconds(facts.timestamp),
+    )
+
+
 def _inbox(_event: Event, facts: InboxFacts, _links: FileLinks) -> _Shown:
     return number_of(facts.inbox.id), inbox_view(facts.inbox)
 
@@ -159,6 +182,7 @@ RENDERERS: Mapping[str, Callable[[Event, Any, FileLinks], _Shown]] = {
     "review.rejected": _review,
     "review.expired": _review,
     "thread.merged": _merged,
+    "guard.tripped": _tripped,
     "inbox.created": _inbox,
     "inbox.deleted": _inbox,
     "webhook.test": _test,

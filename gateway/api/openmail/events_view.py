@@ -15,6 +15,7 @@ from gateway.api.trust import TrustView, trust_view
 from gateway.events.dialect_format import Try
 from gateway.mime.types import Category
 from gateway.records.event_types import (
+    GuardTrippedFacts,
     ReceivedFacts,
     ReviewFacts,
     SuspensionFacts,
@@ -67,8 +68,11 @@ class EventView(msgspec.Struct, kw_only=True):
     pod_id: Maybe = msgspec.UNSET
     thread_id: Maybe = msgspec.UNSET
     merged_thread_id: Maybe = msgspec.UNSET
-    message: MessageView | msgspec.UnsetType = msgspec.UNSET
     message_id: Maybe = msgspec.UNSET
+    recipients: list[str] | msgspec.UnsetType = msgspec.UNSET
+    rounds: int | msgspec.UnsetType = msgspec.UNSET
+    held_until: Maybe = msgspec.UNSET
+    message: MessageView | msgspec.UnsetType = msgspec.UNSET
     review_id: Maybe = msgspec.UNSET
     reasons: list[str] | msgspec.UnsetType = msgspec.UNSET
     decided_by: Maybe = msgspec.UNSET
@@ -160,6 +164,23 @@ def _review(event: Event, facts: ReviewFacts, attempt: Try, _public_url: str) ->
     )
 
 
+def _tripped(event: Event, facts: GuardTrippedFacts, attempt: Try, _public_url: str) -> EventView:
+    return EventView(
+        event=event.type,
+        event_id=event.public_id,
+        occurred_at=iso_of(event.created_at),
+        delivered_at=iso_of(attempt.at),
+        attempt=attempt.number,
+        inbox_id=INBOX_ID.public(facts.inbox_id),
+        inbox_address=facts.inbox_address,
+        thread_id=THREAD_ID.public(facts.thread_id),
+        message_id=MESSAGE_ID.public(facts.message_id),
+        recipients=facts.recipients,
+        rounds=facts.rounds,
+        held_until=iso_of(facts.held_until),
+    )
+
+
 def _suspension(event: Event, facts: SuspensionFacts, _attempt: Try, _public_url: str) -> EventView:
     inbox = facts.inbox
     return EventView(
@@ -177,6 +198,7 @@ RENDERERS: Mapping[str, Callable[[Event, Any, Try, str], EventView]] = {
     "message.received": _received,
     **dict.fromkeys(_REVIEWS, _review),
     "thread.merged": _merged,
+    "guard.tripped": _tripped,
     "inbox.suspended": _suspension,
     "inbox.reactivated": _suspension,
     "pod.suspended": _suspension,

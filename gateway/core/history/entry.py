@@ -31,6 +31,7 @@ Kind = Literal[
     "opened",
     "complained",
     "thread_merged",
+    "held_back",
     "label_added",
     "label_removed",
     "moved",

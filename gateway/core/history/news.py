@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.core.history.entry import MOST, Entry, Subject
-from gateway.records.event_types import ComplainedFacts, OutboundFacts, RejectedFacts, facts_of
+from gateway.records.event_types import (
+    ComplainedFacts,
+    GuardTrippedFacts,
+    OutboundFacts,
+    RejectedFacts,
+    facts_of,
+)
 from gateway.records.events import Event
 from gateway.store.queries.events import events_of_message
 from gateway.store.transaction import Tx
 
-_TYPES = ("message.opened", "message.complained", "message.rejected", "thread.merged")
+_TYPES = ("message.opened", "message.complained", "message.rejected", "thread.merged", "guard.tripped")
 
 
 def news(tx: Tx, subject: Subject) -> Iterator[Entry]:
@@ -32,6 +38,10 @@ def _entry(event: Event) -> Entry:
         )
     if isinstance(facts, RejectedFacts):
         return Entry(at=at, kind="rejected", text=f"it never left: {facts.reason}", reply=facts.reason[:500])
+    if isinstance(facts, GuardTrippedFacts):
+        minutes = max(1, round((facts.held_until - facts.timestamp) / 60_000_000))
+        words = f"held back for {minutes} min, after {facts.rounds} automatic rounds with its recipients"
+        return Entry(at=at, kind="held_back", text=words)
     if event.type == "thread.merged":
         return Entry(at=at, kind="thread_merged", text="it names two threads, which became one")
     return Entry(at=at, kind="opened", text="a recipient's mail program fetched its tracking picture")

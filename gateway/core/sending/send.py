@@ -13,6 +13,8 @@ from functools import partial
 from gateway.core.context import Core
 from gateway.core.disk_room import check_room
 from gateway.core.errors import Invalid, Rejected, TooLarge, Unavailable
+from gateway.core.guard import loops
+from gateway.core.guard.auto_submitted import auto_submitted
 from gateway.core.idempotency import EXPIRY_US, Completion, complete
 from gateway.core.lookup import require
 from gateway.core.mail.relabel import check_labels
@@ -302,6 +304,9 @@ async def _compose(
         html=request.html,
         attachments=list(request.attachments),
         headers={
+            **auto_submitted(
+                core.settings.guard.auto_submitted, checked.headers, reply=request.in_reply_to is not None
+            ),
             **checked.headers,
             **relay_headers(core.settings, message_id_header(message_id, inbox.domain)),
         },
@@ -355,10 +360,14 @@ def _accept(
         bcc_json=people_json(ready.checked.bcc),
         test=scope.test,
     )
-    if ready.checked.labels:  # a new row has none, and is seen and not hidden
-        index.set_labels(tx, inbox, ready.message_id, ready.checked.labels)
+    labels, slowed = ready.checked.labels, None
+    if not scope.test and not isinstance(decision, Held):  # (what is reviewed goes when a person says so)
+        slowed = _slow_down(core, tx, inbox, ready, placed.thread_id)
+        labels = list(dict.fromkeys([*labels, *([loops.LABEL] if slowed and slowed.rounds else [])]))
+    if labels:  # a new row has none, and is seen and not hidden
+        index.set_labels(tx, inbox, ready.message_id, labels)
         if not scope.test:  # its copy in Sent gets them
-            keywords = [to_keyword(label) for label in ready.checked.labels]
+            keywords = [to_keyword(label) for label in labels]
             add_pending(tx, inbox.id, ready.message_id, add=keywords)
     threads.refresh(tx, placed.thread_id, now_us())
     announce_merged(tx, core.events, inbox, ready.message_id, placed, test=scope.test)
@@ -384,6 +393,7 @@ def _accept(
         recipients=people,
         delivered=scope.test,
         held=review_id is not None,
+        due=slowed.until if slowed else None,
         tokens=tokens,
         key_id=scope.key_id,
     )
@@ -401,6 +411,17 @@ def _accept(
     if completion is not None:
         complete(tx, completion.claim, *completion.render(sent))
     return sent
+
+
+def _slow_down(core: Core, tx: Tx, inbox: Inbox, ready: _Ready, thread_id: ThreadId) -> loops.Slowed | None:
+    """Whether the message would be one more automatic round, and waits; noted as an event."""
+    people, now = [address for _, address in ready.checked.fields()], now_us()
+    held = loops.held_back(
+        tx, core.settings.guard, inbox, ready.message_id, thread_id, ready.parsed, people, now
+    )
+    if held is not None and held.rounds:
+        loops.announce(tx, core.events, inbox, ready.message_id, thread_id, people, held, now)
+    return held
 
 
 def _message(core: Core, scope: Scope, request: SendRequest, checked: _Checked) -> Message:
