@@ -314,6 +314,10 @@ class Events(Section, frozen=True, kw_only=True):
     keep_days: Annotated[int, Doc(description="how long events can be replayed")] = 30
 
 
+class Audit(Section, frozen=True, kw_only=True):
+    keep_days: Annotated[int, Doc(description="how long the audit log is kept")] = 365
+
+
 class Attachments(Section, frozen=True, kw_only=True):
     extract: Annotated[bool, Doc(description="read the text of attachments when mail arrives")] = True
     processes: Annotated[int, Doc(description="messages whose attachments are read at the same time")] = 2
@@ -539,6 +543,7 @@ class Settings(Section, frozen=True, kw_only=True):
     simulator: Simulator = Simulator()
     webhooks: Webhooks = Webhooks()
     events: Events = Events()
+    audit: Audit = Audit()
     attachments: Attachments = Attachments()
     mcp: Mcp = Mcp()
     limits: Limits = Limits()

@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway import metrics
 from gateway.api.access_log import log_request
+from gateway.api.actors import actor_of
 from gateway.api.auth import authenticate
 from gateway.api.body import INTAKE, Intake, decode_body, encode, read_body
 from gateway.api.errors import Internal, NoRoute, Renderer, WrongMethod, core_error, error_headers
@@ -34,6 +35,7 @@ from gateway.events.dialect_format import Wire
 from gateway.logs import current_request
 from gateway.records.ids import KeyId, OrganizationId, new_ulid
 from gateway.settings import Settings
+from gateway.store.acting import acting
 from gateway.store.scope import Scope as Reach
 from mailserver.networks import client_of
 
@@ -184,9 +186,17 @@ class DialectRoute(BaseRoute):
             public_url=public_url(self.core, request),
             headers=seen.headers,
         )
+        if endpoint.method == "GET":
+            return await self._around(endpoint, call)
+        name = endpoint.handler.__name__
+        with acting(actor_of(request, reach, self.dialect.name, name, request_id)):
+            return await self._around(endpoint, call)
+
+    async def _around(self, endpoint: Endpoint, call: Call[Any, Any]) -> Response:
+        run = partial(_run, endpoint, call)
         if self.dialect.around is not None:
-            return await self.dialect.around(endpoint, call, partial(_run, endpoint, call))
-        return await _run(endpoint, call)
+            return await self.dialect.around(endpoint, call, run)
+        return await run()
 
 
 async def _run(endpoint: Endpoint, call: Call[Any, Any]) -> Response:

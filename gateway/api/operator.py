@@ -24,7 +24,9 @@ from gateway.api.errors import Kinds, core_error, kind_of
 from gateway.core.context import Core
 from gateway.core.errors import Conflict, CoreError, Invalid, Missing, NotFound
 from gateway.records.inboxes import Inbox
+from gateway.store.acting import Actor, acting
 from gateway.store.engine import StoreDown
+from gateway.store.queries.audit import note_action
 from gateway.store.queries.inboxes import unscoped_running_inboxes
 from gateway.transfer import erasing
 from mailserver.base import MailServerError
@@ -61,6 +63,7 @@ def operator_routes(core: Core, refresh: Refresh) -> list[BaseRoute]:
 
     async def imap(request: Request) -> Response:
         wanted = decode(await _body(request), Addresses)
+        await _log(core, request, "mailboxes", "all" if wanted.addresses is None else "some", "logins_read")
         logins = {}
         for inbox in await _inboxes(core, wanted.addresses):
             login = core.mail.imap_login(inbox.address)
@@ -83,6 +86,9 @@ def operator_routes(core: Core, refresh: Refresh) -> list[BaseRoute]:
     async def erase(request: Request) -> Response:
         wanted = decode(await _body(request), Erase)
         steps = _erasure(core, wanted)
+        if not wanted.dry_run:
+            what = "person" if wanted.person else "inbox" if wanted.inbox else "organization"
+            await _log(core, request, what, "erased", "erased")
         return StreamingResponse(_lines(steps), headers={"Cache-Control": "no-store"}, media_type=_LINES)
 
     return [
@@ -107,6 +113,13 @@ def _erasure(core: Core, wanted: Erase) -> AsyncIterator[dict[str, Any]]:
     if wanted.organization is not None:
         return erasing.erase_organization(core, wanted.organization, dry_run=wanted.dry_run)
     raise Missing("person")
+
+
+async def _log(core: Core, request: Request, object_type: str, object_id: str, action: str) -> None:
+    """Log what the operator does with mail. What is erased is not named: the log outlives it."""
+    ip = request.client.host if request.client else None
+    with acting(Actor("operator", "operator", request.url.path.rpartition("/")[2], ip=ip)):
+        await core.store.write(lambda tx: note_action(tx, object_type, object_id, action))
 
 
 async def _lines(steps: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:

@@ -45,6 +45,7 @@ _COMMANDS = {
     "pause": "pause",
     "resume": "resume",
     "review": "review",
+    "audit": "audit",
     "status": "status",
     "tail": "tail",
     "mcp": "mcp",

@@ -119,6 +119,7 @@ class McpRoute(BaseRoute):
             public_url=public_url(self._core, request),
             request_id=seen.request_id,
             session=request.headers.get(_SESSION),
+            ip=request.client.host if request.client else None,
         )
         if (
             _SESSION not in request.headers and _VERSION not in request.headers

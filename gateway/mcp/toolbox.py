@@ -25,6 +25,7 @@ from gateway.core.context import Core
 from gateway.core.errors import Invalid
 from gateway.mcp.errors import refusal
 from gateway.mcp.schema import UNLISTED, Schema, input_schema, output_schema
+from gateway.store.acting import Actor, acting
 from gateway.store.listing import Listing, Window
 from gateway.store.scope import Scope
 
@@ -72,14 +73,15 @@ Progress = Callable[[float, float, str], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The caller: the scope of its key, its default ``inbox`` (any id, or an address), the base URL it uses, and
-    the ``session`` that identifies its calls."""
+    """The caller: the scope of its key, its default ``inbox`` (any id, or an address), the base URL it uses,
+    the ``session`` that identifies its calls, and the ``ip`` address that it calls from."""
 
     scope: Scope
     inbox: str | None
     public_url: str
     request_id: str
     session: str | None = None
+    ip: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +195,27 @@ async def call_tool(
     try:
         check(caller.scope, tool.access)
         args = decode(tool, given)
-        return await tool.handler(Call(core, caller, tool.name, args, progress))
+        with acting(_actor(caller, tool)):
+            return await tool.handler(Call(core, caller, tool.name, args, progress))
     except Exception as error:
         refused = core_error(error)
         if isinstance(refused, Internal):
             log.exception("tool %s failed", tool.name, extra={"request_id": caller.request_id})
         text, data = refusal(tool.name, refused, caller.request_id)
         return Answer(text, data, error=True)
+
+
+def _actor(caller: Caller, tool: Tool) -> Actor:
+    scope = caller.scope
+    return Actor(
+        "operator" if scope.operator else "key",
+        "mcp",
+        tool.name,
+        organization=scope.organization,
+        key_id=scope.key_id,
+        ip=caller.ip,
+        request_id=caller.request_id,
+    )
 
 
 def decode(tool: Tool, given: Mapping[str, Any]) -> Any:

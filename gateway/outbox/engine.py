@@ -182,7 +182,8 @@ class Outbox:
             try:
                 again = self._leases.holds(("sweep", 0))
                 while again:
-                    again = await self._store.write(partial(sweep, keep_days=self._settings.outbox.keep_days))
+                    keep = self._settings.outbox.keep_days, self._settings.audit.keep_days
+                    again = await self._store.write(partial(sweep, keep_days=keep[0], audit_days=keep[1]))
             except StoreDown as error:
                 log.warning("old delivery records stay for now: %s", error)
             except Exception:

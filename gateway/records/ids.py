@@ -33,6 +33,7 @@ WebhookId = NewType("WebhookId", str)
 EventId = NewType("EventId", str)
 PolicyId = NewType("PolicyId", str)
 ReviewId = NewType("ReviewId", str)
+AuditId = NewType("AuditId", str)
 
 Id = TypeVar("Id", bound=str)
 
@@ -113,6 +114,7 @@ WEBHOOK_ID = IdKind[WebhookId]("wh")
 EVENT_ID = IdKind[EventId]("evt")
 POLICY_ID = IdKind[PolicyId]("pol")
 REVIEW_ID = IdKind[ReviewId]("rev")
+AUDIT_ID = IdKind[AuditId]("aud")
 ATTACHMENT_ID = IdKind[str]("att")
 OUTBOX_ID = IdKind[MessageId]("out")
 """Of a message that a mail client submitted: it is known by its place in the outbox alone."""

@@ -23,6 +23,8 @@ import peewee
 from playhouse.pool import MaxConnectionsExceeded
 
 from gateway.store import postgres, sqlite
+from gateway.store.acting import Actor, current_actor
+from gateway.store.audited_sql import AuditedSql
 from gateway.store.database_url import sqlite_file
 from gateway.store.fast_reads import FastReads
 from gateway.store.sealing import Sealer
@@ -32,6 +34,7 @@ from gateway.store.transaction import Tx
 T = TypeVar("T")
 
 _MAX_GROUP = 200
+_Write = tuple[Callable[[Tx], Any], Future[Any], Actor | None]
 _LOST = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
 
 
@@ -61,7 +64,7 @@ class Store:
         self.sealer = sealer
         self.postgres = postgres.is_postgres(url)
         self.db: Any = postgres.open_database(url, connections + 4) if self.postgres else _open(url)
-        self._queue: queue.SimpleQueue[tuple[Callable[[Tx], Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         writers = max(1, connections // 2)
         readers = max(1, connections - writers) if self.postgres else 2
@@ -92,12 +95,16 @@ class Store:
     async def write(self, work: Callable[[Tx], T]) -> T:
         """Run ``work`` in a transaction and return after it is durable.
 
+        What it changes of ``audited_tables`` while somebody acts (``store.acting``) goes into the audit log with it.
         Raises what ``work`` raises (nothing is written then), NotUnique, or StoreDown.
         """
+        actor = current_actor()
         if self._writers is not None:
-            return await asyncio.get_running_loop().run_in_executor(self._writers, self._transact, work)
+            loop = asyncio.get_running_loop()
+            answer: T = await loop.run_in_executor(self._writers, partial(self._transact, work, actor))
+            return answer
         done: Future[T] = Future()
-        self._queue.put((work, done))
+        self._queue.put((work, done, actor))
         return await asyncio.wrap_future(done)
 
     async def read(self, work: Callable[[Tx], T]) -> T:
@@ -114,12 +121,13 @@ class Store:
 
     def write_now(self, work: Callable[[Tx], T]) -> T:
         """``write`` for callers without an event loop (the command line)."""
+        actor = current_actor()
         if self.postgres:
-            return self._and_give_back(self._transact, work)
+            return self._and_give_back(lambda one: self._transact(one, actor), work)
         if self._writer is None:
-            return self._transact(work)
+            return self._transact(work, actor)
         done: Future[T] = Future()
-        self._queue.put((work, done))
+        self._queue.put((work, done, actor))
         return done.result()
 
     def read_now(self, work: Callable[[Tx], T]) -> T:
@@ -136,20 +144,24 @@ class Store:
     def _look(self, work: Callable[[Tx], T]) -> T:
         return self._attempt(work, write=False)
 
-    def _transact(self, work: Callable[[Tx], T]) -> T:
-        return self._attempt(work, write=True)
+    def _transact(self, work: Callable[[Tx], T], actor: Actor | None = None) -> T:
+        return self._attempt(work, write=True, actor=actor)
 
-    def _attempt(self, work: Callable[[Tx], T], *, write: bool) -> T:
+    def _statements(self, actor: Actor | None) -> Sql:
+        return Sql(self.db, self.sealer) if actor is None else AuditedSql(self.db, self.sealer, actor)
+
+    def _attempt(self, work: Callable[[Tx], T], *, write: bool, actor: Actor | None = None) -> T:
         attempt = 0
         while True:
             attempt += 1
             committing = False
             try:
                 self.db.connect(reuse_if_open=True)
-                tx = Tx(Sql(self.db, self.sealer))
+                tx = Tx(self._statements(actor))
                 if write:
                     with self.db.atomic():
                         answer = work(tx)
+                        sql(tx).finish()
                         committing = True
                 else:
                     answer = work(tx)
@@ -208,7 +220,7 @@ class Store:
                 break
         self.db.close()
 
-    def _commit_group(self, group: list[tuple[Callable[[Tx], Any], Future[Any]]]) -> None:
+    def _commit_group(self, group: list[_Write]) -> None:
         settled: list[tuple[Future[Any], Any, BaseException | None]] = []
         calls: list[Callable[[], None]] = []
         large = False
@@ -219,12 +231,13 @@ class Store:
             undo, keep = ("ROLLBACK",), ()
         try:
             self.db.execute_sql("BEGIN IMMEDIATE")
-            for work, done in group:
-                tx = Tx(Sql(self.db, self.sealer))
+            for work, done, actor in group:
+                tx = Tx(self._statements(actor))
                 if keep:
                     self.db.execute_sql("SAVEPOINT one")
                 try:
                     answer = work(tx)
+                    sql(tx).finish()
                     large = large or sql(tx).large
                 except peewee.OperationalError as error:
                     if not _in_transaction(self.db):  # disk full and the like roll everything back
@@ -250,7 +263,7 @@ class Store:
                     self.db.execute_sql("ROLLBACK")
             except peewee.PeeweeException:
                 pass
-            for _, done in group:
+            for _, done, _ in group:
                 _settle(done, None, StoreDown(f"database: {error}"))
             return
         for call in calls:  # first, so that who awaited the write finds it called

@@ -562,6 +562,30 @@ class Attempt(Model):
         indexes = ((("webhook_id", "id"), False),)
 
 
+class AuditEntry(Model):
+    """A management action on one thing: see ``store.audited_sql``. Rows are added and swept, never changed."""
+
+    id = CharField(primary_key=True)
+    organization_id = CharField()  # whose thing it is; empty: the server's own
+    created_at = BigIntegerField(index=True)
+    actor = CharField()  # key operator registration
+    key_id = CharField(null=True)
+    via = CharField()
+    operation = CharField()
+    ip = CharField(null=True)
+    request_id = CharField(null=True)
+    action = CharField()
+    object_type = CharField()
+    object_id = CharField()
+    object_name = TextField(null=True)
+    before_json = TextField(null=True)
+    after_json = TextField(null=True)
+
+    class Meta:
+        table_name = "audit_entry"
+        indexes = ((("organization_id", "created_at", "id"), False),)
+
+
 class LabelChange(Model):
     """A label that was put on or taken off a message: the log behind GET /inboxes/{id}/events."""
 
@@ -650,7 +674,7 @@ KEPT: list[type[Model]] = [
     Organization, Registration, Pod, ApiKey, RevokedKey, CliLogin, Domain, DkimKey, Inbox, Alias, AliasTarget,
     Webhook, ListEntry, Policy, Draft, DraftFile,
     Outbox, OutboxRecipient, OutboxReply, SentAlias, Review,
-    Suppression, Reputation, Pause, Wallet, Tally, Idempotency, Event, Delivery, Attempt, LabelChange, FlagsOwed,
-    ThreadTombstone, ThreadRoot, ListingTime, Contact,
+    Suppression, Reputation, Pause, Wallet, Tally, Idempotency, Event, Delivery, Attempt, AuditEntry,
+    LabelChange, FlagsOwed, ThreadTombstone, ThreadRoot, ListingTime, Contact,
     *PASSING,
 ]  # fmt: skip

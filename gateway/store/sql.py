@@ -65,6 +65,9 @@ class Sql:
         self.postgres = not isinstance(db, peewee.SqliteDatabase)
         self.large = False  # a large value went through it: the connection's cache is full of its pages
 
+    def finish(self) -> None:
+        """Called last in a transaction, before it is committed."""
+
     def _execute(self, query: str | peewee.Query, args: Sequence[object]) -> Any:
         if not isinstance(query, str):
             sql, params = self._db.get_sql_context().sql(query).query()

@@ -10,6 +10,7 @@ import msgspec
 from gateway.records.ids import EventId, MessageId, OrganizationId
 from gateway.store.json_columns import dump
 from gateway.store.queries import contacts, erasure
+from gateway.store.queries.audit import blank_audit_entry, unscoped_audit_like
 from gateway.store.transaction import Tx
 from gateway.transfer.erase_find import Person
 
@@ -58,6 +59,9 @@ def erase_lists(tx: Tx, person: Person, organizations: Sequence[OrganizationId])
     for review, said in erasure.unscoped_review_words_like(tx, organizations, person.like).items():
         if person.named_in(said):
             erasure.blank_review_words(tx, review)
+    for entry, said in unscoped_audit_like(tx, person.like).items():
+        if person.named_in(said):
+            blank_audit_entry(tx, entry)
     return counts | {
         "kept_answers": len(kept),
         "webhook_answers": len(by_webhooks),

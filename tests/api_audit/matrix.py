@@ -63,6 +63,7 @@ MORE = (
     "delivery",
     "cli_login",
     "pause",
+    "audit_entry",
 )
 _MOVES_BY_ITSELF = frozenset(
     {"used_at", "checked_at", "checked_json", "changed_at", "seen_at", "synced_at", "updated_at"}

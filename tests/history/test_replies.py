@@ -108,7 +108,7 @@ async def test_replies_go_with_their_message_and_are_bounded(tmp_path: Path) -> 
             sql(tx).run("UPDATE message SET timestamp = timestamp - ?", 91 * DAY_US)
 
         await r.core.store.write(old)
-        await r.core.store.write(lambda tx: sweep(tx, 90))
+        await r.core.store.write(lambda tx: sweep(tx, 90, 365))
         assert await r.rows("SELECT 1 FROM outbox_reply") == []
         found = await told(r, sent.message_id)
         assert [one.kind for one in found.listing.rows] == ["accepted"]

@@ -196,10 +196,10 @@ async def test_settled_rows_are_swept(tmp_path: Path) -> None:
         inbox = await r.inbox()
         sent = await send(r.core, SCOPE, inbox, SendRequest(to=["bob@world.test"], text="t"))
         await r.settled(sent.message_id)
-        assert not await r.core.store.write(lambda tx: sweep(tx, 1))
+        assert not await r.core.store.write(lambda tx: sweep(tx, 1, 1))
         assert await r.value("SELECT count(*) FROM outbox") == 1
         old = now_us() - 2 * DAY_US
         await r.core.store.write(lambda tx: sql(tx).run("UPDATE outbox SET updated_at = ?", old))
-        await r.core.store.write(lambda tx: sweep(tx, 1))
+        await r.core.store.write(lambda tx: sweep(tx, 1, 1))
         assert await r.value("SELECT count(*) FROM outbox") == 0
         assert await r.value("SELECT count(*) FROM outbox_recipient") == 0

@@ -23,6 +23,7 @@ NOUNS = {
     "Policies": "What may be sent: a rule of the organization, a pod or an inbox.",
     "Policy": "Whose mail comes in, and to whom mail may go.",
     "Queue": "Messages that wait to be sent, and why.",
+    "Audit": "Who changed what.",
     "Register": "Make an organization without a key, where the server allows it.",
     "Reputation": "Whether an inbox may send, and how often its mail bounces.",
     "Reviews": "Messages that are held until a person decides about them.",

@@ -33,6 +33,7 @@ from gateway.store.json_columns import dump
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import inboxes as queries
 from gateway.store.queries.aliases import claim_address, lift_refusal, unscoped_alias
+from gateway.store.queries.audit import note_action
 from gateway.store.queries.domains import unscoped_domain
 from gateway.store.queries.inboxes import (
     activate_inbox,
@@ -354,6 +355,7 @@ async def set_credentials(core: Core, scope: Scope, ref: str) -> tuple[Inbox, st
     """Give the person behind an inbox a new password for mail clients; it can be read only now."""
     require(scope, "inbox_credentials")
     inbox = await core.store.read(lambda tx: find_inbox(tx, scope, ref))
+    await core.store.write(lambda tx: _note_password(tx, inbox, "password_set"))
     password = secrets.token_urlsafe(18)
     await core.mail.set_password(inbox.address, password)
     return inbox, password, core.mail.access()
@@ -363,7 +365,13 @@ async def remove_credentials(core: Core, scope: Scope, ref: str) -> None:
     """Take the person's password away; mail clients are logged out."""
     require(scope, "inbox_credentials")
     inbox = await core.store.read(lambda tx: find_inbox(tx, scope, ref))
+    await core.store.write(lambda tx: _note_password(tx, inbox, "password_removed"))
     await core.mail.set_password(inbox.address, None)
+
+
+def _note_password(tx: Tx, inbox: Inbox, action: str) -> None:
+    """Log it before the mail server does it: it is no row of ours, and a change must not go unlogged."""
+    note_action(tx, "inbox", inbox.public_id, action, name=inbox.address, organization=inbox.organization_id)
 
 
 def check_username(username: str) -> str:

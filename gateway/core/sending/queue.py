@@ -15,6 +15,7 @@ from gateway.outbox import by_hand
 from gateway.records.ids import MESSAGE_ID, OUTBOX_ID, InboxId
 from gateway.store.listing import Listing, Window
 from gateway.store.queries import outbox
+from gateway.store.queries.audit import note_action
 from gateway.store.queries.outbox import WaitingMessage
 from gateway.store.scope import Scope
 from gateway.store.transaction import Tx
@@ -56,7 +57,9 @@ async def retry(core: Core, scope: Scope, ref: str) -> WaitingMessage:
             if refused.why != "sending":
                 _refuse(ref, refused)
         tx.after_commit.append(core.outbox_wake.set)
-        return _find(tx, scope, ref)
+        found = _find(tx, scope, ref)
+        _note(tx, found, "retried")
+        return found
 
     return await core.store.write(write)
 
@@ -67,6 +70,7 @@ async def retry_all(core: Core, scope: Scope, inbox_ref: str | None) -> int:
 
     def write(tx: Tx) -> int:
         count = outbox.make_all_due(tx, scope, _inbox(tx, scope, inbox_ref))
+        note_action(tx, "queue", inbox_ref or "all", "retried", facts={"messages": count})
         tx.after_commit.append(core.outbox_wake.set)
         return count
 
@@ -87,9 +91,15 @@ async def drop(core: Core, scope: Scope, ref: str) -> tuple[WaitingMessage, list
             dropped = by_hand.give_up(tx, core.events, found.entry.id, hostname, core.outbox_wake.set)
         except by_hand.NotNow as refused:
             _refuse(ref, refused)
+        _note(tx, found, "dropped", {"recipients": len(dropped)})
         return found, dropped
 
     return await core.store.write(write)
+
+
+def _note(tx: Tx, found: WaitingMessage, action: str, facts: dict[str, int] | None = None) -> None:
+    organization = found.entry.organization_id
+    note_action(tx, "message", found.public_id, action, organization=organization, facts=facts)
 
 
 def _operator_only(scope: Scope) -> None:

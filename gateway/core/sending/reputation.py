@@ -18,6 +18,7 @@ from gateway.records.ids import POD_ID, OrganizationId, PodId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.records.suspension import Reason
 from gateway.settings import Reputation
+from gateway.store.queries.audit import note_action
 from gateway.store.queries.pods import unscoped_pod
 from gateway.store.queries.reputation import (
     Suspension,
@@ -144,6 +145,15 @@ def _change(
         return False
     at = now_us()
     set_reason(tx, subject, reason, at)
+    note_action(
+        tx,
+        "inbox" if inbox else "pod",
+        inbox.public_id if inbox else POD_ID.public(pod_id),
+        "suspended" if reason else "reactivated",
+        name=inbox.address if inbox else None,
+        organization=organization_id,
+        facts={"reason": reason} if reason else None,
+    )
     core.events.append(
         tx,
         f"{'inbox' if inbox else 'pod'}.{'suspended' if reason else 'reactivated'}",

@@ -18,6 +18,7 @@ from gateway.records.accounts import Organization
 from gateway.records.ids import ORGANIZATION_ID, OrganizationId, number_in, number_of
 from gateway.settings import Wallet
 from gateway.store.queries import wallets
+from gateway.store.queries.audit import note_action
 from gateway.store.queries.inboxes import unscoped_inbox_at
 from gateway.store.queries.organizations import unscoped_organization, unscoped_organization_ids
 from gateway.store.scope import Scope
@@ -87,7 +88,11 @@ async def add(core: Core, scope: Scope, ref: str, mills: int) -> Standing:
                 field="mills",
                 fix="correct mills",
             )
-        return _standing(tx, prices, organization)
+        standing = _standing(tx, prices, organization)
+        facts = {"mills": mills, "balance": standing.balance}
+        public = organization.public_id
+        note_action(tx, "wallet", public, "added", organization=organization.id, facts=facts)
+        return standing
 
     return await core.store.write(write)
 

@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterable
 import msgspec
 
 from gateway.records.aliases import Alias
-from gateway.records.ids import InboxId, OrganizationId, new_ulid, now_us
+from gateway.records.ids import INBOX_ID, InboxId, OrganizationId, new_ulid, now_us
 from gateway.records.inboxes import Inbox
 from gateway.store.listing import Listing, Window, page
+from gateway.store.queries.audit import note_action
 from gateway.store.queries.inboxes import unscoped_inbox_at
 from gateway.store.scope import Scope
 from gateway.store.sql import sql
@@ -182,6 +183,10 @@ def put_alias(tx: Tx, organization: OrganizationId, address: str, inbox_ids: lis
     )
     sql(tx).update("alias", "id", alias.id, {"refused": int(alias.refused), "updated_at": alias.updated_at})
     sql(tx).run("DELETE FROM alias_target WHERE alias_id = ?", alias.id)
+    facts = {"inbox_ids": [INBOX_ID.public(one) for one in inbox_ids[:100]]}
+    note_action(
+        tx, "alias", address, "targets_set", name=address, organization=alias.organization_id, facts=facts
+    )
     for inbox_id in dict.fromkeys(inbox_ids):
         sql(tx).insert("alias_target", {"alias_id": alias.id, "inbox_id": inbox_id})
     return alias
