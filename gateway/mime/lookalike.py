@@ -13,14 +13,13 @@ _SHARED = (
 )
 
 
-def is_lookalike(domain: str, known: str) -> bool:
-    """Whether ``domain`` may be taken for ``known``. Both are in lower case, A-labels."""
+def is_lookalike(domain: str, known: str, *, same_look: bool) -> bool:
+    """Whether ``domain`` may be taken for ``known``. Both are in lower case, A-labels; ``same_look``: ``looks_of`` them
+    is the same."""
     if domain == known or _same_organization(domain, known):
         return False
-    if looks_of(domain) == looks_of(known):
-        return True
     name, _, _ = known.rpartition(".")
-    return len(name) >= _SHORTEST and one_edit(domain, known)
+    return same_look or (len(name) >= _SHORTEST and one_edit(domain, known))
 
 
 def looks_of(domain: str) -> str:

@@ -173,6 +173,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     malware: bool = False
     hidden: HiddenText | None = None  # None: nothing was left out
     first_contact: FirstContact | None = None  # this and the next two of received mail (``store.contacts``)
+    # empty: of a contact of another inbox
     lookalike_of: str | None = None  # the domain of a contact that the domain of From may be taken for
     named_like: str | None = None  # the address of a contact with the same display name
 

@@ -122,9 +122,9 @@ def _signals(message: MessageItem | MessageFacts, auth: AuthVerdict) -> Iterator
         if named is not None and named.lower() != sender.email.lower():
             yield Signal("display_name_is_an_address", named)
     if traits.named_like is not None:
-        yield Signal("display_name_is_a_known_contact", traits.named_like)
+        yield Signal("display_name_is_a_known_contact", traits.named_like or None)
     if traits.lookalike_of is not None:
-        yield Signal("lookalike_domain", traits.lookalike_of)
+        yield Signal("lookalike_domain", traits.lookalike_of or None)
     yield from _unseen(message)
     if message.auto_submitted:
         yield Signal("auto_submitted")

@@ -7,8 +7,8 @@ key        of                                            finds
 ``n:``     the display name as it looks                  who has the same name
 ``d:``     the domain                                    the domain
 ``s:``     the domain as it looks                        a domain that looks the same
-``h9:``    the first half of a domain of 9 characters    a domain that differs in its second half
-``t9:``    the second half                               a domain that differs in its first half
+``h9:``    the beginning of a domain of 9 characters     a domain that differs further on
+``t9:``    the rest of it                                a domain that differs in the beginning
 =========  ============================================  =============================================
 """
 
@@ -100,10 +100,10 @@ def near_keys(domain: str) -> list[str]:
         found[domain_key(name)] = None
         found[shape_key(name)] = None
         for length in range(len(name) - 1, len(name) + 2):
-            half = length // 2
+            half = _half(length)
             found[f"h{length}:{name[:half]}"] = None
             found[f"t{length}:{name[len(name) - (length - half) :]}"] = None
-        half = len(name) // 2  # two characters that changed places across the halves
+        half = _half(len(name))  # two characters that changed places across the halves
         found[
             domain_key(name[: half - 1] + name[half : half + 1] + name[half - 1 : half] + name[half + 1 :])
         ] = None
@@ -117,6 +117,11 @@ def with_parents(domain: str) -> list[str]:
 
 
 def _halves(domain: str) -> Iterator[str]:
-    length = len(domain)
-    yield f"h{length}:{domain[: length // 2]}"
-    yield f"t{length}:{domain[length // 2 :]}"
+    length, half = len(domain), _half(len(domain))
+    yield f"h{length}:{domain[:half]}"
+    yield f"t{length}:{domain[half:]}"
+
+
+def _half(length: int) -> int:
+    """Where a domain of some length is cut: ``.com`` and its like tell nothing apart."""
+    return max(1, (length - 4) // 2)

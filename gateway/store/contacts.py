@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from gateway.mime.lookalike import is_lookalike
 from gateway.mime.types import Address, FirstContact, ParsedMessage, Traits
-from gateway.records.ids import OrganizationId, now_us
+from gateway.records.ids import InboxId, OrganizationId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Indexed
 from gateway.records.trust import proof_of
@@ -27,6 +27,7 @@ from gateway.store.contact_keys import (
     keys_of,
     name_key,
     near_keys,
+    shape_key,
     with_parents,
 )
 from gateway.store.queries.contacts import contacts_by_keys, known_before, put_contacts
@@ -36,31 +37,51 @@ _LIVE_US = 86_400 * 1_000_000
 _MOST = 500  # people of one message
 
 
-def with_contacts(tx: Tx, organization_id: OrganizationId, parsed: ParsedMessage, at: int) -> Traits:
-    """The traits of a received message that is listed at ``at`` (µs), with what contacts say about it."""
-    folded = fold_address(parsed.sender.email) if parsed.sender else None
-    if folded is None:
+def with_contacts(
+    tx: Tx, organization_id: OrganizationId, inbox_id: InboxId, parsed: ParsedMessage, at: int
+) -> Traits:
+    """The traits of a message that an inbox received, listed at ``at`` (µs), with what contacts say about it.
+
+    Of a contact that only other inboxes have, it is said that there is one, and not who: the reader may reach this
+    inbox alone.
+    """
+    sender = parsed.sender
+    folded = fold_address(sender.email) if sender else None
+    if sender is None or folded is None:
         return parsed.traits
     keys = address_key(folded.address), domain_key(folded.domain)
     address, domain = known_before(tx, organization_id, keys, at)
-    name = None if address else name_key(parsed.sender.name if parsed.sender else "")
+    name = None if address else name_key(sender.name)
     asked = [*([name] if name else []), *([] if domain else near_keys(folded.domain))]
-    found = contacts_by_keys(tx, organization_id, asked, at) if asked else []
+    found = contacts_by_keys(tx, organization_id, inbox_id, asked, at) if asked else []
+    namesakes = [(key.about, own) for key, own in found if key.value == name]
+    near = [(key, own) for key, own in found if key.value != name]
     return replace(
         parsed.traits,
         first_contact=FirstContact(address=not address, domain=not domain),
-        named_like=next((one.about for one in found if one.value == name), None),
-        lookalike_of=None if domain else _lookalike(folded.domain, found),
+        named_like=_shown(namesakes),
+        lookalike_of=_shown(_lookalikes(folded.domain, near)),
     )
 
 
-def _lookalike(domain: str, found: Sequence[Key]) -> str | None:
-    """The contact's domain that a domain may be taken for; none for what is below a contact's domain."""
+def _lookalikes(domain: str, found: Sequence[tuple[Key, bool]]) -> list[tuple[str, bool]]:
+    """The contacts' domains that a domain may be taken for; none for what is below a contact's domain."""
     names = with_parents(domain)
-    domains = [one.about for one in found if not one.value.startswith("n:")]
-    if not set(names).isdisjoint(domains):
-        return None
-    return next((known for known in domains for name in names if is_lookalike(name, known)), None)
+    if not set(names).isdisjoint(key.about for key, _ in found):
+        return []
+    looks = {shape_key(name): name for name in names}
+    return [
+        (key.about, own)
+        for key, own in found
+        if any(
+            is_lookalike(name, key.about, same_look=looks.get(key.value) == name) for name in looks.values()
+        )
+    ]
+
+
+def _shown(found: Sequence[tuple[str, bool]]) -> str | None:
+    """The first that was found, empty where it is another inbox's; None where nothing was."""
+    return next((about if own else "" for about, own in found), None)
 
 
 def note_recipients(tx: Tx, inbox: Inbox, people: Iterable[Address], at: int, *, again: bool) -> None:

@@ -210,7 +210,7 @@ def insert_message(
     else:
         at = place_in_time(tx, inbox, message_id, at, at if delivered is None else delivered)
     if direction == "inbound":
-        parsed = replace(parsed, traits=with_contacts(tx, inbox.organization_id, parsed, at))
+        parsed = replace(parsed, traits=with_contacts(tx, inbox.organization_id, inbox.id, parsed, at))
     elif not test:
         people = [*parsed.to, *parsed.cc, *(addresses(bcc_json))]
         note_recipients(tx, inbox, people, at, again=again)
@@ -251,7 +251,7 @@ def insert_message(
         reread.note(tx, inbox.id, message_id)
     sql(tx).run("UPDATE inbox SET active_at = ? WHERE id = ? AND active_at < ?", at, inbox.id, at)
     tx.after_commit.append(metrics.messages.labels(direction).inc)
-    imitates = bool(parsed.traits.lookalike_of or parsed.traits.named_like)
+    imitates = parsed.traits.lookalike_of is not None or parsed.traits.named_like is not None
     return replace(placed, at=at, imitates=imitates)
 
 

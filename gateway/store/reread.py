@@ -71,12 +71,14 @@ def replace(tx: Tx, message_id: MessageId, parsed: ParsedMessage) -> bool:
     """Put what was read in place of what the header block said. False when the message is gone."""
     sql(tx).run("DELETE FROM reread WHERE message_id = ?", message_id)
     row = sql(tx).row(
-        "SELECT seq, thread_id, organization_id, direction, timestamp FROM message WHERE id = ?", message_id
+        "SELECT seq, thread_id, organization_id, inbox_id, direction, timestamp FROM message WHERE id = ?",
+        message_id,
     )
     if row is None:
         return False
     if row["direction"] == "inbound":
-        traits = with_contacts(tx, OrganizationId(row["organization_id"]), parsed, row["timestamp"])
+        organization_id, inbox_id = OrganizationId(row["organization_id"]), InboxId(row["inbox_id"])
+        traits = with_contacts(tx, organization_id, inbox_id, parsed, row["timestamp"])
         parsed = msgspec.structs.replace(parsed, traits=traits)
     changes = message_columns.of_message(parsed) | {"updated_at": now_us()}
     sql(tx).update("message", "id", message_id, changes)

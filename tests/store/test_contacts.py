@@ -55,7 +55,7 @@ def _indexed(at: int, *, imitates: bool = False) -> Indexed:
 
 def _first(store: Store, inbox: Inbox, sender: str, at: int) -> FirstContact | None:
     return store.read_now(
-        lambda tx: with_contacts(tx, inbox.organization_id, _from(sender), at)
+        lambda tx: with_contacts(tx, inbox.organization_id, inbox.id, _from(sender), at)
     ).first_contact
 
 
@@ -121,7 +121,9 @@ def test_a_crowd_is_noted_up_to_a_limit(store: Store, inbox: Inbox) -> None:
 
 def _imitated(store: Store, inbox: Inbox, sender: str) -> tuple[str | None, str | None]:
     parsed = _from(sender)
-    found = store.read_now(lambda tx: with_contacts(tx, inbox.organization_id, parsed, now_us() + SECOND))
+    found = store.read_now(
+        lambda tx: with_contacts(tx, inbox.organization_id, inbox.id, parsed, now_us() + SECOND)
+    )
     return found.lookalike_of, found.named_like
 
 
@@ -137,33 +139,38 @@ def acquainted(store: Store, inbox: Inbox) -> Inbox:
     return inbox
 
 
-@pytest.mark.parametrize(
-    ("sender", "lookalike_of", "named_like"),
-    [
-        ("eve@paypa1.test", "paypal.test", None),
-        ("eve@pаypal.test", "paypal.test", None),
-        ("eve@xn--pypal-4ve.test", "paypal.test", None),  # the same on the wire
-        ("eve@secure.paypai.test", "paypal.test", None),
-        ("eve@payypal.test", "paypal.test", None),
-        ("eve@aypal.test", "paypal.test", None),
-        ("eve@paypla.test", "paypal.test", None),
-        ("eve@paypal.tes", "paypal.test", None),
-        ("eve@paypal.test", None, None),
-        ("eve@mail.paypal.test", None, None),
-        ("eve@far.test", None, None),
-        ("eve@ac.test", None, None),  # too short to mean anything
-        ("eve@mai1.example.org", None, None),  # below the same name
-        ("Ann Marie Far <eve@far.test>", None, "ann@paypal.test"),
-        ('"Far, Ann-Marie" <eve@far.test>', None, "ann@paypal.test"),
-        ("Ann Marie Far <ann@paypal.test>", None, None),
-        ("Support <eve@far.test>", None, None),  # everybody's
-        ("Bo Marie Far <eve@far.test>", None, None),
-    ],
-)
-def test_who_looks_like_a_contact(
-    store: Store, acquainted: Inbox, sender: str, lookalike_of: str | None, named_like: str | None
-) -> None:
-    assert _imitated(store, acquainted, sender) == (lookalike_of, named_like)
+IMITATIONS = [
+    ("eve@paypa1.test", "paypal.test", None),
+    ("eve@pаypal.test", "paypal.test", None),
+    ("eve@xn--pypal-4ve.test", "paypal.test", None),  # the same on the wire
+    ("eve@secure.paypai.test", "paypal.test", None),
+    ("eve@payypal.test", "paypal.test", None),
+    ("eve@aypal.test", "paypal.test", None),
+    ("eve@paypla.test", "paypal.test", None),
+    ("eve@paypal.tes", "paypal.test", None),
+    ("eve@paypal.test", None, None),
+    ("eve@mail.paypal.test", None, None),
+    ("eve@far.test", None, None),
+    ("eve@ac.test", None, None),  # too short to mean anything
+    ("eve@mai1.example.org", None, None),  # below the same name
+    ("Ann Marie Far <eve@far.test>", None, "ann@paypal.test"),
+    ('"Far, Ann-Marie" <eve@far.test>', None, "ann@paypal.test"),
+    ("Ann Marie Far <ann@paypal.test>", None, None),
+    ("Support <eve@far.test>", None, None),  # everybody's
+    ("Bo Marie Far <eve@far.test>", None, None),
+]
+
+
+def test_who_looks_like_a_contact(store: Store, acquainted: Inbox) -> None:
+    for sender, lookalike_of, named_like in IMITATIONS:
+        assert _imitated(store, acquainted, sender) == (lookalike_of, named_like), sender
+
+
+def test_whose_contact_it_is_stays_with_the_inbox_that_has_it(store: Store, acquainted: Inbox) -> None:
+    mate = replace(make_inbox(store, "mate@x.test"), organization_id=acquainted.organization_id)
+    assert _imitated(store, mate, "Ann Marie Far <eve@paypa1.test>") == ("", "")
+    stranger = make_inbox(store, "other@x.test")
+    assert _imitated(store, stranger, "Ann Marie Far <eve@paypa1.test>") == (None, None)
 
 
 def test_who_imitates_a_contact_does_not_become_one(store: Store, acquainted: Inbox) -> None:
@@ -223,7 +230,7 @@ def test_a_look_up_reads_an_index(store: Store, inbox: Inbox) -> None:
     plan = _explained(store, lambda tx: known_before(tx, inbox.organization_id, keys, 9))
     assert sum("contact_organization_id_value_since" in line for line in plan) == 2, plan
     near = near_keys("mail.far.test")
-    more = _explained(store, lambda tx: contacts_by_keys(tx, inbox.organization_id, near, 9))
+    more = _explained(store, lambda tx: contacts_by_keys(tx, inbox.organization_id, inbox.id, near, 9))
     assert sum("contact_organization_id_value_since" in line for line in more) == len(near), more
     assert not any("SCAN contact" in line or "Seq Scan" in line for line in [*plan, *more])
 

@@ -36,12 +36,21 @@ def known_before(tx: Tx, organization_id: OrganizationId, keys: tuple[str, str],
     return [False, False] if row is None else [bool(row["one"]), bool(row["other"])]
 
 
-def contacts_by_keys(tx: Tx, organization_id: OrganizationId, keys: Sequence[str], before: int) -> list[Key]:
-    """What keys find among the contacts that an organization had before a time (µs): up to 100 rows a key."""
-    some = "SELECT value, about FROM contact WHERE organization_id = ? AND value = ? AND since < ? LIMIT ?"
+def contacts_by_keys(
+    tx: Tx, organization_id: OrganizationId, inbox_id: InboxId, keys: Sequence[str], before: int
+) -> list[tuple[Key, bool]]:
+    """What keys find among the contacts that an organization had before a time (µs): the oldest 100 rows a key.
+
+    With each, whether it is this inbox's own; these come first.
+    """
+    some = (
+        "SELECT value, about, inbox_id FROM contact WHERE organization_id = ? AND value = ? AND since < ? "
+        "ORDER BY since LIMIT ?"
+    )
     values = [part for key in keys for part in (organization_id, key, before, _EACH)]
     rows = sql(tx).rows(" UNION ALL ".join([f"SELECT * FROM ({some}) AS near"] * len(keys)), *values)  # noqa: S608
-    return list(dict.fromkeys(Key(row["value"], row["about"]) for row in rows))
+    found = dict.fromkeys((Key(row["value"], row["about"]), row["inbox_id"] == inbox_id) for row in rows)
+    return sorted(found, key=lambda one: not one[1])
 
 
 def put_contacts(tx: Tx, inbox: Inbox, keys: Sequence[Key], since: int) -> None:
