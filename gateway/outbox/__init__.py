@@ -15,6 +15,7 @@ one the attempt is repeated with the same Message-ID. An outcome that the databa
 ``hand_over``           a return path for each recipient, and one transaction or several
 ``recovery``            no recorded outcome: did our mail server take it?
 ``engine``              the loop that ties these together (class ``Outbox``)
+``simulator``           a hop of our own, for recipients that answer as the world does
 ``by_hand``             what an operator does to a message that waits
 ``bounce``              delivery status notifications (RFC 3464) for people
 ``reports``             delivery and feedback reports that come back

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.mime.parse import parse
+from gateway.outbox.simulator.answers import ANSWERING, Original, answer_to
 from gateway.outbox.simulator.behaviour import Behaviour, behaviour_of
 from gateway.outbox.simulator.replies import reply_of
 from gateway.records.ids import InboxId
@@ -51,6 +53,8 @@ _DELIVERED = ["message.sent", "message.delivered"]
         ("success-550", None),
         ("someone", None),
         ("", None),
+        ("reply+ü", None),
+        ("reply+<x>", None),
     ],
 )
 def test_a_local_part_says_what_happens(local: str, expected: Behaviour | None) -> None:
@@ -68,6 +72,36 @@ def test_any_local_part_has_a_reply_that_fits(local: str) -> None:
     reply = reply_of(behaviour, attempts=1)
     assert reply.status.startswith(str(reply.code)[0])
     assert reply.permanent == (behaviour is None or behaviour.kind == "bounce")
+
+
+_HEADER = st.one_of(
+    st.binary(max_size=300), st.text(max_size=100).map(lambda text: text.encode("utf-8", "replace"))
+)
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(sorted(ANSWERING)), _HEADER, _HEADER, _HEADER, st.text(max_size=300))
+def test_whatever_was_written_has_an_answer_to_its_author_alone(
+    kind: str, subject: bytes, message_id: bytes, references: bytes, text: str
+) -> None:
+    raw = b"\r\n".join(
+        [b"Subject: " + subject, b"Message-ID: " + message_id, b"References: " + references, b"", b"Body"]
+    )
+    behaviour = behaviour_of(f"{kind}@{SIMULATOR_DOMAIN}")
+    assert behaviour is not None
+    original = Original(
+        raw, f"{kind}@{SIMULATOR_DOMAIN}", "agent+b-token@x.test", "agent@x.test", "token", text, 1
+    )
+    answer = answer_to(original, behaviour, f"<sim_1@{SIMULATOR_DOMAIN}>")
+    if answer is None:
+        assert kind == "out-of-office"
+        return
+    assert answer.recipient in ("agent+b-token@x.test", "agent@x.test")
+    parsed = parse(answer.raw)
+    assert parsed.message_id == f"<sim_1@{SIMULATOR_DOMAIN}>"
+    assert parsed.sender is not None
+    assert is_simulated(parsed.sender.email)
+    assert {one.email for one in parsed.to} <= {answer.recipient, "agent@x.test"}
 
 
 def test_only_the_whole_domain_is_the_simulators() -> None:
@@ -193,7 +227,9 @@ def test_what_the_simulator_did_is_held_against_nobody(
 
 def test_a_day_has_an_end_of_answers(gateway: GatewayProcess, organization: Organization) -> None:
     inbox = organization.new_inbox()
-    gateway.database(lambda tx: daily_counts.count(tx, _inbox_id(tx, inbox), "simulated", 499))
+    inbox_id = gateway.database(lambda tx: _inbox_id(tx, inbox))
+    # a transaction of another process that read before it writes may be refused for what came between
+    gateway.database(lambda tx: daily_counts.count(tx, inbox_id, "simulated", 499))
     first = _send(organization, inbox, "loop+1")
     until(lambda: _received(organization, inbox))
     second = _send(organization, inbox, "loop+2", reply_to="loop+3@simulator.invalid")

@@ -28,6 +28,7 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _CODED: dict[Kind, int] = {"bounce": 550, "soft": 452, "dsn-late": 550}  # with the code when none is given
+_LOCAL = re.compile(r"[a-z0-9._+-]{1,64}")
 _OPTION = re.compile(r"(always(?:-|\Z))?(?:([45]\d\d)(?:-([45]\.\d{1,3}\.\d{1,3}))?)?")
 _STATUS = {
     421: "4.3.2",
@@ -57,7 +58,10 @@ class Behaviour:
 
 def behaviour_of(address: str) -> Behaviour | None:
     """What a simulated address asks for; None for one that the simulator does not know."""
-    name, *tags = address.rpartition("@")[0].lower().split("+")
+    local = address.rpartition("@")[0].lower()
+    if not _LOCAL.fullmatch(local):  # it becomes the sender of what comes back
+        return None
+    name, *tags = local.split("+")
     for kind in KINDS:
         if name == kind:
             return _coded(kind, tags[0] if tags else "", strict=False)

@@ -6,6 +6,7 @@ so many: two programs that answer each other come to an end even where nothing e
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.outbox import mime_of
 from gateway.store.queries.outbox_claims import Job
 from gateway.store.transaction import Tx
+
+log = logging.getLogger("postern.outbox")
 
 
 class Taken(NamedTuple):
@@ -50,7 +53,12 @@ def come_back(tx: Tx, job: Job, taken: Sequence[Taken], answers_per_day: int) ->
             at=job.created_at,
         )
         # from what is answered: the same however often it is made
-        answer = answer_to(original, behaviour, f"<sim_{job.id}.{one.id}@{SIMULATOR_DOMAIN}>")
+        message_id = f"<sim_{job.id}.{one.id}@{SIMULATOR_DOMAIN}>"
+        try:
+            answer = answer_to(original, behaviour, message_id)
+        except ValueError:  # what was taken stays taken
+            log.exception("the simulator cannot answer %s", job.id)
+            continue
         if answer is None or daily_counts.counted(tx, job.inbox_id, "simulated") >= answers_per_day:
             continue
         daily_counts.count(tx, job.inbox_id, "simulated", 1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from gateway.mime.addresses import normalise
 from gateway.records.ids import InboxId, ThreadId
 from gateway.records.inboxes import Inbox
+from gateway.records.simulator import SIMULATOR_DOMAIN
 from gateway.store import daily_counts
 from gateway.store.queries.contacts import wrote_to
 from gateway.store.sql import sql
@@ -75,10 +76,12 @@ def _sent_to(tx: Tx, inbox_id: InboxId, addresses: Sequence[str], since: int) ->
         "SELECT lower(outbox_recipient.address) AS address, count(*) AS n FROM outbox "  # noqa: S608
         "JOIN outbox_recipient ON outbox_recipient.outbox_id = outbox.id "
         "WHERE outbox.inbox_id = ? AND outbox.created_at > ? AND outbox.mail_from <> '' "
+        "AND outbox.mail_from NOT LIKE ? "
         f"AND outbox_recipient.role <> 'sent' AND lower(outbox_recipient.address) IN ({marks}) "
         "GROUP BY lower(outbox_recipient.address)",
         inbox_id,
         since,
+        f"%@{SIMULATOR_DOMAIN}",
         *addresses,
     )
     return {row["address"]: row["n"] for row in rows}
