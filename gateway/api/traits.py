@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.api.calendar_view import CalendarEventView, calendar_view
 from gateway.api.trust import TrustView, trust_view
-from gateway.mime.types import HiddenText
+from gateway.mime.types import HiddenText, Risk
 from gateway.records.event_types import MessageFacts
 from gateway.records.mail import MessageItem
 
@@ -18,6 +18,7 @@ class TraitsView(msgspec.Struct, kw_only=True):
     a mailing list; ``list_id`` names that. ``defects``: what could not be read, in words. ``unlisted_attachments``: how
     many are only in the raw message, because it has more than are listed. ``trust``: null for what the inbox sent.
     ``hidden_text``: what people do not see of it and no text has; null when nothing was left out.
+    ``risk``: how much reads like an instruction to a machine.
     """
 
     auto_submitted: bool = False
@@ -28,6 +29,7 @@ class TraitsView(msgspec.Struct, kw_only=True):
     calendar: list[CalendarEventView] = []
     trust: TrustView | None = None
     hidden_text: HiddenText | None = None
+    risk: Risk = Risk()
 
 
 def traits_view(message: MessageItem | MessageFacts) -> dict[str, Any]:
@@ -42,4 +44,5 @@ def traits_view(message: MessageItem | MessageFacts) -> dict[str, Any]:
         "calendar": calendar_view(traits.calendar),
         "trust": trust_view(message),
         "hidden_text": traits.hidden,
+        "risk": traits.risk,
     }

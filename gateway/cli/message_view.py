@@ -112,6 +112,7 @@ def _traits(message: dict[str, Any]) -> list[tuple[str, str]]:
         *([("Trust", visible(_trust(message["trust"])))] if message.get("trust") else []),
         *(("Signal", visible(_signal(one))) for one in (message.get("trust") or {}).get("signals", ())),
         *([("Kind", ", ".join(kinds))] if kinds else []),
+        *([("Risk", _risk(message["risk"]))] if message["risk"]["level"] != "none" else []),
         *([("Hidden", _hidden(message["hidden_text"]))] if message.get("hidden_text") else []),
         *(("Event", visible(_event(one))) for one in message.get("calendar", ())),
         *(("Defect", visible(one)) for one in message.get("defects", ())),
@@ -132,6 +133,12 @@ def _trust(trust: dict[str, Any]) -> str:
         else ""
     )
     return f"{trust['verdict']}{proven}{known} (SPF {trust['spf']['result']}, DMARC {dmarc['result']})"
+
+
+def _risk(risk: dict[str, Any]) -> str:
+    """How much reads like an instruction to a machine, and where."""
+    reasons = ", ".join(f"{one['name']} in {one['where']}" for one in risk["reasons"])
+    return f"{risk['level']} ({reasons})"
 
 
 def _hidden(found: dict[str, Any]) -> str:

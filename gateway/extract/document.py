@@ -11,6 +11,7 @@ from gateway.extract.pdf import read_pdf
 from gateway.extract.plain import read_html, read_text
 from gateway.extract.types import ERROR, TOO_LARGE, UNSUPPORTED, Extracted, Kind, Wanted
 from gateway.mime.charset import scrub
+from gateway.mime.invisible import visible
 
 _HTML = ("text/html", "application/xhtml+xml")
 _CONTROL = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -35,7 +36,7 @@ def read_document(
         NotImplementedError, RuntimeError,
     ):  # fmt: skip
         return ERROR[kind]  # what a library has no name for
-    return Extracted(kind, _CONTROL.sub("", scrub(text))[:TEXT_CHARS])
+    return Extracted(kind, visible(_CONTROL.sub("", scrub(text))[:TEXT_CHARS]))
 
 
 def _read(kind: Kind, data: bytes, wanted: Wanted, charset: str | None, languages: str) -> str:

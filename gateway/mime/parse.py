@@ -8,7 +8,7 @@ worth paying.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 
 from gateway.mime.addresses import parse_address_list
 from gateway.mime.attachments import describe
@@ -31,13 +31,16 @@ from gateway.mime.reply.reply import is_forward, is_reply
 from gateway.mime.reply.reply_html import extract_reply_html
 from gateway.mime.reply.reply_text import extract_reply_text
 from gateway.mime.reports import report_from
-from gateway.mime.structure import read_tree
+from gateway.mime.risk.assess import Place, assess, places_of
+from gateway.mime.structure import Leaf, Tree, read_tree
 from gateway.mime.traits import read_traits
-from gateway.mime.types import Address, AuthVerdict, ParsedMessage
+from gateway.mime.types import Address, AuthVerdict, CalendarEvent, ParsedMessage
 from mailserver.address_field import field_text
 
 _MSG_ID = re.compile(r"<([^<>\s]{1,900})>|([^<>\s,;]+)")
 _BARE_ID = re.compile(r'[^@()\[\]"\\:]{1,450}@[^@()"\\]{1,449}')
+_MOST_ATTACHED, _MOST_OF_ATTACHED = 3, 64 * 1024  # attachments that are read for instructions; octets of each
+_MOST_OUTSIDE = 4000  # octets
 _LINK = re.compile(r"\s?<https?://[^<>\s]*>")
 
 
@@ -87,6 +90,7 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
     hidden = hidden_characters(title).and_also(body.hidden).and_also(markup.hidden)
     text, extracted_html, extracted = body.text, None, ""
     written = text or ""  # in the text part
+    places = [Place("subject", subject), Place("text", written)]
     news: list[HtmlText] = []  # what was written, as HTML and as text: where one-time codes are searched
     forward = is_forward(subject)
     if markup.text is not None:
@@ -103,6 +107,9 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
         written = text or ""
         if not written.strip():
             text = seen.text
+        places = [Place("subject", subject), Place("text", seen.text)]
+        if text != seen.text and len(seen.text) < len(written):
+            places.append(Place("text", written))
         source = seen if extracted_html == markup.text else html_to_text(extracted_html, seen)
         extracted = extract_reply_text(source.text, forward=forward)
         news.append(source._replace(text=extracted))
@@ -149,6 +156,15 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
             report=report,
             events=calendar.events,
             hidden=hidden,
+            risk=assess(
+                [
+                    *places,
+                    *_beside(head, calendar.events),
+                    *_outside(raw, head, tree),
+                    *_attached(attached),
+                    *places_of(hidden, places[1].text),
+                ]
+            ),
         ),
         auth=auth,
         hidden_text=bool(hidden.characters),
@@ -242,6 +258,39 @@ def _addresses(head: Head, name: str, limits: Limits) -> list[Address]:
         if name == "from":
             break  # one documented choice: the topmost From
     return found
+
+
+def _beside(head: Head, events: Sequence[CalendarEvent]) -> Iterator[Place]:
+    """What people see beside the text: the name of the sender, and what calendar events say."""
+    yield Place("sender", visible(decode_value(head.raw("from")[0][:1000])) if head.raw("from") else "")
+    for event in events[:20]:
+        yield Place("calendar", "\n".join((event.summary, event.location, event.description)))
+
+
+def _outside(raw: bytes, head: Head, tree: Tree) -> Iterator[Place]:
+    """What is before the first and after the last part of a multipart (RFC 2046 §5.1.1), which no program shows."""
+    if not tree.content_type.startswith("multipart/"):
+        return
+    first, last = raw.find(b"\n--", max(head.body_start - 1, 0)), raw.rfind(b"--\n")
+    last = max(last, raw.rfind(b"--\r\n"))
+    for text in (raw[head.body_start : max(first, head.body_start)], raw[last + 3 :] if last >= 0 else b""):
+        if text.strip():
+            yield Place("outside_of_parts", text[:_MOST_OUTSIDE].decode("utf-8", "replace"), hidden=True)
+
+
+def _attached(leaves: Sequence[Leaf]) -> Iterator[Place]:
+    """The texts of small attached texts and HTML files: what people see when they open them, and what they do not."""
+    read = 0
+    for leaf in leaves[:50]:
+        if leaf.content_type not in ("text/html", "text/plain") or read >= _MOST_ATTACHED:
+            continue
+        read += 1
+        text = decode(leaf.content()[:_MOST_OF_ATTACHED], leaf.params.get("charset"))
+        if leaf.content_type == "text/html":
+            seen = html_to_text(text)
+            yield from places_of(seen.hidden, seen.text)
+            text = seen.text
+        yield Place("attachment", text)
 
 
 def _answers(head: Head) -> bool:

@@ -10,12 +10,13 @@ from gateway.mime.headers import Head
 from gateway.mime.hidden_text import Hidden
 from gateway.mime.limits import Limits
 from gateway.mime.spam_marks import read_spam_marks
-from gateway.mime.types import CalendarEvent, HiddenText, Report, Traits
+from gateway.mime.types import CalendarEvent, HiddenText, Report, Risk, Traits
 
 _ANGLES = re.compile(r"<([^<>]*)>[^<>]*\Z")
 _BULK = frozenset({"bulk", "junk", "list"})
 _LIST_FIELDS = frozenset({"list-id", "list-post", "list-unsubscribe"})
 _NOTHING = Hidden()
+_NO_RISK = Risk()
 _LONGEST_LIST_ID = 255  # octets (RFC 2919 §6)
 
 
@@ -28,9 +29,10 @@ def read_traits(
     report: Report | None = None,
     events: Sequence[CalendarEvent] = (),
     hidden: Hidden = _NOTHING,
+    risk: Risk = _NO_RISK,
 ) -> Traits:
     """The traits of a message from ``sender`` with this header block, this many ``attachments``, this ``report``,
-    these calendar ``events`` and this ``hidden`` text."""
+    these calendar ``events`` this ``hidden`` text and this ``risk``."""
     marks = read_spam_marks(head)
     names = {name.lower() for name, _ in head.fields}
     return Traits(
@@ -45,6 +47,7 @@ def read_traits(
         hidden=HiddenText(characters=hidden.characters, forms=list(hidden.forms))
         if hidden.characters
         else None,
+        risk=risk,
     )
 
 

@@ -158,6 +158,27 @@ class FirstContact(msgspec.Struct, frozen=True, kw_only=True):
     domain: bool
 
 
+RiskLevel = Literal["none", "low", "medium", "high"]
+
+
+class RiskReason(msgspec.Struct, frozen=True, kw_only=True):
+    """A family of phrases that was found (``gateway.mime.risk``): its name, in which text, and a piece of that.
+
+    ``where``: ``subject``, ``text``, ``text_part``, ``calendar``, or by what it is hidden, such as ``display_none``.
+    """
+
+    name: str
+    where: str
+    excerpt: str
+
+
+class Risk(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a message reads like an instruction to a machine, and why. A filter's opinion, no proof."""
+
+    level: RiskLevel = "none"
+    reasons: list[RiskReason] = []
+
+
 class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a message is, beside who wrote what to whom. It is stored as one JSON value: a new field needs no column."""
 
@@ -176,6 +197,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     # empty: of a contact of another inbox
     lookalike_of: str | None = None  # the domain of a contact that the domain of From may be taken for
     named_like: str | None = None  # the address of a contact with the same display name
+    risk: Risk = Risk()
 
 
 class ParsedMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -71,6 +71,7 @@ async def test_reading_labelling_and_deleting(running: MailApi) -> None:
         "calendar",
         "trust",
         "hidden_text",
+        "risk",
     }
     assert got["labels"] == ["received", "unread"]
     assert got["from"] == "Ann <ann@far.example>"

@@ -22,7 +22,7 @@ ALWAYS = {
     "id", "ulid", "inbox_id", "message_id", "from_email", "from_name", "to_emails", "cc_emails", "subject",
     "text_body", "html_body", "extracted_text", "extracted", "status", "thread_id", "attachments", "test",
     "created_at", "auto_submitted", "bulk", "list_id", "defects", "unlisted_attachments", "calendar", "trust",
-    "hidden_text",
+    "hidden_text", "risk",
 }  # fmt: skip
 
 PAGE = """<html><head><style>p { color: red }</style><script>alert(1)</script></head><body>

@@ -14,7 +14,8 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 FIELDS = {
     "id", "threadId", "inboxId", "direction", "fromAddr", "toAddr", "headerTo", "deliveryRole", "cc", "subject",
     "bodyText", "bodyHtml", "attachments", "status", "createdAt", "autoSubmitted", "bulk", "listId", "defects",
-    "unlistedAttachments", "calendar", "trust", "hiddenText", "autoReplyable", "category", "verdict", "spamScore",
+    "unlistedAttachments", "calendar", "trust", "hiddenText", "risk",
+    "autoReplyable", "category", "verdict", "spamScore",
 }  # fmt: skip
 
 

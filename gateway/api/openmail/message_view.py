@@ -14,7 +14,7 @@ from gateway.api.openmail.trust_view import CamelTrustView, camel
 from gateway.api.times import iso_of
 from gateway.api.traits import traits_view
 from gateway.mime.delivery_role import delivery_role
-from gateway.mime.types import Category, HiddenText
+from gateway.mime.types import Category, HiddenText, Risk
 from gateway.records.ids import INBOX_ID, THREAD_ID
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Direction, ListedMessage, MessageStatus, ReadAttachment, Thread
@@ -61,6 +61,7 @@ class MessageView(msgspec.Struct, rename="camel"):
     calendar: list[CalendarEventView]
     trust: CamelTrustView | None
     hidden_text: HiddenText | None
+    risk: Risk
     auto_replyable: Annotated[
         bool | None, Doc(description="whether an agent may answer it by itself; null for what the inbox sent")
     ]
