@@ -14,7 +14,7 @@ from gateway.cli.failure import USAGE, Failure
 from gateway.cli.options import Place, common
 from gateway.cli.output import clean, show, show_rows
 
-_LISTS = ("sending.only", "sending.block", "sending.reviewers")
+_LISTS = ("sending.allow", "sending.only", "sending.block", "sending.reviewers", "sending.risky")
 _CAPS = (
     "sending.caps.per_minute",
     "sending.caps.per_hour",
@@ -24,7 +24,7 @@ _CAPS = (
     "sending.caps.per_thread_per_day",
     "sending.caps.ramp_days",
 )
-_NAMES = ("sending.mode", *_LISTS, *_CAPS)
+_NAMES = ("sending.mode", *_LISTS, "sending.caps_action", *_CAPS)
 _name = click.Choice(_NAMES)
 _pod = click.option("--pod", help="Of this pod (its id).")
 _inbox = click.option(
@@ -65,8 +65,9 @@ def show_(place: Place, pod: str | None, inbox: str | None) -> None:
 def set_(
     place: Place, name: str, values: Sequence[str], lock: bool | None, pod: str | None, inbox: str | None
 ) -> None:
-    """Set NAME to VALUES: a mode (free, approve_all, receive_only), a number (0: no limit), or addresses and domains
-    (*.DOMAIN: it and all below; *: everybody). With --lock or --unlock alone, VALUES stay as they are."""
+    """Set NAME to VALUES: a mode (free, monitored, approve_risky, approve_all, receive_only), a number (0: no limit),
+    words, or addresses and domains (*.DOMAIN: it and all below; *: everybody). With --lock or --unlock alone, VALUES
+    stay as they are."""
     if name not in _LISTS and len(values) > 1:
         raise Failure(f"{name} takes one value", USAGE, fix="give one")
     given: str | int = values[0] if values else ""

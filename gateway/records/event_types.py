@@ -243,6 +243,12 @@ class ReviewFacts(OutboundFacts, frozen=True, kw_only=True):
     expires_at: int = 0  # µs
 
 
+class RiskyFacts(OutboundFacts, frozen=True, kw_only=True):
+    """``message.risky``: it was accepted, and the policy takes note of what is risky about it."""
+
+    reasons: list[str]
+
+
 # --- the rest ---
 
 
@@ -379,6 +385,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
             EventType(name, ReviewFacts, _MAIL, _ALL, opt_in=True)
             for name in ("message.held", "message.approved", "review.rejected", "review.expired")
         ),
+        EventType("message.risky", RiskyFacts, _MAIL, _ALL, opt_in=True),
         EventType("thread.merged", ThreadMergedFacts, _MAIL, _ALL, opt_in=True),
         EventType("guard.tripped", GuardTrippedFacts, _MAIL, _ALL, opt_in=True),
         EventType("domain.verified", DomainFacts, ("domain_read",), _AGENTMAIL),

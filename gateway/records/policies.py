@@ -9,9 +9,15 @@ import msgspec
 from gateway.records.base import Record
 from gateway.records.ids import InboxId, KeyId, OrganizationId, PodId, PolicyId
 
-Mode = Literal["free", "approve_all", "receive_only"]
-"""What becomes of a message that is sent, the laxest first: it goes out; it is held until a person approves it; nothing
-goes out."""
+Mode = Literal["free", "monitored", "approve_risky", "approve_all", "receive_only"]
+"""What becomes of a message that is sent, the laxest first: it goes out; it goes out, and what is risky about it is
+noted; it is held until a person approves it, where it is risky, or in any case; nothing goes out."""
+
+Risk = Literal["provenance", "outside_thread", "attachment_to_stranger", "first_contact"]
+"""What makes a message risky, the most important first: see ``core.sending.risky``."""
+
+CapsAction = Literal["hold", "refuse"]
+"""What becomes of a message beyond a cap, the laxer first. Only a mode that holds messages holds it."""
 
 Cap = Literal[
     "per_minute",
@@ -26,9 +32,12 @@ Cap = Literal[
 
 Name = Literal[
     "sending.mode",
+    "sending.allow",
     "sending.only",
     "sending.block",
     "sending.reviewers",
+    "sending.risky",
+    "sending.caps_action",
     "sending.caps.per_minute",
     "sending.caps.per_hour",
     "sending.caps.per_day",
@@ -65,14 +74,17 @@ NO_CAPS = Caps()
 class SendingRule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
     """What is said about sending; None: nothing is said, and the wider rule holds.
 
-    ``only`` and ``block`` are patterns of recipients (``core.policy.patterns``); ``reviewers`` the addresses of people
-    who get mail about held messages, and decide about them.
+    ``allow``, ``only`` and ``block`` are patterns of recipients (``core.policy.patterns``); ``reviewers`` the addresses
+    of people who get mail about held messages, and decide about them.
     """
 
     mode: Mode | None = None
+    allow: tuple[str, ...] | None = None
     only: tuple[str, ...] | None = None
     block: tuple[str, ...] | None = None
     reviewers: tuple[str, ...] | None = None
+    risky: tuple[Risk, ...] | None = None
+    caps_action: CapsAction | None = None
     caps: Caps = NO_CAPS
 
 

@@ -197,10 +197,12 @@ def insert_message(
     again: bool = False,
     bcc_json: str = "[]",
     test: bool = False,
+    contacts: bool = True,
 ) -> Placed:
     """Write the rows of a message that is not there yet; answers its thread. The caller refreshes it.
 
     ``at``, ``delivered``: as ``place_in_time`` takes them; None: delivered at once. ``again``: as for ``index_found``.
+    ``contacts``: whether whom it is sent to are contacts now; of a message that is held they are when it is approved.
     """
     now = now_us()
     if direction == "outbound":
@@ -211,7 +213,7 @@ def insert_message(
         at = place_in_time(tx, inbox, message_id, at, at if delivered is None else delivered)
     if direction == "inbound":
         parsed = replace(parsed, traits=with_contacts(tx, inbox.organization_id, inbox.id, parsed, at))
-    elif not test:
+    elif contacts and not test:
         people = [*parsed.to, *parsed.cc, *(addresses(bcc_json))]
         note_recipients(tx, inbox, people, at, again=again)
     placed = threads.place(

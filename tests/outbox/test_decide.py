@@ -41,7 +41,6 @@ def limited(limits: Limits) -> Terms:
     [
         (Standing(suspension=HELD), FREE, "inbox_suspended", None),
         (Standing(policies=[CLOSED]), FREE, "refused_by_policy", None),
-        (Standing(policies=[UNREADABLE]), FREE, "refused_by_policy", None),
         (Standing(policies=[BLOCKING]), FREE, "refused_by_policy", "cc[0]"),
         (Standing(rules=[BLOCK]), FREE, "message_rejected", "to[0]"),
         (Standing(suppressed={"bob@y.test": "bounce"}), FREE, "recipient_suppressed", "cc[0]"),
@@ -66,6 +65,9 @@ def test_what_a_person_must_approve_is_charged_like_what_goes_at_once() -> None:
     held = decide(Standing(policies=[APPROVED]), INBOX, MESSAGE, terms, NOW)
     assert isinstance(held, Held)
     assert held.reasons == ("approve_all",)
+    unreadable = decide(Standing(policies=[CLOSED, UNREADABLE]), INBOX, MESSAGE, FREE, NOW)
+    assert isinstance(unreadable, Held)
+    assert unreadable.reasons == ("policy_unreadable",)
     assert held.allowed == decide(Standing(), INBOX, MESSAGE, terms, NOW)
     assert isinstance(
         decide(

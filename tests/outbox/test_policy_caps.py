@@ -15,12 +15,15 @@ from gateway.records.ids import ThreadId
 from gateway.records.policies import Caps, Rule, SendingRule
 from gateway.settings import Limits, Wallet
 from gateway.store.daily_counts import DAY_US
+from gateway.store.queries.conversation import ConversationAsked
 from gateway.store.queries.pace import Pace, PaceAsked
 from gateway.store.queries.standing import Standing
 from tests.support.records import INBOX, NOW, policy_version
 
 MINUTE, HOUR = 60_000_000, 3_600_000_000
-MESSAGE = Message([("to[0]", "ann@y.test"), ("cc[0]", "Bob@y.test")], thread_id=ThreadId("t"))
+MESSAGE = Message(
+    [("to[0]", "ann@y.test"), ("cc[0]", "Bob@y.test")], before=ConversationAsked(thread=ThreadId("t"))
+)
 FREE = Terms(Limits(), Wallet())
 
 

@@ -88,13 +88,23 @@ def test_of_locked_patterns_both_must_allow_and_either_blocks() -> None:
 
 _CAP = st.sampled_from([None, 0, 1, 5])
 _RULES = st.builds(
-    lambda mode, only, block, cap, days, locked: Rule(
-        sending=SendingRule(mode=mode, only=only, block=block, caps=Caps(per_day=cap, ramp_days=days)),
+    lambda mode, only, block, risky, action, cap, days, locked: Rule(
+        sending=SendingRule(
+            mode=mode,
+            allow=only,
+            only=only,
+            block=block,
+            risky=risky,
+            caps_action=action,
+            caps=Caps(per_day=cap, ramp_days=days),
+        ),
         locked=tuple(locked),
     ),
     st.sampled_from([None, *MODES]),
     st.sampled_from([None, (), ("*",), ("x.test",), ("ann@x.test", "y.test")]),
     st.sampled_from([None, (), ("x.test",), ("ann@x.test",)]),
+    st.sampled_from([None, (), ("provenance",), ("outside_thread", "first_contact")]),
+    st.sampled_from([None, "hold", "refuse"]),
     _CAP,
     _CAP,
     st.lists(st.sampled_from(NAMES), unique=True),
@@ -116,6 +126,12 @@ def test_nothing_below_a_lock_lets_out_what_is_stopped_above(
         assert means(wide.only.value, address)
     if wide.block.locked and means(wide.block.value, address):
         assert means(narrow.block.value, address)
+    if wide.allow.locked and means(narrow.allow.value, address):
+        assert means(wide.allow.value, address)
+    if wide.risky.locked:
+        assert set(wide.risky.value) <= set(narrow.risky.value)
+    if wide.caps_action.locked and wide.caps_action.value == "refuse":
+        assert narrow.caps_action.value == "refuse"
     for cap in CAPS:
         if wide.caps[cap].locked:
             stricter = stricter_cap(cap, wide.caps[cap].value, narrow.caps[cap].value)
@@ -131,6 +147,8 @@ def test_what_is_not_refused_as_too_lax_holds_as_it_was_asked_for(above: Rule, b
         return
     held, own = resolved(layers(above, below)), below.sending
     assert own.mode in (None, held.mode.value)
+    assert own.risky in (None, held.risky.value)
+    assert own.caps_action in (None, held.caps_action.value)
     assert all(getattr(own.caps, cap) in (None, held.caps[cap].value) for cap in CAPS)
     for address in ("ann@x.test", "bob@x.test", "bob@y.test", "c@z.test"):
         assert own.only is None or means(own.only, address) == means(held.only.value, address)

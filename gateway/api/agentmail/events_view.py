@@ -28,6 +28,7 @@ from gateway.records.event_types import (
     ReceivedFacts,
     RejectedFacts,
     ReviewFacts,
+    RiskyFacts,
     SentFacts,
     ThreadFacts,
     ThreadMergedFacts,
@@ -175,6 +176,10 @@ def _review(facts: ReviewFacts) -> dict[str, Any]:
     return {"review": {**_ids(facts), **_present(shown)}}
 
 
+def _risky(facts: RiskyFacts) -> dict[str, Any]:
+    return {"risk": {**_ids(facts), "reasons": facts.reasons}}
+
+
 def _merged(facts: ThreadMergedFacts) -> dict[str, Any]:
     return {
         "merge": {
@@ -242,6 +247,7 @@ RENDERERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "message.approved": _review,
     "review.rejected": _review,
     "review.expired": _review,
+    "message.risky": _risky,
     "thread.merged": _merged,
     "guard.tripped": _tripped,
     "domain.verified": _domain,

@@ -44,8 +44,9 @@ class SendingBody(msgspec.Struct, forbid_unknown_fields=True):
 
     mode: Annotated[
         str | None,
-        Doc(description="free; approve_all: held until a person approves; or receive_only: nothing goes out"),
+        Doc(description="free, monitored, approve_risky, approve_all, or receive_only: nothing goes out"),
     ] = None
+    allow: Annotated[list[str] | None, Doc(description="recipients who make no message risky")] = None
     only: Annotated[
         list[str] | None,
         Doc(description="mail goes to these alone: a@x.com, x.com, *.x.com or *; an empty list is nobody"),
@@ -54,6 +55,16 @@ class SendingBody(msgspec.Struct, forbid_unknown_fields=True):
     reviewers: Annotated[
         list[str] | None,
         Doc(description="addresses of people who get mail about held messages, and decide by its links"),
+    ] = None
+    risky: Annotated[
+        list[str] | None,
+        Doc(
+            description="what makes a message risky: some of provenance, outside_thread, attachment_to_stranger, "
+            "first_contact"
+        ),
+    ] = None
+    caps_action: Annotated[
+        str | None, Doc(description="beyond a cap: refuse, or hold where the mode holds messages")
     ] = None
     caps: Annotated[CapsBody | None, Doc(description="how much each inbox may send")] = None
 
@@ -109,6 +120,9 @@ async def put_policy(call: Call[PolicyBody, NoQuery]) -> PolicyView:
     caps = sending.caps or CapsBody()
     wanted = Wanted(
         mode=sending.mode,
+        allow=sending.allow,
+        risky=sending.risky,
+        caps_action=sending.caps_action,
         only=sending.only,
         block=sending.block,
         reviewers=sending.reviewers,

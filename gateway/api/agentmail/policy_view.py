@@ -24,9 +24,12 @@ class SendingView(msgspec.Struct, omit_defaults=True):
     """What a policy says about sending; a value that it leaves to the wider policy is left out."""
 
     mode: str | None = None
+    allow: Annotated[list[str] | None, Doc(description="recipients who make no message risky")] = None
     only: Annotated[list[str] | None, Doc(description="mail goes to these alone")] = None
     block: Annotated[list[str] | None, Doc(description="no mail goes to these")] = None
     reviewers: Annotated[list[str] | None, Doc(description="who gets mail about held messages")] = None
+    risky: Annotated[list[str] | None, Doc(description="what makes a message risky")] = None
+    caps_action: Annotated[str | None, Doc(description="beyond a cap: refuse or hold")] = None
     caps: Annotated[
         dict[str, int], Doc(description="how much each inbox may send, by name; 0: no limit")
     ] = {}
@@ -44,7 +47,7 @@ class ModeView(msgspec.Struct):
 
     value: Annotated[
         str,
-        Doc(description="free; approve_all: held until a person approves; or receive_only: nothing goes out"),
+        Doc(description="free, monitored, approve_risky, approve_all, or receive_only: nothing goes out"),
     ]
     origin: Annotated[str, _ORIGIN]
     locked_by: Annotated[str | None, _LOCKED]
@@ -68,6 +71,24 @@ class PeopleView(msgspec.Struct):
     locked_by: Annotated[str | None, _LOCKED]
 
 
+class RisksView(msgspec.Struct):
+    """The reasons that count."""
+
+    value: Annotated[
+        list[str], Doc(description="provenance, outside_thread, attachment_to_stranger, first_contact")
+    ]
+    origin: Annotated[str, _ORIGIN]
+    locked_by: Annotated[str | None, _LOCKED]
+
+
+class ActionView(msgspec.Struct):
+    """The action that holds."""
+
+    value: Annotated[str, Doc(description="refuse, or hold where the mode holds messages")]
+    origin: Annotated[str, _ORIGIN]
+    locked_by: Annotated[str | None, _LOCKED]
+
+
 class CapView(msgspec.Struct):
     """A cap that holds."""
 
@@ -80,9 +101,12 @@ class EffectiveSendingView(msgspec.Struct):
     """What holds for sending."""
 
     mode: Annotated[ModeView, Doc(description="what becomes of a message that is sent")]
+    allow: Annotated[PatternsView, Doc(description="recipients who make no message risky")]
     only: Annotated[PatternsView, Doc(description="mail goes to these alone")]
     block: Annotated[PatternsView, Doc(description="no mail goes to these")]
     reviewers: Annotated[PeopleView, Doc(description="who gets mail about held messages")]
+    risky: Annotated[RisksView, Doc(description="what makes a message risky")]
+    caps_action: Annotated[ActionView, Doc(description="what becomes of a message beyond a cap")]
     caps: Annotated[dict[str, CapView], Doc(description="how much each inbox may send, by name")]
 
 
@@ -156,22 +180,28 @@ def _rule_view(rule: Rule | None) -> RuleView | None:
     said = rule.sending
     sending = SendingView(
         mode=said.mode,
+        allow=None if said.allow is None else list(said.allow),
         only=None if said.only is None else list(said.only),
         block=None if said.block is None else list(said.block),
         reviewers=None if said.reviewers is None else list(said.reviewers),
+        risky=None if said.risky is None else list(said.risky),
+        caps_action=said.caps_action,
         caps={cap: value for cap in CAPS if (value := getattr(said.caps, cap)) is not None},
     )
     return RuleView(sending, list(rule.locked))
 
 
 def _effective_view(policy: Policy) -> EffectiveView:
-    mode, people = policy.mode, policy.reviewers
+    mode, people, risky, action = policy.mode, policy.reviewers, policy.risky, policy.caps_action
     return EffectiveView(
         EffectiveSendingView(
             mode=ModeView(mode.value, mode.origin, mode.locked),
+            allow=_patterns(policy.allow),
             only=_patterns(policy.only),
             block=_patterns(policy.block),
             reviewers=PeopleView(list(people.value), people.origin, people.locked),
+            risky=RisksView(list(risky.value), risky.origin, risky.locked),
+            caps_action=ActionView(action.value, action.origin, action.locked),
             caps={cap: CapView(held.value, held.origin, held.locked) for cap, held in policy.caps.items()},
         )
     )

@@ -28,6 +28,7 @@ from gateway.records.event_types import (
     ReceivedFacts,
     RejectedFacts,
     ReviewFacts,
+    RiskyFacts,
     SentFacts,
     ThreadMergedFacts,
     WebhookTestFacts,
@@ -136,6 +137,10 @@ def _review(_event: Event, facts: ReviewFacts, links: FileLinks) -> _Shown:
     return _outcome(facts, links, **outcome)
 
 
+def _risky(_event: Event, facts: RiskyFacts, links: FileLinks) -> _Shown:
+    return _outcome(facts, links, risks=facts.reasons)
+
+
 def _outcome(facts: OutboundFacts, links: FileLinks, **outcome: Unpack[Outcome]) -> _Shown:
     return number_of(facts.message_ref.inbox_id), sent_message_view(facts.message_ref, links, **outcome)
 
@@ -181,6 +186,7 @@ RENDERERS: Mapping[str, Callable[[Event, Any, FileLinks], _Shown]] = {
     "message.approved": _review,
     "review.rejected": _review,
     "review.expired": _review,
+    "message.risky": _risky,
     "thread.merged": _merged,
     "guard.tripped": _tripped,
     "inbox.created": _inbox,

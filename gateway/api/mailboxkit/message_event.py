@@ -27,6 +27,7 @@ class SentMessageView(MessageView, kw_only=True):
     review_id: Maybe = msgspec.UNSET
     decided_by: Maybe = msgspec.UNSET
     held_for: list[str] | msgspec.UnsetType = msgspec.UNSET
+    risks: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Outcome(TypedDict, total=False):
@@ -40,6 +41,7 @@ class Outcome(TypedDict, total=False):
     review_id: str
     decided_by: str
     held_for: Sequence[str]
+    risks: Sequence[str]
 
 
 def sent_message_view(ref: MessageRef, links: FileLinks, **outcome: Unpack[Outcome]) -> SentMessageView:

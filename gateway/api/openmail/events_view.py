@@ -18,6 +18,7 @@ from gateway.records.event_types import (
     GuardTrippedFacts,
     ReceivedFacts,
     ReviewFacts,
+    RiskyFacts,
     SuspensionFacts,
     ThreadMergedFacts,
     facts_of,
@@ -27,7 +28,7 @@ from gateway.records.ids import EVENT_ID, INBOX_ID, MESSAGE_ID, POD_ID, REVIEW_I
 from gateway.records.inboxes import Inbox
 
 _REVIEWS = ("message.held", "message.approved", "review.rejected", "review.expired")
-ON_SOCKETS = frozenset({"message.received", *_REVIEWS, "thread.merged"})
+ON_SOCKETS = frozenset({"message.received", *_REVIEWS, "message.risky", "thread.merged"})
 """The types that a WebSocket shows too, opt-in ones to who names them; the others are for webhooks only."""
 SOCKETS_FIRST = frozenset({"message.received"})
 """The types that no webhook gets when a WebSocket hears them."""
@@ -181,6 +182,22 @@ def _tripped(event: Event, facts: GuardTrippedFacts, attempt: Try, _public_url: 
     )
 
 
+def _risky(event: Event, facts: RiskyFacts, attempt: Try, _public_url: str) -> EventView:
+    ref = facts.message_ref
+    return EventView(
+        event=event.type,
+        event_id=event.public_id,
+        occurred_at=iso_of(facts.timestamp),
+        delivered_at=iso_of(attempt.at),
+        attempt=attempt.number,
+        inbox_id=INBOX_ID.public(ref.inbox_id),
+        inbox_address=ref.inbox_address,
+        thread_id=THREAD_ID.public(ref.thread_id),
+        message_id=MESSAGE_ID.public(ref.message_id),
+        reasons=facts.reasons,
+    )
+
+
 def _suspension(event: Event, facts: SuspensionFacts, _attempt: Try, _public_url: str) -> EventView:
     inbox = facts.inbox
     return EventView(
@@ -197,6 +214,7 @@ def _suspension(event: Event, facts: SuspensionFacts, _attempt: Try, _public_url
 RENDERERS: Mapping[str, Callable[[Event, Any, Try, str], EventView]] = {
     "message.received": _received,
     **dict.fromkeys(_REVIEWS, _review),
+    "message.risky": _risky,
     "thread.merged": _merged,
     "guard.tripped": _tripped,
     "inbox.suspended": _suspension,

@@ -28,6 +28,7 @@ Kind = Literal[
     "bounced",
     "in_doubt",
     "rejected",
+    "risky",
     "opened",
     "complained",
     "thread_merged",

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from gateway.core.errors import Forbidden, Invalid, TooLarge
 from gateway.core.policy.patterns import check_pattern, within
 from gateway.core.policy.resolve import (
     CAPS,
+    CAPS_ACTIONS,
     MODES,
     NAME_OF_CAP,
     NAMES,
+    RISKS,
     Policy,
     stricter_cap,
     stricter_mode,
 )
 from gateway.mime.addresses import InvalidAddress, check_address, normalise
-from gateway.records.policies import Cap, Caps, Level, Mode, Name, Rule, SendingRule
+from gateway.records.policies import Cap, Caps, Level, Name, Risk, Rule, SendingRule
+
+T = TypeVar("T", bound=str)
 
 MOST_PATTERNS = 500
 MOST_SENDS = 1_000_000
@@ -31,9 +36,12 @@ class Wanted:
     """A rule as a caller gives it; None says nothing."""
 
     mode: str | None = None
+    allow: Sequence[str] | None = None
     only: Sequence[str] | None = None
     block: Sequence[str] | None = None
     reviewers: Sequence[str] | None = None
+    risky: Sequence[str] | None = None
+    caps_action: str | None = None
     caps: Mapping[Cap, int | None] = field(default_factory=dict)
     locked: Sequence[str] = ()
 
@@ -42,10 +50,13 @@ def checked(wanted: Wanted) -> Rule:
     """The rule. Raises Invalid, TooLarge."""
     return Rule(
         sending=SendingRule(
-            mode=_mode(wanted.mode),
+            mode=_one(wanted.mode, "sending.mode", MODES),
+            allow=_patterns(wanted.allow, "sending.allow"),
             only=_patterns(wanted.only, "sending.only"),
             block=_patterns(wanted.block, "sending.block"),
             reviewers=_reviewers(wanted.reviewers),
+            risky=_risky(wanted.risky),
+            caps_action=_one(wanted.caps_action, "sending.caps_action", CAPS_ACTIONS),
             caps=Caps(**{cap: _cap(cap, wanted.caps.get(cap)) for cap in CAPS}),
         ),
         locked=_locked(wanted.locked),
@@ -55,6 +66,7 @@ def checked(wanted: Wanted) -> Rule:
 def check_locks(rule: Rule, above: Policy) -> None:
     """Raise Forbidden for a value that is laxer than the wider policy which locks it (``above``)."""
     own, mode, only, block = rule.sending, above.mode, above.only, above.block
+    allow, risky, action = above.allow, above.risky, above.caps_action
     if mode.locked and own.mode is not None and stricter_mode(own.mode, mode.value) != own.mode:
         raise _locked_error("sending.mode", mode.locked, mode.value)
     if only.locked and own.only is not None and not within(own.only, only.value):
@@ -64,6 +76,12 @@ def check_locks(rule: Rule, above: Policy) -> None:
     people = above.reviewers
     if people.locked and own.reviewers is not None and own.reviewers != people.value:
         raise _locked_error("sending.reviewers", people.locked, _listed(people.value))
+    if allow.locked and own.allow is not None and not within(own.allow, allow.value):
+        raise _locked_error("sending.allow", allow.locked, _listed(allow.value))
+    if risky.locked and own.risky is not None and not set(risky.value) <= set(own.risky):
+        raise _locked_error("sending.risky", risky.locked, ", ".join(risky.value))
+    if action.locked and own.caps_action is not None and action.value == "refuse" != own.caps_action:
+        raise _locked_error("sending.caps_action", action.locked, action.value)
     for cap, held in above.caps.items():
         wanted: int | None = getattr(own.caps, cap)
         if held.locked and wanted is not None and stricter_cap(cap, wanted, held.value) != wanted:
@@ -84,13 +102,26 @@ def _listed(patterns: Sequence[str]) -> str:
     return shown if len(patterns) <= _SHOWN else f"{shown} and {len(patterns) - _SHOWN} more"
 
 
-def _mode(text: str | None) -> Mode | None:
+def _one(text: str | None, name: Name, known: Sequence[T]) -> T | None:
     if text is None:
         return None
-    for mode in MODES:
-        if mode == text:
-            return mode
-    raise Invalid(f"{text[:100]!r} is no mode", field="sending.mode", fix=f"write one of {', '.join(MODES)}")
+    for one in known:
+        if one == text:
+            return one
+    raise Invalid(f"{text[:100]!r} is no value of {name}", field=name, fix=f"write one of {', '.join(known)}")
+
+
+def _risky(given: Sequence[str] | None) -> tuple[Risk, ...] | None:
+    if given is None:
+        return None
+    for at, one in enumerate(given):
+        if one not in RISKS:
+            raise Invalid(
+                f"{one[:100]!r} is no reason",
+                field=f"sending.risky[{at}]",
+                fix=f"write some of {', '.join(RISKS)}",
+            )
+    return tuple(risk for risk in RISKS if risk in given)
 
 
 def _cap(cap: Cap, given: int | None) -> int | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gateway.core.errors import Rejected
-from gateway.core.policy.resolve import Policy, Unreadable
+from gateway.core.policy.resolve import Policy
 
 CODE = "refused_by_policy"
 
@@ -19,15 +21,20 @@ def mode_error(policy: Policy) -> Rejected | None:
     )
 
 
-def held_by_mode(policy: Policy) -> tuple[str, ...]:
-    """Why a message is held until a person approves it, in stable words; empty when it is not."""
-    return ("approve_all",) if policy.mode.value == "approve_all" else ()
+def held_by_mode(policy: Policy, reasons: Sequence[str]) -> tuple[str, ...]:
+    """Why a message is held until a person approves it, in stable words; empty when it is not. ``reasons``: what is
+    risky about it."""
+    mode = policy.mode.value
+    if mode == "approve_all":
+        return (*reasons, "approve_all")
+    return tuple(reasons) if mode == "approve_risky" else ()
 
 
-def unreadable_error(policy: Unreadable) -> Rejected:
-    """The refusal while nobody knows what the policy says."""
-    return Rejected(
-        f"the policy of the {policy.origin} cannot be read by this version of Postern, so nothing is sent",
-        code=CODE,
-        fix="do not try again; whoever manages the policy sets it anew (PUT …/policy), or upgrades Postern",
-    )
+def counts_risks(policy: Policy) -> bool:
+    """Whether it matters what is risky about a message."""
+    return policy.mode.value in ("monitored", "approve_risky", "approve_all")
+
+
+def holds_beyond_caps(policy: Policy) -> bool:
+    """Whether a message beyond a cap is held, where it would be refused otherwise."""
+    return policy.caps_action.value == "hold" and policy.mode.value in ("approve_risky", "approve_all")

@@ -1,10 +1,10 @@
 """What holds for an organization, a pod or an inbox, by the rules over it.
 
 The narrowest rule that says anything about a value decides. Where a wider rule has locked the value, a narrower one
-counts only as far as it is stricter: of two modes the stricter one, of ``only`` what both name, of ``block`` what
-either names, of two caps the lower one; of ``reviewers`` the wider rule's alone.
+counts only as far as it is stricter: of two modes the stricter one, of ``only`` and ``allow`` what both name, of
+``block`` and ``risky`` what either names, of two caps the lower one; of ``reviewers`` the wider rule's alone.
 
-A rule that cannot be read makes the whole policy unreadable, and then nothing is sent: it may have said anything.
+A rule that cannot be read makes the whole policy unreadable, and then everything is held: it may have said anything.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar, get_args
 
 from gateway.core.policy.patterns import EVERYBODY, common
-from gateway.records.policies import Cap, Level, Mode, Name, PolicyVersion, Rule
+from gateway.records.policies import Cap, CapsAction, Level, Mode, Name, PolicyVersion, Risk, Rule
 
 T = TypeVar("T")
 Origin = Literal["default"] | Level
 Patterns = tuple[str, ...]
 
 MODES: tuple[Mode, ...] = get_args(Mode)
+RISKS: tuple[Risk, ...] = get_args(Risk)
+CAPS_ACTIONS: tuple[CapsAction, ...] = get_args(CapsAction)
 CAPS: tuple[Cap, ...] = get_args(Cap)
 NAMES: tuple[Name, ...] = get_args(Name)
 NAME_OF_CAP: Mapping[Cap, Name] = {
@@ -42,9 +44,12 @@ class Policy:
     """What holds for whoever the rules are over."""
 
     mode: Value[Mode]
+    allow: Value[Patterns]
     only: Value[Patterns]
     block: Value[Patterns]
     reviewers: Value[Patterns]
+    risky: Value[tuple[Risk, ...]]
+    caps_action: Value[CapsAction]
     caps: Mapping[Cap, Value[int]]
 
 
@@ -70,10 +75,15 @@ def resolved(layers: Sequence[tuple[Level, Rule]]) -> Policy:
     """The same of rules that were read."""
     return Policy(
         mode=_held(layers, "sending.mode", "free", lambda rule: rule.sending.mode, stricter_mode),
+        allow=_held(layers, "sending.allow", (), lambda rule: rule.sending.allow, common),
         only=_held(layers, "sending.only", (EVERYBODY,), lambda rule: rule.sending.only, common),
         block=_held(layers, "sending.block", (), lambda rule: rule.sending.block, either),
         reviewers=_held(
             layers, "sending.reviewers", (), lambda rule: rule.sending.reviewers, lambda wide, own: wide
+        ),
+        risky=_held(layers, "sending.risky", RISKS, lambda rule: rule.sending.risky, either_risk),
+        caps_action=_held(
+            layers, "sending.caps_action", "refuse", lambda rule: rule.sending.caps_action, stricter_action
         ),
         caps={cap: _cap(layers, cap) for cap in CAPS},
     )
@@ -87,6 +97,16 @@ def stricter_mode(one: Mode, other: Mode) -> Mode:
 def either(some: Patterns, others: Patterns) -> Patterns:
     """What either names, sorted."""
     return tuple(sorted({*some, *others}))
+
+
+def either_risk(some: tuple[Risk, ...], others: tuple[Risk, ...]) -> tuple[Risk, ...]:
+    """The reasons that either counts."""
+    return tuple(risk for risk in RISKS if risk in some or risk in others)
+
+
+def stricter_action(one: CapsAction, other: CapsAction) -> CapsAction:
+    """The stricter of two actions."""
+    return max(one, other, key=CAPS_ACTIONS.index)
 
 
 def stricter_cap(cap: Cap, one: int, other: int) -> int:

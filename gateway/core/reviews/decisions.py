@@ -19,12 +19,14 @@ from gateway.core.sending.suppressions import suppressed_error
 from gateway.core.text import clean_text
 from gateway.events.reviews import ReviewEvent, announce
 from gateway.mime.addresses import normalise
+from gateway.mime.types import Address
 from gateway.outbox.digest import digest_of
 from gateway.outbox.record import DeliveryEvents
 from gateway.records.ids import KEY_ID, KeyId, ReviewId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.records.outbox import OutboxEntry
 from gateway.records.reviews import Review, ReviewState
+from gateway.store.contacts import note_recipients
 from gateway.store.queries import outbox, reviews
 from gateway.store.queries.inboxes import unscoped_lasting_inbox
 from gateway.store.queries.locations import is_located
@@ -121,6 +123,8 @@ def approve_held(tx: Tx, core: Core, review_id: ReviewId, decider: Decider, dige
         )
     now = now_us()
     reviews.release_held(tx, message_id, now)
+    written_to = [Address("", address) for address, role in people if role != "sent"]
+    note_recipients(tx, held.inbox, written_to, now, again=False)
     _note(tx, core, held, "approved", decider.name, now, None)
     tx.after_commit.append(core.outbox_wake.set)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.core.errors import CoreError
+from gateway.core.policy.mode import counts_risks
 from gateway.core.policy.resolve import Policy, Unreadable, policy_of
 from gateway.core.sending import wallet
 from gateway.core.sending.decide import Allowed, Held, Message, Terms, decide
@@ -10,6 +11,7 @@ from gateway.core.sending.policy_caps import asked_of
 from gateway.records.ids import now_us
 from gateway.records.inboxes import Inbox
 from gateway.store import daily_counts
+from gateway.store.queries.conversation import ConversationAsked
 from gateway.store.queries.pace import PaceAsked
 from gateway.store.queries.policies import owner_of_inbox, rules_over
 from gateway.store.queries.standing import NO_PACE, Asked, standing
@@ -51,9 +53,11 @@ def _decided(
 ) -> Allowed | Held:
     limits, leaves, now = terms.limits, message.leaves, now_us()
     rules = rules_over(tx, owner_of_inbox(inbox))
+    policy = policy_of(rules)
     asked = Asked(
         policies=rules,
-        pace=_pace(policy_of(rules), inbox, message, now),
+        pace=_pace(policy, inbox, message, now),
+        conversation=_conversation(policy, message),
         directions=directions,
         burst=limits.sends_per_minute,
         daily=limits.sends_per_day,
@@ -73,4 +77,10 @@ def _decided(
 def _pace(policy: Policy | Unreadable, inbox: Inbox, message: Message, now: int) -> PaceAsked:
     if isinstance(policy, Unreadable) or message.test:
         return NO_PACE
-    return asked_of(policy, inbox, message.thread_id, now)
+    return asked_of(policy, inbox, message.before.thread, now)
+
+
+def _conversation(policy: Policy | Unreadable, message: Message) -> ConversationAsked | None:
+    if isinstance(policy, Unreadable) or message.test or not counts_risks(policy):
+        return None
+    return message.before

@@ -8,25 +8,28 @@ was refused does not count. A new rule is added here, and what it needs to know 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.core.errors import Rejected, TooMany, Unpaid
-from gateway.core.policy.mode import held_by_mode, mode_error, unreadable_error
+from gateway.core.policy.mode import held_by_mode, holds_beyond_caps, mode_error
 from gateway.core.policy.recipients import recipient_error
-from gateway.core.policy.resolve import Policy, Unreadable, policy_of
+from gateway.core.policy.resolve import Policy, Unreadable, policy_of, resolved
 from gateway.core.sending.cold_outreach import cold_limits
 from gateway.core.sending.limits import send_limits, tightest
-from gateway.core.sending.policy_caps import cap_allowances
+from gateway.core.sending.policy_caps import CAP_EXCEEDED, cap_allowances
 from gateway.core.sending.reputation import suspended_error
+from gateway.core.sending.risky import risks_of
 from gateway.core.sending.suppressions import suppressed_error
 from gateway.core.sending.wallet import cost_of, unpaid
 from gateway.core.sent import Allowance
-from gateway.records.ids import ThreadId
 from gateway.records.inboxes import Inbox
 from gateway.settings import Limits, Wallet
 from gateway.store import daily_counts
 from gateway.store.allow_block_lists import decide as decide_by_lists
+from gateway.store.queries.conversation import ConversationAsked
 from gateway.store.queries.standing import Standing
+
+NOTHING_BEFORE = ConversationAsked()
 
 Refused = Rejected | TooMany | Unpaid
 
@@ -42,13 +45,13 @@ class Terms:
 @dataclass(frozen=True, slots=True)
 class Message:
     """What is to be sent: (field, address) of each recipient, and how many attachments. ``test``: with a sandbox
-    key; ``simulated``: to the simulator alone; ``thread_id``: the thread that it goes on with."""
+    key; ``simulated``: to the simulator alone; ``before``: the mail that it goes on with."""
 
     recipients: Sequence[tuple[str, str]]
     attachments: int = 0
     test: bool = False
     simulated: bool = False
-    thread_id: ThreadId | None = None
+    before: ConversationAsked = NOTHING_BEFORE
 
     @property
     def leaves(self) -> bool:
@@ -59,11 +62,12 @@ class Message:
 @dataclass(frozen=True, slots=True)
 class Allowed:
     """It may go out. ``allowance``: the limit that has least left; ``counts``: (subject, what, by how much) of what is
-    counted a day; ``mills``: what it costs, None where nothing is charged."""
+    counted a day; ``mills``: what it costs, None where nothing is charged; ``risks``: what is to be noted as risky."""
 
     allowance: Allowance | None
     counts: tuple[tuple[str, daily_counts.What, int], ...]
     mills: int | None
+    risks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,10 @@ def decide(
     if standing.suspension is not None:
         return suspended_error(standing.suspension)
     policy = policy_of(standing.policies)
+    held: list[str] = []
     if isinstance(policy, Unreadable):
-        return unreadable_error(policy)
+        policy = resolved([])
+        held.append("policy_unreadable")
     against = mode_error(policy) or recipient_error(policy, message.recipients)
     if against is not None:
         return against
@@ -102,10 +108,21 @@ def decide(
     if unwanted is not None:
         return unwanted
     found: list[Allowance] = []
-    for one in _limits(standing, policy, inbox, message, terms.limits, now):
+    for one in _limits(standing, inbox, message, terms.limits, now):
         if isinstance(one, TooMany):
             return one
         found.append(one)
+    reasons: list[str] = []
+    if standing.conversation is not None:
+        reasons += risks_of(policy, standing.conversation, message.recipients, message.attachments)
+    capped = () if message.test else cap_allowances(policy, standing.pace, inbox, message.recipients, now)
+    for one in capped:
+        if isinstance(one, Allowance):
+            found.append(one)
+        elif not holds_beyond_caps(policy):
+            return one
+        elif CAP_EXCEEDED not in reasons:
+            reasons.append(CAP_EXCEEDED)
     prices, mills = terms.prices, None
     if prices.enabled and message.leaves:
         mills = cost_of(prices, message.attachments)
@@ -114,19 +131,19 @@ def decide(
             return unpaid(prices, balance, message.attachments)
     counts = _counts(standing, policy, inbox, message, terms.limits, now)
     allowed = Allowed(tightest(found), counts, mills)
-    reasons = () if message.test else held_by_mode(policy)  # of a sandbox key nothing leaves anyway
-    return Held(allowed, reasons) if reasons else allowed
+    held += held_by_mode(policy, reasons)
+    if held and not message.test:  # of a sandbox key nothing leaves anyway
+        return Held(allowed, tuple(held))
+    return replace(allowed, risks=tuple(reasons))
 
 
 def _limits(
-    standing: Standing, policy: Policy, inbox: Inbox, message: Message, limits: Limits, now: int
+    standing: Standing, inbox: Inbox, message: Message, limits: Limits, now: int
 ) -> Iterator[Allowance | TooMany]:
     yield from send_limits(standing, limits, now, sandbox=not message.leaves)
     if message.leaves:
         for limit in cold_limits(standing, inbox, limits, now):
             yield limit.allowance
-    if not message.test:
-        yield from cap_allowances(policy, standing.pace, inbox, message.recipients, now)
 
 
 def _counts(

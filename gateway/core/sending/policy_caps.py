@@ -19,6 +19,8 @@ from gateway.store.daily_counts import DAY_US
 from gateway.store.queries.pace import Pace, PaceAsked
 
 CODE = "policy_cap_exceeded"
+CAP_EXCEEDED = "cap_exceeded"
+"""The reason for which a message beyond a cap is held."""
 
 _WINDOWS: Mapping[Cap, tuple[int, Span, str]] = {
     "per_minute": (60_000_000, "burst", "a minute"),

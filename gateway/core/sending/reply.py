@@ -153,6 +153,7 @@ def reply_request(
         headers=request.headers,
         unsubscribe=request.unsubscribe,
         track_opens=request.track_opens,
+        about=original.message.id,
         in_reply_to=parts.message_id,
         references=reply_references(parts),
         thread_id=original.message.thread_id,
@@ -186,6 +187,7 @@ def forward_request(original: Mail, request: ReplyRequest) -> SendRequest:
         headers=request.headers,
         unsubscribe=request.unsubscribe,
         track_opens=request.track_opens,
+        about=original.message.id,
     )
 
 

@@ -29,6 +29,7 @@ from gateway.core.sending.unsubscribe import unsubscribe_headers
 from gateway.core.sending.wallet_notice import notifying_owner
 from gateway.core.sent import Sent
 from gateway.events.merged_threads import announce_merged
+from gateway.events.risks import note_risks
 from gateway.mime.addresses import InvalidAddress, normalise, parse_user_address
 from gateway.mime.dkim_sign import Signing, SigningError
 from gateway.mime.header_rules import InvalidHeader, check_headers, check_subject
@@ -46,6 +47,7 @@ from gateway.store.dkim_keys import active_key
 from gateway.store.labels import SYSTEM, to_keyword
 from gateway.store.pending_flags import add_pending
 from gateway.store.people import people_json
+from gateway.store.queries.conversation import ConversationAsked
 from gateway.store.queries.inboxes import unscoped_inbox
 from gateway.store.scope import Scope
 from gateway.store.transaction import Tx
@@ -59,6 +61,7 @@ class SendRequest:
 
     ``attachment_bytes``: what all attachments may have together, instead of ``limits.attachment_bytes``.
     ``most_recipients``: how many recipients it may have, where that is fewer than ``limits.recipients``.
+    ``about``: the message that is answered or forwarded.
     ``thread_id`` (a ULID) keeps the message in a thread that its References alone would not name.
     ``unsubscribe``: offer its one recipient the one-click way out (``core.sending.unsubscribe``). ``track_opens``: tell
     ``message.opened``, or not; None leaves it to the server (``core.sending.open_tracking``).
@@ -78,6 +81,7 @@ class SendRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     in_reply_to: str | None = None
     references: Sequence[str] = ()
+    about: MessageId | None = None
     thread_id: ThreadId | None = None
     unsubscribe: bool = False
     track_opens: bool | None = None
@@ -359,6 +363,7 @@ def _accept(
         at=ready.at,
         bcc_json=people_json(ready.checked.bcc),
         test=scope.test,
+        contacts=not isinstance(decision, Held),
     )
     labels, slowed = ready.checked.labels, None
     if not scope.test and not isinstance(decision, Held):  # (what is reviewed goes when a person says so)
@@ -379,6 +384,8 @@ def _accept(
     if isinstance(decision, Held):
         digest = digest_of(mail_from, people, ready.raw)
         review_id = hold(tx, core, scope, inbox, ready.message_id, decision.reasons, digest)
+    if allowed.risks:
+        note_risks(tx, core.events, inbox, ready.message_id, allowed.risks)
     if not scope.test:
         people.append((core.mail.sent_address(inbox.address), "sent"))
     enqueue(
@@ -427,12 +434,13 @@ def _slow_down(core: Core, tx: Tx, inbox: Inbox, ready: _Ready, thread_id: Threa
 def _message(core: Core, scope: Scope, request: SendRequest, checked: _Checked) -> Message:
     people = checked.fields()
     simulated = core.settings.simulator.enabled and all(is_simulated(address) for _, address in people)
+    answered = threads.ref_of(request.in_reply_to) if request.in_reply_to else None
     return Message(
         people,
         len(request.attachments),
         test=scope.test,
         simulated=simulated,
-        thread_id=request.thread_id,
+        before=ConversationAsked(request.about, answered, request.thread_id),
     )
 
 

@@ -53,6 +53,19 @@ def contacts_by_keys(
     return sorted(found, key=lambda one: not one[1])
 
 
+def known_among(tx: Tx, organization_id: OrganizationId, keys: Sequence[str]) -> set[str]:
+    """Which of these keys (a message's recipients, a thousand at most) an organization has."""
+    if not keys:
+        return set()
+    marks = ", ".join("?" * len(keys))
+    rows = sql(tx).rows(
+        f"SELECT DISTINCT value FROM contact WHERE organization_id = ? AND value IN ({marks})",  # noqa: S608
+        organization_id,
+        *keys,
+    )
+    return {row["value"] for row in rows}
+
+
 def put_contacts(tx: Tx, inbox: Inbox, keys: Sequence[Key], since: int) -> None:
     """Note keys of an inbox's contacts; what it has already keeps its time."""
     for start in range(0, len(keys), _ROWS):

@@ -71,6 +71,8 @@ def pace_of(
 
 
 def _sent_to(tx: Tx, inbox_id: InboxId, addresses: Sequence[str], since: int) -> dict[str, int]:
+    if not addresses:
+        return {}
     marks = ", ".join("?" * len(addresses))
     rows = sql(tx).rows(
         "SELECT lower(outbox_recipient.address) AS address, count(*) AS n FROM outbox "  # noqa: S608

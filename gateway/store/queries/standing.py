@@ -13,6 +13,7 @@ from gateway.records.suppressions import SuppressionType
 from gateway.store import daily_counts
 from gateway.store.allow_block_lists import entries
 from gateway.store.queries.contacts import wrote_to
+from gateway.store.queries.conversation import Conversation, ConversationAsked, conversation
 from gateway.store.queries.inboxes import lock_inbox
 from gateway.store.queries.organizations import organization_since
 from gateway.store.queries.pace import Pace, PaceAsked, pace_of
@@ -30,13 +31,15 @@ NO_PACE = PaceAsked()
 class Asked:
     """What a server's settings make matter: what is not asked is not read.
 
-    ``policies``: the rules over the inbox, and ``pace``: what their caps count. ``directions``: whose lists; ``burst``,
+    ``policies``: the rules over the inbox, ``pace``: what their caps count, ``conversation``: what came before, where
+    they ask what is risky. ``directions``: whose lists; ``burst``,
     ``daily``: up to how many sends of a minute and a day are counted; ``hold``: keep what was read until the
     transaction ends, since it is charged in it.
     """
 
     policies: Sequence[PolicyVersion] = ()
     pace: PaceAsked = NO_PACE
+    conversation: ConversationAsked | None = None
     directions: tuple[str, ...] = ()
     burst: int = 0
     daily: int = 0
@@ -51,7 +54,8 @@ class Asked:
 class Standing:
     """How a sender stands before a message, towards its recipients. Times in µs.
 
-    ``policies``: the rules over the inbox, the widest first (``core.policy.resolve``); ``pace``: what their caps count.
+    ``policies``: the rules over the inbox, the widest first (``core.policy.resolve``); ``pace``: what their caps count;
+    ``conversation``: what came before, None where nobody asks.
     ``burst``, ``daily``, ``organization``: sends of the last minute and of today, counted as asked; ``oldest``: the
     first one of that minute. ``strangers``: recipients who never wrote to the inbox; ``cold_inbox`` and
     ``cold_organization``: how many of those were written to today. ``balance``: mills; None: never charged.
@@ -60,6 +64,7 @@ class Standing:
     suspension: Suspension | None = None
     policies: Sequence[PolicyVersion] = ()
     pace: Pace = Pace()  # noqa: RUF009
+    conversation: Conversation | None = None
     rules: Sequence[ListRule] = ()
     suppressed: Mapping[str, SuppressionType] = field(default_factory=dict)
     burst: int = 0
@@ -104,6 +109,11 @@ def standing(
     return Standing(
         suspension=held,
         policies=asked.policies,
+        conversation=(
+            conversation(tx, inbox, recipients, asked.conversation)
+            if asked.conversation is not None
+            else None
+        ),
         pace=pace_of(tx, inbox, recipients, asked.pace, now, hold=asked.hold),
         rules=rules,
         suppressed=unwanted,
