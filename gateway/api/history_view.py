@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from gateway.core.history.entry import Entry, Kind
-from gateway.records.ids import EVENT_ID, KEY_ID, WEBHOOK_ID
+from gateway.records.ids import EVENT_ID, KEY_ID, REVIEW_ID, WEBHOOK_ID
 
 Doc = msgspec.Meta
 
@@ -19,6 +19,7 @@ _PUBLIC: dict[str, Callable[[Any], str]] = {
     "key_id": KEY_ID.public,
     "event_id": EVENT_ID.public,
     "webhook_id": WEBHOOK_ID.public,
+    "review_id": REVIEW_ID.public,
 }
 
 

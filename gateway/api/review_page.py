@@ -23,6 +23,7 @@ from gateway.core.errors import CoreError, Forbidden, NotFound, Unavailable
 from gateway.core.reviews import links
 from gateway.core.reviews.links import MAX_REASON, PATH, Invited
 from gateway.mime.attachment_names import names_of
+from gateway.store.acting import Actor, acting
 from gateway.store.engine import StoreDown
 
 _MAX_FORM = 20_000
@@ -45,11 +46,14 @@ async def _answer(core: Core, request: Request) -> HTMLResponse:
         if request.method != "POST":
             return _show(await links.opened(core, token))
         form = await _form(request)
+        ip = request.client.host if request.client else None
         if form.get("decision") == "approve":
-            await links.approve(core, token, form.get("digest", ""))
+            with acting(Actor("reviewer", "review_link", "approve", ip=ip)):
+                await links.approve(core, token, form.get("digest", ""))
             return plain_page(200, "Approved", "<p>The message is on its way.</p>")
         if form.get("decision") == "reject":
-            await links.reject(core, token, form.get("reason", ""))
+            with acting(Actor("reviewer", "review_link", "reject", ip=ip)):
+                await links.reject(core, token, form.get("reason", ""))
             return plain_page(200, "Rejected", "<p>The message will not be sent.</p>")
         return plain_page(400, "Nothing was decided", "<p>Please open the link again and use a button.</p>")
     except NotFound:

@@ -9,9 +9,9 @@ import msgspec
 from gateway.records.base import Record
 from gateway.records.ids import AuditId, KeyId, OrganizationId
 
-ActorKind = Literal["key", "operator", "registration"]
+ActorKind = Literal["key", "operator", "registration", "reviewer"]
 """Who did it: an API key, the operator of the server (whose commands have a key of their own), or somebody without a
-key, who registered."""
+key, who registered or had the link of a review."""
 
 _facts = msgspec.json.Decoder(dict[str, object]).decode
 
@@ -26,7 +26,7 @@ class AuditEntry(Record, frozen=True):
     created_at: int
     actor: ActorKind
     key_id: KeyId | None
-    via: str  # agentmail, openmail, mailboxkit, mcp, operator
+    via: str  # agentmail, openmail, mailboxkit, mcp, operator, review_link
     operation: str  # the endpoint's or tool's name
     ip: str | None  # of the client, as the setting http.trusted_proxies has it
     request_id: str | None

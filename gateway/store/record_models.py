@@ -568,7 +568,7 @@ class AuditEntry(Model):
     id = CharField(primary_key=True)
     organization_id = CharField()  # whose thing it is; empty: the server's own
     created_at = BigIntegerField(index=True)
-    actor = CharField()  # key operator registration
+    actor = CharField()  # key operator registration reviewer
     key_id = CharField(null=True)
     via = CharField()
     operation = CharField()

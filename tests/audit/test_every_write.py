@@ -12,6 +12,7 @@ import pytest
 
 from gateway.app.routes import DIALECTS
 from gateway.store.sql import sql
+from tests.reviews.desk import Desk
 from tests.support.gateway_process import GatewayProcess, Organization
 
 PREFIX = {dialect.name: dialect.prefix for dialect in DIALECTS}
@@ -28,7 +29,6 @@ NO_MANAGEMENT = {
         "check_domain_setup",  # as verify_domain: it asks the DNS, and logs when the answer changes something
         "verify_domain",
         "trust_domain",  # no other organization's domain is here
-        *("approve", "reject"),  # of a held message: tests/audit/test_sql.py
         "retry",  # as retry_all, of one message
         "drop",
     },
@@ -146,6 +146,9 @@ def agentmail(walk: Walk) -> None:
     call("rotate_secret", "POST", f"/webhooks/{hook}/rotate-secret")
     call("delete_webhook", "DELETE", f"/webhooks/{hook}")
     call("retry_all", "POST", "/queue/retry", operator=True)
+    desk = Desk(walk.gateway, walk.home)
+    for how in ("approve", "reject"):
+        call(how, "POST", f"/reviews/{desk.send()['review_id']}/{how}", {})
     call("put_policy", "PUT", "/policy", {"sending": {"mode": "free"}})
     call("delete_policy", "DELETE", "/policy")
     organization = walk.home.id

@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.api_mailboxkit.calls import answer as mailboxkit
 from tests.api_openmail.calls import call as openmail
+from tests.reviews.desk import Desk
 from tests.support.gateway_process import GatewayProcess, Organization
 from tests.support.mails import deliver, new_mail
 from tests.support.waiting import until
@@ -107,6 +108,26 @@ def test_a_key_without_webhook_read_is_told_that_they_are_missing(
     found = reader.call("GET", f"messages/{message}/history")
     assert not found["complete"]
     assert "webhook_read" in found["missing"][0]
+
+
+def test_a_held_message_and_what_was_decided(gateway: GatewayProcess, organization: Organization) -> None:
+    desk = Desk(gateway, organization)
+    approved, rejected = desk.send(), desk.send()
+    path = f"messages/{approved['message_id']}/history"
+    held = organization.call("GET", path)["history"]
+    assert [one["kind"] for one in held] == ["accepted", "held"]
+    assert held[1]["facts"] == {"review_id": approved["review_id"], "reasons": ["approve_all"]}
+
+    assert desk.decide(approved["review_id"], "approve").is_success
+    assert desk.decide(rejected["review_id"], "reject", reason="not to them").is_success
+    desk.settled(approved["message_id"])
+    told = organization.call("GET", path, params={"limit": 100})["history"]
+    assert [one["kind"] for one in told] == ["accepted", "held", "approved", "queued", "delivered"]
+    assert told[2]["facts"]["decided_by"].startswith("key_")
+    refused = organization.call("GET", f"messages/{rejected['message_id']}/history")["history"]
+    (decision,) = [one for one in refused if one["kind"] == "review_rejected"]
+    assert decision["facts"]["reason"] == "not to them"
+    assert "queued" not in {one["kind"] for one in refused}
 
 
 def test_a_sent_message_on_the_command_line(gateway: GatewayProcess) -> None:

@@ -98,6 +98,9 @@ def test_a_link_shows_and_only_its_button_decides(office: Office) -> None:
     office.arrived("</title><script>")
     review = office.review(sent["review_id"])
     assert (review["state"], review["decided_by"]) == ("approved", office.reviewer)
+    (entry,) = office.organization.call("GET", "audit", params={"object": "review"})["audit"]
+    assert (entry["actor"], entry["via"], entry["operation"]) == ("reviewer", "review_link", "approve")
+    assert entry["after"] == {"state": "approved", "decided_by": office.reviewer}
     for again in (post(link, decision="approve", digest=digest_in(page)), post(link, decision="reject")):
         assert again.status_code == 409
     assert "was approved by" in shown(link).text

@@ -37,10 +37,13 @@ class AuditView(msgspec.Struct):
     ]
     created_at: str
     actor: Annotated[
-        ActorKind, Doc(description="key, operator (a command on the server), or registration (no key)")
+        ActorKind,
+        Doc(
+            description="key, operator (a command on the server), registration (no key), reviewer (a review's link)"
+        ),
     ]
     api_key_id: Annotated[str | None, Doc(description="the API key that was used")]
-    via: Annotated[str, Doc(description="agentmail, openmail, mailboxkit, mcp or operator")]
+    via: Annotated[str, Doc(description="agentmail, openmail, mailboxkit, mcp, operator or review_link")]
     operation: Annotated[str, Doc(description="name of the endpoint or tool")]
     ip_address: Annotated[str | None, Doc(description="address of the client")]
     request_id: Annotated[str | None, Doc(description="X-Request-Id of the answer")]

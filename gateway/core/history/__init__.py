@@ -5,6 +5,7 @@ Nothing is written for it. Each source is a function in a module of its own that
 
 ==============  =======================================================================================
 ``origin``      how the message came or was accepted
+``reviews``     held for a person's decision, and what was decided
 ``labels``      labels, moves between folders, read and unread: the log of labels
 ``sending``     the queue, each reply of a recipient's server, reports: the outbox
 ``news``        opened, complained, rejected, threads joined: the log of events

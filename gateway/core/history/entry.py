@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from gateway.records.ids import EventId, KeyId, WebhookId
+from gateway.records.ids import EventId, KeyId, ReviewId, WebhookId
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Mail
 from gateway.store.scope import Scope
@@ -21,6 +21,10 @@ Kind = Literal[
     "accepted",
     "filed",
     "received",
+    "held",
+    "approved",
+    "review_rejected",
+    "review_expired",
     "queued",
     "deferred",
     "handed_over",
@@ -58,6 +62,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     spf: str | None = None
     dkim: str | None = None
     dmarc: str | None = None
+    # a person's decision
+    review_id: ReviewId | None = None
+    reasons: list[str] | None = None
+    decided_by: str | None = None  # key_ULID, or a reviewer's address
+    reason: str | None = None
     # a recipient and the reply of its server
     recipients: int | None = None
     recipient: str | None = None

@@ -11,6 +11,7 @@ from gateway.core.history.entry import MOST, Entry, Source, Subject
 from gateway.core.history.labels import labels
 from gateway.core.history.news import news
 from gateway.core.history.origin import origin
+from gateway.core.history.reviews import reviews
 from gateway.core.history.sending import sending
 from gateway.core.history.webhooks import webhooks
 from gateway.core.lookup import require
@@ -22,7 +23,7 @@ from gateway.store.queries.outbox import accepted_entry
 from gateway.store.scope import Scope
 from gateway.store.transaction import Tx
 
-SOURCES: tuple[Source, ...] = (origin, sending, labels, news, webhooks)
+SOURCES: tuple[Source, ...] = (origin, reviews, sending, labels, news, webhooks)
 """In the order in which entries of the same time are shown."""
 
 _DAY_US = 86_400_000_000

@@ -42,7 +42,8 @@ def origin(tx: Tx, subject: Subject) -> Iterator[Entry]:
         words = f"accepted for {count} recipient{'' if count == 1 else 's'}{asked}"
         if message.test:
             words += "; a sandbox key sends nothing"
-        yield Entry(at=entry.created_at, kind="accepted", text=words, key_id=entry.key_id, recipients=count)
+        at = min(entry.created_at, message.timestamp)  # all else that is known of it came later
+        yield Entry(at=at, kind="accepted", text=words, key_id=entry.key_id, recipients=count)
     elif own_message_ulid(message.rfc_message_id or "") == message.id:
         yield Entry(at=message.timestamp, kind="accepted", text="accepted through the API")
     else:

@@ -8,6 +8,7 @@ from gateway.core.history.entry import MOST, Entry, Kind, Subject
 from gateway.records.outbox import OutboxEntry, OutboxRecipient, OutboxReply, RecipientState
 from gateway.store.queries.outbox import accepted_entry, people_of
 from gateway.store.queries.outbox_replies import replies_of
+from gateway.store.queries.reviews import review_of_message
 from gateway.store.transaction import Tx
 
 _KINDS: dict[RecipientState, Kind] = {
@@ -24,12 +25,16 @@ def sending(tx: Tx, subject: Subject) -> Iterator[Entry]:
     entry = accepted_entry(tx, subject.inbox.id, subject.mail.message.id)
     if entry is None:
         return
+    review = review_of_message(tx, subject.inbox.id, entry.id)
+    if review is not None and review.state != "approved":
+        return  # it never came into the queue
     people = people_of(tx, entry.id)
     if not subject.mail.message.test:
         count = len(people)
         words = f"put into the queue for {count} recipient{'' if count == 1 else 's'}"
         waits = entry.next_at if entry.state == "queued" and entry.claimed_until is None else None
-        yield Entry(at=entry.created_at, kind="queued", text=words, recipients=count, next_attempt_at=waits)
+        at = entry.queued_at or entry.created_at
+        yield Entry(at=at, kind="queued", text=words, recipients=count, next_attempt_at=waits)
     replies = replies_of(tx, entry.id, MOST)
     for reply in replies:
         yield _reply(reply)

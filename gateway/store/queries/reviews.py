@@ -54,6 +54,11 @@ def find_review(tx: Tx, scope: Scope, review_id: ReviewId | None) -> ReviewedMes
     return None if review is None else _dressed(tx, [review])[0]
 
 
+def review_of_message(tx: Tx, inbox_id: InboxId, message_id: MessageId) -> Review | None:
+    """The review of an inbox's message; None when it was never held."""
+    return sql(tx).one(Review, "WHERE message_id = ? AND inbox_id = ?", message_id, inbox_id)
+
+
 def _reach(scope: Scope) -> tuple[str, list[object]]:
     if scope.operator:
         return "1 = 1", []
