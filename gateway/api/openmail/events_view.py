@@ -28,7 +28,7 @@ from gateway.records.ids import EVENT_ID, INBOX_ID, MESSAGE_ID, POD_ID, REVIEW_I
 from gateway.records.inboxes import Inbox
 
 _REVIEWS = ("message.held", "message.approved", "review.rejected", "review.expired")
-ON_SOCKETS = frozenset({"message.received", *_REVIEWS, "message.risky", "thread.merged"})
+ON_SOCKETS = frozenset({"message.received", *_REVIEWS, "message.risky", "thread.merged", "guard.tripped"})
 """The types that a WebSocket shows too, opt-in ones to who names them; the others are for webhooks only."""
 SOCKETS_FIRST = frozenset({"message.received"})
 """The types that no webhook gets when a WebSocket hears them."""
