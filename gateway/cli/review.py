@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import click
@@ -109,6 +110,44 @@ def reject(place: Place, ids: tuple[str, ...], reason: str | None) -> None:
       postern review reject rev_01kb9dn0q2e8v5x7c3r6t4w1yz --reason "Not to customers."
     """
     _decide(place, ids, "reject", {} if reason is None else {"reason": reason})
+
+
+@command.command()
+@click.argument("review_id", metavar="ID")
+@click.option("--to", multiple=True, help="Recipient, instead of those it has; may be repeated.")
+@click.option("--cc", multiple=True, help="Recipient of a copy, likewise; may be repeated.")
+@click.option("--bcc", multiple=True, help="Recipient of a blind copy, likewise; may be repeated.")
+@click.option("--subject", help="Subject.")
+@click.option("--text", help="Plain text, instead of its text and HTML; - reads it from standard input.")
+@click.option("--html", help="HTML; without --text it is the whole body.")
+@common
+def edit(
+    place: Place,
+    review_id: str,
+    to: tuple[str, ...],
+    cc: tuple[str, ...],
+    bcc: tuple[str, ...],
+    subject: str | None,
+    text: str | None,
+    html: str | None,
+) -> None:
+    """Change a held message. What is not given stays, and the message stays held.
+
+    \b
+    Example:
+      postern review edit rev_01kb9dn0q2e8v5x7c3r6t4w1yz --subject "Your order 1042"
+    """
+    body: dict[str, Any] = {"to": list(to) or None, "cc": list(cc) or None, "bcc": list(bcc) or None}
+    body |= {"subject": subject, "text": sys.stdin.read() if text == "-" else text, "html": html}
+    given = {name: value for name, value in body.items() if value is not None}
+
+    async def run() -> None:
+        async with reach(place, as_operator=True) as client:
+            found = await client.call("POST", f"/reviews/{segment(review_id)}/edit", given)
+        changed = ", ".join(found["edits"][-1]["after"])
+        show(place, found, f"{found['review_id']}: changed {changed}; digest {found['digest']}")
+
+    asyncio.run(run())
 
 
 def _decide(place: Place, ids: tuple[str, ...], how: str, body: dict[str, Any]) -> None:

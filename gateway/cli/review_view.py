@@ -59,6 +59,10 @@ def review_lines(screen: Screen, review: dict[str, Any], *, html: bool = False) 
         ("Review", review["review_id"]),
         ("Message", review["message_id"]),
     ]
+    for one in review["edits"]:
+        facts.append(
+            ("Edited", f"{visible(', '.join(one['after']))} by {visible(one['by'])}, {long(one['at'])}")
+        )
     if review["reason"]:
         facts.append(("Reason", visible(review["reason"])))
     lines = [f"{screen.dim(f'{name:<9}')} {value}" for name, value in facts]

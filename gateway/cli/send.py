@@ -56,7 +56,8 @@ def command(
     async def run() -> None:
         async with reach(place) as client:
             sent = await client.call("POST", f"/inboxes/{segment(inbox)}/messages/send", given)
-        show(place, sent, f"accepted {sent['message_id']}")
+        held = f", held until a person approves it: {sent['review_id']}" if "review_id" in sent else ""
+        show(place, sent, f"accepted {sent['message_id']}{held}")
 
     asyncio.run(run())
 

@@ -28,6 +28,7 @@ def announce(tx: Tx, events: EventLog, inbox: Inbox, review: Review, type: Revie
         decided_by=review.decided_by,
         reason=review.reason,
         expires_at=review.expires_at,
+        edited=int(bool(review.edits)),
     )
     events.append(
         tx,

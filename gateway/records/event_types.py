@@ -241,6 +241,7 @@ class ReviewFacts(OutboundFacts, frozen=True, kw_only=True):
     decided_by: str | None = None
     reason: str | None = None  # of who rejected it
     expires_at: int = 0  # µs
+    edited: int = 0  # it was changed while it was held
 
 
 class RiskyFacts(OutboundFacts, frozen=True, kw_only=True):

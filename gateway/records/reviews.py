@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -10,6 +10,15 @@ from gateway.records.base import Record
 from gateway.records.ids import REVIEW_ID, InboxId, KeyId, MessageId, OrganizationId, ReviewId
 
 ReviewState = Literal["pending", "approved", "rejected", "expired"]
+
+
+class ReviewEdit(msgspec.Struct, frozen=True):
+    """A change of a held message: the fields that changed, before and after. ``at``: µs; ``by``: as ``decided_by``."""
+
+    at: int
+    by: str
+    before: dict[str, Any]
+    after: dict[str, Any]
 
 
 class Review(Record, frozen=True):
@@ -32,6 +41,7 @@ class Review(Record, frozen=True):
     expires_at: int
     created_at: int
     updated_at: int
+    edits_json: str = "[]"  # the changes, the oldest first
 
     @property
     def public_id(self) -> str:
@@ -42,3 +52,8 @@ class Review(Record, frozen=True):
     def reasons(self) -> list[str]:
         """Why it is held."""
         return msgspec.json.decode(self.reasons_json, type=list[str])
+
+    @property
+    def edits(self) -> list[ReviewEdit]:
+        """What was changed while it was held."""
+        return msgspec.json.decode(self.edits_json, type=list[ReviewEdit])

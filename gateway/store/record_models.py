@@ -404,6 +404,7 @@ class Review(Model):
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
     notified_at = BigIntegerField(null=True)  # when its reviewers were written to
+    edits_json = text("[]")  # what was changed while it was held
 
     class Meta:
         indexes = (

@@ -20,9 +20,11 @@ def test_the_operator_lists_shows_approves_and_rejects(
     shown = gateway.postern("review", "show", good["review_id"]).stdout
     assert "Hello." in shown
     assert "Not the text." in shown
-    whole = answer(gateway, "review", "show", good["review_id"])
+    changed = gateway.postern("review", "edit", good["review_id"], "--subject", "good one").stdout
+    assert "changed subject" in changed
     wrong = answer(gateway, "review", "approve", good["review_id"], "--digest", "0" * 64, code=1)
     assert "digest" in wrong["error"]
+    whole = answer(gateway, "review", "show", good["review_id"])
     done = answer(gateway, "review", "approve", good["review_id"], "--digest", whole["digest"])
     assert [(one["state"], one["decided_by"]) for one in done["reviews"]] == [("approved", "operator")]
     said = gateway.postern("review", "reject", bad["review_id"], "--reason", "No.").stdout

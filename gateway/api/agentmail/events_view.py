@@ -172,6 +172,7 @@ def _review(facts: ReviewFacts) -> dict[str, Any]:
         "decided_by": facts.decided_by,
         "reason": facts.reason,
         "expires_at": iso_of(facts.expires_at),
+        "edited": bool(facts.edited) or None,
     }
     return {"review": {**_ids(facts), **_present(shown)}}
 

@@ -16,6 +16,8 @@ from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.api.times import iso_of
 from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
 from gateway.core.reviews import decisions, reading
+from gateway.core.reviews import edit as editing
+from gateway.core.reviews.edit import Edit
 from gateway.core.reviews.reading import ReviewDetail
 from gateway.records.ids import INBOX_ID, KEY_ID, MESSAGE_ID, REVIEW_ID, THREAD_ID
 from gateway.store.queries.reviews import ReviewedMessage
@@ -36,6 +38,30 @@ class ApproveBody(msgspec.Struct):
     digest: Annotated[
         str | None, Doc(description="of the message that was read; another one is not approved")
     ] = None
+
+
+class EditBody(msgspec.Struct):
+    """What the message shall have instead. What is left out stays; text and html are the body together, so who gives
+    one of them replaces both."""
+
+    to: Annotated[list[str] | None, Doc(description="recipients: a@b or Name <a@b>")] = None
+    cc: Annotated[list[str] | None, Doc(description="copies go to these")] = None
+    bcc: Annotated[list[str] | None, Doc(description="blind copies go to these")] = None
+    subject: str | None = None
+    text: str | None = None
+    html: str | None = None
+    digest: Annotated[
+        str | None, Doc(description="of the message that was read; another one is not edited")
+    ] = None
+
+
+class EditView(msgspec.Struct):
+    """A change of a held message."""
+
+    at: Annotated[str, Doc(description="when it was changed")]
+    by: Annotated[str, Doc(description="the API key that changed it")]
+    before: Annotated[dict[str, Any], Doc(description="the fields that changed, as they were")]
+    after: Annotated[dict[str, Any], Doc(description="the same fields as they are now")]
 
 
 class RejectBody(msgspec.Struct):
@@ -73,6 +99,7 @@ class ReviewView(ReviewItem):
     size: int | None
     text: str | None
     html: str | None
+    edits: Annotated[list[EditView], Doc(description="what was changed while it was held")]
     html_text: Annotated[str | None, Doc(description="what a reader of the HTML sees")]
     attachments: list[AttachmentView]
 
@@ -106,6 +133,22 @@ async def reject(call: Call[RejectBody, NoQuery]) -> ReviewItem:
     return review_item(found)
 
 
+@table.post("/reviews/{review_id}/edit", access=changes("review_decide", kinds=ORGANIZATION_OR_POD))
+async def edit(call: Call[EditBody, NoQuery]) -> ReviewView:
+    """Change a held message. It stays held. The key that asked for it may not do this."""
+    body = call.body
+    wanted = Edit(
+        to=body.to,
+        cc=body.cc,
+        bcc=body.bcc,
+        subject=body.subject,
+        text=body.text,
+        html=body.html,
+        digest=body.digest,
+    )
+    return review_view(await editing.edit(call.core, call.scope, call.ids["review_id"], wanted))
+
+
 def review_item(found: ReviewedMessage) -> ReviewItem:
     """A review in a list."""
     return ReviewItem(**_shown(found))
@@ -119,6 +162,7 @@ def review_view(detail: ReviewDetail) -> ReviewView:
         size=detail.found.size,
         text=message.text if message else None,
         html=message.html if message else None,
+        edits=[EditView(iso_of(one.at), one.by, one.before, one.after) for one in detail.found.review.edits],
         html_text=detail.seen,
         attachments=attachment_views(message.attachments) if message else [],
     )

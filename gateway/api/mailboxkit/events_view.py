@@ -129,7 +129,11 @@ def _rejected(_event: Event, facts: RejectedFacts, links: FileLinks) -> _Shown:
 
 
 def _review(_event: Event, facts: ReviewFacts, links: FileLinks) -> _Shown:
-    outcome: Outcome = {"review_id": REVIEW_ID.public(facts.review_id), "held_for": facts.reasons}
+    outcome: Outcome = {
+        "review_id": REVIEW_ID.public(facts.review_id),
+        "held_for": facts.reasons,
+        "edited": bool(facts.edited),
+    }
     if facts.decided_by is not None:
         outcome["decided_by"] = facts.decided_by
     if facts.reason is not None:

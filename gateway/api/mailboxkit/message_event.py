@@ -28,6 +28,7 @@ class SentMessageView(MessageView, kw_only=True):
     decided_by: Maybe = msgspec.UNSET
     held_for: list[str] | msgspec.UnsetType = msgspec.UNSET
     risks: list[str] | msgspec.UnsetType = msgspec.UNSET
+    edited: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Outcome(TypedDict, total=False):
@@ -42,6 +43,7 @@ class Outcome(TypedDict, total=False):
     decided_by: str
     held_for: Sequence[str]
     risks: Sequence[str]
+    edited: bool
 
 
 def sent_message_view(ref: MessageRef, links: FileLinks, **outcome: Unpack[Outcome]) -> SentMessageView:
@@ -73,5 +75,6 @@ def sent_message_view(ref: MessageRef, links: FileLinks, **outcome: Unpack[Outco
         reason=outcome.get("reason", msgspec.UNSET),
         review_id=outcome.get("review_id", msgspec.UNSET),
         decided_by=outcome.get("decided_by", msgspec.UNSET),
+        edited=outcome.get("edited", msgspec.UNSET),
         held_for=list(outcome["held_for"]) if "held_for" in outcome else msgspec.UNSET,
     )

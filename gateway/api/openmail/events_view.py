@@ -78,6 +78,7 @@ class EventView(msgspec.Struct, kw_only=True):
     reasons: list[str] | msgspec.UnsetType = msgspec.UNSET
     decided_by: Maybe = msgspec.UNSET
     expires_at: Maybe = msgspec.UNSET
+    edited: bool | msgspec.UnsetType = msgspec.UNSET
     reason: Maybe = msgspec.UNSET
 
 
@@ -162,6 +163,7 @@ def _review(event: Event, facts: ReviewFacts, attempt: Try, _public_url: str) ->
         decided_by=facts.decided_by,
         reason=facts.reason,
         expires_at=iso_of(facts.expires_at),
+        edited=bool(facts.edited),
     )
 
 

@@ -26,6 +26,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "AgentMail.DraftBody": {"to": ["ann@example.net"], "subject": "Your order", "text": "It is on its way."},
     "AgentMail.DraftPatch": {"subject": "Your order 1042", "add_labels": ["checked"]},
     "AgentMail.DraftSendBody": {"add_labels": ["approved"]},
+    "AgentMail.EditBody": {"subject": "Your order 1042", "text": "It is on its way."},
     "AgentMail.Headers": {"headers": {"X-Token": "a-value-only-you-know"}, "remove_headers": ["X-Old"]},
     "AgentMail.LabelsBody": {"add_labels": ["handled"], "remove_labels": ["unread"]},
     "AgentMail.Pausing": {"reason": "it answers itself"},

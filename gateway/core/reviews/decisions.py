@@ -49,7 +49,7 @@ class Decider:
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
+class Open:
     """A review that can be decided now, with its inbox and its row in the outbox, which nobody else changes."""
 
     review: Review
@@ -63,7 +63,7 @@ async def approve(core: Core, scope: Scope, ref: str, digest: str | None = None)
     Raises NotFound, Forbidden, and Conflict: it is decided or expired, it is not what was held, or it may not be sent.
     """
     require(scope, "review_decide")
-    decider = _decider(scope)
+    decider = decider_of(scope)
     found = await core.store.read(lambda tx: find(tx, scope, ref))
     async with core.memory.hold(found.review.organization_id, 2 * (found.size or 0)):
         await core.store.write(
@@ -78,7 +78,7 @@ async def reject(core: Core, scope: Scope, ref: str, reason: str | None) -> Revi
     Raises NotFound, Forbidden, Invalid, and Conflict: it is decided or expired.
     """
     require(scope, "review_decide")
-    decider = _decider(scope)
+    decider = decider_of(scope)
     words = clean_text(reason, "reason", MAX_REASON)
     found = await core.store.read(lambda tx: find(tx, scope, ref))
     await core.store.write(
@@ -89,15 +89,10 @@ async def reject(core: Core, scope: Scope, ref: str, reason: str | None) -> Revi
 
 def approve_held(tx: Tx, core: Core, review_id: ReviewId, decider: Decider, digest: str | None) -> None:
     """As :func:`approve`, in the caller's transaction."""
-    held = _undecided(tx, review_id, decider)
+    held = undecided(tx, review_id, decider)
     review, message_id = held.review, held.review.message_id
     if digest is not None and digest != review.digest:
-        raise Conflict(
-            "the message was changed since you read it: its digest is another one",
-            code="digest_changed",
-            field="digest",
-            fix=f"read GET /reviews/{review.public_id} again, and decide about what it shows",
-        )
+        raise digest_error(review)
     if is_located(tx, message_id):
         _settle_as_sent(tx, core, held, decider)
         return
@@ -131,7 +126,7 @@ def approve_held(tx: Tx, core: Core, review_id: ReviewId, decider: Decider, dige
 
 def reject_held(tx: Tx, core: Core, review_id: ReviewId, decider: Decider, reason: str | None) -> None:
     """As :func:`reject`, in the caller's transaction."""
-    held = _undecided(tx, review_id, decider)
+    held = undecided(tx, review_id, decider)
     words = f"rejected by a reviewer: {reason}" if reason else "rejected by a reviewer"
     _give_up(tx, core, held, "rejected", decider, reason, words)
 
@@ -146,7 +141,18 @@ def expire(tx: Tx, core: Core, review_id: ReviewId) -> None:
         _give_up(tx, core, held, "expired", None, None, "nobody approved it in time")
 
 
-def _decider(scope: Scope) -> Decider:
+def digest_error(review: Review) -> Conflict:
+    """The refusal of a decision about a message that is another one by now."""
+    return Conflict(
+        "the message was changed since you read it: its digest is another one",
+        code="digest_changed",
+        field="digest",
+        fix=f"read GET /reviews/{review.public_id} again, and decide about what it shows",
+    )
+
+
+def decider_of(scope: Scope) -> Decider:
+    """Who decides with a key. Raises Forbidden for a key that decides nothing."""
     if scope.kind == "inbox" or scope.test:
         raise Forbidden(
             f"a {'sandbox key' if scope.test else 'key of one inbox'} decides no reviews",
@@ -157,7 +163,7 @@ def _decider(scope: Scope) -> Decider:
     return Decider(KEY_ID.public(scope.key_id) or "unknown", scope.key_id)
 
 
-def _undecided(tx: Tx, review_id: ReviewId, decider: Decider) -> _Open:
+def undecided(tx: Tx, review_id: ReviewId, decider: Decider) -> Open:
     """A review that this decider can decide now. Raises NotFound, Forbidden, Conflict."""
     review = reviews.hold_review(tx, review_id)
     if review is None:
@@ -185,16 +191,16 @@ def _undecided(tx: Tx, review_id: ReviewId, decider: Decider) -> _Open:
     return held
 
 
-def _held(tx: Tx, review: Review) -> _Open | None:
+def _held(tx: Tx, review: Review) -> Open | None:
     inbox = unscoped_lasting_inbox(tx, review.inbox_id)
     entry = outbox.hold_entry(tx, review.message_id)
-    return None if inbox is None or entry is None or entry.state != "held" else _Open(review, inbox, entry)
+    return None if inbox is None or entry is None or entry.state != "held" else Open(review, inbox, entry)
 
 
 def _give_up(
     tx: Tx,
     core: Core,
-    held: _Open,
+    held: Open,
     state: ReviewState,
     decider: Decider | None,
     reason: str | None,
@@ -216,7 +222,7 @@ def _give_up(
     DeliveryEvents(tx, core.events, held.inbox, held.entry.id).rejected(words, now)
 
 
-def _settle_as_sent(tx: Tx, core: Core, held: _Open, decider: Decider | None) -> None:
+def _settle_as_sent(tx: Tx, core: Core, held: Open, decider: Decider | None) -> None:
     """It is in Sent: it was approved and sent after the backup was made that this database was restored from."""
     now = now_us()
     for one in outbox.unsettled_recipients(tx, held.entry.id):
@@ -233,7 +239,7 @@ _EVENTS: dict[ReviewState, ReviewEvent] = {
 
 
 def _note(
-    tx: Tx, core: Core, held: _Open, state: ReviewState, by: str | None, at: int, reason: str | None
+    tx: Tx, core: Core, held: Open, state: ReviewState, by: str | None, at: int, reason: str | None
 ) -> None:
     review = replace(held.review, state=state, decided_by=by, decided_at=at, reason=reason)
     reviews.note_decision(tx, review.id, state, by, at, reason)

@@ -88,7 +88,9 @@ class SendRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class _Checked:
+class Checked:
+    """The values of a request, checked."""
+
     to: list[Address]
     cc: list[Address]
     bcc: list[Address]
@@ -114,7 +116,7 @@ class _Ready:
     at: int
     raw: bytes
     parsed: ParsedMessage
-    checked: _Checked
+    checked: Checked
     coming: Sequence[Coming]
 
 
@@ -164,7 +166,7 @@ async def send(
     async with notifying_owner(core, inbox):
         signing, request = await core.store.read(load)
     await check_domains(core, checked.fields())
-    raw, parsed = await _compose(core, inbox, signing, request, checked, message_id, at)
+    raw, parsed = await composed(core, inbox, signing, request, checked, message_id, at)
     most = min(core.settings.mail.max_message, profile.max_message or len(raw))
     if len(raw) > most:
         raise TooLarge(
@@ -199,7 +201,7 @@ def as_known_outside(tx: Tx, request: SendRequest) -> SendRequest:
     return replace(request, in_reply_to=in_reply_to, references=references)
 
 
-def check_request(settings: Settings, request: SendRequest) -> _Checked:
+def check_request(settings: Settings, request: SendRequest) -> Checked:
     """Validate every value, naming the field that is wrong. Raises Invalid or TooLarge."""
     limits = settings.limits
     given = sum(len(people) for people in (request.to, request.cc, request.bcc))
@@ -238,7 +240,7 @@ def check_request(settings: Settings, request: SendRequest) -> _Checked:
                 f"the label {label!r} is a state of a message; it cannot be given with a send",
                 field=f"labels[{number}]",
             )
-    return _Checked(
+    return Checked(
         to=people["to"],
         cc=people["cc"],
         bcc=people["bcc"],
@@ -287,16 +289,17 @@ def _check_attachments(request: SendRequest, settings: Settings) -> None:
         raise TooLarge("text and html are larger than a message may be", field="text")
 
 
-async def _compose(
+async def composed(
     core: Core,
     inbox: Inbox,
     signing: Signing | None,
     request: SendRequest,
-    checked: _Checked,
+    checked: Checked,
     message_id: MessageId,
     at: int,
 ) -> tuple[bytes, ParsedMessage]:
-    """The signed octets and what a reader sees of them."""
+    """The signed octets of a message, and what a reader sees of them. ``at``: its date, µs. Raises Invalid,
+    Unavailable."""
     message = OutgoingMessage(
         message_id=message_id_header(message_id, inbox.domain),
         sender=Address(inbox.display_name or "", inbox.address),
@@ -431,7 +434,7 @@ def _slow_down(core: Core, tx: Tx, inbox: Inbox, ready: _Ready, thread_id: Threa
     return held
 
 
-def _message(core: Core, scope: Scope, request: SendRequest, checked: _Checked) -> Message:
+def _message(core: Core, scope: Scope, request: SendRequest, checked: Checked) -> Message:
     people = checked.fields()
     simulated = core.settings.simulator.enabled and all(is_simulated(address) for _, address in people)
     answered = threads.ref_of(request.in_reply_to) if request.in_reply_to else None

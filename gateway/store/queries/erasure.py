@@ -261,8 +261,8 @@ def blank_webhook_answer(tx: Tx, attempt: int) -> None:
 def unscoped_review_words_like(
     tx: Tx, organizations: Sequence[OrganizationId], patterns: Sequence[str]
 ) -> dict[ReviewId, str]:
-    """Who decided reviews of these organizations and in which words, where that is like one of the patterns."""
-    said = "coalesce(decided_by, '') || ' ' || coalesce(reason, '')"
+    """Who decided reviews of these organizations, in which words, and what was edited, where that is like a pattern."""
+    said = "coalesce(decided_by, '') || ' ' || coalesce(reason, '') || ' ' || edits_json"
     rows = sql(tx).rows(
         f"SELECT id, {said} AS said FROM review WHERE organization_id IN ({_marks(organizations)}) "  # noqa: S608
         f"AND ({_any_like(f'lower({said})', patterns)})",
@@ -273,8 +273,9 @@ def unscoped_review_words_like(
 
 
 def blank_review_words(tx: Tx, review_id: ReviewId) -> None:
-    """Forget who decided a review, and in which words."""
-    sql(tx).run("UPDATE review SET decided_by = NULL, reason = NULL WHERE id = ?", review_id)
+    """Forget who decided a review, in which words, and what was edited."""
+    query = "UPDATE review SET decided_by = NULL, reason = NULL, edits_json = '[]' WHERE id = ?"
+    sql(tx).run(query, review_id)
 
 
 def blank_delivery_answer(tx: Tx, recipient: int) -> None:

@@ -330,18 +330,42 @@ def add_entry(tx: Tx, entry: OutboxEntry, mime: bytes, recipients: Iterable[NewR
     if large:
         sql(tx).keep_octets("outbox", "mime", entry.id, mime)
     for one in recipients:
-        sql(tx).insert(
-            "outbox_recipient",
-            {
-                "outbox_id": entry.id,
-                "address": one.address,
-                "role": one.role,
-                "state": "delivered" if entry.state == "done" else "queued",
-                "attempts": 0,
-                "updated_at": entry.created_at,
-                "token": one.token,
-            },
+        _add_recipient(
+            tx, entry.id, one, "delivered" if entry.state == "done" else "queued", entry.created_at
         )
+
+
+def replace_held(tx: Tx, outbox_id: MessageId, mime: bytes, recipients: Iterable[NewRecipient]) -> None:
+    """Put other octets and recipients in the place of a held message's; the copy for the Sent folder stays."""
+    now = now_us()
+    large = len(mime) > LARGE
+    sql(tx).run(
+        "UPDATE outbox SET mime = ?, size = ?, updated_at = ? WHERE id = ? AND state = 'held'",
+        b"" if large else mime,
+        len(mime),
+        now,
+        outbox_id,
+    )
+    if large:
+        sql(tx).keep_octets("outbox", "mime", outbox_id, mime)
+    sql(tx).run(f"DELETE FROM outbox_recipient WHERE outbox_id = ? AND {_PEOPLE}", outbox_id)  # noqa: S608
+    for one in recipients:
+        _add_recipient(tx, outbox_id, one, "queued", now)
+
+
+def _add_recipient(tx: Tx, outbox_id: MessageId, one: NewRecipient, state: RecipientState, at: int) -> None:
+    sql(tx).insert(
+        "outbox_recipient",
+        {
+            "outbox_id": outbox_id,
+            "address": one.address,
+            "role": one.role,
+            "state": state,
+            "attempts": 0,
+            "updated_at": at,
+            "token": one.token,
+        },
+    )
 
 
 def make_due(tx: Tx, outbox_id: MessageId) -> None:

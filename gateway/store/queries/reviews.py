@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from gateway.records.ids import InboxId, MessageId, OrganizationId, ReviewId, ThreadId, now_us
 from gateway.records.outbox import OutboxRecipient
-from gateway.records.reviews import Review, ReviewState
+from gateway.records.reviews import Review, ReviewEdit, ReviewState
+from gateway.store.json_columns import dump
 from gateway.store.listing import Listing, Window, page
 from gateway.store.queries.inboxes import unscoped_inbox_addresses
 from gateway.store.scope import Scope
@@ -176,6 +177,12 @@ def note_decision(
     """Write what was decided of a review that :func:`hold_review` found pending."""
     changes = {"state": state, "decided_by": by, "decided_at": at, "reason": reason, "updated_at": now_us()}
     sql(tx).update("review", "id", review_id, changes)
+
+
+def note_edit(tx: Tx, review: Review, digest: str, edit: ReviewEdit) -> None:
+    """Write that a held message was changed, and the digest that it has now."""
+    changes = {"digest": digest, "edits_json": dump([*review.edits, edit]), "updated_at": now_us()}
+    sql(tx).update("review", "id", review.id, changes)
 
 
 def is_held(tx: Tx, message_id: MessageId) -> bool:

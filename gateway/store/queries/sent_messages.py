@@ -50,6 +50,11 @@ def set_rejected(tx: Tx, message_id: MessageId) -> None:
     sql(tx).run("UPDATE message SET status = 'rejected', updated_at = ? WHERE id = ?", now_us(), message_id)
 
 
+def set_blind_people(tx: Tx, message_id: MessageId, bcc_json: str, size: int) -> None:
+    """Note whom a held message goes to blindly by now, and its size."""
+    sql(tx).run("UPDATE message SET bcc_json = ?, size = ? WHERE id = ?", bcc_json, size, message_id)
+
+
 def set_complained(tx: Tx, message_id: MessageId) -> None:
     """Note that a recipient called a message unwanted."""
     sql(tx).run(
