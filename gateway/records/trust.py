@@ -20,7 +20,7 @@ from typing import Literal
 
 import msgspec
 
-from gateway.mime.types import Alignment, AuthVerdict, FirstContact
+from gateway.mime.types import Alignment, AuthVerdict, FirstContact, HiddenText, Traits
 from gateway.records.event_types import MessageFacts
 from gateway.records.mail import MessageItem
 from mailserver.addresses import fold_domain
@@ -78,12 +78,9 @@ def trust_of(message: MessageItem | MessageFacts) -> Trust | None:
     if message.direction != "inbound":
         return None
     auth = message.auth or AuthVerdict()
-    return Trust(
-        proof_of(auth, message.from_email or ""),
-        auth,
-        message.traits.first_contact,
-        tuple(_signals(message, auth)),
-    )
+    traits = message.traits  # decoded once
+    proof = proof_of(auth, message.from_email or "")
+    return Trust(proof, auth, traits.first_contact, tuple(_signals(message, traits, auth)))
 
 
 def proof_of(auth: AuthVerdict, sender: str) -> Proof:
@@ -110,8 +107,7 @@ def proof_of(auth: AuthVerdict, sender: str) -> Proof:
     return Proof("unauthenticated")
 
 
-def _signals(message: MessageItem | MessageFacts, auth: AuthVerdict) -> Iterator[Signal]:
-    traits = message.traits
+def _signals(message: MessageItem | MessageFacts, traits: Traits, auth: AuthVerdict) -> Iterator[Signal]:
     sender = message.from_ if isinstance(message, MessageFacts) else message.sender
     if sender is not None:
         own = _domain(sender.email.rpartition("@")[2])
@@ -125,7 +121,7 @@ def _signals(message: MessageItem | MessageFacts, auth: AuthVerdict) -> Iterator
         yield Signal("display_name_is_a_known_contact", traits.named_like or None)
     if traits.lookalike_of is not None:
         yield Signal("lookalike_domain", traits.lookalike_of or None)
-    yield from _unseen(message)
+    yield from _unseen(traits.hidden, hidden_text=bool(message.hidden_text))
     if message.auto_submitted:
         yield Signal("auto_submitted")
     if traits.bulk:
@@ -134,11 +130,10 @@ def _signals(message: MessageItem | MessageFacts, auth: AuthVerdict) -> Iterator
         yield Signal("forged_result_removed", str(auth.forged_fields))
 
 
-def _unseen(message: MessageItem | MessageFacts) -> Iterator[Signal]:
+def _unseen(hidden: HiddenText | None, *, hidden_text: bool) -> Iterator[Signal]:
     """What people do not see of a message, by how it is hidden."""
-    hidden = message.traits.hidden
     if hidden is None:
-        if message.hidden_text:  # an older version noted no more
+        if hidden_text:  # an older version noted no more
             yield Signal("hidden_text")
         return
     forms = [one for one in hidden.forms if one not in ("text_differs", "invisible_characters")]
