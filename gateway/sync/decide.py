@@ -85,12 +85,13 @@ def _why_silent(arrival: Arrival, since: int) -> NoEventReason | None:
 
 
 def _label_reasons(arrival: Arrival, inbox: Inbox) -> tuple[LabelReason, ...]:
-    """The first reason that holds: the lists (of replies too, where it answers), then DMARC (RFC 9989)."""
+    """The first reason that holds: the lists (of replies too, where it answers), then DMARC (RFC 9989), unless a
+    trusted sealer speaks for the author (RFC 8617)."""
     directions = ("receive", "reply") if arrival.answers else ("receive",)
     rules = [rule for rule in arrival.rules if rule.direction in directions]
     if decide_by_lists(rules, inbox, arrival.sender) == "block":
         return ("listed",)
-    return ("dmarc_failed",) if arrival.dmarc == "fail" else ()
+    return ("dmarc_failed",) if arrival.dmarc == "fail" and not arrival.rescued else ()
 
 
 def _event_type(labels: frozenset[str]) -> str:

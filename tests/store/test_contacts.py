@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from gateway.mime.lookalike import one_edit
 from gateway.mime.parse import parse
 from gateway.mime.types import Address, AuthVerdict, FirstContact, ParsedMessage
+from gateway.records.folders import FoundCopy
 from gateway.records.ids import MessageId, OrganizationId, ThreadId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.records.mail import Indexed
@@ -22,6 +23,7 @@ from gateway.store.contact_keys import Key, address_key, domain_key, fold_addres
 from gateway.store.contacts import note_recipients, note_sender, with_contacts
 from gateway.store.engine import Store
 from gateway.store.migrate import migrate
+from gateway.store.queries.arrivals import Arrivals
 from gateway.store.queries.contacts import (
     contacts_by_keys,
     known_before,
@@ -292,3 +294,13 @@ def test_an_upgrade_finds_the_contacts_in_the_mail_that_is_there(old: Store) -> 
     ]
     found = {row["inbox_id"] + row["organization_id"] for row in rows}
     assert found == {"io"}
+
+
+@pytest.mark.parametrize(("sender", "rescued"), [("ann@far.test", True), ("eve@evil.test", False)])
+def test_a_trusted_sealer_speaks_for_the_shown_author_alone(
+    store: Store, inbox: Inbox, sender: str, *, rescued: bool
+) -> None:
+    parsed = _from(sender, AuthVerdict(dmarc="fail", author="far.test", rescued_by="list.test"))
+    copy = FoundCopy(1, "inbox", "INBOX", 1, (), now_us())
+    arrival = store.read_now(lambda tx: Arrivals(tx, inbox).read(copy, parsed, _indexed(now_us())))
+    assert (arrival.dmarc, arrival.rescued) == ("fail", rescued)

@@ -39,6 +39,8 @@ UNAUTHENTICATED = Decision(
         (NEW_MAIL, RECEIVED),
         (blocked(NEW_MAIL), BLOCKED),
         (replace(NEW_MAIL, dmarc="fail"), UNAUTHENTICATED),
+        (replace(NEW_MAIL, dmarc="fail", rescued=True), RECEIVED),
+        (blocked(replace(NEW_MAIL, dmarc="fail", rescued=True)), BLOCKED),
         (replace(NEW_MAIL, dmarc="temperror"), RECEIVED),
         (blocked(replace(NEW_MAIL, dmarc="fail")), BLOCKED),  # one reason is enough
         (replace(NEW_MAIL, rules=[block("z.test")]), RECEIVED),

@@ -12,6 +12,7 @@ from gateway.records.folders import FolderRole, FoundCopy
 from gateway.records.inboxes import Inbox
 from gateway.records.lists import ListRule
 from gateway.records.mail import Direction, Indexed
+from gateway.records.trust import proof_of
 from gateway.store.allow_block_lists import entries
 from gateway.store.labels import IMPORTED
 from gateway.store.queries.aliases import unscoped_alias
@@ -35,7 +36,8 @@ class Arrival:
     its copies are. ``imported``: ``postern import`` filed it. ``received_at``: when the mail server stored it (µs).
     ``delivered``: it is new in a folder of ``DELIVERY_ROLES``, or shows that our mail server delivered it to this
     inbox. ``announced``: it has its event. ``answers``: it names a message that it answers. ``dmarc``: the result
-    (RFC 8601) that our mail server noted. ``rules``: the entries of the receive and reply lists. What no rule asks
+    (RFC 8601) that our mail server noted; ``rescued``: a sealer that the operator trusts proves the author all the
+    same (``records.trust``). ``rules``: the entries of the receive and reply lists. What no rule asks
     about a message that is imported, not delivered or announced is not read, and has the default.
     """
 
@@ -50,6 +52,7 @@ class Arrival:
     sender: str = ""
     answers: bool = False
     dmarc: str = "none"
+    rescued: bool = False
     rules: Sequence[ListRule] = ()
 
 
@@ -64,6 +67,7 @@ class Arrivals:
         imported = IMPORTED in copy.flags
         delivered = copy.role in ARRIVAL_ROLES and not imported and self._delivered(copy, parsed, indexed.new)
         announced = delivered and message_has_event(self._tx, indexed.message_id, RECEIVED_TYPES)
+        sender = parsed.sender.email if parsed.sender else ""
         return Arrival(
             role=copy.role,
             new=indexed.new,
@@ -73,9 +77,10 @@ class Arrivals:
             received_at=copy.internal_date,
             delivered=delivered,
             announced=announced,
-            sender=parsed.sender.email if parsed.sender else "",
+            sender=sender,
             answers=bool(parsed.in_reply_to or parsed.references),
             dmarc=parsed.auth.dmarc,
+            rescued=proof_of(parsed.auth, sender).rescued_by is not None,
             rules=self._rules if delivered and not announced else (),
         )
 
