@@ -129,6 +129,9 @@ class _Walk(Reader):
         raise NotImplementedError
 
 
+_TINY = ("0", "1", "2")  # half points of type that nobody can read
+
+
 class _Paragraphs(_Walk):
     """WordprocessingML and DrawingML (ECMA-376): text in ``t``, runs in ``r``, paragraphs in ``p``."""
 
@@ -149,6 +152,8 @@ class _Paragraphs(_Walk):
             self.hidden = False
         elif name == "vanish":
             self.hidden = attributes.get("val") not in ("0", "false", "off")
+        elif name == "sz" and attributes.get("val") in _TINY:
+            self.hidden = True
         elif name == "tab":
             self.page.add("\t")
         elif name in ("br", "cr"):

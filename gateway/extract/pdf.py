@@ -1,4 +1,4 @@
-"""The text layer of a PDF, page after page."""
+"""The text layer of a PDF, page after page, as far as people see it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pypdf
 from pypdf.errors import LimitReachedError, PyPdfError
 
 from gateway.extract.limits import PDF_PAGES, PDF_STREAM_OCTETS, TEXT_CHARS, TooMuch, Unreadable
+from gateway.extract.pdf_ink import UnseenText
 
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 _CONFIGURATION = pypdf.get_configuration().with_overwrites(
@@ -34,7 +35,7 @@ def read_pdf(data: bytes) -> str:
             for number, page in enumerate(reader.pages):
                 if room <= 0 or number >= PDF_PAGES:
                     break
-                text = page.extract_text().strip()
+                text = page.extract_text(visitor_operand_before=UnseenText(page)).strip()
                 room -= len(text) + 2
                 pages.append(text)
     except LimitReachedError as error:
