@@ -13,7 +13,7 @@ Mode = Literal["free", "monitored", "approve_risky", "approve_all", "receive_onl
 """What becomes of a message that is sent, the laxest first: it goes out; it goes out, and what is risky about it is
 noted; it is held until a person approves it, where it is risky, or in any case; nothing goes out."""
 
-Risk = Literal["provenance", "outside_thread", "attachment_to_stranger", "first_contact"]
+Risk = Literal["suspicious_thread", "provenance", "outside_thread", "attachment_to_stranger", "first_contact"]
 """What makes a message risky, the most important first: see ``core.sending.risky``."""
 
 CapsAction = Literal["hold", "refuse"]

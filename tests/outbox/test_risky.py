@@ -36,14 +36,19 @@ FROM_ANN = Source(proven=False, people=frozenset({ANN}))
         (Conversation(source=FROM_ANN), ["provenance"]),
         (Conversation(source=replace(FROM_ANN, proven=True)), []),
         (Conversation(source=replace(FROM_ANN, people=frozenset({ANN, BOB}))), []),
-        (Conversation(unknown=frozenset({BOB}), source=FROM_ANN, thread=frozenset({ANN})), [*RISKS]),
+        (Conversation(suspicious=True), ["suspicious_thread"]),
+        (Conversation(suspicious=True, own=frozenset({ANN, BOB})), []),
+        (
+            Conversation(unknown=frozenset({BOB}), source=FROM_ANN, thread=frozenset({ANN}), suspicious=True),
+            [*RISKS],
+        ),
     ],
 )
 def test_what_came_before_a_message_makes_it_risky(before: Conversation, reasons: list[Risk]) -> None:
     policy = resolved([])
     assert [*risks_of(policy, before, TO_BOTH.recipients, TO_BOTH.attachments)] == reasons
     assert "attachment_to_stranger" not in risks_of(policy, before, TO_BOTH.recipients, 0)
-    allowing = resolved([("inbox", Rule(sending=SendingRule(allow=("*.z.test",))))])
+    allowing = resolved([("inbox", Rule(sending=SendingRule(allow=("*.z.test", "y.test"))))])
     assert risks_of(allowing, before, TO_BOTH.recipients, 1) == ()
     counting = resolved([("inbox", Rule(sending=SendingRule(risky=("first_contact",))))])
     assert set(risks_of(counting, before, TO_BOTH.recipients, 1)) == {"first_contact"} & {*reasons}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from gateway.mime.parse import parse
-from gateway.mime.types import Address, AuthVerdict
+from gateway.mime.types import Address, AuthVerdict, Risk
 from gateway.records.ids import MESSAGE_ID, MessageId, now_us
 from gateway.records.inboxes import Inbox
 from gateway.store.contacts import note_recipients
@@ -16,6 +16,7 @@ from gateway.store.sql import sql
 from gateway.store.threads import ref_of
 from tests.store.conftest import make_inbox
 
+NO_RISK = Risk()
 PASSED = AuthVerdict(dmarc="pass", author="far.test")
 
 
@@ -26,6 +27,7 @@ def add(
     auth: AuthVerdict | None = None,
     direction: str = "inbound",
     status: str = "received",
+    risk: Risk = NO_RISK,
 ) -> MessageId:
     parsed = parse(f"{head}\r\nSubject: x\r\n\r\nx\r\n".encode())
     made = MESSAGE_ID.new()
@@ -34,7 +36,7 @@ def add(
             tx,
             inbox,
             made,
-            replace(parsed, auth=auth or AuthVerdict()),
+            replace(parsed, auth=auth or AuthVerdict(), traits=replace(parsed.traits, risk=risk)),
             direction=direction,
             status=status,
             at=now_us(),
@@ -78,6 +80,9 @@ def test_the_mail_that_is_answered_says_whether_it_is_proven_and_whom_it_names(
         source = before(store, inbox, asked).source
         assert source is not None
         assert (source.proven, {*source.people}) == (holds, people)
+        assert not before(store, inbox, asked).suspicious
+    risky = add(store, inbox, head.format(3), risk=Risk(level="medium"))
+    assert before(store, inbox, ConversationAsked(about=risky)).suspicious
     other = make_inbox(store, "other@x.test")
     assert before(store, other, ConversationAsked(about=proven)).source is None
 

@@ -59,8 +59,8 @@ class SendingBody(msgspec.Struct, forbid_unknown_fields=True):
     risky: Annotated[
         list[str] | None,
         Doc(
-            description="what makes a message risky: some of provenance, outside_thread, attachment_to_stranger, "
-            "first_contact"
+            description="what makes a message risky: some of suspicious_thread, provenance, outside_thread, "
+            "attachment_to_stranger, first_contact"
         ),
     ] = None
     caps_action: Annotated[

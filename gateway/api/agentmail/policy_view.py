@@ -75,7 +75,10 @@ class RisksView(msgspec.Struct):
     """The reasons that count."""
 
     value: Annotated[
-        list[str], Doc(description="provenance, outside_thread, attachment_to_stranger, first_contact")
+        list[str],
+        Doc(
+            description="suspicious_thread, provenance, outside_thread, attachment_to_stranger, first_contact"
+        ),
     ]
     origin: Annotated[str, _ORIGIN]
     locked_by: Annotated[str | None, _LOCKED]

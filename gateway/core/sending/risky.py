@@ -46,6 +46,11 @@ def outside_thread(facts: Facts) -> bool:
     return thread is not None and not thread.issuperset(facts.people)
 
 
+def suspicious_thread(facts: Facts) -> bool:
+    """The mail that it answers or forwards, or one of the thread, reads like an instruction to a machine."""
+    return facts.before.suspicious and bool(facts.people)
+
+
 def provenance(facts: Facts) -> bool:
     """The mail that it answers or forwards is not authenticated, and somebody gets it whom that does not name."""
     source = facts.before.source
@@ -58,6 +63,7 @@ def attachment_to_stranger(facts: Facts) -> bool:
 
 
 _RISKS: Mapping[Risk, Callable[[Facts], bool]] = {
+    "suspicious_thread": suspicious_thread,
     "provenance": provenance,
     "outside_thread": outside_thread,
     "attachment_to_stranger": attachment_to_stranger,

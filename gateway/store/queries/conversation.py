@@ -49,23 +49,28 @@ class Conversation:
     """What came before, addresses in lower case.
 
     ``unknown``: recipients with whom the organization has exchanged no mail; ``own``: those that are its inboxes;
-    ``thread``: who takes part in the thread, None where the message begins one.
+    ``thread``: who takes part in the thread, None where the message begins one; ``suspicious``: mail of it, or the mail
+    that is answered or forwarded, is at least of risk medium (``gateway.mime.risk``).
     """
 
     unknown: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
     source: Source | None = None
     thread: frozenset[str] | None = None
+    suspicious: bool = False
 
 
 def conversation(tx: Tx, inbox: Inbox, recipients: Sequence[str], asked: ConversationAsked) -> Conversation:
     """What came before a message to ``recipients``."""
     addresses = [normalise(one) for one in recipients]
+    source = _answered(tx, inbox, asked)
+    thread = [] if asked.thread is None else _messages_of_thread(tx, inbox, asked.thread)
     return Conversation(
         unknown=_unknown(tx, inbox, addresses),
         own=_own(tx, inbox, addresses),
-        source=_source(tx, inbox, asked),
-        thread=None if asked.thread is None else _people_of_thread(tx, inbox, asked.thread),
+        source=None if source is None else Source(_proven(source), _named(source)),
+        thread=None if asked.thread is None else _people(thread),
+        suspicious=any(_suspicious(one) for one in (*thread, *([source] if source else ()))),
     )
 
 
@@ -91,27 +96,28 @@ def _own(tx: Tx, inbox: Inbox, addresses: Sequence[str]) -> frozenset[str]:
     return frozenset(row["address"] for row in rows)
 
 
-def _source(tx: Tx, inbox: Inbox, asked: ConversationAsked) -> Source | None:
+def _answered(tx: Tx, inbox: Inbox, asked: ConversationAsked) -> MessageItem | None:
     about = asked.about
     if about is None and asked.in_reply_to:
         about = newest_message_id(tx, inbox.id, asked.in_reply_to)
     message = None if about is None else sql(tx).one(MessageItem, "WHERE id = ?", about)
-    if message is None or message.inbox_id != inbox.id:
-        return None
-    return Source(_proven(message), _named(message))
+    return None if message is None or message.inbox_id != inbox.id else message
 
 
-def _people_of_thread(tx: Tx, inbox: Inbox, thread: ThreadId) -> frozenset[str]:
-    """Whoever wrote in it, and whom its proven messages name."""
-    messages = sql(tx).all(
+def _messages_of_thread(tx: Tx, inbox: Inbox, thread: ThreadId) -> list[MessageItem]:
+    return sql(tx).all(
         MessageItem,
         f"WHERE thread_id = ? AND inbox_id = ? AND {_LEFT} ORDER BY timestamp DESC, seq DESC LIMIT ?",
         thread,
         inbox.id,
         _LOOKED_AT,
     )
+
+
+def _people(thread: Sequence[MessageItem]) -> frozenset[str]:
+    """Whoever wrote in it, and whom its proven messages name."""
     people: set[str] = set()
-    for message in messages:
+    for message in thread:
         people |= _named(message) if _proven(message) else _writer(message)
     return frozenset(people)
 
@@ -119,6 +125,10 @@ def _people_of_thread(tx: Tx, inbox: Inbox, thread: ThreadId) -> frozenset[str]:
 def _proven(message: MessageItem) -> bool:
     trust = trust_of(message)
     return trust is None or trust.proof.verdict == "authenticated"
+
+
+def _suspicious(message: MessageItem) -> bool:
+    return message.direction == "inbound" and message.traits.risk.level in ("medium", "high")
 
 
 def _writer(message: MessageItem) -> set[str]:
