@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
+
 from tests.cli.test_commands import answer
 from tests.support.gateway_process import GatewayProcess, Organization
 from tests.support.waiting import until
@@ -24,6 +26,12 @@ def test_a_paused_inbox_sends_nothing_receives_and_goes_on_afterwards(
     assert "pause" not in call("GET", f"inboxes/{theirs}")
     shown = {one["email"]: "pause" in one for one in call("GET", "inboxes")["inboxes"]}
     assert shown == {ours: True, theirs: False}
+
+    for path, kept in (("/v1/inboxes", "data"), ("/api/v1/inboxes", "data")):
+        url = f"{organization.base_url}{path}"
+        rows = httpx.get(url, headers=organization.headers, trust_env=False).json()[kept]
+        shown = {one.get("address") or one["email"]: one.get("pause") for one in rows}
+        assert shown == {ours: held, theirs: None}, path
 
     sent = send(organization, ours, theirs, "held")
     send(organization, theirs, ours, "comes in")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from gateway.api.agentmail.views import inbox_name
+from gateway.api.inbox_pause import ShownPause, inbox_pause
 from gateway.api.times import iso, iso_of
 from gateway.core.accounts.organizations import Account
 from gateway.core.domains.records import records_of
@@ -52,14 +53,6 @@ class PauseView(msgspec.Struct):
     since: Annotated[str, msgspec.Meta(description="since when, ISO 8601 in UTC")]
 
 
-class InboxPause(msgspec.Struct):
-    """Why nothing of an inbox leaves: the widest pause that holds for it."""
-
-    level: Annotated[str, msgspec.Meta(description="inbox, pod, organization or server: what is paused")]
-    reason: Annotated[str | None, msgspec.Meta(description="what was said when it was paused")]
-    since: Annotated[str, msgspec.Meta(description="since when, ISO 8601 in UTC")]
-
-
 class InboxView(msgspec.Struct, omit_defaults=True):
     """An inbox: a real mailbox. ``inbox_id`` is its address, as is ``email``; ``postern_id`` is its ``inb_…`` id, which
     every path accepts too. ``quota_bytes`` is present when the inbox has a quota of its own (0: no limit): see
@@ -79,10 +72,7 @@ class InboxView(msgspec.Struct, omit_defaults=True):
     created_at: str
     updated_at: str
     quota_bytes: int | msgspec.UnsetType = msgspec.UNSET
-    pause: Annotated[
-        InboxPause | msgspec.UnsetType,
-        msgspec.Meta(description="why nothing leaves; absent when it may send"),
-    ] = msgspec.UNSET
+    pause: ShownPause = msgspec.UNSET
 
 
 class QuotaView(msgspec.Struct):
@@ -262,7 +252,6 @@ def pause_view(pause: Pause, name: str) -> PauseView:
 
 def inbox_view(inbox: Inbox, pauses: Sequence[Pause] = ()) -> InboxView:
     """``pauses``: those that hold for it, the widest first."""
-    widest = next(iter(pauses), None)
     return InboxView(
         inbox_id=inbox.address,
         postern_id=inbox.public_id,
@@ -278,7 +267,7 @@ def inbox_view(inbox: Inbox, pauses: Sequence[Pause] = ()) -> InboxView:
         created_at=iso_of(inbox.created_at),
         updated_at=iso_of(inbox.updated_at),
         quota_bytes=msgspec.UNSET if inbox.quota is None else inbox.quota,
-        pause=InboxPause(widest.level, widest.reason, iso_of(widest.since)) if widest else msgspec.UNSET,
+        pause=inbox_pause(pauses),
     )
 
 

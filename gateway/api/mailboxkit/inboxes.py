@@ -14,6 +14,7 @@ from gateway.api.routing import Call, NoBody, NoQuery, Table
 from gateway.core.access import ORGANIZATION_OR_POD, changes, reads
 from gateway.core.errors import Invalid, Missing
 from gateway.core.inboxes import inboxes
+from gateway.core.sending.pauses import paused_among
 from gateway.core.text import clean_text
 
 table = Table("inboxes")
@@ -56,13 +57,17 @@ async def create_inbox(call: Call[CreateInbox, NoQuery]) -> Data[InboxView]:
 async def list_inboxes(call: Call[NoBody, PageQuery]) -> Rows[InboxView]:
     """List inboxes, newest first."""
     window = window_of(call.query)
-    return listed(call, window, await inboxes.list_inboxes(call.core, call.scope, window), inbox_view)
+    found = await inboxes.list_inboxes(call.core, call.scope, window)
+    paused = await paused_among(call.core, found.rows)
+    return listed(call, window, found, lambda row: inbox_view(row, paused.get(row.id, ())))
 
 
 @table.get("/inboxes/{inbox_id}", access=reads("inbox_read"))
 async def get_inbox(call: Call[NoBody, NoQuery]) -> Data[InboxView]:
     """Get an inbox."""
-    return Data(inbox_view(await inboxes.get(call.core, call.scope, call.ids["inbox_id"])))
+    inbox = await inboxes.get(call.core, call.scope, call.ids["inbox_id"])
+    paused = await paused_among(call.core, [inbox])
+    return Data(inbox_view(inbox, paused.get(inbox.id, ())))
 
 
 @table.delete("/inboxes/{inbox_id}", access=changes("inbox_delete"))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from gateway.api.inbox_pause import ShownPause, inbox_pause
 from gateway.api.mailboxkit.ids import shown_ulid
 from gateway.api.mailboxkit.listing import shown_time
 from gateway.api.times import to_seconds
@@ -15,13 +18,15 @@ from gateway.records.domains import Domain
 from gateway.records.event_types import InboxSnapshot
 from gateway.records.ids import number_of
 from gateway.records.inboxes import Inbox
+from gateway.records.pauses import Pause
 from gateway.settings import Settings
 
 _MASK = "********"
 
 
 class InboxView(msgspec.Struct):
-    """An inbox. ``name``: the local part of its address where it has no name."""
+    """An inbox. ``name``: the local part of its address where it has no name. ``pause``: only while nothing of it
+    leaves."""
 
     id: int
     ulid: str
@@ -29,6 +34,7 @@ class InboxView(msgspec.Struct):
     email: str
     organization_id: int
     created_at: str
+    pause: ShownPause = UNSET
 
 
 class ApiKeyView(msgspec.Struct):
@@ -92,7 +98,8 @@ class DnsView(msgspec.Struct):
     dmarc: RecordView
 
 
-def inbox_view(inbox: Inbox | InboxSnapshot) -> InboxView:
+def inbox_view(inbox: Inbox | InboxSnapshot, pauses: Sequence[Pause] = ()) -> InboxView:
+    """``pauses``: those that hold for it, the widest first."""
     return InboxView(
         id=inbox.number,
         ulid=shown_ulid(inbox.id),
@@ -100,6 +107,7 @@ def inbox_view(inbox: Inbox | InboxSnapshot) -> InboxView:
         email=inbox.address,
         organization_id=number_of(inbox.organization_id),
         created_at=to_seconds(inbox.created_at),
+        pause=inbox_pause(pauses),
     )
 
 

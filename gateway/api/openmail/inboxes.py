@@ -18,6 +18,7 @@ from gateway.core.access import ORGANIZATION, ORGANIZATION_OR_POD, admit, change
 from gateway.core.context import Core
 from gateway.core.errors import Invalid, NotFound
 from gateway.core.inboxes import inboxes
+from gateway.core.sending.pauses import paused_among
 from gateway.core.text import clean_text
 from gateway.core.webhooks import inbox_webhook
 from gateway.store.listing import Listing
@@ -98,7 +99,8 @@ async def list_inboxes(call: Call[NoBody, InboxesQuery]) -> Page[InboxView]:
         found = Listing([], 0)
     ids = [row.id for row in found.rows]
     urls = await call.core.store.read(lambda tx: inbox_webhook.urls_of(tx, ids)) if ids else {}
-    return page(found, lambda row: inbox_view(row, urls.get(row.id)))
+    paused = await paused_among(call.core, found.rows)
+    return page(found, lambda row: inbox_view(row, urls.get(row.id), pauses=paused.get(row.id, ())))
 
 
 @table.get("/inboxes/{inbox_id}", access=reads("inbox_read"))
@@ -131,7 +133,8 @@ async def delete_inbox(call: Call[NoBody, NoQuery]) -> None:
 
 async def _shown(core: Core, saved: inboxes.Saved) -> InboxView:
     url = await core.store.read(partial(inbox_webhook.url_of, inbox_id=saved.inbox.id))
-    return inbox_view(saved.inbox, url, saved.webhook_secret)
+    paused = await paused_among(core, [saved.inbox])
+    return inbox_view(saved.inbox, url, saved.webhook_secret, paused.get(saved.inbox.id, ()))
 
 
 def _mailbox_name(text: str) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from gateway.api.inbox_pause import ShownPause, inbox_pause
 from gateway.api.times import iso, iso_of
 from gateway.records.accounts import ApiKey, Pod
 from gateway.records.ids import INBOX_ID, POD_ID
 from gateway.records.inboxes import Inbox
+from gateway.records.pauses import Pause
 
 
 class PodView(msgspec.Struct, rename="camel"):
@@ -22,7 +26,8 @@ class PodView(msgspec.Struct, rename="camel"):
 
 
 class InboxView(msgspec.Struct, rename="camel"):
-    """An inbox. ``webhookSecret`` is there only when it was just made, ``externalId`` only when it was given."""
+    """An inbox. ``webhookSecret`` is there only when it was just made, ``externalId`` only when it was given,
+    ``pause`` only while nothing of it leaves."""
 
     id: str
     pod_id: str
@@ -32,6 +37,7 @@ class InboxView(msgspec.Struct, rename="camel"):
     created_at: str
     external_id: str | UnsetType = UNSET
     webhook_secret: str | UnsetType = UNSET
+    pause: ShownPause = UNSET
 
 
 class ApiKeyView(msgspec.Struct, rename="camel"):
@@ -82,8 +88,10 @@ def pod_view(row: Pod) -> PodView:
     )
 
 
-def inbox_view(row: Inbox, webhook_url: str | None, webhook_secret: str | None = None) -> InboxView:
-    """``webhook_secret``: of a webhook that was just made; it is shown now or never."""
+def inbox_view(
+    row: Inbox, webhook_url: str | None, webhook_secret: str | None = None, pauses: Sequence[Pause] = ()
+) -> InboxView:
+    """``webhook_secret``: of a webhook that was just made; it is shown now or never. ``pauses``: those that hold."""
     return InboxView(
         id=row.public_id,
         pod_id=POD_ID.public(row.pod_id),
@@ -93,6 +101,7 @@ def inbox_view(row: Inbox, webhook_url: str | None, webhook_secret: str | None =
         created_at=iso_of(row.created_at),
         external_id=row.external_id or UNSET,
         webhook_secret=webhook_secret or UNSET,
+        pause=inbox_pause(pauses),
     )
 
 
