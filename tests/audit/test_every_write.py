@@ -147,8 +147,9 @@ def agentmail(walk: Walk) -> None:
     call("delete_webhook", "DELETE", f"/webhooks/{hook}")
     call("retry_all", "POST", "/queue/retry", operator=True)
     desk = Desk(walk.gateway, walk.home)
-    for how in ("approve", "reject"):
-        call(how, "POST", f"/reviews/{desk.send()['review_id']}/{how}", {})
+    for how in ("edit", "approve", "reject"):
+        body = {"text": "Changed."} if how == "edit" else {}
+        call(how, "POST", f"/reviews/{desk.send()['review_id']}/{how}", body)
     call("put_policy", "PUT", "/policy", {"sending": {"mode": "free"}})
     call("delete_policy", "DELETE", "/policy")
     organization = walk.home.id
