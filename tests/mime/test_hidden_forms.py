@@ -261,6 +261,11 @@ HOSTILE = {
     + "".join(f"div p:nth-child({n}n){{color:red}}" for n in range(3000))
     + "</style>"
     + "<p>x" * 5000,
+    "one selector": "<style>" + "p{color:red}" * 4000 + "</style>" + "<p>x" * 20_000,
+    "many classes": "<style>"
+    + "".join(f".a{n}{{color:red}}" for n in range(4000))
+    + "</style>"
+    + "".join(f"<p class='{' '.join(f'a{n}' for n in range(200))}'>x" for _ in range(400)),
     "siblings": "<style>" + "i+b~i+b~i+b~u{color:red}" * 200 + "</style>" + "<i></i><b></b>" * 5000,
     "variables": "<style>:root{"
     + "".join(f"--a{n}:var(--a{n + 1}) var(--a{n + 1});" for n in range(99))

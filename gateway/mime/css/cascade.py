@@ -28,6 +28,7 @@ _WORK = 4_000_000
 """How many steps selectors may take in the worst case, at about a nanosecond each."""
 
 _MOST_COMPLEX = 400
+_MOST_MATCHES = 300_000  # rules that select elements, counted for each element
 
 _Found = tuple[int, int, Declared]  # specificity, order
 
@@ -43,7 +44,7 @@ class Cascade:
         self._named: dict[str, list[tuple[str, _Found]]] = {}
         self._nodes: dict[int, list[_Found]] = {}
         self._merged: dict[tuple[object, ...], dict[str, str]] = {}
-        self._styles: dict[str, Declared] = {}
+        self._left = _MOST_MATCHES
         if css.strip():
             self._read(css, tree)
 
@@ -91,10 +92,10 @@ class Cascade:
         if not style and not self._named and not self._nodes:
             return {}
         found = self._nodes.get(node.mem_id, [])
-        if self._named:
+        if self._named and self._left > 0:
             names = [tag, "*"]
             if classes := attributes.get("class"):
-                names += [f".{one}" for one in classes[:1000].lower().split()]
+                names += dict.fromkeys(f".{one}" for one in classes[:1000].lower().split())
             if identity := attributes.get("id"):
                 names.append(f"#{identity.lower()}")
             found = found + [
@@ -102,6 +103,9 @@ class Cascade:
             ]
         if not found and not style:
             return {}
+        self._left -= len(found)
+        if self._left <= 0:
+            self.cut, found = True, []
         key = (style, *sorted({(one[0], one[1]) for one in found}))
         merged = self._merged.get(key)
         if merged is None:
