@@ -87,8 +87,8 @@ def test_every_row_of_an_older_release_arrives_as_it_is(
         with closing(sqlite3.connect(file)) as db:
             known = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             for table in TABLES:
-                if table not in known:  # a later version's
-                    assert counts[table] == 0
+                if table not in known:  # a later version's; contacts are those of the mail that is there
+                    assert counts[table] == 0 or table == "contact"
                     continue
                 cursor = db.execute(f'SELECT * FROM "{table}"')
                 names = ", ".join(f'"{one[0]}"' for one in cursor.description)
