@@ -66,7 +66,16 @@ MORE = (
     "audit_entry",
 )
 _MOVES_BY_ITSELF = frozenset(
-    {"used_at", "checked_at", "checked_json", "changed_at", "seen_at", "synced_at", "updated_at"}
+    {
+        "notified_at",
+        "used_at",
+        "checked_at",
+        "checked_json",
+        "changed_at",
+        "seen_at",
+        "synced_at",
+        "updated_at",
+    }
 )
 
 BODIES: dict[str, Any] = {
