@@ -20,7 +20,7 @@ from gateway.mime import parse as parsing  # noqa: E402
 from gateway.mime.parse import parse  # noqa: E402
 from gateway.mime.risk.assess import Place, assess  # noqa: E402
 from gateway.mime.types import ParsedMessage, Risk, RiskLevel  # noqa: E402
-from tests.mime.risk_texts import HARD_BENIGN, PHRASES, TEMPLATES, WRAPPERS  # noqa: E402
+from tests.mime.risk_texts import HARD_BENIGN, HARDER_BENIGN, PHRASES, TEMPLATES, WRAPPERS  # noqa: E402
 
 SHARED = TOP.parent / "shared"
 MARKED = ("medium", "high")
@@ -61,6 +61,7 @@ def main() -> None:
     levels = [_level(one) for one in HARD_BENIGN]
     _row("hard benign mails of our own: medium", levels.count("medium"), len(levels))
     _row("hard benign mails of our own: high", levels.count("high"), len(levels))
+    _row("harder ones, written after the rules: medium", _marked(HARDER_BENIGN), len(HARDER_BENIGN))
     made = [_html(one).traits.risk.level in MARKED for one in TEMPLATES]
     _row("ordinary templates of our own, marked", sum(made), len(made))
     corpora()

@@ -24,6 +24,10 @@ _QUOTE = re.compile('["`\u201c\u201d\u00ab\u00bb\u201e]')
 _BELONGS = re.compile(
     r"\b(?:member|part|customer|users?|subscribe|connected|registered|signed|using|able|available|ready)\b"
 )
+_OPENED, _CLOSED = re.compile(r"[*#=~\[<]{2,}\s*\Z"), re.compile(r"\W{0,3}[*#=~\]>]{2,}")
+_WITH_NOUN = re.compile(
+    r"\b(?:previous|prior|earlier|existing|former|original|initial|preceding)\s+[a-z]{3,}"
+)
 _OVERRIDDEN = Means.BEFORE | Means.RULES | Means.ALL | Means.TASK | Means.SYSTEM | Means.LIMITS | Means.MAIL
 _ADDRESS = re.compile(r"[\w.+-]{1,60}@[\w-]")
 _COLON = re.compile(r"[^\S\n]*(?:[*_#=>\]~-]{0,6})[^\S\n]*[:：,\n]")
@@ -148,7 +152,8 @@ def _override(folded: str, words: list[_Word]) -> Iterator[Found]:
         ):
             said = [one for one in _near(word, others, 30) if one.means != Means.MAIL]
             found = _span("override", word, said)
-            if kinds & (Means.RULES | Means.TASK) or not _QUOTE.search(folded[word.end : found.end]):
+            rest = folded[word.end : found.end + 20]
+            if kinds & (Means.RULES | Means.TASK) or not (_QUOTE.search(rest) or _WITH_NOUN.search(rest)):
                 yield found
 
 
@@ -218,6 +223,7 @@ def _called(folded: str, words: list[_Word]) -> Iterator[Found]:
             yield _span("addressed", word, _near(word, later, 60))
         elif (
             _kinds(around) & Means.IF
+            and not folded.startswith("agent", word.start)
             and _IF.search(folded[max(0, word.start - 40) : word.start])
             and _kinds(later) & orders
             and _COLON.search(folded, end, end + 40)
@@ -237,10 +243,10 @@ def _announced(folded: str, words: list[_Word]) -> Iterator[Found]:
                 [one for one in close if one.means & (Means.RULES | Means.TASK | Means.NEW)],
             )
             before, after = folded[max(0, found.start - 12) : found.start], folded[found.end : found.end + 16]
-            marked = re.search(r"[*#=~\[<]{2,}\s*\Z", before) or re.match(r"\W{0,3}[*#=~\]>]{2,}", after)
-            if marked and kinds & Means.RULES:
+            opened, closed = _OPENED.search(before), _CLOSED.match(after)
+            if opened and closed and kinds & Means.RULES:
                 yield found
-            elif marked or (_SHOUT.search(before) and re.match(r"\s*[:：]", after)):
+            elif opened or closed or (_SHOUT.search(before) and re.match(r"\s*[:：]", after)):
                 yield found._replace(strong=False)
 
 
