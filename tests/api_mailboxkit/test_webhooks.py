@@ -81,7 +81,7 @@ def test_every_documented_event_can_be_subscribed(organization: Organization) ->
         *("message.received", "message.sent", "message.delivered", "message.bounced", "message.opened"),
         *("message.complained", "message.rejected", "message.delayed", "inbox.created", "inbox.deleted"),
         *("message.held", "message.approved", "review.rejected", "review.expired", "thread.merged"),
-        "guard.tripped",
+        *("message.risky", "guard.tripped"),
     }
 
 
