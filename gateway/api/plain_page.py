@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse
 _STYLE = (
     "body{font:18px/1.5 system-ui,sans-serif;max-width:34em;margin:12vh auto;padding:0 1em;color:#222}"
     "button,input{font:inherit;padding:.5em 1.2em;margin:.3em .6em .3em 0;max-width:100%;box-sizing:border-box}"
+    "input{width:22em}"
     "pre{font:16px/1.45 system-ui,sans-serif;white-space:pre-wrap;overflow-wrap:anywhere;"
     "border-left:4px solid #bbb;padding-left:1em}"
     "dl{display:grid;grid-template-columns:auto 1fr;gap:.2em 1em;overflow-wrap:anywhere}dt{color:#666}dd{margin:0}"
