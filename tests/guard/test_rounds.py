@@ -76,9 +76,13 @@ def test_a_hold_grows_with_each_round() -> None:
     assert found[11] == Hold(11, 14_400)
 
 
-def test_a_peer_whose_threads_are_all_new_is_held_later() -> None:
-    assert hold(*talk(*[2.0] * 16, threads=False), PACE, 3, 120, 14_400) is None
-    assert hold(*talk(*[2.0] * 18, threads=False), PACE, 3, 120, 14_400) == Hold(9, 120)
+def test_a_program_whose_threads_are_all_new_is_held_later() -> None:
+    assert hold(*talk(*[2.0] * 16, threads=False, marked=True), PACE, 3, 120, 14_400) is None
+    assert hold(*talk(*[2.0] * 18, threads=False, marked=True), PACE, 3, 120, 14_400) == Hold(9, 120)
+
+
+def test_a_stream_of_mail_both_ways_is_no_loop() -> None:
+    assert hold(*talk(*[0.1] * 200, threads=False), PACE, 3, 120, 14_400) is None
 
 
 def test_after_a_hold_it_is_reckoned_from_when_the_message_left() -> None:

@@ -52,8 +52,8 @@ def hold(
 
     After ``limit`` automatic rounds in its thread, or with its subject, it waits ``first`` seconds, after each further
     round twice as long, up to ``longest``. With a peer whose messages have nothing to do with each other three times as
-    many rounds are let pass. What else goes to somebody for whom a message waits already goes no sooner than that one.
-    None: it may go.
+    many rounds are let pass, and only those count in which it says that a program wrote. What else goes to somebody for
+    whom a message waits already goes no sooner than that one. None: it may go.
     """
     subject = base_subject(new.subject)
     if subject == _spaced(new.subject):
@@ -64,7 +64,8 @@ def hold(
         if one.thread_id == new.thread_id
         or (subject and not one.echo and base_subject(one.subject) == subject)
     ]
-    others = [replace(one, marked=False) for one in turns if not one.echo]
+    # a stream of mail both ways is no loop, however fast; without a common thread only a program's own word counts
+    others = [replace(one, marked=False) for one in turns if not one.inbound or (one.marked and not one.echo)]
     for found, most in ((rounds(talk, new, pace), limit), (rounds(others, new, pace), _PEER_TIMES * limit)):
         if found >= most:
             return Hold(found, min(first * 2.0 ** min(found - most, 30), longest))
