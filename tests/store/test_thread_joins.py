@@ -93,7 +93,7 @@ A, B, MIDDLE = Mail(1, at=1), Mail(2, at=2, reply=(3,)), Mail(3, at=5, reply=(1,
 def test_a_mail_that_connects_two_threads_joins_them_to_the_older(store: Store, inbox: Inbox) -> None:
     first, second, both = (store.write_now(lambda tx, m=m: put(tx, inbox, m)) for m in (A, B, MIDDLE))
     assert first.thread_id != second.thread_id
-    assert both == Placed(first.thread_id, (second.thread_id,))
+    assert (both.thread_id, both.merged) == (first.thread_id, (second.thread_id,))
     assert set(shown(store, inbox).values()) == {first.thread_id}
     assert led(store, [second.thread_id]) == {second.thread_id: first.thread_id}
     rows = store.read_now(lambda tx: sql(tx).rows("SELECT id, message_count, subject FROM thread"))
@@ -109,8 +109,8 @@ def test_the_ids_of_threads_that_were_joined_twice_lead_to_the_last_one(store: S
         Mail(5, at=5, refs=(1, 4)),
     )
     one, two, three, four, five = (store.write_now(lambda tx, m=m: put(tx, inbox, m)) for m in mails)
-    assert four == Placed(two.thread_id, (three.thread_id,))
-    assert five == Placed(one.thread_id, (two.thread_id,))
+    assert (four.thread_id, four.merged) == (two.thread_id, (three.thread_id,))
+    assert (five.thread_id, five.merged) == (one.thread_id, (two.thread_id,))
     ids = [two.thread_id, three.thread_id]
     assert led(store, ids) == dict.fromkeys(ids, one.thread_id)
 
@@ -165,7 +165,8 @@ def test_an_answer_that_is_to_stay_in_a_thread_that_was_joined_stays_in_the_othe
         threads.keep_in(tx, inbox.id, name(9), second.thread_id)
         return put(tx, inbox, Mail(9, at=9))
 
-    assert store.write_now(answer) == Placed(both.thread_id)
+    placed = store.write_now(answer)
+    assert (placed.thread_id, placed.merged) == (both.thread_id, ())
 
 
 def test_one_mail_joins_few_threads(store: Store, inbox: Inbox) -> None:

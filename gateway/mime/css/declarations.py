@@ -17,7 +17,7 @@ PROPERTIES = frozenset(
         *("position", "left", "right", "top", "bottom", "text-indent", "margin", "margin-left", "margin-top"),
     )
 )
-_PARTS = re.compile(rf"(?:[^;\"'()]++|{STRING}|\((?:[^()\"']++|{STRING}|\([^()]*+\))*+\)?|\))++")
+_PARTS = re.compile(rf"(?:[^;\"'()]++|{STRING}|\((?:[^()\"']++|{STRING}|\([^()]*+\))*\)?|\))+")
 _LONGEST = 8000  # characters of one block
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-STRING = r'"(?:[^"\\\n]|\\.)*+"?|' r"'(?:[^'\\\n]|\\.)*+'?"
+# no possessive groups: CPython before 3.11.5 matches them wrongly where they hold alternatives
+STRING = r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*"?|' r"'[^'\\\n]*+(?:\\.[^'\\\n]*+)*'?"
 _COMMENT = re.compile(rf"{STRING}|/\*.*?(?:\*/|\Z)", re.S)
 _ESCAPE = re.compile(r"\\([0-9a-fA-F]{1,6})(?:\r\n|[ \t\r\n\f])?|\\([g-zG-Z_-])")
 

@@ -15,7 +15,7 @@ _CONFUSABLE = dict(
 _LATIN = re.compile(r"[a-z]")
 _FOREIGN = re.compile(r"[\u0370-\u052f]")
 _MIXED = re.compile(r"[^\W\d_]{2,60}")
-_SPACED = re.compile(r"(?<!\w)(?:\w[ .·_*|\-](?=\w(?!\w))){3,}+\w")
+_SPACED = re.compile(r"(?<!\w)(?:\w[ .·_*|\-](?=\w(?!\w))){3,}\w")
 _LEET = re.compile(
     r"\b[a-z]{1,20}+[013457$][a-z013457$]{1,20}(?!\w)|\b[013457][a-z]{2,20}+[a-z013457$]{0,20}(?!\w)"
 )
