@@ -113,10 +113,10 @@ def _parse(raw: bytes, limits: Limits, authserv_id: str | None) -> ParsedMessage
         source = seen if extracted_html == markup.text else html_to_text(extracted_html, seen)
         extracted = extract_reply_text(source.text, forward=forward)
         news.append(source._replace(text=extracted))
-    if written.strip():
-        extracted = extracted or extract_reply_text(written, forward=forward)
     if body.text is not None:
         news.append(HtmlText(extract_reply_text(body.text, forward=forward)))
+    if written.strip() and not extracted:
+        extracted = news[-1].text if written == body.text else extract_reply_text(written, forward=forward)
     sender = _sender_of(head, limits)
     once = find_seen(subject, news, sender)
     report = report_from(tree, head)

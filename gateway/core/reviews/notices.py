@@ -53,7 +53,7 @@ async def notify_reviewers(core: Core) -> None:
 
 async def _notify(core: Core, organization: OrganizationId) -> None:
     """One organization's mails about what nobody was written to about."""
-    untold, inboxes, of_reviewer = await core.store.read(partial(_due, organization=organization))
+    unaddressed, inboxes, of_reviewer = await core.store.read(partial(_due, organization=organization))
     mails: list[tuple[Notice, Inbox]] = []
     for reviewer, reviews in of_reviewer.items():
         for start in range(0, len(reviews), _IN_A_MAIL):
@@ -67,7 +67,7 @@ async def _notify(core: Core, organization: OrganizationId) -> None:
             mails.append((notice, inboxes[some[0].review.id]))
 
     def write(tx: Tx) -> None:
-        claim_notice(tx, untold, NOBODY)
+        claim_notice(tx, unaddressed, NOBODY)
         if claim_notice(tx, list(inboxes), now_us()):
             for notice, inbox in mails:
                 platform_mail.queue(tx, core, notice, organization, inbox)
@@ -78,7 +78,7 @@ async def _notify(core: Core, organization: OrganizationId) -> None:
 def _due(
     tx: Tx, organization: OrganizationId
 ) -> tuple[list[ReviewId], Mapping[ReviewId, Inbox], Mapping[str, list[ReviewedMessage]]]:
-    """The reviews of which nobody can be told, the inboxes of the others, and what each reviewer decides about."""
+    """The reviews without a reviewer to write to, the inboxes of the others, and what each reviewer decides about."""
     found = unscoped_reviews_to_notify(tx, organization, _MOST)
     people: dict[str, tuple[Inbox | None, tuple[str, ...]]] = {}
     inboxes: dict[ReviewId, Inbox] = {}
@@ -93,8 +93,8 @@ def _due(
             inboxes[one.review.id] = inbox
         for reviewer in reviewers:
             of_reviewer.setdefault(reviewer, []).append(one)
-    untold = [one.review.id for one in found if one.review.id not in inboxes]
-    return untold, inboxes, of_reviewer
+    unaddressed = [one.review.id for one in found if one.review.id not in inboxes]
+    return unaddressed, inboxes, of_reviewer
 
 
 def _words(core: Core, reviewer: str, reviews: Sequence[ReviewedMessage]) -> tuple[str, str]:

@@ -7,25 +7,23 @@ switched off with a reason, and nobody was written to), so a restart forgets non
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from functools import partial
 from urllib.parse import urlsplit
 
 from gateway.core.context import Core
+from gateway.core.periodic import Periodic
 from gateway.core.sending import platform_mail
 from gateway.mime.workers.jobs import ComposeFailed
 from gateway.records.ids import now_us
 from gateway.records.inboxes import Inbox
 from gateway.records.webhooks import Webhook
-from gateway.store.engine import StoreDown
 from gateway.store.queries.inboxes import oldest_running_inbox, unscoped_inbox
 from gateway.store.queries.webhooks import claim_notice, unscoped_webhooks_to_report
 from gateway.store.transaction import Tx
 
 log = logging.getLogger("postern.webhooks")
 
-_EVERY = 5.0
 _MOST = 100
 
 _TEXT = """The webhook {id} of this organization is switched off: {reason}.
@@ -43,33 +41,15 @@ What the endpoint answered: GET {base}/api/v0/webhooks/{id}/attempts
 """
 
 
-class WebhookNotices:
+class WebhookNotices(Periodic):
     """Looks for webhooks that were switched off and writes the mails."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
-        self._task: asyncio.Task[None] | None = None
+    name, what, log = "webhook-notices", "mails about webhooks that are switched off", log
 
-    async def start(self) -> None:
-        """Start; mails about what was switched off before are written at once."""
-        self._task = asyncio.create_task(self._run(), name="webhook-notices")
-
-    async def stop(self) -> None:
-        """Stop at once: mails that are due are written after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                for hook in await self._core.store.read(partial(unscoped_webhooks_to_report, most=_MOST)):
-                    await self._notify(hook)
-            except StoreDown as error:
-                log.warning("mails about webhooks that are switched off wait for the database: %s", error)
-            except Exception:
-                log.exception("mails about webhooks that are switched off failed; it is tried again")
-            await asyncio.sleep(_EVERY)
+    async def work(self) -> None:
+        """Write the mails that are due."""
+        for hook in await self._core.store.read(partial(unscoped_webhooks_to_report, most=_MOST)):
+            await self._notify(hook)
 
     async def _notify(self, hook: Webhook) -> None:
         try:

@@ -133,6 +133,7 @@ VIETNAMESE = [(fold(word), means) for word, means in _read(UNSPACED["vi"])]
 
 
 @lru_cache(maxsize=8192)
+@lru_cache(maxsize=4096)
 def meaning(word: str) -> int:
     """What a folded word means in any of the languages."""
     found = _EXACT.get(word, 0)

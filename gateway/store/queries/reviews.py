@@ -16,7 +16,7 @@ from gateway.store.sql import sql
 from gateway.store.transaction import Tx
 
 NOBODY = 0
-"""``notified_at`` of a review of which nobody could be told: no policy named a reviewer."""
+"""``notified_at`` of a review that nobody was written to about: no policy named a reviewer."""
 
 
 @dataclass(frozen=True, slots=True)
